@@ -1,0 +1,123 @@
+"""The `groundtune` command: its table of commands, and what an error looks like.
+
+A new command is one file and one line. The file `cli/sample.py` holds one function; its type hints
+become the options, its docstring (first line, then Google's section of arguments) the help:
+
+    def sample(prompts: Path, *, out: Path = Path("runs/sample"), json: bool = False) -> None:
+        '''Draw answers to prompts. ...'''
+        from groundtune.pipeline.sample import run_sample  # what is heavy: inside the function
+
+        with open_progress(silent=json) as progress:
+            drawn = run_sample(prompts, out, progress)
+        finish({"answers": drawn}, wrote=out, next_command=f"groundtune label {out}", json=json)
+
+Its line goes into COMMANDS; a name of two words ("bench run") belongs to a group, which GROUPS
+describes. Commands whose module isn't there are not offered. A command raises UserError for what a
+person can mend and lets every other error through; results go to stdout (`finish`), progress to
+stderr (`open_progress`).
+"""
+
+import importlib.util
+import logging
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from cyclopts import App, CycloptsError
+
+from groundtune import __version__
+from groundtune.errors import UserError
+
+
+class Command(NamedTuple):
+    """Where a command's function is, and its line in `groundtune --help`."""
+
+    target: str
+    help: str
+
+
+COMMANDS: dict[str, Command] = {
+    "demo": Command("groundtune.cli.demo:demo", "The whole loop on the embedded world."),
+    "sample": Command("groundtune.cli.sample:sample", "Draw answers to prompts."),
+    "label": Command("groundtune.cli.label:label", "Correct answers segment by segment."),
+    "pairs": Command("groundtune.cli.pairs:pairs", "Make preference pairs of corrections."),
+    "train": Command("groundtune.cli.train:train", "Train on pairs, as a recipe says."),
+    "bench run": Command("groundtune.cli.bench:run", "Generate answers and score them."),
+    "bench score": Command("groundtune.cli.bench:score", "Score answers that exist."),
+    "bench list": Command("groundtune.cli.bench:list_", "Name the benchmarks."),
+    "compare": Command("groundtune.cli.compare:compare", "Compare models item by item."),
+    "report": Command("groundtune.cli.report:report", "Write a run's report as one HTML page."),
+    "import": Command("groundtune.cli.import_:import_", "Read a published data set's layout."),
+    "export": Command("groundtune.cli.export:export", "Write a published data set's layout."),
+    "world show": Command("groundtune.cli.world:show", "Draw scenes with their truth."),
+    "world train": Command("groundtune.cli.world:train", "Train a world model from nothing."),
+    "recipes": Command("groundtune.cli.recipes:recipes", "List, show and copy recipes."),
+}
+GROUPS: dict[str, str] = {
+    "bench": "Benchmarks: run, score, list.",
+    "world": "The embedded world: scenes whose whole truth is known.",
+}
+EXIT_DONE, EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+
+def build_app(argv: Sequence[str] = ()) -> App:
+    """The application with every command that exists; none of their modules is imported yet.
+
+    `argv` tells which command is meant: its help is its docstring, the others' is their line.
+    """
+    app = App(
+        name="groundtune",
+        help="Make a vision-language model say what is in the picture, and show that it does.",
+        version=__version__,
+        result_action="return_value",
+    )
+    groups: dict[str, App] = {}
+    for words, command in COMMANDS.items():
+        group, _, name = words.rpartition(" ")
+        module = command.target.partition(":")[0]
+        if importlib.util.find_spec(module) is None:
+            continue
+        if group and group not in groups:
+            groups[group] = App(name=group, help=GROUPS[group])
+            app.command(groups[group])
+        meant = list(argv[: words.count(" ") + 1]) == words.split()
+        parent = groups[group] if group else app
+        parent.command(command.target, name=name, help=None if meant else command.help)
+    return app
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command; returns the exit status: 0 done, 1 failed, 2 the user's input, 130 Ctrl-C.
+
+    `--debug`, anywhere, shows the traceback of an input error.
+    """
+    debug = "--debug" in argv
+    argv = [token for token in argv if token != "--debug"]
+    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, stream=sys.stderr)
+    try:
+        build_app(argv)(argv, exit_on_error=False, print_error=False)
+    except UserError as error:
+        return _input_error(error, debug)
+    except CycloptsError as error:
+        command = " ".join(["groundtune", *(error.command_chain or ())])
+        fix = f"see {command} --help"
+        return _input_error(UserError(_one_line(str(error)), command, fix), debug)
+    except KeyboardInterrupt:
+        print("\nStopped. What is done is kept: the same command continues.", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except Exception:
+        traceback.print_exc()
+        return EXIT_FAILED
+    return EXIT_DONE
+
+
+def _input_error(error: UserError, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    print(f"error: {error}", file=sys.stderr)
+    return EXIT_INPUT
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

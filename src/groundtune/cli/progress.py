@@ -1,0 +1,124 @@
+"""Progress on stderr: a bar on a terminal, plain lines elsewhere, nothing where it isn't wanted.
+
+    with open_progress(silent=json) as progress:
+        progress.start("sample", total=len(prompts))
+        progress.advance(8, note="12 tokens/s")
+
+Library code takes a `groundtune.protocols.Progress` and knows none of these classes.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+from groundtune.protocols import Progress
+
+EVERY_S = 5.0
+"""Seconds between two plain lines of one task."""
+
+
+class SilentProgress:
+    """Shows nothing."""
+
+    def start(self, task: str, total: int | None = None) -> None:
+        """A new task begins."""
+
+    def advance(self, done: int = 1, note: str = "") -> None:
+        """So many more units are done."""
+
+
+class PlainProgress:
+    """Lines with count, rate and time left: one in `every_s` seconds, and one at a task's end."""
+
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        every_s: float = EVERY_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._stream = stream
+        self._every_s = every_s
+        self._clock = clock
+        self._task = ""
+        self._total: int | None = None
+        self._done = self._shown = 0
+        self._note = ""
+        self._began = self._last = clock()
+
+    def start(self, task: str, total: int | None = None) -> None:
+        """Finish the task before with its last line, and begin a new one."""
+        self.close()
+        self._task, self._total, self._done, self._shown, self._note = task, total, 0, 0, ""
+        self._began = self._last = self._clock()
+
+    def advance(self, done: int = 1, note: str = "") -> None:
+        """Count, and write a line when it is time or when the task is complete."""
+        self._done += done
+        self._note = note or self._note
+        due = self._clock() - self._last >= self._every_s
+        if due or self._done == self._total:
+            self._write()
+
+    def close(self) -> None:
+        """Write the count that no line has shown yet."""
+        if self._done > self._shown:
+            self._write()
+
+    def _write(self) -> None:
+        self._last = self._clock()
+        self._shown = self._done
+        elapsed_s = self._last - self._began
+        print(
+            progress_line(self._task, self._done, self._total, elapsed_s, self._note),
+            file=self._stream,
+            flush=True,
+        )
+
+
+def progress_line(task: str, done: int, total: int | None, elapsed_s: float, note: str) -> str:
+    """One plain line: "sample  12/40  3.1/s  0:09 left  note"."""
+    rate = done / elapsed_s if elapsed_s > 0 else 0.0
+    parts = [task, str(done) if total is None else f"{done}/{total}"]
+    if rate:
+        parts.append(f"{rate:.3g}/s")
+    if total is not None and done >= total:
+        parts.append(f"done in {_clock_time(elapsed_s)}")
+    elif total is not None and rate:
+        parts.append(f"{_clock_time((total - done) / rate)} left")
+    if note:
+        parts.append(note)
+    return "  ".join(parts)
+
+
+def _clock_time(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+@contextmanager
+def open_progress(*, silent: bool = False, stream: TextIO | None = None) -> Iterator[Progress]:
+    """Progress on `stream` (stderr): a bar on a terminal, lines elsewhere, or nothing."""
+    stream = stream or sys.stderr
+    if silent:
+        yield SilentProgress()
+    elif stream.isatty():
+        with _bar(stream) as progress:
+            yield progress
+    else:
+        plain = PlainProgress(stream)
+        try:
+            yield plain
+        finally:
+            plain.close()
+
+
+@contextmanager
+def _bar(stream: TextIO) -> Iterator[Progress]:
+    from groundtune.cli.progress_bar import BarProgress
+
+    with BarProgress(stream) as bar:
+        yield bar

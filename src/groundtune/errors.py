@@ -1,0 +1,15 @@
+"""The error that a user's input causes: three lines (what, where, how to mend it), exit 2."""
+
+
+class UserError(Exception):
+    """Input that a person can mend.
+
+    `what` says what is wrong, `where` names the file, row or field, `fix` says how to mend it; each
+    is one sentence or a name. The command line prints them on three lines without a traceback.
+    """
+
+    def __init__(self, what: str, where: str, fix: str) -> None:
+        super().__init__(f"{what}\n  where: {where}\n  mend:  {fix}")
+        self.what = what
+        self.where = where
+        self.fix = fix

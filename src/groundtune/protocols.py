@@ -1,0 +1,121 @@
+"""What can be exchanged: the seams between us and models, people, services. No torch here."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from PIL.Image import Image
+
+from groundtune.records import (
+    Answer,
+    Comparison,
+    Correction,
+    Producer,
+    Prompt,
+    Sampling,
+    Score,
+)
+
+
+class Reply(NamedTuple):
+    """One generated text, its length in tokens (the end token included), whether it ended by itself."""
+
+    text: str
+    tokens: int
+    finished: bool
+
+
+class YesNoReply(NamedTuple):
+    """Raw probabilities that the next token says yes and no; they need not add up to 1."""
+
+    p_yes: float
+    p_no: float
+
+
+class Images(Protocol):
+    """Where a prompt's pictures are."""
+
+    def open(self, sha256: str) -> Image:
+        """The picture as RGB, upright, whole. Raises UserError if it is missing or unreadable."""
+        ...
+
+
+class Generator(Protocol):
+    """A model that answers prompts."""
+
+    def producer(self, sampling: Sampling, seed: int) -> Producer:
+        """Who the answers are by: goes into their keys."""
+        ...
+
+    def generate(
+        self, prompts: Sequence[Prompt], sampling: Sampling, seeds: Sequence[int]
+    ) -> list[Reply]:
+        """One reply a prompt, in order; `seeds[i]` alone decides draw i, whatever its batch."""
+        ...
+
+
+class YesNo(Protocol):
+    """A labeler that answers yes/no questions with probabilities."""
+
+    def yes_no(self, prompts: Sequence[Prompt]) -> list[YesNoReply]:
+        """One reply a prompt, in order."""
+        ...
+
+
+class Annotator(Protocol):
+    """A person, real or simulated, who corrects the wrong segments of an answer."""
+
+    def correct(self, prompt: Prompt, answer: Answer) -> Correction:
+        """The correction; with no spans where nothing was found wrong."""
+        ...
+
+
+class Comparer(Protocol):
+    """A person, real or simulated, who compares two answers, honesty first."""
+
+    def compare(self, prompt: Prompt, first: Answer, second: Answer) -> Comparison:
+        """Which is better, and which hallucinates more."""
+        ...
+
+
+class Judge(Protocol):
+    """A model that grades a benchmark."""
+
+    def grade(self, request: str) -> str:
+        """The judge's raw reply to one request."""
+        ...
+
+
+class Rewarder(Protocol):
+    """Scores answers, higher is better: a reward model, a rule, or a model's own reward."""
+
+    def reward(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
+        """One reward an answer, in order."""
+        ...
+
+
+class Evaluate(Protocol):
+    """Scores the model in training; handed to the trainer by a higher layer."""
+
+    def __call__(self, step: int) -> Sequence[Score]:
+        """Scores on the development split."""
+        ...
+
+
+class Logger(Protocol):
+    """Where training metrics go."""
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Metrics of an optimiser step; steps only grow."""
+        ...
+
+
+class Progress(Protocol):
+    """Shows that long work goes on; library code never prints."""
+
+    def start(self, task: str, total: int | None = None) -> None:
+        """A new task begins; it replaces the one shown."""
+        ...
+
+    def advance(self, done: int = 1, note: str = "") -> None:
+        """So many more units of the task are done."""
+        ...

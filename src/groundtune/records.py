@@ -1,0 +1,248 @@
+"""The nouns of Groundtune, as frozen records: what every stage reads and writes.
+
+This file knows no file format, no model and no tensor. Each record is one row of a Parquet data set
+(`store/`). `key` is the hash of a row's parents and of what produced it (`store/keys.py`); a stage
+that starts again does only the keys that are missing. Offsets are characters into the exact text,
+half open.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+SpanKind = Literal["object", "attribute", "number", "position", "action", "other"]
+"""What is wrong in a span: the kinds that RLHF-V's annotators told apart (arXiv 2312.00849, 3)."""
+
+Key = Annotated[str, Field(min_length=1)]
+Offset = Annotated[int, Field(ge=0)]
+
+
+class Record(BaseModel):
+    """A frozen row; an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TextPart(Record):
+    """Text of a message."""
+
+    type: Literal["text"] = "text"
+    text: str
+
+
+class ImagePart(Record):
+    """A picture of a message, by the sha256 (hex) of its file's bytes."""
+
+    type: Literal["image"] = "image"
+    image: Key
+
+
+Part = Annotated[TextPart | ImagePart, Field(discriminator="type")]
+
+
+class Message(Record):
+    """One turn."""
+
+    role: Literal["system", "user", "assistant"]
+    content: tuple[Part, ...]
+
+
+class Source(Record):
+    """Where a row came from, and on which terms it may be used."""
+
+    dataset: str
+    split: str = ""
+    row: str = ""
+    licence: str = ""
+    """SPDX identifier or the source's own words; empty if unknown."""
+    extra: dict[str, str] = {}
+    """Columns of a foreign layout that no other field holds, so that export loses nothing."""
+
+
+class Prompt(Record):
+    """What a model is asked: messages with images, and the facts and options known about them."""
+
+    key: Key
+    messages: tuple[Message, ...]
+    facts: tuple[str, ...] = ()
+    """True statements about the images, for fact-augmented reward models and judges."""
+    options: tuple[str, ...] = ()
+    """Multiple-choice options, if any."""
+    source: Source = Source(dataset="")
+
+    @property
+    def images(self) -> tuple[str, ...]:
+        """sha256 of each image, in order of appearance."""
+        parts = (part for message in self.messages for part in message.content)
+        return tuple(part.image for part in parts if isinstance(part, ImagePart))
+
+    @property
+    def question(self) -> str:
+        """Text of the last user turn, its parts joined by newlines."""
+        last = next(m for m in reversed(self.messages) if m.role == "user")
+        return "\n".join(part.text for part in last.content if isinstance(part, TextPart))
+
+
+class Sampling(Record):
+    """How answers are drawn. Temperature 0 is greedy decoding."""
+
+    max_new_tokens: int = Field(default=512, ge=1)
+    """RLAIF-V's candidate length (arXiv 2405.17220, its code)."""
+    temperature: float = Field(default=0.7, ge=0)
+    """RLAIF-V's candidates."""
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    top_k: int = Field(default=0, ge=0)
+    """0 keeps the whole vocabulary."""
+
+
+class Producer(Record):
+    """Who made a row: enough to make it again."""
+
+    kind: Literal["model", "person", "simulated", "rule", "dataset"]
+    name: str
+    revision: str = ""
+    """Hash of the weights, version of the rule, or the hub's revision."""
+    prompt_hash: str = ""
+    """Hash of the instruction template that was used, if any."""
+    sampling: Sampling | None = None
+    seed: int | None = None
+
+
+class Answer(Record):
+    """One text that a model gave to a prompt."""
+
+    key: Key
+    prompt: Key
+    text: str
+    producer: Producer
+    index: int = 0
+    """Which of the n answers to this prompt with these settings, from 0."""
+    tokens: int = 0
+    """Tokens generated, the end-of-sequence token included."""
+    finish: Literal["stop", "length"] = "stop"
+
+
+class Claim(Record):
+    """One atomic statement of an answer and what the labeler says of it."""
+
+    key: Key
+    answer: Key
+    start: Offset
+    end: Offset
+    text: str
+    question: str = ""
+    p_yes: float | None = None
+    p_no: float | None = None
+    status: Literal["supported", "rejected", "opinion", "unchecked", "unparsed"] = "unchecked"
+
+
+class Span(Record):
+    """Characters [start, end) of a text: what is wrong there and what replaces it.
+
+    An insertion is an empty span with a replacement, a deletion a span with the replacement "".
+    """
+
+    start: Offset
+    end: Offset
+    kind: SpanKind = "other"
+    severity: float | None = None
+    replacement: str | None = None
+    """None where it isn't known."""
+    by: str = ""
+    """Who says so: an annotator, a labeler, or "diff"."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.end < self.start:
+            raise ValueError(f"a span ends ({self.end}) before it starts ({self.start})")
+        return self
+
+
+class Correction(Record):
+    """An answer, what is wrong in it, and the text that the corrections give."""
+
+    key: Key
+    prompt: Key
+    answer: Key
+    text: str
+    spans: tuple[Span, ...]
+    corrected: str
+    by: Producer
+    seconds: float | None = None
+
+    @model_validator(mode="after")
+    def _spans_lie_in_the_text(self) -> Self:
+        position = 0
+        for span in self.spans:
+            if span.start < position or span.end > len(self.text):
+                raise ValueError(
+                    f"span [{span.start}, {span.end}) overlaps another or leaves the text"
+                )
+            position = span.end
+        return self
+
+
+class Comparison(Record):
+    """Two answers to one prompt: which is better, and which hallucinates more."""
+
+    key: Key
+    prompt: Key
+    first: Key
+    second: Key
+    better: Literal["first", "second", "tie"]
+    hallucinates_more: Literal["first", "second", "tie"]
+    by: Producer
+    seconds: float | None = None
+
+
+class Pair(Record):
+    """A chosen and a rejected answer to one prompt, with the changed spans of both."""
+
+    key: Key
+    prompt: Key
+    chosen: str
+    rejected: str
+    chosen_spans: tuple[Span, ...] = ()
+    rejected_spans: tuple[Span, ...] = ()
+    chosen_score: float | None = None
+    rejected_score: float | None = None
+    origin: Literal["correction", "claims", "comparison", "rewrite", "reward", "dataset"]
+    parents: tuple[Key, ...] = ()
+    source: Source = Source(dataset="")
+
+
+class Score(Record):
+    """What a benchmark says of one answer.
+
+    `values` holds what the metrics are computed from (0/1 marks and counts). An answer that can't be
+    read has status "unparsed" and no values: it is counted, and never a 0.
+    """
+
+    key: Key
+    benchmark: str
+    item: str
+    image: str
+    """What the bootstrap resamples: all scores of one image stay together."""
+    model: str
+    decoding: str = "greedy"
+    answer: str = ""
+    """The text that was scored."""
+    values: dict[str, float] = {}
+    extracted: tuple[str, ...] = ()
+    why: str = ""
+    spans: tuple[Span, ...] = ()
+    """What is wrong, in the answer's characters."""
+    strata: dict[str, str] = {}
+    status: Literal["scored", "unparsed"] = "scored"
+
+
+class Estimate(Record):
+    """A metric of a model with its 95% interval; a row of summary.json."""
+
+    model: str
+    benchmark: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    n: int
