@@ -1,0 +1,1 @@
+"""Records as Parquet, images by sha256, lineage and resume."""

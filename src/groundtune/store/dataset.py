@@ -1,0 +1,66 @@
+"""A set of records in a folder of Parquet parts that only ever grows, each part whole or absent.
+
+This is the whole story of resume: rows have keys, and a stage that starts again does only the
+missing ones.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from pydantic import BaseModel
+
+from groundtune.store.files import sweep
+from groundtune.store.tables import read_column, read_parquet, write_parquet
+
+R = TypeVar("R", bound=BaseModel)
+
+
+class RecordSet(Generic[R]):
+    """Records with a `key` field, under `path`/part-00000.parquet and on. One writer at a time."""
+
+    def __init__(self, path: Path, record_type: type[R]) -> None:
+        self.path = path
+        self.record_type = record_type
+
+    def parts(self) -> list[Path]:
+        """The parts that are there, in the order in which they were written."""
+        return sorted(self.path.glob("part-*.parquet"))
+
+    def keys(self) -> set[str]:
+        """Keys of all rows; only that column is read.
+
+        Raises:
+            UserError: a part is damaged.
+        """
+        return {str(key) for part in self.parts() for key in read_column(part, "key")}
+
+    def missing(self, keys: Iterable[str]) -> list[str]:
+        """Those of the keys that no row has, in order, each once."""
+        there = self.keys()
+        return [key for key in dict.fromkeys(keys) if key not in there]
+
+    def append(self, rows: Sequence[R]) -> None:
+        """Adds the rows as one part more: all of them or, when it fails or is killed, none.
+
+        Raises:
+            UserError: the disk is full or the folder can't be written.
+        """
+        if not rows:
+            return
+        sweep(self.path)
+        parts = self.parts()
+        number = int(parts[-1].stem.removeprefix("part-")) + 1 if parts else 0
+        write_parquet(self.path / f"part-{number:05d}.parquet", rows, self.record_type)
+
+    def read(self) -> list[R]:
+        """All rows, in the order in which they were added; of rows with one key only the first.
+
+        Raises:
+            UserError: a part is damaged, or not of this record.
+        """
+        rows: dict[str, R] = {}
+        for part in self.parts():
+            for row in read_parquet(part, self.record_type):
+                rows.setdefault(str(getattr(row, "key")), row)  # noqa: B009  # R is any record with a key
+        return list(rows.values())

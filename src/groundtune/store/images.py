@@ -1,0 +1,154 @@
+"""Pictures, each stored once under the sha256 of its file's bytes, exactly as it came.
+
+What a model sees is `decode`'s result: the whole picture, RGB, upright by its EXIF orientation,
+transparency on white, 16 bits scaled to 8. Nothing is ever cropped or flipped.
+"""
+
+import hashlib
+import struct
+import warnings
+import zlib
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+
+from groundtune.errors import UserError
+from groundtune.store.files import write_atomic
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
+"""File formats that are read (phones' MPO counts as JPEG). Others (EPS runs Ghostscript) are not
+worth their risk."""
+
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
+"""What Pillow raises on damaged files."""
+
+
+class ImageStore:
+    """Pictures under `path`/ab/<sha256>, where ab are the first two digits."""
+
+    def __init__(self, path: Path) -> None:
+        self.root = path
+
+    def path(self, sha256: str) -> Path:
+        """Where the file is, or would be."""
+        return self.root / sha256[:2] / sha256
+
+    def add(self, source: Path | bytes, *, name: str = "") -> str:
+        """Stores a picture after decoding it whole, and returns the sha256 (hex) of its bytes.
+
+        `name` stands in errors (a row, say); the path if it is empty.
+
+        Raises:
+            UserError: missing, not an image, damaged, enormous or animated, or the disk is full.
+        """
+        where = name or (str(source) if isinstance(source, Path) else "image bytes")
+        data = source if isinstance(source, bytes) else _read(source, where)
+        sha256 = hashlib.sha256(data).hexdigest()
+        path = self.path(sha256)
+        if path.exists() and path.stat().st_size == len(data):
+            return sha256
+        decode(data, where)
+        write_atomic(path, data, durable=False)
+        return sha256
+
+    def open(self, sha256: str) -> Image.Image:
+        """The picture as RGB, upright, whole.
+
+        Raises:
+            UserError: it is not in the store, or was damaged since.
+        """
+        path = self.path(sha256)
+        return decode(_read(path, f"image {sha256} in {self.root}"), str(path))
+
+
+def decode(data: bytes, where: str) -> Image.Image:
+    """An image file's bytes as an upright RGB picture.
+
+    Raises:
+        UserError: not an image of FORMATS, truncated or damaged, of too many pixels (Pillow's limit
+            against
+            decompression bombs, 89 million), animated, or with values of no fixed range. It names
+            `where`.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image = Image.open(BytesIO(data), formats=FORMATS)
+        _refuse_animation(image, where)
+        image.load()
+        return _rgb(_upright(image), where)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise UserError(
+            f"The image has more than {Image.MAX_IMAGE_PIXELS:,} pixels.",
+            where,
+            "Scale it down, or leave it out with --skip-bad.",
+        ) from error
+    except UnidentifiedImageError as error:
+        raise UserError(
+            "The file is not an image that can be read.",
+            where,
+            f"Give one of {', '.join(FORMATS)}, or leave it out with --skip-bad.",
+        ) from error
+    except _DAMAGE as error:
+        raise UserError(
+            f"The image is truncated or damaged ({error}).",
+            where,
+            "Get the file again, or leave it out with --skip-bad.",
+        ) from error
+
+
+def _read(path: Path, where: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise UserError(
+            "The image doesn't exist.", where, "Check the path, or leave it out with --skip-bad."
+        ) from error
+    except OSError as error:
+        raise UserError(
+            f"The image can't be read: {error.strerror}.",
+            where,
+            "Check the path, or leave it out with --skip-bad.",
+        ) from error
+
+
+def _refuse_animation(image: ImageFile.ImageFile, where: str) -> None:
+    frames = getattr(image, "n_frames", 1)
+    # MPO is a still photograph with a preview or a second eye's view behind it
+    if frames > 1 and image.format != "MPO":
+        raise UserError(
+            f"The image is animated or has several pages ({frames} frames).",
+            where,
+            "Save the frame that you mean as a still, or leave it out with --skip-bad.",
+        )
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except (*_DAMAGE, TypeError, KeyError):
+        return image  # the pixels are whole, only the camera's notes about them are not
+
+
+def _rgb(image: Image.Image, where: str) -> Image.Image:
+    if image.mode == "RGB":
+        return image
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PNG"):
+        values = np.asarray(image).astype(np.float64)
+        return Image.fromarray(np.rint(values / 257).astype(np.uint8)).convert("RGB")
+    if image.mode in ("I", "F"):
+        raise UserError(
+            "The image holds 32-bit values, of no fixed range.",
+            where,
+            "Save it with 8 or 16 bits a channel, or leave it out with --skip-bad.",
+        )
+    if image.has_transparency_data:
+        return _on_white(image.convert("RGBA"))
+    return image.convert("RGB")
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    white = Image.new("RGBA", image.size, "white")
+    return Image.alpha_composite(white, image).convert("RGB")

@@ -1,0 +1,42 @@
+"""Keys of derived rows: a hash of the row's parents and of what produced it."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from pydantic import BaseModel
+
+
+def key_of(*parts: object) -> str:
+    """32 hex digits of the sha256 of the parts' canonical JSON.
+
+    Parts are records, text, numbers, None, bytes, and lists, tuples and string-keyed dicts of
+    these. The order of parts counts, the order of a dict's keys does not, and a tuple is the same
+    as a list. NaN is refused.
+
+    Raises:
+        TypeError: for any other type.
+        ValueError: for NaN or an infinity.
+    """
+    text = json.dumps(
+        _plain(parts), ensure_ascii=True, sort_keys=True, separators=(",", ":"), allow_nan=False
+    )
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _plain(value: object) -> object:
+    if value is None or isinstance(value, str | int | float):
+        return value
+    if isinstance(value, BaseModel):
+        return _plain(value.model_dump())
+    if isinstance(value, bytes):
+        return {"bytes": hashlib.sha256(value).hexdigest()}
+    if isinstance(value, Mapping):
+        items = cast("Mapping[object, object]", value).items()
+        if any(not isinstance(name, str) for name, _ in items):
+            raise TypeError("a key's dict must have text as its keys")
+        return {str(name): _plain(each) for name, each in items}
+    if isinstance(value, Sequence):
+        return [_plain(each) for each in cast("Sequence[object]", value)]
+    raise TypeError(f"a key can't be made of {type(value).__name__}")

@@ -1,0 +1,291 @@
+"""Records to Arrow tables and Parquet files and back.
+
+The Arrow schema follows from the record's annotations. A nested record becomes a struct, a tuple
+a list, a dict with text as its keys a map, a Literal its values' type. A union of records with a
+`type` field becomes one struct with the fields of all of them, null where a variant has none.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
+# pyright: reportMissingTypeStubs=false
+# Reason: pyarrow ships no types.
+
+import types
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ValidationError
+
+from groundtune.errors import UserError
+from groundtune.store.files import write_atomic
+
+R = TypeVar("R", bound=BaseModel)
+
+_SCALARS: dict[object, pa.DataType] = {
+    str: pa.string(),
+    bool: pa.bool_(),
+    int: pa.int64(),
+    float: pa.float64(),
+    bytes: pa.binary(),
+}
+
+
+@cache
+def arrow_schema(record_type: type[BaseModel]) -> pa.Schema:
+    """The record's columns; those whose annotation admits None are nullable.
+
+    Raises:
+        TypeError: an annotation that has no Arrow type here.
+    """
+    return pa.schema(_fields(record_type))
+
+
+def to_table(rows: Iterable[R], record_type: type[R]) -> pa.Table:
+    """One row a record, in order."""
+    columns = {
+        name: [_encode(getattr(row, name)) for row in rows]
+        for rows in [list(rows)]
+        for name in record_type.model_fields
+    }
+    return pa.table(columns, schema=arrow_schema(record_type))
+
+
+def from_table(table: pa.Table, record_type: type[R], *, where: str = "table") -> list[R]:
+    """The records of a table, validated. A column whose field has a default may be absent.
+
+    Raises:
+        UserError: a missing, unknown or wrongly typed column, or a row that the record refuses;
+            `where` is the
+            file that the error names.
+    """
+    table = _conform(table, record_type, where)
+    plain = [_decode(record_type, row) for row in table.to_pylist()]
+    rows: list[R] = []
+    for number, values in enumerate(plain):
+        try:
+            rows.append(record_type.model_validate(values))
+        except ValidationError as error:
+            first = error.errors()[0]
+            column = ".".join(str(part) for part in first["loc"])
+            raise UserError(
+                f"Row {number}, column {column or '(row)'}: {first['msg']}.",
+                where,
+                f"Mend or remove the row; it must be a valid {record_type.__name__}.",
+            ) from error
+    return rows
+
+
+def read_parquet(path: Path, record_type: type[R]) -> list[R]:
+    """The records of one Parquet file.
+
+    Raises:
+        UserError: no such file, not Parquet, or a column or row that does not fit (named).
+    """
+    return from_table(read_table(path), record_type, where=str(path))
+
+
+def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """A Parquet file as it is, or some of its columns.
+
+    Raises:
+        UserError: no such file, or not Parquet.
+    """
+    try:
+        return pq.ParquetFile(path).read(columns=None if columns is None else list(columns))
+    except FileNotFoundError as error:
+        raise UserError("The file doesn't exist.", str(path), "Check the path.") from error
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(
+            "The file can't be read as Parquet.", str(path), "Give a whole .parquet file."
+        ) from error
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The rows of a Parquet file of any layout, as plain dicts.
+
+    Raises:
+        UserError: no such file, or not Parquet.
+    """
+    return read_table(path).to_pylist()
+
+
+def read_column(path: Path, name: str) -> list[Any]:
+    """One column of a Parquet file; no other is read.
+
+    Raises:
+        UserError: no such file, not Parquet, or no such column.
+    """
+    table = read_table(path, [name])
+    if name not in table.column_names:
+        raise UserError(
+            f"The column {name!r} is missing.", str(path), "Give a file that has this column."
+        )
+    return table.column(name).to_pylist()
+
+
+def write_parquet(path: Path, rows: Iterable[R], record_type: type[R]) -> None:
+    """Writes the records to one file, whole or not at all.
+
+    Raises:
+        UserError: the disk is full or the folder can't be written.
+    """
+    buffer = BytesIO()
+    pq.write_table(to_table(rows, record_type), buffer, compression="zstd")
+    write_atomic(path, buffer.getvalue())
+
+
+def _fields(record_type: type[BaseModel]) -> list[pa.Field]:
+    fields: list[pa.Field] = []
+    for name, field in record_type.model_fields.items():
+        data_type, nullable = _arrow(field.annotation)
+        fields.append(pa.field(name, data_type, nullable=nullable))
+    return fields
+
+
+def _arrow(annotation: object) -> tuple[pa.DataType, bool]:
+    """Arrow type of an annotation and whether it admits None."""
+    annotation, optional = _strip(annotation)
+    if annotation in _SCALARS:
+        return _SCALARS[annotation], optional
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return _SCALARS[type(arguments[0])], optional
+    if origin in (tuple, list):
+        return pa.list_(_item(arguments[0])), optional
+    if origin is dict and arguments[0] is str:
+        return pa.map_(pa.string(), _item(arguments[1])), optional
+    if records := _records(annotation):
+        return pa.struct(_merged(records)), optional
+    raise TypeError(f"no Arrow type for {annotation}")
+
+
+def _item(annotation: object) -> pa.Field:
+    data_type, nullable = _arrow(annotation)
+    return pa.field("item", data_type, nullable=nullable)
+
+
+def _merged(records: Sequence[type[BaseModel]]) -> list[pa.Field]:
+    if len(records) == 1:
+        return _fields(records[0])
+    fields = {field.name: field for record in records for field in _fields(record)}
+    shared = set.intersection(*(set(record.model_fields) for record in records))
+    return [fields[name].with_nullable(name not in shared) for name in fields]
+
+
+@cache
+def _strip(annotation: object) -> tuple[object, bool]:
+    """The annotation without Annotated and None, and whether there was a None."""
+    optional = False
+    while True:
+        if get_origin(annotation) is Annotated:
+            annotation = get_args(annotation)[0]
+        elif _is_union(annotation) and type(None) in get_args(annotation):
+            optional = True
+            annotation = Union[  # noqa: UP007  # members are known only here
+                tuple(each for each in get_args(annotation) if each is not type(None))
+            ]
+        else:
+            return annotation, optional
+
+
+def _records(annotation: object) -> tuple[type[BaseModel], ...]:
+    """The record classes of an annotation that is a record or a union of records, else none."""
+    members = get_args(annotation) if _is_union(annotation) else (annotation,)
+    stripped = tuple(_strip(member)[0] for member in members)
+    if all(isinstance(each, type) and issubclass(each, BaseModel) for each in stripped):
+        return cast("tuple[type[BaseModel], ...]", stripped)
+    return ()
+
+
+def _is_union(annotation: object) -> bool:
+    return get_origin(annotation) in (Union, types.UnionType)
+
+
+def _encode(value: object) -> object:
+    if isinstance(value, BaseModel):
+        return {name: _encode(getattr(value, name)) for name in type(value).model_fields}
+    if isinstance(value, tuple | list):
+        return [_encode(each) for each in cast("Sequence[object]", value)]
+    if isinstance(value, dict):
+        return [(name, _encode(each)) for name, each in cast("dict[str, object]", value).items()]
+    return value
+
+
+def _decode(annotation: object, value: Any) -> Any:  # what Arrow hands back, to what pydantic reads
+    if value is None or isinstance(value, str | int | float | bytes):
+        return value
+    annotation, _ = _strip(annotation)
+    arguments = get_args(annotation)
+    if get_origin(annotation) in (tuple, list):
+        return tuple(_decode(arguments[0], each) for each in value)
+    if get_origin(annotation) is dict:
+        return {name: _decode(arguments[1], each) for name, each in value}
+    if records := _records(annotation):
+        return _decode_struct(records, cast("Mapping[str, Any]", value))
+    return value
+
+
+def _decode_struct(
+    records: tuple[type[BaseModel], ...], value: Mapping[str, Any]
+) -> dict[str, Any]:
+    record = records[0]
+    if len(records) > 1:
+        record = next(
+            (
+                r
+                for r in records
+                if value.get("type") in get_args(r.model_fields["type"].annotation)
+            ),
+            record,
+        )
+        value = {name: each for name, each in value.items() if name in record.model_fields}
+    fields = record.model_fields
+    return {
+        name: _decode(fields[name].annotation, each) if name in fields else each
+        for name, each in value.items()
+    }
+
+
+def _conform(table: pa.Table, record_type: type[BaseModel], where: str) -> pa.Table:
+    """The table in the record's columns and types."""
+    fields = record_type.model_fields
+    required = [name for name, field in fields.items() if field.is_required()]
+    if missing := [name for name in required if name not in table.column_names]:
+        raise UserError(
+            f"The column {missing[0]!r} is missing.",
+            where,
+            f"A table of {record_type.__name__} rows needs the columns {', '.join(required)}.",
+        )
+    if unknown := [name for name in table.column_names if name not in fields]:
+        raise UserError(
+            f"The column {unknown[0]!r} is unknown.",
+            where,
+            f"A table of {record_type.__name__} rows has the columns {', '.join(fields)}.",
+        )
+    for index, name in enumerate(table.column_names):
+        column = _cast(table.column(name), arrow_schema(record_type).field(name), where)
+        table = table.set_column(index, name, column)
+    return table
+
+
+def _cast(column: pa.ChunkedArray, field: pa.Field, where: str) -> pa.ChunkedArray:
+    """The column in the field's type; text is never made of numbers, nor the other way."""
+    if column.type.equals(field.type):
+        return column
+    text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    scalar = not pa.types.is_nested(field.type) and not pa.types.is_null(column.type)
+    try:
+        if scalar and text != pa.types.is_string(field.type):
+            raise pa.ArrowTypeError("text and numbers do not mix")
+        return column.cast(field.type)
+    except pa.ArrowException as error:
+        raise UserError(
+            f"The column {field.name!r} is {column.type}, not {field.type}.",
+            where,
+            "Write the column in that type.",
+        ) from error
