@@ -1,0 +1,87 @@
+"""Corrections: an answer, what is wrong in it, and the text that the corrections give.
+
+RLHF-V (Yu et al. 2023, arXiv 2312.00849): a person edits only the hallucinated segments of an
+answer, so that the corrected text and the answer are a preference pair with everything else equal,
+length and style too.
+"""
+
+from typing import Literal
+
+from groundtune.errors import UserError
+from groundtune.feedback.diff import words
+from groundtune.feedback.spans import apply, invert
+from groundtune.records import Answer, Correction, Pair, Producer, Source
+from groundtune.store.keys import key_of
+
+NoPair = Literal["unchanged", "empty_chosen", "empty_rejected"]
+"""Why two texts make no pair: nothing differs, or one of them says nothing."""
+
+
+def correction_key(answer: str, by: Producer) -> str:
+    """Key of the correction of an answer (its key) by an annotator, known before the work."""
+    return key_of("correction", answer, by)
+
+
+def correction_from_texts(
+    answer: Answer, corrected: str, by: Producer, *, seconds: float | None = None
+) -> Correction:
+    """The correction of an answer whose corrected text alone is known; the diff gives the spans."""
+    return Correction(
+        key=correction_key(answer.key, by),
+        prompt=answer.prompt,
+        answer=answer.key,
+        text=answer.text,
+        spans=words(answer.text, corrected).rejected,
+        corrected=corrected,
+        by=by,
+        seconds=seconds,
+    )
+
+
+def why_no_pair(chosen: str, rejected: str) -> NoPair | None:
+    """Why the two texts make no pair; None if they do. White space alone is an empty text."""
+    if not rejected.strip():
+        return "empty_rejected"
+    if chosen == rejected:
+        return "unchanged"
+    if not chosen.strip():
+        return "empty_chosen"
+    return None
+
+
+def pair_from_correction(correction: Correction, source: Source) -> Pair | NoPair:
+    """The corrected text as chosen, the answer as rejected; or why there is no pair in it.
+
+    Both lists of spans are edits, aligned one to one: an insertion is empty in the rejected text, a
+    deletion in the chosen one. `source` is the prompt's, whose licence travels on.
+
+    Raises:
+        UserError: the correction's spans don't give its corrected text.
+    """
+    check_correction(correction)
+    why_not = why_no_pair(correction.corrected, correction.text)
+    if why_not is not None:
+        return why_not
+    return Pair(
+        key=key_of("pair", "correction", correction.key),
+        prompt=correction.prompt,
+        chosen=correction.corrected,
+        rejected=correction.text,
+        chosen_spans=invert(correction.text, correction.spans),
+        rejected_spans=correction.spans,
+        origin="correction",
+        parents=(correction.key, correction.answer),
+        source=source,
+    )
+
+
+def check_correction(correction: Correction) -> None:
+    """Raises UserError, naming the correction, unless its spans give its corrected text exactly."""
+    fix = "Correct the answer again, or leave this correction out."
+    where = f"correction {correction.key} of answer {correction.answer}"
+    try:
+        given = apply(correction.text, correction.spans)
+    except ValueError as error:
+        raise UserError(f"The correction can't be applied: {error}.", where, fix) from error
+    if given != correction.corrected:
+        raise UserError("The correction's spans don't give its corrected text.", where, fix)

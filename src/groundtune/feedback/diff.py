@@ -1,0 +1,175 @@
+"""Spans recovered from two texts, where a data set has no spans (RLHF-V's released pairs, for one).
+
+`words` is ours: exact characters, whole words, insertions and deletions included.
+`published_tokens` is the rule of RLHF-V's released trainer over token ids (github.com/thunlp/Muffin
+at 85d72b4, utils/diff_lib.py, `get_diff_ids`), for parity with its figures. They differ on purpose:
+
+| | words | published_tokens |
+|---|---|---|
+| unit | words, other characters, white space; CJK and Thai by character | tokens |
+| pure insertion or deletion | a change, with an empty span on the other side | no change at all |
+| a match between two changes | separates them, unless white space | absorbed if under 3 tokens |
+| frequent units in long texts | as any other | no anchors from 200 tokens on (autojunk) |
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+from typing import NamedTuple
+
+from groundtune.records import Span
+
+# Scripts that write no spaces between words: each character is a unit of its own.
+_UNSPACED = (
+    "\u0e00-\u0eff"  # Thai, Lao
+    "\u1000-\u109f"  # Myanmar
+    "\u1780-\u17ff"  # Khmer
+    "\u2e80-\u312f\u31a0-\u9fff\uf900-\ufaff"  # Han, Kana, Bopomofo
+    "\U00020000-\U0003ffff"  # Han, later blocks
+)
+_UNITS = re.compile(rf"[{_UNSPACED}]|(?:(?![{_UNSPACED}])\w)+|\s+|[^\w\s]")
+_JOINER = "\u200d"
+_PUBLISHED_SHORTEST_MATCH = 3
+
+
+class TextDiff(NamedTuple):
+    """Edits between two texts, aligned one to one: `rejected[i]` became `chosen[i]`.
+
+    Each side's replacement is the other side's characters, so either list is a list of edits that
+    `apply` carries out. An insertion is empty in `rejected`, a deletion in `chosen`.
+    """
+
+    rejected: tuple[Span, ...]
+    chosen: tuple[Span, ...]
+
+
+class TokenDiff(NamedTuple):
+    """What the published rule finds changed: a mark for each token, and the spans of those tokens."""
+
+    rejected_changed: tuple[bool, ...]
+    chosen_changed: tuple[bool, ...]
+    rejected: tuple[Span, ...]
+    chosen: tuple[Span, ...]
+
+
+def units(text: str) -> list[str]:
+    """Words, runs of white space and single other characters, in order; joined they give the text.
+
+    Combining marks, variation selectors, skin tones and joined emoji stay with what they modify.
+    """
+    found: list[str] = []
+    for piece in _UNITS.findall(text):
+        joins = _extends(piece[0]) or (found and found[-1].endswith(_JOINER))
+        if joins and found and not found[-1].isspace():
+            found[-1] += piece
+        else:
+            found.append(piece)
+    return found
+
+
+def words(rejected: str, chosen: str) -> TextDiff:
+    """The edits that turn `rejected` into `chosen`, in whole units.
+
+    Equal runs of white space are no anchors: changes with nothing but white space between them are
+    one. `apply(rejected, words(rejected, chosen).rejected) == chosen` holds exactly, and the
+    reverse.
+    """
+    before, after = units(rejected), units(chosen)
+    before_at, after_at = _starts(before), _starts(after)
+    from_rejected: list[Span] = []
+    from_chosen: list[Span] = []
+    for first, last, new_first, new_last in _changed_runs(before, after):
+        start, end = before_at[first], before_at[last]
+        new_start, new_end = after_at[new_first], after_at[new_last]
+        old, new = rejected[start:end], chosen[new_start:new_end]
+        from_rejected.append(Span(start=start, end=end, replacement=new, by="diff"))
+        from_chosen.append(Span(start=new_start, end=new_end, replacement=old, by="diff"))
+    return TextDiff(tuple(from_rejected), tuple(from_chosen))
+
+
+def published_tokens(
+    rejected_ids: Sequence[int],
+    chosen_ids: Sequence[int],
+    rejected_offsets: Sequence[tuple[int, int] | None],
+    chosen_offsets: Sequence[tuple[int, int] | None],
+) -> TokenDiff:
+    """What RLHF-V's trainer weighs with gamma: the changed tokens of both sides.
+
+    difflib's matching blocks with its defaults (autojunk on), blocks of fewer than 3 tokens dropped
+    except the terminal one, and a gap counts only if neither side of it is empty. The trainer gives
+    it the whole sequence, prompt and answer, without the first token; so must a caller who wants
+    parity, since the prompt's end lengthens a match at the answer's start. `offsets[i]` are the
+    characters of token i in its answer, None for a token of the prompt or of an image; an end token
+    has an empty range. The spans are the characters of the changed tokens, aligned one to one, and
+    their replacement is None: the rule knows tokens, not texts. Raises ValueError if a side has not
+    as many offsets as ids.
+    """
+    for ids, offsets in ((rejected_ids, rejected_offsets), (chosen_ids, chosen_offsets)):
+        if len(ids) != len(offsets):
+            raise ValueError(f"{len(ids)} token ids, but {len(offsets)} offsets")
+    rejected = _PublishedSide([False] * len(rejected_ids), [])
+    chosen = _PublishedSide([False] * len(chosen_ids), [])
+    matcher = SequenceMatcher(None, rejected_ids, chosen_ids)
+    *matches, terminal = matcher.get_matching_blocks()
+    position = new_position = 0
+    for match in [*(m for m in matches if m.size >= _PUBLISHED_SHORTEST_MATCH), terminal]:
+        if position < match.a and new_position < match.b:
+            rejected.mark(position, match.a, rejected_offsets)
+            chosen.mark(new_position, match.b, chosen_offsets)
+        position, new_position = match.a + match.size, match.b + match.size
+    return TokenDiff(
+        tuple(rejected.changed), tuple(chosen.changed), tuple(rejected.spans), tuple(chosen.spans)
+    )
+
+
+class _PublishedSide(NamedTuple):
+    changed: list[bool]
+    spans: list[Span]
+
+    def mark(self, first: int, last: int, offsets: Sequence[tuple[int, int] | None]) -> None:
+        self.changed[first:last] = [True] * (last - first)
+        known = [offset for offset in offsets[first:last] if offset is not None]
+        start, end = (known[0][0], known[-1][1]) if known else (0, 0)
+        self.spans.append(Span(start=start, end=end, by="published diff"))
+
+
+def _extends(character: str) -> bool:
+    is_mark = unicodedata.category(character) in ("Mn", "Mc", "Me")
+    is_skin_tone = "\U0001f3fb" <= character <= "\U0001f3ff"
+    return is_mark or is_skin_tone or character == _JOINER
+
+
+def _starts(pieces: Sequence[str]) -> list[int]:
+    """Where each piece starts, and at the end the length of all."""
+    starts = [0]
+    for piece in pieces:
+        starts.append(starts[-1] + len(piece))
+    return starts
+
+
+def _changed_runs(before: Sequence[str], after: Sequence[str]) -> list[tuple[int, int, int, int]]:
+    """Half-open runs of changed units (before first, last, after first, last), in order."""
+    head = _common_head(before, after)
+    tail = _common_head(before[head:][::-1], after[head:][::-1])
+    middle, new_middle = before[head : len(before) - tail], after[head : len(after) - tail]
+    # White space as junk: it extends a match of words, but a lone space anchors nothing.
+    matcher = SequenceMatcher(str.isspace, middle, new_middle, autojunk=False)
+    runs: list[tuple[int, int, int, int]] = []
+    for tag, first, last, new_first, new_last in matcher.get_opcodes():
+        if tag == "equal":
+            continue
+        run = (head + first, head + last, head + new_first, head + new_last)
+        if runs and all(unit.isspace() for unit in before[runs[-1][1] : run[0]]):
+            run = (runs[-1][0], run[1], runs[-1][2], run[3])
+            runs.pop()
+        runs.append(run)
+    return runs
+
+
+def _common_head(first: Sequence[str], second: Sequence[str]) -> int:
+    """How many units the two have in common at their start."""
+    for number, (one, other) in enumerate(zip(first, second, strict=False)):
+        if one != other:
+            return number
+    return min(len(first), len(second))
