@@ -1,0 +1,87 @@
+"""Dense direct preference optimisation: tokens of corrected segments weigh gamma, all others 1.
+
+Yu, Yao, Zhang, He, Han, Cui, Hu, Liu, Zheng, Sun and Chua, "RLHF-V", 2023, arXiv 2312.00849,
+equation 5. With token weights w (gamma in a changed span, else 1) and log-ratios r = log p - log
+p_ref, an answer scores
+
+    mean:  sum(w * r) / sum(w)   the paper's equation 5; its N is |unchanged| + gamma * |changed|
+    sum:   sum(w * r)            the released command (github.com/thunlp/Muffin at 85d72b4 with
+                                 dpo_use_average=False)
+
+and the pair's loss is DPO's. The two are not one method with another beta: under `mean` the step
+on a token shrinks with the answer's length, so that beta 0.5 on 100 tokens pulls about 0.005 a
+token, 100 times less than `sum` with the same beta.
+
+The code's optional likelihood term (SFT_weight * mean over the batch of the chosen answer's score
+under the policy alone, 0 as published) is `sft_weight`; it is normalised like the score.
+
+Which tokens count as changed is decided when spans become tokens (engine/rows.py). The released
+code finds them by a token diff in which pure insertions and deletions do not count
+(feedback/diff.py has it for parity).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
+
+from pydantic import Field
+
+from groundtune.errors import UserError
+from groundtune.methods.pairwise import AnswerLogProbs, Need, PairLogProbs, Pairwise
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class DDPO(Pairwise):
+    """DDPO (RLHF-V, arXiv 2312.00849, equation 5). Defaults are the paper's; see PRESETS."""
+
+    needs: ClassVar[frozenset[Need]] = frozenset({"reference", "changed_spans"})
+
+    type: Literal["ddpo"] = "ddpo"
+    gamma: float = Field(default=5.0, gt=0)
+    """Weight of a changed token: 5 in the paper, 1.1 in the public command since 2024."""
+    beta: float = Field(default=0.5, gt=0)
+    """0.5 in the paper, 0.1 in the public command since 2024."""
+    reduce: Literal["mean", "sum"] = "mean"
+    """Paper: divide by the sum of the weights. Released code: do not."""
+    sft_weight: float = Field(default=0.0, ge=0)
+    """Weight of the chosen answer's negative log-likelihood: the code's SFT_weight, 0 as published."""
+
+    @classmethod
+    def preset(cls, name: str) -> Self:
+        """A published setting by name, one of PRESETS. Raises UserError for another name."""
+        if name not in PRESETS:
+            raise UserError(
+                f"ddpo has no preset {name!r}.", "method", f"Use one of {', '.join(PRESETS)}."
+            )
+        return cls.model_validate(PRESETS[name])
+
+    def weights(self, side: AnswerLogProbs) -> Tensor:
+        """Gamma on changed tokens, 1 on others, 0 on padding; shape (B, T)."""
+        mask_BT = side.mask_BT.double()
+        return mask_BT + (self.gamma - 1) * (mask_BT * side.changed_BT)
+
+    def score(self, side: AnswerLogProbs) -> Tensor:
+        """Weighted sum or mean of the answer's log-ratios, shape (B,)."""
+        return self._reduced(side, side.log_ratio_BT())
+
+    def terms(self, pairs: PairLogProbs) -> dict[str, Tensor]:
+        """The likelihood term where it has a weight."""
+        if not self.sft_weight:
+            return {}
+        logp_BT = pairs.chosen.logp_BT.double().masked_fill(~pairs.chosen.mask_BT, 0.0)
+        return {"sft": -self.sft_weight * self._reduced(pairs.chosen, logp_BT)}
+
+    def _reduced(self, side: AnswerLogProbs, value_BT: Tensor) -> Tensor:
+        weight_BT = self.weights(side)
+        total_B = (weight_BT * value_BT).sum(-1)
+        return total_B / weight_BT.sum(-1) if self.reduce == "mean" else total_B
+
+
+PRESETS: dict[str, dict[str, float | str]] = {
+    "paper": {"gamma": 5.0, "beta": 0.5, "reduce": "mean"},
+    "code_2023": {"gamma": 5.0, "beta": 0.5, "reduce": "sum"},
+    "code_2024": {"gamma": 1.1, "beta": 0.1, "reduce": "sum"},
+}
+"""Published settings: arXiv 2312.00849; the command in RLHF-V's issue 8; RLHF-V's later README."""
