@@ -48,8 +48,7 @@ def nesting(node: ast.AST) -> int:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, (*_FUNCTIONS, ast.ClassDef)):
             continue
-        is_elif = isinstance(node, ast.If) and isinstance(child, ast.If) and child in node.orelse
-        is_elif = is_elif and len(node.orelse) == 1
+        is_elif = isinstance(node, ast.If) and isinstance(child, ast.If) and node.orelse == [child]
         own = 1 if isinstance(child, _NESTS) and not is_elif else 0
         deepest = max(deepest, own + nesting(child))
     return deepest

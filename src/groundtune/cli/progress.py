@@ -9,7 +9,7 @@ Library code takes a `groundtune.protocols.Progress` and knows none of these cla
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -100,10 +100,10 @@ def _clock_time(seconds: float) -> str:
 
 
 @contextmanager
-def open_progress(*, silent: bool = False, stream: TextIO | None = None) -> Iterator[Progress]:
+def open_progress(*, silent: bool = False, stream: TextIO | None = None) -> Generator[Progress]:
     """Progress on `stream` (stderr): a bar on a terminal, lines elsewhere, or nothing."""
     stream = stream or sys.stderr
-    if silent:
+    if silent or stream is None:
         yield SilentProgress()
     elif stream.isatty():
         with _bar(stream) as progress:
@@ -117,7 +117,7 @@ def open_progress(*, silent: bool = False, stream: TextIO | None = None) -> Iter
 
 
 @contextmanager
-def _bar(stream: TextIO) -> Iterator[Progress]:
+def _bar(stream: TextIO) -> Generator[Progress]:
     from groundtune.cli.progress_bar import BarProgress
 
     with BarProgress(stream) as bar:

@@ -1,0 +1,321 @@
+"""Merges a YAML recipe with `key=value` overrides and validates it against the schema it is given.
+
+Later layers win: the schema's defaults, `base` (a command's own settings), file, overrides.
+Mappings merge key by key, everything else is replaced. So `method.type=dpo` over a file that says
+`ddpo` keeps what both methods have, and fails, naming the keys, on what DPO lacks. An unknown key,
+a key given twice and a value of the wrong type are errors of the user's input, with the line.
+"""
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, Literal, NamedTuple, TypeVar, cast, get_args
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from groundtune.errors import UserError
+
+Origin = Literal["default", "base", "file", "override"]
+Keys = tuple[str, ...]
+Tree = dict[str, Any]
+Schema = TypeVar("Schema", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved(Generic[Schema]):
+    """A validated recipe, and where each of its values came from, by dotted key."""
+
+    recipe: Schema
+    origins: dict[str, Origin]
+
+
+def load(
+    path: Path | None,
+    overrides: Sequence[str],
+    schema: type[Schema],
+    base: Mapping[str, Any] | None = None,
+) -> Schema:
+    """The recipe that file and overrides give.
+
+    Args:
+        path: YAML file, or None for the defaults.
+        overrides: `dotted.key=value`, the value in YAML; `key=` is the empty text.
+        schema: What the recipe must be; fields that it lacks are refused at every depth.
+        base: Settings that lie between the schema's defaults and the file.
+
+    Raises:
+        UserError: A file, key or value that can't be used, with its line or override.
+    """
+    return resolve(path, overrides, schema, base).recipe
+
+
+def resolve(
+    path: Path | None,
+    overrides: Sequence[str],
+    schema: type[Schema],
+    base: Mapping[str, Any] | None = None,
+) -> Resolved[Schema]:
+    """As `load`, with the origin of each value."""
+    merged = _Merged()
+    merged.add(dict(base or {}), "base", {}, "the command's own settings")
+    if path is not None:
+        merged.add(*_read(path))
+    for override in overrides:
+        _override(merged, override)
+    _fill_types(merged.tree, schema)
+    try:
+        recipe = schema.model_validate(merged.tree, extra="forbid")
+    except ValidationError as error:
+        where = str(path) if path else "the recipe"
+        raise _Explanation(error.errors(include_url=False), merged, schema, where).error() from None
+    leaves = [keys for keys, _ in _branches(recipe.model_dump(mode="json"))]
+    return Resolved(recipe=recipe, origins={".".join(keys): merged.origin(keys) for keys in leaves})
+
+
+class _Mark(NamedTuple):
+    origin: Origin
+    where: str
+
+
+@dataclass(slots=True)
+class _Merged:
+    """The tree so far, and who set each of its values last."""
+
+    tree: Tree = field(default_factory=dict[str, Any])
+    marks: dict[Keys, _Mark] = field(default_factory=dict[Keys, _Mark])
+    places: dict[Keys, str] = field(default_factory=dict[Keys, str])
+
+    def add(self, tree: Tree, origin: Origin, places: dict[Keys, str], where: str = "") -> None:
+        """Lay a tree over this one; `where` is the place of keys that `places` lacks."""
+        for keys, value in _branches(tree):
+            self.set(keys, value, _Mark(origin, places.get(keys, where)))
+        self.places |= places
+
+    def set(self, keys: Keys, value: object, mark: _Mark) -> None:
+        """Set one value; the marks under it go."""
+        node = self.tree
+        for depth, key in enumerate(keys[:-1], start=1):
+            inner = node.setdefault(key, {})
+            if not isinstance(inner, dict):
+                what = f"{'.'.join(keys)} can't be set: {'.'.join(keys[:depth])} is {inner!r}"
+                raise UserError(what, mark.where, "set the whole value, or only keys of a mapping")
+            node = cast(Tree, inner)
+        if value == {} and isinstance(node.get(keys[-1]), dict):
+            return
+        node[keys[-1]] = value
+        self.marks = {have: old for have, old in self.marks.items() if have[: len(keys)] != keys}
+        self.marks[keys] = mark
+
+    def mark(self, keys: Keys) -> _Mark | None:
+        """Who set this value, or else the nearest mapping around it that was set as a whole."""
+        prefixes = (keys[:length] for length in range(len(keys), 0, -1))
+        return next((self.marks[prefix] for prefix in prefixes if prefix in self.marks), None)
+
+    def origin(self, keys: Keys) -> Origin:
+        """`default` where nobody set it."""
+        mark = self.mark(keys)
+        return mark.origin if mark else "default"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML's safe types, with 1e-6 a number (YAML 1.1 wants 1.0e-6)."""
+
+
+_Loader.add_implicit_resolver(  # pyright: ignore[reportUnknownMemberType]
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
+    list("-+.0123456789"),
+)
+
+
+def _read(path: Path) -> tuple[Tree, Origin, dict[Keys, str]]:
+    """A file's tree, and the line of each of its keys."""
+    places: dict[Keys, str] = {}
+    try:
+        loader = _Loader(path.read_text(encoding="utf-8"))
+        node = loader.get_single_node()
+        if node is None:
+            return {}, "file", places
+        if not isinstance(node, yaml.MappingNode):
+            raise UserError("a recipe is a mapping", f"{path}:1", "write `key: value` lines")
+        _place(node, path, (), places)
+        made = loader.construct_document(node)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    except OSError as error:
+        what = f"the recipe can't be read: {error.strerror}"
+        raise UserError(what, str(path), "name a YAML file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = cast(yaml.Mark | None, getattr(error, "problem_mark", None))
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        problem = str(getattr(error, "problem", None) or error)
+        raise UserError(f"this is not YAML: {problem}", where, "mend that line") from None
+    return cast(Tree, made), "file", places
+
+
+def _place(node: yaml.Node, path: Path, above: Keys, places: dict[Keys, str]) -> None:
+    """Note the line of each key; a key given twice is an error."""
+    if isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(cast("list[yaml.Node]", node.value)):
+            _place(item, path, (*above, str(index)), places)
+    if not isinstance(node, yaml.MappingNode):
+        return
+    for key, value in cast("list[tuple[yaml.Node, yaml.Node]]", node.value):
+        keys = (*above, str(cast(object, key.value)))
+        place = f"{path}:{key.start_mark.line + 1}"
+        if keys in places:
+            what = f"{'.'.join(keys)} is given twice, first in {places[keys]}"
+            raise UserError(what, place, "keep one of them")
+        places[keys] = place
+        _place(value, path, keys, places)
+
+
+def _override(merged: _Merged, override: str) -> None:
+    dotted, equals, text = override.partition("=")
+    keys = tuple(dotted.strip().split("."))
+    where = f"override {override}"
+    if not equals or not all(keys):
+        raise UserError(f"{override!r} is not an override", where, "write it as key=value")
+    try:
+        value: object = yaml.load(text, _Loader) if text else ""
+    except yaml.YAMLError:
+        raise UserError(f"{text!r} is not a YAML value", where, "quote the value") from None
+    tree: Tree = {}
+    _Merged(tree).set(keys, value, _Mark("override", where))
+    merged.add(tree, "override", {}, where)
+
+
+def _branches(tree: Mapping[Any, Any], above: Keys = ()) -> Iterator[tuple[Keys, object]]:
+    """Every value that is not a filled mapping, with its keys."""
+    for key, value in tree.items():
+        keys = (*above, str(key))
+        if isinstance(value, Mapping) and value:
+            yield from _branches(cast("Mapping[Any, Any]", value), keys)
+        else:
+            yield keys, {} if isinstance(value, Mapping) else value
+
+
+def _fill_types(tree: Tree, schema: type[BaseModel]) -> None:
+    """Give a variant that is set without its type the default's, as in `method.beta=0.5`."""
+    for name, info in schema.model_fields.items():
+        node = tree.get(name)
+        if not isinstance(node, dict):
+            continue
+        node = cast(Tree, node)
+        default: object = info.get_default(call_default_factory=True, validated_data={})
+        if isinstance(info.discriminator, str) and isinstance(default, BaseModel):
+            node.setdefault(info.discriminator, getattr(default, info.discriminator))
+        for model in _models(info.annotation)[:1]:
+            _fill_types(node, model)
+
+
+def _models(annotation: object) -> list[type[BaseModel]]:
+    """The record types named in an annotation, in order."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for inner in get_args(annotation) for model in _models(inner)]
+
+
+def _tag_field(model: type[BaseModel], tag: object) -> str:
+    """The field whose Literal is `tag`, or ""."""
+    fields = model.model_fields.items()
+    return next((name for name, info in fields if tag in get_args(info.annotation)), "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Explanation:
+    """Turns pydantic's list of errors into one UserError that speaks of the user's own lines."""
+
+    errors: list[ErrorDetails]
+    merged: _Merged
+    schema: type[BaseModel]
+    where: str
+
+    def error(self) -> UserError:
+        unknown = [error for error in self.errors if error["type"] == "extra_forbidden"]
+        if unknown:
+            return self._unknown(unknown)
+        first = self.errors[0]
+        keys = self._keys(first)
+        dotted = ".".join(keys) or "the recipe"
+        fix = f"it {_lower(first['msg'].replace('Input should', 'should'))}"
+        what = f"{dotted} is {first['input']!r}"
+        context = first.get("ctx", {})
+        if first["type"] == "missing":
+            what, fix = f"{dotted} is missing", "set it in the file, or as key=value"
+        elif first["type"] == "union_tag_invalid":
+            field_name = str(context["discriminator"]).strip("'")
+            what = f"{dotted}.{field_name} is {context['tag']!r}"
+            fix = f"it should be one of {context['expected_tags']}"
+            keys = (*keys, field_name)
+        elif first["type"] == "union_tag_not_found":
+            field_name = str(context["discriminator"]).strip("'")
+            what, fix = f"{dotted}.{field_name} is missing", f"set {dotted}.{field_name}"
+        elif first["type"] == "value_error":
+            what, fix = str(context["error"]), f"change {dotted}"
+        others = dict.fromkeys(".".join(self._keys(error)) for error in self.errors)
+        return UserError(what, self._place(keys), _with_others(fix, list(others)[1:]))
+
+    def _unknown(self, errors: list[ErrorDetails]) -> UserError:
+        keys = self._keys(errors[0])
+        chosen, variants = self._models_at(errors[0]["loc"])
+        beside = [self._keys(e)[-1] for e in errors if self._keys(e)[:-1] == keys[:-1]]
+        lacks = [key for key in beside if any(key in model.model_fields for model in variants)]
+        type_field = _tag_field(chosen[0], errors[0]["loc"][-2]) if lacks else ""
+        if type_field:
+            chooser = ".".join((*keys[:-1], type_field))
+            what = f"{chooser}={errors[0]['loc'][-2]} has no {', '.join(lacks)}"
+            fix = f"take {', '.join(lacks)} out, or choose another {chooser}"
+            return UserError(what, self._place((*keys[:-1], lacks[0])), fix)
+        names = sorted({name for model in chosen for name in model.model_fields})
+        near = difflib.get_close_matches(keys[-1], names, n=1)
+        fix = f"did you mean {near[0]}?" if near else f"the keys here are {', '.join(names)}"
+        what = f"{'.'.join(keys)} is not a key of the recipe"
+        others = [".".join(self._keys(error)) for error in errors[1:]]
+        return UserError(what, self._place(keys), _with_others(fix, others))
+
+    def _keys(self, error: ErrorDetails) -> Keys:
+        """The error's place in the user's tree: pydantic's, without the names of union variants."""
+        node: object = self.merged.tree
+        keys: Keys = ()
+        for part in error["loc"]:
+            if isinstance(node, dict) and part in node:
+                node = cast(Tree, node)[str(part)]
+            elif isinstance(node, list) and isinstance(part, int):
+                node = cast("list[object]", node)[part]
+            else:
+                continue
+            keys = (*keys, str(part))
+        return (*keys, str(error["loc"][-1])) if error["type"] == "missing" else keys
+
+    def _models_at(
+        self, loc: tuple[int | str, ...]
+    ) -> tuple[list[type[BaseModel]], list[type[BaseModel]]]:
+        """The types that hold the last key of `loc`, and all variants that might have held it."""
+        chosen = siblings = [self.schema]
+        for part in loc[:-1]:
+            fields = [
+                model.model_fields[str(part)] for model in chosen if part in model.model_fields
+            ]
+            if fields:
+                chosen = siblings = [m for info in fields for m in _models(info.annotation)]
+            else:
+                named = [m for m in chosen if _tag_field(m, part) or m.__name__ == part]
+                chosen = named or chosen
+        return chosen, siblings
+
+    def _place(self, keys: Keys) -> str:
+        mark = self.merged.mark(keys)
+        if mark is None:
+            return self.where
+        return self.merged.places.get(keys, mark.where) if mark.origin == "file" else mark.where
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _with_others(fix: str, others: list[str]) -> str:
+    return f"{fix} (also wrong: {', '.join(others)})" if others else fix
