@@ -10,7 +10,6 @@ from groundtune.feedback.pairs import (
     cap_per_prompt,
     pair_from_texts,
     pairs_from_corrections,
-    trainable,
 )
 from groundtune.records import Answer, Correction, Message, Producer, Prompt, Source, TextPart
 
@@ -97,12 +96,6 @@ def test_a_pair_of_two_texts_gets_its_spans_from_the_diff():
     assert pair.key != pair_from_texts("p2", "A cat sits.", "A dog sits.").key
 
 
-def test_only_pairs_of_two_different_texts_can_be_learnt_from():
-    pairs = [
-        pair_from_texts("p1", "A cat.", "A dog."),
-        pair_from_texts("p1", "A cat.", "A cat."),
-        pair_from_texts("p1", "", "A cat."),
-    ]
-    learnt = trainable(pairs)
-    assert learnt.pairs == (pairs[0],)
-    assert learnt.counts == PairCounts(made=1, unchanged=1, empty_chosen=1)
+def test_a_pair_of_equal_texts_has_no_spans():
+    pair = pair_from_texts("p1", "A cat.", "A cat.")
+    assert (pair.chosen_spans, pair.rejected_spans) == ((), ())

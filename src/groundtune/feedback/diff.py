@@ -45,7 +45,7 @@ class TextDiff(NamedTuple):
 
 
 class TokenDiff(NamedTuple):
-    """What the published rule finds changed: a mark for each token, and the spans of those tokens."""
+    """What the published rule finds changed: a mark for each token, and those tokens' spans."""
 
     rejected_changed: tuple[bool, ...]
     chosen_changed: tuple[bool, ...]

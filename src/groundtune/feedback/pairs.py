@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from groundtune.errors import UserError
-from groundtune.feedback.corrections import pair_from_correction, why_no_pair
+from groundtune.feedback.corrections import pair_from_correction
 from groundtune.feedback.diff import words
 from groundtune.records import Correction, Key, Pair, Prompt, Record, Source
 from groundtune.store.keys import key_of
@@ -82,8 +82,8 @@ def pair_from_texts(
 ) -> Pair:
     """A pair of a data set that has two texts and no spans; the spans come from the diff (`words`).
 
-    `key` is the hash of its contents if empty. Equal or empty texts make a pair too, one without
-    spans or with one: a data set is kept as it is, and `trainable` says what can be learnt from.
+    `key` is the hash of its contents if empty. Equal texts make a pair too, one without spans: a
+    data set is kept as it is.
     """
     diff = words(rejected, chosen)
     return Pair(
@@ -97,19 +97,6 @@ def pair_from_texts(
         parents=parents,
         source=source or Source(dataset=""),
     )
-
-
-def trainable(pairs: Iterable[Pair]) -> Paired:
-    """The pairs whose texts differ and aren't empty, with a count of the others."""
-    counts: dict[str, int] = defaultdict(int)
-    kept: list[Pair] = []
-    for pair in pairs:
-        why_not = why_no_pair(pair.chosen, pair.rejected)
-        if why_not is None:
-            kept.append(pair)
-        else:
-            counts[why_not] += 1
-    return Paired(tuple(kept), PairCounts(made=len(kept), **counts))
 
 
 def cap_per_prompt(pairs: Sequence[Pair], cap: int, seed: int) -> tuple[Pair, ...]:

@@ -1,0 +1,1 @@
+"""Foreign layouts, one file a layout, both ways. No torch here."""

@@ -1,0 +1,128 @@
+"""Foreign Parquet files with given columns, read and written some rows at a time.
+
+Data sets with pictures inside don't fit into memory, so neither way holds more than one batch.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
+# pyright: reportMissingTypeStubs=false
+# Reason: pyarrow ships no types.
+
+import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from groundtune.errors import UserError
+from groundtune.store.files import disk_error
+
+ROWS = 64
+"""Rows in memory at a time, and in a row group that is written."""
+
+log = logging.getLogger(__name__)
+
+
+def open_columns(path: Path, columns: Mapping[str, pa.DataType], layout: str) -> pq.ParquetFile:
+    """The file, open, once its schema has the columns in types that fit; more are ignored.
+
+    `layout` is the layout's name for errors.
+
+    Raises:
+        UserError: no such file, not Parquet, or a column is missing or of another type.
+    """
+    try:
+        file = pq.ParquetFile(path)
+    except FileNotFoundError as error:
+        raise UserError("The file doesn't exist.", str(path), "Check the path.") from error
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(path) from error
+    schema = file.schema_arrow
+    for name, data_type in columns.items():
+        if name not in schema.names:
+            raise UserError(
+                f"The column {name!r} is missing.",
+                str(path),
+                f"The {layout} layout has the columns {', '.join(columns)}.",
+            )
+        if not _fits(schema.field(name).type, data_type):
+            raise UserError(
+                f"The column {name!r} is {schema.field(name).type}, not {data_type}.",
+                str(path),
+                f"Write the column in the type of the {layout} layout.",
+            )
+    if others := [name for name in schema.names if name not in columns]:
+        log.warning("%s: columns that the %s layout doesn't have: %s", path, layout, others)
+    return file
+
+
+def batches(
+    file: pq.ParquetFile, path: Path, columns: Iterable[str], rows: int = ROWS
+) -> Iterator[list[dict[str, Any]]]:
+    """The file's rows as plain dicts, at most `rows` at a time.
+
+    Raises:
+        UserError: the file is damaged further on.
+    """
+    found = file.iter_batches(batch_size=rows, columns=list(columns))
+    while True:
+        try:
+            batch = next(found, None)
+            plain = None if batch is None else batch.to_pylist()
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+            raise _damaged(path) from error
+        if plain is None:
+            return
+        yield plain
+
+
+def write_rows(path: Path, rows: Iterable[dict[str, Any]], schema: pa.Schema) -> None:
+    """Writes the rows to one file, whole or not at all, a row group of ROWS at a time.
+
+    Raises:
+        UserError: the disk is full or the folder can't be written.
+    """
+    temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            _write(temporary, iter(rows), schema)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise disk_error(error, path) from error
+
+
+def _write(path: Path, rows: Iterator[dict[str, Any]], schema: pa.Schema) -> None:
+    with path.open("wb") as file:
+        with pq.ParquetWriter(file, schema) as writer:
+            while some := list(islice(rows, ROWS)):
+                writer.write_table(pa.Table.from_pylist(some, schema=schema))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _fits(found: pa.DataType, wanted: pa.DataType) -> bool:
+    """Whether values of the one type are values of the other: large strings are strings, say."""
+    if pa.types.is_struct(wanted):
+        return pa.types.is_struct(found) and all(
+            found.get_field_index(field.name) >= 0
+            and _fits(found.field(field.name).type, field.type)
+            for field in wanted
+        )
+    if pa.types.is_string(wanted):
+        return pa.types.is_string(found) or pa.types.is_large_string(found)
+    if pa.types.is_binary(wanted):
+        return pa.types.is_binary(found) or pa.types.is_large_binary(found)
+    if pa.types.is_integer(wanted):
+        return pa.types.is_signed_integer(found)
+    return bool(found.equals(wanted))
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError("The file can't be read as Parquet.", str(path), "Give a whole .parquet file.")

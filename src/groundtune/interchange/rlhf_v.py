@@ -1,0 +1,290 @@
+"""The layout of RLHF-V's pairs, both ways: openbmb/RLHF-V-Dataset, one Parquet file.
+
+Yu et al. 2023, arXiv 2312.00849; 5,733 rows, cc-by-nc-4.0. Columns, as its card says:
+
+    ds_name str | image struct{bytes, path} | text str | origin_dataset str | origin_split str
+    idx int64 | image_path str
+
+`text` is JSON: question, chosen, rejected, and, once the authors' trainer has cached the
+reference's log-probs, logps. `origin_split` is JSON too (model and type of the question). There are
+no spans: they are recovered by diff. What import reads, export writes again byte for byte, in every
+column: what no field of ours holds stays in the pair's `source.extra`. A null is an absent name
+there.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
+# pyright: reportMissingTypeStubs=false
+# Reason: pyarrow ships no types.
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import pyarrow as pa
+
+from groundtune.errors import UserError
+from groundtune.feedback.corrections import why_no_pair
+from groundtune.feedback.pairs import pair_from_texts
+from groundtune.interchange.columns import ROWS, batches, open_columns, write_rows
+from groundtune.interchange.licences import forbids_commercial_use
+from groundtune.records import ImagePart, Message, Pair, Prompt, Source, TextPart
+from groundtune.store.images import ImageStore
+from groundtune.store.keys import key_of
+
+DATASET = "openbmb/RLHF-V-Dataset"
+LICENCE = "cc-by-nc-4.0"
+LAYOUT = "rlhf_v"
+
+_STRINGS = ("ds_name", "origin_dataset", "origin_split", "image_path")
+_IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+_COLUMNS: dict[str, pa.DataType] = {
+    "ds_name": pa.string(),
+    "image": _IMAGE,
+    "text": pa.string(),
+    "origin_dataset": pa.string(),
+    "origin_split": pa.string(),
+    "idx": pa.int64(),
+    "image_path": pa.string(),
+}
+
+
+class Batch(NamedTuple):
+    """Some rows of a file, in order, and the errors of those left out.
+
+    The prompts are each once in a batch, but may come again in a later one.
+    """
+
+    prompts: tuple[Prompt, ...]
+    pairs: tuple[Pair, ...]
+    skipped: tuple[UserError, ...]
+
+
+class Written(NamedTuple):
+    """What was exported: rows, and the licences that forbid commercial use of them."""
+
+    rows: int
+    non_commercial: tuple[str, ...]
+
+
+def row_count(path: Path) -> int:
+    """Rows of a file in this layout. Raises UserError as `read` does for the file as a whole."""
+    with open_columns(path, _COLUMNS, "RLHF-V") as file:
+        return int(file.metadata.num_rows)
+
+
+def read(
+    path: Path, images: ImageStore, *, skip_bad: bool = False, rows: int = ROWS
+) -> Iterator[Batch]:
+    """The file's pairs with their prompts, `rows` at a time; its pictures go into `images`.
+
+    The licence is the one that a file of ours names in its metadata, else the published set's.
+
+    Raises:
+        UserError: not Parquet; a column is missing or of another type; or, naming row and column, a
+            row has no readable image, or a text that isn't JSON with three texts. With `skip_bad`
+            such a row is left out and its error is in `skipped`.
+    """
+    number = 0
+    with open_columns(path, _COLUMNS, "RLHF-V") as file:
+        licence = _licence(file.metadata.metadata or {})
+        for batch in batches(file, path, _COLUMNS, rows):
+            prompts: dict[str, Prompt] = {}
+            pairs: list[Pair] = []
+            skipped: list[UserError] = []
+            for row in batch:
+                try:
+                    prompt, pair = _read_row(row, number, path, images, licence)
+                except UserError as error:
+                    # A full disk is no fault of the row, and its error doesn't name one.
+                    if not skip_bad or not error.where.startswith(_row(path, number)):
+                        raise
+                    skipped.append(error)
+                else:
+                    prompts.setdefault(prompt.key, prompt)
+                    pairs.append(pair)
+                number += 1
+            yield Batch(tuple(prompts.values()), tuple(pairs), tuple(skipped))
+
+
+def write(
+    path: Path,
+    pairs: Sequence[Pair],
+    prompts: Mapping[str, Prompt],
+    images: ImageStore,
+    *,
+    models: Mapping[str, str] | None = None,
+) -> Written:
+    """Writes the pairs to one file, whole or not at all, `ROWS` of them in memory at a time.
+
+    Pairs that `read` made give their rows back, unless their texts were changed. Others get ds_name
+    "groundtune", a running idx, and as origin_split the model that is named in `models` by the key
+    of their answer. The file's metadata makes `datasets` show the pictures, and names the licences.
+
+    Raises:
+        UserError: a pair's prompt or picture is missing, or has more than the layout holds (one
+            picture and one question); the disk is full; the folder can't be written.
+    """
+    licences = sorted({pair.source.licence for pair in pairs})
+    rows = (
+        _write_row(number, pair, prompts, images, models or {}) for number, pair in enumerate(pairs)
+    )
+    write_rows(path, rows, _schema(licences))
+    non_commercial = tuple(each for each in licences if forbids_commercial_use(each))
+    return Written(len(pairs), non_commercial)
+
+
+def _licence(metadata: Mapping[bytes, bytes]) -> str:
+    ours = metadata.get(b"groundtune")
+    return LICENCE if ours is None else " AND ".join(filter(None, json.loads(ours)["licences"]))
+
+
+def _row(path: Path, number: int) -> str:
+    return f"{path}, row {number}"
+
+
+def _read_row(
+    row: Mapping[str, Any], number: int, path: Path, images: ImageStore, licence: str
+) -> tuple[Prompt, Pair]:
+    texts = _texts(row["text"], f"{_row(path, number)}, column text")
+    sha256 = _image(row["image"], images, f"{_row(path, number)}, column image")
+    dataset, idx = row["ds_name"] or DATASET, row["idx"]
+    messages = (
+        Message(role="user", content=(ImagePart(image=sha256), TextPart(text=texts["question"]))),
+    )
+    prompt = Prompt(
+        key=key_of("prompt", messages),
+        messages=messages,
+        source=Source(dataset=dataset, licence=licence),
+    )
+    extra = {"layout": LAYOUT} | {name: row[name] for name in _STRINGS if row[name] is not None}
+    if row["image"]["path"] is not None:
+        extra["image.path"] = row["image"]["path"]
+    if row["text"] != _dump(texts):
+        extra["text"] = row["text"]
+    source = Source(
+        dataset=dataset, row="" if idx is None else str(idx), licence=licence, extra=extra
+    )
+    key = key_of("pair", LAYOUT, number, prompt.key, texts, source)
+    pair = pair_from_texts(prompt.key, texts["chosen"], texts["rejected"], key=key, source=source)
+    return prompt, pair
+
+
+def _texts(text: str | None, where: str) -> dict[str, str]:
+    """question, chosen and rejected of a row."""
+    fix = "Mend the row, or leave it out with --skip-bad."
+    try:
+        found = json.loads(text or "")
+    except ValueError as error:
+        raise UserError(f"The text is not JSON ({error}).", where, fix) from error
+    if not isinstance(found, dict):
+        raise UserError("The text is JSON, but not an object.", where, fix)
+    values = cast("dict[str, object]", found)
+    texts: dict[str, str] = {}
+    for name in ("question", "chosen", "rejected"):
+        value = values.get(name)
+        if not isinstance(value, str):
+            raise UserError(f"The text has no {name!r} that is a text.", where, fix)
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise UserError(f"The {name!r} has half a character (a lone surrogate).", where, fix)
+        texts[name] = value
+    why = why_no_pair(texts["chosen"], texts["rejected"])
+    if why in ("empty_chosen", "empty_rejected"):
+        raise UserError(f"The {why.removeprefix('empty_')!r} answer is empty.", where, fix)
+    return texts
+
+
+def _image(image: Mapping[str, Any] | None, images: ImageStore, where: str) -> str:
+    if image is None or image["bytes"] is None:
+        raise UserError(
+            "The row has no image.", where, "Give its bytes, or leave the row out with --skip-bad."
+        )
+    return images.add(image["bytes"], name=where)
+
+
+def _dump(texts: Mapping[str, str]) -> str:
+    return json.dumps({name: texts[name] for name in ("question", "chosen", "rejected")})
+
+
+def _write_row(
+    number: int,
+    pair: Pair,
+    prompts: Mapping[str, Prompt],
+    images: ImageStore,
+    models: Mapping[str, str],
+) -> dict[str, object]:
+    prompt = prompts.get(pair.prompt)
+    if prompt is None:
+        raise UserError(
+            f"The prompt {pair.prompt} is not there.",
+            f"pair {pair.key}",
+            "Give a folder that holds the pairs' prompts too.",
+        )
+    sha256 = _only_image(prompt, pair)
+    data = _image_bytes(images, sha256, pair)
+    texts = {"question": prompt.question, "chosen": pair.chosen, "rejected": pair.rejected}
+    extra = pair.source.extra
+    if extra.get("layout") != LAYOUT or pair.origin != "dataset":
+        extra = _own_columns(pair, sha256, models)
+        idx: int | None = number
+    else:
+        idx = int(pair.source.row) if pair.source.row else None
+    return {
+        **{name: extra.get(name) for name in _STRINGS},
+        "image": {"bytes": data, "path": extra.get("image.path")},
+        "text": _same_text(extra.get("text"), texts) or _dump(texts),
+        "idx": idx,
+    }
+
+
+def _own_columns(pair: Pair, sha256: str, models: Mapping[str, str]) -> dict[str, str]:
+    model = next((models[parent] for parent in pair.parents if parent in models), "")
+    return {
+        "ds_name": "groundtune",
+        "origin_dataset": pair.source.dataset,
+        "origin_split": json.dumps({"model": model, "type": pair.source.split}),
+        "image_path": sha256,
+        "image.path": sha256,
+    }
+
+
+def _same_text(original: str | None, texts: Mapping[str, str]) -> str | None:
+    """The original text column where it says the same; the pair may have been edited since."""
+    if original is None:
+        return None
+    found = json.loads(original)
+    return original if all(found[name] == text for name, text in texts.items()) else None
+
+
+def _only_image(prompt: Prompt, pair: Pair) -> str:
+    if len(prompt.images) != 1 or [message.role for message in prompt.messages] != ["user"]:
+        raise UserError(
+            "The prompt isn't one picture with one question: the RLHF-V layout can't hold it.",
+            f"prompt {prompt.key} of pair {pair.key}",
+            "Export pairs with one picture and one turn a prompt only.",
+        )
+    return prompt.images[0]
+
+
+def _image_bytes(images: ImageStore, sha256: str, pair: Pair) -> bytes:
+    try:
+        return images.path(sha256).read_bytes()
+    except FileNotFoundError as error:
+        raise UserError(
+            f"The picture {sha256} is not there.",
+            f"pair {pair.key}",
+            "Give a folder that holds the pairs' pictures too.",
+        ) from error
+
+
+def _schema(licences: Sequence[str]) -> pa.Schema:
+    features = {
+        name: {"_type": "Image"} if name == "image" else {"dtype": str(kind), "_type": "Value"}
+        for name, kind in _COLUMNS.items()
+    }
+    metadata = {
+        "huggingface": json.dumps({"info": {"features": features}}),
+        "groundtune": json.dumps({"licences": licences}),
+    }
+    return pa.schema(list(_COLUMNS.items()), metadata=metadata)
