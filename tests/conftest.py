@@ -1,6 +1,8 @@
 """Settings of all tests: one thread a process, no downloads, the same examples in CI every time."""
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 # Before anything imports numpy or torch, which read these once.
@@ -12,6 +14,8 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import pytest
 from hypothesis import HealthCheck, settings
 
+sys.path.insert(0, str(Path(__file__).parent))  # for helpers that several tests share
+
 settings.register_profile("here", deadline=None)
 settings.register_profile(
     "ci",
@@ -20,7 +24,7 @@ settings.register_profile(
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.load_profile("ci" if os.environ.get("CI") or os.environ.get("GROUNDTUNE_CI") else "here")
+settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +37,19 @@ def test_data() -> Path:
     if not folder.is_dir():
         pytest.fail(f"GROUNDTUNE_TEST_DATA names {named}, which is not a folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def make_tiny_llava() -> Callable[..., Path]:
+    """Builds and saves a random LLaVA: `make(path, seed=0)`."""
+    from tiny_llava import build_tiny_llava
+
+    return build_tiny_llava
+
+
+@pytest.fixture(scope="session")
+def tiny_llava(
+    make_tiny_llava: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Folder of a random LLaVA (CLIP tower, two Llama layers) with its processor."""
+    return make_tiny_llava(tmp_path_factory.mktemp("tiny_llava"))

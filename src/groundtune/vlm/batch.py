@@ -1,0 +1,84 @@
+"""Encoded rows of different lengths as one padded batch that a model's forward takes."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+from groundtune.vlm.encode import EncodedPrompt
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from groundtune.vlm.load import Vlm
+
+
+def batch_inputs(
+    vlm: "Vlm",
+    prompts: Sequence[EncodedPrompt],
+    answers: Sequence[Sequence[int]] | None = None,
+    *,
+    side: Literal["left", "right"] = "left",
+) -> "dict[str, Tensor]":
+    """Prompts, each with its answer's tokens if given, padded on one side, on the model's device.
+
+    Returns input_ids and attention_mask (rows, longest), marks of the same shape, and the image
+    features of all rows, concatenated over dimension 0 in the rows' order.
+    """
+    import torch
+
+    tails = answers if answers is not None else [()] * len(prompts)
+    rows = [[*prompt.ids, *tail] for prompt, tail in zip(prompts, tails, strict=True)]
+    width = max(len(row) for row in rows)
+    inputs = {
+        "input_ids": _padded([torch.tensor(row) for row in rows], width, vlm.pad_id, side),
+        "attention_mask": _padded(
+            [torch.ones(len(row), dtype=torch.long) for row in rows], width, 0, side
+        ),
+    }
+    for name in {name for prompt in prompts for name in prompt.marks}:
+        marks = [_mark(prompt, name, len(row)) for prompt, row in zip(prompts, rows, strict=True)]
+        inputs[name] = _padded(marks, width, 0, side)
+    for name in {name for prompt in prompts for name in prompt.features}:
+        each = [prompt.features[name] for prompt in prompts if name in prompt.features]
+        inputs[name] = _joined(each)
+    dtype = vlm.model.dtype
+    return {
+        name: value.to(vlm.device, dtype if value.is_floating_point() else None)
+        for name, value in inputs.items()
+    }
+
+
+def _mark(prompt: EncodedPrompt, name: str, length: int) -> "Tensor":
+    import torch
+
+    mark = torch.zeros(length, dtype=torch.long)
+    if name in prompt.marks:
+        mark[: len(prompt.ids)] = prompt.marks[name]
+    return mark
+
+
+def _padded(rows: "list[Tensor]", width: int, value: int, side: str) -> "Tensor":
+    import torch
+    from torch.nn.functional import pad
+
+    def widen(row: "Tensor") -> "Tensor":
+        missing = width - len(row)
+        return pad(row, (missing, 0) if side == "left" else (0, missing), value=value)
+
+    return torch.stack([widen(row) for row in rows])
+
+
+def _joined(features: "list[Tensor]") -> "Tensor":
+    """Joined over dimension 0; where other dimensions differ (tiles), zeros fill them up."""
+    import torch
+
+    if len({each.shape[1:] for each in features}) == 1:
+        return torch.cat(features)
+    shape = [max(sizes) for sizes in zip(*(each.shape[1:] for each in features), strict=True)]
+    rows = sum(each.shape[0] for each in features)
+    joined = features[0].new_zeros(rows, *shape)
+    row = 0
+    for each in features:
+        region = (slice(row, row + each.shape[0]), *(slice(size) for size in each.shape[1:]))
+        joined[region] = each
+        row += each.shape[0]
+    return joined

@@ -1,0 +1,149 @@
+"""Prompts and answers as tokens: what a model reads, and what it would have generated.
+
+An answer is encoded after a short context that ends where the model starts to generate, so that its
+tokens are those of the prompt's continuation (the space before the first word included), with
+offsets into the exact text.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, cast
+
+from groundtune.errors import UserError
+from groundtune.protocols import Images
+from groundtune.records import ImagePart, Message, Prompt
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from groundtune.vlm.load import Vlm
+
+_ROWS = {"input_ids", "attention_mask"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodedPrompt:
+    """A prompt up to where the answer starts, its images expanded to their tokens."""
+
+    ids: tuple[int, ...]
+    features: "dict[str, Tensor]"
+    """What else the model's forward takes for the images, batched over images or patches in
+    dimension 0 (pixel_values, image_grid_thw, ...). Empty without images."""
+    marks: "dict[str, Tensor]" = field(default_factory=dict[str, "Tensor"])
+    """What the model takes for each token (token_type_ids, ...), shape (tokens,); 0 stands for
+    text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncodedAnswer:
+    """An answer as its model would generate it after the prompt."""
+
+    ids: tuple[int, ...]
+    """Tokens, the end-of-sequence token last."""
+    offsets: tuple[tuple[int, int], ...]
+    """Characters [start, end) of the text for each token. Tokens that share a character (bytes of
+    an emoji) have the same; tokens before the text have (0, 0), the end of sequence has (len,
+    len)."""
+
+
+def encode_prompt(vlm: "Vlm", prompt: Prompt, images: Images) -> EncodedPrompt:
+    """A prompt in the model's chat template, its images opened and preprocessed.
+
+    Raises:
+        UserError: an image is missing or unreadable, or the text contains the image placeholder.
+    """
+    marker = vlm.image_token
+    messages = [_message(message, images, marker, prompt.key) for message in prompt.messages]
+    encoded = vlm.processor.apply_chat_template(
+        messages, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
+    )
+    ids = encoded["input_ids"]
+    rest = {
+        name: value
+        for name, value in encoded.items()
+        if name not in _ROWS and hasattr(value, "shape")
+    }
+    marks = {name: value[0] for name, value in rest.items() if value.shape == ids.shape}
+    return EncodedPrompt(
+        ids=tuple(ids[0].tolist()),
+        features={name: value for name, value in rest.items() if name not in marks},
+        marks=marks,
+    )
+
+
+def encode_answer(vlm: "Vlm", text: str) -> EncodedAnswer:
+    """An answer's tokens and their characters. Empty text is the end of sequence alone.
+
+    Raises:
+        UserError: the text contains one of the tokenizer's special tokens.
+    """
+    if not text:
+        return EncodedAnswer(ids=(vlm.form.eos,), offsets=((0, 0),))
+    ids, offsets = _continue(vlm, vlm.form.lead + text)
+    if special := set(ids) & vlm.special_ids:
+        name = vlm.processor.tokenizer.convert_ids_to_tokens(min(special))
+        raise UserError(
+            f"The answer contains the special token {name!r}.",
+            f"answer {text[:60]!r}",
+            "Remove it from the text.",
+        )
+    shift = len(vlm.form.lead)
+    shifted = tuple((max(0, start - shift), max(0, end - shift)) for start, end in offsets)
+    return EncodedAnswer(ids=(*ids, vlm.form.eos), offsets=(*shifted, (len(text), len(text))))
+
+
+def decode_answer(vlm: "Vlm", ids: Sequence[int]) -> str:
+    """The text of generated tokens, without special tokens and without white space at its ends.
+
+    This is the one place where an answer's white space is cut.
+    """
+    text: str = vlm.processor.tokenizer.decode(
+        list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
+    )
+    return text.strip()
+
+
+def first_tokens(vlm: "Vlm", words: Sequence[str]) -> set[int]:
+    """The tokens with which an answer of one of the words can begin.
+
+    Each word is tried after the template's lead, after a space and after nothing.
+    """
+    found: set[int] = set()
+    for word in words:
+        for lead in {vlm.form.lead, " ", ""}:
+            ids, offsets = _continue(vlm, lead + word)
+            # a token that is white space alone says nothing of the word
+            if offsets[0][1] > len(lead):
+                found.add(ids[0])
+    return found
+
+
+def _continue(vlm: "Vlm", text: str) -> tuple[list[int], list[tuple[int, int]]]:
+    """Tokens of a text that continues the generation prompt, with offsets into that text."""
+    context = vlm.form.context
+    encoded = vlm.processor.tokenizer(
+        context + text, add_special_tokens=False, return_offsets_mapping=True
+    )
+    ids = cast("list[int]", encoded["input_ids"])
+    offsets = cast("list[tuple[int, int]]", encoded["offset_mapping"])
+    border = len(context)
+    # zero-width tokens at the border (a tokenizer's dummy prefix) belong to the context
+    first = next(i for i, (_, end) in enumerate(offsets) if end > border)
+    shifted = [(max(0, start - border), end - border) for start, end in offsets[first:]]
+    return ids[first:], shifted
+
+
+def _message(message: Message, images: Images, marker: str, where: str) -> dict[str, Any]:
+    content: list[dict[str, Any]] = []
+    for part in message.content:
+        if isinstance(part, ImagePart):
+            content.append({"type": "image", "image": images.open(part.image)})
+            continue
+        if marker and marker in part.text:
+            raise UserError(
+                f"The prompt's text contains the image placeholder {marker!r}.",
+                f"prompt {where}",
+                "Give images as parts of their own and remove the placeholder from the text.",
+            )
+        content.append({"type": "text", "text": part.text})
+    return {"role": message.role, "content": content}

@@ -1,0 +1,331 @@
+"""Loads any vision-language model of transformers' image-text-to-text classes, with its processor.
+
+Weights are read from safetensors only: a pickled checkpoint can run code. A checkpoint's own code
+runs only where `trust_remote_code` says so.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from groundtune.errors import UserError
+from groundtune.vlm.template import AnswerForm, answer_form
+
+if TYPE_CHECKING:
+    import torch
+
+logger = logging.getLogger(__name__)
+
+_LOAD_ERRORS = (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError, ImportError)
+"""What transformers and peft raise on files that are missing, damaged or of another kind."""
+
+
+@dataclass(kw_only=True)
+class Vlm:
+    """A model in evaluation mode, its processor, and where they came from."""
+
+    model: Any
+    """A transformers model with `generate`, or a peft model around one."""
+    processor: Any
+    """With a fast `tokenizer` (padding on the left) and a chat template."""
+    name: str
+    revision: str
+    """The hub's commit, or the hash of the safetensors files; with an adapter, of both."""
+    device: "torch.device"
+
+    @cached_property
+    def eos_ids(self) -> tuple[int, ...]:
+        """Tokens at which generation stops."""
+        configured: int | list[int] | None = self.model.generation_config.eos_token_id
+        own: int | None = self.processor.tokenizer.eos_token_id
+        ids = configured if isinstance(configured, list) else [configured]
+        return tuple(dict.fromkeys(each for each in (own, *ids) if each is not None))
+
+    @property
+    def pad_id(self) -> int:
+        """The token that fills shorter rows; attention never sees it."""
+        return self.processor.tokenizer.pad_token_id
+
+    @cached_property
+    def form(self) -> AnswerForm:
+        """What the chat template puts around an answer."""
+        return answer_form(self.processor, self.eos_ids, self.name)
+
+    @cached_property
+    def image_token(self) -> str:
+        """The placeholder of an image in the template's text, "" if the processor names none."""
+        for owner in (self.processor, self.processor.tokenizer):
+            token = getattr(owner, "image_token", None)
+            if isinstance(token, str):
+                return token
+        return ""
+
+    @cached_property
+    def special_ids(self) -> frozenset[int]:
+        """Tokens that are never text."""
+        tokenizer = self.processor.tokenizer
+        added = tokenizer.added_tokens_decoder.items()
+        return frozenset(i for i, token in added if token.special) - {tokenizer.unk_token_id}
+
+    @property
+    def shares_prefill(self) -> bool:
+        """Whether rows of one prompt may start from one copy of its key-value cache.
+
+        Not where the model keeps positions of its last batch in itself (multi-axis rotary
+        positions).
+        """
+        return not any(hasattr(module, "rope_deltas") for module in self.model.modules())
+
+
+def load(
+    name: str,
+    *,
+    adapter: Path | None = None,
+    dtype: str = "auto",
+    device: str = "auto",
+    revision: str = "main",
+    trust_remote_code: bool = False,
+) -> Vlm:
+    """A model by a folder's path or a hub name, and a peft adapter on it if given.
+
+    A folder that holds an adapter only is loaded on the base that it names. `dtype` is a torch
+    dtype's name; "auto" is the checkpoint's own on an accelerator and float32 on a CPU. `device`
+    "auto" takes an accelerator where there is one. `revision` is a hub branch, tag or commit.
+
+    Raises:
+        UserError: no such model, another architecture, weights that are missing, pickled or do not
+            fit, an adapter
+            that does not fit, no chat template.
+    """
+    import torch
+
+    name, adapter = _base_of(name, adapter)
+    _check_folder(name)
+    options = {"revision": revision, "trust_remote_code": trust_remote_code}
+    config = _config(name, options)
+    place = torch.device(_device() if device == "auto" else device)
+    number = _dtype(dtype, place.type)
+    with _quiet():
+        processor = _processor(name, options)
+        model = _model(name, config, number, options)
+        if adapter is not None:
+            model = _adapted(model, adapter)
+    model.to(place).eval()
+    commit = getattr(config, "_commit_hash", None) or _hash_weights(Path(name))
+    parts = [commit] if adapter is None else [commit, _hash_weights(adapter)]
+    logger.info("loaded %s (%s) on %s", name, "+".join(parts), place)
+    return Vlm(model=model, processor=processor, name=name, revision="+".join(parts), device=place)
+
+
+def _base_of(name: str, adapter: Path | None) -> tuple[str, Path | None]:
+    """The base model and the adapter, where `name` is a folder that holds an adapter only."""
+    folder = Path(name)
+    file = folder / "adapter_config.json"
+    if not file.is_file() or (folder / "config.json").is_file():
+        return name, adapter
+    if adapter is not None:
+        raise UserError(
+            "Both the model and --adapter are adapters.", name, "Give the base model's name."
+        )
+    try:
+        base = json.loads(file.read_text()).get("base_model_name_or_path")
+    except (ValueError, AttributeError) as error:
+        raise UserError(
+            "The adapter's configuration can't be read.", str(file), "Save it again."
+        ) from error
+    if not base:
+        raise UserError(
+            "The adapter does not say which model it is for.",
+            str(file),
+            "Give the base model's name, and this folder as --adapter.",
+        )
+    return str(base), folder
+
+
+def _check_folder(name: str) -> None:
+    folder = Path(name)
+    if not folder.exists():
+        if name.startswith((".", "/", "~")) or name.count("/") > 1:
+            raise UserError("There is no such folder.", name, "Check the path.")
+        return
+    if not (folder / "config.json").is_file():
+        raise UserError(
+            "The folder holds no model: it has no config.json.",
+            name,
+            "Give a folder that save_pretrained wrote, or a name on the Hugging Face hub.",
+        )
+    if not any(folder.glob("*.safetensors")):
+        pickled = next((each.name for each in folder.glob("*.bin")), "")
+        raise UserError(
+            f"The weights are pickled ({pickled})." if pickled else "There are no weights.",
+            name,
+            "Convert them to safetensors with save_pretrained: a pickle can run code.",
+        )
+
+
+def _config(name: str, options: dict[str, Any]) -> Any:
+    import transformers
+    from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING
+
+    auto: Any = transformers.AutoConfig
+    try:
+        config = auto.from_pretrained(name, **options)
+    except _LOAD_ERRORS as error:
+        raise _cannot_load("configuration", name, error) from error
+    remote = options["trust_remote_code"] and getattr(config, "auto_map", None)
+    if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING and not remote:
+        raise UserError(
+            f"The model is of another architecture ({config.model_type}).",
+            name,
+            "Give one that AutoModelForImageTextToText loads, LLaVA or Qwen-VL say.",
+        )
+    return config
+
+
+def _processor(name: str, options: dict[str, Any]) -> Any:
+    import transformers
+
+    auto: Any = transformers.AutoProcessor
+    try:
+        processor = auto.from_pretrained(name, **options)
+    except _LOAD_ERRORS as error:
+        raise _cannot_load("processor", name, error) from error
+    tokenizer = getattr(processor, "tokenizer", None)
+    if tokenizer is None or getattr(processor, "image_processor", None) is None:
+        raise UserError(
+            "The processor has no tokenizer or no image processor.",
+            name,
+            "Save the model's processor beside it.",
+        )
+    if not tokenizer.is_fast:
+        raise UserError(
+            "The tokenizer has no fast version, which gives the characters of each token.",
+            name,
+            "Save a tokenizer.json beside the model.",
+        )
+    if not getattr(processor, "chat_template", None):
+        raise UserError(
+            "The processor has no chat template.", name, "Add a chat_template.jinja beside it."
+        )
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token
+    tokenizer.padding_side = "left"
+    return processor
+
+
+def _model(name: str, config: Any, dtype: Any, options: dict[str, Any]) -> Any:
+    import transformers
+
+    auto: Any = transformers.AutoModelForImageTextToText
+    try:
+        model, report = auto.from_pretrained(
+            name,
+            config=config,
+            dtype=dtype,
+            use_safetensors=True,
+            output_loading_info=True,
+            **options,
+        )
+    except _LOAD_ERRORS as error:
+        raise _cannot_load("weights", name, error) from error
+    if missing := sorted(report["missing_keys"]):
+        raise UserError(
+            f"The checkpoint lacks {len(missing)} weights, {missing[0]} for one.",
+            name,
+            "Give a whole checkpoint, of the architecture that its config.json names.",
+        )
+    return model
+
+
+def _adapted(model: Any, adapter: Path) -> Any:
+    import peft
+
+    peft_model: Any = peft.PeftModel
+    if not (adapter / "adapter_config.json").is_file():
+        raise UserError(
+            "The folder holds no adapter: it has no adapter_config.json.",
+            str(adapter),
+            "Give a folder that peft's save_pretrained wrote.",
+        )
+    if not (adapter / "adapter_model.safetensors").is_file():
+        raise UserError(
+            "The adapter has no safetensors weights.",
+            str(adapter),
+            "Save it with safetensors: a pickle can run code.",
+        )
+    try:
+        return peft_model.from_pretrained(model, str(adapter))
+    except _LOAD_ERRORS as error:
+        raise UserError(
+            f"The adapter does not fit the model: {_first_line(error)}",
+            str(adapter),
+            "Give the base model that the adapter was trained on.",
+        ) from error
+
+
+def _cannot_load(what: str, name: str, error: Exception) -> UserError:
+    return UserError(
+        f"The model's {what} can't be loaded: {_first_line(error)}",
+        name,
+        "Check the name; the folder or repository needs config.json, *.safetensors and processor.",
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def _device() -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _dtype(name: str, device: str) -> Any:
+    import torch
+
+    if name == "auto":
+        return torch.float32 if device == "cpu" else "auto"
+    found = getattr(torch, name, None)
+    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+        raise UserError(
+            f"{name!r} is not a floating point type.",
+            "--dtype",
+            "Use float32, bfloat16 or float16.",
+        )
+    return found
+
+
+def _hash_weights(folder: Path) -> str:
+    """16 hex digits over the names and contents of the folder's safetensors files."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.glob("*.safetensors")):
+        digest.update(file.name.encode())
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()[:16]
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Keeps transformers' progress bars and load reports off the terminal."""
+    from transformers.utils import logging as transformers_logging
+
+    shown = transformers_logging.is_progress_bar_enabled()
+    level = transformers_logging.get_verbosity()
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(level)
+        if shown:
+            transformers_logging.enable_progress_bar()

@@ -1,0 +1,54 @@
+"""How a model's chat template writes an answer: what stands before and after its text."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from groundtune.errors import UserError
+
+_MARK = "Qfxq"
+"""A word that no template contains."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerForm:
+    """What surrounds an answer in the rendered conversation."""
+
+    context: str
+    """A rendered conversation that ends where a model starts to generate; answers are encoded after
+    it."""
+    lead: str
+    """What the template puts between the generation prompt and the answer's text, a space say."""
+    eos: int
+    """The token that ends an answer."""
+
+
+def answer_form(processor: Any, eos_ids: tuple[int, ...], where: str) -> AnswerForm:
+    """The form of answers under the processor's chat template.
+
+    `eos_ids` are all tokens at which generation stops; the one that the template writes is chosen,
+    the first where it writes none. `where` names the model in errors.
+
+    Raises:
+        UserError: the template does not continue its generation prompt with the answer.
+    """
+    context = render(processor, [_turn("user", "Hello")], generate=True)
+    full = render(processor, [_turn("user", "Hello"), _turn("assistant", _MARK)], generate=False)
+    if not full.startswith(context) or _MARK not in full[len(context) :]:
+        raise UserError(
+            "The chat template does not continue its generation prompt with the answer.",
+            where,
+            "Give a chat_template.jinja whose assistant turns begin with the generation prompt.",
+        )
+    lead, tail = full[len(context) :].split(_MARK, 1)
+    closing: list[int] = processor.tokenizer.encode(tail, add_special_tokens=False)
+    written = [token for token in closing if token in eos_ids]
+    return AnswerForm(context=context, lead=lead, eos=(written or list(eos_ids))[0])
+
+
+def render(processor: Any, messages: list[dict[str, Any]], *, generate: bool) -> str:
+    """The conversation as the template's text; with the generation prompt if `generate`."""
+    return processor.apply_chat_template(messages, add_generation_prompt=generate, tokenize=False)
+
+
+def _turn(role: str, text: str) -> dict[str, Any]:
+    return {"role": role, "content": [{"type": "text", "text": text}]}

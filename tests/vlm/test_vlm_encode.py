@@ -1,0 +1,120 @@
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from groundtune.errors import UserError
+from groundtune.records import ImagePart, Message, Prompt, TextPart
+from groundtune.vlm.batch import batch_inputs
+from groundtune.vlm.encode import decode_answer, encode_answer, encode_prompt, first_tokens
+from groundtune.vlm.load import Vlm, load
+
+RED, BLUE = Image.new("RGB", (30, 20), "red"), Image.new("RGB", (20, 30), "blue")
+
+
+class Pictures:
+    def open(self, sha256: str) -> Image.Image:
+        return {"red": RED, "blue": BLUE}[sha256]
+
+
+@pytest.fixture(scope="module")
+def vlm(tiny_llava: Path) -> Vlm:
+    return load(str(tiny_llava))
+
+
+def user(*parts: str) -> Message:
+    pictures = ("red", "blue")
+    return Message(
+        role="user",
+        content=tuple(ImagePart(image=p) if p in pictures else TextPart(text=p) for p in parts),
+    )
+
+
+def text_of(vlm: Vlm, ids: tuple[int, ...]) -> str:
+    return vlm.processor.tokenizer.decode(ids).replace("<image>" * 16, "<image>")
+
+
+def test_a_prompt_ends_where_the_answer_starts_and_its_image_is_expanded(vlm: Vlm):
+    prompt = Prompt(key="p", messages=(user("red", "What is it?"),))
+    encoded = encode_prompt(vlm, prompt, Pictures())
+    assert text_of(vlm, encoded.ids) == "USER: <image>\nWhat is it? ASSISTANT:"
+    assert encoded.ids.count(vlm.processor.image_token_id) == 16
+    assert encoded.features["pixel_values"].shape == (1, 3, 16, 16)
+    assert encoded.marks == {}
+
+
+def test_several_images_and_turns_keep_their_order(vlm: Vlm):
+    messages = (
+        Message(role="system", content=(TextPart(text="Be brief."),)),
+        user("red", "blue", "Which is red?"),
+        Message(role="assistant", content=(TextPart(text="The first."),)),
+        user("Sure?"),
+    )
+    encoded = encode_prompt(vlm, Prompt(key="p", messages=messages), Pictures())
+    assert text_of(vlm, encoded.ids) == (
+        "Be brief. USER: <image>\n<image>\nWhich is red? ASSISTANT: The first.</s>USER: Sure? ASSISTANT:"
+    )
+    red, blue = encoded.features["pixel_values"]
+    assert red[0].mean() > red[2].mean()
+    assert blue[0].mean() < blue[2].mean()
+
+
+def test_an_image_placeholder_in_a_text_is_refused(vlm: Vlm):
+    with pytest.raises(UserError, match="'<image>'"):
+        encode_prompt(vlm, Prompt(key="p", messages=(user("red", "<image> What?"),)), Pictures())
+    with pytest.raises(UserError, match="special token '<image>'"):
+        encode_answer(vlm, "An <image>.")
+
+
+def test_an_answer_is_what_the_whole_conversation_has_after_the_prompt(vlm: Vlm):
+    prompt = Prompt(key="p", messages=(user("red", "What is it?"),))
+    text = "There is a dog \U0001f600.\nYes"
+    answer = encode_answer(vlm, text)
+    whole = vlm.processor.tokenizer(
+        f"USER: {'<image>' * 16}\nWhat is it? ASSISTANT: {text}</s>", add_special_tokens=False
+    )
+    assert (*encode_prompt(vlm, prompt, Pictures()).ids, *answer.ids) == tuple(whole["input_ids"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(st.characters(codec="utf-8", exclude_characters="<"), max_size=30).map(str.strip))
+def test_any_text_comes_back_from_its_tokens_and_every_character_has_one(vlm: Vlm, text: str):
+    answer = encode_answer(vlm, text)
+    assert decode_answer(vlm, answer.ids) == text
+    assert answer.ids[-1] == vlm.form.eos
+    assert len(answer.ids) == len(answer.offsets)
+    covered = {i for start, end in answer.offsets for i in range(start, end)}
+    assert covered == set(range(len(text)))
+    assert list(answer.offsets) == sorted(answer.offsets)
+
+
+def test_an_empty_answer_is_the_end_of_sequence(vlm: Vlm):
+    assert encode_answer(vlm, "").ids == (vlm.form.eos,)
+    assert decode_answer(vlm, [vlm.form.eos]) == ""
+
+
+def test_yes_and_no_begin_with_different_tokens(vlm: Vlm):
+    yes, no = first_tokens(vlm, ["yes", "Yes"]), first_tokens(vlm, ["no", "No"])
+    assert {encode_answer(vlm, "yes").ids[0], encode_answer(vlm, "Yes").ids[0]} <= yes
+    assert not yes & no
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_padding_does_not_change_what_a_model_says(vlm: Vlm, side: str):
+    prompts = [
+        Prompt(key="a", messages=(user("red", "What is it?"),)),
+        Prompt(key="b", messages=(user("red", "blue", "Which of the two is red? And blue?"),)),
+    ]
+    encoded = [encode_prompt(vlm, prompt, Pictures()) for prompt in prompts]
+    answers = [encode_answer(vlm, "A dog.").ids, encode_answer(vlm, "The first.").ids]
+    both = batch_inputs(vlm, encoded, answers, side=side)
+    assert both["pixel_values"].shape[0] == 3
+    with torch.no_grad():
+        together = vlm.model(**both).logits
+        for row, (prompt, answer) in enumerate(zip(encoded, answers, strict=True)):
+            alone = vlm.model(**batch_inputs(vlm, [prompt], [answer])).logits[0]
+            mask = both["attention_mask"][row].bool()
+            torch.testing.assert_close(together[row][mask], alone, atol=1e-4, rtol=1e-4)
