@@ -55,7 +55,8 @@ def test_several_images_and_turns_keep_their_order(vlm: Vlm):
     )
     encoded = encode_prompt(vlm, Prompt(key="p", messages=messages), Pictures())
     assert text_of(vlm, encoded.ids) == (
-        "Be brief. USER: <image>\n<image>\nWhich is red? ASSISTANT: The first.</s>USER: Sure? ASSISTANT:"
+        "Be brief. USER: <image>\n<image>\nWhich is red? "
+        "ASSISTANT: The first.</s>USER: Sure? ASSISTANT:"
     )
     red, blue = encoded.features["pixel_values"]
     assert red[0].mean() > red[2].mean()
