@@ -246,3 +246,18 @@ class Estimate(Record):
     low: float
     high: float
     n: int
+
+
+class Difference(Record):
+    """A metric of a model minus that of another on the same items, with its 95% interval (paired by image)."""
+
+    model: str
+    against: str
+    benchmark: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    relative: float | None = None
+    """`value` over the other model's value; None where that is 0."""
+    n: int

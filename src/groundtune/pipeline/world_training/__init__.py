@@ -1,0 +1,1 @@
+"""Trains the embedded world's models from nothing, offline and seeded. `groundtune world train` runs it."""

@@ -1,0 +1,116 @@
+"""Then the language model: many turns about one picture in one row, each seeing the picture and itself.
+
+Shapes: B pictures, L tokens of a row, T turns, V vocabulary, D hidden size.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import LlavaForConditionalGeneration, PreTrainedTokenizerFast
+
+from groundtune.pipeline.world_training.processor import (
+    ASSISTANT,
+    END,
+    IMAGE,
+    IMAGE_TOKENS,
+    PAD,
+    USER,
+)
+from groundtune.pipeline.world_training.tower import pixels
+from groundtune.world.lessons import Mixture, Turn, turns
+from groundtune.world.scenes import Scene
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lessons:
+    """Rows of packed turns. Turn 0 is the shared start (the picture); padding has turn -1."""
+
+    pixels_BCHW: Tensor
+    ids_BL: Tensor
+    positions_BL: Tensor
+    turns_BL: Tensor
+    taught_BL: Tensor
+    """1 where the token is part of a reply, else 0."""
+
+
+class Teacher:
+    """Makes lessons of scenes."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, seed: int) -> None:
+        self._tokenizer = tokenizer
+        self._seed = seed
+        special = tokenizer.convert_tokens_to_ids([USER, IMAGE, ASSISTANT, END, PAD])
+        self._user, self._image, self._assistant, self._end, self._pad = special  # pyright: ignore
+        self._cache: dict[str, list[int]] = {}
+
+    def lessons(self, batch: list[Scene], mixture: Mixture, salt: int) -> Lessons:
+        """The lessons of scenes under a mixture; `salt` names the stage, so that its texts are its own."""
+        rows = [
+            self._row(turns(scene, mixture, np.random.default_rng([scene.seed, self._seed, salt])))
+            for scene in batch
+        ]
+        length = max(len(row[0]) for row in rows)
+        filled = np.zeros((4, len(rows), length), dtype=np.int64)
+        filled[0], filled[2] = self._pad, -1
+        for i, row in enumerate(rows):
+            for k, column in enumerate(row):
+                filled[k, i, : len(column)] = column
+        ids, positions, turn, taught = (torch.from_numpy(plane) for plane in filled)
+        return Lessons(
+            pixels_BCHW=torch.stack([pixels(scene) for scene in batch]),
+            ids_BL=ids,
+            positions_BL=positions,
+            turns_BL=turn,
+            taught_BL=taught,
+        )
+
+    def _row(self, lesson: list[Turn]) -> tuple[list[int], list[int], list[int], list[int]]:
+        """ids, positions, turn and taught of one picture's row."""
+        ids = [self._user] + [self._image] * IMAGE_TOKENS
+        positions, turn, taught = list(range(len(ids))), [0] * len(ids), [0] * len(ids)
+        for k, (instruction, reply) in enumerate(lesson, start=1):
+            asked = [*self._encode(instruction), self._assistant]
+            said = [*self._tokenizer.encode(reply, add_special_tokens=False), self._end]
+            start = IMAGE_TOKENS + 1
+            ids += asked + said
+            positions += range(start, start + len(asked) + len(said))
+            turn += [k] * (len(asked) + len(said))
+            taught += [0] * len(asked) + [1] * len(said)
+        return ids, positions, turn, taught
+
+    def _encode(self, text: str) -> list[int]:
+        if text not in self._cache:
+            self._cache[text] = self._tokenizer.encode(text, add_special_tokens=False)
+        return self._cache[text]
+
+
+def lesson_loss(model: LlavaForConditionalGeneration, lessons: Lessons) -> Tensor:
+    """Mean negative log-likelihood of the replies' tokens."""
+    turn = lessons.turns_BL
+    length = turn.shape[1]
+    same = turn[:, :, None] == turn[:, None, :]
+    shared = turn[:, None, :] == 0
+    causal = torch.ones(length, length, dtype=torch.bool).tril()
+    mask_B1LL = ((same | shared) & causal)[:, None]
+    next_taught = lessons.taught_BL[:, 1:] == 1
+    with torch.autocast("cpu", torch.bfloat16):
+        embedded = model.get_input_embeddings()(lessons.ids_BL)
+        features = model.model.get_image_features(
+            pixel_values=lessons.pixels_BCHW, return_dict=True
+        ).pooler_output
+        seen = torch.stack(list(features)) if not isinstance(features, Tensor) else features
+        embedded = torch.cat(
+            [embedded[:, :1], seen.to(embedded.dtype), embedded[:, 1 + IMAGE_TOKENS :]], 1
+        )
+        hidden_BLD = model.model.language_model(
+            inputs_embeds=embedded,
+            attention_mask=mask_B1LL,
+            position_ids=lessons.positions_BL,
+            use_cache=False,
+        ).last_hidden_state
+        logits_NV = model.lm_head(hidden_BLD[:, :-1][next_taught]).float()
+    # a turn's first reply token follows its own instruction, never another turn's end
+    return F.cross_entropy(logits_NV, lessons.ids_BL[:, 1:][next_taught])
