@@ -19,6 +19,7 @@ stderr (`open_progress`).
 
 import importlib.util
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -71,12 +72,12 @@ def build_app(argv: Sequence[str] = ()) -> App:
         help="Make a vision-language model say what is in the picture, and show that it does.",
         version=__version__,
         result_action="return_value",
+        suppress_keyboard_interrupt=False,
     )
     groups: dict[str, App] = {}
     for words, command in COMMANDS.items():
         group, _, name = words.rpartition(" ")
-        module = command.target.partition(":")[0]
-        if importlib.util.find_spec(module) is None:
+        if not is_there(command):
             continue
         if group and group not in groups:
             groups[group] = App(name=group, help=GROUPS[group])
@@ -85,6 +86,11 @@ def build_app(argv: Sequence[str] = ()) -> App:
         parent = groups[group] if group else app
         parent.command(command.target, name=name, help=None if meant else command.help)
     return app
+
+
+def is_there(command: Command) -> bool:
+    """Whether the command's module exists; it is not imported."""
+    return importlib.util.find_spec(command.target.partition(":")[0]) is not None
 
 
 def run(argv: Sequence[str]) -> int:
@@ -97,6 +103,7 @@ def run(argv: Sequence[str]) -> int:
     logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, stream=sys.stderr)
     try:
         build_app(argv)(argv, exit_on_error=False, print_error=False)
+        sys.stdout.flush()
     except UserError as error:
         return _input_error(error, debug)
     except CycloptsError as error:
@@ -106,6 +113,11 @@ def run(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print("\nStopped. What is done is kept: the same command continues.", file=sys.stderr)
         return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Python flushes stdout once more as it leaves; that must not fail too.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print("Stopped: nobody reads the output any more.", file=sys.stderr)
+        return EXIT_FAILED
     except Exception:
         traceback.print_exc()
         return EXIT_FAILED

@@ -1,0 +1,283 @@
+"""The house rules that no linter knows: what stays torch-free, sizes, names, paths, packaging."""
+
+import importlib.util
+import json
+import os
+import pkgutil
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import groundtune
+from groundtune import recipe
+from groundtune.cli.app import COMMANDS, is_there
+
+ROOT = Path(__file__).parents[1]
+TORCH_FREE = (
+    "groundtune.errors",
+    "groundtune.records",
+    "groundtune.protocols",
+    "groundtune.recipe",
+    "groundtune.store",
+    "groundtune.methods",
+    "groundtune.feedback",
+    "groundtune.interchange",
+    "groundtune.bench",
+    "groundtune.report",
+    "groundtune.pipeline.schema",
+    "groundtune.pipeline.recipes",
+    "groundtune.cli",
+)
+HEAVY = ("torch", "transformers", "peft", "accelerate")
+TELL = """
+import importlib, json, sys
+found = {}
+for name in json.loads(sys.argv[1]):
+    importlib.import_module(name)
+    new = [heavy for heavy in json.loads(sys.argv[2]) if heavy in sys.modules]
+    if new:
+        found[name] = new
+        break
+print(json.dumps(found))
+"""
+TELL_COMMANDS = """
+import contextlib, io, json, sys
+from groundtune.cli.app import run
+found = {}
+for words in json.loads(sys.argv[1]):
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert run([*words.split(), "--help"]) == 0, words
+    new = [heavy for heavy in json.loads(sys.argv[2]) if heavy in sys.modules]
+    if new:
+        found[words] = new
+        break
+print(json.dumps(found))
+"""
+
+
+def script(name: str) -> ModuleType:
+    """A script of tools/ as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def modules_of(name: str) -> list[str]:
+    """A module, or a package with everything in it, as far as it exists."""
+    parent, _, _ = name.rpartition(".")
+    if importlib.util.find_spec(parent) is None or importlib.util.find_spec(name) is None:
+        return []
+    spec = importlib.util.find_spec(name)
+    assert spec is not None
+    places = spec.submodule_search_locations or []
+    return [name, *(info.name for info in pkgutil.walk_packages(places, f"{name}."))]
+
+
+def heavy_after(program: str, names: list[str]) -> dict[str, list[str]]:
+    done = subprocess.run(
+        [sys.executable, "-c", program, json.dumps(names), json.dumps(HEAVY)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def repository_files() -> list[Path]:
+    """Every file that is, or would be, in the repository."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    files = (ROOT / name for name in listed.stdout.split("\0") if name)
+    return [path for path in files if path.is_file()]
+
+
+@pytest.mark.parametrize("name", TORCH_FREE)
+def test_importing_it_imports_no_torch(name: str) -> None:
+    names = modules_of(name)
+    if not names:
+        pytest.skip(f"{name} is not written yet")
+    assert heavy_after(TELL, names) == {}
+
+
+def test_the_check_for_torch_sees_torch() -> None:
+    assert heavy_after(TELL, ["groundtune.records", "torch"]) == {"torch": ["torch"]}
+
+
+def test_no_commands_help_imports_torch() -> None:
+    words = [name for name, command in COMMANDS.items() if is_there(command)]
+    assert heavy_after(TELL_COMMANDS, ["", *words]) == {}
+
+
+def test_the_package_itself_imports_nothing_but_the_standard_library() -> None:
+    program = "import sys; before = set(sys.modules); import groundtune; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout
+    assert not {"pydantic", "numpy", "torch", "pyarrow"} & set(loaded.split())
+
+
+def test_every_public_name_can_be_had() -> None:
+    for name in groundtune.__all__:
+        assert getattr(groundtune, name) is not None
+    assert set(groundtune.__all__) <= set(dir(groundtune))
+
+
+def test_a_name_that_is_not_public_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no_such_name"):
+        groundtune.no_such_name  # noqa: B018
+
+
+def test_files_functions_and_names_keep_to_the_rules() -> None:
+    check = script("check_sizes")
+    assert [*check.excesses(ROOT / "src"), *check.excesses(ROOT / "tools")] == []
+
+
+def test_the_size_check_finds_what_it_should(tmp_path: Path) -> None:
+    deep = (
+        "def deep():\n    if a:\n        for b in c:\n            with d:\n                if e:\n"
+    )
+    (tmp_path / "long_file.py").write_text("x = 1\n" * 401)
+    (tmp_path / "long_function.py").write_text("def f():\n" + "    x = 1\n" * 60)
+    (tmp_path / "deep.py").write_text(deep + "                    pass\n")
+    (tmp_path / "utils.py").write_text("")
+    (tmp_path / "vague.py").write_text("class RunManager: ...\ndef process_rows(): ...\n")
+    found = [Path(line).name for line in script("check_sizes").excesses(tmp_path)]
+    assert found == [
+        "deep.py:1 deep: nested 4 deep, at most 3",
+        "long_file.py: 401 lines, at most 400",
+        "long_function.py:1 f: 61 lines, at most 60",
+        "utils.py: a file is named after what it holds",
+        "vague.py:1 RunManager: a name says what the thing does",
+        "vague.py:2 process_rows: a name says what the thing does",
+    ]
+
+
+def test_the_size_check_passes_what_is_at_the_limit(tmp_path: Path) -> None:
+    chain = "def f(a):\n    if a:\n        pass\n" + "    elif a:\n        pass\n" * 5
+    (tmp_path / "chain.py").write_text(chain)
+    (tmp_path / "long_file.py").write_text("x = 1\n" * 400)
+    (tmp_path / "long_function.py").write_text("def f():\n" + "    x = 1\n" * 59)
+    (tmp_path / "processor.py").write_text("class Processor: ...\ndef processor(): ...\n")
+    assert list(script("check_sizes").excesses(tmp_path)) == []
+
+
+def test_no_file_names_a_machines_folders_or_a_registry() -> None:
+    # Put together here, so that this file passes too.
+    folders = [f"/{name}/" for name in ("work", "root", "opt/pypi")]
+    hosts = [f"{name}.org" for name in ("pypi", "pythonhosted", "npmjs", "anaconda")]
+    options = [f"--{name}" for name in ("index-url", "extra-index-url", "find-links")]
+    pattern = re.compile("|".join(map(re.escape, [*folders, *hosts, *options])).encode())
+    found = [
+        f"{path.relative_to(ROOT)}: {match.group().decode()}"
+        for path in repository_files()
+        if path.suffix not in {".png", ".safetensors", ".parquet"}
+        and (match := pattern.search(path.read_bytes()))
+    ]
+    assert found == []
+
+
+def test_source_files_are_ascii() -> None:
+    data = {"src/groundtune/world/catalogue.py"}  # its glyphs are emoji
+    files = {str(path.relative_to(ROOT)): path for path in repository_files()}
+    sources = [name for name in files if re.fullmatch(r"src/.*\.py", name) and name not in data]
+    assert sources
+    assert [name for name in sources if not files[name].read_bytes().isascii()] == []
+
+
+def test_no_file_of_the_package_is_ignored_by_git_and_so_left_out_of_the_wheel() -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    ignored = subprocess.run(
+        ["git", "ls-files", "--others", "--ignored", "--exclude-standard", "src/groundtune"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lost = [name for name in ignored.stdout.split() if "__pycache__" not in name]
+    assert lost == []
+
+
+def test_the_order_of_rooms_in_the_docs_is_the_one_that_is_checked() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    checked = project["tool"]["importlinter"]["contracts"][0]["layers"]
+    text = (ROOT / "docs" / "design.md").read_text()
+    written = next(line for line in text.splitlines() if line.strip().startswith("cli > "))
+    assert written.split() == " > ".join(re.sub(r"[()]", "", layer) for layer in checked).split()
+
+
+def test_torch_is_pinned_for_installs_and_open_for_users() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert "torch>=2.13" in project["dependencies"]
+    assert "torch==2.13.0" in (ROOT / "constraints.txt").read_text().splitlines()
+
+
+def test_every_direct_dependency_is_pinned_within_its_bounds() -> None:
+    from packaging.requirements import Requirement
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = [text for extra in project["optional-dependencies"].values() for text in extra]
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pins = dict(line.lower().split("==") for line in lines if "==" in line)
+    for text in [*project["dependencies"], *extras]:
+        wanted = Requirement(text)
+        assert pins.get(wanted.name) in wanted.specifier, text
+
+
+@pytest.mark.parametrize("target", ["demo", "test", "lint", "bench", "docs"])
+def test_every_make_target_sets_itself_up_under_the_constraints(
+    target: str, tmp_path: Path
+) -> None:
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    planned = subprocess.run(
+        ["make", "--dry-run", target],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": os.environ["PATH"]},
+    ).stdout
+    installs = [line for line in planned.splitlines() if "pip install" in line]
+    assert "python3 -m venv .venv" in planned
+    assert installs
+    assert all("-c constraints.txt" in line for line in installs)
+
+
+def yaml_blocks(page: Path) -> list[str]:
+    """The fenced YAML of a documentation page that is a recipe: it sets a method."""
+    blocks = re.findall(r"^```yaml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    return [block for block in blocks if re.search(r"^method:", block, re.MULTILINE)]
+
+
+PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"])
+RECIPES = {
+    str(path.relative_to(ROOT)): path.read_text()
+    for path in sorted((ROOT / "recipes").rglob("*.yaml"))
+} | {
+    f"{page.relative_to(ROOT)} block {index}": block
+    for page in PAGES
+    for index, block in enumerate(yaml_blocks(page))
+}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_that_is_shipped_or_shown_is_valid(name: str, tmp_path: Path) -> None:
+    schema = pytest.importorskip("groundtune.pipeline.schema", reason="no recipe schema yet")
+    path = tmp_path / "recipe.yaml"
+    path.write_text(RECIPES[name])
+    recipe.load(path, [], schema.Recipe)
