@@ -1,0 +1,74 @@
+"""Numbers as people read them. A share becomes "10.8%", its difference "21.5 points"."""
+
+from groundtune.report.model import MetricSpec
+
+MINUS = "\u2212"
+
+
+def number(value: float, decimals: int) -> str:
+    """A number with a real minus sign, never "-0.0"."""
+    text = f"{value:,.{decimals}f}"
+    if not text.strip("-0.,"):
+        text = text.lstrip("-")
+    return text.replace("-", MINUS)
+
+
+def value_text(value: float, spec: MetricSpec) -> str:
+    """A metric's value with "%" if it is a share; a noun is left to the label."""
+    return number(value * spec.scale, spec.decimals) + ("%" if spec.unit == "%" else "")
+
+
+def range_text(low: float, high: float, spec: MetricSpec) -> str:
+    """An interval in the metric's unit, without it: "8.2 to 13.4"."""
+    ends = (number(end * spec.scale, spec.decimals) for end in (low, high))
+    return " to ".join(ends)
+
+
+def signed_text(value: float, spec: MetricSpec) -> str:
+    """A difference with its sign."""
+    text = number(value * spec.scale, spec.decimals)
+    positive = value > 0 and text.strip("0.,") != ""
+    return f"+{text}" if positive else text
+
+
+def signed_range_text(low: float, high: float, spec: MetricSpec) -> str:
+    """A difference's interval, both ends with their signs."""
+    return f"{signed_text(low, spec)} to {signed_text(high, spec)}"
+
+
+def unit_of_change(spec: MetricSpec) -> str:
+    """What differences are counted in: shares differ by points."""
+    return "points" if spec.unit == "%" else spec.unit
+
+
+def amount_text(value: float, spec: MetricSpec) -> str:
+    """The size of a difference with its unit: "21.5 points"."""
+    unit = unit_of_change(spec)
+    return number(abs(value) * spec.scale, spec.decimals) + (f" {unit}" if unit else "")
+
+
+def percent_text(share: float) -> str:
+    """The size of a relative change: "67%"; one decimal below 10."""
+    percent = abs(share) * 100
+    return number(percent, 0 if percent >= 10 else 1) + "%"
+
+
+def in_sentence(label: str) -> str:
+    """A label within a sentence: its first letter is small unless it begins an abbreviation."""
+    second = label[1:2]
+    return label if second.isupper() else label[:1].lower() + label[1:]
+
+
+def listed(words: list[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else ""
+
+
+def duration_text(seconds: float) -> str:
+    """Wall time: "48 s", "3 min 20 s", "2 h 5 min"."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,58 @@
+"""A text cut into pieces, so that what is wrong in it can be marked."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from groundtune.records import Span, SpanKind
+
+KINDS: dict[SpanKind, str] = {
+    "object": "not in the picture",
+    "attribute": "wrong colour or other property",
+    "number": "wrong number",
+    "position": "wrong place",
+    "action": "wrong action",
+    "other": "wrong in another way",
+}
+"""What each kind of mark says, in the order of the legend."""
+
+
+class Piece(NamedTuple):
+    """Some of a text. `kind` is "" where nothing is wrong; a piece without text is where something is missing."""
+
+    text: str
+    kind: SpanKind | str
+    title: str
+
+
+def pieces(text: str, spans: Sequence[Span]) -> list[Piece]:
+    """The text in pieces whose texts, joined, are the text again; where spans overlap, the first one wins."""
+    found: list[Piece] = []
+    position = 0
+    for span in sorted(spans, key=lambda s: (s.start, s.end)):
+        start = max(span.start, position)
+        if span.end < start or (span.end == start and span.start < span.end):
+            continue
+        if start > position:
+            found.append(Piece(text[position:start], "", ""))
+        found.append(Piece(text[start : span.end], span.kind, _title(span)))
+        position = span.end
+    if position < len(text):
+        found.append(Piece(text[position:], "", ""))
+    return found
+
+
+def summary(spans: Sequence[Span]) -> str:
+    """ "2 wrong: 1 object, 1 number", or "" where there is nothing to say."""
+    counts = Counter(span.kind for span in spans)
+    said = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind])
+    return f"{len(spans)} wrong: {said}" if spans else ""
+
+
+def _title(span: Span) -> str:
+    said = f"{span.kind}: {KINDS[span.kind]}"
+    if span.start == span.end:
+        said = f"{span.kind}: something is missing here"
+    if span.replacement:
+        said += f"; should be \u201c{span.replacement.strip()}\u201d"
+    return f"{said} ({span.by})" if span.by else said

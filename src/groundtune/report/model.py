@@ -1,0 +1,319 @@
+"""What a report is made from: frozen records that any stage can fill in. No model, no benchmark, no file.
+
+Every part is optional but the title and the models, so that a run which only sampled answers has a report too.
+A value is kept as measured (a share in [0, 1], a number of words); `MetricSpec` says how it is shown.
+"""
+
+from collections.abc import Iterable
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from groundtune.records import Estimate, Record, Span
+
+Better = Literal["lower", "higher", "neutral"]
+
+
+class ModelSpec(Record):
+    """A model of the report; the first one is what the others are compared with."""
+
+    name: str
+    """As in `Estimate.model`."""
+    label: str
+    note: str = ""
+    """One line: how it was made."""
+
+
+class MetricSpec(Record):
+    """How a metric is called, shown and understood."""
+
+    name: str
+    """As in `Estimate.metric`."""
+    label: str
+    """In plain words, as it would begin a sentence: "Answers with an invented object"."""
+    better: Better = "neutral"
+    role: Literal["quality", "cost"] = "quality"
+    """A cost is what a lower hallucination rate may have been bought with: length, recall, refusals."""
+    unit: str = "%"
+    """"%", or a noun in the plural ("words"), or "" for a bare number."""
+    scale: float = 100.0
+    """What a value is multiplied with before it is shown: 100 for shares."""
+    decimals: int = Field(default=1, ge=0, le=6)
+    explanation: str = ""
+    chart: bool = True
+    """Whether it has a panel among the charts."""
+
+
+class BenchmarkSpec(Record):
+    """A benchmark as the report prints it."""
+
+    name: str
+    """As in `Estimate.benchmark`."""
+    label: str
+    protocol: dict[str, str] = {}
+    """Prompt, decoding, parser, judge, items: label to plain text."""
+
+
+class MetricRef(Record):
+    """One metric of one benchmark."""
+
+    benchmark: str
+    metric: str
+
+
+class Headline(MetricRef):
+    """What the verdict is about; fixed before anything was tuned."""
+
+    model: str
+    against: str
+    beside: tuple[MetricRef, ...] = ()
+    """Metrics that the verdict must name too: recall, words, yes/no accuracy."""
+    fixed: str = ""
+    """Where and when the choice was fixed, in plain words."""
+
+
+class Difference(Record):
+    """`model` minus `against`, item by item, with its 95% interval (paired bootstrap)."""
+
+    model: str
+    against: str
+    benchmark: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    n: int
+    relative: float | None = None
+    """`value` over the other's value; None where that is 0 or makes no sense."""
+    relative_low: float | None = None
+    relative_high: float | None = None
+
+    @property
+    def clear(self) -> bool:
+        """Whether the interval excludes zero."""
+        return self.low > 0 or self.high < 0
+
+
+class StratumEstimate(Estimate):
+    """An estimate over the items of one stratum."""
+
+    by: str
+    """What the strata are told apart by: "How usual the object is"."""
+    stratum: str
+
+
+class LengthControl(Record):
+    """The comparison at equal length."""
+
+    how: str
+    """What was done, in a sentence."""
+    estimates: tuple[Estimate, ...] = ()
+    differences: tuple[Difference, ...] = ()
+
+
+class TradeOff(Record):
+    """A scatter of models: what was kept (x) against what went wrong (y)."""
+
+    benchmark: str
+    x: str
+    y: str
+
+
+class CurvePoint(Record):
+    """A point of a curve, with its interval if it has one."""
+
+    x: float
+    y: float
+    low: float | None = None
+    high: float | None = None
+
+
+class CurveSeries(Record):
+    """One line; `model` gives it its colour if it is a model of the report."""
+
+    label: str
+    model: str = ""
+    points: tuple[CurvePoint, ...]
+
+
+class Curve(Record):
+    """Lines over training steps, over the number of corrections, or over anything else."""
+
+    title: str
+    x_label: str
+    y_label: str
+    series: tuple[CurveSeries, ...]
+    scale: float = 1.0
+    """What y is multiplied with before it is shown."""
+    log_x: bool = False
+    note: str = ""
+
+
+class ExampleAnswer(Record):
+    """What one model said, and what is wrong in it."""
+
+    model: str
+    text: str
+    spans: tuple[Span, ...] = ()
+    note: str = ""
+    """Shown under the text: why it was scored so."""
+
+    @model_validator(mode="after")
+    def _spans_lie_in_the_text(self) -> Self:
+        for span in self.spans:
+            if span.end > len(self.text):
+                raise ValueError(
+                    f"span [{span.start}, {span.end}) leaves a text of {len(self.text)}"
+                )
+        return self
+
+
+class Example(Record):
+    """One item: its pictures, the prompt, what is true, and what each model said."""
+
+    images: tuple[bytes, ...]
+    """Files (PNG, JPEG, ...); the report embeds small copies."""
+    prompt: str
+    answers: tuple[ExampleAnswer, ...]
+    truth: str = ""
+    group: str = ""
+    """Why it is shown: "Most improved", "Got worse"."""
+    item: str = ""
+
+
+class AnswerCount(Record):
+    """What can be counted of a model's answers without knowing what is true."""
+
+    model: str
+    answers: int
+    words: float
+    """Mean number of words."""
+    words_low: int = 0
+    words_high: int = 0
+    """Shortest and longest answer."""
+    refusals: int = 0
+    empty: int = 0
+    cut: int = 0
+    """Ended by the length limit."""
+    unparsed: int = 0
+
+
+class Note(Record):
+    """Something that a reader must know."""
+
+    text: str
+    kind: Literal["note", "warning", "licence"] = "note"
+
+
+class Licence(Record):
+    """Terms of something that went in."""
+
+    what: str
+    terms: str
+    note: str = ""
+
+
+class RunFacts(Record):
+    """Enough to make the run again."""
+
+    command: str = ""
+    created: str = ""
+    """Date and time, as it is to be shown."""
+    settings: dict[str, object] = {}
+    """The resolved recipe, nested."""
+    versions: dict[str, str] = {}
+    seeds: dict[str, int] = {}
+    inputs: dict[str, str] = {}
+    """Hashes of what went in."""
+    seconds: dict[str, float] = {}
+    """Wall time of each stage."""
+    machine: dict[str, str] = {}
+
+
+class ReportInput(Record):
+    """All that a report shows, in plain records."""
+
+    title: str
+    """What was run: "Demo on the embedded world"."""
+    summary: str = ""
+    """A paragraph below the verdict: what was done."""
+    models: tuple[ModelSpec, ...] = Field(min_length=1)
+    metrics: tuple[MetricSpec, ...] = ()
+    """In the order in which they are shown; a metric without a spec is shown under its own name."""
+    benchmarks: tuple[BenchmarkSpec, ...] = ()
+    headline: Headline | None = None
+    estimates: tuple[Estimate, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    length_control: LengthControl | None = None
+    trade_offs: tuple[TradeOff, ...] = ()
+    strata: tuple[StratumEstimate, ...] = ()
+    counts: tuple[AnswerCount, ...] = ()
+    examples: tuple[Example, ...] = ()
+    examples_chosen: str = ""
+    """How the examples were chosen."""
+    curves: tuple[Curve, ...] = ()
+    run: RunFacts = RunFacts()
+    notes: tuple[Note, ...] = ()
+    limits: tuple[str, ...] = ()
+    licences: tuple[Licence, ...] = ()
+
+    @model_validator(mode="after")
+    def _models_are_known(self) -> Self:
+        known = {model.name for model in self.models}
+        named = {estimate.model for estimate in self.estimates}
+        named |= {name for d in self.differences for name in (d.model, d.against)}
+        named |= {answer.model for example in self.examples for answer in example.answers}
+        if self.headline is not None:
+            named |= {self.headline.model, self.headline.against}
+        if named - known:
+            raise ValueError(f"models without a ModelSpec: {', '.join(sorted(named - known))}")
+        return self
+
+    def model(self, name: str) -> ModelSpec:
+        """The model of a name."""
+        return next(model for model in self.models if model.name == name)
+
+    def metric(self, name: str) -> MetricSpec:
+        """How a metric is shown; a plain number under its own name if nobody said."""
+        plain = MetricSpec(
+            name=name, label=name.replace("_", " ").capitalize(), unit="", scale=1, decimals=3
+        )
+        return next((spec for spec in self.metrics if spec.name == name), plain)
+
+    def benchmark(self, name: str) -> BenchmarkSpec:
+        """How a benchmark is called."""
+        plain = BenchmarkSpec(name=name, label=name)
+        return next((spec for spec in self.benchmarks if spec.name == name), plain)
+
+    def colour(self, model: str) -> int:
+        """Number of a model's colour: 0 for the base, 1 for the headline's model, then in order."""
+        base = self.headline.against if self.headline else self.models[0].name
+        tuned = self.headline.model if self.headline else ""
+        rest = [spec.name for spec in self.models if spec.name not in (base, tuned)]
+        order = [base, *([tuned] if tuned else []), *rest]
+        return order.index(model) if model in order else len(order)
+
+
+def find_estimate(estimates: Iterable[Estimate], model: str, ref: MetricRef) -> Estimate | None:
+    """The estimate of a model's metric."""
+    where = (model, ref.benchmark, ref.metric)
+    return next((e for e in estimates if (e.model, e.benchmark, e.metric) == where), None)
+
+
+def find_difference(
+    differences: Iterable[Difference], model: str, ref: MetricRef
+) -> Difference | None:
+    """The difference of a model from what it is compared with."""
+    where = (model, ref.benchmark, ref.metric)
+    return next((d for d in differences if (d.model, d.benchmark, d.metric) == where), None)
+
+
+def refs_in_order(report: ReportInput, estimates: Iterable[Estimate]) -> list[MetricRef]:
+    """Every metric that has an estimate: by benchmark, then in the order of the specs, then as they came."""
+    found = list(dict.fromkeys((e.benchmark, e.metric) for e in estimates))
+    benchmarks = [spec.name for spec in report.benchmarks]
+    benchmarks += list(dict.fromkeys(b for b, _ in found if b not in benchmarks))
+    metrics = [spec.name for spec in report.metrics]
+    metrics += list(dict.fromkeys(m for _, m in found if m not in metrics))
+    found.sort(key=lambda pair: (benchmarks.index(pair[0]), metrics.index(pair[1])))
+    return [MetricRef(benchmark=benchmark, metric=metric) for benchmark, metric in found]

@@ -1,0 +1,121 @@
+"""Writes the report: one HTML file with its pictures and styles inside, that opens without a network."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from groundtune.report import charts, plots, tables
+from groundtune.report.figures import duration_text, number
+from groundtune.report.marks import KINDS, Piece, pieces, summary
+from groundtune.report.model import Example, ReportInput
+from groundtune.report.pictures import Picture, embed
+from groundtune.report.verdict import verdict
+from groundtune.store.files import write_atomic
+
+
+class ShownAnswer(NamedTuple):
+    """An answer of an example, ready to be printed."""
+
+    colour: int
+    label: str
+    pieces: tuple[Piece, ...]
+    summary: str
+    words: int
+    note: str
+
+
+class ShownExample(NamedTuple):
+    """An example, ready to be printed."""
+
+    pictures: tuple[Picture, ...]
+    prompt: str
+    truth: str
+    group: str
+    item: str
+    answers: tuple[ShownAnswer, ...]
+
+
+def write_report(path: Path, report: ReportInput) -> Path:
+    """Writes the report as one HTML file, whole or not at all, and returns its path.
+
+    Raises:
+        UserError: a picture can't be read, or the file can't be written.
+    """
+    write_atomic(path, render(report).encode("utf-8"))
+    return path
+
+
+def render(report: ReportInput) -> str:
+    """The report's HTML. The same input gives the same text.
+
+    Raises:
+        UserError: a picture can't be read.
+    """
+    environment = Environment(
+        loader=PackageLoader("groundtune.report"),
+        autoescape=select_autoescape(default=True, default_for_string=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["duration"] = duration_text
+    environment.filters["number"] = number
+    return environment.get_template("page.html").render(_context(report))
+
+
+def _context(report: ReportInput) -> dict[str, object]:
+    """What the templates print."""
+    control = report.length_control
+    return {
+        "report": report,
+        "verdict": verdict(report),
+        "strip": tables.strip(report),
+        "models": [(report.colour(m.name), m.label, m.note) for m in report.models],
+        "quality": tables.table(report, "quality"),
+        "cost": tables.table(report, "cost"),
+        "equal": tables.table(report, "", control.estimates, control.differences)
+        if control
+        else None,
+        "panels": charts.panels(report, "quality"),
+        "forests": charts.forests(report),
+        "scatters": [
+            s for pair in report.trade_offs if (s := plots.scatter(report, pair)) is not None
+        ],
+        "curves": [c for drawn in report.curves if (c := plots.curve(report, drawn)) is not None],
+        "strata": charts.strata_charts(report),
+        "counts": [(report.colour(c.model), report.model(c.model).label, c) for c in report.counts],
+        "examples": [_shown(report, example, i) for i, example in enumerate(report.examples, 1)],
+        "kinds": _kinds_shown(report),
+        "settings": tables.flat(report.run.settings),
+        "checked": bool(report.estimates),
+    }
+
+
+def _kinds_shown(report: ReportInput) -> list[tuple[str, str]]:
+    """The legend: only kinds that occur."""
+    found = {span.kind for e in report.examples for answer in e.answers for span in answer.spans}
+    return [(kind, said) for kind, said in KINDS.items() if kind in found]
+
+
+def _shown(report: ReportInput, example: Example, number_of: int) -> ShownExample:
+    where = f"example {number_of}" + (f" ({example.item})" if example.item else "")
+    answers = [
+        ShownAnswer(
+            colour=report.colour(answer.model),
+            label=report.model(answer.model).label,
+            pieces=tuple(pieces(answer.text, answer.spans)),
+            summary=summary(answer.spans),
+            words=len(answer.text.split()),
+            note=answer.note,
+        )
+        for answer in example.answers
+    ]
+    return ShownExample(
+        pictures=tuple(embed(data, where) for data in example.images),
+        prompt=example.prompt,
+        truth=example.truth,
+        group=example.group,
+        item=example.item,
+        answers=tuple(answers),
+    )

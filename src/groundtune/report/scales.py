@@ -1,0 +1,78 @@
+"""Scales and axes: where a value stands, and which round numbers stand below it."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from groundtune.report.figures import number
+from groundtune.report.model import MetricSpec
+
+EDGE = 2.0
+"""Percent of the width kept free on both sides, for the marks at the ends of the scale."""
+
+
+class Tick(NamedTuple):
+    """A place on an axis, in percent (x) or pixels (y), and what stands there."""
+
+    at: float
+    label: str
+
+
+def ticks(low: float, high: float, number_of: int = 4) -> list[float]:
+    """Round values from `low` to `high`, about so many."""
+    if high <= low:
+        return [low]
+    rough = (high - low) / number_of
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * 0.999)
+    first = math.ceil(low / step - 1e-9)
+    last = math.floor(high / step + 1e-9)
+    return [i * step for i in range(first, last + 1)]
+
+
+class Scale(NamedTuple):
+    """Values from `low` to `high` over the width of a chart."""
+
+    low: float
+    high: float
+
+    def at(self, value: float) -> float:
+        """Percent of the width."""
+        span = self.high - self.low or 1.0
+        return round(EDGE + (100 - 2 * EDGE) * (value - self.low) / span, 3)
+
+    def height(self, value: float, pixels: int) -> float:
+        """Pixels from the top of a chart of this height."""
+        span = self.high - self.low or 1.0
+        return round(pixels * (1 - (value - self.low) / span), 2)
+
+
+def scale_of(values: Sequence[float], *, from_zero: bool = True) -> Scale:
+    """A scale for values: from 0 unless they all lie far from it."""
+    low, high = min(values), max(values)
+    if low >= 0 and (from_zero or low < 0.6 * high):
+        low = 0.0
+    margin = (high - low) * 0.06 or abs(high) * 0.1 or 1.0
+    return Scale(low if low == 0 else low - margin, high + margin)
+
+
+def axis(scale: Scale, spec: MetricSpec, *, signed: bool = False) -> tuple[Tick, ...]:
+    """Round ticks in the metric's shown unit, at percents of the width."""
+    return tuple(
+        Tick(scale.at(value), label) for value, label in labels(scale, spec, signed=signed)
+    )
+
+
+def labels(scale: Scale, spec: MetricSpec, *, signed: bool = False) -> list[tuple[float, str]]:
+    """Round values of a scale, and how they are written in the metric's shown unit."""
+    values = ticks(scale.low * spec.scale, scale.high * spec.scale)
+    step = values[1] - values[0] if len(values) > 1 else 1.0
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
+    decimals += abs(step * 10**decimals - round(step * 10**decimals)) > 1e-6
+    sign = "%" if spec.unit == "%" and not signed else ""
+    made: list[tuple[float, str]] = []
+    for value in values:
+        label = number(value, decimals)
+        label = f"+{label}" if signed and value > step / 2 else label
+        made.append((value / spec.scale, label + sign))
+    return made

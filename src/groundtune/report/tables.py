@@ -1,0 +1,197 @@
+"""The tables of the report, ready to be printed: one row a metric, one cell a model."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from groundtune.records import Estimate
+from groundtune.report.figures import range_text, signed_range_text, signed_text, value_text
+from groundtune.report.model import (
+    Difference,
+    MetricRef,
+    MetricSpec,
+    ReportInput,
+    find_difference,
+    find_estimate,
+    refs_in_order,
+)
+from groundtune.report.verdict import Tone, tone_of
+
+WORDS: dict[Tone, str] = {
+    "better": "better",
+    "worse": "worse",
+    "changed": "changed",
+    "unclear": "no clear change",
+    "unchecked": "",
+}
+
+
+class Cell(NamedTuple):
+    """A model's value, and how it differs from what it is compared with ("" if it isn't)."""
+
+    colour: int
+    label: str
+    value: str
+    interval: str
+    change: str
+    change_interval: str
+    tone: Tone
+    word: str
+
+
+class Row(NamedTuple):
+    """A metric."""
+
+    label: str
+    unit: str
+    explanation: str
+    direction: str
+    n: str
+    cells: tuple[Cell, ...]
+    headline: bool
+
+
+class Group(NamedTuple):
+    """A benchmark's rows."""
+
+    label: str
+    rows: tuple[Row, ...]
+
+
+class Table(NamedTuple):
+    """A table; `compared` counts its differences, `clear` those whose interval excludes zero."""
+
+    groups: tuple[Group, ...]
+    compared: int
+    clear: int
+
+
+DIRECTIONS = {"lower": "lower is better", "higher": "higher is better", "neutral": ""}
+
+
+def table(
+    report: ReportInput,
+    role: str,
+    estimates: Sequence[Estimate] | None = None,
+    differences: Sequence[Difference] | None = None,
+) -> Table:
+    """Rows for the metrics of a role ("" for all), from the report's own numbers or from those given."""
+    shown = report.estimates if estimates is None else estimates
+    paired = report.differences if differences is None else differences
+    refs = [r for r in refs_in_order(report, shown) if role in ("", report.metric(r.metric).role)]
+    groups: list[Group] = []
+    for benchmark in dict.fromkeys(ref.benchmark for ref in refs):
+        rows = [_row(report, ref, shown, paired) for ref in refs if ref.benchmark == benchmark]
+        groups.append(Group(report.benchmark(benchmark).label, tuple(rows)))
+    tones = [cell.tone for group in groups for row in group.rows for cell in row.cells]
+    compared = [tone for tone in tones if tone != "unchecked"]
+    return Table(tuple(groups), len(compared), sum(tone != "unclear" for tone in compared))
+
+
+class Fact(NamedTuple):
+    """A number of the strip below the verdict."""
+
+    label: str
+    before: str
+    after: str
+    unit: str
+    tone: Tone
+    word: str
+
+
+def strip(report: ReportInput) -> tuple[Fact, ...]:
+    """The headline metric and those named beside it, before and after."""
+    headline = report.headline
+    if headline is None:
+        return ()
+    return tuple(filter(None, (_fact(report, ref) for ref in (headline, *headline.beside))))
+
+
+def _fact(report: ReportInput, ref: MetricRef) -> Fact | None:
+    headline = report.headline
+    if headline is None:
+        return None
+    before = find_estimate(report.estimates, headline.against, ref)
+    after = find_estimate(report.estimates, headline.model, ref)
+    if before is None or after is None or headline.model == headline.against:
+        return None
+    spec = report.metric(ref.metric)
+    tone = tone_of(find_difference(report.differences, headline.model, ref), spec)
+    unit = "" if spec.unit == "%" else spec.unit
+    values = (value_text(before.value, spec), value_text(after.value, spec))
+    return Fact(spec.label, *values, unit, tone, WORDS[tone])
+
+
+def _row(
+    report: ReportInput,
+    ref: MetricRef,
+    estimates: Sequence[Estimate],
+    differences: Sequence[Difference],
+) -> Row:
+    spec = report.metric(ref.metric)
+    cells: list[Cell] = []
+    sizes: list[int] = []
+    for model in report.models:
+        found = find_estimate(estimates, model.name, ref)
+        if found is None:
+            continue
+        difference = find_difference(differences, model.name, ref)
+        cells.append(_cell(report, found, difference, spec))
+        sizes.append(found.n)
+    return Row(
+        label=spec.label,
+        unit="" if spec.unit == "%" else spec.unit,
+        explanation=spec.explanation,
+        direction=DIRECTIONS[spec.better],
+        n=" / ".join(f"{n:,}" for n in dict.fromkeys(sizes)),
+        cells=tuple(cells),
+        headline=_is_headline(report, ref),
+    )
+
+
+def _is_headline(report: ReportInput, ref: MetricRef) -> bool:
+    headline = report.headline
+    return headline is not None and (headline.benchmark, headline.metric) == (
+        ref.benchmark,
+        ref.metric,
+    )
+
+
+def _cell(
+    report: ReportInput, found: Estimate, difference: Difference | None, spec: MetricSpec
+) -> Cell:
+    tone = tone_of(difference, spec)
+    change = interval = ""
+    if difference is not None:
+        change = signed_text(difference.value, spec)
+        interval = signed_range_text(difference.low, difference.high, spec)
+    return Cell(
+        colour=report.colour(found.model),
+        label=report.model(found.model).label,
+        value=value_text(found.value, spec),
+        interval=range_text(found.low, found.high, spec),
+        change=change,
+        change_interval=interval,
+        tone=tone,
+        word=WORDS[tone],
+    )
+
+
+def flat(settings: dict[str, object], prefix: str = "") -> list[tuple[str, str]]:
+    """Nested settings as "method.beta" and "0.1", in order."""
+    rows: list[tuple[str, str]] = []
+    for key, value in settings.items():
+        if isinstance(value, dict) and value:
+            inner: dict[str, object] = {str(k): v for k, v in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+            rows += flat(inner, f"{prefix}{key}.")
+        else:
+            rows.append((f"{prefix}{key}", _plain(value)))
+    return rows
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (list, tuple)):
+        items: list[object] = list(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        return ", ".join(_plain(item) for item in items)
+    return "" if value is None else str(value)

@@ -1,0 +1,231 @@
+"""The verdict: what the numbers say, in sentences that claim no more than the intervals allow."""
+
+from typing import Literal, NamedTuple
+
+from groundtune.report.figures import (
+    amount_text,
+    in_sentence,
+    listed,
+    number,
+    percent_text,
+    range_text,
+    signed_range_text,
+    signed_text,
+    unit_of_change,
+    value_text,
+)
+from groundtune.report.model import (
+    Difference,
+    Headline,
+    MetricRef,
+    MetricSpec,
+    ReportInput,
+    find_difference,
+    find_estimate,
+)
+
+Tone = Literal["better", "worse", "changed", "unclear", "unchecked"]
+
+
+class Verdict(NamedTuple):
+    """The report's first words: a title, and sentences with the numbers."""
+
+    title: str
+    sentences: tuple[str, ...]
+    tone: Tone
+
+
+def tone_of(difference: Difference | None, spec: MetricSpec) -> Tone:
+    """Whether a difference is for the better; "unclear" while its interval includes zero."""
+    if difference is None:
+        return "unchecked"
+    if not difference.clear:
+        return "unclear"
+    if spec.better == "neutral":
+        return "changed"
+    return "better" if (difference.value < 0) == (spec.better == "lower") else "worse"
+
+
+def verdict(report: ReportInput) -> Verdict:
+    """What the report says first."""
+    if not report.estimates:
+        return _nothing_was_checked(report)
+    headline = report.headline
+    if headline is None:
+        return Verdict(
+            report.title, ("No headline metric was chosen: read the tables.",), "unchecked"
+        )
+    difference = find_difference(report.differences, headline.model, headline)
+    if difference is None:
+        return _nothing_to_compare(report, headline)
+    spec = report.metric(headline.metric)
+    tone = tone_of(difference, spec)
+    first = _headline_sentence(report, headline, difference)
+    others = _others_sentence(report, headline)
+    beside = _beside_sentence(report, headline)
+    length = _length_sentence(report, headline, tone)
+    sentences = tuple(sentence for sentence in (first, beside, length, others) if sentence)
+    return Verdict(_title(report, headline, difference, tone), sentences, tone)
+
+
+def change_clause(difference: Difference, spec: MetricSpec) -> str:
+    """ "recall fell by 2.1 points (95% interval 0.5 to 3.7)", or that it did not clearly change."""
+    name = in_sentence(spec.label)
+    if not difference.clear:
+        interval = signed_range_text(difference.low, difference.high, spec)
+        unit = unit_of_change(spec)
+        change = f"{signed_text(difference.value, spec)} {unit}".strip()
+        return f"{name} did not clearly change ({change}, 95% interval {interval})"
+    size = amount_text(difference.value, spec)
+    interval = f"95% interval {_size_range(difference, spec)}"
+    if spec.unit == "words":
+        return f"answers are {size} {'shorter' if difference.value < 0 else 'longer'} ({interval})"
+    return f"{name} {_verb(difference)} by {size} ({interval})"
+
+
+def finding(report: ReportInput, ref: MetricRef) -> str:
+    """A chart's title: which models clearly differ from what they are compared with."""
+    spec = report.metric(ref.metric)
+    groups: dict[str, list[str]] = {"lower": [], "higher": [], "no clear change": []}
+    for model in report.models:
+        difference = find_difference(report.differences, model.name, ref)
+        if difference is not None:
+            lower_or_higher = "lower" if difference.value < 0 else "higher"
+            groups[lower_or_higher if difference.clear else "no clear change"].append(model.label)
+    said = [f"{what} with {listed(who)}" for what, who in groups.items() if who]
+    return f"{spec.label}: {'; '.join(said)}" if said else spec.label
+
+
+def _verb(difference: Difference) -> str:
+    return "fell" if difference.value < 0 else "rose"
+
+
+def _size_range(difference: Difference, spec: MetricSpec) -> str:
+    """The interval of a clear difference's size, small end first."""
+    low, high = sorted((abs(difference.low), abs(difference.high)))
+    return range_text(low, high, spec)
+
+
+def _title(report: ReportInput, headline: Headline, difference: Difference, tone: Tone) -> str:
+    spec = report.metric(headline.metric)
+    label = report.model(headline.model).label
+    if tone == "unclear":
+        return f"No clear change in {in_sentence(spec.label)} with {label}"
+    before = find_estimate(report.estimates, headline.against, headline)
+    after = find_estimate(report.estimates, headline.model, headline)
+    title = (
+        f"{spec.label} {_verb(difference)} by {amount_text(difference.value, spec)} with {label}"
+    )
+    if before is not None and after is not None:
+        ends = f"from {value_text(before.value, spec)} to {value_text(after.value, spec)}"
+        title = f"{spec.label} {_verb(difference)} {ends} with {label}"
+    return f"{title}: worse, not better" if tone == "worse" else title
+
+
+def _headline_sentence(report: ReportInput, headline: Headline, difference: Difference) -> str:
+    spec = report.metric(headline.metric)
+    against = report.model(headline.against).label
+    model = report.model(headline.model).label
+    if not difference.clear:
+        change = f"{signed_text(difference.value, spec)} {unit_of_change(spec)}".strip()
+        interval = signed_range_text(difference.low, difference.high, spec)
+        return (
+            f"{spec.label}: {model} differs from {against} by {change}, but the 95% interval, {interval}, "
+            f"includes zero (n = {difference.n:,}): this run does not show a change."
+        )
+    relative = ""
+    if difference.relative is not None:
+        relative = f" ({percent_text(difference.relative)} relative)"
+    return (
+        f"{spec.label} {_verb(difference)} by {amount_text(difference.value, spec)}{relative} "
+        f"against {against}, 95% interval {_size_range(difference, spec)}, n = {difference.n:,}."
+    )
+
+
+def _beside_sentence(report: ReportInput, headline: Headline) -> str:
+    clauses: list[str] = []
+    for ref in headline.beside:
+        difference = find_difference(report.differences, headline.model, ref)
+        if difference is not None:
+            clauses.append(change_clause(difference, report.metric(ref.metric)))
+    text = "; ".join(clauses)
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def _length_sentence(report: ReportInput, headline: Headline, tone: Tone) -> str:
+    """Where the model also says less: that this alone lowers the rate, and what remains at equal length."""
+    if tone != "better":
+        return ""
+    control = report.length_control
+    equal = find_difference(control.differences, headline.model, headline) if control else None
+    spec = report.metric(headline.metric)
+    if equal is not None and equal.clear and tone_of(equal, spec) == "better":
+        size, interval = amount_text(equal.value, spec), _size_range(equal, spec)
+        return f"At equal length the difference is still {size} (95% interval {interval})."
+    if equal is not None:
+        change = f"{signed_text(equal.value, spec)} {unit_of_change(spec)}".strip()
+        interval = signed_range_text(equal.low, equal.high, spec)
+        return f"At equal length no clear improvement remains ({change}, 95% interval {interval})."
+    if _says_less(report, headline):
+        return "It also says less, which by itself lowers this rate: read the cost side with it."
+    return ""
+
+
+def _says_less(report: ReportInput, headline: Headline) -> bool:
+    """Whether anything that shorter answers lose (words, recall, mentions) clearly fell."""
+    for difference in report.differences:
+        spec = report.metric(difference.metric)
+        about = difference.model == headline.model and difference.benchmark == headline.benchmark
+        shrinks = spec.role == "cost" and (spec.better == "higher" or spec.unit == "words")
+        if about and shrinks and difference.high < 0:
+            return True
+    return False
+
+
+def _others_sentence(report: ReportInput, headline: Headline) -> str:
+    """The same metric for the other tuned models, in one sentence."""
+    spec = report.metric(headline.metric)
+    clauses: list[str] = []
+    for model in report.models:
+        difference = find_difference(report.differences, model.name, headline)
+        if difference is None or model.name == headline.model:
+            continue
+        change, interval = signed_text(difference.value, spec), (difference.low, difference.high)
+        clear = "" if difference.clear else ", which includes zero"
+        span = signed_range_text(*interval, spec)
+        unit = unit_of_change(spec)
+        clauses.append(
+            f"{model.label} {change} {unit} (95% interval {span}{clear})".replace("  ", " ")
+        )
+    return f"For comparison: {'; '.join(clauses)}." if clauses else ""
+
+
+def _nothing_to_compare(report: ReportInput, headline: Headline) -> Verdict:
+    spec = report.metric(headline.metric)
+    found = find_estimate(report.estimates, headline.model, headline)
+    if found is None:
+        return Verdict(
+            report.title, ("The headline metric was not measured: read the tables.",), "unchecked"
+        )
+    label = report.model(headline.model).label
+    value = value_text(found.value, spec)
+    interval = range_text(found.low, found.high, spec)
+    unit = f" {spec.unit}" if spec.unit not in ("", "%") else ""
+    sentences = (
+        f"{spec.label}: {value}{unit}, 95% interval {interval}, n = {found.n:,}.",
+        "This is one measurement, without a comparison: it says nothing about a change.",
+    )
+    return Verdict(f"{label}: {in_sentence(spec.label)}, {value}", sentences, "unchecked")
+
+
+def _nothing_was_checked(report: ReportInput) -> Verdict:
+    answers = sum(count.answers for count in report.counts)
+    answers = answers or sum(len(example.answers) for example in report.examples)
+    who = listed([model.label for model in report.models])
+    plural = "answer" if answers == 1 else "answers"
+    title = f"{number(answers, 0)} {plural} by {who}; nothing was checked"
+    sentence = (
+        "No truth is known for these pictures and no judge was asked: this page shows what was said and "
+        "says nothing about whether it is right."
+    )
+    return Verdict(title, (sentence,), "unchecked")
