@@ -168,6 +168,12 @@ def test_large_string_columns_are_read_too(tmp_path: Path):
     assert pq.read_table(round_trip(path, tmp_path)).to_pylist() == [row(3)]
 
 
+def test_columns_that_are_null_in_every_row_are_read_too(tmp_path: Path):
+    rows = [row(3, image_path=None, image={"bytes": picture(), "path": None})]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "set.parquet")
+    assert pq.read_table(round_trip(tmp_path / "set.parquet", tmp_path)).to_pylist() == rows
+
+
 def test_real_photographs_come_back_byte_for_byte(tmp_path: Path):
     folder = os.environ.get("GROUNDTUNE_TEST_DATA")
     if folder is None:

@@ -109,6 +109,8 @@ def _write(path: Path, rows: Iterator[dict[str, Any]], schema: pa.Schema) -> Non
 
 def _fits(found: pa.DataType, wanted: pa.DataType) -> bool:
     """Whether values of the one type are values of the other: large strings are strings, say."""
+    if pa.types.is_null(found):
+        return True
     if pa.types.is_struct(wanted):
         return pa.types.is_struct(found) and all(
             found.get_field_index(field.name) >= 0

@@ -89,23 +89,16 @@ def read(
     number = 0
     with open_columns(path, _COLUMNS, "RLHF-V") as file:
         licence = _licence(file.metadata.metadata or {})
-        for batch in batches(file, path, _COLUMNS, rows):
-            prompts: dict[str, Prompt] = {}
-            pairs: list[Pair] = []
-            skipped: list[UserError] = []
-            for row in batch:
-                try:
-                    prompt, pair = _read_row(row, number, path, images, licence)
-                except UserError as error:
-                    # A full disk is no fault of the row, and its error doesn't name one.
-                    if not skip_bad or not error.where.startswith(_row(path, number)):
-                        raise
-                    skipped.append(error)
-                else:
-                    prompts.setdefault(prompt.key, prompt)
-                    pairs.append(pair)
-                number += 1
-            yield Batch(tuple(prompts.values()), tuple(pairs), tuple(skipped))
+        for plain in batches(file, path, _COLUMNS, rows):
+            found = [
+                _read_or_skip(row, number + i, path, images, licence, skip_bad)
+                for i, row in enumerate(plain)
+            ]
+            number += len(plain)
+            good = [each for each in found if not isinstance(each, UserError)]
+            prompts = {prompt.key: prompt for prompt, _ in good}
+            skipped = (each for each in found if isinstance(each, UserError))
+            yield Batch(tuple(prompts.values()), tuple(pair for _, pair in good), tuple(skipped))
 
 
 def write(
@@ -138,6 +131,23 @@ def write(
 def _licence(metadata: Mapping[bytes, bytes]) -> str:
     ours = metadata.get(b"groundtune")
     return LICENCE if ours is None else " AND ".join(filter(None, json.loads(ours)["licences"]))
+
+
+def _read_or_skip(
+    row: Mapping[str, Any],
+    number: int,
+    path: Path,
+    images: ImageStore,
+    licence: str,
+    skip_bad: bool,
+) -> tuple[Prompt, Pair] | UserError:
+    try:
+        return _read_row(row, number, path, images, licence)
+    except UserError as error:
+        # A full disk is no fault of the row, and its error doesn't name one.
+        if not skip_bad or not error.where.startswith(_row(path, number)):
+            raise
+        return error
 
 
 def _row(path: Path, number: int) -> str:

@@ -1,0 +1,110 @@
+"""A run's folder: the data sets that the stages hand on, by the names under which they find them.
+
+    prompts/  answers/  corrections/  pairs/    Parquet parts, each with the run.json of its stage
+    images/                                     pictures by sha256
+
+A stage that is told to write into the folder that it reads adds its data set there. Told to write
+into another, it takes along what its rows stand on, so that each folder is whole.
+"""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from groundtune.errors import UserError
+from groundtune.records import Answer, Correction, Pair, Prompt, Record
+from groundtune.store.dataset import RecordSet
+from groundtune.store.images import ImageStore
+from groundtune.store.keys import key_of
+from groundtune.store.run import write_run
+
+R = TypeVar("R", bound=Record)
+
+_MADE_BY = {
+    "prompts": "groundtune sample or groundtune import",
+    "answers": "groundtune sample",
+    "corrections": "groundtune label",
+    "pairs": "groundtune pairs or groundtune import",
+}
+
+
+class RunFolder:
+    """The data sets under `path`; nothing is made until something is written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.prompts = RecordSet(path / "prompts", Prompt)
+        self.answers = RecordSet(path / "answers", Answer)
+        self.corrections = RecordSet(path / "corrections", Correction)
+        self.pairs = RecordSet(path / "pairs", Pair)
+        self.images = ImageStore(path / "images")
+
+    def same_as(self, other: "RunFolder") -> bool:
+        """Whether both are one folder on the disk."""
+        return self.path.resolve() == other.path.resolve()
+
+    def prompts_by_key(self) -> dict[str, Prompt]:
+        """All prompts. Raises UserError if there are none."""
+        return {prompt.key: prompt for prompt in read_some(self.prompts)}
+
+    def take_prompts(self, source: "RunFolder", prompts: Iterable[Prompt]) -> None:
+        """Prompts of another folder, with their pictures, as far as they aren't here yet.
+
+        The pictures are hard links where the disk allows it, else copies.
+        """
+        if self.same_as(source):
+            return
+        there = self.prompts.keys()
+        taken = [prompt for prompt in prompts if prompt.key not in there]
+        for sha256 in dict.fromkeys(image for prompt in taken for image in prompt.images):
+            _link(source.images, self.images, sha256)
+        self.prompts.append(taken)
+
+    def take_answers(self, source: "RunFolder", answers: Iterable[Answer]) -> None:
+        """Answers of another folder, as far as they aren't here yet."""
+        if self.same_as(source):
+            return
+        there = self.answers.keys()
+        self.answers.append([answer for answer in answers if answer.key not in there])
+
+    def note(
+        self,
+        data: RecordSet[Any],
+        *,
+        settings: Record,
+        inputs: dict[str, str],
+        seeds: dict[str, int],
+        command: list[str],
+    ) -> None:
+        """Writes the run.json of the stage that made a data set, beside its parts."""
+        write_run(data.path, settings.model_dump(mode="json"), inputs, seeds, command)
+
+
+def read_some(data: RecordSet[R]) -> list[R]:
+    """All rows of a data set. Raises UserError, naming a command, if there are none."""
+    rows = data.read()
+    if not rows:
+        name = data.path.name
+        raise UserError(
+            f"The folder holds no {name}.",
+            str(data.path.parent),
+            f"Give a folder that {_MADE_BY.get(name, 'an earlier stage')} wrote.",
+        )
+    return rows
+
+
+def hash_of(data: RecordSet[Any]) -> str:
+    """Hash of a data set's keys in any order: what a stage's run.json names as its input."""
+    return key_of(sorted(data.keys()))
+
+
+def _link(source: ImageStore, target: ImageStore, sha256: str) -> None:
+    path = target.path(sha256)
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(source.path(sha256), path)
+    except OSError:
+        target.add(source.path(sha256))  # another disk, or one without links; says if it is missing

@@ -1,0 +1,141 @@
+"""Stage "label": an annotator corrects answers segment by segment.
+
+Resumable: a correction's key follows from its answer and its annotator, and only missing ones are
+made.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from groundtune.errors import UserError
+from groundtune.feedback.corrections import check_correction, correction_key
+from groundtune.pipeline.folder import RunFolder, hash_of, read_some
+from groundtune.protocols import Annotator, Progress
+from groundtune.records import Answer, Correction, Producer, Prompt, Record
+
+AT_ONCE = 50
+"""Corrections between two writes: what a kill loses at the most."""
+
+
+class LabelSettings(Record):
+    """Who corrects, and how well."""
+
+    annotator: Literal["world"] = "world"
+    """The embedded world's simulated person, who knows each scene's truth."""
+    error_rate: float = Field(default=0.0, ge=0, le=1)
+    """Chance of a miss, a wrong fix or a false alarm, a segment."""
+    seed: int = 0
+
+
+class LabelSummary(Record):
+    """What was found in the answers of the whole folder, made now or before."""
+
+    answers: int
+    labelled_now: int
+    corrected: int
+    """Answers in which something was wrong."""
+    spans: int
+    kinds: dict[str, int]
+    """Spans by kind, the most frequent first."""
+
+
+def label_answers(
+    source: Path,
+    out: Path,
+    annotator: Annotator,
+    by: Producer,
+    progress: Progress,
+    *,
+    settings: Record | None = None,
+    command: Sequence[str] = (),
+) -> LabelSummary:
+    """Has every answer of `source` corrected that isn't yet, into `out` (which may be `source`).
+
+    `by` is the annotator: with the answer's key it makes the correction's, so it must name all that
+    changes what the annotator does. `settings` and `command` go into the stage's run.json.
+
+    Raises:
+        UserError: there are no answers; a prompt is missing; `out` has another annotator's
+            corrections; or a correction's spans don't give its text.
+    """
+    folder, target = RunFolder(source), RunFolder(out)
+    prompts, answers = folder.prompts_by_key(), read_some(folder.answers)
+    _refuse_mixing(target, by)
+    used = [_prompt_of(answer, prompts) for answer in answers]
+    target.take_prompts(folder, {prompt.key: prompt for prompt in used}.values())
+    target.take_answers(folder, answers)
+    keys = {correction_key(answer.key, by): answer for answer in answers}
+    missing = target.corrections.missing(keys)
+    progress.start("label", total=len(missing))
+    for first in range(0, len(missing), AT_ONCE):
+        some = missing[first : first + AT_ONCE]
+        target.corrections.append([_correct(annotator, by, prompts, keys[key]) for key in some])
+        progress.advance(len(some))
+    target.note(
+        target.corrections,
+        settings=settings or by,
+        inputs={"answers": hash_of(folder.answers)},
+        seeds={} if by.seed is None else {"label": by.seed},
+        command=list(command),
+    )
+    return _summary(target.corrections.read(), len(missing))
+
+
+def world_annotator(settings: LabelSettings) -> tuple[Annotator, Producer]:
+    """The embedded world's simulated person, and who that is: the settings are in the name."""
+    from groundtune.world.people import SimulatedAnnotator
+    from groundtune.world.scenes import WORLD_VERSION, find
+
+    by = Producer(
+        kind="simulated",
+        name=f"world annotator, error rate {settings.error_rate:g}",
+        revision=WORLD_VERSION,
+        seed=settings.seed,
+    )
+    return SimulatedAnnotator(find, error_rate=settings.error_rate, seed=settings.seed), by
+
+
+def _correct(
+    annotator: Annotator, by: Producer, prompts: dict[str, Prompt], answer: Answer
+) -> Correction:
+    made = annotator.correct(prompts[answer.prompt], answer)
+    if made.answer != answer.key or made.text != answer.text:
+        raise ValueError(f"the annotator corrected another answer than {answer.key}")
+    correction = made.model_copy(update={"key": correction_key(answer.key, by), "by": by})
+    check_correction(correction)
+    return correction
+
+
+def _prompt_of(answer: Answer, prompts: dict[str, Prompt]) -> Prompt:
+    if answer.prompt not in prompts:
+        raise UserError(
+            f"The prompt {answer.prompt} of an answer is not there.",
+            f"answer {answer.key}",
+            "Give the folder that holds both the answers and their prompts.",
+        )
+    return prompts[answer.prompt]
+
+
+def _refuse_mixing(target: RunFolder, by: Producer) -> None:
+    others = {row.by.name for row in target.corrections.read() if row.by != by}
+    if others:
+        raise UserError(
+            f"The folder already has corrections made otherwise (by {', '.join(sorted(others))}).",
+            str(target.corrections.path),
+            "Choose another folder with --out DIR, or the settings of the first time.",
+        )
+
+
+def _summary(corrections: Sequence[Correction], labelled_now: int) -> LabelSummary:
+    kinds = Counter(span.kind for row in corrections for span in row.spans)
+    return LabelSummary(
+        answers=len(corrections),
+        labelled_now=labelled_now,
+        corrected=sum(1 for row in corrections if row.spans),
+        spans=kinds.total(),
+        kinds=dict(kinds.most_common()),
+    )

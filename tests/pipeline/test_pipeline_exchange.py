@@ -1,0 +1,95 @@
+import json
+from io import BytesIO
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from groundtune.cli.progress import SilentProgress
+from groundtune.errors import UserError
+from groundtune.interchange import rlhf_v
+from groundtune.pipeline.exchange import export_rlhf_v, import_rlhf_v
+from groundtune.pipeline.folder import RunFolder
+from groundtune.records import Pair
+from groundtune.store.dataset import RecordSet
+
+
+def published(path: Path, number: int, bad: tuple[int, ...] = ()) -> Path:
+    """A file in RLHF-V's layout; rows in `bad` have a text that isn't JSON."""
+    data = BytesIO()
+    Image.new("RGB", (5, 4), "green").save(data, "JPEG")
+    texts = [
+        {"question": "What?", "chosen": f"A cat {i}.", "rejected": f"A dog {i}."}
+        for i in range(number)
+    ]
+    rows = [
+        {
+            "ds_name": "RLHF-V",
+            "image": {"bytes": data.getvalue(), "path": None},
+            "text": "oops" if i in bad else json.dumps(text),
+            "origin_dataset": "LCS-558K",
+            "origin_split": "{}",
+            "idx": i,
+            "image_path": "a.jpg",
+        }
+        for i, text in enumerate(texts)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    return path
+
+
+def test_a_file_imported_and_exported_is_the_same_in_every_column(tmp_path: Path):
+    file = published(tmp_path / "in.parquet", 150)
+    made = import_rlhf_v(file, tmp_path / "run", SilentProgress())
+    assert (made.rows, made.pairs, made.unchanged, made.skipped) == (150, 150, 0, ())
+    written = export_rlhf_v(tmp_path / "run", tmp_path / "out.parquet", SilentProgress())
+    assert (written.rows, written.non_commercial) == (150, ("cc-by-nc-4.0",))
+    assert pq.read_table(tmp_path / "out.parquet").to_pylist() == pq.read_table(file).to_pylist()
+    assert len(RunFolder(tmp_path / "run").prompts.read()) == 1
+
+
+def test_an_import_that_was_stopped_goes_on_and_gives_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    file = published(tmp_path / "in.parquet", 150)
+    import_rlhf_v(file, tmp_path / "one", SilentProgress())
+    whole = RecordSet.append
+
+    def stops_at_the_third_batch(self: RecordSet[Pair], rows: list[Pair]) -> None:
+        if rows and isinstance(rows[0], Pair) and rows[0].source.row == "128":
+            raise KeyboardInterrupt
+        whole(self, rows)
+
+    monkeypatch.setattr(RecordSet, "append", stops_at_the_third_batch)
+    with pytest.raises(KeyboardInterrupt):
+        import_rlhf_v(file, tmp_path / "two", SilentProgress())
+    monkeypatch.undo()
+    stopped = RunFolder(tmp_path / "two")
+    assert len(stopped.pairs.read()) == 128
+    made = import_rlhf_v(file, tmp_path / "two", SilentProgress())
+    assert made.pairs == 150
+    assert stopped.pairs.read() == RunFolder(tmp_path / "one").pairs.read()
+    assert len(stopped.pairs.parts()) == 3
+
+
+def test_a_bad_row_stops_the_import_unless_it_may_be_skipped(tmp_path: Path):
+    file = published(tmp_path / "in.parquet", 4, bad=(2,))
+    with pytest.raises(UserError, match="not JSON"):
+        import_rlhf_v(file, tmp_path / "run", SilentProgress())
+    made = import_rlhf_v(file, tmp_path / "run", SilentProgress(), skip_bad=True)
+    assert (made.rows, made.pairs) == (4, 3)
+    assert [line.split(": ")[0] for line in made.skipped] == [f"{file}, row 2, column text"]
+
+
+def test_the_memory_of_an_import_is_that_of_a_batch(tmp_path: Path):
+    file = published(tmp_path / "in.parquet", 3 * rlhf_v.ROWS)
+    batches = rlhf_v.read(file, RunFolder(tmp_path / "run").images)
+    assert [len(batch.pairs) for batch in batches] == [rlhf_v.ROWS] * 3
+
+
+def test_exporting_a_folder_without_pairs_is_an_error_that_names_the_commands(tmp_path: Path):
+    with pytest.raises(UserError, match="holds no pairs") as caught:
+        export_rlhf_v(tmp_path, tmp_path / "out.parquet", SilentProgress())
+    assert "groundtune pairs" in caught.value.fix
