@@ -46,7 +46,7 @@ class DDPO(Pairwise):
     reduce: Literal["mean", "sum"] = "mean"
     """Paper: divide by the sum of the weights. Released code: do not."""
     sft_weight: float = Field(default=0.0, ge=0)
-    """Weight of the chosen answer's negative log-likelihood: the code's SFT_weight, 0 as published."""
+    """Weight of the chosen answer's negative log-likelihood: SFT_weight in the code, there 0."""
 
     @classmethod
     def preset(cls, name: str) -> Self:

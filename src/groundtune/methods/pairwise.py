@@ -3,8 +3,8 @@
     loss = -log sigmoid(scale * (score(chosen) - score(rejected))) + terms
 
 This file knows log-probabilities and masks; it knows no model, no image and no token id. A method
-overrides the hook in which it differs: `weights` (of tokens), `score` (of an answer), `scale` (of
-a pair), `terms` (added to a pair's loss). A method that looks at another view of the image gets
+overrides the hook in which it differs: `score` (of an answer, with weights of its tokens), `scale`
+(of a pair), `terms` (added to a pair's loss). A method that looks at another view of the image gets
 that view's log-probabilities as one more field of PairLogProbs.
 
 Shapes: B pairs, T tokens of the longest answer on that side (each side has its own T).
@@ -82,11 +82,7 @@ class Pairwise(BaseModel, ABC):
 
     @abstractmethod
     def score(self, side: AnswerLogProbs) -> Tensor:
-        """Implicit reward of each answer before scaling, shape (B,)."""
-
-    def weights(self, side: AnswerLogProbs) -> Tensor:
-        """Weight of each token, shape (B, T), 0 on padding. Here: 1."""
-        return side.mask_BT.double()
+        """Implicit reward of each answer before scaling, shape (B,); token weights belong here."""
 
     def scale(self, pairs: PairLogProbs) -> Tensor | float:
         """What a pair's difference of scores is multiplied by, a number or (B,). Here: beta."""

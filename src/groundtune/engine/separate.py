@@ -1,0 +1,51 @@
+"""The plain engine: every answer is a row of its own, [prompt | answer], padded at the right.
+
+It works for every model of transformers' image-text-to-text classes, and it is the oracle of the
+packed engine.
+
+Shapes: B sequences (answers), L tokens of the longest, K last positions whose logits are computed,
+V vocabulary.
+"""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from groundtune.engine.features import accepts, share_images
+from groundtune.engine.logprobs import IGNORED, token_logp
+from groundtune.engine.rows import Row
+from groundtune.vlm.batch import batch_inputs
+from groundtune.vlm.load import Vlm
+
+
+def separate(vlm: Vlm, rows: Sequence[Row]) -> list[list[Tensor]]:
+    """TokenLogProbs with one sequence an answer; all the rows go through one forward pass."""
+    prompts = [row.prompt for row in rows for _ in row.answers]
+    answers = [answer.ids for row in rows for answer in row.answers]
+    starts = [len(prompt.ids) - 1 for prompt in prompts]
+    # The last token predicts nothing, so it isn't run.
+    inputs: dict[str, Any] = dict(
+        batch_inputs(vlm, prompts, [ids[:-1] for ids in answers], side="right")
+    )
+    length, first = inputs["input_ids"].shape[1], min(starts)
+    if accepts(vlm.model, "logits_to_keep"):
+        inputs["logits_to_keep"] = length - first
+    output = vlm.model(use_cache=False, **share_images(vlm, rows, inputs))
+    logits_BKV = cast(Tensor, output.logits)[:, first - length :]
+    targets_BK = _targets(answers, [start - first for start in starts], length - first)
+    logp_BK = token_logp(logits_BKV.flatten(0, 1), targets_BK.flatten().to(vlm.device))
+    each = iter(
+        logp_K[start - first : start - first + len(ids)]
+        for logp_K, start, ids in zip(logp_BK.view_as(targets_BK), starts, answers, strict=True)
+    )
+    return [[next(each) for _ in row.answers] for row in rows]
+
+
+def _targets(answers: Sequence[Sequence[int]], starts: Sequence[int], positions: int) -> Tensor:
+    """The id that follows each kept position where that is an answer's token, else IGNORED."""
+    targets_BK = torch.full((len(answers), positions), IGNORED)
+    for target_K, start, ids in zip(targets_BK, starts, answers, strict=True):
+        target_K[start : start + len(ids)] = torch.tensor(ids)
+    return targets_BK

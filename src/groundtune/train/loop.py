@@ -1,0 +1,145 @@
+"""The training loop: batches, the method's loss, accumulate, clip, step, log, evaluate, save.
+
+It never sees a model's or a method's name, and it reads no file. Each step's loss is the mean over
+all pairs of the step, on whatever processes and in whatever micro-batches they were run.
+"""
+
+import math
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from groundtune.engine.logprobs import TokenLogProbs
+from groundtune.errors import UserError
+from groundtune.methods.pairwise import Pairwise
+from groundtune.protocols import Evaluate, Logger, Progress
+from groundtune.records import Score
+from groundtune.train.batches import TrainingPairs, batches, collate, micro_batches
+from groundtune.train.checkpoint import Checkpoints
+from groundtune.train.optim import Optim
+from groundtune.train.parallel import Parallel
+from groundtune.vlm.load import Vlm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """How long and in which portions to train."""
+
+    steps: int
+    batch_size: int
+    """Pairs a step, over all processes."""
+    micro_batch: int
+    """Pairs a forward pass: changes memory and speed, not the result."""
+    seed: int
+    save_every: int
+    """Steps between checkpoints."""
+    eval_every: int
+    """Steps between evaluations; 0 evaluates never."""
+    optim: Optim
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trainer:
+    """All that a run consists of; `fit` runs it."""
+
+    vlm: Vlm
+    """With the weights to train requiring a gradient."""
+    pairs: TrainingPairs
+    method: Pairwise
+    score: TokenLogProbs
+    plan: Plan
+    parallel: Parallel
+    optimizer: Optimizer
+    checkpoints: Checkpoints
+    logger: Logger
+    progress: Progress
+    evaluate: Evaluate | None = None
+
+    def fit(self, first_step: int) -> None:
+        """Trains from `first_step` (steps done so far) to the plan's end.
+
+        Raises:
+            UserError: the loss is not a number, or the disk is full.
+        """
+        plan = self.plan
+        self.progress.start("train", total=plan.steps)
+        self.progress.advance(first_step)
+        model, optimizer = self.parallel.prepare(self.vlm.model, self.optimizer)
+        vlm = replace(self.vlm, model=model)
+        model.train()
+        order = batches(len(self.pairs), plan.batch_size, plan.seed, first_step)
+        for done, batch in enumerate(islice(order, plan.steps - first_step), start=first_step):
+            started = time.perf_counter()
+            metrics = self._step(vlm, optimizer, done, batch)
+            metrics["seconds"] = time.perf_counter() - started
+            if self.parallel.main:
+                self.logger.log(done + 1, metrics)
+            self.progress.advance(1, f"loss {metrics['loss']:.4f}")
+            self._between(done + 1)
+
+    def _step(
+        self, vlm: Vlm, optimizer: Optimizer, done: int, batch: Sequence[int]
+    ) -> dict[str, float]:
+        """One optimiser step on a batch; returns its metrics, means over the batch's pairs."""
+        sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), dtype=torch.float64))
+        portions = micro_batches(
+            self.parallel.share(batch), self.plan.micro_batch, self.pairs.tokens
+        )
+        for number, portion in enumerate(portions, start=1):
+            with self.parallel.accumulate(vlm.model, last=number == len(portions)):
+                self._portion(vlm, portion, len(batch), sums)
+        norm = self.parallel.clip(vlm.model.parameters(), self.plan.optim.clip)
+        metrics = {k: v / len(batch) for k, v in self.parallel.total(sums).items()}
+        if not (math.isfinite(metrics["loss"]) and math.isfinite(norm)):
+            raise UserError(
+                f"The loss or its gradient is not a number (loss {metrics['loss']}, norm {norm}).",
+                f"step {done + 1}",
+                "Lower optim.lr, or use dtype=float32.",
+            )
+        rate = self.plan.optim.rate(done, self.plan.steps)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        return {**metrics, "gradient_norm": norm, "lr": rate}
+
+    def _portion(
+        self, vlm: Vlm, portion: Sequence[int], batch_size: int, sums: dict[str, Tensor]
+    ) -> None:
+        """Adds a micro-batch's part of the gradient, and its sums of metrics."""
+        pairs = [self.pairs[index] for index in portion]
+        with self.parallel.autocast():
+            logp = self.score(vlm, [each.pair.row for each in pairs])
+        value_B, metrics = self.method.loss(collate(pairs, logp))
+        self.parallel.backward(value_B.sum() / batch_size)
+        sums["loss"] = sums["loss"] + value_B.detach().sum().cpu()
+        for name, each_B in metrics.items():
+            sums[name] = sums[name] + each_B.sum().cpu()
+
+    def _between(self, done: int) -> None:
+        """What happens after a step: evaluation, then a checkpoint."""
+        plan = self.plan
+        if self.evaluate and plan.eval_every and done % plan.eval_every == 0:
+            self.vlm.model.eval()
+            self.logger.log(done, _means(self.evaluate(done)))
+            self.vlm.model.train()
+        if self.parallel.main and (done % plan.save_every == 0 or done == plan.steps):
+            plain = replace(self.vlm, model=self.parallel.plain(self.vlm.model))
+            self.checkpoints.save(plain, self.optimizer, done)
+        self.parallel.wait()
+
+
+def _means(scores: Sequence[Score]) -> dict[str, float]:
+    """Mean of each value over the scored items of each benchmark, and how many were unparsed."""
+    values: dict[str, list[float]] = defaultdict(list)
+    for score in scores:
+        values[f"eval/{score.benchmark}/unparsed"].append(float(score.status == "unparsed"))
+        for name, value in score.values.items():
+            values[f"eval/{score.benchmark}/{name}"].append(value)
+    return {name: sum(each) / len(each) for name, each in values.items()}

@@ -1,0 +1,54 @@
+"""AdamW's settings, its learning rate at each step, and which weights decay."""
+
+import math
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.optim import AdamW
+
+
+class Optim(BaseModel):
+    """AdamW with warm-up and a schedule."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    lr: float = Field(default=5e-7, gt=0)
+    """Peak. 5e-7 for full weights in RLHF-V and RLAIF-V; RLAIF-V's LoRA script has 1e-5."""
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    """After the warm-up; cosine and linear end at 0. Cosine in RLHF-V and RLAIF-V."""
+    warmup: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the steps in which the rate grows linearly. 0.1 in RLHF-V's paper, 0.03 in its
+    public command, 0.05 in RLAIF-V's code."""
+    weight_decay: float = Field(default=0.0, ge=0)
+    """On matrices only. 0 in RLHF-V, 0.01 in RLAIF-V's code."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    """The published codes keep AdamW's own defaults."""
+    clip: float = Field(default=1.0, ge=0)
+    """Largest norm of the gradient; 1 is the default of the trainer that the published codes use.
+    0 does not clip."""
+
+    def rate(self, step: int, steps: int) -> float:
+        """Learning rate of a step, counted from 0, of so many."""
+        warmup = math.ceil(self.warmup * steps)
+        if step < warmup:
+            return self.lr * (step + 1) / (warmup + 1)
+        done = (step - warmup) / max(1, steps - warmup)
+        if self.schedule == "cosine":
+            return self.lr * 0.5 * (1 + math.cos(math.pi * done))
+        return self.lr * (1 - done) if self.schedule == "linear" else self.lr
+
+
+def adamw(parameters: "Iterable[Tensor]", optim: Optim) -> "AdamW":
+    """The optimiser; vectors (norms, biases) do not decay."""
+    from torch.optim import AdamW
+
+    trained = [each for each in parameters if each.requires_grad]
+    groups = [
+        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": optim.weight_decay},
+        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    return AdamW([group for group in groups if group["params"]], lr=optim.lr, betas=optim.betas)

@@ -1,0 +1,110 @@
+"""Which weights are trained: a LoRA on linear layers, or whole parts of the model.
+
+The language model is the decoder and its head, the tower is the image encoder, and the projector is
+everything else.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Literal, cast
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from groundtune.errors import UserError
+
+Part = Literal["language_model", "projector", "tower"]
+
+
+class Lora(BaseModel):
+    """Low-rank adapters (Hu et al., 2021, arXiv 2106.09685) on linear layers; never on the head.
+
+    The defaults are those of RLAIF-V's LoRA script.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: Literal["lora"] = "lora"
+    r: int = Field(default=64, ge=1)
+    """Rank: 64 in RLAIF-V's script and LLaVA-RLHF, 128 in HA-DPO's for LLaVA."""
+    alpha: int = Field(default=16, ge=1)
+    """The update is scaled by alpha / r: 16 in RLAIF-V's script and LLaVA-RLHF."""
+    dropout: float = Field(default=0.05, ge=0, lt=1)
+    """0.05 in RLAIF-V's script, 0 in LLaVA-RLHF."""
+    parts: tuple[Part, ...] = ("language_model",)
+    """Where the adapted layers are: RLAIF-V leaves projector and tower out."""
+
+
+class Full(BaseModel):
+    """All weights of some parts, kept in float32."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: Literal["full"] = "full"
+    parts: tuple[Part, ...] = ("language_model", "projector")
+    """RLAIF-V trains these two; RLHF-V trained its tower too."""
+
+
+def apply(model: Any, tune: Lora | Full) -> Any:
+    """The model with exactly those weights requiring a gradient; a peft model for a LoRA.
+
+    Raises:
+        UserError: the model has no such part.
+    """
+    missing = set(tune.parts) - set(_parts(model))
+    if missing or not tune.parts:
+        raise UserError(
+            f"The model has no part {sorted(missing)} to train."
+            if missing
+            else "No part is trained.",
+            "tune.parts",
+            f"Give some of {', '.join(sorted(set(_parts(model))))}.",
+        )
+    model.requires_grad_(False)
+    if isinstance(tune, Full):
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(_part(model, name) in tune.parts)
+        return model
+    return _adapted(model, tune)
+
+
+def _adapted(model: Any, tune: Lora) -> Any:
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(
+        r=tune.r,
+        lora_alpha=tune.alpha,
+        lora_dropout=tune.dropout,
+        target_modules=_linear_layers(model, tune),
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(model, config)
+
+
+def _linear_layers(model: Any, tune: Lora) -> list[str]:
+    from torch import nn
+
+    head = model.get_output_embeddings()
+    modules = cast("Iterable[tuple[str, object]]", model.named_modules())
+    return [
+        name
+        for name, module in modules
+        if isinstance(module, nn.Linear)
+        and module is not head
+        and _part(model, f"{name}.weight") in tune.parts
+    ]
+
+
+def _parts(model: Any) -> list[Part]:
+    return [_part(model, name) for name, _ in model.named_parameters()]
+
+
+def _part(model: Any, parameter: str) -> Part:
+    """The part in which the parameter of that name is."""
+    owners: list[tuple[object, Part]] = [
+        (model.get_decoder(), "language_model"),
+        (model.get_output_embeddings(), "language_model"),
+        (model.get_encoder(modality="image"), "tower"),
+    ]
+    words = parameter.split(".")[:-1]
+    modules = [model.get_submodule(".".join(words[: n + 1])) for n in range(len(words))]
+    found: list[Part] = [part for owner, part in owners if owner in modules]
+    return found[0] if found else "projector"
