@@ -83,7 +83,7 @@ def test_a_bad_row_stops_the_import_unless_it_may_be_skipped(tmp_path: Path):
     assert [line.split(": ")[0] for line in made.skipped] == [f"{file}, row 2, column text"]
 
 
-def test_the_memory_of_an_import_is_that_of_a_batch(tmp_path: Path):
+def test_a_file_is_read_a_batch_of_rows_at_a_time(tmp_path: Path):
     file = published(tmp_path / "in.parquet", 3 * rlhf_v.ROWS)
     batches = rlhf_v.read(file, RunFolder(tmp_path / "run").images)
     assert [len(batch.pairs) for batch in batches] == [rlhf_v.ROWS] * 3

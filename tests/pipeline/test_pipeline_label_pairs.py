@@ -10,7 +10,13 @@ from PIL import Image
 from groundtune.errors import UserError
 from groundtune.feedback.corrections import correction_from_texts
 from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.label import AT_ONCE, LabelSummary, label_answers
+from groundtune.pipeline.label import (
+    AT_ONCE,
+    LabelSettings,
+    LabelSummary,
+    label_answers,
+    world_annotator,
+)
 from groundtune.pipeline.pairs import PairSettings, make_pairs
 from groundtune.records import (
     Answer,
@@ -23,6 +29,9 @@ from groundtune.records import (
     TextPart,
 )
 from groundtune.store.run import read_run
+from groundtune.world.catalogue import CATEGORIES
+from groundtune.world.people import DATASET
+from groundtune.world.scenes import scene
 
 ADA = Producer(kind="person", name="ada")
 MODEL = Producer(kind="model", name="base")
@@ -182,3 +191,31 @@ def test_capped_pairs_in_another_folder_bring_only_their_prompts_and_answers(tmp
     assert (counts.made, counts.capped, counts.unchanged) == (1, 1, 2)
     assert [prompt.key for prompt in out.prompts.read()] == ["p0"]
     assert [answer.key for answer in out.answers.read()] == [out.pairs.read()[0].parents[1]]
+
+
+def test_the_worlds_person_corrects_what_is_not_in_the_scene(tmp_path: Path):
+    seen = scene("development", 0)
+    wrong = next(name for name in CATEGORIES if seen.thing(name) is None)
+    data = BytesIO()
+    Image.new("RGB", (4, 4)).save(data, "PNG")
+    folder = RunFolder(tmp_path)
+    image = folder.images.add(data.getvalue())
+    content = (ImagePart(image=image), TextPart(text="Describe the picture."))
+    source = Source(dataset=DATASET, row=seen.key)
+    message = Message(role="user", content=content)
+    folder.prompts.append([Prompt(key="p", messages=(message,), source=source)])
+    text = f"There is a {wrong}."
+    folder.answers.append([Answer(key="a", prompt="p", text=text, producer=MODEL)])
+    person, by = world_annotator(LabelSettings())
+    made = label_answers(tmp_path, tmp_path, person, by, Quiet())
+    (correction,) = folder.corrections.read()
+    assert made.kinds == {"object": 1}
+    assert wrong not in correction.corrected
+    assert by != world_annotator(LabelSettings(error_rate=0.2))[1]
+
+
+def test_the_worlds_person_knows_no_photographs(tmp_path: Path):
+    sampled(tmp_path, TEXTS)
+    person, by = world_annotator(LabelSettings())
+    with pytest.raises(UserError, match="only knows the embedded world"):
+        label_answers(tmp_path, tmp_path, person, by, Quiet())

@@ -25,7 +25,7 @@ def label(
         answers: Folder that holds the answers, as `groundtune sample` wrote it.
         out: Folder for the corrections; without it they are added to the answers' folder.
         annotator: Who corrects. "world" is the embedded world's simulated person.
-        error_rate: Chance that the simulated person misses, mistakes or imagines an error, 0 to 1.
+        error_rate: Share of errors that the simulated person misses or mends wrongly, 0 to 1.
         seed: Seed of the simulated person.
         json: One JSON object instead of lines.
     """

@@ -24,6 +24,8 @@ from groundtune.store.files import disk_error
 ROWS = 64
 """Rows in memory at a time, and in a row group that is written."""
 
+_BUFFER_BYTES = 2**20
+
 log = logging.getLogger(__name__)
 
 
@@ -36,7 +38,8 @@ def open_columns(path: Path, columns: Mapping[str, pa.DataType], layout: str) ->
         UserError: no such file, not Parquet, or a column is missing or of another type.
     """
     try:
-        file = pq.ParquetFile(path)
+        # Without these two a whole row group is read at once, and it may be the whole file.
+        file = pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False)
     except FileNotFoundError as error:
         raise UserError("The file doesn't exist.", str(path), "Check the path.") from error
     except (pa.ArrowException, OSError) as error:
@@ -68,7 +71,7 @@ def batches(
     Raises:
         UserError: the file is damaged further on.
     """
-    found = file.iter_batches(batch_size=rows, columns=list(columns))
+    found = file.iter_batches(batch_size=rows, columns=list(columns), use_threads=False)
     while True:
         try:
             batch = next(found, None)

@@ -27,7 +27,8 @@ class LabelSettings(Record):
     annotator: Literal["world"] = "world"
     """The embedded world's simulated person, who knows each scene's truth."""
     error_rate: float = Field(default=0.0, ge=0, le=1)
-    """Chance of a miss, a wrong fix or a false alarm, a segment."""
+    """Share of what is wrong that is missed or wrongly mended; a quarter of it of what is right is
+    spoilt."""
     seed: int = 0
 
 
@@ -86,17 +87,18 @@ def label_answers(
 
 
 def world_annotator(settings: LabelSettings) -> tuple[Annotator, Producer]:
-    """The embedded world's simulated person, and who that is: the settings are in the name."""
-    from groundtune.world.people import SimulatedAnnotator
-    from groundtune.world.scenes import WORLD_VERSION, find
+    """The embedded world's simulated person, and who that is: the settings are in the revision."""
+    from groundtune.world.people import Mistakes, SimulatedAnnotator
+    from groundtune.world.scenes import WORLD_VERSION
 
     by = Producer(
         kind="simulated",
-        name=f"world annotator, error rate {settings.error_rate:g}",
-        revision=WORLD_VERSION,
+        name="world-annotator",
+        revision=f"world {WORLD_VERSION}, error rate {settings.error_rate:g}",
         seed=settings.seed,
     )
-    return SimulatedAnnotator(find, error_rate=settings.error_rate, seed=settings.seed), by
+    mistakes = Mistakes.of_rate(settings.error_rate)
+    return SimulatedAnnotator(mistakes, seed=settings.seed), by
 
 
 def _correct(
