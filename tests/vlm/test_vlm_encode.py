@@ -9,8 +9,15 @@ from PIL import Image
 from groundtune.errors import UserError
 from groundtune.records import ImagePart, Message, Prompt, TextPart
 from groundtune.vlm.batch import batch_inputs
-from groundtune.vlm.encode import decode_answer, encode_answer, encode_prompt, first_tokens
+from groundtune.vlm.encode import (
+    decode_answer,
+    encode_answer,
+    encode_prompt,
+    first_tokens,
+    lead_tokens,
+)
 from groundtune.vlm.load import Vlm, load
+from groundtune.vlm.template import AnswerForm
 
 RED, BLUE = Image.new("RGB", (30, 20), "red"), Image.new("RGB", (20, 30), "blue")
 
@@ -119,3 +126,17 @@ def test_padding_does_not_change_what_a_model_says(vlm: Vlm, side: str):
             alone = vlm.model(**batch_inputs(vlm, [prompt], [answer])).logits[0]
             mask = both["attention_mask"][row].bool()
             torch.testing.assert_close(together[row][mask], alone, atol=1e-4, rtol=1e-4)
+
+
+def test_a_lead_of_its_own_tokens_stands_before_the_answers_first_word(vlm: Vlm):
+    assert lead_tokens(vlm) == []
+    form = vlm.form
+    vlm.form = AnswerForm(context=form.context, lead="\n", eos=form.eos)
+    try:
+        lead, answer = lead_tokens(vlm), encode_answer(vlm, "yes")
+        assert vlm.processor.tokenizer.decode(lead) == "\n"
+        assert answer.ids[:-2] == tuple(lead)
+        assert answer.offsets == ((0, 0), (0, 3), (3, 3))
+        assert answer.ids[1] in first_tokens(vlm, ["yes"])
+    finally:
+        vlm.form = form

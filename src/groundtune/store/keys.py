@@ -25,6 +25,11 @@ def key_of(*parts: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+def seed_of(*parts: object) -> int:
+    """A seed below 2**63 for a row, made of parts of the same kinds as `key_of`'s."""
+    return int(key_of(*parts)[:16], 16) >> 1
+
+
 def _plain(value: object) -> object:
     if value is None or isinstance(value, str | int | float):
         return value

@@ -104,7 +104,7 @@ def decode_answer(vlm: "Vlm", ids: Sequence[int]) -> str:
 
 
 def first_tokens(vlm: "Vlm", words: Sequence[str]) -> set[int]:
-    """The tokens with which an answer of one of the words can begin.
+    """The tokens with which an answer of one of the words can begin, after `lead_tokens`.
 
     Each word is tried after the template's lead, after a space and after nothing.
     """
@@ -112,10 +112,19 @@ def first_tokens(vlm: "Vlm", words: Sequence[str]) -> set[int]:
     for word in words:
         for lead in {vlm.form.lead, " ", ""}:
             ids, offsets = _continue(vlm, lead + word)
-            # a token that is white space alone says nothing of the word
-            if offsets[0][1] > len(lead):
-                found.add(ids[0])
+            found.add(ids[_lead_length(offsets, len(lead))])
     return found
+
+
+def lead_tokens(vlm: "Vlm") -> list[int]:
+    """Tokens that every answer has before its text; none where its first word takes the lead in."""
+    ids, offsets = _continue(vlm, vlm.form.lead + "Yes")
+    return ids[: _lead_length(offsets, len(vlm.form.lead))]
+
+
+def _lead_length(offsets: Sequence[tuple[int, int]], lead: int) -> int:
+    """How many tokens end within the first `lead` characters."""
+    return sum(end <= lead for _, end in offsets)
 
 
 def _continue(vlm: "Vlm", text: str) -> tuple[list[int], list[tuple[int, int]]]:

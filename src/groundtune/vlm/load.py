@@ -8,11 +8,11 @@ import hashlib
 import json
 import logging
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from safetensors import SafetensorError
 
@@ -132,6 +132,30 @@ def load(
     parts = [commit] if adapter is None else [commit, _hash_weights(adapter)]
     logger.info("loaded %s (%s) on %s", name, "+".join(parts), place)
     return Vlm(model=model, processor=processor, name=name, revision="+".join(parts), device=place)
+
+
+def outline(name: str, *, revision: str = "main", trust_remote_code: bool = False) -> Vlm:
+    """A model without its weights, on torch's meta device, with its processor: to plan and encode.
+
+    Raises:
+        UserError: as `load` does for all but the weights.
+    """
+    import torch
+    from transformers import AutoModelForImageTextToText, GenerationConfig
+
+    name, _ = _base_of(name, None)
+    _check_folder(name)
+    options = {"revision": revision, "trust_remote_code": trust_remote_code}
+    config = _config(name, options)
+    place = torch.device("meta")
+    with _quiet():
+        processor = _processor(name, options)
+        with place:
+            model = cast(Any, AutoModelForImageTextToText).from_config(config)
+        with suppress(OSError):  # a checkpoint need not have one; then the config's values hold
+            generation = cast(Any, GenerationConfig).from_pretrained(name, revision=revision)
+            model.generation_config = generation
+    return Vlm(model=model, processor=processor, name=name, revision="", device=place)
 
 
 def _base_of(name: str, adapter: Path | None) -> tuple[str, Path | None]:

@@ -1,0 +1,1 @@
+"""Answers and yes/no probabilities from models, in process or scripted."""

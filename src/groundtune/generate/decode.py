@@ -1,0 +1,133 @@
+"""From prompts to answers, token by token: a prompt is read once, finished rows leave the batch.
+
+B rows still going on, V vocabulary, L length so far.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from groundtune.generate.draw import draw, uniforms
+from groundtune.records import Sampling
+from groundtune.vlm.batch import batch_inputs
+from groundtune.vlm.encode import EncodedPrompt
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from groundtune.vlm.load import Vlm
+
+_SHRINK_BELOW = 0.8
+"""Rows are dropped from the batch once less than this share of them goes on: copying the cache
+costs, too."""
+
+
+def decode(
+    vlm: "Vlm",
+    prompts: Sequence[EncodedPrompt],
+    rows: Sequence[int],
+    seeds: Sequence[int],
+    sampling: Sampling,
+) -> list[list[int]]:
+    """One answer's tokens for each row, where rows[i] is the index of its prompt.
+
+    An answer ends with an end-of-sequence token, or is cut after `sampling.max_new_tokens`.
+    """
+    import torch
+
+    with torch.inference_mode():
+        if vlm.shares_prefill and not any(prompt.marks for prompt in prompts):
+            return _shared(vlm, prompts, rows, seeds, sampling)
+        return _generic(vlm, [prompts[row] for row in rows], seeds, sampling)
+
+
+def _shared(
+    vlm: "Vlm",
+    prompts: Sequence[EncodedPrompt],
+    rows: Sequence[int],
+    seeds: Sequence[int],
+    sampling: Sampling,
+) -> list[list[int]]:
+    """Prompts are read once each, and their rows start from copies of the key-value cache."""
+    import torch
+
+    inputs = batch_inputs(vlm, prompts)
+    mask_BL = inputs["attention_mask"]
+    position_BL = (mask_BL.cumsum(-1) - 1).clamp(min=0)
+    output: Any = vlm.model(**inputs, position_ids=position_BL, use_cache=True, logits_to_keep=1)
+    pick = torch.tensor(rows, device=vlm.device)
+    cache = output.past_key_values
+    cache.batch_select_indices(pick)
+    logits_BV, mask_BL, position_B = output.logits[pick, -1], mask_BL[pick], position_BL[pick, -1]
+    uniform_BT = uniforms(seeds, sampling.max_new_tokens)
+    eos = torch.tensor(vlm.eos_ids, device=vlm.device)
+    going_B = torch.arange(len(rows))  # which row each place of the batch is
+    tokens: list[list[int]] = [[] for _ in rows]
+    done_B = torch.zeros(len(rows), dtype=torch.bool, device=vlm.device)
+    for step in range(sampling.max_new_tokens):
+        next_B = draw(logits_BV, uniform_BT[going_B, step], sampling)
+        for row, token, over in zip(_ints(going_B), _ints(next_B), _ints(done_B), strict=True):
+            if not over:
+                tokens[row].append(token)
+        done_B = done_B | torch.isin(next_B, eos)
+        left = int((~done_B).sum())
+        if left == 0 or step + 1 == sampling.max_new_tokens:
+            break
+        if left < _SHRINK_BELOW * len(done_B):
+            keep = (~done_B).nonzero()[:, 0]
+            cache.batch_select_indices(keep)
+            mask_BL, position_B, next_B, done_B = (
+                each[keep] for each in (mask_BL, position_B, next_B, done_B)
+            )
+            going_B = going_B[keep.cpu()]
+        mask_BL = torch.cat([mask_BL, mask_BL.new_ones(len(mask_BL), 1)], dim=-1)
+        position_B = position_B + 1
+        output = vlm.model(
+            input_ids=next_B[:, None],
+            attention_mask=mask_BL,
+            position_ids=position_B[:, None],
+            past_key_values=cache,
+            use_cache=True,
+        )
+        logits_BV = output.logits[:, -1]
+    return tokens
+
+
+def _generic(
+    vlm: "Vlm", prompts: Sequence[EncodedPrompt], seeds: Sequence[int], sampling: Sampling
+) -> list[list[int]]:
+    """Through transformers' own loop, for models that need more than tokens and positions."""
+    from transformers import GenerationConfig, LogitsProcessorList
+
+    inputs = batch_inputs(vlm, prompts)
+    width = inputs["input_ids"].shape[1]
+    uniform_BT = uniforms(seeds, sampling.max_new_tokens)
+
+    def pick(ids_BL: "Tensor", logits_BV: "Tensor") -> "Tensor":
+        next_B = draw(logits_BV, uniform_BT[:, ids_BL.shape[1] - width], sampling)
+        only_BV = logits_BV.new_full(logits_BV.shape, float("-inf"))
+        return only_BV.scatter(-1, next_B[:, None], 0.0)
+
+    settings = GenerationConfig(
+        max_new_tokens=sampling.max_new_tokens,
+        do_sample=False,
+        eos_token_id=list(vlm.eos_ids),
+        pad_token_id=vlm.pad_id,
+    )
+    own, vlm.model.generation_config = vlm.model.generation_config, settings
+    try:
+        ids_BL: Tensor = vlm.model.generate(
+            **inputs, generation_config=settings, logits_processor=LogitsProcessorList([pick])
+        )
+    finally:
+        vlm.model.generation_config = own
+    return [_until_end(_ints(row), vlm.eos_ids) for row in ids_BL[:, width:]]
+
+
+def _until_end(ids: list[int], eos_ids: tuple[int, ...]) -> list[int]:
+    end = next((i + 1 for i, token in enumerate(ids) if token in eos_ids), len(ids))
+    return ids[:end]
+
+
+def _ints(values: "Tensor") -> list[int]:
+    plain: Any = values
+    return plain.tolist()

@@ -1,0 +1,119 @@
+"""Answers and yes/no probabilities of a model in this process."""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from groundtune.errors import UserError
+from groundtune.generate.decode import decode
+from groundtune.protocols import Images, Reply, YesNoReply
+from groundtune.records import Producer, Prompt, Sampling
+from groundtune.vlm.batch import batch_inputs
+from groundtune.vlm.encode import decode_answer, encode_prompt, first_tokens, lead_tokens
+from groundtune.vlm.load import Vlm
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+YES, NO = ("yes", "Yes"), ("no", "No")
+"""The words that answer a yes/no question, as RLAIF-V's labeler reads them (arXiv 2405.17220)."""
+
+
+class HfGenerator:
+    """A `Generator` and a `YesNo` over one loaded model.
+
+    `batch_size` is the most rows of one forward; `name` is what the answers say they are by, the
+    model's own if empty.
+    """
+
+    def __init__(self, vlm: Vlm, images: Images, batch_size: int = 16, *, name: str = "") -> None:
+        self.vlm = vlm
+        self.images = images
+        self.batch_size = batch_size
+        self.name = name or vlm.name
+
+    def producer(self, sampling: Sampling, seed: int) -> Producer:
+        """Who the answers are by: goes into their keys."""
+        return Producer(
+            kind="model",
+            name=self.name,
+            revision=self.vlm.revision,
+            sampling=sampling,
+            seed=seed,
+        )
+
+    def generate(
+        self, prompts: Sequence[Prompt], sampling: Sampling, seeds: Sequence[int]
+    ) -> list[Reply]:
+        """One reply a prompt, in order. `seeds[i]` alone decides the draw of reply i.
+
+        Prompts with one key are one prompt: it is read once a batch.
+
+        Raises:
+            UserError: an image is missing or unreadable.
+        """
+        replies: dict[int, Reply] = {}
+        for batch in self._batches(prompts):
+            places = {prompts[i].key: i for i in batch}
+            keys = list(places)
+            encoded = [encode_prompt(self.vlm, prompts[i], self.images) for i in places.values()]
+            rows = [keys.index(prompts[i].key) for i in batch]
+            answers = decode(self.vlm, encoded, rows, [seeds[i] for i in batch], sampling)
+            replies |= {i: self._reply(ids) for i, ids in zip(batch, answers, strict=True)}
+        return [replies[i] for i in range(len(prompts))]
+
+    def yes_no(self, prompts: Sequence[Prompt]) -> list[YesNoReply]:
+        """One reply a prompt, in order, from the softmax over an answer's first token.
+
+        p_yes and p_no are the raw masses on the tokens with which yes and no begin.
+
+        Raises:
+            UserError: an image is missing or unreadable, or the tokenizer can't tell yes from no.
+        """
+        replies: dict[int, YesNoReply] = {}
+        for batch in self._batches(prompts):
+            probs_BV = self._next_token([prompts[i] for i in batch])
+            yes_B, no_B = (probs_BV[:, sorted(ids)].sum(-1) for ids in self._answers)
+            for place, i in enumerate(batch):
+                replies[i] = YesNoReply(float(yes_B[place]), float(no_B[place]))
+        return [replies[i] for i in range(len(prompts))]
+
+    @cached_property
+    def _answers(self) -> tuple[set[int], set[int]]:
+        """First tokens of yes and of no."""
+        yes, no = first_tokens(self.vlm, YES), first_tokens(self.vlm, NO)
+        if not yes or not no or yes & no:
+            raise UserError(
+                "The tokenizer begins yes and no with the same token.",
+                self.vlm.name,
+                "Use another labeler: this one's probabilities of yes and no can't be told apart.",
+            )
+        return yes, no
+
+    def _next_token(self, prompts: Sequence[Prompt]) -> "Tensor":
+        import torch
+
+        encoded = [encode_prompt(self.vlm, prompt, self.images) for prompt in prompts]
+        inputs = batch_inputs(self.vlm, encoded, [lead_tokens(self.vlm)] * len(encoded))
+        if self.vlm.shares_prefill and not any(prompt.marks for prompt in encoded):
+            inputs["position_ids"] = (inputs["attention_mask"].cumsum(-1) - 1).clamp(min=0)
+        with torch.inference_mode():
+            output = self.vlm.model(**inputs, logits_to_keep=1, use_cache=False)
+        return output.logits[:, -1].float().softmax(-1)
+
+    def _batches(self, prompts: Sequence[Prompt]) -> Iterator[list[int]]:
+        """Indices of the prompts in batches of similar length, those of one prompt side by side."""
+
+        def size(index: int) -> tuple[int, int, str]:
+            prompt = prompts[index]
+            parts = (part for message in prompt.messages for part in message.content)
+            letters = sum(len(part.text) for part in parts if part.type == "text")
+            return len(prompt.images), letters, prompt.key
+
+        order = sorted(range(len(prompts)), key=size)
+        for start in range(0, len(order), self.batch_size):
+            yield order[start : start + self.batch_size]
+
+    def _reply(self, ids: list[int]) -> Reply:
+        finished = bool(ids) and ids[-1] in self.vlm.eos_ids
+        return Reply(decode_answer(self.vlm, ids), len(ids), finished)

@@ -1,0 +1,157 @@
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from groundtune.errors import UserError
+from groundtune.generate import decode, hf
+from groundtune.generate.hf import HfGenerator
+from groundtune.generate.scripted import ScriptedGenerator
+from groundtune.records import ImagePart, Message, Prompt, Sampling, TextPart
+from groundtune.vlm.batch import batch_inputs
+from groundtune.vlm.encode import encode_prompt
+from groundtune.vlm.load import Vlm, load
+
+
+class Pictures:
+    opened: int = 0
+
+    def open(self, sha256: str) -> Image.Image:
+        self.opened += 1
+        return Image.new("RGB", (20, 16), sha256)
+
+
+@pytest.fixture(scope="module")
+def vlm(tiny_llava: Path) -> Vlm:
+    return load(str(tiny_llava))
+
+
+def ask(text: str, image: str) -> Prompt:
+    content = (ImagePart(image=image), TextPart(text=text))
+    return Prompt(key=f"{text}{image}", messages=(Message(role="user", content=content),))
+
+
+PROMPTS = [
+    ask("Is there a dog?", "red"),
+    ask("Describe the picture. How many cups are there?", "blue"),
+    ask("What colour?", "green"),
+    ask("Is there a dog?", "red"),
+    ask("What is it to the left of the car?", "white"),
+]
+SEEDS = [1, 2, 3, 4, 5]
+WARM = Sampling(temperature=1.0, top_p=0.95, max_new_tokens=12)
+COLD = Sampling(temperature=0, max_new_tokens=12)
+
+
+@pytest.mark.parametrize("sampling", [WARM, COLD])
+def test_a_rows_draw_is_the_same_in_whatever_batch_it_stands(vlm: Vlm, sampling: Sampling):
+    together = HfGenerator(vlm, Pictures(), 5).generate(PROMPTS, sampling, SEEDS)
+    for size in (1, 4):
+        assert HfGenerator(vlm, Pictures(), size).generate(PROMPTS, sampling, SEEDS) == together
+    turned = HfGenerator(vlm, Pictures(), 2).generate(PROMPTS[::-1], sampling, SEEDS[::-1])
+    assert turned == together[::-1]
+
+
+def test_another_seed_is_another_draw_unless_decoding_is_greedy(vlm: Vlm):
+    generator = HfGenerator(vlm, Pictures())
+    warm = generator.generate([PROMPTS[0]] * 6, WARM, range(6))
+    assert len({reply.text for reply in warm}) > 3
+    cold = generator.generate([PROMPTS[0]] * 3, COLD, range(3))
+    assert len({reply.text for reply in cold}) == 1
+
+
+@pytest.mark.parametrize("sampling", [WARM, COLD])
+def test_reading_each_prompt_once_gives_what_transformers_own_loop_gives(
+    vlm: Vlm, sampling: Sampling
+):
+    encoded = [encode_prompt(vlm, prompt, Pictures()) for prompt in PROMPTS[:3]]
+    rows, seeds = [0, 0, 1, 2, 2, 1], [1, 2, 3, 4, 5, 6]
+    own = vlm.model.generation_config
+    shared = decode._shared(vlm, encoded, rows, seeds, sampling)
+    generic = decode._generic(vlm, [encoded[row] for row in rows], seeds, sampling)
+    assert shared == generic
+    assert vlm.model.generation_config is own
+
+
+def test_greedy_decoding_is_transformers_greedy_decoding(vlm: Vlm):
+    reply = HfGenerator(vlm, Pictures()).generate([PROMPTS[1]], COLD, [0])[0]
+    inputs = batch_inputs(vlm, [encode_prompt(vlm, PROMPTS[1], Pictures())])
+    ids = vlm.model.generate(**inputs, max_new_tokens=12, do_sample=False)
+    new = ids[0, inputs["input_ids"].shape[1] :]
+    assert reply.text == vlm.processor.tokenizer.decode(new, skip_special_tokens=True).strip()
+    assert reply.tokens == len(new)
+
+
+def test_an_answer_that_ends_says_so_and_one_that_is_cut_does_not(tiny_llava: Path):
+    vlm = load(str(tiny_llava))
+    generator = HfGenerator(vlm, Pictures())
+    cut = generator.generate([PROMPTS[0]], COLD, [0])[0]
+    assert (cut.tokens, cut.finished) == (12, False)
+    ids = decode.decode(vlm, [encode_prompt(vlm, PROMPTS[0], Pictures())], [0], [0], COLD)[0]
+    vlm.model.generation_config.eos_token_id = [ids[4]]
+    del vlm.eos_ids
+    ended = generator.generate([PROMPTS[0]], COLD, [0])[0]
+    assert (ended.tokens, ended.finished) == (ids.index(ids[4]) + 1, True)
+
+
+def test_rows_that_end_early_leave_the_others_as_they_were(tiny_llava: Path):
+    vlm = load(str(tiny_llava))
+    vlm.model.generation_config.eos_token_id = list(range(2, 330, 6))
+    sampling = Sampling(temperature=1, max_new_tokens=30)
+    prompts, seeds = [PROMPTS[i % 5] for i in range(20)], list(range(20))
+    together = HfGenerator(vlm, Pictures(), 20).generate(prompts, sampling, seeds)
+    alone = HfGenerator(vlm, Pictures(), 1).generate(prompts, sampling, seeds)
+    assert together == alone
+    assert len({reply.tokens for reply in together}) > 4
+
+
+def test_special_tokens_and_white_space_at_the_ends_are_no_part_of_the_text(vlm: Vlm):
+    replies = HfGenerator(vlm, Pictures()).generate([PROMPTS[0]] * 40, WARM, range(40))
+    assert all(reply.text == reply.text.strip() for reply in replies)
+    assert not any("</s>" in reply.text or "<image>" in reply.text for reply in replies)
+
+
+def test_one_prompt_is_read_once_a_batch(vlm: Vlm):
+    pictures = Pictures()
+    HfGenerator(vlm, pictures, 8).generate([PROMPTS[0]] * 8, WARM, range(8))
+    assert pictures.opened == 1
+
+
+def test_yes_and_no_are_the_raw_mass_at_the_answers_first_token(vlm: Vlm):
+    generator = HfGenerator(vlm, Pictures(), 2)
+    replies = generator.yes_no(PROMPTS)
+    for prompt, reply in zip(PROMPTS, replies, strict=True):
+        inputs = batch_inputs(vlm, [encode_prompt(vlm, prompt, Pictures())])
+        with torch.no_grad():
+            probs = vlm.model(**inputs).logits[0, -1].softmax(-1)
+        encode = vlm.processor.tokenizer.encode
+        for word, found in (("yes", reply.p_yes), ("no", reply.p_no)):
+            forms = (word, word.title(), f" {word}", f" {word.title()}")
+            ids = {encode(form)[0] for form in forms}
+            assert found == pytest.approx(sum(float(probs[i]) for i in ids), rel=1e-4)
+    assert replies[0] == pytest.approx(replies[3])
+    assert replies[0] != replies[1]
+
+
+def test_words_that_begin_alike_are_refused_as_yes_and_no(
+    vlm: Vlm, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(hf, "NO", ("yes not",))
+    with pytest.raises(UserError, match="yes and no with the same token"):
+        HfGenerator(vlm, Pictures()).yes_no(PROMPTS[:1])
+
+
+def test_the_producer_says_what_made_an_answer(vlm: Vlm):
+    producer = HfGenerator(vlm, Pictures(), name="world:base").producer(WARM, 3)
+    assert (producer.kind, producer.name, producer.seed) == ("model", "world:base", 3)
+    assert (producer.revision, producer.sampling) == (vlm.revision, WARM)
+
+
+def test_a_script_answers_without_a_model():
+    scripted = ScriptedGenerator(lambda prompt, seed: f"{prompt.key} {seed}", lambda prompt: 0.25)
+    replies = scripted.generate([Prompt(key="p", messages=())] * 2, WARM, [1, 2])
+    assert [tuple(reply) for reply in replies] == [("p 1", 3, True), ("p 2", 3, True)]
+    assert scripted.yes_no([Prompt(key="p", messages=())])[0] == (0.25, 0.75)
+    cut = scripted.generate([Prompt(key="p", messages=())], Sampling(max_new_tokens=1), [1])[0]
+    assert (cut.text, cut.finished) == ("p", False)
