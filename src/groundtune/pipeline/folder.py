@@ -103,8 +103,8 @@ def _link(source: ImageStore, target: ImageStore, sha256: str) -> None:
     path = target.path(sha256)
     if path.exists():
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         os.link(source.path(sha256), path)
     except OSError:
         target.add(source.path(sha256))  # another disk, or one without links; says if it is missing
