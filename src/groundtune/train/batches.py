@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from groundtune.engine.rows import EncodedPair
 from groundtune.methods.pairwise import AnswerLogProbs, PairLogProbs
+from groundtune.train.data import EncodedPairs
 
 
 class TrainingPair(NamedTuple):
@@ -36,6 +37,24 @@ class TrainingPairs(Protocol):
     def tokens(self, index: int) -> int:
         """Tokens of the pair's longer sequence."""
         ...
+
+
+class ReferencedPairs:
+    """TrainingPairs of encoded pairs and the reference's figures of each, in the same order."""
+
+    def __init__(self, pairs: EncodedPairs, references: Sequence[tuple[Tensor, Tensor]]) -> None:
+        self._pairs = pairs
+        self._references = references
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __getitem__(self, index: int, /) -> TrainingPair:
+        return TrainingPair(self._pairs[index], *self._references[index])
+
+    def tokens(self, index: int) -> int:
+        """Tokens of the pair's longer sequence."""
+        return self._pairs.tokens(index)
 
 
 def steps_per_epoch(pairs: int, batch_size: int) -> int:

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 
 from groundtune.errors import UserError
 from groundtune.store.files import disk_error, write_atomic
-from groundtune.vlm.load import Vlm
+from groundtune.vlm.load import Vlm, quiet
 
 _STATE = "trainer_state.pt"
 
@@ -57,6 +57,11 @@ class Checkpoints:
             shutil.rmtree(old)
         return path
 
+    def check(self) -> None:
+        """Raises UserError if the folder's checkpoints belong to another run."""
+        if self.found():
+            self._newest()
+
     def restore(self, vlm: Vlm, optimizer: torch.optim.Optimizer) -> int:
         """Puts the newest checkpoint's weights and state in place; returns its step, 0 if none.
 
@@ -65,18 +70,22 @@ class Checkpoints:
         """
         if not self.found():
             return 0
+        state = self._newest()
+        _load_weights(vlm.model, self.found()[-1])
+        optimizer.load_state_dict(state["optimizer"])
+        _set_random_state(state["rng"])
+        return int(state["step"])
+
+    def _newest(self) -> dict[str, Any]:
         path = self.found()[-1]
-        state = torch.load(path / _STATE, weights_only=True)
+        state = torch.load(path / _STATE, weights_only=True, mmap=True)
         if state["run_key"] != self._run_key:
             raise UserError(
                 "The folder holds a run with other settings, data or another model.",
                 str(path),
                 "Choose another folder with --out DIR, or the recipe of the first time.",
             )
-        _load_weights(vlm.model, path)
-        optimizer.load_state_dict(state["optimizer"])
-        _set_random_state(state["rng"])
-        return int(state["step"])
+        return state
 
 
 def write_model(vlm: Vlm, path: Path, files: dict[str, bytes] | None = None) -> None:
@@ -91,7 +100,8 @@ def write_model(vlm: Vlm, path: Path, files: dict[str, bytes] | None = None) -> 
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
-        vlm.model.save_pretrained(temporary)
+        with quiet():
+            vlm.model.save_pretrained(temporary)
         vlm.processor.save_pretrained(temporary)
         for name, data in (files or {}).items():
             write_atomic(temporary / name, data)

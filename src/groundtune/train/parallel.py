@@ -68,6 +68,11 @@ class Parallel:
         summed = self._accelerator.reduce(stacked, reduction="sum")
         return dict(zip(sums, map(float, summed), strict=True))
 
+    @property
+    def arithmetic(self) -> str:
+        """The type that forward passes compute in, "" where it is that of the weights."""
+        return "bfloat16" if self._bf16 else ""
+
     def autocast(self) -> AbstractContextManager[Any]:
         """The arithmetic of forward passes."""
         return torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16)

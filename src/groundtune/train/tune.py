@@ -4,6 +4,7 @@ The language model is the decoder and its head, the tower is the image encoder, 
 everything else.
 """
 
+import warnings
 from collections.abc import Iterable
 from typing import Any, Literal, cast
 
@@ -76,7 +77,10 @@ def _adapted(model: Any, tune: Lora) -> Any:
         target_modules=_linear_layers(model, tune),
         task_type="CAUSAL_LM",
     )
-    return get_peft_model(model, config)
+    with warnings.catch_warnings():
+        # peft asks for a name that transformers is about to rename.
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing")
+        return get_peft_model(model, config)
 
 
 def _linear_layers(model: Any, tune: Lora) -> list[str]:

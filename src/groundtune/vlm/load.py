@@ -122,7 +122,7 @@ def load(
     config = _config(name, options)
     place = torch.device(_device() if device == "auto" else device)
     number = _dtype(dtype, place.type)
-    with _quiet():
+    with quiet():
         processor = _processor(name, options)
         model = _model(name, config, number, options)
         if adapter is not None:
@@ -148,7 +148,7 @@ def outline(name: str, *, revision: str = "main", trust_remote_code: bool = Fals
     options = {"revision": revision, "trust_remote_code": trust_remote_code}
     config = _config(name, options)
     place = torch.device("meta")
-    with _quiet():
+    with quiet():
         processor = _processor(name, options)
         with place:
             model = cast(Any, AutoModelForImageTextToText).from_config(config)
@@ -350,7 +350,7 @@ def _hash_weights(folder: Path) -> str:
 
 
 @contextmanager
-def _quiet() -> Generator[None]:
+def quiet() -> Generator[None]:
     """Keeps transformers' progress bars and load reports off the terminal."""
     from transformers.utils import logging as transformers_logging
 

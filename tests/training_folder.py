@@ -1,0 +1,54 @@
+"""A run folder with pairs for the tests of training: coloured pictures, questions, two answers."""
+
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image
+
+from groundtune.pipeline.folder import RunFolder
+from groundtune.records import ImagePart, Message, Pair, Prompt, Span, TextPart
+
+COLOURS = ("red", "green", "blue", "white", "gray")
+
+
+def fill_folder(path: Path, count: int = 12) -> RunFolder:
+    """Writes `count` pairs whose changed word is marked; every third prompt has two pictures."""
+    folder = RunFolder(path)
+    prompts, pairs = [], []
+    for number in range(count):
+        images = [
+            folder.images.add(picture(COLOURS[(number + shift) % len(COLOURS)]))
+            for shift in range(2 if number % 3 == 0 else 1)
+        ]
+        prompt = ask(f"p{number}", "How many cups are there?" + " Look." * (number % 4), images)
+        prompts.append(prompt)
+        tail = " on the table" * (number % 3)
+        pairs.append(two_answers(f"pair{number}", prompt.key, f"There are two {{}} cups{tail}."))
+    folder.prompts.append(prompts)
+    folder.pairs.append(pairs)
+    return folder
+
+
+def picture(colour: str) -> bytes:
+    file = BytesIO()
+    Image.new("RGB", (20, 16), colour).save(file, "PNG")
+    return file.getvalue()
+
+
+def ask(key: str, text: str, images: list[str]) -> Prompt:
+    parts = (*(ImagePart(image=image) for image in images), TextPart(text=text))
+    return Prompt(key=key, messages=(Message(role="user", content=parts),))
+
+
+def two_answers(key: str, prompt: str, text: str) -> Pair:
+    """A pair of `text` with "green" and with "dark red" for {}, the difference marked."""
+    start = text.index("{}")
+    return Pair(
+        key=key,
+        prompt=prompt,
+        chosen=text.format("green"),
+        rejected=text.format("dark red"),
+        chosen_spans=(Span(start=start, end=start + 5, replacement="dark red"),),
+        rejected_spans=(Span(start=start, end=start + 8, replacement="green"),),
+        origin="correction",
+    )
