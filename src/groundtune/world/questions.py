@@ -92,7 +92,8 @@ def existence(category: str, there: bool, template: str) -> Question:
 
 def negatives(scene: Scene, rng: np.random.Generator, kind: Negative, number: int) -> list[str]:
     """Absent categories as POPE draws them (arXiv 2305.10355, section 4): any, the most frequent ones of all
-    scenes, or those that most often go with what is there."""
+    scenes, or those that most often go with what is there.
+    """
     absent = [name for name in CATEGORIES if name not in scene.categories]
     if kind == "random":
         return [str(name) for name in rng.choice(absent, size=number, replace=False)]

@@ -182,7 +182,8 @@ def _sentence(text: str, start: int, end: int, taken: list[tuple[int, int]]) -> 
 
 def _only_a_colour(text: str, match: re.Match[str]) -> bool:
     """Whether "orange" is said of something rather than being the fruit: it has no number before it, or a
-    noun of the lexicon or a wall or sky after it."""
+    noun of the lexicon or a wall or sky after it.
+    """
     if match["noun"].lower() != "orange":
         return False
     if match["number"] is None or match["colour"] is not None:

@@ -1,0 +1,310 @@
+"""Simulated people: an annotator who corrects segments from a scene's truth, and one who compares two answers.
+
+Both see what a person would see, the picture's truth, and make mistakes at rates that can be set. They are
+seeded by what they are shown, so that the same answer always gets the same correction.
+"""
+
+import hashlib
+from typing import Literal
+
+import numpy as np
+
+from groundtune.errors import UserError
+from groundtune.records import Answer, Comparison, Correction, Producer, Prompt, Record
+from groundtune.store.keys import key_of
+from groundtune.world.catalogue import BACKGROUNDS, CATEGORIES, CELLS, COLOURS, CONTEXTS, NUMBERS
+from groundtune.world.edits import Change, Edit, apply, edits
+from groundtune.world.grammar import Said, bare, phrase
+from groundtune.world.read import Mention, Reading, read
+from groundtune.world.scenes import Scene, Thing, find
+from groundtune.world.truth import Finding, check
+
+DATASET = "groundtune-world"
+"""`Prompt.source.dataset` of prompts about scenes; `source.row` is then the scene's key."""
+
+
+class Mistakes(Record):
+    """How often a simulated annotator errs."""
+
+    miss: float = 0.0
+    """Chance that something wrong is left as it is."""
+    wrong_fix: float = 0.0
+    """Chance that something wrong is replaced by something else that is wrong."""
+    false_alarm: float = 0.0
+    """Chance that a right mention is marked and replaced by something wrong."""
+
+    @classmethod
+    def of_rate(cls, rate: float) -> "Mistakes":
+        """A share `rate` of what is wrong is missed or wrongly fixed (half each), a quarter of `rate` of what
+        is right is spoilt.
+        """
+        return cls(miss=rate / 2, wrong_fix=rate / 2, false_alarm=rate / 4)
+
+
+def scene_of(prompt: Prompt) -> Scene:
+    """The scene that a prompt is about. Raises UserError where it isn't a scene of the world."""
+    if prompt.source.dataset != DATASET:
+        raise UserError(
+            "a simulated person only knows the embedded world",
+            f"prompt {prompt.key} of {prompt.source.dataset or 'an unnamed data set'}",
+            "use prompts of the world, or let people correct the answers",
+        )
+    return find(prompt.source.row)
+
+
+class SimulatedAnnotator:
+    """Corrects the wrong segments of an answer, as RLHF-V's annotators did: replaces where something true
+    fits, else deletes; leaves the rest of the text alone.
+    """
+
+    def __init__(
+        self, mistakes: Mistakes | None = None, *, seed: int = 0, replace: float = 0.8
+    ) -> None:
+        """`replace` is the chance that an invented object gives way to one that is there and unsaid."""
+        self._mistakes = mistakes or Mistakes()
+        self._seed = seed
+        self._replace = replace
+        self._producer = Producer(
+            kind="simulated",
+            name="world-annotator",
+            revision=key_of(self._mistakes, replace)[:12],
+            seed=seed,
+        )
+
+    def correct(self, prompt: Prompt, answer: Answer) -> Correction:
+        """The correction of an answer about a scene."""
+        scene = scene_of(prompt)
+        rng = _rng(self._seed, prompt.key, answer.text)
+        made = _Correcting(scene, answer.text, self._mistakes, self._replace, rng).edits()
+        seconds = 15.0 + float(sum(rng.lognormal(2.3, 0.4) for _ in made))
+        return Correction(
+            key=key_of("correction", answer.key, self._producer),
+            prompt=prompt.key,
+            answer=answer.key,
+            text=answer.text,
+            spans=tuple(edit.span(self._producer.name) for edit in made),
+            corrected=apply(answer.text, made),
+            by=self._producer,
+            seconds=round(seconds, 1),
+        )
+
+
+class SimulatedComparer:
+    """Compares two answers, honesty first: fewer wrong things, then more right ones."""
+
+    def __init__(self, error_rate: float = 0.0, *, seed: int = 0) -> None:
+        """`error_rate` is the chance that a verdict is the wrong way round."""
+        self._error_rate = error_rate
+        self._seed = seed
+        self._producer = Producer(
+            kind="simulated", name="world-comparer", revision=str(error_rate), seed=seed
+        )
+
+    def compare(self, prompt: Prompt, first: Answer, second: Answer) -> Comparison:
+        """Which of two answers about a scene is better, and which hallucinates more."""
+        scene = scene_of(prompt)
+        rng = _rng(self._seed, prompt.key, first.text, second.text)
+        (wrong_1, right_1), (wrong_2, right_2) = (_tally(scene, a.text) for a in (first, second))
+        more = _larger(wrong_1, wrong_2)
+        better = {"first": "second", "second": "first", "tie": _larger(right_1, right_2)}[more]
+        if rng.random() < self._error_rate:
+            more, better = _turned(more), _turned(better)
+        return Comparison(
+            key=key_of("comparison", first.key, second.key, self._producer),
+            prompt=prompt.key,
+            first=first.key,
+            second=second.key,
+            better=_side(better),
+            hallucinates_more=_side(more),
+            by=self._producer,
+            seconds=round(20.0 + float(rng.lognormal(2.3, 0.4)), 1),
+        )
+
+
+Side = Literal["first", "second", "tie"]
+
+
+def _side(name: str) -> Side:
+    return "first" if name == "first" else "second" if name == "second" else "tie"
+
+
+def _turned(name: str) -> str:
+    return {"first": "second", "second": "first"}.get(name, "tie")
+
+
+def _larger(first: int, second: int) -> str:
+    return "first" if first > second else "second" if second > first else "tie"
+
+
+def _tally(scene: Scene, text: str) -> tuple[int, int]:
+    """How much is wrong in a text, and how many categories it names rightly."""
+    reading = read(text)
+    named = {mention.category for mention in reading.asserted}
+    return len(check(scene, reading)), len(named & scene.categories)
+
+
+def _rng(seed: int, *texts: str) -> np.random.Generator:
+    digest = hashlib.sha256("\0".join(texts).encode()).digest()[:8]
+    return np.random.default_rng([seed, int.from_bytes(digest, "big")])
+
+
+class _Correcting:
+    """One answer under correction."""
+
+    def __init__(
+        self, scene: Scene, text: str, mistakes: Mistakes, replace: float, rng: np.random.Generator
+    ) -> None:
+        self._scene = scene
+        self._text = text
+        self._reading: Reading = read(text)
+        self._mistakes = mistakes
+        self._replace = replace
+        self._rng = rng
+        named = {mention.category for mention in self._reading.asserted}
+        self._unsaid = [thing for thing in scene.things if thing.category not in named]
+        rng.shuffle(self._unsaid)  # pyright: ignore[reportArgumentType, reportCallIssue]
+        placed = {m.category for m in self._reading.mentions if m.place_mark}
+        self._unplaced = [
+            thing
+            for thing in scene.things
+            if thing.number == 1 and thing.category in named - placed
+        ]
+        self._changes: dict[int, Change] = {}
+        self._edits: list[Edit] = []
+        self._instead: dict[str, Thing | None] = {}
+
+    def edits(self) -> list[Edit]:
+        """All edits, in the order of the text."""
+        for finding in self._noticed():
+            self._fix(finding, wrongly=self._rng.random() < self._mistakes.wrong_fix)
+        self._false_alarms()
+        listed = edits(self._text, self._reading.mentions, self._changes)
+        gone = [(edit.start, edit.end) for edit in listed]
+        rest = [e for e in self._edits if not any(s < e.end and e.start < t for s, t in gone)]
+        filled = [self._filled(edit) for edit in listed]
+        return sorted(filled + rest, key=lambda edit: (edit.start, edit.end))
+
+    def _filled(self, edit: Edit) -> Edit:
+        """A sentence that goes may give way to one that says where something is: people replace more than
+        they delete, which keeps answers as long as they were.
+        """
+        cut = self._text[edit.start : edit.end]
+        if edit.text or not cut.rstrip().endswith(".") or not self._unplaced:
+            return edit
+        if self._rng.random() >= self._replace:
+            return edit
+        thing = self._unplaced.pop()
+        sentence = f"The {bare(Said(category=thing.category))} is {CELLS[thing.cells[0]]}."
+        before, after = cut[: len(cut) - len(cut.lstrip())], cut[len(cut.rstrip()) :]
+        return edit.model_copy(update={"text": before + sentence + after})
+
+    def _noticed(self) -> list[Finding]:
+        """What is wrong and isn't missed; an object is missed in all its mentions or in none."""
+        missed: dict[str, bool] = {}
+        noticed: list[Finding] = []
+        for finding in check(self._scene, self._reading):
+            name = finding.category if finding.kind == "object" else f"{finding.start}"
+            if name not in missed:
+                missed[name] = bool(self._rng.random() < self._mistakes.miss)
+            if not missed[name]:
+                noticed.append(finding)
+        return noticed
+
+    def _fix(self, finding: Finding, *, wrongly: bool) -> None:
+        mention = None if finding.mention is None else self._reading.mentions[finding.mention]
+        if mention is None:
+            self._fix_setting(finding, wrongly=wrongly)
+        elif finding.kind == "object":
+            self._fix_object(finding, mention, wrongly=wrongly)
+        elif finding.kind == "number":
+            self._fix_number(finding, mention, wrongly=wrongly)
+        else:
+            self._fix_word(finding, mention, wrongly=wrongly)
+
+    def _fix_setting(self, finding: Finding, *, wrongly: bool) -> None:
+        """The context or its background's colour."""
+        new = finding.truth
+        if finding.kind == "other":
+            name = str(self._rng.choice(list(CONTEXTS))) if wrongly else new
+            new = CONTEXTS[name].phrase
+        elif wrongly:
+            new = str(self._rng.choice(list(BACKGROUNDS)))
+        self._edit(finding, new)
+
+    def _fix_object(self, finding: Finding, mention: Mention, *, wrongly: bool) -> None:
+        assert finding.mention is not None
+        name = finding.category
+        if name not in self._instead:
+            use = bool(self._unsaid) and self._rng.random() < self._replace
+            self._instead[name] = self._unsaid.pop() if use else None
+        thing = self._instead[name]
+        if wrongly:
+            other = self._somewhere_else()
+            self._changes[finding.mention] = Change(phrase=_as(mention, other, 1, ""))
+        elif thing is None or (mention.definite and thing.number > 1):
+            self._changes[finding.mention] = Change(phrase=None)
+        else:
+            told = _as(mention, thing.category, thing.number, thing.colour)
+            self._changes[finding.mention] = Change(phrase=told, number=thing.number)
+            if mention.place_mark:
+                mark = mention.place_mark
+                place = _place(self._text, mark.start, thing.cells[0])
+                self._edits.append(
+                    Edit(start=mark.start, end=mark.end, text=place, kind="position")
+                )
+
+    def _fix_number(self, finding: Finding, mention: Mention, *, wrongly: bool) -> None:
+        assert finding.mention is not None and mention.number is not None
+        thing = self._scene.thing(mention.category)
+        assert thing is not None
+        number = mention.number % len(NUMBERS[1:5]) + 1 if wrongly else thing.number
+        colour = mention.colour_mark.value if mention.colour_mark else ""
+        if colour and thing.colour and not wrongly:
+            colour = thing.colour
+        told = _as(mention, mention.category, number, colour)
+        self._changes[finding.mention] = Change(phrase=told, number=number, kind="number")
+
+    def _fix_word(self, finding: Finding, mention: Mention, *, wrongly: bool) -> None:
+        """A colour or a place."""
+        if finding.mention in self._changes:
+            return
+        if finding.kind == "position":
+            cell = int(self._rng.integers(9)) if wrongly else int(finding.truth)
+            self._edit(finding, _place(self._text, finding.start, cell))
+        else:
+            assert finding.mention is not None
+            colour = str(self._rng.choice(list(COLOURS))) if wrongly else finding.truth
+            number = mention.number or 1
+            told = _as(mention, mention.category, number, colour)
+            self._changes[finding.mention] = Change(phrase=told, number=number, kind="attribute")
+
+    def _false_alarms(self) -> None:
+        for index, mention in enumerate(self._reading.mentions):
+            if mention.negated or mention.definite or index in self._changes:
+                continue
+            if self._rng.random() < self._mistakes.false_alarm:
+                told = _as(mention, self._somewhere_else(), 1, "")
+                self._changes[index] = Change(phrase=told)
+
+    def _somewhere_else(self) -> str:
+        absent = [name for name in CATEGORIES if self._scene.thing(name) is None]
+        return str(self._rng.choice(absent))
+
+    def _edit(self, finding: Finding, new: str) -> None:
+        if new != self._text[finding.start : finding.end]:
+            edit = Edit(start=finding.start, end=finding.end, text=new, kind=finding.kind)
+            self._edits.append(edit)
+
+
+def _as(mention: Mention, category: str, number: int, colour: str) -> str:
+    """A phrase for something that fits where a mention stands."""
+    said = Said(category=category, number=number, colour=colour)
+    if mention.definite:
+        return f"the {bare(said.model_copy(update={'colour': ''}))}"
+    return phrase(said)
+
+
+def _place(text: str, start: int, cell: int) -> str:
+    """A place's words, large where the sentence begins with them."""
+    new = CELLS[cell]
+    return new[0].upper() + new[1:] if text[start].isupper() else new

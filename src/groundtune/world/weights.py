@@ -1,0 +1,20 @@
+"""Where the shipped models of the world are: plain Hugging Face folders, weights and processor included."""
+
+from importlib import resources
+from pathlib import Path
+
+from groundtune.errors import UserError
+
+NAMES: tuple[str, ...] = ("base", "labeler")
+
+
+def path(name: str) -> Path:
+    """The folder of a shipped model. Raises UserError for a name that isn't one."""
+    folder = Path(str(resources.files("groundtune.world").joinpath("weights", name)))
+    if name not in NAMES or not (folder / "config.json").exists():
+        raise UserError(
+            f"the world has no model {name!r}",
+            f"world:{name}",
+            f"use one of {', '.join(f'world:{known}' for known in NAMES)}",
+        )
+    return folder
