@@ -1,4 +1,4 @@
-"""A made-up report of realistic size: three models, twenty metrics, a dozen pictures of the world."""
+"""A made-up report of realistic size: three models, twenty metrics, a dozen pictures."""
 
 import io
 import random
@@ -41,7 +41,7 @@ METRICS = (
         name="chair_s",
         label="Answers with an invented object",
         better="lower",
-        explanation="Captions that name at least one object that isn't in the picture (CHAIR, sentences).",
+        explanation="Captions that name an object that isn't in the picture (CHAIR, sentences).",
     ),
     MetricSpec(
         name="chair_i",
@@ -242,9 +242,10 @@ def _example(index: int) -> Example:
     place = shown.context
     group = GROUPS[index % 4]
     lie = draw.choice(["vase", "teddy bear", "umbrella", "clock"])
-    wrong = f"This is a {place} with a {shown.background} background. There is {named} and {{object:a {lie}}} {{position:on the left=on the right}}."
+    opening = f"This is a {place} with a {shown.background} background. There is {named}"
+    wrong = f"{opening} and {{object:a {lie}}} {{position:on the left=on the right}}."
     less = f"This is a {place}. I can see {named}, and {{number:two=three}} more of them."
-    right = f"This is a {place} with a {shown.background} background. There is {named}, and nothing else stands out."
+    right = f"{opening}, and nothing else stands out."
     texts = {
         "Most improved": (wrong, less, right),
         "Still wrong": (
@@ -317,12 +318,13 @@ def sample() -> ReportInput:
             ref(benchmark="captions/greedy", metric="words"),
             ref(benchmark="yesno/adversarial", metric="accuracy"),
         ),
-        fixed="Answers with an invented object, greedy decoding: fixed in the recipe before anything was tuned.",
+        fixed="Answers with an invented object, greedy decoding: fixed before anything was tuned.",
     )
     return ReportInput(
         title="Demo on the embedded world",
-        summary="1,400 answers of the base were corrected segment by segment by a simulated annotator, made into "
-        "pairs, and learnt from in two ways. All three models then described the same 500 pictures.",
+        summary="1,400 answers of the base were corrected segment by segment by a simulated "
+        "annotator, made into pairs, and learnt from in two ways. All three models then described "
+        "the same 500 pictures.",
         models=MODELS,
         metrics=METRICS,
         benchmarks=BENCHMARKS,
@@ -330,7 +332,8 @@ def sample() -> ReportInput:
         estimates=_estimates(),
         differences=_differences(),
         length_control=LengthControl(
-            how="Both models' answers to an item were cut to the same number of whole sentences and scored again.",
+            how="Both models' answers to an item were cut to the same number of whole sentences and "
+            "scored again.",
             estimates=tuple(
                 Estimate(
                     model=model,
@@ -363,9 +366,9 @@ def sample() -> ReportInput:
             for m, words, cut in zip(MODELS, (26.8, 23.1, 25.6), (3, 0, 1), strict=True)
         ),
         examples=tuple(_example(i) for i in range(12)),
-        examples_chosen="Chosen by rule, not by hand: three each of the most improved, of those still wrong, of those "
-        "that got worse and of those that were right before and after. Of 500 pictures DDPO has fewer mistakes on "
-        "187, more on 31 and the same number on 282.",
+        examples_chosen="Chosen by rule, not by hand: three each of the most improved, of those "
+        "still wrong, of those that got worse and of those that were right before and after. Of 500 "
+        "pictures DDPO has fewer mistakes on 187, more on 31 and the same number on 282.",
         curves=_curves(),
         run=RunFacts(
             command="groundtune demo --out demo --seed 7",
@@ -396,14 +399,15 @@ def sample() -> ReportInput:
         ),
         notes=(
             Note(
-                text="The embedded world is drawn, small and known to the last pixel. It shows that the machinery "
-                "works and how methods compare there; no figure on this page stands for a real benchmark.",
+                text="The embedded world is drawn, small and known to the last pixel. It shows that "
+                "the machinery works and how methods compare there; no figure on this page stands "
+                "for a real benchmark.",
                 kind="warning",
             ),
         ),
         limits=(
-            "One base model and one seed of sampling and training: another seed moves the figures by more than the "
-            "intervals say, because they only know about the pictures.",
+            "One base model and one seed of sampling and training: another seed moves the figures by "
+            "more than the intervals say, because they only know about the pictures.",
             "The annotator is simulated and never tired.",
         ),
         licences=(

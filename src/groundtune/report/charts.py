@@ -1,14 +1,23 @@
 """Geometry of the charts of points with intervals. Templates draw it as inline SVG.
 
-Horizontal positions are percent of the chart's width, so that a chart fills a phone or a page without its text
-being scaled; heights are CSS pixels. Points have their 95% intervals; there are no bars.
+Horizontal positions are percent of the chart's width, so that a chart fills a phone or a page
+without its text being scaled; heights are CSS pixels. Points have their 95% intervals; there are no
+bars.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from groundtune.report.figures import range_text, signed_range_text, signed_text, value_text
+from groundtune.records import Estimate
+from groundtune.report.figures import (
+    in_sentence,
+    range_text,
+    signed_range_text,
+    signed_text,
+    value_text,
+)
 from groundtune.report.model import (
+    Difference,
     MetricRef,
     MetricSpec,
     ReportInput,
@@ -18,7 +27,7 @@ from groundtune.report.model import (
     refs_in_order,
 )
 from groundtune.report.scales import Scale, Tick, axis, scale_of
-from groundtune.report.tables import DIRECTIONS
+from groundtune.report.tables import DIRECTIONS, is_headline
 from groundtune.report.verdict import finding
 
 
@@ -35,14 +44,15 @@ class Dot(NamedTuple):
 
 
 class Track(NamedTuple):
-    """A line of a chart with one or more dots."""
+    """A line of a chart with one or more dots; `group` stands above the first line that has it."""
 
+    group: str
     label: str
     dots: tuple[Dot, ...]
 
 
 class DotChart(NamedTuple):
-    """Tracks over one axis. `zero` is where a difference of nothing stands, None if there is no such place."""
+    """Tracks over one axis; `zero` is where no difference stands, if the chart has such a place."""
 
     title: str
     caption: str
@@ -54,11 +64,12 @@ class DotChart(NamedTuple):
 
 
 def panels(report: ReportInput, role: str) -> list[DotChart]:
-    """A small chart for every metric of a role: the models below each other."""
+    """A small chart for every metric of a role but the headline: the models below each other."""
     refs = [
         r for r in refs_in_order(report, report.estimates) if report.metric(r.metric).role == role
     ]
-    return [panel(report, ref) for ref in refs if report.metric(ref.metric).chart]
+    shown = [r for r in refs if report.metric(r.metric).chart and not is_headline(report, r)]
+    return [panel(report, ref) for ref in shown]
 
 
 def panel(report: ReportInput, ref: MetricRef) -> DotChart:
@@ -66,81 +77,99 @@ def panel(report: ReportInput, ref: MetricRef) -> DotChart:
     spec = report.metric(ref.metric)
     found = [find_estimate(report.estimates, model.name, ref) for model in report.models]
     present = [e for e in found if e is not None]
-    scale = scale_of([end for e in present for end in (e.low, e.high, e.value)], from_zero=False)
-    tracks: list[Track] = []
-    for e in present:
-        label = report.model(e.model).label
-        tracks.append(Track(label, (_dot(report, e.model, (e.value, e.low, e.high), spec, scale),)))
-    direction = DIRECTIONS[spec.better]
-    caption = ", ".join(filter(None, (report.benchmark(ref.benchmark).label, direction)))
+    scale = scale_of([end for e in present for end in _ends(e)], from_zero=False)
+    tracks = [
+        Track("", report.model(e.model).label, (_dot(report, e.model, _ends(e), spec, scale),))
+        for e in present
+    ]
     return DotChart(
-        finding(report, ref), caption, tuple(tracks), axis(scale, spec), None, scale.low > 0
+        title=finding(report, ref),
+        caption=_caption(report, ref, spec),
+        tracks=tuple(tracks),
+        ticks=axis(scale, spec),
+        zero=None,
+        cut=scale.low > 0,
     )
+
+
+def headline_panel(report: ReportInput) -> DotChart | None:
+    """The headline's chart, if it was measured."""
+    headline = report.headline
+    if headline is None or find_estimate(report.estimates, headline.model, headline) is None:
+        return None
+    return panel(report, headline)
+
+
+def _caption(report: ReportInput, ref: MetricRef, spec: MetricSpec) -> str:
+    return "; ".join(filter(None, (report.benchmark(ref.benchmark).label, DIRECTIONS[spec.better])))
 
 
 def forests(report: ReportInput) -> list[DotChart]:
     """Differences in points on one axis, apart for what should fall and for what should rise."""
     charts: list[DotChart] = []
     refs = refs_in_order(report, report.estimates)
-    titles = {"lower": "What should fall", "higher": "What should rise"}
-    for better, title in titles.items():
+    for better in ("lower", "higher"):
         chosen = [r for r in refs if report.metric(r.metric).better == better]
         chosen = [r for r in chosen if report.metric(r.metric).unit == "%"]
-        chart = _forest(report, chosen, title, better)
-        if chart is not None:
-            charts.append(chart)
+        found = [_differences(report, ref) for ref in chosen]
+        if any(found):
+            charts.append(_forest(report, chosen, found, better))
     return charts
 
 
-def _forest(report: ReportInput, refs: list[MetricRef], title: str, better: str) -> DotChart | None:
-    pairs = [
-        d
-        for d in report.differences
-        if any((d.benchmark, d.metric) == (r.benchmark, r.metric) for r in refs)
-    ]
-    if not pairs:
-        return None
-    wide = max(abs(end) for d in pairs for end in (d.low, d.high)) or 1.0
-    scale = scale_of([*(end for d in pairs for end in (d.low, d.high)), -0.15 * wide, 0.15 * wide])
+def _differences(report: ReportInput, ref: MetricRef) -> list[Difference]:
+    """A metric's differences, in the order of the models."""
+    found = (find_difference(report.differences, model.name, ref) for model in report.models)
+    return [d for d in found if d is not None]
+
+
+POINTS = MetricSpec(name="points", label="points", unit="points", scale=1)
+
+
+def _forest(
+    report: ReportInput, refs: list[MetricRef], found: list[list[Difference]], better: str
+) -> DotChart:
+    ends = [end * report.metric(d.metric).scale for row in found for d in row for end in _ends(d)]
+    wide = max(abs(end) for end in ends) or 1.0
+    scale = scale_of([*ends, -0.15 * wide, 0.15 * wide])
     tracks: list[Track] = []
-    for ref in refs:
+    for ref, row in zip(refs, found, strict=True):
         spec = report.metric(ref.metric)
+        points = POINTS.model_copy(update={"decimals": spec.decimals})
         dots: list[Dot] = []
-        for model in report.models:
-            d = find_difference(report.differences, model.name, ref)
-            if d is not None:
-                dots.append(
-                    _dot(report, model.name, (d.value, d.low, d.high), spec, scale, signed=True)
-                )
-        several = len({r.benchmark for r in refs}) > 1
-        where = f", {report.benchmark(ref.benchmark).label}" if several else ""
+        for d in row:
+            value, low, high = (end * spec.scale for end in _ends(d))
+            dots.append(_dot(report, d.model, (value, low, high), points, scale, signed=True))
         if dots:
-            tracks.append(Track(spec.label + where, tuple(dots)))
+            tracks.append(Track(report.benchmark(ref.benchmark).label, spec.label, tuple(dots)))
+    return DotChart(
+        title=_forest_title([d for row in found for d in row], better),
+        caption="Difference in points with its 95% interval; left of the line is less",
+        tracks=tuple(tracks),
+        ticks=axis(scale, POINTS, signed=True),
+        zero=scale.at(0.0),
+        cut=False,
+    )
+
+
+def _forest_title(pairs: list[Difference], better: str) -> str:
+    """How many differences clearly went the right way, and how many the other."""
     good = sum(d.clear and (d.value < 0) == (better == "lower") for d in pairs)
     bad = sum(d.clear for d in pairs) - good
-    verb = "fell" if better == "lower" else "rose"
-    said = f"{title}: {good} of {len(pairs)} clearly {verb}"
-    said += f", {bad} clearly {'rose' if better == 'lower' else 'fell'}" if bad else ""
-    spec = MetricSpec(name="points", label="points")
-    caption = (
-        "Difference in points with its 95% interval; left of the line is less, right of it more"
-    )
-    return DotChart(
-        said, caption, tuple(tracks), axis(scale, spec, signed=True), scale.at(0.0), False
-    )
+    what, opposite = ("fall", "rose") if better == "lower" else ("rise", "fell")
+    against = f", {bad} clearly {opposite}" if bad else ""
+    return f"What should {what}: {good} of {len(pairs)} differences clearly did{against}"
 
 
 def strata_charts(report: ReportInput) -> list[DotChart]:
-    """For each way of telling items apart and each metric: the strata below each other, a dot a model."""
+    """For each way of telling items apart and each metric: the strata, a dot a model."""
     charts: list[DotChart] = []
     keys = dict.fromkeys((e.by, e.benchmark, e.metric) for e in report.strata)
     for by, benchmark, metric in keys:
-        rows = [
-            e for e in report.strata if (e.by, e.benchmark, e.metric) == (by, benchmark, metric)
-        ]
-        charts.append(
-            _strata_chart(report, by, rows, MetricRef(benchmark=benchmark, metric=metric))
-        )
+        where = (by, benchmark, metric)
+        rows = [e for e in report.strata if (e.by, e.benchmark, e.metric) == where]
+        ref = MetricRef(benchmark=benchmark, metric=metric)
+        charts.append(_strata_chart(report, by, rows, ref))
     return charts
 
 
@@ -148,18 +177,41 @@ def _strata_chart(
     report: ReportInput, by: str, rows: Sequence[StratumEstimate], ref: MetricRef
 ) -> DotChart:
     spec = report.metric(ref.metric)
-    scale = scale_of([end for e in rows for end in (e.low, e.high, e.value)], from_zero=False)
+    scale = scale_of([end for e in rows for end in _ends(e)], from_zero=False)
     tracks: list[Track] = []
     for stratum in dict.fromkeys(e.stratum for e in rows):
         members = [e for e in rows if e.stratum == stratum]
-        dots = tuple(_dot(report, e.model, (e.value, e.low, e.high), spec, scale) for e in members)
+        dots = tuple(_dot(report, e.model, _ends(e), spec, scale) for e in members)
         sizes = " / ".join(f"{n:,}" for n in dict.fromkeys(e.n for e in members))
-        tracks.append(Track(f"{stratum} (n = {sizes})", dots))
-    caption = ", ".join(
-        filter(None, (report.benchmark(ref.benchmark).label, DIRECTIONS[spec.better]))
+        tracks.append(Track("", f"{stratum} (n = {sizes})", dots))
+    return DotChart(
+        title=f"{spec.label}: {_strata_finding(report, by, rows)}",
+        caption=_caption(report, ref, spec),
+        tracks=tuple(tracks),
+        ticks=axis(scale, spec),
+        zero=None,
+        cut=scale.low > 0,
     )
-    title = f"{spec.label}, by {by[:1].lower()}{by[1:]}"
-    return DotChart(title, caption, tuple(tracks), axis(scale, spec), None, scale.low > 0)
+
+
+def _strata_finding(report: ReportInput, by: str, rows: Sequence[StratumEstimate]) -> str:
+    """In how many parts the headline's model has the lower value; else only what the parts are."""
+    parts = in_sentence(by)
+    headline = report.headline
+    if headline is None:
+        return f"by {parts}"
+    before = {e.stratum: e.value for e in rows if e.model == headline.against}
+    after = {e.stratum: e.value for e in rows if e.model == headline.model}
+    both = [name for name in before if name in after]
+    if not both:
+        return f"by {parts}"
+    lower = sum(after[name] < before[name] for name in both)
+    label = report.model(headline.model).label
+    return f"{label} is lower in {lower} of {len(both)} parts, by {parts}"
+
+
+def _ends(row: Estimate | Difference) -> tuple[float, float, float]:
+    return row.value, row.low, row.high
 
 
 def _dot(

@@ -60,7 +60,7 @@ def in_sentence(label: str) -> str:
 
 
 def listed(words: list[str]) -> str:
-    """ "a", "a and b", "a, b and c"."""
+    """Words as in a sentence: "a, b and c"."""
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else ""
 
 

@@ -18,7 +18,10 @@ KINDS: dict[SpanKind, str] = {
 
 
 class Piece(NamedTuple):
-    """Some of a text. `kind` is "" where nothing is wrong; a piece without text is where something is missing."""
+    """Some of a text.
+
+    `kind` is "" where nothing is wrong; a piece without text is where something is missing.
+    """
 
     text: str
     kind: SpanKind | str
@@ -26,7 +29,7 @@ class Piece(NamedTuple):
 
 
 def pieces(text: str, spans: Sequence[Span]) -> list[Piece]:
-    """The text in pieces whose texts, joined, are the text again; where spans overlap, the first one wins."""
+    """The text in pieces, which joined are the text again; of spans that overlap the first wins."""
     found: list[Piece] = []
     position = 0
     for span in sorted(spans, key=lambda s: (s.start, s.end)):
@@ -43,7 +46,7 @@ def pieces(text: str, spans: Sequence[Span]) -> list[Piece]:
 
 
 def summary(spans: Sequence[Span]) -> str:
-    """ "2 wrong: 1 object, 1 number", or "" where there is nothing to say."""
+    """How much is wrong, as in "2 wrong: 1 object, 1 number"; "" if nothing is."""
     counts = Counter(span.kind for span in spans)
     said = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind])
     return f"{len(spans)} wrong: {said}" if spans else ""

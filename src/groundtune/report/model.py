@@ -1,7 +1,8 @@
-"""What a report is made from: frozen records that any stage can fill in. No model, no benchmark, no file.
+"""What a report is made from: frozen records that any stage can fill in.
 
-Every part is optional but the title and the models, so that a run which only sampled answers has a report too.
-A value is kept as measured (a share in [0, 1], a number of words); `MetricSpec` says how it is shown.
+Every part is optional but the title and the models, so that a run which only sampled answers has a
+report too. A value is kept as measured (a share in [0, 1], a number of words); `MetricSpec` says
+how it is shown.
 """
 
 from collections.abc import Iterable
@@ -33,9 +34,9 @@ class MetricSpec(Record):
     """In plain words, as it would begin a sentence: "Answers with an invented object"."""
     better: Better = "neutral"
     role: Literal["quality", "cost"] = "quality"
-    """A cost is what a lower hallucination rate may have been bought with: length, recall, refusals."""
+    """A cost is what a lower rate may have been bought with: length, recall, refusals."""
     unit: str = "%"
-    """"%", or a noun in the plural ("words"), or "" for a bare number."""
+    """Either "%", or a noun in the plural ("words"), or "" for a bare number."""
     scale: float = 100.0
     """What a value is multiplied with before it is shown: 100 for shares."""
     decimals: int = Field(default=1, ge=0, le=6)
@@ -50,7 +51,7 @@ class BenchmarkSpec(Record):
     name: str
     """As in `Estimate.benchmark`."""
     label: str
-    protocol: dict[str, str] = {}
+    protocol: dict[str, str] = Field(default_factory=dict[str, str])
     """Prompt, decoding, parser, judge, items: label to plain text."""
 
 
@@ -191,11 +192,13 @@ class AnswerCount(Record):
     words_low: int = 0
     words_high: int = 0
     """Shortest and longest answer."""
-    refusals: int = 0
+    refusals: int | None = None
+    """None if nobody looked for them."""
     empty: int = 0
     cut: int = 0
     """Ended by the length limit."""
-    unparsed: int = 0
+    unparsed: int | None = None
+    """None if nobody read them."""
 
 
 class Note(Record):
@@ -219,15 +222,15 @@ class RunFacts(Record):
     command: str = ""
     created: str = ""
     """Date and time, as it is to be shown."""
-    settings: dict[str, object] = {}
+    settings: dict[str, object] = Field(default_factory=dict[str, object])
     """The resolved recipe, nested."""
-    versions: dict[str, str] = {}
-    seeds: dict[str, int] = {}
-    inputs: dict[str, str] = {}
+    versions: dict[str, str] = Field(default_factory=dict[str, str])
+    seeds: dict[str, int] = Field(default_factory=dict[str, int])
+    inputs: dict[str, str] = Field(default_factory=dict[str, str])
     """Hashes of what went in."""
-    seconds: dict[str, float] = {}
+    seconds: dict[str, float] = Field(default_factory=dict[str, float])
     """Wall time of each stage."""
-    machine: dict[str, str] = {}
+    machine: dict[str, str] = Field(default_factory=dict[str, str])
 
 
 class ReportInput(Record):
@@ -309,7 +312,7 @@ def find_difference(
 
 
 def refs_in_order(report: ReportInput, estimates: Iterable[Estimate]) -> list[MetricRef]:
-    """Every metric that has an estimate: by benchmark, then in the order of the specs, then as they came."""
+    """Every metric that has an estimate: by benchmark, then in the order of the specs."""
     found = list(dict.fromkeys((e.benchmark, e.metric) for e in estimates))
     benchmarks = [spec.name for spec in report.benchmarks]
     benchmarks += list(dict.fromkeys(b for b, _ in found if b not in benchmarks))

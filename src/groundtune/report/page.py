@@ -1,5 +1,6 @@
-"""Writes the report: one HTML file with its pictures and styles inside, that opens without a network."""
+"""Writes the report: one HTML file with its pictures inside, that opens without a network."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -59,8 +60,8 @@ def render(report: ReportInput) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["duration"] = duration_text
-    environment.filters["number"] = number
+    own: dict[str, Callable[..., object]] = {"duration": duration_text, "number": number}
+    environment.filters.update(own)
     return environment.get_template("page.html").render(_context(report))
 
 
@@ -77,6 +78,7 @@ def _context(report: ReportInput) -> dict[str, object]:
         "equal": tables.table(report, "", control.estimates, control.differences)
         if control
         else None,
+        "hero": charts.headline_panel(report),
         "panels": charts.panels(report, "quality"),
         "forests": charts.forests(report),
         "scatters": [

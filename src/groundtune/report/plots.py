@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from groundtune.report.figures import in_sentence, number, value_text
+from groundtune.report.figures import number, value_text
 from groundtune.report.model import (
     Curve,
     CurveSeries,
@@ -19,6 +19,7 @@ from groundtune.report.model import (
 )
 from groundtune.report.scales import Scale, Tick, axis, labels, scale_of
 from groundtune.report.tables import DIRECTIONS
+from groundtune.report.verdict import trade_off_finding
 
 SCATTER_PX = 320
 CURVE_PX = 200
@@ -115,7 +116,7 @@ def scatter(report: ReportInput, pair: TradeOff) -> Scatter | None:
         for model, x, y in points
     ]
     return Scatter(
-        title=f"{y_spec.label} against {in_sentence(x_spec.label)}",
+        title=trade_off_finding(report, pair),
         caption=f"{report.benchmark(pair.benchmark).label}; {_best_corner(x_spec, y_spec)} is best",
         x_label=_axis_label(x_spec),
         y_label=_axis_label(y_spec),

@@ -1,10 +1,16 @@
 """The tables of the report, ready to be printed: one row a metric, one cell a model."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, cast
 
 from groundtune.records import Estimate
-from groundtune.report.figures import range_text, signed_range_text, signed_text, value_text
+from groundtune.report.figures import (
+    range_text,
+    signed_range_text,
+    signed_text,
+    unit_of_change,
+    value_text,
+)
 from groundtune.report.model import (
     Difference,
     MetricRef,
@@ -74,7 +80,7 @@ def table(
     estimates: Sequence[Estimate] | None = None,
     differences: Sequence[Difference] | None = None,
 ) -> Table:
-    """Rows for the metrics of a role ("" for all), from the report's own numbers or from those given."""
+    """Rows for the metrics of a role ("" for all), of the report's numbers or of those given."""
     shown = report.estimates if estimates is None else estimates
     paired = report.differences if differences is None else differences
     refs = [r for r in refs_in_order(report, shown) if role in ("", report.metric(r.metric).role)]
@@ -93,7 +99,8 @@ class Fact(NamedTuple):
     label: str
     before: str
     after: str
-    unit: str
+    change: str
+    """The difference with its unit, "" if nobody compared."""
     tone: Tone
     word: str
 
@@ -115,10 +122,19 @@ def _fact(report: ReportInput, ref: MetricRef) -> Fact | None:
     if before is None or after is None or headline.model == headline.against:
         return None
     spec = report.metric(ref.metric)
-    tone = tone_of(find_difference(report.differences, headline.model, ref), spec)
-    unit = "" if spec.unit == "%" else spec.unit
-    values = (value_text(before.value, spec), value_text(after.value, spec))
-    return Fact(spec.label, *values, unit, tone, WORDS[tone])
+    difference = find_difference(report.differences, headline.model, ref)
+    tone = tone_of(difference, spec)
+    change = ""
+    if difference is not None:
+        change = f"{signed_text(difference.value, spec)} {unit_of_change(spec)}".strip()
+    return Fact(
+        label=spec.label,
+        before=value_text(before.value, spec),
+        after=value_text(after.value, spec),
+        change=change,
+        tone=tone,
+        word="" if tone == "changed" else WORDS[tone],
+    )
 
 
 def _row(
@@ -144,11 +160,12 @@ def _row(
         direction=DIRECTIONS[spec.better],
         n=" / ".join(f"{n:,}" for n in dict.fromkeys(sizes)),
         cells=tuple(cells),
-        headline=_is_headline(report, ref),
+        headline=is_headline(report, ref),
     )
 
 
-def _is_headline(report: ReportInput, ref: MetricRef) -> bool:
+def is_headline(report: ReportInput, ref: MetricRef) -> bool:
+    """Whether the verdict is about this metric."""
     headline = report.headline
     return headline is not None and (headline.benchmark, headline.metric) == (
         ref.benchmark,
@@ -176,22 +193,20 @@ def _cell(
     )
 
 
-def flat(settings: dict[str, object], prefix: str = "") -> list[tuple[str, str]]:
+def flat(settings: Mapping[str, object], prefix: str = "") -> list[tuple[str, str]]:
     """Nested settings as "method.beta" and "0.1", in order."""
     rows: list[tuple[str, str]] = []
     for key, value in settings.items():
         if isinstance(value, dict) and value:
-            inner: dict[str, object] = {str(k): v for k, v in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-            rows += flat(inner, f"{prefix}{key}.")
+            rows += flat(cast("Mapping[str, object]", value), f"{prefix}{key}.")
         else:
-            rows.append((f"{prefix}{key}", _plain(value)))
+            rows.append((f"{prefix}{key}", _plain(cast("object", value))))
     return rows
 
 
 def _plain(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, (list, tuple)):
-        items: list[object] = list(value)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-        return ", ".join(_plain(item) for item in items)
-    return "" if value is None else str(value)
+    if isinstance(value, list | tuple):
+        return ", ".join(_plain(item) for item in cast("Sequence[object]", value))
+    return "none" if value is None else str(value)

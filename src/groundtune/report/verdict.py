@@ -20,6 +20,7 @@ from groundtune.report.model import (
     MetricRef,
     MetricSpec,
     ReportInput,
+    TradeOff,
     find_difference,
     find_estimate,
 )
@@ -69,7 +70,7 @@ def verdict(report: ReportInput) -> Verdict:
 
 
 def change_clause(difference: Difference, spec: MetricSpec) -> str:
-    """ "recall fell by 2.1 points (95% interval 0.5 to 3.7)", or that it did not clearly change."""
+    """That a metric fell or rose, by how much, with which interval; or did not clearly change."""
     name = in_sentence(spec.label)
     if not difference.clear:
         interval = signed_range_text(difference.low, difference.high, spec)
@@ -94,6 +95,24 @@ def finding(report: ReportInput, ref: MetricRef) -> str:
             groups[lower_or_higher if difference.clear else "no clear change"].append(model.label)
     said = [f"{what} with {listed(who)}" for what, who in groups.items() if who]
     return f"{spec.label}: {'; '.join(said)}" if said else spec.label
+
+
+def trade_off_finding(report: ReportInput, pair: TradeOff) -> str:
+    """A scatter's title: what the headline's model gained and gave up, or the axes' names."""
+    y_spec, x_spec = report.metric(pair.y), report.metric(pair.x)
+    model = report.headline.model if report.headline else report.models[-1].name
+    clauses: list[str] = []
+    for metric in (pair.y, pair.x):
+        ref = MetricRef(benchmark=pair.benchmark, metric=metric)
+        difference = find_difference(report.differences, model, ref)
+        if difference is None:
+            return f"{y_spec.label} against {in_sentence(x_spec.label)}"
+        spec = report.metric(metric)
+        change = f"{_verb(difference)} by {amount_text(difference.value, spec)}"
+        clauses.append(
+            f"{in_sentence(spec.label)} {change if difference.clear else 'did not clearly change'}"
+        )
+    return f"With {report.model(model).label}, {'; '.join(clauses)}"
 
 
 def _verb(difference: Difference) -> str:
@@ -130,8 +149,8 @@ def _headline_sentence(report: ReportInput, headline: Headline, difference: Diff
         change = f"{signed_text(difference.value, spec)} {unit_of_change(spec)}".strip()
         interval = signed_range_text(difference.low, difference.high, spec)
         return (
-            f"{spec.label}: {model} differs from {against} by {change}, but the 95% interval, {interval}, "
-            f"includes zero (n = {difference.n:,}): this run does not show a change."
+            f"{spec.label}: {model} differs from {against} by {change}, but the 95% interval, "
+            f"{interval}, includes zero (n = {difference.n:,}): this run does not show a change."
         )
     relative = ""
     if difference.relative is not None:
@@ -153,7 +172,7 @@ def _beside_sentence(report: ReportInput, headline: Headline) -> str:
 
 
 def _length_sentence(report: ReportInput, headline: Headline, tone: Tone) -> str:
-    """Where the model also says less: that this alone lowers the rate, and what remains at equal length."""
+    """What remains at equal length; if nobody looked, that saying less alone lowers the rate."""
     if tone != "better":
         return ""
     control = report.length_control
@@ -225,7 +244,7 @@ def _nothing_was_checked(report: ReportInput) -> Verdict:
     plural = "answer" if answers == 1 else "answers"
     title = f"{number(answers, 0)} {plural} by {who}; nothing was checked"
     sentence = (
-        "No truth is known for these pictures and no judge was asked: this page shows what was said and "
-        "says nothing about whether it is right."
+        "No truth is known for these pictures and no judge was asked: this page shows what was "
+        "said and says nothing about whether it is right."
     )
     return Verdict(title, (sentence,), "unchecked")

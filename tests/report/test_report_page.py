@@ -1,0 +1,234 @@
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from report_sample import MODELS, marked, photograph, picture, sample, unchecked
+
+from groundtune.errors import UserError
+from groundtune.records import Span
+from groundtune.report import ReportInput, render, write_report
+from groundtune.report.model import Example, ExampleAnswer, Headline, ModelSpec
+
+VOID = {"meta", "img", "br", "col", "link", "hr", "input"}
+
+
+class Outline(HTMLParser):
+    """Checks that every tag is closed by its own, and collects what the tests ask for."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.headings: list[str] = []
+        self.marks: list[tuple[str, str]] = []
+        self.tags: list[str] = []
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        found = dict(attrs)
+        if found.get("id"):
+            self.ids.append(str(found["id"]))
+        if tag == "mark":
+            self.marks.append((str(found.get("class")), ""))
+        if tag in ("h1", "h2"):
+            self.headings.append("")
+        self.links += [str(found[name]) for name in ("href", "src") if found.get(name)]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag, f"</{tag}> closes another tag, line {self.getpos()[0]}"
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "mark":
+            self.marks[-1] = (self.marks[-1][0], self.marks[-1][1] + data)
+        if self.open and self.open[-1] in ("h1", "h2"):
+            self.headings[-1] += data
+
+
+def outline(html: str) -> Outline:
+    parser = Outline()
+    parser.feed(html)
+    parser.close()
+    assert parser.open == []
+    return parser
+
+
+@pytest.fixture(scope="module")
+def page() -> str:
+    return render(sample())
+
+
+def one_answer(answer: ExampleAnswer, **example: object) -> ReportInput:
+    shown = {"images": (), "prompt": "What is there?", "answers": (answer,), **example}
+    models = (ModelSpec(name="base", label="Base"),)
+    return ReportInput(title="One", models=models, examples=(Example.model_validate(shown),))
+
+
+def test_the_parts_stand_in_the_order_of_the_design(page: str) -> None:
+    found = outline(page)
+    assert found.headings == [
+        "Answers with an invented object fell from 32.3% to 10.2% with DDPO",
+        "Side by side",
+        "What it cost",
+        "At equal length",
+        "The same in pictures",
+        "How it got there",
+        "Where it helps, and where it doesn\u2019t",
+        "Counted, not judged",
+        "What they say",
+        "How it was measured",
+        "What this does not show",
+    ]
+    assert len(found.ids) == len(set(found.ids))
+    assert found.tags.count("article") == 12
+    assert found.tags.count("figure") == page.count("Data of this chart</summary>") == 17
+
+
+def test_the_page_reaches_for_nothing_outside_itself(page: str) -> None:
+    links = outline(page).links
+    assert all(link.startswith(("#", "data:image/")) for link in links)
+    assert not re.search(r"https?:|//[a-z]+\.|@import|url\(|<script|<link|<iframe|\son\w+=", page)
+    assert "default-src 'none'" in page
+
+
+def test_contents_links_lead_somewhere(page: str) -> None:
+    found = outline(page)
+    targets = [link[1:] for link in found.links if link.startswith("#")]
+    assert set(targets) <= set(found.ids)
+    assert len(targets) == 11
+
+
+def test_a_report_with_a_dozen_pictures_is_small(page: str) -> None:
+    assert len(page.encode()) < 1_000_000
+    examples = tuple(
+        Example(images=(photograph((900, 700)),), prompt="?", answers=(marked("base", "a"),))
+        for _ in range(12)
+    )
+    photographs = render(sample().model_copy(update={"examples": examples}))
+    assert len(photographs.encode()) < 3_000_000
+
+
+def test_the_same_input_gives_the_same_page(page: str) -> None:
+    assert render(sample()) == page
+
+
+def test_answers_are_text_and_never_markup() -> None:
+    bad = "<script>alert(1)</script> & <img src=x onerror=alert(2)> \"'"
+    answer = ExampleAnswer(
+        model="base",
+        text=bad,
+        spans=(Span(start=0, end=8, kind="object", replacement='"><script>'),),
+        note="<em>note</em>",
+    )
+    report = one_answer(answer, truth="<i>true</i>", prompt="<u>?</u>", item="</style>")
+    html = render(report.model_copy(update={"title": "</title><script>"}))
+    found = outline(html)
+    assert not {"script", "em", "i", "u"} & set(found.tags)
+    assert found.tags.count("style") == found.tags.count("title") == 1
+    assert found.marks == [("wrong object", "<script>")]
+
+
+def test_marks_stand_on_the_right_words(page: str) -> None:
+    answer = marked(
+        "base", "\U0001f468\u200d\U0001f469 {object:a \u732b} e\u0301 {number:two=three}, ok"
+    )
+    found = outline(render(one_answer(answer)))
+    words = [words for kind, words in found.marks if kind.startswith("wrong")]
+    assert words == ["object", "number", "a \u732b", "two"]
+    assert "should be \u201cthree\u201d" in page.replace("&#34;", '"')
+
+
+def test_a_missing_word_has_a_caret_and_an_empty_answer_says_so() -> None:
+    gap = ExampleAnswer(model="base", text="a cup", spans=(Span(start=2, end=2, kind="number"),))
+    assert "&#8248;" in render(one_answer(gap))
+    assert "An empty answer." in render(one_answer(ExampleAnswer(model="base", text="")))
+
+
+def test_every_value_of_the_table_carries_its_model_for_small_screens(page: str) -> None:
+    body = page[page.index('id="results"') : page.index('id="charts"')]
+    cells = re.findall(r'<td class="num" data-label="([^"]+)"', body)
+    assert cells.count("Base") == cells.count("DPO") == cells.count("DDPO") == 20
+
+
+def test_a_model_keeps_its_colour_throughout(page: str) -> None:
+    colours = {label: set() for label in ("Base", "DPO", "DDPO")}
+    for colour, label in re.findall(r'class="who c(\d)">(?:<svg.*?</svg>)?\s*(\w+)<', page, re.S):
+        colours[label].add(colour)
+    assert colours == {"Base": {"0"}, "DPO": {"2"}, "DDPO": {"1"}}
+
+
+def test_a_run_that_only_sampled_has_a_page() -> None:
+    html = render(unchecked(3))
+    found = outline(html)
+    assert found.headings == [
+        "3 answers by Tiny random LLaVA; nothing was checked",
+        "What can be counted",
+        "What it says",
+        "How it was made",
+    ]
+    assert "Nothing here says whether an answer is true." in html
+    assert "Nothing wrong found" not in html
+
+
+def test_one_model_with_estimates_has_a_page() -> None:
+    report = sample()
+    base = MODELS[0].name
+    alone = report.model_copy(
+        update={
+            "models": MODELS[:1],
+            "headline": Headline(
+                benchmark="captions/greedy", metric="chair_s", model=base, against=base
+            ),
+            "estimates": tuple(e for e in report.estimates if e.model == base),
+            "differences": (),
+            "length_control": None,
+            "strata": (),
+            "counts": (),
+            "curves": (),
+            "examples": (),
+        }
+    )
+    html = render(alone)
+    assert outline(html).headings[:2] == [
+        "Base: answers with an invented object, 32.3%",
+        "Measured",
+    ]
+    assert "better</span>" not in html
+
+
+def test_settings_are_flat_and_hashes_and_command_are_there(page: str) -> None:
+    assert "<dt>method.beta</dt><dd>0.5</dd>" in page
+    assert "<dt>lora.enabled</dt><dd>false</dd>" in page
+    assert "<dt>lora.targets</dt><dd>q_proj, v_proj</dd>" in page
+    assert "groundtune demo --out demo --seed 7" in page
+    assert "9f2c4b1e" * 8 in page
+    assert "<dt>together</dt><dd>3 min 53 s</dd>" in page
+
+
+def test_a_model_without_a_name_for_readers_is_refused() -> None:
+    with pytest.raises(ValueError, match="models without a ModelSpec: dpo"):
+        one_answer(ExampleAnswer(model="dpo", text="a"))
+
+
+def test_a_report_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "report.html"
+    assert write_report(path, unchecked(1)) == path
+    before = path.read_text(encoding="utf-8")
+    answer = ExampleAnswer(model="base", text="a")
+    with pytest.raises(UserError, match="example 1"):
+        write_report(path, one_answer(answer, images=(b"broken",)))
+    assert path.read_text(encoding="utf-8") == before
+    assert [child.name for child in path.parent.iterdir()] == ["report.html"]
+
+
+def test_a_picture_of_the_world_is_described_for_those_who_cannot_see_it() -> None:
+    answer = ExampleAnswer(model="base", text="a")
+    html = render(one_answer(answer, images=(picture(0),), truth="a farm; 2 cows"))
+    assert 'alt="The picture that was asked about: a farm; 2 cows"' in html

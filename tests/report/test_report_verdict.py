@@ -1,0 +1,143 @@
+from report_sample import difference, sample, unchecked
+
+from groundtune.report.model import Difference, MetricRef, MetricSpec, ReportInput, TradeOff
+from groundtune.report.verdict import change_clause, finding, tone_of, trade_off_finding, verdict
+
+MINUS = "\u2212"
+GREEDY = "captions/greedy"
+
+
+def with_headline(value: float, half: float, before: float = 0.323) -> ReportInput:
+    """The sample with another difference of the headline, and without the rest."""
+    report = sample()
+    headline = difference("ddpo", GREEDY, "chair_s", value, half, before)
+    estimates = [e for e in report.estimates if e.metric != "chair_s" or e.model != "ddpo"]
+    after = report.estimates[0].model_copy(
+        update={"model": "ddpo", "value": before + value, "n": 500}
+    )
+    return report.model_copy(
+        update={
+            "differences": (headline,),
+            "estimates": (*estimates, after),
+            "length_control": None,
+        }
+    )
+
+
+def test_a_clear_fall_is_told_with_points_relative_change_interval_and_n() -> None:
+    told = verdict(with_headline(-0.221, 0.039))
+    assert told.tone == "better"
+    assert told.title == "Answers with an invented object fell from 32.3% to 10.2% with DDPO"
+    assert told.sentences == (
+        "Answers with an invented object fell by 22.1 points (68% relative) against Base, "
+        "95% interval 18.2 to 26.0, n = 500.",
+    )
+
+
+def test_a_clear_rise_of_what_should_fall_is_called_worse() -> None:
+    told = verdict(with_headline(0.041, 0.03))
+    assert told.tone == "worse"
+    assert told.title == (
+        "Answers with an invented object rose from 32.3% to 36.4% with DDPO: worse, not better"
+    )
+    assert told.sentences == (
+        "Answers with an invented object rose by 4.1 points (13% relative) against Base, "
+        "95% interval 1.1 to 7.1, n = 500.",
+    )
+
+
+def test_an_interval_that_includes_zero_shows_no_change_and_gives_no_relative_figure() -> None:
+    told = verdict(with_headline(-0.02, 0.031))
+    assert told.tone == "unclear"
+    assert told.title == "No clear change in answers with an invented object with DDPO"
+    assert told.sentences == (
+        f"Answers with an invented object: DDPO differs from Base by {MINUS}2.0 points, but the "
+        f"95% interval, {MINUS}5.1 to +1.1, includes zero (n = 500): this run does not show a change.",
+    )
+
+
+def test_an_interval_that_ends_at_zero_still_includes_it() -> None:
+    at_zero = difference("ddpo", GREEDY, "chair_s", -0.5, 0.5)
+    assert at_zero.high == 0
+    assert not at_zero.clear
+    assert tone_of(at_zero, sample().metric("chair_s")) == "unclear"
+
+
+def test_the_verdict_names_the_cost_equal_length_and_the_other_models() -> None:
+    assert verdict(sample()).sentences[1:] == (
+        f"Recall did not clearly change ({MINUS}1.6 points, 95% interval {MINUS}3.4 to +0.2); "
+        "answers are 1.2 words shorter (95% interval 0.7 to 1.7); yes/no accuracy did not clearly "
+        f"change (+0.5 points, 95% interval {MINUS}0.7 to +1.7).",
+        "At equal length the difference is still 20.7 points (95% interval 16.7 to 24.7).",
+        f"For comparison: DPO {MINUS}20.5 points (95% interval {MINUS}24.4 to {MINUS}16.6).",
+    )
+
+
+def test_a_fall_that_vanishes_at_equal_length_is_said_to_vanish() -> None:
+    report = sample()
+    assert report.length_control is not None
+    equal = difference("ddpo", GREEDY, "chair_s", -0.01, 0.04)
+    control = report.length_control.model_copy(update={"differences": (equal,)})
+    told = verdict(report.model_copy(update={"length_control": control}))
+    assert told.sentences[2] == (
+        f"At equal length no clear improvement remains ({MINUS}1.0 points, 95% interval "
+        f"{MINUS}5.0 to +3.0)."
+    )
+
+
+def test_a_fall_with_fewer_words_and_no_length_control_warns_of_itself() -> None:
+    told = verdict(sample().model_copy(update={"length_control": None}))
+    assert told.sentences[2] == (
+        "It also says less, which by itself lowers this rate: read the cost side with it."
+    )
+
+
+def test_one_model_alone_is_a_measurement_and_no_comparison() -> None:
+    report = sample().model_copy(update={"differences": ()})
+    told = verdict(report)
+    assert told.title == "DDPO: answers with an invented object, 10.2%"
+    assert told.sentences[1] == (
+        "This is one measurement, without a comparison: it says nothing about a change."
+    )
+
+
+def test_without_estimates_the_report_says_that_nothing_was_checked() -> None:
+    told = verdict(unchecked(6))
+    assert told.title == "6 answers by Tiny random LLaVA; nothing was checked"
+    assert told.tone == "unchecked"
+
+
+def test_a_neutral_metric_changes_and_is_neither_better_nor_worse() -> None:
+    spec = MetricSpec(name="yes_rate", label="Yes-rate")
+    assert tone_of(difference("dpo", GREEDY, "yes_rate", -0.2, 0.1), spec) == "changed"
+
+
+def test_longer_answers_are_called_longer() -> None:
+    spec = MetricSpec(name="words", label="Words an answer", unit="words", scale=1)
+    longer = difference("dpo", GREEDY, "words", 2.5, 1.0)
+    said = change_clause(longer, spec)
+    assert said == "answers are 2.5 words longer (95% interval 1.5 to 3.5)"
+
+
+def test_a_chart_title_sorts_the_models_by_what_is_clear() -> None:
+    report = sample()
+    assert finding(report, MetricRef(benchmark=GREEDY, metric="wrong_number")) == (
+        "Wrong numbers: lower with DDPO; no clear change with DPO"
+    )
+
+
+def test_a_scatter_title_says_what_was_gained_and_what_was_given_up() -> None:
+    pair = TradeOff(benchmark=GREEDY, x="recall", y="chair_s")
+    assert trade_off_finding(sample(), pair) == (
+        "With DDPO, answers with an invented object fell by 22.1 points; "
+        "recall did not clearly change"
+    )
+
+
+def test_a_relative_figure_is_left_out_where_the_base_is_zero() -> None:
+    from_nothing = Difference(
+        model="ddpo", against="base", benchmark=GREEDY, metric="chair_s",
+        value=0.1, low=0.05, high=0.15, n=500,
+    )  # fmt: skip
+    report = with_headline(0.1, 0.05, 0.0).model_copy(update={"differences": (from_nothing,)})
+    assert "relative" not in verdict(report).sentences[0]
