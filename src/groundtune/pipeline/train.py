@@ -210,6 +210,17 @@ def plan_training(params: TrainParams, progress: Progress) -> TrainingPlan:
     )
 
 
+def read_outcome(out: Path) -> dict[str, float]:
+    """Figures of a run that ended: its steps, its dropped pairs, the last step's main metrics."""
+    from groundtune.train.log import read_log
+
+    steps = [line for line in read_log(out / "log.jsonl") if "loss" in line]
+    shown = {name: round(steps[-1][name], 4) for name in ("loss", "accuracy", "margin")}
+    dropped = len((out / "dropped.jsonl").read_text(encoding="utf-8").splitlines())
+    seconds = round(sum(line["seconds"] for line in steps), 1)
+    return {"steps": len(steps), "dropped": dropped, **shown, "seconds": seconds}
+
+
 def _read(params: TrainParams) -> _Data:
     """The pairs with what they stand on, checked as far as that needs no model."""
     folder = RunFolder(params.pairs)

@@ -98,7 +98,8 @@ def write_model(vlm: Vlm, path: Path, files: dict[str, bytes] | None = None) -> 
     """
     temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
     try:
-        shutil.rmtree(temporary, ignore_errors=True)
+        for left in path.parent.glob(".*.tmp"):  # by a run that was killed while writing
+            shutil.rmtree(left, ignore_errors=True)
         temporary.mkdir(parents=True)
         with quiet():
             vlm.model.save_pretrained(temporary)

@@ -1,0 +1,153 @@
+"""The loop's steps: the same in whatever micro-batches, and what happens between them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from groundtune.cli.progress import SilentProgress
+from groundtune.engine.separate import separate
+from groundtune.errors import UserError
+from groundtune.methods.ddpo import DDPO
+from groundtune.methods.dpo import DPO
+from groundtune.records import Score
+from groundtune.train.batches import ReferencedPairs
+from groundtune.train.checkpoint import Checkpoints
+from groundtune.train.data import DataRules, encode_pairs
+from groundtune.train.loop import Plan, Trainer
+from groundtune.train.optim import Optim, adamw
+from groundtune.train.parallel import Parallel
+from groundtune.train.tune import Full, apply
+from groundtune.vlm.load import load
+from training_folder import fill_folder
+
+
+@dataclass
+class Lines:
+    lines: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        self.lines.append((step, dict(metrics)))
+
+
+PLAN = Plan(
+    steps=2,
+    batch_size=8,
+    micro_batch=8,
+    seed=0,
+    save_every=100,
+    eval_every=0,
+    optim=Optim(lr=1e-2, warmup=0),
+)
+
+
+@pytest.fixture
+def make_trainer(tiny_llava: Path, tmp_path: Path) -> Callable[[Plan], tuple[Trainer, Lines]]:
+    folder = fill_folder(tmp_path / "pairs", 8)
+
+    def make(plan: Plan) -> tuple[Trainer, Lines]:
+        vlm = load(str(tiny_llava))
+        pairs = encode_pairs(
+            vlm,
+            folder.pairs.read(),
+            folder.prompts_by_key(),
+            folder.images,
+            DataRules(),
+            SilentProgress(),
+        )
+        with torch.no_grad():
+            reference = [separate(vlm, [pairs[index].row])[0] for index in range(8)]
+        vlm = replace(vlm, model=apply(vlm.model, Full(parts=("language_model",))))
+        lines = Lines()
+        trainer = Trainer(
+            vlm=vlm,
+            pairs=ReferencedPairs(pairs, [(chosen, rejected) for chosen, rejected in reference]),
+            method=DDPO(reduce="sum", gamma=2, beta=0.1),
+            score=separate,
+            plan=plan,
+            parallel=Parallel(vlm.device, bf16=False),
+            optimizer=adamw(vlm.model.parameters(), plan.optim),
+            checkpoints=Checkpoints(tmp_path / "checkpoints", "run", 1),
+            logger=lines,
+            progress=SilentProgress(),
+        )
+        return trainer, lines
+
+    return make
+
+
+def test_eight_by_one_is_four_by_two_is_one_by_eight(make_trainer):
+    found = []
+    for size in (8, 4, 3, 1):
+        trainer, lines = make_trainer(replace(PLAN, micro_batch=size))
+        trainer.fit(0)
+        weights = torch.cat(
+            [p.detach().flatten() for p in trainer.vlm.model.parameters() if p.requires_grad]
+        )
+        found.append(([(m["loss"], m["gradient_norm"]) for _, m in lines.lines], weights))
+    (losses, weights), *others = found
+    for other_losses, other_weights in others:
+        for one, other in zip(losses, other_losses, strict=True):
+            assert one == pytest.approx(other, rel=1e-4)
+        # Adam turns a gradient near 0 into a step of its sign, so weights agree less than losses.
+        assert float((weights - other_weights).abs().mean()) < 1e-5
+
+
+def test_the_first_loss_is_log_2_and_training_raises_the_margin(make_trainer):
+    trainer, lines = make_trainer(replace(PLAN, steps=4))
+    trainer.fit(0)
+    assert lines.lines[0][1]["loss"] == pytest.approx(0.693147, abs=1e-4)
+    assert lines.lines[-1][1]["margin"] > 0.1
+    assert [step for step, _ in lines.lines] == [1, 2, 3, 4]
+
+
+def test_only_the_chosen_parts_move(make_trainer):
+    trainer, _ = make_trainer(PLAN)
+    before = {name: p.clone() for name, p in trainer.vlm.model.named_parameters()}
+    trainer.fit(0)
+    for name, parameter in trainer.vlm.model.named_parameters():
+        moved = not torch.equal(before[name], parameter)
+        assert moved == ("vision_tower" not in name and "projector" not in name), name
+
+
+def test_the_gradient_is_clipped(make_trainer):
+    trainer, lines = make_trainer(replace(PLAN, steps=1, optim=Optim(lr=1e-2, clip=1e-9, warmup=0)))
+    trainer.fit(0)
+    assert lines.lines[0][1]["gradient_norm"] > 1e-3
+    # Adam's first moment after one step: 0.1 times the clipped gradient
+    moments = [state["exp_avg"] for state in trainer.optimizer.state.values()]
+    norm = torch.cat([each.flatten() for each in moments]).norm().item()
+    assert norm == pytest.approx(1e-10, rel=1e-2)
+
+
+def test_a_loss_that_is_not_a_number_stops_before_the_weights_change(make_trainer):
+    trainer, _ = make_trainer(PLAN)
+    broken = replace(trainer, method=DPO(beta=1e308))
+    with torch.no_grad():
+        trainer.vlm.model.lm_head.weight += 1.0 * torch.randn_like(trainer.vlm.model.lm_head.weight)
+    before = trainer.vlm.model.lm_head.weight.clone()
+    with pytest.raises(UserError, match="not a number"):
+        broken.fit(0)
+    assert torch.equal(before, trainer.vlm.model.lm_head.weight)
+
+
+def test_evaluation_runs_every_n_steps_on_the_model_in_evaluation_mode(make_trainer):
+    trainer, lines = make_trainer(replace(PLAN, steps=4, eval_every=2))
+    seen: list[tuple[int, bool]] = []
+
+    def evaluate(step: int) -> list[Score]:
+        seen.append((step, trainer.vlm.model.training))
+        score = {"benchmark": "b", "item": "i", "image": "x", "model": "m"}
+        return [
+            Score(key="1", values={"right": 1.0}, **score),
+            Score(key="2", values={"right": 0.0}, **score),
+            Score(key="3", status="unparsed", **score),
+        ]
+
+    replace(trainer, evaluate=evaluate).fit(0)
+    assert seen == [(2, False), (4, False)]
+    assert trainer.vlm.model.training
+    evaluations = [m for _, m in lines.lines if "loss" not in m]
+    assert evaluations == [{"eval/b/right": 0.5, "eval/b/unparsed": 1 / 3}] * 2
