@@ -39,11 +39,12 @@ lint: $(VENV)/.installed
 	$(BIN)/python tools/check_sizes.py src
 	$(BIN)/pyright
 
+# The share of the code that the tests reach: make test PYTEST_ARGS=--cov
 test: lint
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
 
 bench: $(VENV)/.installed
-	$(BIN)/python -m pytest -m bench $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m bench -s $(PYTEST_ARGS)
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/zensical build --clean

@@ -1,5 +1,6 @@
 """The house rules that no linter knows: what stays torch-free, sizes, names, paths, packaging."""
 
+import importlib
 import importlib.util
 import json
 import os
@@ -12,10 +13,12 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from pydantic import BaseModel
 
 import groundtune
 from groundtune import recipe
 from groundtune.cli.app import COMMANDS, is_there
+from groundtune.errors import UserError
 
 ROOT = Path(__file__).parents[1]
 TORCH_FREE = (
@@ -29,6 +32,10 @@ TORCH_FREE = (
     "groundtune.interchange",
     "groundtune.bench",
     "groundtune.report",
+    "groundtune.pipeline.train",
+    "groundtune.pipeline.label",
+    "groundtune.pipeline.pairs",
+    "groundtune.pipeline.exchange",
     "groundtune.pipeline.schema",
     "groundtune.pipeline.recipes",
     "groundtune.cli",
@@ -170,7 +177,8 @@ def test_the_size_check_passes_what_is_at_the_limit(tmp_path: Path) -> None:
     chain = "def f(a):\n    if a:\n        pass\n" + "    elif a:\n        pass\n" * 5
     (tmp_path / "chain.py").write_text(chain)
     (tmp_path / "long_file.py").write_text("x = 1\n" * 400)
-    (tmp_path / "long_function.py").write_text("def f():\n" + "    x = 1\n" * 59)
+    docstring = '    """What.\n\n' + "    More.\n" * 30 + '    """\n'
+    (tmp_path / "long_function.py").write_text("def f():\n" + docstring + "    x = 1\n" * 59)
     (tmp_path / "processor.py").write_text("class Processor: ...\ndef processor(): ...\n")
     assert list(script("check_sizes").excesses(tmp_path)) == []
 
@@ -275,9 +283,22 @@ RECIPES = {
 }
 
 
+def recipe_schema() -> type[BaseModel]:
+    """What `groundtune train` holds a recipe to."""
+    if importlib.util.find_spec("groundtune.pipeline.schema"):
+        return importlib.import_module("groundtune.pipeline.schema").Recipe
+    return importlib.import_module("groundtune.pipeline.train").TrainParams
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_that_is_shipped_or_shown_is_valid(name: str, tmp_path: Path) -> None:
-    schema = pytest.importorskip("groundtune.pipeline.schema", reason="no recipe schema yet")
     path = tmp_path / "recipe.yaml"
     path.write_text(RECIPES[name])
-    recipe.load(path, [], schema.Recipe)
+    recipe.load(path, [], recipe_schema())
+
+
+def test_the_check_of_recipes_refuses_a_misspelt_key(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text("model: world:base\npairs: x\nmethod:\n  type: ddpo\n  gama: 3\n")
+    with pytest.raises(UserError, match="did you mean gamma"):
+        recipe.load(path, [], recipe_schema())
