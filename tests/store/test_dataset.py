@@ -41,6 +41,19 @@ def test_missing_keys_keep_their_order_and_come_once(tmp_path: Path):
     assert records.missing(["z", "b", "a", "z"]) == ["z", "a"]
 
 
+def test_compaction_makes_one_part_in_the_order_that_is_asked_for(tmp_path: Path):
+    records = RecordSet(tmp_path, Answer)
+    records.compact()
+    assert records.parts() == []
+    for key in ("c", "a", "b", "a"):
+        records.append(answers(key))
+    records.compact(order=["a", "z", "b"])
+    assert records.read() == answers("a", "b", "c")
+    assert len(records.parts()) == 1
+    records.append(answers("d"))
+    assert records.read() == answers("a", "b", "c", "d")
+
+
 def test_what_a_killed_writer_left_is_no_part_and_is_swept_away(tmp_path: Path):
     records = RecordSet(tmp_path, Answer)
     (tmp_path / ".part-00000.parquet.99.tmp").write_bytes(b"PAR1 half")

@@ -9,6 +9,10 @@ from groundtune.errors import UserError
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
+class DiskError(UserError):
+    """A file could not be written; no row of the input is to blame."""
+
+
 def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Writes the file whole or not at all; folders are made as needed.
 
@@ -16,7 +20,7 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
     `durable` the bytes are on the disk (fsync) before the name is.
 
     Raises:
-        UserError: no space left, a quota or file size limit reached, or the folder can't be
+        DiskError: no space left, a quota or file size limit reached, or the folder can't be
             written.
     """
     temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
@@ -37,15 +41,15 @@ def sweep(folder: Path) -> None:
         left.unlink(missing_ok=True)
 
 
-def disk_error(error: OSError, path: Path) -> UserError:
+def disk_error(error: OSError, path: Path) -> DiskError:
     """The error for a file that could not be written."""
     if error.errno in _FULL:
-        return UserError(
+        return DiskError(
             "The disk is full (or a quota or size limit is reached); nothing was half-written.",
             str(path),
             "Free some space and run the same command again: it goes on where it stopped.",
         )
-    return UserError(
+    return DiskError(
         f"The file can't be written: {error.strerror or error}.",
         str(path),
         "Choose a folder that you may write to with --out DIR.",

@@ -1,0 +1,354 @@
+"""Reads prompts: JSON lines, Parquet, a run's folder, or a folder of pictures with one instruction.
+
+A row has its pictures in `image`, `images` or `image_path` (a path, a list of paths, bytes, or the
+hub's struct of bytes and path) and its text in `question` or `prompt`; or it has `messages` (in
+`prompt`, too), whose content is text or a list of parts, several turns if need be. RLAIF-V's
+input rows are of the first kind. `<image>` in a text stands for the next picture; without any the
+pictures come first. Other columns are kept with the prompt.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from pydantic import ValidationError
+
+from groundtune.errors import UserError
+from groundtune.pipeline.folder import RunFolder, read_some
+from groundtune.protocols import Progress
+from groundtune.records import ImagePart, Message, Prompt, Record, Source, TextPart
+from groundtune.store.files import DiskError
+from groundtune.store.images import ImageStore
+from groundtune.store.keys import key_of
+from groundtune.store.tables import read_rows
+
+PLACEHOLDER = "<image>"
+_ENDINGS = "jpg jpeg jpe mpo png webp gif bmp tif tiff ppm avif"
+SUFFIXES = frozenset(f".{ending}" for ending in _ENDINGS.split())
+"""Endings of the files that a folder of pictures is searched for."""
+
+_IMAGES = ("images", "image", "image_path")
+_TEXTS = ("question", "prompt")
+_OWN = {*_IMAGES, *_TEXTS, "messages", "facts", "options"}
+
+
+class Skipped(Record):
+    """A row or file that was left out, and why."""
+
+    file: str
+    row: str
+    what: str
+
+
+class Found(NamedTuple):
+    """Prompts in the order of their rows, each once, and the rows that were left out."""
+
+    prompts: list[Prompt]
+    skipped: list[Skipped]
+
+
+class _Row(NamedTuple):
+    file: Path
+    row: str
+    values: Mapping[str, Any] = {}
+    fault: str = ""
+    """What is wrong with the row itself, if it could not be read."""
+
+    @property
+    def where(self) -> str:
+        return f"{self.file}:{self.row}" if self.row else str(self.file)
+
+    def error(
+        self, what: str, fix: str = "Mend the row, or leave it out with --skip-bad."
+    ) -> UserError:
+        return UserError(what, self.where, fix)
+
+
+def read_prompts(
+    target: RunFolder,
+    progress: Progress,
+    *,
+    prompts: Path | None = None,
+    images: Path | None = None,
+    ask: str = "",
+    limit: int = 0,
+    skip_bad: bool = False,
+) -> Found:
+    """The prompts of a file or a run's folder, or of all pictures in `images` if there is no file.
+
+    Pictures go into `target`'s store; paths in a file are relative to `images` or to the file.
+    `limit` is the most rows that are read, 0 for all. Every row is read and every picture decoded
+    before this returns.
+
+    Raises:
+        UserError: nothing to read, or, without `skip_bad`, a bad row.
+    """
+    if prompts is not None and prompts.is_dir():
+        source = RunFolder(prompts)
+        found = read_some(source.prompts)[: limit or None]
+        target.take_prompts(source, found)
+        return Found(found, [])
+    rows = _rows(prompts) if prompts is not None else _pictures(images, ask)
+    roots = [root for root in (images, prompts.parent if prompts else None) if root]
+    made: dict[str, Prompt] = {}
+    skipped: list[Skipped] = []
+    progress.start("read prompts", total=len(rows[: limit or None]))
+    for row in rows[: limit or None]:
+        progress.advance()
+        try:
+            prompt = _prompt(row, roots, target.images)
+        except DiskError:
+            raise
+        except UserError as error:
+            if not skip_bad:
+                raise
+            skipped.append(Skipped(file=str(row.file), row=row.row, what=error.what))
+        else:
+            made.setdefault(prompt.key, prompt)
+    if not made:
+        raise UserError(
+            f"No prompt could be read; {len(skipped)} rows are bad"
+            + (f", the first: {skipped[0].what}" if skipped else "."),
+            str(prompts or images),
+            "Give at least one row with a picture and a text.",
+        )
+    return Found(list(made.values()), skipped)
+
+
+def _pictures(folder: Path | None, ask: str) -> list[_Row]:
+    """One row a picture of a folder and those in it, in the order of their names."""
+    if folder is None:
+        raise UserError(
+            "There is nothing to ask.",
+            "--prompts, --images",
+            "Give --prompts FILE, or --images DIR with --ask TEXT.",
+        )
+    if not ask.strip():
+        raise UserError(
+            "There is no instruction for the pictures.", str(folder), "Give one with --ask TEXT."
+        )
+    if not folder.is_dir():
+        raise UserError("There is no such folder.", str(folder), "Check the path.")
+    files = (each for each in sorted(folder.rglob("*")) if each.suffix.lower() in SUFFIXES)
+    return [
+        _Row(file, "", {"image": file.absolute(), "question": ask})
+        for file in files
+        if not file.name.startswith(".")
+    ]
+
+
+def _rows(file: Path) -> list[_Row]:
+    """The rows of a file; JSON lines count from 1, Parquet rows from 0."""
+    if file.suffix == ".parquet":
+        table = read_rows(file)
+        if table:
+            _check_columns(file, table[0])
+        return [_Row(file, str(number), values) for number, values in enumerate(table)]
+    if file.suffix not in (".jsonl", ".json", ".ndjson"):
+        raise UserError(
+            f"Prompts can't be read from {file.suffix or 'a file without an ending'}.",
+            str(file),
+            "Give JSON lines (.jsonl), Parquet (.parquet) or a run's folder.",
+        )
+    try:
+        lines = file.read_bytes().splitlines()
+    except OSError as error:
+        raise UserError(
+            f"The prompts can't be read: {error.strerror}.", str(file), "Check the path."
+        ) from error
+    return [_line(file, str(n), line) for n, line in enumerate(lines, 1) if line.strip()]
+
+
+def _line(file: Path, number: str, line: bytes) -> _Row:
+    try:
+        values: object = json.loads(line)
+        json.dumps(values, ensure_ascii=False).encode()  # half an emoji has no UTF-8
+    except ValueError as error:
+        return _Row(file, number, fault=f"The line is not JSON ({error}).")
+    if not isinstance(values, dict):
+        return _Row(file, number, fault="The line is not a JSON object.")
+    return _Row(file, number, cast("dict[str, Any]", values))
+
+
+def _check_columns(file: Path, columns: Mapping[str, Any]) -> None:
+    """A column that no row has is the file's fault, not a row's."""
+    has = set(columns)
+    if has & {"messages"} or (has & {*_IMAGES} and has & {*_TEXTS}):
+        return
+    lacks, names = ("picture", _IMAGES) if not has & {*_IMAGES} else ("text", _TEXTS)
+    raise UserError(
+        f"The {lacks}s' column is missing.",
+        str(file),
+        f"Name it one of {', '.join(names)}; the file has {', '.join(sorted(has))}.",
+    )
+
+
+def _prompt(row: _Row, roots: Sequence[Path], store: ImageStore) -> Prompt:
+    """A row as a prompt, its pictures stored."""
+    if row.fault:
+        raise row.error(row.fault)
+    values = row.values
+    pictures = _Pictures(row, roots, store, _listed(_first(values, _IMAGES)))
+    given = _first(values, ("messages", *_TEXTS))
+    if isinstance(given, str):
+        if not given.strip():
+            raise row.error("The prompt's text is empty.")
+        given = [{"role": "user", "content": given}]
+    if not isinstance(given, list | tuple) or not given:
+        raise row.error(f"The prompt has no text: none of messages, {', '.join(_TEXTS)}.")
+    messages = _messages(row, cast("Sequence[object]", given), pictures)
+    try:
+        prompt = Prompt(
+            key=key_of([message.model_dump() for message in messages]),
+            messages=messages,
+            facts=_texts(values.get("facts")),
+            options=_texts(values.get("options")),
+            source=Source(dataset=row.file.name, row=row.row, extra=_extra(values)),
+        )
+    except ValidationError as error:
+        raise row.error(f"The prompt is not valid: {error.errors()[0]['msg']}.") from error
+    if not prompt.images:
+        raise row.error("The prompt has no image.")
+    if all(message.role != "user" for message in messages) or messages[-1].role != "user":
+        raise row.error("The last message is not a user's.")
+    return prompt
+
+
+class _Pictures:
+    """A row's pictures, handed out in order."""
+
+    def __init__(
+        self, row: _Row, roots: Sequence[Path], store: ImageStore, given: Sequence[object]
+    ) -> None:
+        self.row = row
+        self.roots = roots
+        self.store = store
+        self.left = list(given)
+
+    def next(self) -> ImagePart:
+        """The next one, stored."""
+        if not self.left:
+            raise self.row.error("The text names more images than the row has.")
+        return self.stored(self.left.pop(0))
+
+    def rest(self) -> list[ImagePart]:
+        """All that are left."""
+        return [self.next() for _ in self.left[:]]
+
+    def stored(self, given: object) -> ImagePart:
+        """One picture, from bytes, a path, or a struct of both."""
+        if isinstance(given, Mapping):
+            struct = cast("Mapping[str, object]", given)
+            given = struct.get("bytes") or struct.get("path")
+        if isinstance(given, bytes):
+            return ImagePart(image=self.store.add(given, name=self.row.where))
+        if isinstance(given, Path):
+            return ImagePart(image=self.store.add(given))
+        if not isinstance(given, str) or not given:
+            raise self.row.error("The image is neither a path nor bytes.")
+        path = _find(given, self.roots)
+        return ImagePart(image=self.store.add(path, name=f"{self.row.where}: {given}"))
+
+
+def _find(given: str, roots: Sequence[Path]) -> Path:
+    """The file that a path means: as it is, or under a root, if need be without leading folders.
+
+    Published files name their pictures from the folder in which their authors worked.
+    """
+    path = Path(given)
+    if path.is_absolute() and path.exists():
+        return path
+    parts = [part for part in path.parts if part not in ("/", ".")]
+    tails = [Path(*parts[start:]) for start in range(len(parts))]
+    tries = (root / tail for tail in tails for root in roots)
+    return next((each for each in tries if each.is_file()), roots[0] / given)
+
+
+def _messages(row: _Row, given: Sequence[object], pictures: _Pictures) -> tuple[Message, ...]:
+    turns = [_turn(row, each) for each in given]
+    own = any(part == PLACEHOLDER for _, parts in turns for part in parts)
+    first = next((number for number, (role, _) in enumerate(turns) if role == "user"), 0)
+    messages: list[Message] = []
+    for number, (role, parts) in enumerate(turns):
+        leading = pictures.rest() if number == first and not own else []
+        content = [_part(part, pictures) for part in parts]
+        try:
+            messages.append(Message.model_validate({"role": role, "content": (*leading, *content)}))
+        except ValidationError as error:
+            raise row.error(f"A message is not valid: {error.errors()[0]['msg']}.") from error
+    if pictures.left:
+        raise row.error("The row has more images than its text names.")
+    return tuple(messages)
+
+
+def _turn(row: _Row, given: object) -> tuple[object, list[object]]:
+    """A message's role and parts: texts, PLACEHOLDER itself for the next picture, or a picture."""
+    if not isinstance(given, Mapping):
+        raise row.error("A message is not an object with role and content.")
+    message = cast("Mapping[str, object]", given)
+    content = message.get("content")
+    if isinstance(content, str):
+        return message.get("role"), _split(content)
+    if not isinstance(content, list | tuple):
+        raise row.error("A message has no content.")
+    parts: list[object] = []
+    for each in cast("Sequence[object]", content):
+        part = cast("Mapping[str, object]", each if isinstance(each, Mapping) else {})
+        if part.get("type") == "text":
+            parts += _split(str(part.get("text") or ""))
+        elif part.get("type") == "image":
+            parts.append(_Given(part["image"]) if part.get("image") else PLACEHOLDER)
+        else:
+            raise row.error("A part of a message is neither text nor image.")
+    return message.get("role"), parts
+
+
+class _Given(NamedTuple):
+    """A picture that a part names itself."""
+
+    image: object
+
+
+def _part(part: object, pictures: _Pictures) -> TextPart | ImagePart:
+    if isinstance(part, _Given):
+        return pictures.stored(part.image)
+    return pictures.next() if part == PLACEHOLDER else TextPart(text=str(part))
+
+
+def _split(text: str) -> list[object]:
+    """A text at its placeholders, which stand for themselves; white space around them goes."""
+    if PLACEHOLDER not in text:
+        return [text]
+    pieces: list[object] = []
+    for number, piece in enumerate(text.split(PLACEHOLDER)):
+        pieces += [PLACEHOLDER] if number else []
+        pieces += [piece.strip()] if piece.strip() else []
+    return pieces
+
+
+def _first(values: Mapping[str, Any], names: Sequence[str]) -> object:
+    return next((values[name] for name in names if values.get(name)), None)
+
+
+def _listed(value: object) -> list[object]:
+    if value is None:
+        return []
+    return list(cast("Sequence[object]", value)) if isinstance(value, list | tuple) else [value]
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(str(each) for each in _listed(value))
+
+
+def _extra(values: Mapping[str, Any]) -> dict[str, str]:
+    """The other columns, and the picture's path where it is one, as text."""
+    kept = {name: value for name, value in values.items() if name not in _OWN}
+    kept |= {name: values[name] for name in _IMAGES if isinstance(values.get(name), str)}
+    return {
+        name: value
+        if isinstance(value, str)
+        else json.dumps(value, ensure_ascii=False, default=str)
+        for name, value in kept.items()
+        if value is not None
+    }
