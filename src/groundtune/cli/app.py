@@ -100,7 +100,7 @@ def run(argv: Sequence[str]) -> int:
     """
     debug = "--debug" in argv
     argv = [token for token in argv if token != "--debug"]
-    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, stream=sys.stderr)
+    logging.basicConfig(level=logging.INFO if debug else logging.WARNING, stream=sys.stderr)
     try:
         build_app(argv)(argv, exit_on_error=False, print_error=False)
         sys.stdout.flush()
