@@ -86,7 +86,6 @@ METRICS = (
 )
 
 CAPTIONS = {
-    "model": "",
     "prompt": "Describe the picture in detail.",
     "pictures": "500 of the development split",
 }
@@ -332,8 +331,8 @@ def sample() -> ReportInput:
         estimates=_estimates(),
         differences=_differences(),
         length_control=LengthControl(
-            how="Both models' answers to an item were cut to the same number of whole sentences and "
-            "scored again.",
+            how="Both models' answers to an item were cut to the same number of whole sentences "
+            "and scored again.",
             estimates=tuple(
                 Estimate(
                     model=model,
@@ -367,8 +366,8 @@ def sample() -> ReportInput:
         ),
         examples=tuple(_example(i) for i in range(12)),
         examples_chosen="Chosen by rule, not by hand: three each of the most improved, of those "
-        "still wrong, of those that got worse and of those that were right before and after. Of 500 "
-        "pictures DDPO has fewer mistakes on 187, more on 31 and the same number on 282.",
+        "still wrong, of those that got worse and of those that were right before and after. Of "
+        "500 pictures DDPO has fewer mistakes on 187, more on 31 and the same number on 282.",
         curves=_curves(),
         run=RunFacts(
             command="groundtune demo --out demo --seed 7",
@@ -399,15 +398,15 @@ def sample() -> ReportInput:
         ),
         notes=(
             Note(
-                text="The embedded world is drawn, small and known to the last pixel. It shows that "
-                "the machinery works and how methods compare there; no figure on this page stands "
+                text="The embedded world is drawn, small and known to the last pixel. It shows "
+                "that the machinery works and how methods compare there; no figure on this page stands "
                 "for a real benchmark.",
                 kind="warning",
             ),
         ),
         limits=(
-            "One base model and one seed of sampling and training: another seed moves the figures by "
-            "more than the intervals say, because they only know about the pictures.",
+            "One base model and one seed of sampling and training: another seed moves the figures "
+            "by more than the intervals say, because they only know about the pictures.",
             "The annotator is simulated and never tired.",
         ),
         licences=(

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 from report_sample import photograph
 
@@ -18,8 +20,10 @@ from groundtune.report.build import (
     Item,
     choose_examples,
     count_answers,
+    facts_of,
     sampling_report,
 )
+from groundtune.store.run import read_run, write_run
 
 
 def score(model: str, item: int, wrong: int, status: str = "scored") -> Score:
@@ -66,8 +70,8 @@ def test_the_paragraph_says_how_often_each_group_happens() -> None:
     how = choose_examples(both(MIXED), "base", "ddpo", shown).how
     assert how == (
         "Chosen by rule, not by hand: the groups take turns, the largest changes first. So they "
-        "show the range, not how often each happens: of 100 items 21 have fewer mistakes than before, 6 "
-        "have more, 30 have as many, and 43 were right before and after."
+        "show the range, not how often each happens: of 100 items 21 have fewer mistakes than "
+        "before, 6 have more, 30 have as many, and 43 were right before and after."
     )
 
 
@@ -134,3 +138,39 @@ def test_a_run_that_only_sampled_is_shown_and_says_that_nothing_was_checked() ->
     assert "answer 2" in html
     assert "CC-BY-NC-4.0" in html
     assert "Nothing wrong found" not in html
+
+
+def test_a_run_folder_says_how_to_make_the_report_again(tmp_path: Path) -> None:
+    recipe = {"method": {"type": "dpo", "beta": 0.1}}
+    write_run(tmp_path, recipe, {"pairs": "abc"}, {"train": 7}, ["groundtune", "train", "a b.yaml"])
+    facts = facts_of(read_run(tmp_path), seconds={"training": 61.0})
+    assert facts.command == "groundtune train 'a b.yaml'"
+    assert facts.settings == recipe
+    assert (facts.seeds, facts.inputs, facts.seconds) == (
+        {"train": 7},
+        {"pairs": "abc"},
+        {"training": 61.0},
+    )
+
+
+def test_sixty_real_photographs_make_a_page_that_can_be_mailed(test_data: Path) -> None:
+    photographs = sorted((test_data / "rlaif_v_examples").rglob("*.jpg"))
+    assert len(photographs) >= 30
+    files = {f"p{i}": path.read_bytes() for i, path in enumerate(photographs)}
+    prompts = [
+        asked(i).model_copy(
+            update={
+                "key": key,
+                "messages": (
+                    Message(
+                        role="user", content=(ImagePart(image=key), TextPart(text="What is this?"))
+                    ),
+                ),
+            }
+        )
+        for i, key in enumerate(files)
+    ]
+    answers = [given(i, "a picture of something") for i in range(len(files))]
+    html = render(sampling_report("Photographs", prompts, answers, files.__getitem__))
+    assert html.count("<img ") == min(60, len(files))
+    assert len(html.encode()) < 3_000_000

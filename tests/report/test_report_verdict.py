@@ -52,7 +52,8 @@ def test_an_interval_that_includes_zero_shows_no_change_and_gives_no_relative_fi
     assert told.title == "No clear change in answers with an invented object with DDPO"
     assert told.sentences == (
         f"Answers with an invented object: DDPO differs from Base by {MINUS}2.0 points, but the "
-        f"95% interval, {MINUS}5.1 to +1.1, includes zero (n = 500): this run does not show a change.",
+        f"95% interval, {MINUS}5.1 to +1.1, includes zero (n = 500): this run does not show a "
+        "change.",
     )
 
 

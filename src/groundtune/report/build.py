@@ -1,6 +1,7 @@
 """Helpers that make parts of a report from what the stages store: scores, answers and prompts."""
 
 import hashlib
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from groundtune.report.model import (
     ReportInput,
     RunFacts,
 )
+from groundtune.store.run import Run
 
 
 class Item(Record):
@@ -146,6 +148,19 @@ def count_answers(
             )
         )
     return tuple(counts)
+
+
+def facts_of(run: Run, *, seconds: Mapping[str, float] | None = None) -> RunFacts:
+    """What a run's `run.json` says, for the report; `seconds` is each stage's wall time."""
+    return RunFacts(
+        command=shlex.join(run.command),
+        created=run.started,
+        settings=run.recipe,
+        versions=run.versions,
+        seeds=run.seeds,
+        inputs=run.inputs,
+        seconds=dict(seconds or {}),
+    )
 
 
 def sampling_report(

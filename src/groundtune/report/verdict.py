@@ -17,6 +17,7 @@ from groundtune.report.figures import (
 from groundtune.report.model import (
     Difference,
     Headline,
+    LengthControl,
     MetricRef,
     MetricSpec,
     ReportInput,
@@ -176,7 +177,7 @@ def _length_sentence(report: ReportInput, headline: Headline, tone: Tone) -> str
     if tone != "better":
         return ""
     control = report.length_control
-    equal = find_difference(control.differences, headline.model, headline) if control else None
+    equal = _at_equal_length(control, headline) if control else None
     spec = report.metric(headline.metric)
     if equal is not None and equal.clear and tone_of(equal, spec) == "better":
         size, interval = amount_text(equal.value, spec), _size_range(equal, spec)
@@ -188,6 +189,13 @@ def _length_sentence(report: ReportInput, headline: Headline, tone: Tone) -> str
     if _says_less(report, headline):
         return "It also says less, which by itself lowers this rate: read the cost side with it."
     return ""
+
+
+def _at_equal_length(control: LengthControl, headline: Headline) -> Difference | None:
+    """The headline's difference there, whatever its benchmark is called once answers are cut."""
+    about = (headline.model, headline.metric)
+    found = [d for d in control.differences if (d.model, d.metric) == about]
+    return find_difference(found, headline.model, headline) or next(iter(found), None)
 
 
 def _says_less(report: ReportInput, headline: Headline) -> bool:
