@@ -399,8 +399,8 @@ def sample() -> ReportInput:
         notes=(
             Note(
                 text="The embedded world is drawn, small and known to the last pixel. It shows "
-                "that the machinery works and how methods compare there; no figure on this page stands "
-                "for a real benchmark.",
+                "that the machinery works and how methods compare there; no figure on this page "
+                "stands for a real benchmark.",
                 kind="warning",
             ),
         ),
