@@ -13,3 +13,7 @@ class UserError(Exception):
         self.what = what
         self.where = where
         self.fix = fix
+
+    def __reduce__(self) -> tuple[type["UserError"], tuple[str, str, str]]:
+        # Exception would be made again of its message alone when it comes from another process.
+        return type(self), (self.what, self.where, self.fix)

@@ -1,5 +1,6 @@
 """Stages label, pairs, import and export on folders of scripted answers."""
 
+import contextlib
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
@@ -112,6 +113,22 @@ def test_labelling_that_was_stopped_goes_on_and_gives_the_same(tmp_path: Path):
     made = label(tmp_path / "two", tmp_path / "two", rest)
     assert made.labelled_now == len(rest.seen) == AT_ONCE + 10
     assert folder.corrections.read() == RunFolder(tmp_path / "one").corrections.read()
+
+
+@pytest.mark.parametrize("patience", [2, 10**9])
+def test_labelling_stops_at_enough_wrong_answers_also_when_it_was_stopped_before(
+    tmp_path: Path, patience: int
+):
+    texts = [f"A {'dog' if i % 2 else 'cow'} {i}." for i in range(2 * AT_ONCE)]
+    folder = sampled(tmp_path, texts)
+    people = CatLover(patience=patience), CatLover()
+    for person in people:
+        with contextlib.suppress(KeyboardInterrupt):
+            label_answers(tmp_path, tmp_path, person, ADA, Quiet(), enough=30)
+    rows = folder.corrections.read()
+    assert [row.answer for row in rows] == [f"a{i}" for i in range(60)]
+    assert sum(bool(row.spans) for row in rows) == 30
+    assert label_answers(tmp_path, tmp_path, CatLover(), ADA, Quiet(), enough=30).labelled_now == 0
 
 
 def test_labelling_again_asks_nothing_again(tmp_path: Path):

@@ -51,12 +51,13 @@ def label_answers(
     by: Producer,
     progress: Progress,
     *,
+    enough: int = 0,
     settings: Record | None = None,
     command: Sequence[str] = (),
 ) -> LabelSummary:
     """Has every answer of `source` corrected that isn't yet, into `out` (which may be `source`).
 
-    `by` is the annotator: with the answer's key it makes the correction's, so it must name all that
+    With `enough` it stops when something was found wrong in so many answers. `by` is the annotator: with the answer's key it makes the correction's, so it must name all that
     changes what the annotator does. `settings` and `command` go into the stage's run.json.
 
     Raises:
@@ -71,11 +72,17 @@ def label_answers(
     target.take_answers(folder, answers)
     keys = {correction_key(answer.key, by): answer for answer in answers}
     missing = target.corrections.missing(keys)
+    lacking = enough - _wrong(target.corrections.read()) if enough else len(missing)
+    made = 0
     progress.start("label", total=len(missing))
-    for first in range(0, len(missing), AT_ONCE):
-        some = missing[first : first + AT_ONCE]
-        target.corrections.append([_correct(annotator, by, prompts, keys[key]) for key in some])
-        progress.advance(len(some))
+    while made < len(missing) and lacking > 0:
+        some = missing[made : made + AT_ONCE]
+        rows = [_correct(annotator, by, prompts, keys[key]) for key in some]
+        rows = _until(rows, lacking) if enough else rows
+        target.corrections.append(rows)
+        lacking -= _wrong(rows) if enough else 0
+        made += len(rows)
+        progress.advance(len(rows))
     target.note(
         target.corrections,
         settings=settings or by,
@@ -83,7 +90,7 @@ def label_answers(
         seeds={} if by.seed is None else {"label": by.seed},
         command=list(command),
     )
-    return _summary(target.corrections.read(), len(missing))
+    return _summary(target.corrections.read(), made)
 
 
 def world_annotator(settings: LabelSettings) -> tuple[Annotator, Producer]:
@@ -99,6 +106,17 @@ def world_annotator(settings: LabelSettings) -> tuple[Annotator, Producer]:
     )
     mistakes = Mistakes.of_rate(settings.error_rate)
     return SimulatedAnnotator(mistakes, seed=settings.seed), by
+
+
+def _wrong(rows: Sequence[Correction]) -> int:
+    """In how many answers something was found wrong."""
+    return sum(1 for row in rows if row.spans)
+
+
+def _until(rows: Sequence[Correction], enough: int) -> list[Correction]:
+    """The rows up to the one that is the last of so many with something wrong."""
+    found = [place for place, row in enumerate(rows) if row.spans]
+    return list(rows[: found[enough - 1] + 1] if len(found) >= enough else rows)
 
 
 def _correct(
@@ -137,7 +155,7 @@ def _summary(corrections: Sequence[Correction], labelled_now: int) -> LabelSumma
     return LabelSummary(
         answers=len(corrections),
         labelled_now=labelled_now,
-        corrected=sum(1 for row in corrections if row.spans),
+        corrected=_wrong(corrections),
         spans=kinds.total(),
         kinds=dict(kinds.most_common()),
     )

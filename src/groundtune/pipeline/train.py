@@ -21,6 +21,7 @@ from groundtune.errors import UserError
 from groundtune.methods.ddpo import DDPO
 from groundtune.methods.dpo import DPO
 from groundtune.pipeline.folder import RunFolder, hash_of, read_some
+from groundtune.pipeline.models import resolve
 from groundtune.protocols import Evaluate, Images, Progress
 from groundtune.records import Pair, Prompt, Record
 from groundtune.store.files import write_atomic
@@ -189,7 +190,7 @@ def plan_training(params: TrainParams, progress: Progress) -> TrainingPlan:
     from groundtune.train.tune import apply
     from groundtune.vlm.load import outline
 
-    vlm = outline(params.model)
+    vlm = outline(resolve(params.model))
     pairs = encode_pairs(vlm, data.pairs, data.prompts, data.images, params.data, progress)
     tokens = [pairs.tokens(index) for index in range(len(pairs))]
     answers = [answer for index in range(len(pairs)) for answer in pairs.answers(index)]
@@ -243,7 +244,7 @@ def _load(params: TrainParams) -> "Vlm":
     from groundtune.vlm.load import load
 
     dtype = "float32" if params.tune.type == "full" else params.dtype
-    vlm = load(params.model, dtype=dtype, device=params.device)
+    vlm = load(resolve(params.model), dtype=dtype, device=params.device)
     if hasattr(vlm.model, "get_base_model"):
         raise UserError(
             "The model is an adapter; a second one on it could not be loaded by itself.",

@@ -1,0 +1,1 @@
+"""Stages put together; each is a function and a class of parameters."""

@@ -1,0 +1,337 @@
+"""Runs the jobs of a larger run: each once, in the order of what they need, on all cores.
+
+A job is a function of a folder and settings. When it is done, a file in steps/ says so, under a key
+of its settings and of what it needs: the same run again skips it, a run that was stopped goes on
+with the jobs that are missing, and each of those goes on inside itself.
+
+With one worker all happens in this process. With more, each worker is a process of its own, with
+one thread for arithmetic: that is faster for small models than one process with many threads. A
+worker ends when this process does, however it ends.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from groundtune.protocols import Progress
+from groundtune.records import Record
+from groundtune.store.files import write_atomic
+from groundtune.store.keys import key_of
+
+if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+    from multiprocessing.queues import Queue
+
+log = logging.getLogger(__name__)
+
+POLL_S = 0.2
+"""How often this process looks at what its workers have done."""
+
+Work = Callable[[Path, Any, Progress], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One step of a run."""
+
+    name: str
+    """Unique in the run, and a file's name."""
+    title: str
+    """What progress calls it."""
+    work: Work
+    """A function at the top of a module: it is told the run's folder, `settings` and progress."""
+    settings: Record
+    needs: tuple[str, ...] = ()
+    """Names of the jobs that must be done before."""
+    inputs: tuple[str, ...] = ()
+    """Hashes of what goes in beside settings and needs: with them changed, the job is not done."""
+    cost: float = 1.0
+    """About how long it takes, in any unit: only progress uses it."""
+    tasks: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Share of each task in that, by the first word of its name; a task without one counts 0."""
+
+
+class Done(Record):
+    """That a job is done, and what it took."""
+
+    key: str
+    seconds: float
+    """Wall time, over all the tries that it took."""
+    peak_mb: float
+    """Most memory (resident, in MB) that its process has had by its end."""
+
+
+class Event(NamedTuple):
+    """What a worker tells of its job."""
+
+    job: str
+    kind: Literal["begin", "start", "advance"]
+    task: str = ""
+    total: int | None = None
+    done: int = 0
+    note: str = ""
+
+
+def run_jobs(
+    folder: Path, jobs: Sequence[Job], progress: Progress, *, workers: int = 0, title: str = "run"
+) -> dict[str, Done]:
+    """Does the jobs that aren't done yet, at most `workers` at once (0: one a core).
+
+    Raises:
+        UserError: what a job raised; jobs that are under way then stop where they are.
+    """
+    keys = _keys(jobs)
+    done = {job.name: found for job in jobs if (found := _read(folder, job.name, keys))}
+    left = [job for job in jobs if job.name not in done]
+    workers = min(workers or cores(), max(1, len(left)))
+    board = _Board(progress, jobs, list(done), title)
+    if workers == 1:
+        for job in _ordered(left, set(done)):
+            _do(folder, job, keys[job.name], _Relay(job.name, board.take))
+            board.finish(job.name)
+    elif left:
+        _in_processes(folder, left, keys, set(done), board, workers)
+    return {job.name: found for job in jobs if (found := _read(folder, job.name, keys))}
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _keys(jobs: Sequence[Job]) -> dict[str, str]:
+    keys: dict[str, str] = {}
+    for job in jobs:
+        above = [keys[name] for name in job.needs]  # a job stands below what it needs
+        keys[job.name] = key_of(job.name, job.work.__qualname__, job.settings, job.inputs, above)
+    return keys
+
+
+def _file(folder: Path, name: str) -> Path:
+    return folder / "steps" / f"{name}.json"
+
+
+def _read(folder: Path, name: str, keys: Mapping[str, str]) -> Done | None:
+    file = _file(folder, name)
+    if not file.exists():
+        return None
+    found = Done.model_validate_json(file.read_bytes())
+    return found if found.key == keys[name] else None
+
+
+def _do(folder: Path, job: Job, key: str, progress: Progress) -> None:
+    began = time.monotonic()
+    earlier = folder / "steps" / f".{job.name}.seconds"
+    before = float(earlier.read_text()) if earlier.exists() else 0.0
+    try:
+        job.work(folder, job.settings, progress)
+    except BaseException:
+        write_atomic(earlier, str(before + time.monotonic() - began).encode(), durable=False)
+        raise
+    seconds = round(before + time.monotonic() - began, 1)
+    made = Done(key=key, seconds=seconds, peak_mb=peak_mb())
+    write_atomic(_file(folder, job.name), made.model_dump_json().encode())
+    earlier.unlink(missing_ok=True)
+
+
+def peak_mb() -> float:
+    """Most memory that this process has had, resident, in MB; 0 where the system doesn't say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0.0
+    import sys
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1)
+
+
+def _ordered(jobs: Sequence[Job], done: set[str]) -> Iterable[Job]:
+    """The jobs, each after what it needs."""
+    waiting, ready = list(jobs), set(done)
+    while waiting:
+        job = next(job for job in waiting if ready.issuperset(job.needs))
+        yield job
+        ready.add(job.name)
+        waiting.remove(job)
+
+
+class _Relay:
+    """A worker's progress, as events."""
+
+    def __init__(self, job: str, send: Callable[[Event], None]) -> None:
+        self._job = job
+        self._send = send
+        send(Event(job, "begin"))
+
+    def start(self, task: str, total: int | None = None) -> None:
+        """A task of the job begins."""
+        self._send(Event(self._job, "start", task=task, total=total))
+
+    def advance(self, done: int = 1, note: str = "") -> None:
+        """More of the task is done."""
+        self._send(Event(self._job, "advance", done=done, note=note))
+
+
+@dataclass(slots=True)
+class _State:
+    task: str = ""
+    total: int | None = None
+    done: int = 0
+    over: float = 0.0
+    """Share of the job that is behind the task."""
+    share: float = 0.0
+    """Share of the task."""
+
+    @property
+    def fraction(self) -> float:
+        """Share of the job that is done."""
+        within = min(1.0, self.done / self.total) if self.total else 0.0
+        return min(1.0, self.over + self.share * within)
+
+
+class _Board:
+    """All jobs as one bar of 100, with what is under way beside it."""
+
+    def __init__(
+        self, progress: Progress, jobs: Sequence[Job], done: Sequence[str], title: str
+    ) -> None:
+        self._progress = progress
+        self._jobs = {job.name: job for job in jobs}
+        self._states: dict[str, _State] = {}
+        self._done = list(done)
+        self._shown = 0
+        progress.start(title, total=100)
+        self._show()
+
+    def take(self, event: Event) -> None:
+        """Notes an event of a job and shows it."""
+        if event.job in self._done:
+            return  # it came late
+        state = self._states.setdefault(event.job, _State())
+        if event.kind == "start":
+            state.over += state.share
+            state.task, state.total, state.done = event.task, event.total, 0
+            words = event.task.split()
+            state.share = self._jobs[event.job].tasks.get(words[0] if words else "", 0.0)
+        elif event.kind == "advance":
+            state.done += event.done
+        self._show()
+
+    def finish(self, name: str) -> None:
+        """A job is done."""
+        self._states.pop(name, None)
+        self._done.append(name)
+        self._show()
+
+    def _show(self) -> None:
+        costs = {name: job.cost for name, job in self._jobs.items()}
+        over = sum(costs[name] for name in self._done)
+        over += sum(costs[name] * state.fraction for name, state in self._states.items())
+        percent = int(100 * over / sum(costs.values()))
+        self._progress.advance(max(0, percent - self._shown), note=self._note())
+        self._shown = max(self._shown, percent)
+
+    def _note(self) -> str:
+        if not self._states:
+            return ""
+        last = min(len(self._done) + len(self._states), len(self._jobs))
+        return f"step {last} of {len(self._jobs)}: " + ", ".join(
+            self._jobs[name].title + _count(state) for name, state in self._states.items()
+        )
+
+
+def _count(state: _State) -> str:
+    return f" ({state.task} {state.done}/{state.total})" if state.task and state.total else ""
+
+
+def _in_processes(
+    folder: Path,
+    jobs: Sequence[Job],
+    keys: Mapping[str, str],
+    done: set[str],
+    board: _Board,
+    workers: int,
+) -> None:
+    import multiprocessing
+
+    context = multiprocessing.get_context("spawn")
+    events: Queue[Event] = context.Queue()
+    others = set(multiprocessing.active_children())
+    pool = ProcessPoolExecutor(workers, context, _begin_worker, (events,))
+    try:
+        _schedule(pool, folder, jobs, keys, done, board, events)
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        _end(set(multiprocessing.active_children()) - others)
+        raise
+    pool.shutdown()
+
+
+def _schedule(
+    pool: ProcessPoolExecutor,
+    folder: Path,
+    jobs: Sequence[Job],
+    keys: Mapping[str, str],
+    done: set[str],
+    board: _Board,
+    events: "Queue[Event]",
+) -> None:
+    waiting, ready = list(jobs), set(done)
+    running: dict[Future[None], str] = {}
+    while waiting or running:
+        for job in [job for job in waiting if ready.issuperset(job.needs)]:
+            running[pool.submit(_work, folder, job, keys[job.name])] = job.name
+            waiting.remove(job)
+        over, _ = wait(running, timeout=POLL_S, return_when=FIRST_COMPLETED)
+        while not events.empty():
+            board.take(events.get())
+        for future in over:
+            name = running.pop(future)
+            future.result()
+            ready.add(name)
+            board.finish(name)
+
+
+def _end(processes: "set[BaseProcess]") -> None:
+    for each in processes:
+        each.terminate()
+    for each in processes:
+        each.join(timeout=5)
+
+
+_events: "Queue[Event] | None" = None
+"""A worker's way to this process."""
+
+
+def _begin_worker(events: "Queue[Event]") -> None:
+    """Makes a process a worker: Ctrl-C is its parent's business, and it does not outlive it."""
+    global _events
+    import multiprocessing
+    import signal
+    from multiprocessing.connection import wait as wait_for
+    from threading import Thread
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.environ["OMP_NUM_THREADS"] = "1"  # read once, when torch is imported
+    _events = events
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        wait_for([parent.sentinel])
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+
+
+def _work(folder: Path, job: Job, key: str) -> None:
+    assert _events is not None
+    _do(folder, job, key, _Relay(job.name, _events.put))
