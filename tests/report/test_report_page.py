@@ -8,7 +8,15 @@ from report_sample import MODELS, marked, photograph, picture, sample, unchecked
 from groundtune.errors import UserError
 from groundtune.records import Span
 from groundtune.report import ReportInput, render, write_report
-from groundtune.report.model import Example, ExampleAnswer, Headline, ModelSpec
+from groundtune.report.model import (
+    Curve,
+    CurvePoint,
+    CurveSeries,
+    Example,
+    ExampleAnswer,
+    Headline,
+    ModelSpec,
+)
 
 VOID = {"meta", "img", "br", "col", "link", "hr", "input"}
 
@@ -215,6 +223,24 @@ def test_settings_are_flat_and_hashes_and_command_are_there(page: str) -> None:
 def test_a_model_without_a_name_for_readers_is_refused() -> None:
     with pytest.raises(ValueError, match="models without a ModelSpec: dpo"):
         one_answer(ExampleAnswer(model="dpo", text="a"))
+
+
+def test_a_metric_that_could_not_be_computed_is_shown_as_not_measured() -> None:
+    report = sample()
+    nan = float("nan")
+    rows = [
+        e.model_copy(update={"value": nan}) if (e.model, e.metric) == ("dpo", "f1") else e
+        for e in report.estimates
+    ]
+    html = render(ReportInput(title="t", models=MODELS, estimates=tuple(rows)))
+    assert "not measured" in html
+    assert "nan" not in html.lower().split("<main")[1]
+
+
+def test_a_logarithmic_axis_refuses_zero() -> None:
+    series = CurveSeries(label="a", points=(CurvePoint(x=0, y=1),))
+    with pytest.raises(ValueError, match="logarithmic"):
+        Curve(title="t", x_label="x", y_label="y", series=(series,), log_x=True)
 
 
 def test_a_report_is_written_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -5,14 +5,16 @@ report too. A value is kept as measured (a share in [0, 1], a number of words); 
 how it is shown.
 """
 
+import math
 from collections.abc import Iterable
-from typing import Literal, Self
+from typing import Literal, Self, TypeVar
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from groundtune.records import Estimate, Record, Span
 
 Better = Literal["lower", "higher", "neutral"]
+Row = TypeVar("Row", "Estimate", "Difference", "StratumEstimate")
 
 
 class ModelSpec(Record):
@@ -135,6 +137,12 @@ class CurveSeries(Record):
     label: str
     model: str = ""
     points: tuple[CurvePoint, ...]
+    """Points that aren't finite are left out: a gap in the line."""
+
+    @field_validator("points")
+    @classmethod
+    def _finite(cls, points: tuple[CurvePoint, ...]) -> tuple[CurvePoint, ...]:
+        return tuple(p for p in points if math.isfinite(p.x) and math.isfinite(p.y))
 
 
 class Curve(Record):
@@ -148,6 +156,12 @@ class Curve(Record):
     """What y is multiplied with before it is shown."""
     log_x: bool = False
     note: str = ""
+
+    @model_validator(mode="after")
+    def _logarithms_exist(self) -> Self:
+        if self.log_x and any(p.x <= 0 for series in self.series for p in series.points):
+            raise ValueError("a logarithmic axis has no place for x <= 0")
+        return self
 
 
 class ExampleAnswer(Record):
@@ -259,6 +273,12 @@ class ReportInput(Record):
     notes: tuple[Note, ...] = ()
     limits: tuple[str, ...] = ()
     licences: tuple[Licence, ...] = ()
+
+    @field_validator("estimates", "differences", "strata")
+    @classmethod
+    def _finite(cls, rows: tuple[Row, ...]) -> tuple[Row, ...]:
+        """A metric that could not be computed (NaN) was not measured, and is shown so."""
+        return tuple(r for r in rows if all(map(math.isfinite, (r.value, r.low, r.high))))
 
     @model_validator(mode="after")
     def _models_are_known(self) -> Self:
