@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -5,7 +6,8 @@ import torch
 from PIL import Image
 
 from groundtune.errors import UserError
-from groundtune.generate import decode, hf
+from groundtune.generate import decode, first, hf
+from groundtune.generate.first import first_logits
 from groundtune.generate.hf import HfGenerator
 from groundtune.generate.scripted import ScriptedGenerator
 from groundtune.records import ImagePart, Message, Prompt, Sampling, TextPart
@@ -132,6 +134,32 @@ def test_yes_and_no_are_the_raw_mass_at_the_answers_first_token(vlm: Vlm):
             assert found == pytest.approx(sum(float(probs[i]) for i in ids), rel=1e-4)
     assert replies[0] == pytest.approx(replies[3])
     assert replies[0] != replies[1]
+
+
+def test_questions_about_one_picture_are_answered_together_as_alone(vlm: Vlm):
+    asked = ("Is there a dog?", "Is there a red ball?", "Is there?", "How many cups are there?")
+    prompts = [ask(text, image) for text in asked for image in ("red", "blue")]
+    encoded = [encode_prompt(vlm, prompt, Pictures()) for prompt in prompts]
+    together = first_logits(vlm, encoded, [prompt.images for prompt in prompts])
+    for row, prompt in zip(together, encoded, strict=True):
+        with torch.no_grad():
+            alone = vlm.model(**batch_inputs(vlm, [prompt])).logits[0, -1]
+        torch.testing.assert_close(row, alone, atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(together[0], together[1], atol=1e-3)
+
+
+def test_the_beginning_that_questions_share_has_all_of_the_picture(vlm: Vlm):
+    prompts = [ask("Is there a dog?", "red"), ask("Is there a dog in it?", "red")]
+    encoded = [encode_prompt(vlm, prompt, Pictures()) for prompt in prompts]
+    lengths = first._shared_lengths(vlm, encoded, [("red",), ("red",)])
+    shared = encoded[0].ids[: lengths[("red",)]]
+    assert vlm.processor.tokenizer.decode(shared).endswith("Is there a dog")
+    assert (
+        first._shared_lengths(vlm, encoded, [("red",), ("blue",)])[("red",)]
+        == len(encoded[0].ids) - 1
+    )
+    swapped = [encoded[0], replace(encoded[1], ids=encoded[1].ids[::-1])]
+    assert first._shared_lengths(vlm, swapped, [("red",), ("red",)]) == {}
 
 
 def test_words_that_begin_alike_are_refused_as_yes_and_no(
