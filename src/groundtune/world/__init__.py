@@ -1,1 +1,1 @@
-"""The embedded world: scenes whose whole truth is known, their pictures and texts, simulated people, shipped weights."""
+"""The embedded world: scenes, their whole truth, pictures and texts; simulated people; weights."""

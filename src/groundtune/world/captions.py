@@ -1,9 +1,9 @@
 """Captions of a scene, in several voices, truthful or with a machine writer's bad habits.
 
-The bad habits are what a model of the world learns to hallucinate from. They are not random label noise:
-what is invented is what tends to be there (`invention_chance` grows with the context's prior), numbers
-above two are rounded down, colours drift to the typical one, places to their mirror image. All of it is
-against what the picture shows, so a model that sees can know better.
+The bad habits are what a model of the world learns to hallucinate from. They are not random label
+noise: what is invented is what tends to be there (`invention_chance` grows with the context's
+prior), numbers above two are rounded down, colours drift to the typical one, places to their mirror
+image. All of it is against what the picture shows, so a model that sees can know better.
 """
 
 from typing import NamedTuple

@@ -1,7 +1,8 @@
 """Edits of a caption, segment by segment, that leave a sentence a person would write.
 
-A list loses an item and its joint ("a dog, a cat and two cups" -> "a dog and two cups"), a verb follows its
-first noun, a sentence that says nothing true any more goes as a whole. Everything else stays as it was.
+A list loses an item and its joint ("a dog, a cat and two cups" -> "a dog and two cups"), a verb
+follows its first noun, a sentence that says nothing true any more goes as a whole. Everything else
+stays as it was.
 """
 
 import re
@@ -38,7 +39,7 @@ class Edit(Record):
 
 
 def edits(text: str, mentions: Sequence[Mention], changes: Mapping[int, Change]) -> list[Edit]:
-    """The edits that make `changes` (by a mention's index), in the order of the text, without overlaps."""
+    """The edits that make `changes` (by a mention's index), in the text's order, apart."""
     made: list[Edit] = []
     for start, end in sentences(text):
         inside = [i for i, mention in enumerate(mentions) if start <= mention.start < end]

@@ -9,7 +9,7 @@ from groundtune.world.catalogue import CATEGORIES, NUMBERS
 
 
 class Said(Record):
-    """What a text says of one category: so many of it, of this colour (empty where none is said)."""
+    """What a text says of one category: so many of it, of this colour (empty: none is said)."""
 
     category: str
     number: int = 1

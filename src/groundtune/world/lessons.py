@@ -18,15 +18,15 @@ from groundtune.world.scenes import Scene
 Turn = tuple[str, str]
 
 INSTRUCTIONS = TRAIN_INSTRUCTIONS + EVALUATION_INSTRUCTIONS
-"""A model of the world can follow every one of them; feedback is collected on the first sixteen alone."""
+"""A model of the world can follow all of them; feedback is collected on the first sixteen alone."""
 
 
 class Mixture(Record):
     """How many turns of each kind are taught about one picture."""
 
     look_ups: int = 0
-    """Easy ones that teach to look: read all cells out, find one category. Without them a small model
-    stays blind for long."""
+    """Easy ones that teach to look: read all cells out, find one category. Without them a small
+    model stays blind for long."""
     questions: int = 6
     captions: int = 1
     habits: Habits = CLEAN

@@ -1,7 +1,7 @@
-"""Simulated people: an annotator who corrects segments from a scene's truth, and one who compares two answers.
+"""Simulated people: an annotator who corrects segments, and one who compares two answers.
 
-Both see what a person would see, the picture's truth, and make mistakes at rates that can be set. They are
-seeded by what they are shown, so that the same answer always gets the same correction.
+Both see what a person would see, the picture's truth, and make mistakes at rates that can be set.
+They are seeded by what they are shown, so that the same answer always gets the same correction.
 """
 
 import hashlib
@@ -35,8 +35,10 @@ class Mistakes(Record):
 
     @classmethod
     def of_rate(cls, rate: float) -> "Mistakes":
-        """A share `rate` of what is wrong is missed or wrongly fixed (half each), a quarter of `rate` of what
-        is right is spoilt.
+        """Mistakes of one overall rate.
+
+        A share `rate` of what is wrong is missed or wrongly fixed (half each); a quarter of `rate`
+        of what is right is spoilt.
         """
         return cls(miss=rate / 2, wrong_fix=rate / 2, false_alarm=rate / 4)
 
@@ -53,14 +55,15 @@ def scene_of(prompt: Prompt) -> Scene:
 
 
 class SimulatedAnnotator:
-    """Corrects the wrong segments of an answer, as RLHF-V's annotators did: replaces where something true
-    fits, else deletes; leaves the rest of the text alone.
+    """Corrects the wrong segments of an answer, as RLHF-V's annotators did.
+
+    Replaces where something true fits, else deletes; leaves the rest of the text alone.
     """
 
     def __init__(
         self, mistakes: Mistakes | None = None, *, seed: int = 0, replace: float = 0.8
     ) -> None:
-        """`replace` is the chance that an invented object gives way to one that is there and unsaid."""
+        """`replace` is the chance that an invented object gives way to a real one left unsaid."""
         self._mistakes = mistakes or Mistakes()
         self._seed = seed
         self._replace = replace
@@ -185,8 +188,9 @@ class _Correcting:
         return sorted(filled + rest, key=lambda edit: (edit.start, edit.end))
 
     def _filled(self, edit: Edit) -> Edit:
-        """A sentence that goes may give way to one that says where something is: people replace more than
-        they delete, which keeps answers as long as they were.
+        """A sentence that goes may give way to one that says where something is.
+
+        People replace more than they delete, which keeps answers as long as they were.
         """
         cut = self._text[edit.start : edit.end]
         if edit.text or not cut.rstrip().endswith(".") or not self._unplaced:
@@ -254,7 +258,8 @@ class _Correcting:
                 )
 
     def _fix_number(self, finding: Finding, mention: Mention, *, wrongly: bool) -> None:
-        assert finding.mention is not None and mention.number is not None
+        assert finding.mention is not None
+        assert mention.number is not None
         thing = self._scene.thing(mention.category)
         assert thing is not None
         number = mention.number % len(NUMBERS[1:5]) + 1 if wrongly else thing.number

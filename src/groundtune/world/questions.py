@@ -1,4 +1,4 @@
-"""Questions about a scene with their true answers: POPE's three samplings, counts, colours, places, and open ones.
+"""Questions about a scene, with true answers: existence as POPE asks it, attributes, open ones.
 
 Every answer is true: a model of the world knows better than its captions say.
 """
@@ -33,7 +33,7 @@ class Question(Record):
     text: str
     kind: Kind
     answer: str
-    """The short true answer, in lower case without a full stop: "yes", "three", "red", "on the left"."""
+    """The short true answer, in lower case without a full stop: "yes", "three", "on the left"."""
     long: str
     """The same as a sentence."""
     about: str = ""
@@ -91,8 +91,9 @@ def existence(category: str, there: bool, template: str) -> Question:
 
 
 def negatives(scene: Scene, rng: np.random.Generator, kind: Negative, number: int) -> list[str]:
-    """Absent categories as POPE draws them (arXiv 2305.10355, section 4): any, the most frequent ones of all
-    scenes, or those that most often go with what is there.
+    """Absent categories as POPE draws them (arXiv 2305.10355, section 4).
+
+    Any, the most frequent ones of all scenes, or those that most often go with what is there.
     """
     absent = [name for name in CATEGORIES if name not in scene.categories]
     if kind == "random":
@@ -123,7 +124,7 @@ def _any_thing(scene: Scene, rng: np.random.Generator) -> Thing:
 
 
 def ask_existence(scene: Scene, rng: np.random.Generator) -> Question:
-    """A balanced yes/no question; absent categories from all three samplings and from the whole prior."""
+    """A balanced yes/no question; absent categories from all samplings and from the whole prior."""
     template = _pick(EXISTENCE, rng)
     if rng.random() < 0.5:
         return existence(_any_thing(scene, rng).category, True, template)
@@ -241,7 +242,7 @@ def ask_choice(scene: Scene, rng: np.random.Generator) -> Question:
 
 
 def ask_attribute(scene: Scene, rng: np.random.Generator) -> Question:
-    """A yes/no question on number, colour or place of something that is there, as AMBER asks them."""
+    """A yes/no question on number, colour or place of what is there, as AMBER asks them."""
     thing = _any_thing(scene, rng)
     true = rng.random() < 0.5
     kinds = ["number"] + ["colour"] * bool(thing.colour) + ["place"] * (thing.number == 1)
@@ -296,7 +297,7 @@ def ask(scene: Scene, rng: np.random.Generator) -> Question:
 
 
 def spoken(question: Question, rng: np.random.Generator) -> tuple[str, str]:
-    """A question and an answer as they are said: short or long, with or without "Answer yes or no."."""
+    """A question and an answer as said: short or long, with or without "Answer yes or no."."""
     short = (
         question.answer.upper() if question.kind == "choice" else capital(question.answer)
     ) + "."
@@ -306,7 +307,7 @@ def spoken(question: Question, rng: np.random.Generator) -> tuple[str, str]:
 
 
 def facts(scene: Scene) -> tuple[str, ...]:
-    """All that is true of a scene, as sentences: what a fact-augmented judge or reward model is shown."""
+    """All that is true of a scene, as sentences: what a fact-augmented judge or model is shown."""
     context = CONTEXTS[scene.context]
     lines = [f"The place is {context.phrase}.", f"The {context.surface} is {scene.background}."]
     for thing in scene.things:

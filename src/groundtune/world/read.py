@@ -1,4 +1,4 @@
-"""Reads what a text says of a picture: mentions with number, colour and place, the context and its background.
+"""Reads what a text says of a picture: mentions with number, colour and place; the setting.
 
 By rules, over a lexicon of names; it sees neither the truth nor which template wrote the text.
 All offsets are characters of the text.
@@ -181,8 +181,9 @@ def _sentence(text: str, start: int, end: int, taken: list[tuple[int, int]]) -> 
 
 
 def _only_a_colour(text: str, match: re.Match[str]) -> bool:
-    """Whether "orange" is said of something rather than being the fruit: it has no number before it, or a
-    noun of the lexicon or a wall or sky after it.
+    """Whether "orange" is said of something rather than being the fruit.
+
+    It has no number before it, or a noun of the lexicon or a wall or sky after it.
     """
     if match["noun"].lower() != "orange":
         return False

@@ -1,4 +1,4 @@
-"""Draws a scene: its background, then its glyphs. 96 x 96 pixels, RGB, the same on every machine."""
+"""Draws a scene: background, then glyphs. 96 x 96 pixels, RGB, the same on every machine."""
 
 from functools import cache
 from importlib import resources
@@ -43,7 +43,8 @@ def render(scene: Scene) -> Image.Image:
 
 def render_large(scene: Scene, factor: int = 4) -> Image.Image:
     """The same picture, sharper and larger, for people to look at; no model sees it."""
-    canvas = _background(scene).resize((SIDE_PX * factor,) * 2, Image.Resampling.NEAREST)
+    side = SIDE_PX * factor
+    canvas = _background(scene).resize((side, side), Image.Resampling.NEAREST)
     for thing in scene.things:
         for box in thing.boxes:
             sprite = _sprite(thing.category, thing.colour, box.side * factor)

@@ -1,9 +1,9 @@
 """Scenes: their whole truth, drawn from a split's seed.
 
-A scene has one context. Each category is in it with the context's prior; a quarter of scenes also hold
-one object from elsewhere. The strata of RLHF-V's over-generalisation probe are drawn on purpose:
-"missing" scenes lack their context's most usual category, "replaced" scenes have something from elsewhere
-in its place.
+A scene has one context. Each category is in it with the context's prior; a quarter of scenes also
+hold one object from elsewhere. The strata of RLHF-V's over-generalisation probe are drawn on
+purpose: "missing" scenes lack their context's most usual category, "replaced" scenes have something
+from elsewhere in its place.
 """
 
 from collections.abc import Iterator

@@ -12,7 +12,7 @@ class Finding(Record):
     """One thing that a text says and that isn't so."""
 
     kind: SpanKind
-    """object: it isn't there; number, attribute (colour), position: of what is there; other: the context."""
+    """object: it isn't there; number, attribute (colour), position: of what is; other: context."""
     start: int
     end: int
     truth: str

@@ -1,4 +1,4 @@
-"""Where the shipped models of the world are: plain Hugging Face folders, weights and processor included."""
+"""Where the world's shipped models are: plain Hugging Face folders with weights and processor."""
 
 from importlib import resources
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""Trains the embedded world's models from nothing, offline and seeded. `groundtune world train` runs it."""
+"""Trains the embedded world's models from nothing: offline, seeded, `groundtune world train`."""

@@ -1,13 +1,13 @@
-"""The world's models from nothing: tower, warm-up, grounding, and a finish that gives each its habits.
+"""The world's models from nothing: tower, warm-up, grounding, and a finish that gives habits.
 
-`base` and its clean twin share everything up to the finish, so that they differ in the captions they
-were finished on and in nothing else. The labeler is finished on clean captions, and for longer.
+`base` and its clean twin share everything up to the finish, so that they differ in the captions
+they were finished on and in nothing else. The labeler is finished on clean captions, and for
+longer.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from transformers import (
@@ -103,8 +103,8 @@ def plan(name: str, seed: int = 0) -> Plan:
 def build(plan: Plan, out: Path, states: Path, progress: Progress) -> Path:
     """Trains a model as planned and saves it with its processor to `out`.
 
-    `states` holds what is finished or interrupted, by the hash of all that led to it: a second call goes on
-    where the first stopped, and plans with a common start share it.
+    `states` holds what is finished or interrupted, by the hash of all that led to it: a second call
+    goes on where the first stopped, and plans with a common start share it.
     """
     torch.set_num_threads(1)  # the same sums in the same order on every machine
     tokenizer = build_tokenizer()
@@ -112,7 +112,7 @@ def build(plan: Plan, out: Path, states: Path, progress: Progress) -> Path:
     trunk = _Trunk(states, plan)
     with_tower = trunk.folder("tower")
     if not (with_tower / "state.pt").exists():
-        torch.manual_seed(plan.seed)
+        torch.manual_seed(plan.seed)  # pyright: ignore[reportUnknownMemberType]
         tower = _tower(plan)
         steps = Steps("vision tower", plan.tower_steps, plan.tower_batch, progress)
         accuracy = train_tower(tower, steps, plan.seed)
@@ -123,8 +123,8 @@ def build(plan: Plan, out: Path, states: Path, progress: Progress) -> Path:
     for index, stage in enumerate(plan.stages):
         _run_stage(model, teacher, plan, index, stage, trunk.folder(stage.name), progress)
     out.mkdir(parents=True, exist_ok=True)
-    model.to(torch.bfloat16).save_pretrained(out)
-    build_processor(tokenizer).save_pretrained(out)
+    cast(Any, model).to(torch.bfloat16).save_pretrained(out)
+    cast(Any, build_processor(tokenizer)).save_pretrained(out)
     return out
 
 
@@ -152,8 +152,9 @@ def _run_stage(
     progress: Progress,
 ) -> None:
     """Trains in place, or loads what an earlier run left."""
+    parts = cast(Any, model.model)
     optimisers = Optimisers(
-        [model.model.language_model, model.model.multi_modal_projector, model.model.vision_tower],
+        [parts.language_model, parts.multi_modal_projector, parts.vision_tower],
         stage.learning_rate,
         slower={2: 0.1},
         muon=plan.muon,
@@ -207,8 +208,11 @@ def _tower(plan: Plan) -> CLIPVisionModel:
 
 
 def _model(plan: Plan, tokenizer: PreTrainedTokenizerFast) -> LlavaForConditionalGeneration:
-    """The model before any training. Its initial weights are larger than the usual 0.02: at this width a
-    smaller start stays blind for long."""
+    """The model before any training.
+
+    Its initial weights are larger than the usual 0.02: at this width a smaller start stays blind
+    for long.
+    """
     token = cast(Callable[[str], int], tokenizer.convert_tokens_to_ids)
     text = LlamaConfig(
         vocab_size=VOCABULARY,
@@ -232,31 +236,31 @@ def _model(plan: Plan, tokenizer: PreTrainedTokenizerFast) -> LlavaForConditiona
         vision_feature_select_strategy="default",
         image_seq_length=IMAGE_TOKENS,
         tie_word_embeddings=True,
-        eos_token_id=token(END),
-        pad_token_id=token(PAD),
+        eos_token_id=token(END),  # pyright: ignore[reportCallIssue]
+        pad_token_id=token(PAD),  # pyright: ignore[reportCallIssue]
     )
-    torch.manual_seed(plan.seed)
+    torch.manual_seed(plan.seed)  # pyright: ignore[reportUnknownMemberType]
     model = LlavaForConditionalGeneration(config)
-    if model.generation_config is not None:
-        model.generation_config.eos_token_id = token(END)
-        model.generation_config.pad_token_id = token(PAD)
-        model.generation_config.bos_token_id = None
+    model.generation_config.eos_token_id = token(END)
+    model.generation_config.pad_token_id = token(PAD)
+    model.generation_config.bos_token_id = None
     return model
 
 
 @torch.no_grad()
 def _set_tower(model: LlavaForConditionalGeneration, weights: dict[str, torch.Tensor]) -> None:
     """Puts the trained tower in and scales the projector to what comes out of it."""
-    model.model.vision_tower.load_state_dict(weights)
+    parts = cast(Any, model.model)
+    parts.vision_tower.load_state_dict(weights)
     batch = torch.stack([pixels(scene) for scene in scenes("train", 64)])
-    features = model.model.vision_tower(batch).last_hidden_state[:, 1:]
-    projector = model.model.multi_modal_projector
+    features: torch.Tensor = parts.vision_tower(batch).last_hidden_state[:, 1:]
+    projector = parts.multi_modal_projector
     for linear, gain in ((projector.linear_1, 1.0), (projector.linear_2, 1.0)):
         scale = float(features.pow(2).mean().sqrt()) * linear.in_features**0.5
         linear.weight.normal_(0, gain / scale)
         linear.bias.zero_()
         features = projector.act(linear(features))
-    words = float(model.get_input_embeddings().weight.std())
+    words = float(cast(Any, model).get_input_embeddings().weight.std())
     projector.linear_2.weight.mul_(words)
 
 

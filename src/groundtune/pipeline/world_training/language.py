@@ -1,9 +1,10 @@
-"""Then the language model: many turns about one picture in one row, each seeing the picture and itself.
+"""Then the language model: many turns about a picture in one row, each sees picture and itself.
 
 Shapes: B pictures, L tokens of a row, T turns, V vocabulary, D hidden size.
 """
 
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -43,11 +44,12 @@ class Teacher:
         self._tokenizer = tokenizer
         self._seed = seed
         special = tokenizer.convert_tokens_to_ids([USER, IMAGE, ASSISTANT, END, PAD])
-        self._user, self._image, self._assistant, self._end, self._pad = special  # pyright: ignore
+        ids = cast(list[int], special)
+        self._user, self._image, self._assistant, self._end, self._pad = ids
         self._cache: dict[str, list[int]] = {}
 
     def lessons(self, batch: list[Scene], mixture: Mixture, salt: int) -> Lessons:
-        """The lessons of scenes under a mixture; `salt` names the stage, so that its texts are its own."""
+        """The lessons of scenes; `salt` names the stage, so that its texts are its own."""
         rows = [
             self._row(turns(scene, mixture, np.random.default_rng([scene.seed, self._seed, salt])))
             for scene in batch
@@ -58,7 +60,7 @@ class Teacher:
         for i, row in enumerate(rows):
             for k, column in enumerate(row):
                 filled[k, i, : len(column)] = column
-        ids, positions, turn, taught = (torch.from_numpy(plane) for plane in filled)
+        ids, positions, turn, taught = torch.from_numpy(filled)  # pyright: ignore[reportUnknownMemberType]
         return Lessons(
             pixels_BCHW=torch.stack([pixels(scene) for scene in batch]),
             ids_BL=ids,
@@ -73,7 +75,7 @@ class Teacher:
         positions, turn, taught = list(range(len(ids))), [0] * len(ids), [0] * len(ids)
         for k, (instruction, reply) in enumerate(lesson, start=1):
             asked = [*self._encode(instruction), self._assistant]
-            said = [*self._tokenizer.encode(reply, add_special_tokens=False), self._end]
+            said = [*self._tokens(reply), self._end]
             start = IMAGE_TOKENS + 1
             ids += asked + said
             positions += range(start, start + len(asked) + len(said))
@@ -83,8 +85,11 @@ class Teacher:
 
     def _encode(self, text: str) -> list[int]:
         if text not in self._cache:
-            self._cache[text] = self._tokenizer.encode(text, add_special_tokens=False)
+            self._cache[text] = self._tokens(text)
         return self._cache[text]
+
+    def _tokens(self, text: str) -> list[int]:
+        return cast(Any, self._tokenizer).encode(text, add_special_tokens=False)
 
 
 def lesson_loss(model: LlavaForConditionalGeneration, lessons: Lessons) -> Tensor:
@@ -96,16 +101,17 @@ def lesson_loss(model: LlavaForConditionalGeneration, lessons: Lessons) -> Tenso
     causal = torch.ones(length, length, dtype=torch.bool).tril()
     mask_B1LL = ((same | shared) & causal)[:, None]
     next_taught = lessons.taught_BL[:, 1:] == 1
+    parts = cast(Any, model.model)
     with torch.autocast("cpu", torch.bfloat16):
-        embedded = model.get_input_embeddings()(lessons.ids_BL)
-        features = model.model.get_image_features(
+        embedded = parts.get_input_embeddings()(lessons.ids_BL)
+        features: Tensor | tuple[Tensor, ...] = parts.get_image_features(
             pixel_values=lessons.pixels_BCHW, return_dict=True
         ).pooler_output
-        seen = torch.stack(list(features)) if not isinstance(features, Tensor) else features
+        seen = features if isinstance(features, Tensor) else torch.stack(features)
         embedded = torch.cat(
             [embedded[:, :1], seen.to(embedded.dtype), embedded[:, 1 + IMAGE_TOKENS :]], 1
         )
-        hidden_BLD = model.model.language_model(
+        hidden_BLD: Tensor = parts.language_model(
             inputs_embeds=embedded,
             attention_mask=mask_B1LL,
             position_ids=lessons.positions_BL,

@@ -1,4 +1,4 @@
-"""The tokenizer, chat template and image processor of the world's models: plain Hugging Face classes."""
+"""Tokenizer, chat template and image processor of the world: plain Hugging Face classes."""
 
 from itertools import chain
 
@@ -22,7 +22,8 @@ CHAT_TEMPLATE = (
     "{{ '<|' + message['role'] + '|>' }}"
     "{% if message['content'] is string %}{{ message['content'] }}"
     "{% else %}{% for part in message['content'] %}"
-    "{% if part['type'] == 'image' %}<image>{% elif part['type'] == 'text' %}{{ part['text'] }}{% endif %}"
+    "{% if part['type'] == 'image' %}<image>"
+    "{% elif part['type'] == 'text' %}{{ part['text'] }}{% endif %}"
     "{% endfor %}{% endif %}"
     "{% if message['role'] == 'assistant' %}<|end|>{% endif %}"
     "{% endfor %}"
@@ -31,7 +32,7 @@ CHAT_TEMPLATE = (
 
 
 def build_tokenizer(seed: int = 0) -> PreTrainedTokenizerFast:
-    """A byte-level BPE of 1,024 tokens, learnt from lessons: any text can be encoded and comes back exactly."""
+    """A byte-level BPE of 1,024 tokens, learnt from lessons; any text comes back exactly."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -56,7 +57,7 @@ def build_tokenizer(seed: int = 0) -> PreTrainedTokenizerFast:
 
 
 def build_processor(tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
-    """Resizes whole pictures to 96 x 96, never crops them, and expands <image> to its nine tokens."""
+    """Resizes whole pictures to 96 x 96, never crops, and expands <image> to its nine tokens."""
     side = {"height": SIDE_PX, "width": SIDE_PX}
     image_processor = CLIPImageProcessorPil(
         do_resize=True,

@@ -11,7 +11,7 @@ from groundtune.protocols import Progress
 
 
 class Steps:
-    """So many steps of so many pictures, with warm-up, and a learning rate that stays or decays to 0."""
+    """So many steps of so many pictures; after a warm-up the learning rate stays or decays to 0."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class Optimisers:
             for group, full in zip(part.param_groups, base, strict=True):
                 group["lr"] = full * rate
             part.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # pyright: ignore[reportUnknownMemberType]
         torch.nn.utils.clip_grad_norm_(self._parameters, 1.0)
         for part in self._parts:
             part.step()

@@ -1,6 +1,7 @@
 """First the vision tower: it learns what is in each cell, from dense labels.
 
-A tower that is trained on classes alone washes out where things are, so the cell's own place is a label too.
+A tower that is trained on classes alone washes out where things are, so the cell's own place is a
+label too.
 Shapes: B pictures, N = 9 patches, D hidden size.
 """
 
@@ -42,7 +43,8 @@ class Pictures:
 
 def pixels(scene: Scene) -> Tensor:
     """(3, 96, 96) in [-1, 1]: what the models' own image processor gives for the picture."""
-    return torch.from_numpy(np.array(render(scene))).permute(2, 0, 1).float() / 127.5 - 1
+    image = torch.from_numpy(np.array(render(scene)))  # pyright: ignore[reportUnknownMemberType]
+    return image.permute(2, 0, 1).float() / 127.5 - 1
 
 
 def pictures(batch: list[Scene]) -> Pictures:
@@ -58,7 +60,7 @@ def pictures(batch: list[Scene]) -> Pictures:
         labels["place"][i] = np.arange(9)
     return Pictures(
         pixels_BCHW=torch.stack([pixels(scene) for scene in batch]),
-        labels_BN={name: torch.from_numpy(value) for name, value in labels.items()},
+        labels_BN={name: torch.tensor(value) for name, value in labels.items()},
     )
 
 
