@@ -235,13 +235,14 @@ class _Board:
         costs = {name: job.cost for name, job in self._jobs.items()}
         over = sum(costs[name] for name in self._done)
         over += sum(costs[name] * state.fraction for name, state in self._states.items())
-        percent = int(100 * over / sum(costs.values()))
-        self._progress.advance(max(0, percent - self._shown), note=self._note())
-        self._shown = max(self._shown, percent)
+        percent = max(self._shown, min(99, int(100 * over / sum(costs.values()))))
+        percent = 100 if len(self._done) == len(self._jobs) else percent
+        self._progress.advance(percent - self._shown, note=self._note())
+        self._shown = percent
 
     def _note(self) -> str:
-        if not self._states:
-            return ""
+        if len(self._done) == len(self._jobs):
+            return f"all {len(self._jobs)} steps are done"
         last = min(len(self._done) + len(self._states), len(self._jobs))
         return f"step {last} of {len(self._jobs)}: " + ", ".join(
             self._jobs[name].title + _count(state) for name, state in self._states.items()

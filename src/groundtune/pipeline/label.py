@@ -57,8 +57,9 @@ def label_answers(
 ) -> LabelSummary:
     """Has every answer of `source` corrected that isn't yet, into `out` (which may be `source`).
 
-    With `enough` it stops when something was found wrong in so many answers. `by` is the annotator: with the answer's key it makes the correction's, so it must name all that
-    changes what the annotator does. `settings` and `command` go into the stage's run.json.
+    With `enough` it stops when something was found wrong in so many answers. `by` is the
+    annotator: with the answer's key it makes the correction's, so it must name all that changes
+    what the annotator does. `settings` and `command` go into the stage's run.json.
 
     Raises:
         UserError: there are no answers; a prompt is missing; `out` has another annotator's
