@@ -6,43 +6,65 @@ from pathlib import Path
 
 
 def train(
-    recipe: Path,
-    *overrides: str,
-    out: Path = Path("runs/train"),
+    *recipe: str,
+    model: str | None = None,
     pairs: Path | None = None,
+    out: Path = Path("runs/train"),
+    skip_bad: bool | None = None,
     dry_run: bool = False,
     json: bool = False,
 ) -> None:
     """Train on pairs, as a recipe says.
 
-    Run again, it goes on from the last checkpoint.
+    Run again with the same --out, it goes on from its last checkpoint.
 
     Args:
-        recipe: A YAML file with the settings of training.
-        overrides: Settings in place of the file's: method.beta=0.2 optim.lr=1e-5 model=DIR.
+        recipe: A YAML file, if any, and key=value settings, as in method.beta=0.2 optim.lr=1e-5.
+        model: A folder, a name on the Hugging Face hub, or world:base.
+        pairs: Folder that holds the pairs, as `groundtune pairs` or `groundtune import` wrote it.
         out: Folder for the model, its checkpoints and the log.
-        pairs: Folder that holds the pairs, in place of the recipe's.
-        dry_run: Only say what would be done: pairs, tokens, steps.
+        skip_bad: Leave out pairs that can't be used and list them, rather than stop at the first.
+        dry_run: Only say what would be done: pairs, tokens, steps. Reads no weights.
         json: One JSON object instead of lines.
     """
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
-    from groundtune.pipeline.train import TrainParams, plan_training, read_outcome
-    from groundtune.pipeline.train import train as run_training
+    from groundtune.pipeline.train import TrainParams, plan_training, read_outcome, train
     from groundtune.recipe import load
 
-    settings = [*overrides, *([f"pairs={pairs}"] if pairs else [])]
-    params = load(recipe, settings, TrainParams)
-    again = shlex.join(["groundtune", "train", str(recipe), *settings, "--out", str(out)])
+    given = {"model": model, "pairs": pairs, "data.skip_bad": skip_bad}
+    overrides = [token for token in recipe if "=" in token]
+    overrides += [f"{name}={_yaml(value)}" for name, value in given.items() if value is not None]
+    file = _only([token for token in recipe if "=" not in token])
+    params = load(file, overrides, TrainParams)
     with open_progress(silent=json) as progress:
         if dry_run:
-            plan = plan_training(params, progress)
-            finish(plan.model_dump(), next_command=again, json=json)
+            plan = plan_training(params, progress).model_dump()
+            command = ["groundtune", "train", *([str(file)] if file else []), *overrides]
+            finish(plan, next_command=shlex.join([*command, "--out", str(out)]), json=json)
             return
-        model = run_training(params, out, progress, command=sys.argv)
+        result = train(params, out, progress, command=sys.argv)
     finish(
         read_outcome(out),
-        wrote=model,
-        next_command=shlex.join(["groundtune", "bench", "run", str(model)]),
+        wrote=result,
+        next_command=shlex.join(["groundtune", "sample", "--model", str(result), "--prompts"])
+        + f" {shlex.quote(str(params.pairs))} --out {shlex.quote(str(out))}-answers",
         json=json,
     )
+
+
+def _yaml(value: object) -> str:
+    """A value as YAML reads it back; text is quoted so that it is taken as it is."""
+    import json
+
+    return json.dumps(value if isinstance(value, bool) else str(value))
+
+
+def _only(recipe: list[str]) -> Path | None:
+    from groundtune.errors import UserError
+
+    if len(recipe) > 1:
+        raise UserError(
+            "More than one recipe is given.", recipe[1], "Give one file, and key=value settings."
+        )
+    return Path(recipe[0]) if recipe else None

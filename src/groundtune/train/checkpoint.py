@@ -103,7 +103,7 @@ def write_model(vlm: Vlm, path: Path, files: dict[str, bytes] | None = None) -> 
         temporary.mkdir(parents=True)
         with quiet():
             vlm.model.save_pretrained(temporary)
-        vlm.processor.save_pretrained(temporary)
+            vlm.processor.save_pretrained(temporary)
         for name, data in (files or {}).items():
             write_atomic(temporary / name, data)
         _flush(temporary)
