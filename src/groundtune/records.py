@@ -260,4 +260,6 @@ class Difference(Record):
     high: float
     relative: float | None = None
     """`value` over the other model's value; None where that is 0."""
+    relative_low: float | None = None
+    relative_high: float | None = None
     n: int

@@ -1,0 +1,1 @@
+"""Benchmarks: one file each, and what runs, scores and compares them all."""

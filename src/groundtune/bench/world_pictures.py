@@ -1,0 +1,54 @@
+"""What the world's benchmarks share: a split's scenes, their pictures, prompts about them."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from io import BytesIO
+
+from groundtune.errors import UserError
+from groundtune.records import ImagePart, Message, Prompt, Source, TextPart
+from groundtune.store.images import ImageStore
+from groundtune.store.keys import key_of
+from groundtune.world.people import DATASET
+from groundtune.world.questions import facts
+from groundtune.world.render import render
+from groundtune.world.scenes import SPLITS, Scene, Stratum, find, scenes
+
+find_scene = lru_cache(maxsize=8192)(find)
+"""`scenes.find`, remembered: a summary asks for each scene many times."""
+
+
+def split_scenes(split: str, n: int, stratum: Stratum = "usual") -> list[Scene]:
+    """The first n scenes of a split.
+
+    Raises:
+        UserError: the world has no such split.
+    """
+    if split not in SPLITS:
+        raise UserError(
+            f"The world has no split {split!r}.", "--split", f"Use one of {', '.join(SPLITS)}."
+        )
+    return list(scenes(split, n, stratum=stratum))
+
+
+def add_picture(scene: Scene, images: ImageStore) -> str:
+    """Draws a scene and stores it as PNG; returns its sha256."""
+    data = BytesIO()
+    render(scene).save(data, "PNG")
+    return images.add(data.getvalue(), name=f"scene {scene.key}")
+
+
+def ask_about(scene: Scene, sha256: str, question: str) -> Prompt:
+    """A prompt of one turn, with the scene's picture and what is true of it."""
+    messages = (Message(role="user", content=(ImagePart(image=sha256), TextPart(text=question))),)
+    split = scene.key.partition("/")[0]
+    return Prompt(
+        key=key_of(DATASET, messages),
+        messages=messages,
+        facts=facts(scene),
+        source=Source(dataset=DATASET, split=split, row=scene.key),
+    )
+
+
+def sets_of(seen: Sequence[Scene]) -> dict[str, tuple[str, ...]]:
+    """The categories of each scene, by its key, in the scene's order."""
+    return {scene.key: tuple(thing.category for thing in scene.things) for scene in seen}
