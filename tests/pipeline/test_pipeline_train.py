@@ -213,3 +213,30 @@ def test_the_command_goes_from_an_rlhf_v_parquet_to_a_model(
     assert done["next"].startswith("groundtune sample --model")
     assert run([*command, "method.gama=1"]) == EXIT_INPUT
     assert "gamma" in capsys.readouterr().err
+
+
+def test_real_photographs_in_an_rlhf_v_parquet_can_be_trained_on(
+    tiny_llava: Path, test_data: Path, tmp_path: Path
+):
+    photographs = sorted((test_data / "rlaif_v_examples").rglob("*.jpg"))[:6]
+    assert len(photographs) == 6
+    texts = {"question": "What?", "chosen": "A red ball.", "rejected": "A green ball and a dog."}
+    rows = [
+        {
+            "ds_name": "RLHF-V",
+            "image": {"bytes": path.read_bytes(), "path": path.name},
+            "text": json.dumps(texts),
+            "origin_dataset": "",
+            "origin_split": "{}",
+            "idx": number,
+            "image_path": path.name,
+        }
+        for number, path in enumerate(photographs)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "in.parquet")
+    pairs, out = str(tmp_path / "run"), tmp_path / "out"
+    assert run(["import", "rlhf-v", str(tmp_path / "in.parquet"), "--out", pairs]) == EXIT_DONE
+    settings = [f"model={tiny_llava}", f"pairs={pairs}", "epochs=1", "dtype=float32"]
+    assert run(["train", *settings, "--out", str(out)]) == EXIT_DONE
+    assert len((out / "log.jsonl").read_text().splitlines()) == 1
+    assert (out / "model/adapter_model.safetensors").is_file()

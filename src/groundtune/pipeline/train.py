@@ -80,8 +80,16 @@ class TrainParams(BaseModel):
     """Also write a LoRA's result as plain weights."""
 
 
-_COURSE_IS_THE_SAME = {"save_every", "keep", "eval_every", "merge", "device"}
-"""Settings with which a run may go on though they changed."""
+_COURSE_IS_THE_SAME = {
+    "device",
+    "eval_every",
+    "gradient_checkpointing",
+    "keep",
+    "merge",
+    "micro_batch",
+    "save_every",
+}
+"""Settings with which a run may go on though they changed (after it ran out of memory, say)."""
 
 
 class TrainingPlan(Record):
@@ -267,7 +275,10 @@ def _tuned(params: TrainParams, vlm: "Vlm") -> "Vlm":
 
     model = apply(vlm.model, params.tune)
     if params.gradient_checkpointing:
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        # transformers renamed it in 5.23; a peft model passes both names on.
+        new = getattr(model, "activation_checkpointing_enable", None)
+        enable = new or model.gradient_checkpointing_enable
+        enable({"use_reentrant": False})
     return replace(vlm, model=model)
 
 

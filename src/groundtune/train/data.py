@@ -148,6 +148,9 @@ def _encode(
         chosen, rejected = encode_answer(vlm, pair.chosen), encode_answer(vlm, pair.rejected)
     except UserError as error:
         raise UserError(error.what, f"pair {pair.key}, {error.where}", error.fix) from error
+    image_token = getattr(vlm.model.config, "image_token_id", None)
+    if image_token in chosen.ids or image_token in rejected.ids:
+        raise _bad(pair, "An answer contains the image token.")
     length = len(prompt_ids) + max(len(chosen.ids), len(rejected.ids))
     if length > rules.max_length:
         raise _bad(pair, f"The pair has {length} tokens, over max_length {rules.max_length}.")

@@ -1,0 +1,98 @@
+"""A checkpoint is whole or absent, also on a full disk."""
+
+import resource
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+
+from groundtune.errors import UserError
+from groundtune.train.checkpoint import Checkpoints
+from groundtune.train.log import JsonlLog, read_log
+from groundtune.train.optim import Optim, adamw
+from groundtune.vlm.load import Vlm, load
+
+
+@contextmanager
+def largest_file(limit: int) -> Iterator[None]:
+    """Writing beyond `limit` bytes of a file fails, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.fixture
+def vlm(tiny_llava: Path) -> Vlm:
+    return load(str(tiny_llava))
+
+
+def stepped(vlm: Vlm) -> torch.optim.Optimizer:
+    """An optimiser with a state."""
+    optimizer = adamw(vlm.model.parameters(), Optim(lr=1e-3))
+    vlm.model.lm_head.weight.square().sum().backward()
+    optimizer.step()
+    return optimizer
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("limit", [500, 100_000])
+def test_on_a_full_disk_the_last_checkpoint_stays_and_nothing_is_half_written(
+    vlm: Vlm, tmp_path: Path, limit: int
+):
+    checkpoints = Checkpoints(tmp_path / "c", "run", 1)
+    optimizer = stepped(vlm)
+    checkpoints.save(vlm, optimizer, 1)
+    before = contents(tmp_path)
+    with largest_file(limit), pytest.raises(UserError, match=r"full|written"):
+        checkpoints.save(vlm, optimizer, 2)
+    assert contents(tmp_path) == before
+    assert checkpoints.restore(vlm, optimizer) == 1
+
+
+def test_restoring_gives_weights_optimiser_and_random_state_back(vlm: Vlm, tmp_path: Path):
+    checkpoints = Checkpoints(tmp_path / "c", "run", 1)
+    optimizer = stepped(vlm)
+    checkpoints.save(vlm, optimizer, 7)
+    weights = vlm.model.lm_head.weight.detach().clone()
+    moment = optimizer.state[vlm.model.lm_head.weight]["exp_avg"].clone()
+    drawn = torch.rand(3)
+    with torch.no_grad():
+        vlm.model.lm_head.weight.zero_()
+    optimizer.step()
+    assert checkpoints.restore(vlm, optimizer) == 7
+    assert torch.equal(vlm.model.lm_head.weight, weights)
+    assert torch.equal(optimizer.state[vlm.model.lm_head.weight]["exp_avg"], moment)
+    assert torch.equal(torch.rand(3), drawn)
+
+
+def test_another_runs_checkpoint_is_refused(vlm: Vlm, tmp_path: Path):
+    optimizer = stepped(vlm)
+    Checkpoints(tmp_path / "c", "run", 1).save(vlm, optimizer, 1)
+    with pytest.raises(UserError, match="other settings"):
+        Checkpoints(tmp_path / "c", "another", 1).check()
+
+
+def test_a_log_goes_on_after_its_last_valid_step(tmp_path: Path):
+    log = JsonlLog(tmp_path / "log.jsonl")
+    for step in (1, 2, 3):
+        log.log(step, {"loss": step / 10})
+    with (tmp_path / "log.jsonl").open("a") as file:
+        file.write('{"step": 4, "lo')
+    assert [line["step"] for line in read_log(tmp_path / "log.jsonl")] == [1, 2, 3]
+    JsonlLog(tmp_path / "log.jsonl", step=2).log(3, {"loss": 0.5})
+    assert [line["loss"] for line in read_log(tmp_path / "log.jsonl")] == [0.1, 0.2, 0.5]
