@@ -11,6 +11,7 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -305,11 +306,10 @@ def _adapted(model: Any, adapter: Path) -> Any:
 
 
 def _cannot_load(what: str, name: str, error: Exception) -> UserError:
-    return UserError(
-        f"The model's {what} can't be loaded: {_first_line(error)}",
-        name,
-        "Check the name; the folder or repository needs config.json, *.safetensors and processor.",
-    )
+    fix = "Check the name; the folder or repository needs config.json, *.safetensors and processor."
+    if what == "processor" and find_spec("torchvision") is None:
+        fix += " Processors that also read videos need torchvision: pip install torchvision."
+    return UserError(f"The model's {what} can't be loaded: {_first_line(error)}", name, fix)
 
 
 def _first_line(error: Exception) -> str:

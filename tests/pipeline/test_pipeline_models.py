@@ -1,0 +1,14 @@
+import pytest
+
+from groundtune.errors import UserError
+from groundtune.pipeline.models import resolve
+
+
+def test_a_folder_and_a_hub_name_stay_as_they_are():
+    assert resolve("runs/checkpoint") == "runs/checkpoint"
+    assert resolve("llava-hf/llava-1.5-7b-hf") == "llava-hf/llava-1.5-7b-hf"
+
+
+def test_a_model_that_the_world_lacks_is_named():
+    with pytest.raises(UserError, match="world:nobody"):
+        resolve("world:nobody")
