@@ -36,7 +36,6 @@ TORCH_FREE = (
     "groundtune.pipeline.label",
     "groundtune.pipeline.pairs",
     "groundtune.pipeline.exchange",
-    "groundtune.pipeline.schema",
     "groundtune.pipeline.recipes",
     "groundtune.cli",
 )
@@ -283,10 +282,10 @@ RECIPES = {
 }
 
 
-def recipe_schema() -> type[BaseModel]:
-    """What `groundtune train` holds a recipe to."""
-    if importlib.util.find_spec("groundtune.pipeline.schema"):
-        return importlib.import_module("groundtune.pipeline.schema").Recipe
+def schema_of(path: Path) -> type[BaseModel]:
+    """What the command that takes a recipe holds it to."""
+    if importlib.util.find_spec("groundtune.pipeline.recipes"):
+        return importlib.import_module("groundtune.pipeline.recipes").schema_of(path)
     return importlib.import_module("groundtune.pipeline.train").TrainParams
 
 
@@ -294,11 +293,11 @@ def recipe_schema() -> type[BaseModel]:
 def test_every_recipe_that_is_shipped_or_shown_is_valid(name: str, tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
     path.write_text(RECIPES[name])
-    recipe.load(path, [], recipe_schema())
+    recipe.load(path, [], schema_of(path))
 
 
 def test_the_check_of_recipes_refuses_a_misspelt_key(tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
     path.write_text("model: world:base\npairs: x\nmethod:\n  type: ddpo\n  gama: 3\n")
     with pytest.raises(UserError, match="did you mean gamma"):
-        recipe.load(path, [], recipe_schema())
+        recipe.load(path, [], schema_of(path))

@@ -17,7 +17,7 @@ from groundtune.records import (
 
 
 class Reply(NamedTuple):
-    """One generated text, its length in tokens (the end token included), whether it ended by itself."""
+    """One generated text, its tokens (the end token included), whether it ended by itself."""
 
     text: str
     tokens: int

@@ -214,8 +214,8 @@ class Pair(Record):
 class Score(Record):
     """What a benchmark says of one answer.
 
-    `values` holds what the metrics are computed from (0/1 marks and counts). An answer that can't be
-    read has status "unparsed" and no values: it is counted, and never a 0.
+    `values` holds what the metrics are computed from (0/1 marks and counts). An answer that can't
+    be read has status "unparsed" and no values: it is counted, and never a 0.
     """
 
     key: Key
@@ -249,7 +249,7 @@ class Estimate(Record):
 
 
 class Difference(Record):
-    """A metric of a model minus that of another on the same items, with its 95% interval (paired by image)."""
+    """A model's metric minus another's on the same items, with its 95% interval (paired by image)."""
 
     model: str
     against: str
