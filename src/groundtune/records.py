@@ -249,7 +249,7 @@ class Estimate(Record):
 
 
 class Difference(Record):
-    """A model's metric minus another's on the same items, with its 95% interval (paired by image)."""
+    """A model's metric minus another's on the same items, and its 95% interval (by image)."""
 
     model: str
     against: str
