@@ -130,7 +130,12 @@ def _place_pattern() -> re.Pattern[str]:
     return re.compile(rf"\b(?:in|at|on|to)\s+the\s+(?:{corner}|{side})\b", re.IGNORECASE)
 
 
-_NEGATION = re.compile(r"\b(?:not|without|neither|nor)\b|n't\b", re.IGNORECASE)
+_NEGATION = re.compile(
+    r"(?:\bnot|n't)\b(?!\s+(?:to\s+)?(?:be\s+)?(?:only|just|miss|overlook|forget))"
+    r"|\b(?:without|neither|nor)\b",
+    re.IGNORECASE,
+)
+"""A denial of what follows it in its sentence; "do not miss" and "not only" deny nothing."""
 
 
 def read(text: str) -> Reading:
