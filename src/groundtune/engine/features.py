@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
+import torch
 from torch import Tensor
 
 from groundtune.engine.rows import Row
@@ -38,13 +39,14 @@ def share_images(vlm: Vlm, rows: Sequence[Row], arguments: Mapping[str, Any]) ->
     prompts = [row.prompt for row in rows]
     encoded = _encode(vlm, prompts)
     images = getattr(encoded, "pooler_output", None)
-    # A bare tensor or features for several layers: not one by one, so not for us to repeat.
-    if not isinstance(images, list | tuple) or getattr(encoded, "deepstack_features", None):
+    # Features for several layers (deepstack) have a layout of their own in each family.
+    if images is None or getattr(encoded, "deepstack_features", None):
         return dict(arguments)
-    own = _split(vlm, prompts, cast("Sequence[Tensor]", images))
-    encoded.pooler_output = [
+    own = _split(vlm, prompts, list(cast("Sequence[Tensor]", images)))
+    repeated = [
         image for row, mine in zip(rows, own, strict=True) for image in mine * len(row.answers)
     ]
+    encoded.pooler_output = torch.stack(repeated) if isinstance(images, Tensor) else repeated
     rest = {name: value for name, value in arguments.items() if name != "pixel_values"}
     return {**rest, "mm_encoder_outputs": {"image": encoded}}
 
@@ -59,7 +61,7 @@ def _encode(vlm: Vlm, prompts: Sequence[EncodedPrompt]) -> Any:
 def _split(
     vlm: Vlm, prompts: Sequence[EncodedPrompt], images: Sequence[Tensor]
 ) -> Iterator[list[Tensor]]:
-    """The encoded images of each prompt: as many as fill its image tokens."""
+    """The encoded images (or tiles) of each prompt: as many as fill its image tokens."""
     token = plain_model(vlm.model).config.image_token_id
     rest = iter(images)
     for prompt in prompts:
