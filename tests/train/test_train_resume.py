@@ -1,6 +1,8 @@
 """A run that is killed goes on to exactly what it would have been."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -95,6 +97,24 @@ def test_a_stopped_full_training_goes_on_bit_by_bit(params: TrainParams, tmp_pat
     train(full, stopped, SilentProgress())
     assert metrics(stopped) == metrics(whole)
     assert weights(stopped / "model") == weights(whole / "model")
+
+
+def test_ctrl_c_keeps_the_step_that_was_running(params: TrainParams, tmp_path: Path):
+    class CtrlCAtStep3(StopsAtStep5):
+        def advance(self, done: int = 1, note: str = "") -> None:
+            self.done += done
+            if self.task == "train" and self.done == 3:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    rare = params.model_copy(update={"save_every": 100})
+    with pytest.raises(KeyboardInterrupt):
+        train(rare, tmp_path / "stopped", CtrlCAtStep3())
+    assert signal.getsignal(signal.SIGINT) is before
+    assert [path.name for path in (tmp_path / "stopped/checkpoints").iterdir()] == ["step-000003"]
+    train(rare, tmp_path / "stopped", SilentProgress())
+    train(rare, tmp_path / "whole", SilentProgress())
+    assert metrics(tmp_path / "stopped") == metrics(tmp_path / "whole")
 
 
 def test_a_run_that_is_done_stays_as_it_is(params: TrainParams, tmp_path: Path):

@@ -22,6 +22,7 @@ from groundtune.protocols import Evaluate, Logger, Progress
 from groundtune.records import Score
 from groundtune.train.batches import TrainingPairs, batches, collate, micro_batches
 from groundtune.train.checkpoint import Checkpoints
+from groundtune.train.interrupt import Interrupt
 from groundtune.train.optim import Optim
 from groundtune.train.parallel import Parallel
 from groundtune.vlm.load import Vlm
@@ -66,6 +67,7 @@ class Trainer:
 
         Raises:
             UserError: the loss is not a number, or the disk is full.
+            KeyboardInterrupt: Ctrl-C; after the step that was running, which is kept.
         """
         plan = self.plan
         self.progress.start("train", total=plan.steps)
@@ -74,14 +76,18 @@ class Trainer:
         vlm = replace(self.vlm, model=model)
         model.train()
         order = batches(len(self.pairs), plan.batch_size, plan.seed, first_step)
-        for done, batch in enumerate(islice(order, plan.steps - first_step), start=first_step):
-            started = time.perf_counter()
-            metrics = self._step(vlm, optimizer, done, batch)
-            metrics["seconds"] = time.perf_counter() - started
-            if self.parallel.main:
-                self.logger.log(done + 1, metrics)
-            self.progress.advance(1, f"loss {metrics['loss']:.4f}")
-            self._between(done + 1)
+        with Interrupt() as interrupt:
+            for done, batch in enumerate(islice(order, plan.steps - first_step), start=first_step):
+                started = time.perf_counter()
+                metrics = self._step(vlm, optimizer, done, batch)
+                metrics["seconds"] = time.perf_counter() - started
+                if self.parallel.main:
+                    self.logger.log(done + 1, metrics)
+                self.progress.advance(1, f"loss {metrics['loss']:.4f}")
+                stop = interrupt.asked
+                self._between(done + 1, stop=stop)
+                if stop:
+                    raise KeyboardInterrupt
 
     def _step(
         self, vlm: Vlm, optimizer: Optimizer, done: int, batch: Sequence[int]
@@ -122,14 +128,15 @@ class Trainer:
         for name, each_B in metrics.items():
             sums[name] = sums[name] + each_B.sum().cpu()
 
-    def _between(self, done: int) -> None:
-        """What happens after a step: evaluation, then a checkpoint."""
+    def _between(self, done: int, *, stop: bool) -> None:
+        """What happens after a step: evaluation, then a checkpoint where one is due or the last."""
         plan = self.plan
+        last = stop or done == plan.steps
         if self.evaluate and plan.eval_every and done % plan.eval_every == 0:
             self.vlm.model.eval()
             self.logger.log(done, _means(self.evaluate(done)))
             self.vlm.model.train()
-        if self.parallel.main and (done % plan.save_every == 0 or done == plan.steps):
+        if self.parallel.main and (done % plan.save_every == 0 or last):
             plain = replace(self.vlm, model=self.parallel.plain(self.vlm.model))
             self.checkpoints.save(plain, self.optimizer, done)
         self.parallel.wait()
