@@ -4,7 +4,7 @@ import re
 
 ONE = r"(?:dog|cat|cup|person|bus|knife|car)"
 MANY = r"(?:dogs|cats|cups|people|buses|knives|cars)"
-SEVERAL = r"(?:two|three|four|five|six|seven|eight)"
+SEVERAL = r"(?i:two|three|four|five|six|seven|eight)"
 FAULTS: dict[str, str] = {
     "two spaces": r"  ",
     "space at an end": r"^ | $",
