@@ -229,6 +229,19 @@ def test_degenerate_answers_are_corrected_without_harm(text: str) -> None:
     assert findings(found, made.corrected) == []
 
 
+def test_a_wrong_setting_is_named_anew_and_a_sentence_still_begins_large() -> None:
+    found = next(s for s in scenes("development", 500) if s.context == "park")
+    made = correct(SimulatedAnnotator(), found, "An office. The sky is nice.")
+    assert made.corrected == "A park. The sky is nice."
+    assert [span.kind for span in made.spans] == ["other"]
+
+
+def test_sentences_that_go_side_by_side_leave_one_space() -> None:
+    found = next(s for s in scenes("development", 500) if not {"dog", "cat"} & s.categories)
+    made = correct(SimulatedAnnotator(replace=0), found, "A dog. A cat. That is all.")
+    assert made.corrected == "That is all."
+
+
 def test_a_prompt_of_another_data_set_is_an_error() -> None:
     found = scene("development", 0)
     asked = prompt_of(found).model_copy(update={"source": Source(dataset="coco", row="1")})

@@ -44,17 +44,18 @@ def edits(text: str, mentions: Sequence[Mention], changes: Mapping[int, Change])
     for start, end in sentences(text):
         inside = [i for i, mention in enumerate(mentions) if start <= mention.start < end]
         if any(i in changes for i in inside):
-            made += _sentence(text, start, end, inside, mentions, changes)
+            free = made[-1].end if made else 0
+            made += _sentence(text, (start, end), free, inside, mentions, changes)
     return made
 
 
-def whole_sentence(text: str, start: int, end: int, kind: SpanKind = "object") -> Edit:
-    """Takes out a sentence and one space beside it."""
-    if start > 0 and text[start - 1] == " ":
+def whole_sentence(text: str, start: int, end: int, free: int = 0) -> Edit:
+    """Takes out a sentence and one space beside it; before `free` the text is another edit's."""
+    if start > free and text[start - 1] == " ":
         start -= 1
     elif end < len(text) and text[end] == " ":
         end += 1
-    return Edit(start=start, end=end, text="", kind=kind)
+    return Edit(start=start, end=end, text="", kind="object")
 
 
 def apply(text: str, made: Sequence[Edit]) -> str:
@@ -69,8 +70,8 @@ def apply(text: str, made: Sequence[Edit]) -> str:
 
 def _sentence(
     text: str,
-    start: int,
-    end: int,
+    sentence: tuple[int, int],
+    free: int,
     inside: list[int],
     mentions: Sequence[Mention],
     changes: Mapping[int, Change],
@@ -78,10 +79,10 @@ def _sentence(
     lists = _lists(text, inside, mentions)
     gone = [all(i in changes and changes[i].phrase is None for i in items) for items in lists]
     if any(gone):
-        return [whole_sentence(text, start, end)]
+        return [whole_sentence(text, *sentence, free)]
     made: list[Edit] = []
     for items in lists:
-        made += _list(text, start, items, mentions, changes)
+        made += _list(text, sentence[0], items, mentions, changes)
     return made
 
 

@@ -14,7 +14,7 @@ from groundtune.records import Answer, Comparison, Correction, Producer, Prompt,
 from groundtune.store.keys import key_of
 from groundtune.world.catalogue import BACKGROUNDS, CATEGORIES, CELLS, COLOURS, CONTEXTS, NUMBERS
 from groundtune.world.edits import Change, Edit, apply, edits
-from groundtune.world.grammar import Said, bare, phrase
+from groundtune.world.grammar import Said, bare, capital, phrase
 from groundtune.world.read import Mention, Reading, read
 from groundtune.world.scenes import Scene, Thing, find
 from groundtune.world.truth import Finding, check
@@ -233,7 +233,7 @@ class _Correcting:
             new = CONTEXTS[name].phrase
         elif wrongly:
             new = str(self._rng.choice(list(BACKGROUNDS)))
-        self._edit(finding, new)
+        self._edit(finding, _like(self._text, finding.start, new))
 
     def _fix_object(self, finding: Finding, mention: Mention, *, wrongly: bool) -> None:
         assert finding.mention is not None
@@ -311,5 +311,9 @@ def _as(mention: Mention, category: str, number: int, colour: str) -> str:
 
 def _place(text: str, start: int, cell: int) -> str:
     """A place's words, large where the sentence begins with them."""
-    new = CELLS[cell]
-    return new[0].upper() + new[1:] if text[start].isupper() else new
+    return _like(text, start, CELLS[cell])
+
+
+def _like(text: str, start: int, new: str) -> str:
+    """New words with a large first letter where the text has one."""
+    return capital(new) if text[start].isupper() else new
