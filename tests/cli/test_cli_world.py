@@ -1,0 +1,84 @@
+"""`groundtune world` as a user runs it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from groundtune.cli import app
+from groundtune.world.scenes import scene
+
+
+def test_show_draws_a_sheet_and_says_where(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "deep" / "sheet.png"
+    assert app.run(["world", "show", "--count", "2", "--out", str(out)]) == 0
+    told = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert told["scenes"] == "2"
+    assert told["wrote"] == str(out)
+    assert told["next"].startswith("groundtune world show ")
+    with Image.open(out) as sheet:
+        assert sheet.format == "PNG"
+        assert sheet.width > 700
+
+
+def test_the_next_command_shows_the_next_scenes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--count", "1", "--start", "3", "--stratum", "replaced"]
+    out = ["--json", "--out", str(tmp_path / "sheet.png")]
+    assert app.run(["world", "show", *arguments, *out]) == 0
+    first = json.loads(capsys.readouterr().out)
+    assert [told["key"] for told in first["scenes"]] == ["development/replaced/3"]
+    assert app.run([*first["next"].split()[1:], "--json"]) == 0
+    second = json.loads(capsys.readouterr().out)
+    assert [told["key"] for told in second["scenes"]] == ["development/replaced/4"]
+
+
+def test_json_tells_the_truth_of_each_scene(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = ["--json", "--out", str(tmp_path / "sheet.png")]
+    assert app.run(["world", "show", "--count", "3", *out]) == 0
+    told = json.loads(capsys.readouterr().out)["scenes"]
+    for index, entry in enumerate(told):
+        found = scene("development", index)
+        assert entry["context"] == found.context
+        assert [o["category"] for o in entry["objects"]] == [t.category for t in found.things]
+        assert [o["number"] for o in entry["objects"]] == [t.number for t in found.things]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--count", "0"], "a sheet can't hold 0 scenes"),
+        (["--count", "1000"], "a sheet can't hold 1000 scenes"),
+        (["--start", "-1"], "index is negative"),
+        (["--columns", "0"], "0 columns"),
+        (["--out", "sheet.jpg"], "the sheet is a PNG file"),
+        (["--split", "test"], "test"),
+        (["--stratum", "odd"], "odd"),
+    ],
+)
+def test_bad_input_is_an_error_of_three_lines(
+    arguments: list[str],
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert app.run(["world", "show", *arguments]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[0].strip() for line in lines[-3:]] == ["error", "where", "mend"]
+    assert says in lines[-3]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_training_refuses_what_it_does_not_know(capsys: pytest.CaptureFixture[str]) -> None:
+    assert app.run(["world", "train", "huge"]) == 2
+    assert "huge" in capsys.readouterr().err
+    assert app.run(["world", "train", "base", "--seed", "-1"]) == 2
+    assert "a seed is negative" in capsys.readouterr().err
