@@ -29,8 +29,9 @@ class Metric(Record):
     name: str
     label: str
     """In plain words, as it would begin a sentence."""
-    numerator: dict[str, float]
-    denominator: dict[str, float]
+    numerator: dict[str, float] = Field(default_factory=dict[str, float])
+    denominator: dict[str, float] = Field(default_factory=dict[str, float])
+    """Both empty where an estimate isn't a ratio of sums and is made elsewhere."""
     better: Literal["lower", "higher", "neutral"] = "neutral"
     role: Literal["quality", "cost"] = "quality"
     """A cost is what a lower rate may have been bought with: length, recall, refusals."""

@@ -1,0 +1,202 @@
+"""Benchmarks run on scripted models: kept, resumed, refused, summed up."""
+
+from pathlib import Path
+
+import pytest
+from bench_writers import machine, truthful
+
+from groundtune.bench import run as running
+from groundtune.bench.benchmark import Wanted
+from groundtune.bench.run import Opening, read_scores, run
+from groundtune.bench.summary import (
+    BENCHMARKS,
+    Summary,
+    all_metrics,
+    facts_of,
+    pool,
+    resolve,
+    summarise,
+)
+from groundtune.cli.progress import SilentProgress
+from groundtune.errors import UserError
+from groundtune.generate.scripted import ScriptedGenerator
+from groundtune.records import Answer, Prompt, Score
+from groundtune.store.dataset import RecordSet
+from groundtune.store.images import ImageStore
+
+HERE = "development"
+
+
+def measure(
+    out: Path,
+    model: ScriptedGenerator,
+    *names: str,
+    n: int = 12,
+    split: str = HERE,
+    final: Opening | None = None,
+    label: str = "",
+) -> list[Score]:
+    return run(
+        resolve(names or ["world"]),
+        model,
+        model=label or model.name,
+        wanted=Wanted(split=split, n=n),
+        out=out,
+        images=ImageStore(out / "images"),
+        progress=SilentProgress(),
+        final=final,
+    )
+
+
+def value(summary: Summary, model: str, benchmark: str, metric: str) -> float:
+    return next(
+        e.value
+        for e in summary.estimates
+        if (e.model, e.benchmark, e.metric) == (model, benchmark, metric)
+    )
+
+
+def test_both_decodings_of_every_part_are_run_and_kept(tmp_path: Path):
+    scores = measure(tmp_path, machine())
+    assert {score.decoding for score in scores} == {"greedy", "t1"}
+    assert {score.benchmark for score in scores} == {
+        "world-captions",
+        "world-captions/missing",
+        "world-captions/replaced",
+        *(f"world-questions/{part}" for part, _ in BENCHMARKS["world-questions"].labels),
+    }
+    assert read_scores(tmp_path) == scores
+    prompts = {prompt.key for prompt in RecordSet(tmp_path / "prompts", Prompt).read()}
+    assert {a.prompt for a in RecordSet(tmp_path / "answers", Answer).read()} == prompts
+
+
+def test_a_prompt_that_several_items_share_is_asked_once(tmp_path: Path):
+    scores = measure(tmp_path, truthful(), "world-questions")
+    answers = RecordSet(tmp_path / "answers", Answer).read()
+    assert len(answers) < len(scores)
+    assert len({(a.prompt, a.producer.sampling) for a in answers}) == len(answers)
+
+
+def test_what_was_answered_is_not_asked_again(tmp_path: Path):
+    first = measure(tmp_path, machine())
+
+    def refuse(prompt: Prompt, seed: int) -> str:
+        raise AssertionError(f"asked again: {prompt.question} {seed}")
+
+    assert measure(tmp_path, ScriptedGenerator(refuse, name="machine")) == first
+    assert len(list((tmp_path / "scores").glob("*.parquet"))) == 1
+
+
+def test_a_run_that_was_killed_goes_on_and_ends_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(running, "AT_ONCE", 5)
+    whole = measure(tmp_path / "whole", machine(), "world-captions")
+    left = 12
+
+    class Killed(Exception):
+        pass
+
+    honest = machine().answer
+
+    def dying(prompt: Prompt, seed: int) -> str:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise Killed
+        return honest(prompt, seed)
+
+    with pytest.raises(Killed):
+        measure(tmp_path / "cut", ScriptedGenerator(dying, name="machine"), "world-captions")
+    assert len(RecordSet(tmp_path / "cut" / "answers", Answer).read()) == 10
+    assert measure(tmp_path / "cut", machine(), "world-captions") == whole
+
+
+def test_another_model_of_the_same_name_is_refused(tmp_path: Path):
+    measure(tmp_path, machine(), "world-captions")
+    other = ScriptedGenerator(lambda prompt, seed: "A cup.", name="other")
+    with pytest.raises(UserError, match="other scores of a model that is also called machine"):
+        measure(tmp_path, other, "world-captions", label="machine")
+
+
+def test_the_test_split_stays_closed(tmp_path: Path):
+    with pytest.raises(UserError, match="closed"):
+        measure(tmp_path, machine(), split="test")
+    assert not (tmp_path / "answers").exists()
+
+
+def test_each_opening_of_the_test_split_is_one_dated_line(tmp_path: Path):
+    notebook = tmp_path / "notebook.md"
+    notebook.write_text("# Notebook\n\n")
+    final = Opening(notebook=notebook, command=("groundtune", "bench", "run", "--final"))
+    for _ in range(2):
+        measure(tmp_path / "out", machine(), "world-captions", split="test", n=5, final=final)
+    (line,) = [row for row in notebook.read_text().splitlines() if row.startswith("- ")]
+    assert "machine, chair_sentence: world-captions/greedy" in line
+    assert "n 5" in line
+    assert "`groundtune bench run --final`" in line
+    assert line[2:12].replace("-", "").isdigit()
+    measure(tmp_path / "other", truthful(), "world-captions", split="test", n=5, final=final)
+    assert len(notebook.read_text().splitlines()) == 4
+
+
+def test_the_summary_tells_honest_from_machine_writers(tmp_path: Path):
+    scores = measure(tmp_path, machine(), "world-captions", n=60)
+    scores += measure(tmp_path, truthful(), "world-captions", n=60)
+    summary = summarise(scores, against="machine")
+    for decoding in ("greedy", "t1"):
+        name = f"world-captions/{decoding}"
+        assert value(summary, "truthful", name, "chair_sentence") == 0
+        assert 0.93 < value(summary, "truthful", name, "recall") < 1
+        assert value(summary, "machine", name, "chair_sentence") > 0.3
+        (change,) = [
+            d for d in summary.differences if (d.benchmark, d.metric) == (name, "chair_sentence")
+        ]
+        assert (change.model, change.against) == ("truthful", "machine")
+        assert change.high < 0
+        assert change.relative == pytest.approx(-1)
+    assert all(d.model == "truthful" for d in summary.differences)
+
+
+def test_runs_of_several_seeds_are_pooled(tmp_path: Path):
+    scores = measure(tmp_path, machine(), "world-captions")
+    scores += measure(tmp_path, truthful(), "world-captions")
+    again = [s.model_copy(update={"model": "second"}) for s in scores if s.model == "truthful"]
+    pooled = pool(
+        [("truthful", "machine"), ("second", "machine")],
+        [*scores, *again],
+        model="honest, two seeds",
+        against="machine",
+    )
+    one = {(d.benchmark, d.metric): d for d in summarise(scores).differences}
+    assert pooled
+    for each in pooled:
+        assert each.value == pytest.approx(one[each.benchmark, each.metric].value)
+        assert each.model == "honest, two seeds"
+
+
+def test_models_that_answered_other_items_are_not_compared(tmp_path: Path):
+    scores = measure(tmp_path / "a", machine(), "world-captions", n=5)
+    scores += measure(tmp_path / "b", truthful(), "world-captions", n=6)
+    with pytest.raises(UserError, match="not answered the same items"):
+        summarise(scores)
+
+
+def test_a_base_that_is_none_of_the_models_is_refused(tmp_path: Path):
+    scores = measure(tmp_path, machine(), "world-captions", n=2)
+    with pytest.raises(UserError, match="No model is called base"):
+        summarise(scores, against="base")
+
+
+def test_benchmarks_have_labels_and_protocols_to_print():
+    facts = facts_of("world-questions/adversarial/t1")
+    assert facts.label == "Is it there? (adversarial absent objects), temperature 1"
+    assert facts.protocol["decoding"] == "temperature 1, at most 24 tokens"
+    assert facts_of("world-captions/greedy").label == "Captions, greedy"
+    assert len({metric.name for metric in all_metrics()}) == len(all_metrics())
+
+
+@pytest.mark.parametrize("name", ["pope", ""])
+def test_a_benchmark_that_is_none_is_the_users_error(name: str):
+    with pytest.raises(UserError, match="no benchmark"):
+        resolve([name])
