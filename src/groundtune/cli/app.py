@@ -53,11 +53,15 @@ COMMANDS: dict[str, Command] = {
     "export": Command("groundtune.cli.export:export", "Write a published data set's layout."),
     "world show": Command("groundtune.cli.world:show", "Draw scenes with their truth."),
     "world train": Command("groundtune.cli.world:train", "Train a world model from nothing."),
-    "recipes": Command("groundtune.cli.recipes:recipes", "List, show and copy recipes."),
+    "study": Command("groundtune.cli.study:study", "Many runs of the loop, pooled, with curves."),
+    "recipes list": Command("groundtune.cli.recipes:list_", "Name the recipes."),
+    "recipes show": Command("groundtune.cli.recipes:show", "Print a recipe."),
+    "recipes copy": Command("groundtune.cli.recipes:copy", "Copy a recipe, to change it."),
 }
 GROUPS: dict[str, str] = {
     "bench": "Benchmarks: run, score, list.",
     "world": "The embedded world: scenes whose whole truth is known.",
+    "recipes": "Recipes that come with Groundtune: list, show, copy.",
 }
 EXIT_DONE, EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 

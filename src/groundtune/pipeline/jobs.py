@@ -85,8 +85,7 @@ def run_jobs(
     Raises:
         UserError: what a job raised; jobs that are under way then stop where they are.
     """
-    keys = _keys(jobs)
-    done = {job.name: found for job in jobs if (found := _read(folder, job.name, keys))}
+    keys, done = _keys(jobs), done_jobs(folder, jobs)
     left = [job for job in jobs if job.name not in done]
     workers = min(workers or cores(), max(1, len(left)))
     board = _Board(progress, jobs, list(done), title)
@@ -96,6 +95,12 @@ def run_jobs(
             board.finish(job.name)
     elif left:
         _in_processes(folder, left, keys, set(done), board, workers)
+    return done_jobs(folder, jobs)
+
+
+def done_jobs(folder: Path, jobs: Sequence[Job]) -> dict[str, Done]:
+    """Those of the jobs that are done, by name."""
+    keys = _keys(jobs)
     return {job.name: found for job in jobs if (found := _read(folder, job.name, keys))}
 
 

@@ -5,6 +5,7 @@ common: one base's answers, one base's evaluation.
 """
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,12 +14,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from groundtune.methods.ddpo import DDPO
 from groundtune.methods.dpo import DPO
 from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.jobs import Job
 from groundtune.pipeline.models import resolve
 from groundtune.pipeline.train import TrainParams, Tune
 from groundtune.protocols import Progress
-from groundtune.records import Record, Sampling
+from groundtune.records import Record, Sampling, Score
 from groundtune.train.optim import Optim
 from groundtune.train.tune import Full
+
+KNOWING = "knowing"
+"""Folder of the scores of what a model knows, beside its other scores."""
 
 
 class Learning(BaseModel):
@@ -72,6 +77,33 @@ class Trained(Record):
     out: str
     learning: Learning
     seed: int
+
+
+class Evaluation(Record):
+    """On how much a model is measured."""
+
+    split: Literal["development", "test"] = "development"
+    """Nothing is tuned on test; it opens with --final alone."""
+    captions: int = Field(default=500, ge=1)
+    """Scenes that are described; a fifth of that of each over-generalisation stratum besides."""
+    questions: int = Field(default=150, ge=1)
+    """Scenes that are asked about, some twenty questions each."""
+    knowing: bool = True
+    """Whether the model is then asked about each object that its greedy captions name."""
+    seed: int = 0
+    """Of the wordings and the draws: the same for all models that are compared."""
+    batch_size: int = Field(default=100, ge=1)
+
+
+class Evaluated(Record):
+    """Settings of the step that measures a model."""
+
+    model: str
+    """A name, or a folder under the run's."""
+    label: str
+    """Its name in scores."""
+    out: str
+    evaluation: Evaluation
 
 
 def ask(folder: Path, settings: Asked, progress: Progress) -> None:
@@ -137,6 +169,97 @@ def learn(folder: Path, settings: Trained, progress: Progress) -> None:
         **{name: getattr(learning, name) for name in Learning.model_fields},
     )
     train(params, folder / settings.out, progress)
+
+
+def evaluate(folder: Path, settings: Evaluated, progress: Progress) -> None:
+    """The model describes scenes and answers questions, greedily and at temperature 1."""
+    from groundtune.bench.benchmark import Wanted
+    from groundtune.bench.knowing import knowledge
+    from groundtune.bench.run import Opening, keep, run
+    from groundtune.bench.world_captions import NAME as CAPTIONS
+    from groundtune.bench.world_captions import WORLD_CAPTIONS
+    from groundtune.bench.world_questions import WORLD_QUESTIONS
+    from groundtune.generate.hf import HfGenerator
+    from groundtune.store.images import ImageStore
+    from groundtune.vlm.load import load
+
+    asked, out = settings.evaluation, folder / settings.out
+    images = ImageStore(folder / "images")
+    vlm = load(_place(folder, settings.model))
+    generator = HfGenerator(vlm, images, asked.batch_size, name=settings.label)
+    scores: list[Score] = []
+    for benchmark, number in ((WORLD_CAPTIONS, asked.captions), (WORLD_QUESTIONS, asked.questions)):
+        scores += run(
+            [benchmark],
+            generator,
+            model=settings.label,
+            wanted=Wanted(split=asked.split, n=number, seed=asked.seed),
+            out=out,
+            images=images,
+            progress=progress,
+            # who opens the test split writes it down once for all its models
+            final=Opening(notebook=out / "opened.md") if asked.split == "test" else None,
+        )
+    if asked.knowing:
+        wanted = Wanted(split=asked.split, n=asked.captions, seed=asked.seed)
+        prompts = {item.key: item.prompt for item in WORLD_CAPTIONS.load(wanted, images)}
+        greedy = [s for s in scores if (s.benchmark, s.decoding) == (CAPTIONS, "greedy")]
+        keep(knowledge(greedy, prompts, generator, progress, seed=asked.seed), out / KNOWING)
+
+
+def ask_job(name: str, settings: Asked, inputs: Sequence[str]) -> Job:
+    """The job of `ask`."""
+    return Job(
+        name=name,
+        title=f"describe {settings.prompts:,} pictures",
+        work=ask,
+        settings=settings,
+        inputs=tuple(inputs),
+        cost=settings.prompts / 60,
+        tasks={"draw": 0.1, "sample": 0.9},
+    )
+
+
+def correct_job(name: str, settings: Corrected, needs: Sequence[str]) -> Job:
+    """The job of `correct`."""
+    return Job(
+        name=name,
+        title=f"correct {settings.corrections:,} answers",
+        work=correct,
+        settings=settings,
+        needs=tuple(needs),
+        cost=settings.corrections / 600,
+        tasks={"label": 0.8, "pairs": 0.2},
+    )
+
+
+def learn_job(name: str, settings: Trained, needs: Sequence[str], pairs: int) -> Job:
+    """The job of `learn`, on about so many pairs."""
+    return Job(
+        name=name,
+        title=name.replace("-", " "),
+        work=learn,
+        settings=settings,
+        needs=tuple(needs),
+        cost=pairs / 60 + settings.learning.epochs * pairs / 40,
+        tasks={"encode": 0.05, "reference": 0.2, "train": 0.75},
+    )
+
+
+def evaluate_job(
+    name: str, settings: Evaluated, inputs: Sequence[str] = (), needs: Sequence[str] = ()
+) -> Job:
+    """The job of `evaluate`."""
+    return Job(
+        name=name,
+        title=name.replace("-", " "),
+        work=evaluate,
+        settings=settings,
+        inputs=tuple(inputs),
+        needs=tuple(needs),
+        cost=settings.evaluation.captions / 25 + settings.evaluation.questions / 5,
+        tasks={"answer": 0.23, "ask": 0.08},
+    )
 
 
 def _place(folder: Path, model: str) -> str:

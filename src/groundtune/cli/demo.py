@@ -1,0 +1,52 @@
+"""`groundtune demo`."""
+
+import sys
+from pathlib import Path
+
+
+def demo(
+    *recipe: str,
+    out: Path = Path("demo-out"),
+    seed: int | None = None,
+    workers: int = 0,
+    json: bool = False,
+) -> None:
+    """The whole loop on the embedded world.
+
+    A small model describes pictures, a simulated person corrects it, and it learns from that in two
+    ways. Before and after are measured, and one report shows it. Run again with the same --out, it
+    goes on where it stopped.
+
+    Args:
+        recipe: A recipe's name or file (world-demo), and key=value settings.
+        out: Folder for everything.
+        seed: Seed of the pictures, the draws, the corrections and the training.
+        workers: Processes that work at once; 0 for one a core.
+        json: One JSON object instead of lines.
+    """
+    from groundtune.cli.finish import finish
+    from groundtune.cli.progress import open_progress
+    from groundtune.cli.table import print_table
+    from groundtune.pipeline.demo import DemoSettings
+    from groundtune.pipeline.demo import demo as run_demo
+    from groundtune.pipeline.recipes import find
+    from groundtune.recipe import load
+
+    names = [token for token in recipe if "=" not in token]
+    overrides = [token for token in recipe if "=" in token]
+    overrides += [f"seed={seed}"] if seed is not None else []
+    settings = load(find(names[0] if names else "world-demo"), overrides, DemoSettings)
+    with open_progress(silent=json) as progress:
+        made = run_demo(settings, out, progress, workers=workers, command=sys.argv)
+    took = {"seconds": made.seconds, "peak_mb": made.peak_mb}
+    if json:
+        rows = {"summary": str(made.summary), "differences": str(made.differences)}
+        finish({"verdict": made.verdict, **rows, **took}, wrote=made.report, json=True)
+        return
+    print_table(made.table)
+    print(f"\n{made.verdict}\n")
+    finish(
+        {"summary": made.summary, **took},
+        wrote=made.report,
+        next_command=f"groundtune recipes copy {names[0] if names else 'world-demo'}",
+    )

@@ -1,0 +1,148 @@
+"""The command line's verbs as methods of a run's folder, with the same records: the Python API.
+
+    run = groundtune.Run("runs/mine")
+    run.sample(model="world:base", images="pictures", ask="Describe the image.", n=2)
+
+Every verb is resumable, and can be called again: it does what is missing.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from groundtune.pipeline.folder import RunFolder
+from groundtune.protocols import Annotator, Progress
+from groundtune.records import Answer, Correction, Pair, Producer, Prompt, Score
+
+
+class Silent:
+    """Progress that shows nothing."""
+
+    def start(self, task: str, total: int | None = None) -> None:
+        """A new task begins."""
+
+    def advance(self, done: int = 1, note: str = "") -> None:
+        """More of it is done."""
+
+
+class Run:
+    """A run's folder, and the verbs that fill it.
+
+    `progress` is told how far each verb is; nothing is shown without one.
+    """
+
+    def __init__(self, folder: str | Path, progress: Progress | None = None) -> None:
+        self.folder = Path(folder)
+        self.progress = progress or Silent()
+        self._sets = RunFolder(self.folder)
+
+    def sample(self, *, model: str, **settings: Any) -> list[Answer]:
+        """Has a model answer prompts.
+
+        `settings` are those of `SampleParams`: prompts, images, ask, n, sampling, seed and so on.
+
+        Raises:
+            UserError: bad rows, a model that can't be loaded, or answers of another one in the
+                folder.
+        """
+        from groundtune.pipeline.sample import SampleParams, run_sample
+
+        params = SampleParams.model_validate({"model": model, **_plain(settings)})
+        run_sample(params, self.folder, self.progress)
+        return self.answers
+
+    def label(
+        self, annotator: Annotator | None = None, by: Producer | None = None, **settings: Any
+    ) -> list[Correction]:
+        """Has every answer corrected: by the world's simulated person, or by your own annotator.
+
+        `settings` are those of `LabelSettings` (error_rate, seed). Your own annotator comes with
+        `by`, which names all that changes what it does.
+
+        Raises:
+            UserError: there are no answers, or they are not about the embedded world.
+        """
+        from groundtune.pipeline.label import LabelSettings, label_answers, world_annotator
+
+        own = LabelSettings.model_validate(settings)
+        if annotator is None or by is None:
+            annotator, by = world_annotator(own)
+        label_answers(self.folder, self.folder, annotator, by, self.progress, settings=own)
+        return self.corrections
+
+    def pair(self, **settings: Any) -> list[Pair]:
+        """Makes pairs of the corrections; `settings` are those of `PairSettings` (cap, seed).
+
+        Raises:
+            UserError: there are no corrections.
+        """
+        from groundtune.pipeline.pairs import PairSettings, make_pairs
+
+        chosen = PairSettings.model_validate(settings)
+        make_pairs(self.folder, self.folder, chosen, self.progress)
+        return self.pairs
+
+    def train(
+        self,
+        recipe: str | Path | Mapping[str, Any] | None = None,
+        *,
+        name: str = "model",
+        overrides: Sequence[str] = (),
+    ) -> Path:
+        """Trains on the pairs and returns the folder of the model, in the folder training/`name`.
+
+        `recipe` is a shipped recipe's name, a YAML file, or settings as `TrainParams` has them;
+        `overrides` are key=value texts as on the command line.
+
+        Raises:
+            UserError: settings or pairs that can't be used.
+        """
+        from groundtune.pipeline.recipes import find
+        from groundtune.pipeline.train import TrainParams, train
+        from groundtune.recipe import load
+
+        path = find(str(recipe)) if isinstance(recipe, str | Path) else None
+        settings = _plain(recipe) if isinstance(recipe, Mapping) else {}
+        given = [*overrides, f"pairs={self.folder}"]
+        params = load(path, given, TrainParams, base=settings)
+        return train(params, self.folder / "training" / name, self.progress)
+
+    def report(self) -> Path:
+        """Writes the folder's report.html and returns its path.
+
+        Raises:
+            UserError: there is nothing to report on.
+        """
+        from groundtune.pipeline.report import write_run_report
+
+        return write_run_report(self.folder)
+
+    @property
+    def prompts(self) -> list[Prompt]:
+        """What was asked."""
+        return self._sets.prompts.read()
+
+    @property
+    def answers(self) -> list[Answer]:
+        """What was answered."""
+        return self._sets.answers.read()
+
+    @property
+    def corrections(self) -> list[Correction]:
+        """What was found wrong."""
+        return self._sets.corrections.read()
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """Chosen and rejected answers."""
+        return self._sets.pairs.read()
+
+
+def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Paths as text, as a recipe has them."""
+    return {
+        name: str(value) if isinstance(value, Path) else value for name, value in settings.items()
+    }
+
+
+__all__ = ["Run", "Score", "Silent"]

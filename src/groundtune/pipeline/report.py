@@ -1,0 +1,68 @@
+"""The report of a run's folder, of whichever kind it is."""
+
+from pathlib import Path
+
+from groundtune.errors import UserError
+from groundtune.pipeline.folder import RunFolder
+from groundtune.report.build import facts_of, sampling_report
+from groundtune.report.model import Note, RunFacts
+from groundtune.report.page import write_report
+from groundtune.store.run import read_run
+
+NOT_THE_WORLD = (
+    "A model of the embedded world answered here about pictures that are not of that world. It "
+    "has only ever seen drawn scenes: its answers show that files, sizes and formats pass, nothing "
+    "else."
+)
+
+
+def write_run_report(run: Path) -> Path:
+    """Writes RUN/report.html and returns its path: of a demo, a study, a benchmark, or answers.
+
+    Raises:
+        UserError: there is nothing to report on.
+    """
+    if not run.is_dir():
+        raise UserError("There is no such folder.", str(run), "Check the path.")
+    command = read_run(run).recipe.get("command") if (run / "run.json").exists() else None
+    if command == "demo":
+        from groundtune.pipeline.demo import rewrite_report
+
+        return rewrite_report(run)
+    if command == "study":
+        from groundtune.pipeline.study import rewrite_study
+
+        return rewrite_study(run)
+    if RunFolder(run).answers.parts():
+        return report_answers(run)
+    raise UserError(
+        "The folder holds nothing to report on.",
+        str(run),
+        "Give the --out folder of groundtune demo, study or sample.",
+    )
+
+
+def report_answers(run: Path) -> Path:
+    """The report of a run that only sampled: answers beside their pictures, and counts.
+
+    Raises:
+        UserError: there are no prompts, or a picture is missing.
+    """
+    from groundtune.bench.world_captions import refuses
+    from groundtune.world.people import DATASET
+
+    folder = RunFolder(run)
+    answers, prompts = folder.answers.read(), list(folder.prompts_by_key().values())
+    made_by = folder.answers.path
+    foreign = any(prompt.source.dataset != DATASET for prompt in prompts)
+    of_the_world = any(answer.producer.name.startswith("world:") for answer in answers)
+    shown = sampling_report(
+        f"Answers in {run.resolve().name}",
+        prompts,
+        answers,
+        lambda sha256: folder.images.path(sha256).read_bytes(),
+        refused=refuses,
+        run=facts_of(read_run(made_by)) if (made_by / "run.json").exists() else RunFacts(),
+        notes=[Note(kind="warning", text=NOT_THE_WORLD)] if foreign and of_the_world else [],
+    )
+    return write_report(run / "report.html", shown)

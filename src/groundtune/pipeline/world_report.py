@@ -1,0 +1,338 @@
+"""From the scores of a demo to its report and summary."""
+
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+
+from groundtune.bench.benchmark import Wanted
+from groundtune.bench.knowing import METRICS as KNOWING_METRICS
+from groundtune.bench.knowing import NAME as ASKED
+from groundtune.bench.knowing import knowing, rates_by_prior
+from groundtune.bench.length import ADJUSTED, equal_length
+from groundtune.bench.overgeneral import overgeneralisation
+from groundtune.bench.run import read_scores
+from groundtune.bench.summary import BENCHMARKS, Summary, facts_of, summarise
+from groundtune.bench.world_captions import NAME as CAPTIONS
+from groundtune.bench.world_captions import STRATA, WORLD_CAPTIONS
+from groundtune.bench.world_pictures import find_scene
+from groundtune.bench.world_questions import NAME as QUESTIONS
+from groundtune.pipeline.demo import BASE, DemoResult, DemoSettings, write_rows
+from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.jobs import Done, cores
+from groundtune.pipeline.world_specs import (
+    FINAL_LIMITS,
+    LICENCES,
+    LIMITS,
+    WORLD_NOTE,
+    extra_specs,
+    learning_note,
+    metric_spec,
+    metric_specs,
+    training_curves,
+)
+from groundtune.pipeline.world_steps import KNOWING, Evaluation
+from groundtune.records import Difference, Estimate, Record, Score
+from groundtune.report import build, model
+from groundtune.report.figures import range_text, value_text
+from groundtune.report.page import write_report
+from groundtune.report.verdict import verdict
+from groundtune.store.images import ImageStore
+from groundtune.store.run import read_run
+from groundtune.world.questions import facts
+from groundtune.world.render import render_large
+
+GREEDY = f"{CAPTIONS}/greedy"
+HEADLINE = model.MetricRef(benchmark=GREEDY, metric="chair_sentence")
+BESIDE = (
+    model.MetricRef(benchmark=GREEDY, metric="recall"),
+    model.MetricRef(benchmark=GREEDY, metric="words"),
+    model.MetricRef(benchmark=f"{QUESTIONS}/adversarial/greedy", metric="accuracy"),
+)
+FIXED = (
+    "Answers with an invented object, greedy decoding: fixed in the recipe before anything was "
+    "tuned."
+)
+STRATUM_LABELS = {
+    CAPTIONS: "usual scenes",
+    f"{CAPTIONS}/missing": "the most usual object is missing",
+    f"{CAPTIONS}/replaced": "something unusual in its place",
+}
+
+
+class WorldResults(Record):
+    """All that is computed of the scores."""
+
+    summary: Summary
+    strata: tuple[Estimate, ...]
+    """Over-generalisation: rate and delta of each model, stratum and decoding."""
+    knowing: tuple[Estimate, ...]
+    """What each model knows of what it invents."""
+    length: model.LengthControl | None
+
+    @property
+    def estimates(self) -> tuple[Estimate, ...]:
+        """All of them."""
+        return (*self.summary.estimates, *self.strata, *self.knowing)
+
+
+def read_results(folders: Sequence[Path], tuned: str, against: str = BASE) -> WorldResults:
+    """What the scores in these folders say; `against` is the base, `tuned` the headline's model.
+
+    Raises:
+        UserError: a folder without scores, or models that have not answered the same items.
+    """
+    scores = [score for folder in folders for score in read_scores(folder)]
+    asked = [folder / KNOWING for folder in folders if (folder / KNOWING).exists()]
+    return WorldResults(
+        summary=summarise(scores, against=against),
+        strata=tuple(_strata(scores)),
+        knowing=tuple(e for folder in asked for e in knowing(read_scores(folder))),
+        length=length_control(scores, tuned, against),
+    )
+
+
+def _strata(scores: Sequence[Score]) -> list[Estimate]:
+    names = dict.fromkeys((score.model, score.decoding) for score in scores)
+    made: list[Estimate] = []
+    for name, decoding in names:
+        own = [s for s in scores if (s.model, s.decoding) == (name, decoding)]
+        usual = [s for s in own if s.benchmark == CAPTIONS]
+        for stratum in STRATA:
+            probe = [s for s in own if s.benchmark == f"{CAPTIONS}/{stratum}"]
+            made += overgeneralisation(probe, usual)
+    return made
+
+
+def length_control(scores: Sequence[Score], tuned: str, against: str) -> model.LengthControl | None:
+    """Greedy captions of the two models at equal length; None where one has none."""
+    greedy = [s for s in scores if (s.benchmark, s.decoding) == (CAPTIONS, "greedy")]
+    ours = [s for s in greedy if s.model == tuned]
+    theirs = [s for s in greedy if s.model == against]
+    both = {s.item for s in ours if s.status == "scored"}
+    if not both & {s.item for s in theirs if s.status == "scored"}:
+        return None
+    equal = equal_length(ours, theirs)
+    return model.LengthControl(
+        how=equal.how,
+        estimates=equal.estimates,
+        differences=tuple(shown(difference) for difference in equal.differences),
+    )
+
+
+def shown(difference: Difference) -> model.Difference:
+    """A difference as the report takes it."""
+    return model.Difference(**difference.model_dump())
+
+
+def demo_report(
+    settings: DemoSettings, out: Path, results: WorldResults, steps: Mapping[str, Done]
+) -> model.ReportInput:
+    """All that the demo's report shows."""
+    names = (BASE, *settings.learn)
+    greedy = [
+        score
+        for name in names
+        for score in read_scores(out / "evaluation" / name)
+        if (score.benchmark, score.decoding) == (CAPTIONS, "greedy")
+    ]
+    beside = [name for name in settings.learn if name != settings.headline]
+    item = item_of(settings.evaluation, RunFolder(out).images)
+    chosen = build.choose_examples(greedy, BASE, settings.headline, item, beside=beside)
+    trained = [(name, label(name), out / "training" / name) for name in settings.learn]
+    headline = model.Headline(
+        **HEADLINE.model_dump(), model=settings.headline, against=BASE, beside=BESIDE, fixed=FIXED
+    )
+    pairs = len(RunFolder(out).pairs.keys())
+    return model.ReportInput(
+        title="Demo on the embedded world",
+        summary=_told(settings, out, pairs),
+        models=model_specs(settings, pairs),
+        metrics=all_metric_specs(),
+        benchmarks=benchmark_specs(results.estimates),
+        headline=headline,
+        estimates=results.estimates,
+        differences=tuple(shown(each) for each in results.summary.differences),
+        length_control=results.length,
+        trade_offs=(model.TradeOff(benchmark=GREEDY, x="recall", y="chair_sentence"),),
+        strata=strata_rows(results.summary.estimates),
+        examples=chosen.examples,
+        examples_chosen=chosen.how,
+        curves=(prior_curve(greedy, names), *training_curves(trained)),
+        run=run_facts(out, steps),
+        notes=(WORLD_NOTE,),
+        limits=FINAL_LIMITS if settings.evaluation.split == "test" else LIMITS,
+        licences=LICENCES,
+    )
+
+
+def model_specs(settings: DemoSettings, pairs: int) -> tuple[model.ModelSpec, ...]:
+    """The base and what was made of it."""
+    base = model.ModelSpec(name=BASE, label="Base", note=f"{settings.model}, as it is")
+    learnt = (
+        model.ModelSpec(name=name, label=label(name), note=learning_note(learning, pairs))
+        for name, learning in settings.learn.items()
+    )
+    return (base, *learnt)
+
+
+def all_metric_specs() -> tuple[model.MetricSpec, ...]:
+    """Every metric of the world's benchmarks."""
+    listed = metric_specs(BENCHMARKS.values())
+    return (*listed, *extra_specs(ADJUSTED), *map(metric_spec, KNOWING_METRICS))
+
+
+def prior_curve(greedy: Sequence[Score], names: Sequence[str]) -> model.Curve:
+    """How often something is invented that is not there, over how usual it is."""
+    rates = {name: rates_by_prior([s for s in greedy if s.model == name]) for name in names}
+    return model.Curve(
+        title="What is usual is invented more often",
+        x_label="how often the context has it, %",
+        y_label="captions that invent it where it is missing, %",
+        scale=100,
+        series=tuple(
+            model.CurveSeries(
+                label=label(name),
+                model=name,
+                points=tuple(
+                    model.CurvePoint(x=100 * each.prior, y=each.rate, low=each.low, high=each.high)
+                    for each in some
+                ),
+            )
+            for name, some in rates.items()
+            if some
+        ),
+        note="Greedy captions of usual scenes; bands are 95% intervals from resampled pictures.",
+    )
+
+
+def label(name: str) -> str:
+    """A model's name as it is shown: abbreviations of methods in capitals."""
+    return name.upper() if name.lower() in ("dpo", "ddpo") else name.capitalize()
+
+
+def benchmark_specs(estimates: Sequence[Estimate]) -> tuple[model.BenchmarkSpec, ...]:
+    """Names and protocols of the benchmarks that are there."""
+    names = dict.fromkeys(estimate.benchmark for estimate in estimates)
+    return tuple(
+        model.BenchmarkSpec(name=name, label="What it knows of what it says")
+        if name.startswith(f"{ASKED}/")
+        else model.BenchmarkSpec(**facts_of(name).model_dump())
+        for name in names
+    )
+
+
+def strata_rows(estimates: Sequence[Estimate]) -> tuple[model.StratumEstimate, ...]:
+    """Greedy answers with an invented object, by what the scene has of the usual."""
+    return tuple(
+        model.StratumEstimate(
+            **estimate.model_copy(update={"benchmark": GREEDY}).model_dump(),
+            by="What tends to be there",
+            stratum=text,
+        )
+        for part, text in STRATUM_LABELS.items()
+        for estimate in estimates
+        if (estimate.benchmark, estimate.metric) == (f"{part}/greedy", "chair_sentence")
+    )
+
+
+def item_of(evaluation: Evaluation, images: ImageStore) -> Callable[[Score], build.Item]:
+    """What the item of a scored caption looks like to a reader."""
+    asked: dict[str, str] = {}
+
+    def item(score: Score) -> build.Item:
+        if not asked:
+            wanted = Wanted(split=evaluation.split, n=evaluation.captions, seed=evaluation.seed)
+            items = WORLD_CAPTIONS.load(wanted, images)
+            asked.update((each.key, each.prompt.question) for each in items)
+        scene = find_scene(score.image)
+        file = BytesIO()
+        render_large(scene).save(file, "PNG")
+        truth = " ".join(facts(scene))
+        return build.Item(images=(file.getvalue(),), prompt=asked[score.item], truth=truth)
+
+    return item
+
+
+def run_facts(out: Path, steps: Mapping[str, Done]) -> model.RunFacts:
+    """What the run was made with, and what it took."""
+    facts = build.facts_of(
+        read_run(out),
+        seconds={name.replace("-", " "): done.seconds for name, done in steps.items()},
+    )
+    peak = max((done.peak_mb for done in steps.values()), default=0.0)
+    machine = {
+        "cores": str(cores()),
+        "system": f"{platform.system()} on {platform.machine()}",
+        "memory": f"{peak:,.0f} MB in the largest process",
+    }
+    return facts.model_copy(update={"machine": machine})
+
+
+def _told(settings: DemoSettings, out: Path, pairs: int) -> str:
+    """A paragraph on what was done."""
+    folder = RunFolder(out)
+    seen = len(folder.corrections.keys())
+    erring = (
+        f", with {settings.error_rate:.0%} of errors missed or mended wrongly"
+        if settings.error_rate
+        else ""
+    )
+    ways = " and ".join(label(name) for name in settings.learn)
+    return (
+        f"The base described {settings.prompts:,} pictures at temperature "
+        f"{settings.sampling.temperature:g}. A simulated person read {seen:,} of its answers and "
+        f"corrected the wrong segments of {pairs:,}{erring}. The base then learnt from these pairs "
+        f"by {ways}. All models were asked about the same {settings.evaluation.captions:,} other "
+        f"scenes of the {settings.evaluation.split} split, in words that no correction was "
+        "collected on."
+    )
+
+
+def report_demo(settings: DemoSettings, out: Path, steps: Mapping[str, Done]) -> DemoResult:
+    """Writes report.html, summary.json and differences.json of a demo whose steps are done."""
+    names = (BASE, *settings.learn)
+    results = read_results([out / "evaluation" / name for name in names], settings.headline)
+    shown_page = demo_report(settings, out, results, steps)
+    return DemoResult(
+        report=write_report(out / "report.html", shown_page),
+        summary=write_rows(out / "summary.json", results.estimates),
+        differences=write_rows(out / "differences.json", results.summary.differences),
+        verdict=" ".join(verdict(shown_page).sentences),
+        table=short_table(shown_page),
+        steps=dict(steps),
+    )
+
+
+SHORT: tuple[tuple[str, str, str], ...] = (
+    (GREEDY, "chair_sentence", "answers with an invented object"),
+    (GREEDY, "chair_instance", "invented objects among all named"),
+    (GREEDY, "wrong_any", "answers with anything wrong"),
+    (GREEDY, "recall", "objects there that are named"),
+    (GREEDY, "words", "words an answer"),
+    (f"{CAPTIONS}/t1", "chair_sentence", "the same as the first, temperature 1"),
+    (f"{QUESTIONS}/adversarial/greedy", "accuracy", "right answers to yes/no (adversarial)"),
+)
+"""Rows of the table that the command prints."""
+
+
+def short_table(report: model.ReportInput) -> list[list[str]]:
+    """The main figures of each model, its 95% interval beside each, as text."""
+    names = [spec.name for spec in report.models]
+    rows = [["greedy, % with 95% interval", *(spec.label for spec in report.models)]]
+    for benchmark, metric, text in SHORT:
+        ref, spec = model.MetricRef(benchmark=benchmark, metric=metric), report.metric(metric)
+        found = [model.find_estimate(report.estimates, name, ref) for name in names]
+        rows.append(
+            [
+                text,
+                *(
+                    f"{value_text(e.value, spec).rstrip('%')} "
+                    f"[{range_text(e.low, e.high, spec).rstrip('%')}]"
+                    if e
+                    else "-"
+                    for e in found
+                ),
+            ]
+        )
+    return rows
