@@ -1,5 +1,6 @@
 """Tokenizer, chat template and image processor of the world: plain Hugging Face classes."""
 
+from functools import cache
 from itertools import chain
 
 import numpy as np
@@ -33,6 +34,19 @@ CHAT_TEMPLATE = (
 
 def build_tokenizer(seed: int = 0) -> PreTrainedTokenizerFast:
     """A byte-level BPE of 1,024 tokens, learnt from lessons; any text comes back exactly."""
+    return PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(_learnt(seed)),
+        pad_token=PAD,
+        eos_token=END,
+        additional_special_tokens=[USER, ASSISTANT, SYSTEM, IMAGE],
+        clean_up_tokenization_spaces=False,
+        padding_side="left",
+    )
+
+
+@cache
+def _learnt(seed: int) -> str:
+    """The tokenizer as JSON."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -46,14 +60,7 @@ def build_tokenizer(seed: int = 0) -> PreTrainedTokenizerFast:
     mixture = Mixture(look_ups=1, questions=8, captions=2, habits=MACHINE)
     lessons = (turns(scene, mixture, rng) for scene in scenes("train", 4000))
     tokenizer.train_from_iterator(chain.from_iterable(chain.from_iterable(lessons)), trainer)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        pad_token=PAD,
-        eos_token=END,
-        additional_special_tokens=[USER, ASSISTANT, SYSTEM, IMAGE],
-        clean_up_tokenization_spaces=False,
-        padding_side="left",
-    )
+    return tokenizer.to_str()
 
 
 def build_processor(tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
