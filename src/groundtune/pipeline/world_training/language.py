@@ -92,8 +92,18 @@ class Teacher:
         return cast(Any, self._tokenizer).encode(text, add_special_tokens=False)
 
 
-def lesson_loss(model: LlavaForConditionalGeneration, lessons: Lessons) -> Tensor:
-    """Mean negative log-likelihood of the replies' tokens."""
+def lesson_loss(
+    model: LlavaForConditionalGeneration,
+    lessons: Lessons,
+    balance: float = 0.0,
+    *,
+    mixed: bool = True,
+) -> Tensor:
+    """Mean negative log-likelihood of the replies' tokens; in bf16 where `mixed`, else in fp32.
+
+    A token of a reply of n tokens weighs n^-balance: at 0 all tokens weigh the same, at 1 all
+    replies.
+    """
     turn = lessons.turns_BL
     length = turn.shape[1]
     same = turn[:, :, None] == turn[:, None, :]
@@ -102,7 +112,7 @@ def lesson_loss(model: LlavaForConditionalGeneration, lessons: Lessons) -> Tenso
     mask_B1LL = ((same | shared) & causal)[:, None]
     next_taught = lessons.taught_BL[:, 1:] == 1
     parts = cast(Any, model.model)
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
         embedded = parts.get_input_embeddings()(lessons.ids_BL)
         features: Tensor | tuple[Tensor, ...] = parts.get_image_features(
             pixel_values=lessons.pixels_BCHW, return_dict=True
@@ -119,4 +129,14 @@ def lesson_loss(model: LlavaForConditionalGeneration, lessons: Lessons) -> Tenso
         ).last_hidden_state
         logits_NV = model.lm_head(hidden_BLD[:, :-1][next_taught]).float()
     # a turn's first reply token follows its own instruction, never another turn's end
-    return F.cross_entropy(logits_NV, lessons.ids_BL[:, 1:][next_taught])
+    loss_N = F.cross_entropy(logits_NV, lessons.ids_BL[:, 1:][next_taught], reduction="none")
+    weight_N = _reply_lengths(lessons)[:, 1:][next_taught].float() ** -balance
+    return (loss_N * weight_N).sum() / weight_N.sum()
+
+
+def _reply_lengths(lessons: Lessons) -> Tensor:
+    """Taught tokens of each token's turn, (B, L)."""
+    turn = lessons.turns_BL.clamp(min=0)
+    counts = torch.zeros(turn.shape[0], int(turn.max()) + 1, dtype=torch.long)
+    counts.scatter_add_(1, turn, lessons.taught_BL)
+    return counts.gather(1, turn).clamp(min=1)
