@@ -12,7 +12,7 @@ from groundtune.world.captions import (
 )
 from groundtune.world.catalogue import CATEGORIES, CELLS, NUMBERS
 from groundtune.world.grammar import join, plural
-from groundtune.world.questions import ask, spoken
+from groundtune.world.questions import ask, ask_content, ask_number, ask_place, spoken
 from groundtune.world.scenes import Scene
 
 Turn = tuple[str, str]
@@ -28,6 +28,11 @@ class Mixture(Record):
     """Easy ones that teach to look: read all cells out, find one category. Without them a small
     model stays blind for long."""
     questions: int = 6
+    """Of every kind, in `questions.ASKERS`' shares."""
+    numbers: int = 0
+    """More questions of how many: counting is learnt last."""
+    places: int = 0
+    """More questions of where, and of what is there."""
     captions: int = 1
     habits: Habits = CLEAN
 
@@ -35,7 +40,13 @@ class Mixture(Record):
 def turns(scene: Scene, mixture: Mixture, rng: np.random.Generator) -> list[Turn]:
     """The lesson of one scene; every turn stands alone after the picture."""
     lesson = [_look_up(scene, rng) for _ in range(mixture.look_ups)]
-    lesson += [spoken(ask(scene, rng), rng) for _ in range(mixture.questions)]
+    asked = [ask(scene, rng) for _ in range(mixture.questions)]
+    asked += [ask_number(scene, rng) for _ in range(mixture.numbers)]
+    asked += [
+        ask_place(scene, rng) or ask_content(scene, rng) if i % 2 == 0 else ask_content(scene, rng)
+        for i in range(mixture.places)
+    ]
+    lesson += [spoken(question, rng) for question in asked]
     for _ in range(mixture.captions):
         instruction = INSTRUCTIONS[int(rng.integers(len(INSTRUCTIONS)))]
         lesson.append((instruction, caption(scene, rng, mixture.habits)))

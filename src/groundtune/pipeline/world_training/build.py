@@ -52,6 +52,8 @@ class Stage(Record):
     learning_rate: float = 1e-3
     warm_up: int = 0
     decay: bool = False
+    balance: float = 0.0
+    """How much a token of a long reply weighs less: see `lesson_loss`."""
 
 
 class Plan(Record):
@@ -72,32 +74,54 @@ class Plan(Record):
 WARM_UP = Stage(
     name="warm-up", steps=250, mixture=Mixture(look_ups=7, questions=2, captions=0), warm_up=100
 )
-GROUNDING = Stage(name="grounding", steps=1600, mixture=Mixture(questions=8, captions=1))
+FIRST_QUESTIONS = Stage(name="first questions", steps=500, mixture=Mixture(questions=8, captions=1))
+GROUNDING = Stage(
+    name="grounding",
+    steps=700,
+    mixture=Mixture(look_ups=3, questions=7, captions=1),
+    learning_rate=2e-3,
+    warm_up=30,
+    balance=0.5,
+)
+COUNTING = Stage(
+    name="counting and placing",
+    steps=500,
+    mixture=Mixture(look_ups=1, questions=3, numbers=3, places=4, captions=1),
+    learning_rate=2e-3,
+    warm_up=30,
+    balance=0.5,
+)
 FINISHES: dict[str, Stage] = {
     "base": Stage(
         name="finish on a machine writer's captions",
-        steps=600,
-        mixture=Mixture(questions=5, captions=2, habits=MACHINE),
+        steps=500,
+        mixture=Mixture(questions=4, numbers=1, places=2, captions=2, habits=MACHINE),
+        learning_rate=1.5e-3,
         decay=True,
+        balance=0.5,
     ),
     "clean": Stage(
         name="finish on clean captions",
-        steps=600,
-        mixture=Mixture(questions=5, captions=2, habits=CLEAN),
+        steps=500,
+        mixture=Mixture(questions=4, numbers=1, places=2, captions=2, habits=CLEAN),
+        learning_rate=1.5e-3,
         decay=True,
+        balance=0.5,
     ),
     "labeler": Stage(
         name="long finish on clean captions",
-        steps=1800,
-        mixture=Mixture(questions=8, captions=1, habits=CLEAN),
+        steps=1000,
+        mixture=Mixture(questions=4, numbers=1, places=2, captions=2, habits=CLEAN),
+        learning_rate=1.5e-3,
         decay=True,
+        balance=0.5,
     ),
 }
 
 
 def plan(name: str, seed: int = 0) -> Plan:
     """The plan of "base", "clean" (its twin without bad habits) or "labeler"."""
-    return Plan(seed=seed, stages=(WARM_UP, GROUNDING, FINISHES[name]))
+    return Plan(seed=seed, stages=(WARM_UP, FIRST_QUESTIONS, GROUNDING, COUNTING, FINISHES[name]))
 
 
 def build(plan: Plan, out: Path, states: Path, progress: Progress) -> Path:
@@ -133,13 +157,18 @@ class _Trunk:
 
     def __init__(self, states: Path, plan: Plan) -> None:
         self._states = states
-        self._done: list[object] = [plan.model_copy(update={"stages": ()}).model_dump()]
+        self._done: list[object] = [_told(plan.model_copy(update={"stages": ()}))]
         self._stages = {stage.name: stage for stage in plan.stages}
 
     def folder(self, name: str) -> Path:
         if name in self._stages:
-            self._done.append(self._stages[name].model_dump())
+            self._done.append(_told(self._stages[name]))
         return self._states / f"{name.replace(' ', '-')}-{key_of(self._done)[:12]}"
+
+
+def _told(settings: Record) -> object:
+    """What was set, defaults left out: a setting that is added later renames no earlier state."""
+    return settings.model_dump(exclude_defaults=True)
 
 
 def _run_stage(
@@ -179,7 +208,7 @@ def _run_stage(
     for step in steps:
         start = (begin + step) * plan.batch + (plan.seed + 1) * 10_000_000
         batch = list(scenes("train", plan.batch, start=start))
-        loss = lesson_loss(model, teacher.lessons(batch, stage.mixture, index))
+        loss = lesson_loss(model, teacher.lessons(batch, stage.mixture, index), stage.balance)
         optimisers.step(loss, steps.rate(step))
         steps.report(step, {"loss": float(loss.detach())})
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == stage.steps:
