@@ -5,6 +5,7 @@ common: one base's answers, one base's evaluation.
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -237,7 +238,7 @@ def learn_job(name: str, settings: Trained, needs: Sequence[str], pairs: int) ->
     """The job of `learn`, on about so many pairs."""
     return Job(
         name=name,
-        title=name.replace("-", " "),
+        title=_title(name),
         work=learn,
         settings=settings,
         needs=tuple(needs),
@@ -252,7 +253,7 @@ def evaluate_job(
     """The job of `evaluate`."""
     return Job(
         name=name,
-        title=name.replace("-", " "),
+        title=_title(name),
         work=evaluate,
         settings=settings,
         inputs=tuple(inputs),
@@ -260,6 +261,11 @@ def evaluate_job(
         cost=settings.evaluation.captions / 25 + settings.evaluation.questions / 5,
         tasks={"answer": 0.23, "ask": 0.08},
     )
+
+
+def _title(name: str) -> str:
+    """A job's name in words: "train ddpo", without the hash at its end."""
+    return " ".join(word for word in name.split("-") if not re.fullmatch(r"[0-9a-f]{8}", word))
 
 
 def _place(folder: Path, model: str) -> str:

@@ -1,0 +1,186 @@
+"""The report of a study, and the line in the notebook."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from groundtune.bench.run import read_scores
+from groundtune.pipeline.demo import BASE
+from groundtune.pipeline.jobs import Done
+from groundtune.pipeline.study import TWIN, Plan, StudyResult, StudySettings, Variant
+from groundtune.pipeline.study_markdown import CURVES, markdown
+from groundtune.pipeline.study_tables import Point, Runs, StudyTables, greedy_captions, study_tables
+from groundtune.pipeline.world_report import (
+    BESIDE,
+    FIXED,
+    GREEDY,
+    HEADLINE,
+    all_metric_specs,
+    benchmark_specs,
+    item_of,
+    label,
+    prior_curve,
+    run_facts,
+    shown,
+    strata_rows,
+)
+from groundtune.pipeline.world_specs import (
+    FINAL_LIMITS,
+    LICENCES,
+    LIMITS,
+    WORLD_NOTE,
+    learning_note,
+)
+from groundtune.report import build, model
+from groundtune.report.page import write_report
+from groundtune.report.verdict import verdict
+from groundtune.store.files import write_atomic
+from groundtune.store.images import ImageStore
+
+
+def report_study(
+    settings: StudySettings, out: Path, plan: Plan, steps: Mapping[str, Done]
+) -> StudyResult:
+    """Writes study.json, study.md and report.html of a study whose runs are done."""
+    runs = {name: read_scores(out / folder) for name, folder in plan.scores.items()}
+    tables = study_tables(settings, out, plan, runs, steps)
+    page = study_page(settings, out, plan, runs, tables, steps)
+    write_atomic(out / "study.json", tables.model_dump_json(indent=1).encode() + b"\n")
+    write_atomic(out / "study.md", markdown(settings, page, tables).encode())
+    return StudyResult(
+        report=write_report(out / "report.html", page),
+        results=out / "study.json",
+        markdown=out / "study.md",
+        verdict=" ".join(verdict(page).sentences),
+        steps=dict(steps),
+    )
+
+
+def study_page(
+    settings: StudySettings,
+    out: Path,
+    plan: Plan,
+    runs: Runs,
+    tables: StudyTables,
+    steps: Mapping[str, Done],
+) -> model.ReportInput:
+    """All that the study's report shows."""
+    twin = [TWIN] if settings.clean_twin else []
+    first = Variant(BASE, settings.headline, settings.seeds[0], settings.corrections, 0.0)
+    greedy = greedy_captions(runs[BASE]) + [
+        s.model_copy(update={"model": settings.headline}) for s in greedy_captions(runs[first.name])
+    ]
+    measured = [score for name in (BASE, *twin) for score in greedy_captions(runs[name])]
+    item = item_of(settings.evaluation, ImageStore(out / "images"))
+    chosen = build.choose_examples(greedy, BASE, settings.headline, item)
+    estimates = (
+        *(e for e in tables.bases if e.model in (BASE, TWIN)),
+        *tables.pooled,
+    )
+    return model.ReportInput(
+        title="Study on the embedded world",
+        summary=_told(settings),
+        models=_models(settings, twin),
+        metrics=all_metric_specs(),
+        benchmarks=benchmark_specs(estimates),
+        headline=model.Headline(
+            **HEADLINE.model_dump(),
+            model=settings.headline,
+            against=BASE,
+            beside=BESIDE,
+            fixed=FIXED,
+        ),
+        estimates=estimates,
+        differences=tuple(shown(each) for each in tables.differences),
+        length_control=tables.length[settings.headline],
+        trade_offs=(model.TradeOff(benchmark=GREEDY, x="recall", y="chair_sentence"),),
+        strata=strata_rows(estimates),
+        examples=chosen.examples,
+        examples_chosen=f"Answers of seed {settings.seeds[0]}. {chosen.how}",
+        curves=(
+            *_curves(settings, tables),
+            prior_curve(measured, [BASE, *twin]),
+        ),
+        run=run_facts(out, steps),
+        notes=(WORLD_NOTE,),
+        limits=FINAL_LIMITS if settings.evaluation.split == "test" else LIMITS[1:],
+        licences=LICENCES,
+    )
+
+
+def _models(settings: StudySettings, twin: Sequence[str]) -> tuple[model.ModelSpec, ...]:
+    count = len(settings.seeds)
+    return (
+        model.ModelSpec(name=BASE, label="Base", note=f"{settings.model}, as it is"),
+        *(
+            model.ModelSpec(
+                name=way,
+                label=label(way),
+                note=f"{count} seeds, pooled: {learning_note(learning, settings.corrections)}",
+            )
+            for way, learning in settings.learn.items()
+        ),
+        *(
+            model.ModelSpec(name=name, label="Clean twin", note="the base on clean captions")
+            for name in twin
+        ),
+    )
+
+
+def _told(settings: StudySettings) -> str:
+    others = len(settings.other_bases)
+    return (
+        f"{len(settings.seeds)} seeds of sampling, correcting and training, "
+        f"{settings.corrections:,} corrected answers each; {others or 'no'} other "
+        f"base{'' if others == 1 else 's'}. Intervals of differences are from images and seeds "
+        f"resampled. All models were asked about the same {settings.evaluation.captions:,} scenes "
+        f"of the {settings.evaluation.split} split."
+    )
+
+
+def _curves(settings: StudySettings, tables: StudyTables) -> list[model.Curve]:
+    way = label(settings.headline)
+    drawn = (
+        ("More corrections, fewer inventions", "corrections", tables.corrections, 1.0, True),
+        ("What an annotator's errors cost", "annotator's errors, %", tables.errors, 100.0, False),
+    )
+    return [
+        model.Curve(
+            title=title,
+            x_label=x_label,
+            y_label="%",
+            scale=100,
+            log_x=log_x,
+            note=f"{way}; {len(settings.curve_seeds)} seeds; bands are 95% intervals.",
+            series=tuple(_series(points, *wanted, factor) for wanted in CURVES),
+        )
+        for title, x_label, points, factor, log_x in drawn
+        if len(points) > 1
+    ]
+
+
+def _series(
+    points: Sequence[Point], benchmark: str, metric: str, text: str, factor: float
+) -> model.CurveSeries:
+    found = [
+        (point.x, e)
+        for point in points
+        for e in point.estimates
+        if (e.benchmark, e.metric) == (benchmark, metric)
+    ]
+    return model.CurveSeries(
+        label=text,
+        points=tuple(
+            model.CurvePoint(x=factor * x, y=e.value, low=e.low, high=e.high) for x, e in found
+        ),
+    )
+
+
+def note_opening(notebook: Path, said: str, command: Sequence[str]) -> None:
+    """Appends one dated line to the notebook: that the test split was opened, and what it said."""
+    text = notebook.read_text(encoding="utf-8") if notebook.exists() else ""
+    line = f"study on the test split: {said} `{shlex.join(command)}`\n"
+    if line not in text:
+        day = datetime.now(UTC).date().isoformat()
+        write_atomic(notebook, f"{text}- {day}: {line}".encode())
