@@ -95,7 +95,7 @@ def train(
     finish(
         {"model": name, "seed": seed, "seconds": round(time.monotonic() - began), **_size(made)},
         wrote=made,
-        next_command=shlex.join(["groundtune", "bench", "run", str(made), "world"]),
+        next_command=shlex.join(["groundtune", "demo", f"model={made}"]),
         json=json,
     )
 
