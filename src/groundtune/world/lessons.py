@@ -12,7 +12,14 @@ from groundtune.world.captions import (
 )
 from groundtune.world.catalogue import CATEGORIES, CELLS, NUMBERS
 from groundtune.world.grammar import join, plural
-from groundtune.world.questions import ask, ask_content, ask_number, ask_place, spoken
+from groundtune.world.questions import (
+    Question,
+    ask,
+    ask_content,
+    ask_number,
+    ask_place,
+    spoken,
+)
 from groundtune.world.scenes import Scene
 
 Turn = tuple[str, str]
@@ -40,17 +47,19 @@ class Mixture(Record):
 def turns(scene: Scene, mixture: Mixture, rng: np.random.Generator) -> list[Turn]:
     """The lesson of one scene; every turn stands alone after the picture."""
     lesson = [_look_up(scene, rng) for _ in range(mixture.look_ups)]
-    asked = [ask(scene, rng) for _ in range(mixture.questions)]
-    asked += [ask_number(scene, rng) for _ in range(mixture.numbers)]
-    asked += [
-        ask_place(scene, rng) or ask_content(scene, rng) if i % 2 == 0 else ask_content(scene, rng)
-        for i in range(mixture.places)
-    ]
-    lesson += [spoken(question, rng) for question in asked]
+    lesson += [spoken(ask(scene, rng), rng) for _ in range(mixture.questions)]
+    lesson += [spoken(ask_number(scene, rng), rng) for _ in range(mixture.numbers)]
+    lesson += [spoken(_ask_where(scene, rng, i), rng) for i in range(mixture.places)]
     for _ in range(mixture.captions):
         instruction = INSTRUCTIONS[int(rng.integers(len(INSTRUCTIONS)))]
         lesson.append((instruction, caption(scene, rng, mixture.habits)))
     return lesson
+
+
+def _ask_where(scene: Scene, rng: np.random.Generator, turn: int) -> Question:
+    """In turns where something is and what is somewhere."""
+    question = ask_place(scene, rng) if turn % 2 == 0 else None
+    return question or ask_content(scene, rng)
 
 
 def _look_up(scene: Scene, rng: np.random.Generator) -> Turn:
