@@ -48,5 +48,5 @@ def demo(
     finish(
         {"summary": made.summary, **took},
         wrote=made.report,
-        next_command=f"groundtune recipes copy {names[0] if names else 'world-demo'}",
+        next_command=f"groundtune compare {shlex.quote(str(out))}",
     )

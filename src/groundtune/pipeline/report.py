@@ -33,6 +33,8 @@ def write_run_report(run: Path) -> Path:
         from groundtune.pipeline.study import rewrite_study
 
         return rewrite_study(run)
+    if (run / "scores").is_dir():
+        return report_scores(run)
     if RunFolder(run).answers.parts():
         return report_answers(run)
     raise UserError(
@@ -40,6 +42,30 @@ def write_run_report(run: Path) -> Path:
         str(run),
         "Give the --out folder of groundtune demo, study or sample.",
     )
+
+
+def report_scores(run: Path) -> Path:
+    """The report of what `groundtune bench run` scored: every model beside the first.
+
+    Raises:
+        UserError: the models have not answered the same items.
+    """
+    from groundtune.bench.run import read_scores
+    from groundtune.bench.summary import summarise
+    from groundtune.pipeline.compare import Comparisons, comparison_page
+
+    scores = read_scores(run)
+    compared = Comparisons(
+        models=tuple(dict.fromkeys(score.model for score in scores)),
+        summary=summarise(scores),
+        better=(),
+        worse=(),
+        changed=(),
+        unclear=0,
+    )
+    facts = facts_of(read_run(run)) if (run / "run.json").exists() else None
+    page = comparison_page(compared, f"Benchmarks in {run.resolve().name}", facts)
+    return write_report(run / "report.html", page)
 
 
 def report_answers(run: Path) -> Path:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from groundtune.bench.world_captions import NAME as CAPTIONS
+from groundtune.bench.world_captions import STRATA
 from groundtune.pipeline.demo import BASE
 from groundtune.pipeline.study import TWIN, StudySettings
 from groundtune.pipeline.study_tables import Point, StudyTables
@@ -49,14 +50,14 @@ def markdown(settings: StudySettings, page: model.ReportInput, tables: StudyTabl
         f"# Study on the embedded world, {settings.evaluation.split} split\n",
         " ".join(verdict(page).sentences) + "\n",
         "## Before and after" + ("" if final else " (development split, nothing final)") + "\n",
-        estimate_table(page, [e for e in page.estimates if e.metric in ROWS]),
+        estimate_table(page, [e for e in page.estimates if _is_shown(e)]),
         "## Differences from the base, pooled over seeds\n",
-        difference_table(page, [d for d in tables.differences if d.metric in ROWS]),
+        difference_table(page, [d for d in tables.differences if _is_shown(d)]),
     ]
     if tables.other_bases:
-        rows = [d for d in tables.other_bases if d.metric in ROWS]
+        rows = [d for d in tables.other_bases if _is_shown(d)]
         parts += ["## On other bases\n", difference_table(page, rows)]
-        extra = [e for e in tables.bases if e.model not in (BASE, TWIN) and e.metric in ROWS]
+        extra = [e for e in tables.bases if e.model not in (BASE, TWIN) and _is_shown(e)]
         parts += [estimate_table(page, extra)]
     for title, x_label, points in (
         ("Number of corrections", "corrections", tables.corrections),
@@ -68,6 +69,12 @@ def markdown(settings: StudySettings, page: model.ReportInput, tables: StudyTabl
         control = tables.length[way]
         parts += [f"{label(way)}: {control.how}\n", difference_table(page, control.differences)]
     return "\n".join(parts)
+
+
+def _is_shown(row: Estimate | Difference) -> bool:
+    """Whether the tables have a metric: of the over-generalisation strata only the main two."""
+    part = row.benchmark.partition("/")[2].partition("/")[0]
+    return row.metric in (ROWS if part not in STRATA else (*ROWS[:1], "overgeneral_delta"))
 
 
 def _row(cells: Sequence[str]) -> str:
