@@ -1,5 +1,6 @@
 """`groundtune demo`."""
 
+import shlex
 import sys
 from pathlib import Path
 
