@@ -202,7 +202,10 @@ def knowing(known: Sequence[Score], *, seed: int = 0) -> list[Estimate]:
 
 def rates_by_prior(captions: Sequence[Score], *, seed: int = 0) -> list[PriorRate]:
     """The rate of invention at each prior, from captions' scores (or `knowledge`'s)."""
-    could, was = _by_prior([score for score in captions if score.status == "scored"])
+    scored = [score for score in captions if score.status == "scored"]
+    if not scored:
+        return []
+    could, was = _by_prior(scored)
     weights = resamples(len(was), seed)
     draws_RL = ratio(weights @ was, weights @ could.table_IL)
     rates: list[PriorRate] = []

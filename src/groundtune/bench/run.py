@@ -114,12 +114,15 @@ def draw(
         for key, prompt in prompts.items()
     }
     missing = kept.missing(wanted)
+    answers = kept.read() if len(missing) < len(wanted) else []
     progress.start(task, total=len(missing))
     for first in range(0, len(missing), AT_ONCE):
         some = {key: wanted[key] for key in missing[first : first + AT_ONCE]}
-        kept.append(_answers(generator, some, sampling, seeds))
+        drawn = _answers(generator, some, sampling, seeds)
+        kept.append(drawn)
+        answers += drawn
         progress.advance(len(some))
-    return {answer.prompt: answer for answer in kept.read() if answer.key in wanted}
+    return {answer.prompt: answer for answer in answers if answer.key in wanted}
 
 
 def _answers(

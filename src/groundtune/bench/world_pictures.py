@@ -32,9 +32,16 @@ def split_scenes(split: str, n: int, stratum: Stratum = "usual") -> list[Scene]:
 
 def add_picture(scene: Scene, images: ImageStore) -> str:
     """Draws a scene and stores it as PNG; returns its sha256."""
+    # pyright doesn't see that pydantic gives a frozen record a hash of its values
+    data = _png(scene)  # pyright: ignore[reportArgumentType]
+    return images.add(data, name=f"scene {scene.key}")
+
+
+@lru_cache(maxsize=2048)
+def _png(scene: Scene) -> bytes:
     data = BytesIO()
     render(scene).save(data, "PNG")
-    return images.add(data.getvalue(), name=f"scene {scene.key}")
+    return data.getvalue()
 
 
 def ask_about(scene: Scene, sha256: str, question: str) -> Prompt:

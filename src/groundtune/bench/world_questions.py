@@ -85,11 +85,18 @@ def _existence_items(seen: Sequence[Scene], pictures: dict[str, str], seed: int)
     items: list[Item] = []
     for scene in seen:
         present, absent = drawn[scene.key]
-        for setting in pope_sampling.SETTINGS:
-            questions = [
-                existence_question(scene, name, seed) for name in (*present, *absent[setting])
-            ]
-            items += [_item(scene, pictures[scene.key], q, setting) for q in questions]
+        names = dict.fromkeys((*present, *(name for row in absent.values() for name in row)))
+        asked = {
+            name: _item(
+                scene, pictures[scene.key], existence_question(scene, name, seed), "existence"
+            )
+            for name in names
+        }
+        items += [
+            _of_part(asked[name], setting)
+            for setting in pope_sampling.SETTINGS
+            for name in (*present, *absent[setting])
+        ]
     return items
 
 
@@ -124,6 +131,12 @@ def _item(scene: Scene, sha256: str, question: Question, part: str) -> Item:
         target=question.answer,
         strata={"context": scene.context, "category": question.about},
     )
+
+
+def _of_part(item: Item, part: str) -> Item:
+    """The same question in another part of the benchmark."""
+    key = f"{item.image}/{part}/{item.strata['category']}"
+    return item.model_copy(update={"key": key, "benchmark": f"{NAME}/{part}", "kind": part})
 
 
 def score(item: Item, given: Given, parser: YesNoParser = "first_word") -> Score:

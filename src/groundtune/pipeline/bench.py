@@ -1,0 +1,306 @@
+"""Stage "bench": benchmarks on a model, or on answers that exist.
+
+OUT/answers/ scores/ prompts/ images/   what was asked, said and found, resumable by key
+OUT/knowing/                            what the model says when asked about its own captions
+OUT/summary.json                        rows {model, benchmark, metric, value, low, high, n}
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import cast
+
+from pydantic import Field
+
+from groundtune.bench.benchmark import Benchmark, Given, Item, Wanted
+from groundtune.bench.knowing import knowing, knowledge
+from groundtune.bench.overgeneral import overgeneralisation
+from groundtune.bench.run import Opening, keep, read_scores, refuse_closed_split, run, write_down
+from groundtune.bench.stats import group
+from groundtune.bench.summary import resolve, summarise
+from groundtune.bench.world_captions import NAME as CAPTIONS
+from groundtune.bench.world_captions import STRATA, WORLD_CAPTIONS
+from groundtune.errors import UserError
+from groundtune.pipeline.folder import RunFolder, hash_of
+from groundtune.protocols import Generator, Progress, YesNo
+from groundtune.records import Answer, Estimate, Record, Sampling, Score
+from groundtune.store.files import write_atomic
+from groundtune.store.images import ImageStore
+from groundtune.store.run import write_run
+
+NOTEBOOK = Path("docs/notebook.md")
+"""Where openings of the test split are written down, if it is there; else OUT/notebook.md."""
+
+
+class BenchParams(Record):
+    """Which model does which benchmarks."""
+
+    model: str
+    """A folder, a name on the Hugging Face hub, or world:base."""
+    benchmarks: tuple[str, ...] = ("world",)
+    label: str = ""
+    """What the model is called in the results; its name if empty."""
+    adapter: str = ""
+    revision: str = "main"
+    split: str = "development"
+    n: int = Field(default=500, ge=1)
+    """Pictures."""
+    seed: int = 0
+    """Of the wordings, the questions and the draws."""
+    knowing: bool = False
+    """Also ask the model about each object that its greedy captions name."""
+    batch_size: int = Field(default=16, ge=1)
+    device: str = "auto"
+    dtype: str = "auto"
+
+    @property
+    def wanted(self) -> Wanted:
+        """The items."""
+        return Wanted(split=self.split, n=self.n, seed=self.seed)
+
+
+def run_bench(
+    params: BenchParams,
+    out: Path,
+    progress: Progress,
+    *,
+    final: bool = False,
+    notebook: Path | None = None,
+    command: Sequence[str] = (),
+) -> list[Estimate]:
+    """Loads the model, answers and scores what `out` lacks, and sums up.
+
+    Raises:
+        UserError: no such benchmark or split; the test split without `final`; the model can't be
+            loaded; `out` has scores of another model of this name; or a full disk.
+    """
+    from groundtune.pipeline.sample import SampleParams, load_generator
+
+    benchmarks = resolve(params.benchmarks)
+    opening = _opening(out, final, notebook, command)
+    refuse_closed_split(params.wanted, opening)
+    images = RunFolder(out).images
+    progress.start(f"load {params.model}")
+    generator = load_generator(
+        SampleParams(
+            model=params.model,
+            adapter=params.adapter,
+            revision=params.revision,
+            n=1,
+            sampling=Sampling(temperature=0),
+            batch_size=params.batch_size,
+            device=params.device,
+            dtype=params.dtype,
+        ),
+        images,
+    )
+    estimates = bench(params, generator, generator, out, progress, opening, benchmarks)
+    write_run(
+        out / "scores",
+        params.model_dump(mode="json"),
+        {"prompts": hash_of(RunFolder(out).prompts), "model": generator.vlm.revision},
+        {"bench": params.seed},
+        list(command),
+    )
+    return estimates
+
+
+def bench(
+    params: BenchParams,
+    generator: Generator,
+    yes_no: YesNo,
+    out: Path,
+    progress: Progress,
+    opening: Opening | None,
+    benchmarks: Sequence[Benchmark],
+) -> list[Estimate]:
+    """The same for a generator that is at hand and looks for pictures under `out`/images."""
+    images, label = RunFolder(out).images, params.label or params.model
+    scores = run(
+        benchmarks,
+        generator,
+        model=label,
+        wanted=params.wanted,
+        out=out,
+        images=images,
+        progress=progress,
+        final=opening,
+    )
+    estimates = estimates_of(scores)
+    if params.knowing:
+        known = _know(scores, params.wanted, yes_no, images, progress)
+        if known:
+            keep(known, out / "knowing")
+        estimates += knowing(known)
+    write_rows(out / "summary.json", estimates)
+    return estimates
+
+
+def _know(
+    scores: Sequence[Score], wanted: Wanted, yes_no: YesNo, images: ImageStore, progress: Progress
+) -> list[Score]:
+    greedy = [s for s in scores if (s.benchmark, s.decoding) == (CAPTIONS, "greedy")]
+    prompts = {item.key: item.prompt for item in WORLD_CAPTIONS.load(wanted, images)}
+    return knowledge(greedy, prompts, yes_no, progress, seed=wanted.seed)
+
+
+def estimates_of(scores: Iterable[Score]) -> list[Estimate]:
+    """Every metric of every model, over-generalisation included."""
+    scores = list(scores)
+    groups = group(scores)
+    made = list(summarise(scores).estimates)
+    for model, decoding in dict.fromkeys((score.model, score.decoding) for score in scores):
+        usual = groups.get((model, CAPTIONS, decoding), [])
+        for stratum in STRATA:
+            probe = groups.get((model, f"{CAPTIONS}/{stratum}", decoding), [])
+            made += overgeneralisation(probe, usual)
+    return made
+
+
+def score_answers(
+    names: Sequence[str],
+    answers: Path,
+    out: Path,
+    progress: Progress,
+    *,
+    wanted: Wanted,
+    label: str = "",
+    decoding: str = "greedy",
+    final: bool = False,
+    notebook: Path | None = None,
+    command: Sequence[str] = (),
+) -> list[Estimate]:
+    """Scores answers that exist; no model is loaded.
+
+    `answers` is a folder that `groundtune bench run` or `groundtune sample` wrote, or JSON lines of
+    {"scene", "question", "answer"}: the scene's key and the exact question. A part of a benchmark
+    of which no item is answered is left out; one of which only some are is an error. `label` and
+    `decoding` are those of JSON lines; a folder's answers say their own, unless `label` is given.
+
+    Raises:
+        UserError: nothing or only a part of the items is answered, the file can't be read, or the
+            test split without `final`.
+    """
+    benchmarks = resolve(names)
+    opening = _opening(out, final, notebook, command)
+    refuse_closed_split(wanted, opening)
+    given = _folder_answers(answers, label) if answers.is_dir() else None
+    given = given or _jsonl_answers(answers, label or answers.stem, decoding)
+    progress.start("score", total=len(benchmarks))
+    scores: list[Score] = []
+    for benchmark in benchmarks:
+        items = benchmark.load(wanted, RunFolder(out).images)
+        scores += _score_all(benchmark, items, given, str(answers))
+        progress.advance()
+    if not scores:
+        raise UserError(
+            f"None of the answers is to an item of {', '.join(names)}.",
+            str(answers),
+            "Use the --split, --n and --seed that the questions were made with.",
+        )
+    keep(scores, out)
+    if opening is not None and wanted.split == "test":
+        write_down(benchmarks, scores, opening)
+    estimates = estimates_of(read_scores(out))
+    write_rows(out / "summary.json", estimates)
+    return estimates
+
+
+Told = dict[tuple[str, str], dict[tuple[str, str], Given]]
+"""By (model, decoding), then by (scene, question)."""
+
+
+def _score_all(benchmark: Benchmark, items: Sequence[Item], told: Told, where: str) -> list[Score]:
+    scores: list[Score] = []
+    for name in dict.fromkeys(item.benchmark for item in items):
+        own = [item for item in items if item.benchmark == name]
+        for (model, decoding), by_question in told.items():
+            found = [
+                (item, by_question[place])
+                for item in own
+                if (place := (item.image, item.prompt.question)) in by_question
+            ]
+            if found and len(found) < len(own):
+                raise UserError(
+                    f"Only {len(found)} of {len(own)} items of {name} are answered by {model} "
+                    f"({decoding}).",
+                    where,
+                    "Answer all, or use the --split, --n and --seed that the questions have.",
+                )
+            scores += [benchmark.score(item, given) for item, given in found]
+    return scores
+
+
+def _folder_answers(path: Path, label: str) -> Told:
+    folder = RunFolder(path)
+    prompts = folder.prompts_by_key()
+    told: Told = {}
+    for answer in folder.answers.read():
+        prompt = prompts.get(answer.prompt)
+        if prompt is None or answer.index > 0:
+            continue
+        given = Given(
+            text=answer.text,
+            model=label or answer.producer.name,
+            decoding=decoding_of(answer),
+            cut=answer.finish == "length",
+        )
+        place = (prompt.source.row, prompt.question)
+        told.setdefault((given.model, given.decoding), {})[place] = given
+    return told
+
+
+def decoding_of(answer: Answer) -> str:
+    """What its temperature is called: "greedy" for 0 or where nobody noted it, "t1" for 1."""
+    sampling = answer.producer.sampling
+    temperature = sampling.temperature if sampling else 0
+    return f"t{temperature:g}" if temperature else "greedy"
+
+
+def _jsonl_answers(path: Path, model: str, decoding: str) -> Told:
+    try:
+        lines = path.read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            "The answers can't be read.",
+            str(path),
+            "Give JSON lines, or a folder of groundtune bench run or sample.",
+        ) from error
+    told: dict[tuple[str, str], Given] = {}
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            scene, question, answer = _row(line, f"{path}:{number}")
+            told[scene, question] = Given(text=answer, model=model, decoding=decoding)
+    return {(model, decoding): told}
+
+
+def _row(line: str, where: str) -> tuple[str, str, str]:
+    try:
+        found: object = json.loads(line)
+    except json.JSONDecodeError:
+        found = None
+    row = cast("dict[str, object]", found) if isinstance(found, dict) else {}
+    values = [row.get(name) for name in ("scene", "question", "answer")]
+    if not all(isinstance(value, str) for value in values):
+        raise UserError(
+            "The line is not an answer.",
+            where,
+            'Write {"scene": "development/0", "question": "...", "answer": "..."}.',
+        )
+    scene, question, answer = (str(value) for value in values)
+    return scene, question, answer
+
+
+def _opening(
+    out: Path, final: bool, notebook: Path | None, command: Sequence[str]
+) -> Opening | None:
+    if not final:
+        return None
+    there = NOTEBOOK if NOTEBOOK.exists() else out / "notebook.md"
+    return Opening(notebook=notebook or there, command=command)
+
+
+def write_rows(path: Path, estimates: Sequence[Estimate]) -> None:
+    """A JSON list of rows {model, benchmark, metric, value, low, high, n}."""
+    rows = [estimate.model_dump() for estimate in estimates]
+    write_atomic(path, (json.dumps(rows, indent=1) + "\n").encode())

@@ -1,0 +1,75 @@
+"""`groundtune bench` as a user runs it."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from groundtune.cli.app import EXIT_DONE, EXIT_INPUT, run
+
+
+def test_a_model_is_run_scored_and_summed_up(
+    tiny_llava: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    out = tmp_path / "out"
+    command = ["bench", "run", str(tiny_llava), "world-captions", "--out", str(out)]
+    assert run([*command, "--n", "2", "--label", "tiny", "--knowing", "--json"]) == EXIT_DONE
+    printed = json.loads(capsys.readouterr().out)
+    rows = json.loads((out / "summary.json").read_text())
+    assert printed["rows"] == rows
+    assert printed["wrote"] == str(out / "summary.json")
+    assert {row["model"] for row in rows} == {"tiny"}
+    assert {row["benchmark"] for row in rows} >= {"world-captions/greedy", "world-captions/t1"}
+    assert set(rows[0]) == {"model", "benchmark", "metric", "value", "low", "high", "n"}
+    assert (out / "scores" / "run.json").exists()
+    again = ["bench", "score", "world-captions", str(out), "--n", "2", "--label", "tiny"]
+    assert run(again) == EXIT_DONE
+    text = capsys.readouterr().out
+    assert "world-captions/greedy words" in text
+    assert "95% interval" in text
+
+
+def test_the_test_split_is_closed_before_anything_is_loaded(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    out = tmp_path / "out"
+    assert run(["bench", "run", "nowhere", "--split", "test", "--out", str(out)]) == EXIT_INPUT
+    error = capsys.readouterr().err.strip().splitlines()
+    assert len(error) == 3
+    assert "--final" in error[2]
+    assert not out.exists()
+
+
+def test_final_writes_the_opening_down(
+    tiny_llava: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    notebook = tmp_path / "notebook.md"
+    command = ["bench", "run", str(tiny_llava), "world-captions", "--split", "test", "--final"]
+    options = ["--n", "1", "--out", str(tmp_path / "out"), "--notebook", str(notebook)]
+    assert run([*command, *options]) == EXIT_DONE
+    capsys.readouterr()
+    (line,) = notebook.read_text().splitlines()
+    assert "chair_sentence" in line
+    assert str(tiny_llava) in line
+
+
+@pytest.mark.parametrize("options", [["nobench"], ["world", "--split", "validation"]])
+def test_names_that_are_none_are_the_users_error(
+    options: list[str],
+    make_tiny_llava: Callable[..., Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+):
+    command = ["bench", "run", "nowhere", *options, "--out", str(tmp_path / "out")]
+    assert run(command) == EXIT_INPUT
+    assert len(capsys.readouterr().err.strip().splitlines()) == 3
+
+
+def test_the_list_names_benchmarks_and_suites(capsys: pytest.CaptureFixture[str]):
+    assert run(["bench", "list"]) == EXIT_DONE
+    text = capsys.readouterr().out
+    assert "world-captions" in text
+    assert "all of world-captions, world-questions" in text
+    assert run(["bench", "list", "--json"]) == EXIT_DONE
+    assert "parser" in json.loads(capsys.readouterr().out)["benchmarks"]["world-questions"]
