@@ -4,15 +4,93 @@ The names below are loaded when they are first used, so that `import groundtune`
 """
 
 import importlib
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-_EXPORTS: dict[str, str] = {
-    "UserError": "groundtune.errors",
+if TYPE_CHECKING:
+    from groundtune.errors import UserError
+    from groundtune.pipeline.api import Run, compare, demo, load
+    from groundtune.protocols import Annotator, Comparer, Generator, Judge, Progress, YesNo
+    from groundtune.records import (
+        Answer,
+        Comparison,
+        Correction,
+        Difference,
+        Estimate,
+        ImagePart,
+        Message,
+        Pair,
+        Producer,
+        Prompt,
+        Sampling,
+        Score,
+        Source,
+        Span,
+        TextPart,
+    )
+
+_NAMES: dict[str, tuple[str, ...]] = {
+    "groundtune.errors": ("UserError",),
+    "groundtune.pipeline.api": ("Run", "compare", "demo", "load"),
+    "groundtune.protocols": (
+        "Annotator",
+        "Comparer",
+        "Generator",
+        "Judge",
+        "Progress",
+        "YesNo",
+    ),
+    "groundtune.records": (
+        "Answer",
+        "Comparison",
+        "Correction",
+        "Difference",
+        "Estimate",
+        "ImagePart",
+        "Message",
+        "Pair",
+        "Producer",
+        "Prompt",
+        "Sampling",
+        "Score",
+        "Source",
+        "Span",
+        "TextPart",
+    ),
 }
+_EXPORTS = {name: module for module, names in _NAMES.items() for name in names}
 """Public name -> module that defines it."""
 
-__all__ = ["UserError", "__version__"]  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = [
+    "Annotator",
+    "Answer",
+    "Comparer",
+    "Comparison",
+    "Correction",
+    "Difference",
+    "Estimate",
+    "Generator",
+    "ImagePart",
+    "Judge",
+    "Message",
+    "Pair",
+    "Producer",
+    "Progress",
+    "Prompt",
+    "Run",
+    "Sampling",
+    "Score",
+    "Source",
+    "Span",
+    "TextPart",
+    "UserError",
+    "YesNo",
+    "__version__",
+    "compare",
+    "demo",
+    "load",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -34,7 +34,8 @@ def sample(
     Args:
         recipe: A YAML file, if any, and key=value settings, as in sampling.top_k=50.
         model: A folder, a name on the Hugging Face hub, or world:base.
-        prompts: JSON lines, Parquet, or the folder of another run.
+        prompts: JSON lines, Parquet, the folder of another run, or world:200 for so many scenes of
+            the embedded world.
         images: Folder of pictures: those of the prompts, or without --prompts to be asked --ask.
         ask: The instruction for each picture of --images.
         out: Folder for the answers, their prompts and pictures.

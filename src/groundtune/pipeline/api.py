@@ -8,11 +8,16 @@ Every verb is resumable, and can be called again: it does what is missing.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundtune.pipeline.folder import RunFolder
 from groundtune.protocols import Annotator, Progress
-from groundtune.records import Answer, Correction, Pair, Producer, Prompt, Score
+from groundtune.records import Answer, Correction, Estimate, Pair, Producer, Prompt, Score
+
+if TYPE_CHECKING:
+    from groundtune.pipeline.compare import Comparisons
+    from groundtune.pipeline.demo import DemoResult
+    from groundtune.vlm.load import Vlm
 
 
 class Silent:
@@ -107,6 +112,22 @@ class Run:
         params = load(path, given, TrainParams, base=settings)
         return train(params, self.folder / "training" / name, self.progress)
 
+    def evaluate(self, *, model: str | Path, label: str = "", **settings: Any) -> list[Estimate]:
+        """Runs benchmarks on a model, into the folder evaluation/`label`.
+
+        `settings` are those of `BenchParams`: benchmarks, split, n, seed, knowing and so on. The
+        test split stays closed here: it opens on the command line, with --final.
+
+        Raises:
+            UserError: no such benchmark, a model that can't be loaded, or another model's scores in
+                that folder.
+        """
+        from groundtune.pipeline.bench import BenchParams, run_bench
+
+        given = {"model": str(model), "label": label or Path(model).name, **_plain(settings)}
+        params = BenchParams.model_validate(given)
+        return run_bench(params, self.folder / "evaluation" / params.label, self.progress)
+
     def report(self) -> Path:
         """Writes the folder's report.html and returns its path.
 
@@ -137,12 +158,70 @@ class Run:
         """Chosen and rejected answers."""
         return self._sets.pairs.read()
 
+    @property
+    def scores(self) -> list[Score]:
+        """What the benchmarks said of every model.
+
+        Raises:
+            UserError: nothing was evaluated.
+        """
+        from groundtune.pipeline.compare import scores_in
+
+        return scores_in(self.folder)
+
+
+def demo(
+    out: str | Path,
+    *,
+    recipe: str | Path = "world-demo",
+    overrides: Sequence[str] = (),
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> "DemoResult":
+    """The whole loop on the embedded world.
+
+    More than one of `workers` are processes that import the calling script again, so it needs the
+    usual `if __name__ == "__main__":`.
+
+    Raises:
+        UserError: `out` holds a run with other settings.
+    """
+    from groundtune.pipeline.demo import DemoSettings
+    from groundtune.pipeline.demo import demo as run_demo
+    from groundtune.pipeline.recipes import find
+    from groundtune.recipe import load as load_recipe
+
+    settings = load_recipe(find(str(recipe)), overrides, DemoSettings)
+    return run_demo(settings, Path(out), progress or Silent(), workers=workers)
+
+
+def compare(*folders: str | Path) -> "Comparisons":
+    """Compares every model in these folders with the first one, item by item.
+
+    Raises:
+        UserError: fewer than two models, or models that have not answered the same items.
+    """
+    from groundtune.pipeline.compare import compare as compare_folders
+
+    return compare_folders([Path(folder) for folder in folders])
+
+
+def load(name: str, **options: Any) -> "Vlm":
+    """A model with its processor: a folder, a hub name, or world:base.
+
+    `options` are those of `groundtune.vlm.load.load`: adapter, dtype, device, revision.
+
+    Raises:
+        UserError: it can't be loaded.
+    """
+    from groundtune.pipeline.models import resolve
+    from groundtune.vlm.load import load as load_model
+
+    return load_model(resolve(name), **options)
+
 
 def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Paths as text, as a recipe has them."""
     return {
         name: str(value) if isinstance(value, Path) else value for name, value in settings.items()
     }
-
-
-__all__ = ["Run", "Score", "Silent"]

@@ -16,7 +16,7 @@ from groundtune.pipeline.world_report import (
     shown,
 )
 from groundtune.pipeline.world_specs import WORLD_NOTE
-from groundtune.records import Difference, Record, Score
+from groundtune.records import Difference, Estimate, Record, Score
 from groundtune.report import model
 from groundtune.report.page import write_report
 from groundtune.report.verdict import tone_of
@@ -109,21 +109,27 @@ def _by_model(scores: Iterable[Score]) -> dict[str, list[Score]]:
 
 
 def comparison_page(
-    compared: Comparisons, title: str, run: model.RunFacts | None = None
+    models: Sequence[str],
+    estimates: Sequence[Estimate],
+    differences: Sequence[Difference],
+    *,
+    title: str,
+    run: model.RunFacts | None = None,
 ) -> model.ReportInput:
-    """The report of a comparison; the headline is that of the second model."""
-    first, *others = compared.models
-    headline = model.Headline(
-        **HEADLINE.model_dump(), model=(others or [first])[0], against=first, beside=BESIDE
-    )
+    """The report of models beside the first one; the headline is that of the second."""
     return model.ReportInput(
         title=title,
-        models=tuple(model.ModelSpec(name=name, label=label(name)) for name in compared.models),
+        models=tuple(model.ModelSpec(name=name, label=label(name)) for name in models),
         metrics=all_metric_specs(),
-        benchmarks=benchmark_specs(compared.summary.estimates),
-        headline=headline,
-        estimates=compared.summary.estimates,
-        differences=tuple(shown(each) for each in compared.summary.differences),
+        benchmarks=benchmark_specs(estimates),
+        headline=model.Headline(
+            **HEADLINE.model_dump(),
+            model=models[min(1, len(models) - 1)],
+            against=models[0],
+            beside=BESIDE,
+        ),
+        estimates=tuple(estimates),
+        differences=tuple(shown(each) for each in differences),
         run=run or model.RunFacts(),
         notes=(WORLD_NOTE,),
     )
@@ -131,9 +137,13 @@ def comparison_page(
 
 def write_comparison(compared: Comparisons, out: Path) -> Path:
     """Writes report.html, summary.json and differences.json, and returns the report's path."""
-    write_rows(out / "summary.json", compared.summary.estimates)
-    write_rows(out / "differences.json", compared.summary.differences)
-    return write_report(out / "report.html", comparison_page(compared, "Models compared"))
+    summary = compared.summary
+    write_rows(out / "summary.json", summary.estimates)
+    write_rows(out / "differences.json", summary.differences)
+    page = comparison_page(
+        compared.models, summary.estimates, summary.differences, title="Models compared"
+    )
+    return write_report(out / "report.html", page)
 
 
 def difference_rows(

@@ -45,26 +45,26 @@ def write_run_report(run: Path) -> Path:
 
 
 def report_scores(run: Path) -> Path:
-    """The report of what `groundtune bench run` scored: every model beside the first.
+    """The report of what `groundtune bench` scored: every model beside the first.
 
     Raises:
         UserError: the models have not answered the same items.
     """
+    from groundtune.bench.knowing import knowing
     from groundtune.bench.run import read_scores
     from groundtune.bench.summary import summarise
-    from groundtune.pipeline.compare import Comparisons, comparison_page
+    from groundtune.pipeline.bench import estimates_of
+    from groundtune.pipeline.compare import comparison_page
 
-    scores = read_scores(run)
-    compared = Comparisons(
-        models=tuple(dict.fromkeys(score.model for score in scores)),
-        summary=summarise(scores),
-        better=(),
-        worse=(),
-        changed=(),
-        unclear=0,
+    scores, asked = read_scores(run), run / "knowing"
+    known = knowing(read_scores(asked)) if asked.is_dir() else []
+    page = comparison_page(
+        list(dict.fromkeys(score.model for score in scores)),
+        [*estimates_of(scores), *known],
+        summarise(scores).differences,
+        title=f"Benchmarks in {run.resolve().name}",
+        run=_facts(run / "scores"),
     )
-    facts = facts_of(read_run(run)) if (run / "run.json").exists() else None
-    page = comparison_page(compared, f"Benchmarks in {run.resolve().name}", facts)
     return write_report(run / "report.html", page)
 
 
@@ -79,7 +79,6 @@ def report_answers(run: Path) -> Path:
 
     folder = RunFolder(run)
     answers, prompts = folder.answers.read(), list(folder.prompts_by_key().values())
-    made_by = folder.answers.path
     foreign = any(prompt.source.dataset != DATASET for prompt in prompts)
     of_the_world = any(answer.producer.name.startswith("world:") for answer in answers)
     shown = sampling_report(
@@ -88,7 +87,12 @@ def report_answers(run: Path) -> Path:
         answers,
         lambda sha256: folder.images.path(sha256).read_bytes(),
         refused=refuses,
-        run=facts_of(read_run(made_by)) if (made_by / "run.json").exists() else RunFacts(),
+        run=_facts(folder.answers.path),
         notes=[Note(kind="warning", text=NOT_THE_WORLD)] if foreign and of_the_world else [],
     )
     return write_report(run / "report.html", shown)
+
+
+def _facts(folder: Path) -> RunFacts:
+    """What a data set was made with, as far as its folder says."""
+    return facts_of(read_run(folder)) if (folder / "run.json").exists() else RunFacts()

@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 from groundtune.errors import UserError
 from groundtune.pipeline.folder import RunFolder, hash_of
 from groundtune.pipeline.models import resolve
-from groundtune.pipeline.prompts import Skipped, read_prompts
+from groundtune.pipeline.prompts import Found, Skipped, read_prompts
 from groundtune.protocols import Generator, Progress
 from groundtune.records import Answer, Prompt, Record, Sampling
 from groundtune.store.files import write_atomic
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from groundtune.store.images import ImageStore
 
 log = logging.getLogger(__name__)
+
+_WORLD = "world:"
 
 
 class SampleParams(Record):
@@ -39,7 +41,8 @@ class SampleParams(Record):
     revision: str = "main"
     """Branch, tag or commit on the hub."""
     prompts: str = ""
-    """JSON lines, Parquet, or a run's folder."""
+    """JSON lines, Parquet, a run's folder, or world:200 for so many scenes of the embedded world's
+    train split (by `seed`), which the simulated annotator can correct."""
     images: str = ""
     """Folder of pictures: those of the prompts' rows or, without prompts, to be asked `ask`."""
     ask: str = ""
@@ -98,15 +101,7 @@ def run_sample(
             model or settings in `out`, or a full disk. All rows are read before the model is.
     """
     target = RunFolder(out)
-    found = read_prompts(
-        target,
-        progress,
-        prompts=Path(params.prompts) if params.prompts else None,
-        images=Path(params.images) if params.images else None,
-        ask=params.ask,
-        limit=params.limit,
-        skip_bad=params.skip_bad,
-    )
+    found = _find(params, target, progress)
     _list_skipped(out, found.skipped)
     progress.start(f"load {params.model}")
     generator = load_generator(params, target.images)
@@ -128,6 +123,28 @@ def run_sample(
         command=list(command),
     )
     return made.model_copy(update={"skipped": len(found.skipped)})
+
+
+def _find(params: SampleParams, target: RunFolder, progress: Progress) -> Found:
+    """The prompts that the parameters name, with their pictures in `target`."""
+    if params.prompts.startswith(_WORLD):
+        from groundtune.pipeline.world_prompts import feedback_prompts
+
+        number = params.prompts.removeprefix(_WORLD)
+        if not number.isdigit() or int(number) == 0:
+            raise UserError(
+                f"{number!r} is not a number of scenes.", params.prompts, "Write world:200, say."
+            )
+        return Found(feedback_prompts(target.images, int(number), params.seed, progress), [])
+    return read_prompts(
+        target,
+        progress,
+        prompts=Path(params.prompts) if params.prompts else None,
+        images=Path(params.images) if params.images else None,
+        ask=params.ask,
+        limit=params.limit,
+        skip_bad=params.skip_bad,
+    )
 
 
 def load_generator(params: SampleParams, images: "ImageStore") -> "HfGenerator":

@@ -1,0 +1,54 @@
+"""The Python API: what it exports, what it costs to import, and the documentation's example."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import groundtune
+
+PAGE = Path(__file__).parents[2] / "docs" / "api.md"
+
+
+def test_every_name_that_is_exported_exists() -> None:
+    assert all(getattr(groundtune, name) is not None for name in groundtune.__all__)
+    assert set(groundtune.__all__) <= set(dir(groundtune))
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no_such_name"):
+        groundtune.no_such_name  # noqa: B018
+
+
+def test_the_api_is_imported_without_torch() -> None:
+    program = (
+        "import sys, groundtune; [getattr(groundtune, name) for name in groundtune.__all__]; "
+        "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_every_record_and_verb_that_is_exported_is_documented() -> None:
+    page = PAGE.read_text()
+    names = [name for name in groundtune.__all__ if not name.startswith("_")]
+    assert [name for name in names if not re.search(rf"`{name}[`(]", page)] == []
+
+
+def test_the_example_of_the_documentation_runs(
+    tiny_llava: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    example = re.search(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    assert example is not None
+    program = example[1].replace("world:base", str(tiny_llava))
+    program = program.replace('overrides=["', f'overrides=["model={tiny_llava}", "')
+    program = program.replace("n=1)", "n=1, sampling={'max_new_tokens': 30, 'temperature': 1})")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(program, str(PAGE), "exec"), {})
+    said = capsys.readouterr().out
+    assert re.search(r"60 answers, \d+ with something wrong, \d+ pairs", said)
+    assert re.search(r"[+-]\d\.\d{3} \[[+-]\d\.\d{3}, [+-]\d\.\d{3}\], n = 6", said)
