@@ -145,14 +145,13 @@ def begin(model: Path, out: Path, far_enough: Callable[[], bool]) -> None:
     (out / "program.py").write_text(PROGRAM)
     (out / "test_demo_program.py").write_text(Path(__file__).read_text())
     paths = [str(Path(__file__).parents[1]), str(out), *sys.path]
-    running = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, str(out / "program.py"), str(model), str(out)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-    )
-    end = time.monotonic() + 120
-    while not far_enough():
-        assert running.poll() is None
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    running.send_signal(signal.SIGKILL)
-    running.wait(timeout=20)
+    ) as running:
+        end = time.monotonic() + 600
+        while not far_enough() and running.poll() is None and time.monotonic() < end:
+            time.sleep(0.02)
+        killed = running.poll() is None
+        running.send_signal(signal.SIGKILL)
+    assert killed
