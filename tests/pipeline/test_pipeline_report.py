@@ -17,10 +17,10 @@ from job_works import Notes
 
 
 def scored(out: Path, model: str, invented: int, of: int = 40) -> Path:
-    """A folder of captions' scores: the first `invented` of `of` name something that isn't there."""
+    """A folder of captions' scores: the first `invented` of `of` name what isn't there."""
     scores = [
         Score(
-            key=f"{model}{i}",
+            key=f"{model}{i}{i < invented}",
             benchmark="world-captions",
             item=f"development/{i}",
             image=f"development/{i}",
