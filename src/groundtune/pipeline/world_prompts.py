@@ -9,7 +9,7 @@ from groundtune.store.images import ImageStore
 from groundtune.world.captions import TRAIN_INSTRUCTIONS
 from groundtune.world.scenes import scenes
 
-FIRST_SCENE = 10_000_000
+FIRST_SCENE = 5_000_000
 """Scenes of the train split from here on are kept for feedback: no model is trained on them."""
 SCENES_A_SEED = 100_000
 
