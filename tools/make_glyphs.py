@@ -1,4 +1,6 @@
-"""Rasterises the world's glyphs from Noto Color Emoji (OFL 1.1) to 64-pixel PNGs; run once, results are committed.
+"""Rasterises the world's glyphs from Noto Color Emoji (OFL 1.1) to 64-pixel PNGs.
+
+Run once; the results are committed.
 
 python tools/make_glyphs.py /path/to/NotoColorEmoji.ttf
 """
