@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+import time
 from pathlib import Path
 
 
@@ -33,13 +34,14 @@ def demo(
     from groundtune.pipeline.recipes import find
     from groundtune.recipe import load
 
+    began = time.monotonic()
     names = [token for token in recipe if "=" not in token]
     overrides = [token for token in recipe if "=" in token]
     overrides += [f"seed={seed}"] if seed is not None else []
     settings = load(find(names[0] if names else "world-demo"), overrides, DemoSettings)
     with open_progress(silent=json) as progress:
         made = run_demo(settings, out, progress, workers=workers, command=sys.argv)
-    took = {"seconds": made.seconds, "peak_mb": made.peak_mb}
+    took = {"seconds": round(time.monotonic() - began, 1), "memory_mb": made.memory_mb}
     if json:
         rows = {"summary": str(made.summary), "differences": str(made.differences)}
         finish({"verdict": made.verdict, **rows, **took}, wrote=made.report, json=True)

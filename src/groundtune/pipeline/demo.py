@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 from pydantic import Field, model_validator
 
 from groundtune.errors import UserError
-from groundtune.pipeline.jobs import Done, Job, done_jobs, run_jobs
+from groundtune.pipeline.jobs import Done, Job, done_jobs, memory_mb, peak_mb, run_jobs
 from groundtune.pipeline.world_steps import (
     Asked,
     Corrected,
@@ -86,13 +86,13 @@ class DemoResult(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        """Processor-bound time of all steps together; some run at the same time."""
+        """Time of all steps together, though some ran at the same time."""
         return round(sum(done.seconds for done in self.steps.values()), 1)
 
     @property
-    def peak_mb(self) -> float:
-        """Most memory of one process."""
-        return max(done.peak_mb for done in self.steps.values())
+    def memory_mb(self) -> float:
+        """Most memory that all processes can have had together, this one included."""
+        return round(memory_mb(self.steps.values()) + peak_mb(), 1)
 
 
 def demo(

@@ -64,6 +64,8 @@ class Done(Record):
     """Wall time, over all the tries that it took."""
     peak_mb: float
     """Most memory (resident, in MB) that its process has had by its end."""
+    process: int = 0
+    """The process's number: jobs of one process share its memory."""
 
 
 class Event(NamedTuple):
@@ -141,7 +143,7 @@ def _do(folder: Path, job: Job, key: str, progress: Progress) -> None:
         write_atomic(earlier, str(before + time.monotonic() - began).encode(), durable=False)
         raise
     seconds = round(before + time.monotonic() - began, 1)
-    made = Done(key=key, seconds=seconds, peak_mb=peak_mb())
+    made = Done(key=key, seconds=seconds, peak_mb=peak_mb(), process=os.getpid())
     write_atomic(_file(folder, job.name), made.model_dump_json().encode())
     earlier.unlink(missing_ok=True)
 
@@ -156,6 +158,17 @@ def peak_mb() -> float:
 
     unit = 1 if sys.platform == "darwin" else 1024
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1)
+
+
+def memory_mb(steps: Iterable[Done]) -> float:
+    """Most memory that the processes of these jobs can have had together, in MB.
+
+    Of the processes of several tries, only as many as may have run at once count.
+    """
+    largest: dict[int, float] = {}
+    for done in steps:
+        largest[done.process] = max(largest.get(done.process, 0.0), done.peak_mb)
+    return sum(sorted(largest.values(), reverse=True)[: cores()])
 
 
 def _ordered(jobs: Sequence[Job], done: set[str]) -> Iterable[Job]:

@@ -19,7 +19,7 @@ from groundtune.bench.world_pictures import find_scene
 from groundtune.bench.world_questions import NAME as QUESTIONS
 from groundtune.pipeline.demo import BASE, DemoResult, DemoSettings, write_rows
 from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.jobs import Done, cores
+from groundtune.pipeline.jobs import Done, cores, memory_mb
 from groundtune.pipeline.world_specs import (
     FINAL_LIMITS,
     LICENCES,
@@ -260,11 +260,10 @@ def run_facts(out: Path, steps: Mapping[str, Done]) -> model.RunFacts:
         read_run(out),
         seconds={name.replace("-", " "): done.seconds for name, done in steps.items()},
     )
-    peak = max((done.peak_mb for done in steps.values()), default=0.0)
     machine = {
         "cores": str(cores()),
         "system": f"{platform.system()} on {platform.machine()}",
-        "memory": f"{peak:,.0f} MB in the largest process",
+        "memory": f"{memory_mb(steps.values()):,.0f} MB, all processes together",
     }
     return facts.model_copy(update={"machine": machine})
 
