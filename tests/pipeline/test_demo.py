@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from groundtune.cli.app import run
 from groundtune.errors import UserError
 from groundtune.pipeline.demo import DemoResult, DemoSettings, demo, rewrite_report
 from groundtune.pipeline.folder import RunFolder
@@ -94,6 +95,26 @@ def test_the_demo_again_does_nothing_again(
     again = demo(settings, out, Notes(), workers=1)
     assert again.steps == made.steps
     assert {path: path.stat().st_mtime_ns for path in (out / "steps").iterdir()} == before
+
+
+def test_the_command_ends_with_a_table_and_what_to_try_next(
+    made: DemoResult, tiny_llava: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["demo", *OVERRIDES, f"model={tiny_llava}", "--out", str(out)]
+    assert run(command) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[-3:] == ["Base", "DDPO", "DPO"]
+    assert any(line.startswith("answers with an invented object") for line in lines)
+    assert lines[-2:] == [
+        f"wrote      {made.report}",
+        f"next       groundtune compare {out}",
+    ]
+    assert run([*command, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["summary"] == str(made.summary)
+    assert told["memory_mb"] > 0
+    assert run(["compare", str(out)]) == 0
+    assert "base against ddpo, dpo" in capsys.readouterr().out
 
 
 def test_the_report_can_be_made_again(made: DemoResult, out: Path) -> None:

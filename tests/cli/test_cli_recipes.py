@@ -1,0 +1,31 @@
+"""`groundtune recipes` as a user runs it."""
+
+from pathlib import Path
+
+import pytest
+
+from groundtune.cli.app import EXIT_INPUT, run
+
+
+def test_recipes_are_listed_with_what_they_are_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["recipes", "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith("world-demo") and "demo: " in line for line in lines)
+    assert any(line.startswith("world-dpo") and "train: " in line for line in lines)
+
+
+def test_a_recipe_is_shown_and_copied_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["recipes", "show", "world-study"]) == 0
+    text = capsys.readouterr().out
+    assert run(["recipes", "copy", "world-study"]) == 0
+    assert (tmp_path / "world-study.yaml").read_text() == text
+    assert "groundtune study world-study.yaml" in capsys.readouterr().out
+    assert run(["recipes", "copy", "world-study"]) == EXIT_INPUT
+
+
+def test_a_misspelt_recipe_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["recipes", "show", "world-dmeo"]) == EXIT_INPUT
+    assert "did you mean world-demo?" in capsys.readouterr().err
