@@ -189,7 +189,7 @@ def _confusion(yes: bool, truth: bool) -> dict[str, float]:
 METRICS: tuple[Metric, ...] = (
     Metric(
         name="accuracy",
-        label="Right answers",
+        label="Right answers to questions",
         numerator={"correct": 1},
         denominator={"scored": 1},
         better="higher",

@@ -10,12 +10,13 @@ The same command goes on where it was stopped, and is over at once when all is d
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
+from groundtune import __version__
 from groundtune.errors import UserError
 from groundtune.pipeline.jobs import Done, Job, done_jobs, memory_mb, peak_mb, run_jobs
 from groundtune.pipeline.world_steps import (
@@ -34,6 +35,7 @@ from groundtune.pipeline.world_steps import (
 from groundtune.protocols import Progress
 from groundtune.records import Record, Sampling
 from groundtune.store.files import write_atomic
+from groundtune.store.keys import key_of
 from groundtune.store.run import read_run, write_run
 
 BASE = "base"
@@ -112,9 +114,54 @@ def demo(
     """
     _note(settings, out, command)
     steps = run_jobs(out, demo_jobs(settings), progress, workers=workers, title="demo")
+    there = read_result(out, steps)
+    if there is not None:
+        return there
     from groundtune.pipeline.world_report import report_demo
 
     return report_demo(settings, out, steps)
+
+
+class _Kept(Record):
+    """What is said of a demo's results, so that it need not be computed again."""
+
+    key: str
+    verdict: str
+    table: list[list[str]]
+
+
+def keep_result(
+    out: Path,
+    steps: Mapping[str, Done],
+    *,
+    report: Path,
+    summary: Path,
+    differences: Path,
+    verdict: str,
+    table: list[list[str]],
+) -> DemoResult:
+    """The result of a demo, written down for the next time."""
+    kept = _Kept(key=_result_key(steps), verdict=verdict, table=table)
+    write_atomic(out / "steps" / "result.json", kept.model_dump_json().encode())
+    return DemoResult(report, summary, differences, verdict, table, dict(steps))
+
+
+def read_result(out: Path, steps: Mapping[str, Done]) -> DemoResult | None:
+    """The result that was kept of these very steps, if all its files are there."""
+    page, summary, differences = (
+        out / name for name in ("report.html", "summary.json", "differences.json")
+    )
+    files = (page, summary, differences, out / "steps" / "result.json")
+    if not all(file.exists() for file in files):
+        return None
+    kept = _Kept.model_validate_json((out / "steps" / "result.json").read_bytes())
+    if kept.key != _result_key(steps):
+        return None
+    return DemoResult(page, summary, differences, kept.verdict, kept.table, dict(steps))
+
+
+def _result_key(steps: Mapping[str, Done]) -> str:
+    return key_of(__version__, {name: done.key for name, done in steps.items()})
 
 
 def demo_jobs(settings: DemoSettings) -> list[Job]:

@@ -17,7 +17,7 @@ from groundtune.bench.world_captions import NAME as CAPTIONS
 from groundtune.bench.world_captions import STRATA, WORLD_CAPTIONS
 from groundtune.bench.world_pictures import find_scene
 from groundtune.bench.world_questions import NAME as QUESTIONS
-from groundtune.pipeline.demo import BASE, DemoResult, DemoSettings, write_rows
+from groundtune.pipeline.demo import BASE, DemoResult, DemoSettings, keep_result, write_rows
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.jobs import Done, cores, memory_mb
 from groundtune.pipeline.world_specs import (
@@ -69,6 +69,8 @@ class WorldResults(Record):
     knowing: tuple[Estimate, ...]
     """What each model knows of what it invents."""
     length: model.LengthControl | None
+    greedy: tuple[Score, ...]
+    """Greedy captions of usual scenes, of all models."""
 
     @property
     def estimates(self) -> tuple[Estimate, ...]:
@@ -89,6 +91,7 @@ def read_results(folders: Sequence[Path], tuned: str, against: str = BASE) -> Wo
         strata=tuple(_strata(scores)),
         knowing=tuple(e for folder in asked for e in knowing(read_scores(folder))),
         length=length_control(scores, tuned, against),
+        greedy=tuple(s for s in scores if (s.benchmark, s.decoding) == (CAPTIONS, "greedy")),
     )
 
 
@@ -130,15 +133,9 @@ def demo_report(
 ) -> model.ReportInput:
     """All that the demo's report shows."""
     names = (BASE, *settings.learn)
-    greedy = [
-        score
-        for name in names
-        for score in read_scores(out / "evaluation" / name)
-        if (score.benchmark, score.decoding) == (CAPTIONS, "greedy")
-    ]
     beside = [name for name in settings.learn if name != settings.headline]
     item = item_of(settings.evaluation, RunFolder(out).images)
-    chosen = build.choose_examples(greedy, BASE, settings.headline, item, beside=beside)
+    chosen = build.choose_examples(results.greedy, BASE, settings.headline, item, beside=beside)
     trained = [(name, label(name), out / "training" / name) for name in settings.learn]
     headline = model.Headline(
         **HEADLINE.model_dump(), model=settings.headline, against=BASE, beside=BESIDE, fixed=FIXED
@@ -151,14 +148,14 @@ def demo_report(
         metrics=all_metric_specs(),
         benchmarks=benchmark_specs(results.estimates),
         headline=headline,
-        estimates=results.estimates,
-        differences=tuple(shown(each) for each in results.summary.differences),
+        estimates=tuple(each for each in results.estimates if on_page(each)),
+        differences=tuple(shown(each) for each in results.summary.differences if on_page(each)),
         length_control=results.length,
         trade_offs=(model.TradeOff(benchmark=GREEDY, x="recall", y="chair_sentence"),),
         strata=strata_rows(results.summary.estimates),
         examples=chosen.examples,
         examples_chosen=chosen.how,
-        curves=(prior_curve(greedy, names), *training_curves(trained)),
+        curves=(prior_curve(results.greedy, names), *training_curves(trained)),
         run=run_facts(out, steps),
         notes=(WORLD_NOTE,),
         limits=FINAL_LIMITS if settings.evaluation.split == "test" else LIMITS,
@@ -204,6 +201,22 @@ def prior_curve(greedy: Sequence[Score], names: Sequence[str]) -> model.Curve:
         ),
         note="Greedy captions of usual scenes; bands are 95% intervals from resampled pictures.",
     )
+
+
+ONLY: dict[str, tuple[str, ...]] = {
+    "missing": ("chair_sentence", "recall", "overgeneral_rate", "overgeneral_delta"),
+    "replaced": ("chair_sentence", "recall", "overgeneral_rate", "overgeneral_delta"),
+    QUESTIONS: ("accuracy", "f1", "yes_rate", "unparsed"),
+}
+"""Metrics that the page shows of a part or benchmark; summary.json has all."""
+
+
+def on_page(row: Estimate | Difference) -> bool:
+    """Whether the page shows a figure."""
+    benchmark, part, *_ = row.benchmark.split("/")
+    if benchmark == QUESTIONS and not row.benchmark.endswith("/greedy"):
+        return row.metric == "accuracy"
+    return row.metric in ONLY.get(part, ONLY.get(benchmark, (row.metric,)))
 
 
 def label(name: str) -> str:
@@ -293,13 +306,14 @@ def report_demo(settings: DemoSettings, out: Path, steps: Mapping[str, Done]) ->
     names = (BASE, *settings.learn)
     results = read_results([out / "evaluation" / name for name in names], settings.headline)
     shown_page = demo_report(settings, out, results, steps)
-    return DemoResult(
+    return keep_result(
+        out,
+        steps,
         report=write_report(out / "report.html", shown_page),
         summary=write_rows(out / "summary.json", results.estimates),
         differences=write_rows(out / "differences.json", results.summary.differences),
         verdict=" ".join(verdict(shown_page).sentences),
         table=short_table(shown_page),
-        steps=dict(steps),
     )
 
 
