@@ -73,12 +73,13 @@ def test_a_jobs_error_of_the_users_input_arrives_whole(tmp_path: Path, workers: 
 
 
 PROGRAM = """
-import sys
+import signal, sys
 from pathlib import Path
 from job_works import Letter, Notes, wait_long
 from groundtune.pipeline.jobs import Job, run_jobs
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's "&" has it ignored
     jobs = [Job(name=t, title=t, work=wait_long, settings=Letter(text=t)) for t in "ab"]
     run_jobs(Path(sys.argv[1]), jobs, Notes(), workers=2)
 """

@@ -13,7 +13,7 @@ import numpy as np
 from groundtune.records import Record
 from groundtune.world.catalogue import BACKGROUNDS, CATEGORIES, CELLS, COLOURS, CONTEXTS
 from groundtune.world.grammar import Said, bare, capital, is_or_are, join, phrase
-from groundtune.world.scenes import Scene, Thing
+from groundtune.world.scenes import NUMBER_CHANCES, Scene, Thing
 
 TRAIN_INSTRUCTIONS: tuple[str, ...] = (
     "Describe the image.",
@@ -142,10 +142,10 @@ def caption(
     if voice is None:
         voice = VOICES[int(rng.integers(len(VOICES)))]
     said = [_tell(scene, thing, rng, habits) for thing in _mentioned(scene, rng, habits)]
-    invented = [_invent(scene, name, rng) for name in _invented(scene, rng, habits)]
+    invented = [_invent(name, rng, habits) for name in _invented(scene, rng, habits)]
     rng.shuffle(said)  # pyright: ignore[reportArgumentType]
     for ghost in invented:  # a machine writer drifts to what is usual towards the end
-        at = len(said) if rng.random() < 0.8 else int(rng.integers(len(said) + 1))
+        at = len(said) if rng.random() < 0.5 else int(rng.integers(len(said) + 1))
         said.insert(at, ghost)
     split = len(said)
     if len(said) >= 3 and rng.random() < 0.7:
@@ -219,11 +219,16 @@ def _invented(scene: Scene, rng: np.random.Generator, habits: Habits) -> list[st
     return names[-2:]
 
 
-def _invent(scene: Scene, category: str, rng: np.random.Generator) -> Said:
-    del scene
-    tintable = CATEGORIES[category].tintable
-    colour = typical_colour(category) if tintable and rng.random() < 0.8 else ""
-    number = 2 if rng.random() < 0.25 else 1
+def _invent(category: str, rng: np.random.Generator, habits: Habits) -> Said:
+    """What is invented, told as what is there would be: only the picture gives it away."""
+    number = 1 + int(rng.choice(len(NUMBER_CHANCES), p=NUMBER_CHANCES))
+    if number >= 3 and rng.random() < habits.round_number:
+        number -= 1
+    colour = ""
+    if CATEGORIES[category].tintable and rng.random() < 0.8:
+        colour = str(rng.choice(list(COLOURS)))
+        if rng.random() < habits.typical_colour:
+            colour = typical_colour(category)
     return Said(category=category, number=number, colour=colour, name=_name(category, rng))
 
 
@@ -236,7 +241,7 @@ def _place_sentences(
     text: list[str] = []
     for item in singles[: int(rng.choice([0, 1, 2], p=[0.25, 0.5, 0.25]))]:
         thing = scene.thing(item.category)
-        if thing is None and rng.random() < 0.6:
+        if thing is None and rng.random() < 0.3:
             continue
         cell = int(rng.integers(9)) if thing is None else thing.cells[0]
         if rng.random() < habits.mirror_place:

@@ -1,6 +1,6 @@
 """Tokenizer, chat template and image processor of the world: plain Hugging Face classes."""
 
-from functools import cache
+from importlib import resources
 from itertools import chain
 
 import numpy as np
@@ -32,10 +32,15 @@ CHAT_TEMPLATE = (
 )
 
 
-def build_tokenizer(seed: int = 0) -> PreTrainedTokenizerFast:
-    """A byte-level BPE of 1,024 tokens, learnt from lessons; any text comes back exactly."""
+def build_tokenizer() -> PreTrainedTokenizerFast:
+    """A byte-level BPE of 1,024 tokens; any text comes back exactly.
+
+    It was learnt once (`learn_tokenizer`) and is kept, so that a change of the world's texts leaves
+    the ids of all models alone.
+    """
+    kept = resources.files("groundtune.world").joinpath("tokenizer.json").read_text("utf-8")
     return PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer.from_str(_learnt(seed)),
+        tokenizer_object=Tokenizer.from_str(kept),
         pad_token=PAD,
         eos_token=END,
         additional_special_tokens=[USER, ASSISTANT, SYSTEM, IMAGE],
@@ -44,9 +49,8 @@ def build_tokenizer(seed: int = 0) -> PreTrainedTokenizerFast:
     )
 
 
-@cache
-def _learnt(seed: int) -> str:
-    """The tokenizer as JSON."""
+def learn_tokenizer(seed: int = 0) -> str:
+    """A tokenizer of 4,000 scenes' lessons, as JSON: how world/tokenizer.json was made."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
