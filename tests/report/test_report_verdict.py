@@ -69,7 +69,7 @@ def test_the_verdict_names_the_cost_equal_length_and_the_other_models() -> None:
         f"Recall did not clearly change ({MINUS}1.6 points, 95% interval {MINUS}3.4 to +0.2); "
         "answers are 1.2 words shorter (95% interval 0.7 to 1.7); yes/no accuracy did not clearly "
         f"change (+0.5 points, 95% interval {MINUS}0.7 to +1.7).",
-        "At equal length the difference is still 20.7 points (95% interval 16.7 to 24.7).",
+        "At equal length the difference is 20.7 points (95% interval 16.7 to 24.7).",
         f"For comparison: DPO {MINUS}20.5 points (95% interval {MINUS}24.4 to {MINUS}16.6).",
     )
 
@@ -84,6 +84,17 @@ def test_a_fall_that_vanishes_at_equal_length_is_said_to_vanish() -> None:
         f"At equal length no clear improvement remains ({MINUS}1.0 points, 95% interval "
         f"{MINUS}5.0 to +3.0)."
     )
+
+
+def test_what_gets_worse_at_equal_length_is_told_beside_the_gain() -> None:
+    report = sample()
+    assert report.length_control is not None
+    cut = difference("ddpo", GREEDY, "recall", -0.11, 0.02)
+    both = (*report.length_control.differences, cut)
+    control = report.length_control.model_copy(update={"differences": both})
+    told = verdict(report.model_copy(update={"length_control": control})).sentences
+    equal = next(sentence for sentence in told if sentence.startswith("At equal length"))
+    assert "24.7); there, recall fell by 11.0 points (95% interval 9.0 to 13.0)." in equal
 
 
 def test_a_fall_with_fewer_words_and_no_length_control_warns_of_itself() -> None:

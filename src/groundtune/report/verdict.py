@@ -177,11 +177,12 @@ def _length_sentence(report: ReportInput, headline: Headline, tone: Tone) -> str
     if tone != "better":
         return ""
     control = report.length_control
-    equal = _at_equal_length(control, headline) if control else None
+    equal = _at_equal_length(control, headline.model, headline.metric) if control else None
     spec = report.metric(headline.metric)
     if equal is not None and equal.clear and tone_of(equal, spec) == "better":
         size, interval = amount_text(equal.value, spec), _size_range(equal, spec)
-        return f"At equal length the difference is still {size} (95% interval {interval})."
+        cost = _cost_at_equal_length(report, control, headline) if control else ""
+        return f"At equal length the difference is {size} (95% interval {interval}){cost}."
     if equal is not None:
         change = f"{signed_text(equal.value, spec)} {unit_of_change(spec)}".strip()
         interval = signed_range_text(equal.low, equal.high, spec)
@@ -191,11 +192,21 @@ def _length_sentence(report: ReportInput, headline: Headline, tone: Tone) -> str
     return ""
 
 
-def _at_equal_length(control: LengthControl, headline: Headline) -> Difference | None:
-    """The headline's difference there, whatever its benchmark is called once answers are cut."""
-    about = (headline.model, headline.metric)
-    found = [d for d in control.differences if (d.model, d.metric) == about]
-    return find_difference(found, headline.model, headline) or next(iter(found), None)
+def _at_equal_length(control: LengthControl, model: str, metric: str) -> Difference | None:
+    """A metric's difference there, whatever its benchmark is called once answers are cut."""
+    found = (d for d in control.differences if (d.model, d.metric) == (model, metric))
+    return next(found, None)
+
+
+def _cost_at_equal_length(report: ReportInput, control: LengthControl, headline: Headline) -> str:
+    """What is clearly worse once answers are cut: a cut can take the right things too."""
+    clauses: list[str] = []
+    for ref in headline.beside:
+        difference = _at_equal_length(control, headline.model, ref.metric)
+        spec = report.metric(ref.metric)
+        if difference and difference.clear and tone_of(difference, spec) == "worse":
+            clauses.append(change_clause(difference, spec))
+    return f"; there, {'; '.join(clauses)}" if clauses else ""
 
 
 def _says_less(report: ReportInput, headline: Headline) -> bool:
