@@ -80,6 +80,21 @@ def test_an_edit_touches_only_the_words_that_change() -> None:
     assert made.text == "blue"
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("an orange", "an orange apple"),
+        ("an orange apple", "an orange"),
+        ("two cups", "two red cups"),
+        ("two red cups", "two cups"),
+    ],
+)
+def test_words_that_only_come_or_go_take_one_space_with_them(old: str, new: str) -> None:
+    text = f"There is also {old}."
+    made = edits(text, read(text).mentions, {0: Change(phrase=new, number=1)})
+    assert apply(text, made).split(" ")[3:] == f"{new}.".split(" ")
+
+
 def test_no_changes_make_no_edits() -> None:
     text = "It shows two red cups and a dog."
     same = Change(phrase="two red cups", number=2)

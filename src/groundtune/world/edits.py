@@ -142,10 +142,10 @@ def _replace(text: str, mention: Mention, new: str, kind: SpanKind) -> Edit:
     stop = mention.end - sum(len(word) + 1 for word in old[len(old) - tail :])
     middle = " ".join(words[head : len(words) - tail])
     if not middle and start <= stop:  # only words go: one space goes with them
-        stop = min(stop + 1, mention.end)
+        start, stop = (start, stop + 1) if tail else (start - 1, stop)
     elif start > stop:  # only words come in
-        start, middle = stop + 1, middle + " "
-        stop = start
+        start = stop = start if tail else mention.end
+        middle = middle + " " if tail else " " + middle
     return Edit(start=start, end=stop, text=middle, kind=kind)
 
 
