@@ -1,6 +1,5 @@
 """Steps, learning rates and optimisers of the world's trainings."""
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
@@ -107,15 +106,3 @@ class Optimisers:
 
 def _hidden(name: str, parameter: nn.Parameter) -> bool:
     return parameter.ndim == 2 and "embed" not in name and "lm_head" not in name
-
-
-class Stopwatch:
-    """Seconds since it was made."""
-
-    def __init__(self) -> None:
-        self._start = time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        """Seconds so far."""
-        return time.monotonic() - self._start
