@@ -2,9 +2,9 @@
 
 Answers about one picture are not independent, so a picture's answers are drawn or left out
 together (cluster bootstrap, percentile intervals: Efron and Tibshirani 1993, chapters 8 and 13).
-Because a metric is a ratio of sums, a bootstrap is one product: resampling counts (R, I) times
-sums an image (I, C), for R resamples, I images, C columns. Two models are compared on the same
-resamples, which pairs them by image.
+Because a metric is made of sums, a bootstrap is one product: resampling counts (R, I) times sums an
+image (I, C), for R resamples, I images, C columns. Two models are compared on the same resamples,
+which pairs them by image.
 
 An interval of width zero (nothing happened in any of I images) would claim too much: a share then
 gets the bound 1 - 0.025^(1/I), below which a kind of image may lie that was never drawn (Clopper
@@ -12,19 +12,16 @@ and Pearson 1934, at 0 of I). One image alone therefore gives nearly no informat
 and no interval at all (its width is zero) about a mean without bounds.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from groundtune.bench.benchmark import Metric
+from groundtune.bench.benchmark import Floats, Metric, ratio
 from groundtune.errors import UserError
 from groundtune.records import Difference, Estimate, Score
-
-Floats = NDArray[np.float64]
 
 RESAMPLES = 2000
 ALWAYS = ("asked", "scored", "unparsed")
@@ -118,13 +115,14 @@ def estimate(
     table: Table, metric: Metric, *, model: str, benchmark: str, seed: int = 0
 ) -> Estimate | None:
     """A metric with its interval; None where its denominator is 0."""
-    value = _value(table, metric)
+    value = value_of(table, metric)
     if value is None:
         return None
     draws = _draws(table, metric, seed)
     low, high = interval(draws, value, images=len(table.images), share=metric.is_share)
-    if metric.is_share:
-        low, high = max(0.0, low), min(1.0, high)
+    least, most = metric.bounds
+    low = low if least is None else max(least, low)
+    high = high if most is None else min(most, high)
     return Estimate(
         model=model,
         benchmark=benchmark,
@@ -180,7 +178,7 @@ def pooled_difference(
     for table, other in runs:
         _refuse_other_items(table, other)
         _refuse_other_items(table, runs[0][0])
-    values = [(_value(table, metric), _value(other, metric)) for table, other in runs]
+    values = [(value_of(table, metric), value_of(other, metric)) for table, other in runs]
     if any(a is None or b is None for a, b in values):
         return None
     ours, theirs = np.array(values, dtype=np.float64).mean(0)
@@ -216,26 +214,46 @@ def group(scores: Iterable[Score]) -> dict[tuple[str, str, str], list[Score]]:
     return groups
 
 
-def ratio(numerator: Floats, denominator: Floats) -> Floats:
-    """Element by element; NaN where the denominator is 0."""
-    return np.divide(
-        numerator,
-        denominator,
-        out=np.full(np.shape(numerator), np.nan),
-        where=np.asarray(denominator) != 0,
-    )
+class Sums(Mapping[str, Floats]):
+    """Sums (R,) by column, as a formula reads them; 0 for a column that no score has."""
+
+    def __init__(self, columns: Sequence[str], sums_RC: Floats) -> None:
+        self._place = {name: i for i, name in enumerate(columns)}
+        self._sums_RC = sums_RC
+
+    def __getitem__(self, name: str) -> Floats:
+        place = self._place.get(name)
+        return np.zeros(len(self._sums_RC)) if place is None else self._sums_RC[:, place]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._place)
+
+    def __len__(self) -> int:
+        return len(self._place)
 
 
-def _value(table: Table, metric: Metric) -> float | None:
-    sums_C = table.sums_IC.sum(0)
-    under = float(sums_C @ table.weights(metric.denominator))
-    return float(sums_C @ table.weights(metric.numerator)) / under if under else None
+def value_of(table: Table, metric: Metric) -> float | None:
+    """A metric without its interval; None where there is none (a denominator of 0)."""
+    sums_1C = table.sums_IC.sum(0, keepdims=True)
+    value = float(_apply(metric, table, sums_1C)[0])
+    return value if np.isfinite(value) else None
+
+
+def _apply(metric: Metric, table: Table, sums_RC: Floats) -> Floats:
+    """The metric on each row of sums (R,); NaN where there is none."""
+    if metric.formula is not None:
+        return metric.formula(Sums(table.columns, sums_RC))
+    over = sums_RC @ table.weights(metric.numerator)
+    return ratio(over, sums_RC @ table.weights(metric.denominator))
 
 
 def _draws(table: Table, metric: Metric, seed: int) -> Floats:
     """The metric on each resample (R,)."""
+    weights_RI = resamples(len(table.images), seed)
+    if metric.formula is not None:
+        return _apply(metric, table, weights_RI @ table.sums_IC)
     both = np.stack([table.weights(metric.numerator), table.weights(metric.denominator)], -1)
-    sums_R2 = resamples(len(table.images), seed) @ (table.sums_IC @ both)
+    sums_R2 = weights_RI @ (table.sums_IC @ both)
     return ratio(sums_R2[:, 0], sums_R2[:, 1])
 
 
@@ -251,7 +269,8 @@ def _relative(
 
 def _answers(table: Table, metric: Metric) -> int:
     """How many answers a metric rests on."""
-    return int(table.total("asked" if "asked" in metric.denominator else "scored"))
+    asked = metric.formula is not None or "asked" in metric.denominator
+    return int(table.total("asked" if asked else "scored"))
 
 
 def _refuse_other_items(table: Table, other: Table) -> None:

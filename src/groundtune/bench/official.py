@@ -1,0 +1,110 @@
+"""Benchmarks that are scored from files: the answers that a model gave, in any tool's layout.
+
+A benchmark is one file, `bench/NAME.py`, that exports one `FileBenchmark` (`registry.py` knows its
+name). It reads its own data (`read_data`) and answers (`read_answers`), and scores them without
+reading anything more (`score`). Everything else is shared: tables of answers (`answer_files.py`),
+known revisions and checks of data (`files.py`), intervals (`stats.py`), results (`results.py`).
+
+Two modes. "official" gives the official code's numbers to the last digit, its faults included; the
+revision that is meant is named. "strict" mends the faults: an answer that can't be read is a class
+of its own, counted in `unparsed` and in no other figure, unless the benchmark's docstring says what
+else. In mode official an answer that the official rule calls unreadable has the status "unparsed"
+too, and beside it the values that the official code gives it.
+
+Rules for a `score` function:
+
+- It is pure, gives one `Score` an item, in the order of the data, and never a shorter list: answers
+  that don't fit the data were refused by `read_answers`.
+- `Score.key` is `score_key(...)`; `benchmark` is the name, or name/part where the results are also
+  told by part; `item` is unique within the benchmark, parts included; `image` is what the bootstrap
+  resamples (an image, or whatever answers hang together).
+- `values` are the columns that the metrics sum. What belongs to several answers (both questions of
+  an image right) stands in the last of them. `strata` are {axis: value}, told beside the whole; an
+  axis has at most some dozens of values.
+- `extracted` is what was read in the answer, `why` says in words what is wrong with it or why it
+  can't be read.
+- A judge's failure is a status "unparsed" with a `why`; what the official code makes of it is in
+  the values of mode official.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Generic, Literal, TypeVar
+
+from groundtune.bench.benchmark import Item, Metric, Protocol
+from groundtune.protocols import Judge
+from groundtune.records import Score
+from groundtune.store.images import ImageStore
+from groundtune.store.keys import key_of
+
+D = TypeVar("D")
+
+Mode = Literal["official", "strict"]
+MODES: tuple[Mode, ...] = ("official", "strict")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileAnswer:
+    """One answer as it was found in a file."""
+
+    text: str
+    item: str = ""
+    """The id of the item that it answers; "" where the layout goes by order."""
+    row: int = 0
+    """Line or row of its file, from 1, for errors."""
+    extra: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Further columns of its file: question, label, image, category."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scoring:
+    """How to score."""
+
+    mode: Mode = "official"
+    model: str = "model"
+    """What the model is called in the results."""
+    judge: Judge | None = None
+    """Recorded replies, an endpoint or a local model; a benchmark that needs one refuses None with
+    a UserError that names --judge-replies."""
+    similarity: Callable[[str, str], float] | None = None
+    """Similarity of two nouns (AMBER, generative); None is what the benchmark's docstring says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileBenchmark(Generic[D]):
+    """A benchmark file's parts under one name; D is its own data, as read from --data."""
+
+    name: str
+    """Lower case, as on the command line."""
+    protocol: Protocol
+    revision: str
+    """Of the official code that mode official reproduces: owner/repository at commit, and file."""
+    metrics: tuple[Metric, ...]
+    """The same for both modes; snake_case names."""
+    headline: str
+    """The metric that is named first."""
+    read_data: Callable[[Sequence[Path]], D]
+    """Reads files and folders; checks rows, ids and order, and refuses a mismatch (UserError)."""
+    read_answers: Callable[[Path, D], list[FileAnswer]]
+    """Reads the official layout, and those of VLMEvalKit and lmms-eval; one answer an item of the
+    data and in its order. Refuses (UserError) missing, further and doubled answers; never cuts."""
+    score: Callable[[D, Sequence[FileAnswer], Scoring], list[Score]]
+    """Pure; one score an item (see above)."""
+    layouts: str = ""
+    """The official answer layout in a few words, for `bench list` and the docs."""
+    items: Callable[[D, Path, ImageStore], list[Item]] | None = None
+    """For `bench run`: the prompts in the order of the data, with pictures of a folder, which are
+    added to the store. None where the benchmark's questions or pictures can't be asked again."""
+    labels: tuple[tuple[str, str], ...] = ()
+    """(part, label) of each part that is reported by itself."""
+    notes: Callable[[D, Sequence[FileAnswer], Sequence[Score]], list[str]] | None = None
+    """Sentences that a result should say: degenerate answers, what the official code hides."""
+    judged: bool = False
+    """Whether it can't be scored without a judge."""
+
+
+def score_key(benchmark: FileBenchmark[D], item: str, answer: str, scoring: Scoring) -> str:
+    """The key of a score: of the rules (name, revision, mode), the item and the answer."""
+    rules = (benchmark.name, benchmark.revision, scoring.mode)
+    return key_of("file score", rules, item, scoring.model, answer)

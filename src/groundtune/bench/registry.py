@@ -1,0 +1,88 @@
+"""Every benchmark that is scored from files, by name; its own file is imported when it is used.
+
+Third parties add theirs through the entry point group `groundtune.bench`: its name is the
+benchmark's, its object a `FileBenchmark`. A name of ours can't be taken.
+"""
+
+import importlib
+import importlib.util
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from groundtune.bench.official import FileBenchmark
+from groundtune.errors import UserError
+
+ENTRY_POINTS = "groundtune.bench"
+_HERE = "groundtune.bench."
+TARGETS: dict[str, str] = {
+    "pope": _HERE + "pope:POPE",
+    "mme": _HERE + "mme:MME",
+    "chair": _HERE + "chair:CHAIR",
+    "object_halbench": _HERE + "object_halbench:OBJECT_HALBENCH",
+    "amber": _HERE + "amber:AMBER",
+    "mmhal": _HERE + "mmhal:MMHAL",
+    "hallusionbench": _HERE + "hallusionbench:HALLUSIONBENCH",
+    "llava_bench": _HERE + "llava_bench:LLAVA_BENCH",
+    "shr": _HERE + "shr:SHR",
+    "refomb": _HERE + "refomb:REFOMB",
+    "mmstar": _HERE + "mmstar:MMSTAR",
+    "vqav2": _HERE + "vqav2:VQAV2",
+    "mmbench": _HERE + "mmbench:MMBENCH",
+    "mhumaneval": _HERE + "mhumaneval:MHUMANEVAL",
+    "overgeneral": _HERE + "overgeneral_probe:OVERGENERAL",
+}
+"""Name: "module:CONSTANT". A file that isn't there is left out."""
+
+
+def names() -> list[str]:
+    """Ours that are there, in the order above, then third parties'."""
+    ours = [name for name, target in TARGETS.items() if _is_there(target)]
+    return [*ours, *(name for name in _foreign() if name not in TARGETS)]
+
+
+def is_file_benchmark(name: str) -> bool:
+    """Whether a name is one of `names`; "-" is the same as "_"."""
+    return spelled(name) in names()
+
+
+def spelled(name: str) -> str:
+    """A name as it is kept: lower case, "_" between words."""
+    return name.lower().replace("-", "_")
+
+
+def load(name: str) -> FileBenchmark[Any]:
+    """The benchmark of a name.
+
+    Raises:
+        UserError: there is none, or a third party's isn't a FileBenchmark.
+    """
+    name = spelled(name)
+    if name in TARGETS and _is_there(TARGETS[name]):
+        module, _, constant = TARGETS[name].partition(":")
+        return getattr(importlib.import_module(module), constant)
+    if name in _foreign() and name not in TARGETS:
+        return _load_foreign(name, _foreign()[name])
+    raise UserError(
+        f"There is no benchmark {name!r}.", name, f"Use one of {', '.join(names())}, world."
+    )
+
+
+def _load_foreign(name: str, point: EntryPoint) -> FileBenchmark[Any]:
+    found: object = point.load()
+    if not isinstance(found, FileBenchmark):
+        raise UserError(
+            f"What the entry point {name} gives is not a FileBenchmark.",
+            f"{point.group}: {name} = {point.value}",
+            "Export a groundtune.bench.official.FileBenchmark.",
+        )
+    return found  # pyright: ignore[reportUnknownVariableType]  # its data's type is its own
+
+
+def _is_there(target: str) -> bool:
+    return importlib.util.find_spec(target.partition(":")[0]) is not None
+
+
+@lru_cache(maxsize=1)
+def _foreign() -> dict[str, EntryPoint]:
+    return {spelled(point.name): point for point in entry_points(group=ENTRY_POINTS)}
