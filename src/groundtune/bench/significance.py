@@ -1,0 +1,135 @@
+"""Tests of one or two models on the same items: intervals of rates, p-values, their correction.
+
+`stats.py` says how large a difference is, with an interval; here stands how likely one at least as
+large would be if the two models were the same, and what that is worth when many are looked at.
+"""
+
+from collections.abc import Callable, Sequence
+from math import exp, lgamma, log, sqrt
+from statistics import NormalDist
+
+import numpy as np
+
+from groundtune.bench.stats import Floats, Interval
+
+PERMUTATIONS = 10_000
+"""Random sign changes where there are too many to try all; the least p is 1 in one more."""
+ALL_UP_TO = 13
+"""Images up to which all 2^images sign changes are tried."""
+_AT_ONCE = 250
+
+
+def wilson(hits: float, n: int, level: float = 0.95) -> Interval:
+    """Wilson's score interval of a rate of `hits` in `n` independent answers, in [0, 1].
+
+    E. B. Wilson 1927, J. Am. Stat. Assoc. 22: the rates p with |hits/n - p| <= z sqrt(p(1-p)/n).
+    Of 0 answers nothing is known: [0, 1].
+
+    Raises:
+        ValueError: hits outside [0, n].
+    """
+    if not 0 <= hits <= n:
+        raise ValueError(f"{hits} hits of {n}")
+    if n == 0:
+        return Interval(0.0, 1.0)
+    z = NormalDist().inv_cdf(0.5 + level / 2)
+    rate = hits / n
+    middle = (rate + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * sqrt(rate * (1 - rate) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return Interval(0.0 if hits == 0 else middle - half, 1.0 if hits == n else middle + half)
+
+
+def mcnemar(only_ours: int, only_theirs: int) -> float:
+    """Exact two-sided p of McNemar's test, from the items that one of two models alone gets right.
+
+    McNemar 1947, Psychometrika 12, with the binomial distribution in place of chi-squared: were the
+    models alike, each of these items would fall to either with probability 1/2. Items on which both
+    agree say nothing. It takes items as independent; where several share an image, use
+    `permutation`.
+    """
+    if only_ours < 0 or only_theirs < 0:
+        raise ValueError("counts are not negative")
+    n = only_ours + only_theirs
+    return min(1.0, 2 * _tail(min(only_ours, only_theirs), n)) if n else 1.0
+
+
+def _tail(most: int, n: int) -> float:
+    """P(X <= most) of a fair coin thrown n times, for most <= n / 2: the terms fall from there."""
+    term = exp(lgamma(n + 1) - lgamma(most + 1) - lgamma(n - most + 1) - n * log(2))
+    total = 0.0
+    for k in range(most, -1, -1):
+        total += term
+        term *= k / (n - k + 1)
+        if term < 1e-18 * total:
+            break
+    return total
+
+
+def permutation(
+    ours_IC: Floats,
+    theirs_IC: Floats,
+    value: Callable[[Floats], Floats],
+    *,
+    seed: int = 0,
+    number: int = PERMUTATIONS,
+) -> float:
+    """Two-sided p of a difference in a metric by exchanging the two models, image by image.
+
+    Fisher 1935, The Design of Experiments, section 21. Both tables hold sums an image, in the same
+    order (I, C); `value` makes a metric (R,) of total sums (R, C), so that ratios are taken of the
+    exchanged sums, as in the metric itself. All of an image's answers change sides together. Up to
+    13 images all exchanges are tried; else `number` random ones, the observed one counted among
+    them (Phipson and Smyth 2010, arXiv 1603.05766), so that p is never 0. An exchange that leaves
+    no denominator counts as extreme.
+
+    Raises:
+        ValueError: tables of different shapes.
+    """
+    if ours_IC.shape != theirs_IC.shape:
+        raise ValueError(f"sums of shapes {ours_IC.shape} and {theirs_IC.shape}")
+    half_IC = (ours_IC - theirs_IC) / 2
+    moved_IC = half_IC[np.any(half_IC != 0, axis=1)]
+    if not len(moved_IC):
+        return 1.0
+    middle_C = (ours_IC.sum(0) + theirs_IC.sum(0)) / 2
+
+    def distance(signs_RI: Floats) -> Floats:
+        shift_RC = signs_RI @ moved_IC
+        return np.abs(value(middle_C + shift_RC) - value(middle_C - shift_RC))
+
+    observed = float(distance(np.ones((1, len(moved_IC)), dtype=np.float64))[0])
+    if not np.isfinite(observed):
+        return 1.0
+    if len(moved_IC) <= ALL_UP_TO:
+        return float(_as_far(distance(_all_signs(len(moved_IC))), observed).mean())
+    rng = np.random.default_rng([seed, len(moved_IC)])
+    far = 0
+    for first in range(0, number, _AT_ONCE):
+        drawn = rng.integers(2, size=(min(_AT_ONCE, number - first), len(moved_IC)), dtype=np.int8)
+        far += int(_as_far(distance(2.0 * drawn.astype(np.float64) - 1), observed).sum())
+    return (far + 1) / (number + 1)
+
+
+def _as_far(distances_R: Floats, observed: float) -> Floats:
+    """1 where a distance is at least the observed one, sums in another order taken as equal."""
+    return np.where(distances_R < observed - 1e-9 * max(1.0, observed), 0.0, 1.0)
+
+
+def _all_signs(images: int) -> Floats:
+    whole = np.arange(2**images, dtype=np.int64)[:, None]
+    bits = np.bitwise_and(np.right_shift(whole, np.arange(images, dtype=np.int64)), 1)
+    return 2.0 * bits.astype(np.float64) - 1
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """p-values corrected for their number, in their order (Holm 1979, Scand. J. Stat. 6).
+
+    Whoever calls those at most 0.05 different errs in any of them with probability at most 0.05,
+    however the tests depend on each other.
+    """
+    order = sorted(range(len(ps)), key=lambda i: ps[i])
+    corrected, largest = [0.0] * len(ps), 0.0
+    for rank, i in enumerate(order):
+        largest = max(largest, min(1.0, (len(ps) - rank) * ps[i]))
+        corrected[i] = largest
+    return corrected
