@@ -1,0 +1,270 @@
+"""Which file is which: known revisions by sha256, and checks of rows, ids and order.
+
+A mismatch is refused and never cut to the shorter. A file that is no known revision is used, and
+the result says so (`describe`), as long as its rows are what the benchmark expects.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from groundtune.bench.official import FileAnswer
+from groundtune.errors import UserError
+from groundtune.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A file as its authors published it at one time."""
+
+    name: str
+    source: str
+    """owner/repository at commit."""
+    rows: int
+    """Rows, questions or entries, as a person would count them."""
+
+
+class DataFile(Record):
+    """A file of data as a result names it."""
+
+    path: str
+    sha256: str
+    revision: str
+    """"NAME, N rows (SOURCE)", or "unknown revision"."""
+
+
+_POPE = "AoiDragon/POPE at "
+_RLAIF = "RLHF-V/RLAIF-V, eval/data"
+_AMBER = "junyangwang0410/AMBER, data"
+_LLAVA = "llava-rlhf/LLaVA-RLHF, Eval"
+
+KNOWN: dict[str, Revision] = {
+    # POPE, as of 2023-11-16 (today's), 2023-10-09, 2023-08-04 and 2023-05-31
+    "ac25245170b975a5bdf9080b23fd431dfe6be458bc038259c1f4f09a6bef7994": Revision(
+        "coco_pope_random.json", _POPE + "109985c", 3000
+    ),
+    "72c1a8ad45d0c13514f5f22598261df41d3b533854d29682e924db50ed8aa753": Revision(
+        "coco_pope_popular.json", _POPE + "109985c", 3000
+    ),
+    "420b3407db1fa9f1187a805dca41cb7b97fd91504e6c2179706188c107fb8ef8": Revision(
+        "coco_pope_adversarial.json", _POPE + "109985c", 3000
+    ),
+    "207273ac3b7fdd04df206c6809b77a4e7f60360a730ade6b7e32804e8dd5602f": Revision(
+        "coco_pope_adversarial.json", _POPE + "edebdda", 3000
+    ),
+    "cb8dec967727fbee4b9cfadf9ba1ea9968515b12063efd313d0cf8b2b4230c86": Revision(
+        "coco_pope_random.json", _POPE + "7ef3026", 3000
+    ),
+    "eafca6ceff32c7bbb5b2845a00c6828ec8cbaf5e04f890d6902dc46b92f96076": Revision(
+        "coco_pope_popular.json", _POPE + "7ef3026", 3000
+    ),
+    "412efc6fe25eb2604f2386d536bcf713dc88327cb20c36489b1f689f89617d04": Revision(
+        "coco_pope_adversarial.json", _POPE + "7ef3026", 3000
+    ),
+    "c16b65d2df6d70bb0814c8a4375833d39cdb09928fd936d3fc546491efa37f35": Revision(
+        "coco_pope_random.json", _POPE + "28f884a", 2910
+    ),
+    "5b16653023bf4f64d57eb0d168259de6627f5cde7538b85ebed3cc33034aa6cc": Revision(
+        "coco_pope_popular.json", _POPE + "28f884a", 3000
+    ),
+    "1d8f0906a9b50c05640f6f23abfac97523be2a1bed28f7eadc63b811699b2d26": Revision(
+        "coco_pope_adversarial.json", _POPE + "28f884a", 3000
+    ),
+    "2ddd3bdfa0df7a77a2cb1765ed06ac5ed190b5a093aa405b96986e862e8cdac1": Revision(
+        "aokvqa_pope_seem_adversarial.json", _POPE + "08d957b", 3000
+    ),
+    "2ae5bedee3450cda52f9b033942c7b04a3917a86a110e859a66c1e41934c6ffd": Revision(
+        "aokvqa_pope_seem_popular.json", _POPE + "08d957b", 3000
+    ),
+    "f06eecde6d6ef4a00b95a7bbb510490708a09a6a67d952b59b8bdd33ac2c7200": Revision(
+        "aokvqa_pope_seem_random.json", _POPE + "08d957b", 3000
+    ),
+    "74e01b41d8308e2392e3b8d961167496ff3901c01100265d931a7a392f138a7a": Revision(
+        "gqa_pope_seem_adversarial.json", _POPE + "08d957b", 3000
+    ),
+    "dd03f06a458dd216e83233160fbf6628af9c63c84b11e99599f4fc0304b3361d": Revision(
+        "gqa_pope_seem_popular.json", _POPE + "08d957b", 3000
+    ),
+    "6ce488eade3770185034939fabfe742fa32ed369011c8d9c3ac77bc0c85abd94": Revision(
+        "gqa_pope_seem_random.json", _POPE + "08d957b", 3000
+    ),
+    "ca6e0fb677dd56e5fb0e2700d06c58d01f8a6ae66e0f1773b2ac48c0a095d051": Revision(
+        "HallusionBench.json", "tianyi-lab/HallusionBench", 1129
+    ),
+    "28ed24e19ffef292597c35f1dad37760b2e0a088b3b40ca3b50f105fc1b951bb": Revision(
+        "mmhal-bench_answer_template.json", _RLAIF, 96
+    ),
+    "818d3df2b52784699bbdc129b6bc68e035d78ff8f5093c3e2ce5e0f726549b15": Revision(
+        "caps_boxes_coco2014_val_80.jsonl", _LLAVA, 80
+    ),
+    "5fd1a760483fb54e62a717a406add8a986f3e03a40d037b5d6515828cc90dbc5": Revision(
+        "qa90_gpt4_answer.jsonl", _LLAVA, 90
+    ),
+    "2a77196696b5602b544244ace9aeac21300513be85b5e53eb2414d00cddbe1c7": Revision(
+        "qa90_questions.jsonl", _LLAVA, 90
+    ),
+    "dd7345a44ce9f7a24e51a30ee030cdab32346f9d08e3359c80545ff1312b1e07": Revision(
+        "rule.json", _LLAVA, 10
+    ),
+    "19917494814211a40d683e519ebe87ad2d3d717bc4e051127f944b98d24a2f67": Revision(
+        "RefoMB_dev.jsonl", _RLAIF, 99
+    ),
+    "f3efb866a4154c284446943d90b93659b936e52e49f1d39cb8ccc45b29496ac6": Revision(
+        "gpt4v_RefoMB_dev_0521.jsonl", _RLAIF, 99
+    ),
+    "b685537b36fe21b791c87151b96a991ceb582edff19f3da204dcc7a7905502f2": Revision(
+        "synonyms.txt", "LisaAnne/Hallucination, data", 80
+    ),
+    "c10875acaa01afa91a3cde975183308053eb03458bb87b23a1c1c0b189bf7a97": Revision(
+        "chair_mapping.mergeall.correct_0406.json", _RLAIF, 0
+    ),
+    "681041d2958d7871ed6fa69c3108f34aa6a0a354eb53ed4c5a425e65f86bc72a": Revision(
+        "synonyms_refine.txt", _RLAIF, 80
+    ),
+    "db22a436c4836fbb295e60b4e80d519573077579fb7032f01b193c1bd022b797": Revision(
+        "annotations.json", _AMBER, 15220
+    ),
+    "2fbe2ee584d10e7ce0a568a4902d3d2296727d45f761bf091dd35c4e4b5bc6ac": Revision(
+        "metrics.txt", _AMBER, 0
+    ),
+    "c4c1491e9bbc3209abc1888c12a1bf8413bdbab8a0d8be04b990a2e7680cf23e": Revision(
+        "relation.json", _AMBER, 340
+    ),
+    "f92cf1123f4578a2630832fac3e6ac4de36212ea55859d3bed4fd233723f4043": Revision(
+        "safe_words.txt", _AMBER, 0
+    ),
+    "127680ae61f7d4a92d2f7f07a8deaec07f0689b194d2c7c0f41ead7bd2c5bcf5": Revision(
+        "query_all.json", _AMBER, 15220
+    ),
+    "35c0fe71290789c5eb198e9a3f5732533bcb35f1d963b57539aab5d1b41dd827": Revision(
+        "query_discriminative-attribute.json", _AMBER, 7628
+    ),
+    "657cce3b3ccd02303998d7d27d1ce06bd210a7a55aa6c888b1b86d5a9dfd9849": Revision(
+        "query_discriminative-existence.json", _AMBER, 4924
+    ),
+    "36e08860653a1562acb657c250604c3d4e26f8a5f99a376fd53c67f9242be20f": Revision(
+        "query_discriminative-relation.json", _AMBER, 1664
+    ),
+    "1502887ac020f4bb7ea564af4e37bddcb030d61b78490d00f9da492a2307abb8": Revision(
+        "query_discriminative.json", _AMBER, 14216
+    ),
+    "b7e4c36596126ee36d2c3922638b7fa98743c26efda78fea2315f4425258d087": Revision(
+        "query_generative.json", _AMBER, 1004
+    ),
+}
+"""By sha256 of the file's bytes; rows 0 where nobody would count them."""
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file's bytes, read in pieces. Raises UserError if it can't be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise missing_file(path, str(error.strerror or error)) from error
+
+
+def known(path: Path) -> Revision | None:
+    """The revision that a file is, byte by byte; None for any other."""
+    return KNOWN.get(sha256_of(path))
+
+
+def describe(paths: Sequence[Path]) -> list[DataFile]:
+    """What a result says of its data; for a folder, of each file in it that is a known revision."""
+    told: list[DataFile] = []
+    for path in paths:
+        inside = sorted(each for each in path.iterdir() if each.is_file()) if path.is_dir() else []
+        for each in inside or ([] if path.is_dir() else [path]):
+            digest = sha256_of(each)
+            found = KNOWN.get(digest)
+            if found is not None or not inside:
+                told.append(DataFile(path=str(each), sha256=digest, revision=_named(found)))
+    return told
+
+
+def _named(revision: Revision | None) -> str:
+    if revision is None:
+        return "unknown revision"
+    rows = f", {revision.rows} rows" if revision.rows else ""
+    return f"{revision.name}{rows} ({revision.source})"
+
+
+def find(paths: Sequence[Path], *patterns: str) -> list[Path]:
+    """The files given, and of each folder given those whose names match a pattern ("*.json").
+
+    Raises:
+        UserError: a path isn't there, or a folder has none.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise missing_file(path, "it isn't there")
+        inside = [each for pattern in patterns for each in sorted(path.glob(pattern))]
+        if path.is_dir() and not inside:
+            raise UserError(
+                f"The folder has no {' or '.join(patterns)}.", str(path), "Give the files' folder."
+            )
+        found += dict.fromkeys(inside) if path.is_dir() else [path]
+    if not found:
+        raise UserError("No data was given.", "--data", f"Give {' or '.join(patterns)}.")
+    return found
+
+
+def missing_file(path: Path, why: str) -> UserError:
+    """The error for a file that can't be opened."""
+    return UserError(f"The file can't be read: {why}.", str(path), "Give a file or a folder.")
+
+
+def expect_rows(found: int, allowed: Mapping[int, str], where: Path | str) -> str:
+    """What a number of rows is called, such as {951: "...", 1129: "..."}; any other is refused."""
+    if found in allowed:
+        return allowed[found]
+    listed = " or ".join(f"{rows:,} ({name})" for rows, name in allowed.items())
+    raise UserError(
+        f"The file has {found:,} rows; it must have {listed}.",
+        str(where),
+        "Give the whole file as it was published.",
+    )
+
+
+def refuse_duplicates(ids: Iterable[str], where: Path | str, what: str = "id") -> None:
+    """Raises UserError for an id that is there twice."""
+    twice = [name for name, times in Counter(ids).items() if times > 1]
+    if twice:
+        raise UserError(
+            f"{len(twice)} {what}s are there more than once, the first is {twice[0]!r}.",
+            str(where),
+            "Keep one row each.",
+        )
+
+
+def in_order(answers: Sequence[FileAnswer], rows: int, where: Path | str) -> list[FileAnswer]:
+    """Answers that go by order: as many as the data has rows, or they are refused."""
+    if len(answers) != rows:
+        raise UserError(
+            f"There are {len(answers):,} answers to {rows:,} questions.",
+            str(where),
+            "Answer each question once, in the order of the data; nothing is cut.",
+        )
+    return list(answers)
+
+
+def by_id(answers: Sequence[FileAnswer], ids: Sequence[str], where: Path | str) -> list[FileAnswer]:
+    """Answers in the order of the data's ids; missing, further and doubled ones are refused."""
+    refuse_duplicates((answer.item for answer in answers), where, "answered id")
+    told = {answer.item: answer for answer in answers}
+    wanted = set(ids)
+    missing = [name for name in ids if name not in told]
+    further = [name for name in told if name not in wanted]
+    if missing or further:
+        wrong = f"{len(missing):,} of {len(ids):,} items have no answer" if missing else ""
+        wrong += f" (the first is {missing[0]!r})" if missing else ""
+        wrong += " and " if missing and further else ""
+        wrong += f"{len(further):,} answers are to no item" if further else ""
+        wrong += f" (the first is {further[0]!r})" if further else ""
+        raise UserError(
+            f"{wrong}.", str(where), "Answer each item once; give the data they are of."
+        )
+    return [told[name] for name in ids]
