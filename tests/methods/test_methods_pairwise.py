@@ -1,7 +1,6 @@
 """DPO and DDPO against hand-computed values, each other, and what any such loss must satisfy."""
 
 import math
-from collections.abc import Sequence
 
 import pytest
 import torch
@@ -13,6 +12,7 @@ from groundtune.errors import UserError
 from groundtune.methods.ddpo import DDPO, PRESETS
 from groundtune.methods.dpo import DPO
 from groundtune.methods.pairwise import AnswerLogProbs, PairLogProbs, Pairwise
+from method_examples import side, two_pairs_of_three_tokens
 
 METHODS: list[Pairwise] = [
     DPO(),
@@ -20,37 +20,6 @@ METHODS: list[Pairwise] = [
     DDPO(reduce="sum", gamma=1.1, beta=0.1),
     DDPO(gamma=1, reduce="sum"),
 ]
-
-
-def side(
-    logp: Sequence[Sequence[float]],
-    ref: Sequence[Sequence[float]],
-    changed: Sequence[Sequence[int]] | None = None,
-    mask: Sequence[Sequence[int]] | None = None,
-) -> AnswerLogProbs:
-    logp_BT = torch.tensor(logp, dtype=torch.float64).requires_grad_()
-    return AnswerLogProbs(
-        logp_BT=logp_BT,
-        ref_BT=torch.tensor(ref, dtype=torch.float64),
-        mask_BT=torch.ones_like(logp_BT).bool() if mask is None else torch.tensor(mask).bool(),
-        changed_BT=torch.tensor(changed or [[0] * len(row) for row in logp]).bool(),
-    )
-
-
-def two_pairs_of_three_tokens() -> PairLogProbs:
-    """Log-ratios: chosen [.5, .25, 0], [-1, .5 | pad]; rejected [0, -.5, -.5], [.25, 1, -.25]."""
-    chosen = side(
-        [[-1.0, -2.0, -3.0], [-2.0, -0.5, 99.0]],
-        [[-1.5, -2.25, -3.0], [-1.0, -1.0, -77.0]],
-        changed=[[0, 1, 0], [1, 0, 1]],
-        mask=[[1, 1, 1], [1, 1, 0]],
-    )
-    rejected = side(
-        [[-1.0, -2.5, -3.5], [-0.75, -1.0, -2.25]],
-        [[-1.0, -2.0, -3.0], [-1.0, -2.0, -2.0]],
-        changed=[[0, 1, 1], [0, 0, 0]],
-    )
-    return PairLogProbs(chosen=chosen, rejected=rejected)
 
 
 def softplus(x: float) -> float:
@@ -192,5 +161,5 @@ def test_an_unknown_preset_is_an_error_that_names_the_known_ones():
 
 
 def test_methods_declare_what_they_need():
-    assert DPO.needs == {"reference"}
-    assert DDPO.needs == {"reference", "changed_spans"}
+    assert DPO().needs == {"reference"}
+    assert DDPO().needs == {"reference", "changed_spans"}

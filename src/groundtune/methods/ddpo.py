@@ -22,7 +22,7 @@ code finds them by a token diff in which pure insertions and deletions do not co
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field
 
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 class DDPO(Pairwise):
     """DDPO (RLHF-V, arXiv 2312.00849, equation 5). Defaults are the paper's; see PRESETS."""
 
-    needs: ClassVar[frozenset[Need]] = frozenset({"reference", "changed_spans"})
-
     type: Literal["ddpo"] = "ddpo"
     gamma: float = Field(default=5.0, gt=0)
     """Weight of a changed token: 5 in the paper, 1.1 in the public command since 2024."""
@@ -47,6 +45,11 @@ class DDPO(Pairwise):
     """Paper: divide by the sum of the weights. Released code: do not."""
     sft_weight: float = Field(default=0.0, ge=0)
     """Weight of the chosen answer's negative log-likelihood: SFT_weight in the code, there 0."""
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """The reference, and which spans were corrected."""
+        return frozenset({"reference", "changed_spans"})
 
     @classmethod
     def preset(cls, name: str) -> Self:
@@ -70,7 +73,7 @@ class DDPO(Pairwise):
         """The likelihood term where it has a weight."""
         if not self.sft_weight:
             return {}
-        logp_BT = pairs.chosen.logp_BT.double().masked_fill(~pairs.chosen.mask_BT, 0.0)
+        logp_BT = pairs.chosen.log_prob_BT()
         return {"sft": -self.sft_weight * self._reduced(pairs.chosen, logp_BT)}
 
     def _reduced(self, side: AnswerLogProbs, value_BT: Tensor) -> Tensor:

@@ -3,9 +3,17 @@
     loss = -log sigmoid(scale * (score(chosen) - score(rejected))) + terms
 
 This file knows log-probabilities and masks; it knows no model, no image and no token id. A method
-overrides the hook in which it differs: `score` (of an answer, with weights of its tokens), `scale`
-(of a pair), `terms` (added to a pair's loss). A method that looks at another view of the image gets
-that view's log-probabilities as one more field of PairLogProbs.
+overrides the hook in which it differs:
+
+    weights      of an answer's tokens
+    score        of an answer: what its log-ratios add up to
+    scale        of a pair's two scores, or `rewards` where the sides are scaled apart
+    preference   the loss of a scaled difference
+    terms        what is added to a pair's loss
+    views        the chosen answers are also run on changed images, and `terms` gets their
+                 log-probabilities as one more field of PairLogProbs
+
+and declares what it `needs` beside the texts.
 
 Shapes: B pairs, T tokens of the longest answer on that side (each side has its own T).
 """
@@ -13,16 +21,37 @@ Shapes: B pairs, T tokens of the longest answer on that side (each side has its 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from groundtune.methods.figures import figures
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Need = Literal["reference", "changed_spans"]
-"""What a method needs beside the texts: reference log-probabilities, or spans of what changed."""
+Need = Literal["reference", "changed_spans", "severity", "scores"]
+"""What a method needs beside the texts: reference log-probabilities, spans of what changed, the
+severity of the rejected answers' spans, or the scores of both answers."""
+
+
+class View(NamedTuple):
+    """A changed image under which the chosen answers are run too.
+
+    The change depends on the image, this view and the run's seed alone, so that it is the same in
+    every epoch and on every machine.
+    """
+
+    name: str
+    """Under which PairLogProbs has it."""
+    change: Literal["crop", "noise", "blank"]
+    """A crop that is resized to the image's size, Gaussian noise, or one grey."""
+    low: float = 0.0
+    """Smallest share of the area that a crop keeps, or of noise."""
+    high: float = 1.0
+    """Largest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,12 +60,16 @@ class AnswerLogProbs:
 
     logp_BT: Tensor
     """log p(token | prompt, image, tokens before) of the model in training, nats, fp32."""
-    ref_BT: Tensor
-    """The same of the reference model; carries no gradient."""
+    ref_BT: Tensor | None
+    """The same of the reference model, without gradient; None where the method needs none."""
     mask_BT: Tensor
     """Bool: true on tokens of the answer (its end token included), false on padding."""
     changed_BT: Tensor
     """Bool: true on tokens that touch a changed span."""
+    severity_B: Tensor | None = None
+    """Mean severity of the answer's marked spans, fp64; None unless the method needs it."""
+    score_B: Tensor | None = None
+    """The answer's score, higher is better, fp64; None unless the method needs it."""
 
     def log_ratio_BT(self) -> Tensor:
         """Log p - log p_ref of each token, fp64, 0 on padding.
@@ -45,12 +78,21 @@ class AnswerLogProbs:
         hundreds of nats, and their fp32 difference would lose the fourth digit of a small
         log-ratio.
         """
+        assert self.ref_BT is not None, "the method uses a reference that it does not declare"
         ratio_BT = self.logp_BT.double() - self.ref_BT.double()
         return ratio_BT.masked_fill(~self.mask_BT, 0.0)
 
+    def log_prob_BT(self) -> Tensor:
+        """Log p of each token, fp64, 0 on padding."""
+        return self.logp_BT.double().masked_fill(~self.mask_BT, 0.0)
+
     def logp_B(self) -> Tensor:
         """Summed log-probability of each answer, fp64."""
-        return self.logp_BT.double().masked_fill(~self.mask_BT, 0.0).sum(-1)
+        return self.log_prob_BT().sum(-1)
+
+    def tokens_B(self) -> Tensor:
+        """Tokens of each answer, fp64."""
+        return self.mask_BT.double().sum(-1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +101,8 @@ class PairLogProbs:
 
     chosen: AnswerLogProbs
     rejected: AnswerLogProbs
+    chosen_views: Mapping[str, AnswerLogProbs] = field(default_factory=dict[str, AnswerLogProbs])
+    """The chosen answers again, on changed images, by the name of the view."""
 
 
 class Loss(NamedTuple):
@@ -75,38 +119,59 @@ class Pairwise(BaseModel, ABC):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    needs: ClassVar[frozenset[Need]] = frozenset({"reference"})
-
     beta: float = Field(gt=0)
     """Strength of the pull towards the reference: the scale of every pair."""
 
+    @property
+    def needs(self) -> frozenset[Need]:
+        """What must be there beside the texts. Here: the reference."""
+        return frozenset({"reference"})
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """Changed images on which the chosen answers are run too. Here: none."""
+        return ()
+
     @abstractmethod
     def score(self, side: AnswerLogProbs) -> Tensor:
-        """Implicit reward of each answer before scaling, shape (B,); token weights belong here."""
+        """Implicit reward of each answer before scaling, shape (B,)."""
+
+    def weights(self, side: AnswerLogProbs) -> Tensor:
+        """Weight of each token, fp64, 0 on padding, shape (B, T). Here: 1."""
+        return side.mask_BT.double()
 
     def scale(self, pairs: PairLogProbs) -> Tensor | float:
-        """What a pair's difference of scores is multiplied by, a number or (B,). Here: beta."""
+        """What a pair's scores are multiplied by, a number or (B,). Here: beta."""
         return self.beta
+
+    def rewards(self, pairs: PairLogProbs) -> tuple[Tensor, Tensor]:
+        """Scaled scores of chosen and rejected, nats, shape (B,) each."""
+        scale = self.scale(pairs)
+        return scale * self.score(pairs.chosen), scale * self.score(pairs.rejected)
+
+    def preference(self, margin_B: Tensor) -> Tensor:
+        """Loss of each pair's margin, reward of chosen less that of rejected. Here: logistic."""
+        from torch.nn.functional import logsigmoid
+
+        return -logsigmoid(margin_B)
 
     def terms(self, pairs: PairLogProbs) -> dict[str, Tensor]:
         """Named terms added to each pair's loss, shape (B,) each. Here: none."""
         return {}
 
     def loss(self, pairs: PairLogProbs) -> Loss:
-        """The loss of each pair, and what to log of it (rewards are scaled scores, in nats)."""
-        from torch.nn.functional import logsigmoid
-
-        scale = self.scale(pairs)
-        chosen_B, rejected_B = scale * self.score(pairs.chosen), scale * self.score(pairs.rejected)
-        terms = {"preference": -logsigmoid(chosen_B - rejected_B), **self.terms(pairs)}
+        """The loss of each pair, and what to log of it."""
+        chosen_B, rejected_B = self.rewards(pairs)
+        margin_B = chosen_B - rejected_B
+        terms = {"preference": self.preference(margin_B), **self.terms(pairs)}
         metrics = {
             "reward_chosen": chosen_B,
             "reward_rejected": rejected_B,
-            "margin": chosen_B - rejected_B,
-            "accuracy": (chosen_B > rejected_B).double(),
-            "logp_chosen": pairs.chosen.logp_B(),
-            "logp_rejected": pairs.rejected.logp_B(),
+            "margin": margin_B,
+            "accuracy": (margin_B > 0).double(),
+            **figures("chosen", pairs.chosen, self.weights(pairs.chosen)),
+            **figures("rejected", pairs.rejected, self.weights(pairs.rejected)),
             **{f"term_{name}": term for name, term in terms.items()},
         }
-        value_B = sum(terms.values(), start=chosen_B.new_zeros(()))
+        value_B = sum(terms.values(), start=margin_B.new_zeros(()))
         return Loss(value_B, {name: value.detach() for name, value in metrics.items()})
