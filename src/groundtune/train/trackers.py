@@ -1,0 +1,89 @@
+"""Where training metrics go beside log.jsonl: one small adapter a tracker, each an extra.
+
+A tracker is the user's own: it is imported only where a recipe names it, and it decides by its own
+settings where it writes. What a resumed run logged before it stopped is in log.jsonl; a tracker
+gets the steps from there on.
+"""
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from groundtune.errors import UserError
+from groundtune.protocols import Logger
+
+TrackerName = Literal["trackio", "wandb", "tensorboard", "mlflow"]
+
+PROJECT = "groundtune"
+"""What runs are filed under."""
+
+
+def tracker(name: TrackerName, out: Path, recipe: Mapping[str, Any]) -> Logger:
+    """A Logger that hands metrics to a tracker; the run is called as its folder `out` is.
+
+    Raises:
+        UserError: the tracker's package is not installed.
+    """
+    if name == "tensorboard":
+        return _Tensorboard(out, recipe)
+    if name == "mlflow":
+        return _Mlflow(out, recipe)
+    return _WandbLike(name, out, recipe)
+
+
+class Several:
+    """A Logger that hands the same metrics to several."""
+
+    def __init__(self, *loggers: Logger) -> None:
+        self._loggers = loggers
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Logs to each, in order."""
+        for logger in self._loggers:
+            logger.log(step, metrics)
+
+
+class _WandbLike:
+    """wandb, and trackio, which has its calls."""
+
+    def __init__(self, module: str, out: Path, recipe: Mapping[str, Any]) -> None:
+        self._module = _imported(module, module)
+        self._module.init(project=PROJECT, name=out.name, config=dict(recipe))
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        self._module.log(dict(metrics), step=step)
+
+
+class _Tensorboard:
+    def __init__(self, out: Path, recipe: Mapping[str, Any]) -> None:
+        writer = _imported("torch.utils.tensorboard", "tensorboard").SummaryWriter
+        self._writer = writer(log_dir=str(out / "tensorboard"))
+        self._writer.add_text("recipe", "\n".join(f"    {k}: {v}" for k, v in recipe.items()))
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        for name, value in metrics.items():
+            self._writer.add_scalar(name, value, step)
+        self._writer.flush()
+
+
+class _Mlflow:
+    def __init__(self, out: Path, recipe: Mapping[str, Any]) -> None:
+        self._module = _imported("mlflow", "mlflow")
+        self._module.set_experiment(PROJECT)
+        self._module.start_run(run_name=out.name)
+        self._module.log_params({name: str(value)[:500] for name, value in recipe.items()})
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        self._module.log_metrics(dict(metrics), step=step)
+
+
+def _imported(module: str, package: str) -> Any:
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise UserError(
+            f"The tracker {package} is not installed.",
+            "log_to",
+            f"pip install 'groundtune[{package}]', or leave it out: log.jsonl is always written.",
+        ) from error
