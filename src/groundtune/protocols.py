@@ -7,12 +7,14 @@ from PIL.Image import Image
 
 from groundtune.records import (
     Answer,
+    ClaimStatus,
     Comparison,
     Correction,
     Producer,
     Prompt,
     Sampling,
     Score,
+    SpanKind,
 )
 
 
@@ -58,6 +60,33 @@ class YesNo(Protocol):
 
     def yes_no(self, prompts: Sequence[Prompt]) -> list[YesNoReply]:
         """One reply a prompt, in order."""
+        ...
+
+
+class Statement(NamedTuple):
+    """One atomic statement of an answer's text, and the yes/no question that is made of it."""
+
+    start: int
+    end: int
+    """[start, end) are the characters of the answer that it came from."""
+    text: str
+    kind: SpanKind = "other"
+    question: str = ""
+    """Empty until it is made; yes is the answer where the statement is true."""
+    status: ClaimStatus = "unchecked"
+    rests_on: int | None = None
+    """Index of the statement, among the same answer's, without which this one makes no sense."""
+
+
+class Divider(Protocol):
+    """Divides answers into atomic statements, by rules or by asking a model."""
+
+    def producer(self) -> Producer:
+        """Who divides: goes into the claims' keys, so it names all that changes the division."""
+        ...
+
+    def divide(self, prompts: Sequence[Prompt], answers: Sequence[Answer]) -> list[list[Statement]]:
+        """The statements of each answer, in order; prompts[i] is what answers[i] answered."""
         ...
 
 

@@ -13,6 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 SpanKind = Literal["object", "attribute", "number", "position", "action", "other"]
 """What is wrong in a span: the kinds that RLHF-V's annotators told apart (arXiv 2312.00849, 3)."""
 
+ClaimStatus = Literal["supported", "rejected", "opinion", "unchecked", "unparsed", "empty"]
+"""What became of a claim. "opinion": nothing that a picture can decide; "unparsed": the division or
+the question could not be read; "empty": the one row of an answer that states nothing at all."""
+
 Key = Annotated[str, Field(min_length=1)]
 Offset = Annotated[int, Field(ge=0)]
 
@@ -130,10 +134,16 @@ class Claim(Record):
     start: Offset
     end: Offset
     text: str
+    """The statement, on its own; of an unparsed claim, what could not be read."""
     question: str = ""
     p_yes: float | None = None
     p_no: float | None = None
-    status: Literal["supported", "rejected", "opinion", "unchecked", "unparsed"] = "unchecked"
+    status: ClaimStatus = "unchecked"
+    kind: SpanKind = "other"
+    """What it says of the picture; "other" where that isn't told, and for the setting."""
+    rests_on: str = ""
+    """Key of the claim without which this one makes no sense: the colour of a cup rests on the cup.
+    Empty where there is none."""
 
 
 class Span(Record):

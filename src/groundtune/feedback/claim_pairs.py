@@ -1,0 +1,275 @@
+"""Pairs of answers to one prompt by their claims, with a count of what every rule left out.
+
+The rules of RLAIF-V's code (Yu et al. 2024, arXiv 2405.17220): all pairs of a prompt's answers
+whose scores differ by at least 1, the higher one chosen; 2 of them an image, drawn at random; then
+length balancing over the corpus. Departures: exact duplicates of an answer count once, draws are
+seeded and a cap is by prompt unless `cap_by` says image, near-duplicate pairs go, and an answer of
+which something could not be read makes no pair (the code drops a pair when the numbers of facts and
+questions differ).
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
+from typing import Literal, NamedTuple, Self
+
+from pydantic import Field, model_validator
+
+from groundtune.feedback.balance import balance_corpus, balance_each, mean_words
+from groundtune.feedback.claims import (
+    Scoring,
+    by_answer,
+    counted,
+    is_scorable,
+    rejected_spans,
+    score,
+)
+from groundtune.records import Answer, Claim, Pair, Prompt, Record, Span
+from groundtune.store.keys import key_of
+
+BY = "claims"
+"""Who says that a span is wrong."""
+GRAM = 3
+"""Words of a shingle, by which near-duplicates are told."""
+_ROUNDING = 1e-9
+"""Rates that differ by the margin do so also where floating point says less."""
+
+
+class ClaimPairRules(Record):
+    """Which pairs of answers are made."""
+
+    scoring: Scoring = "count"
+    """"count" is published; "rate" is the share of an answer's claims that is rejected."""
+    resting: bool = False
+    """Count a rejected claim also when the one that it rests on is rejected."""
+    margin: float = Field(default=1.0, gt=0)
+    """Least difference of scores: 1 is published. Use less with the rate."""
+    near: float = Field(default=0.9, ge=0, le=1)
+    """A pair both of whose sides share at least this much (Jaccard index of word triples) with an
+    earlier pair's of the same prompt is left out; 1 leaves out exact repeats alone."""
+    cap: int = Field(default=2, ge=0)
+    """The most pairs of a prompt or image: 2 is published; 0 keeps all."""
+    cap_by: Literal["prompt", "image"] = "prompt"
+    """What the cap counts by; "image" is published."""
+    balance: Literal["none", "corpus", "each", "both"] = "corpus"
+    """Length balancing: over the corpus, as published, of each pair, or both."""
+    length_limit: float = Field(default=0.25, ge=0, le=1)
+    """With "each": the largest difference of words, as a share of the longer answer's."""
+    spans: Literal["none", "rejected", "both"] = "rejected"
+    """Which changed spans a pair gets, for losses with segment weights: those of the rejected
+    answer's rejected claims; with "both" also those of the chosen answer's supported claims that
+    the rejected answer doesn't make rightly."""
+    seed: int = 0
+    """Which pairs stay under the cap."""
+
+    @model_validator(mode="after")
+    def _a_rate_differs_by_less_than_one(self) -> Self:
+        if self.scoring == "rate" and self.margin >= 1:
+            raise ValueError(
+                "with scoring=rate a margin of 1 leaves only all-wrong against all-right: "
+                "set margin to 0.1, say"
+            )
+        return self
+
+
+class Effect(Record):
+    """What one rule did, in the order in which the rules are applied."""
+
+    rule: str
+    dropped: int
+    left: int
+    words_chosen: float
+    """Mean words of what is left."""
+    words_rejected: float
+
+
+class ClaimPairCounts(Record):
+    """What became of the answers and of all pairs of answers; `effects` add up to `candidates`."""
+
+    answers: int
+    duplicates: int
+    """Answers whose text an earlier answer to the same prompt has."""
+    unscored: int
+    """Answers that have no score: not divided, not read, or nothing in them was checked."""
+    candidates: int
+    """Pairs of the remaining answers to one prompt."""
+    made: int
+    effects: tuple[Effect, ...]
+
+
+class ClaimPaired(NamedTuple):
+    """The pairs, in the order of prompts and answers, and the counts."""
+
+    pairs: tuple[Pair, ...]
+    counts: ClaimPairCounts
+
+
+class Scored(NamedTuple):
+    """An answer with its score and claims."""
+
+    answer: Answer
+    score: float
+    claims: Sequence[Claim]
+
+
+def pairs_from_claims(
+    answers: Sequence[Answer],
+    claims: Sequence[Claim],
+    prompts: Mapping[str, Prompt],
+    rules: ClaimPairRules,
+) -> ClaimPaired:
+    """Pairs of the answers by the number (or rate) of their rejected claims."""
+    unique = distinct(answers)
+    groups = by_answer(claims)
+    scored: dict[str, list[Scored]] = defaultdict(list)
+    for answer in unique:
+        own = groups.get(answer.key, [])
+        if is_scorable(own):
+            value = score(own, rules.scoring, resting=rules.resting)
+            scored[answer.prompt].append(Scored(answer, value, own))
+    candidates = [pair for group in scored.values() for pair in combinations(group, 2)]
+    made: list[Pair] = []
+    for first, second in candidates:
+        better, worse = (second, first) if second.score > first.score else (first, second)
+        if better.score - worse.score >= rules.margin - _ROUNDING:
+            made.append(_pair(better, worse, prompts, rules))
+    left, effects = apply_rules(made, _steps(rules, prompts))
+    ties = effect_of("difference of scores", len(candidates), made)
+    return ClaimPaired(
+        tuple(left),
+        ClaimPairCounts(
+            answers=len(answers),
+            duplicates=len(answers) - len(unique),
+            unscored=len(unique) - sum(map(len, scored.values())),
+            candidates=len(candidates),
+            made=len(left),
+            effects=(ties, *effects),
+        ),
+    )
+
+
+Step = tuple[str, Callable[[Sequence[Pair]], Sequence[Pair]]]
+
+
+def apply_rules(
+    pairs: Sequence[Pair], steps: Sequence[Step]
+) -> tuple[Sequence[Pair], list[Effect]]:
+    """The pairs after each rule in turn, and what each did."""
+    effects: list[Effect] = []
+    for name, rule in steps:
+        left = rule(pairs)
+        effects.append(effect_of(name, len(pairs), left))
+        pairs = left
+    return pairs, effects
+
+
+def distinct(answers: Sequence[Answer]) -> list[Answer]:
+    """The answers without those whose text an earlier one to the same prompt has."""
+    first: dict[tuple[str, str], Answer] = {}
+    for answer in answers:
+        first.setdefault((answer.prompt, answer.text), answer)
+    return list(first.values())
+
+
+def without_near_duplicates(pairs: Sequence[Pair], near: float) -> list[Pair]:
+    """The pairs, without those that are near an earlier kept pair of the prompt on both sides."""
+    shingles = {text: _shingles(text) for pair in pairs for text in (pair.chosen, pair.rejected)}
+    kept: dict[str, list[Pair]] = defaultdict(list)
+
+    def close(one: str, other: str) -> bool:
+        return one == other or (near < 1 and _jaccard(shingles[one], shingles[other]) >= near)
+
+    for pair in pairs:
+        repeats = any(
+            close(pair.chosen, other.chosen) and close(pair.rejected, other.rejected)
+            for other in kept[pair.prompt]
+        )
+        if not repeats:
+            kept[pair.prompt].append(pair)
+    left = {pair.key for group in kept.values() for pair in group}
+    return [pair for pair in pairs if pair.key in left]
+
+
+def cap_per_group(
+    pairs: Sequence[Pair], group_of: Callable[[Pair], object], cap: int, seed: int
+) -> list[Pair]:
+    """At most `cap` pairs of each group, in the order given; seed and keys alone choose."""
+    counts: Counter[object] = Counter()
+    kept: set[str] = set()
+    for pair in sorted(pairs, key=lambda pair: key_of(seed, pair.key)):
+        group = group_of(pair)
+        if counts[group] < cap:
+            counts[group] += 1
+            kept.add(pair.key)
+    return [pair for pair in pairs if pair.key in kept]
+
+
+def _steps(rules: ClaimPairRules, prompts: Mapping[str, Prompt]) -> list[Step]:
+    """The rules after the difference of scores, in order."""
+
+    def group_of(pair: Pair) -> object:
+        return pair.prompt if rules.cap_by == "prompt" else prompts[pair.prompt].images
+
+    steps: list[Step] = [("near-duplicates", lambda p: without_near_duplicates(p, rules.near))]
+    if rules.balance in ("each", "both"):
+        steps.append(("length of each pair", lambda p: balance_each(p, rules.length_limit)))
+    if rules.cap:
+        name = f"cap by {rules.cap_by}"
+        steps.append((name, lambda p: cap_per_group(p, group_of, rules.cap, rules.seed)))
+    if rules.balance in ("corpus", "both"):
+        steps.append(("length of the corpus", lambda p: balance_corpus(p).pairs))
+    return steps
+
+
+def effect_of(rule: str, before: int, left: Sequence[Pair]) -> Effect:
+    """What a rule did that left these pairs of so many."""
+    words = mean_words(left)
+    return Effect(
+        rule=rule,
+        dropped=before - len(left),
+        left=len(left),
+        words_chosen=round(words.chosen, 2),
+        words_rejected=round(words.rejected, 2),
+    )
+
+
+def _pair(
+    better: Scored, worse: Scored, prompts: Mapping[str, Prompt], rules: ClaimPairRules
+) -> Pair:
+    prompt = prompts[better.answer.prompt]
+    wrong: tuple[Span, ...] = ()
+    if rules.spans != "none":
+        wrong = rejected_spans(worse.claims, BY, resting=rules.resting)
+    return Pair(
+        key=key_of("pair", "claims", better.answer.key, worse.answer.key),
+        prompt=prompt.key,
+        chosen=better.answer.text,
+        rejected=worse.answer.text,
+        chosen_spans=_gained(better, worse) if rules.spans == "both" else (),
+        rejected_spans=wrong,
+        chosen_score=better.score,
+        rejected_score=worse.score,
+        origin="claims",
+        parents=(better.answer.key, worse.answer.key),
+        source=prompt.source,
+    )
+
+
+def _gained(better: Scored, worse: Scored) -> tuple[Span, ...]:
+    """What the better answer says rightly and the worse one doesn't: spans of its text."""
+    said = {claim.question for claim in worse.claims if claim.status == "supported"}
+    gained = [c for c in counted(better.claims) if c.status == "supported"]
+    # joined as rejected claims are; only their characters count
+    turned = [c.model_copy(update={"status": "rejected"}) for c in gained if c.question not in said]
+    return rejected_spans(turned, BY, resting=True)
+
+
+def _shingles(text: str) -> frozenset[tuple[str, ...]]:
+    words = text.lower().split()
+    if len(words) < GRAM:
+        return frozenset({tuple(words)})
+    return frozenset(tuple(words[i : i + GRAM]) for i in range(len(words) - GRAM + 1))
+
+
+def _jaccard(one: frozenset[tuple[str, ...]], other: frozenset[tuple[str, ...]]) -> float:
+    return len(one & other) / len(one | other)

@@ -1,0 +1,145 @@
+"""Claims: an answer's atomic statements, what a labeler says of each, and the answer's score.
+
+RLAIF-V (Yu et al. 2024, arXiv 2405.17220, 3.2): an answer is divided into statements, each becomes
+a yes/no question, a labeler answers it from the picture, and the answer's score is the number of
+statements that it rejects. The published code follows in `conquer` and `claim_pairs`.
+
+Keys make resume. A divided answer has a row for each statement, or one row of status "empty", so
+the first row's key tells whether the answer was divided; a checked claim's key is made of the
+divided one's and the labeler, so it is known before the labeler is asked.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Literal, NamedTuple
+
+from groundtune.protocols import Statement
+from groundtune.records import Answer, Claim, Producer, Span
+from groundtune.store.keys import key_of
+
+Scoring = Literal["count", "rate"]
+"""count: rejected claims, as published. rate: the share of the checked claims that is rejected."""
+
+
+class Tally(NamedTuple):
+    """What became of the claims of one answer."""
+
+    checked: int
+    rejected: int
+    unparsed: int
+
+
+def division_key(answer: str, divider: Producer, index: int = 0) -> str:
+    """Key of statement `index` of an answer (its key) by a divider, known before the work."""
+    return key_of("division", answer, divider, index)
+
+
+def checked_key(divided: str, labeler: Producer) -> str:
+    """Key of a divided claim (its key) once a labeler has answered its question."""
+    return key_of("claim", divided, labeler)
+
+
+def claims_of(answer: Answer, found: Sequence[Statement], divider: Producer) -> list[Claim]:
+    """The statements of an answer as rows, at least one: an answer without any is "empty".
+
+    Raises:
+        ValueError: a statement leaves the answer's text or rests on one that isn't there.
+    """
+    if not found:
+        return [_row(answer, Statement(0, 0, "", status="empty"), divider, 0, "")]
+    rows: list[Claim] = []
+    for index, statement in enumerate(found):
+        if not 0 <= statement.start <= statement.end <= len(answer.text):
+            raise ValueError(f"{statement} leaves the text of answer {answer.key}")
+        if statement.rests_on is not None and not 0 <= statement.rests_on < len(found):
+            raise ValueError(f"{statement} rests on a statement that answer {answer.key} lacks")
+        under = statement.rests_on
+        below = "" if under is None else division_key(answer.key, divider, under)
+        rows.append(_row(answer, statement, divider, index, below))
+    return rows
+
+
+def by_answer(claims: Iterable[Claim]) -> dict[str, list[Claim]]:
+    """The claims of each answer (by its key), in their order."""
+    groups: dict[str, list[Claim]] = defaultdict(list)
+    for claim in claims:
+        groups[claim.answer].append(claim)
+    return dict(groups)
+
+
+def counted(claims: Sequence[Claim], *, resting: bool = False) -> list[Claim]:
+    """The claims of one answer that its score counts: those with a verdict.
+
+    Without `resting`, a claim is left out when the one that it rests on is rejected: who invents
+    two red cups is wrong once. The published method knows no such relation and counts all.
+    """
+    rejected = {claim.key for claim in claims if claim.status == "rejected"}
+    decided = [claim for claim in claims if claim.status in ("supported", "rejected")]
+    return [claim for claim in decided if resting or claim.rests_on not in rejected]
+
+
+def tally(claims: Sequence[Claim], *, resting: bool = False) -> Tally:
+    """How many claims of one answer were checked, rejected, unparsed; `resting` as in `counted`."""
+    decided = counted(claims, resting=resting)
+    return Tally(
+        checked=len(decided),
+        rejected=sum(claim.status == "rejected" for claim in decided),
+        unparsed=sum(claim.status == "unparsed" for claim in claims),
+    )
+
+
+def score(claims: Sequence[Claim], scoring: Scoring = "count", *, resting: bool = False) -> float:
+    """Minus the number (or share) of rejected claims of one answer: higher is better.
+
+    Raises:
+        ValueError: the answer has no checked claim; `is_scorable` tells.
+    """
+    found = tally(claims, resting=resting)
+    if not found.checked:
+        raise ValueError("an answer without a checked claim has no score")
+    return -float(found.rejected) / (found.checked if scoring == "rate" else 1)
+
+
+def is_scorable(claims: Sequence[Claim]) -> bool:
+    """Whether an answer can be compared: something was checked, and all of it could be read.
+
+    An answer that says nothing has nothing wrong. It must not be the chosen one for that.
+    """
+    found = tally(claims)
+    return found.checked > 0 and found.unparsed == 0
+
+
+def rejected_spans(claims: Sequence[Claim], by: str, *, resting: bool = False) -> tuple[Span, ...]:
+    """The characters of an answer's rejected claims, in order, overlapping ones joined.
+
+    What would replace them isn't known. A joined span keeps the kind on which its parts agree.
+    """
+    spans: list[Span] = []
+    wrong = [c for c in counted(claims, resting=resting) if c.status == "rejected"]
+    for claim in sorted(wrong, key=lambda claim: (claim.start, claim.end)):
+        if claim.start == claim.end:
+            continue
+        if spans and claim.start < spans[-1].end:
+            last = spans.pop()
+            kind = last.kind if last.kind == claim.kind else "other"
+            end = max(last.end, claim.end)
+            spans.append(last.model_copy(update={"end": end, "kind": kind}))
+        else:
+            spans.append(Span(start=claim.start, end=claim.end, kind=claim.kind, by=by))
+    return tuple(spans)
+
+
+def _row(
+    answer: Answer, statement: Statement, divider: Producer, index: int, rests_on: str
+) -> Claim:
+    return Claim(
+        key=division_key(answer.key, divider, index),
+        answer=answer.key,
+        start=statement.start,
+        end=statement.end,
+        text=statement.text,
+        question=statement.question,
+        status=statement.status,
+        kind=statement.kind,
+        rests_on=rests_on,
+    )

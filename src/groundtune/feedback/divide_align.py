@@ -1,0 +1,132 @@
+"""Finds the characters of an answer that a model's wording of a claim came from.
+
+First the words that the model copied, letter by letter or but for case and white space. Else the
+sentence that has most of the claim's content words: in it, from the first to the last of them. A
+claim that has too little in common with every sentence keeps the nearest whole sentence, so that it
+always stands somewhere.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+ENOUGH = 0.5
+"""Share of a claim's content words that a sentence must have for a place inside it."""
+
+_WORD = re.compile(r"\w+(?:['\u2019]\w+)?")
+_SENTENCE = re.compile(r"[^\s.!?][^.!?]*(?:[.!?]+(?!\s|$)[^.!?]*)*[.!?]*")
+_EMPTY_WORDS = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "this",
+        "that",
+        "these",
+        "those",
+        "there",
+        "here",
+        "is",
+        "are",
+        "was",
+        "were",
+        "be",
+        "been",
+        "being",
+        "has",
+        "have",
+        "had",
+        "do",
+        "does",
+        "did",
+        "of",
+        "in",
+        "on",
+        "at",
+        "to",
+        "and",
+        "or",
+        "with",
+        "it",
+        "its",
+        "they",
+        "their",
+        "he",
+        "she",
+        "his",
+        "her",
+        "i",
+        "we",
+        "you",
+        "can",
+        "as",
+        "by",
+        "for",
+        "from",
+        "image",
+        "picture",
+        "photo",
+        "scene",
+    ]
+)
+
+
+class Place(NamedTuple):
+    """Characters [start, end) of an answer."""
+
+    start: int
+    end: int
+
+
+def align(answer: str, copied: str, claim: str) -> Place:
+    """Where a claim stands in an answer, given the words that were copied from it (or "")."""
+    place = _literal(answer, copied) or _literal(answer, claim.rstrip(". "))
+    if place is not None:
+        return place
+    wanted = _content(claim) or _content(copied)
+    best, best_share = Place(0, len(answer)), -1.0
+    for start, end in sentences_of(answer):
+        words = list(_words(answer, start, end))
+        common = {stem for _, _, stem in words} & wanted
+        share = len(common) / len(wanted) if wanted else 0.0
+        if share > best_share:
+            best, best_share = Place(start, end), share
+            if share >= ENOUGH:
+                hits = [(first, last) for first, last, stem in words if stem in common]
+                best = Place(hits[0][0], hits[-1][1])
+    return best
+
+
+def sentences_of(text: str) -> Iterator[tuple[int, int]]:
+    """[start, end) of each sentence; a full stop inside a word or number ends none."""
+    for match in _SENTENCE.finditer(text):
+        end = match.start() + len(match.group().rstrip())
+        yield match.start(), end
+
+
+def _literal(answer: str, words: str) -> Place | None:
+    """The first place where the words stand, whatever their case and white space."""
+    pieces = words.strip().strip("\"'\u201c\u201d").split()
+    if not pieces:
+        return None
+    pattern = r"\s+".join(re.escape(piece) for piece in pieces)
+    left = r"\b" if pieces[0][0].isalnum() else ""
+    right = r"\b" if pieces[-1][-1].isalnum() else ""
+    found = re.search(left + pattern + right, answer, re.IGNORECASE)
+    return Place(*found.span()) if found else None
+
+
+def _words(text: str, start: int, end: int) -> Iterator[tuple[int, int, str]]:
+    for match in _WORD.finditer(text, start, end):
+        yield match.start(), match.end(), _stem(match.group())
+
+
+def _content(text: str) -> set[str]:
+    """The stems of a text's words, without those that say nothing of a picture."""
+    return {stem for _, _, stem in _words(text, 0, len(text)) if stem not in _EMPTY_WORDS}
+
+
+def _stem(word: str) -> str:
+    """A word without case and without the ending of a plural or a verb's third person."""
+    word = word.lower()
+    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word

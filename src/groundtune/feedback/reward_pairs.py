@@ -1,0 +1,140 @@
+"""Pairs of answers by rewards: a model's own, a reward model's, or any `Rewarder`'s.
+
+The rank rules of RLAIF-V's data engine (arXiv 2405.17220; proposed to its code, not in the paper).
+"agree": chosen are the answers in the top 3 of every ranking (the summed and the mean
+log-likelihood reward), rejected those in the bottom 3 of every ranking; the best chosen goes with
+the best rejected and so on, or each with each whose length differs by fewer than 25 words. "next"
+(its rule for scores of a critic): the top `rank` are chosen, the next `rank` rejected. At most 3
+pairs a prompt; then pairs whose chosen answer is longest go until the mean excess is half a word.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from groundtune.feedback.balance import trim_excess, word_count
+from groundtune.feedback.claim_pairs import (
+    ClaimPairCounts,
+    ClaimPaired,
+    Step,
+    apply_rules,
+    cap_per_group,
+    distinct,
+    effect_of,
+    without_near_duplicates,
+)
+from groundtune.records import Answer, Pair, Prompt, Record
+from groundtune.store.keys import key_of
+
+
+class RewardPairRules(Record):
+    """Which pairs of answers are made of their rewards; the defaults are the published ones."""
+
+    rule: Literal["agree", "next"] = "agree"
+    rank: int = Field(default=3, ge=1)
+    """How many answers a side takes at the most."""
+    match: Literal["aligned", "cross"] = "aligned"
+    """With "agree": rank by rank, or each with each of similar length."""
+    words: int = Field(default=25, ge=1)
+    """With "cross": lengths differ by fewer words than this."""
+    near: float = Field(default=0.9, ge=0, le=1)
+    """As in `ClaimPairRules`."""
+    cap: int = Field(default=3, ge=0)
+    """The most pairs of a prompt; 0 keeps all."""
+    excess: float = 0.5
+    """The most words that the chosen answers may be longer on average."""
+    seed: int = 0
+
+
+Rankings = Sequence[Mapping[str, float]]
+"""Rewards by an answer's key, higher is better; one mapping a ranking."""
+
+
+def pairs_from_rewards(
+    answers: Sequence[Answer],
+    rankings: Rankings,
+    prompts: Mapping[str, Prompt],
+    rules: RewardPairRules,
+) -> ClaimPaired:
+    """Pairs by the ranks of the answers' rewards. An answer that a ranking lacks is unscored.
+
+    Raises:
+        ValueError: there is no ranking.
+    """
+    if not rankings:
+        raise ValueError("no rewards to rank by")
+    unique = distinct(answers)
+    groups: dict[str, list[Answer]] = defaultdict(list)
+    for answer in unique:
+        if answer.text.strip() and all(answer.key in rewards for rewards in rankings):
+            groups[answer.prompt].append(answer)
+    made: list[Pair] = []
+    for group in groups.values():
+        made += [_pair(c, r, rankings[0], prompts) for c, r in _matched(group, rankings, rules)]
+    steps: list[Step] = [("near-duplicates", lambda p: without_near_duplicates(p, rules.near))]
+    if rules.cap:
+        cap, seed = rules.cap, rules.seed
+        steps.append(
+            ("cap by prompt", lambda p: cap_per_group(p, lambda pair: pair.prompt, cap, seed))
+        )
+    steps.append(("excess of words", lambda p: trim_excess(p, rules.excess)))
+    candidates = sum(len(group) * (len(group) - 1) // 2 for group in groups.values())
+    taken, effects = apply_rules(made, steps)
+    ranks = effect_of("ranks", candidates, made)
+    return ClaimPaired(
+        tuple(taken),
+        ClaimPairCounts(
+            answers=len(answers),
+            duplicates=len(answers) - len(unique),
+            unscored=len(unique) - sum(map(len, groups.values())),
+            candidates=candidates,
+            made=len(taken),
+            effects=(ranks, *effects),
+        ),
+    )
+
+
+def _matched(
+    group: Sequence[Answer], rankings: Rankings, rules: RewardPairRules
+) -> list[tuple[Answer, Answer]]:
+    """Chosen and rejected answers of one prompt."""
+    orders = [
+        sorted(group, key=lambda answer: (-rewards[answer.key], answer.key)) for rewards in rankings
+    ]
+    first, rank = orders[0], rules.rank
+    if rules.rule == "next":
+        return list(zip(first[:rank], first[rank : 2 * rank], strict=False))
+    top = {answer.key for answer in first[:rank]}
+    bottom = {answer.key for answer in first[-rank:]}
+    for order in orders[1:]:
+        top &= {answer.key for answer in order[:rank]}
+        bottom &= {answer.key for answer in order[-rank:]}
+    bottom -= top
+    chosen = [answer for answer in first if answer.key in top]
+    rejected = [answer for answer in first if answer.key in bottom]
+    if rules.match == "aligned":
+        return list(zip(chosen, rejected, strict=False))
+    return [
+        (c, r)
+        for c in chosen
+        for r in rejected
+        if abs(word_count(c.text) - word_count(r.text)) < rules.words
+    ]
+
+
+def _pair(
+    chosen: Answer, rejected: Answer, rewards: Mapping[str, float], prompts: Mapping[str, Prompt]
+) -> Pair:
+    return Pair(
+        key=key_of("pair", "reward", chosen.key, rejected.key),
+        prompt=chosen.prompt,
+        chosen=chosen.text,
+        rejected=rejected.text,
+        chosen_score=rewards[chosen.key],
+        rejected_score=rewards[rejected.key],
+        origin="reward",
+        parents=(chosen.key, rejected.key),
+        source=prompts[chosen.prompt].source,
+    )

@@ -1,0 +1,243 @@
+"""Divides a text about a scene into atomic facts, each with its yes/no question, by rules.
+
+Divide and question of RLAIF-V (Yu et al. 2024, arXiv 2405.17220, 3.2) without a model. The rules
+stand on what `read` finds; they see neither the truth nor which template wrote the text.
+
+"Two red cups are on the left." gives four facts: there is a cup; there are exactly two; the cups
+are red; the cups are on the left. The last three rest on the first. Names are the catalogue's, so
+that a mug and a cup are asked about in one way; tense and negation are the sentence's.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+from groundtune.protocols import Statement
+from groundtune.records import Answer, Producer, Prompt, Record, SpanKind
+from groundtune.world.catalogue import CELLS, CONTEXTS
+from groundtune.world.grammar import Said, bare, capital, phrase, plural, sentences
+from groundtune.world.read import Mark, Mention, Reading, read
+
+REVISION = "1"
+"""Changes with the rules: what was divided by others is divided again."""
+
+Aspect = Literal["object", "number", "colour", "place", "context", "background"]
+
+_KINDS: dict[Aspect, SpanKind] = {
+    "object": "object",
+    "number": "number",
+    "colour": "attribute",
+    "place": "position",
+    "context": "other",
+    "background": "other",
+}
+_OPINION = re.compile(
+    r"\b(?:seem\w*|appears? to|looks? (?:like|as if)|feels?|perhaps|maybe|probably|might|could be"
+    r"|I (?:think|believe|guess|like|love)|beautiful\w*|lovely|nice\w*|pretty|charming|cosy|cozy"
+    r"|cheerful|peaceful|calm\w*|lively|pleasant|atmosphere|mood|overall|suggest\w*|impression)\b",
+    re.IGNORECASE,
+)
+_PAST = re.compile(r"\b(?:was|were|had been)\b", re.IGNORECASE)
+_PRESENT = re.compile(r"\b(?:is|are|'s|'re)\b", re.IGNORECASE)
+_SURFACE = re.compile(r"\b(?:wall|sky)\b", re.IGNORECASE)
+_ARTICLES = ("a", "an")
+
+
+class Fact(Record):
+    """One atomic fact that a text states of a picture."""
+
+    aspect: Aspect
+    start: int
+    end: int
+    """[start, end) are the characters that say it: a phrase for an object, else a word or two."""
+    category: str = ""
+    """Of an object, or of what has the number, colour or place."""
+    value: str = ""
+    """A colour, a context, or the index of a cell; of a background the colour."""
+    number: int = 1
+    """Of a number: how many. Else what verbs agree with: 1 or more."""
+    surface: str = "wall"
+    """Of a background: what the colour is said of."""
+    negated: bool = False
+    past: bool = False
+    rests_on: int | None = None
+    """Index of the fact without which this one makes no sense."""
+
+    @property
+    def kind(self) -> SpanKind:
+        """The kind of span that it is if it is wrong; setting and background are "other"."""
+        return _KINDS[self.aspect]
+
+    @property
+    def text(self) -> str:
+        """The fact as a sentence that stands alone."""
+        subject, rest = self._parts()
+        denied = " not" if self.negated and self.aspect != "object" else ""
+        return capital(f"{subject} {self._verb}{denied} {rest}.")
+
+    @property
+    def question(self) -> str:
+        """The yes/no question whose answer is yes where the fact is true."""
+        subject, rest = self._parts()
+        where = " in the image" if self.aspect == "object" else ""
+        denied = " not" if self.negated and self.aspect != "object" else ""
+        return f"{capital(self._verb)} {subject}{denied} {rest}{where}?"
+
+    @property
+    def _verb(self) -> str:
+        one = self.number == 1 or self.aspect in ("object", "context", "background")
+        if self.past:
+            return "was" if one else "were"
+        return "is" if one else "are"
+
+    def _parts(self) -> tuple[str, str]:
+        """Subject and the rest, with the verb between them or, in a question, before."""
+        if self.aspect == "context":
+            return "this", CONTEXTS[self.value].phrase
+        if self.aspect == "background":
+            return f"the {self.surface}", self.value
+        one, many = bare(Said(category=self.category)), plural(self.category)
+        if self.aspect == "object":
+            return "there", f"no {one}" if self.negated else phrase(Said(category=self.category))
+        if self.aspect == "number":
+            several = phrase(Said(category=self.category, number=self.number))
+            return "there", f"exactly {f'one {one}' if self.number == 1 else several}"
+        named = f"the {one if self.number == 1 else many}"
+        return named, CELLS[int(self.value)] if self.aspect == "place" else self.value
+
+    def statement(self) -> Statement:
+        """The same as any divider gives it."""
+        return Statement(
+            start=self.start,
+            end=self.end,
+            text=self.text,
+            kind=self.kind,
+            question=self.question,
+            rests_on=self.rests_on,
+        )
+
+
+class WorldDivider:
+    """A `Divider` of texts about scenes: rules, no model."""
+
+    def producer(self) -> Producer:
+        """The rules and their revision."""
+        return Producer(kind="rule", name="world-claims", revision=REVISION)
+
+    def divide(self, prompts: Sequence[Prompt], answers: Sequence[Answer]) -> list[list[Statement]]:
+        """The statements of each answer, and its sentences that state nothing."""
+        del prompts
+        return [statements(answer.text) for answer in answers]
+
+
+def statements(text: str) -> list[Statement]:
+    """All facts of a text in its order, then the sentences without any.
+
+    Of those the ones that tell a taste or a guess are opinions; of the others the rules can't read
+    what they say, and they are "unparsed".
+    """
+    facts = facts_of(text)
+    silent = [
+        (start, end)
+        for start, end in sentences(text)
+        if not any(start <= fact.start < end for fact in facts)
+        and any(character.isalnum() for character in text[start:end])
+    ]
+    return [fact.statement() for fact in facts] + [_silent(text, *place) for place in silent]
+
+
+def facts_of(text: str) -> list[Fact]:
+    """Every atomic fact of a text: the setting, then each mention with what is said of it."""
+    reading = read(text)
+    facts = _setting(text, reading)
+    for mention in reading.mentions:
+        facts += _mention(text, mention, len(facts))
+    return facts
+
+
+def _silent(text: str, start: int, end: int) -> Statement:
+    said = text[start:end]
+    if _OPINION.search(said):
+        return Statement(start=start, end=end, text=said, status="opinion")
+    return Statement(start=start, end=end, text=said, status="unparsed")
+
+
+def _setting(text: str, reading: Reading) -> list[Fact]:
+    facts: list[Fact] = []
+    if reading.context:
+        facts.append(_of_mark(text, "context", reading.context))
+    if reading.background:
+        mark = reading.background
+        fact = _of_mark(text, "background", mark)
+        start, end = _sentence(text, mark.start)
+        named = _SURFACE.search(text, mark.end, end) or _SURFACE.search(text, start, end)
+        surface = named.group().lower() if named else "wall"
+        facts.append(fact.model_copy(update={"surface": surface}))
+    return facts
+
+
+def _of_mark(text: str, aspect: Aspect, mark: Mark) -> Fact:
+    past = _is_past(text, mark.start)
+    return Fact(aspect=aspect, start=mark.start, end=mark.end, value=mark.value, past=past)
+
+
+def _mention(text: str, mention: Mention, index: int) -> list[Fact]:
+    """The facts of one mention; `index` is that of the first of them."""
+    past = _is_past(text, mention.start)
+    whole = Fact(
+        aspect="object",
+        start=mention.start,
+        end=mention.end,
+        category=mention.category,
+        negated=mention.negated,
+        past=past,
+    )
+    if mention.negated:
+        return [whole]
+    number = mention.number or (1 if _is_singular(mention) else 2)
+
+    def part(aspect: Aspect, mark: Mark, value: str) -> Fact:
+        return Fact(
+            aspect=aspect,
+            start=mark.start,
+            end=mark.end,
+            category=mention.category,
+            value=value,
+            number=number,
+            past=past,
+            rests_on=index,
+        )
+
+    facts = [whole]
+    if mention.number_mark and text[slice(*_ends(mention.number_mark))].lower() != "another":
+        facts.append(part("number", mention.number_mark, ""))
+    if mention.colour_mark:
+        facts.append(part("colour", mention.colour_mark, mention.colour_mark.value))
+    if mention.place_mark:
+        facts.append(part("place", mention.place_mark, mention.place_mark.value))
+    return facts
+
+
+def _ends(mark: Mark) -> tuple[int, int]:
+    return mark.start, mark.end
+
+
+def _is_singular(mention: Mention) -> bool:
+    """Whether a noun without a number stands for one thing: it isn't the category's plural."""
+    many = plural(mention.category).rpartition(" of ")[2]
+    one = bare(Said(category=mention.category)).rpartition(" of ")[2]
+    noun = mention.noun.lower()
+    return noun == one or (noun != many and not noun.endswith("s"))
+
+
+def _sentence(text: str, place: int) -> tuple[int, int]:
+    """The sentence that a character lies in."""
+    return next(
+        ((start, end) for start, end in sentences(text) if start <= place < end), (0, len(text))
+    )
+
+
+def _is_past(text: str, place: int) -> bool:
+    """Whether the sentence around a character speaks of the past."""
+    start, end = _sentence(text, place)
+    return bool(_PAST.search(text, start, end)) and not _PRESENT.search(text, start, end)
