@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from groundtune.errors import UserError
-from groundtune.generate import decode, first, hf
+from groundtune.generate import decode, first, yes_no
 from groundtune.generate.first import first_logits
 from groundtune.generate.hf import HfGenerator
 from groundtune.generate.scripted import ScriptedGenerator
@@ -165,7 +165,7 @@ def test_the_beginning_that_questions_share_has_all_of_the_picture(vlm: Vlm):
 def test_words_that_begin_alike_are_refused_as_yes_and_no(
     vlm: Vlm, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(hf, "NO", ("yes not",))
+    monkeypatch.setattr(yes_no, "NO", ("yes not",))
     with pytest.raises(UserError, match="yes and no with the same token"):
         HfGenerator(vlm, Pictures()).yes_no(PROMPTS[:1])
 

@@ -5,19 +5,16 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from groundtune.errors import UserError
 from groundtune.generate.decode import decode
 from groundtune.generate.first import first_logits
+from groundtune.generate.yes_no import YesNoIds, yes_no_ids
 from groundtune.protocols import Images, Reply, YesNoReply
 from groundtune.records import Producer, Prompt, Sampling
-from groundtune.vlm.encode import decode_answer, encode_prompt, first_tokens, lead_tokens
+from groundtune.vlm.encode import decode_answer, encode_prompt
 from groundtune.vlm.load import Vlm
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-YES, NO = ("yes", "Yes"), ("no", "No")
-"""The words that answer a yes/no question, as RLAIF-V's labeler reads them (arXiv 2405.17220)."""
 
 
 class HfGenerator:
@@ -67,8 +64,8 @@ class HfGenerator:
     def yes_no(self, prompts: Sequence[Prompt]) -> list[YesNoReply]:
         """One reply a prompt, in order, from the softmax over an answer's first token.
 
-        p_yes and p_no are the raw masses on the tokens with which yes and no begin. Questions about
-        one picture cost little more than one: ask them together.
+        p_yes and p_no are the raw masses on the tokens of yes and of no (`yes_no_ids`). Questions
+        about one picture cost little more than one: ask them together.
 
         Raises:
             UserError: an image is missing or unreadable, or the tokenizer can't tell yes from no.
@@ -79,27 +76,19 @@ class HfGenerator:
         )
         for batch in self._batches(order):
             probs_BV = self._next_token([prompts[i] for i in batch])
-            yes_B, no_B = (probs_BV[:, sorted(ids)].sum(-1) for ids in self._answers)
+            spelt = (self._answers.yes, self._answers.no)
+            yes_B, no_B = (probs_BV[:, sorted(ids)].sum(-1) for ids in spelt)
             for place, i in enumerate(batch):
                 replies[i] = YesNoReply(float(yes_B[place]), float(no_B[place]))
         return [replies[i] for i in range(len(prompts))]
 
     @cached_property
-    def _answers(self) -> tuple[set[int], set[int]]:
-        """First tokens of yes and of no."""
-        yes, no = first_tokens(self.vlm, YES), first_tokens(self.vlm, NO)
-        if not yes or not no or yes & no:
-            raise UserError(
-                "The tokenizer begins yes and no with the same token.",
-                self.vlm.name,
-                "Use another labeler: this one's probabilities of yes and no can't be told apart.",
-            )
-        return yes, no
+    def _answers(self) -> YesNoIds:
+        return yes_no_ids(self.vlm)
 
     def _next_token(self, prompts: Sequence[Prompt]) -> "Tensor":
-        lead = lead_tokens(self.vlm)
         encoded = [encode_prompt(self.vlm, prompt, self.images) for prompt in prompts]
-        encoded = [replace(prompt, ids=(*prompt.ids, *lead)) for prompt in encoded]
+        encoded = [replace(prompt, ids=(*prompt.ids, *self._answers.lead)) for prompt in encoded]
         logits_BV = first_logits(self.vlm, encoded, [prompt.images for prompt in prompts])
         return logits_BV.float().softmax(-1)
 

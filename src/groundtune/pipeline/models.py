@@ -1,6 +1,17 @@
-"""Names of models: a folder, a name on the Hugging Face hub, or one of the embedded world's."""
+"""Names of models: a folder, the Hugging Face hub's, an endpoint's, or the embedded world's."""
+
+from typing import TYPE_CHECKING, Protocol
+
+from groundtune.protocols import Generator, Images, YesNo
+
+if TYPE_CHECKING:
+    from groundtune.generate.openai import OpenAIGenerator
 
 _WORLD = "world:"
+
+
+class Labeler(Generator, YesNo, Protocol):
+    """A model that answers prompts and yes/no questions."""
 
 
 def resolve(name: str) -> str:
@@ -14,3 +25,23 @@ def resolve(name: str) -> str:
     from groundtune.world import weights
 
     return str(weights.path(name.removeprefix(_WORLD)))
+
+
+def is_endpoint(name: str) -> bool:
+    """Whether a model is asked over HTTP: openai:MODEL@URL."""
+    return name.startswith(("openai:", "http://", "https://"))
+
+
+def open_endpoint(name: str, images: Images, *, concurrency: int) -> "OpenAIGenerator":
+    """The model openai:MODEL@URL, asked with so many requests at a time.
+
+    The key is that of the environment variable OPENAI_API_KEY, if it is set.
+
+    Raises:
+        UserError: the name can't be read, or the server can't be reached.
+    """
+    from groundtune.generate.endpoint import parse_endpoint
+    from groundtune.generate.openai import OpenAIGenerator
+
+    settings = parse_endpoint(name).model_copy(update={"concurrency": concurrency})
+    return OpenAIGenerator(settings, images)

@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 
 from groundtune.errors import UserError
 from groundtune.pipeline.folder import RunFolder, hash_of
-from groundtune.pipeline.models import resolve
+from groundtune.pipeline.models import Labeler, is_endpoint, open_endpoint, resolve
 from groundtune.pipeline.prompts import Found, Skipped, read_prompts
 from groundtune.protocols import Generator, Progress
 from groundtune.records import Answer, Prompt, Record, Sampling
@@ -35,7 +35,7 @@ class SampleParams(Record):
     """Who is asked what, and how often."""
 
     model: str
-    """A folder, a name on the Hugging Face hub, or world:base."""
+    """A folder, a name on the Hugging Face hub, world:base, or openai:MODEL@URL for an endpoint."""
     adapter: str = ""
     """Folder of a peft adapter, if any."""
     revision: str = "main"
@@ -55,7 +55,8 @@ class SampleParams(Record):
     seed: int = 0
     """Each answer's own seed is made of this one, its prompt's key and its index."""
     batch_size: int = Field(default=16, ge=1)
-    """Answers drawn at once; a kill loses no more. It does not change what is drawn."""
+    """Answers drawn at once (of an endpoint: requests under way); a kill loses no more. It does not
+    change what is drawn."""
     skip_bad: bool = False
     """Leave bad rows out and list them, rather than stop at the first."""
     device: str = "auto"
@@ -104,7 +105,7 @@ def run_sample(
     found = _find(params, target, progress)
     _list_skipped(out, found.skipped)
     progress.start(f"load {params.model}")
-    generator = load_generator(params, target.images)
+    generator = open_generator(params, target.images)
     made = draw_answers(
         generator,
         found.prompts,
@@ -118,7 +119,10 @@ def run_sample(
     target.note(
         target.answers,
         settings=params,
-        inputs={"prompts": hash_of(target.prompts), "model": generator.vlm.revision},
+        inputs={
+            "prompts": hash_of(target.prompts),
+            "model": generator.producer(params.sampling, 0).revision,
+        },
         seeds={"sample": params.seed},
         command=list(command),
     )
@@ -145,6 +149,21 @@ def _find(params: SampleParams, target: RunFolder, progress: Progress) -> Found:
         limit=params.limit,
         skip_bad=params.skip_bad,
     )
+
+
+def open_generator(params: SampleParams, images: "ImageStore") -> Labeler:
+    """The model that the parameters name, in this process or at an endpoint.
+
+    Raises:
+        UserError: the model can't be loaded or reached, or an endpoint has an adapter.
+    """
+    if not is_endpoint(params.model):
+        return load_generator(params, images)
+    if params.adapter:
+        raise UserError(
+            "An endpoint takes no adapter.", params.adapter, "Serve the model with its adapter."
+        )
+    return open_endpoint(params.model, images, concurrency=params.batch_size)
 
 
 def load_generator(params: SampleParams, images: "ImageStore") -> "HfGenerator":

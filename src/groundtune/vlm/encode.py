@@ -106,14 +106,18 @@ def decode_answer(vlm: "Vlm", ids: Sequence[int]) -> str:
 def first_tokens(vlm: "Vlm", words: Sequence[str]) -> set[int]:
     """The tokens with which an answer of one of the words can begin, after `lead_tokens`.
 
-    Each word is tried after the template's lead, after a space and after nothing.
+    Each word is tried after the template's lead, after a space and after nothing. Tokens that are a
+    whole word count; first pieces of words ("y" of "yes") begin other words too, and count only
+    where none of the words is a token.
     """
-    found: set[int] = set()
+    whole: set[int] = set()
+    pieces: set[int] = set()
     for word in words:
         for lead in {vlm.form.lead, " ", ""}:
             ids, offsets = _continue(vlm, lead + word)
-            found.add(ids[_lead_length(offsets, len(lead))])
-    return found
+            first = _lead_length(offsets, len(lead))
+            (whole if first == len(ids) - 1 else pieces).add(ids[first])
+    return whole or pieces
 
 
 def lead_tokens(vlm: "Vlm") -> list[int]:

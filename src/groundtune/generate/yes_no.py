@@ -1,0 +1,97 @@
+"""How yes and no begin: as a tokenizer's tokens, or as words in an endpoint's reply.
+
+RLAIF-V's labeler reads the probabilities of yes, Yes, no and No at the first token of its reply
+(arXiv 2405.17220). Here they are raw, without its code's repetition penalty: "yes" and "no" stand
+in the question, so that a penalty would change them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from groundtune.errors import UserError
+from groundtune.protocols import YesNo, YesNoReply
+from groundtune.records import ImagePart, Message, Part, Prompt, TextPart
+from groundtune.store.keys import key_of
+from groundtune.vlm.encode import first_tokens, lead_tokens
+
+if TYPE_CHECKING:
+    from groundtune.vlm.load import Vlm
+
+YES, NO = ("yes", "Yes"), ("no", "No")
+"""The words that answer a yes/no question."""
+LEAST_MASS = 0.5
+"""The least that a labeler's p(yes) + p(no) must be where a question asks for yes or no. Labelers
+reach 0.9 and more; a model that begins with other words has next to nothing there."""
+CONTROL = "Is there a dog in the image? Answer yes or no."
+_SPACE = " \t\r\n\u2581\u0120\u010a"
+"""White space, and how SentencePiece and byte-level tokenizers write it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class YesNoIds:
+    """What a model's next token is when it says yes, and when it says no."""
+
+    yes: frozenset[int]
+    no: frozenset[int]
+    lead: tuple[int, ...]
+    """Tokens that every answer has before its first word, to be put after the prompt."""
+
+
+def yes_no_ids(vlm: "Vlm") -> YesNoIds:
+    """The tokens of yes and no after the generation prompt of the model's chat template.
+
+    Yes, yes, " Yes", " yes" and so on, as `first_tokens` finds them. Pieces ("n", "o") count only
+    where every spelling is in pieces, for they begin other words, too.
+
+    Raises:
+        UserError: yes and no begin with the same token.
+    """
+    yes, no = first_tokens(vlm, YES), first_tokens(vlm, NO)
+    if not yes or not no or yes & no:
+        raise UserError(
+            "The tokenizer begins yes and no with the same token.",
+            vlm.name,
+            "Use another labeler: this one's probabilities of yes and no can't be told apart.",
+        )
+    return YesNoIds(yes=frozenset(yes), no=frozenset(no), lead=tuple(lead_tokens(vlm)))
+
+
+def mass_of(likely: Sequence[tuple[str, float]]) -> YesNoReply:
+    """p(yes) and p(no) from the most likely first tokens, (text, probability) each.
+
+    Spellings are summed; white space around them doesn't count.
+    """
+    p_yes = sum(p for text, p in likely if text.strip(_SPACE) in YES)
+    p_no = sum(p for text, p in likely if text.strip(_SPACE) in NO)
+    return YesNoReply(min(1.0, p_yes), min(1.0, p_no))
+
+
+def control_prompt(image: str = "") -> Prompt:
+    """The control question, about a picture if its sha256 is given."""
+    picture: tuple[Part, ...] = (ImagePart(image=image),) if image else ()
+    messages = (Message(role="user", content=(*picture, TextPart(text=CONTROL))),)
+    return Prompt(key=key_of("control", messages), messages=messages)
+
+
+def check_labeler(
+    labeler: YesNo, image: str, name: str, *, least_mass: float = LEAST_MASS
+) -> YesNoReply:
+    """Asks a labeler the control question, before it is believed.
+
+    `image` is a picture that the labeler can open, "" for none. What it answers doesn't matter,
+    only that its next word is yes or no.
+
+    Raises:
+        UserError: p(yes) + p(no) is below `least_mass`; `name` says which labeler.
+    """
+    reply = labeler.yes_no([control_prompt(image)])[0]
+    mass = reply.p_yes + reply.p_no
+    if mass < least_mass:
+        raise UserError(
+            f"The labeler can't answer yes and no: asked {CONTROL!r} it gives both together "
+            f"a probability of {mass:.3f}, below {least_mass:g}.",
+            name,
+            "Use a labeler that follows instructions, or mend its chat template.",
+        )
+    return reply

@@ -1,0 +1,311 @@
+import base64
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator
+from email.utils import formatdate
+from io import BytesIO
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from groundtune.errors import UserError
+from groundtune.generate.endpoint import EndpointSettings, parse_endpoint
+from groundtune.generate.openai import OpenAIGenerator
+from groundtune.records import ImagePart, Message, Prompt, Sampling, TextPart
+from groundtune.store.images import ImageStore
+from scripted_endpoint import Body, ScriptedEndpoint, fail, hang_up, running, send
+
+Make = Callable[..., OpenAIGenerator]
+WARM = Sampling(temperature=0.7, top_p=0.9, max_new_tokens=30)
+
+
+class Colours:
+    def open(self, sha256: str) -> Image.Image:
+        return Image.new("RGB", (4, 3), sha256)
+
+
+def ask(text: str, *images: str, system: str = "") -> Prompt:
+    content = (*(ImagePart(image=image) for image in images), TextPart(text=text))
+    user = Message(role="user", content=content)
+    before = (Message(role="system", content=(TextPart(text=system),)),) if system else ()
+    return Prompt(key=f"{text}{images}", messages=(*before, user))
+
+
+def question(body: Body) -> str:
+    content = body["messages"][-1]["content"]
+    return content if isinstance(content, str) else content[-1]["text"]
+
+
+@pytest.fixture
+def endpoint() -> Iterator[ScriptedEndpoint]:
+    scripted = ScriptedEndpoint(lambda body, index: f"{question(body)} {body.get('seed')} {index}")
+    with running(scripted):
+        yield scripted
+
+
+@pytest.fixture
+def make(endpoint: ScriptedEndpoint) -> Iterator[Make]:
+    made: list[OpenAIGenerator] = []
+
+    def build(
+        *, urls: tuple[str, ...] = (), together: int = 1, images: object = None, **own: object
+    ):
+        settings = EndpointSettings.model_validate(
+            {"model": "tiny", "urls": urls or (endpoint.url,), "first_wait_s": 0.01, **own}
+        )
+        made.append(OpenAIGenerator(settings, images or Colours(), together=together))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield build
+    for generator in made:
+        generator.close()
+
+
+def test_answers_come_in_the_prompts_order_each_drawn_with_its_own_seed(
+    endpoint: ScriptedEndpoint, make: Make
+):
+    prompts = [ask(f"q{i}", colour) for i, colour in enumerate(["red", "blue", "red", "green"])]
+    replies = make().generate(prompts, WARM, [11, 12, 13, 2**62 + 5])
+    assert [reply.text for reply in replies] == ["q0 11 0", "q1 12 0", "q2 13 0", "q3 5 0"]
+    assert all(reply.finished and reply.tokens == 4 for reply in replies)
+    sent = endpoint.bodies[0]
+    assert (sent["model"], sent["temperature"], sent["top_p"]) == ("tiny", 0.7, 0.9)
+    assert (sent["max_tokens"], "top_k" in sent, "n" in sent) == (30, False, False)
+
+
+def test_several_draws_of_a_prompt_can_share_a_request(endpoint: ScriptedEndpoint, make: Make):
+    prompts = [ask("a", "red")] * 3 + [ask("b", "red")] * 2
+    replies = make(together=2).generate(prompts, WARM, [1, 2, 3, 4, 5])
+    assert [reply.text for reply in replies] == ["a 1 0", "a 1 1", "a 3 0", "b 4 0", "b 4 1"]
+    assert sorted(body.get("n", 1) for body in endpoint.bodies) == [1, 2, 2]
+    assert [reply.tokens for reply in replies] == [4] * 5  # counted for each draw, not in sum
+
+
+def test_a_message_keeps_its_roles_parts_and_the_very_picture(
+    endpoint: ScriptedEndpoint, make: Make
+):
+    make().generate([ask("What?", "red", "#0000ff", system="Be brief.")], WARM, [1])
+    system, user = endpoint.bodies[0]["messages"]
+    assert system == {"role": "system", "content": "Be brief."}
+    assert [part["type"] for part in user["content"]] == ["image_url", "image_url", "text"]
+    mime, data = user["content"][1]["image_url"]["url"].split(";base64,")
+    picture = Image.open(BytesIO(base64.b64decode(data)))
+    assert (mime, picture.size, picture.getpixel((0, 0))) == ("data:image/png", (4, 3), (0, 0, 255))
+
+
+def test_a_plain_file_goes_as_it_is_and_any_other_as_the_upright_picture(
+    endpoint: ScriptedEndpoint, make: Make, tmp_path: Path
+):
+    def jpeg(**options: object) -> bytes:
+        stream = BytesIO()
+        Image.new("RGB", (6, 2), "red").save(stream, "JPEG", **options)
+        return stream.getvalue()
+
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    grey = BytesIO()
+    Image.new("L", (6, 2), 90).save(grey, "PNG")
+    files = [jpeg(), jpeg(exif=turned), grey.getvalue()]
+    store = ImageStore(tmp_path)
+    make(images=store).generate([ask("What?", *(store.add(data) for data in files))], WARM, [1])
+    urls = [part["image_url"]["url"] for part in endpoint.bodies[0]["messages"][0]["content"][:3]]
+    sent = [base64.b64decode(url.split(",")[1]) for url in urls]
+    assert sent[0] == files[0]
+    assert urls[0].startswith("data:image/jpeg;")
+    assert Image.open(BytesIO(sent[1])).size == (2, 6)
+    assert Image.open(BytesIO(sent[2])).mode == "RGB"
+
+
+def test_the_producer_has_the_served_models_name_and_not_the_url(
+    endpoint: ScriptedEndpoint, make: Make
+):
+    producer = make().producer(WARM, 3)
+    assert (producer.kind, producer.name, producer.revision) == (
+        "model",
+        "openai:tiny",
+        "org/tiny-7b",
+    )
+    endpoint.models = []
+    assert make().revision == ""
+
+
+def test_requests_about_one_picture_go_to_one_server_one_after_the_other(make: Make):
+    pictures = [f"#0000{i:02x}" for i in range(16)]
+    prompts = [ask(f"q{i}", picture) for i in range(4) for picture in pictures]
+    servers = [ScriptedEndpoint(lambda body, index: question(body)) for _ in range(2)]
+    with running(servers[0]), running(servers[1]):
+        urls = tuple(server.url for server in servers)
+        replies = make(urls=urls, concurrency=1).generate(prompts, WARM, range(64))
+    assert [reply.text for reply in replies] == [f"q{i}" for i in range(4) for _ in pictures]
+    seen = [[str(body["messages"][0]["content"][0]) for body in s.bodies] for s in servers]
+    assert not set(seen[0]) & set(seen[1])
+    assert min(len(set(own)) for own in seen) >= 3
+    for own in seen:
+        assert sum(a != b for a, b in pairwise(own)) == len(set(own)) - 1
+
+
+def test_passing_faults_are_tried_again_and_cost_no_answer(endpoint: ScriptedEndpoint, make: Make):
+    endpoint.faults = [
+        fail(500),
+        fail(429),
+        hang_up,
+        lambda handler: send(handler, 200, "<html>busy</html>"),
+        lambda handler: send(handler, 200, "[1]"),
+    ]
+    prompts = [ask(f"q{i}", "red") for i in range(6)]
+    replies = make().generate(prompts, WARM, range(6))
+    assert [reply.text for reply in replies] == [f"q{i} {i} 0" for i in range(6)]
+    assert len(endpoint.bodies) == 11
+
+
+@pytest.mark.parametrize("dated", [False, True])
+def test_a_server_that_says_when_to_come_back_is_left_alone_until_then(
+    endpoint: ScriptedEndpoint, make: Make, dated: bool
+):
+    generator = make(concurrency=4)
+    # a date has whole seconds, so that it means up to a second less
+    until = formatdate(time.time() + 2, usegmt=True) if dated else "0.6"
+    endpoint.faults = [fail(429, headers={"Retry-After": until})]
+    generator.generate([ask("q", "red")], WARM, [1])
+    first, second = endpoint.began
+    assert 0.55 < second - first < 3
+
+
+def test_a_rate_limit_spaces_requests_and_concurrency_bounds_them(
+    endpoint: ScriptedEndpoint, make: Make
+):
+    prompts = [ask(f"q{i}", "red") for i in range(5)]
+    make(requests_per_minute=1200).generate(prompts, WARM, range(5))
+    gaps = [b - a for a, b in pairwise(endpoint.began)]
+    assert sum(gaps) > 0.19
+    endpoint.delay_s = 0.03
+    make(concurrency=3).generate(prompts * 3, WARM, range(15))
+    assert endpoint.most_at_once == 3
+
+
+def test_a_dead_server_is_an_error_that_says_how_often_it_was_tried(make: Make):
+    with running(ScriptedEndpoint(lambda body, index: "")) as gone:
+        generator = make(urls=(gone.url,), tries=3)
+    with pytest.raises(UserError, match="did not answer in 3 tries") as caught:
+        generator.generate([ask("q", "red")], WARM, [1])
+    assert caught.value.where.startswith(gone.url)
+
+
+def test_another_server_of_the_same_model_takes_over_from_a_dead_one(
+    endpoint: ScriptedEndpoint, make: Make
+):
+    with running(ScriptedEndpoint(lambda body, index: "")) as gone:
+        pass
+    generator = make(urls=(endpoint.url, gone.url))
+    replies = generator.generate([ask(f"q{i}", f"#00000{i}") for i in range(8)], WARM, range(8))
+    assert len({reply.text for reply in replies}) == 8
+
+
+@pytest.mark.parametrize(
+    ("status", "fix"), [(400, "complains"), (401, "OPENAI_API_KEY"), (404, "/v1")]
+)
+def test_what_a_server_refuses_for_good_is_not_tried_again(
+    endpoint: ScriptedEndpoint, make: Make, status: int, fix: str
+):
+    generator = make(concurrency=1)
+    endpoint.faults = [fail(status, "bad thing")]
+    with pytest.raises(UserError, match=f"HTTP {status}.*bad thing") as caught:
+        generator.generate([ask("q", "red"), ask("q2", "red")], WARM, [1, 2])
+    assert fix in caught.value.fix
+    assert len(endpoint.bodies) == 1
+
+
+def test_the_key_goes_into_the_header_and_nowhere_else(
+    endpoint: ScriptedEndpoint,
+    make: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-77")
+    caplog.set_level(logging.DEBUG)
+    generator = make(tries=1)
+    endpoint.faults = [fail(401, "wrong key sk-secret-77"), fail(500, "sk-secret-77 broke it")]
+    said: list[str] = []
+    for _ in range(2):
+        with pytest.raises(UserError) as caught:
+            generator.generate([ask("q", "red")], WARM, [1])
+        said.append(str(caught.value))
+    assert endpoint.headers[0]["Authorization"] == "Bearer sk-secret-77"
+    said += [caplog.text, repr(generator.producer(WARM, 1)), repr(generator.settings)]
+    assert "sk-secret-77" not in "".join(said)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-\nsecret")
+    with pytest.raises(UserError, match="no HTTP header"):
+        make()
+
+
+def test_yes_and_no_are_summed_over_their_spellings_and_stay_raw(
+    endpoint: ScriptedEndpoint, make: Make
+):
+    table = {"Yes": 0.4, " yes": 0.2, "\u2581Yes": 0.1, "No": 0.05, "no": 0.05, "Nobody": 0.1}
+    other = {"Maybe": 0.9, "yes": 0.01}
+    endpoint.top = lambda body: [
+        (token, math.log(p)) for token, p in (table if question(body) == "a" else other).items()
+    ]
+    replies = make().yes_no([ask("b", "red"), ask("a", "blue"), ask("a", "red")])
+    assert replies[0] == pytest.approx((0.01, 0.0))
+    assert replies[1] == replies[2] == pytest.approx((0.7, 0.1))
+    sent = endpoint.bodies[0]
+    assert (sent["max_tokens"], sent["temperature"], sent["top_logprobs"]) == (1, 1.0, 20)
+
+
+def test_an_endpoint_without_log_probabilities_is_no_labeler(
+    endpoint: ScriptedEndpoint, make: Make
+):
+    with pytest.raises(UserError, match="no log-probabilities"):
+        make().yes_no([ask("a", "red")])
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {"choices": []},
+        {"choices": [{}, {}]},
+        {"choices": "none"},
+        {},
+    ],
+)
+def test_a_reply_without_the_answer_is_an_error(
+    endpoint: ScriptedEndpoint, make: Make, reply: Body
+):
+    endpoint.faults = [lambda handler: send(handler, 200, reply)]
+    with pytest.raises(UserError, match="answers where 1"):
+        make().generate([ask("a", "red")], WARM, [1])
+
+
+def test_an_answer_that_was_cut_says_so_and_one_without_text_is_empty(
+    endpoint: ScriptedEndpoint, make: Make
+):
+    cut = {"choices": [{"message": {"content": " A cup "}, "finish_reason": "length"}]}
+    empty = {"choices": [{"message": {"content": None}, "finish_reason": "stop"}]}
+    endpoint.faults = [lambda h: send(h, 200, cut), lambda h: send(h, 200, empty)]
+    replies = make(concurrency=1).generate([ask("a"), ask("b")], WARM, [1, 2])
+    assert [tuple(reply) for reply in replies] == [("A cup", 0, False), ("", 0, True)]
+
+
+def test_a_name_gives_model_and_servers():
+    one = parse_endpoint("openai:Qwen/Qwen2.5-VL-7B@http://127.0.0.1:8000")
+    assert (one.model, one.urls) == ("Qwen/Qwen2.5-VL-7B", ("http://127.0.0.1:8000/v1",))
+    two = parse_endpoint("openai:m@https://a/v1/,http://b:1/openai/v1")
+    assert two.urls == ("https://a/v1", "http://b:1/openai/v1")
+
+
+@pytest.mark.parametrize(
+    "name", ["openai:m", "http://a/v1", "openai:m@ftp://a", "openai:@http://a", "openai:m@http://"]
+)
+def test_another_spelling_of_an_endpoint_is_refused(name: str):
+    with pytest.raises(UserError, match=r"can't be read|not a base URL"):
+        parse_endpoint(name)
+
+
+def test_a_password_in_the_url_is_refused_and_not_repeated():
+    with pytest.raises(UserError) as caught:
+        parse_endpoint("openai:m@https://me:hunter2@host/v1")
+    assert "hunter2" not in str(caught.value)
