@@ -22,8 +22,11 @@ from groundtune.bench.official import FileAnswer
 from groundtune.errors import UserError
 
 TABLES = {".csv": ",", ".tsv": "\t"}
-ANSWER_COLUMNS = ("answer", "text", "response", "prediction", "output", "model_answer")
-"""Where an answer's text stands, in this order, if a benchmark doesn't say."""
+ANSWER_COLUMNS = ("prediction", "answer", "text", "response", "output", "caption")
+"""Where an answer's text stands, in this order, if a benchmark doesn't say.
+
+VLMEvalKit's tables have the true answer as "answer", the model's as "prediction".
+"""
 ITEM_COLUMNS = ("question_id", "id", "index")
 SAMPLE_COLUMNS = {"doc", "target"}
 _CHUNK = 1 << 16

@@ -33,6 +33,7 @@ from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
 from groundtune.bench.benchmark import Item, Metric, Protocol
+from groundtune.bench.judge import Judging, Replies
 from groundtune.protocols import Judge
 from groundtune.records import Score
 from groundtune.store.images import ImageStore
@@ -64,9 +65,9 @@ class Scoring:
     mode: Mode = "official"
     model: str = "model"
     """What the model is called in the results."""
-    judge: Judge | None = None
-    """Recorded replies, an endpoint or a local model; a benchmark that needs one refuses None with
-    a UserError that names --judge-replies."""
+    judge: Judging | Replies | Judge | None = None
+    """Recorded replies, an endpoint or a local model; `judge.judging_of` makes one kind of them,
+    and refuses None."""
     similarity: Callable[[str, str], float] | None = None
     """Similarity of two nouns (AMBER, generative); None is what the benchmark's docstring says."""
 
@@ -100,6 +101,8 @@ class FileBenchmark(Generic[D]):
     """(part, label) of each part that is reported by itself."""
     notes: Callable[[D, Sequence[FileAnswer], Sequence[Score]], list[str]] | None = None
     """Sentences that a result should say: degenerate answers, what the official code hides."""
+    columns: Callable[[Score], dict[str, object]] | None = None
+    """Further columns of the file of items, such as what other tools' rules make of the answer."""
     judged: bool = False
     """Whether it can't be scored without a judge."""
 

@@ -5,9 +5,11 @@ benchmark, its part if it has any, the decoding.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from groundtune.bench import knowing, length, overgeneral
+from groundtune.bench import knowing, length, overgeneral, registry
 from groundtune.bench.benchmark import DECODINGS, Benchmark, Metric
+from groundtune.bench.official import FileBenchmark
 from groundtune.bench.stats import Table, difference, estimate, group, pooled_difference, tabulate
 from groundtune.bench.world_captions import WORLD_CAPTIONS
 from groundtune.bench.world_questions import WORLD_QUESTIONS
@@ -69,6 +71,16 @@ def summarise(scores: Iterable[Score], *, against: str = "", seed: int = 0) -> S
     return Summary(estimates=tuple(estimates), differences=tuple(differences))
 
 
+def estimate_all(scores: Iterable[Score], *, seed: int = 0) -> list[Estimate]:
+    """Every metric of every model; models need not have answered the same items."""
+    made = [
+        estimate(table, metric, model=model, benchmark=f"{benchmark}/{decoding}", seed=seed)
+        for (model, benchmark, decoding), table in tables_of(scores).items()
+        for metric in metrics_of(benchmark)
+    ]
+    return [each for each in made if each is not None]
+
+
 def pool(
     runs: Sequence[tuple[str, str]],
     scores: Iterable[Score],
@@ -106,34 +118,67 @@ def pool(
 
 
 def tables_of(scores: Iterable[Score]) -> Tables:
-    """The sums an image of each model, benchmark and decoding."""
-    return {key: tabulate(some) for key, some in group(scores).items()}
+    """The sums an image of each model, benchmark and decoding.
+
+    A benchmark that is scored from files and has parts is there as a whole too, under its name.
+    """
+    groups = group(scores)
+    wholes: dict[tuple[str, str, str], list[Score]] = {}
+    for (model, name, decoding), some in groups.items():
+        first, _, part = name.partition("/")
+        if part and first not in BENCHMARKS and registry.is_file_benchmark(rules_apart(first)[0]):
+            wholes.setdefault((model, first, decoding), []).extend(some)
+    return {key: tabulate(some) for key, some in (wholes | groups).items()}
 
 
-def benchmark_of(name: str) -> Benchmark:
-    """The benchmark that a name, with or without part and decoding, belongs to.
+def rules_apart(name: str) -> tuple[str, str]:
+    """A benchmark's name and the mode that it was scored in: "pope:strict" is (pope, strict)."""
+    name, _, mode = name.partition(":")
+    return name, mode
+
+
+def benchmark_of(name: str) -> Benchmark | FileBenchmark[Any]:
+    """The benchmark that a name, with or without mode, part and decoding, belongs to.
 
     Raises:
         UserError: there is none.
     """
-    first = name.partition("/")[0]
-    if first not in BENCHMARKS:
+    first = rules_apart(name.partition("/")[0])[0]
+    if first in BENCHMARKS:
+        return BENCHMARKS[first]
+    if registry.is_file_benchmark(first):
+        return registry.load(first)
+    raise UserError(
+        f"There is no benchmark {first!r}.",
+        name,
+        f"Use one of {', '.join([*SUITES, *BENCHMARKS, *registry.names()])}.",
+    )
+
+
+def world_benchmark_of(name: str) -> Benchmark:
+    """The world's benchmark of a name.
+
+    Raises:
+        UserError: it is none of the world's.
+    """
+    found = benchmark_of(name)
+    if isinstance(found, FileBenchmark):
         raise UserError(
-            f"There is no benchmark {first!r}.",
+            f"{name} is asked about pictures that are no part of the world.",
             name,
-            f"Use one of {', '.join([*SUITES, *BENCHMARKS])}.",
+            "Give its questions with --data and its pictures with --images.",
         )
-    return BENCHMARKS[first]
+    return found
 
 
 def resolve(names: Sequence[str]) -> list[Benchmark]:
-    """The benchmarks of names, suites included, each once.
+    """The world's benchmarks of names, suites included, each once.
 
     Raises:
         UserError: a name that is none.
     """
     each = [one for name in names for one in SUITES.get(name, (name,))]
-    return list({one.name: one for one in map(benchmark_of, each)}.values())
+    return list({one.name: one for one in map(world_benchmark_of, each)}.values())
 
 
 def metrics_of(name: str) -> tuple[Metric, ...]:
@@ -141,8 +186,14 @@ def metrics_of(name: str) -> tuple[Metric, ...]:
     return benchmark_of(name).metrics
 
 
+def metric_of(benchmark: str, metric: str) -> Metric:
+    """How an estimate's metric is called and shown; names mean different things in benchmarks."""
+    own = {each.name: each for each in metrics_of(benchmark)}
+    return own.get(metric) or next(each for each in all_metrics() if each.name == metric)
+
+
 def all_metrics() -> tuple[Metric, ...]:
-    """How every estimate that is made here is called and shown, each name once."""
+    """How every estimate of the world's benchmarks is called and shown, each name once."""
     metrics: dict[str, Metric] = {}
     for benchmark in BENCHMARKS.values():
         for metric in benchmark.metrics:
@@ -159,10 +210,12 @@ def facts_of(name: str) -> BenchmarkFacts:
         UserError: there is no such benchmark.
     """
     benchmark = benchmark_of(name)
-    _, *inner = name.split("/")
+    first, *inner = name.split("/")
     decoding = next((word for word in inner if word in DECODINGS), "")
     part = "/".join(word for word in inner if word not in DECODINGS)
     label = dict(benchmark.labels).get(part, part or benchmark.protocol.label)
+    mode = rules_apart(first)[1]
+    label = f"{label} ({mode})" if mode else label
     how = {"greedy": "greedy", "t1": "temperature 1"}.get(decoding, "")
     protocol = benchmark.protocol.model_dump(exclude={"label", "max_new_tokens"})
     told = {"decoding": f"{how}, at most {benchmark.protocol.max_new_tokens} tokens"} if how else {}

@@ -3,9 +3,10 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    from groundtune.pipeline.score_files import FileResults
     from groundtune.records import Estimate
 
 
@@ -77,11 +78,16 @@ def score(
     name: str,
     answers: Path,
     *,
+    data: tuple[Path, ...] = (),
+    mode: Literal["official", "strict"] = "official",
+    judge_replies: tuple[Path, ...] = (),
+    judge: str = "",
+    judge_model: str = "",
     out: Path | None = None,
+    label: str = "",
     split: str = "development",
     n: int = 500,
     seed: int = 0,
-    label: str = "",
     decoding: str = "greedy",
     final: bool = False,
     notebook: Path | None = None,
@@ -91,20 +97,42 @@ def score(
 
     Args:
         name: A benchmark, as `groundtune bench list` names it.
-        answers: Folder of `bench run` or `sample`, or JSON lines of scene, question and answer.
-        out: Folder for scores and summary.json; that of the answers, or for a file its name without
-            the ending.
-        split: train, development or, with --final, test.
-        n: Pictures that were asked about.
-        seed: Seed that the questions were made with.
-        label: What the model is called in the results.
-        decoding: What the decoding of JSON lines is called.
-        final: Open the test split; a dated line in the notebook says so.
+        answers: File or folder in the official layout of the benchmark, a table of VLMEvalKit, or
+            samples of lmms-eval; for the world a folder of `bench run` or `sample`, or JSON lines
+            of scene, question and answer.
+        data: File or folder of the benchmark's questions, labels and lists; may be repeated.
+        mode: official (the official code's numbers, its faults included) or strict.
+        judge_replies: File of recorded replies of a judge; may be repeated.
+        judge: Address of an OpenAI-compatible endpoint to judge with.
+        judge_model: The judge's name there.
+        out: Folder for scores, items and summary.json; beside the answers if it isn't given.
+        label: What the model is called in the results; the answers' name if empty.
+        split: The world's: train, development or, with --final, test.
+        n: The world's: pictures that were asked about.
+        seed: Of the resampling; the world's questions were made with it too.
+        decoding: The world's: what the decoding of JSON lines is called.
+        final: Open the world's test split; a dated line in the notebook says so.
         notebook: That notebook (docs/notebook.md if there is one, else OUT/notebook.md).
         json: One JSON object instead of lines.
     """
-    from groundtune.bench.benchmark import Wanted
+    from groundtune.bench.registry import is_file_benchmark
     from groundtune.cli.progress import open_progress
+
+    if is_file_benchmark(name):
+        from groundtune.pipeline.judging import Judges, open_judge
+        from groundtune.pipeline.score_files import FileParams, score_file
+
+        params = FileParams(
+            name=name, answers=answers, data=data, mode=mode, label=label, seed=seed
+        )
+        target = out or params.default_out
+        asked = Judges(replies=judge_replies, url=judge, model=judge_model)
+        with open_progress(silent=json) as progress:
+            scoring = open_judge(asked, target, progress)
+            made = score_file(params, target, progress, scoring=scoring)
+        _finish_file(made, target, json)
+        return
+    from groundtune.bench.benchmark import Wanted
     from groundtune.pipeline.bench import score_answers
 
     target = out or (answers if answers.is_dir() else answers.with_suffix(""))
@@ -130,16 +158,18 @@ def list_(*, json: bool = False) -> None:
     Args:
         json: One JSON object instead of lines.
     """
+    from groundtune.bench.registry import load, names
     from groundtune.bench.summary import BENCHMARKS, SUITES
     from groundtune.cli.finish import finish
 
+    there = BENCHMARKS | {name: load(name) for name in names()}
     next_command = "groundtune bench run world:base world --out runs/bench"
     if json:
-        found = {name: each.protocol.model_dump() for name, each in BENCHMARKS.items()}
+        found = {name: each.protocol.model_dump() for name, each in there.items()}
         finish({"suites": SUITES, "benchmarks": found}, next_command=next_command, json=True)
         return
     lines: dict[str, object] = {name: "all of " + ", ".join(of) for name, of in SUITES.items()}
-    for name, each in BENCHMARKS.items():
+    for name, each in there.items():
         told = each.protocol
         lines[name] = f"{told.label}: {told.counted} ({told.source})"
     finish(lines, next_command=next_command)
@@ -160,15 +190,30 @@ def _finish(estimates: "list[Estimate]", out: Path, json: bool) -> None:
     )
 
 
+def _finish_file(made: "FileResults", out: Path, json: bool) -> None:
+    from groundtune.cli.finish import finish
+    from groundtune.cli.table import print_table
+    from groundtune.pipeline.score_tables import mode_note, score_table
+
+    next_command = f"groundtune report {shlex.quote(str(out))}"
+    if json:
+        finish(made.as_json(), wrote=made.path, next_command=next_command, json=True)
+        return
+    print_table(score_table(made))
+    told = {f"note {i}": note for i, note in enumerate([*mode_note(made), *made.notes], 1)}
+    told |= {f"data {i}": f"{each.path}: {each.revision}" for i, each in enumerate(made.data, 1)}
+    told |= {"official": made.benchmark.revision, "items": str(made.items)}
+    finish(told, wrote=made.path, next_command=next_command)
+
+
 def _rows(estimates: "list[Estimate]") -> list[tuple[str, str, str, str]]:
     """What stands first of each benchmark, and what it may have been bought with."""
-    from groundtune.bench.summary import all_metrics
+    from groundtune.bench.summary import metric_of
 
-    shown = {metric.name: metric for metric in all_metrics()}
     several = len({estimate.model for estimate in estimates}) > 1
     rows: list[tuple[str, str, str, str]] = []
     for made in estimates:
-        metric = shown[made.metric]
+        metric = metric_of(made.benchmark, made.metric)
         value, low, high = (
             f"{metric.scale * x:.{metric.decimals}f}" for x in (made.value, made.low, made.high)
         )

@@ -1,0 +1,123 @@
+"""Results of a benchmark that was scored from files: metrics, strata, intervals, rows of items."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from groundtune.bench.benchmark import Metric
+from groundtune.bench.guards import behaviour, guard
+from groundtune.bench.official import FileBenchmark
+from groundtune.bench.stats import Table, estimate, tabulate, value_of
+from groundtune.records import Estimate, Score
+
+Values = dict[str, float | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """What one file of answers comes to in one mode."""
+
+    n: int
+    unparsed: int
+    metrics: Values
+    """Unrounded; None where the metric has no value."""
+    estimates: dict[str, Estimate]
+    """With intervals, of the metrics that have a value."""
+    strata: dict[str, Values]
+    """By part, and by "axis/stratum"."""
+
+
+def results_of(benchmark: FileBenchmark[Any], scores: Sequence[Score], *, seed: int = 0) -> Results:
+    """All metrics of the scores of one model in one mode.
+
+    Raises:
+        ValueError: there are no scores.
+    """
+    table = tabulate(scores)
+    metrics, estimates = estimates_of_table(table, benchmark.metrics, scores[0].model, seed)
+    return Results(
+        n=len(scores),
+        unparsed=sum(score.status == "unparsed" for score in scores),
+        metrics=metrics,
+        estimates=estimates,
+        strata={
+            name: values_of_table(tabulate(some), benchmark.metrics)
+            for name, some in strata_of(scores).items()
+        },
+    )
+
+
+def values_of_table(table: Table, metrics: Iterable[Metric]) -> Values:
+    """Every metric of a table, None where there is no value."""
+    return {metric.name: value_of(table, metric) for metric in metrics}
+
+
+def estimates_of_table(
+    table: Table, metrics: Iterable[Metric], model: str, seed: int = 0
+) -> tuple[Values, dict[str, Estimate]]:
+    """Every metric of a table, and those that have a value with their intervals."""
+    values: Values = {}
+    made: dict[str, Estimate] = {}
+    for metric in metrics:
+        one = estimate(table, metric, model=model, benchmark="", seed=seed)
+        values[metric.name] = one.value if one else None
+        if one is not None:
+            made[metric.name] = one
+    return values, made
+
+
+def strata_of(scores: Sequence[Score]) -> dict[str, list[Score]]:
+    """The scores of each part, then of each stratum by "axis/stratum", in order of appearance."""
+    parts: dict[str, list[Score]] = {}
+    strata: dict[str, list[Score]] = {}
+    for score in scores:
+        part = score.benchmark.partition("/")[2]
+        if part:
+            parts.setdefault(part, []).append(score)
+        for axis, name in score.strata.items():
+            strata.setdefault(f"{axis}/{name}", []).append(score)
+    return parts | strata
+
+
+def differing(results: Results, other: Results) -> list[str]:
+    """The metrics whose value in the other mode lies outside their interval in this one."""
+    if not other.metrics:
+        return []
+    return [
+        name
+        for name, made in results.estimates.items()
+        if (value := other.metrics.get(name)) is None or not made.low <= value <= made.high
+    ]
+
+
+def notes_of(results: Results, scores: Sequence[Score]) -> list[str]:
+    """What a result should say beside its numbers: metrics without value, degenerate answers."""
+    empty = [name for name, value in results.metrics.items() if value is None]
+    notes = (
+        [f"No value (a denominator is 0, or it isn't covered): {', '.join(empty)}."]
+        if empty
+        else []
+    )
+    return notes + [warning.text for warning in guard(behaviour(scores))]
+
+
+def item_lines(benchmark: FileBenchmark[Any], scores: Iterable[Score]) -> Iterator[bytes]:
+    """One JSON object a line and score: item, part, image, answer, extracted, values, why."""
+    for score in scores:
+        row: dict[str, object] = {
+            "item": score.item,
+            "part": score.benchmark.partition("/")[2],
+            "image": score.image,
+            "answer": score.answer,
+            "extracted": list(score.extracted),
+            "values": score.values,
+            "status": score.status,
+            "why": score.why,
+            "strata": score.strata,
+        }
+        if score.spans:
+            row["spans"] = [span.model_dump() for span in score.spans]
+        if benchmark.columns is not None:
+            row |= benchmark.columns(score)
+        yield json.dumps(row, ensure_ascii=False).encode() + b"\n"

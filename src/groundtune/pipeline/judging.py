@@ -1,0 +1,48 @@
+"""Opens the judge that a command names: recorded replies, or an endpoint with a cache in OUT."""
+
+from pathlib import Path
+
+from groundtune.bench.official import Scoring
+from groundtune.errors import UserError
+from groundtune.protocols import Progress
+from groundtune.records import Record
+
+
+class Judges(Record):
+    """Where replies come from; none of it for a benchmark without judge."""
+
+    replies: tuple[Path, ...] = ()
+    """Files of recorded replies."""
+    url: str = ""
+    """Of an OpenAI-compatible endpoint."""
+    model: str = ""
+    """The judge's name there."""
+
+
+def open_judge(judges: Judges, out: Path, progress: Progress) -> Scoring:
+    """A scoring with the judge that is meant, or with none; replies are kept in OUT/judge/.
+
+    Raises:
+        UserError: both kinds of judge, an endpoint without a model, or a file that can't be read.
+    """
+    from groundtune.bench.judge import Judging
+    from groundtune.bench.judge_recorded import RecordedJudge
+
+    if judges.replies and judges.url:
+        raise UserError(
+            "Two judges are given.",
+            "--judge-replies and --judge",
+            "Give recorded replies or an endpoint, not both.",
+        )
+    if judges.replies:
+        return Scoring(judge=Judging(by=RecordedJudge(*judges.replies), progress=progress))
+    if not judges.url:
+        return Scoring()
+    if not judges.model:
+        raise UserError("The endpoint's model isn't named.", "--judge", "Add --judge-model NAME.")
+    from groundtune.bench.judge_endpoint import EndpointJudge
+    from groundtune.bench.judge_http import Endpoint
+
+    endpoint = Endpoint(url=judges.url, model=judges.model)
+    cache = out / "judge" / "replies.jsonl"
+    return Scoring(judge=Judging(by=EndpointJudge(endpoint, cache), progress=progress))

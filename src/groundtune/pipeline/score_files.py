@@ -1,0 +1,222 @@
+"""Stage "bench score" for answers in files: read, check, score, sum up; no model is loaded.
+
+OUT/items/LABEL-NAME-MODE.jsonl     one row an item: answer, what was read in it, values, why
+OUT/results/LABEL-NAME-MODE.json    what --json prints
+OUT/scores/                         Score records, for `groundtune compare` and `groundtune report`
+OUT/summary.json                    rows {model, benchmark, metric, value, low, high, n}
+
+Scores of mode strict are kept under the name NAME:strict, so that no two models are compared by
+different rules. Scoring the same name, mode and label again replaces what was there.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from groundtune.bench.files import DataFile, describe
+from groundtune.bench.official import MODES, FileAnswer, FileBenchmark, Mode, Scoring
+from groundtune.bench.registry import load
+from groundtune.bench.results import Results, differing, item_lines, notes_of, results_of
+from groundtune.bench.run import read_scores
+from groundtune.bench.summary import estimate_all
+from groundtune.errors import UserError
+from groundtune.protocols import Progress
+from groundtune.records import Record, Score
+from groundtune.store.dataset import RecordSet
+from groundtune.store.files import write_atomic
+
+NOTHING = Results(n=0, unparsed=0, metrics={}, estimates={}, strata={})
+
+
+class FileParams(Record):
+    """Which answers are scored with which data, and how."""
+
+    name: str
+    answers: Path
+    data: tuple[Path, ...] = ()
+    mode: Mode = "official"
+    label: str = ""
+    """What the model is called; the answers' name if empty."""
+    seed: int = 0
+    """Of the resampling."""
+
+    @property
+    def model(self) -> str:
+        """The label, or the answers' name without its ending."""
+        return self.label or (self.answers.name if self.answers.is_dir() else self.answers.stem)
+
+    @property
+    def default_out(self) -> Path:
+        """Beside the answers."""
+        return self.answers.parent / f"{self.answers.stem}-scores"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileResults:
+    """The results of one mode, and what stands beside them."""
+
+    benchmark: FileBenchmark[Any]
+    params: FileParams
+    results: Results
+    other: Results
+    """Of the other mode."""
+    items: Path
+    path: Path
+    """Of the JSON object."""
+    data: tuple[DataFile, ...]
+    notes: tuple[str, ...]
+    judge: dict[str, str]
+
+    @property
+    def differing(self) -> list[str]:
+        """The metrics in which the two modes differ by more than the interval."""
+        return differing(self.results, self.other)
+
+    def as_json(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        made = self.results
+        told: dict[str, Any] = {
+            "benchmark": self.benchmark.name,
+            "mode": self.params.mode,
+            "model": self.params.model,
+            "n": made.n,
+            "unparsed": made.unparsed,
+            "metrics": made.metrics,
+            "intervals": {name: [e.low, e.high] for name, e in made.estimates.items()},
+            "strata": made.strata,
+            "items": str(self.items),
+            "revision": self.benchmark.revision,
+            "data": [each.model_dump() for each in self.data],
+            "notes": list(self.notes),
+        }
+        if self.judge:
+            told["judge"] = self.judge
+        if self.differing:
+            mode = other_mode(self.params.mode)
+            values = {name: self.other.metrics[name] for name in self.differing}
+            told["other"] = {"mode": mode, "unparsed": self.other.unparsed, "metrics": values}
+        return told
+
+
+def other_mode(mode: Mode) -> Mode:
+    """The mode that isn't this one."""
+    return MODES[1 - MODES.index(mode)]
+
+
+def score_file(
+    params: FileParams,
+    out: Path,
+    progress: Progress,
+    *,
+    scoring: Scoring | None = None,
+) -> FileResults:
+    """Scores a file or folder of answers in both modes and keeps the results of the one meant.
+
+    `scoring` brings a judge or a similarity; its mode and model are those of `params`.
+
+    Raises:
+        UserError: no such benchmark, data or answers that can't be read or don't fit each other, a
+            judge that is missing, or a full disk.
+    """
+    benchmark = load(params.name)
+    progress.start(f"read {benchmark.name}")
+    data = benchmark.read_data(params.data)
+    answers = benchmark.read_answers(params.answers, data)
+    return score_answers(benchmark, data, answers, params, out, progress, scoring=scoring)
+
+
+def score_answers(
+    benchmark: FileBenchmark[Any],
+    data: Any,
+    answers: Sequence[FileAnswer],
+    params: FileParams,
+    out: Path,
+    progress: Progress,
+    *,
+    scoring: Scoring | None = None,
+) -> FileResults:
+    """The same for answers that were read, in the order of the data."""
+    how = replace(scoring or Scoring(), mode=params.mode, model=params.model)
+    progress.start(f"score {benchmark.name}", total=2)
+    scores = benchmark.score(data, answers, how)
+    if not scores:
+        raise UserError("There is nothing to score.", str(params.answers), "Give some answers.")
+    progress.advance()
+    results = results_of(benchmark, scores, seed=params.seed)
+    other = _other(benchmark, data, answers, how, params.seed)
+    progress.advance()
+    notes = notes_of(results, scores)
+    notes += benchmark.notes(data, answers, scores) if benchmark.notes else []
+    slug = file_name(params.model, benchmark.name, params.mode)
+    made = FileResults(
+        benchmark=benchmark,
+        params=params,
+        results=results,
+        other=other,
+        items=out / "items" / f"{slug}.jsonl",
+        path=out / "results" / f"{slug}.json",
+        data=tuple(describe(params.data)),
+        notes=tuple(notes),
+        judge=_judge_of(how),
+    )
+    write_atomic(made.items, b"".join(item_lines(benchmark, scores)))
+    _keep(benchmark, scores, params.mode, out)
+    write_atomic(made.path, (json.dumps(made.as_json(), ensure_ascii=False) + "\n").encode())
+    return made
+
+
+def _other(
+    benchmark: FileBenchmark[Any],
+    data: Any,
+    answers: Sequence[FileAnswer],
+    scoring: Scoring,
+    seed: int,
+) -> Results:
+    """The other mode's results; none where it refuses, as some official code does."""
+    try:
+        scores = benchmark.score(data, answers, replace(scoring, mode=other_mode(scoring.mode)))
+    except UserError:
+        return NOTHING
+    return results_of(benchmark, scores, seed=seed)
+
+
+def _judge_of(scoring: Scoring) -> dict[str, str]:
+    if scoring.judge is None:
+        return {}
+    from groundtune.bench.judge import judging_of
+
+    return judging_of(scoring.judge, "").by.described()
+
+
+def _keep(benchmark: FileBenchmark[Any], scores: Sequence[Score], mode: Mode, out: Path) -> None:
+    name = benchmark.name if mode == "official" else f"{benchmark.name}:{mode}"
+    renamed = [
+        score.model_copy(update={"benchmark": name + score.benchmark[len(benchmark.name) :]})
+        for score in scores
+    ]
+    put(renamed, out)
+    rows = [each.model_dump() for each in estimate_all(read_scores(out))]
+    write_atomic(out / "summary.json", (json.dumps(rows, indent=1) + "\n").encode())
+
+
+def put(scores: Sequence[Score], out: Path) -> None:
+    """Keeps scores in OUT/scores; those of the same models and benchmarks that are there go."""
+    kept = RecordSet(out / "scores", Score)
+    old = kept.parts()
+    new = {_place(score) for score in scores}
+    others = [score for score in kept.read() if _place(score) not in new]
+    kept.append([*others, *scores])
+    for part in old:
+        part.unlink()
+
+
+def _place(score: Score) -> tuple[str, str]:
+    return score.model, score.benchmark.partition("/")[0]
+
+
+def file_name(*words: str) -> str:
+    """Words as one name of a file; whatever isn't plain becomes "_"."""
+    return "-".join(re.sub(r"[^\w.:=+-]+", "_", word) for word in words)

@@ -1,0 +1,41 @@
+"""Results of `bench score` as a table: metrics with intervals, both modes where they part."""
+
+from groundtune.bench.benchmark import Metric
+from groundtune.pipeline.score_files import FileResults, other_mode
+
+
+def score_table(made: FileResults) -> list[tuple[str, ...]]:
+    """Rows of texts, the heads first: metric, value, interval, n, and the other mode's value."""
+    several = bool(made.differing)
+    heads: tuple[str, ...] = ("metric", made.params.mode, "95% interval", "n")
+    rows: list[tuple[str, ...]] = [(*heads, other_mode(made.params.mode)) if several else heads]
+    for metric in made.benchmark.metrics:
+        found = made.results.estimates.get(metric.name)
+        cells = ("-", "", str(made.results.n))
+        if found is not None:
+            low, high = shown(found.low, metric), shown(found.high, metric)
+            cells = (shown(found.value, metric, unit=True), f"{low} to {high}", str(found.n))
+        there = made.other.metrics.get(metric.name)
+        other = shown(there, metric, unit=True) if metric.name in made.differing else ""
+        rows.append((metric.name, *cells, other) if several else (metric.name, *cells))
+    return rows
+
+
+def shown(value: float | None, metric: Metric, *, unit: bool = False) -> str:
+    """A value as a person reads it; "-" if there is none."""
+    if value is None:
+        return "-"
+    text = f"{metric.scale * value:.{metric.decimals}f}"
+    return text + f" {metric.unit}".replace(" %", "%").rstrip() if unit else text
+
+
+def mode_note(made: FileResults) -> list[str]:
+    """That the two modes part, and on how many answers that can't be read."""
+    if not made.differing:
+        return []
+    other = other_mode(made.params.mode)
+    unread = made.results.unparsed if made.params.mode == "strict" else made.other.unparsed
+    return [
+        f"{other} differs by more than the interval in {', '.join(made.differing)}; "
+        f"{unread:,} of {made.results.n:,} answers can't be read by the strict rule."
+    ]
