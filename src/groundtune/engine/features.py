@@ -1,27 +1,46 @@
 """The image side of a forward pass: a prompt's images are encoded once for all its answers.
 
-Where a model takes encoded images (`mm_encoder_outputs`, transformers >= 5.20) and encodes them one
-by one, its encoder runs once a prompt and the result is given to each of the prompt's rows, with
-its gradient. Any other model gets a prompt's pixels once a row: the same result, slower.
+Where a model takes encoded images (`mm_encoder_outputs`, transformers >= 5.20) its encoder runs
+once a prompt, and the result is given to each of the prompt's rows with its gradient. Any other
+model gets a prompt's pixels once a row: the same result, slower.
+
+Shapes: N image tokens, D width of the decoder.
 """
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple, Protocol, cast
 
 import torch
 from torch import Tensor
 
-from groundtune.engine.rows import Row
 from groundtune.vlm.batch import batch_inputs
 from groundtune.vlm.encode import EncodedPrompt
+from groundtune.vlm.family import Family, family_of
 from groundtune.vlm.load import Vlm
+from groundtune.vlm.plain import plain_model
 
 
-def plain_model(model: Any) -> Any:
-    """The transformers model inside an adapter, or the model itself."""
-    base = getattr(model, "get_base_model", None)
-    return base() if base is not None else model
+class ImageTokens(NamedTuple):
+    """What stands at a prompt's image tokens, all its images one after the other."""
+
+    first: Tensor
+    """What enters the decoder, (N, D)."""
+    deeper: tuple[Tensor, ...] = ()
+    """What is added after its first layers where a family has such (deepstack), (N, D) each."""
+
+
+class ImageStore(Protocol):
+    """Image tokens that were kept of earlier passes (feature_store.py)."""
+
+    def find(self, vlm: Vlm, prompt: EncodedPrompt) -> ImageTokens | None:
+        """What was kept of the prompt's images, on the model's device."""
+        ...
+
+    def keep(self, vlm: Vlm, prompt: EncodedPrompt, tokens: ImageTokens) -> None:
+        """Keeps what the model has just made of the prompt's images."""
+        ...
 
 
 def accepts(model: Any, argument: str) -> bool:
@@ -29,44 +48,103 @@ def accepts(model: Any, argument: str) -> bool:
     return argument in inspect.signature(plain_model(model).forward).parameters
 
 
-def share_images(vlm: Vlm, rows: Sequence[Row], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of `forward` with the rows' pixels replaced by encoded images, if possible.
+def image_arguments(
+    vlm: Vlm,
+    prompts: Sequence[EncodedPrompt],
+    times: Sequence[int],
+    store: ImageStore | None = None,
+) -> dict[str, Any]:
+    """Forward's arguments for the images of prompts, each of which is there `times` in a row.
 
-    `arguments` are those of one sequence an answer, in the rows' order.
+    Encoded images where the family takes them, pixels otherwise; empty without images.
     """
-    if "pixel_values" not in arguments or not accepts(vlm.model, "mm_encoder_outputs"):
-        return dict(arguments)
-    prompts = [row.prompt for row in rows]
-    encoded = _encode(vlm, prompts)
-    images = getattr(encoded, "pooler_output", None)
-    # Features for several layers (deepstack) have a layout of their own in each family.
-    if images is None or getattr(encoded, "deepstack_features", None):
-        return dict(arguments)
-    own = _split(vlm, prompts, list(cast("Sequence[Tensor]", images)))
-    repeated = [
-        image for row, mine in zip(rows, own, strict=True) for image in mine * len(row.answers)
+    repeated = [p for p, n in zip(prompts, times, strict=True) for _ in range(n)]
+    if not any("pixel_values" in prompt.features for prompt in prompts):
+        return {}
+    family = family_of(plain_model(vlm.model))
+    encoded = encode_images(vlm, prompts, store) if family.encoded else None
+    if encoded is None:
+        return _inputs(vlm, repeated)
+    each = [tokens for tokens, n in zip(encoded, times, strict=True) for _ in range(n)]
+    rest = [replace(p, features=_without_pixels(p)) for p in repeated]
+    output = _output(family, [tokens for tokens in each if tokens is not None])
+    return {**_inputs(vlm, rest), "pixel_values": None, "mm_encoder_outputs": {"image": output}}
+
+
+def pixel_arguments(vlm: Vlm, prompts: Sequence[EncodedPrompt]) -> dict[str, Any]:
+    """Forward's arguments for the images of prompts as pixels."""
+    return _inputs(vlm, prompts)
+
+
+def encode_images(
+    vlm: Vlm, prompts: Sequence[EncodedPrompt], store: ImageStore | None = None
+) -> list[ImageTokens | None] | None:
+    """The image tokens of each prompt, None for one without images; what `store` has isn't run.
+
+    None for all of them if the model's features don't fill the prompts' image tokens.
+    """
+    found = [store.find(vlm, prompt) if store else None for prompt in prompts]
+    missing = [
+        index
+        for index, (tokens, prompt) in enumerate(zip(found, prompts, strict=True))
+        if tokens is None and "pixel_values" in prompt.features
     ]
-    encoded.pooler_output = torch.stack(repeated) if isinstance(images, Tensor) else repeated
-    rest = {name: value for name, value in arguments.items() if name != "pixel_values"}
-    return {**rest, "mm_encoder_outputs": {"image": encoded}}
+    if not missing:
+        return found
+    new = _encode(vlm, [prompts[index] for index in missing])
+    if new is None:
+        return None
+    for index, tokens in zip(missing, new, strict=True):
+        found[index] = tokens
+        if store:
+            store.keep(vlm, prompts[index], tokens)
+    return found
 
 
-def _encode(vlm: Vlm, prompts: Sequence[EncodedPrompt]) -> Any:
+def _encode(vlm: Vlm, prompts: Sequence[EncodedPrompt]) -> list[ImageTokens] | None:
+    """The images of all the prompts in one pass of the encoder."""
     encode = plain_model(vlm.model).base_model.get_image_features
     known = inspect.signature(encode).parameters
-    inputs = batch_inputs(vlm, prompts)
-    return encode(**{k: v for k, v in inputs.items() if k in known and k != "input_ids"})
-
-
-def _split(
-    vlm: Vlm, prompts: Sequence[EncodedPrompt], images: Sequence[Tensor]
-) -> Iterator[list[Tensor]]:
-    """The encoded images (or tiles) of each prompt: as many as fill its image tokens."""
+    inputs = _inputs(vlm, prompts)
+    output = encode(**{k: v for k, v in inputs.items() if k in known}, return_dict=True)
     token = plain_model(vlm.model).config.image_token_id
-    rest = iter(images)
-    for prompt in prompts:
-        missing, mine = prompt.ids.count(token), list[Tensor]()
-        while missing > 0:
-            mine.append(next(rest))
-            missing -= len(mine[-1])
-        yield mine
+    counts = [prompt.ids.count(token) for prompt in prompts]
+    first = _flat(output.pooler_output)
+    if len(first) != sum(counts):
+        return None
+    layers = cast("Sequence[Any]", getattr(output, "deepstack_features", None) or ())
+    deeper = [torch.split(_flat(layer), counts) for layer in layers]
+    return [
+        ImageTokens(own, tuple(layer[i] for layer in deeper))
+        for i, own in enumerate(torch.split(first, counts))
+    ]
+
+
+def _flat(features: Any) -> Tensor:
+    """Features of one or more images as (N, D)."""
+    parts = [features] if isinstance(features, Tensor) else list(cast("Sequence[Tensor]", features))
+    return torch.cat([part.flatten(0, -2) for part in parts])
+
+
+def _output(family: Family, each: Sequence[ImageTokens]) -> Any:
+    """What the family's `get_image_features` would have given for all these images."""
+    from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+    first = torch.cat([tokens.first for tokens in each])
+    parts: Any = first if family.encoded == "whole" else (first,)
+    output: Any = BaseModelOutputWithPooling(pooler_output=parts)
+    layers = zip(*(tokens.deeper for tokens in each), strict=True)
+    output.deepstack_features = [(torch.cat(layer),) for layer in layers]
+    # InstructBLIP hands these on with its own output; nothing here reads them.
+    output.vision_outputs = output.qformer_outputs = None
+    return output
+
+
+def _without_pixels(prompt: EncodedPrompt) -> dict[str, Tensor]:
+    return {name: value for name, value in prompt.features.items() if name != "pixel_values"}
+
+
+def _inputs(vlm: Vlm, prompts: Sequence[EncodedPrompt]) -> dict[str, Tensor]:
+    """The prompts' features as one batch, without their tokens and what belongs to tokens."""
+    names = {name for prompt in prompts for name in prompt.features}
+    return {name: value for name, value in batch_inputs(vlm, prompts).items() if name in names}

@@ -8,39 +8,56 @@ V vocabulary.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from groundtune.engine.features import accepts, share_images
+from groundtune.engine.features import ImageStore, accepts, image_arguments
 from groundtune.engine.logprobs import IGNORED, token_logp
 from groundtune.engine.rows import Row
 from groundtune.vlm.batch import batch_inputs
 from groundtune.vlm.load import Vlm
+from groundtune.vlm.plain import is_whole
 
 
-def separate(vlm: Vlm, rows: Sequence[Row]) -> list[list[Tensor]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Separate:
     """TokenLogProbs with one sequence an answer; all the rows go through one forward pass."""
-    prompts = [row.prompt for row in rows for _ in row.answers]
-    answers = [answer.ids for row in rows for answer in row.answers]
-    starts = [len(prompt.ids) - 1 for prompt in prompts]
-    # The last token predicts nothing, so it isn't run.
-    inputs: dict[str, Any] = dict(
-        batch_inputs(vlm, prompts, [ids[:-1] for ids in answers], side="right")
-    )
-    length, first = inputs["input_ids"].shape[1], min(starts)
-    if accepts(vlm.model, "logits_to_keep"):
-        inputs["logits_to_keep"] = length - first
-    output = vlm.model(use_cache=False, **share_images(vlm, rows, inputs))
-    logits_BKV = cast(Tensor, output.logits)[:, first - length :]
-    targets_BK = _targets(answers, [start - first for start in starts], length - first)
-    logp_BK = token_logp(logits_BKV.flatten(0, 1), targets_BK.flatten().to(vlm.device))
-    each = iter(
-        logp_K[start - first : start - first + len(ids)]
-        for logp_K, start, ids in zip(logp_BK.view_as(targets_BK), starts, answers, strict=True)
-    )
-    return [[next(each) for _ in row.answers] for row in rows]
+
+    store: ImageStore | None = None
+    why: str = ""
+    """Why it was chosen, where it was chosen because the packed engine can't run the model."""
+
+    def __call__(self, vlm: Vlm, rows: Sequence[Row]) -> list[list[Tensor]]:
+        """See TokenLogProbs."""
+        prompts = [row.prompt for row in rows for _ in row.answers]
+        answers = [answer.ids for row in rows for answer in row.answers]
+        starts = [len(prompt.ids) - 1 for prompt in prompts]
+        # The last token predicts nothing, so it isn't run.
+        inputs: dict[str, Any] = dict(
+            batch_inputs(vlm, prompts, [ids[:-1] for ids in answers], side="right")
+        )
+        length, first = inputs["input_ids"].shape[1], min(starts)
+        if accepts(vlm.model, "logits_to_keep"):
+            inputs["logits_to_keep"] = length - first
+        if is_whole(vlm.model):
+            times = [len(row.answers) for row in rows]
+            inputs |= image_arguments(vlm, [row.prompt for row in rows], times, self.store)
+        output = vlm.model(use_cache=False, **inputs)
+        logits_BKV = cast(Tensor, output.logits)[:, first - length :]
+        targets_BK = _targets(answers, [start - first for start in starts], length - first)
+        logp_BK = token_logp(logits_BKV.flatten(0, 1), targets_BK.flatten().to(vlm.device))
+        each = iter(
+            logp_K[start - first : start - first + len(ids)]
+            for logp_K, start, ids in zip(logp_BK.view_as(targets_BK), starts, answers, strict=True)
+        )
+        return [[next(each) for _ in row.answers] for row in rows]
+
+
+separate = Separate()
+"""The plain engine as it is used where nothing is said about it."""
 
 
 def _targets(answers: Sequence[Sequence[int]], starts: Sequence[int], positions: int) -> Tensor:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from groundtune.vlm.encode import EncodedPrompt
+from groundtune.vlm.plain import plain_model
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -40,7 +41,7 @@ def batch_inputs(
     for name in {name for prompt in prompts for name in prompt.features}:
         each = [prompt.features[name] for prompt in prompts if name in prompt.features]
         inputs[name] = _joined(each)
-    dtype = vlm.model.dtype
+    dtype = plain_model(vlm.model).dtype
     return {
         name: value.to(vlm.device, dtype if value.is_floating_point() else None)
         for name, value in inputs.items()

@@ -1,0 +1,160 @@
+"""Attention over packed rows: one function, and three kinds of mask that tell it what to do.
+
+- dense: a bool mask (B, 1, Q, K), true where a token is seen, for torch's scaled dot product.
+- segments: the layout itself. Each prompt is causal, which needs no mask, and each further segment
+  looks at [its parents; itself], so that nothing is computed only to be masked.
+- flex: a block mask for torch's flex attention, on CUDA (its backward exists only there).
+
+The function is set on the text decoder alone, so the image tower keeps its own. It is told by the
+mask which kind it is; any other mask is treated as `sdpa` would treat it, so generating and running
+separate rows stay as they were. (A bool mask given to "eager" attention would be added as 0 and 1,
+without any error: this is why the packed engine never leaves the choice to the model.)
+
+Shapes: B sequences of L tokens, H heads, D their width, Q queries, K keys, S segments.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface, AttentionMaskInterface, masking_utils
+from transformers.integrations import flex_attention, sdpa_attention
+
+from groundtune.engine.layout import Layout
+
+if TYPE_CHECKING:
+    from torch.nn.attention.flex_attention import BlockMask
+
+Attention = Literal["dense", "segments", "flex"]
+
+NAME = "groundtune"
+"""What transformers knows the function as."""
+
+
+def use(model: Any) -> None:
+    """Makes a plain model's text decoder attend by this file; once is enough."""
+    text = model.config.get_text_config()
+    if text._attn_implementation == NAME:
+        return
+    names = [name for name in model.config.sub_configs if getattr(model.config, name) is text]
+    model.set_attn_implementation({name: NAME for name in names})
+    assert text._attn_implementation == NAME, "the decoder takes no attention function"
+
+
+def dense_mask(layout: Layout) -> Tensor:
+    """Bool (B, 1, L, L): whether token q sees token k. Padding sees padding alone."""
+    segment_BL = layout.segment_BL
+    return (
+        causal(segment_BL.shape[1])
+        & layout.sees[segment_BL[:, None, :, None], segment_BL[:, None, None]]
+    )
+
+
+def causal(length: int) -> Tensor:
+    """Bool (length, length): k <= q."""
+    return torch.ones(length, length, dtype=torch.bool).tril()
+
+
+def segment_mask(layout: Layout) -> Tensor:
+    """The segments as numbers, (1, 1, S, 1 + depth): length, then parents or -1. For B = 1."""
+    assert len(layout.ids_BL) == 1
+    depth = max(len(parents) for _, _, parents in layout.spans)
+    rows = [
+        [length, *parents, *[-1] * (depth - len(parents))] for _, length, parents in layout.spans
+    ]
+    return torch.tensor(rows)[None, None]
+
+
+def flex_mask(layout: Layout, device: torch.device) -> "BlockMask":
+    """The dense mask as a block mask."""
+    from torch.nn.attention.flex_attention import create_block_mask
+
+    batch, length = layout.ids_BL.shape
+    make = cast(Any, create_block_mask)
+    return make(flex_rule(layout, device), batch, None, length, length, device=device)
+
+
+def flex_rule(layout: Layout, device: torch.device) -> Callable[..., Tensor]:
+    """The rule that says whether query q sees key k in sequence b."""
+    segment_BL, sees = layout.segment_BL.to(device), layout.sees.to(device)
+
+    def seen(b: Tensor, h: Tensor, q: Tensor, k: Tensor) -> Tensor:
+        return sees[segment_BL[b, q], segment_BL[b, k]] & (q >= k)
+
+    return seen
+
+
+def attend(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: "Tensor | BlockMask | None",
+    **rest: Any,
+) -> tuple[Tensor, Tensor | None]:
+    """What transformers calls for each decoder layer: query (B, H, Q, D), result (B, Q, H, D)."""
+    if isinstance(attention_mask, Tensor) and attention_mask.dtype == torch.long:
+        dropout, scaling = float(rest.get("dropout", 0.0)), rest.get("scaling")
+        rows = cast("list[list[int]]", attention_mask[0, 0].tolist())  # pyright: ignore[reportUnknownMemberType]
+        mixed = by_segment(query, key, value, rows, dropout=dropout, scaling=scaling)
+        return mixed.transpose(1, 2).contiguous(), None
+    if attention_mask is None or isinstance(attention_mask, Tensor):
+        return cast(Any, sdpa_attention).sdpa_attention_forward(
+            module, query, key, value, attention_mask, **rest
+        )
+    return cast(Any, flex_attention).flex_attention_forward(
+        module, query, key, value, attention_mask, **rest
+    )
+
+
+def by_segment(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    rows: Sequence[Sequence[int]],
+    *,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+) -> Tensor:
+    """Attention of one sequence, segment by segment; `rows` are those of `segment_mask`.
+
+    Keys and values may have fewer heads than queries, (1, H, L, D) each.
+    """
+    lengths = [row[0] for row in rows]
+    # Slices would each get a gradient as long as the whole; the parts of a split get their own.
+    queries, keys, values = (torch.split(each, lengths, 2) for each in (query, key, value))
+    grouped = key.shape[1] != query.shape[1]
+    mixed: list[Tensor] = []
+    for own, (_, *parents) in enumerate(rows):
+        chain = [*(parent for parent in parents if parent >= 0), own]
+        k = torch.cat([keys[i] for i in chain], 2) if len(chain) > 1 else keys[own]
+        v = torch.cat([values[i] for i in chain], 2) if len(chain) > 1 else values[own]
+        mixed.append(
+            scaled_dot_product_attention(
+                queries[own],
+                k,
+                v,
+                attn_mask=None if len(chain) == 1 else _lower_right(lengths[own], k),
+                is_causal=len(chain) == 1,
+                dropout_p=dropout,
+                scale=scaling,
+                enable_gqa=grouped,
+            )
+        )
+    return torch.cat(mixed, 2)
+
+
+def _lower_right(queries: int, key: Tensor) -> Any:
+    """Causal where the last query stands at the last key."""
+    if key.is_cuda:
+        from torch.nn.attention import bias
+
+        return cast(Any, bias).causal_lower_right(queries, key.shape[2])
+    keys = key.shape[2]
+    return torch.ones(queries, keys, dtype=torch.bool, device=key.device).tril(keys - queries)
+
+
+cast(Any, AttentionInterface).register(NAME, attend)
+cast(Any, AttentionMaskInterface).register(NAME, cast(Any, masking_utils).sdpa_mask)

@@ -1,0 +1,36 @@
+"""Which engine runs a model: packed where its family can, else separate rows, with the reason."""
+
+from groundtune.engine.attention import Attention
+from groundtune.engine.features import ImageStore
+from groundtune.engine.masks import unmaskable
+from groundtune.engine.packed import Packed
+from groundtune.engine.separate import Separate
+from groundtune.vlm.family import family_of
+from groundtune.vlm.load import Vlm
+from groundtune.vlm.plain import plain_model
+
+
+def engine_of(
+    vlm: Vlm,
+    *,
+    attention: Attention = "dense",
+    store: ImageStore | None = None,
+    share_starts: int = 0,
+) -> Packed | Separate:
+    """The TokenLogProbs for a model; `.why` of the result says why it isn't the packed one.
+
+    `attention` and `share_starts` are the packed engine's; choose.choose_attention measures which
+    attention is fastest for given rows.
+    """
+    why = cannot_pack(vlm)
+    if why:
+        return Separate(store=store, why=why)
+    return Packed(attention=attention, store=store, share_starts=share_starts)
+
+
+def cannot_pack(vlm: Vlm) -> str:
+    """Why answers to a prompt can't share a row on this model; "" where they can."""
+    model = plain_model(vlm.model)
+    family = family_of(model)
+    reason = family.alone or unmaskable(model)
+    return f"{family.name}: {reason}" if reason else ""

@@ -1,0 +1,198 @@
+"""Where each token of several prompts with their answers stands: packed rows.
+
+A packed row is `[prompt | answer | answer | ...]`. A token sees its own segment up to itself, and
+the whole of the segments that its own continues: an answer continues the prompt, and where answers
+that begin alike share their start, its rest continues that start. No token of the image, the prompt
+or an answer is there twice, and none is ever cut. This file runs no model.
+
+Shapes: B sequences of L tokens, each with one or more packed rows; S segments, the padding being
+one more.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from groundtune.engine.rows import Row
+from groundtune.vlm.encode import EncodedPrompt
+
+Ids = tuple[int, ...]
+
+
+class Segment(NamedTuple):
+    """A stretch of tokens that is run once."""
+
+    ids: Ids
+    parents: tuple[int, ...]
+    """The segments that it continues, the prompt first, as indices into the row's segments."""
+    order: int
+    """Where its first token would stand if the answer followed its prompt in a row of its own."""
+
+
+class PackedRow(NamedTuple):
+    """A prompt with all distinct answers to it."""
+
+    prompt: EncodedPrompt
+    segments: tuple[Segment, ...]
+    """The prompt's first."""
+    answers: dict[Ids, tuple[tuple[int, int], ...]]
+    """For each token of a distinct answer, which token's output predicts it: segment and place."""
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens are run."""
+        return sum(len(each.ids) for each in self.segments)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Packed rows put into sequences, as tensors on the CPU."""
+
+    rows: tuple[PackedRow, ...]
+    """In the order in which they stand in the sequences, the first sequence first."""
+    ids_BL: Tensor
+    order_BL: Tensor
+    """Place of the token in its own prompt and answer, run alone; 0 for padding."""
+    row_BL: Tensor
+    """Index into `rows`, -1 for padding."""
+    segment_BL: Tensor
+    """Index of its segment, S for padding."""
+    sees: Tensor
+    """Bool (S + 1, S + 1): whether tokens of one segment see those of another that stand before."""
+    spans: tuple[tuple[int, int, tuple[int, ...]], ...]
+    """For each segment its first token's place in the flat (B * L), its length, its parents."""
+
+    def reads(self, row: int, answer: Ids) -> list[int]:
+        """Places in the flat (B * L) whose outputs predict the answer's tokens."""
+        first = sum(len(each.segments) for each in self.rows[:row])
+        found = self.rows[row].answers[answer]
+        return [self.spans[first + segment][0] + place for segment, place in found]
+
+
+def pack_row(prompt: EncodedPrompt, answers: Iterable[Ids], *, share_starts: int = 0) -> PackedRow:
+    """A prompt and the distinct answers to it as segments.
+
+    Starts that several answers have in common are segments of their own where they have at least
+    `share_starts` tokens; 0 shares none.
+    """
+    segments = [Segment(prompt.ids, (), 0)]
+    paths: dict[Ids, tuple[tuple[int, int], ...]] = {}
+    # The last token of an answer predicts nothing, so it isn't run.
+    tails = {answer: answer[:-1] for answer in dict.fromkeys(answers)}
+    for shared, members in _branches(tails, 0, share_starts):
+        _grow(segments, paths, shared, members, (0,), ((0, len(prompt.ids) - 1),), share_starts)
+    return PackedRow(prompt, tuple(segments), paths)
+
+
+def _grow(
+    segments: list[Segment],
+    paths: dict[Ids, tuple[tuple[int, int], ...]],
+    length: int,
+    members: dict[Ids, Ids],
+    parents: tuple[int, ...],
+    path: tuple[tuple[int, int], ...],
+    share_starts: int,
+) -> None:
+    """Adds the segment that `members` have in common, and what each has after it."""
+    begun = len(path) - 1
+    own = next(iter(members.values()))[begun : begun + length]
+    if own:
+        segments.append(Segment(own, parents, len(segments[0].ids) + begun))
+        parents = (*parents, len(segments) - 1)
+        path = (*path, *((len(segments) - 1, place) for place in range(length)))
+    going_on = dict[Ids, Ids]()
+    for answer, tail in members.items():
+        if len(tail) == begun + length:
+            paths[answer] = path
+        else:
+            going_on[answer] = tail
+    for shared, rest in _branches(going_on, begun + length, share_starts):
+        _grow(segments, paths, shared, rest, parents, path, share_starts)
+
+
+def _branches(
+    members: dict[Ids, Ids], begun: int, share_starts: int
+) -> Iterator[tuple[int, dict[Ids, Ids]]]:
+    """Groups of answers that go on alike from place `begun`, with how many tokens they share."""
+    groups: dict[object, dict[Ids, Ids]] = {}
+    for number, (answer, tail) in enumerate(members.items()):
+        shareable = share_starts and len(tail) - begun >= share_starts
+        key = tail[begun : begun + share_starts] if shareable else number
+        groups.setdefault(key, {})[answer] = tail
+    for group in groups.values():
+        tails = [tail[begun:] for tail in group.values()]
+        if len(tails) == 1 or not share_starts:
+            yield len(tails[0]), group
+            continue
+        alike = (len(set(column)) == 1 for column in zip(*tails, strict=False))
+        yield next((i for i, same in enumerate(alike) if not same), min(map(len, tails))), group
+
+
+def packed_tokens(prompt: int, answers: Sequence[int]) -> int:
+    """Tokens that are run for a prompt and distinct answers to it, of these lengths.
+
+    Image tokens included; each answer's last token predicts nothing and isn't counted.
+    """
+    return prompt + sum(length - 1 for length in answers)
+
+
+def merge(rows: Sequence[Row], *, share_starts: int = 0) -> list[PackedRow]:
+    """Rows as packed rows; those that have one EncodedPrompt object in common become one."""
+    answers: dict[int, list[Ids]] = {}
+    for row in rows:
+        answers.setdefault(id(row.prompt), []).extend(each.ids for each in row.answers)
+    prompts = {id(row.prompt): row.prompt for row in rows}
+    return [pack_row(prompts[key], ids, share_starts=share_starts) for key, ids in answers.items()]
+
+
+def lay_out(rows: Sequence[PackedRow], pad_id: int, *, one_sequence: bool = False) -> Layout:
+    """Puts rows into sequences as long as the longest of them, or all into one.
+
+    Short rows share a sequence where they fit (first fit, longest first), so that little is padded.
+    """
+    length = sum(row.tokens for row in rows) if one_sequence else max(row.tokens for row in rows)
+    sequences: list[list[PackedRow]] = []
+    for row in sorted(rows, key=lambda row: -row.tokens):
+        free = (s for s in sequences if sum(each.tokens for each in s) + row.tokens <= length)
+        home = next(free, None)
+        if home is None:
+            sequences.append([row])
+        else:
+            home.append(row)
+    return _tensors(sequences, length, pad_id)
+
+
+def _tensors(sequences: Sequence[Sequence[PackedRow]], length: int, pad_id: int) -> Layout:
+    count = sum(len(row.segments) for sequence in sequences for row in sequence)
+    shape = (len(sequences), length)
+    ids, order = torch.full(shape, pad_id), torch.zeros(shape, dtype=torch.long)
+    row_BL, segment_BL = torch.full(shape, -1), torch.full(shape, count)
+    sees = torch.eye(count + 1, dtype=torch.bool)
+    spans: list[tuple[int, int, tuple[int, ...]]] = []
+    rows: list[PackedRow] = []
+    for b, sequence in enumerate(sequences):
+        place = 0
+        for row in sequence:
+            first = len(spans)
+            for segment in row.segments:
+                own = slice(place, place + len(segment.ids))
+                ids[b, own] = torch.tensor(segment.ids)
+                order[b, own] = torch.arange(segment.order, segment.order + len(segment.ids))
+                row_BL[b, own], segment_BL[b, own] = len(rows), len(spans)
+                parents = tuple(first + each for each in segment.parents)
+                sees[len(spans), list(parents)] = True
+                spans.append((b * length + place, len(segment.ids), parents))
+                place += len(segment.ids)
+            rows.append(row)
+    return Layout(
+        rows=tuple(rows),
+        ids_BL=ids,
+        order_BL=order,
+        row_BL=row_BL,
+        segment_BL=segment_BL,
+        sees=sees,
+        spans=tuple(spans),
+    )

@@ -1,0 +1,125 @@
+"""The packed engine: each image encoded once, each prompt run once, each distinct answer once.
+
+It gives what separate.py gives, to rounding, on the families that vlm/families lists, without a
+patch to any model: explicit positions, a mask of its own, encoded images, and only the positions
+projected that predict an answer's token.
+
+Shapes: B sequences of L tokens, A axes of positions, N predicted tokens of all answers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from groundtune.engine.attention import Attention, use
+from groundtune.engine.features import (
+    ImageStore,
+    image_arguments,
+    pixel_arguments,
+)
+from groundtune.engine.head import CHUNK_BYTES, project
+from groundtune.engine.layout import Layout, lay_out, merge
+from groundtune.engine.logprobs import token_logp
+from groundtune.engine.masks import masks
+from groundtune.engine.rows import Row
+from groundtune.vlm.family import Family, family_of
+from groundtune.vlm.load import Vlm
+from groundtune.vlm.plain import is_whole, plain_model
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packed:
+    """TokenLogProbs with all answers to a prompt in one row, all rows in one forward pass.
+
+    A model that is spread over devices is run through its outermost forward, where weights are
+    gathered: then a store isn't asked, and logits aren't made in chunks.
+
+    Rows of one EncodedPrompt object are run as one, and an answer that stands there twice is run
+    once. Nothing is cut: the caller decides how many rows go together (layout.packed_tokens).
+    """
+
+    attention: Attention = "dense"
+    store: ImageStore | None = None
+    share_starts: int = 0
+    """Starts of at least so many tokens that answers have in common are run once; 0: never."""
+    chunk_bytes: int = CHUNK_BYTES
+    """fp32 logits that are held at once."""
+    why: str = ""
+    """Nothing: see Separate."""
+
+    def __call__(self, vlm: Vlm, rows: Sequence[Row]) -> list[list[Tensor]]:
+        """See TokenLogProbs."""
+        layout = lay_out(
+            merge(rows, share_starts=self.share_starts),
+            vlm.pad_id,
+            one_sequence=self.attention == "segments",
+        )
+        wanted = [
+            (id(row.prompt), answer, layout.reads(i, answer))
+            for i, row in enumerate(layout.rows)
+            for answer in row.answers
+        ]
+        places_N = torch.tensor([place for _, _, places in wanted for place in places])
+        ids_N = torch.tensor([token for _, answer, _ in wanted for token in answer])
+        logp_N = self._run(vlm, layout, places_N, ids_N.to(vlm.device))
+        parts = torch.split(logp_N, [len(answer) for _, answer, _ in wanted])
+        found = {(key, answer): part for (key, answer, _), part in zip(wanted, parts, strict=True)}
+        return [[found[id(row.prompt), each.ids] for each in row.answers] for row in rows]
+
+    def _run(self, vlm: Vlm, layout: Layout, places_N: Tensor, ids_N: Tensor) -> Tensor:
+        """Log p of each id, predicted at a place of the flat (B * L), shape (N,)."""
+        model = plain_model(vlm.model)
+        family = family_of(model)
+        use(model)
+        inputs: dict[str, Any] = {
+            "input_ids": layout.ids_BL.to(vlm.device),
+            "attention_mask": masks(model, family, layout, self.attention, vlm.device),
+            "position_ids": positions(model, family, layout).to(vlm.device),
+            "use_cache": False,
+        }
+        prompts = [row.prompt for row in layout.rows]
+        if is_whole(vlm.model):
+            inputs |= image_arguments(vlm, prompts, [1] * len(prompts), self.store)
+            hidden_BLD = model.base_model(**inputs).last_hidden_state
+            return project(
+                model.get_output_embeddings(),
+                hidden_BLD.flatten(0, 1)[places_N.to(vlm.device)],
+                ids_N,
+                model.config.get_text_config().vocab_size,
+                chunk_bytes=self.chunk_bytes,
+            )
+        inputs |= pixel_arguments(vlm, prompts)
+        length = layout.ids_BL.shape[1]
+        keep_K, rank_N = _unique(places_N % length)
+        logits_BKV = vlm.model(**inputs, logits_to_keep=keep_K.to(vlm.device)).logits
+        kept_N = places_N // length * len(keep_K) + rank_N
+        return token_logp(logits_BKV.flatten(0, 1)[kept_N.to(vlm.device)], ids_N)
+
+
+packed = Packed()
+"""The packed engine with a dense mask: exact everywhere, the choice near 1,000 tokens a row."""
+
+
+def positions(model: Any, family: Family, layout: Layout) -> Tensor:
+    """Rotary positions of all tokens: (B, L), or (3, B, L) for families with three axes.
+
+    Each answer goes on after its prompt's largest position, on all axes.
+    """
+    own = [family.positions(model, row.prompt) for row in layout.rows]
+    axes = own[0].shape[0]
+    positions_ABL = layout.order_BL.expand(axes, -1, -1).clone()
+    for index, (row, prompt_AP) in enumerate(zip(layout.rows, own, strict=True)):
+        b, places = (layout.row_BL == index).nonzero(as_tuple=True)
+        length = len(row.prompt.ids)
+        positions_ABL[:, b[:length], places[:length]] = prompt_AP
+        shift = int(prompt_AP.max()) + 1 - length
+        positions_ABL[:, b[length:], places[length:]] += shift
+    return positions_ABL if axes > 1 else positions_ABL[0]
+
+
+def _unique(values_N: Tensor) -> tuple[Tensor, Tensor]:
+    """The distinct values in rising order, and which of them each value is."""
+    return cast(Any, torch).unique(values_N, return_inverse=True)

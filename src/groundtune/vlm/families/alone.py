@@ -1,0 +1,32 @@
+"""Families whose answers can't share a row, and those that can't be run at all, with the reason."""
+
+from groundtune.vlm.family import Family
+
+FAMILIES = (
+    Family(
+        name="LFM2-VL",
+        model_types=("lfm2_vl",),
+        alone="its convolution layers read tokens one after the other and take no mask",
+    ),
+    Family(
+        name="Mllama (Llama 3.2 Vision)",
+        model_types=("mllama",),
+        encoded="",
+        alone="its cross-attention layers make their own masks, of one sequence a row",
+    ),
+    Family(
+        name="InstructBLIP",
+        model_types=("instructblip",),
+        alone="its decoder is called with embeddings alone and takes no positions",
+        encoded="whole",
+        text_in_images=True,
+        note="A picture's features depend on the instruction, and are kept by both.",
+    ),
+    Family(
+        name="MiniGPT-4",
+        model_types=(),
+        encoded="",
+        alone="transformers has no class for it",
+        note="Take InstructBLIP, which has the same tower and Q-Former.",
+    ),
+)

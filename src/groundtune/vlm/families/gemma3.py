@@ -1,0 +1,31 @@
+"""Gemma 3: the tokens of a picture see each other; most layers look back over a window only."""
+
+from typing import TYPE_CHECKING
+
+from groundtune.vlm.encode import EncodedPrompt
+from groundtune.vlm.family import Family
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def picture_blocks(prompt: EncodedPrompt) -> "Tensor | None":
+    """Number of the picture that a token belongs to, -1 for text: runs of token type 1."""
+    import torch
+
+    if "token_type_ids" not in prompt.marks:
+        return None
+    picture_P = prompt.marks["token_type_ids"] == 1
+    before_P = torch.cat([picture_P.new_zeros(1), picture_P[:-1]])
+    return torch.where(picture_P, (picture_P & ~before_P).cumsum(0) - 1, -1)
+
+
+FAMILIES = (
+    Family(
+        name="Gemma 3",
+        model_types=("gemma3",),
+        encoded="whole",
+        blocks=picture_blocks,
+        note="The tokens of a picture see each other; windows count each answer's own tokens.",
+    ),
+)

@@ -1,0 +1,8 @@
+"""Idefics3 and SmolVLM: tiles in a dimension of their own, pixel shuffle, a causal decoder."""
+
+from groundtune.vlm.family import Family
+
+FAMILIES = (
+    Family(name="Idefics3", model_types=("idefics3",)),
+    Family(name="SmolVLM", model_types=("smolvlm",)),
+)

@@ -1,0 +1,17 @@
+"""LLaVA and its relatives: a tower, a projector, a plain causal decoder."""
+
+from groundtune.vlm.family import Family
+
+FAMILIES = (
+    Family(name="LLaVA-1.5", model_types=("llava",)),
+    Family(
+        name="LLaVA-NeXT",
+        model_types=("llava_next",),
+        note="A picture is cut into tiles; its features end with a learnt line break a row.",
+    ),
+    Family(
+        name="LLaVA-OneVision",
+        model_types=("llava_onevision",),
+        note="Tiles for a prompt's only picture, one view each for several.",
+    ),
+)

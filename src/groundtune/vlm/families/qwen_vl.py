@@ -1,0 +1,39 @@
+"""Qwen-VL since 2: positions with three axes, of time, height and width within a picture."""
+
+from typing import TYPE_CHECKING, Any
+
+from groundtune.vlm.encode import EncodedPrompt
+from groundtune.vlm.family import Family
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def three_axes(model: Any, prompt: EncodedPrompt) -> "Tensor":
+    """The model's own positions of the prompt alone, (3, P); they read none of its state."""
+    import torch
+
+    ids_1P = torch.tensor([prompt.ids])
+    types = prompt.marks.get("mm_token_type_ids", torch.zeros_like(ids_1P[0]))
+    positions_31P, _ = model.base_model.get_rope_index(
+        ids_1P, types[None].to(ids_1P), image_grid_thw=prompt.features.get("image_grid_thw")
+    )
+    return positions_31P[:, 0]
+
+
+FAMILIES = (
+    Family(name="Qwen2-VL", model_types=("qwen2_vl",), positions=three_axes),
+    Family(name="Qwen2.5-VL", model_types=("qwen2_5_vl",), positions=three_axes),
+    Family(
+        name="Qwen3-VL",
+        model_types=("qwen3_vl",),
+        positions=three_axes,
+        note="Features of several tower layers enter the first decoder layers.",
+    ),
+    Family(
+        name="Qwen3.5",
+        model_types=("qwen3_5",),
+        positions=three_axes,
+        alone="its linear-attention layers read tokens one after the other and take no mask",
+    ),
+)

@@ -1,0 +1,295 @@
+"""Tiny random models of many families, with prompts, made from configurations without a processor.
+
+Weights have unit gain: at their default initialisation all tokens would be about equally likely,
+and no comparison could fail. Each family has two prompts of different lengths, one of them with two
+pictures where the family takes several.
+"""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+import transformers as hf
+
+from groundtune.engine.rows import Row
+from groundtune.vlm.encode import EncodedAnswer, EncodedPrompt
+from groundtune.vlm.load import Vlm
+
+IMAGE = 100
+TEXT: dict[str, Any] = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "vocab_size": 120,
+    "max_position_embeddings": 512,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "pad_token_id": 0,
+}
+VISION: dict[str, Any] = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "image_size": 16,
+    "patch_size": 4,
+}
+QWEN_VISION: dict[str, Any] = {
+    "depth": 2,
+    "hidden_size": 32,
+    "num_heads": 2,
+    "intermediate_size": 64,
+    "out_hidden_size": 32,
+    "patch_size": 4,
+    "spatial_merge_size": 2,
+    "temporal_patch_size": 2,
+}
+QWEN_IDS = {
+    "image_token_id": IMAGE,
+    "video_token_id": 101,
+    "vision_start_token_id": 102,
+    "vision_end_token_id": 103,
+}
+Built = tuple[Any, list[EncodedPrompt]]
+
+
+def asked(image: list[int], words: int, mark: str = "", **features: torch.Tensor) -> EncodedPrompt:
+    ids = [*image, *range(5, 5 + words)]
+    marks = {mark: torch.tensor([int(i == IMAGE) for i in ids])} if mark else {}
+    return EncodedPrompt(ids=tuple(ids), features=features, marks=marks)
+
+
+def pictures(count: int, *before: int, **rest: torch.Tensor) -> dict[str, torch.Tensor]:
+    return {"pixel_values": torch.randn(count, *before, 3, 16, 16), **rest}
+
+
+def llava() -> Built:
+    vision = {**VISION, "model_type": "clip_vision_model"}
+    config = hf.LlavaConfig(
+        text_config={**TEXT, "model_type": "llama"},
+        vision_config=vision,
+        image_token_id=IMAGE,
+        vision_feature_layer=-1,
+    )
+    prompts = [
+        asked([1, *[IMAGE] * 16 * count], words, **pictures(count))
+        for count, words in ((1, 3), (2, 6))
+    ]
+    return hf.LlavaForConditionalGeneration(config), prompts
+
+
+def llava_next() -> Built:
+    """A picture as wide as high in four tiles, and one that is cut to a third of its height."""
+    config = hf.LlavaNextConfig(
+        text_config={**TEXT, "model_type": "mistral", "sliding_window": 30},
+        vision_config={**VISION, "model_type": "clip_vision_model"},
+        image_token_id=IMAGE,
+        vision_feature_layer=-1,
+        image_grid_pinpoints=[[32, 32], [16, 32]],
+    )
+    prompts = [
+        asked(
+            [1, *[IMAGE] * (16 + 8 * 9)], 3, **pictures(1, 5, image_sizes=torch.tensor([[30, 31]]))
+        ),
+        asked(
+            [1, *[IMAGE] * (16 + 4 * 9)], 6, **pictures(1, 3, image_sizes=torch.tensor([[16, 32]]))
+        ),
+    ]
+    return hf.LlavaNextForConditionalGeneration(config), prompts
+
+
+def llava_onevision() -> Built:
+    """A picture in tiles, and two pictures without."""
+    config = hf.LlavaOnevisionConfig(
+        text_config={**TEXT, "model_type": "qwen2"},
+        vision_config={**VISION, "model_type": "siglip_vision_model", "vision_use_head": False},
+        image_token_id=IMAGE,
+        vision_feature_layer=-1,
+        vision_feature_select_strategy="full",
+        image_grid_pinpoints=[[32, 32], [16, 32]],
+    )
+    one = pictures(1, 3, image_sizes=torch.tensor([[16, 32]]), batch_num_images=torch.tensor([1]))
+    two = pictures(
+        2, 1, image_sizes=torch.tensor([[16, 16], [16, 32]]), batch_num_images=torch.tensor([2])
+    )
+    prompts = [asked([IMAGE] * (16 + 4 * 9), 3, **one), asked([IMAGE] * 34, 6, **two)]
+    return hf.LlavaOnevisionForConditionalGeneration(config), prompts
+
+
+def qwen_prompts() -> list[EncodedPrompt]:
+    """Pictures of two sizes, one and two: the positions of what follows depend on them."""
+    return [
+        asked(
+            [token for height in heights for token in (102, *[IMAGE] * (height // 2), 103)],
+            words,
+            "mm_token_type_ids",
+            pixel_values=torch.randn(sum(heights) * 2, 96),
+            image_grid_thw=torch.tensor([[1, height, 2] for height in heights]),
+        )
+        for heights, words in (((4,), 3), ((8, 4), 6))
+    ]
+
+
+def rope(*sections: int) -> dict[str, Any]:
+    return {"rope_type": "default", "mrope_section": sections, "rope_theta": 1e4}
+
+
+def qwen2_vl() -> Built:
+    vision = {
+        **{
+            k: v
+            for k, v in QWEN_VISION.items()
+            if k not in ("intermediate_size", "out_hidden_size")
+        },
+        "embed_dim": 32,
+        "hidden_size": 32,
+        "mlp_ratio": 2,
+    }
+    text = {**TEXT, "rope_parameters": rope(1, 1, 2)}
+    config = hf.Qwen2VLConfig(text_config=text, vision_config=vision, **QWEN_IDS)
+    return hf.Qwen2VLForConditionalGeneration(config), qwen_prompts()
+
+
+def qwen2_5_vl() -> Built:
+    """With a window of eight tokens in its second layer, which the real ones have switched off."""
+    vision = {**QWEN_VISION, "window_size": 16, "fullatt_block_indexes": [1]}
+    text = {
+        **TEXT,
+        "rope_parameters": rope(1, 1, 2),
+        "use_sliding_window": True,
+        "sliding_window": 8,
+        "max_window_layers": 1,
+    }
+    config = hf.Qwen2_5_VLConfig(text_config=text, vision_config=vision, **QWEN_IDS)
+    return hf.Qwen2_5_VLForConditionalGeneration(config), qwen_prompts()
+
+
+def qwen3_vl() -> Built:
+    vision = {**QWEN_VISION, "deepstack_visual_indexes": [0], "num_position_embeddings": 64}
+    text = {**TEXT, "head_dim": 8, "rope_parameters": rope(2, 1, 1)}
+    config = hf.Qwen3VLConfig(text_config=text, vision_config=vision, **QWEN_IDS)
+    return hf.Qwen3VLForConditionalGeneration(config), qwen_prompts()
+
+
+def internvl() -> Built:
+    text = {**TEXT, "model_type": "qwen2"}
+    vision = {**VISION, "image_size": [16, 16], "patch_size": [4, 4]}
+    config = hf.InternVLConfig(text_config=text, vision_config=vision, image_token_id=IMAGE)
+    prompts = [
+        asked([IMAGE] * 4 * tiles, words, **pictures(tiles)) for tiles, words in ((1, 3), (2, 6))
+    ]
+    return hf.InternVLForConditionalGeneration(config), prompts
+
+
+def gemma3() -> Built:
+    """Its window of eight tokens is shorter than a prompt."""
+    text = {
+        **TEXT,
+        "head_dim": 16,
+        "query_pre_attn_scalar": 16,
+        "sliding_window": 8,
+        "layer_types": ["sliding_attention", "full_attention"],
+    }
+    config = hf.Gemma3Config(
+        text_config=text,
+        vision_config=VISION,
+        mm_tokens_per_image=4,
+        image_token_id=IMAGE,
+        image_token_index=IMAGE,
+        boi_token_index=102,
+        eoi_token_index=103,
+    )
+    image = [102, *[IMAGE] * 4, 103]
+    prompts = [
+        asked([1, *image * count], words, "token_type_ids", **pictures(count))
+        for count, words in ((1, 3), (2, 12))
+    ]
+    return hf.Gemma3ForConditionalGeneration(config), prompts
+
+
+def tiled(config: Any) -> list[EncodedPrompt]:
+    return [
+        asked(
+            [IMAGE] * 4 * tiles,
+            words,
+            pixel_values=torch.randn(1, tiles, 3, 16, 16),
+            pixel_attention_mask=torch.ones(1, tiles, 16, 16, dtype=torch.long),
+        )
+        for tiles, words in ((1, 3), (2, 6))
+    ]
+
+
+def idefics3() -> Built:
+    config = hf.Idefics3Config(
+        text_config={**TEXT, "model_type": "llama"},
+        vision_config=VISION,
+        image_token_id=IMAGE,
+        scale_factor=2,
+        pad_token_id=0,
+    )
+    return hf.Idefics3ForConditionalGeneration(config), tiled(config)
+
+
+def smolvlm() -> Built:
+    config = hf.SmolVLMConfig(
+        text_config={**TEXT, "model_type": "llama"},
+        vision_config=VISION,
+        image_token_id=IMAGE,
+        scale_factor=2,
+        pad_token_id=0,
+    )
+    return hf.SmolVLMForConditionalGeneration(config), tiled(config)
+
+
+PACKED: tuple[Callable[[], Built], ...] = (
+    llava,
+    llava_next,
+    llava_onevision,
+    internvl,
+    idefics3,
+    smolvlm,
+    gemma3,
+    qwen2_vl,
+    qwen2_5_vl,
+    qwen3_vl,
+)
+"""Families whose answers share a row."""
+
+
+def answer(*ids: int) -> EncodedAnswer:
+    return EncodedAnswer(ids=ids, offsets=((0, 1),) * len(ids))
+
+
+def built(build: Callable[[], Built]) -> tuple[Vlm, list[Row]]:
+    """The family's model, and a row with three answers and one with two."""
+    torch.manual_seed(0)
+    model, prompts = build()
+    for parameter in model.parameters():
+        if parameter.ndim > 1:
+            torch.nn.init.normal_(parameter, std=parameter.shape[-1] ** -0.5)
+    processor = SimpleNamespace(tokenizer=SimpleNamespace(pad_token_id=0))
+    vlm = Vlm(
+        model=model.eval(), processor=processor, name="", revision="r", device=torch.device("cpu")
+    )
+    answers = (
+        (answer(30, 31, 32, 33, 2), answer(40, 2), answer(30, 31, 32, 41, 42, 2)),
+        (answer(50, 51, 52, 53, 54, 55, 56, 57, 58, 2), answer(2)),
+    )
+    return vlm, [Row(prompt, each) for prompt, each in zip(prompts, answers, strict=True)]
+
+
+def plain(vlm: Vlm, row: Row, ids: tuple[int, ...]) -> torch.Tensor:
+    """The oracle: one unpadded forward pass of prompt and answer, softmax over all positions."""
+    whole, start = torch.tensor([[*row.prompt.ids, *ids]]), len(row.prompt.ids)
+    marks = {
+        name: torch.nn.functional.pad(mark, (0, len(ids)))[None]
+        for name, mark in row.prompt.marks.items()
+    }
+    mask = torch.ones_like(whole)
+    inputs = {**row.prompt.features, **marks}
+    logits = vlm.model(input_ids=whole, attention_mask=mask, use_cache=False, **inputs).logits[0]
+    logp = logits.float().log_softmax(-1)
+    return logp[torch.arange(start - 1, whole.shape[1] - 1), torch.tensor(ids)]
