@@ -91,6 +91,18 @@ class Asked(NamedTuple):
         return self.by_request[(item, part)]
 
 
+@dataclass(slots=True)
+class Ledger:
+    """What was asked in a run, for the result: counts, served names, hashes of the prompts."""
+
+    asked: int = 0
+    missing: int = 0
+    failed: int = 0
+    models: set[str] = field(default_factory=set[str])
+    prompts: dict[str, str] = field(default_factory=dict[str, str])
+    """What each prompt is called, and "NAME (hash)" of its file."""
+
+
 class Quiet:
     """Progress that nobody watches."""
 
@@ -113,6 +125,21 @@ class Judging:
     prompt: Path | None = None
     """Another prompt file than the project's (`judge_prompts.py`)."""
     progress: Progress = field(default_factory=Quiet)
+    ledger: Ledger = field(default_factory=Ledger)
+
+    def provenance(self) -> dict[str, str]:
+        """Who judged, how, and how often it did not: for the result; complete after scoring."""
+        book = self.ledger
+        return {
+            **self.by.described(),
+            "models": ", ".join(sorted(book.models)) or "not recorded",
+            "requests": str(book.asked),
+            "missing": str(book.missing),
+            "failed": str(book.failed),
+            "repeats": str(self.repeats),
+            "orders": "both" if self.swap else "one",
+            **{f"prompt {name}".strip(): each for name, each in book.prompts.items()},
+        }
 
     def ask(self, requests: Sequence[Request], *, repeat: int = 0) -> Asked:
         """The replies to requests that differ in item or part.
@@ -126,9 +153,14 @@ class Judging:
             raise ValueError("two requests to a judge have the same item and part")
         given = self.by.replies(requests, self.progress, repeat=repeat)
         status = [reply.status for reply in given]
-        return Asked(
+        asked = Asked(
             dict(zip(names, given, strict=True)), status.count("missing"), status.count("failed")
         )
+        self.ledger.asked += len(given)
+        self.ledger.missing += asked.missing
+        self.ledger.failed += asked.failed
+        self.ledger.models |= set(asked.models)
+        return asked
 
 
 def judging_of(judge: object, benchmark: str) -> Judging:
@@ -199,24 +231,31 @@ class LocalJudge:
     def __init__(self, generator: Generator, sampling: Sampling | None = None) -> None:
         self.generator = generator
         self.sampling = sampling or Sampling(temperature=0, max_new_tokens=1024)
+        self._said: dict[tuple[str, int], Reply] = {}
 
     def replies(
         self, requests: Sequence[Request], progress: Progress, *, repeat: int = 0
     ) -> list[Reply]:
-        """Generated in batches; `repeat` is the seed."""
-        progress.start("judge", total=len(requests))
+        """Generated in batches, each request once; `repeat` is the seed."""
+        wanted = {(request.hash, repeat): request for request in requests}
+        todo = [request for key, request in wanted.items() if key not in self._said]
+        progress.start("judge", total=len(todo))
         name = self.generator.producer(self.sampling, repeat).name
-        given: list[Reply] = []
-        for first in range(0, len(requests), AT_ONCE):
-            some = requests[first : first + AT_ONCE]
+        for first in range(0, len(todo), AT_ONCE):
+            some = todo[first : first + AT_ONCE]
             prompts = [_prompt(request) for request in some]
             drawn = self.generator.generate(prompts, self.sampling, [repeat] * len(some))
-            given += [
-                _given(request, reply.text, name, repeat, "stop" if reply.finished else "length")
-                for request, reply in zip(some, drawn, strict=True)
-            ]
+            for request, reply in zip(some, drawn, strict=True):
+                finish = "stop" if reply.finished else "length"
+                said = _given(request, reply.text, name, repeat, finish)
+                self._said[(request.hash, repeat)] = said
             progress.advance(len(some))
-        return given
+        return [
+            self._said[(each.hash, repeat)].model_copy(
+                update={"item": each.item, "part": each.part}
+            )
+            for each in requests
+        ]
 
     def described(self) -> dict[str, str]:
         """The model and its sampling."""

@@ -119,18 +119,15 @@ class EndpointJudge:
         with Sender(self.endpoint) as sender:
             while (todo and error is None) or sender.flight:
                 while todo and error is None and sender.has_room and self._held(missing[todo[0]]):
-                    key = todo.popleft()
-                    sender.send(key, missing[key])
+                    sender.send(todo[0], missing[todo.popleft()])
                 if not sender.flight:
                     error = self._overspent(len(todo))
                     break
                 for key, outcome in sender.done():
                     wrong = self._take(key, missing[key], repeat, outcome)
-                    row = row + 1 if isinstance(outcome, Failure) else 0
-                    if isinstance(outcome, Failure):
-                        failures[key] = outcome.why
-                        wrong = self._dead(outcome) if row >= GIVE_UP_AFTER else wrong
-                    error = error or wrong
+                    failures |= {key: outcome.why} if isinstance(outcome, Failure) else {}
+                    row = row + 1 if key in failures else 0
+                    error = error or wrong or self._dead(row, failures.get(key, ""))
                     progress.advance(note=self._note())
         if error is not None:
             raise error
@@ -211,10 +208,12 @@ class EndpointJudge:
             "Raise the budget and run again: what is kept costs nothing.",
         )
 
-    def _dead(self, failure: Failure) -> UserError:
+    def _dead(self, row: int, why: str) -> UserError | None:
+        if row < GIVE_UP_AFTER:
+            return None
         return UserError(
             f"{GIVE_UP_AFTER} requests to the judge failed in a row.",
-            f"{self.endpoint.url}: {failure.why}",
+            f"{self.endpoint.url}: {why}",
             "See to the endpoint and run again: what was replied is kept.",
         )
 
