@@ -24,13 +24,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from groundtune.bench.answer_files import answers_of, plain
+from groundtune.bench.asking import ask_items
 from groundtune.bench.benchmark import Item, Metric, Protocol, unparsed_metric
 from groundtune.bench.files import by_id, find, refuse_duplicates
 from groundtune.bench.official import FileAnswer, FileBenchmark, Scoring, score_key
 from groundtune.errors import UserError
-from groundtune.records import ImagePart, Message, Prompt, Score, Source, TextPart
+from groundtune.records import Score
 from groundtune.store.images import ImageStore
-from groundtune.store.keys import key_of
 
 NAME = "vqav2"
 REVISION = "GT-Vision-Lab/VQA at a013f00, PythonEvaluationTools/vqaEvaluation/vqaEval.py"
@@ -201,32 +201,24 @@ def _score(question: Question, text: str, scoring: Scoring) -> Score:
     )
 
 
-def items(data: Sequence[Question], pictures: Path, store: ImageStore) -> list[Item]:
+def items(data: Sequence[Question], images: Path, store: ImageStore) -> list[Item]:
     """The questions with COCO's pictures, by the number that ends each file's name.
 
     Raises:
         UserError: questions without text, or a picture isn't in the folder.
     """
-    files = {each.stem.rpartition("_")[2].lstrip("0"): each for each in sorted(pictures.glob("*"))}
-    made: list[Item] = []
+    files = {each.stem.rpartition("_")[2].lstrip("0"): each for each in sorted(images.glob("*"))}
     for question in data:
-        file = files.get(question.image)
-        if not question.text or file is None:
+        if not question.text or question.image not in files:
             what = "text" if not question.text else "picture"
             raise UserError(
                 f"Question {question.id} has no {what} (image {question.image}).",
-                str(pictures),
+                str(images),
                 "Give --data the questions too, and the folder of the split's COCO pictures.",
             )
-        asked = f"{question.text}\n{ENDING}"
-        content = (ImagePart(image=store.add(file)), TextPart(text=asked))
-        prompt = Prompt(
-            key=key_of(NAME, question.id, asked),
-            messages=(Message(role="user", content=content),),
-            source=Source(dataset=NAME, row=question.id),
-        )
-        made.append(Item(key=question.id, benchmark=NAME, image=question.image, prompt=prompt))
-    return made
+    return ask_items(
+        ((NAME, q.id, files[q.image].name, f"{q.text}\n{ENDING}") for q in data), images, store
+    )
 
 
 VQAV2 = FileBenchmark(
