@@ -196,7 +196,12 @@ def test_benchmarks_have_labels_and_protocols_to_print():
     assert len({metric.name for metric in all_metrics()}) == len(all_metrics())
 
 
-@pytest.mark.parametrize("name", ["pope", ""])
+@pytest.mark.parametrize("name", ["papal", ""])
 def test_a_benchmark_that_is_none_is_the_users_error(name: str):
     with pytest.raises(UserError, match="no benchmark"):
         resolve([name])
+
+
+def test_a_benchmark_without_the_worlds_pictures_is_not_asked_as_one_of_its_own():
+    with pytest.raises(UserError, match="no part of the world"):
+        resolve(["pope"])

@@ -350,11 +350,6 @@ def items(data: PopeData, images: Path, store: ImageStore) -> list[Item]:
     return ask_items(asked, images, store)
 
 
-def columns(score: Score) -> dict[str, object]:
-    """What each tool's rule makes of an answer, for the file of items."""
-    return {"rules": yes_no_rules.readings(score.answer, score.strata["label"])}
-
-
 POPE: FileBenchmark[PopeData] = FileBenchmark(
     name="pope",
     protocol=PROTOCOL,
@@ -367,5 +362,5 @@ POPE: FileBenchmark[PopeData] = FileBenchmark(
     layouts='JSON lines of {"question", "answer"} in the order of the questions',
     items=items,
     labels=tuple((split, f"POPE, {split} absent objects") for split in SPLITS),
-    columns=columns,
+    columns=yes_no_rules.columns,
 )

@@ -19,6 +19,8 @@ import re
 from collections.abc import Callable
 from typing import Literal
 
+from groundtune.records import Score
+
 YesNo = Literal["yes", "no", "unread"]
 
 _PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
@@ -108,6 +110,11 @@ def readings(answer: str, label: str) -> dict[str, YesNo]:
 def disagree(answer: str, label: str) -> bool:
     """Whether two of the rules make different things of it."""
     return len(set(readings(answer, label).values())) > 1
+
+
+def columns(score: Score) -> dict[str, object]:
+    """What each rule makes of a scored answer, for a benchmark's file of items."""
+    return {"rules": readings(score.answer, score.strata["label"])}
 
 
 def _exactly(text: str) -> YesNo:
