@@ -41,8 +41,8 @@ class Command(NamedTuple):
 COMMANDS: dict[str, Command] = {
     "demo": Command("groundtune.cli.demo:demo", "The whole loop on the embedded world."),
     "sample": Command("groundtune.cli.sample:sample", "Draw answers to prompts."),
-    "label": Command("groundtune.cli.label:label", "Correct answers segment by segment."),
-    "pairs": Command("groundtune.cli.pairs:pairs", "Make preference pairs of corrections."),
+    "label": Command("groundtune.cli.label:label", "Correct answers, or check their claims."),
+    "pairs": Command("groundtune.cli.pairs:pairs", "Make preference pairs of feedback."),
     "train": Command("groundtune.cli.train:train", "Train on pairs, as a recipe says."),
     "bench run": Command("groundtune.cli.bench:run", "Generate answers and score them."),
     "bench score": Command("groundtune.cli.bench:score", "Score answers that exist."),
@@ -53,6 +53,9 @@ COMMANDS: dict[str, Command] = {
     "export": Command("groundtune.cli.export:export", "Write a published data set's layout."),
     "world show": Command("groundtune.cli.world:show", "Draw scenes with their truth."),
     "world train": Command("groundtune.cli.world:train", "Train a world model from nothing."),
+    "world claims": Command(
+        "groundtune.cli.world_claims:claims", "Measure feedback by claims against the truth."
+    ),
     "study": Command("groundtune.cli.study:study", "Many runs of the loop, pooled, with curves."),
     "recipes list": Command("groundtune.cli.recipes:list_", "Name the recipes."),
     "recipes show": Command("groundtune.cli.recipes:show", "Print a recipe."),

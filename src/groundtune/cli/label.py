@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -10,42 +11,60 @@ def label(
     *recipe: str,
     answers: Path,
     out: Path | None = None,
+    by: Literal["corrections", "claims"] = "corrections",
     annotator: Literal["world"] | None = None,
     error_rate: float | None = None,
+    labeler: str | None = None,
+    divider: str | None = None,
     seed: int | None = None,
     json: bool = False,
 ) -> None:
-    """Correct answers segment by segment.
+    """Correct answers segment by segment, or have their claims checked by a model.
 
-    An annotator replaces, deletes or inserts the words that are wrong in each answer. Run again, it
-    goes on where it stopped.
+    By corrections, an annotator replaces, deletes or inserts the words that are wrong in each
+    answer. By claims, each answer is divided into statements, and a labeler says yes or no to each
+    of them from the picture. Run again, it goes on where it stopped.
 
     Args:
-        recipe: A YAML file, if any, and key=value settings: annotator, error_rate, seed.
+        recipe: A YAML file, if any, and key=value settings. Corrections: annotator, error_rate,
+            seed. Claims: labeler, divider, questions, instruction, asking.suffix, batch_size, ...
         answers: Folder that holds the answers, as `groundtune sample` wrote it.
-        out: Folder for the corrections; without it they are added to the answers' folder.
+        out: Folder for the feedback; without it, it is added to the answers' folder.
+        by: What feedback is given.
         annotator: Who corrects. "world" is the embedded world's simulated person.
         error_rate: Share of errors that the simulated person misses or mends wrongly, 0 to 1.
+        labeler: Who checks claims: a model, or "self" for the one that answered.
+        divider: Who divides answers into claims: a model, "self", or "world" for the embedded
+            world's rules, which are taken for its answers.
         seed: Seed of the simulated person.
         json: One JSON object instead of lines.
     """
+    corrects = {"annotator": annotator, "error_rate": error_rate, "seed": seed}
+    checks = {"labeler": labeler, "divider": divider}
+    given = corrects if by == "corrections" else checks
+    _refuse(checks if by == "corrections" else corrects, by)
+    path = only([Path(token) for token in recipe if "=" not in token])
+    overrides = [token for token in recipe if "=" in token]
+    overrides += [f"{name}={value}" for name, value in given.items() if value is not None]
+    stage = _by_corrections if by == "corrections" else _by_claims
+    stage(path, overrides, answers, out or answers, json)
+
+
+def _by_corrections(
+    path: Path | None, overrides: Sequence[str], answers: Path, out: Path, json: bool
+) -> None:
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.label import LabelSettings, label_answers, world_annotator
     from groundtune.recipe import load
 
-    paths = [Path(token) for token in recipe if "=" not in token]
-    given = {"annotator": annotator, "error_rate": error_rate, "seed": seed}
-    overrides = [token for token in recipe if "=" in token]
-    overrides += [f"{name}={value}" for name, value in given.items() if value is not None]
-    settings = load(_only(paths), overrides, LabelSettings)
+    settings = load(path, overrides, LabelSettings)
     person, by = world_annotator(settings)
-    out = out or answers
     with open_progress(silent=json) as progress:
         made = label_answers(
             answers, out, person, by, progress, settings=settings, command=sys.argv
         )
-    kinds: object = made.kinds if json else ", ".join(f"{n} {k}" for k, n in made.kinds.items())
+    kinds: object = made.kinds if json else _listed(made.kinds)
     finish(
         {**made.model_dump(), "kinds": kinds},
         wrote=out / "corrections",
@@ -54,7 +73,56 @@ def label(
     )
 
 
-def _only(paths: list[Path]) -> Path | None:
+def _by_claims(
+    path: Path | None, overrides: Sequence[str], answers: Path, out: Path, json: bool
+) -> None:
+    from groundtune.cli.finish import finish
+    from groundtune.cli.progress import open_progress
+    from groundtune.pipeline.claim_settings import ClaimSettings, base_settings, open_labelling
+    from groundtune.pipeline.claims import label_claims
+    from groundtune.pipeline.folder import RunFolder
+    from groundtune.recipe import load
+
+    folder = RunFolder(answers)
+    settings = load(path, overrides, ClaimSettings, base=base_settings(folder))
+    with open_progress(silent=json) as progress:
+        progress.start(f"load {settings.labeler}")
+        labelling = open_labelling(settings, folder)
+        made = label_claims(answers, out, labelling, progress, settings=settings, command=sys.argv)
+    shown: dict[str, object] = made.model_dump()
+    if not json:
+        del shown["kinds"]
+        shown["statuses"] = _listed(made.statuses)
+        shown |= {kind: _listed(statuses) for kind, statuses in made.kinds.items()}
+    finish(
+        shown,
+        wrote=out / "claims",
+        next_command=f"groundtune pairs --claims {shlex.quote(str(out))}",
+        json=json,
+    )
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{number} {name}" for name, number in counts.items())
+
+
+def _refuse(others: Mapping[str, object], by: str) -> None:
+    """Options of the other kind of feedback would be passed over in silence."""
+    from groundtune.errors import UserError
+
+    wrong = [name for name, value in others.items() if value is not None]
+    if wrong:
+        option = "--" + wrong[0].replace("_", "-")
+        other = "claims" if by == "corrections" else "corrections"
+        raise UserError(
+            f"{option} says nothing of feedback by {by}.",
+            option,
+            f"Leave it out, or add --by {other}.",
+        )
+
+
+def only(paths: list[Path]) -> Path | None:
+    """The one recipe that is given, if any. Raises UserError if there are more."""
     from groundtune.errors import UserError
 
     if len(paths) > 1:

@@ -39,7 +39,8 @@ class ClaimPairRules(Record):
     """Which pairs of answers are made."""
 
     scoring: Scoring = "count"
-    """"count" is published; "rate" is the share of an answer's claims that is rejected."""
+    """"count" is published; "rate" is the share of an answer's claims that is rejected, "expected"
+    their number as the labeler's probabilities have it."""
     resting: bool = False
     """Count a rejected claim also when the one that it rests on is rejected."""
     margin: float = Field(default=1.0, gt=0)
@@ -240,12 +241,15 @@ def _pair(
     wrong: tuple[Span, ...] = ()
     if rules.spans != "none":
         wrong = rejected_spans(worse.claims, BY, resting=rules.resting)
+    gained = _gained(better, worse) if rules.spans == "both" else ()
+    scores = better.score, worse.score
     return Pair(
-        key=key_of("pair", "claims", better.answer.key, worse.answer.key),
+        # of all that the pair holds: other spans or scores make another pair
+        key=key_of("pair", "claims", better.answer.key, worse.answer.key, scores, gained, wrong),
         prompt=prompt.key,
         chosen=better.answer.text,
         rejected=worse.answer.text,
-        chosen_spans=_gained(better, worse) if rules.spans == "both" else (),
+        chosen_spans=gained,
         rejected_spans=wrong,
         chosen_score=better.score,
         rejected_score=worse.score,

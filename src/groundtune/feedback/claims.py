@@ -17,8 +17,10 @@ from groundtune.protocols import Statement
 from groundtune.records import Answer, Claim, Producer, Span
 from groundtune.store.keys import key_of
 
-Scoring = Literal["count", "rate"]
-"""count: rejected claims, as published. rate: the share of the checked claims that is rejected."""
+Scoring = Literal["count", "rate", "expected"]
+"""count: rejected claims, as published. rate: the share of the checked claims that is rejected.
+expected: rejected claims as expected from the labeler's probabilities, so that claims about which
+it isn't sure don't decide."""
 
 
 class Tally(NamedTuple):
@@ -89,7 +91,7 @@ def tally(claims: Sequence[Claim], *, resting: bool = False) -> Tally:
 
 
 def score(claims: Sequence[Claim], scoring: Scoring = "count", *, resting: bool = False) -> float:
-    """Minus the number (or share) of rejected claims of one answer: higher is better.
+    """Minus the number (or share, or expected number) of rejected claims: higher is better.
 
     Raises:
         ValueError: the answer has no checked claim; `is_scorable` tells.
@@ -97,7 +99,28 @@ def score(claims: Sequence[Claim], scoring: Scoring = "count", *, resting: bool 
     found = tally(claims, resting=resting)
     if not found.checked:
         raise ValueError("an answer without a checked claim has no score")
+    if scoring == "expected":
+        return -_expected(claims, resting=resting)
     return -float(found.rejected) / (found.checked if scoring == "rate" else 1)
+
+
+def _expected(claims: Sequence[Claim], *, resting: bool) -> float:
+    """Sum of p(no) / (p(yes) + p(no)) of the claims with a verdict.
+
+    Without `resting` each is weighed by the chance that the claim that it rests on holds.
+    """
+    wrong = {
+        claim.key: claim.p_no / max(claim.p_yes + claim.p_no, 1e-12)
+        for claim in claims
+        if claim.p_yes is not None and claim.p_no is not None
+    }
+    if resting:
+        return sum(wrong.values())
+    return sum(
+        wrong[claim.key] * (1 - wrong.get(claim.rests_on, 0.0))
+        for claim in claims
+        if claim.key in wrong
+    )
 
 
 def is_scorable(claims: Sequence[Claim]) -> bool:

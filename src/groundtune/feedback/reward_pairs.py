@@ -127,13 +127,14 @@ def _matched(
 def _pair(
     chosen: Answer, rejected: Answer, rewards: Mapping[str, float], prompts: Mapping[str, Prompt]
 ) -> Pair:
+    scores = rewards[chosen.key], rewards[rejected.key]
     return Pair(
-        key=key_of("pair", "reward", chosen.key, rejected.key),
+        key=key_of("pair", "reward", chosen.key, rejected.key, scores),
         prompt=chosen.prompt,
         chosen=chosen.text,
         rejected=rejected.text,
-        chosen_score=rewards[chosen.key],
-        rejected_score=rewards[rejected.key],
+        chosen_score=scores[0],
+        rejected_score=scores[1],
         origin="reward",
         parents=(chosen.key, rejected.key),
         source=prompts[chosen.prompt].source,

@@ -1,7 +1,8 @@
 """A run's folder: the data sets that the stages hand on, by the names under which they find them.
 
-    prompts/  answers/  corrections/  pairs/    Parquet parts, each with the run.json of its stage
-    images/                                     pictures by sha256
+    prompts/  answers/  corrections/  division/  claims/  pairs/
+                Parquet parts, each with the run.json of its stage
+    images/     pictures by sha256
 
 A stage that is told to write into the folder that it reads adds its data set there. Told to write
 into another, it takes along what its rows stand on, so that each folder is whole.
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from groundtune.errors import UserError
-from groundtune.records import Answer, Correction, Pair, Prompt, Record
+from groundtune.records import Answer, Claim, Correction, Pair, Prompt, Record
 from groundtune.store.dataset import RecordSet
 from groundtune.store.images import ImageStore
 from groundtune.store.keys import key_of
@@ -25,6 +26,7 @@ _MADE_BY = {
     "prompts": "groundtune sample or groundtune import",
     "answers": "groundtune sample",
     "corrections": "groundtune label",
+    "claims": "groundtune label --by claims",
     "pairs": "groundtune pairs or groundtune import",
 }
 
@@ -37,6 +39,9 @@ class RunFolder:
         self.prompts = RecordSet(path / "prompts", Prompt)
         self.answers = RecordSet(path / "answers", Answer)
         self.corrections = RecordSet(path / "corrections", Correction)
+        self.division = RecordSet(path / "division", Claim)
+        """Claims as they were divided, before a labeler is asked."""
+        self.claims = RecordSet(path / "claims", Claim)
         self.pairs = RecordSet(path / "pairs", Pair)
         self.images = ImageStore(path / "images")
 

@@ -1,15 +1,25 @@
-"""Stage "pairs": corrections become pairs of a chosen and a rejected answer."""
+"""Stage "pairs": feedback becomes pairs of a chosen and a rejected answer.
 
-from collections.abc import Sequence
+From corrections, from claims that a labeler has checked, or from rewards of the answers.
+"""
+
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import Field
 
 from groundtune.errors import UserError
-from groundtune.feedback.pairs import PairCounts, Paired, pairs_from_corrections
+from groundtune.feedback.claim_pairs import (
+    ClaimPairCounts,
+    ClaimPaired,
+    ClaimPairRules,
+    pairs_from_claims,
+)
+from groundtune.feedback.pairs import PairCounts, pairs_from_corrections
+from groundtune.feedback.reward_pairs import RewardPairRules, pairs_from_rewards
 from groundtune.pipeline.folder import RunFolder, hash_of, read_some
-from groundtune.protocols import Progress
-from groundtune.records import Record
+from groundtune.protocols import Progress, Rewarder
+from groundtune.records import Pair, Prompt, Record
 
 
 class PairSettings(Record):
@@ -41,13 +51,7 @@ def make_pairs(
     prompts = folder.prompts_by_key()
     progress.start("pairs", total=len(corrections))
     paired = pairs_from_corrections(corrections, prompts, cap=settings.cap, seed=settings.seed)
-    _refuse_others(target, paired)
-    needed = {pair.prompt: prompts[pair.prompt] for pair in paired.pairs}
-    target.take_prompts(folder, needed.values())
-    parents = {parent for pair in paired.pairs for parent in pair.parents}
-    target.take_answers(folder, [row for row in folder.answers.read() if row.key in parents])
-    missing = set(target.pairs.missing(pair.key for pair in paired.pairs))
-    target.pairs.append([pair for pair in paired.pairs if pair.key in missing])
+    _write(folder, target, paired.pairs, prompts)
     target.note(
         target.pairs,
         settings=settings,
@@ -59,8 +63,98 @@ def make_pairs(
     return paired.counts
 
 
-def _refuse_others(target: RunFolder, paired: Paired) -> None:
-    others = target.pairs.keys() - {pair.key for pair in paired.pairs}
+def make_claim_pairs(
+    source: Path,
+    out: Path,
+    rules: ClaimPairRules,
+    progress: Progress,
+    *,
+    command: Sequence[str] = (),
+) -> ClaimPairCounts:
+    """Makes pairs of the answers in `source` by their checked claims, into `out`.
+
+    Raises:
+        UserError: there are no claims; a prompt is missing; or `out` has pairs that these rules
+            don't give.
+    """
+    folder, target = RunFolder(source), RunFolder(out)
+    claims, answers = read_some(folder.claims), read_some(folder.answers)
+    prompts = folder.prompts_by_key()
+    progress.start("pairs", total=len(answers))
+    paired = pairs_from_claims(answers, claims, prompts, rules)
+    inputs = {"answers": hash_of(folder.answers), "claims": hash_of(folder.claims)}
+    counts = _keep(folder, target, paired, prompts, rules, rules.seed, inputs, command)
+    progress.advance(len(answers))
+    return counts
+
+
+def make_reward_pairs(
+    source: Path,
+    out: Path,
+    rewarders: Mapping[str, Rewarder],
+    rules: RewardPairRules,
+    progress: Progress,
+    *,
+    command: Sequence[str] = (),
+) -> ClaimPairCounts:
+    """Makes pairs of the answers in `source` by what rewarders give them, into `out`.
+
+    `rewarders` by name, one a ranking, the first of which orders a side's answers. A name tells all
+    that changes the rewards: it stands in the run.json.
+
+    Raises:
+        UserError: there are no answers; or `out` has pairs that these rules don't give.
+    """
+    folder, target = RunFolder(source), RunFolder(out)
+    answers, prompts = read_some(folder.answers), folder.prompts_by_key()
+    asked = [prompts[answer.prompt] for answer in answers]
+    rankings: list[dict[str, float]] = []
+    progress.start("rewards", total=len(rewarders))
+    for rewarder in rewarders.values():
+        rewards = rewarder.reward(asked, [answer.text for answer in answers])
+        rankings.append({a.key: r for a, r in zip(answers, rewards, strict=True)})
+        progress.advance()
+    paired = pairs_from_rewards(answers, rankings, prompts, rules)
+    inputs = {"answers": hash_of(folder.answers), "rewards": ", ".join(rewarders)}
+    return _keep(folder, target, paired, prompts, rules, rules.seed, inputs, command)
+
+
+def _keep(
+    folder: RunFolder,
+    target: RunFolder,
+    paired: ClaimPaired,
+    prompts: Mapping[str, Prompt],
+    rules: Record,
+    seed: int,
+    inputs: dict[str, str],
+    command: Sequence[str],
+) -> ClaimPairCounts:
+    _write(folder, target, paired.pairs, prompts)
+    target.note(
+        target.pairs,
+        settings=rules,
+        inputs=inputs,
+        seeds={"pairs": seed},
+        command=list(command),
+    )
+    return paired.counts
+
+
+def _write(
+    folder: RunFolder, target: RunFolder, pairs: Sequence[Pair], prompts: Mapping[str, Prompt]
+) -> None:
+    """Adds the pairs that aren't there yet, with the prompts and answers that they stand on."""
+    _refuse_others(target, pairs)
+    needed = {pair.prompt: prompts[pair.prompt] for pair in pairs}
+    target.take_prompts(folder, needed.values())
+    parents = {parent for pair in pairs for parent in pair.parents}
+    target.take_answers(folder, [row for row in folder.answers.read() if row.key in parents])
+    missing = set(target.pairs.missing(pair.key for pair in pairs))
+    target.pairs.append([pair for pair in pairs if pair.key in missing])
+
+
+def _refuse_others(target: RunFolder, pairs: Sequence[Pair]) -> None:
+    others = target.pairs.keys() - {pair.key for pair in pairs}
     if others:
         raise UserError(
             f"The folder already has {len(others)} pairs that these settings don't give.",

@@ -1,0 +1,80 @@
+"""`groundtune world claims`."""
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from groundtune.pipeline.world_claims import Measured, Share
+
+
+def claims(
+    *settings: str,
+    out: Path = Path("runs/world-claims"),
+    json: bool = False,
+) -> None:
+    """Measure feedback by claims against the world's truth.
+
+    A model describes scenes of the development split; labelers check the claims of its answers.
+    Shown are their verdicts by kind of claim, and how often the answer that they choose is really
+    the better one, beside one rating of the whole answer.
+
+    Args:
+        settings: key=value settings: model, labelers, scenes, n, temperature, setting, seed.
+        out: Folder for the answers, claims and claims.json.
+        json: One JSON object instead of tables.
+    """
+    from groundtune.cli.finish import finish
+    from groundtune.cli.progress import open_progress
+    from groundtune.cli.table import print_table
+    from groundtune.pipeline.world_claims import ClaimStudy, study
+    from groundtune.recipe import load
+    from groundtune.store.files import write_atomic
+
+    params = load(None, list(settings), ClaimStudy)
+    with open_progress(silent=json) as progress:
+        measured = study(params, out, progress)
+    file = out / "claims.json"
+    write_atomic(file, measured.model_dump_json(indent=2).encode() + b"\n")
+    shown: dict[str, object] = measured.model_dump(mode="json")
+    if not json:
+        print_table(_verdict_rows(measured))
+        print()
+        print_table(_pair_rows(measured))
+        print()
+        shown = {name: shown[name] for name in ("answers", "scenes", "wrong", "undecided")}
+    finish(
+        shown,
+        wrote=file,
+        next_command=f"groundtune label --by claims --answers {shlex.quote(str(out))}",
+        json=json,
+    )
+
+
+def _verdict_rows(measured: "Measured") -> list[list[str]]:
+    rows = [["labeler, kind", "true", "false", "supported", "rejected", "balanced (95%)"]]
+    for each in measured.verdicts:
+        rows.append(
+            [
+                f"{each.labeler}, {each.kind}{'' if each.counted else ', resting too'}",
+                str(each.true),
+                str(each.false),
+                f"{each.supported:.1%}",
+                f"{each.rejected:.1%}",
+                _share(each.balanced),
+            ]
+        )
+    return rows
+
+
+def _pair_rows(measured: "Measured") -> list[list[str]]:
+    rows = [["labeler, by", "pairs", "right (95%)", "equal", "right of the rest (95%)"]]
+    for each in measured.pairs:
+        name = f"{each.labeler}, {each.by}"
+        shares = _share(each.right), f"{each.equal:.1%}", _share(each.decided)
+        rows.append([name, str(each.pairs), *shares])
+    return rows
+
+
+def _share(share: "Share") -> str:
+    return f"{share.value:.1%} ({share.low:.1%} to {share.high:.1%})"
