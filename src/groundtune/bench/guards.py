@@ -10,7 +10,6 @@ they are told with each warning, and no figure is changed.
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from groundtune.records import Record, Score
 
@@ -70,8 +69,7 @@ class Warned(Record):
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Behaviour:
+class Behaviour(Record):
     """What can be counted of answers whatever the benchmark; shares in [0, 1]."""
 
     model: str
