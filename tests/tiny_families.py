@@ -270,6 +270,8 @@ def built(build: Callable[[], Built]) -> tuple[Vlm, list[Row]]:
     for parameter in model.parameters():
         if parameter.ndim > 1:
             torch.nn.init.normal_(parameter, std=parameter.shape[-1] ** -0.5)
+        elif parameter.numel() == 1:
+            torch.nn.init.ones_(parameter)  # Mllama's gates are closed at first
     processor = SimpleNamespace(tokenizer=SimpleNamespace(pad_token_id=0))
     vlm = Vlm(
         model=model.eval(), processor=processor, name="", revision="r", device=torch.device("cpu")
@@ -290,6 +292,113 @@ def plain(vlm: Vlm, row: Row, ids: tuple[int, ...]) -> torch.Tensor:
     }
     mask = torch.ones_like(whole)
     inputs = {**row.prompt.features, **marks}
+    if (sees := inputs.get("cross_attention_mask")) is not None:
+        sees = torch.cat([sees, sees[:, -1:].expand(-1, len(ids), -1, -1)], 1)
+        inputs["cross_attention_mask"] = sees
     logits = vlm.model(input_ids=whole, attention_mask=mask, use_cache=False, **inputs).logits[0]
     logp = logits.float().log_softmax(-1)
     return logp[torch.arange(start - 1, whole.shape[1] - 1), torch.tensor(ids)]
+
+
+def qwen3_5() -> Built:
+    vision = {**QWEN_VISION, "num_position_embeddings": 64}
+    text = {
+        **TEXT,
+        "num_hidden_layers": 2,
+        "layer_types": ["linear_attention", "full_attention"],
+        "head_dim": 16,
+        "linear_key_head_dim": 8,
+        "linear_value_head_dim": 8,
+        "linear_num_key_heads": 2,
+        "linear_num_value_heads": 4,
+        "rope_parameters": {
+            **rope(2, 1, 1),
+            "partial_rotary_factor": 0.5,
+            "mrope_interleaved": True,
+        },
+    }
+    config = hf.Qwen3_5Config(text_config=text, vision_config=vision, **QWEN_IDS)
+    return hf.Qwen3_5ForConditionalGeneration(config), qwen_prompts()
+
+
+def lfm2_vl() -> Built:
+    text = {**TEXT, "layer_types": ["conv", "full_attention"], "block_auto_adjust_ff_dim": False}
+    vision = {
+        **{k: v for k, v in VISION.items() if k != "image_size"},
+        "num_patches": 16,
+        "vision_use_head": False,
+    }
+    config = hf.Lfm2VlConfig(
+        text_config=text, vision_config=vision, image_token_id=IMAGE, projector_hidden_size=32
+    )
+    prompts = [
+        asked(
+            [1, *[IMAGE] * 4 * count],
+            words,
+            pixel_values=torch.randn(count, 16, 48),
+            spatial_shapes=torch.tensor([[4, 4]] * count),
+            pixel_attention_mask=torch.ones(count, 16, dtype=torch.long),
+        )
+        for count, words in ((1, 3), (2, 6))
+    ]
+    return hf.Lfm2VlForConditionalGeneration(config), prompts
+
+
+def mllama() -> Built:
+    """Its prompts hold one token a picture; a text token sees the pictures before it."""
+    vision = {
+        "hidden_size": 32,
+        "attention_heads": 2,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_global_layers": 1,
+        "image_size": 16,
+        "patch_size": 4,
+        "vision_output_dim": 64,
+        "max_num_tiles": 2,
+        "intermediate_layers_indices": [0],
+        "supported_aspect_ratios": [[1, 1], [1, 2], [2, 1]],
+    }
+    text = {**TEXT, "num_hidden_layers": 2, "cross_attention_layers": [1]}
+    config = hf.MllamaConfig(text_config=text, vision_config=vision, image_token_index=IMAGE)
+    prompts = list[EncodedPrompt]()
+    for tiles, words in ((1, 3), (2, 6)):
+        sees = torch.zeros(1, 1 + words + 1, 1, 2, dtype=torch.long)
+        sees[:, 1:, :, :tiles] = 1
+        prompts.append(
+            asked(
+                [1, IMAGE],
+                words,
+                pixel_values=torch.randn(1, 1, 2, 3, 16, 16),
+                aspect_ratio_ids=torch.tensor([[tiles]]),
+                aspect_ratio_mask=torch.tensor([[[1, int(tiles == 2)]]]),
+                cross_attention_mask=sees,
+            )
+        )
+    return hf.MllamaForConditionalGeneration(config), prompts
+
+
+def instructblip() -> Built:
+    """Its pictures are read with the instruction in mind, which a second tokenizer has cut."""
+    config = hf.InstructBlipConfig(
+        vision_config=VISION,
+        qformer_config={**TEXT, "encoder_hidden_size": 32, "cross_attention_frequency": 1},
+        text_config={**TEXT, "model_type": "llama"},
+        num_query_tokens=4,
+        image_token_index=IMAGE,
+    )
+    prompts = [
+        asked(
+            [*[IMAGE] * 4, 1],
+            words,
+            pixel_values=torch.randn(1, 3, 16, 16),
+            qformer_input_ids=torch.arange(20, 20 + words)[None],
+            qformer_attention_mask=torch.ones(1, words, dtype=torch.long),
+        )
+        for words in (3, 6)
+    ]
+    return hf.InstructBlipForConditionalGeneration(config), prompts
+
+
+ALONE: tuple[Callable[[], Built], ...] = (qwen3_5, lfm2_vl, mllama, instructblip)
+"""Families whose answers are run as rows of their own."""

@@ -6,12 +6,16 @@ from dataclasses import replace
 import pytest
 import torch
 
+from groundtune.engine.engines import engine_of
 from groundtune.engine.features import image_arguments
+from groundtune.engine.packed import Packed
 from groundtune.engine.rows import Row
-from groundtune.engine.separate import separate
-from tiny_families import PACKED, Built, built, plain
+from groundtune.engine.separate import Separate, separate
+from groundtune.errors import UserError
+from groundtune.vlm.family import family_of
+from tiny_families import ALONE, PACKED, Built, built, mllama, plain
 
-ALL = pytest.mark.parametrize("build", PACKED, ids=lambda build: build.__name__)
+ALL = pytest.mark.parametrize("build", [*PACKED, *ALONE], ids=lambda build: build.__name__)
 
 
 @ALL
@@ -39,4 +43,38 @@ def test_images_are_shared_by_the_rows_of_a_prompt(build: Callable[[], Built]):
     with torch.no_grad():
         arguments = image_arguments(vlm, [row.prompt for row in rows], times)
     assert arguments["pixel_values"] is None
-    assert "image" in arguments["mm_encoder_outputs"]
+    assert "mm_encoder_outputs" in arguments or "cross_attention_states" in arguments
+
+
+@pytest.mark.parametrize("build", ALONE, ids=lambda build: build.__name__)
+def test_a_family_that_cannot_be_packed_is_run_in_separate_rows_for_a_reason(
+    build: Callable[[], Built],
+):
+    vlm, _ = built(build)
+    engine = engine_of(vlm)
+    assert isinstance(engine, Separate)
+    assert engine.why.startswith(family_of(vlm.model).name)
+
+
+def test_a_family_that_can_be_packed_is_packed_unless_its_layers_take_no_mask():
+    vlm, _ = built(PACKED[0])
+    assert isinstance(engine_of(vlm), Packed)
+    vlm.model.config.text_config.layer_types = ["conv", "full_attention"]
+    assert "conv" in engine_of(vlm).why
+
+
+def test_a_family_that_nobody_tested_is_run_in_separate_rows_with_its_pixels():
+    vlm, rows = built(PACKED[0])
+    with torch.no_grad():
+        known = separate(vlm, rows)
+        vlm.model.config.model_type = "another"
+        assert "another" in engine_of(vlm).why
+        for one, other in zip(separate(vlm, rows)[0], known[0], strict=True):
+            torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
+
+
+def test_mllama_does_not_mix_prompts_with_and_without_pictures_unnoticed():
+    vlm, rows = built(mllama)
+    bare = Row(replace(rows[0].prompt, features={}), rows[0].answers)
+    with pytest.raises(UserError, match="with and without images"):
+        separate(vlm, [bare, rows[1]])

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol, cast
 import torch
 from torch import Tensor
 
+from groundtune.errors import UserError
 from groundtune.vlm.batch import batch_inputs
 from groundtune.vlm.encode import EncodedPrompt
 from groundtune.vlm.family import Family, family_of
@@ -62,6 +63,8 @@ def image_arguments(
     if not any("pixel_values" in prompt.features for prompt in prompts):
         return {}
     family = family_of(plain_model(vlm.model))
+    if family.states:
+        return _states(vlm, family, prompts, times)
     encoded = encode_images(vlm, prompts, store) if family.encoded else None
     if encoded is None:
         return _inputs(vlm, repeated)
@@ -69,6 +72,22 @@ def image_arguments(
     rest = [replace(p, features=_without_pixels(p)) for p in repeated]
     output = _output(family, [tokens for tokens in each if tokens is not None])
     return {**_inputs(vlm, rest), "pixel_values": None, "mm_encoder_outputs": {"image": output}}
+
+
+def _states(
+    vlm: Vlm, family: Family, prompts: Sequence[EncodedPrompt], times: Sequence[int]
+) -> dict[str, Any]:
+    if not all("pixel_values" in prompt.features for prompt in prompts):
+        raise UserError(
+            f"{family.name} can't run prompts with and without images in one pass.",
+            "a batch",
+            "Give pictures to all prompts or to none, or set the batch to one prompt.",
+        )
+    assert family.states
+    states = family.states(plain_model(vlm.model), _inputs(vlm, prompts))
+    repeats = torch.tensor(times, device=vlm.device)
+    repeated = {k: v.repeat_interleave(repeats, 0) for k, v in states.items()}
+    return {**repeated, **dict.fromkeys(prompts[0].features.keys() - family.along_tokens)}
 
 
 def pixel_arguments(vlm: Vlm, prompts: Sequence[EncodedPrompt]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from groundtune.vlm.encode import EncodedPrompt
+from groundtune.vlm.family import family_of
 from groundtune.vlm.plain import plain_model
 
 if TYPE_CHECKING:
@@ -38,8 +39,15 @@ def batch_inputs(
     for name in {name for prompt in prompts for name in prompt.marks}:
         marks = [_mark(prompt, name, len(row)) for prompt, row in zip(prompts, rows, strict=True)]
         inputs[name] = _padded(marks, width, 0, side)
+    along = family_of(plain_model(vlm.model)).along_tokens
     for name in {name for prompt in prompts for name in prompt.features}:
-        each = [prompt.features[name] for prompt in prompts if name in prompt.features]
+        each = [
+            _along(prompt.features[name], len(row), width, side)
+            if name in along
+            else prompt.features[name]
+            for prompt, row in zip(prompts, rows, strict=True)
+            if name in prompt.features
+        ]
         inputs[name] = _joined(each)
     dtype = plain_model(vlm.model).dtype
     return {
@@ -55,6 +63,16 @@ def _mark(prompt: EncodedPrompt, name: str, length: int) -> "Tensor":
     if name in prompt.marks:
         mark[: len(prompt.ids)] = prompt.marks[name]
     return mark
+
+
+def _along(feature: "Tensor", length: int, width: int, side: str) -> "Tensor":
+    """A feature of a prompt's tokens, (1, P, ...), for a row of `length`; the last one goes on."""
+    import torch
+
+    more = feature[:, -1:].expand(-1, length - feature.shape[1], *feature.shape[2:])
+    empty = feature.new_zeros(1, width - length, *feature.shape[2:])
+    parts = (empty, feature, more) if side == "left" else (feature, more, empty)
+    return torch.cat(parts, 1)
 
 
 def _padded(rows: "list[Tensor]", width: int, value: int, side: str) -> "Tensor":

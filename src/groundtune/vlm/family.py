@@ -52,6 +52,12 @@ class Family:
     prompt, -1 for causal ones, shape (P,); None where all are causal."""
     encoded: Literal["parts", "whole", ""] = "parts"
     """How its forward takes encoded images: as a sequence of tensors, as one tensor, or not."""
+    states: "Callable[[Any, dict[str, Tensor]], dict[str, Tensor]] | None" = None
+    """For a family that takes encoded images in a way of its own: forward's arguments of that kind,
+    one prompt a place of dimension 0, from the plain model and its prompts' features."""
+    along_tokens: tuple[str, ...] = ()
+    """Features whose dimension 1 goes along the tokens; an answer's are those of the prompt's last
+    token."""
     text_in_images: bool = False
     """Whether a picture's features depend on the prompt's text."""
 
@@ -82,12 +88,15 @@ def family_of(model: Any) -> Family:
 
 def refuse_by_name(name: str) -> None:
     """Raises UserError if a model's name is that of a family that no class of transformers runs."""
-    plain = "".join(each for each in name.lower() if each.isalnum())
+    plain = _letters(name.rstrip("/").rsplit("/", 1)[-1])
     for family in families():
-        known = "".join(each for each in family.name.lower() if each.isalnum())
-        if not family.model_types and known in plain:
+        if not family.model_types and _letters(family.name) in plain:
             raise UserError(
                 f"{family.name} is not supported: {family.alone}.",
                 name,
                 f"{family.note} docs/families.md lists the families that can be trained.",
             )
+
+
+def _letters(name: str) -> str:
+    return "".join(each for each in name.lower() if each.isalnum())

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from safetensors import SafetensorError
 
 from groundtune.errors import UserError
+from groundtune.vlm.family import refuse_by_name
 from groundtune.vlm.template import AnswerForm, answer_form
 
 if TYPE_CHECKING:
@@ -111,9 +112,8 @@ def load(
     "auto" takes an accelerator where there is one. `revision` is a hub branch, tag or commit.
 
     Raises:
-        UserError: no such model, another architecture, weights that are missing, pickled or do not
-            fit, an adapter
-            that does not fit, no chat template.
+        UserError: no such model, a family that no class runs, another architecture, weights that
+            are missing, pickled or do not fit, an adapter that does not fit, no chat template.
     """
     import torch
 
@@ -161,6 +161,7 @@ def outline(name: str, *, revision: str = "main", trust_remote_code: bool = Fals
 
 def _base_of(name: str, adapter: Path | None) -> tuple[str, Path | None]:
     """The base model and the adapter, where `name` is a folder that holds an adapter only."""
+    refuse_by_name(name)
     folder = Path(name)
     file = folder / "adapter_config.json"
     if not file.is_file() or (folder / "config.json").is_file():

@@ -9,15 +9,9 @@ FAMILIES = (
         alone="its convolution layers read tokens one after the other and take no mask",
     ),
     Family(
-        name="Mllama (Llama 3.2 Vision)",
-        model_types=("mllama",),
-        encoded="",
-        alone="its cross-attention layers make their own masks, of one sequence a row",
-    ),
-    Family(
         name="InstructBLIP",
         model_types=("instructblip",),
-        alone="its decoder is called with embeddings alone and takes no positions",
+        alone="its forward projects every position and hands none on to its decoder by name",
         encoded="whole",
         text_in_images=True,
         note="A picture's features depend on the instruction, and are kept by both.",

@@ -1,0 +1,29 @@
+"""Mllama: pictures stay outside the row of tokens; some layers look at them by cross-attention."""
+
+from typing import TYPE_CHECKING, Any
+
+from groundtune.vlm.family import Family
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def cross_attention_states(model: Any, features: "dict[str, Tensor]") -> "dict[str, Tensor]":
+    """What the cross-attention layers look at, (prompts, tokens of all tiles, width)."""
+    names = ("pixel_values", "aspect_ratio_ids", "aspect_ratio_mask")
+    output = model.base_model.vision_model(**{name: features[name] for name in names})
+    states = model.base_model.multi_modal_projector(output.last_hidden_state)
+    return {"cross_attention_states": states.flatten(1, -2)}
+
+
+FAMILIES = (
+    Family(
+        name="Mllama",
+        model_types=("mllama",),
+        alone="its cross-attention layers mask pictures a token at a time, for one sequence a row",
+        note="Llama 3.2 Vision. Prompts with and without pictures can't share a forward pass.",
+        encoded="",
+        states=cross_attention_states,
+        along_tokens=("cross_attention_mask",),
+    ),
+)
