@@ -2,7 +2,8 @@
 
 A text file holds {fields} among its text, all of the benchmark's and no others; where it begins
 with a line "[system]", what stands before the line "[request]" is the system text. Of an official
-Python script the assignments that build the prompt are read; nothing in it is run.
+Python script the assignments that build the prompt are read; nothing in it is run. Of a folder the
+files NAME.txt are taken, as far as they are there.
 """
 
 import ast
@@ -47,6 +48,8 @@ class PromptKind:
     fields: tuple[str, ...]
     """In the order in which an official script fills unnamed ones."""
     place: Place | None = None
+    is_second: bool = False
+    """A benchmark's second prompt is not the one that a text file by path stands for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +83,11 @@ def read_prompt(kind: PromptKind, path: Path | None = None) -> JudgePrompt:
     Raises:
         UserError: as `judge_prompt`.
     """
+    if path is not None and path.is_dir():
+        own = path / f"{kind.name}.txt"
+        path = own if own.is_file() else None
+    elif path is not None and kind.is_second and path.suffix != ".py":
+        path = None
     if path is None:
         text = files("groundtune.bench").joinpath("prompts", f"{kind.name}.txt").read_text("utf-8")
         return _of_text(text, kind, f"groundtune/{kind.name}.txt")
