@@ -1,0 +1,97 @@
+"""Feedback by claims as a user asks for it, on the embedded world's own labeler."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from groundtune.cli.app import EXIT_DONE, EXIT_INPUT, run
+from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.world_claims import ClaimStudy
+from groundtune.records import Answer, Producer
+from groundtune.world.catalogue import CATEGORIES
+from groundtune.world.people import scene_of
+
+
+def printed(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small study of the world's base that checks itself."""
+    out = tmp_path_factory.mktemp("study")
+    settings = ["scenes=3", "n=2", "labelers=[world:base]"]
+    assert run(["world", "claims", *settings, "--out", str(out)]) == EXIT_DONE
+    return out
+
+
+def test_the_worlds_study_shows_verdicts_and_pairs_and_keeps_them(
+    study: Path, capsys: pytest.CaptureFixture[str]
+):
+    settings = ["scenes=3", "n=2", "labelers=[world:base]"]
+    assert run(["world", "claims", *settings, "--out", str(study), "--json"]) == EXIT_DONE
+    measured = printed(capsys)
+    assert measured["answers"] == 6
+    kept = json.loads((study / "claims.json").read_text())
+    assert kept["verdicts"] == measured["verdicts"]
+    verdicts = {(row["kind"], row["counted"]): row for row in kept["verdicts"]}
+    objects = verdicts["object", True]
+    assert objects["true"] + objects["false"] > 20
+    assert objects["balanced"][0] > 0.9
+    assert {row["by"] for row in kept["pairs"]} >= {"claims", "one verdict", "one probability"}
+    assert ClaimStudy().temperature == 1.0
+
+
+def test_claims_are_checked_by_the_model_itself_and_pairs_made_of_them(
+    study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    folder = RunFolder(study)
+    prompt = folder.prompts.read()[0]
+    seen = scene_of(prompt)
+    there = seen.things[0].category
+    gone = [name for name in CATEGORIES if seen.thing(name) is None][:2]
+    by = Producer(kind="model", name="world:base")
+    texts = {"right": f"There is a {there}.", "wrong": f"There is a {gone[0]} and a {gone[1]}."}
+    run_folder = RunFolder(tmp_path / "run")
+    run_folder.take_prompts(folder, [prompt])
+    run_folder.answers.append(
+        [Answer(key=k, prompt=prompt.key, text=t, producer=by) for k, t in texts.items()]
+    )
+    source = str(tmp_path / "run")
+    assert run(["label", "--answers", source, "--by", "claims", "--json"]) == EXIT_DONE
+    labelled = printed(capsys)
+    assert labelled["kinds"]["object"] == {"rejected": 2, "supported": 1}  # type: ignore[index]
+    assert run(["label", "--answers", source, "--by", "claims"]) == EXIT_DONE
+    assert "object" in capsys.readouterr().out
+    next_command = str(labelled["next"]).split()
+    assert next_command[:3] == ["groundtune", "pairs", "--claims"]
+    arguments = [*next_command[1:], "balance=none", "--out", str(tmp_path / "pairs")]
+    assert run([*arguments, "--json"]) == EXIT_DONE
+    counts = printed(capsys)
+    assert (counts["made"], counts["candidates"]) == (1, 1)
+    (pair,) = RunFolder(tmp_path / "pairs").pairs.read()
+    assert (pair.chosen, pair.rejected) == (texts["right"], texts["wrong"])
+    assert run(arguments) == EXIT_DONE
+    assert "difference of scores" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["label", "--answers", "x", "--by", "claims", "--error-rate", "0.1"],
+        ["label", "--answers", "x", "--labeler", "world:labeler"],
+        ["label", "--answers", "x", "--by", "claims"],
+        ["pairs"],
+        ["pairs", "--claims", "x", "--corrections", "x"],
+        ["pairs", "--claims", "x"],
+        ["world", "claims", "scenes=1", "--out", "x"],
+    ],
+)
+def test_what_cannot_be_meant_is_the_users_error(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    assert run(arguments) == EXIT_INPUT
+    assert len(capsys.readouterr().err.strip().splitlines()) == 3
+    assert not any(tmp_path.iterdir())
