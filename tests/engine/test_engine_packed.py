@@ -7,6 +7,7 @@ the comparison wouldn't catch, it can't vouch for.
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 from groundtune.engine import packed as packed_module
+from groundtune.engine.attention import NAME
 from groundtune.engine.layout import Layout, PackedRow, lay_out
 from groundtune.engine.packed import Packed, packed
 from groundtune.engine.rows import Row
@@ -197,3 +199,11 @@ def test_a_wrapped_model_is_run_through_its_outermost_forward(build: Callable[[]
         exact = packed(vlm, rows)
         assert apart(packed(wrapped, rows), exact) < TOLERANCE
         assert apart(separate(wrapped, rows), exact) < TOLERANCE
+
+
+def test_a_saved_model_does_not_name_our_attention(tmp_path: Path):
+    vlm, rows = built(PACKED[0])
+    with torch.no_grad():
+        packed(vlm, rows)
+    vlm.model.config.save_pretrained(tmp_path)
+    assert NAME not in (tmp_path / "config.json").read_text()

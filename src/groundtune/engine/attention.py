@@ -43,18 +43,15 @@ def use(model: Any) -> None:
     assert text._attn_implementation == NAME, "the decoder takes no attention function"
 
 
-def dense_mask(layout: Layout) -> Tensor:
-    """Bool (B, 1, L, L): whether token q sees token k. Padding sees padding alone."""
+def dense_mask(layout: Layout, start: int = 0) -> Tensor:
+    """Bool (B, 1, L - start, L): whether token q, from `start` on, sees token k.
+
+    Padding sees padding alone.
+    """
     segment_BL = layout.segment_BL
-    return (
-        causal(segment_BL.shape[1])
-        & layout.sees[segment_BL[:, None, :, None], segment_BL[:, None, None]]
-    )
-
-
-def causal(length: int) -> Tensor:
-    """Bool (length, length): k <= q."""
-    return torch.ones(length, length, dtype=torch.bool).tril()
+    length = segment_BL.shape[1]
+    before_QL = torch.ones(length - start, length, dtype=torch.bool).tril(start)
+    return before_QL & layout.sees[segment_BL[:, None, start:, None], segment_BL[:, None, None]]
 
 
 def segment_mask(layout: Layout) -> Tensor:

@@ -39,47 +39,52 @@ def window(model: Any) -> int:
 
 
 def masks(
-    model: Any, family: Family, layout: Layout, attention: Attention, device: torch.device
+    model: Any,
+    family: Family,
+    layout: Layout,
+    attention: Attention,
+    device: torch.device,
+    *,
+    start: int = 0,
 ) -> Any:
     """What a plain model's forward takes as `attention_mask` to run the layout.
 
     Windows that are shorter than a row and blocks of pictures are written into a dense mask, the
-    one kind that can say them, whatever `attention` is.
+    one kind that can say them, whatever `attention` is. `start` leaves out the tokens before it as
+    queries, not as keys: it needs a dense mask.
     """
-    text = model.config.get_text_config()
     size = window(model)
     blocks_BL = _blocks(family, layout)
-    short = 0 < size <= int(layout.order_BL.max())
-    if blocks_BL is not None or attention == "dense":
-        full_B1LL = dense_mask(layout)
-        if blocks_BL is not None:
-            same = blocks_BL[:, None, :, None] == blocks_BL[:, None, None]
-            full_B1LL = full_B1LL | same & (blocks_BL >= 0)[:, None, None]
-        full: Any = full_B1LL.to(device)
-    elif attention == "segments":
-        full = segment_mask(layout)
-    else:
-        full = flex_mask(layout, device)
-    windowed = (
-        _within(
-            layout,
-            full
-            if isinstance(full, Tensor) and full.dtype == torch.bool
-            else dense_mask(layout).to(device),
-            size,
-        )
-        if short
-        else full
-    )
-    kinds = getattr(text, "layer_types", None)
-    if kinds is None or size == 0:
+    dense = attention == "dense" or blocks_BL is not None
+    assert dense or not start
+    full = _full(layout, blocks_BL, start, device) if dense else _sparse(layout, attention, device)
+    windowed = full
+    if 0 < size <= int(layout.order_BL.max()):
+        whole = full if dense else _full(layout, blocks_BL, start, device)
+        windowed = whole & _near(layout, size, start, device)
+    if getattr(model.config.get_text_config(), "layer_types", None) is None or size == 0:
         return windowed
     return {"full_attention": full, "sliding_attention": windowed}
 
 
-def _within(layout: Layout, mask: Tensor, size: int) -> Tensor:
-    order_BL = layout.order_BL.to(mask.device)
-    return mask & (order_BL[:, None, :, None] - order_BL[:, None, None] < size)
+def _sparse(layout: Layout, attention: Attention, device: torch.device) -> Any:
+    return segment_mask(layout) if attention == "segments" else flex_mask(layout, device)
+
+
+def _full(layout: Layout, blocks_BL: Tensor | None, start: int, device: torch.device) -> Tensor:
+    """The dense mask, the tokens of a block seeing each other."""
+    mask = dense_mask(layout, start)
+    if blocks_BL is not None:
+        queries_BQ = blocks_BL[:, start:]
+        same = queries_BQ[:, None, :, None] == blocks_BL[:, None, None]
+        mask = mask | same & (queries_BQ >= 0)[:, None, :, None]
+    return mask.to(device)
+
+
+def _near(layout: Layout, size: int, start: int, device: torch.device) -> Tensor:
+    """Whether key k stands less than `size` before query q in the answer's own row."""
+    order_BL = layout.order_BL.to(device)
+    return order_BL[:, None, start:, None] - order_BL[:, None, None] < size
 
 
 def _blocks(family: Family, layout: Layout) -> Tensor | None:
