@@ -30,6 +30,7 @@ class ScriptedEndpoint:
         self._at_once = 0
         self._lock = threading.Lock()
         self.url = ""
+        self.stop: Callable[[], None] = lambda: None
 
     def reply(self, body: Body) -> Body:
         """As the API answers."""
@@ -95,8 +96,8 @@ def hang_up(handler: BaseHTTPRequestHandler) -> None:
 
 
 @contextmanager
-def running(endpoint: ScriptedEndpoint) -> Iterator[ScriptedEndpoint]:
-    """The server on a free port of this machine; `endpoint.url` is its base URL."""
+def running(endpoint: ScriptedEndpoint, port: int = 0) -> Iterator[ScriptedEndpoint]:
+    """The server on a port of this machine; `endpoint.url` is its base URL."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -128,14 +129,19 @@ def running(endpoint: ScriptedEndpoint) -> Iterator[ScriptedEndpoint]:
         def handle_error(self, request: Any, client_address: Any) -> None:
             pass  # clients that hang up are part of the tests
 
-    server = Server(("127.0.0.1", 0), Handler)
+    server = Server(("127.0.0.1", port), Handler)
     endpoint.url = f"http://127.0.0.1:{server.server_port}/v1"
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    try:
-        yield endpoint
-    finally:
+
+    def stop() -> None:
         server.shutdown()
         server.server_close()
         for connection in connections:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+
+    endpoint.stop = stop
+    try:
+        yield endpoint
+    finally:
+        stop()

@@ -49,6 +49,7 @@ COMMANDS: dict[str, Command] = {
     "bench list": Command("groundtune.cli.bench:list_", "Name the benchmarks."),
     "compare": Command("groundtune.cli.compare:compare", "Compare models item by item."),
     "report": Command("groundtune.cli.report:report", "Write a run's report as one HTML page."),
+    "serve": Command("groundtune.cli.serve:serve", "Serve a model, under the OpenAI API."),
     "import": Command("groundtune.cli.import_:import_", "Read a published data set's layout."),
     "export": Command("groundtune.cli.export:export", "Write a published data set's layout."),
     "world show": Command("groundtune.cli.world:show", "Draw scenes with their truth."),

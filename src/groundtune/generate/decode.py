@@ -3,7 +3,7 @@
 B rows still going on, V vocabulary, L length so far.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from groundtune.generate.draw import draw, uniforms
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from groundtune.vlm.load import Vlm
 
+Watch = Callable[[Sequence[Sequence[int]]], bool]
+"""Told after each step what the rows' tokens are so far; where it says False, decoding ends."""
+
 _SHRINK_BELOW = 0.8
 """Rows are dropped from the batch once less than this share of them goes on: copying the cache
 costs, too."""
@@ -27,17 +30,20 @@ def decode(
     rows: Sequence[int],
     seeds: Sequence[int],
     sampling: Sampling,
+    *,
+    watch: Watch | None = None,
 ) -> list[list[int]]:
     """One answer's tokens for each row, where rows[i] is the index of its prompt.
 
-    An answer ends with an end-of-sequence token, or is cut after `sampling.max_new_tokens`.
+    An answer ends with an end-of-sequence token, or is cut after `sampling.max_new_tokens`, or
+    where `watch` says so.
     """
     import torch
 
     with torch.inference_mode():
         if vlm.shares_prefill and not any(prompt.marks for prompt in prompts):
-            return _shared(vlm, prompts, rows, seeds, sampling)
-        return _generic(vlm, [prompts[row] for row in rows], seeds, sampling)
+            return _shared(vlm, prompts, rows, seeds, sampling, watch)
+        return _generic(vlm, [prompts[row] for row in rows], seeds, sampling, watch)
 
 
 def _shared(
@@ -46,6 +52,7 @@ def _shared(
     rows: Sequence[int],
     seeds: Sequence[int],
     sampling: Sampling,
+    watch: Watch | None = None,
 ) -> list[list[int]]:
     """Prompts are read once each, and their rows start from copies of the key-value cache."""
     import torch
@@ -76,6 +83,8 @@ def _shared(
         left = int((~done_B).sum())
         if left == 0 or step + 1 == sampling.max_new_tokens:
             break
+        if watch is not None and not watch(tokens):
+            break
         if left < _SHRINK_BELOW * len(done_B):
             keep = (~done_B).nonzero()[:, 0]
             cache.batch_select_indices(keep)
@@ -97,10 +106,15 @@ def _shared(
 
 
 def _generic(
-    vlm: "Vlm", prompts: Sequence[EncodedPrompt], seeds: Sequence[int], sampling: Sampling
+    vlm: "Vlm",
+    prompts: Sequence[EncodedPrompt],
+    seeds: Sequence[int],
+    sampling: Sampling,
+    watch: Watch | None = None,
 ) -> list[list[int]]:
     """Through transformers' own loop, for models that need more than tokens and positions."""
-    from transformers import GenerationConfig, LogitsProcessorList
+    import torch
+    from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 
     inputs = batch_inputs(vlm, prompts)
     width = inputs["input_ids"].shape[1]
@@ -111,6 +125,11 @@ def _generic(
         only_BV = logits_BV.new_full(logits_BV.shape, float("-inf"))
         return only_BV.scatter(-1, next_B[:, None], 0.0)
 
+    def stop(ids_BL: "Tensor", scores: object) -> "Tensor":
+        rows = [_until_end(_ints(row), vlm.eos_ids) for row in ids_BL[:, width:]]
+        ended = watch is not None and not watch(rows)
+        return torch.full((len(ids_BL),), ended, device=ids_BL.device)
+
     settings = GenerationConfig(
         max_new_tokens=sampling.max_new_tokens,
         do_sample=False,
@@ -120,7 +139,10 @@ def _generic(
     own, vlm.model.generation_config = vlm.model.generation_config, settings
     try:
         ids_BL: Tensor = vlm.model.generate(
-            **inputs, generation_config=settings, logits_processor=LogitsProcessorList([pick])
+            **inputs,
+            generation_config=settings,
+            logits_processor=LogitsProcessorList([pick]),
+            stopping_criteria=StoppingCriteriaList([stop] if watch else []),
         )
     finally:
         vlm.model.generation_config = own

@@ -12,7 +12,7 @@ import os
 import random
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -83,6 +83,12 @@ def _base_url(text: str) -> str:
     return text.rstrip("/") if parts.path.strip("/") else f"{text.rstrip('/')}/v1"
 
 
+def servers_for(urls: Sequence[str], about: str) -> tuple[str, ...]:
+    """All base URLs, the one that requests about this belong to first."""
+    place = int(hashlib.sha256(about.encode()).hexdigest()[:8], 16) % len(urls)
+    return (*urls[place:], *urls[:place])
+
+
 class Endpoint:
     """Sends requests to the servers of one model; to be used within one event loop.
 
@@ -146,16 +152,11 @@ class Endpoint:
                     return str(model.get("root") or model["id"])
         return ""
 
-    def _urls(self, about: str) -> tuple[str, ...]:
-        """All base URLs, the one that the request belongs to first."""
-        urls = self.settings.urls
-        place = int(hashlib.sha256(about.encode()).hexdigest()[:8], 16) % len(urls)
-        return urls[place:] + urls[:place]
-
     async def _repeat(
         self, method: str, path: str, body: Mapping[str, Any] | None, about: str
     ) -> dict[str, Any]:
-        own, urls, moved = self.settings, self._urls(about), 0
+        own, moved = self.settings, 0
+        urls = servers_for(own.urls, about)
         why = ""
         for attempt in range(own.tries):
             url = urls[moved % len(urls)]
@@ -191,7 +192,7 @@ class Endpoint:
     def _read(self, response: httpx.Response) -> dict[str, Any] | str:
         """The reply's object, or why the request must be sent again. Raises UserError if never."""
         if response.status_code in _AGAIN or response.status_code >= 500:
-            return f"HTTP {response.status_code} {_message(response)}".strip()
+            return f"HTTP {response.status_code} {message_of(response)}".strip()
         if not response.is_success:
             raise self._refused(response)
         try:
@@ -210,7 +211,7 @@ class Endpoint:
             403: f"Set the environment variable {self.settings.key_variable} to a key that may.",
             404: "Check the model's name and the base URL, which often ends in /v1.",
         }
-        said = self._clean(_message(response))
+        said = self._clean(message_of(response))
         return _Refused(
             f"The endpoint refuses the request (HTTP {status}): {said}",
             str(response.request.url),
@@ -260,7 +261,7 @@ def _retry_after(response: httpx.Response) -> float | None:
         return None
 
 
-def _message(response: httpx.Response) -> str:
+def message_of(response: httpx.Response) -> str:
     """What the server says of its error, in one line of at most 300 characters."""
     text = response.text
     try:

@@ -1,0 +1,96 @@
+"""A tuned model's own reward: how much likelier an answer became than its reference has it.
+
+RLAIF-V's self-feedback (Yu et al. 2024, arXiv 2405.17220, 3.4), from DPO's implicit reward
+(Rafailov et al. 2023, arXiv 2305.18290, eq. 5):
+
+    r(y) = beta / T * sum_t (log pi_tuned(y_t | x, y_<t) - log pi_reference(y_t | x, y_<t))
+
+T is the answer's length in tokens, the end token included. Without the division short answers win.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from groundtune.protocols import Images
+from groundtune.records import Prompt
+
+if TYPE_CHECKING:
+    from groundtune.vlm.load import Vlm
+
+
+class LogRatio(NamedTuple):
+    """Of one answer."""
+
+    total: float
+    """Sum over its tokens of log pi_tuned - log pi_reference, in nats."""
+    tokens: int
+
+
+class OwnReward:
+    """A `Rewarder` over two loaded models, of any answers: the model's own or another's.
+
+    `at_once` answers to a prompt go through a forward pass.
+    """
+
+    def __init__(
+        self,
+        tuned: "Vlm",
+        reference: "Vlm",
+        images: Images,
+        *,
+        beta: float = 0.1,
+        normalise: bool = True,
+        at_once: int = 16,
+    ) -> None:
+        self.tuned = tuned
+        self.reference = reference
+        self.images = images
+        self.beta = beta
+        self.normalise = normalise
+        self.at_once = at_once
+
+    def reward(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
+        """One reward an answer, in order.
+
+        Raises:
+            UserError: an image is missing, or an answer contains a special token.
+        """
+        return [
+            self.beta * ratio.total / (ratio.tokens if self.normalise else 1)
+            for ratio in self.log_ratios(prompts, answers)
+        ]
+
+    def log_ratios(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[LogRatio]:
+        """What both rewards are made of, in order. Answers to one prompt are scored together."""
+        groups: dict[str, list[int]] = {}
+        for i, prompt in enumerate(prompts):
+            groups.setdefault(prompt.key, []).append(i)
+        found: dict[int, LogRatio] = {}
+        for group in groups.values():
+            for first in range(0, len(group), self.at_once):
+                some = group[first : first + self.at_once]
+                texts = [answers[i] for i in some]
+                ratios = self._some(prompts[some[0]], texts)
+                found |= dict(zip(some, ratios, strict=True))
+        return [found[i] for i in range(len(prompts))]
+
+    def _some(self, prompt: Prompt, texts: Sequence[str]) -> list[LogRatio]:
+        tuned = self._sums(self.tuned, prompt, texts)
+        reference = self._sums(self.reference, prompt, texts)
+        return [
+            LogRatio(own - before, tokens)
+            for (own, tokens), (before, _) in zip(tuned, reference, strict=True)
+        ]
+
+    def _sums(self, vlm: "Vlm", prompt: Prompt, texts: Sequence[str]) -> list[tuple[float, int]]:
+        import torch
+
+        from groundtune.engine.engines import engine_of
+        from groundtune.engine.rows import Row
+        from groundtune.vlm.encode import encode_answer, encode_prompt
+
+        answers = tuple(encode_answer(vlm, text) for text in texts)
+        row = Row(encode_prompt(vlm, prompt, self.images), answers)
+        with torch.inference_mode():
+            found = engine_of(vlm)(vlm, [row])[0]
+            return [(float(logp_T.sum()), len(logp_T)) for logp_T in found]

@@ -1,0 +1,1 @@
+"""The OpenAI-compatible server: answers, best of n by the model's own reward, claims checked."""

@@ -1,0 +1,133 @@
+"""The routes, over one service; `build_app` is an ASGI application."""
+
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.openapi.utils import get_openapi
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from groundtune import __version__
+from groundtune.serve.errors import ApiError, failed
+from groundtune.serve.guard import Guard
+from groundtune.serve.response import ChatResponse
+from groundtune.serve.schema import ChatRequest
+from groundtune.serve.service import Service
+
+log = logging.getLogger(__name__)
+
+_STATIC = Path(__file__).parent / "static"
+_PAGE = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/chat.js": ("chat.js", "text/javascript; charset=utf-8"),
+    "/chat.css": ("chat.css", "text/css; charset=utf-8"),
+}
+_REF = "#/components/schemas/{model}"
+
+
+def build_app(service: Service, *, token: str = "") -> Guard:
+    """The application. With a `token` every request to /v1 and /metrics must carry it."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        yield
+        await service.close()
+
+    app = FastAPI(
+        title="Groundtune",
+        version=__version__,
+        docs_url=None,  # its pages load scripts from elsewhere
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    _add_api(app, service)
+    _add_page(app)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _our_fault)
+    app.openapi = lambda: _schema(app)  # pyright: ignore[reportAttributeAccessIssue]
+    return Guard(app, token=token, metrics=service.metrics)
+
+
+def _add_api(app: FastAPI, service: Service) -> None:
+    body = {"content": {"application/json": {"schema": {"$ref": _REF.format(model="ChatRequest")}}}}
+
+    async def chat() -> Response:
+        return ChatResponse(service)
+
+    async def models() -> dict[str, Any]:
+        return {"object": "list", "data": [_model(service)]}
+
+    async def model(name: str) -> dict[str, Any]:
+        if name != service.model:
+            raise HTTPException(404, f"There is no model {name[:200]!r} here.")
+        return _model(service)
+
+    async def health() -> dict[str, Any]:
+        gate = service.gate
+        return {"status": "ok", "running": gate.running, "waiting": gate.waiting}
+
+    async def metrics() -> Response:
+        return PlainTextResponse(service.metrics.text(), media_type="text/plain; version=0.0.4")
+
+    app.post(
+        "/v1/chat/completions",
+        summary="Answer a conversation",
+        openapi_extra={"requestBody": body | {"required": True}},
+    )(chat)
+    app.get("/v1/models", summary="The model")(models)
+    app.get("/v1/models/{name:path}", summary="The model by its name")(model)
+    app.get("/health", summary="Whether the server is up")(health)
+    app.get("/metrics", summary="Counters for Prometheus")(metrics)
+
+
+def _add_page(app: FastAPI) -> None:
+    for path, (name, kind) in _PAGE.items():
+        data = (_STATIC / name).read_bytes()
+
+        app.add_route(path, _file(data, kind), include_in_schema=False)
+
+
+def _file(data: bytes, kind: str) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        return Response(data, headers={"Cache-Control": "no-cache"}, media_type=kind)
+
+    return endpoint
+
+
+def _model(service: Service) -> dict[str, Any]:
+    """The model as the API lists it, with what it can do here."""
+    return {
+        "id": service.model,
+        "object": "model",
+        "created": service.started,
+        "owned_by": "groundtune",
+        "self_feedback": service.rewarders is not None,
+        "check": service.check is not None,
+    }
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    codes = {404: "not_found", 405: "method_not_allowed"}
+    said = str(error.detail)
+    told = ApiError(error.status_code, said, code=codes.get(error.status_code))
+    return JSONResponse(told.body, told.status, headers=dict(error.headers or {}))
+
+
+async def _our_fault(request: Request, error: Exception) -> Response:
+    log.error("a request failed", exc_info=error)
+    return JSONResponse(failed().body, 500)
+
+
+def _schema(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document. The chat's body is read by us, so its schema is added here."""
+    document = get_openapi(title=app.title, version=app.version, routes=app.routes)
+    chat = ChatRequest.model_json_schema(ref_template=_REF)
+    parts: dict[str, Any] = chat.pop("$defs", {})
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas |= parts | {"ChatRequest": chat}
+    return document

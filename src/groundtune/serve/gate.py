@@ -1,0 +1,96 @@
+"""Who may come in, who waits, and who is told to come back: so many requests, so many bytes."""
+
+import asyncio
+import math
+import time
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+
+from groundtune.serve.errors import ApiError
+from groundtune.serve.limits import Limits
+
+
+class Gate:
+    """Counts the requests that are answered or wait, and the bytes of their bodies.
+
+    A request that finds the queue full is refused before its body is read, so that memory stays
+    bounded whatever comes.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self.inside = 0
+        """Requests that came in and have not left: waiting or running."""
+        self.running = 0
+        self._bytes = 0
+        self._turns = asyncio.Semaphore(limits.running)
+        self._usual_s = 1.0
+        """How long a request runs, averaged over the last ones."""
+
+    @property
+    def waiting(self) -> int:
+        """Requests that are inside and not running."""
+        return self.inside - self.running
+
+    @contextmanager
+    def enter(self) -> Generator["Held"]:
+        """A place inside. Raises ApiError (429) at once if there is none."""
+        if self.inside >= self.limits.running + self.limits.waiting:
+            raise self._full("All places are taken, and the queue is full.")
+        self.inside += 1
+        held = Held(self)
+        try:
+            yield held
+        finally:
+            held.free()
+            self.inside -= 1
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncGenerator[None]:
+        """Waits for the request's turn and keeps it; first come, first served."""
+        async with self._turns:
+            self.running += 1
+            began = time.monotonic()
+            try:
+                yield
+            finally:
+                self.running -= 1
+                self._usual_s += 0.2 * (time.monotonic() - began - self._usual_s)
+
+    def take(self, size: int) -> None:
+        """Counts bytes of a body. Raises ApiError (429) if that is more than is held at a time."""
+        if self._bytes + size > self.limits.bodies_bytes:
+            raise self._full("The requests under way hold too many bytes.")
+        self._bytes += size
+
+    def give(self, size: int) -> None:
+        """The bytes are free again."""
+        self._bytes -= size
+
+    def _full(self, why: str) -> ApiError:
+        seconds = self._usual_s * (self.waiting + 1) / self.limits.running
+        return ApiError(
+            429,
+            f"{why} Try again later.",
+            type="rate_limit_error",
+            code="queue_full",
+            retry_after_s=max(1, min(60, math.ceil(seconds))),
+        )
+
+
+class Held:
+    """What a request inside the gate holds."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+        self._size = 0
+
+    def take(self, size: int) -> None:
+        """So many bytes more of its body. Raises ApiError (429)."""
+        self._gate.take(size)
+        self._size += size
+
+    def free(self) -> None:
+        """Its body is not needed any more."""
+        self._gate.give(self._size)
+        self._size = 0

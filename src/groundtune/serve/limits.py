@@ -1,0 +1,40 @@
+"""What the server takes on, and how much of it."""
+
+from pydantic import Field
+
+from groundtune.records import Record
+
+
+class Limits(Record):
+    """Bounds on size, number and time; a request beyond one is refused in the API's form."""
+
+    running: int = Field(default=16, ge=1)
+    """Requests that an upstream server answers at a time. A model in this process answers one."""
+    waiting: int = Field(default=32, ge=0)
+    """Requests that wait for their turn; a further one gets 429 at once."""
+    seconds: float = Field(default=300, gt=0)
+    """For a whole request, waiting included."""
+    body_seconds: float = Field(default=30, gt=0)
+    """For a body to arrive."""
+    body_bytes: int = Field(default=32 * 2**20, ge=1)
+    """One request's body."""
+    bodies_bytes: int = Field(default=256 * 2**20, ge=1)
+    """All bodies that are held at a time; a request that would exceed it gets 429."""
+    images: int = Field(default=8, ge=0)
+    """Pictures in a request."""
+    image_bytes: int = Field(default=20 * 2**20, ge=1)
+    """One picture's file."""
+    image_pixels: int = Field(default=20_000_000, ge=1)
+    """One picture, decoded: 3 bytes a pixel. A larger one is refused before it is decoded."""
+    messages: int = Field(default=200, ge=1)
+    """Messages in a request."""
+    text_characters: int = Field(default=200_000, ge=1)
+    """All texts of a request."""
+    max_tokens: int = Field(default=2048, ge=1)
+    """The longest answer that may be asked for."""
+    default_tokens: int = Field(default=512, ge=1)
+    """The longest answer where the request doesn't say."""
+    n: int = Field(default=8, ge=1)
+    """Answers of a request."""
+    candidates: int = Field(default=64, ge=1)
+    """Candidates of a request with self-feedback."""

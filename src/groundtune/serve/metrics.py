@@ -1,0 +1,72 @@
+"""Counters, gauges and histograms in Prometheus' text format (version 0.0.4)."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+
+_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+_HELP = {
+    "requests_total": ("counter", "Requests by path and status; 499: the client hung up."),
+    "request_seconds": ("histogram", "Seconds of a chat completion that was answered whole."),
+    "prompt_tokens_total": ("counter", "Tokens read, as far as they are known."),
+    "completion_tokens_total": ("counter", "Tokens generated, candidates of best of n included."),
+    "claims_total": ("counter", "Claims by verdict."),
+    "requests_running": ("gauge", "Requests that are answered now."),
+    "requests_waiting": ("gauge", "Requests that wait for their turn."),
+}
+Labels = tuple[tuple[str, str], ...]
+
+
+class Metrics:
+    """What the server counts. Gauges are functions that are asked when somebody looks."""
+
+    def __init__(self, gauges: Mapping[str, Callable[[], float]]) -> None:
+        self._gauges = gauges
+        self._counts: dict[str, dict[Labels, float]] = defaultdict(lambda: defaultdict(float))
+        self._buckets = [0] * (len(_SECONDS) + 1)
+        self._sum = 0.0
+
+    def count(self, name: str, by: float = 1, **labels: str) -> None:
+        """Adds to a counter. Labels are few and fixed, never a client's text."""
+        self._counts[name][tuple(sorted(labels.items()))] += by
+
+    def value(self, name: str, **labels: str) -> float:
+        """What a counter has reached."""
+        return self._counts[name][tuple(sorted(labels.items()))]
+
+    def took(self, seconds: float) -> None:
+        """A request was answered whole."""
+        place = sum(seconds > bound for bound in _SECONDS)
+        self._buckets[place] += 1
+        self._sum += seconds
+
+    def text(self) -> str:
+        """All of it, as Prometheus reads it."""
+        lines: list[str] = []
+        for name, (kind, said) in _HELP.items():
+            full = f"groundtune_{name}"
+            lines += [f"# HELP {full} {said}", f"# TYPE {full} {kind}"]
+            if kind == "histogram":
+                lines += self._histogram(full)
+            elif kind == "gauge":
+                lines.append(f"{full} {self._gauges[name]():g}")
+            else:
+                found = self._counts[name] or {(): 0.0}
+                lines += [f"{full}{_labels(own)} {value:g}" for own, value in sorted(found.items())]
+        return "\n".join(lines) + "\n"
+
+    def _histogram(self, full: str) -> list[str]:
+        lines: list[str] = []
+        total = 0
+        for bound, count in zip((*_SECONDS, "+Inf"), self._buckets, strict=True):
+            total += count
+            lines.append(f'{full}_bucket{{le="{bound}"}} {total}')
+        return [*lines, f"{full}_sum {self._sum:g}", f"{full}_count {total}"]
+
+
+def _labels(labels: Labels) -> str:
+    said = ",".join(f'{name}="{_escaped(value)}"' for name, value in labels)
+    return f"{{{said}}}" if said else ""
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

@@ -1,0 +1,113 @@
+"""Pictures of requests: from data URLs, held only while their request is answered."""
+
+import base64
+import binascii
+import hashlib
+import threading
+import warnings
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
+from typing import NamedTuple
+
+from PIL import Image
+
+from groundtune.errors import UserError
+from groundtune.serve.errors import ApiError
+from groundtune.serve.limits import Limits
+from groundtune.store.images import FORMATS, decode
+
+
+class Picture(NamedTuple):
+    """One picture of a request."""
+
+    sha256: str
+    """Of its file's bytes."""
+    image: Image.Image
+    """RGB, upright, whole."""
+
+
+class LentPictures:
+    """`Images` for the models: the pictures of the requests under way, from any thread."""
+
+    def __init__(self) -> None:
+        self._lent: dict[str, tuple[Image.Image, int]] = {}
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def lend(self, pictures: Sequence[Picture]) -> Generator[None]:
+        """The pictures can be opened while this lasts; two requests may lend the same."""
+        with self._lock:
+            for picture in pictures:
+                image, count = self._lent.get(picture.sha256, (picture.image, 0))
+                self._lent[picture.sha256] = image, count + 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                for picture in pictures:
+                    image, count = self._lent.pop(picture.sha256)
+                    if count > 1:
+                        self._lent[picture.sha256] = image, count - 1
+
+    def open(self, sha256: str) -> Image.Image:
+        """The picture. Raises UserError if no request under way has it."""
+        with self._lock:
+            found = self._lent.get(sha256)
+        if found is None:
+            raise UserError("The picture is not here any more.", sha256, "Send it again.")
+        return found[0]
+
+    def __len__(self) -> int:
+        return len(self._lent)
+
+
+def read_picture(url: str, limits: Limits, param: str) -> Picture:
+    """A picture from its data URL. `param` names the field in errors.
+
+    Raises:
+        ApiError: not a data URL, bad base64, too large, or not a picture that can be read.
+    """
+    head, comma, encoded = url.partition(",")
+    if not head.startswith("data:") or not head.endswith(";base64") or not comma:
+        raise _bad(
+            "The picture must be a data URL (data:image/png;base64,...): addresses are not "
+            "fetched.",
+            param,
+            "invalid_image_url",
+        )
+    if len(encoded) > limits.image_bytes * 4 // 3 + 4:
+        raise _too_large(f"{limits.image_bytes:,} bytes", param)
+    try:
+        data = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise _bad(f"The picture is not base64: {error}.", param, "invalid_base64") from error
+    _refuse_bombs(data, limits, param)
+    try:
+        image = decode(data, param)
+    except UserError as error:
+        raise _bad(error.what, param, "invalid_image") from error
+    return Picture(hashlib.sha256(data).hexdigest(), image)
+
+
+def _refuse_bombs(data: bytes, limits: Limits, param: str) -> None:
+    """Reads the picture's size from its header, before anything is decoded."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(BytesIO(data), formats=FORMATS) as image:
+                width, height = image.size
+    except Image.DecompressionBombError as error:
+        raise _too_large(f"{limits.image_pixels:,} pixels", param) from error
+    except Exception as error:  # whatever a header of a stranger's file makes Pillow raise
+        raise _bad("The file is not an image that can be read.", param, "invalid_image") from error
+    if width * height > limits.image_pixels:
+        raise _too_large(f"{limits.image_pixels:,} pixels", param)
+
+
+def _bad(message: str, param: str, code: str) -> ApiError:
+    return ApiError(400, message, param=param, code=code)
+
+
+def _too_large(limit: str, param: str) -> ApiError:
+    return _bad(f"The picture has more than {limit}.", param, "image_too_large")

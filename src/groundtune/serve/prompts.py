@@ -1,0 +1,132 @@
+"""A request's body as a prompt: its bounds are checked here, its pictures decoded."""
+
+import secrets
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from groundtune.records import ImagePart, Message, Part, Prompt, Sampling, TextPart
+from groundtune.serve.backend import Asked
+from groundtune.serve.errors import ApiError, bad_body
+from groundtune.serve.limits import Limits
+from groundtune.serve.pictures import Picture, read_picture
+from groundtune.serve.schema import ChatRequest, ImageIn, MessageIn
+from groundtune.store.keys import key_of, seed_of
+
+
+class Read(NamedTuple):
+    """A request that can be answered, and its pictures."""
+
+    asked: Asked
+    pictures: list[Picture]
+
+
+def parse_chat(body: bytes, limits: Limits) -> ChatRequest:
+    """The request, within its bounds. Pictures are not looked at yet.
+
+    Raises:
+        ApiError: not JSON, wrong types, unknown fields, or beyond a bound.
+    """
+    try:
+        chat = ChatRequest.model_validate_json(body)
+    except ValidationError as error:
+        raise bad_body(error) from error
+    images = sum(len(_images(message)) for message in chat.messages)
+    letters = sum(_letters(message) for message in chat.messages)
+    _bound("messages", len(chat.messages), limits.messages, "messages")
+    _bound("messages", images, limits.images, "pictures")
+    _bound("messages", letters, limits.text_characters, "characters of text")
+    _bound("n", chat.n or 1, limits.n, "answers")
+    _bound("stop", len(chat.stops), 4, "texts")
+    for name in ("max_tokens", "max_completion_tokens"):
+        _bound(name, getattr(chat, name) or 1, limits.max_tokens, "tokens")
+    if chat.self_feedback is not None:
+        _bound("self_feedback.n", chat.self_feedback.n, limits.candidates, "candidates")
+        _refuse_conflicts(chat)
+    if not any(message.role == "user" for message in chat.messages):
+        raise ApiError(400, "There is no user's message.", param="messages", code="invalid_value")
+    return chat
+
+
+def read_chat(chat: ChatRequest, limits: Limits) -> Read:
+    """The request with its pictures decoded: in a thread, for that takes a while.
+
+    Raises:
+        ApiError: a picture can't be read.
+    """
+    pictures: list[Picture] = []
+    messages = tuple(
+        _message(message, f"messages.{i}.content", limits, pictures)
+        for i, message in enumerate(chat.messages)
+    )
+    seed = secrets.randbits(63) if chat.seed is None else chat.seed % 2**63
+    answers = chat.self_feedback.n if chat.self_feedback else chat.n or 1
+    asked = Asked(
+        prompt=Prompt(key=key_of("serve", messages), messages=messages),
+        sampling=_sampling(chat, limits),
+        seeds=(seed, *(seed_of("serve", seed, i) for i in range(1, answers))),
+        stops=chat.stops,
+        messages=[_plain(message) for message in chat.messages],
+    )
+    return Read(asked, pictures)
+
+
+def _refuse_conflicts(chat: ChatRequest) -> None:
+    if (chat.n or 1) > 1:
+        raise ApiError(
+            400, "self_feedback gives one answer: n must be 1.", param="n", code="invalid_value"
+        )
+    if chat.temperature == 0 and chat.self_feedback and chat.self_feedback.n > 1:
+        raise ApiError(
+            400,
+            "Greedy decoding (temperature 0) gives one answer, there is nothing to choose from.",
+            param="temperature",
+            code="invalid_value",
+        )
+
+
+def _sampling(chat: ChatRequest, limits: Limits) -> Sampling:
+    most = chat.max_completion_tokens or chat.max_tokens
+    return Sampling(
+        max_new_tokens=most or min(limits.default_tokens, limits.max_tokens),
+        temperature=1.0 if chat.temperature is None else chat.temperature,
+        top_p=chat.top_p or 1.0,
+        top_k=chat.top_k or 0,
+    )
+
+
+def _message(message: MessageIn, where: str, limits: Limits, pictures: list[Picture]) -> Message:
+    role = "system" if message.role == "developer" else message.role
+    if isinstance(message.content, str):
+        return Message(role=role, content=(TextPart(text=message.content),))
+    parts: list[Part] = []
+    for i, part in enumerate(message.content):
+        if isinstance(part, ImageIn):
+            param = f"{where}.{i}.image_url.url"
+            pictures.append(read_picture(part.image_url.url, limits, param))
+            parts.append(ImagePart(image=pictures[-1].sha256))
+        else:
+            parts.append(TextPart(text=part.text))
+    return Message(role=role, content=tuple(parts))
+
+
+def _plain(message: MessageIn) -> dict[str, Any]:
+    return message.model_dump(exclude_none=True)
+
+
+def _images(message: MessageIn) -> list[ImageIn]:
+    parts = [] if isinstance(message.content, str) else message.content
+    return [part for part in parts if isinstance(part, ImageIn)]
+
+
+def _letters(message: MessageIn) -> int:
+    if isinstance(message.content, str):
+        return len(message.content)
+    return sum(len(part.text) for part in message.content if not isinstance(part, ImageIn))
+
+
+def _bound(param: str, value: int, most: int, unit: str) -> None:
+    if value > most:
+        raise ApiError(
+            400, f"{param}: {value} {unit}, at most {most}.", param=param, code="too_large"
+        )

@@ -1,0 +1,104 @@
+"""What goes back to the client: a completion, or the chunks of a stream, as the API has them."""
+
+import secrets
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from groundtune.records import Claim
+from groundtune.serve.service import Done, Feedback
+
+
+class Envelope:
+    """The fields that all chunks of one reply have in common."""
+
+    def __init__(self, model: str) -> None:
+        self._id = f"chatcmpl-{secrets.token_hex(12)}"
+        self._created = int(time.time())
+        self._model = model
+
+    def completion(self, done: Done) -> dict[str, Any]:
+        """The whole reply. `check` stands in each choice, `self_feedback` beside them."""
+        choices: list[dict[str, Any]] = []
+        for index, reply in enumerate(done.replies):
+            choice: dict[str, Any] = {
+                "index": index,
+                "message": {"role": "assistant", "content": reply.text, "refusal": None},
+                "logprobs": None,
+                "finish_reason": "stop" if reply.finished else "length",
+            }
+            choices.append(choice | _check(done, index))
+        body = self._body("chat.completion", choices) | {"usage": usage(done)}
+        return body | _feedback(done.feedback)
+
+    def opening(self, index: int) -> dict[str, Any]:
+        """The first chunk of an answer."""
+        return self._chunk(index, {"role": "assistant", "content": "", "refusal": None})
+
+    def text(self, index: int, text: str) -> dict[str, Any]:
+        """The next characters of an answer."""
+        return self._chunk(index, {"content": text})
+
+    def closing(self, done: Done, *, with_usage: bool) -> Iterator[dict[str, Any]]:
+        """What follows the text: claims, the reason for the end, and the usage."""
+        for index, reply in enumerate(done.replies):
+            extra = _check(done, index)
+            if extra:
+                chunk = self._chunk(index, {})
+                chunk["choices"][0] |= extra
+                yield chunk
+            last = self._chunk(index, {}, "stop" if reply.finished else "length")
+            yield last | _feedback(done.feedback)
+        if with_usage:
+            yield self._body("chat.completion.chunk", []) | {"usage": usage(done)}
+
+    def _chunk(
+        self, index: int, delta: dict[str, Any], finish: str | None = None
+    ) -> dict[str, Any]:
+        choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
+        return self._body("chat.completion.chunk", [choice])
+
+    def _body(self, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
+        return {
+            "id": self._id,
+            "object": kind,
+            "created": self._created,
+            "model": self._model,
+            "choices": choices,
+        }
+
+
+def usage(done: Done) -> dict[str, int]:
+    """Tokens; those of candidates that were not chosen are counted, for they were generated."""
+    return {
+        "prompt_tokens": done.prompt_tokens,
+        "completion_tokens": done.completion_tokens,
+        "total_tokens": done.prompt_tokens + done.completion_tokens,
+    }
+
+
+def claim_body(claim: Claim) -> dict[str, Any]:
+    """A claim: characters [start, end) of the answer, counted in Unicode code points."""
+    return {
+        "start": claim.start,
+        "end": claim.end,
+        "text": claim.text,
+        "question": claim.question,
+        "p_yes": claim.p_yes,
+        "p_no": claim.p_no,
+        "verdict": claim.status,
+    }
+
+
+def _check(done: Done, index: int) -> dict[str, Any]:
+    if done.claims is None:
+        return {}
+    claims = [claim for claim in done.claims[index] if claim.status != "empty"]
+    rejected = sum(claim.status == "rejected" for claim in claims)
+    checked = rejected + sum(claim.status == "supported" for claim in claims)
+    body = {"claims": [claim_body(claim) for claim in claims]}
+    return {"check": body | {"checked": checked, "rejected": rejected}}
+
+
+def _feedback(feedback: Feedback | None) -> dict[str, Any]:
+    return {} if feedback is None else {"self_feedback": feedback._asdict()}

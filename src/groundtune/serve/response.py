@@ -1,0 +1,205 @@
+"""One chat request on the wire: its body read in bounds, its reply whole or streamed.
+
+A client that hangs up cancels its work wherever that stands.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from groundtune.serve.errors import ApiError, HungUp, failed, too_slow
+from groundtune.serve.gate import Held
+from groundtune.serve.prompts import parse_chat
+from groundtune.serve.replies import Envelope
+from groundtune.serve.schema import ChatRequest
+from groundtune.serve.service import Done, Service
+
+log = logging.getLogger(__name__)
+
+_EVENTS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+    (b"x-accel-buffering", b"no"),
+]
+
+
+class ChatResponse(Response):
+    """Answers the request that it is sent for."""
+
+    def __init__(self, service: Service) -> None:
+        super().__init__()
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Reads the request and sends the reply."""
+        wire = _Wire(send)
+        limits = self._service.limits
+        try:
+            async with asyncio.timeout(limits.seconds):
+                with self._service.gate.enter() as held:
+                    chat = await self._read(scope, receive, held)
+                    work = self._stream(chat, wire) if chat.stream else self._whole(chat, wire)
+                    await _until_gone(work, receive)
+        except ApiError as error:
+            await wire.fail(error)
+        except TimeoutError:
+            await wire.fail(too_slow(limits.seconds))
+        except HungUp:
+            self._service.metrics.count("requests_total", path=scope["path"], status="499")
+            scope["groundtune.hung_up"] = True
+        except Exception:
+            log.exception("a chat request failed")
+            await wire.fail(failed())
+
+    async def _read(self, scope: Scope, receive: Receive, held: Held) -> ChatRequest:
+        limits = self._service.limits
+        _check_headers(dict(scope["headers"]), limits.body_bytes)
+        try:
+            async with asyncio.timeout(limits.body_seconds):
+                body = await _read_body(receive, limits.body_bytes, held)
+        except TimeoutError as error:
+            raise ApiError(
+                408,
+                f"The body did not arrive in {limits.body_seconds:g} seconds.",
+                code="timeout",
+            ) from error
+        chat = await asyncio.to_thread(parse_chat, body, limits)
+        self._service.refuse(chat)
+        return chat
+
+    async def _whole(self, chat: ChatRequest, wire: "_Wire") -> None:
+        done = await self._service.answer(chat, None)
+        await wire.json(200, Envelope(self._service.model).completion(done))
+
+    async def _stream(self, chat: ChatRequest, wire: "_Wire") -> None:
+        said: asyncio.Queue[tuple[int, str] | None] = asyncio.Queue()
+        envelope, begun = Envelope(self._service.model), set[int]()
+        work = asyncio.ensure_future(
+            self._service.answer(chat, lambda index, text: said.put_nowait((index, text)))
+        )
+        work.add_done_callback(lambda _: said.put_nowait(None))
+        try:
+            while (piece := await said.get()) is not None:
+                index, text = piece
+                if index not in begun:
+                    begun.add(index)
+                    await wire.event(envelope.opening(index))
+                await wire.event(envelope.text(index, text))
+            done: Done = await work
+        finally:
+            await _cancelled(work)
+        for index in set(range(len(done.replies))) - begun:
+            await wire.event(envelope.opening(index))
+        for chunk in envelope.closing(done, with_usage=chat.with_usage):
+            await wire.event(chunk)
+        await wire.end()
+
+
+class _Wire:
+    """What was sent already decides how an error can be told."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._begun = False
+        self._over = False
+
+    async def json(self, status: int, body: dict[str, Any], **headers: str) -> None:
+        """A whole response."""
+        data = json.dumps(body).encode()
+        sent = {"content-type": "application/json", "content-length": str(len(data)), **headers}
+        pairs = [(name.lower().encode(), value.encode()) for name, value in sent.items()]
+        self._begun = self._over = True
+        await self._send({"type": "http.response.start", "status": status, "headers": pairs})
+        await self._send({"type": "http.response.body", "body": data})
+
+    async def event(self, body: dict[str, Any]) -> None:
+        """One server-sent event; the first one begins the stream."""
+        if not self._begun:
+            self._begun = True
+            await self._send({"type": "http.response.start", "status": 200, "headers": _EVENTS})
+        await self._write(b"data: " + json.dumps(body).encode() + b"\n\n")
+
+    async def end(self) -> None:
+        """The stream's last word."""
+        await self._write(b"data: [DONE]\n\n", more=False)
+
+    async def fail(self, error: ApiError) -> None:
+        """The error as a response or, in a stream that has begun, as its last event."""
+        if self._over:
+            return
+        if self._begun:
+            await self.event(error.body)
+            await self._write(b"", more=False)
+            return
+        close = {"connection": "close"} if error.status in (408, 413) else {}
+        await self.json(error.status, error.body, **error.headers, **close)
+
+    async def _write(self, data: bytes, *, more: bool = True) -> None:
+        self._over = not more
+        await self._send({"type": "http.response.body", "body": data, "more_body": more})
+
+
+def _check_headers(headers: dict[bytes, bytes], most: int) -> None:
+    kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
+    if kind != b"application/json":
+        # a page of another site can't send this type without asking the server first
+        raise ApiError(
+            415, "The Content-Type must be application/json.", code="unsupported_media_type"
+        )
+    length = headers.get(b"content-length", b"0")
+    if length.isdigit() and int(length) > most:
+        raise _too_large(most)
+
+
+async def _read_body(receive: Receive, most: int, held: Held) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise HungUp
+        chunk: bytes = message.get("body", b"")
+        size += len(chunk)
+        if size > most:
+            raise _too_large(most)
+        held.take(len(chunk))
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+def _too_large(most: int) -> ApiError:
+    return ApiError(413, f"The body has more than {most:,} bytes.", code="too_large")
+
+
+async def _until_gone(work: Coroutine[Any, Any, None], receive: Receive) -> None:
+    """Does the work unless the client hangs up first. Raises HungUp."""
+    task = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_disconnected(receive))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise HungUp
+        await task
+    finally:
+        await _cancelled(task)
+        await _cancelled(gone)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _cancelled(task: "asyncio.Future[Any]") -> None:
+    """Ends a task and waits for it; what it would have said is not wanted."""
+    if not task.done():
+        task.cancel()
+        await asyncio.wait([task])
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,109 @@
+"""A request of /v1/chat/completions, as the OpenAI API has it, with two fields of our own.
+
+Unknown fields and wrong types are refused. Fields of the API that this server can't honour are
+refused where they would change the answer, and accepted where they would not.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+_SEED = 2**63
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+class TextIn(_Part):
+    """A part of a message that is text."""
+
+    type: Literal["text"]
+    text: str
+
+
+class ImageUrl(_Part):
+    """Where a picture is: in the URL itself."""
+
+    url: str
+    """data:image/png;base64,... Addresses are not fetched."""
+    detail: Literal["auto", "low", "high"] | None = None
+    """Accepted and ignored: a picture is always seen whole."""
+
+
+class ImageIn(_Part):
+    """A part of a message that is a picture."""
+
+    type: Literal["image_url"]
+    image_url: ImageUrl
+
+
+class MessageIn(_Part):
+    """One turn."""
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str | list[Annotated[TextIn | ImageIn, Field(discriminator="type")]]
+    name: str | None = None
+
+
+class StreamOptions(_Part):
+    """What a stream has besides the text."""
+
+    include_usage: bool = False
+    include_obfuscation: bool | None = None
+
+
+class SelfFeedback(_Part):
+    """Best of n by the model's own reward, r(y) = beta/T * sum(log pi_tuned - log pi_reference).
+
+    Yu et al. 2024, arXiv 2405.17220, 3.4.
+    """
+
+    n: int = Field(default=4, ge=1)
+    """Candidates drawn."""
+    normalise: bool = True
+    """Divide by T, the answer's length in tokens. Without it short answers win."""
+
+
+class ChatRequest(_Part):
+    """What a client asks."""
+
+    model: str
+    messages: list[MessageIn] = Field(min_length=1)
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    max_tokens: int | None = Field(default=None, ge=1)
+    max_completion_tokens: int | None = Field(default=None, ge=1)
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    """1 if not given, as in the API; 0 is greedy decoding."""
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    top_k: int | None = Field(default=None, ge=0)
+    """0 keeps the whole vocabulary. Not in the API; vLLM and SGLang have it, too."""
+    n: int | None = Field(default=None, ge=1)
+    seed: int | None = Field(default=None, ge=-_SEED, lt=_SEED)
+    """Without one every request is drawn anew."""
+    stop: str | list[str] | None = None
+    self_feedback: SelfFeedback | None = None
+    check: bool | None = None
+    """Return each claim of the answer with its characters, p(yes) and a verdict."""
+
+    presence_penalty: float | None = Field(default=None, ge=0, le=0)
+    frequency_penalty: float | None = Field(default=None, ge=0, le=0)
+    logprobs: Literal[False] | None = None
+    response_format: dict[str, Literal["text"]] | None = None
+    user: str | None = None
+    safety_identifier: str | None = None
+    metadata: dict[str, str] | None = None
+    store: bool | None = None
+    service_tier: str | None = None
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """Texts at which an answer ends."""
+        found = [self.stop] if isinstance(self.stop, str) else self.stop or []
+        return tuple(text for text in found if text)
+
+    @property
+    def with_usage(self) -> bool:
+        """Whether a stream ends with the usage."""
+        return self.stream_options is not None and self.stream_options.include_usage

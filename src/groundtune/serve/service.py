@@ -1,0 +1,173 @@
+"""From a request to its answer: drawn, chosen by the model's own reward, its claims checked."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from groundtune.protocols import Reply, Rewarder
+from groundtune.records import Claim, Prompt
+from groundtune.serve.backend import Asked, Backend, ClaimCheck, Say
+from groundtune.serve.errors import ApiError
+from groundtune.serve.gate import Gate
+from groundtune.serve.limits import Limits
+from groundtune.serve.local import ModelThread
+from groundtune.serve.metrics import Metrics
+from groundtune.serve.pictures import LentPictures
+from groundtune.serve.prompts import read_chat
+from groundtune.serve.schema import ChatRequest, SelfFeedback
+
+
+class Rewarders(NamedTuple):
+    """r(y) of an answer, divided by its length in tokens and not."""
+
+    normalised: Rewarder
+    unnormalised: Rewarder
+
+
+class Feedback(NamedTuple):
+    """How an answer was chosen among its candidates."""
+
+    n: int
+    distinct: int
+    chosen: int
+    """Index of the candidate."""
+    rewards: list[float]
+    """One a candidate."""
+    tokens: int
+    """Generated, of all candidates."""
+    sample_seconds: float
+    score_seconds: float
+    normalised: bool
+
+
+class Done(NamedTuple):
+    """A request's whole result."""
+
+    replies: list[Reply]
+    prompt_tokens: int
+    completion_tokens: int
+    """Of all candidates: what it cost."""
+    feedback: Feedback | None
+    claims: list[list[Claim]] | None
+    """Of each reply; None if they were not asked for."""
+
+
+@dataclass
+class Service:
+    """All that a running server has."""
+
+    model: str
+    """The name that clients ask for."""
+    backend: Backend
+    images: LentPictures
+    thread: ModelThread
+    """Where rewards and claims are computed, too."""
+    limits: Limits = field(default_factory=Limits)
+    rewarders: Rewarders | None = None
+    check: ClaimCheck | None = None
+    started: int = field(default_factory=lambda: int(time.time()))
+    gate: Gate = field(init=False)
+    metrics: Metrics = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.gate = Gate(self.limits)
+        self.metrics = Metrics(
+            {
+                "requests_running": lambda: self.gate.running,
+                "requests_waiting": lambda: self.gate.waiting,
+            }
+        )
+
+    async def close(self) -> None:
+        """Closes the model's thread and the connections upstream."""
+        await self.backend.close()
+        self.thread.close()
+
+    def refuse(self, chat: ChatRequest) -> None:
+        """Raises ApiError if the request asks for what this server hasn't."""
+        if chat.model != self.model:
+            raise ApiError(
+                404,
+                f"There is no model {chat.model[:200]!r} here, only {self.model!r}.",
+                param="model",
+                code="model_not_found",
+            )
+        if chat.self_feedback is not None and self.rewarders is None:
+            raise ApiError(
+                400,
+                "self_feedback needs a reference model: start the server with --reference.",
+                param="self_feedback",
+                code="not_available",
+            )
+        if chat.check and self.check is None:
+            raise ApiError(
+                400,
+                "check needs a labeler: start the server with --labeler.",
+                param="check",
+                code="not_available",
+            )
+
+    async def answer(self, chat: ChatRequest, say: Say | None) -> Done:
+        """Answers a request in its turn; the text goes to `say` as soon as it stands.
+
+        Raises:
+            ApiError: what the client is to be told.
+        """
+        began = time.monotonic()
+        async with self.gate.turn():
+            read = await asyncio.to_thread(read_chat, chat, self.limits)
+            with self.images.lend(read.pictures):
+                done = await self._answer(chat, read.asked, say)
+        self.metrics.took(time.monotonic() - began)
+        self.metrics.count("prompt_tokens_total", done.prompt_tokens)
+        self.metrics.count("completion_tokens_total", done.completion_tokens)
+        return done
+
+    async def _answer(self, chat: ChatRequest, asked: Asked, say: Say | None) -> Done:
+        feedback: Feedback | None = None
+        if chat.self_feedback is None:
+            drawn = await self.backend.answer(asked, say)
+            replies = drawn.replies
+        else:
+            began = time.monotonic()
+            drawn = await self.backend.answer(asked)
+            seconds = time.monotonic() - began
+            feedback = await self._choose(asked.prompt, drawn.replies, chat.self_feedback, seconds)
+            replies = [drawn.replies[feedback.chosen]]
+            if say is not None:
+                say(0, replies[0].text)
+        claims = [await self._claims(asked.prompt, r) for r in replies] if chat.check else None
+        tokens = sum(reply.tokens for reply in drawn.replies)
+        return Done(replies, drawn.prompt_tokens, tokens, feedback, claims)
+
+    async def _choose(
+        self, prompt: Prompt, drawn: Sequence[Reply], wanted: SelfFeedback, seconds: float
+    ) -> Feedback:
+        """The candidate with the highest reward; an empty one only if all are."""
+        assert self.rewarders is not None
+        rewarder = self.rewarders.normalised if wanted.normalise else self.rewarders.unnormalised
+        texts = list(dict.fromkeys(reply.text for reply in drawn))
+        began = time.monotonic()
+        found = await self.thread.run(lambda: rewarder.reward([prompt] * len(texts), texts))
+        reward = dict(zip(texts, found, strict=True))
+        order = [(bool(reply.text), reward[reply.text]) for reply in drawn]
+        return Feedback(
+            n=len(drawn),
+            distinct=len(texts),
+            chosen=order.index(max(order)),
+            rewards=[reward[reply.text] for reply in drawn],
+            tokens=sum(reply.tokens for reply in drawn),
+            sample_seconds=seconds,
+            score_seconds=time.monotonic() - began,
+            normalised=wanted.normalise,
+        )
+
+    async def _claims(self, prompt: Prompt, reply: Reply) -> list[Claim]:
+        check = self.check
+        assert check is not None
+        claims = await self.thread.run(lambda: check(prompt, reply.text))
+        for claim in claims:
+            self.metrics.count("claims_total", verdict=claim.status)
+        return claims

@@ -1,0 +1,235 @@
+"""From names of models to a running server."""
+
+import socket
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PIL import Image
+from pydantic import Field
+
+from groundtune.errors import UserError
+from groundtune.pipeline.models import Labeler, is_endpoint, open_endpoint, resolve
+from groundtune.protocols import Divider, Progress
+from groundtune.records import Record, Sampling
+from groundtune.serve.guard import LOOPBACK
+from groundtune.serve.limits import Limits
+
+if TYPE_CHECKING:
+    from groundtune.pipeline.claims import Labelling
+    from groundtune.serve.backend import Backend, ClaimCheck
+    from groundtune.serve.local import ModelThread
+    from groundtune.serve.pictures import LentPictures
+    from groundtune.serve.service import Rewarders, Service
+    from groundtune.vlm.load import Vlm
+
+SELF = "self"
+_CONTROL = "control"
+"""Stands for a sha256: the picture of the labeler's control question."""
+
+
+class ServeParams(Record):
+    """Which models are served, and within which bounds."""
+
+    model: str
+    """A folder, a name on the Hugging Face hub, world:base, or openai:MODEL@URL for an upstream
+    server."""
+    name: str = ""
+    """What clients call the model; its own name if empty."""
+    adapter: str = ""
+    """Folder of a peft adapter on the model, if any."""
+    reference: str = ""
+    """The model from before the training: gives self_feedback."""
+    tuned: str = SELF
+    """Whose reward chooses among candidates: "self", or another tuned model with this reference, as
+    for an upstream server's answers."""
+    beta: float = Field(default=0.1, gt=0)
+    """DPO's beta (RLAIF-V's, arXiv 2405.17220): scales r, which changes no choice."""
+    labeler: str = ""
+    """Who checks claims: "self", or a model as above: gives check."""
+    divider: str = SELF
+    """Who divides answers into claims: "self" is the labeler, "world" the embedded world's rules
+    (also where the labeler is world:...), or a model as above."""
+    batch_size: int = Field(default=16, ge=1)
+    """Candidates, questions or requests upstream at a time."""
+    device: str = "auto"
+    dtype: str = "auto"
+    limits: Limits = Limits()
+
+
+def listen(host: str, port: int, token: str) -> socket.socket:
+    """The socket that the server accepts on.
+
+    Raises:
+        UserError: another than this machine's own address without a token, or it can't be had.
+    """
+    if host not in LOOPBACK and not token:
+        raise UserError(
+            "Anybody who reaches this address could use the server.",
+            f"--host {host}",
+            "Set the environment variable GROUNDTUNE_SERVE_TOKEN or --token, or leave out --host.",
+        )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=512)
+    except (OSError, OverflowError) as error:
+        raise UserError(
+            f"The server can't listen there: {error}.",
+            f"{host}:{port}",
+            "Stop what listens there, or choose another --port (0 takes any).",
+        ) from error
+
+
+def run(service: "Service", listening: socket.socket, token: str) -> None:
+    """Serves until Ctrl-C or SIGTERM; what is under way has ten seconds to end."""
+    import uvicorn
+
+    from groundtune.serve.app import build_app
+
+    config = uvicorn.Config(
+        build_app(service, token=token),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        ws="none",
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=10,
+    )
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def open_service(params: ServeParams, progress: Progress) -> "Service":
+    """Loads the models; those that are named twice are loaded once.
+
+    Raises:
+        UserError: a model can't be loaded or reached, or a labeler doesn't answer yes and no.
+    """
+    from groundtune.serve.local import ModelThread
+    from groundtune.serve.pictures import LentPictures
+    from groundtune.serve.service import Service
+
+    images, thread = LentPictures(), ModelThread()
+    opened = _Opened(params, images, progress)
+    upstream = is_endpoint(params.model)
+    limits = params.limits if upstream else params.limits.model_copy(update={"running": 1})
+    return Service(
+        model=params.name or _own_name(params.model),
+        backend=_backend(params, opened, thread, limits),
+        images=images,
+        thread=thread,
+        limits=limits,
+        rewarders=_rewarders(params, opened) if params.reference else None,
+        check=_check(params, opened) if params.labeler else None,
+    )
+
+
+class _Opened:
+    """The models that were loaded so far."""
+
+    def __init__(self, params: ServeParams, images: "LentPictures", progress: Progress) -> None:
+        self.images = images
+        self._params = params
+        self._progress = progress
+        self._vlms: dict[str, Vlm] = {}
+
+    def vlm(self, name: str) -> "Vlm":
+        """A model in this process; the served one comes with its adapter."""
+        if is_endpoint(name):
+            raise UserError(
+                "An endpoint can't give this: its log-probabilities are needed token by token.",
+                name,
+                "Name a model's folder, or one on the hub.",
+            )
+        if name not in self._vlms:
+            from groundtune.vlm.load import load
+
+            own = self._params
+            adapter = Path(own.adapter) if own.adapter and name == own.model else None
+            self._progress.start(f"load {name}")
+            self._vlms[name] = load(
+                resolve(name), adapter=adapter, device=own.device, dtype=own.dtype
+            )
+        return self._vlms[name]
+
+    def labeler(self, name: str) -> Labeler:
+        """A model that answers prompts and questions."""
+        from groundtune.generate.hf import HfGenerator
+
+        if is_endpoint(name):
+            return open_endpoint(name, self.images, concurrency=self._params.batch_size)
+        return HfGenerator(self.vlm(name), self.images, self._params.batch_size, name=name)
+
+
+def _own_name(model: str) -> str:
+    from groundtune.generate.endpoint import parse_endpoint
+
+    return parse_endpoint(model).model if is_endpoint(model) else model
+
+
+def _backend(
+    params: ServeParams, opened: _Opened, thread: "ModelThread", limits: Limits
+) -> "Backend":
+    if is_endpoint(params.model):
+        from groundtune.generate.endpoint import parse_endpoint
+        from groundtune.serve.upstream import UpstreamBackend
+
+        settings = parse_endpoint(params.model).model_copy(update={"timeout_s": limits.seconds})
+        return UpstreamBackend(settings, limits.running)
+    from groundtune.serve.local import LocalBackend, VlmSpeaker
+
+    speaker = VlmSpeaker(opened.vlm(params.model), opened.images, params.batch_size)
+    return LocalBackend(speaker, thread)
+
+
+def _rewarders(params: ServeParams, opened: _Opened) -> "Rewarders":
+    from groundtune.generate.own_reward import OwnReward
+    from groundtune.serve.service import Rewarders
+
+    tuned = opened.vlm(params.model if params.tuned == SELF else params.tuned)
+    reference = opened.vlm(params.reference)
+
+    def made(normalise: bool) -> OwnReward:
+        return OwnReward(
+            tuned,
+            reference,
+            opened.images,
+            beta=params.beta,
+            normalise=normalise,
+            at_once=params.batch_size,
+        )
+
+    return Rewarders(normalised=made(True), unnormalised=made(False))
+
+
+def _check(params: ServeParams, opened: _Opened) -> "ClaimCheck":
+    from groundtune.generate.yes_no import check_labeler
+    from groundtune.serve.check import LabelledCheck
+    from groundtune.serve.pictures import Picture
+
+    name = params.model if params.labeler == SELF else params.labeler
+    labeler = opened.labeler(name)
+    blank = Picture(_CONTROL, Image.new("RGB", (64, 64), "white"))
+    with opened.images.lend([blank]):
+        check_labeler(labeler, _CONTROL, name)
+    return LabelledCheck(_labelling(params, name, labeler, opened))
+
+
+def _labelling(params: ServeParams, name: str, labeler: Labeler, opened: _Opened) -> "Labelling":
+    from groundtune.feedback.conquer import Asking
+    from groundtune.pipeline.claim_settings import WORLD_SETTINGS
+    from groundtune.pipeline.claims import Labelling
+    from groundtune.world.claims import WorldDivider
+
+    by = labeler.producer(Sampling(temperature=0), 0)
+    by = by.model_copy(update={"sampling": None, "seed": None})
+    if params.divider == "world" or (params.divider == SELF and name.startswith("world:")):
+        asking = Asking.model_validate(WORLD_SETTINGS["asking"])
+        return Labelling(WorldDivider(), labeler, by, asking)
+    model = labeler if params.divider in (SELF, name) else opened.labeler(params.divider)
+    return Labelling(_instructed(model), labeler, by)
+
+
+def _instructed(model: Labeler) -> Divider:
+    from groundtune.feedback.divide import InstructedDivider
+    from groundtune.feedback.instructions import shipped
+
+    return InstructedDivider(model, shipped("divide-and-ask-1"))

@@ -1,0 +1,127 @@
+"""The server on a real socket in a thread, and models that say what they are told to."""
+
+import base64
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from io import BytesIO
+from typing import Any
+
+import httpx
+import uvicorn
+from PIL import Image
+
+from groundtune.protocols import Reply
+from groundtune.records import Claim, Prompt, Sampling
+from groundtune.serve.app import build_app
+from groundtune.serve.backend import Answered, Backend, Watch
+from groundtune.serve.limits import Limits
+from groundtune.serve.local import LocalBackend, ModelThread
+from groundtune.serve.pictures import LentPictures
+from groundtune.serve.service import Service
+
+ANSWER = "A red cup \u2615 stands on the table."
+
+
+class ScriptedSpeaker:
+    """Says `answer(prompt, seed)` word by word; remembers how far it got."""
+
+    def __init__(
+        self, answer: Callable[[Prompt, int], str] = lambda p, s: ANSWER, pause_s: float = 0
+    ) -> None:
+        self.text = answer
+        self.pause_s = pause_s
+        self.words = 0
+        self.began = threading.Event()
+        self.stopped = threading.Event()
+        self.asked: list[tuple[Prompt, Sampling, tuple[int, ...]]] = []
+
+    def answer(
+        self, prompt: Prompt, sampling: Sampling, seeds: Sequence[int], watch: Watch
+    ) -> Answered:
+        self.asked.append((prompt, sampling, tuple(seeds)))
+        self.began.set()
+        wholes = [self.text(prompt, seed) for seed in seeds]
+        words = [text.split(" ")[: sampling.max_new_tokens] for text in wholes]
+        said = 0
+        for said in range(1, max(map(len, words)) + 1):
+            time.sleep(self.pause_s)
+            self.words += 1
+            if not watch(lambda said=said: [" ".join(own[:said]) for own in words]):
+                self.stopped.set()
+                break
+        replies = [
+            Reply(" ".join(own[:said]), min(said, len(own)), len(own) < sampling.max_new_tokens)
+            for own in words
+        ]
+        return Answered(replies, 5)
+
+
+def service_of(speaker: ScriptedSpeaker | None = None, **own: Any) -> Service:
+    """A service over a scripted speaker, or over the `backend` given."""
+    thread = ModelThread()
+    backend: Backend = own.pop("backend", None) or LocalBackend(
+        speaker or ScriptedSpeaker(), thread
+    )
+    limits = Limits.model_validate(own.pop("limits", {}))
+    return Service(
+        model="tiny", backend=backend, images=LentPictures(), thread=thread, limits=limits, **own
+    )
+
+
+@contextmanager
+def serving(service: Service, token: str = "") -> Iterator[str]:
+    """The base URL of the running server, without /v1."""
+    config = uvicorn.Config(
+        build_app(service, token=token), port=0, log_level="error", access_log=False, ws="none"
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.005)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+def png(colour: str = "red", size: tuple[int, int] = (8, 6)) -> bytes:
+    stream = BytesIO()
+    Image.new("RGB", size, colour).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def data_url(data: bytes, mime: str = "image/png") -> str:
+    return f"data:{mime};base64,{base64.b64encode(data).decode()}"
+
+
+def body(text: str = "What?", picture: str | None = None, **own: Any) -> dict[str, Any]:
+    """A request."""
+    parts: list[dict[str, Any]] = [{"type": "text", "text": text}]
+    if picture is not None:
+        parts.insert(0, {"type": "image_url", "image_url": {"url": picture}})
+    return {"model": "tiny", "messages": [{"role": "user", "content": parts}], **own}
+
+
+def events(response: httpx.Response) -> list[Any]:
+    """The events of a whole stream; the last is "[DONE]" if it ended well."""
+    lines = [line[6:] for line in response.text.split("\n\n") if line.startswith("data: ")]
+    return [line if line == "[DONE]" else json.loads(line) for line in lines]
+
+
+def claims_of(prompt: Prompt, answer: str) -> list[Claim]:
+    """Two claims: the cup is there, it is not red."""
+    place = answer.index("red")
+    common = {"answer": "a", "question": "Is it so?"}
+    cup = {"key": "1", "start": place, "end": place + 7, "text": "There is a cup."}
+    red = {"key": "2", "start": place, "end": place + 3, "text": "It is red."}
+    return [
+        Claim(**common, **cup, p_yes=0.9, p_no=0.05, status="supported"),
+        Claim(**common, **red, p_yes=0.2, p_no=0.7, status="rejected"),
+    ]

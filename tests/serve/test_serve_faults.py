@@ -1,0 +1,393 @@
+"""What a server meets: bodies of every kind, clients that leave, servers behind it that die."""
+
+import json
+import socket
+import struct
+import time
+import zlib
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import openai
+import pytest
+
+from groundtune.generate.endpoint import EndpointSettings
+from groundtune.records import Prompt
+from groundtune.serve.upstream import UpstreamBackend
+from running_server import (
+    ANSWER,
+    ScriptedSpeaker,
+    body,
+    data_url,
+    events,
+    png,
+    service_of,
+    serving,
+)
+from scripted_endpoint import ScriptedEndpoint, fail, hang_up, running, send
+
+CHAT = "/v1/chat/completions"
+JSON = {"Content-Type": "application/json"}
+LIMITS = {
+    "body_bytes": 60_000,
+    "image_bytes": 20_000,
+    "image_pixels": 10_000,
+    "images": 2,
+    "text_characters": 500,
+    "messages": 3,
+    "n": 2,
+    "max_tokens": 100,
+    "body_seconds": 0.5,
+}
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with serving(service_of(limits=LIMITS)) as base:
+        yield base
+
+
+def refused(response: httpx.Response) -> tuple[int, str | None, str | None]:
+    """Status, code and field of an error, which must have the API's form."""
+    error = response.json()["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert error["message"]
+    assert "Traceback" not in response.text
+    return response.status_code, error["code"], error["param"]
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG that says it is so large, and is a few bytes."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        )
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + head
+        + chunk(b"IDAT", zlib.compress(b"\0" * 50))
+        + chunk(b"IEND", b"")
+    )
+
+
+GOOD = data_url(png())
+USER = {"role": "user", "content": "hi"}
+BAD_BODIES: dict[str, tuple[Any, int, str]] = {
+    "not JSON": (b"{", 400, "invalid_json"),
+    "not UTF-8": (b'{"model": "\xff"}', 400, "invalid_json"),
+    "nothing": (b"", 400, "invalid_json"),
+    "half a surrogate": (rb'{"model": "\ud800"}', 400, "invalid_json"),
+    "very deep": (b"[" * 50_000, 400, "invalid_json"),
+    "a list": ([], 400, "invalid_value"),
+    "no messages": ({"model": "tiny", "messages": []}, 400, "invalid_value"),
+    "nobody asks": (
+        {"model": "tiny", "messages": [{"role": "system", "content": "x"}]},
+        400,
+        "invalid_value",
+    ),
+    "a role that isn't one": (
+        {"model": "tiny", "messages": [{"role": "x", "content": "y"}]},
+        400,
+        "invalid_value",
+    ),
+    "content of another type": (
+        {"model": "tiny", "messages": [{"role": "user", "content": 3}]},
+        400,
+        "invalid_value",
+    ),
+    "an unknown field": (body(tools=[]), 400, "unknown_parameter"),
+    "a number as text": (body(max_tokens="5"), 400, "invalid_value"),
+    "NaN": (b'{"model": "tiny", "messages": [], "temperature": NaN}', 400, "invalid_value"),
+    "a huge number": (json.dumps(body(seed=10**300)).encode(), 400, "invalid_value"),
+    "too hot": (body(temperature=3), 400, "invalid_value"),
+    "another model": (body() | {"model": "gpt"}, 404, "model_not_found"),
+    "too many answers": (body(n=3), 400, "too_large"),
+    "too long an answer": (body(max_completion_tokens=101), 400, "too_large"),
+    "too much text": (body("x" * 501), 400, "too_large"),
+    "too many messages": ({"model": "tiny", "messages": [USER] * 4}, 400, "too_large"),
+    "log-probabilities": (body(logprobs=True), 400, "invalid_value"),
+    "self-feedback of two answers": (body(n=2, self_feedback={}), 400, "invalid_value"),
+    "greedy self-feedback": (body(temperature=0, self_feedback={}), 400, "invalid_value"),
+    "an address": (body(picture="http://127.0.0.1:1/a.png"), 400, "invalid_image_url"),
+    "a file's address": (body(picture="file:///etc/passwd"), 400, "invalid_image_url"),
+    "no base64": (body(picture="data:image/png;base64,%%%"), 400, "invalid_base64"),
+    "a text as picture": (body(picture=data_url(b"hello")), 400, "invalid_image"),
+    "a picture that ends early": (body(picture=data_url(png()[:40])), 400, "invalid_image"),
+    "an SVG": (body(picture=data_url(b"<svg/>", "image/svg+xml")), 400, "invalid_image"),
+    "a picture of too many bytes": (body(picture=data_url(b"x" * 20_004)), 400, "image_too_large"),
+    "a picture of too many pixels": (
+        body(picture=data_url(bomb(101, 100))),
+        400,
+        "image_too_large",
+    ),
+    "a decompression bomb": (body(picture=data_url(bomb(60_000, 60_000))), 400, "image_too_large"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_BODIES)
+def test_a_bad_body_is_refused_in_the_apis_form(url: str, name: str):
+    sent, status, code = BAD_BODIES[name]
+    data = sent if isinstance(sent, bytes) else json.dumps(sent).encode()
+    response = httpx.post(url + CHAT, content=data, headers=JSON, timeout=20)
+    assert refused(response)[:2] == (status, code)
+
+
+def test_an_error_names_the_field_of_the_third_picture(url: str):
+    parts = [{"type": "image_url", "image_url": {"url": GOOD}}] * 2
+    parts[1] = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+    sent = {"model": "tiny", "messages": [USER, {"role": "user", "content": parts}]}
+    response = httpx.post(url + CHAT, json=sent)
+    assert refused(response)[2] == "messages.1.content.1.image_url.url"
+    sent["messages"] = [{"role": "user", "content": [*parts, *parts]}]
+    assert refused(httpx.post(url + CHAT, json=sent))[:2] == (400, "too_large")
+
+
+def test_a_body_that_is_too_large_is_refused_with_and_without_its_length(url: str):
+    big = b"x" * 60_001
+    assert refused(httpx.post(url + CHAT, content=big, headers=JSON))[:2] == (413, "too_large")
+    pieces = (big[i : i + 5000] for i in range(0, len(big), 5000))
+    assert refused(httpx.post(url + CHAT, content=pieces, headers=JSON))[:2] == (413, "too_large")
+    assert httpx.post(url + CHAT, json=body()).status_code == 200
+
+
+def test_a_body_that_never_ends_is_given_up(url: str):
+    parts = urlsplit(url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=5) as client:
+        head = f"POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        client.sendall(f"{head}Content-Length: 100\r\n\r\n{{".encode())
+        assert b"408" in client.recv(4000)
+
+
+def test_other_paths_methods_and_types_are_refused_in_the_apis_form(url: str):
+    assert refused(httpx.get(f"{url}/v1/completions"))[0] == 404
+    assert refused(httpx.get(url + CHAT))[0] == 405
+    assert refused(httpx.get(f"{url}/v1/models/other/one"))[0] == 404
+    text = httpx.post(
+        url + CHAT, content=json.dumps(body()), headers={"Content-Type": "text/plain"}
+    )
+    assert refused(text)[0] == 415
+
+
+def test_the_token_is_asked_for_everywhere_but_the_page_and_health():
+    with serving(service_of(), token="s3cret") as base:
+        for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic s3cret"}):
+            assert refused(httpx.post(base + CHAT, json=body(), headers=headers))[0] == 401
+            assert refused(httpx.get(f"{base}/metrics", headers=headers))[0] == 401
+        right = {"Authorization": "Bearer s3cret", "Host": "my.machine:80"}
+        assert httpx.post(base + CHAT, json=body(), headers=right).status_code == 200
+        assert httpx.get(f"{base}/health").status_code == 200
+        assert httpx.get(base).status_code == 200
+        client = openai.OpenAI(base_url=f"{base}/v1", api_key="no", max_retries=0)
+        with client, pytest.raises(openai.AuthenticationError):
+            client.models.list()
+
+
+def test_without_a_token_another_host_name_or_site_gets_nothing(url: str):
+    response = httpx.get(f"{url}/v1/models", headers={"Host": "evil.example"})
+    assert refused(response)[:2] == (403, "wrong_host")
+    assert httpx.get(f"{url}/v1/models", headers={"Host": "[::1]:80"}).status_code == 200
+    asked = {"Origin": "http://evil.example", "Access-Control-Request-Method": "POST"}
+    preflight = httpx.options(url + CHAT, headers=asked)
+    assert preflight.status_code == 405
+    assert not [name for name in preflight.headers if name.startswith("access-control")]
+
+
+def test_a_full_queue_is_told_at_once_and_empties_again():
+    speaker = ScriptedSpeaker(pause_s=0.1)
+    with serving(service_of(speaker, limits={"waiting": 0, "running": 1})) as base, httpx.Client() as client:
+        with client.stream("POST", base + CHAT, json=body(stream=True)) as first:
+            speaker.began.wait(5)
+            began = time.monotonic()
+            response = httpx.post(base + CHAT, json=body())
+            assert time.monotonic() - began < 1
+            assert refused(response)[:2] == (429, "queue_full")
+            assert 1 <= int(response.headers["retry-after"]) <= 60
+            first.read()
+        assert httpx.post(base + CHAT, json=body()).status_code == 200
+
+
+def test_bodies_together_have_a_bound_too():
+    with serving(service_of(limits={"bodies_bytes": 1000, "running": 2})) as base:
+        assert refused(httpx.post(base + CHAT, json=body("x" * 1000)))[:2] == (429, "queue_full")
+        assert httpx.post(base + CHAT, json=body("x" * 500)).status_code == 200
+        assert httpx.post(base + CHAT, json=body("x" * 500)).status_code == 200
+
+
+def test_an_answer_that_takes_too_long_is_a_timeout_and_stops_the_model():
+    speaker = ScriptedSpeaker(lambda prompt, seed: "word " * 1000, pause_s=0.02)
+    with serving(service_of(speaker, limits={"seconds": 0.3})) as base:
+        assert refused(httpx.post(base + CHAT, json=body()))[:2] == (504, "timeout")
+        assert speaker.stopped.wait(2)
+        told = events(httpx.post(base + CHAT, json=body(stream=True)))
+        assert told[-1]["error"]["code"] == "timeout"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_client_that_hangs_up_stops_its_work(stream: bool):
+    speaker = ScriptedSpeaker(lambda prompt, seed: "word " * 1000, pause_s=0.01)
+    service = service_of(speaker)
+    with serving(service) as base:
+        parts = urlsplit(base)
+        data = json.dumps(body(picture=GOOD, stream=stream)).encode()
+        head = f"POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        with socket.create_connection((parts.hostname, parts.port)) as client:
+            client.sendall(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
+            assert speaker.began.wait(5)
+        assert speaker.stopped.wait(5)
+        assert speaker.words < 500
+        speaker.text = lambda prompt, seed: "short"
+        assert httpx.post(base + CHAT, json=body()).status_code == 200
+        assert service.gate.inside == 0
+        assert service.metrics.value("requests_total", path=CHAT, status="499") == 1
+    assert len(service.images) == 0
+
+
+def test_a_model_that_breaks_is_an_error_of_the_server_and_not_its_end(
+    caplog: pytest.LogCaptureFixture,
+):
+    def broken(prompt: Prompt, seed: int) -> str:
+        if prompt.question == "break":
+            raise ZeroDivisionError("secret detail")
+        return "whole"
+
+    with serving(service_of(ScriptedSpeaker(broken))) as base:
+        response = httpx.post(base + CHAT, json=body("break"))
+        assert refused(response)[:2] == (500, "internal_error")
+        assert "secret" not in response.text
+        assert httpx.post(base + CHAT, json=body()).status_code == 200
+    assert "secret detail" in caplog.text
+
+
+@pytest.fixture
+def behind() -> Iterator[ScriptedEndpoint]:
+    with running(ScriptedEndpoint(lambda body, index: f"{ANSWER} {index}")) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def before(behind: ScriptedEndpoint) -> Iterator[str]:
+    settings = EndpointSettings(model="big", urls=(behind.url,), timeout_s=3)
+    with serving(service_of(backend=UpstreamBackend(settings, 4), limits={"running": 4})) as base:
+        yield base
+
+
+def sse(*chunks: object, done: bool = True) -> Any:
+    """A fault that is a stream of these chunks."""
+    lines = [f"data: {c if isinstance(c, str) else json.dumps(c)}\n\n" for c in chunks]
+    text = "".join([*lines, "data: [DONE]\n\n"] if done else lines)
+    return lambda handler: send(handler, 200, text, {"Content-Type": "text/event-stream"})
+
+
+def delta(text: str, finish: str | None = None) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": finish}]}
+
+
+def test_an_upstream_server_gets_the_request_and_its_reply_comes_back(
+    behind: ScriptedEndpoint, before: str
+):
+    sent = body(picture=GOOD, seed=2**31 + 4, stop="zebra", temperature=0.5, n=2)
+    reply = httpx.post(before + CHAT, json=sent).json()
+    texts = [choice["message"]["content"] for choice in reply["choices"]]
+    assert texts == [f"{ANSWER} 0", f"{ANSWER} 1"]
+    assert reply["usage"]["total_tokens"] == 7 + 2 * 10
+    passed = behind.bodies[0]
+    assert passed["messages"] == sent["messages"]
+    assert (passed["model"], passed["seed"], passed["n"]) == ("big", 4, 2)
+    assert (passed["stop"], passed["temperature"], passed["top_p"]) == (["zebra"], 0.5, 1.0)
+    assert (reply["model"], "self_feedback" in passed) == ("tiny", False)
+
+
+def test_an_upstream_stream_is_passed_on(behind: ScriptedEndpoint, before: str):
+    usage = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}
+    behind.faults = [sse(delta("A "), delta("cup"), delta("", "length"), usage)]
+    sent = body(stream=True, stream_options={"include_usage": True})
+    told = events(httpx.post(before + CHAT, json=sent))
+    texts = [e["choices"][0]["delta"].get("content") for e in told[:-1] if e["choices"]]
+    assert texts == ["", "A ", "cup", None]
+    assert told[-3]["choices"][0]["finish_reason"] == "length"
+    assert told[-2]["usage"]["total_tokens"] == 5
+    assert told[-1] == "[DONE]"
+    assert behind.bodies[0]["stream"] is True
+
+
+UPSTREAM_FAULTS: dict[str, tuple[Any, int]] = {
+    "breaks off": (hang_up, 502),
+    "fails": (fail(500, "trace"), 502),
+    "is not found": (fail(404), 502),
+    "refuses our key": (fail(401, "sk-123"), 502),
+    "refuses the request": (fail(400, "too long"), 400),
+    "is busy": (fail(429, headers={"Retry-After": "7"}), 429),
+    "says no JSON": (lambda h: send(h, 200, "<html>"), 502),
+    "says another thing": (lambda h: send(h, 200, {"choices": []}), 502),
+    "says a list": (lambda h: send(h, 200, "[1]"), 502),
+    "says too much": (lambda h: send(h, 200, {"choices": [{"index": 5}]}), 502),
+}
+
+
+@pytest.mark.parametrize("name", UPSTREAM_FAULTS)
+def test_a_fault_upstream_is_told_in_the_apis_form(
+    behind: ScriptedEndpoint, before: str, name: str
+):
+    fault, status = UPSTREAM_FAULTS[name]
+    behind.faults = [fault]
+    response = httpx.post(before + CHAT, json=body())
+    assert refused(response)[0] == status
+    assert "sk-123" not in response.text
+    if status == 429:
+        assert response.headers["retry-after"] == "7"
+    assert httpx.post(before + CHAT, json=body()).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        sse(delta("A "), done=False),
+        sse(delta("A "), "{broken"),
+        sse(delta("A "), {"error": {"message": "out of memory"}}),
+    ],
+)
+def test_a_stream_that_breaks_off_upstream_ends_with_an_error_event(
+    behind: ScriptedEndpoint, before: str, fault: Any
+):
+    behind.faults = [fault]
+    told = events(httpx.post(before + CHAT, json=body(stream=True)))
+    assert told[1]["choices"][0]["delta"]["content"] == "A "
+    assert told[-1]["error"]["code"] == "upstream_failed"
+    with openai.OpenAI(base_url=f"{before}/v1", api_key="x", max_retries=0) as client:
+        behind.faults = [fault]
+        with pytest.raises(openai.APIError):
+            list(client.chat.completions.create(model="tiny", messages=[USER], stream=True))  # type: ignore[list-item]
+
+
+def test_an_upstream_server_that_dies_is_a_502_and_one_that_returns_is_used_again():
+    with running(ScriptedEndpoint(lambda body, index: "up")) as endpoint:
+        port = int(endpoint.url.split(":")[2].split("/")[0])
+        settings = EndpointSettings(model="big", urls=(endpoint.url,), timeout_s=3)
+        service = service_of(backend=UpstreamBackend(settings, 4))
+        with serving(service) as base:
+            assert httpx.post(base + CHAT, json=body()).status_code == 200
+            endpoint.stop()
+            gone = [httpx.post(base + CHAT, json=body(stream=s)) for s in (False, True)]
+            assert [refused(response)[:2] for response in gone] == [(502, "upstream_failed")] * 2
+            with running(ScriptedEndpoint(lambda body, index: "again"), port):
+                reply = httpx.post(base + CHAT, json=body()).json()
+    assert reply["choices"][0]["message"]["content"] == "again"
+
+
+def test_a_client_that_hangs_up_lets_go_of_the_upstream_server():
+    with running(ScriptedEndpoint(lambda body, index: "late")) as endpoint:
+        endpoint.delay_s = 1.5
+        settings = EndpointSettings(model="big", urls=(endpoint.url,))
+        service = service_of(backend=UpstreamBackend(settings, 4))
+        with serving(service) as base:
+            with pytest.raises(httpx.ReadTimeout):
+                httpx.post(base + CHAT, json=body(), timeout=0.3)
+            deadline = time.monotonic() + 1
+            while service.gate.inside and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert service.gate.inside == 0
