@@ -189,7 +189,7 @@ def _line_rows(path: Path, file: IO[str]) -> Iterator[Row]:
     try:
         for number, line in enumerate(file, 1):
             if line.strip():
-                yield Row(number, _object(json.loads(line), path, number))
+                yield Row(number, object_of(json.loads(line), path, number))
     except json.JSONDecodeError as error:
         raise UserError(
             f"The line is not JSON: {error.msg} at character {error.pos}.",
@@ -219,7 +219,7 @@ def _list_rows(path: Path, file: IO[str]) -> Iterator[Row]:
             found, end = None, 0
         if end and end < len(window):  # at the window's end a number or word might go on
             number += 1
-            yield Row(number, _object(found, path, number))
+            yield Row(number, object_of(found, path, number))
             window = window[end:]
             continue
         more = file.read(max(_CHUNK, len(window)))
@@ -232,7 +232,8 @@ def _list_rows(path: Path, file: IO[str]) -> Iterator[Row]:
         window += more
 
 
-def _object(found: object, path: Path, number: int) -> Fields:
+def object_of(found: object, path: Path, number: int) -> Fields:
+    """A row that was read, if it is an object. Raises UserError if it is something else."""
     if not isinstance(found, dict):
         raise UserError(
             "The row is not a JSON object.",

@@ -226,15 +226,14 @@ class _Read(NamedTuple):
 
 def score(data: MmeData, answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
     """Each answer as yes, no or other; a picture's second question bears the pair."""
-    official = scoring.mode == "official"
-    rule = yes_no_rules.mme if official else yes_no_rules.strict
+    rule = yes_no_rules.mme if scoring.mode == "official" else yes_no_rules.strict
     asked = data.questions or [_question(answer) for answer in answers]
     seen: dict[str, int] = {}
     rows: list[_Read] = []
     for question, answer in zip(asked, answers, strict=True):
         place = seen[question.task] = seen.get(question.task, -1) + 1
         by_order, by_name = f"{question.task}/{place // 2}", f"{question.task}/{question.image}"
-        picture = by_order if official else by_name
+        picture = by_order if scoring.mode == "official" else by_name
         item = f"{question.task}/{place + 1}"
         rows.append(_Read(question, answer.text, rule(answer.text), picture, item))
     pairs: dict[str, list[_Read]] = {}
@@ -250,8 +249,7 @@ def score(data: MmeData, answers: Sequence[FileAnswer], scoring: Scoring) -> lis
 
 
 def _score(row: _Read, pair: Sequence[_Read], scoring: Scoring) -> Score:
-    """`pair` is empty but at the last question about a picture."""
-    task, label = row.asked.task, row.asked.label
+    task, label = row.asked.task, row.asked.label  # the pair is empty but at its last question
     values: dict[str, float] = {}
     if row.said != "unread" or scoring.mode == "official":
         values |= {"questions": 1, "right": row.said == label, "yes": row.said == "yes"}

@@ -34,6 +34,7 @@ from typing import Generic, Literal, TypeVar
 
 from groundtune.bench.benchmark import Item, Metric, Protocol
 from groundtune.bench.judge import Judging, Replies
+from groundtune.bench.stats import Table
 from groundtune.protocols import Judge
 from groundtune.records import Score
 from groundtune.store.images import ImageStore
@@ -73,6 +74,20 @@ class Scoring:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LargeScores:
+    """What came of a file of answers that is too large for one `Score` an item."""
+
+    n: int
+    unparsed: Mapping[Mode, int]
+    tables: Mapping[Mode, Table]
+    """The sums of both modes."""
+    strata: Mapping[str, Table]
+    """By part or "axis/stratum", in the mode that was asked for."""
+    items: Path
+    """The file of items that was written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FileBenchmark(Generic[D]):
     """A benchmark file's parts under one name; D is its own data, as read from --data."""
 
@@ -103,6 +118,9 @@ class FileBenchmark(Generic[D]):
     """Sentences that a result should say: degenerate answers, what the official code hides."""
     columns: Callable[[Score], dict[str, object]] | None = None
     """Further columns of the file of items, such as what other tools' rules make of the answer."""
+    large: Callable[[Sequence[Path], Path, Mode, Path], LargeScores | None] | None = None
+    """Scores (data, answers, mode, file of items) without keeping them in memory; None where the
+    files are not large or not laid out for it."""
     judged: bool = False
     """Whether it can't be scored without a judge."""
 

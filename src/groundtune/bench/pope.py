@@ -30,12 +30,21 @@ from groundtune.bench import files, yes_no_rules
 from groundtune.bench.answer_files import ANSWER_COLUMNS, answers_of, plain, rows_of, text_field
 from groundtune.bench.asking import ask_items
 from groundtune.bench.benchmark import Floats, Item, Metric, Protocol, ratio, unparsed_metric
-from groundtune.bench.official import FileAnswer, FileBenchmark, Scoring, score_key
+from groundtune.bench.official import (
+    FileAnswer,
+    FileBenchmark,
+    LargeScores,
+    Mode,
+    Scoring,
+    score_key,
+)
 from groundtune.errors import UserError
 from groundtune.records import Score
 from groundtune.store.images import ImageStore
 
 SPLITS = ("random", "popular", "adversarial")
+LARGE = 1 << 24
+"""Bytes of answers, some 200,000, from which they are read piece by piece."""
 OUTCOMES = ("tp", "fp", "tn", "fn")
 PROTOCOL = Protocol(
     label="POPE",
@@ -350,6 +359,15 @@ def items(data: PopeData, images: Path, store: ImageStore) -> list[Item]:
     return ask_items(asked, images, store)
 
 
+def large(data: Sequence[Path], answers: Path, mode: Mode, items: Path) -> LargeScores | None:
+    """`pope_columns.score_large`, whose reader is imported for large files alone."""
+    if not answers.is_file() or answers.stat().st_size < LARGE:
+        return None
+    from groundtune.bench.pope_columns import score_large
+
+    return score_large(data, answers, mode, items)
+
+
 POPE: FileBenchmark[PopeData] = FileBenchmark(
     name="pope",
     protocol=PROTOCOL,
@@ -363,4 +381,5 @@ POPE: FileBenchmark[PopeData] = FileBenchmark(
     items=items,
     labels=tuple((split, f"POPE, {split} absent objects") for split in SPLITS),
     columns=yes_no_rules.columns,
+    large=large,
 )

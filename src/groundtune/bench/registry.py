@@ -79,6 +79,7 @@ def _load_foreign(name: str, point: EntryPoint) -> FileBenchmark[Any]:
     return found  # pyright: ignore[reportUnknownVariableType]  # its data's type is its own
 
 
+@lru_cache(maxsize=64)
 def _is_there(target: str) -> bool:
     return importlib.util.find_spec(target.partition(":")[0]) is not None
 

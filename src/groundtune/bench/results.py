@@ -7,8 +7,8 @@ from typing import Any
 
 from groundtune.bench.benchmark import Metric
 from groundtune.bench.guards import behaviour, guard
-from groundtune.bench.official import FileBenchmark
-from groundtune.bench.stats import Table, estimate, tabulate, value_of
+from groundtune.bench.official import FileBenchmark, LargeScores, Mode
+from groundtune.bench.stats import Table, estimate, resampled, tabulate, value_of
 from groundtune.records import Estimate, Score
 
 Values = dict[str, float | None]
@@ -48,6 +48,31 @@ def results_of(benchmark: FileBenchmark[Any], scores: Sequence[Score], *, seed: 
     )
 
 
+def values_of(benchmark: FileBenchmark[Any], scores: Sequence[Score]) -> Results:
+    """The same without intervals and strata."""
+    return Results(
+        n=len(scores),
+        unparsed=sum(score.status == "unparsed" for score in scores),
+        metrics=values_of_table(tabulate(scores), benchmark.metrics),
+        estimates={},
+        strata={},
+    )
+
+
+def results_of_tables(
+    benchmark: FileBenchmark[Any], scores: LargeScores, mode: Mode, model: str, seed: int = 0
+) -> Results:
+    """All metrics of a file that was only counted, in the mode that was asked for."""
+    metrics, estimates = estimates_of_table(scores.tables[mode], benchmark.metrics, model, seed)
+    return Results(
+        n=scores.n,
+        unparsed=scores.unparsed[mode],
+        metrics=metrics,
+        estimates=estimates,
+        strata={n: values_of_table(each, benchmark.metrics) for n, each in scores.strata.items()},
+    )
+
+
 def values_of_table(table: Table, metrics: Iterable[Metric]) -> Values:
     """Every metric of a table, None where there is no value."""
     return {metric.name: value_of(table, metric) for metric in metrics}
@@ -59,8 +84,9 @@ def estimates_of_table(
     """Every metric of a table, and those that have a value with their intervals."""
     values: Values = {}
     made: dict[str, Estimate] = {}
+    drawn = resampled(table, seed)
     for metric in metrics:
-        one = estimate(table, metric, model=model, benchmark="", seed=seed)
+        one = estimate(table, metric, model=model, benchmark="", seed=seed, drawn=drawn)
         values[metric.name] = one.value if one else None
         if one is not None:
             made[metric.name] = one

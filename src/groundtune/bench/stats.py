@@ -101,6 +101,11 @@ def resamples(images: int, seed: int = 0, number: int = RESAMPLES) -> Floats:
     return counts.reshape(number, images).astype(np.float64)
 
 
+def resampled(table: Table, seed: int = 0) -> Floats:
+    """The sums (R, C) of each resample of the table's images."""
+    return resamples(len(table.images), seed) @ table.sums_IC
+
+
 def interval(draws: Floats, value: float, *, images: int, share: bool) -> Interval:
     """The 95% percentile interval of resampled values; NaN (an empty denominator) is left out."""
     kept = draws[np.isfinite(draws)]
@@ -112,13 +117,22 @@ def interval(draws: Floats, value: float, *, images: int, share: bool) -> Interv
 
 
 def estimate(
-    table: Table, metric: Metric, *, model: str, benchmark: str, seed: int = 0
+    table: Table,
+    metric: Metric,
+    *,
+    model: str,
+    benchmark: str,
+    seed: int = 0,
+    drawn: Floats | None = None,
 ) -> Estimate | None:
-    """A metric with its interval; None where its denominator is 0."""
+    """A metric with its interval; None where its denominator is 0.
+
+    `drawn` is `resampled(table, seed)`, for several metrics of one table.
+    """
     value = value_of(table, metric)
     if value is None:
         return None
-    draws = _draws(table, metric, seed)
+    draws = _draws(table, metric, seed) if drawn is None else _apply(metric, table, drawn)
     low, high = interval(draws, value, images=len(table.images), share=metric.is_share)
     least, most = metric.bounds
     low = low if least is None else max(least, low)
@@ -249,9 +263,9 @@ def _apply(metric: Metric, table: Table, sums_RC: Floats) -> Floats:
 
 def _draws(table: Table, metric: Metric, seed: int) -> Floats:
     """The metric on each resample (R,)."""
-    weights_RI = resamples(len(table.images), seed)
     if metric.formula is not None:
-        return _apply(metric, table, weights_RI @ table.sums_IC)
+        return _apply(metric, table, resampled(table, seed))
+    weights_RI = resamples(len(table.images), seed)
     both = np.stack([table.weights(metric.numerator), table.weights(metric.denominator)], -1)
     sums_R2 = weights_RI @ (table.sums_IC @ both)
     return ratio(sums_R2[:, 0], sums_R2[:, 1])

@@ -19,15 +19,25 @@ from typing import Any
 from groundtune.bench.files import DataFile, describe
 from groundtune.bench.official import MODES, FileAnswer, FileBenchmark, Mode, Scoring
 from groundtune.bench.registry import load
-from groundtune.bench.results import Results, differing, item_lines, notes_of, results_of
-from groundtune.bench.run import read_scores
-from groundtune.bench.summary import estimate_all
+from groundtune.bench.results import (
+    Results,
+    differing,
+    item_lines,
+    notes_of,
+    results_of,
+    results_of_tables,
+    values_of,
+    values_of_table,
+)
 from groundtune.errors import UserError
 from groundtune.protocols import Progress
 from groundtune.records import Record, Score
-from groundtune.store.dataset import RecordSet
 from groundtune.store.files import write_atomic
 
+LARGE_NOTE = (
+    "The file is large: its items are a Parquet table, no scores are kept for compare and report, "
+    "and intervals resample at most 1,024 groups of pictures."
+)
 NOTHING = Results(n=0, unparsed=0, metrics={}, estimates={}, strata={})
 
 
@@ -123,6 +133,8 @@ def score_file(
     """
     benchmark = load(params.name)
     progress.start(f"read {benchmark.name}")
+    if benchmark.large is not None and (made := _score_large(benchmark, params, out)) is not None:
+        return made
     data = benchmark.read_data(params.data)
     answers = benchmark.read_answers(params.answers, data)
     return score_answers(benchmark, data, answers, params, out, progress, scoring=scoring)
@@ -146,7 +158,7 @@ def score_answers(
         raise UserError("There is nothing to score.", str(params.answers), "Give some answers.")
     progress.advance()
     results = results_of(benchmark, scores, seed=params.seed)
-    other = _other(benchmark, data, answers, how, params.seed)
+    other = _other(benchmark, data, answers, how)
     progress.advance()
     notes = notes_of(results, scores)
     notes += benchmark.notes(data, answers, scores) if benchmark.notes else []
@@ -168,19 +180,51 @@ def score_answers(
     return made
 
 
+def _score_large(
+    benchmark: FileBenchmark[Any], params: FileParams, out: Path
+) -> FileResults | None:
+    """A file with more answers than are kept as scores; None if this one isn't such."""
+    assert benchmark.large is not None
+    slug = file_name(params.model, benchmark.name, params.mode)
+    items = out / "items" / f"{slug}.jsonl"
+    scores = benchmark.large(params.data, params.answers, params.mode, items)
+    if scores is None:
+        return None
+    other = other_mode(params.mode)
+    there = Results(
+        n=scores.n,
+        unparsed=scores.unparsed[other],
+        metrics=values_of_table(scores.tables[other], benchmark.metrics),
+        estimates={},
+        strata={},
+    )
+    made = FileResults(
+        benchmark=benchmark,
+        params=params,
+        results=results_of_tables(benchmark, scores, params.mode, params.model, params.seed),
+        other=there,
+        items=scores.items,
+        path=out / "results" / f"{slug}.json",
+        data=tuple(describe(params.data)),
+        notes=(LARGE_NOTE,),
+        judge={},
+    )
+    write_atomic(made.path, (json.dumps(made.as_json(), ensure_ascii=False) + "\n").encode())
+    return made
+
+
 def _other(
     benchmark: FileBenchmark[Any],
     data: Any,
     answers: Sequence[FileAnswer],
     scoring: Scoring,
-    seed: int,
 ) -> Results:
     """The other mode's results; none where it refuses, as some official code does."""
     try:
         scores = benchmark.score(data, answers, replace(scoring, mode=other_mode(scoring.mode)))
     except UserError:
         return NOTHING
-    return results_of(benchmark, scores, seed=seed)
+    return values_of(benchmark, scores)
 
 
 def _judge_of(scoring: Scoring) -> dict[str, str]:
@@ -197,6 +241,9 @@ def _keep(benchmark: FileBenchmark[Any], scores: Sequence[Score], mode: Mode, ou
         score.model_copy(update={"benchmark": name + score.benchmark[len(benchmark.name) :]})
         for score in scores
     ]
+    from groundtune.bench.run import read_scores
+    from groundtune.bench.summary import estimate_all
+
     put(renamed, out)
     rows = [each.model_dump() for each in estimate_all(read_scores(out))]
     write_atomic(out / "summary.json", (json.dumps(rows, indent=1) + "\n").encode())
@@ -204,6 +251,8 @@ def _keep(benchmark: FileBenchmark[Any], scores: Sequence[Score], mode: Mode, ou
 
 def put(scores: Sequence[Score], out: Path) -> None:
     """Keeps scores in OUT/scores; those of the same models and benchmarks that are there go."""
+    from groundtune.store.dataset import RecordSet
+
     kept = RecordSet(out / "scores", Score)
     old = kept.parts()
     new = {_place(score) for score in scores}

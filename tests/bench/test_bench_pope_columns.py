@@ -1,0 +1,138 @@
+"""Large files of POPE answers give the numbers that small ones give; memory stays flat."""
+
+import json
+import random
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from groundtune.bench import pope
+from groundtune.bench.columns import pieces
+from groundtune.bench.official import MODES, LargeScores, Mode, Scoring
+from groundtune.bench.pope_columns import score_large
+from groundtune.bench.results import results_of, values_of_table
+from groundtune.errors import UserError
+
+GOLDEN = Path(__file__).parent / "golden" / "pope"
+SAID = ("Yes.", "no", "NO", "", "not sure", 'Yes, there is a "sign".', "n\u00f6\n no", "No, it\\s")
+
+
+def write(path: Path, rows: list[dict[str, object]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def files(folder: Path, said: list[str]) -> tuple[Path, Path]:
+    asked = [
+        {
+            "question_id": i + 1,
+            "image": f"p{i // 6}.jpg",
+            "text": f"Is there {i}?",
+            "label": ("yes", "no")[i % 2],
+        }
+        for i in range(len(said))
+    ]
+    told = [
+        {"question": row["text"], "answer": text} for row, text in zip(asked, said, strict=True)
+    ]
+    return write(folder / "q.json", asked), write(folder / "a.json", told)
+
+
+def large(questions: Path, answers: Path, mode: Mode, out: Path) -> LargeScores:
+    made = score_large([questions], answers, mode, out / "items.jsonl")
+    assert made is not None
+    return made
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("tidy", [True, False])
+def test_both_ways_give_the_same_numbers_and_items(tmp_path: Path, mode: Mode, tidy: bool):
+    said = [random.Random(i).choice(SAID[:5] if tidy else SAID) for i in range(300)]
+    questions, answers = files(tmp_path, said)
+    data = pope.read_data([questions])
+    scores = pope.score(data, pope.read_answers(answers, data), Scoring(mode=mode))
+    made = large(questions, answers, mode, tmp_path)
+    small = results_of(pope.POPE, scores)
+    assert made.n == small.n
+    assert made.unparsed[mode] == small.unparsed
+    assert values_of_table(made.tables[mode], pope.METRICS) == small.metrics
+    for name, table in made.strata.items():
+        assert values_of_table(table, pope.METRICS) == small.strata[name]
+    rows = pq.read_table(made.items).to_pylist()
+    assert [row["answer"] for row in rows] == said
+    assert [row["item"] for row in rows] == list(range(1, 301))
+    read = [score.extracted[0] if score.extracted else "unread" for score in scores]
+    assert [row["extracted"] for row in rows] == read
+
+
+def test_official_numbers_are_those_of_the_official_script(tmp_path: Path):
+    official = json.loads((GOLDEN / "official.json").read_text())["random_600"]
+    made = large(
+        GOLDEN / "random_600_questions.json",
+        GOLDEN / "random_600_answers.json",
+        "official",
+        tmp_path,
+    )
+    values = values_of_table(made.tables["official"], pope.METRICS)
+    assert values["f1"] == official["printed"]["F1 score"]
+    assert values["accuracy"] == official["printed"]["Accuracy"]
+
+
+@pytest.mark.parametrize(("more", "message"), [(1, "61 answers to 60"), (-1, "59 answers to 60")])
+def test_another_number_of_answers_is_refused(tmp_path: Path, more: int, message: str):
+    questions, answers = files(tmp_path, ["yes"] * 60)
+    lines = answers.read_text().splitlines()
+    answers.write_text("\n".join((lines * 2)[: 60 + more]))
+    with pytest.raises(UserError, match=message):
+        large(questions, answers, "official", tmp_path)
+
+
+def test_a_line_that_is_no_json_is_refused_with_its_row(tmp_path: Path):
+    questions, answers = files(tmp_path, ["yes"] * 60)
+    lines = answers.read_text().splitlines()
+    answers.write_text("\n".join([*lines[:40], lines[40][:-4], *lines[41:]]))
+    with pytest.raises(UserError, match=r"not JSON[\s\S]*a.json:41"):
+        large(questions, answers, "official", tmp_path)
+
+
+def test_lines_of_other_keys_are_read_one_by_one(tmp_path: Path):
+    rows: list[dict[str, object]] = [{"id": i, "answer": f"a{i % 3}"} for i in range(50)]
+    rows += [{"answer": "other", "why": "x", "id": "y"}]
+    path = write(tmp_path / "a.json", rows)
+    read = [
+        column.texts[code]
+        for piece in pieces(path, ["answer"])
+        for column in [piece["answer"]]
+        for code in column.codes_N
+    ]
+    assert read == [row["answer"] for row in rows]
+
+
+def test_other_tools_layouts_are_left_to_the_usual_way(tmp_path: Path):
+    questions, _ = files(tmp_path, ["yes"])
+    samples = write(tmp_path / "s.jsonl", [{"doc": {}, "target": "yes", "resps": [["yes"]]}])
+    assert score_large([questions], samples, "official", tmp_path / "x.jsonl") is None
+
+
+@pytest.mark.bench
+def test_memory_stays_flat_and_answers_fast(tmp_path: Path):
+    peaks: list[int] = []
+    for number in (400_000, 1_600_000):
+        rng = random.Random(0)
+        questions, answers = files(tmp_path, rng.choices(SAID[:5], k=number))
+        code = (
+            "import resource, sys; from groundtune.cli.app import run; run(sys.argv[1:]);"
+            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        )
+        command = ["bench", "score", "pope", str(answers), "--data", str(questions), "--json"]
+        done = subprocess.run(
+            [sys.executable, "-c", code, *command], capture_output=True, text=True, check=True
+        )
+        peaks.append(int(done.stdout.splitlines()[-1]) // 1024)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"peak {peaks} MiB for 400,000 and 1,600,000 answers; {used.ru_utime:.1f} s in all")
+    assert peaks[1] < 1.3 * peaks[0]
