@@ -67,6 +67,15 @@ def masks(
     return {"full_attention": full, "sliding_attention": windowed}
 
 
+def only_dense(model: Any, family: Family, layout: Layout) -> str:
+    """Why only a dense mask can serve the layout; "" where other kinds can too."""
+    if 0 < window(model) <= int(layout.order_BL.max()):
+        return f"windows of {window(model)} tokens need a dense mask"
+    if _blocks(family, layout) is not None:
+        return "the tokens of a picture see each other, which needs a dense mask"
+    return ""
+
+
 def _sparse(layout: Layout, attention: Attention, device: torch.device) -> Any:
     return segment_mask(layout) if attention == "segments" else flex_mask(layout, device)
 

@@ -32,6 +32,8 @@ class EncodedPrompt:
     marks: "dict[str, Tensor]" = field(default_factory=dict[str, "Tensor"])
     """What the model takes for each token (token_type_ids, ...), shape (tokens,); 0 stands for
     text."""
+    images: tuple[str, ...] = ()
+    """sha256 of each image, in order of appearance, as far as it is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,7 @@ def encode_prompt(vlm: "Vlm", prompt: Prompt, images: Images) -> EncodedPrompt:
         ids=tuple(ids[0].tolist()),
         features={name: value for name, value in rest.items() if name not in marks},
         marks=marks,
+        images=prompt.images,
     )
 
 

@@ -1,0 +1,130 @@
+"""Encoded images on disk: used where nothing changed, refused where they would be wrong."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from groundtune.engine.engines import engine_of
+from groundtune.engine.feature_store import FeatureStore, open_store
+from groundtune.engine.rows import Row
+from groundtune.errors import UserError
+from groundtune.vlm.load import Vlm
+from tiny_families import built, instructblip, llava, mllama, qwen3_vl
+
+
+def ready(build: Any) -> tuple[Vlm, list[Row]]:
+    """A model of which the decoder alone is trained, and rows whose images have names."""
+    vlm, rows = built(build)
+    vlm.model.requires_grad_(False)
+    vlm.model.get_decoder().requires_grad_(True)
+    processor = SimpleNamespace(
+        tokenizer=vlm.processor.tokenizer,
+        image_processor=SimpleNamespace(to_json_string=lambda: '{"size": 16}'),
+    )
+    named = [
+        row._replace(prompt=replace(row.prompt, images=(f"{i}a", f"{i}b")))
+        for i, row in enumerate(rows)
+    ]
+    return replace(vlm, processor=processor), named
+
+
+def blind(rows: list[Row]) -> list[Row]:
+    """The rows with pixels that the tower must not see."""
+    return [
+        row._replace(
+            prompt=replace(
+                row.prompt,
+                features={
+                    **row.prompt.features,
+                    "pixel_values": row.prompt.features["pixel_values"] * float("nan"),
+                },
+            )
+        )
+        for row in rows
+    ]
+
+
+@pytest.mark.parametrize("build", [llava, qwen3_vl, instructblip], ids=lambda b: b.__name__)
+def test_the_second_pass_runs_no_tower_and_gives_the_same(build: Any, tmp_path: Path):
+    vlm, rows = ready(build)
+    score = engine_of(vlm, store=open_store(vlm, tmp_path))
+    with torch.no_grad():
+        first = score(vlm, rows)
+        for again in (rows, blind(rows), blind(rows[1:])):
+            found = score(vlm, again)
+            for one, other in zip(found[-1], first[-1], strict=True):
+                assert float((one - other).abs().max()) < 1e-5
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 2
+
+
+def test_another_model_type_processor_picture_or_arithmetic_is_encoded_anew(tmp_path: Path):
+    vlm, rows = ready(llava)
+    store = open_store(vlm, tmp_path)
+    other_settings = SimpleNamespace(
+        tokenizer=vlm.processor.tokenizer,
+        image_processor=SimpleNamespace(to_json_string=lambda: '{"size": 32}'),
+    )
+    prompt = rows[0].prompt
+    with torch.no_grad():
+        engine_of(vlm, store=store)(vlm, rows[:1])
+    assert store.find(vlm, prompt) is not None
+    assert store.find(replace(vlm, revision="s"), prompt) is None
+    assert store.find(replace(vlm, processor=other_settings), prompt) is None
+    assert store.find(vlm, replace(prompt, images=("0a", "0c"))) is None
+    with torch.autocast("cpu", torch.bfloat16):
+        assert store.find(vlm, prompt) is None
+    vlm.model.to(torch.float64)
+    assert store.find(vlm, prompt) is None
+
+
+def test_a_picture_read_with_another_instruction_is_another_picture(tmp_path: Path):
+    vlm, rows = ready(instructblip)
+    store = open_store(vlm, tmp_path)
+    with torch.no_grad():
+        engine_of(vlm, store=store)(vlm, rows[:1])
+    prompt = rows[0].prompt
+    assert store.find(vlm, prompt) is not None
+    other = {**prompt.features, "qformer_input_ids": prompt.features["qformer_input_ids"] + 1}
+    assert store.find(vlm, replace(prompt, features=other)) is None
+
+
+@pytest.mark.parametrize("part", ["vision_tower", "multi_modal_projector"])
+def test_a_store_is_refused_where_tower_or_projector_is_trained(part: str, tmp_path: Path):
+    vlm, _ = ready(llava)
+    getattr(vlm.model.model, part).requires_grad_(True)
+    with pytest.raises(UserError, match="tower or projector is trained"):
+        open_store(vlm, tmp_path)
+
+
+def test_a_store_is_refused_for_an_adapter_on_all_linear_layers(tmp_path: Path):
+    from peft import LoraConfig, get_peft_model
+
+    for targets, refused in (("all-linear", True), (r".*language_model.*q_proj", False)):
+        vlm, _ = ready(llava)
+        tuned = get_peft_model(vlm.model, LoraConfig(r=2, target_modules=targets))
+        adapted = replace(vlm, model=tuned)
+        if refused:
+            with pytest.raises(UserError, match="vision_tower"):
+                open_store(adapted, tmp_path)
+        else:
+            assert isinstance(open_store(adapted, tmp_path), FeatureStore)
+
+
+def test_a_store_is_refused_for_a_family_that_takes_pixels_only(tmp_path: Path):
+    vlm, _ = ready(mllama)
+    with pytest.raises(UserError, match="takes pixels only"):
+        open_store(vlm, tmp_path)
+
+
+def test_a_damaged_file_is_named(tmp_path: Path):
+    vlm, rows = ready(llava)
+    store = open_store(vlm, tmp_path)
+    with torch.no_grad():
+        engine_of(vlm, store=store)(vlm, rows[:1])
+    next(tmp_path.rglob("*.safetensors")).write_bytes(b"x" * 50)
+    with pytest.raises(UserError, match="damaged"):
+        store.find(vlm, rows[0].prompt)
