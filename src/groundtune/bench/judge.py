@@ -93,14 +93,17 @@ class Asked(NamedTuple):
 
 @dataclass(slots=True)
 class Ledger:
-    """What was asked in a run, for the result: counts, served names, hashes of the prompts."""
+    """What was asked in a run, for the result; a request that is made again counts once."""
 
-    asked: int = 0
-    missing: int = 0
-    failed: int = 0
+    status: dict[tuple[str, str, int], str] = field(default_factory=dict[tuple[str, str, int], str])
+    """By item, part and repeat."""
     models: set[str] = field(default_factory=set[str])
     prompts: dict[str, str] = field(default_factory=dict[str, str])
     """What each prompt is called, and "NAME (hash)" of its file."""
+
+    def count(self, status: str) -> str:
+        """How many requests ended so."""
+        return str(list(self.status.values()).count(status))
 
 
 class Quiet:
@@ -133,9 +136,9 @@ class Judging:
         return {
             **self.by.described(),
             "models": ", ".join(sorted(book.models)) or "not recorded",
-            "requests": str(book.asked),
-            "missing": str(book.missing),
-            "failed": str(book.failed),
+            "requests": str(len(book.status)),
+            "missing": book.count("missing"),
+            "failed": book.count("failed"),
             "repeats": str(self.repeats),
             "orders": "both" if self.swap else "one",
             **{f"prompt {name}".strip(): each for name, each in book.prompts.items()},
@@ -156,9 +159,7 @@ class Judging:
         asked = Asked(
             dict(zip(names, given, strict=True)), status.count("missing"), status.count("failed")
         )
-        self.ledger.asked += len(given)
-        self.ledger.missing += asked.missing
-        self.ledger.failed += asked.failed
+        self.ledger.status |= {(each.item, each.part, repeat): each.status for each in given}
         self.ledger.models |= set(asked.models)
         return asked
 
