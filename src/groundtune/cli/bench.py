@@ -2,6 +2,8 @@
 
 import shlex
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,6 +16,12 @@ def run(
     model: str,
     *names: str,
     out: Path,
+    data: tuple[str, ...] = (),
+    images: tuple[str, ...] = (),
+    mode: Literal["official", "strict"] = "official",
+    judge_replies: tuple[Path, ...] = (),
+    judge: str = "",
+    judge_model: str = "",
     split: str = "development",
     n: int = 500,
     seed: int = 0,
@@ -28,22 +36,28 @@ def run(
     dtype: str = "auto",
     json: bool = False,
 ) -> None:
-    """Generate answers and score them, greedily and at temperature 1.
+    """Generate answers and score them: the world's greedily and at temperature 1, others greedily.
 
     Run again with the same --out, it goes on where it stopped.
 
     Args:
-        model: A folder, a name on the Hugging Face hub, or world:base.
+        model: A folder, a name on the Hugging Face hub, world:base, or openai:MODEL@URL.
         names: Benchmarks, as `groundtune bench list` names them (world).
         out: Folder for answers, scores and summary.json.
-        split: train, development or, with --final, test.
-        n: Pictures.
+        data: Questions of a benchmark: a file or folder, or NAME=PATH; may be repeated.
+        images: Folder of a benchmark's pictures, or NAME=PATH; may be repeated.
+        mode: official (the official code's numbers, its faults included) or strict.
+        judge_replies: File of recorded replies of a judge; may be repeated.
+        judge: Address of an OpenAI-compatible endpoint to judge with.
+        judge_model: The judge's name there.
+        split: The world's: train, development or, with --final, test.
+        n: The world's: pictures.
         seed: Seed of the questions and of what is drawn.
         label: What the model is called in the results.
         adapter: Folder of a peft adapter on the model.
         revision: Branch, tag or commit on the hub.
-        knowing: Also ask the model about each object that its captions name.
-        final: Open the test split; a dated line in the notebook says so.
+        knowing: Also ask the model about each object that its captions of the world name.
+        final: Open the world's test split; a dated line in the notebook says so.
         notebook: That notebook (docs/notebook.md if there is one, else OUT/notebook.md).
         batch_size: Answers drawn at once.
         device: cpu, cuda, mps or auto.
@@ -51,7 +65,9 @@ def run(
         json: One JSON object instead of lines.
     """
     from groundtune.cli.progress import open_progress
-    from groundtune.pipeline.bench import BenchParams, run_bench
+    from groundtune.pipeline.bench import BenchParams, run_benchmarks
+    from groundtune.pipeline.judging import Judges, open_judge
+    from groundtune.pipeline.run_files import sources
 
     params = BenchParams(
         model=model,
@@ -67,11 +83,20 @@ def run(
         device=device,
         dtype=dtype,
     )
+    judges = Judges(replies=judge_replies, url=judge, model=judge_model)
+    found = sources(data, images)
     with open_progress(silent=json) as progress:
-        estimates = run_bench(
-            params, out, progress, final=final, notebook=notebook, command=sys.argv
+        estimates, made = run_benchmarks(
+            params,
+            out,
+            progress,
+            sources=found,
+            scoring=lambda: replace(open_judge(judges, out, progress), mode=mode),
+            final=final,
+            notebook=notebook,
+            command=sys.argv,
         )
-    _finish(estimates, out, json)
+    _finish(estimates, out, json, made)
 
 
 def score(
@@ -175,13 +200,20 @@ def list_(*, json: bool = False) -> None:
     finish(lines, next_command=next_command)
 
 
-def _finish(estimates: "list[Estimate]", out: Path, json: bool) -> None:
+def _finish(
+    estimates: "list[Estimate]", out: Path, json: bool, made: "Sequence[FileResults]" = ()
+) -> None:
     from groundtune.cli.finish import finish
     from groundtune.cli.table import print_table
 
     if not json:
-        print_table([("metric", "value", "95% interval", "n"), *_rows(estimates)])
-    rows = {"rows": [estimate.model_dump() for estimate in estimates]} if json else {}
+        if estimates:
+            print_table([("metric", "value", "95% interval", "n"), *_rows(estimates)])
+        for each in made:
+            _print_file(each)
+    rows: dict[str, object] = {"rows": [each.model_dump() for each in estimates]} if json else {}
+    if json and made:
+        rows["benchmarks"] = [each.as_json() for each in made]
     finish(
         rows,
         wrote=out / "summary.json",
@@ -192,18 +224,23 @@ def _finish(estimates: "list[Estimate]", out: Path, json: bool) -> None:
 
 def _finish_file(made: "FileResults", out: Path, json: bool) -> None:
     from groundtune.cli.finish import finish
+
+    told = made.as_json() if json else {}
+    if not json:
+        _print_file(made)
+    next_command = f"groundtune report {shlex.quote(str(out))}"
+    finish(told, wrote=made.path, next_command=next_command, json=json)
+
+
+def _print_file(made: "FileResults") -> None:
+    from groundtune.cli.finish import finish
     from groundtune.cli.table import print_table
     from groundtune.pipeline.score_tables import mode_note, score_table
 
-    next_command = f"groundtune report {shlex.quote(str(out))}"
-    if json:
-        finish(made.as_json(), wrote=made.path, next_command=next_command, json=True)
-        return
     print_table(score_table(made))
     told = {f"note {i}": note for i, note in enumerate([*mode_note(made), *made.notes], 1)}
     told |= {f"data {i}": f"{each.path}: {each.revision}" for i, each in enumerate(made.data, 1)}
-    told |= {"official": made.benchmark.revision, "items": str(made.items)}
-    finish(told, wrote=made.path, next_command=next_command)
+    finish(told | {"official": made.benchmark.revision, "items": str(made.items)})
 
 
 def _rows(estimates: "list[Estimate]") -> list[tuple[str, str, str, str]]:

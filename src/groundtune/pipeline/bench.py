@@ -6,15 +6,17 @@ OUT/summary.json                        rows {model, benchmark, metric, value, l
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from pydantic import Field
 
 from groundtune.bench.benchmark import Benchmark, Given, Item, Wanted
 from groundtune.bench.knowing import knowing, knowledge
+from groundtune.bench.official import Scoring
 from groundtune.bench.overgeneral import overgeneralisation
+from groundtune.bench.registry import is_file_benchmark
 from groundtune.bench.run import Opening, keep, read_scores, refuse_closed_split, run, write_down
 from groundtune.bench.stats import group
 from groundtune.bench.summary import resolve, summarise
@@ -22,11 +24,17 @@ from groundtune.bench.world_captions import NAME as CAPTIONS
 from groundtune.bench.world_captions import STRATA, WORLD_CAPTIONS
 from groundtune.errors import UserError
 from groundtune.pipeline.folder import RunFolder, hash_of
+from groundtune.pipeline.models import is_endpoint, open_endpoint
+from groundtune.pipeline.run_files import Sources, run_files
+from groundtune.pipeline.score_files import FileResults
 from groundtune.protocols import Generator, Progress, YesNo
 from groundtune.records import Answer, Estimate, Record, Sampling, Score
 from groundtune.store.files import write_atomic
 from groundtune.store.images import ImageStore
 from groundtune.store.run import write_run
+
+if TYPE_CHECKING:
+    from groundtune.generate.hf import HfGenerator
 
 NOTEBOOK = Path("docs/notebook.md")
 """Where openings of the test split are written down, if it is there; else OUT/notebook.md."""
@@ -59,6 +67,36 @@ class BenchParams(Record):
         return Wanted(split=self.split, n=self.n, seed=self.seed)
 
 
+def run_benchmarks(
+    params: BenchParams,
+    out: Path,
+    progress: Progress,
+    *,
+    sources: Sources,
+    scoring: Callable[[], Scoring],
+    final: bool = False,
+    notebook: Path | None = None,
+    command: Sequence[str] = (),
+) -> tuple[list[Estimate], list[FileResults]]:
+    """The world's benchmarks among those named, then the others; `scoring` opens their judge.
+
+    Raises:
+        UserError: as `run_bench` and `run_file_bench`.
+    """
+    own = tuple(name for name in params.benchmarks if is_file_benchmark(name))
+    world = tuple(name for name in params.benchmarks if name not in own)
+    estimates: list[Estimate] = []
+    if world:
+        wanted = params.model_copy(update={"benchmarks": world})
+        estimates = run_bench(
+            wanted, out, progress, final=final, notebook=notebook, command=command
+        )
+    if not own:
+        return estimates, []
+    wanted = params.model_copy(update={"benchmarks": own})
+    return estimates, run_file_bench(wanted, sources, scoring(), out, progress)
+
+
 def run_bench(
     params: BenchParams,
     out: Path,
@@ -74,26 +112,10 @@ def run_bench(
         UserError: no such benchmark or split; the test split without `final`; the model can't be
             loaded; `out` has scores of another model of this name; or a full disk.
     """
-    from groundtune.pipeline.sample import SampleParams, load_generator
-
     benchmarks = resolve(params.benchmarks)
     opening = _opening(out, final, notebook, command)
     refuse_closed_split(params.wanted, opening)
-    images = RunFolder(out).images
-    progress.start(f"load {params.model}")
-    generator = load_generator(
-        SampleParams(
-            model=params.model,
-            adapter=params.adapter,
-            revision=params.revision,
-            n=1,
-            sampling=Sampling(temperature=0),
-            batch_size=params.batch_size,
-            device=params.device,
-            dtype=params.dtype,
-        ),
-        images,
-    )
+    generator = _load(params, out, progress)
     estimates = bench(params, generator, generator, out, progress, opening, benchmarks)
     write_run(
         out / "scores",
@@ -103,6 +125,49 @@ def run_bench(
         list(command),
     )
     return estimates
+
+
+def _load(params: BenchParams, out: Path, progress: Progress) -> "HfGenerator":
+    from groundtune.pipeline.sample import SampleParams, load_generator
+
+    progress.start(f"load {params.model}")
+    settings = SampleParams(
+        model=params.model,
+        adapter=params.adapter,
+        revision=params.revision,
+        n=1,
+        sampling=Sampling(temperature=0),
+        batch_size=params.batch_size,
+        device=params.device,
+        dtype=params.dtype,
+    )
+    return load_generator(settings, RunFolder(out).images)
+
+
+def run_file_bench(
+    params: BenchParams, found: Sources, scoring: Scoring, out: Path, progress: Progress
+) -> list[FileResults]:
+    """The benchmarks that have their own questions and pictures, on a model or an endpoint.
+
+    Raises:
+        UserError: as `run_files.run_files`, or the model can't be loaded.
+    """
+    generator: Generator
+    if is_endpoint(params.model):
+        images = RunFolder(out).images
+        generator = open_endpoint(params.model, images, concurrency=params.batch_size)
+    else:
+        generator = _load(params, out, progress)
+    return run_files(
+        params.benchmarks,
+        found,
+        generator,
+        out,
+        progress,
+        model=params.label or params.model,
+        scoring=scoring,
+        seed=params.seed,
+    )
 
 
 def bench(
