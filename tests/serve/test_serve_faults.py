@@ -199,7 +199,8 @@ def test_without_a_token_another_host_name_or_site_gets_nothing(url: str):
 
 def test_a_full_queue_is_told_at_once_and_empties_again():
     speaker = ScriptedSpeaker(pause_s=0.1)
-    with serving(service_of(speaker, limits={"waiting": 0, "running": 1})) as base, httpx.Client() as client:
+    service = service_of(speaker, limits={"waiting": 0, "running": 1})
+    with serving(service) as base, httpx.Client() as client:
         with client.stream("POST", base + CHAT, json=body(stream=True)) as first:
             speaker.began.wait(5)
             began = time.monotonic()

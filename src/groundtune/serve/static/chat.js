@@ -175,11 +175,11 @@ function marked(text, against) {
   return made;
 }
 
-const number = (p) => (p === null ? "" : p.toFixed(3));
+const number = (p) => (p === null ? "" : p < 0.001 ? "<0.001" : p.toFixed(3));
 
 function point(made, against) {
   const tip = at("tip");
-  tip.replaceChildren(...against.map((claim) => element("div", "", `${claim.text} p(yes) = ${number(claim.p_yes)}`)));
+  tip.replaceChildren(...against.map((claim) => element("div", "", `${claim.text} p(yes): ${number(claim.p_yes)}`)));
   tip.hidden = false;
   const place = made.getClientRects()[0];
   const most = document.documentElement.clientWidth - tip.offsetWidth - 16;

@@ -1,0 +1,181 @@
+"""Real models behind the server: the embedded world's, and a tiny random one."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from io import BytesIO
+from itertools import pairwise
+from pathlib import Path
+
+import httpx
+import pytest
+from PIL import Image
+
+from groundtune.cli.app import run
+from groundtune.cli.progress import SilentProgress
+from groundtune.errors import UserError
+from groundtune.generate.decode import decode
+from groundtune.generate.hf import HfGenerator
+from groundtune.records import ImagePart, Message, Prompt, Sampling, TextPart
+from groundtune.serve.local import VlmSpeaker
+from groundtune.serve.wire import ServeParams, listen, open_service
+from groundtune.vlm.encode import encode_prompt
+from groundtune.vlm.load import Vlm, load
+from groundtune.world.render import render
+from groundtune.world.scenes import scenes
+from running_server import body, data_url, serving
+from scripted_endpoint import ScriptedEndpoint, running
+
+
+class Red:
+    def open(self, sha256: str) -> Image.Image:
+        return Image.new("RGB", (20, 16), "red")
+
+
+CONTENT = (ImagePart(image="red"), TextPart(text="What is it?"))
+PROMPT = Prompt(key="p", messages=(Message(role="user", content=CONTENT),))
+WARM = Sampling(temperature=1, max_new_tokens=12)
+
+
+@pytest.fixture(scope="module")
+def vlm(tiny_llava: Path) -> Vlm:
+    return load(str(tiny_llava))
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[str]:
+    params = ServeParams(
+        model="world:base", labeler="world:labeler", tuned="world:labeler", reference="world:base"
+    )
+    with serving(open_service(params, SilentProgress())) as base:
+        yield base
+
+
+def picture() -> str:
+    stream = BytesIO()
+    render(next(iter(scenes("development", 1, start=6)))).save(stream, "PNG")
+    return data_url(stream.getvalue())
+
+
+def post(base: str, **own: object) -> dict[str, object]:
+    sent = body("Describe the image.", picture(), seed=2, **own) | {"model": "world:base"}
+    response = httpx.post(f"{base}/v1/chat/completions", json=sent, timeout=60)
+    assert response.status_code == 200, response.text
+    return response.json()
+
+
+def test_the_server_draws_what_the_generator_draws(vlm: Vlm):
+    found = VlmSpeaker(vlm, Red(), 2).answer(PROMPT, WARM, [1, 2, 3], lambda texts: True)
+    assert found.replies == HfGenerator(vlm, Red()).generate([PROMPT] * 3, WARM, [1, 2, 3])
+    assert found.prompt_tokens == len(encode_prompt(vlm, PROMPT, Red()).ids)
+
+
+def test_texts_grow_token_by_token_up_to_the_answers(vlm: Vlm):
+    seen: list[Sequence[str]] = []
+
+    def watch(texts: Callable[[], Sequence[str]]) -> bool:
+        seen.append(texts())
+        return True
+
+    found = VlmSpeaker(vlm, Red(), 2).answer(PROMPT, WARM, [1, 2, 3], watch)
+    assert {len(texts) for texts in seen} == {3}
+    assert len(seen) >= 20  # eleven steps of two batches, less what ends early
+    for before, after in pairwise(seen):
+        assert all(len(new) >= len(old) for old, new in zip(before, after, strict=True))
+    texts = [reply.text for reply in found.replies]
+    assert all(text.startswith(last) for text, last in zip(texts, seen[-1], strict=True))
+
+
+@pytest.mark.parametrize("shares", [True, False])
+def test_decoding_ends_where_the_watcher_says_so(
+    vlm: Vlm, monkeypatch: pytest.MonkeyPatch, shares: bool
+):
+    monkeypatch.setattr(Vlm, "shares_prefill", property(lambda own: shares))
+    encoded = [encode_prompt(vlm, PROMPT, Red())]
+    whole = decode(vlm, encoded, [0, 0], [1, 2], WARM)
+    cut = decode(vlm, encoded, [0, 0], [1, 2], WARM, watch=lambda rows: max(map(len, rows)) < 4)
+    assert max(map(len, cut)) == 4 < max(map(len, whole))
+    assert cut == [row[:4] for row in whole]
+
+
+def test_the_worlds_answers_are_checked_claim_by_claim(world: str):
+    choice = post(world, check=True)["choices"][0]  # type: ignore[index]
+    text, check = choice["message"]["content"], choice["check"]
+    verdicts = {claim["verdict"] for claim in check["claims"]}
+    assert check["checked"] >= 2
+    assert verdicts <= {"supported", "rejected", "unchecked", "opinion"}
+    for claim in check["claims"]:
+        assert 0 <= claim["start"] < claim["end"] <= len(text)
+        if claim["verdict"] in ("supported", "rejected"):
+            assert (claim["p_no"] > claim["p_yes"]) == (claim["verdict"] == "rejected")
+
+
+def test_the_worlds_answers_are_chosen_by_the_gain_over_the_reference(world: str):
+    reply = post(world, self_feedback={"n": 6})
+    told = reply["self_feedback"]
+    assert told["rewards"][told["chosen"]] == max(told["rewards"])  # type: ignore[index]
+    assert told["distinct"] > 1  # type: ignore[index]
+    alone = post(world)["choices"][0]["message"]["content"]  # type: ignore[index]
+    whole = post(world, self_feedback={"n": 6, "normalise": False})["self_feedback"]
+    assert whole["rewards"] != told["rewards"]  # type: ignore[index]
+    assert alone
+
+
+def test_a_labeler_that_cannot_answer_yes_and_no_stops_the_start(tiny_llava: Path):
+    params = ServeParams(model=str(tiny_llava), labeler="self")
+    with pytest.raises(UserError, match="can't answer yes and no"):
+        open_service(params, SilentProgress())
+
+
+def test_an_endpoint_has_no_rewards():
+    params = ServeParams(model="openai:m@http://127.0.0.1:9", reference="world:base")
+    with pytest.raises(UserError, match="token by token"):
+        open_service(params, SilentProgress())
+
+
+def test_another_address_than_ones_own_needs_a_token(capsys: pytest.CaptureFixture[str]):
+    assert run(["serve", "world:base", "--host", "0.0.0.0"]) == 2
+    assert "GROUNDTUNE_SERVE_TOKEN" in capsys.readouterr().err
+    listen("0.0.0.0", 0, "token").close()
+
+
+def test_a_port_that_is_taken_is_an_input_error():
+    with listen("127.0.0.1", 0, "") as taken:
+        with pytest.raises(UserError, match="can't listen"):
+            listen("127.0.0.1", taken.getsockname()[1], "")
+        with pytest.raises(UserError, match="can't listen"):
+            listen("127.0.0.1", 70_000, "")
+
+
+def test_the_command_serves_until_it_is_interrupted():
+    env = {**os.environ, "GROUNDTUNE_SERVE_TOKEN": "s3cret"}
+    with running(ScriptedEndpoint(lambda body, index: "A cup.")) as behind:
+        command = [sys.executable, "-m", "groundtune", "serve", f"openai:tiny@{behind.url}"]
+        command += ["--port", "0", "--json", "limits.max_tokens=9"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as program:
+            assert program.stdout is not None
+            told = json.loads(program.stdout.readline())
+            url = f"{told['api']}/chat/completions"
+            assert httpx.post(url, json=body(), timeout=30).status_code == 401
+            headers = {"Authorization": "Bearer s3cret"}
+            answer = httpx.post(url, json=body(), headers=headers, timeout=30).json()
+            assert answer["choices"][0]["message"]["content"] == "A cup."
+            long = httpx.post(url, json=body(max_tokens=10), headers=headers, timeout=30)
+            assert long.status_code == 400
+            program.send_signal(signal.SIGINT)
+            assert program.wait(20) == 0
+    assert told["model"] == "tiny"
+
+
+def test_an_upstream_server_needs_no_torch():
+    program = (
+        "import sys; from groundtune.cli.progress import SilentProgress\n"
+        "from groundtune.serve.wire import ServeParams, open_service\n"
+        "import groundtune.serve.app, uvicorn\n"
+        "open_service(ServeParams(model='openai:m@http://127.0.0.1:9'), SilentProgress())\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
