@@ -52,6 +52,7 @@ class EndpointJudge:
         *,
         price: Price | None = None,
         budget: float | None = None,
+        dry_run: bool = False,
     ) -> None:
         if budget is not None and price is None:
             raise UserError(
@@ -62,6 +63,8 @@ class EndpointJudge:
         self.endpoint = endpoint
         self.price = price
         self.budget = Budget(budget, price) if budget is not None and price else None
+        self.dry_run = dry_run
+        """Instead of asking, raises a UserError that tells what it would cost."""
         self.file = ReplyFile(cache)
         self.usage = Usage()
         self.served = ""
@@ -104,7 +107,14 @@ class EndpointJudge:
         for key in wanted.keys() - missing.keys():
             self._refuse_drift(self.file.by_key[key].model)
         self._count(kept=len(wanted) - len(missing))
-        progress.start(f"ask the judge {self.endpoint.model}", total=len(missing))
+        told = _told(self.estimate(requests))
+        if self.dry_run and missing:
+            raise UserError(
+                f"Nothing was asked. It would be {told}.",
+                f"{self.endpoint.url}, model {self.endpoint.model}",
+                "Take dry_run out to ask; what depends on these replies isn't counted.",
+            )
+        progress.start(f"ask the judge {self.endpoint.model}: {told}", total=len(missing))
         failures = self._ask(missing, repeat, progress)
         return [
             self.file.by_key[key].to_reply(request, repeat)
@@ -216,6 +226,14 @@ class EndpointJudge:
             f"{self.endpoint.url}: {why}",
             "See to the endpoint and run again: what was replied is kept.",
         )
+
+
+def _told(cost: CostEstimate) -> str:
+    price = "" if cost.cost_most is None else f", at most {cost.cost_most:.4f}"
+    return (
+        f"{cost.requests} requests, about {cost.tokens_in:,} tokens and at most "
+        f"{cost.tokens_out_most:,} of replies{price}"
+    )
 
 
 def _failed(request: Request, repeat: int, why: str) -> Reply:

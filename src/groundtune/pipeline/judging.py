@@ -14,7 +14,7 @@ class Judges(Record):
     replies: tuple[Path, ...] = ()
     """Files of recorded replies."""
     url: str = ""
-    """Of an OpenAI-compatible endpoint."""
+    """Of an OpenAI-compatible endpoint, or a YAML file that describes a judge."""
     model: str = ""
     """The judge's name there."""
 
@@ -38,11 +38,15 @@ def open_judge(judges: Judges, out: Path, progress: Progress) -> Scoring:
         return Scoring(judge=Judging(by=RecordedJudge(*judges.replies), progress=progress))
     if not judges.url:
         return Scoring()
+    cache = out / "judge" / "replies.jsonl"
+    if judges.url.endswith((".yaml", ".yml")):
+        from groundtune.bench.judge_file import read_judge
+
+        return Scoring(judge=read_judge(Path(judges.url), cache, progress))
     if not judges.model:
         raise UserError("The endpoint's model isn't named.", "--judge", "Add --judge-model NAME.")
     from groundtune.bench.judge_endpoint import EndpointJudge
     from groundtune.bench.judge_http import Endpoint
 
     endpoint = Endpoint(url=judges.url, model=judges.model)
-    cache = out / "judge" / "replies.jsonl"
     return Scoring(judge=Judging(by=EndpointJudge(endpoint, cache), progress=progress))

@@ -232,7 +232,7 @@ def _judge_of(scoring: Scoring) -> dict[str, str]:
         return {}
     from groundtune.bench.judge import judging_of
 
-    return judging_of(scoring.judge, "").by.described()
+    return judging_of(scoring.judge, "").provenance()
 
 
 def _keep(benchmark: FileBenchmark[Any], scores: Sequence[Score], mode: Mode, out: Path) -> None:
