@@ -1,6 +1,7 @@
 """A run folder with pairs for the tests of training: coloured pictures, questions, two answers."""
 
 from io import BytesIO
+from itertools import combinations
 from pathlib import Path
 
 from PIL import Image
@@ -52,3 +53,37 @@ def two_answers(key: str, prompt: str, text: str) -> Pair:
         rejected_spans=(Span(start=start, end=start + 8, replacement="green"),),
         origin="correction",
     )
+
+
+def fill_several(path: Path, prompts: int = 3, answers: int = 4) -> RunFolder:
+    """Writes for each prompt so many answers, best first, and a pair of each two of them.
+
+    4 answers make 6 pairs. Each answer's score is the number of those below it, and what is wrong
+    in a rejected answer is marked, with its place among the answers as severity.
+    """
+    folder = RunFolder(path)
+    asked, pairs = [], []
+    for number in range(prompts):
+        image = folder.images.add(picture(COLOURS[number % len(COLOURS)]))
+        prompt = ask(f"p{number}", "How many cups are there?" + " Look." * (number % 3), [image])
+        asked.append(prompt)
+        texts = [
+            f"There are {'two' + ' red' * n} cups{' on it' * (n % 2)}." for n in range(answers)
+        ]
+        for better, worse in combinations(range(answers), 2):
+            wrong = Span(start=0, end=len(texts[worse]) - 1, severity=float(worse))
+            pairs.append(
+                Pair(
+                    key=f"pair{number}-{better}{worse}",
+                    prompt=prompt.key,
+                    chosen=texts[better],
+                    rejected=texts[worse],
+                    rejected_spans=(wrong,),
+                    chosen_score=float(answers - 1 - better),
+                    rejected_score=float(answers - 1 - worse),
+                    origin="comparison",
+                )
+            )
+    folder.prompts.append(asked)
+    folder.pairs.append(pairs)
+    return folder

@@ -171,18 +171,6 @@ def test_bfloat16_trains_and_what_is_trained_stays_float32(
         assert {str(weights.get_tensor(name).dtype) for name in weights.keys()} == {"torch.float32"}  # noqa: SIM118
 
 
-def test_gradient_checkpointing_changes_no_loss(params: TrainParams, tmp_path: Path):
-    steps = params.model_copy(update={"tune": Full()})
-    train(steps, tmp_path / "plain", SilentProgress())
-    saved = steps.model_copy(update={"gradient_checkpointing": True})
-    train(saved, tmp_path / "saved", SilentProgress())
-    losses = [
-        [json.loads(x)["loss"] for x in (tmp_path / name / "log.jsonl").read_text().splitlines()]
-        for name in ("plain", "saved")
-    ]
-    assert losses[0] == pytest.approx(losses[1], abs=1e-6)
-
-
 def test_the_command_goes_from_an_rlhf_v_parquet_to_a_model(
     tiny_llava: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

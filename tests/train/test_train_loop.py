@@ -1,6 +1,7 @@
 """The loop's steps: the same in whatever micro-batches, and what happens between them."""
 
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -8,20 +9,24 @@ import pytest
 import torch
 
 from groundtune.cli.progress import SilentProgress
+from groundtune.engine.engines import engine_of
 from groundtune.engine.separate import separate
 from groundtune.errors import UserError
 from groundtune.methods.ddpo import DDPO
 from groundtune.methods.dpo import DPO
+from groundtune.pipeline.folder import RunFolder
 from groundtune.records import Score
-from groundtune.train.batches import ReferencedPairs
+from groundtune.train.batches import Limits, Portion, rounds, rows_of
 from groundtune.train.checkpoint import Checkpoints
 from groundtune.train.data import DataRules, encode_pairs
 from groundtune.train.loop import Plan, Trainer
 from groundtune.train.optim import Optim, adamw
 from groundtune.train.parallel import Parallel
+from groundtune.train.reference import Reference
+from groundtune.train.rows import TrainingPairs
 from groundtune.train.tune import Full, apply
 from groundtune.vlm.load import load
-from training_folder import fill_folder
+from training_folder import fill_folder, fill_several
 
 
 @dataclass
@@ -35,7 +40,7 @@ class Lines:
 PLAN = Plan(
     steps=2,
     batch_size=8,
-    micro_batch=8,
+    limits=Limits(tokens=10_000, pairs=8),
     seed=0,
     save_every=100,
     eval_every=0,
@@ -44,10 +49,9 @@ PLAN = Plan(
 
 
 @pytest.fixture
-def make_trainer(tiny_llava: Path, tmp_path: Path) -> Callable[[Plan], tuple[Trainer, Lines]]:
-    folder = fill_folder(tmp_path / "pairs", 8)
-
-    def make(plan: Plan) -> tuple[Trainer, Lines]:
+def make_trainer(tiny_llava: Path, tmp_path: Path) -> Callable[..., tuple[Trainer, Lines]]:
+    def make(plan: Plan, folder: RunFolder | None = None) -> tuple[Trainer, Lines]:
+        folder = folder or fill_folder(tmp_path / "pairs", 8)
         vlm = load(str(tiny_llava))
         pairs = encode_pairs(
             vlm,
@@ -57,13 +61,18 @@ def make_trainer(tiny_llava: Path, tmp_path: Path) -> Callable[[Plan], tuple[Tra
             DataRules(),
             SilentProgress(),
         )
+        reference = Reference({}, {})
         with torch.no_grad():
-            reference = [separate(vlm, [pairs[index].row])[0] for index in range(8)]
+            for index in range(len(pairs)):
+                scored = separate(vlm, [pairs[index].row])[0]
+                for side, logp in zip(("chosen", "rejected"), scored, strict=True):
+                    reference.keys[index, side, ""] = f"{side} {index}"
+                    reference.known[f"{side} {index}"] = logp
         vlm = replace(vlm, model=apply(vlm.model, Full(parts=("language_model",))))
         lines = Lines()
         trainer = Trainer(
             vlm=vlm,
-            pairs=ReferencedPairs(pairs, [(chosen, rejected) for chosen, rejected in reference]),
+            pairs=TrainingPairs(encoded=pairs, references=reference),
             method=DDPO(reduce="sum", gamma=2, beta=0.1),
             score=separate,
             plan=plan,
@@ -78,21 +87,76 @@ def make_trainer(tiny_llava: Path, tmp_path: Path) -> Callable[[Plan], tuple[Tra
     return make
 
 
-def test_eight_by_one_is_four_by_two_is_one_by_eight(make_trainer):
-    found = []
-    for size in (8, 4, 3, 1):
-        trainer, lines = make_trainer(replace(PLAN, micro_batch=size))
-        trainer.fit(0)
-        weights = torch.cat(
-            [p.detach().flatten() for p in trainer.vlm.model.parameters() if p.requires_grad]
-        )
-        found.append(([(m["loss"], m["gradient_norm"]) for _, m in lines.lines], weights))
+def outcome(trainer: Trainer, lines: Lines) -> tuple[list[tuple[float, float]], torch.Tensor]:
+    """Loss and gradient's norm of each step, and the trained weights after them."""
+    trainer.fit(0)
+    weights = [p.detach().flatten() for p in trainer.vlm.model.parameters() if p.requires_grad]
+    return [(m["loss"], m["gradient_norm"]) for _, m in lines.lines], torch.cat(weights)
+
+
+def assert_alike(found: list[tuple[list[tuple[float, float]], torch.Tensor]]) -> None:
     (losses, weights), *others = found
     for other_losses, other_weights in others:
         for one, other in zip(losses, other_losses, strict=True):
             assert one == pytest.approx(other, rel=1e-4)
         # Adam turns a gradient near 0 into a step of its sign, so weights agree less than losses.
         assert float((weights - other_weights).abs().mean()) < 1e-5
+
+
+def test_eight_by_one_is_four_by_two_is_one_by_eight(make_trainer):
+    assert_alike(
+        [
+            outcome(*make_trainer(replace(PLAN, limits=Limits(tokens=10_000, pairs=size))))
+            for size in (8, 4, 3, 1)
+        ]
+    )
+
+
+def test_a_prompts_six_pairs_in_one_row_or_several_are_the_same_step(make_trainer, tmp_path: Path):
+    folder = fill_several(tmp_path / "several", prompts=2)
+    plan = replace(PLAN, batch_size=12, limits=Limits(tokens=10_000, pairs=64))
+    found = []
+    for tokens, least, most in ((10_000, 1, 1), (76, 2, 5), (1, 6, 6)):
+        trainer, lines = make_trainer(replace(plan, limits=Limits(tokens=tokens, pairs=64)), folder)
+        rows = rows_of(range(6), trainer.pairs.group_of, trainer.pairs.tokens, tokens)
+        assert least <= len(rows) <= most
+        found.append(outcome(trainer, lines))
+    trainer, lines = make_trainer(plan, folder)
+    found.append(outcome(replace(trainer, score=engine_of(trainer.vlm)), lines))
+    assert_alike(found)
+
+
+def test_the_portions_of_three_processes_add_up_to_the_step_of_one(make_trainer, tmp_path: Path):
+    """Each process's portions alone, as a group of them would run, with an idle one among them."""
+
+    def gradient(portions: Iterable[Portion]) -> torch.Tensor:
+        trainer.vlm.model.zero_grad()
+        sums: dict[str, torch.Tensor] = defaultdict(lambda: torch.zeros((), dtype=torch.float64))
+        for portion in portions:
+            trainer._portion(trainer.vlm, portion, 12, sums)
+        grads = [p.grad.flatten() for p in trainer.vlm.model.parameters() if p.grad is not None]
+        return torch.cat([*grads, sums["loss"][None], sums["margin"][None]])
+
+    trainer, _ = make_trainer(PLAN, fill_several(tmp_path / "several", prompts=2))
+    pairs, limits = trainer.pairs, Limits(tokens=10_000, pairs=6)
+    rows = rows_of(range(12), pairs.group_of, pairs.tokens, limits.tokens)
+    [alone] = zip(*rounds(rows, limits), strict=True)
+    each = list(zip(*rounds(rows, limits, processes=3), strict=True))
+    assert [portion.counts for [portion] in each] == [True, True, False]
+    whole = gradient(alone)
+    assert float((sum(map(gradient, each)) - whole).norm() / whole.norm()) < 1e-5
+    assert float(gradient(each[2]).norm()) == 0
+
+
+def test_a_step_tells_how_many_tokens_it_ran_a_second(make_trainer):
+    trainer, lines = make_trainer(replace(PLAN, steps=1))
+    trainer.fit(0)
+    [(_, metrics)] = lines.lines
+    tokens = sum(trainer.pairs.tokens([index]) for index in range(8))
+    assert metrics["tokens_per_second"] * metrics["seconds"] == pytest.approx(tokens)
+    assert metrics["changed_weight"] == 2
+    assert metrics["kl_chosen"] == pytest.approx(0, abs=1e-9)
+    assert {"tokens_chosen", "tokens_rejected", "lr", "accuracy"} <= metrics.keys()
 
 
 def test_the_first_loss_is_log_2_and_training_raises_the_margin(make_trainer):

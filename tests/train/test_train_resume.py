@@ -15,10 +15,11 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
 from groundtune.methods.ddpo import DDPO
+from groundtune.methods.mdpo import MDPO
 from groundtune.pipeline.train import TrainParams, train
 from groundtune.train.optim import Optim
 from groundtune.train.tune import Full, Lora
-from training_folder import fill_folder
+from training_folder import fill_folder, fill_several
 
 KILLED = """
 import os, signal, sys
@@ -68,7 +69,8 @@ def params(tiny_llava: Path, tmp_path: Path) -> TrainParams:
 
 def metrics(out: Path) -> list[dict[str, float]]:
     lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-    return [{k: v for k, v in line.items() if k != "seconds"} for line in lines]
+    timed = {"seconds", "tokens_per_second"}
+    return [{k: v for k, v in line.items() if k not in timed} for line in lines]
 
 
 def weights(path: Path) -> bytes:
@@ -95,6 +97,26 @@ def test_a_stopped_full_training_goes_on_bit_by_bit(params: TrainParams, tmp_pat
     with pytest.raises(KeyboardInterrupt):
         train(full, stopped, StopsAtStep5())
     train(full, stopped, SilentProgress())
+    assert metrics(stopped) == metrics(whole)
+    assert weights(stopped / "model") == weights(whole / "model")
+
+
+def test_a_stopped_run_with_prompts_of_six_pairs_and_a_view_goes_on_bit_by_bit(
+    params: TrainParams, tmp_path: Path
+):
+    several = params.model_copy(
+        update={
+            "pairs": fill_several(tmp_path / "several").path,
+            "method": MDPO(corruption="noise"),
+            "batch_size": 4,
+            "micro_tokens": 200,
+        }
+    )
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    train(several, whole, SilentProgress())
+    with pytest.raises(KeyboardInterrupt):
+        train(several, stopped, StopsAtStep5())
+    train(several, stopped, SilentProgress())
     assert metrics(stopped) == metrics(whole)
     assert weights(stopped / "model") == weights(whole / "model")
 

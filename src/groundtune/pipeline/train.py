@@ -10,86 +10,34 @@ The same command goes on from the last checkpoint, and a run that is done stays 
 """
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from groundtune.errors import UserError
-from groundtune.methods.ddpo import DDPO
-from groundtune.methods.dpo import DPO
 from groundtune.pipeline.folder import RunFolder, hash_of, read_some
 from groundtune.pipeline.models import resolve
+from groundtune.pipeline.train_params import COURSE_IS_THE_SAME, TrainParams
+from groundtune.pipeline.train_params import Method as Method
+from groundtune.pipeline.train_params import Tune as Tune
 from groundtune.protocols import Evaluate, Images, Progress
 from groundtune.records import Pair, Prompt, Record
 from groundtune.store.files import write_atomic
 from groundtune.store.keys import key_of
 from groundtune.store.run import write_run
-from groundtune.train.data import DataRules, EncodedPairs, check_pair, encode_pairs
-from groundtune.train.optim import Optim
-from groundtune.train.tune import Full, Lora
+from groundtune.train.data import EncodedPairs, check_pair, encode_pairs
 
 if TYPE_CHECKING:
+    from groundtune.engine.logprobs import TokenLogProbs
+    from groundtune.train.batches import Limits
+    from groundtune.train.data import Cost, Views
     from groundtune.train.parallel import Parallel
+    from groundtune.train.reference import Reference
     from groundtune.vlm.load import Vlm
 
-Method = Annotated[DPO | DDPO, Field(discriminator="type")]
-Tune = Annotated[Lora | Full, Field(discriminator="type")]
-
-
-class TrainParams(BaseModel):
-    """A recipe's settings for training on pairs."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    model: str
-    """What is trained, and the reference: a folder, a hub name, or world:base."""
-    pairs: Path
-    """Folder that holds the pairs, as `groundtune pairs` or `groundtune import` wrote it."""
-    method: Method = DDPO()
-    tune: Tune = Lora()
-    """Which weights change: `type: lora` or `type: full`, and of which parts."""
-    optim: Optim = Optim()
-    data: DataRules = DataRules()
-    epochs: int = Field(default=7, ge=1)
-    """Times through the pairs: 7 in RLHF-V's paper, 4 an iteration in RLAIF-V's code."""
-    max_steps: int = Field(default=0, ge=0)
-    """Stops after so many steps, with the learning rate at its end; 0 sets no limit."""
-    batch_size: int = Field(default=32, ge=1)
-    """Pairs a step: 32 in RLHF-V's paper, 8 in its public command."""
-    micro_batch: int = Field(default=4, ge=1)
-    """Pairs at once: changes memory and speed only."""
-    dtype: Literal["bfloat16", "float32"] = "bfloat16"
-    """Arithmetic of the forward pass; weights that are trained are kept in float32. The published
-    codes train in bfloat16; on a CPU, float32 is often faster."""
-    device: str = "auto"
-    """"auto" takes an accelerator where there is one."""
-    gradient_checkpointing: bool = False
-    """Less memory for about a third more time."""
-    seed: int = 0
-    """Of the pairs' order, a LoRA's first weights, and dropout."""
-    save_every: int = Field(default=50, ge=1)
-    """Steps between checkpoints: what a stop loses at the most."""
-    keep: int = Field(default=1, ge=1)
-    """Checkpoints that stay."""
-    eval_every: int = Field(default=0, ge=0)
-    """Steps between evaluations, where the caller gives one; 0 evaluates never."""
-    merge: bool = False
-    """Also write a LoRA's result as plain weights."""
-
-
-_COURSE_IS_THE_SAME = {
-    "device",
-    "eval_every",
-    "gradient_checkpointing",
-    "keep",
-    "merge",
-    "micro_batch",
-    "save_every",
-}
-"""Settings with which a run may go on though they changed (after it ran out of memory, say)."""
+log = logging.getLogger(__name__)
 
 
 class TrainingPlan(Record):
@@ -140,29 +88,21 @@ def train(
     data = _read(params)
     import torch
 
-    from groundtune.engine.separate import separate
-    from groundtune.train.batches import ReferencedPairs
     from groundtune.train.checkpoint import Checkpoints, write_model
     from groundtune.train.log import JsonlLog
     from groundtune.train.loop import Trainer
     from groundtune.train.optim import adamw
-    from groundtune.train.reference import reference, reference_identity
+    from groundtune.train.rows import TrainingPairs
 
     vlm = _load(params)
     parallel = _parallel(params, vlm)
-    pairs = encode_pairs(vlm, data.pairs, data.prompts, data.images, params.data, progress)
-    checkpoints = Checkpoints(out / "checkpoints", _run_key(params, vlm, data), params.keep)
+    engine = _engine(params, vlm)
+    pairs = _encoded(params, vlm, data, engine, progress)
+    checkpoints = Checkpoints(out / "checkpoints", _run_key(params, vlm, data, pairs), params.keep)
     checkpoints.check()
     _note(params, out, vlm, data, pairs, command)
-    references = reference(
-        vlm,
-        separate,
-        pairs,
-        reference_folder or out / "reference",
-        identity=reference_identity(vlm, parallel.arithmetic),
-        micro_batch=params.micro_batch,
-        autocast=parallel.autocast,
-        progress=progress,
+    references = _references(
+        params, vlm, pairs, engine, parallel, reference_folder or out / "reference", progress
     )
     torch.manual_seed(params.seed)  # pyright: ignore[reportUnknownMemberType]
     vlm = _tuned(params, vlm)
@@ -170,9 +110,9 @@ def train(
     step = checkpoints.restore(vlm, optimizer)
     Trainer(
         vlm=vlm,
-        pairs=ReferencedPairs(pairs, references),
+        pairs=TrainingPairs(encoded=pairs, references=references, needs=params.method.needs),
         method=params.method,
-        score=separate,
+        score=engine.score,
         plan=_plan(params, len(pairs)),
         parallel=parallel,
         optimizer=optimizer,
@@ -199,7 +139,7 @@ def plan_training(params: TrainParams, progress: Progress) -> TrainingPlan:
     from groundtune.vlm.load import outline
 
     vlm = outline(resolve(params.model))
-    pairs = encode_pairs(vlm, data.pairs, data.prompts, data.images, params.data, progress)
+    pairs = _encoded(params, vlm, data, _engine(params, vlm), progress)
     tokens = [pairs.tokens(index) for index in range(len(pairs))]
     answers = [answer for index in range(len(pairs)) for answer in pairs.answers(index)]
     reasons = [drop.why for drop in pairs.dropped]
@@ -237,7 +177,7 @@ def _read(params: TrainParams) -> _Data:
     prompts = folder.prompts_by_key()
     if not params.data.skip_bad:
         for pair in pairs:
-            check_pair(pair, prompts)
+            check_pair(pair, prompts, params.method.needs)
     marked = any(pair.chosen_spans or pair.rejected_spans for pair in pairs)
     if "changed_spans" in params.method.needs and not marked:
         raise UserError(
@@ -249,10 +189,17 @@ def _read(params: TrainParams) -> _Data:
 
 
 def _load(params: TrainParams) -> "Vlm":
+    from groundtune.train.precision import device_of
+    from groundtune.train.precision import resolve as resolve_dtype
+    from groundtune.train.tune import check_quantisable
     from groundtune.vlm.load import load
 
-    dtype = "float32" if params.tune.type == "full" else params.dtype
-    vlm = load(resolve(params.model), dtype=dtype, device=params.device)
+    device = device_of(params.device)
+    quantised = params.tune.type == "qlora"
+    if quantised:
+        check_quantisable(device.type)
+    dtype = "float32" if params.tune.type == "full" else resolve_dtype(params.dtype, device)
+    vlm = load(resolve(params.model), dtype=dtype, device=str(device), four_bits=quantised)
     if hasattr(vlm.model, "get_base_model"):
         raise UserError(
             "The model is an adapter; a second one on it could not be loaded by itself.",
@@ -264,22 +211,111 @@ def _load(params: TrainParams) -> "Vlm":
 
 def _parallel(params: TrainParams, vlm: "Vlm") -> "Parallel":
     from groundtune.train.parallel import Parallel
+    from groundtune.train.precision import resolve as resolve_dtype
 
-    bf16 = params.tune.type == "full" and params.dtype == "bfloat16"
+    whole = params.tune.type == "full"
+    bf16 = whole and resolve_dtype(params.dtype, vlm.device) == "bfloat16"
     return Parallel(vlm.device, bf16=bf16)
+
+
+class _Engine(NamedTuple):
+    score: "TokenLogProbs"
+    cost: "Cost"
+    name: str
+    """"" for separate rows."""
+
+
+def _engine(params: TrainParams, vlm: "Vlm") -> _Engine:
+    """What runs the rows: packed where the recipe and the model allow it.
+
+    Raises:
+        UserError: the recipe asks for packed rows, and the model can't.
+    """
+    from groundtune.engine.engines import engine_of
+    from groundtune.engine.separate import Separate, separate
+    from groundtune.train.data import packed_cost, separate_cost
+
+    if params.engine == "separate":
+        return _Engine(separate, separate_cost, "")
+    found = engine_of(vlm)
+    if not isinstance(found, Separate):
+        return _Engine(found, packed_cost, "packed")
+    if params.engine == "packed":
+        raise UserError(
+            f"Answers can't share a row: {found.why}", "engine", "Use engine=auto or separate."
+        )
+    log.info("separate rows: %s", found.why)
+    return _Engine(found, separate_cost, "")
+
+
+def _views(params: TrainParams) -> "Views":
+    from groundtune.train.data import Views
+
+    return Views(params.method.views, params.seed)
+
+
+def _encoded(
+    params: TrainParams, vlm: "Vlm", data: _Data, engine: _Engine, progress: Progress
+) -> EncodedPairs:
+    return encode_pairs(
+        vlm,
+        data.pairs,
+        data.prompts,
+        data.images,
+        params.data,
+        progress,
+        needs=params.method.needs,
+        views=_views(params),
+        cost=engine.cost,
+        micro_tokens=params.micro_tokens,
+    )
+
+
+def _references(
+    params: TrainParams,
+    vlm: "Vlm",
+    pairs: EncodedPairs,
+    engine: _Engine,
+    parallel: "Parallel",
+    folder: Path,
+    progress: Progress,
+) -> "Reference | None":
+    """The reference's figures, None where the method needs none."""
+    from groundtune.train.reference import Scoring, reference, reference_identity
+
+    if "reference" not in params.method.needs:
+        return None
+    bits = " nf4" if params.tune.type == "qlora" else ""
+    return reference(
+        Scoring(
+            vlm=vlm,
+            score=engine.score,
+            cost=engine.cost,
+            limits=_limits(params),
+            parallel=parallel,
+        ),
+        pairs,
+        folder,
+        identity=reference_identity(vlm, parallel.arithmetic + bits, engine.name),
+        views=_views(params),
+        progress=progress,
+    )
 
 
 def _tuned(params: TrainParams, vlm: "Vlm") -> "Vlm":
     """The model with the recipe's weights set to be trained."""
-    from groundtune.train.tune import apply
+    from groundtune.train.tune import apply, checkpoint_activations
 
     model = apply(vlm.model, params.tune)
     if params.gradient_checkpointing:
-        # transformers renamed it in 5.23; a peft model passes both names on.
-        new = getattr(model, "activation_checkpointing_enable", None)
-        enable = new or model.gradient_checkpointing_enable
-        enable({"use_reentrant": False})
+        checkpoint_activations(model)
     return replace(vlm, model=model)
+
+
+def _limits(params: TrainParams) -> "Limits":
+    from groundtune.train.batches import Limits
+
+    return Limits(tokens=params.micro_tokens, pairs=params.micro_batch)
 
 
 def _plan(params: TrainParams, pairs: int) -> Any:
@@ -290,7 +326,7 @@ def _plan(params: TrainParams, pairs: int) -> Any:
     return Plan(
         steps=min(steps, params.max_steps or steps),
         batch_size=params.batch_size,
-        micro_batch=params.micro_batch,
+        limits=_limits(params),
         seed=params.seed,
         save_every=params.save_every,
         eval_every=params.eval_every,
@@ -298,10 +334,14 @@ def _plan(params: TrainParams, pairs: int) -> Any:
     )
 
 
-def _run_key(params: TrainParams, vlm: "Vlm", data: _Data) -> str:
+def _run_key(params: TrainParams, vlm: "Vlm", data: _Data, pairs: EncodedPairs) -> str:
     """Hash of all that decides the course of a run."""
-    settings = params.model_dump(mode="json", exclude=_COURSE_IS_THE_SAME | {"model", "pairs"})
-    return key_of(settings, vlm.revision, data.hash)
+    from groundtune.train.precision import resolve as resolve_dtype
+
+    settings = params.model_dump(mode="json", exclude=COURSE_IS_THE_SAME | {"model", "pairs"})
+    settings["dtype"] = resolve_dtype(params.dtype, vlm.device)
+    left_out = [drop.key for drop in pairs.dropped]
+    return key_of(settings, vlm.revision, data.hash, *left_out)
 
 
 def _note(

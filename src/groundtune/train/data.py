@@ -4,20 +4,35 @@ Nothing is ever cut: a pair that is too long is refused, since a cut would take 
 end of an answer.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from pydantic import Field
 
 from groundtune.engine.rows import Edits, EncodedPair, changed_tokens
 from groundtune.errors import UserError
+from groundtune.methods.pairwise import Need, View
 from groundtune.protocols import Images, Progress
 from groundtune.records import Pair, Prompt, Record
+from groundtune.train.views import ViewedImages
 from groundtune.vlm.encode import EncodedAnswer, EncodedPrompt, encode_answer, encode_prompt
 from groundtune.vlm.load import Vlm
 
 FEATURE_BYTES = 2 * 1024**3
-"""Image features kept in memory; those beyond are made anew each time."""
+"""Image features kept in memory, of pictures and of each view; those beyond are made anew."""
+
+Cost = Callable[[int, Sequence[int]], int]
+"""Tokens that an engine runs for a prompt of so many tokens with answers of so many each."""
+
+
+def packed_cost(prompt: int, answers: Sequence[int]) -> int:
+    """Of an engine that runs the prompt once for all its answers."""
+    return prompt + sum(answers)
+
+
+def separate_cost(prompt: int, answers: Sequence[int]) -> int:
+    """Of an engine that runs the prompt once for each answer."""
+    return sum(prompt + answer for answer in answers)
 
 
 class DataRules(Record):
@@ -39,18 +54,66 @@ class Dropped(NamedTuple):
     why: str
 
 
+class TokenPair(NamedTuple):
+    """A pair as tokens. `*_changed[t]`: whether token t of that answer touches a changed span."""
+
+    pair: Pair
+    images: tuple[str, ...]
+    prompt_ids: tuple[int, ...]
+    chosen: EncodedAnswer
+    rejected: EncodedAnswer
+    chosen_changed: tuple[bool, ...]
+    rejected_changed: tuple[bool, ...]
+
+    @property
+    def severity(self) -> float | None:
+        """Mean severity of the rejected answer's spans that carry one; None if none does."""
+        known = [s.severity for s in self.pair.rejected_spans if s.severity is not None]
+        return sum(known) / len(known) if known else None
+
+    @property
+    def chosen_score(self) -> float | None:
+        """The chosen answer's score."""
+        return self.pair.chosen_score
+
+    @property
+    def rejected_score(self) -> float | None:
+        """The rejected answer's score."""
+        return self.pair.rejected_score
+
+
+class Views(NamedTuple):
+    """Changed pictures under which the chosen answers are run too, drawn with a seed."""
+
+    views: tuple[View, ...] = ()
+    seed: int = 0
+
+
+NO_VIEWS = Views()
+
+
 class EncodedPairs:
     """The usable pairs as tokens; features of images are made when a pair is asked for."""
 
     def __init__(
         self,
-        pairs: Sequence["_TokenPair"],
-        prompts: Callable[[str], EncodedPrompt],
+        pairs: Sequence[TokenPair],
+        prompts: Mapping[str, Callable[[str], EncodedPrompt]],
         dropped: Sequence[Dropped],
+        cost: Cost,
     ) -> None:
+        """`prompts` encodes a prompt by its key: under "" as it is, else under the view's name."""
         self._pairs = pairs
         self._prompts = prompts
+        self._cost = cost
         self.dropped = tuple(dropped)
+        self.views = tuple(name for name in prompts if name)
+        self._group_of = _numbered([(pair.images, pair.prompt_ids) for pair in pairs])
+        members: dict[int, list[int]] = {}
+        for index, group in enumerate(self._group_of):
+            members.setdefault(group, []).append(index)
+        self.groups = tuple(tuple(each) for each in members.values())
+        """Indices of the pairs of each prompt: of the same pictures and tokens."""
 
     def __len__(self) -> int:
         return len(self._pairs)
@@ -59,17 +122,34 @@ class EncodedPairs:
         found = self._pairs[index]
         return EncodedPair(
             key=found.pair.key,
-            prompt=self._prompts(found.pair.prompt),
+            prompt=self.prompt(index),
             chosen=found.chosen,
             rejected=found.rejected,
             chosen_changed=found.chosen_changed,
             rejected_changed=found.rejected_changed,
         )
 
+    def pair(self, index: int) -> TokenPair:
+        """A pair, without its prompt's features."""
+        return self._pairs[index]
+
+    def prompt(self, index: int, view: str = "") -> EncodedPrompt:
+        """The pair's prompt with its features; those of one group get the same object."""
+        first = self.groups[self._group_of[index]][0]
+        return self._prompts[view](self._pairs[first].pair.prompt)
+
+    def group_of(self, index: int) -> int:
+        """Which group the pair belongs to."""
+        return self._group_of[index]
+
     def tokens(self, index: int) -> int:
         """Tokens of the pair's longer sequence, prompt and images included."""
         found = self._pairs[index]
         return len(found.prompt_ids) + max(len(found.chosen.ids), len(found.rejected.ids))
+
+    def row_tokens(self, members: Sequence[int]) -> int:
+        """Tokens that are run for some pairs of one prompt: as it is, and under each view."""
+        return row_tokens([self._pairs[index] for index in members], len(self.views), self._cost)
 
     def answers(self, index: int) -> tuple[EncodedAnswer, EncodedAnswer]:
         """Chosen and rejected."""
@@ -84,18 +164,28 @@ class EncodedPairs:
         return sum(self._pairs[index].chosen_changed) + sum(self._pairs[index].rejected_changed)
 
 
-class _TokenPair(NamedTuple):
-    pair: Pair
-    images: tuple[str, ...]
-    prompt_ids: tuple[int, ...]
-    chosen: EncodedAnswer
-    rejected: EncodedAnswer
-    chosen_changed: tuple[bool, ...]
-    rejected_changed: tuple[bool, ...]
+def row_tokens(pairs: Sequence[TokenPair], views: int, cost: Cost) -> int:
+    """Tokens that are run for pairs of one prompt, each distinct answer once."""
+    prompt = len(pairs[0].prompt_ids)
+    chosen = {pair.chosen.ids for pair in pairs}
+    answers = chosen | {pair.rejected.ids for pair in pairs}
+    run = cost(prompt, [len(ids) for ids in answers])
+    return run + views * cost(prompt, [len(ids) for ids in chosen])
 
 
-def check_pair(pair: Pair, prompts: Mapping[str, Prompt]) -> None:
-    """Raises UserError, naming the pair, if no model could learn from it. Needs no tokenizer."""
+def _numbered(keys: Sequence[object]) -> list[int]:
+    """The number of each key, equal ones having the same, in order of appearance."""
+    numbers: dict[object, int] = {}
+    return [numbers.setdefault(key, len(numbers)) for key in keys]
+
+
+def check_pair(
+    pair: Pair, prompts: Mapping[str, Prompt], needs: Collection[Need] = frozenset()
+) -> None:
+    """Raises UserError, naming the pair, if no model could learn from it. Needs no tokenizer.
+
+    `needs` are the method's: severities or scores that it can't do without.
+    """
     empty = [side for side in ("chosen", "rejected") if not getattr(pair, side).strip()]
     if empty:
         raise _bad(pair, f"The {empty[0]} answer is empty.")
@@ -103,6 +193,10 @@ def check_pair(pair: Pair, prompts: Mapping[str, Prompt]) -> None:
         raise _bad(pair, "Both answers are the same.")
     if pair.prompt not in prompts:
         raise _bad(pair, f"There is no prompt {pair.prompt}.")
+    if "severity" in needs and all(span.severity is None for span in pair.rejected_spans):
+        raise _bad(pair, "The method needs severities, and no span of the rejected answer has one.")
+    if "scores" in needs and (pair.chosen_score is None or pair.rejected_score is None):
+        raise _bad(pair, "The method needs scores of both answers, and one is missing.")
 
 
 def encode_pairs(
@@ -112,20 +206,31 @@ def encode_pairs(
     images: Images,
     rules: DataRules,
     progress: Progress,
+    *,
+    needs: Collection[Need] = frozenset(),
+    views: Views = NO_VIEWS,
+    cost: Cost = packed_cost,
+    micro_tokens: int = 0,
 ) -> EncodedPairs:
     """The pairs as tokens.
+
+    A pair of which the engine would run more than `micro_tokens` is refused; 0 sets no limit.
 
     Raises:
         UserError: a pair can't be used, unless `rules.skip_bad`; or none can.
     """
-    encoded = _Prompts(vlm, prompts, images)
-    usable: list[_TokenPair] = []
+    encoded = {"": _Prompts(vlm, prompts, images)}
+    for view in views.views:
+        encoded[view.name] = _Prompts(vlm, prompts, ViewedImages(images, view, views.seed))
+    usable: list[TokenPair] = []
     dropped: list[Dropped] = []
     progress.start("encode pairs", total=len(pairs))
     for pair in pairs:
         try:
-            check_pair(pair, prompts)
-            usable.append(_encode(vlm, pair, prompts[pair.prompt], encoded, rules))
+            check_pair(pair, prompts, needs)
+            found = _encode(vlm, pair, prompts[pair.prompt], encoded[""], rules)
+            _check_fits(found, len(views.views), cost, micro_tokens)
+            usable.append(found)
         except UserError as error:
             if not rules.skip_bad:
                 raise
@@ -137,12 +242,22 @@ def encode_pairs(
             f"pair {pairs[0].key}" if pairs else "the pairs",
             dropped[0].why if dropped else "Make some with groundtune pairs.",
         )
-    return EncodedPairs(usable, encoded, dropped)
+    return EncodedPairs(usable, encoded, dropped, cost)
+
+
+def _check_fits(pair: TokenPair, views: int, cost: Cost, limit: int) -> None:
+    tokens = row_tokens([pair], views, cost)
+    if limit and tokens > limit:
+        raise UserError(
+            f"The pair takes {tokens} tokens in one forward pass, over micro_tokens {limit}.",
+            f"pair {pair.pair.key}",
+            "Raise micro_tokens, or leave out such: skip_bad=true.",
+        )
 
 
 def _encode(
     vlm: Vlm, pair: Pair, prompt: Prompt, encoded: "_Prompts", rules: DataRules
-) -> _TokenPair:
+) -> TokenPair:
     try:
         prompt_ids = encoded(pair.prompt).ids
         chosen, rejected = encode_answer(vlm, pair.chosen), encode_answer(vlm, pair.rejected)
@@ -154,7 +269,7 @@ def _encode(
     length = len(prompt_ids) + max(len(chosen.ids), len(rejected.ids))
     if length > rules.max_length:
         raise _bad(pair, f"The pair has {length} tokens, over max_length {rules.max_length}.")
-    return _TokenPair(
+    return TokenPair(
         pair=pair,
         images=prompt.images,
         prompt_ids=prompt_ids,

@@ -1,7 +1,7 @@
 """The training loop: batches, the method's loss, accumulate, clip, step, log, evaluate, save.
 
 It never sees a model's or a method's name, and it reads no file. Each step's loss is the mean over
-all pairs of the step, on whatever processes and in whatever micro-batches they were run.
+all pairs of the step, on whatever processes and in whatever forward passes they were run.
 """
 
 import math
@@ -17,14 +17,16 @@ from torch.optim import Optimizer
 
 from groundtune.engine.logprobs import TokenLogProbs
 from groundtune.errors import UserError
+from groundtune.methods.figures import told
 from groundtune.methods.pairwise import Pairwise
 from groundtune.protocols import Evaluate, Logger, Progress
 from groundtune.records import Score
-from groundtune.train.batches import TrainingPairs, batches, collate, micro_batches
+from groundtune.train.batches import Limits, Portion, batches, rounds, rows_of
 from groundtune.train.checkpoint import Checkpoints
 from groundtune.train.interrupt import Interrupt
 from groundtune.train.optim import Optim
 from groundtune.train.parallel import Parallel
+from groundtune.train.rows import TrainingPairs
 from groundtune.vlm.load import Vlm
 
 
@@ -35,8 +37,8 @@ class Plan:
     steps: int
     batch_size: int
     """Pairs a step, over all processes."""
-    micro_batch: int
-    """Pairs a forward pass: changes memory and speed, not the result."""
+    limits: Limits
+    """Of a forward pass: they change memory and speed, not the result."""
     seed: int
     save_every: int
     """Steps between checkpoints."""
@@ -75,12 +77,16 @@ class Trainer:
         model, optimizer = self.parallel.prepare(self.vlm.model, self.optimizer)
         vlm = replace(self.vlm, model=model)
         model.train()
-        order = batches(len(self.pairs), plan.batch_size, plan.seed, first_step)
+        order = batches(self.pairs.groups, plan.batch_size, plan.seed, first_step)
         with Interrupt() as interrupt:
             for done, batch in enumerate(islice(order, plan.steps - first_step), start=first_step):
                 started = time.perf_counter()
                 metrics = self._step(vlm, optimizer, done, batch)
-                metrics["seconds"] = time.perf_counter() - started
+                seconds = time.perf_counter() - started
+                metrics |= {
+                    "tokens_per_second": metrics.pop("tokens") / seconds,
+                    "seconds": seconds,
+                }
                 if self.parallel.main:
                     self.logger.log(done + 1, metrics)
                 self.progress.advance(1, f"loss {metrics['loss']:.4f}")
@@ -92,16 +98,19 @@ class Trainer:
     def _step(
         self, vlm: Vlm, optimizer: Optimizer, done: int, batch: Sequence[int]
     ) -> dict[str, float]:
-        """One optimiser step on a batch; returns its metrics, means over the batch's pairs."""
+        """One optimiser step on a batch; its metrics are means over the batch's pairs.
+
+        `tokens` are those that were run, on all processes.
+        """
         sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), dtype=torch.float64))
-        portions = micro_batches(
-            self.parallel.share(batch), self.plan.micro_batch, self.pairs.tokens
-        )
-        for number, portion in enumerate(portions, start=1):
-            with self.parallel.accumulate(vlm.model, last=number == len(portions)):
-                self._portion(vlm, portion, len(batch), sums)
+        rows = rows_of(batch, self.pairs.group_of, self.pairs.tokens, self.plan.limits.tokens)
+        planned = rounds(rows, self.plan.limits, self.parallel.processes)
+        for number, portions in enumerate(planned, start=1):
+            [mine] = self.parallel.share(portions)
+            with self.parallel.accumulate(vlm.model, last=number == len(planned)):
+                self._portion(vlm, mine, len(batch), sums)
         norm = self.parallel.clip(vlm.model.parameters(), self.plan.optim.clip)
-        metrics = {k: v / len(batch) for k, v in self.parallel.total(sums).items()}
+        metrics = told({k: v / len(batch) for k, v in self.parallel.total(sums).items()})
         if not (math.isfinite(metrics["loss"]) and math.isfinite(norm)):
             raise UserError(
                 f"The loss or its gradient is not a number (loss {metrics['loss']}, norm {norm}).",
@@ -113,20 +122,21 @@ class Trainer:
             group["lr"] = rate
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        return {**metrics, "gradient_norm": norm, "lr": rate}
+        tokens = sum(row.tokens for row in rows)
+        return {**metrics, "gradient_norm": norm, "lr": rate, "tokens": tokens}
 
     def _portion(
-        self, vlm: Vlm, portion: Sequence[int], batch_size: int, sums: dict[str, Tensor]
+        self, vlm: Vlm, portion: Portion, batch_size: int, sums: dict[str, Tensor]
     ) -> None:
-        """Adds a micro-batch's part of the gradient, and its sums of metrics."""
-        pairs = [self.pairs[index] for index in portion]
+        """Adds a forward pass's part of the gradient, and its sums of metrics."""
+        rows = [self.pairs.row(each.pairs) for each in portion.rows]
         with self.parallel.autocast():
-            logp = self.score(vlm, [each.pair.row for each in pairs])
-        value_B, metrics = self.method.loss(collate(pairs, logp))
-        self.parallel.backward(value_B.sum() / batch_size)
-        sums["loss"] = sums["loss"] + value_B.detach().sum().cpu()
+            logp = self.score(vlm, [row for each in rows for row in each.rows])
+        value_B, metrics = self.method.loss(self.pairs.collate(rows, logp))
+        self.parallel.backward(value_B.sum() / batch_size * portion.counts)
+        sums["loss"] = sums["loss"] + value_B.detach().sum().cpu() * portion.counts
         for name, each_B in metrics.items():
-            sums[name] = sums[name] + each_B.sum().cpu()
+            sums[name] = sums[name] + each_B.sum().cpu() * portion.counts
 
     def _between(self, done: int, *, stop: bool) -> None:
         """What happens after a step: evaluation, then a checkpoint where one is due or the last."""

@@ -6,6 +6,7 @@ everything else.
 
 import warnings
 from collections.abc import Iterable
+from importlib.util import find_spec
 from typing import Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,15 +16,11 @@ from groundtune.errors import UserError
 Part = Literal["language_model", "projector", "tower"]
 
 
-class Lora(BaseModel):
-    """Low-rank adapters (Hu et al., 2021, arXiv 2106.09685) on linear layers; never on the head.
-
-    The defaults are those of RLAIF-V's LoRA script.
-    """
+class LowRank(BaseModel):
+    """What LoRA and QLoRA share. The defaults are those of RLAIF-V's LoRA script."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    type: Literal["lora"] = "lora"
     r: int = Field(default=64, ge=1)
     """Rank: 64 in RLAIF-V's script and LLaVA-RLHF, 128 in HA-DPO's for LLaVA."""
     alpha: int = Field(default=16, ge=1)
@@ -32,6 +29,21 @@ class Lora(BaseModel):
     """0.05 in RLAIF-V's script, 0 in LLaVA-RLHF."""
     parts: tuple[Part, ...] = ("language_model",)
     """Where the adapted layers are: RLAIF-V leaves projector and tower out."""
+
+
+class Lora(LowRank):
+    """Low-rank adapters (Hu et al., 2021, arXiv 2106.09685) on linear layers; never on the head."""
+
+    type: Literal["lora"] = "lora"
+
+
+class QLora(LowRank):
+    """LoRA on a base in 4 bits (Dettmers et al., 2023, arXiv 2305.14314): NF4, quantised twice.
+
+    LLaVA-RLHF's reinforcement learning held its models so. Needs an accelerator and bitsandbytes.
+    """
+
+    type: Literal["qlora"] = "qlora"
 
 
 class Full(BaseModel):
@@ -44,7 +56,7 @@ class Full(BaseModel):
     """RLAIF-V trains these two; RLHF-V trained its tower too."""
 
 
-def apply(model: Any, tune: Lora | Full) -> Any:
+def apply(model: Any, tune: Lora | QLora | Full) -> Any:
     """The model with exactly those weights requiring a gradient; a peft model for a LoRA.
 
     Raises:
@@ -64,10 +76,40 @@ def apply(model: Any, tune: Lora | Full) -> Any:
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(_part(model, name) in tune.parts)
         return model
+    if isinstance(tune, QLora):
+        import peft
+
+        # norms and embeddings in fp32, as QLoRA has it
+        untyped: Any = peft
+        model = untyped.prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     return _adapted(model, tune)
 
 
-def _adapted(model: Any, tune: Lora) -> Any:
+def check_quantisable(device: str) -> None:
+    """Raises UserError where a model can't be held in 4 bits: on a CPU, or without bitsandbytes."""
+    if device == "cpu":
+        raise UserError(
+            "QLoRA needs an accelerator, and this is a CPU.",
+            "tune.type",
+            "Use tune.type=lora, with a smaller model if memory is short.",
+        )
+    if find_spec("bitsandbytes") is None:
+        raise UserError(
+            "QLoRA needs bitsandbytes, which is not installed.",
+            "tune.type",
+            'Run pip install "groundtune[qlora]", or use tune.type=lora.',
+        )
+
+
+def checkpoint_activations(model: Any) -> None:
+    """Has the model make activations anew in the backward pass: less memory, a third more time."""
+    # transformers renamed it in 5.23; a peft model passes both names on.
+    new = getattr(model, "activation_checkpointing_enable", None)
+    enable = new or model.gradient_checkpointing_enable
+    enable({"use_reentrant": False})
+
+
+def _adapted(model: Any, tune: LowRank) -> Any:
     from peft import LoraConfig, get_peft_model
 
     config = LoraConfig(
@@ -83,7 +125,7 @@ def _adapted(model: Any, tune: Lora) -> Any:
         return get_peft_model(model, config)
 
 
-def _linear_layers(model: Any, tune: Lora) -> list[str]:
+def _linear_layers(model: Any, tune: LowRank) -> list[str]:
     from torch import nn
 
     head = model.get_output_embeddings()

@@ -104,12 +104,14 @@ def load(
     device: str = "auto",
     revision: str = "main",
     trust_remote_code: bool = False,
+    four_bits: bool = False,
 ) -> Vlm:
     """A model by a folder's path or a hub name, and a peft adapter on it if given.
 
     A folder that holds an adapter only is loaded on the base that it names. `dtype` is a torch
     dtype's name; "auto" is the checkpoint's own on an accelerator and float32 on a CPU. `device`
-    "auto" takes an accelerator where there is one. `revision` is a hub branch, tag or commit.
+    "auto" takes an accelerator where there is one. `revision` is a hub branch, tag or commit. With
+    `four_bits`, linear layers are held in NF4 (bitsandbytes), on an accelerator.
 
     Raises:
         UserError: no such model, a family that no class runs, another architecture, weights that
@@ -125,10 +127,11 @@ def load(
     number = _dtype(dtype, place.type)
     with quiet():
         processor = _processor(name, options)
-        model = _model(name, config, number, options)
+        held = _four_bits(place) if four_bits else {}
+        model = _model(name, config, number, {**options, **held})
         if adapter is not None:
             model = _adapted(model, adapter)
-    model.to(place).eval()
+    (model if four_bits else model.to(place)).eval()
     commit = getattr(config, "_commit_hash", None) or _hash_weights(Path(name))
     parts = [commit] if adapter is None else [commit, _hash_weights(adapter)]
     logger.info("loaded %s (%s) on %s", name, "+".join(parts), place)
@@ -315,6 +318,20 @@ def _cannot_load(what: str, name: str, error: Exception) -> UserError:
 
 def _first_line(error: Exception) -> str:
     return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+def _four_bits(place: Any) -> dict[str, Any]:
+    """Options of QLoRA (arXiv 2305.14314): NF4, its constants quantised too, sums in bfloat16."""
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    config = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+    return {"quantization_config": config, "device_map": {"": place}}
 
 
 def _device() -> str:

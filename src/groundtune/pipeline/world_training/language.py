@@ -21,6 +21,7 @@ from groundtune.pipeline.world_training.processor import (
     USER,
 )
 from groundtune.pipeline.world_training.tower import pixels
+from groundtune.train.precision import native_bf16
 from groundtune.world.lessons import Mixture, Turn, turns
 from groundtune.world.scenes import Scene
 
@@ -99,8 +100,9 @@ def lesson_loss(
     *,
     mixed: bool = True,
 ) -> Tensor:
-    """Mean negative log-likelihood of the replies' tokens; in bf16 where `mixed`, else in fp32.
+    """Mean negative log-likelihood of the replies' tokens.
 
+    Where `mixed`, and where the CPU does that natively, it is computed in bf16, else in fp32.
     A token of a reply of n tokens weighs n^-balance: at 0 all tokens weigh the same, at 1 all
     replies.
     """
@@ -112,7 +114,8 @@ def lesson_loss(
     mask_B1LL = ((same | shared) & causal)[:, None]
     next_taught = lessons.taught_BL[:, 1:] == 1
     parts = cast(Any, model.model)
-    with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+    fast = mixed and native_bf16(torch.device("cpu"))
+    with torch.autocast("cpu", torch.bfloat16, enabled=fast):
         embedded = parts.get_input_embeddings()(lessons.ids_BL)
         features: Tensor | tuple[Tensor, ...] = parts.get_image_features(
             pixel_values=lessons.pixels_BCHW, return_dict=True

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from transformers import CLIPVisionModel
 
 from groundtune.pipeline.world_training.schedule import Optimisers, Steps
+from groundtune.train.precision import native_bf16
 from groundtune.world.catalogue import BACKGROUNDS, CATEGORIES, COLOURS, CONTEXTS
 from groundtune.world.render import render
 from groundtune.world.scenes import Scene, scenes
@@ -83,7 +84,7 @@ def train_tower(tower: CLIPVisionModel, steps: Steps, seed: int) -> dict[str, fl
 
 
 def _logits(tower: CLIPVisionModel, heads: nn.ModuleDict, batch: Pictures) -> dict[str, Tensor]:
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", torch.bfloat16, enabled=native_bf16(torch.device("cpu"))):
         hidden_BND = tower(batch.pixels_BCHW).last_hidden_state[:, 1:]
         return {name: head(hidden_BND).float() for name, head in heads.items()}
 

@@ -1,0 +1,93 @@
+"""A recipe's settings for training on pairs. Nothing here needs torch."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from groundtune.methods.cdpo import CDPO
+from groundtune.methods.ddpo import DDPO
+from groundtune.methods.dpo import DPO
+from groundtune.methods.ha_dpo import HADPO
+from groundtune.methods.hsa_dpo import HSADPO
+from groundtune.methods.ipo import IPO
+from groundtune.methods.mdpo import MDPO
+from groundtune.methods.mm_dpo import MMDPO
+from groundtune.methods.simpo import SimPO
+from groundtune.train.data import DataRules
+from groundtune.train.optim import Optim
+from groundtune.train.precision import Dtype
+from groundtune.train.tune import Full, Lora, QLora
+
+Method = Annotated[
+    DPO | DDPO | HADPO | MDPO | HSADPO | MMDPO | IPO | CDPO | SimPO, Field(discriminator="type")
+]
+Tune = Annotated[Lora | QLora | Full, Field(discriminator="type")]
+
+
+class TrainParams(BaseModel):
+    """A recipe's settings for training on pairs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    """What is trained, and the reference: a folder, a hub name, or world:base."""
+    pairs: Path
+    """Folder that holds the pairs, as `groundtune pairs` or `groundtune import` wrote it."""
+    method: Method = DDPO()
+    tune: Tune = Lora()
+    """Which weights change: `type: lora`, `type: qlora` or `type: full`, and of which parts."""
+    optim: Optim = Optim()
+    data: DataRules = DataRules()
+    epochs: int = Field(default=7, ge=1)
+    """Times through the pairs: 7 in RLHF-V's paper, 4 an iteration in RLAIF-V's code."""
+    max_steps: int = Field(default=0, ge=0)
+    """Stops after so many steps, with the learning rate at its end; 0 sets no limit."""
+    batch_size: int = Field(default=32, ge=1)
+    """Pairs a step: 32 in RLHF-V's paper, 8 in its public command."""
+    micro_tokens: int = Field(default=4096, ge=1)
+    """Tokens a forward pass at the most: changes memory and speed only. A pair that alone takes
+    more is refused."""
+    micro_batch: int = Field(default=64, ge=1)
+    """Pairs a forward pass at the most, but a prompt's pairs stay together: changes memory and
+    speed only."""
+    engine: Literal["auto", "packed", "separate"] = "auto"
+    """A row with a prompt and all its answers, or a row an answer: changes speed only. "auto" packs
+    where the model can."""
+    dtype: Dtype = "auto"
+    """Arithmetic of the forward pass; weights that are trained are kept in float32. The published
+    codes train in bfloat16; "auto" does where the device does it natively, and else in float32."""
+    device: str = "auto"
+    """"auto" takes an accelerator where there is one."""
+    gradient_checkpointing: bool = False
+    """Less memory for about a third more time."""
+    seed: int = 0
+    """Of the pairs' order, a LoRA's first weights, dropout, and the changes of pictures."""
+    save_every: int = Field(default=50, ge=1)
+    """Steps between checkpoints: what a stop loses at the most."""
+    keep: int = Field(default=1, ge=1)
+    """Checkpoints that stay."""
+    eval_every: int = Field(default=0, ge=0)
+    """Steps between evaluations, where the caller gives one; 0 evaluates never."""
+    merge: bool = False
+    """Also write a LoRA's result as plain weights."""
+
+    @model_validator(mode="after")
+    def _merges(self) -> Self:
+        if self.merge and self.tune.type == "qlora":
+            raise ValueError("weights in 4 bits can't be merged: use the adapter on the full base")
+        return self
+
+
+COURSE_IS_THE_SAME = {
+    "device",
+    "engine",
+    "eval_every",
+    "gradient_checkpointing",
+    "keep",
+    "merge",
+    "micro_batch",
+    "micro_tokens",
+    "save_every",
+}
+"""Settings with which a run may go on though they changed (after it ran out of memory, say)."""

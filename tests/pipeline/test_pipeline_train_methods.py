@@ -1,0 +1,149 @@
+"""Every published method trains from a recipe, and refuses what it can't do before weights load."""
+
+import json
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from groundtune.cli.progress import SilentProgress
+from groundtune.errors import UserError
+from groundtune.methods.cdpo import CDPO
+from groundtune.methods.ha_dpo import HADPO
+from groundtune.methods.hsa_dpo import HSADPO
+from groundtune.methods.ipo import IPO
+from groundtune.methods.mdpo import MDPO
+from groundtune.methods.mm_dpo import MMDPO
+from groundtune.methods.pairwise import Pairwise
+from groundtune.methods.simpo import SimPO
+from groundtune.pipeline.train import TrainParams, train
+from groundtune.train.optim import Optim
+from groundtune.train.tune import Full, Lora, QLora
+from training_folder import fill_folder, fill_several
+
+
+@pytest.fixture(scope="module")
+def params(tiny_llava: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainParams:
+    return TrainParams(
+        model=str(tiny_llava),
+        pairs=fill_several(tmp_path_factory.mktemp("several"), prompts=2).path,
+        tune=Lora(r=2, dropout=0),
+        optim=Optim(lr=1e-2),
+        epochs=1,
+        batch_size=6,
+    )
+
+
+def lines(out: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize(
+    "method",
+    [CDPO(), HADPO(), HSADPO(), IPO(), MDPO(corruption="noise"), MMDPO(), SimPO()],
+    ids=lambda method: method.type,
+)
+def test_a_method_trains_and_its_terms_are_logged(
+    params: TrainParams, tmp_path: Path, method: Pairwise
+):
+    train(params.model_copy(update={"method": method}), tmp_path / "out", SilentProgress())
+    first, second = lines(tmp_path / "out")
+    terms = {"ha_dpo": {"anchor"}, "mdpo": {"anchor", "image"}}.get(method.type, set())
+    assert {f"term_{name}" for name in terms | {"preference"}} == {
+        name for name in second if name.startswith("term_")
+    }
+    assert second["loss"] == pytest.approx(sum(second[f"term_{n}"] for n in terms | {"preference"}))
+    assert first["margin"] != second["margin"]
+    assert ("kl_chosen" in second) == ("reference" in method.needs)
+    assert (tmp_path / "out/reference").exists() == ("reference" in method.needs)
+
+
+@pytest.mark.parametrize(
+    ("method", "why"), [(HSADPO(), "severities"), (MMDPO(), "scores of both answers")]
+)
+def test_pairs_without_what_a_method_needs_are_refused_before_any_model_is_loaded(
+    params: TrainParams, tmp_path: Path, method: Pairwise, why: str
+):
+    bare = fill_folder(tmp_path / "bare", 3).path
+    given = {"method": method, "pairs": bare, "model": "/no/such/model"}
+    with pytest.raises(UserError, match=why):
+        train(params.model_copy(update=given), tmp_path / "out", SilentProgress())
+    assert not (tmp_path / "out").exists()
+
+
+def test_packed_and_separate_rows_give_the_same_steps_and_may_follow_each_other(
+    params: TrainParams, tmp_path: Path
+):
+    for engine in ("packed", "separate"):
+        made = params.model_copy(update={"engine": engine})
+        train(made, tmp_path / engine, SilentProgress())
+    for one, other in zip(lines(tmp_path / "packed"), lines(tmp_path / "separate"), strict=True):
+        assert one["loss"] == pytest.approx(other["loss"], abs=1e-5)
+        assert one["gradient_norm"] == pytest.approx(other["gradient_norm"], rel=1e-3)
+    before = lines(tmp_path / "packed")
+    train(params.model_copy(update={"engine": "separate"}), tmp_path / "packed", SilentProgress())
+    assert lines(tmp_path / "packed") == before
+
+
+def test_packed_rows_run_fewer_tokens(params: TrainParams, tmp_path: Path):
+    ran = {}
+    for engine in ("packed", "separate"):
+        made = params.model_copy(update={"engine": engine, "max_steps": 1})
+        train(made, tmp_path / engine, SilentProgress())
+        [line] = lines(tmp_path / engine)
+        ran[engine] = line["tokens_per_second"] * line["seconds"]
+    assert ran["packed"] < 0.7 * ran["separate"]
+
+
+def test_pairs_over_the_budget_are_listed_and_another_set_of_them_is_another_run(
+    params: TrainParams, tmp_path: Path
+):
+    small = params.model_copy(update={"micro_tokens": 56})
+    with pytest.raises(UserError, match="over micro_tokens 56"):
+        train(small, tmp_path / "out", SilentProgress())
+    rules = params.data.model_copy(update={"skip_bad": True})
+    skipping = small.model_copy(update={"data": rules})
+    train(skipping, tmp_path / "out", SilentProgress())
+    dropped = [json.loads(x) for x in (tmp_path / "out/dropped.jsonl").read_text().splitlines()]
+    assert 0 < len(dropped) < 12
+    assert all("micro_tokens" in drop["why"] for drop in dropped)
+    with pytest.raises(UserError, match="other settings"):
+        train(
+            skipping.model_copy(update={"micro_tokens": 4096}), tmp_path / "out", SilentProgress()
+        )
+
+
+def test_qlora_is_refused_on_a_cpu_before_any_model_is_loaded(params: TrainParams, tmp_path: Path):
+    four = params.model_copy(update={"tune": QLora(), "device": "cpu", "model": "/no/such/model"})
+    with pytest.raises(UserError, match="needs an accelerator") as caught:
+        train(four, tmp_path / "out", SilentProgress())
+    assert "tune.type=lora" in caught.value.fix
+
+
+def test_qlora_without_bitsandbytes_says_what_to_install(
+    params: TrainParams, monkeypatch: pytest.MonkeyPatch
+):
+    from groundtune.train import tune
+
+    monkeypatch.setattr(tune, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="bitsandbytes") as caught:
+        tune.check_quantisable("cuda")
+    assert "groundtune[qlora]" in caught.value.fix
+
+
+def test_weights_in_four_bits_are_not_merged(params: TrainParams):
+    with pytest.raises(ValidationError, match="can't be merged"):
+        TrainParams(model="m", pairs=params.pairs, tune=QLora(), merge=True)
+
+
+@pytest.mark.parametrize("tune", [Lora(r=2, dropout=0), Full()])
+def test_gradient_checkpointing_changes_no_loss(
+    params: TrainParams, tmp_path: Path, tune: Lora | Full
+):
+    found = []
+    for saved in (False, True):
+        made = params.model_copy(update={"tune": tune, "gradient_checkpointing": saved})
+        train(made, tmp_path / str(saved), SilentProgress())
+        found.append([line["loss"] for line in lines(tmp_path / str(saved))])
+    assert found[0] == pytest.approx(found[1], abs=1e-5)
+    assert found[0][0] != found[0][1]
