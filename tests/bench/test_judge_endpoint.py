@@ -1,6 +1,8 @@
 """A judge over HTTP: a real server on this machine that fails in the ways that servers do."""
 
 import base64
+import subprocess
+import sys
 import time
 from email.utils import formatdate
 from pathlib import Path
@@ -228,3 +230,31 @@ def test_tokens_are_counted_by_a_rule():
     assert count_tokens(Request(item="", text="äöü", system="a")) == 2 + 4 + 1 + 4
     assert count_tokens(Request(item="", text="abcd", pictures=(b"1", b"2"))) == 5 + 2 * 765
     assert estimate_cost([], max_tokens=5, price=None).cost_most is None
+
+
+ASK = """
+import sys
+from pathlib import Path
+from groundtune.bench.judge import Quiet, Request
+from groundtune.bench.judge_endpoint import EndpointJudge
+from groundtune.bench.judge_http import Endpoint
+judge = EndpointJudge(Endpoint(url=sys.argv[1], model="judge", concurrency=2), Path(sys.argv[2]))
+judge.replies([Request(item=str(i), text=f"question {i}") for i in range(40)], Quiet())
+"""
+
+
+def test_a_killed_run_loses_no_more_than_what_was_in_flight(tmp_path: Path):
+    cache = tmp_path / "replies.jsonl"
+    with served(lambda body, number: Said(text=str(number), hang_s=0.03)) as server:
+        run = subprocess.Popen([sys.executable, "-c", ASK, server.url, str(cache)])
+        while len(server.asked) < 10 and run.poll() is None:
+            time.sleep(0.01)
+        run.kill()
+        run.wait()
+        asked = len(server.asked)
+        assert 10 <= asked < 40
+        a_judge = judge(server.url, tmp_path, concurrency=2)
+        replies = ask(a_judge, 40)
+    assert {reply.status for reply in replies} == {"given"}
+    assert a_judge.usage.kept >= asked - 4
+    assert len(server.asked) <= 40 + 4

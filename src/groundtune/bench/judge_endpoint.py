@@ -114,7 +114,8 @@ class EndpointJudge:
                 f"{self.endpoint.url}, model {self.endpoint.model}",
                 "Take dry_run out to ask; what depends on these replies isn't counted.",
             )
-        progress.start(f"ask the judge {self.endpoint.model}: {told}", total=len(missing))
+        if missing:
+            progress.start(f"ask the judge {self.endpoint.model}: {told}", total=len(missing))
         failures = self._ask(missing, repeat, progress)
         return [
             self.file.by_key[key].to_reply(request, repeat)
