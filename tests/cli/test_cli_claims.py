@@ -76,6 +76,18 @@ def test_claims_are_checked_by_the_model_itself_and_pairs_made_of_them(
     assert "difference of scores" in capsys.readouterr().out
 
 
+def test_self_is_refused_where_other_weights_answered_under_the_name(
+    study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    folder, copy = RunFolder(study), RunFolder(tmp_path)
+    answer = folder.answers.read()[0]
+    tuned = answer.producer.model_copy(update={"revision": "tuned"})
+    copy.take_prompts(folder, folder.prompts.read())
+    copy.answers.append([answer.model_copy(update={"producer": tuned})])
+    assert run(["label", "--answers", str(tmp_path), "--by", "claims"]) == EXIT_INPUT
+    assert "has other weights" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -68,11 +68,11 @@ def test_a_question_about_one_picture_is_asked_once_and_pictures_stand_together(
     assert [c.answer for c in made.claims] == [row.answer for row in rows]
 
 
-def test_kinds_that_a_labeler_cannot_answer_stay_unchecked():
+def test_a_claim_without_a_question_stays_unchecked():
     labeler = Table()
-    asking = Asking(kinds=("number",))
-    made = conquer(claims("k", "a"), {"k": asked_about("1")}, labeler, LABELER, asking)
-    assert made.claims[0].status == "unchecked"
+    rows = [row.model_copy(update={"question": ""}) for row in claims("k", "a")]
+    made = conquer(rows, {"k": asked_about("1")}, labeler, LABELER, Asking())
+    assert [claim.status for claim in made.claims] == ["unchecked", "opinion"]
     assert labeler.asked == []
 
 

@@ -125,6 +125,14 @@ def test_a_divider_gives_each_answers_statements_and_names_its_revision():
     assert WorldDivider().producer().revision == rules.REVISION
 
 
+def test_place_and_background_are_asked_about_on_demand_alone():
+    text = "We are in a kitchen with a pink wall and a dog."
+    plain, asked = statements(text, setting=False), statements(text)
+    assert [bool(s.question) for s in plain] == [False, False, True, True]
+    assert [s._replace(question="") for s in plain] == [s._replace(question="") for s in asked]
+    assert WorldDivider(setting=True).producer() != WorldDivider().producer()
+
+
 def test_truth_knows_absent_things_number_colour_place_and_setting():
     seen = scene("development", 0)
     thing = seen.things[0]

@@ -20,7 +20,6 @@ from groundtune.records import (
     Producer,
     Prompt,
     Record,
-    SpanKind,
     TextPart,
 )
 from groundtune.store.keys import key_of
@@ -36,8 +35,6 @@ class Asking(Record):
     " Answer yes or no."."""
     ties: Ties = "supported"
     """What a claim with p(yes) = p(no) is: the paper's rule; "rejected" is its code's."""
-    kinds: tuple[SpanKind, ...] = ("object", "attribute", "number", "position", "action", "other")
-    """Claims of other kinds stay unchecked: for kinds that a labeler can't answer."""
 
 
 class Conquered(NamedTuple):
@@ -63,7 +60,7 @@ def conquer(
     questions: dict[str, Prompt] = {}
     of_claim: dict[str, str] = {}
     for claim in claims:
-        if claim.status == "unchecked" and claim.question and claim.kind in asking.kinds:
+        if claim.status == "unchecked" and claim.question:
             asked = question_prompt(prompts[claim.answer], claim.question + asking.suffix)
             questions[asked.key] = asked
             of_claim[claim.key] = asked.key

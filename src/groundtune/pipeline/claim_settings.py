@@ -24,13 +24,10 @@ from groundtune.world.people import DATASET
 SELF = "self"
 WORLD_SETTINGS: Mapping[str, Any] = {
     "divider": "world",
-    "asking": {
-        "suffix": " Answer yes or no.",
-        "kinds": ["object", "attribute", "number", "position", "action"],
-    },
+    "asking": {"suffix": " Answer yes or no."},
 }
 """What stands for the defaults where all answers are about the embedded world: its models know this
-suffix and no other, and no yes/no questions about the setting (docs/claims.md has the figures)."""
+suffix and no other (docs/claims.md has the figures)."""
 
 
 class ClaimSettings(Record):
@@ -48,6 +45,9 @@ class ClaimSettings(Record):
     instruction: str = ""
     """File with the divider's instruction, instead of the shipped one; it has the places
     ${question} and ${answer}."""
+    setting: bool = False
+    """Whether the world's rules ask about place and background, which its models were not taught to
+    answer."""
     asking: Asking = Asking()
     batch_size: int = Field(default=64, ge=1)
     """Questions at once (of an endpoint: requests under way). Changes speed and memory only."""
@@ -95,7 +95,7 @@ def _divider(
     if settings.divider == "world":
         from groundtune.world.claims import WorldDivider
 
-        return WorldDivider()
+        return WorldDivider(setting=settings.setting)
     if settings.divider == "whole":
         return WholeAnswer(shipped("whole-1"))
     model = _model(settings.divider, settings, folder, answers, opened)
@@ -121,7 +121,8 @@ def _model(
 ) -> Labeler:
     from groundtune.pipeline.sample import SampleParams, open_generator
 
-    name = _author(answers, folder) if name == SELF else name
+    own = name == SELF
+    name = _author(answers, folder) if own else name
     if name not in opened:
         params = SampleParams(
             model=name,
@@ -130,6 +131,8 @@ def _model(
             dtype=settings.dtype,
         )
         opened[name] = open_generator(params, folder.images)
+    if own:
+        _check_author(answers, opened[name], name)
     return opened[name]
 
 
@@ -143,6 +146,18 @@ def _author(answers: Sequence[Answer], folder: RunFolder) -> str:
             "Name the model: labeler=NAME, divider=NAME.",
         )
     return names.pop()
+
+
+def _check_author(answers: Sequence[Answer], model: Labeler, name: str) -> None:
+    """Raises UserError where other weights answered under this name: with an adapter, say."""
+    now = model.producer(Sampling(temperature=0), 0).revision
+    then = {answer.producer.revision for answer in answers} - {""}
+    if now and then - {now}:
+        raise UserError(
+            f"{name} has other weights than the model that gave the answers.",
+            name,
+            "Name the labeler: a folder with the adapter merged into the model, say.",
+        )
 
 
 def _picture(prompts: Sequence[Prompt]) -> str:

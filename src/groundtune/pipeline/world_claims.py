@@ -36,6 +36,7 @@ RULES = {
     "claims": ALL_PAIRS,
     "claims, margin 2": ALL_PAIRS.model_copy(update={"margin": 2}),
     "claims, expected": ALL_PAIRS.model_copy(update={"scoring": "expected"}),
+    "claims, expected, margin 2": ALL_PAIRS.model_copy(update={"scoring": "expected", "margin": 2}),
     "claims, resting too": ALL_PAIRS.model_copy(update={"resting": True}),
 }
 """How pairs are made of claims: all of them, before any cap or balancing."""
@@ -296,10 +297,12 @@ def _label(
 ) -> list[Claim]:
     """The checked claims of all answers, in a folder of their own."""
     asking = Asking.model_validate(WORLD_SETTINGS["asking"])
-    if params.setting or divider == "whole":
-        asking = asking.model_copy(update={"kinds": Asking().kinds})
     settings = ClaimSettings(
-        labeler=labeler, divider=divider, asking=asking, batch_size=params.batch_size
+        labeler=labeler,
+        divider=divider,
+        setting=params.setting,
+        asking=asking,
+        batch_size=params.batch_size,
     )
     out = folder.path / f"{labeler.replace(':', '-').replace('/', '-')}-{divider}"
     progress.start(f"load {labeler}")

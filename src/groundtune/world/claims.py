@@ -118,19 +118,27 @@ class Fact(Record):
 
 
 class WorldDivider:
-    """A `Divider` of texts about scenes: rules, no model."""
+    """A `Divider` of texts about scenes: rules, no model.
+
+    Without `setting` no question is made of place and background, and they stay unchecked: the
+    world's models were taught no yes/no questions about them.
+    """
+
+    def __init__(self, *, setting: bool = False) -> None:
+        self._setting = setting
 
     def producer(self) -> Producer:
-        """The rules and their revision."""
-        return Producer(kind="rule", name="world-claims", revision=REVISION)
+        """The rules, their revision, and whether they ask about the setting."""
+        revision = f"{REVISION}, setting" if self._setting else REVISION
+        return Producer(kind="rule", name="world-claims", revision=revision)
 
     def divide(self, prompts: Sequence[Prompt], answers: Sequence[Answer]) -> list[list[Statement]]:
         """The statements of each answer, and its sentences that state nothing."""
         del prompts
-        return [statements(answer.text) for answer in answers]
+        return [statements(answer.text, setting=self._setting) for answer in answers]
 
 
-def statements(text: str) -> list[Statement]:
+def statements(text: str, *, setting: bool = True) -> list[Statement]:
     """All facts of a text in its order, then the sentences without any.
 
     Of those the ones that tell a taste or a guess are opinions; of the others the rules can't read
@@ -143,7 +151,10 @@ def statements(text: str) -> list[Statement]:
         if not any(start <= fact.start < end for fact in facts)
         and any(character.isalnum() for character in text[start:end])
     ]
-    return [fact.statement() for fact in facts] + [_silent(text, *place) for place in silent]
+    found = [fact.statement() for fact in facts]
+    if not setting:
+        found = [s._replace(question="") if s.kind == "other" else s for s in found]
+    return found + [_silent(text, *place) for place in silent]
 
 
 def facts_of(text: str) -> list[Fact]:
