@@ -5,6 +5,7 @@ import random
 import resource
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -21,13 +22,14 @@ GOLDEN = Path(__file__).parent / "golden" / "pope"
 SAID = ("Yes.", "no", "NO", "", "not sure", 'Yes, there is a "sign".', "n\u00f6\n no", "No, it\\s")
 
 
-def write(path: Path, rows: list[dict[str, object]]) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+def write(path: Path, rows: Iterable[dict[str, object]]) -> Path:
+    with path.open("w") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
     return path
 
 
 def files(folder: Path, said: list[str]) -> tuple[Path, Path]:
-    asked = [
+    asked = (
         {
             "question_id": i + 1,
             "image": f"p{i // 6}.jpg",
@@ -35,10 +37,8 @@ def files(folder: Path, said: list[str]) -> tuple[Path, Path]:
             "label": ("yes", "no")[i % 2],
         }
         for i in range(len(said))
-    ]
-    told = [
-        {"question": row["text"], "answer": text} for row, text in zip(asked, said, strict=True)
-    ]
+    )
+    told = ({"question": f"Is there {i}?", "answer": text} for i, text in enumerate(said))
     return write(folder / "q.json", asked), write(folder / "a.json", told)
 
 
@@ -120,6 +120,7 @@ def test_other_tools_layouts_are_left_to_the_usual_way(tmp_path: Path):
 
 @pytest.mark.bench
 def test_memory_stays_flat_and_answers_fast(tmp_path: Path):
+    # the files are written line by line: a child's peak begins at its parent's
     peaks: list[int] = []
     for number in (400_000, 1_600_000):
         rng = random.Random(0)

@@ -1,0 +1,49 @@
+"""A benchmark of one's own: does an answer count the people in a picture rightly?
+
+Its package names it: [project.entry-points."groundtune.bench"] people = "own_benchmark:PEOPLE"
+"""
+
+import re
+
+from groundtune.bench.answer_files import answers_of, plain, rows_of
+from groundtune.bench.benchmark import Metric, Protocol, unparsed_metric
+from groundtune.bench.files import by_id
+from groundtune.bench.official import FileBenchmark, score_key
+from groundtune.records import Score
+
+HOW = {"prompt": "How many people are there?", "parser": "the first number", "source": "nobody"}
+COUNTED = {"label": "People", "counted": "right numbers among those read", "max_new_tokens": 16}
+RIGHT = {"numerator": {"right": 1}, "denominator": {"scored": 1}, "better": "higher"}
+
+
+def read_data(paths):
+    """{picture: number of people} of lines of {"image", "people"}."""
+    return {r.fields["image"]: plain(r.fields["people"]) for path in paths for r in rows_of(path)}
+
+
+def score(data, answers, scoring):
+    """The first number of each answer, beside the true one."""
+    scores = []
+    for image, answer in zip(data, answers, strict=True):
+        said = re.search(r"\d+", answer.text)
+        read = (
+            {"values": {"right": said.group() == data[image]}} if said else {"status": "unparsed"}
+        )
+        read |= {"key": score_key(PEOPLE, image, answer.text, scoring), "answer": answer.text}
+        scores.append(
+            Score(benchmark="people", item=image, image=image, model=scoring.model, **read)
+        )
+    return scores
+
+
+PEOPLE = FileBenchmark(
+    name="people",
+    protocol=Protocol(**HOW, **COUNTED),
+    revision="1",
+    metrics=(Metric(name="accuracy", label="Right counts", **RIGHT), unparsed_metric()),
+    headline="accuracy",
+    read_data=read_data,
+    read_answers=lambda path, data: by_id(list(answers_of(path, item=["image"])), list(data), path),
+    score=score,
+    layouts='lines of {"image", "answer"}',
+)

@@ -1,0 +1,72 @@
+"""Writes the tables of docs/bench-files.md from the registry.
+
+python tools/bench_table.py [FILE]
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from groundtune.bench.benchmark import Metric
+from groundtune.bench.official import FileBenchmark
+from groundtune.bench.registry import TARGETS, load, names
+from groundtune.bench.summary import BENCHMARKS
+
+PAGE = Path(__file__).parents[1] / "docs" / "bench-files.md"
+BEGIN, END = "<!-- tables: tools/bench_table.py -->", "<!-- end of tables -->"
+
+
+def tables() -> str:
+    """The table of layouts and that of metrics, in the registry's order; third parties' not."""
+    ours = [load(name) for name in names() if name in TARGETS]
+    rows = [
+        "| benchmark | official answers | official code that mode `official` reproduces |",
+        "|---|---|---|",
+        *(f"| `{each.name}` | {cell(each.layouts)} | {cell(each.revision)} |" for each in ours),
+        "",
+        "| benchmark | metric | unit | range | what it is |",
+        "|---|---|---|---|---|",
+        *(row for each in ours for row in metric_rows(each)),
+        *(row for each in BENCHMARKS.values() for row in metric_rows(each)),
+    ]
+    return "\n".join(rows)
+
+
+def metric_rows(benchmark: FileBenchmark[Any] | Any) -> Iterator[str]:
+    """One row a metric; the headline is bold."""
+    for metric in benchmark.metrics:
+        name = f"`{metric.name}`"
+        name = f"**{name}**" if metric.name == benchmark.headline else name
+        told = f"{metric.label}. {metric.explanation}".strip()
+        yield f"| `{benchmark.name}` | {name} | {unit(metric)} | {span(metric)} | {cell(told)} |"
+
+
+def unit(metric: Metric) -> str:
+    """What a value is counted in, in JSON."""
+    return "share" if metric.is_share else metric.unit or "number"
+
+
+def span(metric: Metric) -> str:
+    """The least and the greatest value."""
+    least, most = metric.bounds
+    if least is None and most is None:
+        return "0 and up" if not metric.is_share else ""
+    return f"{least:g} to {most:g}" if most is not None else f"{least:g} and up"
+
+
+def cell(text: str) -> str:
+    """A text that breaks no table."""
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def renewed(page: str) -> str:
+    """The page with its tables made anew."""
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n\n{tables()}\n\n{END}{after}"
+
+
+if __name__ == "__main__":
+    path = Path(sys.argv[1]) if len(sys.argv) > 1 else PAGE
+    path.write_text(renewed(path.read_text()))
