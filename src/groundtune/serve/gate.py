@@ -23,6 +23,8 @@ class Gate:
         """Requests that came in and have not left: waiting or running."""
         self.running = 0
         self._bytes = 0
+        self.readers = asyncio.Semaphore(2)
+        """To be held while a body or its pictures are read: that takes several times its bytes."""
         self._turns = asyncio.Semaphore(limits.running)
         self._usual_s = 1.0
         """How long a request runs, averaged over the last ones."""

@@ -16,16 +16,16 @@ class Limits(Record):
     """For a whole request, waiting included."""
     body_seconds: float = Field(default=30, gt=0)
     """For a body to arrive."""
-    body_bytes: int = Field(default=32 * 2**20, ge=1)
+    body_bytes: int = Field(default=20 * 2**20, ge=1)
     """One request's body."""
     bodies_bytes: int = Field(default=256 * 2**20, ge=1)
     """All bodies that are held at a time; a request that would exceed it gets 429."""
     images: int = Field(default=8, ge=0)
     """Pictures in a request."""
-    image_bytes: int = Field(default=20 * 2**20, ge=1)
+    image_bytes: int = Field(default=14 * 2**20, ge=1)
     """One picture's file."""
-    image_pixels: int = Field(default=20_000_000, ge=1)
-    """One picture, decoded: 3 bytes a pixel. A larger one is refused before it is decoded."""
+    image_pixels: int = Field(default=50_000_000, ge=1)
+    """All pictures of a request, decoded: 3 bytes a pixel. More is refused before it is decoded."""
     messages: int = Field(default=200, ge=1)
     """Messages in a request."""
     text_characters: int = Field(default=200_000, ge=1)

@@ -62,8 +62,10 @@ class LentPictures:
         return len(self._lent)
 
 
-def read_picture(url: str, limits: Limits, param: str) -> Picture:
+def read_picture(url: str, limits: Limits, param: str, *, pixels: int = 0) -> Picture:
     """A picture from its data URL. `param` names the field in errors.
+
+    The request's pictures before it have so many `pixels`.
 
     Raises:
         ApiError: not a data URL, bad base64, too large, or not a picture that can be read.
@@ -77,12 +79,12 @@ def read_picture(url: str, limits: Limits, param: str) -> Picture:
             "invalid_image_url",
         )
     if len(encoded) > limits.image_bytes * 4 // 3 + 4:
-        raise _too_large(f"{limits.image_bytes:,} bytes", param)
+        raise _too_large(f"{limits.image_bytes:,} bytes in a picture", param)
     try:
         data = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError) as error:
         raise _bad(f"The picture is not base64: {error}.", param, "invalid_base64") from error
-    _refuse_bombs(data, limits, param)
+    _refuse_bombs(data, limits, param, pixels)
     try:
         image = decode(data, param)
     except UserError as error:
@@ -90,7 +92,7 @@ def read_picture(url: str, limits: Limits, param: str) -> Picture:
     return Picture(hashlib.sha256(data).hexdigest(), image)
 
 
-def _refuse_bombs(data: bytes, limits: Limits, param: str) -> None:
+def _refuse_bombs(data: bytes, limits: Limits, param: str, pixels: int) -> None:
     """Reads the picture's size from its header, before anything is decoded."""
     try:
         with warnings.catch_warnings():
@@ -98,11 +100,11 @@ def _refuse_bombs(data: bytes, limits: Limits, param: str) -> None:
             with Image.open(BytesIO(data), formats=FORMATS) as image:
                 width, height = image.size
     except Image.DecompressionBombError as error:
-        raise _too_large(f"{limits.image_pixels:,} pixels", param) from error
+        raise _too_large(f"{limits.image_pixels:,} pixels in all pictures", param) from error
     except Exception as error:  # whatever a header of a stranger's file makes Pillow raise
         raise _bad("The file is not an image that can be read.", param, "invalid_image") from error
-    if width * height > limits.image_pixels:
-        raise _too_large(f"{limits.image_pixels:,} pixels", param)
+    if pixels + width * height > limits.image_pixels:
+        raise _too_large(f"{limits.image_pixels:,} pixels in all pictures", param)
 
 
 def _bad(message: str, param: str, code: str) -> ApiError:
@@ -110,4 +112,4 @@ def _bad(message: str, param: str, code: str) -> ApiError:
 
 
 def _too_large(limit: str, param: str) -> ApiError:
-    return _bad(f"The picture has more than {limit}.", param, "image_too_large")
+    return _bad(f"More than {limit}.", param, "image_too_large")

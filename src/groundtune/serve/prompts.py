@@ -13,6 +13,9 @@ from groundtune.serve.pictures import Picture, read_picture
 from groundtune.serve.schema import ChatRequest, ImageIn, MessageIn
 from groundtune.store.keys import key_of, seed_of
 
+_STRUCTURE = 10_000
+"""Brackets or commas of a body besides those of its texts."""
+
 
 class Read(NamedTuple):
     """A request that can be answered, and its pictures."""
@@ -27,6 +30,7 @@ def parse_chat(body: bytes, limits: Limits) -> ChatRequest:
     Raises:
         ApiError: not JSON, wrong types, unknown fields, or beyond a bound.
     """
+    _refuse_many_parts(body, limits)
     try:
         chat = ChatRequest.model_validate_json(body)
     except ValidationError as error:
@@ -37,7 +41,6 @@ def parse_chat(body: bytes, limits: Limits) -> ChatRequest:
     _bound("messages", images, limits.images, "pictures")
     _bound("messages", letters, limits.text_characters, "characters of text")
     _bound("n", chat.n or 1, limits.n, "answers")
-    _bound("stop", len(chat.stops), 4, "texts")
     for name in ("max_tokens", "max_completion_tokens"):
         _bound(name, getattr(chat, name) or 1, limits.max_tokens, "tokens")
     if chat.self_feedback is not None:
@@ -69,6 +72,16 @@ def read_chat(chat: ChatRequest, limits: Limits) -> Read:
         messages=[_plain(message) for message in chat.messages],
     )
     return Read(asked, pictures)
+
+
+def _refuse_many_parts(body: bytes, limits: Limits) -> None:
+    """Before it is parsed: a few megabytes of brackets become hundreds as objects.
+
+    A request's brackets and commas stand in its texts, but for some hundreds; base64 has none.
+    """
+    most = limits.text_characters + _STRUCTURE
+    if any(body.count(mark) > most for mark in (b"{", b"[", b",")):
+        raise ApiError(400, "The body has too many parts.", code="too_large")
 
 
 def _refuse_conflicts(chat: ChatRequest) -> None:
@@ -103,7 +116,8 @@ def _message(message: MessageIn, where: str, limits: Limits, pictures: list[Pict
     for i, part in enumerate(message.content):
         if isinstance(part, ImageIn):
             param = f"{where}.{i}.image_url.url"
-            pictures.append(read_picture(part.image_url.url, limits, param))
+            pixels = sum(picture.image.width * picture.image.height for picture in pictures)
+            pictures.append(read_picture(part.image_url.url, limits, param, pixels=pixels))
             parts.append(ImagePart(image=pictures[-1].sha256))
         else:
             parts.append(TextPart(text=part.text))

@@ -68,7 +68,8 @@ class ChatResponse(Response):
                 f"The body did not arrive in {limits.body_seconds:g} seconds.",
                 code="timeout",
             ) from error
-        chat = await asyncio.to_thread(parse_chat, body, limits)
+        async with self._service.gate.readers:
+            chat = await asyncio.to_thread(parse_chat, body, limits)
         self._service.refuse(chat)
         return chat
 

@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 _SEED = 2**63
+_MANY = 1000
+"""No list is longer, whatever the server's own bounds: a short body can hold a million items."""
 
 
 class _Part(BaseModel):
@@ -38,11 +40,14 @@ class ImageIn(_Part):
     image_url: ImageUrl
 
 
+PartIn = Annotated[TextIn | ImageIn, Field(discriminator="type")]
+
+
 class MessageIn(_Part):
     """One turn."""
 
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[Annotated[TextIn | ImageIn, Field(discriminator="type")]]
+    content: str | Annotated[list[PartIn], Field(max_length=_MANY)]
     name: str | None = None
 
 
@@ -69,7 +74,7 @@ class ChatRequest(_Part):
     """What a client asks."""
 
     model: str
-    messages: list[MessageIn] = Field(min_length=1)
+    messages: list[MessageIn] = Field(min_length=1, max_length=_MANY)
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     max_tokens: int | None = Field(default=None, ge=1)
@@ -82,7 +87,7 @@ class ChatRequest(_Part):
     n: int | None = Field(default=None, ge=1)
     seed: int | None = Field(default=None, ge=-_SEED, lt=_SEED)
     """Without one every request is drawn anew."""
-    stop: str | list[str] | None = None
+    stop: str | Annotated[list[str], Field(max_length=4)] | None = None
     self_feedback: SelfFeedback | None = None
     check: bool | None = None
     """Return each claim of the answer with its characters, p(yes) and a verdict."""

@@ -117,7 +117,8 @@ class Service:
         """
         began = time.monotonic()
         async with self.gate.turn():
-            read = await asyncio.to_thread(read_chat, chat, self.limits)
+            async with self.gate.readers:
+                read = await asyncio.to_thread(read_chat, chat, self.limits)
             with self.images.lend(read.pictures):
                 done = await self._answer(chat, read.asked, say)
         self.metrics.took(time.monotonic() - began)

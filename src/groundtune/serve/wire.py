@@ -68,10 +68,12 @@ def listen(host: str, port: int, token: str) -> socket.socket:
             f"--host {host}",
             "Set the environment variable GROUNDTUNE_SERVE_TOKEN or --token, or leave out --host.",
         )
+    if not 0 <= port <= 65_535:
+        raise UserError("There is no such port.", f"--port {port}", "Give 0 to 65535.")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=512)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise UserError(
             f"The server can't listen there: {error}.",
             f"{host}:{port}",
