@@ -65,3 +65,12 @@ def test_recorded_replies_in_both_orders(tmp_path: Path):
 def test_a_file_that_means_nothing_is_the_users_error(tmp_path: Path, text: str, wrong: str):
     with pytest.raises(UserError, match=wrong):
         read(tmp_path / "judge.yaml", text)
+
+
+def test_the_file_that_the_docs_show_is_valid(tmp_path: Path):
+    page = (Path(__file__).parents[2] / "docs" / "judges.md").read_text()
+    shown = next(block for block in page.split("```yaml\n") if block.startswith("url:"))
+    (tmp_path / "prices.yaml").write_text("the-judge: {input: 2.5, output: 10}\n")
+    judging = read(tmp_path / "judge.yaml", shown.partition("```")[0])
+    assert isinstance(judging.by, EndpointJudge)
+    assert judging.by.dry_run
