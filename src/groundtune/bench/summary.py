@@ -118,7 +118,12 @@ def pool(
 
 
 def tables_of(scores: Iterable[Score]) -> Tables:
-    """The sums an image of each model, benchmark and decoding.
+    """The sums an image of each model, benchmark and decoding, as `groups_of` tells them."""
+    return {key: tabulate(some) for key, some in groups_of(scores).items()}
+
+
+def groups_of(scores: Iterable[Score]) -> dict[tuple[str, str, str], list[Score]]:
+    """The scores of each model, benchmark and decoding.
 
     A benchmark that is scored from files and has parts is there as a whole too, under its name.
     """
@@ -128,7 +133,7 @@ def tables_of(scores: Iterable[Score]) -> Tables:
         first, _, part = name.partition("/")
         if part and first not in BENCHMARKS and registry.is_file_benchmark(rules_apart(first)[0]):
             wholes.setdefault((model, first, decoding), []).extend(some)
-    return {key: tabulate(some) for key, some in (wholes | groups).items()}
+    return wholes | groups
 
 
 def rules_apart(name: str) -> tuple[str, str]:

@@ -104,13 +104,15 @@ def is_there(command: Command) -> bool:
 def run(argv: Sequence[str]) -> int:
     """Run one command; returns the exit status: 0 done, 1 failed, 2 the user's input, 130 Ctrl-C.
 
+    A command may return its own, as `compare --fail-on regression` does.
+
     `--debug`, anywhere, shows the traceback of an input error.
     """
     debug = "--debug" in argv
     argv = [token for token in argv if token != "--debug"]
     logging.basicConfig(level=logging.INFO if debug else logging.WARNING, stream=sys.stderr)
     try:
-        build_app(argv)(argv, exit_on_error=False, print_error=False)
+        status: object = build_app(argv)(argv, exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except UserError as error:
         return _input_error(error, debug)
@@ -129,7 +131,7 @@ def run(argv: Sequence[str]) -> int:
     except Exception:
         traceback.print_exc()
         return EXIT_FAILED
-    return EXIT_DONE
+    return status if isinstance(status, int) else EXIT_DONE
 
 
 def _input_error(error: UserError, debug: bool) -> int:

@@ -2,44 +2,101 @@
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from groundtune.bench.paired import HeadlineTest
+    from groundtune.pipeline.compare import Comparisons
+
+MOST_WARNINGS = 12
 
 
-def compare(*runs: Path, out: Path | None = None, all: bool = False, json: bool = False) -> None:
+def compare(
+    *runs: Path,
+    out: Path | None = None,
+    all: bool = False,
+    fail_on: Literal["nothing", "regression"] = "nothing",
+    margin: float | None = None,
+    json: bool = False,
+) -> int:
     """Compare models item by item.
 
-    Every model is compared with the first one on the same items, with 95% intervals. What clearly
-    got worse is listed first.
+    Every model is compared with the first one on the same items, with 95% intervals. The headline
+    of each benchmark is tested, what clearly got worse is listed first.
 
     Args:
-        runs: Folders with scores: of groundtune bench run, demo or study.
-        out: Folder for a report, and for all differences as JSON.
+        runs: Folders with scores: of groundtune bench run, bench score, demo or study.
+        out: Folder for a report, and for all differences, tests and changed items.
         all: Show every difference, also those whose interval includes zero.
+        fail_on: regression ends with exit status 1 if a headline got worse.
+        margin: Also a headline that is worse by more than this is a regression, whatever its
+            interval; in the metric's own unit, so that 0.01 of a share is one point.
         json: One JSON object instead of lines.
     """
     from groundtune.cli.finish import finish
-    from groundtune.cli.table import print_table
     from groundtune.errors import UserError
     from groundtune.pipeline.compare import compare as compare_runs
-    from groundtune.pipeline.compare import difference_rows, write_comparison
+    from groundtune.pipeline.compare import write_comparison
 
     if not runs:
         raise UserError("No run is given.", "groundtune compare", "Give folders with scores.")
+    if margin is not None and margin < 0:
+        raise UserError("A margin isn't negative.", f"--margin {margin:g}", "Give 0 or more.")
     made = compare_runs(runs)
-    page = write_comparison(made, out) if out else None
+    page = write_comparison(made, out, runs) if out else None
+    lost = made.regressions(margin)
+    again = " ".join(shlex.quote(str(run)) for run in runs)
+    next_command = "" if out else f"groundtune compare {again} --out comparison"
     if json:
-        finish(made.model_dump(mode="json"), wrote=page, json=True)
-        return
-    head = ["", "model", "change", "95% interval", "relative"]
+        told = made.short().model_dump(mode="json")
+        told["regressions"] = [{"model": t.model, "benchmark": t.benchmark} for t in lost]
+        finish(told, wrote=page, next_command=next_command, json=True)
+    else:
+        _print(made, all)
+        finish(
+            {
+                "worse": len(made.worse),
+                "better": len(made.better),
+                "unclear": made.unclear,
+                "regressions": ", ".join(f"{t.model} on {t.benchmark}" for t in lost) or "none",
+            },
+            wrote=page,
+            next_command=next_command,
+        )
+    return int(bool(lost) and fail_on == "regression")
+
+
+def _print(made: "Comparisons", all: bool) -> None:
+    from groundtune.cli.table import print_table
+    from groundtune.pipeline.compare import difference_rows
+
     print(f"{made.models[0]} against {', '.join(made.models[1:])}\n")
+    _print_tests(made.bench.tests)
+    head = ["", "model", "change", "95% interval", "relative"]
     groups = {"worse": made.worse, "better": made.better, "otherwise changed": made.changed}
     for name, some in ({"all": made.summary.differences} if all else groups).items():
         if some:
             print_table([[f"{name} ({len(some)})", *head[1:]], *difference_rows(some)])
             print()
     print("By chance alone, about one interval in twenty excludes zero.\n")
-    again = " ".join(shlex.quote(str(run)) for run in runs)
-    finish(
-        {"worse": len(made.worse), "better": len(made.better), "unclear": made.unclear},
-        wrote=page,
-        next_command="" if out else f"groundtune compare {again} --out comparison",
+    warned = made.bench.warnings
+    for each in warned[:MOST_WARNINGS]:
+        print(f"warning: {each.model}, {each.benchmark}: {each.text}")
+    if len(warned) > MOST_WARNINGS:
+        print(f"and {len(warned) - MOST_WARNINGS} more warnings: see --json or --out")
+    if warned:
+        print()
+
+
+def _print_tests(tests: "tuple[HeadlineTest, ...]") -> None:
+    from groundtune.cli.table import print_table
+    from groundtune.pipeline.compare import rows_of_tests
+
+    if not tests:
+        return
+    head = ["headlines", "model", "change", "95% interval", "p", "p, Holm", "would show", "items"]
+    print_table([head, *rows_of_tests(tests)])
+    print(
+        "\nwould show: the smallest change that would be found four times in five. "
+        "items: better, worse, the same.\n"
     )

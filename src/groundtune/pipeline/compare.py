@@ -1,25 +1,31 @@
-"""Compares models item by item: differences with intervals, and what got worse."""
+"""Compares models item by item: differences with intervals, tests, costs, and what got worse."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from groundtune.bench.paired import HeadlineTest
 from groundtune.bench.run import read_scores
-from groundtune.bench.summary import Summary, summarise
+from groundtune.bench.summary import Summary, metric_of, summarise
 from groundtune.errors import UserError
-from groundtune.pipeline.demo import write_rows
-from groundtune.pipeline.world_report import (
-    BESIDE,
-    HEADLINE,
-    all_metric_specs,
-    benchmark_specs,
-    label,
-    shown,
+from groundtune.pipeline.compare_page import (
+    comparison_page,
+    metric_specs_of,
+    pictures_in,
 )
-from groundtune.pipeline.world_specs import WORLD_NOTE
-from groundtune.records import Difference, Estimate, Record, Score
+from groundtune.pipeline.compare_parts import judges_in, parts_of, results_in
+from groundtune.pipeline.demo import write_rows
+from groundtune.pipeline.strata import strata_of_scores
+from groundtune.pipeline.world_report import shown
+from groundtune.records import Difference, Record, Score
 from groundtune.report import model
+from groundtune.report.bench_parts import BenchParts
 from groundtune.report.page import write_report
 from groundtune.report.verdict import tone_of
+from groundtune.store.files import write_atomic
+
+SHOWN_FLIPS = 20
+"""Changed items of a benchmark in what `--json` prints; OUT/flips.jsonl has all."""
 
 
 class Comparisons(Record):
@@ -31,18 +37,38 @@ class Comparisons(Record):
     better: tuple[Difference, ...]
     """Differences whose interval excludes zero, for the better."""
     worse: tuple[Difference, ...]
-    """The regressions: the same for the worse."""
+    """The same for the worse."""
     changed: tuple[Difference, ...]
     """The same of metrics that are neither good nor bad (length, yes-rate)."""
     unclear: int
     """Differences whose interval includes zero."""
+    bench: BenchParts = BenchParts()
+    """Tests of the headlines, behaviour and warnings, other tools' readings, judges."""
+
+    def regressions(self, margin: float | None = None) -> list[HeadlineTest]:
+        """The headlines that got worse: their interval excludes zero, or by more than `margin`.
+
+        `margin` is in the metric's own unit: 0.01 of a share is one point.
+        """
+        return [
+            test
+            for test in self.bench.tests
+            if test.worse or (margin is not None and test.loss > margin)
+        ]
+
+    def short(self) -> "Comparisons":
+        """The same with the largest changes of each benchmark's items alone."""
+        tests = tuple(
+            test.model_copy(update={"flips": test.flips[:SHOWN_FLIPS]}) for test in self.bench.tests
+        )
+        return self.model_copy(update={"bench": self.bench.model_copy(update={"tests": tests})})
 
 
 def compare(folders: Sequence[Path]) -> Comparisons:
     """Compares every model of these folders with the first one, paired by picture.
 
-    A folder is what `groundtune bench run` wrote, or a demo's or study's, whose models are all
-    taken.
+    A folder is what `groundtune bench run` or `bench score` wrote, or a demo's or study's, whose
+    models are all taken.
 
     Raises:
         UserError: a folder without scores, fewer than two models, or models that have not answered
@@ -55,12 +81,12 @@ def compare(folders: Sequence[Path]) -> Comparisons:
             ", ".join(str(folder) for folder in folders),
             "Give the folders of two runs or more.",
         )
-    summary = summarise(each for scores in named.values() for each in scores)
-    specs = {spec.name: spec for spec in all_metric_specs()}
+    scores = [each for some in named.values() for each in some]
+    _refuse_nothing_in_common(named, folders)
+    summary = summarise(scores)
     groups: dict[str, list[Difference]] = {}
     for difference in summary.differences:
-        tone = tone_of(shown(difference), specs[difference.metric])
-        groups.setdefault(tone, []).append(difference)
+        groups.setdefault(_tone(difference), []).append(difference)
     return Comparisons(
         models=tuple(named),
         summary=summary,
@@ -68,11 +94,45 @@ def compare(folders: Sequence[Path]) -> Comparisons:
         worse=tuple(groups.get("worse", ())),
         changed=tuple(groups.get("changed", ())),
         unclear=len(groups.get("unclear", ())),
+        bench=parts_of(scores, judges=_judges(folders, named)),
     )
+
+
+def _tone(difference: Difference) -> str:
+    metric = metric_of(difference.benchmark, difference.metric)
+    spec = model.MetricSpec(name=metric.name, label=metric.label, better=metric.better)
+    return tone_of(shown(difference), spec)
+
+
+def _refuse_nothing_in_common(named: Mapping[str, list[Score]], folders: Sequence[Path]) -> None:
+    """Models of which the first has none of the others' benchmarks can't be compared."""
+    first, *others = ({(s.benchmark, s.decoding) for s in some} for some in named.values())
+    if any(first & other for other in others):
+        return
+    told = ", ".join(sorted({benchmark for benchmark, _ in first}))
+    raise UserError(
+        f"{next(iter(named))} and the other models have no benchmark in common.",
+        ", ".join(str(folder) for folder in folders),
+        f"Score the others by {told} too, in the same mode.",
+    )
+
+
+def _judges(
+    folders: Sequence[Path], named: Mapping[str, list[Score]]
+) -> dict[tuple[str, str], dict[str, str]]:
+    """Who judged, under the names that the models have here."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for folder in folders:
+        for (name, benchmark), facts in judges_in(folder).items():
+            other = f"{name} ({folder})"
+            found[other if other in named else name, benchmark] = facts
+    return found
 
 
 def models_of(folders: Sequence[Path]) -> dict[str, list[Score]]:
     """The scores of each model; models of one name in two folders are told apart by the folder's.
+
+    Where a model of one name has other benchmarks in another folder, they are one model.
 
     Raises:
         UserError: a folder without scores.
@@ -108,40 +168,34 @@ def _by_model(scores: Iterable[Score]) -> dict[str, list[Score]]:
     return found
 
 
-def comparison_page(
-    models: Sequence[str],
-    estimates: Sequence[Estimate],
-    differences: Sequence[Difference],
-    *,
-    title: str,
-    run: model.RunFacts | None = None,
-) -> model.ReportInput:
-    """The report of models beside the first one; the headline is that of the second."""
-    return model.ReportInput(
-        title=title,
-        models=tuple(model.ModelSpec(name=name, label=label(name)) for name in models),
-        metrics=all_metric_specs(),
-        benchmarks=benchmark_specs(estimates),
-        headline=model.Headline(
-            **HEADLINE.model_dump(),
-            model=models[min(1, len(models) - 1)],
-            against=models[0],
-            beside=BESIDE,
-        ),
-        estimates=tuple(estimates),
-        differences=tuple(shown(each) for each in differences),
-        run=run or model.RunFacts(),
-        notes=(WORLD_NOTE,),
-    )
+def write_comparison(compared: Comparisons, out: Path, folders: Sequence[Path] = ()) -> Path:
+    """Writes report.html, summary.json, differences.json, tests.json and flips.jsonl.
 
-
-def write_comparison(compared: Comparisons, out: Path) -> Path:
-    """Writes report.html, summary.json and differences.json, and returns the report's path."""
+    Returns the report's path. `folders` are those that were compared: their pictures are shown, as
+    far as they are there.
+    """
     summary = compared.summary
     write_rows(out / "summary.json", summary.estimates)
     write_rows(out / "differences.json", summary.differences)
+    tests = [test.model_dump(exclude={"flips"}) for test in compared.bench.tests]
+    write_atomic(out / "tests.json", (json.dumps(tests, indent=1) + "\n").encode())
+    lines = [
+        json.dumps({"model": test.model, "benchmark": test.benchmark, **flip.model_dump()})
+        for test in compared.bench.tests
+        for flip in test.flips
+    ]
+    write_atomic(out / "flips.jsonl", "".join(f"{line}\n" for line in lines).encode())
+    scores = [each for some in models_of(folders).values() for each in some] if folders else []
     page = comparison_page(
-        compared.models, summary.estimates, summary.differences, title="Models compared"
+        compared.models,
+        summary.estimates,
+        summary.differences,
+        title="Models compared",
+        bench=compared.bench,
+        scores=scores,
+        pictures=pictures_in(folders),
+        strata=strata_of_scores(scores),
+        results=[told for folder in folders for told in results_in(folder)],
     )
     return write_report(out / "report.html", page)
 
@@ -152,12 +206,35 @@ def difference_rows(
     """Differences as texts: what, of which model, by how much, with the interval."""
     from groundtune.report.figures import signed_range_text, signed_text
 
-    specs = specs or {spec.name: spec for spec in all_metric_specs()}
     rows: list[list[str]] = []
     for each in differences:
-        spec = specs[each.metric]
+        own = {spec.name: spec for spec in metric_specs_of([each.benchmark])}
+        spec = (specs or own)[each.metric]
         interval = signed_range_text(each.low, each.high, spec)
         share = "" if each.relative is None else f"{each.relative:+.0%}"
         what = f"{each.benchmark}: {spec.label}"
         rows.append([what, each.model, signed_text(each.value, spec), f"[{interval}]", share])
+    return rows
+
+
+def rows_of_tests(tests: Sequence[HeadlineTest]) -> list[list[str]]:
+    """Tests of headlines as texts: the change, its interval, p, what would be found, the items."""
+    from groundtune.report.figures import signed_range_text, signed_text, unit_of_change
+
+    rows: list[list[str]] = []
+    for test in tests:
+        (spec,) = (s for s in metric_specs_of([test.benchmark]) if s.name == test.metric)
+        change = f"{signed_text(test.value, spec)} {unit_of_change(spec)}".strip()
+        rows.append(
+            [
+                f"{test.benchmark}: {spec.label}",
+                test.model,
+                change,
+                f"[{signed_range_text(test.low, test.high, spec)}]",
+                f"{test.p:.2g}",
+                f"{test.p_holm:.2g}",
+                f"{spec.scale * test.smallest:.{spec.decimals}f}",
+                f"+{test.improved:,} -{test.worsened:,} ={test.unchanged:,}",
+            ]
+        )
     return rows

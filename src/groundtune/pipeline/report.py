@@ -54,7 +54,9 @@ def report_scores(run: Path) -> Path:
     from groundtune.bench.run import read_scores
     from groundtune.bench.summary import summarise
     from groundtune.pipeline.bench import estimates_of
-    from groundtune.pipeline.compare import comparison_page
+    from groundtune.pipeline.compare_page import comparison_page, pictures_in
+    from groundtune.pipeline.compare_parts import judges_in, parts_of, results_in
+    from groundtune.pipeline.strata import strata_of_scores
 
     scores, asked = read_scores(run), run / "knowing"
     known = knowing(read_scores(asked)) if asked.is_dir() else []
@@ -64,6 +66,11 @@ def report_scores(run: Path) -> Path:
         summarise(scores).differences,
         title=f"Benchmarks in {run.resolve().name}",
         run=_facts(run / "scores"),
+        bench=parts_of(scores, judges=judges_in(run)),
+        scores=scores,
+        pictures=pictures_in([run]),
+        strata=strata_of_scores(scores),
+        results=results_in(run),
     )
     return write_report(run / "report.html", page)
 

@@ -92,12 +92,12 @@ def estimate_table(page: model.ReportInput, estimates: Sequence[Estimate]) -> st
     text = _head(["benchmark", "metric", *names])
     for ref in model.refs_in_order(page, estimates):
         found = [cells.get((ref.benchmark, ref.metric, name), "-") for name in names]
-        text += _row([ref.benchmark, page.metric(ref.metric).label, *found])
+        text += _row([ref.benchmark, page.metric(ref.metric, ref.benchmark).label, *found])
     return text
 
 
 def _valued(page: model.ReportInput, e: Estimate) -> str:
-    spec = page.metric(e.metric)
+    spec = page.metric(e.metric, e.benchmark)
     return f"{value_text(e.value, spec)} [{range_text(e.low, e.high, spec)}]"
 
 
@@ -105,7 +105,7 @@ def difference_table(page: model.ReportInput, rows: Sequence[Difference | model.
     """A row a difference, with its 95% interval and the relative one."""
     text = _head(["model", "benchmark", "metric", "difference", "relative"])
     for row in rows:
-        spec = page.metric(row.metric)
+        spec = page.metric(row.metric, row.benchmark)
         change = signed_text(row.value, spec)
         change += f" [{signed_range_text(row.low, row.high, spec)}]"
         text += _row([row.model, row.benchmark, spec.label, change, relative_text(row)])

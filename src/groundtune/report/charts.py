@@ -66,15 +66,19 @@ class DotChart(NamedTuple):
 def panels(report: ReportInput, role: str) -> list[DotChart]:
     """A small chart for every metric of a role but the headline: the models below each other."""
     refs = [
-        r for r in refs_in_order(report, report.estimates) if report.metric(r.metric).role == role
+        r
+        for r in refs_in_order(report, report.estimates)
+        if report.metric(r.metric, r.benchmark).role == role
     ]
-    shown = [r for r in refs if report.metric(r.metric).chart and not is_headline(report, r)]
+    shown = [
+        r for r in refs if report.metric(r.metric, r.benchmark).chart and not is_headline(report, r)
+    ]
     return [panel(report, ref) for ref in shown]
 
 
 def panel(report: ReportInput, ref: MetricRef) -> DotChart:
     """One metric's chart; its title says what the differences show."""
-    spec = report.metric(ref.metric)
+    spec = report.metric(ref.metric, ref.benchmark)
     found = [find_estimate(report.estimates, model.name, ref) for model in report.models]
     present = [e for e in found if e is not None]
     scale = scale_of([end for e in present for end in _ends(e)], from_zero=False)
@@ -109,8 +113,8 @@ def forests(report: ReportInput) -> list[DotChart]:
     charts: list[DotChart] = []
     refs = refs_in_order(report, report.estimates)
     for better in ("lower", "higher"):
-        chosen = [r for r in refs if report.metric(r.metric).better == better]
-        chosen = [r for r in chosen if report.metric(r.metric).unit == "%"]
+        chosen = [r for r in refs if report.metric(r.metric, r.benchmark).better == better]
+        chosen = [r for r in chosen if report.metric(r.metric, r.benchmark).unit == "%"]
         found = [_differences(report, ref) for ref in chosen]
         if any(found):
             charts.append(_forest(report, chosen, found, better))
@@ -129,12 +133,17 @@ POINTS = MetricSpec(name="points", label="points", unit="points", scale=1)
 def _forest(
     report: ReportInput, refs: list[MetricRef], found: list[list[Difference]], better: str
 ) -> DotChart:
-    ends = [end * report.metric(d.metric).scale for row in found for d in row for end in _ends(d)]
+    ends = [
+        end * report.metric(d.metric, d.benchmark).scale
+        for row in found
+        for d in row
+        for end in _ends(d)
+    ]
     wide = max(abs(end) for end in ends) or 1.0
     scale = scale_of([*ends, -0.15 * wide, 0.15 * wide])
     tracks: list[Track] = []
     for ref, row in zip(refs, found, strict=True):
-        spec = report.metric(ref.metric)
+        spec = report.metric(ref.metric, ref.benchmark)
         points = POINTS.model_copy(update={"decimals": spec.decimals})
         dots: list[Dot] = []
         for d in row:
@@ -176,7 +185,7 @@ def strata_charts(report: ReportInput) -> list[DotChart]:
 def _strata_chart(
     report: ReportInput, by: str, rows: Sequence[StratumEstimate], ref: MetricRef
 ) -> DotChart:
-    spec = report.metric(ref.metric)
+    spec = report.metric(ref.metric, ref.benchmark)
     scale = scale_of([end for e in rows for end in _ends(e)], from_zero=False)
     tracks: list[Track] = []
     for stratum in dict.fromkeys(e.stratum for e in rows):
@@ -195,7 +204,7 @@ def _strata_chart(
 
 
 def _strata_finding(report: ReportInput, by: str, rows: Sequence[StratumEstimate]) -> str:
-    """In how many parts the headline's model has the lower value; else only what the parts are."""
+    """In how many parts the headline's model is lower or higher; else only what the parts are."""
     parts = in_sentence(by)
     headline = report.headline
     if headline is None:
@@ -205,9 +214,11 @@ def _strata_finding(report: ReportInput, by: str, rows: Sequence[StratumEstimate
     both = [name for name in before if name in after]
     if not both:
         return f"by {parts}"
-    lower = sum(after[name] < before[name] for name in both)
+    spec = report.metric(rows[0].metric, rows[0].benchmark)
+    sign, way = (-1, "higher") if spec.better == "higher" else (1, "lower")
+    moved = sum(sign * after[name] < sign * before[name] for name in both)
     label = report.model(headline.model).label
-    return f"{label} is lower in {lower} of {len(both)} parts, by {parts}"
+    return f"{label} is {way} in {moved} of {len(both)} parts, by {parts}"
 
 
 def _ends(row: Estimate | Difference) -> tuple[float, float, float]:

@@ -12,6 +12,7 @@ from typing import Literal, Self, TypeVar
 from pydantic import Field, field_validator, model_validator
 
 from groundtune.records import Estimate, Record, Span
+from groundtune.report.bench_parts import BenchParts
 
 Better = Literal["lower", "higher", "neutral"]
 Row = TypeVar("Row", "Estimate", "Difference", "StratumEstimate")
@@ -32,6 +33,8 @@ class MetricSpec(Record):
 
     name: str
     """As in `Estimate.metric`."""
+    benchmark: str = ""
+    """The benchmark that it is of, without part and decoding; "" for all that have no other."""
     label: str
     """In plain words, as it would begin a sentence: "Answers with an invented object"."""
     better: Better = "neutral"
@@ -172,6 +175,10 @@ class ExampleAnswer(Record):
     spans: tuple[Span, ...] = ()
     note: str = ""
     """Shown under the text: why it was scored so."""
+    verdict: str = ""
+    """What the benchmark says of it where no span tells: "right", "wrong", "grade 3"."""
+    wrong: bool = False
+    """Whether that is a bad one."""
 
     @model_validator(mode="after")
     def _spans_lie_in_the_text(self) -> Self:
@@ -262,6 +269,8 @@ class ReportInput(Record):
     estimates: tuple[Estimate, ...] = ()
     differences: tuple[Difference, ...] = ()
     length_control: LengthControl | None = None
+    bench: BenchParts | None = None
+    """Tests, behaviour, readings and judges of benchmarks."""
     trade_offs: tuple[TradeOff, ...] = ()
     strata: tuple[StratumEstimate, ...] = ()
     counts: tuple[AnswerCount, ...] = ()
@@ -296,12 +305,18 @@ class ReportInput(Record):
         """The model of a name."""
         return next(model for model in self.models if model.name == name)
 
-    def metric(self, name: str) -> MetricSpec:
-        """How a metric is shown; a plain number under its own name if nobody said."""
+    def metric(self, name: str, benchmark: str = "") -> MetricSpec:
+        """How a metric is shown; a plain number under its own name if nobody said.
+
+        `benchmark`, as in `Estimate.benchmark`, tells metrics of one name apart.
+        """
         plain = MetricSpec(
             name=name, label=name.replace("_", " ").capitalize(), unit="", scale=1, decimals=3
         )
-        return next((spec for spec in self.metrics if spec.name == name), plain)
+        own = family(benchmark)
+        named = [spec for spec in self.metrics if spec.name == name]
+        named.sort(key=lambda spec: (spec.benchmark != own, spec.benchmark != ""))
+        return named[0] if named else plain
 
     def benchmark(self, name: str) -> BenchmarkSpec:
         """How a benchmark is called."""
@@ -315,6 +330,11 @@ class ReportInput(Record):
         rest = [spec.name for spec in self.models if spec.name not in (base, tuned)]
         order = [base, *([tuned] if tuned else []), *rest]
         return order.index(model) if model in order else len(order)
+
+
+def family(benchmark: str) -> str:
+    """A benchmark's name without mode, part and decoding: "pope:strict/random/greedy" is pope."""
+    return benchmark.partition("/")[0].partition(":")[0]
 
 
 def find_estimate(estimates: Iterable[Estimate], model: str, ref: MetricRef) -> Estimate | None:
@@ -336,7 +356,12 @@ def refs_in_order(report: ReportInput, estimates: Iterable[Estimate]) -> list[Me
     found = list(dict.fromkeys((e.benchmark, e.metric) for e in estimates))
     benchmarks = [spec.name for spec in report.benchmarks]
     benchmarks += list(dict.fromkeys(b for b, _ in found if b not in benchmarks))
-    metrics = [spec.name for spec in report.metrics]
-    metrics += list(dict.fromkeys(m for _, m in found if m not in metrics))
-    found.sort(key=lambda pair: (benchmarks.index(pair[0]), metrics.index(pair[1])))
+    place = {(spec.benchmark, spec.name): i for i, spec in enumerate(report.metrics)}
+
+    def order(pair: tuple[str, str]) -> tuple[int, int]:
+        benchmark, metric = pair
+        shared = place.get(("", metric), len(place))
+        return benchmarks.index(benchmark), place.get((family(benchmark), metric), shared)
+
+    found.sort(key=order)
     return [MetricRef(benchmark=benchmark, metric=metric) for benchmark, metric in found]

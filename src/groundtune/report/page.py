@@ -7,6 +7,7 @@ from typing import NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from groundtune.report import charts, plots, tables
+from groundtune.report.bench_tables import bench_tables
 from groundtune.report.figures import duration_text, number
 from groundtune.report.marks import KINDS, Piece, pieces, summary
 from groundtune.report.model import Example, ReportInput
@@ -24,6 +25,8 @@ class ShownAnswer(NamedTuple):
     summary: str
     words: int
     note: str
+    verdict: str
+    wrong: bool
 
 
 class ShownExample(NamedTuple):
@@ -74,7 +77,10 @@ def _context(report: ReportInput) -> dict[str, object]:
         "strip": tables.strip(report),
         "models": [(report.colour(m.name), m.label, m.note) for m in report.models],
         "quality": tables.table(report, "quality"),
+        "quality_front": tables.front(report, "quality"),
         "cost": tables.table(report, "cost"),
+        "cost_front": tables.front(report, "cost"),
+        "bench": bench_tables(report),
         "equal": tables.table(report, "", control.estimates, control.differences)
         if control
         else None,
@@ -110,6 +116,8 @@ def _shown(report: ReportInput, example: Example, number_of: int) -> ShownExampl
             summary=summary(answer.spans),
             words=len(answer.text.split()),
             note=answer.note,
+            verdict=answer.verdict,
+            wrong=answer.wrong,
         )
         for answer in example.answers
     ]

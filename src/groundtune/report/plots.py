@@ -96,7 +96,7 @@ def scatter(report: ReportInput, pair: TradeOff) -> Scatter | None:
     ]
     if len(points) < 2:
         return None
-    x_spec, y_spec = report.metric(pair.x), report.metric(pair.y)
+    x_spec, y_spec = report.metric(pair.x, pair.benchmark), report.metric(pair.y, pair.benchmark)
     across = scale_of([end for _, x, _ in points for end in (x.low, x.high)], from_zero=False)
     up = scale_of([end for _, _, y in points for end in (y.low, y.high)])
     crosses = [

@@ -16,11 +16,12 @@ from groundtune.report.model import (
     MetricRef,
     MetricSpec,
     ReportInput,
+    family,
     find_difference,
     find_estimate,
     refs_in_order,
 )
-from groundtune.report.verdict import Tone, tone_of
+from groundtune.report.verdict import Tone, named_spec, tone_of
 
 WORDS: dict[Tone, str] = {
     "better": "better",
@@ -70,6 +71,54 @@ class Table(NamedTuple):
     compared: int
     clear: int
 
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return sum(len(group.rows) for group in self.groups)
+
+
+SHORT_ENOUGH = 8
+"""Rows up to which a table is shown whole."""
+FRONT = 4
+"""Rows of the headline's benchmark that are shown at once."""
+
+
+def front(report: ReportInput, role: str) -> Table | None:
+    """The few rows that are shown before the whole table; None where it is short by itself.
+
+    Of the headline's benchmark the first rows and those that the verdict names; of every other
+    benchmark, its parts and decodings aside, the row that stands first.
+    """
+    if table(report, role).rows <= SHORT_ENOUGH:
+        return None
+    refs = [r for r in refs_in_order(report, report.estimates) if _role(report, r) == role]
+    headline = report.headline
+    main = headline.benchmark if headline else refs[0].benchmark
+    own = [ref for ref in refs if ref.benchmark == main]
+    named = (
+        [MetricRef(**ref.model_dump(include={"benchmark", "metric"})) for ref in headline.beside]
+        if headline
+        else []
+    )
+    first = {
+        family(ref.benchmark): ref
+        for ref in reversed(refs)
+        if family(ref.benchmark) != family(main)
+    }
+    chosen = [ref for ref in own if ref in own[:FRONT] or ref in named]
+    others = [ref for ref in refs if ref not in own and (ref in named or ref in first.values())]
+    told = {family(ref.benchmark) for ref in others if ref in named}
+    others = [ref for ref in others if ref in named or family(ref.benchmark) not in told]
+    wanted = [*chosen, *others]
+    estimates = [
+        e for e in report.estimates if MetricRef(benchmark=e.benchmark, metric=e.metric) in wanted
+    ]
+    return table(report, role, estimates)
+
+
+def _role(report: ReportInput, ref: MetricRef) -> str:
+    return report.metric(ref.metric, ref.benchmark).role
+
 
 DIRECTIONS = {"lower": "lower is better", "higher": "higher is better", "neutral": ""}
 
@@ -83,7 +132,11 @@ def table(
     """Rows for the metrics of a role ("" for all), of the report's numbers or of those given."""
     shown = report.estimates if estimates is None else estimates
     paired = report.differences if differences is None else differences
-    refs = [r for r in refs_in_order(report, shown) if role in ("", report.metric(r.metric).role)]
+    refs = [
+        r
+        for r in refs_in_order(report, shown)
+        if role in ("", report.metric(r.metric, r.benchmark).role)
+    ]
     groups: list[Group] = []
     for benchmark in dict.fromkeys(ref.benchmark for ref in refs):
         rows = [_row(report, ref, shown, paired) for ref in refs if ref.benchmark == benchmark]
@@ -121,7 +174,7 @@ def _fact(report: ReportInput, ref: MetricRef) -> Fact | None:
     after = find_estimate(report.estimates, headline.model, ref)
     if before is None or after is None or headline.model == headline.against:
         return None
-    spec = report.metric(ref.metric)
+    spec = named_spec(report, ref)
     difference = find_difference(report.differences, headline.model, ref)
     tone = tone_of(difference, spec)
     change = ""
@@ -143,7 +196,7 @@ def _row(
     estimates: Sequence[Estimate],
     differences: Sequence[Difference],
 ) -> Row:
-    spec = report.metric(ref.metric)
+    spec = report.metric(ref.metric, ref.benchmark)
     cells: list[Cell] = []
     sizes: list[int] = []
     for model in report.models:

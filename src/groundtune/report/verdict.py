@@ -60,7 +60,7 @@ def verdict(report: ReportInput) -> Verdict:
     difference = find_difference(report.differences, headline.model, headline)
     if difference is None:
         return _nothing_to_compare(report, headline)
-    spec = report.metric(headline.metric)
+    spec = named_spec(report, headline)
     tone = tone_of(difference, spec)
     first = _headline_sentence(report, headline, difference)
     others = _others_sentence(report, headline)
@@ -68,6 +68,15 @@ def verdict(report: ReportInput) -> Verdict:
     length = _length_sentence(report, headline, tone)
     sentences = tuple(sentence for sentence in (first, beside, length, others) if sentence)
     return Verdict(_title(report, headline, difference, tone), sentences, tone)
+
+
+def named_spec(report: ReportInput, ref: MetricRef) -> MetricSpec:
+    """A metric's spec, its label with the benchmark's name where metrics of several share names."""
+    spec = report.metric(ref.metric, ref.benchmark)
+    if not spec.benchmark:
+        return spec
+    whole = report.benchmark(ref.benchmark).label.partition(",")[0]
+    return spec.model_copy(update={"label": f"{spec.label} on {whole}"})
 
 
 def change_clause(difference: Difference, spec: MetricSpec) -> str:
@@ -87,7 +96,7 @@ def change_clause(difference: Difference, spec: MetricSpec) -> str:
 
 def finding(report: ReportInput, ref: MetricRef) -> str:
     """A chart's title: which models clearly differ from what they are compared with."""
-    spec = report.metric(ref.metric)
+    spec = report.metric(ref.metric, ref.benchmark)
     groups: dict[str, list[str]] = {"lower": [], "higher": [], "no clear change": []}
     for model in report.models:
         difference = find_difference(report.differences, model.name, ref)
@@ -100,7 +109,7 @@ def finding(report: ReportInput, ref: MetricRef) -> str:
 
 def trade_off_finding(report: ReportInput, pair: TradeOff) -> str:
     """A scatter's title: what the headline's model gained and gave up, or the axes' names."""
-    y_spec, x_spec = report.metric(pair.y), report.metric(pair.x)
+    y_spec, x_spec = report.metric(pair.y, pair.benchmark), report.metric(pair.x, pair.benchmark)
     model = report.headline.model if report.headline else report.models[-1].name
     clauses: list[str] = []
     for metric in (pair.y, pair.x):
@@ -108,7 +117,7 @@ def trade_off_finding(report: ReportInput, pair: TradeOff) -> str:
         difference = find_difference(report.differences, model, ref)
         if difference is None:
             return f"{y_spec.label} against {in_sentence(x_spec.label)}"
-        spec = report.metric(metric)
+        spec = report.metric(metric, pair.benchmark)
         change = f"{_verb(difference)} by {amount_text(difference.value, spec)}"
         clauses.append(
             f"{in_sentence(spec.label)} {change if difference.clear else 'did not clearly change'}"
@@ -127,7 +136,7 @@ def _size_range(difference: Difference, spec: MetricSpec) -> str:
 
 
 def _title(report: ReportInput, headline: Headline, difference: Difference, tone: Tone) -> str:
-    spec = report.metric(headline.metric)
+    spec = named_spec(report, headline)
     label = report.model(headline.model).label
     if tone == "unclear":
         return f"No clear change in {in_sentence(spec.label)} with {label}"
@@ -143,7 +152,7 @@ def _title(report: ReportInput, headline: Headline, difference: Difference, tone
 
 
 def _headline_sentence(report: ReportInput, headline: Headline, difference: Difference) -> str:
-    spec = report.metric(headline.metric)
+    spec = named_spec(report, headline)
     against = report.model(headline.against).label
     model = report.model(headline.model).label
     if not difference.clear:
@@ -167,7 +176,7 @@ def _beside_sentence(report: ReportInput, headline: Headline) -> str:
     for ref in headline.beside:
         difference = find_difference(report.differences, headline.model, ref)
         if difference is not None:
-            clauses.append(change_clause(difference, report.metric(ref.metric)))
+            clauses.append(change_clause(difference, named_spec(report, ref)))
     text = "; ".join(clauses)
     return f"{text[:1].upper()}{text[1:]}." if text else ""
 
@@ -178,7 +187,7 @@ def _length_sentence(report: ReportInput, headline: Headline, tone: Tone) -> str
         return ""
     control = report.length_control
     equal = _at_equal_length(control, headline.model, headline.metric) if control else None
-    spec = report.metric(headline.metric)
+    spec = report.metric(headline.metric, headline.benchmark)
     if equal is not None and equal.clear and tone_of(equal, spec) == "better":
         size, interval = amount_text(equal.value, spec), _size_range(equal, spec)
         cost = _cost_at_equal_length(report, control, headline) if control else ""
@@ -203,7 +212,7 @@ def _cost_at_equal_length(report: ReportInput, control: LengthControl, headline:
     clauses: list[str] = []
     for ref in headline.beside:
         difference = _at_equal_length(control, headline.model, ref.metric)
-        spec = report.metric(ref.metric)
+        spec = report.metric(ref.metric, ref.benchmark)
         if difference and difference.clear and tone_of(difference, spec) == "worse":
             clauses.append(change_clause(difference, spec))
     return f"; there, {'; '.join(clauses)}" if clauses else ""
@@ -212,7 +221,7 @@ def _cost_at_equal_length(report: ReportInput, control: LengthControl, headline:
 def _says_less(report: ReportInput, headline: Headline) -> bool:
     """Whether anything that shorter answers lose (words, recall, mentions) clearly fell."""
     for difference in report.differences:
-        spec = report.metric(difference.metric)
+        spec = report.metric(difference.metric, difference.benchmark)
         about = difference.model == headline.model and difference.benchmark == headline.benchmark
         shrinks = spec.role == "cost" and (spec.better == "higher" or spec.unit == "words")
         if about and shrinks and difference.high < 0:
@@ -222,7 +231,7 @@ def _says_less(report: ReportInput, headline: Headline) -> bool:
 
 def _others_sentence(report: ReportInput, headline: Headline) -> str:
     """The same metric for the other tuned models, in one sentence."""
-    spec = report.metric(headline.metric)
+    spec = report.metric(headline.metric, headline.benchmark)
     clauses: list[str] = []
     for model in report.models:
         difference = find_difference(report.differences, model.name, headline)
@@ -239,7 +248,7 @@ def _others_sentence(report: ReportInput, headline: Headline) -> str:
 
 
 def _nothing_to_compare(report: ReportInput, headline: Headline) -> Verdict:
-    spec = report.metric(headline.metric)
+    spec = named_spec(report, headline)
     found = find_estimate(report.estimates, headline.model, headline)
     if found is None:
         return Verdict(

@@ -1,0 +1,55 @@
+"""A benchmark's headline over parts of its items, for the report's charts."""
+
+from collections.abc import Iterable
+
+from groundtune.bench.benchmark import Metric
+from groundtune.bench.stats import estimate, tabulate
+from groundtune.bench.summary import BENCHMARKS, benchmark_of
+from groundtune.pipeline.compare_parts import wholes_of
+from groundtune.records import Score
+from groundtune.report.model import StratumEstimate
+
+MOST = 12
+"""Strata of an axis beyond which it is left to the results' JSON."""
+
+
+def strata_of_scores(scores: Iterable[Score], *, seed: int = 0) -> list[StratumEstimate]:
+    """The headline by part and by each axis of strata, of the benchmarks scored from files."""
+    made: list[StratumEstimate] = []
+    for (model, name, decoding), some in wholes_of(scores).items():
+        if name.partition("/")[0] in BENCHMARKS:
+            continue
+        benchmark = benchmark_of(name)
+        headline = next(each for each in benchmark.metrics if each.name == benchmark.headline)
+        for axis, parts in _axes(some).items():
+            if 2 <= len(parts) <= MOST:
+                where = (model, f"{name}/{decoding}", axis)
+                told = _estimates(parts, headline, where, seed)
+                made += told if len(told) > 1 else []
+    return made
+
+
+def _axes(scores: Iterable[Score]) -> dict[str, dict[str, list[Score]]]:
+    """The scores by axis and stratum; a benchmark's parts are an axis too."""
+    axes: dict[str, dict[str, list[Score]]] = {}
+    for score in scores:
+        part = score.benchmark.partition("/")[2]
+        for axis, name in ({"part": part} if part else dict[str, str]()).items():
+            axes.setdefault(axis, {}).setdefault(name, []).append(score)
+        for axis, name in score.strata.items():
+            axes.setdefault(axis, {}).setdefault(name, []).append(score)
+    return axes
+
+
+def _estimates(
+    parts: dict[str, list[Score]], metric: Metric, where: tuple[str, str, str], seed: int
+) -> list[StratumEstimate]:
+    model, benchmark, axis = where
+    made: list[StratumEstimate] = []
+    for name, some in parts.items():
+        one = estimate(tabulate(some), metric, model=model, benchmark=benchmark, seed=seed)
+        if one is not None:
+            made.append(
+                StratumEstimate(**one.model_dump(), by=axis.replace("_", " "), stratum=name)
+            )
+    return made

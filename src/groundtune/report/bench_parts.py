@@ -1,0 +1,32 @@
+"""What a report says of benchmarks beside their figures: tests, behaviour, readings, judges."""
+
+from groundtune.bench.guards import Behaviour, Warned
+from groundtune.bench.paired import HeadlineTest
+from groundtune.bench.tool_readings import ReadApart, ToolReading
+from groundtune.records import Record
+
+
+class JudgeFacts(Record):
+    """Who graded a benchmark, and how steadily."""
+
+    benchmark: str
+    model: str
+    facts: dict[str, str]
+    items: int = 0
+    repeats: float = 0.0
+    item_error: float = 0.0
+    """Standard error of the mean for want of more items, in the grade's unit."""
+    judge_error: float = 0.0
+    """The same for the judge's wavering."""
+    judge_share: float = 0.0
+
+
+class BenchParts(Record):
+    """All of it; each part may be empty."""
+
+    tests: tuple[HeadlineTest, ...] = ()
+    behaviours: tuple[Behaviour, ...] = ()
+    warnings: tuple[Warned, ...] = ()
+    readings: tuple[ToolReading, ...] = ()
+    apart: tuple[ReadApart, ...] = ()
+    judges: tuple[JudgeFacts, ...] = ()

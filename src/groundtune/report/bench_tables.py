@@ -1,0 +1,249 @@
+"""The tables of `BenchParts`, ready to be printed."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from groundtune.bench.guards import LABELS, Behaviour, Warned
+from groundtune.bench.paired import HeadlineTest
+from groundtune.bench.tool_readings import ReadApart, ToolReading
+from groundtune.report.bench_parts import BenchParts, JudgeFacts
+from groundtune.report.figures import number, signed_range_text, signed_text, value_text
+from groundtune.report.model import Difference, MetricRef, MetricSpec, ReportInput, find_estimate
+from groundtune.report.tables import WORDS
+from groundtune.report.verdict import Tone, tone_of
+
+FRONT = 8
+"""Rows of a table that are shown at once."""
+TOOLS: dict[str, str] = {
+    "pope": "POPE, LLaVA",
+    "vcd": "VCD, Deco",
+    "mme": "MME",
+    "vlmevalkit": "VLMEvalKit",
+    "lmms_eval_pope": "lmms-eval, POPE",
+    "lmms_eval_mme": "lmms-eval, MME",
+    "amber": "AMBER",
+    "strict": "Groundtune, strict",
+}
+
+
+class TestRow(NamedTuple):
+    """A headline's test."""
+
+    __test__ = False
+
+    benchmark: str
+    metric: str
+    colour: int
+    model: str
+    before: str
+    after: str
+    change: str
+    interval: str
+    tone: Tone
+    word: str
+    p: str
+    p_holm: str
+    how: str
+    smallest: str
+    improved: str
+    worsened: str
+    unchanged: str
+
+
+class Cell(NamedTuple):
+    """A count or share of behaviour; `warning` is what a guard says of it."""
+
+    text: str
+    warning: str
+
+
+class BehaviourRow(NamedTuple):
+    """A model's behaviour on one benchmark."""
+
+    benchmark: str
+    colour: int
+    model: str
+    n: str
+    cells: tuple[Cell, ...]
+
+
+class ToolRow(NamedTuple):
+    """What a tool prints of each model's answers; "" where it has none."""
+
+    tool: str
+    cells: tuple[tuple[str, str, str], ...]
+    """(share right, answers that can't be read, answers read otherwise than here)."""
+
+
+class ToolTable(NamedTuple):
+    """A benchmark's answers as the tools read them."""
+
+    benchmark: str
+    models: tuple[tuple[int, str], ...]
+    rows: tuple[ToolRow, ...]
+    apart: tuple[tuple[ReadApart, tuple[tuple[str, str], ...]], ...]
+    """Answers that are read apart, each with (reading, the tools that read so)."""
+
+
+class JudgeRow(NamedTuple):
+    """Who judged, and how steadily."""
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+
+
+class BenchTables(NamedTuple):
+    """All tables; each may be empty. Of the first two only the `front` rows are shown at once."""
+
+    front: int
+    tests: tuple[TestRow, ...]
+    family: int
+    """Tests that p is corrected for."""
+    heads: tuple[str, ...]
+    behaviours: tuple[BehaviourRow, ...]
+    tools: tuple[ToolTable, ...]
+    judges: tuple[JudgeRow, ...]
+
+
+def bench_tables(report: ReportInput) -> BenchTables | None:
+    """The tables of a report's benchmarks; None where it has no such part."""
+    parts = report.bench
+    if parts is None:
+        return None
+    order = [spec.name for spec in report.benchmarks]
+    tests = sorted(parts.tests, key=lambda each: _place(order, each.benchmark))
+    seen = sorted(parts.behaviours, key=lambda each: _place(order, each.benchmark))
+    return BenchTables(
+        front=FRONT,
+        tests=tuple(_test(report, test) for test in tests),
+        family=len(parts.tests),
+        heads=tuple(LABELS.values()),
+        behaviours=tuple(_behaviour(report, each, parts.warnings) for each in seen),
+        tools=tuple(_tools(report, parts)),
+        judges=tuple(_judge(report, each) for each in parts.judges),
+    )
+
+
+def _place(order: Sequence[str], benchmark: str) -> int:
+    return order.index(benchmark) if benchmark in order else len(order)
+
+
+def _test(report: ReportInput, test: HeadlineTest) -> TestRow:
+    spec = report.metric(test.metric, test.benchmark)
+    ref = MetricRef(benchmark=test.benchmark, metric=test.metric)
+    ends = [find_estimate(report.estimates, name, ref) for name in (test.against, test.model)]
+    before, after = (value_text(e.value, spec) if e else "" for e in ends)
+    change = Difference(
+        model=test.model,
+        against=test.against,
+        benchmark=test.benchmark,
+        metric=test.metric,
+        value=test.value,
+        low=test.low,
+        high=test.high,
+        n=test.items,
+    )
+    tone = tone_of(change, spec)
+    return TestRow(
+        benchmark=report.benchmark(test.benchmark).label,
+        metric=spec.label,
+        colour=report.colour(test.model),
+        model=report.model(test.model).label,
+        before=before,
+        after=after,
+        change=signed_text(test.value, spec),
+        interval=signed_range_text(test.low, test.high, spec),
+        tone=tone,
+        word=WORDS[tone],
+        p=p_text(test.p),
+        p_holm=p_text(test.p_holm),
+        how=test.test,
+        smallest=_size(test.smallest, spec),
+        improved=number(test.improved, 0),
+        worsened=number(test.worsened, 0),
+        unchanged=number(test.unchanged, 0),
+    )
+
+
+def _size(value: float, spec: MetricSpec) -> str:
+    return number(spec.scale * value, spec.decimals)
+
+
+def p_text(p: float) -> str:
+    """A p-value with two digits, "< 0.001" below that."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+
+
+def _behaviour(report: ReportInput, seen: Behaviour, warned: Sequence[Warned]) -> BehaviourRow:
+    said: dict[str, str] = {}
+    for each in warned:
+        if (each.model, each.benchmark) == (seen.model, seen.benchmark):
+            said[each.guard] = " ".join(filter(None, (said.get(each.guard), each.text)))
+    values: dict[str, str] = {
+        "constant": _share(seen.constant),
+        "yes": _share(seen.yes),
+        "repeating": _share(seen.repeating),
+        "distinct_2": _share(seen.distinct_2),
+        "refusals": _share(seen.refusals),
+        "empty": _share(seen.empty),
+        "cut": _share(seen.cut),
+        "unparsed": _share(seen.unparsed),
+        "words": number(seen.words, 1),
+    }
+    return BehaviourRow(
+        benchmark=report.benchmark(seen.benchmark).label,
+        colour=report.colour(seen.model),
+        model=report.model(seen.model).label,
+        n=number(seen.n, 0),
+        cells=tuple(Cell(values[name], said.get(name, "")) for name in LABELS),
+    )
+
+
+def _share(value: float | None) -> str:
+    return "\u2013" if value is None else number(100 * value, 1)
+
+
+def _tools(report: ReportInput, parts: BenchParts) -> list[ToolTable]:
+    tables: list[ToolTable] = []
+    for name in dict.fromkeys(each.benchmark for each in parts.readings):
+        own = [each for each in parts.readings if each.benchmark == name]
+        models = list(dict.fromkeys(each.model for each in own))
+        apart = [each for each in parts.apart if each.benchmark == name]
+        tables.append(
+            ToolTable(
+                benchmark=report.benchmark(name).label,
+                models=tuple((report.colour(m), report.model(m).label) for m in models),
+                rows=tuple(
+                    ToolRow(TOOLS.get(tool, tool), tuple(_reading(own, tool, m) for m in models))
+                    for tool in dict.fromkeys(each.tool for each in own)
+                ),
+                apart=tuple((each, _by_reading(each)) for each in apart),
+            )
+        )
+    return tables
+
+
+def _reading(rows: Sequence[ToolReading], tool: str, model: str) -> tuple[str, str, str]:
+    found = next((r for r in rows if (r.tool, r.model) == (tool, model)), None)
+    if found is None:
+        return "", "", ""
+    return number(100 * found.share, 1) + "%", number(found.unread, 0), number(found.other, 0)
+
+
+def _by_reading(apart: ReadApart) -> tuple[tuple[str, str], ...]:
+    said: dict[str, list[str]] = {}
+    for tool, reading in apart.readings.items():
+        said.setdefault(reading, []).append(TOOLS.get(tool, tool))
+    return tuple((reading, "; ".join(tools)) for reading, tools in said.items())
+
+
+def _judge(report: ReportInput, told: JudgeFacts) -> JudgeRow:
+    facts = dict(told.facts)
+    if told.repeats > 1:
+        facts["asked"] = f"{told.repeats:.3g} times each of {told.items:,} items"
+        facts["standard error of the mean"] = (
+            f"{told.item_error:.3g} for want of items, {told.judge_error:.3g} for the judge's "
+            f"wavering ({100 * told.judge_share:.0f}% of the variance)"
+        )
+    label = report.benchmark(told.benchmark).label
+    return JudgeRow(f"{label}, {report.model(told.model).label}", tuple(facts.items()))
