@@ -124,25 +124,10 @@ def members(
     Raises:
         UserError: it isn't such an object, or it breaks off.
     """
-    opening, closing = ("{", "}") if inner else ("[", "]")
     with open_text(path) as file:
-        window = _Window(path, file)
-        window.expect("{")
-        while not window.takes("}"):
-            key = window.value()
-            window.expect(":")
-            if key not in keys or not window.takes(opening):
-                window.skip()
-            else:
-                while not window.takes(closing):
-                    if inner:
-                        window.value()
-                        window.expect(":")
-                    element = window.value()
-                    if isinstance(element, dict):
-                        yield str(key), cast("dict[str, Any]", element)
-                    window.takes(",")
-            window.takes(",")
+        for key, element in _Window(path, file).members(keys, inner=inner):
+            if isinstance(element, dict):
+                yield key, cast("dict[str, Any]", element)
 
 
 class _Window:
@@ -177,14 +162,34 @@ class _Window:
                 self._at = end
                 return found
 
+    def members(self, keys: set[str], *, inner: bool) -> Iterator[tuple[str, object]]:
+        """(key, element) of the containers under some keys of the object that comes next."""
+        self.expect("{")
+        while not self.takes("}"):
+            key = str(self.value())
+            self.expect(":")
+            if key in keys and self.takes("{" if inner else "["):
+                yield from ((key, element) for element in self.elements(inner=inner))
+            else:
+                self.skip()
+            self.takes(",")
+
+    def elements(self, *, inner: bool = False) -> Iterator[object]:
+        """What is left of a list that was opened, or the values of an object."""
+        while not self.takes("}" if inner else "]"):
+            if inner:
+                self.value()
+                self.expect(":")
+            yield self.value()
+            self.takes(",")
+
     def skip(self) -> None:
         """Past the next value, a list element by element."""
         if not self.takes("["):
             self.value()
             return
-        while not self.takes("]"):
-            self.value()
-            self.takes(",")
+        for _ in self.elements():
+            pass
 
     def _next(self) -> str:
         while True:
@@ -211,33 +216,38 @@ class _Window:
 
 def _read_sets(path: Path, told: Pictures) -> str:
     """Takes {number: {class, ...}} from a pickle's listed operations."""
-    memo: list[object] = []
-    last: object = None
-    image: int | None = None
-    inside: set[str] | None = None
     try:
         with path.open("rb") as file:
-            for operation, value, _ in pickletools.genops(file):
-                name = operation.name
-                if name in ("BININT", "BININT1", "BININT2"):
-                    image = last = cast("int", value)
-                elif name == "EMPTY_SET":
-                    inside, last = set(), None
-                elif "UNICODE" in name:
-                    last = value
-                elif name == "MEMOIZE":
-                    memo.append(last)
-                    continue
-                elif name in ("BINGET", "LONG_BINGET"):
-                    last = memo[cast("int", value)]
-                elif name == "ADDITEMS" and image is not None and inside is not None:
-                    told.nodes[image] = inside
-                    image, inside = None, None
-                if inside is not None and isinstance(last, str):
-                    inside.add(last)
+            _take_sets(pickletools.genops(file), told.nodes)
     except (OSError, ValueError, IndexError) as error:
         raise UserError(f"The file can't be read: {error}.", str(path), WHAT_TO_GIVE) from error
     if not told.nodes:
         raise UserError("The pickle holds no sets of objects.", str(path), WHAT_TO_GIVE)
     told.known |= told.nodes.keys()
     return "sets"
+
+
+def _take_sets(operations: Iterable[tuple[Any, Any, Any]], sets: dict[int, set[str]]) -> None:
+    """Fills `sets`: a number, then an empty set, then its texts, then that they are added."""
+    memo: list[object] = []
+    last: object = None
+    image: int | None = None
+    inside: set[str] | None = None
+    for operation, value, _ in operations:
+        name: str = operation.name
+        if name == "MEMOIZE":
+            memo.append(last)
+            continue
+        if name in ("BININT", "BININT1", "BININT2"):
+            image = last = int(value)
+        elif name == "EMPTY_SET":
+            inside, last = set(), None
+        elif "UNICODE" in name:
+            last = value
+        elif name in ("BINGET", "LONG_BINGET"):
+            last = memo[value]
+        elif name == "ADDITEMS" and image is not None and inside is not None:
+            sets[image] = inside
+            image, inside = None, None
+        if inside is not None and isinstance(last, str):
+            inside.add(last)

@@ -1,0 +1,152 @@
+"""AMBER's figures, from sums of columns, with the official script's arithmetic or without it.
+
+Columns of the descriptions: nouns, wrong_nouns, objects, covered, additions, added, described,
+faultless. Columns of the questions, each "KIND:NAME" for the kinds in `KINDS`:
+
+    num       questions            correct        right answers
+    no_num    those with truth no  no_score       of these, answered "No"
+    said_no   answers "No"         said_no_score  of these, with truth no
+
+"official" is 1 in every score of mode official, which is how a figure knows its arithmetic.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from groundtune.bench.benchmark import Floats, Metric, ratio, unparsed_metric
+
+ATTRIBUTES = ("state", "number", "action")
+KINDS = ("existence", *ATTRIBUTES, "relation")
+START = 0.001
+"""What each official denominator begins at."""
+
+Sums = Mapping[str, Floats]
+
+
+class Rates(NamedTuple):
+    """Of the questions, in points; "No" is the positive class."""
+
+    accuracy: Floats
+    precision: Floats
+    recall: Floats
+    f1: Floats
+
+
+def rates(sums: Sums) -> Rates:
+    """The rates of all questions that the sums have.
+
+    The official script adds a start for each kind of attribute, and divides the F1 of existence
+    by a sum with .001 in it, all others by one with .0001.
+    """
+    kinds = [kind for kind in KINDS if np.any(sums[f"{kind}:num"] > 0)]
+    several = len(kinds) if kinds and set(kinds) <= set(ATTRIBUTES) else 1
+    start, small = START * several, START if kinds == ["existence"] else START / 10
+
+    def total(name: str) -> Floats:
+        return np.sum([sums[f"{kind}:{name}"] for kind in KINDS], axis=0)
+
+    pairs = (("correct", "num"), ("said_no_score", "said_no"), ("no_score", "no_num"))
+    exact = [100 * ratio(total(part), total(whole)) for part, whole in pairs]
+    rounded = [_rounded(total(part) / (start + total(whole)) * 100) for part, whole in pairs]
+    asked = total("num") > 0
+    values = [
+        np.where(asked, np.where(_official(sums), r, e), np.nan)
+        for r, e in zip(rounded, exact, strict=True)
+    ]
+    precision, recall = values[1] / 100, values[2] / 100
+    theirs = _rounded(2 * precision * recall / (precision + recall + small) * 100)
+    ours = 100 * ratio(2 * precision * recall, precision + recall)
+    return Rates(*values, f1=np.where(_official(sums), theirs, ours))
+
+
+def chair(sums: Sums) -> Floats:
+    """Nouns that are not the picture's, of all."""
+    return _described(sums, sums["wrong_nouns"], sums["nouns"])
+
+
+def cover(sums: Sums) -> Floats:
+    """Objects of the pictures that are named."""
+    return _described(sums, sums["covered"], sums["objects"])
+
+
+def cog(sums: Sums) -> Floats:
+    """Likely additions that are named."""
+    return _described(sums, sums["added"], sums["additions"])
+
+
+def hal(sums: Sums) -> Floats:
+    """Descriptions with a noun that is not the picture's."""
+    described, faultless = sums["described"], sums["faultless"]
+    theirs = _rounded(100 - faultless / (START + described) * 100)
+    return np.where(_official(sums), _asked(sums, theirs), 100 - 100 * ratio(faultless, described))
+
+
+def amber_score(sums: Sums) -> Floats:
+    """The mean of 100 - chair and f1, as the paper defines it."""
+    return (100 - chair(sums) + rates(sums).f1) / 2
+
+
+def _described(sums: Sums, part: Floats, whole: Floats) -> Floats:
+    theirs = _rounded(part / (START + whole) * 100)
+    return np.where(_official(sums), _asked(sums, theirs), 100 * ratio(part, whole))
+
+
+def _asked(sums: Sums, values: Floats) -> Floats:
+    return np.where(sums["described"] > 0, values, np.nan)
+
+
+def _official(sums: Sums) -> npt.NDArray[np.bool_]:
+    return sums["official"] > 0
+
+
+def _rounded(values: Floats) -> Floats:
+    """To one decimal as Python rounds, which is not always as numpy does."""
+    return np.array([round(float(value), 1) for value in np.atleast_1d(values)]).reshape(
+        np.shape(values)
+    )
+
+
+def _points(
+    name: str, label: str, formula: Callable[[Sums], Floats], *, lower: bool = False, why: str = ""
+) -> Metric:
+    return Metric(
+        name=name,
+        label=label,
+        formula=formula,
+        better="lower" if lower else "higher",
+        unit="points",
+        scale=1,
+        range=(0, 100),
+        explanation=why,
+    )
+
+
+METRICS: tuple[Metric, ...] = (
+    _points(
+        "amber_score", "AMBER score", amber_score, why="(100 - chair + f1) / 2; in the paper alone."
+    ),
+    _points("chair", "Nouns that are not the picture's", chair, lower=True),
+    _points("cover", "Objects of the picture that are named", cover).model_copy(
+        update={"role": "cost"}
+    ),
+    _points("hal", "Descriptions with a noun that is not the picture's", hal, lower=True),
+    _points("cog", "Likely additions that are named", cog, lower=True),
+    _points("accuracy", "Right answers", lambda sums: rates(sums).accuracy),
+    _points("precision", "Precision of No", lambda sums: rates(sums).precision),
+    _points("recall", "Recall of No", lambda sums: rates(sums).recall),
+    _points("f1", "F1 of No", lambda sums: rates(sums).f1),
+    Metric(
+        name="words",
+        label="Words a description",
+        numerator={"words": 1},
+        denominator={"described": 1},
+        role="cost",
+        unit="words",
+        scale=1,
+        range=(0, None),
+    ),
+    unparsed_metric(),
+)

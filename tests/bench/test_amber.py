@@ -1,0 +1,184 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from groundtune.bench.amber import AMBER, AmberData, Names
+from groundtune.bench.official import FileAnswer, Mode, Scoring
+from groundtune.bench.results import Values, strata_of, values_of_table
+from groundtune.bench.stats import tabulate
+from groundtune.errors import UserError
+
+GOLDEN = Path(__file__).parent / "golden" / "amber"
+BLOCKS = {
+    "Exsitence": "existence",
+    "Attribute": "attribute",
+    "State": "attribute/state",
+    "Number": "attribute/number",
+    "Action": "attribute/action",
+    "Relation": "relation",
+}
+ROWS = [
+    {"type": "generative", "truth": ["tree", "person"], "hallu": ["dog", "cat"]},
+    {"type": "discriminative-attribute-state", "truth": "yes"},
+    {"type": "discriminative-hallucination", "truth": "no"},
+    {"type": "relation", "truth": "no"},
+]
+RELATION = {"tree": ["bush"], "person": ["man"], "dog": ["puppy"], "cat": [], "sky": [], "car": []}
+
+
+class Figures(NamedTuple):
+    """Without intervals, which take long for 14,216 answers."""
+
+    metrics: Values
+    strata: dict[str, Values]
+    unparsed: int
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    rows = [{"id": i} | row for i, row in enumerate(ROWS, 1)]
+    (tmp_path / "annotations.json").write_text(json.dumps(rows))
+    (tmp_path / "relation.json").write_text(json.dumps(RELATION))
+    (tmp_path / "safe_words.txt").write_text("sky\n")
+    (tmp_path / "query").mkdir()
+    asked = [{"id": i, "image": "AMBER_1.jpg", "query": f"Query {i}?"} for i in range(1, 5)]
+    (tmp_path / "query" / "query_all.json").write_text(json.dumps(asked))
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def real(test_data: Path) -> AmberData:
+    return AMBER.read_data([test_data / "amber"])
+
+
+def results(
+    data: AmberData,
+    said: dict[int, str],
+    mode: Mode = "official",
+    similarity: Callable[[str, str], float] | None = None,
+) -> Figures:
+    answers = [FileAnswer(text=text, item=str(item)) for item, text in said.items()]
+    scores = AMBER.score(data, answers, Scoring(mode=mode, similarity=similarity))
+    return Figures(
+        metrics=values_of_table(tabulate(scores), AMBER.metrics),
+        strata={
+            name: values_of_table(tabulate(some), AMBER.metrics)
+            for name, some in strata_of(scores).items()
+        },
+        unparsed=sum(score.status == "unparsed" for score in scores),
+    )
+
+
+@pytest.mark.parametrize("name", ["mixed", "mostly_no", "none_exact"])
+def test_every_figure_of_the_questions_is_the_official_script_s(real: AmberData, name: str) -> None:
+    golden = json.loads((GOLDEN / "discriminative.json").read_text())
+    said = golden["answers"][name]
+    asked = [i for i, row in enumerate(real.rows, 1) if row.type != "generative"]
+    assert len(asked) == 14_216
+    answers = {i: said[(i * i * 31 + i * 7) % 101 % len(said)] for i in asked}
+    made = results(real, answers)
+    blocks = golden["printed"][name]
+    for block, figures in blocks.items():
+        if block in BLOCKS or block == "Descriminative Task":
+            own = made.metrics if block not in BLOCKS else made.strata[BLOCKS[block]]
+            found = {figure: own[figure.lower()] for figure in figures}
+            assert found == figures, block
+    assert made.metrics["chair"] is None
+    assert made.metrics["amber_score"] is None
+
+
+def test_figures_of_few_answers_are_those_counted_by_hand(folder: Path) -> None:
+    data = AMBER.read_data([folder])
+    said = {1: "A man, a puppy, a car under the sky.", 2: "Yes", 3: "No", 4: "no"}
+    strict = results(data, said, "strict").metrics
+    assert strict["chair"] == pytest.approx(50)  # puppy and car of man, puppy, car, sky
+    assert strict["cover"] == pytest.approx(50)
+    assert strict["hal"] == pytest.approx(100)
+    assert strict["cog"] == pytest.approx(50)
+    assert strict["accuracy"] == strict["f1"] == pytest.approx(100)
+    assert strict["amber_score"] == pytest.approx(75)
+    official = results(data, said)
+    # 100 * 2 / 4.001, and so on, rounded to one decimal; "no" is no answer
+    assert official.unparsed == 1
+    assert official.metrics["chair"] == 50.0
+    assert official.metrics["hal"] == 100.0
+    assert official.metrics["accuracy"] == 66.6
+    assert official.metrics["precision"] == 99.9
+    assert official.metrics["recall"] == 50.0
+    assert official.metrics["f1"] == 66.6
+    assert official.metrics["amber_score"] == pytest.approx((100 - 50.0 + 66.6) / 2)
+
+
+def test_a_similarity_that_is_handed_in_makes_nouns_the_same_and_is_named(folder: Path) -> None:
+    def alike(first: str, second: str) -> float:
+        return 0.9 if {first, second} == {"car", "bush"} else 0.8
+
+    data = AMBER.read_data([folder])
+    answers = [FileAnswer(text="A car and a puppy.", item="1")]
+    (score,) = AMBER.score(data, answers, Scoring(similarity=alike))
+    assert (score.values["wrong_nouns"], score.values["covered"]) == (1, 1)
+    assert score.why == "not there: puppy (similarity: alike)"
+    (score,) = AMBER.score(data, answers, Scoring())
+    assert (score.values["wrong_nouns"], score.values["covered"]) == (2, 0)
+    assert score.why == "not there: car, puppy (equal nouns alone are the same)"
+
+
+def test_another_name_marks_its_object_and_the_first_one_wins() -> None:
+    names = Names.of(["sea", "pool"], {"sea": ["water"], "pool": ["water", "sea"]})
+    assert names.take("water")
+    assert names.found == [True, False]
+    assert names.take("sea")  # as another name of the pool, before its own
+    assert names.found == [True, True]
+    assert not names.take("dog")
+
+
+def test_words_in_capitals_count_in_mode_strict_alone(folder: Path) -> None:
+    data = AMBER.read_data([folder])
+    assert results(data, {1: "Trees."}).metrics["cover"] == 0
+    assert results(data, {1: "Trees."}, "strict").metrics["cover"] == pytest.approx(50)
+
+
+def test_a_part_may_be_answered_and_the_notes_say_what_is_missing(real: AmberData) -> None:
+    answers = [FileAnswer(text="Yes", item="1005"), FileAnswer(text="No.", item="1006")]
+    scores = AMBER.score(real, answers, Scoring())
+    assert AMBER.notes is not None
+    told = AMBER.notes(real, answers, scores)
+    assert told[0] == "Only 2 of 7,628 attribute items are answered."
+    assert told[1].startswith("1 answers are no exact Yes or No")
+
+
+@pytest.mark.parametrize(
+    ("rows", "what"),
+    [
+        ([{"id": 9, "response": "Yes"}], "none of the 4 items"),
+        ([{"id": 2, "response": "Yes"}, {"id": 2, "response": "No"}], "more than once"),
+        ([{"id": 2, "response": None}], "must be text"),
+        ([{"question": "Query 9?", "image": "AMBER_1.jpg", "prediction": "Yes"}], "no query is"),
+        ([], "no responses"),
+    ],
+)
+def test_responses_that_do_not_fit_are_refused(
+    folder: Path, rows: list[dict[str, object]], what: str
+) -> None:
+    (folder / "said.json").write_text(json.dumps(rows))
+    with pytest.raises(UserError, match=what):
+        AMBER.read_answers(folder / "said.json", AMBER.read_data([folder]))
+
+
+def test_rows_without_an_id_are_joined_by_picture_and_question(folder: Path) -> None:
+    row = {"index": 7, "image_path": "x/AMBER_1.jpg", "question": "query 3?", "prediction": "No"}
+    (folder / "said.json").write_text(json.dumps([row]))
+    (answer,) = AMBER.read_answers(folder / "said.json", AMBER.read_data([folder]))
+    assert (answer.item, answer.text) == ("3", "No")
+
+
+def test_metrics_txt_is_read_as_text_and_other_numbers_are_refused(folder: Path) -> None:
+    path = folder / "metrics.txt"
+    path.write_text("chair_num=0.001\nchair_score=0\n")
+    assert len(AMBER.read_data([folder]).rows) == 4
+    path.write_text("chair_num=__import__('os').getpid()\n")
+    with pytest.raises(UserError, match="begins at __import__"):
+        AMBER.read_data([folder])
