@@ -13,7 +13,8 @@ from groundtune.bench.world_pictures import find_scene
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
 from groundtune.generate.scripted import ScriptedGenerator
-from groundtune.pipeline.bench import BenchParams, bench, score_answers
+from groundtune.pipeline.bench import BenchParams, bench
+from groundtune.pipeline.score_world import read_results, score_answers
 from groundtune.records import Estimate, Prompt
 from groundtune.store.images import ImageStore
 from groundtune.world.captions import EVALUATION_INSTRUCTIONS, MACHINE, caption
@@ -108,3 +109,15 @@ def test_answers_that_are_none_are_the_users_error(tmp_path: Path, text: str, me
 def test_a_file_that_is_not_there_is_the_users_error(tmp_path: Path):
     with pytest.raises(UserError, match="can't be read"):
         score(tmp_path / "none.jsonl", tmp_path / "out")
+
+
+def test_results_and_items_are_told_as_those_of_any_other_benchmark(tmp_path: Path):
+    do(tmp_path / "run")
+    score(tmp_path / "run", tmp_path / "again")
+    found = {each["benchmark"]: each for each in read_results(tmp_path / "again")}
+    told = found["world-captions"]
+    assert told["mode"] == "strict"
+    assert told["metrics"]["chair_sentence"] is not None
+    rows = Path(str(told["items"])).read_text().splitlines()
+    assert len(rows) == told["n"]
+    assert set(json.loads(rows[0])) >= {"item", "answer", "extracted", "values", "status", "why"}

@@ -87,7 +87,7 @@ def unparsed_metric() -> Metric:
         denominator={"asked": 1},
         better="lower",
         role="cost",
-        explanation="They are in no other figure, but for mode official where its code counts them.",
+        explanation="They are in no other figure, unless the official code counts them.",
     )
 
 

@@ -1,11 +1,11 @@
 """Results of a benchmark that was scored from files: metrics, strata, intervals, rows of items."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from groundtune.bench.benchmark import Metric
+from groundtune.bench.benchmark import Benchmark, Metric
 from groundtune.bench.guards import behaviour, guard
 from groundtune.bench.official import FileBenchmark, LargeScores, Mode
 from groundtune.bench.stats import Table, estimate, resampled, tabulate, value_of
@@ -28,7 +28,9 @@ class Results:
     """By part, and by "axis/stratum"."""
 
 
-def results_of(benchmark: FileBenchmark[Any], scores: Sequence[Score], *, seed: int = 0) -> Results:
+def results_of(
+    benchmark: FileBenchmark[Any] | Benchmark, scores: Sequence[Score], *, seed: int = 0
+) -> Results:
     """All metrics of the scores of one model in one mode.
 
     Raises:
@@ -128,7 +130,9 @@ def notes_of(results: Results, scores: Sequence[Score]) -> list[str]:
     return notes + [warning.text for warning in guard(behaviour(scores))]
 
 
-def item_lines(benchmark: FileBenchmark[Any], scores: Iterable[Score]) -> Iterator[bytes]:
+def item_lines(
+    scores: Iterable[Score], columns: Callable[[Score], dict[str, object]] | None = None
+) -> Iterator[bytes]:
     """One JSON object a line and score: item, part, image, answer, extracted, values, why."""
     for score in scores:
         row: dict[str, object] = {
@@ -144,6 +148,6 @@ def item_lines(benchmark: FileBenchmark[Any], scores: Iterable[Score]) -> Iterat
         }
         if score.spans:
             row["spans"] = [span.model_dump() for span in score.spans]
-        if benchmark.columns is not None:
-            row |= benchmark.columns(score)
+        if columns is not None:
+            row |= columns(score)
         yield json.dumps(row, ensure_ascii=False).encode() + b"\n"

@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -158,7 +158,7 @@ def score(
         _finish_file(made, target, json)
         return
     from groundtune.bench.benchmark import Wanted
-    from groundtune.pipeline.bench import score_answers
+    from groundtune.pipeline.score_world import read_results, score_answers
 
     target = out or (answers if answers.is_dir() else answers.with_suffix(""))
     with open_progress(silent=json) as progress:
@@ -174,7 +174,8 @@ def score(
             notebook=notebook,
             command=sys.argv,
         )
-    _finish(estimates, target, json)
+    own = [each for each in read_results(target) if each["benchmark"] == name] if json else []
+    _finish(estimates, target, json, told=own[0] if own else {})
 
 
 def list_(*, json: bool = False) -> None:
@@ -201,7 +202,11 @@ def list_(*, json: bool = False) -> None:
 
 
 def _finish(
-    estimates: "list[Estimate]", out: Path, json: bool, made: "Sequence[FileResults]" = ()
+    estimates: "list[Estimate]",
+    out: Path,
+    json: bool,
+    made: "Sequence[FileResults]" = (),
+    told: "Mapping[str, object] | None" = None,
 ) -> None:
     from groundtune.cli.finish import finish
     from groundtune.cli.table import print_table
@@ -211,7 +216,9 @@ def _finish(
             print_table([("metric", "value", "95% interval", "n"), *_rows(estimates)])
         for each in made:
             _print_file(each)
-    rows: dict[str, object] = {"rows": [each.model_dump() for each in estimates]} if json else {}
+    rows: dict[str, object] = dict(told or {})
+    if json:
+        rows["rows"] = [each.model_dump() for each in estimates]
     if json and made:
         rows["benchmarks"] = [each.as_json() for each in made]
     finish(

@@ -8,27 +8,26 @@ OUT/summary.json                        rows {model, benchmark, metric, value, l
 import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from groundtune.bench.benchmark import Benchmark, Given, Item, Wanted
+from groundtune.bench.benchmark import Benchmark, Wanted
 from groundtune.bench.knowing import knowing, knowledge
 from groundtune.bench.official import Scoring
 from groundtune.bench.overgeneral import overgeneralisation
 from groundtune.bench.registry import is_file_benchmark
-from groundtune.bench.run import Opening, keep, read_scores, refuse_closed_split, run, write_down
+from groundtune.bench.run import Opening, keep, refuse_closed_split, run
 from groundtune.bench.stats import group
 from groundtune.bench.summary import resolve, summarise
 from groundtune.bench.world_captions import NAME as CAPTIONS
 from groundtune.bench.world_captions import STRATA, WORLD_CAPTIONS
-from groundtune.errors import UserError
 from groundtune.pipeline.folder import RunFolder, hash_of
 from groundtune.pipeline.models import is_endpoint, open_endpoint
 from groundtune.pipeline.run_files import Sources, run_files
 from groundtune.pipeline.score_files import FileResults
 from groundtune.protocols import Generator, Progress, YesNo
-from groundtune.records import Answer, Estimate, Record, Sampling, Score
+from groundtune.records import Estimate, Record, Sampling, Score
 from groundtune.store.files import write_atomic
 from groundtune.store.images import ImageStore
 from groundtune.store.run import write_run
@@ -113,7 +112,7 @@ def run_bench(
             loaded; `out` has scores of another model of this name; or a full disk.
     """
     benchmarks = resolve(params.benchmarks)
-    opening = _opening(out, final, notebook, command)
+    opening = opening_of(out, final, notebook, command)
     refuse_closed_split(params.wanted, opening)
     generator = _load(params, out, progress)
     estimates = bench(params, generator, generator, out, progress, opening, benchmarks)
@@ -222,143 +221,10 @@ def estimates_of(scores: Iterable[Score]) -> list[Estimate]:
     return made
 
 
-def score_answers(
-    names: Sequence[str],
-    answers: Path,
-    out: Path,
-    progress: Progress,
-    *,
-    wanted: Wanted,
-    label: str = "",
-    decoding: str = "greedy",
-    final: bool = False,
-    notebook: Path | None = None,
-    command: Sequence[str] = (),
-) -> list[Estimate]:
-    """Scores answers that exist; no model is loaded.
-
-    `answers` is a folder that `groundtune bench run` or `groundtune sample` wrote, or JSON lines of
-    {"scene", "question", "answer"}: the scene's key and the exact question. A part of a benchmark
-    of which no item is answered is left out; one of which only some are is an error. `label` and
-    `decoding` are those of JSON lines; a folder's answers say their own, unless `label` is given.
-
-    Raises:
-        UserError: nothing or only a part of the items is answered, the file can't be read, or the
-            test split without `final`.
-    """
-    benchmarks = resolve(names)
-    opening = _opening(out, final, notebook, command)
-    refuse_closed_split(wanted, opening)
-    given = _folder_answers(answers, label) if answers.is_dir() else None
-    given = given or _jsonl_answers(answers, label or answers.stem, decoding)
-    progress.start("score", total=len(benchmarks))
-    scores: list[Score] = []
-    for benchmark in benchmarks:
-        items = benchmark.load(wanted, RunFolder(out).images)
-        scores += _score_all(benchmark, items, given, str(answers))
-        progress.advance()
-    if not scores:
-        raise UserError(
-            f"None of the answers is to an item of {', '.join(names)}.",
-            str(answers),
-            "Use the --split, --n and --seed that the questions were made with.",
-        )
-    keep(scores, out)
-    if opening is not None and wanted.split == "test":
-        write_down(benchmarks, scores, opening)
-    estimates = estimates_of(read_scores(out))
-    write_rows(out / "summary.json", estimates)
-    return estimates
-
-
-Told = dict[tuple[str, str], dict[tuple[str, str], Given]]
-"""By (model, decoding), then by (scene, question)."""
-
-
-def _score_all(benchmark: Benchmark, items: Sequence[Item], told: Told, where: str) -> list[Score]:
-    scores: list[Score] = []
-    for name in dict.fromkeys(item.benchmark for item in items):
-        own = [item for item in items if item.benchmark == name]
-        for (model, decoding), by_question in told.items():
-            found = [
-                (item, by_question[place])
-                for item in own
-                if (place := (item.image, item.prompt.question)) in by_question
-            ]
-            if found and len(found) < len(own):
-                raise UserError(
-                    f"Only {len(found)} of {len(own)} items of {name} are answered by {model} "
-                    f"({decoding}).",
-                    where,
-                    "Answer all, or use the --split, --n and --seed that the questions have.",
-                )
-            scores += [benchmark.score(item, given) for item, given in found]
-    return scores
-
-
-def _folder_answers(path: Path, label: str) -> Told:
-    folder = RunFolder(path)
-    prompts = folder.prompts_by_key()
-    told: Told = {}
-    for answer in folder.answers.read():
-        prompt = prompts.get(answer.prompt)
-        if prompt is None or answer.index > 0:
-            continue
-        given = Given(
-            text=answer.text,
-            model=label or answer.producer.name,
-            decoding=decoding_of(answer),
-            cut=answer.finish == "length",
-        )
-        place = (prompt.source.row, prompt.question)
-        told.setdefault((given.model, given.decoding), {})[place] = given
-    return told
-
-
-def decoding_of(answer: Answer) -> str:
-    """What its temperature is called: "greedy" for 0 or where nobody noted it, "t1" for 1."""
-    sampling = answer.producer.sampling
-    temperature = sampling.temperature if sampling else 0
-    return f"t{temperature:g}" if temperature else "greedy"
-
-
-def _jsonl_answers(path: Path, model: str, decoding: str) -> Told:
-    try:
-        lines = path.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            "The answers can't be read.",
-            str(path),
-            "Give JSON lines, or a folder of groundtune bench run or sample.",
-        ) from error
-    told: dict[tuple[str, str], Given] = {}
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            scene, question, answer = _row(line, f"{path}:{number}")
-            told[scene, question] = Given(text=answer, model=model, decoding=decoding)
-    return {(model, decoding): told}
-
-
-def _row(line: str, where: str) -> tuple[str, str, str]:
-    try:
-        found: object = json.loads(line)
-    except json.JSONDecodeError:
-        found = None
-    row = cast("dict[str, object]", found) if isinstance(found, dict) else {}
-    values = [row.get(name) for name in ("scene", "question", "answer")]
-    if not all(isinstance(value, str) for value in values):
-        raise UserError(
-            "The line is not an answer.",
-            where,
-            'Write {"scene": "development/0", "question": "...", "answer": "..."}.',
-        )
-    scene, question, answer = (str(value) for value in values)
-    return scene, question, answer
-
-
-def _opening(
+def opening_of(
     out: Path, final: bool, notebook: Path | None, command: Sequence[str]
 ) -> Opening | None:
+    """The opening of the test split, where `final` asks for one; noted in docs/notebook.md."""
     if not final:
         return None
     there = NOTEBOOK if NOTEBOOK.exists() else out / "notebook.md"

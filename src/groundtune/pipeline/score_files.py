@@ -174,7 +174,7 @@ def score_answers(
         notes=tuple(notes),
         judge=_judge_of(how),
     )
-    write_atomic(made.items, b"".join(item_lines(benchmark, scores)))
+    write_atomic(made.items, b"".join(item_lines(scores, benchmark.columns)))
     _keep(benchmark, scores, params.mode, out)
     write_atomic(made.path, (json.dumps(made.as_json(), ensure_ascii=False) + "\n").encode())
     return made
