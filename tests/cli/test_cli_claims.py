@@ -1,16 +1,26 @@
 """Feedback by claims as a user asks for it, on the embedded world's own labeler."""
 
 import json
+from io import BytesIO
+from math import log
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from groundtune.cli.app import EXIT_DONE, EXIT_INPUT, run
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.world_claims import ClaimStudy
-from groundtune.records import Answer, Producer
+from groundtune.records import Answer, ImagePart, Message, Producer, Prompt, TextPart
 from groundtune.world.catalogue import CATEGORIES
 from groundtune.world.people import scene_of
+from scripted_endpoint import Body, ScriptedEndpoint, running
+
+
+def asked_in(body: Body) -> str:
+    """The text of a request."""
+    content = body["messages"][-1]["content"]
+    return content if isinstance(content, str) else content[-1]["text"]
 
 
 def printed(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
@@ -86,6 +96,44 @@ def test_self_is_refused_where_other_weights_answered_under_the_name(
     copy.answers.append([answer.model_copy(update={"producer": tuned})])
     assert run(["label", "--answers", str(tmp_path), "--by", "claims"]) == EXIT_INPUT
     assert "has other weights" in capsys.readouterr().err
+
+
+def test_a_served_model_divides_and_labels_photographs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    folder = RunFolder(tmp_path / "run")
+    data = BytesIO()
+    Image.new("RGB", (4, 4)).save(data, "PNG")
+    content = (ImagePart(image=folder.images.add(data.getvalue())), TextPart(text="Describe it."))
+    folder.prompts.append([Prompt(key="p", messages=(Message(role="user", content=content),))])
+    by = Producer(kind="model", name="someone")
+    texts = ["A red dog.", "A cat.", "Blorp."]
+    folder.answers.append(
+        [Answer(key=f"a{i}", prompt="p", text=t, producer=by) for i, t in enumerate(texts)]
+    )
+
+    def divide(body: Body, index: int) -> str:
+        noun = next((n for n in ("dog", "cat") if f"{n}." in asked_in(body)), "")
+        return f"### Facts\n- A {noun}. | a {noun} | Is there a {noun}?" if noun else "What?"
+
+    def likely(body: Body) -> list[tuple[str, float]]:
+        return [("Yes", log(0.2)), ("No", log(0.7))] if "cat" in asked_in(body) else [("Yes", 0.0)]
+
+    endpoint = ScriptedEndpoint(divide)
+    endpoint.top = likely
+    with running(endpoint):
+        model = f"openai:tiny@{endpoint.url}"
+        arguments = ["label", "--answers", str(folder.path), "--by", "claims", "--json"]
+        assert run([*arguments, "--labeler", model, "--divider", model]) == EXIT_DONE
+    made = printed(capsys)
+    assert made["statuses"] == {"supported": 1, "rejected": 1, "unparsed": 1}
+    assert made["unparsed_answers"] == 1
+    dog, cat, _ = folder.claims.read()
+    assert (dog.status, texts[0][dog.start : dog.end]) == ("supported", "dog")
+    assert (cat.status, cat.p_yes, cat.p_no) == ("rejected", pytest.approx(0.2), pytest.approx(0.7))
+    assert all(
+        "Please answer yes or no." in q for q in map(asked_in, endpoint.bodies) if "cat?" in q
+    )
 
 
 @pytest.mark.parametrize(
