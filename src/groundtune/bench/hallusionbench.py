@@ -46,7 +46,7 @@ from groundtune.bench.hallusion_data import HallusionData, Question, read_answer
 from groundtune.bench.hallusion_metrics import METRICS
 from groundtune.bench.judge import Asked, Judging, Request, judging_of, refuse_gaps
 from groundtune.bench.judge_prompts import Place, PromptKind, judge_prompt
-from groundtune.bench.judge_scores import gap_note, over_repeats, shown, variance_note
+from groundtune.bench.judge_scores import over_repeats, shown, variance_note
 from groundtune.bench.official import FileAnswer, FileBenchmark, Scoring, score_key
 from groundtune.records import Message, Prompt, Score, Source, TextPart
 from groundtune.store.images import ImageStore
@@ -329,7 +329,7 @@ def notes(data: HallusionData, answers: Sequence[FileAnswer], scores: Sequence[S
         told.append("Language and vision can't be told apart without the questions of no picture.")
     if scores and scores[0].strata["read_by"] == "strings":
         told.append("Answers were read as yes or no without a judge: not the official rule.")
-    return [*told, *gap_note(scores, len(scores)), *variance_note(scores, "being right")]
+    return [*told, *variance_note(scores, "being right")]
 
 
 HALLUSIONBENCH: FileBenchmark[HallusionData] = FileBenchmark(

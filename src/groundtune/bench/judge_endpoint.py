@@ -13,7 +13,7 @@ from pathlib import Path
 
 from groundtune.bench.judge import Reply, Request
 from groundtune.bench.judge_cost import Budget, CostEstimate, Price, count_tokens, estimate_cost
-from groundtune.bench.judge_http import Completion, Endpoint, Failure, Sender
+from groundtune.bench.judge_http import Completion, Endpoint, Failure, Sender, check_endpoint
 from groundtune.bench.judge_replies import Recorded, ReplyFile
 from groundtune.errors import UserError
 from groundtune.protocols import Progress
@@ -42,7 +42,8 @@ class EndpointJudge:
     """Asks an endpoint, and keeps each reply in the file `cache`.
 
     Raises:
-        UserError: a budget without a price, or a damaged cache.
+        UserError: a budget without a price, a damaged cache, or an address or key that can't be
+            used.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class EndpointJudge:
                 f"model {endpoint.model}",
                 "Give a price table that has the judge's model.",
             )
+        check_endpoint(endpoint)
         self.endpoint = endpoint
         self.price = price
         self.budget = Budget(budget, price) if budget is not None and price else None
@@ -116,7 +118,7 @@ class EndpointJudge:
             )
         if missing:
             progress.start(f"ask the judge {self.endpoint.model}: {told}", total=len(missing))
-        failures = self._ask(missing, repeat, progress)
+        failures = self._ask(missing, repeat, progress) if missing else {}
         return [
             self.file.by_key[key].to_reply(request, repeat)
             if key in self.file.by_key

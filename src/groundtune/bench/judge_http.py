@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from threading import Event
 from types import TracebackType
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
 import httpx
 from pydantic import BaseModel, Field, ValidationError
@@ -106,7 +107,7 @@ class Sender:
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
         self.flight: dict[Future[Completion | Failure], str] = {}
-        self._key = os.environ.get(endpoint.key_variable, "")
+        self._key = _key(endpoint)
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         self._client = httpx.Client(headers=headers, timeout=endpoint.timeout_s)
         self._pool = ThreadPoolExecutor(endpoint.concurrency, thread_name_prefix="judge")
@@ -169,10 +170,6 @@ class Sender:
             return _Again(why=f"no answer within {self.endpoint.timeout_s:g} s")
         except httpx.TransportError as error:
             return _Again(why=f"no connection ({type(error).__name__}: {self._safe(str(error))})")
-        except (httpx.InvalidURL, UnicodeError) as error:
-            raise UserError(
-                "The judge's address is not one.", self.endpoint.url, "Give https://HOST/v1."
-            ) from error
         status = response.status_code
         if status == 200:
             return _read(response)
@@ -199,6 +196,38 @@ class _Again:
 
     why: str
     wait_s: float = 0.0
+
+
+def check_endpoint(endpoint: Endpoint) -> None:
+    """Refuses an address or a key that can't be used, or would be written into results.
+
+    Raises:
+        UserError: the address is no http(s) URL, or holds a password or a query; the key holds
+            what no header can.
+    """
+    parts = urlsplit(endpoint.url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UserError(
+            "The judge's address is not one.", endpoint.url, "Write one like https://HOST/v1."
+        )
+    if parts.username or parts.password or parts.query:
+        raise UserError(
+            "The judge's address holds a password or a query, which would be written into results.",
+            f"{parts.scheme}://...{parts.hostname}",
+            f"Put the key into the environment variable {endpoint.key_variable}.",
+        )
+    _key(endpoint)
+
+
+def _key(endpoint: Endpoint) -> str:
+    key = os.environ.get(endpoint.key_variable, "").strip()
+    if key and not (key.isascii() and key.isprintable()):
+        raise UserError(
+            "The key holds characters that no HTTP header can.",
+            endpoint.key_variable,
+            "Set it again, without quotes and line breaks.",
+        )
+    return key
 
 
 def _address(url: str) -> str:

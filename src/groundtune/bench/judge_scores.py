@@ -60,12 +60,6 @@ def variance_note(scores: Sequence[Score], what: str) -> list[str]:
     ]
 
 
-def gap_note(scores: Sequence[Score], n: int) -> list[str]:
-    """A sentence on items without a verdict."""
-    gaps = sum(score.status == "unparsed" for score in scores)
-    return [f"{gaps} of {n} items have no verdict that could be read."] if gaps else []
-
-
 def shown(reply: str) -> str:
     """A judge's reply, as far as a score repeats it."""
     return reply if len(reply) <= SHOWN else reply[:SHOWN] + " ..."

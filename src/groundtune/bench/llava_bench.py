@@ -30,7 +30,7 @@ from groundtune.bench.benchmark import Floats, Item, Metric, Protocol, ratio, un
 from groundtune.bench.files import in_order
 from groundtune.bench.judge import Judging, Reply, Request, judging_of
 from groundtune.bench.judge_prompts import Place, PromptKind, judge_prompt
-from groundtune.bench.judge_scores import gap_note, over_repeats, picture_in, shown, variance_note
+from groundtune.bench.judge_scores import over_repeats, picture_in, shown, variance_note
 from groundtune.bench.llava_data import LlavaData, Question, read_data
 from groundtune.bench.official import FileAnswer, FileBenchmark, Scoring, score_key
 from groundtune.errors import UserError
@@ -265,7 +265,6 @@ def notes(data: LlavaData, answers: Sequence[FileAnswer], scores: Sequence[Score
     """Which set it is, and what the judge did."""
     return [
         f"LLaVA-Bench {data.name}: {len(data.questions)} questions.",
-        *gap_note(scores, len(scores)),
         *variance_note(scores, "the model's score"),
     ]
 

@@ -27,7 +27,7 @@ from groundtune.bench.asking import ask_items
 from groundtune.bench.benchmark import Floats, Item, Metric, Protocol, ratio, unparsed_metric
 from groundtune.bench.judge import Judging, Reply, Request, judging_of, refuse_gaps
 from groundtune.bench.judge_prompts import Place, PromptKind, judge_prompt
-from groundtune.bench.judge_scores import gap_note, over_repeats, picture_in, shown, variance_note
+from groundtune.bench.judge_scores import over_repeats, picture_in, shown, variance_note
 from groundtune.bench.official import FileAnswer, FileBenchmark, Scoring, score_key
 from groundtune.errors import UserError
 from groundtune.records import Score
@@ -278,7 +278,7 @@ def notes(
 ) -> list[str]:
     """How little twelve questions tell, and what the judge did."""
     few = "Each type has 12 questions: differences between types or models within one are mostly "
-    return [few + "chance.", *gap_note(scores, len(data)), *variance_note(scores, "the grade")]
+    return [few + "chance.", *variance_note(scores, "the grade")]
 
 
 MMHAL: FileBenchmark[Sequence[Question]] = FileBenchmark(

@@ -28,7 +28,7 @@ from groundtune.bench.asking import ask_items
 from groundtune.bench.benchmark import Item, Metric, Protocol, unparsed_metric
 from groundtune.bench.judge import Judging, Reply, Request, judging_of
 from groundtune.bench.judge_prompts import Place, PromptKind, judge_prompt
-from groundtune.bench.judge_scores import gap_note, over_repeats, picture_in, shown, variance_note
+from groundtune.bench.judge_scores import over_repeats, picture_in, shown, variance_note
 from groundtune.bench.official import FileAnswer, FileBenchmark, Scoring, score_key
 from groundtune.records import Score
 from groundtune.store.images import ImageStore
@@ -287,7 +287,7 @@ def notes(
     data: Sequence[Question], answers: Sequence[FileAnswer], scores: Sequence[Score]
 ) -> list[str]:
     """What the judge did."""
-    return [*gap_note(scores, len(scores)), *variance_note(scores, "winning")]
+    return variance_note(scores, "winning")
 
 
 REFOMB: FileBenchmark[Sequence[Question]] = FileBenchmark(

@@ -31,7 +31,7 @@ from groundtune.bench.benchmark import Item, Metric, Protocol, unparsed_metric
 from groundtune.bench.judge import Judging, Reply, Request, judging_of
 from groundtune.bench.judge_prompts import Place, PromptKind, judge_prompt
 from groundtune.bench.judge_recorded import RecordedJudge
-from groundtune.bench.judge_scores import gap_note, over_repeats, picture_in, shown, variance_note
+from groundtune.bench.judge_scores import over_repeats, picture_in, shown, variance_note
 from groundtune.bench.official import FileAnswer, FileBenchmark, Scoring, score_key
 from groundtune.bench.shr_data import Picture, read_answers, read_data
 from groundtune.errors import UserError
@@ -294,7 +294,6 @@ def notes(
     """How many pictures there are, what the lengths mean, and what the judge did."""
     return [
         f"{len(data)} pictures. Shorter descriptions lower the ratio: compare at equal length.",
-        *gap_note(scores, len(scores)),
         *variance_note(scores, "hallucinated sentences"),
     ]
 
