@@ -8,11 +8,12 @@ PYTEST_ARGS ?=
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench docs
+.PHONY: help demo test test-floor lint bench docs
 
 help:
 	@echo "make demo   the whole loop on the embedded world, ends in $(OUT)/report.html"
 	@echo "make test   lint, types, layers and the tests"
+	@echo "make test-floor  the models' tests with the oldest transformers that is allowed"
 	@echo "make lint   lint, types and layers only"
 	@echo "make bench  measurements of speed and memory"
 	@echo "make docs   the documentation as a site, in site/"
@@ -42,6 +43,18 @@ lint: $(VENV)/.installed
 # The share of the code that the tests reach: make test PYTEST_ARGS=--cov
 test: lint
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+
+# The oldest transformers that pyproject.toml allows, in an environment of its own.
+FLOOR := .venv-floor
+$(FLOOR)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(FLOOR)
+	sed '/^transformers==/d' constraints.txt > $(FLOOR)/constraints.txt
+	$(FLOOR)/bin/python -m pip install --quiet --disable-pip-version-check \
+		-c $(FLOOR)/constraints.txt -e . 'transformers==5.20.*' pytest hypothesis
+	@touch $@
+
+test-floor: $(FLOOR)/.installed
+	$(FLOOR)/bin/python -m pytest $(PYTEST_ARGS) tests/engine tests/vlm tests/generate
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m pytest -m bench -s $(PYTEST_ARGS)
