@@ -16,7 +16,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 from zlib import crc32
 
 import numpy as np
@@ -181,28 +181,39 @@ class ItemFile:
     def __init__(self, path: Path, mode: Mode) -> None:
         coded = pa.dictionary(pa.int32(), pa.string())
         fields = [(name, coded) for name in ("answer", "extracted", "label", "outcome")]
+        coded_columns: Any = [name for name, _ in fields]
         self.schema = pa.schema([("item", pa.int64()), *fields])
         self.mode = MODES.index(mode)
         self.path = path
         self._batches: list[pa.RecordBatch] = []
+        self._names = pa.array([*READINGS, *OUTCOMES], pa.string())
         self._temporary = path.parent / f".{path.name}.tmp"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = pq.ParquetWriter(self._temporary, self.schema)
+            self._writer = pq.ParquetWriter(
+                self._temporary,
+                self.schema,
+                use_dictionary=coded_columns,
+                column_encoding={"item": "DELTA_BINARY_PACKED"},
+                write_statistics=False,
+            )
         except OSError as error:
             raise disk_error(error, path) from error
 
     def add(self, done: int, said: Said, wanted: Wanted, outcomes_2N: Small) -> None:
         """Rows after the first `done`."""
-        outcomes = outcomes_2N[self.mode].astype(np.int32)
-        rows = pa.array(np.arange(done + 1, done + 1 + len(outcomes)))
+        outcomes = outcomes_2N[self.mode]
+        rows = _integers(np.arange(done + 1, done + 1 + len(outcomes)), pa.int64())
         columns = (
-            (said.which_N, said.texts),
-            (outcomes // 2, READINGS),
-            (wanted.labels_N.astype(np.int32), READINGS[:2]),
-            (outcomes, OUTCOMES),
+            (said.which_N, pa.array(said.texts, pa.string())),
+            (outcomes // 2, self._names[:3]),
+            (wanted.labels_N, self._names[:2]),
+            (outcomes, self._names[3:]),
         )
-        coded = [pa.DictionaryArray.from_arrays(codes, list(names)) for codes, names in columns]
+        coded = [
+            pa.DictionaryArray.from_arrays(_integers(codes, pa.int32()), names)
+            for codes, names in columns
+        ]
         self._batches.append(pa.record_batch([rows, *coded], schema=self.schema))
         if len(self._batches) == BATCHES:
             self._write()
@@ -217,6 +228,12 @@ class ItemFile:
         self._write()
         self._writer.close()
         self._temporary.rename(self.path)
+
+
+def _integers(codes: NDArray[Any], kind: Any) -> Any:
+    """An Arrow array over numpy's memory; `pa.array` would look for pandas at each call."""
+    held = np.ascontiguousarray(codes, dtype=kind.to_pandas_dtype())
+    return pa.Array.from_buffers(kind, len(held), [None, pa.py_buffer(held)])
 
 
 def score_large(data: Sequence[Path], answers: Path, mode: Mode, items: Path) -> LargeScores | None:
