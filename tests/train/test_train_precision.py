@@ -5,7 +5,7 @@ import logging
 import pytest
 import torch
 
-from groundtune.train.precision import device_of, native_bf16, resolve
+from groundtune.train.precision import device_of, native_bf16, resolve, warn_if_slow
 
 CPU = torch.device("cpu")
 
@@ -27,8 +27,8 @@ def test_bfloat16_by_name_is_kept_with_a_warning_where_it_is_slow(
 ):
     with caplog.at_level(logging.WARNING):
         assert resolve("bfloat16", CPU) == "bfloat16"
-        resolve("auto", CPU)
-        resolve("float32", CPU)
+        for dtype in ("bfloat16", "auto", "float32"):
+            warn_if_slow(dtype, CPU)
     slow = [record.message for record in caplog.records]
     assert len(slow) == (0 if native else 1)
     assert all("dtype=auto" in line for line in slow)

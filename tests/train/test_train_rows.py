@@ -109,6 +109,31 @@ def test_a_view_is_a_row_more_with_the_chosen_answers_alone(vlm: Vlm, folder: Ru
     assert pairs.row_tokens(pairs.groups[0]) == sum(counted)
 
 
+def test_each_pair_gets_its_own_answers_of_the_picture_and_of_the_view(
+    vlm: Vlm, folder: RunFolder, tmp_path: Path
+):
+    method = MDPO(corruption="noise")
+    pairs = referenced(vlm, encoded(vlm, folder, method), method, tmp_path / "r")
+    rows = [pairs.row(pairs.groups[1]), pairs.row(pairs.groups[0][4:])]
+    numbers = iter(range(100))
+    logp = [
+        [torch.full((len(answer.ids),), float(next(numbers))) for answer in row.answers]
+        for each in rows
+        for row in each.rows
+    ]
+    made = pairs.collate(rows, logp)
+    # answers 0 to 3, under the view 4 to 6; then the pairs of 1 over 3 and 2 over 3: 1, 3, 2
+    assert made.chosen.logp_BT[:, 0].tolist() == [0, 0, 0, 1, 1, 2, 7, 9]
+    assert made.rejected.logp_BT[:, 0].tolist() == [1, 2, 3, 2, 3, 3, 8, 8]
+    viewed = made.chosen_views["corrupted"]
+    assert viewed.logp_BT[:, 0].tolist() == [4, 4, 4, 5, 5, 6, 10, 11]
+    assert viewed.ref_BT is not None
+    assert pairs.references is not None
+    for place, index in enumerate([*pairs.groups[1], *pairs.groups[0][4:]]):
+        expected = pairs.references.of(index, "chosen", "corrupted")
+        assert viewed.ref_BT[place, : len(expected)].tolist() == expected.tolist()
+
+
 def losses(
     vlm: Vlm, method: Pairwise, pairs: TrainingPairs, rows: list[list[int]], score: Callable
 ) -> tuple[dict[int, float], Tensor]:

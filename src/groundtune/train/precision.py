@@ -13,13 +13,21 @@ Chosen = Literal["bfloat16", "float32"]
 
 
 def device_of(name: str) -> "torch.device":
-    """The device of that name; "auto" is an accelerator where there is one."""
+    """The device of that name; "auto" is an accelerator where there is one.
+
+    Of several processes on a machine each takes the accelerator of its own number.
+    """
+    import os
+
     import torch
 
     if name != "auto":
         return torch.device(name)
     found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    return found or torch.device("cpu")
+    if found is None:
+        return torch.device("cpu")
+    own = os.environ.get("LOCAL_RANK")
+    return torch.device(found.type, int(own)) if own is not None else found
 
 
 def native_bf16(device: "torch.device") -> bool:
@@ -38,17 +46,17 @@ def native_bf16(device: "torch.device") -> bool:
 
 
 def resolve(dtype: Dtype, device: "torch.device") -> Chosen:
-    """The type that a recipe's `dtype` means on a device: "auto" is bfloat16 where it is native.
-
-    bfloat16 by name where it isn't native is kept, and a warning is logged.
-    """
-    native = native_bf16(device)
+    """The type that a recipe's `dtype` means on a device: "auto" is bfloat16 where it is native."""
     if dtype == "auto":
-        return "bfloat16" if native else "float32"
-    if dtype == "bfloat16" and not native:
+        return "bfloat16" if native_bf16(device) else "float32"
+    return dtype
+
+
+def warn_if_slow(dtype: Dtype, device: "torch.device") -> None:
+    """Logs a warning where bfloat16 is asked for by name and the device doesn't do it natively."""
+    if dtype == "bfloat16" and not native_bf16(device):
         log.warning(
             "bfloat16 is not native on this %s and may take many times as long as float32; "
             "dtype=auto takes what is native.",
             device.type,
         )
-    return dtype
