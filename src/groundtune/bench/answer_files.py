@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 from zipfile import BadZipFile
 
+from groundtune.bench.inspect_logs import inspect_answers, is_inspect_log
 from groundtune.bench.official import FileAnswer
 from groundtune.errors import UserError
 
@@ -114,7 +115,7 @@ def answers_of(
     text: Sequence[str] = ANSWER_COLUMNS,
     item: Sequence[str] = ITEM_COLUMNS,
 ) -> Iterator[FileAnswer]:
-    """The answers of a file, of lmms-eval's samples too.
+    """The answers of a file, of lmms-eval's samples and Inspect's .json logs too.
 
     The text is the first of the columns `text` that the first row has, the id likewise ("" if there
     is none). All other columns that are no lists or objects become `extra`, as text; for a sample
@@ -123,6 +124,9 @@ def answers_of(
     Raises:
         UserError: a row without an answer, or one whose answer is not a text.
     """
+    if is_inspect_log(path):
+        yield from inspect_answers(path)
+        return
     chosen: tuple[str, str] | None = None
     for row in rows_of(path):
         if row.fields.keys() >= SAMPLE_COLUMNS:

@@ -46,6 +46,9 @@ COMMANDS: dict[str, Command] = {
     "train": Command("groundtune.cli.train:train", "Train on pairs, as a recipe says."),
     "bench run": Command("groundtune.cli.bench:run", "Generate answers and score them."),
     "bench score": Command("groundtune.cli.bench:score", "Score answers that exist."),
+    "bench export": Command(
+        "groundtune.cli.bench_export:export", "Write scores as another evaluator's logs."
+    ),
     "bench list": Command("groundtune.cli.bench:list_", "Name the benchmarks."),
     "compare": Command("groundtune.cli.compare:compare", "Compare models item by item."),
     "report": Command("groundtune.cli.report:report", "Write a run's report as one HTML page."),
@@ -63,7 +66,7 @@ COMMANDS: dict[str, Command] = {
     "recipes copy": Command("groundtune.cli.recipes:copy", "Copy a recipe, to change it."),
 }
 GROUPS: dict[str, str] = {
-    "bench": "Benchmarks: run, score, list.",
+    "bench": "Benchmarks: run, score, export, list.",
     "world": "The embedded world: scenes whose whole truth is known.",
     "recipes": "Recipes that come with Groundtune: list, show, copy.",
 }

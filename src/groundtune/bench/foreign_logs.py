@@ -1,0 +1,127 @@
+"""Scores as other evaluators' logs.
+
+    lmms-eval   SAMPLES.jsonl as its --log_samples writes them: doc, target, resps, filtered_resps
+    inspect     a .json log (version 2) of Inspect, for `inspect view`; the package isn't needed
+
+`answer_files.py` and `inspect_logs.py` read both back, answers word by word.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from groundtune.bench.benchmark import Metric
+from groundtune.bench.paired import item_values
+from groundtune.bench.tool_readings import truth_of
+from groundtune.records import Score
+from groundtune.store.files import write_atomic
+
+
+def verdict_of(scores: Sequence[Score], metrics: Sequence[Metric], headline: str) -> Metric:
+    """The metric that says something of the most single items, the headline before others."""
+    first = [metric for metric in metrics if metric.name == headline]
+    others = [metric for metric in metrics if metric.role == "quality"]
+    return max(
+        [*first, *others], key=lambda each: int(np.isfinite(item_values(scores, each)).sum())
+    )
+
+
+def lmms_samples(scores: Sequence[Score], verdict: Metric) -> Iterator[str]:
+    """Lines of a sample file, in the scores' order."""
+    for number, (score, value) in enumerate(
+        zip(scores, item_values(scores, verdict).tolist(), strict=True)
+    ):
+        doc = {"question_id": score.item, "image": score.image, **score.strata}
+        row = {
+            "doc_id": number,
+            "doc": doc,
+            "target": truth_of(score),
+            "arguments": [],
+            "resps": [[score.answer]],
+            "filtered_resps": [score.answer],
+            "doc_hash": hashlib.sha256(json.dumps(doc, sort_keys=True).encode()).hexdigest(),
+            verdict.name: None if value != value else value,
+            "extracted": list(score.extracted),
+            "why": score.why,
+        }
+        yield json.dumps(row, ensure_ascii=False)
+
+
+def inspect_log(
+    scores: Sequence[Score], verdict: Metric, estimates: dict[str, float], benchmark: str
+) -> dict[str, Any]:
+    """A log of one model's scores in one benchmark, as Inspect reads it.
+
+    `estimates` are the benchmark's metrics by name. Scores have no times: they are the export's.
+    """
+    model, now = scores[0].model, datetime.now(UTC).isoformat(timespec="seconds")
+    mark = hashlib.sha256("".join(score.key for score in scores).encode()).hexdigest()[:22]
+    metrics: dict[str, Any] = {
+        name: {"name": name, "value": value, "params": {}} for name, value in estimates.items()
+    }
+    values = item_values(scores, verdict).tolist()
+    return {
+        "version": 2,
+        "status": "success",
+        "eval": {
+            "eval_id": mark,
+            "run_id": mark,
+            "created": now,
+            "task": benchmark,
+            "task_id": mark,
+            "task_version": 0,
+            "task_file": None,
+            "dataset": {"name": benchmark, "samples": len(scores), "sample_ids": []},
+            "model": f"groundtune/{model}",
+            "model_args": {},
+            "config": {},
+            "packages": {},
+        },
+        "plan": {"name": "plan", "steps": [], "config": {}},
+        "results": {
+            "total_samples": len(scores),
+            "completed_samples": len(scores),
+            "scores": [{"name": benchmark, "scorer": benchmark, "params": {}, "metrics": metrics}],
+        },
+        "stats": {"started_at": now, "completed_at": now, "model_usage": {}},
+        "samples": [
+            _sample(score, value, benchmark) for score, value in zip(scores, values, strict=True)
+        ],
+    }
+
+
+def _sample(score: Score, value: float, benchmark: str) -> dict[str, Any]:
+    said = {"role": "assistant", "content": score.answer, "source": "generate"}
+    told: dict[str, Any] = {
+        "value": "N" if value != value else value,
+        "answer": "; ".join(score.extracted) or None,
+        "explanation": score.why or None,
+        "metadata": {**score.values, "status": score.status},
+    }
+    return {
+        "id": score.item,
+        "epoch": 1,
+        "input": f"{score.benchmark}, item {score.item} about {score.image}",
+        "target": truth_of(score),
+        "messages": [said],
+        "output": {
+            "model": score.model,
+            "choices": [{"message": said, "stop_reason": "stop"}],
+        },
+        "scores": {benchmark: told},
+        "metadata": dict(score.strata),
+        "store": {},
+        "events": [],
+        "model_usage": {},
+    }
+
+
+def write_log(path: Path, log: dict[str, Any]) -> Path:
+    """Writes a log whole or not at all."""
+    write_atomic(path, (json.dumps(log, ensure_ascii=False) + "\n").encode())
+    return path
