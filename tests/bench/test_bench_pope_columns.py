@@ -112,6 +112,14 @@ def test_lines_of_other_keys_are_read_one_by_one(tmp_path: Path):
     assert read == [row["answer"] for row in rows]
 
 
+@pytest.mark.parametrize("text", ['a "b" c', 'ends in "quotes"', "a\\", "a \u00fc\n b"])
+def test_escapes_that_all_lines_share_are_read(tmp_path: Path, text: str):
+    path = write(tmp_path / "a.json", [{"id": i, "answer": text} for i in range(5)])
+    (piece,) = pieces(path, ["answer"])
+    assert piece["answer"].texts == [text]
+    assert len(piece["answer"].codes_N) == 5
+
+
 def test_other_tools_layouts_are_left_to_the_usual_way(tmp_path: Path):
     questions, _ = files(tmp_path, ["yes"])
     samples = write(tmp_path / "s.jsonl", [{"doc": {}, "target": "yes", "resps": [["yes"]]}])
