@@ -8,16 +8,15 @@ import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from groundtune.methods.ddpo import DDPO
-from groundtune.methods.dpo import DPO
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.jobs import Job
 from groundtune.pipeline.models import resolve
-from groundtune.pipeline.train import TrainParams, Tune
+from groundtune.pipeline.train import Method, TrainParams, Tune
 from groundtune.protocols import Progress
 from groundtune.records import Record, Sampling, Score
 from groundtune.train.optim import Optim
@@ -32,7 +31,7 @@ class Learning(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    method: Annotated[DPO | DDPO, Field(discriminator="type")] = DDPO()
+    method: Method = DDPO()
     tune: Tune = Full()
     optim: Optim = Optim(lr=5e-5)
     epochs: int = Field(default=2, ge=1)
