@@ -97,8 +97,10 @@ def _answer(test: HeadlineTest, score: Score, value: float, truth: str) -> Examp
     metric = metric_of(test.benchmark, test.verdict)
     bad = (value == 0) == (metric.better == "higher")
     verdict = f"{metric.label}: {metric.scale * value:.{metric.decimals}f}"
-    if value in (0, 1):
+    if value in (0, 1) and metric.better == "higher":
         verdict = "wrong" if bad else "right"
+    elif value in (0, 1):
+        verdict = f"{metric.label}: {'yes' if bad else 'no'}"
     return ExampleAnswer(
         model=score.model,
         text=score.answer,

@@ -108,10 +108,31 @@ def _caption(report: ReportInput, ref: MetricRef, spec: MetricSpec) -> str:
     return "; ".join(filter(None, (report.benchmark(ref.benchmark).label, DIRECTIONS[spec.better])))
 
 
+FOREST = 24
+"""Rows beyond which the charts of differences keep to what is told first."""
+
+
+def _told_first(report: ReportInput) -> list[MetricRef]:
+    """All metrics, or if they are many the headline's benchmark and each other's headline."""
+    refs = refs_in_order(report, report.estimates)
+    headline = report.headline
+    if len(refs) <= FOREST or headline is None:
+        return refs
+    first = {(ref.benchmark, ref.metric) for ref in headline.beside}
+    first |= (
+        {(test.benchmark, test.metric) for test in report.bench.tests} if report.bench else set()
+    )
+    return [
+        ref
+        for ref in refs
+        if ref.benchmark == headline.benchmark or (ref.benchmark, ref.metric) in first
+    ]
+
+
 def forests(report: ReportInput) -> list[DotChart]:
     """Differences in points on one axis, apart for what should fall and for what should rise."""
     charts: list[DotChart] = []
-    refs = refs_in_order(report, report.estimates)
+    refs = _told_first(report)
     for better in ("lower", "higher"):
         chosen = [r for r in refs if report.metric(r.metric, r.benchmark).better == better]
         chosen = [r for r in chosen if report.metric(r.metric, r.benchmark).unit == "%"]

@@ -87,33 +87,31 @@ def front(report: ReportInput, role: str) -> Table | None:
     """The few rows that are shown before the whole table; None where it is short by itself.
 
     Of the headline's benchmark the first rows and those that the verdict names; of every other
-    benchmark, its parts and decodings aside, the row that stands first.
+    benchmark, its parts and decodings aside, what the verdict names, else the row that stands
+    first.
     """
-    if table(report, role).rows <= SHORT_ENOUGH:
-        return None
     refs = [r for r in refs_in_order(report, report.estimates) if _role(report, r) == role]
+    if len(refs) <= SHORT_ENOUGH:
+        return None
     headline = report.headline
     main = headline.benchmark if headline else refs[0].benchmark
-    own = [ref for ref in refs if ref.benchmark == main]
-    named = (
-        [MetricRef(**ref.model_dump(include={"benchmark", "metric"})) for ref in headline.beside]
-        if headline
-        else []
-    )
-    first = {
-        family(ref.benchmark): ref
-        for ref in reversed(refs)
-        if family(ref.benchmark) != family(main)
-    }
-    chosen = [ref for ref in own if ref in own[:FRONT] or ref in named]
-    others = [ref for ref in refs if ref not in own and (ref in named or ref in first.values())]
-    told = {family(ref.benchmark) for ref in others if ref in named}
-    others = [ref for ref in others if ref in named or family(ref.benchmark) not in told]
-    wanted = [*chosen, *others]
-    estimates = [
-        e for e in report.estimates if MetricRef(benchmark=e.benchmark, metric=e.metric) in wanted
-    ]
-    return table(report, role, estimates)
+    named = {_place(ref) for ref in headline.beside} if headline else set[tuple[str, str]]()
+    told = {family(benchmark) for benchmark, _ in named} | {family(main)}
+    seen: set[str] = set()
+    wanted: set[tuple[str, str]] = set()
+    for ref in refs:
+        own = family(ref.benchmark)
+        if ref.benchmark == main:
+            early = sum(benchmark == main for benchmark, _ in wanted) < FRONT
+            wanted |= {_place(ref)} if early or _place(ref) in named else set()
+        elif _place(ref) in named or (own not in told and own not in seen):
+            wanted.add(_place(ref))
+            seen.add(own)
+    return table(report, role, [e for e in report.estimates if (e.benchmark, e.metric) in wanted])
+
+
+def _place(ref: MetricRef) -> tuple[str, str]:
+    return ref.benchmark, ref.metric
 
 
 def _role(report: ReportInput, ref: MetricRef) -> str:
