@@ -246,5 +246,6 @@ def test_self_must_be_one_model(tmp_path: Path):
     folder = sampled(tmp_path, TEXTS)
     other = Producer(kind="model", name="other")
     folder.answers.append([Answer(key="b", prompt="p0", text="dog", producer=other)])
-    with pytest.raises(UserError, match="by 2 models"):
-        open_labelling(ClaimSettings(), folder)
+    opening = open_labelling(ClaimSettings(), folder)
+    with pytest.raises(UserError, match="by 2 models"), opening:
+        pass

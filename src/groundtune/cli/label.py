@@ -87,8 +87,10 @@ def _by_claims(
     settings = load(path, overrides, ClaimSettings, base=base_settings(folder))
     with open_progress(silent=json) as progress:
         progress.start(f"load {settings.labeler}")
-        labelling = open_labelling(settings, folder)
-        made = label_claims(answers, out, labelling, progress, settings=settings, command=sys.argv)
+        with open_labelling(settings, folder) as labelling:
+            made = label_claims(
+                answers, out, labelling, progress, settings=settings, command=sys.argv
+            )
     shown: dict[str, object] = made.model_dump()
     if not json:
         del shown["kinds"]

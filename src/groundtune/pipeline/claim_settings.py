@@ -3,9 +3,10 @@
 Torch-free until a model is opened.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from pydantic import Field
 
@@ -65,10 +66,17 @@ def base_settings(folder: RunFolder) -> Mapping[str, Any]:
     return WORLD_SETTINGS if all(p.source.dataset == DATASET for p in prompts) else {}
 
 
-def open_labelling(settings: ClaimSettings, folder: RunFolder) -> Labelling:
+@runtime_checkable
+class _Closes(Protocol):
+    def close(self) -> None: ...
+
+
+@contextmanager
+def open_labelling(settings: ClaimSettings, folder: RunFolder) -> Generator[Labelling, None, None]:
     """The divider and the labeler that the settings name, over a folder's pictures.
 
-    A model that is both is loaded once. The labeler is asked a control question first.
+    A model that is both is loaded once. The labeler is asked a control question first. Endpoints
+    are closed at the end of the `with` block.
 
     Raises:
         UserError: a model can't be loaded or reached, "self" is several models, or the labeler
@@ -78,12 +86,17 @@ def open_labelling(settings: ClaimSettings, folder: RunFolder) -> Labelling:
 
     prompts, answers = read_some(folder.prompts), read_some(folder.answers)
     opened: dict[str, Labeler] = {}
-    labeler = _model(settings.labeler, settings, folder, answers, opened)
-    divider = _divider(settings, folder, answers, opened)
-    check_labeler(labeler, _picture(prompts), settings.labeler)
-    by = labeler.producer(Sampling(temperature=0), 0)
-    by = by.model_copy(update={"sampling": None, "seed": None})
-    return Labelling(divider=divider, labeler=labeler, by=by, asking=settings.asking)
+    try:
+        labeler = _model(settings.labeler, settings, folder, answers, opened)
+        divider = _divider(settings, folder, answers, opened)
+        check_labeler(labeler, _picture(prompts), settings.labeler)
+        by = labeler.producer(Sampling(temperature=0), 0)
+        by = by.model_copy(update={"sampling": None, "seed": None})
+        yield Labelling(divider=divider, labeler=labeler, by=by, asking=settings.asking)
+    finally:
+        for model in opened.values():
+            if isinstance(model, _Closes):
+                model.close()
 
 
 def _divider(

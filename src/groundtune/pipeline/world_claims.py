@@ -306,5 +306,6 @@ def _label(
     )
     out = folder.path / f"{labeler.replace(':', '-').replace('/', '-')}-{divider}"
     progress.start(f"load {labeler}")
-    label_claims(folder.path, out, open_labelling(settings, folder), progress, settings=settings)
+    with open_labelling(settings, folder) as labelling:
+        label_claims(folder.path, out, labelling, progress, settings=settings)
     return RunFolder(out).claims.read()
