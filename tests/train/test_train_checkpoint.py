@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from groundtune.errors import UserError
-from groundtune.train.checkpoint import Checkpoints
+from groundtune.train.checkpoint import Checkpoints, State, random_state
 from groundtune.train.log import JsonlLog, read_log
 from groundtune.train.optim import Optim, adamw
+from groundtune.train.parallel import Whole
 from groundtune.vlm.load import Vlm, load
 
 
@@ -42,6 +43,10 @@ def stepped(vlm: Vlm) -> torch.optim.Optimizer:
     return optimizer
 
 
+def kept(optimizer: torch.optim.Optimizer, step: int) -> State:
+    return State(Whole(None, optimizer.state_dict()), step, [random_state()])
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes()
@@ -56,10 +61,10 @@ def test_on_a_full_disk_the_last_checkpoint_stays_and_nothing_is_half_written(
 ):
     checkpoints = Checkpoints(tmp_path / "c", "run", 1)
     optimizer = stepped(vlm)
-    checkpoints.save(vlm, optimizer, 1)
+    checkpoints.save(vlm, kept(optimizer, 1))
     before = contents(tmp_path)
     with largest_file(limit), pytest.raises(UserError, match=r"full|written"):
-        checkpoints.save(vlm, optimizer, 2)
+        checkpoints.save(vlm, kept(optimizer, 2))
     assert contents(tmp_path) == before
     assert checkpoints.restore(vlm, optimizer) == 1
 
@@ -67,7 +72,7 @@ def test_on_a_full_disk_the_last_checkpoint_stays_and_nothing_is_half_written(
 def test_restoring_gives_weights_optimiser_and_random_state_back(vlm: Vlm, tmp_path: Path):
     checkpoints = Checkpoints(tmp_path / "c", "run", 1)
     optimizer = stepped(vlm)
-    checkpoints.save(vlm, optimizer, 7)
+    checkpoints.save(vlm, kept(optimizer, 7))
     weights = vlm.model.lm_head.weight.detach().clone()
     moment = optimizer.state[vlm.model.lm_head.weight]["exp_avg"].clone()
     drawn = torch.rand(3)
@@ -82,7 +87,7 @@ def test_restoring_gives_weights_optimiser_and_random_state_back(vlm: Vlm, tmp_p
 
 def test_another_runs_checkpoint_is_refused(vlm: Vlm, tmp_path: Path):
     optimizer = stepped(vlm)
-    Checkpoints(tmp_path / "c", "run", 1).save(vlm, optimizer, 1)
+    Checkpoints(tmp_path / "c", "run", 1).save(vlm, kept(optimizer, 1))
     with pytest.raises(UserError, match="other settings"):
         Checkpoints(tmp_path / "c", "another", 1).check()
 

@@ -133,11 +133,12 @@ def test_the_portions_of_three_processes_add_up_to_the_step_of_one(make_trainer,
         trainer.vlm.model.zero_grad()
         sums: dict[str, torch.Tensor] = defaultdict(lambda: torch.zeros((), dtype=torch.float64))
         for portion in portions:
-            trainer._portion(trainer.vlm, portion, 12, sums)
+            trainer._portion(ready, portion, 12, sums)
         grads = [p.grad.flatten() for p in trainer.vlm.model.parameters() if p.grad is not None]
         return torch.cat([*grads, sums["loss"][None], sums["margin"][None]])
 
     trainer, _ = make_trainer(PLAN, fill_several(tmp_path / "several", prompts=2))
+    ready = trainer.parallel.prepare(trainer.vlm, trainer.score, trainer.optimizer)
     pairs, limits = trainer.pairs, Limits(tokens=10_000, pairs=6)
     rows = rows_of(range(12), pairs.group_of, pairs.tokens, limits.tokens)
     [alone] = zip(*rounds(rows, limits), strict=True)

@@ -22,7 +22,7 @@ from groundtune.pipeline.models import resolve
 from groundtune.pipeline.train_params import COURSE_IS_THE_SAME, TrainParams
 from groundtune.pipeline.train_params import Method as Method
 from groundtune.pipeline.train_params import Tune as Tune
-from groundtune.protocols import Evaluate, Images, Progress
+from groundtune.protocols import Evaluate, Images, Logger, Progress
 from groundtune.records import Pair, Prompt, Record
 from groundtune.store.files import write_atomic
 from groundtune.store.keys import key_of
@@ -89,7 +89,6 @@ def train(
     import torch
 
     from groundtune.train.checkpoint import Checkpoints, write_model
-    from groundtune.train.log import JsonlLog
     from groundtune.train.loop import Trainer
     from groundtune.train.optim import adamw
     from groundtune.train.rows import TrainingPairs
@@ -100,15 +99,16 @@ def train(
     pairs = _encoded(params, vlm, data, engine, progress)
     checkpoints = Checkpoints(out / "checkpoints", _run_key(params, vlm, data, pairs), params.keep)
     checkpoints.check()
-    _note(params, out, vlm, data, pairs, command)
+    if parallel.main:
+        _note(params, out, vlm, data, pairs, command)
     references = _references(
         params, vlm, pairs, engine, parallel, reference_folder or out / "reference", progress
     )
     torch.manual_seed(params.seed)  # pyright: ignore[reportUnknownMemberType]
     vlm = _tuned(params, vlm)
     optimizer = adamw(vlm.model.parameters(), params.optim)
-    step = checkpoints.restore(vlm, optimizer)
-    Trainer(
+    step = checkpoints.restore(vlm, optimizer, parallel.rank)
+    weights = Trainer(
         vlm=vlm,
         pairs=TrainingPairs(encoded=pairs, references=references, needs=params.method.needs),
         method=params.method,
@@ -117,15 +117,17 @@ def train(
         parallel=parallel,
         optimizer=optimizer,
         checkpoints=checkpoints,
-        logger=JsonlLog(out / "log.jsonl", step),
+        logger=_logger(params, out, step, parallel),
         progress=progress,
         evaluate=evaluate(vlm) if evaluate else None,
     ).fit(step)
-    write_model(vlm, out / "model")
-    if not params.merge or params.tune.type != "lora":
-        return out / "model"
-    write_model(replace(vlm, model=vlm.model.merge_and_unload()), out / "merged")
-    return out / "merged"
+    merged = params.merge and params.tune.type == "lora"
+    if parallel.main:
+        write_model(vlm, out / "model", weights=weights)
+        if merged:
+            write_model(replace(vlm, model=vlm.model.merge_and_unload()), out / "merged")
+    parallel.wait()
+    return out / ("merged" if merged else "model")
 
 
 def plan_training(params: TrainParams, progress: Progress) -> TrainingPlan:
@@ -189,7 +191,7 @@ def _read(params: TrainParams) -> _Data:
 
 
 def _load(params: TrainParams) -> "Vlm":
-    from groundtune.train.precision import device_of
+    from groundtune.train.precision import device_of, warn_if_slow
     from groundtune.train.precision import resolve as resolve_dtype
     from groundtune.train.tune import check_quantisable
     from groundtune.vlm.load import load
@@ -198,6 +200,7 @@ def _load(params: TrainParams) -> "Vlm":
     quantised = params.tune.type == "qlora"
     if quantised:
         check_quantisable(device.type)
+    warn_if_slow(params.dtype, device)
     dtype = "float32" if params.tune.type == "full" else resolve_dtype(params.dtype, device)
     vlm = load(resolve(params.model), dtype=dtype, device=str(device), four_bits=quantised)
     if hasattr(vlm.model, "get_base_model"):
@@ -215,7 +218,19 @@ def _parallel(params: TrainParams, vlm: "Vlm") -> "Parallel":
 
     whole = params.tune.type == "full"
     bf16 = whole and resolve_dtype(params.dtype, vlm.device) == "bfloat16"
-    return Parallel(vlm.device, bf16=bf16)
+    return Parallel(vlm.device, bf16=bf16, shard=params.shard)
+
+
+def _logger(params: TrainParams, out: Path, step: int, parallel: "Parallel") -> "Logger":
+    """What the main process logs to; the others log nothing."""
+    from groundtune.train.log import JsonlLog
+    from groundtune.train.trackers import Several, tracker
+
+    if not parallel.main:
+        return Several()
+    recipe = params.model_dump(mode="json")
+    trackers = [tracker(name, out, recipe) for name in params.log_to]
+    return Several(JsonlLog(out / "log.jsonl", step), *trackers)
 
 
 class _Engine(NamedTuple):

@@ -17,6 +17,7 @@ from groundtune.methods.simpo import SimPO
 from groundtune.train.data import DataRules
 from groundtune.train.optim import Optim
 from groundtune.train.precision import Dtype
+from groundtune.train.trackers import TrackerName
 from groundtune.train.tune import Full, Lora, QLora
 
 Method = Annotated[
@@ -71,9 +72,16 @@ class TrainParams(BaseModel):
     """Steps between evaluations, where the caller gives one; 0 evaluates never."""
     merge: bool = False
     """Also write a LoRA's result as plain weights."""
+    shard: bool = False
+    """Of several processes each holds a part of the weights and of the optimiser's state (FSDP2),
+    instead of a copy (DDP)."""
+    log_to: tuple[TrackerName, ...] = ()
+    """Trackers that get the metrics too: trackio, wandb, tensorboard, mlflow."""
 
     @model_validator(mode="after")
     def _merges(self) -> Self:
+        if self.merge and self.shard:
+            raise ValueError("sharded weights can't be merged: merge when the run is done")
         if self.merge and self.tune.type == "qlora":
             raise ValueError("weights in 4 bits can't be merged: use the adapter on the full base")
         return self
@@ -85,9 +93,11 @@ COURSE_IS_THE_SAME = {
     "eval_every",
     "gradient_checkpointing",
     "keep",
+    "log_to",
     "merge",
     "micro_batch",
     "micro_tokens",
     "save_every",
+    "shard",
 }
 """Settings with which a run may go on though they changed (after it ran out of memory, say)."""

@@ -10,16 +10,27 @@ import os
 import shutil
 from io import BytesIO
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from safetensors import SafetensorError
+from torch import Tensor
 
 from groundtune.errors import UserError
 from groundtune.store.files import disk_error, write_atomic
+from groundtune.train.parallel import Whole
 from groundtune.vlm.load import Vlm, quiet
 
 _STATE = "trainer_state.pt"
+
+
+class State(NamedTuple):
+    """What resuming needs."""
+
+    whole: Whole
+    step: int
+    random: list[dict[str, Any]]
+    """`random_state` of each process, by rank."""
 
 
 class Checkpoints:
@@ -37,22 +48,22 @@ class Checkpoints:
         """The whole checkpoints that are there."""
         return sorted(self.path.glob("step-*"))
 
-    def save(self, vlm: Vlm, optimizer: torch.optim.Optimizer, step: int) -> Path:
+    def save(self, vlm: Vlm, state: State) -> Path:
         """Writes the checkpoint of a step and removes old ones.
 
         Raises:
             UserError: the disk is full or the folder can't be written.
         """
-        state = {
-            "optimizer": optimizer.state_dict(),
-            "step": step,
+        kept = {
+            "optimizer": state.whole.optimizer,
+            "step": state.step,
             "run_key": self._run_key,
-            "rng": _random_state(),
+            "rng": state.random,
         }
         buffer = BytesIO()
-        torch.save(state, buffer)
-        path = self.path / f"step-{step:06d}"
-        write_model(vlm, path, {_STATE: buffer.getvalue()})
+        torch.save(kept, buffer)
+        path = self.path / f"step-{state.step:06d}"
+        write_model(vlm, path, {_STATE: buffer.getvalue()}, weights=state.whole.weights)
         for old in self.found()[: -self._keep]:
             shutil.rmtree(old)
         return path
@@ -62,8 +73,11 @@ class Checkpoints:
         if self.found():
             self._newest()
 
-    def restore(self, vlm: Vlm, optimizer: torch.optim.Optimizer) -> int:
+    def restore(self, vlm: Vlm, optimizer: torch.optim.Optimizer, rank: int = 0) -> int:
         """Puts the newest checkpoint's weights and state in place; returns its step, 0 if none.
+
+        A process has the random numbers of its `rank` again; one that was not there at the time
+        begins with those of its seed.
 
         Raises:
             UserError: the checkpoint belongs to a run with other settings or data.
@@ -73,7 +87,8 @@ class Checkpoints:
         state = self._newest()
         _load_weights(vlm.model, self.found()[-1])
         optimizer.load_state_dict(state["optimizer"])
-        _set_random_state(state["rng"])
+        if rank < len(state["rng"]):
+            _set_random_state(state["rng"][rank])
         return int(state["step"])
 
     def _newest(self) -> dict[str, Any]:
@@ -88,10 +103,17 @@ class Checkpoints:
         return state
 
 
-def write_model(vlm: Vlm, path: Path, files: dict[str, bytes] | None = None) -> None:
+def write_model(
+    vlm: Vlm,
+    path: Path,
+    files: dict[str, bytes] | None = None,
+    *,
+    weights: dict[str, Tensor] | None = None,
+) -> None:
     """Writes model (or adapter) and processor in Hugging Face's layout, whole or not at all.
 
-    `files` go beside them. An existing folder of that name is replaced.
+    `files` go beside them. An existing folder of that name is replaced. `weights` stand in for the
+    model's own where it holds only parts of them.
 
     Raises:
         UserError: the disk is full or the folder can't be written.
@@ -102,7 +124,7 @@ def write_model(vlm: Vlm, path: Path, files: dict[str, bytes] | None = None) -> 
             shutil.rmtree(left, ignore_errors=True)
         temporary.mkdir(parents=True)
         with quiet():
-            vlm.model.save_pretrained(temporary)
+            vlm.model.save_pretrained(temporary, state_dict=weights)
             vlm.processor.save_pretrained(temporary)
         for name, data in (files or {}).items():
             write_atomic(temporary / name, data)
@@ -131,7 +153,8 @@ def _load_weights(model: Any, path: Path) -> None:
     model.load_state_dict(saved.state_dict())
 
 
-def _random_state() -> dict[str, Any]:
+def random_state() -> dict[str, Any]:
+    """This process's random numbers, of dropout and of a LoRA's first weights."""
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
     return {"torch": torch.get_rng_state(), "cuda": cuda}
 

@@ -8,7 +8,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 
 import torch
@@ -22,10 +22,10 @@ from groundtune.methods.pairwise import Pairwise
 from groundtune.protocols import Evaluate, Logger, Progress
 from groundtune.records import Score
 from groundtune.train.batches import Limits, Portion, batches, rounds, rows_of
-from groundtune.train.checkpoint import Checkpoints
+from groundtune.train.checkpoint import Checkpoints, State, random_state
 from groundtune.train.interrupt import Interrupt
 from groundtune.train.optim import Optim
-from groundtune.train.parallel import Parallel
+from groundtune.train.parallel import Parallel, Prepared
 from groundtune.train.rows import TrainingPairs
 from groundtune.vlm.load import Vlm
 
@@ -64,8 +64,10 @@ class Trainer:
     progress: Progress
     evaluate: Evaluate | None = None
 
-    def fit(self, first_step: int) -> None:
+    def fit(self, first_step: int) -> dict[str, Tensor] | None:
         """Trains from `first_step` (steps done so far) to the plan's end.
+
+        Returns the weights where the model holds only a part of them in each process, else None.
 
         Raises:
             UserError: the loss is not a number, or the disk is full.
@@ -74,14 +76,13 @@ class Trainer:
         plan = self.plan
         self.progress.start("train", total=plan.steps)
         self.progress.advance(first_step)
-        model, optimizer = self.parallel.prepare(self.vlm.model, self.optimizer)
-        vlm = replace(self.vlm, model=model)
-        model.train()
+        ready = self.parallel.prepare(self.vlm, self.score, self.optimizer)
+        ready.model.train()
         order = batches(self.pairs.groups, plan.batch_size, plan.seed, first_step)
         with Interrupt() as interrupt:
             for done, batch in enumerate(islice(order, plan.steps - first_step), start=first_step):
                 started = time.perf_counter()
-                metrics = self._step(vlm, optimizer, done, batch)
+                metrics = self._step(ready, done, batch)
                 seconds = time.perf_counter() - started
                 metrics |= {
                     "tokens_per_second": metrics.pop("tokens") / seconds,
@@ -90,14 +91,13 @@ class Trainer:
                 if self.parallel.main:
                     self.logger.log(done + 1, metrics)
                 self.progress.advance(1, f"loss {metrics['loss']:.4f}")
-                stop = interrupt.asked
-                self._between(done + 1, stop=stop)
+                stop = self.parallel.any(interrupt.asked)
+                self._between(ready, done + 1, stop=stop)
                 if stop:
                     raise KeyboardInterrupt
+        return self.parallel.whole(ready).weights
 
-    def _step(
-        self, vlm: Vlm, optimizer: Optimizer, done: int, batch: Sequence[int]
-    ) -> dict[str, float]:
+    def _step(self, ready: Prepared, done: int, batch: Sequence[int]) -> dict[str, float]:
         """One optimiser step on a batch; its metrics are means over the batch's pairs.
 
         `tokens` are those that were run, on all processes.
@@ -107,9 +107,9 @@ class Trainer:
         planned = rounds(rows, self.plan.limits, self.parallel.processes)
         for number, portions in enumerate(planned, start=1):
             [mine] = self.parallel.share(portions)
-            with self.parallel.accumulate(vlm.model, last=number == len(planned)):
-                self._portion(vlm, mine, len(batch), sums)
-        norm = self.parallel.clip(vlm.model.parameters(), self.plan.optim.clip)
+            with self.parallel.accumulate(ready, last=number == len(planned)):
+                self._portion(ready, mine, len(batch), sums)
+        norm = self.parallel.clip(ready.model.parameters(), self.plan.optim.clip)
         metrics = told({k: v / len(batch) for k, v in self.parallel.total(sums).items()})
         if not (math.isfinite(metrics["loss"]) and math.isfinite(norm)):
             raise UserError(
@@ -118,37 +118,40 @@ class Trainer:
                 "Lower optim.lr, or use dtype=float32.",
             )
         rate = self.plan.optim.rate(done, self.plan.steps)
-        for group in optimizer.param_groups:
+        for group in ready.optimizer.param_groups:
             group["lr"] = rate
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        ready.optimizer.step()
+        ready.optimizer.zero_grad(set_to_none=True)
         tokens = sum(row.tokens for row in rows)
         return {**metrics, "gradient_norm": norm, "lr": rate, "tokens": tokens}
 
     def _portion(
-        self, vlm: Vlm, portion: Portion, batch_size: int, sums: dict[str, Tensor]
+        self, ready: Prepared, portion: Portion, batch_size: int, sums: dict[str, Tensor]
     ) -> None:
         """Adds a forward pass's part of the gradient, and its sums of metrics."""
         rows = [self.pairs.row(each.pairs) for each in portion.rows]
         with self.parallel.autocast():
-            logp = self.score(vlm, [row for each in rows for row in each.rows])
+            logp = ready.forward([row for each in rows for row in each.rows])
         value_B, metrics = self.method.loss(self.pairs.collate(rows, logp))
         self.parallel.backward(value_B.sum() / batch_size * portion.counts)
         sums["loss"] = sums["loss"] + value_B.detach().sum().cpu() * portion.counts
         for name, each_B in metrics.items():
             sums[name] = sums[name] + each_B.sum().cpu() * portion.counts
 
-    def _between(self, done: int, *, stop: bool) -> None:
+    def _between(self, ready: Prepared, done: int, *, stop: bool) -> None:
         """What happens after a step: evaluation, then a checkpoint where one is due or the last."""
         plan = self.plan
         last = stop or done == plan.steps
         if self.evaluate and plan.eval_every and done % plan.eval_every == 0:
-            self.vlm.model.eval()
-            self.logger.log(done, _means(self.evaluate(done)))
-            self.vlm.model.train()
-        if self.parallel.main and (done % plan.save_every == 0 or last):
-            plain = replace(self.vlm, model=self.parallel.plain(self.vlm.model))
-            self.checkpoints.save(plain, self.optimizer, done)
+            ready.model.eval()
+            scored = _means(self.evaluate(done))
+            if self.parallel.main:
+                self.logger.log(done, scored)
+            ready.model.train()
+        if done % plan.save_every == 0 or last:
+            state = State(self.parallel.whole(ready), done, self.parallel.gather(random_state()))
+            if self.parallel.main:
+                self.checkpoints.save(self.vlm, state)
         self.parallel.wait()
 
 
