@@ -22,6 +22,7 @@ def run(
     judge_replies: tuple[Path, ...] = (),
     judge: str = "",
     judge_model: str = "",
+    similarity: Path | None = None,
     split: str = "development",
     n: int = 500,
     seed: int = 0,
@@ -50,6 +51,7 @@ def run(
         judge_replies: File of recorded replies of a judge; may be repeated.
         judge: Address of an OpenAI-compatible endpoint to judge with.
         judge_model: The judge's name there.
+        similarity: Word vectors as text, for AMBER's nouns.
         split: The world's: train, development or, with --final, test.
         n: The world's: pictures.
         seed: Seed of the questions and of what is drawn.
@@ -83,7 +85,7 @@ def run(
         device=device,
         dtype=dtype,
     )
-    judges = Judges(replies=judge_replies, url=judge, model=judge_model)
+    judges = Judges(replies=judge_replies, url=judge, model=judge_model, similarity=similarity)
     found = sources(data, images)
     with open_progress(silent=json) as progress:
         estimates, made = run_benchmarks(
@@ -108,6 +110,7 @@ def score(
     judge_replies: tuple[Path, ...] = (),
     judge: str = "",
     judge_model: str = "",
+    similarity: Path | None = None,
     out: Path | None = None,
     label: str = "",
     split: str = "development",
@@ -130,6 +133,7 @@ def score(
         judge_replies: File of recorded replies of a judge; may be repeated.
         judge: Address of an OpenAI-compatible endpoint to judge with.
         judge_model: The judge's name there.
+        similarity: Word vectors as text, for AMBER's nouns.
         out: Folder for scores, items and summary.json; beside the answers if it isn't given.
         label: What the model is called in the results; the answers' name if empty.
         split: The world's: train, development or, with --final, test.
@@ -151,7 +155,7 @@ def score(
             name=name, answers=answers, data=data, mode=mode, label=label, seed=seed
         )
         target = out or params.default_out
-        asked = Judges(replies=judge_replies, url=judge, model=judge_model)
+        asked = Judges(replies=judge_replies, url=judge, model=judge_model, similarity=similarity)
         with open_progress(silent=json) as progress:
             scoring = open_judge(asked, target, progress)
             made = score_file(params, target, progress, scoring=scoring)

@@ -1,9 +1,11 @@
-"""Opens the judge that a command names: recorded replies, or an endpoint with a cache in OUT."""
+"""Opens what a command names for scoring: recorded replies or an endpoint, word vectors."""
 
 from pathlib import Path
 
+from groundtune.bench.judge import Judging
 from groundtune.bench.official import Scoring
 from groundtune.errors import UserError
+from groundtune.pipeline.similarity import WordVectors
 from groundtune.protocols import Progress
 from groundtune.records import Record
 
@@ -17,6 +19,8 @@ class Judges(Record):
     """Of an OpenAI-compatible endpoint, or a YAML file that describes a judge."""
     model: str = ""
     """The judge's name there."""
+    similarity: Path | None = None
+    """Word vectors that tell the similarity of nouns."""
 
 
 def open_judge(judges: Judges, out: Path, progress: Progress) -> Scoring:
@@ -25,7 +29,11 @@ def open_judge(judges: Judges, out: Path, progress: Progress) -> Scoring:
     Raises:
         UserError: both kinds of judge, an endpoint without a model, or a file that can't be read.
     """
-    from groundtune.bench.judge import Judging
+    similarity = WordVectors(judges.similarity) if judges.similarity else None
+    return Scoring(judge=_judge(judges, out, progress), similarity=similarity)
+
+
+def _judge(judges: Judges, out: Path, progress: Progress) -> Judging | None:
     from groundtune.bench.judge_recorded import RecordedJudge
 
     if judges.replies and judges.url:
@@ -35,9 +43,9 @@ def open_judge(judges: Judges, out: Path, progress: Progress) -> Scoring:
             "Give recorded replies or an endpoint, not both.",
         )
     if judges.replies:
-        return Scoring(judge=Judging(by=RecordedJudge(*judges.replies), progress=progress))
+        return Judging(by=RecordedJudge(*judges.replies), progress=progress)
     if not judges.url:
-        return Scoring()
+        return None
     cache = out / "judge" / "replies.jsonl"
     if judges.url.endswith((".yaml", ".yml")):
         from groundtune.bench.judge_file import read_judge
@@ -49,4 +57,4 @@ def open_judge(judges: Judges, out: Path, progress: Progress) -> Scoring:
     from groundtune.bench.judge_http import Endpoint
 
     endpoint = Endpoint(url=judges.url, model=judges.model)
-    return Scoring(judge=Judging(by=EndpointJudge(endpoint, cache), progress=progress))
+    return Judging(by=EndpointJudge(endpoint, cache), progress=progress)
