@@ -50,7 +50,7 @@ def _judge(judges: Judges, out: Path, progress: Progress) -> Judging | None:
     if judges.url.endswith((".yaml", ".yml")):
         from groundtune.bench.judge_file import read_judge
 
-        return Scoring(judge=read_judge(Path(judges.url), cache, progress))
+        return read_judge(Path(judges.url), cache, progress)
     if not judges.model:
         raise UserError("The endpoint's model isn't named.", "--judge", "Add --judge-model NAME.")
     from groundtune.bench.judge_endpoint import EndpointJudge
