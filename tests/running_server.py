@@ -22,6 +22,8 @@ from groundtune.serve.local import LocalBackend, ModelThread
 from groundtune.serve.pictures import LentPictures
 from groundtune.serve.service import Service
 
+HTTP = httpx.Client(verify=False, trust_env=False, timeout=20)
+"""One client for all tests: each new one reads the machine's certificates, which takes a while."""
 ANSWER = "A red cup \u2615 stands on the table."
 
 

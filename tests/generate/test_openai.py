@@ -205,7 +205,7 @@ def test_another_server_of_the_same_model_takes_over_from_a_dead_one(
 
 
 @pytest.mark.parametrize(
-    ("status", "fix"), [(400, "complains"), (401, "OPENAI_API_KEY"), (404, "/v1")]
+    ("status", "fix"), [(400, "complains"), (401, "GROUNDTUNE_API_KEY"), (404, "/v1")]
 )
 def test_what_a_server_refuses_for_good_is_not_tried_again(
     endpoint: ScriptedEndpoint, make: Make, status: int, fix: str
@@ -224,7 +224,7 @@ def test_the_key_goes_into_the_header_and_nowhere_else(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ):
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret-77")
+    monkeypatch.setenv("GROUNDTUNE_API_KEY", "sk-secret-77")
     caplog.set_level(logging.DEBUG)
     generator = make(tries=1)
     endpoint.faults = [fail(401, "wrong key sk-secret-77"), fail(500, "sk-secret-77 broke it")]
@@ -236,7 +236,7 @@ def test_the_key_goes_into_the_header_and_nowhere_else(
     assert endpoint.headers[0]["Authorization"] == "Bearer sk-secret-77"
     said += [caplog.text, repr(generator.producer(WARM, 1)), repr(generator.settings)]
     assert "sk-secret-77" not in "".join(said)
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-\nsecret")
+    monkeypatch.setenv("GROUNDTUNE_API_KEY", "sk-\nsecret")
     with pytest.raises(UserError, match="no HTTP header"):
         make()
 

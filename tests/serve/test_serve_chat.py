@@ -11,6 +11,7 @@ from groundtune.records import Prompt
 from groundtune.serve.service import Rewarders
 from running_server import (
     ANSWER,
+    HTTP,
     ScriptedSpeaker,
     body,
     claims_of,
@@ -60,7 +61,7 @@ def client(url: str) -> Iterator[openai.OpenAI]:
 
 
 def post(url: str, **own: object) -> httpx.Response:
-    return httpx.post(f"{url}/v1/chat/completions", json=body(**own), timeout=20)
+    return HTTP.post(f"{url}/v1/chat/completions", json=body(**own), timeout=20)
 
 
 PICTURE = data_url(png())
@@ -117,7 +118,7 @@ def test_the_model_sees_the_very_picture_and_texts(url: str):
     with serving(service) as base:
         sent = body("Hm?", data_url(png("blue")), temperature=0.3, top_p=0.8, top_k=7, seed=-1)
         sent["messages"].insert(0, system)
-        assert httpx.post(f"{base}/v1/chat/completions", json=sent).status_code == 200
+        assert HTTP.post(f"{base}/v1/chat/completions", json=sent).status_code == 200
     prompt, sampling, seeds = speaker.asked[0]
     assert seen == [[(0, 0, 255)]]
     assert [(m.role, len(m.content)) for m in prompt.messages] == [("system", 1), ("user", 2)]
@@ -218,7 +219,7 @@ def test_what_the_server_was_not_started_with_is_refused_with_the_option_that_gi
     with serving(service_of()) as base:
         check = post(base, check=True)
         feedback = post(base, self_feedback={"n": 2})
-        listed = httpx.get(f"{base}/v1/models").json()["data"][0]
+        listed = HTTP.get(f"{base}/v1/models").json()["data"][0]
     assert (check.status_code, feedback.status_code) == (400, 400)
     assert "--labeler" in check.json()["error"]["message"]
     assert "--reference" in feedback.json()["error"]["message"]
@@ -229,9 +230,9 @@ def test_health_and_metrics_tell_what_was_done():
     with serving(service_of(check=claims_of)) as base:
         post(base, check=True)
         post(base, max_tokens=0)
-        httpx.get(f"{base}/no/such/path?x=1")
-        health = httpx.get(f"{base}/health").json()
-        metrics = httpx.get(f"{base}/metrics")
+        HTTP.get(f"{base}/no/such/path?x=1")
+        health = HTTP.get(f"{base}/health").json()
+        metrics = HTTP.get(f"{base}/metrics")
     assert health == {"status": "ok", "running": 0, "waiting": 0}
     assert metrics.headers["content-type"].startswith("text/plain; version=0.0.4")
     lines = metrics.text.splitlines()
@@ -247,7 +248,7 @@ def test_health_and_metrics_tell_what_was_done():
 
 
 def test_the_schema_describes_the_request(url: str):
-    document = httpx.get(f"{url}/openapi.json").json()
+    document = HTTP.get(f"{url}/openapi.json").json()
     chat = document["paths"]["/v1/chat/completions"]["post"]["requestBody"]
     assert chat["content"]["application/json"]["schema"]["$ref"].endswith("/ChatRequest")
     schemas = document["components"]["schemas"]

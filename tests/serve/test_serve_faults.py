@@ -18,6 +18,7 @@ from groundtune.records import Prompt
 from groundtune.serve.upstream import UpstreamBackend
 from running_server import (
     ANSWER,
+    HTTP,
     ScriptedSpeaker,
     body,
     data_url,
@@ -140,7 +141,7 @@ BAD_BODIES: dict[str, tuple[Any, int, str]] = {
 def test_a_bad_body_is_refused_in_the_apis_form(url: str, name: str):
     sent, status, code = BAD_BODIES[name]
     data = sent if isinstance(sent, bytes) else json.dumps(sent).encode()
-    response = httpx.post(url + CHAT, content=data, headers=JSON, timeout=20)
+    response = HTTP.post(url + CHAT, content=data, headers=JSON, timeout=20)
     assert refused(response)[:2] == (status, code)
 
 
@@ -148,26 +149,26 @@ def test_an_error_names_the_field_of_the_third_picture(url: str):
     parts = [{"type": "image_url", "image_url": {"url": GOOD}}] * 2
     parts[1] = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
     sent = {"model": "tiny", "messages": [USER, {"role": "user", "content": parts}]}
-    response = httpx.post(url + CHAT, json=sent)
+    response = HTTP.post(url + CHAT, json=sent)
     assert refused(response)[2] == "messages.1.content.1.image_url.url"
     sent["messages"] = [{"role": "user", "content": [*parts, *parts]}]
-    assert refused(httpx.post(url + CHAT, json=sent))[:2] == (400, "too_large")
+    assert refused(HTTP.post(url + CHAT, json=sent))[:2] == (400, "too_large")
 
 
 def test_the_pixels_of_all_pictures_are_bounded_together(url: str):
     half = {"type": "image_url", "image_url": {"url": data_url(png(size=(71, 71)))}}
     one = {"model": "tiny", "messages": [{"role": "user", "content": [half]}]}
-    assert httpx.post(url + CHAT, json=one).status_code == 200
+    assert HTTP.post(url + CHAT, json=one).status_code == 200
     two = {"model": "tiny", "messages": [{"role": "user", "content": [half, half]}]}
-    assert refused(httpx.post(url + CHAT, json=two))[:2] == (400, "image_too_large")
+    assert refused(HTTP.post(url + CHAT, json=two))[:2] == (400, "image_too_large")
 
 
 def test_a_body_that_is_too_large_is_refused_with_and_without_its_length(url: str):
     big = b"x" * 60_001
-    assert refused(httpx.post(url + CHAT, content=big, headers=JSON))[:2] == (413, "too_large")
+    assert refused(HTTP.post(url + CHAT, content=big, headers=JSON))[:2] == (413, "too_large")
     pieces = (big[i : i + 5000] for i in range(0, len(big), 5000))
-    assert refused(httpx.post(url + CHAT, content=pieces, headers=JSON))[:2] == (413, "too_large")
-    assert httpx.post(url + CHAT, json=body()).status_code == 200
+    assert refused(HTTP.post(url + CHAT, content=pieces, headers=JSON))[:2] == (413, "too_large")
+    assert HTTP.post(url + CHAT, json=body()).status_code == 200
 
 
 def test_a_body_that_never_ends_is_given_up(url: str):
@@ -179,67 +180,65 @@ def test_a_body_that_never_ends_is_given_up(url: str):
 
 
 def test_other_paths_methods_and_types_are_refused_in_the_apis_form(url: str):
-    assert refused(httpx.get(f"{url}/v1/completions"))[0] == 404
-    assert refused(httpx.get(url + CHAT))[0] == 405
-    assert refused(httpx.get(f"{url}/v1/models/other/one"))[0] == 404
-    text = httpx.post(
-        url + CHAT, content=json.dumps(body()), headers={"Content-Type": "text/plain"}
-    )
+    assert refused(HTTP.get(f"{url}/v1/completions"))[0] == 404
+    assert refused(HTTP.get(url + CHAT))[0] == 405
+    assert refused(HTTP.get(f"{url}/v1/models/other/one"))[0] == 404
+    text = HTTP.post(url + CHAT, content=json.dumps(body()), headers={"Content-Type": "text/plain"})
     assert refused(text)[0] == 415
 
 
 def test_the_token_is_asked_for_everywhere_but_the_page_and_health():
     with serving(service_of(), token="s3cret") as base:
         for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic s3cret"}):
-            assert refused(httpx.post(base + CHAT, json=body(), headers=headers))[0] == 401
-            assert refused(httpx.get(f"{base}/metrics", headers=headers))[0] == 401
+            assert refused(HTTP.post(base + CHAT, json=body(), headers=headers))[0] == 401
+            assert refused(HTTP.get(f"{base}/metrics", headers=headers))[0] == 401
         right = {"Authorization": "Bearer s3cret", "Host": "my.machine:80"}
-        assert httpx.post(base + CHAT, json=body(), headers=right).status_code == 200
-        assert httpx.get(f"{base}/health").status_code == 200
-        assert httpx.get(base).status_code == 200
+        assert HTTP.post(base + CHAT, json=body(), headers=right).status_code == 200
+        assert HTTP.get(f"{base}/health").status_code == 200
+        assert HTTP.get(base).status_code == 200
         client = openai.OpenAI(base_url=f"{base}/v1", api_key="no", max_retries=0)
         with client, pytest.raises(openai.AuthenticationError):
             client.models.list()
 
 
 def test_without_a_token_another_host_name_or_site_gets_nothing(url: str):
-    response = httpx.get(f"{url}/v1/models", headers={"Host": "evil.example"})
+    response = HTTP.get(f"{url}/v1/models", headers={"Host": "evil.example"})
     assert refused(response)[:2] == (403, "wrong_host")
-    assert httpx.get(f"{url}/v1/models", headers={"Host": "[::1]:80"}).status_code == 200
+    assert HTTP.get(f"{url}/v1/models", headers={"Host": "[::1]:80"}).status_code == 200
     asked = {"Origin": "http://evil.example", "Access-Control-Request-Method": "POST"}
-    preflight = httpx.options(url + CHAT, headers=asked)
+    preflight = HTTP.options(url + CHAT, headers=asked)
     assert preflight.status_code == 405
     assert not [name for name in preflight.headers if name.startswith("access-control")]
 
 
 def test_a_full_queue_is_told_at_once_and_empties_again():
-    speaker = ScriptedSpeaker(pause_s=0.1)
+    speaker = ScriptedSpeaker(pause_s=0.05)
     service = service_of(speaker, limits={"waiting": 0, "running": 1})
     with serving(service) as base, httpx.Client() as client:
         with client.stream("POST", base + CHAT, json=body(stream=True)) as first:
             speaker.began.wait(5)
             began = time.monotonic()
-            response = httpx.post(base + CHAT, json=body())
+            response = HTTP.post(base + CHAT, json=body())
             assert time.monotonic() - began < 1
             assert refused(response)[:2] == (429, "queue_full")
             assert 1 <= int(response.headers["retry-after"]) <= 60
             first.read()
-        assert httpx.post(base + CHAT, json=body()).status_code == 200
+        assert HTTP.post(base + CHAT, json=body()).status_code == 200
 
 
 def test_bodies_together_have_a_bound_too():
     with serving(service_of(limits={"bodies_bytes": 1000, "running": 2})) as base:
-        assert refused(httpx.post(base + CHAT, json=body("x" * 1000)))[:2] == (429, "queue_full")
-        assert httpx.post(base + CHAT, json=body("x" * 500)).status_code == 200
-        assert httpx.post(base + CHAT, json=body("x" * 500)).status_code == 200
+        assert refused(HTTP.post(base + CHAT, json=body("x" * 1000)))[:2] == (429, "queue_full")
+        assert HTTP.post(base + CHAT, json=body("x" * 500)).status_code == 200
+        assert HTTP.post(base + CHAT, json=body("x" * 500)).status_code == 200
 
 
 def test_an_answer_that_takes_too_long_is_a_timeout_and_stops_the_model():
     speaker = ScriptedSpeaker(lambda prompt, seed: "word " * 1000, pause_s=0.02)
     with serving(service_of(speaker, limits={"seconds": 0.3})) as base:
-        assert refused(httpx.post(base + CHAT, json=body()))[:2] == (504, "timeout")
+        assert refused(HTTP.post(base + CHAT, json=body()))[:2] == (504, "timeout")
         assert speaker.stopped.wait(2)
-        told = events(httpx.post(base + CHAT, json=body(stream=True)))
+        told = events(HTTP.post(base + CHAT, json=body(stream=True)))
         assert told[-1]["error"]["code"] == "timeout"
 
 
@@ -257,7 +256,7 @@ def test_a_client_that_hangs_up_stops_its_work(stream: bool):
         assert speaker.stopped.wait(5)
         assert speaker.words < 500
         speaker.text = lambda prompt, seed: "short"
-        assert httpx.post(base + CHAT, json=body()).status_code == 200
+        assert HTTP.post(base + CHAT, json=body()).status_code == 200
         assert service.gate.inside == 0
         assert service.metrics.value("requests_total", path=CHAT, status="499") == 1
     assert len(service.images) == 0
@@ -272,10 +271,10 @@ def test_a_model_that_breaks_is_an_error_of_the_server_and_not_its_end(
         return "whole"
 
     with serving(service_of(ScriptedSpeaker(broken))) as base:
-        response = httpx.post(base + CHAT, json=body("break"))
+        response = HTTP.post(base + CHAT, json=body("break"))
         assert refused(response)[:2] == (500, "internal_error")
         assert "secret" not in response.text
-        assert httpx.post(base + CHAT, json=body()).status_code == 200
+        assert HTTP.post(base + CHAT, json=body()).status_code == 200
     assert "secret detail" in caplog.text
 
 
@@ -307,7 +306,7 @@ def test_an_upstream_server_gets_the_request_and_its_reply_comes_back(
     behind: ScriptedEndpoint, before: str
 ):
     sent = body(picture=GOOD, seed=2**31 + 4, stop="zebra", temperature=0.5, n=2)
-    reply = httpx.post(before + CHAT, json=sent).json()
+    reply = HTTP.post(before + CHAT, json=sent).json()
     texts = [choice["message"]["content"] for choice in reply["choices"]]
     assert texts == [f"{ANSWER} 0", f"{ANSWER} 1"]
     assert reply["usage"]["total_tokens"] == 7 + 2 * 10
@@ -322,7 +321,7 @@ def test_an_upstream_stream_is_passed_on(behind: ScriptedEndpoint, before: str):
     usage = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}
     behind.faults = [sse(delta("A "), delta("cup"), delta("", "length"), usage)]
     sent = body(stream=True, stream_options={"include_usage": True})
-    told = events(httpx.post(before + CHAT, json=sent))
+    told = events(HTTP.post(before + CHAT, json=sent))
     texts = [e["choices"][0]["delta"].get("content") for e in told[:-1] if e["choices"]]
     assert texts == ["", "A ", "cup", None]
     assert told[-3]["choices"][0]["finish_reason"] == "length"
@@ -351,12 +350,12 @@ def test_a_fault_upstream_is_told_in_the_apis_form(
 ):
     fault, status = UPSTREAM_FAULTS[name]
     behind.faults = [fault]
-    response = httpx.post(before + CHAT, json=body())
+    response = HTTP.post(before + CHAT, json=body())
     assert refused(response)[0] == status
     assert "sk-123" not in response.text
     if status == 429:
         assert response.headers["retry-after"] == "7"
-    assert httpx.post(before + CHAT, json=body()).status_code == 200
+    assert HTTP.post(before + CHAT, json=body()).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -371,7 +370,7 @@ def test_a_stream_that_breaks_off_upstream_ends_with_an_error_event(
     behind: ScriptedEndpoint, before: str, fault: Any
 ):
     behind.faults = [fault]
-    told = events(httpx.post(before + CHAT, json=body(stream=True)))
+    told = events(HTTP.post(before + CHAT, json=body(stream=True)))
     assert told[1]["choices"][0]["delta"]["content"] == "A "
     assert told[-1]["error"]["code"] == "upstream_failed"
     with openai.OpenAI(base_url=f"{before}/v1", api_key="x", max_retries=0) as client:
@@ -386,12 +385,12 @@ def test_an_upstream_server_that_dies_is_a_502_and_one_that_returns_is_used_agai
         settings = EndpointSettings(model="big", urls=(endpoint.url,), timeout_s=3)
         service = service_of(backend=UpstreamBackend(settings, 4))
         with serving(service) as base:
-            assert httpx.post(base + CHAT, json=body()).status_code == 200
+            assert HTTP.post(base + CHAT, json=body()).status_code == 200
             endpoint.stop()
-            gone = [httpx.post(base + CHAT, json=body(stream=s)) for s in (False, True)]
+            gone = [HTTP.post(base + CHAT, json=body(stream=s)) for s in (False, True)]
             assert [refused(response)[:2] for response in gone] == [(502, "upstream_failed")] * 2
             with running(ScriptedEndpoint(lambda body, index: "again"), port):
-                reply = httpx.post(base + CHAT, json=body()).json()
+                reply = HTTP.post(base + CHAT, json=body()).json()
     assert reply["choices"][0]["message"]["content"] == "again"
 
 
@@ -402,7 +401,7 @@ def test_a_client_that_hangs_up_lets_go_of_the_upstream_server():
         service = service_of(backend=UpstreamBackend(settings, 4))
         with serving(service) as base:
             with pytest.raises(httpx.ReadTimeout):
-                httpx.post(base + CHAT, json=body(), timeout=0.3)
+                HTTP.post(base + CHAT, json=body(), timeout=0.3)
             deadline = time.monotonic() + 1
             while service.gate.inside and time.monotonic() < deadline:
                 time.sleep(0.01)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from running_server import ANSWER, claims_of, data_url, png, service_of, serving
 
-SMALL = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SMALL = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 PICTURES = [data_url(png()), data_url(png()[:30]), "data:image/png;base64,", "http://a/b.png", ""]
 JUNK = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),

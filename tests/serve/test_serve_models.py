@@ -10,7 +10,6 @@ from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 
-import httpx
 import pytest
 from PIL import Image
 
@@ -26,7 +25,7 @@ from groundtune.vlm.encode import encode_prompt
 from groundtune.vlm.load import Vlm, load
 from groundtune.world.render import render
 from groundtune.world.scenes import scenes
-from running_server import body, data_url, serving
+from running_server import HTTP, body, data_url, serving
 from scripted_endpoint import ScriptedEndpoint, running
 
 
@@ -62,7 +61,7 @@ def picture() -> str:
 
 def post(base: str, **own: object) -> dict[str, object]:
     sent = body("Describe the image.", picture(), seed=2, **own) | {"model": "world:base"}
-    response = httpx.post(f"{base}/v1/chat/completions", json=sent, timeout=60)
+    response = HTTP.post(f"{base}/v1/chat/completions", json=sent, timeout=60)
     assert response.status_code == 200, response.text
     return response.json()
 
@@ -159,11 +158,11 @@ def test_the_command_serves_until_it_is_interrupted():
             assert program.stdout is not None
             told = json.loads(program.stdout.readline())
             url = f"{told['api']}/chat/completions"
-            assert httpx.post(url, json=body(), timeout=30).status_code == 401
+            assert HTTP.post(url, json=body(), timeout=30).status_code == 401
             headers = {"Authorization": "Bearer s3cret"}
-            answer = httpx.post(url, json=body(), headers=headers, timeout=30).json()
+            answer = HTTP.post(url, json=body(), headers=headers, timeout=30).json()
             assert answer["choices"][0]["message"]["content"] == "A cup."
-            long = httpx.post(url, json=body(max_tokens=10), headers=headers, timeout=30)
+            long = HTTP.post(url, json=body(max_tokens=10), headers=headers, timeout=30)
             assert long.status_code == 400
             program.send_signal(signal.SIGINT)
             assert program.wait(20) == 0

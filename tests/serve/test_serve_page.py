@@ -2,20 +2,19 @@ import re
 import time
 from pathlib import Path
 
-import httpx
 import pytest
 
 from headless import chromium
-from running_server import ScriptedSpeaker, claims_of, png, service_of, serving
+from running_server import HTTP, ScriptedSpeaker, claims_of, png, service_of, serving
 
 STATIC = Path(__file__).parents[2] / "src" / "groundtune" / "serve" / "static"
 
 
 def test_the_page_is_served_whole_and_under_a_strict_policy():
     with serving(service_of(), token="t") as base:
-        page = httpx.get(base)
+        page = HTTP.get(base)
         linked = re.findall(r'(?:src|href)="([\w.]+)"', page.text)
-        parts = {name: httpx.get(f"{base}/{name}") for name in linked}
+        parts = {name: HTTP.get(f"{base}/{name}") for name in linked}
     assert set(parts) == {"chat.css", "chat.js"}
     assert parts["chat.js"].headers["content-type"].startswith("text/javascript")
     assert page.text == (STATIC / "index.html").read_text()

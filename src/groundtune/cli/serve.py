@@ -34,7 +34,7 @@ def serve(
 
     Args:
         model: A folder, a name on the Hugging Face hub, world:base, or openai:MODEL@URL for an
-            upstream server (its key in OPENAI_API_KEY).
+            upstream server (its key in GROUNDTUNE_API_KEY).
         settings: key=value for what has no option, as in limits.waiting=64 or limits.seconds=60.
         host: Address to listen on. Another than this machine's own needs a token.
         port: Port to listen on; 0 takes any.

@@ -34,7 +34,7 @@ class EndpointSettings(Record):
     model: str
     urls: tuple[str, ...] = Field(min_length=1)
     """Base URLs, as the official client takes them: http://127.0.0.1:8000/v1."""
-    key_variable: str = "OPENAI_API_KEY"
+    key_variable: str = "GROUNDTUNE_API_KEY"
     """Environment variable that holds the key; without it none is sent."""
     concurrency: int = Field(default=16, ge=1)
     """Requests under way at a time, over all URLs."""
@@ -76,7 +76,7 @@ def _base_url(text: str) -> str:
         raise UserError(
             "The URL holds a user name or a password, which would be written into results.",
             f"{parts.scheme}://...@{parts.hostname}",
-            "Put the key into the environment variable OPENAI_API_KEY.",
+            "Put the key into the environment variable GROUNDTUNE_API_KEY.",
         )
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
         raise UserError("This is not a base URL.", text, "Write one like http://127.0.0.1:8000/v1.")

@@ -35,7 +35,7 @@ def is_endpoint(name: str) -> bool:
 def open_endpoint(name: str, images: Images, *, concurrency: int) -> "OpenAIGenerator":
     """The model openai:MODEL@URL, asked with so many requests at a time.
 
-    The key is that of the environment variable OPENAI_API_KEY, if it is set.
+    The key is that of the environment variable GROUNDTUNE_API_KEY, if it is set.
 
     Raises:
         UserError: the name can't be read, or the server can't be reached.

@@ -44,11 +44,7 @@ class LentPictures:
         try:
             yield
         finally:
-            with self._lock:
-                for picture in pictures:
-                    image, count = self._lent.pop(picture.sha256)
-                    if count > 1:
-                        self._lent[picture.sha256] = image, count - 1
+            self._take_back(pictures)
 
     def open(self, sha256: str) -> Image.Image:
         """The picture. Raises UserError if no request under way has it."""
@@ -60,6 +56,13 @@ class LentPictures:
 
     def __len__(self) -> int:
         return len(self._lent)
+
+    def _take_back(self, pictures: Sequence[Picture]) -> None:
+        with self._lock:
+            for picture in pictures:
+                image, count = self._lent.pop(picture.sha256)
+                if count > 1:
+                    self._lent[picture.sha256] = image, count - 1
 
 
 def read_picture(url: str, limits: Limits, param: str, *, pixels: int = 0) -> Picture:

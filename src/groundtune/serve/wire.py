@@ -75,7 +75,7 @@ def listen(host: str, port: int, token: str) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=512)
     except OSError as error:
         raise UserError(
-            f"The server can't listen there: {error}.",
+            f"The server can't listen there: {(error.strerror or str(error)).partition(' (')[0]}.",
             f"{host}:{port}",
             "Stop what listens there, or choose another --port (0 takes any).",
         ) from error
