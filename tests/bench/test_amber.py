@@ -1,11 +1,15 @@
 import json
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 
-from groundtune.bench.amber import AMBER, AmberData, Names
+from groundtune.bench import amber_rates as rates
+from groundtune.bench.amber import AMBER, AmberData, Names, describe
+from groundtune.bench.amber_nouns import nouns_of
 from groundtune.bench.official import FileAnswer, Mode, Scoring
 from groundtune.bench.results import Values, strata_of, values_of_table
 from groundtune.bench.stats import tabulate
@@ -88,6 +92,52 @@ def test_every_figure_of_the_questions_is_the_official_script_s(real: AmberData,
             assert found == figures, block
     assert made.metrics["chair"] is None
     assert made.metrics["amber_score"] is None
+
+
+@pytest.mark.parametrize("similarity", ["equal", "letters"])
+def test_every_figure_of_descriptions_is_the_official_script_s_for_its_nouns(
+    real: AmberData, similarity: str
+) -> None:
+    def letters(first: str, second: str) -> float:
+        return 0.9 if first[:2] == second[:2] else 0.0
+
+    golden = json.loads((GOLDEN / "generative.json").read_text())
+    sums: defaultdict[str, float] = defaultdict(float)
+    for answer, nouns in zip(golden["answers"], golden["nouns"], strict=True):
+        row = real.rows[answer["id"] - 1]
+        alike = letters if similarity == "letters" else None
+        made = describe(real, row, answer["response"], nouns, alike)
+        for name, value in (made.values | {"official": 1.0}).items():
+            sums[name] += value
+    columns = {name: np.array([value]) for name, value in sums.items()}
+    theirs = {name.lower(): value for name, value in golden[similarity].items()}
+    made_of = {"chair": rates.chair, "cover": rates.cover, "hal": rates.hal, "cog": rates.cog}
+    assert {name: formula(columns).item() for name, formula in made_of.items()} == theirs
+
+
+def test_nouns_of_descriptions_are_nearly_those_of_the_tagger(real: AmberData) -> None:
+    # The descriptions are drawn from patterns, harder than what models write.
+    golden = json.loads((GOLDEN / "generative.json").read_text())
+    found = [Counter(nouns_of(a["response"], real.vocabulary)) for a in golden["answers"]]
+    theirs = [Counter(nouns) for nouns in golden["nouns"]]
+    pairs = list(zip(found, theirs, strict=True))
+    wrong = sum(((own - other) + (other - own)).total() for own, other in pairs)
+    assert wrong <= 0.05 * sum(other.total() for other in theirs)
+    assert sum(own == other for own, other in pairs) >= 0.8 * len(pairs)
+
+
+@pytest.mark.parametrize(
+    ("text", "nouns"),
+    [
+        ("A dog can run.", ["dog"]),
+        ("a hot dog", ["dog"]),
+        ("Two men watch children near the lake.", ["child", "lake"]),
+        ("Dogs and SKY", []),
+    ],
+)
+def test_nouns_are_base_forms_of_what_the_tagger_calls_a_noun(text: str, nouns: list[str]) -> None:
+    vocabulary = {"dog", "can", "hot", "watch", "child", "lake", "man", "sky"}
+    assert nouns_of(text, vocabulary) == nouns
 
 
 def test_figures_of_few_answers_are_those_counted_by_hand(folder: Path) -> None:

@@ -122,10 +122,13 @@ def _score(
     row = data.rows[int(answer.item) - 1]
     part, attribute = KINDS[row.type]
     strict = scoring.mode == "strict"
-    if part == "generative":
-        made = _describe(data, vocabulary, row, answer.text, scoring.similarity, strict=strict)
-    else:
+    if part != "generative":
         made = _answer(row, attribute or part, answer.text, strict=strict)
+    elif strict and not re.search(r"\w", answer.text):
+        made = Made({}, (), "the answer has no words", "unparsed")
+    else:
+        nouns = nouns_of(answer.text.lower() if strict else answer.text, vocabulary)
+        made = describe(data, row, answer.text, nouns, scoring.similarity)
     mark = {} if strict else {"official": 1.0}
     return Score(
         key=score_key(AMBER, answer.item, answer.text, scoring),
@@ -174,19 +177,10 @@ def _answer(row: Row, kind: str, text: str, *, strict: bool) -> Made:
     )
 
 
-def _describe(
-    data: AmberData,
-    vocabulary: frozenset[str],
-    row: Row,
-    text: str,
-    similarity: Similarity | None,
-    *,
-    strict: bool,
+def describe(
+    data: AmberData, row: Row, text: str, nouns: Sequence[str], similarity: Similarity | None
 ) -> Made:
     """The nouns of a description, held against the picture's lists."""
-    if strict and not re.search(r"\w", text):
-        return Made({}, (), "the answer has no words", "unparsed")
-    nouns = nouns_of(text.lower() if strict else text, vocabulary)
     there, added = Names.of(row.truth, data.relation), Names.of(row.hallu, data.relation)
     wrong: list[str] = []
     for noun in nouns:
