@@ -6,6 +6,9 @@ pictures where the family takes several.
 """
 
 from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -264,7 +267,18 @@ def answer(*ids: int) -> EncodedAnswer:
 
 
 def built(build: Callable[[], Built]) -> tuple[Vlm, list[Row]]:
-    """The family's model, and a row with three answers and one with two."""
+    """The family's model, and a row with three answers and one with two; a test's own copy."""
+    vlm, rows = _kept(build)
+    return replace(vlm, model=deepcopy(vlm.model)), rows
+
+
+@cache
+def _kept(build: Callable[[], Built]) -> tuple[Vlm, list[Row]]:
+    return fresh(build)
+
+
+def fresh(build: Callable[[], Built]) -> tuple[Vlm, list[Row]]:
+    """The same, built anew."""
     torch.manual_seed(0)
     model, prompts = build()
     for parameter in model.parameters():

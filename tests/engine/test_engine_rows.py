@@ -53,6 +53,17 @@ def test_the_published_rule_leaves_out_pure_insertions_and_deletions():
     assert any(changed_tokens(OFFSETS, [span(3, 7)], edits="published"))  # other side unknown
 
 
+def test_commas_and_conjunctions_that_moved_do_not_count_as_words():
+    text = "a cup, a cat and a dog"
+    letters = [(i, i + 1) for i in range(len(text))]
+    moved, gone = span(5, 7, " and "), span(12, 22, "")
+    marked = changed_tokens(letters, [moved, gone], text, edits="words")
+    assert [i for i, changed in enumerate(marked) if changed] == list(range(12, 22))
+    assert any(changed_tokens(letters, [moved], text))
+    assert any(changed_tokens(letters, [span(5, 7, " and no ")], text, edits="words"))
+    assert any(changed_tokens(letters, [span(5, 7)], text, edits="words"))  # other side unknown
+
+
 def test_every_byte_token_of_a_changed_emoji_is_changed(vlm: Vlm):
     text = "A dog \U0001f436 \u72d7 cup."
     encoded = encode_answer(vlm, text)
