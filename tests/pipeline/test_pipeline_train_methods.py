@@ -1,9 +1,11 @@
 """Every published method trains from a recipe, and refuses what it can't do before weights load."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import torch
 from pydantic import ValidationError
 
 from groundtune.cli.progress import SilentProgress
@@ -18,6 +20,7 @@ from groundtune.methods.pairwise import Pairwise
 from groundtune.methods.simpo import SimPO
 from groundtune.pipeline.train import TrainParams, train
 from groundtune.train.optim import Optim
+from groundtune.train.precision import native_bf16
 from groundtune.train.tune import Full, Lora, QLora
 from training_folder import fill_folder, fill_several
 
@@ -80,19 +83,14 @@ def test_packed_and_separate_rows_give_the_same_steps_and_may_follow_each_other(
     for one, other in zip(lines(tmp_path / "packed"), lines(tmp_path / "separate"), strict=True):
         assert one["loss"] == pytest.approx(other["loss"], abs=1e-5)
         assert one["gradient_norm"] == pytest.approx(other["gradient_norm"], rel=1e-3)
+    ran = {
+        engine: sum(x["tokens_per_second"] * x["seconds"] for x in lines(tmp_path / engine))
+        for engine in ("packed", "separate")
+    }
+    assert ran["packed"] < 0.7 * ran["separate"]
     before = lines(tmp_path / "packed")
     train(params.model_copy(update={"engine": "separate"}), tmp_path / "packed", SilentProgress())
     assert lines(tmp_path / "packed") == before
-
-
-def test_packed_rows_run_fewer_tokens(params: TrainParams, tmp_path: Path):
-    ran = {}
-    for engine in ("packed", "separate"):
-        made = params.model_copy(update={"engine": engine, "max_steps": 1})
-        train(made, tmp_path / engine, SilentProgress())
-        [line] = lines(tmp_path / engine)
-        ran[engine] = line["tokens_per_second"] * line["seconds"]
-    assert ran["packed"] < 0.7 * ran["separate"]
 
 
 def test_pairs_over_the_budget_are_listed_and_another_set_of_them_is_another_run(
@@ -111,6 +109,25 @@ def test_pairs_over_the_budget_are_listed_and_another_set_of_them_is_another_run
         train(
             skipping.model_copy(update={"micro_tokens": 4096}), tmp_path / "out", SilentProgress()
         )
+
+
+def test_a_tracker_that_is_not_installed_is_said_to_be_so(params: TrainParams, tmp_path: Path):
+    if find_spec("mlflow"):
+        pytest.skip("mlflow is installed")
+    logged = params.model_copy(update={"log_to": ("mlflow",)})
+    with pytest.raises(UserError, match="mlflow is not installed"):
+        train(logged, tmp_path / "out", SilentProgress())
+
+
+def test_auto_trains_in_what_the_device_does_natively_and_says_nothing(
+    params: TrainParams, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    short = params.model_copy(update={"max_steps": 1, "device": "cpu"})
+    train(short, tmp_path / "out", SilentProgress())
+    assert not [r for r in caplog.records if "bfloat16" in r.message]
+    native = "bfloat16" if native_bf16(torch.device("cpu")) else "float32"
+    named = short.model_copy(update={"dtype": native, "save_every": 7})
+    train(named, tmp_path / "out", SilentProgress())  # the same run
 
 
 def test_qlora_is_refused_on_a_cpu_before_any_model_is_loaded(params: TrainParams, tmp_path: Path):
