@@ -3,6 +3,7 @@
 This file knows token ids and character offsets; it runs no model.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -10,9 +11,13 @@ from typing import Literal, NamedTuple
 from groundtune.records import Span
 from groundtune.vlm.encode import EncodedAnswer, EncodedPrompt
 
-Edits = Literal["all", "published"]
-"""Which edits count as changed: all, or only those with text on both sides, as in RLHF-V's released
-trainer (where the tokens of a pure insertion or deletion weigh 1)."""
+Edits = Literal["all", "published", "words"]
+"""Which edits count as changed: all; only those with text on both sides, as in RLHF-V's released
+trainer (where the tokens of a pure insertion or deletion weigh 1); or only those that change a
+word, and not the commas and conjunctions that had to move with it."""
+
+_JOINING = frozenset({"and", "or"})
+_WORD = re.compile(r"[^\W_]+")
 
 
 class Row(NamedTuple):
@@ -45,7 +50,11 @@ class EncodedPair:
 
 
 def changed_tokens(
-    offsets: Sequence[tuple[int, int]], spans: Sequence[Span], *, edits: Edits = "all"
+    offsets: Sequence[tuple[int, int]],
+    spans: Sequence[Span],
+    text: str = "",
+    *,
+    edits: Edits = "all",
 ) -> tuple[bool, ...]:
     """For each token, whether it is changed: whether one of its characters lies in a changed span.
 
@@ -57,9 +66,21 @@ def changed_tokens(
     An empty span marks nothing: where text was inserted, the inserted tokens of the other side are
     marked, but on this side no token says the insertion, and the token after it is as right as
     before. With `edits="published"` a span whose other side is known to be empty marks nothing
-    either.
+    either. With `edits="words"`, which needs the text, neither does one that has on both sides at
+    most commas and conjunctions: "a cup, a cat and a dog" without its dog is "a cup and a cat", and
+    a heavy "and" would teach to end lists early, whatever they list.
     """
-    edges = [(s.start, s.end) for s in spans if edits == "all" or s.replacement != ""]
+    edges = [(span.start, span.end) for span in spans if _counts(span, text, edits)]
     return tuple(
         any(max(start, first) < min(end, last) for first, last in edges) for start, end in offsets
     )
+
+
+def _counts(span: Span, text: str, edits: Edits) -> bool:
+    """Whether an edit is one of those that count."""
+    if edits == "published":
+        return span.replacement != ""
+    if edits == "words" and span.replacement is not None:
+        told = f"{text[span.start : span.end]} {span.replacement}"
+        return bool(set(_WORD.findall(told.lower())) - _JOINING)
+    return True

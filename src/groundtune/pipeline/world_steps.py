@@ -19,6 +19,7 @@ from groundtune.pipeline.models import resolve
 from groundtune.pipeline.train import Method, TrainParams, Tune
 from groundtune.protocols import Progress
 from groundtune.records import Record, Sampling, Score
+from groundtune.train.data import DataRules
 from groundtune.train.optim import Optim
 from groundtune.train.tune import Full
 
@@ -34,6 +35,7 @@ class Learning(BaseModel):
     method: Method = DDPO()
     tune: Tune = Full()
     optim: Optim = Optim(lr=5e-5)
+    data: DataRules = DataRules()
     epochs: int = Field(default=2, ge=1)
     max_steps: int = Field(default=0, ge=0)
     """Stops after so many steps; 0 sets no limit."""

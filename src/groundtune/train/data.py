@@ -41,8 +41,8 @@ class DataRules(Record):
     max_length: int = Field(default=2048, ge=1)
     """Tokens of prompt, image and answer together at the most: RLHF-V's and RLAIF-V's length."""
     edits: Edits = "all"
-    """Changed tokens: of all edits, or as RLHF-V's released trainer has it, not those of pure
-    insertions and deletions."""
+    """Changed tokens: of all edits; "published", as RLHF-V's released trainer has it, not those of
+    pure insertions and deletions; "words", not those of commas and conjunctions alone."""
     skip_bad: bool = False
     """Leave out pairs that can't be used, counted and listed, instead of stopping at the first."""
 
@@ -275,8 +275,12 @@ def _encode(
         prompt_ids=prompt_ids,
         chosen=chosen,
         rejected=rejected,
-        chosen_changed=changed_tokens(chosen.offsets, pair.chosen_spans, edits=rules.edits),
-        rejected_changed=changed_tokens(rejected.offsets, pair.rejected_spans, edits=rules.edits),
+        chosen_changed=changed_tokens(
+            chosen.offsets, pair.chosen_spans, pair.chosen, edits=rules.edits
+        ),
+        rejected_changed=changed_tokens(
+            rejected.offsets, pair.rejected_spans, pair.rejected, edits=rules.edits
+        ),
     )
 
 
