@@ -6,8 +6,8 @@ A client that hangs up cancels its work wherever that stands.
 import asyncio
 import json
 import logging
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -19,8 +19,11 @@ from groundtune.serve.replies import Envelope
 from groundtune.serve.schema import ChatRequest
 from groundtune.serve.service import Done, Service
 
+T = TypeVar("T")
+
 log = logging.getLogger(__name__)
 
+_Finish = Callable[[], Awaitable[None]]
 _EVENTS = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store"),
@@ -44,7 +47,9 @@ class ChatResponse(Response):
                 with self._service.gate.enter() as held:
                     chat = await self._read(scope, receive, held)
                     work = self._stream(chat, wire) if chat.stream else self._whole(chat, wire)
-                    await _until_gone(work, receive)
+                    finish = await _until_gone(work, receive)
+                # its place is free before the client knows that it is done, and sends the next
+                await finish()
         except ApiError as error:
             await wire.fail(error)
         except TimeoutError:
@@ -73,11 +78,13 @@ class ChatResponse(Response):
         self._service.refuse(chat)
         return chat
 
-    async def _whole(self, chat: ChatRequest, wire: "_Wire") -> None:
+    async def _whole(self, chat: ChatRequest, wire: "_Wire") -> _Finish:
+        """Does the work, and returns what sends the reply."""
         done = await self._service.answer(chat, None)
-        await wire.json(200, Envelope(self._service.model).completion(done))
+        return lambda: wire.json(200, Envelope(self._service.model).completion(done))
 
-    async def _stream(self, chat: ChatRequest, wire: "_Wire") -> None:
+    async def _stream(self, chat: ChatRequest, wire: "_Wire") -> _Finish:
+        """Does the work and sends the text, and returns what sends the rest."""
         said: asyncio.Queue[tuple[int, str] | None] = asyncio.Queue()
         envelope, begun = Envelope(self._service.model), set[int]()
         work = asyncio.ensure_future(
@@ -96,9 +103,14 @@ class ChatResponse(Response):
             await _cancelled(work)
         for index in set(range(len(done.replies))) - begun:
             await wire.event(envelope.opening(index))
-        for chunk in envelope.closing(done, with_usage=chat.with_usage):
-            await wire.event(chunk)
-        await wire.end()
+        closing = list(envelope.closing(done, with_usage=chat.with_usage))
+
+        async def finish() -> None:
+            for chunk in closing:
+                await wire.event(chunk)
+            await wire.end()
+
+        return finish
 
 
 class _Wire:
@@ -178,15 +190,15 @@ def _too_large(most: int) -> ApiError:
     return ApiError(413, f"The body has more than {most:,} bytes.", code="too_large")
 
 
-async def _until_gone(work: Coroutine[Any, Any, None], receive: Receive) -> None:
-    """Does the work unless the client hangs up first. Raises HungUp."""
+async def _until_gone(work: Coroutine[Any, Any, T], receive: Receive) -> T:
+    """The work's result, unless the client hangs up first. Raises HungUp."""
     task = asyncio.ensure_future(work)
     gone = asyncio.ensure_future(_disconnected(receive))
     try:
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
             raise HungUp
-        await task
+        return await task
     finally:
         await _cancelled(task)
         await _cancelled(gone)
