@@ -109,6 +109,7 @@ def test_a_worse_headline_is_worse_whichever_way_is_better():
     assert made is not None
     assert made.worse
     assert made.loss == pytest.approx(25 / 60)
+    assert (made.improved, made.worsened, made.unchanged) == (0, 25, 5)
     other = headline_test(scores("new", few), scores("old", some), [CHAIR], "chair")
     assert other is not None
     assert not other.worse

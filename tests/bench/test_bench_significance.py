@@ -91,6 +91,15 @@ def test_a_permutation_of_many_images_agrees_with_mcnemar_and_keeps_an_images_an
     assert permutation(10 * ours, 10 * theirs, mean) == alone
 
 
+def test_random_exchanges_estimate_the_share_of_all_of_them():
+    change = np.random.default_rng(7).normal(0.2, 1, size=16)
+    ours, theirs = (np.stack([sign * change / 2, np.ones(16)], axis=1) for sign in (1, -1))
+    signs = 2 * (np.arange(2**16)[:, None] >> np.arange(16) & 1) - 1
+    exact = (np.abs(signs @ change) >= abs(change.sum()) - 1e-9).mean()
+    assert 0.1 < exact < 0.9
+    assert permutation(ours, theirs, mean) == pytest.approx(exact, abs=0.02)
+
+
 def test_equal_models_differ_by_chance_in_one_of_twenty_comparisons():
     rng = np.random.default_rng(0)
     found = 0

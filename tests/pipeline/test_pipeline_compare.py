@@ -143,6 +143,20 @@ def test_modes_are_not_mixed(tmp_path: Path):
         compare([official, strict])
 
 
+def test_a_models_benchmarks_may_lie_in_several_folders(tmp_path: Path):
+    grades = [[float(i % 7)] for i in range(24)]
+    folders = [
+        pope(tmp_path / "x", "base", answers(30)),
+        graded(tmp_path / "y", "base", grades),
+        pope(tmp_path, "tuned", answers(6)),
+        graded(tmp_path / "z", "tuned", grades),
+    ]
+    made = compare(folders)
+    assert made.models == ("base", "tuned")
+    assert {each.benchmark for each in made.summary.differences} >= {"pope/greedy"}
+    assert {each.benchmark for each in made.bench.behaviours} == {"pope/greedy", "mmhal/greedy"}
+
+
 def test_other_items_are_refused(tmp_path: Path):
     many, few = pope(tmp_path / "x", "a", answers(3)), pope(tmp_path, "b", answers(3)[:40], n=40)
     with pytest.raises(UserError, match="not answered the same items"):

@@ -106,7 +106,7 @@ def _tone(difference: Difference) -> str:
 
 def _refuse_nothing_in_common(named: Mapping[str, list[Score]], folders: Sequence[Path]) -> None:
     """Models of which the first has none of the others' benchmarks can't be compared."""
-    first, *others = ({(s.benchmark, s.decoding) for s in some} for some in named.values())
+    first, *others = map(_benchmarks, named.values())
     if any(first & other for other in others):
         return
     told = ", ".join(sorted({benchmark for benchmark, _ in first}))
@@ -142,10 +142,16 @@ def models_of(folders: Sequence[Path]) -> dict[str, list[Score]]:
         for name, scores in _by_model(scores_in(folder)).items():
             if name not in found:
                 found[name] = scores
+            elif not _benchmarks(scores) & _benchmarks(found[name]):
+                found[name] = [*found[name], *scores]
             elif {s.key for s in scores} != {s.key for s in found[name]}:
                 other = f"{name} ({folder})"
                 found[other] = [s.model_copy(update={"model": other}) for s in scores]
     return found
+
+
+def _benchmarks(scores: Iterable[Score]) -> set[tuple[str, str]]:
+    return {(score.benchmark, score.decoding) for score in scores}
 
 
 def scores_in(folder: Path) -> list[Score]:
