@@ -4,6 +4,7 @@ AMBER's script counts what NLTK's tagger (nltk.pos_tag) calls a noun. This scrip
 with it, replaces nouns of the vocabulary at random and tags again, and learns from the answers an
 averaged perceptron (Collins 2002) of its own: "noun" or "not", from the word and the four around
 it. Nothing of the tagger's own weights goes into the table. The captions are only counted.
+The shipped table was made of four fifths of 26,189 captions; the rest is what it was tried on.
 
 Run once, in an environment of its own that has nltk with its tagger; the result is committed. The
 captions were those of AoiDragon/POPE (MIT) and zjunlp/Deco, one a line of a text file.

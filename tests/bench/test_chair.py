@@ -178,7 +178,7 @@ def test_kept_sets_are_read_from_a_pickle_without_loading_it(tmp_path: Path) -> 
             return print, ("loaded",)
 
     sets: dict[int, set[str]] = defaultdict(set)
-    sets |= {558840: {"person", "bottle"}, 7: {"bottle"}, 70000: {"dog", "person", "cup"}}
+    sets |= {558840: {"person", "bottle"}, 7: {"bottle"}, 8: set(), 70000: {"dog", "person", "cup"}}
     path = tmp_path / "chair.pkl"
     path.write_bytes(pickle.dumps({"imid_to_objects": sets, "other": Evil()}))
     assert read_pictures([path]).nodes == dict(sets)

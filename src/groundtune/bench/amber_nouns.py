@@ -3,7 +3,7 @@
 The official script takes what `nltk.pos_tag` calls a noun and brings it to WordNet's base form.
 Here only words of the vocabulary are looked at: a small table (made by tools/make_noun_table.py,
 which says how) tells from the word and the four around it whether that tagger would call it a
-noun. On 5,238 real captions that the table was not made from, the noun lists of 96.5% are equal to
+noun. On 5,238 real captions that the table was not made from, the noun lists of 96.3% are equal to
 NLTK's, and 99.3% of their nouns; where they differ, a noun stands between nouns ("couch pillows"),
 which the tagger at times takes for an adjective, or its neighbour's tag depends on words further
 away.

@@ -240,14 +240,13 @@ def _take_sets(operations: Iterable[tuple[Any, Any, Any]], sets: dict[int, set[s
             continue
         if name in ("BININT", "BININT1", "BININT2"):
             image = last = int(value)
-        elif name == "EMPTY_SET":
-            inside, last = set(), None
+        elif name == "EMPTY_SET" and image is not None:
+            inside, last = sets.setdefault(image, set()), None
         elif "UNICODE" in name:
             last = value
         elif name in ("BINGET", "LONG_BINGET"):
             last = memo[value]
-        elif name == "ADDITEMS" and image is not None and inside is not None:
-            sets[image] = inside
+        elif name == "ADDITEMS":
             image, inside = None, None
         if inside is not None and isinstance(last, str):
             inside.add(last)
