@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 
 from groundtune.errors import UserError
 from groundtune.vlm.family import refuse_by_name
+from groundtune.vlm.four_bits import four_bits as in_four_bits
 from groundtune.vlm.template import AnswerForm, answer_form
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def load(
     number = _dtype(dtype, place.type)
     with quiet():
         processor = _processor(name, options)
-        held = _four_bits(place) if four_bits else {}
+        held = in_four_bits(place) if four_bits else {}
         model = _model(name, config, number, {**options, **held})
         if adapter is not None:
             model = _adapted(model, adapter)
@@ -319,20 +320,6 @@ def _cannot_load(what: str, name: str, error: Exception) -> UserError:
 
 def _first_line(error: Exception) -> str:
     return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-
-
-def _four_bits(place: Any) -> dict[str, Any]:
-    """Options of QLoRA (arXiv 2305.14314): NF4, its constants quantised too, sums in bfloat16."""
-    import torch
-    from transformers import BitsAndBytesConfig
-
-    config = BitsAndBytesConfig(
-        load_in_4bit=True,
-        bnb_4bit_quant_type="nf4",
-        bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.bfloat16,
-    )
-    return {"quantization_config": config, "device_map": {"": place}}
 
 
 def _device() -> str:
