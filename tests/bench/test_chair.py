@@ -161,6 +161,15 @@ def test_invented_words_are_marked_where_they_stand(folder: Path) -> None:
     assert [text[span.start : span.end] for span in score.spans] == ["Motorcycle", "hot  Dogs"]
 
 
+def test_a_note_names_the_classes_that_are_invented_most_often(folder: Path) -> None:
+    scores = scored(folder, {1: "A hot dog, two hot dogs and a bow tie.", 2: ""})
+    answers = [FileAnswer(text=score.answer, item=score.item) for score in scores]
+    assert CHAIR.notes is not None
+    first, second = CHAIR.notes(CHAIR.read_data([folder]), answers, scores)
+    assert first == "Most often invented: hot dog (2), tie (1)."
+    assert second.startswith("1 captions are empty")
+
+
 def test_tokens_are_those_of_the_treebank() -> None:
     # As NLTK 3.10.4's word_tokenize gives them.
     said = "Mr. Fox can't see the dogs' \u201cball\u201d. It's gone... 'He'"

@@ -49,6 +49,7 @@ PROTOCOL = Protocol(
     max_new_tokens=512,
     items="any pictures of COCO's train2014 and val2014; papers draw 500, not the same ones",
 )
+_WRONG = re.compile(r": no ([^;:]+) there(?=;|$)")
 SHOWN = 5
 """Classes named in a note."""
 
@@ -256,19 +257,14 @@ def spans_of(text: str, said: Sequence[str], mentions: Sequence[Mention]) -> tup
     )
 
 
-def most_invented(scores: Sequence[Score], data: ChairData, *, strict: bool) -> Counter[str]:
-    """How often each class is named where it isn't."""
-    return Counter(
-        name
-        for score in scores
-        for name in score.extracted
-        if name not in data.truth(int(score.item), strict=strict)
-    )
+def most_invented(scores: Sequence[Score]) -> Counter[str]:
+    """How often each class is named where it isn't, as each score's `why` says."""
+    return Counter(name for score in scores for name in _WRONG.findall(score.why))
 
 
 def notes(data: ChairData, answers: Sequence[FileAnswer], scores: Sequence[Score]) -> list[str]:
     """The classes that are invented most often, and empty captions."""
-    counted = most_invented(scores, data, strict=False).most_common(SHOWN)
+    counted = most_invented(scores).most_common(SHOWN)
     listed = ", ".join(f"{name} ({times:,})" for name, times in counted)
     told = [f"Most often invented: {listed}."] if listed else []
     empty = sum(not answer.text.strip() for answer in answers)
