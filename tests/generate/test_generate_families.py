@@ -173,3 +173,18 @@ def test_the_models_own_defaults_of_decoding_do_not_leak_in(qwen: Vlm):
         assert HfGenerator(qwen, Pictures(), 3).generate(PROMPTS, sampling, [1, 2, 3]) == plain
     finally:
         qwen.model.generation_config = own
+
+
+def test_questions_behind_one_picture_are_answered_as_alone(qwen: Vlm):
+    texts = ("Is there a dog?", "How many cups?", "Is there a red ball?", "What?", "Is there?")
+    asked = [
+        Prompt(
+            key=text,
+            messages=(Message(role="user", content=(ImagePart(image="2"), TextPart(text=text))),),
+        )
+        for text in texts
+    ]
+    together = HfGenerator(qwen, Pictures()).yes_no(asked)
+    for prompt, reply in zip(asked, together, strict=True):
+        assert reply == pytest.approx(HfGenerator(qwen, Pictures()).yes_no([prompt])[0], rel=1e-4)
+    assert len({reply.p_yes for reply in together}) == len(asked)

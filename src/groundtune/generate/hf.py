@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from groundtune.generate.decode import decode
 from groundtune.generate.first import first_logits
+from groundtune.generate.one_picture import log_p_next
 from groundtune.generate.yes_no import YesNoIds, yes_no_ids
 from groundtune.protocols import Images, Reply, YesNoReply
 from groundtune.records import Producer, Prompt, Sampling
@@ -15,6 +16,9 @@ from groundtune.vlm.load import Vlm
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+ASKED_TOGETHER = 4
+"""Questions about the same pictures that are worth a pass of their own behind those pictures."""
 
 
 class HfGenerator:
@@ -70,17 +74,37 @@ class HfGenerator:
         Raises:
             UserError: an image is missing or unreadable, or the tokenizer can't tell yes from no.
         """
+        groups: dict[tuple[str, ...], list[int]] = {}
+        for i, prompt in enumerate(prompts):
+            groups.setdefault(prompt.images, []).append(i)
         replies: dict[int, YesNoReply] = {}
-        order = sorted(
-            range(len(prompts)), key=lambda i: (len(prompts[i].images), prompts[i].images)
-        )
-        for batch in self._batches(order):
+        for group in groups.values():
+            if len(group) >= ASKED_TOGETHER:
+                replies |= self._behind_one_picture(prompts, group)
+        apart = [i for group in groups.values() for i in group if i not in replies]
+        apart.sort(key=lambda i: (len(prompts[i].images), prompts[i].images))
+        for batch in self._batches(apart):
             probs_BV = self._next_token([prompts[i] for i in batch])
             spelt = (self._answers.yes, self._answers.no)
             yes_B, no_B = (probs_BV[:, sorted(ids)].sum(-1) for ids in spelt)
             for place, i in enumerate(batch):
                 replies[i] = YesNoReply(float(yes_B[place]), float(no_B[place]))
         return [replies[i] for i in range(len(prompts))]
+
+    def _behind_one_picture(
+        self, prompts: Sequence[Prompt], group: Sequence[int]
+    ) -> dict[int, YesNoReply]:
+        """Replies to questions about the same pictures; none where they can't be asked together."""
+        yes, no, lead = (sorted(self._answers.yes), sorted(self._answers.no), self._answers.lead)
+        asked = [prompts[i] for i in group]
+        logp_NW = log_p_next(self.vlm, asked, self.images, (*yes, *no), lead=lead)
+        if logp_NW is None:
+            return {}
+        p_NW = logp_NW.exp()
+        yes_N, no_N = p_NW[:, : len(yes)].sum(-1), p_NW[:, len(yes) :].sum(-1)
+        return {
+            i: YesNoReply(float(yes_N[place]), float(no_N[place])) for place, i in enumerate(group)
+        }
 
     @cached_property
     def _answers(self) -> YesNoIds:

@@ -1,0 +1,206 @@
+"""Questions that share a picture against each question's own whole prompt, and what that saves."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from transformers import (
+    CLIPVisionConfig,
+    GenerationConfig,
+    LlamaConfig,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    LlavaProcessor,
+)
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+import tiny_llava as parts
+from groundtune.generate import one_picture
+from groundtune.generate.hf import ASKED_TOGETHER, HfGenerator
+from groundtune.generate.one_picture import encode_questions, log_p_next
+from groundtune.generate.yes_no import yes_no_ids
+from groundtune.protocols import YesNoReply
+from groundtune.records import ImagePart, Message, Prompt, TextPart
+from groundtune.vlm.batch import batch_inputs
+from groundtune.vlm.encode import encode_prompt
+from groundtune.vlm.load import Vlm, load
+
+COLOURS = ("red", "green", "blue")
+THINGS = ("dog", "red ball", "cup", "blue car", "cat", "bird", "table", "roof", "picture", "colour")
+
+
+class Pictures:
+    def __init__(self, size: int = 16) -> None:
+        self.size = size
+        self.opened = 0
+
+    def open(self, sha256: str) -> Image.Image:
+        self.opened += 1
+        return Image.new("RGB", (self.size, self.size), sha256)
+
+
+def ask(text: str, image: str = "red", after: bool = False) -> Prompt:
+    words, picture = TextPart(text=text), ImagePart(image=image)
+    content = (words, picture) if after else (picture, words)
+    message = Message(role="user", content=content)
+    return Prompt(key=f"{image} {text}", messages=(message,))
+
+
+def questions(number: int, image: str = "red") -> list[Prompt]:
+    names = [f"{thing} to the {side}" for side in COLOURS for thing in THINGS]
+    names += [f"{thing} beside the {other}" for thing in THINGS for other in names]
+    return [ask(f"Is there a {name}? Yes or no.", image) for name in names[:number]]
+
+
+def alone(vlm: Vlm, prompts: list[Prompt], images: Pictures) -> list[YesNoReply]:
+    """Each question in its own pass of its whole prompt."""
+    ids = yes_no_ids(vlm)
+    found: list[YesNoReply] = []
+    for prompt in prompts:
+        encoded = encode_prompt(vlm, prompt, images)
+        encoded = replace(encoded, ids=(*encoded.ids, *ids.lead))
+        with torch.inference_mode():
+            logits_1V = vlm.model(**batch_inputs(vlm, [encoded]), logits_to_keep=1).logits[:, -1]
+        probs_V = logits_1V[0].float().softmax(-1)
+        yes, no = (float(probs_V[sorted(spelt)].sum()) for spelt in (ids.yes, ids.no))
+        found.append(YesNoReply(yes, no))
+    return found
+
+
+@pytest.fixture(scope="module")
+def vlm(tiny_llava: Path) -> Vlm:
+    return load(str(tiny_llava))
+
+
+def test_questions_behind_a_picture_are_answered_as_alone(vlm: Vlm):
+    asked = [*questions(6), *questions(2, "blue"), *questions(5, "green")]
+    mixed = [*asked[::2], *asked[1::2]]
+    found = HfGenerator(vlm, Pictures(), 4).yes_no(mixed)
+    wanted = alone(vlm, mixed, Pictures())
+    for reply, other in zip(found, wanted, strict=True):
+        assert reply == pytest.approx(other, rel=1e-4, abs=1e-8)
+    assert len({round(reply.p_yes, 9) for reply in found}) > len(found) // 2
+
+
+def test_the_comparison_catches_another_pictures_features(vlm: Vlm):
+    red, blue = questions(5), questions(5, "blue")
+    wanted = HfGenerator(vlm, Pictures()).yes_no(blue)
+    found = HfGenerator(vlm, Pictures()).yes_no(red)
+    assert [reply.p_yes for reply in found] != pytest.approx([r.p_yes for r in wanted], rel=1e-3)
+
+
+def test_a_picture_is_prepared_twice_however_many_questions_there_are(vlm: Vlm):
+    pictures = Pictures()
+    HfGenerator(vlm, pictures).yes_no(questions(20))
+    assert pictures.opened == 2
+
+
+def test_questions_read_as_text_have_the_tokens_of_their_prompts(vlm: Vlm):
+    asked = questions(5)
+    found = encode_questions(vlm, asked, Pictures())
+    assert [each.ids for each in found] == [encode_prompt(vlm, p, Pictures()).ids for p in asked]
+
+
+def test_a_tokenizer_that_reads_a_texts_start_otherwise_has_all_prompts_encoded_whole(
+    vlm: Vlm, monkeypatch: pytest.MonkeyPatch
+):
+    whole = [encode_prompt(vlm, prompt, Pictures()).ids for prompt in questions(4)]
+    monkeypatch.setattr(one_picture, "_tails", lambda vlm, prompts: [(5, 6)] * len(prompts))
+    pictures = Pictures()
+    assert [each.ids for each in encode_questions(vlm, questions(4), pictures)] == whole
+    assert pictures.opened == 5
+
+
+def test_pictures_behind_the_question_are_asked_about_apart(vlm: Vlm):
+    asked = [ask(f"Is there a {thing}?", after=True) for thing in THINGS[:ASKED_TOGETHER]]
+    assert log_p_next(vlm, asked, Pictures(), (5, 6)) is None
+    found = HfGenerator(vlm, Pictures()).yes_no(asked)
+    for reply, other in zip(found, alone(vlm, asked, Pictures()), strict=True):
+        assert reply == pytest.approx(other, rel=1e-4, abs=1e-8)
+
+
+def build_larger(path: Path) -> Path:
+    """A random LLaVA whose picture is 576 tokens, as LLaVA-1.5's is: 4 layers of width 256."""
+    tokenizer = parts._tokenizer()
+    processor = LlavaProcessor(
+        image_processor=CLIPImageProcessorPil(
+            size={"shortest_edge": 336}, crop_size={"height": 336, "width": 336}
+        ),
+        tokenizer=tokenizer,
+        patch_size=14,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=parts.TEMPLATE,
+    )
+    vision = CLIPVisionConfig(
+        hidden_size=128,
+        intermediate_size=512,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        image_size=336,
+        patch_size=14,
+    )
+    text = LlamaConfig(
+        vocab_size=32000,
+        hidden_size=256,
+        intermediate_size=688,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        max_position_embeddings=2048,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    config = LlavaConfig(
+        vision_config=vision,
+        text_config=text,
+        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+        vision_feature_layer=-2,
+        vision_feature_select_strategy="default",
+    )
+    torch.manual_seed(0)
+    model = LlavaForConditionalGeneration(config)
+    model.generation_config = GenerationConfig(
+        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
+    )
+    model.save_pretrained(path)
+    processor.save_pretrained(path)
+    return path
+
+
+@pytest.mark.bench
+@pytest.mark.parametrize("number", [20, 60])
+def test_how_many_claims_a_second_are_checked_behind_one_picture(number: int, tmp_path: Path):
+    torch.set_num_threads(1)
+    vlm, pictures = load(str(build_larger(tmp_path)), dtype="float32"), Pictures(336)
+    asked = questions(number)
+    together = HfGenerator(vlm, pictures, 64)
+    together.yes_no(asked[:ASKED_TOGETHER])  # what is made once isn't counted
+    alone(vlm, asked[:1], pictures)
+    seconds: dict[str, list[float]] = {"together": [], "alone": []}
+    for _ in range(3):
+        for name, run in (
+            ("together", together.yes_no),
+            ("alone", lambda p: alone(vlm, p, pictures)),
+        ):
+            before = time.process_time()
+            replies = run(asked)
+            seconds[name].append(time.process_time() - before)
+            seconds.setdefault(f"{name} p", [reply.p_yes for reply in replies])
+    assert seconds["together p"] == pytest.approx(seconds["alone p"], rel=1e-3)
+    lengths = [len(each.ids) for each in encode_questions(vlm, asked, pictures)]
+    shared = one_picture.common_start(encode_questions(vlm, asked, pictures))
+    start = len(shared.prompt.ids)
+    bound = sum(lengths) / (start + sum(map(len, shared.continuations)))
+    best = {name: min(seconds[name]) for name in ("together", "alone")}
+    print(
+        f"\n{number} questions, {start} tokens in common, "
+        f"{sum(lengths) / number - start:.1f} more each: "
+        f"{number / best['alone']:.1f} claims a second alone, "
+        f"{number / best['together']:.1f} together, {best['alone'] / best['together']:.1f} times "
+        f"(token bound {bound:.1f}); all {seconds['alone']} {seconds['together']}"
+    )
+    assert best["alone"] / best["together"] > 0.6 * bound
