@@ -123,14 +123,14 @@ def llava_onevision() -> Built:
 
 
 def qwen_prompts() -> list[EncodedPrompt]:
-    """Pictures of two sizes, one and two: the positions of what follows depend on them."""
+    """Pictures of two sizes, one and two; what follows stands nearer than by their tokens."""
     return [
         asked(
-            [token for height in heights for token in (102, *[IMAGE] * (height // 2), 103)],
+            [token for height in heights for token in (102, *[IMAGE] * height, 103)],
             words,
             "mm_token_type_ids",
-            pixel_values=torch.randn(sum(heights) * 2, 96),
-            image_grid_thw=torch.tensor([[1, height, 2] for height in heights]),
+            pixel_values=torch.randn(sum(heights) * 4, 96),
+            image_grid_thw=torch.tensor([[1, height, 4] for height in heights]),
         )
         for heights, words in (((4,), 3), ((8, 4), 6))
     ]
