@@ -24,12 +24,14 @@ def train(
         pairs: Folder that holds the pairs, as `groundtune pairs` or `groundtune import` wrote it.
         out: Folder for the model, its checkpoints and the log.
         skip_bad: Leave out pairs that can't be used and list them, rather than stop at the first.
-        dry_run: Only say what would be done: pairs, tokens, steps. Reads no weights.
+        dry_run: Only say what would be done: pairs, rows, tokens, steps, with an estimate of memory
+            and time from a moment's measurement here. Reads no weights.
         json: One JSON object instead of lines.
     """
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
-    from groundtune.pipeline.train import TrainParams, plan_training, read_outcome, train
+    from groundtune.pipeline.train import TrainParams, read_outcome, train
+    from groundtune.pipeline.train_plan import plan_training
     from groundtune.recipe import load
 
     given = {"model": model, "pairs": pairs, "data.skip_bad": skip_bad}

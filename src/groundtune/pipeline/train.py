@@ -14,7 +14,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from groundtune.errors import UserError
 from groundtune.pipeline.folder import RunFolder, hash_of, read_some
@@ -23,7 +23,7 @@ from groundtune.pipeline.train_params import COURSE_IS_THE_SAME, TrainParams
 from groundtune.pipeline.train_params import Method as Method
 from groundtune.pipeline.train_params import Tune as Tune
 from groundtune.protocols import Evaluate, Images, Logger, Progress
-from groundtune.records import Pair, Prompt, Record
+from groundtune.records import Pair, Prompt
 from groundtune.store.files import write_atomic
 from groundtune.store.keys import key_of
 from groundtune.store.run import write_run
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from groundtune.engine.logprobs import TokenLogProbs
     from groundtune.train.batches import Limits
     from groundtune.train.data import Cost, Views
+    from groundtune.train.loop import Plan
     from groundtune.train.parallel import Parallel
     from groundtune.train.reference import Reference
     from groundtune.vlm.load import Vlm
@@ -40,27 +41,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class TrainingPlan(Record):
-    """What a run would do; nothing is trained for it."""
-
-    pairs: int
-    dropped: int
-    why_dropped: dict[str, int]
-    """How many pairs were left out for each reason."""
-    steps: int
-    tokens_mean: float
-    """Of a pair's longer sequence, prompt and image included."""
-    tokens_max: int
-    answer_tokens: int
-    """Of all answers together."""
-    changed_tokens: int
-    """Of these, in changed spans."""
-    trained_weights: int
-    weights: int
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Data:
+class Data:
+    """The pairs with what they stand on."""
+
     pairs: list[Pair]
     prompts: Mapping[str, Prompt]
     images: Images
@@ -85,7 +69,7 @@ def train(
         UserError: pairs that can't be used, a model that can't be loaded or trained so, a folder
             with another run, a loss that is not a number, a full disk.
     """
-    data = _read(params)
+    data = read_pairs(params)
     import torch
 
     from groundtune.train.checkpoint import Checkpoints, write_model
@@ -95,8 +79,8 @@ def train(
 
     vlm = _load(params)
     parallel = _parallel(params, vlm)
-    engine = _engine(params, vlm)
-    pairs = _encoded(params, vlm, data, engine, progress)
+    engine = engine_for(params, vlm)
+    pairs = encoded(params, vlm, data, engine, progress)
     checkpoints = Checkpoints(out / "checkpoints", _run_key(params, vlm, data, pairs), params.keep)
     checkpoints.check()
     if parallel.main:
@@ -113,7 +97,7 @@ def train(
         pairs=TrainingPairs(encoded=pairs, references=references, needs=params.method.needs),
         method=params.method,
         score=engine.score,
-        plan=_plan(params, len(pairs)),
+        plan=course(params, len(pairs)),
         parallel=parallel,
         optimizer=optimizer,
         checkpoints=checkpoints,
@@ -130,37 +114,6 @@ def train(
     return out / ("merged" if merged else "model")
 
 
-def plan_training(params: TrainParams, progress: Progress) -> TrainingPlan:
-    """What `train` would do with these settings; reads pairs, images and tokenizer, but no weights.
-
-    Raises:
-        UserError: as `train` does before it trains.
-    """
-    data = _read(params)
-    from groundtune.train.tune import apply
-    from groundtune.vlm.load import outline
-
-    vlm = outline(resolve(params.model))
-    pairs = _encoded(params, vlm, data, _engine(params, vlm), progress)
-    tokens = [pairs.tokens(index) for index in range(len(pairs))]
-    answers = [answer for index in range(len(pairs)) for answer in pairs.answers(index)]
-    reasons = [drop.why for drop in pairs.dropped]
-    weights = sum(each.numel() for each in vlm.model.parameters())
-    tuned = apply(vlm.model, params.tune)
-    return TrainingPlan(
-        pairs=len(pairs),
-        dropped=len(reasons),
-        why_dropped={why: reasons.count(why) for why in dict.fromkeys(reasons)},
-        steps=_plan(params, len(pairs)).steps,
-        tokens_mean=round(sum(tokens) / len(tokens), 1),
-        tokens_max=max(tokens),
-        answer_tokens=sum(len(answer.ids) for answer in answers),
-        changed_tokens=sum(pairs.changed(index) for index in range(len(pairs))),
-        trained_weights=sum(each.numel() for each in tuned.parameters() if each.requires_grad),
-        weights=weights,
-    )
-
-
 def read_outcome(out: Path) -> dict[str, float]:
     """Figures of a run that ended: its steps, its dropped pairs, the last step's main metrics."""
     from groundtune.train.log import read_log
@@ -172,7 +125,7 @@ def read_outcome(out: Path) -> dict[str, float]:
     return {"steps": len(steps), "dropped": dropped, **shown, "seconds": seconds}
 
 
-def _read(params: TrainParams) -> _Data:
+def read_pairs(params: TrainParams) -> Data:
     """The pairs with what they stand on, checked as far as that needs no model."""
     folder = RunFolder(params.pairs)
     pairs = read_some(folder.pairs)
@@ -187,7 +140,7 @@ def _read(params: TrainParams) -> _Data:
             str(folder.pairs.path),
             "Make pairs of corrections, or train with method.type=dpo.",
         )
-    return _Data(pairs=pairs, prompts=prompts, images=folder.images, hash=hash_of(folder.pairs))
+    return Data(pairs=pairs, prompts=prompts, images=folder.images, hash=hash_of(folder.pairs))
 
 
 def _load(params: TrainParams) -> "Vlm":
@@ -233,14 +186,16 @@ def _logger(params: TrainParams, out: Path, step: int, parallel: "Parallel") -> 
     return Several(JsonlLog(out / "log.jsonl", step), *trackers)
 
 
-class _Engine(NamedTuple):
+class Engine(NamedTuple):
+    """What runs rows, and what a row takes of its limits."""
+
     score: "TokenLogProbs"
     cost: "Cost"
     name: str
     """"" for separate rows."""
 
 
-def _engine(params: TrainParams, vlm: "Vlm") -> _Engine:
+def engine_for(params: TrainParams, vlm: "Vlm") -> Engine:
     """What runs the rows: packed where the recipe and the model allow it.
 
     Raises:
@@ -251,16 +206,16 @@ def _engine(params: TrainParams, vlm: "Vlm") -> _Engine:
     from groundtune.train.data import packed_cost, separate_cost
 
     if params.engine == "separate":
-        return _Engine(separate, separate_cost, "")
+        return Engine(separate, separate_cost, "")
     found = engine_of(vlm)
     if not isinstance(found, Separate):
-        return _Engine(found, packed_cost, "packed")
+        return Engine(found, packed_cost, "packed")
     if params.engine == "packed":
         raise UserError(
             f"Answers can't share a row: {found.why}", "engine", "Use engine=auto or separate."
         )
     log.info("separate rows: %s", found.why)
-    return _Engine(found, separate_cost, "")
+    return Engine(found, separate_cost, "")
 
 
 def _views(params: TrainParams) -> "Views":
@@ -269,9 +224,10 @@ def _views(params: TrainParams) -> "Views":
     return Views(params.method.views, params.seed)
 
 
-def _encoded(
-    params: TrainParams, vlm: "Vlm", data: _Data, engine: _Engine, progress: Progress
+def encoded(
+    params: TrainParams, vlm: "Vlm", data: Data, engine: Engine, progress: Progress
 ) -> EncodedPairs:
+    """The pairs as tokens; what can't be used is an error, or with skip_bad a listed drop."""
     return encode_pairs(
         vlm,
         data.pairs,
@@ -290,7 +246,7 @@ def _references(
     params: TrainParams,
     vlm: "Vlm",
     pairs: EncodedPairs,
-    engine: _Engine,
+    engine: Engine,
     parallel: "Parallel",
     folder: Path,
     progress: Progress,
@@ -306,7 +262,7 @@ def _references(
             vlm=vlm,
             score=engine.score,
             cost=engine.cost,
-            limits=_limits(params),
+            limits=limits_of(params),
             parallel=parallel,
         ),
         pairs,
@@ -327,13 +283,15 @@ def _tuned(params: TrainParams, vlm: "Vlm") -> "Vlm":
     return replace(vlm, model=model)
 
 
-def _limits(params: TrainParams) -> "Limits":
+def limits_of(params: TrainParams) -> "Limits":
+    """Of a forward pass."""
     from groundtune.train.batches import Limits
 
     return Limits(tokens=params.micro_tokens, pairs=params.micro_batch)
 
 
-def _plan(params: TrainParams, pairs: int) -> Any:
+def course(params: TrainParams, pairs: int) -> "Plan":
+    """How long and in which portions a run trains on so many pairs."""
     from groundtune.train.batches import steps_per_epoch
     from groundtune.train.loop import Plan
 
@@ -341,7 +299,7 @@ def _plan(params: TrainParams, pairs: int) -> Any:
     return Plan(
         steps=min(steps, params.max_steps or steps),
         batch_size=params.batch_size,
-        limits=_limits(params),
+        limits=limits_of(params),
         seed=params.seed,
         save_every=params.save_every,
         eval_every=params.eval_every,
@@ -349,7 +307,7 @@ def _plan(params: TrainParams, pairs: int) -> Any:
     )
 
 
-def _run_key(params: TrainParams, vlm: "Vlm", data: _Data, pairs: EncodedPairs) -> str:
+def _run_key(params: TrainParams, vlm: "Vlm", data: Data, pairs: EncodedPairs) -> str:
     """Hash of all that decides the course of a run."""
     from groundtune.train.precision import resolve as resolve_dtype
 
@@ -363,7 +321,7 @@ def _note(
     params: TrainParams,
     out: Path,
     vlm: "Vlm",
-    data: _Data,
+    data: Data,
     pairs: EncodedPairs,
     command: Sequence[str],
 ) -> None:
