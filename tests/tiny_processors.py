@@ -8,7 +8,7 @@ import transformers as hf
 
 import tiny_families
 import tiny_llava
-from groundtune.vlm.load import pictures_only
+from groundtune.vlm.pictures_only import pictures_only
 
 
 def _pil(module: str, name: str, **settings: Any) -> Any:

@@ -20,6 +20,7 @@ from safetensors import SafetensorError
 from groundtune.errors import UserError
 from groundtune.vlm.family import refuse_by_name
 from groundtune.vlm.four_bits import four_bits as in_four_bits
+from groundtune.vlm.pictures_only import pictures_only
 from groundtune.vlm.template import AnswerForm, answer_form
 
 if TYPE_CHECKING:
@@ -353,33 +354,6 @@ def _hash_weights(folder: Path) -> str:
         with file.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()[:16]
-
-
-@contextmanager
-def pictures_only() -> Generator[None]:
-    """Where torchvision is missing, processors are made without their part for videos.
-
-    That part is the only one that needs torchvision (image processors have a form without), and a
-    processor of Qwen-VL or LLaVA-OneVision couldn't be made at all. Classes of processors made here
-    stay so to the end of the program: they are called and saved without that part.
-    """
-    if find_spec("torchvision") is not None:
-        yield
-        return
-    from transformers import ProcessorMixin
-
-    whole = cast(Any, ProcessorMixin).get_attributes.__func__
-
-    def without_videos(cls: Any) -> list[str]:
-        kept = [name for name in whole(cls) if name != "video_processor"]
-        cls.get_attributes = classmethod(lambda own: kept)
-        return kept
-
-    cast(Any, ProcessorMixin).get_attributes = classmethod(without_videos)
-    try:
-        yield
-    finally:
-        cast(Any, ProcessorMixin).get_attributes = classmethod(whole)
 
 
 @contextmanager
