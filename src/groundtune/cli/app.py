@@ -44,6 +44,9 @@ COMMANDS: dict[str, Command] = {
     "label": Command("groundtune.cli.label:label", "Correct answers, or check their claims."),
     "pairs": Command("groundtune.cli.pairs:pairs", "Make preference pairs of feedback."),
     "train": Command("groundtune.cli.train:train", "Train on pairs, as a recipe says."),
+    "align": Command("groundtune.cli.align:align", "Rounds of AI feedback, from a recipe."),
+    "best-of": Command("groundtune.cli.best_of:best_of", "Keep the best of several answers."),
+    "check": Command("groundtune.cli.check:check", "Check answers on your own pictures."),
     "bench run": Command("groundtune.cli.bench:run", "Generate answers and score them."),
     "bench score": Command("groundtune.cli.bench:score", "Score answers that exist."),
     "bench export": Command(

@@ -1,0 +1,91 @@
+"""`groundtune best-of`."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from groundtune.pipeline.best_of_curve import Curve
+
+
+def best_of(
+    answers: Path | None = None,
+    /,
+    *settings: str,
+    model: str,
+    reference: str,
+    n: int | None = None,
+    out: Path = Path("runs/best-of"),
+    json: bool = False,
+) -> None:
+    """Keep, of several answers to a prompt, the one that a tuned model's own reward prefers.
+
+    The reward is how much likelier the answer became by the tuning. Shown is what best of 1, 2,
+    4, ... N gives and costs: of the embedded world's answers by the truth, of others by their
+    claims where those were checked. Run again, it goes on where it stopped.
+
+    Args:
+        answers: Folder with several answers to each prompt, of whichever model.
+        settings: key=value settings: normalise, beta, scenes, seed, at_once, device, dtype, ...
+            Without answers, scenes=40 has the tuned model describe the embedded world.
+        model: The tuned model: a folder, a name on the Hugging Face hub, or world:NAME.
+        reference: The model that it was tuned from.
+        n: Answers to choose among, at most 64; 16 without it.
+        out: Folder for the chosen answers, the rewards and the report.
+        json: One JSON object instead of lines.
+    """
+    from groundtune.cli.finish import finish
+    from groundtune.cli.progress import open_progress
+    from groundtune.cli.table import print_table
+    from groundtune.pipeline.best_of import BestOfSettings
+    from groundtune.pipeline.best_of import best_of as run_best_of
+    from groundtune.recipe import load
+
+    if answers is not None and "=" in answers.name and not answers.exists():
+        settings, answers = (str(answers), *settings), None
+    given: dict[str, str | int | None] = {"model": model, "reference": reference, "n": n}
+    own = [f"{name}={_quoted(value)}" for name, value in given.items() if value is not None]
+    params = load(None, [*settings, *own], BestOfSettings)
+    with open_progress(silent=json) as progress:
+        made = run_best_of(answers, out, params, progress, command=sys.argv)
+    shown: dict[str, object] = made.found.model_dump(mode="json")
+    if not json:
+        for curve in (made.found.normalised, made.found.unnormalised):
+            print_table(_rows(curve))
+            print()
+        shown = {name: shown[name] for name in ("prompts", "candidates", "scored_now")}
+        shown["report"] = made.report
+    finish(
+        shown,
+        wrote=made.answers,
+        next_command=f"groundtune check {shlex.quote(str(out))}",
+        json=json,
+    )
+
+
+def _quoted(value: object) -> str:
+    """A value as YAML reads it back; text is quoted so that it is taken as it is."""
+    import json
+
+    return json.dumps(value)
+
+
+def _rows(curve: "Curve") -> list[list[str]]:
+    from groundtune.pipeline.best_of_curve import QUANTITIES
+
+    known = [each for each in QUANTITIES if each.name in curve.points[0].values]
+    title = "best of, by mean reward" if curve.normalise else "best of, by undivided reward"
+    rows = [[title, *(str(point.n) for point in curve.points)]]
+    for each in known:
+        found = [point.values[each.name] for point in curve.points]
+        cells = [
+            f"{r.value:.1%} ({r.low:.1%} to {r.high:.1%})"
+            if each.share
+            else f"{r.value:.4g} ({r.low:.4g} to {r.high:.4g})"
+            for r in found
+        ]
+        rows.append([each.label, *cells])
+    rows.append(["Tokens drawn a prompt", *(f"{p.drawn_tokens:,.0f}" for p in curve.points)])
+    rows.append(["Seconds to score a prompt", *(f"{p.score_seconds:.2f}" for p in curve.points)])
+    return rows

@@ -1,0 +1,354 @@
+"""Stage "best-of": of several answers to a prompt, the one that a tuned model's own reward prefers.
+
+RLAIF-V's self-feedback (Yu et al. 2024, arXiv 2405.17220, 3.4). The answers exist, by whichever
+model, or are drawn by the tuned model about scenes of the embedded world.
+
+    OUT/rewards/      the log-ratio of each candidate's text; resumable by key
+    OUT/answers/      the chosen answers, with OUT/prompts/ and OUT/images/
+    OUT/best-of.json  what best of 1, 2, 4, ... N gives, and costs
+    OUT/report.html
+
+Both rewards, divided by the answer's length and not, are made of the same log-ratios, so both are
+always told; `normalise` says which one chooses.
+"""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from pydantic import Field
+
+from groundtune.errors import UserError
+from groundtune.pipeline.best_of_curve import Candidate, Curve, best, curve_of
+from groundtune.pipeline.folder import RunFolder, read_some
+from groundtune.pipeline.models import resolve
+from groundtune.pipeline.sample import SampleParams, draw_answers, open_generator
+from groundtune.protocols import Progress
+from groundtune.records import Answer, Claim, Prompt, Record, Sampling
+from groundtune.store.dataset import RecordSet
+from groundtune.store.files import write_atomic
+from groundtune.store.keys import key_of
+from groundtune.store.run import write_run
+
+if TYPE_CHECKING:
+    from groundtune.generate.own_reward import OwnReward
+
+MOST = 64
+"""Candidates a prompt at the most."""
+
+
+class BestOfSettings(Record):
+    """Whose reward chooses, and among how many."""
+
+    model: str
+    """The tuned model: a folder, a hub name, or world:NAME."""
+    reference: str
+    """What it was tuned from."""
+    n: int = Field(default=16, ge=1, le=MOST)
+    """Candidates a prompt: the first so many answers of each. RLAIF-V's are 16 to 32."""
+    beta: float = Field(default=0.1, gt=0)
+    """The beta of the training. It scales the rewards and changes no choice."""
+    normalise: bool = True
+    """Divide by the answer's tokens, as published. Without, short answers win."""
+    scenes: int = Field(default=0, ge=0)
+    """Where the folder has no answers: scenes of the embedded world's development split about which
+    the tuned model draws `n` each."""
+    sampling: Sampling = Sampling(max_new_tokens=128, temperature=1.0)
+    """How it draws those."""
+    seed: int = 0
+    batch_size: int = Field(default=64, ge=1)
+    """Answers drawn at once. Changes speed and memory only."""
+    at_once: int = Field(default=16, ge=1)
+    """Answers to a prompt that are scored at once. Changes speed and memory only."""
+    device: str = "auto"
+    dtype: str = "auto"
+
+
+class Ratio(Record):
+    """What an answer's rewards are made of."""
+
+    key: str
+    answer: str
+    """Key of the answer."""
+    total: float
+    """Sum over its tokens of log pi_tuned - log pi_reference, in nats."""
+    tokens: int
+    """Its tokens by the tuned model's tokenizer, the end token included."""
+    seconds: float
+    """Its part of the time that scoring took."""
+
+
+class BestOf(Record):
+    """What choosing gives."""
+
+    prompts: int
+    candidates: int
+    n: int
+    scored_now: int
+    """Texts scored by this call; what was scored before, and a text that is there twice, isn't."""
+    by_claims: bool
+    """Whether the answers' claims were checked, so that rejected ones can be counted."""
+    of_the_world: bool
+    """Whether the answers are about the embedded world, so that the truth can be told."""
+    normalised: Curve
+    unnormalised: Curve
+
+
+class BestOfResult(NamedTuple):
+    """What was found, and where it is."""
+
+    found: BestOf
+    results: Path
+    report: Path
+    answers: Path
+
+
+def best_of(
+    source: Path | None,
+    out: Path,
+    settings: BestOfSettings,
+    progress: Progress,
+    *,
+    command: Sequence[str] = (),
+) -> BestOfResult:
+    """Scores the first n answers to each prompt of `source`, and keeps the best one in `out`.
+
+    Without `source` the tuned model draws answers about the world first, into OUT/candidates/.
+
+    Raises:
+        UserError: nothing to choose among, a prompt with fewer than n answers, a model that can't
+            be loaded, or `out` has the choice of other settings.
+    """
+    folder = RunFolder(source or out / "candidates")
+    _refuse_same(folder, RunFolder(out))
+    if source is None:
+        _draw(settings, folder, progress)
+    candidates = candidates_of(read_some(folder.answers), settings.n, folder.answers.path)
+    prompts = folder.prompts_by_key()
+    progress.start(f"load {settings.model}")
+    rewarder = _open(settings, folder)
+    ratios, scored = _score(
+        rewarder, candidates, prompts, RecordSet(out / "rewards", Ratio), progress
+    )
+    claims = [claim for claim in folder.claims.read() if claim.status != "empty"]
+    rows = _rows(candidates, prompts, ratios, claims, settings.beta)
+    found = BestOf(
+        prompts=len(candidates),
+        candidates=sum(map(len, candidates.values())),
+        n=settings.n,
+        scored_now=scored,
+        by_claims=bool(claims),
+        of_the_world=_of_the_world(prompts.values()),
+        normalised=curve_of(rows, settings.n, normalise=True),
+        unnormalised=curve_of(rows, settings.n, normalise=False),
+    )
+    _keep(folder, RunFolder(out), candidates, rows, settings)
+    inputs = {"tuned": rewarder.tuned.revision, "reference": rewarder.reference.revision}
+    write_run(
+        out, settings.model_dump(mode="json"), inputs, {"sample": settings.seed}, list(command)
+    )
+    results = out / "best-of.json"
+    write_atomic(results, found.model_dump_json(indent=1).encode() + b"\n")
+    from groundtune.pipeline.best_of_page import write_page
+
+    page = write_page(out, settings, found)
+    return BestOfResult(found, results, page, out / "answers")
+
+
+def candidates_of(answers: Sequence[Answer], n: int, where: Path) -> dict[str, list[Answer]]:
+    """The first n answers to each prompt, by index and then as they stand.
+
+    Raises:
+        UserError: a prompt has fewer.
+    """
+    groups: dict[str, list[Answer]] = {}
+    for answer in answers:
+        groups.setdefault(answer.prompt, []).append(answer)
+    fewest = min(map(len, groups.values()))
+    if fewest < n:
+        raise UserError(
+            f"A prompt has {fewest} answers, fewer than {n}.",
+            str(where),
+            f"Choose among --n {fewest}, or draw more: groundtune sample --n {n}.",
+        )
+    return {key: sorted(own, key=lambda answer: answer.index)[:n] for key, own in groups.items()}
+
+
+def _draw(settings: BestOfSettings, folder: RunFolder, progress: Progress) -> None:
+    """The tuned model's answers about scenes of the development split."""
+    from groundtune.bench.benchmark import Wanted
+    from groundtune.bench.world_captions import WORLD_CAPTIONS
+
+    if not settings.scenes:
+        raise UserError(
+            "There is nothing to choose among.",
+            "ANSWERS",
+            "Give a folder of answers, or scenes=40 for scenes of the embedded world.",
+        )
+    wanted = Wanted(split="development", n=settings.scenes, seed=settings.seed)
+    items = WORLD_CAPTIONS.load(wanted, folder.images)
+    params = SampleParams(
+        model=settings.model,
+        n=settings.n,
+        sampling=settings.sampling,
+        seed=settings.seed,
+        batch_size=settings.batch_size,
+        device=settings.device,
+        dtype=settings.dtype,
+    )
+    draw_answers(
+        open_generator(params, folder.images),
+        [item.prompt for item in items if item.benchmark == WORLD_CAPTIONS.name],
+        folder,
+        progress,
+        n=settings.n,
+        sampling=settings.sampling,
+        seed=settings.seed,
+        batch_size=settings.batch_size,
+    )
+
+
+def _open(settings: BestOfSettings, folder: RunFolder) -> "OwnReward":
+    from groundtune.generate.own_reward import OwnReward
+    from groundtune.vlm.load import load
+
+    tuned, reference = (
+        load(resolve(name), dtype=settings.dtype, device=settings.device)
+        for name in (settings.model, settings.reference)
+    )
+    return OwnReward(tuned, reference, folder.images, beta=settings.beta, at_once=settings.at_once)
+
+
+def _score(
+    rewarder: "OwnReward",
+    candidates: Mapping[str, Sequence[Answer]],
+    prompts: Mapping[str, Prompt],
+    kept: RecordSet[Ratio],
+    progress: Progress,
+) -> tuple[dict[str, Ratio], int]:
+    """The ratio of each answer, by its key, and how many texts were scored now.
+
+    A prompt's candidates are one part; a text that is there twice is scored once.
+    """
+    models = rewarder.tuned.revision, rewarder.reference.revision
+    keys = {a.key: key_of("ratio", a.key, *models) for own in candidates.values() for a in own}
+    missing = set(kept.missing(keys.values()))
+    progress.start("score answers", total=len(missing))
+    scored = 0
+    for prompt, own in candidates.items():
+        some = [answer for answer in own if keys[answer.key] in missing]
+        texts = list(dict.fromkeys(answer.text for answer in some))
+        if not texts:
+            continue
+        began = time.monotonic()
+        ratios = rewarder.log_ratios([prompts[prompt]] * len(texts), texts)
+        seconds = (time.monotonic() - began) / len(some)
+        found = dict(zip(texts, ratios, strict=True))
+        kept.append(
+            [
+                Ratio(
+                    key=keys[answer.key],
+                    answer=answer.key,
+                    total=found[answer.text].total,
+                    tokens=found[answer.text].tokens,
+                    seconds=seconds,
+                )
+                for answer in some
+            ]
+        )
+        scored += len(texts)
+        progress.advance(len(some))
+    if missing:
+        kept.compact(order=keys.values())
+    wanted = set(keys.values())
+    return {row.answer: row for row in kept.read() if row.key in wanted}, scored
+
+
+def _rows(
+    candidates: Mapping[str, Sequence[Answer]],
+    prompts: Mapping[str, Prompt],
+    ratios: Mapping[str, Ratio],
+    claims: Sequence[Claim],
+    beta: float,
+) -> list[list[Candidate]]:
+    """The candidates of each prompt with all that is known of them."""
+    from groundtune.feedback.claims import by_answer, tally
+
+    groups = by_answer(claims)
+    of_the_world = _of_the_world(prompts.values())
+    rows: list[list[Candidate]] = []
+    for key, own in candidates.items():
+        prompt, row = prompts[key], list[Candidate]()
+        for answer in own:
+            ratio = ratios[answer.key]
+            values = {"words": float(len(answer.text.split())), "seconds": ratio.seconds}
+            values |= {"drawn": float(answer.tokens or ratio.tokens), "scored": 2.0 * ratio.tokens}
+            if answer.key in groups:
+                said = tally(groups[answer.key])
+                values |= {"claims": said.checked, "rejected_claims": said.rejected}
+                values["rejected"] = float(said.rejected > 0)
+            if of_the_world:
+                values |= _truth(prompt, answer.text)
+            row.append(
+                Candidate(
+                    answer=answer.key,
+                    image="+".join(prompt.images) or key,
+                    empty=not answer.text,
+                    mean=beta * ratio.total / ratio.tokens,
+                    total=beta * ratio.total,
+                    values=values,
+                )
+            )
+        rows.append(row)
+    return rows
+
+
+def _truth(prompt: Prompt, text: str) -> dict[str, float]:
+    """What the scene says of an answer."""
+    from groundtune.bench.world_captions import caption_values
+    from groundtune.bench.world_pictures import find_scene
+    from groundtune.world.read import read
+    from groundtune.world.truth import check
+
+    scene, reading = find_scene(prompt.source.row), read(text)
+    values = caption_values(scene, text, reading, check(scene, reading))
+    wanted = ("invented", "wrong", "invented_mentions", "mentions", "classes", "truth_classes")
+    return {name: values[name] for name in wanted}
+
+
+def _of_the_world(prompts: Iterable[Prompt]) -> bool:
+    from groundtune.world.people import DATASET
+
+    return all(prompt.source.dataset == DATASET for prompt in prompts)
+
+
+def _keep(
+    folder: RunFolder,
+    target: RunFolder,
+    candidates: Mapping[str, Sequence[Answer]],
+    rows: Sequence[Sequence[Candidate]],
+    settings: BestOfSettings,
+) -> None:
+    """Writes the chosen answers with their prompts."""
+    chosen = {best(row, normalise=settings.normalise).answer for row in rows}
+    others = target.answers.keys() - chosen
+    if others:
+        raise UserError(
+            f"The folder has {len(others)} answers that these settings don't choose.",
+            str(target.answers.path),
+            "Choose another folder with --out DIR, or the settings of the first time.",
+        )
+    prompts = folder.prompts_by_key()
+    target.take_prompts(folder, [prompts[key] for key in candidates])
+    every = [answer for own in candidates.values() for answer in own]
+    target.take_answers(folder, [answer for answer in every if answer.key in chosen])
+
+
+def _refuse_same(folder: RunFolder, target: RunFolder) -> None:
+    if folder.same_as(target):
+        raise UserError(
+            "The chosen answers can't stand among all of them.",
+            str(target.path),
+            "Choose another folder with --out DIR.",
+        )
