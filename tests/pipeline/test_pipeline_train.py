@@ -18,6 +18,7 @@ from groundtune.pipeline.train_plan import plan_training
 from groundtune.protocols import Evaluate
 from groundtune.records import Score
 from groundtune.store.run import read_run
+from groundtune.train.log import read_log
 from groundtune.train.optim import Optim
 from groundtune.train.tune import Full, Lora
 from groundtune.vlm.load import Vlm, load
@@ -231,3 +232,32 @@ def test_real_photographs_in_an_rlhf_v_parquet_can_be_trained_on(
     assert run(["train", *settings, "--out", str(out)]) == EXIT_DONE
     assert len((out / "log.jsonl").read_text().splitlines()) == 1
     assert (out / "model/adapter_model.safetensors").is_file()
+
+
+def test_the_attention_of_long_rows_is_measured_once_and_noted(
+    params: TrainParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("groundtune.pipeline.train_engine.SHORT", 0)
+    out = tmp_path / "out"
+    train(params, out, SilentProgress())
+    noted = read_run(out).notes["attention"]
+    assert noted["attention"] in noted["seconds"]
+    assert set(noted["seconds"]) == {"dense", "segments"}
+    train(params, out, SilentProgress())  # nothing is left to do: nothing is measured again
+    assert read_run(out).notes["attention"] == noted
+    fixed = params.model_copy(update={"attention": "segments"})
+    train(fixed, tmp_path / "fixed", SilentProgress())
+    assert read_run(tmp_path / "fixed").notes == {}
+
+
+def test_encoded_images_are_kept_where_what_encodes_them_stays(params: TrainParams, tmp_path: Path):
+    kept = params.model_copy(update={"keep_images": True})
+    train(kept, tmp_path / "kept", SilentProgress())
+    train(params, tmp_path / "made", SilentProgress())
+    files = list((tmp_path / "kept/images-encoded").iterdir())
+    assert files
+    logs = [read_log(tmp_path / name / "log.jsonl") for name in ("kept", "made")]
+    assert [line["loss"] for line in logs[0]] == pytest.approx([line["loss"] for line in logs[1]])
+    whole = kept.model_copy(update={"tune": Full()})
+    with pytest.raises(UserError, match="projector is trained"):
+        train(whole, tmp_path / "whole", SilentProgress())

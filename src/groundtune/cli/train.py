@@ -1,5 +1,6 @@
 """`groundtune train`."""
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -39,13 +40,16 @@ def train(
     overrides += [f"{name}={_yaml(value)}" for name, value in given.items() if value is not None]
     file = _only([token for token in recipe if "=" not in token])
     params = load(file, overrides, TrainParams)
-    with open_progress(silent=json) as progress:
+    follower = os.environ.get("RANK", "0") != "0"  # of several processes one speaks
+    with open_progress(silent=json or follower) as progress:
         if dry_run:
             plan = plan_training(params, progress).model_dump()
             command = ["groundtune", "train", *([str(file)] if file else []), *overrides]
             finish(plan, next_command=shlex.join([*command, "--out", str(out)]), json=json)
             return
         result = train(params, out, progress, command=sys.argv)
+    if follower:
+        return
     finish(
         read_outcome(out),
         wrote=result,

@@ -14,11 +14,12 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from groundtune.errors import UserError
 from groundtune.pipeline.folder import RunFolder, hash_of, read_some
 from groundtune.pipeline.models import resolve
+from groundtune.pipeline.train_engine import Engine, engine_for, limits_of, training_score
 from groundtune.pipeline.train_params import COURSE_IS_THE_SAME, TrainParams
 from groundtune.pipeline.train_params import Method as Method
 from groundtune.pipeline.train_params import Tune as Tune
@@ -26,13 +27,11 @@ from groundtune.protocols import Evaluate, Images, Logger, Progress
 from groundtune.records import Pair, Prompt
 from groundtune.store.files import write_atomic
 from groundtune.store.keys import key_of
-from groundtune.store.run import write_run
+from groundtune.store.run import read_run, write_run
 from groundtune.train.data import EncodedPairs, check_pair, encode_pairs
 
 if TYPE_CHECKING:
-    from groundtune.engine.logprobs import TokenLogProbs
-    from groundtune.train.batches import Limits
-    from groundtune.train.data import Cost, Views
+    from groundtune.train.data import Views
     from groundtune.train.loop import Plan
     from groundtune.train.parallel import Parallel
     from groundtune.train.reference import Reference
@@ -84,7 +83,7 @@ def train(
     checkpoints = Checkpoints(out / "checkpoints", _run_key(params, vlm, data, pairs), params.keep)
     checkpoints.check()
     if parallel.main:
-        _note(params, out, vlm, data, pairs, command)
+        _note(params, out, vlm, data, pairs, command, resumed=bool(checkpoints.found()))
     references = _references(
         params, vlm, pairs, engine, parallel, reference_folder or out / "reference", progress
     )
@@ -92,11 +91,12 @@ def train(
     vlm = _tuned(params, vlm)
     optimizer = adamw(vlm.model.parameters(), params.optim)
     step = checkpoints.restore(vlm, optimizer, parallel.rank)
+    ready = TrainingPairs(encoded=pairs, references=references, needs=params.method.needs)
     weights = Trainer(
         vlm=vlm,
-        pairs=TrainingPairs(encoded=pairs, references=references, needs=params.method.needs),
+        pairs=ready,
         method=params.method,
-        score=engine.score,
+        score=training_score(params, vlm, engine, ready, parallel, out),
         plan=course(params, len(pairs)),
         parallel=parallel,
         optimizer=optimizer,
@@ -186,38 +186,6 @@ def _logger(params: TrainParams, out: Path, step: int, parallel: "Parallel") -> 
     return Several(JsonlLog(out / "log.jsonl", step), *trackers)
 
 
-class Engine(NamedTuple):
-    """What runs rows, and what a row takes of its limits."""
-
-    score: "TokenLogProbs"
-    cost: "Cost"
-    name: str
-    """"" for separate rows."""
-
-
-def engine_for(params: TrainParams, vlm: "Vlm") -> Engine:
-    """What runs the rows: packed where the recipe and the model allow it.
-
-    Raises:
-        UserError: the recipe asks for packed rows, and the model can't.
-    """
-    from groundtune.engine.engines import engine_of
-    from groundtune.engine.separate import Separate, separate
-    from groundtune.train.data import packed_cost, separate_cost
-
-    if params.engine == "separate":
-        return Engine(separate, separate_cost, "")
-    found = engine_of(vlm)
-    if not isinstance(found, Separate):
-        return Engine(found, packed_cost, "packed")
-    if params.engine == "packed":
-        raise UserError(
-            f"Answers can't share a row: {found.why}", "engine", "Use engine=auto or separate."
-        )
-    log.info("separate rows: %s", found.why)
-    return Engine(found, separate_cost, "")
-
-
 def _views(params: TrainParams) -> "Views":
     from groundtune.train.data import Views
 
@@ -283,13 +251,6 @@ def _tuned(params: TrainParams, vlm: "Vlm") -> "Vlm":
     return replace(vlm, model=model)
 
 
-def limits_of(params: TrainParams) -> "Limits":
-    """Of a forward pass."""
-    from groundtune.train.batches import Limits
-
-    return Limits(tokens=params.micro_tokens, pairs=params.micro_batch)
-
-
 def course(params: TrainParams, pairs: int) -> "Plan":
     """How long and in which portions a run trains on so many pairs."""
     from groundtune.train.batches import steps_per_epoch
@@ -324,10 +285,13 @@ def _note(
     data: Data,
     pairs: EncodedPairs,
     command: Sequence[str],
+    *,
+    resumed: bool,
 ) -> None:
-    """Writes what the run is made with, and which pairs it leaves out."""
+    """Writes what the run is made with, and which pairs it leaves out; its notes stay."""
     inputs = {"model": vlm.revision, "pairs": data.hash}
     seeds = {"train": params.seed}
-    write_run(out, params.model_dump(mode="json"), inputs, seeds, list(command))
+    notes = read_run(out).notes if resumed else {}
+    write_run(out, params.model_dump(mode="json"), inputs, seeds, list(command), notes)
     dropped = "".join(json.dumps(drop._asdict()) + "\n" for drop in pairs.dropped)
     write_atomic(out / "dropped.jsonl", dropped.encode())

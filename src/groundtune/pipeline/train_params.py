@@ -55,6 +55,15 @@ class TrainParams(BaseModel):
     engine: Literal["auto", "packed", "separate"] = "auto"
     """A row with a prompt and all its answers, or a row an answer: changes speed only. "auto" packs
     where the model can."""
+    attention: Literal["auto", "dense", "segments", "flex"] = "auto"
+    """How packed rows attend: changes speed only. "auto" measures where rows are long, once a run,
+    and notes choice and times in run.json."""
+    keep_images: bool = False
+    """Keep encoded images on disk, from one epoch and run to the next; refused where the image
+    encoder or the projector is trained."""
+    share_starts: int = Field(default=0, ge=0)
+    """Where answers to a prompt begin with at least so many equal tokens, run these once; 0 never.
+    Changes speed only: it pays where the common start is about as long as what follows."""
     dtype: Dtype = "auto"
     """Arithmetic of the forward pass; weights that are trained are kept in float32. The published
     codes train in bfloat16; "auto" does where the device does it natively, and else in float32."""
@@ -88,16 +97,19 @@ class TrainParams(BaseModel):
 
 
 COURSE_IS_THE_SAME = {
+    "attention",
     "device",
     "engine",
     "eval_every",
     "gradient_checkpointing",
     "keep",
+    "keep_images",
     "log_to",
     "merge",
     "micro_batch",
     "micro_tokens",
     "save_every",
     "shard",
+    "share_starts",
 }
 """Settings with which a run may go on though they changed (after it ran out of memory, say)."""

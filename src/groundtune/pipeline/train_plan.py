@@ -7,7 +7,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from groundtune.pipeline.models import resolve
-from groundtune.pipeline.train import course, encoded, engine_for, limits_of, read_pairs
+from groundtune.pipeline.train import course, encoded, read_pairs
+from groundtune.pipeline.train_engine import engine_for, limits_of
 from groundtune.pipeline.train_params import TrainParams
 from groundtune.protocols import Progress
 from groundtune.records import Record

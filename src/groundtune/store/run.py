@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from groundtune.errors import UserError
 from groundtune.records import Record
@@ -41,6 +41,8 @@ class Run(Record):
     """Python and the packages; a package that isn't installed is absent."""
     started: str
     """UTC, ISO 8601."""
+    notes: dict[str, Any] = Field(default_factory=dict[str, Any])
+    """What was measured and decided on the way, by name."""
 
 
 def versions() -> dict[str, str]:
@@ -60,6 +62,7 @@ def write_run(
     inputs: dict[str, str],
     seeds: dict[str, int],
     command: list[str],
+    notes: dict[str, Any] | None = None,
 ) -> Path:
     """Writes `path`/run.json, whole or not at all, and returns its path.
 
@@ -73,10 +76,22 @@ def write_run(
         command=tuple(command),
         versions=versions(),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
+        notes=notes or {},
     )
     file = path / "run.json"
     write_atomic(file, run.model_dump_json(indent=2).encode() + b"\n")
     return file
+
+
+def note_run(path: Path, name: str, value: Any) -> None:
+    """Adds a note to `path`/run.json.
+
+    Raises:
+        UserError: there is none, or it can't be written.
+    """
+    run = read_run(path)
+    noted = run.model_copy(update={"notes": {**run.notes, name: value}})
+    write_atomic(path / "run.json", noted.model_dump_json(indent=2).encode() + b"\n")
 
 
 def read_run(path: Path) -> Run:
