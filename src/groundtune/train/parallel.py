@@ -42,7 +42,9 @@ class Forward(nn.Module):
 
     def forward(self, rows: Sequence[Row]) -> list[list[Tensor]]:
         """Log-probabilities of each row's answers' tokens, as TokenLogProbs gives them."""
-        return self._score(self._vlm, rows)
+        scored = self._score(self._vlm, rows)
+        # FSDP2 hangs hooks on what comes out, which a view could lose
+        return [[logp.clone() for logp in answers] for answers in scored]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
