@@ -10,7 +10,7 @@ from PIL import Image
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
 from groundtune.interchange import rlhf_v
-from groundtune.pipeline.exchange import export_rlhf_v, import_rlhf_v
+from groundtune.pipeline.exchange import export_layout, import_layout
 from groundtune.pipeline.folder import RunFolder
 from groundtune.records import Pair
 from groundtune.store.dataset import RecordSet
@@ -42,9 +42,9 @@ def published(path: Path, number: int, bad: tuple[int, ...] = ()) -> Path:
 
 def test_a_file_imported_and_exported_is_the_same_in_every_column(tmp_path: Path):
     file = published(tmp_path / "in.parquet", 150)
-    made = import_rlhf_v(file, tmp_path / "run", SilentProgress())
+    made = import_layout("rlhf-v", file, tmp_path / "run", SilentProgress())
     assert (made.rows, made.pairs, made.unchanged, made.skipped) == (150, 150, 0, ())
-    written = export_rlhf_v(tmp_path / "run", tmp_path / "out.parquet", SilentProgress())
+    written = export_layout("rlhf-v", tmp_path / "run", tmp_path / "out.parquet", SilentProgress())
     assert (written.rows, written.non_commercial) == (150, ("cc-by-nc-4.0",))
     assert pq.read_table(tmp_path / "out.parquet").to_pylist() == pq.read_table(file).to_pylist()
     assert len(RunFolder(tmp_path / "run").prompts.read()) == 1
@@ -54,7 +54,7 @@ def test_an_import_that_was_stopped_goes_on_and_gives_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     file = published(tmp_path / "in.parquet", 150)
-    import_rlhf_v(file, tmp_path / "one", SilentProgress())
+    import_layout("rlhf-v", file, tmp_path / "one", SilentProgress())
     whole = RecordSet.append
 
     def stops_at_the_third_batch(self: RecordSet[Pair], rows: list[Pair]) -> None:
@@ -64,11 +64,11 @@ def test_an_import_that_was_stopped_goes_on_and_gives_the_same(
 
     monkeypatch.setattr(RecordSet, "append", stops_at_the_third_batch)
     with pytest.raises(KeyboardInterrupt):
-        import_rlhf_v(file, tmp_path / "two", SilentProgress())
+        import_layout("rlhf-v", file, tmp_path / "two", SilentProgress())
     monkeypatch.undo()
     stopped = RunFolder(tmp_path / "two")
     assert len(stopped.pairs.read()) == 128
-    made = import_rlhf_v(file, tmp_path / "two", SilentProgress())
+    made = import_layout("rlhf-v", file, tmp_path / "two", SilentProgress())
     assert made.pairs == 150
     assert stopped.pairs.read() == RunFolder(tmp_path / "one").pairs.read()
     assert len(stopped.pairs.parts()) == 3
@@ -77,8 +77,8 @@ def test_an_import_that_was_stopped_goes_on_and_gives_the_same(
 def test_a_bad_row_stops_the_import_unless_it_may_be_skipped(tmp_path: Path):
     file = published(tmp_path / "in.parquet", 4, bad=(2,))
     with pytest.raises(UserError, match="not JSON"):
-        import_rlhf_v(file, tmp_path / "run", SilentProgress())
-    made = import_rlhf_v(file, tmp_path / "run", SilentProgress(), skip_bad=True)
+        import_layout("rlhf-v", file, tmp_path / "run", SilentProgress())
+    made = import_layout("rlhf-v", file, tmp_path / "run", SilentProgress(), skip_bad=True)
     assert (made.rows, made.pairs) == (4, 3)
     assert [line.split(": ")[0] for line in made.skipped] == [f"{file}, row 2, column text"]
 
@@ -91,5 +91,5 @@ def test_a_file_is_read_a_batch_of_rows_at_a_time(tmp_path: Path):
 
 def test_exporting_a_folder_without_pairs_is_an_error_that_names_the_commands(tmp_path: Path):
     with pytest.raises(UserError, match="holds no pairs") as caught:
-        export_rlhf_v(tmp_path, tmp_path / "out.parquet", SilentProgress())
+        export_layout("rlhf-v", tmp_path, tmp_path / "out.parquet", SilentProgress())
     assert "groundtune pairs" in caught.value.fix

@@ -9,7 +9,6 @@ Data sets with pictures inside don't fit into memory, so neither way holds more 
 # Reason: pyarrow ships no types.
 
 import logging
-import os
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -19,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from groundtune.errors import UserError
-from groundtune.store.files import disk_error
+from groundtune.interchange.whole_file import whole_file
 
 ROWS = 64
 """Rows in memory at a time, and in a row group that is written."""
@@ -29,10 +28,13 @@ _BUFFER_BYTES = 2**20
 log = logging.getLogger(__name__)
 
 
-def open_columns(path: Path, columns: Mapping[str, pa.DataType], layout: str) -> pq.ParquetFile:
-    """The file, open, once its schema has the columns in types that fit; more are ignored.
+def open_columns(
+    path: Path, columns: Mapping[str, pa.DataType], layout: str, *, others: bool = False
+) -> pq.ParquetFile:
+    """The file, open, once its schema has the columns in types that fit.
 
-    `layout` is the layout's name for errors.
+    `layout` is the layout's name for errors. Further columns are told of, unless they are wanted
+    (`others`).
 
     Raises:
         UserError: no such file, not Parquet, or a column is missing or of another type.
@@ -58,8 +60,9 @@ def open_columns(path: Path, columns: Mapping[str, pa.DataType], layout: str) ->
                 str(path),
                 f"Write the column in the type of the {layout} layout.",
             )
-    if others := [name for name in schema.names if name not in columns]:
-        log.warning("%s: columns that the %s layout doesn't have: %s", path, layout, others)
+    more = [name for name in schema.names if name not in columns]
+    if more and not others:
+        log.warning("%s: columns that the %s layout doesn't have: %s", path, layout, more)
     return file
 
 
@@ -83,31 +86,20 @@ def batches(
         yield plain
 
 
-def write_rows(path: Path, rows: Iterable[dict[str, Any]], schema: pa.Schema) -> None:
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> int:
     """Writes the rows to one file, whole or not at all, a row group of ROWS at a time.
+
+    Returns their number.
 
     Raises:
         UserError: the disk is full or the folder can't be written.
     """
-    temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            _write(temporary, iter(rows), schema)
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise disk_error(error, path) from error
-
-
-def _write(path: Path, rows: Iterator[dict[str, Any]], schema: pa.Schema) -> None:
-    with path.open("wb") as file:
-        with pq.ParquetWriter(file, schema) as writer:
-            while some := list(islice(rows, ROWS)):
-                writer.write_table(pa.Table.from_pylist(some, schema=schema))
-        file.flush()
-        os.fsync(file.fileno())
+    left, number = iter(rows), 0
+    with whole_file(path) as file, pq.ParquetWriter(file, schema) as writer:
+        while some := list(islice(left, ROWS)):
+            writer.write_table(pa.Table.from_pylist(some, schema=schema))
+            number += len(some)
+    return number
 
 
 def _fits(found: pa.DataType, wanted: pa.DataType) -> bool:

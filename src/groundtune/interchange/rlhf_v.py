@@ -18,9 +18,9 @@ there.
 # Reason: pyarrow ships no types.
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import pyarrow as pa
 
@@ -28,7 +28,10 @@ from groundtune.errors import UserError
 from groundtune.feedback.corrections import why_no_pair
 from groundtune.feedback.pairs import pair_from_texts
 from groundtune.interchange.columns import ROWS, batches, open_columns, write_rows
+from groundtune.interchange.layout import IMAGE, Batch, Written
 from groundtune.interchange.licences import forbids_commercial_use
+from groundtune.interchange.reading import licence_in
+from groundtune.interchange.writing import parquet_schema
 from groundtune.records import ImagePart, Message, Pair, Prompt, Source, TextPart
 from groundtune.store.images import ImageStore
 from groundtune.store.keys import key_of
@@ -38,34 +41,15 @@ LICENCE = "cc-by-nc-4.0"
 LAYOUT = "rlhf_v"
 
 _STRINGS = ("ds_name", "origin_dataset", "origin_split", "image_path")
-_IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _COLUMNS: dict[str, pa.DataType] = {
     "ds_name": pa.string(),
-    "image": _IMAGE,
+    "image": IMAGE,
     "text": pa.string(),
     "origin_dataset": pa.string(),
     "origin_split": pa.string(),
     "idx": pa.int64(),
     "image_path": pa.string(),
 }
-
-
-class Batch(NamedTuple):
-    """Some rows of a file, in order, and the errors of those left out.
-
-    The prompts are each once in a batch, but may come again in a later one.
-    """
-
-    prompts: tuple[Prompt, ...]
-    pairs: tuple[Pair, ...]
-    skipped: tuple[UserError, ...]
-
-
-class Written(NamedTuple):
-    """What was exported: rows, and the licences that forbid commercial use of them."""
-
-    rows: int
-    non_commercial: tuple[str, ...]
 
 
 def row_count(path: Path) -> int:
@@ -75,11 +59,18 @@ def row_count(path: Path) -> int:
 
 
 def read(
-    path: Path, images: ImageStore, *, skip_bad: bool = False, rows: int = ROWS
+    path: Path,
+    images: ImageStore,
+    *,
+    folder: Path | None = None,  # the pictures are in the file
+    licence: str | None = None,
+    skip_bad: bool = False,
+    rows: int = ROWS,
 ) -> Iterator[Batch]:
     """The file's pairs with their prompts, `rows` at a time; its pictures go into `images`.
 
-    The licence is the one that a file of ours names in its metadata, else the published set's.
+    The licence is the one given, else that which a file of ours names in its metadata, else the
+    published set's.
 
     Raises:
         UserError: not Parquet; a column is missing or of another type; or, naming row and column, a
@@ -88,7 +79,8 @@ def read(
     """
     number = 0
     with open_columns(path, _COLUMNS, "RLHF-V") as file:
-        licence = _licence(file.metadata.metadata or {})
+        told = licence_in(file.metadata.metadata or {})
+        licence = next((each for each in (licence, told) if each is not None), LICENCE)
         for plain in batches(file, path, _COLUMNS, rows):
             found = [
                 _read_or_skip(row, number + i, path, images, licence, skip_bad)
@@ -98,18 +90,19 @@ def read(
             good = [each for each in found if not isinstance(each, UserError)]
             prompts = {prompt.key: prompt for prompt, _ in good}
             skipped = (each for each in found if isinstance(each, UserError))
-            yield Batch(tuple(prompts.values()), tuple(pair for _, pair in good), tuple(skipped))
+            pairs = tuple(pair for _, pair in good)
+            yield Batch(tuple(prompts.values()), pairs, tuple(skipped), len(plain))
 
 
 def write(
     path: Path,
-    pairs: Sequence[Pair],
+    pairs: Iterable[Pair],
     prompts: Mapping[str, Prompt],
     images: ImageStore,
     *,
     models: Mapping[str, str] | None = None,
 ) -> Written:
-    """Writes the pairs to one file, whole or not at all, `ROWS` of them in memory at a time.
+    """Writes the pairs, gone through twice, to one file, whole or not at all.
 
     Pairs that `read` made give their rows back, unless their texts were changed. Others get ds_name
     "groundtune", a running idx, and as origin_split the model that is named in `models` by the key
@@ -123,14 +116,8 @@ def write(
     rows = (
         _write_row(number, pair, prompts, images, models or {}) for number, pair in enumerate(pairs)
     )
-    write_rows(path, rows, _schema(licences))
-    non_commercial = tuple(each for each in licences if forbids_commercial_use(each))
-    return Written(len(pairs), non_commercial)
-
-
-def _licence(metadata: Mapping[bytes, bytes]) -> str:
-    ours = metadata.get(b"groundtune")
-    return LICENCE if ours is None else " AND ".join(filter(None, json.loads(ours)["licences"]))
+    number = write_rows(path, rows, parquet_schema(_COLUMNS, frozenset({"image"}), licences))
+    return Written(number, tuple(each for each in licences if forbids_commercial_use(each)))
 
 
 def _read_or_skip(
@@ -286,15 +273,3 @@ def _image_bytes(images: ImageStore, sha256: str, pair: Pair) -> bytes:
             f"pair {pair.key}",
             "Give a folder that holds the pairs' pictures too.",
         ) from error
-
-
-def _schema(licences: Sequence[str]) -> pa.Schema:
-    features = {
-        name: {"_type": "Image"} if name == "image" else {"dtype": str(kind), "_type": "Value"}
-        for name, kind in _COLUMNS.items()
-    }
-    metadata = {
-        "huggingface": json.dumps({"info": {"features": features}}),
-        "groundtune": json.dumps({"licences": licences}),
-    }
-    return pa.schema(list(_COLUMNS.items()), metadata=metadata)

@@ -1,13 +1,17 @@
 """Stages "import" and "export": foreign layouts into a run's folder, and pairs out of one."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from groundtune.interchange import rlhf_v
+from groundtune.interchange.layout import Batch
+from groundtune.interchange.names import LayoutName
+from groundtune.interchange.registry import load
 from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.protocols import Progress
-from groundtune.records import Record
+from groundtune.records import Pair, Record
+from groundtune.store.dataset import RecordSet
+from groundtune.store.tables import read_parquet
 
 log = logging.getLogger(__name__)
 
@@ -17,6 +21,7 @@ class ImportSettings(Record):
 
     layout: str
     file: str
+    licence: str | None = None
     skip_bad: bool = False
 
 
@@ -25,7 +30,7 @@ class ImportSummary(Record):
 
     rows: int
     pairs: int
-    """Rows that are pairs now, imported now or before."""
+    """Pairs of these rows, imported now or before."""
     unchanged: int
     """Of these, those whose two answers are equal: nothing is learnt from them."""
     skipped: tuple[str, ...]
@@ -40,38 +45,43 @@ class ExportSummary(Record):
     """Licences of the rows that forbid commercial use."""
 
 
-def import_rlhf_v(
+def import_layout(
+    layout: LayoutName,
     file: Path,
     out: Path,
     progress: Progress,
     *,
+    images: Path | None = None,
+    licence: str | None = None,
     skip_bad: bool = False,
     command: Sequence[str] = (),
 ) -> ImportSummary:
-    """Imports a file in RLHF-V's layout: pairs, prompts and pictures into the folder `out`.
+    """Imports a file in a foreign layout: pairs, prompts and pictures into the folder `out`.
+
+    `images` is where the paths of pictures start, if not at the file. `licence` is that of the
+    rows, if not the one that the file or the published set has.
 
     Raises:
-        UserError: as `rlhf_v.read` does, and when the disk is full.
+        UserError: as the layout's `read` does, and when the disk is full.
     """
-    target = RunFolder(out)
-    rows = rlhf_v.row_count(file)
+    target, foreign = RunFolder(out), load(layout)
     known_prompts, known_pairs = target.prompts.keys(), target.pairs.keys()
-    pairs = unchanged = 0
+    rows = pairs = unchanged = 0
     skipped: list[str] = []
-    progress.start("import", total=rows)
-    for batch in rlhf_v.read(file, target.images, skip_bad=skip_bad):
-        target.prompts.append([row for row in batch.prompts if row.key not in known_prompts])
-        target.pairs.append([row for row in batch.pairs if row.key not in known_pairs])
-        known_prompts.update(row.key for row in batch.prompts)
+    progress.start("import", total=foreign.row_count(file))
+    batches = foreign.read(file, target.images, folder=images, licence=licence, skip_bad=skip_bad)
+    for batch in batches:
+        _add(batch, target, known_prompts, known_pairs)
         for error in batch.skipped:
             log.warning("skipped: %s: %s", error.where, error.what)
             skipped.append(f"{error.where}: {error.what}")
+        rows += batch.rows
         pairs += len(batch.pairs)
         unchanged += sum(row.chosen == row.rejected for row in batch.pairs)
-        progress.advance(len(batch.pairs) + len(batch.skipped))
+        progress.advance(batch.rows)
     target.note(
         target.pairs,
-        settings=ImportSettings(layout=rlhf_v.LAYOUT, file=file.name, skip_bad=skip_bad),
+        settings=ImportSettings(layout=layout, file=file.name, licence=licence, skip_bad=skip_bad),
         inputs={},
         seeds={},
         command=list(command),
@@ -79,23 +89,49 @@ def import_rlhf_v(
     return ImportSummary(rows=rows, pairs=pairs, unchanged=unchanged, skipped=tuple(skipped))
 
 
-def export_rlhf_v(source: Path, out: Path, progress: Progress) -> ExportSummary:
-    """Exports the pairs of the folder `source` to one file in RLHF-V's layout.
+def _add(batch: Batch, target: RunFolder, prompts: set[str], pairs: set[str]) -> None:
+    """Adds what isn't there yet."""
+    target.prompts.append([row for row in batch.prompts if row.key not in prompts])
+    target.pairs.append([row for row in batch.pairs if row.key not in pairs])
+    prompts.update(row.key for row in batch.prompts)
+    pairs.update(row.key for row in batch.pairs)
+
+
+class _StoredPairs:
+    """A folder's pairs, each once; a part at a time is in memory."""
+
+    def __init__(self, data: RecordSet[Pair], progress: Progress) -> None:
+        self._data = data
+        self._progress = progress
+
+    def __iter__(self) -> Iterator[Pair]:
+        seen: set[str] = set()
+        for part in self._data.parts():
+            for pair in read_parquet(part, Pair):
+                if pair.key not in seen:
+                    seen.add(pair.key)
+                    yield pair
+            self._progress.advance()
+
+
+def export_layout(layout: LayoutName, source: Path, out: Path, progress: Progress) -> ExportSummary:
+    """Exports the pairs of the folder `source` to one file in a foreign layout.
 
     Raises:
-        UserError: there are no pairs, and as `rlhf_v.write` does.
+        UserError: there are no pairs, and as the layout's `write` does.
     """
     folder = RunFolder(source)
-    pairs = read_some(folder.pairs)
-    progress.start("export", total=len(pairs))
-    written = rlhf_v.write(
+    if not folder.pairs.parts():
+        read_some(folder.pairs)  # says what to do
+    # They are gone through twice: for the file's schema and licences, then for its rows.
+    progress.start("export", total=2 * len(folder.pairs.parts()))
+    written = load(layout).write(
         out,
-        pairs,
+        _StoredPairs(folder.pairs, progress),
         folder.prompts_by_key(),
         folder.images,
         models={answer.key: answer.producer.name for answer in folder.answers.read()},
     )
-    progress.advance(len(pairs))
     for licence in written.non_commercial:
         log.warning("%s: the licence %s forbids commercial use", out, licence)
     return ExportSummary(rows=written.rows, non_commercial=written.non_commercial)

@@ -1,0 +1,51 @@
+"""HSA-DPO's pairs: JSON lines of id, question, chosen, rejected, chosen_score, rejected_score.
+
+Xiao et al. 2024, arXiv 2404.14233. A picture is IMAGE_FOLDER/ID.jpg and named nowhere else. The
+scores are how severe an answer's hallucinations are; the authors' code takes 1.0 for one that is
+missing, here it stays missing.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from groundtune.interchange.dialogue import ask, number_of, only_question, text_of
+from groundtune.interchange.layout import Content, Layout, Picture, Refused, Row
+
+_ENDING = ".jpg"
+
+
+def _parse(row: Row) -> Content:
+    name = row.get("id")
+    if not isinstance(name, str | int) or isinstance(name, bool) or "\0" in str(name):
+        raise Refused("There is no 'id' that names a picture", "id")
+    return Content(
+        turns=ask(text_of(row, "question")),
+        pictures=(Picture(f"{name}{_ENDING}"),),
+        chosen=text_of(row, "chosen"),
+        rejected=text_of(row, "rejected"),
+        chosen_score=number_of(row, "chosen_score"),
+        rejected_score=number_of(row, "rejected_score"),
+        row=str(name),
+    )
+
+
+def _render(content: Content, columns: Sequence[str]) -> dict[str, Any]:
+    question = only_question(content, "HSA-DPO")
+    scores = {"chosen_score": content.chosen_score, "rejected_score": content.rejected_score}
+    return {
+        "id": (content.pictures[0].path or "").removesuffix(_ENDING),
+        "question": question,
+        "chosen": content.chosen,
+        "rejected": content.rejected,
+        **{name: score for name, score in scores.items() if score is not None},
+    }
+
+
+LAYOUT = Layout(
+    name="hsa-dpo",
+    title="HSA-DPO",
+    endings=(".jsonl",),
+    parse=_parse,
+    render=_render,
+    ending=_ENDING,
+)

@@ -1,0 +1,178 @@
+"""What a layout is: how one of its rows is read, and how one is written.
+
+`reading` and `writing` do the rest for every layout: files, pictures, records, bad rows. What a row
+says is its `Content`; columns that it has no place for stay with the pair (`saved`).
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
+# Reason: pyarrow ships no types.
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol
+
+import pyarrow as pa
+
+from groundtune.errors import UserError
+from groundtune.records import Pair, Prompt
+from groundtune.store.images import ImageStore
+
+Role = Literal["system", "user", "assistant"]
+Row = Mapping[str, Any]
+
+IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+"""A picture in a Parquet column, as `datasets` stores it."""
+
+
+class Refused(Exception):
+    """A row, or a pair, that a layout can't hold: what is wrong, and in which column if in one."""
+
+    def __init__(self, what: str, column: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.column = column
+
+
+class Picture(NamedTuple):
+    """A picture as a row has it: its path, its file's bytes, or both."""
+
+    path: str | None
+    data: bytes | None = None
+
+
+class Turn(NamedTuple):
+    """A message; each None in `pieces` stands for the row's next picture."""
+
+    role: Role
+    pieces: tuple[str | None, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What one row says."""
+
+    turns: tuple[Turn, ...]
+    """The prompt. The last turn is the user's."""
+    pictures: tuple[Picture, ...]
+    """One for each None in `turns`, in order."""
+    chosen: str
+    rejected: str
+    chosen_score: float | None = None
+    rejected_score: float | None = None
+    further: tuple[Picture, ...] = ()
+    """Pictures that are in the row, but not in the prompt."""
+    dataset: str = ""
+    row: str = ""
+    """The row's own id."""
+    model: str = ""
+    """Who gave the rejected answer, where that is known of a pair of our own."""
+    kind: str = ""
+    """The prompt's kind in its source, for a pair of our own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """A layout whose rows are one pair each."""
+
+    name: str
+    """As on the command line."""
+    title: str
+    """As its authors write it, for errors."""
+    endings: tuple[str, ...]
+    """Of its files. Parquet holds pictures as bytes; JSON, as lines or a list, names them."""
+    parse: Callable[[Row], Content]
+    """What a row says. Raises Refused."""
+    render: Callable[[Content, Sequence[str]], dict[str, Any]]
+    """A row that says it, with the columns given if it had some before, else a whole new one.
+    Raises Refused."""
+    dataset: str = ""
+    """The published set, where the layout is that of one."""
+    licence: str = ""
+    """Of the published set."""
+    columns: Mapping[str, pa.DataType] = field(default_factory=dict[str, pa.DataType])
+    """What a Parquet file must have."""
+    images: frozenset[str] = frozenset()
+    """Columns of a Parquet file that hold pictures."""
+    schema: Callable[[Sequence[str]], Mapping[str, pa.DataType]] | None = None
+    """Columns that a Parquet file gets, where they depend on those that its rows had."""
+    scores: frozenset[str] = frozenset()
+    """Columns of `schema` that are there only if a pair has scores."""
+    ending: str = ""
+    """Of every picture's name, where the layout says so: such names have no folder."""
+    stale: frozenset[str] = frozenset()
+    """Columns that are wrong once a text was changed."""
+    translate: Callable[[Path], Callable[[Row], Row]] | None = None
+    """For a file: what makes its rows ones of the layout, where they may have other names. The
+    first call raises UserError, the second Refused."""
+    beside: Callable[[Path, Sequence[str]], Sequence[tuple[Path, bytes]]] | None = None
+    """Files that are written beside a file of rows, of its path and columns. Raises UserError."""
+
+
+class Batch(NamedTuple):
+    """Some rows of a file, in order, and the errors of those left out.
+
+    The prompts are each once in a batch, but may come again in a later one.
+    """
+
+    prompts: tuple[Prompt, ...]
+    pairs: tuple[Pair, ...]
+    skipped: tuple[UserError, ...]
+    rows: int
+
+
+class Written(NamedTuple):
+    """What was exported: rows, and the licences that forbid commercial use of them."""
+
+    rows: int
+    non_commercial: tuple[str, ...]
+
+
+class Format(Protocol):
+    """What every layout does with whole files."""
+
+    def row_count(self, path: Path) -> int | None:
+        """Rows of a file; None where only reading it would tell. Raises UserError as `read`."""
+        ...
+
+    def read(
+        self,
+        path: Path,
+        images: ImageStore,
+        *,
+        folder: Path | None = None,
+        licence: str | None = None,
+        skip_bad: bool = False,
+        rows: int = ...,
+    ) -> Iterator[Batch]:
+        """The file's pairs with their prompts, `rows` at a time; pictures go into `images`.
+
+        Paths of pictures are taken from `folder`, or from the file's own. `licence` is that of the
+        rows, where the file doesn't tell or tells wrongly.
+
+        Raises:
+            UserError: the file can't be read; or, naming file and row, a row is bad. With
+                `skip_bad` such a row is left out and its error is in `skipped`.
+        """
+        ...
+
+    def write(
+        self,
+        path: Path,
+        pairs: Iterable[Pair],
+        prompts: Mapping[str, Prompt],
+        images: ImageStore,
+        *,
+        models: Mapping[str, str] | None = None,
+    ) -> Written:
+        """Writes the pairs, which are gone through twice, to one file, whole or not at all.
+
+        Pairs that `read` made of this layout give their rows back, unless they were changed.
+        `models` names who gave an answer, by the answer's key.
+
+        Raises:
+            UserError: a pair's prompt or picture is missing, or the layout can't hold it; the disk
+                is full; the folder can't be written.
+        """
+        ...

@@ -1,0 +1,219 @@
+"""LLaMA-Factory's two layouts of preferences with pictures (0.9.5, `data/converter.py`).
+
+Sharegpt: conversations [{from, value}] with `<image>` in the values, chosen {from, value}, rejected
+{from, value}, images [path]. Alpaca: instruction, input, system, history [[question, answer]],
+chosen, rejected, images; instruction and input are one text with a line's end between.
+
+Columns and tags may have other names: they are those of the entry for the file in the
+dataset_info.json beside it. A new file gets an entry there, "ranking": true, under its own name.
+Pictures are named from the file's folder, which is LLaMA-Factory's `media_dir` by default.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+from groundtune.errors import UserError
+from groundtune.interchange.dialogue import (
+    check_turns_alternate,
+    join_pieces,
+    list_of,
+    object_of,
+    read_turns,
+    split_text,
+    text_of,
+    with_pictures_first,
+)
+from groundtune.interchange.layout import Content, Layout, Refused, Role, Row, Turn
+from groundtune.interchange.pictures import pictures_of
+
+_INFO = "dataset_info.json"
+_TAGS: dict[str, Role] = {"human": "user", "gpt": "assistant", "system": "system"}
+_NAMES: dict[Role, str] = {role: tag for tag, role in _TAGS.items()}
+_SIDES = ("chosen", "rejected")
+_SPOKEN = ("conversations", *_SIDES)
+_TAGGED = {"user": "human", "assistant": "gpt", "system": "system"}
+_COLUMNS = {
+    "messages": "conversations",
+    "prompt": "instruction",
+    "query": "input",
+    **{name: name for name in ("history", "system", "chosen", "rejected", "images")},
+}
+"""Names in dataset_info.json, and those of the columns as they are by default."""
+
+
+def _parse_sharegpt(row: Row) -> Content:
+    pictures = pictures_of(row.get("images"), "images")
+    turns = read_turns(
+        row.get("conversations"), "conversations", role="from", content="value", roles=_TAGS
+    )
+    turns = _led_by_system(row, turns)
+    chosen, rejected = (_answer(row, side) for side in _SIDES)
+    return Content(
+        turns=with_pictures_first(turns, len(pictures)),
+        pictures=pictures,
+        chosen=chosen,
+        rejected=rejected,
+    )
+
+
+def _led_by_system(row: Row, turns: Sequence[Turn]) -> list[Turn]:
+    system = row.get("system")
+    if not system:
+        return list(turns)
+    return [Turn("system", split_text(text_of(row, "system"))), *turns]
+
+
+def _answer(row: Row, side: str) -> str:
+    message = object_of(row.get(side), side)
+    if message.get("from") != "gpt":
+        raise Refused("The answer is not from 'gpt'", side)
+    return text_of(message, "value", side)
+
+
+def _render_sharegpt(content: Content, columns: Sequence[str]) -> dict[str, Any]:
+    turns = content.turns
+    check_turns_alternate(turns, "LLaMA-Factory")
+    said: dict[str, Any] = {}
+    if "system" in columns and turns[0].role == "system":
+        said["system"] = join_pieces(turns[0].pieces)
+        turns = turns[1:]
+    said["conversations"] = [
+        {"from": _NAMES[turn.role], "value": join_pieces(turn.pieces)} for turn in turns
+    ]
+    said |= {side: {"from": "gpt", "value": getattr(content, side)} for side in _SIDES}
+    return said | _images(content, columns)
+
+
+def _images(content: Content, columns: Sequence[str]) -> dict[str, Any]:
+    if columns and "images" not in columns:
+        return {}
+    return {"images": [each.path for each in content.pictures]}
+
+
+def _parse_alpaca(row: Row) -> Content:
+    pictures = pictures_of(row.get("images"), "images")
+    turns: list[Turn] = _led_by_system(row, ())
+    for pair in list_of(row.get("history") or [], "history"):
+        texts = list_of(pair, "history")
+        if len(texts) != 2 or not all(isinstance(text, str) for text in texts):
+            raise Refused("A turn of the history is not two texts", "history")
+        turns.append(Turn("user", split_text(str(texts[0]))))
+        turns.append(Turn("assistant", split_text(str(texts[1]))))
+    asked = [text_of(row, name) for name in ("instruction", "input") if row.get(name)]
+    turns.append(Turn("user", split_text("\n".join(asked))))
+    return Content(
+        turns=with_pictures_first(turns, len(pictures)),
+        pictures=pictures,
+        chosen=text_of(row, "chosen"),
+        rejected=text_of(row, "rejected"),
+    )
+
+
+def _render_alpaca(content: Content, columns: Sequence[str]) -> dict[str, Any]:
+    turns = list(content.turns)
+    check_turns_alternate(turns, "LLaMA-Factory")
+    said: dict[str, Any] = {}
+    if turns[0].role == "system":
+        said["system"] = join_pieces(turns.pop(0).pieces)
+    asked = turns.pop()
+    texts = [join_pieces(turn.pieces) for turn in turns]
+    said |= {"instruction": join_pieces(asked.pieces), "input": ""}
+    if texts or "history" in columns:
+        said["history"] = [list(pair) for pair in zip(texts[::2], texts[1::2], strict=True)]
+    said |= {"chosen": content.chosen, "rejected": content.rejected}
+    return said | _images(content, columns)
+
+
+def _entry(path: Path) -> Mapping[str, Any]:
+    """The entry of dataset_info.json beside a file that names it; empty if there is none.
+
+    Raises:
+        UserError: dataset_info.json can't be read.
+    """
+    for each in _info(path).values():
+        entry = cast("Mapping[str, Any]", each if isinstance(each, dict) else {})
+        if entry.get("file_name") == path.name:
+            return entry
+    return {}
+
+
+def _translate(formatting: str, path: Path) -> Callable[[Row], Row]:
+    """What gives rows the usual columns and tags, as dataset_info.json names them."""
+    entry = _entry(path)
+    if entry and entry.get("formatting", "alpaca") != formatting:
+        raise UserError(
+            f"{_INFO} says that the file is {entry.get('formatting', 'alpaca')}, not {formatting}.",
+            str(path),
+            "Import it as llama-factory (sharegpt) or llama-factory-alpaca.",
+        )
+    columns, tags = (cast("dict[str, str]", entry.get(name) or {}) for name in ("columns", "tags"))
+    names = {columns[name]: usual for name, usual in _COLUMNS.items() if columns.get(name)}
+    keys = {tags.get("role_tag", "from"): "from", tags.get("content_tag", "value"): "value"}
+    roles = {tags.get(f"{role}_tag", tag): tag for role, tag in _TAGGED.items()}
+
+    def usual(value: object) -> object:
+        if isinstance(value, list):
+            return [usual(each) for each in cast("list[object]", value)]
+        if not isinstance(value, dict):
+            return value
+        message = cast("dict[str, object]", value)
+        named = {keys.get(name, name): each for name, each in message.items()}
+        return {**named, "from": roles.get(str(named.get("from")), named.get("from"))}
+
+    def translate(row: Row) -> Row:
+        named = {names.get(name, name): value for name, value in row.items()}
+        return {name: usual(value) if name in _SPOKEN else value for name, value in named.items()}
+
+    return translate if names or tags else dict
+
+
+def _beside(formatting: str, path: Path, columns: Sequence[str]) -> Sequence[tuple[Path, bytes]]:
+    """dataset_info.json with an entry for the file, under the name that it has without ending."""
+    entry = {
+        "file_name": path.name,
+        "formatting": formatting,
+        "ranking": True,
+        "columns": {name: usual for name, usual in _COLUMNS.items() if usual in columns},
+    }
+    info = {**_info(path), path.stem: entry}
+    text = json.dumps(info, ensure_ascii=False, indent=2)
+    return [(path.with_name(_INFO), text.encode() + b"\n")]
+
+
+def _info(path: Path) -> dict[str, object]:
+    info = path.with_name(_INFO)
+    try:
+        found = json.loads(info.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(
+            f"It can't be read ({error}).", str(info), "Mend the file, or move it away."
+        ) from error
+    if not isinstance(found, dict):
+        raise UserError("It is not an object.", str(info), "Mend the file, or move it away.")
+    return cast("dict[str, object]", found)
+
+
+SHAREGPT = Layout(
+    name="llama-factory",
+    title="LLaMA-Factory (sharegpt)",
+    endings=(".json", ".jsonl"),
+    parse=_parse_sharegpt,
+    render=_render_sharegpt,
+    translate=partial(_translate, "sharegpt"),
+    beside=partial(_beside, "sharegpt"),
+)
+
+ALPACA = Layout(
+    name="llama-factory-alpaca",
+    title="LLaMA-Factory (alpaca)",
+    endings=(".json", ".jsonl"),
+    parse=_parse_alpaca,
+    render=_render_alpaca,
+    translate=partial(_translate, "alpaca"),
+    beside=partial(_beside, "alpaca"),
+)

@@ -1,0 +1,61 @@
+"""MM-RLHF's dpo_pairs.jsonl: prompt, chosen, rejected, and image, a path or a list of them.
+
+Zhang et al. 2025, arXiv 2502.10391, as its `train_dpo.py` reads it: `<image>` is taken out of the
+prompt, and the pictures come before it. Rows may have reference_chosen_logp and
+reference_rejected_logp besides, ls_factor, is_tie, and mixed_up_image, other pictures; they are
+kept. Rows of videos are refused.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from groundtune.interchange.dialogue import TOKEN, ask, only_question, text_of
+from groundtune.interchange.layout import Content, Layout, Refused, Row
+from groundtune.interchange.pictures import pictures_of
+
+_MANY = 1000
+
+
+def _parse(row: Row) -> Content:
+    if row.get("video") is not None:
+        raise Refused("The row is of a video", "video")
+    pictures = pictures_of(row.get("image"), "image")
+    if not pictures:
+        raise Refused("The row has no image", "image")
+    name = row.get("id")
+    return Content(
+        turns=ask(text_of(row, "prompt").replace(TOKEN, "").strip(), len(pictures)),
+        pictures=pictures,
+        chosen=text_of(row, "chosen"),
+        rejected=text_of(row, "rejected"),
+        further=pictures_of(row.get("mixed_up_image"), "mixed_up_image"),
+        row="" if name is None else str(name),
+    )
+
+
+def _render(content: Content, columns: Sequence[str]) -> dict[str, Any]:
+    question = only_question(content, "MM-RLHF", most=_MANY)
+    said: dict[str, Any] = {
+        "image": _one_or_more([each.path for each in content.pictures]),
+        "prompt": question,
+        "chosen": content.chosen,
+        "rejected": content.rejected,
+    }
+    if content.further:
+        said["mixed_up_image"] = _one_or_more([each.path for each in content.further])
+    return said
+
+
+def _one_or_more(paths: Sequence[str | None]) -> object:
+    return paths[0] if len(paths) == 1 else list(paths)
+
+
+LAYOUT = Layout(
+    name="mm-rlhf",
+    title="MM-RLHF",
+    endings=(".jsonl", ".json"),
+    parse=_parse,
+    render=_render,
+    stale=frozenset({"reference_chosen_logp", "reference_rejected_logp"})
+    | {"mix_reference_chosen_logp", "mix_reference_rejected_logp"},
+)

@@ -1,0 +1,103 @@
+"""ms-swift's preference data with pictures (4.6, `dataset/preprocessor/core.py` and its docs).
+
+    messages            [{role, content}], the last the chosen answer; `<image>` in the contents
+    images              [path or {path}]
+    rejected_response   a text, or a list of one assistant's message; or
+    rejected_messages   the whole dialogue again, with rejected_images; or
+    rejected_images     alone: the same answer, to be preferred for `images` over these
+
+The last compares pictures rather than answers: its pair has two equal texts, and the other pictures
+stay with the row. Relative paths start at ms-swift's ROOT_IMAGE_DIR.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from groundtune.interchange.dialogue import (
+    join_pieces,
+    list_of,
+    object_of,
+    read_turns,
+    text_of,
+    with_pictures_first,
+)
+from groundtune.interchange.layout import Content, Layout, Refused, Role, Row, Turn
+from groundtune.interchange.pictures import pictures_of
+
+_ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "assistant"}
+
+
+def _parse(row: Row) -> Content:
+    column = "images" if row.get("images") is not None else "image"
+    pictures = pictures_of(row.get(column), column)
+    others = pictures_of(row.get("rejected_images"), "rejected_images")
+    turns, chosen = _dialogue(row, "messages")
+    return Content(
+        turns=with_pictures_first(turns, len(pictures)),
+        pictures=pictures,
+        chosen=chosen,
+        rejected=_rejected(row, turns, chosen),
+        further=others,
+    )
+
+
+def _dialogue(row: Row, column: str) -> tuple[list[Turn], str]:
+    """The turns of a column before its last, and that one's text, which is the answer."""
+    turns = read_turns(row.get(column), column, role="role", content="content", roles=_ROLES)
+    if not turns or turns[-1].role != "assistant":
+        raise Refused("The last message is not the assistant's", column)
+    return turns[:-1], _last_text(row[column], column)
+
+
+def _last_text(messages: object, column: str) -> str:
+    return text_of(object_of(list_of(messages, column)[-1], column), "content", column)
+
+
+def _rejected(row: Row, turns: Sequence[Turn], chosen: str) -> str:
+    given = row.get("rejected_response")
+    if isinstance(given, str):
+        return given
+    if given is not None:
+        messages = list_of(given, "rejected_response")
+        if len(messages) != 1:
+            raise Refused("It is not one assistant's message", "rejected_response")
+        return _last_text(given, "rejected_response")
+    if row.get("rejected_messages") is not None:
+        others, rejected = _dialogue(row, "rejected_messages")
+        if others != turns:
+            raise Refused("The two dialogues differ before the answers", "rejected_messages")
+        return rejected
+    if row.get("rejected_images") is None:
+        raise Refused("There is no rejected response, message or image", "rejected_response")
+    return chosen
+
+
+def _render(content: Content, columns: Sequence[str]) -> dict[str, Any]:
+    prompt = [{"role": turn.role, "content": join_pieces(turn.pieces)} for turn in content.turns]
+    others = [each.path for each in content.further]
+    said: dict[str, Any] = {"messages": [*prompt, _answer(content.chosen)]}
+    if "rejected_messages" in columns:
+        said["rejected_messages"] = [*prompt, _answer(content.rejected)]
+    elif "rejected_response" in columns or content.chosen != content.rejected or not others:
+        said["rejected_response"] = content.rejected
+    paths = [each.path for each in content.pictures]
+    if "image" in columns and "images" not in columns and len(paths) == 1:
+        said["image"] = paths[0]
+    elif not columns or "images" in columns:
+        said["images"] = paths
+    if others:
+        said["rejected_images"] = others
+    return said
+
+
+def _answer(text: str) -> dict[str, str]:
+    return {"role": "assistant", "content": text}
+
+
+LAYOUT = Layout(
+    name="ms-swift",
+    title="ms-swift",
+    endings=(".jsonl", ".json"),
+    parse=_parse,
+    render=_render,
+)

@@ -1,0 +1,43 @@
+"""Names of the layouts, with a line each. Imports nothing, so that `--help` can list them."""
+
+from typing import Literal
+
+LayoutName = Literal[
+    "rlhf-v",
+    "rlaif-v",
+    "rlaif-v-jsonl",
+    "trl",
+    "llama-factory",
+    "llama-factory-alpaca",
+    "ms-swift",
+    "hsa-dpo",
+    "mm-rlhf",
+    "llava-rlhf",
+]
+
+TITLES: dict[LayoutName, str] = {
+    "rlhf-v": "openbmb/RLHF-V-Dataset: Parquet with pictures",
+    "rlaif-v": "openbmb/RLAIF-V-Dataset: Parquet with pictures",
+    "rlaif-v-jsonl": "the pairs that RLAIF-V's own pipeline writes, as JSON lines",
+    "trl": "TRL's preference data with images: Parquet with pictures, or JSON",
+    "llama-factory": "LLaMA-Factory's sharegpt ranking data, with dataset_info.json",
+    "llama-factory-alpaca": "LLaMA-Factory's alpaca ranking data, with dataset_info.json",
+    "ms-swift": "ms-swift's messages with a rejected response, messages or images",
+    "hsa-dpo": "HSA-DPO's JSON lines with scores; pictures are named by id",
+    "mm-rlhf": "MM-RLHF's dpo_pairs.jsonl",
+    "llava-rlhf": "zhiqings/LLaVA-Human-Preference-10K: one list of dialogues",
+}
+
+TARGETS: dict[LayoutName, str] = {
+    "rlhf-v": "rlhf_v",
+    "rlaif-v": "rlaif_v:PARQUET",
+    "rlaif-v-jsonl": "rlaif_v:LINES",
+    "trl": "trl:LAYOUT",
+    "llama-factory": "llama_factory:SHAREGPT",
+    "llama-factory-alpaca": "llama_factory:ALPACA",
+    "ms-swift": "ms_swift:LAYOUT",
+    "hsa-dpo": "hsa_dpo:LAYOUT",
+    "mm-rlhf": "mm_rlhf:LAYOUT",
+    "llava-rlhf": "llava_rlhf:LAYOUT",
+}
+"""Name: "module" that is a `Format`, or "module:CONSTANT" that is a `Layout`, in this folder."""

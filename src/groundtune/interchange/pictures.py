@@ -1,0 +1,137 @@
+"""Pictures that a file of rows names by path: found on import, laid beside the rows on export."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any, cast
+
+from PIL import Image, UnidentifiedImageError
+
+from groundtune.errors import UserError
+from groundtune.interchange.layout import Picture, Refused
+from groundtune.store.files import write_atomic
+from groundtune.store.images import FORMATS, ImageStore
+
+_ENDINGS = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "PPM": ".ppm"}
+_KINDS = ".jpg .jpeg .jpe .mpo .png .webp .gif .bmp .tif .tiff .ppm .avif"
+
+
+def pictures_of(value: object, column: str) -> tuple[Picture, ...]:
+    """The pictures of a column: a path, a struct of bytes and path, or a list of either.
+
+    Raises Refused for anything else, addresses among them: nothing is downloaded.
+    """
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        return (_picture(value, column),)
+    return tuple(_picture(each, column) for each in cast("list[object]", value))
+
+
+def as_struct(picture: Picture) -> dict[str, Any]:
+    """The picture as `datasets` stores it."""
+    return {"bytes": picture.data, "path": picture.path}
+
+
+def store_picture(picture: Picture, roots: Sequence[Path], images: ImageStore, where: str) -> str:
+    """Stores a picture and returns its sha256.
+
+    Paths are tried under each root, and if need be without leading folders: published files name
+    their pictures from the folder in which their authors worked.
+
+    Raises:
+        UserError: it is missing, not an image or damaged, or the disk is full.
+    """
+    if picture.data is not None:
+        return images.add(picture.data, name=where)
+    assert picture.path is not None
+    path = Path(picture.path)
+    parts = [part for part in path.parts if part not in ("/", ".", "..")]
+    tails = [path, *(Path(*parts[start:]) for start in range(len(parts)))]
+    tries = (root / tail for tail in tails for root in roots)
+    found = next((each for each in tries if each.is_file()), roots[0] / path)
+    return images.add(found, name=f"{where}: {picture.path}")
+
+
+def ending_of(path: Path) -> str:
+    """The usual ending of an image file, by what is in it."""
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            kind = image.format or ""
+    except (UnidentifiedImageError, OSError):
+        return ""
+    return _ENDINGS.get(kind, f".{kind.lower()}")
+
+
+def lay_beside(
+    rows: Path, name: str | None, sha256: str, images: ImageStore, ending: str = ""
+) -> str:
+    """Puts a picture where the rows of the file `rows` will name it, and returns that name.
+
+    The name stays if it leads to an image file below the rows' folder that is this picture or not
+    there yet. Any other picture becomes images/SHA256 with its ending, or SHA256 with the `ending`
+    that is given.
+
+    Raises:
+        UserError: the disk is full or the folder can't be written.
+    """
+    data = images.path(sha256).read_bytes()
+    if name is not None and _is_inside(name) and _fits(rows.parent / name, sha256, rows.parent):
+        chosen = name
+    else:
+        chosen = ending and f"{sha256}{ending}"
+        chosen = chosen or f"images/{sha256}{ending_of(images.path(sha256))}"
+    target = rows.parent / chosen
+    if not target.exists():
+        write_atomic(target, data, durable=False)
+    return chosen
+
+
+def _picture(value: object, column: str) -> Picture:
+    if isinstance(value, Mapping):
+        struct = cast("Mapping[str, object]", value)
+        data, path = struct.get("bytes"), struct.get("path")
+        if isinstance(data, bytes):
+            return Picture(path if isinstance(path, str) else None, data)
+        value = path
+    if isinstance(value, bytes):
+        return Picture(None, value)
+    if not isinstance(value, str) or not value:
+        raise Refused("The picture is neither a path nor bytes", column)
+    if value.startswith(("http://", "https://", "data:")) or "\0" in value:
+        raise Refused(f"The picture {value[:40]!r} is not a file", column)
+    return Picture(value)
+
+
+def _is_inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return (
+        not path.is_absolute()
+        and "\\" not in name
+        and not any(part == ".." or part.startswith(".") for part in path.parts)
+        and path.suffix.lower() in _KINDS.split()
+        and all(len(part.encode()) <= 255 for part in path.parts)
+    )
+
+
+def _fits(target: Path, sha256: str, root: Path) -> bool:
+    try:
+        if not target.resolve().is_relative_to(root.resolve()):
+            return False
+        return hashlib.sha256(target.read_bytes()).hexdigest() == sha256
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+
+
+def check_there(images: ImageStore, sha256: str, where: str) -> Path:
+    """The picture's file. Raises UserError, naming `where`, if it is missing."""
+    path = images.path(sha256)
+    if not path.is_file():
+        raise UserError(
+            f"The picture {sha256} is not there.",
+            where,
+            "Give a folder that holds the pairs' pictures too.",
+        )
+    return path

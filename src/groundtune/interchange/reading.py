@@ -1,0 +1,223 @@
+"""Rows of any layout as records: prompts, pairs, pictures."""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
+# pyright: reportMissingTypeStubs=false
+# Reason: pyarrow ships no types.
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from groundtune.errors import UserError
+from groundtune.feedback.corrections import why_no_pair
+from groundtune.feedback.pairs import pair_from_texts
+from groundtune.interchange.columns import batches, open_columns
+from groundtune.interchange.dialogue import messages_of
+from groundtune.interchange.json_rows import MEND, Found, count_lines, read_json
+from groundtune.interchange.layout import Batch, Content, Layout, Refused, Row
+from groundtune.interchange.licences import sidecar
+from groundtune.interchange.pictures import store_picture
+from groundtune.interchange.saved import dump, keep
+from groundtune.records import Pair, Prompt, Source
+from groundtune.store.files import DiskError
+from groundtune.store.images import ImageStore
+from groundtune.store.keys import key_of
+
+log = logging.getLogger(__name__)
+
+
+class _Where(NamedTuple):
+    layout: Layout
+    images: ImageStore
+    roots: Sequence[Path]
+    licence: str
+    translate: Callable[[Row], Row]
+
+
+def count(layout: Layout, path: Path) -> int | None:
+    """Rows of a file; None where only reading it would tell.
+
+    Raises:
+        UserError: as `read` does for the file as a whole.
+    """
+    check_ending(layout, path)
+    if path.suffix != ".parquet":
+        return count_lines(path)
+    with open_columns(path, layout.columns, layout.title, others=True) as file:
+        return int(file.metadata.num_rows)
+
+
+def read(
+    layout: Layout,
+    path: Path,
+    images: ImageStore,
+    *,
+    folder: Path | None,
+    licence: str | None,
+    skip_bad: bool,
+    rows: int,
+) -> Iterator[Batch]:
+    """As `Format.read` says."""
+    check_ending(layout, path)
+    told, found = _open(layout, path, rows)
+    licence = next((each for each in (licence, told) if each is not None), layout.licence)
+    translate = layout.translate(path) if layout.translate else _as_it_is
+    roots = [*([folder] if folder else []), path.parent]
+    where = _Where(layout, images, roots, licence, translate)
+    number = 0
+    while some := list(islice(found, rows)):
+        made = [
+            _read_or_skip(each, number + place, where, skip_bad) for place, each in enumerate(some)
+        ]
+        number += len(some)
+        good = [each for each in made if not isinstance(each, UserError)]
+        yield Batch(
+            tuple({prompt.key: prompt for prompt, _ in good}.values()),
+            tuple(pair for _, pair in good),
+            tuple(each for each in made if isinstance(each, UserError)),
+            len(some),
+        )
+
+
+def _as_it_is(row: Row) -> Row:
+    return row
+
+
+def check_ending(layout: Layout, path: Path) -> None:
+    """Raises UserError for a file name that the layout's files don't have."""
+    if path.suffix not in layout.endings:
+        raise UserError(
+            f"The {layout.title} layout is not written to {path.suffix or 'a name like this'}.",
+            str(path),
+            f"Give a file that ends in {' or '.join(layout.endings)}.",
+        )
+
+
+def licence_in(metadata: Mapping[bytes, bytes]) -> str | None:
+    """The licence that a Parquet file of ours names in its metadata; None in one of others'."""
+    ours = metadata.get(b"groundtune")
+    return None if ours is None else " AND ".join(filter(None, json.loads(ours)["licences"]))
+
+
+def _open(layout: Layout, path: Path, rows: int) -> tuple[str | None, Iterator[Found]]:
+    """The licence that the file itself tells, and its rows."""
+    if path.suffix != ".parquet":
+        return sidecar(path), read_json(path)
+    with open_columns(path, layout.columns, layout.title, others=True) as file:
+        told = licence_in(file.metadata.metadata or {})
+    return told, _parquet_rows(layout, path, rows)
+
+
+def _parquet_rows(layout: Layout, path: Path, rows: int) -> Iterator[Found]:
+    number = 0
+    with open_columns(path, layout.columns, layout.title, others=True) as file:
+        schema = file.schema_arrow
+        kept = [
+            name
+            for name in schema.names
+            if name in layout.images or _is_plain(schema.field(name).type)
+        ]
+        if others := [name for name in schema.names if name not in kept]:
+            log.warning("%s: columns of types that can't be kept: %s", path, ", ".join(others))
+        for plain in batches(file, path, kept, rows):
+            for row in plain:
+                yield Found(f"{path}, row {number}", row)
+                number += 1
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    """Whether a column's values go through JSON unchanged."""
+    if pa.types.is_struct(kind):
+        return all(_is_plain(each.type) for each in kind)
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return _is_plain(kind.value_type)
+    tests = (
+        pa.types.is_string,
+        pa.types.is_large_string,
+        pa.types.is_integer,
+        pa.types.is_floating,
+        pa.types.is_boolean,
+        pa.types.is_null,
+    )
+    return any(test(kind) for test in tests)
+
+
+def _read_or_skip(
+    found: Found, number: int, where: _Where, skip_bad: bool
+) -> tuple[Prompt, Pair] | UserError:
+    try:
+        if isinstance(found.row, UserError):
+            raise found.row
+        return _read_row(found.row, number, found.where, where)
+    except DiskError:
+        raise
+    except UserError as error:
+        if not skip_bad:
+            raise
+        return error
+
+
+def _read_row(row: Row, number: int, place: str, where: _Where) -> tuple[Prompt, Pair]:
+    layout = where.layout
+    try:
+        row = where.translate(row)
+        content = layout.parse(row)
+        check_answers(content)
+        fresh, usual = layout.render(content, list(row)), list(layout.render(content, ()))
+    except Refused as error:
+        column = f", column {error.column}" if error.column else ""
+        raise UserError(f"{error.what}.", place + column, MEND) from error
+    stored = [
+        store_picture(picture, where.roots, where.images, place)
+        for picture in (*content.pictures, *content.further)
+    ]
+    dataset = content.dataset or layout.dataset or layout.name
+    messages = messages_of(content, stored)
+    prompt = Prompt(
+        key=key_of("prompt", messages),
+        messages=messages,
+        source=Source(dataset=dataset, licence=where.licence),
+    )
+    extra = {"layout": layout.name, **keep(row, fresh, usual, layout.images)}
+    if layout.stale & set(row):
+        extra["texts"] = fingerprint(content)
+    if any(picture.path is not None for picture in (*content.pictures, *content.further)):
+        extra["paths"] = dump([each.path for each in (*content.pictures, *content.further)])
+    if content.further:
+        extra["further"] = dump(stored[len(content.pictures) :])
+    source = Source(dataset=dataset, row=content.row, licence=where.licence, extra=extra)
+    return prompt, _pair(content, prompt, number, source)
+
+
+def _pair(content: Content, prompt: Prompt, number: int, source: Source) -> Pair:
+    texts = {"chosen": content.chosen, "rejected": content.rejected}
+    pair = pair_from_texts(
+        prompt.key,
+        content.chosen,
+        content.rejected,
+        key=key_of("pair", source.extra["layout"], number, prompt.key, texts, source),
+        source=source,
+    )
+    scores = {
+        "chosen_score": content.chosen_score,
+        "rejected_score": content.rejected_score,
+    }
+    return pair.model_copy(update=scores)
+
+
+def fingerprint(content: Content) -> str:
+    """Tells whether a pair's texts are still those of its row."""
+    return key_of(content.chosen, content.rejected)
+
+
+def check_answers(content: Content) -> None:
+    """Raises Refused for an empty answer."""
+    why = why_no_pair(content.chosen, content.rejected)
+    if why in ("empty_chosen", "empty_rejected"):
+        raise Refused(f"The {why.removeprefix('empty_')!r} answer is empty")

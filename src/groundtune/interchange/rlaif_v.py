@@ -1,0 +1,146 @@
+"""The layouts of RLAIF-V's pairs: openbmb/RLAIF-V-Dataset's Parquet, its pipeline's JSON lines.
+
+Yu et al. 2024, arXiv 2405.17220; 83,132 rows, cc-by-nc-4.0. The Parquet's columns, as on its card:
+
+    ds_name str | image struct{bytes, path} | question str | chosen str | rejected str
+    origin_dataset str | origin_split str | idx str | image_path str
+
+The files that the authors' trainer caches have `logps` besides, JSON in a text: it is kept. The
+lines, which the pipeline writes before anything becomes Parquet, have image_id, image_path,
+ds_question_id, question, chosen, rejected and org_infos, whose `scores` hold the two answers'
+numbers of rejected claims, below 0.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
+# Reason: pyarrow ships no types.
+
+import json
+from collections.abc import Sequence
+from typing import Any, cast
+
+import pyarrow as pa
+
+from groundtune.interchange.dialogue import ask, only_question, text_of
+from groundtune.interchange.layout import IMAGE, Content, Layout, Refused, Row
+from groundtune.interchange.pictures import as_struct, pictures_of
+
+_DATASET = "openbmb/RLAIF-V-Dataset"
+_SIDES = ("chosen", "rejected")
+
+
+def _parse_parquet(row: Row) -> Content:
+    pictures = pictures_of(row.get("image"), "image")
+    if len(pictures) != 1 or pictures[0].data is None:
+        raise Refused("The row has no image", "image")
+    return Content(
+        turns=ask(text_of(row, "question")),
+        pictures=pictures,
+        chosen=text_of(row, "chosen"),
+        rejected=text_of(row, "rejected"),
+        dataset=row.get("ds_name") or _DATASET,
+        row=row.get("idx") or "",
+    )
+
+
+def _render_parquet(content: Content, columns: Sequence[str]) -> dict[str, Any]:
+    question = only_question(content, "RLAIF-V")
+    picture = content.pictures[0]
+    held: dict[str, Any] = {
+        "ds_name": content.dataset if columns else "groundtune",
+        "image": as_struct(picture),
+        "question": question,
+        "chosen": content.chosen,
+        "rejected": content.rejected,
+    }
+    if columns:
+        return {**held, "idx": content.row}
+    return {
+        **held,
+        "origin_dataset": content.dataset,
+        "origin_split": json.dumps({"model": content.model, "type": content.kind}),
+        "idx": content.row,
+        "image_path": picture.path,
+    }
+
+
+def _parse_line(row: Row) -> Content:
+    pictures = pictures_of(row.get("image_path"), "image_path")
+    if len(pictures) != 1:
+        raise Refused("The row has no image", "image_path")
+    return Content(
+        turns=ask(text_of(row, "question")),
+        pictures=pictures,
+        chosen=text_of(row, "chosen"),
+        rejected=text_of(row, "rejected"),
+        chosen_score=_score(row, "chosen"),
+        rejected_score=_score(row, "rejected"),
+        row=str(row.get("ds_question_id") or ""),
+    )
+
+
+def _score(row: Row, side: str) -> float | None:
+    """A number in org_infos.scores.SIDE.score; what stands there may be no number, or nothing."""
+    found: object = row
+    for name in ("org_infos", "scores", side, "score"):
+        found = cast("Row", found).get(name) if isinstance(found, dict) else None
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        return None
+    return float(found)
+
+
+def _render_line(content: Content, columns: Sequence[str]) -> dict[str, Any]:
+    question = only_question(content, "RLAIF-V")
+    path = content.pictures[0].path
+    scores = {"chosen": content.chosen_score, "rejected": content.rejected_score}
+    said: dict[str, Any] = {
+        "image_id": path,
+        "image_path": path,
+        "ds_question_id": content.row,
+        "question": question,
+        "chosen": content.chosen,
+        "rejected": content.rejected,
+        "org_infos": {
+            "ds_question_id": content.row,
+            "reference": "",
+            "origin_file": "",
+            **{f"{side}_infos": {"facts": [], "changed_facts": []} for side in _SIDES},
+            "scores": {side: {"judge": "", "score": scores[side]} for side in _SIDES},
+        },
+    }
+    if not columns:
+        return said
+    return {name: said[name] for name in said if name in columns and name != "image_id"}
+
+
+PARQUET = Layout(
+    name="rlaif-v",
+    title="RLAIF-V",
+    endings=(".parquet",),
+    parse=_parse_parquet,
+    render=_render_parquet,
+    dataset=_DATASET,
+    licence="cc-by-nc-4.0",
+    columns={
+        "ds_name": pa.string(),
+        "image": IMAGE,
+        "question": pa.string(),
+        "chosen": pa.string(),
+        "rejected": pa.string(),
+        "origin_dataset": pa.string(),
+        "origin_split": pa.string(),
+        "idx": pa.string(),
+        "image_path": pa.string(),
+    },
+    images=frozenset({"image"}),
+    stale=frozenset({"logps"}),
+)
+
+LINES = Layout(
+    name="rlaif-v-jsonl",
+    title="RLAIF-V (JSON lines)",
+    endings=(".jsonl", ".json"),
+    parse=_parse_line,
+    render=_render_line,
+    stale=frozenset({"org_infos"}),
+)

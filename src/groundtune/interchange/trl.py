@@ -1,0 +1,146 @@
+"""TRL's preference data, with pictures or without (TRL 1.16, `DataCollatorForVisionPreference`).
+
+    images  list of pictures, or `image`, one
+    prompt  messages {role, content}, the content a text or a list of {"type": "image"} and
+            {"type": "text", "text": ...}; or one text
+    chosen, rejected  one assistant's message, or a text like the prompt
+
+Without a prompt, chosen and rejected are whole dialogues that begin alike. Where no part of the
+prompt is an image, the pictures come first, as TRL puts them. A new file's content is lists.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
+# pyright: reportMissingTypeStubs=false
+# Reason: pyarrow ships no types.
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from groundtune.interchange.dialogue import (
+    list_of,
+    number_of,
+    object_of,
+    text_of,
+    with_pictures_first,
+)
+from groundtune.interchange.layout import IMAGE, Content, Layout, Refused, Role, Row, Turn
+from groundtune.interchange.pictures import as_struct, pictures_of
+
+_ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "assistant"}
+_SIDES = ("chosen", "rejected")
+_PART = pa.struct([("text", pa.string()), ("type", pa.string())])
+_MESSAGES = pa.list_(pa.struct([("content", pa.list_(_PART)), ("role", pa.string())]))
+
+
+def _parse(row: Row) -> Content:
+    column = "images" if row.get("images") is not None else "image"
+    pictures = pictures_of(row.get(column), column)
+    given = row.get("prompt")
+    if isinstance(given, str):
+        turns = [Turn("user", (given,))]
+        answers = [text_of(row, side) for side in _SIDES]
+    elif given is not None:
+        turns = _turns(given, "prompt")
+        answers = [_answer(_turns(row.get(side), side), side) for side in _SIDES]
+    else:
+        chosen, rejected = (_turns(row.get(side), side) for side in _SIDES)
+        if not chosen or chosen[:-1] != rejected[:-1]:
+            raise Refused("There is no prompt, and the two dialogues don't begin alike", "prompt")
+        turns = chosen[:-1]
+        answers = [
+            _answer(each[-1:], side) for each, side in ((chosen, "chosen"), (rejected, "rejected"))
+        ]
+    return Content(
+        turns=with_pictures_first(turns, len(pictures)),
+        pictures=pictures,
+        chosen=answers[0],
+        rejected=answers[1],
+        chosen_score=number_of(row, "score_chosen"),
+        rejected_score=number_of(row, "score_rejected"),
+    )
+
+
+def _turns(given: object, column: str) -> list[Turn]:
+    turns: list[Turn] = []
+    for each in list_of(given, column):
+        message = object_of(each, column)
+        role, content = message.get("role"), message.get("content")
+        if role not in _ROLES:
+            raise Refused(f"A message's 'role' is {role!r}, none of {', '.join(_ROLES)}", column)
+        if isinstance(content, str):
+            turns.append(Turn(_ROLES[str(role)], (content,)))
+            continue
+        parts = [object_of(part, column) for part in list_of(content, column)]
+        turns.append(Turn(_ROLES[str(role)], tuple(_piece(part, column) for part in parts)))
+    return turns
+
+
+def _piece(part: Mapping[str, Any], column: str) -> str | None:
+    if part.get("type") == "image":
+        return None
+    if part.get("type") != "text":
+        raise Refused("A part of a message is neither text nor image", column)
+    return text_of(part, "text", column)
+
+
+def _answer(turns: Sequence[Turn], column: str) -> str:
+    pieces = turns[0].pieces if len(turns) == 1 and turns[0].role == "assistant" else ()
+    if len(pieces) != 1 or pieces[0] is None:
+        raise Refused("The answer is not one assistant's message with one text", column)
+    return pieces[0]
+
+
+def _render(content: Content, columns: Sequence[str]) -> dict[str, Any]:
+    single = "image" in columns and "images" not in columns and len(content.pictures) == 1
+    as_bytes = any(each.data is not None for each in content.pictures)
+    shown = [as_struct(each) if as_bytes else each.path for each in content.pictures]
+    said: dict[str, Any] = {"image": shown[0]} if single else {"images": shown}
+    prompt = [_message(turn.role, turn.pieces) for turn in content.turns]
+    answers = {
+        side: [_message("assistant", (text,))]
+        for side, text in zip(_SIDES, (content.chosen, content.rejected), strict=True)
+    }
+    if columns and "prompt" not in columns:
+        said |= {side: [*prompt, *answers[side]] for side in _SIDES}
+    else:
+        said |= {"prompt": prompt, **answers}
+    scores = {"score_chosen": content.chosen_score, "score_rejected": content.rejected_score}
+    said |= {name: score for name, score in scores.items() if score is not None}
+    if columns and not content.pictures and "images" not in columns:
+        del said["images"]
+    return said
+
+
+def _message(role: Role, pieces: Sequence[str | None]) -> dict[str, Any]:
+    parts = [
+        {"text": None, "type": "image"} if piece is None else {"text": piece, "type": "text"}
+        for piece in pieces
+    ]
+    return {"content": parts, "role": role}
+
+
+def _schema(columns: Sequence[str]) -> dict[str, pa.DataType]:
+    """Lists of parts, unless the rows had other types: those are told by their values."""
+    kinds: dict[str, pa.DataType] = {
+        "images": pa.list_(IMAGE),
+        "image": IMAGE,
+        **dict.fromkeys(("prompt", *_SIDES), _MESSAGES),
+        **dict.fromkeys(("score_chosen", "score_rejected"), pa.float64()),
+    }
+    wanted = columns or ("images", "prompt", *_SIDES, "score_chosen", "score_rejected")
+    return {name: kind for name, kind in kinds.items() if name in wanted}
+
+
+LAYOUT = Layout(
+    name="trl",
+    title="TRL",
+    endings=(".parquet", ".jsonl", ".json"),
+    parse=_parse,
+    render=_render,
+    images=frozenset({"images", "image"}),
+    schema=_schema,
+    scores=frozenset({"score_chosen", "score_rejected"}),
+)

@@ -1,0 +1,308 @@
+"""Pairs as rows of any layout."""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
+# pyright: reportMissingTypeStubs=false
+# Reason: pyarrow ships no types.
+
+import json
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from groundtune.errors import UserError
+from groundtune.interchange.columns import ROWS, write_rows
+from groundtune.interchange.dialogue import turns_of
+from groundtune.interchange.json_rows import write_json
+from groundtune.interchange.layout import IMAGE, Content, Layout, Picture, Refused, Row, Written
+from groundtune.interchange.licences import forbids_commercial_use, write_sidecar
+from groundtune.interchange.pictures import check_there, ending_of, lay_beside
+from groundtune.interchange.reading import check_ending, fingerprint
+from groundtune.interchange.saved import kept_values, order_of, renew, restore, without
+from groundtune.records import Pair, Prompt
+from groundtune.store.files import write_atomic
+from groundtune.store.images import ImageStore
+
+log = logging.getLogger(__name__)
+
+_MIXED = pa.month_day_nano_interval()
+"""Stands for values that no one type fits: a type that JSON never has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    layout: Layout
+    path: Path
+    prompts: Mapping[str, Prompt]
+    images: ImageStore
+    models: Mapping[str, str]
+    laid: dict[tuple[str | None, str], str] = field(
+        default_factory=dict[tuple[str | None, str], str]
+    )
+    """Names under which pictures were laid beside the rows."""
+    afresh: set[str] = field(default_factory=set[str])
+    """Columns whose kept values don't go into the file's types."""
+
+
+def write(
+    layout: Layout,
+    path: Path,
+    pairs: Iterable[Pair],
+    prompts: Mapping[str, Prompt],
+    images: ImageStore,
+    models: Mapping[str, str],
+) -> Written:
+    """As `Format.write` says."""
+    check_ending(layout, path)
+    survey = _survey(layout, pairs)
+    job = _Job(layout=layout, path=path, prompts=prompts, images=images, models=models)
+    rows = _rows(job, pairs)
+    if path.suffix == ".parquet":
+        kinds, odd = _columns(layout, survey)
+        job.afresh.update(odd)
+        number = write_rows(path, rows, parquet_schema(kinds, layout.images, survey.licences))
+    else:
+        beside = layout.beside or _nothing
+        beside(path, ())  # what can't be written beside the rows is told before there are any
+        columns: dict[str, None] = {}
+        number = write_json(path, _noting(rows, columns))
+        write_sidecar(path, survey.licences)
+        for other, data in beside(path, list(columns)):
+            write_atomic(other, data)
+    forbidding = (each for each in survey.licences if forbids_commercial_use(each))
+    return Written(number, tuple(forbidding))
+
+
+def _nothing(path: Path, columns: Sequence[str]) -> Sequence[tuple[Path, bytes]]:
+    return ()
+
+
+def _noting(rows: Iterator[Row], columns: dict[str, None]) -> Iterator[Row]:
+    """The rows; their columns are noted on the way."""
+    for row in rows:
+        columns.update(dict.fromkeys(row))
+        yield row
+
+
+def _rows(job: _Job, pairs: Iterable[Pair]) -> Iterator[Row]:
+    for number, pair in enumerate(pairs):
+        try:
+            yield _row(job, pair, number)
+        except Refused as error:
+            raise UserError(
+                f"{error.what}.",
+                f"pair {pair.key}",
+                "Leave the pair out, or choose a layout that can hold it.",
+            ) from error
+
+
+def _row(job: _Job, pair: Pair, number: int) -> dict[str, Any]:
+    prompt = prompt_of(pair, job.prompts)
+    layout, extra = job.layout, without(pair.source.extra, job.afresh)
+    known = is_row_of(pair, layout.name)
+    content = Content(
+        turns=turns_of(prompt),
+        pictures=_pictures(job, pair, prompt.images, extra if known else {}, 0),
+        chosen=pair.chosen,
+        rejected=pair.rejected,
+        chosen_score=pair.chosen_score,
+        rejected_score=pair.rejected_score,
+        dataset=pair.source.dataset,
+        row=pair.source.row if known else str(number),
+        model=next((job.models[each] for each in pair.parents if each in job.models), ""),
+        kind=pair.source.split,
+    )
+    if not known:
+        return layout.render(content, ())
+    stored: list[str] = json.loads(extra.get("further", "[]"))
+    further = _pictures(job, pair, stored, extra, len(prompt.images))
+    return _row_again(layout, extra, replace(content, further=further))
+
+
+def _row_again(layout: Layout, extra: Mapping[str, str], content: Content) -> dict[str, Any]:
+    """The row that was read, with what has changed since: texts, or the names of pictures."""
+    before = _with_paths(content, json.loads(extra.get("paths", "[]")))
+    columns = order_of(extra) or [*layout.render(before, ())]
+    was, now = layout.render(before, columns), layout.render(content, columns)
+    row = restore(extra, was, columns)
+    edited = extra.get("texts", "") not in ("", fingerprint(content))
+    if edited or not _says(layout, row, before):
+        return renew(extra, now, columns, layout.stale)
+    if before.pictures == content.pictures and before.further == content.further:
+        return row
+    return {name: now[name] if was.get(name) != now.get(name) else row[name] for name in row}
+
+
+def _with_paths(content: Content, paths: Sequence[str | None]) -> Content:
+    """The content as it was read: its pictures under their first names."""
+    pictures = (*content.pictures, *content.further)
+    named = [each._replace(path=path) for each, path in zip(pictures, paths, strict=False)]
+    split = len(content.pictures)
+    if len(named) < len(pictures):  # pictures without names
+        return content
+    return replace(content, pictures=tuple(named[:split]), further=tuple(named[split:]))
+
+
+def _says(layout: Layout, row: Row, content: Content) -> bool:
+    """Whether the row, read again, says what it should."""
+    try:
+        found = layout.parse(row)
+    except Refused:
+        return False
+    return (
+        found.turns == content.turns
+        and (found.chosen, found.rejected) == (content.chosen, content.rejected)
+        and (found.chosen_score, found.rejected_score)
+        == (content.chosen_score, content.rejected_score)
+    )
+
+
+def is_row_of(pair: Pair, layout: str) -> bool:
+    """Whether the pair was a row of this layout."""
+    return pair.source.extra.get("layout") == layout and pair.origin == "dataset"
+
+
+def prompt_of(pair: Pair, prompts: Mapping[str, Prompt]) -> Prompt:
+    """The pair's prompt. Raises UserError if it is missing."""
+    prompt = prompts.get(pair.prompt)
+    if prompt is None:
+        raise UserError(
+            f"The prompt {pair.prompt} is not there.",
+            f"pair {pair.key}",
+            "Give a folder that holds the pairs' prompts too.",
+        )
+    return prompt
+
+
+def _pictures(
+    job: _Job, pair: Pair, stored: Sequence[str], extra: Mapping[str, str], skip: int
+) -> tuple[Picture, ...]:
+    """Pictures as the file will have them: their bytes, or the names under which they now lie."""
+    paths: list[str | None] = json.loads(extra.get("paths", "[]"))[skip:]
+    named = [*paths, *([None] * (len(stored) - len(paths)))]
+    kept = "layout" in extra
+    made: list[Picture] = []
+    for name, sha256 in zip(named, stored, strict=False):
+        file = check_there(job.images, sha256, f"pair {pair.key}")
+        if job.path.suffix == ".parquet":
+            own = name if kept else f"{sha256}{ending_of(file)}"
+            made.append(Picture(own, file.read_bytes()))
+            continue
+        if (name, sha256) not in job.laid:
+            job.laid[name, sha256] = lay_beside(
+                job.path, name, sha256, job.images, job.layout.ending
+            )
+        made.append(Picture(job.laid[name, sha256]))
+    return tuple(made)
+
+
+class _Survey(NamedTuple):
+    """What must be known of all pairs before the first is written."""
+
+    pairs: int
+    scored: bool
+    """Whether any has a score."""
+    licences: list[str]
+    order: list[str]
+    """Columns that rows of this layout had."""
+    kept: Mapping[str, int]
+    """How many rows have a kept value, by column."""
+    types: Mapping[str, pa.DataType]
+    """Of the kept values."""
+
+
+def _survey(layout: Layout, pairs: Iterable[Pair]) -> _Survey:
+    order: dict[str, None] = {}
+    types: dict[str, pa.DataType] = {}
+    kept: Counter[str] = Counter()
+    licences: set[str] = set()
+    left, number, scored = iter(pairs), 0, False
+    while some := list(islice(left, ROWS)):
+        scored = scored or any(each.chosen_score is not None for each in some)
+        extras = [each.source.extra for each in some if is_row_of(each, layout.name)]
+        order.update(dict.fromkeys(name for extra in extras for name in order_of(extra)))
+        values = [kept_values(extra) for extra in extras]
+        kept.update(name for row in values for name in row)
+        licences.update(each.source.licence for each in some)
+        if ".parquet" in layout.endings:
+            _learn(types, values)
+        number += len(some)
+    return _Survey(number, scored, sorted(licences), list(order), kept, types)
+
+
+def _columns(layout: Layout, survey: _Survey) -> tuple[dict[str, pa.DataType], set[str]]:
+    """The layout's columns, and those that rows of it had besides, in the types of their values.
+
+    Where every row's value of one of the layout's columns was of another type, that type it is;
+    where only some were, those columns are named too, to be written afresh.
+    """
+    found, order = survey.types, survey.order
+    columns = dict(layout.schema(order) if layout.schema else layout.columns)
+    if not survey.scored:
+        columns = {name: kind for name, kind in columns.items() if name not in layout.scores}
+    odd = {name for name in found if name in columns and not _goes_into(found[name], columns[name])}
+    for name in [name for name in odd if survey.kept[name] == survey.pairs]:
+        if found[name] != _MIXED:
+            columns[name] = found[name]
+            odd.remove(name)
+    columns |= {name: found.get(name, pa.null()) for name in order if name not in columns}
+    if mixed := [name for name, kind in columns.items() if kind == _MIXED]:
+        log.warning("columns of values of several types are left out: %s", ", ".join(mixed))
+    columns = {name: kind for name, kind in columns.items() if kind != _MIXED}
+    names = [name for name in dict.fromkeys([*order, *columns]) if name in columns]
+    return {name: columns[name] for name in names}, odd
+
+
+def _goes_into(found: pa.DataType, wanted: pa.DataType) -> bool:
+    """Whether values of the one type can be written as the other's."""
+    if pa.types.is_struct(wanted) and pa.types.is_struct(found):
+        names = {each.name for each in wanted}
+        return all(each.name in names for each in found) and all(
+            _goes_into(each.type, wanted.field(each.name).type) for each in found
+        )
+    if pa.types.is_list(wanted) and pa.types.is_list(found):
+        return _goes_into(found.value_type, wanted.value_type)
+    return pa.types.is_null(found) or bool(found.equals(wanted))
+
+
+def _learn(types: dict[str, pa.DataType], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Widens the types so that the rows' values fit; MIXED where no type fits all."""
+    for name in {name for row in rows for name in row}:
+        known = pa.schema([(name, types.get(name, pa.null()))])
+        try:
+            found = pa.schema([(name, pa.array([row.get(name) for row in rows]).type)])
+            types[name] = pa.unify_schemas([known, found], promote_options="permissive")[0].type
+        except pa.ArrowException:
+            types[name] = _MIXED
+
+
+def parquet_schema(
+    columns: Mapping[str, pa.DataType], images: frozenset[str], licences: Sequence[str]
+) -> pa.Schema:
+    """A schema whose metadata makes `datasets` show the pictures, and names the licences."""
+    features = {name: _feature(kind, name in images) for name, kind in columns.items()}
+    metadata = {
+        "huggingface": json.dumps({"info": {"features": features}}),
+        "groundtune": json.dumps({"licences": list(licences)}),
+    }
+    return pa.schema(list(columns.items()), metadata=metadata)
+
+
+def _feature(kind: pa.DataType, image: bool) -> object:
+    """A column's type in the words of `datasets`."""
+    if image and kind.equals(IMAGE):
+        return {"_type": "Image"}
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return {"feature": _feature(kind.value_type, image), "_type": "List"}
+    if pa.types.is_struct(kind):
+        return {each.name: _feature(each.type, image) for each in kind}
+    return {
+        "dtype": {"double": "float64", "float": "float32"}.get(str(kind), str(kind)),
+        "_type": "Value",
+    }

@@ -1,0 +1,494 @@
+"""What every layout of one pair a row must do, by a few rows of each."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from layout_rows import (
+    Rows,
+    json_file,
+    own_pair,
+    picture,
+    pictures,
+    read_all,
+    round_trip,
+    rows_of,
+    write_all,
+)
+
+from groundtune.errors import UserError
+from groundtune.feedback.spans import apply
+from groundtune.interchange.names import TARGETS, TITLES, LayoutName
+from groundtune.interchange.registry import load
+from groundtune.store.images import ImageStore
+
+NAMES = ("a.jpg", "deep/er/b.jpg", "c.jpg")
+ASKED = {"role": "user", "content": "<image>What?"}
+WHAT = {"role": "user", "content": "What?"}
+CAT = {"role": "assistant", "content": "A cat sits."}
+DOG = {"role": "assistant", "content": "A dog sits."}
+ANSWERS = {"chosen": "A cat sits.", "rejected": "A dog sits."}
+
+
+def said(human: str, gpt: str = "") -> list[dict[str, str]]:
+    turns = [{"from": "human", "value": human}]
+    return [*turns, {"from": "gpt", "value": gpt}] if gpt else turns
+
+
+def part(text: str) -> dict[str, str]:
+    return {"type": "text", "text": text}
+
+
+SPOKEN = {side: {"from": "gpt", "value": text} for side, text in ANSWERS.items()}
+
+LINES: dict[LayoutName, Rows] = {
+    "rlaif-v-jsonl": [
+        {
+            "image_id": "a",
+            "image_path": "a.jpg",
+            "ds_question_id": "q1",
+            "question": "What?",
+            **ANSWERS,
+            "org_infos": {
+                "ds_question_id": "q1",
+                "reference": "",
+                "origin_file": "f.jsonl",
+                "chosen_infos": {"facts": ["A cat sits."], "changed_facts": ["Does a cat sit?"]},
+                "rejected_infos": {"facts": ["A dog sits."], "changed_facts": ["Does a dog sit?"]},
+                "scores": {
+                    "chosen": {"judge": "llava", "score": 0},
+                    "rejected": {"judge": "llava", "score": -1},
+                },
+            },
+        },
+        {"image_path": "deep/er/b.jpg", "question": " ? ", **ANSWERS, "more": [1, {"a": None}]},
+    ],
+    "trl": [
+        {
+            "images": ["a.jpg"],
+            "prompt": [{"role": "user", "content": [{"type": "image"}, part("What?")]}],
+            "chosen": [{"role": "assistant", "content": [part("A cat sits.")]}],
+            "rejected": [{"role": "assistant", "content": [part("A dog.")]}],
+        },
+        {"image": "a.jpg", "prompt": [WHAT], "chosen": [CAT], "rejected": [DOG]},
+        {"prompt": "No picture?", **ANSWERS, "score_chosen": 8.5, "score_rejected": 8},
+        {"images": ["a.jpg"], "chosen": [WHAT, CAT], "rejected": [WHAT, DOG]},
+    ],
+    "llama-factory": [
+        {"conversations": said("<image>What?"), **SPOKEN, "images": ["a.jpg"]},
+        {
+            "conversations": [
+                {"from": "system", "value": "Be brief."},
+                *said("<image>\nThis?", "A cup."),
+                *said("And <image> beside <image>?"),
+            ],
+            **SPOKEN,
+            "images": ["a.jpg", "deep/er/b.jpg", "c.jpg"],
+            "note": {"by": "me"},
+        },
+        {"conversations": said("What?"), "system": "Brief.", **SPOKEN, "images": ["c.jpg"]},
+    ],
+    "llama-factory-alpaca": [
+        {"instruction": "<image>What?", "input": "", **ANSWERS, "images": ["a.jpg"]},
+        {"instruction": "<image>\nWhat", "input": "is it?", **ANSWERS, "images": ["a.jpg"]},
+        {
+            "system": "Brief.",
+            "instruction": "And <image>?",
+            "input": "",
+            "history": [["<image>This?", "A cup."]],
+            **ANSWERS,
+            "images": ["a.jpg", "deep/er/b.jpg"],
+        },
+    ],
+    "ms-swift": [
+        {"messages": [ASKED, CAT], "rejected_response": "A dog sits.", "images": ["a.jpg"]},
+        {"messages": [ASKED, CAT], "rejected_response": [DOG], "images": [{"path": "a.jpg"}]},
+        {
+            "messages": [{"role": "system", "content": "Brief."}, ASKED, CAT],
+            "images": ["a.jpg"],
+            "rejected_messages": [{"role": "system", "content": "Brief."}, ASKED, DOG],
+            "rejected_images": ["a.jpg"],
+            "margin": 0.5,
+        },
+        {"messages": [ASKED, CAT], "images": ["a.jpg"], "rejected_images": ["deep/er/b.jpg"]},
+        {"image": "c.jpg", "messages": [WHAT, CAT], "rejected_response": "X"},
+    ],
+    "hsa-dpo": [
+        {"id": "a", "question": "What?", **ANSWERS, "chosen_score": 0, "rejected_score": 2.5},
+        {"id": "c", "question": "What?", **ANSWERS, "silkie": True},
+    ],
+    "mm-rlhf": [
+        {"image": "a.jpg", "prompt": "What?", **ANSWERS},
+        {
+            "id": 7,
+            "prompt": "<image>\nWhat?",
+            "image": ["a.jpg", "c.jpg"],
+            **ANSWERS,
+            "mixed_up_image": "deep/er/b.jpg",
+            "reference_chosen_logp": -12.25,
+            "reference_rejected_logp": -1e-7,
+            "chosen_reason": "It is a cat.",
+        },
+    ],
+    "llava-rlhf": [
+        {
+            "id": "000000",
+            "image": "a.jpg",
+            "conversations": [*said("<image>\nThis?", "A cup."), *said("And?", "Old answer.")],
+            "output_1": {"from": "gpt", "value": "A dog sits."},
+            "output_2": {"from": "gpt", "value": "A cat sits."},
+            "preference": 2,
+            "hallucination": True,
+        },
+        {
+            "id": 3,
+            "image": "c.jpg",
+            "conversations": [said("What?\n<image>", "Old answer.")],
+            "output_1": {"from": "gpt", "value": "A cat sits."},
+            "output_2": {"from": "gpt", "value": "A dog sits."},
+            "preference": 1,
+        },
+    ],
+}  # fmt: skip
+
+SUFFIX = {"llava-rlhf": ".json", "llama-factory": ".json"}
+
+
+def lines(folder: Path, name: LayoutName, rows: Rows | None = None) -> Path:
+    """A file of rows with its pictures."""
+    pictures(folder, *NAMES)
+    path = folder / f"set{SUFFIX.get(name, '.jsonl')}"
+    return json_file(path, LINES[name] if rows is None else rows)
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_every_row_of_json_comes_back(tmp_path: Path, name: LayoutName):
+    path = lines(tmp_path / "in", name)
+    out = round_trip(name, path, tmp_path)
+    assert rows_of(out) == rows_of(path)
+    assert [list(row) for row in rows_of(out)] == [list(row) for row in rows_of(path)]
+    for each in NAMES:
+        if f'"{each}"' in json.dumps(rows_of(path)):
+            assert (out.parent / each).read_bytes() == (path.parent / each).read_bytes()
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_what_was_exported_gives_the_same_records(tmp_path: Path, name: LayoutName):
+    path = lines(tmp_path / "in", name)
+    out = round_trip(name, path, tmp_path)
+    first = read_all(name, path, ImageStore(tmp_path / "store"))
+    assert read_all(name, out, ImageStore(tmp_path / "other")) == first
+    assert len(first[1]) == len(LINES[name])
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_spans_are_recovered_of_the_two_texts(tmp_path: Path, name: LayoutName):
+    _, pairs, _ = read_all(name, lines(tmp_path, name), ImageStore(tmp_path / "store"))
+    assert all(apply(pair.rejected, pair.rejected_spans) == pair.chosen for pair in pairs)
+    assert pairs[0].rejected_spans
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_a_pair_of_our_own_goes_out_and_comes_back(tmp_path: Path, name: LayoutName):
+    store = ImageStore(tmp_path / "store")
+    prompts, pair = own_pair(store, chosen_score=1.0, rejected_score=-2.0)
+    path = tmp_path / "out" / f"own{SUFFIX.get(name, '.jsonl')}"
+    written = write_all(name, path, [pair], prompts, store)
+    assert written == (1, ())
+    found, (back,), _ = read_all(name, path, ImageStore(tmp_path / "again"))
+    assert (back.chosen, back.rejected) == ("A cat.", "A dog.")
+    assert found[back.prompt].messages == prompts["p"].messages
+    assert back.source.licence == "cc-by-4.0"
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_an_edited_pair_does_not_go_out_with_its_old_text(tmp_path: Path, name: LayoutName):
+    store = ImageStore(tmp_path / "store")
+    path = lines(tmp_path / "in", name)
+    prompts, pairs, _ = read_all(name, path, store)
+    edited = [pair.model_copy(update={"chosen": "A cow lies."}) for pair in pairs]
+    write_all(name, tmp_path / "out" / path.name, edited, prompts, store)
+    assert "A cat sits." not in [
+        each.chosen for each in read_all(name, tmp_path / "out" / path.name, store)[1]
+    ]
+    assert len(rows_of(tmp_path / "out" / path.name)) == len(pairs)
+
+
+ODD = st.text(max_size=10).filter(lambda text: "<image>" not in text)
+ANSWER = ODD.filter(str.strip)
+
+
+@settings(
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.data())
+@pytest.mark.parametrize("name", LINES)
+def test_any_texts_come_back(tmp_path: Path, name: LayoutName, data: st.DataObject):
+    row = json.loads(json.dumps(LINES[name][0]))
+    texts = {
+        "What?": data.draw(ODD),
+        "A cat sits.": data.draw(ANSWER),
+        "A dog sits.": data.draw(ANSWER),
+    }
+    texts["A dog."] = texts["A dog sits."]
+
+    def put(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: put(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [put(each) for each in value]
+        if (
+            isinstance(value, str)
+            and value.removeprefix("<image>\n").removeprefix("<image>") in texts
+        ):
+            kept = "<image>" if value.startswith("<image>") else ""
+            return kept + texts[value.removeprefix("<image>\n").removeprefix("<image>")]
+        return value
+
+    path = lines(tmp_path / "in", name, [put(row)])
+    assert rows_of(round_trip(name, path, tmp_path)) == rows_of(path)
+
+
+PARQUET = {
+    "ds_name": "RLAIF-V",
+    "image": {"bytes": picture(), "path": None},
+    "question": "What?",
+    **ANSWERS,
+    "origin_dataset": "COCO",
+    "origin_split": '{"model": "LLaVA15", "type": "detail_description"}',
+    "idx": "0",
+    "image_path": "COCO/1.jpg",
+}
+
+
+def parquet(path: Path, rows: Rows) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(list(rows)), path)
+    return path
+
+
+def test_every_column_of_rlaif_v_comes_back_the_cached_log_probs_and_others_too(tmp_path: Path):
+    logps = '{"logps": [[-1.5, -0.1, [-0.25]], [-2.5]]}'
+    rows = [
+        {**PARQUET, "logps": logps, "mine": 3},
+        {**PARQUET, "idx": None, "ds_name": None, "image_path": "", "logps": None, "mine": None},
+        {**PARQUET, "image": {"bytes": picture("blue"), "path": "x"}, "logps": "x", "mine": 2**40},
+    ]
+    path = parquet(tmp_path / "in" / "set.parquet", rows)
+    out = round_trip("rlaif-v", path, tmp_path)
+    assert rows_of(out) == rows
+    assert pq.read_schema(out).names == [*PARQUET, "logps", "mine"]
+    assert pq.read_schema(out).field("mine").type == pa.int64()
+    features = json.loads(pq.read_schema(out).metadata[b"huggingface"])["info"]["features"]
+    assert features["image"] == {"_type": "Image"}
+    assert features["idx"] == {"dtype": "string", "_type": "Value"}
+
+
+def test_an_edited_row_of_rlaif_v_loses_its_log_probs_only(tmp_path: Path):
+    store = ImageStore(tmp_path / "store")
+    path = parquet(tmp_path / "set.parquet", [{**PARQUET, "logps": "[1]"}])
+    prompts, (pair,), _ = read_all("rlaif-v", path, store)
+    edited = pair.model_copy(update={"chosen": "A cow sits."})
+    write_all("rlaif-v", tmp_path / "out.parquet", [edited], prompts, store)
+    assert rows_of(tmp_path / "out.parquet") == [
+        {**PARQUET, "chosen": "A cow sits.", "logps": None}
+    ]
+
+
+def parts(*texts: str | None) -> list[dict[str, str | None]]:
+    return [{"text": t, "type": "image" if t is None else "text"} for t in texts]
+
+
+def test_every_column_of_trls_parquet_comes_back(tmp_path: Path):
+    rows = [
+        {
+            "images": [{"bytes": picture(c), "path": None} for c in ("red", "blue")],
+            "prompt": [
+                {"content": parts(None, "This?"), "role": "user"},
+                {"content": parts("A cup."), "role": "assistant"},
+                {"content": parts("And ", None, " here?"), "role": "user"},
+            ],
+            "chosen": [{"content": parts("A cat."), "role": "assistant"}],
+            "rejected": [{"content": parts("A dog."), "role": "assistant"}],
+            "source": "mine",
+        }
+    ]
+    path = parquet(tmp_path / "in" / "set.parquet", rows)
+    out = round_trip("trl", path, tmp_path)
+    assert rows_of(out) == rows
+    features = json.loads(pq.read_schema(out).metadata[b"huggingface"])["info"]["features"]
+    assert features["images"] == {"feature": {"_type": "Image"}, "_type": "List"}
+
+
+def test_trls_parquet_with_plain_texts_stays_so(tmp_path: Path):
+    rows = [
+        {"image": {"bytes": picture(), "path": "a.png"}, "prompt": "What?", **ANSWERS},
+        {"image": {"bytes": picture(), "path": "a.png"}, "prompt": "Who?", **ANSWERS},
+    ]
+    path = parquet(tmp_path / "in" / "set.parquet", rows)
+    assert rows_of(round_trip("trl", path, tmp_path)) == rows
+
+
+def test_rows_of_both_kinds_go_into_one_parquet_of_trl(tmp_path: Path):
+    store = ImageStore(tmp_path / "store")
+    prompts, pairs, _ = read_all("trl", lines(tmp_path / "in", "trl"), store)
+    write_all("trl", tmp_path / "out.parquet", pairs, prompts, store)
+    found, back, _ = read_all("trl", tmp_path / "out.parquet", store)
+    assert [each.chosen for each in back] == [each.chosen for each in pairs]
+    assert [found[each.prompt].messages for each in back] == [
+        prompts[each.prompt].messages for each in pairs
+    ]
+
+
+BAD: list[tuple[LayoutName, dict[str, Any], str, str]] = [
+    ("rlaif-v-jsonl", {"question": 3}, "question", "no 'question' that is a text"),
+    ("rlaif-v-jsonl", {"chosen": " "}, "", "'chosen' answer is empty"),
+    ("rlaif-v-jsonl", {"image_path": None}, "image_path", "no image"),
+    ("rlaif-v-jsonl", {"image_path": "https://a/b.jpg"}, "image_path", "not a file"),
+    ("llama-factory", {"conversations": said("Q", "A")}, "", "not the user's"),
+    ("llama-factory", {"conversations": said("<image><image>")}, "", "1 pictures, but .* name 2"),
+    ("llama-factory", {"chosen": "A"}, "chosen", "not an object"),
+    (
+        "llama-factory",
+        {"conversations": [{"from": "tool", "value": "x"}]},
+        "conversations",
+        "'tool'",
+    ),
+    ("llama-factory-alpaca", {"history": [["Q"]]}, "history", "two texts"),
+    ("trl", {"rejected": [CAT, DOG]}, "rejected", "not one assistant's"),
+    ("trl", {"prompt": [{"role": "user", "content": [{"type": "video"}]}]}, "prompt", "neither"),
+    ("ms-swift", {"rejected_response": None}, "rejected_response", "no rejected"),
+    ("ms-swift", {"messages": [ASKED]}, "messages", "not the assistant's"),
+    ("hsa-dpo", {"id": None}, "id", "names a picture"),
+    ("hsa-dpo", {"rejected_score": "1"}, "rejected_score", "not a number"),
+    ("mm-rlhf", {"image": None, "video": "v"}, "video", "of a video"),
+    ("llava-rlhf", {"preference": 0}, "preference", "neither 1 nor 2"),
+    ("llava-rlhf", {"output_2": None}, "output_2", "not an object"),
+]
+
+
+@pytest.mark.parametrize(("name", "change", "column", "complaint"), BAD)
+def test_a_bad_row_is_an_error_naming_file_row_and_column_and_can_be_skipped(
+    tmp_path: Path, name: LayoutName, change: dict[str, Any], column: str, complaint: str
+):
+    good = LINES[name][0]
+    path = lines(tmp_path, name, [good, {**good, **change}, good])
+    store = ImageStore(tmp_path / "store")
+    with pytest.raises(UserError, match=complaint) as caught:
+        read_all(name, path, store)
+    place = f"{path}, row 1" if path.suffix == ".json" else f"{path}, line 2"
+    assert caught.value.where == place + (f", column {column}" if column else "")
+    _, pairs, skipped = read_all(name, path, store, skip_bad=True)
+    assert (len(pairs), [error.where for error in skipped]) == (2, [caught.value.where])
+
+
+def test_pictures_are_found_where_the_authors_folders_are_missing(tmp_path: Path):
+    pictures(tmp_path / "elsewhere", "b.jpg")
+    row = {**LINES["mm-rlhf"][0], "image": "/mnt/data/imgs/b.jpg"}
+    path = json_file(tmp_path / "set.jsonl", [row])
+    store = ImageStore(tmp_path / "store")
+    with pytest.raises(UserError, match="image doesn't exist"):
+        read_all("mm-rlhf", path, store)
+    _, pairs, _ = read_all("mm-rlhf", path, store, folder=tmp_path / "elsewhere")
+    assert len(pairs) == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["../../x.jpg", "/etc/x.jpg", ".git/x.jpg", "set.jsonl", "a/../../x.jpg"]
+)
+def test_a_picture_never_lands_outside_the_folder_of_its_rows(tmp_path: Path, name: str):
+    store = ImageStore(tmp_path / "store")
+    pictures(tmp_path / "in", "x.jpg", "set.jsonl")
+    path = json_file(tmp_path / "in" / "rows.jsonl", [{**LINES["mm-rlhf"][0], "image": name}])
+    prompts, pairs, _ = read_all("mm-rlhf", path, store)
+    out = tmp_path / "a" / "b" / "c" / "rows.jsonl"
+    write_all("mm-rlhf", out, pairs, prompts, store)
+    (row,) = rows_of(out)
+    sha256 = prompts[pairs[0].prompt].images[0]
+    assert row == {**LINES["mm-rlhf"][0], "image": f"images/{sha256}.jpg"}
+    everything = {each.relative_to(tmp_path / "a") for each in (tmp_path / "a").rglob("*.*")}
+    assert everything == {
+        Path("b/c/rows.jsonl"),
+        Path("b/c/rows.jsonl.licences.json"),
+        Path(f"b/c/images/{sha256}.jpg"),
+    }
+
+
+def test_two_pictures_of_one_name_do_not_overwrite_each_other(tmp_path: Path):
+    store = ImageStore(tmp_path / "store")
+    both: list[Any] = []
+    known: dict[str, Any] = {}
+    for folder, colour in (("one", "red"), ("two", "blue")):
+        path = json_file(tmp_path / folder / "rows.jsonl", [LINES["mm-rlhf"][0]])
+        (path.parent / "a.jpg").write_bytes(picture(colour, "JPEG"))
+        prompts, pairs, _ = read_all("mm-rlhf", path, store)
+        known, both = known | prompts, both + pairs
+    write_all("mm-rlhf", tmp_path / "out" / "rows.jsonl", both, known, store)
+    named = [
+        (tmp_path / "out" / row["image"]).read_bytes()
+        for row in rows_of(tmp_path / "out" / "rows.jsonl")
+    ]
+    assert named == [picture("red", "JPEG"), picture("blue", "JPEG")]
+
+
+def test_a_text_with_the_token_in_it_is_refused_where_it_would_be_a_picture(tmp_path: Path):
+    store = ImageStore(tmp_path / "store")
+    prompts, pair = own_pair(store, texts=("Is <image> a word?",))
+    for name in ("llama-factory", "llama-factory-alpaca", "ms-swift", "llava-rlhf"):
+        out = tmp_path / f"out{SUFFIX.get(name, '.jsonl')}"
+        with pytest.raises(UserError, match="takes for a picture") as caught:
+            write_all(name, out, [pair], prompts, store)
+        assert caught.value.where == "pair k"
+        assert not out.exists()
+
+
+def test_several_turns_and_pictures_go_through_every_layout_that_has_messages(tmp_path: Path):
+    store = ImageStore(tmp_path / "store")
+    prompts, pair = own_pair(store, texts=("First?", "Second?"))
+    for name in ("trl", "llama-factory", "llama-factory-alpaca", "ms-swift"):
+        out = tmp_path / "out" / f"{name}.jsonl"
+        write_all(name, out, [pair], prompts, store)
+        found, (back,), _ = read_all(name, out, store)
+        assert found[back.prompt].messages == prompts["p"].messages
+    for name in ("rlaif-v-jsonl", "hsa-dpo", "mm-rlhf"):
+        with pytest.raises(UserError, match="can't hold it"):
+            write_all(name, tmp_path / f"{name}.jsonl", [pair], prompts, store)
+
+
+def test_the_licence_lies_beside_the_rows_and_may_be_given(tmp_path: Path):
+    store = ImageStore(tmp_path / "store")
+    path = lines(tmp_path / "in", "ms-swift")
+    prompts, pairs, _ = read_all("ms-swift", path, store, licence="cc-by-nc-4.0")
+    assert {pair.source.licence for pair in pairs} == {"cc-by-nc-4.0"}
+    out = tmp_path / "out" / "set.jsonl"
+    assert write_all("ms-swift", out, pairs, prompts, store).non_commercial == ("cc-by-nc-4.0",)
+    _, back, _ = read_all("ms-swift", out, store)
+    assert {pair.source.licence for pair in back} == {"cc-by-nc-4.0"}
+    _, back, _ = read_all("ms-swift", out, store, licence="mine")
+    assert {pair.source.licence for pair in back} == {"mine"}
+    out.with_name("set.jsonl.licences.json").write_text("[")
+    with pytest.raises(UserError, match="licences can't be read"):
+        read_all("ms-swift", out, store)
+
+
+def test_a_name_that_a_layouts_files_do_not_have_is_refused(tmp_path: Path):
+    for name in [each for each in TARGETS if each != "rlhf-v"]:
+        with pytest.raises(UserError, match=r"is not written to \.txt"):
+            list(load(name).read(tmp_path / "a.txt", ImageStore(tmp_path / "store")))
+        with pytest.raises(UserError, match=r"is not written to \.txt"):
+            load(name).write(tmp_path / "a.txt", [], {}, ImageStore(tmp_path / "store"))
+
+
+def test_every_name_has_a_module_and_a_line(tmp_path: Path):
+    assert list(TITLES) == list(TARGETS)
+    for name in TARGETS:
+        missing = tmp_path / ("no.parquet" if name in ("rlhf-v", "rlaif-v") else "no.json")
+        if name == "hsa-dpo":
+            missing = tmp_path / "no.jsonl"
+        with pytest.raises(UserError, match="doesn't exist"):
+            load(name).row_count(missing)
