@@ -70,6 +70,10 @@ def schema_of(path: Path) -> type[BaseModel]:
         from groundtune.pipeline.demo import DemoSettings
 
         return DemoSettings
+    if command == "align":
+        from groundtune.pipeline.align_settings import AlignSettings
+
+        return AlignSettings
     if command == "study":
         from groundtune.pipeline.study import StudySettings
 

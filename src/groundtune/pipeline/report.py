@@ -33,6 +33,10 @@ def write_run_report(run: Path) -> Path:
         from groundtune.pipeline.study import rewrite_study
 
         return rewrite_study(run)
+    if command == "align":
+        from groundtune.pipeline.align import rewrite_align
+
+        return rewrite_align(run)
     if (run / "scores").is_dir():
         return report_scores(run)
     if RunFolder(run).answers.parts():
