@@ -154,7 +154,12 @@ LINES: dict[LayoutName, Rows] = {
             "preference": 1,
         },
     ],
-}  # fmt: skip
+    "ha-dpo": [
+        {"image_id": "a", "question": "What?", **ANSWERS, "answer": "yes", "correct": False},
+        {"image_id": "c", "question": "Is it?", "chosen": "A cat sits.", "reject": "No."},
+        {"image_id": "a", **ANSWERS},
+    ],
+}
 
 SUFFIX = {"llava-rlhf": ".json", "llama-factory": ".json"}
 
@@ -224,7 +229,7 @@ ANSWER = ODD.filter(str.strip)
 
 
 @settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.data())
 @pytest.mark.parametrize("name", LINES)

@@ -42,7 +42,9 @@ def count_lines(path: Path) -> int | None:
     """
     try:
         with path.open("rb") as file:
-            return None if _is_list(file) else sum(1 for line in file if line.strip())
+            if _is_list(file):
+                return None
+            return sum(1 for line in file if line.strip() not in (b"", codecs.BOM_UTF8))
     except OSError as error:
         raise _missing(path, error) from error
 
@@ -81,10 +83,11 @@ def _is_list(file: BinaryIO) -> bool:
 def _lines(file: BinaryIO, path: Path) -> Iterator[Found]:
     for number, line in enumerate(file, 1):
         where = f"{path}, line {number}"
-        if not line.strip():
+        text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+        if not text.strip():
             continue
         try:
-            value = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+            value = json.loads(text.decode())
         except (ValueError, RecursionError) as error:
             yield Found(where, UserError(f"The line is not JSON ({error}).", where, MEND))
         else:

@@ -73,8 +73,8 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
-    """A layout whose rows are one pair each."""
+class Files:
+    """What a layout's files are."""
 
     name: str
     """As on the command line."""
@@ -82,6 +82,16 @@ class Layout:
     """As its authors write it, for errors."""
     endings: tuple[str, ...]
     """Of its files. Parquet holds pictures as bytes; JSON, as lines or a list, names them."""
+    columns: Mapping[str, pa.DataType] = field(default_factory=dict[str, pa.DataType])
+    """What a Parquet file must have."""
+    images: frozenset[str] = frozenset()
+    """Columns of a Parquet file that hold pictures."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout(Files):
+    """A layout whose rows are one pair each."""
+
     parse: Callable[[Row], Content]
     """What a row says. Raises Refused."""
     render: Callable[[Content, Sequence[str]], dict[str, Any]]
@@ -91,10 +101,6 @@ class Layout:
     """The published set, where the layout is that of one."""
     licence: str = ""
     """Of the published set."""
-    columns: Mapping[str, pa.DataType] = field(default_factory=dict[str, pa.DataType])
-    """What a Parquet file must have."""
-    images: frozenset[str] = frozenset()
-    """Columns of a Parquet file that hold pictures."""
     schema: Callable[[Sequence[str]], Mapping[str, pa.DataType]] | None = None
     """Columns that a Parquet file gets, where they depend on those that its rows had."""
     scores: frozenset[str] = frozenset()

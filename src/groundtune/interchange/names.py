@@ -12,7 +12,9 @@ LayoutName = Literal[
     "ms-swift",
     "hsa-dpo",
     "mm-rlhf",
+    "vlfeedback",
     "llava-rlhf",
+    "ha-dpo",
 ]
 
 TITLES: dict[LayoutName, str] = {
@@ -25,7 +27,9 @@ TITLES: dict[LayoutName, str] = {
     "ms-swift": "ms-swift's messages with a rejected response, messages or images",
     "hsa-dpo": "HSA-DPO's JSON lines with scores; pictures are named by id",
     "mm-rlhf": "MM-RLHF's dpo_pairs.jsonl",
+    "vlfeedback": "MMInstruction/VLFeedback: several rated answers a row, Parquet or JSON",
     "llava-rlhf": "zhiqings/LLaVA-Human-Preference-10K: one list of dialogues",
+    "ha-dpo": "juliozhao/hadpo-data: pope_data.json, and desc_data.json that is a list",
 }
 
 TARGETS: dict[LayoutName, str] = {
@@ -38,6 +42,8 @@ TARGETS: dict[LayoutName, str] = {
     "ms-swift": "ms_swift:LAYOUT",
     "hsa-dpo": "hsa_dpo:LAYOUT",
     "mm-rlhf": "mm_rlhf:LAYOUT",
+    "vlfeedback": "vlfeedback",
     "llava-rlhf": "llava_rlhf:LAYOUT",
+    "ha-dpo": "ha_dpo:LAYOUT",
 }
 """Name: "module" that is a `Format`, or "module:CONSTANT" that is a `Layout`, in this folder."""

@@ -20,7 +20,7 @@ from groundtune.feedback.pairs import pair_from_texts
 from groundtune.interchange.columns import batches, open_columns
 from groundtune.interchange.dialogue import messages_of
 from groundtune.interchange.json_rows import MEND, Found, count_lines, read_json
-from groundtune.interchange.layout import Batch, Content, Layout, Refused, Row
+from groundtune.interchange.layout import Batch, Content, Files, Layout, Refused, Row
 from groundtune.interchange.licences import sidecar
 from groundtune.interchange.pictures import store_picture
 from groundtune.interchange.saved import dump, keep
@@ -40,7 +40,7 @@ class _Where(NamedTuple):
     translate: Callable[[Row], Row]
 
 
-def count(layout: Layout, path: Path) -> int | None:
+def count(layout: Files, path: Path) -> int | None:
     """Rows of a file; None where only reading it would tell.
 
     Raises:
@@ -65,21 +65,37 @@ def read(
 ) -> Iterator[Batch]:
     """As `Format.read` says."""
     check_ending(layout, path)
-    told, found = _open(layout, path, rows)
+    told, found = open_rows(layout, path, rows)
     licence = next((each for each in (licence, told) if each is not None), layout.licence)
     translate = layout.translate(path) if layout.translate else _as_it_is
     roots = [*([folder] if folder else []), path.parent]
     where = _Where(layout, images, roots, licence, translate)
+    return in_batches(
+        found, rows, skip_bad, lambda row, number, place: _read_row(row, number, place, where)
+    )
+
+
+def in_batches(
+    found: Iterator[Found],
+    rows: int,
+    skip_bad: bool,
+    make: Callable[[Row, int, str], tuple[Prompt, Sequence[Pair]]],
+) -> Iterator[Batch]:
+    """The rows as records, `rows` at a time; `make` gets a row, its number and where it stands.
+
+    Raises:
+        UserError: as `make` does, or a row couldn't be read, unless `skip_bad`.
+    """
     number = 0
     while some := list(islice(found, rows)):
         made = [
-            _read_or_skip(each, number + place, where, skip_bad) for place, each in enumerate(some)
+            _make_or_skip(each, number + place, make, skip_bad) for place, each in enumerate(some)
         ]
         number += len(some)
         good = [each for each in made if not isinstance(each, UserError)]
         yield Batch(
             tuple({prompt.key: prompt for prompt, _ in good}.values()),
-            tuple(pair for _, pair in good),
+            tuple(pair for _, pairs in good for pair in pairs),
             tuple(each for each in made if isinstance(each, UserError)),
             len(some),
         )
@@ -89,7 +105,7 @@ def _as_it_is(row: Row) -> Row:
     return row
 
 
-def check_ending(layout: Layout, path: Path) -> None:
+def check_ending(layout: Files, path: Path) -> None:
     """Raises UserError for a file name that the layout's files don't have."""
     if path.suffix not in layout.endings:
         raise UserError(
@@ -105,7 +121,7 @@ def licence_in(metadata: Mapping[bytes, bytes]) -> str | None:
     return None if ours is None else " AND ".join(filter(None, json.loads(ours)["licences"]))
 
 
-def _open(layout: Layout, path: Path, rows: int) -> tuple[str | None, Iterator[Found]]:
+def open_rows(layout: Files, path: Path, rows: int) -> tuple[str | None, Iterator[Found]]:
     """The licence that the file itself tells, and its rows."""
     if path.suffix != ".parquet":
         return sidecar(path), read_json(path)
@@ -114,7 +130,7 @@ def _open(layout: Layout, path: Path, rows: int) -> tuple[str | None, Iterator[F
     return told, _parquet_rows(layout, path, rows)
 
 
-def _parquet_rows(layout: Layout, path: Path, rows: int) -> Iterator[Found]:
+def _parquet_rows(layout: Files, path: Path, rows: int) -> Iterator[Found]:
     number = 0
     with open_columns(path, layout.columns, layout.title, others=True) as file:
         schema = file.schema_arrow
@@ -148,13 +164,16 @@ def _is_plain(kind: pa.DataType) -> bool:
     return any(test(kind) for test in tests)
 
 
-def _read_or_skip(
-    found: Found, number: int, where: _Where, skip_bad: bool
-) -> tuple[Prompt, Pair] | UserError:
+def _make_or_skip(
+    found: Found,
+    number: int,
+    make: Callable[[Row, int, str], tuple[Prompt, Sequence[Pair]]],
+    skip_bad: bool,
+) -> tuple[Prompt, Sequence[Pair]] | UserError:
     try:
         if isinstance(found.row, UserError):
             raise found.row
-        return _read_row(found.row, number, found.where, where)
+        return make(found.row, number, found.where)
     except DiskError:
         raise
     except UserError as error:
@@ -163,7 +182,13 @@ def _read_or_skip(
         return error
 
 
-def _read_row(row: Row, number: int, place: str, where: _Where) -> tuple[Prompt, Pair]:
+def bad_row(error: Refused, place: str) -> UserError:
+    """The error of a row that a layout can't hold."""
+    column = f", column {error.column}" if error.column else ""
+    return UserError(f"{error.what}.", place + column, MEND)
+
+
+def _read_row(row: Row, number: int, place: str, where: _Where) -> tuple[Prompt, Sequence[Pair]]:
     layout = where.layout
     try:
         row = where.translate(row)
@@ -171,8 +196,7 @@ def _read_row(row: Row, number: int, place: str, where: _Where) -> tuple[Prompt,
         check_answers(content)
         fresh, usual = layout.render(content, list(row)), list(layout.render(content, ()))
     except Refused as error:
-        column = f", column {error.column}" if error.column else ""
-        raise UserError(f"{error.what}.", place + column, MEND) from error
+        raise bad_row(error, place) from error
     stored = [
         store_picture(picture, where.roots, where.images, place)
         for picture in (*content.pictures, *content.further)
@@ -192,7 +216,7 @@ def _read_row(row: Row, number: int, place: str, where: _Where) -> tuple[Prompt,
     if content.further:
         extra["further"] = dump(stored[len(content.pictures) :])
     source = Source(dataset=dataset, row=content.row, licence=where.licence, extra=extra)
-    return prompt, _pair(content, prompt, number, source)
+    return prompt, (_pair(content, prompt, number, source),)
 
 
 def _pair(content: Content, prompt: Prompt, number: int, source: Source) -> Pair:

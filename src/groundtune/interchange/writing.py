@@ -31,7 +31,7 @@ from groundtune.store.images import ImageStore
 
 log = logging.getLogger(__name__)
 
-_MIXED = pa.month_day_nano_interval()
+MIXED = pa.month_day_nano_interval()
 """Stands for values that no one type fits: a type that JSON never has."""
 
 
@@ -95,11 +95,7 @@ def _rows(job: _Job, pairs: Iterable[Pair]) -> Iterator[Row]:
         try:
             yield _row(job, pair, number)
         except Refused as error:
-            raise UserError(
-                f"{error.what}.",
-                f"pair {pair.key}",
-                "Leave the pair out, or choose a layout that can hold it.",
-            ) from error
+            raise refused_pair(error, pair) from error
 
 
 def _row(job: _Job, pair: Pair, number: int) -> dict[str, Any]:
@@ -161,6 +157,12 @@ def _says(layout: Layout, row: Row, content: Content) -> bool:
         and (found.chosen_score, found.rejected_score)
         == (content.chosen_score, content.rejected_score)
     )
+
+
+def refused_pair(error: Refused, pair: Pair) -> UserError:
+    """The error of a pair that a layout can't hold."""
+    fix = "Leave the pair out, or choose a layout that can hold it."
+    return UserError(f"{error.what}.", f"pair {pair.key}", fix)
 
 
 def is_row_of(pair: Pair, layout: str) -> bool:
@@ -231,7 +233,7 @@ def _survey(layout: Layout, pairs: Iterable[Pair]) -> _Survey:
         kept.update(name for row in values for name in row)
         licences.update(each.source.licence for each in some)
         if ".parquet" in layout.endings:
-            _learn(types, values)
+            learn(types, values)
         number += len(some)
     return _Survey(number, scored, sorted(licences), list(order), kept, types)
 
@@ -248,13 +250,13 @@ def _columns(layout: Layout, survey: _Survey) -> tuple[dict[str, pa.DataType], s
         columns = {name: kind for name, kind in columns.items() if name not in layout.scores}
     odd = {name for name in found if name in columns and not _goes_into(found[name], columns[name])}
     for name in [name for name in odd if survey.kept[name] == survey.pairs]:
-        if found[name] != _MIXED:
+        if found[name] != MIXED:
             columns[name] = found[name]
             odd.remove(name)
     columns |= {name: found.get(name, pa.null()) for name in order if name not in columns}
-    if mixed := [name for name, kind in columns.items() if kind == _MIXED]:
+    if mixed := [name for name, kind in columns.items() if kind == MIXED]:
         log.warning("columns of values of several types are left out: %s", ", ".join(mixed))
-    columns = {name: kind for name, kind in columns.items() if kind != _MIXED}
+    columns = {name: kind for name, kind in columns.items() if kind != MIXED}
     names = [name for name in dict.fromkeys([*order, *columns]) if name in columns]
     return {name: columns[name] for name in names}, odd
 
@@ -271,7 +273,7 @@ def _goes_into(found: pa.DataType, wanted: pa.DataType) -> bool:
     return pa.types.is_null(found) or bool(found.equals(wanted))
 
 
-def _learn(types: dict[str, pa.DataType], rows: Sequence[Mapping[str, Any]]) -> None:
+def learn(types: dict[str, pa.DataType], rows: Sequence[Mapping[str, Any]]) -> None:
     """Widens the types so that the rows' values fit; MIXED where no type fits all."""
     for name in {name for row in rows for name in row}:
         known = pa.schema([(name, types.get(name, pa.null()))])
@@ -279,7 +281,7 @@ def _learn(types: dict[str, pa.DataType], rows: Sequence[Mapping[str, Any]]) -> 
             found = pa.schema([(name, pa.array([row.get(name) for row in rows]).type)])
             types[name] = pa.unify_schemas([known, found], promote_options="permissive")[0].type
         except pa.ArrowException:
-            types[name] = _MIXED
+            types[name] = MIXED
 
 
 def parquet_schema(

@@ -1,0 +1,303 @@
+"""VLFeedback: several answers to one picture, rated; MMInstruction/VLFeedback, 80,258 rows.
+
+Li et al. 2023, arXiv 2312.10665. Columns: id, prompt, models, img_path, and completions, whose
+`model`, `response` and `annotations` are lists of one length (or a list of objects with these); an
+annotation has a Rating, a text, and a Rationale for each aspect.
+
+As in the authors' `run_dpo.py`, every two answers whose mean ratings differ are a pair; answers
+without a number for every aspect make none. The row itself stays with its prompt, so that answers
+that are in no pair come back too. A pair of our own becomes a row of two answers, rated by its
+scores or, where it has none, 2 and 1.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
+# pyright: reportMissingTypeStubs=false
+# Reason: pyarrow ships no types.
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from groundtune.feedback.corrections import why_no_pair
+from groundtune.feedback.pairs import pair_from_texts
+from groundtune.interchange.columns import ROWS, write_rows
+from groundtune.interchange.dialogue import (
+    ask,
+    list_of,
+    messages_of,
+    object_of,
+    only_question,
+    text_of,
+    turns_of,
+)
+from groundtune.interchange.json_rows import write_json
+from groundtune.interchange.layout import Batch, Content, Files, Picture, Refused, Row, Written
+from groundtune.interchange.licences import forbids_commercial_use, write_sidecar
+from groundtune.interchange.pictures import check_there, lay_beside, pictures_of, store_picture
+from groundtune.interchange.reading import bad_row, check_ending, count, in_batches, open_rows
+from groundtune.interchange.saved import dump
+from groundtune.interchange.writing import MIXED, learn, parquet_schema, prompt_of, refused_pair
+from groundtune.records import Pair, Prompt, Source
+from groundtune.store.images import ImageStore
+from groundtune.store.keys import key_of
+
+DATASET = "MMInstruction/VLFeedback"
+_ASPECTS = ("Helpfulness", "Ethical Considerations", "Visual Faithfulness")
+
+_ROW = "row"
+"""Where a prompt's source has its row."""
+_PLACE = "answers"
+"""Where a pair's source says which of the row's answers it is of, from 0: "CHOSEN,REJECTED"."""
+
+
+_FILES = Files(name="vlfeedback", title="VLFeedback", endings=(".parquet", ".jsonl", ".json"))
+_ANNOTATION = pa.struct(
+    [(each, pa.struct([("Rating", pa.string()), ("Rationale", pa.string())])) for each in _ASPECTS]
+)
+_COLUMNS: dict[str, pa.DataType] = {
+    "id": pa.string(),
+    "prompt": pa.string(),
+    "models": pa.list_(pa.string()),
+    "completions": pa.struct(
+        [
+            ("annotations", pa.list_(_ANNOTATION)),
+            ("model", pa.list_(pa.string())),
+            ("response", pa.list_(pa.string())),
+        ]
+    ),
+    "img_path": pa.string(),
+}
+
+_LISTS = ("annotations", "model", "response")
+
+
+class _Answer(NamedTuple):
+    text: str
+    rating: float | None
+    """The mean over all aspects; None if one isn't a number."""
+
+
+def row_count(path: Path) -> int | None:
+    """As `Format` says."""
+    return count(_FILES, path)
+
+
+def read(
+    path: Path,
+    images: ImageStore,
+    *,
+    folder: Path | None = None,
+    licence: str | None = None,
+    skip_bad: bool = False,
+    rows: int = ROWS,
+) -> Iterator[Batch]:
+    """As `Format` says. A row has no pair where all ratings are equal, or several."""
+    check_ending(_FILES, path)
+    told, found = open_rows(_FILES, path, rows)
+    named = next((each for each in (licence, told) if each is not None), "")
+    roots = [*([folder] if folder else []), path.parent]
+
+    def make(row: Row, number: int, place: str) -> tuple[Prompt, Sequence[Pair]]:
+        try:
+            answers = _answers(row)
+            question = text_of(row, "prompt")
+            (picture,) = pictures_of(row.get("img_path"), "img_path") or (None,)
+        except Refused as error:
+            raise bad_row(error, place) from error
+        if picture is None:
+            raise bad_row(Refused("The row has no image", "img_path"), place)
+        sha256 = store_picture(picture, roots, images, place)
+        prompt = _prompt(row, question, sha256, named)
+        return prompt, _pairs(prompt, answers, number)
+
+    return in_batches(found, rows, skip_bad, make)
+
+
+def _prompt(row: Row, question: str, sha256: str, licence: str) -> Prompt:
+    content = Content(turns=ask(question), pictures=(), chosen="", rejected="")
+    messages = messages_of(content, [sha256])
+    extra = {"layout": _FILES.name, _ROW: dump(row)}
+    source = Source(dataset=DATASET, row=str(row.get("id") or ""), licence=licence, extra=extra)
+    # The row is part of the key: two rows may ask the same.
+    return Prompt(key=key_of("prompt", messages, source), messages=messages, source=source)
+
+
+def _pairs(prompt: Prompt, answers: Sequence[_Answer], number: int) -> tuple[Pair, ...]:
+    made: list[Pair] = []
+    for one, other in combinations(range(len(answers)), 2):
+        first, second = answers[one].rating, answers[other].rating
+        if first is None or second is None or first == second:
+            continue
+        better, worse = (one, other) if first > second else (other, one)
+        chosen, rejected = answers[better], answers[worse]
+        if why_no_pair(chosen.text, rejected.text) in ("empty_chosen", "empty_rejected"):
+            continue
+        extra = {"layout": _FILES.name, _PLACE: f"{better},{worse}"}
+        source = prompt.source.model_copy(update={"extra": extra})
+        key = key_of("pair", _FILES.name, number, prompt.key, better, worse)
+        pair = pair_from_texts(prompt.key, chosen.text, rejected.text, key=key, source=source)
+        scores = {"chosen_score": chosen.rating, "rejected_score": rejected.rating}
+        made.append(pair.model_copy(update=scores))
+    return tuple(made)
+
+
+def _answers(row: Row) -> list[_Answer]:
+    """The answers of either form of completions. Raises Refused."""
+    column = "completions"
+    objects = _as_objects(row.get(column))
+    return [
+        _Answer(text_of(each, "response", column), _rating(each.get("annotations")))
+        for each in objects
+    ]
+
+
+def _as_objects(given: object) -> list[Mapping[str, Any]]:
+    """Completions as a list of objects, whichever form they have. Raises Refused."""
+    column = "completions"
+    if isinstance(given, Mapping):
+        lists = [list_of(object_of(given, column).get(name), column) for name in _LISTS]
+        if len({len(each) for each in lists}) != 1:
+            raise Refused("Its lists differ in length", column)
+        given = [dict(zip(_LISTS, each, strict=True)) for each in zip(*lists, strict=True)]
+    return [object_of(each, column) for each in list_of(given, column)]
+
+
+def _as_lists(given: object) -> dict[str, list[Any]]:
+    objects = _as_objects(given)
+    return {name: [each.get(name) for each in objects] for name in _LISTS}
+
+
+def _rating(given: object) -> float | None:
+    annotations = given if isinstance(given, Mapping) else {}
+    try:
+        ratings = [float(object_of(each, "")["Rating"]) for each in annotations.values()]
+    except (KeyError, TypeError, ValueError, Refused):
+        return None
+    return sum(ratings) / len(ratings) if ratings else None
+
+
+def write(
+    path: Path,
+    pairs: Iterable[Pair],
+    prompts: Mapping[str, Prompt],
+    images: ImageStore,
+    *,
+    models: Mapping[str, str] | None = None,
+) -> Written:
+    """As `Format` says: first the rows that were read, then one for each other pair."""
+    check_ending(_FILES, path)
+    known = (prompt.source for prompt in prompts.values() if _is_row(prompt.source))
+    licences = sorted({each.licence for each in (*known, *(pair.source for pair in pairs))})
+    if path.suffix == ".parquet":
+        schema = _schema(_rows(path, pairs, prompts, images, models or {}), licences)
+        rows = _rows(path, pairs, prompts, images, models or {})
+        if not pa.types.is_struct(schema.field("completions").type):
+            rows = (row | {"completions": _as_objects(row["completions"])} for row in rows)
+        else:
+            rows = (row | {"completions": _as_lists(row["completions"])} for row in rows)
+        number = write_rows(path, rows, schema)
+    else:
+        number = write_json(path, _rows(path, pairs, prompts, images, models or {}))
+        write_sidecar(path, licences)
+    return Written(number, tuple(each for each in licences if forbids_commercial_use(each)))
+
+
+def _schema(rows: Iterable[Row], licences: Sequence[str]) -> pa.Schema:
+    """The published columns, and others in the types of their values."""
+    types: dict[str, pa.DataType] = {}
+    for row in rows:
+        learn(types, [row])
+    columns = {**{name: kind for name, kind in types.items() if kind != MIXED}, **_COLUMNS}
+    found = types.get("completions", pa.null())
+    if pa.types.is_list(found):  # the other form, in every row
+        columns["completions"] = found
+    names = [name for name in dict.fromkeys([*types, *columns]) if name in columns]
+    return parquet_schema({name: columns[name] for name in names}, frozenset(), licences)
+
+
+def _rows(
+    path: Path,
+    pairs: Iterable[Pair],
+    prompts: Mapping[str, Prompt],
+    images: ImageStore,
+    models: Mapping[str, str],
+) -> Iterator[dict[str, Any]]:
+    known = {key: each for key, each in prompts.items() if _is_row(each.source)}
+    for prompt in known.values():
+        row = json.loads(prompt.source.extra[_ROW])
+        name = _lay(path, row["img_path"], prompt, images)
+        yield row if name == row["img_path"] else {**row, "img_path": name}
+    number = 0
+    for pair in pairs:
+        if not (pair.prompt in known and _is_in_row(pair, known[pair.prompt])):
+            yield _own_row(path, pair, prompt_of(pair, prompts), images, models, number)
+            number += 1
+
+
+def _is_row(source: Source) -> bool:
+    return source.extra.get("layout") == _FILES.name
+
+
+def _is_in_row(pair: Pair, prompt: Prompt) -> bool:
+    """Whether the prompt's row says what the pair says."""
+    place = pair.source.extra.get(_PLACE)
+    if not _is_row(pair.source) or place is None or pair.origin != "dataset":
+        return False
+    answers = _answers(json.loads(prompt.source.extra[_ROW]))
+    chosen, rejected = (answers[int(each)] for each in place.split(","))
+    return (pair.chosen, pair.rejected) == (chosen.text, rejected.text) and (
+        pair.chosen_score,
+        pair.rejected_score,
+    ) == (chosen.rating, rejected.rating)
+
+
+def _lay(path: Path, name: str | None, prompt: Prompt, images: ImageStore) -> str:
+    (sha256,) = prompt.images
+    check_there(images, sha256, f"prompt {prompt.key}")
+    return lay_beside(path, name, sha256, images)
+
+
+def _own_row(
+    path: Path,
+    pair: Pair,
+    prompt: Prompt,
+    images: ImageStore,
+    models: Mapping[str, str],
+    number: int,
+) -> dict[str, Any]:
+    pictures = tuple(Picture(each) for each in prompt.images)
+    content = Content(
+        turns=turns_of(prompt), pictures=pictures, chosen=pair.chosen, rejected=pair.rejected
+    )
+    try:
+        question = only_question(content, "VLFeedback")
+    except Refused as error:
+        raise refused_pair(error, pair) from error
+    high, low = pair.chosen_score, pair.rejected_score
+    if high is None or low is None or high <= low:  # the layout says better by more
+        high, low = 2.0, 1.0
+    named = [
+        "groundtune",
+        next((models[each] for each in pair.parents if each in models), "unknown"),
+    ]
+    return {
+        "id": f"groundtune-{number}",
+        "prompt": question,
+        "models": named,
+        "completions": {
+            "annotations": [_annotation(high), _annotation(low)],
+            "model": named,
+            "response": [pair.chosen, pair.rejected],
+        },
+        "img_path": _lay(path, None, prompt, images),
+    }
+
+
+def _annotation(rating: float) -> dict[str, dict[str, str]]:
+    text = str(int(rating)) if rating.is_integer() else repr(rating)
+    return {aspect: {"Rating": text, "Rationale": ""} for aspect in _ASPECTS}

@@ -1,0 +1,90 @@
+import json
+from pathlib import Path
+
+import pytest
+from layout_rows import json_file, own_pair, pictures, read_all, rows_of, write_all
+
+from groundtune.errors import UserError
+from groundtune.store.images import ImageStore
+
+
+def info(folder: Path, **entries: object) -> None:
+    (folder / "dataset_info.json").write_text(json.dumps(entries))
+
+
+def test_a_new_file_gets_its_entry_and_others_stay(tmp_path: Path):
+    store = ImageStore(tmp_path / "store")
+    prompts, pair = own_pair(store)
+    info(tmp_path, other={"file_name": "other.json"})
+    write_all("llama-factory", tmp_path / "mine.json", [pair], prompts, store)
+    found = json.loads((tmp_path / "dataset_info.json").read_bytes())
+    assert found["other"] == {"file_name": "other.json"}
+    assert found["mine"] == {
+        "file_name": "mine.json",
+        "formatting": "sharegpt",
+        "ranking": True,
+        "columns": {
+            "messages": "conversations",
+            "chosen": "chosen",
+            "rejected": "rejected",
+            "images": "images",
+        },
+    }
+    (row,) = rows_of(tmp_path / "mine.json")
+    assert row["conversations"] == [{"from": "human", "value": "<image>What?"}]
+
+
+def test_an_entry_that_cannot_be_written_is_told_before_any_row(tmp_path: Path):
+    store = ImageStore(tmp_path / "store")
+    prompts, pair = own_pair(store)
+    (tmp_path / "dataset_info.json").write_text("{")
+    with pytest.raises(UserError, match="can't be read"):
+        write_all("llama-factory", tmp_path / "mine.json", [pair], prompts, store)
+    assert not (tmp_path / "mine.json").exists()
+
+
+def test_columns_and_tags_are_those_of_the_entry(tmp_path: Path):
+    pictures(tmp_path, "a.jpg")
+    row = {
+        "dialogue": [{"role": "user", "content": "<image>What?"}],
+        "good": {"role": "assistant", "content": "A cat."},
+        "bad": {"role": "assistant", "content": "A dog."},
+        "shots": ["a.jpg"],
+    }
+    path = json_file(tmp_path / "set.json", [row])
+    info(
+        tmp_path,
+        set={
+            "file_name": "set.json",
+            "formatting": "sharegpt",
+            "ranking": True,
+            "columns": {
+                "messages": "dialogue",
+                "chosen": "good",
+                "rejected": "bad",
+                "images": "shots",
+            },
+            "tags": {
+                "role_tag": "role",
+                "content_tag": "content",
+                "user_tag": "user",
+                "assistant_tag": "assistant",
+            },
+        },
+    )
+    store = ImageStore(tmp_path / "store")
+    prompts, (pair,), _ = read_all("llama-factory", path, store)
+    assert (pair.chosen, pair.rejected) == ("A cat.", "A dog.")
+    assert prompts[pair.prompt].question == "What?"
+    with pytest.raises(UserError, match="sharegpt, not alpaca"):
+        read_all("llama-factory-alpaca", path, store)
+
+
+def test_the_published_rlaif_v_entry_is_read_as_alpaca(tmp_path: Path):
+    pictures(tmp_path, "a.jpg")
+    row = {"question": "What?", "chosen": "A cat.", "rejected": "A dog.", "image": "a.jpg"}
+    path = json_file(tmp_path / "set.json", [row])
+    columns = {"prompt": "question", "chosen": "chosen", "rejected": "rejected", "images": "image"}
+    info(tmp_path, rlaif_v={"file_name": "set.json", "ranking": True, "columns": columns})
+    _, (pair,), _ = read_all("llama-factory-alpaca", path, ImageStore(tmp_path / "store"))
+    assert (pair.chosen, pair.rejected) == ("A cat.", "A dog.")
