@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-floor lint bench docs
+.PHONY: help demo test test-floor lint bench bench-train docs
 
 help:
 	@echo "make demo   the whole loop on the embedded world, ends in $(OUT)/report.html"
@@ -16,6 +16,7 @@ help:
 	@echo "make test-floor  the models' tests with the oldest transformers that is allowed"
 	@echo "make lint   lint, types and layers only"
 	@echo "make bench  measurements of speed and memory"
+	@echo "make bench-train  training against TRL, in an environment of its own"
 	@echo "make docs   the documentation as a site, in site/"
 
 $(BIN)/python:
@@ -58,6 +59,18 @@ test-floor: $(FLOOR)/.installed
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m pytest -m bench -s $(PYTEST_ARGS)
+
+# Some cases only: make bench-train BENCH_ARGS="llava-100-lora --no-ablation"
+BENCH := .venv-bench
+BENCH_ARGS ?=
+$(BENCH)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check \
+		-c constraints.txt -e . trl==1.16.0
+	@touch $@
+
+bench-train: $(BENCH)/.installed
+	$(BENCH)/bin/python benchmarks/train_against_trl.py $(BENCH_ARGS)
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/zensical build --clean
