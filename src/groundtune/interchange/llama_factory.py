@@ -102,8 +102,8 @@ def _parse_alpaca(row: Row) -> Content:
             raise Refused("A turn of the history is not two texts", "history")
         turns.append(Turn("user", split_text(str(texts[0]))))
         turns.append(Turn("assistant", split_text(str(texts[1]))))
-    asked = [text_of(row, name) for name in ("instruction", "input") if row.get(name)]
-    turns.append(Turn("user", split_text("\n".join(asked))))
+    asked = [text_of(row, "instruction"), text_of(row, "input") if row.get("input") else ""]
+    turns.append(Turn("user", split_text("\n".join(filter(None, asked)))))
     return Content(
         turns=with_pictures_first(turns, len(pictures)),
         pictures=pictures,

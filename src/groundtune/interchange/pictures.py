@@ -1,6 +1,7 @@
 """Pictures that a file of rows names by path: found on import, laid beside the rows on export."""
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
@@ -13,6 +14,8 @@ from groundtune.store.files import write_atomic
 from groundtune.store.images import FORMATS, ImageStore
 
 _ENDINGS = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "PPM": ".ppm"}
+_SHOWN = 200
+"""Characters of a path in an error."""
 _KINDS = ".jpg .jpeg .jpe .mpo .png .webp .gif .bmp .tif .tiff .ppm .avif"
 
 
@@ -49,8 +52,9 @@ def store_picture(picture: Picture, roots: Sequence[Path], images: ImageStore, w
     parts = [part for part in path.parts if part not in ("/", ".", "..")]
     tails = [path, *(Path(*parts[start:]) for start in range(len(parts)))]
     tries = (root / tail for tail in tails for root in roots)
-    found = next((each for each in tries if each.is_file()), roots[0] / path)
-    return images.add(found, name=f"{where}: {picture.path}")
+    # os.path.isfile takes names that no file can have for ones that aren't there.
+    found = next((each for each in tries if os.path.isfile(each)), roots[0] / path)
+    return images.add(found, name=f"{where}: {picture.path[:_SHOWN]}")
 
 
 def ending_of(path: Path) -> str:
