@@ -17,9 +17,9 @@ from groundtune.pipeline.align import AlignResult, align, align_jobs, rewrite_al
 from groundtune.pipeline.align_prompts import CHOOSING_FROM, of_round
 from groundtune.pipeline.align_settings import AlignSettings
 from groundtune.pipeline.align_steps import (
-    CandidateModel,
     Choice,
     Feedback,
+    judged,
 )
 from groundtune.pipeline.claim_settings import ClaimSettings
 from groundtune.pipeline.folder import RunFolder
@@ -106,6 +106,12 @@ def test_a_checkpoint_is_chosen_by_the_stated_rule_and_the_others_are_removed(
         c.allowed for c in choice.candidates
     ]
     assert not list((out / "round-1/training/checkpoints").glob("step-*"))
+
+
+def test_what_says_little_is_not_allowed_however_little_of_it_is_wrong():
+    rows = {"start": (0.5, 10.0), "step-000002": (0.4, 9.5), "step-000004": (0.1, 9.4)}
+    assert [c.allowed for c in judged(rows, 0.05)] == [True, True, False]
+    assert [c.step for c in judged(rows, 0.05)] == [0, 2, 4]
 
 
 def test_the_report_has_a_row_a_round(made: AlignResult):
@@ -226,7 +232,6 @@ def test_self_is_the_model_of_the_round():
     names = {job.name: job.settings for job in align_jobs(settings_of())}
     assert names["label-1"].model_dump()["model"] == "world:base"
     assert names["label-2"].model_dump()["model"] == "round-1/model"
-    assert CandidateModel(name="start", step=0, wrong=0, kept=0, allowed=True).allowed
 
 
 def test_killed_on_the_way_it_goes_on_and_ends_as_if_nothing_had_been(

@@ -168,7 +168,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-WORLD = ("divider=world", "asking.suffix= Answer yes or no.", "--labeler", "world:labeler")
+WORLD = ("divider=world", 'asking.suffix=" Answer yes or no."', "--labeler", "world:labeler")
 
 
 @pytest.fixture(scope="module")

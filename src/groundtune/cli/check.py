@@ -63,11 +63,13 @@ def check(
         print()
         shown = {name: shown[name] for name in ("answers", "images", "labeler", "marks")}
         shown["labeler's error"] = _error(made.found)
-    again = f"groundtune check {shlex.quote(answers)} --marks {shlex.quote(str(made.to_mark))}"
+    options = {"--images": images, "--labeler": labeler, "--ask": ask, "--marks": made.to_mark}
+    again = ["groundtune", "check", answers, *settings]
+    again += [word for k, v in options.items() if v is not None for word in (k, str(v))]
     finish(
         shown,
         wrote=made.report,
-        next_command="" if made.found.corrected else f"{again} --out {shlex.quote(str(out))}",
+        next_command="" if made.found.corrected else shlex.join([*again, "--out", str(out)]),
         json=json,
     )
 

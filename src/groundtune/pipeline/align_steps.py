@@ -221,8 +221,23 @@ def _choice(
                 own = out / "choosing" / name
                 label_claims(own, own, labelling, progress, settings=feedback)
     rows = {name: _values(out / "choosing" / name, settings.choose.by) for name in found}
-    least = rows[START][1] * (1 - settings.choose.most_lost)
-    candidates = [
+    candidates = judged(rows, settings.choose.most_lost)
+    chosen = min((c for c in candidates if c.allowed), key=lambda c: (c.wrong, c.step))
+    return Choice(
+        by=settings.choose.by,
+        prompts=len(prompts),
+        candidates=tuple(candidates),
+        chosen=chosen.name,
+    )
+
+
+def judged(rows: Mapping[str, tuple[float, float]], most_lost: float) -> list[CandidateModel]:
+    """Candidates of what is (wrong, kept) by name, the model that the round began with among them.
+
+    One is allowed if it keeps all but `most_lost` of what that model keeps.
+    """
+    least = rows[START][1] * (1 - most_lost)
+    return [
         CandidateModel(
             name=name,
             step=0 if name == START else int(name.removeprefix("step-")),
@@ -232,13 +247,6 @@ def _choice(
         )
         for name, (wrong, kept) in rows.items()
     ]
-    chosen = min((c for c in candidates if c.allowed), key=lambda c: (c.wrong, c.step))
-    return Choice(
-        by=settings.choose.by,
-        prompts=len(prompts),
-        candidates=tuple(candidates),
-        chosen=chosen.name,
-    )
 
 
 def _values(folder: Path, by: str) -> tuple[float, float]:

@@ -36,6 +36,7 @@ from groundtune.pipeline.claim_settings import (
 )
 from groundtune.pipeline.claims import ClaimSummary, label_claims
 from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.sample import SampleParams
 from groundtune.protocols import Progress
 from groundtune.recipe import load
 from groundtune.records import Answer, Difference, Estimate, Record, Score
@@ -137,7 +138,7 @@ def check(
     return CheckResult(found, results, write_page(target, found, scores), out / TO_MARK)
 
 
-def _params(what: str, images: Path | None, settings: CheckSettings):
+def _params(what: str, images: Path | None, settings: CheckSettings) -> SampleParams:
     return model_params(
         what,
         images,
