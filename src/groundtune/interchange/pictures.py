@@ -112,7 +112,7 @@ def _is_inside(name: str) -> bool:
     return (
         not path.is_absolute()
         and "\\" not in name
-        and not any(part == ".." or part.startswith(".") for part in path.parts)
+        and not any(part.startswith(".") for part in path.parts)
         and path.suffix.lower() in _KINDS.split()
         and all(len(part.encode()) <= 255 for part in path.parts)
     )
