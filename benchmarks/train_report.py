@@ -1,6 +1,7 @@
 """The benchmark's table and chart, from its results. Nothing here measures."""
 
 from collections.abc import Callable, Sequence
+from math import log
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -56,29 +57,33 @@ def figures(case: Case, found: dict[str, Any]) -> Figures:
     )
 
 
-def write(results: dict[str, Any]) -> str:
-    """Writes chart and tables into docs/, and returns the tables."""
-    measured = [
-        figures(case, results["cases"][case.name])
-        for case in CASES
-        if case.name in results["cases"]
-    ]
-    tables = "\n\n".join(
+def tables(results: dict[str, Any]) -> str:
+    """All tables as they stand on the page."""
+    measured = _measured(results)
+    return "\n\n".join(
         [
             _made_with(results["made_with"], measured),
             _steps(measured),
             _epochs(measured),
             _seven_billion(measured),
-            _ablation(results.get("ablation", {})),
-            _agreement(measured, results.get("exact", {})),
+            _ablation(results["ablation"]),
+            _agreement(measured, results["exact"]),
         ]
     )
-    CHART.write_text(chart(measured))
-    page = PAGE.read_text()
-    if BEGIN in page:
-        before, rest = page.split(BEGIN)
-        PAGE.write_text(f"{before}{BEGIN}\n{tables}\n{END}{rest.split(END)[1]}")
-    return tables
+
+
+def write(results: dict[str, Any]) -> str:
+    """Writes chart and tables into docs/, and returns the tables."""
+    CHART.write_text(chart(_measured(results)))
+    before, rest = PAGE.read_text().split(BEGIN)
+    found = tables(results)
+    PAGE.write_text(f"{before}{BEGIN}\n{found}\n{END}{rest.split(END)[1]}")
+    return found
+
+
+def _measured(results: dict[str, Any]) -> list[Figures]:
+    known = results["cases"]
+    return [figures(case, known[case.name]) for case in CASES if case.name in known]
 
 
 def _made_with(made: dict[str, Any], measured: Sequence[Figures]) -> str:
@@ -196,26 +201,30 @@ def _agreement(rows: Sequence[Figures], exact: dict[str, dict[str, float]]) -> s
         "|---|---|---|",
     ]
     lines += [
-        f"| {name.removesuffix('-full')}, {kind} | {found[f'{kind} loss']:.0e}"
-        f" | {found[f'{kind} gradient']:.0e} |"
+        f"| {name.removesuffix('-100-full')}, {kind} | {_small(found[f'{kind} loss'])}"
+        f" | {_small(found[f'{kind} gradient'])} |"
         for name, found in exact.items()
         for kind in ("dense", "segments")
     ]
     return "\n".join(lines)
 
 
-LEFT, WIDE, ROW, TOP = 300, 420, 34, 64
+def _small(value: float) -> str:
+    return f"{value:.0e}" if value >= 1e-7 else "under 1e-7"
+
+
+LEFT, WIDE, ROW, TOP = 345, 420, 34, 64
 """Pixels: labels' width, the axis' width, a row's height, what is above the first."""
+TICKS = (1, 1.5, 2, 2.5, 3, 4, 5, 7, 10)
 INK, GREY, OURS = "#1f2328", "#6b7280", "#0b6e99"
 
 
 def chart(rows: Sequence[Figures]) -> str:
     """A dot a case with its range, and a mark where the bound is, as SVG."""
-    most = max(max(row.high, row.bound.step) for row in rows)
-    end = int(most) + 1
+    end = 1.1 * max(max(row.high, row.bound.step) for row in rows)
 
     def x(value: float) -> float:
-        return LEFT + WIDE * (value - 1) / (end - 1)
+        return LEFT + WIDE * log(value) / log(end)
 
     height = TOP + ROW * len(rows) + 40
     parts = [
@@ -223,15 +232,20 @@ def chart(rows: Sequence[Figures]) -> str:
         ' font-family="system-ui, sans-serif" font-size="12" role="img">',
         "<title>How many times as fast a step is as TRL's</title>",
         '<rect width="100%" height="100%" fill="#ffffff"/>',
-        _text(16, 24, "A step takes Groundtune less time than TRL: how many times less", INK, 15),
-        _text(16, 44, "Dot: median; line: shortest to longest steps; bar: FLOP bound", GREY),
+        _text(16, 24, "How many times as fast as TRL's a training step is", INK, 15),
+        _text(
+            16,
+            44,
+            "Dot: median; line: shortest to longest steps; bar: FLOP bound; logarithmic",
+            GREY,
+        ),
     ]
-    for tick in range(1, end + 1):
+    for tick in (tick for tick in TICKS if tick <= end):
         parts.append(
             f'<line x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{TOP}" y2="{height - 36}"'
             f' stroke="#e5e7eb"/>'
         )
-        parts.append(_text(x(tick), height - 18, f"{tick}x", GREY, anchor="middle"))
+        parts.append(_text(x(tick), height - 18, f"{tick:g}x", GREY, anchor="middle"))
     for number, row in enumerate(rows):
         parts += _row(row, TOP + ROW * number + ROW / 2, x)
     return "\n".join([*parts, "</svg>\n"])
