@@ -63,11 +63,11 @@ def learn(examples: list[tuple[list[str], bool]], seed: int) -> dict[str, float]
         for found, is_noun in examples:
             step += 1
             value = sum(weights.get(name, 0.0) for name in found)
-            if (value > 0) != is_noun or abs(value) < MARGIN:
-                for name in found:
-                    totals[name] += (step - since.get(name, 0)) * weights[name]
-                    since[name] = step
-                    weights[name] += 1 if is_noun else -1
+            sure = (value > 0) == is_noun and abs(value) >= MARGIN
+            for name in [] if sure else found:
+                totals[name] += (step - since.get(name, 0)) * weights[name]
+                since[name] = step
+                weights[name] += 1 if is_noun else -1
     return {n: (totals[n] + (step - since.get(n, 0)) * weights[n]) / step for n in weights}
 
 

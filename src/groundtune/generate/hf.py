@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from groundtune.generate.decode import decode
 from groundtune.generate.first import first_logits
-from groundtune.generate.one_picture import log_p_next
 from groundtune.generate.yes_no import YesNoIds, yes_no_ids
 from groundtune.protocols import Images, Reply, YesNoReply
 from groundtune.records import Producer, Prompt, Sampling
@@ -95,6 +94,8 @@ class HfGenerator:
         self, prompts: Sequence[Prompt], group: Sequence[int]
     ) -> dict[int, YesNoReply]:
         """Replies to questions about the same pictures; none where they can't be asked together."""
+        from groundtune.generate.one_picture import log_p_next
+
         yes, no, lead = (sorted(self._answers.yes), sorted(self._answers.no), self._answers.lead)
         asked = [prompts[i] for i in group]
         logp_NW = log_p_next(self.vlm, asked, self.images, (*yes, *no), lead=lead)

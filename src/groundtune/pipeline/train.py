@@ -291,7 +291,7 @@ def _note(
     """Writes what the run is made with, and which pairs it leaves out; its notes stay."""
     inputs = {"model": vlm.revision, "pairs": data.hash}
     seeds = {"train": params.seed}
-    notes = read_run(out).notes if resumed else {}
+    notes = read_run(out).notes if resumed and (out / "run.json").exists() else {}
     write_run(out, params.model_dump(mode="json"), inputs, seeds, list(command), notes)
     dropped = "".join(json.dumps(drop._asdict()) + "\n" for drop in pairs.dropped)
     write_atomic(out / "dropped.jsonl", dropped.encode())
