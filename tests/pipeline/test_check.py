@@ -234,6 +234,20 @@ def test_a_file_of_answers_by_two_models_is_checked_with_a_labeler_that_is_named
     assert "no pictures to ask the model about" in capsys.readouterr().err
 
 
+def test_another_checks_answers_are_not_mixed_in(
+    checked: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    file, own = str(pictures / "answers.jsonl"), ["--images", str(pictures / "pictures")]
+    before = RunFolder(checked).answers.keys()
+    assert run(["check", file, *WORLD, *own, "--out", str(checked)]) == EXIT_INPUT
+    assert "6 answers that aren't among these" in capsys.readouterr().err
+    out = str(tmp_path / "o")
+    assert run(["check", file, *WORLD, *own, "--out", out]) == EXIT_DONE
+    assert run(["check", str(checked), *WORLD, "--out", out]) == EXIT_INPUT
+    assert RunFolder(checked).answers.keys() == before
+    assert len(RunFolder(tmp_path / "o").answers.keys()) == 2
+
+
 @pytest.mark.parametrize(
     ("row", "what"),
     [

@@ -59,7 +59,7 @@ def best_of(
     finish(
         shown,
         wrote=made.answers,
-        next_command=f"groundtune check {shlex.quote(str(out))}",
+        next_command=shlex.join(["groundtune", "check", str(out), "--out", f"{out}-check"]),
         json=json,
     )
 

@@ -50,7 +50,8 @@ class BestOfSettings(Record):
     beta: float = Field(default=0.1, gt=0)
     """The beta of the training. It scales the rewards and changes no choice."""
     normalise: bool = True
-    """Divide by the answer's tokens, as published. Without, short answers win."""
+    """Divide by the answer's tokens, as published: there short answers win without it. On the
+    embedded world they win with it (docs/align.md has the figures)."""
     scenes: int = Field(default=0, ge=0)
     """Where the folder has no answers: scenes of the embedded world's development split about which
     the tuned model draws `n` each."""

@@ -6,6 +6,7 @@ files of answers have (`bench/answer_files.py`), with the picture in `image`, `i
 """
 
 from collections import Counter
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from groundtune.bench.answer_files import ANSWER_COLUMNS, Row, first_of, rows_of, text_field
@@ -58,6 +59,7 @@ def bring(
     if is_folder(what):
         source = RunFolder(Path(what))
         prompts, answers = source.prompts_by_key(), read_some(source.answers)
+        _refuse_others(target, {answer.key for answer in answers})
         wanted = {answer.prompt: prompts[answer.prompt] for answer in answers}
         target.take_prompts(source, wanted.values())
         target.take_answers(source, answers)
@@ -111,13 +113,7 @@ def _read(file: Path, target: RunFolder, images: Path | None, ask: str, progress
         progress.advance()
     if not answers:
         raise UserError("The file holds no answers.", str(file), "Give one with a row an answer.")
-    others = target.answers.keys() - answers.keys()
-    if others:
-        raise UserError(
-            f"The folder has {len(others)} answers that aren't in the file.",
-            str(target.answers.path),
-            "Choose another folder with --out DIR.",
-        )
+    _refuse_others(target, answers.keys())
     missing = set(target.prompts.missing(prompts))
     target.prompts.append([prompt for key, prompt in prompts.items() if key in missing])
     missing = set(target.answers.missing(answers))
@@ -145,3 +141,14 @@ def _prompt(file: Path, row: Row, target: RunFolder, images: Path | None, ask: s
         messages=messages,
         source=Source(dataset=file.name, row=named),
     )
+
+
+def _refuse_others(target: RunFolder, keys: AbstractSet[str]) -> None:
+    """A folder is for one check: other answers in it would be taken for these."""
+    others = target.answers.keys() - keys
+    if others:
+        raise UserError(
+            f"The folder has {len(others)} answers that aren't among these.",
+            str(target.answers.path),
+            "Choose another folder with --out DIR.",
+        )
