@@ -1,7 +1,7 @@
 """Which weights are trained: a LoRA on linear layers, or whole parts of the model.
 
 The language model is the decoder and its head, the tower is the image encoder, and the projector is
-everything else.
+everything else, or what a family's image encoder ends with.
 """
 
 import warnings
@@ -12,6 +12,7 @@ from typing import Any, Literal, cast
 from pydantic import BaseModel, ConfigDict, Field
 
 from groundtune.errors import UserError
+from groundtune.vlm.family import family_of
 
 Part = Literal["language_model", "projector", "tower"]
 
@@ -151,6 +152,8 @@ def _part(model: Any, parameter: str) -> Part:
         (model.get_encoder(modality="image"), "tower"),
     ]
     words = parameter.split(".")[:-1]
+    if set(words) & set(family_of(model).projector):
+        return "projector"
     modules = [model.get_submodule(".".join(words[: n + 1])) for n in range(len(words))]
     found: list[Part] = [part for owner, part in owners if owner in modules]
     return found[0] if found else "projector"

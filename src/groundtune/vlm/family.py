@@ -58,6 +58,8 @@ class Family:
     along_tokens: tuple[str, ...] = ()
     """Features whose dimension 1 goes along the tokens; an answer's are those of the prompt's last
     token."""
+    projector: tuple[str, ...] = ()
+    """Modules inside the image encoder that are the projector; none where it stands beside it."""
     text_in_images: bool = False
     """Whether a picture's features depend on the prompt's text."""
 

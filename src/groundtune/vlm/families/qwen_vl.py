@@ -21,19 +21,23 @@ def three_axes(model: Any, prompt: EncodedPrompt) -> "Tensor":
     return positions_31P[:, 0]
 
 
+MERGERS = ("merger", "deepstack_merger_list")
+
 FAMILIES = (
-    Family(name="Qwen2-VL", model_types=("qwen2_vl",), positions=three_axes),
-    Family(name="Qwen2.5-VL", model_types=("qwen2_5_vl",), positions=three_axes),
+    Family(name="Qwen2-VL", model_types=("qwen2_vl",), positions=three_axes, projector=MERGERS),
+    Family(name="Qwen2.5-VL", model_types=("qwen2_5_vl",), positions=three_axes, projector=MERGERS),
     Family(
         name="Qwen3-VL",
         model_types=("qwen3_vl",),
         positions=three_axes,
+        projector=MERGERS,
         note="Features of several tower layers enter the first decoder layers.",
     ),
     Family(
         name="Qwen3.5",
         model_types=("qwen3_5",),
         positions=three_axes,
+        projector=MERGERS,
         alone="its linear-attention layers read tokens one after the other and take no mask",
     ),
 )
