@@ -13,11 +13,12 @@ from groundtune.bench.world_pictures import find_scene
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
 from groundtune.generate.scripted import ScriptedGenerator
-from groundtune.pipeline.bench import BenchParams, bench
+from groundtune.pipeline.bench import BenchParams, bench, run_bench
 from groundtune.pipeline.score_world import read_results, score_answers
 from groundtune.records import Estimate, Prompt
 from groundtune.store.images import ImageStore
 from groundtune.world.captions import EVALUATION_INSTRUCTIONS, MACHINE, caption
+from scripted_endpoint import ScriptedEndpoint, running
 
 
 def machine(prompt: Prompt, seed: int) -> str:
@@ -121,3 +122,16 @@ def test_results_and_items_are_told_as_those_of_any_other_benchmark(tmp_path: Pa
     rows = Path(str(told["items"])).read_text().splitlines()
     assert len(rows) == told["n"]
     assert set(json.loads(rows[0])) >= {"item", "answer", "extracted", "values", "status", "why"}
+
+
+def test_a_model_behind_an_endpoint_is_measured_like_any_other(tmp_path: Path):
+    endpoint = ScriptedEndpoint(lambda body, index: "Yes.")
+    with running(endpoint):
+        params = BenchParams(model=f"openai:tiny@{endpoint.url}", benchmarks=("world",), n=2)
+        estimates = run_bench(params, tmp_path, SilentProgress())
+    found = {(each.benchmark, each.metric): each.value for each in estimates}
+    assert found["world-questions/random/greedy", "yes_rate"] == 1
+    assert found["world-captions/greedy", "recall"] == 0
+    run = json.loads((tmp_path / "scores/run.json").read_text())
+    assert "tiny" in run["inputs"]["model"]
+    assert any("image_url" in str(body) for body in endpoint.bodies)

@@ -8,7 +8,6 @@ OUT/summary.json                        rows {model, benchmark, metric, value, l
 import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -23,7 +22,7 @@ from groundtune.bench.summary import resolve, summarise
 from groundtune.bench.world_captions import NAME as CAPTIONS
 from groundtune.bench.world_captions import STRATA, WORLD_CAPTIONS
 from groundtune.pipeline.folder import RunFolder, hash_of
-from groundtune.pipeline.models import is_endpoint, open_endpoint
+from groundtune.pipeline.models import Labeler
 from groundtune.pipeline.run_files import Sources, run_files
 from groundtune.pipeline.score_files import FileResults
 from groundtune.protocols import Generator, Progress, YesNo
@@ -31,9 +30,6 @@ from groundtune.records import Estimate, Record, Sampling, Score
 from groundtune.store.files import write_atomic
 from groundtune.store.images import ImageStore
 from groundtune.store.run import write_run
-
-if TYPE_CHECKING:
-    from groundtune.generate.hf import HfGenerator
 
 NOTEBOOK = Path("docs/notebook.md")
 """Where openings of the test split are written down, if it is there; else OUT/notebook.md."""
@@ -114,20 +110,22 @@ def run_bench(
     benchmarks = resolve(params.benchmarks)
     opening = opening_of(out, final, notebook, command)
     refuse_closed_split(params.wanted, opening)
-    generator = _load(params, out, progress)
+    generator = _open(params, out, progress)
     estimates = bench(params, generator, generator, out, progress, opening, benchmarks)
+    revision = generator.producer(Sampling(temperature=0), 0).revision
     write_run(
         out / "scores",
         params.model_dump(mode="json"),
-        {"prompts": hash_of(RunFolder(out).prompts), "model": generator.vlm.revision},
+        {"prompts": hash_of(RunFolder(out).prompts), "model": revision},
         {"bench": params.seed},
         list(command),
     )
     return estimates
 
 
-def _load(params: BenchParams, out: Path, progress: Progress) -> "HfGenerator":
-    from groundtune.pipeline.sample import SampleParams, load_generator
+def _open(params: BenchParams, out: Path, progress: Progress) -> Labeler:
+    """The model in this process, or behind an endpoint."""
+    from groundtune.pipeline.sample import SampleParams, open_generator
 
     progress.start(f"load {params.model}")
     settings = SampleParams(
@@ -140,7 +138,7 @@ def _load(params: BenchParams, out: Path, progress: Progress) -> "HfGenerator":
         device=params.device,
         dtype=params.dtype,
     )
-    return load_generator(settings, RunFolder(out).images)
+    return open_generator(settings, RunFolder(out).images)
 
 
 def run_file_bench(
@@ -151,16 +149,10 @@ def run_file_bench(
     Raises:
         UserError: as `run_files.run_files`, or the model can't be loaded.
     """
-    generator: Generator
-    if is_endpoint(params.model):
-        images = RunFolder(out).images
-        generator = open_endpoint(params.model, images, concurrency=params.batch_size)
-    else:
-        generator = _load(params, out, progress)
     return run_files(
         params.benchmarks,
         found,
-        generator,
+        _open(params, out, progress),
         out,
         progress,
         model=params.label or params.model,
