@@ -91,6 +91,19 @@ def unparsed_metric() -> Metric:
     )
 
 
+def words_metric(over: str = "all") -> Metric:
+    """The mean length of an answer, over the answers that a column counts."""
+    return Metric(
+        name="words",
+        label="Words an answer",
+        numerator={"words": 1},
+        denominator={over: 1},
+        role="cost",
+        unit="words",
+        scale=1,
+    )
+
+
 class Protocol(Record):
     """How a benchmark asks and reads."""
 

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from groundtune.bench import choices
 from groundtune.bench.answer_files import answers_of
-from groundtune.bench.benchmark import Item, Metric, Protocol, unparsed_metric
+from groundtune.bench.benchmark import Item, Metric, Protocol, unparsed_metric, words_metric
 from groundtune.bench.choice_table import ENDING, Question, items_of, read_table
 from groundtune.bench.files import by_id
 from groundtune.bench.official import FileAnswer, FileBenchmark, Scoring, score_key
@@ -174,15 +174,7 @@ MMBENCH = FileBenchmark(
             better="lower",
             role="cost",
         ),
-        Metric(
-            name="words",
-            label="Words an answer",
-            numerator={"words": 1},
-            denominator={"all": 1},
-            role="cost",
-            unit="words",
-            scale=1,
-        ),
+        words_metric(),
         unparsed_metric(),
     ),
     headline="accuracy",

@@ -17,7 +17,15 @@ import numpy as np
 
 from groundtune.bench import choices
 from groundtune.bench.answer_files import answers_of
-from groundtune.bench.benchmark import Floats, Item, Metric, Protocol, ratio, unparsed_metric
+from groundtune.bench.benchmark import (
+    Floats,
+    Item,
+    Metric,
+    Protocol,
+    ratio,
+    unparsed_metric,
+    words_metric,
+)
 from groundtune.bench.choice_table import ENDING, Question, items_of, read_table
 from groundtune.bench.files import by_id
 from groundtune.bench.official import FileAnswer, FileBenchmark, Scoring, score_key
@@ -169,15 +177,7 @@ MMSTAR = FileBenchmark(
             better="higher",
             explanation="extract_mcq_answer.",
         ),
-        Metric(
-            name="words",
-            label="Words an answer",
-            numerator={"words": 1},
-            denominator={"all": 1},
-            role="cost",
-            unit="words",
-            scale=1,
-        ),
+        words_metric(),
         unparsed_metric(),
     ),
     headline="accuracy",

@@ -25,7 +25,7 @@ from typing import Any, cast
 
 from groundtune.bench.answer_files import answers_of, plain
 from groundtune.bench.asking import ask_items
-from groundtune.bench.benchmark import Item, Metric, Protocol, unparsed_metric
+from groundtune.bench.benchmark import Item, Metric, Protocol, unparsed_metric, words_metric
 from groundtune.bench.files import by_id, find, refuse_duplicates
 from groundtune.bench.official import FileAnswer, FileBenchmark, Scoring, score_key
 from groundtune.errors import UserError
@@ -240,15 +240,7 @@ VQAV2 = FileBenchmark(
             denominator={"all": 1},
             better="higher",
         ),
-        Metric(
-            name="words",
-            label="Words an answer",
-            numerator={"words": 1},
-            denominator={"all": 1},
-            role="cost",
-            unit="words",
-            scale=1,
-        ),
+        words_metric(),
         unparsed_metric(),
     ),
     headline="accuracy",

@@ -5,7 +5,6 @@ OUT/knowing/                            what the model says when asked about its
 OUT/summary.json                        rows {model, benchmark, metric, value, low, high, n}
 """
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -21,13 +20,12 @@ from groundtune.bench.stats import group
 from groundtune.bench.summary import resolve, summarise
 from groundtune.bench.world_captions import NAME as CAPTIONS
 from groundtune.bench.world_captions import STRATA, WORLD_CAPTIONS
-from groundtune.pipeline.folder import RunFolder, hash_of
+from groundtune.pipeline.folder import RunFolder, hash_of, write_rows
 from groundtune.pipeline.models import Labeler
 from groundtune.pipeline.run_files import Sources, run_files
 from groundtune.pipeline.score_files import FileResults
 from groundtune.protocols import Generator, Progress, YesNo
 from groundtune.records import Estimate, Record, Sampling, Score
-from groundtune.store.files import write_atomic
 from groundtune.store.images import ImageStore
 from groundtune.store.run import write_run
 
@@ -221,9 +219,3 @@ def opening_of(
         return None
     there = NOTEBOOK if NOTEBOOK.exists() else out / "notebook.md"
     return Opening(notebook=notebook or there, command=command)
-
-
-def write_rows(path: Path, estimates: Sequence[Estimate]) -> None:
-    """A JSON list of rows {model, benchmark, metric, value, low, high, n}."""
-    rows = [estimate.model_dump() for estimate in estimates]
-    write_atomic(path, (json.dumps(rows, indent=1) + "\n").encode())

@@ -14,7 +14,7 @@ from groundtune.pipeline.compare_page import (
     pictures_in,
 )
 from groundtune.pipeline.compare_parts import judges_in, parts_of, results_in
-from groundtune.pipeline.demo import write_rows
+from groundtune.pipeline.folder import write_rows
 from groundtune.pipeline.strata import strata_of_scores
 from groundtune.pipeline.world_report import shown
 from groundtune.records import Difference, Record, Score

@@ -9,7 +9,6 @@
 The same command goes on where it was stopped, and is over at once when all is done.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -240,10 +239,3 @@ def rewrite_report(out: Path) -> Path:
     from groundtune.pipeline.world_report import report_demo
 
     return report_demo(settings, out, steps).report
-
-
-def write_rows(path: Path, rows: Sequence[Record]) -> Path:
-    """Records as a JSON list."""
-    text = json.dumps([row.model_dump() for row in rows], indent=1)
-    write_atomic(path, text.encode() + b"\n")
-    return path

@@ -8,14 +8,16 @@ A stage that is told to write into the folder that it reads adds its data set th
 into another, it takes along what its rows stand on, so that each folder is whole.
 """
 
+import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from groundtune.errors import UserError
 from groundtune.records import Answer, Claim, Correction, Pair, Prompt, Record
 from groundtune.store.dataset import RecordSet
+from groundtune.store.files import write_atomic
 from groundtune.store.images import ImageStore
 from groundtune.store.keys import key_of
 from groundtune.store.run import write_run
@@ -113,3 +115,10 @@ def _link(source: ImageStore, target: ImageStore, sha256: str) -> None:
         os.link(source.path(sha256), path)
     except OSError:
         target.add(source.path(sha256))  # another disk, or one without links; says if it is missing
+
+
+def write_rows(path: Path, rows: Sequence[Record]) -> Path:
+    """Records as a JSON list."""
+    text = json.dumps([row.model_dump() for row in rows], indent=1)
+    write_atomic(path, text.encode() + b"\n")
+    return path

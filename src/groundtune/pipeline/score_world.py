@@ -14,8 +14,8 @@ from groundtune.bench.results import item_lines, results_of
 from groundtune.bench.run import keep, read_scores, refuse_closed_split, write_down
 from groundtune.bench.summary import resolve
 from groundtune.errors import UserError
-from groundtune.pipeline.bench import estimates_of, opening_of, write_rows
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.bench import estimates_of, opening_of
+from groundtune.pipeline.folder import RunFolder, write_rows
 from groundtune.pipeline.score_files import file_name
 from groundtune.protocols import Progress
 from groundtune.records import Answer, Estimate, Score

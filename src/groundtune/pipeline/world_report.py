@@ -17,8 +17,8 @@ from groundtune.bench.world_captions import NAME as CAPTIONS
 from groundtune.bench.world_captions import STRATA, WORLD_CAPTIONS
 from groundtune.bench.world_pictures import find_scene
 from groundtune.bench.world_questions import NAME as QUESTIONS
-from groundtune.pipeline.demo import BASE, DemoResult, DemoSettings, keep_result, write_rows
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.demo import BASE, DemoResult, DemoSettings, keep_result
+from groundtune.pipeline.folder import RunFolder, write_rows
 from groundtune.pipeline.jobs import Done, cores, memory_mb
 from groundtune.pipeline.world_specs import (
     FINAL_LIMITS,
