@@ -16,6 +16,7 @@ from transformers import LlavaForConditionalGeneration
 
 from groundtune.pipeline.world_training.build import Plan, Stage, build
 from groundtune.pipeline.world_training.language import Lessons, Teacher, lesson_loss
+from groundtune.pipeline.world_training.muon import Muon, orthogonal
 from groundtune.pipeline.world_training.processor import build_processor, build_tokenizer
 from groundtune.pipeline.world_training.schedule import Steps
 from groundtune.pipeline.world_training.tower import pixels
@@ -192,6 +193,35 @@ def test_the_learning_rate_warms_up_and_decays() -> None:
     assert [steps.rate(step) for step in (0, 9, 50)] == pytest.approx([0.1, 0.91, 0.5])
     level = Steps("a", 100, 1, Told(), decay="none", warm_up=0)
     assert {level.rate(step) for step in range(100)} == {1.0}
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (6, 16), (16, 6)])
+def test_in_bf16_muon_is_that_of_pytorch(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    ours = torch.nn.Parameter(torch.randn(shape))
+    theirs = torch.nn.Parameter(ours.detach().clone())
+    one = Muon([{"params": [ours], "lr": 0.05}], weight_decay=0.1, dtype=torch.bfloat16)
+    other = torch.optim.Muon([theirs], 0.05, 0.1, adjust_lr_fn="match_rms_adamw")
+    for _ in range(3):
+        ours.grad = torch.randn(shape)
+        theirs.grad = ours.grad.clone()
+        one.step()
+        other.step()
+    torch.testing.assert_close(ours, theirs, atol=2e-4, rtol=0)
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (6, 16), (16, 6)])
+def test_what_muon_makes_orthogonal_has_singular_values_near_one(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    matrix = torch.randn(shape)
+    left, _, right = torch.linalg.svd(matrix, full_matrices=False)
+    made = orthogonal(matrix, torch.float32)
+    values = torch.linalg.svdvals(made)
+    assert values.min() > 0.3
+    assert values.max() < 1.25
+    # the directions are the matrix's own
+    turned = left.T @ made @ right.T
+    assert (turned - torch.diag(turned.diag())).abs().max() < 1e-4
 
 
 MIXTURE = Mixture(look_ups=1, questions=2, captions=1, habits=MACHINE)

@@ -65,11 +65,12 @@ def train(
     seed: int = 0,
     out: Path | None = None,
     states: Path = Path("runs/world/states"),
+    threads: int = 1,
     json: bool = False,
 ) -> None:
     """Train a world model from nothing.
 
-    Offline, on one core; the shipped weights come from this command. Run again, it goes on from the
+    Offline, on a CPU; the shipped weights come from this command. Run again, it goes on from the
     last state. What base and clean have in common is trained once.
 
     Args:
@@ -77,6 +78,7 @@ def train(
         seed: Seed of weights, scenes and texts, 0 or more.
         out: Folder for the model and its processor (runs/world/NAME-SEED).
         states: Folder for what an interrupted training goes on from.
+        threads: Cores to use, 1 or more. With 1, two builds on a machine are equal to the last bit.
         json: One JSON object instead of lines.
     """
     import time
@@ -87,11 +89,14 @@ def train(
 
     if seed < 0:
         raise UserError("a seed is negative", f"--seed {seed}", "give 0 or more")
+    if threads < 1:
+        raise UserError("a training needs a thread", f"--threads {threads}", "give 1 or more")
     from groundtune.pipeline.world_training.build import build, plan
 
     began = time.monotonic()
+    made = out or Path(f"runs/world/{name}-{seed}")
     with open_progress(silent=json) as progress:
-        made = build(plan(name, seed), out or Path(f"runs/world/{name}-{seed}"), states, progress)
+        build(plan(name, seed), made, states, progress, threads=threads)
     finish(
         {"model": name, "seed": seed, "seconds": round(time.monotonic() - began), **_size(made)},
         wrote=made,

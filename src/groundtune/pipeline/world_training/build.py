@@ -124,13 +124,14 @@ def plan(name: str, seed: int = 0) -> Plan:
     return Plan(seed=seed, stages=(WARM_UP, FIRST_QUESTIONS, GROUNDING, COUNTING, FINISHES[name]))
 
 
-def build(plan: Plan, out: Path, states: Path, progress: Progress) -> Path:
+def build(plan: Plan, out: Path, states: Path, progress: Progress, *, threads: int = 1) -> Path:
     """Trains a model as planned and saves it with its processor to `out`.
 
     `states` holds what is finished or interrupted, by the hash of all that led to it: a second call
-    goes on where the first stopped, and plans with a common start share it.
+    goes on where the first stopped, and plans with a common start share it. With one thread the
+    same sums are taken in the same order, so that two builds on one machine are equal to the bit.
     """
-    torch.set_num_threads(1)  # the same sums in the same order on every machine
+    torch.set_num_threads(threads)
     tokenizer = build_tokenizer()
     model = _model(plan, tokenizer)
     trunk = _Trunk(states, plan)

@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from groundtune.pipeline.world_training.muon import Muon
 from groundtune.protocols import Progress
 
 
@@ -79,8 +80,7 @@ class Optimisers:
             torch.optim.AdamW(others, betas=(0.9, 0.98), weight_decay=0.01)
         ]
         if matrices:
-            part = torch.optim.Muon(matrices, weight_decay=0.01, adjust_lr_fn="match_rms_adamw")
-            self._parts.append(part)
+            self._parts.append(Muon(matrices, weight_decay=0.01, dtype=None))
         self._base = [[float(group["lr"]) for group in part.param_groups] for part in self._parts]
 
     def step(self, loss: Tensor, rate: float) -> None:
