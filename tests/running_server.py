@@ -16,11 +16,12 @@ from PIL import Image
 from groundtune.protocols import Reply
 from groundtune.records import Claim, Prompt, Sampling
 from groundtune.serve.app import build_app
-from groundtune.serve.backend import Answered, Backend, Watch
+from groundtune.serve.backend import Answered, Backend, Turn
 from groundtune.serve.limits import Limits
-from groundtune.serve.local import LocalBackend, ModelThread
+from groundtune.serve.local import LocalBackend
 from groundtune.serve.pictures import LentPictures
 from groundtune.serve.service import Service
+from groundtune.serve.thread import ModelThread
 
 HTTP = httpx.Client(verify=False, trust_env=False, timeout=20)
 """One client for all tests: each new one reads the machine's certificates, which takes a while."""
@@ -39,26 +40,37 @@ class ScriptedSpeaker:
         self.began = threading.Event()
         self.stopped = threading.Event()
         self.asked: list[tuple[Prompt, Sampling, tuple[int, ...]]] = []
+        self.batches: list[int] = []
+        """Requests of each batch."""
 
-    def answer(
-        self, prompt: Prompt, sampling: Sampling, seeds: Sequence[int], watch: Watch
-    ) -> Answered:
-        self.asked.append((prompt, sampling, tuple(seeds)))
+    def answer(self, turns: Sequence[Turn]) -> None:
+        """Word by word, all requests side by side."""
+        self.batches.append(len(turns))
+        asked = [turn.asked for turn in turns]
+        self.asked += [(own.prompt, own.sampling, own.seeds) for own in asked]
         self.began.set()
-        wholes = [self.text(prompt, seed) for seed in seeds]
-        words = [text.split(" ")[: sampling.max_new_tokens] for text in wholes]
+        words = [[self.text(own.prompt, seed).split(" ") for seed in own.seeds] for own in asked]
+        going = list(zip(turns, words, strict=True))
         said = 0
-        for said in range(1, max(map(len, words)) + 1):
-            time.sleep(self.pause_s)
+        while going:
+            said += 1
             self.words += 1
-            if not watch(lambda said=said: [" ".join(own[:said]) for own in words]):
-                self.stopped.set()
-                break
-        replies = [
-            Reply(" ".join(own[:said]), min(said, len(own)), len(own) < sampling.max_new_tokens)
-            for own in words
-        ]
-        return Answered(replies, 5)
+            time.sleep(self.pause_s)
+            going = [(turn, own) for turn, own in going if not self._step(turn, own, said)]
+
+    def _step(self, turn: Turn, words: list[list[str]], said: int) -> bool:
+        """Whether the request is over with so many words."""
+        most = turn.asked.sampling.max_new_tokens
+        over = said >= max(min(most, len(own)) for own in words)
+        if len(turn.watch(lambda: [" ".join(own[:said]) for own in words])) == len(words):
+            self.stopped.set()
+            over = True
+        if over:
+            texts = [" ".join(own[: min(said, most)]) for own in words]
+            whole = [len(own) < most for own in words]
+            sizes = [min(said, most, len(own)) for own in words]
+            turn.end(Answered(list(map(Reply, texts, sizes, whole)), 5))
+        return over
 
 
 def service_of(speaker: ScriptedSpeaker | None = None, **own: Any) -> Service:
@@ -117,8 +129,12 @@ def events(response: httpx.Response) -> list[Any]:
     return [line if line == "[DONE]" else json.loads(line) for line in lines]
 
 
-def claims_of(prompt: Prompt, answer: str) -> list[Claim]:
-    """Two claims: the cup is there, it is not red."""
+def claims_of(prompts: Sequence[Prompt], answers: Sequence[str]) -> list[list[Claim]]:
+    """Two claims of each answer: the cup is there, it is not red."""
+    return [_two_claims(answer) for answer in answers]
+
+
+def _two_claims(answer: str) -> list[Claim]:
     place = answer.index("red")
     common = {"answer": "a", "question": "Is it so?"}
     cup = {"key": "1", "start": place, "end": place + 7, "text": "There is a cup."}

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +19,8 @@ from groundtune.errors import UserError
 from groundtune.generate.decode import decode
 from groundtune.generate.hf import HfGenerator
 from groundtune.records import ImagePart, Message, Prompt, Sampling, TextPart
-from groundtune.serve.local import VlmSpeaker
+from groundtune.serve.backend import Answered, Asked, Turn
+from groundtune.serve.speaker import VlmSpeaker
 from groundtune.serve.wire import ServeParams, listen, open_service
 from groundtune.vlm.encode import encode_prompt
 from groundtune.vlm.load import Vlm, load
@@ -66,8 +67,39 @@ def post(base: str, **own: object) -> dict[str, object]:
     return response.json()
 
 
+Texts = Callable[[], Sequence[str]]
+
+
+def spoken(
+    vlm: Vlm, *asked: Asked, watch: Callable[[Texts], Collection[int]] = lambda texts: ()
+) -> list[Answered]:
+    """What becomes of requests that are answered together; `watch` hears the last one."""
+    found: dict[int, Answered] = {}
+
+    def fail(error: Exception) -> None:
+        raise error
+
+    turns = [
+        Turn(
+            asked=each,
+            watch=watch if i + 1 == len(asked) else lambda texts: (),
+            end=lambda answered, i=i: found.setdefault(i, answered),
+            fail=fail,
+        )
+        for i, each in enumerate(asked)
+    ]
+    VlmSpeaker(vlm, Red(), 2 if len(asked) == 1 else 16).answer(turns)
+    return [found[i] for i in range(len(asked))]
+
+
+def asked_for(text: str, seeds: tuple[int, ...], sampling: Sampling = WARM) -> Asked:
+    content = (ImagePart(image="red"), TextPart(text=text))
+    messages = (Message(role="user", content=content),)
+    return Asked(prompt=Prompt(key=text, messages=messages), sampling=sampling, seeds=seeds)
+
+
 def test_the_server_draws_what_the_generator_draws(vlm: Vlm):
-    found = VlmSpeaker(vlm, Red(), 2).answer(PROMPT, WARM, [1, 2, 3], lambda texts: True)
+    found = spoken(vlm, Asked(prompt=PROMPT, sampling=WARM, seeds=(1, 2, 3)))[0]
     assert found.replies == HfGenerator(vlm, Red()).generate([PROMPT] * 3, WARM, [1, 2, 3])
     assert found.prompt_tokens == len(encode_prompt(vlm, PROMPT, Red()).ids)
 
@@ -75,11 +107,12 @@ def test_the_server_draws_what_the_generator_draws(vlm: Vlm):
 def test_texts_grow_token_by_token_up_to_the_answers(vlm: Vlm):
     seen: list[Sequence[str]] = []
 
-    def watch(texts: Callable[[], Sequence[str]]) -> bool:
+    def watch(texts: Texts) -> Collection[int]:
         seen.append(texts())
-        return True
+        return ()
 
-    found = VlmSpeaker(vlm, Red(), 2).answer(PROMPT, WARM, [1, 2, 3], watch)
+    asked = Asked(prompt=PROMPT, sampling=WARM, seeds=(1, 2, 3))
+    found = spoken(vlm, asked, watch=watch)[0]
     assert {len(texts) for texts in seen} == {3}
     assert len(seen) >= 20  # eleven steps of two batches, less what ends early
     for before, after in pairwise(seen):
@@ -89,15 +122,65 @@ def test_texts_grow_token_by_token_up_to_the_answers(vlm: Vlm):
 
 
 @pytest.mark.parametrize("shares", [True, False])
-def test_decoding_ends_where_the_watcher_says_so(
+@pytest.mark.parametrize("temperature", [0, 1])
+def test_requests_answered_together_get_what_each_gets_alone(
+    vlm: Vlm, monkeypatch: pytest.MonkeyPatch, shares: bool, temperature: float
+):
+    monkeypatch.setattr(Vlm, "shares_prefill", property(lambda own: shares))
+    settings = Sampling(temperature=temperature, max_new_tokens=12)
+    short = settings.model_copy(update={"max_new_tokens": 3})
+    asked = [
+        asked_for("What is it?", (1, 2), settings),
+        asked_for("Describe everything that stands in the picture.", (3,), short),
+        asked_for("What is it?", (4,), short),
+        asked_for("Why?", (5,), settings),
+    ]
+    alone = [spoken(vlm, each)[0] for each in asked]
+    assert spoken(vlm, *asked) == alone
+    assert max(reply.tokens for answered in alone for reply in answered.replies) > 3
+    assert max(reply.tokens for reply in alone[1].replies) == 3
+
+
+@pytest.mark.parametrize("shares", [True, False])
+def test_who_hangs_up_leaves_the_batch_and_the_others_do_not_notice(
+    vlm: Vlm, monkeypatch: pytest.MonkeyPatch, shares: bool
+):
+    monkeypatch.setattr(Vlm, "shares_prefill", property(lambda own: shares))
+    asked = [asked_for("What is it?", (1,)), asked_for("Why?", (2, 3))]
+    alone = [spoken(vlm, each)[0] for each in asked]
+    heard: list[int] = []
+
+    def watch(texts: Texts) -> Collection[int]:
+        heard.append(max(len(text) for text in texts()))
+        return range(2) if len(heard) == 4 else ()
+
+    first, second = spoken(vlm, *asked, watch=watch)
+    assert first == alone[0]
+    assert [reply.tokens for reply in second.replies] == [4, 4]
+    assert len(heard) == 4
+    for reply, whole in zip(second.replies, alone[1].replies, strict=True):
+        assert whole.text.startswith(reply.text)
+        assert not reply.finished
+
+
+@pytest.mark.parametrize("shares", [True, False])
+def test_rows_end_where_the_watcher_says_so(
     vlm: Vlm, monkeypatch: pytest.MonkeyPatch, shares: bool
 ):
     monkeypatch.setattr(Vlm, "shares_prefill", property(lambda own: shares))
     encoded = [encode_prompt(vlm, PROMPT, Red())]
-    whole = decode(vlm, encoded, [0, 0], [1, 2], WARM)
-    cut = decode(vlm, encoded, [0, 0], [1, 2], WARM, watch=lambda rows: max(map(len, rows)) < 4)
-    assert max(map(len, cut)) == 4 < max(map(len, whole))
-    assert cut == [row[:4] for row in whole]
+    rows, seeds = [0, 0, 0], [1, 2, 3]
+    whole = decode(vlm, encoded, rows, seeds, WARM)
+
+    def cut(*ended: int) -> list[list[int]]:
+        def watch(rows: Sequence[Sequence[int]]) -> Collection[int]:
+            return ended if max(map(len, rows)) == 4 else ()
+
+        return decode(vlm, encoded, rows, seeds, WARM, watch=watch)
+
+    assert sorted(map(len, whole))[1] > 4
+    assert cut(0, 1, 2) == [row[:4] for row in whole]
+    assert cut(1) == [whole[0], whole[1][:4], whole[2]]
 
 
 def test_the_worlds_answers_are_checked_claim_by_claim(world: str):

@@ -3,7 +3,7 @@
 B rows still going on, V vocabulary, L length so far.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from groundtune.generate.draw import draw, uniforms
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from groundtune.vlm.load import Vlm
 
-Watch = Callable[[Sequence[Sequence[int]]], bool]
-"""Told after each step what the rows' tokens are so far; where it says False, decoding ends."""
+Watch = Callable[[Sequence[Sequence[int]]], Collection[int]]
+"""Told after each step what the rows' tokens are so far; says which rows end there."""
 
 _SHRINK_BELOW = 0.8
 """Rows are dropped from the batch once less than this share of them goes on: copying the cache
@@ -80,10 +80,10 @@ def _shared(
             if not over:
                 tokens[row].append(token)
         done_B = done_B | torch.isin(next_B, eos)
+        if watch is not None and (ended := watch(tokens)):
+            done_B = done_B | torch.isin(going_B, torch.tensor(list(ended))).to(vlm.device)
         left = int((~done_B).sum())
         if left == 0 or step + 1 == sampling.max_new_tokens:
-            break
-        if watch is not None and not watch(tokens):
             break
         if left < _SHRINK_BELOW * len(done_B):
             keep = (~done_B).nonzero()[:, 0]
@@ -125,10 +125,18 @@ def _generic(
         only_BV = logits_BV.new_full(logits_BV.shape, float("-inf"))
         return only_BV.scatter(-1, next_B[:, None], 0.0)
 
+    cuts: dict[int, int] = {}
+    """Tokens of the rows that `watch` ended: padding follows."""
+
+    def own(ids_BL: "Tensor") -> list[list[int]]:
+        rows = (_until_end(_ints(row), vlm.eos_ids) for row in ids_BL[:, width:])
+        return [row[: cuts.get(place)] for place, row in enumerate(rows)]
+
     def stop(ids_BL: "Tensor", scores: object) -> "Tensor":
-        rows = [_until_end(_ints(row), vlm.eos_ids) for row in ids_BL[:, width:]]
-        ended = watch is not None and not watch(rows)
-        return torch.full((len(ids_BL),), ended, device=ids_BL.device)
+        rows = own(ids_BL)
+        for place in watch(rows) if watch else ():
+            cuts.setdefault(place, len(rows[place]))
+        return torch.tensor([place in cuts for place in range(len(rows))], device=ids_BL.device)
 
     settings = GenerationConfig(
         max_new_tokens=sampling.max_new_tokens,
@@ -136,7 +144,7 @@ def _generic(
         eos_token_id=list(vlm.eos_ids),
         pad_token_id=vlm.pad_id,
     )
-    own, vlm.model.generation_config = vlm.model.generation_config, settings
+    before, vlm.model.generation_config = vlm.model.generation_config, settings
     try:
         ids_BL: Tensor = vlm.model.generate(
             **inputs,
@@ -145,8 +153,8 @@ def _generic(
             stopping_criteria=StoppingCriteriaList([stop] if watch else []),
         )
     finally:
-        vlm.model.generation_config = own
-    return [_until_end(_ints(row), vlm.eos_ids) for row in ids_BL[:, width:]]
+        vlm.model.generation_config = before
+    return own(ids_BL)
 
 
 def _until_end(ids: list[int], eos_ids: tuple[int, ...]) -> list[int]:

@@ -1,6 +1,6 @@
 """What answers behind the server, and what it is asked: the seam to models and upstream servers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -49,23 +49,33 @@ class Backend(Protocol):
         ...
 
 
-Watch = Callable[[Callable[[], Sequence[str]]], bool]
-"""Told after each token how to get the answers' texts so far; where it says False, work ends."""
+Watch = Callable[[Callable[[], Sequence[str]]], Collection[int]]
+"""Told after each token how to get the answers' texts so far; says which of them end there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """A request that a model in this process answers now, and where that goes."""
+
+    asked: Asked
+    watch: Watch
+    end: Callable[[Answered], None]
+    """Called once, as soon as all its answers are there."""
+    fail: Callable[[Exception], None]
+    """Called instead where this request, and no other, can't be answered."""
 
 
 class Speaker(Protocol):
     """A model in this process; it is called from one thread at a time."""
 
-    def answer(
-        self, prompt: Prompt, sampling: Sampling, seeds: Sequence[int], watch: Watch
-    ) -> Answered:
-        """One reply a seed."""
+    def answer(self, turns: Sequence[Turn]) -> None:
+        """Answers requests whose sampling differs in `max_new_tokens` alone, all together."""
         ...
 
 
 class ClaimCheck(Protocol):
-    """Divides an answer into claims and checks each of them on the pictures."""
+    """Divides answers into claims and checks each of them on the pictures."""
 
-    def __call__(self, prompt: Prompt, answer: str) -> list[Claim]:
-        """The claims, with the answer's characters, p(yes), p(no) and status."""
+    def __call__(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[list[Claim]]:
+        """Each answer's claims, with its characters, p(yes), p(no) and status."""
         ...

@@ -1,6 +1,8 @@
-"""The claims of one answer, divided and checked: the pipeline's stages for a single text."""
+"""The claims of answers, divided and checked: the pipeline's stages for texts of the moment."""
 
-from groundtune.feedback.claims import claims_of
+from collections.abc import Sequence
+
+from groundtune.feedback.claims import by_answer, claims_of
 from groundtune.feedback.conquer import conquer
 from groundtune.pipeline.claims import Labelling, labeler_producer
 from groundtune.records import Answer, Claim, Producer, Prompt
@@ -15,12 +17,24 @@ class LabelledCheck:
     def __init__(self, labelling: Labelling) -> None:
         self._labelling = labelling
 
-    def __call__(self, prompt: Prompt, answer: str) -> list[Claim]:
-        """The claims, with the answer's characters, p(yes), p(no) and status."""
+    def __call__(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[list[Claim]]:
+        """Each answer's claims, with its characters, p(yes), p(no) and status."""
         own = self._labelling
-        key = key_of("served", prompt.key, answer)
-        row = Answer(key=key, prompt=prompt.key, text=answer, producer=_SERVED)
-        statements = own.divider.divide([prompt], [row])[0]
-        divided = claims_of(row, statements, own.divider.producer())
-        by = labeler_producer(own)
-        return conquer(divided, {key: prompt}, own.labeler, by, own.asking).claims
+        given = list(zip(prompts, answers, strict=True))
+        keys = [key_of("served", prompt.key, answer) for prompt, answer in given]
+        about = dict(zip(keys, prompts, strict=True))  # two equal answers are one
+        texts = dict(zip(keys, answers, strict=True))
+        rows = [
+            Answer(key=key, prompt=prompt.key, text=texts[key], producer=_SERVED)
+            for key, prompt in about.items()
+        ]
+        divider = own.divider.producer()
+        found = own.divider.divide(list(about.values()), rows)
+        divided = [
+            claim
+            for row, statements in zip(rows, found, strict=True)
+            for claim in claims_of(row, statements, divider)
+        ]
+        checked = conquer(divided, about, own.labeler, labeler_producer(own), own.asking).claims
+        claims = by_answer(checked)
+        return [claims[key] for key in keys]

@@ -9,7 +9,8 @@ class Limits(Record):
     """Bounds on size, number and time; a request beyond one is refused in the API's form."""
 
     running: int = Field(default=16, ge=1)
-    """Requests that an upstream server answers at a time. A model in this process answers one."""
+    """Requests that are answered at a time: passed on upstream, or for a model in this process
+    candidates for its next batch."""
     waiting: int = Field(default=32, ge=0)
     """Requests that wait for their turn; a further one gets 429 at once."""
     seconds: float = Field(default=300, gt=0)

@@ -1,132 +1,100 @@
-"""A model in this process behind the server: one thread, one request after the other."""
+"""A model in this process behind the server: requests that wait together are answered together."""
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Callable, Collection, Hashable, Sequence
 
-from groundtune.errors import UserError
-from groundtune.protocols import Images, Reply
-from groundtune.records import Prompt, Sampling
-from groundtune.serve.backend import Answered, Asked, Say, Speaker, Watch
-from groundtune.serve.errors import ApiError
+from groundtune.protocols import Reply
+from groundtune.records import Sampling
+from groundtune.serve.backend import Answered, Asked, Say, Speaker, Turn
+from groundtune.serve.gather import Gatherer, Place
 from groundtune.serve.telling import Telling, until_stop
+from groundtune.serve.thread import ModelThread
 
-if TYPE_CHECKING:
-    from groundtune.vlm.load import Vlm
-
-T = TypeVar("T")
-
-
-class ModelThread:
-    """The thread in which models run: torch keeps it busy, and the event loop stays free."""
-
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="model")
-
-    async def run(self, work: Callable[[], T], stop: Callable[[], None] = lambda: None) -> T:
-        """The work's result. Cancelled, it calls `stop` and waits until the thread is free.
-
-        Raises:
-            ApiError: the model refuses the request (a prompt with its image placeholder, say).
-        """
-        submitted = self._pool.submit(work)
-        future = asyncio.wrap_future(submitted)
-        try:
-            return await asyncio.shield(future)
-        except asyncio.CancelledError:
-            stop()
-            if not submitted.cancel():
-                await asyncio.wait([future])
-                future.exception()  # nobody is left to be told of it
-            raise
-        except UserError as error:
-            raise ApiError(400, error.what, code="invalid_value") from error
-
-    def close(self) -> None:
-        """Ends the thread after what it is at."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+_LETTERS = 1000
+"""Texts count as alike in thousands of letters, by powers of two: a short prompt beside a long one
+is padded to its length."""
 
 
 class LocalBackend:
-    """A `Backend` over a `Speaker`."""
+    """A `Backend` over a `Speaker`.
 
-    def __init__(self, speaker: Speaker, thread: ModelThread) -> None:
+    Requests with the same decoding settings are answered in one batch of at most `batch_size`
+    answers, which waits `gather_s` for company before it begins and then takes nobody in. Each
+    request is answered when its own answers are there, not when the batch's are.
+    """
+
+    def __init__(
+        self,
+        speaker: Speaker,
+        thread: ModelThread,
+        *,
+        batch_size: int = 16,
+        gather_s: float = 0.0,
+    ) -> None:
         self._speaker = speaker
         self._thread = thread
+        self._gatherer: Gatherer[_Listener, Answered] = Gatherer(
+            thread, self._answer, most=batch_size, wait_s=gather_s
+        )
 
     async def answer(self, asked: Asked, say: Say | None = None) -> Answered:
-        """The answers; a cancelled request stops at the next token."""
-        stopped = threading.Event()
-        loop = asyncio.get_running_loop()
-
-        def tell(index: int, text: str) -> None:
-            if say is not None:
-                loop.call_soon_threadsafe(say, index, text)
-
-        telling = Telling(len(asked.seeds), asked.stops, tell)
-        reads = say is not None or bool(asked.stops)
-
-        def watch(texts: Callable[[], Sequence[str]]) -> bool:
-            return not stopped.is_set() and (not reads or telling.grow(texts()))
-
-        def work() -> Answered:
-            found = self._speaker.answer(asked.prompt, asked.sampling, asked.seeds, watch)
-            replies = [_until(reply, asked.stops) for reply in found.replies]
-            telling.end([reply.text for reply in replies])
-            return Answered(replies, found.prompt_tokens)
-
-        return await self._thread.run(work, stopped.set)
+        """The answers; those of a cancelled request stop at the next token."""
+        listener = _Listener(asked, say)
+        try:
+            return await self._gatherer.do(listener, _kind(asked), len(asked.seeds))
+        finally:
+            listener.gone.set()
 
     async def close(self) -> None:
         """Ends the thread."""
         self._thread.close()
 
-
-class VlmSpeaker:
-    """A `Speaker` over a loaded model; `batch_size` answers are drawn at a time."""
-
-    def __init__(self, vlm: "Vlm", images: Images, batch_size: int = 16) -> None:
-        self._vlm = vlm
-        self._images = images
-        self._batch_size = batch_size
-
-    def answer(
-        self, prompt: Prompt, sampling: Sampling, seeds: Sequence[int], watch: Watch
-    ) -> Answered:
-        """One reply a seed; `seeds[i]` alone decides draw i, as in `groundtune sample`.
-
-        Raises:
-            UserError: the text contains the model's image placeholder.
-        """
-        from groundtune.generate.decode import decode
-        from groundtune.vlm.encode import decode_answer, encode_prompt
-
-        vlm, going = self._vlm, True
-        encoded = encode_prompt(vlm, prompt, self._images)
-        done: list[Sequence[int]] = []
-
-        def look(rows: Sequence[Sequence[int]]) -> bool:
-            nonlocal going
-            left = [()] * (len(seeds) - len(done) - len(rows))
-            going = watch(lambda: [decode_answer(vlm, ids) for ids in (*done, *rows, *left)])
-            return going
-
-        for first in range(0, len(seeds), self._batch_size):
-            own = seeds[first : first + self._batch_size]
-            done += decode(vlm, [encoded], [0] * len(own), own, sampling, watch=look)
-            if not going:
-                break
-        done += [()] * (len(seeds) - len(done))
-        replies = [_reply(vlm, ids) for ids in done]
-        return Answered(replies, len(encoded.ids))
+    def _answer(self, places: Sequence[Place["_Listener", Answered]]) -> None:
+        self._speaker.answer([place.item.turn(place) for place in places])
 
 
-def _reply(vlm: "Vlm", ids: Sequence[int]) -> Reply:
-    from groundtune.vlm.encode import decode_answer
+class _Listener:
+    """Whoever waits for a request's answers, and hears them grow."""
 
-    return Reply(decode_answer(vlm, ids), len(ids), bool(ids) and ids[-1] in vlm.eos_ids)
+    def __init__(self, asked: Asked, say: Say | None) -> None:
+        self.gone = threading.Event()
+        self._asked = asked
+        self._say = say
+        self._loop = asyncio.get_running_loop()
+        self._telling = Telling(len(asked.seeds), asked.stops, self._tell)
+
+    def turn(self, place: Place["_Listener", Answered]) -> Turn:
+        """The request for the model; its result goes to the place."""
+        return Turn(
+            asked=self._asked,
+            watch=self._watch,
+            end=lambda found: self._end(place, found),
+            fail=place.fail,
+        )
+
+    def _watch(self, texts: Callable[[], Sequence[str]]) -> Collection[int]:
+        if self.gone.is_set():
+            return range(len(self._asked.seeds))
+        reads = self._say is not None or bool(self._asked.stops)
+        return self._telling.grow(texts()) if reads else ()
+
+    def _end(self, place: Place["_Listener", Answered], found: Answered) -> None:
+        replies = [_until(reply, self._asked.stops) for reply in found.replies]
+        self._telling.end([reply.text for reply in replies])
+        place.end(Answered(replies, found.prompt_tokens))
+
+    def _tell(self, index: int, text: str) -> None:
+        if self._say is not None:
+            self._loop.call_soon_threadsafe(self._say, index, text)
+
+
+def _kind(asked: Asked) -> Hashable:
+    """What requests of one batch have in common; each keeps its own greatest length."""
+    plain: Sampling = asked.sampling.model_copy(update={"max_new_tokens": 1})
+    parts = (part for message in asked.prompt.messages for part in message.content)
+    letters = sum(len(part.text) for part in parts if part.type == "text")
+    return plain, len(asked.prompt.images), (letters // _LETTERS).bit_length()
 
 
 def _until(reply: Reply, stops: Sequence[str]) -> Reply:

@@ -11,12 +11,13 @@ from groundtune.records import Claim, Prompt
 from groundtune.serve.backend import Asked, Backend, ClaimCheck, Say
 from groundtune.serve.errors import ApiError
 from groundtune.serve.gate import Gate
+from groundtune.serve.gather import Gatherer, Place
 from groundtune.serve.limits import Limits
-from groundtune.serve.local import ModelThread
 from groundtune.serve.metrics import Metrics
 from groundtune.serve.pictures import LentPictures
 from groundtune.serve.prompts import read_chat
 from groundtune.serve.schema import ChatRequest, SelfFeedback
+from groundtune.serve.thread import ModelThread
 
 
 class Rewarders(NamedTuple):
@@ -67,12 +68,16 @@ class Service:
     limits: Limits = field(default_factory=Limits)
     rewarders: Rewarders | None = None
     check: ClaimCheck | None = None
+    batch_size: int = 16
+    """Answers whose claims are checked together."""
     started: int = field(default_factory=lambda: int(time.time()))
     gate: Gate = field(init=False)
     metrics: Metrics = field(init=False)
+    checks: Gatherer["_Texts", list[list[Claim]]] = field(init=False)
 
     def __post_init__(self) -> None:
         self.gate = Gate(self.limits)
+        self.checks = Gatherer(self.thread, self._check, most=self.batch_size)
         self.metrics = Metrics(
             {
                 "requests_running": lambda: self.gate.running,
@@ -139,7 +144,7 @@ class Service:
             replies = [drawn.replies[feedback.chosen]]
             if say is not None:
                 say(0, replies[0].text)
-        claims = [await self._claims(asked.prompt, r) for r in replies] if chat.check else None
+        claims = await self._claims(asked.prompt, replies) if chat.check else None
         tokens = sum(reply.tokens for reply in drawn.replies)
         return Done(replies, drawn.prompt_tokens, tokens, feedback, claims)
 
@@ -165,10 +170,24 @@ class Service:
             normalised=wanted.normalise,
         )
 
-    async def _claims(self, prompt: Prompt, reply: Reply) -> list[Claim]:
-        check = self.check
-        assert check is not None
-        claims = await self.thread.run(lambda: check(prompt, reply.text))
-        for claim in claims:
+    async def _claims(self, prompt: Prompt, replies: Sequence[Reply]) -> list[list[Claim]]:
+        texts = [reply.text for reply in replies]
+        found = await self.checks.do(_Texts(prompt, texts), size=len(texts))
+        for claim in (claim for claims in found for claim in claims):
             self.metrics.count("claims_total", verdict=claim.status)
-        return claims
+        return found
+
+    def _check(self, places: Sequence[Place["_Texts", list[list[Claim]]]]) -> None:
+        assert self.check is not None
+        items = [place.item for place in places]
+        prompts = [item.prompt for item in items for _ in item.texts]
+        found = iter(self.check(prompts, [text for item in items for text in item.texts]))
+        for place in places:
+            place.end([next(found) for _ in place.item.texts])
+
+
+class _Texts(NamedTuple):
+    """Answers to one prompt, to be checked."""
+
+    prompt: Prompt
+    texts: list[str]

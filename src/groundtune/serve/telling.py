@@ -16,14 +16,15 @@ class Telling:
         self._tell = tell
         self._told = [""] * answers
 
-    def grow(self, texts: Sequence[str]) -> bool:
-        """Tells what is new and sure. False once every answer has reached a stop."""
-        ended = 0
+    def grow(self, texts: Sequence[str]) -> set[int]:
+        """Tells what is new and sure; which answers have reached a stop."""
+        ended: set[int] = set()
         for index, text in enumerate(texts):
             cut = until_stop(text, self._stops)
-            ended += len(cut) < len(text)
+            if len(cut) < len(text):
+                ended.add(index)
             self._send(index, cut if len(cut) < len(text) else self._sure(text))
-        return ended < len(texts)
+        return ended
 
     def end(self, texts: Sequence[str]) -> None:
         """Tells what is left of the whole texts."""

@@ -17,9 +17,9 @@ from groundtune.serve.limits import Limits
 if TYPE_CHECKING:
     from groundtune.pipeline.claims import Labelling
     from groundtune.serve.backend import Backend, ClaimCheck
-    from groundtune.serve.local import ModelThread
     from groundtune.serve.pictures import LentPictures
     from groundtune.serve.service import Rewarders, Service
+    from groundtune.serve.thread import ModelThread
     from groundtune.vlm.load import Vlm
 
 SELF = "self"
@@ -50,7 +50,9 @@ class ServeParams(Record):
     """Who divides answers into claims: "self" is the labeler, "world" the embedded world's rules
     (also where the labeler is world:...), or a model as above."""
     batch_size: int = Field(default=16, ge=1)
-    """Candidates, questions or requests upstream at a time."""
+    """Answers, candidates or questions at a time. With 1 requests are answered one by one."""
+    gather_seconds: float = Field(default=0.005, ge=0)
+    """How long a batch of answers waits for requests before it begins."""
     device: str = "auto"
     dtype: str = "auto"
     limits: Limits = Limits()
@@ -105,20 +107,19 @@ def open_service(params: ServeParams, progress: Progress) -> "Service":
     Raises:
         UserError: a model can't be loaded or reached, or a labeler doesn't answer yes and no.
     """
-    from groundtune.serve.local import ModelThread
     from groundtune.serve.pictures import LentPictures
     from groundtune.serve.service import Service
+    from groundtune.serve.thread import ModelThread
 
     images, thread = LentPictures(), ModelThread()
     opened = _Opened(params, images, progress)
-    upstream = is_endpoint(params.model)
-    limits = params.limits if upstream else params.limits.model_copy(update={"running": 1})
     return Service(
         model=params.name or _own_name(params.model),
-        backend=_backend(params, opened, thread, limits),
+        backend=_backend(params, opened, thread),
         images=images,
         thread=thread,
-        limits=limits,
+        limits=params.limits,
+        batch_size=params.batch_size,
         rewarders=_rewarders(params, opened) if params.reference else None,
         check=_check(params, opened) if params.labeler else None,
     )
@@ -167,19 +168,20 @@ def _own_name(model: str) -> str:
     return parse_endpoint(model).model if is_endpoint(model) else model
 
 
-def _backend(
-    params: ServeParams, opened: _Opened, thread: "ModelThread", limits: Limits
-) -> "Backend":
+def _backend(params: ServeParams, opened: _Opened, thread: "ModelThread") -> "Backend":
     if is_endpoint(params.model):
         from groundtune.generate.endpoint import parse_endpoint
         from groundtune.serve.upstream import UpstreamBackend
 
+        limits = params.limits
         settings = parse_endpoint(params.model).model_copy(update={"timeout_s": limits.seconds})
         return UpstreamBackend(settings, limits.running)
-    from groundtune.serve.local import LocalBackend, VlmSpeaker
+    from groundtune.serve.local import LocalBackend
+    from groundtune.serve.speaker import VlmSpeaker
 
-    speaker = VlmSpeaker(opened.vlm(params.model), opened.images, params.batch_size)
-    return LocalBackend(speaker, thread)
+    size = params.batch_size
+    speaker = VlmSpeaker(opened.vlm(params.model), opened.images, size)
+    return LocalBackend(speaker, thread, batch_size=size, gather_s=params.gather_seconds)
 
 
 def _rewarders(params: ServeParams, opened: _Opened) -> "Rewarders":

@@ -1,0 +1,49 @@
+"""The one thread in which models run."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from groundtune.errors import UserError
+from groundtune.serve.errors import ApiError
+
+T = TypeVar("T")
+
+
+class ModelThread:
+    """The thread in which models run: torch keeps it busy, and the event loop stays free."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="model")
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """The work's result. Cancelled, it waits until the thread is free.
+
+        Raises:
+            ApiError: the model refuses the request (a prompt with its image placeholder, say).
+        """
+        submitted = self._pool.submit(work)
+        future = asyncio.wrap_future(submitted)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            if not submitted.cancel():
+                await asyncio.wait([future])
+                future.exception()  # nobody is left to be told of it
+            raise
+        except UserError as error:
+            raise refusal(error) from error
+
+    def close(self) -> None:
+        """Ends the thread after what it is at."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def refusal(error: Exception) -> Exception:
+    """What the model refuses, as the client's error; another one as it is."""
+    if not isinstance(error, UserError):
+        return error
+    told = ApiError(400, error.what, code="invalid_value")
+    told.__cause__ = error
+    return told
