@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from groundtune.bench.official import FileAnswer
+from groundtune.bench.places import OFFICIAL
 from groundtune.errors import UserError
 from groundtune.records import Record
 
@@ -38,19 +39,9 @@ class DataFile(Record):
 _POPE = "AoiDragon/POPE at "
 _RLAIF = "RLHF-V/RLAIF-V, eval/data"
 _AMBER = "junyangwang0410/AMBER, data"
-_LLAVA = "llava-rlhf/LLaVA-RLHF, Eval"
 
-KNOWN: dict[str, Revision] = {
-    # POPE, as of 2023-11-16 (today's), 2023-10-09, 2023-08-04 and 2023-05-31
-    "ac25245170b975a5bdf9080b23fd431dfe6be458bc038259c1f4f09a6bef7994": Revision(
-        "coco_pope_random.json", _POPE + "109985c", 3000
-    ),
-    "72c1a8ad45d0c13514f5f22598261df41d3b533854d29682e924db50ed8aa753": Revision(
-        "coco_pope_popular.json", _POPE + "109985c", 3000
-    ),
-    "420b3407db1fa9f1187a805dca41cb7b97fd91504e6c2179706188c107fb8ef8": Revision(
-        "coco_pope_adversarial.json", _POPE + "109985c", 3000
-    ),
+_OTHERS: dict[str, Revision] = {
+    # POPE, as of 2023-10-09, 2023-08-04 and 2023-05-31
     "207273ac3b7fdd04df206c6809b77a4e7f60360a730ade6b7e32804e8dd5602f": Revision(
         "coco_pope_adversarial.json", _POPE + "edebdda", 3000
     ),
@@ -72,71 +63,11 @@ KNOWN: dict[str, Revision] = {
     "1d8f0906a9b50c05640f6f23abfac97523be2a1bed28f7eadc63b811699b2d26": Revision(
         "coco_pope_adversarial.json", _POPE + "28f884a", 3000
     ),
-    "2ddd3bdfa0df7a77a2cb1765ed06ac5ed190b5a093aa405b96986e862e8cdac1": Revision(
-        "aokvqa_pope_seem_adversarial.json", _POPE + "08d957b", 3000
-    ),
-    "2ae5bedee3450cda52f9b033942c7b04a3917a86a110e859a66c1e41934c6ffd": Revision(
-        "aokvqa_pope_seem_popular.json", _POPE + "08d957b", 3000
-    ),
-    "f06eecde6d6ef4a00b95a7bbb510490708a09a6a67d952b59b8bdd33ac2c7200": Revision(
-        "aokvqa_pope_seem_random.json", _POPE + "08d957b", 3000
-    ),
-    "74e01b41d8308e2392e3b8d961167496ff3901c01100265d931a7a392f138a7a": Revision(
-        "gqa_pope_seem_adversarial.json", _POPE + "08d957b", 3000
-    ),
-    "dd03f06a458dd216e83233160fbf6628af9c63c84b11e99599f4fc0304b3361d": Revision(
-        "gqa_pope_seem_popular.json", _POPE + "08d957b", 3000
-    ),
-    "6ce488eade3770185034939fabfe742fa32ed369011c8d9c3ac77bc0c85abd94": Revision(
-        "gqa_pope_seem_random.json", _POPE + "08d957b", 3000
-    ),
-    "ca6e0fb677dd56e5fb0e2700d06c58d01f8a6ae66e0f1773b2ac48c0a095d051": Revision(
-        "HallusionBench.json", "tianyi-lab/HallusionBench", 1129
-    ),
-    "28ed24e19ffef292597c35f1dad37760b2e0a088b3b40ca3b50f105fc1b951bb": Revision(
-        "mmhal-bench_answer_template.json", _RLAIF, 96
-    ),
-    "818d3df2b52784699bbdc129b6bc68e035d78ff8f5093c3e2ce5e0f726549b15": Revision(
-        "caps_boxes_coco2014_val_80.jsonl", _LLAVA, 80
-    ),
-    "5fd1a760483fb54e62a717a406add8a986f3e03a40d037b5d6515828cc90dbc5": Revision(
-        "qa90_gpt4_answer.jsonl", _LLAVA, 90
-    ),
-    "2a77196696b5602b544244ace9aeac21300513be85b5e53eb2414d00cddbe1c7": Revision(
-        "qa90_questions.jsonl", _LLAVA, 90
-    ),
-    "dd7345a44ce9f7a24e51a30ee030cdab32346f9d08e3359c80545ff1312b1e07": Revision(
-        "rule.json", _LLAVA, 10
-    ),
     "19917494814211a40d683e519ebe87ad2d3d717bc4e051127f944b98d24a2f67": Revision(
         "RefoMB_dev.jsonl", _RLAIF, 99
     ),
-    "f3efb866a4154c284446943d90b93659b936e52e49f1d39cb8ccc45b29496ac6": Revision(
-        "gpt4v_RefoMB_dev_0521.jsonl", _RLAIF, 99
-    ),
-    "b685537b36fe21b791c87151b96a991ceb582edff19f3da204dcc7a7905502f2": Revision(
-        "synonyms.txt", "LisaAnne/Hallucination, data", 80
-    ),
     "c10875acaa01afa91a3cde975183308053eb03458bb87b23a1c1c0b189bf7a97": Revision(
         "chair_mapping.mergeall.correct_0406.json", _RLAIF, 0
-    ),
-    "681041d2958d7871ed6fa69c3108f34aa6a0a354eb53ed4c5a425e65f86bc72a": Revision(
-        "synonyms_refine.txt", _RLAIF, 80
-    ),
-    "db22a436c4836fbb295e60b4e80d519573077579fb7032f01b193c1bd022b797": Revision(
-        "annotations.json", _AMBER, 15220
-    ),
-    "2fbe2ee584d10e7ce0a568a4902d3d2296727d45f761bf091dd35c4e4b5bc6ac": Revision(
-        "metrics.txt", _AMBER, 0
-    ),
-    "c4c1491e9bbc3209abc1888c12a1bf8413bdbab8a0d8be04b990a2e7680cf23e": Revision(
-        "relation.json", _AMBER, 340
-    ),
-    "f92cf1123f4578a2630832fac3e6ac4de36212ea55859d3bed4fd233723f4043": Revision(
-        "safe_words.txt", _AMBER, 0
-    ),
-    "127680ae61f7d4a92d2f7f07a8deaec07f0689b194d2c7c0f41ead7bd2c5bcf5": Revision(
-        "query_all.json", _AMBER, 15220
     ),
     "35c0fe71290789c5eb198e9a3f5732533bcb35f1d963b57539aab5d1b41dd827": Revision(
         "query_discriminative-attribute.json", _AMBER, 7628
@@ -153,6 +84,12 @@ KNOWN: dict[str, Revision] = {
     "b7e4c36596126ee36d2c3922638b7fa98743c26efda78fea2315f4425258d087": Revision(
         "query_generative.json", _AMBER, 1004
     ),
+}
+KNOWN: dict[str, Revision] = _OTHERS | {
+    file.sha256: Revision(file.name, file.place.source, file.rows)
+    for data in OFFICIAL.values()
+    for files in data.sets.values()
+    for file in files
 }
 """By sha256 of the file's bytes; rows 0 where nobody would count them."""
 

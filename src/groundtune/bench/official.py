@@ -34,6 +34,7 @@ from typing import Generic, Literal, TypeVar
 
 from groundtune.bench.benchmark import Item, Metric, Protocol
 from groundtune.bench.judge import Judging, Replies
+from groundtune.bench.published import OfficialData
 from groundtune.bench.stats import Table
 from groundtune.protocols import Judge
 from groundtune.records import Score
@@ -116,6 +117,10 @@ class FileBenchmark(Generic[D]):
     """(part, label) of each part that is reported by itself."""
     notes: Callable[[D, Sequence[FileAnswer], Sequence[Score]], list[str]] | None = None
     """Sentences that a result should say: degenerate answers, what the official code hides."""
+    strata: Callable[[D, Sequence[Score], Mode], dict[str, dict[str, float | None]]] | None = None
+    """Further strata of the results, by "axis/stratum", where an answer is in several at once."""
+    classes: Callable[[Sequence[Score]], dict[str, list[Score]]] | None = None
+    """The scores of each such stratum, with its share of the values, for the report's chart."""
     columns: Callable[[Score], dict[str, object]] | None = None
     """Further columns of the file of items, such as what other tools' rules make of the answer."""
     large: Callable[[Sequence[Path], Path, Mode, Path], LargeScores | None] | None = None
@@ -123,6 +128,8 @@ class FileBenchmark(Generic[D]):
     files are not large or not laid out for it."""
     judged: bool = False
     """Whether it can't be scored without a judge."""
+    official: OfficialData | None = None
+    """Where its data can be fetched and checked; those of ours are in `places.py`."""
 
 
 def score_key(benchmark: FileBenchmark[D], item: str, answer: str, scoring: Scoring) -> str:
