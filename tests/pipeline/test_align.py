@@ -13,9 +13,9 @@ import pytest
 from groundtune.bench.world_pictures import add_picture, split_scenes
 from groundtune.cli.app import EXIT_DONE, EXIT_INPUT, run
 from groundtune.errors import UserError
-from groundtune.pipeline.align import AlignResult, align, align_jobs, rewrite_align
+from groundtune.pipeline.align import align, align_jobs, rewrite_align
 from groundtune.pipeline.align_prompts import CHOOSING_FROM, of_round
-from groundtune.pipeline.align_settings import AlignSettings
+from groundtune.pipeline.align_settings import AlignResult, AlignSettings
 from groundtune.pipeline.align_steps import (
     Choice,
     Feedback,

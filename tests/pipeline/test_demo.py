@@ -14,7 +14,8 @@ import pytest
 
 from groundtune.cli.app import run
 from groundtune.errors import UserError
-from groundtune.pipeline.demo import DemoResult, DemoSettings, demo, rewrite_report
+from groundtune.pipeline.demo import demo, rewrite_report
+from groundtune.pipeline.demo_settings import DemoResult, DemoSettings
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.recipes import find
 from groundtune.recipe import load

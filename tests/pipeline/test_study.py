@@ -8,14 +8,8 @@ import pytest
 
 from groundtune.errors import UserError
 from groundtune.pipeline.recipes import find
-from groundtune.pipeline.study import (
-    StudySettings,
-    Variant,
-    rewrite_study,
-    study,
-    study_plan,
-    variants,
-)
+from groundtune.pipeline.study import rewrite_study, study, study_plan
+from groundtune.pipeline.study_settings import StudySettings, Variant, variants
 from groundtune.recipe import load
 from job_works import Notes
 

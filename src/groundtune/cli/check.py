@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from groundtune.pipeline.check import Checked
+    from groundtune.pipeline.check_found import Checked
 
 
 def check(

@@ -29,8 +29,8 @@ def demo(
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
     from groundtune.cli.table import print_table
-    from groundtune.pipeline.demo import DemoSettings
     from groundtune.pipeline.demo import demo as run_demo
+    from groundtune.pipeline.demo_settings import DemoSettings
     from groundtune.pipeline.recipes import find
     from groundtune.recipe import load
 

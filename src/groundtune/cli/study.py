@@ -29,8 +29,8 @@ def study(
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.recipes import find
-    from groundtune.pipeline.study import StudySettings
     from groundtune.pipeline.study import study as run_study
+    from groundtune.pipeline.study_settings import StudySettings
     from groundtune.recipe import load
 
     names = [token for token in recipe if "=" not in token]

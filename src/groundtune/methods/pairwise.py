@@ -27,8 +27,6 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from groundtune.methods.figures import figures
-
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -169,9 +167,29 @@ class Pairwise(BaseModel, ABC):
             "reward_rejected": rejected_B,
             "margin": margin_B,
             "accuracy": (margin_B > 0).double(),
-            **figures("chosen", pairs.chosen, self.weights(pairs.chosen)),
-            **figures("rejected", pairs.rejected, self.weights(pairs.rejected)),
+            **_figures("chosen", pairs.chosen, self.weights(pairs.chosen)),
+            **_figures("rejected", pairs.rejected, self.weights(pairs.rejected)),
             **{f"term_{name}": term for name, term in terms.items()},
         }
         value_B = sum(terms.values(), start=margin_B.new_zeros(()))
         return Loss(value_B, {name: value.detach() for name, value in metrics.items()})
+
+
+def _figures(name: str, side: AnswerLogProbs, weight_BT: Tensor) -> dict[str, Tensor]:
+    """Figures of each answer of a side, shape (B,), fp64; `name` is "chosen" or "rejected".
+
+    `kl_*` is the mean over the answer's tokens of half the squared log-ratio (the estimate k2 of
+    Schulman, "Approximating KL divergence", 2020), nats a token. The tokens are the data's, not
+    drawn from the model, so it tells how far the model moved on them and is no bound of the KL.
+    """
+    tokens_B = side.mask_BT.double().sum(-1)
+    changed_BT = (side.mask_BT & side.changed_BT).double()
+    found = {
+        f"logp_{name}": side.logp_B(),
+        f"tokens_{name}": tokens_B,
+        f"changed_{name}": changed_BT.sum(-1),
+        f"weight_on_changed_{name}": (weight_BT * changed_BT).sum(-1),
+    }
+    if side.ref_BT is not None:
+        found[f"kl_{name}"] = 0.5 * side.log_ratio_BT().square().sum(-1) / tokens_B
+    return found

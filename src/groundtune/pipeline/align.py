@@ -17,11 +17,10 @@ The same command goes on where it was stopped, and with more rounds after the la
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from groundtune.errors import UserError
 from groundtune.pipeline.align_prompts import Held, hold_out
-from groundtune.pipeline.align_settings import AlignSettings
+from groundtune.pipeline.align_settings import AlignResult, AlignSettings, round_name
 from groundtune.pipeline.align_steps import (
     Checked,
     Chosen,
@@ -35,24 +34,12 @@ from groundtune.pipeline.align_steps import (
     train_round,
     with_self,
 )
-from groundtune.pipeline.demo import BASE
+from groundtune.pipeline.demo_settings import BASE
 from groundtune.pipeline.jobs import Job, done_jobs, run_jobs
 from groundtune.pipeline.world_steps import Evaluated, evaluate_job, fingerprint
 from groundtune.protocols import Progress
 from groundtune.store.keys import key_of
 from groundtune.store.run import read_run, write_run
-
-
-class AlignResult(NamedTuple):
-    """What the rounds show, and where."""
-
-    report: Path
-    results: Path
-    model: Path
-    """The last round's."""
-    verdict: str
-    table: list[list[str]]
-    """A row a round as text; the first row is the heads."""
 
 
 def align(
@@ -108,11 +95,6 @@ def rewrite_align(out: Path) -> Path:
     from groundtune.pipeline.align_report import report_align
 
     return report_align(settings, out, steps).report
-
-
-def round_name(number: int) -> str:
-    """A round's folder and its model's name in scores."""
-    return f"round-{number}"
 
 
 def align_jobs(settings: AlignSettings) -> list[Job]:

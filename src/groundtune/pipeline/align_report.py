@@ -7,11 +7,10 @@ from groundtune.bench.benchmark import Metric
 from groundtune.bench.run import read_scores
 from groundtune.bench.stats import difference, estimate, tabulate
 from groundtune.bench.summary import summarise
-from groundtune.pipeline.align import AlignResult, round_name
-from groundtune.pipeline.align_settings import AlignSettings
+from groundtune.pipeline.align_settings import AlignResult, AlignSettings, round_name
 from groundtune.pipeline.align_steps import Choice, Feedback
 from groundtune.pipeline.check_scores import BENCHMARK, METRICS
-from groundtune.pipeline.demo import BASE
+from groundtune.pipeline.demo_settings import BASE
 from groundtune.pipeline.jobs import Done
 from groundtune.pipeline.world_report import (
     GREEDY,

@@ -1,6 +1,7 @@
 """What the user says of rounds of AI feedback. Nothing here needs torch."""
 
-from typing import Literal, Self
+from pathlib import Path
+from typing import Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -97,3 +98,20 @@ class AlignSettings(Record):
     def of_the_world(self) -> bool:
         """Whether the prompts are about the embedded world."""
         return self.prompts.startswith(WORLD)
+
+
+class AlignResult(NamedTuple):
+    """What the rounds show, and where."""
+
+    report: Path
+    results: Path
+    model: Path
+    """The last round's."""
+    verdict: str
+    table: list[list[str]]
+    """A row a round as text; the first row is the heads."""
+
+
+def round_name(number: int) -> str:
+    """A round's folder and its model's name in scores."""
+    return f"round-{number}"

@@ -19,6 +19,7 @@ from pydantic import Field
 from groundtune.bench.stats import difference, estimate, tabulate
 from groundtune.errors import UserError
 from groundtune.pipeline.check_answers import bring, is_file, is_folder, model_params
+from groundtune.pipeline.check_found import WHERE, Checked
 from groundtune.pipeline.check_people import (
     LEAST,
     Corrected,
@@ -27,7 +28,7 @@ from groundtune.pipeline.check_people import (
     verdicts_of,
     write_to_mark,
 )
-from groundtune.pipeline.check_scores import BENCHMARK, METRICS, scores_of
+from groundtune.pipeline.check_scores import METRICS, scores_of
 from groundtune.pipeline.claim_settings import (
     SELF,
     ClaimSettings,
@@ -39,13 +40,11 @@ from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.sample import SampleParams
 from groundtune.protocols import Progress
 from groundtune.recipe import load
-from groundtune.records import Answer, Difference, Estimate, Record, Score
+from groundtune.records import Answer, Score
 from groundtune.store.dataset import RecordSet
 from groundtune.store.files import write_atomic
 from groundtune.store.run import write_run
 
-WHERE = f"{BENCHMARK}/greedy"
-"""The benchmark's name in estimates."""
 TO_MARK = "to-mark.jsonl"
 
 
@@ -60,24 +59,6 @@ class CheckSettings(ClaimSettings):
     """Answers that are drawn for a person to mark."""
     seed: int = 0
     """Which ones those are."""
-
-
-class Checked(Record):
-    """check.json."""
-
-    answers: int
-    images: int
-    labeler: str
-    claims: ClaimSummary
-    estimates: tuple[Estimate, ...]
-    """By the labeler alone; intervals resample pictures."""
-    differences: tuple[Difference, ...]
-    """Of each model from the first, where all have answered the same prompts."""
-    corrected: dict[str, Corrected]
-    """By the model's name: the share of wrong answers by people's marks and verdicts together, and
-    the labeler's error. Empty without enough marks."""
-    marks: int
-    """Answers that a person has marked."""
 
 
 class CheckResult(NamedTuple):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from groundtune.pipeline.check import WHERE, Checked
+from groundtune.pipeline.check_found import WHERE, Checked
 from groundtune.pipeline.check_people import Corrected
 from groundtune.pipeline.check_scores import METRICS
 from groundtune.pipeline.folder import RunFolder

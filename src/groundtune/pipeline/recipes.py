@@ -67,7 +67,7 @@ def schema_of(path: Path) -> type[BaseModel]:
     """What a recipe must be, by its command."""
     command = command_of(path)
     if command == "demo":
-        from groundtune.pipeline.demo import DemoSettings
+        from groundtune.pipeline.demo_settings import DemoSettings
 
         return DemoSettings
     if command == "align":
@@ -75,7 +75,7 @@ def schema_of(path: Path) -> type[BaseModel]:
 
         return AlignSettings
     if command == "study":
-        from groundtune.pipeline.study import StudySettings
+        from groundtune.pipeline.study_settings import StudySettings
 
         return StudySettings
     from groundtune.pipeline.train import TrainParams

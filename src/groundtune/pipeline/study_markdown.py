@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from groundtune.bench.world_captions import NAME as CAPTIONS
 from groundtune.bench.world_captions import STRATA
-from groundtune.pipeline.demo import BASE
-from groundtune.pipeline.study import TWIN, StudySettings
+from groundtune.pipeline.demo_settings import BASE
+from groundtune.pipeline.study_settings import TWIN, StudySettings
 from groundtune.pipeline.study_tables import Point, StudyTables
 from groundtune.pipeline.world_report import (
     GREEDY,

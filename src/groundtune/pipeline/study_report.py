@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from groundtune.bench.run import read_scores
-from groundtune.pipeline.demo import BASE
+from groundtune.pipeline.demo_settings import BASE
 from groundtune.pipeline.jobs import Done
-from groundtune.pipeline.study import TWIN, Plan, StudyResult, StudySettings, Variant
 from groundtune.pipeline.study_markdown import CURVES, markdown
+from groundtune.pipeline.study_settings import TWIN, Plan, StudyResult, StudySettings, Variant
 from groundtune.pipeline.study_tables import Point, Runs, StudyTables, greedy_captions, study_tables
 from groundtune.pipeline.world_report import (
     BESIDE,

@@ -9,9 +9,9 @@ from groundtune.bench.run import read_scores
 from groundtune.bench.stats import estimate, group, tabulate
 from groundtune.bench.summary import metrics_of, pool
 from groundtune.bench.world_captions import NAME as CAPTIONS
-from groundtune.pipeline.demo import BASE
+from groundtune.pipeline.demo_settings import BASE
 from groundtune.pipeline.jobs import Done
-from groundtune.pipeline.study import TWIN, Plan, StudySettings, Variant, variants
+from groundtune.pipeline.study_settings import TWIN, Plan, StudySettings, Variant, variants
 from groundtune.pipeline.world_report import (
     shown,
 )

@@ -17,7 +17,7 @@ from groundtune.bench.world_captions import NAME as CAPTIONS
 from groundtune.bench.world_captions import STRATA, WORLD_CAPTIONS
 from groundtune.bench.world_pictures import find_scene
 from groundtune.bench.world_questions import NAME as QUESTIONS
-from groundtune.pipeline.demo import BASE, DemoResult, DemoSettings, keep_result
+from groundtune.pipeline.demo_settings import BASE, DemoResult, DemoSettings, keep_result
 from groundtune.pipeline.folder import RunFolder, write_rows
 from groundtune.pipeline.jobs import Done, cores, memory_mb
 from groundtune.pipeline.world_specs import (

@@ -5,7 +5,7 @@ training six times as long.
 """
 
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -34,17 +34,18 @@ class Muon(torch.optim.Optimizer):
         self._dtype = dtype or (torch.bfloat16 if fast else torch.float32)
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:
+    def step(self, closure: None = None) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """One step along the gradients that are there."""
         for group in self.param_groups:
             rate, decay = cast(float, group["lr"]), cast(float, group["weight_decay"])
-            for weight in cast(list[Tensor], group["params"]):
+            weights = cast(list[Tensor], group["params"])
+            for weight in weights:
                 if weight.grad is None:
                     continue
-                state = cast(dict[str, Any], self.state[weight])
+                state = cast(dict[str, Tensor], self.state[weight])
                 if "momentum_buffer" not in state:
                     state["momentum_buffer"] = torch.zeros_like(weight)
-                momentum = cast(Tensor, state["momentum_buffer"])
+                momentum = state["momentum_buffer"]
                 momentum.lerp_(weight.grad, 1 - _MOMENTUM)
                 direction = orthogonal(weight.grad.lerp(momentum, _MOMENTUM), self._dtype)
                 weight.mul_(1 - rate * decay)
@@ -52,16 +53,16 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonal(matrix: Tensor, dtype: torch.dtype) -> Tensor:
-    """The matrix with singular values between about 0.7 and 1.2, whatever they were above 0.
+    """The matrix with singular values near 1 in place of its own, the directions kept.
 
     Five iterations of the quintic Newton-Schulz polynomial of Muon, computed in `dtype`.
     """
     a, b, c = _COEFFICIENTS
-    flat = matrix.to(dtype)
-    tall = flat.shape[0] > flat.shape[1]
-    flat = flat.T if tall else flat
-    flat = flat / flat.norm().clamp(min=1e-7)
+    tall = matrix.shape[0] > matrix.shape[1]
+    flat = (matrix.T if tall else matrix).to(dtype)
+    size = flat.float().square().sum().sqrt().clamp(min=1e-7)
+    flat = torch.div(flat, size.to(dtype))
     for _ in range(_ITERATIONS):
-        gram = flat @ flat.T
+        gram = torch.mm(flat, flat.T)
         flat = torch.addmm(flat, torch.addmm(gram, gram, gram, beta=b, alpha=c), flat, beta=a)
     return flat.T if tall else flat
