@@ -16,7 +16,7 @@ from groundtune.records import Answer, Correction, Estimate, Pair, Producer, Pro
 
 if TYPE_CHECKING:
     from groundtune.pipeline.compare import Comparisons
-    from groundtune.pipeline.demo import DemoResult
+    from groundtune.pipeline.demo_settings import DemoResult
     from groundtune.vlm.load import Vlm
 
 
@@ -186,8 +186,8 @@ def demo(
     Raises:
         UserError: `out` holds a run with other settings.
     """
-    from groundtune.pipeline.demo import DemoSettings
     from groundtune.pipeline.demo import demo as run_demo
+    from groundtune.pipeline.demo_settings import DemoSettings
     from groundtune.pipeline.recipes import find
     from groundtune.recipe import load as load_recipe
 
