@@ -13,6 +13,7 @@ from groundtune.bench.official import FileAnswer, Mode, Scoring
 from groundtune.bench.results import results_of
 from groundtune.bench.words import tokens
 from groundtune.errors import UserError
+from groundtune.pipeline.strata import strata_of_scores
 from groundtune.records import Score
 
 GOLDEN = Path(__file__).parent / "golden" / "chair"
@@ -168,6 +169,60 @@ def test_a_note_names_the_classes_that_are_invented_most_often(folder: Path) -> 
     first, second = CHAIR.notes(CHAIR.read_data([folder]), answers, scores)
     assert first == "Most often invented: hot dog (2), tie (1)."
     assert second.startswith("1 captions are empty")
+
+
+def test_each_class_is_counted_as_by_hand(folder: Path) -> None:
+    # 1 has a dog and (captions) a person; 2 a person; 3 nothing.
+    said = {1: "A dog, a dog and an orange.", 2: "A man, two dogs, a dog.", 3: "An orange."}
+    scores = scored(folder, said)
+    assert CHAIR.strata is not None
+    found = CHAIR.strata(CHAIR.read_data([folder]), scores, "official")
+    keys = ("named", "invented", "chair_i", "there", "recall")
+    assert [found["class/dog"][key] for key in keys] == [4, 2, 1 / 2, 1, 1]
+    assert [found["class/orange"][key] for key in keys] == [2, 2, 1, 0, None]
+    assert [found["class/person"][key] for key in keys] == [1, 0, 0, 2, 1 / 2]
+    assert [found["class/bus"][key] for key in keys] == [0, 0, None, 0, None]
+    assert len(found) == len({line.split(", ")[0] for line in LIST.splitlines()})
+
+
+def test_classes_add_up_to_the_rates_of_the_whole(test_data: Path) -> None:
+    data = golden_data(test_data)
+    scores = CHAIR.score(data, CHAIR.read_answers(GOLDEN / "answers.json", data), Scoring())
+    assert CHAIR.strata is not None
+    found = CHAIR.strata(data, scores, "official").values()
+    assert len(found) == 80
+    named, invented, there = (
+        sum(row[k] or 0 for row in found) for k in ("named", "invented", "there")
+    )
+    metrics = results_of(CHAIR, scores).metrics
+    assert invented / named == metrics["chair_i"]
+    assert sum((row["recall"] or 0) * (row["there"] or 0) for row in found) / there == (
+        pytest.approx(metrics["recall"])
+    )
+
+
+def test_the_report_has_the_classes_that_are_invented_most_often(folder: Path) -> None:
+    said = {
+        1: "A dog, an orange, two buses and a bus.",
+        2: "A man, two dogs, an orange.",
+        3: "A mouse",
+    }
+    rows = strata_of_scores(scored(folder, said))
+    assert [(row.stratum, row.value, row.n) for row in rows] == [
+        ("orange", 1, 2),
+        ("dog", 1 / 2, 2),
+        ("bus", 1, 1),
+        ("mouse", 1, 1),
+    ]
+    assert {row.by for row in rows} == {"class (those most often wrong)"}
+
+
+def test_unparsed_captions_are_in_no_class(folder: Path) -> None:
+    scores = scored(folder, {1: " . ", 2: "A man."}, "strict")
+    assert CHAIR.strata is not None
+    found = CHAIR.strata(CHAIR.read_data([folder]), scores, "strict")
+    assert found["class/person"]["there"] == 1
+    assert found["class/dog"]["there"] == 0
 
 
 def test_tokens_are_those_of_the_treebank() -> None:

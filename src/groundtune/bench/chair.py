@@ -30,9 +30,11 @@ from groundtune.bench import files
 from groundtune.bench.answer_files import answers_of
 from groundtune.bench.asking import ask_items
 from groundtune.bench.benchmark import Item, Metric, Protocol, unparsed_metric
+from groundtune.bench.chair_classes import by_class, class_values
 from groundtune.bench.coco import Pictures, members, picture_number, read_pictures
 from groundtune.bench.coco_words import CocoWords, Mention, read_list
-from groundtune.bench.official import FileAnswer, FileBenchmark, Scoring, score_key
+from groundtune.bench.official import FileAnswer, FileBenchmark, Mode, Scoring, score_key
+from groundtune.bench.results import Values
 from groundtune.bench.words import tokens
 from groundtune.errors import UserError
 from groundtune.records import Score, Span
@@ -262,6 +264,19 @@ def most_invented(scores: Sequence[Score]) -> Counter[str]:
     return Counter(name for score in scores for name in _WRONG.findall(score.why))
 
 
+def strata(data: ChairData, scores: Sequence[Score], mode: Mode) -> dict[str, Values]:
+    """The figures of each class of the synonym list (`chair_classes.py`)."""
+    strict = mode == "strict"
+    words = data.strict if strict else data.official
+    there = {score.item: data.truth(int(score.item), strict=strict) for score in scores}
+    return class_values(scores, there, dict.fromkeys(words.nodes.values()))
+
+
+def classes(scores: Sequence[Score]) -> dict[str, list[Score]]:
+    """The captions that name each class, with the mentions of it alone."""
+    return by_class(scores, [_WRONG.findall(score.why) for score in scores])
+
+
 def notes(data: ChairData, answers: Sequence[FileAnswer], scores: Sequence[Score]) -> list[str]:
     """The classes that are invented most often, and empty captions."""
     counted = most_invented(scores).most_common(SHOWN)
@@ -358,4 +373,6 @@ CHAIR: FileBenchmark[ChairData] = FileBenchmark(
     layouts='{"imgToEval": {...}}, or rows of {"image_id", "caption"}',
     items=items,
     notes=notes,
+    strata=strata,
+    classes=classes,
 )

@@ -158,6 +158,9 @@ def score_answers(
         raise UserError("There is nothing to score.", str(params.answers), "Give some answers.")
     progress.advance()
     results = results_of(benchmark, scores, seed=params.seed)
+    if benchmark.strata is not None:
+        further = benchmark.strata(data, scores, params.mode)
+        results = replace(results, strata=results.strata | further)
     other = _other(benchmark, data, answers, how)
     progress.advance()
     notes = notes_of(results, scores)

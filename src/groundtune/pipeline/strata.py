@@ -1,22 +1,29 @@
 """A benchmark's headline over parts of its items, for the report's charts."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 from groundtune.bench.benchmark import Metric
+from groundtune.bench.official import FileBenchmark
 from groundtune.bench.stats import estimate, tabulate
 from groundtune.bench.summary import BENCHMARKS, benchmark_of
-from groundtune.pipeline.compare_parts import wholes_of
+from groundtune.pipeline.compare_parts import Groups, wholes_of
 from groundtune.records import Score
 from groundtune.report.model import StratumEstimate
 
 MOST = 12
-"""Strata of an axis beyond which it is left to the results' JSON."""
+"""Strata of an axis beyond which it is left to the results' JSON; of classes so many are shown."""
+CLASS_AXIS = "class (those most often wrong)"
 
 
 def strata_of_scores(scores: Iterable[Score], *, seed: int = 0) -> list[StratumEstimate]:
-    """The headline by part and by each axis of strata, of the benchmarks scored from files."""
+    """The headline by part and by each axis of strata, of the benchmarks scored from files.
+
+    Of a benchmark with classes, it is also told by the classes that are most often wrong.
+    """
     made: list[StratumEstimate] = []
-    for (model, name, decoding), some in wholes_of(scores).items():
+    groups = wholes_of(scores)
+    for (model, name, decoding), some in groups.items():
         if name.partition("/")[0] in BENCHMARKS:
             continue
         benchmark = benchmark_of(name)
@@ -26,7 +33,34 @@ def strata_of_scores(scores: Iterable[Score], *, seed: int = 0) -> list[StratumE
                 where = (model, f"{name}/{decoding}", axis)
                 told = _estimates(parts, headline, where, seed)
                 made += told if len(told) > 1 else []
+    return made + _by_class(groups, seed)
+
+
+def _by_class(groups: Groups, seed: int) -> list[StratumEstimate]:
+    """The headline of the classes for which all models together have most in its numerator."""
+    wrong: dict[tuple[str, str], Counter[str]] = {}
+    parts: dict[tuple[str, str, str], dict[str, list[Score]]] = {}
+    metrics: dict[str, Metric] = {}
+    for (model, name, decoding), some in groups.items():
+        benchmark = benchmark_of(name)
+        if not isinstance(benchmark, FileBenchmark) or benchmark.classes is None:
+            continue
+        metric = next(each for each in benchmark.metrics if each.name == benchmark.headline)
+        metrics[name] = metric
+        parts[model, name, decoding] = benchmark.classes(some)
+        counts = wrong.setdefault((name, decoding), Counter())
+        for label, own in parts[model, name, decoding].items():
+            counts[label] += sum(_numerator(score, metric) for score in own)
+    made: list[StratumEstimate] = []
+    for (model, name, decoding), found in parts.items():
+        most = [label for label, times in wrong[name, decoding].most_common(MOST) if times]
+        shown = {label: found[label] for label in most if label in found}
+        made += _estimates(shown, metrics[name], (model, f"{name}/{decoding}", CLASS_AXIS), seed)
     return made
+
+
+def _numerator(score: Score, metric: Metric) -> float:
+    return sum(weight * score.values.get(name, 0) for name, weight in metric.numerator.items())
 
 
 def _axes(scores: Iterable[Score]) -> dict[str, dict[str, list[Score]]]:
