@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from file_server import Asked, Sent, Server, piece, serving
 
+from file_server import Asked, Sent, Server, piece, serving
 from groundtune.bench.published import Place, PublishedFile
 from groundtune.cli.progress import open_progress
 from groundtune.errors import UserError

@@ -7,7 +7,7 @@ Only what can be checked byte by byte is named so. `places.py` has the table of 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Literal
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,12 @@ class PublishedFile:
         """Where its bytes are."""
         return self.place.address(self.path)
 
+    def as_json(self) -> dict[str, Any]:
+        """Address, sha256, bytes (0 where they aren't known), source, and the member of a zip."""
+        told: dict[str, Any] = {"address": self.address, "sha256": self.sha256, "bytes": self.size}
+        told["source"] = self.place.source
+        return told | ({"member": self.member} if self.member else {})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfficialData:
@@ -79,3 +85,19 @@ class OfficialData:
     licence: str = ""
     by_hand: str = ""
     """What must be fetched by hand, and where it is."""
+
+    @property
+    def summary(self) -> str:
+        """The usual set in a few words, such as "official, 3 files, 1.1 MB"; or "by hand"."""
+        if not self.sets:
+            return "by hand"
+        files = next(iter(self.sets.values()))
+        sizes = [file.size for file in files]
+        total = f", {sum(sizes) / 1e6:.1f} MB" if all(sizes) else ""
+        others = f", {len(self.sets) - 1} more sets" if len(self.sets) > 1 else ""
+        return f"official, {len(files)} file{'s' * (len(files) > 1)}{total}{others}"
+
+    def as_json(self) -> dict[str, Any]:
+        """For machines: the files of each set with address, sha256 and bytes, and what isn't."""
+        sets = {name: [file.as_json() for file in files] for name, files in self.sets.items()}
+        return {"sets": sets, "licence": self.licence, "by_hand": self.by_hand}

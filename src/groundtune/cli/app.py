@@ -49,6 +49,7 @@ COMMANDS: dict[str, Command] = {
     "check": Command("groundtune.cli.check:check", "Check answers on your own pictures."),
     "bench run": Command("groundtune.cli.bench:run", "Generate answers and score them."),
     "bench score": Command("groundtune.cli.bench:score", "Score answers that exist."),
+    "bench data": Command("groundtune.cli.bench_data:data", "Fetch a benchmark's own data."),
     "bench export": Command(
         "groundtune.cli.bench_export:export", "Write scores as another evaluator's logs."
     ),
@@ -69,7 +70,7 @@ COMMANDS: dict[str, Command] = {
     "recipes copy": Command("groundtune.cli.recipes:copy", "Copy a recipe, to change it."),
 }
 GROUPS: dict[str, str] = {
-    "bench": "Benchmarks: run, score, export, list.",
+    "bench": "Benchmarks: run, score, data, export, list.",
     "world": "The embedded world: scenes whose whole truth is known.",
     "recipes": "Recipes that come with Groundtune: list, show, copy.",
 }

@@ -45,7 +45,8 @@ def run(
         model: A folder, a name on the Hugging Face hub, world:base, or openai:MODEL@URL.
         names: Benchmarks, as `groundtune bench list` names them (world).
         out: Folder for answers, scores and summary.json.
-        data: Questions of a benchmark: a file or folder, or NAME=PATH; may be repeated.
+        data: Questions of a benchmark: a file or folder, or NAME=PATH; may be repeated. The word
+            official stands for what `groundtune bench data` fetches.
         images: Folder of a benchmark's pictures, or NAME=PATH; may be repeated.
         mode: official (the official code's numbers, its faults included) or strict.
         judge_replies: File of recorded replies of a judge; may be repeated.
@@ -68,6 +69,7 @@ def run(
     """
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.bench import BenchParams, run_benchmarks
+    from groundtune.pipeline.bench_data import sources_with_official
     from groundtune.pipeline.judging import Judges, open_judge
     from groundtune.pipeline.run_files import sources
 
@@ -86,8 +88,8 @@ def run(
         dtype=dtype,
     )
     judges = Judges(replies=judge_replies, url=judge, model=judge_model, similarity=similarity)
-    found = sources(data, images)
     with open_progress(silent=json) as progress:
+        found = sources_with_official(params.benchmarks, sources(data, images), progress)
         estimates, made = run_benchmarks(
             params,
             out,
@@ -128,7 +130,8 @@ def score(
         answers: File or folder in the official layout of the benchmark, a table of VLMEvalKit, or
             samples of lmms-eval; for the world a folder of `bench run` or `sample`, or JSON lines
             of scene, question and answer.
-        data: File or folder of the benchmark's questions, labels and lists; may be repeated.
+        data: File or folder of the benchmark's questions, labels and lists; may be repeated. The
+            word official stands for what `groundtune bench data` fetches.
         mode: official (the official code's numbers, its faults included) or strict.
         judge_replies: File of recorded replies of a judge; may be repeated.
         judge: Address of an OpenAI-compatible endpoint to judge with.
@@ -148,6 +151,7 @@ def score(
     from groundtune.cli.progress import open_progress
 
     if is_file_benchmark(name):
+        from groundtune.pipeline.bench_data import with_official
         from groundtune.pipeline.judging import Judges, open_judge
         from groundtune.pipeline.score_files import FileParams, score_file
 
@@ -157,6 +161,8 @@ def score(
         target = out or params.default_out
         asked = Judges(replies=judge_replies, url=judge, model=judge_model, similarity=similarity)
         with open_progress(silent=json) as progress:
+            found = with_official(name, data, progress)
+            params = params.model_copy(update={"data": found})
             scoring = open_judge(asked, target, progress)
             made = score_file(params, target, progress, scoring=scoring)
         _finish_file(made, target, json)
@@ -191,17 +197,23 @@ def list_(*, json: bool = False) -> None:
     from groundtune.bench.registry import load, names
     from groundtune.bench.summary import BENCHMARKS, SUITES
     from groundtune.cli.finish import finish
+    from groundtune.pipeline.bench_data import official_data
 
-    there = BENCHMARKS | {name: load(name) for name in names()}
+    ours = {name: load(name) for name in names()}
+    there = BENCHMARKS | ours
+    places = {name: official_data(each) for name, each in ours.items()}
     next_command = "groundtune bench run world:base world --out runs/bench"
     if json:
         found = {name: each.protocol.model_dump() for name, each in there.items()}
+        for name, place in places.items():
+            found[name]["data"] = place.as_json()
         finish({"suites": SUITES, "benchmarks": found}, next_command=next_command, json=True)
         return
     lines: dict[str, object] = {name: "all of " + ", ".join(of) for name, of in SUITES.items()}
     for name, each in there.items():
         told = each.protocol
-        lines[name] = f"{told.label}: {told.counted} ({told.source})"
+        place = f"; data: {places[name].summary}" if name in places else ""
+        lines[name] = f"{told.label}: {told.counted} ({told.source}){place}"
     finish(lines, next_command=next_command)
 
 
