@@ -17,7 +17,9 @@ from groundtune.bench.official import Mode, Scoring
 from groundtune.bench.results import Values, values_of_table
 from groundtune.bench.stats import tabulate
 from groundtune.errors import UserError
+from groundtune.pipeline.score_files import FileParams, score_file
 from groundtune.records import Score
+from job_works import Notes
 
 GOLDEN = Path(__file__).parent / "golden" / "object_halbench"
 COCO = GOLDEN.parent / "chair"
@@ -173,6 +175,17 @@ def test_the_judge_is_asked_with_question_and_answer(small: Path) -> None:
     assert "What is here?" in request.text
     assert "\nA {dog}.\n" in request.text
     assert request.answer == "A {dog}."
+
+
+def test_the_results_name_a_file_with_a_row_for_each_answer(small: Path) -> None:
+    rows = [{"image_id": 1, "question": "?", "answer": "A dog and a car are here."}]
+    answers = small / "answers.jsonl"
+    answers.write_text("\n".join(map(json.dumps, rows)))
+    params = FileParams(name="object_halbench", answers=answers, data=(small,))
+    made = score_file(params, small / "out", Notes()).as_json()
+    (row,) = map(json.loads, Path(made["items"]).read_text().splitlines())
+    assert (row["item"], row["extracted"]) == ("1", ["dog", "car"])
+    assert row["why"] == "not there, by rules: car"
 
 
 def test_another_list_of_synonyms_is_refused_if_it_is_not_one(small: Path) -> None:
