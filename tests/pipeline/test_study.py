@@ -77,6 +77,9 @@ def test_a_small_study_ends_in_tables_curves_and_one_line_in_the_notebook(
         "curve_seeds=[0]",
         "curve=[2]",
         "error_rates=[]",
+        f"other_bases={{two: {tiny_llava}}}",
+        "other_seeds=[]",
+        f"clean_twin={tiny_llava}",
     )
     settings, notebook = settings_of(tiny_llava, *small), tmp_path / "notebook.md"
     out = tmp_path / "out"
@@ -86,6 +89,7 @@ def test_a_small_study_ends_in_tables_curves_and_one_line_in_the_notebook(
     assert [point["x"] for point in tables["corrections"]] == [2, 4]
     assert {row["model"] for row in tables["pooled"]} == {"ddpo", "dpo"}
     assert {row["metric"] for row in tables["bases"]} & {"control", "in_context"}
+    assert {row["model"] for row in tables["bases"]} == {"base", "two", "clean twin"}
     assert "| corrections |" in made.markdown.read_text()
     (line,) = notebook.read_text().splitlines()
     assert "study on the test split" in line

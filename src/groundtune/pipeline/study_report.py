@@ -72,11 +72,12 @@ def study_page(
     greedy = greedy_captions(runs[BASE]) + [
         s.model_copy(update={"model": settings.headline}) for s in greedy_captions(runs[first.name])
     ]
-    measured = [score for name in (BASE, *twin) for score in greedy_captions(runs[name])]
+    untouched = [*settings.bases, *twin]
+    measured = [score for name in untouched for score in greedy_captions(runs[name])]
     item = item_of(settings.evaluation, ImageStore(out / "images"))
     chosen = build.choose_examples(greedy, BASE, settings.headline, item)
     estimates = (
-        *(e for e in tables.bases if e.model in (BASE, TWIN)),
+        *tables.bases,
         *tables.pooled,
     )
     return model.ReportInput(
@@ -101,7 +102,7 @@ def study_page(
         examples_chosen=f"Answers of seed {settings.seeds[0]}. {chosen.how}",
         curves=(
             *_curves(settings, tables),
-            prior_curve(measured, [BASE, *twin]),
+            prior_curve(measured, untouched),
         ),
         run=run_facts(out, steps),
         notes=(WORLD_NOTE,),
@@ -123,7 +124,11 @@ def _models(settings: StudySettings, twin: Sequence[str]) -> tuple[model.ModelSp
             for way, learning in settings.learn.items()
         ),
         *(
-            model.ModelSpec(name=name, label="Clean twin", note="the base on clean captions")
+            model.ModelSpec(name=name, label=f"Base {name}", note=f"another base, {path}, as it is")
+            for name, path in settings.other_bases.items()
+        ),
+        *(
+            model.ModelSpec(name=name, label="Clean twin", note="a base finished on clean captions")
             for name in twin
         ),
     )
