@@ -1,9 +1,7 @@
 """What can be exchanged: the seams between us and models, people, services. No torch here."""
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
-
-from PIL.Image import Image
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 from groundtune.records import (
     Answer,
@@ -16,6 +14,12 @@ from groundtune.records import (
     Score,
     SpanKind,
 )
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Reply(NamedTuple):
@@ -36,7 +40,7 @@ class YesNoReply(NamedTuple):
 class Images(Protocol):
     """Where a prompt's pictures are."""
 
-    def open(self, sha256: str) -> Image:
+    def open(self, sha256: str) -> "Image":
         """The picture as RGB, upright, whole. Raises UserError if it is missing or unreadable."""
         ...
 
@@ -135,6 +139,18 @@ class Logger(Protocol):
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Metrics of an optimiser step; steps only grow."""
+        ...
+
+
+class Workers(Protocol):
+    """Who works off a stage's batches: this process, or others, on any machine."""
+
+    def run(self, work: Callable[[T], R], batches: Sequence[T]) -> Iterator[tuple[int, R]]:
+        """What `work` makes of each batch, with the batch's index, as it comes, in any order.
+
+        `work`, the batches and what is made of them must pickle. `work` is called with a batch once
+        or, where a worker dies, again. What it raises as a UserError is raised here.
+        """
         ...
 
 

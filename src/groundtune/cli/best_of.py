@@ -3,7 +3,7 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from groundtune.pipeline.best_of_curve import Curve
@@ -17,6 +17,8 @@ def best_of(
     reference: str,
     n: int | None = None,
     out: Path = Path("runs/best-of"),
+    engine: Literal["local", "ray"] | None = None,
+    workers: int | None = None,
     json: bool = False,
 ) -> None:
     """Keep, of several answers to a prompt, the one that a tuned model's own reward prefers.
@@ -33,6 +35,9 @@ def best_of(
         reference: The model that it was tuned from.
         n: Answers to choose among, at most 64; 16 without it.
         out: Folder for the chosen answers, the rewards and the report.
+        engine: "local" is this process; "ray" has workers of a Ray cluster, with engine.gpus,
+            engine.cpus (of each) and engine.address as settings.
+        workers: Workers of --engine ray (1).
         json: One JSON object instead of lines.
     """
     from groundtune.cli.finish import finish
@@ -45,6 +50,7 @@ def best_of(
     if answers is not None and "=" in answers.name and not answers.exists():
         settings, answers = (str(answers), *settings), None
     given: dict[str, str | int | None] = {"model": model, "reference": reference, "n": n}
+    given |= {"engine.type": engine, "engine.workers": workers}
     own = [f"{name}={_quoted(value)}" for name, value in given.items() if value is not None]
     params = load(None, [*settings, *own], BestOfSettings)
     with open_progress(silent=json) as progress:

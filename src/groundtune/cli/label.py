@@ -17,6 +17,8 @@ def label(
     labeler: str | None = None,
     divider: str | None = None,
     seed: int | None = None,
+    engine: Literal["local", "ray"] | None = None,
+    workers: int | None = None,
     json: bool = False,
 ) -> None:
     """Correct answers segment by segment, or have their claims checked by a model.
@@ -37,10 +39,14 @@ def label(
         divider: Who divides answers into claims: a model, "self", or "world" for the embedded
             world's rules, which are taken for its answers.
         seed: Seed of the simulated person.
+        engine: Where claims are checked: "local" is this process; "ray" has workers of a Ray
+            cluster, with engine.gpus, engine.cpus (of each) and engine.address as settings.
+        workers: Workers of --engine ray (1).
         json: One JSON object instead of lines.
     """
     corrects = {"annotator": annotator, "error_rate": error_rate, "seed": seed}
     checks = {"labeler": labeler, "divider": divider}
+    checks |= {"engine.type": engine, "engine.workers": workers}
     given = corrects if by == "corrections" else checks
     _refuse(checks if by == "corrections" else corrects, by)
     path = only([Path(token) for token in recipe if "=" not in token])
@@ -114,7 +120,8 @@ def _refuse(others: Mapping[str, object], by: str) -> None:
 
     wrong = [name for name, value in others.items() if value is not None]
     if wrong:
-        option = "--" + wrong[0].replace("_", "-")
+        option = "--" + wrong[0].replace("engine.type", "engine").removeprefix("engine.")
+        option = option.replace("_", "-")
         other = "claims" if by == "corrections" else "corrections"
         raise UserError(
             f"{option} says nothing of feedback by {by}.",

@@ -3,6 +3,7 @@
 import shlex
 import sys
 from pathlib import Path
+from typing import Literal
 
 
 def sample(
@@ -24,6 +25,8 @@ def sample(
     revision: str | None = None,
     device: str | None = None,
     dtype: str | None = None,
+    engine: Literal["local", "ray"] | None = None,
+    workers: int | None = None,
     json: bool = False,
 ) -> None:
     """Draw answers to prompts.
@@ -52,6 +55,9 @@ def sample(
         revision: Branch, tag or commit on the hub (main).
         device: cpu, cuda, mps or auto.
         dtype: float32, bfloat16, float16 or auto.
+        engine: "local" is this process; "ray" has workers of a Ray cluster, with engine.gpus,
+            engine.cpus (of each) and engine.address as settings.
+        workers: Workers of --engine ray (1).
         json: One JSON object instead of lines.
     """
     from groundtune.cli.finish import finish
@@ -76,6 +82,8 @@ def sample(
         "revision": revision,
         "device": device,
         "dtype": dtype,
+        "engine.type": engine,
+        "engine.workers": workers,
     }
     params = load(_only(recipe), [*_settings(recipe), *_overrides(given)], SampleParams)
     with open_progress(silent=json) as progress:

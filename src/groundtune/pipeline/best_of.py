@@ -12,27 +12,23 @@ Both rewards, divided by the answer's length and not, are made of the same log-r
 always told; `normalise` says which one chooses.
 """
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from pydantic import Field
 
 from groundtune.errors import UserError
 from groundtune.pipeline.best_of_curve import Candidate, Curve, best, curve_of
+from groundtune.pipeline.best_of_scores import Ratio, open_scorer, score
 from groundtune.pipeline.folder import RunFolder, read_some
-from groundtune.pipeline.models import resolve
 from groundtune.pipeline.sample import SampleParams, draw_answers, open_generator
-from groundtune.protocols import Progress
+from groundtune.pipeline.workers import EngineSettings, Local, open_workers
+from groundtune.protocols import Progress, Workers
 from groundtune.records import Answer, Claim, Prompt, Record, Sampling
 from groundtune.store.dataset import RecordSet
 from groundtune.store.files import write_atomic
-from groundtune.store.keys import key_of
 from groundtune.store.run import write_run
-
-if TYPE_CHECKING:
-    from groundtune.generate.own_reward import OwnReward
 
 MOST = 64
 """Candidates a prompt at the most."""
@@ -64,20 +60,8 @@ class BestOfSettings(Record):
     """Answers to a prompt that are scored at once. Changes speed and memory only."""
     device: str = "auto"
     dtype: str = "auto"
-
-
-class Ratio(Record):
-    """What an answer's rewards are made of."""
-
-    key: str
-    answer: str
-    """Key of the answer."""
-    total: float
-    """Sum over its tokens of log pi_tuned - log pi_reference, in nats."""
-    tokens: int
-    """Its tokens by the tuned model's tokenizer, the end token included."""
-    seconds: float
-    """Its part of the time that scoring took."""
+    engine: EngineSettings = Local()
+    """Where the models run: `type: local` or `type: ray`. It changes no reward and no choice."""
 
 
 class BestOf(Record):
@@ -123,15 +107,15 @@ def best_of(
     """
     folder = RunFolder(source or out / "candidates")
     _refuse_same(folder, RunFolder(out))
-    if source is None:
-        _draw(settings, folder, progress)
-    candidates = candidates_of(read_some(folder.answers), settings.n, folder.answers.path)
-    prompts = folder.prompts_by_key()
-    progress.start(f"load {settings.model}")
-    rewarder = _open(settings, folder)
-    ratios, scored = _score(
-        rewarder, candidates, prompts, RecordSet(out / "rewards", Ratio), progress
-    )
+    with open_workers(settings.engine) as workers:
+        if source is None:
+            _draw(settings, folder, progress, workers)
+        candidates = candidates_of(read_some(folder.answers), settings.n, folder.answers.path)
+        prompts = folder.prompts_by_key()
+        progress.start(f"load {settings.model}")
+        scorer = open_scorer(settings, folder)
+        kept = RecordSet(out / "rewards", Ratio)
+        ratios, scored = score(scorer, candidates, prompts, kept, progress, workers)
     claims = [claim for claim in folder.claims.read() if claim.status != "empty"]
     rows = _rows(candidates, prompts, ratios, claims, settings.beta)
     found = BestOf(
@@ -145,7 +129,7 @@ def best_of(
         unnormalised=curve_of(rows, settings.n, normalise=False),
     )
     _keep(folder, RunFolder(out), candidates, rows, settings)
-    inputs = {"tuned": rewarder.tuned.revision, "reference": rewarder.reference.revision}
+    inputs = {"tuned": scorer.tuned, "reference": scorer.reference}
     write_run(
         out, settings.model_dump(mode="json"), inputs, {"sample": settings.seed}, list(command)
     )
@@ -176,7 +160,9 @@ def candidates_of(answers: Sequence[Answer], n: int, where: Path) -> dict[str, l
     return {key: sorted(own, key=lambda answer: answer.index)[:n] for key, own in groups.items()}
 
 
-def _draw(settings: BestOfSettings, folder: RunFolder, progress: Progress) -> None:
+def _draw(
+    settings: BestOfSettings, folder: RunFolder, progress: Progress, workers: Workers
+) -> None:
     """The tuned model's answers about scenes of the development split."""
     from groundtune.bench.benchmark import Wanted
     from groundtune.bench.world_captions import WORLD_CAPTIONS
@@ -197,6 +183,7 @@ def _draw(settings: BestOfSettings, folder: RunFolder, progress: Progress) -> No
         batch_size=settings.batch_size,
         device=settings.device,
         dtype=settings.dtype,
+        engine=settings.engine,
     )
     draw_answers(
         open_generator(params, folder.images),
@@ -207,63 +194,8 @@ def _draw(settings: BestOfSettings, folder: RunFolder, progress: Progress) -> No
         sampling=settings.sampling,
         seed=settings.seed,
         batch_size=settings.batch_size,
+        workers=workers,
     )
-
-
-def _open(settings: BestOfSettings, folder: RunFolder) -> "OwnReward":
-    from groundtune.generate.own_reward import OwnReward
-    from groundtune.vlm.load import load
-
-    tuned, reference = (
-        load(resolve(name), dtype=settings.dtype, device=settings.device)
-        for name in (settings.model, settings.reference)
-    )
-    return OwnReward(tuned, reference, folder.images, beta=settings.beta, at_once=settings.at_once)
-
-
-def _score(
-    rewarder: "OwnReward",
-    candidates: Mapping[str, Sequence[Answer]],
-    prompts: Mapping[str, Prompt],
-    kept: RecordSet[Ratio],
-    progress: Progress,
-) -> tuple[dict[str, Ratio], int]:
-    """The ratio of each answer, by its key, and how many texts were scored now.
-
-    A prompt's candidates are one part; a text that is there twice is scored once.
-    """
-    models = rewarder.tuned.revision, rewarder.reference.revision
-    keys = {a.key: key_of("ratio", a.key, *models) for own in candidates.values() for a in own}
-    missing = set(kept.missing(keys.values()))
-    progress.start("score answers", total=len(missing))
-    scored = 0
-    for prompt, own in candidates.items():
-        some = [answer for answer in own if keys[answer.key] in missing]
-        texts = list(dict.fromkeys(answer.text for answer in some))
-        if not texts:
-            continue
-        began = time.monotonic()
-        ratios = rewarder.log_ratios([prompts[prompt]] * len(texts), texts)
-        seconds = (time.monotonic() - began) / len(some)
-        found = dict(zip(texts, ratios, strict=True))
-        kept.append(
-            [
-                Ratio(
-                    key=keys[answer.key],
-                    answer=answer.key,
-                    total=found[answer.text].total,
-                    tokens=found[answer.text].tokens,
-                    seconds=seconds,
-                )
-                for answer in some
-            ]
-        )
-        scored += len(texts)
-        progress.advance(len(some))
-    if missing:
-        kept.compact(order=keys.values())
-    wanted = set(keys.values())
-    return {row.answer: row for row in kept.read() if row.key in wanted}, scored
 
 
 def _rows(

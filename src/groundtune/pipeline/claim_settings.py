@@ -3,8 +3,9 @@
 Torch-free until a model is opened.
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -17,12 +18,15 @@ from groundtune.feedback.instructions import Instruction, own, shipped
 from groundtune.feedback.questions import InstructedQuestions, Verbatim
 from groundtune.pipeline.claims import Labelling
 from groundtune.pipeline.folder import RunFolder, read_some
-from groundtune.pipeline.models import Labeler
+from groundtune.pipeline.models import Labeler, no_question
+from groundtune.pipeline.workers import EngineSettings, Local, ThisProcess, open_workers
 from groundtune.protocols import Divider
 from groundtune.records import Answer, Prompt, Record, Sampling
 from groundtune.world.people import DATASET
 
 SELF = "self"
+RULES = ("world", "whole")
+"""Dividers that are no models."""
 WORLD_SETTINGS: Mapping[str, Any] = {
     "divider": "world",
     "asking": {"suffix": " Answer yes or no."},
@@ -54,6 +58,8 @@ class ClaimSettings(Record):
     """Questions at once (of an endpoint: requests under way). Changes speed and memory only."""
     device: str = "auto"
     dtype: str = "auto"
+    engine: EngineSettings = Local()
+    """Where models run: `type: local` or `type: ray`. It does not change what they say."""
 
 
 def base_settings(folder: RunFolder) -> Mapping[str, Any]:
@@ -75,8 +81,9 @@ class _Closes(Protocol):
 def open_labelling(settings: ClaimSettings, folder: RunFolder) -> Generator[Labelling, None, None]:
     """The divider and the labeler that the settings name, over a folder's pictures.
 
-    A model that is both is loaded once. The labeler is asked a control question first. Endpoints
-    are closed at the end of the `with` block.
+    A model that is both is loaded once, or once by each worker. The labeler is asked a control
+    question first. Endpoints are closed at the end of the `with` block. Rules divide here, whoever
+    the workers are.
 
     Raises:
         UserError: a model can't be loaded or reached, "self" is several models, or the labeler
@@ -85,18 +92,29 @@ def open_labelling(settings: ClaimSettings, folder: RunFolder) -> Generator[Labe
     from groundtune.generate.yes_no import check_labeler
 
     prompts, answers = read_some(folder.prompts), read_some(folder.answers)
+    control = partial(check_labeler, image=_picture(prompts), name=settings.labeler)
     opened: dict[str, Labeler] = {}
-    try:
-        labeler = _model(settings.labeler, settings, folder, answers, opened)
-        divider = _divider(settings, folder, answers, opened)
-        check_labeler(labeler, _picture(prompts), settings.labeler)
-        by = labeler.producer(Sampling(temperature=0), 0)
-        by = by.model_copy(update={"sampling": None, "seed": None})
-        yield Labelling(divider=divider, labeler=labeler, by=by, asking=settings.asking)
-    finally:
-        for model in opened.values():
-            if isinstance(model, _Closes):
-                model.close()
+    with open_workers(settings.engine) as workers:
+        try:
+            labeler = _model(settings.labeler, settings, folder, answers, opened, control)
+            divider = _divider(settings, folder, answers, opened)
+            by = labeler.producer(Sampling(temperature=0), 0)
+            yield Labelling(
+                divider=divider,
+                labeler=labeler,
+                by=by.model_copy(update={"sampling": None, "seed": None}),
+                asking=settings.asking,
+                dividing=ThisProcess() if settings.divider in RULES else workers,
+                checking=workers,
+            )
+        finally:
+            _close(opened.values())
+
+
+def _close(models: Iterable[Labeler]) -> None:
+    for model in models:
+        if isinstance(model, _Closes):
+            model.close()
 
 
 def _divider(
@@ -131,6 +149,7 @@ def _model(
     folder: RunFolder,
     answers: Sequence[Answer],
     opened: dict[str, Labeler],
+    ready: Callable[[Labeler], object] = no_question,
 ) -> Labeler:
     from groundtune.pipeline.sample import SampleParams, open_generator
 
@@ -142,8 +161,9 @@ def _model(
             batch_size=settings.batch_size,
             device=settings.device,
             dtype=settings.dtype,
+            engine=settings.engine,
         )
-        opened[name] = open_generator(params, folder.images)
+        opened[name] = open_generator(params, folder.images, ready)
     if own:
         _check_author(answers, opened[name], name)
     return opened[name]

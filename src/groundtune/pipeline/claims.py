@@ -7,14 +7,16 @@ another labeler's need not be divided again.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from groundtune.errors import UserError
 from groundtune.feedback.claims import by_answer, checked_key, claims_of, division_key
-from groundtune.feedback.conquer import Asking, conquer
+from groundtune.feedback.conquer import Asking, Conquered, conquer
 from groundtune.pipeline.folder import RunFolder, hash_of, read_some
-from groundtune.protocols import Divider, Progress, YesNo
+from groundtune.pipeline.workers import ThisProcess
+from groundtune.protocols import Divider, Progress, Workers, YesNo
 from groundtune.records import Answer, Claim, Producer, Prompt, Record
 from groundtune.store.keys import key_of
 
@@ -52,6 +54,17 @@ class Labelling(NamedTuple):
     by: Producer
     """The labeler: it names all that changes what is said, but for `asking`."""
     asking: Asking = Asking()
+    dividing: Workers = ThisProcess()
+    """Who works off the divider's batches."""
+    checking: Workers = ThisProcess()
+    """Who works off the labeler's."""
+
+
+class _Batch(NamedTuple):
+    """Claims that are checked together, and the prompts of their answers by the answers' keys."""
+
+    claims: list[Claim]
+    about: dict[str, Prompt]
 
 
 def labeler_producer(labelling: Labelling) -> Producer:
@@ -84,7 +97,7 @@ def label_claims(
     target.take_prompts(folder, {prompt.key: prompt for prompt in about.values()}.values())
     target.take_answers(folder, answers)
     _take_division(folder, target, answers, divider)
-    _divide(target, answers, about, labelling.divider, progress)
+    _divide(target, answers, about, labelling, progress)
     made, asked = _check(target, about, labelling, progress)
     shown = settings or labelling.asking
     inputs = {"answers": hash_of(folder.answers), "divider": key_of(divider)}
@@ -123,23 +136,35 @@ def _divide(
     target: RunFolder,
     answers: Sequence[Answer],
     about: Mapping[str, Prompt],
-    divider: Divider,
+    labelling: Labelling,
     progress: Progress,
 ) -> None:
-    by = divider.producer()
+    by = labelling.divider.producer()
     keys = {division_key(answer.key, by): answer for answer in answers}
-    missing = target.division.missing(keys)
+    missing = [keys[key] for key in target.division.missing(keys)]
+    batches = [
+        [(about[answer.key], answer) for answer in missing[first : first + DIVIDED_AT_ONCE]]
+        for first in range(0, len(missing), DIVIDED_AT_ONCE)
+    ]
     progress.start("divide", total=len(missing))
-    for first in range(0, len(missing), DIVIDED_AT_ONCE):
-        some = [keys[key] for key in missing[first : first + DIVIDED_AT_ONCE]]
-        found = divider.divide([about[answer.key] for answer in some], some)
-        rows = [
-            claim
-            for answer, own in zip(some, found, strict=True)
-            for claim in claims_of(answer, own, by)
-        ]
-        target.division.append(rows)
-        progress.advance(len(some))
+    for index, claims in labelling.dividing.run(partial(_divided, labelling.divider), batches):
+        target.division.append(claims)
+        progress.advance(len(batches[index]))
+    if missing:
+        groups = by_answer(target.division.read())
+        ordered = [claim.key for answer in answers for claim in groups[answer.key]]
+        target.division.compact(order=ordered)
+
+
+def _divided(divider: Divider, batch: Sequence[tuple[Prompt, Answer]]) -> list[Claim]:
+    answers = [answer for _, answer in batch]
+    found = divider.divide([prompt for prompt, _ in batch], answers)
+    by = divider.producer()
+    return [
+        claim
+        for answer, own in zip(answers, found, strict=True)
+        for claim in claims_of(answer, own, by)
+    ]
 
 
 def _check(
@@ -162,17 +187,21 @@ def _check(
     missing = [claim for claim in lacking if claim.answer in about]
     progress.start("check claims", total=len(missing))
     asked = 0
-    for some in _together(missing, about):
-        made = conquer(some, about, labelling.labeler, by, labelling.asking)
+    work = partial(_conquered, labelling.labeler, by, labelling.asking)
+    for _, made in labelling.checking.run(work, list(_together(missing, about))):
         target.claims.append(made.claims)
         asked += made.asked
-        progress.advance(len(some))
+        progress.advance(len(made.claims))
     if missing:
         target.claims.compact(order=keys)
     return len(missing), asked
 
 
-def _together(claims: Sequence[Claim], about: Mapping[str, Prompt]) -> Iterator[list[Claim]]:
+def _conquered(labeler: YesNo, by: Producer, asking: Asking, batch: _Batch) -> Conquered:
+    return conquer(batch.claims, batch.about, labeler, by, asking)
+
+
+def _together(claims: Sequence[Claim], about: Mapping[str, Prompt]) -> Iterator[_Batch]:
     """The claims in batches: those of a picture together, in the order of their first."""
     groups: dict[tuple[str, ...], list[Claim]] = {}
     for claim in claims:
@@ -181,10 +210,10 @@ def _together(claims: Sequence[Claim], about: Mapping[str, Prompt]) -> Iterator[
     for group in groups.values():
         batch += group
         if len(batch) >= ASKED_AT_ONCE:
-            yield batch
+            yield _Batch(batch, {claim.answer: about[claim.answer] for claim in batch})
             batch = []
     if batch:
-        yield batch
+        yield _Batch(batch, {claim.answer: about[claim.answer] for claim in batch})
 
 
 def _refuse_other_division(target: RunFolder, divider: Producer) -> None:

@@ -14,6 +14,10 @@ class Labeler(Generator, YesNo, Protocol):
     """A model that answers prompts and yes/no questions."""
 
 
+def no_question(model: Labeler) -> None:
+    """What is asked of a model before it is used: nothing."""
+
+
 def resolve(name: str) -> str:
     """What `vlm.load` takes: `world:base` becomes the folder of the shipped weights.
 

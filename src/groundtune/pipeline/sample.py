@@ -6,8 +6,9 @@ and its index, and only missing ones are drawn.
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -15,9 +16,23 @@ from pydantic import Field, model_validator
 
 from groundtune.errors import UserError
 from groundtune.pipeline.folder import RunFolder, hash_of
-from groundtune.pipeline.models import Labeler, is_endpoint, open_endpoint, resolve
+from groundtune.pipeline.later import (
+    Later,
+    LaterModel,
+    check_folder,
+    check_revision,
+    path_or_name,
+)
+from groundtune.pipeline.models import (
+    Labeler,
+    is_endpoint,
+    no_question,
+    open_endpoint,
+    resolve,
+)
 from groundtune.pipeline.prompts import Found, Skipped, read_prompts
-from groundtune.protocols import Generator, Progress
+from groundtune.pipeline.workers import EngineSettings, Local, ThisProcess, open_workers
+from groundtune.protocols import Generator, Progress, Workers
 from groundtune.records import Answer, Prompt, Record, Sampling
 from groundtune.store.files import write_atomic
 from groundtune.store.keys import key_of, seed_of
@@ -61,6 +76,8 @@ class SampleParams(Record):
     """Leave bad rows out and list them, rather than stop at the first."""
     device: str = "auto"
     dtype: str = "auto"
+    engine: EngineSettings = Local()
+    """Where the model runs: `type: local` or `type: ray`. It does not change what is drawn."""
 
     @model_validator(mode="after")
     def _not_the_same_answer_again(self) -> Self:
@@ -85,6 +102,7 @@ class SampleSummary(Record):
 
 @dataclass(frozen=True, slots=True)
 class _Want:
+    key: str
     prompt: Prompt
     index: int
     seed: int
@@ -102,20 +120,22 @@ def run_sample(
             model or settings in `out`, or a full disk. All rows are read before the model is.
     """
     target = RunFolder(out)
-    found = _find(params, target, progress)
-    _list_skipped(out, found.skipped)
-    progress.start(f"load {params.model}")
-    generator = open_generator(params, target.images)
-    made = draw_answers(
-        generator,
-        found.prompts,
-        target,
-        progress,
-        n=params.n,
-        sampling=params.sampling,
-        seed=params.seed,
-        batch_size=params.batch_size,
-    )
+    with open_workers(params.engine) as workers:
+        found = _find(params, target, progress)
+        _list_skipped(out, found.skipped)
+        progress.start(f"load {params.model}")
+        generator = open_generator(params, target.images)
+        made = draw_answers(
+            generator,
+            found.prompts,
+            target,
+            progress,
+            n=params.n,
+            sampling=params.sampling,
+            seed=params.seed,
+            batch_size=params.batch_size,
+            workers=workers,
+        )
     target.note(
         target.answers,
         settings=params,
@@ -151,19 +171,69 @@ def _find(params: SampleParams, target: RunFolder, progress: Progress) -> Found:
     )
 
 
-def open_generator(params: SampleParams, images: "ImageStore") -> Labeler:
-    """The model that the parameters name, in this process or at an endpoint.
+def open_generator(
+    params: SampleParams,
+    images: "ImageStore",
+    ready: Callable[[Labeler], object] = no_question,
+) -> Labeler:
+    """The model that the parameters name: in this process, at an endpoint, or one for workers.
+
+    A model for workers is loaded by each of them. `ready` is called with a model that was loaded,
+    before it is used: to ask a control question, say.
 
     Raises:
-        UserError: the model can't be loaded or reached, or an endpoint has an adapter.
+        UserError: the model can't be loaded or reached, an endpoint has an adapter or is to be
+            asked by workers, or what `ready` raises.
     """
-    if not is_endpoint(params.model):
-        return load_generator(params, images)
+    if is_endpoint(params.model):
+        model = _endpoint(params, images)
+    elif params.engine.type == "local":
+        model = load_generator(params, images)
+    else:
+        return _for_workers(params, images, ready)
+    ready(model)
+    return model
+
+
+def _endpoint(params: SampleParams, images: "ImageStore") -> Labeler:
     if params.adapter:
         raise UserError(
             "An endpoint takes no adapter.", params.adapter, "Serve the model with its adapter."
         )
+    if params.engine.type != "local":
+        raise UserError(
+            "An endpoint has workers of its own: they are asked from this process.",
+            params.model,
+            "Leave --engine out; a larger batch_size has more requests under way.",
+        )
     return open_endpoint(params.model, images, concurrency=params.batch_size)
+
+
+def _for_workers(
+    params: SampleParams, images: "ImageStore", ready: Callable[[Labeler], object]
+) -> LaterModel:
+    from groundtune.vlm.load import revision_of
+
+    adapter = Path(params.adapter).absolute() if params.adapter else None
+    revision = revision_of(resolve(params.model), adapter=adapter, revision=params.revision)
+    there = params.model_copy(
+        update={"model": path_or_name(params.model), "adapter": str(adapter or "")}
+    )
+    opening = partial(_load_there, there, images.root.absolute(), revision, ready)
+    return LaterModel(params.model, revision, Later(opening))
+
+
+def _load_there(
+    params: SampleParams, images: Path, revision: str, ready: Callable[[Labeler], object]
+) -> Labeler:
+    """In a worker: the model, once it is known to be the one that the keys speak of."""
+    from groundtune.store.images import ImageStore
+
+    check_folder(images.parent)
+    model = load_generator(params, ImageStore(images))
+    check_revision(params.model, model.vlm.revision, revision)
+    ready(model)
+    return model
 
 
 def load_generator(params: SampleParams, images: "ImageStore") -> "HfGenerator":
@@ -195,10 +265,12 @@ def draw_answers(
     sampling: Sampling,
     seed: int,
     batch_size: int = 16,
+    workers: Workers = ThisProcess(),  # noqa: B008  # it holds nothing
 ) -> SampleSummary:
     """Draws the answers that `target` lacks, n a prompt, keeping each batch as soon as it is drawn.
 
-    The prompts' pictures are the generator's business; the prompts are added to `target`.
+    The prompts' pictures are the generator's business; the prompts are added to `target`. A batch
+    is one call of the generator, by whichever worker.
 
     Raises:
         UserError: `target` has answers of another model or other settings, or the disk is full.
@@ -207,32 +279,33 @@ def draw_answers(
     there = target.prompts.keys()
     target.prompts.append([prompt for prompt in prompts if prompt.key not in there])
     wants = {
-        key_of(prompt.key, generator.producer(sampling, row_seed), index): _Want(
-            prompt, index, row_seed
-        )
+        key: _Want(key, prompt, index, row_seed)
         for prompt in prompts
         for index in range(n)
         for row_seed in [seed_of(seed, prompt.key, index)]
+        for key in [key_of(prompt.key, generator.producer(sampling, row_seed), index)]
     }
     missing = sorted(target.answers.missing(wants), key=lambda key: _size(wants[key].prompt))
+    batches = [
+        [wants[key] for key in missing[first : first + batch_size]]
+        for first in range(0, len(missing), batch_size)
+    ]
     progress.start("sample", total=len(missing))
-    for first in range(0, len(missing), batch_size):
-        keys = missing[first : first + batch_size]
-        target.answers.append(_draw(generator, sampling, {key: wants[key] for key in keys}))
-        progress.advance(len(keys))
+    for _, drawn in workers.run(partial(_draw, generator, sampling), batches):
+        target.answers.append(drawn)
+        progress.advance(len(drawn))
     if missing:
         target.answers.compact(order=wants)
     return _summary(target, set(wants), len(prompts), len(missing))
 
 
-def _draw(generator: Generator, sampling: Sampling, wants: dict[str, _Want]) -> list[Answer]:
-    rows = list(wants.values())
+def _draw(generator: Generator, sampling: Sampling, wants: Sequence[_Want]) -> list[Answer]:
     replies = generator.generate(
-        [want.prompt for want in rows], sampling, [want.seed for want in rows]
+        [want.prompt for want in wants], sampling, [want.seed for want in wants]
     )
     return [
         Answer(
-            key=key,
+            key=want.key,
             prompt=want.prompt.key,
             text=reply.text,
             producer=generator.producer(sampling, want.seed),
@@ -240,7 +313,7 @@ def _draw(generator: Generator, sampling: Sampling, wants: dict[str, _Want]) -> 
             tokens=reply.tokens,
             finish="stop" if reply.finished else "length",
         )
-        for (key, want), reply in zip(wants.items(), replies, strict=True)
+        for want, reply in zip(wants, replies, strict=True)
     ]
 
 

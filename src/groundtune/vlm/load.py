@@ -134,10 +134,26 @@ def load(
         if adapter is not None:
             model = _adapted(model, adapter)
     (model if four_bits else model.to(place)).eval()
+    found = _revision(name, config, adapter)
+    logger.info("loaded %s (%s) on %s", name, found, place)
+    return Vlm(model=model, processor=processor, name=name, revision=found, device=place)
+
+
+def revision_of(name: str, *, adapter: Path | None = None, revision: str = "main") -> str:
+    """The revision that `load` would give, without loading weights.
+
+    Raises:
+        UserError: as `load` does for names, folders and configurations.
+    """
+    name, adapter = _base_of(name, adapter)
+    _check_folder(name)
+    options = {"revision": revision, "trust_remote_code": False}
+    return _revision(name, _config(name, options), adapter)
+
+
+def _revision(name: str, config: Any, adapter: Path | None) -> str:
     commit = getattr(config, "_commit_hash", None) or _hash_weights(Path(name))
-    parts = [commit] if adapter is None else [commit, _hash_weights(adapter)]
-    logger.info("loaded %s (%s) on %s", name, "+".join(parts), place)
-    return Vlm(model=model, processor=processor, name=name, revision="+".join(parts), device=place)
+    return commit if adapter is None else f"{commit}+{_hash_weights(adapter)}"
 
 
 def outline(name: str, *, revision: str = "main", trust_remote_code: bool = False) -> Vlm:
