@@ -8,12 +8,13 @@ PYTEST_ARGS ?=
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-floor lint bench bench-train docs
+.PHONY: help demo test test-floor test-ray lint bench bench-train docs
 
 help:
 	@echo "make demo   the whole loop on the embedded world, ends in $(OUT)/report.html"
 	@echo "make test   lint, types, layers and the tests"
 	@echo "make test-floor  the models' tests with the oldest transformers that is allowed"
+	@echo "make test-ray  the stages on a Ray cluster of this machine, in an environment of its own"
 	@echo "make lint   lint, types and layers only"
 	@echo "make bench  measurements of speed and memory"
 	@echo "make bench-train  training against TRL, in an environment of its own"
@@ -56,6 +57,17 @@ $(FLOOR)/.installed: pyproject.toml constraints.txt
 
 test-floor: $(FLOOR)/.installed
 	$(FLOOR)/bin/python -m pytest $(PYTEST_ARGS) tests/engine tests/vlm tests/generate
+
+# Ray in an environment of its own: it is large, and an extra.
+RAY := .venv-ray
+$(RAY)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(RAY)
+	$(RAY)/bin/python -m pip install --quiet --disable-pip-version-check \
+		-c constraints.txt -e '.[ray]' pytest hypothesis
+	@touch $@
+
+test-ray: $(RAY)/.installed
+	$(RAY)/bin/python -m pytest -m ray $(PYTEST_ARGS) tests/pipeline/test_ray.py
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m pytest -m bench -s $(PYTEST_ARGS)
