@@ -73,3 +73,22 @@ def test_the_list_names_benchmarks_and_suites(capsys: pytest.CaptureFixture[str]
     assert "all of world-captions, world-questions" in text
     assert run(["bench", "list", "--json"]) == EXIT_DONE
     assert "parser" in json.loads(capsys.readouterr().out)["benchmarks"]["world-questions"]
+
+
+def test_the_table_counts_all_answers_and_those_that_cant_be_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    asked, told = tmp_path / "q.json", tmp_path / "a.json"
+    said = ["Yes", "No", "yes", "no", "Hard to say.", "Yes"]
+    with asked.open("w") as questions, told.open("w") as answers:
+        for i, text in enumerate(said):
+            row = {"question_id": i, "image": "p", "text": "?", "label": ("yes", "no")[i % 2]}
+            questions.write(json.dumps(row) + "\n")
+            answers.write(json.dumps({"question": "?", "answer": text}) + "\n")
+    command = ["bench", "score", "pope", str(told), "--data", str(asked), "--mode", "strict"]
+    assert run(command) == EXIT_DONE
+    lines = capsys.readouterr().out.splitlines()
+    heads, accuracy = (line.split() for line in (lines[0], lines[2]))
+    assert heads[4:6] == ["n", "unparsed"]
+    assert accuracy[0] == "accuracy"
+    assert accuracy[5:7] == ["6", "1"]

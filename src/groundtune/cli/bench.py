@@ -7,6 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from groundtune.cli.bench_options import (
+    MODEL,
+    NO_JUDGE,
+    WORLD,
+    JudgeOptions,
+    ModelOptions,
+    WorldOptions,
+)
+
 if TYPE_CHECKING:
     from groundtune.pipeline.score_files import FileResults
     from groundtune.records import Estimate
@@ -19,22 +28,12 @@ def run(
     data: tuple[str, ...] = (),
     images: tuple[str, ...] = (),
     mode: Literal["official", "strict"] = "official",
-    judge_replies: tuple[Path, ...] = (),
-    judge: str = "",
-    judge_model: str = "",
-    similarity: Path | None = None,
-    split: str = "development",
-    n: int = 500,
+    judging: JudgeOptions = NO_JUDGE,
+    world: WorldOptions = WORLD,
     seed: int = 0,
     label: str = "",
-    adapter: Path | None = None,
-    revision: str = "main",
+    loading: ModelOptions = MODEL,
     knowing: bool = False,
-    final: bool = False,
-    notebook: Path | None = None,
-    batch_size: int = 16,
-    device: str = "auto",
-    dtype: str = "auto",
     json: bool = False,
 ) -> None:
     """Generate answers and score them: the world's greedily and at temperature 1, others greedily.
@@ -49,45 +48,33 @@ def run(
             official stands for what `groundtune bench data` fetches.
         images: Folder of a benchmark's pictures, or NAME=PATH; may be repeated.
         mode: official (the official code's numbers, its faults included) or strict.
-        judge_replies: File of recorded replies of a judge; may be repeated.
-        judge: Address of an OpenAI-compatible endpoint to judge with.
-        judge_model: The judge's name there.
-        similarity: Word vectors as text, for AMBER's nouns.
-        split: The world's: train, development or, with --final, test.
-        n: The world's: pictures.
+        judging: The judge.
+        world: The world's items.
         seed: Seed of the questions and of what is drawn.
         label: What the model is called in the results.
-        adapter: Folder of a peft adapter on the model.
-        revision: Branch, tag or commit on the hub.
+        loading: How the model is loaded.
         knowing: Also ask the model about each object that its captions of the world name.
-        final: Open the world's test split; a dated line in the notebook says so.
-        notebook: That notebook (docs/notebook.md if there is one, else OUT/notebook.md).
-        batch_size: Answers drawn at once.
-        device: cpu, cuda, mps or auto.
-        dtype: float32, bfloat16, float16 or auto.
         json: One JSON object instead of lines.
     """
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.bench import BenchParams, run_benchmarks
     from groundtune.pipeline.bench_data import sources_with_official
-    from groundtune.pipeline.judging import Judges, open_judge
     from groundtune.pipeline.run_files import sources
 
     params = BenchParams(
         model=model,
         benchmarks=names or ("world",),
         label=label,
-        adapter=str(adapter) if adapter else "",
-        revision=revision,
-        split=split,
-        n=n,
+        adapter=str(loading.adapter or ""),
+        revision=loading.revision,
+        split=world.split,
+        n=world.n,
         seed=seed,
         knowing=knowing,
-        batch_size=batch_size,
-        device=device,
-        dtype=dtype,
+        batch_size=loading.batch_size,
+        device=loading.device,
+        dtype=loading.dtype,
     )
-    judges = Judges(replies=judge_replies, url=judge, model=judge_model, similarity=similarity)
     with open_progress(silent=json) as progress:
         found = sources_with_official(params.benchmarks, sources(data, images), progress)
         estimates, made = run_benchmarks(
@@ -95,9 +82,9 @@ def run(
             out,
             progress,
             sources=found,
-            scoring=lambda: replace(open_judge(judges, out, progress), mode=mode),
-            final=final,
-            notebook=notebook,
+            scoring=lambda: replace(judging.scoring(out, progress), mode=mode),
+            final=world.final,
+            notebook=world.notebook,
             command=sys.argv,
         )
     _finish(estimates, out, json, made)
@@ -109,18 +96,12 @@ def score(
     *,
     data: tuple[Path, ...] = (),
     mode: Literal["official", "strict"] = "official",
-    judge_replies: tuple[Path, ...] = (),
-    judge: str = "",
-    judge_model: str = "",
-    similarity: Path | None = None,
+    judging: JudgeOptions = NO_JUDGE,
     out: Path | None = None,
     label: str = "",
-    split: str = "development",
-    n: int = 500,
+    world: WorldOptions = WORLD,
     seed: int = 0,
     decoding: str = "greedy",
-    final: bool = False,
-    notebook: Path | None = None,
     json: bool = False,
 ) -> None:
     """Score answers that exist; no model is loaded.
@@ -133,41 +114,47 @@ def score(
         data: File or folder of the benchmark's questions, labels and lists; may be repeated. The
             word official stands for what `groundtune bench data` fetches.
         mode: official (the official code's numbers, its faults included) or strict.
-        judge_replies: File of recorded replies of a judge; may be repeated.
-        judge: Address of an OpenAI-compatible endpoint to judge with.
-        judge_model: The judge's name there.
-        similarity: Word vectors as text, for AMBER's nouns.
+        judging: The judge.
         out: Folder for scores, items and summary.json; beside the answers if it isn't given.
         label: What the model is called in the results; the answers' name if empty.
-        split: The world's: train, development or, with --final, test.
-        n: The world's: pictures that were asked about.
+        world: The world's items.
         seed: Of the resampling; the world's questions were made with it too.
         decoding: The world's: what the decoding of JSON lines is called.
-        final: Open the world's test split; a dated line in the notebook says so.
-        notebook: That notebook (docs/notebook.md if there is one, else OUT/notebook.md).
         json: One JSON object instead of lines.
     """
     from groundtune.bench.registry import is_file_benchmark
-    from groundtune.cli.progress import open_progress
 
-    if is_file_benchmark(name):
-        from groundtune.pipeline.bench_data import with_official
-        from groundtune.pipeline.judging import Judges, open_judge
-        from groundtune.pipeline.score_files import FileParams, score_file
-
-        params = FileParams(
-            name=name, answers=answers, data=data, mode=mode, label=label, seed=seed
+    if not is_file_benchmark(name):
+        _score_world(
+            name, answers, out, world, seed=seed, label=label, decoding=decoding, json=json
         )
-        target = out or params.default_out
-        asked = Judges(replies=judge_replies, url=judge, model=judge_model, similarity=similarity)
-        with open_progress(silent=json) as progress:
-            found = with_official(name, data, progress)
-            params = params.model_copy(update={"data": found})
-            scoring = open_judge(asked, target, progress)
-            made = score_file(params, target, progress, scoring=scoring)
-        _finish_file(made, target, json)
         return
+    from groundtune.cli.progress import open_progress
+    from groundtune.pipeline.bench_data import with_official
+    from groundtune.pipeline.score_files import FileParams, score_file
+
+    params = FileParams(name=name, answers=answers, data=data, mode=mode, label=label, seed=seed)
+    target = out or params.default_out
+    with open_progress(silent=json) as progress:
+        params = params.model_copy(update={"data": with_official(name, data, progress)})
+        made = score_file(params, target, progress, scoring=judging.scoring(target, progress))
+    _finish_file(made, target, json)
+
+
+def _score_world(
+    name: str,
+    answers: Path,
+    out: Path | None,
+    world: WorldOptions,
+    *,
+    seed: int,
+    label: str,
+    decoding: str,
+    json: bool,
+) -> None:
+    """The same for answers about the embedded world."""
     from groundtune.bench.benchmark import Wanted
+    from groundtune.cli.progress import open_progress
     from groundtune.pipeline.score_world import read_results, score_answers
 
     target = out or (answers if answers.is_dir() else answers.with_suffix(""))
@@ -177,11 +164,11 @@ def score(
             answers,
             target,
             progress,
-            wanted=Wanted(split=split, n=n, seed=seed),
+            wanted=Wanted(split=world.split, n=world.n, seed=seed),
             label=label,
             decoding=decoding,
-            final=final,
-            notebook=notebook,
+            final=world.final,
+            notebook=world.notebook,
             command=sys.argv,
         )
     own = [each for each in read_results(target) if each["benchmark"] == name] if json else []

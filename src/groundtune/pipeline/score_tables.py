@@ -5,19 +5,23 @@ from groundtune.pipeline.score_files import FileResults, other_mode
 
 
 def score_table(made: FileResults) -> list[tuple[str, ...]]:
-    """Rows of texts, the heads first: metric, value, interval, n, and the other mode's value."""
+    """Rows of texts, the heads first: metric, value, interval, n, unparsed, the other mode's value.
+
+    n is all answers, also where a metric leaves out those that can't be read.
+    """
     several = bool(made.differing)
-    heads: tuple[str, ...] = ("metric", made.params.mode, "95% interval", "n")
+    heads: tuple[str, ...] = ("metric", made.params.mode, "95% interval", "n", "unparsed")
+    counts = (str(made.results.n), str(made.results.unparsed))
     rows: list[tuple[str, ...]] = [(*heads, other_mode(made.params.mode)) if several else heads]
     for metric in made.benchmark.metrics:
         found = made.results.estimates.get(metric.name)
-        cells = ("-", "", str(made.results.n))
+        cells = ("-", "")
         if found is not None:
             low, high = shown(found.low, metric), shown(found.high, metric)
-            cells = (shown(found.value, metric, unit=True), f"{low} to {high}", str(found.n))
+            cells = (shown(found.value, metric, unit=True), f"{low} to {high}")
         there = made.other.metrics.get(metric.name)
         other = shown(there, metric, unit=True) if metric.name in made.differing else ""
-        rows.append((metric.name, *cells, other) if several else (metric.name, *cells))
+        rows.append((metric.name, *cells, *counts, *([other] if several else [])))
     return rows
 
 
