@@ -1,4 +1,4 @@
-"""Writes the tables of docs/bench-files.md from the registry.
+"""Writes the tables of docs/bench-files.md from the registry and the places of data.
 
 python tools/bench_table.py [FILE]
 """
@@ -10,11 +10,13 @@ from typing import Any
 
 from groundtune.bench.benchmark import Metric
 from groundtune.bench.official import FileBenchmark
+from groundtune.bench.places import OFFICIAL
 from groundtune.bench.registry import TARGETS, load, names
 from groundtune.bench.summary import BENCHMARKS
 
 PAGE = Path(__file__).parents[1] / "docs" / "bench-files.md"
 BEGIN, END = "<!-- tables: tools/bench_table.py -->", "<!-- end of tables -->"
+PLACES = "<!-- places: tools/bench_table.py -->", "<!-- end of places -->"
 
 
 def tables() -> str:
@@ -30,6 +32,21 @@ def tables() -> str:
         *(row for each in ours for row in metric_rows(each)),
         *(row for each in BENCHMARKS.values() for row in metric_rows(each)),
     ]
+    return "\n".join(rows)
+
+
+def places() -> str:
+    """The table of the places of data, a row a set."""
+    rows = ["| data | place | size | licence | by hand |", "|---|---|---|---|---|"]
+    for name, data in OFFICIAL.items():
+        for chosen, files in data.sets.items() or [("", ())]:
+            named = f"`{name}:{chosen}`" if chosen else f"`{name}`"
+            where = ", ".join(dict.fromkeys(file.place.source for file in files)) or "none"
+            sizes = [file.size for file in files]
+            size = f"{sum(sizes) / 1e6:.1f} MB" if all(sizes) and sizes else ""
+            first = chosen == next(iter(data.sets), "")
+            by_hand = data.by_hand if first else ""
+            rows.append(f"| {named} | {where} | {size} | {data.licence} | {cell(by_hand)} |")
     return "\n".join(rows)
 
 
@@ -62,9 +79,11 @@ def cell(text: str) -> str:
 
 def renewed(page: str) -> str:
     """The page with its tables made anew."""
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{tables()}\n\n{END}{after}"
+    for made, (begin, end) in ((tables(), (BEGIN, END)), (places(), PLACES)):
+        before, _, rest = page.partition(begin)
+        _, _, after = rest.partition(end)
+        page = f"{before}{begin}\n\n{made}\n\n{end}{after}"
+    return page
 
 
 if __name__ == "__main__":

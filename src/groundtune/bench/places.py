@@ -112,7 +112,7 @@ OFFICIAL: dict[str, OfficialData] = {
             ),
         },
         licence="MIT",
-        by_hand="pictures: COCO's val2014 (cocodataset.org), A-OKVQA's and GQA's",
+        by_hand="pictures: COCO's val2014 (cocodataset.org) for coco and aokvqa; GQA's own",
     ),
     "mme": OfficialData(
         sets={},
@@ -168,7 +168,8 @@ OFFICIAL: dict[str, OfficialData] = {
             )
         },
         licence="Apache-2.0",
-        by_hand="pictures, and word vectors for --similarity: the links of junyangwang0410/AMBER",
+        by_hand="pictures: the link of junyangwang0410/AMBER; word vectors for --similarity: those "
+        "of spaCy's en_core_web_lg, as text",
     ),
     "mmhal": OfficialData(
         sets={
