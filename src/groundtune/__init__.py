@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from groundtune.protocols import Annotator, Comparer, Generator, Judge, Progress, YesNo
     from groundtune.records import (
         Answer,
+        Claim,
         Comparison,
         Correction,
         Difference,
@@ -43,6 +44,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
     ),
     "groundtune.records": (
         "Answer",
+        "Claim",
         "Comparison",
         "Correction",
         "Difference",
@@ -65,6 +67,7 @@ _EXPORTS = {name: module for module, names in _NAMES.items() for name in names}
 __all__ = [
     "Annotator",
     "Answer",
+    "Claim",
     "Comparer",
     "Comparison",
     "Correction",

@@ -1,13 +1,17 @@
 """The Python API: what it exports, what it costs to import, and the documentation's example."""
 
+import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 import groundtune
+from groundtune.errors import UserError
+from groundtune.feedback.conquer import Asking
 
 PAGE = Path(__file__).parents[2] / "docs" / "api.md"
 
@@ -44,6 +48,7 @@ def test_the_example_of_the_documentation_runs(
 ) -> None:
     example = re.search(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     assert example is not None
+    assert example[1].startswith('import groundtune\n\nrun = groundtune.Run("runs/by-hand")')
     program = example[1].replace("world:base", str(tiny_llava))
     program = program.replace('overrides=["', f'overrides=["model={tiny_llava}", "')
     program = program.replace("n=1)", "n=1, sampling={'max_new_tokens': 30, 'temperature': 1})")
@@ -52,3 +57,27 @@ def test_the_example_of_the_documentation_runs(
     said = capsys.readouterr().out
     assert re.search(r"60 answers, \d+ with something wrong, \d+ pairs", said)
     assert re.search(r"[+-]\d\.\d{3} \[[+-]\d\.\d{3}, [+-]\d\.\d{3}\], n = 6", said)
+
+
+def test_a_run_is_labelled_by_claims_and_paired_by_the_rejected_ones(tmp_path: Path) -> None:
+    run = groundtune.Run(tmp_path / "run")
+    run.sample(model="world:base", prompts="world:2", n=3, sampling={"temperature": 1.2})
+    claims = run.label(by="claims", labeler="world:labeler", asking={"ties": "rejected"})
+    assert claims == run.claims
+    assert {claim.status for claim in claims} >= {"supported", "rejected"}
+    asked = json.loads((run.folder / "claims/run.json").read_text())["recipe"]
+    assert asked["divider"] == "world"
+    assert asked["asking"] == {"suffix": " Answer yes or no.", "ties": "rejected"}
+    assert run.label(by="claims", labeler="world:labeler", asking=Asking(ties="rejected")) == claims
+    pairs = run.pair(by="claims", spans="both", cap=1, balance="none")
+    assert pairs
+    assert {pair.origin for pair in pairs} == {"claims"}
+    assert len({pair.prompt for pair in pairs}) == len(pairs)
+    rejected = Counter(claim.answer for claim in claims if claim.status == "rejected")
+    for pair in pairs:
+        chosen, other = (rejected[parent] for parent in pair.parents[:2])
+        assert chosen < other
+    with pytest.raises(UserError, match="labeler"):
+        run.label(by="claims", labler="world:labeler")
+    with pytest.raises(UserError, match="margin"):
+        run.pair(by="claims", margn=2)

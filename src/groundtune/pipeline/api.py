@@ -8,11 +8,21 @@ Every verb is resumable, and can be called again: it does what is missing.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 from groundtune.pipeline.folder import RunFolder
 from groundtune.protocols import Annotator, Progress
-from groundtune.records import Answer, Correction, Estimate, Pair, Producer, Prompt, Score
+from groundtune.records import (
+    Answer,
+    Claim,
+    Correction,
+    Estimate,
+    Pair,
+    Producer,
+    Prompt,
+    Record,
+    Score,
+)
 
 if TYPE_CHECKING:
     from groundtune.pipeline.compare import Comparisons
@@ -56,17 +66,34 @@ class Run:
         run_sample(params, self.folder, self.progress)
         return self.answers
 
+    @overload
+    def label(self, *, by: Literal["claims"], **settings: Any) -> list[Claim]: ...
+
+    @overload
     def label(
         self, annotator: Annotator | None = None, by: Producer | None = None, **settings: Any
-    ) -> list[Correction]:
-        """Has every answer corrected: by the world's simulated person, or by your own annotator.
+    ) -> list[Correction]: ...
 
-        `settings` are those of `LabelSettings` (error_rate, seed). Your own annotator comes with
-        `by`, which names all that changes what it does.
+    def label(
+        self,
+        annotator: Annotator | None = None,
+        by: Producer | Literal["claims"] | None = None,
+        **settings: Any,
+    ) -> list[Correction] | list[Claim]:
+        """Has every answer corrected, or with `by="claims"` divided into claims and checked.
+
+        Corrections are by the world's simulated person, `settings` being those of `LabelSettings`
+        (error_rate, seed); or by your own annotator, and then `by` names all that changes what it
+        does. For claims `settings` are those of `ClaimSettings` (labeler, divider, asking and so
+        on); where all answers are about the embedded world, its own stand for the defaults.
 
         Raises:
-            UserError: there are no answers, or they are not about the embedded world.
+            UserError: there are no answers, they are not about the embedded world, a model can't
+                be loaded or doesn't answer yes or no, or the folder has another's feedback.
         """
+        if by == "claims":
+            self._check(settings)
+            return self.claims
         from groundtune.pipeline.label import LabelSettings, label_answers, world_annotator
 
         own = LabelSettings.model_validate(settings)
@@ -75,12 +102,35 @@ class Run:
         label_answers(self.folder, self.folder, annotator, by, self.progress, settings=own)
         return self.corrections
 
-    def pair(self, **settings: Any) -> list[Pair]:
-        """Makes pairs of the corrections; `settings` are those of `PairSettings` (cap, seed).
+    def _check(self, settings: Mapping[str, Any]) -> None:
+        from groundtune.pipeline.claim_settings import ClaimSettings, base_settings, open_labelling
+        from groundtune.pipeline.claims import label_claims
+        from groundtune.recipe import load
+
+        given = _over(base_settings(self._sets), _plain(settings))
+        own = load(None, [], ClaimSettings, base=given)
+        with open_labelling(own, self._sets) as labelling:
+            label_claims(self.folder, self.folder, labelling, self.progress, settings=own)
+
+    def pair(
+        self, *, by: Literal["corrections", "claims"] = "corrections", **settings: Any
+    ) -> list[Pair]:
+        """Makes pairs of the corrections, or with `by="claims"` of answers by their claims.
+
+        `settings` are those of `PairSettings` (cap, seed), for claims those of `ClaimPairRules`
+        (scoring, margin, cap, balance, spans and so on).
 
         Raises:
-            UserError: there are no corrections.
+            UserError: there are no corrections or claims, or the folder has other pairs.
         """
+        if by == "claims":
+            from groundtune.feedback.claim_pairs import ClaimPairRules
+            from groundtune.pipeline.pairs import make_claim_pairs
+            from groundtune.recipe import load
+
+            rules = load(None, [], ClaimPairRules, base=_plain(settings))
+            make_claim_pairs(self.folder, self.folder, rules, self.progress)
+            return self.pairs
         from groundtune.pipeline.pairs import PairSettings, make_pairs
 
         chosen = PairSettings.model_validate(settings)
@@ -154,6 +204,11 @@ class Run:
         return self._sets.corrections.read()
 
     @property
+    def claims(self) -> list[Claim]:
+        """What was stated, with the labeler's verdicts."""
+        return self._sets.claims.read()
+
+    @property
     def pairs(self) -> list[Pair]:
         """Chosen and rejected answers."""
         return self._sets.pairs.read()
@@ -221,7 +276,22 @@ def load(name: str, **options: Any) -> "Vlm":
 
 
 def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Paths as text, as a recipe has them."""
-    return {
-        name: str(value) if isinstance(value, Path) else value for name, value in settings.items()
-    }
+    """Paths as text and records as mappings, as a recipe has them."""
+    return {name: _plain_value(value) for name, value in settings.items()}
+
+
+def _plain_value(value: object) -> object:
+    if isinstance(value, Record):
+        return value.model_dump(mode="json", exclude_unset=True)
+    return str(value) if isinstance(value, Path) else value
+
+
+def _over(base: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings over others: mappings merge key by key, everything else is replaced."""
+    merged: dict[str, Any] = dict(base)
+    for name, value in settings.items():
+        below = merged.get(name)
+        if isinstance(value, Mapping) and isinstance(below, Mapping):
+            value = _over(cast("Mapping[str, Any]", below), cast("Mapping[str, Any]", value))
+        merged[name] = value
+    return merged
