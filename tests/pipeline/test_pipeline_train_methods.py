@@ -96,8 +96,8 @@ def test_packed_and_separate_rows_give_the_same_steps_and_may_follow_each_other(
 def test_pairs_over_the_budget_are_listed_and_another_set_of_them_is_another_run(
     params: TrainParams, tmp_path: Path
 ):
-    small = params.model_copy(update={"micro_tokens": 56})
-    with pytest.raises(UserError, match="over micro_tokens 56"):
+    small = params.model_copy(update={"micro_tokens": 54})
+    with pytest.raises(UserError, match="over micro_tokens 54"):
         train(small, tmp_path / "out", SilentProgress())
     rules = params.data.model_copy(update={"skip_bad": True})
     skipping = small.model_copy(update={"data": rules})

@@ -90,7 +90,26 @@ def test_four_answers_in_six_pairs_are_four_answers_of_one_row(vlm: Vlm, folder:
         assert only.answers[member.rejected].ids == rejected.ids
     prompt = len(pairs.pair(0).prompt_ids)
     answers = [len(answer.ids) for answer in only.answers]
-    assert pairs.row_tokens(pairs.groups[0]) == prompt + sum(answers)
+    assert pairs.row_tokens(pairs.groups[0]) == prompt + sum(answers) - 4
+
+
+def test_a_row_costs_the_tokens_that_the_decoder_runs(vlm: Vlm, folder: RunFolder):
+    ran = list[int]()
+    hook = vlm.model.base_model.language_model.register_forward_pre_hook(
+        lambda _, args, given: ran.append(given["inputs_embeds"].shape[:2].numel()),
+        with_kwargs=True,
+    )
+    for cost in (packed_cost, separate_cost):
+        pairs = encoded(vlm, folder, DPO(), cost=cost)
+        [row] = TrainingPairs(encoded=pairs, references=None).row(pairs.groups[0]).rows
+        # one answer at a time where rows are separate, so that nothing is padding
+        alone = [row._replace(answers=(answer,)) for answer in row.answers]
+        with torch.no_grad():
+            for each in [row] if cost is packed_cost else alone:
+                (engine_of(vlm) if cost is packed_cost else separate)(vlm, [each])
+        assert pairs.row_tokens(pairs.groups[0]) == sum(ran)
+        ran.clear()
+    hook.remove()
 
 
 def test_a_view_is_a_row_more_with_the_chosen_answers_alone(vlm: Vlm, folder: RunFolder):

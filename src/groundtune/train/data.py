@@ -26,13 +26,16 @@ Cost = Callable[[int, Sequence[int]], int]
 
 
 def packed_cost(prompt: int, answers: Sequence[int]) -> int:
-    """Of an engine that runs the prompt once for all its answers."""
-    return prompt + sum(answers)
+    """Of an engine that runs the prompt once for all its answers.
+
+    An answer's last token predicts nothing and isn't run.
+    """
+    return prompt + sum(answer - 1 for answer in answers)
 
 
 def separate_cost(prompt: int, answers: Sequence[int]) -> int:
-    """Of an engine that runs the prompt once for each answer."""
-    return sum(prompt + answer for answer in answers)
+    """Of an engine that runs the prompt once for each answer, whose last token isn't run either."""
+    return sum(prompt + answer - 1 for answer in answers)
 
 
 class DataRules(Record):
