@@ -8,12 +8,11 @@ is there and right is fetched again. Each file is checked by its sha256 whenever
 
 import os
 import shutil
-import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from groundtune.bench.official import FileBenchmark
@@ -21,9 +20,11 @@ from groundtune.bench.places import OFFICIAL
 from groundtune.bench.published import OfficialData, PublishedFile
 from groundtune.bench.registry import is_file_benchmark, load, spelled
 from groundtune.errors import UserError
-from groundtune.pipeline.run_files import Sources
 from groundtune.protocols import Progress
 from groundtune.store.files import disk_error
+
+if TYPE_CHECKING:
+    from groundtune.pipeline.run_files import Sources
 
 WORD = "official"
 """What --data says for the data of the official place; "official:SET" for another set."""
@@ -161,6 +162,8 @@ def _other_file(path: Path) -> UserError:
 
 def _unpack(archive: Path, member: str, may_replace: bool) -> Path:
     """A member of an archive that was checked, beside it; not again where it is there whole."""
+    import zipfile
+
     target = archive.with_name(PurePosixPath(member).name)
     part = target.with_name(f".{target.name}.part")
     try:
@@ -210,7 +213,7 @@ def with_official(name: str, paths: Sequence[Path], progress: Progress) -> tuple
     return tuple(found)
 
 
-def sources_with_official(names: Sequence[str], found: Sources, progress: Progress) -> Sources:
+def sources_with_official(names: Sequence[str], found: "Sources", progress: Progress) -> "Sources":
     """The same for the sources of several benchmarks."""
     own: Mapping[str, tuple[Path, ...]] = {
         spelled(name): with_official(name, found.paths(spelled(name)), progress)
