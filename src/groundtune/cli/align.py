@@ -29,6 +29,7 @@ def align(
         json: One JSON object instead of a table.
     """
     from groundtune.cli.finish import finish
+    from groundtune.cli.given import read_words
     from groundtune.cli.progress import open_progress
     from groundtune.cli.table import print_table
     from groundtune.pipeline.align import align as run_align
@@ -36,10 +37,8 @@ def align(
     from groundtune.pipeline.recipes import find
     from groundtune.recipe import load
 
-    names = [token for token in recipe if "=" not in token]
-    overrides = [token for token in recipe if "=" in token]
-    overrides += ["evaluation.split=test"] if final else []
-    settings = load(find(names[0] if names else "world-align"), overrides, AlignSettings)
+    given = read_words(recipe, {"evaluation.split": "test" if final else None})
+    settings = load(find(given.recipe or "world-align"), given.settings, AlignSettings)
     with open_progress(silent=json) as progress:
         made = run_align(
             settings,

@@ -3,7 +3,9 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
+
+from groundtune.cli.model_options import ENGINE, EngineOptions
 
 if TYPE_CHECKING:
     from groundtune.pipeline.best_of_curve import Curve
@@ -17,8 +19,7 @@ def best_of(
     reference: str,
     n: int | None = None,
     out: Path = Path("runs/best-of"),
-    engine: Literal["local", "ray"] | None = None,
-    workers: int | None = None,
+    running: EngineOptions = ENGINE,
     json: bool = False,
 ) -> None:
     """Keep, of several answers to a prompt, the one that a tuned model's own reward prefers.
@@ -35,12 +36,11 @@ def best_of(
         reference: The model that it was tuned from.
         n: Answers to choose among, at most 64; 16 without it.
         out: Folder for the chosen answers, the rewards and the report.
-        engine: "local" is this process; "ray" has workers of a Ray cluster, with engine.gpus,
-            engine.cpus (of each) and engine.address as settings.
-        workers: Workers of --engine ray (1).
+        running: Where the answers are drawn and scored.
         json: One JSON object instead of lines.
     """
     from groundtune.cli.finish import finish
+    from groundtune.cli.given import as_settings
     from groundtune.cli.progress import open_progress
     from groundtune.cli.table import print_table
     from groundtune.pipeline.best_of import BestOfSettings
@@ -49,10 +49,8 @@ def best_of(
 
     if answers is not None and "=" in answers.name and not answers.exists():
         settings, answers = (str(answers), *settings), None
-    given: dict[str, str | int | None] = {"model": model, "reference": reference, "n": n}
-    given |= {"engine.type": engine, "engine.workers": workers}
-    own = [f"{name}={_quoted(value)}" for name, value in given.items() if value is not None]
-    params = load(None, [*settings, *own], BestOfSettings)
+    options = {"model": model, "reference": reference, "n": n, **running.settings()}
+    params = load(None, [*settings, *as_settings(options)], BestOfSettings)
     with open_progress(silent=json) as progress:
         made = run_best_of(answers, out, params, progress, command=sys.argv)
     shown: dict[str, object] = made.found.model_dump(mode="json")
@@ -68,13 +66,6 @@ def best_of(
         next_command=shlex.join(["groundtune", "check", str(out), "--out", f"{out}-check"]),
         json=json,
     )
-
-
-def _quoted(value: object) -> str:
-    """A value as YAML reads it back; text is quoted so that it is taken as it is."""
-    import json
-
-    return json.dumps(value)
 
 
 def _rows(curve: "Curve") -> list[list[str]]:

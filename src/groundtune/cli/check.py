@@ -38,20 +38,18 @@ def check(
         out: Folder for the claims, the report and to-mark.jsonl.
         json: One JSON object instead of lines.
     """
-    from json import dumps
-
     from groundtune.cli.finish import finish
+    from groundtune.cli.given import as_settings
     from groundtune.cli.progress import open_progress
     from groundtune.cli.table import print_table
     from groundtune.pipeline.check import check as run_check
 
-    given = {"labeler": labeler, "ask": ask}
-    own = [f"{name}={dumps(value)}" for name, value in given.items() if value is not None]
+    options = {"labeler": labeler, "ask": ask}
     with open_progress(silent=json) as progress:
         made = run_check(
             answers,
             out,
-            [*settings, *own],
+            [*settings, *as_settings(options)],
             progress,
             images=images,
             marks=marks,

@@ -27,6 +27,7 @@ def demo(
         json: One JSON object instead of lines.
     """
     from groundtune.cli.finish import finish
+    from groundtune.cli.given import read_words
     from groundtune.cli.progress import open_progress
     from groundtune.cli.table import print_table
     from groundtune.pipeline.demo import demo as run_demo
@@ -35,10 +36,8 @@ def demo(
     from groundtune.recipe import load
 
     began = time.monotonic()
-    names = [token for token in recipe if "=" not in token]
-    overrides = [token for token in recipe if "=" in token]
-    overrides += [f"seed={seed}"] if seed is not None else []
-    settings = load(find(names[0] if names else "world-demo"), overrides, DemoSettings)
+    given = read_words(recipe, {"seed": seed})
+    settings = load(find(given.recipe or "world-demo"), given.settings, DemoSettings)
     with open_progress(silent=json) as progress:
         made = run_demo(settings, out, progress, workers=workers, command=sys.argv)
     took = {"seconds": round(time.monotonic() - began, 1), "memory_mb": made.memory_mb}

@@ -2,9 +2,14 @@
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+from groundtune.cli.model_options import ENGINE, EngineOptions
+
+if TYPE_CHECKING:
+    from groundtune.cli.given import Given
 
 
 def label(
@@ -17,8 +22,7 @@ def label(
     labeler: str | None = None,
     divider: str | None = None,
     seed: int | None = None,
-    engine: Literal["local", "ray"] | None = None,
-    workers: int | None = None,
+    running: EngineOptions = ENGINE,
     json: bool = False,
 ) -> None:
     """Correct answers segment by segment, or have their claims checked by a model.
@@ -39,32 +43,27 @@ def label(
         divider: Who divides answers into claims: a model, "self", or "world" for the embedded
             world's rules, which are taken for its answers.
         seed: Seed of the simulated person.
-        engine: Where claims are checked: "local" is this process; "ray" has workers of a Ray
-            cluster, with engine.gpus, engine.cpus (of each) and engine.address as settings.
-        workers: Workers of --engine ray (1).
+        running: Where claims are checked.
         json: One JSON object instead of lines.
     """
-    corrects = {"annotator": annotator, "error_rate": error_rate, "seed": seed}
-    checks = {"labeler": labeler, "divider": divider}
-    checks |= {"engine.type": engine, "engine.workers": workers}
-    given = corrects if by == "corrections" else checks
+    from groundtune.cli.given import read_words
+
+    corrects: dict[str, object] = {"annotator": annotator, "error_rate": error_rate, "seed": seed}
+    checks = {"labeler": labeler, "divider": divider, **running.settings()}
+    options = corrects if by == "corrections" else checks
     _refuse(checks if by == "corrections" else corrects, by)
-    path = only([Path(token) for token in recipe if "=" not in token])
-    overrides = [token for token in recipe if "=" in token]
-    overrides += [f"{name}={value}" for name, value in given.items() if value is not None]
+    given = read_words(recipe, options)
     stage = _by_corrections if by == "corrections" else _by_claims
-    stage(path, overrides, answers, out or answers, json)
+    stage(given, answers, out or answers, json)
 
 
-def _by_corrections(
-    path: Path | None, overrides: Sequence[str], answers: Path, out: Path, json: bool
-) -> None:
+def _by_corrections(given: "Given", answers: Path, out: Path, json: bool) -> None:
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.label import LabelSettings, label_answers, world_annotator
     from groundtune.recipe import load
 
-    settings = load(path, overrides, LabelSettings)
+    settings = load(given.path, given.settings, LabelSettings)
     person, by = world_annotator(settings)
     with open_progress(silent=json) as progress:
         made = label_answers(
@@ -79,9 +78,7 @@ def _by_corrections(
     )
 
 
-def _by_claims(
-    path: Path | None, overrides: Sequence[str], answers: Path, out: Path, json: bool
-) -> None:
+def _by_claims(given: "Given", answers: Path, out: Path, json: bool) -> None:
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.claim_settings import ClaimSettings, base_settings, open_labelling
@@ -90,7 +87,7 @@ def _by_claims(
     from groundtune.recipe import load
 
     folder = RunFolder(answers)
-    settings = load(path, overrides, ClaimSettings, base=base_settings(folder))
+    settings = load(given.path, given.settings, ClaimSettings, base=base_settings(folder))
     with open_progress(silent=json) as progress:
         progress.start(f"load {settings.labeler}")
         with open_labelling(settings, folder) as labelling:
@@ -128,16 +125,3 @@ def _refuse(others: Mapping[str, object], by: str) -> None:
             option,
             f"Leave it out, or add --by {other}.",
         )
-
-
-def only(paths: list[Path]) -> Path | None:
-    """The one recipe that is given, if any. Raises UserError if there are more."""
-    from groundtune.errors import UserError
-
-    if len(paths) > 1:
-        raise UserError(
-            "More than one recipe is given.",
-            str(paths[1]),
-            "Give one file, and key=value settings.",
-        )
-    return paths[0] if paths else None

@@ -1,7 +1,6 @@
 """`groundtune pairs`."""
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +8,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 if TYPE_CHECKING:
+    from groundtune.cli.given import Given
     from groundtune.feedback.claim_pairs import ClaimPairCounts
 
 
@@ -37,7 +37,7 @@ def pairs(
         seed: Which pairs stay under the cap.
         json: One JSON object instead of lines.
     """
-    from groundtune.cli.label import only
+    from groundtune.cli.given import read_words
     from groundtune.errors import UserError
 
     if corrections is not None and claims is not None:
@@ -53,23 +53,18 @@ def pairs(
             "groundtune pairs",
             "Give --corrections DIR or --claims DIR.",
         )
-    path = only([Path(token) for token in recipe if "=" not in token])
-    overrides = [token for token in recipe if "=" in token]
-    given = {"cap": cap, "seed": seed}
-    overrides += [f"{name}={value}" for name, value in given.items() if value is not None]
+    given = read_words(recipe, {"cap": cap, "seed": seed})
     stage = _of_claims if claims is not None else _of_corrections
-    stage(path, overrides, source, out or source, json)
+    stage(given, source, out or source, json)
 
 
-def _of_corrections(
-    path: Path | None, overrides: Sequence[str], source: Path, out: Path, json: bool
-) -> None:
+def _of_corrections(given: "Given", source: Path, out: Path, json: bool) -> None:
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.pairs import PairSettings, make_pairs
     from groundtune.recipe import load
 
-    settings = load(path, overrides, PairSettings)
+    settings = load(given.path, given.settings, PairSettings)
     with open_progress(silent=json) as progress:
         counts = make_pairs(source, out, settings, progress, command=sys.argv)
     finish(
@@ -77,16 +72,14 @@ def _of_corrections(
     )
 
 
-def _of_claims(
-    path: Path | None, overrides: Sequence[str], source: Path, out: Path, json: bool
-) -> None:
+def _of_claims(given: "Given", source: Path, out: Path, json: bool) -> None:
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
     from groundtune.feedback.claim_pairs import ClaimPairRules
     from groundtune.pipeline.pairs import make_claim_pairs
     from groundtune.recipe import load
 
-    rules = load(path, overrides, ClaimPairRules)
+    rules = load(given.path, given.settings, ClaimPairRules)
     with open_progress(silent=json) as progress:
         counts = make_claim_pairs(source, out, rules, progress, command=sys.argv)
     shown = counts.model_dump() if json else _lines(counts)

@@ -2,8 +2,46 @@
 
 import shlex
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+
+from cyclopts import Parameter
+
+from groundtune.cli.model_options import ENGINE, LOAD, EngineOptions, LoadOptions
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class DrawOptions:
+    """What is drawn; cyclopts makes an option of each field."""
+
+    n: int | None = None
+    """Answers a prompt (10)."""
+    temperature: float | None = None
+    """Temperature (0.7); 0 is greedy decoding and needs --n 1."""
+    top_p: float | None = None
+    """Share of the probability that is drawn from, above 0 to 1 (1)."""
+    max_new_tokens: int | None = None
+    """Tokens after which an answer is cut (512)."""
+    seed: int | None = None
+    """Seed of the whole run (0)."""
+    batch_size: int | None = None
+    """Answers drawn at once (16)."""
+
+    def settings(self) -> dict[str, object]:
+        """By the names of their settings."""
+        return {
+            "n": self.n,
+            "sampling.temperature": self.temperature,
+            "sampling.top_p": self.top_p,
+            "sampling.max_new_tokens": self.max_new_tokens,
+            "seed": self.seed,
+            "batch_size": self.batch_size,
+        }
+
+
+DRAW = DrawOptions()
+"""Where nothing was said."""
 
 
 def sample(
@@ -13,20 +51,11 @@ def sample(
     images: Path | None = None,
     ask: str | None = None,
     out: Path,
-    n: int | None = None,
-    temperature: float | None = None,
-    top_p: float | None = None,
-    max_new_tokens: int | None = None,
-    seed: int | None = None,
-    batch_size: int | None = None,
+    drawing: DrawOptions = DRAW,
     limit: int | None = None,
     skip_bad: bool | None = None,
-    adapter: Path | None = None,
-    revision: str | None = None,
-    device: str | None = None,
-    dtype: str | None = None,
-    engine: Literal["local", "ray"] | None = None,
-    workers: int | None = None,
+    loading: LoadOptions = LOAD,
+    running: EngineOptions = ENGINE,
     json: bool = False,
 ) -> None:
     """Draw answers to prompts.
@@ -43,49 +72,30 @@ def sample(
         images: Folder of pictures: those of the prompts, or without --prompts to be asked --ask.
         ask: The instruction for each picture of --images.
         out: Folder for the answers, their prompts and pictures.
-        n: Answers a prompt (10).
-        temperature: Temperature (0.7); 0 is greedy decoding and needs --n 1.
-        top_p: Share of the probability that is drawn from, above 0 to 1 (1).
-        max_new_tokens: Tokens after which an answer is cut (512).
-        seed: Seed of the whole run (0).
-        batch_size: Answers drawn at once (16).
+        drawing: What is drawn.
         limit: The most rows or pictures to read.
         skip_bad: Leave bad rows out and list them, rather than stop at the first.
-        adapter: Folder of a peft adapter on the model.
-        revision: Branch, tag or commit on the hub (main).
-        device: cpu, cuda, mps or auto.
-        dtype: float32, bfloat16, float16 or auto.
-        engine: "local" is this process; "ray" has workers of a Ray cluster, with engine.gpus,
-            engine.cpus (of each) and engine.address as settings.
-        workers: Workers of --engine ray (1).
+        loading: How the model is loaded.
+        running: Where the model runs.
         json: One JSON object instead of lines.
     """
     from groundtune.cli.finish import finish
+    from groundtune.cli.given import read_words
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.sample import SampleParams, run_sample
     from groundtune.recipe import load
 
-    given: dict[str, object] = {
+    options: dict[str, object] = {
         "model": model,
         "prompts": prompts,
         "images": images,
         "ask": ask,
-        "n": n,
-        "sampling.temperature": temperature,
-        "sampling.top_p": top_p,
-        "sampling.max_new_tokens": max_new_tokens,
-        "seed": seed,
-        "batch_size": batch_size,
         "limit": limit,
         "skip_bad": skip_bad,
-        "adapter": adapter,
-        "revision": revision,
-        "device": device,
-        "dtype": dtype,
-        "engine.type": engine,
-        "engine.workers": workers,
     }
-    params = load(_only(recipe), [*_settings(recipe), *_overrides(given)], SampleParams)
+    options |= drawing.settings() | loading.settings() | running.settings()
+    given = read_words(recipe, options)
+    params = load(given.path, given.settings, SampleParams)
     with open_progress(silent=json) as progress:
         made = run_sample(params, out, progress, command=sys.argv)
     finish(
@@ -94,29 +104,3 @@ def sample(
         next_command=f"groundtune label --answers {shlex.quote(str(out))}",
         json=json,
     )
-
-
-def _settings(recipe: tuple[str, ...]) -> list[str]:
-    return [token for token in recipe if "=" in token]
-
-
-def _overrides(given: dict[str, object]) -> list[str]:
-    """Options as recipe overrides; text is quoted so that YAML takes it as it is."""
-    import json
-
-    return [
-        f"{name}={json.dumps(value if isinstance(value, int | float) else str(value))}"
-        for name, value in given.items()
-        if value is not None
-    ]
-
-
-def _only(recipe: tuple[str, ...]) -> Path | None:
-    from groundtune.errors import UserError
-
-    paths = [token for token in recipe if "=" not in token]
-    if len(paths) > 1:
-        raise UserError(
-            "More than one recipe is given.", paths[1], "Give one file, and key=value settings."
-        )
-    return Path(paths[0]) if paths else None

@@ -51,6 +51,7 @@ def serve(
         json: One JSON object instead of lines.
     """
     from groundtune.cli.finish import finish
+    from groundtune.cli.given import as_settings
     from groundtune.cli.progress import open_progress
     from groundtune.errors import UserError
     from groundtune.recipe import load
@@ -63,7 +64,7 @@ def serve(
         )
     from groundtune.serve.wire import ServeParams, listen, open_service, run
 
-    given: dict[str, object] = {
+    options: dict[str, object] = {
         "model": model,
         "name": name,
         "reference": reference,
@@ -75,7 +76,7 @@ def serve(
         "device": device,
         "dtype": dtype,
     }
-    params = load(None, [*settings, *_overrides(given)], ServeParams)
+    params = load(None, [*settings, *as_settings(options)], ServeParams)
     token = token or os.environ.get(TOKEN, "")
     with listen(host, port, token) as listening:
         with open_progress(silent=json) as progress:
@@ -89,14 +90,3 @@ def serve(
         )
         with suppress(KeyboardInterrupt):  # the usual end of a server
             run(service, listening, token)
-
-
-def _overrides(given: dict[str, object]) -> list[str]:
-    """Options as settings; text is quoted so that YAML takes it as it is."""
-    import json
-
-    return [
-        f"{name}={json.dumps(value if isinstance(value, int) else str(value))}"
-        for name, value in given.items()
-        if value is not None
-    ]

@@ -27,16 +27,15 @@ def study(
         json: One JSON object instead of lines.
     """
     from groundtune.cli.finish import finish
+    from groundtune.cli.given import read_words
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.recipes import find
     from groundtune.pipeline.study import study as run_study
     from groundtune.pipeline.study_settings import StudySettings
     from groundtune.recipe import load
 
-    names = [token for token in recipe if "=" not in token]
-    overrides = [token for token in recipe if "=" in token]
-    overrides += ["evaluation.split=test"] if final else []
-    settings = load(find(names[0] if names else "world-study"), overrides, StudySettings)
+    given = read_words(recipe, {"evaluation.split": "test" if final else None})
+    settings = load(find(given.recipe or "world-study"), given.settings, StudySettings)
     with open_progress(silent=json) as progress:
         made = run_study(
             settings,

@@ -30,21 +30,20 @@ def train(
         json: One JSON object instead of lines.
     """
     from groundtune.cli.finish import finish
+    from groundtune.cli.given import read_words
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.train import TrainParams, read_outcome, train
     from groundtune.pipeline.train_plan import plan_training
     from groundtune.recipe import load
 
-    given = {"model": model, "pairs": pairs, "data.skip_bad": skip_bad}
-    overrides = [token for token in recipe if "=" in token]
-    overrides += [f"{name}={_yaml(value)}" for name, value in given.items() if value is not None]
-    file = _only([token for token in recipe if "=" not in token])
-    params = load(file, overrides, TrainParams)
+    options = {"model": model, "pairs": pairs, "data.skip_bad": skip_bad}
+    given = read_words(recipe, options)
+    params = load(given.path, given.settings, TrainParams)
     follower = os.environ.get("RANK", "0") != "0"  # of several processes one speaks
     with open_progress(silent=json or follower) as progress:
         if dry_run:
             plan = plan_training(params, progress).model_dump()
-            command = ["groundtune", "train", *([str(file)] if file else []), *overrides]
+            command = ["groundtune", "train", *filter(None, [given.recipe]), *given.settings]
             finish(plan, next_command=shlex.join([*command, "--out", str(out)]), json=json)
             return
         result = train(params, out, progress, command=sys.argv)
@@ -57,20 +56,3 @@ def train(
         + f" {shlex.quote(str(params.pairs))} --out {shlex.quote(str(out))}-answers",
         json=json,
     )
-
-
-def _yaml(value: object) -> str:
-    """A value as YAML reads it back; text is quoted so that it is taken as it is."""
-    import json
-
-    return json.dumps(value if isinstance(value, bool) else str(value))
-
-
-def _only(recipe: list[str]) -> Path | None:
-    from groundtune.errors import UserError
-
-    if len(recipe) > 1:
-        raise UserError(
-            "More than one recipe is given.", recipe[1], "Give one file, and key=value settings."
-        )
-    return Path(recipe[0]) if recipe else None
