@@ -1,7 +1,11 @@
 """Questions that share a picture against each question's own whole prompt, and what that saves."""
 
+import gc
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,7 +27,7 @@ from groundtune.generate.hf import ASKED_TOGETHER, HfGenerator
 from groundtune.generate.one_picture import encode_questions, log_p_next
 from groundtune.generate.yes_no import yes_no_ids
 from groundtune.protocols import YesNoReply
-from groundtune.records import ImagePart, Message, Prompt, TextPart
+from groundtune.records import ImagePart, Message, Prompt, Sampling, TextPart
 from groundtune.vlm.batch import batch_inputs
 from groundtune.vlm.encode import encode_prompt
 from groundtune.vlm.load import Vlm, load
@@ -171,8 +175,28 @@ def build_larger(path: Path) -> Path:
     return path
 
 
+def growth_mib(work: Callable[[], object]) -> float:
+    """By how much this process's memory grows at the most while `work` runs."""
+    sizes, over = list[int](), threading.Event()
+
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+    def watch() -> None:
+        while not over.wait(0.005):
+            sizes.append(resident())
+
+    gc.collect()
+    before, watcher = resident(), threading.Thread(target=watch)
+    watcher.start()
+    work()
+    over.set()
+    watcher.join()
+    return (max([before, *sizes]) - before) / 2**20
+
+
 @pytest.mark.bench
-@pytest.mark.parametrize("number", [20, 60])
+@pytest.mark.parametrize("number", [20, 60, 200])
 def test_how_many_claims_a_second_are_checked_behind_one_picture(number: int, tmp_path: Path):
     torch.set_num_threads(1)
     vlm, pictures = load(str(build_larger(tmp_path)), dtype="float32"), Pictures(336)
@@ -180,8 +204,9 @@ def test_how_many_claims_a_second_are_checked_behind_one_picture(number: int, tm
     together = HfGenerator(vlm, pictures, 64)
     together.yes_no(asked[:ASKED_TOGETHER])  # what is made once isn't counted
     alone(vlm, asked[:1], pictures)
+    grown = growth_mib(lambda: together.yes_no(asked))
     seconds: dict[str, list[float]] = {"together": [], "alone": []}
-    for _ in range(3):
+    for _ in range(3 if number < 200 else 1):
         for name, run in (
             ("together", together.yes_no),
             ("alone", lambda p: alone(vlm, p, pictures)),
@@ -201,6 +226,34 @@ def test_how_many_claims_a_second_are_checked_behind_one_picture(number: int, tm
         f"{sum(lengths) / number - start:.1f} more each: "
         f"{number / best['alone']:.1f} claims a second alone, "
         f"{number / best['together']:.1f} together, {best['alone'] / best['together']:.1f} times "
-        f"(token bound {bound:.1f}); all {seconds['alone']} {seconds['together']}"
+        f"(token bound {bound:.1f}), memory grew by {grown:.0f} MiB; all {seconds['alone']} "
+        f"{seconds['together']}"
     )
     assert best["alone"] / best["together"] > 0.6 * bound
+
+
+@pytest.mark.bench
+def test_how_many_answers_a_second_share_one_prompt(tmp_path: Path):
+    torch.set_num_threads(1)
+    vlm, pictures = load(str(build_larger(tmp_path)), dtype="float32"), Pictures(336)
+    sampling, seeds = Sampling(temperature=1, max_new_tokens=40), range(10)
+    same = [ask("What is in the picture?")] * len(seeds)
+    apart = [prompt.model_copy(update={"key": f"{i}"}) for i, prompt in enumerate(same)]
+    ways = {"one prompt": (same, 16), "ten prompts": (apart, 16), "one by one": (apart, 1)}
+    HfGenerator(vlm, pictures, 2).generate(apart[:2], sampling, seeds[:2])
+    texts: dict[str, list[str]] = {}
+    for name, (prompts, size) in ways.items():
+        run = partial(HfGenerator(vlm, pictures, size).generate, prompts, sampling, seeds)
+        used: list[float] = []
+        for _ in range(3):
+            before = time.process_time()
+            replies = run()
+            used.append(time.process_time() - before)
+        texts[name] = [reply.text for reply in replies]
+        tokens = sum(reply.tokens for reply in replies)
+        print(
+            f"\n{name}: {len(seeds) / min(used):.2f} answers a second ({tokens} tokens), memory "
+            f"grew by {growth_mib(run):.0f} MiB; all {used}"
+        )
+    assert texts["one prompt"] == texts["ten prompts"] == texts["one by one"]
+    assert len(set(texts["one prompt"])) == len(seeds)

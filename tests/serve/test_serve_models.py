@@ -16,6 +16,7 @@ from PIL import Image
 from groundtune.cli.app import run
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
+from groundtune.generate import decode as decode_module
 from groundtune.generate.decode import decode
 from groundtune.generate.hf import HfGenerator
 from groundtune.records import ImagePart, Message, Prompt, Sampling, TextPart
@@ -126,7 +127,7 @@ def test_texts_grow_token_by_token_up_to_the_answers(vlm: Vlm):
 def test_requests_answered_together_get_what_each_gets_alone(
     vlm: Vlm, monkeypatch: pytest.MonkeyPatch, shares: bool, temperature: float
 ):
-    monkeypatch.setattr(Vlm, "shares_prefill", property(lambda own: shares))
+    monkeypatch.setattr(decode_module, "shares_prompts", lambda vlm: shares)
     settings = Sampling(temperature=temperature, max_new_tokens=12)
     short = settings.model_copy(update={"max_new_tokens": 3})
     asked = [
@@ -145,7 +146,7 @@ def test_requests_answered_together_get_what_each_gets_alone(
 def test_who_hangs_up_leaves_the_batch_and_the_others_do_not_notice(
     vlm: Vlm, monkeypatch: pytest.MonkeyPatch, shares: bool
 ):
-    monkeypatch.setattr(Vlm, "shares_prefill", property(lambda own: shares))
+    monkeypatch.setattr(decode_module, "shares_prompts", lambda vlm: shares)
     asked = [asked_for("What is it?", (1,)), asked_for("Why?", (2, 3))]
     alone = [spoken(vlm, each)[0] for each in asked]
     heard: list[int] = []
@@ -167,7 +168,7 @@ def test_who_hangs_up_leaves_the_batch_and_the_others_do_not_notice(
 def test_rows_end_where_the_watcher_says_so(
     vlm: Vlm, monkeypatch: pytest.MonkeyPatch, shares: bool
 ):
-    monkeypatch.setattr(Vlm, "shares_prefill", property(lambda own: shares))
+    monkeypatch.setattr(decode_module, "shares_prompts", lambda vlm: shares)
     encoded = [encode_prompt(vlm, PROMPT, Red())]
     rows, seeds = [0, 0, 0], [1, 2, 3]
     whole = decode(vlm, encoded, rows, seeds, WARM)

@@ -1,15 +1,17 @@
 """From prompts to answers, token by token: a prompt is read once, finished rows leave the batch.
 
-B rows still going on, V vocabulary, L length so far.
+A axes of positions, B rows still going on, V vocabulary, L length so far.
 """
 
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from groundtune.generate.draw import draw, uniforms
 from groundtune.records import Sampling
 from groundtune.vlm.batch import batch_inputs
 from groundtune.vlm.encode import EncodedPrompt
+from groundtune.vlm.family import family_of
+from groundtune.vlm.plain import plain_model
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,9 +43,69 @@ def decode(
     import torch
 
     with torch.inference_mode():
-        if vlm.shares_prefill and not any(prompt.marks for prompt in prompts):
+        if shares_prompts(vlm):
             return _shared(vlm, prompts, rows, seeds, sampling, watch)
         return _generic(vlm, [prompts[row] for row in rows], seeds, sampling, watch)
+
+
+def shares_prompts(vlm: "Vlm") -> bool:
+    """Whether rows of one prompt start from copies of its key-value cache.
+
+    So it is in the families whose answers can share a packed row: what they read of a prompt is its
+    keys, values and positions. Others (with recurrent states, or pictures outside the row) go
+    through transformers' own loop, a prompt read once a row.
+    """
+    return not family_of(plain_model(vlm.model)).alone
+
+
+class _Begun(NamedTuple):
+    """Rows whose prompts are read."""
+
+    cache: Any
+    logits_BV: "Tensor"
+    mask_BL: "Tensor"
+    padded: bool
+    """Whether a mask is needed. One row's mask a step costs a fifth of a small model."""
+    position_B: "Tensor"
+    """The largest position of each row so far, on any axis."""
+    axes: int
+
+
+def _begin(vlm: "Vlm", prompts: Sequence[EncodedPrompt], rows: Sequence[int]) -> _Begun:
+    """Reads each prompt once and copies what was read for its rows."""
+    import torch
+
+    inputs = batch_inputs(vlm, prompts)
+    mask_BL = inputs["attention_mask"]
+    position_ABL = _positions(vlm, prompts)
+    padded = not bool(mask_BL.all())
+    if not padded:
+        del inputs["attention_mask"]
+    axes = len(position_ABL)
+    own = position_ABL if axes > 1 else position_ABL[0]
+    output: Any = vlm.model(**inputs, position_ids=own, use_cache=True, logits_to_keep=1)
+    pick = torch.tensor(rows, device=vlm.device)
+    output.past_key_values.batch_select_indices(pick)
+    return _Begun(
+        cache=output.past_key_values,
+        logits_BV=output.logits[pick, -1],
+        mask_BL=mask_BL[pick],
+        padded=padded,
+        position_B=position_ABL.amax((0, 2))[pick],
+        axes=axes,
+    )
+
+
+def _positions(vlm: "Vlm", prompts: Sequence[EncodedPrompt]) -> "Tensor":
+    """The prompts' rotary positions as their family counts them, padded on the left by 0."""
+    import torch
+    from torch.nn.functional import pad
+
+    model = plain_model(vlm.model)
+    count = family_of(model).positions
+    width = max(len(prompt.ids) for prompt in prompts)
+    own = [pad(count(model, prompt), (width - len(prompt.ids), 0)) for prompt in prompts]
+    return torch.stack(own, 1).to(vlm.device)
 
 
 def _shared(
@@ -57,18 +119,7 @@ def _shared(
     """Prompts are read once each, and their rows start from copies of the key-value cache."""
     import torch
 
-    inputs = batch_inputs(vlm, prompts)
-    mask_BL = inputs["attention_mask"]
-    position_BL = (mask_BL.cumsum(-1) - 1).clamp(min=0)
-    # without padding no mask is needed, and one row's mask a step costs a fifth of a small model
-    padded = not bool(mask_BL.all())
-    if not padded:
-        del inputs["attention_mask"]
-    output: Any = vlm.model(**inputs, position_ids=position_BL, use_cache=True, logits_to_keep=1)
-    pick = torch.tensor(rows, device=vlm.device)
-    cache = output.past_key_values
-    cache.batch_select_indices(pick)
-    logits_BV, mask_BL, position_B = output.logits[pick, -1], mask_BL[pick], position_BL[pick, -1]
+    cache, logits_BV, mask_BL, padded, position_B, axes = _begin(vlm, prompts, rows)
     uniform_BT = uniforms(seeds, sampling.max_new_tokens)
     eos = torch.tensor(vlm.eos_ids, device=vlm.device)
     going_B = torch.arange(len(rows))  # which row each place of the batch is
@@ -94,10 +145,11 @@ def _shared(
             going_B = going_B[keep.cpu()]
         mask_BL = torch.cat([mask_BL, mask_BL.new_ones(len(mask_BL), 1)], dim=-1)
         position_B = position_B + 1
-        output = vlm.model(
+        position_B1 = position_B[:, None]
+        output: Any = vlm.model(
             input_ids=next_B[:, None],
             attention_mask=mask_BL if padded else None,
-            position_ids=position_B[:, None],
+            position_ids=position_B1.expand(axes, -1, -1) if axes > 1 else position_B1,
             past_key_values=cache,
             use_cache=True,
         )
