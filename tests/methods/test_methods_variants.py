@@ -19,6 +19,7 @@ from groundtune.methods.ipo import IPO
 from groundtune.methods.mdpo import MDPO
 from groundtune.methods.mm_dpo import MMDPO, SMALLEST_BETA
 from groundtune.methods.pairwise import PairLogProbs, Pairwise, View
+from groundtune.methods.sft import SFT
 from groundtune.methods.simpo import SimPO
 from method_examples import side, two_pairs_of_three_tokens, with_more
 
@@ -220,3 +221,14 @@ def test_the_log_tells_lengths_the_distance_to_the_reference_and_the_changed_tok
     none = {f"{figure}_{side}": 0.0 for figure in ("changed", "weight_on_changed")
             for side in ("chosen", "rejected")}  # fmt: skip
     assert told(none)["changed_weight"] == 0
+
+
+def test_sft_is_the_likelihood_of_the_chosen_answers_alone():
+    pairs = two_pairs_of_three_tokens()
+    assert losses(SFT(), pairs) == pytest.approx([2.0, 1.25])
+    assert losses(SFT(reduce="sum"), pairs) == pytest.approx([6.0, 2.5])
+    SFT().loss(pairs).value_B.sum().backward()
+    assert pairs.chosen.logp_BT.grad is not None
+    assert pairs.chosen.logp_BT.grad[0].tolist() == pytest.approx([-1 / 3] * 3)
+    given = pairs.rejected.logp_BT.grad
+    assert given is None or not given.any()

@@ -64,6 +64,12 @@ COMMANDS: dict[str, Command] = {
     "world claims": Command(
         "groundtune.cli.world_claims:claims", "Measure feedback by claims against the truth."
     ),
+    "splitter lessons": Command(
+        "groundtune.cli.splitter:lessons", "Make lessons for a splitter of claims."
+    ),
+    "splitter score": Command(
+        "groundtune.cli.splitter:score", "Measure a splitter against recorded claims."
+    ),
     "study": Command("groundtune.cli.study:study", "Many runs of the loop, pooled, with curves."),
     "recipes list": Command("groundtune.cli.recipes:list_", "Name the recipes."),
     "recipes show": Command("groundtune.cli.recipes:show", "Print a recipe."),
@@ -72,6 +78,7 @@ COMMANDS: dict[str, Command] = {
 GROUPS: dict[str, str] = {
     "bench": "Benchmarks: run, score, data, export, list.",
     "world": "The embedded world: scenes whose whole truth is known.",
+    "splitter": "A splitter of one's own, that divides answers into claims: lessons, score.",
     "recipes": "Recipes that come with Groundtune: list, show, copy.",
 }
 EXIT_DONE, EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130

@@ -33,9 +33,19 @@ class Instruction(NamedTuple):
 
 
 def shipped(name: str) -> Instruction:
-    """An instruction of this package: "divide-1", "divide-and-ask-1", "ask-1" or "whole-1"."""
+    """One of this package: "divide-1", "divide-and-ask-1", "split-1", "ask-1" or "whole-1"."""
     path = files("groundtune.feedback") / "prompts" / f"{name}.txt"
     return Instruction(name, path.read_text(encoding="utf-8").strip())
+
+
+def named(name: str, places: tuple[str, ...]) -> Instruction:
+    """An instruction of this package by its name, else one from a file of the user's.
+
+    Raises:
+        UserError: as `own`.
+    """
+    path = files("groundtune.feedback") / "prompts" / f"{name}.txt"
+    return shipped(name) if path.is_file() else own(Path(name), places)
 
 
 def own(path: Path, places: tuple[str, ...]) -> Instruction:

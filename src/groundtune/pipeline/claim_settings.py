@@ -6,7 +6,6 @@ Torch-free until a model is opened.
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from pydantic import Field
@@ -14,7 +13,7 @@ from pydantic import Field
 from groundtune.errors import UserError
 from groundtune.feedback.conquer import Asking
 from groundtune.feedback.divide import InstructedDivider, WholeAnswer
-from groundtune.feedback.instructions import Instruction, own, shipped
+from groundtune.feedback.instructions import Instruction, named, shipped
 from groundtune.feedback.questions import InstructedQuestions, Verbatim
 from groundtune.pipeline.claims import Labelling
 from groundtune.pipeline.folder import RunFolder, read_some
@@ -48,8 +47,8 @@ class ClaimSettings(Record):
     """How a model makes questions: in the same call as the claims, in a second one as published, or
     not at all: the claim itself is asked about. Rules make their own."""
     instruction: str = ""
-    """File with the divider's instruction, instead of the shipped one; it has the places
-    ${question} and ${answer}."""
+    """What a model that divides is told, instead of the usual: split-1, which a splitter of one's
+    own has learnt with, or a file with the places ${question} and ${answer}."""
     setting: bool = False
     """Whether the world's rules ask about place and background, which its models were not taught to
     answer."""
@@ -139,7 +138,7 @@ def _divider(
 
 def _instruction(settings: ClaimSettings) -> Instruction:
     if settings.instruction:
-        return own(Path(settings.instruction), ("question", "answer"))
+        return named(settings.instruction, ("question", "answer"))
     return shipped("divide-and-ask-1" if settings.questions == "joint" else "divide-1")
 
 

@@ -28,6 +28,7 @@ _MADE_BY = {
     "prompts": "groundtune sample or groundtune import",
     "answers": "groundtune sample",
     "corrections": "groundtune label",
+    "division": "groundtune label --by claims",
     "claims": "groundtune label --by claims",
     "pairs": "groundtune pairs or groundtune import",
 }

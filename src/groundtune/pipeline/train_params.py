@@ -13,6 +13,7 @@ from groundtune.methods.hsa_dpo import HSADPO
 from groundtune.methods.ipo import IPO
 from groundtune.methods.mdpo import MDPO
 from groundtune.methods.mm_dpo import MMDPO
+from groundtune.methods.sft import SFT
 from groundtune.methods.simpo import SimPO
 from groundtune.train.data import DataRules
 from groundtune.train.optim import Optim
@@ -21,7 +22,8 @@ from groundtune.train.trackers import TrackerName
 from groundtune.train.tune import Full, Lora, QLora
 
 Method = Annotated[
-    DPO | DDPO | HADPO | MDPO | HSADPO | MMDPO | IPO | CDPO | SimPO, Field(discriminator="type")
+    DPO | DDPO | HADPO | MDPO | HSADPO | MMDPO | IPO | CDPO | SimPO | SFT,
+    Field(discriminator="type"),
 ]
 Tune = Annotated[Lora | QLora | Full, Field(discriminator="type")]
 

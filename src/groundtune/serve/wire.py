@@ -49,6 +49,9 @@ class ServeParams(Record):
     divider: str = SELF
     """Who divides answers into claims: "self" is the labeler, "world" the embedded world's rules
     (also where the labeler is world:...), or a model as above."""
+    instruction: str = "divide-and-ask-1"
+    """What a model that divides is told: a shipped instruction (split-1 for a splitter of one's
+    own), or a file with the places ${question} and ${answer}."""
     batch_size: int = Field(default=16, ge=1)
     """Answers, candidates or questions at a time. With 1 requests are answered one by one."""
     gather_seconds: float = Field(default=0.005, ge=0)
@@ -229,11 +232,11 @@ def _labelling(params: ServeParams, name: str, labeler: Labeler, opened: _Opened
         asking = Asking.model_validate(WORLD_SETTINGS["asking"])
         return Labelling(WorldDivider(), labeler, by, asking)
     model = labeler if params.divider in (SELF, name) else opened.labeler(params.divider)
-    return Labelling(_instructed(model), labeler, by)
+    return Labelling(_instructed(model, params.instruction), labeler, by)
 
 
-def _instructed(model: Labeler) -> Divider:
+def _instructed(model: Labeler, instruction: str) -> Divider:
     from groundtune.feedback.divide import InstructedDivider
-    from groundtune.feedback.instructions import shipped
+    from groundtune.feedback.instructions import named
 
-    return InstructedDivider(model, shipped("divide-and-ask-1"))
+    return InstructedDivider(model, named(instruction, ("question", "answer")))
