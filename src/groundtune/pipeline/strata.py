@@ -1,6 +1,5 @@
 """A benchmark's headline over parts of its items, for the report's charts."""
 
-from collections import Counter
 from collections.abc import Iterable
 
 from groundtune.bench.benchmark import Metric
@@ -38,7 +37,7 @@ def strata_of_scores(scores: Iterable[Score], *, seed: int = 0) -> list[StratumE
 
 def _by_class(groups: Groups, seed: int) -> list[StratumEstimate]:
     """The headline of the classes for which all models together have most in its numerator."""
-    wrong: dict[tuple[str, str], Counter[str]] = {}
+    wrong: dict[tuple[str, str], dict[str, float]] = {}
     parts: dict[tuple[str, str, str], dict[str, list[Score]]] = {}
     metrics: dict[str, Metric] = {}
     for (model, name, decoding), some in groups.items():
@@ -48,12 +47,13 @@ def _by_class(groups: Groups, seed: int) -> list[StratumEstimate]:
         metric = next(each for each in benchmark.metrics if each.name == benchmark.headline)
         metrics[name] = metric
         parts[model, name, decoding] = benchmark.classes(some)
-        counts = wrong.setdefault((name, decoding), Counter())
+        sums = wrong.setdefault((name, decoding), {})
         for label, own in parts[model, name, decoding].items():
-            counts[label] += sum(_numerator(score, metric) for score in own)
+            sums[label] = sums.get(label, 0) + sum(_numerator(score, metric) for score in own)
     made: list[StratumEstimate] = []
     for (model, name, decoding), found in parts.items():
-        most = [label for label, times in wrong[name, decoding].most_common(MOST) if times]
+        sums = wrong[name, decoding]
+        most = sorted(filter(sums.get, sums), key=lambda label: -sums[label])[:MOST]
         shown = {label: found[label] for label in most if label in found}
         made += _estimates(shown, metrics[name], (model, f"{name}/{decoding}", CLASS_AXIS), seed)
     return made
