@@ -99,6 +99,14 @@ def test_a_line_that_is_no_json_is_refused_with_its_row(tmp_path: Path):
         large(questions, answers, "official", tmp_path)
 
 
+def test_of_a_key_that_a_line_has_twice_the_last_counts_as_for_json(tmp_path: Path):
+    path = write(tmp_path / "a.json", [{"answer": "a", "id": "x"}] * 5)
+    with path.open("a") as file:
+        file.write('{"answer": "first", "answer": "last"}\n')
+    texts = [text for piece in pieces(path, ["answer"]) for text in piece["answer"].texts]
+    assert texts == ["a", "last"]
+
+
 def test_lines_of_other_keys_are_read_one_by_one(tmp_path: Path):
     rows: list[dict[str, object]] = [{"id": i, "answer": f"a{i % 3}"} for i in range(50)]
     rows += [{"answer": "other", "why": "x", "id": "y"}]
@@ -110,6 +118,27 @@ def test_lines_of_other_keys_are_read_one_by_one(tmp_path: Path):
         for code in column.codes_N
     ]
     assert read == [row["answer"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        '{"answer": "other", "id": "y"}',
+        '{"id": "y", "answer" : "other"}',
+        '{"answer": "x", "answer": "other"}',
+        '{"id": "y", "answer": "x", "answer": "other"}',
+    ],
+)
+def test_a_line_of_as_many_texts_in_another_place_is_read_with_care(tmp_path: Path, odd: str):
+    path = write(tmp_path / "a.json", [{"id": "x", "answer": f"a{i % 3}"} for i in range(50)])
+    with path.open("a") as file:
+        file.write(odd + "\n")
+    read = [
+        piece["answer"].texts[code]
+        for piece in pieces(path, ["answer"])
+        for code in piece["answer"].codes_N
+    ]
+    assert read == [*(f"a{i % 3}" for i in range(50)), "other"]
 
 
 @pytest.mark.parametrize("text", ['a "b" c', 'ends in "quotes"', "a\\", "a \u00fc\n b"])

@@ -196,3 +196,10 @@ def test_resamples_without_a_denominator_are_left_out():
     draws = np.array([np.nan, 0.2, 0.4, np.nan])
     low, high = interval(draws, 0.3, images=4, share=True)
     assert 0.2 <= low < high <= 0.4
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 41, 2000])
+def test_an_interval_is_numpys_percentiles_to_the_last_digit(number: int):
+    draws = np.random.default_rng(number).normal(size=number)
+    low, high = interval(draws, 0.0, images=4, share=False)
+    assert [low, high] == np.percentile(draws, [2.5, 97.5]).tolist()

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from groundtune.bench.benchmark import Item
 from groundtune.errors import UserError
 from groundtune.records import ImagePart, Message, Prompt, Source, TextPart
-from groundtune.store.images import ImageStore
 from groundtune.store.keys import key_of
+
+if TYPE_CHECKING:
+    from groundtune.store.images import ImageStore
 
 
 class Asked(NamedTuple):
@@ -23,7 +25,7 @@ class Asked(NamedTuple):
     target: str = ""
 
 
-def ask_items(asked: Iterable[tuple[str, ...]], images: Path, store: ImageStore) -> list[Item]:
+def ask_items(asked: Iterable[tuple[str, ...]], images: Path, store: "ImageStore") -> list[Item]:
     """The items of questions (each the fields of `Asked`), in order.
 
     Each picture is read from `images` and added to the store once.

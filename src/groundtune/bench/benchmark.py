@@ -6,15 +6,17 @@ table of sums an image is all that an estimate, a difference or a bootstrap need
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from groundtune.records import Prompt, Record, Sampling, Score
-from groundtune.store.images import ImageStore
 from groundtune.store.keys import key_of
+
+if TYPE_CHECKING:
+    from groundtune.store.images import ImageStore
 
 Floats = NDArray[np.float64]
 Formula = Callable[[Mapping[str, Floats]], Floats]
@@ -174,7 +176,7 @@ class Benchmark:
     metrics: tuple[Metric, ...]
     headline: str
     """The metric that is named first."""
-    load: Callable[[Wanted, ImageStore], list[Item]]
+    load: "Callable[[Wanted, ImageStore], list[Item]]"
     """The items; their pictures are added to the store."""
     score: Callable[[Item, Given], Score]
     """Pure."""

@@ -30,7 +30,7 @@ Rules for a `score` function:
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 from groundtune.bench.benchmark import Item, Metric, Protocol
 from groundtune.bench.judge import Judging, Replies
@@ -38,8 +38,10 @@ from groundtune.bench.published import OfficialData
 from groundtune.bench.stats import Table
 from groundtune.protocols import Judge
 from groundtune.records import Score
-from groundtune.store.images import ImageStore
 from groundtune.store.keys import key_of
+
+if TYPE_CHECKING:
+    from groundtune.store.images import ImageStore
 
 D = TypeVar("D")
 
@@ -110,7 +112,7 @@ class FileBenchmark(Generic[D]):
     """Pure; one score an item (see above)."""
     layouts: str = ""
     """The official answer layout in a few words, for `bench list` and the docs."""
-    items: Callable[[D, Path, ImageStore], list[Item]] | None = None
+    items: "Callable[[D, Path, ImageStore], list[Item]] | None" = None
     """For `bench run`: the prompts in the order of the data, with pictures of a folder, which are
     added to the store. None where the benchmark's questions or pictures can't be asked again."""
     labels: tuple[tuple[str, str], ...] = ()

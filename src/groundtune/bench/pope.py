@@ -22,7 +22,7 @@ splits' f1, which papers quote.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -40,7 +40,9 @@ from groundtune.bench.official import (
 )
 from groundtune.errors import UserError
 from groundtune.records import Score
-from groundtune.store.images import ImageStore
+
+if TYPE_CHECKING:
+    from groundtune.store.images import ImageStore
 
 SPLITS = ("random", "popular", "adversarial")
 LARGE = 1 << 24
@@ -353,7 +355,7 @@ METRICS: tuple[Metric, ...] = (
 )
 
 
-def items(data: PopeData, images: Path, store: ImageStore) -> list[Item]:
+def items(data: PopeData, images: Path, store: "ImageStore") -> list[Item]:
     """The questions with their pictures, by the names in the question files."""
     asked = [(name_of(part), q.item, q.image, q.text, q.label) for part, q in data.questions]
     return ask_items(asked, images, store)

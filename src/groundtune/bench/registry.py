@@ -7,11 +7,13 @@ benchmark's, its object a `FileBenchmark`. A name of ours can't be taken.
 import importlib
 import importlib.util
 from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from groundtune.bench.official import FileBenchmark
 from groundtune.errors import UserError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 ENTRY_POINTS = "groundtune.bench"
 _HERE = "groundtune.bench."
@@ -43,7 +45,8 @@ def names() -> list[str]:
 
 def is_file_benchmark(name: str) -> bool:
     """Whether a name is one of `names`; "-" is the same as "_"."""
-    return spelled(name) in names()
+    name = spelled(name)
+    return _is_there(TARGETS[name]) if name in TARGETS else name in _foreign()
 
 
 def spelled(name: str) -> str:
@@ -68,7 +71,7 @@ def load(name: str) -> FileBenchmark[Any]:
     )
 
 
-def _load_foreign(name: str, point: EntryPoint) -> FileBenchmark[Any]:
+def _load_foreign(name: str, point: "EntryPoint") -> FileBenchmark[Any]:
     found: object = point.load()
     if not isinstance(found, FileBenchmark):
         raise UserError(
@@ -85,5 +88,7 @@ def _is_there(target: str) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _foreign() -> dict[str, EntryPoint]:
+def _foreign() -> "dict[str, EntryPoint]":
+    from importlib.metadata import entry_points  # reads every installed package: for these alone
+
     return {spelled(point.name): point for point in entry_points(group=ENTRY_POINTS)}

@@ -109,11 +109,21 @@ def resampled(table: Table, seed: int = 0) -> Floats:
 def interval(draws: Floats, value: float, *, images: int, share: bool) -> Interval:
     """The 95% percentile interval of resampled values; NaN (an empty denominator) is left out."""
     kept = draws[np.isfinite(draws)]
-    low, high = (value, value) if not kept.size else np.percentile(kept, [2.5, 97.5])
+    low, high = (value, value) if not kept.size else (_quantile(kept, q) for q in (0.025, 0.975))
     if share and high - low < 1e-12:
         bound = 1 - 0.025 ** (1 / images)
         low, high = value - bound, value + bound
     return Interval(float(low), float(high))
+
+
+def _quantile(draws: Floats, share: float) -> float:
+    """As np.quantile gives it, to the last digit, but for its import of numpy.ma."""
+    place = (draws.size - 1) * share
+    first = int(place)
+    last = min(first + 1, draws.size - 1)
+    low, high = np.partition(draws, (first, last))[[first, last]]
+    after = place - first
+    return low + (high - low) * after if after < 0.5 else high - (high - low) * (1 - after)
 
 
 def estimate(
