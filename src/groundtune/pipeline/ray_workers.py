@@ -22,7 +22,8 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 RETRIES = 3
-"""How often a batch is tried again whose worker died; a batch that kills them all ends the run."""
+"""How often a batch is tried again whose worker died; a batch that kills them all ends the run. Ray
+2.64 takes this setting away, hence the bound in pyproject.toml."""
 MOST_BLOCKS = 10_000
 """Ray holds a handle of each block; above this a block has several batches."""
 _STORE_BYTES = 200 * 2**20
