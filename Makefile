@@ -8,13 +8,14 @@ PYTEST_ARGS ?=
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-floor test-ray lint bench bench-train docs
+.PHONY: help demo test test-floor test-ray test-zero lint bench bench-train docs
 
 help:
 	@echo "make demo   the whole loop on the embedded world, ends in $(OUT)/report.html"
 	@echo "make test   lint, types, layers and the tests"
 	@echo "make test-floor  the models' tests with the oldest transformers that is allowed"
 	@echo "make test-ray  the stages on a Ray cluster of this machine, in an environment of its own"
+	@echo "make test-zero  training with DeepSpeed in two processes, in an environment of its own"
 	@echo "make lint   lint, types and layers only"
 	@echo "make bench  measurements of speed and memory"
 	@echo "make bench-train  training against TRL, in an environment of its own"
@@ -69,10 +70,23 @@ $(RAY)/.installed: pyproject.toml constraints.txt
 test-ray: $(RAY)/.installed
 	$(RAY)/bin/python -m pytest -m ray $(PYTEST_ARGS) tests/pipeline/test_ray.py
 
+# DeepSpeed in an environment of its own: it is built from source, without its kernels.
+ZERO := .venv-zero
+$(ZERO)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(ZERO)
+	DS_BUILD_OPS=0 $(ZERO)/bin/python -m pip install --quiet --disable-pip-version-check \
+		-c constraints.txt -e '.[deepspeed]' pytest hypothesis
+	@touch $@
+
+test-zero: $(ZERO)/.installed
+	$(ZERO)/bin/python -m pytest $(PYTEST_ARGS) tests/train/test_train_zero.py
+
 bench: $(VENV)/.installed
 	$(BIN)/python -m pytest -m bench -s $(PYTEST_ARGS)
 
-# Some cases only: make bench-train BENCH_ARGS="llava-100-lora --no-ablation"
+# All ten cases; stopped, the same command goes on. Some only, and their names:
+#   make bench-train BENCH_ARGS="llava-100-lora --no-ablation"
+#   make bench-train BENCH_ARGS=--list
 BENCH := .venv-bench
 BENCH_ARGS ?=
 $(BENCH)/.installed: pyproject.toml constraints.txt

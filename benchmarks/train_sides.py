@@ -150,7 +150,7 @@ class Ours:
             logger=Silent(),
             progress=Silent(),
         )
-        self._ready = self._parallel.prepare(vlm, self._score, optimizer)
+        self._ready = self._parallel.prepare(vlm, self._score, optimizer, clip=optim.clip)
         self._ready.model.train()
 
     def _encode(self, numbers: range) -> EncodedPairs:

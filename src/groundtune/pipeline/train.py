@@ -20,6 +20,7 @@ from groundtune.errors import UserError
 from groundtune.pipeline.folder import RunFolder, hash_of, read_some
 from groundtune.pipeline.models import resolve
 from groundtune.pipeline.train_engine import Engine, engine_for, limits_of, training_score
+from groundtune.pipeline.train_parallel import check_alike, parallel_of
 from groundtune.pipeline.train_params import COURSE_IS_THE_SAME, TrainParams
 from groundtune.pipeline.train_params import Method as Method
 from groundtune.pipeline.train_params import Tune as Tune
@@ -77,9 +78,10 @@ def train(
     from groundtune.train.rows import TrainingPairs
 
     vlm = _load(params)
-    parallel = _parallel(params, vlm)
+    parallel = parallel_of(params, vlm)
     engine = engine_for(params, vlm)
     pairs = encoded(params, vlm, data, engine, progress)
+    check_alike(params, pairs, parallel)
     checkpoints = Checkpoints(out / "checkpoints", _run_key(params, vlm, data, pairs), params.keep)
     checkpoints.check()
     if parallel.main:
@@ -163,15 +165,6 @@ def _load(params: TrainParams) -> "Vlm":
             "Train on the merged weights: the run before with merge=true.",
         )
     return vlm
-
-
-def _parallel(params: TrainParams, vlm: "Vlm") -> "Parallel":
-    from groundtune.train.parallel import Parallel
-    from groundtune.train.precision import resolve as resolve_dtype
-
-    whole = params.tune.type == "full"
-    bf16 = whole and resolve_dtype(params.dtype, vlm.device) == "bfloat16"
-    return Parallel(vlm.device, bf16=bf16, shard=params.shard)
 
 
 def _logger(params: TrainParams, out: Path, step: int, parallel: "Parallel") -> "Logger":

@@ -86,12 +86,17 @@ class TrainParams(BaseModel):
     shard: bool = False
     """Of several processes each holds a part of the weights and of the optimiser's state (FSDP2),
     instead of a copy (DDP)."""
+    zero: Literal[0, 1, 2, 3] = 0
+    """Of several processes each holds a part of the optimiser's state (1), of the gradients (2), of
+    the weights (3): the stage of DeepSpeed's ZeRO, which is an extra; 0 goes without."""
     log_to: tuple[TrackerName, ...] = ()
     """Trackers that get the metrics too: trackio, wandb, tensorboard, mlflow."""
 
     @model_validator(mode="after")
     def _merges(self) -> Self:
-        if self.merge and self.shard:
+        if self.shard and self.zero:
+            raise ValueError("weights are cut by shard or by zero, not by both")
+        if self.merge and (self.shard or self.zero == 3):
             raise ValueError("sharded weights can't be merged: merge when the run is done")
         if self.merge and self.tune.type == "qlora":
             raise ValueError("weights in 4 bits can't be merged: use the adapter on the full base")
@@ -113,5 +118,6 @@ COURSE_IS_THE_SAME = {
     "save_every",
     "shard",
     "share_starts",
+    "zero",
 }
 """Settings with which a run may go on though they changed (after it ran out of memory, say)."""

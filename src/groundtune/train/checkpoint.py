@@ -18,7 +18,7 @@ from torch import Tensor
 
 from groundtune.errors import UserError
 from groundtune.store.files import disk_error, write_atomic
-from groundtune.train.parallel import Whole
+from groundtune.train.zero import Whole
 from groundtune.vlm.load import Vlm, quiet
 
 _STATE = "trainer_state.pt"
@@ -88,7 +88,7 @@ class Checkpoints:
         _load_weights(vlm.model, self.found()[-1])
         optimizer.load_state_dict(state["optimizer"])
         if rank < len(state["rng"]):
-            _set_random_state(state["rng"][rank])
+            set_random_state(state["rng"][rank])
         return int(state["step"])
 
     def _newest(self) -> dict[str, Any]:
@@ -159,7 +159,8 @@ def random_state() -> dict[str, Any]:
     return {"torch": torch.get_rng_state(), "cuda": cuda}
 
 
-def _set_random_state(state: dict[str, Any]) -> None:
+def set_random_state(state: dict[str, Any]) -> None:
+    """Has this process draw the random numbers that it drew after `state` was taken."""
     torch.set_rng_state(state["torch"])
     if state["cuda"]:
         torch.cuda.set_rng_state_all(state["cuda"])

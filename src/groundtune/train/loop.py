@@ -22,7 +22,7 @@ from groundtune.methods.pairwise import Pairwise
 from groundtune.protocols import Evaluate, Logger, Progress
 from groundtune.records import Score
 from groundtune.train.batches import Limits, Portion, batches, rounds, rows_of
-from groundtune.train.checkpoint import Checkpoints, State, random_state
+from groundtune.train.checkpoint import Checkpoints, State, random_state, set_random_state
 from groundtune.train.interrupt import Interrupt
 from groundtune.train.optim import Optim
 from groundtune.train.parallel import Parallel, Prepared
@@ -70,13 +70,17 @@ class Trainer:
         Returns the weights where the model holds only a part of them in each process, else None.
 
         Raises:
-            UserError: the loss is not a number, or the disk is full.
+            UserError: the loss is not a number, the disk is full, or the model can't be evaluated
+                the way its weights are held.
             KeyboardInterrupt: Ctrl-C; after the step that was running, which is kept.
         """
         plan = self.plan
+        if self.evaluate and plan.eval_every:
+            self.parallel.check_evaluates()
         self.progress.start("train", total=plan.steps)
         self.progress.advance(first_step)
-        ready = self.parallel.prepare(self.vlm, self.score, self.optimizer)
+        clip = plan.optim.clip
+        ready = self.parallel.prepare(self.vlm, self.score, self.optimizer, clip=clip)
         ready.model.train()
         order = batches(self.pairs.groups, plan.batch_size, plan.seed, first_step)
         with Interrupt() as interrupt:
@@ -109,19 +113,18 @@ class Trainer:
             [mine] = self.parallel.share(portions)
             with self.parallel.accumulate(ready, last=number == len(planned)):
                 self._portion(ready, mine, len(batch), sums)
-        norm = self.parallel.clip(ready.model.parameters(), self.plan.optim.clip)
         metrics = told({k: v / len(batch) for k, v in self.parallel.total(sums).items()})
-        if not (math.isfinite(metrics["loss"]) and math.isfinite(norm)):
-            raise UserError(
-                f"The loss or its gradient is not a number (loss {metrics['loss']}, norm {norm}).",
-                f"step {done + 1}",
-                "Lower optim.lr, or use dtype=float32.",
-            )
         rate = self.plan.optim.rate(done, self.plan.steps)
         for group in ready.optimizer.param_groups:
             group["lr"] = rate
-        ready.optimizer.step()
-        ready.optimizer.zero_grad(set_to_none=True)
+        loss = metrics["loss"]
+        norm = self.parallel.step(ready) if math.isfinite(loss) else math.nan
+        if not math.isfinite(norm):
+            raise UserError(
+                f"The loss or its gradient is not a number (loss {loss}, norm {norm}).",
+                f"step {done + 1}",
+                "Lower optim.lr, or use dtype=float32.",
+            )
         tokens = sum(row.tokens for row in rows)
         return {**metrics, "gradient_norm": norm, "lr": rate, "tokens": tokens}
 
@@ -130,10 +133,9 @@ class Trainer:
     ) -> None:
         """Adds a forward pass's part of the gradient, and its sums of metrics."""
         rows = [self.pairs.row(each.pairs) for each in portion.rows]
-        with self.parallel.autocast():
-            logp = ready.forward([row for each in rows for row in each.rows])
+        logp = self.parallel.score(ready, [row for each in rows for row in each.rows])
         value_B, metrics = self.method.loss(self.pairs.collate(rows, logp))
-        self.parallel.backward(value_B.sum() / batch_size * portion.counts)
+        self.parallel.backward(ready, value_B.sum() / batch_size * portion.counts)
         sums["loss"] = sums["loss"] + value_B.detach().sum().cpu() * portion.counts
         for name, each_B in metrics.items():
             sums[name] = sums[name] + each_B.sum().cpu() * portion.counts
@@ -143,11 +145,12 @@ class Trainer:
         plan = self.plan
         last = stop or done == plan.steps
         if self.evaluate and plan.eval_every and done % plan.eval_every == 0:
-            ready.model.eval()
-            scored = _means(self.evaluate(done))
+            state = random_state()
+            with self.parallel.evaluating(ready), torch.no_grad():
+                scored = _means(self.evaluate(done))
+            set_random_state(state)
             if self.parallel.main:
                 self.logger.log(done, scored)
-            ready.model.train()
         if done % plan.save_every == 0 or last:
             state = State(self.parallel.whole(ready), done, self.parallel.gather(random_state()))
             if self.parallel.main:

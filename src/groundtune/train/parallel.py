@@ -1,19 +1,21 @@
 """The only file that knows of several processes: who they are, and what they must agree on.
 
 Processes are started by `accelerate launch` or `torchrun`, on one machine or many. Each takes its
-share of every step's pairs; gradients are averaged, by DDP or, where the weights are sharded, by
-FSDP2 (`fully_shard`: each process keeps a part of every weight and of the optimiser's state).
+share of every step's pairs; gradients are averaged: by DDP; where the weights are cut, by FSDP2
+(`fully_shard`: each process keeps a part of every weight and of the optimiser's state); or by
+DeepSpeed's ZeRO (zero.py).
 
-DDP and FSDP2 act on a module's forward. An engine runs more than the model's own (it encodes images
+All three act on a module's forward. An engine runs more than the model's own (it encodes images
 once and hands them on), so what is wrapped is model and engine together: one call of the wrapped
 module is one forward pass of rows, whatever it consists of.
 """
 
+import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed
@@ -24,6 +26,7 @@ from torch.optim import Optimizer
 from groundtune.engine.logprobs import TokenLogProbs
 from groundtune.engine.rows import Row
 from groundtune.errors import UserError
+from groundtune.train.zero import Whole, Zero, asked_stage, check_installed
 from groundtune.vlm.load import Vlm
 
 T = TypeVar("T")
@@ -32,19 +35,29 @@ dist: Any = torch.distributed
 
 
 class Forward(nn.Module):
-    """Model and engine as one module, so that DDP and FSDP2 see all that a forward pass runs."""
+    """Model and engine as one module, so that what is wrapped sees all that a forward pass runs."""
 
-    def __init__(self, vlm: Vlm, score: TokenLogProbs) -> None:
+    def __init__(
+        self,
+        vlm: Vlm,
+        score: TokenLogProbs,
+        arithmetic: Callable[[], AbstractContextManager[Any]] = nullcontext,
+    ) -> None:
         super().__init__()
         self.model = vlm.model
         self._vlm = vlm
         self._score = score
+        self._arithmetic = arithmetic
 
-    def forward(self, rows: Sequence[Row]) -> list[list[Tensor]]:
-        """Log-probabilities of each row's answers' tokens, as TokenLogProbs gives them."""
-        scored = self._score(self._vlm, rows)
-        # FSDP2 hangs hooks on what comes out, which a view could lose
-        return [[logp.clone() for logp in answers] for answers in scored]
+    def forward(self, rows: Sequence[Row]) -> Tensor:
+        """Log-probabilities of the tokens of all the rows' answers, one after the other.
+
+        One tensor, since FSDP2 and DeepSpeed hang hooks on all that comes out: a view could lose
+        them, and DeepSpeed wants equally many in all processes.
+        """
+        with self._arithmetic():  # in here, since DeepSpeed switches off what is set around it
+            scored = self._score(self._vlm, rows)
+        return torch.cat([logp for answers in scored for logp in answers])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,38 +68,43 @@ class Prepared:
     model: nn.Module
     """The model inside, whose weights may be parts of the whole."""
     optimizer: Optimizer
-
-
-class Whole(NamedTuple):
-    """What a checkpoint is made of, nothing of it cut."""
-
-    weights: dict[str, Tensor] | None
-    """None where the model itself holds them whole."""
-    optimizer: dict[str, Any]
+    """Its groups have the learning rates; `Parallel.step` steps."""
+    clip: float
+    """Largest norm of the gradient; 0 does not clip."""
+    zero: Zero | None = None
 
 
 class Parallel:
     """The processes of a run. The model stays on the device on which it was loaded."""
 
-    def __init__(self, device: torch.device, *, bf16: bool, shard: bool = False) -> None:
+    def __init__(
+        self, device: torch.device, *, bf16: bool, shard: bool = False, zero: int = 0
+    ) -> None:
         """With `bf16`, forward passes of float32 weights compute in bfloat16.
 
-        With `shard`, weights, gradients and the optimiser's state are cut into parts (FSDP2), else
-        each process has them whole (DDP); `accelerate launch --use_fsdp` asks for it as well.
+        With `shard`, weights, gradients and the optimiser's state are cut into parts (FSDP2); with
+        `zero`, what that stage of DeepSpeed's ZeRO cuts; else each process has them whole (DDP).
+        `accelerate launch` asks for the one with --use_fsdp, for the other with --use_deepspeed.
 
         Raises:
-            UserError: DeepSpeed was asked for.
+            UserError: both were asked for, settings of DeepSpeed that are not supported, or
+                DeepSpeed where it is not installed.
         """
-        if _asked("ACCELERATE_USE_DEEPSPEED"):
+        stage = asked_stage(zero)
+        shard = shard or _asked("ACCELERATE_USE_FSDP")
+        if stage and shard:
             raise UserError(
-                "DeepSpeed is not supported.",
-                "accelerate launch --use_deepspeed",
-                "Use --use_fsdp: sharding in full is what ZeRO stage 3 does.",
+                "The weights can't be cut by FSDP2 and by DeepSpeed.",
+                "shard, zero",
+                "Take one of them; shard=true needs nothing installed.",
             )
         self._state: Any = PartialState(cpu=device.type == "cpu")
         self._device = device
         self._bf16 = bf16
-        self._cut = (shard or _asked("ACCELERATE_USE_FSDP")) and self.processes > 1
+        self._cut = shard and self.processes > 1
+        self._stage = stage if self.processes > 1 else 0
+        if self._stage:
+            check_installed()
 
     @property
     def main(self) -> bool:
@@ -103,21 +121,31 @@ class Parallel:
         """How many share the work."""
         return self._state.num_processes
 
-    def prepare(self, vlm: Vlm, score: TokenLogProbs, optimizer: Optimizer) -> Prepared:
-        """Model, engine and optimiser as this set-up runs them.
+    @property
+    def cuts(self) -> bool:
+        """Whether a process holds no more than a part of the weights."""
+        return self._cut or self._stage == 3
+
+    def prepare(
+        self, vlm: Vlm, score: TokenLogProbs, optimizer: Optimizer, *, clip: float
+    ) -> Prepared:
+        """Model, engine and optimiser as this set-up runs them; a step clips the gradient.
 
         Every process must hold the same weights and the same state of the optimiser.
         """
-        forward = Forward(vlm, score)
-        if self.processes == 1:
-            return Prepared(forward=forward, model=vlm.model, optimizer=optimizer)
-        if not self._cut:
-            wrapped = nn.parallel.DistributedDataParallel(forward)
-            return Prepared(forward=wrapped, model=vlm.model, optimizer=optimizer)
-        self._shard_weights(forward, optimizer)
-        return Prepared(forward=forward, model=vlm.model, optimizer=optimizer)
+        forward: nn.Module = Forward(vlm, score, self.autocast)
+        zero: Zero | None = None
+        if self._stage:
+            kind = self._device.type
+            zero = Zero(forward, optimizer, stage=self._stage, clip=clip, device=kind)
+            forward = zero.engine
+        elif self._cut:
+            self._shard_weights(forward, optimizer)
+        elif self.processes > 1:
+            forward = nn.parallel.DistributedDataParallel(forward)
+        return Prepared(forward=forward, model=vlm.model, optimizer=optimizer, clip=clip, zero=zero)
 
-    def _shard_weights(self, forward: Forward, optimizer: Optimizer) -> None:
+    def _shard_weights(self, forward: Any, optimizer: Optimizer) -> None:
         """Cuts weights, block by block and in place, and the optimiser's state with them."""
         from torch.distributed.device_mesh import init_device_mesh
         from torch.distributed.fsdp import fully_shard
@@ -142,14 +170,50 @@ class Parallel:
     def whole(self, prepared: Prepared) -> Whole:
         """Weights and optimiser's state as a single process would have them.
 
-        All processes must call it where the weights are cut: it gathers them.
+        All processes must call it, since it gathers what is cut; the main one gets it.
         """
+        if prepared.zero:
+            return prepared.zero.whole(prepared.model, keep=self.main)
         state = prepared.optimizer.state_dict()
         if not self._cut:
             return Whole(None, state)
-        weights = {name: _whole(value) for name, value in prepared.model.state_dict().items()}
-        each = {i: {k: _whole(v) for k, v in own.items()} for i, own in state["state"].items()}
+        weights = self._gathered(prepared.model.state_dict())
+        each = {i: self._gathered(own) for i, own in state["state"].items()}
         return Whole(weights, {**state, "state": each})
+
+    def _gathered(self, cut: Mapping[str, Any]) -> dict[str, Any]:
+        """The whole of each, on the CPU of the main process; the others keep nothing of it."""
+        found: dict[str, Any] = {}
+        for name, value in cut.items():
+            whole = _whole(value)
+            if self.main:
+                found[name] = whole.cpu() if isinstance(whole, Tensor) else whole
+        return found
+
+    @contextmanager
+    def evaluating(self, prepared: Prepared) -> Generator[None]:
+        """The model in evaluation mode, its weights whole: each process may run it by itself."""
+        parts: list[Any] = [module for module in prepared.forward.modules() if _is_cut(module)]
+        for module in parts:
+            module.set_reshard_after_forward(False, recurse=False)
+            module.unshard()
+        prepared.model.eval()
+        try:
+            yield
+        finally:
+            prepared.model.train()
+            for module in parts:
+                module.set_reshard_after_forward(module is not prepared.forward, recurse=False)
+                module.reshard()
+
+    def check_evaluates(self) -> None:
+        """Raises UserError where the model can't be run between steps."""
+        if self._stage == 3:
+            raise UserError(
+                "The model can't be evaluated in training while ZeRO stage 3 holds its weights.",
+                "eval_every, zero",
+                "Use shard=true or zero=2, or evaluate the checkpoints (keep=...) afterwards.",
+            )
 
     def share(self, parts: Sequence[T]) -> list[T]:
         """This process's of parts that are handed out by turns."""
@@ -159,24 +223,46 @@ class Parallel:
         """Whether a process says so, in all of them."""
         return any(self.gather(said))
 
-    def backward(self, loss: Tensor) -> None:
+    def score(self, prepared: Prepared, rows: Sequence[Row]) -> list[list[Tensor]]:
+        """Log-probabilities of each row's answers' tokens, as TokenLogProbs gives them."""
+        logp: Tensor = prepared.forward(rows)
+        lengths = [len(answer.ids) for row in rows for answer in row.answers]
+        each = iter(torch.split(logp, lengths))
+        return [[next(each) for _ in row.answers] for row in rows]
+
+    def backward(self, prepared: Prepared, loss: Tensor) -> None:
         """Adds the gradient of this process's part of the loss; the parts add up."""
-        (loss * self.processes).backward()  # pyright: ignore[reportUnknownMemberType]
-        # the gradients of the processes are averaged, not summed
+        scaled = loss * self.processes  # gradients of the processes are averaged, not summed
+        if prepared.zero:
+            prepared.zero.backward(scaled)
+        else:
+            scaled.backward()  # pyright: ignore[reportUnknownMemberType]
 
     def accumulate(self, prepared: Prepared, last: bool) -> AbstractContextManager[Any]:
         """Gradients are exchanged in a step's last forward pass only."""
         forward: Any = prepared.forward
+        if prepared.zero:
+            prepared.zero.accumulate(last)
+            return nullcontext()
         if self._cut:
             forward.set_requires_gradient_sync(last)
             return nullcontext()
         return nullcontext() if last or self.processes == 1 else forward.no_sync()
 
-    def clip(self, parameters: Iterable[Tensor], norm: float) -> float:
-        """Norm of the whole gradient before it was clipped to `norm`; 0 does not clip."""
-        limit = norm if norm > 0 else float("inf")
-        trained = [weight for weight in parameters if weight.requires_grad]
-        return float(_whole(nn.utils.clip_grad_norm_(trained, limit)))
+    def step(self, prepared: Prepared) -> float:
+        """Clips the gradient and steps; returns the whole gradient's norm before it was clipped.
+
+        Where that is not finite no weight is changed.
+        """
+        if prepared.zero:
+            return prepared.zero.step()
+        trained = [weight for weight in prepared.model.parameters() if weight.requires_grad]
+        limit = prepared.clip or float("inf")
+        norm = float(_whole(nn.utils.clip_grad_norm_(trained, limit)))
+        if math.isfinite(norm):
+            prepared.optimizer.step()
+        prepared.optimizer.zero_grad(set_to_none=True)
+        return norm
 
     def total(self, sums: Mapping[str, Tensor]) -> dict[str, float]:
         """Each value summed over the processes, which must have the same names."""
@@ -210,6 +296,12 @@ class Parallel:
 def _asked(variable: str) -> bool:
     """Whether `accelerate launch` asked for something, which it says in the environment."""
     return os.environ.get(variable, "").lower() in ("1", "true", "yes")
+
+
+def _is_cut(module: nn.Module) -> bool:
+    from torch.distributed.fsdp import FSDPModule
+
+    return isinstance(module, FSDPModule)
 
 
 def _blocks(model: Any) -> set[str]:

@@ -1,0 +1,106 @@
+"""Runs of the trainer in two processes that speak gloo, and what they made."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from groundtune.pipeline.train import TrainParams
+from groundtune.protocols import Evaluate
+from groundtune.records import Score
+from groundtune.vlm.load import Vlm
+
+LAUNCHED = """
+import sys
+from pathlib import Path
+import torch
+from groundtune.cli.progress import SilentProgress
+from groundtune.pipeline.train import TrainParams, train
+from several_processes import scored
+torch.set_num_threads(1)
+for line, out in zip(sys.argv[1::2], sys.argv[2::2]):
+    train(TrainParams.model_validate_json(line), Path(out), SilentProgress(), evaluate=scored)
+torch.distributed.destroy_process_group()
+"""
+
+
+def scored(vlm: Vlm) -> Evaluate:
+    """Scores the model in training; the processes run it differently often, and draw numbers."""
+
+    def evaluate(step: int) -> list[Score]:
+        rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
+        ids = torch.tensor([[1, 5, 6, 7]])
+        for length in range(1, 3 + rank):
+            best = vlm.model(input_ids=ids[:, :length]).logits.log_softmax(-1).max()
+        torch.rand(step + rank)
+        best = vlm.model(input_ids=ids).logits.log_softmax(-1)[0, -1].max()
+        values = {"best": float(best)}
+        made = {"key": f"{step}", "item": "i", "image": "x", "model": "m"}
+        return [Score(benchmark="b", values=values, **made)]
+
+    return evaluate
+
+
+def recipe(model: Path, pairs: Path, **changes: object) -> TrainParams:
+    """Seven steps' worth of a tiny model's training, on the CPU."""
+    settings: dict[str, object] = {
+        "model": str(model),
+        "pairs": str(pairs),
+        "method": {"type": "ddpo", "reduce": "sum", "gamma": 3, "beta": 0.2},
+        "tune": {"type": "full"},
+        "optim": {"lr": 1e-4, "warmup": 0},
+        "epochs": 2,
+        "batch_size": 7,
+        "micro_batch": 3,
+        "dtype": "float32",
+        "device": "cpu",
+        "save_every": 2,
+    }
+    return TrainParams.model_validate(settings | changes)
+
+
+def launch(*runs: tuple[TrainParams, Path]) -> str:
+    """Runs, one after the other, in two processes; what they said on stdout."""
+    arguments = [part for params, out in runs for part in (params.model_dump_json(), str(out))]
+    command = ["torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]
+    done = subprocess.run(
+        [sys.executable, "-m", *command, sys.executable, "-c", LAUNCHED, *arguments],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parent)},
+        capture_output=True,
+        text=True,
+        timeout=3600,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def lines(out: Path, name: str) -> list[float]:
+    """A figure of each line of the log that has it."""
+    read = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    return [line[name] for line in read if name in line]
+
+
+def losses(out: Path) -> list[float]:
+    """Of each step."""
+    return lines(out, "loss")
+
+
+def weights(out: Path) -> dict[str, torch.Tensor]:
+    """The result's."""
+    [file] = (out / "model").glob("*.safetensors")
+    return load_file(file)
+
+
+def assert_the_same(out: Path, alone: Path) -> None:
+    """Losses, gradients' norms, evaluations and weights to rounding."""
+    for name, tolerance in (("loss", 1e-5), ("gradient_norm", 1e-4), ("eval/b/best", 1e-4)):
+        assert lines(out, name) == pytest.approx(lines(alone, name), rel=tolerance), name
+    expected, found = weights(alone), weights(out)
+    assert set(found) == set(expected)
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name], value, rtol=1e-4, atol=1e-6)
