@@ -2,7 +2,12 @@
 
     train_against_trl.py            measures all cases, then writes results, table and chart
     train_against_trl.py CASE...    measures these cases anew and keeps the other results
+    train_against_trl.py --list     names the cases
     train_against_trl.py --table    only writes table and chart from the results
+
+What was stopped goes on with the same command: cases that it has measured stand in
+results/train.part.json until all are there, and are measured again only where the code or a version
+changed since, or with --anew.
 
 For each case, first each side in a process of its own takes two steps: their losses, gradient norms
 and token ids must agree, and their peak memory is taken. Then one process runs both in turns, A B B
@@ -10,19 +15,29 @@ A. This process loads no model and only starts the others.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import resource
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from train_cases import CASES, Case, case_of
 
-RESULTS = Path(__file__).parent / "results" / "train.json"
+HERE = Path(__file__).parent
+RESULTS = HERE / "results" / "train.json"
+PART = RESULTS.with_name("train.part.json")
+NAMES = ("groundtune", "trl", "transformers", "torch", "peft", "accelerate", "datasets")
+MEASURED = ("engine", "methods", "train", "vlm")
+"""Rooms of the code whose change makes measured cases stale."""
+ALONE = ("ablation", "exact")
+"""What is measured beside the cases, on both models."""
 TOLERANCE = 1e-4
 """Relative, of losses and of the first step's gradient norm."""
 NORM_TOLERANCE = 1e-2
@@ -34,46 +49,95 @@ def main() -> None:
     """Measures or shows, as the arguments say."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("cases", nargs="*", help="names of cases; all if none is given")
+    parser.add_argument("--list", action="store_true", help="name the cases, measure nothing")
     parser.add_argument("--table", action="store_true", help="measure nothing, write the table")
     parser.add_argument("--no-ablation", action="store_true", help="leave the ablation as it is")
+    parser.add_argument("--anew", action="store_true", help="forget what a stopped run measured")
     parser.add_argument("--work", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.work:
         print("RESULT " + json.dumps(_work(json.loads(arguments.work))))
         return
+    if arguments.list:
+        print("\n".join(f"{case.name:20} {case.label}" for case in CASES))
+        return
     if not arguments.table:
+        if unknown := set(arguments.cases) - {case.name for case in CASES}:
+            parser.error(f"no case {', '.join(sorted(unknown))}; --list names them")
         chosen = [case_of(name) for name in arguments.cases] or list(CASES)
+        if arguments.anew:
+            PART.unlink(missing_ok=True)
         with TemporaryDirectory() as scratch:
-            _measure(chosen, Path(scratch), ablation=not arguments.no_ablation)
+            wanted = [*chosen, *(() if arguments.no_ablation else ALONE)]
+            measure(wanted, lambda work: _start(work, Path(scratch)), fingerprint())
     import train_report
 
     print(train_report.write(json.loads(RESULTS.read_text())))
 
 
-def _measure(cases: list[Case], scratch: Path, *, ablation: bool) -> None:
-    found = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {"cases": {}}
-    for model in sorted(
-        {case.model for case in cases} | ({"llava", "qwen"} if ablation else set())
-    ):
-        _start({"kind": "build", "model": model}, scratch)
-    for case in cases:
-        found["cases"][case.name] = _case(case, scratch)
-        _keep(found)
-    if ablation:
-        found["ablation"] = _start({"kind": "ablation"}, scratch)
-        found["exact"] = _start({"kind": "exact"}, scratch)
-    found["made_with"] = _start({"kind": "versions"}, scratch)
-    found["made_with"]["cpu_seconds"] = round(sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]))
-    _keep(found)
+def measure(
+    wanted: Sequence[Case | str], start: Callable[[dict[str, str]], Any], made_of: str
+) -> None:
+    """Measures what an earlier, stopped run of the same code has not, then adds it to the results.
+
+    `start` does a piece of work in a process of its own. `made_of` tells one code from another.
+    """
+    part: dict[str, Any] = json.loads(PART.read_text()) if PART.is_file() else {}
+    if part.get("made_of") != made_of:
+        part = {"made_of": made_of, "found": {}, "cpu_seconds": 0}
+    left = [each for each in wanted if _name(each) not in part["found"]]
+    for model in sorted({m for each in left for m in _models(each)}):
+        start({"kind": "build", "model": model})
+    for each in left:
+        before = _children()
+        found = _case(each, start) if isinstance(each, Case) else start({"kind": each})
+        part["found"][_name(each)] = found
+        part["cpu_seconds"] += _children() - before
+        _keep(part, PART)
+    results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {"cases": {}}
+    for name in map(_name, wanted):
+        (results if name in ALONE else results["cases"])[name] = part["found"].pop(name)
+    made_with = {**start({"kind": "versions"}), "cpu_seconds": round(part["cpu_seconds"])}
+    _keep({**results, "made_with": made_with}, RESULTS)
+    if part["found"]:  # of a longer list, whose run was stopped
+        _keep(part, PART)
+    else:
+        PART.unlink()
 
 
-def _case(case: Case, scratch: Path) -> dict[str, Any]:
-    ours = _start({"kind": "alone", "side": "ours", "case": case.name}, scratch)
-    trl = _start({"kind": "alone", "side": "trl", "case": case.name}, scratch)
+def _name(each: Case | str) -> str:
+    return each.name if isinstance(each, Case) else each
+
+
+def _models(each: Case | str) -> tuple[str, ...]:
+    """The models that a case, or what is measured beside the cases, runs on."""
+    return (each.model,) if isinstance(each, Case) else ("llava", "qwen")
+
+
+def _children() -> float:
+    """Processor seconds of all the processes that were started."""
+    return sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
+
+
+def fingerprint() -> str:
+    """Of the code that is measured, of the benchmark, and of the versions of what they stand on."""
+    import groundtune
+
+    package = Path(groundtune.__path__[0])
+    files = [path for room in MEASURED for path in (package / room).rglob("*.py")]
+    digest = hashlib.sha256(" ".join(f"{name} {version(name)}" for name in NAMES).encode())
+    for path in sorted([*files, *HERE.glob("*.py")]):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _case(case: Case, start: Callable[[dict[str, str]], Any]) -> dict[str, Any]:
+    ours = start({"kind": "alone", "side": "ours", "case": case.name})
+    trl = start({"kind": "alone", "side": "trl", "case": case.name})
     check = _agree(case, ours, trl)
     print(f"{case.name}: {check}", flush=True)
     load_before = os.getloadavg()[0]
-    timed = _start({"kind": "time", "case": case.name}, scratch)
+    timed = start({"kind": "time", "case": case.name})
     print(f"{case.name}: ours {timed['ours']['cpu']} s, TRL {timed['trl']['cpu']} s", flush=True)
     return {
         **timed,
@@ -203,20 +267,20 @@ def _seconds(took: list[Any]) -> dict[str, list[float]]:
 
 
 def _made_with() -> dict[str, Any]:
-    from importlib.metadata import version
-
-    names = ("groundtune", "trl", "transformers", "torch", "peft", "accelerate", "datasets")
     return {
         "machine": f"{os.cpu_count()} cores, AVX2",
         "threads": 1,
         "day": datetime.now(UTC).date().isoformat(),
-        "versions": {name: version(name) for name in names},
+        "versions": {name: version(name) for name in NAMES},
     }
 
 
-def _keep(found: dict[str, Any]) -> None:
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+def _keep(found: dict[str, Any], path: Path) -> None:
+    """Writes what was found, whole or not at all."""
+    path.parent.mkdir(exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(found, indent=1) + "\n")
+    temporary.replace(path)
 
 
 if __name__ == "__main__":
