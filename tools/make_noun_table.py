@@ -1,13 +1,17 @@
-"""Learns when NLTK's tagger takes a word of AMBER's vocabulary for a noun, and writes a table.
+"""Learns a tagger from the answers of NLTK's, for AMBER's nouns, and writes its table.
 
 AMBER's script counts what NLTK's tagger (nltk.pos_tag) calls a noun. This script tags captions
-with it, replaces nouns of the vocabulary at random and tags again, and learns from the answers an
-averaged perceptron (Collins 2002) of its own: "noun" or "not", from the word and the four around
-it. Nothing of the tagger's own weights goes into the table. The captions are only counted.
-The shipped table was made of four fifths of 26,189 captions; the rest is what it was tried on.
+with it, replaces words by others at random (half of the nouns of AMBER's vocabulary by others of
+it, of which half are drawn by how usual they are; other words by such as have the same tag) and
+tags again. From the answers an averaged
+perceptron of its own learns (Collins 2002; a margin, many tokens at once), small weights are left
+out, and those that stay are learnt on. Nothing of the tagger's own weights goes into the table.
+The shipped table was made of 12,222 captions of half of the pictures, which AoiDragon/POPE (MIT)
+and zjunlp/Deco have; in a part of the sentences nouns were drawn evenly. The captions are only
+counted.
 
-Run once, in an environment of its own that has nltk with its tagger; the result is committed. The
-captions were those of AoiDragon/POPE (MIT) and zjunlp/Deco, one a line of a text file.
+Run once, in an environment of its own that has nltk with its tagger, numpy and Groundtune's
+dependencies; the result is committed. The captions are one a line of a text file.
 
 python tools/make_noun_table.py CAPTIONS.txt RELATION.json
 """
@@ -18,80 +22,191 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-import nltk
+import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
-from groundtune.bench.amber_nouns import features
+from groundtune.bench.amber_tagger import BEFORE, BEHIND, TagTable, alike, features
 from groundtune.bench.coco_words import word_forms
 
-OUT = Path(__file__).parents[1] / "src" / "groundtune" / "bench" / "tables" / "nouns.json"
-FURTHER_TOKENS = 1_100_000
-"""Of sentences in which nouns were replaced."""
-ROUNDS = 6
-MARGIN = 1
-LEAST = 1.5
+OUT = Path(__file__).parents[1] / "src" / "groundtune" / "bench" / "tables" / "tags.json"
+FURTHER_TOKENS = 4_400_000
+"""Of sentences in which words were replaced."""
+DRAWN = 200_000
+"""Words that are drawn at once."""
+SWAPPED = "NN NNS JJ JJR VB VBD VBG VBN VBP VBZ RB"
+"""Tags of words that are replaced by others with the same tag."""
+KNOWN = 20
+"""Times that a word must be seen, always with one tag, to be a known word."""
+SEEN = 4
+"""Times that a feature must be seen."""
+ROUNDS, ROUNDS_AFTER = 8, 4
+MARGIN = 2
+LEAST = 2.0
 """A weight below it is left out."""
-RARE = 4
-"""Times that a word must be seen before its usual tag is kept."""
+TOKENS = 128
+"""Learnt from at once."""
 
 Tagged = list[tuple[str, str]]
 
 
-def further(sentences: Sequence[Tagged], nouns: Sequence[str], seed: int) -> Iterable[Tagged]:
-    """Sentences whose nouns of the vocabulary were replaced by others of the same number."""
-    draw, forms, done = random.Random(seed), word_forms()["lemma"], 0
-    used = sorted({w for s in sentences for w, _ in s if forms.get(w, w) in set(nouns)})
-    plurals = [word for word in used if word in forms]
+class Examples(NamedTuple):
+    """Tokens that aren't known words, N of them with K features each."""
+
+    names: list[str]
+    """Of features; the first is none."""
+    tags: list[str]
+    found_NK: np.ndarray
+    tag_N: np.ndarray
+
+
+def sentences(captions: Iterable[Tagged]) -> list[Tagged]:
+    """Their different sentences."""
+    found: dict[tuple[tuple[str, str], ...], None] = {}
+    for caption in captions:
+        ends = [i + 1 for i, (word, _) in enumerate(caption) if word in (".", "!", "?")]
+        for begin, end in zip([0, *ends], [*ends, len(caption)], strict=True):
+            if 3 <= end - begin < 60:
+                found[tuple((word, tag) for word, tag in caption[begin:end])] = None
+    return sorted(map(list, found))
+
+
+def drawn(often: Counter[str], draw: random.Random) -> list[str]:
+    """Words by the root of how often they are there."""
+    return draw.choices(list(often), [n**0.5 for n in often.values()], k=DRAWN)
+
+
+def further(captions: Sequence[Tagged], nouns: Sequence[str], seed: int) -> Iterable[list[str]]:
+    """Tokens of sentences in which words were replaced."""
+    draw, forms, vocabulary = random.Random(seed), word_forms()["lemma"], set(nouns)
+    seen: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for caption in captions:
+        for word, tag in caption:
+            seen[tag][word] += 1
+    others = {tag: drawn(seen[tag], draw) for tag in SWAPPED.split() if seen[tag]}
+    plurals = sorted(
+        form
+        for form, base in forms.items()
+        if base in vocabulary - {form}
+        and (form in seen["NNS"] or form in (base + "s", base + "es"))
+    )
+    pools: dict[bool, list[list[str]]] = {}
+    for plural, words in ((False, list(nouns)), (True, plurals)):
+        used = Counter({word: sum(seen[tag][word] for tag in seen) for word in words})
+        pools[plural] = [words, drawn(+used, draw) if +used else words]
+    whole, done = sentences(captions), 0
     while done < FURTHER_TOKENS:
-        words = [word for word, _ in draw.choice(sentences)]
-        for i, word in enumerate(words):
-            if forms.get(word, word) in nouns and draw.random() < 0.6:
-                words[i] = draw.choice(plurals if word in forms else [*used, *nouns])
-        done += len(words)
-        yield nltk.pos_tag(words)
+        said, often = list[str](), draw.choice((0.15, 0.4))
+        for word, tag in draw.choice(whole):
+            if forms.get(word, word) in vocabulary:
+                swap = draw.choice(draw.choice(pools[word in forms]))
+                said += swap.split(" ") if draw.random() < 0.5 else [word]
+            else:
+                swaps = tag in others and draw.random() < often
+                said.append(draw.choice(others[tag]) if swaps else word)
+        done += len(said)
+        yield said
 
 
-def learn(examples: list[tuple[list[str], bool]], seed: int) -> dict[str, float]:
-    """Averaged weights of the features; a positive sum says noun."""
-    weights: defaultdict[str, float] = defaultdict(float)
-    totals: defaultdict[str, float] = defaultdict(float)
-    since: dict[str, int] = {}
-    draw, step = random.Random(seed), 0
-    for _ in range(ROUNDS):
-        draw.shuffle(examples)
-        for found, is_noun in examples:
+def known_words(captions: Iterable[Tagged]) -> dict[str, str]:
+    """Words that always have one tag."""
+    seen: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for caption in captions:
+        for word, tag in caption:
+            seen[word][tag] += 1
+    return {
+        word: next(iter(tags))
+        for word, tags in sorted(seen.items())
+        if len(tags) == 1 and tags.total() >= KNOWN
+    }
+
+
+def examples(captions: Iterable[Tagged], known: dict[str, str]) -> Examples:
+    """The other words, as features and tags."""
+    ids: dict[str, int] = {}
+    rows: list[list[int]] = []
+    tags: list[str] = []
+    for caption in captions:
+        around = [*BEFORE, *(alike(word) for word, _ in caption), *BEHIND]
+        before = [*BEFORE, *(tag for _, tag in caption)]
+        for i, (word, tag) in enumerate(caption):
+            if word not in known:
+                found = features(word, around[i : i + 5], before[i + 1], before[i])
+                rows.append([ids.setdefault(name, len(ids)) for name in found])
+                tags.append(tag)
+    found_NK = np.array(rows, dtype=np.int32)
+    often = np.bincount(found_NK.ravel(), minlength=len(ids)) >= SEEN
+    new = np.where(often, np.cumsum(often), 0).astype(np.int32)
+    names = ["", *(name for name, kept in zip(ids, often, strict=True) if kept)]
+    kinds, tag_N = np.unique(tags, return_inverse=True)
+    return Examples(names, kinds.tolist(), new[found_NK], tag_N)
+
+
+def learn(given: Examples, start_FT: np.ndarray, kept_FT: np.ndarray, rounds: int) -> np.ndarray:
+    """Averaged weights (features, tags), from a start; `kept_FT` is 0 where none may be."""
+    now_FT, sums_FT = start_FT.astype(np.float32), np.zeros_like(start_FT, dtype=np.float64)
+    draw, step = np.random.default_rng(1), 0
+    for _ in range(rounds):
+        order = draw.permutation(len(given.tag_N))
+        for some in order[: len(order) // TOKENS * TOKENS].reshape(-1, TOKENS):
             step += 1
-            value = sum(weights.get(name, 0.0) for name in found)
-            sure = (value > 0) == is_noun and abs(value) >= MARGIN
-            for name in [] if sure else found:
-                totals[name] += (step - since.get(name, 0)) * weights[name]
-                since[name] = step
-                weights[name] += 1 if is_noun else -1
-    return {n: (totals[n] + (step - since.get(n, 0)) * weights[n]) / step for n in weights}
+            found, right = given.found_NK[some], given.tag_N[some]
+            sums = now_FT[found].sum(1)
+            here = np.arange(len(some))
+            own = sums[here, right]
+            sums[here, right] = -np.inf
+            other = sums.argmax(1)
+            low = own - sums[here, other] < MARGIN
+            where = found[low]
+            for tag, sign in ((right[low], 1), (other[low], -1)):
+                change = sign * kept_FT[where, tag[:, None]]
+                np.add.at(now_FT, (where, tag[:, None]), change)
+                np.add.at(sums_FT, (where, tag[:, None]), step * change)
+    return now_FT - sums_FT / (step + 1)
+
+
+def table_of(captions: Sequence[Tagged]) -> TagTable:
+    """The table that is learnt from tagged captions."""
+    known = known_words(captions)
+    given = examples(captions, known)
+    kept = np.ones((len(given.names), len(given.tags)), dtype=np.float32)
+    kept[0] = 0
+    weights = learn(given, np.zeros_like(kept), kept, ROUNDS)
+    kept[np.abs(weights) < LEAST] = 0
+    weights = np.rint(learn(given, np.rint(weights * kept), kept, ROUNDS_AFTER)).astype(int)
+    return TagTable(
+        known=known,
+        weights={
+            name: {given.tags[t]: int(row[t]) for t in np.flatnonzero(row)}
+            for name, row in sorted(
+                zip(given.names, weights, strict=True), key=lambda each: each[0]
+            )
+            if row.any()
+        },
+    )
+
+
+def write(table: TagTable, path: Path) -> None:
+    """A line for the known words, and one for each feature."""
+    lines = [f"{json.dumps(name)}:{_plain(own)}" for name, own in table.weights.items()]
+    text = f'{{"known":{_plain(table.known)},\n"weights":{{\n' + ",\n".join(lines) + "\n}}\n"
+    path.write_text(text, encoding="utf-8")
+
+
+def _plain(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 def main(captions: str, relation: str) -> None:
+    import nltk
+
     told = json.loads(Path(relation).read_text(encoding="utf-8"))
     nouns = sorted({word for head, others in told.items() for word in [head, *others]})
-    forms = word_forms()["lemma"]
-    lines = Path(captions).read_text(encoding="utf-8").splitlines()
+    lines = dict.fromkeys(Path(captions).read_text(encoding="utf-8").splitlines())
     tagged: list[Tagged] = [nltk.pos_tag(nltk.word_tokenize(line)) for line in lines]
-    seen: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for sentence in tagged:
-        for word, tag in sentence:
-            seen[word.lower()][tag] += 1
-    usual = {w: c.most_common(1)[0][0] for w, c in seen.items() if c.total() >= RARE}
-    tags = {word: tag for word, tag in sorted(usual.items()) if tag != "NN"}
-    examples: list[tuple[list[str], bool]] = []
-    for sentence in [*tagged, *further(tagged, nouns, 3)]:
-        words = [word for word, _ in sentence]
-        for i, (word, tag) in enumerate(sentence):
-            if forms.get(word, word) in nouns:
-                examples.append((features(words, i, tags), tag.startswith("NN")))
-    weights = {n: round(w) for n, w in sorted(learn(examples, 1).items()) if abs(w) >= LEAST}
-    table = {"tags": tags, "weights": weights}
-    OUT.write_text(json.dumps(table, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
+    tagged += [nltk.pos_tag(words) for words in further(tagged, nouns, 3)]
+    write(table_of(tagged), OUT)
 
 
 if __name__ == "__main__":

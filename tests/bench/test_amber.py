@@ -122,8 +122,8 @@ def test_nouns_of_descriptions_are_nearly_those_of_the_tagger(real: AmberData) -
     theirs = [Counter(nouns) for nouns in golden["nouns"]]
     pairs = list(zip(found, theirs, strict=True))
     wrong = sum(((own - other) + (other - own)).total() for own, other in pairs)
-    assert wrong <= 0.05 * sum(other.total() for other in theirs)
-    assert sum(own == other for own, other in pairs) >= 0.8 * len(pairs)
+    assert wrong <= 0.03 * sum(other.total() for other in theirs)
+    assert sum(own == other for own, other in pairs) >= 0.85 * len(pairs)
 
 
 @pytest.mark.parametrize(
