@@ -1,6 +1,6 @@
 """How far bfloat16 is from float32, in packed rows and in separate ones: packing adds nothing.
 
-`pytest -m bench -s tests/train/test_train_bf16.py` prints the table of docs/families.md. The exact
+`pytest -m bench -s tests/train/test_train_bf16.py` prints the table of docs/training.md. The exact
 computation is that of separate rows in float32, with the same weights. Models are random with unit
 gain, which a picture's or a token's rounding moves more than it moves a trained one.
 """
