@@ -64,6 +64,15 @@ def measured(scores: list[Score], name: str) -> float:
     return made.value
 
 
+def test_an_answer_that_says_a_sentence_again_and_again_is_told():
+    once, again = "A kitchen. A cup is there.", "A kitchen. A cup is there. a cup is there."
+    texts = once, again, f"{again} A cup is there.", "!"
+    made = [judged(text).model_copy(update={"item": text}) for text in texts]
+    assert [score.values.get("repeated") for score in made] == [1, 2, 3, None]
+    assert measured(made, "again") == pytest.approx(2 / 3)
+    assert measured(made, "looping") == pytest.approx(1 / 3)
+
+
 def test_a_caption_is_counted_as_by_hand():
     text = (
         "This is a kitchen with a pink wall. There are three red cups, a knife and a dog. "

@@ -11,6 +11,7 @@ from groundtune.errors import UserError
 from groundtune.feedback.spans import apply
 from groundtune.records import Answer, Correction, Message, Producer, Prompt, Source, TextPart
 from groundtune.world.captions import CLEAN, HELD_OUT_VOICE, MACHINE, VOICES, Habits, Voice, caption
+from groundtune.world.catalogue import CELLS
 from groundtune.world.people import (
     DATASET,
     Mistakes,
@@ -110,6 +111,25 @@ def test_another_seed_makes_other_choices() -> None:
         for seed in (0, 1)
     )
     assert first != second
+
+
+@pytest.mark.parametrize("place", ["in the top left corner", "in the middle"])
+def test_a_place_that_was_told_twice_is_told_once_when_it_is_put_right(place: str) -> None:
+    found = next(
+        s
+        for s in scenes("development", 500)
+        if any(t.number == 1 and CELLS[t.cells[0]] == place for t in s.things)
+    )
+    name = next(t for t in found.things if t.number == 1 and CELLS[t.cells[0]] == place).category
+    wrong = next(words for words in CELLS if words != place)
+    start = f"There is a {name}. The {name} is"
+    made = correct(SimulatedAnnotator(replace=0), found, f"{start} {place}. The {name} is {wrong}.")
+    assert made.corrected == f"{start} {place}."
+    made = correct(SimulatedAnnotator(replace=0), found, f"{start} {wrong}. The {name} is {place}.")
+    assert made.corrected == f"{start} {place}."
+    # said twice from the start, and right: not what this person is asked to mend
+    text = f"{start} {place}. The {name} is {place}."
+    assert correct(SimulatedAnnotator(replace=0), found, text).corrected == text
 
 
 def test_what_a_person_replaces_and_what_they_delete() -> None:

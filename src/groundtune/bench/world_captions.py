@@ -20,6 +20,7 @@ Scenes of the strata "missing" and "replaced" are parts of their own (`overgener
 """
 
 import re
+from collections import Counter
 
 from groundtune.bench.benchmark import (
     Benchmark,
@@ -41,7 +42,7 @@ from groundtune.world.scenes import Scene, Stratum
 from groundtune.world.truth import Finding, check
 
 NAME = "world-captions"
-RULES = "world-captions 1"
+RULES = "world-captions 2"
 """Part of every score's key: a change of how is scored must change it."""
 STRATA: tuple[Stratum, ...] = ("missing", "replaced")
 KINDS: dict[SpanKind, str] = {
@@ -140,8 +141,11 @@ def caption_values(
     """The numbers that the metrics are made of.
 
     `wrong_KIND` is 0 or 1, `wrong_KINDs` how often; `numbers`, `colours` and `places` are how often
-    one is said of something that is there.
+    one is said of something that is there; `repeated` is how often the most frequent sentence is
+    said, `again` 1 from two times on, `looping` from three.
     """
+    said = Counter(text[start:end].lower() for start, end in sentences(text))
+    repeated = max(said.values(), default=0)
     asserted = reading.asserted
     right = [mention for mention in asserted if mention.category in scene.categories]
     counts = {kind: sum(finding.kind == kind for finding in found) for kind in KINDS}
@@ -153,7 +157,10 @@ def caption_values(
         "classes": len({mention.category for mention in right}),
         "truth_classes": len(scene.things),
         "words": len(text.split()),
-        "sentences": len(sentences(text)),
+        "sentences": said.total(),
+        "repeated": repeated,
+        "again": repeated > 1,
+        "looping": repeated > 2,
         "refusal": bool(_REFUSAL.search(text)) and not asserted,
         "numbers": sum(mention.number_mark is not None for mention in right),
         "colours": sum(
@@ -253,6 +260,13 @@ METRICS: tuple[Metric, ...] = (
     _per_answer("mentions", "Objects mentioned an answer", "mentions", cost=True),
     _per_answer("words", "Words an answer", "words", cost=True),
     _per_answer("sentences", "Sentences an answer", "sentences", cost=True),
+    _per_answer("again", "Answers that say a sentence again", cost=True),
+    _per_answer(
+        "looping",
+        "Answers that say a sentence three times or more",
+        cost=True,
+        explanation="No object is invented by it, and yet nobody wants to read it.",
+    ),
     _per_answer("refusals", "Answers that refuse", cost=True, value="refusal"),
     _per_answer("cut", "Answers cut at the longest length", cost=True),
     unparsed_metric(),

@@ -96,13 +96,13 @@ def label_answers(
 
 def world_annotator(settings: LabelSettings) -> tuple[Annotator, Producer]:
     """The embedded world's simulated person, and who that is: the settings are in the revision."""
-    from groundtune.world.people import Mistakes, SimulatedAnnotator
+    from groundtune.world.people import RULES, Mistakes, SimulatedAnnotator
     from groundtune.world.scenes import WORLD_VERSION
 
     by = Producer(
         kind="simulated",
         name="world-annotator",
-        revision=f"world {WORLD_VERSION}, error rate {settings.error_rate:g}",
+        revision=f"world {WORLD_VERSION}, rules {RULES}, error rate {settings.error_rate:g}",
         seed=settings.seed,
     )
     mistakes = Mistakes.of_rate(settings.error_rate)

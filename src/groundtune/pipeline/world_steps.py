@@ -12,6 +12,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from groundtune.bench.world_captions import RULES as CAPTION_RULES
+from groundtune.bench.world_questions import RULES as QUESTION_RULES
 from groundtune.methods.ddpo import DDPO
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.jobs import Job
@@ -22,6 +24,7 @@ from groundtune.records import Record, Sampling, Score
 from groundtune.train.data import DataRules
 from groundtune.train.optim import Optim
 from groundtune.train.tune import Full
+from groundtune.world.people import RULES as ANNOTATOR_RULES
 
 KNOWING = "knowing"
 """Folder of the scores of what a model knows, beside its other scores."""
@@ -69,6 +72,7 @@ class Corrected(Record):
     corrections: int
     error_rate: float
     seed: int
+    rules: int = ANNOTATOR_RULES
 
 
 class Trained(Record):
@@ -106,6 +110,7 @@ class Evaluated(Record):
     """Its name in scores."""
     out: str
     evaluation: Evaluation
+    rules: str = f"{CAPTION_RULES}, {QUESTION_RULES}"
 
 
 def ask(folder: Path, settings: Asked, progress: Progress) -> None:

@@ -68,6 +68,39 @@ def apply(text: str, made: Sequence[Edit]) -> str:
     return "".join([*parts, text[position:]])
 
 
+def once(text: str, made: Sequence[Edit]) -> list[Edit]:
+    """The edits in the text's order, without those that make a sentence say what another says.
+
+    Such a sentence goes as a whole: nobody mends a place so that it is told twice.
+    """
+    listed = sorted(made, key=lambda edit: (edit.start, edit.end))
+    said = [_after(text, sentence, listed).lower() for sentence in sentences(text)]
+    for index, (start, end) in enumerate(sentences(text)):
+        own = _within(listed, start, end)
+        if own and start and said[index] and said.count(said[index]) > 1:
+            place = listed.index(own[0])
+            free = listed[place - 1].end if place else 0
+            listed[place : place + len(own)] = [whole_sentence(text, start, end, free)]
+            said[index] = ""
+    return listed
+
+
+def _after(text: str, sentence: tuple[int, int], made: Sequence[Edit]) -> str:
+    """What becomes of a sentence; empty where it goes."""
+    start, end = sentence
+    if any(edit.start <= start and end <= edit.end and not edit.text for edit in made):
+        return ""
+    own = [
+        edit.model_copy(update={"start": edit.start - start, "end": edit.end - start})
+        for edit in _within(made, start, end)
+    ]
+    return apply(text[start:end], own)
+
+
+def _within(made: Sequence[Edit], start: int, end: int) -> list[Edit]:
+    return [edit for edit in made if start <= edit.start and edit.end <= end]
+
+
 def _sentence(
     text: str,
     sentence: tuple[int, int],

@@ -13,7 +13,7 @@ from groundtune.errors import UserError
 from groundtune.records import Answer, Comparison, Correction, Producer, Prompt, Record
 from groundtune.store.keys import key_of
 from groundtune.world.catalogue import BACKGROUNDS, CATEGORIES, CELLS, COLOURS, CONTEXTS, NUMBERS
-from groundtune.world.edits import Change, Edit, apply, edits
+from groundtune.world.edits import Change, Edit, apply, edits, once
 from groundtune.world.grammar import Said, bare, capital, phrase
 from groundtune.world.read import Mention, Reading, read
 from groundtune.world.scenes import Scene, Thing, find
@@ -21,6 +21,8 @@ from groundtune.world.truth import Finding, check
 
 DATASET = "groundtune-world"
 """`Prompt.source.dataset` of prompts about scenes; `source.row` is then the scene's key."""
+RULES = 2
+"""Of how answers are corrected: whoever keeps corrections must tell those of other rules apart."""
 
 
 class Mistakes(Record):
@@ -57,7 +59,8 @@ def scene_of(prompt: Prompt) -> Scene:
 class SimulatedAnnotator:
     """Corrects the wrong segments of an answer, as RLHF-V's annotators did.
 
-    Replaces where something true fits, else deletes; leaves the rest of the text alone.
+    Replaces where something true fits, else deletes; leaves the rest of the text alone. A sentence
+    that would then say what another says already goes.
     """
 
     def __init__(
@@ -70,7 +73,7 @@ class SimulatedAnnotator:
         self._producer = Producer(
             kind="simulated",
             name="world-annotator",
-            revision=key_of(self._mistakes, replace)[:12],
+            revision=key_of(RULES, self._mistakes, replace)[:12],
             seed=seed,
         )
 
@@ -184,8 +187,7 @@ class _Correcting:
         listed = edits(self._text, self._reading.mentions, self._changes)
         gone = [(edit.start, edit.end) for edit in listed]
         rest = [e for e in self._edits if not any(s < e.end and e.start < t for s, t in gone)]
-        filled = [self._filled(edit) for edit in listed]
-        return sorted(filled + rest, key=lambda edit: (edit.start, edit.end))
+        return [self._filled(edit) for edit in once(self._text, [*listed, *rest])]
 
     def _filled(self, edit: Edit) -> Edit:
         """A sentence that goes may give way to one that says where something is.
