@@ -10,6 +10,7 @@ questions differ).
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import combinations
 from typing import Literal, NamedTuple, Self
 
@@ -45,6 +46,9 @@ class ClaimPairRules(Record):
     """Count a rejected claim also when the one that it rests on is rejected."""
     margin: float = Field(default=1.0, gt=0)
     """Least difference of scores: 1 is published. Use less with the rate."""
+    least_kept: float = Field(default=0.0, ge=0)
+    """The fewest different supported claims of the chosen answer, as a multiple of the rejected
+    one's: with 1 no pair teaches to say less that is right. 0 sets no limit, as published."""
     near: float = Field(default=0.9, ge=0, le=1)
     """A pair both of whose sides share at least this much (Jaccard index of word triples) with an
     earlier pair's of the same prompt is left out; 1 leaves out exact repeats alone."""
@@ -130,11 +134,14 @@ def pairs_from_claims(
             scored[answer.prompt].append(Scored(answer, value, own))
     candidates = [pair for group in scored.values() for pair in combinations(group, 2)]
     made: list[Pair] = []
+    keeping: set[str] = set()
     for first, second in candidates:
         better, worse = (second, first) if second.score > first.score else (first, second)
         if better.score - worse.score >= rules.margin - _ROUNDING:
             made.append(_pair(better, worse, prompts, rules))
-    left, effects = apply_rules(made, _steps(rules, prompts))
+            if _supported(better) >= rules.least_kept * _supported(worse):
+                keeping.add(made[-1].key)
+    left, effects = apply_rules(made, _steps(rules, prompts, keeping))
     ties = effect_of("difference of scores", len(candidates), made)
     return ClaimPaired(
         tuple(left),
@@ -205,13 +212,19 @@ def cap_per_group(
     return [pair for pair in pairs if pair.key in kept]
 
 
-def _steps(rules: ClaimPairRules, prompts: Mapping[str, Prompt]) -> list[Step]:
-    """The rules after the difference of scores, in order."""
+def _steps(
+    rules: ClaimPairRules, prompts: Mapping[str, Prompt], keeping: AbstractSet[str]
+) -> list[Step]:
+    """The rules after the difference of scores, in order; `keeping`: keys of pairs that keep enough
+    supported claims."""
 
     def group_of(pair: Pair) -> object:
         return pair.prompt if rules.cap_by == "prompt" else prompts[pair.prompt].images
 
-    steps: list[Step] = [("near-duplicates", lambda p: without_near_duplicates(p, rules.near))]
+    steps: list[Step] = []
+    if rules.least_kept:
+        steps.append(("supported claims kept", lambda p: [q for q in p if q.key in keeping]))
+    steps.append(("near-duplicates", lambda p: without_near_duplicates(p, rules.near)))
     if rules.balance in ("each", "both"):
         steps.append(("length of each pair", lambda p: balance_each(p, rules.length_limit)))
     if rules.cap:
@@ -257,6 +270,11 @@ def _pair(
         parents=(better.answer.key, worse.answer.key),
         source=prompt.source,
     )
+
+
+def _supported(answer: Scored) -> int:
+    """How many different claims of an answer are supported."""
+    return len({claim.question for claim in answer.claims if claim.status == "supported"})
 
 
 def _gained(better: Scored, worse: Scored) -> tuple[Span, ...]:
