@@ -16,7 +16,7 @@ import torch
 import transformers as hf
 
 from groundtune.engine.rows import Row
-from groundtune.vlm.encode import EncodedAnswer, EncodedPrompt
+from groundtune.vlm.encoded import EncodedAnswer, EncodedPrompt
 from groundtune.vlm.load import Vlm
 
 IMAGE = 100

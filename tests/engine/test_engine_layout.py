@@ -8,7 +8,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from groundtune.engine.attention import by_segment, dense_mask, segment_mask
 from groundtune.engine.layout import Layout, lay_out, merge, pack_row, packed_tokens
 from groundtune.engine.rows import Row
-from groundtune.vlm.encode import EncodedAnswer, EncodedPrompt
+from groundtune.vlm.encoded import EncodedAnswer, EncodedPrompt
 
 END = 9
 answers = st.lists(st.lists(st.integers(1, 3), max_size=6), min_size=1, max_size=5).map(

@@ -12,7 +12,8 @@ from transformers import GenerationConfig
 from groundtune.engine.packed import packed
 from groundtune.engine.rows import Row
 from groundtune.records import ImagePart, Message, Prompt, TextPart
-from groundtune.vlm.encode import EncodedPrompt, encode_answer, encode_prompt
+from groundtune.vlm.encode import encode_answer, encode_prompt
+from groundtune.vlm.encoded import EncodedPrompt
 from groundtune.vlm.load import Vlm, load
 from tiny_families import answer, plain
 from tiny_processors import PROCESSORS, qwen2_5_vl, with_model

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from groundtune.engine import shared_prefix
 from groundtune.engine.rows import Row
 from groundtune.engine.shared_prefix import common_start, score_after
-from groundtune.vlm.encode import EncodedPrompt
+from groundtune.vlm.encoded import EncodedPrompt
 from groundtune.vlm.load import Vlm
 from tiny_families import ALONE, PACKED, Built, answer, built, plain
 

@@ -9,7 +9,7 @@ from transformers import GenerationConfig
 from groundtune.generate import decode as module
 from groundtune.generate.decode import decode
 from groundtune.records import Sampling
-from groundtune.vlm.encode import EncodedPrompt
+from groundtune.vlm.encoded import EncodedPrompt
 from groundtune.vlm.load import Vlm
 from tiny_families import ALONE, PACKED, Built, built
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundtune.cli.app import EXIT_DONE, EXIT_INPUT, run
-from groundtune.pipeline.best_of import Ratio
 from groundtune.pipeline.best_of_curve import Candidate, best, curve_of, ordered, weights
+from groundtune.pipeline.best_of_scores import Ratio
 from groundtune.pipeline.folder import RunFolder
 from groundtune.store.dataset import RecordSet
 

@@ -11,7 +11,8 @@ from groundtune.cli.app import EXIT_INPUT, run
 from groundtune.errors import UserError
 from groundtune.pipeline.later import Later, LaterModel, check_revision, path_or_name
 from groundtune.pipeline.sample import SampleParams, open_generator
-from groundtune.pipeline.workers import Local, OnRay, ThisProcess, open_workers
+from groundtune.pipeline.worker_settings import Local, OnRay
+from groundtune.pipeline.workers import ThisProcess, open_workers
 from groundtune.records import Sampling
 from groundtune.store.images import ImageStore
 from groundtune.vlm.load import revision_of

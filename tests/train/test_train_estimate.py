@@ -12,7 +12,7 @@ from groundtune.engine.packed import Packed
 from groundtune.engine.rows import Row
 from groundtune.train.estimate import Sizes, Work, flop, memory, sizes_of
 from groundtune.train.tune import Full, Lora, apply
-from groundtune.vlm.encode import EncodedAnswer, EncodedPrompt
+from groundtune.vlm.encoded import EncodedAnswer, EncodedPrompt
 from groundtune.vlm.load import Vlm, load
 
 IMAGE, PROMPT, ANSWER, VOCABULARY, WIDTH = 64, 80, 60, 500, 96

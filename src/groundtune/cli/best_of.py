@@ -43,8 +43,8 @@ def best_of(
     from groundtune.cli.given import as_settings
     from groundtune.cli.progress import open_progress
     from groundtune.cli.table import print_table
-    from groundtune.pipeline.best_of import BestOfSettings
     from groundtune.pipeline.best_of import best_of as run_best_of
+    from groundtune.pipeline.best_of_settings import BestOfSettings
     from groundtune.recipe import load
 
     if answers is not None and "=" in answers.name and not answers.exists():

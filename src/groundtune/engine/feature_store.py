@@ -26,7 +26,7 @@ from groundtune.errors import UserError
 from groundtune.store.files import write_atomic
 from groundtune.store.keys import key_of
 from groundtune.store.run import versions
-from groundtune.vlm.encode import EncodedPrompt
+from groundtune.vlm.encoded import EncodedPrompt
 from groundtune.vlm.family import family_of
 from groundtune.vlm.load import Vlm
 from groundtune.vlm.plain import plain_model

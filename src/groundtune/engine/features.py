@@ -17,7 +17,7 @@ from torch import Tensor
 
 from groundtune.errors import UserError
 from groundtune.vlm.batch import batch_inputs
-from groundtune.vlm.encode import EncodedPrompt
+from groundtune.vlm.encoded import EncodedPrompt
 from groundtune.vlm.family import Family, family_of
 from groundtune.vlm.load import Vlm
 from groundtune.vlm.plain import plain_model

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from groundtune.engine.rows import Row
-from groundtune.vlm.encode import EncodedPrompt
+from groundtune.vlm.encoded import EncodedPrompt
 
 Ids = tuple[int, ...]
 

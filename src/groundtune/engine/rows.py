@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from groundtune.records import Span
-from groundtune.vlm.encode import EncodedAnswer, EncodedPrompt
+from groundtune.vlm.encoded import EncodedAnswer, EncodedPrompt
 
 Edits = Literal["all", "published", "words"]
 """Which edits count as changed: all; only those with text on both sides, as in RLHF-V's released

@@ -22,7 +22,7 @@ from groundtune.engine.layout import Ids, lay_out, pack_row
 from groundtune.engine.masks import masks
 from groundtune.engine.packed import positions
 from groundtune.vlm.batch import batch_inputs
-from groundtune.vlm.encode import EncodedPrompt
+from groundtune.vlm.encoded import EncodedPrompt
 from groundtune.vlm.family import family_of
 from groundtune.vlm.load import Vlm
 from groundtune.vlm.plain import is_whole, plain_model

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from groundtune.generate.draw import draw, uniforms
 from groundtune.records import Sampling
 from groundtune.vlm.batch import batch_inputs
-from groundtune.vlm.encode import EncodedPrompt
+from groundtune.vlm.encoded import EncodedPrompt
 from groundtune.vlm.family import family_of
 from groundtune.vlm.plain import plain_model
 

@@ -8,7 +8,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from groundtune.vlm.batch import batch_inputs
-from groundtune.vlm.encode import EncodedPrompt
+from groundtune.vlm.encoded import EncodedPrompt
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 from groundtune.engine.shared_prefix import Common, common_start, score_after
 from groundtune.protocols import Images
 from groundtune.records import Prompt
-from groundtune.vlm.encode import EncodedPrompt, encode_prompt
+from groundtune.vlm.encode import encode_prompt
+from groundtune.vlm.encoded import EncodedPrompt
 from groundtune.vlm.plain import plain_model
 
 if TYPE_CHECKING:

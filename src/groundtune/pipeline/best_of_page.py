@@ -1,17 +1,14 @@
 """The report of best of N: one answer beside the chosen one, and the curves over N."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from groundtune.pipeline.best_of_curve import QUANTITIES, Curve
+from groundtune.pipeline.best_of_settings import BestOf, BestOfSettings
 from groundtune.records import Estimate
 from groundtune.report import model
 from groundtune.report.build import facts_of
 from groundtune.report.page import write_report
 from groundtune.store.run import read_run
-
-if TYPE_CHECKING:
-    from groundtune.pipeline.best_of import BestOf, BestOfSettings
 
 BENCHMARK = "best-of"
 NO_TRUTH = (
@@ -20,7 +17,7 @@ NO_TRUTH = (
 )
 
 
-def write_page(out: Path, settings: "BestOfSettings", found: "BestOf") -> Path:
+def write_page(out: Path, settings: BestOfSettings, found: BestOf) -> Path:
     """Writes OUT/report.html of what choosing gave."""
     chosen = found.normalised if settings.normalise else found.unnormalised
     first, last = chosen.points[0], chosen.points[-1]
@@ -72,7 +69,7 @@ def write_page(out: Path, settings: "BestOfSettings", found: "BestOf") -> Path:
     return write_report(out / "report.html", page)
 
 
-def _summary(found: "BestOf", tokens: float, seconds: float) -> str:
+def _summary(found: BestOf, tokens: float, seconds: float) -> str:
     return (
         f"{found.prompts:,} prompts with {found.n} answers each. Best of N is the mean over all "
         "ways to have N of them, so that one answer is the mean of all. A prompt's answers are "

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from groundtune.pipeline.best_of_settings import BestOfSettings
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.later import Later, check_folder, check_revision, path_or_name
 from groundtune.pipeline.models import resolve
@@ -19,7 +20,6 @@ from groundtune.store.keys import key_of
 
 if TYPE_CHECKING:
     from groundtune.generate.own_reward import LogRatio, OwnReward
-    from groundtune.pipeline.best_of import BestOfSettings
 
 
 class Ratio(Record):
@@ -52,7 +52,7 @@ class _Batch(NamedTuple):
     answers: list[Answer]
 
 
-def open_scorer(settings: "BestOfSettings", folder: RunFolder) -> Scorer:
+def open_scorer(settings: BestOfSettings, folder: RunFolder) -> Scorer:
     """The reward of the settings' models; neither is loaded yet.
 
     Raises:
@@ -68,7 +68,7 @@ def open_scorer(settings: "BestOfSettings", folder: RunFolder) -> Scorer:
     return Scorer(Later(opening), tuned, reference)
 
 
-def _open(settings: "BestOfSettings", folder: Path, *revisions: str) -> "OwnReward":
+def _open(settings: BestOfSettings, folder: Path, *revisions: str) -> "OwnReward":
     """Both models, once they are known to be those that the keys speak of."""
     from groundtune.generate.own_reward import OwnReward
     from groundtune.vlm.load import load

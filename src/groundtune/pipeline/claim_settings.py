@@ -18,7 +18,8 @@ from groundtune.feedback.questions import InstructedQuestions, Verbatim
 from groundtune.pipeline.claims import Labelling
 from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.pipeline.models import Labeler, no_question
-from groundtune.pipeline.workers import EngineSettings, Local, ThisProcess, open_workers
+from groundtune.pipeline.worker_settings import EngineSettings, Local
+from groundtune.pipeline.workers import ThisProcess, open_workers
 from groundtune.protocols import Divider
 from groundtune.records import Answer, Prompt, Record, Sampling
 from groundtune.world.people import DATASET

@@ -31,7 +31,8 @@ from groundtune.pipeline.models import (
     resolve,
 )
 from groundtune.pipeline.prompts import Found, Skipped, read_prompts
-from groundtune.pipeline.workers import EngineSettings, Local, ThisProcess, open_workers
+from groundtune.pipeline.worker_settings import EngineSettings, Local
+from groundtune.pipeline.workers import ThisProcess, open_workers
 from groundtune.protocols import Generator, Progress, Workers
 from groundtune.records import Answer, Prompt, Record, Sampling
 from groundtune.store.files import write_atomic

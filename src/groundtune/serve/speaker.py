@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from groundtune.errors import UserError
 from groundtune.protocols import Images, Reply
 from groundtune.serve.backend import Answered, Turn
-from groundtune.vlm.encode import EncodedPrompt, decode_answer, encode_prompt
+from groundtune.vlm.encode import decode_answer, encode_prompt
+from groundtune.vlm.encoded import EncodedPrompt
 
 if TYPE_CHECKING:
     from groundtune.vlm.load import Vlm

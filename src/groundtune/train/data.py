@@ -15,7 +15,8 @@ from groundtune.methods.pairwise import Need, View
 from groundtune.protocols import Images, Progress
 from groundtune.records import Pair, Prompt, Record
 from groundtune.train.views import ViewedImages
-from groundtune.vlm.encode import EncodedAnswer, EncodedPrompt, encode_answer, encode_prompt
+from groundtune.vlm.encode import encode_answer, encode_prompt
+from groundtune.vlm.encoded import EncodedAnswer, EncodedPrompt
 from groundtune.vlm.load import Vlm
 
 FEATURE_BYTES = 2 * 1024**3

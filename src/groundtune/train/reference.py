@@ -29,7 +29,7 @@ from groundtune.store.run import versions
 from groundtune.train.batches import Limits, PlannedRow, Portion, rounds
 from groundtune.train.data import Cost, EncodedPairs, Views
 from groundtune.train.parallel import Parallel
-from groundtune.vlm.encode import EncodedAnswer
+from groundtune.vlm.encoded import EncodedAnswer
 from groundtune.vlm.load import Vlm
 
 _PASSES_A_PART = 64

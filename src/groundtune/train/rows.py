@@ -17,7 +17,7 @@ from torch.nn.utils.rnn import pad_sequence
 from groundtune.engine.rows import Row
 from groundtune.methods.pairwise import AnswerLogProbs, Need, PairLogProbs
 from groundtune.train.data import EncodedPairs, TokenPair
-from groundtune.vlm.encode import EncodedAnswer
+from groundtune.vlm.encoded import EncodedAnswer
 
 
 class References(Protocol):

@@ -15,7 +15,7 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, Literal
 
 from groundtune.errors import UserError
-from groundtune.vlm.encode import EncodedPrompt
+from groundtune.vlm.encoded import EncodedPrompt
 
 if TYPE_CHECKING:
     from torch import Tensor

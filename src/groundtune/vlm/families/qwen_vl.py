@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from groundtune.vlm.encode import EncodedPrompt
+from groundtune.vlm.encoded import EncodedPrompt
 from groundtune.vlm.family import Family
 
 if TYPE_CHECKING:
