@@ -2,6 +2,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from time import process_time
 from typing import NamedTuple
 
 import numpy as np
@@ -223,6 +224,40 @@ def test_rows_without_an_id_are_joined_by_picture_and_question(folder: Path) -> 
     (folder / "said.json").write_text(json.dumps([row]))
     (answer,) = AMBER.read_answers(folder / "said.json", AMBER.read_data([folder]))
     assert (answer.item, answer.text) == ("3", "No")
+
+
+def test_a_question_that_is_asked_twice_or_in_other_words_finds_its_items(folder: Path) -> None:
+    asked = ["Query 1?", "Query 2?", "Query 2?", "Query 4?"]
+    rows = [{"id": i, "image": "AMBER_1.jpg", "query": q} for i, q in enumerate(asked, 1)]
+    (folder / "query" / "query_all.json").write_text(json.dumps(rows))
+    other = [{"id": 4, "image": "AMBER_1.jpg", "query": "In other words?"}]
+    (folder / "query" / "query_relation.json").write_text(json.dumps(other))
+    data = AMBER.read_data([folder])
+
+    def items(*questions: str) -> list[str]:
+        said = [{"image": "AMBER_1", "question": q, "prediction": "No"} for q in questions]
+        (folder / "said.json").write_text(json.dumps(said))
+        return [answer.item for answer in AMBER.read_answers(folder / "said.json", data)]
+
+    assert items("query 2?", "query 4?", "query 2?") == ["2", "3", "4"]
+    assert items("in other words?") == ["4"]
+    with pytest.raises(UserError, match="more than once"):
+        items("query 2?", "query 2?", "query 2?")
+
+
+def test_joining_by_question_takes_as_long_as_there_are_rows(tmp_path: Path) -> None:
+    number = 4000
+    rows = [{"id": i, "type": "relation", "truth": "no"} for i in range(1, number + 1)]
+    asked = [{"id": i, "image": "a.jpg", "query": f"Query {i}?"} for i in range(1, number + 1)]
+    for name, content in (("annotations", rows), ("relation", RELATION), ("query_all", asked)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    (tmp_path / "safe_words.txt").write_text("sky\n")
+    table = [f"a.jpg\tquery {i}?\tNo" for i in range(1, number + 1)]
+    path = tmp_path / "table.tsv"
+    path.write_text("\n".join(["image_path\tquestion\tprediction", *table]))
+    data, start = AMBER.read_data([tmp_path]), process_time()
+    assert len(AMBER.read_answers(path, data)) == number
+    assert process_time() - start < 2  # with all rows looked at for each, over a minute
 
 
 def test_metrics_txt_is_read_as_text_and_other_numbers_are_refused(folder: Path) -> None:

@@ -119,7 +119,7 @@ def test_bytes_that_are_no_text_are_the_users_error(tmp_path: Path):
 
 
 def test_a_missing_file_is_the_users_error(tmp_path: Path):
-    with pytest.raises(UserError, match="No such file"):
+    with pytest.raises(UserError, match="no such file"):
         list(rows_of(tmp_path / "a.json"))
 
 

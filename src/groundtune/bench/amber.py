@@ -74,7 +74,8 @@ def read_answers(path: Path, data: AmberData) -> list[FileAnswer]:
     """
     read = list(answers_of(path, text=("response", "prediction", "answer", "text"), item=("id",)))
     if any("question" in answer.extra and "id" not in answer.extra for answer in read):
-        read = [_by_query(path, answer, _places(data)) for answer in read]
+        places = _places(data)
+        read = [_by_query(path, answer, places) for answer in read]
     files.refuse_duplicates((answer.item for answer in read), path, "answered id")
     for answer in read:
         if not answer.item.isdigit() or not 1 <= int(answer.item) <= len(data.rows):
@@ -88,25 +89,31 @@ def read_answers(path: Path, data: AmberData) -> list[FileAnswer]:
     return sorted(read, key=lambda answer: int(answer.item))
 
 
-def _places(data: AmberData) -> dict[tuple[str, str], int]:
-    return {
-        (Path(image).stem, query.strip().lower()): item
-        for item, (image, query) in data.queries.items()
-    }
+def _places(data: AmberData) -> dict[tuple[str, str], list[int]]:
+    """The items of each picture and question; ten questions are asked twice about a picture."""
+    places: dict[tuple[str, str], list[int]] = {}
+    for told in (data.queries, data.other_queries):
+        for item, (image, query) in told.items():
+            places.setdefault((Path(image).stem, query.strip().lower()), []).append(item)
+    return places
 
 
-def _by_query(path: Path, answer: FileAnswer, places: Mapping[tuple[str, str], int]) -> FileAnswer:
+def _by_query(
+    path: Path, answer: FileAnswer, places: Mapping[tuple[str, str], list[int]]
+) -> FileAnswer:
+    """The answer with its item's number, which is taken out of `places` but for the last."""
     names = ("image", "image_path", "image_name", "image_id")
     picture = next((answer.extra[name] for name in names if answer.extra.get(name)), "")
     asked = answer.extra.get("question", "").strip().lower()
     asked = asked.removesuffix("please answer yes or no.").strip()
-    place = places.get((Path(picture).stem, asked))
-    if place is None:
+    found = places.get((Path(picture).stem, asked))
+    if not found:
         raise UserError(
             f"The row has no id, and no query is {asked[:60]!r} about {picture!r}.",
             f"{path}:{answer.row}",
             "Give AMBER's query files with --data, and the picture's name in the answers.",
         )
+    place = found.pop(0) if len(found) > 1 else found[0]
     return FileAnswer(text=answer.text, item=str(place), row=answer.row, extra=answer.extra)
 
 

@@ -50,6 +50,8 @@ class AmberData:
     """Nouns that are never held against a description."""
     queries: Mapping[int, tuple[str, str]] = field(default_factory=dict[int, tuple[str, str]])
     """(picture, query) by item."""
+    other_queries: Mapping[int, tuple[str, str]] = field(default_factory=dict[int, tuple[str, str]])
+    """What another of the query files asks instead: the published ones disagree on item 13193."""
 
     @property
     def vocabulary(self) -> frozenset[str]:
@@ -81,11 +83,13 @@ def read_data(paths: Sequence[Path]) -> AmberData:
             )
     if "metrics" in named:
         _refuse_other_starts(named["metrics"])
+    queries, others = _queries([path for path in found if path.name.startswith("query")])
     data = AmberData(
         rows=_rows(named["annotations"]),
         relation=_relation(named["relation"]),
         safe=frozenset(_text(named["safe_words"]).split("\n")),
-        queries=_queries([path for path in found if path.name.startswith("query")]),
+        queries=queries,
+        other_queries=others,
     )
     _refuse_unrelated(data, named["annotations"])
     return data
@@ -130,20 +134,26 @@ def _relation(path: Path) -> dict[str, list[str]]:
         ) from error
 
 
-def _queries(paths: Sequence[Path]) -> dict[int, tuple[str, str]]:
-    told: dict[int, tuple[str, str]] = {}
+Queries = dict[int, tuple[str, str]]
+
+
+def _queries(paths: Sequence[Path]) -> tuple[Queries, Queries]:
+    """(picture, query) by item, of the first file that has it, and where a later one differs."""
+    told: Queries = {}
+    others: Queries = {}
     for path in paths:
         for row in json_rows(path):
             try:
                 query = (str(row.fields["image"]), str(row.fields["query"]))
-                told[int(row.fields["id"])] = query
+                if told.setdefault(int(row.fields["id"]), query) != query:
+                    others[int(row.fields["id"])] = query
             except (KeyError, ValueError, TypeError) as error:
                 raise UserError(
                     f"A query lacks id, image or query: {error}.",
                     f"{path}, entry {row.number}",
                     "Give AMBER's own query files.",
                 ) from error
-    return told
+    return told, others
 
 
 def _refuse_other_starts(path: Path) -> None:

@@ -290,6 +290,8 @@ def _extra(fields: Fields, without: str) -> dict[str, str]:
 
 
 def _unreadable(path: Path, error: Exception) -> UserError:
+    if isinstance(error, FileNotFoundError):
+        return UserError("There is no such file.", str(path), "Check the path.")
     why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return UserError(
         f"The file can't be read: {why}.",

@@ -145,7 +145,8 @@ def find(paths: Sequence[Path], *patterns: str) -> list[Path]:
             )
         found += dict.fromkeys(inside) if path.is_dir() else [path]
     if not found:
-        raise UserError("No data was given.", "--data", f"Give {' or '.join(patterns)}.")
+        fix = f"Give {' or '.join(patterns)}; groundtune bench list says which can be fetched."
+        raise UserError("No data was given.", "--data", fix)
     return found
 
 

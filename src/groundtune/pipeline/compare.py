@@ -160,6 +160,8 @@ def scores_in(folder: Path) -> list[Score]:
     Raises:
         UserError: it holds none.
     """
+    if not folder.is_dir():
+        raise UserError("There is no such folder.", str(folder), "Check the path.")
     inside = sorted(each.parent for each in folder.glob("evaluation/*/scores"))
     if (folder / "scores").is_dir() or not inside:
         return read_scores(folder)

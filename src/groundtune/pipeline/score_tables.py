@@ -25,12 +25,17 @@ def score_table(made: FileResults) -> list[tuple[str, ...]]:
     return rows
 
 
+_NO_UNITS = ("score", "difference")
+"""What the docs call the unit of a bare number."""
+
+
 def shown(value: float | None, metric: Metric, *, unit: bool = False) -> str:
     """A value as a person reads it; "-" if there is none."""
     if value is None:
         return "-"
     text = f"{metric.scale * value:.{metric.decimals}f}"
-    return text + f" {metric.unit}".replace(" %", "%").rstrip() if unit else text
+    named = unit and metric.unit not in _NO_UNITS
+    return text + f" {metric.unit}".replace(" %", "%").rstrip() if named else text
 
 
 def mode_note(made: FileResults) -> list[str]:
