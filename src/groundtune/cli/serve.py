@@ -2,11 +2,43 @@
 
 import os
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from cyclopts import Parameter
+
 TOKEN = "GROUNDTUNE_SERVE_TOKEN"
 """Environment variable with the token: unlike an option it doesn't show in a list of programs."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ServedOptions:
+    """Which models answer, choose and check; cyclopts makes an option of each field."""
+
+    name: str | None = None
+    """What clients call the model."""
+    reference: str | None = None
+    """The model from before the training; gives self_feedback."""
+    tuned: str | None = None
+    """Whose reward chooses, with that reference, instead of the served model."""
+    labeler: str | None = None
+    """Who checks claims, "self" or a model; gives check."""
+    divider: str | None = None
+    """Who divides answers into claims: "self" (the labeler), "world" or a model."""
+    adapter: Path | None = None
+    """Folder of a peft adapter on the model."""
+    batch_size: int | None = None
+    """Candidates or questions at a time (16)."""
+    device: str | None = None
+    """cpu, cuda, mps or auto."""
+    dtype: str | None = None
+    """float32, bfloat16, float16 or auto."""
+
+
+SERVED = ServedOptions()
+"""Where nothing was said."""
 
 
 def serve(
@@ -15,15 +47,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8000,
     token: str = "",
-    name: str | None = None,
-    reference: str | None = None,
-    tuned: str | None = None,
-    labeler: str | None = None,
-    divider: str | None = None,
-    adapter: Path | None = None,
-    batch_size: int | None = None,
-    device: str | None = None,
-    dtype: str | None = None,
+    served: ServedOptions = SERVED,
     json: bool = False,
 ) -> None:
     """Serve a model under the OpenAI API, with self-feedback and claim checks.
@@ -39,15 +63,7 @@ def serve(
         host: Address to listen on. Another than this machine's own needs a token.
         port: Port to listen on; 0 takes any.
         token: What clients must send as their API key. Better in GROUNDTUNE_SERVE_TOKEN.
-        name: What clients call the model.
-        reference: The model from before the training; gives self_feedback.
-        tuned: Whose reward chooses, with that reference, instead of the served model.
-        labeler: Who checks claims, "self" or a model; gives check.
-        divider: Who divides answers into claims: "self" (the labeler), "world" or a model.
-        adapter: Folder of a peft adapter on the model.
-        batch_size: Candidates or questions at a time (16).
-        device: cpu, cuda, mps or auto.
-        dtype: float32, bfloat16, float16 or auto.
+        served: Which models answer, choose and check.
         json: One JSON object instead of lines.
     """
     from groundtune.cli.finish import finish
@@ -64,19 +80,8 @@ def serve(
         )
     from groundtune.serve.wire import ServeParams, listen, open_service, run
 
-    options: dict[str, object] = {
-        "model": model,
-        "name": name,
-        "reference": reference,
-        "tuned": tuned,
-        "labeler": labeler,
-        "divider": divider,
-        "adapter": adapter,
-        "batch_size": batch_size,
-        "device": device,
-        "dtype": dtype,
-    }
-    params = load(None, [*settings, *as_settings(options)], ServeParams)
+    options = as_settings({"model": model, **asdict(served)})
+    params = load(None, [*settings, *options], ServeParams)
     token = token or os.environ.get(TOKEN, "")
     with listen(host, port, token) as listening:
         with open_progress(silent=json) as progress:

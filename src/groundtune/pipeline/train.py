@@ -32,6 +32,8 @@ from groundtune.store.run import read_run, write_run
 from groundtune.train.data import EncodedPairs, check_pair, encode_pairs
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from groundtune.train.data import Views
     from groundtune.train.loop import Plan
     from groundtune.train.parallel import Parallel
@@ -72,7 +74,7 @@ def train(
     data = read_pairs(params)
     import torch
 
-    from groundtune.train.checkpoint import Checkpoints, write_model
+    from groundtune.train.checkpoint import Checkpoints
     from groundtune.train.loop import Trainer
     from groundtune.train.optim import adamw
     from groundtune.train.rows import TrainingPairs
@@ -107,13 +109,10 @@ def train(
         progress=progress,
         evaluate=evaluate(vlm) if evaluate else None,
     ).fit(step)
-    merged = params.merge and params.tune.type == "lora"
     if parallel.main:
-        write_model(vlm, out / "model", weights=weights)
-        if merged:
-            write_model(replace(vlm, model=vlm.model.merge_and_unload()), out / "merged")
+        _write(params, vlm, out, weights)
     parallel.wait()
-    return out / ("merged" if merged else "model")
+    return out / ("merged" if _merges(params) else "model")
 
 
 def read_outcome(out: Path) -> dict[str, float]:
@@ -259,6 +258,19 @@ def course(params: TrainParams, pairs: int) -> "Plan":
         eval_every=params.eval_every,
         optim=params.optim,
     )
+
+
+def _write(params: TrainParams, vlm: "Vlm", out: Path, weights: "dict[str, Tensor] | None") -> None:
+    """The result: `weights`, or where it is None the model's own."""
+    from groundtune.train.checkpoint import write_model
+
+    write_model(vlm, out / "model", weights=weights)
+    if _merges(params):
+        write_model(replace(vlm, model=vlm.model.merge_and_unload()), out / "merged")
+
+
+def _merges(params: TrainParams) -> bool:
+    return params.merge and params.tune.type == "lora"
 
 
 def _run_key(params: TrainParams, vlm: "Vlm", data: Data, pairs: EncodedPairs) -> str:
