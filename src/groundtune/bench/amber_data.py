@@ -144,9 +144,9 @@ def _queries(paths: Sequence[Path]) -> tuple[Queries, Queries]:
     for path in paths:
         for row in json_rows(path):
             try:
+                item = int(row.fields["id"])
                 query = (str(row.fields["image"]), str(row.fields["query"]))
-                if told.setdefault(int(row.fields["id"]), query) != query:
-                    others[int(row.fields["id"])] = query
+                others |= {item: query} if told.setdefault(item, query) != query else {}
             except (KeyError, ValueError, TypeError) as error:
                 raise UserError(
                     f"A query lacks id, image or query: {error}.",

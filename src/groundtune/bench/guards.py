@@ -33,6 +33,8 @@ YES_SHIFT = 0.1
 """Change of the share of yes between two models."""
 PROSE = 4.0
 """Mean words from which an answer has a length worth comparing."""
+KEPT = 1 << 16
+"""Different answers that are counted apart, at the least."""
 
 LABELS: dict[str, str] = {
     "constant": "One and the same answer",
@@ -100,38 +102,63 @@ def behaviour(scores: Sequence[Score]) -> Behaviour:
     """
     if not scores:
         raise ValueError("no scores")
-    n = len(scores)
-    same: Counter[str] = Counter()
-    said: Counter[str] = Counter()
-    words = empty = refusals = repeating = 0
-    distinct: list[float] = []
-    for score in scores:
-        own = _WORD.findall(score.answer.lower())
-        words += len(own)
-        empty += not own
-        same[" ".join(own)] += 1
-        refusals += bool(_REFUSAL.match(score.answer))
-        found = _YES_NO.match(score.answer)
-        said[found.group(1).lower() if found else ""] += 1
-        repeating += repeats_itself(own)
-        distinct += [distinct_n(own)] if len(own) >= 20 else []
-    text, most = same.most_common(1)[0]
     known = [score.values["cut"] for score in scores if "cut" in score.values]
-    read = said["yes"] + said["no"]
-    return Behaviour(
+    return behaviour_of_texts(
+        ((score.answer, 1) for score in scores),
         model=scores[0].model,
         benchmark=f"{scores[0].benchmark}/{scores[0].decoding}",
+        unparsed=sum(score.status == "unparsed" for score in scores),
+        cut=sum(known) / len(known) if known else None,
+    )
+
+
+def behaviour_of_texts(
+    texts: Iterable[tuple[str, int]],
+    *,
+    model: str,
+    benchmark: str,
+    unparsed: int,
+    cut: float | None = None,
+) -> Behaviour:
+    """The same of answers and how often each is there; a text may come several times.
+
+    Of very many different answers the rarer are forgotten in counting the most common one: a share
+    above one half is exact as long as it holds throughout.
+    """
+    same: Counter[str] = Counter()
+    said: Counter[str] = Counter()
+    n = words = empty = refusals = repeating = long = 0
+    distinct = 0.0
+    for text, times in texts:
+        own = _WORD.findall(text.lower())
+        n += times
+        words += times * len(own)
+        empty += times * (not own)
+        same[" ".join(own)] += times
+        if len(same) > 2 * KEPT:
+            same = Counter(dict(same.most_common(KEPT)))
+        refusals += times * bool(_REFUSAL.match(text))
+        found = _YES_NO.match(text)
+        said[found.group(1).lower() if found else ""] += times
+        repeating += times * repeats_itself(own)
+        long += times * (len(own) >= 20)
+        distinct += times * distinct_n(own) if len(own) >= 20 else 0.0
+    text, most = same.most_common(1)[0]
+    read = said["yes"] + said["no"]
+    return Behaviour(
+        model=model,
+        benchmark=benchmark,
         n=n,
         words=words / n,
         empty=empty / n,
         refusals=refusals / n,
-        cut=sum(known) / len(known) if known else None,
-        unparsed=sum(score.status == "unparsed" for score in scores) / n,
+        cut=cut,
+        unparsed=unparsed / n,
         constant=most / n,
         constant_text=text,
         yes=said["yes"] / read if read >= 0.8 * n else None,
         repeating=repeating / n,
-        distinct_2=sum(distinct) / len(distinct) if distinct else None,
+        distinct_2=distinct / long if long else None,
     )
 
 

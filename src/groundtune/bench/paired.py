@@ -108,7 +108,7 @@ def headline_test(
     lost = int((mine < other)[both].sum())
     single = len(tables[0].images) == len(ours)
     exact = right_or_wrong and single and verdict.name == headline and bool(both.all())
-    p = mcnemar(gained, lost) if exact else _permuted(*tables, metric, seed, permutations)
+    p = mcnemar(gained, lost) if exact else permuted(*tables, metric, seed, permutations)
     better = sum(flip.better for flip in flips)
     return HeadlineTest(
         **names,
@@ -207,7 +207,10 @@ def _binary(values: Floats) -> bool:
     return bool(len(known)) and bool(np.isin(known, (0.0, 1.0)).all())
 
 
-def _permuted(table: Table, other: Table, metric: Metric, seed: int, number: int) -> float:
+def permuted(
+    table: Table, other: Table, metric: Metric, seed: int, number: int = PERMUTATIONS
+) -> float:
+    """The p of a metric's difference between two tables of the same images."""
     columns = sorted({*table.columns, *other.columns})
     ours, theirs = _spread(table, columns), _spread(other, columns)
     return permutation(

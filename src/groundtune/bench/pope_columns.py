@@ -1,11 +1,9 @@
 """POPE over large files: the same numbers as `pope.py` gives, with memory that doesn't grow.
 
 Questions and answers are read side by side in pieces (`columns.py`), each different answer of a
-piece is read once, and only outcomes are counted. Pictures are brought into at most 1,024 groups by
-a hash of their names, and the bootstrap resamples these: a picture's answers stay together, and
-the interval is a little wide where there are more pictures than groups, never too narrow.
+piece is read once, and only outcomes are counted, by group of pictures.
 
-The items are a Parquet file (row, answer, extracted, label, outcome); there are no Score records.
+The items are a Parquet file (`large_items.py`), which stands for the Score records.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -16,30 +14,28 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, cast
-from zlib import crc32
+from typing import NamedTuple, cast
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from groundtune.bench import yes_no_rules
-from groundtune.bench.columns import PIECE, Piece, pieces
+from groundtune.bench.columns import PIECE, Column, Piece, pieces
+from groundtune.bench.large_items import (
+    GROUPS,
+    OUTCOMES,
+    READINGS,
+    ItemFile,
+    Small,
+    groups_of,
+    table_of_counts,
+)
 from groundtune.bench.official import MODES, LargeScores, Mode
-from groundtune.bench.stats import ALWAYS, Table
+from groundtune.bench.stats import Table
 from groundtune.errors import UserError
-from groundtune.store.files import disk_error
 
-GROUPS = 1024
-OUTCOMES = ("tp", "fp", "fn", "tn", "unread", "unread")
-"""By code: reading x 2 + label, where the labels are yes 0 and no 1."""
-READINGS: tuple[yes_no_rules.YesNo, ...] = ("yes", "no", "unread")
-BATCHES = 16
-"""Pieces that are written together."""
 KEPT = 1 << 17
 """Different answers whose readings are remembered."""
-Small = NDArray[np.int8]
 
 
 class Said(NamedTuple):
@@ -52,10 +48,11 @@ class Said(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """Labels (0 yes, 1 no) and groups of pictures of some rows."""
+    """Labels (0 yes, 1 no), pictures and their groups of some rows."""
 
     labels_N: Small
     groups_N: NDArray[np.int64]
+    images: Column
 
 
 @dataclass
@@ -76,23 +73,14 @@ class Counted:
         counts = self._of(mode).copy()
         if label:
             counts[:, 0 if label == "no" else 1 :: 2] = 0
-        scored, asked = counts[:, :4].sum(1), counts.sum(1)
-        sums = np.column_stack([asked, scored, asked - scored, counts[:, :4]])
-        there = np.flatnonzero(asked)
-        return Table(
-            images=tuple(str(group) for group in there),
-            columns=(*ALWAYS, *OUTCOMES[:4]),
-            sums_IC=sums[there].astype(np.float64),
-            items=frozenset(),
-            where="pope",
-        )
+        return table_of_counts(counts, frozenset(), "pope")
 
     def _of(self, mode: Mode) -> NDArray[np.int64]:
         return self.counts_2GO[MODES.index(mode)]
 
 
-def count(questions: Path, answers: Path, column: str, items: "ItemFile") -> Counted:
-    """Counts all answers of a file of JSON lines beside a file of questions.
+def count(questions: Path, answers: Path, column: str, mode: Mode, items: ItemFile) -> Counted:
+    """Counts all answers of a file of JSON lines beside a file of questions; items are of `mode`.
 
     Raises:
         UserError: their numbers differ, or a line can't be read.
@@ -102,11 +90,13 @@ def count(questions: Path, answers: Path, column: str, items: "ItemFile") -> Cou
     told = _said(pieces(answers, (column,)), column)
     for wanted, said in _side_by_side(asked, told, answers):
         outcomes_2N = said.readings_2T[:, said.which_N] * np.int8(2) + wanted.labels_N
-        for mode in (0, 1):
-            places = wanted.groups_N * len(OUTCOMES) + outcomes_2N[mode]
+        for each in (0, 1):
+            places = wanted.groups_N * len(OUTCOMES) + outcomes_2N[each]
             found = np.bincount(places, minlength=GROUPS * len(OUTCOMES))
-            counted.counts_2GO[mode] += found.reshape(GROUPS, len(OUTCOMES))
-        items.add(counted.n, said, wanted, outcomes_2N)
+            counted.counts_2GO[each] += found.reshape(GROUPS, len(OUTCOMES))
+        answered = Column(said.which_N, said.texts)
+        read_N = outcomes_2N[MODES.index(mode)]
+        items.add(counted.n, wanted.images, answered, wanted.labels_N, read_N)
         counted.n += len(said.which_N)
     return counted
 
@@ -114,9 +104,7 @@ def count(questions: Path, answers: Path, column: str, items: "ItemFile") -> Cou
 def _wanted(piece: Piece) -> Wanted:
     labels, images = piece["label"], piece["image"]
     no = np.array([text == "no" for text in labels.texts], dtype=np.int8)
-    marks = map(crc32, map(str.encode, images.texts))
-    groups = np.fromiter(marks, np.int64, len(images.texts)) % GROUPS
-    return Wanted(no[labels.codes_N], groups[images.codes_N])
+    return Wanted(no[labels.codes_N], groups_of(images.texts)[images.codes_N], images)
 
 
 def _said(read: Iterator[Piece], column: str) -> Iterator[Said]:
@@ -172,68 +160,8 @@ def _side_by_side(
 
 
 def _rows(wanted: Wanted, start: int, end: int | None) -> Wanted:
-    return Wanted(wanted.labels_N[start:end], wanted.groups_N[start:end])
-
-
-class ItemFile:
-    """The Parquet file of items, written piece by piece; it is whole once it is closed."""
-
-    def __init__(self, path: Path, mode: Mode) -> None:
-        coded = pa.dictionary(pa.int32(), pa.string())
-        fields = [(name, coded) for name in ("answer", "extracted", "label", "outcome")]
-        coded_columns: Any = [name for name, _ in fields]
-        self.schema = pa.schema([("item", pa.int64()), *fields])
-        self.mode = MODES.index(mode)
-        self.path = path
-        self._batches: list[pa.RecordBatch] = []
-        self._names = pa.array([*READINGS, *OUTCOMES], pa.string())
-        self._temporary = path.parent / f".{path.name}.tmp"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = pq.ParquetWriter(
-                self._temporary,
-                self.schema,
-                use_dictionary=coded_columns,
-                column_encoding={"item": "DELTA_BINARY_PACKED"},
-                write_statistics=False,
-            )
-        except OSError as error:
-            raise disk_error(error, path) from error
-
-    def add(self, done: int, said: Said, wanted: Wanted, outcomes_2N: Small) -> None:
-        """Rows after the first `done`."""
-        outcomes = outcomes_2N[self.mode]
-        rows = _integers(np.arange(done + 1, done + 1 + len(outcomes)), pa.int64())
-        columns = (
-            (said.which_N, pa.array(said.texts, pa.string())),
-            (outcomes // 2, self._names[:3]),
-            (wanted.labels_N, self._names[:2]),
-            (outcomes, self._names[3:]),
-        )
-        coded = [
-            pa.DictionaryArray.from_arrays(_integers(codes, pa.int32()), names)
-            for codes, names in columns
-        ]
-        self._batches.append(pa.record_batch([rows, *coded], schema=self.schema))
-        if len(self._batches) == BATCHES:
-            self._write()
-
-    def _write(self) -> None:
-        if self._batches:
-            self._writer.write_table(pa.Table.from_batches(self._batches).unify_dictionaries())
-        self._batches = []
-
-    def close(self) -> None:
-        """Makes the file whole, under its own name."""
-        self._write()
-        self._writer.close()
-        self._temporary.rename(self.path)
-
-
-def _integers(codes: NDArray[Any], kind: Any) -> Any:
-    """An Arrow array over numpy's memory; `pa.array` would look for pandas at each call."""
-    held = np.ascontiguousarray(codes, dtype=kind.to_pandas_dtype())
-    return pa.Array.from_buffers(kind, len(held), [None, pa.py_buffer(held)])
+    images = Column(wanted.images.codes_N[start:end], wanted.images.texts)
+    return Wanted(wanted.labels_N[start:end], wanted.groups_N[start:end], images)
 
 
 def score_large(data: Sequence[Path], answers: Path, mode: Mode, items: Path) -> LargeScores | None:
@@ -247,8 +175,8 @@ def score_large(data: Sequence[Path], answers: Path, mode: Mode, items: Path) ->
     column = _answer_column(answers)
     if not column or not _starts(data[0], ("image", "label")):
         return None
-    file = ItemFile(items.with_suffix(".parquet"), mode)
-    counted = count(data[0], answers, column, file)
+    file = ItemFile(items.with_suffix(".parquet"))
+    counted = count(data[0], answers, column, mode, file)
     file.close()
     return LargeScores(
         n=counted.n,

@@ -4,7 +4,8 @@ Benchmarks are named `world-captions/greedy`, `world-questions/adversarial/t1` a
 benchmark, its part if it has any, the decoding.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from groundtune.bench import knowing, length, overgeneral, registry
@@ -24,6 +25,7 @@ SUITES: dict[str, tuple[str, ...]] = {"world": tuple(BENCHMARKS)}
 
 Tables = dict[tuple[str, str, str], Table]
 """By (model, benchmark, decoding)."""
+NOTHING: Mapping[tuple[str, str, str], Table] = MappingProxyType({})
 
 
 class Summary(Record):
@@ -41,14 +43,22 @@ class BenchmarkFacts(Record):
     protocol: dict[str, str]
 
 
-def summarise(scores: Iterable[Score], *, against: str = "", seed: int = 0) -> Summary:
+def summarise(
+    scores: Iterable[Score],
+    *,
+    against: str = "",
+    further: Mapping[tuple[str, str, str], Table] = NOTHING,
+    seed: int = 0,
+) -> Summary:
     """Every metric of every model, and its difference from `against` (the first model if empty).
+
+    `further` are the sums of benchmarks that have no scores, by (model, benchmark, decoding).
 
     Raises:
         UserError: models that are compared have not answered the same items, or no model is called
             `against`.
     """
-    tables = tables_of(scores)
+    tables = tables_of(scores) | dict(further)
     models = list(dict.fromkeys(model for model, _, _ in tables))
     against = against or (models[0] if models else "")
     if models and against not in models:

@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from groundtune.bench.large_items import LargeItems
+from groundtune.bench.large_paired import read as read_large
 from groundtune.bench.paired import HeadlineTest
 from groundtune.bench.run import read_scores
 from groundtune.bench.summary import Summary, metric_of, summarise
@@ -15,6 +17,13 @@ from groundtune.pipeline.compare_page import (
 )
 from groundtune.pipeline.compare_parts import judges_in, parts_of, results_in
 from groundtune.pipeline.folder import write_rows
+from groundtune.pipeline.large_scores import (
+    has_scores,
+    large_in,
+    measured,
+    scores_of_tests,
+    tables_of_large,
+)
 from groundtune.pipeline.strata import strata_of_scores
 from groundtune.pipeline.world_report import shown
 from groundtune.records import Difference, Record, Score
@@ -24,6 +33,7 @@ from groundtune.report.page import write_report
 from groundtune.report.verdict import tone_of
 from groundtune.store.files import write_atomic
 
+Answered = Score | LargeItems
 SHOWN_FLIPS = 20
 """Changed items of a benchmark in what `--json` prints; OUT/flips.jsonl has all."""
 
@@ -81,9 +91,10 @@ def compare(folders: Sequence[Path]) -> Comparisons:
             ", ".join(str(folder) for folder in folders),
             "Give the folders of two runs or more.",
         )
-    scores = [each for some in named.values() for each in some]
     _refuse_nothing_in_common(named, folders)
-    summary = summarise(scores)
+    scores, large = _parted(named)
+    first, counted = next(iter(named)), read_large(large)
+    summary = summarise(scores, against=first, further=tables_of_large(counted))
     groups: dict[str, list[Difference]] = {}
     for difference in summary.differences:
         groups.setdefault(_tone(difference), []).append(difference)
@@ -94,8 +105,19 @@ def compare(folders: Sequence[Path]) -> Comparisons:
         worse=tuple(groups.get("worse", ())),
         changed=tuple(groups.get("changed", ())),
         unclear=len(groups.get("unclear", ())),
-        bench=parts_of(scores, judges=_judges(folders, named)),
+        bench=parts_of(
+            scores,
+            against=first,
+            judges=_judges(folders, named),
+            further=measured(counted, first),
+        ),
     )
+
+
+def _parted(named: Mapping[str, list[Answered]]) -> tuple[list[Score], list[LargeItems]]:
+    every = [each for some in named.values() for each in some]
+    scores = [each for each in every if isinstance(each, Score)]
+    return scores, [each for each in every if isinstance(each, LargeItems)]
 
 
 def _tone(difference: Difference) -> str:
@@ -104,7 +126,7 @@ def _tone(difference: Difference) -> str:
     return tone_of(shown(difference), spec)
 
 
-def _refuse_nothing_in_common(named: Mapping[str, list[Score]], folders: Sequence[Path]) -> None:
+def _refuse_nothing_in_common(named: Mapping[str, list[Answered]], folders: Sequence[Path]) -> None:
     """Models of which the first has none of the others' benchmarks can't be compared."""
     first, *others = map(_benchmarks, named.values())
     if any(first & other for other in others):
@@ -118,7 +140,7 @@ def _refuse_nothing_in_common(named: Mapping[str, list[Score]], folders: Sequenc
 
 
 def _judges(
-    folders: Sequence[Path], named: Mapping[str, list[Score]]
+    folders: Sequence[Path], named: Mapping[str, list[Answered]]
 ) -> dict[tuple[str, str], dict[str, str]]:
     """Who judged, under the names that the models have here."""
     found: dict[tuple[str, str], dict[str, str]] = {}
@@ -129,17 +151,17 @@ def _judges(
     return found
 
 
-def models_of(folders: Sequence[Path]) -> dict[str, list[Score]]:
-    """The scores of each model; models of one name in two folders are told apart by the folder's.
+def models_of(folders: Sequence[Path]) -> dict[str, list[Answered]]:
+    """What each model answered; models of one name in two folders are told apart by the folder's.
 
     Where a model of one name has other benchmarks in another folder, they are one model.
 
     Raises:
         UserError: a folder without scores.
     """
-    found: dict[str, list[Score]] = {}
+    found: dict[str, list[Answered]] = {}
     for folder in folders:
-        for name, scores in _by_model(scores_in(folder)).items():
+        for name, scores in _by_model(answered_in(folder)).items():
             if name not in found:
                 found[name] = scores
             elif not _benchmarks(scores) & _benchmarks(found[name]):
@@ -150,8 +172,19 @@ def models_of(folders: Sequence[Path]) -> dict[str, list[Score]]:
     return found
 
 
-def _benchmarks(scores: Iterable[Score]) -> set[tuple[str, str]]:
+def _benchmarks(scores: Iterable[Answered]) -> set[tuple[str, str]]:
     return {(score.benchmark, score.decoding) for score in scores}
+
+
+def answered_in(folder: Path) -> list[Answered]:
+    """The scores of a folder, and the items of its large files, which have none.
+
+    Raises:
+        UserError: it holds neither.
+    """
+    large = large_in(folder)
+    alone = bool(large) and not has_scores(folder)
+    return [*([] if alone else scores_in(folder)), *large]
 
 
 def scores_in(folder: Path) -> list[Score]:
@@ -169,8 +202,8 @@ def scores_in(folder: Path) -> list[Score]:
     return [score for each in base_first for score in read_scores(each)]
 
 
-def _by_model(scores: Iterable[Score]) -> dict[str, list[Score]]:
-    found: dict[str, list[Score]] = {}
+def _by_model(scores: Iterable[Answered]) -> dict[str, list[Answered]]:
+    found: dict[str, list[Answered]] = {}
     for score in scores:
         found.setdefault(score.model, []).append(score)
     return found
@@ -193,7 +226,8 @@ def write_comparison(compared: Comparisons, out: Path, folders: Sequence[Path] =
         for flip in test.flips
     ]
     write_atomic(out / "flips.jsonl", "".join(f"{line}\n" for line in lines).encode())
-    scores = [each for some in models_of(folders).values() for each in some] if folders else []
+    scores, large = _parted(models_of(folders) if folders else {})
+    scores += scores_of_tests(large, compared.bench.tests)
     page = comparison_page(
         compared.models,
         summary.estimates,

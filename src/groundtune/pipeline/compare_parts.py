@@ -7,7 +7,7 @@ judged. `report/bench_parts.py` has the records.
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from groundtune.bench.guards import Behaviour, Warned, behaviour, guard, guard_change
 from groundtune.bench.judge_scores import REPEAT
@@ -18,6 +18,16 @@ from groundtune.bench.tool_readings import ReadApart, ToolReading, tool_readings
 from groundtune.records import Score
 from groundtune.report.bench_parts import BenchParts, JudgeFacts
 
+
+class Measured(NamedTuple):
+    """What was measured of benchmarks that have no score records."""
+
+    tests: Sequence[HeadlineTest] = ()
+    """Not corrected."""
+    behaviours: Sequence[Behaviour] = ()
+
+
+NOTHING = Measured()
 Groups = dict[tuple[str, str, str], list[Score]]
 """By (model, benchmark, decoding)."""
 
@@ -39,11 +49,13 @@ def parts_of(
     *,
     against: str = "",
     judges: Mapping[tuple[str, str], dict[str, str]] | None = None,
+    further: Measured = NOTHING,
     seed: int = 0,
 ) -> BenchParts:
     """All parts; `against` is the model that the others are tested against, the first if empty.
 
-    `judges` are a judge's facts by (model, benchmark), as `judges_in` finds them.
+    `judges` are a judge's facts by (model, benchmark), as `judges_in` finds them; `further` is what
+    was measured of benchmarks without scores.
 
     Raises:
         UserError: two models have not answered the same items.
@@ -51,6 +63,9 @@ def parts_of(
     groups = wholes_of(scores)
     against = against or next((model for model, _, _ in groups), "")
     behaviours = {key: _behaviour(key, some) for key, some in groups.items()}
+    for seen in further.behaviours:
+        name, _, decoding = seen.benchmark.rpartition("/")
+        behaviours[seen.model, name, decoding] = seen
     readings: list[ToolReading] = []
     apart: list[ReadApart] = []
     for (_, benchmark, decoding), some in groups.items():
@@ -58,7 +73,7 @@ def parts_of(
         readings += made
         apart += told
     return BenchParts(
-        tests=tuple(headline_tests(groups, against, seed=seed)),
+        tests=tuple(corrected([*headline_tests(groups, against, seed=seed), *further.tests])),
         behaviours=tuple(behaviours.values()),
         warnings=tuple(_warnings(behaviours, against)),
         readings=tuple(readings),
@@ -68,7 +83,7 @@ def parts_of(
 
 
 def headline_tests(groups: Groups, against: str, *, seed: int = 0) -> list[HeadlineTest]:
-    """The headline of every benchmark of every model but the first, corrected together."""
+    """The headline of every benchmark of every model but the first; not yet corrected."""
     made: list[HeadlineTest] = []
     for (model, name, decoding), some in groups.items():
         other = groups.get((against, name, decoding))
@@ -78,7 +93,7 @@ def headline_tests(groups: Groups, against: str, *, seed: int = 0) -> list[Headl
         test = headline_test(some, other, benchmark.metrics, benchmark.headline, seed=seed)
         if test is not None:
             made.append(test.model_copy(update={"benchmark": f"{name}/{decoding}"}))
-    return corrected(made)
+    return made
 
 
 def _behaviour(key: tuple[str, str, str], scores: Sequence[Score]) -> Behaviour:

@@ -37,7 +37,7 @@ def write_run_report(run: Path) -> Path:
         from groundtune.pipeline.align import rewrite_align
 
         return rewrite_align(run)
-    if (run / "scores").is_dir():
+    if (run / "scores").is_dir() or _is_large(run):
         return report_scores(run)
     if RunFolder(run).answers.parts():
         return report_answers(run)
@@ -48,6 +48,15 @@ def write_run_report(run: Path) -> Path:
     )
 
 
+def _is_large(run: Path) -> bool:
+    """Whether there are results of files that are too large for scores."""
+    if not (run / "results").is_dir():
+        return False
+    from groundtune.pipeline.large_scores import large_in
+
+    return bool(large_in(run))
+
+
 def report_scores(run: Path) -> Path:
     """The report of what `groundtune bench` scored: every model beside the first.
 
@@ -55,23 +64,35 @@ def report_scores(run: Path) -> Path:
         UserError: the models have not answered the same items.
     """
     from groundtune.bench.knowing import knowing
+    from groundtune.bench.large_paired import read
     from groundtune.bench.run import read_scores
     from groundtune.bench.summary import summarise
     from groundtune.pipeline.bench import estimates_of
     from groundtune.pipeline.compare_page import comparison_page, pictures_in
     from groundtune.pipeline.compare_parts import judges_in, parts_of, results_in
+    from groundtune.pipeline.large_scores import (
+        has_scores,
+        large_in,
+        measured,
+        scores_of_tests,
+        tables_of_large,
+    )
     from groundtune.pipeline.strata import strata_of_scores
 
-    scores, asked = read_scores(run), run / "knowing"
+    large, asked = read(large_in(run)), run / "knowing"
+    scores = read_scores(run) if has_scores(run) or not large else []
     known = knowing(read_scores(asked)) if asked.is_dir() else []
+    models = list(dict.fromkeys(each.model for each in [*scores, *(m.items for m in large)]))
+    summary = summarise(scores, against=models[0], further=tables_of_large(large))
+    further = measured(large, models[0])
     page = comparison_page(
-        list(dict.fromkeys(score.model for score in scores)),
-        [*estimates_of(scores), *known],
-        summarise(scores).differences,
+        models,
+        [*estimates_of(scores), *summarise((), further=tables_of_large(large)).estimates, *known],
+        summary.differences,
         title=f"Benchmarks in {run.resolve().name}",
         run=_facts(run / "scores"),
-        bench=parts_of(scores, judges=judges_in(run)),
-        scores=scores,
+        bench=parts_of(scores, against=models[0], judges=judges_in(run), further=further),
+        scores=[*scores, *scores_of_tests([each.items for each in large], further.tests)],
         pictures=pictures_in([run]),
         strata=strata_of_scores(scores),
         results=results_in(run),

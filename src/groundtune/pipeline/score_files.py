@@ -12,6 +12,7 @@ different rules. Scoring the same name, mode and label again replaces what was t
 import json
 import re
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,12 +32,12 @@ from groundtune.bench.results import (
 )
 from groundtune.errors import UserError
 from groundtune.protocols import Progress
-from groundtune.records import Record, Score
+from groundtune.records import Estimate, Record, Score
 from groundtune.store.files import write_atomic
 
 LARGE_NOTE = (
-    "The file is large: its items are a Parquet table, no scores are kept for compare and report, "
-    "and intervals resample at most 1,024 groups of pictures."
+    "The file is large: its items are a Parquet table, which stands for the scores, and intervals "
+    "resample at most 1,024 groups of pictures."
 )
 NOTHING = Results(n=0, unparsed=0, metrics={}, estimates={}, strata={})
 
@@ -212,6 +213,14 @@ def _score_large(
         notes=(LARGE_NOTE,),
         judge={},
     )
+    _forget(benchmark, params, out)
+    _sum_up(
+        [
+            each.model_copy(update={"benchmark": f"{_kept_name(benchmark, params.mode)}/greedy"})
+            for each in made.results.estimates.values()
+        ],
+        out,
+    )
     write_atomic(made.path, (json.dumps(made.as_json(), ensure_ascii=False) + "\n").encode())
     return made
 
@@ -238,8 +247,12 @@ def _judge_of(scoring: Scoring) -> dict[str, str]:
     return judging_of(scoring.judge, "").provenance()
 
 
+def _kept_name(benchmark: FileBenchmark[Any], mode: Mode) -> str:
+    return benchmark.name if mode == "official" else f"{benchmark.name}:{mode}"
+
+
 def _keep(benchmark: FileBenchmark[Any], scores: Sequence[Score], mode: Mode, out: Path) -> None:
-    name = benchmark.name if mode == "official" else f"{benchmark.name}:{mode}"
+    name = _kept_name(benchmark, mode)
     renamed = [
         score.model_copy(update={"benchmark": name + score.benchmark[len(benchmark.name) :]})
         for score in scores
@@ -248,24 +261,51 @@ def _keep(benchmark: FileBenchmark[Any], scores: Sequence[Score], mode: Mode, ou
     from groundtune.bench.summary import estimate_all
 
     put(renamed, out)
-    rows = [each.model_dump() for each in estimate_all(read_scores(out))]
-    write_atomic(out / "summary.json", (json.dumps(rows, indent=1) + "\n").encode())
+    _sum_up(estimate_all(read_scores(out)), out)
 
 
-def put(scores: Sequence[Score], out: Path) -> None:
-    """Keeps scores in OUT/scores; those of the same models and benchmarks that are there go."""
+def _sum_up(estimates: Sequence[Estimate], out: Path) -> None:
+    """Writes these rows of summary.json; others that are there stay, but of the same benchmarks."""
+    path, new = out / "summary.json", {_place(each) for each in estimates}
+    old = estimates_in(path) if path.exists() else []
+    rows = [each.model_dump() for each in old if _place(each) not in new]
+    rows += [each.model_dump() for each in estimates]
+    write_atomic(path, (json.dumps(rows, indent=1) + "\n").encode())
+
+
+def estimates_in(path: Path) -> list[Estimate]:
+    """The rows of a summary.json; none if it is no such file."""
+    try:
+        return [Estimate.model_validate(row) for row in json.loads(path.read_bytes())]
+    except (OSError, ValueError, TypeError):
+        return []  # it is written anew from what the folder holds
+
+
+def _forget(benchmark: FileBenchmark[Any], params: FileParams, out: Path) -> None:
+    """Takes away scores that are there of the same model, benchmark and mode."""
+    if (out / "scores").is_dir():
+        put([], out, gone={(params.model, _kept_name(benchmark, params.mode))})
+
+
+def put(
+    scores: Sequence[Score], out: Path, gone: AbstractSet[tuple[str, str]] = frozenset()
+) -> None:
+    """Keeps scores in OUT/scores; those of the same models and benchmarks that are there go.
+
+    `gone` are further (model, benchmark) to go.
+    """
     from groundtune.store.dataset import RecordSet
 
     kept = RecordSet(out / "scores", Score)
     old = kept.parts()
-    new = {_place(score) for score in scores}
+    new = {_place(score) for score in scores} | gone
     others = [score for score in kept.read() if _place(score) not in new]
     kept.append([*others, *scores])
     for part in old:
         part.unlink()
 
 
-def _place(score: Score) -> tuple[str, str]:
+def _place(score: Score | Estimate) -> tuple[str, str]:
     return score.model, score.benchmark.partition("/")[0]
 
 
