@@ -3,26 +3,31 @@
 AMBER's script counts what NLTK's tagger (nltk.pos_tag) calls a noun. This script tags captions
 with it, replaces words by others at random (half of the nouns of AMBER's vocabulary by others of
 it, of which half are drawn by how usual they are; other words by such as have the same tag) and
-tags again. From the answers an averaged
-perceptron of its own learns (Collins 2002; a margin, many tokens at once), small weights are left
-out, and those that stay are learnt on. Nothing of the tagger's own weights goes into the table.
-The shipped table was made of 12,222 captions of half of the pictures, which AoiDragon/POPE (MIT)
-and zjunlp/Deco have; in a part of the sentences nouns were drawn evenly. The captions are only
-counted.
+tags again. From the answers an averaged perceptron of its own learns (Collins 2002; a margin,
+many tokens at once), small weights are left out, and those that stay are learnt on. Nothing of the
+tagger's own weights goes into the table.
 
-Run once, in an environment of its own that has nltk with its tagger, numpy and Groundtune's
-dependencies; the result is committed. The captions are one a line of a text file.
+The captions are those of caption_data in AoiDragon/POPE (MIT) at 08d957b and of opera_log in
+zjunlp/Deco at fee8d75, of half of the pictures (`is_learnt_from`); they are only counted. Run in an
+environment of its own that has nltk with its tagger and its tokenizer, numpy and Groundtune's
+dependencies, it takes five and a half minutes of processor time and 1.3 GiB, and the same captions
+and NLTK give the same table, byte by byte.
 
-python tools/make_noun_table.py CAPTIONS.txt RELATION.json
+The shipped table is not that of one run: it was made by `table_of` and `write` of sentences that
+were tagged in several (docs/benchmarks.md, "Captions: parity", has what either comes to). So name
+another file for the table, and look at both before the shipped one is replaced.
+
+python tools/make_noun_table.py POPE DECO RELATION.json TABLE.json
 """
 
 import json
 import random
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,7 +35,6 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 from groundtune.bench.amber_tagger import BEFORE, BEHIND, TagTable, alike, features
 from groundtune.bench.coco_words import word_forms
 
-OUT = Path(__file__).parents[1] / "src" / "groundtune" / "bench" / "tables" / "tags.json"
 FURTHER_TOKENS = 4_400_000
 """Of sentences in which words were replaced."""
 DRAWN = 200_000
@@ -59,6 +63,32 @@ class Examples(NamedTuple):
     tags: list[str]
     found_NK: np.ndarray
     tag_N: np.ndarray
+
+
+def is_learnt_from(picture: int) -> bool:
+    """Whether a picture of COCO is in the half that is learnt from; the other is only tried."""
+    return sha256(str(picture).encode()).digest()[0] % 2 == 0
+
+
+def captions_of(pope: Path, deco: Path) -> list[str]:
+    """The different captions of that half, in the order of the files' names."""
+    files = [*sorted(pope.glob("caption_data/*.json")), *sorted(deco.glob("opera_log/*/*.jsonl"))]
+    rows = (row for path in files for row in objects_of(path.read_text(encoding="utf-8")))
+    return list(
+        dict.fromkeys(
+            row["text"] if "text" in row else row["caption"]
+            for row in rows
+            if is_learnt_from(row["image_id"])
+        )
+    )
+
+
+def objects_of(text: str) -> Iterator[dict[str, Any]]:
+    """JSON objects, one behind the other; they may stand on several lines."""
+    decoder, end = json.JSONDecoder(), 0
+    while begin := text.find("{", end) + 1:
+        found, end = decoder.raw_decode(text, begin - 1)
+        yield found
 
 
 def sentences(captions: Iterable[Tagged]) -> list[Tagged]:
@@ -198,16 +228,16 @@ def _plain(value: object) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def main(captions: str, relation: str) -> None:
+def main(pope: str, deco: str, relation: str, table: str) -> None:
     import nltk
 
     told = json.loads(Path(relation).read_text(encoding="utf-8"))
     nouns = sorted({word for head, others in told.items() for word in [head, *others]})
-    lines = dict.fromkeys(Path(captions).read_text(encoding="utf-8").splitlines())
-    tagged: list[Tagged] = [nltk.pos_tag(nltk.word_tokenize(line)) for line in lines]
+    captions = captions_of(Path(pope), Path(deco))
+    tagged: list[Tagged] = [nltk.pos_tag(nltk.word_tokenize(caption)) for caption in captions]
     tagged += [nltk.pos_tag(words) for words in further(tagged, nouns, 3)]
-    write(table_of(tagged), OUT)
+    write(table_of(tagged), Path(table))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    main(*sys.argv[1:])
