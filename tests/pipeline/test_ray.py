@@ -21,12 +21,15 @@ from groundtune.cli.app import EXIT_INPUT, run
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
 from groundtune.pipeline import claims as claim_stage
-from groundtune.pipeline.best_of import BestOfSettings, Ratio, best_of
+from groundtune.pipeline.best_of import best_of
+from groundtune.pipeline.best_of_scores import Ratio
+from groundtune.pipeline.best_of_settings import BestOfSettings
 from groundtune.pipeline.claim_settings import WORLD_SETTINGS, ClaimSettings, open_labelling
 from groundtune.pipeline.claims import label_claims
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.sample import SampleParams, draw_answers, open_generator, run_sample
-from groundtune.pipeline.workers import Local, OnRay, open_workers
+from groundtune.pipeline.worker_settings import Local, OnRay
+from groundtune.pipeline.workers import open_workers
 from groundtune.records import Sampling
 from groundtune.store.dataset import RecordSet
 from groundtune.store.run import read_run
@@ -217,6 +220,22 @@ def test_more_workers_than_the_machine_has_room_for_are_refused(
     assert run([*command, "--workers", "9999", "--out", str(tmp_path / "x")]) == EXIT_INPUT
     told = capsys.readouterr().err.splitlines()[-3:]
     assert told[0].startswith("error: 9999 workers take 9999 CPUs, and this machine has ")
+
+
+def test_a_cluster_that_is_not_there_is_told_at_once_in_three_lines(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    command = ["sample", "--model", "world:base", "--prompts", "world:1", "--engine", "ray"]
+    began = time.monotonic()
+    for address in ("127.0.0.1:1", "127.0.0.1:99999"):
+        settings = [f"engine.address={address}", "--out", str(tmp_path / "x")]
+        assert run([*command, *settings]) == EXIT_INPUT
+        what, where, mend = capsys.readouterr().err.splitlines()[-3:]
+        assert what.startswith("error: Ray's cluster isn't there: ")
+        assert where.endswith(f"engine.address={address}")
+        assert mend.endswith("Start one with `ray start --head`.")
+    assert time.monotonic() - began < 60
 
 
 def test_a_command_that_is_killed_keeps_what_was_drawn_and_goes_on(here: Path, tmp_path: Path):

@@ -8,13 +8,15 @@ import importlib
 import logging
 import os
 import pickle
+import socket
+import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from groundtune.errors import UserError
 from groundtune.pipeline.jobs import cores
-from groundtune.pipeline.workers import OnRay
+from groundtune.pipeline.worker_settings import OnRay
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +30,8 @@ MOST_BLOCKS = 10_000
 """Ray holds a handle of each block; above this a block has several batches."""
 _STORE_BYTES = 200 * 2**20
 """Ray's object store in a cluster of ours: only texts and numbers go through it."""
+_LISTENS_S = 10
+"""How long an address may take to accept a connection."""
 
 
 @contextmanager
@@ -72,8 +76,9 @@ class RayWorkers:
                     raise made
                 yield row["index"], made
         except self._ray.exceptions.RayActorError as error:
+            why = _lines(error)[-1].strip()
             raise UserError(
-                f"A batch's workers died {RETRIES + 1} times, the last of them so: {_why(error)}",
+                f"A batch's workers died {RETRIES + 1} times, the last of them so: {why}",
                 "engine.type=ray",
                 "Look at the worker's log; where memory ran out, take a smaller batch_size.",
             ) from error
@@ -83,17 +88,19 @@ class RayWorkers:
         data, own = self._ray.data, self._settings
         rows = [{"index": i, "batch": pickle.dumps(batch)} for i, batch in enumerate(batches)]
         given = data.from_items(rows, override_num_blocks=min(len(rows), MOST_BLOCKS))
-        made = given.map_batches(
-            _Worker,
-            fn_constructor_args=(pickle.dumps(work),),
-            batch_size=1,
-            batch_format="pyarrow",
-            compute=data.ActorPoolStrategy(size=min(own.workers, len(rows))),
-            num_cpus=own.cpus,
-            num_gpus=own.gpus,
-            max_restarts=-1,
-            max_task_retries=RETRIES,
-        )
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*ray_remote_args.*")  # see RETRIES
+            made = given.map_batches(
+                _Worker,
+                fn_constructor_args=(pickle.dumps(work),),
+                batch_size=1,
+                batch_format="pyarrow",
+                compute=data.ActorPoolStrategy(size=min(own.workers, len(rows))),
+                num_cpus=own.cpus,
+                num_gpus=own.gpus,
+                max_restarts=-1,
+                max_task_retries=RETRIES,
+            )
         made.context.enable_progress_bars = False
         made.context.print_on_execution_start = False
         tables = made.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
@@ -125,6 +132,10 @@ def _column(rows: Any, name: str) -> list[bytes]:
 
 
 def _imported() -> Any:
+    # Ray would tell of itself between the lines of progress; what a person has set stays.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    os.environ.setdefault("RAY_DATA_LOG_LEVEL", "WARNING")
+    logging.getLogger("ray.data._internal.progress").setLevel(logging.ERROR)
     try:
         ray = importlib.import_module("ray")
         importlib.import_module("ray.data")
@@ -139,25 +150,27 @@ def _imported() -> Any:
 
 def _connect(ray: Any, settings: OnRay) -> None:
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    own: dict[str, Any] = {}
     if settings.address == "local":
         _refuse_too_much({"CPU": cores()}, settings)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        ray.init(
-            address="local",
-            num_cpus=cores(),
-            include_dashboard=False,
-            object_store_memory=_STORE_BYTES,
-            **quiet,
-        )
-        return
+        own = {"num_cpus": cores(), "include_dashboard": False, "object_store_memory": _STORE_BYTES}
     try:
-        ray.init(address=settings.address, **quiet)
-    except ConnectionError as error:
+        _check_listens(settings.address)
+        ray.init(address=settings.address, **own, **quiet)
+    except Exception as error:  # the class itself is what Ray raises where a node doesn't start
         raise UserError(
-            "The Ray cluster can't be reached.",
+            f"Ray's cluster isn't there: {_lines(error)[0]}",
             f"engine.address={settings.address}",
-            "Start one with `ray start --head`, or leave the address out.",
+            "Try again on a less busy machine." if own else "Start one with `ray start --head`.",
         ) from error
+
+
+def _check_listens(address: str) -> None:
+    """Raises OSError where nobody listens at HOST:PORT: Ray would try for a quarter of an hour."""
+    host, _, port = address.rpartition(":")
+    if port.isdigit() and "://" not in host:
+        socket.create_connection((host.strip("[]"), int(port)), _LISTENS_S).close()
 
 
 def _refuse_too_much(there: dict[str, float], settings: OnRay) -> None:
@@ -180,6 +193,6 @@ def _check_accelerators(there: float, settings: OnRay) -> None:
         log.warning("the cluster has GPUs, but workers see none of them: set engine.gpus=1")
 
 
-def _why(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
+def _lines(error: Exception) -> list[str]:
+    """What an error says, at least its class."""
+    return str(error).strip().splitlines() or [type(error).__name__]
