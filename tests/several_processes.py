@@ -20,11 +20,15 @@ import sys
 from pathlib import Path
 import torch
 from groundtune.cli.progress import SilentProgress
+from groundtune.errors import UserError
 from groundtune.pipeline.train import TrainParams, train
 from several_processes import scored
 torch.set_num_threads(1)
 for line, out in zip(sys.argv[1::2], sys.argv[2::2]):
-    train(TrainParams.model_validate_json(line), Path(out), SilentProgress(), evaluate=scored)
+    try:
+        train(TrainParams.model_validate_json(line), Path(out), SilentProgress(), evaluate=scored)
+    except UserError as error:
+        Path(f"{out}.refused-{torch.distributed.get_rank()}").write_text(error.what)
 torch.distributed.destroy_process_group()
 """
 
@@ -46,8 +50,16 @@ def scored(vlm: Vlm) -> Evaluate:
     return evaluate
 
 
+def refused(out: Path) -> str:
+    """Why a run was refused, the same in both processes; no step was taken."""
+    said = {out.with_name(f"{out.name}.refused-{rank}").read_text() for rank in (0, 1)}
+    assert not (out / "log.jsonl").exists() or not losses(out)
+    [why] = said
+    return why
+
+
 def recipe(model: Path, pairs: Path, **changes: object) -> TrainParams:
-    """Seven steps' worth of a tiny model's training, on the CPU."""
+    """Six steps' worth of a tiny model's training, on the CPU."""
     settings: dict[str, object] = {
         "model": str(model),
         "pairs": str(pairs),

@@ -13,7 +13,7 @@ from groundtune.errors import UserError
 from groundtune.pipeline.train import train
 from groundtune.train.parallel import Parallel
 from groundtune.train.zero import asked_stage
-from several_processes import assert_the_same, launch, losses, recipe, scored, weights
+from several_processes import assert_the_same, launch, losses, recipe, refused, scored, weights
 from training_folder import fill_several
 
 installed = pytest.mark.skipif(
@@ -47,15 +47,24 @@ def test_every_stage_trains_as_one_process_does_and_goes_on_where_it_stopped(
         saved = tmp_path / name / "checkpoints" / "step-000002"
         for other in ("again", "other"):
             shutil.copytree(saved, tmp_path / other / name / "checkpoints" / "step-000002")
-    launch(*((params, tmp_path / "again" / name) for name, params in staged.items()))
+    evaluated = made["whole"].model_copy(update={"zero": 3, "eval_every": 1})
+    launch(
+        *((params, tmp_path / "again" / name) for name, params in staged.items()),
+        (made["whole"].model_copy(update={"zero": 2, "eval_every": 2}), tmp_path / "scored"),
+        (evaluated, tmp_path / "evaluated"),
+        (staged["whole-3"], tmp_path / "other" / "whole-1"),
+    )
+    assert "can't be evaluated in training" in refused(tmp_path / "evaluated")
+    assert losses(tmp_path / "scored") == losses(tmp_path / "whole-2")
     for name in staged:
         once, again = tmp_path / name, tmp_path / "again" / name
         assert losses(again) == losses(once)[2:]
         assert all(torch.equal(weights(again)[key], own) for key, own in weights(once).items())
-    # what stage 3 left is gone on with by one process
+    # what stage 3 left is gone on with by one process, and what stage 1 left by stage 3
     train(made["whole"], tmp_path / "other" / "whole-3", SilentProgress())
     expected = losses(tmp_path / "whole")[2:]
-    assert losses(tmp_path / "other" / "whole-3") == pytest.approx(expected, rel=1e-5)
+    for name in ("whole-3", "whole-1"):
+        assert losses(tmp_path / "other" / name) == pytest.approx(expected, rel=1e-5)
 
 
 def test_one_process_needs_no_zero(tiny_llava: Path, tmp_path: Path) -> None:
