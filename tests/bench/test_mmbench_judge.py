@@ -13,6 +13,9 @@ from groundtune.bench.judge_recorded import RecordedJudge
 from groundtune.bench.mmbench import MMBENCH, TURN
 from groundtune.bench.official import MODES, Mode, Scoring
 from groundtune.bench.results import Results, results_of
+from groundtune.cli.progress import SilentProgress
+from groundtune.errors import UserError
+from groundtune.pipeline.score_files import FileParams, score_file
 from groundtune.records import Score
 
 SAID = {
@@ -108,3 +111,11 @@ def test_the_official_script_gives_its_prompt_by_path(tmp_path: Path):
     )
     filled = read_prompt(PROMPT, script).fill(question="Q", options="O", answer="{}")
     assert filled == "Match. \nQuestion: Q?\nOptions: O\nAnswer: {}\nYour output: "
+
+
+def test_a_judge_is_refused_where_rules_alone_score(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"id": "1", "reply": "yes"}\n')
+    params = FileParams(name="pope", answers=tmp_path / "a.jsonl")
+    scoring = Scoring(judge=Judging(by=RecordedJudge(tmp_path / "a.jsonl")))
+    with pytest.raises(UserError, match="rules alone"):
+        score_file(params, tmp_path / "out", SilentProgress(), scoring=scoring)

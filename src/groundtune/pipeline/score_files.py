@@ -133,6 +133,12 @@ def score_file(
             judge that is missing, or a full disk.
     """
     benchmark = load(params.name)
+    if scoring is not None and scoring.judge is not None and not _is_judged(benchmark):
+        raise UserError(
+            f"{benchmark.name} is scored by rules alone and has no judge.",
+            "--judge",
+            "Leave the judge out.",
+        )
     progress.start(f"read {benchmark.name}")
     if benchmark.large is not None and (made := _score_large(benchmark, params, out)) is not None:
         return made
@@ -153,17 +159,16 @@ def score_answers(
 ) -> FileResults:
     """The same for answers that were read, in the order of the data."""
     how = replace(scoring or Scoring(), mode=params.mode, model=params.model)
-    progress.start(f"score {benchmark.name}", total=2)
+    progress.start(f"score {benchmark.name}")
     scores = benchmark.score(data, answers, how)
     if not scores:
         raise UserError("There is nothing to score.", str(params.answers), "Give some answers.")
-    progress.advance()
+    progress.start(f"sum up {benchmark.name}")  # a judge has counted its own steps since
     results = results_of(benchmark, scores, seed=params.seed)
     if benchmark.strata is not None:
         further = benchmark.strata(data, scores, params.mode)
         results = replace(results, strata=results.strata | further)
     other = _other(benchmark, data, answers, how)
-    progress.advance()
     notes = notes_of(results, scores)
     notes += benchmark.notes(data, answers, scores) if benchmark.notes else []
     slug = file_name(params.model, benchmark.name, params.mode)
@@ -176,7 +181,7 @@ def score_answers(
         path=out / "results" / f"{slug}.json",
         data=tuple(describe(params.data)),
         notes=tuple(notes),
-        judge=_judge_of(how),
+        judge=_judge_of(how) if _is_judged(benchmark) else {},
     )
     write_atomic(made.items, b"".join(item_lines(scores, benchmark.columns)))
     _keep(benchmark, scores, params.mode, out)
@@ -237,6 +242,11 @@ def _other(
     except UserError:
         return NOTHING
     return values_of(benchmark, scores)
+
+
+def _is_judged(benchmark: FileBenchmark[Any]) -> bool:
+    """Whether a judge is of any use to it."""
+    return benchmark.judged or benchmark.protocol.judge != "none"
 
 
 def _judge_of(scoring: Scoring) -> dict[str, str]:
