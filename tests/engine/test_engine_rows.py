@@ -1,12 +1,13 @@
 """From changed characters to changed tokens."""
 
+import re
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groundtune.engine.rows import changed_tokens
+from groundtune.engine.rows import Edits, changed_tokens, counted_tokens
 from groundtune.records import Span
 from groundtune.vlm.encode import encode_answer
 from groundtune.vlm.load import Vlm, load
@@ -53,15 +54,60 @@ def test_the_published_rule_leaves_out_pure_insertions_and_deletions():
     assert any(changed_tokens(OFFSETS, [span(3, 7)], edits="published"))  # other side unknown
 
 
-def test_commas_and_conjunctions_that_moved_do_not_count_as_words():
+def changed_words(text: str, *spans: Span) -> list[str]:
+    """The words of a text that `edits="words"` calls changed."""
+    found = list(re.finditer(r"\w+|[^\w\s]", text))
+    marks = changed_tokens([word.span() for word in found], spans, text, edits="words")
+    return [word[0] for word, marked in zip(found, marks, strict=True) if marked]
+
+
+def test_of_what_was_taken_out_the_words_count_that_say_something_of_the_picture():
     text = "a cup, a cat and a dog"
-    letters = [(i, i + 1) for i in range(len(text))]
     moved, gone = span(5, 7, " and "), span(12, 22, "")
-    marked = changed_tokens(letters, [moved, gone], text, edits="words")
-    assert [i for i, changed in enumerate(marked) if changed] == list(range(12, 22))
-    assert any(changed_tokens(letters, [moved], text))
-    assert any(changed_tokens(letters, [span(5, 7, " and no ")], text, edits="words"))
-    assert any(changed_tokens(letters, [span(5, 7)], text, edits="words"))  # other side unknown
+    assert changed_words(text, moved, gone) == ["dog"]
+    assert changed_words("There is also a red cup.", span(0, 24, "")) == ["red", "cup"]
+    assert changed_words(text, span(5, 14, " and ")) == ["cat"]
+    assert changed_words(text, span(5, 22)) == ["cat", "dog"]  # other side unknown
+
+
+def left_out(text: str, *spans: Span, edits: Edits = "words") -> list[str]:
+    """The words of a text that don't count; the end token as the empty string."""
+    found = [word.span() for word in re.finditer(r"\w+|[^\w\s]", text)]
+    found.append((len(text), len(text)))
+    marks = counted_tokens(found, spans, text, edits=edits)
+    return [
+        text[start:end] for (start, end), counted in zip(found, marks, strict=True) if not counted
+    ]
+
+
+def test_what_came_or_went_only_along_with_a_word_does_not_count():
+    text = "a cup, a cat and a dog."
+    moved, gone = span(5, 7, " and "), span(12, 22, "")
+    assert left_out(text, moved, gone) == [",", "and", "a"]
+    assert left_out("a cup and a cat.", span(5, 10, ", ")) == ["and"]
+    assert left_out("There is a cat.", span(9, 14, "two cats")) == []
+    assert left_out(text, span(5, 14)) == []  # no edit: only a mark
+    for edits in ("all", "published"):
+        assert left_out(text, moved, gone, edits=edits) == []
+
+
+def test_the_end_token_counts_unless_the_end_was_cut_off_or_added():
+    longer, shorter = "A cat. There is also a dog.", "A cat."
+    assert left_out(longer, span(6, 27, "")) == ["There", "is", "also", "a", ".", ""]
+    assert left_out(shorter, span(6, 6, " There is also a dog.")) == [""]
+    assert left_out("A cat. A dog", span(9, 12, "cup")) == []
+    assert left_out(longer, span(0, 7, "")) == ["A", "."]
+
+
+def test_where_both_sides_say_something_every_word_counts():
+    assert changed_words("There is a cat.", span(9, 14, "two cats")) == ["a", "cat"]
+    assert changed_words("It is on the left.", span(6, 17, "at the top")) == ["on", "the", "left"]
+    assert changed_words("There is no cat.", span(9, 11, "a")) == ["no"]
+    assert changed_words("There is a cat.", span(9, 10, "no")) == ["a"]
+    assert changed_words("a cup and a dog", span(5, 10, ", a cat, ")) == []
+    assert changed_words("\u72d7\u3001\u732b\u3002", span(2, 3, "")) == [
+        "\u72d7\u3001\u732b\u3002"[2]
+    ]
 
 
 def test_every_byte_token_of_a_changed_emoji_is_changed(vlm: Vlm):

@@ -61,7 +61,8 @@ class AnswerLogProbs:
     ref_BT: Tensor | None
     """The same of the reference model, without gradient; None where the method needs none."""
     mask_BT: Tensor
-    """Bool: true on tokens of the answer (its end token included), false on padding."""
+    """Bool: true on tokens of the answer (its end token included), false on padding and on tokens
+    that don't count (engine/rows.py)."""
     changed_BT: Tensor
     """Bool: true on tokens that touch a changed span."""
     severity_B: Tensor | None = None

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from pydantic import Field
 
-from groundtune.engine.rows import Edits, EncodedPair, changed_tokens
+from groundtune.engine.rows import Edits, EncodedPair, changed_tokens, counted_tokens
 from groundtune.errors import UserError
 from groundtune.methods.pairwise import Need, View
 from groundtune.protocols import Images, Progress
@@ -46,7 +46,8 @@ class DataRules(Record):
     """Tokens of prompt, image and answer together at the most: RLHF-V's and RLAIF-V's length."""
     edits: Edits = "all"
     """Changed tokens: of all edits; "published", as RLHF-V's released trainer has it, not those of
-    pure insertions and deletions; "words", not those of commas and conjunctions alone."""
+    pure insertions and deletions; "words", of words that say something of the picture
+    alone, while those that only came or went along with them don't count at all."""
     skip_bad: bool = False
     """Leave out pairs that can't be used, counted and listed, instead of stopping at the first."""
 
@@ -59,7 +60,11 @@ class Dropped(NamedTuple):
 
 
 class TokenPair(NamedTuple):
-    """A pair as tokens. `*_changed[t]`: whether token t of that answer touches a changed span."""
+    """A pair as tokens.
+
+    `*_changed[t]`: whether token t of that answer is changed; `*_counted[t]`: whether it is part of
+    the answer's score.
+    """
 
     pair: Pair
     images: tuple[str, ...]
@@ -68,6 +73,8 @@ class TokenPair(NamedTuple):
     rejected: EncodedAnswer
     chosen_changed: tuple[bool, ...]
     rejected_changed: tuple[bool, ...]
+    chosen_counted: tuple[bool, ...]
+    rejected_counted: tuple[bool, ...]
 
     @property
     def severity(self) -> float | None:
@@ -273,18 +280,18 @@ def _encode(
     length = len(prompt_ids) + max(len(chosen.ids), len(rejected.ids))
     if length > rules.max_length:
         raise _bad(pair, f"The pair has {length} tokens, over max_length {rules.max_length}.")
+    chosen_marks = chosen.offsets, pair.chosen_spans, pair.chosen
+    rejected_marks = rejected.offsets, pair.rejected_spans, pair.rejected
     return TokenPair(
         pair=pair,
         images=prompt.images,
         prompt_ids=prompt_ids,
         chosen=chosen,
         rejected=rejected,
-        chosen_changed=changed_tokens(
-            chosen.offsets, pair.chosen_spans, pair.chosen, edits=rules.edits
-        ),
-        rejected_changed=changed_tokens(
-            rejected.offsets, pair.rejected_spans, pair.rejected, edits=rules.edits
-        ),
+        chosen_changed=changed_tokens(*chosen_marks, edits=rules.edits),
+        rejected_changed=changed_tokens(*rejected_marks, edits=rules.edits),
+        chosen_counted=counted_tokens(*chosen_marks, edits=rules.edits),
+        rejected_counted=counted_tokens(*rejected_marks, edits=rules.edits),
     )
 
 

@@ -117,12 +117,11 @@ class TrainingPairs:
         pairs = [self.encoded.pair(index) for index, _ in scored]
         device = logp[0].device
         refs = [self.references.of(i, side, view) for i, _ in scored] if self.references else None
-        changed = [_of(pair, side).changed for pair in pairs]
         return AnswerLogProbs(
             logp_BT=pad_sequence(logp, batch_first=True),
             ref_BT=None if refs is None else pad_sequence(refs, batch_first=True).to(device),
-            mask_BT=_padded([[True] * len(each) for each in logp], device),
-            changed_BT=_padded(changed, device),
+            mask_BT=_padded([_of(pair, side).counted for pair in pairs], device),
+            changed_BT=_padded([_of(pair, side).changed for pair in pairs], device),
             severity_B=self._numbers("severity", [_of(p, side).severity for p in pairs], device),
             score_B=self._numbers("scores", [_of(p, side).score for p in pairs], device),
         )
@@ -138,6 +137,7 @@ class TrainingPairs:
 
 
 class _Side(NamedTuple):
+    counted: tuple[bool, ...]
     changed: tuple[bool, ...]
     severity: float | None
     score: float | None
@@ -145,8 +145,8 @@ class _Side(NamedTuple):
 
 def _of(pair: TokenPair, side: str) -> _Side:
     if side == "chosen":
-        return _Side(pair.chosen_changed, None, pair.chosen_score)
-    return _Side(pair.rejected_changed, pair.severity, pair.rejected_score)
+        return _Side(pair.chosen_counted, pair.chosen_changed, None, pair.chosen_score)
+    return _Side(pair.rejected_counted, pair.rejected_changed, pair.severity, pair.rejected_score)
 
 
 def _padded(rows: Sequence[Sequence[bool]], device: torch.device) -> Tensor:

@@ -69,19 +69,21 @@ def apply(text: str, made: Sequence[Edit]) -> str:
 
 
 def once(text: str, made: Sequence[Edit]) -> list[Edit]:
-    """The edits in the text's order, without those that make a sentence say what another says.
+    """The edits in the text's order; a sentence that says what an earlier one says goes.
 
-    Such a sentence goes as a whole: nobody mends a place so that it is told twice.
+    Whether it stood there twice or an edit would make it so.
     """
     listed = sorted(made, key=lambda edit: (edit.start, edit.end))
-    said = [_after(text, sentence, listed).lower() for sentence in sentences(text)]
-    for index, (start, end) in enumerate(sentences(text)):
-        own = _within(listed, start, end)
-        if own and start and said[index] and said.count(said[index]) > 1:
-            place = listed.index(own[0])
-            free = listed[place - 1].end if place else 0
-            listed[place : place + len(own)] = [whole_sentence(text, start, end, free)]
-            said[index] = ""
+    said: set[str] = set()
+    for start, end in sentences(text):
+        after = _after(text, (start, end), listed).lower()
+        if after and after in said:
+            listed = [edit for edit in listed if edit not in _within(listed, start, end)]
+            free = max((edit.end for edit in listed if edit.end <= start), default=0)
+            gone = whole_sentence(text, start, end, free)
+            listed.append(gone.model_copy(update={"kind": "other"}))
+            listed.sort(key=lambda edit: (edit.start, edit.end))
+        said.add(after)
     return listed
 
 

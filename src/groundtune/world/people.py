@@ -21,7 +21,7 @@ from groundtune.world.truth import Finding, check
 
 DATASET = "groundtune-world"
 """`Prompt.source.dataset` of prompts about scenes; `source.row` is then the scene's key."""
-RULES = 2
+RULES = 3
 """Of how answers are corrected: whoever keeps corrections must tell those of other rules apart."""
 
 
@@ -60,7 +60,7 @@ class SimulatedAnnotator:
     """Corrects the wrong segments of an answer, as RLHF-V's annotators did.
 
     Replaces where something true fits, else deletes; leaves the rest of the text alone. A sentence
-    that would then say what another says already goes.
+    that says, or would then say, what an earlier one says goes.
     """
 
     def __init__(
@@ -169,12 +169,6 @@ class _Correcting:
         named = {mention.category for mention in self._reading.asserted}
         self._unsaid = [thing for thing in scene.things if thing.category not in named]
         rng.shuffle(self._unsaid)  # pyright: ignore[reportArgumentType, reportCallIssue]
-        placed = {m.category for m in self._reading.mentions if m.place_mark}
-        self._unplaced = [
-            thing
-            for thing in scene.things
-            if thing.number == 1 and thing.category in named - placed
-        ]
         self._changes: dict[int, Change] = {}
         self._edits: list[Edit] = []
         self._instead: dict[str, Thing | None] = {}
@@ -187,22 +181,7 @@ class _Correcting:
         listed = edits(self._text, self._reading.mentions, self._changes)
         gone = [(edit.start, edit.end) for edit in listed]
         rest = [e for e in self._edits if not any(s < e.end and e.start < t for s, t in gone)]
-        return [self._filled(edit) for edit in once(self._text, [*listed, *rest])]
-
-    def _filled(self, edit: Edit) -> Edit:
-        """A sentence that goes may give way to one that says where something is.
-
-        People replace more than they delete, which keeps answers as long as they were.
-        """
-        cut = self._text[edit.start : edit.end]
-        if edit.text or not cut.rstrip().endswith(".") or not self._unplaced:
-            return edit
-        if self._rng.random() >= self._replace:
-            return edit
-        thing = self._unplaced.pop()
-        sentence = f"The {bare(Said(category=thing.category))} is {CELLS[thing.cells[0]]}."
-        before, after = cut[: len(cut) - len(cut.lstrip())], cut[len(cut.rstrip()) :]
-        return edit.model_copy(update={"text": before + sentence + after})
+        return once(self._text, [*listed, *rest])
 
     def _noticed(self) -> list[Finding]:
         """What is wrong and isn't missed; an object is missed in all its mentions or in none."""
