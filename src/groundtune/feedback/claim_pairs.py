@@ -215,8 +215,10 @@ def cap_per_group(
 def _steps(
     rules: ClaimPairRules, prompts: Mapping[str, Prompt], keeping: AbstractSet[str]
 ) -> list[Step]:
-    """The rules after the difference of scores, in order; `keeping`: keys of pairs that keep enough
-    supported claims."""
+    """The rules after the difference of scores, in order.
+
+    `keeping`: keys of the pairs that keep enough supported claims.
+    """
 
     def group_of(pair: Pair) -> object:
         return pair.prompt if rules.cap_by == "prompt" else prompts[pair.prompt].images

@@ -31,6 +31,8 @@ ROWS = (
     "recall",
     "mentions",
     "words",
+    "again",
+    "looping",
     "refusals",
     "accuracy",
     "f1",
