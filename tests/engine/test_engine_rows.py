@@ -91,6 +91,12 @@ def test_what_came_or_went_only_along_with_a_word_does_not_count():
         assert left_out(text, moved, gone, edits=edits) == []
 
 
+def test_alone_nothing_but_the_changed_tokens_counts():
+    text = "a cup and a dog"
+    assert left_out(text, span(12, 15), edits="alone") == ["a", "cup", "and", "a", ""]
+    assert left_out(text, edits="alone") == ["a", "cup", "and", "a", "dog", ""]
+
+
 def test_the_end_token_counts_unless_the_end_was_cut_off_or_added():
     longer, shorter = "A cat. There is also a dog.", "A cat."
     assert left_out(longer, span(6, 27, "")) == ["There", "is", "also", "a", ".", ""]

@@ -1,6 +1,7 @@
 """DPO and DDPO against hand-computed values, each other, and what any such loss must satisfy."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor
 from groundtune.errors import UserError
 from groundtune.methods.ddpo import DDPO, PRESETS
 from groundtune.methods.dpo import DPO
+from groundtune.methods.ipo import IPO
 from groundtune.methods.pairwise import AnswerLogProbs, PairLogProbs, Pairwise
 from method_examples import side, two_pairs_of_three_tokens
 
@@ -133,6 +135,19 @@ def test_padding_changes_nothing(
         return METHODS[index].loss(pairs).value_B
 
     assert value(padding).item() == pytest.approx(value(0).item(), rel=1e-12, abs=1e-12)
+
+
+@pytest.mark.parametrize("method", [*METHODS, IPO(reduce="mean"), DDPO(sft_weight=1)])
+def test_an_answer_of_which_nothing_counts_scores_zero_and_takes_no_gradient(method: Pairwise):
+    pairs = two_pairs_of_three_tokens()
+    nothing = torch.zeros_like(pairs.chosen.mask_BT)
+    chosen = replace(pairs.chosen, mask_BT=nothing)
+    loss = method.loss(replace(pairs, chosen=chosen))
+    assert method.score(chosen).tolist() == [0, 0]
+    assert loss.value_B.isfinite().all()
+    loss.value_B.sum().backward()
+    assert chosen.logp_BT.grad is not None
+    assert not chosen.logp_BT.grad.any()
 
 
 @settings(max_examples=40, deadline=None)

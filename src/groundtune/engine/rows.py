@@ -11,10 +11,12 @@ from typing import Literal, NamedTuple
 from groundtune.records import Span
 from groundtune.vlm.encoded import EncodedAnswer, EncodedPrompt
 
-Edits = Literal["all", "published", "words"]
+Edits = Literal["all", "published", "words", "alone"]
 """What counts as changed: all edits; only those with text on both sides, as in RLHF-V's released
-trainer (where the tokens of a pure insertion or deletion weigh 1); or only the words that say what
-is in the picture, while the words around them that had to come or go with them don't count."""
+trainer (where the tokens of a pure insertion or deletion weigh 1); only the words that say what is
+in the picture, while the words around them that had to come or go with them don't count; or all
+edits alone, while nothing else counts: for pairs of answers that differ in more than their spans.
+"""
 
 _JOINING = frozenset({"and", "or"})
 _SAYING_NOTHING = """
@@ -91,11 +93,13 @@ def counted_tokens(
 ) -> tuple[bool, ...]:
     """For each token, whether it is part of the answer's score; parameters as in `changed_tokens`.
 
-    All are, but with `edits="words"` those that came or went only along with what is changed: the
-    comma, "and" or "there is also" that carried a word, and the end token where the answer's end
-    was cut off or added. They were neither right nor wrong. Counted, they teach to end lists and
-    answers early (or late), whatever these say.
+    With `edits="alone"` the changed ones are. Else all are, but with `edits="words"` those that
+    came or went only along with what is changed: the comma, "and" or "there is also" that carried a
+    word, and the end token where the answer's end was cut off or added. They were neither right nor
+    wrong. Counted, they teach to end lists and answers early (or late), whatever these say.
     """
+    if edits == "alone":
+        return changed_tokens(offsets, spans, text)
     if edits != "words":
         return (True,) * len(offsets)
     known = [span for span in spans if span.replacement is not None]

@@ -82,7 +82,10 @@ class DDPO(Pairwise):
     def _reduced(self, side: AnswerLogProbs, value_BT: Tensor) -> Tensor:
         weight_BT = self.weights(side)
         total_B = (weight_BT * value_BT).sum(-1)
-        return total_B / weight_BT.sum(-1) if self.reduce == "mean" else total_B
+        if self.reduce == "sum":
+            return total_B
+        weight_B = weight_BT.sum(-1)
+        return total_B / weight_B.where(weight_B > 0, 1.0)  # where nothing counts it is 0
 
 
 PRESETS: dict[str, dict[str, float | str]] = {

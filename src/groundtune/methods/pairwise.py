@@ -90,8 +90,8 @@ class AnswerLogProbs:
         return self.log_prob_BT().sum(-1)
 
     def tokens_B(self) -> Tensor:
-        """Tokens of each answer, fp64."""
-        return self.mask_BT.double().sum(-1)
+        """Tokens of each answer that count, fp64; 1 where none does: a mean over none is 0."""
+        return self.mask_BT.double().sum(-1).clamp(min=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +183,7 @@ def _figures(name: str, side: AnswerLogProbs, weight_BT: Tensor) -> dict[str, Te
     Schulman, "Approximating KL divergence", 2020), nats a token. The tokens are the data's, not
     drawn from the model, so it tells how far the model moved on them and is no bound of the KL.
     """
-    tokens_B = side.mask_BT.double().sum(-1)
+    tokens_B = side.tokens_B()
     changed_BT = (side.mask_BT & side.changed_BT).double()
     found = {
         f"logp_{name}": side.logp_B(),

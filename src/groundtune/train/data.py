@@ -47,7 +47,8 @@ class DataRules(Record):
     edits: Edits = "all"
     """Changed tokens: of all edits; "published", as RLHF-V's released trainer has it, not those of
     pure insertions and deletions; "words", of words that say something of the picture
-    alone, while those that only came or went along with them don't count at all."""
+    alone, while those that only came or went along with them don't count at all; "alone", of
+    all edits, and nothing else counts."""
     skip_bad: bool = False
     """Leave out pairs that can't be used, counted and listed, instead of stopping at the first."""
 
