@@ -99,6 +99,26 @@ def test_a_scatter_puts_more_recall_to_the_right_and_fewer_inventions_lower() ->
     assert base.y < dpo.y < ddpo.y <= SCATTER_PX
 
 
+def test_of_two_near_points_the_lower_ones_label_stands_below() -> None:
+    report = sample()
+    close = {"value": 0.5, "low": 0.45, "high": 0.55}
+    moved = [e.model_copy(update=close) if e.model != "base" else e for e in report.estimates]
+    report = report.model_copy(update={"estimates": tuple(moved)})
+    pair = report.trade_offs[0]
+    at_one = scatter(report, pair)
+    assert at_one is not None
+    assert [cross.below for cross in at_one.crosses] == [False, False, False]  # none is lower
+    lower = [
+        e.model_copy(update={"value": 0.48}) if (e.model, e.metric) == ("ddpo", pair.y) else e
+        for e in moved
+    ]
+    drawn = scatter(report.model_copy(update={"estimates": tuple(lower)}), pair)
+    assert drawn is not None
+    assert [(cross.label, cross.below) for cross in drawn.crosses if cross.below] == [
+        ("DDPO", True)
+    ]
+
+
 def test_labels_of_lines_that_end_together_are_pushed_apart() -> None:
     flat = tuple(
         CurveSeries(label=f"line {i}", points=(CurvePoint(x=0, y=1), CurvePoint(x=1, y=0.001 * i)))

@@ -39,6 +39,9 @@ from groundtune.report.verdict import verdict
 from groundtune.store.files import write_atomic
 from groundtune.store.images import ImageStore
 
+LINES = "invented", "invented, T = 1", "recall"
+"""The lines of CURVES, as a chart names them."""
+
 
 def report_study(
     settings: StudySettings, out: Path, plan: Plan, steps: Mapping[str, Done]
@@ -158,8 +161,12 @@ def _curves(settings: StudySettings, tables: StudyTables) -> list[model.Curve]:
             y_label="%",
             scale=100,
             log_x=log_x,
-            note=f"{way}; {len(settings.curve_seeds)} seeds; bands are 95% intervals.",
-            series=tuple(_series(points, *wanted, factor) for wanted in CURVES),
+            note=f"{way}; seeds: {len(settings.curve_seeds)}; greedy but for T = 1, temperature 1; "
+            "bands are 95% intervals.",
+            series=tuple(
+                _series(points, benchmark, metric, name, factor)
+                for (benchmark, metric, _), name in zip(CURVES, LINES, strict=True)
+            ),
         )
         for title, x_label, points, factor, log_x in drawn
         if len(points) > 1

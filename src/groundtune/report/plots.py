@@ -42,6 +42,8 @@ class Cross(NamedTuple):
     y_text: str
     flip: bool
     """Whether its label stands on its left."""
+    below: bool = False
+    """Whether its label stands below, since above is the label of a near point."""
 
 
 class Scatter(NamedTuple):
@@ -120,13 +122,21 @@ def scatter(report: ReportInput, pair: TradeOff) -> Scatter | None:
         caption=f"{report.benchmark(pair.benchmark).label}; {_best_corner(x_spec, y_spec)} is best",
         x_label=_axis_label(x_spec),
         y_label=_axis_label(y_spec),
-        crosses=tuple(crosses),
+        crosses=tuple(_beside(cross, crosses) for cross in crosses),
         x_ticks=axis(across, x_spec),
         y_ticks=tuple(
             Tick(up.height(value, SCATTER_PX), label) for value, label in labels(up, y_spec)
         ),
         height=SCATTER_PX,
     )
+
+
+def _beside(cross: Cross, crosses: Sequence[Cross]) -> Cross:
+    """The cross with its label below where a near one is higher."""
+    near = (
+        each for each in crosses if abs(each.x - cross.x) < 25 and cross.y - each.y < 2 * LABEL_PX
+    )
+    return cross._replace(below=any(each.y < cross.y for each in near))
 
 
 def _axis_label(spec: MetricSpec) -> str:
