@@ -75,6 +75,15 @@ def test_batches_and_interruptions_do_not_change_what_is_drawn(tmp_path: Path):
     assert draw(tmp_path / "stopped").drawn_now == 0
 
 
+def test_a_run_that_was_killed_before_it_put_its_answers_in_order_does_so_later(tmp_path: Path):
+    draw(tmp_path)
+    there = RunFolder(tmp_path).answers
+    ordered = [row.key for row in there.read()]
+    there.compact(order=reversed(ordered))
+    draw(tmp_path)
+    assert [row.key for row in there.read()] == ordered
+
+
 def test_more_answers_a_prompt_are_added_to_those_that_are_there(tmp_path: Path):
     draw(tmp_path, n=1)
     before = answers(tmp_path)

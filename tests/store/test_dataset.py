@@ -54,6 +54,17 @@ def test_compaction_makes_one_part_in_the_order_that_is_asked_for(tmp_path: Path
     assert records.read() == answers("a", "b", "c", "d")
 
 
+def test_compaction_writes_nothing_where_all_is_in_order(tmp_path: Path):
+    records = RecordSet(tmp_path, Answer)
+    records.append(answers("a", "b"))
+    first = records.parts()
+    records.compact(order=["a"])
+    assert records.parts() == first
+    records.compact(order=["b"])
+    assert records.parts() != first
+    assert records.read() == answers("b", "a")
+
+
 def test_what_a_killed_writer_left_is_no_part_and_is_swept_away(tmp_path: Path):
     records = RecordSet(tmp_path, Answer)
     (tmp_path / ".part-00000.parquet.99.tmp").write_bytes(b"PAR1 half")

@@ -121,8 +121,7 @@ def score(
             ]
         )
         progress.advance(len(batch.answers))
-    if missing:
-        kept.compact(order=keys.values())
+    kept.compact(order=keys.values())
     wanted = set(keys.values())
     scored = sum(len(batch.texts) for batch in batches)
     return {row.answer: row for row in kept.read() if row.key in wanted}, scored

@@ -150,10 +150,9 @@ def _divide(
     for index, claims in labelling.dividing.run(partial(_divided, labelling.divider), batches):
         target.division.append(claims)
         progress.advance(len(batches[index]))
-    if missing:
-        groups = by_answer(target.division.read())
-        ordered = [claim.key for answer in answers for claim in groups[answer.key]]
-        target.division.compact(order=ordered)
+    groups = by_answer(target.division.read())
+    ordered = [claim.key for answer in answers for claim in groups[answer.key]]
+    target.division.compact(order=ordered)
 
 
 def _divided(divider: Divider, batch: Sequence[tuple[Prompt, Answer]]) -> list[Claim]:
@@ -192,8 +191,7 @@ def _check(
         target.claims.append(made.claims)
         asked += made.asked
         progress.advance(len(made.claims))
-    if missing:
-        target.claims.compact(order=keys)
+    target.claims.compact(order=keys)
     return len(missing), asked
 
 

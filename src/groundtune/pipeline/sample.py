@@ -295,8 +295,7 @@ def draw_answers(
     for _, drawn in workers.run(partial(_draw, generator, sampling), batches):
         target.answers.append(drawn)
         progress.advance(len(drawn))
-    if missing:
-        target.answers.compact(order=wants)
+    target.answers.compact(order=wants)
     return _summary(target, set(wants), len(prompts), len(missing))
 
 

@@ -68,16 +68,20 @@ class RecordSet(Generic[R]):
     def compact(self, order: Iterable[str] = ()) -> None:
         """Makes one part of all: rows with the keys of `order` first and in that order.
 
-        Killed on the way, the set may hold rows twice, which `read` drops.
+        Where that is so already nothing is written. A stage calls this whether it made rows or not:
+        it may have been killed after its last row and before this. Killed on the way, the set may
+        hold rows twice, which `read` drops.
 
         Raises:
             UserError: a part is damaged, or the disk is full.
         """
         parts = self.parts()
-        if not parts:
+        keys = [str(key) for part in parts for key in read_column(part, "key")]
+        there = set(keys)
+        ordered = list(dict.fromkeys([*(key for key in order if key in there), *keys]))
+        if not parts or (len(parts) == 1 and ordered == keys):
             return
         rows = {str(getattr(row, "key")): row for row in self.read()}  # noqa: B009
-        first = [key for key in dict.fromkeys(order) if key in rows]
-        self.append([rows[key] for key in dict.fromkeys([*first, *rows])])
+        self.append([rows[key] for key in ordered])
         for part in parts:
             part.unlink()
