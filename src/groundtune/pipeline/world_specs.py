@@ -98,9 +98,11 @@ def learning_note(learning: Learning, pairs: int) -> str:
         if learning.tune.type == "lora"
         else " and ".join(part.replace("_", " ") for part in learning.tune.parts)
     )
+    epochs = "epoch" if learning.epochs == 1 else "epochs"
+    counted = "" if learning.data.edits == "all" else f", edits {learning.data.edits}"
     return (
-        f"{kind} ({settings}) on {pairs:,} pairs, {learning.epochs} epochs, learning rate "
-        f"{learning.optim.lr:g}, {weights} trained"
+        f"{kind} ({settings}{counted}) on {pairs:,} pairs, {learning.epochs} {epochs}, "
+        f"learning rate {learning.optim.lr:g}, {weights} trained"
     )
 
 
