@@ -111,7 +111,7 @@ def test_whoever_gives_the_recorded_replies_agrees_wholly(lessons: Path, tmp_pat
     again = ScriptedGenerator(lambda prompt, seed: pytest.fail("asked again"))
     assert score_splitter(again, lessons, tmp_path, settings, QUIET) == scored
     other = ScriptedGenerator(reply, name="other")
-    with pytest.raises(UserError, match="another splitter"):
+    with pytest.raises(UserError, match="divided otherwise"):
         score_splitter(other, lessons, tmp_path, settings, QUIET)
 
 

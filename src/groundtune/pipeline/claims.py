@@ -93,11 +93,11 @@ def label_claims(
     prompts, answers = folder.prompts_by_key(), read_some(folder.answers)
     about = {answer.key: _prompt_of(answer, prompts) for answer in answers}
     divider = labelling.divider.producer()
-    _refuse_other_division(target, divider)
+    refuse_other_division(target, divider)
     target.take_prompts(folder, {prompt.key: prompt for prompt in about.values()}.values())
     target.take_answers(folder, answers)
     _take_division(folder, target, answers, divider)
-    _divide(target, answers, about, labelling, progress)
+    divide_answers(target, answers, about, labelling.divider, progress, labelling.dividing)
     made, asked = _check(target, about, labelling, progress)
     shown = settings or labelling.asking
     inputs = {"answers": hash_of(folder.answers), "divider": key_of(divider)}
@@ -132,14 +132,19 @@ def summary_of(
     )
 
 
-def _divide(
+def divide_answers(
     target: RunFolder,
     answers: Sequence[Answer],
     about: Mapping[str, Prompt],
-    labelling: Labelling,
+    divider: Divider,
     progress: Progress,
+    workers: Workers,
 ) -> None:
-    by = labelling.divider.producer()
+    """Divides those of the answers that aren't yet, into the folder's division, in their order.
+
+    `about` has the prompt of each by the answer's key. Ask `refuse_other_division` before.
+    """
+    by = divider.producer()
     keys = {division_key(answer.key, by): answer for answer in answers}
     missing = [keys[key] for key in target.division.missing(keys)]
     batches = [
@@ -147,7 +152,7 @@ def _divide(
         for first in range(0, len(missing), DIVIDED_AT_ONCE)
     ]
     progress.start("divide", total=len(missing))
-    for index, claims in labelling.dividing.run(partial(_divided, labelling.divider), batches):
+    for index, claims in workers.run(partial(_divided, divider), batches):
         target.division.append(claims)
         progress.advance(len(batches[index]))
     groups = by_answer(target.division.read())
@@ -214,7 +219,8 @@ def _together(claims: Sequence[Claim], about: Mapping[str, Prompt]) -> Iterator[
         yield _Batch(batch, {claim.answer: about[claim.answer] for claim in batch})
 
 
-def _refuse_other_division(target: RunFolder, divider: Producer) -> None:
+def refuse_other_division(target: RunFolder, divider: Producer) -> None:
+    """Raises UserError if the folder has a division that isn't this divider's."""
     firsts = {group[0].key: answer for answer, group in by_answer(target.division.read()).items()}
     others = [key for key, answer in firsts.items() if key != division_key(answer, divider)]
     if others:

@@ -16,17 +16,17 @@ from pydantic import Field
 
 from groundtune.bench.stats import interval, resamples
 from groundtune.errors import UserError
-from groundtune.feedback.claims import by_answer, claims_of, division_key
+from groundtune.feedback.claims import by_answer
 from groundtune.feedback.divide import SAMPLING, InstructedDivider
 from groundtune.feedback.instructions import named
 from groundtune.feedback.lessons import Agreement, agreement, lesson, pair_of
+from groundtune.pipeline.claims import divide_answers, refuse_other_division
 from groundtune.pipeline.folder import RunFolder, hash_of, read_some
-from groundtune.protocols import Divider, Generator, Progress
+from groundtune.pipeline.workers import ThisProcess
+from groundtune.protocols import Generator, Progress
 from groundtune.records import Answer, Claim, Pair, Prompt, Record
 
 HELD_OUT = "held-out"
-AT_ONCE = 50
-"""Answers divided between two writes: what a kill loses at the most."""
 PLACES = ("question", "answer")
 
 
@@ -175,9 +175,11 @@ def score_splitter(
     sampling = SAMPLING.model_copy(update={"max_new_tokens": settings.max_new_tokens})
     instruction = named(settings.instruction, PLACES)
     divider = InstructedDivider(generator, instruction, sampling=sampling)
+    refuse_other_division(target, divider.producer())
     target.take_prompts(kept, prompts.values())
     target.take_answers(kept, answers)
-    _divide(divider, target, answers, prompts, progress)
+    about = {answer.key: prompts[answer.prompt] for answer in answers}
+    divide_answers(target, answers, about, divider, progress, ThisProcess())
     target.note(
         target.division,
         settings=settings,
@@ -256,32 +258,6 @@ def _keep(
     kept.take_answers(source, answers)
     own = {claim.key: claim for answer in answers for claim in claims[answer.key]}
     kept.division.append([own[key] for key in kept.division.missing(own)])
-
-
-def _divide(
-    divider: Divider,
-    target: RunFolder,
-    answers: Sequence[Answer],
-    prompts: Mapping[str, Prompt],
-    progress: Progress,
-) -> None:
-    by = divider.producer()
-    keys = {division_key(answer.key, by): answer for answer in answers}
-    there = {group[0].key for group in by_answer(target.division.read()).values()}
-    if there - keys.keys():
-        raise UserError(
-            "The folder already has the division of another splitter.",
-            str(target.division.path),
-            "Choose another folder with --out DIR.",
-        )
-    missing = [keys[key] for key in target.division.missing(keys)]
-    progress.start("divide", total=len(missing))
-    for first in range(0, len(missing), AT_ONCE):
-        some = missing[first : first + AT_ONCE]
-        found = divider.divide([prompts[answer.prompt] for answer in some], some)
-        for answer, own in zip(some, found, strict=True):
-            target.division.append(claims_of(answer, own, by))
-        progress.advance(len(some))
 
 
 def _refuse_others(target: RunFolder, pairs: Mapping[str, Pair]) -> None:
