@@ -140,7 +140,11 @@ def test_spans_of_rejected_claims_are_the_rejected_answers_changed_spans():
     assert (pair.rejected_spans, pair.chosen_spans) == (spans, ())
     both = ALL.model_copy(update={"spans": "both"})
     (pair,) = pairs_from_claims(answers, claims, prompts, both).pairs
-    assert [(span.start, span.end) for span in pair.chosen_spans] == [(1, 2), (2, 3)]
+    assert [(span.start, span.end) for span in pair.chosen_spans] == [(1, 3)]
+    unsure = [c.model_copy(update={"p_yes": 0.4, "p_no": 0.6}) for c in claims]
+    sure = both.model_copy(update={"sure": 0.7})
+    (marked,) = pairs_from_claims(answers, unsure, prompts, sure).pairs
+    assert (marked.rejected_spans, marked.rejected_score) == ((), pair.rejected_score)
     none = ALL.model_copy(update={"spans": "none"})
     (plain,) = pairs_from_claims(answers, claims, prompts, none).pairs
     assert (plain.rejected_spans, plain.key == pair.key) == ((), False)

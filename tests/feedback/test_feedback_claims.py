@@ -1,4 +1,4 @@
-"""An answer's claims: keys, what counts, scores and spans."""
+"""An answer's claims: keys, what counts and scores."""
 
 import pytest
 
@@ -7,12 +7,11 @@ from groundtune.feedback.claims import (
     claims_of,
     division_key,
     is_scorable,
-    rejected_spans,
     score,
     tally,
 )
 from groundtune.protocols import Statement
-from groundtune.records import Answer, Claim, Producer, Span
+from groundtune.records import Answer, Claim, Producer
 from groundtune.store.tables import from_table, to_table
 
 MODEL = Producer(kind="model", name="m")
@@ -90,19 +89,6 @@ def test_an_answer_that_could_not_be_read_whole_has_no_score():
     assert not is_scorable(verdicts())
     with pytest.raises(ValueError, match="no score"):
         score(verdicts())
-
-
-def test_rejected_claims_become_spans_and_overlapping_ones_are_joined():
-    assert rejected_spans(verdicts(0.9, 0.2, 0.1), "b") == (
-        Span(start=4, end=7, kind="attribute", by="b"),
-        Span(start=17, end=22, kind="object", by="b"),
-    )
-    assert rejected_spans(verdicts(0.1, 0.2, 0.9), "b") == (
-        Span(start=0, end=12, kind="object", by="b"),
-    )
-    assert rejected_spans(verdicts(0.1, 0.2, 0.9), "b", resting=True) == (
-        Span(start=0, end=12, kind="other", by="b"),
-    )
 
 
 def test_rows_that_were_stored_before_claims_had_a_kind_are_still_read():

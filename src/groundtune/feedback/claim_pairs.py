@@ -17,14 +17,8 @@ from typing import Literal, NamedTuple, Self
 from pydantic import Field, model_validator
 
 from groundtune.feedback.balance import balance_corpus, balance_each, mean_words
-from groundtune.feedback.claims import (
-    Scoring,
-    by_answer,
-    counted,
-    is_scorable,
-    rejected_spans,
-    score,
-)
+from groundtune.feedback.claim_spans import gained_spans, rejected_spans
+from groundtune.feedback.claims import Scoring, by_answer, is_scorable, score
 from groundtune.records import Answer, Claim, Pair, Prompt, Record, Span
 from groundtune.store.keys import key_of
 
@@ -64,6 +58,9 @@ class ClaimPairRules(Record):
     """Which changed spans a pair gets, for losses with segment weights: those of the rejected
     answer's rejected claims; with "both" also those of the chosen answer's supported claims that
     the rejected answer doesn't make rightly."""
+    sure: float = Field(default=0.5, ge=0.5, le=1)
+    """Least share of p(yes) + p(no) that a verdict has whose claim is marked; 0.5 marks all. The
+    score counts all claims whatever it is."""
     seed: int = 0
     """Which pairs stay under the cap."""
 
@@ -253,16 +250,19 @@ def _pair(
     better: Scored, worse: Scored, prompts: Mapping[str, Prompt], rules: ClaimPairRules
 ) -> Pair:
     prompt = prompts[better.answer.prompt]
+    sure, text = rules.sure, better.answer.text
     wrong: tuple[Span, ...] = ()
+    gained: tuple[Span, ...] = ()
     if rules.spans != "none":
-        wrong = rejected_spans(worse.claims, BY, resting=rules.resting)
-    gained = _gained(better, worse) if rules.spans == "both" else ()
+        wrong = rejected_spans(worse.claims, BY, resting=rules.resting, sure=sure)
+    if rules.spans == "both":
+        gained = gained_spans(better.claims, worse.claims, text, BY, sure=sure)
     scores = better.score, worse.score
     return Pair(
         # of all that the pair holds: other spans or scores make another pair
         key=key_of("pair", "claims", better.answer.key, worse.answer.key, scores, gained, wrong),
         prompt=prompt.key,
-        chosen=better.answer.text,
+        chosen=text,
         rejected=worse.answer.text,
         chosen_spans=gained,
         rejected_spans=wrong,
@@ -277,15 +277,6 @@ def _pair(
 def _supported(answer: Scored) -> int:
     """How many different claims of an answer are supported."""
     return len({claim.question for claim in answer.claims if claim.status == "supported"})
-
-
-def _gained(better: Scored, worse: Scored) -> tuple[Span, ...]:
-    """What the better answer says rightly and the worse one doesn't: spans of its text."""
-    said = {claim.question for claim in worse.claims if claim.status == "supported"}
-    gained = [c for c in counted(better.claims) if c.status == "supported"]
-    # joined as rejected claims are; only their characters count
-    turned = [c.model_copy(update={"status": "rejected"}) for c in gained if c.question not in said]
-    return rejected_spans(turned, BY, resting=True)
 
 
 def _shingles(text: str) -> frozenset[tuple[str, ...]]:

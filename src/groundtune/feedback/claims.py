@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from groundtune.protocols import Statement
-from groundtune.records import Answer, Claim, Producer, Span
+from groundtune.records import Answer, Claim, Producer
 from groundtune.store.keys import key_of
 
 Scoring = Literal["count", "rate", "expected"]
@@ -130,26 +130,6 @@ def is_scorable(claims: Sequence[Claim]) -> bool:
     """
     found = tally(claims)
     return found.checked > 0 and found.unparsed == 0
-
-
-def rejected_spans(claims: Sequence[Claim], by: str, *, resting: bool = False) -> tuple[Span, ...]:
-    """The characters of an answer's rejected claims, in order, overlapping ones joined.
-
-    What would replace them isn't known. A joined span keeps the kind on which its parts agree.
-    """
-    spans: list[Span] = []
-    wrong = [c for c in counted(claims, resting=resting) if c.status == "rejected"]
-    for claim in sorted(wrong, key=lambda claim: (claim.start, claim.end)):
-        if claim.start == claim.end:
-            continue
-        if spans and claim.start < spans[-1].end:
-            last = spans.pop()
-            kind = last.kind if last.kind == claim.kind else "other"
-            end = max(last.end, claim.end)
-            spans.append(last.model_copy(update={"end": end, "kind": kind}))
-        else:
-            spans.append(Span(start=claim.start, end=claim.end, kind=claim.kind, by=by))
-    return tuple(spans)
 
 
 def _row(
