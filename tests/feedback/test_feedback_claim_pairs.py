@@ -133,7 +133,10 @@ def test_spans_of_rejected_claims_are_the_rejected_answers_changed_spans():
     claims = [*checked("a", 1, 2), *checked("b", 2, 1)]
     prompts = {"p": prompt("p")}
     (pair,) = pairs_from_claims(answers, claims, prompts, ALL).pairs
-    spans = (Span(start=0, end=2, kind="object", by="claims"),)
+    spans = (
+        Span(start=0, end=1, kind="object", by="claims"),
+        Span(start=1, end=2, kind="object", by="claims"),
+    )
     assert (pair.rejected_spans, pair.chosen_spans) == (spans, ())
     both = ALL.model_copy(update={"spans": "both"})
     (pair,) = pairs_from_claims(answers, claims, prompts, both).pairs

@@ -1,6 +1,6 @@
 """Spans of what a labeler rejected, and of what an answer says rightly that another doesn't."""
 
-from groundtune.feedback.claim_spans import gained_spans, is_sure, lost_spans, rejected_spans
+from groundtune.feedback.claim_spans import gained_spans, is_sure, rejected_spans
 from groundtune.records import Claim, Span, SpanKind
 
 TEXT = "Three red cups and a dog. The cup is on the left."
@@ -50,14 +50,6 @@ def test_rejected_claims_become_spans_and_overlapping_ones_are_joined():
     )
 
 
-def test_what_rests_on_a_rejected_claim_is_not_lost_with_it():
-    claims = said(cups=0.1, three=0.2, dog=0.9)
-    assert words(lost_spans(claims, TEXT, "b")) == ["red cups"]
-    assert words(lost_spans(claims, TEXT, "b", resting=True)) == ["Three", "red cups"]
-    claims = said(cups=0.9, three=0.2, dog=0.1)
-    assert words(lost_spans(claims, TEXT, "b")) == ["Three", "a dog"]
-
-
 def test_what_is_supported_and_new_is_gained_without_what_is_wrong_in_it():
     claims = said(cups=0.9, three=0.2, red=0.9, dog=0.9)
     assert words(gained_spans(claims, [], TEXT, "b")) == ["red", "cups", "a dog"]
@@ -78,8 +70,8 @@ def test_what_an_answer_says_twice_is_gained_once():
 
 def test_with_a_least_share_only_sure_verdicts_are_marked():
     claims = said(cups=0.95, three=0.7, red=0.3, dog=0.05)
-    assert words(lost_spans(claims, TEXT, "b", sure=0.9)) == ["a dog"]
-    assert words(lost_spans(claims, TEXT, "b", sure=0.7)) == ["red", "a dog"]
+    assert words(rejected_spans(claims, "b", sure=0.9)) == ["a dog"]
+    assert words(rejected_spans(claims, "b", sure=0.7)) == ["red", "a dog"]
     assert words(gained_spans(claims, [], TEXT, "b", sure=0.9)) == ["cups"]
     assert words(gained_spans(claims, [], TEXT, "b", sure=0.7)) == ["Three", "cups"]
     bare = claims[0].model_copy(update={"p_yes": None, "p_no": None})

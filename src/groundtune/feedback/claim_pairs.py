@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple, Self
 from pydantic import Field, model_validator
 
 from groundtune.feedback.balance import balance_corpus, balance_each, mean_words
-from groundtune.feedback.claim_spans import gained_spans, lost_spans
+from groundtune.feedback.claim_spans import gained_spans, rejected_spans
 from groundtune.feedback.claims import Scoring, by_answer, is_scorable, score
 from groundtune.records import Answer, Claim, Pair, Prompt, Record, Span
 from groundtune.store.keys import key_of
@@ -254,7 +254,7 @@ def _pair(
     wrong: tuple[Span, ...] = ()
     gained: tuple[Span, ...] = ()
     if rules.spans != "none":
-        wrong = lost_spans(worse.claims, worse.answer.text, BY, resting=rules.resting, sure=sure)
+        wrong = rejected_spans(worse.claims, BY, resting=rules.resting, sure=sure)
     if rules.spans == "both":
         gained = gained_spans(better.claims, worse.claims, text, BY, sure=sure)
     scores = better.score, worse.score

@@ -11,16 +11,18 @@ from groundtune.feedback.claims import counted
 from groundtune.records import Claim, Span, SpanKind
 
 
-def rejected_spans(claims: Sequence[Claim], by: str, *, resting: bool = False) -> tuple[Span, ...]:
+def rejected_spans(
+    claims: Sequence[Claim], by: str, *, resting: bool = False, sure: float = 0.5
+) -> tuple[Span, ...]:
     """The characters of an answer's rejected claims, in order, overlapping ones joined.
 
     What would replace them isn't known. A joined span keeps the kind on which its parts agree.
-    `resting` as in `counted`.
+    `resting` as in `counted`; `sure` as in `is_sure`.
     """
     spans: list[Span] = []
     wrong = [c for c in counted(claims, resting=resting) if c.status == "rejected"]
     for claim in sorted(wrong, key=lambda claim: (claim.start, claim.end)):
-        if claim.start == claim.end:
+        if claim.start == claim.end or not is_sure(claim, sure):
             continue
         if spans and claim.start < spans[-1].end:
             last = spans.pop()
@@ -30,23 +32,6 @@ def rejected_spans(claims: Sequence[Claim], by: str, *, resting: bool = False) -
         else:
             spans.append(Span(start=claim.start, end=claim.end, kind=claim.kind, by=by))
     return tuple(spans)
-
-
-def lost_spans(
-    claims: Sequence[Claim], text: str, by: str, *, resting: bool = False, sure: float = 0.5
-) -> tuple[Span, ...]:
-    """The characters that make an answer worse: those of its surely rejected claims.
-
-    Parameters as in `rejected_spans`. What rests on a rejected claim is left out, unless it counts
-    itself: of "two red carrots" where no carrot is, "carrots". That there were two was neither
-    right nor wrong, and "a" stands before most things that are there.
-    """
-    kinds: list[SpanKind | None] = [None] * len(text)
-    wrong = [c for c in counted(claims, resting=resting) if c.status == "rejected"]
-    _mark(kinds, [claim for claim in wrong if is_sure(claim, sure)])
-    below = {claim.key for claim in claims if claim.status == "rejected"}
-    _erase(kinds, [c for c in claims if c.rests_on in below and not resting])
-    return _runs(kinds, text, by)
 
 
 def gained_spans(
@@ -60,14 +45,24 @@ def gained_spans(
     """
     known = {claim.question for claim in others if claim.status == "supported"}
     kinds: list[SpanKind | None] = [None] * len(text)
-    gained: list[Claim] = []
     for claim in counted(claims):
         if claim.status == "supported" and is_sure(claim, sure) and claim.question not in known:
             known.add(claim.question)
-            gained.append(claim)
-    _mark(kinds, gained)
-    _erase(kinds, [c for c in claims if c.status == "rejected" or not is_sure(c, sure)])
-    return _runs(kinds, text, by)
+            for place in range(claim.start, claim.end):
+                kinds[place] = claim.kind if kinds[place] in (None, claim.kind) else "other"
+    for claim in claims:
+        if claim.status == "rejected" or (claim.status == "supported" and not is_sure(claim, sure)):
+            kinds[claim.start : claim.end] = [None] * (claim.end - claim.start)
+
+    def kind_at(place: int) -> SpanKind | None:
+        return kinds[place]
+
+    spans: list[Span] = []
+    for kind, places in groupby(range(len(text)), key=kind_at):
+        own = [place for place in places if not text[place].isspace()]
+        if kind and own:
+            spans.append(Span(start=own[0], end=own[-1] + 1, kind=kind, by=by))
+    return tuple(spans)
 
 
 def is_sure(claim: Claim, sure: float) -> bool:
@@ -79,30 +74,3 @@ def is_sure(claim: Claim, sure: float) -> bool:
         return True
     agreed = claim.p_yes if claim.status == "supported" else claim.p_no
     return agreed >= sure * (claim.p_yes + claim.p_no)
-
-
-def _mark(kinds: list[SpanKind | None], claims: Sequence[Claim]) -> None:
-    """Sets the kind of each character of the claims; of several claims' characters "other"."""
-    for claim in claims:
-        for place in range(claim.start, claim.end):
-            kinds[place] = claim.kind if kinds[place] in (None, claim.kind) else "other"
-
-
-def _erase(kinds: list[SpanKind | None], claims: Sequence[Claim]) -> None:
-    """Unmarks the characters of the claims."""
-    for claim in claims:
-        kinds[claim.start : claim.end] = [None] * (claim.end - claim.start)
-
-
-def _runs(kinds: Sequence[SpanKind | None], text: str, by: str) -> tuple[Span, ...]:
-    """A span for each run of characters of one kind, without spaces at its ends."""
-
-    def kind_at(place: int) -> SpanKind | None:
-        return kinds[place]
-
-    spans: list[Span] = []
-    for kind, places in groupby(range(len(text)), key=kind_at):
-        own = [place for place in places if not text[place].isspace()]
-        if kind and own:
-            spans.append(Span(start=own[0], end=own[-1] + 1, kind=kind, by=by))
-    return tuple(spans)
