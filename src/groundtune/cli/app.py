@@ -45,6 +45,7 @@ COMMANDS: dict[str, Command] = {
     "pairs": Command("groundtune.cli.pairs:pairs", "Make preference pairs of feedback."),
     "train": Command("groundtune.cli.train:train", "Train on pairs, as a recipe says."),
     "align": Command("groundtune.cli.align:align", "Rounds of AI feedback, from a recipe."),
+    "rounds": Command("groundtune.cli.rounds:rounds", "Set runs of align side by side."),
     "best-of": Command("groundtune.cli.best_of:best_of", "Keep the best of several answers."),
     "check": Command("groundtune.cli.check:check", "Check answers on your own pictures."),
     "bench run": Command("groundtune.cli.bench:run", "Generate answers and score them."),

@@ -68,14 +68,19 @@ def report_align(settings: AlignSettings, out: Path, steps: Mapping[str, Done]) 
     names = [BASE, *(round_name(number) for number in range(1, settings.rounds + 1))]
     scores = [score for name in names for score in read_scores(out / "evaluation" / name)]
     tables = _tables(settings, out, names, scores)
-    page = _page(settings, out, names, tables, steps)
+    page, world = _page(settings, out, names, tables, steps), settings.of_the_world
     write_atomic(out / "align.json", tables.model_dump_json(indent=1).encode() + b"\n")
     return AlignResult(
         report=write_report(out / "report.html", page),
         results=out / "align.json",
         model=out / names[-1] / "model",
         verdict=" ".join(verdict(page).sentences),
-        table=_table(settings, page, tables),
+        table=table_of(
+            page,
+            WORLD_COLUMNS if world else CLAIM_COLUMNS,
+            GREEDY if world else f"{BENCHMARK}/greedy",
+            {round_name(row.round): row for row in tables.rounds},
+        ),
     )
 
 
@@ -211,20 +216,23 @@ def _curve(tables: AlignTables, names: Sequence[str], where: str, metric: str) -
     )
 
 
-def _table(
-    settings: AlignSettings, page: model.ReportInput, tables: AlignTables
+def table_of(
+    page: model.ReportInput,
+    columns: Sequence[str],
+    where: str,
+    rounds: Mapping[str, RoundRow] | None = None,
 ) -> list[list[str]]:
-    world = settings.of_the_world
-    where = GREEDY if world else f"{BENCHMARK}/greedy"
-    refs = [
-        model.MetricRef(benchmark=where, metric=name)
-        for name in (WORLD_COLUMNS if world else CLAIM_COLUMNS)
-    ]
+    """A page's models and these metrics as texts: a row a model, the first row the heads.
+
+    With `rounds`, by a model's name, also its pairs and its checkpoint.
+    """
+    refs = [model.MetricRef(benchmark=where, metric=name) for name in columns]
     heads = [page.metric(ref.metric, where).label for ref in refs]
-    rows = [["model", "pairs", "checkpoint", *heads]]
+    told = ["pairs", "checkpoint"] if rounds is not None else []
+    rows = [["model", *told, *heads]]
     for spec in page.models:
-        own = next((row for row in tables.rounds if round_name(row.round) == spec.name), None)
-        cells = [str(own.pairs), own.choice.chosen] if own else ["", ""]
+        own = (rounds or {}).get(spec.name)
+        cells = [str(own.pairs), own.choice.chosen] if own else [""] * len(told)
         for ref in refs:
             found = model.find_estimate(page.estimates, spec.name, ref)
             shape = page.metric(ref.metric, where)
