@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,21 @@ def test_done_rounds_stay_and_a_report_can_be_made_again(made: AlignResult, out:
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.safetensors")} == before
     made.report.unlink()
     assert rewrite_align(out).read_text() == page
+
+
+def test_other_models_draw_their_share_of_the_candidates(tmp_path: Path):
+    settings = settings_of("rounds=1", "others=[world:labeler]", "prompts=world:3")
+    (held, *_), steps = align_jobs(settings)[:1], {job.name: job for job in align_jobs(settings)}
+    for job in (held, steps["sample-1"], steps["sample-1"], steps["label-1"]):
+        job.work(tmp_path, job.settings, Notes())
+    folder = RunFolder(tmp_path / "round-1")
+    said = Counter(answer.producer.name for answer in folder.answers.read())
+    assert said == {"base": 6, "world:labeler": 3}
+    names = {answer.key: answer.producer.name for answer in folder.answers.read()}
+    both = {tuple(sorted({names[key] for key in pair.parents})) for pair in folder.pairs.read()}
+    assert ("base", "world:labeler") in both
+    with pytest.raises(UserError, match="shared out"):
+        settings_of("others=[a, b, c]")
 
 
 def test_more_rounds_add_steps_and_leave_those_that_are_done():

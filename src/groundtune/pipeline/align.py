@@ -99,7 +99,7 @@ def rewrite_align(out: Path) -> Path:
 
 def align_jobs(settings: AlignSettings) -> list[Job]:
     """The steps of all rounds; those of a round don't depend on how many there are."""
-    marks = [fingerprint(settings.model)]
+    marks = [fingerprint(name) for name in (settings.model, *settings.others)]
     marks += [_file_mark(path) for path in (settings.prompts,) if not settings.of_the_world]
     held = Held(
         prompts=settings.prompts,
@@ -140,6 +140,7 @@ def _round(settings: AlignSettings, number: int, model: str, before: str) -> lis
         a_round=settings.prompts_a_round,
         round=number,
         n=settings.n,
+        others=settings.others,
         sampling=settings.sampling,
         batch_size=settings.batch_size,
         seed=settings.seed,

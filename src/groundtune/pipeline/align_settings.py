@@ -70,6 +70,9 @@ class AlignSettings(Record):
     """RLAIF-V's iterations."""
     n: int = Field(default=10, ge=2)
     """Candidates a prompt, by seeds alone (RLAIF-V's deconfounded candidates)."""
+    others: tuple[str, ...] = ()
+    """Other models, by folder or name, that draw their even share of the candidates in each round:
+    RLAIF-V's ablation without deconfounding, where two answers also differ by who said them."""
     sampling: Sampling = Sampling()
     feedback: ClaimSettings = ClaimSettings()
     """Who divides and who is asked. "self" is the model that the round begins with."""
@@ -87,9 +90,14 @@ class AlignSettings(Record):
     """Of prompts, draws, pairs and training; each round has its own of it."""
 
     @model_validator(mode="after")
-    def _truth_is_known(self) -> Self:
+    def _can_be_done(self) -> Self:
         if self.choose.by == "truth" and not self.of_the_world:
             raise ValueError("only the embedded world's truth is known: choose.by=claims")
+        if self.n <= len(self.others):
+            raise ValueError(
+                f"{self.n} candidates can't be shared out among {len(self.others) + 1} models: "
+                "raise n, or name fewer others"
+            )
         if self.sampling.temperature == 0:
             raise ValueError("greedy decoding (temperature 0) gives one candidate, not several")
         return self

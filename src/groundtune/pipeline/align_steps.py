@@ -20,7 +20,7 @@ from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.pipeline.models import resolve
 from groundtune.pipeline.sample import draw_answers
 from groundtune.protocols import Progress
-from groundtune.records import Record, Sampling, Score
+from groundtune.records import Prompt, Record, Sampling, Score
 from groundtune.store.dataset import RecordSet
 from groundtune.store.files import write_atomic
 
@@ -42,6 +42,7 @@ class Sampled(Record):
     a_round: int
     round: int
     n: int
+    others: tuple[str, ...]
     sampling: Sampling
     batch_size: int
     seed: int
@@ -115,10 +116,7 @@ class Choice(Record):
 
 
 def sample_round(folder: Path, settings: Sampled, progress: Progress) -> None:
-    """The round's first model draws n candidates a prompt."""
-    from groundtune.generate.hf import HfGenerator
-    from groundtune.vlm.load import load
-
+    """The round's first model draws n candidates a prompt; others their share of them, if named."""
     target = RunFolder(folder / settings.out)
     if settings.prompts.startswith(WORLD):
         from groundtune.pipeline.world_prompts import feedback_prompts
@@ -132,10 +130,37 @@ def sample_round(folder: Path, settings: Sampled, progress: Progress) -> None:
             read_some(source.prompts), settings.round, settings.a_round, settings.seed
         )
         target.take_prompts(source, prompts)
-    progress.start("load the model")
-    vlm = load(place(folder, settings.model))
+    if not settings.others:
+        _draw(folder, settings, settings.name, settings.model, prompts, target, progress)
+        return
+    models = {settings.name: settings.model, **{name: name for name in settings.others}}
+    share, more = divmod(settings.n, len(models))
+    for i, (name, model) in enumerate(models.items()):
+        own = RunFolder(target.path / "drawn" / str(i))  # a draw's folder is of one model
+        own.take_prompts(target, prompts)
+        part = settings.model_copy(update={"n": share + (i < more)})
+        _draw(folder, part, name, model, prompts, own, progress)
+        target.take_prompts(own, prompts)
+        target.take_answers(own, own.answers.read())
+
+
+def _draw(
+    folder: Path,
+    settings: Sampled,
+    name: str,
+    model: str,
+    prompts: list[Prompt],
+    target: RunFolder,
+    progress: Progress,
+) -> None:
+    """A model's n answers to each prompt, under a name."""
+    from groundtune.generate.hf import HfGenerator
+    from groundtune.vlm.load import load
+
+    progress.start(f"load {name}")
+    vlm = load(place(folder, model))
     draw_answers(
-        HfGenerator(vlm, target.images, settings.batch_size, name=settings.name),
+        HfGenerator(vlm, target.images, settings.batch_size, name=name),
         prompts,
         target,
         progress,
