@@ -21,6 +21,7 @@ from groundtune.pipeline.align_steps import (
     Choice,
     Feedback,
     judged,
+    kept_before,
 )
 from groundtune.pipeline.claim_settings import ClaimSettings
 from groundtune.pipeline.folder import RunFolder
@@ -113,6 +114,21 @@ def test_what_says_little_is_not_allowed_however_little_of_it_is_wrong():
     rows = {"start": (0.5, 10.0), "step-000002": (0.4, 9.5), "step-000004": (0.1, 9.4)}
     assert [c.allowed for c in judged(rows, 0.05)] == [True, True, False]
     assert [c.step for c in judged(rows, 0.05)] == [0, 2, 4]
+
+
+def test_what_a_round_lost_the_next_ones_cannot_lose_again(tmp_path: Path):
+    rows = {"start": (0.5, 10.0), "step-000002": (0.4, 9.9), "step-000004": (0.1, 9.5)}
+    choice = Choice(by="truth", prompts=1, candidates=tuple(judged(rows, 0.05)), chosen="start")
+    for number, chosen in enumerate(("step-000004", "step-000002"), start=1):
+        (tmp_path / f"round-{number}").mkdir()
+        told = choice.model_copy(update={"chosen": chosen}).model_dump_json()
+        (tmp_path / f"round-{number}/choice.json").write_text(told)
+    assert kept_before(tmp_path / "round-1") == 1.0
+    assert kept_before(tmp_path / "round-3") == pytest.approx(0.95 * 0.99)
+    allowed = [c.allowed for c in judged(rows, 0.05, kept_before(tmp_path / "round-2"))]
+    assert allowed == [True, False, False]
+    assert [c.allowed for c in judged(rows, 0.06, 0.95)] == [True, True, False]
+    assert [c.allowed for c in judged(rows, 0.05, 0.9)] == [True, False, False]
 
 
 def test_the_report_has_a_row_a_round(made: AlignResult):

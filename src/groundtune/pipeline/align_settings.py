@@ -35,8 +35,8 @@ class Choosing(Record):
     """How a round's checkpoint is chosen: never on what is reported.
 
     Each checkpoint, and the model that the round began with, answers the same prompts greedily. Of
-    those that keep enough of what was said rightly, the one with the least wrong is taken; of equal
-    ones the earliest.
+    that model and those that keep enough of what was said rightly, the one with the least wrong is
+    taken; of equal ones the earliest.
     """
 
     by: Literal["claims", "truth"] = "claims"
@@ -47,7 +47,8 @@ class Choosing(Record):
     """Held back from learning, all prompts of a picture together. Of the world: scenes of the
     development split that no benchmark asks about."""
     most_lost: float = Field(default=0.05, ge=0, le=1)
-    """Largest loss of what is kept, as a share of what the round began with."""
+    """Largest loss of what is kept over all rounds, as a share of what the first began with. What a
+    round loses, the next ones can't lose again."""
 
 
 class AlignSettings(Record):

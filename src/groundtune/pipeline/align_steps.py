@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from groundtune.errors import UserError
 from groundtune.feedback.claim_pairs import ClaimPairCounts, ClaimPairRules
 from groundtune.pipeline.align_prompts import of_round
-from groundtune.pipeline.align_settings import WORLD, Choosing, RoundLearning
+from groundtune.pipeline.align_settings import WORLD, Choosing, RoundLearning, round_name
 from groundtune.pipeline.claim_settings import SELF, ClaimSettings, open_labelling
 from groundtune.pipeline.claims import ClaimSummary, label_claims
 from groundtune.pipeline.folder import RunFolder, read_some
@@ -246,7 +246,7 @@ def _choice(
                 own = out / "choosing" / name
                 label_claims(own, own, labelling, progress, settings=feedback)
     rows = {name: _values(out / "choosing" / name, settings.choose.by) for name in found}
-    candidates = judged(rows, settings.choose.most_lost)
+    candidates = judged(rows, settings.choose.most_lost, kept_before(out))
     chosen = min((c for c in candidates if c.allowed), key=lambda c: (c.wrong, c.step))
     return Choice(
         by=settings.choose.by,
@@ -256,19 +256,33 @@ def _choice(
     )
 
 
-def judged(rows: Mapping[str, tuple[float, float]], most_lost: float) -> list[CandidateModel]:
+def kept_before(out: Path) -> float:
+    """What the rounds before this one's folder kept, as a share of what the first began with."""
+    kept = 1.0
+    for number in range(1, int(out.name.removeprefix("round-"))):
+        file = out.parent / round_name(number) / "choice.json"
+        choice = Choice.model_validate_json(file.read_bytes())
+        values = {candidate.name: candidate.kept for candidate in choice.candidates}
+        kept *= values[choice.chosen] / values[START] if values[START] else 1.0
+    return kept
+
+
+def judged(
+    rows: Mapping[str, tuple[float, float]], most_lost: float, before: float = 1.0
+) -> list[CandidateModel]:
     """Candidates of what is (wrong, kept) by name, the model that the round began with among them.
 
-    One is allowed if it keeps all but `most_lost` of what that model keeps.
+    One is allowed if it keeps all but `most_lost` of what the first round began with, of which
+    `before` is left at the start of this one; that model always is.
     """
-    least = rows[START][1] * (1 - most_lost)
+    least = rows[START][1] * (1 - most_lost) / before if before else 0.0
     return [
         CandidateModel(
             name=name,
             step=0 if name == START else int(name.removeprefix("step-")),
             wrong=wrong,
             kept=kept,
-            allowed=kept >= least - 1e-9,
+            allowed=name == START or kept >= least - 1e-9,
         )
         for name, (wrong, kept) in rows.items()
     ]
