@@ -45,7 +45,7 @@ def test_the_reward_is_the_mean_gain_in_log_likelihood_times_beta(models: tuple[
     prompts = [ask("What is it?", "red"), ask("And now?", "blue"), ask("What is it?", "red")]
     answers = ["A red ball on the table.", "Two cups", ""]
     mean = OwnReward(tuned, reference, Pictures(), beta=0.5).reward(prompts, answers)
-    total = OwnReward(tuned, reference, Pictures(), beta=0.5, normalise=False)
+    total = OwnReward(tuned, reference, Pictures(), beta=0.5, normalise=0)
     for prompt, answer, own, whole in zip(
         prompts, answers, mean, total.reward(prompts, answers), strict=True
     ):
@@ -53,6 +53,11 @@ def test_the_reward_is_the_mean_gain_in_log_likelihood_times_beta(models: tuple[
         length = len(encode_answer(tuned, answer).ids)
         assert own == pytest.approx(0.5 * gain / length, abs=1e-4)
         assert whole == pytest.approx(0.5 * gain, abs=1e-3)
+    between = OwnReward(tuned, reference, Pictures(), beta=0.5, normalise=0.25)
+    for own, (gain, length) in zip(
+        between.reward(prompts, answers), between.log_ratios(prompts, answers), strict=True
+    ):
+        assert own == pytest.approx(0.5 * gain / length**0.25)
     assert len({round(own, 6) for own in mean}) == 3
 
 

@@ -18,10 +18,10 @@ MODELS = ("--model", "world:labeler", "--reference", "world:base")
 
 
 def candidate(
-    name: str, mean: float, words: float, image: str = "i", total: float = 0
+    name: str, total: float, words: float, image: str = "i", tokens: int = 1
 ) -> Candidate:
     values = {"words": words, "drawn": 10.0, "scored": 20.0, "seconds": 0.5}
-    return Candidate(name, image, words == 0, mean, total, values)
+    return Candidate(name, image, words == 0, total, tokens, values)
 
 
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=7, unique=True), st.data())
@@ -34,8 +34,8 @@ def test_the_weights_are_the_mean_over_all_subsets(values: list[float], data: st
 
 def test_a_curve_by_hand():
     # best of 2 of three by the mean: a in two of three pairs, b in one
-    row = [candidate("a", 3, 10, total=1), candidate("b", 2, 4, total=2), candidate("c", 1, 1)]
-    curve = curve_of([row], 3, normalise=True)
+    row = [candidate("a", 3, 10), candidate("b", 4, 4, tokens=2), candidate("c", 1, 1)]
+    curve = curve_of([row], 3, normalise=1.0)
     assert [point.n for point in curve.points] == [1, 2, 3]
     assert [p.values["words"].value for p in curve.points] == pytest.approx([5, 8, 10])
     assert [p.values["reward"].value for p in curve.points] == pytest.approx([2, 8 / 3, 3])
@@ -43,14 +43,17 @@ def test_a_curve_by_hand():
     assert curve.points[2].relative["words"].value == pytest.approx(1)
     assert [p.drawn_tokens for p in curve.points] == [10, 20, 30]
     assert curve.points[2].score_seconds == pytest.approx(1.5)
-    undivided = curve_of([row], 3, normalise=False)
+    undivided = curve_of([row], 3, normalise=0.0)
     assert [p.values["words"].value for p in undivided.points] == pytest.approx([5, 6, 4])
+    # 4 / sqrt(2) is less than 3, 4 / 2 ** 0.25 is more
+    between = [best(row, normalise=power).answer for power in (0.5, 0.25)]
+    assert between == ["a", "b"]
 
 
 def test_an_empty_answer_is_chosen_only_if_all_are_empty():
     row = [candidate("empty", 9, 0), candidate("a", -1, 3), candidate("b", -2, 5)]
-    assert [each.answer for each in ordered(row, normalise=True)] == ["a", "b", "empty"]
-    assert best(row[:1], normalise=True).answer == "empty"
+    assert [each.answer for each in ordered(row, normalise=1.0)] == ["a", "b", "empty"]
+    assert best(row[:1], normalise=1.0).answer == "empty"
 
 
 def choose(out: Path, *more: str) -> int:
@@ -75,7 +78,7 @@ def test_the_best_answer_of_each_prompt_is_kept_with_what_choosing_gives(chosen:
         assert len(own) == 3
         mine = rewards[answer.key]
         assert mine.total / mine.tokens == max(row.total / row.tokens for row in own)
-    points = found["normalised"]["points"]
+    points = found["curves"][0]["points"]
     assert [point["n"] for point in points] == [1, 2, 3]
     assert {"chair_sentence", "wrong_any", "recall", "words"} < points[0]["values"].keys()
     assert points[0]["values"]["reward"][0] < points[2]["values"]["reward"][0]
@@ -97,7 +100,7 @@ def test_answers_that_exist_are_chosen_among_and_too_few_are_refused(
     source = str(chosen / "candidates")
     assert run(["best-of", source, *MODELS, "--n", "2", "--out", str(tmp_path)]) == EXIT_DONE
     told = capsys.readouterr().out
-    assert "best of, by mean reward" in told
+    assert "best of, by reward divided by length" in told
     assert "Tokens drawn a prompt" in told
     assert len(RunFolder(tmp_path).answers.read()) == 3
     assert run(["best-of", source, *MODELS, "--n", "4", "--out", str(tmp_path)]) == EXIT_INPUT

@@ -8,7 +8,6 @@ import pytest
 
 from groundtune.protocols import Rewarder
 from groundtune.records import Prompt
-from groundtune.serve.service import Rewarders
 from running_server import (
     ANSWER,
     HTTP,
@@ -47,7 +46,7 @@ def url() -> Iterator[str]:
         ScriptedSpeaker(
             lambda prompt, seed: ANSWER if "What" in prompt.question else grown(prompt, seed)
         ),
-        rewarders=Rewarders(normalised=LONGEST, unnormalised=SHORTEST),
+        rewarders=lambda power: LONGEST if power else SHORTEST,
         check=claims_of,
     )
     with serving(service) as base:
@@ -160,15 +159,15 @@ def test_an_answer_ends_before_a_stop(url: str, stream: bool):
     assert text == "A red "
 
 
-@pytest.mark.parametrize(("normalise", "words"), [(True, 5), (False, 1)])
+@pytest.mark.parametrize(("normalise", "words"), [(True, 5), (False, 1), (0.25, 5)])
 def test_self_feedback_returns_the_candidate_with_the_highest_reward(
-    url: str, normalise: bool, words: int
+    url: str, normalise: float, words: int
 ):
     wanted = {"n": 40, "normalise": normalise}
     reply = post(url, text="Grow", seed=3, self_feedback=wanted).json()
     text, told = reply["choices"][0]["message"]["content"], reply["self_feedback"]
     assert text.split() == ["word"] * words
-    assert (told["n"], told["normalised"], len(told["rewards"])) == (40, normalise, 40)
+    assert (told["n"], told["normalise"], len(told["rewards"])) == (40, normalise, 40)
     assert told["rewards"][told["chosen"]] == max(told["rewards"])
     assert told["distinct"] == len(set(told["rewards"])) == 5
     assert told["tokens"] == reply["usage"]["completion_tokens"] > 40
@@ -184,8 +183,7 @@ def test_self_feedback_streams_the_chosen_answer_alone(url: str):
 
 def test_an_empty_candidate_is_chosen_only_where_all_are(url: str):
     speaker = ScriptedSpeaker(lambda prompt, seed: "" if seed % 2 else "some words")
-    rewarders = Rewarders(normalised=SHORTEST, unnormalised=SHORTEST)
-    with serving(service_of(speaker, rewarders=rewarders)) as base:
+    with serving(service_of(speaker, rewarders=lambda power: SHORTEST)) as base:
         reply = post(base, self_feedback={"n": 16}, seed=2).json()
         assert reply["choices"][0]["message"]["content"] == "some words"
         speaker.text = lambda prompt, seed: ""

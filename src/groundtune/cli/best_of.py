@@ -55,7 +55,7 @@ def best_of(
         made = run_best_of(answers, out, params, progress, command=sys.argv)
     shown: dict[str, object] = made.found.model_dump(mode="json")
     if not json:
-        for curve in (made.found.normalised, made.found.unnormalised):
+        for curve in made.found.curves:
             print_table(_rows(curve))
             print()
         shown = {name: shown[name] for name in ("prompts", "candidates", "scored_now")}
@@ -69,11 +69,15 @@ def best_of(
 
 
 def _rows(curve: "Curve") -> list[list[str]]:
-    from groundtune.pipeline.best_of_curve import QUANTITIES
+    from groundtune.pipeline.best_of_curve import QUANTITIES, divided
 
     known = [each for each in QUANTITIES if each.name in curve.points[0].values]
-    title = "best of, by mean reward" if curve.normalise else "best of, by undivided reward"
-    rows = [[title, *(str(point.n) for point in curve.points)]]
+    rows = [
+        [
+            f"best of, by reward {divided(curve.normalise)}",
+            *(str(point.n) for point in curve.points),
+        ]
+    ]
     for each in known:
         found = [point.values[each.name] for point in curve.points]
         cells = [

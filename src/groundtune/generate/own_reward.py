@@ -25,11 +25,16 @@ class LogRatio(NamedTuple):
     """Sum over its tokens of log pi_tuned - log pi_reference, in nats."""
     tokens: int
 
+    def reward(self, beta: float, normalise: float) -> float:
+        """The sum times beta, over the tokens to the power `normalise`."""
+        return beta * self.total / self.tokens**normalise
+
 
 class OwnReward:
     """A `Rewarder` over two loaded models, of any answers: the model's own or another's.
 
-    `at_once` answers to a prompt go through a forward pass.
+    `normalise` is the power of the length by which the sum is divided: 1 as published, 0 for the
+    undivided sum. `at_once` answers to a prompt go through a forward pass.
     """
 
     def __init__(
@@ -39,7 +44,7 @@ class OwnReward:
         images: Images,
         *,
         beta: float = 0.1,
-        normalise: bool = True,
+        normalise: float = 1.0,
         at_once: int = 16,
     ) -> None:
         self.tuned = tuned
@@ -56,8 +61,7 @@ class OwnReward:
             UserError: an image is missing, or an answer contains a special token.
         """
         return [
-            self.beta * ratio.total / (ratio.tokens if self.normalise else 1)
-            for ratio in self.log_ratios(prompts, answers)
+            ratio.reward(self.beta, self.normalise) for ratio in self.log_ratios(prompts, answers)
         ]
 
     def log_ratios(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[LogRatio]:

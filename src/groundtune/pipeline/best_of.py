@@ -8,8 +8,8 @@ model, or are drawn by the tuned model about scenes of the embedded world.
     OUT/best-of.json  what best of 1, 2, 4, ... N gives, and costs
     OUT/report.html
 
-Both rewards, divided by the answer's length and not, are made of the same log-ratios, so both are
-always told; `normalise` says which one chooses.
+The rewards, divided by the answer's length, by a power of it, or not, are made of the same
+log-ratios, so the first and the last are always told; `normalise` says which one chooses.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -75,8 +75,10 @@ def best_of(
         scored_now=scored,
         by_claims=bool(claims),
         of_the_world=_of_the_world(prompts.values()),
-        normalised=curve_of(rows, settings.n, normalise=True),
-        unnormalised=curve_of(rows, settings.n, normalise=False),
+        curves=tuple(
+            curve_of(rows, settings.n, normalise=power)
+            for power in dict.fromkeys((settings.normalise, 1.0, 0.0))
+        ),
     )
     _keep(folder, RunFolder(out), candidates, rows, settings)
     inputs = {"tuned": scorer.tuned, "reference": scorer.reference}
@@ -178,8 +180,8 @@ def _rows(
                     answer=answer.key,
                     image="+".join(prompt.images) or key,
                     empty=not answer.text,
-                    mean=beta * ratio.total / ratio.tokens,
                     total=beta * ratio.total,
+                    tokens=ratio.tokens,
                     values=values,
                 )
             )

@@ -25,11 +25,14 @@ class Candidate(NamedTuple):
     answer: str
     image: str
     empty: bool
-    mean: float
-    """Its reward divided by its tokens."""
     total: float
-    """The same, undivided."""
+    """Its reward, undivided."""
+    tokens: int
     values: Mapping[str, float]
+
+    def reward(self, normalise: float) -> float:
+        """Its reward over its tokens to this power."""
+        return self.total / self.tokens**normalise
 
 
 class Rate(NamedTuple):
@@ -97,23 +100,23 @@ class Point(Record):
 class Curve(Record):
     """Points for n = 1, 2, 4, ... and the most."""
 
-    normalise: bool
+    normalise: float
+    """The power of the length by which the reward was divided."""
     images: int
     prompts: int
     points: tuple[Point, ...]
 
 
-def best(row: Sequence[Candidate], *, normalise: bool) -> Candidate:
+def best(row: Sequence[Candidate], *, normalise: float) -> Candidate:
     """The candidate with the highest reward; an empty one only if all are."""
     return ordered(row, normalise=normalise)[0]
 
 
-def ordered(row: Sequence[Candidate], *, normalise: bool) -> list[Candidate]:
+def ordered(row: Sequence[Candidate], *, normalise: float) -> list[Candidate]:
     """The candidates, the best first; of equal ones the earlier."""
 
     def reward(candidate: Candidate) -> tuple[bool, float]:
-        own = candidate.mean if normalise else candidate.total
-        return candidate.empty, -own
+        return candidate.empty, -candidate.reward(normalise)
 
     return sorted(row, key=reward)
 
@@ -124,7 +127,13 @@ def weights(candidates: int, n: int) -> Floats:
     return np.array(ways, dtype=np.float64) / comb(candidates, n)
 
 
-def curve_of(rows: Sequence[Sequence[Candidate]], most: int, *, normalise: bool) -> Curve:
+def divided(normalise: float) -> str:
+    """By what a reward was divided, in words."""
+    named = {0.0: "undivided", 1.0: "divided by length"}
+    return named.get(normalise, f"divided by length to the power {normalise:g}")
+
+
+def curve_of(rows: Sequence[Sequence[Candidate]], most: int, *, normalise: float) -> Curve:
     """The curve over prompts, each with `most` candidates or more."""
     sizes = sorted({*(2**i for i in range(most.bit_length())), most})
     every = [c for row in rows for c in row]
@@ -146,9 +155,8 @@ def curve_of(rows: Sequence[Sequence[Candidate]], most: int, *, normalise: bool)
     return Curve(normalise=normalise, images=len(images), prompts=len(rows), points=tuple(points))
 
 
-def _values(candidate: Candidate, columns: Sequence[str], normalise: bool) -> list[float]:
-    reward = candidate.mean if normalise else candidate.total
-    return [1.0, reward, *(candidate.values[name] for name in columns[2:])]
+def _values(candidate: Candidate, columns: Sequence[str], normalise: float) -> list[float]:
+    return [1.0, candidate.reward(normalise), *(candidate.values[name] for name in columns[2:])]
 
 
 class _Drawn(NamedTuple):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from groundtune.pipeline.best_of_curve import QUANTITIES, Curve
+from groundtune.pipeline.best_of_curve import QUANTITIES, Curve, divided
 from groundtune.pipeline.best_of_settings import BestOf, BestOfSettings
 from groundtune.records import Estimate
 from groundtune.report import model
@@ -19,7 +19,7 @@ NO_TRUTH = (
 
 def write_page(out: Path, settings: BestOfSettings, found: BestOf) -> Path:
     """Writes OUT/report.html of what choosing gave."""
-    chosen = found.normalised if settings.normalise else found.unnormalised
+    chosen = found.curves[0]
     first, last = chosen.points[0], chosen.points[-1]
     models = [model.ModelSpec(name="1", label="One answer")]
     if last.n > 1:
@@ -58,7 +58,7 @@ def write_page(out: Path, settings: BestOfSettings, found: BestOf) -> Path:
             )
             for name, rate in last.changes.items()
         ),
-        curves=_curves((found.normalised, found.unnormalised)),
+        curves=_curves(found.curves),
         run=facts_of(read_run(out)),
         notes=() if told else (model.Note(kind="warning", text=NO_TRUTH),),
         limits=(
@@ -93,10 +93,9 @@ def _metrics() -> tuple[model.MetricSpec, ...]:
     )
 
 
-def _curves(both: tuple[Curve, ...]) -> tuple[model.Curve, ...]:
-    names = {1: "divided by length", 0: "undivided"}
-    known = both[0].points[0].values
-    if len(both[0].points) < 2:
+def _curves(curves: tuple[Curve, ...]) -> tuple[model.Curve, ...]:
+    known = curves[0].points[0].values
+    if len(curves[0].points) < 2:
         return ()
     return tuple(
         model.Curve(
@@ -107,14 +106,14 @@ def _curves(both: tuple[Curve, ...]) -> tuple[model.Curve, ...]:
             log_x=True,
             series=tuple(
                 model.CurveSeries(
-                    label=f"reward {names[int(curve.normalise)]}",
+                    label=f"reward {divided(curve.normalise)}",
                     points=tuple(
                         model.CurvePoint(x=p.n, y=rate.value, low=rate.low, high=rate.high)
                         for p in curve.points
                         for rate in [p.values[each.name]]
                     ),
                 )
-                for curve in both
+                for curve in curves
             ),
         )
         for each in QUANTITIES

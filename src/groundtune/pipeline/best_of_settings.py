@@ -21,9 +21,10 @@ class BestOfSettings(Record):
     """Candidates a prompt: the first so many answers of each. RLAIF-V's are 16 to 32."""
     beta: float = Field(default=0.1, gt=0)
     """The beta of the training. It scales the rewards and changes no choice."""
-    normalise: bool = True
-    """Divide by the answer's tokens, as published: there short answers win without it. On the
-    embedded world they win with it (docs/align.md has the figures)."""
+    normalise: float = Field(default=1.0, ge=0, le=1)
+    """The power of the answer's tokens by which the reward is divided: 1 (or true) is published, 0
+    (or false) doesn't divide. Which answers win by it, short ones or long ones, depends on what was
+    learnt, and a power between keeps the length (docs/align.md has the figures)."""
     scenes: int = Field(default=0, ge=0)
     """Where the folder has no answers: scenes of the embedded world's development split about which
     the tuned model draws `n` each."""
@@ -52,5 +53,5 @@ class BestOf(Record):
     """Whether the answers' claims were checked, so that rejected ones can be counted."""
     of_the_world: bool
     """Whether the answers are about the embedded world, so that the truth can be told."""
-    normalised: Curve
-    unnormalised: Curve
+    curves: tuple[Curve, ...]
+    """By the reward that chose, and by the divided and the undivided one."""

@@ -66,8 +66,8 @@ class SelfFeedback(_Part):
 
     n: int = Field(default=4, ge=1)
     """Candidates drawn."""
-    normalise: bool = True
-    """Divide by T, the answer's length in tokens. Without it short answers win."""
+    normalise: bool | Annotated[float, Field(ge=0, le=1)] = True
+    """The power of T, the answer's length in tokens, by which the sum is divided: true is 1."""
 
 
 class ChatRequest(_Part):

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -19,12 +19,8 @@ from groundtune.serve.prompts import read_chat
 from groundtune.serve.schema import ChatRequest, SelfFeedback
 from groundtune.serve.thread import ModelThread
 
-
-class Rewarders(NamedTuple):
-    """r(y) of an answer, divided by its length in tokens and not."""
-
-    normalised: Rewarder
-    unnormalised: Rewarder
+RewarderOf = Callable[[float], Rewarder]
+"""r(y) of an answer, by the power of its length in tokens by which it is divided."""
 
 
 class Feedback(NamedTuple):
@@ -40,7 +36,8 @@ class Feedback(NamedTuple):
     """Generated, of all candidates."""
     sample_seconds: float
     score_seconds: float
-    normalised: bool
+    normalise: float
+    """The power of the length by which rewards were divided."""
 
 
 class Done(NamedTuple):
@@ -66,7 +63,7 @@ class Service:
     thread: ModelThread
     """Where rewards and claims are computed, too."""
     limits: Limits = field(default_factory=Limits)
-    rewarders: Rewarders | None = None
+    rewarders: RewarderOf | None = None
     check: ClaimCheck | None = None
     batch_size: int = 16
     """Answers whose claims are checked together."""
@@ -153,7 +150,7 @@ class Service:
     ) -> Feedback:
         """The candidate with the highest reward; an empty one only if all are."""
         assert self.rewarders is not None
-        rewarder = self.rewarders.normalised if wanted.normalise else self.rewarders.unnormalised
+        rewarder = self.rewarders(float(wanted.normalise))
         texts = list(dict.fromkeys(reply.text for reply in drawn))
         began = time.monotonic()
         found = await self.thread.run(lambda: rewarder.reward([prompt] * len(texts), texts))
@@ -167,7 +164,7 @@ class Service:
             tokens=sum(reply.tokens for reply in drawn),
             sample_seconds=seconds,
             score_seconds=time.monotonic() - began,
-            normalised=wanted.normalise,
+            normalise=float(wanted.normalise),
         )
 
     async def _claims(self, prompt: Prompt, replies: Sequence[Reply]) -> list[list[Claim]]:

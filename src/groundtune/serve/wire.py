@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from groundtune.pipeline.claims import Labelling
     from groundtune.serve.backend import Backend, ClaimCheck
     from groundtune.serve.pictures import LentPictures
-    from groundtune.serve.service import Rewarders, Service
+    from groundtune.serve.service import RewarderOf, Service
     from groundtune.serve.thread import ModelThread
     from groundtune.vlm.load import Vlm
 
@@ -187,14 +187,13 @@ def _backend(params: ServeParams, opened: _Opened, thread: "ModelThread") -> "Ba
     return LocalBackend(speaker, thread, batch_size=size, gather_s=params.gather_seconds)
 
 
-def _rewarders(params: ServeParams, opened: _Opened) -> "Rewarders":
+def _rewarders(params: ServeParams, opened: _Opened) -> "RewarderOf":
     from groundtune.generate.own_reward import OwnReward
-    from groundtune.serve.service import Rewarders
 
     tuned = opened.vlm(params.model if params.tuned == SELF else params.tuned)
     reference = opened.vlm(params.reference)
 
-    def made(normalise: bool) -> OwnReward:
+    def made(normalise: float) -> OwnReward:
         return OwnReward(
             tuned,
             reference,
@@ -204,7 +203,7 @@ def _rewarders(params: ServeParams, opened: _Opened) -> "Rewarders":
             at_once=params.batch_size,
         )
 
-    return Rewarders(normalised=made(True), unnormalised=made(False))
+    return made
 
 
 def _check(params: ServeParams, opened: _Opened) -> "ClaimCheck":
