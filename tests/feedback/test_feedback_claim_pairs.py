@@ -141,10 +141,15 @@ def test_spans_of_rejected_claims_are_the_rejected_answers_changed_spans():
     both = ALL.model_copy(update={"spans": "both"})
     (pair,) = pairs_from_claims(answers, claims, prompts, both).pairs
     assert [(span.start, span.end) for span in pair.chosen_spans] == [(1, 3)]
+    shared = [c.model_copy(update={"question": "?"}) for c in claims]
+    for name, gained in (("both", []), ("all", [(1, 2)])):
+        rules = ALL.model_copy(update={"spans": name})
+        (pair,) = pairs_from_claims(answers, shared, prompts, rules).pairs
+        assert [(span.start, span.end) for span in pair.chosen_spans] == gained
     unsure = [c.model_copy(update={"p_yes": 0.4, "p_no": 0.6}) for c in claims]
     sure = both.model_copy(update={"sure": 0.7})
     (marked,) = pairs_from_claims(answers, unsure, prompts, sure).pairs
-    assert (marked.rejected_spans, marked.rejected_score) == ((), pair.rejected_score)
+    assert (marked.rejected_spans, marked.rejected_score) == ((), -2)
     none = ALL.model_copy(update={"spans": "none"})
     (plain,) = pairs_from_claims(answers, claims, prompts, none).pairs
     assert (plain.rejected_spans, plain.key == pair.key) == ((), False)

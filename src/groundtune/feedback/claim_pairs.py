@@ -54,10 +54,10 @@ class ClaimPairRules(Record):
     """Length balancing: over the corpus, as published, of each pair, or both."""
     length_limit: float = Field(default=0.25, ge=0, le=1)
     """With "each": the largest difference of words, as a share of the longer answer's."""
-    spans: Literal["none", "rejected", "both"] = "rejected"
+    spans: Literal["none", "rejected", "both", "all"] = "rejected"
     """Which changed spans a pair gets, for losses with segment weights: those of the rejected
     answer's rejected claims; with "both" also those of the chosen answer's supported claims that
-    the rejected answer doesn't make rightly."""
+    the rejected answer doesn't make rightly; with "all" those of all its supported claims."""
     sure: float = Field(default=0.5, ge=0.5, le=1)
     """Least share of p(yes) + p(no) that a verdict has whose claim is marked; 0.5 marks all. The
     score counts all claims whatever it is."""
@@ -255,8 +255,9 @@ def _pair(
     gained: tuple[Span, ...] = ()
     if rules.spans != "none":
         wrong = rejected_spans(worse.claims, BY, resting=rules.resting, sure=sure)
-    if rules.spans == "both":
-        gained = gained_spans(better.claims, worse.claims, text, BY, sure=sure)
+    if rules.spans in ("both", "all"):
+        known = worse.claims if rules.spans == "both" else ()
+        gained = gained_spans(better.claims, known, text, BY, sure=sure)
     scores = better.score, worse.score
     return Pair(
         # of all that the pair holds: other spans or scores make another pair
