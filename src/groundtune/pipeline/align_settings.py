@@ -29,6 +29,13 @@ class RoundLearning(Learning):
     checkpoints: int = Field(default=4, ge=1)
     """Evenly spaced, the last one included: those that the round's model is chosen among. RLAIF-V
     keeps 16."""
+    micro_tokens: int = Field(default=4096, ge=1)
+    """As in a recipe of `train`, and so are those below: they change memory and speed only."""
+    attention: Literal["auto", "dense", "segments", "flex"] = "auto"
+    keep_images: bool = False
+    gradient_checkpointing: bool = False
+    shard: bool = False
+    zero: Literal[0, 1, 2, 3] = 0
 
 
 class Choosing(Record):

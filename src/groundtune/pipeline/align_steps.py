@@ -195,20 +195,20 @@ def label_round(folder: Path, settings: Labelled, progress: Progress) -> None:
 def train_round(folder: Path, settings: TrainedRound, progress: Progress) -> None:
     """The next model learns from the pairs, against the round's first model as its reference."""
     from groundtune.pipeline.train import TrainParams, train
-    from groundtune.pipeline.world_steps import Learning
     from groundtune.train.batches import steps_per_epoch
 
     out, learn = folder / settings.out, settings.learn
     pairs = len(RunFolder(out).pairs.keys())
     steps = learn.epochs * steps_per_epoch(pairs, learn.batch_size)
     steps = min(steps, learn.max_steps or steps)
+    given = type(learn).model_fields.keys() - {"checkpoints"}
     params = TrainParams(
         model=place(folder, settings.model),
         pairs=out,
         seed=settings.seed,
         save_every=max(1, -(-steps // learn.checkpoints)),
         keep=learn.checkpoints + 1,
-        **{name: getattr(learn, name) for name in Learning.model_fields},
+        **{name: getattr(learn, name) for name in given},
     )
     train(params, out / "training", progress)
 

@@ -23,6 +23,7 @@ from groundtune.protocols import Progress
 from groundtune.records import Record, Sampling, Score
 from groundtune.train.data import DataRules
 from groundtune.train.optim import Optim
+from groundtune.train.precision import Dtype
 from groundtune.train.tune import Full
 from groundtune.world.people import RULES as ANNOTATOR_RULES
 
@@ -45,7 +46,7 @@ class Learning(BaseModel):
     batch_size: int = Field(default=16, ge=1)
     micro_batch: int = Field(default=16, ge=1)
     """Pairs at once: changes memory and speed only."""
-    dtype: Literal["bfloat16", "float32"] = "float32"
+    dtype: Dtype = "float32"
 
     def model_in(self, folder: Path) -> Path:
         """Where the result is that `from_pretrained` loads, once it is trained in `folder`."""
