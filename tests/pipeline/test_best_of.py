@@ -87,6 +87,12 @@ def test_the_best_answer_of_each_prompt_is_kept_with_what_choosing_gives(chosen:
     assert "answers to choose among" in page
 
 
+def test_scenes_may_begin_later_than_the_first(chosen: Path, tmp_path: Path):
+    assert choose(tmp_path, "scenes=1", "first_scene=2") == EXIT_DONE
+    own = RunFolder(tmp_path / "candidates").prompts.read()
+    assert [p.key for p in own] == [RunFolder(chosen / "candidates").prompts.read()[2].key]
+
+
 def test_run_again_it_scores_nothing_twice(chosen: Path):
     before = (chosen / "rewards").stat().st_mtime_ns
     assert choose(chosen) == EXIT_DONE

@@ -125,8 +125,10 @@ def _draw(
             "ANSWERS",
             "Give a folder of answers, or scenes=40 for scenes of the embedded world.",
         )
-    wanted = Wanted(split="development", n=settings.scenes, seed=settings.seed)
+    last = settings.first_scene + settings.scenes
+    wanted = Wanted(split="development", n=last, seed=settings.seed)
     items = WORLD_CAPTIONS.load(wanted, folder.images)
+    asked = [item.prompt for item in items if item.benchmark == WORLD_CAPTIONS.name]
     params = SampleParams(
         model=settings.model,
         n=settings.n,
@@ -139,7 +141,7 @@ def _draw(
     )
     draw_answers(
         open_generator(params, folder.images),
-        [item.prompt for item in items if item.benchmark == WORLD_CAPTIONS.name],
+        asked[settings.first_scene :],
         folder,
         progress,
         n=settings.n,

@@ -28,6 +28,8 @@ class BestOfSettings(Record):
     scenes: int = Field(default=0, ge=0)
     """Where the folder has no answers: scenes of the embedded world's development split about which
     the tuned model draws `n` each."""
+    first_scene: int = Field(default=0, ge=0)
+    """The first of these scenes: others than those by which a setting was chosen."""
     sampling: Sampling = Sampling(max_new_tokens=128, temperature=1.0)
     """How it draws those."""
     seed: int = 0

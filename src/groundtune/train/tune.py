@@ -4,7 +4,6 @@ The language model is the decoder and its head, the tower is the image encoder, 
 everything else, or what a family's image encoder ends with.
 """
 
-import warnings
 from collections.abc import Iterable
 from importlib.util import find_spec
 from typing import Any, Literal, cast
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from groundtune.errors import UserError
 from groundtune.vlm.family import family_of
+from groundtune.vlm.plain import adapting
 
 Part = Literal["language_model", "projector", "tower"]
 
@@ -120,9 +120,7 @@ def _adapted(model: Any, tune: LowRank) -> Any:
         target_modules=_linear_layers(model, tune),
         task_type="CAUSAL_LM",
     )
-    with warnings.catch_warnings():
-        # peft asks for a name that transformers is about to rename.
-        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing")
+    with adapting():
         return get_peft_model(model, config)
 
 

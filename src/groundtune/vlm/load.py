@@ -21,6 +21,7 @@ from groundtune.errors import UserError
 from groundtune.vlm.family import refuse_by_name
 from groundtune.vlm.four_bits import four_bits as in_four_bits
 from groundtune.vlm.pictures_only import pictures_only
+from groundtune.vlm.plain import adapting
 from groundtune.vlm.template import AnswerForm, answer_form
 
 if TYPE_CHECKING:
@@ -319,7 +320,8 @@ def _adapted(model: Any, adapter: Path) -> Any:
             "Save it with safetensors: a pickle can run code.",
         )
     try:
-        return peft_model.from_pretrained(model, str(adapter))
+        with adapting():
+            return peft_model.from_pretrained(model, str(adapter))
     except _LOAD_ERRORS as error:
         raise UserError(
             f"The adapter does not fit the model: {_first_line(error)}",

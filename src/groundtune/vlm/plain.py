@@ -1,6 +1,9 @@
 """The transformers model inside an adapter and inside what spreads it over devices."""
 
 import sys
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -23,6 +26,14 @@ def is_whole(model: Any) -> bool:
 
     known = isinstance(model, PreTrainedModel) or _is_adapted(model)
     return known and not isinstance(model, FSDPModule)
+
+
+@contextmanager
+def adapting() -> Generator[None, None, None]:
+    """While peft wraps a model, or unwraps it: it asks for a name that transformers has renamed."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing")
+        yield
 
 
 def _is_adapted(model: Any) -> bool:
