@@ -74,6 +74,13 @@ def test_seeds_are_pooled_round_by_round_and_other_recipes_are_named_by_what_dif
     assert "fell by 55.0 points" in made.verdict
 
 
+def test_a_recipe_may_be_given_a_name(tmp_path: Path):
+    one, two = finished(tmp_path / "a", (0.8, 0.5)), finished(tmp_path / "b", (0.8, 0.6), n=4)
+    made = beside([one, two], {two: "Few candidates"})
+    assert made.table[-1][0] == "Few candidates"
+    assert made.page.model("Few candidates").note == "n=4, 1 round, seed 0"
+
+
 def test_a_seed_that_has_done_fewer_rounds_limits_the_rows(tmp_path: Path):
     one = finished(tmp_path / "a", (0.8, 0.5, 0.2))
     two = finished(tmp_path / "b", (0.8, 0.5), seed=1)
@@ -104,4 +111,8 @@ def test_the_command_prints_a_table_and_writes_a_page(
     assert "side by side" in (out / "report.html").read_text()
     assert run(["rounds", *runs, "--json"]) == EXIT_DONE
     assert json.loads(capsys.readouterr().out)["groups"][0]["seeds"] == [0, 1]
+    other = finished(tmp_path / "c", (0.8, 0.6), n=4)
+    assert run(["rounds", *runs, f"Few=candidates={other}"]) == EXIT_INPUT
+    assert run(["rounds", *runs, f"Few={other}"]) == EXIT_DONE
+    assert "\nFew " in capsys.readouterr().out
     assert run(["rounds"]) == EXIT_INPUT

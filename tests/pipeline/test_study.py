@@ -92,7 +92,7 @@ def test_a_small_study_ends_in_tables_curves_and_one_line_in_the_notebook(
     assert {row["model"] for row in tables["bases"]} == {"base", "two", "clean twin"}
     assert "| corrections |" in made.markdown.read_text()
     (line,) = notebook.read_text().splitlines()
-    assert "study on the test split" in line
+    assert "the test split was opened" in line
     page = made.report.read_text()
     made.report.unlink()
     assert rewrite_study(out).read_text() == page

@@ -4,14 +4,14 @@ import shlex
 from pathlib import Path
 
 
-def rounds(*runs: Path, out: Path | None = None, json: bool = False) -> None:
+def rounds(*runs: str, out: Path | None = None, json: bool = False) -> None:
     """Set runs of align side by side.
 
     Runs of one recipe that differ by their seeds are pooled, with a row a round for the first
     run's recipe. Every other recipe has a row for its last round, named by what differs.
 
     Args:
-        runs: Folders of groundtune align.
+        runs: Folders of groundtune align, or LABEL=FOLDER to name a recipe's row.
         out: Folder for a report and rounds.json, which has every metric with its interval.
         json: One JSON object instead of a table.
     """
@@ -19,7 +19,10 @@ def rounds(*runs: Path, out: Path | None = None, json: bool = False) -> None:
     from groundtune.cli.table import print_table
     from groundtune.pipeline.align_beside import beside, write_beside
 
-    made = beside(runs)
+    named = [_label_and_folder(run) for run in runs]
+    made = beside(
+        [folder for _, folder in named], {folder: label for label, folder in named if label}
+    )
     page = write_beside(made, out) if out else None
     again = " ".join(shlex.quote(str(run)) for run in runs)
     next_command = "" if out else f"groundtune rounds {again} --out runs/rounds"
@@ -30,3 +33,8 @@ def rounds(*runs: Path, out: Path | None = None, json: bool = False) -> None:
     print_table(made.table)
     print()
     finish({"verdict": made.verdict}, wrote=page, next_command=next_command)
+
+
+def _label_and_folder(run: str) -> tuple[str, Path]:
+    label, mark, folder = run.partition("=")
+    return (label, Path(folder)) if mark and not Path(run).exists() else ("", Path(run))

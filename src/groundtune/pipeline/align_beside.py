@@ -5,8 +5,9 @@ group, whose models are pooled round by round; the first folder's group has a ro
 other one a row for its last round, named by the settings in which it differs from the first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from groundtune.bench.run import read_scores
@@ -42,7 +43,9 @@ class Group(Record):
     """Runs of one recipe."""
 
     name: str
-    """In which settings it differs from the first group; empty of the first."""
+    """As the user calls it, or its settings; empty of the first."""
+    settings: str
+    """In which settings it differs from the first group."""
     folders: tuple[str, ...]
     seeds: tuple[int, ...]
     rounds: int
@@ -74,8 +77,10 @@ class _Run(NamedTuple):
     rounds: int
 
 
-def beside(folders: Sequence[Path]) -> BesideResult:
-    """Pools and compares finished rounds.
+def beside(
+    folders: Sequence[Path], labels: Mapping[Path, str] = MappingProxyType({})
+) -> BesideResult:
+    """Pools and compares finished rounds; `labels` names the groups of some folders.
 
     Raises:
         UserError: no folder, one that isn't of `groundtune align` or has no finished round, two of
@@ -86,7 +91,7 @@ def beside(folders: Sequence[Path]) -> BesideResult:
             "No run is given.", "groundtune rounds", "Give folders of groundtune align."
         )
     runs = [_read(folder) for folder in folders]
-    groups = _groups(runs)
+    groups = _groups(runs, labels)
     rows = _rows(groups)
     estimates: list[Estimate] = []
     differences: list[Difference] = []
@@ -128,13 +133,14 @@ def _read(folder: Path) -> _Run:
     return _Run(folder, settings, done)
 
 
-def _groups(runs: Sequence[_Run]) -> list[Group]:
+def _groups(runs: Sequence[_Run], labels: Mapping[Path, str]) -> list[Group]:
     first = _recipe(runs[0])
     groups: dict[str, list[_Run]] = {}
     for run in runs:
         groups.setdefault(_differs(_recipe(run), first), []).append(run)
     made: list[Group] = []
-    for name, some in groups.items():
+    for told, some in groups.items():
+        called = [labels[run.folder] for run in some if run.folder in labels]
         seeds = tuple(run.settings.seed for run in some)
         if len(set(seeds)) < len(seeds):
             raise UserError(
@@ -144,7 +150,8 @@ def _groups(runs: Sequence[_Run]) -> list[Group]:
             )
         made.append(
             Group(
-                name=name,
+                name=(called[0] if called else told) if told else "",
+                settings=told,
                 folders=tuple(str(run.folder) for run in some),
                 seeds=seeds,
                 rounds=min(run.rounds for run in some),
@@ -236,7 +243,7 @@ def _page(found: Beside, names: Sequence[str], world: bool) -> model.ReportInput
     plain = model.BenchmarkSpec(name=where, label="Claims, on prompts that were held back")
     first, *others = found.groups
     notes = {group.name: _note(group) for group in others}
-    notes |= {round_name(number): _note(first) for number in range(1, first.rounds + 1)}
+    notes |= {round_name(number): _seeds(first) for number in range(1, first.rounds + 1)}
     return model.ReportInput(
         title="Rounds of AI feedback, side by side",
         models=tuple(
@@ -268,7 +275,11 @@ def _label(name: str, others: Sequence[Group]) -> str:
 
 
 def _note(group: Group) -> str:
-    seeds = ", ".join(map(str, group.seeds))
-    many = "seeds" if len(group.seeds) > 1 else "seed"
     rounds = f"{group.rounds} round{'s' if group.rounds > 1 else ''}"
-    return f"{rounds}, {many} {seeds}"
+    told = group.settings if group.settings != group.name else ""
+    return ", ".join(filter(None, [told, rounds, _seeds(group)]))
+
+
+def _seeds(group: Group) -> str:
+    many = "seeds" if len(group.seeds) > 1 else "seed"
+    return f"{many} {', '.join(map(str, group.seeds))}"

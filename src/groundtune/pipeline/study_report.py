@@ -193,7 +193,7 @@ def _series(
 def note_opening(notebook: Path, said: str, command: Sequence[str]) -> None:
     """Appends one dated line to the notebook: that the test split was opened, and what it said."""
     text = notebook.read_text(encoding="utf-8") if notebook.exists() else ""
-    line = f"study on the test split: {said} `{shlex.join(command)}`\n"
+    line = f"the test split was opened: {said} `{shlex.join(command)}`\n"
     if line not in text:
         day = datetime.now(UTC).date().isoformat()
         write_atomic(notebook, f"{text}- {day}: {line}".encode())
