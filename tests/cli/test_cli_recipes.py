@@ -39,3 +39,10 @@ def test_every_recipe_is_what_its_command_takes(recipe: Shipped) -> None:
     assert recipe.about
     assert f"groundtune {recipe.command}" in recipe.path.read_text() or "world" in recipe.name
     assert settings.model_dump()
+
+
+def test_train_takes_a_recipe_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["train", "world-dop", "--dry-run"]) == EXIT_INPUT
+    assert "did you mean world-dpo?" in capsys.readouterr().err
+    assert run(["train", "world-dpo", "pairs=nowhere", "--dry-run"]) == EXIT_INPUT
+    assert "nowhere" in capsys.readouterr().err

@@ -30,7 +30,7 @@ def lessons(
     chosen = load(None, list(settings), LessonSettings)
     with open_progress(silent=json) as progress:
         counts = make_lessons(claims, out, chosen, progress, command=sys.argv)
-    recipe = "recipes/world-splitter.yaml"
+    recipe = "world-splitter"
     finish(
         counts.model_dump(),
         wrote=out,

@@ -20,7 +20,8 @@ def train(
     Run again with the same --out, it goes on from its last checkpoint.
 
     Args:
-        recipe: A YAML file, if any, and key=value settings, as in method.beta=0.2 optim.lr=1e-5.
+        recipe: A recipe's name or file, if any, and key=value settings, as in method.beta=0.2
+            optim.lr=1e-5.
         model: A folder, a name on the Hugging Face hub, or world:base.
         pairs: Folder that holds the pairs, as `groundtune pairs` or `groundtune import` wrote it.
         out: Folder for the model, its checkpoints and the log.
@@ -32,13 +33,14 @@ def train(
     from groundtune.cli.finish import finish
     from groundtune.cli.given import read_words
     from groundtune.cli.progress import open_progress
+    from groundtune.pipeline.recipes import find
     from groundtune.pipeline.train import TrainParams, read_outcome, train
     from groundtune.pipeline.train_plan import plan_training
     from groundtune.recipe import load
 
     options = {"model": model, "pairs": pairs, "data.skip_bad": skip_bad}
     given = read_words(recipe, options)
-    params = load(given.path, given.settings, TrainParams)
+    params = load(find(given.recipe) if given.recipe else None, given.settings, TrainParams)
     follower = os.environ.get("RANK", "0") != "0"  # of several processes one speaks
     with open_progress(silent=json or follower) as progress:
         if dry_run:
