@@ -15,6 +15,7 @@ from groundtune.bench.world_pictures import add_picture, split_scenes
 from groundtune.cli.app import EXIT_DONE, EXIT_INPUT, run
 from groundtune.errors import UserError
 from groundtune.pipeline.align import align, align_jobs, rewrite_align
+from groundtune.pipeline.align_beside import beside
 from groundtune.pipeline.align_prompts import CHOOSING_FROM, of_round
 from groundtune.pipeline.align_settings import AlignResult, AlignSettings
 from groundtune.pipeline.align_steps import (
@@ -140,6 +141,14 @@ def test_the_report_has_a_row_a_round(made: AlignResult):
     page = made.report.read_text()
     assert "Rounds of AI feedback" in page
     assert "Round 2" in page
+
+
+def test_rounds_of_the_world_are_also_compared_at_equal_length(made: AlignResult, out: Path):
+    told = beside([out])
+    assert [row[0] for row in told.table] == [row[0] for row in made.table]
+    assert [row[1:] for row in told.table] == [row[3:] for row in made.table]
+    assert told.page.length_control is not None
+    assert {d.model for d in told.page.length_control.differences} == {"round-2"}
 
 
 def test_done_rounds_stay_and_a_report_can_be_made_again(made: AlignResult, out: Path):

@@ -18,7 +18,7 @@ from groundtune.pipeline.align_report import CLAIM_COLUMNS, SELF_NOTE, WORLD_COL
 from groundtune.pipeline.align_settings import AlignSettings, round_name
 from groundtune.pipeline.check_scores import BENCHMARK, METRICS
 from groundtune.pipeline.demo_settings import BASE
-from groundtune.pipeline.study_tables import renamed
+from groundtune.pipeline.study_tables import equal_over_seeds, renamed
 from groundtune.pipeline.world_report import (
     GREEDY,
     all_metric_specs,
@@ -100,7 +100,11 @@ def beside(
         estimates += found[0]
         differences += found[1]
     found = Beside(groups=tuple(groups), estimates=tuple(estimates), differences=tuple(differences))
-    page = _page(found, list(rows), runs[0].settings.of_the_world)
+    length = None
+    if runs[0].settings.of_the_world:
+        last = round_name(groups[0].rounds)
+        length = _equal(last, rows[last])
+    page = _page(found, list(rows), length)
     columns = WORLD_COLUMNS if runs[0].settings.of_the_world else CLAIM_COLUMNS
     return BesideResult(
         found, page, " ".join(verdict(page).sentences), table_of(page, columns, _where(page))
@@ -237,7 +241,21 @@ def _where(page: model.ReportInput) -> str:
     return page.headline.benchmark
 
 
-def _page(found: Beside, names: Sequence[str], world: bool) -> model.ReportInput:
+def _equal(name: str, some: Sequence[tuple[Path, str, int]]) -> model.LengthControl:
+    """Captions of the last round and of the base at equal length."""
+
+    def scores(folder: Path, own: str) -> list[Score]:
+        return read_scores(folder / "evaluation" / own)
+
+    both = [(seed, scores(folder, own), scores(folder, BASE)) for folder, own, seed in some]
+    return equal_over_seeds(both, name)
+
+
+def _page(
+    found: Beside, names: Sequence[str], length: model.LengthControl | None
+) -> model.ReportInput:
+    """The page; only of the embedded world there is a comparison at equal `length`."""
+    world = length is not None
     where = GREEDY if world else f"{BENCHMARK}/greedy"
     columns = WORLD_COLUMNS if world else CLAIM_COLUMNS
     plain = model.BenchmarkSpec(name=where, label="Claims, on prompts that were held back")
@@ -262,6 +280,7 @@ def _page(found: Beside, names: Sequence[str], world: bool) -> model.ReportInput
         ),
         estimates=tuple(e for e in found.estimates if not world or on_page(e)),
         differences=tuple(shown(d) for d in found.differences if not world or on_page(d)),
+        length_control=length,
         notes=(WORLD_NOTE,) if world else (model.Note(kind="warning", text=SELF_NOTE),),
         limits=(LIMITS[0],) if world else (LIMITS[0].partition(" groundtune study")[0],),
         licences=LICENCES if world else (),

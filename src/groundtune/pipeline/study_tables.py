@@ -157,8 +157,15 @@ def _curve(
 
 def equal_pooled(some: Sequence[Variant], runs: Runs, name: str) -> model.LengthControl:
     """Greedy captions of a way of learning and of the base at equal length, over all seeds."""
-    ours = [s for v in some for s in renamed(greedy_captions(runs[v.name]), name, v.seed)]
-    theirs = [s for v in some for s in renamed(greedy_captions(runs[v.base]), BASE, v.seed)]
+    return equal_over_seeds([(v.seed, runs[v.name], runs[v.base]) for v in some], name)
+
+
+def equal_over_seeds(
+    some: Sequence[tuple[int, Sequence[Score], Sequence[Score]]], name: str
+) -> model.LengthControl:
+    """The same of (seed, a model's scores, its base's), under a name."""
+    ours = [s for seed, own, _ in some for s in renamed(greedy_captions(own), name, seed)]
+    theirs = [s for seed, _, base in some for s in renamed(greedy_captions(base), BASE, seed)]
     equal = equal_length(ours, theirs)
     return model.LengthControl(
         how=equal.how,
