@@ -34,8 +34,6 @@ class RoundLearning(Learning):
     attention: Literal["auto", "dense", "segments", "flex"] = "auto"
     keep_images: bool = False
     gradient_checkpointing: bool = False
-    shard: bool = False
-    zero: Literal[0, 1, 2, 3] = 0
 
 
 class Choosing(Record):
