@@ -81,6 +81,15 @@ def test_a_recipe_may_be_given_a_name(tmp_path: Path):
     assert made.page.model("Few candidates").note == "n=4, 1 round, seed 0"
 
 
+def test_two_recipes_of_one_name_are_refused(tmp_path: Path):
+    one, two = finished(tmp_path / "a", (0.8, 0.5)), finished(tmp_path / "b", (0.8, 0.6), n=4)
+    three = finished(tmp_path / "c", (0.8, 0.6), n=5)
+    with pytest.raises(UserError, match="would be called Other"):
+        beside([one, two, three], {two: "Other", three: "Other"})
+    with pytest.raises(UserError, match="would be called round-1"):
+        beside([one, two], {two: "round-1"})
+
+
 def test_a_seed_that_has_done_fewer_rounds_limits_the_rows(tmp_path: Path):
     one = finished(tmp_path / "a", (0.8, 0.5, 0.2))
     two = finished(tmp_path / "b", (0.8, 0.5), seed=1)

@@ -84,7 +84,8 @@ def beside(
 
     Raises:
         UserError: no folder, one that isn't of `groundtune align` or has no finished round, two of
-            one recipe and seed, or runs that were not measured on the same items.
+            one recipe and seed, two recipes of one name, or runs that were not measured on the same
+            items.
     """
     if not folders:
         raise UserError(
@@ -161,6 +162,13 @@ def _groups(runs: Sequence[_Run], labels: Mapping[Path, str]) -> list[Group]:
                 rounds=min(run.rounds for run in some),
             )
         )
+    names = [BASE, *(round_name(i + 1) for i in range(made[0].rounds)), *(g.name for g in made[1:])]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise UserError(
+            f"Two rows of the table would be called {', '.join(sorted(twice))}.",
+            "groundtune rounds",
+            "Name each recipe otherwise: LABEL=FOLDER.",
+        )
     return made
 
 
@@ -203,30 +211,24 @@ def _pooled(
     name: str, some: Sequence[tuple[Path, str, int]]
 ) -> tuple[list[Estimate], list[Difference]]:
     """Estimates of a row's models together, and the mean difference from each one's base."""
-    theirs: dict[tuple[str, str], list[tuple[list[Score], list[Score]]]] = {}
+    runs: dict[tuple[str, str], list[tuple[int, list[Score], list[Score]]]] = {}
     for folder, own, seed in some:
-        scores, base = _by_benchmark(folder, own), _by_benchmark(folder, BASE)
-        for key, found in scores.items():
-            pooled = renamed(found, name, seed) if len(some) > 1 else found
-            theirs.setdefault(key, []).append((pooled, base[key]))
+        base = _by_benchmark(folder, BASE)
+        for key, scores in _by_benchmark(folder, own).items():
+            runs.setdefault(key, []).append((seed, scores, base[key]))
     estimates: list[Estimate | None] = []
     differences: list[Difference | None] = []
-    for (benchmark, decoding), pairs in theirs.items():
+    for (benchmark, decoding), every in runs.items():
         where = f"{benchmark}/{decoding}"
-        table = tabulate([score for own, _ in pairs for score in own])
+        table = tabulate([s for seed, own, _ in every for s in renamed(own, name, seed)])
+        tables = [(tabulate(own), tabulate(base)) for _, own, base in every]
         for metric in METRICS if benchmark == BENCHMARK else metrics_of(benchmark):
             estimates.append(estimate(table, metric, model=name, benchmark=where))
             if name != BASE:
-                tables = [(tabulate(_plain(own)), tabulate(base)) for own, base in pairs]
                 differences.append(
                     pooled_difference(tables, metric, model=name, against=BASE, benchmark=where)
                 )
     return [e for e in estimates if e], [d for d in differences if d]
-
-
-def _plain(scores: Sequence[Score]) -> list[Score]:
-    """Scores under their items' own names again."""
-    return [s.model_copy(update={"item": s.item.partition("#")[0]}) for s in scores]
 
 
 def _by_benchmark(folder: Path, name: str) -> dict[tuple[str, str], list[Score]]:
