@@ -85,6 +85,8 @@ def test_the_best_answer_of_each_prompt_is_kept_with_what_choosing_gives(chosen:
     page = (chosen / "report.html").read_text()
     assert "Best of 3" in page
     assert "answers to choose among" in page
+    assert "own reward over" in page
+    assert ", divided by length" in page
 
 
 def test_scenes_may_begin_later_than_the_first(chosen: Path, tmp_path: Path):

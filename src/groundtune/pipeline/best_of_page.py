@@ -23,7 +23,8 @@ def write_page(out: Path, settings: BestOfSettings, found: BestOf) -> Path:
     first, last = chosen.points[0], chosen.points[-1]
     models = [model.ModelSpec(name="1", label="One answer")]
     if last.n > 1:
-        note = f"by {settings.model}'s own reward over {settings.reference}"
+        how = divided(settings.normalise)
+        note = f"by {settings.model}'s own reward over {settings.reference}, {how}"
         models.append(model.ModelSpec(name=str(last.n), label=f"Best of {last.n}", note=note))
     told = found.by_claims or found.of_the_world
     page = model.ReportInput(
