@@ -267,8 +267,10 @@ def _seconds(took: list[Any]) -> dict[str, list[float]]:
 
 
 def _made_with() -> dict[str, Any]:
+    from torch.backends.cpu import get_cpu_capability
+
     return {
-        "machine": f"{os.cpu_count()} cores, AVX2",
+        "machine": f"{os.cpu_count()} cores, {get_cpu_capability()}",
         "threads": 1,
         "day": datetime.now(UTC).date().isoformat(),
         "versions": {name: version(name) for name in NAMES},

@@ -50,7 +50,7 @@ class Case:
     """Chosen and rejected of each pair of a step, as numbers of answers."""
     lora: bool
     checkpointing: bool = False
-    blocks: int = 1
+    blocks: int = 2
     """A block is two steps of each side: A B B A."""
     checked: int = 2
     """Steps that each side takes alone, to be compared and for its memory."""
@@ -94,12 +94,11 @@ SIX = ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))
 
 
 def _both(lora: Case) -> tuple[Case, Case]:
-    """With a LoRA and with full weights, whose memory is whole from the second step on."""
+    """With a LoRA and with full weights."""
     full = replace(
         lora,
         name=lora.name.replace("lora", "full"),
         lora=False,
-        checked=2,
         goals=replace(lora.goals, step=None),
     )
     return lora, full
@@ -113,28 +112,28 @@ _LLAVA = Case(
     tokens=100,
     pairs=ONE,
     lora=True,
-    blocks=2,
     goals=Goals(step=2.2, first_epoch=1.5),
 )
-_FEW = replace(_LLAVA, blocks=1, checked=1, goals=Goals(first_epoch=1.5))
+_OTHER = replace(_LLAVA, goals=Goals(first_epoch=1.5))
 
 CASES: tuple[Case, ...] = (
     *_both(_LLAVA),
     *_both(
-        replace(_FEW, name="llava-200-lora", label="576 image tokens, one pair of 200", tokens=200)
-    ),
-    *_both(
         replace(
-            _FEW,
-            name="qwen-100-lora",
-            label="1,200 image tokens, one pair of 100",
-            model="qwen",
-            checked=2,
+            _OTHER, name="llava-200-lora", label="576 image tokens, one pair of 200", tokens=200
         )
     ),
     *_both(
         replace(
-            _FEW,
+            _OTHER,
+            name="qwen-100-lora",
+            label="1,200 image tokens, one pair of 100",
+            model="qwen",
+        )
+    ),
+    *_both(
+        replace(
+            _OTHER,
             name="two-pairs-lora",
             label="576 image tokens, two pairs of 100 a prompt",
             answers=4,
@@ -143,7 +142,7 @@ CASES: tuple[Case, ...] = (
         )
     ),
     replace(
-        _FEW,
+        _OTHER,
         name="six-pairs-lora",
         label="576 image tokens, four answers of 100 in six pairs",
         answers=4,
@@ -151,7 +150,7 @@ CASES: tuple[Case, ...] = (
         goals=Goals(step=5.0),
     ),
     replace(
-        _FEW,
+        _OTHER,
         name="checkpointing-lora",
         label="576 image tokens, one pair of 100, checkpointing on both sides",
         checkpointing=True,
