@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-floor test-ray test-zero lint bench bench-train docs
+.PHONY: help demo test test-floor test-ray test-zero lint bench bench-train bench-train-gpu docs
 
 help:
 	@echo "make demo   the whole loop on the embedded world, ends in $(OUT)/report.html"
@@ -19,6 +19,7 @@ help:
 	@echo "make lint   lint, types and layers only"
 	@echo "make bench  measurements of speed and memory"
 	@echo "make bench-train  training against TRL, in an environment of its own"
+	@echo "make bench-train-gpu  the same on a GPU, on models as large as those that are used"
 	@echo "make docs   the documentation as a site, in site/"
 
 $(BIN)/python:
@@ -97,6 +98,10 @@ $(BENCH)/.installed: pyproject.toml constraints.txt
 
 bench-train: $(BENCH)/.installed
 	$(BENCH)/bin/python benchmarks/train_against_trl.py $(BENCH_ARGS)
+
+# On a machine without a GPU it only works with BENCH_ARGS=--rehearse.
+bench-train-gpu: $(BENCH)/.installed
+	$(BENCH)/bin/python benchmarks/train_on_gpu.py $(BENCH_ARGS)
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/zensical build --clean

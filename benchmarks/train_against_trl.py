@@ -93,14 +93,14 @@ def measure(
         found = _case(each, start) if isinstance(each, Case) else start({"kind": each})
         part["found"][_name(each)] = found
         part["cpu_seconds"] += _children() - before
-        _keep(part, PART)
+        keep(part, PART)
     results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {"cases": {}}
     for name in map(_name, wanted):
         (results if name in ALONE else results["cases"])[name] = part["found"].pop(name)
     made_with = {**start({"kind": "versions"}), "cpu_seconds": round(part["cpu_seconds"])}
-    _keep({**results, "made_with": made_with}, RESULTS)
+    keep({**results, "made_with": made_with}, RESULTS)
     if part["found"]:  # of a longer list, whose run was stopped
-        _keep(part, PART)
+        keep(part, PART)
     else:
         PART.unlink()
 
@@ -201,7 +201,7 @@ def _work(work: dict[str, str]) -> Any:
     if work["kind"] == "time":
         return _time(case_of(work["case"]), scratch)
     if work["kind"] == "versions":
-        return _made_with()
+        return versions()
     import train_ablation
 
     return getattr(train_ablation, work["kind"])(scratch)
@@ -266,7 +266,8 @@ def _seconds(took: list[Any]) -> dict[str, list[float]]:
     }
 
 
-def _made_with() -> dict[str, Any]:
+def versions() -> dict[str, Any]:
+    """The machine, the day, and the versions of what was measured."""
     from torch.backends.cpu import get_cpu_capability
 
     return {
@@ -277,7 +278,7 @@ def _made_with() -> dict[str, Any]:
     }
 
 
-def _keep(found: dict[str, Any], path: Path) -> None:
+def keep(found: dict[str, Any], path: Path) -> None:
     """Writes what was found, whole or not at all."""
     path.parent.mkdir(exist_ok=True)
     temporary = path.with_suffix(".tmp")

@@ -14,8 +14,10 @@ class Size:
     hidden: int
     inner: int
     """Width of the MLP."""
+    queries: int
+    """Width of all queries of a layer."""
     keys: int
-    """Width of all keys of a layer: less than `hidden` where heads share them."""
+    """Width of all keys of a layer: less than `queries` where heads share them."""
     vocabulary: int
     image_tokens: int
     tower: float
@@ -67,6 +69,7 @@ SIZES = {
         layers=6,
         hidden=512,
         inner=1376,
+        queries=512,
         keys=512,
         vocabulary=VOCABULARY,
         image_tokens=576,
@@ -77,6 +80,7 @@ SIZES = {
         layers=6,
         hidden=512,
         inner=1376,
+        queries=512,
         keys=256,
         vocabulary=VOCABULARY,
         image_tokens=1200,
@@ -86,7 +90,37 @@ SIZES = {
         projector=1200 * (256 * 256 + 256 * 512),
     ),
 }
-"""Of the models that are trained here: like LLaVA-1.5, and like Qwen2.5-VL (1120 x 840 pixels)."""
+"""Of the models that are trained on a CPU: like LLaVA-1.5, like Qwen2.5-VL (1120 x 840 pixels)."""
+
+LLAVA_7B = Size(
+    layers=32,
+    hidden=4096,
+    inner=11008,
+    queries=4096,
+    keys=4096,
+    vocabulary=32064,
+    image_tokens=576,
+    tower=577 * 0.303e9,
+    projector=576 * 21.0e6,
+)
+"""LLaVA-1.5-7B with CLIP's ViT-L/14 at 336 pixels."""
+
+QWEN3_VL_4B = Size(
+    layers=36,
+    hidden=2560,
+    inner=9728,
+    queries=4096,
+    keys=1024,
+    vocabulary=151_936,
+    image_tokens=1200,
+    tower=4800 * (24 * 12 * 1024**2 + 3 * 2 * 16**2 * 1024) + 24 * 2 * 4800**2 * 1024,
+    # the merger, and three more for the layers that get features of the tower's middle
+    projector=4 * 1200 * (4096**2 + 4096 * 2560),
+)
+"""Qwen3-VL-4B at 1280 x 960 pixels."""
+
+GPU_SIZES = {"llava-7b": LLAVA_7B, "qwen3-vl-4b": QWEN3_VL_4B}
+GPU_LABELS = {"llava-7b": "LLaVA-1.5-7B", "qwen3-vl-4b": "Qwen3-VL-4B"}
 
 ONE = ((0, 1),)
 TWO = ((0, 1), (2, 3))
@@ -158,6 +192,43 @@ CASES: tuple[Case, ...] = (
 )
 
 
+def _on_gpu(model: str) -> tuple[Case, ...]:
+    """A model's cases: every shape with a LoRA, and one pair with full weights too."""
+    name = GPU_LABELS[model]
+    one = replace(
+        _OTHER, name=f"{model}-one-lora", label=f"{name}, one pair of 100", model=model, blocks=4
+    )
+    return (
+        *_both(one),
+        replace(
+            one,
+            name=f"{model}-checkpointing-lora",
+            label=f"{name}, one pair of 100, checkpointing",
+            checkpointing=True,
+        ),
+        replace(
+            one,
+            name=f"{model}-two-pairs-lora",
+            label=f"{name}, two pairs of 100 a prompt",
+            answers=4,
+            pairs=TWO,
+            goals=Goals(step=3.0),
+        ),
+        replace(
+            one,
+            name=f"{model}-six-pairs-lora",
+            label=f"{name}, four answers of 100 in six pairs",
+            answers=4,
+            pairs=SIX,
+            goals=Goals(step=5.0),
+        ),
+    )
+
+
+GPU_CASES: tuple[Case, ...] = tuple(case for model in GPU_SIZES for case in _on_gpu(model))
+"""Of models as large as those that are used, with random weights (`make bench-train-gpu`)."""
+
+
 def case_of(name: str) -> Case:
     """The case of that name."""
-    return next(case for case in CASES if case.name == name)
+    return next(case for case in (*CASES, *GPU_CASES) if case.name == name)

@@ -6,6 +6,7 @@ and two computations would agree whatever they computed.
 
 import random
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -14,7 +15,7 @@ import torch
 import transformers as hf
 from PIL import Image
 from tokenizers import Tokenizer, models, pre_tokenizers
-from train_cases import PROMPT_TOKENS, VOCABULARY, Case
+from train_cases import GPU_SIZES, PROMPT_TOKENS, SIZES, VOCABULARY, Case, Size
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
@@ -33,27 +34,105 @@ TEMPLATE = (
     "{% if add_generation_prompt %}ASSISTANT:{% endif %}"
 )
 QWEN_IMAGE = "<|image_pad|>"
-AROUND = {"llava": 2, "qwen": 4}
-"""Tokens of the template: roles, and for Qwen where a picture begins and ends."""
-TEXT: dict[str, Any] = {
-    "vocab_size": VOCABULARY,
-    "hidden_size": 512,
-    "intermediate_size": 1376,
-    "num_hidden_layers": 6,
-    "num_attention_heads": 8,
-    "max_position_embeddings": 4096,
-    "tie_word_embeddings": False,
-    "pad_token_id": 0,
-    "bos_token_id": 1,
-    "eos_token_id": 2,
+HEAD = 128
+"""Features of a head of attention, of the models that need a GPU; the others have 64."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """How a model looks at pictures."""
+
+    pixels: tuple[int, int]
+    """Width and height of a picture."""
+    around: int
+    """Tokens of the template: roles, and for Qwen where a picture begins and ends."""
+    vision: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a side runs, in which type its weights are, and whether it computes in bfloat16."""
+
+    device: str = "cpu"
+    dtype: str = "float32"
+    bf16: bool = False
+
+    def wait(self) -> None:
+        """Until the device has done what it was told to."""
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+
+
+CPU = Place()
+
+_CLIP = {
+    "model_type": "clip_vision_model",
+    "image_size": 336,
+    "patch_size": 14,
 }
-PIXELS = {"llava": (336, 336), "qwen": (1120, 840)}
+_QWEN = {"spatial_merge_size": 2, "temporal_patch_size": 2}
+FAMILIES = {
+    "llava": Family(
+        (336, 336),
+        2,
+        {
+            **_CLIP,
+            "hidden_size": 128,
+            "intermediate_size": 512,
+            "num_hidden_layers": 4,
+            "num_attention_heads": 4,
+        },
+    ),
+    "qwen": Family(
+        (1120, 840),
+        4,
+        {
+            **_QWEN,
+            "depth": 4,
+            "hidden_size": 64,
+            "num_heads": 4,
+            "intermediate_size": 192,
+            "patch_size": 14,
+            "window_size": 112,
+            "fullatt_block_indexes": [3],
+        },
+    ),
+    "llava-7b": Family(
+        (336, 336),
+        2,
+        {
+            **_CLIP,
+            "hidden_size": 1024,
+            "intermediate_size": 4096,
+            "num_hidden_layers": 24,
+            "num_attention_heads": 16,
+        },
+    ),
+    "qwen3-vl-4b": Family(
+        (1280, 960),
+        4,
+        {
+            **_QWEN,
+            "depth": 24,
+            "hidden_size": 1024,
+            "num_heads": 16,
+            "intermediate_size": 4096,
+            "patch_size": 16,
+            "num_position_embeddings": 2304,
+            "deepstack_visual_indexes": [5, 11, 17],
+        },
+    ),
+}
 
 
-def build(model: str, folder: Path) -> None:
+def build(model: str, folder: Path, place: Place = CPU) -> None:
     """Saves model and processor."""
     torch.manual_seed(0)
-    made = _llava() if model == "llava" else _qwen()
+    makers = {"llava": _llava, "qwen": _qwen, "llava-7b": _llava, "qwen3-vl-4b": _qwen3}
+    dtype = getattr(torch, place.dtype)
+    with torch.device(place.device):
+        made = makers[model](model)
+    made = made._replace(model=made.model.to(dtype))
     with torch.no_grad():
         for name, weight in made.model.named_parameters():
             if weight.ndim >= 2:
@@ -71,19 +150,29 @@ class _Made(NamedTuple):
     processor: Any
 
 
-def _llava() -> _Made:
-    vision = {
-        "model_type": "clip_vision_model",
-        "hidden_size": 128,
-        "intermediate_size": 512,
-        "num_hidden_layers": 4,
-        "num_attention_heads": 4,
-        "image_size": 336,
-        "patch_size": 14,
+def _text(size: Size, head: int) -> dict[str, Any]:
+    """The decoder's settings."""
+    return {
+        "vocab_size": size.vocabulary,
+        "hidden_size": size.hidden,
+        "intermediate_size": size.inner,
+        "num_hidden_layers": size.layers,
+        "num_attention_heads": size.queries // head,
+        "num_key_value_heads": size.keys // head,
+        "head_dim": head,
+        "max_position_embeddings": 4096,
+        "tie_word_embeddings": False,
+        "pad_token_id": 0,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
     }
+
+
+def _llava(model: str) -> _Made:
+    text = _text(SIZES[model], 64) if model in SIZES else _text(GPU_SIZES[model], HEAD)
     config = hf.LlavaConfig(
-        text_config={**TEXT, "model_type": "llama"},
-        vision_config=vision,
+        text_config={**text, "model_type": "llama"},
+        vision_config=FAMILIES[model].vision,
         image_token_id=3,
         vision_feature_layer=-1,
         tie_word_embeddings=False,
@@ -99,37 +188,49 @@ def _llava() -> _Made:
     return _Made(hf.LlavaForConditionalGeneration(config), processor)
 
 
-def _qwen() -> _Made:
-    vision = {
-        "depth": 4,
-        "hidden_size": 64,
-        "num_heads": 4,
-        "intermediate_size": 192,
-        "out_hidden_size": 512,
-        "patch_size": 14,
-        "spatial_merge_size": 2,
-        "temporal_patch_size": 2,
-        "window_size": 112,
-        "fullatt_block_indexes": [3],
-    }
+def _qwen(model: str) -> _Made:
+    size = SIZES[model]
     rope = {"rope_type": "default", "mrope_section": [8, 12, 12], "rope_theta": 1e6}
     config = hf.Qwen2_5_VLConfig(
-        text_config={**TEXT, "num_key_value_heads": 4, "rope_parameters": rope},
-        vision_config=vision,
-        image_token_id=3,
-        video_token_id=4,
-        vision_start_token_id=5,
-        vision_end_token_id=6,
-        tie_word_embeddings=False,
+        text_config={**_text(size, 64), "rope_parameters": rope},
+        vision_config={**FAMILIES[model].vision, "out_hidden_size": size.hidden},
+        **QWEN_TOKENS,
     )
+    return _Made(
+        hf.Qwen2_5_VLForConditionalGeneration(config), _qwen_processor(hf.Qwen2_5_VLProcessor, 14)
+    )
+
+
+def _qwen3(model: str) -> _Made:
+    size = GPU_SIZES[model]
+    rope = {"rope_type": "default", "mrope_section": [24, 20, 20], "rope_theta": 5e6}
+    config = hf.Qwen3VLConfig(
+        text_config={**_text(size, HEAD), "rope_parameters": rope},
+        vision_config={**FAMILIES[model].vision, "out_hidden_size": size.hidden},
+        **QWEN_TOKENS,
+    )
+    return _Made(
+        hf.Qwen3VLForConditionalGeneration(config), _qwen_processor(hf.Qwen3VLProcessor, 16)
+    )
+
+
+QWEN_TOKENS: dict[str, Any] = {
+    "image_token_id": 3,
+    "video_token_id": 4,
+    "vision_start_token_id": 5,
+    "vision_end_token_id": 6,
+    "tie_word_embeddings": False,
+}
+
+
+def _qwen_processor(make: Any, patch: int) -> Any:
     start, end = "<|vision_start|>", "<|vision_end|>"
     with pictures_only():
-        processor = hf.Qwen2_5_VLProcessor(
-            Qwen2VLImageProcessorPil(patch_size=14, min_pixels=56 * 56, max_pixels=1120 * 1120),
+        return make(
+            Qwen2VLImageProcessorPil(patch_size=patch, min_pixels=56 * 56, max_pixels=1280 * 1280),
             _tokenizer(QWEN_IMAGE, "<|video_pad|>", start, end),
             chat_template=TEMPLATE.replace("IMAGE", f"{start} {QWEN_IMAGE} {end}"),
         )
-    return _Made(hf.Qwen2_5_VLForConditionalGeneration(config), processor)
 
 
 def _tokenizer(*special: str) -> Any:
@@ -165,8 +266,8 @@ def asked(case: Case, number: int) -> Asked:
 
     small = Image.frombytes("RGB", (6, 6), drawn.randbytes(6 * 6 * 3))
     return Asked(
-        picture=small.resize(PIXELS[case.model], Image.Resampling.BICUBIC),
-        question=words(PROMPT_TOKENS - AROUND[case.model]),
+        picture=small.resize(FAMILIES[case.model].pixels, Image.Resampling.BICUBIC),
+        question=words(PROMPT_TOKENS - FAMILIES[case.model].around),
         answers=tuple(words(case.tokens - 1) for _ in range(case.answers)),
     )
 
@@ -221,4 +322,6 @@ def same_adapters(model: Any) -> None:
         for name, weight in model.named_parameters():
             if "lora_A" in name:
                 generator = torch.Generator().manual_seed(crc32(name.encode()))
-                weight.normal_(0, weight.shape[1] ** -0.5, generator=generator)
+                drawn = torch.empty(weight.shape)
+                drawn.normal_(0, weight.shape[1] ** -0.5, generator=generator)
+                weight.copy_(drawn)

@@ -1,17 +1,28 @@
 """The benchmark's table and chart, from its results. Nothing here measures."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import log
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from train_bounds import LLAVA_7B, Bound, bound
-from train_cases import CASES, PROMPT_TOKENS, RANK, SIZES, Case
+from train_bounds import Bound, bound
+from train_cases import (
+    CASES,
+    GPU_CASES,
+    GPU_SIZES,
+    LLAVA_7B,
+    PROMPT_TOKENS,
+    RANK,
+    SIZES,
+    Case,
+)
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE, CHART = DOCS / "benchmarks.md", DOCS / "pictures" / "train-against-trl.svg"
 BEGIN, END = "<!-- train: begin -->", "<!-- train: end -->"
+GPU_BEGIN, GPU_END = "<!-- gpu: begin -->", "<!-- gpu: end -->"
 
 
 class Figures(NamedTuple):
@@ -75,10 +86,83 @@ def tables(results: dict[str, Any]) -> str:
 def write(results: dict[str, Any]) -> str:
     """Writes chart and tables into docs/, and returns the tables."""
     CHART.write_text(chart(_measured(results)))
-    before, rest = PAGE.read_text().split(BEGIN)
-    found = tables(results)
-    PAGE.write_text(f"{before}{BEGIN}\n{found}\n{END}{rest.split(END)[1]}")
+    return _put(tables(results), BEGIN, END)
+
+
+def write_gpu(results: dict[str, Any]) -> str:
+    """Writes the table of what was measured on a GPU into docs/, and returns it."""
+    return _put(gpu_table(results), GPU_BEGIN, GPU_END)
+
+
+def _put(found: str, begin: str, end: str) -> str:
+    before, rest = PAGE.read_text().split(begin)
+    PAGE.write_text(f"{before}{begin}\n{found}\n{end}{rest.split(end)[1]}")
     return found
+
+
+def gpu_table(results: dict[str, Any]) -> str:
+    """What was measured, a row a case; "-" where a side was out of memory."""
+    made = results["made_with"]
+    names = ", ".join(f"{name} {number}" for name, number in made["versions"].items())
+    reached = made["flop_per_second"]
+    head = [
+        "a step's pairs",
+        "trained",
+        "TRL, s",
+        "Groundtune, s",
+        "faster",
+        "FLOP bound",
+        "reached of it",
+        "first epoch",
+        "tokens/s",
+        "MFU",
+        "peak memory",
+    ]
+    known = results["cases"]
+    lines = [head, ["---"] * len(head)]
+    lines += [_gpu_row(c, known[c.name], reached) for c in GPU_CASES if c.name in known]
+    return (
+        f"{made['machine']}, {made['day']}; a product of 8,192 rows and columns in bfloat16 reaches"
+        f" {reached / 1e12:.0f} TFLOP/s here. {names}. Of tokens/s and MFU the first is TRL's.\n\n"
+        + "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    )
+
+
+def _gpu_row(case: Case, found: dict[str, Any], reached: float) -> list[str]:
+    size, ours, trl = GPU_SIZES[case.model], found["ours"], found["trl"]
+    sides = [median(side["seconds"]) if "seconds" in side else None for side in (trl, ours)]
+    work = bound(replace(case, checkpointing=False), size)
+    done = [2 * work.baseline, 2 * work.ours]
+    useful = size.image_tokens + PROMPT_TOKENS + case.answers * case.tokens
+
+    def each(tell: Callable[[float, float], str]) -> str:
+        told = [tell(s, flop) if s else "-" for s, flop in zip(sides, done, strict=True)]
+        return " and ".join(told)
+
+    row = [case.label, f"LoRA r{RANK}" if case.lora else "full"]
+    row += [_spread(side["seconds"], 3) if "seconds" in side else "-" for side in (trl, ours)]
+    if sides[0] and sides[1]:
+        most, faster = bound(case, size), sides[0] / sides[1]
+        once = median(ours["reference"]) + ours["encoding"]
+        first = sides[0] / (sides[1] + once)
+        row += [
+            _against(faster, case.goals.step),
+            _times(most.step),
+            f"{faster / most.step:.0%}",
+            _against(first, case.goals.first_epoch),
+        ]
+    else:
+        row += ["-"] * 4
+    memory = [side.get("memory_mb") or side["out_of_memory"] for side in (ours, trl)]
+    whole = all("memory_mb" in side for side in (ours, trl))
+    told = f"{memory[0]:,} of {memory[1]:,} MiB"
+    less = _against(memory[0] / memory[1], case.goals.memory, most=True)
+    return [
+        *row,
+        each(lambda s, _: f"{useful / s:.0f}"),
+        each(lambda s, flop: f"{flop / s / reached:.0%}"),
+        f"{told}, {less}" if whole else f"{told}, where one ended",
+    ]
 
 
 def _measured(results: dict[str, Any]) -> list[Figures]:
@@ -111,8 +195,9 @@ def _times(value: float) -> str:
     return f"{value:.2f}x"
 
 
-def _spread(seconds: Sequence[float]) -> str:
-    return f"{median(seconds):.2f} ({min(seconds):.2f} to {max(seconds):.2f}, n={len(seconds)})"
+def _spread(seconds: Sequence[float], digits: int = 2) -> str:
+    shown = [f"{each:.{digits}f}" for each in (median(seconds), min(seconds), max(seconds))]
+    return f"{shown[0]} ({shown[1]} to {shown[2]}, n={len(seconds)})"
 
 
 def _against(value: float, goal: float | None, *, most: bool = False) -> str:

@@ -15,7 +15,16 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from train_cases import RANK, Case
-from train_models import Pictures, asked, pairs_of, prompt_of, rows_of, same_adapters
+from train_models import (
+    CPU,
+    Pictures,
+    Place,
+    asked,
+    pairs_of,
+    prompt_of,
+    rows_of,
+    same_adapters,
+)
 
 from groundtune.engine.choose import choose_attention
 from groundtune.engine.engines import engine_of
@@ -36,7 +45,10 @@ BETA = 0.1
 RATE = 1e-4
 FULL: dict[str, tuple[Part, ...]] = {
     "llava": ("language_model", "projector"),
-    "qwen": ("language_model",),  # its projector is a part of its tower
+    "llava-7b": ("language_model", "projector"),
+    # their projectors are parts of their towers
+    "qwen": ("language_model",),
+    "qwen3-vl-4b": ("language_model",),
 }
 LIMITS = Limits(tokens=16_384, pairs=64)
 
@@ -56,17 +68,20 @@ class Told(NamedTuple):
 
 
 class Clock:
-    """Measures from its making, or from `again`."""
+    """Measures from its making, or from `again`, what the place has done by then."""
 
-    def __init__(self) -> None:
+    def __init__(self, place: Place = CPU) -> None:
+        self._place = place
         self.again()
 
     def again(self) -> None:
         """Starts anew."""
+        self._place.wait()
         self._cpu, self._wall = time.process_time(), time.perf_counter()
 
     def read(self) -> Took:
         """The time since."""
+        self._place.wait()
         return Took(time.process_time() - self._cpu, time.perf_counter() - self._wall)
 
 
@@ -108,14 +123,18 @@ def _adapter(model: Any) -> Any:
 class Ours:
     """Groundtune's trainer on the first `steps` prompts of a case."""
 
-    def __init__(self, case: Case, folder: Path, steps: int, attention: str = "") -> None:
+    def __init__(
+        self, case: Case, folder: Path, steps: int, attention: str = "", place: Place = CPU
+    ) -> None:
         """`attention` is measured and chosen as the engine does it unless it is given."""
         self._case = case
-        self._vlm = load(str(folder), dtype="float32", device="cpu")
-        self._parallel = Parallel(self._vlm.device, bf16=False)
+        self._place = place
+        self._vlm = load(str(folder), dtype=place.dtype, device=place.device)
+        # As the training stage has it: what is trained is float32, which bfloat16 computes with.
+        self._parallel = Parallel(self._vlm.device, bf16=place.bf16 and not case.lora)
         self._scratch = TemporaryDirectory()
         self._vlm.model.requires_grad_(False)
-        clock = Clock()
+        clock = Clock(place)
         self._pairs = self._encode(range(steps))
         for number in range(steps):
             self._pairs.prompt(self._first(number))
@@ -207,7 +226,7 @@ class Ours:
 
     def step(self, number: int) -> tuple[Took, Told]:
         """One optimiser step on a prompt's pairs."""
-        clock = Clock()
+        clock = Clock(self._place)
         told = self._trainer._step(self._ready, number, self._members(number))
         return clock.read(), Told(told["loss"], told["gradient_norm"])
 
@@ -217,7 +236,7 @@ class Ours:
         pairs.prompt(0)
         model = self._ready.model
         adapted = self._case.lora
-        clock = Clock()
+        clock = Clock(self._place)
         if adapted:
             with model.disable_adapter():
                 self._reference(pairs, f"alone-{number}")
@@ -231,14 +250,16 @@ class Ours:
 class Theirs:
     """TRL's DPOTrainer on the same."""
 
-    def __init__(self, case: Case, folder: Path, steps: int) -> None:
+    def __init__(self, case: Case, folder: Path, steps: int, place: Place = CPU) -> None:
         import trl
         from datasets import Dataset
         from transformers import TrainerCallback
         from trl.trainer import utils
 
-        utils._use_triton = lambda device: True
-        vlm = load(str(folder), dtype="float32", device="cpu")
+        if place.device == "cpu":
+            utils._use_triton = lambda device: True
+        self._place = place
+        vlm = load(str(folder), dtype=place.dtype, device=place.device)
         adapter = _adapter(vlm.model) if case.lora else None
         model = vlm.model if case.lora else tuned(vlm.model, case)
         self._scratch = TemporaryDirectory()
@@ -276,8 +297,8 @@ class Theirs:
                 max_length=None,
                 gradient_checkpointing=case.checkpointing,
                 gradient_checkpointing_kwargs={"use_reentrant": False},
-                bf16=False,
-                use_cpu=True,
+                bf16=place.bf16,
+                use_cpu=place.device == "cpu",
                 train_sampling_strategy="sequential",
                 logging_steps=1,
                 save_strategy="no",
@@ -311,5 +332,5 @@ class Theirs:
     def run(self, between: Callable[[int], None] = lambda step: None) -> None:
         """All steps; `between` is called after each with its number, and is not measured."""
         self._between = between
-        self._clock = Clock()
+        self._clock = Clock(self._place)
         self._trainer.train()

@@ -16,7 +16,15 @@ def test_the_bound_of_a_model_of_one_feature_is_counted_by_hand(
     from train_cases import ONE, Case, Size
 
     size = Size(
-        layers=1, hidden=1, inner=0, keys=1, vocabulary=0, image_tokens=0, tower=0, projector=0
+        layers=1,
+        hidden=1,
+        inner=0,
+        queries=1,
+        keys=1,
+        vocabulary=0,
+        image_tokens=0,
+        tower=0,
+        projector=0,
     )
     case = Case(name="", label="", model="", answers=2, tokens=51, pairs=ONE, lora=False)
     # Two sequences of 101 tokens: 808 by weights, 2 * 5151 pairs of tokens that see each other.
@@ -75,3 +83,54 @@ def test_a_benchmark_that_was_stopped_measures_no_case_twice(
     assert not benchmark.PART.exists()
     benchmark.measure([first], start, "other code")
     assert asked.count(f"time{first.name}") == 2
+
+
+def test_the_table_of_a_gpu_has_a_row_a_case_and_says_where_memory_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import train_report
+    from train_bounds import bound
+    from train_cases import GPU_CASES, GPU_SIZES
+
+    ours = {"seconds": [0.2], "reference": [0.05], "encoding": 0.05, "memory_mb": 500}
+    ended = {"out_of_memory": 140_000}
+    one, full = GPU_CASES[:2]
+    flop = 2 * bound(one, GPU_SIZES[one.model]).ours
+    results = {
+        "made_with": {
+            "machine": "a GPU",
+            "day": "today",
+            "versions": {"trl": "1.16.0"},
+            "flop_per_second": flop / 0.4,
+        },
+        "cases": {
+            one.name: {"ours": ours, "trl": {"seconds": [0.6], "memory_mb": 1_000}},
+            full.name: {"ours": ours, "trl": ended},
+        },
+    }
+    first, second = train_report.gpu_table(results).splitlines()[-2:]
+    cells = [cell.strip() for cell in first.strip("|").split("|")]
+    assert cells[:2] == [one.label, "LoRA r16"]
+    assert cells[4].startswith("3.00x")
+    assert cells[7] == "2.00x (goal 1.5x)"  # 0.6 to 0.2 and 0.1 for the reference
+    assert cells[9].endswith("and 200%")  # twice what the product reaches, as was made up
+    assert cells[10] == "500 of 1,000 MiB, 0.50x (goal 0.55x)"
+    assert "| - | - | - | - |" in second
+    assert "500 of 140,000 MiB, where one ended" in second
+
+
+def test_a_gpus_models_have_the_sizes_of_those_that_are_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import torch
+    import train_models
+
+    with torch.device("meta"):
+        llava = train_models._llava("llava-7b").model
+        qwen = train_models._qwen3("qwen3-vl-4b").model
+    assert sum(p.numel() for p in llava.parameters()) == pytest.approx(7.06e9, rel=0.01)
+    # 4.4e9 with the head's weights, which are the embeddings' in the published model
+    own = sum(p.numel() for p in qwen.parameters()) - qwen.lm_head.weight.numel()
+    assert own == pytest.approx(4.44e9, rel=0.01)
