@@ -1,13 +1,10 @@
 """Calibration of a judge, on tables that can be computed by hand."""
 
-import json
-from pathlib import Path
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from groundtune.bench.judge_calibrate import Judged, calibrate, calibrate_pairs, write_calibration
+from groundtune.bench.judge_calibrate import Judged, calibrate, calibrate_pairs
 from groundtune.errors import UserError
 from groundtune.records import Score
 
@@ -83,16 +80,15 @@ def score(item: str, said: str, answer: str = "a b", status: str = "scored") -> 
     )
 
 
-def test_scores_of_two_judges_are_paired_by_item_and_gaps_are_counted(tmp_path: Path):
+def test_scores_of_two_judges_are_paired_by_item_and_gaps_are_counted():
     mine = [score("0", "3"), score("1", "4"), score("2", "5"), score("3", "", status="unparsed")]
     other = [score("0", "3"), score("1", "2"), score("3", "1")]
     made = calibrate(mine, other)
     assert (made.n, made.left_out) == (2, 2)
     assert made.bias.value == 1
     assert calibrate(mine, other, column="grade") == made
-    write_calibration(tmp_path / "calibration.json", made)
-    kept = json.loads((tmp_path / "calibration.json").read_text())
-    assert kept["table"] == [[0, 0, 0], [0, 1, 0], [1, 0, 0]]
+    assert made.table == ((0, 0, 0), (0, 1, 0), (1, 0, 0))
+    assert calibrate(mine[:1], other).left_out == 2
     with pytest.raises(UserError, match="different answers"):
         calibrate(mine, [score("0", "3", answer="other")])
     with pytest.raises(UserError, match="No item has a verdict"):

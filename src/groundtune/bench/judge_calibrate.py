@@ -11,9 +11,7 @@ Cohen 1960 and 1968. Intervals are percentile bootstraps over images. Items that
 has no verdict on are counted and in no figure.
 """
 
-import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +20,6 @@ from groundtune.bench.benchmark import Floats, ratio
 from groundtune.bench.stats import interval, resamples
 from groundtune.errors import UserError
 from groundtune.records import Record, Score
-from groundtune.store.files import write_atomic
 
 WORDS = 100
 """The slope is told for so many words."""
@@ -80,23 +77,21 @@ def calibrate(
     """
     known = {(score.benchmark, score.item): score for score in other}
     judged: list[Judged] = []
-    left_out = 0
+    seen = {(score.benchmark, score.item) for score in mine}
+    left_out = len(known.keys() - seen)
     for score in mine:
         beside = known.get((score.benchmark, score.item))
-        if beside is None:
-            left_out += 1
-            continue
-        if beside.answer != score.answer:
+        if beside is not None and beside.answer != score.answer:
             raise UserError(
                 "The two judges saw different answers.",
                 f"{score.benchmark}, item {score.item}",
                 "Calibrate on the same answers of one model.",
             )
-        if "unparsed" in (score.status, beside.status):
+        own, others = _verdict(score, column), _verdict(beside, column) if beside else None
+        if own is None or others is None:
             left_out += 1
-            continue
-        verdicts = (_verdict(score, column), _verdict(beside, column))
-        judged.append(Judged(score.item, score.image, *verdicts, len(score.answer.split())))
+        else:
+            judged.append(Judged(score.item, score.image, own, others, len(score.answer.split())))
     return calibrate_pairs(judged, left_out=left_out, seed=seed)
 
 
@@ -148,16 +143,10 @@ def calibrate_pairs(judged: Sequence[Judged], *, left_out: int = 0, seed: int = 
     )
 
 
-def write_calibration(path: Path, calibration: Calibration) -> None:
-    """Writes the calibration as JSON.
-
-    Raises:
-        UserError: the disk is full or the folder can't be written.
-    """
-    write_atomic(path, (json.dumps(calibration.model_dump(), indent=2) + "\n").encode())
-
-
-def _verdict(score: Score, column: str) -> str:
+def _verdict(score: Score, column: str) -> str | None:
+    """The verdict in words; None where the judge gave none that can be read."""
+    if score.status == "unparsed" or (column and column not in score.values):
+        return None
     return f"{score.values[column]:g}" if column else " ".join(score.extracted)
 
 

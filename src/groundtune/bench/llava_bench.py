@@ -283,4 +283,5 @@ LLAVA_BENCH: FileBenchmark[LlavaData] = FileBenchmark(
     items=items,
     notes=notes,
     judged=True,
+    verdict="model",
 )

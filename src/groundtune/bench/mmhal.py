@@ -294,4 +294,5 @@ MMHAL: FileBenchmark[Sequence[Question]] = FileBenchmark(
     items=items,
     notes=notes,
     judged=True,
+    verdict="grade",
 )

@@ -303,4 +303,5 @@ REFOMB: FileBenchmark[Sequence[Question]] = FileBenchmark(
     items=items,
     notes=notes,
     judged=True,
+    verdict="win",
 )

@@ -311,4 +311,5 @@ SHR: FileBenchmark[Sequence[Picture]] = FileBenchmark(
     items=items,
     notes=notes,
     judged=True,
+    verdict="hallucinated",
 )

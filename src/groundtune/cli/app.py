@@ -54,6 +54,9 @@ COMMANDS: dict[str, Command] = {
     "bench export": Command(
         "groundtune.cli.bench_export:export", "Write scores as another evaluator's logs."
     ),
+    "bench calibrate": Command(
+        "groundtune.cli.bench_calibrate:calibrate", "Hold a judge against another's verdicts."
+    ),
     "bench list": Command("groundtune.cli.bench:list_", "Name the benchmarks."),
     "compare": Command("groundtune.cli.compare:compare", "Compare models item by item."),
     "report": Command("groundtune.cli.report:report", "Write a run's report as one HTML page."),
@@ -77,7 +80,7 @@ COMMANDS: dict[str, Command] = {
     "recipes copy": Command("groundtune.cli.recipes:copy", "Copy a recipe, to change it."),
 }
 GROUPS: dict[str, str] = {
-    "bench": "Benchmarks: run, score, data, export, list.",
+    "bench": "Benchmarks: run, score, data, export, calibrate, list.",
     "world": "The embedded world: scenes whose whole truth is known.",
     "splitter": "A splitter of one's own, that divides answers into claims: lessons, score.",
     "recipes": "Recipes that come with Groundtune: list, show, copy.",
