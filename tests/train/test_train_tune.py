@@ -1,13 +1,23 @@
 """Which weights are trained."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 import tiny_families
+from groundtune.engine.packed import Packed
 from groundtune.errors import UserError
-from groundtune.train.tune import Full, Lora, QLora, apply, check_quantisable
+from groundtune.train.tune import (
+    Full,
+    Lora,
+    QLora,
+    apply,
+    check_quantisable,
+    checkpoint_activations,
+)
 from groundtune.vlm.load import load
 
 
@@ -44,3 +54,33 @@ def test_every_family_has_a_language_model_a_projector_and_a_tower(
     assert all("merge" in n or "project" in n or "connector" in n or "newline" in n for n in names)
     for part in ("tower", "language_model"):
         assert any(w.requires_grad for w in apply(model, Full(parts=(part,))).parameters())
+
+
+@pytest.mark.parametrize("build", tiny_families.PACKED, ids=lambda build: build.__name__)
+def test_checkpointing_changes_no_gradient_and_runs_a_frozen_tower_once(
+    build: Callable[[], tiny_families.Built],
+):
+    vlm, rows = tiny_families.built(build)
+    model = apply(vlm.model, Lora(r=2, dropout=0.0))
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    for weight in trained:
+        torch.nn.init.normal_(weight, std=0.1)
+    tower = model.get_base_model().get_encoder(modality="image")
+    inside = [part for part in tower.modules() if isinstance(part, torch.nn.Linear)]
+    calls: list[bool] = []
+    inside[0].register_forward_hook(lambda *told: calls.append(told[2].requires_grad))
+
+    def gradients() -> list[torch.Tensor]:
+        model.train()
+        scored = Packed()(replace(vlm, model=model), rows)
+        total = torch.stack([each.sum() for own in scored for each in own]).sum()
+        return list(torch.autograd.grad(total, trained))
+
+    plain, times = gradients(), len(calls)
+    checkpoint_activations(model)
+    again = gradients()
+    assert all(float(weight.abs().max()) > 0 for weight in plain)
+    for one, other in zip(plain, again, strict=True):
+        torch.testing.assert_close(one, other)
+    assert len(calls) == 2 * times
+    assert not any(calls)

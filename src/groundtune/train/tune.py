@@ -108,6 +108,9 @@ def checkpoint_activations(model: Any) -> None:
     new = getattr(model, "activation_checkpointing_enable", None)
     enable = new or model.gradient_checkpointing_enable
     enable({"use_reentrant": False})
+    # It has all embeddings, a frozen tower's too, ask for gradients, which only the reentrant kind
+    # needs; the tower's layers would be run forward again and backward for nothing.
+    model.disable_input_require_grads()
 
 
 def _adapted(model: Any, tune: LowRank) -> Any:
