@@ -130,8 +130,7 @@ class Ours:
         self._case = case
         self._place = place
         self._vlm = load(str(folder), dtype=place.dtype, device=place.device)
-        # As the training stage has it: what is trained is float32, which bfloat16 computes with.
-        self._parallel = Parallel(self._vlm.device, bf16=place.bf16 and not case.lora)
+        self._parallel = Parallel(self._vlm.device, bf16=place.bf16)
         self._scratch = TemporaryDirectory()
         self._vlm.model.requires_grad_(False)
         clock = Clock(place)

@@ -35,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 from groundtune.bench.amber_tagger import BEFORE, BEHIND, TagTable, alike, features
 from groundtune.bench.coco_words import word_forms
 
-FURTHER_TOKENS = 4_400_000
+FURTHER_TOKENS = 12_000_000
 """Of sentences in which words were replaced."""
 DRAWN = 200_000
 """Words that are drawn at once."""
@@ -46,8 +46,8 @@ KNOWN = 20
 SEEN = 4
 """Times that a feature must be seen."""
 ROUNDS, ROUNDS_AFTER = 8, 4
-MARGIN = 2
-LEAST = 2.0
+MARGIN = 5
+LEAST = 4.0
 """A weight below it is left out."""
 TOKENS = 128
 """Learnt from at once."""

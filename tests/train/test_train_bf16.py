@@ -26,8 +26,8 @@ from tiny_families import ALONE, PACKED, Built, built
 
 Held = Literal["bfloat16", "float32"]
 HELD: tuple[Held, ...] = ("bfloat16", "float32")
-"""What weights are held in: bfloat16 as under a LoRA, or float32 as where all are trained, with
-matrices multiplied in bfloat16 (autocast)."""
+"""What weights are held in: bfloat16 as under a LoRA, or float32 as where all are trained; matrices
+are multiplied in bfloat16 (autocast) either way."""
 
 DENSE: dict[str, TokenLogProbs] = {"dense": Packed()}
 PACKINGS: dict[str, TokenLogProbs] = {**DENSE, "segments": Packed(attention="segments")}
@@ -116,7 +116,7 @@ def measured(
             vlm = replace(vlm, model=deepcopy(low.model).float())  # the same, rounded weights
         exact = computed(vlm, rows, separate, autocast=False)
         for name, engine in engines.items():
-            one = computed(low, rows, engine, autocast=held == "float32")
+            one = computed(low, rows, engine, autocast=True)
             found[name].append(away(one, exact))
     return {name: pooled(each) for name, each in found.items()}
 

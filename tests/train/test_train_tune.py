@@ -84,3 +84,31 @@ def test_checkpointing_changes_no_gradient_and_runs_a_frozen_tower_once(
         torch.testing.assert_close(one, other)
     assert len(calls) == 2 * times
     assert not any(calls)
+
+
+def test_under_autocast_adapters_on_bfloat16_keep_less_than_half_as_much_float32():
+    vlm, rows = tiny_families.built(tiny_families.PACKED[0])
+    model = apply(vlm.model.to(torch.bfloat16), Lora(r=2, dropout=0.0)).train()
+    weights = {weight.untyped_storage().data_ptr() for weight in model.parameters()}
+
+    def kept(*, autocast: bool) -> int:
+        """Bytes of float32 that a forward pass keeps, logits left out."""
+        sizes: dict[int, int] = {}
+        held: list[torch.Tensor] = []
+
+        def keep(tensor: torch.Tensor) -> torch.Tensor:
+            storage = tensor.untyped_storage()
+            wide = tensor.shape[-1:] == (model.get_output_embeddings().out_features,)
+            if tensor.dtype == torch.float32 and storage.data_ptr() not in weights and not wide:
+                sizes[storage.data_ptr()] = storage.nbytes()
+                held.append(tensor)  # so that no other takes its address
+            return tensor
+
+        with (
+            torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+            torch.autocast("cpu", torch.bfloat16, enabled=autocast),
+        ):
+            Packed()(replace(vlm, model=model), rows)
+        return sum(sizes.values())
+
+    assert kept(autocast=True) < kept(autocast=False) / 2

@@ -20,8 +20,9 @@ def parallel_of(params: TrainParams, vlm: "Vlm") -> "Parallel":
     from groundtune.train.parallel import Parallel
     from groundtune.train.precision import resolve
 
-    whole = params.tune.type == "full"
-    bf16 = whole and resolve(params.dtype, vlm.device) == "bfloat16"
+    # Adapters are float32 too, on weights that are not: without autocast they compute in float32,
+    # and keep a copy of every layer's input in it for the backward pass.
+    bf16 = resolve(params.dtype, vlm.device) == "bfloat16"
     parallel = Parallel(vlm.device, bf16=bf16, shard=params.shard, zero=params.zero)
     if parallel.cuts and params.merge:
         raise _uncut("Weights that are cut into parts can't be merged", "merge")
