@@ -31,7 +31,7 @@ ROWS = [
     {"type": "discriminative-hallucination", "truth": "no"},
     {"type": "relation", "truth": "no"},
 ]
-RELATION = {"tree": ["bush"], "person": ["man"], "dog": ["puppy"], "cat": [], "sky": [], "car": []}
+RELATION = {"tree": ["bush"], "person": ["man"], "dog": ["hound"], "cat": [], "sky": [], "car": []}
 
 
 class Figures(NamedTuple):
@@ -124,7 +124,7 @@ def test_nouns_of_descriptions_are_nearly_those_of_the_tagger(real: AmberData) -
     pairs = list(zip(found, theirs, strict=True))
     wrong = sum(((own - other) + (other - own)).total() for own, other in pairs)
     assert wrong <= 0.03 * sum(other.total() for other in theirs)
-    assert sum(own == other for own, other in pairs) >= 0.85 * len(pairs)
+    assert sum(own == other for own, other in pairs) >= 0.9 * len(pairs)
 
 
 @pytest.mark.parametrize(
@@ -143,9 +143,9 @@ def test_nouns_are_base_forms_of_what_the_tagger_calls_a_noun(text: str, nouns: 
 
 def test_figures_of_few_answers_are_those_counted_by_hand(folder: Path) -> None:
     data = AMBER.read_data([folder])
-    said = {1: "A man, a puppy, a car under the sky.", 2: "Yes", 3: "No", 4: "no"}
+    said = {1: "A man, a hound, a car under the sky.", 2: "Yes", 3: "No", 4: "no"}
     strict = results(data, said, "strict").metrics
-    assert strict["chair"] == pytest.approx(50)  # puppy and car of man, puppy, car, sky
+    assert strict["chair"] == pytest.approx(50)  # hound and car of man, hound, car, sky
     assert strict["cover"] == pytest.approx(50)
     assert strict["hal"] == pytest.approx(100)
     assert strict["cog"] == pytest.approx(50)
@@ -168,13 +168,13 @@ def test_a_similarity_that_is_handed_in_makes_nouns_the_same_and_is_named(folder
         return 0.9 if {first, second} == {"car", "bush"} else 0.8
 
     data = AMBER.read_data([folder])
-    answers = [FileAnswer(text="A car and a puppy.", item="1")]
+    answers = [FileAnswer(text="A car and a hound.", item="1")]
     (score,) = AMBER.score(data, answers, Scoring(similarity=alike))
     assert (score.values["wrong_nouns"], score.values["covered"]) == (1, 1)
-    assert score.why == "not there: puppy (similarity: alike)"
+    assert score.why == "not there: hound (similarity: alike)"
     (score,) = AMBER.score(data, answers, Scoring())
     assert (score.values["wrong_nouns"], score.values["covered"]) == (2, 0)
-    assert score.why == "not there: car, puppy (equal nouns alone are the same)"
+    assert score.why == "not there: car, hound (equal nouns alone are the same)"
 
 
 def test_another_name_marks_its_object_and_the_first_one_wins() -> None:
