@@ -12,6 +12,7 @@ from groundtune.engine.engines import engine_of
 from groundtune.engine.feature_store import FeatureStore, open_store
 from groundtune.engine.rows import Row
 from groundtune.errors import UserError
+from groundtune.vlm.encoded import EncodedPrompt
 from groundtune.vlm.load import Vlm
 from tiny_families import built, instructblip, llava, mllama, qwen3_vl
 
@@ -32,20 +33,10 @@ def ready(build: Any) -> tuple[Vlm, list[Row]]:
     return replace(vlm, processor=processor), named
 
 
-def blind(rows: list[Row]) -> list[Row]:
-    """The rows with pixels that the tower must not see."""
-    return [
-        row._replace(
-            prompt=replace(
-                row.prompt,
-                features={
-                    **row.prompt.features,
-                    "pixel_values": row.prompt.features["pixel_values"] * float("nan"),
-                },
-            )
-        )
-        for row in rows
-    ]
+def viewed(prompt: EncodedPrompt) -> EncodedPrompt:
+    """The prompt with its picture changed, as a method's view changes it: under its own sha256."""
+    changed = {"pixel_values": prompt.features["pixel_values"] + 0.5}
+    return replace(prompt, features={**prompt.features, **changed})
 
 
 @pytest.mark.parametrize("build", [llava, qwen3_vl, instructblip], ids=lambda b: b.__name__)
@@ -54,10 +45,13 @@ def test_the_second_pass_runs_no_tower_and_gives_the_same(build: Any, tmp_path: 
     score = engine_of(vlm, store=open_store(vlm, tmp_path))
     with torch.no_grad():
         first = score(vlm, rows)
-        for again in (rows, blind(rows), blind(rows[1:])):
+        vlm.model.base_model.get_image_features = None  # what is encoded from here on fails
+        for again in (rows, rows[1:]):
             found = score(vlm, again)
             for one, other in zip(found[-1], first[-1], strict=True):
                 assert float((one - other).abs().max()) < 1e-5
+        with pytest.raises(TypeError):
+            score(vlm, [rows[0]._replace(prompt=viewed(rows[0].prompt))])
     assert len(list(tmp_path.rglob("*.safetensors"))) == 2
 
 
@@ -75,8 +69,13 @@ def test_another_model_type_processor_picture_or_arithmetic_is_encoded_anew(tmp_
     assert store.find(replace(vlm, revision="s"), prompt) is None
     assert store.find(replace(vlm, processor=other_settings), prompt) is None
     assert store.find(vlm, replace(prompt, images=("0a", "0c"))) is None
+    assert store.find(vlm, viewed(prompt)) is None
     with torch.autocast("cpu", torch.bfloat16):
         assert store.find(vlm, prompt) is None
+    vlm.model.config.quantization_config = {"load_in_4bit": True}
+    assert store.find(vlm, prompt) is None
+    del vlm.model.config.quantization_config
+    assert store.find(vlm, prompt) is not None
     vlm.model.to(torch.float64)
     assert store.find(vlm, prompt) is None
 
@@ -92,12 +91,28 @@ def test_a_picture_read_with_another_instruction_is_another_picture(tmp_path: Pa
     assert store.find(vlm, replace(prompt, features=other)) is None
 
 
+def test_what_is_kept_in_training_was_encoded_without_dropout(tmp_path: Path):
+    vlm, rows = ready(instructblip)
+    assert vlm.model.config.qformer_config.hidden_dropout_prob > 0
+    stores = [open_store(vlm, tmp_path / name) for name in ("evaluating", "training")]
+    for store, training in zip(stores, (False, True), strict=True):
+        vlm.model.train(training)
+        engine_of(vlm, store=store)(vlm, rows)
+        assert all(module.training == training for module in vlm.model.modules())
+    for row in rows:
+        kept = [store.find(vlm, row.prompt) for store in stores]
+        assert kept[0] is not None
+        assert kept[1] is not None
+        assert torch.equal(kept[0].first, kept[1].first)
+
+
 @pytest.mark.parametrize("part", ["vision_tower", "multi_modal_projector"])
 def test_a_store_is_refused_where_tower_or_projector_is_trained(part: str, tmp_path: Path):
     vlm, _ = ready(llava)
     getattr(vlm.model.model, part).requires_grad_(True)
     with pytest.raises(UserError, match="tower or projector is trained"):
         open_store(vlm, tmp_path)
+    assert isinstance(open_store(vlm, tmp_path, training=False), FeatureStore)
 
 
 def test_a_store_is_refused_for_an_adapter_on_all_linear_layers(tmp_path: Path):

@@ -1,11 +1,15 @@
 """The training stage: plans, refusals, and what a run leaves."""
 
 import json
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pydantic import ValidationError
+from transformers import LlavaModel
 
 from groundtune.cli.app import EXIT_DONE, EXIT_INPUT, run
 from groundtune.cli.progress import SilentProgress
@@ -261,3 +265,38 @@ def test_encoded_images_are_kept_where_what_encodes_them_stays(params: TrainPara
     whole = kept.model_copy(update={"tune": Full()})
     with pytest.raises(UserError, match="projector is trained"):
         train(whole, tmp_path / "whole", SilentProgress())
+
+
+@pytest.mark.parametrize("engine", ["auto", "separate"])
+def test_the_reference_keeps_what_training_and_another_run_take(
+    params: TrainParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str
+):
+    calls: list[int] = []
+    encode = LlavaModel.get_image_features
+
+    @wraps(encode)
+    def counted(self: Any, *args: Any, **given: Any) -> Any:
+        calls.append(len(given["pixel_values"]))
+        return encode(self, *args, **given)
+
+    monkeypatch.setattr(LlavaModel, "get_image_features", counted)
+    changes = {"keep_images": True, "keep_images_in": tmp_path / "pictures", "engine": engine}
+    kept = params.model_copy(update=changes)
+    train(kept, tmp_path / "first", SilentProgress())
+    shown = {prompt.images for prompt in RunFolder(params.pairs).prompts.read()}
+    assert sum(calls) == sum(map(len, shown))
+    assert len(list((tmp_path / "pictures").rglob("*.safetensors"))) == len(shown)
+    assert not (tmp_path / "first/images-encoded").exists()
+    calls.clear()
+    train(kept.model_copy(update={"epochs": 2}), tmp_path / "second", SilentProgress())
+    assert calls == []
+    train(params.model_copy(update={"engine": engine}), tmp_path / "made", SilentProgress())
+    assert calls
+    one, other = (read_log(tmp_path / name / "log.jsonl") for name in ("first", "made"))
+    assert [line["loss"] for line in one] == pytest.approx([line["loss"] for line in other])
+
+
+def test_a_folder_of_kept_images_without_keeping_them_is_refused(params: TrainParams):
+    settings = params.model_dump(exclude={"keep_images_in"})
+    with pytest.raises(ValidationError, match="set keep_images too"):
+        TrainParams(**settings, keep_images_in=Path("pictures"))

@@ -74,6 +74,15 @@ def test_pairs_without_what_a_method_needs_are_refused_before_any_model_is_loade
     assert not (tmp_path / "out").exists()
 
 
+def test_kept_images_are_not_mistaken_for_their_changed_views(params: TrainParams, tmp_path: Path):
+    asked = params.model_copy(update={"method": MDPO(corruption="noise"), "epochs": 2})
+    for kept in (True, False):
+        out = tmp_path / str(kept)
+        train(asked.model_copy(update={"keep_images": kept}), out, SilentProgress())
+    one, other = (lines(tmp_path / name) for name in ("True", "False"))
+    assert [each["loss"] for each in one] == pytest.approx([each["loss"] for each in other])
+
+
 def test_packed_and_separate_rows_give_the_same_steps_and_may_follow_each_other(
     params: TrainParams, tmp_path: Path
 ):

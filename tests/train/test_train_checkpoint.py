@@ -101,3 +101,15 @@ def test_a_log_goes_on_after_its_last_valid_step(tmp_path: Path):
     assert [line["step"] for line in read_log(tmp_path / "log.jsonl")] == [1, 2, 3]
     JsonlLog(tmp_path / "log.jsonl", step=2).log(3, {"loss": 0.5})
     assert [line["loss"] for line in read_log(tmp_path / "log.jsonl")] == [0.1, 0.2, 0.5]
+
+
+def test_a_damaged_checkpoint_is_said_to_be_so(vlm: Vlm, tmp_path: Path):
+    checkpoints = Checkpoints(tmp_path / "c", "run", 1)
+    optimizer = stepped(vlm)
+    checkpoints.save(vlm, kept(optimizer, 1))
+    (state,) = (tmp_path / "c").rglob("trainer_state.pt")
+    whole = state.read_bytes()
+    for damaged in (whole[: len(whole) // 2], b"", b"no checkpoint"):
+        state.write_bytes(damaged)
+        with pytest.raises(UserError, match="damaged"):
+            checkpoints.check()

@@ -41,7 +41,7 @@ def test_two_processes_train_evaluate_and_go_on_as_one_does_with_weights_copied_
         (whole.model_copy(update={"shard": True}), tmp_path / "whole-cut"),
         (adapter.model_copy(update={"shard": True}), tmp_path / "adapter-cut"),
         (random, once),
-        (whole.model_copy(update={"shard": True, "keep_images": True}), tmp_path / "keeping"),
+        (adapter.model_copy(update={"shard": True, "keep_images": True}), tmp_path / "keeping"),
         (unlike, tmp_path / "unlike"),
     )
     assert "can't be kept where weights are cut" in refused(tmp_path / "keeping")

@@ -107,6 +107,15 @@ def changed_weights(vlm: Vlm, path: Path) -> Vlm:
     return load(str(path))
 
 
+def changed_config(vlm: Vlm, path: Path) -> Vlm:
+    vlm.model.save_pretrained(path)
+    vlm.processor.save_pretrained(path)
+    settings = json.loads((path / "config.json").read_text())
+    settings["text_config"]["rms_norm_eps"] = 1e-2
+    (path / "config.json").write_text(json.dumps(settings))
+    return load(str(path))
+
+
 def changed_template(vlm: Vlm, path: Path) -> Vlm:
     vlm.processor.chat_template = vlm.processor.chat_template.replace("USER: ", "User: ")
     return replace(vlm)
@@ -123,7 +132,8 @@ def changed_dtype(vlm: Vlm, path: Path) -> Vlm:
 
 
 @pytest.mark.parametrize(
-    "change", [changed_weights, changed_template, changed_pixels, changed_dtype]
+    "change",
+    [changed_weights, changed_config, changed_template, changed_pixels, changed_dtype],
 )
 def test_whatever_changes_the_figures_makes_the_cache_useless(
     tiny_llava: Path, folder: RunFolder, tmp_path: Path, change

@@ -44,6 +44,8 @@ def train(
     follower = os.environ.get("RANK", "0") != "0"  # of several processes one speaks
     with open_progress(silent=json or follower) as progress:
         if dry_run:
+            if follower:
+                return
             plan = plan_training(params, progress).model_dump()
             command = ["groundtune", "train", *filter(None, [given.recipe]), *given.settings]
             finish(plan, next_command=shlex.join([*command, "--out", str(out)]), json=json)

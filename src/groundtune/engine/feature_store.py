@@ -1,18 +1,23 @@
-"""Encoded images kept on disk from one epoch and run to the next.
+"""Encoded images kept on disk: for the reference and training, from one epoch and run to the next.
 
 It pays where images are many tokens and the tower is large beside what is trained. What is kept is
 what enters the decoder, after the projector, so it is right only while tower and projector stay as
 they were: a store is refused where either is trained (a LoRA on all linear layers adapts the
 tower). LLaVA-1.5-7B's 576 tokens take 4.7 MB a picture in bfloat16.
 
-A file's key is the hash of all that its tokens depend on: the images' sha256, the model's revision,
-the image processor's settings, the types of weights and arithmetic, the versions of torch and
-transformers, and the instruction where a family's features depend on it. Whatever changes gives
-another key, so an old file can't be used by mistake.
+A file's key is the hash of all that its tokens depend on: what the encoder gets (pixels, so that a
+changed view of a picture is another picture, and the instruction where a family reads pictures with
+it in mind), the images' sha256, the model's revision, the image processor's settings, the types of
+weights and arithmetic, weights in 4 bits, and the versions of torch and transformers. Whatever
+changes gives another key, so an old file can't be used by mistake, and several runs may share a
+folder. What is kept was encoded without dropout.
 """
 
+import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -78,8 +83,11 @@ class FeatureStore:
         return self.folder / key[:2] / f"{key}.safetensors"
 
 
-def open_store(vlm: Vlm, folder: Path) -> FeatureStore:
+def open_store(vlm: Vlm, folder: Path, *, training: bool = True) -> FeatureStore:
     """A store for a model whose weights to train already require a gradient.
+
+    Without `training` for one of which nothing is trained yet, such as the reference: then it
+    doesn't matter what requires a gradient.
 
     Raises:
         UserError: tower or projector is trained, or the family takes no encoded images.
@@ -92,7 +100,7 @@ def open_store(vlm: Vlm, folder: Path) -> FeatureStore:
             "the feature store",
             "Leave it off.",
         )
-    if trained := _trained_before_the_decoder(model):
+    if training and (trained := _trained_before_the_decoder(model)):
         raise UserError(
             f"Encoded images can't be stored where tower or projector is trained ({trained}).",
             "the feature store",
@@ -114,11 +122,24 @@ def _key(vlm: Vlm, prompt: EncodedPrompt) -> str:
     model = plain_model(vlm.model)
     kind = vlm.device.type
     arithmetic = str(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else ""
-    instruction: object = None
-    if family_of(model).text_in_images:
-        ids = prompt.features["qformer_input_ids"]
-        instruction = cast("list[object]", ids.tolist())  # pyright: ignore[reportUnknownMemberType]
+    held = str(getattr(model.config, "quantization_config", None) or "")
     settings: object = json.loads(vlm.processor.image_processor.to_json_string())
-    made_with = {name: versions().get(name) for name in ("torch", "transformers")}
-    weights = (vlm.revision, str(model.dtype), arithmetic)
-    return key_of("image tokens", prompt.images, *weights, settings, made_with, instruction)
+    weights = (vlm.revision, str(model.dtype), held, arithmetic)
+    shown = _hash(prompt.features)
+    return key_of("image tokens", prompt.images, shown, *weights, settings, _made_with())
+
+
+def _hash(features: Mapping[str, Tensor]) -> str:
+    """sha256 of what the encoder gets of a prompt."""
+    digest = hashlib.sha256()
+    for name, value in sorted(features.items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)} ".encode())
+        digest.update(cast(Any, value.detach().cpu().flatten().view(torch.uint8).numpy()))
+    return digest.hexdigest()
+
+
+@cache
+def _made_with() -> dict[str, str | None]:
+    """The libraries' versions; looking them up takes longer than a small picture's encoding."""
+    found = versions()
+    return {name: found.get(name) for name in ("torch", "transformers")}

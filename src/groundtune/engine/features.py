@@ -1,14 +1,15 @@
-"""The image side of a forward pass: a prompt's images are encoded once for all its answers.
+"""The image side of a forward pass: images are encoded once for all prompts and their answers.
 
 Where a model takes encoded images (`mm_encoder_outputs`, transformers >= 5.20) its encoder runs
-once a prompt, and the result is given to each of the prompt's rows with its gradient. Any other
-model gets a prompt's pixels once a row: the same result, slower.
+once on what several prompts show alike, and the result is given to each row of these prompts with
+its gradient. Any other model gets a prompt's pixels once a row: the same result, slower.
 
 Shapes: N image tokens, D width of the decoder.
 """
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any, NamedTuple, Protocol, cast
 
@@ -84,9 +85,12 @@ def _states(
             "Give pictures to all prompts or to none, or set the batch to one prompt.",
         )
     assert family.states
-    states = family.states(plain_model(vlm.model), _inputs(vlm, prompts))
-    repeats = torch.tensor(times, device=vlm.device)
-    repeated = {k: v.repeat_interleave(repeats, 0) for k, v in states.items()}
+    firsts = _firsts(family, prompts)
+    run = list(dict.fromkeys(firsts))
+    states = family.states(plain_model(vlm.model), _inputs(vlm, [prompts[index] for index in run]))
+    places = [run.index(first) for first, n in zip(firsts, times, strict=True) for _ in range(n)]
+    rows = torch.tensor(places, device=vlm.device)
+    repeated = {k: v.index_select(0, rows) for k, v in states.items()}
     return {**repeated, **dict.fromkeys(prompts[0].features.keys() - family.along_tokens)}
 
 
@@ -100,24 +104,70 @@ def encode_images(
 ) -> list[ImageTokens | None] | None:
     """The image tokens of each prompt, None for one without images; what `store` has isn't run.
 
-    None for all of them if the model's features don't fill the prompts' image tokens.
+    Prompts that show the same get the same tensors. None for all of them if the model's features
+    don't fill the prompts' image tokens.
     """
-    found = [store.find(vlm, prompt) if store else None for prompt in prompts]
+    model = plain_model(vlm.model)
+    firsts = _firsts(family_of(model), prompts)
+    found = {
+        index: store.find(vlm, prompts[index]) if store else None for index in dict.fromkeys(firsts)
+    }
     missing = [
         index
-        for index, (tokens, prompt) in enumerate(zip(found, prompts, strict=True))
-        if tokens is None and "pixel_values" in prompt.features
+        for index, tokens in found.items()
+        if tokens is None and "pixel_values" in prompts[index].features
     ]
-    if not missing:
-        return found
-    new = _encode(vlm, [prompts[index] for index in missing])
-    if new is None:
-        return None
-    for index, tokens in zip(missing, new, strict=True):
-        found[index] = tokens
-        if store:
-            store.keep(vlm, prompts[index], tokens)
-    return found
+    if missing:
+        # what is kept serves the reference too, which knows no dropout
+        with _evaluating(model) if store else nullcontext():
+            new = _encode(vlm, [prompts[index] for index in missing])
+        if new is None:
+            return None
+        for index, tokens in zip(missing, new, strict=True):
+            found[index] = tokens
+            if store:
+                store.keep(vlm, prompts[index], tokens)
+    return [found[first] for first in firsts]
+
+
+def _firsts(family: Family, prompts: Sequence[EncodedPrompt]) -> list[int]:
+    """For each prompt the place of the first that shows the same; its own where none does.
+
+    Features are compared too: a changed view of a picture goes by the picture's sha256, and some
+    families read a picture with the instruction in mind. Prompts whose images have no known sha256
+    are taken for different ones.
+    """
+    known: dict[tuple[str, ...], list[int]] = {}
+    firsts: list[int] = []
+    for index, prompt in enumerate(prompts):
+        named = known.setdefault(prompt.images, []) if prompt.images else []
+        same = (i for i in named if _alike(family, prompts[i], prompt))
+        firsts.append(next(same, index))
+        if firsts[-1] == index:
+            named.append(index)
+    return firsts
+
+
+def _alike(family: Family, one: EncodedPrompt, other: EncodedPrompt) -> bool:
+    """Whether the encoder gets the same of both."""
+    ours, theirs = (
+        {k: v for k, v in prompt.features.items() if k not in family.along_tokens}
+        for prompt in (one, other)
+    )
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[k], theirs[k]) for k in ours)
+
+
+@contextmanager
+def _evaluating(model: Any) -> Generator[None]:
+    """The model in evaluation mode, each of its modules as it was afterwards."""
+    training = [module for module in model.modules() if module.training]
+    for module in training:
+        module.training = False
+    try:
+        yield
+    finally:
+        for module in training:
+            module.training = True
 
 
 def _encode(vlm: Vlm, prompts: Sequence[EncodedPrompt]) -> list[ImageTokens] | None:

@@ -9,8 +9,10 @@
 The same command goes on from the last checkpoint, and a run that is done stays as it is.
 """
 
+import hashlib
 import json
 import logging
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +21,7 @@ from typing import TYPE_CHECKING
 from groundtune.errors import UserError
 from groundtune.pipeline.folder import RunFolder, hash_of, read_some
 from groundtune.pipeline.models import resolve
+from groundtune.pipeline.train_checks import adapter_error, check_settings
 from groundtune.pipeline.train_engine import Engine, engine_for, limits_of, training_score
 from groundtune.pipeline.train_parallel import check_alike, parallel_of
 from groundtune.pipeline.train_params import COURSE_IS_THE_SAME, TrainParams
@@ -68,9 +71,17 @@ def train(
     same pairs and model may share a `reference_folder`.
 
     Raises:
-        UserError: pairs that can't be used, a model that can't be loaded or trained so, a folder
-            with another run, a loss that is not a number, a full disk.
+        UserError: settings or pairs that can't be used, a model that can't be loaded or trained so,
+            a folder with another run, a loss that is not a number, a full disk.
     """
+    check_settings(params)
+    if params.eval_every and evaluate is None:
+        raise UserError(
+            "eval_every is set, and nothing evaluates.",
+            "eval_every",
+            "Leave it out, or call train() from Python with evaluate=...; groundtune bench run "
+            "scores the result.",
+        )
     data = read_pairs(params)
     import torch
 
@@ -81,7 +92,7 @@ def train(
 
     vlm = _load(params)
     parallel = parallel_of(params, vlm)
-    engine = engine_for(params, vlm)
+    engine = engine_for(params, vlm, out)
     pairs = encoded(params, vlm, data, engine, progress)
     check_alike(params, pairs, parallel)
     checkpoints = Checkpoints(out / "checkpoints", _run_key(params, vlm, data, pairs), params.keep)
@@ -93,6 +104,8 @@ def train(
     )
     torch.manual_seed(params.seed)  # pyright: ignore[reportUnknownMemberType]
     vlm = _tuned(params, vlm)
+    if parallel.rank:  # the same first weights in all processes, but not the same dropout
+        torch.manual_seed(params.seed + parallel.rank)  # pyright: ignore[reportUnknownMemberType]
     optimizer = adamw(vlm.model.parameters(), params.optim)
     step = checkpoints.restore(vlm, optimizer, parallel.rank)
     ready = TrainingPairs(encoded=pairs, references=references, needs=params.method.needs)
@@ -147,22 +160,15 @@ def read_pairs(params: TrainParams) -> Data:
 def _load(params: TrainParams) -> "Vlm":
     from groundtune.train.precision import device_of, warn_if_slow
     from groundtune.train.precision import resolve as resolve_dtype
-    from groundtune.train.tune import check_quantisable
     from groundtune.vlm.load import load
 
     device = device_of(params.device)
     quantised = params.tune.type == "qlora"
-    if quantised:
-        check_quantisable(device.type)
     warn_if_slow(params.dtype, device)
     dtype = "float32" if params.tune.type == "full" else resolve_dtype(params.dtype, device)
     vlm = load(resolve(params.model), dtype=dtype, device=str(device), four_bits=quantised)
     if hasattr(vlm.model, "get_base_model"):
-        raise UserError(
-            "The model is an adapter; a second one on it could not be loaded by itself.",
-            params.model,
-            "Train on the merged weights: the run before with merge=true.",
-        )
+        raise adapter_error(params.model)
     return vlm
 
 
@@ -280,7 +286,17 @@ def _run_key(params: TrainParams, vlm: "Vlm", data: Data, pairs: EncodedPairs) -
     settings = params.model_dump(mode="json", exclude=COURSE_IS_THE_SAME | {"model", "pairs"})
     settings["dtype"] = resolve_dtype(params.dtype, vlm.device)
     left_out = [drop.key for drop in pairs.dropped]
-    return key_of(settings, vlm.revision, data.hash, *left_out)
+    pixels = json.loads(vlm.processor.image_processor.to_json_string())
+    return key_of(settings, vlm.revision, data.hash, pixels, _tokens(pairs), *left_out)
+
+
+def _tokens(pairs: EncodedPairs) -> str:
+    """Hash of all token ids, in which the chat template and the tokenizer show."""
+    digest = hashlib.sha256()
+    for index in range(len(pairs)):
+        ids = [pairs.asked(index)[1], *(answer.ids for answer in pairs.answers(index))]
+        digest.update(b"".join(array("q", [len(each), *each]).tobytes() for each in ids))
+    return digest.hexdigest()
 
 
 def _note(

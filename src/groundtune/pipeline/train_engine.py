@@ -13,6 +13,7 @@ from groundtune.store.run import note_run, read_run
 
 if TYPE_CHECKING:
     from groundtune.engine.attention import Attention
+    from groundtune.engine.features import ImageStore
     from groundtune.engine.logprobs import TokenLogProbs
     from groundtune.engine.rows import Row
     from groundtune.train.batches import Limits
@@ -34,24 +35,30 @@ class Engine(NamedTuple):
     """What runs rows, and what a row takes of its limits."""
 
     score: "TokenLogProbs"
+    """For a model of which nothing is trained yet."""
     cost: "Cost"
     name: str
     """"" for separate rows."""
 
 
-def engine_for(params: TrainParams, vlm: "Vlm") -> Engine:
+def engine_for(params: TrainParams, vlm: "Vlm", out: Path | None = None) -> Engine:
     """What runs the rows: packed where the recipe and the model allow it.
 
+    It keeps encoded images where the recipe says so, for a run in `out`; without that it keeps
+    none.
+
     Raises:
-        UserError: the recipe asks for packed rows, and the model can't.
+        UserError: the recipe asks for packed rows, and the model can't, or for images to be kept,
+            and its family takes none encoded.
     """
     from groundtune.engine.engines import engine_of
-    from groundtune.engine.separate import Separate, separate
+    from groundtune.engine.separate import Separate
     from groundtune.train.data import packed_cost, separate_cost
 
+    store = _store(params, vlm, out, training=False) if out else None
     if params.engine == "separate":
-        return Engine(separate, separate_cost, "")
-    found = engine_of(vlm)
+        return Engine(Separate(store=store), separate_cost, "")
+    found = engine_of(vlm, store=store)
     if not isinstance(found, Separate):
         return Engine(found, packed_cost, "packed")
     if params.engine == "packed":
@@ -83,14 +90,22 @@ def training_score(
         UserError: images can't be kept, since what encodes them is trained.
     """
     from groundtune.engine.engines import engine_of
-    from groundtune.engine.feature_store import open_store
     from groundtune.engine.separate import Separate
 
-    store = open_store(vlm, out / "images-encoded") if params.keep_images else None
+    store = _store(params, vlm, out, training=True)
     if not engine.name:
         return Separate(store=store)
     attention = _attention(params, vlm, pairs, parallel, out)
     return engine_of(vlm, attention=attention, store=store, share_starts=params.share_starts)
+
+
+def _store(params: TrainParams, vlm: "Vlm", out: Path, *, training: bool) -> "ImageStore | None":
+    """The recipe's store of encoded images; None where it keeps none."""
+    from groundtune.engine.feature_store import open_store
+
+    if not params.keep_images:
+        return None
+    return open_store(vlm, params.keep_images_in or out / "images-encoded", training=training)
 
 
 def _attention(
@@ -101,7 +116,8 @@ def _attention(
 
     if params.attention != "auto":
         return params.attention
-    if noted := _noted(out):
+    noted = _noted(out)
+    if noted and (noted != "flex" or vlm.device.type == "cuda"):
         return noted
     rows = _first_rows(params, pairs)
     if max(len(row.prompt.ids) + sum(len(a.ids) for a in row.answers) for row in rows) < SHORT:

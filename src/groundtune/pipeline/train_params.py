@@ -49,20 +49,22 @@ class TrainParams(BaseModel):
     batch_size: int = Field(default=32, ge=1)
     """Pairs a step: 32 in RLHF-V's paper, 8 in its public command."""
     micro_tokens: int = Field(default=4096, ge=1)
-    """Tokens a forward pass at the most: changes memory and speed only. A pair that alone takes
-    more is refused."""
+    """Tokens a forward pass at the most: changes memory and speed, and which random numbers a
+    LoRA's dropout draws. A pair that alone takes more is refused."""
     micro_batch: int = Field(default=64, ge=1)
-    """Pairs a forward pass at the most, but a prompt's pairs stay together: changes memory and
-    speed only."""
+    """Pairs a forward pass at the most, but a prompt's pairs stay together: changes what
+    `micro_tokens` does."""
     engine: Literal["auto", "packed", "separate"] = "auto"
-    """A row with a prompt and all its answers, or a row an answer: changes speed only. "auto" packs
-    where the model can."""
+    """A row with a prompt and all its answers, or a row an answer: changes speed, and dropout's
+    random numbers. "auto" packs where the model can."""
     attention: Literal["auto", "dense", "segments", "flex"] = "auto"
     """How packed rows attend: changes speed only. "auto" measures where rows are long, once a run,
     and notes choice and times in run.json."""
     keep_images: bool = False
-    """Keep encoded images on disk, from one epoch and run to the next; refused where the image
-    encoder or the projector is trained."""
+    """Keep encoded images on disk, for the reference, every epoch and, with `keep_images_in`, other
+    runs; refused where the image encoder or the projector is trained."""
+    keep_images_in: Path | None = None
+    """Folder of kept images, which several runs may share; without it the run's own."""
     share_starts: int = Field(default=0, ge=0)
     """Where answers to a prompt begin with at least so many equal tokens, run these once; 0 never.
     Changes speed only: it pays where the common start is about as long as what follows."""
@@ -73,14 +75,14 @@ class TrainParams(BaseModel):
     """"auto" takes an accelerator where there is one."""
     gradient_checkpointing: bool = False
     """Less memory for about a third more time."""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=1 << 63)
     """Of the pairs' order, a LoRA's first weights, dropout, and the changes of pictures."""
     save_every: int = Field(default=50, ge=1)
     """Steps between checkpoints: what a stop loses at the most."""
     keep: int = Field(default=1, ge=1)
     """Checkpoints that stay."""
     eval_every: int = Field(default=0, ge=0)
-    """Steps between evaluations, where the caller gives one; 0 evaluates never."""
+    """Steps between evaluations, where a caller from Python gives one; 0 evaluates never."""
     merge: bool = False
     """Also write a LoRA's result as plain weights."""
     shard: bool = False
@@ -94,6 +96,8 @@ class TrainParams(BaseModel):
 
     @model_validator(mode="after")
     def _merges(self) -> Self:
+        if self.keep_images_in and not self.keep_images:
+            raise ValueError("keep_images_in says where images are kept: set keep_images too")
         if self.shard and self.zero:
             raise ValueError("weights are cut by shard or by zero, not by both")
         if self.merge and (self.shard or self.zero == 3):
@@ -111,6 +115,7 @@ COURSE_IS_THE_SAME = {
     "gradient_checkpointing",
     "keep",
     "keep_images",
+    "keep_images_in",
     "log_to",
     "merge",
     "micro_batch",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from groundtune.pipeline.models import resolve
 from groundtune.pipeline.train import course, encoded, read_pairs
+from groundtune.pipeline.train_checks import check_settings
 from groundtune.pipeline.train_engine import engine_for, limits_of
 from groundtune.pipeline.train_params import TrainParams
 from groundtune.protocols import Progress
@@ -26,7 +27,7 @@ class TrainingPlan(Record):
     pairs: int
     dropped: int
     why_dropped: dict[str, int]
-    """How many pairs were left out for each reason."""
+    """How many pairs were left out for each reason; # is a pair's own number."""
     prompts: int
     """Distinct ones: a prompt's pairs share a row."""
     steps: int
@@ -61,6 +62,7 @@ def plan_training(params: TrainParams, progress: Progress) -> TrainingPlan:
     Raises:
         UserError: as `train` does before it trains.
     """
+    check_settings(params)
     data = read_pairs(params)
     from groundtune.train.tune import apply
     from groundtune.vlm.load import outline
@@ -71,7 +73,7 @@ def plan_training(params: TrainParams, progress: Progress) -> TrainingPlan:
     steps = course(params, len(pairs)).steps
     rows = _rows(params, pairs)
     tokens = [pairs.tokens(index) for index in range(len(pairs))]
-    reasons = [drop.why for drop in pairs.dropped]
+    reasons = [drop.reason for drop in pairs.dropped]
     weights = sum(each.numel() for each in vlm.model.parameters())
     tuned = apply(vlm.model, params.tune)
     costs = _costs(params, vlm, sizes_of(tuned, adapted=params.tune.type != "full"), pairs, rows)
@@ -147,6 +149,7 @@ def _costs(
         answer_tokens=round(work.answer_tokens * together / work.tokens),
         weight_bytes=4 if params.tune.type == "full" or dtype == "float32" else 2,
         compute_bytes=2 if dtype == "bfloat16" else 4,
+        mask_bytes=1 if device.type == "cuda" else 4,
         checkpointing=params.gradient_checkpointing,
         chunk_bytes=CHUNK_BYTES,
     )

@@ -10,6 +10,7 @@ import os
 import shutil
 from io import BytesIO
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -93,7 +94,14 @@ class Checkpoints:
 
     def _newest(self) -> dict[str, Any]:
         path = self.found()[-1]
-        state = torch.load(path / _STATE, weights_only=True, mmap=True)
+        try:
+            state = torch.load(path / _STATE, weights_only=True, mmap=True)
+        except (RuntimeError, OSError, EOFError, ValueError, UnpicklingError) as error:
+            raise UserError(
+                "The checkpoint is damaged.",
+                str(path / _STATE),
+                "Remove its folder: the run goes on from an older one, or begins again.",
+            ) from error
         if state["run_key"] != self._run_key:
             raise UserError(
                 "The folder holds a run with other settings, data or another model.",

@@ -4,6 +4,7 @@ Nothing is ever cut: a pair that is too long is refused, since a cut would take 
 end of an answer.
 """
 
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
@@ -58,6 +59,11 @@ class Dropped(NamedTuple):
 
     key: str
     why: str
+
+    @property
+    def reason(self) -> str:
+        """Why, without the pair's own numbers: what pairs that were left out alike share."""
+        return re.sub(r"\d+", "#", self.why)
 
 
 class TokenPair(NamedTuple):

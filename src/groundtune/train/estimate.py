@@ -22,11 +22,15 @@ EFFICIENCY = 0.6
 """Of a training step's rate to that of its largest products alone: norms, softmax, the optimiser
 and moving memory take the rest."""
 
-KEPT_WIDTHS = 10
-KEPT_INNER = 4
-"""What a decoder layer keeps of a token for its backward pass, in hidden widths and in widths of
-its inner layer: inputs of its matrices and norms, queries, keys and values, the gate's two sides,
-its product and activation."""
+NORMS = 2
+"""Of a decoder layer: each keeps a token's hidden width in float32, and, where its own weight is
+trained, the normed width too."""
+
+KEPT_WIDTHS = 4
+KEPT_INNER = 3
+"""What else a decoder layer keeps of a token for its backward pass, in hidden widths and in widths
+of its inner layer, without the inputs of what is trained: queries, keys, values and what attention
+makes of them; the gate's two sides and its activation."""
 
 
 class Sizes(Record):
@@ -44,6 +48,12 @@ class Sizes(Record):
     trained: int
     adapted: bool
     """Whether low-rank adapters are trained, and not the matrices themselves."""
+    inputs: int
+    """Widths of what goes into the decoder's trained or adapted matrices, together."""
+    ranks: int
+    """Of the decoder's adapters, together."""
+    dropout: bool
+    """Whether adapters drop parts of their inputs."""
     tower_trained: bool
 
 
@@ -72,15 +82,16 @@ def sizes_of(model: Any, *, adapted: bool) -> Sizes:
     """The sizes of a model on which it is set already what is trained; it may be on "meta"."""
     plain = model.get_base_model() if hasattr(model, "get_base_model") else model
     text = plain.config.get_text_config()
-    decoder = {id(p) for p in plain.get_decoder().parameters() if p.ndim == 2}
+    decoder = plain.get_decoder()
     apart = (plain.get_input_embeddings(), plain.get_output_embeddings())
     ends = {id(p) for module in apart for p in module.parameters()}
+    own = {n: p for n, p in decoder.named_parameters() if p.ndim == 2 and id(p) not in ends}
+    second = {n for n in own if ".lora_B." in n}
     named = list(model.parameters())
-    own = [p for p in plain.get_decoder().parameters() if id(p) in decoder - ends]
-    inside = {id(p) for p in plain.get_decoder().parameters()} | ends
+    inside = {id(p) for p in decoder.parameters()} | ends
     others = [p for p in named if id(p) not in inside]
     return Sizes(
-        decoder=sum(p.numel() for p in own),
+        decoder=sum(p.numel() for p in own.values()),
         tower=sum(p.numel() for p in others if p.ndim >= 2),
         width=text.hidden_size,
         inner=int(getattr(text, "intermediate_size", 0) or 4 * text.hidden_size),
@@ -89,6 +100,9 @@ def sizes_of(model: Any, *, adapted: bool) -> Sizes:
         weights=sum(p.numel() for p in named),
         trained=sum(p.numel() for p in named if p.requires_grad),
         adapted=adapted,
+        inputs=sum(p.shape[1] for n, p in own.items() if p.requires_grad and n not in second),
+        ranks=sum(own[n].shape[1] for n in second),
+        dropout=any(getattr(m, "p", 0) for n, m in decoder.named_modules() if ".lora_drop" in n),
         tower_trained=any(p.requires_grad for p in others),
     )
 
@@ -114,16 +128,39 @@ def memory(
     answer_tokens: int,
     weight_bytes: int,
     compute_bytes: int,
+    mask_bytes: int,
     checkpointing: bool,
     chunk_bytes: int,
 ) -> int:
-    """Most bytes that are held at once, for a forward pass of so many tokens."""
-    held = sizes.weights * weight_bytes + sizes.trained * (4 + 8)  # gradient, Adam's two moments
-    layer = tokens * (KEPT_WIDTHS * sizes.width + KEPT_INNER * sizes.inner) * compute_bytes
-    kept = layer * (1 if checkpointing else sizes.layers)
-    kept += tokens * sizes.width * compute_bytes * (sizes.layers if checkpointing else 1)
+    """Most bytes that are held at once, for a forward pass of so many tokens.
+
+    `weight_bytes` are those of a frozen weight; trained ones are float32. `mask_bytes` are those in
+    which dropout notes whether it kept a number: 1 where PyTorch does it in one kernel, as on CUDA,
+    and else 4.
+    """
+    held = (sizes.weights - sizes.trained) * weight_bytes
+    held += sizes.trained * (4 + 4 + 8)  # with gradient and Adam's two moments
+    if compute_bytes < 4:
+        held += sizes.trained * compute_bytes  # autocast's copies of a forward pass
+    # with checkpointing what goes into each layer is kept, and the rest of one layer at a time
+    whole, starts = (1, sizes.layers) if checkpointing else (sizes.layers, 1)
+    layer = _kept(sizes, compute_bytes, mask_bytes)
+    kept = tokens * (whole * layer + starts * sizes.width * weight_bytes)
     logits = min(4 * answer_tokens * sizes.vocabulary, chunk_bytes)
     return held + kept + 3 * logits  # logits, their softmax, its gradient
+
+
+def _kept(sizes: Sizes, compute_bytes: int, mask_bytes: int) -> int:
+    """Bytes that a decoder layer keeps of a token for its backward pass."""
+    norms = NORMS * sizes.width * 4 * (1 if sizes.adapted else 2)
+    layer = norms + (KEPT_WIDTHS * sizes.width + KEPT_INNER * sizes.inner) * compute_bytes
+    inputs = own = sizes.inputs // sizes.layers
+    if compute_bytes == 4 and not sizes.dropout:
+        # Queries, keys and values have one input, so have the gate's sides, and attention keeps its
+        # result anyway. Dropout, or autocast's cast, makes each matrix a copy of its own.
+        inputs = min(own, 2 * sizes.width + sizes.inner)
+    masks = own * mask_bytes if sizes.dropout else 0
+    return layer + (inputs + sizes.ranks // sizes.layers) * compute_bytes + masks
 
 
 def rate(device: "torch.device", dtype: "torch.dtype", rows: int, sizes: Sizes) -> float:

@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.optim import AdamW
+
+_Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Optim(BaseModel):
@@ -25,7 +27,7 @@ class Optim(BaseModel):
     public command, 0.05 in RLAIF-V's code."""
     weight_decay: float = Field(default=0.0, ge=0)
     """On matrices only. 0 in RLHF-V, 0.01 in RLAIF-V's code."""
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[_Share, _Share] = (0.9, 0.999)
     """The published codes keep AdamW's own defaults."""
     clip: float = Field(default=1.0, ge=0)
     """Largest norm of the gradient; 1 is the default of the trainer that the published codes use.

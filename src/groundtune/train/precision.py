@@ -3,6 +3,8 @@
 import logging
 from typing import TYPE_CHECKING, Literal
 
+from groundtune.errors import UserError
+
 if TYPE_CHECKING:
     import torch
 
@@ -16,13 +18,26 @@ def device_of(name: str) -> "torch.device":
     """The device of that name; "auto" is an accelerator where there is one.
 
     Of several processes on a machine each takes the accelerator of its own number.
+
+    Raises:
+        UserError: torch knows no such device, or this machine has none.
     """
     import os
 
     import torch
 
     if name != "auto":
-        return torch.device(name)
+        try:
+            device = torch.device(name)
+            torch.empty(0, device=device)
+        except (RuntimeError, AssertionError) as error:
+            why = str(error).splitlines()[0].rstrip(".")
+            raise UserError(
+                f"There is no device {name!r} here: {why}.",
+                "device",
+                "Use device=cpu, or device=auto, which takes an accelerator where there is one.",
+            ) from error
+        return device
     found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     if found is None:
         return torch.device("cpu")

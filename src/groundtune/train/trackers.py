@@ -7,6 +7,7 @@ gets the steps from there on.
 
 import importlib
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,6 +31,12 @@ def tracker(name: TrackerName, out: Path, recipe: Mapping[str, Any]) -> Logger:
     if name == "mlflow":
         return _Mlflow(out, recipe)
     return _WandbLike(name, out, recipe)
+
+
+def check_tracker(name: TrackerName) -> None:
+    """Raises UserError where the tracker's package is not installed; nothing is imported."""
+    if find_spec(name) is None:
+        raise _missing(name)
 
 
 class Several:
@@ -82,8 +89,12 @@ def _imported(module: str, package: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise UserError(
-            f"The tracker {package} is not installed.",
-            "log_to",
-            f"pip install 'groundtune[{package}]', or leave it out: log.jsonl is always written.",
-        ) from error
+        raise _missing(package) from error
+
+
+def _missing(package: str) -> UserError:
+    return UserError(
+        f"The tracker {package} is not installed.",
+        "log_to",
+        f"pip install 'groundtune[{package}]', or leave it out: log.jsonl is always written.",
+    )

@@ -77,6 +77,7 @@ def apply(model: Any, tune: Lora | QLora | Full) -> Any:
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(_part(model, name) in tune.parts)
         return model
+    _check_adaptable(model, tune)
     if isinstance(tune, QLora):
         import peft
 
@@ -125,6 +126,17 @@ def _adapted(model: Any, tune: LowRank) -> Any:
     )
     with adapting():
         return get_peft_model(model, config)
+
+
+def _check_adaptable(model: Any, tune: LowRank) -> None:
+    """Raises UserError where a part that is to be adapted has no linear layer."""
+    adapted = {_part(model, f"{name}.weight") for name in _linear_layers(model, tune)}
+    if bare := sorted(set(tune.parts) - adapted):
+        raise UserError(
+            f"The model's {' and '.join(bare)} has no linear layer that could get an adapter.",
+            "tune.parts",
+            "Leave it out, or train it whole: tune.type=full.",
+        )
 
 
 def _linear_layers(model: Any, tune: LowRank) -> list[str]:

@@ -52,7 +52,7 @@ class Vlm:
     """With a fast `tokenizer` (padding on the left) and a chat template."""
     name: str
     revision: str
-    """The hub's commit, or the hash of the safetensors files; with an adapter, of both."""
+    """The hub's commit, or the hash of weights and settings; with an adapter, of both."""
     device: "torch.device"
 
     @cached_property
@@ -153,8 +153,8 @@ def revision_of(name: str, *, adapter: Path | None = None, revision: str = "main
 
 
 def _revision(name: str, config: Any, adapter: Path | None) -> str:
-    commit = getattr(config, "_commit_hash", None) or _hash_weights(Path(name))
-    return commit if adapter is None else f"{commit}+{_hash_weights(adapter)}"
+    commit = getattr(config, "_commit_hash", None) or _hash_folder(Path(name))
+    return commit if adapter is None else f"{commit}+{_hash_folder(adapter)}"
 
 
 def outline(name: str, *, revision: str = "main", trust_remote_code: bool = False) -> Vlm:
@@ -364,14 +364,40 @@ def _dtype(name: str, device: str) -> Any:
     return found
 
 
-def _hash_weights(folder: Path) -> str:
-    """16 hex digits over the names and contents of the folder's safetensors files."""
+_SETTINGS = ("config.json", "adapter_config.json")
+_OF_NO_WEIGHT = {
+    "_name_or_path",
+    "base_model_name_or_path",
+    "dtype",
+    "peft_version",
+    "torch_dtype",
+    "transformers_version",
+}
+"""Settings that say where a checkpoint came from or how it was saved, not what it does."""
+
+
+def _hash_folder(folder: Path) -> str:
+    """16 hex digits over the folder's safetensors files and what its settings say of the model."""
     digest = hashlib.sha256()
+    for name in _SETTINGS:
+        with suppress(FileNotFoundError, ValueError):
+            settings = _plain(json.loads((folder / name).read_bytes()))
+            digest.update(name.encode() + json.dumps(settings, sort_keys=True).encode())
     for file in sorted(folder.glob("*.safetensors")):
         digest.update(file.name.encode())
         with file.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())
     return digest.hexdigest()[:16]
+
+
+def _plain(settings: Any) -> Any:
+    """Settings, and those inside them, without what tells nothing of what a model does."""
+    if isinstance(settings, list):
+        return [_plain(each) for each in cast("list[Any]", settings)]
+    if not isinstance(settings, dict):
+        return settings
+    known = cast("dict[str, Any]", settings).items()
+    return {name: _plain(value) for name, value in known if name not in _OF_NO_WEIGHT}
 
 
 @contextmanager
