@@ -1,9 +1,10 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from time import process_time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -14,7 +15,10 @@ from groundtune.bench.amber_nouns import nouns_of
 from groundtune.bench.official import FileAnswer, Mode, Scoring
 from groundtune.bench.results import Values, strata_of, values_of_table
 from groundtune.bench.stats import tabulate
+from groundtune.cli.app import run
+from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
+from groundtune.pipeline.score_files import FileParams, score_file
 
 GOLDEN = Path(__file__).parent / "golden" / "amber"
 BLOCKS = {
@@ -31,6 +35,7 @@ ROWS = [
     {"type": "discriminative-hallucination", "truth": "no"},
     {"type": "relation", "truth": "no"},
 ]
+FILLER: list[dict[str, object]] = [{"type": "relation", "truth": "no"}] * (15_220 - len(ROWS))
 RELATION = {"tree": ["bush"], "person": ["man"], "dog": ["hound"], "cat": [], "sky": [], "car": []}
 
 
@@ -44,7 +49,7 @@ class Figures(NamedTuple):
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    rows = [{"id": i} | row for i, row in enumerate(ROWS, 1)]
+    rows = [{"id": i} | row for i, row in enumerate([*ROWS, *FILLER], 1)]
     (tmp_path / "annotations.json").write_text(json.dumps(rows))
     (tmp_path / "relation.json").write_text(json.dumps(RELATION))
     (tmp_path / "safe_words.txt").write_text("sky\n")
@@ -204,8 +209,10 @@ def test_a_part_may_be_answered_and_the_notes_say_what_is_missing(real: AmberDat
 @pytest.mark.parametrize(
     ("rows", "what"),
     [
-        ([{"id": 9, "response": "Yes"}], "none of the 4 items"),
+        ([{"id": 15_221, "response": "Yes"}], "none of the 15,220 items"),
         ([{"id": 2, "response": "Yes"}, {"id": 2, "response": "No"}], "more than once"),
+        ([{"id": "\u00b2", "response": "Yes"}], "none of the 15,220 items"),
+        ([{"id": "1" * 5000, "response": "Yes"}], "none of the 15,220 items"),
         ([{"id": 2, "response": None}], "must be text"),
         ([{"question": "Query 9?", "image": "AMBER_1.jpg", "prediction": "Yes"}], "no query is"),
         ([], "no responses"),
@@ -217,6 +224,24 @@ def test_responses_that_do_not_fit_are_refused(
     (folder / "said.json").write_text(json.dumps(rows))
     with pytest.raises(UserError, match=what):
         AMBER.read_answers(folder / "said.json", AMBER.read_data([folder]))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "what"),
+    [
+        ("relation.json", "[" * 100_000, "no JSON object of lists"),
+        ("relation.json", '{"cat": [' + "1" * 5000 + "]}", "no JSON object of lists"),
+        ("annotations.json", '[{"id": ' + "1" * 5000 + "}]", "too many digits"),
+        ("annotations.json", "[" * 100_000, "nested too deeply"),
+        ("query_all.json", '[{"id": Infinity, "image": "a.jpg", "query": "q"}]', "lacks id"),
+    ],
+)
+def test_data_beyond_what_json_is_read_to_are_refused(
+    folder: Path, name: str, text: str, what: str
+) -> None:
+    (folder / name).write_text(text)
+    with pytest.raises(UserError, match=what):
+        AMBER.read_data([folder])
 
 
 def test_rows_without_an_id_are_joined_by_picture_and_question(folder: Path) -> None:
@@ -246,7 +271,7 @@ def test_a_question_that_is_asked_twice_or_in_other_words_finds_its_items(folder
 
 
 def test_joining_by_question_takes_as_long_as_there_are_rows(tmp_path: Path) -> None:
-    number = 4000
+    number = 15_220
     rows = [{"id": i, "type": "relation", "truth": "no"} for i in range(1, number + 1)]
     asked = [{"id": i, "image": "a.jpg", "query": f"Query {i}?"} for i in range(1, number + 1)]
     for name, content in (("annotations", rows), ("relation", RELATION), ("query_all", asked)):
@@ -257,13 +282,70 @@ def test_joining_by_question_takes_as_long_as_there_are_rows(tmp_path: Path) -> 
     path.write_text("\n".join(["image_path\tquestion\tprediction", *table]))
     data, start = AMBER.read_data([tmp_path]), process_time()
     assert len(AMBER.read_answers(path, data)) == number
-    assert process_time() - start < 2  # with all rows looked at for each, over a minute
+    assert process_time() - start < 2  # with all rows looked at for each, over ten minutes
 
 
 def test_metrics_txt_is_read_as_text_and_other_numbers_are_refused(folder: Path) -> None:
     path = folder / "metrics.txt"
     path.write_text("chair_num=0.001\nchair_score=0\n")
-    assert len(AMBER.read_data([folder]).rows) == 4
+    assert len(AMBER.read_data([folder]).rows) == 15_220
     path.write_text("chair_num=__import__('os').getpid()\n")
     with pytest.raises(UserError, match="begins at __import__"):
         AMBER.read_data([folder])
+
+
+def test_annotations_that_are_cut_and_an_empty_safe_list_are_refused(folder: Path) -> None:
+    path = folder / "annotations.json"
+    rows = json.loads(path.read_text())
+    path.write_text(json.dumps(rows[:1004]))
+    with pytest.raises(UserError, match="has 1,004 rows; it must have 15,220"):
+        AMBER.read_data([folder])
+    path.write_text(json.dumps(rows))
+    (folder / "safe_words.txt").write_text("\n")
+    with pytest.raises(UserError, match="list of safe words is empty"):
+        AMBER.read_data([folder])
+
+
+def test_the_result_names_every_file_that_was_read_and_no_other(folder: Path) -> None:
+    (folder / "notes.txt").write_text("nothing of AMBER's")
+    (folder / "answers.json").write_text('[{"id": 2, "response": "Yes"}]')
+    params = FileParams(name="amber", answers=folder / "answers.json", data=(folder,))
+    told = score_file(params, folder / "out", SilentProgress()).as_json()["data"]
+    names = ("annotations.json", "relation.json", "safe_words.txt", "query/query_all.json")
+    assert [(Path(each["path"]), each["revision"]) for each in told] == [
+        (folder / name, "unknown revision") for name in names
+    ]
+
+
+def test_a_result_names_the_vectors_that_made_nouns_the_same_or_says_there_were_none(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers, vectors = folder / "answers.json", folder / "vec.txt"
+    answers.write_text('[{"id": 1, "response": "A car and a hound."}]')
+    vectors.write_text("car 1 0\nbush 1 0\nhound 0 1\n")
+    command = ["bench", "score", "amber", str(answers), "--data", str(folder)]
+
+    def told(*options: str) -> tuple[dict[str, Any], str]:
+        out = ["--out", str(folder / "out")]
+        assert run([*command, *out, *options]) == 0
+        printed = capsys.readouterr().out
+        assert run([*command, *out, *options, "--json"]) == 0
+        return json.loads(capsys.readouterr().out), printed
+
+    made, printed = told()
+    assert made["metrics"]["chair"] == pytest.approx(100, abs=0.1)
+    assert made["similarity"] == {"name": "equal nouns only"}
+    assert "No word vectors were given" in printed
+    made, printed = told("--similarity", str(vectors))
+    assert made["metrics"]["chair"] == pytest.approx(50, abs=0.1)
+    digest = sha256(vectors.read_bytes()).hexdigest()
+    assert made["similarity"] == {
+        "name": "cosine of vec.txt",
+        "file": str(vectors),
+        "sha256": digest,
+    }
+    assert digest in printed
+    assert not any("No word vectors" in note for note in made["notes"])
+    answers.write_text('[{"id": 2, "response": "Yes"}]')
+    made, _ = told("--similarity", str(vectors))
+    assert "similarity" not in made  # no nouns were compared

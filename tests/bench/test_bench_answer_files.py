@@ -1,6 +1,7 @@
 """Files of answers in every layout, and what is said of files that can't be read."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundtune.bench import files
-from groundtune.bench.answer_files import answers_of, json_rows, rows_of
+from groundtune.bench.answer_files import answers_of, has_truth, json_rows, open_text, rows_of
 from groundtune.bench.official import FileAnswer
 from groundtune.errors import UserError
 
@@ -77,6 +78,46 @@ def test_workbooks_are_read_where_openpyxl_is(tmp_path: Path):
     assert [(a.item, a.text) for a in answers_of(tmp_path / "a.xlsx")] == [("1", "Yes"), ("2", "")]
 
 
+def test_a_workbook_without_a_size_has_short_rows(tmp_path: Path):
+    from groundtune.bench.answer_files import _sheet_rows  # pyright: ignore[reportPrivateUsage]
+
+    sheet = [("index", "prediction", "hint"), (1, "Yes"), (None,), (2, "No", None, None)]
+    rows = [row.fields for row in _sheet_rows(tmp_path, sheet)]
+    assert rows == [
+        {"index": "1", "prediction": "Yes", "hint": ""},
+        {"index": "2", "prediction": "No", "hint": ""},
+    ]
+    with pytest.raises(UserError, match="more cells than the 1 heads"):
+        list(_sheet_rows(tmp_path, [("index",), (1, "Yes")]))
+
+
+@pytest.mark.parametrize(
+    "sheet",
+    [
+        b"<worksheet><sheetData><row r='1'><c",
+        b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+        b'<row r="x"/></sheetData></worksheet>',
+        b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+        b'<row r="1"><c r="A1" t="s"><v>999</v></c></row></sheetData></worksheet>',
+    ],
+)
+def test_a_damaged_sheet_is_the_users_error(tmp_path: Path, sheet: bytes):
+    openpyxl = pytest.importorskip("openpyxl", reason="needs the extra tables")
+    book = openpyxl.Workbook()
+    for row in (("index", "prediction"), (1, "Yes")):
+        book.active.append(row)
+    book.save(tmp_path / "whole.xlsx")
+    with (
+        zipfile.ZipFile(tmp_path / "whole.xlsx") as whole,
+        zipfile.ZipFile(tmp_path / "a.xlsx", "w") as damaged,
+    ):
+        for name in whole.namelist():
+            part = whole.read(name)
+            damaged.writestr(name, sheet if name.endswith("sheet1.xml") else part)
+    with pytest.raises(UserError, match="can't be read"):
+        list(rows_of(tmp_path / "a.xlsx"))
+
+
 def test_samples_of_lmms_eval_say_what_was_filtered(tmp_path: Path):
     sample = {
         "doc_id": 4,
@@ -102,6 +143,20 @@ def test_samples_of_lmms_eval_say_what_was_filtered(tmp_path: Path):
         ("a.json", '{"answer": "yes"}\n["no"]', "a.json:2"),
         ("a.json", '{"answer": "yes"}\n{"answer": 1}', "a.json:2"),
         ("a.json", '{"said": "yes"}', "a.json:1"),
+        ("a.json", '[{"answer": "yes"}]\n[{"answer": "no"}]', "after object 1"),
+        ("a.json", '[{"answer": "yes"}]' + " " * (1 << 17) + "}", "after object 1"),
+        ("a.json", '[{"answer": "yes"}, {"answer": ' + "1" * 5000 + "}]", "after object 1"),
+        ("a.json", '[{"answer": "yes"}, ' + "[" * 100_000, "after object 1"),
+        ("a.json", '{"answer": "yes"}\n{"answer": ' + "1" * 5000 + "}", "a.json:2"),
+        ("a.json", '{"answer": "yes"}\n{"answer": ' + "[" * 100_000, "a.json:2"),
+        ("a.json", '{"answer": "yes"}\n{"answer": "n\\ud800"}', "a.json:2"),
+        ("a.json", '{"doc": {}, "target": "", "resps": ["n\\ud800"]}', "a.json:1"),
+        (
+            "a.json",
+            '{"version": 2, "eval": {}, "samples": [{"output": {"choices": '
+            '[{"message": {"content": "n\\ud800"}}]}}]}',
+            "sample 1",
+        ),
         ("a.csv", "question_id,answer\n1,yes,no\n", "a.csv:2"),
         ("a.csv", "", "a.csv"),
     ],
@@ -116,6 +171,73 @@ def test_bytes_that_are_no_text_are_the_users_error(tmp_path: Path):
     (tmp_path / "a.json").write_bytes(b'{"answer": "\xff"}\n')
     with pytest.raises(UserError, match="can't be read"):
         list(json_rows(tmp_path / "a.json"))
+
+
+@pytest.mark.parametrize("after", [0, 1 << 17])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.json", '[{{"answer": "{}caf\u00e9"}}]'),
+        ("a.jsonl", '{{"answer": "{}caf\u00e9"}}\n'),
+        ("a.tsv", "question_id\tanswer\n1\t{}caf\u00e9\n"),
+        ("a.csv", "question_id,answer\n1,{}caf\u00e9\n"),
+    ],
+)
+def test_latin_1_is_the_users_error_wherever_it_stands(
+    tmp_path: Path, name: str, text: str, after: int
+):
+    (tmp_path / name).write_bytes(text.format("x" * after).encode("latin-1"))
+    with pytest.raises(UserError, match="not UTF-8, for it holds the byte 0xe9"):
+        list(answers_of(tmp_path / name))
+
+
+def test_a_text_that_is_opened_names_itself_when_it_is_no_utf_8(tmp_path: Path):
+    (tmp_path / "a.txt").write_bytes(b"caf\xe9")
+    with pytest.raises(UserError) as error, open_text(tmp_path / "a.txt") as file:
+        file.read()
+    assert error.value.where == str(tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"index": 1, "question": "Is it?", "answer": "Yes"},
+        {"index": "0", "question": "", "answer": "Yes", "category": "VD", "l2-category": "chart"},
+        {"index": 1, "answer": "A"},
+        {"Index": 1, "Answer": "A"},
+        {"index": 1, "question": "What?", "category": "conv", "caption": "A cat."},
+        {"question_id": 1, "question": "Is it?", "answer": "yes", "category": "random"},
+        {"index": 1, "question": "Is it?", "answer": "Yes", "response": "No"},
+    ],
+)
+def test_the_truth_of_a_table_of_questions_is_no_answer(tmp_path: Path, row: dict[str, object]):
+    lines = write(tmp_path / "a.jsonl", json.dumps(row))
+    with pytest.raises(UserError, match='has no "prediction"') as error:
+        list(answers_of(lines, text=("caption", "answer", "response", "prediction")))
+    assert error.value.where.endswith("a.jsonl:1")
+    said = row | {"Prediction": "said"}
+    (told,) = answers_of(write(lines, json.dumps(said)), text=("caption", "answer", "prediction"))
+    assert told.text == "said"
+    (told,) = answers_of(write(lines, json.dumps(said | {"prediction": "rather"})))
+    assert told.text == "rather"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "question answer",  # POPE
+        "question_id image text category",  # LLaVA-Bench, GPT-4's answers too
+        "image_url question description type split id answer",  # RefoMB
+        "id response",  # AMBER
+        "question_id answer",  # VQA
+        "category subcategory visual_input set_id figure_id question_id question gt_answer answer",
+        "question_type question_topic image_id image_src question gt_answer model_answer",  # MMHal
+        "image_id caption",  # CHAIR
+        "index response",
+    ],
+)
+def test_official_layouts_are_no_tables_of_questions(names: str):
+    assert not has_truth(names.split())
 
 
 def test_a_missing_file_is_the_users_error(tmp_path: Path):

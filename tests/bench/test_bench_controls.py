@@ -146,6 +146,13 @@ def test_mmstars_two_headlines_and_the_other_tools_readings(tmp_path: Path):
     assert metrics(MMSTAR, strict)["unparsed"] == 1 / 4
 
 
+def test_the_questions_own_table_is_no_answer_to_them(tmp_path: Path):
+    path = mmstar(tmp_path / "answers.tsv")
+    path.write_text(path.read_text().replace("prediction", "notes"))
+    with pytest.raises(UserError, match='has no "prediction"'):
+        MMSTAR.read_answers(path, MMSTAR.read_data([path]))
+
+
 def test_an_answer_without_a_letter_counts_as_wrong_officially(tmp_path: Path):
     rows = [
         {"index": i, "question": "?", "answer": "A", "l2_category": "x", "prediction": said}

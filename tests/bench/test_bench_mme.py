@@ -12,7 +12,7 @@ import pytest
 
 from groundtune.bench import mme
 from groundtune.bench.official import Mode, Scoring
-from groundtune.bench.results import Results, results_of
+from groundtune.bench.results import Results, item_lines, results_of
 from groundtune.errors import UserError
 
 GOLDEN = Path(__file__).parent / "golden" / "mme"
@@ -51,6 +51,22 @@ def test_official_numbers_are_those_of_the_official_script_to_the_last_digit(nam
     assert made.metrics["cognition"] == official["cognition"]
     for task, points in official["tasks"].items():
         assert made.strata[task]["score"] == points
+
+
+def test_a_task_file_in_latin_1_is_the_users_error(tmp_path: Path):
+    folder = task_file(tmp_path / "a", "existence", "Yes", "No")
+    (folder / "existence.txt").write_bytes("1.png\tIs it a caf\u00e9?\tYes\tYes".encode("latin-1"))
+    with pytest.raises(UserError, match="not UTF-8"):
+        results(folder)
+
+
+def test_scores_with_half_a_character_or_no_number_are_never_written_as_bad_json(tmp_path: Path):
+    score, *_ = scores_of(task_file(tmp_path / "a", "existence", "Yes", "No"))
+    unfit = score.model_copy(update={"values": {"a": float("nan"), "b": float("inf"), "c": 1.0}})
+    (line,) = item_lines([unfit])
+    assert json.loads(line)["values"] == {"a": None, "b": None, "c": 1.0}
+    with pytest.raises(UserError, match="half a character"):
+        list(item_lines([score.model_copy(update={"why": "the judge says \ud800"})]))
 
 
 def test_a_task_is_worth_its_accuracy_and_its_pictures_with_both_right(tmp_path: Path):

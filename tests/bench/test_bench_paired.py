@@ -3,7 +3,7 @@
 import pytest
 
 from groundtune.bench.benchmark import Metric, ratio
-from groundtune.bench.paired import corrected, headline_test, item_values
+from groundtune.bench.paired import HeadlineTest, Untested, corrected, headline_test, item_values
 from groundtune.bench.significance import mcnemar
 from groundtune.errors import UserError
 from groundtune.records import Score
@@ -57,7 +57,7 @@ def test_right_and_wrong_answers_are_tested_by_mcnemar():
         scores("new", right("1111110000")), scores("old", right("0000011000")), [ACCURACY],
         "accuracy",
     )  # fmt: skip
-    assert made is not None
+    assert isinstance(made, HeadlineTest)
     assert made.test == "McNemar, exact"
     assert (made.improved, made.worsened, made.unchanged) == (5, 1, 4)
     assert made.value == pytest.approx(0.4)
@@ -71,7 +71,7 @@ def test_right_and_wrong_answers_are_tested_by_mcnemar():
 def test_several_answers_an_image_are_exchanged_together():
     new, old = scores("new", right("1111"), per_image=2), scores("old", right("0000"), per_image=2)
     made = headline_test(new, old, [ACCURACY], "accuracy")
-    assert made is not None
+    assert isinstance(made, HeadlineTest)
     assert made.test == "permutation by image"
     assert made.p == 0.5  # two images: both ways round of four exchanges
     assert made.mcnemar == mcnemar(4, 0)
@@ -80,7 +80,7 @@ def test_several_answers_an_image_are_exchanged_together():
 def test_an_unread_answer_has_no_verdict_and_is_tested_by_permutation():
     new, old = scores("new", right("11?1")), scores("old", right("0000"))
     made = headline_test(new, old, [ACCURACY], "accuracy")
-    assert made is not None
+    assert isinstance(made, HeadlineTest)
     assert (made.improved, made.worsened, made.unchanged) == (3, 0, 0)
     assert made.test == "permutation by image"
 
@@ -95,10 +95,61 @@ def test_f1_has_no_verdict_of_its_own_for_wrong_items_and_takes_accuracy():
     made = headline_test(
         scores("new", rows("ppnnnx")), scores("old", rows("pxnnnx")), [F1, ACCURACY], "f1"
     )
-    assert made is not None
+    assert isinstance(made, HeadlineTest)
     assert (made.metric, made.verdict) == ("f1", "accuracy")
     assert (made.improved, made.worsened, made.unchanged) == (1, 0, 5)
     assert made.test == "permutation by image"
+
+
+def yes_no(pattern: str) -> list[dict[str, float]]:
+    """Right (t) and wrong (f) answers in capitals where they are yes; "?" can't be read."""
+    return [
+        {}
+        if c == "?"
+        else {"right": float(c in "Tt"), "tp": float(c == "T"), "wrong": float(c in "Ff")}
+        for c in pattern
+    ]
+
+
+PRECISION = Metric(
+    name="precision",
+    label="Precision",
+    numerator={"tp": 1},
+    denominator={"tp": 1},
+    better="higher",
+)
+BIAS = Metric(name="bias", label="Bias", numerator={"tp": 1}, denominator={"scored": 1})
+
+
+def test_a_headline_without_a_value_is_stood_for_by_the_first_metric_that_has_one_for_both():
+    made = headline_test(
+        scores("new", yes_no("ftft" * 6)),
+        scores("old", yes_no("TtTt" * 6)),
+        [BIAS, PRECISION, ACCURACY],
+        "precision",
+    )
+    assert isinstance(made, HeadlineTest)
+    assert (made.metric, made.stands_for, made.without) == ("accuracy", "precision", ("new",))
+    assert made.worse
+    assert (made.test, made.p) == ("McNemar, exact", mcnemar(0, 12))
+    assert (made.improved, made.worsened, made.unchanged) == (0, 12, 12)
+
+
+def test_what_has_no_value_at_all_is_told_as_untested():
+    made = headline_test(
+        scores("new", yes_no("????")), scores("old", yes_no("TtTf")), [ACCURACY], "accuracy"
+    )
+    assert made == Untested(
+        model="new", against="old", benchmark="b/greedy", metric="accuracy", without=("new",)
+    )
+
+
+def test_a_headline_that_has_a_value_stands_for_itself():
+    made = headline_test(
+        scores("new", yes_no("Tt")), scores("old", yes_no("TF")), [ACCURACY, F1], "f1"
+    )
+    assert isinstance(made, HeadlineTest)
+    assert (made.metric, made.stands_for, made.without) == ("f1", "", ())
 
 
 def test_a_worse_headline_is_worse_whichever_way_is_better():
@@ -106,12 +157,12 @@ def test_a_worse_headline_is_worse_whichever_way_is_better():
     few = [{"invented": 0.0, "mentions": 2.0}] * 30
     some = [*many[:25], *few[25:]]
     made = headline_test(scores("new", some), scores("old", few), [CHAIR], "chair")
-    assert made is not None
+    assert isinstance(made, HeadlineTest)
     assert made.worse
     assert made.loss == pytest.approx(25 / 60)
     assert (made.improved, made.worsened, made.unchanged) == (0, 25, 5)
     other = headline_test(scores("new", few), scores("old", some), [CHAIR], "chair")
-    assert other is not None
+    assert isinstance(other, HeadlineTest)
     assert not other.worse
     assert other.p == pytest.approx(made.p)
 
@@ -120,7 +171,7 @@ def test_holm_goes_over_all_tests():
     made = headline_test(
         scores("new", right("1" * 12)), scores("old", right("0" * 12)), [ACCURACY], "accuracy"
     )
-    assert made is not None
+    assert isinstance(made, HeadlineTest)
     assert [test.p_holm for test in corrected([made] * 3)] == pytest.approx([3 * made.p] * 3)
 
 

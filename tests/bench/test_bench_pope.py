@@ -5,6 +5,7 @@ questions that lie beside it: `items` is what it made of each answer, `printed` 
 before it ended or stopped (a division by zero).
 """
 
+import hashlib
 import json
 import os
 import subprocess
@@ -17,7 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundtune.bench import pope
+from groundtune.bench.files import describe, finding
 from groundtune.bench.official import Mode, Scoring
+from groundtune.bench.pope_questions import is_asked
 from groundtune.bench.results import results_of
 from groundtune.bench.yes_no_rules import disagree, readings, strict, vlmevalkit
 from groundtune.errors import UserError
@@ -187,6 +190,100 @@ def test_questions_that_say_something_else_are_no_disorder(tmp_path: Path):
     assert len(scores_of(answers, questions)) == 1
 
 
+def told_of(questions: list[dict[str, object]], prompt: str = "{}") -> list[dict[str, object]]:
+    return [{"question": prompt.format(q["text"]), "answer": "yes"} for q in questions]
+
+
+def test_answers_to_another_split_are_refused_by_their_questions(tmp_path: Path):
+    rows = asked("yes", "no", "yes", "no")
+    others = [rows[0], *(row | {"text": f"{row['text'][:-1]}0?"} for row in rows[1:])]
+    questions = write(tmp_path / "q.json", rows)
+    answers = write(tmp_path / "a.json", told_of(others))
+    with pytest.raises(UserError, match=r"'Is there 20\?', question 2 is 'Is there 2\?'[\s\S]*:2"):
+        scores_of(answers, questions)
+
+
+def test_one_answer_to_another_question_is_refused_and_the_row_is_named(tmp_path: Path):
+    rows = asked("yes", "no", "yes", "no")
+    told = told_of(rows)
+    told[2]["question"] = "Is there 30?"
+    questions, answers = write(tmp_path / "q.json", rows), write(tmp_path / "a.json", told)
+    with pytest.raises(UserError, match=r"'Is there 30\?', question 3 is[\s\S]*a.json:3"):
+        scores_of(answers, questions)
+
+
+def test_a_text_that_differs_by_a_blank_does_not_hide_another_order(tmp_path: Path):
+    rows = asked("yes", "no", "yes")
+    told = told_of(rows)[::-1]
+    told[0]["question"] = f"{told[0]['question']} "
+    questions, answers = write(tmp_path / "q.json", rows), write(tmp_path / "a.json", told)
+    with pytest.raises(UserError, match=r"another order[\s\S]*a.json:1"):
+        scores_of(answers, questions)
+
+
+def test_an_id_that_differs_does_not_hide_another_order(tmp_path: Path):
+    questions = write(tmp_path / "q.json", asked("yes", "no", "yes", "no"))
+    ids = [4, 3, 2, "1b"]
+    answers = write(tmp_path / "a.json", [{"question_id": i, "answer": "yes"} for i in ids])
+    with pytest.raises(UserError, match=r"another order[\s\S]*a.json:1"):
+        scores_of(answers, questions)
+
+
+@pytest.mark.parametrize("first", [0, 1, 3001])
+def test_a_tools_own_numbers_of_rows_are_no_ids_of_the_data(tmp_path: Path, first: int):
+    one = write(tmp_path / "x_random.json", asked("yes", "no", "yes"))
+    two = write(tmp_path / "x_popular.json", asked("yes", "no", "yes"))
+    told = [{"question_id": first + i, "answer": "yes"} for i in range(6)]
+    assert len(scores_of(write(tmp_path / "a.json", told), one, two)) == 6
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "{} Answer yes or no.",
+        "<image>\n{}\nPlease answer this question with one word.",
+        "USER: {}\nASSISTANT:",
+        "  {}",
+    ],
+)
+def test_words_around_a_question_do_not_matter(tmp_path: Path, prompt: str):
+    rows = asked("yes", "no", "yes")
+    told = told_of(rows, prompt)
+    told[1]["question"] = str(told[1]["question"]).replace("?", "").upper()
+    told[2]["question"] = ""
+    questions, answers = write(tmp_path / "q.json", rows), write(tmp_path / "a.json", told)
+    assert len(scores_of(answers, questions)) == 3
+
+
+@pytest.mark.parametrize(
+    ("prompt", "asks"),
+    [
+        ("Is there a car in the image?", True),
+        ("is there  a car\nin the image", True),
+        ("Look. Is there a car in the image? Yes or no?", True),
+        ("Is there a carpet in the image?", False),
+        ("Is there a car in the images?", False),
+        ("Is there a dog in the image? Is there a car?", False),
+        (" ", True),
+    ],
+)
+def test_a_prompt_asks_a_question_where_it_has_all_its_words(prompt: str, asks: bool):
+    assert is_asked("Is there a car in the image?", prompt) is asks
+    assert is_asked("Is there a car in the image", prompt) is asks
+
+
+def test_the_published_splits_are_told_apart_by_their_questions(tmp_path: Path, test_data: Path):
+    paths = {split: test_data / "pope" / f"coco_pope_{split}.json" for split in pope.SPLITS}
+    told: dict[str, Path] = {}
+    for split, path in paths.items():
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        told[split] = write(tmp_path / f"{split}.json", told_of(rows, "{} Answer yes or no."))
+    assert len(scores_of(told["random"], paths["random"])) == 3000
+    for one, other in (("popular", "random"), ("adversarial", "popular")):
+        with pytest.raises(UserError, match="to other questions"):
+            scores_of(told[one], paths[other])
+
+
 def test_an_answer_that_is_no_text_is_refused_with_its_row(tmp_path: Path):
     questions = write(tmp_path / "q.json", asked("yes", "no"))
     answers = write(tmp_path / "a.json", [{"answer": "yes"}, {"answer": None}])
@@ -262,15 +359,37 @@ def test_known_question_files_are_named():
     folder = os.environ.get("GROUNDTUNE_TEST_DATA")
     if not folder:
         pytest.skip("GROUNDTUNE_TEST_DATA isn't set")
-    from groundtune.bench.files import describe
-
-    told = describe([Path(folder) / "pope"])
+    paths = [Path(folder) / "pope"]
+    with finding() as found:
+        pope.read_data(paths)
+    told = describe(paths, found)
     assert [each.revision.partition(",")[0] for each in told] == [
         "coco_pope_adversarial.json",
         "coco_pope_popular.json",
         "coco_pope_random.json",
     ]
     assert len(pope.read_data([Path(folder) / "pope"]).questions) == 9000
+
+
+def test_a_question_file_of_a_folder_that_is_no_known_revision_is_named_too(tmp_path: Path):
+    path = write(tmp_path / "my_pope.json", asked("yes", "no"))
+    write(tmp_path / "answers.json", [{"question": "?", "answer": "Yes"}])
+    with finding() as found:
+        pope.read_data([tmp_path])
+    (told,) = describe([tmp_path], found)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert (told.path, told.sha256, told.revision) == (str(path), digest, "unknown revision")
+
+
+def test_a_folder_of_many_questions_is_named_as_one_by_its_texts_alone(tmp_path: Path):
+    (tmp_path / "existence").mkdir()
+    (tmp_path / "existence" / "a.txt").write_text("Is it there?\tYes")
+    (before,) = describe([tmp_path])
+    assert (before.path, before.revision) == (str(tmp_path), "unknown revision, files: 1")
+    (tmp_path / "existence" / "a.jpg").write_bytes(b"a picture")
+    assert describe([tmp_path]) == [before]
+    (tmp_path / "existence" / "a.txt").write_text("Is it there?\tNo")
+    assert describe([tmp_path])[0].sha256 != before.sha256
 
 
 def test_the_command_prints_one_object_and_loads_no_torch(tmp_path: Path):

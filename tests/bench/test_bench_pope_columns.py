@@ -5,7 +5,7 @@ import random
 import resource
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -89,6 +89,44 @@ def test_another_number_of_answers_is_refused(tmp_path: Path, more: int, message
     answers.write_text("\n".join((lines * 2)[: 60 + more]))
     with pytest.raises(UserError, match=message):
         large(questions, answers, "official", tmp_path)
+
+
+def asked_with(path: Path, change: Callable[[int, str], str]) -> None:
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    write(path, [row | {"question": change(i, row["question"])} for i, row in enumerate(rows, 1)])
+
+
+def test_answers_in_another_order_are_refused_with_the_first_ones_row(tmp_path: Path):
+    questions, answers = files(tmp_path, ["yes"] * 60)
+    lines = answers.read_text().splitlines()
+    lines[40], lines[50] = lines[50], lines[40]
+    answers.write_text("\n".join(lines))
+    with pytest.raises(
+        UserError, match=r"'Is there 50\?', question 41 is 'Is there 40\?'"
+    ) as error:
+        large(questions, answers, "official", tmp_path)
+    assert error.value.where == f"{answers}, answer 41"
+
+
+@pytest.mark.parametrize("n", [60, 60_000])
+def test_the_last_of_many_answers_is_held_against_its_question(tmp_path: Path, n: int):
+    questions, answers = files(tmp_path, ["yes"] * n)
+    asked_with(answers, lambda i, text: "Is there a dog?" if i == n else f"{text} Yes or no?")
+    with pytest.raises(UserError, match=f"question {n:,} is 'Is there {n - 1}") as error:
+        large(questions, answers, "official", tmp_path)
+    assert error.value.where == f"{answers}, answer {n:,}"
+
+
+def test_words_around_the_questions_do_not_matter(tmp_path: Path):
+    questions, answers = files(tmp_path, ["yes"] * 600)
+    asked_with(answers, lambda i, text: f'<image>\n{text} "Yes" or "no"?' if i % 7 else "")
+    assert large(questions, answers, "official", tmp_path).n == 600
+
+
+def test_answers_without_questions_go_by_order(tmp_path: Path):
+    questions, answers = files(tmp_path, ["yes"] * 60)
+    write(answers, [{"answer": "yes"}] * 60)
+    assert large(questions, answers, "official", tmp_path).n == 60
 
 
 def test_a_line_that_is_no_json_is_refused_with_its_row(tmp_path: Path):

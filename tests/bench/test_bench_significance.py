@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from groundtune.bench.judge_variance import components
-from groundtune.bench.power import items_needed, smallest_effect, smallest_rate_change
+from groundtune.bench.power import smallest_effect
 from groundtune.bench.significance import holm, mcnemar, permutation, wilson
 from groundtune.bench.stats import Floats, ratio
 
@@ -123,23 +123,11 @@ def test_holm_raises_every_p_keeps_their_order_and_is_at_most_bonferroni(ps: lis
     assert by_p == sorted(by_p)
 
 
-def test_the_smallest_effect_is_found_four_times_in_five():
-    n, discordant = 400, 0.2
-    effect = smallest_rate_change(n, discordant)
-    rng = np.random.default_rng(1)
-    shares = [(discordant - effect) / 2, (discordant + effect) / 2, 1 - discordant]
-    drawn = rng.multinomial(n, shares, size=4000)
-    worse, better = drawn[:, 0], drawn[:, 1]
-    score = (better - worse) / np.sqrt(better + worse)
-    assert (np.abs(score) > 1.96).mean() == pytest.approx(0.8, abs=0.025)
-    assert items_needed(effect, discordant) == pytest.approx(n, abs=1)
-
-
 def test_the_smallest_effect_of_an_interval_is_that_of_its_standard_error():
-    assert smallest_effect(-1.96, 1.96) == pytest.approx(2.80, abs=0.005)
-    assert smallest_rate_change(3, 0.1) == pytest.approx(0.1)
-    with pytest.raises(ValueError, match="an effect of"):
-        items_needed(0.3, 0.2)
+    effect = smallest_effect(-1.96, 1.96)
+    assert effect == pytest.approx(2.80, abs=0.005)
+    seen = stats.norm(loc=effect)
+    assert seen.sf(1.96) + seen.cdf(-1.96) == pytest.approx(0.8, abs=0.002)
 
 
 def test_the_judges_variance_by_hand():

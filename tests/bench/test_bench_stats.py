@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groundtune.bench.benchmark import Metric, unparsed_metric
+from groundtune.bench.benchmark import Metric, ratio, unparsed_metric
+from groundtune.bench.significance import wilson
 from groundtune.bench.stats import (
     difference,
     estimate,
@@ -78,12 +79,44 @@ def test_unparsed_answers_are_counted_and_in_no_other_figure():
 
 
 def test_what_never_happened_in_n_images_still_has_a_width():
-    made = measure([score(i, bad=0, all=1) for i in range(50)], RATE)
+    made = measure([score(i, bad=0, all=2) for i in range(50)], RATE)
     assert (made.value, made.low) == (0, 0)
     assert made.high == pytest.approx(1 - 0.025 ** (1 / 50))
-    always = measure([score(i, bad=1, all=1) for i in range(50)], RATE)
+    always = measure([score(i, bad=2, all=2) for i in range(50)], RATE)
     assert (always.value, always.high) == (1, 1)
     assert always.low == pytest.approx(0.025 ** (1 / 50))
+
+
+def test_a_rate_of_items_with_one_an_image_has_wilsons_interval():
+    scores = [score(i, bad=float(i < 3), all=1) for i in range(40)]
+    made = measure(scores, RATE)
+    assert made.value == 3 / 40
+    assert (made.low, made.high) == wilson(3, 40)
+    by_formula = Metric(name="rate", label="Rate", formula=lambda s: ratio(s["bad"], s["all"]))
+    assert measure(scores, by_formula).high == made.high
+
+
+def test_wilsons_interval_is_of_the_items_that_count():
+    scores = [score(0), *(score(i, bad=float(i == 1), all=float(i < 9)) for i in range(1, 40))]
+    made = measure(scores, RATE)
+    assert (made.low, made.high) == wilson(1, 8)
+    unparsed = measure(scores, unparsed_metric())
+    assert (unparsed.low, unparsed.high) == wilson(1, 40)
+
+
+def test_what_is_no_plain_rate_keeps_the_bootstrap():
+    f1 = Metric(name="f1", label="F1", formula=lambda s: ratio(2 * s["tp"], 2 * s["tp"] + s["bad"]))
+    half = [score(i, tp=float(i % 2), bad=float(not i % 2)) for i in range(40)]
+    made = measure(half, f1)
+    assert made.value == pytest.approx(2 / 3)
+    assert (made.low, made.high) != pytest.approx(wilson(20, 40))
+    graded = measure([score(i, bad=(i % 3) / 2, all=1) for i in range(40)], RATE)
+    assert (graded.low, graded.high) != pytest.approx(wilson(13, 40))
+    together = [score(i, i % 20, bad=float(i % 20 < 10), all=1) for i in range(40)]
+    made = measure(together, RATE)
+    low, high = wilson(20, 40)
+    assert made.low < low - 0.02
+    assert made.high > high + 0.02
 
 
 def test_one_image_says_nearly_nothing_of_a_share():

@@ -194,6 +194,59 @@ def test_the_951_questions_with_a_picture_are_told_apart_and_never_mixed(tmp_pat
         HALLUSIONBENCH.read_data([tmp_path / "HallusionBench.json"])
 
 
+def with_178_unseen() -> list[dict[str, Any]]:
+    """The made-up set with as many questions without a picture as the real one."""
+    rows: list[dict[str, Any]] = hallusion_rows.rows()
+    for row in rows:
+        if row["set_id"] == "100" and row["question_id"] <= "3":
+            row |= {"visual_input": "0", "filename": None}
+    return rows
+
+
+@pytest.mark.parametrize("name", ["made_up", "real"])
+def test_answers_to_the_951_are_scored_beside_the_whole_file_and_named(
+    name: str, tmp_path: Path, request: pytest.FixtureRequest
+):
+    rows = with_178_unseen()
+    if name == "real":
+        folder: Path = request.getfixturevalue("test_data")
+        rows = json.loads((folder / "hallusionbench" / "HallusionBench.json").read_text())
+    shown = [row for row in rows if row["visual_input"] != "0"]
+    assert len(shown) == 951
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    wanted = scored(alone, answered(shown), None)
+    data = HALLUSIONBENCH.read_data([written(tmp_path / "HallusionBench.json", rows)])
+    file = written(tmp_path / "result.json", answered(shown)[::-1])
+    answers = HALLUSIONBENCH.read_answers(file, data)
+    scores = HALLUSIONBENCH.score(data, answers, Scoring())
+    assert scores == wanted
+    assert HALLUSIONBENCH.notes is not None
+    told = HALLUSIONBENCH.notes(data, answers, scores)
+    assert told[:2] == [
+        "951 questions: the questions that have a picture.",
+        "The data has 1,129; the others were not answered.",
+    ]
+    judge = recorded(tmp_path / "replies.jsonl", shown)
+    assert results_of(HALLUSIONBENCH, HALLUSIONBENCH.score(data, answers, Scoring(judge=judge))).n
+
+
+@pytest.mark.parametrize("changed", ["one fewer", "one more", "another", "twice"])
+def test_no_other_part_of_the_questions_is_taken(tmp_path: Path, changed: str):
+    rows = with_178_unseen()
+    data = HALLUSIONBENCH.read_data([written(tmp_path / "HallusionBench.json", rows)])
+    shown = [row for row in rows if row["visual_input"] != "0"]
+    (unseen, *_) = [row for row in rows if row["visual_input"] == "0"]
+    said = {
+        "one fewer": shown[1:],
+        "one more": [*shown, unseen],
+        "another": [*shown[1:], unseen],
+        "twice": [*shown, shown[0]],
+    }[changed]
+    with pytest.raises(UserError):
+        HALLUSIONBENCH.read_answers(written(tmp_path / "a.json", answered(said)), data)
+
+
 def test_tables_of_vlmevalkit_are_joined_by_their_index(tmp_path: Path):
     rows = hallusion_rows.rows()
     data = HALLUSIONBENCH.read_data([written(tmp_path / "HallusionBench.json", rows)])

@@ -52,6 +52,34 @@ def test_a_reply_with_a_hash_counts_for_that_request_alone(tmp_path: Path):
     assert (ask(judge, changed)[0].status, ask(judge, changed)[0].why) == ("missing", STALE)
 
 
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("[" * 100_000, "nested too deeply"),
+        ('{"question_id": ' + "1" * 5000 + "}", "too many digits"),
+        ('{"question_id": 1}\n{"question_id": ' + "[" * 100_000, "nested too deeply"),
+        ('{"question_id": 1}\n{"question_id": ' + "1" * 5000 + "}", "too many digits"),
+    ],
+)
+def test_an_archive_beyond_what_json_is_read_to_is_refused(tmp_path: Path, text: str, what: str):
+    (tmp_path / "replies.json").write_text(text)
+    with pytest.raises(UserError, match=what):
+        RecordedJudge(tmp_path / "replies.json")
+
+
+def test_a_cache_that_is_no_utf_8_is_the_users_error(tmp_path: Path):
+    (tmp_path / "cache.jsonl").write_bytes(b'{"id": "1", "reply": "caf\xe9"}\n')
+    with pytest.raises(UserError, match="not UTF-8"):
+        ReplyFile(tmp_path / "cache.jsonl")
+
+
+def test_half_a_character_of_a_judge_is_kept_as_a_whole_one(tmp_path: Path):
+    file = ReplyFile(tmp_path / "cache.jsonl")
+    file.append(Recorded(key="k", reply="8 9 \ud83d"))
+    assert file.by_key["k"].reply == "8 9 \ufffd"
+    assert ReplyFile(tmp_path / "cache.jsonl").by_key == file.by_key
+
+
 def test_a_reply_to_another_answer_does_not_count(tmp_path: Path):
     row = {"id": "0", "reply": "Rating: 6", "answer": "A cat."}
     judge = RecordedJudge(lines(tmp_path / "replies.jsonl", row))

@@ -10,7 +10,7 @@ from groundtune.bench import large_paired, pope
 from groundtune.bench.guards import behaviour
 from groundtune.bench.large_items import LargeItems, counted, scores_of
 from groundtune.bench.official import MODES, Mode, Scoring
-from groundtune.bench.paired import headline_test
+from groundtune.bench.paired import HeadlineTest, Untested, headline_test
 from groundtune.bench.pope_columns import score_large
 from groundtune.bench.stats import tabulate, value_of
 from groundtune.cli.progress import SilentProgress
@@ -71,8 +71,8 @@ def test_a_test_of_items_finds_what_one_of_scores_does(
     )
     made = large_paired.headline_test(ours, theirs, pope.METRICS, "f1")
     known = headline_test(our_scores, their_scores, pope.METRICS, "f1")
-    assert made is not None
-    assert known is not None
+    assert isinstance(made, HeadlineTest)
+    assert isinstance(known, HeadlineTest)
     same = ("benchmark", "value", "verdict", "improved", "worsened", "unchanged", "mcnemar")
     assert made.model_dump(include=set(same)) == known.model_dump(include=set(same))
     assert made.low == pytest.approx(known.low, abs=0.03)
@@ -105,12 +105,42 @@ def test_changed_answers_are_listed_evenly_where_there_are_many(
         for name, right in (("tuned", 0.9), ("base", 0.2))
     )
     made = large_paired.headline_test(ours, theirs, pope.METRICS, "f1")
-    assert made is not None
+    assert isinstance(made, HeadlineTest)
     better = [int(flip.item) for flip in made.flips if flip.better]
     assert len(better) == 5 < made.improved
     assert better[0] < N / 4 < 3 * N / 4 < better[-1]
     (score, *_) = large_paired.scores_of_flips(theirs.items, made.flips)
     assert (score.item, score.model) == (made.flips[0].item, "base")
+
+
+def constant(folder: Path, name: str, said: str) -> Path:
+    path = folder / f"{name}.jsonl"
+    path.write_text((json.dumps({"answer": said}) + "\n") * N)
+    return path
+
+
+def test_a_headline_without_a_value_is_treated_as_that_of_scores(
+    tmp_path: Path, questions: Path
+) -> None:
+    (base, base_scores), (lazy, lazy_scores), (mute, _) = (
+        both_ways(questions, path, "strict")
+        for path in (
+            answered(tmp_path, "base", 0.9),
+            constant(tmp_path, "lazy", "no"),
+            constant(tmp_path, "mute", "well"),
+        )
+    )
+    made = large_paired.headline_test(lazy, base, pope.METRICS, "f1")
+    known = headline_test(lazy_scores, base_scores, pope.METRICS, "f1")
+    assert isinstance(made, HeadlineTest)
+    assert isinstance(known, HeadlineTest)
+    assert (made.metric, made.stands_for, made.without) == ("accuracy", "f1", ("lazy",))
+    same = {"metric", "stands_for", "without", "value", "improved", "worsened", "unchanged"}
+    assert made.model_dump(include=same) == known.model_dump(include=same)
+    assert made.worse
+    none = large_paired.headline_test(mute, base, pope.METRICS, "f1")
+    assert isinstance(none, Untested)
+    assert none.without == ("mute",)
 
 
 def test_answers_to_other_questions_are_refused(tmp_path: Path, questions: Path) -> None:
@@ -151,3 +181,7 @@ def test_folders_of_large_files_are_compared_and_reported(
         ("base", "tuned")
     ]
     assert "POPE" in write_run_report(folders[0]).read_text()
+    lazy = FileParams(name="pope", answers=constant(tmp_path, "lazy", "no"), data=(questions,))
+    score_file(lazy, lazy.default_out, SilentProgress())
+    (test,) = compare([folders[1], lazy.default_out]).regressions()
+    assert (test.model, test.benchmark) == ("lazy", "pope/greedy")

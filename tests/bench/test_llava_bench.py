@@ -12,7 +12,7 @@ from groundtune.bench.judge import Judging
 from groundtune.bench.judge_recorded import RecordedJudge
 from groundtune.bench.llava_bench import LLAVA_BENCH
 from groundtune.bench.official import Mode, Scoring
-from groundtune.bench.results import results_of
+from groundtune.bench.results import item_lines, results_of
 from groundtune.errors import UserError
 from groundtune.store.images import ImageStore
 
@@ -118,6 +118,53 @@ def test_official_scores_are_read_from_replies_alone(tmp_path: Path):
 def test_a_review_is_read_officially_and_strictly(reply: str, official: Any, strict: Any):
     assert llava_bench.official_pair(reply) == official
     assert llava_bench.strict_pair(reply) == strict
+
+
+@pytest.mark.parametrize(
+    ("reply", "relative", "reference", "model"),
+    [
+        ("nan 8", None, None, 80),
+        ("8 nan", None, 80, None),
+        ("inf 8", 0, None, 80),
+        ("8 -inf", None, 80, None),
+        ("inf inf", None, None, None),
+    ],
+)
+def test_scores_that_are_no_finite_numbers_spoil_the_figures_they_officially_do(
+    tmp_path: Path, reply: str, relative: Any, reference: Any, model: Any
+):
+    # as np.asarray(scores).mean(0) and stats[1] / stats[0] of summarize_gpt_review.py give them
+    rows = [{"id": i, "reply": reply if i == 7 else "8 8"} for i in range(90)]
+    judge = RecordedJudge(lines(tmp_path / "replies.jsonl", rows))
+    folder = data_folder(tmp_path / "data")
+    scores = scored(folder, judge)
+    made = results_of(LLAVA_BENCH, scores)
+    names = ("relative_score", "reference_score", "model_score")
+    assert [made.metrics[name] for name in names] == [relative, reference, model]
+    assert (made.unparsed, made.metrics["unparsed"]) == (1, 1 / 90)
+    assert "no finite number" in scores[7].why
+    for line in item_lines(scores):
+        json.loads(line, parse_constant=pytest.fail)
+    strict = results_of(LLAVA_BENCH, scored(folder, judge, "strict"))
+    assert (strict.metrics["relative_score"], strict.unparsed) == (100, 1)
+
+
+@pytest.mark.parametrize("pair", [[8, float("nan")], [float("inf"), 8]])
+def test_a_kept_score_that_is_no_finite_number_is_unread_in_mode_strict(
+    tmp_path: Path, pair: list[float]
+):
+    kept = [pair if i == 7 else [8.0, 8.0] for i in range(90)]
+    judge = reviews(tmp_path / "review.jsonl", kept, ["no scores"] * 90)
+    scores = scored(data_folder(tmp_path / "data"), judge, "strict")
+    assert [score.item for score in scores if score.status == "unparsed"] == ["7"]
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"conv": ' + "1" * 5000 + "}"])
+def test_rules_that_json_cant_be_read_to_are_the_users_error(tmp_path: Path, text: str):
+    folder = data_folder(tmp_path / "data")
+    (folder / "rule.json").write_text(text)
+    with pytest.raises(UserError, match="rules can't be read"):
+        LLAVA_BENCH.read_data([folder])
 
 
 def test_missing_reviews_are_left_out_and_strict_leaves_out_unread_ones(tmp_path: Path):

@@ -1,6 +1,7 @@
 """Models compared on benchmarks that are scored from files: tests, costs, readings, exit status."""
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,124 @@ def test_the_command_fails_on_a_regression_only_if_it_is_asked_to(
     assert found["bench"]["tests"][0]["improved"] == 38
     assert len(found["bench"]["tests"][0]["flips"]) == 20
     assert run(["compare", str(good), str(bad), "--margin", "-1"]) == 2
+
+
+def test_a_headline_that_lost_its_value_fails_by_what_is_tested_in_its_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    base, lazy = pope(tmp_path, "base", answers(6)), pope(tmp_path, "lazy", ["no"] * N)
+    out = tmp_path / "out"
+    told = ["compare", str(base), str(lazy), "--fail-on", "regression", "--out", str(out)]
+    assert run(told) == 1
+    said = capsys.readouterr().out
+    why = "F1 has no value for lazy: every answer is 'no'. In its place stands: Right answers."
+    assert "pope/greedy: Right answers*" in said
+    assert f"* pope/greedy: {why}" in said
+    assert "regressions  lazy on pope/greedy" in said
+    page = (out / "report.html").read_text()
+    assert "Right answers on POPE fell from 90.0% to 50.0%" in page
+    assert why.replace("'", "&#39;") in page
+    assert run(["compare", str(lazy), str(base), "--fail-on", "regression"]) == 0
+
+
+def test_a_headline_that_lost_its_value_unseen_by_the_other_test_is_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    mostly_no = ["yes" if truth(i) == "yes" and i < 4 else "no" for i in range(N)]
+    base, lazy = pope(tmp_path, "base", mostly_no), pope(tmp_path, "lazy", ["no"] * N)
+    assert run(["compare", str(base), str(lazy), "--fail-on", "regression"]) == 0
+    said = capsys.readouterr().out
+    assert (
+        "warning: lazy, pope/greedy: F1 has no value for lazy: every answer is 'no'. Right "
+        "answers, tested in its place, did not clearly get worse." in said
+    )
+
+
+def test_answers_that_cannot_be_read_are_told_as_untested_and_fail(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    base = pope(tmp_path, "base", answers(6), mode="strict")
+    mute = pope(tmp_path, "mute", ["well"] * N, mode="strict")
+    assert run(["compare", str(base), str(mute), "--fail-on", "regression"]) == 1
+    said = capsys.readouterr().out
+    assert (
+        "mute, pope:strict/greedy: not tested. F1 has no value for mute: no answer can be" in said
+    )
+    assert "regressions  mute on pope:strict/greedy" in said
+    assert run(["compare", str(mute), str(base), "--fail-on", "regression"]) == 0
+    assert "base, pope:strict/greedy: not tested. F1 has no value for mute" in (
+        capsys.readouterr().out
+    )
+
+
+def asked_values(i: int, right: bool) -> dict[str, float]:
+    return {"existence:num": 1, "existence:correct": right, "official": 1}
+
+
+def described_values(i: int, right: bool) -> dict[str, float]:
+    return {"nouns": 5, "wrong_nouns": 0 if right else 3, "described": 1}
+
+
+def mme_values(i: int, right: bool) -> dict[str, float]:
+    row = {"questions": 1, "right": right, "pictures": i % 2, "both": right * (i % 2)}
+    tasks = ("existence", "count", "position", "color")
+    return {**row, **{f"{tasks[i % 8 // 2]}:{name}": value for name, value in row.items()}}
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "stands"),
+    [
+        (
+            "amber",
+            asked_values,
+            "accuracy",
+        ),
+        (
+            "amber",
+            described_values,
+            "chair",
+        ),
+        ("mme", mme_values, "hallucination"),
+    ],
+)
+def test_a_part_of_a_benchmark_without_the_headline_is_tested(
+    tmp_path: Path, name: str, values: Callable[[int, bool], dict[str, float]], stands: str
+):
+    folders = [
+        kept(tmp_path / model, name, model, [values(i, i % 10 >= wrong) for i in range(80)])
+        for model, wrong in (("good", 1), ("bad", 5))
+    ]
+    made = compare(folders)
+    (test,) = made.regressions()
+    assert (test.model, test.metric, test.without) == ("bad", stands, ("bad", "good"))
+    assert compare(folders[::-1]).regressions() == []
+    assert [each.guard for each in made.bench.warnings if each.guard == "no_value"] == []
+
+
+def kept(folder: Path, name: str, model: str, values: Sequence[Mapping[str, float]]) -> Path:
+    scores = [
+        Score(
+            key=f"{model}{i}",
+            benchmark=name,
+            item=str(i),
+            image=str(i // 2),
+            model=model,
+            answer=f"Answer {i}.",
+            values={key: float(value) for key, value in each.items()},
+        )
+        for i, each in enumerate(values)
+    ]
+    put(scores, folder)
+    return folder
+
+
+def test_benchmarks_that_one_model_lacks_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    base, tuned = pope(tmp_path, "base", answers(6)), pope(tmp_path, "tuned", answers(6))
+    more = graded(tmp_path / "more", "base", [[1.0], [2.0]])
+    assert run(["compare", str(base), str(more), str(tuned)]) == 0
+    assert "not compared: mmhal: tuned has none" in capsys.readouterr().out
 
 
 def test_a_constant_answer_is_warned_of_in_the_comparison_and_on_the_page(tmp_path: Path):

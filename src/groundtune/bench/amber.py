@@ -78,9 +78,10 @@ def read_answers(path: Path, data: AmberData) -> list[FileAnswer]:
         read = [_by_query(path, answer, places) for answer in read]
     files.refuse_duplicates((answer.item for answer in read), path, "answered id")
     for answer in read:
-        if not answer.item.isdigit() or not 1 <= int(answer.item) <= len(data.rows):
+        known = answer.item.isdecimal() and len(answer.item) < 10
+        if not known or not 1 <= int(answer.item) <= len(data.rows):
             raise UserError(
-                f"The id {answer.item!r} is none of the {len(data.rows):,} items.",
+                f"The id {answer.item[:40]!r} is none of the {len(data.rows):,} items.",
                 f"{path}:{answer.row}",
                 "Ids are the numbers of the annotations, from 1.",
             )
@@ -209,6 +210,7 @@ def describe(
         "described": 1,
         "faultless": not wrong,
         "words": len(text.split()),
+        "by_similarity": similarity is not None,
     }
     return Made(
         {name: float(value) for name, value in values.items()},
@@ -260,10 +262,10 @@ def notes(data: AmberData, answers: Sequence[FileAnswer], scores: Sequence[Score
         answered = sum(parts[int(answer.item) - 1] == part for answer in answers)
         if 0 < answered < parts.count(part):
             told.append(f"Only {answered:,} of {parts.count(part):,} {part} items are answered.")
-    if any(score.benchmark.endswith("/generative") for score in scores):
+    if any(score.values.get("by_similarity") == 0 for score in scores):
         told.append(
-            "No word vectors are at hand: where no similarity is given, only equal nouns are the "
-            "same, so that chair and hal are higher, cover and cog lower than the paper's."
+            "No word vectors were given: only equal nouns are the same, so that chair and hal are "
+            "higher, cover and cog lower than the paper's."
         )
     inexact = sum(a.text.strip() in ("yes", "no", "Yes.", "No.", "YES", "NO") for a in answers)
     if inexact:

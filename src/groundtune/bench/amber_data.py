@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from groundtune.bench import files
-from groundtune.bench.answer_files import json_rows, plain
+from groundtune.bench.answer_files import NOT_READ, json_rows, plain
 from groundtune.errors import UserError
 
 KINDS = {
@@ -24,6 +24,8 @@ KINDS = {
     "relation": ("relation", ""),
 }
 """Part, and kind of attribute, by the annotations' type."""
+ROWS = 15_220
+"""Entries of annotations.json: 1,004 pictures to describe and 14,216 questions."""
 STARTS = 0.001
 """What the counts of AMBER's metrics.txt that end with num begin at."""
 
@@ -63,15 +65,17 @@ def read_data(paths: Sequence[Path]) -> AmberData:
     """Reads AMBER's data folder, or its files.
 
     Raises:
-        UserError: a file is missing or damaged, or a row is of no known type.
+        UserError: a file is missing or damaged, the annotations aren't all there, or a row is of
+            no known type.
     """
     found = files.find(
-        [*paths, *(path / "query" for path in paths if (path / "query").is_dir())],
-        "annotations*.json",
-        "relation*.json",
-        "safe_words*.txt",
-        "metrics*.txt",
+        paths,
+        "annotations.json",
+        "relation.json",
+        "safe_words.txt",
+        "metrics.txt",
         "query*.json",
+        "query/query*.json",
     )
     named = {path.name.split(".")[0]: path for path in found}
     for name in ("annotations", "relation", "safe_words"):
@@ -87,7 +91,7 @@ def read_data(paths: Sequence[Path]) -> AmberData:
     data = AmberData(
         rows=_rows(named["annotations"]),
         relation=_relation(named["relation"]),
-        safe=frozenset(_text(named["safe_words"]).split("\n")),
+        safe=_safe(named["safe_words"]),
         queries=queries,
         other_queries=others,
     )
@@ -120,7 +124,19 @@ def _rows(path: Path) -> list[Row]:
             )
         listed = [truth] if isinstance(truth, str) else cast("list[str]", truth)
         rows.append(Row(kind, tuple(map(str, listed)), tuple(map(str, told.get("hallu", [])))))
+    files.expect_rows(len(rows), {ROWS: "all of AMBER's"}, path)
     return rows
+
+
+def _safe(path: Path) -> frozenset[str]:
+    text = _text(path)
+    if not text.strip():
+        raise UserError(
+            "The list of safe words is empty; all of them would count as made up.",
+            str(path),
+            "Give AMBER's own safe_words.txt.",
+        )
+    return frozenset(text.split("\n"))
 
 
 def _relation(path: Path) -> dict[str, list[str]]:
@@ -128,7 +144,7 @@ def _relation(path: Path) -> dict[str, list[str]]:
         return {
             str(noun): list(map(str, others)) for noun, others in json.loads(_text(path)).items()
         }
-    except (ValueError, AttributeError, TypeError) as error:
+    except (*NOT_READ, AttributeError, TypeError) as error:
         raise UserError(
             f"It is no JSON object of lists: {error}.", str(path), "Give AMBER's relation.json."
         ) from error
@@ -147,7 +163,7 @@ def _queries(paths: Sequence[Path]) -> tuple[Queries, Queries]:
                 item = int(row.fields["id"])
                 query = (str(row.fields["image"]), str(row.fields["query"]))
                 others |= {item: query} if told.setdefault(item, query) != query else {}
-            except (KeyError, ValueError, TypeError) as error:
+            except (KeyError, ValueError, TypeError, OverflowError) as error:
                 raise UserError(
                     f"A query lacks id, image or query: {error}.",
                     f"{path}, entry {row.number}",

@@ -6,7 +6,9 @@ the result says so (`describe`), as long as its rows are what the benchmark expe
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,13 +30,18 @@ class Revision:
 
 
 class DataFile(Record):
-    """A file of data as a result names it."""
+    """A file of data as a result names it, or a folder that is told as one."""
 
     path: str
     sha256: str
+    """Of the file's bytes; of a folder, of the lines "SHA256  NAME" of its text files by name."""
     revision: str
-    """"NAME, N rows (SOURCE)", or "unknown revision"."""
+    """"NAME, N rows (SOURCE)", or "unknown revision", with the number of files of a folder."""
 
+
+TEXTS = frozenset({".txt", ".json", ".jsonl", ".tsv", ".csv", ".xlsx"})
+"""How the files of a folder end that is told as one; pictures aren't among them."""
+_FOUND: ContextVar[list[Path] | None] = ContextVar("found", default=None)
 
 _POPE = "AoiDragon/POPE at "
 _RLAIF = "RLHF-V/RLAIF-V, eval/data"
@@ -108,17 +115,46 @@ def known(path: Path) -> Revision | None:
     return KNOWN.get(sha256_of(path))
 
 
-def describe(paths: Sequence[Path]) -> list[DataFile]:
-    """What a result says of its data; for a folder, of each file in it that is a known revision."""
+@contextmanager
+def finding() -> Generator[list[Path]]:
+    """The files that `find` finds meanwhile: those that a benchmark reads of the folders given."""
+    found: list[Path] = []
+    mark = _FOUND.set(found)
+    try:
+        yield found
+    finally:
+        _FOUND.reset(mark)
+
+
+def describe(paths: Sequence[Path], found: Sequence[Path] = ()) -> list[DataFile]:
+    """What a result says of its data: each file given, and of each folder the files `found` there.
+
+    A folder of which none was found (MME's, whose questions are hundreds of files) is told as one.
+    """
     told: list[DataFile] = []
     for path in paths:
-        inside = sorted(each for each in path.iterdir() if each.is_file()) if path.is_dir() else []
-        for each in inside or ([] if path.is_dir() else [path]):
-            digest = sha256_of(each)
-            found = KNOWN.get(digest)
-            if found is not None or not inside:
-                told.append(DataFile(path=str(each), sha256=digest, revision=_named(found)))
+        inside = [each for each in found if path in each.parents] if path.is_dir() else [path]
+        told += [_described(each) for each in dict.fromkeys(inside)] or [_as_one(path)]
     return told
+
+
+def _described(path: Path) -> DataFile:
+    digest = sha256_of(path)
+    return DataFile(path=str(path), sha256=digest, revision=_named(KNOWN.get(digest)))
+
+
+def _as_one(folder: Path) -> DataFile:
+    inside = {
+        path.relative_to(folder).as_posix(): path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in TEXTS and path.is_file()
+    }
+    lines = "".join(f"{sha256_of(inside[name])}  {name}\n" for name in sorted(inside))
+    return DataFile(
+        path=str(folder),
+        sha256=hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest(),
+        revision=f"unknown revision, files: {len(inside):,}",
+    )
 
 
 def _named(revision: Revision | None) -> str:
@@ -144,6 +180,8 @@ def find(paths: Sequence[Path], *patterns: str) -> list[Path]:
                 f"The folder has no {' or '.join(patterns)}.", str(path), "Give the files' folder."
             )
         found += dict.fromkeys(inside) if path.is_dir() else [path]
+    if (meanwhile := _FOUND.get()) is not None:
+        meanwhile += found
     if not found:
         fix = f"Give {' or '.join(patterns)}; groundtune bench list says which can be fetched."
         raise UserError("No data was given.", "--data", fix)

@@ -12,7 +12,8 @@ from groundtune.bench.judge_archives import hallusion_id
 from groundtune.bench.official import FileAnswer
 from groundtune.errors import UserError
 
-SIZES = {1129: "all questions", 951: "the questions that have a picture"}
+ALL, SHOWN = 1129, 951
+SIZES = {ALL: "all questions", SHOWN: "the questions that have a picture"}
 
 
 class Question(NamedTuple):
@@ -45,7 +46,18 @@ class HallusionData:
     @property
     def is_whole(self) -> bool:
         """Whether the questions without a picture are there, which the diagnosis needs."""
-        return len(self.questions) == 1129
+        return len(self.questions) == ALL
+
+    @property
+    def shown(self) -> "HallusionData":
+        """The 951 questions that have a picture; all where these are not 951."""
+        kept = tuple(each for each in self.questions if each.seen.visual_input != "0")
+        return HallusionData(kept, SIZES[SHOWN]) if len(kept) == SHOWN else self
+
+    def answered(self, number: int) -> "HallusionData":
+        """What so many answers, which `read_answers` took, are to: all, or those with a picture."""
+        shown = self.shown
+        return shown if number == len(shown.questions) else self
 
 
 def read_data(paths: Sequence[Path]) -> HallusionData:
@@ -90,7 +102,10 @@ def _question(path: Path, row: Row) -> Question:
 
 
 def read_answers(path: Path, data: HallusionData) -> list[FileAnswer]:
-    """Answers by category, subcategory, set, figure and question.
+    """Answers by category, subcategory, set, figure and question, in the order of the data.
+
+    To exactly the 951 questions that have a picture, as VLMEvalKit and lmms-eval ask them, there
+    are as many (`HallusionData.answered`); no other part is taken.
 
     Raises:
         UserError: missing, further or doubled answers.
@@ -100,6 +115,9 @@ def read_answers(path: Path, data: HallusionData) -> list[FileAnswer]:
         FileAnswer(text=a.text, item=_id(a, path), row=a.row, extra=a.extra)
         for a in answers_of(path, text=columns)
     ]
+    shown = [question.item for question in data.shown.questions]
+    if {answer.item for answer in told} == set(shown):
+        return files.by_id(told, shown, path)
     if {len(told), len(data.questions)} == set(SIZES):
         raise UserError(
             f"There are {len(told):,} answers to {len(data.questions):,} questions: one of the two "

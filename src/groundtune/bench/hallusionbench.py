@@ -6,7 +6,8 @@ edited picture, which changes the answer. Figures, sets and questions cross, so 
 
 Data: HallusionBench.json (tianyi-lab/HallusionBench): all 1,129 questions, or the 951 that have a
 picture, as VLMEvalKit and lmms-eval use them; the result says which. Answers: that file's rows
-with "model_prediction"; the table or samples of those tools.
+with "model_prediction"; the table or samples of those tools. Answers to exactly the 951 are scored
+beside the whole file too, as these and nothing else.
 
 Mode official is utils.py. A judge compares the answer with the right one: its reply is incorrect
 (0) where it has these characters, else correct (1) where it has those, else uncertain (2); "not
@@ -119,6 +120,7 @@ def score(data: HallusionData, answers: Sequence[FileAnswer], scoring: Scoring) 
     Raises:
         UserError: in mode official, a judge's reply that is missing.
     """
+    data = data.answered(len(answers))
     if scoring.judge is None:
         return _scores(data, answers, _by_strings(data, answers, scoring), "strings", scoring)
     judging = judging_of(scoring.judge, HALLUSIONBENCH.name)
@@ -324,7 +326,10 @@ def _blind(asked: tuple[str, str, str, str, str]) -> Item:
 
 def notes(data: HallusionData, answers: Sequence[FileAnswer], scores: Sequence[Score]) -> list[str]:
     """Which questions these are, and who read the answers."""
+    whole, data = data, data.answered(len(scores))
     told = [f"{len(data.questions):,} questions: {data.size}."]
+    if len(data.questions) < len(whole.questions):
+        told.append(f"The data has {len(whole.questions):,}; the others were not answered.")
     if not data.is_whole:
         told.append("Language and vision can't be told apart without the questions of no picture.")
     if scores and scores[0].strata["read_by"] == "strings":

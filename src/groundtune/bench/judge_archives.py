@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
+from groundtune.bench.answer_files import NOT_READ, json_of, why_not_read
 from groundtune.bench.judge_replies import Recorded, read_lines
 from groundtune.errors import UserError
 
@@ -52,6 +53,10 @@ def read_replies(path: Path) -> list[Recorded]:
         data: Any = json.loads(text)
     except json.JSONDecodeError:
         return _read_lines(path)
+    except NOT_READ as error:
+        raise UserError(
+            f"The replies can't be read: {why_not_read(error)}.", str(path), "Mend the file."
+        ) from error
     if isinstance(data, Mapping):
         return _read_object(cast("Row", data), path)
     if isinstance(data, list):
@@ -72,12 +77,8 @@ def _read_lines(path: Path) -> list[Recorded]:
     rows: list[Row] = []
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, start=1):
-            try:
-                rows += [json.loads(line)] if line.strip() else []
-            except json.JSONDecodeError as error:
-                raise UserError(
-                    "The line is not JSON.", f"{path}, line {number}", "Mend or remove it."
-                ) from error
+            if line.strip():
+                rows.append(cast("Row", json_of(line, f"{path}, line {number}")))
     return _made(rows, _review_line, path)
 
 

@@ -12,14 +12,22 @@ line that was cut in the middle is dropped.
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
+from groundtune.bench.answer_files import open_text
 from groundtune.bench.judge import Reply, Request
 from groundtune.errors import UserError
 from groundtune.store.files import disk_error
+
+
+def _whole(text: str) -> str:
+    """With U+FFFD for each half of a surrogate pair, which no file of replies could hold."""
+    return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
 class Recorded(BaseModel):
@@ -33,7 +41,7 @@ class Recorded(BaseModel):
     request_hash: str = ""
     key: str = ""
     """Hash of the request, the judge's name and its settings: the cache's key."""
-    reply: str
+    reply: Annotated[str, AfterValidator(_whole)]
     model: str = ""
     asked: str = ""
     finish: str = ""
@@ -91,9 +99,9 @@ def read_lines(path: Path) -> Iterator[Recorded]:
     """The replies of a file, in order.
 
     Raises:
-        UserError: a line is not JSON, or has no reply.
+        UserError: a line is not JSON, or has no reply; or the file is no UTF-8.
     """
-    with path.open(encoding="utf-8") as file:
+    with open_text(path) as file:
         for number, line in enumerate(file, start=1):
             if line.strip():
                 yield _read_line(line, f"{path}, line {number}")

@@ -14,10 +14,7 @@ from numpy.typing import NDArray
 from groundtune.bench.benchmark import Metric
 from groundtune.bench.guards import Behaviour, behaviour_of_texts
 from groundtune.bench.large_items import Counted, LargeItems, counted, scores_of, texts_of
-from groundtune.bench.paired import Flip, HeadlineTest, permuted
-from groundtune.bench.power import smallest_effect
-from groundtune.bench.significance import mcnemar
-from groundtune.bench.stats import difference
+from groundtune.bench.paired import Changed, Flip, HeadlineTest, Pair, Untested, metric_test
 from groundtune.errors import UserError
 from groundtune.records import Score
 
@@ -62,39 +59,29 @@ def headline_test(
     headline: str,
     *,
     seed: int = 0,
-) -> HeadlineTest | None:
-    """The test of the headline; None where it has no value. `images` counts groups of pictures."""
-    metric = next(each for each in metrics if each.name == headline)
-    tables = ours.counted.table, theirs.counted.table
-    names = {"model": ours.items.model, "against": theirs.items.model}
-    change = difference(*tables, metric, benchmark=ours.items.name, seed=seed, **names)
-    if change is None:
-        return None
-    mine, other = ours.counted.verdicts_N, theirs.counted.verdicts_N
-    both = (mine >= 0) & (other >= 0)
-    gained, lost = np.flatnonzero(both & (mine > other)), np.flatnonzero(both & (mine < other))
-    p = permuted(*tables, metric, seed)
-    return HeadlineTest(
-        **names,
+) -> HeadlineTest | Untested:
+    """The headline's test; `images` counts groups of pictures."""
+    pair = Pair(
+        model=ours.items.model,
+        against=theirs.items.model,
         benchmark=ours.items.name,
-        metric=headline,
-        better=metric.better,
-        value=change.value,
-        low=change.low,
-        high=change.high,
-        items=len(mine),
-        images=len(tables[0].images),
-        test="permutation by image",
-        p=p,
-        p_holm=p,
-        smallest=smallest_effect(change.low, change.high),
-        verdict=VERDICT,
-        improved=len(gained),
-        worsened=len(lost),
-        unchanged=int(both.sum()) - len(gained) - len(lost),
-        mcnemar=mcnemar(len(gained), len(lost)),
-        flips=tuple(_flips(ours.items, gained, lost)),
+        ours=ours.counted.table,
+        theirs=theirs.counted.table,
     )
+
+    def changed(_: Metric) -> Changed:
+        mine, other = ours.counted.verdicts_N, theirs.counted.verdicts_N
+        both = (mine >= 0) & (other >= 0)
+        gained, lost = np.flatnonzero(both & (mine > other)), np.flatnonzero(both & (mine < other))
+        return Changed(
+            verdict=VERDICT,
+            improved=len(gained),
+            worsened=len(lost),
+            unchanged=int(both.sum()) - len(gained) - len(lost),
+            flips=tuple(_flips(ours.items, gained, lost)),
+        )
+
+    return metric_test(pair, metrics, headline, changed, seed=seed)
 
 
 def _flips(items: LargeItems, gained: NDArray[np.intp], lost: NDArray[np.intp]) -> list[Flip]:

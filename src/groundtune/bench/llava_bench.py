@@ -12,11 +12,13 @@ Mode official is eval_gpt_review_visual.py (COCO) or eval_gpt_review_bench.py (i
 summarize_gpt_review.py. A reply's first line, with commas as blanks, must be two numbers with one
 blank between: "8,9" is read, "8, 9" is not, and both scores are then -1 and averaged in. Where a
 review file keeps scores beside the reply (people mended some), these count. Means are rounded to
-three decimals before they are divided. Reviews that are missing are left out. Mode strict takes two
-numbers from 0 to 10 on the first line that isn't empty, with a comma, blanks or "and" between;
-anything else is unparsed.
+three decimals before they are divided. "nan 8" and "inf 8" are numbers to it: what they
+make NaN or infinite has no value here, and the answer counts as unparsed. Reviews that are missing
+are left out. Mode strict takes two numbers from 0 to 10 on the first line that isn't empty, with a
+comma, blanks or "and" between; anything else is unparsed.
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -66,6 +68,7 @@ PROTOCOL = Protocol(
     items="90 questions about COCO, or 60 in the wild",
 )
 _SCORE = r"([0-9]+(?:\.[0-9]+)?)"
+_ENDLESS = (math.inf, -math.inf, math.nan)
 _TWO = re.compile(rf"[\s*_`\"'(\[]*{_SCORE}(?:\s*,\s*|\s+and\s+|\s+){_SCORE}[\s*_`\"')\].]*")
 
 
@@ -187,7 +190,10 @@ def _score(
         why = f"no two scores can be read: {blank.why}" if given else blank.why
         return blank.model_copy(update={"status": "unparsed", "why": why, "values": values})
     told = tuple(f"{mark:g}" for pair in found for mark in pair)
-    return blank.model_copy(update={"values": _values(found), "extracted": told})
+    update: dict[str, object] = {"values": _values(found), "extracted": told}
+    if not all(math.isfinite(mark) for pair in found for mark in pair):
+        update |= {"status": "unparsed", "why": f"a score is no finite number: {blank.why}"}
+    return blank.model_copy(update=update)
 
 
 def _read(reply: Reply, official: bool) -> Pair | None:
@@ -199,23 +205,37 @@ def _read(reply: Reply, official: bool) -> Pair | None:
         pair = None if pair == (-1, -1) else pair
     else:
         pair = strict_pair(reply.text)
-        pair = stored if pair is None and stored is not None and min(stored) >= 0 else pair
+        usable = stored is not None and all(0 <= mark < math.inf for mark in stored)
+        pair = stored if pair is None and usable else pair
     return Pair(pair.second, pair.first) if pair and reply.part == "swapped" else pair
 
 
 def _values(pairs: Sequence[Pair]) -> dict[str, float]:
     n = len(pairs)
-    return {
-        "reviews": 1.0,
+    means = {
         "reference": sum(pair.first for pair in pairs) / n,
         "model": sum(pair.second for pair in pairs) / n,
+    }
+    # a NaN or an infinity is counted beside the sums: in them it would spoil every metric
+    return {"reviews": 1.0} | {
+        name if math.isfinite(mean) else f"{name}:{mean}": mean if math.isfinite(mean) else 1.0
+        for name, mean in means.items()
     }
 
 
 def _mean(sums: Mapping[str, Floats], name: str) -> Floats:
     """The mean score as the official summary has it: with three decimals."""
-    means = ratio(sums[name], sums["reviews"])
+    total = sums[name]
+    with np.errstate(invalid="ignore"):  # inf - inf
+        for endless in _ENDLESS:
+            total = np.where(sums[f"{name}:{endless}"] > 0, total + endless, total)
+    means = ratio(total, sums["reviews"])
     return np.array([round(float(mean), 3) for mean in means])
+
+
+def _relative(sums: Mapping[str, Floats]) -> Floats:
+    with np.errstate(invalid="ignore"):  # inf / inf
+        return ratio(_mean(sums, "model"), _mean(sums, "reference")) * 100
 
 
 def _points(name: str, label: str, column: str) -> Metric:
@@ -234,7 +254,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         name="relative_score",
         label="Score relative to GPT-4's answers",
-        formula=lambda sums: ratio(_mean(sums, "model"), _mean(sums, "reference")) * 100,
+        formula=_relative,
         better="higher",
         unit="points",
         scale=1,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from groundtune.bench import files
-from groundtune.bench.answer_files import Row, first_of, rows_of, text_field
+from groundtune.bench.answer_files import NOT_READ, Row, first_of, rows_of, text_field
 from groundtune.errors import UserError
 
 COCO_ROWS = 90
@@ -110,7 +110,7 @@ def _kind(path: Path) -> str:
 def _rules(path: Path) -> Mapping[str, Any]:
     try:
         rules: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, *NOT_READ) as error:
         raise UserError("The rules can't be read.", str(path), "Give rule.json.") from error
     if not isinstance(rules, dict):
         raise UserError("The rules are no JSON object.", str(path), "Give rule.json.")

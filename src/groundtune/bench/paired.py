@@ -5,19 +5,22 @@ and each image has one item, the test is McNemar's, exact; else the models are e
 image (`significance.permutation`), which also holds for F1, CHAIR and grades. Holm's correction
 goes over all headline tests of a comparison (`corrected`).
 
+A headline may have no value for one of the two (F1 of a model that never says yes). The first
+metric of quality that has one for both is then tested in its place.
+
 Items change their *verdict*: the value that an item has by itself in the headline's metric, or in
 another one of quality where the headline has none for single items (F1 has accuracy).
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from groundtune.bench.benchmark import Floats, Metric, ratio
 from groundtune.bench.power import smallest_effect
 from groundtune.bench.significance import PERMUTATIONS, holm, mcnemar, permutation
-from groundtune.bench.stats import Sums, Table, difference, tabulate
+from groundtune.bench.stats import Sums, Table, difference, tabulate, value_of
 from groundtune.records import Record, Score
 
 Test = Literal["McNemar, exact", "permutation by image"]
@@ -41,6 +44,10 @@ class HeadlineTest(Record):
     benchmark: str
     """With part and decoding, as in `Estimate.benchmark`."""
     metric: str
+    stands_for: str = ""
+    """The headline, where `metric` is tested in its place."""
+    without: tuple[str, ...] = ()
+    """Those of the two for which the headline has no value."""
     better: Literal["lower", "higher", "neutral"]
     value: float
     """`model` minus `against`, with its 95% interval."""
@@ -77,6 +84,46 @@ class HeadlineTest(Record):
         return {"lower": self.value, "higher": -self.value, "neutral": 0.0}[self.better]
 
 
+class Untested(Record):
+    """A headline that could not be tested, nor another metric in its place."""
+
+    model: str
+    against: str
+    benchmark: str
+    metric: str
+    without: tuple[str, ...]
+    """Those of the two for which it has no value."""
+
+
+class Pair(NamedTuple):
+    """The sums of two models on the same items."""
+
+    model: str
+    against: str
+    benchmark: str
+    """With part and decoding."""
+    ours: Table
+    theirs: Table
+
+    def without(self, metric: Metric) -> tuple[str, ...]:
+        """Those of the two for which a metric has no value."""
+        both = ((self.model, self.ours), (self.against, self.theirs))
+        return tuple(name for name, table in both if value_of(table, metric) is None)
+
+
+class Changed(NamedTuple):
+    """What came of the items, as in `HeadlineTest`."""
+
+    verdict: str
+    improved: int
+    worsened: int
+    unchanged: int
+    flips: tuple[Flip, ...]
+    right_or_wrong: bool = True
+    exact: bool = False
+    """Whether McNemar's test of the verdicts is the metric's own."""
+
+
 def headline_test(
     ours: Sequence[Score],
     theirs: Sequence[Score],
@@ -85,51 +132,89 @@ def headline_test(
     *,
     seed: int = 0,
     permutations: int = PERMUTATIONS,
-) -> HeadlineTest | None:
-    """The test of one benchmark's scores of two models; None where the headline has no value.
+) -> HeadlineTest | Untested:
+    """The test of one benchmark's scores of two models.
 
     `p_holm` is p: `corrected` sets it once all tests are known.
 
     Raises:
         UserError: the two have not answered the same items.
     """
-    metric = next(each for each in metrics if each.name == headline)
-    tables = tabulate(ours), tabulate(theirs)
-    names = {"model": ours[0].model, "against": theirs[0].model}
-    benchmark = f"{ours[0].benchmark}/{ours[0].decoding}"
-    change = difference(*tables, metric, benchmark=benchmark, seed=seed, **names)
-    if change is None:
-        return None
-    verdict, mine, other = _verdicts(ours, theirs, metrics, metric)
-    flips = _flips(ours, mine, other, verdict)
-    right_or_wrong = _binary(mine) and _binary(other)
-    both = np.isfinite(mine) & np.isfinite(other)
-    gained = int((mine > other)[both].sum())
-    lost = int((mine < other)[both].sum())
-    single = len(tables[0].images) == len(ours)
-    exact = right_or_wrong and single and verdict.name == headline and bool(both.all())
-    p = mcnemar(gained, lost) if exact else permuted(*tables, metric, seed, permutations)
-    better = sum(flip.better for flip in flips)
+    pair = Pair(
+        model=ours[0].model,
+        against=theirs[0].model,
+        benchmark=f"{ours[0].benchmark}/{ours[0].decoding}",
+        ours=tabulate(ours),
+        theirs=tabulate(theirs),
+    )
+
+    def changed(metric: Metric) -> Changed:
+        verdict, mine, other = _verdicts(ours, theirs, metrics, metric)
+        flips = _flips(ours, mine, other, verdict)
+        both = np.isfinite(mine) & np.isfinite(other)
+        right_or_wrong = _binary(mine) and _binary(other)
+        single = len(pair.ours.images) == len(ours)
+        better = sum(flip.better for flip in flips)
+        return Changed(
+            verdict=verdict.name,
+            improved=better,
+            worsened=len(flips) - better,
+            unchanged=int(both.sum()) - len(flips),
+            flips=flips,
+            right_or_wrong=right_or_wrong,
+            exact=right_or_wrong and single and verdict.name == metric.name and bool(both.all()),
+        )
+
+    return metric_test(pair, metrics, headline, changed, seed=seed, permutations=permutations)
+
+
+def metric_test(
+    pair: Pair,
+    metrics: Sequence[Metric],
+    headline: str,
+    changed: Callable[[Metric], Changed],
+    *,
+    seed: int = 0,
+    permutations: int = PERMUTATIONS,
+) -> HeadlineTest | Untested:
+    """The headline's test; `changed` tells of a metric what came of the items.
+
+    Raises:
+        UserError: the two have not answered the same items.
+    """
+    first = next(each for each in metrics if each.name == headline)
+    others = (each for each in metrics if each.role == "quality" and each.better != "neutral")
+    names = {"model": pair.model, "against": pair.against, "benchmark": pair.benchmark}
+    for metric in (first, *others):
+        change = difference(pair.ours, pair.theirs, metric, seed=seed, **names)
+        if change is not None:
+            break
+    else:
+        return Untested(**names, metric=headline, without=pair.without(first))
+    items = changed(metric)
+    sign = mcnemar(items.improved, items.worsened)
+    p = sign if items.exact else permuted(pair.ours, pair.theirs, metric, seed, permutations)
     return HeadlineTest(
         **names,
-        benchmark=benchmark,
-        metric=headline,
+        metric=metric.name,
+        stands_for="" if metric is first else headline,
+        without=pair.without(first),
         better=metric.better,
         value=change.value,
         low=change.low,
         high=change.high,
-        items=len(ours),
-        images=len(tables[0].images),
-        test="McNemar, exact" if exact else "permutation by image",
+        items=int(pair.ours.total("asked")),
+        images=len(pair.ours.images),
+        test="McNemar, exact" if items.exact else "permutation by image",
         p=p,
         p_holm=p,
         smallest=smallest_effect(change.low, change.high),
-        verdict=verdict.name,
-        improved=better,
-        worsened=len(flips) - better,
-        unchanged=int(both.sum()) - len(flips),
-        mcnemar=mcnemar(gained, lost) if right_or_wrong else None,
-        flips=flips,
+        verdict=items.verdict,
+        improved=items.improved,
+        worsened=items.worsened,
+        unchanged=items.unchanged,
+        mcnemar=sign if items.right_or_wrong else None,
+        flips=items.flips,
     )
 
 

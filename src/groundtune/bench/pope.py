@@ -6,8 +6,9 @@ answered yes; three splits by how the absent objects were chosen (random, popula
 Data: the question files of AoiDragon/POPE, JSON lines or a JSON list of {question_id, image, text,
 label}; one file a split, any number of them. The random split of May 2023 has 2,910 rows, today's
 3,000. Answers: lines of {question, answer}, joined with the questions by order, one file for one
-split, one for all in the order of the data, or a folder with a file for each. VLMEvalKit's table
-and lmms-eval's samples are joined by picture and question.
+split, one for all in the order of the data, or a folder with a file for each. Where they carry
+questions or ids, these are held against the data's (`pope_questions.py`). VLMEvalKit's table and
+lmms-eval's samples are joined by picture and question.
 
 Mode official is evaluate.py at 08d957b: an answer is no where the text before its first full stop,
 without commas and split at blanks, has the word No, no or not, and yes otherwise, even if it is
@@ -38,6 +39,7 @@ from groundtune.bench.official import (
     Scoring,
     score_key,
 )
+from groundtune.bench.pope_questions import refuse_others
 from groundtune.errors import UserError
 from groundtune.records import Score
 
@@ -189,25 +191,8 @@ def _join(
             "Give the question file that the answers are to.",
         )
     told = files.in_order(answers, len(asked), where)
-    _refuse_disorder(told, asked, where)
+    refuse_others(told, [q.id for q in asked], [q.text for q in asked], where)
     return told
-
-
-def _refuse_disorder(answers: Sequence[FileAnswer], asked: Sequence[Question], where: Path) -> None:
-    """Refuses answers whose ids or questions are the data's, but in another order."""
-    for mine, theirs in (
-        ([a.item for a in answers], [q.id for q in asked]),
-        ([a.extra.get("question", "") for a in answers], [q.text for q in asked]),
-    ):
-        if mine == theirs or set(mine) != set(theirs):
-            continue
-        row = next(i for i, (a, b) in enumerate(zip(mine, theirs, strict=True)) if a != b)
-        raise UserError(
-            f"The answers are in another order than the questions: this one is to {mine[row]!r}, "
-            f"question {row + 1} is {theirs[row]!r}.",
-            f"{where}:{answers[row].row}",
-            "Answers are joined by order: sort them as the questions are.",
-        )
 
 
 def _by_picture(

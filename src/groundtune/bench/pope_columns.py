@@ -1,7 +1,8 @@
 """POPE over large files: the same numbers as `pope.py` gives, with memory that doesn't grow.
 
 Questions and answers are read side by side in pieces (`columns.py`), each different answer of a
-piece is read once, and only outcomes are counted, by group of pictures.
+piece is read once, and only outcomes are counted, by group of pictures. Where the first answer
+carries its question, all are held against the data's; ids are not.
 
 The items are a Parquet file (`large_items.py`), which stands for the Score records.
 """
@@ -31,6 +32,7 @@ from groundtune.bench.large_items import (
     table_of_counts,
 )
 from groundtune.bench.official import MODES, LargeScores, Mode
+from groundtune.bench.pope_questions import is_asked, other_question
 from groundtune.bench.stats import Table
 from groundtune.errors import UserError
 
@@ -45,6 +47,8 @@ class Said(NamedTuple):
     texts: list[str]
     readings_2T: Small
     """By mode (official, strict), then text: a code of READINGS."""
+    prompts: Column | None
+    """The questions as the answers carry them."""
 
 
 class Wanted(NamedTuple):
@@ -53,6 +57,8 @@ class Wanted(NamedTuple):
     labels_N: Small
     groups_N: NDArray[np.int64]
     images: Column
+    questions: Column | None
+    """Where the answers carry theirs."""
 
 
 @dataclass
@@ -83,12 +89,15 @@ def count(questions: Path, answers: Path, column: str, mode: Mode, items: ItemFi
     """Counts all answers of a file of JSON lines beside a file of questions; items are of `mode`.
 
     Raises:
-        UserError: their numbers differ, or a line can't be read.
+        UserError: their numbers differ, an answer is to another question, or a line can't be read.
     """
     counted = Counted()
-    asked = (_wanted(piece) for piece in pieces(questions, ("image", "label")))
-    told = _said(pieces(answers, (column,)), column)
+    more = ("question",) if _starts(answers, ("question",)) else ()
+    asked_of = ("image", "label", *("text" for _ in more))
+    asked = (_wanted(piece) for piece in pieces(questions, asked_of))
+    told = _said(pieces(answers, (column, *more)), column)
     for wanted, said in _side_by_side(asked, told, answers):
+        _refuse_others(wanted, said, counted.n, answers)
         outcomes_2N = said.readings_2T[:, said.which_N] * np.int8(2) + wanted.labels_N
         for each in (0, 1):
             places = wanted.groups_N * len(OUTCOMES) + outcomes_2N[each]
@@ -101,10 +110,35 @@ def count(questions: Path, answers: Path, column: str, mode: Mode, items: ItemFi
     return counted
 
 
+def _refuse_others(wanted: Wanted, said: Said, done: int, path: Path) -> None:
+    """Refuses an answer that carries another question; each pair of texts is compared once."""
+    asked, told = wanted.questions, said.prompts
+    if asked is None or told is None:
+        return
+    places = {text: place for place, text in enumerate(asked.texts)}
+    same_T = np.array([places.get(text, -1) for text in told.texts], dtype=np.int32)
+    unlike = np.flatnonzero(same_T[told.codes_N] != asked.codes_N)
+    texts = np.int64(len(asked.texts))
+    pairs, first = np.unique(
+        told.codes_N[unlike] * texts + asked.codes_N[unlike], return_index=True
+    )
+    others = [
+        at
+        for pair, at in zip(pairs.tolist(), first.tolist(), strict=True)
+        if not is_asked(asked.texts[pair % texts], told.texts[pair // texts])
+    ]
+    if others:
+        at = int(unlike[min(others)])
+        prompt, question = told.texts[told.codes_N[at]], asked.texts[asked.codes_N[at]]
+        raise other_question(prompt, question, done + at + 1, f"{path}, answer {done + at + 1:,}")
+
+
 def _wanted(piece: Piece) -> Wanted:
     labels, images = piece["label"], piece["image"]
     no = np.array([text == "no" for text in labels.texts], dtype=np.int8)
-    return Wanted(no[labels.codes_N], groups_of(images.texts)[images.codes_N], images)
+    return Wanted(
+        no[labels.codes_N], groups_of(images.texts)[images.codes_N], images, piece.get("text")
+    )
 
 
 def _said(read: Iterator[Piece], column: str) -> Iterator[Said]:
@@ -117,7 +151,7 @@ def _said(read: Iterator[Piece], column: str) -> Iterator[Said]:
             if text not in known:
                 known[text] = _read(text)
         readings = np.array([known[text] for text in texts], dtype=np.int8).T
-        yield Said(codes_N, texts, readings)
+        yield Said(codes_N, texts, readings, piece.get("question"))
 
 
 def _read(text: str) -> tuple[int, int]:
@@ -141,13 +175,9 @@ def _side_by_side(
             break
         n = min(len(wanted.labels_N), len(said.which_N))
         rows += n
-        yield (
-            _rows(wanted, 0, n),
-            Said(said.which_N[:n], said.texts, said.readings_2T),
-        )
-        wanted = _rows(wanted, n, None) if len(wanted.labels_N) > n else None
-        left = said.which_N[n:]
-        said = Said(left, said.texts, said.readings_2T) if len(left) else None
+        yield _wanted_rows(wanted, 0, n), _said_rows(said, 0, n)
+        wanted = _wanted_rows(wanted, n, None) if len(wanted.labels_N) > n else None
+        said = _said_rows(said, n, None) if len(said.which_N) > n else None
     if wanted is None and said is None:
         return
     more_asked = (len(wanted.labels_N) if wanted else 0) + sum(len(w.labels_N) for w in asked)
@@ -159,21 +189,35 @@ def _side_by_side(
     )
 
 
-def _rows(wanted: Wanted, start: int, end: int | None) -> Wanted:
-    images = Column(wanted.images.codes_N[start:end], wanted.images.texts)
-    return Wanted(wanted.labels_N[start:end], wanted.groups_N[start:end], images)
+def _wanted_rows(wanted: Wanted, start: int, end: int | None) -> Wanted:
+    return Wanted(
+        wanted.labels_N[start:end],
+        wanted.groups_N[start:end],
+        _rows(wanted.images, start, end),
+        wanted.questions and _rows(wanted.questions, start, end),
+    )
+
+
+def _said_rows(said: Said, start: int, end: int | None) -> Said:
+    prompts = said.prompts and _rows(said.prompts, start, end)
+    return Said(said.which_N[start:end], said.texts, said.readings_2T, prompts)
+
+
+def _rows(column: Column, start: int, end: int | None) -> Column:
+    return Column(column.codes_N[start:end], column.texts)
 
 
 def score_large(data: Sequence[Path], answers: Path, mode: Mode, items: Path) -> LargeScores | None:
     """Scores one large file of answers to one of questions, both JSON lines; None for any other.
 
     Raises:
-        UserError: their numbers differ, a line can't be read, or the disk is full.
+        UserError: their numbers differ, an answer is to another question, a line can't be read, or
+            the disk is full.
     """
     if len(data) != 1 or not data[0].is_file() or not answers.is_file():
         return None
     column = _answer_column(answers)
-    if not column or not _starts(data[0], ("image", "label")):
+    if not column or not _starts(data[0], ("image", "text", "label")):
         return None
     file = ItemFile(items.with_suffix(".parquet"))
     counted = count(data[0], answers, column, mode, file)

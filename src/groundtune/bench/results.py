@@ -1,6 +1,7 @@
 """Results of a benchmark that was scored from files: metrics, strata, intervals, rows of items."""
 
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from groundtune.bench.benchmark import Benchmark, Metric
 from groundtune.bench.guards import behaviour, guard
 from groundtune.bench.official import FileBenchmark, LargeScores, Mode
 from groundtune.bench.stats import Table, estimate, resampled, tabulate, value_of
+from groundtune.errors import UserError
 from groundtune.records import Estimate, Score
 
 Values = dict[str, float | None]
@@ -133,7 +135,13 @@ def notes_of(results: Results, scores: Sequence[Score]) -> list[str]:
 def item_lines(
     scores: Iterable[Score], columns: Callable[[Score], dict[str, object]] | None = None
 ) -> Iterator[bytes]:
-    """One JSON object a line and score: item, part, image, answer, extracted, values, why."""
+    """One JSON object a line and score: item, part, image, answer, extracted, values, why.
+
+    A value that is no finite number is null.
+
+    Raises:
+        UserError: a text holds half a character, which neither this file nor the scores' can.
+    """
     for score in scores:
         row: dict[str, object] = {
             "item": score.item,
@@ -141,7 +149,7 @@ def item_lines(
             "image": score.image,
             "answer": score.answer,
             "extracted": list(score.extracted),
-            "values": score.values,
+            "values": {n: v if math.isfinite(v) else None for n, v in score.values.items()},
             "status": score.status,
             "why": score.why,
             "strata": score.strata,
@@ -150,4 +158,11 @@ def item_lines(
             row["spans"] = [span.model_dump() for span in score.spans]
         if columns is not None:
             row |= columns(score)
-        yield json.dumps(row, ensure_ascii=False).encode() + b"\n"
+        try:
+            yield json.dumps(row, ensure_ascii=False).encode() + b"\n"
+        except UnicodeEncodeError as error:
+            raise UserError(
+                "A text has half a character (a lone surrogate).",
+                f"item {score.item!r} of {score.benchmark}",
+                "Replace it, by U+FFFD say, in the answers, the data or the judge's replies.",
+            ) from error

@@ -7,16 +7,24 @@ large would be if the two models were the same, and what that is worth when many
 from collections.abc import Callable, Sequence
 from math import exp, lgamma, log, sqrt
 from statistics import NormalDist
+from typing import NamedTuple
 
 import numpy as np
 
-from groundtune.bench.stats import Floats, Interval
+from groundtune.bench.benchmark import Floats
 
 PERMUTATIONS = 10_000
 """Random sign changes where there are too many to try all; the least p is 1 in one more."""
 ALL_UP_TO = 13
 """Images up to which all 2^images sign changes are tried."""
 _AT_ONCE = 250
+
+
+class Interval(NamedTuple):
+    """The 2.5% and 97.5% quantiles."""
+
+    low: float
+    high: float
 
 
 def wilson(hits: float, n: int, level: float = 0.95) -> Interval:

@@ -6,6 +6,10 @@ Because a metric is made of sums, a bootstrap is one product: resampling counts 
 image (I, C), for R resamples, I images, C columns. Two models are compared on the same resamples,
 which pairs them by image.
 
+Where each picture has one item, and that counts 0 or 1, nothing is left to draw together: the
+interval of such a rate is Wilson's (`significance.wilson`), which also holds of few items and near
+0 and 1. That of a difference is the bootstrap's all the same, which pairs the models.
+
 An interval of width zero (nothing happened in any of I images) would claim too much: a share then
 gets the bound 1 - 0.025^(1/I), below which a kind of image may lie that was never drawn (Clopper
 and Pearson 1934, at 0 of I). One image alone therefore gives nearly no information about a share,
@@ -15,23 +19,16 @@ and no interval at all (its width is zero) about a mean without bounds.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 
 from groundtune.bench.benchmark import Floats, Metric, ratio
+from groundtune.bench.significance import Interval, wilson
 from groundtune.errors import UserError
 from groundtune.records import Difference, Estimate, Score
 
 RESAMPLES = 2000
 ALWAYS = ("asked", "scored", "unparsed")
-
-
-class Interval(NamedTuple):
-    """The 2.5% and 97.5% quantiles."""
-
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,8 +139,12 @@ def estimate(
     value = value_of(table, metric)
     if value is None:
         return None
-    draws = _draws(table, metric, seed) if drawn is None else _apply(metric, table, drawn)
-    low, high = interval(draws, value, images=len(table.images), share=metric.is_share)
+    rate = _items_of_rate(table, metric, value)
+    if rate is None:
+        draws = _draws(table, metric, seed) if drawn is None else _apply(metric, table, drawn)
+        low, high = interval(draws, value, images=len(table.images), share=metric.is_share)
+    else:
+        low, high = wilson(*rate)
     least, most = metric.bounds
     low = low if least is None else max(least, low)
     high = high if most is None else min(most, high)
@@ -269,6 +270,26 @@ def _apply(metric: Metric, table: Table, sums_RC: Floats) -> Floats:
         return metric.formula(Sums(table.columns, sums_RC))
     over = sums_RC @ table.weights(metric.numerator)
     return ratio(over, sums_RC @ table.weights(metric.denominator))
+
+
+def _items_of_rate(table: Table, metric: Metric, value: float) -> tuple[int, int] | None:
+    """(hits, items) of a plain rate: each image has one item, which is 0, 1 or in no denominator.
+
+    None of other metrics. A formula is one too where its value is the mean of the items' own.
+    """
+    if not metric.is_share or table.total("asked") != len(table.images):
+        return None
+    values_I = _apply(metric, table, table.sums_IC)
+    known = values_I[np.isfinite(values_I)]
+    hits = int((known == 1).sum())
+    plain = _binary(known) and abs(hits - value * known.size) < 1e-6
+    if metric.formula is None:
+        plain = plain and _binary(table.sums_IC @ table.weights(metric.denominator))
+    return (hits, known.size) if plain and known.size else None
+
+
+def _binary(values: Floats) -> bool:
+    return bool(np.isin(values, (0.0, 1.0)).all())
 
 
 def _draws(table: Table, metric: Metric, seed: int) -> Floats:

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from groundtune.bench.paired import HeadlineTest
     from groundtune.pipeline.compare import Comparisons
+    from groundtune.report.bench_parts import BenchParts
 
 MOST_WARNINGS = 12
 
@@ -28,7 +28,8 @@ def compare(
         runs: Folders with scores: of groundtune bench run, bench score, demo or study.
         out: Folder for a report, and for all differences, tests and changed items.
         all: Show every difference, also those whose interval includes zero.
-        fail_on: regression ends with exit status 1 if a headline got worse.
+        fail_on: regression ends with exit status 1 if a headline got worse, or what is tested in
+            its place where it has no value.
         margin: Also a headline that is worse by more than this is a regression, whatever its
             interval; in the metric's own unit, so that 0.01 of a share is one point.
         json: One JSON object instead of lines.
@@ -44,7 +45,7 @@ def compare(
         raise UserError("A margin isn't negative.", f"--margin {margin:g}", "Give 0 or more.")
     made = compare_runs(runs)
     page = write_comparison(made, out, runs) if out else None
-    lost = made.regressions(margin)
+    lost = [*made.regressions(margin), *made.lost]
     again = " ".join(shlex.quote(str(run)) for run in runs)
     next_command = "" if out else f"groundtune compare {again} --out comparison"
     if json:
@@ -71,7 +72,11 @@ def _print(made: "Comparisons", all: bool) -> None:
     from groundtune.pipeline.compare import difference_rows
 
     print(f"{made.models[0]} against {', '.join(made.models[1:])}\n")
-    _print_tests(made.bench.tests)
+    _print_tests(made.bench)
+    for each in made.alone:
+        print(f"not compared: {each}")
+    if made.alone:
+        print()
     head = ["", "model", "change", "95% interval", "relative"]
     groups = {"worse": made.worse, "better": made.better, "otherwise changed": made.changed}
     for name, some in ({"all": made.summary.differences} if all else groups).items():
@@ -88,15 +93,19 @@ def _print(made: "Comparisons", all: bool) -> None:
         print()
 
 
-def _print_tests(tests: "tuple[HeadlineTest, ...]") -> None:
+def _print_tests(bench: "BenchParts") -> None:
     from groundtune.cli.table import print_table
     from groundtune.pipeline.compare import rows_of_tests
+    from groundtune.pipeline.compare_parts import stand_ins
 
-    if not tests:
+    if not bench.tests:
         return
     head = ["headlines", "model", "change", "95% interval", "p", "p, Holm", "would show", "items"]
-    print_table([head, *rows_of_tests(tests)])
+    print_table([head, *rows_of_tests(bench.tests)])
     print(
         "\nwould show: the smallest change that would be found four times in five. "
-        "items: better, worse, the same.\n"
+        "items: better, worse, the same."
     )
+    for benchmark, text in stand_ins(bench):
+        print(f"* {benchmark}: {text}")
+    print()

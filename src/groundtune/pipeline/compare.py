@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from groundtune.bench.guards import Warned
 from groundtune.bench.large_items import LargeItems
 from groundtune.bench.large_paired import read as read_large
 from groundtune.bench.paired import HeadlineTest
@@ -15,7 +16,7 @@ from groundtune.pipeline.compare_page import (
     metric_specs_of,
     pictures_in,
 )
-from groundtune.pipeline.compare_parts import judges_in, parts_of, results_in
+from groundtune.pipeline.compare_parts import LOST, judges_in, parts_of, results_in
 from groundtune.pipeline.folder import write_rows
 from groundtune.pipeline.large_scores import (
     has_scores,
@@ -54,17 +55,27 @@ class Comparisons(Record):
     """Differences whose interval includes zero."""
     bench: BenchParts = BenchParts()
     """Tests of the headlines, behaviour and warnings, other tools' readings, judges."""
+    alone: tuple[str, ...] = ()
+    """Benchmarks that the first model or another one has no answers to: "NAME: MODEL has none"."""
 
     def regressions(self, margin: float | None = None) -> list[HeadlineTest]:
         """The headlines that got worse: their interval excludes zero, or by more than `margin`.
 
-        `margin` is in the metric's own unit: 0.01 of a share is one point.
+        `margin` is in the metric's own unit: 0.01 of a share is one point. See `lost` too.
         """
         return [
             test
             for test in self.bench.tests
             if test.worse or (margin is not None and test.loss > margin)
         ]
+
+    @property
+    def lost(self) -> list[Warned]:
+        """Headlines with a value for the first model alone, and nothing to test in their place.
+
+        They got worse, though there is no telling by how much.
+        """
+        return [each for each in self.bench.warnings if each.guard == LOST]
 
     def short(self) -> "Comparisons":
         """The same with the largest changes of each benchmark's items alone."""
@@ -111,7 +122,22 @@ def compare(folders: Sequence[Path]) -> Comparisons:
             judges=_judges(folders, named),
             further=measured(counted, first),
         ),
+        alone=_alone(named),
     )
+
+
+def _alone(named: Mapping[str, list[Answered]]) -> tuple[str, ...]:
+    """Benchmarks of the first model that another lacks, and the other way round."""
+    (first, own), *others = (
+        (name, {benchmark.partition("/")[0] for benchmark, _ in _benchmarks(some)})
+        for name, some in named.items()
+    )
+    pairs = [
+        (benchmark, name if benchmark in own else first)
+        for name, theirs in others
+        for benchmark in sorted(own ^ theirs)
+    ]
+    return tuple(dict.fromkeys(f"{benchmark}: {name} has none" for benchmark, name in pairs))
 
 
 def _parted(named: Mapping[str, list[Answered]]) -> tuple[list[Score], list[LargeItems]]:
@@ -260,7 +286,10 @@ def difference_rows(
 
 
 def rows_of_tests(tests: Sequence[HeadlineTest]) -> list[list[str]]:
-    """Tests of headlines as texts: the change, its interval, p, what would be found, the items."""
+    """Tests of headlines as texts: the change, its interval, p, what would be found, the items.
+
+    A star marks a metric that stands for the headline.
+    """
     from groundtune.report.figures import signed_range_text, signed_text, unit_of_change
 
     rows: list[list[str]] = []
@@ -269,7 +298,7 @@ def rows_of_tests(tests: Sequence[HeadlineTest]) -> list[list[str]]:
         change = f"{signed_text(test.value, spec)} {unit_of_change(spec)}".strip()
         rows.append(
             [
-                f"{test.benchmark}: {spec.label}",
+                f"{test.benchmark}: {spec.label}{'*' if test.stands_for else ''}",
                 test.model,
                 change,
                 f"[{signed_range_text(test.low, test.high, spec)}]",

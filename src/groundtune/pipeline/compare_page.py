@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from groundtune.bench.summary import BENCHMARKS, benchmark_of, facts_of, rules_apart
+from groundtune.pipeline.compare_parts import stand_ins
 from groundtune.pipeline.flips import Picture, Shown, flip_examples
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.world_report import (
@@ -48,7 +49,7 @@ def comparison_page(
     """
     world = any(family_of(each.benchmark) in BENCHMARKS for each in estimates)
     names = list(dict.fromkeys(each.benchmark for each in estimates))
-    headline = _headline(models, names)
+    headline = _headline(models, names, bench)
     told = flip_examples(bench.tests, scores, pictures) if bench else None
     return model.ReportInput(
         title=title,
@@ -63,7 +64,7 @@ def comparison_page(
         examples=told.examples if told else (),
         examples_chosen=told.how if told else "",
         run=_with_data(run or model.RunFacts(), results),
-        notes=((WORLD_NOTE,) if world else ()) + _warning_notes(bench),
+        notes=((WORLD_NOTE,) if world else ()) + _stand_in_notes(bench) + _warning_notes(bench),
         limits=_result_notes(results),
     )
 
@@ -109,14 +110,21 @@ def _benchmark_spec(name: str, estimates: Sequence[Estimate]) -> model.Benchmark
     )
 
 
-def _headline(models: Sequence[str], names: Sequence[str]) -> model.Headline | None:
-    """The world's headline where it was measured, else that of the first benchmark."""
+def _headline(
+    models: Sequence[str], names: Sequence[str], bench: BenchParts | None
+) -> model.Headline | None:
+    """The world's headline where it was measured, else that of the first benchmark.
+
+    Where a headline has no value for one of the two models, it is what was tested in its place.
+    """
     ends = {"model": models[min(1, len(models) - 1)], "against": models[0]}
+    tests = bench.tests if bench else ()
+    tested = {test.benchmark: test.metric for test in tests if test.model == ends["model"]}
     if HEADLINE.benchmark in names:
         return model.Headline(**HEADLINE.model_dump(), beside=BESIDE, **ends)
     wholes = [n for n in names if n.count("/") == 1] or list(names)
     refs = [
-        model.MetricRef(benchmark=name, metric=benchmark_of(name).headline)
+        model.MetricRef(benchmark=name, metric=tested.get(name) or benchmark_of(name).headline)
         for name in wholes
         if family_of(name) in BENCHMARKS or _is_known(family_of(name))
     ]
@@ -148,6 +156,12 @@ def _result_notes(results: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
         if notes:
             lines.append(f"{told.get('benchmark')}, {told.get('model')}: {' '.join(notes)}")
     return tuple(dict.fromkeys(lines))
+
+
+def _stand_in_notes(bench: BenchParts | None) -> tuple[model.Note, ...]:
+    """A note for each headline that another metric stands for."""
+    told = stand_ins(bench) if bench else []
+    return tuple(model.Note(text=f"{facts_of(name).label}: {text}") for name, text in told)
 
 
 def _warning_notes(bench: BenchParts | None) -> tuple[model.Note, ...]:

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, cast
 from groundtune.bench.guards import Behaviour, Warned, behaviour, guard, guard_change
 from groundtune.bench.judge_scores import REPEAT
 from groundtune.bench.judge_variance import components
-from groundtune.bench.paired import HeadlineTest, corrected, headline_test
-from groundtune.bench.summary import BENCHMARKS, benchmark_of, groups_of
+from groundtune.bench.paired import HeadlineTest, Untested, corrected, headline_test
+from groundtune.bench.summary import BENCHMARKS, benchmark_of, groups_of, metric_of
 from groundtune.bench.tool_readings import ReadApart, ToolReading, tool_readings
 from groundtune.records import Score
 from groundtune.report.bench_parts import BenchParts, JudgeFacts
@@ -24,10 +24,14 @@ class Measured(NamedTuple):
 
     tests: Sequence[HeadlineTest] = ()
     """Not corrected."""
+    untested: Sequence[Untested] = ()
     behaviours: Sequence[Behaviour] = ()
 
 
 NOTHING = Measured()
+NO_VALUE, UNTESTED, LOST = "no_value", "untested", "lost"
+"""Guards: a headline has a value for the base alone, and the test in its place doesn't show why; a
+headline was not tested at all; nor can it be, since the new model's answers give no value."""
 Groups = dict[tuple[str, str, str], list[Score]]
 """By (model, benchmark, decoding)."""
 
@@ -66,6 +70,8 @@ def parts_of(
     for seen in further.behaviours:
         name, _, decoding = seen.benchmark.rpartition("/")
         behaviours[seen.model, name, decoding] = seen
+    tests, untested = parted(headline_tests(groups, against, seed=seed))
+    tests, untested = [*tests, *further.tests], [*untested, *further.untested]
     readings: list[ToolReading] = []
     apart: list[ReadApart] = []
     for (_, benchmark, decoding), some in groups.items():
@@ -73,27 +79,99 @@ def parts_of(
         readings += made
         apart += told
     return BenchParts(
-        tests=tuple(corrected([*headline_tests(groups, against, seed=seed), *further.tests])),
+        tests=tuple(corrected(tests)),
         behaviours=tuple(behaviours.values()),
-        warnings=tuple(_warnings(behaviours, against)),
+        warnings=(
+            *_without_value(tests, untested, behaviours.values()),
+            *_warnings(behaviours, against),
+        ),
         readings=tuple(readings),
         apart=tuple(apart),
         judges=tuple(_judges(groups, judges or {})),
     )
 
 
-def headline_tests(groups: Groups, against: str, *, seed: int = 0) -> list[HeadlineTest]:
+def headline_tests(groups: Groups, against: str, *, seed: int = 0) -> list[HeadlineTest | Untested]:
     """The headline of every benchmark of every model but the first; not yet corrected."""
-    made: list[HeadlineTest] = []
+    made: list[HeadlineTest | Untested] = []
     for (model, name, decoding), some in groups.items():
         other = groups.get((against, name, decoding))
         if model == against or other is None:
             continue
         benchmark = benchmark_of(name)
         test = headline_test(some, other, benchmark.metrics, benchmark.headline, seed=seed)
-        if test is not None:
-            made.append(test.model_copy(update={"benchmark": f"{name}/{decoding}"}))
+        made.append(test.model_copy(update={"benchmark": f"{name}/{decoding}"}))
     return made
+
+
+def parted(
+    made: Iterable[HeadlineTest | Untested],
+) -> tuple[list[HeadlineTest], list[Untested]]:
+    """The tests, and what could not be tested."""
+    every = list(made)
+    tests = [each for each in every if isinstance(each, HeadlineTest)]
+    return tests, [each for each in every if isinstance(each, Untested)]
+
+
+def stand_ins(bench: BenchParts) -> list[tuple[str, str]]:
+    """The benchmark of each test of another metric than the headline, and why that is so."""
+    return [
+        (
+            test.benchmark,
+            f"{_no_value(test, test.stands_for, bench.behaviours)}. In its place stands: "
+            f"{metric_of(test.benchmark, test.metric).label}.",
+        )
+        for test in bench.tests
+        if test.stands_for
+    ]
+
+
+def _without_value(
+    tests: Iterable[HeadlineTest], untested: Iterable[Untested], behaviours: Iterable[Behaviour]
+) -> list[Warned]:
+    """What a headline without a value hides: a change that no test shows, or that none was made."""
+    seen = list(behaviours)
+    made: list[Warned] = []
+    for test in tests:
+        if test.without == (test.model,) and not test.worse:
+            label = metric_of(test.benchmark, test.metric).label
+            told = _no_value(test, test.stands_for, seen)
+            text = f"{told}. {label}, tested in its place, did not clearly get worse."
+            made.append(_warned(test, NO_VALUE, test.items, text))
+    for each in untested:
+        own = (s.n for s in seen if (s.model, s.benchmark) == (each.model, each.benchmark))
+        told = _no_value(each, each.metric, seen)
+        text = f"not tested. {told}. No other metric has one for both models."
+        guard_name = LOST if each.without == (each.model,) else UNTESTED
+        made.append(_warned(each, guard_name, next(own, 0), text))
+    return made
+
+
+def _warned(test: HeadlineTest | Untested, name: str, n: int, text: str) -> Warned:
+    return Warned(
+        model=test.model, benchmark=test.benchmark, guard=name, value=0, limit=0, n=n, text=text
+    )
+
+
+def _no_value(test: HeadlineTest | Untested, metric: str, seen: Iterable[Behaviour]) -> str:
+    """Of which models a headline has no value, and why, as far as their answers tell it."""
+    answered = {each.model: each for each in seen if each.benchmark == test.benchmark}
+    why = list(dict.fromkeys(filter(None, (_why(answered.get(name)) for name in test.without))))
+    told = (
+        f"{metric_of(test.benchmark, metric).label} has no value for {' and '.join(test.without)}"
+    )
+    return f"{told}: {'; '.join(why)}" if why else told
+
+
+def _why(seen: Behaviour | None) -> str:
+    """What all of a model's answers have in common, "" if nothing that would leave no value."""
+    if seen is None:
+        return ""
+    if seen.unparsed == 1:
+        return "no answer can be read"
+    if seen.constant == 1:
+        return f"every answer is {seen.constant_text[:40]!r}"
+    return "no answer is yes" if seen.yes == 0 else "no answer is no" if seen.yes == 1 else ""
 
 
 def _behaviour(key: tuple[str, str, str], scores: Sequence[Score]) -> Behaviour:

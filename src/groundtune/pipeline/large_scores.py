@@ -8,9 +8,9 @@ from pathlib import Path
 
 from groundtune.bench.large_items import LargeItems
 from groundtune.bench.large_paired import LargeModel, behaviour, headline_test, scores_of_flips
-from groundtune.bench.paired import HeadlineTest
+from groundtune.bench.paired import HeadlineTest, Untested
 from groundtune.bench.summary import Tables, benchmark_of
-from groundtune.pipeline.compare_parts import Measured, results_in
+from groundtune.pipeline.compare_parts import Measured, parted, results_in
 from groundtune.records import Score
 
 
@@ -48,13 +48,13 @@ def tables_of_large(models: Iterable[LargeModel]) -> Tables:
 def measured(models: Sequence[LargeModel], against: str) -> Measured:
     """The headline's test of each model beside `against`, and how each one's answers are."""
     first = {each.items.name: each for each in models if each.items.model == against}
-    tests: list[HeadlineTest] = []
+    made: list[HeadlineTest | Untested] = []
     for each in models:
         base, benchmark = first.get(each.items.name), benchmark_of(each.items.benchmark)
         if each.items.model != against and base is not None:
-            made = headline_test(each, base, benchmark.metrics, benchmark.headline)
-            tests += [made] if made is not None else []
-    return Measured(tests, [behaviour(each.items) for each in models])
+            made.append(headline_test(each, base, benchmark.metrics, benchmark.headline))
+    tests, untested = parted(made)
+    return Measured(tests, untested, [behaviour(each.items) for each in models])
 
 
 def scores_of_tests(models: Sequence[LargeItems], tests: Iterable[HeadlineTest]) -> list[Score]:

@@ -11,13 +11,14 @@ different rules. Scoring the same name, mode and label again replaces what was t
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from groundtune.bench.files import DataFile, describe
+from groundtune.bench.files import DataFile, describe, finding
+from groundtune.bench.foreign_logs import questions_of
 from groundtune.bench.official import MODES, FileAnswer, FileBenchmark, Mode, Scoring
 from groundtune.bench.registry import load
 from groundtune.bench.results import (
@@ -39,6 +40,8 @@ LARGE_NOTE = (
     "The file is large: its items are a Parquet table, which stands for the scores, and intervals "
     "resample at most 1,024 groups of pictures."
 )
+BY_SIMILARITY = "by_similarity"
+"""The value of a score whose nouns were compared: 1 by a similarity, 0 by equality alone."""
 NOTHING = Results(n=0, unparsed=0, metrics={}, estimates={}, strata={})
 
 
@@ -80,6 +83,8 @@ class FileResults:
     data: tuple[DataFile, ...]
     notes: tuple[str, ...]
     judge: dict[str, str]
+    similarity: dict[str, str]
+    """By what nouns were compared; empty where none were."""
 
     @property
     def differing(self) -> list[str]:
@@ -105,6 +110,8 @@ class FileResults:
         }
         if self.judge:
             told["judge"] = self.judge
+        if self.similarity:
+            told["similarity"] = self.similarity
         if self.differing:
             mode = other_mode(self.params.mode)
             values = {name: self.other.metrics[name] for name in self.differing}
@@ -142,9 +149,12 @@ def score_file(
     progress.start(f"read {benchmark.name}")
     if benchmark.large is not None and (made := _score_large(benchmark, params, out)) is not None:
         return made
-    data = benchmark.read_data(params.data)
+    with finding() as found:
+        data = benchmark.read_data(params.data)
     answers = benchmark.read_answers(params.answers, data)
-    return score_answers(benchmark, data, answers, params, out, progress, scoring=scoring)
+    return score_answers(
+        benchmark, data, answers, params, out, progress, scoring=scoring, found=found
+    )
 
 
 def score_answers(
@@ -156,8 +166,12 @@ def score_answers(
     progress: Progress,
     *,
     scoring: Scoring | None = None,
+    found: Sequence[Path] | None = None,
 ) -> FileResults:
-    """The same for answers that were read, in the order of the data."""
+    """The same for answers that were read, in the order of the data.
+
+    `found` are the files that the data were read from; None reads them again to tell which.
+    """
     how = replace(scoring or Scoring(), mode=params.mode, model=params.model)
     progress.start(f"score {benchmark.name}")
     scores = benchmark.score(data, answers, how)
@@ -171,6 +185,10 @@ def score_answers(
     other = _other(benchmark, data, answers, how)
     notes = notes_of(results, scores)
     notes += benchmark.notes(data, answers, scores) if benchmark.notes else []
+    similarity = _similarity_of(how) if any(BY_SIMILARITY in s.values for s in scores) else {}
+    if "sha256" in similarity:
+        told = "Nouns are compared by {name} ({file}, sha256 {sha256})."
+        notes.append(told.format(**similarity))
     slug = file_name(params.model, benchmark.name, params.mode)
     made = FileResults(
         benchmark=benchmark,
@@ -179,11 +197,13 @@ def score_answers(
         other=other,
         items=out / "items" / f"{slug}.jsonl",
         path=out / "results" / f"{slug}.json",
-        data=tuple(describe(params.data)),
+        data=_data_of(benchmark, params.data, found),
         notes=tuple(notes),
         judge=_judge_of(how) if _is_judged(benchmark) else {},
+        similarity=similarity,
     )
-    write_atomic(made.items, b"".join(item_lines(scores, benchmark.columns)))
+    asked = questions_of(data, answers, scores)
+    write_atomic(made.items, b"".join(item_lines(scores, _columns(benchmark, asked))))
     _keep(benchmark, scores, params.mode, out)
     write_atomic(made.path, (json.dumps(made.as_json(), ensure_ascii=False) + "\n").encode())
     return made
@@ -217,6 +237,7 @@ def _score_large(
         data=tuple(describe(params.data)),
         notes=(LARGE_NOTE,),
         judge={},
+        similarity={},
     )
     _forget(benchmark, params, out)
     _sum_up(
@@ -255,6 +276,38 @@ def _judge_of(scoring: Scoring) -> dict[str, str]:
     from groundtune.bench.judge import judging_of
 
     return judging_of(scoring.judge, "").provenance()
+
+
+def _similarity_of(scoring: Scoring) -> dict[str, str]:
+    from groundtune.pipeline.similarity import WordVectors
+
+    similarity = scoring.similarity
+    if isinstance(similarity, WordVectors):
+        return similarity.provenance()
+    if similarity is None:
+        return {"name": "equal nouns only"}
+    return {"name": str(getattr(similarity, "__name__", type(similarity).__name__))}
+
+
+def _data_of(
+    benchmark: FileBenchmark[Any], paths: Sequence[Path], found: Sequence[Path] | None
+) -> tuple[DataFile, ...]:
+    if found is None and any(path.is_dir() for path in paths):
+        with finding() as found:
+            benchmark.read_data(paths)
+    return tuple(describe(paths, found or ()))
+
+
+def _columns(
+    benchmark: FileBenchmark[Any], asked: Mapping[str, str]
+) -> Callable[[Score], dict[str, object]]:
+    """The benchmark's further columns of a row of items, and the question where it is known."""
+
+    def columns(score: Score) -> dict[str, object]:
+        told: dict[str, object] = {"question": asked[score.item]} if score.item in asked else {}
+        return told | (benchmark.columns(score) if benchmark.columns else {})
+
+    return columns
 
 
 def _kept_name(benchmark: FileBenchmark[Any], mode: Mode) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from groundtune.bench.files import sha256_of
 from groundtune.errors import UserError
 
 Vector = NDArray[np.float64]
@@ -41,6 +42,10 @@ class WordVectors:
             raise self._refused(f"{first!r} has {len(a)} numbers, {second!r} {len(b)}", second)
         norms = float(np.linalg.norm(a) * np.linalg.norm(b))
         return float(a @ b) / norms if norms else 0.0
+
+    def provenance(self) -> dict[str, str]:
+        """What a result says of it: name, file, and the sha256 of the file's bytes."""
+        return {"name": self.__name__, "file": str(self.path), "sha256": sha256_of(self.path)}
 
     def _read(self, word: str) -> Vector | None:
         if word not in self._places:

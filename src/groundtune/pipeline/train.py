@@ -74,14 +74,7 @@ def train(
         UserError: settings or pairs that can't be used, a model that can't be loaded or trained so,
             a folder with another run, a loss that is not a number, a full disk.
     """
-    check_settings(params)
-    if params.eval_every and evaluate is None:
-        raise UserError(
-            "eval_every is set, and nothing evaluates.",
-            "eval_every",
-            "Leave it out, or call train() from Python with evaluate=...; groundtune bench run "
-            "scores the result.",
-        )
+    check_settings(params, evaluates=evaluate is not None)
     data = read_pairs(params)
     import torch
 

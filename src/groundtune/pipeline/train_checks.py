@@ -7,13 +7,15 @@ from groundtune.pipeline.models import resolve
 from groundtune.pipeline.train_params import TrainParams
 
 
-def check_settings(params: TrainParams) -> None:
+def check_settings(params: TrainParams, *, evaluates: bool = False) -> None:
     """Refuses settings that this machine or their own combination rules out.
+
+    `evaluates` is whether the caller gives something that scores the model in training.
 
     Raises:
         UserError: no such device, weights in 4 bits or an attention without an accelerator, a
             tracker that isn't installed, settings of rows that aren't packed, images that can't be
-            kept, or an adapter as the model.
+            kept, evaluations without anything that evaluates, or an adapter as the model.
     """
     from groundtune.train.precision import device_of
     from groundtune.train.trackers import check_tracker
@@ -41,6 +43,13 @@ def check_settings(params: TrainParams) -> None:
             "Encoded images can't be kept where tower or projector is trained.",
             "keep_images",
             "Leave it off, or train the language model alone: tune.parts=[language_model].",
+        )
+    if params.eval_every and not evaluates:
+        raise UserError(
+            "eval_every is set, and nothing evaluates.",
+            "eval_every",
+            "Leave it out and score the result: groundtune bench run. From Python, call train() "
+            "with evaluate=...",
         )
     folder = Path(resolve(params.model))
     if (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():

@@ -4,7 +4,6 @@ Weights are read from safetensors only: a pickled checkpoint can run code. A che
 runs only where `trust_remote_code` says so.
 """
 
-import hashlib
 import json
 import logging
 from collections.abc import Generator
@@ -22,6 +21,7 @@ from groundtune.vlm.family import refuse_by_name
 from groundtune.vlm.four_bits import four_bits as in_four_bits
 from groundtune.vlm.pictures_only import pictures_only
 from groundtune.vlm.plain import adapting
+from groundtune.vlm.revision import hash_of_folder
 from groundtune.vlm.template import AnswerForm, answer_form
 
 if TYPE_CHECKING:
@@ -153,8 +153,8 @@ def revision_of(name: str, *, adapter: Path | None = None, revision: str = "main
 
 
 def _revision(name: str, config: Any, adapter: Path | None) -> str:
-    commit = getattr(config, "_commit_hash", None) or _hash_folder(Path(name))
-    return commit if adapter is None else f"{commit}+{_hash_folder(adapter)}"
+    commit = getattr(config, "_commit_hash", None) or hash_of_folder(Path(name))
+    return commit if adapter is None else f"{commit}+{hash_of_folder(adapter)}"
 
 
 def outline(name: str, *, revision: str = "main", trust_remote_code: bool = False) -> Vlm:
@@ -362,42 +362,6 @@ def _dtype(name: str, device: str) -> Any:
             "Use float32, bfloat16 or float16.",
         )
     return found
-
-
-_SETTINGS = ("config.json", "adapter_config.json")
-_OF_NO_WEIGHT = {
-    "_name_or_path",
-    "base_model_name_or_path",
-    "dtype",
-    "peft_version",
-    "torch_dtype",
-    "transformers_version",
-}
-"""Settings that say where a checkpoint came from or how it was saved, not what it does."""
-
-
-def _hash_folder(folder: Path) -> str:
-    """16 hex digits over the folder's safetensors files and what its settings say of the model."""
-    digest = hashlib.sha256()
-    for name in _SETTINGS:
-        with suppress(FileNotFoundError, ValueError):
-            settings = _plain(json.loads((folder / name).read_bytes()))
-            digest.update(name.encode() + json.dumps(settings, sort_keys=True).encode())
-    for file in sorted(folder.glob("*.safetensors")):
-        digest.update(file.name.encode())
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()[:16]
-
-
-def _plain(settings: Any) -> Any:
-    """Settings, and those inside them, without what tells nothing of what a model does."""
-    if isinstance(settings, list):
-        return [_plain(each) for each in cast("list[Any]", settings)]
-    if not isinstance(settings, dict):
-        return settings
-    known = cast("dict[str, Any]", settings).items()
-    return {name: _plain(value) for name, value in known if name not in _OF_NO_WEIGHT}
 
 
 @contextmanager
