@@ -84,7 +84,9 @@ def test_a_picture_of_two_prompts_is_encoded_once_to_the_loss_and_gradients_of_t
     build: Callable[[], Built],
 ):
     vlm, rows = built(build)
-    first, other = (replace(row.prompt, images=(name,)) for row, name in zip(rows, "ab", strict=True))
+    first, other = (
+        replace(row.prompt, images=(name,)) for row, name in zip(rows, "ab", strict=True)
+    )
     alike = [Row(first, rows[0].answers), Row(other, rows[1].answers), Row(longer(first), ANSWERS)]
     for score in (engine_of(vlm), separate):
         assert sent(vlm, score, alike) == sent(vlm, score, alike[:2])

@@ -32,7 +32,7 @@ def inspect_answers(path: Path) -> Iterator[FileAnswer]:
     """
     try:
         log = cast("dict[str, Any]", json.loads(path.read_bytes()))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(
             f"The log can't be read: {error}.", str(path), "Give a .json log of Inspect."
         ) from error

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, cast
 
 from groundtune.bench import files
 from groundtune.bench.answer_files import answers_of, first_of, rows_of
+from groundtune.bench.inspect_logs import is_inspect_log
 from groundtune.bench.official import FileAnswer
 from groundtune.errors import UserError
 
@@ -112,8 +113,8 @@ def _object(path: Path) -> Mapping[str, object] | None:
     """The one JSON object that maps pictures to texts; None for any other layout."""
     try:
         found: Any = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError):
+    except (OSError, ValueError, RecursionError):
         return None
-    if not isinstance(found, dict) or "image_id" in found:
+    if not isinstance(found, dict) or "image_id" in found or is_inspect_log(path):
         return None
     return cast("Mapping[str, object]", found)

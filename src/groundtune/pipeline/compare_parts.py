@@ -30,8 +30,9 @@ class Measured(NamedTuple):
 
 NOTHING = Measured()
 NO_VALUE, UNTESTED, LOST = "no_value", "untested", "lost"
-"""Guards: a headline has a value for the base alone, and the test in its place doesn't show why; a
-headline was not tested at all; nor can it be, since the new model's answers give no value."""
+"""Guards' names. The first: a headline has a value for the first model alone, and the test in its
+place doesn't show that anything got worse. The second: no metric could be tested. The third is the
+second where the first model has a value."""
 Groups = dict[tuple[str, str, str], list[Score]]
 """By (model, benchmark, decoding)."""
 
