@@ -10,7 +10,7 @@ tagger's own weights goes into the table.
 The captions are those of caption_data in AoiDragon/POPE (MIT) at 08d957b and of opera_log in
 zjunlp/Deco at fee8d75, of half of the pictures (`is_learnt_from`); they are only counted. Run in an
 environment of its own that has nltk with its tagger and its tokenizer, numpy and Groundtune's
-dependencies, it takes fourteen minutes of processor time and 2.9 GiB, and the same captions and NLTK
+dependencies, it takes fourteen minutes of processor time and 2.9 GiB; the same captions and NLTK
 give the same table, byte by byte. docs/benchmarks.md ("Captions: parity") has how near it is.
 
 python tools/make_noun_table.py POPE DECO RELATION.json TABLE.json

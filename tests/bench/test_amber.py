@@ -15,6 +15,7 @@ from groundtune.bench.amber_nouns import nouns_of
 from groundtune.bench.official import FileAnswer, Mode, Scoring
 from groundtune.bench.results import Values, strata_of, values_of_table
 from groundtune.bench.stats import tabulate
+from groundtune.bench.tool_readings import tool_readings
 from groundtune.cli.app import run
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
@@ -349,3 +350,17 @@ def test_a_result_names_the_vectors_that_made_nouns_the_same_or_says_there_were_
     answers.write_text('[{"id": 2, "response": "Yes"}]')
     made, _ = told("--similarity", str(vectors))
     assert "similarity" not in made  # no nouns were compared
+
+
+def test_what_other_tools_read_is_told_of_questions_and_not_of_descriptions(folder: Path) -> None:
+    data = AMBER.read_data([folder])
+    said = {1: "A man.", 2: "Yes.", 3: "No", 4: "no"}
+    answers = [FileAnswer(text=text, item=str(item)) for item, text in said.items()]
+    scores = AMBER.score(data, answers, Scoring())
+    made, apart = tool_readings(scores, "amber")
+    by_tool = {each.tool: each for each in made}
+    assert by_tool["amber"].n == 3
+    assert by_tool["amber"].unread == 2
+    assert {each.answer for each in apart} == {"Yes.", "no"}
+    assert AMBER.columns is not None
+    assert [bool(AMBER.columns(score)) for score in scores] == [False, True, True, True]

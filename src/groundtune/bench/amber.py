@@ -148,9 +148,15 @@ def _score(
         values=made.values | mark if made.values else {},
         extracted=made.extracted,
         why=made.why,
-        strata={"attribute": attribute} if attribute else {},
+        strata=_strata(row, part, attribute),
         status=made.status,
     )
+
+
+def _strata(row: Row, part: str, attribute: str) -> dict[str, str]:
+    """Of a yes/no question its label, and its attribute where it asks for one."""
+    asked = {} if part == "generative" else {"label": row.truth[0]}
+    return asked | ({"attribute": attribute} if attribute else {})
 
 
 class Made(NamedTuple):
@@ -305,4 +311,5 @@ AMBER: FileBenchmark[AmberData] = FileBenchmark(
         (part, f"AMBER, {part}") for part in ("generative", "existence", "attribute", "relation")
     ),
     notes=notes,
+    columns=yes_no_rules.columns,
 )

@@ -113,8 +113,12 @@ def disagree(answer: str, label: str) -> bool:
 
 
 def columns(score: Score) -> dict[str, object]:
-    """What each rule makes of a scored answer, for a benchmark's file of items."""
-    return {"rules": readings(score.answer, score.strata["label"])}
+    """What each rule makes of a scored answer, for a benchmark's file of items.
+
+    Nothing of an answer to a question that isn't asked for yes or no.
+    """
+    label = score.strata.get("label")
+    return {"rules": readings(score.answer, label)} if label else {}
 
 
 def _exactly(text: str) -> YesNo:
