@@ -3,6 +3,7 @@
 import errno
 import os
 from pathlib import Path
+from secrets import token_hex
 
 from groundtune.errors import UserError
 
@@ -23,7 +24,8 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
         DiskError: no space left, a quota or file size limit reached, or the folder can't be
             written.
     """
-    temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
+    # Not the process's number alone: machines that share a folder have equal ones.
+    temporary = path.parent / f".{path.name}.{token_hex(8)}.tmp"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

@@ -60,8 +60,6 @@ class Family:
     token."""
     projector: tuple[str, ...] = ()
     """Modules inside the image encoder that are the projector; none where it stands beside it."""
-    text_in_images: bool = False
-    """Whether a picture's features depend on the prompt's text."""
 
 
 @cache
