@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from groundtune.bench.official import Scoring
+from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
+from groundtune.pipeline.score_files import FileParams, score_file
 from groundtune.pipeline.similarity import WordVectors
 
 
@@ -26,3 +29,12 @@ def test_a_line_that_is_no_vector_is_refused_with_its_row(tmp_path: Path):
         WordVectors(path)("sea", "ocean")
     with pytest.raises(UserError, match="'sea' has 2 numbers, 'lake' 1"):
         WordVectors(path)("sea", "lake")
+
+
+def test_word_vectors_for_a_benchmark_that_compares_no_nouns_are_refused(tmp_path: Path) -> None:
+    params = FileParams(name="pope", answers=tmp_path / "a.jsonl", data=(tmp_path / "q.json",))
+    vectors = tmp_path / "vectors.txt"
+    vectors.write_text("dog 1 0\ncat 0 1\n")
+    scoring = Scoring(similarity=WordVectors(vectors))
+    with pytest.raises(UserError, match="compares no nouns"):
+        score_file(params, tmp_path / "out", SilentProgress(), scoring=scoring)

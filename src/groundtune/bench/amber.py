@@ -312,4 +312,5 @@ AMBER: FileBenchmark[AmberData] = FileBenchmark(
     ),
     notes=notes,
     columns=yes_no_rules.columns,
+    vectors=True,
 )

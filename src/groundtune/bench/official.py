@@ -130,6 +130,8 @@ class FileBenchmark(Generic[D]):
     files are not large or not laid out for it."""
     judged: bool = False
     """Whether it can't be scored without a judge."""
+    vectors: bool = False
+    """Whether a similarity of nouns is of any use to it."""
     verdict: str = ""
     """The value that is a judge's verdict on an answer; "" where it is what was extracted."""
     official: OfficialData | None = None

@@ -146,6 +146,12 @@ def score_file(
             "--judge",
             "Leave the judge out.",
         )
+    if scoring is not None and scoring.similarity is not None and not benchmark.vectors:
+        raise UserError(
+            f"{benchmark.name} compares no nouns by their vectors.",
+            "--similarity",
+            "Leave it out.",
+        )
     progress.start(f"read {benchmark.name}")
     if benchmark.large is not None and (made := _score_large(benchmark, params, out)) is not None:
         return made
