@@ -62,9 +62,7 @@ def main() -> None:
         print("\n".join(f"{case.name:20} {case.label}" for case in CASES))
         return
     if not arguments.table:
-        if unknown := set(arguments.cases) - {case.name for case in CASES}:
-            parser.error(f"no case {', '.join(sorted(unknown))}; --list names them")
-        chosen = [case_of(name) for name in arguments.cases] or list(CASES)
+        chosen = chosen_of(parser, arguments.cases, CASES)
         if arguments.anew:
             PART.unlink(missing_ok=True)
         with TemporaryDirectory() as scratch:
@@ -178,10 +176,25 @@ def _start(work: dict[str, str], scratch: Path) -> Any:
         "CUDA_VISIBLE_DEVICES": "",
         "TOKENIZERS_PARALLELISM": "false",
     }
-    command = [sys.executable, __file__, "--work", json.dumps({**work, "scratch": str(scratch)})]
+    return result_of(__file__, {**work, "scratch": str(scratch)}, environment)
+
+
+def result_of(script: str, work: dict[str, Any], environment: dict[str, str]) -> Any:
+    """What a script says of a piece of work, which it does in a process of its own."""
+    command = [sys.executable, script, "--work", json.dumps(work)]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))
     return json.loads(line.removeprefix("RESULT "))
+
+
+def chosen_of(
+    parser: argparse.ArgumentParser, names: Sequence[str], cases: Sequence[Case]
+) -> list[Case]:
+    """The cases of these names, all where none is given; ends the program where one is unknown."""
+    known = {case.name: case for case in cases}
+    if unknown := set(names) - known.keys():
+        parser.error(f"no case {', '.join(sorted(unknown))}; --list names them")
+    return [known[name] for name in names] or list(cases)
 
 
 def _work(work: dict[str, str]) -> Any:

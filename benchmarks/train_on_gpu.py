@@ -18,8 +18,6 @@ import argparse
 import json
 import os
 import resource
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,10 +25,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from train_against_trl import keep, versions
+from train_against_trl import chosen_of, keep, result_of, versions
 from train_cases import GPU_CASES, GPU_SIZES, Case, case_of
 
 RESULTS = Path(__file__).parent / "results" / "train-gpu.json"
+OFFLINE = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+"""What a piece of work runs in."""
 WARM = 2
 """First steps of each side that aren't counted."""
 LARGE = 8192
@@ -56,9 +56,7 @@ def main() -> None:
         print("\n".join(f"{case.name:32} {case.label}" for case in GPU_CASES))
         return
     if not arguments.table:
-        if unknown := set(arguments.cases) - {case.name for case in GPU_CASES}:
-            parser.error(f"no case {', '.join(sorted(unknown))}; --list names them")
-        chosen = [case_of(name) for name in arguments.cases] or list(GPU_CASES)
+        chosen = chosen_of(parser, arguments.cases, GPU_CASES)
         with TemporaryDirectory(dir=arguments.scratch) as scratch:
             results = measure(chosen, Path(scratch), rehearse=arguments.rehearse)
         if arguments.rehearse:
@@ -74,7 +72,7 @@ def measure(chosen: Sequence[Case], scratch: Path, *, rehearse: bool) -> dict[st
 
     def start(kind: str, **work: str) -> Any:
         told = {"kind": kind, "scratch": str(scratch), "rehearse": rehearse, **work}
-        return _start(told)
+        return result_of(__file__, told, OFFLINE)
 
     there = RESULTS.is_file() and not rehearse
     results: dict[str, Any] = json.loads(RESULTS.read_text()) if there else {"cases": {}}
@@ -109,15 +107,6 @@ def _agreement(case: Case, found: dict[str, Any]) -> dict[str, float]:
     }
     assert max(differ["loss"], differ["norm"]) < TOLERANCE, f"{case.name}: {differ}"
     return {name: float(f"{value:.1e}") for name, value in differ.items()}
-
-
-def _start(work: dict[str, Any]) -> Any:
-    """Runs a piece of work in a process of its own, without a network."""
-    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-    command = [sys.executable, __file__, "--work", json.dumps(work)]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT "))
-    return json.loads(line.removeprefix("RESULT "))
 
 
 def _work(work: dict[str, Any]) -> Any:
