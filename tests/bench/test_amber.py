@@ -12,7 +12,8 @@ import pytest
 from groundtune.bench import amber_rates as rates
 from groundtune.bench.amber import AMBER, AmberData, Names, describe
 from groundtune.bench.amber_nouns import nouns_of
-from groundtune.bench.official import FileAnswer, Mode, Scoring
+from groundtune.bench.benchmark import FileAnswer, Mode
+from groundtune.bench.official import Scoring
 from groundtune.bench.results import Values, strata_of, values_of_table
 from groundtune.bench.stats import tabulate
 from groundtune.bench.tool_readings import tool_readings

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from groundtune.bench import files
 from groundtune.bench.answer_files import answers_of, has_truth, json_rows, open_text, rows_of
-from groundtune.bench.official import FileAnswer
+from groundtune.bench.benchmark import FileAnswer
 from groundtune.errors import UserError
 
 ROWS = [{"question_id": 1, "answer": "Yes"}, {"question_id": 2, "answer": "No\n\u00fc"}]

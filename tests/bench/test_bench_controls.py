@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from groundtune.bench import choices
+from groundtune.bench.benchmark import Mode
 from groundtune.bench.mmbench import MMBENCH
 from groundtune.bench.mmstar import MMSTAR
-from groundtune.bench.official import FileBenchmark, Mode, Scoring
+from groundtune.bench.official import FileBenchmark, Scoring
 from groundtune.bench.stats import tabulate, value_of
 from groundtune.bench.vqav2 import VQAV2, Question, accuracy, normalise
 from groundtune.errors import UserError

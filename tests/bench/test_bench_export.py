@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from small_data import SMALL, Small
 
+from groundtune.bench.benchmark import MODES, Mode
 from groundtune.bench.judge import Judging
 from groundtune.bench.judge_recorded import RecordedJudge
-from groundtune.bench.official import MODES, Mode, Scoring
+from groundtune.bench.official import Scoring
 from groundtune.bench.registry import TARGETS
 from groundtune.cli.progress import SilentProgress
 from groundtune.pipeline.export_scores import Layout, export_scores

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from groundtune.bench.benchmark import FileAnswer
 from groundtune.bench.mhumaneval import MHUMANEVAL, MarkedItems
-from groundtune.bench.official import FileAnswer, Scoring
+from groundtune.bench.official import Scoring
 from groundtune.bench.stats import tabulate, value_of
 from groundtune.errors import UserError
 from groundtune.records import Correction, Producer, Score, Span

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from groundtune.bench import mme
-from groundtune.bench.official import Mode, Scoring
+from groundtune.bench.benchmark import Mode
+from groundtune.bench.official import Scoring
 from groundtune.bench.results import Results, item_lines, results_of
 from groundtune.errors import UserError
 

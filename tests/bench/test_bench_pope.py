@@ -18,8 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundtune.bench import pope
+from groundtune.bench.benchmark import Mode
 from groundtune.bench.files import describe, finding
-from groundtune.bench.official import Mode, Scoring
+from groundtune.bench.official import Scoring
 from groundtune.bench.pope_questions import is_asked
 from groundtune.bench.results import results_of
 from groundtune.bench.yes_no_rules import disagree, readings, strict, vlmevalkit

@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from groundtune.bench import pope
+from groundtune.bench.benchmark import MODES, Mode
 from groundtune.bench.columns import pieces
-from groundtune.bench.official import MODES, LargeScores, Mode, Scoring
+from groundtune.bench.official import LargeScores, Scoring
 from groundtune.bench.pope_columns import score_large
 from groundtune.bench.results import results_of, values_of_table
 from groundtune.errors import UserError

@@ -7,7 +7,8 @@ from bench_writers import machine, truthful
 
 from groundtune.bench import run as running
 from groundtune.bench.benchmark import Wanted
-from groundtune.bench.run import Opening, read_scores, run
+from groundtune.bench.opening import Opening
+from groundtune.bench.run import read_scores, run
 from groundtune.bench.summary import (
     BENCHMARKS,
     Summary,

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from groundtune.bench.benchmark import FileAnswer, Mode
 from groundtune.bench.chair import CHAIR, ChairData
 from groundtune.bench.coco import picture_number, read_pictures
 from groundtune.bench.coco_words import read_list
-from groundtune.bench.official import FileAnswer, Mode, Scoring
+from groundtune.bench.official import Scoring
 from groundtune.bench.results import results_of
 from groundtune.bench.words import tokens
 from groundtune.errors import UserError

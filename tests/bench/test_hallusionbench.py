@@ -9,11 +9,12 @@ import pytest
 from PIL import Image
 
 from groundtune.bench import hallusion_causes as causes
+from groundtune.bench.benchmark import Mode
 from groundtune.bench.hallusion_causes import Seen, cause_of
 from groundtune.bench.hallusionbench import HALLUSIONBENCH
 from groundtune.bench.judge_archives import hallusion_id
 from groundtune.bench.judge_recorded import RecordedJudge
-from groundtune.bench.official import Mode, Scoring
+from groundtune.bench.official import Scoring
 from groundtune.bench.results import results_of
 from groundtune.errors import UserError
 from groundtune.store.images import ImageStore

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from groundtune.bench import large_paired, pope
+from groundtune.bench.benchmark import MODES, Mode
 from groundtune.bench.guards import behaviour
 from groundtune.bench.large_items import LargeItems, counted, scores_of
-from groundtune.bench.official import MODES, Mode, Scoring
+from groundtune.bench.official import Scoring
 from groundtune.bench.paired import HeadlineTest, Untested, headline_test
 from groundtune.bench.pope_columns import score_large
 from groundtune.bench.stats import tabulate, value_of

@@ -8,10 +8,11 @@ import pytest
 from PIL import Image
 
 from groundtune.bench import llava_bench
+from groundtune.bench.benchmark import Mode
 from groundtune.bench.judge import Judging
 from groundtune.bench.judge_recorded import RecordedJudge
 from groundtune.bench.llava_bench import LLAVA_BENCH
-from groundtune.bench.official import Mode, Scoring
+from groundtune.bench.official import Scoring
 from groundtune.bench.results import item_lines, results_of
 from groundtune.errors import UserError
 from groundtune.store.images import ImageStore

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from groundtune.bench.benchmark import MODES, Mode
 from groundtune.bench.choice_judge import PROMPT
 from groundtune.bench.judge import Judging
 from groundtune.bench.judge_prompts import read_prompt
 from groundtune.bench.judge_recorded import RecordedJudge
 from groundtune.bench.mmbench import MMBENCH, TURN
-from groundtune.bench.official import MODES, Mode, Scoring
+from groundtune.bench.official import Scoring
 from groundtune.bench.results import Results, results_of
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError

@@ -8,10 +8,11 @@ import pytest
 from PIL import Image
 
 from groundtune.bench import mmhal
+from groundtune.bench.benchmark import Mode
 from groundtune.bench.judge import Judging
 from groundtune.bench.judge_recorded import RecordedJudge
 from groundtune.bench.mmhal import MMHAL
-from groundtune.bench.official import Mode, Scoring
+from groundtune.bench.official import Scoring
 from groundtune.bench.results import results_of
 from groundtune.errors import UserError
 from groundtune.store.images import ImageStore

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from groundtune.bench.benchmark import Mode
 from groundtune.bench.chair import ChairData
 from groundtune.bench.coco_words import read_list
 from groundtune.bench.judge import Judging
@@ -13,7 +14,7 @@ from groundtune.bench.object_halbench import (
     read_reply,
     requests,
 )
-from groundtune.bench.official import Mode, Scoring
+from groundtune.bench.official import Scoring
 from groundtune.bench.results import Values, values_of_table
 from groundtune.bench.stats import tabulate
 from groundtune.errors import UserError

@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 
 from groundtune.bench import refomb
+from groundtune.bench.benchmark import Mode
 from groundtune.bench.judge import Judging
 from groundtune.bench.judge_recorded import RecordedJudge
-from groundtune.bench.official import Mode, Scoring
+from groundtune.bench.official import Scoring
 from groundtune.bench.refomb import REFOMB
 from groundtune.bench.results import results_of
 from groundtune.errors import UserError

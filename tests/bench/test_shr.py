@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from groundtune.bench import shr
+from groundtune.bench.benchmark import Mode
 from groundtune.bench.judge import Judging
 from groundtune.bench.judge_recorded import RecordedJudge
-from groundtune.bench.official import Mode, Scoring
+from groundtune.bench.official import Scoring
 from groundtune.bench.results import results_of
 from groundtune.bench.shr import SHR
 from groundtune.errors import UserError

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from groundtune.bench.official import Mode
+from groundtune.bench.benchmark import Mode
 from groundtune.bench.run import read_scores
 from groundtune.cli.app import run
 from groundtune.errors import UserError
 from groundtune.pipeline.compare import Comparisons, compare, rows_of_tests, write_comparison
-from groundtune.pipeline.compare_parts import judges_in, parts_of
+from groundtune.pipeline.compare_parts import parts_of
+from groundtune.pipeline.kept import judges_in
 from groundtune.pipeline.report import write_run_report
 from groundtune.pipeline.score_files import FileParams, put, score_file
 from groundtune.pipeline.strata import strata_of_scores

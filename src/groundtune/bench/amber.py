@@ -45,8 +45,8 @@ from groundtune.bench.amber_nouns import nouns_of
 from groundtune.bench.amber_rates import METRICS
 from groundtune.bench.answer_files import answers_of
 from groundtune.bench.asking import ask_items
-from groundtune.bench.benchmark import Item, Protocol
-from groundtune.bench.official import FileAnswer, FileBenchmark, Scoring, score_key
+from groundtune.bench.benchmark import FileAnswer, Item, Protocol
+from groundtune.bench.official import FileBenchmark, Scoring, score_key
 from groundtune.errors import UserError
 from groundtune.records import Score
 from groundtune.store.images import ImageStore

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 from zipfile import BadZipFile
 
+from groundtune.bench.benchmark import FileAnswer
 from groundtune.bench.inspect_logs import inspect_answers, is_inspect_log
-from groundtune.bench.official import FileAnswer
 from groundtune.errors import UserError
 
 TABLES = {".csv": ",", ".tsv": "\t"}

@@ -5,7 +5,7 @@ table of sums an image is all that an estimate, a difference or a bootstrap need
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -17,6 +17,9 @@ from groundtune.store.keys import key_of
 
 if TYPE_CHECKING:
     from groundtune.store.images import ImageStore
+
+Mode = Literal["official", "strict"]
+MODES: tuple[Mode, ...] = ("official", "strict")
 
 Floats = NDArray[np.float64]
 Formula = Callable[[Mapping[str, Floats]], Floats]
@@ -182,3 +185,16 @@ class Benchmark:
     """Pure."""
     labels: tuple[tuple[str, str], ...] = ()
     """(part, label) of each part that the benchmark is reported in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileAnswer:
+    """One answer as it was found in a file."""
+
+    text: str
+    item: str = ""
+    """The id of the item that it answers; "" where the layout goes by order."""
+    row: int = 0
+    """Line or row of its file, from 1, for errors."""
+    extra: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Further columns of its file: question, label, image, category."""

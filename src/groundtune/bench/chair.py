@@ -29,11 +29,11 @@ from pathlib import Path
 from groundtune.bench import files
 from groundtune.bench.answer_files import answers_of
 from groundtune.bench.asking import ask_items
-from groundtune.bench.benchmark import Item, Metric, Protocol, unparsed_metric
+from groundtune.bench.benchmark import FileAnswer, Item, Metric, Mode, Protocol, unparsed_metric
 from groundtune.bench.chair_classes import by_class, class_values
 from groundtune.bench.coco import Pictures, members, picture_number, read_pictures
 from groundtune.bench.coco_words import CocoWords, Mention, read_list
-from groundtune.bench.official import FileAnswer, FileBenchmark, Mode, Scoring, score_key
+from groundtune.bench.official import FileBenchmark, Scoring, score_key
 from groundtune.bench.results import Values
 from groundtune.bench.words import tokens
 from groundtune.errors import UserError

@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from groundtune.bench import choices
+from groundtune.bench.benchmark import Mode
 from groundtune.bench.choice_table import Question
 from groundtune.bench.judge import Judging, Reply, Request
 from groundtune.bench.judge_prompts import Place, PromptKind, judge_prompt
 from groundtune.bench.judge_scores import shown
-from groundtune.bench.official import Mode
 
 PROMPT = PromptKind(
     name="choices",

@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
-from groundtune.bench.official import FileAnswer
+from groundtune.bench.benchmark import FileAnswer
 from groundtune.bench.places import OFFICIAL
 from groundtune.errors import UserError
 from groundtune.records import Record

@@ -17,8 +17,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from groundtune.bench.benchmark import Metric
-from groundtune.bench.official import FileAnswer
+from groundtune.bench.benchmark import FileAnswer, Metric
 from groundtune.bench.paired import item_values
 from groundtune.bench.tool_readings import truth_of
 from groundtune.records import Score

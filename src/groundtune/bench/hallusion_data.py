@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from groundtune.bench import files
 from groundtune.bench.answer_files import Row, answers_of, first_of, rows_of, text_field
+from groundtune.bench.benchmark import FileAnswer
 from groundtune.bench.hallusion_causes import Seen
 from groundtune.bench.judge_archives import hallusion_id
-from groundtune.bench.official import FileAnswer
 from groundtune.errors import UserError
 
 ALL, SHOWN = 1129, 951

@@ -31,7 +31,7 @@ from typing import Literal, NamedTuple
 
 from groundtune.bench import yes_no_rules
 from groundtune.bench.asking import ask_items
-from groundtune.bench.benchmark import Item, Protocol
+from groundtune.bench.benchmark import FileAnswer, Item, Protocol
 from groundtune.bench.hallusion_causes import (
     Cause,
     Seen,
@@ -48,7 +48,7 @@ from groundtune.bench.hallusion_metrics import METRICS
 from groundtune.bench.judge import Asked, Judging, Request, judging_of, refuse_gaps
 from groundtune.bench.judge_prompts import Place, PromptKind, judge_prompt
 from groundtune.bench.judge_scores import over_repeats, shown, variance_note
-from groundtune.bench.official import FileAnswer, FileBenchmark, Scoring, score_key
+from groundtune.bench.official import FileBenchmark, Scoring, score_key
 from groundtune.records import Message, Prompt, Score, Source, TextPart
 from groundtune.store.images import ImageStore
 from groundtune.store.keys import key_of

@@ -27,9 +27,9 @@ from typing import Any, cast, get_args
 from pydantic import ValidationError
 
 from groundtune.bench.answer_files import first_of, rows_of
-from groundtune.bench.benchmark import Metric, Protocol, unparsed_metric
+from groundtune.bench.benchmark import FileAnswer, Metric, Protocol, unparsed_metric
 from groundtune.bench.files import by_id, refuse_duplicates
-from groundtune.bench.official import FileAnswer, FileBenchmark, Scoring, score_key
+from groundtune.bench.official import FileBenchmark, Scoring, score_key
 from groundtune.errors import UserError
 from groundtune.records import Correction, Score, Span, SpanKind
 from groundtune.store.dataset import RecordSet

@@ -26,13 +26,20 @@ from pathlib import Path
 
 from groundtune.bench import choices
 from groundtune.bench.answer_files import answers_of
-from groundtune.bench.benchmark import Item, Metric, Protocol, unparsed_metric, words_metric
+from groundtune.bench.benchmark import (
+    FileAnswer,
+    Item,
+    Metric,
+    Protocol,
+    unparsed_metric,
+    words_metric,
+)
 from groundtune.bench.choice_judge import Reading, by_judge
 from groundtune.bench.choice_table import ENDING, Question, items_of, read_table
 from groundtune.bench.files import by_id
 from groundtune.bench.judge import judging_of
 from groundtune.bench.judge_scores import over_repeats, variance_note
-from groundtune.bench.official import FileAnswer, FileBenchmark, Scoring, score_key
+from groundtune.bench.official import FileBenchmark, Scoring, score_key
 from groundtune.errors import UserError
 from groundtune.records import Score
 from groundtune.store.images import ImageStore

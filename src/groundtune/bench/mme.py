@@ -18,43 +18,40 @@ Where the official script stops because a task has no file, the sums over tasks 
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from groundtune.bench import files, yes_no_rules
-from groundtune.bench.answer_files import answers_of, open_text
+from groundtune.bench import yes_no_rules
 from groundtune.bench.asking import ask_items
-from groundtune.bench.benchmark import Floats, Item, Metric, Protocol, ratio, unparsed_metric
-from groundtune.bench.official import FileAnswer, FileBenchmark, Scoring, score_key
+from groundtune.bench.benchmark import (
+    FileAnswer,
+    Floats,
+    Item,
+    Metric,
+    Protocol,
+    ratio,
+    unparsed_metric,
+)
+from groundtune.bench.mme_data import (
+    COGNITION,
+    PERCEPTION,
+    PICTURES,
+    TASKS,
+    MmeData,
+    Question,
+    key_of_question,
+    question_of,
+    read_answers,
+    read_data,
+)
+from groundtune.bench.official import FileBenchmark, Scoring, score_key
 from groundtune.errors import UserError
 from groundtune.records import Score
 from groundtune.store.images import ImageStore
 
-PERCEPTION: dict[str, int] = {
-    "existence": 30,
-    "count": 30,
-    "position": 30,
-    "color": 30,
-    "posters": 147,
-    "celebrity": 170,
-    "scene": 200,
-    "landmark": 200,
-    "artwork": 200,
-    "OCR": 20,
-}
-"""Tasks and their pictures, in the order in which the scores are added."""
-COGNITION: dict[str, int] = {
-    "commonsense_reasoning": 70,
-    "numerical_calculation": 20,
-    "text_translation": 20,
-    "code_reasoning": 20,
-}
-TASKS = PERCEPTION | COGNITION
 HALLUCINATION = ("existence", "count", "position", "color")
-PICTURES = (".jpg", ".jpeg", ".png")
 PROTOCOL = Protocol(
     label="MME",
     prompt='the question, which ends in "Please answer yes or no."',
@@ -64,154 +61,6 @@ PROTOCOL = Protocol(
     max_new_tokens=32,
     items="2,374 questions about 1,187 pictures in 14 tasks",
 )
-
-
-class Question(NamedTuple):
-    """One of the two questions about a picture."""
-
-    task: str
-    image: str
-    text: str
-    label: str
-    """yes or no."""
-
-
-@dataclass(frozen=True, slots=True)
-class MmeData:
-    """The released questions; none where the answers name their own."""
-
-    questions: tuple[Question, ...] = ()
-
-
-def read_data(paths: Sequence[Path]) -> MmeData:
-    """The questions of released folders; no path at all is allowed.
-
-    Raises:
-        UserError: a folder has no task, or a line isn't a question and Yes or No.
-    """
-    questions: list[Question] = []
-    for folder in paths:
-        found = [task for task in TASKS if (folder / task).is_dir()]
-        if not found:
-            raise UserError(
-                "The folder has no task of MME.", str(folder), "Give the released folder."
-            )
-        for task in found:
-            inside = folder / task / "questions_answers_YN"
-            texts = sorted((inside if inside.is_dir() else folder / task).glob("*.txt"))
-            questions += [question for path in texts for question in _questions(task, path)]
-    return MmeData(tuple(questions))
-
-
-def _questions(task: str, path: Path) -> list[Question]:
-    asked: list[Question] = []
-    for number, cells in _cells(path, 2, "question, TAB, Yes or No"):
-        asked.append(Question(task, path.stem, cells[0], _label(cells[1], path, number)))
-    return asked
-
-
-def _cells(path: Path, wanted: int, what: str) -> Iterable[tuple[int, list[str]]]:
-    with open_text(path) as file:
-        lines = file.read().rstrip("\n").split("\n")
-    for number, line in enumerate(lines, 1):
-        cells = line.split("\t")
-        if len(cells) != wanted:
-            raise UserError(
-                f"The line has {len(cells)} columns instead of {wanted}.",
-                f"{path}:{number}",
-                f"Write {what}; an answer must hold no tab or line break.",
-            )
-        yield number, cells
-
-
-def _label(text: str, path: Path, number: int) -> str:
-    label = text.strip().lower()
-    if label not in ("yes", "no"):
-        raise UserError(f"The label is {text!r}.", f"{path}:{number}", "Write Yes or No.")
-    return label
-
-
-def read_answers(path: Path, data: MmeData) -> list[FileAnswer]:
-    """The answers, task by task; in the order of the data if there are some.
-
-    Raises:
-        UserError: no task's file, a line of another shape, a picture with another number of
-            questions than two, or answers that aren't those of the data.
-    """
-    told = _read_folder(path) if path.is_dir() else _read_table(path)
-    if not data.questions:
-        return told
-    keyed = [FileAnswer(text=a.text, item=_key_of(_question(a)), row=a.row) for a in told]
-    return files.by_id(keyed, [_key_of(question) for question in data.questions], path)
-
-
-def _read_folder(folder: Path) -> list[FileAnswer]:
-    told: list[FileAnswer] = []
-    for task in TASKS:
-        path = folder / f"{task}.txt"
-        if not path.is_file():
-            continue
-        lines = [
-            _answer(Question(task, image, text, _label(label, path, number)), said, number)
-            for number, (image, text, label, said) in _cells(
-                path, 4, "picture, question, Yes or No and answer with tabs between them"
-            )
-        ]
-        if len(lines) % 2:
-            raise UserError(
-                f"There are {len(lines)} lines; each picture has two questions.",
-                str(path),
-                "Give both lines of each picture, one after the other.",
-            )
-        told += lines
-    if not told:
-        raise UserError(
-            "The folder has no file of a task of MME.",
-            str(folder),
-            f"Name them {', '.join(f'{task}.txt' for task in TASKS)}.",
-        )
-    return told
-
-
-def _read_table(path: Path) -> list[FileAnswer]:
-    """Rows of VLMEvalKit or lmms-eval, a picture's two questions brought together."""
-    pictures: dict[tuple[str, str], list[FileAnswer]] = {}
-    for answer in answers_of(path, item=("question_id", "index")):
-        task = answer.extra.get("category", "")
-        if task not in TASKS:
-            raise UserError(
-                f"The category {task!r} is no task of MME.",
-                f"{path}:{answer.row}",
-                "Give a folder with a file a task, a table of VLMEvalKit or samples of lmms-eval.",
-            )
-        label = answer.extra.get("target") or answer.extra.get("answer", "")
-        image = answer.extra.get("image_path") or answer.item
-        asked = Question(
-            task, image, answer.extra.get("question", ""), _label(label, path, answer.row)
-        )
-        row = _answer(asked, answer.text, answer.row)
-        pictures.setdefault((task, image), []).append(row)
-    for (task, image), rows in pictures.items():
-        if len(rows) != 2:
-            raise UserError(
-                f"The picture {image} of {task} has {len(rows)} answers instead of 2.",
-                f"{path}:{rows[0].row}",
-                "Answer both questions about each picture.",
-            )
-    return [row for task in TASKS for (t, _), rows in pictures.items() if t == task for row in rows]
-
-
-def _answer(asked: Question, said: str, row: int) -> FileAnswer:
-    return FileAnswer(text=said, row=row, extra=dict(zip(Question._fields, asked, strict=True)))
-
-
-def _question(answer: FileAnswer) -> Question:
-    return Question(*(answer.extra[name] for name in Question._fields))
-
-
-def _key_of(question: Question) -> str:
-    image = Path(question.image).stem.lower()
-    return f"{question.task}/{image}: {' '.join(question.text.lower().split())}"
 
 
 class _Read(NamedTuple):
@@ -227,7 +76,7 @@ class _Read(NamedTuple):
 def score(data: MmeData, answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
     """Each answer as yes, no or other; a picture's second question bears the pair."""
     rule = yes_no_rules.mme if scoring.mode == "official" else yes_no_rules.strict
-    asked = data.questions or [_question(answer) for answer in answers]
+    asked = data.questions or [question_of(answer) for answer in answers]
     seen: dict[str, int] = {}
     rows: list[_Read] = []
     for question, answer in zip(asked, answers, strict=True):
@@ -350,7 +199,7 @@ METRICS: tuple[Metric, ...] = (
 
 def notes(data: MmeData, answers: Sequence[FileAnswer], scores: Sequence[Score]) -> list[str]:
     """Tasks that are missing or have another number of pictures, and pairs of two pictures."""
-    asked = data.questions or [_question(answer) for answer in answers]
+    asked = data.questions or [question_of(answer) for answer in answers]
     pictures = {task: sum(q.task == task for q in asked) / 2 for task in TASKS}
     missing = [task for task, there in pictures.items() if not there]
     other = [f"{t} {n:g}, not {TASKS[t]}" for t, n in pictures.items() if n and n != TASKS[t]]
@@ -368,7 +217,7 @@ def items(data: MmeData, images: Path, store: ImageStore) -> list[Item]:
     if not data.questions:
         raise UserError("MME's questions are missing.", "--data", "Give the released folder.")
     asked = [
-        (f"{MME.name}/{q.task}", _key_of(q), _picture(images, q), q.text, q.label)
+        (f"{MME.name}/{q.task}", key_of_question(q), _picture(images, q), q.text, q.label)
         for q in data.questions
     ]
     return ask_items(asked, images, store)

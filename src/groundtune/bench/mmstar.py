@@ -18,6 +18,7 @@ import numpy as np
 from groundtune.bench import choices
 from groundtune.bench.answer_files import answers_of
 from groundtune.bench.benchmark import (
+    FileAnswer,
     Floats,
     Item,
     Metric,
@@ -28,7 +29,7 @@ from groundtune.bench.benchmark import (
 )
 from groundtune.bench.choice_table import ENDING, Question, items_of, read_table
 from groundtune.bench.files import by_id
-from groundtune.bench.official import FileAnswer, FileBenchmark, Scoring, score_key
+from groundtune.bench.official import FileBenchmark, Scoring, score_key
 from groundtune.records import Score
 from groundtune.store.images import ImageStore
 

@@ -35,13 +35,13 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from groundtune.bench import chair, files
-from groundtune.bench.benchmark import Metric, Protocol, unparsed_metric
+from groundtune.bench.benchmark import FileAnswer, Metric, Protocol, unparsed_metric
 from groundtune.bench.coco import read_pictures
 from groundtune.bench.coco_words import CocoWords, read_list
 from groundtune.bench.judge import Judging, Reply, Request, judging_of
 from groundtune.bench.judge_prompts import Place, PromptKind, judge_prompt
 from groundtune.bench.judge_scores import over_repeats
-from groundtune.bench.official import FileAnswer, FileBenchmark, Scoring, score_key
+from groundtune.bench.official import FileBenchmark, Scoring, score_key
 from groundtune.bench.words import tokens
 from groundtune.errors import UserError
 from groundtune.records import Score

@@ -28,11 +28,11 @@ Rules for a `score` function:
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from groundtune.bench.benchmark import Item, Metric, Protocol
+from groundtune.bench.benchmark import FileAnswer, Item, Metric, Mode, Protocol
 from groundtune.bench.judge import Judging, Replies
 from groundtune.bench.published import OfficialData
 from groundtune.bench.stats import Table
@@ -44,22 +44,6 @@ if TYPE_CHECKING:
     from groundtune.store.images import ImageStore
 
 D = TypeVar("D")
-
-Mode = Literal["official", "strict"]
-MODES: tuple[Mode, ...] = ("official", "strict")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileAnswer:
-    """One answer as it was found in a file."""
-
-    text: str
-    item: str = ""
-    """The id of the item that it answers; "" where the layout goes by order."""
-    row: int = 0
-    """Line or row of its file, from 1, for errors."""
-    extra: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Further columns of its file: question, label, image, category."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,9 +26,17 @@ from pathlib import Path
 import numpy as np
 
 from groundtune.bench import chair
-from groundtune.bench.benchmark import Floats, Item, Metric, Protocol, ratio, unparsed_metric
+from groundtune.bench.benchmark import (
+    FileAnswer,
+    Floats,
+    Item,
+    Metric,
+    Protocol,
+    ratio,
+    unparsed_metric,
+)
 from groundtune.bench.chair import CHAIR, ChairData
-from groundtune.bench.official import FileAnswer, FileBenchmark, Scoring, score_key
+from groundtune.bench.official import FileBenchmark, Scoring, score_key
 from groundtune.errors import UserError
 from groundtune.records import Score
 from groundtune.store.images import ImageStore

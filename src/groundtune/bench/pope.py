@@ -30,15 +30,17 @@ import numpy as np
 from groundtune.bench import files, yes_no_rules
 from groundtune.bench.answer_files import ANSWER_COLUMNS, answers_of, plain, rows_of, text_field
 from groundtune.bench.asking import ask_items
-from groundtune.bench.benchmark import Floats, Item, Metric, Protocol, ratio, unparsed_metric
-from groundtune.bench.official import (
+from groundtune.bench.benchmark import (
     FileAnswer,
-    FileBenchmark,
-    LargeScores,
+    Floats,
+    Item,
+    Metric,
     Mode,
-    Scoring,
-    score_key,
+    Protocol,
+    ratio,
+    unparsed_metric,
 )
+from groundtune.bench.official import FileBenchmark, LargeScores, Scoring, score_key
 from groundtune.bench.pope_questions import refuse_others
 from groundtune.errors import UserError
 from groundtune.records import Score

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from groundtune.bench import yes_no_rules
+from groundtune.bench.benchmark import MODES, Mode
 from groundtune.bench.columns import PIECE, Column, Piece, pieces
 from groundtune.bench.large_items import (
     GROUPS,
@@ -31,7 +32,7 @@ from groundtune.bench.large_items import (
     groups_of,
     table_of_counts,
 )
-from groundtune.bench.official import MODES, LargeScores, Mode
+from groundtune.bench.official import LargeScores
 from groundtune.bench.pope_questions import is_asked, other_question
 from groundtune.bench.stats import Table
 from groundtune.errors import UserError

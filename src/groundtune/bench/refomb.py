@@ -25,11 +25,11 @@ from typing import NamedTuple
 from groundtune.bench import files
 from groundtune.bench.answer_files import Row, answers_of, rows_of, text_field
 from groundtune.bench.asking import ask_items
-from groundtune.bench.benchmark import Item, Metric, Protocol, unparsed_metric
+from groundtune.bench.benchmark import FileAnswer, Item, Metric, Protocol, unparsed_metric
 from groundtune.bench.judge import Judging, Reply, Request, judging_of
 from groundtune.bench.judge_prompts import Place, PromptKind, judge_prompt
 from groundtune.bench.judge_scores import over_repeats, picture_in, shown, variance_note
-from groundtune.bench.official import FileAnswer, FileBenchmark, Scoring, score_key
+from groundtune.bench.official import FileBenchmark, Scoring, score_key
 from groundtune.records import Score
 from groundtune.store.images import ImageStore
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from groundtune.bench.benchmark import Benchmark, Metric
+from groundtune.bench.benchmark import Benchmark, Metric, Mode
 from groundtune.bench.guards import behaviour, guard
-from groundtune.bench.official import FileBenchmark, LargeScores, Mode
+from groundtune.bench.official import FileBenchmark, LargeScores
 from groundtune.bench.stats import Table, estimate, resampled, tabulate, value_of
 from groundtune.errors import UserError
 from groundtune.records import Estimate, Score

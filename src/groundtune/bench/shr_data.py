@@ -7,8 +7,8 @@ from typing import Any, NamedTuple, cast
 
 from groundtune.bench import files
 from groundtune.bench.answer_files import answers_of, first_of, rows_of
+from groundtune.bench.benchmark import FileAnswer
 from groundtune.bench.inspect_logs import is_inspect_log
-from groundtune.bench.official import FileAnswer
 from groundtune.errors import UserError
 
 PICTURES = "val_images_final.json"

@@ -239,3 +239,19 @@ def facts_of(name: str) -> BenchmarkFacts:
         label=f"{label}, {how}" if how else label,
         protocol={**{key: str(value) for key, value in protocol.items()}, **told},
     )
+
+
+Groups = dict[tuple[str, str, str], list[Score]]
+"""By (model, benchmark, decoding)."""
+
+
+def wholes_of(scores: Iterable[Score]) -> Groups:
+    """The scores of each model, benchmark and decoding; a file benchmark's parts are left out.
+
+    The world's parts have no whole.
+    """
+    return {
+        key: some
+        for key, some in groups_of(scores).items()
+        if "/" not in key[1] or key[1].partition("/")[0] in BENCHMARKS
+    }

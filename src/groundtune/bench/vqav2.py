@@ -25,9 +25,16 @@ from typing import Any, cast
 
 from groundtune.bench.answer_files import answers_of, plain
 from groundtune.bench.asking import ask_items
-from groundtune.bench.benchmark import Item, Metric, Protocol, unparsed_metric, words_metric
+from groundtune.bench.benchmark import (
+    FileAnswer,
+    Item,
+    Metric,
+    Protocol,
+    unparsed_metric,
+    words_metric,
+)
 from groundtune.bench.files import by_id, find, refuse_duplicates
-from groundtune.bench.official import FileAnswer, FileBenchmark, Scoring, score_key
+from groundtune.bench.official import FileBenchmark, Scoring, score_key
 from groundtune.errors import UserError
 from groundtune.records import Score
 from groundtune.store.images import ImageStore

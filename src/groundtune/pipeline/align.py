@@ -36,7 +36,8 @@ from groundtune.pipeline.align_steps import (
 )
 from groundtune.pipeline.demo_settings import BASE
 from groundtune.pipeline.jobs import Job, done_jobs, run_jobs
-from groundtune.pipeline.world_steps import Evaluated, evaluate_job, fingerprint
+from groundtune.pipeline.models import fingerprint
+from groundtune.pipeline.world_steps import Evaluated, evaluate_job
 from groundtune.protocols import Progress
 from groundtune.store.keys import key_of
 from groundtune.store.run import read_run, write_run
@@ -71,7 +72,7 @@ def align(
 
     made = report_align(settings, out, steps)
     if notebook is not None and settings.evaluation.split == "test":
-        from groundtune.pipeline.study_report import note_opening
+        from groundtune.bench.opening import note_opening
 
         note_opening(notebook, made.verdict, command)
     return made

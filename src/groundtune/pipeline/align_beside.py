@@ -18,19 +18,13 @@ from groundtune.pipeline.align_report import CLAIM_COLUMNS, SELF_NOTE, WORLD_COL
 from groundtune.pipeline.align_settings import AlignSettings, round_name
 from groundtune.pipeline.check_scores import BENCHMARK, METRICS
 from groundtune.pipeline.demo_settings import BASE
-from groundtune.pipeline.study_tables import equal_over_seeds, renamed
-from groundtune.pipeline.world_report import (
-    GREEDY,
-    all_metric_specs,
-    benchmark_specs,
-    label,
-    on_page,
-    shown,
-)
-from groundtune.pipeline.world_specs import LICENCES, LIMITS, WORLD_NOTE, metric_spec
+from groundtune.pipeline.pooling import equal_over_seeds, renamed
+from groundtune.pipeline.world_report import GREEDY, all_metric_specs, on_page
+from groundtune.pipeline.world_specs import LICENCES, LIMITS, WORLD_NOTE
 from groundtune.records import Difference, Estimate, Record, Score
 from groundtune.report import model
 from groundtune.report.page import write_report
+from groundtune.report.specs import benchmark_specs, label, metric_spec, shown
 from groundtune.report.verdict import verdict
 from groundtune.store.files import write_atomic
 from groundtune.store.run import read_run

@@ -12,20 +12,14 @@ from groundtune.pipeline.align_steps import Choice, Feedback
 from groundtune.pipeline.check_scores import BENCHMARK, METRICS
 from groundtune.pipeline.demo_settings import BASE
 from groundtune.pipeline.jobs import Done
-from groundtune.pipeline.world_report import (
-    GREEDY,
-    all_metric_specs,
-    benchmark_specs,
-    label,
-    on_page,
-    run_facts,
-    shown,
-)
-from groundtune.pipeline.world_specs import LICENCES, LIMITS, WORLD_NOTE, metric_spec
+from groundtune.pipeline.run_facts import run_facts
+from groundtune.pipeline.world_report import GREEDY, all_metric_specs, on_page
+from groundtune.pipeline.world_specs import LICENCES, LIMITS, WORLD_NOTE
 from groundtune.records import Difference, Estimate, Record, Score
 from groundtune.report import model
 from groundtune.report.figures import range_text, value_text
 from groundtune.report.page import write_report
+from groundtune.report.specs import benchmark_specs, label, metric_spec, shown
 from groundtune.report.verdict import verdict
 from groundtune.store.files import write_atomic
 

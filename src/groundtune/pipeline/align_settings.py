@@ -8,8 +8,9 @@ from pydantic import Field, model_validator
 from groundtune.feedback.claim_pairs import ClaimPairRules
 from groundtune.methods.dpo import DPO
 from groundtune.pipeline.claim_settings import ClaimSettings
+from groundtune.pipeline.learning import Learning
 from groundtune.pipeline.train_params import Method, Tune
-from groundtune.pipeline.world_steps import Evaluation, Learning
+from groundtune.pipeline.world_steps import Evaluation
 from groundtune.records import Record, Sampling
 from groundtune.train.optim import Optim
 from groundtune.train.tune import Lora

@@ -17,7 +17,7 @@ from groundtune.pipeline.align_settings import WORLD, Choosing, RoundLearning, r
 from groundtune.pipeline.claim_settings import SELF, ClaimSettings, open_labelling
 from groundtune.pipeline.claims import ClaimSummary, label_claims
 from groundtune.pipeline.folder import RunFolder, read_some
-from groundtune.pipeline.models import resolve
+from groundtune.pipeline.models import model_or_folder
 from groundtune.pipeline.sample import draw_answers
 from groundtune.protocols import Progress
 from groundtune.records import Prompt, Record, Sampling, Score
@@ -158,7 +158,7 @@ def _draw(
     from groundtune.vlm.load import load
 
     progress.start(f"load {name}")
-    vlm = load(place(folder, model))
+    vlm = load(model_or_folder(folder, model))
     draw_answers(
         HfGenerator(vlm, target.images, settings.batch_size, name=name),
         prompts,
@@ -176,7 +176,7 @@ def label_round(folder: Path, settings: Labelled, progress: Progress) -> None:
     from groundtune.pipeline.pairs import make_claim_pairs
 
     out = folder / settings.out
-    feedback = with_self(settings.feedback, place(folder, settings.model))
+    feedback = with_self(settings.feedback, model_or_folder(folder, settings.model))
     progress.start(f"load {feedback.labeler}")
     with open_labelling(feedback, RunFolder(out)) as labelling:
         checked = label_claims(out, out, labelling, progress, settings=feedback)
@@ -203,7 +203,7 @@ def train_round(folder: Path, settings: TrainedRound, progress: Progress) -> Non
     steps = min(steps, learn.max_steps or steps)
     given = type(learn).model_fields.keys() - {"checkpoints"}
     params = TrainParams(
-        model=place(folder, settings.model),
+        model=model_or_folder(folder, settings.model),
         pairs=out,
         seed=settings.seed,
         save_every=max(1, -(-steps // learn.checkpoints)),
@@ -219,7 +219,7 @@ def choose_checkpoint(folder: Path, settings: Chosen, progress: Progress) -> Non
     from groundtune.vlm.load import load
 
     out = folder / settings.out
-    found = {START: Path(place(folder, settings.model))}
+    found = {START: Path(model_or_folder(folder, settings.model))}
     found |= {path.name: path for path in sorted((out / "training/checkpoints").glob("step-*"))}
     if not (out / "choice.json").exists() or not (out / "model/config.json").exists():
         choice = _choice(folder, settings, found, progress)
@@ -239,7 +239,7 @@ def _choice(
         answer(str(path), name, folder / "choosing", out / "choosing" / name, settings, progress)
     with ExitStack() as stack:
         if settings.choose.by == "claims":
-            feedback = with_self(settings.feedback, place(folder, settings.model))
+            feedback = with_self(settings.feedback, model_or_folder(folder, settings.model))
             first = RunFolder(out / "choosing" / START)
             labelling = stack.enter_context(open_labelling(feedback, first))
             for name in found:
@@ -325,7 +325,7 @@ def _merged(vlm: "Vlm") -> "Vlm":
 def check_model(folder: Path, settings: Checked, progress: Progress) -> None:
     """A model answers the prompts that were held back for the report; its claims are checked."""
     out = folder / settings.out
-    path = place(folder, settings.model)
+    path = model_or_folder(folder, settings.model)
     answer(path, settings.label, folder / "reporting", out, settings, progress)
     progress.start(f"load {settings.feedback.labeler}")
     with open_labelling(settings.feedback, RunFolder(out)) as labelling:
@@ -372,12 +372,6 @@ def with_self(feedback: ClaimSettings, model: str) -> ClaimSettings:
     """The settings with a model's own name where they say self."""
     names = {"labeler": feedback.labeler, "divider": feedback.divider}
     return feedback.model_copy(update={role: model for role, name in names.items() if name == SELF})
-
-
-def place(folder: Path, model: str) -> str:
-    """A model's name, or the folder under the run's that it names."""
-    inside = folder / model
-    return str(inside) if (inside / "config.json").exists() else resolve(model)
 
 
 def write(path: Path, record: Record) -> None:

@@ -13,9 +13,10 @@ from pydantic import Field
 from groundtune.bench.benchmark import Benchmark, Wanted
 from groundtune.bench.knowing import knowing, knowledge
 from groundtune.bench.official import Scoring
+from groundtune.bench.opening import Opening, refuse_closed_split
 from groundtune.bench.overgeneral import overgeneralisation
 from groundtune.bench.registry import is_file_benchmark
-from groundtune.bench.run import Opening, keep, refuse_closed_split, run
+from groundtune.bench.run import keep, run
 from groundtune.bench.stats import group
 from groundtune.bench.summary import resolve, summarise
 from groundtune.bench.world_captions import NAME as CAPTIONS

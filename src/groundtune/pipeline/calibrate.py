@@ -7,8 +7,8 @@ from groundtune.bench.judge_calibrate import Calibration
 from groundtune.bench.judge_calibrate import calibrate as held_against
 from groundtune.bench.registry import is_file_benchmark, load
 from groundtune.bench.run import read_scores
+from groundtune.bench.summary import wholes_of
 from groundtune.errors import UserError
-from groundtune.pipeline.compare_parts import wholes_of
 from groundtune.pipeline.score_files import file_name
 from groundtune.records import Record, Score
 from groundtune.store.files import write_atomic

@@ -7,11 +7,11 @@ from groundtune.pipeline.check_found import WHERE, Checked
 from groundtune.pipeline.check_people import Corrected
 from groundtune.pipeline.check_scores import METRICS
 from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.world_specs import metric_spec
 from groundtune.records import Estimate, Score
 from groundtune.report import model
 from groundtune.report.build import choose_examples, count_answers, facts_of
 from groundtune.report.page import write_report
+from groundtune.report.specs import metric_spec
 from groundtune.store.run import read_run
 
 CORRECTED = model.MetricSpec(

@@ -16,8 +16,9 @@ from groundtune.pipeline.compare_page import (
     metric_specs_of,
     pictures_in,
 )
-from groundtune.pipeline.compare_parts import LOST, judges_in, parts_of, results_in
+from groundtune.pipeline.compare_parts import LOST, parts_of
 from groundtune.pipeline.folder import write_rows
+from groundtune.pipeline.kept import judges_in, results_in
 from groundtune.pipeline.large_scores import (
     has_scores,
     large_in,
@@ -26,11 +27,11 @@ from groundtune.pipeline.large_scores import (
     tables_of_large,
 )
 from groundtune.pipeline.strata import strata_of_scores
-from groundtune.pipeline.world_report import shown
 from groundtune.records import Difference, Record, Score
 from groundtune.report import model
 from groundtune.report.bench_parts import BenchParts
 from groundtune.report.page import write_report
+from groundtune.report.specs import shown
 from groundtune.report.verdict import tone_of
 from groundtune.store.files import write_atomic
 

@@ -8,18 +8,12 @@ from groundtune.bench.summary import BENCHMARKS, benchmark_of, facts_of, rules_a
 from groundtune.pipeline.compare_parts import stand_ins
 from groundtune.pipeline.flips import Picture, Shown, flip_examples
 from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.world_report import (
-    BESIDE,
-    HEADLINE,
-    all_metric_specs,
-    benchmark_specs,
-    label,
-    shown,
-)
-from groundtune.pipeline.world_specs import WORLD_NOTE, metric_spec
+from groundtune.pipeline.world_report import BESIDE, HEADLINE, all_metric_specs
+from groundtune.pipeline.world_specs import WORLD_NOTE
 from groundtune.records import Difference, Estimate, Prompt, Score
 from groundtune.report import model
 from groundtune.report.bench_parts import BenchParts
+from groundtune.report.specs import benchmark_specs, label, metric_spec, shown
 
 MOST_BESIDE = 3
 """Further headlines that the verdict names."""

@@ -4,16 +4,14 @@ Tests of the headlines, the answers' behaviour with its warnings, other tools' r
 judged. `report/bench_parts.py` has the records.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 from groundtune.bench.guards import Behaviour, Warned, behaviour, guard, guard_change
 from groundtune.bench.judge_scores import REPEAT
 from groundtune.bench.judge_variance import components
 from groundtune.bench.paired import HeadlineTest, Untested, corrected, headline_test
-from groundtune.bench.summary import BENCHMARKS, benchmark_of, groups_of, metric_of
+from groundtune.bench.summary import Groups, benchmark_of, metric_of, wholes_of
 from groundtune.bench.tool_readings import ReadApart, ToolReading, tool_readings
 from groundtune.records import Score
 from groundtune.report.bench_parts import BenchParts, JudgeFacts
@@ -33,20 +31,6 @@ NO_VALUE, UNTESTED, LOST = "no_value", "untested", "lost"
 """Guards' names. The first: a headline has a value for the first model alone, and the test in its
 place doesn't show that anything got worse. The second: no metric could be tested. The third is the
 second where the first model has a value."""
-Groups = dict[tuple[str, str, str], list[Score]]
-"""By (model, benchmark, decoding)."""
-
-
-def wholes_of(scores: Iterable[Score]) -> Groups:
-    """The scores of each model, benchmark and decoding; a file benchmark's parts are left out.
-
-    The world's parts have no whole.
-    """
-    return {
-        key: some
-        for key, some in groups_of(scores).items()
-        if "/" not in key[1] or key[1].partition("/")[0] in BENCHMARKS
-    }
 
 
 def parts_of(
@@ -213,30 +197,3 @@ def _judges(groups: Groups, judges: Mapping[tuple[str, str], dict[str, str]]) ->
                 )
             )
     return made
-
-
-def judges_in(folder: Path) -> dict[tuple[str, str], dict[str, str]]:
-    """Who judged, by (model, benchmark), as FOLDER/results/*.json say; files of others are left."""
-    found: dict[tuple[str, str], dict[str, str]] = {}
-    for path in sorted(folder.glob("results/*.json")):
-        told = _object(path)
-        judge = told.get("judge")
-        if isinstance(judge, dict):
-            facts = {str(k): str(v) for k, v in cast("dict[object, object]", judge).items()}
-            name, mode = str(told.get("benchmark", "")), str(told.get("mode", "official"))
-            named = name if mode == "official" else f"{name}:{mode}"
-            found[str(told.get("model", "")), named] = facts
-    return found
-
-
-def results_in(folder: Path) -> list[dict[str, Any]]:
-    """What `bench score` kept in FOLDER/results/, in the order of the files' names."""
-    return [told for path in sorted(folder.glob("results/*.json")) if (told := _object(path))]
-
-
-def _object(path: Path) -> dict[str, Any]:
-    try:
-        found: object = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}  # another tool's file: it only lacks what would be told beside the figures
-    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}

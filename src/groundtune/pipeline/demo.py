@@ -15,6 +15,7 @@ from pathlib import Path
 from groundtune.errors import UserError
 from groundtune.pipeline.demo_settings import BASE, DemoResult, DemoSettings, read_result
 from groundtune.pipeline.jobs import Job, done_jobs, run_jobs
+from groundtune.pipeline.models import fingerprint
 from groundtune.pipeline.world_steps import (
     Asked,
     Corrected,
@@ -23,7 +24,6 @@ from groundtune.pipeline.world_steps import (
     ask_job,
     correct_job,
     evaluate_job,
-    fingerprint,
     learn_job,
 )
 from groundtune.protocols import Progress

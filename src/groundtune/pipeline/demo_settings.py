@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 
 from groundtune import __version__
 from groundtune.pipeline.jobs import Done, memory_mb, peak_mb
-from groundtune.pipeline.world_steps import Evaluation, Learning
+from groundtune.pipeline.learning import Learning
+from groundtune.pipeline.world_steps import Evaluation
 from groundtune.records import Record, Sampling
 from groundtune.store.files import write_atomic
 from groundtune.store.keys import key_of

@@ -7,8 +7,7 @@ from groundtune.bench import foreign_logs
 from groundtune.bench.answer_files import json_rows
 from groundtune.bench.run import read_scores
 from groundtune.bench.stats import tabulate, value_of
-from groundtune.bench.summary import benchmark_of, rules_apart
-from groundtune.pipeline.compare_parts import wholes_of
+from groundtune.bench.summary import benchmark_of, rules_apart, wholes_of
 from groundtune.pipeline.score_files import file_name
 from groundtune.store.files import write_atomic
 

@@ -10,7 +10,8 @@ from groundtune.bench.large_items import LargeItems
 from groundtune.bench.large_paired import LargeModel, behaviour, headline_test, scores_of_flips
 from groundtune.bench.paired import HeadlineTest, Untested
 from groundtune.bench.summary import Tables, benchmark_of
-from groundtune.pipeline.compare_parts import Measured, parted, results_in
+from groundtune.pipeline.compare_parts import Measured, parted
+from groundtune.pipeline.kept import results_in
 from groundtune.records import Score
 
 

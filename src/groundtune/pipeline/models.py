@@ -1,5 +1,7 @@
 """Names of models: a folder, the Hugging Face hub's, an endpoint's, or the embedded world's."""
 
+import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from groundtune.protocols import Generator, Images, YesNo
@@ -49,3 +51,21 @@ def open_endpoint(name: str, images: Images, *, concurrency: int) -> "OpenAIGene
 
     settings = parse_endpoint(name).model_copy(update={"concurrency": concurrency})
     return OpenAIGenerator(settings, images)
+
+
+def fingerprint(model: str) -> str:
+    """Hash of a local model's weights and settings, or the name of one that isn't local."""
+    folder = Path(resolve(model))
+    files = sorted([*folder.glob("*.safetensors"), *folder.glob("*.json"), *folder.glob("*.jinja")])
+    if not files:
+        return model
+    whole = hashlib.sha256()
+    for file in files:
+        whole.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+    return whole.hexdigest()[:32]
+
+
+def model_or_folder(folder: Path, model: str) -> str:
+    """A model's name, or the folder under the run's that it names."""
+    inside = folder / model
+    return str(inside) if (inside / "config.json").exists() else resolve(model)

@@ -69,7 +69,8 @@ def report_scores(run: Path) -> Path:
     from groundtune.bench.summary import summarise
     from groundtune.pipeline.bench import estimates_of
     from groundtune.pipeline.compare_page import comparison_page, pictures_in
-    from groundtune.pipeline.compare_parts import judges_in, parts_of, results_in
+    from groundtune.pipeline.compare_parts import parts_of
+    from groundtune.pipeline.kept import judges_in, results_in
     from groundtune.pipeline.large_scores import (
         has_scores,
         large_in,

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from groundtune.bench.official import FileAnswer, Scoring
+from groundtune.bench.benchmark import FileAnswer
+from groundtune.bench.official import Scoring
 from groundtune.bench.registry import is_file_benchmark, load, spelled
 from groundtune.bench.run import draw
 from groundtune.errors import UserError

@@ -17,9 +17,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from groundtune.bench.benchmark import MODES, FileAnswer, Mode
 from groundtune.bench.files import DataFile, describe, finding
 from groundtune.bench.foreign_logs import questions_of
-from groundtune.bench.official import MODES, FileAnswer, FileBenchmark, Mode, Scoring
+from groundtune.bench.official import FileBenchmark, Scoring
 from groundtune.bench.registry import load
 from groundtune.bench.results import (
     Results,

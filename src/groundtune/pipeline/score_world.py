@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import cast
 
 from groundtune.bench.benchmark import Benchmark, Given, Item, Wanted
+from groundtune.bench.opening import refuse_closed_split, write_down
 from groundtune.bench.results import item_lines, results_of
-from groundtune.bench.run import keep, read_scores, refuse_closed_split, write_down
+from groundtune.bench.run import keep, read_scores
 from groundtune.bench.summary import resolve
 from groundtune.errors import UserError
 from groundtune.pipeline.bench import estimates_of, opening_of

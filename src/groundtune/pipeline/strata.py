@@ -5,8 +5,7 @@ from collections.abc import Iterable
 from groundtune.bench.benchmark import Metric
 from groundtune.bench.official import FileBenchmark
 from groundtune.bench.stats import estimate, tabulate
-from groundtune.bench.summary import BENCHMARKS, benchmark_of
-from groundtune.pipeline.compare_parts import Groups, wholes_of
+from groundtune.bench.summary import BENCHMARKS, Groups, benchmark_of, wholes_of
 from groundtune.records import Score
 from groundtune.report.model import StratumEstimate
 

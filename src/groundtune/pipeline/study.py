@@ -17,6 +17,7 @@ from pathlib import Path
 
 from groundtune.errors import UserError
 from groundtune.pipeline.jobs import done_jobs, run_jobs
+from groundtune.pipeline.models import fingerprint
 from groundtune.pipeline.study_settings import (
     TWIN,
     Plan,
@@ -33,7 +34,6 @@ from groundtune.pipeline.world_steps import (
     ask_job,
     correct_job,
     evaluate_job,
-    fingerprint,
     learn_job,
 )
 from groundtune.protocols import Progress
@@ -139,7 +139,8 @@ def study(
     write_run(out, settings.model_dump(mode="json"), inputs, seeds, list(command))
     plan = study_plan(settings)
     steps = run_jobs(out, plan.jobs, progress, workers=workers, title="study")
-    from groundtune.pipeline.study_report import note_opening, report_study
+    from groundtune.bench.opening import note_opening
+    from groundtune.pipeline.study_report import report_study
 
     made = report_study(settings, out, plan, steps)
     if notebook is not None and settings.evaluation.split == "test":

@@ -7,14 +7,11 @@ from groundtune.bench.world_captions import STRATA
 from groundtune.pipeline.demo_settings import BASE
 from groundtune.pipeline.study_settings import TWIN, StudySettings
 from groundtune.pipeline.study_tables import Point, StudyTables
-from groundtune.pipeline.world_report import (
-    GREEDY,
-    HEADLINE,
-    label,
-)
+from groundtune.pipeline.world_report import GREEDY, HEADLINE
 from groundtune.records import Difference, Estimate
 from groundtune.report import model
 from groundtune.report.figures import range_text, signed_range_text, signed_text, value_text
+from groundtune.report.specs import label
 from groundtune.report.verdict import verdict
 
 CURVES = (

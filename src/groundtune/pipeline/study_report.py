@@ -1,29 +1,25 @@
 """The report of a study, and the line in the notebook."""
 
-import shlex
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from groundtune.bench.run import read_scores
 from groundtune.pipeline.demo_settings import BASE
 from groundtune.pipeline.jobs import Done
+from groundtune.pipeline.pooling import greedy_captions
+from groundtune.pipeline.run_facts import run_facts
 from groundtune.pipeline.study_markdown import CURVES, markdown
 from groundtune.pipeline.study_settings import TWIN, Plan, StudyResult, StudySettings, Variant
-from groundtune.pipeline.study_tables import Point, Runs, StudyTables, greedy_captions, study_tables
+from groundtune.pipeline.study_tables import Point, Runs, StudyTables, study_tables
 from groundtune.pipeline.world_report import (
     BESIDE,
     FIXED,
     GREEDY,
     HEADLINE,
     all_metric_specs,
-    benchmark_specs,
     item_of,
-    label,
     on_page,
     prior_curve,
-    run_facts,
-    shown,
     strata_rows,
 )
 from groundtune.pipeline.world_specs import (
@@ -35,6 +31,7 @@ from groundtune.pipeline.world_specs import (
 )
 from groundtune.report import build, model
 from groundtune.report.page import write_report
+from groundtune.report.specs import benchmark_specs, label, shown
 from groundtune.report.verdict import verdict
 from groundtune.store.files import write_atomic
 from groundtune.store.images import ImageStore
@@ -188,12 +185,3 @@ def _series(
             model.CurvePoint(x=factor * x, y=e.value, low=e.low, high=e.high) for x, e in found
         ),
     )
-
-
-def note_opening(notebook: Path, said: str, command: Sequence[str]) -> None:
-    """Appends one dated line to the notebook: that the test split was opened, and what it said."""
-    text = notebook.read_text(encoding="utf-8") if notebook.exists() else ""
-    line = f"the test split was opened: {said} `{shlex.join(command)}`\n"
-    if line not in text:
-        day = datetime.now(UTC).date().isoformat()
-        write_atomic(notebook, f"{text}- {day}: {line}".encode())

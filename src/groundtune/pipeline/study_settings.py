@@ -7,7 +7,8 @@ from pydantic import Field, model_validator
 
 from groundtune.pipeline.demo_settings import BASE
 from groundtune.pipeline.jobs import Done, Job
-from groundtune.pipeline.world_steps import Evaluation, Learning
+from groundtune.pipeline.learning import Learning
+from groundtune.pipeline.world_steps import Evaluation
 from groundtune.records import Record, Sampling
 
 TWIN = "clean twin"

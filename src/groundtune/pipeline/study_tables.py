@@ -4,17 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from groundtune.bench.knowing import knowing
-from groundtune.bench.length import equal_length
 from groundtune.bench.run import read_scores
 from groundtune.bench.stats import estimate, group, tabulate
 from groundtune.bench.summary import metrics_of, pool
-from groundtune.bench.world_captions import NAME as CAPTIONS
 from groundtune.pipeline.demo_settings import BASE
 from groundtune.pipeline.jobs import Done
+from groundtune.pipeline.pooling import equal_over_seeds, renamed
 from groundtune.pipeline.study_settings import TWIN, Plan, StudySettings, Variant, variants
-from groundtune.pipeline.world_report import (
-    shown,
-)
 from groundtune.pipeline.world_steps import KNOWING
 from groundtune.records import Difference, Estimate, Record, Score
 from groundtune.report import model
@@ -106,11 +102,6 @@ def pooled_estimates(some: Sequence[Variant], runs: Runs, name: str) -> list[Est
     return estimates_of([s for v in some for s in renamed(runs[v.name], name, v.seed)])
 
 
-def renamed(scores: Sequence[Score], name: str, seed: int) -> list[Score]:
-    """Scores under another model's name, their items told apart by the run's seed."""
-    return [s.model_copy(update={"model": name, "item": f"{s.item}#{seed}"}) for s in scores]
-
-
 def _against_base(
     some: Sequence[Variant], runs: Runs, name: str, base: str = BASE
 ) -> list[Difference]:
@@ -158,22 +149,3 @@ def _curve(
 def equal_pooled(some: Sequence[Variant], runs: Runs, name: str) -> model.LengthControl:
     """Greedy captions of a way of learning and of the base at equal length, over all seeds."""
     return equal_over_seeds([(v.seed, runs[v.name], runs[v.base]) for v in some], name)
-
-
-def equal_over_seeds(
-    some: Sequence[tuple[int, Sequence[Score], Sequence[Score]]], name: str
-) -> model.LengthControl:
-    """The same of (seed, a model's scores, its base's), under a name."""
-    ours = [s for seed, own, _ in some for s in renamed(greedy_captions(own), name, seed)]
-    theirs = [s for seed, _, base in some for s in renamed(greedy_captions(base), BASE, seed)]
-    equal = equal_length(ours, theirs)
-    return model.LengthControl(
-        how=equal.how,
-        estimates=equal.estimates,
-        differences=tuple(shown(each) for each in equal.differences),
-    )
-
-
-def greedy_captions(scores: Sequence[Score]) -> list[Score]:
-    """The greedy captions of usual scenes."""
-    return [s for s in scores if (s.benchmark, s.decoding) == (CAPTIONS, "greedy")]

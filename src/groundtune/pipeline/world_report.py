@@ -1,25 +1,24 @@
 """From the scores of a demo to its report and summary."""
 
-import platform
 from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 
 from groundtune.bench.benchmark import Wanted
 from groundtune.bench.knowing import METRICS as KNOWING_METRICS
-from groundtune.bench.knowing import NAME as ASKED
 from groundtune.bench.knowing import knowing, rates_by_prior
 from groundtune.bench.length import ADJUSTED, equal_length
 from groundtune.bench.overgeneral import overgeneralisation
 from groundtune.bench.run import read_scores
-from groundtune.bench.summary import BENCHMARKS, Summary, facts_of, summarise
+from groundtune.bench.summary import BENCHMARKS, Summary, summarise
 from groundtune.bench.world_captions import NAME as CAPTIONS
 from groundtune.bench.world_captions import STRATA, WORLD_CAPTIONS
 from groundtune.bench.world_pictures import find_scene
 from groundtune.bench.world_questions import NAME as QUESTIONS
 from groundtune.pipeline.demo_settings import BASE, DemoResult, DemoSettings, keep_result
 from groundtune.pipeline.folder import RunFolder, write_rows
-from groundtune.pipeline.jobs import Done, cores, memory_mb
+from groundtune.pipeline.jobs import Done
+from groundtune.pipeline.run_facts import run_facts
 from groundtune.pipeline.world_specs import (
     FINAL_LIMITS,
     LICENCES,
@@ -27,8 +26,6 @@ from groundtune.pipeline.world_specs import (
     WORLD_NOTE,
     extra_specs,
     learning_note,
-    metric_spec,
-    metric_specs,
     training_curves,
 )
 from groundtune.pipeline.world_steps import KNOWING, Evaluation
@@ -36,9 +33,9 @@ from groundtune.records import Difference, Estimate, Record, Score
 from groundtune.report import build, model
 from groundtune.report.figures import range_text, value_text
 from groundtune.report.page import write_report
+from groundtune.report.specs import benchmark_specs, label, metric_spec, metric_specs, shown
 from groundtune.report.verdict import verdict
 from groundtune.store.images import ImageStore
-from groundtune.store.run import read_run
 from groundtune.world.questions import facts
 from groundtune.world.render import render_large
 
@@ -121,11 +118,6 @@ def length_control(scores: Sequence[Score], tuned: str, against: str) -> model.L
         estimates=equal.estimates,
         differences=tuple(shown(difference) for difference in equal.differences),
     )
-
-
-def shown(difference: Difference) -> model.Difference:
-    """A difference as the report takes it."""
-    return model.Difference(**difference.model_dump())
 
 
 def demo_report(
@@ -219,22 +211,6 @@ def on_page(row: Estimate | Difference) -> bool:
     return row.metric in ONLY.get(part, ONLY.get(benchmark, (row.metric,)))
 
 
-def label(name: str) -> str:
-    """A model's name as it is shown: abbreviations of methods in capitals."""
-    return name.upper() if name.lower() in ("dpo", "ddpo") else name.capitalize()
-
-
-def benchmark_specs(estimates: Sequence[Estimate]) -> tuple[model.BenchmarkSpec, ...]:
-    """Names and protocols of the benchmarks that are there."""
-    names = dict.fromkeys(estimate.benchmark for estimate in estimates)
-    return tuple(
-        model.BenchmarkSpec(name=name, label="What it knows of what it says")
-        if name.startswith(f"{ASKED}/")
-        else model.BenchmarkSpec(**facts_of(name).model_dump())
-        for name in names
-    )
-
-
 def strata_rows(estimates: Sequence[Estimate]) -> tuple[model.StratumEstimate, ...]:
     """Greedy answers with an invented object, by what the scene has of the usual."""
     return tuple(
@@ -265,20 +241,6 @@ def item_of(evaluation: Evaluation, images: ImageStore) -> Callable[[Score], bui
         return build.Item(images=(file.getvalue(),), prompt=asked[score.item], truth=truth)
 
     return item
-
-
-def run_facts(out: Path, steps: Mapping[str, Done]) -> model.RunFacts:
-    """What the run was made with, and what it took."""
-    facts = build.facts_of(
-        read_run(out),
-        seconds={name.replace("-", " "): done.seconds for name, done in steps.items()},
-    )
-    machine = {
-        "cores": str(cores()),
-        "system": f"{platform.system()} on {platform.machine()}",
-        "memory": f"{memory_mb(steps.values()):,.0f} MB, all processes together",
-    }
-    return facts.model_copy(update={"machine": machine})
 
 
 def _told(settings: DemoSettings, out: Path, pairs: int) -> str:

@@ -1,10 +1,9 @@
 """What the report says in words about the world's benchmarks, models and limits."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from groundtune.bench.benchmark import Benchmark, Metric
-from groundtune.pipeline.world_steps import Learning
+from groundtune.pipeline.learning import Learning
 from groundtune.report.model import (
     Curve,
     CurvePoint,
@@ -31,12 +30,6 @@ LICENCES = (
     Licence(what="Groundtune and its world", terms="Apache-2.0"),
     Licence(what="Glyphs in the pictures", terms="OFL-1.1", note="Noto Color Emoji"),
 )
-
-
-def metric_specs(benchmarks: Iterable[Benchmark]) -> tuple[MetricSpec, ...]:
-    """How the benchmarks' metrics are shown, each once."""
-    metrics = {metric.name: metric for each in benchmarks for metric in each.metrics}
-    return tuple(metric_spec(metric) for metric in metrics.values())
 
 
 def extra_specs(adjusted: Mapping[str, str]) -> tuple[MetricSpec, ...]:
@@ -67,20 +60,6 @@ def extra_specs(adjusted: Mapping[str, str]) -> tuple[MetricSpec, ...]:
             MetricSpec(name=name, label=labels[value], better="lower", chart=False)
             for value, name in adjusted.items()
         ),
-    )
-
-
-def metric_spec(metric: Metric) -> MetricSpec:
-    """How a metric is shown."""
-    return MetricSpec(
-        name=metric.name,
-        label=metric.label,
-        better=metric.better,
-        role=metric.role,
-        unit=metric.unit,
-        scale=metric.scale,
-        decimals=metric.decimals,
-        explanation=metric.explanation,
     )
 
 

@@ -4,53 +4,26 @@ Each step's settings name folders relative to the run's, so that runs may share 
 common: one base's answers, one base's evaluation.
 """
 
-import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from groundtune.bench.world_captions import RULES as CAPTION_RULES
 from groundtune.bench.world_questions import RULES as QUESTION_RULES
-from groundtune.methods.ddpo import DDPO
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.jobs import Job
-from groundtune.pipeline.models import resolve
-from groundtune.pipeline.train import Method, TrainParams, Tune
+from groundtune.pipeline.learning import Learning
+from groundtune.pipeline.models import model_or_folder, resolve
+from groundtune.pipeline.train import TrainParams
 from groundtune.protocols import Progress
 from groundtune.records import Record, Sampling, Score
-from groundtune.train.data import DataRules
-from groundtune.train.optim import Optim
-from groundtune.train.precision import Dtype
-from groundtune.train.tune import Full
 from groundtune.world.people import RULES as ANNOTATOR_RULES
 
 KNOWING = "knowing"
 """Folder of the scores of what a model knows, beside its other scores."""
-
-
-class Learning(BaseModel):
-    """How one model is made of the pairs."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    method: Method = DDPO()
-    tune: Tune = Full()
-    optim: Optim = Optim(lr=5e-5)
-    data: DataRules = DataRules()
-    epochs: int = Field(default=2, ge=1)
-    max_steps: int = Field(default=0, ge=0)
-    """Stops after so many steps; 0 sets no limit."""
-    batch_size: int = Field(default=16, ge=1)
-    micro_batch: int = Field(default=16, ge=1)
-    """Pairs at once: changes memory and speed only."""
-    dtype: Dtype = "float32"
-
-    def model_in(self, folder: Path) -> Path:
-        """Where the result is that `from_pretrained` loads, once it is trained in `folder`."""
-        return folder / ("merged" if self.tune.type == "lora" else "model")
 
 
 class Asked(Record):
@@ -170,7 +143,7 @@ def learn(folder: Path, settings: Trained, progress: Progress) -> None:
 
     learning = settings.learning
     params = TrainParams(
-        model=_place(folder, settings.model),
+        model=model_or_folder(folder, settings.model),
         pairs=folder / settings.pairs,
         seed=settings.seed,
         merge=learning.tune.type == "lora",
@@ -183,7 +156,8 @@ def evaluate(folder: Path, settings: Evaluated, progress: Progress) -> None:
     """The model describes scenes and answers questions, greedily and at temperature 1."""
     from groundtune.bench.benchmark import Wanted
     from groundtune.bench.knowing import knowledge
-    from groundtune.bench.run import Opening, keep, run
+    from groundtune.bench.opening import Opening
+    from groundtune.bench.run import keep, run
     from groundtune.bench.world_captions import NAME as CAPTIONS
     from groundtune.bench.world_captions import WORLD_CAPTIONS
     from groundtune.bench.world_questions import WORLD_QUESTIONS
@@ -193,7 +167,7 @@ def evaluate(folder: Path, settings: Evaluated, progress: Progress) -> None:
 
     asked, out = settings.evaluation, folder / settings.out
     images = ImageStore(folder / "images")
-    vlm = load(_place(folder, settings.model))
+    vlm = load(model_or_folder(folder, settings.model))
     generator = HfGenerator(vlm, images, asked.batch_size, name=settings.label)
     scores: list[Score] = []
     for benchmark, number in ((WORLD_CAPTIONS, asked.captions), (WORLD_QUESTIONS, asked.questions)):
@@ -273,21 +247,3 @@ def evaluate_job(
 def _title(name: str) -> str:
     """A job's name in words: "train ddpo", without the hash at its end."""
     return " ".join(word for word in name.split("-") if not re.fullmatch(r"[0-9a-f]{8}", word))
-
-
-def _place(folder: Path, model: str) -> str:
-    """A model's name, or the folder under the run's that it names."""
-    inside = folder / model
-    return str(inside) if (inside / "config.json").exists() else resolve(model)
-
-
-def fingerprint(model: str) -> str:
-    """Hash of a local model's weights and settings, or the name of one that isn't local."""
-    folder = Path(resolve(model))
-    files = sorted([*folder.glob("*.safetensors"), *folder.glob("*.json"), *folder.glob("*.jinja")])
-    if not files:
-        return model
-    whole = hashlib.sha256()
-    for file in files:
-        whole.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
-    return whole.hexdigest()[:32]

@@ -1,0 +1,74 @@
+"""Opening the test split: refuse it unless it is meant, and note when it was opened and why."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from groundtune.bench.benchmark import Benchmark, Wanted
+from groundtune.bench.stats import estimate, tabulate
+from groundtune.errors import UserError
+from groundtune.records import Score
+from groundtune.store.files import write_atomic
+from groundtune.store.keys import key_of
+
+
+def note_opening(notebook: Path, said: str, command: Sequence[str]) -> None:
+    """Appends one dated line to the notebook: that the test split was opened, and what it said."""
+    text = notebook.read_text(encoding="utf-8") if notebook.exists() else ""
+    line = f"the test split was opened: {said} `{shlex.join(command)}`\n"
+    if line not in text:
+        day = datetime.now(UTC).date().isoformat()
+        write_atomic(notebook, f"{text}- {day}: {line}".encode())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """That the test split is opened on purpose, and where it is written down."""
+
+    notebook: Path
+    command: Sequence[str] = ()
+
+
+def refuse_closed_split(wanted: Wanted, final: Opening | None) -> None:
+    """Raises UserError for the test split unless it is opened on purpose."""
+    if wanted.split == "test" and final is None:
+        raise UserError(
+            "The test split is closed: nothing may be tuned on it.",
+            "--split test",
+            "Use --split development, or --final for the last measurement of all; it is noted.",
+        )
+
+
+def write_down(benchmarks: Sequence[Benchmark], scores: Sequence[Score], final: Opening) -> None:
+    """Appends one dated line a model and benchmark to the notebook, once for the same scores."""
+    notebook = final.notebook
+    text = notebook.read_text() if notebook.exists() else ""
+    for benchmark in benchmarks:
+        for model in dict.fromkeys(score.model for score in scores):
+            own = [s for s in scores if s.model == model and _belongs(s, benchmark)]
+            mark = key_of(sorted(score.key for score in own))[:12]
+            if own and f"scores {mark}" not in text:
+                text += _line(benchmark, own, mark, final.command)
+    write_atomic(notebook, text.encode())
+
+
+def _belongs(score: Score, benchmark: Benchmark) -> bool:
+    return score.benchmark.partition("/")[0] == benchmark.name
+
+
+def _line(benchmark: Benchmark, scores: Sequence[Score], mark: str, command: Sequence[str]) -> str:
+    metric = next(each for each in benchmark.metrics if each.name == benchmark.headline)
+    parts: list[str] = []
+    for name in dict.fromkeys(score.benchmark for score in scores):
+        for decoding in dict.fromkeys(score.decoding for score in scores):
+            own = [s for s in scores if (s.benchmark, s.decoding) == (name, decoding)]
+            made = estimate(tabulate(own), metric, model="", benchmark="") if own else None
+            if made is not None:
+                low, value, high = (metric.scale * x for x in (made.low, made.value, made.high))
+                parts.append(f"{name}/{decoding} {value:.1f} [{low:.1f}, {high:.1f}], n {made.n}")
+    today = datetime.now(UTC).date().isoformat()
+    asked = f" `{shlex.join(command)}`" if command else ""
+    listed = "; ".join(parts)
+    return f"- {today}: {scores[0].model}, {metric.name}: {listed}; scores {mark}.{asked}\n"
