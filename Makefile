@@ -69,7 +69,7 @@ $(RAY)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 test-ray: $(RAY)/.installed
-	$(RAY)/bin/python -m pytest -m ray $(PYTEST_ARGS) tests/pipeline/test_ray.py
+	$(RAY)/bin/python -m pytest -m ray $(PYTEST_ARGS) tests/pipeline/workers/test_ray.py
 
 # DeepSpeed in an environment of its own: it is built from source, without its kernels.
 ZERO := .venv-zero

@@ -5,9 +5,9 @@ Its package names it: [project.entry-points."groundtune.bench"] people = "own_be
 
 import re
 
-from groundtune.bench.answer_files import answers_of, plain, rows_of
 from groundtune.bench.benchmark import Metric, Protocol, unparsed_metric
-from groundtune.bench.files import by_id
+from groundtune.bench.files.answers import answers_of, plain, rows_of
+from groundtune.bench.files.revisions import by_id
 from groundtune.bench.official import FileBenchmark, score_key
 from groundtune.records import Score
 

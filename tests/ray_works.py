@@ -1,4 +1,4 @@
-"""Works for the tests of pipeline/ray_workers.py; Ray's workers import them from here."""
+"""Works for the tests of pipeline/workers/ray.py; Ray's workers import them from here."""
 
 import os
 import signal

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from groundtune.pipeline.train import TrainParams
+from groundtune.pipeline.train.run import TrainParams
 from groundtune.protocols import Evaluate
 from groundtune.records import Score
 from groundtune.vlm.load import Vlm
@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
-from groundtune.pipeline.train import TrainParams, train
+from groundtune.pipeline.train.run import TrainParams, train
 from several_processes import scored
 torch.set_num_threads(1)
 for line, out in zip(sys.argv[1::2], sys.argv[2::2]):
@@ -82,7 +82,7 @@ def launch(*runs: tuple[TrainParams, Path]) -> str:
     command = ["torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]
     done = subprocess.run(
         [sys.executable, "-m", *command, sys.executable, "-c", LAUNCHED, *arguments],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parent)},
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
         timeout=3600,

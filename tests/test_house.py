@@ -32,9 +32,9 @@ TORCH_FREE = (
     "groundtune.interchange",
     "groundtune.bench",
     "groundtune.report",
-    "groundtune.pipeline.train",
-    "groundtune.pipeline.label",
-    "groundtune.pipeline.pairs",
+    "groundtune.pipeline.train.run",
+    "groundtune.pipeline.feedback.corrections",
+    "groundtune.pipeline.feedback.pairs",
     "groundtune.pipeline.exchange",
     "groundtune.pipeline.recipes",
     "groundtune.cli",
@@ -292,7 +292,7 @@ def schema_of(path: Path) -> type[BaseModel]:
     """What the command that takes a recipe holds it to."""
     if importlib.util.find_spec("groundtune.pipeline.recipes"):
         return importlib.import_module("groundtune.pipeline.recipes").schema_of(path)
-    return importlib.import_module("groundtune.pipeline.train").TrainParams
+    return importlib.import_module("groundtune.pipeline.train.run").TrainParams
 
 
 @pytest.mark.parametrize("name", RECIPES)

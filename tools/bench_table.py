@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from groundtune.bench.benchmark import Metric
+from groundtune.bench.files.sources import OFFICIAL
 from groundtune.bench.official import FileBenchmark
-from groundtune.bench.places import OFFICIAL
 from groundtune.bench.registry import TARGETS, load, names
 from groundtune.bench.summary import BENCHMARKS
 

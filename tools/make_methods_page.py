@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import get_args
 
 from groundtune.methods.pairwise import Pairwise
-from groundtune.pipeline.train import Method
+from groundtune.pipeline.train.run import Method
 
 TOP = """\
 # Methods
@@ -91,8 +91,8 @@ HOOKS = """\
 
 A file beside these: a frozen class with a `type`, its parameters, and the hooks in which it differs
 (`weights`, `score`, `scale` or `rewards`, `preference`, `terms`, `views`, `needs`; see
-`methods/pairwise.py`). Add it to `Method` in `pipeline/train.py`, write a test with a hand-computed
-example and one of the setting that reduces it to DPO, and run
+`methods/pairwise.py`). Add it to `Method` in `pipeline/train/run.py`, write a test with a
+hand-computed example and one of the setting that reduces it to DPO, and run
 `python tools/make_methods_page.py docs/methods.md`.
 """
 

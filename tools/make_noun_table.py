@@ -28,8 +28,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
-from groundtune.bench.amber_tagger import BEFORE, BEHIND, TagTable, alike, features
-from groundtune.bench.coco_words import word_forms
+from groundtune.bench.tasks.amber.tagger import BEFORE, BEHIND, TagTable, alike, features
+from groundtune.bench.text.coco_words import word_forms
 
 FURTHER_TOKENS = 12_000_000
 """Of sentences in which words were replaced."""

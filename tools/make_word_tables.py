@@ -21,7 +21,7 @@ from pathlib import Path
 from nltk.stem import WordNetLemmatizer
 from pattern.en import singularize
 
-OUT = Path(__file__).parents[1] / "src" / "groundtune" / "bench" / "tables"
+OUT = Path(__file__).parents[1] / "src" / "groundtune" / "bench" / "text"
 _ENDINGS = (
     "s es ies ves ae eaux ices ice ves i en oes ses yses opses oses a um us i men people children"
     " geese oxen leaves loaves feet teeth sexes moves axes beeves helves turves zoa kine brethren"
@@ -56,7 +56,6 @@ def forms_of(words: set[str], base: Callable[[str], str]) -> dict[str, str]:
 
 
 def write(name: str, tables: dict[str, dict[str, str]]) -> None:
-    OUT.mkdir(exist_ok=True)
     text = json.dumps(tables, ensure_ascii=False, indent=0, sort_keys=True)
     (OUT / name).write_text(text + "\n", encoding="utf-8")
 

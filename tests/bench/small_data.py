@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import hallusion_rows
 
-from groundtune.bench.judge_archives import hallusion_id
-from groundtune.bench.mmhal import TYPES
+from groundtune.bench.judge.archives import hallusion_id
+from groundtune.bench.tasks.mmhal import TYPES
 
 Rows = Iterable[Mapping[str, object]]
 
@@ -168,7 +168,7 @@ def llava_bench(at: Path) -> Small:
 
 
 def shr(at: Path) -> Small:
-    golden = json.loads((Path(__file__).parent / "golden" / "shr.json").read_text())
+    golden = json.loads((Path(__file__).parent / "tasks" / "golden" / "shr.json").read_text())
     names = list(golden["answers"])
     (at / "val_images_final.json").write_text(json.dumps([{"image_id": int(n)} for n in names]))
     for part in (1, 2):

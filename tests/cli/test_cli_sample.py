@@ -62,7 +62,7 @@ def test_bad_input_is_three_lines_and_exit_2(
 
 def test_reading_prompts_and_drawing_from_a_script_need_no_torch():
     script = (
-        "import sys, groundtune.cli.sample, groundtune.pipeline.sample, groundtune.generate.hf;"
+        "import sys, groundtune.cli.sample, groundtune.pipeline.sample.run, groundtune.generate.hf;"
         "import groundtune.generate.scripted; print({'torch', 'transformers'} & set(sys.modules))"
     )
     done = subprocess.run(

@@ -5,7 +5,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import get_args
 
-from groundtune.pipeline.train import Method
+from groundtune.pipeline.train.run import Method
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from groundtune.cli.progress import SilentProgress
-from groundtune.pipeline.train import train
+from groundtune.pipeline.train.run import train
 from several_processes import (
     assert_the_same,
     launch,

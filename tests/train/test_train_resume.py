@@ -16,7 +16,7 @@ from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
 from groundtune.methods.ddpo import DDPO
 from groundtune.methods.mdpo import MDPO
-from groundtune.pipeline.train import TrainParams, train
+from groundtune.pipeline.train.run import TrainParams, train
 from groundtune.train.optim import Optim
 from groundtune.train.tune import Full, Lora
 from training_folder import fill_folder, fill_several
@@ -24,7 +24,7 @@ from training_folder import fill_folder, fill_several
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from groundtune.pipeline.train import TrainParams, train
+from groundtune.pipeline.train.run import TrainParams, train
 
 class KilledAtStep5:
     task, done = "", 0

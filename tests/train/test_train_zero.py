@@ -10,7 +10,7 @@ from transformers import AutoModelForImageTextToText
 
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
-from groundtune.pipeline.train import train
+from groundtune.pipeline.train.run import train
 from groundtune.train.parallel import Parallel
 from groundtune.train.zero import asked_stage
 from several_processes import assert_the_same, launch, losses, recipe, refused, scored, weights

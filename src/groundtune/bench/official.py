@@ -33,9 +33,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from groundtune.bench.benchmark import FileAnswer, Item, Metric, Mode, Protocol
-from groundtune.bench.judge import Judging, Replies
-from groundtune.bench.published import OfficialData
-from groundtune.bench.stats import Table
+from groundtune.bench.files.published import OfficialData
+from groundtune.bench.judge.judge import Judging, Replies
+from groundtune.bench.stats.bootstrap import Table
 from groundtune.protocols import Judge
 from groundtune.records import Score
 from groundtune.store.keys import key_of

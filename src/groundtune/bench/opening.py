@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from groundtune.bench.benchmark import Benchmark, Wanted
-from groundtune.bench.stats import estimate, tabulate
+from groundtune.bench.stats.bootstrap import estimate, tabulate
 from groundtune.errors import UserError
 from groundtune.records import Score
 from groundtune.store.files import write_atomic

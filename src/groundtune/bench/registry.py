@@ -16,23 +16,23 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 ENTRY_POINTS = "groundtune.bench"
-_HERE = "groundtune.bench."
+_HERE = "groundtune.bench.tasks."
 TARGETS: dict[str, str] = {
-    "pope": _HERE + "pope:POPE",
-    "mme": _HERE + "mme:MME",
-    "chair": _HERE + "chair:CHAIR",
-    "object_halbench": _HERE + "object_halbench:OBJECT_HALBENCH",
-    "amber": _HERE + "amber:AMBER",
+    "pope": _HERE + "pope.pope:POPE",
+    "mme": _HERE + "mme.mme:MME",
+    "chair": _HERE + "chair.chair:CHAIR",
+    "object_halbench": _HERE + "chair.object_halbench:OBJECT_HALBENCH",
+    "amber": _HERE + "amber.amber:AMBER",
     "mmhal": _HERE + "mmhal:MMHAL",
-    "hallusionbench": _HERE + "hallusionbench:HALLUSIONBENCH",
-    "llava_bench": _HERE + "llava_bench:LLAVA_BENCH",
-    "shr": _HERE + "shr:SHR",
+    "hallusionbench": _HERE + "hallusionbench.hallusionbench:HALLUSIONBENCH",
+    "llava_bench": _HERE + "llava_bench.llava_bench:LLAVA_BENCH",
+    "shr": _HERE + "shr.shr:SHR",
     "refomb": _HERE + "refomb:REFOMB",
-    "mmstar": _HERE + "mmstar:MMSTAR",
+    "mmstar": _HERE + "choice.mmstar:MMSTAR",
     "vqav2": _HERE + "vqav2:VQAV2",
-    "mmbench": _HERE + "mmbench:MMBENCH",
+    "mmbench": _HERE + "choice.mmbench:MMBENCH",
     "mhumaneval": _HERE + "mhumaneval:MHUMANEVAL",
-    "overgeneral": _HERE + "overgeneral_probe:OVERGENERAL",
+    "overgeneral": _HERE + "chair.overgeneral:OVERGENERAL",
 }
 """Name: "module:CONSTANT". A file that isn't there is left out."""
 

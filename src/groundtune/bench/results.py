@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from groundtune.bench.benchmark import Benchmark, Metric, Mode
-from groundtune.bench.guards import behaviour, guard
 from groundtune.bench.official import FileBenchmark, LargeScores
-from groundtune.bench.stats import Table, estimate, resampled, tabulate, value_of
+from groundtune.bench.stats.behaviour import behaviour, guard
+from groundtune.bench.stats.bootstrap import Table, estimate, resampled, tabulate, value_of
 from groundtune.errors import UserError
 from groundtune.records import Estimate, Score
 

@@ -8,12 +8,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from groundtune.bench import knowing, length, overgeneral, registry
+from groundtune.bench import registry
 from groundtune.bench.benchmark import DECODINGS, Benchmark, Metric
 from groundtune.bench.official import FileBenchmark
-from groundtune.bench.stats import Table, difference, estimate, group, pooled_difference, tabulate
-from groundtune.bench.world_captions import WORLD_CAPTIONS
-from groundtune.bench.world_questions import WORLD_QUESTIONS
+from groundtune.bench.stats.bootstrap import (
+    Table,
+    difference,
+    estimate,
+    group,
+    pooled_difference,
+    tabulate,
+)
+from groundtune.bench.world import knowing, length, overgeneral
+from groundtune.bench.world.captions import WORLD_CAPTIONS
+from groundtune.bench.world.questions import WORLD_QUESTIONS
 from groundtune.errors import UserError
 from groundtune.records import Difference, Estimate, Record, Score
 

@@ -32,8 +32,8 @@ def align(
     from groundtune.cli.given import read_words
     from groundtune.cli.progress import open_progress
     from groundtune.cli.table import print_table
-    from groundtune.pipeline.align import align as run_align
-    from groundtune.pipeline.align_settings import AlignSettings
+    from groundtune.pipeline.align.run import align as run_align
+    from groundtune.pipeline.align.settings import AlignSettings
     from groundtune.pipeline.recipes import find
     from groundtune.recipe import load
 

@@ -5,7 +5,7 @@ become the options, its docstring (first line, then Google's section of argument
 
     def sample(prompts: Path, *, out: Path = Path("runs/sample"), json: bool = False) -> None:
         '''Draw answers to prompts. ...'''
-        from groundtune.pipeline.sample import run_sample  # what is heavy: inside the function
+        from groundtune.pipeline.sample.run import run_sample  # what is heavy: inside the function
 
         with open_progress(silent=json) as progress:
             drawn = run_sample(prompts, out, progress)
@@ -48,16 +48,16 @@ COMMANDS: dict[str, Command] = {
     "rounds": Command("groundtune.cli.rounds:rounds", "Set runs of align side by side."),
     "best-of": Command("groundtune.cli.best_of:best_of", "Keep the best of several answers."),
     "check": Command("groundtune.cli.check:check", "Check answers on your own pictures."),
-    "bench run": Command("groundtune.cli.bench:run", "Generate answers and score them."),
-    "bench score": Command("groundtune.cli.bench:score", "Score answers that exist."),
-    "bench data": Command("groundtune.cli.bench_data:data", "Fetch a benchmark's own data."),
+    "bench run": Command("groundtune.cli.bench.run:run", "Generate answers and score them."),
+    "bench score": Command("groundtune.cli.bench.run:score", "Score answers that exist."),
+    "bench data": Command("groundtune.cli.bench.data:data", "Fetch a benchmark's own data."),
     "bench export": Command(
-        "groundtune.cli.bench_export:export", "Write scores as another evaluator's logs."
+        "groundtune.cli.bench.export:export", "Write scores as another evaluator's logs."
     ),
     "bench calibrate": Command(
-        "groundtune.cli.bench_calibrate:calibrate", "Hold a judge against another's verdicts."
+        "groundtune.cli.bench.calibrate:calibrate", "Hold a judge against another's verdicts."
     ),
-    "bench list": Command("groundtune.cli.bench:list_", "Name the benchmarks."),
+    "bench list": Command("groundtune.cli.bench.run:list_", "Name the benchmarks."),
     "compare": Command("groundtune.cli.compare:compare", "Compare models item by item."),
     "report": Command("groundtune.cli.report:report", "Write a run's report as one HTML page."),
     "serve": Command("groundtune.cli.serve:serve", "Serve a model, under the OpenAI API."),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from groundtune.cli.model_options import ENGINE, EngineOptions
 
 if TYPE_CHECKING:
-    from groundtune.pipeline.best_of_curve import Curve
+    from groundtune.pipeline.best_of.curve import Curve
 
 
 def best_of(
@@ -43,8 +43,8 @@ def best_of(
     from groundtune.cli.given import as_settings
     from groundtune.cli.progress import open_progress
     from groundtune.cli.table import print_table
-    from groundtune.pipeline.best_of import best_of as run_best_of
-    from groundtune.pipeline.best_of_settings import BestOfSettings
+    from groundtune.pipeline.best_of.run import best_of as run_best_of
+    from groundtune.pipeline.best_of.settings import BestOfSettings
     from groundtune.recipe import load
 
     if answers is not None and "=" in answers.name and not answers.exists():
@@ -69,7 +69,7 @@ def best_of(
 
 
 def _rows(curve: "Curve") -> list[list[str]]:
-    from groundtune.pipeline.best_of_curve import QUANTITIES, divided
+    from groundtune.pipeline.best_of.curve import QUANTITIES, divided
 
     known = [each for each in QUANTITIES if each.name in curve.points[0].values]
     rows = [

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from groundtune.pipeline.check_found import Checked
+    from groundtune.pipeline.check.found import Checked
 
 
 def check(
@@ -42,7 +42,7 @@ def check(
     from groundtune.cli.given import as_settings
     from groundtune.cli.progress import open_progress
     from groundtune.cli.table import print_table
-    from groundtune.pipeline.check import check as run_check
+    from groundtune.pipeline.check.run import check as run_check
 
     options = {"labeler": labeler, "ask": ask}
     with open_progress(silent=json) as progress:
@@ -73,7 +73,7 @@ def check(
 
 
 def _rows(found: "Checked") -> list[list[str]]:
-    from groundtune.pipeline.check_scores import METRICS
+    from groundtune.pipeline.check.scores import METRICS
 
     models = list(dict.fromkeys(each.model for each in found.estimates))
     rows = [["", *models]]
@@ -95,7 +95,7 @@ def _rows(found: "Checked") -> list[list[str]]:
 
 
 def _error(found: "Checked") -> str:
-    from groundtune.pipeline.check_page import told
+    from groundtune.pipeline.check.page import told
 
     if not found.corrected:
         return "not known: mark answers in to-mark.jsonl and give them with --marks"

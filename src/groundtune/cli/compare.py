@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from groundtune.pipeline.compare import Comparisons
+    from groundtune.pipeline.compare.run import Comparisons
     from groundtune.report.bench_parts import BenchParts
 
 MOST_WARNINGS = 12
@@ -36,8 +36,8 @@ def compare(
     """
     from groundtune.cli.finish import finish
     from groundtune.errors import UserError
-    from groundtune.pipeline.compare import compare as compare_runs
-    from groundtune.pipeline.compare import write_comparison
+    from groundtune.pipeline.compare.run import compare as compare_runs
+    from groundtune.pipeline.compare.run import write_comparison
 
     if not runs:
         raise UserError("No run is given.", "groundtune compare", "Give folders with scores.")
@@ -69,7 +69,7 @@ def compare(
 
 def _print(made: "Comparisons", all: bool) -> None:
     from groundtune.cli.table import print_table
-    from groundtune.pipeline.compare import difference_rows
+    from groundtune.pipeline.compare.run import difference_rows
 
     print(f"{made.models[0]} against {', '.join(made.models[1:])}\n")
     _print_tests(made.bench)
@@ -95,8 +95,8 @@ def _print(made: "Comparisons", all: bool) -> None:
 
 def _print_tests(bench: "BenchParts") -> None:
     from groundtune.cli.table import print_table
-    from groundtune.pipeline.compare import rows_of_tests
-    from groundtune.pipeline.compare_parts import stand_ins
+    from groundtune.pipeline.compare.parts import stand_ins
+    from groundtune.pipeline.compare.run import rows_of_tests
 
     if not bench.tests:
         return

@@ -30,9 +30,9 @@ def demo(
     from groundtune.cli.given import read_words
     from groundtune.cli.progress import open_progress
     from groundtune.cli.table import print_table
-    from groundtune.pipeline.demo import demo as run_demo
-    from groundtune.pipeline.demo_settings import DemoSettings
     from groundtune.pipeline.recipes import find
+    from groundtune.pipeline.world.demo import demo as run_demo
+    from groundtune.pipeline.world.demo_settings import DemoSettings
     from groundtune.recipe import load
 
     began = time.monotonic()

@@ -60,7 +60,11 @@ def label(
 def _by_corrections(given: "Given", answers: Path, out: Path, json: bool) -> None:
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
-    from groundtune.pipeline.label import LabelSettings, label_answers, world_annotator
+    from groundtune.pipeline.feedback.corrections import (
+        LabelSettings,
+        label_answers,
+        world_annotator,
+    )
     from groundtune.recipe import load
 
     settings = load(given.path, given.settings, LabelSettings)
@@ -81,8 +85,12 @@ def _by_corrections(given: "Given", answers: Path, out: Path, json: bool) -> Non
 def _by_claims(given: "Given", answers: Path, out: Path, json: bool) -> None:
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
-    from groundtune.pipeline.claim_settings import ClaimSettings, base_settings, open_labelling
-    from groundtune.pipeline.claims import label_claims
+    from groundtune.pipeline.feedback.claim_settings import (
+        ClaimSettings,
+        base_settings,
+        open_labelling,
+    )
+    from groundtune.pipeline.feedback.claims import label_claims
     from groundtune.pipeline.folder import RunFolder
     from groundtune.recipe import load
 

@@ -61,7 +61,7 @@ def pairs(
 def _of_corrections(given: "Given", source: Path, out: Path, json: bool) -> None:
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
-    from groundtune.pipeline.pairs import PairSettings, make_pairs
+    from groundtune.pipeline.feedback.pairs import PairSettings, make_pairs
     from groundtune.recipe import load
 
     settings = load(given.path, given.settings, PairSettings)
@@ -76,7 +76,7 @@ def _of_claims(given: "Given", source: Path, out: Path, json: bool) -> None:
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
     from groundtune.feedback.claim_pairs import ClaimPairRules
-    from groundtune.pipeline.pairs import make_claim_pairs
+    from groundtune.pipeline.feedback.pairs import make_claim_pairs
     from groundtune.recipe import load
 
     rules = load(given.path, given.settings, ClaimPairRules)

@@ -17,7 +17,7 @@ def rounds(*runs: str, out: Path | None = None, json: bool = False) -> None:
     """
     from groundtune.cli.finish import finish
     from groundtune.cli.table import print_table
-    from groundtune.pipeline.align_beside import beside, write_beside
+    from groundtune.pipeline.align.side_by_side import beside, write_beside
 
     named = [_label_and_folder(run) for run in runs]
     made = beside(

@@ -82,7 +82,7 @@ def sample(
     from groundtune.cli.finish import finish
     from groundtune.cli.given import read_words
     from groundtune.cli.progress import open_progress
-    from groundtune.pipeline.sample import SampleParams, run_sample
+    from groundtune.pipeline.sample.run import SampleParams, run_sample
     from groundtune.recipe import load
 
     options: dict[str, object] = {

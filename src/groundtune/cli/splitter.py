@@ -24,7 +24,7 @@ def lessons(
     """
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
-    from groundtune.pipeline.splitter import LessonSettings, make_lessons
+    from groundtune.pipeline.feedback.splitter import LessonSettings, make_lessons
     from groundtune.recipe import load
 
     chosen = load(None, list(settings), LessonSettings)
@@ -57,9 +57,9 @@ def score(
     """
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
+    from groundtune.pipeline.feedback.splitter import HELD_OUT, ScoreSettings, score_splitter
     from groundtune.pipeline.folder import RunFolder
-    from groundtune.pipeline.sample import SampleParams, open_generator
-    from groundtune.pipeline.splitter import HELD_OUT, ScoreSettings, score_splitter
+    from groundtune.pipeline.sample.run import SampleParams, open_generator
     from groundtune.recipe import load
     from groundtune.store.files import write_atomic
 

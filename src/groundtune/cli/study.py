@@ -30,8 +30,8 @@ def study(
     from groundtune.cli.given import read_words
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.recipes import find
-    from groundtune.pipeline.study import study as run_study
-    from groundtune.pipeline.study_settings import StudySettings
+    from groundtune.pipeline.world.study.run import study as run_study
+    from groundtune.pipeline.world.study.settings import StudySettings
     from groundtune.recipe import load
 
     given = read_words(recipe, {"evaluation.split": "test" if final else None})

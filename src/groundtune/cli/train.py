@@ -34,8 +34,8 @@ def train(
     from groundtune.cli.given import read_words
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.recipes import find
-    from groundtune.pipeline.train import TrainParams, read_outcome, train
-    from groundtune.pipeline.train_plan import plan_training
+    from groundtune.pipeline.train.plan import plan_training
+    from groundtune.pipeline.train.run import TrainParams, read_outcome, train
     from groundtune.recipe import load
 
     options = {"model": model, "pairs": pairs, "data.skip_bad": skip_bad}

@@ -91,7 +91,7 @@ def train(
         raise UserError("a seed is negative", f"--seed {seed}", "give 0 or more")
     if threads < 1:
         raise UserError("a training needs a thread", f"--threads {threads}", "give 1 or more")
-    from groundtune.pipeline.world_training.build import build, plan
+    from groundtune.pipeline.world.training.build import build, plan
 
     began = time.monotonic()
     made = out or Path(f"runs/world/{name}-{seed}")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from groundtune.pipeline.world_claims import Measured, Share
+    from groundtune.pipeline.world.claims import Measured, Share
 
 
 def claims(
@@ -27,7 +27,7 @@ def claims(
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
     from groundtune.cli.table import print_table
-    from groundtune.pipeline.world_claims import ClaimStudy, study
+    from groundtune.pipeline.world.claims import ClaimStudy, study
     from groundtune.recipe import load
     from groundtune.store.files import write_atomic
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
 from groundtune.errors import UserError
-from groundtune.interchange.whole_file import whole_file
+from groundtune.store.whole_file import whole_file
 
 MEND = "Mend the row, or leave it out with --skip-bad."
 _CHUNK = 2**20

@@ -16,7 +16,7 @@ from groundtune.store.images import ImageStore
 def load(name: LayoutName) -> Format:
     """The layout of a name."""
     module, _, constant = TARGETS[name].partition(":")
-    found = importlib.import_module(f"groundtune.interchange.{module}")
+    found = importlib.import_module(f"groundtune.interchange.layouts.{module}")
     if constant:
         return PairRows(getattr(found, constant))
     return cast("Format", found)

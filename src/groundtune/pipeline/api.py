@@ -25,8 +25,8 @@ from groundtune.records import (
 )
 
 if TYPE_CHECKING:
-    from groundtune.pipeline.compare import Comparisons
-    from groundtune.pipeline.demo_settings import DemoResult
+    from groundtune.pipeline.compare.run import Comparisons
+    from groundtune.pipeline.world.demo_settings import DemoResult
     from groundtune.vlm.load import Vlm
 
 
@@ -60,7 +60,7 @@ class Run:
             UserError: bad rows, a model that can't be loaded, or answers of another one in the
                 folder.
         """
-        from groundtune.pipeline.sample import SampleParams, run_sample
+        from groundtune.pipeline.sample.run import SampleParams, run_sample
 
         params = SampleParams.model_validate({"model": model, **_plain(settings)})
         run_sample(params, self.folder, self.progress)
@@ -94,7 +94,11 @@ class Run:
         if by == "claims":
             self._check(settings)
             return self.claims
-        from groundtune.pipeline.label import LabelSettings, label_answers, world_annotator
+        from groundtune.pipeline.feedback.corrections import (
+            LabelSettings,
+            label_answers,
+            world_annotator,
+        )
 
         own = LabelSettings.model_validate(settings)
         if annotator is None or by is None:
@@ -103,8 +107,12 @@ class Run:
         return self.corrections
 
     def _check(self, settings: Mapping[str, Any]) -> None:
-        from groundtune.pipeline.claim_settings import ClaimSettings, base_settings, open_labelling
-        from groundtune.pipeline.claims import label_claims
+        from groundtune.pipeline.feedback.claim_settings import (
+            ClaimSettings,
+            base_settings,
+            open_labelling,
+        )
+        from groundtune.pipeline.feedback.claims import label_claims
         from groundtune.recipe import load
 
         given = _over(base_settings(self._sets), _plain(settings))
@@ -125,13 +133,13 @@ class Run:
         """
         if by == "claims":
             from groundtune.feedback.claim_pairs import ClaimPairRules
-            from groundtune.pipeline.pairs import make_claim_pairs
+            from groundtune.pipeline.feedback.pairs import make_claim_pairs
             from groundtune.recipe import load
 
             rules = load(None, [], ClaimPairRules, base=_plain(settings))
             make_claim_pairs(self.folder, self.folder, rules, self.progress)
             return self.pairs
-        from groundtune.pipeline.pairs import PairSettings, make_pairs
+        from groundtune.pipeline.feedback.pairs import PairSettings, make_pairs
 
         chosen = PairSettings.model_validate(settings)
         make_pairs(self.folder, self.folder, chosen, self.progress)
@@ -153,7 +161,7 @@ class Run:
             UserError: settings or pairs that can't be used.
         """
         from groundtune.pipeline.recipes import find
-        from groundtune.pipeline.train import TrainParams, train
+        from groundtune.pipeline.train.run import TrainParams, train
         from groundtune.recipe import load
 
         path = find(str(recipe)) if isinstance(recipe, str | Path) else None
@@ -172,7 +180,7 @@ class Run:
             UserError: no such benchmark, a model that can't be loaded, or another model's scores in
                 that folder.
         """
-        from groundtune.pipeline.bench import BenchParams, run_bench
+        from groundtune.pipeline.bench.run import BenchParams, run_bench
 
         given = {"model": str(model), "label": label or Path(model).name, **_plain(settings)}
         params = BenchParams.model_validate(given)
@@ -220,7 +228,7 @@ class Run:
         Raises:
             UserError: nothing was evaluated.
         """
-        from groundtune.pipeline.compare import scores_in
+        from groundtune.pipeline.compare.run import scores_in
 
         return scores_in(self.folder)
 
@@ -241,9 +249,9 @@ def demo(
     Raises:
         UserError: `out` holds a run with other settings.
     """
-    from groundtune.pipeline.demo import demo as run_demo
-    from groundtune.pipeline.demo_settings import DemoSettings
     from groundtune.pipeline.recipes import find
+    from groundtune.pipeline.world.demo import demo as run_demo
+    from groundtune.pipeline.world.demo_settings import DemoSettings
     from groundtune.recipe import load as load_recipe
 
     settings = load_recipe(find(str(recipe)), overrides, DemoSettings)
@@ -256,7 +264,7 @@ def compare(*folders: str | Path) -> "Comparisons":
     Raises:
         UserError: fewer than two models, or models that have not answered the same items.
     """
-    from groundtune.pipeline.compare import compare as compare_folders
+    from groundtune.pipeline.compare.run import compare as compare_folders
 
     return compare_folders([Path(folder) for folder in folders])
 

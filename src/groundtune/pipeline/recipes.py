@@ -67,18 +67,18 @@ def schema_of(path: Path) -> type[BaseModel]:
     """What a recipe must be, by its command."""
     command = command_of(path)
     if command == "demo":
-        from groundtune.pipeline.demo_settings import DemoSettings
+        from groundtune.pipeline.world.demo_settings import DemoSettings
 
         return DemoSettings
     if command == "align":
-        from groundtune.pipeline.align_settings import AlignSettings
+        from groundtune.pipeline.align.settings import AlignSettings
 
         return AlignSettings
     if command == "study":
-        from groundtune.pipeline.study_settings import StudySettings
+        from groundtune.pipeline.world.study.settings import StudySettings
 
         return StudySettings
-    from groundtune.pipeline.train import TrainParams
+    from groundtune.pipeline.train.run import TrainParams
 
     return TrainParams
 

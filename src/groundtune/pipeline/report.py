@@ -26,15 +26,15 @@ def write_run_report(run: Path) -> Path:
         raise UserError("There is no such folder.", str(run), "Check the path.")
     command = read_run(run).recipe.get("command") if (run / "run.json").exists() else None
     if command == "demo":
-        from groundtune.pipeline.demo import rewrite_report
+        from groundtune.pipeline.world.demo import rewrite_report
 
         return rewrite_report(run)
     if command == "study":
-        from groundtune.pipeline.study import rewrite_study
+        from groundtune.pipeline.world.study.run import rewrite_study
 
         return rewrite_study(run)
     if command == "align":
-        from groundtune.pipeline.align import rewrite_align
+        from groundtune.pipeline.align.run import rewrite_align
 
         return rewrite_align(run)
     if (run / "scores").is_dir() or _is_large(run):
@@ -52,7 +52,7 @@ def _is_large(run: Path) -> bool:
     """Whether there are results of files that are too large for scores."""
     if not (run / "results").is_dir():
         return False
-    from groundtune.pipeline.large_scores import large_in
+    from groundtune.pipeline.compare.large import large_in
 
     return bool(large_in(run))
 
@@ -63,22 +63,22 @@ def report_scores(run: Path) -> Path:
     Raises:
         UserError: the models have not answered the same items.
     """
-    from groundtune.bench.knowing import knowing
-    from groundtune.bench.large_paired import read
+    from groundtune.bench.files.large_paired import read
     from groundtune.bench.run import read_scores
     from groundtune.bench.summary import summarise
-    from groundtune.pipeline.bench import estimates_of
-    from groundtune.pipeline.compare_page import comparison_page, pictures_in
-    from groundtune.pipeline.compare_parts import parts_of
-    from groundtune.pipeline.kept import judges_in, results_in
-    from groundtune.pipeline.large_scores import (
+    from groundtune.bench.world.knowing import knowing
+    from groundtune.pipeline.bench.kept import judges_in, results_in
+    from groundtune.pipeline.bench.run import estimates_of
+    from groundtune.pipeline.compare.large import (
         has_scores,
         large_in,
         measured,
         scores_of_tests,
         tables_of_large,
     )
-    from groundtune.pipeline.strata import strata_of_scores
+    from groundtune.pipeline.compare.page import comparison_page, pictures_in
+    from groundtune.pipeline.compare.parts import parts_of
+    from groundtune.pipeline.compare.strata import strata_of_scores
 
     large, asked = read(large_in(run)), run / "knowing"
     scores = read_scores(run) if has_scores(run) or not large else []
@@ -107,7 +107,7 @@ def report_answers(run: Path) -> Path:
     Raises:
         UserError: there are no prompts, or a picture is missing.
     """
-    from groundtune.bench.world_captions import refuses
+    from groundtune.bench.world.captions import refuses
     from groundtune.world.people import DATASET
 
     folder = RunFolder(run)

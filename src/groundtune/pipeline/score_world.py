@@ -15,9 +15,9 @@ from groundtune.bench.results import item_lines, results_of
 from groundtune.bench.run import keep, read_scores
 from groundtune.bench.summary import resolve
 from groundtune.errors import UserError
-from groundtune.pipeline.bench import estimates_of, opening_of
+from groundtune.pipeline.bench.run import estimates_of, opening_of
+from groundtune.pipeline.bench.score_files import file_name
 from groundtune.pipeline.folder import RunFolder, write_rows
-from groundtune.pipeline.score_files import file_name
 from groundtune.protocols import Progress
 from groundtune.records import Answer, Estimate, Score
 from groundtune.store.files import write_atomic

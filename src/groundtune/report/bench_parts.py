@@ -1,8 +1,8 @@
 """What a report says of benchmarks beside their figures: tests, behaviour, readings, judges."""
 
-from groundtune.bench.guards import Behaviour, Warned
-from groundtune.bench.paired import HeadlineTest
-from groundtune.bench.tool_readings import ReadApart, ToolReading
+from groundtune.bench.stats.behaviour import Behaviour, Warned
+from groundtune.bench.stats.paired import HeadlineTest
+from groundtune.bench.text.tool_readings import ReadApart, ToolReading
 from groundtune.records import Record
 
 

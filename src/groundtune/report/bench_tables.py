@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from groundtune.bench.guards import LABELS, Behaviour, Warned
-from groundtune.bench.paired import HeadlineTest
-from groundtune.bench.tool_readings import ReadApart, ToolReading
+from groundtune.bench.stats.behaviour import LABELS, Behaviour, Warned
+from groundtune.bench.stats.paired import HeadlineTest
+from groundtune.bench.text.tool_readings import ReadApart, ToolReading
 from groundtune.report.bench_parts import BenchParts, JudgeFacts
 from groundtune.report.figures import number, signed_range_text, signed_text, value_text
 from groundtune.report.model import Difference, MetricRef, MetricSpec, ReportInput, find_estimate

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from groundtune.bench.benchmark import Benchmark, Metric
-from groundtune.bench.knowing import NAME as ASKED
 from groundtune.bench.summary import facts_of
+from groundtune.bench.world.knowing import NAME as ASKED
 from groundtune.records import Difference, Estimate
 from groundtune.report import model
 from groundtune.report.model import (

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from groundtune.feedback.claims import by_answer, claims_of
 from groundtune.feedback.conquer import conquer
-from groundtune.pipeline.claims import Labelling, labeler_producer
+from groundtune.pipeline.feedback.claims import Labelling, labeler_producer
 from groundtune.records import Answer, Claim, Producer, Prompt
 from groundtune.store.keys import key_of
 

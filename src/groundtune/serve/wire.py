@@ -15,7 +15,7 @@ from groundtune.serve.guard import LOOPBACK
 from groundtune.serve.limits import Limits
 
 if TYPE_CHECKING:
-    from groundtune.pipeline.claims import Labelling
+    from groundtune.pipeline.feedback.claims import Labelling
     from groundtune.serve.backend import Backend, ClaimCheck
     from groundtune.serve.pictures import LentPictures
     from groundtune.serve.service import RewarderOf, Service
@@ -221,8 +221,8 @@ def _check(params: ServeParams, opened: _Opened) -> "ClaimCheck":
 
 def _labelling(params: ServeParams, name: str, labeler: Labeler, opened: _Opened) -> "Labelling":
     from groundtune.feedback.conquer import Asking
-    from groundtune.pipeline.claim_settings import WORLD_SETTINGS
-    from groundtune.pipeline.claims import Labelling
+    from groundtune.pipeline.feedback.claim_settings import WORLD_SETTINGS
+    from groundtune.pipeline.feedback.claims import Labelling
     from groundtune.world.claims import WorldDivider
 
     by = labeler.producer(Sampling(temperature=0), 0)

@@ -1,0 +1,1 @@
+"""Answer files, data files and other evaluators' logs: reading, checking and writing them."""

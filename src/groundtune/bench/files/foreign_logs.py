@@ -1,0 +1,174 @@
+"""Scores as other evaluators' logs.
+
+    lmms-eval   SAMPLES.jsonl as its --log_samples writes them: doc, target, resps, filtered_resps
+    inspect     a .json log (version 2) of Inspect, for `inspect view`; the package isn't needed
+
+`answer_files.py` and `inspect_logs.py` read both back, answers word by word. What a benchmark finds
+an answer's item by stands in the sample's "doc" (Inspect: "metadata"): id, picture, strata, the
+question where it is known (`questions_of`), and what else its reader wants (`_doc`).
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from groundtune.bench.benchmark import FileAnswer, Metric
+from groundtune.bench.stats.paired import item_values
+from groundtune.bench.text.tool_readings import truth_of
+from groundtune.records import Score
+from groundtune.store.files import write_atomic
+
+
+def verdict_of(scores: Sequence[Score], metrics: Sequence[Metric], headline: str) -> Metric:
+    """The metric that says something of the most single items, the headline before others."""
+    first = [metric for metric in metrics if metric.name == headline]
+    others = [metric for metric in metrics if metric.role == "quality"]
+    return max(
+        [*first, *others], key=lambda each: int(np.isfinite(item_values(scores, each)).sum())
+    )
+
+
+def questions_of(
+    data: object, answers: Sequence[FileAnswer], scores: Sequence[Score]
+) -> dict[str, str]:
+    """The questions by item: the data's where they list some, else those of the file of answers.
+
+    A benchmark's data list them if they are a sequence, or have one as `questions`, of one object
+    with `text` for each score.
+    """
+    listed = getattr(data, "questions", data)
+    asked = cast("Sequence[object]", listed) if isinstance(listed, Sequence) else ()
+    texts = [getattr(each, "text", None) for each in asked]
+    if len(texts) != len(scores):
+        names = ("question", "prompt")
+        texts = [next((a.extra[name] for name in names if name in a.extra), None) for a in answers]
+    if len(texts) != len(scores):
+        return {}
+    pairs = zip(scores, texts, strict=True)
+    return {score.item: text for score, text in pairs if isinstance(text, str)}
+
+
+def _doc(score: Score, asked: Mapping[str, str]) -> dict[str, str]:
+    """What an answer's item is found by."""
+    told = {"image": score.image, **score.strata}
+    told |= {"question": asked[score.item]} if score.item in asked else {}
+    name, _, part = score.benchmark.partition("/")
+    match name.partition(":")[0]:
+        case "amber":
+            told |= {"id": score.item}
+        case "mme":
+            told |= {"category": part, "image_path": score.image.removeprefix(f"{part}/")}
+        case "refomb":
+            told |= {"image_url": score.image}
+        case _:
+            pass
+    return told
+
+
+def lmms_samples(
+    scores: Sequence[Score], verdict: Metric, asked: Mapping[str, str]
+) -> Iterator[str]:
+    """Lines of a sample file, in the scores' order; `asked` are the questions by item."""
+    for number, (score, value) in enumerate(
+        zip(scores, item_values(scores, verdict).tolist(), strict=True)
+    ):
+        doc = {"question_id": score.item, **_doc(score, asked)}
+        row = {
+            "doc_id": number,
+            "doc": doc,
+            "target": truth_of(score),
+            "arguments": [],
+            "resps": [[score.answer]],
+            "filtered_resps": [score.answer],
+            "doc_hash": hashlib.sha256(json.dumps(doc, sort_keys=True).encode()).hexdigest(),
+            verdict.name: None if value != value else value,
+            "extracted": list(score.extracted),
+            "why": score.why,
+        }
+        yield json.dumps(row, ensure_ascii=False)
+
+
+def inspect_log(
+    scores: Sequence[Score],
+    verdict: Metric,
+    estimates: dict[str, float],
+    benchmark: str,
+    asked: Mapping[str, str],
+) -> dict[str, Any]:
+    """A log of one model's scores in one benchmark, as Inspect reads it.
+
+    `estimates` are the benchmark's metrics by name, `asked` the questions by item. Scores have no
+    times: they are the export's.
+    """
+    model, now = scores[0].model, datetime.now(UTC).isoformat(timespec="seconds")
+    mark = hashlib.sha256("".join(score.key for score in scores).encode()).hexdigest()[:22]
+    metrics: dict[str, Any] = {
+        name: {"name": name, "value": value, "params": {}} for name, value in estimates.items()
+    }
+    values = item_values(scores, verdict).tolist()
+    return {
+        "version": 2,
+        "status": "success",
+        "eval": {
+            "eval_id": mark,
+            "run_id": mark,
+            "created": now,
+            "task": benchmark,
+            "task_id": mark,
+            "task_version": 0,
+            "task_file": None,
+            "dataset": {"name": benchmark, "samples": len(scores), "sample_ids": []},
+            "model": f"groundtune/{model}",
+            "model_args": {},
+            "config": {},
+            "packages": {},
+        },
+        "plan": {"name": "plan", "steps": [], "config": {}},
+        "results": {
+            "total_samples": len(scores),
+            "completed_samples": len(scores),
+            "scores": [{"name": benchmark, "scorer": benchmark, "params": {}, "metrics": metrics}],
+        },
+        "stats": {"started_at": now, "completed_at": now, "model_usage": {}},
+        "samples": [
+            _sample(score, value, benchmark, asked)
+            for score, value in zip(scores, values, strict=True)
+        ],
+    }
+
+
+def _sample(score: Score, value: float, benchmark: str, asked: Mapping[str, str]) -> dict[str, Any]:
+    said = {"role": "assistant", "content": score.answer, "source": "generate"}
+    told: dict[str, Any] = {
+        "value": "N" if value != value else value,
+        "answer": "; ".join(score.extracted) or None,
+        "explanation": score.why or None,
+        "metadata": {**score.values, "status": score.status},
+    }
+    return {
+        "id": score.item,
+        "epoch": 1,
+        "input": f"{score.benchmark}, item {score.item} about {score.image}",
+        "target": truth_of(score),
+        "messages": [said],
+        "output": {
+            "model": score.model,
+            "choices": [{"message": said, "stop_reason": "stop"}],
+        },
+        "scores": {benchmark: told},
+        "metadata": _doc(score, asked),
+        "store": {},
+        "events": [],
+        "model_usage": {},
+    }
+
+
+def write_log(path: Path, log: dict[str, Any]) -> Path:
+    """Writes a log whole or not at all."""
+    write_atomic(path, (json.dumps(log, ensure_ascii=False) + "\n").encode())
+    return path

@@ -1,0 +1,237 @@
+"""The table of items of a large file of yes/no answers: written in pieces, and compared again.
+
+A row is an answer: item (its row, from 1), image, answer, extracted (yes, no, unread), label and
+outcome (tp, fp, fn, tn, unread). Texts are kept once a piece, so that a row takes some bytes, and
+what a comparison needs is counted piece by piece: the outcomes of each group of pictures, and which
+answers changed. That takes a byte an answer, whatever its length.
+
+Pictures are brought into at most 1,024 groups by a hash of their names, and the bootstrap resamples
+these: a picture's answers stay together, and the interval is a little wide where there are more
+pictures than groups, never too narrow.
+
+Shapes: N rows, G groups, O outcomes, T different texts.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
+# Reason: pyarrow ships no types.
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from zlib import crc32
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from groundtune.bench.files.columns import Column
+from groundtune.bench.stats.bootstrap import ALWAYS, Table
+from groundtune.errors import UserError
+from groundtune.records import Record, Score
+from groundtune.store.files import disk_error
+
+GROUPS = 1024
+READINGS = ("yes", "no", "unread")
+OUTCOMES = ("tp", "fp", "fn", "tn", "unread", "unread")
+"""By code: reading x 2 + label, where the labels are yes 0 and no 1."""
+RIGHT = np.array([1, 0, 0, 1, -1, -1], dtype=np.int8)
+"""By outcome: whether the answer is right; -1 where it can't be read."""
+TEXTS = ("image", "answer", "extracted", "label", "outcome")
+BATCHES = 16
+"""Pieces that are written together."""
+READ_AT_ONCE = 1 << 16
+"""Rows."""
+Small = NDArray[np.int8]
+
+
+def groups_of(images: Sequence[str]) -> NDArray[np.int64]:
+    """The group of each picture (T,)."""
+    marks = map(crc32, map(str.encode, images))
+    return np.fromiter(marks, np.int64, len(images)) % GROUPS
+
+
+def table_of_counts(counts_GO: NDArray[np.int64], items: frozenset[str], where: str) -> Table:
+    """The sums a group of answers that were counted by outcome, as a bootstrap needs them."""
+    scored, asked = counts_GO[:, :4].sum(1), counts_GO.sum(1)
+    sums = np.column_stack([asked, scored, asked - scored, counts_GO[:, :4]])
+    there = np.flatnonzero(asked)
+    return Table(
+        images=tuple(str(group) for group in there),
+        columns=(*ALWAYS, *OUTCOMES[:4]),
+        sums_IC=sums[there].astype(np.float64),
+        items=items,
+        where=where,
+    )
+
+
+class ItemFile:
+    """The Parquet file of items, written piece by piece; it is whole once it is closed."""
+
+    def __init__(self, path: Path) -> None:
+        coded = pa.dictionary(pa.int32(), pa.string())
+        self.schema = pa.schema([("item", pa.int64()), *((name, coded) for name in TEXTS)])
+        self.path = path
+        self._batches: list[pa.RecordBatch] = []
+        self._names = pa.array([*READINGS, *OUTCOMES], pa.string())
+        self._temporary = path.parent / f".{path.name}.tmp"
+        texts: Any = list(TEXTS)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = pq.ParquetWriter(
+                self._temporary,
+                self.schema,
+                use_dictionary=texts,
+                column_encoding={"item": "DELTA_BINARY_PACKED"},
+                write_statistics=False,
+            )
+        except OSError as error:
+            raise disk_error(error, path) from error
+
+    def add(
+        self, done: int, images: Column, answers: Column, labels_N: Small, outcomes_N: Small
+    ) -> None:
+        """Rows after the first `done`."""
+        rows = _integers(np.arange(done + 1, done + 1 + len(outcomes_N)), pa.int64())
+        columns = (
+            (images.codes_N, pa.array(images.texts, pa.string())),
+            (answers.codes_N, pa.array(answers.texts, pa.string())),
+            (outcomes_N // 2, self._names[:3]),
+            (labels_N, self._names[:2]),
+            (outcomes_N, self._names[3:]),
+        )
+        coded = [
+            pa.DictionaryArray.from_arrays(_integers(codes, pa.int32()), names)
+            for codes, names in columns
+        ]
+        self._batches.append(pa.record_batch([rows, *coded], schema=self.schema))
+        if len(self._batches) == BATCHES:
+            self._write()
+
+    def _write(self) -> None:
+        if self._batches:
+            self._writer.write_table(pa.Table.from_batches(self._batches).unify_dictionaries())
+        self._batches = []
+
+    def close(self) -> None:
+        """Makes the file whole, under its own name."""
+        self._write()
+        self._writer.close()
+        self._temporary.rename(self.path)
+
+
+def _integers(codes: NDArray[Any], kind: Any) -> Any:
+    """An Arrow array over numpy's memory; `pa.array` would look for pandas at each call."""
+    held = np.ascontiguousarray(codes, dtype=kind.to_pandas_dtype())
+    return pa.Array.from_buffers(kind, len(held), [None, pa.py_buffer(held)])
+
+
+class LargeItems(Record):
+    """Where a model's items lie; it stands for the scores that a large file has not."""
+
+    path: Path
+    model: str
+    benchmark: str
+    """With its mode, as in `Score.benchmark`."""
+    decoding: str = "greedy"
+
+    @property
+    def key(self) -> str:
+        """Two with one key are the same."""
+        return str(self.path.resolve())
+
+    @property
+    def name(self) -> str:
+        """The benchmark with the decoding, as in `Estimate.benchmark`."""
+        return f"{self.benchmark}/{self.decoding}"
+
+
+class Counted(NamedTuple):
+    """What is kept of a file of items."""
+
+    table: Table
+    """Its `items` are one name, of how many and which questions they are."""
+    verdicts_N: Small
+    """1 right, 0 wrong, -1 unread."""
+
+
+def counted(items: LargeItems) -> Counted:
+    """Reads a file of items once, piece by piece.
+
+    Raises:
+        UserError: it can't be read.
+    """
+    counts = np.zeros(GROUPS * 5, dtype=np.int64)
+    asked, verdicts = hashlib.sha256(), list[Small]()
+    for piece in _pieces(items.path, ("image", "label", "outcome")):
+        images, labels, outcomes = piece["image"], piece["label"], piece["outcome"]
+        groups_N = groups_of(images.texts)[images.codes_N]
+        codes = np.array([OUTCOMES.index(text) for text in outcomes.texts], dtype=np.int8)
+        outcomes_N = codes[outcomes.codes_N]
+        no_N = np.array([text == "no" for text in labels.texts])[labels.codes_N]
+        asked.update(np.column_stack([groups_N, no_N]).astype(np.int16).tobytes())
+        counts += np.bincount(groups_N * 5 + outcomes_N, minlength=len(counts))
+        verdicts.append(RIGHT[outcomes_N])
+    verdicts_N = np.concatenate(verdicts)
+    name = f"{len(verdicts_N):,} answers to the questions {asked.hexdigest()[:8]}"
+    where = f"{items.model}, {items.name}"
+    return Counted(table_of_counts(counts.reshape(GROUPS, 5), frozenset([name]), where), verdicts_N)
+
+
+def scores_of(items: LargeItems, rows: Sequence[int]) -> list[Score]:
+    """The score records of some rows (from 0, sorted), for a report."""
+    found: list[Score] = []
+    done, wanted = 0, np.array(rows, dtype=np.int64)
+    for piece in _pieces(items.path, TEXTS):
+        n = len(piece["answer"].codes_N)
+        here = wanted[(wanted >= done) & (wanted < done + n)] - done
+        for at in here.tolist():
+            texts = {name: column.texts[column.codes_N[at]] for name, column in piece.items()}
+            found.append(_score(items, done + at + 1, texts))
+        done += n
+    return found
+
+
+def _score(items: LargeItems, item: int, texts: Mapping[str, str]) -> Score:
+    outcome, said, truth = texts["outcome"], texts["extracted"], texts["label"]
+    unread = said == "unread"
+    return Score(
+        key=f"{items.key}:{item}",
+        benchmark=items.benchmark,
+        item=str(item),
+        image=texts["image"],
+        model=items.model,
+        decoding=items.decoding,
+        answer=texts["answer"],
+        values={} if unread else {outcome: 1.0},
+        extracted=() if unread else (said,),
+        why="neither yes nor no can be read" if unread else "" if said == truth else truth,
+        strata={"label": truth},
+        status="unparsed" if unread else "scored",
+    )
+
+
+def texts_of(items: LargeItems) -> Iterator[tuple[list[str], NDArray[np.int64], int]]:
+    """Of each piece the different answers, how often each is there, and how many can't be read."""
+    for piece in _pieces(items.path, ("answer", "extracted")):
+        answers, read = piece["answer"], piece["extracted"]
+        unread = np.array([text == "unread" for text in read.texts])[read.codes_N].sum()
+        times_T = np.bincount(answers.codes_N, minlength=len(answers.texts))
+        yield answers.texts, times_T, int(unread)
+
+
+def _pieces(path: Path, names: Sequence[str]) -> Iterator[dict[str, Column]]:
+    try:
+        file = pq.ParquetFile(path, read_dictionary=list(names))
+        for batch in file.iter_batches(READ_AT_ONCE, columns=list(names)):
+            columns = {name: batch.column(name) for name in names}
+            yield {
+                name: Column(each.indices.to_numpy(), each.dictionary.to_pylist())
+                for name, each in columns.items()
+            }
+    except (OSError, KeyError, pa.ArrowException) as error:
+        raise UserError(
+            f"The table of items can't be read: {error}.", str(path), "Score the answers again."
+        ) from error

@@ -1,0 +1,1 @@
+"""Judges: endpoints and recorded replies, their prompts, scores, cost and calibration."""

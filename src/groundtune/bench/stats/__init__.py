@@ -1,0 +1,1 @@
+"""Estimates, intervals, tests of differences and statistical power."""

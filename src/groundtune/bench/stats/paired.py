@@ -1,0 +1,313 @@
+"""Two models on the same items: which items changed, how likely that is by chance, what would show.
+
+A benchmark's headline is tested once for each pair of models. Where it is a share of right items
+and each image has one item, the test is McNemar's, exact; else the models are exchanged image by
+image (`significance.permutation`), which also holds for F1, CHAIR and grades. Holm's correction
+goes over all headline tests of a comparison (`corrected`).
+
+A headline may have no value for one of the two (F1 of a model that never says yes). The first
+metric of quality that has one for both is then tested in its place.
+
+Items change their *verdict*: the value that an item has by itself in the headline's metric, or in
+another one of quality where the headline has none for single items (F1 has accuracy).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from groundtune.bench.benchmark import Floats, Metric, ratio
+from groundtune.bench.stats.bootstrap import Sums, Table, difference, tabulate, value_of
+from groundtune.bench.stats.power import smallest_effect
+from groundtune.bench.stats.significance import PERMUTATIONS, holm, mcnemar, permutation
+from groundtune.records import Record, Score
+
+Test = Literal["McNemar, exact", "permutation by image"]
+
+
+class Flip(Record):
+    """An item whose verdict changed."""
+
+    item: str
+    image: str
+    ours: float
+    theirs: float
+    better: bool
+
+
+class HeadlineTest(Record):
+    """A benchmark's headline for one model beside another, and what came of the items."""
+
+    model: str
+    against: str
+    benchmark: str
+    """With part and decoding, as in `Estimate.benchmark`."""
+    metric: str
+    stands_for: str = ""
+    """The headline, where `metric` is tested in its place."""
+    without: tuple[str, ...] = ()
+    """Those of the two for which the headline has no value."""
+    better: Literal["lower", "higher", "neutral"]
+    value: float
+    """`model` minus `against`, with its 95% interval."""
+    low: float
+    high: float
+    items: int
+    images: int
+    test: Test
+    p: float
+    """Two-sided, of this test alone."""
+    p_holm: float
+    """Corrected for all headline tests that are looked at together."""
+    smallest: float
+    """The smallest difference that would be found four times in five (`power.py`)."""
+    verdict: str
+    """The metric of the items' verdicts."""
+    improved: int
+    worsened: int
+    unchanged: int
+    """Items whose verdict is the same; items without one are in none of the three."""
+    mcnemar: float | None
+    """McNemar's exact p of the verdicts, where they are right or wrong; items taken one by one."""
+    flips: tuple[Flip, ...]
+    """The largest changes first."""
+
+    @property
+    def worse(self) -> bool:
+        """Whether the headline is worse, and its interval excludes zero."""
+        return self.better != "neutral" and self.loss > 0 and (self.low > 0 or self.high < 0)
+
+    @property
+    def loss(self) -> float:
+        """By how much the headline is worse; negative where it is better, 0 where it is neither."""
+        return {"lower": self.value, "higher": -self.value, "neutral": 0.0}[self.better]
+
+
+class Untested(Record):
+    """A headline that could not be tested, nor another metric in its place."""
+
+    model: str
+    against: str
+    benchmark: str
+    metric: str
+    without: tuple[str, ...]
+    """Those of the two for which it has no value."""
+
+
+class Pair(NamedTuple):
+    """The sums of two models on the same items."""
+
+    model: str
+    against: str
+    benchmark: str
+    """With part and decoding."""
+    ours: Table
+    theirs: Table
+
+    def without(self, metric: Metric) -> tuple[str, ...]:
+        """Those of the two for which a metric has no value."""
+        both = ((self.model, self.ours), (self.against, self.theirs))
+        return tuple(name for name, table in both if value_of(table, metric) is None)
+
+
+class Changed(NamedTuple):
+    """What came of the items, as in `HeadlineTest`."""
+
+    verdict: str
+    improved: int
+    worsened: int
+    unchanged: int
+    flips: tuple[Flip, ...]
+    right_or_wrong: bool = True
+    exact: bool = False
+    """Whether McNemar's test of the verdicts is the metric's own."""
+
+
+def headline_test(
+    ours: Sequence[Score],
+    theirs: Sequence[Score],
+    metrics: Sequence[Metric],
+    headline: str,
+    *,
+    seed: int = 0,
+    permutations: int = PERMUTATIONS,
+) -> HeadlineTest | Untested:
+    """The test of one benchmark's scores of two models.
+
+    `p_holm` is p: `corrected` sets it once all tests are known.
+
+    Raises:
+        UserError: the two have not answered the same items.
+    """
+    pair = Pair(
+        model=ours[0].model,
+        against=theirs[0].model,
+        benchmark=f"{ours[0].benchmark}/{ours[0].decoding}",
+        ours=tabulate(ours),
+        theirs=tabulate(theirs),
+    )
+
+    def changed(metric: Metric) -> Changed:
+        verdict, mine, other = _verdicts(ours, theirs, metrics, metric)
+        flips = _flips(ours, mine, other, verdict)
+        both = np.isfinite(mine) & np.isfinite(other)
+        right_or_wrong = _binary(mine) and _binary(other)
+        single = len(pair.ours.images) == len(ours)
+        better = sum(flip.better for flip in flips)
+        return Changed(
+            verdict=verdict.name,
+            improved=better,
+            worsened=len(flips) - better,
+            unchanged=int(both.sum()) - len(flips),
+            flips=flips,
+            right_or_wrong=right_or_wrong,
+            exact=right_or_wrong and single and verdict.name == metric.name and bool(both.all()),
+        )
+
+    return metric_test(pair, metrics, headline, changed, seed=seed, permutations=permutations)
+
+
+def metric_test(
+    pair: Pair,
+    metrics: Sequence[Metric],
+    headline: str,
+    changed: Callable[[Metric], Changed],
+    *,
+    seed: int = 0,
+    permutations: int = PERMUTATIONS,
+) -> HeadlineTest | Untested:
+    """The headline's test; `changed` tells of a metric what came of the items.
+
+    Raises:
+        UserError: the two have not answered the same items.
+    """
+    first = next(each for each in metrics if each.name == headline)
+    others = (each for each in metrics if each.role == "quality" and each.better != "neutral")
+    names = {"model": pair.model, "against": pair.against, "benchmark": pair.benchmark}
+    for metric in (first, *others):
+        change = difference(pair.ours, pair.theirs, metric, seed=seed, **names)
+        if change is not None:
+            break
+    else:
+        return Untested(**names, metric=headline, without=pair.without(first))
+    items = changed(metric)
+    sign = mcnemar(items.improved, items.worsened)
+    p = sign if items.exact else permuted(pair.ours, pair.theirs, metric, seed, permutations)
+    return HeadlineTest(
+        **names,
+        metric=metric.name,
+        stands_for="" if metric is first else headline,
+        without=pair.without(first),
+        better=metric.better,
+        value=change.value,
+        low=change.low,
+        high=change.high,
+        items=int(pair.ours.total("asked")),
+        images=len(pair.ours.images),
+        test="McNemar, exact" if items.exact else "permutation by image",
+        p=p,
+        p_holm=p,
+        smallest=smallest_effect(change.low, change.high),
+        verdict=items.verdict,
+        improved=items.improved,
+        worsened=items.worsened,
+        unchanged=items.unchanged,
+        mcnemar=sign if items.right_or_wrong else None,
+        flips=items.flips,
+    )
+
+
+def corrected(tests: Sequence[HeadlineTest]) -> list[HeadlineTest]:
+    """The tests with Holm's correction over all of them."""
+    return [
+        test.model_copy(update={"p_holm": p})
+        for test, p in zip(tests, holm([test.p for test in tests]), strict=True)
+    ]
+
+
+def item_values(scores: Sequence[Score], metric: Metric) -> Floats:
+    """A metric of each item by itself (N,), NaN where it has none; in the scores' order."""
+    columns = ["asked", "scored", "unparsed"]
+    columns += sorted({name for score in scores for name in score.values})
+    place = {name: i for i, name in enumerate(columns)}
+    sums_NC = np.zeros((len(scores), len(columns)))
+    for row, score in zip(sums_NC, scores, strict=True):
+        row[0] = 1
+        row[1 if score.status == "scored" else 2] = 1
+        for name, value in score.values.items():
+            row[place[name]] = value
+    return _apply(metric, columns, sums_NC)
+
+
+def _apply(metric: Metric, columns: Sequence[str], sums_RC: Floats) -> Floats:
+    if metric.formula is not None:
+        return metric.formula(Sums(columns, sums_RC))
+    over, under = (
+        np.array([weights.get(name, 0.0) for name in columns], dtype=np.float64)
+        for weights in (metric.numerator, metric.denominator)
+    )
+    return ratio(sums_RC @ over, sums_RC @ under)
+
+
+def _verdicts(
+    ours: Sequence[Score], theirs: Sequence[Score], metrics: Sequence[Metric], headline: Metric
+) -> tuple[Metric, Floats, Floats]:
+    """The metric that tells of most items, the headline before others, and its values (N,).
+
+    Items are in the order of `ours`.
+    """
+    others = {score.item: score for score in theirs}
+    paired = [others[score.item] for score in ours]
+    known: dict[str, tuple[Metric, Floats, Floats]] = {}
+    for metric in (headline, *(each for each in metrics if each.role == "quality")):
+        if metric.name not in known and metric.better != "neutral":
+            found = item_values(ours, metric), item_values(paired, metric)
+            known[metric.name] = (metric, *found)
+    if not known:
+        return headline, item_values(ours, headline), item_values(paired, headline)
+    return max(known.values(), key=lambda each: int(np.isfinite(each[1] + each[2]).sum()))
+
+
+def _flips(
+    scores: Sequence[Score], ours: Floats, theirs: Floats, metric: Metric
+) -> tuple[Flip, ...]:
+    change = np.where(np.isfinite(ours) & np.isfinite(theirs), ours - theirs, 0.0)
+    order: list[int] = np.argsort(-np.abs(change), kind="stable").tolist()
+    return tuple(
+        Flip(
+            item=scores[i].item,
+            image=scores[i].image,
+            ours=float(ours[i]),
+            theirs=float(theirs[i]),
+            better=bool((change[i] < 0) == (metric.better == "lower")),
+        )
+        for i in order
+        if change[i] != 0
+    )
+
+
+def _binary(values: Floats) -> bool:
+    known = values[np.isfinite(values)]
+    return bool(len(known)) and bool(np.isin(known, (0.0, 1.0)).all())
+
+
+def permuted(
+    table: Table, other: Table, metric: Metric, seed: int, number: int = PERMUTATIONS
+) -> float:
+    """The p of a metric's difference between two tables of the same images."""
+    columns = sorted({*table.columns, *other.columns})
+    ours, theirs = _spread(table, columns), _spread(other, columns)
+    return permutation(
+        ours, theirs, lambda sums: _apply(metric, columns, sums), seed=seed, number=number
+    )
+
+
+def _spread(table: Table, columns: Sequence[str]) -> Floats:
+    """A table's sums (I, C) in other columns; 0 where it has none of a name."""
+    place: Mapping[str, int] = {name: i for i, name in enumerate(table.columns)}
+    spread = np.zeros((len(table.images), len(columns)))
+    for to, name in enumerate(columns):
+        if name in place:
+            spread[:, to] = table.sums_IC[:, place[name]]
+    return spread

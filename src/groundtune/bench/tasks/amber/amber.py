@@ -1,0 +1,317 @@
+"""AMBER: objects in descriptions, and yes/no questions on existence, attributes and relations.
+
+Wang et al. 2023, arXiv 2311.07397. 1,004 pictures; for each a list of what is there ("truth") and
+of what models like to add ("hallu"). Item k is row k of the annotations, from 1.
+
+Generative (1,004 descriptions), by the nouns of AMBER's vocabulary that a description names:
+
+    chair = nouns that are none of the picture's, of all its nouns
+    cover = the picture's objects that are named
+    hal   = descriptions with such a noun
+    cog   = the likely additions that are named
+
+Discriminative (14,216 questions): accuracy, and precision, recall and f1 with "No" as the positive
+class. The parts are existence, attribute (state, number, action) and relation. And
+
+    amber_score = (100 - chair + f1) / 2
+
+which is in the paper alone. All are points, 0 to 100.
+
+Data: a folder with annotations.json, relation.json and safe_words.txt; query/*.json tell the
+pictures and what is asked. Answers: [{"id", "response"}]; VLMEvalKit's table and lmms-eval's
+samples are joined by picture and question. As in the official script, a part of the items may be
+answered; the notes say how many are missing.
+
+Mode official is inference.py at 534babf: only "Yes" and "No" are answers, letter by letter;
+denominators begin at .001, rates are rounded to one decimal, F1 is made of the rounded rates with
+.0001 (existence alone: .001) in its denominator and rounded again. Mode strict reads any yes or no
+(`yes_no_rules.strict`), leaves unread answers out and rounds nothing.
+
+Nouns are found by `amber_nouns.py`, without NLTK and its tagger. The official script takes two
+nouns for the same if spaCy's en_core_web_lg says so (similarity above 0.8). Those vectors aren't
+here: without `Scoring.similarity` only equal words are the same (every `why` and a note say so),
+which makes chair and hal higher and cover and cog lower than with the vectors.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from groundtune.bench.asking import ask_items
+from groundtune.bench.benchmark import FileAnswer, Item, Protocol
+from groundtune.bench.files import revisions as files
+from groundtune.bench.files.answers import answers_of
+from groundtune.bench.official import FileBenchmark, Scoring, score_key
+from groundtune.bench.tasks.amber.data import KINDS, AmberData, Row, read_data
+from groundtune.bench.tasks.amber.nouns import nouns_of
+from groundtune.bench.tasks.amber.rates import METRICS
+from groundtune.bench.text import yes_no as yes_no_rules
+from groundtune.errors import UserError
+from groundtune.records import Score
+from groundtune.store.images import ImageStore
+
+SIMILAR = 0.8
+"""Two nouns above this similarity are the same."""
+PROTOCOL = Protocol(
+    label="AMBER",
+    prompt="the query alone",
+    parser="nouns of AMBER's vocabulary; exactly Yes or No. strict: yes_no_rules",
+    counted="No is the positive class; without vectors only equal nouns are the same",
+    source="Wang et al. 2023, arXiv 2311.07397",
+    max_new_tokens=512,
+    items="1,004 descriptions and 14,216 questions about 1,004 pictures",
+)
+
+Similarity = Callable[[str, str], float]
+
+
+def read_answers(path: Path, data: AmberData) -> list[FileAnswer]:
+    """Responses with their item's number, in the annotations' order.
+
+    Raises:
+        UserError: an item is answered twice or isn't there, or a response is no text.
+    """
+    read = list(answers_of(path, text=("response", "prediction", "answer", "text"), item=("id",)))
+    if any("question" in answer.extra and "id" not in answer.extra for answer in read):
+        places = _places(data)
+        read = [_by_query(path, answer, places) for answer in read]
+    files.refuse_duplicates((answer.item for answer in read), path, "answered id")
+    for answer in read:
+        known = answer.item.isdecimal() and len(answer.item) < 10
+        if not known or not 1 <= int(answer.item) <= len(data.rows):
+            raise UserError(
+                f"The id {answer.item[:40]!r} is none of the {len(data.rows):,} items.",
+                f"{path}:{answer.row}",
+                "Ids are the numbers of the annotations, from 1.",
+            )
+    if not read:
+        raise UserError("The file has no responses.", str(path), "Give a list of {id, response}.")
+    return sorted(read, key=lambda answer: int(answer.item))
+
+
+def _places(data: AmberData) -> dict[tuple[str, str], list[int]]:
+    """The items of each picture and question; ten questions are asked twice about a picture."""
+    places: dict[tuple[str, str], list[int]] = {}
+    for told in (data.queries, data.other_queries):
+        for item, (image, query) in told.items():
+            places.setdefault((Path(image).stem, query.strip().lower()), []).append(item)
+    return places
+
+
+def _by_query(
+    path: Path, answer: FileAnswer, places: Mapping[tuple[str, str], list[int]]
+) -> FileAnswer:
+    """The answer with its item's number, which is taken out of `places` but for the last."""
+    names = ("image", "image_path", "image_name", "image_id")
+    picture = next((answer.extra[name] for name in names if answer.extra.get(name)), "")
+    asked = answer.extra.get("question", "").strip().lower()
+    asked = asked.removesuffix("please answer yes or no.").strip()
+    found = places.get((Path(picture).stem, asked))
+    if not found:
+        raise UserError(
+            f"The row has no id, and no query is {asked[:60]!r} about {picture!r}.",
+            f"{path}:{answer.row}",
+            "Give AMBER's query files with --data, and the picture's name in the answers.",
+        )
+    place = found.pop(0) if len(found) > 1 else found[0]
+    return FileAnswer(text=answer.text, item=str(place), row=answer.row, extra=answer.extra)
+
+
+def score(data: AmberData, answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
+    """Each response, held against its row of the annotations."""
+    vocabulary = data.vocabulary
+    return [_score(data, vocabulary, answer, scoring) for answer in answers]
+
+
+def _score(
+    data: AmberData, vocabulary: frozenset[str], answer: FileAnswer, scoring: Scoring
+) -> Score:
+    row = data.rows[int(answer.item) - 1]
+    part, attribute = KINDS[row.type]
+    strict = scoring.mode == "strict"
+    if part != "generative":
+        made = _answer(row, attribute or part, answer.text, strict=strict)
+    elif strict and not re.search(r"\w", answer.text):
+        made = Made({}, (), "the answer has no words", "unparsed")
+    else:
+        nouns = nouns_of(answer.text.lower() if strict else answer.text, vocabulary)
+        made = describe(data, row, answer.text, nouns, scoring.similarity)
+    mark = {} if strict else {"official": 1.0}
+    return Score(
+        key=score_key(AMBER, answer.item, answer.text, scoring),
+        benchmark=f"{AMBER.name}/{part}",
+        item=answer.item,
+        image=data.queries.get(int(answer.item), (answer.item, ""))[0],
+        model=scoring.model,
+        answer=answer.text,
+        values=made.values | mark if made.values else {},
+        extracted=made.extracted,
+        why=made.why,
+        strata=_strata(row, part, attribute),
+        status=made.status,
+    )
+
+
+def _strata(row: Row, part: str, attribute: str) -> dict[str, str]:
+    """Of a yes/no question its label, and its attribute where it asks for one."""
+    asked = {} if part == "generative" else {"label": row.truth[0]}
+    return asked | ({"attribute": attribute} if attribute else {})
+
+
+class Made(NamedTuple):
+    """What a response comes to."""
+
+    values: dict[str, float]
+    extracted: tuple[str, ...] = ()
+    why: str = ""
+    status: Literal["scored", "unparsed"] = "scored"
+
+
+def _answer(row: Row, kind: str, text: str, *, strict: bool) -> Made:
+    """A yes or no; in mode official everything else is an answer too, and never right."""
+    said = yes_no_rules.strict(text) if strict else yes_no_rules.amber(text)
+    (truth,) = row.truth
+    if strict and said == "unread":
+        return Made({}, (), "neither yes nor no can be read", "unparsed")
+    yes, no = truth == "yes", said == "no"
+    values = {
+        "num": 1,
+        "correct": said == "yes" if yes else no,
+        "no_num": not yes,
+        "no_score": not yes and no,
+        "said_no": no,
+        "said_no_score": truth == "no" and no,
+    }
+    return Made(
+        {f"{kind}:{name}": float(value) for name, value in values.items()},
+        () if said == "unread" else (said,),
+        "not exactly Yes or No" if said == "unread" else "" if said == truth else truth,
+        "unparsed" if said == "unread" else "scored",
+    )
+
+
+def describe(
+    data: AmberData, row: Row, text: str, nouns: Sequence[str], similarity: Similarity | None
+) -> Made:
+    """The nouns of a description, held against the picture's lists."""
+    there, added = Names.of(row.truth, data.relation), Names.of(row.hallu, data.relation)
+    wrong: list[str] = []
+    for noun in nouns:
+        if noun in data.safe or there.take(noun):
+            continue
+        added.take(noun)
+        if similarity is not None:
+            added.take_similar(noun, similarity)
+        if similarity is None or not there.take_similar(noun, similarity):
+            wrong.append(noun)
+    same = "equal nouns alone are the same" if similarity is None else _called(similarity)
+    values = {
+        "nouns": len(nouns),
+        "wrong_nouns": len(wrong),
+        "objects": len(row.truth),
+        "covered": sum(there.found),
+        "additions": len(row.hallu),
+        "added": sum(added.found),
+        "described": 1,
+        "faultless": not wrong,
+        "words": len(text.split()),
+        "by_similarity": similarity is not None,
+    }
+    return Made(
+        {name: float(value) for name, value in values.items()},
+        tuple(nouns),
+        f"not there: {', '.join(wrong)} ({same})" if wrong else "",
+    )
+
+
+def _called(similarity: Similarity) -> str:
+    return f"similarity: {getattr(similarity, '__name__', type(similarity).__name__)}"
+
+
+@dataclass(slots=True)
+class Names:
+    """Objects of a list, what else each is called, and which of them were named."""
+
+    names: list[tuple[str, int]]
+    """(name, index of its object): first the other names, object by object, then their own."""
+    found: list[bool]
+
+    @classmethod
+    def of(cls, objects: Sequence[str], relation: Mapping[str, Sequence[str]]) -> "Names":
+        """The names of a list's objects."""
+        others = [(name, i) for i, noun in enumerate(objects) for name in relation[noun]]
+        return cls(
+            [*others, *((noun, i) for i, noun in enumerate(objects))], [False] * len(objects)
+        )
+
+    def take(self, noun: str) -> bool:
+        """Marks the first object that is called so; whether there is one."""
+        return self._mark(i for name, i in self.names if name == noun)
+
+    def take_similar(self, noun: str, similarity: Similarity) -> bool:
+        """Marks the first object with a name that is similar enough; whether there is one."""
+        return self._mark(i for name, i in self.names if similarity(noun, name) > SIMILAR)
+
+    def _mark(self, indices: Iterable[int]) -> bool:
+        for i in indices:
+            self.found[i] = True
+            return True
+        return False
+
+
+def notes(data: AmberData, answers: Sequence[FileAnswer], scores: Sequence[Score]) -> list[str]:
+    """What is missing, how nouns were compared, and what the exact rule of yes and no costs."""
+    told: list[str] = []
+    parts = [KINDS[row.type][0] for row in data.rows]
+    for part in dict.fromkeys(parts):
+        answered = sum(parts[int(answer.item) - 1] == part for answer in answers)
+        if 0 < answered < parts.count(part):
+            told.append(f"Only {answered:,} of {parts.count(part):,} {part} items are answered.")
+    if any(score.values.get("by_similarity") == 0 for score in scores):
+        told.append(
+            "No word vectors were given: only equal nouns are the same, so that chair and hal are "
+            "higher, cover and cog lower than the paper's."
+        )
+    inexact = sum(a.text.strip() in ("yes", "no", "Yes.", "No.", "YES", "NO") for a in answers)
+    if inexact:
+        told.append(f"{inexact:,} answers are no exact Yes or No: wrong to the official script.")
+    return told
+
+
+def items(data: AmberData, images: Path, store: ImageStore) -> list[Item]:
+    """All queries with their pictures.
+
+    Raises:
+        UserError: no query file was given, or a picture is missing.
+    """
+    if not data.queries:
+        raise UserError(
+            "No queries were given.", "--data", "Give AMBER's folder with its query/ files."
+        )
+    asked = [
+        (f"{AMBER.name}/{KINDS[data.rows[item - 1].type][0]}", str(item), picture, query)
+        for item, (picture, query) in sorted(data.queries.items())
+    ]
+    return ask_items(asked, images, store)
+
+
+AMBER: FileBenchmark[AmberData] = FileBenchmark(
+    name="amber",
+    protocol=PROTOCOL,
+    revision="junyangwang0410/AMBER at 534babf, inference.py",
+    metrics=METRICS,
+    headline="amber_score",
+    read_data=read_data,
+    read_answers=read_answers,
+    score=score,
+    layouts='[{"id", "response"}], by the number of the item',
+    items=items,
+    labels=tuple(
+        (part, f"AMBER, {part}") for part in ("generative", "existence", "attribute", "relation")
+    ),
+    notes=notes,
+    columns=yes_no_rules.columns,
+    vectors=True,
+)

@@ -1,0 +1,200 @@
+"""AMBER's data folder: annotations, vocabulary, safe words, queries.
+
+Item k is row k of the annotations, from 1. The generative rows list the objects that are there
+("truth") and those that models like to add ("hallu"); the others have "yes" or "no".
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from groundtune.bench.files import revisions as files
+from groundtune.bench.files.answers import NOT_READ, json_rows, plain
+from groundtune.errors import UserError
+
+KINDS = {
+    "generative": ("generative", ""),
+    "discriminative-hallucination": ("existence", ""),
+    "discriminative-attribute-state": ("attribute", "state"),
+    "discriminative-attribute-number": ("attribute", "number"),
+    "discriminative-attribute-action": ("attribute", "action"),
+    "discriminative-relation": ("relation", ""),
+    "relation": ("relation", ""),
+}
+"""Part, and kind of attribute, by the annotations' type."""
+ROWS = 15_220
+"""Entries of annotations.json: 1,004 pictures to describe and 14,216 questions."""
+STARTS = 0.001
+"""What the counts of AMBER's metrics.txt that end with num begin at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the annotations."""
+
+    type: str
+    truth: tuple[str, ...]
+    """Objects that are there; or ("yes",) or ("no",)."""
+    hallu: tuple[str, ...] = ()
+    """Objects that models like to add."""
+
+
+@dataclass(frozen=True, slots=True)
+class AmberData:
+    """Annotations, vocabulary and queries."""
+
+    rows: Sequence[Row]
+    relation: Mapping[str, Sequence[str]]
+    """What else each noun may be called."""
+    safe: frozenset[str]
+    """Nouns that are never held against a description."""
+    queries: Mapping[int, tuple[str, str]] = field(default_factory=dict[int, tuple[str, str]])
+    """(picture, query) by item."""
+    other_queries: Mapping[int, tuple[str, str]] = field(default_factory=dict[int, tuple[str, str]])
+    """What another of the query files asks instead: the published ones disagree on item 13193."""
+
+    @property
+    def vocabulary(self) -> frozenset[str]:
+        """All nouns that are looked for."""
+        return frozenset(self.relation) | {n for others in self.relation.values() for n in others}
+
+
+def read_data(paths: Sequence[Path]) -> AmberData:
+    """Reads AMBER's data folder, or its files.
+
+    Raises:
+        UserError: a file is missing or damaged, the annotations aren't all there, or a row is of
+            no known type.
+    """
+    found = files.find(
+        paths,
+        "annotations.json",
+        "relation.json",
+        "safe_words.txt",
+        "metrics.txt",
+        "query*.json",
+        "query/query*.json",
+    )
+    named = {path.name.split(".")[0]: path for path in found}
+    for name in ("annotations", "relation", "safe_words"):
+        if name not in named:
+            raise UserError(
+                f"AMBER's {name} file is missing.",
+                ", ".join(map(str, paths)),
+                "Give the folder data/ of junyangwang0410/AMBER with --data.",
+            )
+    if "metrics" in named:
+        _refuse_other_starts(named["metrics"])
+    queries, others = _queries([path for path in found if path.name.startswith("query")])
+    data = AmberData(
+        rows=_rows(named["annotations"]),
+        relation=_relation(named["relation"]),
+        safe=_safe(named["safe_words"]),
+        queries=queries,
+        other_queries=others,
+    )
+    _refuse_unrelated(data, named["annotations"])
+    return data
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise files.missing_file(path, str(error)) from error
+
+
+def _rows(path: Path) -> list[Row]:
+    rows: list[Row] = []
+    for row in json_rows(path):
+        told, kind = row.fields, str(row.fields.get("type"))
+        where = f"{path}, entry {row.number}"
+        if plain(told.get("id")) != str(row.number):
+            raise UserError(
+                f"Entry {row.number} has the id {told.get('id')!r}; ids are positions.",
+                where,
+                "Give annotations.json whole and in its order.",
+            )
+        truth = told.get("truth")
+        if kind not in KINDS or not isinstance(truth, list if kind == "generative" else str):
+            raise UserError(
+                f"The type {kind!r} is unknown, or the truth has another shape.", where, "Mend it."
+            )
+        listed = [truth] if isinstance(truth, str) else cast("list[str]", truth)
+        rows.append(Row(kind, tuple(map(str, listed)), tuple(map(str, told.get("hallu", [])))))
+    files.expect_rows(len(rows), {ROWS: "all of AMBER's"}, path)
+    return rows
+
+
+def _safe(path: Path) -> frozenset[str]:
+    text = _text(path)
+    if not text.strip():
+        raise UserError(
+            "The list of safe words is empty; all of them would count as made up.",
+            str(path),
+            "Give AMBER's own safe_words.txt.",
+        )
+    return frozenset(text.split("\n"))
+
+
+def _relation(path: Path) -> dict[str, list[str]]:
+    try:
+        return {
+            str(noun): list(map(str, others)) for noun, others in json.loads(_text(path)).items()
+        }
+    except (*NOT_READ, AttributeError, TypeError) as error:
+        raise UserError(
+            f"It is no JSON object of lists: {error}.", str(path), "Give AMBER's relation.json."
+        ) from error
+
+
+Queries = dict[int, tuple[str, str]]
+
+
+def _queries(paths: Sequence[Path]) -> tuple[Queries, Queries]:
+    """(picture, query) by item, of the first file that has it, and where a later one differs."""
+    told: Queries = {}
+    others: Queries = {}
+    for path in paths:
+        for row in json_rows(path):
+            try:
+                item = int(row.fields["id"])
+                query = (str(row.fields["image"]), str(row.fields["query"]))
+                others |= {item: query} if told.setdefault(item, query) != query else {}
+            except (KeyError, ValueError, TypeError, OverflowError) as error:
+                raise UserError(
+                    f"A query lacks id, image or query: {error}.",
+                    f"{path}, entry {row.number}",
+                    "Give AMBER's own query files.",
+                ) from error
+    return told, others
+
+
+def _refuse_other_starts(path: Path) -> None:
+    """Refuses a metrics.txt with other numbers than the published; it is text, never run."""
+    for number, line in enumerate(_text(path).splitlines(), 1):
+        name, sign, value = line.partition("=")
+        start = STARTS if name.strip().endswith("num") else 0
+        try:
+            right = not sign or float(value) == start
+        except ValueError:
+            right = False
+        if not right:
+            raise UserError(
+                f"{name.strip()} begins at {value.strip()}, in AMBER's own file at {start}.",
+                f"{path}:{number}",
+                "Give AMBER's own metrics.txt, or none.",
+            )
+
+
+def _refuse_unrelated(data: AmberData, where: Path) -> None:
+    for number, row in enumerate(data.rows, 1):
+        unknown = set(row.truth + row.hallu) - data.relation.keys()
+        if row.type == "generative" and unknown:
+            raise UserError(
+                f"Entry {number} names {sorted(unknown)[0]!r}, which relation.json doesn't have.",
+                str(where),
+                "Give the relation.json that belongs to these annotations.",
+            )

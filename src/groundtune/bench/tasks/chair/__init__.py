@@ -1,0 +1,1 @@
+"""CHAIR, and Object HalBench, which counts as CHAIR does."""

@@ -1,0 +1,378 @@
+"""CHAIR: how many of the objects that captions name are not in the picture.
+
+Rohrbach, Hendricks, Burns, Darrell, Saenko 2018, "Object Hallucination in Image Captioning",
+arXiv 1809.02156. Objects are COCO's 80 classes. What is in a picture is what COCO's segmentations
+say, together with what the five people who described it named.
+
+    chair_s = captions that name an object that isn't there / captions
+    chair_i = mentions of objects that aren't there / mentions, each as often as it is said
+    recall  = distinct classes named that are there / classes there, sums over all captions
+
+Data: COCO's instances_*.json and captions_*.json of 2014 (or the finished sets, chair.pkl, of
+Maxlinn/CHAIR-metric-standalone) and the synonym list, each with --data or all in one folder.
+Answers: {"imgToEval": {...}} as COCO's evaluation writes it, or rows of {image_id, caption};
+VLMEvalKit's tables and lmms-eval's samples too. A picture may be answered once.
+
+Mode official is utils/chair.py at 6e4d33c, with NLTK 3.10 and Pattern 3.6 as they read English
+today; recall is not there, but in Maxlinn's copy of it. An empty caption counts among those
+without error. Where no caption names any object the official script stops with a division by
+zero; chair_i has no value here. Mode strict mends the reading (`coco_words.py` lists how), and
+an answer without a word is unparsed. In both, "there is no dog" is a mention of a dog.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from groundtune.bench.asking import ask_items
+from groundtune.bench.benchmark import FileAnswer, Item, Metric, Mode, Protocol, unparsed_metric
+from groundtune.bench.files import revisions as files
+from groundtune.bench.files.answers import answers_of
+from groundtune.bench.official import FileBenchmark, Scoring, score_key
+from groundtune.bench.results import Values
+from groundtune.bench.tasks.chair.classes import by_class, class_values
+from groundtune.bench.text.coco import Pictures, members, picture_number, read_pictures
+from groundtune.bench.text.coco_words import CocoWords, Mention, read_list
+from groundtune.bench.text.tokens import tokens
+from groundtune.errors import UserError
+from groundtune.records import Score, Span
+from groundtune.store.images import ImageStore
+
+INSTRUCTION = "Describe this image in detail."
+PICTURES = (".jpg", ".jpeg", ".png")
+PROTOCOL = Protocol(
+    label="CHAIR",
+    prompt=INSTRUCTION,
+    parser="NLTK's tokens, singular forms, pairs of words, COCO's synonyms; negation isn't seen",
+    counted="empty captions are among those without error; each mention counts",
+    source="Rohrbach et al. 2018, arXiv 1809.02156",
+    max_new_tokens=512,
+    items="any pictures of COCO's train2014 and val2014; papers draw 500, not the same ones",
+)
+_WRONG = re.compile(r": no ([^;:]+) there(?=;|$)")
+SHOWN = 5
+"""Classes named in a note."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChairData:
+    """The synonym list and what is known of pictures."""
+
+    pictures: Pictures
+    official: CocoWords
+    strict: CocoWords
+    found: dict[tuple[bool, int], frozenset[str]] = field(
+        default_factory=dict[tuple[bool, int], frozenset[str]]
+    )
+    """Classes in a picture, once they were looked up."""
+
+    def truth(self, image: int, *, strict: bool) -> frozenset[str]:
+        """The classes in a picture."""
+        key = (strict, image)
+        if key not in self.found:
+            words, told = (self.strict if strict else self.official), self.pictures
+            if image in told.nodes:
+                there = set(told.nodes[image])
+            else:
+                there = {words.nodes[name] for name in told.objects.get(image, ())}
+            for caption in told.captions.get(image, ()):
+                there |= words.classes(tokens(caption.lower()))
+            self.found[key] = frozenset(there)
+        return self.found[key]
+
+
+def read_data(paths: Sequence[Path]) -> ChairData:
+    """Reads annotations and the synonym list.
+
+    Raises:
+        UserError: one of them is missing or unreadable, or a category is not in the list.
+    """
+    found = files.find(paths, "instances_*.json", "captions_*.json", "chair*.pkl", "synonyms*.txt")
+    lists = [path for path in found if path.suffix == ".txt"]
+    if len(lists) != 1:
+        raise UserError(
+            f"{len(lists)} synonym lists were given; CHAIR has one.",
+            ", ".join(map(str, lists)) or "--data",
+            "Give data/synonyms.txt of LisaAnne/Hallucination with --data.",
+        )
+    lines = read_lines(lists[0])
+    data = ChairData(
+        pictures=read_pictures(path for path in found if path.suffix != ".txt"),
+        official=read_list(lines, strict=False, kind="chair"),
+        strict=read_list(lines, strict=True, kind="chair"),
+    )
+    refuse_unlisted(data.pictures, data.official, lists[0])
+    return data
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a synonym list; empty ones at the end aren't there."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise files.missing_file(path, str(error)) from error
+    return [line for line in lines if line.strip()]
+
+
+def refuse_unlisted(pictures: Pictures, words: CocoWords, where: Path) -> None:
+    """Raises UserError if a category of the annotations is not in the synonym list."""
+    named = {name for names in pictures.objects.values() for name in names}
+    named |= {name for names in pictures.nodes.values() for name in names}
+    if unlisted := sorted(named - words.nodes.keys()):
+        raise UserError(
+            f"{len(unlisted)} categories of the annotations aren't in the synonym list, the first "
+            f"is {unlisted[0]!r}.",
+            str(where),
+            "Give the list that belongs to COCO's 80 classes.",
+        )
+
+
+def read_answers(path: Path, data: ChairData) -> list[FileAnswer]:
+    """Captions with the number of their picture as `item`, in the order of the file.
+
+    Raises:
+        UserError: a picture has no number, is answered twice, or the data doesn't know it.
+    """
+    rows = _evaluated(path) if _is_evaluation(path) else _listed(path)
+    files.refuse_duplicates((row.item for row in rows), path, "picture")
+    unknown = [row for row in rows if int(row.item) not in data.pictures.known]
+    if unknown:
+        raise UserError(
+            f"{len(unknown):,} of {len(rows):,} captions are of pictures that the annotations "
+            f"don't know, the first is {unknown[0].item}.",
+            f"{path}:{unknown[0].row}",
+            "Give the annotations of train2014 and of val2014, as the official script reads them.",
+        )
+    if not rows:
+        raise UserError("The file has no captions.", str(path), "Give one row a picture.")
+    return rows
+
+
+def _is_evaluation(path: Path) -> bool:
+    if path.suffix != ".json":
+        return False
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            head = file.read(1 << 16)
+    except (OSError, UnicodeDecodeError) as error:
+        raise files.missing_file(path, str(error)) from error
+    return head.lstrip().startswith("{") and '"imgToEval"' in head
+
+
+def _evaluated(path: Path) -> list[FileAnswer]:
+    return [
+        _captioned(path, FileAnswer(text=str(row["caption"]), row=i), str(row["image_id"]))
+        for i, (_, row) in enumerate(members(path, {"imgToEval"}, inner=True), 1)
+        if _whole(path, i, row)
+    ]
+
+
+def _whole(path: Path, number: int, row: dict[str, object]) -> bool:
+    if isinstance(row.get("caption"), str) and "image_id" in row:
+        return True
+    raise UserError(
+        "An entry lacks image_id or caption.", f"{path}, entry {number}", "Mend the entry."
+    )
+
+
+def _listed(path: Path) -> list[FileAnswer]:
+    columns = ("caption", "text", "answer", "response", "prediction", "output")
+    names = ("image_id", "image", "image_path", "question_id", "id", "index")
+    return [
+        _captioned(path, answer, answer.item)
+        for answer in answers_of(path, text=columns, item=names)
+    ]
+
+
+def _captioned(path: Path, answer: FileAnswer, picture: str) -> FileAnswer:
+    number = picture_number(picture)
+    if number is None:
+        raise UserError(
+            f"No number of a COCO picture can be read from {picture!r}.",
+            f"{path}:{answer.row}",
+            "Give it as image_id: 42, or COCO_val2014_000000000042.jpg.",
+        )
+    return FileAnswer(text=answer.text, item=str(number), row=answer.row, extra=answer.extra)
+
+
+def score(data: ChairData, answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
+    """What each caption names, held against its picture."""
+    strict = scoring.mode == "strict"
+    words = data.strict if strict else data.official
+    return [
+        _score(answer, data.truth(int(answer.item), strict=strict), words, scoring)
+        for answer in answers
+    ]
+
+
+def _score(answer: FileAnswer, there: frozenset[str], words: CocoWords, scoring: Scoring) -> Score:
+    blank = Score(
+        key=score_key(CHAIR, answer.item, answer.text, scoring),
+        benchmark=CHAIR.name,
+        item=answer.item,
+        image=answer.item,
+        model=scoring.model,
+        answer=answer.text,
+    )
+    if scoring.mode == "strict" and not re.search(r"\w", answer.text):
+        return blank.model_copy(update={"status": "unparsed", "why": "the answer has no words"})
+    said = tokens(answer.text.lower())
+    named = words.mentions(said)
+    wrong = [mention for mention in named if mention.node not in there]
+    right = {mention.node for mention in named} & there
+    return blank.model_copy(
+        update={
+            "values": {
+                "invented": float(bool(wrong)),
+                "invented_mentions": float(len(wrong)),
+                "mentions": float(len(named)),
+                "classes": float(len(right)),
+                "truth_classes": float(len(there)),
+                "words": float(len(answer.text.split())),
+                "empty": float(not answer.text.strip()),
+            },
+            "extracted": tuple(mention.node for mention in named),
+            "why": "; ".join(f"{word}: no {node} there" for word, node, _, _ in wrong),
+            "spans": spans_of(answer.text, said, wrong),
+        }
+    )
+
+
+def spans_of(text: str, said: Sequence[str], mentions: Sequence[Mention]) -> tuple[Span, ...]:
+    """Where mentions stand in a text, as far as their tokens are found there."""
+    lower = text.lower()
+    if not mentions or len(lower) != len(text):  # a few letters become two in lower case
+        return ()
+    at: list[tuple[int, int]] = []
+    position = 0
+    for token in said:
+        start = lower.find(token, position)
+        at.append((start, start + len(token)))
+        position = start + len(token) if start >= 0 else position
+    last = [(m, at[m.at], at[m.at + m.tokens - 1]) for m in mentions]
+    return tuple(
+        Span(start=first[0], end=end[1], kind="object")
+        for _, first, end in last
+        if 0 <= first[0] < end[1]
+    )
+
+
+def most_invented(scores: Sequence[Score]) -> Counter[str]:
+    """How often each class is named where it isn't, as each score's `why` says."""
+    return Counter(name for score in scores for name in _WRONG.findall(score.why))
+
+
+def strata(data: ChairData, scores: Sequence[Score], mode: Mode) -> dict[str, Values]:
+    """The figures of each class of the synonym list (`chair_classes.py`)."""
+    strict = mode == "strict"
+    words = data.strict if strict else data.official
+    there = {score.item: data.truth(int(score.item), strict=strict) for score in scores}
+    return class_values(scores, there, dict.fromkeys(words.nodes.values()))
+
+
+def classes(scores: Sequence[Score]) -> dict[str, list[Score]]:
+    """The captions that name each class, with the mentions of it alone."""
+    return by_class(scores, [_WRONG.findall(score.why) for score in scores])
+
+
+def notes(data: ChairData, answers: Sequence[FileAnswer], scores: Sequence[Score]) -> list[str]:
+    """The classes that are invented most often, and empty captions."""
+    counted = most_invented(scores).most_common(SHOWN)
+    listed = ", ".join(f"{name} ({times:,})" for name, times in counted)
+    told = [f"Most often invented: {listed}."] if listed else []
+    empty = sum(not answer.text.strip() for answer in answers)
+    if empty:
+        told.append(f"{empty:,} captions are empty; the official rates take them for faultless.")
+    return told
+
+
+def items(data: ChairData, images: Path, store: ImageStore) -> list[Item]:
+    """One instruction for each picture of a folder that the annotations know, sorted by name.
+
+    Raises:
+        UserError: there is none.
+    """
+    names = sorted(path.name for path in images.iterdir() if path.suffix.lower() in PICTURES)
+    known = [name for name in names if picture_number(name) in data.pictures.known]
+    if not known:
+        raise UserError(
+            "The folder has no picture that the annotations know.",
+            str(images),
+            "Name the pictures as COCO does: COCO_val2014_000000000042.jpg.",
+        )
+    return ask_items(
+        ((CHAIR.name, str(picture_number(name)), name, INSTRUCTION) for name in known),
+        images,
+        store,
+    )
+
+
+def _mean(name: str, label: str, unit: str) -> Metric:
+    return Metric(
+        name=name,
+        label=label,
+        numerator={name: 1},
+        denominator={"scored": 1},
+        role="cost",
+        unit=unit,
+        scale=1,
+        range=(0, None),
+    )
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        name="chair_s",
+        label="Captions that name an object that isn't there",
+        numerator={"invented": 1},
+        denominator={"scored": 1},
+        better="lower",
+        explanation="CHAIRs, over all captions.",
+    ),
+    Metric(
+        name="chair_i",
+        label="Objects named that aren't there",
+        numerator={"invented_mentions": 1},
+        denominator={"mentions": 1},
+        better="lower",
+        explanation="CHAIRi: each mention counts, however often.",
+    ),
+    Metric(
+        name="recall",
+        label="Classes in the picture that are named",
+        numerator={"classes": 1},
+        denominator={"truth_classes": 1},
+        better="higher",
+        role="cost",
+        explanation="Distinct classes, summed over the captions; not in the official script.",
+    ),
+    _mean("mentions", "Objects named a caption", "objects"),
+    _mean("words", "Words a caption", "words"),
+    Metric(
+        name="empty",
+        label="Empty captions",
+        numerator={"empty": 1},
+        denominator={"scored": 1},
+        role="cost",
+        explanation="They have no error in the official rates.",
+    ),
+    unparsed_metric(),
+)
+
+CHAIR: FileBenchmark[ChairData] = FileBenchmark(
+    name="chair",
+    protocol=PROTOCOL,
+    revision="LisaAnne/Hallucination at 6e4d33c, utils/chair.py; NLTK 3.10, Pattern 3.6",
+    metrics=METRICS,
+    headline="chair_i",
+    read_data=read_data,
+    read_answers=read_answers,
+    score=score,
+    layouts='{"imgToEval": {...}}, or rows of {"image_id", "caption"}',
+    items=items,
+    notes=notes,
+    strata=strata,
+    classes=classes,
+)

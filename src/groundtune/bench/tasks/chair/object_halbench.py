@@ -1,0 +1,363 @@
+"""Object HalBench: which objects of an answer are not in the picture; a judge lists them first.
+
+Yu et al. 2023 (RLHF-V, arXiv 2312.00849) and 2024 (RLAIF-V, 2405.17220), after CHAIR. 300 pictures
+of COCO, each with a request to describe it; truth as in CHAIR, from a cleaned list of synonyms.
+
+    response_hall = answers that name an object that isn't there / answers that name any object
+    mention_hall  = objects named that aren't there / objects named, each once an answer
+    recall        = distinct classes named that are there / classes there
+
+Data: COCO's instances_*.json and captions_*.json (or chair.pkl) and synonyms_refine.txt. Answers:
+rows of {image_id, question, answer}, as the official scripts write them; "prompt" and "text" stand
+for the latter two, and CHAIR's layouts are read too.
+
+A judge replies with a JSON list of an answer's objects (recorded replies, an endpoint). Without
+one they are read by rules, the words of the answer that the list of synonyms has, as the official
+script does without --use_gpt: each as often as it is said. `why` and a note name the extraction.
+
+Mode official is eval/eval_gpt_obj_halbench.py at 8daac8a (RLHF-V; RLAIF-V's copy also insists on
+300 pictures): answers of three words or fewer name nothing; a list must be JSON, or the last line
+must be, so that "()" (which its prompt asks for) and fenced blocks can't be read. There it asks
+again, up to 100 times, and then stops; here the answer is unparsed and in no figure. Mode strict
+takes any JSON list in the reply and "()", believes short answers too, and counts no object twice.
+
+One step is replaced: spaCy's en_core_web_trf splits each listed object into base forms and nouns.
+Here the base forms are WordNet's, and what stands between words of the list of `NO_NOUNS`, colours
+and participles is a run of nouns. The two differ where an adjective that is not on that list stands
+before a noun ("rusty car" is then no car) and in base forms such as "glasses".
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, cast
+
+from groundtune.bench.benchmark import FileAnswer, Metric, Protocol, unparsed_metric
+from groundtune.bench.files import revisions as files
+from groundtune.bench.judge.judge import Judging, Reply, Request, judging_of
+from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
+from groundtune.bench.judge.scores import over_repeats
+from groundtune.bench.official import FileBenchmark, Scoring, score_key
+from groundtune.bench.tasks.chair import chair
+from groundtune.bench.text.coco import read_pictures
+from groundtune.bench.text.coco_words import CocoWords, read_list
+from groundtune.bench.text.tokens import tokens
+from groundtune.errors import UserError
+from groundtune.records import Score
+
+PICTURES = 300
+SHORT = 3
+"""Words of an answer that names nothing, to the official script."""
+PROMPT = PromptKind(
+    name="object_halbench",
+    fields=("question", "answer"),
+    place=Place(variable="prompt_template"),
+)
+PROTOCOL = Protocol(
+    label="Object HalBench",
+    prompt="one of eight requests to describe the picture",
+    parser="a judge's JSON list, or words of the answer; nouns, pairs, COCO's synonyms (cleaned)",
+    counted="answers that name no object of COCO's are in no rate; by a judge, each object once",
+    source="Yu et al. 2023, arXiv 2312.00849",
+    max_new_tokens=512,
+    judge="lists the objects of an answer",
+    items="300 pictures of COCO",
+)
+_NO_NOUNS = (
+    "a an the this that these those some any several many few other another each every both all no"
+    " one two three four five six seven eight nine ten of in on at by with and or to from for near"
+    " under over behind beside between next his her its their my your our big small large little"
+    " tall short long old young new wooden metal metallic plastic black white red green blue yellow"
+    " orange brown gray grey pink purple silver golden dark light bright colorful colourful various"
+    " different multiple empty open closed round square dirty clean wet dry fresh ripe male female"
+)
+NO_NOUNS = frozenset(_NO_NOUNS.split()) - {"orange", "light", "male", "female", "metal", "plastic"}
+"""Words that end a run of nouns; participles do too."""
+_PARTICIPLE = re.compile(r"[a-z]{3,}ed")
+_LIST = re.compile(r"\[[^\[\]]*\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """The objects that an answer names, as words of the list of synonyms, or why not."""
+
+    words: tuple[str, ...] = ()
+    why: str = ""
+    """Why they can't be told."""
+
+
+def read_data(paths: Sequence[Path]) -> chair.ChairData:
+    """Reads annotations and the cleaned list of synonyms.
+
+    Raises:
+        UserError: one of them is missing or unreadable, or a category is not in the list.
+    """
+    found = files.find(
+        paths, "instances_*.json", "captions_*.json", "chair.pkl", "synonyms_refine*.txt"
+    )
+    lists = [path for path in found if path.suffix == ".txt"]
+    if len(lists) != 1:
+        raise UserError(
+            f"{len(lists)} synonym lists were given; Object HalBench has one.",
+            ", ".join(map(str, lists)) or "--data",
+            "Give eval/data/synonyms_refine.txt of RLHF-V/RLHF-V with --data.",
+        )
+    lines = chair.read_lines(lists[0])
+    words = read_list(lines, strict=False, kind="refine")
+    data = chair.ChairData(
+        pictures=read_pictures(path for path in found if path.suffix != ".txt"),
+        official=words,
+        strict=words,
+    )
+    chair.refuse_unlisted(data.pictures, words, lists[0])
+    return data
+
+
+def read_answers(path: Path, data: chair.ChairData) -> list[FileAnswer]:
+    """Answers with the number of their picture as `item`, without the word "Assistant:".
+
+    Raises:
+        UserError: as `chair.read_answers`.
+    """
+    return [
+        FileAnswer(
+            text=answer.text.replace("Assistant:", "").strip(),
+            item=answer.item,
+            row=answer.row,
+            extra=answer.extra,
+        )
+        for answer in chair.read_answers(path, data)
+    ]
+
+
+def read_reply(text: str, *, strict: bool) -> list[str] | None:
+    """The objects that a judge lists; None if they can't be read.
+
+    Official: the whole reply, or where it has '["' its last line, is JSON.
+    """
+    tried = [text]
+    if strict:
+        tried += [found[0] for found in reversed(list(_LIST.finditer(text)))]
+    elif '["' in text:
+        tried.append(text.strip().split("\n")[-1])
+    for some in tried:
+        try:
+            listed: object = json.loads(some)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(listed, list):
+            return [str(each) for each in cast("list[object]", listed)]
+    return [] if strict and text.strip() in ("()", "[]", "") else None
+
+
+def nouns_of(listed: str, words: CocoWords) -> list[str]:
+    """A listed object as words: the pairs in it, else its runs of nouns, in base forms."""
+    said = tokens(f"a {listed}".lower())
+    bases = [words.forms.get(token, token) for token in said]
+    pairs, i = list[str](), 0
+    while i < len(bases):
+        joined = words.pairs.get(" ".join(bases[i : i + 2]))
+        pairs += [joined] if joined is not None else []
+        i += 2 if joined is not None else 1
+    return pairs or _runs(said, bases, words)
+
+
+def _runs(said: Sequence[str], bases: Sequence[str], words: CocoWords) -> list[str]:
+    runs: list[list[str]] = [[]]
+    for token, base in zip(said, bases, strict=True):
+        is_noun = base in words.nodes or not (
+            token in NO_NOUNS or _PARTICIPLE.fullmatch(token) or not token[0].isalpha()
+        )
+        if is_noun:
+            runs[-1].append(base)
+        else:
+            runs.append([])
+    return [" ".join(run) for run in runs if run]
+
+
+def by_judge(answer: str, reply: Reply, words: CocoWords, *, strict: bool) -> Objects:
+    """The distinct objects that a judge's reply lists."""
+    if not strict and len(answer.split()) <= SHORT:
+        return Objects()
+    if reply.status != "given":
+        return Objects(why=reply.why or "the judge gave no reply")
+    listed = read_reply(reply.text, strict=strict)
+    if listed is None:
+        return Objects(why=f"no list can be read in the reply: {reply.text[:60]}")
+    named = dict.fromkeys(noun for each in listed for noun in nouns_of(each, words))
+    if "toilet" in named:
+        named.pop("seat", None)
+    return Objects(tuple(noun for noun in named if noun in words.nodes))
+
+
+def by_rules(answer: str, words: CocoWords, *, strict: bool) -> Objects:
+    """The objects among an answer's words; strict: each once."""
+    found = [mention.word for mention in words.mentions(tokens(answer.lower()))]
+    return Objects(tuple(dict.fromkeys(found)) if strict else tuple(found))
+
+
+def requests(answers: Sequence[FileAnswer], judging: Judging) -> list[Request]:
+    """What a judge is asked of each answer."""
+    prompt = judge_prompt(PROMPT, judging)
+    return [
+        Request(
+            item=answer.item,
+            system=prompt.system,
+            text=prompt.fill(question=_question(answer), answer=answer.text),
+            answer=answer.text,
+        )
+        for answer in answers
+    ]
+
+
+def _question(answer: FileAnswer) -> str:
+    asked = (answer.extra.get(name, "") for name in ("prompt", "question", "raw_question"))
+    return next((text for text in asked if text), chair.INSTRUCTION)
+
+
+def score(data: chair.ChairData, answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
+    """What each answer names, by a judge or by rules, held against its picture."""
+    strict, words = scoring.mode == "strict", data.official
+    if scoring.judge is None:
+        found = [by_rules(answer.text, words, strict=strict) for answer in answers]
+        return _scores(data, answers, found, Extraction("rules", scoring))
+    judging = judging_of(scoring.judge, OBJECT_HALBENCH.name)
+    asked = requests(answers, judging)
+
+    def once(repeat: int) -> list[Score]:
+        given = judging.ask(asked, repeat=repeat)
+        found = [
+            by_judge(answer.text, given.get(answer.item), words, strict=strict)
+            for answer in answers
+        ]
+        return _scores(data, answers, found, Extraction("a judge", scoring))
+
+    return over_repeats(judging, once, "invented")
+
+
+class Extraction(NamedTuple):
+    """Who named the objects, and how it is scored."""
+
+    by: str
+    scoring: Scoring
+
+
+def _scores(
+    data: chair.ChairData,
+    answers: Sequence[FileAnswer],
+    found: Sequence[Objects],
+    extraction: Extraction,
+) -> list[Score]:
+    return [
+        _score(data, answer, objects, extraction)
+        for answer, objects in zip(answers, found, strict=True)
+    ]
+
+
+def _score(
+    data: chair.ChairData, answer: FileAnswer, objects: Objects, extraction: Extraction
+) -> Score:
+    there = data.truth(int(answer.item), strict=False)
+    nodes = [data.official.nodes[word] for word in objects.words]
+    wrong = [w for w, node in zip(objects.words, nodes, strict=True) if node not in there]
+    empty = extraction.scoring.mode == "strict" and not re.search(r"\w", answer.text)
+    why = objects.why or ("the answer has no words" if empty else "")
+    blank = Score(
+        key=score_key(OBJECT_HALBENCH, answer.item, answer.text, extraction.scoring),
+        benchmark=OBJECT_HALBENCH.name,
+        item=answer.item,
+        image=answer.item,
+        model=extraction.scoring.model,
+        answer=answer.text,
+        why=why,
+        status="unparsed" if why else "scored",
+    )
+    if why:
+        return blank
+    values = {
+        "invented": bool(wrong),
+        "names_objects": bool(nodes),
+        "invented_mentions": len(wrong),
+        "mentions": len(nodes),
+        "classes": len(set(nodes) & there),
+        "truth_classes": len(there),
+        "length": len(answer.text.strip().split(" ")),
+    }
+    told = f"not there, by {extraction.by}: {', '.join(wrong)}" if wrong else ""
+    return blank.model_copy(
+        update={
+            "values": {name: float(value) for name, value in values.items()},
+            "extracted": tuple(nodes),
+            "why": told,
+        }
+    )
+
+
+def notes(
+    data: chair.ChairData, answers: Sequence[FileAnswer], scores: Sequence[Score]
+) -> list[str]:
+    """Whether the pictures can be the published 300, and how nouns were found."""
+    told = [
+        "Nouns of listed objects are found by own rules where the official script has spaCy's "
+        "en_core_web_trf; without a judge, objects are the answer's words that the list has."
+    ]
+    if len(answers) != PICTURES:
+        told.append(f"{len(answers):,} pictures are answered; the benchmark has {PICTURES}.")
+    return told
+
+
+def _rate(name: str, label: str, part: str, whole: str, *, better: str = "lower") -> Metric:
+    return Metric(
+        name=name,
+        label=label,
+        numerator={part: 1},
+        denominator={whole: 1},
+        better="lower" if better == "lower" else "higher",
+        role="quality" if better == "lower" else "cost",
+    )
+
+
+METRICS: tuple[Metric, ...] = (
+    _rate(
+        "response_hall",
+        "Answers with an object that isn't there, of those that name any",
+        "invented",
+        "names_objects",
+    ),
+    _rate("mention_hall", "Objects named that aren't there", "invented_mentions", "mentions"),
+    _rate("response_hall_all", "Answers with an object that isn't there", "invented", "scored"),
+    _rate(
+        "recall",
+        "Classes in the picture that are named",
+        "classes",
+        "truth_classes",
+        better="higher",
+    ),
+    Metric(
+        name="length",
+        label="Words an answer",
+        numerator={"length": 1},
+        denominator={"scored": 1},
+        role="cost",
+        unit="words",
+        scale=1,
+        range=(0, None),
+        explanation="Split at single blanks, as the official script does.",
+    ),
+    unparsed_metric(),
+)
+
+OBJECT_HALBENCH: FileBenchmark[chair.ChairData] = FileBenchmark(
+    name="object_halbench",
+    protocol=PROTOCOL,
+    revision="RLHF-V/RLHF-V at 8daac8a, eval/eval_gpt_obj_halbench.py",
+    metrics=METRICS,
+    headline="response_hall",
+    read_data=read_data,
+    read_answers=read_answers,
+    score=score,
+    layouts='JSON lines of {"image_id", "question", "answer"}',
+    notes=notes,
+)

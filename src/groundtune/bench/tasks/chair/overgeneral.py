@@ -1,0 +1,239 @@
+"""RLHF-V's over-generalisation probe on captions of COCO's pictures.
+
+Yu et al. 2023, arXiv 2312.00849, section 4: models invent what is usual in a scene. Four scenes
+(living room, kitchen, bathroom, street) are found by these words in the captions that people wrote;
+of each, the ten classes that are most often in its pictures. For a scene
+
+    in_scene = answers about its pictures that name one of the ten where it isn't there / answers
+    overall  = the same share over the answers to all pictures
+    delta    = in_scene - overall
+
+and the figures are the means over the scenes that have answers. A model that looks has a delta near
+0. Published means of delta, in points: LLaVA-1.5 +9.2, LLaVA-RLHF +5.2, Qwen-VL +5.0, GPT-4V +5.0,
+RLHF-V +1.7.
+
+No code was published. Objects are read and held against the pictures as CHAIR does (`chair.py`), in
+either mode as there; a scene's word counts with or without an s, and a picture may be of several
+scenes. The ten are taken over all pictures that the annotations know, ties by name.
+`overgeneral.py` is the same for the embedded world, where every scene is known.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from groundtune.bench.benchmark import (
+    FileAnswer,
+    Floats,
+    Item,
+    Metric,
+    Protocol,
+    ratio,
+    unparsed_metric,
+)
+from groundtune.bench.official import FileBenchmark, Scoring, score_key
+from groundtune.bench.tasks.chair import chair
+from groundtune.bench.tasks.chair.chair import CHAIR, ChairData
+from groundtune.errors import UserError
+from groundtune.records import Score
+from groundtune.store.images import ImageStore
+
+NAME = "overgeneral"
+SCENES = ("living room", "kitchen", "bathroom", "street")
+USUAL = 10
+_WORDS = {
+    scene: re.compile(r"\b" + scene.replace(" ", r"[\s-]") + r"s?\b", re.IGNORECASE)
+    for scene in SCENES
+}
+
+
+def scenes_of(captions: Sequence[str]) -> list[str]:
+    """The scenes that any of a picture's captions names."""
+    return [scene for scene, word in _WORDS.items() if any(map(word.search, captions))]
+
+
+def usual_objects(data: ChairData, *, strict: bool) -> dict[str, tuple[str, ...]]:
+    """The ten most frequent classes of each scene's pictures, the most frequent first.
+
+    Raises:
+        UserError: the data has no captions, so that scenes can't be found.
+    """
+    if not data.pictures.captions:
+        raise UserError(
+            "Scenes are found by words in people's captions, and the data has none.",
+            "--data",
+            "Give COCO's captions_*.json and instances_*.json; finished sets don't suffice.",
+        )
+    counts: dict[str, Counter[str]] = {scene: Counter() for scene in SCENES}
+    for image, captions in data.pictures.captions.items():
+        for scene in scenes_of(captions):
+            counts[scene].update(data.truth(image, strict=strict))
+    return {
+        scene: tuple(sorted(found, key=lambda name: (-found[name], name))[:USUAL])
+        for scene, found in counts.items()
+    }
+
+
+def score(data: ChairData, answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
+    """One score a caption: what usual things of which scenes it invents."""
+    strict = scoring.mode == "strict"
+    usual = usual_objects(data, strict=strict)
+    read = CHAIR.score(data, answers, scoring)
+    return [
+        _score(each, answer, data, usual, scoring)
+        for each, answer in zip(read, answers, strict=True)
+    ]
+
+
+def _score(
+    read: Score,
+    answer: FileAnswer,
+    data: ChairData,
+    usual: Mapping[str, tuple[str, ...]],
+    scoring: Scoring,
+) -> Score:
+    image = int(answer.item)
+    there = data.truth(image, strict=scoring.mode == "strict")
+    invented = [name for name in dict.fromkeys(read.extracted) if name not in there]
+    inside = scenes_of(data.pictures.captions.get(image, ()))
+    values: dict[str, float] = {}
+    if read.status == "scored":
+        values = {name: read.values[name] for name in ("words", "mentions", "invented")} | {
+            "all": 1.0
+        }
+        for scene in SCENES:
+            wrong = float(any(name in usual[scene] for name in invented))
+            values[f"wrong:{scene}"] = wrong
+            values[f"in:{scene}"] = float(scene in inside)
+            values[f"in_wrong:{scene}"] = wrong * (scene in inside)
+    return read.model_copy(
+        update={
+            "key": score_key(OVERGENERAL, answer.item, answer.text, scoring),
+            "benchmark": NAME,
+            "values": values,
+            "extracted": tuple(invented),
+            "why": f"scenes: {', '.join(inside) or 'none of the four'}; {read.why}".strip("; "),
+        }
+    )
+
+
+def _in_scene(sums: Mapping[str, Floats], scene: str) -> Floats:
+    return ratio(sums[f"in_wrong:{scene}"], sums[f"in:{scene}"])
+
+
+def _overall(sums: Mapping[str, Floats], scene: str) -> Floats:
+    return ratio(sums[f"wrong:{scene}"], sums["all"])
+
+
+def _delta(sums: Mapping[str, Floats], scene: str) -> Floats:
+    return _in_scene(sums, scene) - _overall(sums, scene)
+
+
+def _mean(
+    share: Callable[[Mapping[str, Floats], str], Floats],
+) -> Callable[[Mapping[str, Floats]], Floats]:
+    """The mean of a share over the scenes that have answers."""
+
+    def mean(sums: Mapping[str, Floats]) -> Floats:
+        shares = np.stack([share(sums, scene) for scene in SCENES])
+        there = np.stack([sums[f"in:{scene}"] > 0 for scene in SCENES])
+        return ratio(np.where(there, shares, 0.0).sum(0), there.sum(0).astype(np.float64))
+
+    return mean
+
+
+def _of(scene: str) -> Callable[[Mapping[str, Floats]], Floats]:
+    return lambda sums: _delta(sums, scene)
+
+
+def notes(data: ChairData, answers: Sequence[FileAnswer], scores: Sequence[Score]) -> list[str]:
+    """How many answers each scene has, and its usual objects."""
+    told = [
+        f"{scene}: {sum(int(each.values.get(f'in:{scene}', 0)) for each in scores):,} answers; "
+        f"usual: {', '.join(names)}."
+        for scene, names in usual_objects(data, strict=False).items()
+    ]
+    return told
+
+
+def items(data: ChairData, images: Path, store: ImageStore) -> list[Item]:
+    """CHAIR's instruction about each picture of a folder."""
+    return [
+        each.model_copy(update={"benchmark": NAME}) for each in chair.items(data, images, store)
+    ]
+
+
+OVERGENERAL: FileBenchmark[ChairData] = FileBenchmark(
+    name=NAME,
+    protocol=Protocol(
+        label="Over-generalisation probe",
+        prompt=chair.INSTRUCTION,
+        parser="CHAIR's reading of objects",
+        counted="answers that invent one of a scene's ten usual objects, less the same overall",
+        source="Yu et al. 2023, arXiv 2312.00849, section 4",
+        max_new_tokens=512,
+        items="any pictures of COCO's train2014 and val2014",
+    ),
+    revision="none was published; objects as in " + CHAIR.revision,
+    metrics=(
+        Metric(
+            name="delta",
+            label="Usual objects invented in their scene, less overall",
+            formula=_mean(_delta),
+            better="lower",
+            range=(-1, 1),
+            explanation="Mean of the scenes; near 0 for a model that looks.",
+        ),
+        Metric(
+            name="in_scene",
+            label="Answers that invent a usual object in its scene",
+            formula=_mean(_in_scene),
+            better="lower",
+        ),
+        Metric(
+            name="overall",
+            label="Answers that invent such an object anywhere",
+            formula=_mean(_overall),
+            better="lower",
+        ),
+        *(
+            Metric(
+                name=f"{scene.replace(' ', '_')}_delta",
+                label=f"The difference in the scene {scene}",
+                formula=_of(scene),
+                better="lower",
+                range=(-1, 1),
+            )
+            for scene in SCENES
+        ),
+        Metric(
+            name="mentions",
+            label="Objects named a caption",
+            numerator={"mentions": 1},
+            denominator={"all": 1},
+            role="cost",
+            unit="objects",
+            scale=1,
+        ),
+        Metric(
+            name="words",
+            label="Words a caption",
+            numerator={"words": 1},
+            denominator={"all": 1},
+            role="cost",
+            unit="words",
+            scale=1,
+        ),
+        unparsed_metric(),
+    ),
+    headline="delta",
+    read_data=chair.read_data,
+    read_answers=chair.read_answers,
+    score=score,
+    layouts="as CHAIR's",
+    items=items,
+    notes=notes,
+)

@@ -1,0 +1,1 @@
+"""Multiple choice: MMBench and MMStar."""

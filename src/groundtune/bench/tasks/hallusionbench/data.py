@@ -1,0 +1,144 @@
+"""HallusionBench's questions, and answers to them in the layouts of several tools."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from groundtune.bench.benchmark import FileAnswer
+from groundtune.bench.files import revisions as files
+from groundtune.bench.files.answers import Row, answers_of, first_of, rows_of, text_field
+from groundtune.bench.judge.archives import hallusion_id
+from groundtune.bench.tasks.hallusionbench.causes import Seen
+from groundtune.errors import UserError
+
+ALL, SHOWN = 1129, 951
+SIZES = {ALL: "all questions", SHOWN: "the questions that have a picture"}
+
+
+class Question(NamedTuple):
+    """A row of the data."""
+
+    item: str
+    """category_subcategory_set_figure_question."""
+    category: str
+    subcategory: str
+    set: str
+    """With category and subcategory: what is resampled."""
+    figure: str
+    """As `set`, with the figure."""
+    pair: str
+    """As `set`, with the question: the same question about all its figures."""
+    seen: Seen
+    text: str
+    reference: str
+    is_yes: bool
+    filename: str
+
+
+@dataclass(frozen=True, slots=True)
+class HallusionData:
+    """The questions, and what this number of them is called."""
+
+    questions: tuple[Question, ...]
+    size: str
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the questions without a picture are there, which the diagnosis needs."""
+        return len(self.questions) == ALL
+
+    @property
+    def shown(self) -> "HallusionData":
+        """The 951 questions that have a picture; all where these are not 951."""
+        kept = tuple(each for each in self.questions if each.seen.visual_input != "0")
+        return HallusionData(kept, SIZES[SHOWN]) if len(kept) == SHOWN else self
+
+    def answered(self, number: int) -> "HallusionData":
+        """What so many answers, which `read_answers` took, are to: all, or those with a picture."""
+        shown = self.shown
+        return shown if number == len(shown.questions) else self
+
+
+def read_data(paths: Sequence[Path]) -> HallusionData:
+    """The questions.
+
+    Raises:
+        UserError: neither 1,129 nor 951 of them, or one is there twice.
+    """
+    found = files.find(paths, "*allusion*ench*.json", "*allusion*ench*.jsonl")
+    if len(found) != 1:
+        raise UserError(
+            f"{len(found)} files may be the questions.", str(found[0]), "Give one file."
+        )
+    asked = tuple(_question(found[0], row) for row in rows_of(found[0]))
+    size = files.expect_rows(len(asked), SIZES, found[0])
+    files.refuse_duplicates((question.item for question in asked), found[0], "question")
+    return HallusionData(asked, size)
+
+
+def _question(path: Path, row: Row) -> Question:
+    names = ("category", "subcategory", "set_id", "figure_id", "question_id", "visual_input")
+    told = {name: first_of(row.fields, (name,)) or "" for name in names}
+    if "" in told.values() or told["category"] not in ("VD", "VS"):
+        lacking = next((name for name in names if not told[name]), "category")
+        raise UserError(
+            f'"{lacking}" is missing or not what it may be.', f"{path}:{row.number}", "Mend it."
+        )
+    in_set = "_".join(told[name] for name in names[:3])
+    return Question(
+        item=hallusion_id(told),
+        category=told["category"],
+        subcategory=told["subcategory"],
+        set=in_set,
+        figure=f"{in_set}_{told['figure_id']}",
+        pair=f"{in_set}: {told['question_id']}",
+        seen=Seen(told["category"] == "VD", told["figure_id"] == "0", told["visual_input"]),
+        text=text_field(path, row, "question"),
+        reference=text_field(path, row, "gt_answer_details"),
+        is_yes=first_of(row.fields, ("gt_answer",)) == "1",
+        filename=first_of(row.fields, ("filename",)) or "",
+    )
+
+
+def read_answers(path: Path, data: HallusionData) -> list[FileAnswer]:
+    """Answers by category, subcategory, set, figure and question, in the order of the data.
+
+    To exactly the 951 questions that have a picture, as VLMEvalKit and lmms-eval ask them, there
+    are as many (`HallusionData.answered`); no other part is taken.
+
+    Raises:
+        UserError: missing, further or doubled answers.
+    """
+    columns = ("model_prediction", "prediction", "answer", "text", "response")
+    told = [
+        FileAnswer(text=a.text, item=_id(a, path), row=a.row, extra=a.extra)
+        for a in answers_of(path, text=columns)
+    ]
+    shown = [question.item for question in data.shown.questions]
+    if {answer.item for answer in told} == set(shown):
+        return files.by_id(told, shown, path)
+    if {len(told), len(data.questions)} == set(SIZES):
+        raise UserError(
+            f"There are {len(told):,} answers to {len(data.questions):,} questions: one of the two "
+            "is without the questions that have no picture.",
+            str(path),
+            "Give the question file that the answers are to; nothing is cut.",
+        )
+    return files.by_id(told, [question.item for question in data.questions], path)
+
+
+def _id(answer: FileAnswer, path: Path) -> str:
+    extra = answer.extra
+    if "set_id" in extra:
+        try:
+            return hallusion_id(extra)
+        except KeyError as error:
+            raise UserError(
+                f"The row has no {error}.", f"{path}:{answer.row}", "Keep the data's columns."
+            ) from error
+    # VLMEvalKit keeps set, figure and question in its index alone
+    parts = answer.item.split("_")
+    if len(parts) >= 6 and "l2-category" in extra:
+        return "_".join([extra.get("category", ""), extra["l2-category"], *parts[3:6]])
+    return answer.item

@@ -1,0 +1,357 @@
+"""HallusionBench: yes/no questions on pictures and their edited versions, which tell apart why.
+
+Guan et al. 2024, arXiv 2310.14566. Visual-dependent questions (VD) are about pictures that are
+needed; visual-supplement ones (VS) can be answered without (figure 0), with the original or with an
+edited picture, which changes the answer. Figures, sets and questions cross, so sets are resampled.
+
+Data: HallusionBench.json (tianyi-lab/HallusionBench): all 1,129 questions, or the 951 that have a
+picture, as VLMEvalKit and lmms-eval use them; the result says which. Answers: that file's rows
+with "model_prediction"; the table or samples of those tools. Answers to exactly the 951 are scored
+beside the whole file too, as these and nothing else.
+
+Mode official is utils.py. A judge compares the answer with the right one: its reply is incorrect
+(0) where it has these characters, else correct (1) where it has those, else uncertain (2); "not
+correct" is correct. VS without a picture is also right when uncertain. A second call tells whether
+a wrong answer is the same as that to figure 0; here it is asked only where it decides. It can't go
+on without a reply. Mode strict wants one verdict, by whole words; an answer without one is in no
+figure, nor are the figures and pairs that it belongs to.
+
+Without a judge answers are read as strings, which is not the official rule and is named in the
+result (stratum "read_by"): mode official takes VLMEvalKit's reading with the unread as uncertain,
+mode strict that of `yes_no_rules.strict`. 0, 1 and 2 are no, yes and uncertain.
+
+    a_acc   questions        f_acc  figures with all questions right (VS figure 0 has none)
+    q_acc   questions with all their figures right; easy_acc, hard_acc without and with the edited
+    lh, vi, mixed   of the wrong answers, whose fault: language, vision or both
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from groundtune.bench.asking import ask_items
+from groundtune.bench.benchmark import FileAnswer, Item, Protocol
+from groundtune.bench.judge.judge import Asked, Judging, Request, judging_of, refuse_gaps
+from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
+from groundtune.bench.judge.scores import over_repeats, shown, variance_note
+from groundtune.bench.official import FileBenchmark, Scoring, score_key
+from groundtune.bench.tasks.hallusionbench.causes import (
+    Cause,
+    Seen,
+    Verdict,
+    cause_of,
+    needs_same,
+    official_same,
+    official_verdict,
+    strict_same,
+    strict_verdict,
+)
+from groundtune.bench.tasks.hallusionbench.data import (
+    HallusionData,
+    Question,
+    read_answers,
+    read_data,
+)
+from groundtune.bench.tasks.hallusionbench.metrics import METRICS
+from groundtune.bench.text import yes_no as yes_no_rules
+from groundtune.records import Message, Prompt, Score, Source, TextPart
+from groundtune.store.images import ImageStore
+from groundtune.store.keys import key_of
+
+PROMPT = PromptKind(
+    name="hallusionbench",
+    fields=("question", "reference", "answer"),
+    place=Place(
+        variable="prompt",
+        function="evaluate_by_chatgpt",
+        named={
+            "sample['question']": "question",
+            "sample['gt_answer_details']": "reference",
+            "sample[output_entry]": "answer",
+        },
+    ),
+)
+SAME = PromptKind(
+    name="hallusionbench_same",
+    fields=("answer", "other"),
+    place=Place(
+        variable="prompt",
+        function="check_same_by_chatgpt",
+        named={"sample[output_entry]": "answer", "response2": "other"},
+    ),
+    is_second=True,
+)
+PROTOCOL = Protocol(
+    label="HallusionBench",
+    prompt="the question alone",
+    parser="incorrect, else correct, else uncertain, by a judge's characters; strict: one verdict",
+    counted="aAcc, fAcc and qAcc; uncertain is right where a VS question has no picture",
+    source="Guan et al. 2024, arXiv 2310.14566",
+    max_new_tokens=512,
+    judge="a text model that sees question, right answer and answer; or none, by strings",
+    items="1,129 questions, or the 951 that have a picture",
+)
+Read = Literal["judge", "strings"]
+
+
+def verdict_requests(
+    data: HallusionData, answers: Sequence[FileAnswer], judging: Judging
+) -> list[Request]:
+    """Whether each answer agrees with the right one."""
+    prompt = judge_prompt(PROMPT, judging)
+    return [
+        Request(
+            item=q.item,
+            system=prompt.system,
+            text=prompt.fill(question=q.text, reference=q.reference, answer=a.text),
+            answer=a.text,
+        )
+        for q, a in zip(data.questions, answers, strict=True)
+    ]
+
+
+class Readings(NamedTuple):
+    """What was made of the answers, in the order of the questions."""
+
+    verdicts: list[Verdict | None]
+    why: list[str]
+    same: dict[str, bool | None]
+    """Of the items where it decides."""
+
+
+def score(data: HallusionData, answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
+    """Each answer's verdict; what belongs to a figure or a pair stands in its last question.
+
+    Raises:
+        UserError: in mode official, a judge's reply that is missing.
+    """
+    data = data.answered(len(answers))
+    if scoring.judge is None:
+        return _scores(data, answers, _by_strings(data, answers, scoring), "strings", scoring)
+    judging = judging_of(scoring.judge, HALLUSIONBENCH.name)
+
+    def once(repeat: int) -> list[Score]:
+        readings = _by_judge(data, answers, judging, scoring, repeat)
+        return _scores(data, answers, readings, "judge", scoring)
+
+    return over_repeats(judging, once, "correct")
+
+
+def _by_judge(
+    data: HallusionData,
+    answers: Sequence[FileAnswer],
+    judging: Judging,
+    scoring: Scoring,
+    repeat: int,
+) -> Readings:
+    official = scoring.mode == "official"
+    read = official_verdict if official else strict_verdict
+    given = _ask(judging, verdict_requests(data, answers, judging), repeat, official)
+    replies = [given.get(question.item) for question in data.questions]
+    verdicts: list[Verdict | None] = [
+        read(reply.text) if reply.status == "given" else None for reply in replies
+    ]
+    originals = _originals(data, verdicts)
+    prompt = judge_prompt(SAME, judging)
+    text = {
+        q.pair: a.text for q, a in zip(data.questions, answers, strict=True) if q.seen.is_original
+    }
+    asked = [
+        Request(
+            item=q.item,
+            part="same",
+            system=prompt.system,
+            text=prompt.fill(answer=a.text, other=text[q.pair]),
+            answer=a.text,
+        )
+        for q, a, verdict in zip(data.questions, answers, verdicts, strict=True)
+        if needs_same(q.seen, verdict, originals.get(q.pair)) and data.is_whole
+    ]
+    said = _ask(judging, asked, repeat, official)
+    is_same = official_same if official else strict_same
+    same = {
+        each.item: is_same(reply.text) if reply.status == "given" else None
+        for each in asked
+        for reply in [said.get(each.item, "same")]
+    }
+    return Readings(verdicts, [reply.why or shown(reply.text) for reply in replies], same)
+
+
+def _ask(judging: Judging, asked: list[Request], repeat: int, official: bool) -> Asked:
+    given = judging.ask(asked, repeat=repeat)
+    if official:
+        refuse_gaps(given, "HallusionBench")
+    return given
+
+
+def _by_strings(data: HallusionData, answers: Sequence[FileAnswer], scoring: Scoring) -> Readings:
+    official = scoring.mode == "official"
+    read = yes_no_rules.vlmevalkit if official else yes_no_rules.strict
+    codes = {"0": "no", "1": "yes", "2": "uncertain"}
+    said = [codes.get(answer.text.strip()) or read(answer.text) for answer in answers]
+    unread: Verdict | None = "2" if official else None
+    verdicts: list[Verdict | None] = [
+        _by_word(word, question.is_yes, unread)
+        for word, question in zip(said, data.questions, strict=True)
+    ]
+    first = {q.pair: w for q, w in zip(data.questions, said, strict=True) if q.seen.is_original}
+    same: dict[str, bool | None] = {
+        q.item: w == first.get(q.pair) for q, w in zip(data.questions, said, strict=True)
+    }
+    why = ["neither yes nor no can be read" if word == "unread" else word for word in said]
+    return Readings(verdicts, why, same)
+
+
+def _by_word(word: str, is_yes: bool, unread: Verdict | None) -> Verdict | None:
+    if word == "unread":
+        return unread
+    return "2" if word == "uncertain" else "1" if (word == "yes") == is_yes else "0"
+
+
+def _originals(
+    data: HallusionData, verdicts: Sequence[Verdict | None]
+) -> dict[str, Verdict | None]:
+    """The verdict on figure 0 of each pair."""
+    told = zip(data.questions, verdicts, strict=True)
+    return {q.pair: verdict for q, verdict in told if q.seen.is_original}
+
+
+def _scores(
+    data: HallusionData,
+    answers: Sequence[FileAnswer],
+    readings: Readings,
+    read_by: Read,
+    scoring: Scoring,
+) -> list[Score]:
+    verdicts = readings.verdicts
+    right = [_is_right(q.seen, v) for q, v in zip(data.questions, verdicts, strict=True)]
+    originals = _originals(data, verdicts)
+    values = _group_values(data.questions, right)
+    scores: list[Score] = []
+    for i, (question, answer) in enumerate(zip(data.questions, answers, strict=True)):
+        correct, verdict = right[i], verdicts[i]
+        blank = Score(
+            key=score_key(HALLUSIONBENCH, question.item, answer.text, scoring),
+            benchmark=HALLUSIONBENCH.name,
+            item=question.item,
+            image=question.set,
+            model=scoring.model,
+            answer=answer.text,
+            why=readings.why[i],
+            strata={
+                "category": question.category,
+                "subcategory": f"{question.category} {question.subcategory}",
+                "read_by": read_by,
+            },
+        )
+        if correct is None or verdict is None:
+            why = readings.why[i] if read_by == "strings" else f"no verdict: {readings.why[i]}"
+            scores.append(blank.model_copy(update={"status": "unparsed", "why": why}))
+            continue
+        same = readings.same.get(question.item)
+        cause = cause_of(question.seen, verdict, originals.get(question.pair), same)
+        own = _own_values(question, correct, cause if data.is_whole else None)
+        update = {"values": own | values[i], "extracted": (NAMES[verdict],)}
+        scores.append(blank.model_copy(update=update))
+    return scores
+
+
+NAMES: dict[Verdict, str] = {"0": "incorrect", "1": "correct", "2": "uncertain"}
+
+
+def _is_right(seen: Seen, verdict: Verdict | None) -> bool | None:
+    """Uncertain is right where nothing is shown that would tell."""
+    if verdict is None:
+        return None
+    return verdict == "1" or (verdict == "2" and not seen.is_vd and seen.is_original)
+
+
+def _own_values(question: Question, correct: bool, cause: Cause | None) -> dict[str, float]:
+    values = {
+        "questions": 1.0,
+        "correct": float(correct),
+        # what is taken for the answer: the true one where it is right, the other where it isn't
+        "yes": float(correct == question.is_yes),
+        "true_yes": float(question.is_yes),
+        "wrong_no": float(not correct and not question.is_yes),
+    }
+    return values | ({cause: 1.0} if cause else {})
+
+
+def _group_values(
+    questions: Sequence[Question], right: Sequence[bool | None]
+) -> list[dict[str, float]]:
+    """The columns of figures and pairs, each in its last question; unread ones have none."""
+    values: list[dict[str, float]] = [{} for _ in questions]
+    kinds: tuple[tuple[str, Callable[[Question], str]], ...] = (
+        ("figures", lambda q: "" if not q.seen.is_vd and q.seen.is_original else q.figure),
+        ("pairs", lambda q: q.pair),
+        ("easy", lambda q: "" if q.seen.visual_input == "2" else q.pair),
+        ("hard", lambda q: q.pair if q.seen.visual_input == "2" else ""),
+    )
+    for kind, name_of in kinds:
+        groups: dict[str, list[int]] = {}
+        for i, question in enumerate(questions):
+            if name := name_of(question):
+                groups.setdefault(name, []).append(i)
+        for members in groups.values():
+            marks = [right[i] for i in members]
+            if None not in marks:
+                values[members[-1]] |= _group(kind, [bool(mark) for mark in marks])
+    return values
+
+
+def _group(kind: str, marks: Sequence[bool]) -> dict[str, float]:
+    values = {kind: 1.0, f"{kind}_right": float(all(marks))}
+    if kind == "figures":
+        values["figures_wrong"] = float(not any(marks))
+        values["figures_mixed"] = float(any(marks) and not all(marks))
+        values["figures_score"] = sum(marks) / len(marks)
+    return values
+
+
+def items(data: HallusionData, images: Path, store: ImageStore) -> list[Item]:
+    """The questions, with the picture that the data names, or with none."""
+    asked = [
+        (HALLUSIONBENCH.name, q.item, q.filename, q.text, "yes" if q.is_yes else "no")
+        for q in data.questions
+    ]
+    shown = iter(ask_items([each for each in asked if each[2]], images, store))
+    return [next(shown) if each[2] else _blind(each) for each in asked]
+
+
+def _blind(asked: tuple[str, str, str, str, str]) -> Item:
+    """A question without a picture."""
+    benchmark, item, _, question, target = asked
+    messages = (Message(role="user", content=(TextPart(text=question),)),)
+    source = Source(dataset=benchmark, row=item)
+    prompt = Prompt(key=key_of(benchmark, messages), messages=messages, source=source)
+    return Item(key=item, benchmark=benchmark, image="", prompt=prompt, target=target)
+
+
+def notes(data: HallusionData, answers: Sequence[FileAnswer], scores: Sequence[Score]) -> list[str]:
+    """Which questions these are, and who read the answers."""
+    whole, data = data, data.answered(len(scores))
+    told = [f"{len(data.questions):,} questions: {data.size}."]
+    if len(data.questions) < len(whole.questions):
+        told.append(f"The data has {len(whole.questions):,}; the others were not answered.")
+    if not data.is_whole:
+        told.append("Language and vision can't be told apart without the questions of no picture.")
+    if scores and scores[0].strata["read_by"] == "strings":
+        told.append("Answers were read as yes or no without a judge: not the official rule.")
+    return [*told, *variance_note(scores, "being right")]
+
+
+HALLUSIONBENCH: FileBenchmark[HallusionData] = FileBenchmark(
+    name="hallusionbench",
+    protocol=PROTOCOL,
+    revision="tianyi-lab/HallusionBench at 744007c, utils.py and evaluation.py",
+    metrics=METRICS,
+    headline="a_acc",
+    read_data=read_data,
+    read_answers=read_answers,
+    score=score,
+    layouts='the question file with "model_prediction" in each row',
+    items=items,
+    notes=notes,
+)

@@ -1,0 +1,315 @@
+"""LLaVA-Bench: open answers beside GPT-4's, which saw a description instead of the picture.
+
+Liu et al. 2023, arXiv 2304.08485 (COCO: 90 questions about 30 pictures) and 2310.03744 (in the
+wild: 60 questions about 24). A judge that sees the description gives both answers a score of 1 to
+10; `relative_score` is the model's mean over GPT-4's, in points.
+
+Data (`llava_data.py`): questions, GPT-4's answers, descriptions and rule.json of either set; which
+one it is, the files say. Answers: JSON lines of {question_id, text} in the order of the questions.
+Replies: the review file that the official script wrote stands in for a judge.
+
+Mode official is eval_gpt_review_visual.py (COCO) or eval_gpt_review_bench.py (in the wild), and
+summarize_gpt_review.py. A reply's first line, with commas as blanks, must be two numbers with one
+blank between: "8,9" is read, "8, 9" is not, and both scores are then -1 and averaged in. Where a
+review file keeps scores beside the reply (people mended some), these count. Means are rounded to
+three decimals before they are divided. "nan 8" and "inf 8" are numbers to it: what they
+make NaN or infinite has no value here, and the answer counts as unparsed. Reviews that are missing
+are left out. Mode strict takes two numbers from 0 to 10 on the first line that isn't empty, with a
+comma, blanks or "and" between; anything else is unparsed.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from groundtune.bench.asking import ask_items
+from groundtune.bench.benchmark import (
+    FileAnswer,
+    Floats,
+    Item,
+    Metric,
+    Protocol,
+    ratio,
+    unparsed_metric,
+)
+from groundtune.bench.files.answers import answers_of
+from groundtune.bench.files.revisions import in_order
+from groundtune.bench.judge.judge import Judging, Reply, Request, judging_of
+from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
+from groundtune.bench.judge.scores import over_repeats, picture_in, shown, variance_note
+from groundtune.bench.official import FileBenchmark, Scoring, score_key
+from groundtune.bench.tasks.llava_bench.data import LlavaData, Question, read_data
+from groundtune.errors import UserError
+from groundtune.records import Score
+from groundtune.store.images import ImageStore
+
+_NAMED = {
+    "cap_str": "captions",
+    "box_str": "boxes",
+    "ques['text']": "question",
+    "role": "role",
+    "ans1['text']": "answer_1",
+    "ans2['text']": "answer_2",
+    "prompt": "rule",
+}
+_FIELDS = ("captions", "question", "role", "answer_1", "answer_2", "rule")
+COCO = PromptKind(
+    name="llava_bench_coco",
+    fields=(*_FIELDS, "boxes"),
+    place=Place(variable="content", named=_NAMED),
+)
+WILD = PromptKind(
+    name="llava_bench_wild", fields=_FIELDS, place=Place(variable="content", named=_NAMED)
+)
+PROTOCOL = Protocol(
+    label="LLaVA-Bench",
+    prompt="the question alone",
+    parser='first line "s1 s2", else -1 and -1; strict: two numbers from 0 to 10, else unparsed',
+    counted="the model's mean score over that of GPT-4's answers, times 100",
+    source="Liu et al. 2023, arXiv 2304.08485 and 2310.03744",
+    max_new_tokens=1024,
+    judge="a text model that sees a description of the picture and both answers",
+    items="90 questions about COCO, or 60 in the wild",
+)
+_SCORE = r"([0-9]+(?:\.[0-9]+)?)"
+_ENDLESS = (math.inf, -math.inf, math.nan)
+_TWO = re.compile(rf"[\s*_`\"'(\[]*{_SCORE}(?:\s*,\s*|\s+and\s+|\s+){_SCORE}[\s*_`\"')\].]*")
+
+
+class Pair(NamedTuple):
+    """The two scores of a review."""
+
+    first: float
+    second: float
+
+
+def read_answers(path: Path, data: LlavaData) -> list[FileAnswer]:
+    """Answers by order; ids in the file must be the questions'.
+
+    Raises:
+        UserError: another number of answers, or one is to another question.
+    """
+    told = in_order(list(answers_of(path)), len(data.questions), path)
+    for answer, question in zip(told, data.questions, strict=True):
+        if answer.item not in ("", question.item):
+            raise UserError(
+                f"The answer is to question {answer.item}, not {question.item}.",
+                f"{path}:{answer.row}",
+                "Answers are joined by order: sort them as the questions are.",
+            )
+    return told
+
+
+def requests(data: LlavaData, answers: Sequence[FileAnswer], judging: Judging) -> list[Request]:
+    """GPT-4's answer first, the model's second; then the other order if the judging wants both."""
+    prompt = judge_prompt(COCO if data.is_coco else WILD, judging)
+    asked: list[Request] = []
+    for part in ("", "swapped") if judging.swap else ("",):
+        for question, answer in zip(data.questions, answers, strict=True):
+            pair = (question.reference, answer.text)
+            first, second = reversed(pair) if part else pair
+            text = prompt.fill(
+                captions=question.captions,
+                boxes=question.boxes,
+                question=question.text,
+                role=question.role,
+                answer_1=first,
+                answer_2=second,
+                rule=question.rule,
+            )
+            asked.append(
+                Request(
+                    item=question.item,
+                    part=part,
+                    system=prompt.system,
+                    text=text,
+                    answer=answer.text,
+                )
+            )
+    return asked
+
+
+def official_pair(reply: str) -> Pair | None:
+    """The first line's two numbers; None where the official script gives -1 and -1."""
+    parts = reply.split("\n")[0].replace(",", " ").split(" ")
+    if len(parts) != 2:
+        return None
+    try:
+        return Pair(float(parts[0]), float(parts[1]))
+    except ValueError:
+        return None
+
+
+def strict_pair(reply: str) -> Pair | None:
+    """The two numbers from 0 to 10 that are all of the first line that isn't empty."""
+    line = next((line for line in reply.splitlines() if line.strip()), "")
+    found = _TWO.fullmatch(line)
+    if found is None:
+        return None
+    pair = Pair(float(found[1]), float(found[2]))
+    return pair if max(pair) <= 10 else None
+
+
+def score(data: LlavaData, answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
+    """Each answer's two scores.
+
+    Raises:
+        UserError: no judge.
+    """
+    judging = judging_of(scoring.judge, LLAVA_BENCH.name)
+    asked = requests(data, answers, judging)
+    orders = ("", "swapped") if judging.swap else ("",)
+
+    def once(repeat: int) -> list[Score]:
+        given = judging.ask(asked, repeat=repeat)
+        return [
+            _score(question, answer, [given.get(question.item, part) for part in orders], scoring)
+            for question, answer in zip(data.questions, answers, strict=True)
+        ]
+
+    return over_repeats(judging, once, "model")
+
+
+def _score(
+    question: Question, answer: FileAnswer, replies: Sequence[Reply], scoring: Scoring
+) -> Score:
+    official = scoring.mode == "official"
+    given = [reply for reply in replies if reply.status == "given"]
+    read = [_read(reply, official) for reply in given]
+    blank = Score(
+        key=score_key(LLAVA_BENCH, question.item, answer.text, scoring),
+        benchmark=LLAVA_BENCH.name,
+        item=question.item,
+        image=question.image,
+        model=scoring.model,
+        answer=answer.text,
+        why="\n".join(reply.why or shown(reply.text) for reply in replies),
+        strata={"category": question.category},
+    )
+    found = [pair for pair in read if pair is not None]
+    if len(found) < len(replies):
+        # the official script averages its -1 in, but knows nothing of a review that isn't there
+        faulty = [pair or Pair(-1.0, -1.0) for pair in read]
+        values = _values(faulty) if official and faulty else {}
+        why = f"no two scores can be read: {blank.why}" if given else blank.why
+        return blank.model_copy(update={"status": "unparsed", "why": why, "values": values})
+    told = tuple(f"{mark:g}" for pair in found for mark in pair)
+    update: dict[str, object] = {"values": _values(found), "extracted": told}
+    if not all(math.isfinite(mark) for pair in found for mark in pair):
+        update |= {"status": "unparsed", "why": f"a score is no finite number: {blank.why}"}
+    return blank.model_copy(update=update)
+
+
+def _read(reply: Reply, official: bool) -> Pair | None:
+    """(GPT-4's, the model's) score."""
+    stored = Pair(*reply.stored) if len(reply.stored) == 2 else None
+    if official:
+        # a stored -1 is counted as an answer that can't be read, and is worth the same
+        pair = stored or official_pair(reply.text)
+        pair = None if pair == (-1, -1) else pair
+    else:
+        pair = strict_pair(reply.text)
+        usable = stored is not None and all(0 <= mark < math.inf for mark in stored)
+        pair = stored if pair is None and usable else pair
+    return Pair(pair.second, pair.first) if pair and reply.part == "swapped" else pair
+
+
+def _values(pairs: Sequence[Pair]) -> dict[str, float]:
+    n = len(pairs)
+    means = {
+        "reference": sum(pair.first for pair in pairs) / n,
+        "model": sum(pair.second for pair in pairs) / n,
+    }
+    # a NaN or an infinity is counted beside the sums: in them it would spoil every metric
+    return {"reviews": 1.0} | {
+        name if math.isfinite(mean) else f"{name}:{mean}": mean if math.isfinite(mean) else 1.0
+        for name, mean in means.items()
+    }
+
+
+def _mean(sums: Mapping[str, Floats], name: str) -> Floats:
+    """The mean score as the official summary has it: with three decimals."""
+    total = sums[name]
+    with np.errstate(invalid="ignore"):  # inf - inf
+        for endless in _ENDLESS:
+            total = np.where(sums[f"{name}:{endless}"] > 0, total + endless, total)
+    means = ratio(total, sums["reviews"])
+    return np.array([round(float(mean), 3) for mean in means])
+
+
+def _relative(sums: Mapping[str, Floats]) -> Floats:
+    with np.errstate(invalid="ignore"):  # inf / inf
+        return ratio(_mean(sums, "model"), _mean(sums, "reference")) * 100
+
+
+def _points(name: str, label: str, column: str) -> Metric:
+    return Metric(
+        name=name,
+        label=label,
+        formula=lambda sums: _mean(sums, column) * 10,
+        better="higher" if column == "model" else "neutral",
+        unit="points",
+        scale=1,
+        range=(-10, 100),
+    )
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        name="relative_score",
+        label="Score relative to GPT-4's answers",
+        formula=_relative,
+        better="higher",
+        unit="points",
+        scale=1,
+        range=(0, None),
+    ),
+    _points("model_score", "The model's mean score, times 10", "model"),
+    _points("reference_score", "GPT-4's mean score, times 10", "reference"),
+    unparsed_metric(),
+)
+
+
+def items(data: LlavaData, images: Path, store: ImageStore) -> list[Item]:
+    """The questions; COCO's pictures may also be named as in val2014."""
+    asked = [
+        (
+            LLAVA_BENCH.name,
+            q.item,
+            picture_in(images, q.image, f"COCO_val2014_{q.image}"),
+            q.text,
+            q.reference,
+        )
+        for q in data.questions
+    ]
+    return ask_items(asked, images, store)
+
+
+def notes(data: LlavaData, answers: Sequence[FileAnswer], scores: Sequence[Score]) -> list[str]:
+    """Which set it is, and what the judge did."""
+    return [
+        f"LLaVA-Bench {data.name}: {len(data.questions)} questions.",
+        *variance_note(scores, "the model's score"),
+    ]
+
+
+LLAVA_BENCH: FileBenchmark[LlavaData] = FileBenchmark(
+    name="llava_bench",
+    protocol=PROTOCOL,
+    revision="haotian-liu/LLaVA at c121f04, llava/eval: eval_gpt_review_visual.py, "
+    "eval_gpt_review_bench.py, summarize_gpt_review.py",
+    metrics=METRICS,
+    headline="relative_score",
+    read_data=read_data,
+    read_answers=read_answers,
+    score=score,
+    layouts='JSON lines of {"question_id", "text"} in the order of the questions',
+    items=items,
+    notes=notes,
+    judged=True,
+    verdict="model",
+)

@@ -1,0 +1,250 @@
+"""MHumanEval: answers in which people marked what is hallucinated, and of which kind.
+
+Yu et al. 2023, arXiv 2312.00849, section 4.1: 146 items, the 96 questions of MMHal-Bench and 50 of
+Object HalBench. People mark hallucinated segments as object, position, number or other; reported is
+the share of answers with at least one mark, by kind and over all kinds. Neither the 50 items nor
+the annotators' guide nor any code is public, so that mode official is what the paper says; mode
+strict is the same. An answer that nobody has looked at is unparsed in both.
+
+Marked answers come as JSON lines or a list,
+
+    {"id": "17", "answer": "Two cats.", "marks": [{"start": 0, "end": 3, "kind": "number"}]}
+
+with characters of the exact answer, half open, or {"text": "Two", "kind": "number"} for the first
+place where these words stand; or as the corrections/ of a Groundtune folder, whose spans are the
+marks. "marks": null is an answer not yet looked at. Our kinds attribute and action count as other.
+
+--data is not needed: the items are those of the answers. If it is given (JSON lines with an id
+each), exactly its items must be answered.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast, get_args
+
+from pydantic import ValidationError
+
+from groundtune.bench.benchmark import FileAnswer, Metric, Protocol, unparsed_metric
+from groundtune.bench.files.answers import first_of, rows_of
+from groundtune.bench.files.revisions import by_id, refuse_duplicates
+from groundtune.bench.official import FileBenchmark, Scoring, score_key
+from groundtune.errors import UserError
+from groundtune.records import Correction, Score, Span, SpanKind
+from groundtune.store.dataset import RecordSet
+
+NAME = "mhumaneval"
+ITEMS = 146
+KINDS = ("object", "position", "number", "other")
+"""The paper's; its "other" holds our attribute and action."""
+_ID = ("id", "item", "question_id", "index", "key")
+_TEXT = ("answer", "text", "response", "prediction")
+_MARKS = ("marks", "spans", "segments")
+_NAMES: dict[str, SpanKind] = {
+    **{kind: kind for kind in cast("tuple[SpanKind, ...]", get_args(SpanKind))},
+    "objects": "object",
+    "count": "number",
+    "numbers": "number",
+    "relation": "position",
+    "positions": "position",
+    "others": "other",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedItems:
+    """The ids of the items; none where the answers say which."""
+
+    ids: tuple[str, ...] = ()
+
+
+def read_data(paths: Sequence[Path]) -> MarkedItems:
+    """The ids of JSON lines or a table; no paths are no restriction."""
+    ids: list[str] = []
+    for path in paths:
+        for row in rows_of(path):
+            found = first_of(row.fields, _ID)
+            if not found:
+                raise UserError(
+                    f"The row has none of {', '.join(_ID)}.", f"{path}:{row.number}", "Name it."
+                )
+            ids.append(found)
+    refuse_duplicates(ids, ", ".join(map(str, paths)))
+    return MarkedItems(tuple(ids))
+
+
+def read_answers(path: Path, data: MarkedItems) -> list[FileAnswer]:
+    """Marked answers of a file, or the corrections of a Groundtune folder.
+
+    Raises:
+        UserError: a mark lies outside its answer or is of no kind, an item is missing, further or
+            doubled, or there are no answers.
+    """
+    told = _corrections(path) if path.is_dir() else [_marked(path, row) for row in rows_of(path)]
+    if not told:
+        raise UserError(
+            "There are no marked answers.", str(path), "Give JSON lines of id, answer and marks."
+        )
+    refuse_duplicates((answer.item for answer in told), path, "answered id")
+    return by_id(told, data.ids, path) if data.ids else told
+
+
+def _corrections(folder: Path) -> list[FileAnswer]:
+    at = folder / "corrections" if (folder / "corrections").is_dir() else folder
+    return [
+        FileAnswer(text=each.text, item=each.prompt, row=i, extra=_extra(each.spans, each.prompt))
+        for i, each in enumerate(RecordSet(at, Correction).read(), 1)
+    ]
+
+
+def _extra(spans: Sequence[Span] | None, image: str) -> dict[str, str]:
+    rows = None if spans is None else [span.model_dump(exclude_none=True) for span in spans]
+    return {"marks": json.dumps(rows), "image": image}
+
+
+def _marked(path: Path, row: Any) -> FileAnswer:
+    fields = cast("dict[str, Any]", row.fields)
+    where = f"{path}:{row.number}"
+    item, text = first_of(fields, _ID), next((fields[n] for n in _TEXT if n in fields), None)
+    if not item or not isinstance(text, str):
+        raise UserError(
+            "The row has no id or no answer.", where, 'Write {"id": "...", "answer": "...", ...}.'
+        )
+    name = next((each for each in _MARKS if each in fields), None)
+    if name is None:
+        raise UserError(
+            'The row has no "marks".',
+            where,
+            "Write [] for a faultless answer, null for an open one.",
+        )
+    marks = cast("object", fields[name])
+    spans = None if marks is None else [_span(mark, text, where) for mark in _list(marks, where)]
+    return FileAnswer(
+        text=text,
+        item=item,
+        row=row.number,
+        extra=_extra(spans, first_of(fields, ("image", "image_id")) or item),
+    )
+
+
+def _list(marks: object, where: str) -> list[object]:
+    if not isinstance(marks, list):
+        raise UserError('"marks" is no list.', where, "Write a list of marks, [] for none.")
+    return cast("list[object]", marks)
+
+
+def _span(mark: object, text: str, where: str) -> Span:
+    fields = cast("dict[str, object]", mark) if isinstance(mark, dict) else {}
+    kind = _NAMES.get(str(fields.get("kind", fields.get("type", "other"))).lower())
+    start, end = fields.get("start"), fields.get("end")
+    if start is None and isinstance(said := fields.get("text"), str) and said:
+        start = text.find(said)
+        end = start + len(said)
+    if kind is None or not isinstance(start, int) or not isinstance(end, int):
+        raise UserError(
+            f"A mark is not understood: {json.dumps(mark)[:60]}.",
+            where,
+            f"Give start and end, or text, and a kind: {', '.join(get_args(SpanKind))}.",
+        )
+    try:
+        span = Span(start=start, end=end, kind=kind)
+    except ValidationError:
+        span = None
+    if span is None or span.end > len(text):
+        raise UserError(
+            f"A mark [{start}, {end}) lies outside its answer of {len(text)} characters.",
+            where,
+            "Count characters of the exact answer, the end not included.",
+        )
+    return span
+
+
+def score(data: MarkedItems, answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
+    """One score an answer; its spans are the marks."""
+    return [_score(answer, scoring) for answer in answers]
+
+
+def _score(answer: FileAnswer, scoring: Scoring) -> Score:
+    rows = cast("list[dict[str, Any]] | None", json.loads(answer.extra.get("marks", "null")))
+    spans = tuple(Span.model_validate(row) for row in rows or ())
+    kinds = [span.kind if span.kind in KINDS else "other" for span in spans]
+    values = {
+        "marked": float(bool(spans)),
+        "marks": float(len(spans)),
+        "words": float(len(answer.text.split())),
+        **{kind: float(kind in kinds) for kind in KINDS},
+    }
+    return Score(
+        key=score_key(MHUMANEVAL, answer.item, answer.text + answer.extra["marks"], scoring),
+        benchmark=NAME,
+        item=answer.item,
+        image=answer.extra.get("image") or answer.item,
+        model=scoring.model,
+        answer=answer.text,
+        values={} if rows is None else values,
+        extracted=tuple(answer.text[span.start : span.end] for span in spans),
+        why="nobody has looked at it" if rows is None else "",
+        spans=spans,
+        status="unparsed" if rows is None else "scored",
+    )
+
+
+def notes(data: MarkedItems, answers: Sequence[FileAnswer], scores: Sequence[Score]) -> list[str]:
+    """That these are not the paper's items, and how little so few can show."""
+    told = ["The marks are people's; who they were and what they were told is not in the file."]
+    if len(answers) != ITEMS:
+        told.append(f"There are {len(answers):,} answers; the paper has {ITEMS} items.")
+    return told
+
+
+def _rate(name: str, label: str, value: str) -> Metric:
+    return Metric(
+        name=name, label=label, numerator={value: 1}, denominator={"scored": 1}, better="lower"
+    )
+
+
+MHUMANEVAL = FileBenchmark(
+    name=NAME,
+    protocol=Protocol(
+        label="MHumanEval",
+        prompt="the questions of MMHal-Bench and 50 of Object HalBench",
+        parser="none: people mark what is hallucinated",
+        counted="answers with at least one mark, by kind and in all",
+        source="Yu et al. 2023, arXiv 2312.00849",
+        max_new_tokens=512,
+        items="146; 50 of them are not public",
+    ),
+    revision="none was published; arXiv 2312.00849, section 4.1",
+    metrics=(
+        _rate("hallucination_rate", "Answers with anything marked", "marked"),
+        *(_rate(f"{kind}_rate", f"Answers with a wrong {kind}", kind) for kind in KINDS[:3]),
+        _rate("other_rate", "Answers with something else wrong", "other"),
+        Metric(
+            name="marks",
+            label="Marks an answer",
+            numerator={"marks": 1},
+            denominator={"scored": 1},
+            better="lower",
+            unit="marks",
+            scale=1,
+            decimals=2,
+        ),
+        Metric(
+            name="words",
+            label="Words an answer",
+            numerator={"words": 1},
+            denominator={"scored": 1},
+            role="cost",
+            unit="words",
+            scale=1,
+        ),
+        unparsed_metric(),
+    ),
+    headline="hallucination_rate",
+    read_data=read_data,
+    read_answers=read_answers,
+    score=score,
+    layouts="JSON lines of {id, answer, marks}, or a folder with corrections/",
+    notes=notes,
+)

@@ -1,0 +1,191 @@
+"""MME: its questions, and answers as the official script, VLMEvalKit and lmms-eval keep them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from groundtune.bench.benchmark import (
+    FileAnswer,
+)
+from groundtune.bench.files import revisions as files
+from groundtune.bench.files.answers import answers_of, open_text
+from groundtune.errors import UserError
+
+PERCEPTION: dict[str, int] = {
+    "existence": 30,
+    "count": 30,
+    "position": 30,
+    "color": 30,
+    "posters": 147,
+    "celebrity": 170,
+    "scene": 200,
+    "landmark": 200,
+    "artwork": 200,
+    "OCR": 20,
+}
+"""Tasks and their pictures, in the order in which the scores are added."""
+
+
+COGNITION: dict[str, int] = {
+    "commonsense_reasoning": 70,
+    "numerical_calculation": 20,
+    "text_translation": 20,
+    "code_reasoning": 20,
+}
+
+
+TASKS = PERCEPTION | COGNITION
+
+
+PICTURES = (".jpg", ".jpeg", ".png")
+
+
+class Question(NamedTuple):
+    """One of the two questions about a picture."""
+
+    task: str
+    image: str
+    text: str
+    label: str
+    """yes or no."""
+
+
+@dataclass(frozen=True, slots=True)
+class MmeData:
+    """The released questions; none where the answers name their own."""
+
+    questions: tuple[Question, ...] = ()
+
+
+def read_data(paths: Sequence[Path]) -> MmeData:
+    """The questions of released folders; no path at all is allowed.
+
+    Raises:
+        UserError: a folder has no task, or a line isn't a question and Yes or No.
+    """
+    questions: list[Question] = []
+    for folder in paths:
+        found = [task for task in TASKS if (folder / task).is_dir()]
+        if not found:
+            raise UserError(
+                "The folder has no task of MME.", str(folder), "Give the released folder."
+            )
+        for task in found:
+            inside = folder / task / "questions_answers_YN"
+            texts = sorted((inside if inside.is_dir() else folder / task).glob("*.txt"))
+            questions += [question for path in texts for question in _questions(task, path)]
+    return MmeData(tuple(questions))
+
+
+def _questions(task: str, path: Path) -> list[Question]:
+    asked: list[Question] = []
+    for number, cells in _cells(path, 2, "question, TAB, Yes or No"):
+        asked.append(Question(task, path.stem, cells[0], _label(cells[1], path, number)))
+    return asked
+
+
+def _cells(path: Path, wanted: int, what: str) -> Iterable[tuple[int, list[str]]]:
+    with open_text(path) as file:
+        lines = file.read().rstrip("\n").split("\n")
+    for number, line in enumerate(lines, 1):
+        cells = line.split("\t")
+        if len(cells) != wanted:
+            raise UserError(
+                f"The line has {len(cells)} columns instead of {wanted}.",
+                f"{path}:{number}",
+                f"Write {what}; an answer must hold no tab or line break.",
+            )
+        yield number, cells
+
+
+def _label(text: str, path: Path, number: int) -> str:
+    label = text.strip().lower()
+    if label not in ("yes", "no"):
+        raise UserError(f"The label is {text!r}.", f"{path}:{number}", "Write Yes or No.")
+    return label
+
+
+def read_answers(path: Path, data: MmeData) -> list[FileAnswer]:
+    """The answers, task by task; in the order of the data if there are some.
+
+    Raises:
+        UserError: no task's file, a line of another shape, a picture with another number of
+            questions than two, or answers that aren't those of the data.
+    """
+    told = _read_folder(path) if path.is_dir() else _read_table(path)
+    if not data.questions:
+        return told
+    keyed = [FileAnswer(text=a.text, item=key_of_question(question_of(a)), row=a.row) for a in told]
+    return files.by_id(keyed, [key_of_question(question) for question in data.questions], path)
+
+
+def _read_folder(folder: Path) -> list[FileAnswer]:
+    told: list[FileAnswer] = []
+    for task in TASKS:
+        path = folder / f"{task}.txt"
+        if not path.is_file():
+            continue
+        lines = [
+            _answer(Question(task, image, text, _label(label, path, number)), said, number)
+            for number, (image, text, label, said) in _cells(
+                path, 4, "picture, question, Yes or No and answer with tabs between them"
+            )
+        ]
+        if len(lines) % 2:
+            raise UserError(
+                f"There are {len(lines)} lines; each picture has two questions.",
+                str(path),
+                "Give both lines of each picture, one after the other.",
+            )
+        told += lines
+    if not told:
+        raise UserError(
+            "The folder has no file of a task of MME.",
+            str(folder),
+            f"Name them {', '.join(f'{task}.txt' for task in TASKS)}.",
+        )
+    return told
+
+
+def _read_table(path: Path) -> list[FileAnswer]:
+    """Rows of VLMEvalKit or lmms-eval, a picture's two questions brought together."""
+    pictures: dict[tuple[str, str], list[FileAnswer]] = {}
+    for answer in answers_of(path, item=("question_id", "index")):
+        task = answer.extra.get("category", "")
+        if task not in TASKS:
+            raise UserError(
+                f"The category {task!r} is no task of MME.",
+                f"{path}:{answer.row}",
+                "Give a folder with a file a task, a table of VLMEvalKit or samples of lmms-eval.",
+            )
+        label = answer.extra.get("target") or answer.extra.get("answer", "")
+        image = answer.extra.get("image_path") or answer.item
+        asked = Question(
+            task, image, answer.extra.get("question", ""), _label(label, path, answer.row)
+        )
+        row = _answer(asked, answer.text, answer.row)
+        pictures.setdefault((task, image), []).append(row)
+    for (task, image), rows in pictures.items():
+        if len(rows) != 2:
+            raise UserError(
+                f"The picture {image} of {task} has {len(rows)} answers instead of 2.",
+                f"{path}:{rows[0].row}",
+                "Answer both questions about each picture.",
+            )
+    return [row for task in TASKS for (t, _), rows in pictures.items() if t == task for row in rows]
+
+
+def _answer(asked: Question, said: str, row: int) -> FileAnswer:
+    return FileAnswer(text=said, row=row, extra=dict(zip(Question._fields, asked, strict=True)))
+
+
+def question_of(answer: FileAnswer) -> Question:
+    """The question that an answer brings with it."""
+    return Question(*(answer.extra[name] for name in Question._fields))
+
+
+def key_of_question(question: Question) -> str:
+    """What names a question in every layout: its task, its image and its words."""
+    image = Path(question.image).stem.lower()
+    return f"{question.task}/{image}: {' '.join(question.text.lower().split())}"

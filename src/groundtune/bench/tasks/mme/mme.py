@@ -1,0 +1,248 @@
+"""MME: two yes/no questions a picture, in ten tasks of perception and four of cognition.
+
+Fu et al. 2023, arXiv 2306.13394. A task's score is 100 x accuracy + 100 x accuracy_plus in points,
+where accuracy_plus is the share of pictures of which both questions are answered rightly. Papers
+about hallucination quote only `hallucination`: existence, count, position and color.
+
+Answers: a folder with a file a task (existence.txt), two lines a picture, each
+"picture TAB question TAB Yes or No TAB answer"; VLMEvalKit's table and lmms-eval's samples too. The
+answers name their labels, so that no data are needed; `--data FOLDER` (the released
+TASK/questions_answers_YN/*.txt) checks that each question is answered once.
+
+Mode official is calculation.py (as in zjunlp/Deco at fee8d75): yes, else no, within the first four
+characters of the lowered answer, so that "not sure" and "now" are a no. Anything else is "other",
+which is wrong, and counted as unparsed here. Pictures are told apart by order, two lines each.
+Mode strict reads the first word, else the only yes or no in the first sentence, tells pictures
+apart by name, and leaves out what it can't read (for accuracy_plus pictures with such an answer).
+Where the official script stops because a task has no file, the sums over tasks have no value.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from groundtune.bench.asking import ask_items
+from groundtune.bench.benchmark import (
+    FileAnswer,
+    Floats,
+    Item,
+    Metric,
+    Protocol,
+    ratio,
+    unparsed_metric,
+)
+from groundtune.bench.official import FileBenchmark, Scoring, score_key
+from groundtune.bench.tasks.mme.data import (
+    COGNITION,
+    PERCEPTION,
+    PICTURES,
+    TASKS,
+    MmeData,
+    Question,
+    key_of_question,
+    question_of,
+    read_answers,
+    read_data,
+)
+from groundtune.bench.text import yes_no as yes_no_rules
+from groundtune.errors import UserError
+from groundtune.records import Score
+from groundtune.store.images import ImageStore
+
+HALLUCINATION = ("existence", "count", "position", "color")
+PROTOCOL = Protocol(
+    label="MME",
+    prompt='the question, which ends in "Please answer yes or no."',
+    parser="yes, else no, in the first four characters; strict: yes_no_rules",
+    counted="a task's points are 100 x right answers + 100 x pictures with both answers right",
+    source="Fu et al. 2023, arXiv 2306.13394",
+    max_new_tokens=32,
+    items="2,374 questions about 1,187 pictures in 14 tasks",
+)
+
+
+class _Read(NamedTuple):
+    """A question, what was read in its answer, and the picture that it is counted with."""
+
+    asked: Question
+    answer: str
+    said: yes_no_rules.YesNo
+    picture: str
+    item: str
+
+
+def score(data: MmeData, answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
+    """Each answer as yes, no or other; a picture's second question bears the pair."""
+    rule = yes_no_rules.mme if scoring.mode == "official" else yes_no_rules.strict
+    asked = data.questions or [question_of(answer) for answer in answers]
+    seen: dict[str, int] = {}
+    rows: list[_Read] = []
+    for question, answer in zip(asked, answers, strict=True):
+        place = seen[question.task] = seen.get(question.task, -1) + 1
+        by_order, by_name = f"{question.task}/{place // 2}", f"{question.task}/{question.image}"
+        picture = by_order if scoring.mode == "official" else by_name
+        item = f"{question.task}/{place + 1}"
+        rows.append(_Read(question, answer.text, rule(answer.text), picture, item))
+    pairs: dict[str, list[_Read]] = {}
+    for row in rows:
+        pairs.setdefault(row.picture, []).append(row)
+    done: dict[str, int] = {}
+    scores: list[Score] = []
+    for row in rows:
+        number = done[row.picture] = done.get(row.picture, 0) + 1
+        pair = pairs[row.picture] if number == len(pairs[row.picture]) else []
+        scores.append(_score(row, pair, scoring))
+    return scores
+
+
+def _score(row: _Read, pair: Sequence[_Read], scoring: Scoring) -> Score:
+    task, label = row.asked.task, row.asked.label  # the pair is empty but at its last question
+    values: dict[str, float] = {}
+    if row.said != "unread" or scoring.mode == "official":
+        values |= {"questions": 1, "right": row.said == label, "yes": row.said == "yes"}
+    if pair and (scoring.mode == "official" or all(one.said != "unread" for one in pair)):
+        values |= {"pictures": 1, "both": all(one.said == one.asked.label for one in pair)}
+    values |= {f"{task}:{name}": value for name, value in values.items() if name != "yes"}
+    unread = row.said == "unread"
+    return Score(
+        key=score_key(MME, row.item, row.answer, scoring),
+        benchmark=f"{MME.name}/{task}",
+        item=row.item,
+        image=f"{task}/{row.asked.image}",
+        model=scoring.model,
+        answer=row.answer,
+        values={name: float(value) for name, value in values.items()},
+        extracted=("other" if unread else row.said,),
+        why="neither yes nor no can be read" if unread else "" if row.said == label else label,
+        strata={"label": label},
+        status="unparsed" if unread else "scored",
+    )
+
+
+def points(sums: Mapping[str, Floats], task: str = "") -> Floats:
+    """100 x accuracy + 100 x accuracy_plus (R,) of a task, or of all questions together."""
+    at = f"{task}:" if task else ""
+    accuracy = ratio(sums[at + "right"], sums[at + "questions"])
+    return accuracy * 100 + ratio(sums[at + "both"], sums[at + "pictures"]) * 100
+
+
+def sum_of(tasks: Iterable[str]) -> Callable[[Mapping[str, Floats]], Floats]:
+    """The formula that adds the tasks' points in their order; NaN if one isn't there."""
+
+    def formula(sums: Mapping[str, Floats]) -> Floats:
+        total = np.zeros(len(sums["asked"]))
+        for task in tasks:
+            total = total + points(sums, task)
+        return total
+
+    return formula
+
+
+def _points_metric(name: str, label: str, tasks: Sequence[str], explanation: str) -> Metric:
+    return Metric(
+        name=name,
+        label=label,
+        formula=sum_of(tasks),
+        better="higher",
+        unit="points",
+        scale=1,
+        decimals=1,
+        range=(0.0, 200.0 * len(tasks)),
+        explanation=explanation,
+    )
+
+
+METRICS: tuple[Metric, ...] = (
+    _points_metric("perception", "Perception", tuple(PERCEPTION), "Sum of the ten tasks' points."),
+    _points_metric("cognition", "Cognition", tuple(COGNITION), "Sum of the four tasks' points."),
+    _points_metric("total", "Perception and cognition", tuple(TASKS), "Sum of both."),
+    _points_metric(
+        "hallucination",
+        "Hallucination subset",
+        HALLUCINATION,
+        "Sum of the points of existence, count, position and color.",
+    ),
+    Metric(
+        name="score",
+        label="Points of a task",
+        formula=points,
+        better="higher",
+        unit="points",
+        scale=1,
+        range=(0.0, 200.0),
+        explanation="Of one task (see the strata); of all questions it is no official figure.",
+    ),
+    Metric(
+        name="accuracy",
+        label="Right answers",
+        formula=lambda sums: ratio(sums["right"], sums["questions"]),
+        better="higher",
+    ),
+    Metric(
+        name="accuracy_plus",
+        label="Pictures with both answers right",
+        formula=lambda sums: ratio(sums["both"], sums["pictures"]),
+        better="higher",
+    ),
+    Metric(
+        name="yes_ratio",
+        label="Answers that are yes",
+        formula=lambda sums: ratio(sums["yes"], sums["questions"]),
+        role="cost",
+        explanation="Half of the questions are to be answered yes.",
+    ),
+    unparsed_metric(),
+)
+
+
+def notes(data: MmeData, answers: Sequence[FileAnswer], scores: Sequence[Score]) -> list[str]:
+    """Tasks that are missing or have another number of pictures, and pairs of two pictures."""
+    asked = data.questions or [question_of(answer) for answer in answers]
+    pictures = {task: sum(q.task == task for q in asked) / 2 for task in TASKS}
+    missing = [task for task, there in pictures.items() if not there]
+    other = [f"{t} {n:g}, not {TASKS[t]}" for t, n in pictures.items() if n and n != TASKS[t]]
+    told = [f"Tasks without answers: {', '.join(missing)}."] if missing else []
+    if other:
+        told.append(f"{len(other)} tasks have another number of pictures ({other[0]}).")
+    mixed = sum(a.image != b.image for a, b in zip(asked[::2], asked[1::2], strict=False))
+    if mixed:
+        told.append(f"{mixed} pairs of lines are of two pictures: mode official pairs by order.")
+    return told
+
+
+def items(data: MmeData, images: Path, store: ImageStore) -> list[Item]:
+    """The released questions with their pictures (IMAGES/TASK/NAME or IMAGES/TASK/images/NAME)."""
+    if not data.questions:
+        raise UserError("MME's questions are missing.", "--data", "Give the released folder.")
+    asked = [
+        (f"{MME.name}/{q.task}", key_of_question(q), _picture(images, q), q.text, q.label)
+        for q in data.questions
+    ]
+    return ask_items(asked, images, store)
+
+
+def _picture(images: Path, question: Question) -> str:
+    for folder in (question.task, f"{question.task}/images"):
+        for ending in PICTURES:
+            if (images / folder / f"{question.image}{ending}").is_file():
+                return f"{folder}/{question.image}{ending}"
+    return f"{question.task}/{question.image}{PICTURES[0]}"
+
+
+MME: FileBenchmark[MmeData] = FileBenchmark(
+    name="mme",
+    protocol=PROTOCOL,
+    revision="calculation.py of MME's eval_tool, as in zjunlp/Deco at fee8d75",
+    metrics=METRICS,
+    headline="perception",
+    read_data=read_data,
+    read_answers=read_answers,
+    score=score,
+    layouts="folder of TASK.txt, lines of picture, question, Yes or No, answer with tabs",
+    items=items,
+    labels=tuple((task, f"MME, {task}") for task in TASKS),
+    notes=notes,
+    columns=yes_no_rules.columns,
+)

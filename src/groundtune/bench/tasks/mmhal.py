@@ -1,0 +1,306 @@
+"""MMHal-Bench: are open answers informative, and is anything in them invented? Graded by a judge.
+
+Sun et al. 2023, arXiv 2309.14525 (LLaVA-RLHF). 96 questions about 96 pictures, twelve of each of
+eight types, which follow one another in one order. A judge that sees a list of the objects and a
+person's answer, but no picture, grades 0 to 6; below 3 something is invented.
+
+Data: mmhal-bench_answer_template.json (RLHF-V/RLAIF-V, eval/data), or the template of the authors.
+Answers: that file with "model_answer" filled in, or JSON lines with "answer" or "text", both in the
+order of the questions.
+
+Mode official is eval_gpt_mmhal.py: a grade is the one s of 0 to 6 for which the reply has the
+characters "rating: s", and 0 where there is none or more than one ("**Rating:** 4" is 0, "Rating:
+10" is 1). It can't go on without a reply. Mode strict reads "rating", then a whole number from 0 to
+6, whatever marks stand between; no such number, or two different ones, is unparsed.
+
+`informativeness` is RLAIF-V's: the grade less 3 where nothing is invented, as points of 100.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from groundtune.bench.asking import ask_items
+from groundtune.bench.benchmark import (
+    FileAnswer,
+    Floats,
+    Item,
+    Metric,
+    Protocol,
+    ratio,
+    unparsed_metric,
+)
+from groundtune.bench.files import revisions as files
+from groundtune.bench.files.answers import Row, answers_of, rows_of, text_field
+from groundtune.bench.judge.judge import Judging, Reply, Request, judging_of, refuse_gaps
+from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
+from groundtune.bench.judge.scores import over_repeats, picture_in, shown, variance_note
+from groundtune.bench.official import FileBenchmark, Scoring, score_key
+from groundtune.errors import UserError
+from groundtune.records import Score
+from groundtune.store.images import ImageStore
+
+TYPES = (
+    "attribute",
+    "adversarial",
+    "comparison",
+    "counting",
+    "relation",
+    "environment",
+    "holistic",
+    "other",
+)
+ROWS = 96
+SAFE = 3
+"""The lowest grade of an answer without an invention."""
+PROMPT = PromptKind(
+    name="mmhal",
+    fields=("image_contents", "question", "reference", "answer"),
+    place=Place(variable="template"),
+)
+PROTOCOL = Protocol(
+    label="MMHal-Bench",
+    prompt="the question alone",
+    parser='"rating: s" for exactly one s of 0 to 6, else 0; strict: else unparsed',
+    counted="a grade below 3 is a hallucination",
+    source="Sun et al. 2023, arXiv 2309.14525",
+    max_new_tokens=512,
+    judge="a text model that sees objects, question, a person's answer and the answer",
+    items="96 questions, 12 of each of 8 types",
+)
+_RATING = re.compile(r"\brating\b[\s:=*_\"'`]{0,6}(-?[0-9]+(?:\.[0-9]+)?)", re.IGNORECASE)
+
+
+class Question(NamedTuple):
+    """One of the 96."""
+
+    item: str
+    """Its place, from 0."""
+    type: str
+    image: str
+    """Id of the picture."""
+    url: str
+    contents: tuple[str, ...]
+    """Objects in the picture."""
+    text: str
+    reference: str
+    """A person's answer."""
+
+
+def read_data(paths: Sequence[Path]) -> tuple[Question, ...]:
+    """The questions.
+
+    Raises:
+        UserError: not the 96 in their order.
+    """
+    found = files.find(paths, "*mmhal*.json", "response_template.json")
+    if len(found) != 1:
+        raise UserError(
+            f"{len(found)} files may be the questions.", str(found[0]), "Give one file."
+        )
+    asked = [_question(found[0], row, place) for place, row in enumerate(rows_of(found[0]))]
+    files.expect_rows(len(asked), {ROWS: "all questions"}, found[0])
+    files.refuse_duplicates((question.image for question in asked), found[0], "picture")
+    for place, question in enumerate(asked):
+        if question.type != TYPES[place % 8]:
+            raise UserError(
+                f"Question {place} is of the type {question.type!r}, not {TYPES[place % 8]!r}.",
+                str(found[0]),
+                "The types follow one another in one order: give the file as it was published.",
+            )
+    return tuple(asked)
+
+
+def _question(path: Path, row: Row, place: int) -> Question:
+    names = ("question_type", "image_id", "image_src", "question", "gt_answer")
+    kind, image, url, text, reference = (text_field(path, row, name) for name in names)
+    contents = row.fields.get("image_content")
+    if not isinstance(contents, list):
+        raise UserError('"image_content" is no list.', f"{path}:{row.number}", "Mend the row.")
+    listed = tuple(str(each) for each in contents)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return Question(str(place), kind, image, url, listed, text, reference)
+
+
+def read_answers(path: Path, data: Sequence[Question]) -> list[FileAnswer]:
+    """Answers by order; a question in the file must be the data's.
+
+    Raises:
+        UserError: their number is not 96, or one is to another question.
+    """
+    filled = any("model_answer" in row.fields for row in rows_of(path))
+    columns = ("model_answer",) if filled else ("prediction", "answer", "text", "response")
+    told = files.in_order(list(answers_of(path, text=columns)), len(data), path)
+    for answer, question in zip(told, data, strict=True):
+        if answer.extra.get("question", question.text) != question.text:
+            raise UserError(
+                f"The answer is to another question than number {question.item}.",
+                f"{path}:{answer.row}",
+                "Answers are joined by order: sort them as the questions are.",
+            )
+    return told if filled else [_cleaned(answer) for answer in told]
+
+
+def _cleaned(answer: FileAnswer) -> FileAnswer:
+    """As the official script puts lines of answers into its template."""
+    text = answer.text.replace("Assistant:", "").strip()
+    return FileAnswer(text=text, item=answer.item, row=answer.row, extra=answer.extra)
+
+
+def requests(
+    data: Sequence[Question], answers: Sequence[FileAnswer], judging: Judging
+) -> list[Request]:
+    """What the judge is asked."""
+    prompt = judge_prompt(PROMPT, judging)
+    return [
+        Request(
+            item=question.item,
+            system=prompt.system,
+            text=prompt.fill(
+                image_contents=", ".join(question.contents),
+                question=question.text,
+                reference=question.reference,
+                answer=answer.text,
+            ),
+            answer=answer.text,
+        )
+        for question, answer in zip(data, answers, strict=True)
+    ]
+
+
+def official_grade(reply: str) -> int | None:
+    """The one grade that "rating: s" names; None where the official script warns and takes 0."""
+    lower = reply.lower()
+    found = [grade for grade in range(7) if f"rating: {grade}" in lower]
+    return found[0] if len(found) == 1 else None
+
+
+def strict_grade(reply: str) -> int | None:
+    """The one whole number from 0 to 6 behind "rating"; None if there is none, or another too."""
+    found = set(_RATING.findall(reply))
+    said = found.pop() if len(found) == 1 else ""
+    return int(said) if said.isdigit() and int(said) <= 6 else None
+
+
+def score(data: Sequence[Question], answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
+    """Each answer's grade.
+
+    Raises:
+        UserError: no judge; in mode official also a reply that is missing.
+    """
+    judging = judging_of(scoring.judge, MMHAL.name)
+    asked = requests(data, answers, judging)
+
+    def once(repeat: int) -> list[Score]:
+        given = judging.ask(asked, repeat=repeat)
+        if scoring.mode == "official":
+            refuse_gaps(given, "MMHal-Bench")
+        return [
+            _score(question, answer, given.get(question.item), scoring)
+            for question, answer in zip(data, answers, strict=True)
+        ]
+
+    return over_repeats(judging, once, "grade")
+
+
+def _score(question: Question, answer: FileAnswer, reply: Reply, scoring: Scoring) -> Score:
+    official = scoring.mode == "official"
+    grade = (official_grade if official else strict_grade)(reply.text)
+    blank = Score(
+        key=score_key(MMHAL, question.item, answer.text, scoring),
+        benchmark=MMHAL.name,
+        item=question.item,
+        image=question.image,
+        model=scoring.model,
+        answer=answer.text,
+        strata={"type": question.type},
+    )
+    if grade is None:
+        why = reply.why or f"no grade can be read: {shown(reply.text)}"
+        values = values_of(0) if official else {}
+        return blank.model_copy(update={"status": "unparsed", "why": why, "values": values})
+    update = {"values": values_of(grade), "extracted": (str(grade),), "why": shown(reply.text)}
+    return blank.model_copy(update=update)
+
+
+def values_of(grade: int) -> dict[str, float]:
+    """The columns of a grade."""
+    safe = grade >= SAFE
+    return {
+        "graded": 1.0,
+        "grade": float(grade),
+        "hallucinated": float(not safe),
+        "informative": float(grade - SAFE if safe else grade),
+    }
+
+
+def _informativeness(sums: Mapping[str, Floats]) -> Floats:
+    return ratio(sums["informative"], sums["graded"]) / 3 * 100
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        name="score",
+        label="Mean grade",
+        numerator={"grade": 1},
+        denominator={"graded": 1},
+        better="higher",
+        unit="score",
+        scale=1,
+        decimals=2,
+        range=(0, 6),
+    ),
+    Metric(
+        name="hallucination_rate",
+        label="Answers with something invented",
+        numerator={"hallucinated": 1},
+        denominator={"graded": 1},
+        better="lower",
+        explanation="Graded below 3.",
+    ),
+    Metric(
+        name="informativeness",
+        label="Informativeness",
+        formula=_informativeness,
+        better="higher",
+        role="cost",
+        unit="points",
+        scale=1,
+        range=(0, 100),
+        explanation="The grade's part that is not about inventions, 0 to 3, as points of 100.",
+    ),
+    unparsed_metric(),
+)
+
+
+def items(data: Sequence[Question], images: Path, store: ImageStore) -> list[Item]:
+    """The questions; pictures are named as in their URL, or by their id."""
+    asked = [
+        (MMHAL.name, q.item, picture_in(images, q.url, q.image), q.text, q.reference) for q in data
+    ]
+    return ask_items(asked, images, store)
+
+
+def notes(
+    data: Sequence[Question], answers: Sequence[FileAnswer], scores: Sequence[Score]
+) -> list[str]:
+    """How little twelve questions tell, and what the judge did."""
+    few = "Each type has 12 questions: differences between types or models within one are mostly "
+    return [few + "chance.", *variance_note(scores, "the grade")]
+
+
+MMHAL: FileBenchmark[Sequence[Question]] = FileBenchmark(
+    name="mmhal",
+    protocol=PROTOCOL,
+    revision="RLHF-V/RLAIF-V at 83d917b, eval/eval_gpt_mmhal.py and summarize_gpt_mmhal_review.py",
+    metrics=METRICS,
+    headline="score",
+    read_data=read_data,
+    read_answers=read_answers,
+    score=score,
+    layouts='the question file with "model_answer" filled in, or lines of {"answer"}, in order',
+    items=items,
+    notes=notes,
+    judged=True,
+    verdict="grade",
+)

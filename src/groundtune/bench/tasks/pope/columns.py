@@ -1,0 +1,251 @@
+"""POPE over large files: the same numbers as `pope.py` gives, with memory that doesn't grow.
+
+Questions and answers are read side by side in pieces (`columns.py`), each different answer of a
+piece is read once, and only outcomes are counted, by group of pictures. Where the first answer
+carries its question, all are held against the data's; ids are not.
+
+The items are a Parquet file (`large_items.py`), which stands for the Score records.
+"""
+
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
+# Reason: pyarrow ships no types.
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from groundtune.bench.benchmark import MODES, Mode
+from groundtune.bench.files.columns import PIECE, Column, Piece, pieces
+from groundtune.bench.files.large_items import (
+    GROUPS,
+    OUTCOMES,
+    READINGS,
+    ItemFile,
+    Small,
+    groups_of,
+    table_of_counts,
+)
+from groundtune.bench.official import LargeScores
+from groundtune.bench.stats.bootstrap import Table
+from groundtune.bench.tasks.pope.questions import is_asked, other_question
+from groundtune.bench.text import yes_no as yes_no_rules
+from groundtune.errors import UserError
+
+KEPT = 1 << 17
+"""Different answers whose readings are remembered."""
+
+
+class Said(NamedTuple):
+    """Answers of some rows: which of the different texts each is."""
+
+    which_N: NDArray[np.int32]
+    texts: list[str]
+    readings_2T: Small
+    """By mode (official, strict), then text: a code of READINGS."""
+    prompts: Column | None
+    """The questions as the answers carry them."""
+
+
+class Wanted(NamedTuple):
+    """Labels (0 yes, 1 no), pictures and their groups of some rows."""
+
+    labels_N: Small
+    groups_N: NDArray[np.int64]
+    images: Column
+    questions: Column | None
+    """Where the answers carry theirs."""
+
+
+@dataclass
+class Counted:
+    """Answers by group and outcome, for both modes."""
+
+    n: int = 0
+    counts_2GO: NDArray[np.int64] = field(
+        default_factory=lambda: np.zeros((2, GROUPS, len(OUTCOMES)), dtype=np.int64)
+    )
+
+    def unparsed(self, mode: Mode) -> int:
+        """Answers that the mode's rule can't read."""
+        return int(self._of(mode)[:, 4:].sum())
+
+    def table(self, mode: Mode, label: str = "") -> Table:
+        """The sums a group, of all answers or of those to questions with one label."""
+        counts = self._of(mode).copy()
+        if label:
+            counts[:, 0 if label == "no" else 1 :: 2] = 0
+        return table_of_counts(counts, frozenset(), "pope")
+
+    def _of(self, mode: Mode) -> NDArray[np.int64]:
+        return self.counts_2GO[MODES.index(mode)]
+
+
+def count(questions: Path, answers: Path, column: str, mode: Mode, items: ItemFile) -> Counted:
+    """Counts all answers of a file of JSON lines beside a file of questions; items are of `mode`.
+
+    Raises:
+        UserError: their numbers differ, an answer is to another question, or a line can't be read.
+    """
+    counted = Counted()
+    more = ("question",) if _starts(answers, ("question",)) else ()
+    asked_of = ("image", "label", *("text" for _ in more))
+    asked = (_wanted(piece) for piece in pieces(questions, asked_of))
+    told = _said(pieces(answers, (column, *more)), column)
+    for wanted, said in _side_by_side(asked, told, answers):
+        _refuse_others(wanted, said, counted.n, answers)
+        outcomes_2N = said.readings_2T[:, said.which_N] * np.int8(2) + wanted.labels_N
+        for each in (0, 1):
+            places = wanted.groups_N * len(OUTCOMES) + outcomes_2N[each]
+            found = np.bincount(places, minlength=GROUPS * len(OUTCOMES))
+            counted.counts_2GO[each] += found.reshape(GROUPS, len(OUTCOMES))
+        answered = Column(said.which_N, said.texts)
+        read_N = outcomes_2N[MODES.index(mode)]
+        items.add(counted.n, wanted.images, answered, wanted.labels_N, read_N)
+        counted.n += len(said.which_N)
+    return counted
+
+
+def _refuse_others(wanted: Wanted, said: Said, done: int, path: Path) -> None:
+    """Refuses an answer that carries another question; each pair of texts is compared once."""
+    asked, told = wanted.questions, said.prompts
+    if asked is None or told is None:
+        return
+    places = {text: place for place, text in enumerate(asked.texts)}
+    same_T = np.array([places.get(text, -1) for text in told.texts], dtype=np.int32)
+    unlike = np.flatnonzero(same_T[told.codes_N] != asked.codes_N)
+    texts = np.int64(len(asked.texts))
+    pairs, first = np.unique(
+        told.codes_N[unlike] * texts + asked.codes_N[unlike], return_index=True
+    )
+    others = [
+        at
+        for pair, at in zip(pairs.tolist(), first.tolist(), strict=True)
+        if not is_asked(asked.texts[pair % texts], told.texts[pair // texts])
+    ]
+    if others:
+        at = int(unlike[min(others)])
+        prompt, question = told.texts[told.codes_N[at]], asked.texts[asked.codes_N[at]]
+        raise other_question(prompt, question, done + at + 1, f"{path}, answer {done + at + 1:,}")
+
+
+def _wanted(piece: Piece) -> Wanted:
+    labels, images = piece["label"], piece["image"]
+    no = np.array([text == "no" for text in labels.texts], dtype=np.int8)
+    return Wanted(
+        no[labels.codes_N], groups_of(images.texts)[images.codes_N], images, piece.get("text")
+    )
+
+
+def _said(read: Iterator[Piece], column: str) -> Iterator[Said]:
+    known: dict[str, tuple[int, int]] = {}
+    for piece in read:
+        codes_N, texts = piece[column]
+        if len(known) > KEPT:
+            known.clear()
+        for text in texts:
+            if text not in known:
+                known[text] = _read(text)
+        readings = np.array([known[text] for text in texts], dtype=np.int8).T
+        yield Said(codes_N, texts, readings, piece.get("question"))
+
+
+def _read(text: str) -> tuple[int, int]:
+    return (
+        READINGS.index(yes_no_rules.pope(text)),
+        READINGS.index(yes_no_rules.strict(text)),
+    )
+
+
+def _side_by_side(
+    asked: Iterator[Wanted], told: Iterator[Said], where: Path
+) -> Iterator[tuple[Wanted, Said]]:
+    """The same rows of both, as far as both have some; what is left over is an error."""
+    wanted: Wanted | None = None
+    said: Said | None = None
+    rows = 0
+    while True:
+        wanted = next(asked, None) if wanted is None else wanted
+        said = next(told, None) if said is None else said
+        if wanted is None or said is None:
+            break
+        n = min(len(wanted.labels_N), len(said.which_N))
+        rows += n
+        yield _wanted_rows(wanted, 0, n), _said_rows(said, 0, n)
+        wanted = _wanted_rows(wanted, n, None) if len(wanted.labels_N) > n else None
+        said = _said_rows(said, n, None) if len(said.which_N) > n else None
+    if wanted is None and said is None:
+        return
+    more_asked = (len(wanted.labels_N) if wanted else 0) + sum(len(w.labels_N) for w in asked)
+    more_told = (len(said.which_N) if said else 0) + sum(len(s.which_N) for s in told)
+    raise UserError(
+        f"There are {rows + more_told:,} answers to {rows + more_asked:,} questions.",
+        str(where),
+        "Answer each question once, in the order of the data; nothing is cut.",
+    )
+
+
+def _wanted_rows(wanted: Wanted, start: int, end: int | None) -> Wanted:
+    return Wanted(
+        wanted.labels_N[start:end],
+        wanted.groups_N[start:end],
+        _rows(wanted.images, start, end),
+        wanted.questions and _rows(wanted.questions, start, end),
+    )
+
+
+def _said_rows(said: Said, start: int, end: int | None) -> Said:
+    prompts = said.prompts and _rows(said.prompts, start, end)
+    return Said(said.which_N[start:end], said.texts, said.readings_2T, prompts)
+
+
+def _rows(column: Column, start: int, end: int | None) -> Column:
+    return Column(column.codes_N[start:end], column.texts)
+
+
+def score_large(data: Sequence[Path], answers: Path, mode: Mode, items: Path) -> LargeScores | None:
+    """Scores one large file of answers to one of questions, both JSON lines; None for any other.
+
+    Raises:
+        UserError: their numbers differ, an answer is to another question, a line can't be read, or
+            the disk is full.
+    """
+    if len(data) != 1 or not data[0].is_file() or not answers.is_file():
+        return None
+    column = _answer_column(answers)
+    if not column or not _starts(data[0], ("image", "text", "label")):
+        return None
+    file = ItemFile(items.with_suffix(".parquet"))
+    counted = count(data[0], answers, column, mode, file)
+    file.close()
+    return LargeScores(
+        n=counted.n,
+        unparsed={each: counted.unparsed(each) for each in MODES},
+        tables={each: counted.table(each) for each in MODES},
+        strata={f"label/{label}": counted.table(mode, label) for label in ("yes", "no")},
+        items=file.path,
+    )
+
+
+def _answer_column(path: Path) -> str:
+    """The column that holds the answers, if the file is JSON lines of the official layout."""
+    found = _starts(path, ("answer",)) or _starts(path, ("text",))
+    return found[0] if found else ""
+
+
+def _starts(path: Path, names: Sequence[str]) -> Sequence[str]:
+    """The names, if the first line is a JSON object that has them all and is no other tool's."""
+    with path.open("rb") as file:
+        line = file.readline(PIECE)
+    try:
+        found: object = json.loads(line)
+    except ValueError:
+        return ()
+    fields = cast("dict[str, object]", found) if isinstance(found, dict) else {}
+    foreign = {"doc", "target", "prediction", "category"} & fields.keys()
+    return names if not foreign and all(isinstance(fields.get(n), str) for n in names) else ()

@@ -1,0 +1,375 @@
+"""POPE: is this object in the picture? Yes or no, on objects that are there and that aren't.
+
+Li et al. 2023, arXiv 2305.10355. Questions about 500 pictures, six each, half of them to be
+answered yes; three splits by how the absent objects were chosen (random, popular, adversarial).
+
+Data: the question files of AoiDragon/POPE, JSON lines or a JSON list of {question_id, image, text,
+label}; one file a split, any number of them. The random split of May 2023 has 2,910 rows, today's
+3,000. Answers: lines of {question, answer}, joined with the questions by order, one file for one
+split, one for all in the order of the data, or a folder with a file for each. Where they carry
+questions or ids, these are held against the data's (`pope_questions.py`). VLMEvalKit's table and
+lmms-eval's samples are joined by picture and question.
+
+Mode official is evaluate.py at 08d957b: an answer is no where the text before its first full stop,
+without commas and split at blanks, has the word No, no or not, and yes otherwise, even if it is
+empty or "NO". Where it divides by zero and stops (no answer or no label is yes), the metric has no
+value here. Mode strict reads the first word, else the only yes or no in the first sentence
+(`yes_no_rules.strict`); what it can't read is in no other figure.
+
+Yes is the positive class. f1 is over all questions of all splits; `mean_f1` is the mean of the
+splits' f1, which papers quote.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from groundtune.bench.asking import ask_items
+from groundtune.bench.benchmark import (
+    FileAnswer,
+    Floats,
+    Item,
+    Metric,
+    Mode,
+    Protocol,
+    ratio,
+    unparsed_metric,
+)
+from groundtune.bench.files import revisions as files
+from groundtune.bench.files.answers import ANSWER_COLUMNS, answers_of, plain, rows_of, text_field
+from groundtune.bench.official import FileBenchmark, LargeScores, Scoring, score_key
+from groundtune.bench.tasks.pope.questions import refuse_others
+from groundtune.bench.text import yes_no as yes_no_rules
+from groundtune.errors import UserError
+from groundtune.records import Score
+
+if TYPE_CHECKING:
+    from groundtune.store.images import ImageStore
+
+SPLITS = ("random", "popular", "adversarial")
+LARGE = 1 << 24
+"""Bytes of answers, some 200,000, from which they are read piece by piece."""
+OUTCOMES = ("tp", "fp", "tn", "fn")
+PROTOCOL = Protocol(
+    label="POPE",
+    prompt="the question alone",
+    parser="No, no or not before the first full stop: no; else yes. strict: yes_no_rules",
+    counted="yes is the positive class",
+    source="Li et al. 2023, arXiv 2305.10355",
+    max_new_tokens=64,
+    items="3,000 (or 2,910) questions a split about 500 pictures of COCO's val2014",
+)
+
+
+class Question(NamedTuple):
+    """A row of a question file."""
+
+    item: str
+    """Its split and "/", if the file's name has one, and its row, from 1."""
+    id: str
+    image: str
+    text: str
+    label: str
+    """As it is written; all but "no" is yes."""
+
+
+@dataclass(frozen=True, slots=True)
+class PopeData:
+    """The questions of each file, in the order given.
+
+    They go by the name of its split, "" for a single file that names none.
+    """
+
+    parts: Mapping[str, Sequence[Question]]
+
+    @property
+    def questions(self) -> list[tuple[str, Question]]:
+        """(split, question) of all."""
+        return [(part, question) for part, asked in self.parts.items() for question in asked]
+
+
+def read_data(paths: Sequence[Path]) -> PopeData:
+    """Reads question files.
+
+    Raises:
+        UserError: a row lacks something, a file of a known name or beginning is cut, a question is
+            there twice, or two files are one split.
+    """
+    found = files.find(paths, "*pope*.json", "*pope*.jsonl")
+    names = part_names(found)
+    return PopeData({name: _read(path, name) for name, path in zip(names, found, strict=True)})
+
+
+def part_names(paths: Sequence[Path]) -> list[str]:
+    """What each file's split is called: random, popular, adversarial, or the file's own name.
+
+    A single file that names no split has none ("").
+
+    Raises:
+        UserError: two have one name.
+    """
+    other = [path.stem for path in paths] if len(paths) > 1 else [""]
+    splits = [
+        next((split for split in SPLITS if split in path.stem.lower()), name)
+        for path, name in zip(paths, other, strict=True)
+    ]
+    names = splits if len(set(splits)) == len(splits) else other
+    files.refuse_duplicates(names, "--data", "split")
+    return names
+
+
+def _read(path: Path, part: str) -> list[Question]:
+    asked: list[Question] = []
+    for row in rows_of(path):
+        image, text, label = (text_field(path, row, name) for name in ("image", "text", "label"))
+        named = plain(row.fields.get("question_id", ""))
+        item = f"{part}/{len(asked) + 1}" if part else f"{len(asked) + 1}"
+        asked.append(Question(item, named, image, text, label))
+    files.refuse_duplicates((q.id for q in asked if q.id), path, "question_id")
+    if files.known(path) is None:
+        refuse_cut(len(asked), path)
+    return asked
+
+
+def refuse_cut(rows: int, path: Path) -> None:
+    """Refuses a file that can't be whole: six questions a picture, or the 2,910 of the old split.
+
+    Raises:
+        UserError: it is none of these.
+    """
+    if rows == 0 or (rows < 3000 and rows != 2910 and "coco_pope" in path.name):
+        raise UserError(
+            f"The file has {rows:,} rows; a split of COCO has 3,000, the random one of May 2023 "
+            "2,910.",
+            str(path),
+            "Give the whole file as it was published; another set needs another name.",
+        )
+
+
+def read_answers(path: Path, data: PopeData) -> list[FileAnswer]:
+    """Answers in the order of the data's files and rows.
+
+    Raises:
+        UserError: their number differs from the questions', or they are to others or out of order.
+    """
+    if path.is_dir():
+        told = {part: _read_file(_file_of(path, part)) for part in data.parts}
+        return [
+            answer
+            for part, asked in data.parts.items()
+            for answer in _join(told[part], {part: asked}, _file_of(path, part))
+        ]
+    return _join(_read_file(path), data.parts, path)
+
+
+def _read_file(path: Path) -> list[FileAnswer]:
+    return list(answers_of(path, text=ANSWER_COLUMNS, item=("question_id", "index")))
+
+
+def _file_of(folder: Path, part: str) -> Path:
+    found = [p for p in sorted(folder.iterdir()) if p.is_file() and part in p.stem.lower()]
+    if len(found) != 1:
+        raise UserError(
+            f"{len(found) or 'No'} files of the folder are named for the split {part!r}.",
+            str(folder),
+            "Give one answer file a split, with the split's name in its own.",
+        )
+    return found[0]
+
+
+def _join(
+    answers: Sequence[FileAnswer], parts: Mapping[str, Sequence[Question]], where: Path
+) -> list[FileAnswer]:
+    if any("category" in a.extra and ("target" in a.extra or "index" in a.extra) for a in answers):
+        return _by_picture(answers, parts, where)
+    asked = [question for questions in parts.values() for question in questions]
+    if {len(answers), len(asked)} == {2910, 3000}:
+        raise UserError(
+            f"There are {len(answers):,} answers to {len(asked):,} questions: one of the two is of "
+            "the random split of May 2023 (2,910 rows), the other is of today's.",
+            str(where),
+            "Give the question file that the answers are to.",
+        )
+    told = files.in_order(answers, len(asked), where)
+    refuse_others(told, [q.id for q in asked], [q.text for q in asked], where)
+    return told
+
+
+def _by_picture(
+    answers: Sequence[FileAnswer], parts: Mapping[str, Sequence[Question]], where: Path
+) -> list[FileAnswer]:
+    """Joins the tables of other tools, where a row may stand for several splits ("a,b")."""
+    told = [
+        FileAnswer(text=a.text, item=key, row=a.row, extra=a.extra)
+        for a in answers
+        for part in a.extra.get("category", "").split(",")
+        for key in [_key(part.strip(), _picture(a.extra), a.extra.get("question", ""))]
+    ]
+    keys = [_key(part, q.image, q.text) for part, asked in parts.items() for q in asked]
+    return files.by_id(told, keys, where)
+
+
+def _key(part: str, image: str, question: str) -> str:
+    return f"{part}: {Path(image).stem.lower()}: {question.strip().lower()}"
+
+
+def _picture(extra: Mapping[str, str]) -> str:
+    names = ("image_source", "image_name", "image_path", "image", "image_id", "id")
+    return next((extra[name] for name in names if extra.get(name)), "")
+
+
+def score(data: PopeData, answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
+    """Each answer as yes, no or (strict) unread, held against the label."""
+    read = yes_no_rules.pope if scoring.mode == "official" else yes_no_rules.strict
+    scores: list[Score] = []
+    for (part, question), answer in zip(data.questions, answers, strict=True):
+        said, truth = read(answer.text), label_of(question.label)
+        right = said == truth
+        scores.append(
+            Score(
+                key=score_key(POPE, question.item, answer.text, scoring),
+                benchmark=name_of(part),
+                item=question.item,
+                image=question.image,
+                model=scoring.model,
+                answer=answer.text,
+                values={} if said == "unread" else values_of(part, said, truth),
+                extracted=() if said == "unread" else (said,),
+                why="neither yes nor no can be read"
+                if said == "unread"
+                else ""
+                if right
+                else truth,
+                strata={"label": truth},
+                status="unparsed" if said == "unread" else "scored",
+            )
+        )
+    return scores
+
+
+def name_of(part: str) -> str:
+    """The benchmark's name with its part."""
+    return f"{POPE.name}/{part}" if part else POPE.name
+
+
+def label_of(label: str) -> str:
+    """The class of a label: evaluate.py takes all but "no" for yes."""
+    return "no" if label == "no" else "yes"
+
+
+def values_of(part: str, said: str, truth: str) -> dict[str, float]:
+    """The columns of an answer that was read: its outcome, alone and with the split's name."""
+    outcome = ("t" if said == truth else "f") + ("p" if said == "yes" else "n")
+    return {outcome: 1.0} | ({f"{part}:{outcome}": 1.0} if part else {})
+
+
+class Rates(NamedTuple):
+    """What evaluate.py prints, with its arithmetic; NaN where it divides by zero."""
+
+    accuracy: Floats
+    precision: Floats
+    recall: Floats
+    f1: Floats
+    yes_ratio: Floats
+
+
+def rates(sums: Mapping[str, Floats], part: str = "") -> Rates:
+    """The rates of sums of outcomes (R,), of all or of one split."""
+    prefix = f"{part}:" if part else ""
+    tp, fp, tn, fn = (sums[prefix + name] for name in OUTCOMES)
+    precision, recall = ratio(tp, tp + fp), ratio(tp, tp + fn)
+    asked = tp + tn + fp + fn
+    return Rates(
+        accuracy=ratio(tp + tn, asked),
+        precision=precision,
+        recall=recall,
+        f1=ratio(2 * precision * recall, precision + recall),
+        yes_ratio=ratio(tp + fp, asked),
+    )
+
+
+def mean_f1(sums: Mapping[str, Floats]) -> Floats:
+    """The mean over the splits that are there of their f1; of a file without split its f1."""
+    parts = dict.fromkeys(name.rpartition(":")[0] for name in sums if ":" in name)
+    return np.mean([rates(sums, part).f1 for part in parts or [""]], axis=0)
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        name="accuracy",
+        label="Right answers",
+        formula=lambda sums: rates(sums).accuracy,
+        better="higher",
+    ),
+    Metric(
+        name="precision",
+        label="Precision of yes",
+        formula=lambda sums: rates(sums).precision,
+        better="higher",
+        explanation="Of the answers that are yes, the share that is right.",
+    ),
+    Metric(
+        name="recall",
+        label="Recall of yes",
+        formula=lambda sums: rates(sums).recall,
+        better="higher",
+        explanation="Of the questions to be answered yes, the share that is.",
+    ),
+    Metric(
+        name="f1",
+        label="F1",
+        formula=lambda sums: rates(sums).f1,
+        better="higher",
+        explanation="Harmonic mean of precision and recall, over all questions.",
+    ),
+    Metric(
+        name="mean_f1",
+        label="Mean F1 of the splits",
+        formula=mean_f1,
+        better="higher",
+        explanation="Papers quote it for the three splits.",
+    ),
+    Metric(
+        name="yes_ratio",
+        label="Answers that are yes",
+        formula=lambda sums: rates(sums).yes_ratio,
+        role="cost",
+        explanation="Half of the questions are to be answered yes.",
+    ),
+    unparsed_metric(),
+)
+
+
+def items(data: PopeData, images: Path, store: "ImageStore") -> list[Item]:
+    """The questions with their pictures, by the names in the question files."""
+    asked = [(name_of(part), q.item, q.image, q.text, q.label) for part, q in data.questions]
+    return ask_items(asked, images, store)
+
+
+def large(data: Sequence[Path], answers: Path, mode: Mode, items: Path) -> LargeScores | None:
+    """`pope_columns.score_large`, whose reader is imported for large files alone."""
+    if not answers.is_file() or answers.stat().st_size < LARGE:
+        return None
+    from groundtune.bench.tasks.pope.columns import score_large
+
+    return score_large(data, answers, mode, items)
+
+
+POPE: FileBenchmark[PopeData] = FileBenchmark(
+    name="pope",
+    protocol=PROTOCOL,
+    revision="AoiDragon/POPE at 08d957b, evaluate.py",
+    metrics=METRICS,
+    headline="f1",
+    read_data=read_data,
+    read_answers=read_answers,
+    score=score,
+    layouts='JSON lines of {"question", "answer"} in the order of the questions',
+    items=items,
+    labels=tuple((split, f"POPE, {split} absent objects") for split in SPLITS),
+    columns=yes_no_rules.columns,
+    large=large,
+)

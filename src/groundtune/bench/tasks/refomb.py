@@ -1,0 +1,307 @@
+"""RefoMB: a model's open answers against GPT-4V's, by a judge that reads a long description.
+
+Yu et al. 2024, arXiv 2405.17220 (RLAIF-V). 99 questions (development set) about 73 pictures, each
+with a description that is meant to be complete. The judge says whether GPT-4V (A) or the model (B)
+is better, or neither ([[C]]); `win_score` is the mean of 1, 0 and 1/2 for B, A and C. A second
+judge reads the first one's review and says which of the two hallucinates less: the
+`hallucination_score`, likewise. The authors say to average three runs or more.
+
+Data: gpt4v_RefoMB_dev_0521.jsonl (RLHF-V/RLAIF-V, eval/data), which has questions, descriptions and
+GPT-4V's answers. Answers: JSON lines or a list of {image_url, question or prompt, answer or text},
+joined by picture and question. Replies: the review files that the official scripts wrote.
+
+Mode official is eval_RefoMB_p0.py and eval_hallucination.py: the first of [[A]], [[B]] and [[C]] in
+a reply counts; a reply without one is asked for again without end, so here, as a missing one, it is
+left out. Mode strict takes no verdict from a reply that names several.
+
+The order is fixed, GPT-4V first. `Judging.swap` asks in the other order too and takes the mean.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from groundtune.bench.asking import ask_items
+from groundtune.bench.benchmark import FileAnswer, Item, Metric, Protocol, unparsed_metric
+from groundtune.bench.files import revisions as files
+from groundtune.bench.files.answers import Row, answers_of, rows_of, text_field
+from groundtune.bench.judge.judge import Judging, Reply, Request, judging_of
+from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
+from groundtune.bench.judge.scores import over_repeats, picture_in, shown, variance_note
+from groundtune.bench.official import FileBenchmark, Scoring, score_key
+from groundtune.records import Score
+from groundtune.store.images import ImageStore
+
+ROWS = 99
+HALLUCINATION = "hallucination"
+"""The part of a request to the second judge; "swapped hallucination" for the other order."""
+PROMPT = PromptKind(
+    name="refomb",
+    fields=("description", "question", "answer_a", "answer_b"),
+    place=Place(
+        variable="prompt",
+        function="construct_gpt4_query",
+        named={
+            "image_descriptsion": "description",
+            "text_instruction": "question",
+            "modelA_answer": "answer_a",
+            "modelB_answer": "answer_b",
+        },
+    ),
+)
+SECOND = PromptKind(
+    name="refomb_hallucination",
+    fields=("review",),
+    place=Place(
+        variable="prompt", function="construct_gpt4_query", named={"review_text": "review"}
+    ),
+    is_second=True,
+)
+PROTOCOL = Protocol(
+    label="RefoMB",
+    prompt="the question alone",
+    parser="the first of [[A]], [[B]], [[C]]; strict: the only one",
+    counted="1 where the model is better than GPT-4V, 1/2 where neither is",
+    source="Yu et al. 2024, arXiv 2405.17220",
+    max_new_tokens=1024,
+    judge="a text model that sees a long description and both answers",
+    items="99 questions about 73 pictures",
+)
+_VERDICT = re.compile(r"\[\[([ABC])\]\]")
+WORTH = {"A": 0.0, "B": 1.0, "C": 0.5}
+"""What a verdict is worth to B."""
+
+
+class Question(NamedTuple):
+    """One of the 99."""
+
+    item: str
+    """Its place, from 0."""
+    url: str
+    type: str
+    text: str
+    description: str
+    reference: str
+    """GPT-4V's answer."""
+
+    @property
+    def key(self) -> str:
+        """What answers are joined by."""
+        return f"{self.url}: {self.text}"
+
+
+def read_data(paths: Sequence[Path]) -> tuple[Question, ...]:
+    """The questions with GPT-4V's answers.
+
+    Raises:
+        UserError: not 99, or a question is there twice.
+    """
+    found = files.find(paths, "gpt4v*RefoMB*.jsonl")
+    asked = tuple(_question(found[0], row, place) for place, row in enumerate(rows_of(found[0])))
+    files.expect_rows(len(asked), {ROWS: "the development set"}, found[0])
+    files.refuse_duplicates((question.key for question in asked), found[0], "question")
+    return asked
+
+
+def _question(path: Path, row: Row, place: int) -> Question:
+    names = ("image_url", "type", "question", "description", "answer")
+    return Question(str(place), *(text_field(path, row, name) for name in names))
+
+
+def read_answers(path: Path, data: Sequence[Question]) -> list[FileAnswer]:
+    """Answers by picture and question.
+
+    Raises:
+        UserError: missing, further or doubled answers.
+    """
+    told = [
+        FileAnswer(
+            text=a.text.replace("<|endoftext|>", "<EOT>"),
+            item=f"{a.extra.get('image_url', '')}: {_asked(a)}",
+            row=a.row,
+            extra=a.extra,
+        )
+        for a in answers_of(path, text=("answer", "text", "prediction", "response"))
+    ]
+    return files.by_id(told, [question.key for question in data], path)
+
+
+def _asked(answer: FileAnswer) -> str:
+    return answer.extra.get("question", answer.extra.get("prompt", ""))
+
+
+def requests(
+    data: Sequence[Question], answers: Sequence[FileAnswer], judging: Judging
+) -> list[Request]:
+    """GPT-4V's answer as A; then as B too, if the judging wants both orders."""
+    prompt = judge_prompt(PROMPT, judging)
+    return [
+        Request(
+            item=question.item,
+            part=part,
+            system=prompt.system,
+            text=prompt.fill(
+                description=question.description,
+                question=question.text,
+                answer_a=answer.text if part else question.reference,
+                answer_b=question.reference if part else answer.text,
+            ),
+            answer=answer.text,
+        )
+        for part in _orders(judging)
+        for question, answer in zip(data, answers, strict=True)
+    ]
+
+
+def second_requests(reviews: Sequence[Reply], judging: Judging) -> list[Request]:
+    """What the second judge is asked: each review that was given."""
+    prompt = judge_prompt(SECOND, judging)
+    return [
+        Request(
+            item=review.item,
+            part=f"{review.part} {HALLUCINATION}".strip(),
+            system=prompt.system,
+            text=prompt.fill(review=review.text),
+            answer=review.text,
+        )
+        for review in reviews
+    ]
+
+
+def official_verdict(reply: str) -> str | None:
+    """The first verdict; None where the official script would ask again."""
+    found = _VERDICT.search(reply)
+    return found[1] if found else None
+
+
+def strict_verdict(reply: str) -> str | None:
+    """The only verdict; None where there is none, or another too."""
+    found = set(_VERDICT.findall(reply))
+    return found.pop() if len(found) == 1 else None
+
+
+def score(data: Sequence[Question], answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
+    """Each answer's verdicts.
+
+    Raises:
+        UserError: no judge.
+    """
+    judging = judging_of(scoring.judge, REFOMB.name)
+    asked = requests(data, answers, judging)
+    read = official_verdict if scoring.mode == "official" else strict_verdict
+
+    def once(repeat: int) -> list[Score]:
+        reviews = judging.ask(asked, repeat=repeat)
+        judged = [r for r in reviews.by_request.values() if read(r.text) is not None]
+        second = judging.ask(second_requests(judged, judging), repeat=repeat)
+        return [
+            _score(
+                question,
+                answer,
+                [reviews.get(question.item, part) for part in _orders(judging)],
+                second.by_request,
+                scoring,
+            )
+            for question, answer in zip(data, answers, strict=True)
+        ]
+
+    return over_repeats(judging, once, "win")
+
+
+def _score(
+    question: Question,
+    answer: FileAnswer,
+    reviews: Sequence[Reply],
+    second: dict[tuple[str, str], Reply],
+    scoring: Scoring,
+) -> Score:
+    read = official_verdict if scoring.mode == "official" else strict_verdict
+    verdicts = [read(review.text) for review in reviews]
+    blank = Score(
+        key=score_key(REFOMB, question.item, answer.text, scoring),
+        benchmark=REFOMB.name,
+        item=question.item,
+        image=question.url,
+        model=scoring.model,
+        answer=answer.text,
+        why="\n".join(review.why or shown(review.text) for review in reviews),
+        strata={"type": question.type},
+    )
+    wins = _worth(verdicts, reviews)
+    if wins is None:
+        given = any(review.status == "given" for review in reviews)
+        why = f"no verdict can be read: {blank.why}" if given else blank.why
+        return blank.model_copy(update={"status": "unparsed", "why": why})
+    parts = [f"{review.part} {HALLUCINATION}".strip() for review in reviews]
+    counts = [second[(question.item, part)] for part in parts]
+    fewer = _worth([read(count.text) for count in counts], reviews)
+    values = {"judged": 1.0, "win": wins}
+    values |= {} if fewer is None else {"compared": 1.0, "fewer": fewer}
+    extracted = tuple(verdict for verdict in verdicts if verdict)
+    return blank.model_copy(update={"values": values, "extracted": extracted})
+
+
+def _worth(verdicts: Sequence[str | None], reviews: Sequence[Reply]) -> float | None:
+    """The mean worth to the model over the orders; None where one can't be read."""
+    worth = [
+        1 - WORTH[verdict] if review.part else WORTH[verdict]
+        for verdict, review in zip(verdicts, reviews, strict=True)
+        if verdict is not None
+    ]
+    return sum(worth) / len(worth) if len(worth) == len(reviews) else None
+
+
+def _orders(judging: Judging) -> tuple[str, ...]:
+    return ("", "swapped") if judging.swap else ("",)
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        name="win_score",
+        label="Better than GPT-4V's answer",
+        numerator={"win": 1},
+        denominator={"judged": 1},
+        better="higher",
+        explanation="Ties count half; the authors' overall score.",
+    ),
+    Metric(
+        name="hallucination_score",
+        label="Fewer hallucinations than GPT-4V's answer",
+        numerator={"fewer": 1},
+        denominator={"compared": 1},
+        better="higher",
+        explanation="Ties count half; by a second judge that reads the first one's review.",
+    ),
+    unparsed_metric(),
+)
+
+
+def items(data: Sequence[Question], images: Path, store: ImageStore) -> list[Item]:
+    """The questions; pictures are named as in their URL."""
+    asked = [(REFOMB.name, q.item, picture_in(images, q.url), q.text) for q in data]
+    return ask_items(asked, images, store)
+
+
+def notes(
+    data: Sequence[Question], answers: Sequence[FileAnswer], scores: Sequence[Score]
+) -> list[str]:
+    """What the judge did."""
+    return variance_note(scores, "winning")
+
+
+REFOMB: FileBenchmark[Sequence[Question]] = FileBenchmark(
+    name="refomb",
+    protocol=PROTOCOL,
+    revision="RLHF-V/RLAIF-V at 83d917b, eval/eval_RefoMB_p0.py and eval_hallucination.py",
+    metrics=METRICS,
+    headline="win_score",
+    read_data=read_data,
+    read_answers=read_answers,
+    score=score,
+    layouts='JSON lines of {"image_url", "question", "answer"}',
+    items=items,
+    notes=notes,
+    judged=True,
+    verdict="win",
+)

@@ -1,0 +1,120 @@
+"""SHR's pictures and facts, Visual Genome's regions, and descriptions by picture."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from groundtune.bench.benchmark import FileAnswer
+from groundtune.bench.files import revisions as files
+from groundtune.bench.files.answers import answers_of, first_of, rows_of
+from groundtune.bench.files.inspect_logs import is_inspect_log
+from groundtune.errors import UserError
+
+PICTURES = "val_images_final.json"
+FACTS = ("shr_factual_part1.jsonl", "shr_factual_part2.jsonl")
+SIZES = "image_data.json"
+REGIONS = "region_descriptions.json"
+
+
+class Picture(NamedTuple):
+    """A picture, and what the judge is told of it."""
+
+    item: str
+    """Visual Genome's number."""
+    facts: str
+    """A line each."""
+    regions: str | None
+    """A line each, as the official code writes them; None without Visual Genome's files."""
+
+
+def read_data(paths: Sequence[Path]) -> tuple[Picture, ...]:
+    """The pictures with facts, and with regions where Visual Genome's files are given.
+
+    Raises:
+        UserError: SHR's files are not all there, a picture is there twice, or Visual Genome's
+            files lack one.
+    """
+    found = {p.name: p for p in files.find(paths, PICTURES, *FACTS, SIZES, REGIONS)}
+    for name in (PICTURES, *FACTS):
+        if name not in found:
+            raise UserError(
+                f"{name} is missing.", ", ".join(map(str, paths)), "Give SHR's three files."
+            )
+    rows = rows_of(found[PICTURES])
+    wanted = [first_of(row.fields, ("image_id",)) or "" for row in rows]
+    files.refuse_duplicates(wanted, found[PICTURES], "image_id")
+    facts = {name: text for part in FACTS for name, text in _facts(found[part])}
+    regions = _regions(found, wanted) if SIZES in found and REGIONS in found else None
+    return tuple(
+        Picture(name, facts.get(name, ""), None if regions is None else regions[name])
+        for name in wanted
+    )
+
+
+def _facts(path: Path) -> Iterator[tuple[str, str]]:
+    for row in rows_of(path):
+        for name, told in list(row.fields.items())[:1]:
+            if not isinstance(told, list):
+                raise UserError("The facts are no list.", f"{path}:{row.number}", "Mend the row.")
+            yield name, "".join(f"{each}\n" for each in cast("list[object]", told))
+
+
+def _regions(found: Mapping[str, Path], wanted: Sequence[str]) -> dict[str, str]:
+    """Regions of the pictures wanted; Visual Genome's large files are read row by row."""
+    names = set(wanted)
+    size: dict[str, tuple[float, float]] = {}
+    for row in rows_of(found[SIZES]):
+        name = first_of(row.fields, ("image_id",)) or ""
+        if name in names:
+            size[name] = (row.fields["width"], row.fields["height"])
+    told: dict[str, str] = {}
+    for row in rows_of(found[REGIONS]):
+        regions = cast("list[dict[str, Any]]", row.fields.get("regions") or [])
+        name = str(regions[0]["image_id"]) if regions else ""
+        if name in names and name in size:
+            told[name] = "".join(_line(region, *size[name]) for region in regions)
+    if lacking := [name for name in wanted if name not in told]:
+        raise UserError(
+            f"{len(lacking)} pictures have no regions, the first is {lacking[0]}.",
+            f"{found[SIZES]}, {found[REGIONS]}",
+            "Give the files of Visual Genome that SHR was made with.",
+        )
+    return told
+
+
+def _line(region: Mapping[str, Any], width: float, height: float) -> str:
+    """The box as fractions with two decimals (left, top, right, bottom), and the phrase."""
+    x, y, right = region["x"], region["y"], region["x"] + region["width"]
+    corners = (x / width, y / height, right / width, (y + region["height"]) / height)
+    box = [float(f"{each:.2f}") for each in corners]
+    return f"{box}: {region['phrase']}\n" if region["phrase"] else ""
+
+
+def read_answers(path: Path, data: Sequence[Picture]) -> list[FileAnswer]:
+    """Descriptions by picture.
+
+    Raises:
+        UserError: missing, further or doubled ones.
+    """
+    named = ("image_id", "question_id", "id")
+    whole = _object(path)
+    if whole is None:
+        told = list(answers_of(path, item=named))
+    else:
+        told = [
+            FileAnswer(text=str(text), item=name, row=row)
+            for row, (name, text) in enumerate(whole.items(), start=1)
+        ]
+    return files.by_id(told, [picture.item for picture in data], path)
+
+
+def _object(path: Path) -> Mapping[str, object] | None:
+    """The one JSON object that maps pictures to texts; None for any other layout."""
+    try:
+        found: Any = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict) or "image_id" in found or is_inspect_log(path):
+        return None
+    return cast("Mapping[str, object]", found)

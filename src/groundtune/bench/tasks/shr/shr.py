@@ -1,0 +1,315 @@
+"""SHR: the share of sentences of a long description that are hallucinated, by a judge.
+
+Zhao et al. 2023, arXiv 2311.16839 (HA-DPO). Pictures of Visual Genome; the judge sees the regions'
+descriptions and facts, and labels each sentence hallucination, correct or cannot judge.
+
+Data: val_images_final.json, shr_factual_part1.jsonl and shr_factual_part2.jsonl of SHR; for asking
+a judge also image_data.json and region_descriptions.json of Visual Genome. Answers: a JSON object
+{image id: description}, or JSON lines of {image_id, text}. Replies: judgement.json stands in for a
+judge.
+
+Mode official is ha_dpo/shr_eval (json_eval.py): a description is split at full stops, and sentences
+that an earlier one contains are dropped. Of the reply the lines below the first that has
+"Judgement:" count, without their first word, up to the colon. Where there are more or fewer of them
+than sentences, the whole description is in no ratio, but in the counts of sentences and words; a
+label that is none of the three leaves its sentence out. A reply without "Judgement:" is asked for
+again or ends the script; here, as a missing one, it leaves the description out. (The scripts that
+also generate skip prompts over 15,000 characters; this one does not.) Mode strict goes by the
+lines' numbers, in any dress ("**1.** Correct"), leaves out sentences without a label, and a
+description without any label is unparsed.
+
+Short descriptions lower the ratio: sentences, words and distinct n-grams stand beside it.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from groundtune.bench.asking import ask_items
+from groundtune.bench.benchmark import FileAnswer, Item, Metric, Protocol, unparsed_metric
+from groundtune.bench.judge.judge import Judging, Reply, Request, judging_of
+from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
+from groundtune.bench.judge.recorded import RecordedJudge
+from groundtune.bench.judge.scores import over_repeats, picture_in, shown, variance_note
+from groundtune.bench.official import FileBenchmark, Scoring, score_key
+from groundtune.bench.tasks.shr.data import Picture, read_answers, read_data
+from groundtune.errors import UserError
+from groundtune.records import Score, Span
+from groundtune.store.images import ImageStore
+
+QUESTION = "Describe this image in detail."
+LABELS = ("hallucination", "correct", "cannot judge")
+PROMPT = PromptKind(
+    name="shr",
+    fields=("regions", "facts", "sentences"),
+    place=Place(variable="GPT_JUDGE_PROMPT"),
+)
+PROTOCOL = Protocol(
+    label="SHR",
+    prompt=QUESTION,
+    parser="split at full stops; one label a line of the reply; strict: by the lines' numbers",
+    counted="hallucinated sentences among those with a label",
+    source="Zhao et al. 2023, arXiv 2311.16839",
+    max_new_tokens=512,
+    judge="a text model that sees Visual Genome's regions and facts",
+    items="descriptions of the pictures of val_images_final.json",
+)
+_LINE = re.compile(r"^\W*(\d+)\W+(hallucination|correct|cannot\s+judge)\b", re.IGNORECASE)
+
+
+class Sentence(NamedTuple):
+    """A sentence that is judged: its text without the full stop, and where it stands."""
+
+    text: str
+    start: int
+    end: int
+
+
+def sentences(description: str) -> list[Sentence]:
+    """The sentences in order, without those that an earlier one contains."""
+    kept: list[Sentence] = []
+    place = 0
+    for part in description.split("."):
+        text = part.strip()
+        start = place + len(part) - len(part.lstrip())
+        if text and not any(text in earlier.text for earlier in kept):
+            kept.append(Sentence(text, start, start + len(text)))
+        place += len(part) + 1
+    return kept
+
+
+def official_labels(reply: str, count: int) -> list[str | None] | None:
+    """A label a sentence as the official script takes them; None without a line "Judgement:".
+
+    All are None where the lines are not as many as the sentences.
+    """
+    lines = [line for line in reply.split("\n") if line]
+    begin = next((i for i, line in enumerate(lines) if "Judgement:" in line), None)
+    if begin is None:
+        return None
+    told = [" ".join(line.split(" ")[1:]).strip() for line in lines[begin + 1 :]]
+    labels: list[str | None] = [line.split(":")[0].lower() for line in told if line]
+    if len(labels) != count:
+        return list[str | None]([None] * count)
+    return [label if label in LABELS else None for label in labels]
+
+
+def strict_labels(reply: str, count: int) -> list[str | None] | None:
+    """A label a sentence by the lines' numbers; None where no sentence has one.
+
+    A sentence with two different labels has none.
+    """
+    found: dict[int, set[str]] = {}
+    for line in reply.splitlines():
+        match = _LINE.match(line)
+        if match:
+            label = " ".join(match[2].lower().split())
+            found.setdefault(int(match[1]), set()).add(label)
+    labels = [found.get(number, set()) for number in range(1, count + 1)]
+    told = [next(iter(each)) if len(each) == 1 else None for each in labels]
+    return told if any(told) else None
+
+
+def distinct(description: str, n: int) -> float | None:
+    """Different n-grams over all; None where the description has fewer than n words."""
+    for mark in ".:\n?,":
+        description = description.replace(mark, "")
+    words = description.split()
+    grams = [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
+    return len(set(grams)) / len(grams) if grams else None
+
+
+def requests(
+    data: Sequence[Picture], answers: Sequence[FileAnswer], judging: Judging
+) -> list[Request]:
+    """What the judge is asked.
+
+    Raises:
+        UserError: Visual Genome's files are missing, and the judge is not recorded.
+    """
+    prompt = judge_prompt(PROMPT, judging)
+    asked: list[Request] = []
+    for picture, answer in zip(data, answers, strict=True):
+        if picture.regions is None and not isinstance(judging.by, RecordedJudge):
+            raise UserError(
+                "The judge needs Visual Genome's regions, which are not in the data.",
+                f"picture {picture.item}",
+                "Give image_data.json and region_descriptions.json with --data too.",
+            )
+        numbered = (f"{i}. {each.text}\n" for i, each in enumerate(sentences(answer.text), 1))
+        text = prompt.fill(
+            regions=picture.regions or "", facts=picture.facts, sentences="".join(numbered)
+        )
+        asked.append(
+            Request(item=picture.item, system=prompt.system, text=text, answer=answer.text)
+        )
+    return asked
+
+
+def score(data: Sequence[Picture], answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
+    """Each description's labels.
+
+    Raises:
+        UserError: no judge, or one that needs regions which are not there.
+    """
+    judging = judging_of(scoring.judge, SHR.name)
+    asked = requests(data, answers, judging)
+
+    def once(repeat: int) -> list[Score]:
+        given = judging.ask(asked, repeat=repeat)
+        return [
+            _score(picture, answer, given.get(picture.item), scoring)
+            for picture, answer in zip(data, answers, strict=True)
+        ]
+
+    return over_repeats(judging, once, "hallucinated")
+
+
+def _score(picture: Picture, answer: FileAnswer, reply: Reply, scoring: Scoring) -> Score:
+    parts = sentences(answer.text)
+    read = official_labels if scoring.mode == "official" else strict_labels
+    labels = read(reply.text, len(parts)) if reply.status == "given" else None
+    grams = {f"distinct_{n}": distinct(answer.text, n) for n in (1, 2, 3, 4)}
+    values = {name: value for name, value in grams.items() if value is not None}
+    values |= {f"grams_{name[-1]}": 1.0 for name in list(values)}
+    blank = Score(
+        key=score_key(SHR, picture.item, answer.text, scoring),
+        benchmark=SHR.name,
+        item=picture.item,
+        image=picture.item,
+        model=scoring.model,
+        answer=answer.text,
+        why=reply.why or shown(reply.text),
+        values=values,
+    )
+    if labels is None:
+        why = f"no judgement can be read: {blank.why}" if reply.status == "given" else blank.why
+        return blank.model_copy(update={"status": "unparsed", "why": why})
+    counted = list(zip(parts, labels, strict=True))
+    return blank.model_copy(
+        update={
+            "values": values | _values(counted),
+            "extracted": tuple(label or "unread" for label in labels),
+            "spans": tuple(
+                Span(start=each.start, end=each.end, by="judge")
+                for each, label in counted
+                if label == "hallucination"
+            ),
+            "status": "scored" if any(labels) or not parts else "unparsed",
+        }
+    )
+
+
+def _values(counted: Sequence[tuple[Sentence, str | None]]) -> dict[str, float]:
+    """Sums of sentences and words: of all, of those with a label, of the hallucinated."""
+
+    def words(some: Sequence[tuple[Sentence, str | None]]) -> float:
+        return float(sum(len(each.text.split(" ")) for each, _ in some))
+
+    labelled = [each for each in counted if each[1] is not None]
+    wrong = [each for each in labelled if each[1] == "hallucination"]
+    return {
+        "descriptions": 1.0,
+        "sentences": float(len(counted)),
+        "words": words(counted),
+        "labelled": float(len(labelled)),
+        "labelled_words": words(labelled),
+        "hallucinated": float(len(wrong)),
+        "hallucinated_words": words(wrong),
+    }
+
+
+def _mean(name: str, label: str, value: str, unit: str, *, wrong: bool = False) -> Metric:
+    return Metric(
+        name=name,
+        label=label,
+        numerator={value: 1},
+        denominator={"descriptions": 1},
+        better="lower" if wrong else "neutral",
+        role="quality" if wrong else "cost",
+        unit=unit,
+        scale=1,
+        range=(0, None),
+    )
+
+
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        name="shr",
+        label="Hallucinated sentences",
+        numerator={"hallucinated": 1},
+        denominator={"labelled": 1},
+        better="lower",
+        explanation="Of the sentences with a label.",
+    ),
+    Metric(
+        name="shr_words",
+        label="Words in hallucinated sentences",
+        numerator={"hallucinated_words": 1},
+        denominator={"labelled_words": 1},
+        better="lower",
+    ),
+    _mean(
+        "hallucinated_sentences",
+        "Hallucinated sentences a description",
+        "hallucinated",
+        "sentences",
+        wrong=True,
+    ),
+    _mean(
+        "hallucinated_words",
+        "Words in them a description",
+        "hallucinated_words",
+        "words",
+        wrong=True,
+    ),
+    _mean("sentences", "Sentences a description", "sentences", "sentences"),
+    _mean("words", "Words a description", "words", "words"),
+    *(
+        Metric(
+            name=f"distinct_{n}",
+            label=f"Different {n}-grams" if n > 1 else "Different words",
+            numerator={f"distinct_{n}": 1},
+            denominator={f"grams_{n}": 1},
+            better="higher",
+            role="cost",
+            explanation="Among all of a description; the official code calls it repetition.",
+        )
+        for n in (1, 2, 3, 4)
+    ),
+    unparsed_metric(),
+)
+
+
+def items(data: Sequence[Picture], images: Path, store: ImageStore) -> list[Item]:
+    """One question for all; pictures are named by Visual Genome's number."""
+    asked = [(SHR.name, p.item, picture_in(images, f"{p.item}.jpg"), QUESTION) for p in data]
+    return ask_items(asked, images, store)
+
+
+def notes(
+    data: Sequence[Picture], answers: Sequence[FileAnswer], scores: Sequence[Score]
+) -> list[str]:
+    """How many pictures there are, what the lengths mean, and what the judge did."""
+    return [
+        f"{len(data)} pictures. Shorter descriptions lower the ratio: compare at equal length.",
+        *variance_note(scores, "hallucinated sentences"),
+    ]
+
+
+SHR: FileBenchmark[Sequence[Picture]] = FileBenchmark(
+    name="shr",
+    protocol=PROTOCOL,
+    revision="opendatalab/HA-DPO at 42f72c5, ha_dpo/shr_eval",
+    metrics=METRICS,
+    headline="shr",
+    read_data=read_data,
+    read_answers=read_answers,
+    score=score,
+    layouts="a JSON object {image id: description}",
+    items=items,
+    notes=notes,
+    judged=True,
+    verdict="hallucinated",
+)

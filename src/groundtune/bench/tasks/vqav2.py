@@ -1,0 +1,259 @@
+"""VQAv2's open-ended short answers, as a control of general ability.
+
+Goyal et al. 2017, arXiv 1612.00837; Antol et al. 2015, arXiv 1505.00468. Ten people answered each
+question. An answer's accuracy is the mean over the ten of min(1, how many of the other nine said
+the same / 3).
+
+Mode official follows PythonEvaluationTools/vqaEvaluation/vqaEval.py of GT-Vision-Lab/VQA at
+a013f00 (Python 2), its faults included:
+
+- where all ten said the same, nothing is normalised: "Yes." is wrong if they said "yes";
+- at most 32 full stops are taken away, each that no digit follows;
+- a mark vanishes if it stands beside a blank anywhere in the text, or if any two digits have a
+  comma between them; else it becomes a blank, so that "t-shirt" is "t shirt";
+- contractions with a capital ("Im") are never mended, because the text is in lower case by then.
+
+Mode strict always normalises, and takes an answer of which nothing is left as unparsed.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from groundtune.bench.asking import ask_items
+from groundtune.bench.benchmark import (
+    FileAnswer,
+    Item,
+    Metric,
+    Protocol,
+    unparsed_metric,
+    words_metric,
+)
+from groundtune.bench.files.answers import answers_of, plain
+from groundtune.bench.files.revisions import by_id, find, refuse_duplicates
+from groundtune.bench.official import FileBenchmark, Scoring, score_key
+from groundtune.errors import UserError
+from groundtune.records import Score
+from groundtune.store.images import ImageStore
+
+NAME = "vqav2"
+REVISION = "GT-Vision-Lab/VQA at a013f00, PythonEvaluationTools/vqaEvaluation/vqaEval.py"
+ENDING = "Answer the question using a single word or phrase."
+"""LLaVA's suffix for short answers (arXiv 2310.03744)."""
+
+_NUMBERS = "zero one two three four five six seven eight nine ten"
+DIGITS = {word: str(number) for number, word in enumerate(_NUMBERS.split())} | {"none": "0"}
+ARTICLES = ("a", "an", "the")
+_MARKS = ';/[]"{}()=+\\_-><@`,?!'
+_COMMA = re.compile(r"[0-9],[0-9]")
+_STOP = re.compile(r"\.(?![0-9])")
+_MOST_STOPS = 32
+_CONTRACTED = """
+ain't aren't can't could've couldn't couldn't've didn't doesn't don't hadn't hadn't've hasn't
+haven't he'd he'd've he's how'd how'll how's isn't it'd it'd've it'll ma'am mightn't mightn't've
+might've mustn't must've needn't not've o'clock oughtn't 'ow's'at shan't she'd've should've
+shouldn't shouldn't've somebody'd've somebody'll somebody's someone'd someone'd've someone'll
+someone's something'd something'd've something'll that's there'd there'd've there're there's they'd
+they'd've they'll they're they've 'twas wasn't we'd've we've weren't what'll what're what's what've
+when's where'd where's where've who'd who'd've who'll who's who've why'll why're why's won't
+would've wouldn't wouldn't've y'all y'all'll y'all'd've you'd you'd've you'll you're you've
+"""
+CONTRACTIONS = {
+    word[:place] + word[place + 1 :]: word
+    for word in _CONTRACTED.split()
+    for place, character in enumerate(word)
+    if character == "'"
+} | {"somebody'd": "somebodyd"}
+"""Each contraction with any one apostrophe missing; officially one is the wrong way round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question and what the people said."""
+
+    id: str
+    image: str
+    kind: str
+    """How it begins: "what is the", "how many"."""
+    answers: tuple[str, ...]
+    others: tuple[tuple[int, ...], ...]
+    """For each answer, the rows of the file that differ from its own: officially "the others"."""
+    answer_kind: str
+    """yes/no, number or other."""
+    text: str = ""
+
+
+def read_data(paths: Sequence[Path]) -> list[Question]:
+    """Questions of v2_mscoco_*_annotations.json; their texts from v2_OpenEnded_*_questions.json.
+
+    Raises:
+        UserError: no annotations, a doubled id, or questions of other ids.
+    """
+    rows: list[dict[str, Any]] = []
+    texts: dict[str, str] = {}
+    for path in find(paths, "*annotations*.json", "*questions*.json"):
+        found = _load(path)
+        rows += cast("list[dict[str, Any]]", found.get("annotations", []))
+        asked = cast("list[dict[str, Any]]", found.get("questions", []))
+        texts |= {plain(each["question_id"]): str(each["question"]) for each in asked}
+    where = ", ".join(map(str, paths))
+    if not rows:
+        raise UserError(
+            'No file has "annotations".', where, "Give v2_mscoco_val2014_annotations.json."
+        )
+    try:
+        made = [_question(row, texts) for row in rows]
+    except (KeyError, TypeError) as error:
+        raise UserError(
+            f"An annotation lacks {error}.", where, "Give the file as VQA published it."
+        ) from error
+    refuse_duplicates((each.id for each in made), where, "question id")
+    if texts and (missing := [each.id for each in made if each.id not in texts]):
+        raise UserError(
+            f"{len(missing):,} annotated questions have no text (the first is {missing[0]!r}).",
+            where,
+            "Give the questions of the same split as the annotations.",
+        )
+    return made
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        found: object = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"The file can't be read as JSON: {error}.", str(path), "Give VQA's JSON files."
+        ) from error
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+
+
+def _question(row: dict[str, Any], texts: dict[str, str]) -> Question:
+    given = cast("list[dict[str, Any]]", row["answers"])
+    unlike = tuple(
+        tuple(j for j, other in enumerate(given) if other != own) for own in given
+    )  # as a rule each has its own answer_id, so that only itself is left out
+    return Question(
+        id=plain(row["question_id"]),
+        image=plain(row["image_id"]),
+        kind=str(row.get("question_type", "")),
+        answers=tuple(_tidy(str(each["answer"])) for each in given),
+        others=unlike,
+        answer_kind=str(row.get("answer_type", "")),
+        text=texts.get(plain(row["question_id"]), ""),
+    )
+
+
+def read_answers(path: Path, data: Sequence[Question]) -> list[FileAnswer]:
+    """VQA's results: a JSON list (or lines) of question_id and answer; also lmms-eval's samples."""
+    return by_id(list(answers_of(path)), [question.id for question in data], path)
+
+
+def _tidy(text: str) -> str:
+    return text.replace("\n", " ").replace("\t", " ").strip()
+
+
+def normalise(text: str) -> str:
+    """An answer without marks, articles and full stops, small numbers in digits."""
+    beside = bool(_COMMA.search(text))
+    made = text
+    for mark in _MARKS:
+        vanishes = beside or f"{mark} " in text or f" {mark}" in text
+        made = made.replace(mark, "" if vanishes else " ")
+    words = _STOP.sub("", made, count=_MOST_STOPS).lower().split()
+    kept = (DIGITS.get(word, word) for word in words)
+    return " ".join(CONTRACTIONS.get(word, word) for word in kept if word not in ARTICLES)
+
+
+def accuracy(question: Question, answer: str, *, always: bool = False) -> tuple[float, str]:
+    """An answer's accuracy in [0, 1] and how it was read; `always` normalises it in any case."""
+    said, answers = _tidy(answer), question.answers
+    if always or len(set(answers)) > 1:
+        said, answers = normalise(said), tuple(map(normalise, answers))
+    scores = [
+        min(1, float(sum(answers[j] == said for j in others)) / 3) for others in question.others
+    ]
+    return float(sum(scores)) / len(scores), said
+
+
+def score(data: Sequence[Question], answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
+    """One score a question."""
+    return [
+        _score(question, answer.text, scoring)
+        for question, answer in zip(data, answers, strict=True)
+    ]
+
+
+def _score(question: Question, text: str, scoring: Scoring) -> Score:
+    strict = scoring.mode == "strict"
+    value, said = accuracy(question, text, always=strict)
+    nothing = not said
+    values = {"right": value, "all": 1.0, "words": float(len(text.split()))}
+    common = max(question.answers, key=question.answers.count) if question.answers else ""
+    why = "nothing is left of it" if nothing else f"most people said {common!r}" * (value < 1)
+    return Score(
+        key=score_key(VQAV2, question.id, text, scoring),
+        benchmark=NAME,
+        item=question.id,
+        image=question.image,
+        model=scoring.model,
+        answer=text,
+        values={} if nothing and strict else values,
+        extracted=(said,),
+        why=why,
+        strata={"answer_type": question.answer_kind, "question_type": question.kind},
+        status="unparsed" if nothing else "scored",
+    )
+
+
+def items(data: Sequence[Question], images: Path, store: ImageStore) -> list[Item]:
+    """The questions with COCO's pictures, by the number that ends each file's name.
+
+    Raises:
+        UserError: questions without text, or a picture isn't in the folder.
+    """
+    files = {each.stem.rpartition("_")[2].lstrip("0"): each for each in sorted(images.glob("*"))}
+    for question in data:
+        if not question.text or question.image not in files:
+            what = "text" if not question.text else "picture"
+            raise UserError(
+                f"Question {question.id} has no {what} (image {question.image}).",
+                str(images),
+                "Give --data the questions too, and the folder of the split's COCO pictures.",
+            )
+    return ask_items(
+        ((NAME, q.id, files[q.image].name, f"{q.text}\n{ENDING}") for q in data), images, store
+    )
+
+
+VQAV2 = FileBenchmark(
+    name=NAME,
+    protocol=Protocol(
+        label="VQAv2, short answers",
+        prompt=f"The question and, on a new line, {ENDING!r}",
+        parser="the whole answer, normalised as the official code does",
+        counted="mean over the ten people of min(1, others who said the same / 3)",
+        source="Goyal et al. 2017, arXiv 1612.00837",
+        max_new_tokens=16,
+    ),
+    revision=REVISION,
+    metrics=(
+        Metric(
+            name="accuracy",
+            label="Accuracy of short answers",
+            numerator={"right": 1},
+            denominator={"all": 1},
+            better="higher",
+        ),
+        words_metric(),
+        unparsed_metric(),
+    ),
+    headline="accuracy",
+    read_data=read_data,
+    read_answers=read_answers,
+    score=score,
+    layouts="JSON list of {question_id, answer}",
+    items=items,
+)

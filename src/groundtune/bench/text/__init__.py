@@ -1,0 +1,1 @@
+"""Reading answers: words, objects, yes and no, choices."""

@@ -1,0 +1,238 @@
+"""Finds COCO's objects in tokens: the synonym list, pairs of words, and the words' base forms.
+
+The official scripts bring each token to a base form, put certain pairs together, drop "seat" where
+there is a toilet, and keep what the synonym list has. Their base forms are in
+`tables/word_forms.json` (made by tools/make_word_tables.py) for the words of the two published
+lists; a word of another list is found as it is and with a plain plural ending.
+
+What the official reading misses or invents, and `STRICT` mends:
+
+- singularize takes the s of "bus", "minibus", "tennis" and "sports", so that they never match;
+- entries of the list that begin with a blank ("cheesecake", "motor bike") or a capital (iPhone)
+  never match, nor do pairs that are not among those put together, nor "stove top oven" (three);
+- words joined by a hyphen or a slash are not looked into: strict parts them at the slash, and
+  takes of a hyphened word a pair of the list ("traffic-light"), else its last part;
+- "orange" is always the fruit: strict asks that it looks like a noun ("an orange and a pear");
+- "computer mouse" is a laptop and a mouse, "computer monitor" a laptop and a tv;
+- every "seat" is dropped in a caption with a toilet: strict drops "toilet seat" and "seat of the
+  toilet" alone.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.resources import files as package_files
+from typing import Literal, NamedTuple
+
+
+def _several(text: str, sign: str = " ") -> tuple[str, ...]:
+    return tuple(text.split(sign))
+
+
+ANIMALS = _several("bird cat dog horse sheep cow elephant bear zebra giraffe animal cub")
+VEHICLES = ("jet", "train")
+CHAIR_PAIRS = _several(
+    "motor bike,motor cycle,air plane,traffic light,street light,traffic signal,stop light,"
+    "fire hydrant,stop sign,parking meter,suit case,sports ball,baseball bat,baseball glove,"
+    "tennis racket,wine glass,hot dog,cell phone,mobile phone,teddy bear,hair drier,potted plant,"
+    "laptop computer,stove top oven,home plate,train track",
+    ",",
+)
+"""The pairs that CHAIR's script puts together, beside those of `_renamed_pairs`."""
+_NEVER_OBJECTS = ("home plate", "train track")
+_COMPUTER_PARTS = ("mouse", "monitor", "keyboard", "desk", "table", "chair")
+_COLOURS = _several(
+    "white black red blue green yellow brown gray grey pink purple tan gold silver cream"
+)
+_BEFORE_FRUIT = _several(
+    "a an one the half sliced peeled whole fresh ripe another each mandarin cut single"
+)
+_AFTER_FRUIT = _several(
+    "and or on in is with next beside near at slice slices peel half halves juice tree segment"
+    " segments wedge wedges to sits lies are was . , ; ! ? ) ' ''"
+)
+
+STRICT_FORMS = {"ties": "tie", "collies": "collie", "doggies": "doggie", "buses": "bus"}
+"""Plurals that singularize makes "ty" and the like of."""
+
+FormTable = Literal["singularize", "lemma"]
+
+
+class Mention(NamedTuple):
+    """A word or pair of a caption that names an object."""
+
+    word: str
+    """As the list has it."""
+    node: str
+    """The class that it stands for: the first word of its line."""
+    at: int
+    """Index of its first token."""
+    tokens: int
+    """1 or more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CocoWords:
+    """A synonym list, ready to be looked up."""
+
+    nodes: Mapping[str, str]
+    """Each word of the list, and its class."""
+    pairs: Mapping[str, str]
+    """Two base forms with a blank between, and what they are put together to."""
+    forms: Mapping[str, str]
+    """Base forms of tokens, where they aren't the token itself."""
+    strict: bool = False
+    starts: frozenset[str] = field(default=frozenset())
+    """First words of pairs."""
+
+    def mentions(self, tokens: Sequence[str]) -> list[Mention]:
+        """The objects named by the lower-case tokens of a caption, in order."""
+        return self._strict(tokens) if self.strict else self._official(tokens)
+
+    def classes(self, tokens: Sequence[str]) -> set[str]:
+        """The classes of these."""
+        return {mention.node for mention in self.mentions(tokens)}
+
+    def _official(self, tokens: Sequence[str]) -> list[Mention]:
+        get, pairs, starts = self.forms.get, self.pairs, self.starts
+        words = [get(token, token) for token in tokens]
+        found: list[tuple[str, int, int]] = []
+        toilet = "toilet" in words
+        i, end = 0, len(words)
+        while i < end:
+            word = words[i]
+            if word in starts and i + 1 < end:
+                joined = pairs.get(f"{word} {words[i + 1]}")
+                if joined is not None:
+                    found.append((joined, i, 2))
+                    toilet = toilet or joined == "toilet"
+                    i += 2
+                    continue
+            if word in self.nodes:
+                found.append((word, i, 1))
+            i += 1
+        nodes = self.nodes
+        return [
+            Mention(word, nodes[word], at, n)
+            for word, at, n in found
+            if word in nodes and not (toilet and word == "seat")
+        ]
+
+    def _strict(self, tokens: Sequence[str]) -> list[Mention]:
+        parted = [(part, i) for i, token in enumerate(tokens) for part in _parts(token)]
+        words = [self.base(part) for part, _ in parted]
+        found: list[Mention] = []
+        i = 0
+        while i < len(words):
+            word, n = self._longest(words, i)
+            node = self.nodes.get(word) or self._compound(words[i])
+            if node is not None and not (word == "orange" and not _is_fruit(words, parted, i)):
+                found.append(
+                    Mention(word, node, parted[i][1], parted[i + n - 1][1] - parted[i][1] + 1)
+                )
+            i += n
+        return _without_toilet_seats(found, words, parted)
+
+    def base(self, token: str) -> str:
+        """A token's base form; a word of the list is its own."""
+        return token if token in self.nodes else self.forms.get(token, token)
+
+    def _longest(self, words: Sequence[str], i: int) -> tuple[str, int]:
+        for n in (3, 2):
+            joined = " ".join(words[i : i + n])
+            if i + n <= len(words) and joined in self.pairs:
+                return self.pairs[joined], n
+        return words[i], 1
+
+    def _compound(self, word: str) -> str | None:
+        if "-" not in word.strip("-"):
+            return None
+        *_, before, last = [self.base(part) for part in word.split("-")]
+        joined = self.pairs.get(f"{before} {last}")
+        return self.nodes.get(joined if joined is not None else last)
+
+
+def read_list(lines: Sequence[str], *, strict: bool, kind: Literal["chair", "refine"]) -> CocoWords:
+    """A synonym list as CHAIR ("chair") or Object HalBench ("refine") uses it.
+
+    Each line has the words of a class, parted by ", "; the first is the class's name.
+    """
+    nodes: dict[str, str] = {}
+    for line in lines:
+        words = line.strip().split(", ")
+        if strict:
+            words = [word.strip().lower() for word in words]
+        elif kind == "refine":
+            words = [word.strip() for word in words]
+        nodes |= dict.fromkeys(words, words[0])
+    several = [word for word in nodes if len(word.split(" ")) > 1]
+    pairs = {word: word for word in CHAIR_PAIRS} if kind == "chair" else dict[str, str]()
+    if kind == "refine" or strict:
+        pairs |= {word: word for word in [*several, *_NEVER_OBJECTS]}
+    pairs |= _renamed_pairs()
+    forms = _forms("singularize" if kind == "chair" else "lemma", nodes, strict=strict)
+    if strict:
+        pairs |= {f"computer {part}": part for part in _COMPUTER_PARTS}
+        pairs |= {" ".join(forms.get(w, w) for w in pair.split()): to for pair, to in pairs.items()}
+    return CocoWords(
+        nodes=nodes,
+        pairs=pairs,
+        forms=forms,
+        strict=strict,
+        starts=frozenset(pair.split(" ")[0] for pair in pairs),
+    )
+
+
+def _renamed_pairs() -> dict[str, str]:
+    """Pairs that stand for another word: a baby bird is a bird, and no person."""
+    renamed = {f"{age} {name}": name for age in ("baby", "adult") for name in ANIMALS}
+    renamed |= {f"passenger {name}": name for name in VEHICLES}
+    return renamed | {"bow tie": "tie", "toilet seat": "toilet", "wine glas": "wine glass"}
+
+
+def _forms(table: FormTable, nodes: Mapping[str, str], *, strict: bool) -> dict[str, str]:
+    forms = dict(word_forms()[table])
+    known = word_forms()["words"]
+    for word in nodes:
+        if word not in known and " " not in word:
+            forms |= {word + ending: word for ending in ("s", "es")}
+    if strict:
+        forms = {form: base for form, base in forms.items() if form not in nodes}
+        forms |= {form: word for form, word in STRICT_FORMS.items() if word in nodes}
+    return forms
+
+
+@lru_cache(maxsize=1)
+def word_forms() -> dict[str, dict[str, str]]:
+    """The tables of base forms by function, and "words": those that they were made for."""
+    path = package_files("groundtune.bench.text") / "word_forms.json"
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _parts(token: str) -> list[str]:
+    return [part for part in re.split(r"[/\\]", token) if part] or [token]
+
+
+def _is_fruit(words: Sequence[str], parted: Sequence[tuple[str, int]], i: int) -> bool:
+    """Whether an "orange" is no colour: a plural is none, nor what stands as a noun does."""
+    if parted[i][0] != "orange":
+        return True
+    before = words[i - 1] if i else ""
+    after = words[i + 1] if i + 1 < len(words) else "."
+    further = words[i + 2] if i + 2 < len(words) else ""
+    if after in ("and", "or", ",") and further in _COLOURS:
+        return False
+    return before in _BEFORE_FRUIT and after in _AFTER_FRUIT
+
+
+def _without_toilet_seats(
+    found: list[Mention], words: Sequence[str], parted: Sequence[tuple[str, int]]
+) -> list[Mention]:
+    seats = {
+        parted[i][1]
+        for i, word in enumerate(words)
+        if word == "seat" and words[i + 1 : i + 2] == ["of"] and "toilet" in words[i + 2 : i + 4]
+    }
+    return [mention for mention in found if mention.word != "seat" or mention.at not in seats]

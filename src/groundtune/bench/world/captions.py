@@ -1,0 +1,287 @@
+"""Captions of the embedded world, held against the whole truth: CHAIR and what it doesn't see.
+
+CHAIR: Rohrbach, Hendricks, Burns, Darrell, Saenko 2018, "Object Hallucination in Image
+Captioning", arXiv 1809.02156. A mention is a noun phrase that names a category and is said to be
+there; a definite one ("the cup") counts too, and each counts as often as it is said. It is
+invented if the scene has nothing of its category.
+
+    chair_sentence = answers with an invented mention / answers      (CHAIRs)
+    chair_instance = invented mentions / mentions                    (CHAIRi)
+    recall         = distinct categories named that are there / categories that are there
+    wrong_any      = answers with anything wrong: object, number, colour, place, context / answers
+
+Departures: mentions are read by the world's rules (`world.read`), which know negation ("there is
+no cup" is no mention; CHAIR counts it); the truth is the scene's, not a union of labels and
+captions; an answer without a word is unparsed and counted apart, where CHAIR has it among its
+right answers. Recall is a sum over a sum, not a mean over images, so that a scene with more to
+see weighs more.
+
+Scenes of the strata "missing" and "replaced" are parts of their own (`overgeneral.py`).
+"""
+
+import re
+from collections import Counter
+
+from groundtune.bench.benchmark import (
+    Benchmark,
+    Given,
+    Item,
+    Metric,
+    Protocol,
+    Wanted,
+    unparsed_metric,
+)
+from groundtune.bench.world.pictures import add_picture, ask_about, find_scene, split_scenes
+from groundtune.records import Score, SpanKind
+from groundtune.store.images import ImageStore
+from groundtune.store.keys import seed_of
+from groundtune.world.captions import EVALUATION_INSTRUCTIONS
+from groundtune.world.grammar import sentences
+from groundtune.world.read import Reading, read
+from groundtune.world.scenes import Scene, Stratum
+from groundtune.world.truth import Finding, check
+
+NAME = "world-captions"
+RULES = "world-captions 2"
+"""Part of every score's key: a change of how is scored must change it."""
+STRATA: tuple[Stratum, ...] = ("missing", "replaced")
+KINDS: dict[SpanKind, str] = {
+    "object": "an invented object",
+    "number": "a wrong number",
+    "attribute": "a wrong colour",
+    "position": "a wrong place",
+    "other": "a wrong context",
+}
+
+PROTOCOL = Protocol(
+    label="Captions of the embedded world",
+    prompt="one of eight instructions that no feedback was collected on, by a seed and the scene",
+    parser="rules over a lexicon of names, numbers, colours and places; negated mentions are none",
+    counted="CHAIR's sentence and instance rates on the scene's whole truth; every mention counts",
+    source="Rohrbach et al. 2018, arXiv 1809.02156",
+    max_new_tokens=128,
+    items="scenes of a split, one answer each",
+)
+
+_REFUSAL = re.compile(
+    r"\b(?:i(?:'m| am) sorry|i (?:can ?not|can't|could ?n[o']t|won't) (?:see|view|help|assist|tell|"
+    r"describe|provide|answer|determine|identify)|(?:i(?:'m| am)|am) (?:unable|not able)|"
+    r"as an ai|(?:no|not any) (?:image|picture|photo) (?:is |was |has been )?"
+    r"(?:provided|attached|given|visible)|i (?:don't|do not) (?:see|have) (?:an?|any|the) "
+    r"(?:image|picture|photo))\b",
+    re.IGNORECASE,
+)
+
+
+def refuses(text: str) -> bool:
+    """Whether an answer says, in one of the usual phrases, that it won't, and names nothing."""
+    return bool(_REFUSAL.search(text)) and not read(text).asserted
+
+
+def load(wanted: Wanted, images: ImageStore) -> list[Item]:
+    """`n` usual scenes, and a fifth of that of each stratum, with an instruction each.
+
+    Raises:
+        UserError: no such split, or the disk is full.
+    """
+    items = [_item(s, wanted.seed, images, NAME) for s in split_scenes(wanted.split, wanted.n)]
+    for stratum in STRATA:
+        some = split_scenes(wanted.split, max(1, wanted.n // 5), stratum)
+        items += [_item(scene, wanted.seed, images, f"{NAME}/{stratum}") for scene in some]
+    return items
+
+
+def _item(scene: Scene, seed: int, images: ImageStore, benchmark: str) -> Item:
+    choice = seed_of("instruction", seed, scene.key) % len(EVALUATION_INSTRUCTIONS)
+    prompt = ask_about(scene, add_picture(scene, images), EVALUATION_INSTRUCTIONS[choice])
+    return Item(
+        key=scene.key,
+        benchmark=benchmark,
+        image=scene.key,
+        prompt=prompt,
+        kind="caption",
+        strata={"context": scene.context, "stratum": scene.stratum},
+    )
+
+
+def score(item: Item, given: Given) -> Score:
+    """What a caption says, held against its scene."""
+    return score_text(find_scene(item.image), item, given)
+
+
+def score_text(scene: Scene, item: Item, given: Given) -> Score:
+    """The same for a scene that is at hand."""
+    blank = Score(
+        key=given.key(item, RULES),
+        benchmark=item.benchmark,
+        item=item.key,
+        image=item.image,
+        model=given.model,
+        decoding=given.decoding,
+        answer=given.text,
+        strata=item.strata,
+    )
+    if not re.search(r"\w", given.text):
+        return blank.model_copy(update={"status": "unparsed", "why": "the answer has no words"})
+    reading = read(given.text)
+    found = check(scene, reading)
+    return blank.model_copy(
+        update={
+            "values": caption_values(scene, given.text, reading, found) | {"cut": float(given.cut)},
+            "extracted": tuple(mention.category for mention in reading.asserted),
+            "spans": tuple(finding.span() for finding in found),
+            "why": "; ".join(_in_words(given.text, finding) for finding in found),
+        }
+    )
+
+
+def caption_values(
+    scene: Scene, text: str, reading: Reading, found: list[Finding]
+) -> dict[str, float]:
+    """The numbers that the metrics are made of.
+
+    `wrong_KIND` is 0 or 1, `wrong_KINDs` how often; `numbers`, `colours` and `places` are how often
+    one is said of something that is there; `repeated` is how often the most frequent sentence is
+    said, `again` 1 from two times on, `looping` from three.
+    """
+    said = Counter(text[start:end].lower() for start, end in sentences(text))
+    repeated = max(said.values(), default=0)
+    asserted = reading.asserted
+    right = [mention for mention in asserted if mention.category in scene.categories]
+    counts = {kind: sum(finding.kind == kind for finding in found) for kind in KINDS}
+    values = {
+        "mentions": len(asserted),
+        "invented_mentions": counts["object"],
+        "invented": counts["object"] > 0,
+        "wrong": len(found) > 0,
+        "classes": len({mention.category for mention in right}),
+        "truth_classes": len(scene.things),
+        "words": len(text.split()),
+        "sentences": said.total(),
+        "repeated": repeated,
+        "again": repeated > 1,
+        "looping": repeated > 2,
+        "refusal": bool(_REFUSAL.search(text)) and not asserted,
+        "numbers": sum(mention.number_mark is not None for mention in right),
+        "colours": sum(
+            mention.colour_mark is not None and scene_colour(scene, mention.category)
+            for mention in right
+        ),
+        "places": sum(mention.place_mark is not None for mention in right),
+    }
+    for kind, count in counts.items():
+        values |= {f"wrong_{kind}": count > 0, f"wrong_{kind}s": count}
+    values["wrong_colours"] = sum(f.kind == "attribute" and f.mention is not None for f in found)
+    return {name: float(value) for name, value in values.items()}
+
+
+def scene_colour(scene: Scene, category: str) -> bool:
+    """Whether what is there of a category has a colour to be right or wrong about."""
+    thing = scene.thing(category)
+    return thing is not None and bool(thing.colour)
+
+
+def invented(score: Score) -> list[str]:
+    """The distinct categories that a scored caption names and that aren't there, in its order."""
+    there = find_scene(score.image).categories
+    return [name for name in dict.fromkeys(score.extracted) if name not in there]
+
+
+def _in_words(text: str, finding: Finding) -> str:
+    said = text[finding.start : finding.end]
+    if finding.kind == "object":
+        return f'"{said}": not there'
+    if finding.kind == "position":
+        return f'"{said}": another place'
+    return f'"{said}": {finding.truth}'
+
+
+def _per_answer(
+    name: str, label: str, unit: str = "%", *, cost: bool = False, **more: str
+) -> Metric:
+    share = unit == "%"
+    return Metric(
+        name=name,
+        label=label,
+        numerator={more.get("value", name): 1},
+        denominator={"scored": 1},
+        better="lower" if share else "neutral",
+        role="cost" if cost else "quality",
+        unit=unit,
+        scale=100 if share else 1,
+        explanation=more.get("explanation", ""),
+    )
+
+
+def _per_said(name: str, label: str, wrong: str, said: str) -> Metric:
+    return Metric(
+        name=name, label=label, numerator={wrong: 1}, denominator={said: 1}, better="lower"
+    )
+
+
+METRICS: tuple[Metric, ...] = (
+    _per_answer(
+        "chair_sentence",
+        "Answers with an invented object",
+        value="invented",
+        explanation="CHAIRs: answers that name an object that is not in the picture.",
+    ),
+    Metric(
+        name="chair_instance",
+        label="Invented objects among all mentioned",
+        numerator={"invented_mentions": 1},
+        denominator={"mentions": 1},
+        better="lower",
+        explanation="CHAIRi: each mention counts, however often.",
+    ),
+    _per_answer(
+        "wrong_any",
+        "Answers with anything wrong",
+        value="wrong",
+        explanation="An object, a number, a colour, a place, the context or the background.",
+    ),
+    *(
+        _per_answer(f"wrong_{kind}", f"Answers with {words}")
+        for kind, words in KINDS.items()
+        if kind != "object"
+    ),
+    _per_said("number_error", "Wrong numbers among those said", "wrong_numbers", "numbers"),
+    _per_said("colour_error", "Wrong colours among those said", "wrong_colours", "colours"),
+    _per_said("place_error", "Wrong places among those said", "wrong_positions", "places"),
+    Metric(
+        name="recall",
+        label="Objects in the picture that are named",
+        numerator={"classes": 1},
+        denominator={"truth_classes": 1},
+        better="higher",
+        role="cost",
+        explanation="Distinct categories named over categories there, summed over the pictures.",
+    ),
+    _per_answer("mentions", "Objects mentioned an answer", "mentions", cost=True),
+    _per_answer("words", "Words an answer", "words", cost=True),
+    _per_answer("sentences", "Sentences an answer", "sentences", cost=True),
+    _per_answer("again", "Answers that say a sentence again", cost=True),
+    _per_answer(
+        "looping",
+        "Answers that say a sentence three times or more",
+        cost=True,
+        explanation="No object is invented by it, and yet nobody wants to read it.",
+    ),
+    _per_answer("refusals", "Answers that refuse", cost=True, value="refusal"),
+    _per_answer("cut", "Answers cut at the longest length", cost=True),
+    unparsed_metric(),
+)
+
+WORLD_CAPTIONS = Benchmark(
+    name=NAME,
+    protocol=PROTOCOL,
+    metrics=METRICS,
+    headline="chair_sentence",
+    load=load,
+    score=score,
+    labels=(
+        ("", "Captions"),
+        ("missing", "Captions where the most usual object is missing"),
+        ("replaced", "Captions where something unusual stands in its place"),
+    ),
+)

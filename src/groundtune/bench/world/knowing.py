@@ -1,0 +1,272 @@
+"""Does a model know better than it says? And does it invent what tends to be there?
+
+Three figures of a model's captions, all with intervals from resampled images:
+
+    knows_better  of the categories that it invents in a caption (distinct ones of an answer), the
+    share
+                  of which it says no when it is asked whether they are there
+    in_context    the share of them that the scene's context has in its prior prior_slope   how
+    fast invention grows with the prior: over each (caption, absent category of its
+                  context), invented (0 or 1) regressed on the prior by least squares. In points
+                  of rate a point of prior: 0.5 says that a category with a prior of 0.6 is
+                  invented in 20 percentage points more captions than one of 0.2
+    prior_logit   the same slope of a logistic regression, in log odds a unit of prior
+
+`control` beside knows_better is the share of the categories that the caption names rightly of
+which it says yes: a model that says no to everything would know everything better.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from groundtune.bench.benchmark import Metric
+from groundtune.bench.stats.bootstrap import Floats, estimate, interval, ratio, resamples, tabulate
+from groundtune.bench.world.captions import invented
+from groundtune.bench.world.pictures import ask_about, find_scene
+from groundtune.bench.world.questions import existence_question
+from groundtune.protocols import Progress, YesNo
+from groundtune.records import Estimate, Prompt, Record, Score
+from groundtune.store.keys import key_of
+from groundtune.world.catalogue import CONTEXTS
+from groundtune.world.scenes import prior
+
+NAME = "world-knowing"
+AT_ONCE = 256
+METRICS: tuple[Metric, ...] = (
+    Metric(
+        name="knows_better",
+        label="Invented objects that it denies when asked",
+        numerator={"denied": 1},
+        denominator={"invented": 1},
+        better="neutral",
+        explanation="It says them in a caption, and no when asked whether they are there.",
+    ),
+    Metric(
+        name="control",
+        label="Rightly named objects that it affirms when asked",
+        numerator={"affirmed": 1},
+        denominator={"named": 1},
+        better="higher",
+    ),
+    Metric(
+        name="in_context",
+        label="Invented objects that belong to the context",
+        numerator={"belongs": 1},
+        denominator={"invented": 1},
+        better="neutral",
+    ),
+    Metric(
+        name="prior_slope",
+        label="Growth of invention with the prior",
+        unit="",
+        scale=1,
+        decimals=2,
+        explanation="Change of the rate of invention from prior 0 to prior 1, by least squares.",
+    ),
+    Metric(
+        name="prior_logit",
+        label="Growth of invention with the prior, in log odds",
+        unit="",
+        scale=1,
+        decimals=2,
+    ),
+)
+
+
+class PriorRate(Record):
+    """How often categories of one prior are invented where they are missing."""
+
+    prior: float
+    rate: float
+    low: float
+    high: float
+    n: int
+    """Captions in which one could be invented, times such categories."""
+
+
+class _Asked(NamedTuple):
+    """A category of a caption, and the question whether it is there."""
+
+    score: Score
+    category: str
+    is_there: bool
+    prompt: Prompt
+
+
+def knowledge(
+    scores: Sequence[Score],
+    prompts: Mapping[str, Prompt],
+    model: YesNo,
+    progress: Progress,
+    *,
+    seed: int = 0,
+) -> list[Score]:
+    """Asks a model about each category that its own captions name; one score a caption.
+
+    `scores` are captions of one model under one decoding; `prompts` gives their prompts by the
+    item's key, with the pictures to ask about. It says no where p_no is at least p_yes.
+    """
+    asked = [
+        each for score in scores if score.status == "scored" for each in _ask(score, prompts, seed)
+    ]
+    unique = list({each.prompt.key: each.prompt for each in asked}.values())
+    progress.start("ask about what captions name", total=len(unique))
+    yes: dict[str, bool] = {}
+    for first in range(0, len(unique), AT_ONCE):
+        some = unique[first : first + AT_ONCE]
+        replies = model.yes_no(some)
+        yes |= {p.key: reply.p_yes > reply.p_no for p, reply in zip(some, replies, strict=True)}
+        progress.advance(len(some))
+    by_item: dict[str, list[_Asked]] = {}
+    for each in asked:
+        by_item.setdefault(each.score.item, []).append(each)
+    return [
+        _known(score, by_item.get(score.item, []), yes)
+        for score in scores
+        if score.status == "scored"
+    ]
+
+
+def _ask(score: Score, prompts: Mapping[str, Prompt], seed: int) -> list[_Asked]:
+    scene = find_scene(score.image)
+    (sha256,) = prompts[score.item].images
+    return [
+        _Asked(
+            score,
+            name,
+            name in scene.categories,
+            ask_about(scene, sha256, existence_question(scene, name, seed).text),
+        )
+        for name in dict.fromkeys(score.extracted)
+    ]
+
+
+def _known(score: Score, asked: Sequence[_Asked], yes: Mapping[str, bool]) -> Score:
+    context = find_scene(score.image).context
+    ghosts = [each for each in asked if not each.is_there]
+    named = [each for each in asked if each.is_there]
+    values = {
+        "invented": len(ghosts),
+        "denied": sum(not yes[each.prompt.key] for each in ghosts),
+        "belongs": sum(prior(context, each.category) > 0 for each in ghosts),
+        "named": len(named),
+        "affirmed": sum(yes[each.prompt.key] for each in named),
+    }
+    return score.model_copy(
+        update={
+            "key": key_of(NAME, score.key),
+            "benchmark": NAME,
+            "values": {name: float(value) for name, value in values.items()},
+            "extracted": tuple(each.category for each in ghosts),
+            "spans": (),
+            "why": "",
+        }
+    )
+
+
+def knowing(known: Sequence[Score], *, seed: int = 0) -> list[Estimate]:
+    """knows_better, control, in_context and the two slopes of `knowledge`'s scores.
+
+    A figure without anything to be made of (nothing was invented, say) is left out.
+    """
+    if not known:
+        return []
+    table, model = tabulate(known), known[0].model
+    name = f"{NAME}/{known[0].decoding}"
+    made = [estimate(table, metric, model=model, benchmark=name, seed=seed) for metric in METRICS]
+    found = [each for each in made if each is not None]
+    could, was = _by_prior(known)
+    counts = (could.table_IL.sum(0)[None], was.sum(0)[None])
+    weights = resamples(len(was), seed)
+    drawn = (weights @ could.table_IL, weights @ was)
+    for metric, fit in (("prior_slope", _linear), ("prior_logit", _logistic)):
+        value = float(fit(could.priors_L, *counts)[0])
+        if np.isfinite(value):
+            draws = fit(could.priors_L, *drawn)
+            low, high = interval(draws, value, images=len(was), share=False)
+            found.append(
+                Estimate(
+                    model=model,
+                    benchmark=name,
+                    metric=metric,
+                    value=value,
+                    low=low,
+                    high=high,
+                    n=int(counts[0].sum()),
+                )
+            )
+    return found
+
+
+def rates_by_prior(captions: Sequence[Score], *, seed: int = 0) -> list[PriorRate]:
+    """The rate of invention at each prior, from captions' scores (or `knowledge`'s)."""
+    scored = [score for score in captions if score.status == "scored"]
+    if not scored:
+        return []
+    could, was = _by_prior(scored)
+    weights = resamples(len(was), seed)
+    draws_RL = ratio(weights @ was, weights @ could.table_IL)
+    rates: list[PriorRate] = []
+    for level, value in enumerate(could.priors_L):
+        n = int(could.table_IL[:, level].sum())
+        rate = float(was[:, level].sum() / n)
+        low, high = interval(draws_RL[:, level], rate, images=min(n, len(was)), share=True)
+        rates.append(
+            PriorRate(prior=float(value), rate=rate, low=max(0.0, low), high=min(1.0, high), n=n)
+        )
+    return rates
+
+
+class _Chances(NamedTuple):
+    """How often each prior could have been invented, by image."""
+
+    priors_L: Floats
+    """Ascending."""
+    table_IL: Floats
+
+
+def _by_prior(scores: Sequence[Score]) -> tuple[_Chances, Floats]:
+    """By image and prior: how many categories could be invented, and how many were (I, L)."""
+    levels = sorted({chance for context in CONTEXTS.values() for chance in context.prior.values()})
+    images = sorted({score.image for score in scores})
+    row = {image: i for i, image in enumerate(images)}
+    column = {level: i for i, level in enumerate(levels)}
+    could, was = np.zeros((2, len(images), len(levels)))
+    for score in scores:
+        scene = find_scene(score.image)
+        said = set(score.extracted) if score.benchmark == NAME else set(invented(score))
+        for category, chance in CONTEXTS[scene.context].prior.items():
+            if category not in scene.categories:
+                could[row[score.image], column[chance]] += 1
+                was[row[score.image], column[chance]] += category in said
+    seen = could.sum(0) > 0
+    return _Chances(np.array(levels)[seen], could[:, seen]), was[:, seen]
+
+
+def _linear(priors_L: Floats, could_RL: Floats, was_RL: Floats) -> Floats:
+    """Slope of the least-squares line of was/could on the prior, weighted by could (R,)."""
+    n, x, xx = could_RL.sum(-1), could_RL @ priors_L, could_RL @ priors_L**2
+    y, xy = was_RL.sum(-1), was_RL @ priors_L
+    return ratio(n * xy - x * y, n * xx - x * x)
+
+
+def _logistic(priors_L: Floats, could_RL: Floats, was_RL: Floats) -> Floats:
+    """Slope of the logistic regression of was/could on the prior, by Newton's method (R,).
+
+    NaN where nothing or everything was invented, or where the priors separate the two.
+    """
+    y, xy = was_RL.sum(-1), was_RL @ priors_L
+    rate = np.clip(ratio(y, could_RL.sum(-1)), 1e-6, 1 - 1e-6)
+    level, slope = np.log(rate / (1 - rate)), np.zeros(len(rate))
+    for _ in range(25):
+        p_RL = 1 / (1 + np.exp(-np.clip(level[:, None] + slope[:, None] * priors_L, -30, 30)))
+        gradient = (y - (could_RL * p_RL).sum(-1), xy - (could_RL * p_RL) @ priors_L)
+        spread_RL = could_RL * p_RL * (1 - p_RL)
+        a, b, c = spread_RL.sum(-1), spread_RL @ priors_L, spread_RL @ priors_L**2
+        determinant = a * c - b * b
+        level = level + ratio(c * gradient[0] - b * gradient[1], determinant)
+        slope = slope + ratio(a * gradient[1] - b * gradient[0], determinant)
+    fitted = np.isfinite(slope) & (np.abs(slope) < 100) & (y > 0)
+    return np.where(fitted, slope, np.nan)

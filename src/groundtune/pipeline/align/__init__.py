@@ -1,0 +1,1 @@
+"""`align`: rounds of AI feedback, and `rounds`, which compares several runs."""

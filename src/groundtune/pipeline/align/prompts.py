@@ -1,0 +1,84 @@
+"""Which prompts are learnt from, chosen by and reported on: never the same picture twice."""
+
+from pathlib import Path
+
+from groundtune.errors import UserError
+from groundtune.pipeline.align.settings import WORLD
+from groundtune.pipeline.folder import RunFolder
+from groundtune.protocols import Progress
+from groundtune.records import Prompt, Record
+from groundtune.store.keys import key_of
+
+CHOOSING_FROM = 1_000_000
+"""Scenes of the development split from here on are chosen by; benchmarks ask about the first."""
+
+
+class Held(Record):
+    """Settings of the step that reads the prompts and holds some back."""
+
+    prompts: str
+    images: str
+    ask: str
+    choosing: int
+    reported: int
+    seed: int
+
+
+def hold_out(folder: Path, settings: Held, progress: Progress) -> None:
+    """Reads the prompts into asked/; those to choose by, to report on and to learn from apart."""
+    if settings.prompts.startswith(WORLD):
+        _world_choosing(RunFolder(folder / "choosing"), settings, progress)
+        return
+    from groundtune.pipeline.sample.prompts import read_prompts
+
+    asked = RunFolder(folder / "asked")
+    found = read_prompts(
+        asked,
+        progress,
+        prompts=Path(settings.prompts) if settings.prompts else None,
+        images=Path(settings.images) if settings.images else None,
+        ask=settings.ask,
+    ).prompts
+    groups: dict[tuple[str, ...], list[Prompt]] = {}
+    for prompt in found:
+        groups.setdefault(prompt.images, []).append(prompt)
+    order = sorted(groups.items(), key=lambda group: key_of("held back", settings.seed, group[0]))
+    parts: dict[str, list[Prompt]] = {"choosing": [], "reporting": [], "learning": []}
+    for _, some in order:
+        full = {"choosing": settings.choosing, "reporting": settings.reported}
+        name = next((n for n, most in full.items() if len(parts[n]) < most), "learning")
+        parts[name] += some
+    if not parts["learning"]:
+        raise UserError(
+            f"Of {len(found)} prompts none is left to learn from.",
+            settings.prompts or settings.images,
+            "Give more pictures, or hold fewer back: choose.prompts=20 reported=20.",
+        )
+    for name, some in parts.items():
+        target = RunFolder(folder / name)
+        there = target.prompts.keys()
+        target.take_prompts(asked, [prompt for prompt in some if prompt.key not in there])
+
+
+def _world_choosing(target: RunFolder, settings: Held, progress: Progress) -> None:
+    from groundtune.bench.world.pictures import add_picture, ask_about
+    from groundtune.world.captions import TRAIN_INSTRUCTIONS
+    from groundtune.world.scenes import scenes
+
+    progress.start("draw scenes", total=settings.choosing)
+    made: list[Prompt] = []
+    for i, scene in enumerate(scenes("development", settings.choosing, start=CHOOSING_FROM)):
+        words = TRAIN_INSTRUCTIONS[i % len(TRAIN_INSTRUCTIONS)]
+        made.append(ask_about(scene, add_picture(scene, target.images), words))
+        progress.advance()
+    missing = set(target.prompts.missing(prompt.key for prompt in made))
+    target.prompts.append([prompt for prompt in made if prompt.key in missing])
+
+
+def of_round(prompts: list[Prompt], number: int, a_round: int, seed: int) -> list[Prompt]:
+    """A round's part of the prompts: the next so many in an order by seed, in a circle."""
+    if not 0 < a_round < len(prompts):
+        return prompts
+    order = sorted(prompts, key=lambda prompt: key_of("round", seed, prompt.key))
+    first = (number - 1) * a_round
+    return [order[(first + i) % len(order)] for i in range(a_round)]

@@ -1,0 +1,238 @@
+"""Rounds of AI feedback: `groundtune align`. RLAIF-V (Yu et al. 2024, arXiv 2405.17220), whole.
+
+A round's model draws candidates, their claims are checked, pairs are made of them, a model learns
+from these against the round's model as its reference, and a checkpoint is chosen on prompts that
+are neither learnt from nor reported on. The next round begins with it.
+
+    OUT/run.json align.json report.html
+    OUT/choosing/                        to choose by; of one's own also reporting/, learning/
+    OUT/round-1/answers/ claims/ pairs/  what the round learnt from; feedback.json counts it
+    OUT/round-1/training/                its log
+    OUT/round-1/choice.json model/       the checkpoint that was chosen, a plain Hugging Face folder
+    OUT/evaluation/base/ round-1/        what is reported
+    OUT/steps/                           which steps are done
+
+The same command goes on where it was stopped, and with more rounds after the last.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from groundtune.errors import UserError
+from groundtune.pipeline.align.prompts import Held, hold_out
+from groundtune.pipeline.align.settings import AlignResult, AlignSettings, round_name
+from groundtune.pipeline.align.steps import (
+    Checked,
+    Chosen,
+    Labelled,
+    Sampled,
+    TrainedRound,
+    check_model,
+    choose_checkpoint,
+    label_round,
+    sample_round,
+    train_round,
+    with_self,
+)
+from groundtune.pipeline.jobs import Job, done_jobs, run_jobs
+from groundtune.pipeline.models import fingerprint
+from groundtune.pipeline.world.demo_settings import BASE
+from groundtune.pipeline.world.steps import Evaluated, evaluate_job
+from groundtune.protocols import Progress
+from groundtune.store.keys import key_of
+from groundtune.store.run import read_run, write_run
+
+
+def align(
+    settings: AlignSettings,
+    out: Path,
+    progress: Progress,
+    *,
+    workers: int = 1,
+    notebook: Path | None = None,
+    command: Sequence[str] = (),
+) -> AlignResult:
+    """Does the rounds that `out` lacks, and writes align.json and report.html there.
+
+    The test split (`evaluation.split`) opens only with a `notebook`, which receives one dated line.
+
+    Raises:
+        UserError: the test split without a notebook, `out` holds a run with other settings, or what
+            a step raises.
+    """
+    if settings.evaluation.split == "test" and notebook is None:
+        raise UserError(
+            "The test split is closed: nothing may be tuned on it.",
+            "evaluation.split=test",
+            "Use the development split, or --final for the last measurement of all; it is noted.",
+        )
+    _note(settings, out, command)
+    steps = run_jobs(out, align_jobs(settings), progress, workers=workers, title="align")
+    from groundtune.pipeline.align.report import report_align
+
+    made = report_align(settings, out, steps)
+    if notebook is not None and settings.evaluation.split == "test":
+        from groundtune.bench.opening import note_opening
+
+        note_opening(notebook, made.verdict, command)
+    return made
+
+
+def rewrite_align(out: Path) -> Path:
+    """The report of rounds that are done, made again of what their folder holds.
+
+    Raises:
+        UserError: they are not done.
+    """
+    settings = AlignSettings.model_validate(read_run(out).recipe)
+    jobs = align_jobs(settings)
+    steps = done_jobs(out, jobs)
+    if len(steps) < len(jobs):
+        raise UserError(
+            f"The rounds are not done: {len(steps)} of {len(jobs)} steps are.",
+            str(out),
+            f"Go on with them: groundtune align --out {out}",
+        )
+    from groundtune.pipeline.align.report import report_align
+
+    return report_align(settings, out, steps).report
+
+
+def align_jobs(settings: AlignSettings) -> list[Job]:
+    """The steps of all rounds; those of a round don't depend on how many there are."""
+    marks = [fingerprint(name) for name in (settings.model, *settings.others)]
+    marks += [_file_mark(path) for path in (settings.prompts,) if not settings.of_the_world]
+    held = Held(
+        prompts=settings.prompts,
+        images=settings.images,
+        ask=settings.ask,
+        choosing=settings.choose.prompts,
+        reported=settings.reported,
+        seed=settings.seed,
+    )
+    jobs = [
+        Job(
+            name="hold-out",
+            title="read the prompts",
+            work=hold_out,
+            settings=held,
+            inputs=tuple(marks),
+            cost=2,
+            tasks={"read": 0.5, "draw": 0.5},
+        ),
+        _measured(settings, BASE, settings.model, ("hold-out",), tuple(marks)),
+    ]
+    model, before = settings.model, "hold-out"
+    for number in range(1, settings.rounds + 1):
+        jobs += _round(settings, number, model, before)
+        model, before = f"{round_name(number)}/model", f"choose-{number}"
+        jobs.append(_measured(settings, round_name(number), model, (before,), ()))
+    return jobs
+
+
+def _round(settings: AlignSettings, number: int, model: str, before: str) -> list[Job]:
+    """The steps of a round that begins with `model`, after the step `before`."""
+    out = round_name(number)
+    sampled = Sampled(
+        model=model,
+        name=BASE if number == 1 else round_name(number - 1),
+        out=out,
+        prompts=settings.prompts,
+        a_round=settings.prompts_a_round,
+        round=number,
+        n=settings.n,
+        others=settings.others,
+        sampling=settings.sampling,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+    )
+    labelled = Labelled(
+        model=model,
+        out=out,
+        feedback=settings.feedback,
+        rules=settings.pairs.model_copy(update={"seed": settings.pairs.seed + settings.seed}),
+    )
+    trained = TrainedRound(
+        model=model, out=out, learn=settings.learn, seed=settings.seed * 100 + number
+    )
+    chosen = Chosen(
+        model=model,
+        out=out,
+        choose=settings.choose,
+        feedback=settings.feedback,
+        max_new_tokens=settings.sampling.max_new_tokens,
+        batch_size=settings.batch_size,
+    )
+    steps = (
+        ("sample", "draw candidates", sample_round, sampled, 10, {"draw": 0.1, "sample": 0.9}),
+        ("label", "check claims", label_round, labelled, 10, {"divide": 0.2, "check": 0.8}),
+        ("train", "train", train_round, trained, 10, {"reference": 0.2, "train": 0.8}),
+        ("choose", "choose a checkpoint", choose_checkpoint, chosen, 4, {"sample": 0.2}),
+    )
+    jobs: list[Job] = []
+    for name, title, work, own, cost, tasks in steps:
+        job = Job(
+            name=f"{name}-{number}",
+            title=f"round {number}: {title}",
+            work=work,
+            settings=own,
+            needs=(before,),
+            cost=cost,
+            tasks=tasks,
+        )
+        jobs.append(job)
+        before = job.name
+    return jobs
+
+
+def _measured(
+    settings: AlignSettings, label: str, model: str, needs: tuple[str, ...], marks: tuple[str, ...]
+) -> Job:
+    """The step that measures a model for the report."""
+    name, out = f"evaluate-{label}", f"evaluation/{label}"
+    if settings.of_the_world:
+        wanted = Evaluated(model=model, label=label, out=out, evaluation=settings.evaluation)
+        return evaluate_job(name, wanted, marks, needs)
+    checked = Checked(
+        model=model,
+        label=label,
+        out=out,
+        # the same labeler for all rounds: with self, what the first began with
+        feedback=with_self(settings.feedback, settings.model),
+        max_new_tokens=settings.sampling.max_new_tokens,
+        batch_size=settings.batch_size,
+    )
+    return Job(
+        name=name,
+        title=f"measure {label}",
+        work=check_model,
+        settings=checked,
+        needs=needs,
+        inputs=marks,
+        cost=4,
+        tasks={"sample": 0.5, "check": 0.5},
+    )
+
+
+def _file_mark(path: str) -> str:
+    """Hash of a file of prompts; the name alone of a folder."""
+    file = Path(path)
+    return key_of(file.read_bytes()) if file.is_file() else path
+
+
+def _note(settings: AlignSettings, out: Path, command: Sequence[str]) -> None:
+    """Writes run.json; a folder is for one run, which may get more rounds."""
+    wanted = settings.model_dump(mode="json")
+    if (out / "run.json").exists():
+        there = read_run(out).recipe
+        other = [name for name in wanted if there.get(name) != wanted[name] and name != "rounds"]
+        if other:
+            raise UserError(
+                f"The folder holds a run with other settings ({', '.join(other)}).",
+                str(out),
+                "Choose another folder with --out DIR, or the settings of the first time.",
+            )
+        if there["rounds"] == settings.rounds:
+            return
+    inputs = {"model": fingerprint(settings.model)}
+    write_run(out, wanted, inputs, {"align": settings.seed}, list(command))

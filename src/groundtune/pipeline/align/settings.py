@@ -1,0 +1,132 @@
+"""What the user says of rounds of AI feedback. Nothing here needs torch."""
+
+from pathlib import Path
+from typing import Literal, NamedTuple, Self
+
+from pydantic import Field, model_validator
+
+from groundtune.feedback.claim_pairs import ClaimPairRules
+from groundtune.methods.dpo import DPO
+from groundtune.pipeline.feedback.claim_settings import ClaimSettings
+from groundtune.pipeline.train.learning import Learning
+from groundtune.pipeline.train.settings import Method, Tune
+from groundtune.pipeline.world.steps import Evaluation
+from groundtune.records import Record, Sampling
+from groundtune.train.optim import Optim
+from groundtune.train.tune import Lora
+
+WORLD = "world:"
+
+
+class RoundLearning(Learning):
+    """How a round's model is made of its pairs; RLAIF-V's values, but for a LoRA's rate."""
+
+    method: Method = DPO(beta=0.1)
+    """Any method. DDPO weighs the rejected claims, which the pairs have as changed spans."""
+    tune: Tune = Lora()
+    optim: Optim = Optim(lr=1e-5)
+    epochs: int = Field(default=4, ge=1)
+    batch_size: int = Field(default=8, ge=1)
+    checkpoints: int = Field(default=4, ge=1)
+    """Evenly spaced, the last one included: those that the round's model is chosen among. RLAIF-V
+    keeps 16."""
+    micro_tokens: int = Field(default=4096, ge=1)
+    """As in a recipe of `train`, and so are those below: they change memory and speed only."""
+    attention: Literal["auto", "dense", "segments", "flex"] = "auto"
+    keep_images: bool = False
+    gradient_checkpointing: bool = False
+
+
+class Choosing(Record):
+    """How a round's checkpoint is chosen: never on what is reported.
+
+    Each checkpoint, and the model that the round began with, answers the same prompts greedily. Of
+    that model and those that keep enough of what was said rightly, the one with the least wrong is
+    taken; of equal ones the earliest.
+    """
+
+    by: Literal["claims", "truth"] = "claims"
+    """"claims": wrong is the share of answers with a rejected claim, kept the supported claims an
+    answer, by the round's labeler. "truth", of the embedded world alone: wrong is the mean of the
+    shares of answers with an invented object and with anything wrong, kept is recall."""
+    prompts: int = Field(default=100, ge=1)
+    """Held back from learning, all prompts of a picture together. Of the world: scenes of the
+    development split that no benchmark asks about."""
+    most_lost: float = Field(default=0.05, ge=0, le=1)
+    """Largest loss of what is kept over all rounds, as a share of what the first began with. What a
+    round loses, the next ones can't lose again."""
+
+
+class AlignSettings(Record):
+    """Rounds of AI feedback; the shipped recipe is world-align."""
+
+    command: Literal["align"] = "align"
+    model: str = "world:base"
+    """What the first round begins with: a folder, a hub name, or world:base."""
+    prompts: str = "world:400"
+    """JSON lines, Parquet, a run's folder, or world:400 for so many new scenes of the embedded
+    world's train split a round."""
+    images: str = ""
+    """Folder of pictures: those of the prompts' rows or, without prompts, to be asked `ask`."""
+    ask: str = ""
+    """The instruction for each picture of `images`."""
+    prompts_a_round: int = Field(default=0, ge=0)
+    """Other prompts for each round, so many of them, from the start again when all were asked; 0
+    asks all of them in every round. RLAIF-V has about 4,000 an iteration."""
+    rounds: int = Field(default=4, ge=1)
+    """RLAIF-V's iterations."""
+    n: int = Field(default=10, ge=2)
+    """Candidates a prompt, by seeds alone (RLAIF-V's deconfounded candidates)."""
+    others: tuple[str, ...] = ()
+    """Other models, by folder or name, that draw their even share of the candidates in each round:
+    RLAIF-V's ablation without deconfounding, where two answers also differ by who said them."""
+    sampling: Sampling = Sampling()
+    feedback: ClaimSettings = ClaimSettings()
+    """Who divides and who is asked. "self" is the model that the round begins with."""
+    pairs: ClaimPairRules = ClaimPairRules()
+    learn: RoundLearning = RoundLearning()
+    choose: Choosing = Choosing()
+    reported: int = Field(default=100, ge=1)
+    """Prompts held back for the report, of whatever isn't the embedded world: neither learnt from
+    nor chosen by."""
+    evaluation: Evaluation = Evaluation()
+    """On what the embedded world's models are measured for the report."""
+    batch_size: int = Field(default=16, ge=1)
+    """Answers drawn at once. Changes speed and memory only."""
+    seed: int = 0
+    """Of prompts, draws, pairs and training; each round has its own of it."""
+
+    @model_validator(mode="after")
+    def _can_be_done(self) -> Self:
+        if self.choose.by == "truth" and not self.of_the_world:
+            raise ValueError("only the embedded world's truth is known: choose.by=claims")
+        if self.n <= len(self.others):
+            raise ValueError(
+                f"{self.n} candidates can't be shared out among {len(self.others) + 1} models: "
+                "raise n, or name fewer others"
+            )
+        if self.sampling.temperature == 0:
+            raise ValueError("greedy decoding (temperature 0) gives one candidate, not several")
+        return self
+
+    @property
+    def of_the_world(self) -> bool:
+        """Whether the prompts are about the embedded world."""
+        return self.prompts.startswith(WORLD)
+
+
+class AlignResult(NamedTuple):
+    """What the rounds show, and where."""
+
+    report: Path
+    results: Path
+    model: Path
+    """The last round's."""
+    verdict: str
+    table: list[list[str]]
+    """A row a round as text; the first row is the heads."""
+
+
+def round_name(number: int) -> str:
+    """A round's folder and its model's name in scores."""
+    return f"round-{number}"

@@ -1,0 +1,300 @@
+"""Rounds of AI feedback side by side: `groundtune rounds`. Seeds pooled, other settings beside.
+
+Each folder is one of `groundtune align`. Those of one recipe that differ by the seed alone are one
+group, whose models are pooled round by round; the first folder's group has a row a round, every
+other one a row for its last round, named by the settings in which it differs from the first.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from groundtune.bench.run import read_scores
+from groundtune.bench.stats.bootstrap import estimate, pooled_difference, tabulate
+from groundtune.bench.summary import metrics_of
+from groundtune.errors import UserError
+from groundtune.pipeline.align.report import CLAIM_COLUMNS, SELF_NOTE, WORLD_COLUMNS, table_of
+from groundtune.pipeline.align.settings import AlignSettings, round_name
+from groundtune.pipeline.check.scores import BENCHMARK, METRICS
+from groundtune.pipeline.world.demo_settings import BASE
+from groundtune.pipeline.world.notes import LICENCES, LIMITS, WORLD_NOTE
+from groundtune.pipeline.world.pooling import equal_over_seeds, renamed
+from groundtune.pipeline.world.report import GREEDY, all_metric_specs, on_page
+from groundtune.records import Difference, Estimate, Record, Score
+from groundtune.report import model
+from groundtune.report.page import write_report
+from groundtune.report.specs import benchmark_specs, label, metric_spec, shown
+from groundtune.report.verdict import verdict
+from groundtune.store.files import write_atomic
+from groundtune.store.run import read_run
+
+_OF_A_RUN = ("seed", "rounds", "batch_size")
+"""Settings that tell no recipe from another."""
+
+
+class Group(Record):
+    """Runs of one recipe."""
+
+    name: str
+    """As the user calls it, or its settings; empty of the first."""
+    settings: str
+    """In which settings it differs from the first group."""
+    folders: tuple[str, ...]
+    seeds: tuple[int, ...]
+    rounds: int
+    """Those that all its runs have done."""
+
+
+class Beside(Record):
+    """rounds.json. Models are "base", "round-1", ... of the first group, and groups by name."""
+
+    groups: tuple[Group, ...]
+    estimates: tuple[Estimate, ...]
+    """Pooled over seeds: an image is resampled with the answers of all."""
+    differences: tuple[Difference, ...]
+    """From the base: the mean over seeds; images and seeds are resampled."""
+
+
+class BesideResult(NamedTuple):
+    """What was found, and its table: a row a model."""
+
+    found: Beside
+    page: model.ReportInput
+    verdict: str
+    table: list[list[str]]
+
+
+class _Run(NamedTuple):
+    folder: Path
+    settings: AlignSettings
+    rounds: int
+
+
+def beside(
+    folders: Sequence[Path], labels: Mapping[Path, str] = MappingProxyType({})
+) -> BesideResult:
+    """Pools and compares finished rounds; `labels` names the groups of some folders.
+
+    Raises:
+        UserError: no folder, one that isn't of `groundtune align` or has no finished round, two of
+            one recipe and seed, two recipes of one name, or runs that were not measured on the same
+            items.
+    """
+    if not folders:
+        raise UserError(
+            "No run is given.", "groundtune rounds", "Give folders of groundtune align."
+        )
+    runs = [_read(folder) for folder in folders]
+    groups = _groups(runs, labels)
+    rows = _rows(groups)
+    estimates: list[Estimate] = []
+    differences: list[Difference] = []
+    for name, some in rows.items():
+        found = _pooled(name, some)
+        estimates += found[0]
+        differences += found[1]
+    found = Beside(groups=tuple(groups), estimates=tuple(estimates), differences=tuple(differences))
+    length = None
+    if runs[0].settings.of_the_world:
+        last = round_name(groups[0].rounds)
+        length = _equal(last, rows[last])
+    page = _page(found, list(rows), length)
+    columns = WORLD_COLUMNS if runs[0].settings.of_the_world else CLAIM_COLUMNS
+    return BesideResult(
+        found, page, " ".join(verdict(page).sentences), table_of(page, columns, _where(page))
+    )
+
+
+def write_beside(made: BesideResult, out: Path) -> Path:
+    """Writes rounds.json and report.html; the report's path."""
+    write_atomic(out / "rounds.json", made.found.model_dump_json(indent=1).encode() + b"\n")
+    return write_report(out / "report.html", made.page)
+
+
+def _read(folder: Path) -> _Run:
+    run = read_run(folder)
+    if run.recipe.get("command") != "align":
+        raise UserError(
+            "The folder is not of groundtune align.", str(folder), "Give folders of that command."
+        )
+    settings = AlignSettings.model_validate(run.recipe)
+    done = 0
+    while (folder / "evaluation" / round_name(done + 1) / "scores").exists():
+        done += 1
+    done = min(done, settings.rounds)
+    if not done:
+        raise UserError(
+            "No round is done and measured there.",
+            str(folder),
+            f"Go on with it: groundtune align --out {folder}",
+        )
+    return _Run(folder, settings, done)
+
+
+def _groups(runs: Sequence[_Run], labels: Mapping[Path, str]) -> list[Group]:
+    first = _recipe(runs[0])
+    groups: dict[str, list[_Run]] = {}
+    for run in runs:
+        groups.setdefault(_differs(_recipe(run), first), []).append(run)
+    made: list[Group] = []
+    for told, some in groups.items():
+        called = [labels[run.folder] for run in some if run.folder in labels]
+        seeds = tuple(run.settings.seed for run in some)
+        if len(set(seeds)) < len(seeds):
+            raise UserError(
+                "Two of the runs have one recipe and one seed.",
+                ", ".join(str(run.folder) for run in some),
+                "Give each run once.",
+            )
+        made.append(
+            Group(
+                name=(called[0] if called else told) if told else "",
+                settings=told,
+                folders=tuple(str(run.folder) for run in some),
+                seeds=seeds,
+                rounds=min(run.rounds for run in some),
+            )
+        )
+    names = [BASE, *(round_name(i + 1) for i in range(made[0].rounds)), *(g.name for g in made[1:])]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise UserError(
+            f"Two rows of the table would be called {', '.join(sorted(twice))}.",
+            "groundtune rounds",
+            "Name each recipe otherwise: LABEL=FOLDER.",
+        )
+    return made
+
+
+def _recipe(run: _Run) -> dict[str, Any]:
+    """The settings of a run that tell its recipe, by their dotted names."""
+    every = run.settings.model_dump(mode="json", exclude=set(_OF_A_RUN))
+    return _flat(every, "")
+
+
+def _flat(tree: dict[str, Any], before: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            found |= _flat(value, f"{before}{name}.")  # pyright: ignore[reportUnknownArgumentType]
+        else:
+            found[before + name] = value
+    return found
+
+
+def _differs(own: dict[str, Any], first: dict[str, Any]) -> str:
+    """The settings of a recipe that the first one hasn't so."""
+    return ", ".join(f"{name}={value}" for name, value in own.items() if first.get(name) != value)
+
+
+def _rows(groups: Sequence[Group]) -> dict[str, list[tuple[Path, str, int]]]:
+    """The models of the table: of each its runs as (folder, name there, seed)."""
+    first, *others = groups
+    rows = {BASE: [(Path(first.folders[0]), BASE, 0)]}
+    for number in range(1, first.rounds + 1):
+        rows[round_name(number)] = _models(first, number)
+    return rows | {group.name: _models(group, group.rounds) for group in others}
+
+
+def _models(group: Group, number: int) -> list[tuple[Path, str, int]]:
+    pairs = zip(group.folders, group.seeds, strict=True)
+    return [(Path(folder), round_name(number), seed) for folder, seed in pairs]
+
+
+def _pooled(
+    name: str, some: Sequence[tuple[Path, str, int]]
+) -> tuple[list[Estimate], list[Difference]]:
+    """Estimates of a row's models together, and the mean difference from each one's base."""
+    runs: dict[tuple[str, str], list[tuple[int, list[Score], list[Score]]]] = {}
+    for folder, own, seed in some:
+        base = _by_benchmark(folder, BASE)
+        for key, scores in _by_benchmark(folder, own).items():
+            runs.setdefault(key, []).append((seed, scores, base[key]))
+    estimates: list[Estimate | None] = []
+    differences: list[Difference | None] = []
+    for (benchmark, decoding), every in runs.items():
+        where = f"{benchmark}/{decoding}"
+        table = tabulate([s for seed, own, _ in every for s in renamed(own, name, seed)])
+        tables = [(tabulate(own), tabulate(base)) for _, own, base in every]
+        for metric in METRICS if benchmark == BENCHMARK else metrics_of(benchmark):
+            estimates.append(estimate(table, metric, model=name, benchmark=where))
+            if name != BASE:
+                differences.append(
+                    pooled_difference(tables, metric, model=name, against=BASE, benchmark=where)
+                )
+    return [e for e in estimates if e], [d for d in differences if d]
+
+
+def _by_benchmark(folder: Path, name: str) -> dict[tuple[str, str], list[Score]]:
+    found: dict[tuple[str, str], list[Score]] = {}
+    for score in read_scores(folder / "evaluation" / name):
+        found.setdefault((score.benchmark, score.decoding), []).append(score)
+    return found
+
+
+def _where(page: model.ReportInput) -> str:
+    assert page.headline is not None
+    return page.headline.benchmark
+
+
+def _equal(name: str, some: Sequence[tuple[Path, str, int]]) -> model.LengthControl:
+    """Captions of the last round and of the base at equal length."""
+
+    def scores(folder: Path, own: str) -> list[Score]:
+        return read_scores(folder / "evaluation" / own)
+
+    both = [(seed, scores(folder, own), scores(folder, BASE)) for folder, own, seed in some]
+    return equal_over_seeds(both, name)
+
+
+def _page(
+    found: Beside, names: Sequence[str], length: model.LengthControl | None
+) -> model.ReportInput:
+    """The page; only of the embedded world there is a comparison at equal `length`."""
+    world = length is not None
+    where = GREEDY if world else f"{BENCHMARK}/greedy"
+    columns = WORLD_COLUMNS if world else CLAIM_COLUMNS
+    plain = model.BenchmarkSpec(name=where, label="Claims, on prompts that were held back")
+    first, *others = found.groups
+    notes = {group.name: _note(group) for group in others}
+    notes |= {round_name(number): _seeds(first) for number in range(1, first.rounds + 1)}
+    return model.ReportInput(
+        title="Rounds of AI feedback, side by side",
+        models=tuple(
+            model.ModelSpec(name=name, label=_label(name, others), note=notes.get(name, ""))
+            for name in names
+        ),
+        metrics=all_metric_specs() if world else tuple(metric_spec(each) for each in METRICS),
+        benchmarks=benchmark_specs(found.estimates) if world else (plain,),
+        headline=model.Headline(
+            benchmark=where,
+            metric=columns[0],
+            model=round_name(first.rounds),
+            against=BASE,
+            beside=tuple(model.MetricRef(benchmark=where, metric=each) for each in columns[2:]),
+            fixed="The last round of the first folder's recipe, over all its seeds.",
+        ),
+        estimates=tuple(e for e in found.estimates if not world or on_page(e)),
+        differences=tuple(shown(d) for d in found.differences if not world or on_page(d)),
+        length_control=length,
+        notes=(WORLD_NOTE,) if world else (model.Note(kind="warning", text=SELF_NOTE),),
+        limits=(LIMITS[0],) if world else (LIMITS[0].partition(" groundtune study")[0],),
+        licences=LICENCES if world else (),
+    )
+
+
+def _label(name: str, others: Sequence[Group]) -> str:
+    if name in {group.name for group in others}:
+        return name
+    return "Round " + name.removeprefix("round-") if name.startswith("round-") else label(name)
+
+
+def _note(group: Group) -> str:
+    rounds = f"{group.rounds} round{'s' if group.rounds > 1 else ''}"
+    told = group.settings if group.settings != group.name else ""
+    return ", ".join(filter(None, [told, rounds, _seeds(group)]))
+
+
+def _seeds(group: Group) -> str:
+    many = "seeds" if len(group.seeds) > 1 else "seed"
+    return f"{many} {', '.join(map(str, group.seeds))}"

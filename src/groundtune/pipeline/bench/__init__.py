@@ -1,0 +1,1 @@
+"""`bench`: generating answers, scoring them, fetching data, exporting scores."""

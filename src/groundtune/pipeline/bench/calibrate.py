@@ -1,0 +1,96 @@
+"""Stage "bench calibrate": one judge's scores held against another's, of the same answers."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from groundtune.bench.judge.calibrate import Calibration
+from groundtune.bench.judge.calibrate import calibrate as held_against
+from groundtune.bench.registry import is_file_benchmark, load
+from groundtune.bench.run import read_scores
+from groundtune.bench.summary import wholes_of
+from groundtune.errors import UserError
+from groundtune.pipeline.bench.score_files import file_name
+from groundtune.records import Record, Score
+from groundtune.store.files import write_atomic
+
+
+class Calibrated(Record):
+    """A judge beside another on one benchmark's answers of one model."""
+
+    benchmark: str
+    model: str
+    column: str
+    """The value that was compared; "" where it is what was extracted."""
+    calibration: Calibration
+
+
+def calibrate(
+    run: Path, against: Path, out: Path, *, column: str = "", seed: int = 0
+) -> list[Calibrated]:
+    """Compares the scores of two folders of `bench score`, benchmark by benchmark.
+
+    Each is written to OUT/calibration/MODEL-BENCHMARK.json. A model may be called otherwise in the
+    other folder where that has one only. `column` names the value that is the verdict, if not the
+    benchmark's own.
+
+    Raises:
+        UserError: a folder has no scores, they have no benchmark in common, the judges saw
+            different answers, no answer has a verdict of both, or there is no such value.
+    """
+    mine, other = _by_benchmark(run), _by_benchmark(against)
+    found: list[Calibrated] = []
+    for name, models in mine.items():
+        for model, scores in models.items():
+            beside = _of(model, len(models), other.get(name, {}))
+            if beside is None:
+                continue
+            value = column or _verdict_of(name)
+            _refuse_missing(value, scores, run, chosen=bool(column))
+            _refuse_missing(value, beside, against, chosen=bool(column))
+            made = held_against(scores, beside, column=value, seed=seed)
+            found.append(Calibrated(benchmark=name, model=model, column=value, calibration=made))
+    if not found:
+        raise UserError(
+            f"The folders have no model's benchmark in common: {_names(mine)} here, "
+            f"{_names(other)} there.",
+            f"{run}, {against}",
+            "Score the same answers with both judges, in one --mode and under one --label.",
+        )
+    for each in found:
+        path = out / "calibration" / f"{file_name(each.model, each.benchmark)}.json"
+        write_atomic(path, (each.model_dump_json(indent=1) + "\n").encode())
+    return found
+
+
+def _by_benchmark(folder: Path) -> dict[str, dict[str, list[Score]]]:
+    """Scores by benchmark (with its mode), then model."""
+    found: dict[str, dict[str, list[Score]]] = {}
+    for (model, name, _), scores in wholes_of(read_scores(folder)).items():
+        found.setdefault(name, {}).setdefault(model, []).extend(scores)
+    return found
+
+
+def _of(model: str, models: int, other: Mapping[str, list[Score]]) -> list[Score] | None:
+    """The same model's scores; with one model on each side the other's whatever it is called."""
+    if models == len(other) == 1:
+        return next(iter(other.values()))
+    return other.get(model)
+
+
+def _verdict_of(name: str) -> str:
+    own = name.partition(":")[0]
+    return load(own).verdict if is_file_benchmark(own) else ""
+
+
+def _refuse_missing(column: str, scores: list[Score], where: Path, *, chosen: bool) -> None:
+    known = sorted({name for score in scores for name in score.values})
+    if chosen and column not in known:
+        raise UserError(
+            f"No score has a value {column!r}; there are {', '.join(known) or 'none'}.",
+            str(where),
+            "Name one of these with --column, or leave it out.",
+        )
+
+
+def _names(folder: Mapping[str, Mapping[str, object]]) -> str:
+    return ", ".join(f"{name} of {model}" for name, models in folder.items() for model in models)

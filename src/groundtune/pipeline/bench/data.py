@@ -1,0 +1,223 @@
+"""Benchmarks' own data from their official places, into a folder of the user's cache.
+
+    CACHE/groundtune/bench/NAME/FILE         or NAME/SET/FILE where there are several sets
+
+Nothing is fetched unless `groundtune bench data` or `--data official` asks for it, and nothing that
+is there and right is fetched again. Each file is checked by its sha256 whenever it is used.
+"""
+
+import os
+import shutil
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from groundtune.bench.files.published import OfficialData, PublishedFile
+from groundtune.bench.files.sources import OFFICIAL
+from groundtune.bench.official import FileBenchmark
+from groundtune.bench.registry import is_file_benchmark, load, spelled
+from groundtune.errors import UserError
+from groundtune.protocols import Progress
+from groundtune.store.files import disk_error
+
+if TYPE_CHECKING:
+    from groundtune.pipeline.bench.run_files import Sources
+
+WORD = "official"
+"""What --data says for the data of the official place; "official:SET" for another set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchedData:
+    """A set of a benchmark's data on the disk."""
+
+    benchmark: str
+    set: str
+    folder: Path
+    files: tuple[Path, ...]
+    """As --data takes them."""
+    fetched: int
+    """How many were not there yet."""
+    data: OfficialData
+
+    @property
+    def published(self) -> tuple[PublishedFile, ...]:
+        """What each of the files is, in their order."""
+        return self.data.sets[self.set]
+
+    def as_json(self) -> dict[str, Any]:
+        """For machines."""
+        pairs = zip(self.files, self.published, strict=True)
+        files = [{"path": str(path), **file.as_json()} for path, file in pairs]
+        return {
+            "benchmark": self.benchmark,
+            "set": self.set,
+            "files": files,
+            "fetched": self.fetched,
+            "licence": self.data.licence,
+            "by_hand": self.data.by_hand,
+        }
+
+
+def cache_folder() -> Path:
+    """Where data are kept: groundtune/bench in $XDG_CACHE_HOME, or in ~/.cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "groundtune" / "bench"
+
+
+def official_data(benchmark: FileBenchmark[Any]) -> OfficialData:
+    """What is known of the place of a benchmark's data; no sets where nothing is."""
+    return benchmark.official or OFFICIAL.get(benchmark.name) or OfficialData(sets={})
+
+
+def fetch_data(
+    name: str, progress: Progress, *, out: Path | None = None, mirror: str = ""
+) -> FetchedData:
+    """The files of NAME or NAME:SET, fetched as far as they are not there.
+
+    They go into the cache, or straight into the folder `out`, where no other file is overwritten.
+    A mirror is the address of a cache's folder (`cache_folder`) on a web server.
+
+    Raises:
+        UserError: no such benchmark or set, one without a place, another file in `out`, or what
+            `download.download` refuses.
+    """
+    name, _, chosen = name.partition(":")
+    benchmark = load(name)
+    data = official_data(benchmark)
+    chosen = _set_of(benchmark.name, data, chosen)
+    kept = PurePosixPath(benchmark.name, chosen)
+    folder = out if out is not None else cache_folder() / kept
+    base = f"{_checked(mirror)}/{quote(str(kept))}/" if mirror else ""
+    fetched = 0
+    files: list[Path] = []
+    for file in data.sets[chosen]:
+        target = folder / file.name
+        fetched += _fetch(file, target, base, progress, may_replace=out is None)
+        files.append(_unpack(target, file.member, out is None) if file.member else target)
+    return FetchedData(
+        benchmark=benchmark.name,
+        set=chosen,
+        folder=folder,
+        files=tuple(files),
+        fetched=fetched,
+        data=data,
+    )
+
+
+def _set_of(name: str, data: OfficialData, chosen: str) -> str:
+    """The set that is meant: the one chosen, else the usual one."""
+    if not data.sets:
+        raise UserError(
+            f"The data of {name} can't be fetched: no place of theirs can be checked by a sha256.",
+            data.by_hand or name,
+            "Fetch them by hand, and give them with --data.",
+        )
+    found = chosen or next(iter(data.sets))
+    if found not in data.sets:
+        named = ", ".join(f"{name}:{each}" for each in data.sets if each) or name
+        raise UserError(f"{name} has no set {chosen!r}.", f"{name}:{chosen}", f"Use {named}.")
+    return found
+
+
+def _checked(mirror: str) -> str:
+    parts = urlsplit(mirror)
+    try:
+        is_one = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number
+        is_one = False
+    if not is_one:
+        raise UserError(
+            "The mirror's address is not one.", mirror, "Write one like https://HOST/bench."
+        )
+    return mirror.rstrip("/")
+
+
+def _fetch(
+    file: PublishedFile, target: Path, base: str, progress: Progress, *, may_replace: bool
+) -> bool:
+    """Fetches a file that is not there; whether it was so."""
+    from groundtune.pipeline.bench.download import download, is_file
+
+    if is_file(file, target):
+        return False
+    if target.exists() and not may_replace:
+        raise _other_file(target)
+    address = f"{base}{quote(file.name)}" if base else file.address
+    if not base and not address.startswith("https://"):
+        raise UserError("The address is not https.", address, "Give the data with --data.")
+    download(file, address, target, progress)
+    return True
+
+
+def _other_file(path: Path) -> UserError:
+    return UserError(
+        "There is another file of this name.",
+        str(path),
+        "Move it away, or choose another folder with --out.",
+    )
+
+
+def _unpack(archive: Path, member: str, may_replace: bool) -> Path:
+    """A member of an archive that was checked, beside it; not again where it is there whole."""
+    import zipfile
+
+    target = archive.with_name(PurePosixPath(member).name)
+    part = target.with_name(f".{target.name}.part")
+    try:
+        with zipfile.ZipFile(archive) as zipped:
+            info = zipped.getinfo(member)
+            if target.is_file() and _crc(target) == info.CRC:
+                return target
+            if target.exists() and not may_replace:
+                raise _other_file(target)
+            with zipped.open(info) as source, part.open("wb") as file:
+                shutil.copyfileobj(source, file, 1 << 20)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, target)
+    except KeyError as error:
+        raise UserError(
+            f"The archive has no {member}.", str(archive), "Unpack it, and use --data."
+        ) from error
+    except OSError as error:
+        raise disk_error(error, target) from error
+    return target
+
+
+def _crc(path: Path) -> int:
+    made = 0
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            made = zlib.crc32(piece, made)
+    return made
+
+
+def with_official(name: str, paths: Sequence[Path], progress: Progress) -> tuple[Path, ...]:
+    """Paths of --data with "official" or "official:SET" replaced by the files, fetched if need be.
+
+    A file or folder of that name goes first.
+
+    Raises:
+        UserError: as `fetch_data` does.
+    """
+    found: list[Path] = []
+    for path in paths:
+        word, sign, chosen = str(path).partition(":")
+        if word != WORD or path.exists():
+            found.append(path)
+        else:
+            found += fetch_data(f"{name}{sign}{chosen}", progress).files
+    return tuple(found)
+
+
+def sources_with_official(names: Sequence[str], found: "Sources", progress: Progress) -> "Sources":
+    """The same for the sources of several benchmarks."""
+    own: Mapping[str, tuple[Path, ...]] = {
+        spelled(name): with_official(name, found.paths(spelled(name)), progress)
+        for name in names
+        if is_file_benchmark(name)
+    }
+    return found.model_copy(update={"data": {**found.data, **own}})

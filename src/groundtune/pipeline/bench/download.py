@@ -1,0 +1,225 @@
+"""One published file from the web to the disk: checked byte by byte, whole or absent, resumable.
+
+    FOLDER/.NAME.part   what has come so far; the next run goes on behind it
+    FOLDER/NAME         the file, once its sha256 is right
+
+Addresses are https, and so is wherever they send on to. A mirror may be http, if it was named so.
+"""
+
+import os
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+
+from groundtune.bench.files.published import PublishedFile
+from groundtune.bench.files.revisions import sha256_of
+from groundtune.errors import UserError
+from groundtune.protocols import Progress
+from groundtune.store.files import disk_error
+
+TRIES = 5
+FIRST_WAIT_S = 1.0
+"""Before the second try; doubled each time."""
+REDIRECTS = 5
+TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+"""Seconds without a byte."""
+MOST = 1 << 28
+"""Bytes of a file whose size isn't known."""
+AGAIN = frozenset({408, 425, 429})
+"""Refusals that waiting may mend, besides those from 500 on."""
+HEADERS = {"Accept-Encoding": "identity", "User-Agent": "groundtune"}
+"""Unpacked, so that a piece of the reply is a piece of the file."""
+BY_HAND = "Fetch the file by other means, and give it with --data."
+
+
+class _Broken(Exception):
+    """Why a try failed that another may mend."""
+
+
+def is_file(wanted: PublishedFile, path: Path) -> bool:
+    """Whether a path is this very file."""
+    if not path.is_file() or (wanted.size and path.stat().st_size != wanted.size):
+        return False
+    return sha256_of(path) == wanted.sha256
+
+
+def download(wanted: PublishedFile, address: str, target: Path, progress: Progress) -> None:
+    """Fetches a file; what stood at `target` stays until the new one is whole and right.
+
+    Raises:
+        UserError: the address can't be reached, has no such file or another one, sends on to http,
+            or breaks off too often; or the disk is full or can't be written.
+    """
+    part = target.with_name(f".{target.name}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            _alone(target.parent),
+            httpx.Client(timeout=TIMEOUT, headers=HEADERS) as client,
+        ):
+            if is_file(wanted, target):
+                return  # by another process, while this one waited
+            _try_often(client, wanted, address, part, progress)
+            os.replace(part, target)
+    except OSError as error:
+        raise disk_error(error, target) from error
+
+
+@contextmanager
+def _alone(folder: Path) -> Generator[None]:
+    """Waits until no other process fetches into the folder."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    with (folder / ".lock").open("w") as file:
+        with suppress(OSError):  # A disk without locks; the sha256 finds what two writers spoil.
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _try_often(
+    client: httpx.Client, wanted: PublishedFile, address: str, part: Path, progress: Progress
+) -> None:
+    """Leaves the whole file in `part`."""
+    why = ""
+    for attempt in range(TRIES):
+        if attempt:
+            time.sleep(FIRST_WAIT_S * 2 ** (attempt - 1))
+        try:
+            return _try(client, wanted, address, part, progress)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            raise UserError(
+                f"There is no connection ({error}).",
+                address,
+                "Go online and run the same command again, or fetch the file by other means and "
+                "give it with --data.",
+            ) from error
+        except httpx.TransportError as error:
+            why = str(error) or type(error).__name__
+        except _Broken as error:
+            why = str(error)
+    raise UserError(
+        f"The file didn't come whole in {TRIES} tries: {why}.",
+        address,
+        "Run the same command again: it goes on where it stopped.",
+    )
+
+
+def _try(
+    client: httpx.Client, wanted: PublishedFile, address: str, part: Path, progress: Progress
+) -> None:
+    progress.start(f"fetch {wanted.name}", total=wanted.size or None)
+    if is_file(wanted, part):
+        return
+    have = part.stat().st_size if part.exists() else 0
+    if wanted.size and have >= wanted.size:
+        have = 0
+    headers = {"Range": f"bytes={have}-"} if have else {}
+    with _opened(client, address, headers) as response:
+        have = _start_of(response, have, wanted, address, part)
+        progress.advance(have)
+        _receive(response, have, wanted, address, part, progress)
+    if is_file(wanted, part):
+        return
+    found = sha256_of(part)
+    part.unlink()
+    if have:
+        raise _Broken("its pieces don't fit together")
+    raise UserError(
+        f"What came is another file: its sha256 is {found}, not {wanted.sha256}.",
+        address,
+        "Try again later or from another network; a file that you trust can be given with --data.",
+    )
+
+
+@contextmanager
+def _opened(
+    client: httpx.Client, address: str, headers: dict[str, str]
+) -> Generator[httpx.Response]:
+    """The reply of the address, or of where it sends on to."""
+    request = client.build_request("GET", address, headers=headers)
+    for _ in range(REDIRECTS + 1):
+        response = client.send(request, stream=True)
+        try:
+            if response.next_request is None:
+                yield response
+                return
+            request = response.next_request
+        finally:
+            response.close()
+        _refuse_plain(request.url, httpx.URL(address))
+    raise UserError(f"The server sends on more than {REDIRECTS} times.", address, BY_HAND)
+
+
+def _refuse_plain(to: httpx.URL, first: httpx.URL) -> None:
+    """Only a mirror that was named with http may stay with it, and only on its own host."""
+    same = (to.scheme, to.host, to.port) == (first.scheme, first.host, first.port)
+    if to.scheme != "https" and not same:
+        raise UserError(
+            f"The server sends on to {to.scheme}://{to.host}, which is not https.",
+            str(first),
+            BY_HAND,
+        )
+
+
+def _start_of(
+    response: httpx.Response, have: int, wanted: PublishedFile, address: str, part: Path
+) -> int:
+    """Where in the file the reply begins: `have`, or 0 where the server sends all of it again.
+
+    Raises:
+        UserError: the file isn't there, or is of another size.
+    """
+    status = response.status_code
+    if status == 416:
+        part.unlink()
+        raise _Broken("the server has no such piece")
+    if status in AGAIN or status >= 500:
+        raise _Broken(f"the server says {status}")
+    if status not in (200, 206):
+        raise UserError(f"The server says {status}.", address, BY_HAND)
+    begins = have if status == 206 else 0
+    if status == 206 and not response.headers.get("content-range", "").startswith(f"bytes {have}-"):
+        part.unlink(missing_ok=True)
+        raise _Broken("the server sent another piece")
+    length = response.headers.get("content-length", "")
+    is_plain = response.headers.get("content-encoding", "identity") == "identity"
+    if length.isdecimal() and is_plain:
+        _refuse_size(begins + int(length), wanted, address, part)
+    return begins
+
+
+def _refuse_size(size: int, wanted: PublishedFile, address: str, part: Path) -> None:
+    if size == wanted.size or (not wanted.size and size <= MOST):
+        return
+    part.unlink(missing_ok=True)
+    right = f"the published one has {wanted.size:,}" if wanted.size else f"at most {MOST:,} will do"
+    raise UserError(f"The file there has {size:,} bytes; {right}.", address, BY_HAND)
+
+
+def _receive(
+    response: httpx.Response,
+    begins: int,
+    wanted: PublishedFile,
+    address: str,
+    part: Path,
+    progress: Progress,
+) -> None:
+    """Writes the reply behind the first `begins` bytes, and never more than there should be."""
+    size = begins
+    with part.open("ab" if begins else "wb") as file:
+        for piece in response.iter_bytes():
+            size += len(piece)
+            if size > (wanted.size or MOST):
+                _refuse_size(size, wanted, address, part)
+            file.write(piece)
+            progress.advance(len(piece))
+        file.flush()
+        os.fsync(file.fileno())
+    if wanted.size and size < wanted.size:
+        raise _Broken(f"it ended after {size:,} of {wanted.size:,} bytes")

@@ -1,0 +1,51 @@
+"""Stage "bench export": kept scores as other evaluators' logs, one file a model and benchmark."""
+
+from pathlib import Path
+from typing import Literal
+
+from groundtune.bench.files import foreign_logs
+from groundtune.bench.files.answers import json_rows
+from groundtune.bench.run import read_scores
+from groundtune.bench.stats.bootstrap import tabulate, value_of
+from groundtune.bench.summary import benchmark_of, rules_apart, wholes_of
+from groundtune.pipeline.bench.score_files import file_name
+from groundtune.store.files import write_atomic
+
+Layout = Literal["lmms-eval", "inspect"]
+
+
+def export_scores(run: Path, out: Path, layout: Layout) -> list[Path]:
+    """Writes OUT/MODEL-BENCHMARK-DECODING_samples_BENCHMARK.jsonl, or .json for Inspect.
+
+    Raises:
+        UserError: the folder has no scores, or the disk is full.
+    """
+    written: list[Path] = []
+    for (model, name, decoding), scores in wholes_of(read_scores(run)).items():
+        benchmark = benchmark_of(name)
+        verdict = foreign_logs.verdict_of(scores, benchmark.metrics, benchmark.headline)
+        asked = _asked(run, model, name)
+        slug = file_name(model, name.replace("/", "."), decoding)
+        if layout == "lmms-eval":
+            task = file_name(name.replace("/", "."))
+            path = out / f"{slug}_samples_{task}.jsonl"
+            lines = foreign_logs.lmms_samples(scores, verdict, asked)
+            write_atomic(path, "".join(f"{line}\n" for line in lines).encode())
+        else:
+            table = tabulate(scores)
+            values = {each.name: value_of(table, each) for each in benchmark.metrics}
+            known = {key: value for key, value in values.items() if value is not None}
+            log = foreign_logs.inspect_log(scores, verdict, known, name, asked)
+            path = foreign_logs.write_log(out / f"{slug}.json", log)
+        written.append(path)
+    return written
+
+
+def _asked(run: Path, model: str, benchmark: str) -> dict[str, str]:
+    """The questions that the file of items knows, by item; none where there is no such file."""
+    name, mode = rules_apart(benchmark)
+    path = run / "items" / f"{file_name(model, name, mode or 'official')}.jsonl"
+    if not path.is_file():
+        return {}
+    rows = [row.fields for row in json_rows(path)]
+    return {str(row["item"]): str(row["question"]) for row in rows if "question" in row}

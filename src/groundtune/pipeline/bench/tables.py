@@ -1,0 +1,50 @@
+"""Results of `bench score` as a table: metrics with intervals, both modes where they part."""
+
+from groundtune.bench.benchmark import Metric
+from groundtune.pipeline.bench.score_files import FileResults, other_mode
+
+
+def score_table(made: FileResults) -> list[tuple[str, ...]]:
+    """Rows of texts, the heads first: metric, value, interval, n, unparsed, the other mode's value.
+
+    n is all answers, also where a metric leaves out those that can't be read.
+    """
+    several = bool(made.differing)
+    heads: tuple[str, ...] = ("metric", made.params.mode, "95% interval", "n", "unparsed")
+    counts = (str(made.results.n), str(made.results.unparsed))
+    rows: list[tuple[str, ...]] = [(*heads, other_mode(made.params.mode)) if several else heads]
+    for metric in made.benchmark.metrics:
+        found = made.results.estimates.get(metric.name)
+        cells = ("-", "")
+        if found is not None:
+            low, high = shown(found.low, metric), shown(found.high, metric)
+            cells = (shown(found.value, metric, unit=True), f"{low} to {high}")
+        there = made.other.metrics.get(metric.name)
+        other = shown(there, metric, unit=True) if metric.name in made.differing else ""
+        rows.append((metric.name, *cells, *counts, *([other] if several else [])))
+    return rows
+
+
+_NO_UNITS = ("score", "difference")
+"""What the docs call the unit of a bare number."""
+
+
+def shown(value: float | None, metric: Metric, *, unit: bool = False) -> str:
+    """A value as a person reads it; "-" if there is none."""
+    if value is None:
+        return "-"
+    text = f"{metric.scale * value:.{metric.decimals}f}"
+    named = unit and metric.unit not in _NO_UNITS
+    return text + f" {metric.unit}".replace(" %", "%").rstrip() if named else text
+
+
+def mode_note(made: FileResults) -> list[str]:
+    """That the two modes part, and on how many answers that can't be read."""
+    if not made.differing:
+        return []
+    other = other_mode(made.params.mode)
+    unread = made.results.unparsed if made.params.mode == "strict" else made.other.unparsed
+    return [
+        f"{other} differs by more than the interval in {', '.join(made.differing)}; "
+        f"{unread:,} of {made.results.n:,} answers can't be read by the strict rule."
+    ]

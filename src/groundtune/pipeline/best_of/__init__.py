@@ -1,0 +1,1 @@
+"""`best-of`: the best of several answers, by a reward."""

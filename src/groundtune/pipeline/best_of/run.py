@@ -1,0 +1,241 @@
+"""Stage "best-of": of several answers to a prompt, the one that a tuned model's own reward prefers.
+
+RLAIF-V's self-feedback (Yu et al. 2024, arXiv 2405.17220, 3.4). The answers exist, by whichever
+model, or are drawn by the tuned model about scenes of the embedded world.
+
+    OUT/rewards/      the log-ratio of each candidate's text; resumable by key
+    OUT/answers/      the chosen answers, with OUT/prompts/ and OUT/images/
+    OUT/best-of.json  what best of 1, 2, 4, ... N gives, and costs
+    OUT/report.html
+
+The rewards, divided by the answer's length, by a power of it, or not, are made of the same
+log-ratios, so the first and the last are always told; `normalise` says which one chooses.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from groundtune.errors import UserError
+from groundtune.pipeline.best_of.curve import Candidate, best, curve_of
+from groundtune.pipeline.best_of.scores import Ratio, open_scorer, score
+from groundtune.pipeline.best_of.settings import BestOf, BestOfSettings
+from groundtune.pipeline.folder import RunFolder, read_some
+from groundtune.pipeline.sample.run import SampleParams, draw_answers, open_generator
+from groundtune.pipeline.workers.local import open_workers
+from groundtune.protocols import Progress, Workers
+from groundtune.records import Answer, Claim, Prompt
+from groundtune.store.dataset import RecordSet
+from groundtune.store.files import write_atomic
+from groundtune.store.run import write_run
+
+
+class BestOfResult(NamedTuple):
+    """What was found, and where it is."""
+
+    found: BestOf
+    results: Path
+    report: Path
+    answers: Path
+
+
+def best_of(
+    source: Path | None,
+    out: Path,
+    settings: BestOfSettings,
+    progress: Progress,
+    *,
+    command: Sequence[str] = (),
+) -> BestOfResult:
+    """Scores the first n answers to each prompt of `source`, and keeps the best one in `out`.
+
+    Without `source` the tuned model draws answers about the world first, into OUT/candidates/.
+
+    Raises:
+        UserError: nothing to choose among, a prompt with fewer than n answers, a model that can't
+            be loaded, or `out` has the choice of other settings.
+    """
+    folder = RunFolder(source or out / "candidates")
+    _refuse_same(folder, RunFolder(out))
+    with open_workers(settings.engine) as workers:
+        if source is None:
+            _draw(settings, folder, progress, workers)
+        candidates = candidates_of(read_some(folder.answers), settings.n, folder.answers.path)
+        prompts = folder.prompts_by_key()
+        progress.start(f"load {settings.model}")
+        scorer = open_scorer(settings, folder)
+        kept = RecordSet(out / "rewards", Ratio)
+        ratios, scored = score(scorer, candidates, prompts, kept, progress, workers)
+    claims = [claim for claim in folder.claims.read() if claim.status != "empty"]
+    rows = _rows(candidates, prompts, ratios, claims, settings.beta)
+    found = BestOf(
+        prompts=len(candidates),
+        candidates=sum(map(len, candidates.values())),
+        n=settings.n,
+        scored_now=scored,
+        by_claims=bool(claims),
+        of_the_world=_of_the_world(prompts.values()),
+        curves=tuple(
+            curve_of(rows, settings.n, normalise=power)
+            for power in dict.fromkeys((settings.normalise, 1.0, 0.0))
+        ),
+    )
+    _keep(folder, RunFolder(out), candidates, rows, settings)
+    inputs = {"tuned": scorer.tuned, "reference": scorer.reference}
+    write_run(
+        out, settings.model_dump(mode="json"), inputs, {"sample": settings.seed}, list(command)
+    )
+    results = out / "best-of.json"
+    write_atomic(results, found.model_dump_json(indent=1).encode() + b"\n")
+    from groundtune.pipeline.best_of.page import write_page
+
+    page = write_page(out, settings, found)
+    return BestOfResult(found, results, page, out / "answers")
+
+
+def candidates_of(answers: Sequence[Answer], n: int, where: Path) -> dict[str, list[Answer]]:
+    """The first n answers to each prompt, by index and then as they stand.
+
+    Raises:
+        UserError: a prompt has fewer.
+    """
+    groups: dict[str, list[Answer]] = {}
+    for answer in answers:
+        groups.setdefault(answer.prompt, []).append(answer)
+    fewest = min(map(len, groups.values()))
+    if fewest < n:
+        raise UserError(
+            f"A prompt has {fewest} answers, fewer than {n}.",
+            str(where),
+            f"Choose among --n {fewest}, or draw more: groundtune sample --n {n}.",
+        )
+    return {key: sorted(own, key=lambda answer: answer.index)[:n] for key, own in groups.items()}
+
+
+def _draw(
+    settings: BestOfSettings, folder: RunFolder, progress: Progress, workers: Workers
+) -> None:
+    """The tuned model's answers about scenes of the development split."""
+    from groundtune.bench.benchmark import Wanted
+    from groundtune.bench.world.captions import WORLD_CAPTIONS
+
+    if not settings.scenes:
+        raise UserError(
+            "There is nothing to choose among.",
+            "ANSWERS",
+            "Give a folder of answers, or scenes=40 for scenes of the embedded world.",
+        )
+    last = settings.first_scene + settings.scenes
+    wanted = Wanted(split="development", n=last, seed=settings.seed)
+    items = WORLD_CAPTIONS.load(wanted, folder.images)
+    asked = [item.prompt for item in items if item.benchmark == WORLD_CAPTIONS.name]
+    params = SampleParams(
+        model=settings.model,
+        n=settings.n,
+        sampling=settings.sampling,
+        seed=settings.seed,
+        batch_size=settings.batch_size,
+        device=settings.device,
+        dtype=settings.dtype,
+        engine=settings.engine,
+    )
+    draw_answers(
+        open_generator(params, folder.images),
+        asked[settings.first_scene :],
+        folder,
+        progress,
+        n=settings.n,
+        sampling=settings.sampling,
+        seed=settings.seed,
+        batch_size=settings.batch_size,
+        workers=workers,
+    )
+
+
+def _rows(
+    candidates: Mapping[str, Sequence[Answer]],
+    prompts: Mapping[str, Prompt],
+    ratios: Mapping[str, Ratio],
+    claims: Sequence[Claim],
+    beta: float,
+) -> list[list[Candidate]]:
+    """The candidates of each prompt with all that is known of them."""
+    from groundtune.feedback.claims import by_answer, tally
+
+    groups = by_answer(claims)
+    of_the_world = _of_the_world(prompts.values())
+    rows: list[list[Candidate]] = []
+    for key, own in candidates.items():
+        prompt, row = prompts[key], list[Candidate]()
+        for answer in own:
+            ratio = ratios[answer.key]
+            values = {"words": float(len(answer.text.split())), "seconds": ratio.seconds}
+            values |= {"drawn": float(answer.tokens or ratio.tokens), "scored": 2.0 * ratio.tokens}
+            if answer.key in groups:
+                said = tally(groups[answer.key])
+                values |= {"claims": said.checked, "rejected_claims": said.rejected}
+                values["rejected"] = float(said.rejected > 0)
+            if of_the_world:
+                values |= _truth(prompt, answer.text)
+            row.append(
+                Candidate(
+                    answer=answer.key,
+                    image="+".join(prompt.images) or key,
+                    empty=not answer.text,
+                    total=beta * ratio.total,
+                    tokens=ratio.tokens,
+                    values=values,
+                )
+            )
+        rows.append(row)
+    return rows
+
+
+def _truth(prompt: Prompt, text: str) -> dict[str, float]:
+    """What the scene says of an answer."""
+    from groundtune.bench.world.captions import caption_values
+    from groundtune.bench.world.pictures import find_scene
+    from groundtune.world.read import read
+    from groundtune.world.truth import check
+
+    scene, reading = find_scene(prompt.source.row), read(text)
+    values = caption_values(scene, text, reading, check(scene, reading))
+    wanted = ("invented", "wrong", "invented_mentions", "mentions", "classes", "truth_classes")
+    return {name: values[name] for name in wanted}
+
+
+def _of_the_world(prompts: Iterable[Prompt]) -> bool:
+    from groundtune.world.people import DATASET
+
+    return all(prompt.source.dataset == DATASET for prompt in prompts)
+
+
+def _keep(
+    folder: RunFolder,
+    target: RunFolder,
+    candidates: Mapping[str, Sequence[Answer]],
+    rows: Sequence[Sequence[Candidate]],
+    settings: BestOfSettings,
+) -> None:
+    """Writes the chosen answers with their prompts."""
+    chosen = {best(row, normalise=settings.normalise).answer for row in rows}
+    others = target.answers.keys() - chosen
+    if others:
+        raise UserError(
+            f"The folder has {len(others)} answers that these settings don't choose.",
+            str(target.answers.path),
+            "Choose another folder with --out DIR, or the settings of the first time.",
+        )
+    prompts = folder.prompts_by_key()
+    target.take_prompts(folder, [prompts[key] for key in candidates])
+    every = [answer for own in candidates.values() for answer in own]
+    target.take_answers(folder, [answer for answer in every if answer.key in chosen])
+
+
+def _refuse_same(folder: RunFolder, target: RunFolder) -> None:
+    if folder.same_as(target):
+        raise UserError(
+            "The chosen answers can't stand among all of them.",
+            str(target.path),
+            "Choose another folder with --out DIR.",
+        )

@@ -1,0 +1,135 @@
+"""The scores that best-of chooses by: the log-ratio of each candidate's text under two models.
+
+Resumable: a ratio's key follows from the answer and the models' revisions.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from groundtune.pipeline.best_of.settings import BestOfSettings
+from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.models import resolve
+from groundtune.pipeline.workers.later import Later, check_folder, check_revision, path_or_name
+from groundtune.protocols import Progress, Workers
+from groundtune.records import Answer, Prompt, Record
+from groundtune.store.dataset import RecordSet
+from groundtune.store.keys import key_of
+
+if TYPE_CHECKING:
+    from groundtune.generate.own_reward import LogRatio, OwnReward
+
+
+class Ratio(Record):
+    """What an answer's rewards are made of."""
+
+    key: str
+    answer: str
+    """Key of the answer."""
+    total: float
+    """Sum over its tokens of log pi_tuned - log pi_reference, in nats."""
+    tokens: int
+    """Its tokens by the tuned model's tokenizer, the end token included."""
+    seconds: float
+    """Its part of the time that scoring took."""
+
+
+class Scorer(NamedTuple):
+    """The rewarder, opened by whoever scores, and the revisions of its two models."""
+
+    rewarder: "Later[OwnReward]"
+    tuned: str
+    reference: str
+
+
+class _Batch(NamedTuple):
+    """What is scored together: a prompt's candidates that have no reward yet, each text once."""
+
+    prompt: Prompt
+    texts: list[str]
+    answers: list[Answer]
+
+
+def open_scorer(settings: BestOfSettings, folder: RunFolder) -> Scorer:
+    """The reward of the settings' models; neither is loaded yet.
+
+    Raises:
+        UserError: there is no such model.
+    """
+    from groundtune.vlm.load import revision_of
+
+    tuned, reference = (revision_of(resolve(n)) for n in (settings.model, settings.reference))
+    names = {"model": path_or_name(settings.model), "reference": path_or_name(settings.reference)}
+    opening = partial(
+        _open, settings.model_copy(update=names), folder.path.absolute(), tuned, reference
+    )
+    return Scorer(Later(opening), tuned, reference)
+
+
+def _open(settings: BestOfSettings, folder: Path, *revisions: str) -> "OwnReward":
+    """Both models, once they are known to be those that the keys speak of."""
+    from groundtune.generate.own_reward import OwnReward
+    from groundtune.vlm.load import load
+
+    check_folder(folder)
+    names = settings.model, settings.reference
+    tuned, reference = (
+        load(resolve(name), dtype=settings.dtype, device=settings.device) for name in names
+    )
+    for name, model, revision in zip(names, (tuned, reference), revisions, strict=True):
+        check_revision(name, model.revision, revision)
+    images = RunFolder(folder).images
+    return OwnReward(tuned, reference, images, beta=settings.beta, at_once=settings.at_once)
+
+
+def score(
+    scorer: Scorer,
+    candidates: Mapping[str, Sequence[Answer]],
+    prompts: Mapping[str, Prompt],
+    kept: RecordSet[Ratio],
+    progress: Progress,
+    workers: Workers,
+) -> tuple[dict[str, Ratio], int]:
+    """The ratio of each answer, by its key, and how many texts were scored now.
+
+    A prompt's candidates are one part; a text that is there twice is scored once.
+    """
+    models = scorer.tuned, scorer.reference
+    keys = {a.key: key_of("ratio", a.key, *models) for own in candidates.values() for a in own}
+    missing = set(kept.missing(keys.values()))
+    batches = [
+        _Batch(prompts[prompt], list(dict.fromkeys(answer.text for answer in some)), some)
+        for prompt, own in candidates.items()
+        if (some := [answer for answer in own if keys[answer.key] in missing])
+    ]
+    progress.start("score answers", total=len(missing))
+    for index, (ratios, seconds) in workers.run(partial(_scored, scorer.rewarder), batches):
+        batch = batches[index]
+        found = dict(zip(batch.texts, ratios, strict=True))
+        kept.append(
+            [
+                Ratio(
+                    key=keys[answer.key],
+                    answer=answer.key,
+                    total=found[answer.text].total,
+                    tokens=found[answer.text].tokens,
+                    seconds=seconds / len(batch.answers),
+                )
+                for answer in batch.answers
+            ]
+        )
+        progress.advance(len(batch.answers))
+    kept.compact(order=keys.values())
+    wanted = set(keys.values())
+    scored = sum(len(batch.texts) for batch in batches)
+    return {row.answer: row for row in kept.read() if row.key in wanted}, scored
+
+
+def _scored(rewarder: "Later[OwnReward]", batch: _Batch) -> tuple[list["LogRatio"], float]:
+    """The log-ratios of the batch's texts, and the seconds that they took."""
+    opened = rewarder.get()
+    began = time.monotonic()
+    ratios = opened.log_ratios([batch.prompt] * len(batch.texts), batch.texts)
+    return ratios, time.monotonic() - began

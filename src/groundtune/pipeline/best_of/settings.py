@@ -1,0 +1,59 @@
+"""What best-of is told, and what it finds: apart from the stage, for its scores and its page."""
+
+from pydantic import Field
+
+from groundtune.pipeline.best_of.curve import Curve
+from groundtune.pipeline.workers.settings import EngineSettings, Local
+from groundtune.records import Record, Sampling
+
+MOST = 64
+"""Candidates a prompt at the most."""
+
+
+class BestOfSettings(Record):
+    """Whose reward chooses, and among how many."""
+
+    model: str
+    """The tuned model: a folder, a hub name, or world:NAME."""
+    reference: str
+    """What it was tuned from."""
+    n: int = Field(default=16, ge=1, le=MOST)
+    """Candidates a prompt: the first so many answers of each. RLAIF-V's are 16 to 32."""
+    beta: float = Field(default=0.1, gt=0)
+    """The beta of the training. It scales the rewards and changes no choice."""
+    normalise: float = Field(default=1.0, ge=0, le=1)
+    """The power of the answer's tokens by which the reward is divided: 1 (or true) is published, 0
+    (or false) doesn't divide. Which answers win by it, short ones or long ones, depends on what was
+    learnt, and a power between keeps the length (docs/align.md has the figures)."""
+    scenes: int = Field(default=0, ge=0)
+    """Where the folder has no answers: scenes of the embedded world's development split about which
+    the tuned model draws `n` each."""
+    first_scene: int = Field(default=0, ge=0)
+    """The first of these scenes: others than those by which a setting was chosen."""
+    sampling: Sampling = Sampling(max_new_tokens=128, temperature=1.0)
+    """How it draws those."""
+    seed: int = 0
+    batch_size: int = Field(default=64, ge=1)
+    """Answers drawn at once. Changes speed and memory only."""
+    at_once: int = Field(default=16, ge=1)
+    """Answers to a prompt that are scored at once. Changes speed and memory only."""
+    device: str = "auto"
+    dtype: str = "auto"
+    engine: EngineSettings = Local()
+    """Where the models run: `type: local` or `type: ray`. It changes no reward and no choice."""
+
+
+class BestOf(Record):
+    """What choosing gives."""
+
+    prompts: int
+    candidates: int
+    n: int
+    scored_now: int
+    """Texts scored by this call; what was scored before, and a text that is there twice, isn't."""
+    by_claims: bool
+    """Whether the answers' claims were checked, so that rejected ones can be counted."""
+    of_the_world: bool
+    """Whether the answers are about the embedded world, so that the truth can be told."""
+    curves: tuple[Curve, ...]
+    """By the reward that chose, and by the divided and the undivided one."""

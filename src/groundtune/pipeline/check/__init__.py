@@ -1,0 +1,1 @@
+"""`check`: claims about your own images."""

@@ -1,0 +1,27 @@
+"""What a check finds."""
+
+from groundtune.pipeline.check.people import Corrected
+from groundtune.pipeline.check.scores import BENCHMARK
+from groundtune.pipeline.feedback.claims import ClaimSummary
+from groundtune.records import Difference, Estimate, Record
+
+WHERE = f"{BENCHMARK}/greedy"
+"""The benchmark's name in estimates."""
+
+
+class Checked(Record):
+    """check.json."""
+
+    answers: int
+    images: int
+    labeler: str
+    claims: ClaimSummary
+    estimates: tuple[Estimate, ...]
+    """By the labeler alone; intervals resample pictures."""
+    differences: tuple[Difference, ...]
+    """Of each model from the first, where all have answered the same prompts."""
+    corrected: dict[str, Corrected]
+    """By the model's name: the share of wrong answers by people's marks and verdicts together, and
+    the labeler's error. Empty without enough marks."""
+    marks: int
+    """Answers that a person has marked."""

@@ -1,0 +1,120 @@
+"""The report of a check: the claim-checked rate, its correction, and answers with marked words."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from groundtune.pipeline.check.found import WHERE, Checked
+from groundtune.pipeline.check.people import Corrected
+from groundtune.pipeline.check.scores import METRICS
+from groundtune.pipeline.folder import RunFolder
+from groundtune.records import Estimate, Score
+from groundtune.report import model
+from groundtune.report.build import choose_examples, count_answers, facts_of
+from groundtune.report.page import write_report
+from groundtune.report.specs import metric_spec
+from groundtune.store.run import read_run
+
+CORRECTED = model.MetricSpec(
+    name="wrong_answers",
+    label="Answers with something wrong, by people's marks",
+    better="lower",
+    explanation="Prediction-powered: the labeler's verdicts, corrected by the marked answers.",
+)
+BY_MARKS = model.MetricSpec(
+    name="wrong_by_marks",
+    label="The same, of the marked answers alone",
+    better="lower",
+    explanation="What the marks would give without a labeler.",
+    chart=False,
+)
+UNKNOWN = (
+    "What is marked is what the labeler says no to. Its own error is not known here: mark some "
+    "answers of to-mark.jsonl (true where something is wrong), and check again with --marks."
+)
+
+
+def write_page(folder: RunFolder, found: Checked, scores: Sequence[Score]) -> Path:
+    """Writes report.html of a check into its folder."""
+    names = list(dict.fromkeys(score.model for score in scores))
+    prompts = folder.prompts_by_key()
+    answers = folder.answers.read()
+    by_score = {score.key: a.prompt for score, a in zip(scores, answers, strict=True)}
+
+    def item(score: Score) -> "Item":
+        prompt = prompts[by_score[score.key]]
+        files = tuple(folder.images.path(sha256).read_bytes() for sha256 in prompt.images)
+        return Item(images=files, prompt=prompt.question)
+
+    from groundtune.report.build import Item
+
+    chosen = choose_examples(scores, names[0], names[-1], item, beside=names[1:-1], number=24)
+    page = model.ReportInput(
+        title=f"Answers checked in {folder.path.resolve().name}",
+        summary=_summary(found),
+        models=tuple(model.ModelSpec(name=name, label=name) for name in names),
+        metrics=(CORRECTED, BY_MARKS, *(metric_spec(each) for each in METRICS)),
+        benchmarks=(model.BenchmarkSpec(name=WHERE, label="Claims"),),
+        estimates=(*_corrected(found), *found.estimates),
+        differences=tuple(model.Difference(**d.model_dump()) for d in found.differences),
+        counts=count_answers(answers),
+        examples=chosen.examples,
+        examples_chosen=chosen.how,
+        run=facts_of(read_run(folder.path)),
+        notes=tuple(_notes(found)),
+        limits=(
+            "Intervals resample pictures: they speak of pictures like these, not of others.",
+            "A claim that the picture can't decide is counted like any other.",
+        ),
+    )
+    return write_report(folder.path / "report.html", page)
+
+
+def told(name: str, each: Corrected) -> str:
+    """The labeler's own error, in a sentence."""
+    error = each.error
+    right = error.marked - error.wrong
+    agreed = error.agreement
+    return (
+        f"{name}: of {error.marked} marked answers {error.wrong} have something wrong. The "
+        f"labeler rejects a claim of {error.caught} of these, and of {error.accused} of the "
+        f"{right} others. It agrees with the marks on {agreed.value:.0%} "
+        f"({agreed.low:.0%} to {agreed.high:.0%})."
+    )
+
+
+def _summary(found: Checked) -> str:
+    asked = found.claims
+    mass = ""
+    if asked.answered is not None:
+        mass = f" Yes and no together had a probability of {asked.answered:.1%}."
+    return (
+        f"{found.answers:,} answers about {found.images:,} pictures, divided into "
+        f"{asked.claims:,} claims. {found.labeler} said yes or no to each from the picture.{mass}"
+    )
+
+
+def _corrected(found: Checked) -> list[Estimate]:
+    made: list[Estimate] = []
+    for name, each in found.corrected.items():
+        for spec, share, n in (
+            (CORRECTED, each.share, each.marked + each.unmarked),
+            (BY_MARKS, each.by_marks, each.marked),
+        ):
+            made.append(
+                Estimate(
+                    model=name,
+                    benchmark=WHERE,
+                    metric=spec.name,
+                    value=share.value,
+                    low=share.low,
+                    high=share.high,
+                    n=n,
+                )
+            )
+    return made
+
+
+def _notes(found: Checked) -> list[model.Note]:
+    if not found.corrected:
+        return [model.Note(kind="warning", text=UNKNOWN)]
+    return [model.Note(text=told(name, each)) for name, each in found.corrected.items()]

@@ -1,0 +1,208 @@
+"""What people's marks on a few answers add to a labeler's verdicts on many.
+
+The prediction-powered interval (Angelopoulos, Bates, Fannjiang, Jordan, Zrnic 2023, arXiv
+2301.09633, algorithm 1): with verdicts f of N answers that nobody marked, and verdicts f and marks
+Y of n more that were drawn at random,
+
+    theta = mean_N f + mean_n (Y - f)
+    Var theta = Var f / N + Var (Y - f) / n
+
+It covers the share of wrong answers however bad the labeler is; a bad one only makes it wide.
+
+Departures. Answers about one picture aren't independent, so the variance is that of pictures' sums
+of influence, C / (C - 1) * sum_c u_c^2 for C pictures, where an unmarked answer adds
+(f - mean f) / N to its picture's u and a marked one (Y - f - mean (Y - f)) / n. With one answer a
+picture that is nearly the formula above. The quantile is Student's at the marked pictures less one,
+where the paper has the normal one: few are marked. Where the labeler agrees with all marks, the
+second term would be 0; it may still be wrong about up to 1 - 0.025^(1/n) of the answers, by which
+the interval is widened.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from groundtune.bench.files.answers import json_rows
+from groundtune.errors import UserError
+from groundtune.records import Answer, Prompt, Record, Score
+from groundtune.store.files import write_atomic
+from groundtune.store.keys import key_of
+
+LEAST = 5
+"""Marked pictures below which no interval is given."""
+
+
+class Verdict(NamedTuple):
+    """A labeler's verdict on an answer, and a person's if there is one."""
+
+    image: str
+    rejected: bool
+    """Whether the labeler rejects a claim of it."""
+    wrong: bool | None = None
+    """Whether a person finds something wrong in it."""
+
+
+class Interval95(NamedTuple):
+    """A share and its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class LabelerError(Record):
+    """The labeler against people's marks."""
+
+    marked: int
+    wrong: int
+    """Answers in which a person finds something wrong."""
+    caught: int
+    """Of these, answers of which the labeler rejects a claim."""
+    accused: int
+    """Answers with nothing wrong of which the labeler rejects a claim."""
+    agreement: Interval95
+    """Share of the marked answers on which both say the same (Clopper and Pearson 1934)."""
+
+
+class Corrected(Record):
+    """The share of wrong answers, by marks and verdicts together."""
+
+    share: Interval95
+    """Prediction-powered."""
+    by_marks: Interval95
+    """Of the marked answers alone: what the marks would give without a labeler."""
+    by_labeler: float
+    """Of all answers, as the labeler says."""
+    marked: int
+    unmarked: int
+    error: LabelerError
+
+
+def corrected(verdicts: Sequence[Verdict]) -> Corrected | None:
+    """The share of wrong answers with its interval; None with fewer than `LEAST` marked pictures.
+
+    The marked answers must have been drawn at random (`write_to_mark` does).
+    """
+    marked = [each for each in verdicts if each.wrong is not None]
+    if len({each.image for each in marked}) < LEAST:
+        return None
+    return Corrected(
+        share=prediction_powered(verdicts),
+        by_marks=prediction_powered([each._replace(rejected=False) for each in marked]),
+        by_labeler=sum(each.rejected for each in verdicts) / len(verdicts),
+        marked=len(marked),
+        unmarked=len(verdicts) - len(marked),
+        error=labeler_error(marked),
+    )
+
+
+def prediction_powered(verdicts: Sequence[Verdict]) -> Interval95:
+    """The estimate and interval of this file's head; without unmarked answers, the marks' own."""
+    many = [each for each in verdicts if each.wrong is None]
+    few = [each for each in verdicts if each.wrong is not None]
+    gaps = [float(bool(each.wrong)) - float(each.rejected and bool(many)) for each in few]
+    mean_f = sum(each.rejected for each in many) / len(many) if many else 0.0
+    mean_gap = sum(gaps) / len(gaps)
+    influence: dict[str, float] = {}
+    for each in many:
+        step = (each.rejected - mean_f) / len(many)
+        influence[each.image] = influence.get(each.image, 0.0) + step
+    for each, gap in zip(few, gaps, strict=True):
+        influence[each.image] = influence.get(each.image, 0.0) + (gap - mean_gap) / len(few)
+    pictures = len(influence)
+    variance = pictures / max(1, pictures - 1) * sum(u * u for u in influence.values())
+    half = _student(len({each.image for each in few}) - 1) * math.sqrt(variance)
+    if len(set(gaps)) == 1:
+        half += 1 - 0.025 ** (1 / len(few))
+    value = mean_f + mean_gap
+    return Interval95(min(1.0, max(0.0, value)), max(0.0, value - half), min(1.0, value + half))
+
+
+def labeler_error(marked: Sequence[Verdict]) -> LabelerError:
+    """How the labeler's verdicts and the marks of these answers agree."""
+    same = sum(each.rejected == each.wrong for each in marked)
+    return LabelerError(
+        marked=len(marked),
+        wrong=sum(bool(each.wrong) for each in marked),
+        caught=sum(each.rejected and bool(each.wrong) for each in marked),
+        accused=sum(each.rejected and not each.wrong for each in marked),
+        agreement=_clopper_pearson(same, len(marked)),
+    )
+
+
+def write_to_mark(
+    path: Path, answers: Sequence[Answer], prompts: Mapping[str, Prompt], number: int, seed: int
+) -> int:
+    """Writes answers drawn at random for a person to mark; how many. What is there stays.
+
+    One JSON object a line: fill in "wrong", true or false.
+    """
+    drawn = sorted(answers, key=lambda answer: key_of("to mark", seed, answer.key))[:number]
+    rows = [
+        {
+            "answer": each.key,
+            "images": [f"images/{sha256[:2]}/{sha256}" for sha256 in prompts[each.prompt].images],
+            "question": prompts[each.prompt].question,
+            "text": each.text,
+            "wrong": None,
+        }
+        for each in drawn
+    ]
+    if not path.exists():
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        write_atomic(path, text.encode())
+    return len(rows)
+
+
+def read_marks(path: Path, answers: Sequence[Answer]) -> dict[str, bool]:
+    """Whether something is wrong, by the answer's key; rows whose "wrong" is null are left out.
+
+    Raises:
+        UserError: the file can't be read, a row names no answer of these, names one twice, or says
+            something else than true or false.
+    """
+    known = {answer.key for answer in answers}
+    found: dict[str, bool] = {}
+    for row in json_rows(path):
+        where, fields = f"{path}:{row.number}", cast("Mapping[str, Any]", row.fields)
+        key, wrong = fields.get("answer"), fields.get("wrong")
+        if not isinstance(key, str) or key not in known or key in found:
+            what = "is marked twice" if key in found else "is not among those that are checked"
+            raise UserError(
+                f"The answer {key!r} {what}.", where, "Mark rows of to-mark.jsonl, each once."
+            )
+        if wrong is None:
+            continue
+        if not isinstance(wrong, bool):
+            raise UserError(
+                f'"wrong" is {json.dumps(wrong)[:40]}.', where, "Write true, false, or null."
+            )
+        found[key] = wrong
+    return found
+
+
+def verdicts_of(scores: Mapping[str, Score], marks: Mapping[str, bool]) -> list[Verdict]:
+    """Verdicts and marks of the answers (by key) whose claims could be read."""
+    return [
+        Verdict(score.image, score.values["rejected"] > 0, marks.get(key))
+        for key, score in scores.items()
+        if score.status == "scored"
+    ]
+
+
+def _student(freedom: int) -> float:
+    """The 97.5% quantile of Student's t."""
+    from scipy import stats  # pyright: ignore[reportMissingTypeStubs]
+
+    return float(cast(Any, stats).t.ppf(0.975, max(1, freedom)))
+
+
+def _clopper_pearson(right: int, number: int) -> Interval95:
+    from scipy import stats  # pyright: ignore[reportMissingTypeStubs]
+
+    beta = cast(Any, stats).beta.ppf
+    low = float(beta(0.025, right, number - right + 1)) if right else 0.0
+    high = float(beta(0.975, right + 1, number - right)) if right < number else 1.0
+    return Interval95(right / number, low, high)

@@ -1,0 +1,194 @@
+"""Stage "check": answers about one's own pictures, of which nobody knows what is true.
+
+Each answer is divided into claims, a labeler says yes or no to them, and what it says no to is
+marked. A person's marks on a few answers turn that into a share of wrong answers with an interval,
+and say how far the labeler can be believed.
+
+    OUT/prompts/ images/ answers/ division/ claims/   resumable by key
+    OUT/scores/         a score an answer, with the characters of its rejected claims
+    OUT/to-mark.jsonl   answers drawn at random, for a person to mark
+    OUT/check.json report.html
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import Field
+
+from groundtune.bench.stats.bootstrap import difference, estimate, tabulate
+from groundtune.errors import UserError
+from groundtune.pipeline.check.answers import bring, is_file, is_folder, model_params
+from groundtune.pipeline.check.found import WHERE, Checked
+from groundtune.pipeline.check.people import (
+    LEAST,
+    Corrected,
+    corrected,
+    read_marks,
+    verdicts_of,
+    write_to_mark,
+)
+from groundtune.pipeline.check.scores import METRICS, scores_of
+from groundtune.pipeline.feedback.claim_settings import (
+    SELF,
+    ClaimSettings,
+    base_settings,
+    open_labelling,
+)
+from groundtune.pipeline.feedback.claims import ClaimSummary, label_claims
+from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.sample.run import SampleParams
+from groundtune.protocols import Progress
+from groundtune.recipe import load
+from groundtune.records import Answer, Score
+from groundtune.store.dataset import RecordSet
+from groundtune.store.files import write_atomic
+from groundtune.store.run import write_run
+
+TO_MARK = "to-mark.jsonl"
+
+
+class CheckSettings(ClaimSettings):
+    """Who is checked, and by whom; a claim's settings besides."""
+
+    ask: str = "Describe the image."
+    """What a model is asked about each picture, and what rows without a question were asked."""
+    max_new_tokens: int = Field(default=512, ge=1)
+    """Of a model's answers."""
+    mark: int = Field(default=30, ge=0)
+    """Answers that are drawn for a person to mark."""
+    seed: int = 0
+    """Which ones those are."""
+
+
+class CheckResult(NamedTuple):
+    """What was found, and where it is."""
+
+    found: Checked
+    results: Path
+    report: Path
+    to_mark: Path
+
+
+def check(
+    what: str,
+    out: Path,
+    overrides: Sequence[str],
+    progress: Progress,
+    *,
+    images: Path | None = None,
+    marks: Path | None = None,
+    command: Sequence[str] = (),
+) -> CheckResult:
+    """Checks the answers of a folder, a file or a model, as far as `out` lacks it.
+
+    `overrides` are key=value settings of `CheckSettings`; for the embedded world's own prompts its
+    divider and wording stand for the defaults.
+
+    Raises:
+        UserError: there are no answers, a model can't be loaded or doesn't answer yes or no, marks
+            that can't be read, or `out` holds another check.
+    """
+    target = RunFolder(out)
+    first = load(None, overrides, CheckSettings)
+    if is_file(what) and SELF in (first.labeler, first.divider):
+        name = "labeler" if first.labeler == SELF else "divider"
+        raise UserError(
+            f"The {name} is the model that gave the answers, and a file doesn't hold it.",
+            what,
+            f"Name one: {name}=MODEL (a folder, a hub name, or openai:MODEL@URL).",
+        )
+    known = is_file(what) or is_folder(what)
+    params = None if known else _params(what, images, first)
+    bring(what, target, images, first.ask, params, progress)
+    settings = load(None, overrides, CheckSettings, base=base_settings(target))
+    progress.start(f"load {settings.labeler}")
+    with open_labelling(settings, target) as labelling:
+        summary = label_claims(out, out, labelling, progress, settings=settings, command=command)
+        labeler = labelling.by.name
+    found, scores = _found(target, settings, summary, labeler, marks)
+    inputs = {"answers": what, "labeler": labeler}
+    write_run(out, settings.model_dump(mode="json"), inputs, {"mark": settings.seed}, list(command))
+    kept = RecordSet(out / "scores", Score)
+    missing = set(kept.missing(score.key for score in scores))
+    kept.append([score for score in scores if score.key in missing])
+    results = out / "check.json"
+    write_atomic(results, found.model_dump_json(indent=1).encode() + b"\n")
+    from groundtune.pipeline.check.page import write_page
+
+    return CheckResult(found, results, write_page(target, found, scores), out / TO_MARK)
+
+
+def _params(what: str, images: Path | None, settings: CheckSettings) -> SampleParams:
+    return model_params(
+        what,
+        images,
+        settings.ask,
+        settings.max_new_tokens,
+        settings.batch_size,
+        device=settings.device,
+        dtype=settings.dtype,
+    )
+
+
+def _found(
+    target: RunFolder,
+    settings: CheckSettings,
+    summary: ClaimSummary,
+    labeler: str,
+    marks: Path | None,
+) -> tuple[Checked, list[Score]]:
+    answers, prompts = target.answers.read(), target.prompts_by_key()
+    scores = scores_of(answers, target.claims.read(), prompts)
+    write_to_mark(target.path / TO_MARK, answers, prompts, settings.mark, settings.seed)
+    marked = read_marks(marks, answers) if marks else {}
+    names = list(dict.fromkeys(score.model for score in scores))
+    tables = {name: tabulate([s for s in scores if s.model == name]) for name in names}
+    estimates = [
+        estimate(table, metric, model=name, benchmark=WHERE)
+        for name, table in tables.items()
+        for metric in METRICS
+    ]
+    first = tables[names[0]]
+    differences = [
+        difference(tables[name], first, metric, model=name, against=names[0], benchmark=WHERE)
+        for name in names[1:]
+        if tables[name].items == first.items
+        for metric in METRICS
+    ]
+    checked = Checked(
+        answers=len(answers),
+        images=len({score.image for score in scores}),
+        labeler=labeler,
+        claims=summary,
+        estimates=tuple(each for each in estimates if each),
+        differences=tuple(each for each in differences if each),
+        corrected=_corrected(answers, scores, marked, names),
+        marks=len(marked),
+    )
+    return checked, scores
+
+
+def _corrected(
+    answers: Sequence[Answer],
+    scores: Sequence[Score],
+    marked: dict[str, bool],
+    names: Sequence[str],
+) -> dict[str, Corrected]:
+    found: dict[str, Corrected] = {}
+    for name in names:
+        own = {
+            answer.key: score
+            for answer, score in zip(answers, scores, strict=True)
+            if score.model == name
+        }
+        made = corrected(verdicts_of(own, marked))
+        if made is not None:
+            found[name] = made
+    if marked and not found:
+        raise UserError(
+            f"{len(marked)} marks are too few for an interval.",
+            "--marks",
+            f"Mark answers about at least {LEAST} pictures of a model, drawn at random.",
+        )
+    return found

@@ -1,0 +1,1 @@
+"""`compare`: models, item by item."""

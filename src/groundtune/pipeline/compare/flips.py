@@ -1,0 +1,125 @@
+"""Items whose verdict changed, as examples of a report: both answers, what is wrong marked."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+
+from groundtune.bench.stats.paired import Flip, HeadlineTest
+from groundtune.bench.summary import facts_of, metric_of
+from groundtune.bench.text.tool_readings import truth_of
+from groundtune.records import Record, Score
+from groundtune.report.build import Chosen
+from groundtune.report.model import Example, ExampleAnswer
+
+EACH = 4
+"""Items of a benchmark and model that are shown at most, as many of either kind."""
+MOST = 16
+
+
+class Shown(Record):
+    """What an item asked, and its pictures' files."""
+
+    images: tuple[bytes, ...] = ()
+    prompt: str = ""
+
+
+Picture = Callable[[Score], Shown | None]
+
+
+def flip_examples(
+    tests: Sequence[HeadlineTest], scores: Sequence[Score], pictures: Picture | None
+) -> Chosen | None:
+    """Examples by a fixed rule; None where nothing changed or no answers are given.
+
+    Of each test, in turns, the items that got worse and those that got better, the largest changes
+    first and ties by the hash of the item's name, so that nobody chooses.
+    """
+    chosen = [(test, flip) for test in tests for flip in _turns(test.flips)][:MOST]
+    if not chosen or not scores:
+        return None
+    wanted = {(name, flip.item) for test, flip in chosen for name in (test.against, test.model)}
+    found = {
+        (score.model, name, score.item): score
+        for score in scores
+        if (score.model, score.item) in wanted
+        for name in names_of(score)
+    }
+    examples = [
+        example for test, flip in chosen if (example := _example(test, flip, found, pictures))
+    ]
+    return Chosen(tuple(examples), _how(tests))
+
+
+def names_of(score: Score) -> tuple[str, str]:
+    """What a score's benchmark is called in tests: with its part, or as a whole."""
+    whole, _, part = score.benchmark.partition("/")
+    return f"{score.benchmark}/{score.decoding}", f"{whole}/{score.decoding}" if part else ""
+
+
+def _turns(flips: Sequence[Flip]) -> list[Flip]:
+    def prominence(flip: Flip) -> tuple[float, str]:
+        change = -abs(flip.ours - flip.theirs)
+        return change, hashlib.sha256(flip.item.encode()).hexdigest()
+
+    sides = [
+        sorted((flip for flip in flips if flip.better is better), key=prominence)
+        for better in (False, True)
+    ]
+    turns = [side[i] for i in range(EACH) for side in sides if i < len(side)]
+    return turns[:EACH]
+
+
+def _example(
+    test: HeadlineTest,
+    flip: Flip,
+    found: Mapping[tuple[str, str, str], Score],
+    pictures: Picture | None,
+) -> Example | None:
+    both = [found.get((name, test.benchmark, flip.item)) for name in (test.against, test.model)]
+    there = [score for score in both if score is not None]
+    if len(there) < len(both):
+        return None
+    shown = (pictures(there[0]) if pictures else None) or Shown()
+    what = "Got better" if flip.better else "Got worse"
+    return Example(
+        images=shown.images,
+        prompt=shown.prompt,
+        truth=truth_of(there[0]),
+        group=f"{what}: {facts_of(test.benchmark).label}",
+        item=flip.item,
+        answers=tuple(
+            _answer(test, score, value, truth_of(score))
+            for score, value in zip(there, (flip.theirs, flip.ours), strict=True)
+        ),
+    )
+
+
+def _answer(test: HeadlineTest, score: Score, value: float, truth: str) -> ExampleAnswer:
+    metric = metric_of(test.benchmark, test.verdict)
+    bad = (value == 0) == (metric.better == "higher")
+    verdict = f"{metric.label}: {metric.scale * value:.{metric.decimals}f}"
+    if value in (0, 1) and metric.better == "higher":
+        verdict = "wrong" if bad else "right"
+    elif value in (0, 1):
+        verdict = f"{metric.label}: {'yes' if bad else 'no'}"
+    return ExampleAnswer(
+        model=score.model,
+        text=score.answer,
+        spans=score.spans,
+        note="" if score.why == truth else score.why,
+        verdict=verdict,
+        wrong=bad and value in (0, 1),
+    )
+
+
+def _how(tests: Sequence[HeadlineTest]) -> str:
+    told = [
+        f"{facts_of(test.benchmark).label} with {test.model} {test.improved:,} better, "
+        f"{test.worsened:,} worse, {test.unchanged:,} the same"
+        for test in tests
+        if test.flips
+    ]
+    most = "; ".join(told[: MOST // EACH])
+    return (
+        "Items whose verdict changed, chosen by rule, not by hand: those that got worse and those "
+        f"that got better take turns, the largest changes first. Of all items: {most}."
+    )

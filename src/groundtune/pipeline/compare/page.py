@@ -1,0 +1,200 @@
+"""The report of models beside the first one: of the world's benchmarks, of files', or of both."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from groundtune.bench.summary import BENCHMARKS, benchmark_of, facts_of, rules_apart
+from groundtune.pipeline.compare.flips import Picture, Shown, flip_examples
+from groundtune.pipeline.compare.parts import stand_ins
+from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.world.notes import WORLD_NOTE
+from groundtune.pipeline.world.report import BESIDE, HEADLINE, all_metric_specs
+from groundtune.records import Difference, Estimate, Prompt, Score
+from groundtune.report import model
+from groundtune.report.bench_parts import BenchParts
+from groundtune.report.specs import benchmark_specs, label, metric_spec, shown
+
+MOST_BESIDE = 3
+"""Further headlines that the verdict names."""
+MOST_WARNED = 3
+"""Benchmarks whose warnings stand at the top of the page; a table has all."""
+MOST_WARNINGS = 4
+"""Warnings of each of these."""
+
+
+def comparison_page(
+    models: Sequence[str],
+    estimates: Sequence[Estimate],
+    differences: Sequence[Difference],
+    *,
+    title: str,
+    run: model.RunFacts | None = None,
+    bench: BenchParts | None = None,
+    scores: Sequence[Score] = (),
+    pictures: Picture | None = None,
+    strata: Sequence[model.StratumEstimate] = (),
+    results: Sequence[Mapping[str, Any]] = (),
+) -> model.ReportInput:
+    """The page; the headline is that of the second model.
+
+    `scores` are those that the changed items' answers are shown of, `pictures` finds what an item
+    asked; `results` are what `bench score` kept beside the scores: data, revisions, notes.
+    """
+    world = any(family_of(each.benchmark) in BENCHMARKS for each in estimates)
+    names = list(dict.fromkeys(each.benchmark for each in estimates))
+    headline = _headline(models, names, bench)
+    told = flip_examples(bench.tests, scores, pictures) if bench else None
+    return model.ReportInput(
+        title=title,
+        models=tuple(model.ModelSpec(name=name, label=shown_name(name)) for name in models),
+        metrics=metric_specs_of(names),
+        benchmarks=tuple(_benchmark_spec(name, estimates) for name in names),
+        headline=headline,
+        estimates=tuple(estimates),
+        differences=tuple(shown(each) for each in differences),
+        bench=bench,
+        strata=tuple(strata),
+        examples=told.examples if told else (),
+        examples_chosen=told.how if told else "",
+        run=_with_data(run or model.RunFacts(), results),
+        notes=((WORLD_NOTE,) if world else ()) + _stand_in_notes(bench) + _warning_notes(bench),
+        limits=_result_notes(results),
+    )
+
+
+def family_of(benchmark: str) -> str:
+    """A benchmark's name without mode, part and decoding."""
+    return rules_apart(benchmark.partition("/")[0])[0]
+
+
+def shown_name(name: str) -> str:
+    """A model's name as it is shown: one of our own short ones as a word, others as they are."""
+    return label(name) if name.isalpha() and name.islower() else name
+
+
+def metric_specs_of(names: Iterable[str]) -> tuple[model.MetricSpec, ...]:
+    """How the metrics of the benchmarks that are named are shown."""
+    families = list(dict.fromkeys(map(family_of, names)))
+    files = [name for name in families if name not in BENCHMARKS and _is_known(name)]
+    own = [
+        metric_spec(metric).model_copy(update={"benchmark": name})
+        for name in files
+        for metric in benchmark_of(name).metrics
+    ]
+    return (*own, *(all_metric_specs() if len(files) < len(families) else ()))
+
+
+def _is_known(name: str) -> bool:
+    """Whether it is a benchmark; "knowing" is asked beside the world's and has no file."""
+    from groundtune.bench.registry import is_file_benchmark
+
+    return is_file_benchmark(name)
+
+
+def _benchmark_spec(name: str, estimates: Sequence[Estimate]) -> model.BenchmarkSpec:
+    """The label and protocol; a file benchmark's stands once, with the whole."""
+    if not _is_known(family_of(name)):
+        return benchmark_specs([each for each in estimates if each.benchmark == name])[0]
+    found, benchmark = facts_of(name), benchmark_of(name)
+    told = {key: value for key, value in found.protocol.items() if value}
+    told["official"] = str(getattr(benchmark, "revision", ""))
+    return model.BenchmarkSpec(
+        name=name, label=found.label, protocol={} if name.count("/") > 1 else told
+    )
+
+
+def _headline(
+    models: Sequence[str], names: Sequence[str], bench: BenchParts | None
+) -> model.Headline | None:
+    """The world's headline where it was measured, else that of the first benchmark.
+
+    Where a headline has no value for one of the two models, it is what was tested in its place.
+    """
+    ends = {"model": models[min(1, len(models) - 1)], "against": models[0]}
+    tests = bench.tests if bench else ()
+    tested = {test.benchmark: test.metric for test in tests if test.model == ends["model"]}
+    if HEADLINE.benchmark in names:
+        return model.Headline(**HEADLINE.model_dump(), beside=BESIDE, **ends)
+    wholes = [n for n in names if n.count("/") == 1] or list(names)
+    refs = [
+        model.MetricRef(benchmark=name, metric=tested.get(name) or benchmark_of(name).headline)
+        for name in wholes
+        if family_of(name) in BENCHMARKS or _is_known(family_of(name))
+    ]
+    if not refs:
+        return None
+    first, *others = refs
+    fixed = "Each benchmark's own headline; the first one given comes first."
+    return model.Headline(
+        **first.model_dump(), beside=tuple(others[:MOST_BESIDE]), fixed=fixed, **ends
+    )
+
+
+def _with_data(run: model.RunFacts, results: Sequence[Mapping[str, Any]]) -> model.RunFacts:
+    """The facts with the data files' hashes and revisions."""
+    files = [
+        cast("Mapping[str, object]", each)
+        for told in results
+        for each in cast("Sequence[object]", told.get("data", ()))
+    ]
+    named = {Path(str(f["path"])).name: f"{f['revision']}; sha256 {f['sha256']}" for f in files}
+    return run.model_copy(update={"inputs": {**run.inputs, **named}})
+
+
+def _result_notes(results: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """What the results say of themselves, each benchmark's notes as one line."""
+    lines: list[str] = []
+    for told in results:
+        notes = [str(note) for note in cast("Sequence[object]", told.get("notes", ()))]
+        if notes:
+            lines.append(f"{told.get('benchmark')}, {told.get('model')}: {' '.join(notes)}")
+    return tuple(dict.fromkeys(lines))
+
+
+def _stand_in_notes(bench: BenchParts | None) -> tuple[model.Note, ...]:
+    """A note for each headline that another metric stands for."""
+    told = stand_ins(bench) if bench else []
+    return tuple(model.Note(text=f"{facts_of(name).label}: {text}") for name, text in told)
+
+
+def _warning_notes(bench: BenchParts | None) -> tuple[model.Note, ...]:
+    """A note a benchmark with its warnings, those of the first benchmarks."""
+    told: dict[str, list[str]] = {}
+    for each in bench.warnings if bench else ():
+        told.setdefault(each.benchmark, []).append(f"{shown_name(each.model)}: {each.text}")
+    notes = [
+        model.Note(
+            kind="warning",
+            text=f"{facts_of(name).label}: {' '.join(said[:MOST_WARNINGS])}",
+        )
+        for name, said in list(told.items())[:MOST_WARNED]
+    ]
+    first = list(told.values())[:MOST_WARNED]
+    rest = sum(map(len, told.values())) - sum(len(said[:MOST_WARNINGS]) for said in first)
+    if rest:
+        notes.append(model.Note(text=f"{rest} more warnings stand under \u201cBehaviour\u201d."))
+    return tuple(notes)
+
+
+def pictures_in(folders: Sequence[Path]) -> Picture:
+    """Finds what an item asked, and its pictures, in folders of `bench run`.
+
+    Where several prompts are of one item or image, its pictures alone are told.
+    """
+    asked: dict[str, list[tuple[RunFolder, Prompt]]] = {}
+    for run in map(RunFolder, folders):
+        for prompt in run.prompts.read() if run.prompts.parts() else []:
+            asked.setdefault(prompt.source.row, []).append((run, prompt))
+
+    def find(score: Score) -> Shown | None:
+        found = asked.get(score.item) or asked.get(score.image)
+        if not found:
+            return None
+        run, prompt = found[0]
+        files = [run.images.path(sha256) for sha256 in prompt.images]
+        images = tuple(path.read_bytes() for path in files if path.is_file())
+        alone = len({each.key for _, each in found}) == 1
+        return Shown(images=images, prompt=prompt.question if alone else "")
+
+    return find

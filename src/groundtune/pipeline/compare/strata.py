@@ -1,0 +1,88 @@
+"""A benchmark's headline over parts of its items, for the report's charts."""
+
+from collections.abc import Iterable
+
+from groundtune.bench.benchmark import Metric
+from groundtune.bench.official import FileBenchmark
+from groundtune.bench.stats.bootstrap import estimate, tabulate
+from groundtune.bench.summary import BENCHMARKS, Groups, benchmark_of, wholes_of
+from groundtune.records import Score
+from groundtune.report.model import StratumEstimate
+
+MOST = 12
+"""Strata of an axis beyond which it is left to the results' JSON; of classes so many are shown."""
+CLASS_AXIS = "class (those most often wrong)"
+
+
+def strata_of_scores(scores: Iterable[Score], *, seed: int = 0) -> list[StratumEstimate]:
+    """The headline by part and by each axis of strata, of the benchmarks scored from files.
+
+    Of a benchmark with classes, it is also told by the classes that are most often wrong.
+    """
+    made: list[StratumEstimate] = []
+    groups = wholes_of(scores)
+    for (model, name, decoding), some in groups.items():
+        if name.partition("/")[0] in BENCHMARKS:
+            continue
+        benchmark = benchmark_of(name)
+        headline = next(each for each in benchmark.metrics if each.name == benchmark.headline)
+        for axis, parts in _axes(some).items():
+            if 2 <= len(parts) <= MOST:
+                where = (model, f"{name}/{decoding}", axis)
+                told = _estimates(parts, headline, where, seed)
+                made += told if len(told) > 1 else []
+    return made + _by_class(groups, seed)
+
+
+def _by_class(groups: Groups, seed: int) -> list[StratumEstimate]:
+    """The headline of the classes for which all models together have most in its numerator."""
+    wrong: dict[tuple[str, str], dict[str, float]] = {}
+    parts: dict[tuple[str, str, str], dict[str, list[Score]]] = {}
+    metrics: dict[str, Metric] = {}
+    for (model, name, decoding), some in groups.items():
+        benchmark = benchmark_of(name)
+        if not isinstance(benchmark, FileBenchmark) or benchmark.classes is None:
+            continue
+        metric = next(each for each in benchmark.metrics if each.name == benchmark.headline)
+        metrics[name] = metric
+        parts[model, name, decoding] = benchmark.classes(some)
+        sums = wrong.setdefault((name, decoding), {})
+        for label, own in parts[model, name, decoding].items():
+            sums[label] = sums.get(label, 0) + sum(_numerator(score, metric) for score in own)
+    made: list[StratumEstimate] = []
+    for (model, name, decoding), found in parts.items():
+        sums = wrong[name, decoding]
+        most = sorted(filter(sums.get, sums), key=lambda label: -sums[label])[:MOST]
+        shown = {label: found[label] for label in most if label in found}
+        made += _estimates(shown, metrics[name], (model, f"{name}/{decoding}", CLASS_AXIS), seed)
+    return made
+
+
+def _numerator(score: Score, metric: Metric) -> float:
+    return sum(weight * score.values.get(name, 0) for name, weight in metric.numerator.items())
+
+
+def _axes(scores: Iterable[Score]) -> dict[str, dict[str, list[Score]]]:
+    """The scores by axis and stratum; a benchmark's parts are an axis too."""
+    axes: dict[str, dict[str, list[Score]]] = {}
+    for score in scores:
+        part = score.benchmark.partition("/")[2]
+        for axis, name in ({"part": part} if part else dict[str, str]()).items():
+            axes.setdefault(axis, {}).setdefault(name, []).append(score)
+        for axis, name in score.strata.items():
+            axes.setdefault(axis, {}).setdefault(name, []).append(score)
+    return axes
+
+
+def _estimates(
+    parts: dict[str, list[Score]], metric: Metric, where: tuple[str, str, str], seed: int
+) -> list[StratumEstimate]:
+    model, benchmark, axis = where
+    made: list[StratumEstimate] = []
+    for name, some in parts.items():
+        one = estimate(tabulate(some), metric, model=model, benchmark=benchmark, seed=seed)
+        if one is not None:
+            made.append(
+                StratumEstimate(**one.model_dump(), by=axis.replace("_", " "), stratum=name)
+            )
+    return made

@@ -1,0 +1,1 @@
+"""`label`, `pairs` and `splitter`: feedback on answers, and pairs from it."""

@@ -1,0 +1,198 @@
+"""What the user says of feedback by claims, and the divider and labeler that follow from it.
+
+Torch-free until a model is opened.
+"""
+
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from pydantic import Field
+
+from groundtune.errors import UserError
+from groundtune.feedback.conquer import Asking
+from groundtune.feedback.divide import InstructedDivider, WholeAnswer
+from groundtune.feedback.instructions import Instruction, named, shipped
+from groundtune.feedback.questions import InstructedQuestions, Verbatim
+from groundtune.pipeline.feedback.claims import Labelling
+from groundtune.pipeline.folder import RunFolder, read_some
+from groundtune.pipeline.models import Labeler, no_question
+from groundtune.pipeline.workers.local import ThisProcess, open_workers
+from groundtune.pipeline.workers.settings import EngineSettings, Local
+from groundtune.protocols import Divider
+from groundtune.records import Answer, Prompt, Record, Sampling
+from groundtune.world.people import DATASET
+
+SELF = "self"
+RULES = ("world", "whole")
+"""Dividers that are no models."""
+WORLD_SETTINGS: Mapping[str, Any] = {
+    "divider": "world",
+    "asking": {"suffix": " Answer yes or no."},
+}
+"""What stands for the defaults where all answers are about the embedded world: its models know this
+suffix and no other (docs/claims.md has the figures)."""
+
+
+class ClaimSettings(Record):
+    """Who divides the answers into claims, and who is asked about them."""
+
+    labeler: str = SELF
+    """Who answers the questions: a model's folder or name, world:labeler, openai:MODEL@URL, or
+    "self", the model that gave the answers."""
+    divider: str = SELF
+    """Who divides: a model as above, "self", "world" for the embedded world's rules, or "whole" for
+    none: one question about the whole answer, RLAIF-V's ablation."""
+    questions: Literal["joint", "apart", "verbatim"] = "joint"
+    """How a model makes questions: in the same call as the claims, in a second one as published, or
+    not at all: the claim itself is asked about. Rules make their own."""
+    instruction: str = ""
+    """What a model that divides is told, instead of the usual: split-1, which a splitter of one's
+    own has learnt with, or a file with the places ${question} and ${answer}."""
+    setting: bool = False
+    """Whether the world's rules ask about place and background, which its models were not taught to
+    answer."""
+    asking: Asking = Asking()
+    batch_size: int = Field(default=64, ge=1)
+    """Questions at once (of an endpoint: requests under way). Changes speed and memory only."""
+    device: str = "auto"
+    dtype: str = "auto"
+    engine: EngineSettings = Local()
+    """Where models run: `type: local` or `type: ray`. It does not change what they say."""
+
+
+def base_settings(folder: RunFolder) -> Mapping[str, Any]:
+    """What stands for the defaults in a folder: the world's settings where all prompts are of it.
+
+    Raises:
+        UserError: there are no prompts.
+    """
+    prompts = read_some(folder.prompts)
+    return WORLD_SETTINGS if all(p.source.dataset == DATASET for p in prompts) else {}
+
+
+@runtime_checkable
+class _Closes(Protocol):
+    def close(self) -> None: ...
+
+
+@contextmanager
+def open_labelling(settings: ClaimSettings, folder: RunFolder) -> Generator[Labelling, None, None]:
+    """The divider and the labeler that the settings name, over a folder's pictures.
+
+    A model that is both is loaded once, or once by each worker. The labeler is asked a control
+    question first. Endpoints are closed at the end of the `with` block. Rules divide here, whoever
+    the workers are.
+
+    Raises:
+        UserError: a model can't be loaded or reached, "self" is several models, or the labeler
+            doesn't answer yes or no.
+    """
+    from groundtune.generate.yes_no import check_labeler
+
+    prompts, answers = read_some(folder.prompts), read_some(folder.answers)
+    control = partial(check_labeler, image=_picture(prompts), name=settings.labeler)
+    opened: dict[str, Labeler] = {}
+    with open_workers(settings.engine) as workers:
+        try:
+            labeler = _model(settings.labeler, settings, folder, answers, opened, control)
+            divider = _divider(settings, folder, answers, opened)
+            by = labeler.producer(Sampling(temperature=0), 0)
+            yield Labelling(
+                divider=divider,
+                labeler=labeler,
+                by=by.model_copy(update={"sampling": None, "seed": None}),
+                asking=settings.asking,
+                dividing=ThisProcess() if settings.divider in RULES else workers,
+                checking=workers,
+            )
+        finally:
+            _close(opened.values())
+
+
+def _close(models: Iterable[Labeler]) -> None:
+    for model in models:
+        if isinstance(model, _Closes):
+            model.close()
+
+
+def _divider(
+    settings: ClaimSettings,
+    folder: RunFolder,
+    answers: Sequence[Answer],
+    opened: dict[str, Labeler],
+) -> Divider:
+    if settings.divider == "world":
+        from groundtune.world.claims import WorldDivider
+
+        return WorldDivider(setting=settings.setting)
+    if settings.divider == "whole":
+        return WholeAnswer(shipped("whole-1"))
+    model = _model(settings.divider, settings, folder, answers, opened)
+    asks = settings.questions == "joint"
+    divider = InstructedDivider(model, _instruction(settings), asks=asks)
+    if settings.questions == "apart":
+        return InstructedQuestions(divider, model, shipped("ask-1"))
+    return divider if asks else Verbatim(divider)
+
+
+def _instruction(settings: ClaimSettings) -> Instruction:
+    if settings.instruction:
+        return named(settings.instruction, ("question", "answer"))
+    return shipped("divide-and-ask-1" if settings.questions == "joint" else "divide-1")
+
+
+def _model(
+    name: str,
+    settings: ClaimSettings,
+    folder: RunFolder,
+    answers: Sequence[Answer],
+    opened: dict[str, Labeler],
+    ready: Callable[[Labeler], object] = no_question,
+) -> Labeler:
+    from groundtune.pipeline.sample.run import SampleParams, open_generator
+
+    own = name == SELF
+    name = _author(answers, folder) if own else name
+    if name not in opened:
+        params = SampleParams(
+            model=name,
+            batch_size=settings.batch_size,
+            device=settings.device,
+            dtype=settings.dtype,
+            engine=settings.engine,
+        )
+        opened[name] = open_generator(params, folder.images, ready)
+    if own:
+        _check_author(answers, opened[name], name)
+    return opened[name]
+
+
+def _author(answers: Sequence[Answer], folder: RunFolder) -> str:
+    """The one model that gave the answers."""
+    names = {answer.producer.name for answer in answers if answer.producer.kind == "model"}
+    if len(names) != 1:
+        raise UserError(
+            f"The answers are by {len(names)} models, so none of them is meant by self.",
+            str(folder.answers.path),
+            "Name the model: labeler=NAME, divider=NAME.",
+        )
+    return names.pop()
+
+
+def _check_author(answers: Sequence[Answer], model: Labeler, name: str) -> None:
+    """Raises UserError where other weights answered under this name: with an adapter, say."""
+    now = model.producer(Sampling(temperature=0), 0).revision
+    then = {answer.producer.revision for answer in answers} - {""}
+    if now and then - {now}:
+        raise UserError(
+            f"{name} has other weights than the model that gave the answers.",
+            name,
+            "Name the labeler: a folder with the adapter merged into the model, say.",
+        )
+
+
+def _picture(prompts: Sequence[Prompt]) -> str:
+    """A picture that a labeler can be asked about; none if no prompt has one."""
+    return next((image for prompt in prompts for image in prompt.images), "")

@@ -1,0 +1,257 @@
+"""Stage "label" by claims: answers are divided, and a labeler says yes or no to each claim.
+
+Resumable: a divided claim's key follows from its answer and the divider, a checked one's from that
+and the labeler; only missing ones are made. What was divided is kept beside the verdicts, so that
+another labeler's need not be divided again.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from groundtune.errors import UserError
+from groundtune.feedback.claims import by_answer, checked_key, claims_of, division_key
+from groundtune.feedback.conquer import Asking, Conquered, conquer
+from groundtune.pipeline.folder import RunFolder, hash_of, read_some
+from groundtune.pipeline.workers.local import ThisProcess
+from groundtune.protocols import Divider, Progress, Workers, YesNo
+from groundtune.records import Answer, Claim, Producer, Prompt, Record
+from groundtune.store.keys import key_of
+
+DIVIDED_AT_ONCE = 50
+"""Answers divided between two writes: what a kill loses at the most."""
+ASKED_AT_ONCE = 1000
+"""Claims checked between two writes, at least: all claims of a picture go together."""
+
+
+class ClaimSummary(Record):
+    """What became of the claims of the whole folder, now or before."""
+
+    answers: int
+    empty: int
+    """Answers that state nothing."""
+    unparsed_answers: int
+    """Answers with a claim that could not be read: they make no pairs."""
+    claims: int
+    checked_now: int
+    questions_now: int
+    """Different questions that were asked for that."""
+    statuses: dict[str, int]
+    """Claims by status, the most frequent first."""
+    kinds: dict[str, dict[str, int]]
+    """The same by kind."""
+    answered: float | None
+    """Mean p(yes) + p(no) of the checked claims: near 1 where the labeler answers yes or no."""
+
+
+class Labelling(NamedTuple):
+    """Who divides and who is asked."""
+
+    divider: Divider
+    labeler: YesNo
+    by: Producer
+    """The labeler: it names all that changes what is said, but for `asking`."""
+    asking: Asking = Asking()
+    dividing: Workers = ThisProcess()
+    """Who works off the divider's batches."""
+    checking: Workers = ThisProcess()
+    """Who works off the labeler's."""
+
+
+class _Batch(NamedTuple):
+    """Claims that are checked together, and the prompts of their answers by the answers' keys."""
+
+    claims: list[Claim]
+    about: dict[str, Prompt]
+
+
+def labeler_producer(labelling: Labelling) -> Producer:
+    """The labeler with the hash of how it is asked: what a checked claim's key is made of."""
+    return labelling.by.model_copy(update={"prompt_hash": key_of(labelling.asking)[:12]})
+
+
+def label_claims(
+    source: Path,
+    out: Path,
+    labelling: Labelling,
+    progress: Progress,
+    *,
+    settings: Record | None = None,
+    command: Sequence[str] = (),
+) -> ClaimSummary:
+    """Has every answer of `source` divided and checked that isn't yet, into `out`.
+
+    `out` may be `source`. A division that `source` has by the same divider is taken along.
+
+    Raises:
+        UserError: there are no answers; a prompt is missing; or `out` has claims of another
+            divider or labeler.
+    """
+    folder, target = RunFolder(source), RunFolder(out)
+    prompts, answers = folder.prompts_by_key(), read_some(folder.answers)
+    about = {answer.key: _prompt_of(answer, prompts) for answer in answers}
+    divider = labelling.divider.producer()
+    refuse_other_division(target, divider)
+    target.take_prompts(folder, {prompt.key: prompt for prompt in about.values()}.values())
+    target.take_answers(folder, answers)
+    _take_division(folder, target, answers, divider)
+    divide_answers(target, answers, about, labelling.divider, progress, labelling.dividing)
+    made, asked = _check(target, about, labelling, progress)
+    shown = settings or labelling.asking
+    inputs = {"answers": hash_of(folder.answers), "divider": key_of(divider)}
+    target.note(target.division, settings=shown, inputs=inputs, seeds={}, command=list(command))
+    inputs |= {"labeler": labelling.by.revision}
+    target.note(target.claims, settings=shown, inputs=inputs, seeds={}, command=list(command))
+    return summary_of(target.claims.read(), checked_now=made, questions_now=asked)
+
+
+def summary_of(
+    claims: Sequence[Claim], *, checked_now: int = 0, questions_now: int = 0
+) -> ClaimSummary:
+    """Counts of a folder's claims."""
+    said = [claim for claim in claims if claim.status != "empty"]
+    groups = by_answer(claims)
+    unread = {claim.answer for claim in claims if claim.status == "unparsed"}
+    kinds = {
+        kind: _counts(claim.status for claim in said if claim.kind == kind)
+        for kind in _counts(claim.kind for claim in said)
+    }
+    mass = [c.p_yes + c.p_no for c in said if c.p_yes is not None and c.p_no is not None]
+    return ClaimSummary(
+        answers=len(groups),
+        empty=len(claims) - len(said),
+        unparsed_answers=len(unread),
+        claims=len(said),
+        checked_now=checked_now,
+        questions_now=questions_now,
+        statuses=_counts(claim.status for claim in said),
+        kinds=kinds,
+        answered=round(sum(mass) / len(mass), 4) if mass else None,
+    )
+
+
+def divide_answers(
+    target: RunFolder,
+    answers: Sequence[Answer],
+    about: Mapping[str, Prompt],
+    divider: Divider,
+    progress: Progress,
+    workers: Workers,
+) -> None:
+    """Divides those of the answers that aren't yet, into the folder's division, in their order.
+
+    `about` has the prompt of each by the answer's key. Ask `refuse_other_division` before.
+    """
+    by = divider.producer()
+    keys = {division_key(answer.key, by): answer for answer in answers}
+    missing = [keys[key] for key in target.division.missing(keys)]
+    batches = [
+        [(about[answer.key], answer) for answer in missing[first : first + DIVIDED_AT_ONCE]]
+        for first in range(0, len(missing), DIVIDED_AT_ONCE)
+    ]
+    progress.start("divide", total=len(missing))
+    for index, claims in workers.run(partial(_divided, divider), batches):
+        target.division.append(claims)
+        progress.advance(len(batches[index]))
+    groups = by_answer(target.division.read())
+    ordered = [claim.key for answer in answers for claim in groups[answer.key]]
+    target.division.compact(order=ordered)
+
+
+def _divided(divider: Divider, batch: Sequence[tuple[Prompt, Answer]]) -> list[Claim]:
+    answers = [answer for _, answer in batch]
+    found = divider.divide([prompt for prompt, _ in batch], answers)
+    by = divider.producer()
+    return [
+        claim
+        for answer, own in zip(answers, found, strict=True)
+        for claim in claims_of(answer, own, by)
+    ]
+
+
+def _check(
+    target: RunFolder,
+    about: Mapping[str, Prompt],
+    labelling: Labelling,
+    progress: Progress,
+) -> tuple[int, int]:
+    """Asks about the claims without a verdict; how many those were, and questions asked."""
+    by = labeler_producer(labelling)
+    keys = {checked_key(claim.key, by): claim for claim in target.division.read()}
+    others = target.claims.keys() - keys.keys()
+    if others:
+        raise UserError(
+            f"The folder already has {len(others)} claims that were checked otherwise.",
+            str(target.claims.path),
+            "Choose another folder with --out DIR, or the labeler and settings of the first time.",
+        )
+    lacking = [keys[key] for key in target.claims.missing(keys)]
+    missing = [claim for claim in lacking if claim.answer in about]
+    progress.start("check claims", total=len(missing))
+    asked = 0
+    work = partial(_conquered, labelling.labeler, by, labelling.asking)
+    for _, made in labelling.checking.run(work, list(_together(missing, about))):
+        target.claims.append(made.claims)
+        asked += made.asked
+        progress.advance(len(made.claims))
+    target.claims.compact(order=keys)
+    return len(missing), asked
+
+
+def _conquered(labeler: YesNo, by: Producer, asking: Asking, batch: _Batch) -> Conquered:
+    return conquer(batch.claims, batch.about, labeler, by, asking)
+
+
+def _together(claims: Sequence[Claim], about: Mapping[str, Prompt]) -> Iterator[_Batch]:
+    """The claims in batches: those of a picture together, in the order of their first."""
+    groups: dict[tuple[str, ...], list[Claim]] = {}
+    for claim in claims:
+        groups.setdefault(about[claim.answer].images, []).append(claim)
+    batch: list[Claim] = []
+    for group in groups.values():
+        batch += group
+        if len(batch) >= ASKED_AT_ONCE:
+            yield _Batch(batch, {claim.answer: about[claim.answer] for claim in batch})
+            batch = []
+    if batch:
+        yield _Batch(batch, {claim.answer: about[claim.answer] for claim in batch})
+
+
+def refuse_other_division(target: RunFolder, divider: Producer) -> None:
+    """Raises UserError if the folder has a division that isn't this divider's."""
+    firsts = {group[0].key: answer for answer, group in by_answer(target.division.read()).items()}
+    others = [key for key, answer in firsts.items() if key != division_key(answer, divider)]
+    if others:
+        raise UserError(
+            f"The folder already has {len(others)} answers that were divided otherwise.",
+            str(target.division.path),
+            "Choose another folder with --out DIR, or the divider and settings of the first time.",
+        )
+
+
+def _take_division(
+    source: RunFolder, target: RunFolder, answers: Sequence[Answer], divider: Producer
+) -> None:
+    """The claims of another folder that this divider made, as far as they aren't here yet."""
+    if target.same_as(source):
+        return
+    there = target.division.keys()
+    own = {division_key(answer.key, divider) for answer in answers}
+    groups = by_answer(source.division.read()).values()
+    target.division.append([c for group in groups if group[0].key in own - there for c in group])
+
+
+def _prompt_of(answer: Answer, prompts: Mapping[str, Prompt]) -> Prompt:
+    if answer.prompt not in prompts:
+        raise UserError(
+            f"The prompt {answer.prompt} of an answer is not there.",
+            f"answer {answer.key}",
+            "Give the folder that holds both the answers and their prompts.",
+        )
+    return prompts[answer.prompt]
+
+
+def _counts(names: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(names).most_common())

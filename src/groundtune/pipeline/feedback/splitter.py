@@ -1,0 +1,270 @@
+"""A splitter of one's own: lessons of recorded divisions, and how it agrees with them afterwards.
+
+    OUT/prompts pairs           the lessons, for groundtune train with method.type=sft
+    OUT/held-out/               prompts, answers and division of the pictures that are not taught
+
+Lessons and held-out answers never share a picture.
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from pydantic import Field
+
+from groundtune.bench.stats.bootstrap import interval, resamples
+from groundtune.errors import UserError
+from groundtune.feedback.claims import by_answer
+from groundtune.feedback.divide import SAMPLING, InstructedDivider
+from groundtune.feedback.instructions import named
+from groundtune.feedback.lessons import Agreement, agreement, lesson, pair_of
+from groundtune.pipeline.feedback.claims import divide_answers, refuse_other_division
+from groundtune.pipeline.folder import RunFolder, hash_of, read_some
+from groundtune.pipeline.workers.local import ThisProcess
+from groundtune.protocols import Generator, Progress
+from groundtune.records import Answer, Claim, Pair, Prompt, Record
+
+HELD_OUT = "held-out"
+PLACES = ("question", "answer")
+
+
+class LessonSettings(Record):
+    """What is taught, and what is kept to ask about afterwards."""
+
+    instruction: str = "split-1"
+    """What the splitter will be told: a shipped instruction, or a file with the places ${question}
+    and ${answer}. Short, for a splitter learns the form from its lessons."""
+    held_out: float = Field(default=0.2, gt=0, lt=1)
+    """Share of the pictures."""
+    seed: int = 0
+    """Which pictures those are."""
+
+
+class LessonCounts(Record):
+    """What became of the recorded divisions."""
+
+    answers: int
+    lessons: int
+    held_out: int
+    """Answers about pictures that are not taught."""
+    left_out: int
+    """Answers whose claims can't be written as a reply, or couldn't be read."""
+
+
+class ScoreSettings(Record):
+    """How a splitter is asked."""
+
+    instruction: str = "split-1"
+    """The one that it was taught with."""
+    max_new_tokens: int = Field(default=1024, ge=1)
+    """A reply that is longer is unparsed: what can't end by itself has no form."""
+    batch_size: int = Field(default=16, ge=1)
+    device: str = "auto"
+    dtype: str = "auto"
+    seed: int = 0
+    """Of the resampled pictures."""
+
+
+class Share(NamedTuple):
+    """A share with its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class SplitterScore(Record):
+    """How a splitter's claims agree with the recorded ones, on held-out answers.
+
+    Claims are the same where their words are: another wording of the same fact counts as wrong.
+    """
+
+    answers: int
+    pictures: int
+    recorded: int
+    """Facts."""
+    found: int
+    agreement: Share
+    """2 * both / (recorded + found): Dice's coefficient, or F1."""
+    recall: Share
+    """Recorded facts that the splitter finds."""
+    precision: Share
+    """Its facts that are recorded."""
+    questions: Share
+    """Of the facts of both, those with the same question."""
+    places: Share
+    """Of the facts of both, those with the same characters of the answer."""
+    unread: Share
+    """Answers whose reply couldn't be read."""
+
+
+def make_lessons(
+    source: Path,
+    out: Path,
+    settings: LessonSettings,
+    progress: Progress,
+    *,
+    command: Sequence[str] = (),
+) -> LessonCounts:
+    """Makes lessons of the answers and their division in `source`, and keeps some answers back.
+
+    Raises:
+        UserError: there is no division; nothing can be taught or kept back; or `out` has lessons
+            that these settings don't give.
+    """
+    folder, target, kept = RunFolder(source), RunFolder(out), RunFolder(out / HELD_OUT)
+    answers, prompts = read_some(folder.answers), folder.prompts_by_key()
+    claims = by_answer(read_some(folder.division))
+    instruction = named(settings.instruction, PLACES)
+    divided = [answer for answer in answers if answer.key in claims]
+    held = _held_out(divided, prompts, settings)
+    progress.start("lessons", total=len(divided))
+    lessons: dict[str, Prompt] = {}
+    pairs: dict[str, Pair] = {}
+    left_out = 0
+    for answer in divided:
+        progress.advance()
+        taught = lesson(prompts[answer.prompt], answer, claims[answer.key], instruction)
+        if taught is None:
+            left_out += 1
+        elif answer.key not in held:
+            lessons.setdefault(taught.prompt.key, taught.prompt)
+            pair = pair_of(taught, answer)
+            pairs.setdefault(pair.key, pair)
+    if not pairs or not held:
+        raise UserError(
+            f"The division of {len(divided)} answers gives {len(pairs)} lessons and "
+            f"{len(held)} answers to ask about afterwards.",
+            str(source),
+            "Give more answers, about more pictures, or another held_out.",
+        )
+    _refuse_others(target, pairs)
+    _write(target, lessons, pairs)
+    _keep(folder, kept, [a for a in divided if a.key in held], prompts, claims)
+    target.note(
+        target.pairs,
+        settings=settings,
+        inputs={"division": hash_of(folder.division), "instruction": instruction.hash},
+        seeds={"lessons": settings.seed},
+        command=list(command),
+    )
+    return LessonCounts(
+        answers=len(answers), lessons=len(pairs), held_out=len(held), left_out=left_out
+    )
+
+
+def score_splitter(
+    generator: Generator,
+    folder: Path,
+    out: Path,
+    settings: ScoreSettings,
+    progress: Progress,
+    *,
+    command: Sequence[str] = (),
+) -> SplitterScore:
+    """Has the splitter divide the held-out answers of `folder` into `out`, and compares; resumable.
+
+    Raises:
+        UserError: there is nothing held out, or `out` has another splitter's division.
+    """
+    kept, target = RunFolder(folder / HELD_OUT), RunFolder(out)
+    answers, prompts = read_some(kept.answers), kept.prompts_by_key()
+    recorded = by_answer(read_some(kept.division))
+    sampling = SAMPLING.model_copy(update={"max_new_tokens": settings.max_new_tokens})
+    instruction = named(settings.instruction, PLACES)
+    divider = InstructedDivider(generator, instruction, sampling=sampling)
+    refuse_other_division(target, divider.producer())
+    target.take_prompts(kept, prompts.values())
+    target.take_answers(kept, answers)
+    about = {answer.key: prompts[answer.prompt] for answer in answers}
+    divide_answers(target, answers, about, divider, progress, ThisProcess())
+    target.note(
+        target.division,
+        settings=settings,
+        inputs={"answers": hash_of(kept.answers), "recorded": hash_of(kept.division)},
+        seeds={},
+        command=list(command),
+    )
+    found = by_answer(target.division.read())
+    each = [agreement(recorded[answer.key], found[answer.key]) for answer in answers]
+    pictures = [prompts[answer.prompt].images or (answer.prompt,) for answer in answers]
+    return summary_of(each, pictures, settings.seed)
+
+
+def summary_of(
+    each: Sequence[Agreement], pictures: Sequence[tuple[str, ...]], seed: int = 0
+) -> SplitterScore:
+    """The rates over all answers; intervals resample pictures (`pictures[i]` of answer i)."""
+    place = {picture: number for number, picture in enumerate(dict.fromkeys(pictures))}
+    sums_IC = np.zeros((len(place), len(Agreement._fields) + 1))
+    for own, picture in zip(each, pictures, strict=True):
+        sums_IC[place[picture]] += (*own, 1)
+    names = (*Agreement._fields, "answers")
+    draws_RC = resamples(len(place), seed) @ sums_IC
+    whole_1C = sums_IC.sum(0, keepdims=True)
+
+    def share(above: str, *below: str, times: float = 1.0) -> Share:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            over, under = names.index(above), [names.index(name) for name in below]
+            value, draws = (
+                times * sums[:, over] / sums[:, under].sum(1) for sums in (whole_1C, draws_RC)
+            )
+        known = float(np.nan_to_num(value[0]))
+        bounds = interval(draws, known, images=len(place), share=True)
+        return Share(*(round(number, 4) for number in (known, bounds.low, bounds.high)))
+
+    total = dict(zip(names, map(int, whole_1C[0]), strict=True))
+    return SplitterScore(
+        answers=len(each),
+        pictures=len(place),
+        recorded=total["recorded"],
+        found=total["found"],
+        agreement=share("both", "recorded", "found", times=2),
+        recall=share("both", "recorded"),
+        precision=share("both", "found"),
+        questions=share("asked", "both"),
+        places=share("placed", "both"),
+        unread=share("unread", "answers"),
+    )
+
+
+def _held_out(
+    answers: Sequence[Answer], prompts: Mapping[str, Prompt], settings: LessonSettings
+) -> set[str]:
+    """Keys of the answers about the pictures that are not taught."""
+    about = {answer.key: prompts[answer.prompt].images or (answer.prompt,) for answer in answers}
+    pictures = sorted(set(about.values()))
+    random.Random(f"held out/{settings.seed}").shuffle(pictures)
+    kept = set(pictures[: round(settings.held_out * len(pictures))])
+    return {key for key, picture in about.items() if picture in kept}
+
+
+def _write(target: RunFolder, lessons: Mapping[str, Prompt], pairs: Mapping[str, Pair]) -> None:
+    target.prompts.append([lessons[key] for key in target.prompts.missing(lessons)])
+    target.pairs.append([pairs[key] for key in target.pairs.missing(pairs)])
+
+
+def _keep(
+    source: RunFolder,
+    kept: RunFolder,
+    answers: Sequence[Answer],
+    prompts: Mapping[str, Prompt],
+    claims: Mapping[str, Sequence[Claim]],
+) -> None:
+    """The answers that are asked about afterwards, with what they stand on."""
+    kept.take_prompts(source, {a.prompt: prompts[a.prompt] for a in answers}.values())
+    kept.take_answers(source, answers)
+    own = {claim.key: claim for answer in answers for claim in claims[answer.key]}
+    kept.division.append([own[key] for key in kept.division.missing(own)])
+
+
+def _refuse_others(target: RunFolder, pairs: Mapping[str, Pair]) -> None:
+    others = target.pairs.keys() - pairs.keys()
+    if others:
+        raise UserError(
+            f"The folder already has {len(others)} lessons that these settings don't give.",
+            str(target.pairs.path),
+            "Choose another folder with --out DIR, or the settings of the first time.",
+        )

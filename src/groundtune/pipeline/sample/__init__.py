@@ -1,0 +1,1 @@
+"""`sample`: drawing answers to prompts."""

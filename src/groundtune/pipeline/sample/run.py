@@ -1,0 +1,358 @@
+"""Stage "sample": a model answers prompts, several times each.
+
+Resumable: an answer's key follows from its prompt, its producer (model, revision, sampling, seed)
+and its index, and only missing ones are drawn.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from pydantic import Field, model_validator
+
+from groundtune.errors import UserError
+from groundtune.pipeline.folder import RunFolder, hash_of
+from groundtune.pipeline.models import (
+    Labeler,
+    is_endpoint,
+    no_question,
+    open_endpoint,
+    resolve,
+)
+from groundtune.pipeline.sample.prompts import Found, Skipped, read_prompts
+from groundtune.pipeline.workers.later import (
+    Later,
+    LaterModel,
+    check_folder,
+    check_revision,
+    path_or_name,
+)
+from groundtune.pipeline.workers.local import ThisProcess, open_workers
+from groundtune.pipeline.workers.settings import EngineSettings, Local
+from groundtune.protocols import Generator, Progress, Workers
+from groundtune.records import Answer, Prompt, Record, Sampling
+from groundtune.store.files import write_atomic
+from groundtune.store.keys import key_of, seed_of
+
+if TYPE_CHECKING:
+    from groundtune.generate.hf import HfGenerator
+    from groundtune.store.images import ImageStore
+
+log = logging.getLogger(__name__)
+
+_WORLD = "world:"
+
+
+class SampleParams(Record):
+    """Who is asked what, and how often."""
+
+    model: str
+    """A folder, a name on the Hugging Face hub, world:base, or openai:MODEL@URL for an endpoint."""
+    adapter: str = ""
+    """Folder of a peft adapter, if any."""
+    revision: str = "main"
+    """Branch, tag or commit on the hub."""
+    prompts: str = ""
+    """JSON lines, Parquet, a run's folder, or world:200 for so many scenes of the embedded world's
+    train split (by `seed`), which the simulated annotator can correct."""
+    images: str = ""
+    """Folder of pictures: those of the prompts' rows or, without prompts, to be asked `ask`."""
+    ask: str = ""
+    """The instruction for each picture of `images`."""
+    limit: int = Field(default=0, ge=0)
+    """The most rows or pictures that are read; 0 for all."""
+    n: int = Field(default=10, ge=1)
+    """Answers a prompt; 10 are RLAIF-V's candidates (arXiv 2405.17220)."""
+    sampling: Sampling = Sampling()
+    seed: int = 0
+    """Each answer's own seed is made of this one, its prompt's key and its index."""
+    batch_size: int = Field(default=16, ge=1)
+    """Answers drawn at once (of an endpoint: requests under way); a kill loses no more. It does not
+    change what is drawn."""
+    skip_bad: bool = False
+    """Leave bad rows out and list them, rather than stop at the first."""
+    device: str = "auto"
+    dtype: str = "auto"
+    engine: EngineSettings = Local()
+    """Where the model runs: `type: local` or `type: ray`. It does not change what is drawn."""
+
+    @model_validator(mode="after")
+    def _not_the_same_answer_again(self) -> Self:
+        if self.n > 1 and self.sampling.temperature == 0:
+            raise ValueError("greedy decoding (temperature 0) gives one answer: n must be 1")
+        return self
+
+
+class SampleSummary(Record):
+    """What was asked and answered."""
+
+    prompts: int
+    answers: int
+    """Answers to these prompts that are there now."""
+    drawn_now: int
+    cut: int
+    """Answers that were cut at the most new tokens."""
+    empty: int
+    skipped: int
+    """Bad rows or files left out; skipped.jsonl lists them."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Want:
+    key: str
+    prompt: Prompt
+    index: int
+    seed: int
+
+
+def run_sample(
+    params: SampleParams, out: Path, progress: Progress, *, command: Sequence[str] = ()
+) -> SampleSummary:
+    """Reads the prompts, loads the model, and draws the answers that `out` lacks.
+
+    `out` receives prompts/, images/, answers/ and, if rows were left out, skipped.jsonl.
+
+    Raises:
+        UserError: a bad row (without `skip_bad`), a model that can't be loaded, answers of another
+            model or settings in `out`, or a full disk. All rows are read before the model is.
+    """
+    target = RunFolder(out)
+    with open_workers(params.engine) as workers:
+        found = _find(params, target, progress)
+        _list_skipped(out, found.skipped)
+        progress.start(f"load {params.model}")
+        generator = open_generator(params, target.images)
+        made = draw_answers(
+            generator,
+            found.prompts,
+            target,
+            progress,
+            n=params.n,
+            sampling=params.sampling,
+            seed=params.seed,
+            batch_size=params.batch_size,
+            workers=workers,
+        )
+    target.note(
+        target.answers,
+        settings=params,
+        inputs={
+            "prompts": hash_of(target.prompts),
+            "model": generator.producer(params.sampling, 0).revision,
+        },
+        seeds={"sample": params.seed},
+        command=list(command),
+    )
+    return made.model_copy(update={"skipped": len(found.skipped)})
+
+
+def _find(params: SampleParams, target: RunFolder, progress: Progress) -> Found:
+    """The prompts that the parameters name, with their pictures in `target`."""
+    if params.prompts.startswith(_WORLD):
+        from groundtune.pipeline.sample.world_prompts import feedback_prompts
+
+        number = params.prompts.removeprefix(_WORLD)
+        if not number.isdigit() or int(number) == 0:
+            raise UserError(
+                f"{number!r} is not a number of scenes.", params.prompts, "Write world:200, say."
+            )
+        return Found(feedback_prompts(target.images, int(number), params.seed, progress), [])
+    return read_prompts(
+        target,
+        progress,
+        prompts=Path(params.prompts) if params.prompts else None,
+        images=Path(params.images) if params.images else None,
+        ask=params.ask,
+        limit=params.limit,
+        skip_bad=params.skip_bad,
+    )
+
+
+def open_generator(
+    params: SampleParams,
+    images: "ImageStore",
+    ready: Callable[[Labeler], object] = no_question,
+) -> Labeler:
+    """The model that the parameters name: in this process, at an endpoint, or one for workers.
+
+    A model for workers is loaded by each of them. `ready` is called with a model that was loaded,
+    before it is used: to ask a control question, say.
+
+    Raises:
+        UserError: the model can't be loaded or reached, an endpoint has an adapter or is to be
+            asked by workers, or what `ready` raises.
+    """
+    if is_endpoint(params.model):
+        model = _endpoint(params, images)
+    elif params.engine.type == "local":
+        model = load_generator(params, images)
+    else:
+        return _for_workers(params, images, ready)
+    ready(model)
+    return model
+
+
+def _endpoint(params: SampleParams, images: "ImageStore") -> Labeler:
+    if params.adapter:
+        raise UserError(
+            "An endpoint takes no adapter.", params.adapter, "Serve the model with its adapter."
+        )
+    if params.engine.type != "local":
+        raise UserError(
+            "An endpoint has workers of its own: they are asked from this process.",
+            params.model,
+            "Leave --engine out; a larger batch_size has more requests under way.",
+        )
+    return open_endpoint(params.model, images, concurrency=params.batch_size)
+
+
+def _for_workers(
+    params: SampleParams, images: "ImageStore", ready: Callable[[Labeler], object]
+) -> LaterModel:
+    from groundtune.vlm.load import revision_of
+
+    adapter = Path(params.adapter).absolute() if params.adapter else None
+    revision = revision_of(resolve(params.model), adapter=adapter, revision=params.revision)
+    there = params.model_copy(
+        update={"model": path_or_name(params.model), "adapter": str(adapter or "")}
+    )
+    opening = partial(_load_there, there, images.root.absolute(), revision, ready)
+    return LaterModel(params.model, revision, Later(opening))
+
+
+def _load_there(
+    params: SampleParams, images: Path, revision: str, ready: Callable[[Labeler], object]
+) -> Labeler:
+    """In a worker: the model, once it is known to be the one that the keys speak of."""
+    from groundtune.store.images import ImageStore
+
+    check_folder(images.parent)
+    model = load_generator(params, ImageStore(images))
+    check_revision(params.model, model.vlm.revision, revision)
+    ready(model)
+    return model
+
+
+def load_generator(params: SampleParams, images: "ImageStore") -> "HfGenerator":
+    """The model that the parameters name, over these pictures.
+
+    Raises:
+        UserError: the model can't be loaded.
+    """
+    from groundtune.generate.hf import HfGenerator
+    from groundtune.vlm.load import load
+
+    vlm = load(
+        resolve(params.model),
+        adapter=Path(params.adapter) if params.adapter else None,
+        revision=params.revision,
+        dtype=params.dtype,
+        device=params.device,
+    )
+    return HfGenerator(vlm, images, params.batch_size, name=params.model)
+
+
+def draw_answers(
+    generator: Generator,
+    prompts: Sequence[Prompt],
+    target: RunFolder,
+    progress: Progress,
+    *,
+    n: int,
+    sampling: Sampling,
+    seed: int,
+    batch_size: int = 16,
+    workers: Workers = ThisProcess(),  # noqa: B008  # it holds nothing
+) -> SampleSummary:
+    """Draws the answers that `target` lacks, n a prompt, keeping each batch as soon as it is drawn.
+
+    The prompts' pictures are the generator's business; the prompts are added to `target`. A batch
+    is one call of the generator, by whichever worker.
+
+    Raises:
+        UserError: `target` has answers of another model or other settings, or the disk is full.
+    """
+    _refuse_mixing(target, generator, sampling)
+    there = target.prompts.keys()
+    target.prompts.append([prompt for prompt in prompts if prompt.key not in there])
+    wants = {
+        key: _Want(key, prompt, index, row_seed)
+        for prompt in prompts
+        for index in range(n)
+        for row_seed in [seed_of(seed, prompt.key, index)]
+        for key in [key_of(prompt.key, generator.producer(sampling, row_seed), index)]
+    }
+    missing = sorted(target.answers.missing(wants), key=lambda key: _size(wants[key].prompt))
+    batches = [
+        [wants[key] for key in missing[first : first + batch_size]]
+        for first in range(0, len(missing), batch_size)
+    ]
+    progress.start("sample", total=len(missing))
+    for _, drawn in workers.run(partial(_draw, generator, sampling), batches):
+        target.answers.append(drawn)
+        progress.advance(len(drawn))
+    target.answers.compact(order=wants)
+    return _summary(target, set(wants), len(prompts), len(missing))
+
+
+def _draw(generator: Generator, sampling: Sampling, wants: Sequence[_Want]) -> list[Answer]:
+    replies = generator.generate(
+        [want.prompt for want in wants], sampling, [want.seed for want in wants]
+    )
+    return [
+        Answer(
+            key=want.key,
+            prompt=want.prompt.key,
+            text=reply.text,
+            producer=generator.producer(sampling, want.seed),
+            index=want.index,
+            tokens=reply.tokens,
+            finish="stop" if reply.finished else "length",
+        )
+        for want, reply in zip(wants, replies, strict=True)
+    ]
+
+
+def _size(prompt: Prompt) -> tuple[int, int]:
+    """Pictures and letters: prompts of similar length make a batch with little padding."""
+    parts = (part for message in prompt.messages for part in message.content)
+    return len(prompt.images), sum(len(part.text) for part in parts if part.type == "text")
+
+
+def _refuse_mixing(target: RunFolder, generator: Generator, sampling: Sampling) -> None:
+    """Answers of two models or settings in one folder would be taken for one model's."""
+    own = generator.producer(sampling, 0)
+    for answer in target.answers.read():
+        if answer.producer.model_copy(update={"seed": 0}) != own:
+            raise UserError(
+                "The folder holds answers of another model or with other settings.",
+                f"{target.answers.path}, answer {answer.key} by {answer.producer.name}",
+                "Choose another folder with --out DIR.",
+            )
+
+
+def _summary(target: RunFolder, keys: set[str], prompts: int, drawn: int) -> SampleSummary:
+    answers = [answer for answer in target.answers.read() if answer.key in keys]
+    return SampleSummary(
+        prompts=prompts,
+        answers=len(answers),
+        drawn_now=drawn,
+        cut=sum(answer.finish == "length" for answer in answers),
+        empty=sum(not answer.text for answer in answers),
+        skipped=0,
+    )
+
+
+def _list_skipped(out: Path, skipped: Sequence[Skipped]) -> None:
+    path = out / "skipped.jsonl"
+    if not skipped:
+        path.unlink(missing_ok=True)
+        return
+    for each in skipped:
+        log.warning("skipped: %s:%s: %s", each.file, each.row, each.what)
+    lines = [json.dumps(each.model_dump(), ensure_ascii=False) + "\n" for each in skipped]
+    write_atomic(path, "".join(lines).encode())

@@ -1,0 +1,1 @@
+"""`train`: from pairs to a checkpoint."""

@@ -1,0 +1,166 @@
+"""What `train` would do: counted and measured, before anything starts.
+
+Reads pairs, images and tokenizer, but no weights; the rows are those that the run will have.
+"""
+
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from groundtune.pipeline.models import resolve
+from groundtune.pipeline.train.checks import check_settings
+from groundtune.pipeline.train.engine import engine_for, limits_of
+from groundtune.pipeline.train.run import course, encoded, read_pairs
+from groundtune.pipeline.train.settings import TrainParams
+from groundtune.protocols import Progress
+from groundtune.records import Record
+from groundtune.train.estimate import EFFICIENCY, Sizes, Work, flop, memory, rate, sizes_of
+
+if TYPE_CHECKING:
+    from groundtune.train.batches import PlannedRow
+    from groundtune.train.data import EncodedPairs
+    from groundtune.vlm.load import Vlm
+
+
+class TrainingPlan(Record):
+    """What a run would do; nothing is trained for it."""
+
+    pairs: int
+    dropped: int
+    why_dropped: dict[str, int]
+    """How many pairs were left out for each reason; # is a pair's own number."""
+    prompts: int
+    """Distinct ones: a prompt's pairs share a row."""
+    steps: int
+    rows: int
+    """Of the first epoch."""
+    row_tokens: int
+    """Tokens that the first epoch runs, each prompt and each distinct answer of a row once."""
+    row_tokens_max: int
+    """Of the longest row."""
+    tokens_mean: float
+    """Of a pair's longer sequence, prompt and image included."""
+    tokens_max: int
+    answer_tokens: int
+    """Of all answers together."""
+    changed_tokens: int
+    """Of these, in changed spans."""
+    trained_weights: int
+    weights: int
+    engine: str
+    """"packed" or "separate" rows."""
+    memory_gb: float
+    """Estimated: the most that is held at once by one process, without the libraries."""
+    reference_minutes: float
+    """Estimated: the reference's figures, once."""
+    training_minutes: float
+    """Estimated: all steps, by one process, at the rate that was measured here just now."""
+
+
+def plan_training(params: TrainParams, progress: Progress) -> TrainingPlan:
+    """What `train` would do with these settings.
+
+    Raises:
+        UserError: as `train` does before it trains.
+    """
+    check_settings(params)
+    data = read_pairs(params)
+    from groundtune.train.tune import apply
+    from groundtune.vlm.load import outline
+
+    vlm = outline(resolve(params.model))
+    chosen = engine_for(params, vlm)
+    pairs = encoded(params, vlm, data, chosen, progress)
+    steps = course(params, len(pairs)).steps
+    rows = _rows(params, pairs)
+    tokens = [pairs.tokens(index) for index in range(len(pairs))]
+    reasons = [drop.reason for drop in pairs.dropped]
+    weights = sum(each.numel() for each in vlm.model.parameters())
+    tuned = apply(vlm.model, params.tune)
+    costs = _costs(params, vlm, sizes_of(tuned, adapted=params.tune.type != "full"), pairs, rows)
+    epochs = steps / max(1, -(-len(pairs) // params.batch_size))
+    answers = [answer for index in range(len(pairs)) for answer in pairs.answers(index)]
+    return TrainingPlan(
+        pairs=len(pairs),
+        dropped=len(reasons),
+        why_dropped={why: reasons.count(why) for why in dict.fromkeys(reasons)},
+        prompts=len(pairs.groups),
+        steps=steps,
+        rows=len(rows),
+        row_tokens=sum(row.tokens for row in rows),
+        row_tokens_max=max(row.tokens for row in rows),
+        tokens_mean=round(sum(tokens) / len(tokens), 1),
+        tokens_max=max(tokens),
+        answer_tokens=sum(len(answer.ids) for answer in answers),
+        changed_tokens=sum(pairs.changed(index) for index in range(len(pairs))),
+        trained_weights=sum(each.numel() for each in tuned.parameters() if each.requires_grad),
+        weights=weights,
+        engine=chosen.name or "separate",
+        memory_gb=round(costs.memory / 1e9, 3),
+        reference_minutes=round(costs.reference / 60, 2),
+        training_minutes=round(costs.epoch * epochs / 60, 2),
+    )
+
+
+class _Costs(NamedTuple):
+    memory: int
+    reference: float
+    """Seconds."""
+    epoch: float
+    """Seconds."""
+
+
+def _rows(params: TrainParams, pairs: "EncodedPairs") -> "list[PlannedRow]":
+    """The rows of the first epoch."""
+    from groundtune.train.batches import batches, rows_of, steps_per_epoch
+
+    order = batches(pairs.groups, params.batch_size, params.seed)
+    return [
+        row
+        for batch in islice(order, steps_per_epoch(len(pairs), params.batch_size))
+        for row in rows_of(batch, pairs.group_of, pairs.row_tokens, limits_of(params).tokens)
+    ]
+
+
+def _costs(
+    params: TrainParams,
+    vlm: "Vlm",
+    sizes: Sizes,
+    pairs: "EncodedPairs",
+    rows: "list[PlannedRow]",
+) -> _Costs:
+    import torch
+
+    from groundtune.engine.head import CHUNK_BYTES
+    from groundtune.train.precision import device_of
+    from groundtune.train.precision import resolve as resolve_dtype
+
+    device = device_of(params.device)
+    dtype = resolve_dtype(params.dtype, device)
+    works = [_work(vlm, pairs, row) for row in rows]
+    work = Work(*(sum(part) for part in zip(*works, strict=True)))
+    together = min(limits_of(params).tokens, work.tokens)
+    speed = EFFICIENCY * rate(device, getattr(torch, dtype), together, sizes)
+    passes = flop(sizes, work, training=True, checkpointing=params.gradient_checkpointing)
+    asked = "reference" in params.method.needs
+    forward = flop(sizes, work, training=False) if asked else 0.0
+    held = memory(
+        sizes,
+        tokens=together,
+        answer_tokens=round(work.answer_tokens * together / work.tokens),
+        weight_bytes=4 if params.tune.type == "full" or dtype == "float32" else 2,
+        compute_bytes=2 if dtype == "bfloat16" else 4,
+        mask_bytes=1 if device.type == "cuda" else 4,
+        checkpointing=params.gradient_checkpointing,
+        chunk_bytes=CHUNK_BYTES,
+    )
+    return _Costs(held, forward / speed, passes / speed)
+
+
+def _work(vlm: "Vlm", pairs: "EncodedPairs", row: "PlannedRow") -> Work:
+    """What a row runs."""
+    _, ids = pairs.asked(row.pairs[0])
+    answers = {answer.ids for index in row.pairs for answer in pairs.answers(index)}
+    said = sum(map(len, answers))
+    attended = sum(len(each) * (len(ids) + len(each) // 2) for each in answers)
+    token = getattr(vlm.model.config, "image_token_id", None)
+    return Work(row.tokens, said, len(ids) ** 2 // 2 + attended, ids.count(token))

@@ -1,0 +1,1 @@
+"""Stages spread over local processes or a Ray cluster."""

@@ -1,0 +1,1 @@
+"""The embedded world: the demo, the study, and the training of its models."""

@@ -1,0 +1,315 @@
+"""How right feedback by claims is on the embedded world: verdicts and pairs against the truth.
+
+A model describes scenes of the development split, several times each; each labeler checks the
+claims of its answers, and rates each answer as a whole besides, which is what RLAIF-V's ablation
+has instead of divide and conquer. Intervals resample scenes: answers about one are not independent.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations, product
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from pydantic import Field
+
+from groundtune.bench.stats.bootstrap import Floats, interval, resamples
+from groundtune.bench.world.pictures import add_picture, ask_about, find_scene, split_scenes
+from groundtune.errors import UserError
+from groundtune.feedback.claim_pairs import ClaimPairRules, distinct, pairs_from_claims
+from groundtune.feedback.claims import by_answer, counted
+from groundtune.feedback.conquer import Asking
+from groundtune.pipeline.feedback.claim_settings import (
+    WORLD_SETTINGS,
+    ClaimSettings,
+    open_labelling,
+)
+from groundtune.pipeline.feedback.claims import label_claims
+from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.sample.run import SampleParams, draw_answers, open_generator
+from groundtune.protocols import Progress
+from groundtune.records import Answer, Claim, Prompt, Record, Sampling, SpanKind
+from groundtune.world.captions import TRAIN_INSTRUCTIONS
+from groundtune.world.claim_truth import holds
+from groundtune.world.claims import facts_of
+from groundtune.world.truth import findings
+
+KINDS: tuple[SpanKind, ...] = ("object", "number", "attribute", "position", "action", "other")
+ALL_PAIRS = ClaimPairRules(cap=0, balance="none", near=1)
+RULES = {
+    "claims": ALL_PAIRS,
+    "claims, margin 2": ALL_PAIRS.model_copy(update={"margin": 2}),
+    "claims, expected": ALL_PAIRS.model_copy(update={"scoring": "expected"}),
+    "claims, expected, margin 2": ALL_PAIRS.model_copy(update={"scoring": "expected", "margin": 2}),
+    "claims, resting too": ALL_PAIRS.model_copy(update={"resting": True}),
+}
+"""How pairs are made of claims: all of them, before any cap or balancing."""
+
+
+class ClaimStudy(Record):
+    """What is measured."""
+
+    model: str = "world:base"
+    labelers: tuple[str, ...] = ("world:labeler", "world:base")
+    scenes: int = Field(default=40, ge=2)
+    n: int = Field(default=5, ge=2)
+    """Answers a scene."""
+    temperature: float = Field(default=1.0, gt=0)
+    setting: bool = False
+    """Ask about place and background, too."""
+    seed: int = 0
+    batch_size: int = Field(default=100, ge=1)
+
+
+class Share(NamedTuple):
+    """A share with its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Verdicts(Record):
+    """A labeler's verdicts on the claims of one kind."""
+
+    labeler: str
+    kind: SpanKind
+    counted: bool
+    """Of the claims that a score counts only: not of those that rest on a rejected one."""
+    true: int
+    false: int
+    """Claims that are so, and that are not, by the world's truth."""
+    supported: float
+    """Share of the true ones that it supports."""
+    rejected: float
+    """Share of the false ones that it rejects."""
+    balanced: Share
+    """Mean of both: balanced accuracy."""
+
+
+class PairTruth(Record):
+    """How many pairs have a chosen answer in which truth finds fewer things wrong."""
+
+    labeler: str
+    by: str
+    pairs: int
+    right: Share
+    """Share of all pairs."""
+    equal: float
+    """Share of pairs whose answers have equally many things wrong: neither is better."""
+    decided: Share
+    """The right ones as a share of the pairs of which one answer is better."""
+
+
+class Measured(Record):
+    """What a study found."""
+
+    answers: int
+    scenes: int
+    wrong: float
+    """Mean things wrong in an answer, by the truth."""
+    undecided: int
+    """Checked claims that the world's truth doesn't decide: the colour of what has its own."""
+    verdicts: tuple[Verdicts, ...]
+    pairs: tuple[PairTruth, ...]
+
+
+def study(params: ClaimStudy, out: Path, progress: Progress) -> Measured:
+    """Draws the answers, has them checked, and holds the verdicts against the truth; resumable.
+
+    Raises:
+        UserError: a model can't be loaded, or `out` has another study's answers or claims.
+    """
+    folder = RunFolder(out)
+    _draw(params, folder, progress)
+    answers, prompts = folder.answers.read(), folder.prompts_by_key()
+    truth = _Truth(answers, prompts)
+    verdicts: list[Verdicts] = []
+    pairs: list[PairTruth] = []
+    undecided = 0
+    for labeler in params.labelers:
+        claims = _label(params, folder, labeler, "world", progress)
+        rows, left = verdicts_of(labeler, answers, claims, prompts)
+        verdicts, undecided = verdicts + rows, undecided + left
+        pairs += [truth.of_claims(labeler, name, claims, r) for name, r in RULES.items()]
+        whole = _label(params, folder, labeler, "whole", progress)
+        pairs.append(truth.of_claims(labeler, "one verdict", whole, ALL_PAIRS))
+        pairs.append(truth.of_probabilities(labeler, "one probability", whole))
+    return Measured(
+        answers=len(answers),
+        scenes=len(prompts),
+        wrong=round(sum(truth.wrong.values()) / len(answers), 3),
+        undecided=undecided,
+        verdicts=tuple(verdicts),
+        pairs=tuple(pairs),
+    )
+
+
+def verdicts_of(
+    labeler: str,
+    answers: Sequence[Answer],
+    claims: Sequence[Claim],
+    prompts: Mapping[str, Prompt],
+) -> tuple[list[Verdicts], int]:
+    """Verdicts by kind against the truth, and how many the truth doesn't decide.
+
+    Raises:
+        UserError: the claims were not divided by the world's rules of this version.
+    """
+    groups = by_answer(claims)
+    place = {prompt: i for i, prompt in enumerate(sorted(prompts))}
+    sums = {key: np.zeros((len(place), 4)) for key in product((True, False), KINDS)}
+    undecided = 0
+    for answer in answers:
+        own = groups.get(answer.key, [])
+        in_score = {claim.key for claim in counted(own)}
+        for claim, so in _with_truth(answer, own, prompts[answer.prompt]):
+            undecided += so is None
+            if so is None:
+                continue
+            agrees = claim.status == ("supported" if so else "rejected")
+            row = np.array([so, so and agrees, not so, not so and agrees], dtype=float)
+            sums[False, claim.kind][place[answer.prompt]] += row
+            if claim.key in in_score:
+                sums[True, claim.kind][place[answer.prompt]] += row
+    rows = [_verdicts(labeler, *key, table) for key, table in sums.items() if table.any()]
+    return rows, undecided
+
+
+def _with_truth(
+    answer: Answer, claims: Sequence[Claim], prompt: Prompt
+) -> list[tuple[Claim, bool | None]]:
+    """An answer's claims with a verdict, each with whether it is so."""
+    scene = find_scene(prompt.source.row)
+    found: list[tuple[Claim, bool | None]] = []
+    for fact, claim in zip(facts_of(answer.text), claims, strict=False):
+        if claim.text != fact.text:
+            raise UserError(
+                "The claims were not divided by the world's rules of this version.",
+                f"claim {claim.key}",
+                "Label the answers again into another folder.",
+            )
+        if claim.status in ("supported", "rejected"):
+            found.append((claim, holds(scene, fact)))
+    return found
+
+
+def _verdicts(labeler: str, only_counted: bool, kind: SpanKind, sums_I4: Floats) -> Verdicts:
+    """`sums_I4` an image: true claims, of them supported, false claims, of them rejected."""
+    true, supported, false, rejected = sums_I4.sum(0)
+    draws = resamples(len(sums_I4)) @ sums_I4
+    with np.errstate(divide="ignore", invalid="ignore"):
+        balanced = (draws[:, 1] / draws[:, 0] + draws[:, 3] / draws[:, 2]) / 2
+    shares = supported / max(true, 1), rejected / max(false, 1)
+    value = sum(shares) / 2
+    return Verdicts(
+        labeler=labeler,
+        kind=kind,
+        counted=only_counted,
+        true=int(true),
+        false=int(false),
+        supported=round(shares[0], 4),
+        rejected=round(shares[1], 4),
+        balanced=_share(balanced, value, len(sums_I4)),
+    )
+
+
+class _Truth:
+    """What is wrong in each answer, and pairs held against it."""
+
+    def __init__(self, answers: Sequence[Answer], prompts: Mapping[str, Prompt]) -> None:
+        self.answers = answers
+        self.prompts = prompts
+        self.wrong = {
+            a.key: len(findings(find_scene(prompts[a.prompt].source.row), a.text)) for a in answers
+        }
+
+    def of_claims(
+        self, labeler: str, by: str, claims: Sequence[Claim], rules: ClaimPairRules
+    ) -> PairTruth:
+        """The pairs that the claims give."""
+        made = pairs_from_claims(self.answers, claims, self.prompts, rules).pairs
+        return self._told(labeler, by, [(p.prompt, p.parents[0], p.parents[1]) for p in made])
+
+    def of_probabilities(self, labeler: str, by: str, claims: Sequence[Claim]) -> PairTruth:
+        """All pairs of answers whose one claim has another p(yes): the higher one is chosen."""
+        p_yes = {claim.answer: claim.p_yes for claim in claims if claim.p_yes is not None}
+        groups: dict[str, list[str]] = {}
+        for answer in distinct(self.answers):
+            if answer.key in p_yes:
+                groups.setdefault(answer.prompt, []).append(answer.key)
+        made: list[tuple[str, str, str]] = []
+        for prompt, keys in groups.items():
+            for pair in combinations(keys, 2):
+                worse, better = sorted(pair, key=lambda key: p_yes[key])
+                made += [(prompt, better, worse)] if p_yes[better] > p_yes[worse] else []
+        return self._told(labeler, by, made)
+
+    def _told(self, labeler: str, by: str, made: Sequence[tuple[str, str, str]]) -> PairTruth:
+        place = {prompt: i for i, prompt in enumerate(sorted(self.prompts))}
+        sums_I3 = np.zeros((len(place), 3))  # pairs, right, equal
+        for prompt, chosen, rejected in made:
+            gap = self.wrong[rejected] - self.wrong[chosen]
+            sums_I3[place[prompt]] += (1, gap > 0, gap == 0)
+        pairs, right, equal = sums_I3.sum(0)
+        draws = resamples(len(sums_I3)) @ sums_I3
+        with np.errstate(divide="ignore", invalid="ignore"):
+            shares = draws[:, 1] / draws[:, 0]
+            of_decided = draws[:, 1] / (draws[:, 0] - draws[:, 2])
+        return PairTruth(
+            labeler=labeler,
+            by=by,
+            pairs=int(pairs),
+            right=_share(shares, right / max(pairs, 1), len(sums_I3)),
+            equal=round(equal / max(pairs, 1), 4),
+            decided=_share(of_decided, right / max(pairs - equal, 1), len(sums_I3)),
+        )
+
+
+def _share(draws: Floats, value: float, images: int) -> Share:
+    low, high = interval(draws, value, images=images, share=True)
+    return Share(round(value, 4), round(max(0.0, low), 4), round(min(1.0, high), 4))
+
+
+def _draw(params: ClaimStudy, folder: RunFolder, progress: Progress) -> None:
+    """The model's answers about the first scenes of the development split."""
+    choice = np.random.default_rng(params.seed).integers(
+        len(TRAIN_INSTRUCTIONS), size=params.scenes
+    )
+    prompts = [
+        ask_about(scene, add_picture(scene, folder.images), TRAIN_INSTRUCTIONS[int(chosen)])
+        for scene, chosen in zip(split_scenes("development", params.scenes), choice, strict=True)
+    ]
+    sampling = Sampling(temperature=params.temperature, max_new_tokens=128)
+    asked = SampleParams(
+        model=params.model, n=params.n, sampling=sampling, batch_size=params.batch_size
+    )
+    draw_answers(
+        open_generator(asked, folder.images),
+        prompts,
+        folder,
+        progress,
+        n=params.n,
+        sampling=sampling,
+        seed=params.seed,
+        batch_size=params.batch_size,
+    )
+
+
+def _label(
+    params: ClaimStudy, folder: RunFolder, labeler: str, divider: str, progress: Progress
+) -> list[Claim]:
+    """The checked claims of all answers, in a folder of their own."""
+    asking = Asking.model_validate(WORLD_SETTINGS["asking"])
+    settings = ClaimSettings(
+        labeler=labeler,
+        divider=divider,
+        setting=params.setting,
+        asking=asking,
+        batch_size=params.batch_size,
+    )
+    out = folder.path / f"{labeler.replace(':', '-').replace('/', '-')}-{divider}"
+    progress.start(f"load {labeler}")
+    with open_labelling(settings, folder) as labelling:
+        label_claims(folder.path, out, labelling, progress, settings=settings)
+    return RunFolder(out).claims.read()

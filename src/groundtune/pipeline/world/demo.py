@@ -1,0 +1,133 @@
+"""The whole loop on the embedded world: `groundtune demo`.
+
+    OUT/run.json report.html summary.json   what it was made with, and what it shows
+    OUT/prompts/ answers/ corrections/ pairs/ images/
+    OUT/training/NAME/model/                a plain Hugging Face folder for each way of learning
+    OUT/evaluation/NAME/                    scores of the base and of each model
+    OUT/steps/                              which steps are done, and what they took
+
+The same command goes on where it was stopped, and is over at once when all is done.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from groundtune.errors import UserError
+from groundtune.pipeline.jobs import Job, done_jobs, run_jobs
+from groundtune.pipeline.models import fingerprint
+from groundtune.pipeline.world.demo_settings import BASE, DemoResult, DemoSettings, read_result
+from groundtune.pipeline.world.steps import (
+    Asked,
+    Corrected,
+    Evaluated,
+    Trained,
+    ask_job,
+    correct_job,
+    evaluate_job,
+    learn_job,
+)
+from groundtune.protocols import Progress
+from groundtune.store.run import read_run, write_run
+
+
+def demo(
+    settings: DemoSettings,
+    out: Path,
+    progress: Progress,
+    *,
+    workers: int = 0,
+    command: Sequence[str] = (),
+) -> DemoResult:
+    """Runs the loop in `out`, or goes on with it, and writes report.html and summary.json there.
+
+    `workers` is how many processes work at once, 0 for one a core.
+
+    Raises:
+        UserError: `out` holds a run with other settings, or what a step raises.
+    """
+    _note(settings, out, command)
+    steps = run_jobs(out, demo_jobs(settings), progress, workers=workers, title="demo")
+    there = read_result(out, steps)
+    if there is not None:
+        return there
+    from groundtune.pipeline.world.report import report_demo
+
+    return report_demo(settings, out, steps)
+
+
+def demo_jobs(settings: DemoSettings) -> list[Job]:
+    """The steps of the loop."""
+    model, seed = settings.model, settings.seed
+    inputs = (fingerprint(model),)
+    asked = Asked(
+        model=model,
+        out=".",
+        prompts=settings.prompts,
+        sampling=settings.sampling,
+        batch_size=settings.batch_size,
+        seed=seed,
+    )
+    corrected = Corrected(
+        source=".",
+        out=".",
+        corrections=settings.corrections,
+        error_rate=settings.error_rate,
+        seed=seed,
+    )
+    jobs = [
+        ask_job("ask", asked, inputs),
+        evaluate_job("evaluate-base", _evaluated(settings, BASE, model), inputs),
+        correct_job("correct", corrected, needs=("ask",)),
+    ]
+    for name, learning in settings.learn.items():
+        trained = Trained(
+            model=model, pairs=".", out=f"training/{name}", learning=learning, seed=seed
+        )
+        jobs.append(learn_job(f"train-{name}", trained, ("correct",), settings.corrections))
+    for name, learning in settings.learn.items():
+        place = str(learning.model_in(Path("training") / name))
+        wanted = _evaluated(settings, name, place)
+        jobs.append(evaluate_job(f"evaluate-{name}", wanted, needs=(f"train-{name}",)))
+    return jobs
+
+
+def _evaluated(settings: DemoSettings, name: str, model: str) -> Evaluated:
+    return Evaluated(
+        model=model, label=name, out=f"evaluation/{name}", evaluation=settings.evaluation
+    )
+
+
+def _note(settings: DemoSettings, out: Path, command: Sequence[str]) -> None:
+    """Writes run.json, once; a folder is for one run."""
+    wanted = settings.model_dump(mode="json")
+    if not (out / "run.json").exists():
+        inputs = {"model": fingerprint(settings.model)}
+        write_run(out, wanted, inputs, {"demo": settings.seed}, list(command))
+        return
+    there = read_run(out).recipe
+    if there != wanted:
+        other = ", ".join(name for name in wanted if there.get(name) != wanted[name])
+        raise UserError(
+            f"The folder holds a run with other settings ({other or 'of another command'}).",
+            str(out),
+            "Choose another folder with --out DIR, or the settings of the first time.",
+        )
+
+
+def rewrite_report(out: Path) -> Path:
+    """The report of a demo that is done, made again of what its folder holds.
+
+    Raises:
+        UserError: the demo is not done.
+    """
+    settings = DemoSettings.model_validate(read_run(out).recipe)
+    steps = done_jobs(out, demo_jobs(settings))
+    if len(steps) < len(demo_jobs(settings)):
+        raise UserError(
+            f"The demo is not done: {len(steps)} of {len(demo_jobs(settings))} steps are.",
+            str(out),
+            f"Go on with it: groundtune demo --out {out}",
+        )
+    from groundtune.pipeline.world.report import report_demo
+
+    return report_demo(settings, out, steps).report

@@ -1,0 +1,122 @@
+"""What the report says in words about the world's benchmarks, models and limits."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from groundtune.pipeline.train.learning import Learning
+from groundtune.report.model import (
+    Curve,
+    CurvePoint,
+    CurveSeries,
+    Licence,
+    MetricSpec,
+    Note,
+)
+
+WORLD_NOTE = Note(
+    kind="warning",
+    text="The embedded world is drawn, small and known to the last pixel, and its model is tiny. "
+    "It shows that the machinery works and how methods compare there; no figure on this page "
+    "stands for a real benchmark.",
+)
+LIMITS = (
+    "One seed of sampling and training: another seed moves the figures by more than the intervals "
+    "say, because they only know about the pictures. groundtune study runs several.",
+    "The annotator is simulated: it knows the whole truth, never tires, and errs only as told.",
+    "The pictures are of the development split, on which settings were tuned.",
+)
+FINAL_LIMITS = (LIMITS[1],)
+LICENCES = (
+    Licence(what="Groundtune and its world", terms="Apache-2.0"),
+    Licence(what="Glyphs in the pictures", terms="OFL-1.1", note="Noto Color Emoji"),
+)
+
+
+def extra_specs(adjusted: Mapping[str, str]) -> tuple[MetricSpec, ...]:
+    """Metrics that no benchmark's table has: over-generalisation, and what is adjusted for words.
+
+    `adjusted` gives the name of the adjusted difference in a value.
+    """
+    labels = {
+        "invented": "Answers with an invented object, adjusted for words",
+        "wrong": "Answers with anything wrong, adjusted for words",
+    }
+    return (
+        MetricSpec(
+            name="overgeneral_rate",
+            label="Answers that name the usual object where it is missing",
+            better="lower",
+            explanation="RLHF-V's over-generalisation probe.",
+            chart=False,
+        ),
+        MetricSpec(
+            name="overgeneral_delta",
+            label="The same, above the rate in scenes of other kinds",
+            better="lower",
+            explanation="0 for a model that looks, however often it invents.",
+            chart=False,
+        ),
+        *(
+            MetricSpec(name=name, label=labels[value], better="lower", chart=False)
+            for value, name in adjusted.items()
+        ),
+    )
+
+
+def learning_note(learning: Learning, pairs: int) -> str:
+    """One line on how a model was made."""
+    method = learning.method.model_dump()
+    kind = str(method.pop("type")).upper()
+    settings = ", ".join(
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in method.items()
+        if value
+    )
+    weights = (
+        "a LoRA"
+        if learning.tune.type == "lora"
+        else " and ".join(part.replace("_", " ") for part in learning.tune.parts)
+    )
+    epochs = "epoch" if learning.epochs == 1 else "epochs"
+    counted = "" if learning.data.edits == "all" else f", edits {learning.data.edits}"
+    return (
+        f"{kind} ({settings}{counted}) on {pairs:,} pairs, {learning.epochs} {epochs}, "
+        f"learning rate {learning.optim.lr:g}, {weights} trained"
+    )
+
+
+def training_curves(folders: Sequence[tuple[str, str, Path]]) -> tuple[Curve, ...]:
+    """Loss and accuracy over the steps of trainings: (model, label, folder of the training)."""
+    from groundtune.train.log import read_log
+
+    logs = [(name, label, read_log(folder / "log.jsonl")) for name, label, folder in folders]
+    drawn = (
+        ("loss", "Loss while training", "loss", 1.0),
+        ("accuracy", "Pairs whose chosen answer is preferred", "share of pairs, %", 100.0),
+    )
+    curves = [
+        Curve(
+            title=title,
+            x_label="step",
+            y_label=y_label,
+            scale=scale,
+            series=tuple(
+                CurveSeries(label=label, model=name, points=points)
+                for name, label, log in logs
+                if (points := _points(log, metric))
+            ),
+        )
+        for metric, title, y_label, scale in drawn
+    ]
+    return tuple(curve for curve in curves if curve.series)
+
+
+def _points(log: Sequence[dict[str, float]], metric: str, most: int = 60) -> tuple[CurvePoint, ...]:
+    """At most `most` points, each the mean over as many steps."""
+    rows = [line for line in log if metric in line]
+    width = max(1, -(-len(rows) // most))
+    groups = [rows[i : i + width] for i in range(0, len(rows), width)]
+    return tuple(
+        CurvePoint(x=group[-1]["step"], y=sum(row[metric] for row in group) / len(group))
+        for group in groups
+    )

@@ -1,0 +1,34 @@
+"""Scores of several seeds pooled into one model's."""
+
+from collections.abc import Sequence
+
+from groundtune.bench.world.captions import NAME as CAPTIONS
+from groundtune.bench.world.length import equal_length
+from groundtune.pipeline.world.demo_settings import BASE
+from groundtune.records import Score
+from groundtune.report import model
+from groundtune.report.specs import shown
+
+
+def renamed(scores: Sequence[Score], name: str, seed: int) -> list[Score]:
+    """Scores under another model's name, their items told apart by the run's seed."""
+    return [s.model_copy(update={"model": name, "item": f"{s.item}#{seed}"}) for s in scores]
+
+
+def equal_over_seeds(
+    some: Sequence[tuple[int, Sequence[Score], Sequence[Score]]], name: str
+) -> model.LengthControl:
+    """The same of (seed, a model's scores, its base's), under a name."""
+    ours = [s for seed, own, _ in some for s in renamed(greedy_captions(own), name, seed)]
+    theirs = [s for seed, _, base in some for s in renamed(greedy_captions(base), BASE, seed)]
+    equal = equal_length(ours, theirs)
+    return model.LengthControl(
+        how=equal.how,
+        estimates=equal.estimates,
+        differences=tuple(shown(each) for each in equal.differences),
+    )
+
+
+def greedy_captions(scores: Sequence[Score]) -> list[Score]:
+    """The greedy captions of usual scenes."""
+    return [s for s in scores if (s.benchmark, s.decoding) == (CAPTIONS, "greedy")]

@@ -1,0 +1,313 @@
+"""From the scores of a demo to its report and summary."""
+
+from collections.abc import Callable, Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+
+from groundtune.bench.benchmark import Wanted
+from groundtune.bench.run import read_scores
+from groundtune.bench.summary import BENCHMARKS, Summary, summarise
+from groundtune.bench.world.captions import NAME as CAPTIONS
+from groundtune.bench.world.captions import STRATA, WORLD_CAPTIONS
+from groundtune.bench.world.knowing import METRICS as KNOWING_METRICS
+from groundtune.bench.world.knowing import knowing, rates_by_prior
+from groundtune.bench.world.length import ADJUSTED, equal_length
+from groundtune.bench.world.overgeneral import overgeneralisation
+from groundtune.bench.world.pictures import find_scene
+from groundtune.bench.world.questions import NAME as QUESTIONS
+from groundtune.pipeline.folder import RunFolder, write_rows
+from groundtune.pipeline.jobs import Done
+from groundtune.pipeline.run_facts import run_facts
+from groundtune.pipeline.world.demo_settings import BASE, DemoResult, DemoSettings, keep_result
+from groundtune.pipeline.world.notes import (
+    FINAL_LIMITS,
+    LICENCES,
+    LIMITS,
+    WORLD_NOTE,
+    extra_specs,
+    learning_note,
+    training_curves,
+)
+from groundtune.pipeline.world.steps import KNOWING, Evaluation
+from groundtune.records import Difference, Estimate, Record, Score
+from groundtune.report import build, model
+from groundtune.report.figures import range_text, value_text
+from groundtune.report.page import write_report
+from groundtune.report.specs import benchmark_specs, label, metric_spec, metric_specs, shown
+from groundtune.report.verdict import verdict
+from groundtune.store.images import ImageStore
+from groundtune.world.questions import facts
+from groundtune.world.render import render_large
+
+GREEDY = f"{CAPTIONS}/greedy"
+HEADLINE = model.MetricRef(benchmark=GREEDY, metric="chair_sentence")
+BESIDE = (
+    model.MetricRef(benchmark=GREEDY, metric="recall"),
+    model.MetricRef(benchmark=GREEDY, metric="words"),
+    model.MetricRef(benchmark=f"{QUESTIONS}/adversarial/greedy", metric="accuracy"),
+)
+FIXED = (
+    "Answers with an invented object, greedy decoding: fixed in the recipe before anything was "
+    "tuned."
+)
+STRATUM_LABELS = {
+    CAPTIONS: "usual scenes",
+    f"{CAPTIONS}/missing": "the most usual object is missing",
+    f"{CAPTIONS}/replaced": "something unusual in its place",
+}
+
+
+class WorldResults(Record):
+    """All that is computed of the scores."""
+
+    summary: Summary
+    strata: tuple[Estimate, ...]
+    """Over-generalisation: rate and delta of each model, stratum and decoding."""
+    knowing: tuple[Estimate, ...]
+    """What each model knows of what it invents."""
+    length: model.LengthControl | None
+    greedy: tuple[Score, ...]
+    """Greedy captions of usual scenes, of all models."""
+
+    @property
+    def estimates(self) -> tuple[Estimate, ...]:
+        """All of them."""
+        return (*self.summary.estimates, *self.strata, *self.knowing)
+
+
+def read_results(folders: Sequence[Path], tuned: str, against: str = BASE) -> WorldResults:
+    """What the scores in these folders say; `against` is the base, `tuned` the headline's model.
+
+    Raises:
+        UserError: a folder without scores, or models that have not answered the same items.
+    """
+    scores = [score for folder in folders for score in read_scores(folder)]
+    asked = [folder / KNOWING for folder in folders if (folder / KNOWING).exists()]
+    return WorldResults(
+        summary=summarise(scores, against=against),
+        strata=tuple(_strata(scores)),
+        knowing=tuple(e for folder in asked for e in knowing(read_scores(folder))),
+        length=length_control(scores, tuned, against),
+        greedy=tuple(s for s in scores if (s.benchmark, s.decoding) == (CAPTIONS, "greedy")),
+    )
+
+
+def _strata(scores: Sequence[Score]) -> list[Estimate]:
+    names = dict.fromkeys((score.model, score.decoding) for score in scores)
+    made: list[Estimate] = []
+    for name, decoding in names:
+        own = [s for s in scores if (s.model, s.decoding) == (name, decoding)]
+        usual = [s for s in own if s.benchmark == CAPTIONS]
+        for stratum in STRATA:
+            probe = [s for s in own if s.benchmark == f"{CAPTIONS}/{stratum}"]
+            made += overgeneralisation(probe, usual)
+    return made
+
+
+def length_control(scores: Sequence[Score], tuned: str, against: str) -> model.LengthControl | None:
+    """Greedy captions of the two models at equal length; None where one has none."""
+    greedy = [s for s in scores if (s.benchmark, s.decoding) == (CAPTIONS, "greedy")]
+    ours = [s for s in greedy if s.model == tuned]
+    theirs = [s for s in greedy if s.model == against]
+    both = {s.item for s in ours if s.status == "scored"}
+    if not both & {s.item for s in theirs if s.status == "scored"}:
+        return None
+    equal = equal_length(ours, theirs)
+    return model.LengthControl(
+        how=equal.how,
+        estimates=equal.estimates,
+        differences=tuple(shown(difference) for difference in equal.differences),
+    )
+
+
+def demo_report(
+    settings: DemoSettings, out: Path, results: WorldResults, steps: Mapping[str, Done]
+) -> model.ReportInput:
+    """All that the demo's report shows."""
+    names = (BASE, *settings.learn)
+    beside = [name for name in settings.learn if name != settings.headline]
+    item = item_of(settings.evaluation, RunFolder(out).images)
+    chosen = build.choose_examples(results.greedy, BASE, settings.headline, item, beside=beside)
+    trained = [(name, label(name), out / "training" / name) for name in settings.learn]
+    headline = model.Headline(
+        **HEADLINE.model_dump(), model=settings.headline, against=BASE, beside=BESIDE, fixed=FIXED
+    )
+    pairs = len(RunFolder(out).pairs.keys())
+    return model.ReportInput(
+        title="Demo on the embedded world",
+        summary=_told(settings, out, pairs),
+        models=model_specs(settings, pairs),
+        metrics=all_metric_specs(),
+        benchmarks=benchmark_specs(results.estimates),
+        headline=headline,
+        estimates=tuple(each for each in results.estimates if on_page(each)),
+        differences=tuple(shown(each) for each in results.summary.differences if on_page(each)),
+        length_control=results.length,
+        trade_offs=(model.TradeOff(benchmark=GREEDY, x="recall", y="chair_sentence"),),
+        strata=strata_rows(results.summary.estimates),
+        examples=chosen.examples,
+        examples_chosen=chosen.how,
+        curves=(prior_curve(results.greedy, names), *training_curves(trained)),
+        run=run_facts(out, steps),
+        notes=(WORLD_NOTE,),
+        limits=FINAL_LIMITS if settings.evaluation.split == "test" else LIMITS,
+        licences=LICENCES,
+    )
+
+
+def model_specs(settings: DemoSettings, pairs: int) -> tuple[model.ModelSpec, ...]:
+    """The base and what was made of it."""
+    base = model.ModelSpec(name=BASE, label="Base", note=f"{settings.model}, as it is")
+    learnt = (
+        model.ModelSpec(name=name, label=label(name), note=learning_note(learning, pairs))
+        for name, learning in settings.learn.items()
+    )
+    return (base, *learnt)
+
+
+def all_metric_specs() -> tuple[model.MetricSpec, ...]:
+    """Every metric of the world's benchmarks."""
+    listed = metric_specs(BENCHMARKS.values())
+    return (*listed, *extra_specs(ADJUSTED), *map(metric_spec, KNOWING_METRICS))
+
+
+def prior_curve(greedy: Sequence[Score], names: Sequence[str]) -> model.Curve:
+    """How often something is invented that is not there, over how usual it is."""
+    rates = {name: rates_by_prior([s for s in greedy if s.model == name]) for name in names}
+    return model.Curve(
+        title="What is usual is invented more often",
+        x_label="how often the context has it, %",
+        y_label="captions that invent it where it is missing, %",
+        scale=100,
+        series=tuple(
+            model.CurveSeries(
+                label=label(name),
+                model=name,
+                points=tuple(
+                    model.CurvePoint(x=100 * each.prior, y=each.rate, low=each.low, high=each.high)
+                    for each in some
+                ),
+            )
+            for name, some in rates.items()
+            if some
+        ),
+        note="Greedy captions of usual scenes; bands are 95% intervals from resampled pictures.",
+    )
+
+
+ONLY: dict[str, tuple[str, ...]] = {
+    "missing": ("chair_sentence", "recall", "overgeneral_rate", "overgeneral_delta"),
+    "replaced": ("chair_sentence", "recall", "overgeneral_rate", "overgeneral_delta"),
+    QUESTIONS: ("accuracy", "f1", "yes_rate", "unparsed"),
+}
+"""Metrics that the page shows of a part or benchmark; summary.json has all."""
+
+
+def on_page(row: Estimate | Difference) -> bool:
+    """Whether the page shows a figure."""
+    benchmark, part, *_ = row.benchmark.split("/")
+    if benchmark == QUESTIONS and not row.benchmark.endswith("/greedy"):
+        return row.metric == "accuracy"
+    return row.metric in ONLY.get(part, ONLY.get(benchmark, (row.metric,)))
+
+
+def strata_rows(estimates: Sequence[Estimate]) -> tuple[model.StratumEstimate, ...]:
+    """Greedy answers with an invented object, by what the scene has of the usual."""
+    return tuple(
+        model.StratumEstimate(
+            **estimate.model_copy(update={"benchmark": GREEDY}).model_dump(),
+            by="What tends to be there",
+            stratum=text,
+        )
+        for part, text in STRATUM_LABELS.items()
+        for estimate in estimates
+        if (estimate.benchmark, estimate.metric) == (f"{part}/greedy", "chair_sentence")
+    )
+
+
+def item_of(evaluation: Evaluation, images: ImageStore) -> Callable[[Score], build.Item]:
+    """What the item of a scored caption looks like to a reader."""
+    asked: dict[str, str] = {}
+
+    def item(score: Score) -> build.Item:
+        if not asked:
+            wanted = Wanted(split=evaluation.split, n=evaluation.captions, seed=evaluation.seed)
+            items = WORLD_CAPTIONS.load(wanted, images)
+            asked.update((each.key, each.prompt.question) for each in items)
+        scene = find_scene(score.image)
+        file = BytesIO()
+        render_large(scene).save(file, "PNG")
+        truth = " ".join(facts(scene))
+        return build.Item(images=(file.getvalue(),), prompt=asked[score.item], truth=truth)
+
+    return item
+
+
+def _told(settings: DemoSettings, out: Path, pairs: int) -> str:
+    """A paragraph on what was done."""
+    folder = RunFolder(out)
+    seen = len(folder.corrections.keys())
+    erring = (
+        f", with {settings.error_rate:.0%} of errors missed or mended wrongly"
+        if settings.error_rate
+        else ""
+    )
+    ways = " and ".join(label(name) for name in settings.learn)
+    return (
+        f"The base described {settings.prompts:,} pictures at temperature "
+        f"{settings.sampling.temperature:g}. A simulated person read {seen:,} of its answers and "
+        f"corrected the wrong segments of {pairs:,}{erring}. The base then learnt from these pairs "
+        f"by {ways}. All models were asked about the same {settings.evaluation.captions:,} other "
+        f"scenes of the {settings.evaluation.split} split, in words that no correction was "
+        "collected on."
+    )
+
+
+def report_demo(settings: DemoSettings, out: Path, steps: Mapping[str, Done]) -> DemoResult:
+    """Writes report.html, summary.json and differences.json of a demo whose steps are done."""
+    names = (BASE, *settings.learn)
+    results = read_results([out / "evaluation" / name for name in names], settings.headline)
+    shown_page = demo_report(settings, out, results, steps)
+    return keep_result(
+        out,
+        steps,
+        report=write_report(out / "report.html", shown_page),
+        summary=write_rows(out / "summary.json", results.estimates),
+        differences=write_rows(out / "differences.json", results.summary.differences),
+        verdict=" ".join(verdict(shown_page).sentences),
+        table=short_table(shown_page),
+    )
+
+
+SHORT: tuple[tuple[str, str, str], ...] = (
+    (GREEDY, "chair_sentence", "answers with an invented object"),
+    (GREEDY, "chair_instance", "invented objects among all named"),
+    (GREEDY, "wrong_any", "answers with anything wrong"),
+    (GREEDY, "recall", "objects there that are named"),
+    (GREEDY, "words", "words an answer"),
+    (f"{CAPTIONS}/t1", "chair_sentence", "the same as the first, temperature 1"),
+    (f"{QUESTIONS}/adversarial/greedy", "accuracy", "right answers to yes/no (adversarial)"),
+)
+"""Rows of the table that the command prints."""
+
+
+def short_table(report: model.ReportInput) -> list[list[str]]:
+    """The main figures of each model, its 95% interval beside each, as text."""
+    names = [spec.name for spec in report.models]
+    rows = [["greedy, % with 95% interval", *(spec.label for spec in report.models)]]
+    for benchmark, metric, text in SHORT:
+        ref, spec = model.MetricRef(benchmark=benchmark, metric=metric), report.metric(metric)
+        found = [model.find_estimate(report.estimates, name, ref) for name in names]
+        rows.append(
+            [
+                text,
+                *(
+                    f"{value_text(e.value, spec).rstrip('%')} "
+                    f"[{range_text(e.low, e.high, spec).rstrip('%')}]"
+                    if e
+                    else "-"
+                    for e in found
+                ),
+            ]
+        )
+    return rows

@@ -1,0 +1,253 @@
+"""The steps of the loop on the embedded world, as jobs: collect, correct, learn, evaluate.
+
+Each step's settings name folders relative to the run's, so that runs may share what they have in
+common: one base's answers, one base's evaluation.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from groundtune.bench.world.captions import RULES as CAPTION_RULES
+from groundtune.bench.world.questions import RULES as QUESTION_RULES
+from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.jobs import Job
+from groundtune.pipeline.models import model_or_folder, resolve
+from groundtune.pipeline.train.learning import Learning
+from groundtune.pipeline.train.run import TrainParams
+from groundtune.protocols import Progress
+from groundtune.records import Record, Sampling, Score
+from groundtune.world.people import RULES as ANNOTATOR_RULES
+
+KNOWING = "knowing"
+"""Folder of the scores of what a model knows, beside its other scores."""
+
+
+class Asked(Record):
+    """Settings of the step that has a model describe pictures."""
+
+    model: str
+    out: str
+    prompts: int
+    sampling: Sampling
+    batch_size: int
+    seed: int
+
+
+class Corrected(Record):
+    """Settings of the step that has answers corrected and makes pairs."""
+
+    source: str
+    """Folder of the answers."""
+    out: str
+    corrections: int
+    error_rate: float
+    seed: int
+    rules: int = ANNOTATOR_RULES
+
+
+class Trained(Record):
+    """Settings of the step that trains a model."""
+
+    model: str
+    pairs: str
+    out: str
+    learning: Learning
+    seed: int
+
+
+class Evaluation(Record):
+    """On how much a model is measured."""
+
+    split: Literal["development", "test"] = "development"
+    """Nothing is tuned on test; it opens with --final alone."""
+    captions: int = Field(default=500, ge=1)
+    """Scenes that are described; a fifth of that of each over-generalisation stratum besides."""
+    questions: int = Field(default=150, ge=1)
+    """Scenes that are asked about, some twenty questions each."""
+    knowing: bool = True
+    """Whether the model is then asked about each object that its greedy captions name."""
+    seed: int = 0
+    """Of the wordings and the draws: the same for all models that are compared."""
+    batch_size: int = Field(default=100, ge=1)
+
+
+class Evaluated(Record):
+    """Settings of the step that measures a model."""
+
+    model: str
+    """A name, or a folder under the run's."""
+    label: str
+    """Its name in scores."""
+    out: str
+    evaluation: Evaluation
+    rules: str = f"{CAPTION_RULES}, {QUESTION_RULES}"
+
+
+def ask(folder: Path, settings: Asked, progress: Progress) -> None:
+    """The model describes pictures of the train split, once each."""
+    from groundtune.generate.hf import HfGenerator
+    from groundtune.pipeline.sample.run import SampleParams, draw_answers
+    from groundtune.pipeline.sample.world_prompts import feedback_prompts
+    from groundtune.vlm.load import load
+
+    target = RunFolder(folder / settings.out)
+    prompts = feedback_prompts(target.images, settings.prompts, settings.seed, progress)
+    progress.start("load the model")
+    vlm = load(resolve(settings.model))
+    draw_answers(
+        HfGenerator(vlm, target.images, settings.batch_size, name=settings.model),
+        prompts,
+        target,
+        progress,
+        n=1,
+        sampling=settings.sampling,
+        seed=settings.seed,
+        batch_size=settings.batch_size,
+    )
+    params = SampleParams(
+        model=settings.model,
+        prompts=f"{settings.prompts} scenes of the world's train split",
+        n=1,
+        sampling=settings.sampling,
+        seed=settings.seed,
+        batch_size=settings.batch_size,
+    )
+    target.note(
+        target.answers,
+        settings=params,
+        inputs={"model": vlm.revision},
+        seeds={"sample": settings.seed},
+        command=[],
+    )
+
+
+def correct(folder: Path, settings: Corrected, progress: Progress) -> None:
+    """The simulated person corrects answers until enough were wrong, and pairs are made of them."""
+    from groundtune.pipeline.feedback.corrections import (
+        LabelSettings,
+        label_answers,
+        world_annotator,
+    )
+    from groundtune.pipeline.feedback.pairs import PairSettings, make_pairs
+
+    own = LabelSettings(error_rate=settings.error_rate, seed=settings.seed)
+    person, by = world_annotator(own)
+    source, out = folder / settings.source, folder / settings.out
+    label_answers(source, out, person, by, progress, enough=settings.corrections, settings=own)
+    make_pairs(out, out, PairSettings(), progress)
+
+
+def learn(folder: Path, settings: Trained, progress: Progress) -> None:
+    """A model learns from the pairs."""
+    from groundtune.pipeline.train.run import train
+
+    learning = settings.learning
+    params = TrainParams(
+        model=model_or_folder(folder, settings.model),
+        pairs=folder / settings.pairs,
+        seed=settings.seed,
+        merge=learning.tune.type == "lora",
+        **{name: getattr(learning, name) for name in Learning.model_fields},
+    )
+    train(params, folder / settings.out, progress)
+
+
+def evaluate(folder: Path, settings: Evaluated, progress: Progress) -> None:
+    """The model describes scenes and answers questions, greedily and at temperature 1."""
+    from groundtune.bench.benchmark import Wanted
+    from groundtune.bench.opening import Opening
+    from groundtune.bench.run import keep, run
+    from groundtune.bench.world.captions import NAME as CAPTIONS
+    from groundtune.bench.world.captions import WORLD_CAPTIONS
+    from groundtune.bench.world.knowing import knowledge
+    from groundtune.bench.world.questions import WORLD_QUESTIONS
+    from groundtune.generate.hf import HfGenerator
+    from groundtune.store.images import ImageStore
+    from groundtune.vlm.load import load
+
+    asked, out = settings.evaluation, folder / settings.out
+    images = ImageStore(folder / "images")
+    vlm = load(model_or_folder(folder, settings.model))
+    generator = HfGenerator(vlm, images, asked.batch_size, name=settings.label)
+    scores: list[Score] = []
+    for benchmark, number in ((WORLD_CAPTIONS, asked.captions), (WORLD_QUESTIONS, asked.questions)):
+        scores += run(
+            [benchmark],
+            generator,
+            model=settings.label,
+            wanted=Wanted(split=asked.split, n=number, seed=asked.seed),
+            out=out,
+            images=images,
+            progress=progress,
+            # who opens the test split writes it down once for all its models
+            final=Opening(notebook=out / "opened.md") if asked.split == "test" else None,
+        )
+    if asked.knowing:
+        wanted = Wanted(split=asked.split, n=asked.captions, seed=asked.seed)
+        prompts = {item.key: item.prompt for item in WORLD_CAPTIONS.load(wanted, images)}
+        greedy = [s for s in scores if (s.benchmark, s.decoding) == (CAPTIONS, "greedy")]
+        keep(knowledge(greedy, prompts, generator, progress, seed=asked.seed), out / KNOWING)
+
+
+def ask_job(name: str, settings: Asked, inputs: Sequence[str]) -> Job:
+    """The job of `ask`."""
+    return Job(
+        name=name,
+        title=f"describe {settings.prompts:,} pictures",
+        work=ask,
+        settings=settings,
+        inputs=tuple(inputs),
+        cost=settings.prompts / 60,
+        tasks={"draw": 0.1, "sample": 0.9},
+    )
+
+
+def correct_job(name: str, settings: Corrected, needs: Sequence[str]) -> Job:
+    """The job of `correct`."""
+    return Job(
+        name=name,
+        title=f"correct {settings.corrections:,} answers",
+        work=correct,
+        settings=settings,
+        needs=tuple(needs),
+        cost=settings.corrections / 600,
+        tasks={"label": 0.8, "pairs": 0.2},
+    )
+
+
+def learn_job(name: str, settings: Trained, needs: Sequence[str], pairs: int) -> Job:
+    """The job of `learn`, on about so many pairs."""
+    return Job(
+        name=name,
+        title=_title(name),
+        work=learn,
+        settings=settings,
+        needs=tuple(needs),
+        cost=pairs / 60 + settings.learning.epochs * pairs / 40,
+        tasks={"encode": 0.05, "reference": 0.2, "train": 0.75},
+    )
+
+
+def evaluate_job(
+    name: str, settings: Evaluated, inputs: Sequence[str] = (), needs: Sequence[str] = ()
+) -> Job:
+    """The job of `evaluate`."""
+    return Job(
+        name=name,
+        title=_title(name),
+        work=evaluate,
+        settings=settings,
+        inputs=tuple(inputs),
+        needs=tuple(needs),
+        cost=settings.evaluation.captions / 25 + settings.evaluation.questions / 5,
+        tasks={"answer": 0.23, "ask": 0.08},
+    )
+
+
+def _title(name: str) -> str:
+    """A job's name in words: "train ddpo", without the hash at its end."""
+    return " ".join(word for word in name.split("-") if not re.fullmatch(r"[0-9a-f]{8}", word))

@@ -1,0 +1,1 @@
+"""`study`: many runs of the loop, pooled."""

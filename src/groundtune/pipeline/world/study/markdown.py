@@ -1,0 +1,132 @@
+"""A study's tables as Markdown, for the documentation."""
+
+from collections.abc import Sequence
+
+from groundtune.bench.world.captions import NAME as CAPTIONS
+from groundtune.bench.world.captions import STRATA
+from groundtune.pipeline.world.demo_settings import BASE
+from groundtune.pipeline.world.report import GREEDY, HEADLINE
+from groundtune.pipeline.world.study.settings import TWIN, StudySettings
+from groundtune.pipeline.world.study.tables import Point, StudyTables
+from groundtune.records import Difference, Estimate
+from groundtune.report import model
+from groundtune.report.figures import range_text, signed_range_text, signed_text, value_text
+from groundtune.report.specs import label
+from groundtune.report.verdict import verdict
+
+CURVES = (
+    (GREEDY, "chair_sentence", "answers with an invented object, greedy"),
+    (f"{CAPTIONS}/t1", "chair_sentence", "the same, temperature 1"),
+    (GREEDY, "recall", "objects there that are named, greedy"),
+)
+
+
+ROWS = (
+    "chair_sentence",
+    "chair_instance",
+    "wrong_any",
+    "recall",
+    "mentions",
+    "words",
+    "again",
+    "looping",
+    "refusals",
+    "accuracy",
+    "f1",
+    "yes_rate",
+    "knows_better",
+    "control",
+    "in_context",
+    "prior_slope",
+)
+"""Metrics of the Markdown tables."""
+
+
+def markdown(settings: StudySettings, page: model.ReportInput, tables: StudyTables) -> str:
+    """The study's tables, for the documentation."""
+    final = settings.evaluation.split == "test"
+    parts = [
+        f"# Study on the embedded world, {settings.evaluation.split} split\n",
+        " ".join(verdict(page).sentences) + "\n",
+        "## Before and after" + ("" if final else " (development split, nothing final)") + "\n",
+        estimate_table(page, [e for e in page.estimates if _is_shown(e)]),
+        "## Differences from the base, pooled over seeds\n",
+        difference_table(page, [d for d in tables.differences if _is_shown(d)]),
+    ]
+    if tables.other_bases:
+        rows = [d for d in tables.other_bases if _is_shown(d)]
+        parts += ["## On other bases\n", difference_table(page, rows)]
+        extra = [e for e in tables.bases if e.model not in (BASE, TWIN) and _is_shown(e)]
+        parts += [estimate_table(page, extra)]
+    for title, x_label, points in (
+        ("Number of corrections", "corrections", tables.corrections),
+        ("Annotator's errors", "error rate", tables.errors),
+    ):
+        parts += [f"## {title}\n", point_table(page, x_label, points)]
+    parts.append("## At equal length (greedy captions)\n")
+    for way in settings.learn:
+        control = tables.length[way]
+        parts += [f"{label(way)}: {control.how}\n", difference_table(page, control.differences)]
+    return "\n".join(parts)
+
+
+def _is_shown(row: Estimate | Difference) -> bool:
+    """Whether the tables have a metric: of the over-generalisation strata only the main two."""
+    part = row.benchmark.partition("/")[2].partition("/")[0]
+    return row.metric in (ROWS if part not in STRATA else (*ROWS[:1], "overgeneral_delta"))
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _head(cells: Sequence[str]) -> str:
+    return _row(cells) + _row(["---"] * len(cells))
+
+
+def estimate_table(page: model.ReportInput, estimates: Sequence[Estimate]) -> str:
+    """A row a metric, a column a model, each with its 95% interval."""
+    names = list(dict.fromkeys(e.model for e in estimates))
+    cells = {(e.benchmark, e.metric, e.model): _valued(page, e) for e in estimates}
+    text = _head(["benchmark", "metric", *names])
+    for ref in model.refs_in_order(page, estimates):
+        found = [cells.get((ref.benchmark, ref.metric, name), "-") for name in names]
+        text += _row([ref.benchmark, page.metric(ref.metric, ref.benchmark).label, *found])
+    return text
+
+
+def _valued(page: model.ReportInput, e: Estimate) -> str:
+    spec = page.metric(e.metric, e.benchmark)
+    return f"{value_text(e.value, spec)} [{range_text(e.low, e.high, spec)}]"
+
+
+def difference_table(page: model.ReportInput, rows: Sequence[Difference | model.Difference]) -> str:
+    """A row a difference, with its 95% interval and the relative one."""
+    text = _head(["model", "benchmark", "metric", "difference", "relative"])
+    for row in rows:
+        spec = page.metric(row.metric, row.benchmark)
+        change = signed_text(row.value, spec)
+        change += f" [{signed_range_text(row.low, row.high, spec)}]"
+        text += _row([row.model, row.benchmark, spec.label, change, relative_text(row)])
+    return text
+
+
+def relative_text(row: Difference | model.Difference) -> str:
+    """The relative change in percent, with its interval if there is one."""
+    if row.relative is None:
+        return "-"
+    ends = (row.relative_low, row.relative_high)
+    span = "" if None in ends else f" [{ends[0]:+.1%}, {ends[1]:+.1%}]"
+    return f"{row.relative:+.1%}{span}"
+
+
+def point_table(page: model.ReportInput, x_label: str, points: Sequence[Point]) -> str:
+    """A row a point of a curve."""
+    text = _head([x_label, *(name for _, _, name in CURVES), "relative to the base"])
+    for point in points:
+        found = {(e.benchmark, e.metric): _valued(page, e) for e in point.estimates}
+        cells = [found.get((benchmark, metric), "-") for benchmark, metric, _ in CURVES]
+        ref = (HEADLINE.benchmark, HEADLINE.metric)
+        change = [d for d in point.differences if (d.benchmark, d.metric) == ref]
+        text += _row([f"{point.x:g}", *cells, relative_text(change[0]) if change else "-"])
+    return text

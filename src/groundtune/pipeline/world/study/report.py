@@ -1,0 +1,187 @@
+"""The report of a study, and the line in the notebook."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from groundtune.bench.run import read_scores
+from groundtune.pipeline.jobs import Done
+from groundtune.pipeline.run_facts import run_facts
+from groundtune.pipeline.world.demo_settings import BASE
+from groundtune.pipeline.world.notes import (
+    FINAL_LIMITS,
+    LICENCES,
+    LIMITS,
+    WORLD_NOTE,
+    learning_note,
+)
+from groundtune.pipeline.world.pooling import greedy_captions
+from groundtune.pipeline.world.report import (
+    BESIDE,
+    FIXED,
+    GREEDY,
+    HEADLINE,
+    all_metric_specs,
+    item_of,
+    on_page,
+    prior_curve,
+    strata_rows,
+)
+from groundtune.pipeline.world.study.markdown import CURVES, markdown
+from groundtune.pipeline.world.study.settings import TWIN, Plan, StudyResult, StudySettings, Variant
+from groundtune.pipeline.world.study.tables import Point, Runs, StudyTables, study_tables
+from groundtune.report import build, model
+from groundtune.report.page import write_report
+from groundtune.report.specs import benchmark_specs, label, shown
+from groundtune.report.verdict import verdict
+from groundtune.store.files import write_atomic
+from groundtune.store.images import ImageStore
+
+LINES = "invented", "invented, T = 1", "recall"
+"""The lines of CURVES, as a chart names them."""
+
+
+def report_study(
+    settings: StudySettings, out: Path, plan: Plan, steps: Mapping[str, Done]
+) -> StudyResult:
+    """Writes study.json, study.md and report.html of a study whose runs are done."""
+    runs = {name: read_scores(out / folder) for name, folder in plan.scores.items()}
+    tables = study_tables(settings, out, plan, runs, steps)
+    page = study_page(settings, out, plan, runs, tables, steps)
+    write_atomic(out / "study.json", tables.model_dump_json(indent=1).encode() + b"\n")
+    write_atomic(out / "study.md", markdown(settings, page, tables).encode())
+    return StudyResult(
+        report=write_report(out / "report.html", page),
+        results=out / "study.json",
+        markdown=out / "study.md",
+        verdict=" ".join(verdict(page).sentences),
+        steps=dict(steps),
+    )
+
+
+def study_page(
+    settings: StudySettings,
+    out: Path,
+    plan: Plan,
+    runs: Runs,
+    tables: StudyTables,
+    steps: Mapping[str, Done],
+) -> model.ReportInput:
+    """All that the study's report shows."""
+    twin = [TWIN] if settings.clean_twin else []
+    first = Variant(BASE, settings.headline, settings.seeds[0], settings.corrections, 0.0)
+    greedy = greedy_captions(runs[BASE]) + [
+        s.model_copy(update={"model": settings.headline}) for s in greedy_captions(runs[first.name])
+    ]
+    untouched = [*settings.bases, *twin]
+    measured = [score for name in untouched for score in greedy_captions(runs[name])]
+    item = item_of(settings.evaluation, ImageStore(out / "images"))
+    chosen = build.choose_examples(greedy, BASE, settings.headline, item)
+    estimates = (
+        *tables.bases,
+        *tables.pooled,
+    )
+    return model.ReportInput(
+        title="Study on the embedded world",
+        summary=_told(settings),
+        models=_models(settings, twin),
+        metrics=all_metric_specs(),
+        benchmarks=benchmark_specs(estimates),
+        headline=model.Headline(
+            **HEADLINE.model_dump(),
+            model=settings.headline,
+            against=BASE,
+            beside=BESIDE,
+            fixed=FIXED,
+        ),
+        estimates=tuple(each for each in estimates if on_page(each)),
+        differences=tuple(shown(each) for each in tables.differences if on_page(each)),
+        length_control=tables.length[settings.headline],
+        trade_offs=(model.TradeOff(benchmark=GREEDY, x="recall", y="chair_sentence"),),
+        strata=strata_rows(estimates),
+        examples=chosen.examples,
+        examples_chosen=f"Answers of seed {settings.seeds[0]}. {chosen.how}",
+        curves=(
+            *_curves(settings, tables),
+            prior_curve(measured, untouched),
+        ),
+        run=run_facts(out, steps),
+        notes=(WORLD_NOTE,),
+        limits=FINAL_LIMITS if settings.evaluation.split == "test" else LIMITS[1:],
+        licences=LICENCES,
+    )
+
+
+def _models(settings: StudySettings, twin: Sequence[str]) -> tuple[model.ModelSpec, ...]:
+    count = len(settings.seeds)
+    return (
+        model.ModelSpec(name=BASE, label="Base", note=f"{settings.model}, as it is"),
+        *(
+            model.ModelSpec(
+                name=way,
+                label=label(way),
+                note=f"{count} seeds, pooled: {learning_note(learning, settings.corrections)}",
+            )
+            for way, learning in settings.learn.items()
+        ),
+        *(
+            model.ModelSpec(name=name, label=f"Base {name}", note=f"another base, {path}, as it is")
+            for name, path in settings.other_bases.items()
+        ),
+        *(
+            model.ModelSpec(name=name, label="Clean twin", note="a base finished on clean captions")
+            for name in twin
+        ),
+    )
+
+
+def _told(settings: StudySettings) -> str:
+    others = len(settings.other_bases)
+    return (
+        f"{len(settings.seeds)} seeds of sampling, correcting and training, "
+        f"{settings.corrections:,} corrected answers each; {others or 'no'} other "
+        f"base{'' if others == 1 else 's'}. Intervals of differences are from images and seeds "
+        f"resampled. All models were asked about the same {settings.evaluation.captions:,} scenes "
+        f"of the {settings.evaluation.split} split."
+    )
+
+
+def _curves(settings: StudySettings, tables: StudyTables) -> list[model.Curve]:
+    way = label(settings.headline)
+    drawn = (
+        ("More corrections, fewer inventions", "corrections", tables.corrections, 1.0, True),
+        ("What an annotator's errors cost", "annotator's errors, %", tables.errors, 100.0, False),
+    )
+    return [
+        model.Curve(
+            title=title,
+            x_label=x_label,
+            y_label="%",
+            scale=100,
+            log_x=log_x,
+            note=f"{way}; seeds: {len(settings.curve_seeds)}; greedy but for T = 1, temperature 1; "
+            "bands are 95% intervals.",
+            series=tuple(
+                _series(points, benchmark, metric, name, factor)
+                for (benchmark, metric, _), name in zip(CURVES, LINES, strict=True)
+            ),
+        )
+        for title, x_label, points, factor, log_x in drawn
+        if len(points) > 1
+    ]
+
+
+def _series(
+    points: Sequence[Point], benchmark: str, metric: str, text: str, factor: float
+) -> model.CurveSeries:
+    found = [
+        (point.x, e)
+        for point in points
+        for e in point.estimates
+        if (e.benchmark, e.metric) == (benchmark, metric)
+    ]
+    return model.CurveSeries(
+        label=text,
+        points=tuple(
+            model.CurvePoint(x=factor * x, y=e.value, low=e.low, high=e.high) for x, e in found
+        ),
+    )

@@ -1,0 +1,111 @@
+"""What a study varies, what its runs are called, and what comes of it."""
+
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from pydantic import Field, model_validator
+
+from groundtune.pipeline.jobs import Done, Job
+from groundtune.pipeline.train.learning import Learning
+from groundtune.pipeline.world.demo_settings import BASE
+from groundtune.pipeline.world.steps import Evaluation
+from groundtune.records import Record, Sampling
+
+TWIN = "clean twin"
+
+
+class StudySettings(Record):
+    """What is varied; the shipped recipe is world-study."""
+
+    command: Literal["study"] = "study"
+    model: str = "world:base"
+    """The base of the main result and of the curves."""
+    other_bases: dict[str, str] = Field(default_factory=dict[str, str])
+    """Bases trained from other seeds, by a name: a folder each."""
+    clean_twin: str = ""
+    """A base trained on clean captions from the same seed; measured, never trained on."""
+    prompts: int = Field(default=2400, ge=1)
+    sampling: Sampling = Sampling(max_new_tokens=128, temperature=1.0)
+    corrections: int = Field(default=1400, ge=1)
+    """Of the main result."""
+    learn: dict[str, Learning] = Field(default={"ddpo": Learning()}, min_length=1)
+    headline: str = "ddpo"
+    seeds: tuple[int, ...] = Field(default=(0, 1, 2), min_length=1)
+    """Of scenes, draws, annotator and training, of the main result."""
+    other_seeds: tuple[int, ...] = (0,)
+    """The same on the other bases."""
+    curve: tuple[int, ...] = (50, 200, 700)
+    """Numbers of corrections beside that of the main result."""
+    error_rates: tuple[float, ...] = (0.1, 0.2, 0.3)
+    """Of the annotator, beside 0."""
+    curve_seeds: tuple[int, ...] = (0,)
+    """Seeds of the curves' runs."""
+    evaluation: Evaluation = Evaluation()
+    batch_size: int = Field(default=100, ge=1)
+
+    @model_validator(mode="after")
+    def _names(self) -> "StudySettings":
+        if self.headline not in self.learn or {BASE, TWIN} & {*self.learn, *self.other_bases}:
+            raise ValueError(f"headline must be one of {', '.join(self.learn)}, none called base")
+        return self
+
+    @property
+    def bases(self) -> dict[str, str]:
+        """All bases that are trained on, by name, that of the main result first."""
+        return {BASE: self.model, **self.other_bases}
+
+
+class Variant(NamedTuple):
+    """One run of the loop."""
+
+    base: str
+    way: str
+    seed: int
+    corrections: int
+    error_rate: float
+
+    @property
+    def name(self) -> str:
+        """Its model's name in scores."""
+        return (
+            f"{self.way}-{self.base}-s{self.seed}-n{self.corrections}-e{self.error_rate * 100:.0f}"
+        )
+
+
+class Plan(NamedTuple):
+    """The jobs, and where the scores of each model will be."""
+
+    jobs: list[Job]
+    scores: dict[str, Path]
+    """Folder under the study's, by the model's name."""
+    trained: dict[str, Path]
+    """Folder of the training, by the model's name."""
+    asked: list[Path]
+    """Folders of the bases' answers."""
+
+
+class StudyResult(NamedTuple):
+    """What a study shows, and where."""
+
+    report: Path
+    results: Path
+    markdown: Path
+    verdict: str
+    steps: dict[str, Done]
+
+
+def variants(settings: StudySettings) -> list[Variant]:
+    """Every run of the study once: the main result's first."""
+    most = settings.corrections
+    made = [Variant(BASE, way, s, most, 0.0) for s in settings.seeds for way in settings.learn]
+    made += [
+        Variant(base, way, s, most, 0.0)
+        for base in settings.other_bases
+        for s in settings.other_seeds
+        for way in settings.learn
+    ]
+    for seed in settings.curve_seeds:
+        way = settings.headline
+        made += [Variant(BASE, way, seed, n, 0.0) for n in (*settings.curve, most)]
+        made += [Variant(BASE, way, seed, most, rate) for rate in settings.error_rates]
+    return list(dict.fromkeys(made))

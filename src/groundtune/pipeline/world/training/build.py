@@ -1,0 +1,305 @@
+"""The world's models from nothing: tower, warm-up, grounding, and a finish that gives habits.
+
+`base` and its clean twin share everything up to the finish, so that they differ in the captions
+they were finished on and in nothing else. The labeler is finished on clean captions, and for
+longer.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from transformers import (
+    CLIPVisionConfig,
+    CLIPVisionModel,
+    LlamaConfig,
+    LlavaConfig,
+    LlavaForConditionalGeneration,
+    PreTrainedTokenizerFast,
+)
+
+from groundtune.pipeline.world.training.language import Teacher, lesson_loss
+from groundtune.pipeline.world.training.processor import (
+    END,
+    IMAGE,
+    IMAGE_TOKENS,
+    PAD,
+    PATCH_PX,
+    VOCABULARY,
+    build_processor,
+    build_tokenizer,
+)
+from groundtune.pipeline.world.training.schedule import Optimisers, Steps
+from groundtune.pipeline.world.training.tower import pixels, train_tower
+from groundtune.protocols import Progress
+from groundtune.records import Record
+from groundtune.store.keys import key_of
+from groundtune.world.captions import CLEAN, MACHINE
+from groundtune.world.lessons import Mixture
+from groundtune.world.scenes import SIDE_PX, scenes
+
+SAVE_EVERY = 100
+"""Steps between two states that an interrupted training can go on from."""
+
+
+class Stage(Record):
+    """Steps of language training on one mixture of turns."""
+
+    name: str
+    steps: int
+    mixture: Mixture
+    learning_rate: float = 1e-3
+    warm_up: int = 0
+    decay: bool = False
+    balance: float = 0.0
+    """How much a token of a long reply weighs less: see `lesson_loss`."""
+
+
+class Plan(Record):
+    """How one model of the world is made; its hash names every state on the way."""
+
+    seed: int = 0
+    batch: int = 32
+    tower_batch: int = 64
+    tower_steps: int = 1300
+    tower_width: int = 192
+    tower_layers: int = 4
+    width: int = 256
+    layers: int = 4
+    muon: bool = True
+    stages: tuple[Stage, ...]
+
+
+WARM_UP = Stage(
+    name="warm-up", steps=250, mixture=Mixture(look_ups=7, questions=2, captions=0), warm_up=100
+)
+FIRST_QUESTIONS = Stage(name="first questions", steps=500, mixture=Mixture(questions=8, captions=1))
+GROUNDING = Stage(
+    name="grounding",
+    steps=700,
+    mixture=Mixture(look_ups=3, questions=7, captions=1),
+    learning_rate=2e-3,
+    warm_up=30,
+    balance=0.5,
+)
+COUNTING = Stage(
+    name="counting and placing",
+    steps=500,
+    mixture=Mixture(look_ups=1, questions=3, numbers=3, places=4, captions=1),
+    learning_rate=2e-3,
+    warm_up=30,
+    balance=0.5,
+)
+FINISHES: dict[str, Stage] = {
+    "base": Stage(
+        name="finish on a machine writer's captions",
+        steps=500,
+        mixture=Mixture(questions=4, numbers=1, places=2, captions=2, habits=MACHINE),
+        learning_rate=1.5e-3,
+        decay=True,
+        balance=0.5,
+    ),
+    "clean": Stage(
+        name="finish on clean captions",
+        steps=500,
+        mixture=Mixture(questions=4, numbers=1, places=2, captions=2, habits=CLEAN),
+        learning_rate=1.5e-3,
+        decay=True,
+        balance=0.5,
+    ),
+    "labeler": Stage(
+        name="long finish on clean captions",
+        steps=1000,
+        mixture=Mixture(questions=4, numbers=1, places=2, captions=2, habits=CLEAN),
+        learning_rate=1.5e-3,
+        decay=True,
+        balance=0.5,
+    ),
+}
+
+
+def plan(name: str, seed: int = 0) -> Plan:
+    """The plan of "base", "clean" (its twin without bad habits) or "labeler"."""
+    return Plan(seed=seed, stages=(WARM_UP, FIRST_QUESTIONS, GROUNDING, COUNTING, FINISHES[name]))
+
+
+def build(plan: Plan, out: Path, states: Path, progress: Progress, *, threads: int = 1) -> Path:
+    """Trains a model as planned and saves it with its processor to `out`.
+
+    `states` holds what is finished or interrupted, by the hash of all that led to it: a second call
+    goes on where the first stopped, and plans with a common start share it. With one thread the
+    same sums are taken in the same order, so that two builds on one machine are equal to the bit.
+    """
+    torch.set_num_threads(threads)
+    tokenizer = build_tokenizer()
+    model = _model(plan, tokenizer)
+    trunk = _Trunk(states, plan)
+    with_tower = trunk.folder("tower")
+    if not (with_tower / "state.pt").exists():
+        torch.manual_seed(plan.seed)  # pyright: ignore[reportUnknownMemberType]
+        tower = _tower(plan)
+        steps = Steps("vision tower", plan.tower_steps, plan.tower_batch, progress)
+        accuracy = train_tower(tower, steps, plan.seed)
+        _save({"tower": tower.state_dict(), "accuracy": accuracy}, with_tower / "state.pt")
+    state = _load(with_tower / "state.pt")
+    _set_tower(model, cast(dict[str, torch.Tensor], state["tower"]))
+    teacher = Teacher(tokenizer, plan.seed)
+    for index, stage in enumerate(plan.stages):
+        _run_stage(model, teacher, plan, index, stage, trunk.folder(stage.name), progress)
+    out.mkdir(parents=True, exist_ok=True)
+    cast(Any, model).to(torch.bfloat16).save_pretrained(out)
+    cast(Any, build_processor(tokenizer)).save_pretrained(out)
+    return out
+
+
+class _Trunk:
+    """Folders of states, each named by the hash of all that was done up to it."""
+
+    def __init__(self, states: Path, plan: Plan) -> None:
+        self._states = states
+        self._done: list[object] = [_told(plan.model_copy(update={"stages": ()}))]
+        self._stages = {stage.name: stage for stage in plan.stages}
+
+    def folder(self, name: str) -> Path:
+        if name in self._stages:
+            self._done.append(_told(self._stages[name]))
+        return self._states / f"{name.replace(' ', '-')}-{key_of(self._done)[:12]}"
+
+
+def _told(settings: Record) -> object:
+    """What was set, defaults left out: a setting that is added later renames no earlier state."""
+    return settings.model_dump(exclude_defaults=True)
+
+
+def _run_stage(
+    model: LlavaForConditionalGeneration,
+    teacher: Teacher,
+    plan: Plan,
+    index: int,
+    stage: Stage,
+    folder: Path,
+    progress: Progress,
+) -> None:
+    """Trains in place, or loads what an earlier run left."""
+    parts = cast(Any, model.model)
+    optimisers = Optimisers(
+        [parts.language_model, parts.multi_modal_projector, parts.vision_tower],
+        stage.learning_rate,
+        slower={2: 0.1},
+        muon=plan.muon,
+    )
+    file = folder / "state.pt"
+    first = 0
+    if file.exists():
+        state = _load(file)
+        model.load_state_dict(cast(dict[str, torch.Tensor], state["model"]))
+        optimisers.load(cast(list[dict[str, object]], state["optimiser"]))
+        first = cast(int, state["step"])
+    begin = sum(earlier.steps for earlier in plan.stages[:index])
+    steps = Steps(
+        stage.name,
+        stage.steps,
+        plan.batch,
+        progress,
+        decay="linear" if stage.decay else "none",
+        warm_up=stage.warm_up,
+        first=first,
+    )
+    for step in steps:
+        start = (begin + step) * plan.batch + (plan.seed + 1) * 10_000_000
+        batch = list(scenes("train", plan.batch, start=start))
+        loss = lesson_loss(model, teacher.lessons(batch, stage.mixture, index), stage.balance)
+        optimisers.step(loss, steps.rate(step))
+        steps.report(step, {"loss": float(loss.detach())})
+        if (step + 1) % SAVE_EVERY == 0 or step + 1 == stage.steps:
+            done: dict[str, object] = {
+                "model": model.state_dict(),
+                "optimiser": optimisers.state(),
+                "step": step + 1,
+            }
+            _save(done, file)
+
+
+def _tower_config(plan: Plan) -> CLIPVisionConfig:
+    return CLIPVisionConfig(
+        hidden_size=plan.tower_width,
+        intermediate_size=3 * plan.tower_width,
+        num_hidden_layers=plan.tower_layers,
+        num_attention_heads=plan.tower_width // 32,
+        image_size=SIDE_PX,
+        patch_size=PATCH_PX,
+        hidden_act="gelu",
+    )
+
+
+def _tower(plan: Plan) -> CLIPVisionModel:
+    return CLIPVisionModel(_tower_config(plan))
+
+
+def _model(plan: Plan, tokenizer: PreTrainedTokenizerFast) -> LlavaForConditionalGeneration:
+    """The model before any training.
+
+    Its initial weights are larger than the usual 0.02: at this width a smaller start stays blind
+    for long.
+    """
+    token = cast(Callable[[str], int], tokenizer.convert_tokens_to_ids)
+    text = LlamaConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=plan.width,
+        intermediate_size=plan.width * 11 // 4,
+        num_hidden_layers=plan.layers,
+        num_attention_heads=plan.width // 64,
+        num_key_value_heads=plan.width // 64,
+        max_position_embeddings=1024,
+        initializer_range=0.06,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=token(END),
+        pad_token_id=token(PAD),
+    )
+    config = LlavaConfig(
+        vision_config=_tower_config(plan),
+        text_config=text,
+        image_token_index=token(IMAGE),
+        vision_feature_layer=-1,
+        vision_feature_select_strategy="default",
+        image_seq_length=IMAGE_TOKENS,
+        tie_word_embeddings=True,
+        eos_token_id=token(END),  # pyright: ignore[reportCallIssue]
+        pad_token_id=token(PAD),  # pyright: ignore[reportCallIssue]
+    )
+    torch.manual_seed(plan.seed)  # pyright: ignore[reportUnknownMemberType]
+    model = LlavaForConditionalGeneration(config)
+    model.generation_config.eos_token_id = token(END)
+    model.generation_config.pad_token_id = token(PAD)
+    model.generation_config.bos_token_id = None
+    return model
+
+
+@torch.no_grad()
+def _set_tower(model: LlavaForConditionalGeneration, weights: dict[str, torch.Tensor]) -> None:
+    """Puts the trained tower in and scales the projector to what comes out of it."""
+    parts = cast(Any, model.model)
+    parts.vision_tower.load_state_dict(weights)
+    batch = torch.stack([pixels(scene) for scene in scenes("train", 64)])
+    features: torch.Tensor = parts.vision_tower(batch).last_hidden_state[:, 1:]
+    projector = parts.multi_modal_projector
+    for linear, gain in ((projector.linear_1, 1.0), (projector.linear_2, 1.0)):
+        scale = float(features.pow(2).mean().sqrt()) * linear.in_features**0.5
+        linear.weight.normal_(0, gain / scale)
+        linear.bias.zero_()
+        features = projector.act(linear(features))
+    words = float(cast(Any, model).get_input_embeddings().weight.std())
+    projector.linear_2.weight.mul_(words)
+
+
+def _save(state: dict[str, object], file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_suffix(".partial")
+    torch.save(state, partial)
+    partial.replace(file)
+
+
+def _load(file: Path) -> dict[str, object]:
+    return cast(dict[str, object], torch.load(file, weights_only=True))

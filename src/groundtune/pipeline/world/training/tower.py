@@ -1,0 +1,100 @@
+"""First the vision tower: it learns what is in each cell, from dense labels.
+
+A tower that is trained on classes alone washes out where things are, so the cell's own place is a
+label too.
+Shapes: B pictures, N = 9 patches, D hidden size.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import CLIPVisionModel
+
+from groundtune.pipeline.world.training.schedule import Optimisers, Steps
+from groundtune.train.precision import native_bf16
+from groundtune.world.catalogue import BACKGROUNDS, CATEGORIES, COLOURS, CONTEXTS
+from groundtune.world.render import render
+from groundtune.world.scenes import Scene, scenes
+
+_CATEGORY = {name: i + 1 for i, name in enumerate(CATEGORIES)}
+_COLOUR = {name: i + 1 for i, name in enumerate(COLOURS)}
+_CONTEXT = {name: i for i, name in enumerate(CONTEXTS)}
+_BACKGROUND = {name: i for i, name in enumerate(BACKGROUNDS)}
+
+HEADS: dict[str, tuple[int, float]] = {
+    "category": (len(_CATEGORY) + 1, 2.0),
+    "colour": (len(_COLOUR) + 1, 1.0),
+    "context": (len(_CONTEXT), 0.3),
+    "background": (len(_BACKGROUND), 0.3),
+    "place": (9, 0.3),
+}
+"""Classes and weight in the loss of each label."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pictures:
+    """Pixels in [-1, 1] and a label a patch."""
+
+    pixels_BCHW: Tensor
+    labels_BN: dict[str, Tensor]
+
+
+def pixels(scene: Scene) -> Tensor:
+    """(3, 96, 96) in [-1, 1]: what the models' own image processor gives for the picture."""
+    image = torch.from_numpy(np.array(render(scene)))  # pyright: ignore[reportUnknownMemberType]
+    return image.permute(2, 0, 1).float() / 127.5 - 1
+
+
+def pictures(batch: list[Scene]) -> Pictures:
+    """The pictures of scenes with their dense labels."""
+    labels = {name: np.zeros((len(batch), 9), dtype=np.int64) for name in HEADS}
+    for i, scene in enumerate(batch):
+        for thing in scene.things:
+            for cell in thing.cells:
+                labels["category"][i, cell] = _CATEGORY[thing.category]
+                labels["colour"][i, cell] = _COLOUR.get(thing.colour, 0)
+        labels["context"][i] = _CONTEXT[scene.context]
+        labels["background"][i] = _BACKGROUND[scene.background]
+        labels["place"][i] = np.arange(9)
+    return Pictures(
+        pixels_BCHW=torch.stack([pixels(scene) for scene in batch]),
+        labels_BN={name: torch.tensor(value) for name, value in labels.items()},
+    )
+
+
+def train_tower(tower: CLIPVisionModel, steps: Steps, seed: int) -> dict[str, float]:
+    """Trains in place; the accuracy of each label on 512 held-back pictures."""
+    width = int(tower.config.hidden_size)
+    heads = nn.ModuleDict({name: nn.Linear(width, classes) for name, (classes, _) in HEADS.items()})
+    optimisers = Optimisers([tower, heads], learning_rate=1e-3, muon=False)
+    for step in steps:
+        start = step * steps.batch + seed * 10_000_000
+        batch = pictures(list(scenes("train", steps.batch, start=start)))
+        logits = _logits(tower, heads, batch)
+        losses = {
+            name: F.cross_entropy(logits[name].flatten(0, 1), label.flatten()) * HEADS[name][1]
+            for name, label in batch.labels_BN.items()
+        }
+        optimisers.step(torch.stack(list(losses.values())).sum(), steps.rate(step))
+        steps.report(step, {name: float(value.detach()) for name, value in losses.items()})
+    return _accuracy(tower, heads)
+
+
+def _logits(tower: CLIPVisionModel, heads: nn.ModuleDict, batch: Pictures) -> dict[str, Tensor]:
+    with torch.autocast("cpu", torch.bfloat16, enabled=native_bf16(torch.device("cpu"))):
+        hidden_BND = tower(batch.pixels_BCHW).last_hidden_state[:, 1:]
+        return {name: head(hidden_BND).float() for name, head in heads.items()}
+
+
+@torch.no_grad()
+def _accuracy(tower: CLIPVisionModel, heads: nn.ModuleDict) -> dict[str, float]:
+    batch = pictures(list(scenes("development", 512)))
+    logits = _logits(tower, heads, batch)
+    full_BN = batch.labels_BN["category"] > 0
+    right = {name: logits[name].argmax(-1) == label for name, label in batch.labels_BN.items()}
+    report = {name: float(value.float().mean()) for name, value in right.items()}
+    report["category of an object"] = float(right["category"][full_BN].float().mean())
+    return report

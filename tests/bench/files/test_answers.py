@@ -1,0 +1,280 @@
+"""Files of answers in every layout, and what is said of files that can't be read."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from groundtune.bench.benchmark import FileAnswer
+from groundtune.bench.files import revisions as files
+from groundtune.bench.files.answers import answers_of, has_truth, json_rows, open_text, rows_of
+from groundtune.errors import UserError
+
+ROWS = [{"question_id": 1, "answer": "Yes"}, {"question_id": 2, "answer": "No\n\u00fc"}]
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n".join(map(json.dumps, ROWS)),
+        "\n".join(map(json.dumps, ROWS)) + "\n\n",
+        "\ufeff" + "\r\n".join(map(json.dumps, ROWS)),
+        json.dumps(ROWS),
+        "\n " + json.dumps(ROWS, indent=4) + "\n",
+    ],
+)
+def test_lines_and_lists_give_the_same_answers(tmp_path: Path, text: str):
+    told = list(answers_of(write(tmp_path / "a.json", text)))
+    assert [(a.text, a.item) for a in told] == [("Yes", "1"), ("No\n\u00fc", "2")]
+
+
+@given(st.lists(st.dictionaries(st.text(max_size=3), st.text() | st.integers(), max_size=3)))
+def test_a_list_is_read_as_json_reads_it_however_it_is_cut_in_pieces(rows: list[dict[str, object]]):
+    from groundtune.bench.files import answers as answer_files
+
+    path = Path(__file__).parent / "unused"
+    text = json.dumps(rows, ensure_ascii=False)
+
+    class File:
+        """A file that gives two characters at a time."""
+
+        place = 0
+
+        def read(self, size: int) -> str:
+            start, self.place = self.place, self.place + min(size, 2)
+            return text[start : self.place]
+
+    read = answer_files._list_rows(path, File())  # pyright: ignore[reportArgumentType, reportPrivateUsage]
+    assert [row.fields for row in read] == rows
+
+
+def test_tables_keep_text_as_it_is(tmp_path: Path):
+    tsv = write(tmp_path / "a.tsv", 'index\tprediction\tanswer\n7\t"No,\tnot ""there"""\tYes\n')
+    (told,) = answers_of(tsv)
+    assert told == FileAnswer(
+        text='No,\tnot "there"',
+        item="7",
+        row=2,
+        extra={"index": "7", "answer": "Yes"},
+    )
+    csv = write(tmp_path / "a.csv", "question_id,answer\n1,yes\n")
+    assert [a.text for a in answers_of(csv)] == ["yes"]
+
+
+def test_workbooks_are_read_where_openpyxl_is(tmp_path: Path):
+    openpyxl = pytest.importorskip("openpyxl", reason="needs the extra tables")
+    book = openpyxl.Workbook()
+    for row in (("index", "prediction"), (1, "Yes"), (2, None)):
+        book.active.append(row)
+    book.save(tmp_path / "a.xlsx")
+    assert [(a.item, a.text) for a in answers_of(tmp_path / "a.xlsx")] == [("1", "Yes"), ("2", "")]
+
+
+def test_a_workbook_without_a_size_has_short_rows(tmp_path: Path):
+    from groundtune.bench.files.answers import _sheet_rows  # pyright: ignore[reportPrivateUsage]
+
+    sheet = [("index", "prediction", "hint"), (1, "Yes"), (None,), (2, "No", None, None)]
+    rows = [row.fields for row in _sheet_rows(tmp_path, sheet)]
+    assert rows == [
+        {"index": "1", "prediction": "Yes", "hint": ""},
+        {"index": "2", "prediction": "No", "hint": ""},
+    ]
+    with pytest.raises(UserError, match="more cells than the 1 heads"):
+        list(_sheet_rows(tmp_path, [("index",), (1, "Yes")]))
+
+
+@pytest.mark.parametrize(
+    "sheet",
+    [
+        b"<worksheet><sheetData><row r='1'><c",
+        b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+        b'<row r="x"/></sheetData></worksheet>',
+        b'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+        b'<row r="1"><c r="A1" t="s"><v>999</v></c></row></sheetData></worksheet>',
+    ],
+)
+def test_a_damaged_sheet_is_the_users_error(tmp_path: Path, sheet: bytes):
+    openpyxl = pytest.importorskip("openpyxl", reason="needs the extra tables")
+    book = openpyxl.Workbook()
+    for row in (("index", "prediction"), (1, "Yes")):
+        book.active.append(row)
+    book.save(tmp_path / "whole.xlsx")
+    with (
+        zipfile.ZipFile(tmp_path / "whole.xlsx") as whole,
+        zipfile.ZipFile(tmp_path / "a.xlsx", "w") as damaged,
+    ):
+        for name in whole.namelist():
+            part = whole.read(name)
+            damaged.writestr(name, sheet if name.endswith("sheet1.xml") else part)
+    with pytest.raises(UserError, match="can't be read"):
+        list(rows_of(tmp_path / "a.xlsx"))
+
+
+def test_samples_of_lmms_eval_say_what_was_filtered(tmp_path: Path):
+    sample = {
+        "doc_id": 4,
+        "doc": {"question_id": "9", "question": "Is it?", "options": ["a"]},
+        "target": "yes",
+        "resps": [["Yes, it is"]],
+        "filtered_resps": ["yes"],
+    }
+    (told,) = answers_of(write(tmp_path / "x_samples_y.jsonl", json.dumps(sample)))
+    assert told.text == "yes"
+    assert told.item == "9"
+    assert told.extra == {"question_id": "9", "question": "Is it?", "target": "yes"}
+    del sample["filtered_resps"]
+    (told,) = answers_of(write(tmp_path / "x_samples_y.jsonl", json.dumps(sample)))
+    assert told.text == "Yes, it is"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "where"),
+    [
+        ("a.json", '{"answer": "yes"}\n{"answer": "no"', "a.json:2"),
+        ("a.json", '[{"answer": "yes"}, {"answer":', "after object 1"),
+        ("a.json", '{"answer": "yes"}\n["no"]', "a.json:2"),
+        ("a.json", '{"answer": "yes"}\n{"answer": 1}', "a.json:2"),
+        ("a.json", '{"said": "yes"}', "a.json:1"),
+        ("a.json", '[{"answer": "yes"}]\n[{"answer": "no"}]', "after object 1"),
+        ("a.json", '[{"answer": "yes"}]' + " " * (1 << 17) + "}", "after object 1"),
+        ("a.json", '[{"answer": "yes"}, {"answer": ' + "1" * 5000 + "}]", "after object 1"),
+        ("a.json", '[{"answer": "yes"}, ' + "[" * 100_000, "after object 1"),
+        ("a.json", '{"answer": "yes"}\n{"answer": ' + "1" * 5000 + "}", "a.json:2"),
+        ("a.json", '{"answer": "yes"}\n{"answer": ' + "[" * 100_000, "a.json:2"),
+        ("a.json", '{"answer": "yes"}\n{"answer": "n\\ud800"}', "a.json:2"),
+        ("a.json", '{"doc": {}, "target": "", "resps": ["n\\ud800"]}', "a.json:1"),
+        (
+            "a.json",
+            '{"version": 2, "eval": {}, "samples": [{"output": {"choices": '
+            '[{"message": {"content": "n\\ud800"}}]}}]}',
+            "sample 1",
+        ),
+        ("a.csv", "question_id,answer\n1,yes,no\n", "a.csv:2"),
+        ("a.csv", "", "a.csv"),
+    ],
+)
+def test_a_row_that_cant_be_read_is_named(tmp_path: Path, name: str, text: str, where: str):
+    with pytest.raises(UserError) as error:
+        list(answers_of(write(tmp_path / name, text)))
+    assert error.value.where.endswith(where)
+
+
+def test_bytes_that_are_no_text_are_the_users_error(tmp_path: Path):
+    (tmp_path / "a.json").write_bytes(b'{"answer": "\xff"}\n')
+    with pytest.raises(UserError, match="can't be read"):
+        list(json_rows(tmp_path / "a.json"))
+
+
+@pytest.mark.parametrize("after", [0, 1 << 17])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.json", '[{{"answer": "{}caf\u00e9"}}]'),
+        ("a.jsonl", '{{"answer": "{}caf\u00e9"}}\n'),
+        ("a.tsv", "question_id\tanswer\n1\t{}caf\u00e9\n"),
+        ("a.csv", "question_id,answer\n1,{}caf\u00e9\n"),
+    ],
+)
+def test_latin_1_is_the_users_error_wherever_it_stands(
+    tmp_path: Path, name: str, text: str, after: int
+):
+    (tmp_path / name).write_bytes(text.format("x" * after).encode("latin-1"))
+    with pytest.raises(UserError, match="not UTF-8, for it holds the byte 0xe9"):
+        list(answers_of(tmp_path / name))
+
+
+def test_a_text_that_is_opened_names_itself_when_it_is_no_utf_8(tmp_path: Path):
+    (tmp_path / "a.txt").write_bytes(b"caf\xe9")
+    with pytest.raises(UserError) as error, open_text(tmp_path / "a.txt") as file:
+        file.read()
+    assert error.value.where == str(tmp_path / "a.txt")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"index": 1, "question": "Is it?", "answer": "Yes"},
+        {"index": "0", "question": "", "answer": "Yes", "category": "VD", "l2-category": "chart"},
+        {"index": 1, "answer": "A"},
+        {"Index": 1, "Answer": "A"},
+        {"index": 1, "question": "What?", "category": "conv", "caption": "A cat."},
+        {"question_id": 1, "question": "Is it?", "answer": "yes", "category": "random"},
+        {"index": 1, "question": "Is it?", "answer": "Yes", "response": "No"},
+    ],
+)
+def test_the_truth_of_a_table_of_questions_is_no_answer(tmp_path: Path, row: dict[str, object]):
+    lines = write(tmp_path / "a.jsonl", json.dumps(row))
+    with pytest.raises(UserError, match='has no "prediction"') as error:
+        list(answers_of(lines, text=("caption", "answer", "response", "prediction")))
+    assert error.value.where.endswith("a.jsonl:1")
+    said = row | {"Prediction": "said"}
+    (told,) = answers_of(write(lines, json.dumps(said)), text=("caption", "answer", "prediction"))
+    assert told.text == "said"
+    (told,) = answers_of(write(lines, json.dumps(said | {"prediction": "rather"})))
+    assert told.text == "rather"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "question answer",  # POPE
+        "question_id image text category",  # LLaVA-Bench, GPT-4's answers too
+        "image_url question description type split id answer",  # RefoMB
+        "id response",  # AMBER
+        "question_id answer",  # VQA
+        "category subcategory visual_input set_id figure_id question_id question gt_answer answer",
+        "question_type question_topic image_id image_src question gt_answer model_answer",  # MMHal
+        "image_id caption",  # CHAIR
+        "index response",
+    ],
+)
+def test_official_layouts_are_no_tables_of_questions(names: str):
+    assert not has_truth(names.split())
+
+
+def test_a_missing_file_is_the_users_error(tmp_path: Path):
+    with pytest.raises(UserError, match="no such file"):
+        list(rows_of(tmp_path / "a.json"))
+
+
+def answers(*ids: str) -> list[FileAnswer]:
+    return [FileAnswer(text=name, item=name) for name in ids]
+
+
+def test_answers_are_brought_into_the_order_of_the_data():
+    assert [a.item for a in files.by_id(answers("b", "a"), ["a", "b"], "x")] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        (("a",), "1 of 2 items have no answer .the first is 'b'"),
+        (("a", "b", "c"), "1 answers are to no item .the first is 'c'"),
+        (("a", "b", "a"), "1 answered ids are there more than once"),
+    ],
+)
+def test_answers_that_dont_fit_the_data_are_refused(ids: tuple[str, ...], message: str):
+    with pytest.raises(UserError, match=message):
+        files.by_id(answers(*ids), ["a", "b"], "x")
+
+
+def test_row_counts_of_known_revisions_are_told_apart():
+    known = {951: "with figures", 1129: "all"}
+    assert files.expect_rows(951, known, "x") == "with figures"
+    with pytest.raises(UserError, match=r"950 rows; it must have 951 .* or 1,129"):
+        files.expect_rows(950, known, "x")
+
+
+def test_a_file_is_known_byte_by_byte(tmp_path: Path):
+    (unknown,) = files.describe([write(tmp_path / "a.json", "x")])
+    assert unknown.revision == "unknown revision"
+    assert len(unknown.sha256) == 64
+    assert all(len(digest) == 64 for digest in files.KNOWN)

@@ -1,0 +1,273 @@
+"""A judge over HTTP: a real server on this machine that fails in the ways that servers do."""
+
+import base64
+import subprocess
+import sys
+import time
+from email.utils import formatdate
+from pathlib import Path
+
+import pytest
+from judge_server import Said, served
+
+from groundtune.bench.judge.cost import Price, count_tokens, estimate_cost, read_price
+from groundtune.bench.judge.endpoint import GIVE_UP_AFTER, EndpointJudge
+from groundtune.bench.judge.http import Endpoint
+from groundtune.bench.judge.judge import Quiet, Reply, Request
+from groundtune.bench.judge.recorded import RecordedJudge
+from groundtune.errors import UserError
+
+KEY = "sk-secret-1234567890"
+
+
+def judge(url: str, tmp_path: Path, **more: object) -> EndpointJudge:
+    settings = {"first_wait_s": 0.01, "tries": 3, "timeout_s": 30} | {
+        name: more.pop(name) for name in list(more) if name in Endpoint.model_fields
+    }
+    endpoint = Endpoint.model_validate({"url": url, "model": "judge", **settings})
+    return EndpointJudge(endpoint, tmp_path / "replies.jsonl", **more)  # pyright: ignore
+
+
+def requests(n: int) -> list[Request]:
+    return [Request(item=str(i), text=f"question {i}") for i in range(n)]
+
+
+def ask(a_judge: EndpointJudge, n: int = 1, repeat: int = 0) -> list[Reply]:
+    return a_judge.replies(requests(n), Quiet(), repeat=repeat)
+
+
+def test_it_sends_text_pictures_and_settings_and_reads_the_reply(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("JUDGE_KEY", KEY)
+    with served(lambda body, number: Said(text="Rating: 4", usage=(100, 7))) as server:
+        a_judge = judge(server.url, tmp_path, key_variable="JUDGE_KEY", max_tokens=50)
+        request = Request(item="1", text="See", system="Be fair.", pictures=(b"\x89PNG..",))
+        (reply,) = a_judge.replies([request], Quiet())
+    (body,) = server.asked
+    assert reply.text == "Rating: 4"
+    assert (reply.model, reply.finish) == ("judge-2026-01-01", "stop")
+    assert (body["model"], body["temperature"], body["max_tokens"]) == ("judge", 0.0, 50)
+    assert body["messages"][0] == {"role": "system", "content": "Be fair."}
+    picture, text = body["messages"][1]["content"]
+    encoded = base64.b64encode(b"\x89PNG..").decode()
+    assert picture["image_url"]["url"] == f"data:image/png;base64,{encoded}"
+    assert text == {"type": "text", "text": "See"}
+    assert server.headers[0]["authorization"] == f"Bearer {KEY}"
+    assert (a_judge.usage.tokens_in, a_judge.usage.tokens_out) == (100, 7)
+    assert KEY not in repr(vars(a_judge)) + a_judge.file.path.read_text()
+    assert a_judge.described()["served"] == "judge-2026-01-01"
+
+
+def test_it_waits_and_tries_again_where_that_may_help(tmp_path: Path):
+    troubles = [
+        Said(status=429, headers={"retry-after": "0.3"}),
+        Said(status=503, body=b"busy"),
+        Said(body=b"<html>a proxy</html>"),
+        Said(text="at last"),
+    ]
+    with served(lambda body, number: troubles[number]) as server:
+        began = time.monotonic()
+        (reply,) = ask(judge(server.url, tmp_path, tries=4))
+    assert reply.text == "at last"
+    assert len(server.asked) == 4
+    assert time.monotonic() - began >= 0.3
+
+
+def test_a_date_in_retry_after_and_a_wait_that_is_too_long_are_bounded(tmp_path: Path):
+    later = formatdate(time.time() + 3600, usegmt=True)
+
+    def answer(body: object, number: int) -> Said:
+        return Said(status=429, headers={"retry-after": later}) if number == 0 else Said()
+
+    with served(answer) as server:
+        began = time.monotonic()
+        (reply,) = ask(judge(server.url, tmp_path, longest_wait_s=0.2))
+    assert reply.text == "fine"
+    assert 0.2 <= time.monotonic() - began < 60
+
+
+@pytest.mark.parametrize(
+    ("said", "why", "tries"),
+    [
+        (Said(status=500, body=b"broken"), "status 500: broken (tried 3 times)", 3),
+        (Said(body=b'{"choices": []}'), "not a chat completion (tried 3 times)", 3),
+        (Said(body=b'{"error": {"message": "x"}}'), "not a chat completion", 3),
+        (Said(hang_s=30), "no answer within 0.2 s", 3),
+        (Said(status=400, body=b"context too long"), "status 400: context too long", 1),
+        (Said(text=None), "the reply has no text", 1),
+    ],
+)
+def test_what_can_not_be_answered_is_failed_with_its_reason_and_not_kept(
+    tmp_path: Path, said: Said, why: str, tries: int
+):
+    with served(lambda body, number: said) as server:
+        a_judge = judge(server.url, tmp_path, timeout_s=0.2 if said.hang_s else 30)
+        (reply,) = ask(a_judge)
+    assert (reply.status, reply.text) == ("failed", "")
+    assert why in reply.why
+    assert len(server.asked) == tries
+    assert a_judge.usage.failed == 1
+    assert not a_judge.file.path.exists()
+
+
+def test_a_failed_request_is_asked_again_by_the_next_run_and_no_other(tmp_path: Path):
+    def answer(body: dict, number: int) -> Said:
+        bad = body["messages"][0]["content"] == "question 2" and len(server.asked) <= 5
+        return Said(status=400, body=b"no") if bad else Said(text=f"reply {number}")
+
+    with served(answer) as server:
+        first = ask(judge(server.url, tmp_path), 5)
+        second_judge = judge(server.url, tmp_path)
+        second = ask(second_judge, 5)
+    assert [reply.status for reply in first].count("failed") == 1
+    assert {reply.status for reply in second} == {"given"}
+    assert len(server.asked) == 6
+    assert second_judge.usage.kept == 4
+    # what was kept stands in for the judge, offline
+    recorded = RecordedJudge(second_judge.file.path).replies(requests(5), Quiet())
+    assert [reply.text for reply in recorded] == [reply.text for reply in second]
+
+
+def test_other_settings_repeats_and_prompts_are_other_requests(tmp_path: Path):
+    with served(lambda body, number: Said(text=str(number))) as server:
+        for more in ({}, {"temperature": 0.5}, {"max_tokens": 7}, {"model": "other"}):
+            ask(judge(server.url, tmp_path, **more))
+        a_judge = judge(server.url, tmp_path)
+        texts = [ask(a_judge, repeat=r)[0].text for r in (0, 1, 0)]
+    assert len(server.asked) == 5
+    assert texts == ["0", "4", "0"]
+
+
+def test_no_more_than_the_allowed_requests_are_in_flight(tmp_path: Path):
+    with served(lambda body, number: Said(text=str(number), hang_s=0.1)) as server:
+        replies = ask(judge(server.url, tmp_path, concurrency=3), 9)
+    assert 1 < server.most_at_once <= 3
+    assert [reply.item for reply in replies] == [str(i) for i in range(9)]
+
+
+def test_another_served_model_within_a_run_is_refused_and_its_reply_not_kept(tmp_path: Path):
+    def answer(body: object, number: int) -> Said:
+        return Said(text=str(number), model="new" if number >= 3 else "old")
+
+    with served(answer) as server:
+        a_judge = judge(server.url, tmp_path, concurrency=1)
+        with pytest.raises(UserError, match="old became new"):
+            ask(a_judge, 10)
+        assert len(server.asked) == 4
+        assert {each.model for each in a_judge.file.by_key.values()} == {"old"}
+        # a later run that uses what was kept refuses it too
+        with pytest.raises(UserError, match="old became new"):
+            ask(judge(server.url, tmp_path, concurrency=1), 10)
+    assert len(server.asked) == 5
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_refused_key_or_model_ends_the_run_without_showing_the_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
+):
+    monkeypatch.setenv("GROUNDTUNE_API_KEY", KEY)
+    body = f"bad key {KEY}".encode()
+    said = Said(status=status, body=body)
+    with served(lambda b, number: said) as server, pytest.raises(UserError) as error:
+        ask(judge(server.url, tmp_path, concurrency=1), 5)
+    assert len(server.asked) == 1
+    assert KEY not in str(error.value)
+    assert "(key)" in str(error.value)
+
+
+def test_an_endpoint_that_is_down_ends_the_run_soon(tmp_path: Path):
+    with served(lambda body, number: Said(status=500, body=b"down")) as server:
+        with pytest.raises(UserError, match="failed in a row"):
+            ask(judge(server.url, tmp_path, concurrency=1, tries=1), 100)
+        assert len(server.asked) == GIVE_UP_AFTER
+    with pytest.raises(UserError, match="failed in a row"):  # the server is gone
+        ask(judge(server.url, tmp_path, concurrency=1, tries=1), 100)
+
+
+def test_a_budget_stops_the_run_and_keeps_what_was_replied(tmp_path: Path):
+    price = Price(input=0, output=1e6)  # one a token of the reply
+    with served(lambda body, number: Said(text="x", usage=(3, 2))) as server:
+        a_judge = judge(
+            server.url, tmp_path, price=price, budget=25.0, max_tokens=10, concurrency=1
+        )
+        with pytest.raises(UserError, match="budget of 25"):
+            ask(a_judge, 100)
+        # each reply costs 2 and may cost 10, so the ninth may not be sent: 16 + 10 > 25
+        assert len(server.asked) == len(a_judge.file.by_key) == 8
+        assert a_judge.usage.cost == 16
+        more = judge(server.url, tmp_path, price=price, budget=25.0, max_tokens=10, concurrency=4)
+        with pytest.raises(UserError, match="budget of 25"):
+            ask(more, 100)
+        assert len(server.asked) == 16
+    with pytest.raises(UserError, match="needs a price"):
+        judge("http://x", tmp_path, budget=1.0)
+
+
+def test_the_cost_is_told_before_anything_is_asked(tmp_path: Path):
+    table = tmp_path / "prices.yaml"
+    table.write_text("judge: {input: 2.0, output: 10.0}\n")
+    price = read_price(table, "judge")
+    with served(lambda body, number: Said()) as server:
+        a_judge = judge(server.url, tmp_path, price=price, max_tokens=100)
+        told = a_judge.estimate(requests(3), repeats=2)
+        assert server.asked == []
+        # "question 0" has 10 bytes: 3 tokens and 4 of the frame, twice for each of three
+        assert (told.requests, told.kept) == (6, 0)
+        assert (told.tokens_in, told.tokens_out_most) == (42, 600)
+        assert told.cost_most == pytest.approx((42 * 2 + 600 * 10) / 1e6)
+        ask(a_judge, 2)
+        assert a_judge.estimate(requests(3), repeats=2).kept == 2
+    with pytest.raises(UserError, match="has no 'other'"):
+        read_price(table, "other")
+    table.write_text("judge: 3\n")
+    with pytest.raises(UserError, match="not two numbers"):
+        read_price(table, "judge")
+
+
+def test_tokens_are_counted_by_a_rule():
+    assert count_tokens(Request(item="", text="abcde")) == 2 + 4
+    assert count_tokens(Request(item="", text="äöü", system="a")) == 2 + 4 + 1 + 4
+    assert count_tokens(Request(item="", text="abcd", pictures=(b"1", b"2"))) == 5 + 2 * 765
+    assert estimate_cost([], max_tokens=5, price=None).cost_most is None
+
+
+def test_an_address_or_key_that_can_not_be_used_is_refused_unseen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for url in (f"http://me:{KEY}@host/v1", f"http://host/v1?key={KEY}", "host/v1", "ftp://host"):
+        with pytest.raises(UserError) as error:
+            judge(url, tmp_path)
+        assert KEY not in str(error.value)
+    monkeypatch.setenv("GROUNDTUNE_API_KEY", f"{KEY}\u201d")
+    with pytest.raises(UserError, match="no HTTP header") as error:
+        judge("http://host/v1", tmp_path)
+    assert KEY not in str(error.value)
+
+
+ASK = """
+import sys
+from pathlib import Path
+from groundtune.bench.judge.judge import Quiet, Request
+from groundtune.bench.judge.endpoint import EndpointJudge
+from groundtune.bench.judge.http import Endpoint
+judge = EndpointJudge(Endpoint(url=sys.argv[1], model="judge", concurrency=2), Path(sys.argv[2]))
+judge.replies([Request(item=str(i), text=f"question {i}") for i in range(40)], Quiet())
+"""
+
+
+def test_a_killed_run_loses_no_more_than_what_was_in_flight(tmp_path: Path):
+    cache = tmp_path / "replies.jsonl"
+    with served(lambda body, number: Said(text=str(number), hang_s=0.1)) as server:
+        run = subprocess.Popen([sys.executable, "-c", ASK, server.url, str(cache)])
+        while len(server.asked) < 10 and run.poll() is None:
+            time.sleep(0.01)
+        run.kill()
+        run.wait()
+        asked = len(server.asked)
+        assert 10 <= asked < 40
+        a_judge = judge(server.url, tmp_path, concurrency=16)
+        replies = ask(a_judge, 40)
+    assert {reply.status for reply in replies} == {"given"}
+    assert a_judge.usage.kept >= asked - 4
+    assert len(server.asked) <= 40 + 4

@@ -1,0 +1,299 @@
+"""Rounds of AI feedback, whole and very small, on the embedded world's models."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from groundtune.bench.world.pictures import add_picture, split_scenes
+from groundtune.cli.app import EXIT_DONE, EXIT_INPUT, run
+from groundtune.errors import UserError
+from groundtune.pipeline.align.prompts import CHOOSING_FROM, of_round
+from groundtune.pipeline.align.run import align, align_jobs, rewrite_align
+from groundtune.pipeline.align.settings import AlignResult, AlignSettings
+from groundtune.pipeline.align.side_by_side import beside
+from groundtune.pipeline.align.steps import (
+    Choice,
+    Feedback,
+    judged,
+    kept_before,
+)
+from groundtune.pipeline.feedback.claim_settings import ClaimSettings
+from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.jobs import done_jobs
+from groundtune.pipeline.recipes import find
+from groundtune.recipe import load
+from groundtune.records import Prompt
+from groundtune.store.images import ImageStore
+from groundtune.store.run import read_run
+from job_works import Notes
+
+SMALL = (
+    "prompts=world:4",
+    "n=3",
+    "rounds=2",
+    "sampling.max_new_tokens=40",
+    "learn.max_steps=2",
+    "learn.batch_size=2",
+    "learn.checkpoints=2",
+    "choose.prompts=3",
+    "evaluation={captions: 2, questions: 1, knowing: false}",
+)
+
+
+def settings_of(*overrides: str) -> AlignSettings:
+    return load(find("world-align"), [*SMALL, *overrides], AlignSettings)
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("align")
+
+
+@pytest.fixture(scope="module")
+def made(out: Path) -> AlignResult:
+    return align(settings_of(), out, Notes(), command=["groundtune", "align"])
+
+
+def choice_of(out: Path, number: int) -> Choice:
+    return Choice.model_validate_json((out / f"round-{number}/choice.json").read_bytes())
+
+
+def test_each_round_begins_with_the_model_that_the_one_before_chose(made: AlignResult, out: Path):
+    for number in (1, 2):
+        folder = RunFolder(out / f"round-{number}")
+        authors = {answer.producer.name for answer in folder.answers.read()}
+        assert authors == {"base" if number == 1 else "round-1"}
+        assert len(folder.answers.read()) == 12
+        inputs = read_run(folder.path / "training").inputs
+        source = read_run(folder.path / "training").recipe["model"]
+        assert (source == str(out / "round-1/model")) == (number == 2)
+        assert inputs["pairs"]
+        pairs = folder.pairs.read()
+        assert pairs
+        assert all(pair.origin == "claims" for pair in pairs)
+        assert all(pair.rejected_spans for pair in pairs)
+    assert made.model == out / "round-2/model"
+    assert (made.model / "config.json").exists()
+
+
+def test_rounds_ask_about_other_scenes_and_never_about_those_chosen_by(
+    made: AlignResult, out: Path
+):
+    seen = [
+        {prompt.source.row for prompt in RunFolder(out / name).prompts.read()}
+        for name in ("round-1", "round-2", "choosing")
+    ]
+    assert not set.intersection(*seen[:2])
+    assert {row.partition("/")[0] for row in seen[0] | seen[1]} == {"train"}
+    assert {row.partition("/")[0] for row in seen[2]} == {"development"}
+    assert all(int(row.partition("/")[2]) >= CHOOSING_FROM for row in seen[2])
+
+
+def test_a_checkpoint_is_chosen_by_the_stated_rule_and_the_others_are_removed(
+    made: AlignResult, out: Path
+):
+    choice = choice_of(out, 1)
+    assert [c.name for c in choice.candidates] == ["start", "step-000001", "step-000002"]
+    allowed = [c for c in choice.candidates if c.allowed]
+    chosen = next(c for c in choice.candidates if c.name == choice.chosen)
+    assert chosen.wrong == min(c.wrong for c in allowed)
+    start = choice.candidates[0]
+    assert [c.kept >= 0.97 * start.kept - 1e-9 for c in choice.candidates] == [
+        c.allowed for c in choice.candidates
+    ]
+    assert not list((out / "round-1/training/checkpoints").glob("step-*"))
+
+
+def test_what_says_little_is_not_allowed_however_little_of_it_is_wrong():
+    rows = {"start": (0.5, 10.0), "step-000002": (0.4, 9.5), "step-000004": (0.1, 9.4)}
+    assert [c.allowed for c in judged(rows, 0.05)] == [True, True, False]
+    assert [c.step for c in judged(rows, 0.05)] == [0, 2, 4]
+
+
+def test_what_a_round_lost_the_next_ones_cannot_lose_again(tmp_path: Path):
+    rows = {"start": (0.5, 10.0), "step-000002": (0.4, 9.9), "step-000004": (0.1, 9.5)}
+    choice = Choice(by="truth", prompts=1, candidates=tuple(judged(rows, 0.05)), chosen="start")
+    for number, chosen in enumerate(("step-000004", "step-000002"), start=1):
+        (tmp_path / f"round-{number}").mkdir()
+        told = choice.model_copy(update={"chosen": chosen}).model_dump_json()
+        (tmp_path / f"round-{number}/choice.json").write_text(told)
+    assert kept_before(tmp_path / "round-1") == 1.0
+    assert kept_before(tmp_path / "round-3") == pytest.approx(0.95 * 0.99)
+    allowed = [c.allowed for c in judged(rows, 0.05, kept_before(tmp_path / "round-2"))]
+    assert allowed == [True, False, False]
+    assert [c.allowed for c in judged(rows, 0.06, 0.95)] == [True, True, False]
+    assert [c.allowed for c in judged(rows, 0.05, 0.9)] == [True, False, False]
+
+
+def test_the_report_has_a_row_a_round(made: AlignResult):
+    tables = json.loads(made.results.read_text())
+    assert [row["round"] for row in tables["rounds"]] == [1, 2]
+    assert {row["model"] for row in tables["estimates"]} == {"base", "round-1", "round-2"}
+    assert {row["against"] for row in tables["differences"]} == {"base"}
+    assert [row[0] for row in made.table] == ["model", "Base", "Round 1", "Round 2"]
+    page = made.report.read_text()
+    assert "Rounds of AI feedback" in page
+    assert "Round 2" in page
+
+
+def test_rounds_of_the_world_are_also_compared_at_equal_length(made: AlignResult, out: Path):
+    told = beside([out])
+    assert [row[0] for row in told.table] == [row[0] for row in made.table]
+    assert [row[1:] for row in told.table] == [row[3:] for row in made.table]
+    assert told.page.length_control is not None
+    assert {d.model for d in told.page.length_control.differences} == {"round-2"}
+
+
+def test_done_rounds_stay_and_a_report_can_be_made_again(made: AlignResult, out: Path):
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*.safetensors")}
+    page = made.report.read_text()
+    align(settings_of(), out, Notes(), command=["groundtune", "align"])
+    assert {path: path.stat().st_mtime_ns for path in out.rglob("*.safetensors")} == before
+    made.report.unlink()
+    assert rewrite_align(out).read_text() == page
+
+
+def test_other_models_draw_their_share_of_the_candidates(tmp_path: Path):
+    settings = settings_of("rounds=1", "others=[world:labeler]", "prompts=world:3")
+    (held, *_), steps = align_jobs(settings)[:1], {job.name: job for job in align_jobs(settings)}
+    for job in (held, steps["sample-1"], steps["sample-1"], steps["label-1"]):
+        job.work(tmp_path, job.settings, Notes())
+    folder = RunFolder(tmp_path / "round-1")
+    said = Counter(answer.producer.name for answer in folder.answers.read())
+    assert said == {"base": 6, "world:labeler": 3}
+    names = {answer.key: answer.producer.name for answer in folder.answers.read()}
+    both = {tuple(sorted({names[key] for key in pair.parents})) for pair in folder.pairs.read()}
+    assert ("base", "world:labeler") in both
+    with pytest.raises(UserError, match="shared out"):
+        settings_of("others=[a, b, c]")
+
+
+def test_more_rounds_add_steps_and_leave_those_that_are_done():
+    two, three = (align_jobs(settings_of(f"rounds={number}")) for number in (2, 3))
+    assert three[: len(two)] == two
+    assert len(three) == len(two) + 5
+
+
+def test_other_settings_are_refused_in_a_folder(made: AlignResult, out: Path):
+    with pytest.raises(UserError, match=r"other settings \(n\)"):
+        align(settings_of("n=4"), out, Notes())
+
+
+def test_the_test_split_stays_closed_without_a_notebook(tmp_path: Path):
+    with pytest.raises(UserError, match="closed"):
+        align(settings_of("evaluation.split=test"), tmp_path / "out", Notes())
+    assert not (tmp_path / "out").exists()
+
+
+def test_truth_is_chosen_by_on_the_world_alone(capsys: pytest.CaptureFixture[str]):
+    assert run(["align", "prompts=mine.jsonl"]) == EXIT_INPUT
+    assert "only the embedded world's truth is known" in capsys.readouterr().err
+
+
+def test_prompts_of_a_round_are_the_next_ones_in_a_circle():
+    prompts = [Prompt(key=str(i), messages=()) for i in range(5)]
+
+    def part(number: int, size: int = 2) -> list[str]:
+        return [prompt.key for prompt in of_round(prompts, number, size, seed=0)]
+
+    assert sorted(part(1) + part(2) + part(3)[:1]) == ["0", "1", "2", "3", "4"]
+    assert part(3)[1] == part(1)[0]
+    assert part(1, 0) == part(2, 9) == ["0", "1", "2", "3", "4"]
+
+
+def own_pictures(path: Path, number: int) -> Path:
+    """Pictures of the world as someone's own: nothing tells what is on them."""
+    images = ImageStore(path / "store")
+    rows = [
+        {"image": str(images.path(add_picture(scene, images))), "question": "Describe the image."}
+        for scene in split_scenes("train", number)
+    ]
+    file = path / "mine.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return file
+
+
+OWN = (
+    "rounds=1",
+    "reported=2",
+    "choose={by: claims, prompts: 2}",
+    "feedback.labeler=world:labeler",
+    "learn={method: {type: ddpo}, tune: {type: lora, r: 4}, optim: {lr: 1.0e-4}}",
+)
+
+
+def test_ones_own_pictures_are_chosen_and_reported_by_claims_with_ddpo_and_a_lora(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    file = own_pictures(tmp_path, 10)
+    command = [
+        "align",
+        "world-align",
+        *SMALL,
+        *OWN,
+        f"prompts={file}",
+        "--out",
+        str(tmp_path / "o"),
+    ]
+    assert run(command) == EXIT_DONE
+    out = tmp_path / "o"
+    told = capsys.readouterr().out
+    assert "Answers with a rejected claim" in told
+    assert str(out / "round-1/model") in told
+    parts = [
+        {image for prompt in RunFolder(out / name).prompts.read() for image in prompt.images}
+        for name in ("choosing", "reporting", "learning")
+    ]
+    assert [len(part) for part in parts] == [2, 2, 6]
+    assert len(set.union(*parts)) == 10
+    tables = json.loads((out / "align.json").read_text())
+    figures = {(row["model"], row["metric"]): row for row in tables["estimates"]}
+    assert figures["round-1", "rejected_answers"]["n"] == 2
+    assert not (out / "round-1/model/adapter_config.json").exists()
+    feedback = Feedback.model_validate_json((out / "round-1/feedback.json").read_bytes())
+    assert feedback.claims.answers == 18
+
+
+def test_too_few_pictures_are_refused_before_a_model_answers(tmp_path: Path):
+    settings = settings_of(*OWN, f"prompts={own_pictures(tmp_path, 4)}")
+    with pytest.raises(UserError, match="none is left to learn from"):
+        align(settings, tmp_path / "out", Notes())
+    assert not (tmp_path / "out/evaluation").exists()
+
+
+def test_self_is_the_model_of_the_round():
+    assert settings_of().feedback.labeler == ClaimSettings().labeler == "self"
+    names = {job.name: job.settings for job in align_jobs(settings_of())}
+    assert names["label-1"].model_dump()["model"] == "world:base"
+    assert names["label-2"].model_dump()["model"] == "round-1/model"
+
+
+def test_killed_on_the_way_it_goes_on_and_ends_as_if_nothing_had_been(
+    made: AlignResult, out: Path, tmp_path: Path
+):
+    again, settings = tmp_path / "again", settings_of("rounds=1")
+    words = [*SMALL, "rounds=1", "--out", str(again)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "groundtune", "align", *words],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as running:
+        until = time.monotonic() + 120
+        while not list((again / "round-1/answers").glob("*.parquet")):
+            assert time.monotonic() < until
+            assert running.poll() is None
+            time.sleep(0.05)
+        running.send_signal(signal.SIGKILL)
+    assert len(done_jobs(again, align_jobs(settings))) < len(align_jobs(settings))
+    align(settings, again, Notes())
+    assert choice_of(again, 1) == choice_of(out, 1)
+    ours, theirs = (RunFolder(each / "round-1").claims.read() for each in (again, out))
+    assert [(c.text, c.status) for c in ours] == [(c.text, c.status) for c in theirs]

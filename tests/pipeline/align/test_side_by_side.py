@@ -1,0 +1,127 @@
+"""Runs of align side by side: seeds pooled, other recipes named by what differs."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from groundtune.cli.app import EXIT_DONE, EXIT_INPUT, run
+from groundtune.errors import UserError
+from groundtune.pipeline.align.settings import AlignSettings
+from groundtune.pipeline.align.side_by_side import beside
+from groundtune.pipeline.check.scores import BENCHMARK
+from groundtune.records import Score
+from groundtune.store.dataset import RecordSet
+from groundtune.store.run import write_run
+
+
+def finished(folder: Path, wrong: Sequence[float], items: int = 40, **settings: object) -> Path:
+    """A run's folder: of the base and each round this share of answers has a rejected claim."""
+    own = AlignSettings.model_validate(
+        {"images": "pictures", "prompts": "", "rounds": len(wrong) - 1, **settings}
+    )
+    write_run(folder, own.model_dump(mode="json"), {}, {"align": own.seed}, ["groundtune"])
+    for number, share in enumerate(wrong):
+        name = f"round-{number}" if number else "base"
+        scores = [
+            Score(
+                key=f"{name}{i}",
+                benchmark=BENCHMARK,
+                item=f"p{i}",
+                image=f"i{i}",
+                model=name,
+                values={
+                    "claims": 4,
+                    "rejected_claims": float(i < share * items),
+                    "rejected": float(i < share * items),
+                    "supported_claims": 4 - float(i < share * items),
+                    "silent": 0,
+                    "words": 30,
+                },
+            )
+            for i in range(items)
+        ]
+        RecordSet(folder / "evaluation" / name / "scores", Score).append(scores)
+    return folder
+
+
+def test_seeds_are_pooled_round_by_round_and_other_recipes_are_named_by_what_differs(
+    tmp_path: Path,
+):
+    made = beside(
+        [
+            finished(tmp_path / "a", (0.8, 0.5, 0.2), seed=0),
+            finished(tmp_path / "b", (0.8, 0.6, 0.3), seed=1),
+            finished(tmp_path / "c", (0.8, 0.7), feedback={"divider": "whole"}),
+        ]
+    )
+    assert [group.seeds for group in made.found.groups] == [(0, 1), (0,)]
+    assert [row[0] for row in made.table[1:]] == [
+        "Base",
+        "Round 1",
+        "Round 2",
+        "feedback.divider=whole",
+    ]
+    first = {e.model: e.value for e in made.found.estimates if e.metric == "rejected_answers"}
+    assert first == pytest.approx(
+        {"base": 0.8, "round-1": 0.55, "round-2": 0.25, "feedback.divider=whole": 0.7}
+    )
+    change = {d.model: d for d in made.found.differences if d.metric == "rejected_answers"}
+    assert change["round-2"].value == pytest.approx(-0.55)
+    assert change["round-2"].relative == pytest.approx(-0.55 / 0.8)
+    assert change["round-2"].low < -0.6 < -0.5 < change["round-2"].high
+    assert "fell by 55.0 points" in made.verdict
+
+
+def test_a_recipe_may_be_given_a_name(tmp_path: Path):
+    one, two = finished(tmp_path / "a", (0.8, 0.5)), finished(tmp_path / "b", (0.8, 0.6), n=4)
+    made = beside([one, two], {two: "Few candidates"})
+    assert made.table[-1][0] == "Few candidates"
+    assert made.page.model("Few candidates").note == "n=4, 1 round, seed 0"
+
+
+def test_two_recipes_of_one_name_are_refused(tmp_path: Path):
+    one, two = finished(tmp_path / "a", (0.8, 0.5)), finished(tmp_path / "b", (0.8, 0.6), n=4)
+    three = finished(tmp_path / "c", (0.8, 0.6), n=5)
+    with pytest.raises(UserError, match="would be called Other"):
+        beside([one, two, three], {two: "Other", three: "Other"})
+    with pytest.raises(UserError, match="would be called round-1"):
+        beside([one, two], {two: "round-1"})
+
+
+def test_a_seed_that_has_done_fewer_rounds_limits_the_rows(tmp_path: Path):
+    one = finished(tmp_path / "a", (0.8, 0.5, 0.2))
+    two = finished(tmp_path / "b", (0.8, 0.5), seed=1)
+    assert [row[0] for row in beside([one, two]).table[1:]] == ["Base", "Round 1"]
+
+
+def test_what_is_no_finished_run_or_comes_twice_is_refused(tmp_path: Path):
+    one = finished(tmp_path / "a", (0.8, 0.5))
+    with pytest.raises(UserError, match="one recipe and one seed"):
+        beside([one, finished(tmp_path / "b", (0.8, 0.6))])
+    with pytest.raises(UserError, match="No round is done"):
+        beside([finished(tmp_path / "c", (0.8,), rounds=2)])
+    with pytest.raises(UserError, match="items"):
+        beside([one, finished(tmp_path / "d", (0.8, 0.6), items=30, seed=1)])
+    write_run(tmp_path / "e", {"command": "train"}, {}, {}, [])
+    with pytest.raises(UserError, match="not of groundtune align"):
+        beside([tmp_path / "e"])
+
+
+def test_the_command_prints_a_table_and_writes_a_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    runs = [str(finished(tmp_path / name, (0.8, 0.4), seed=i)) for i, name in enumerate("ab")]
+    out = tmp_path / "out"
+    assert run(["rounds", *runs, "--out", str(out)]) == EXIT_DONE
+    assert "Round 1" in capsys.readouterr().out
+    assert len(json.loads((out / "rounds.json").read_text())["groups"]) == 1
+    assert "side by side" in (out / "report.html").read_text()
+    assert run(["rounds", *runs, "--json"]) == EXIT_DONE
+    assert json.loads(capsys.readouterr().out)["groups"][0]["seeds"] == [0, 1]
+    other = finished(tmp_path / "c", (0.8, 0.6), n=4)
+    assert run(["rounds", *runs, f"Few=candidates={other}"]) == EXIT_INPUT
+    assert run(["rounds", *runs, f"Few={other}"]) == EXIT_DONE
+    assert "\nFew " in capsys.readouterr().out
+    assert run(["rounds"]) == EXIT_INPUT

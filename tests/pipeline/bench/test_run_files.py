@@ -1,0 +1,92 @@
+"""Benchmarks with their own pictures: asked once, scored as answers in files are."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from groundtune.bench.official import Scoring
+from groundtune.cli.progress import open_progress
+from groundtune.errors import UserError
+from groundtune.generate.scripted import ScriptedGenerator
+from groundtune.pipeline.bench.run_files import Sources, run_files, sources
+from groundtune.records import Prompt
+
+
+def questions(folder: Path) -> Sources:
+    (folder / "pictures").mkdir()
+    rows: list[dict[str, object]] = []
+    for i in range(12):
+        name = f"p{i // 6}.png"
+        Image.new("RGB", (8, 8), (i // 6 * 90, 0, 0)).save(folder / "pictures" / name)
+        label = ("yes", "no")[i % 2]
+        rows.append(
+            {"question_id": i, "image": name, "text": f"Is there {label} {i}?", "label": label}
+        )
+    (folder / "pope_random.json").write_text("\n".join(map(json.dumps, rows)))
+    return sources([f"pope={folder / 'pope_random.json'}"], [str(folder / "pictures")])
+
+
+class Counting:
+    """How often a scripted model was asked."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.generator = ScriptedGenerator(self.answer)
+
+    def answer(self, prompt: Prompt, seed: int) -> str:
+        self.calls += 1
+        return "Yes" if "yes" in prompt.question or " 11?" in prompt.question else "No"
+
+
+def run(found: Sources, model: Counting, out: Path, *names: str):
+    with open_progress(silent=True) as progress:
+        return run_files(
+            names or ("pope",),
+            found,
+            model.generator,
+            out,
+            progress,
+            model="m",
+            scoring=Scoring(mode="strict"),
+        )
+
+
+def test_a_model_is_asked_once_and_scored_as_its_answers_in_a_file_would_be(tmp_path: Path):
+    found, model = questions(tmp_path), Counting()
+    (made,) = run(found, model, tmp_path / "out")
+    assert model.calls == 12
+    assert made.results.metrics["accuracy"] == pytest.approx(11 / 12)
+    assert made.results.strata["random"]["precision"] == pytest.approx(6 / 7)
+    (again,) = run(found, model, tmp_path / "out")
+    assert model.calls == 12
+    assert again.results.metrics == made.results.metrics
+    rows = [json.loads(line) for line in made.items.read_text().splitlines()]
+    assert [row["answer"] for row in rows][-2:] == ["Yes", "Yes"]
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert {row["benchmark"] for row in summary} == {
+        "pope:strict/greedy",
+        "pope:strict/random/greedy",
+    }
+
+
+def test_a_missing_picture_is_the_users_error(tmp_path: Path):
+    found, model = questions(tmp_path), Counting()
+    (tmp_path / "pictures" / "p1.png").unlink()
+    with pytest.raises(UserError, match=r"p1\.png isn't in the folder"):
+        run(found, model, tmp_path / "out")
+    assert model.calls == 0
+
+
+def test_pictures_must_be_given(tmp_path: Path):
+    found = questions(tmp_path).model_copy(update={"images": {}})
+    with pytest.raises(UserError, match="pictures' folder is missing"):
+        run(found, Counting(), tmp_path / "out")
+
+
+def test_data_are_given_for_all_or_by_name():
+    found = sources(["a", "pope=b", "pope=c", "x=y"], ["mme=d", "e"])
+    assert found.paths("pope") == (Path("b"), Path("c"))
+    assert found.paths("mme") == (Path("a"), Path("x=y"))
+    assert found.images == {"mme": Path("d"), "": Path("e")}

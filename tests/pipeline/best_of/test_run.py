@@ -1,0 +1,125 @@
+"""Best of N by a tuned model's own reward, on the embedded world's models."""
+
+import json
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from groundtune.cli.app import EXIT_DONE, EXIT_INPUT, run
+from groundtune.pipeline.best_of.curve import Candidate, best, curve_of, ordered, weights
+from groundtune.pipeline.best_of.scores import Ratio
+from groundtune.pipeline.folder import RunFolder
+from groundtune.store.dataset import RecordSet
+
+MODELS = ("--model", "world:labeler", "--reference", "world:base")
+
+
+def candidate(
+    name: str, total: float, words: float, image: str = "i", tokens: int = 1
+) -> Candidate:
+    values = {"words": words, "drawn": 10.0, "scored": 20.0, "seconds": 0.5}
+    return Candidate(name, image, words == 0, total, tokens, values)
+
+
+@given(st.lists(st.floats(-5, 5), min_size=1, max_size=7, unique=True), st.data())
+def test_the_weights_are_the_mean_over_all_subsets(values: list[float], data: st.DataObject):
+    n = data.draw(st.integers(1, len(values)))
+    subsets = list(combinations(values, n))
+    wanted = sum(max(subset) for subset in subsets) / len(subsets)
+    assert weights(len(values), n) @ sorted(values, reverse=True) == pytest.approx(wanted)
+
+
+def test_a_curve_by_hand():
+    # best of 2 of three by the mean: a in two of three pairs, b in one
+    row = [candidate("a", 3, 10), candidate("b", 4, 4, tokens=2), candidate("c", 1, 1)]
+    curve = curve_of([row], 3, normalise=1.0)
+    assert [point.n for point in curve.points] == [1, 2, 3]
+    assert [p.values["words"].value for p in curve.points] == pytest.approx([5, 8, 10])
+    assert [p.values["reward"].value for p in curve.points] == pytest.approx([2, 8 / 3, 3])
+    assert curve.points[2].changes["words"].value == pytest.approx(5)
+    assert curve.points[2].relative["words"].value == pytest.approx(1)
+    assert [p.drawn_tokens for p in curve.points] == [10, 20, 30]
+    assert curve.points[2].score_seconds == pytest.approx(1.5)
+    undivided = curve_of([row], 3, normalise=0.0)
+    assert [p.values["words"].value for p in undivided.points] == pytest.approx([5, 6, 4])
+    # 4 / sqrt(2) is less than 3, 4 / 2 ** 0.25 is more
+    between = [best(row, normalise=power).answer for power in (0.5, 0.25)]
+    assert between == ["a", "b"]
+
+
+def test_an_empty_answer_is_chosen_only_if_all_are_empty():
+    row = [candidate("empty", 9, 0), candidate("a", -1, 3), candidate("b", -2, 5)]
+    assert [each.answer for each in ordered(row, normalise=1.0)] == ["a", "b", "empty"]
+    assert best(row[:1], normalise=1.0).answer == "empty"
+
+
+def choose(out: Path, *more: str) -> int:
+    own = ["scenes=3", "sampling.max_new_tokens=40", "--n", "3", *MODELS]
+    return run(["best-of", *own, "--out", str(out), *more, "--json"])
+
+
+@pytest.fixture(scope="module")
+def chosen(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("best")
+    assert choose(out) == EXIT_DONE
+    return out
+
+
+def test_the_best_answer_of_each_prompt_is_kept_with_what_choosing_gives(chosen: Path):
+    found = json.loads((chosen / "best-of.json").read_text())
+    assert (found["prompts"], found["candidates"], found["scored_now"]) == (3, 9, 9)
+    rewards = {row.answer: row for row in RecordSet(chosen / "rewards", Ratio).read()}
+    every = RunFolder(chosen / "candidates").answers.read()
+    for answer in RunFolder(chosen).answers.read():
+        own = [rewards[other.key] for other in every if other.prompt == answer.prompt]
+        assert len(own) == 3
+        mine = rewards[answer.key]
+        assert mine.total / mine.tokens == max(row.total / row.tokens for row in own)
+    points = found["curves"][0]["points"]
+    assert [point["n"] for point in points] == [1, 2, 3]
+    assert {"chair_sentence", "wrong_any", "recall", "words"} < points[0]["values"].keys()
+    assert points[0]["values"]["reward"][0] < points[2]["values"]["reward"][0]
+    page = (chosen / "report.html").read_text()
+    assert "Best of 3" in page
+    assert "answers to choose among" in page
+    assert "own reward over" in page
+    assert ", divided by length" in page
+
+
+def test_scenes_may_begin_later_than_the_first(chosen: Path, tmp_path: Path):
+    assert choose(tmp_path, "scenes=1", "first_scene=2") == EXIT_DONE
+    own = RunFolder(tmp_path / "candidates").prompts.read()
+    assert [p.key for p in own] == [RunFolder(chosen / "candidates").prompts.read()[2].key]
+
+
+def test_run_again_it_scores_nothing_twice(chosen: Path):
+    before = (chosen / "rewards").stat().st_mtime_ns
+    assert choose(chosen) == EXIT_DONE
+    assert json.loads((chosen / "best-of.json").read_text())["scored_now"] == 0
+    assert (chosen / "rewards").stat().st_mtime_ns == before
+
+
+def test_answers_that_exist_are_chosen_among_and_too_few_are_refused(
+    chosen: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    source = str(chosen / "candidates")
+    assert run(["best-of", source, *MODELS, "--n", "2", "--out", str(tmp_path)]) == EXIT_DONE
+    told = capsys.readouterr().out
+    assert "best of, by reward divided by length" in told
+    assert "Tokens drawn a prompt" in told
+    assert len(RunFolder(tmp_path).answers.read()) == 3
+    assert run(["best-of", source, *MODELS, "--n", "4", "--out", str(tmp_path)]) == EXIT_INPUT
+    assert "A prompt has 3 answers, fewer than 4." in capsys.readouterr().err
+    assert run(["best-of", source, *MODELS, "--n", "65"]) == EXIT_INPUT
+    assert run(["best-of", source, *MODELS, "--n", "2", "--out", source]) == EXIT_INPUT
+    assert "can't stand among all of them" in capsys.readouterr().err
+
+
+def test_without_answers_or_scenes_there_is_nothing_to_choose_among(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert run(["best-of", *MODELS, "--out", str(tmp_path / "x")]) == EXIT_INPUT
+    assert "nothing to choose among" in capsys.readouterr().err

@@ -1,0 +1,253 @@
+import json
+import resource
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from groundtune.cli.progress import SilentProgress
+from groundtune.errors import UserError
+from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.sample.prompts import Found, read_prompts
+from groundtune.records import ImagePart, Message, TextPart
+
+COLOURS = ("red", "green", "blue")
+
+
+def picture(colour: str) -> bytes:
+    buffer = BytesIO()
+    Image.new("RGB", (12, 10), colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with red.png, green.png and blue.png in pictures/."""
+    (tmp_path / "pictures").mkdir()
+    for colour in COLOURS:
+        (tmp_path / "pictures" / f"{colour}.png").write_bytes(picture(colour))
+    return tmp_path
+
+
+def write(folder: Path, *rows: object) -> Path:
+    file = folder / "prompts.jsonl"
+    file.write_text("\n".join(each if isinstance(each, str) else json.dumps(each) for each in rows))
+    return file
+
+
+def read(folder: Path, prompts: Path | None = None, **options: Any) -> Found:
+    return read_prompts(RunFolder(folder / "run"), SilentProgress(), prompts=prompts, **options)
+
+
+def said(folder: Path, message: Message) -> list[str]:
+    """Texts, and pictures by their colour."""
+    store = RunFolder(folder / "run").images
+    names = {store.add(picture(colour)): colour for colour in COLOURS}
+    return [
+        part.text if isinstance(part, TextPart) else names[part.image] for part in message.content
+    ]
+
+
+def test_a_row_is_a_picture_and_a_question(folder: Path):
+    file = write(folder, {"image": "pictures/red.png", "question": "What is it?", "id": 7})
+    prompt = read(folder, file).prompts[0]
+    assert said(folder, prompt.messages[0]) == ["red", "What is it?"]
+    assert prompt.question == "What is it?"
+    assert (prompt.source.dataset, prompt.source.row) == ("prompts.jsonl", "1")
+    assert prompt.source.extra == {"id": "7", "image": "pictures/red.png"}
+
+
+def test_several_pictures_stand_where_the_text_names_them(folder: Path):
+    images = ["pictures/red.png", "pictures/blue.png"]
+    file = write(
+        folder,
+        {"images": images, "prompt": "<image>\nor <image> ?"},
+        {"images": images, "prompt": "Which?"},
+    )
+    first, second = read(folder, file).prompts
+    assert said(folder, first.messages[0]) == ["red", "or", "blue", "?"]
+    assert said(folder, second.messages[0]) == ["red", "blue", "Which?"]
+
+
+def test_several_turns_are_kept_with_their_pictures(folder: Path):
+    messages = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What is it?"}]},
+        {"role": "assistant", "content": "Red."},
+        {
+            "role": "user",
+            "content": [
+                {"type": "image", "image": "pictures/blue.png"},
+                {"type": "text", "text": "This?"},
+            ],
+        },
+    ]
+    file = write(
+        folder, {"messages": messages, "images": ["pictures/red.png"], "facts": ["a fact"]}
+    )
+    prompt = read(folder, file).prompts[0]
+    assert [message.role for message in prompt.messages] == ["system", "user", "assistant", "user"]
+    assert [said(folder, message) for message in prompt.messages] == [
+        ["Be brief."],
+        ["red", "What is it?"],
+        ["Red."],
+        ["blue", "This?"],
+    ]
+    assert prompt.facts == ("a fact",)
+
+
+def test_rlaif_vs_rows_find_their_pictures_without_their_authors_folders(folder: Path):
+    row = {
+        "ds_question_id": "q",
+        "image_path": "./examples/pictures/green.png",
+        "question": "Describe it.",
+        "metainfos": {"reference": "x"},
+    }
+    beside = read(folder, write(folder, row)).prompts[0]
+    assert said(folder, beside.messages[0]) == ["green", "Describe it."]
+    assert json.loads(beside.source.extra["metainfos"]) == {"reference": "x"}
+    (folder / "elsewhere").mkdir()
+    elsewhere = write(folder / "elsewhere", row)
+    assert read(folder, elsewhere, images=folder).prompts[0].key == beside.key
+
+
+def test_parquet_rows_hold_paths_or_bytes(folder: Path):
+    table = pa.table(
+        {
+            "image": [
+                {"bytes": picture("red"), "path": "x.png"},
+                {"bytes": None, "path": "pictures/blue.png"},
+            ],
+            "question": ["One?", "Two?"],
+        }
+    )
+    pq.write_table(table, folder / "prompts.parquet")
+    prompts = read(folder, folder / "prompts.parquet").prompts
+    assert [said(folder, prompt.messages[0]) for prompt in prompts] == [
+        ["red", "One?"],
+        ["blue", "Two?"],
+    ]
+
+
+def test_a_folder_of_pictures_is_asked_one_instruction_in_the_order_of_names(folder: Path):
+    (folder / "pictures" / "notes.txt").write_text("no picture")
+    (folder / "pictures" / ".hidden.png").write_bytes(b"")
+    found = read(folder, images=folder / "pictures", ask="Describe it.")
+    assert [said(folder, each.messages[0])[0] for each in found.prompts] == ["blue", "green", "red"]
+    assert {prompt.question for prompt in found.prompts} == {"Describe it."}
+
+
+def test_another_runs_prompts_are_taken_with_their_pictures(folder: Path):
+    made = read(folder, images=folder / "pictures", ask="Describe it.")
+    RunFolder(folder / "run").prompts.append(made.prompts)
+    other = RunFolder(folder / "other")
+    taken = read_prompts(other, SilentProgress(), prompts=folder / "run", limit=2)
+    assert taken.prompts == made.prompts[:2] == other.prompts.read()
+    assert other.images.open(made.prompts[0].images[0]).size == (12, 10)
+
+
+def test_a_prompt_that_comes_twice_is_one_prompt_and_limit_counts_rows(folder: Path):
+    row = {"image": "pictures/red.png", "question": "What?"}
+    file = write(folder, row, row, {**row, "question": "Who?"})
+    assert len(read(folder, file).prompts) == 2
+    assert len(read(folder, file, limit=2).prompts) == 1
+
+
+BAD_ROWS = {
+    "not JSON": "{",
+    "not a JSON object": "[1]",
+    "not JSON (": '{"image": "pictures/red.png", "question": "\\ud83d"}',
+    "no image": {"question": "What?"},
+    "text is empty": {"image": "pictures/red.png", "question": " "},
+    "no text": {"image": "pictures/red.png"},
+    "doesn't exist": {"image": "pictures/no.png", "question": "What?"},
+    "not an image": {"image": "prompts.jsonl", "question": "What?"},
+    "neither a path nor bytes": {"image": 7, "question": "What?"},
+    "more images than the row has": {"image": "pictures/red.png", "question": "<image> <image>"},
+    "more images than its text": {"images": ["pictures/red.png"] * 2, "question": "<image> What?"},
+    "neither text nor image": {"messages": [{"role": "user", "content": [{"type": "video"}]}]},
+    "no content": {"messages": [{"role": "user"}]},
+    "not an object": {"messages": ["What?"]},
+    "not valid": {"messages": [{"role": "robot", "content": "What?"}]},
+    "not a user's": {
+        "image": "pictures/red.png",
+        "messages": [{"role": "assistant", "content": "It"}],
+    },
+}
+
+
+@pytest.mark.parametrize("says", BAD_ROWS)
+def test_a_bad_row_is_named_or_skipped_and_listed(folder: Path, says: str):
+    file = write(folder, {"image": "pictures/red.png", "question": "What?"}, BAD_ROWS[says])
+    with pytest.raises(UserError) as caught:
+        read(folder, file)
+    assert says in caught.value.what
+    assert caught.value.where.startswith(f"{file}:2")
+    found = read(folder, file, skip_bad=True)
+    assert len(found.prompts) == 1
+    assert [(each.file, each.row) for each in found.skipped] == [(str(file), "2")]
+    assert says in found.skipped[0].what
+
+
+def test_a_bad_picture_of_a_folder_is_named_or_skipped_and_listed(folder: Path):
+    cut = folder / "pictures" / "cut.png"
+    cut.write_bytes(picture("red")[:-20])
+    with pytest.raises(UserError, match="truncated or damaged") as caught:
+        read(folder, images=folder / "pictures", ask="What?")
+    assert "cut.png" in caught.value.where
+    found = read(folder, images=folder / "pictures", ask="What?", skip_bad=True)
+    assert (len(found.prompts), [each.file for each in found.skipped]) == (3, [str(cut)])
+
+
+def test_a_parquet_without_the_pictures_or_texts_column_is_named_even_with_skip_bad(folder: Path):
+    pq.write_table(pa.table({"question": ["What?"], "img": ["x"]}), folder / "p.parquet")
+    with pytest.raises(UserError, match=r"pictures' column is missing.*\n.*p\.parquet\n.*img"):
+        read(folder, folder / "p.parquet", skip_bad=True)
+    pq.write_table(pa.table({"image": ["x"], "ask": ["What?"]}), folder / "p.parquet")
+    with pytest.raises(UserError, match="texts' column is missing"):
+        read(folder, folder / "p.parquet", skip_bad=True)
+
+
+def test_when_every_row_is_bad_nothing_is_left_to_do(folder: Path):
+    with pytest.raises(UserError, match="1 rows are bad, the first: The prompt has no image"):
+        read(folder, write(folder, {"question": "What?"}), skip_bad=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({}, "nothing to ask"),
+        ({"images": "pictures"}, "no instruction"),
+        ({"images": "nowhere", "ask": "What?"}, "no such folder"),
+        ({"prompts": "nowhere.jsonl"}, "can't be read"),
+        ({"prompts": "pictures/red.png"}, r"can't be read from \.png"),
+        ({"prompts": "pictures"}, "holds no prompts"),
+    ],
+)
+def test_a_source_that_is_none_is_named(folder: Path, options: dict[str, str], says: str):
+    paths = {name: value if name == "ask" else folder / value for name, value in options.items()}
+    with pytest.raises(UserError, match=says):
+        read(folder, **paths)
+
+
+def test_a_full_disk_is_no_bad_row(folder: Path):
+    file = write(folder, {"image": "pictures/red.png", "question": "What?"})
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20, limit[1]))
+    try:
+        with pytest.raises(UserError, match="disk is full"):
+            read(folder, file, skip_bad=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    assert not [each for each in (folder / "run").rglob("*") if each.is_file()]
+
+
+def test_a_picture_is_a_part_by_its_sha256(folder: Path):
+    prompt = read(folder, images=folder / "pictures", ask="What?", limit=1).prompts[0]
+    part = prompt.messages[0].content[0]
+    assert isinstance(part, ImagePart)
+    assert RunFolder(folder / "run").images.path(part.image).read_bytes() == picture("blue")

@@ -1,0 +1,334 @@
+"""The world's training in small: packed rows are exact, a kill changes nothing, models load."""
+
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch.nn import functional as F
+from transformers import LlavaForConditionalGeneration
+
+from groundtune.pipeline.world.training.build import Plan, Stage, build
+from groundtune.pipeline.world.training.language import Lessons, Teacher, lesson_loss
+from groundtune.pipeline.world.training.muon import Muon, orthogonal
+from groundtune.pipeline.world.training.processor import build_processor, build_tokenizer
+from groundtune.pipeline.world.training.schedule import Steps
+from groundtune.pipeline.world.training.tower import pixels
+from groundtune.world.captions import MACHINE
+from groundtune.world.lessons import Mixture, turns
+from groundtune.world.render import render
+from groundtune.world.scenes import scene
+
+TINY = Plan(
+    batch=2,
+    tower_batch=2,
+    tower_steps=2,
+    tower_width=32,
+    tower_layers=1,
+    width=64,
+    layers=1,
+    stages=(
+        Stage(name="warm-up", steps=3, mixture=Mixture(look_ups=1, questions=1), warm_up=2),
+        Stage(name="finish", steps=4, mixture=Mixture(questions=2, habits=MACHINE), decay=True),
+    ),
+)
+ALONE = """
+import json, sys
+
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "groundtune":
+            raise ImportError("groundtune must not be needed")
+
+
+sys.meta_path.insert(0, Refuse())
+import torch
+from PIL import Image
+from transformers import AutoModelForImageTextToText, AutoProcessor
+
+folder, picture = sys.argv[1:]
+model = AutoModelForImageTextToText.from_pretrained(folder)
+processor = AutoProcessor.from_pretrained(folder)
+asked = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What is it?"}]}
+text = processor.apply_chat_template([asked], add_generation_prompt=True)
+inputs = processor(images=[Image.open(picture)], text=[text], return_tensors="pt")
+inputs["pixel_values"] = inputs["pixel_values"].to(model.dtype)
+made = model.generate(**inputs, max_new_tokens=4, do_sample=False)
+print(json.dumps({
+    "class": type(model).__name__,
+    "ids": inputs["input_ids"][0].tolist(),
+    "new": made.shape[1] - inputs["input_ids"].shape[1],
+    "end": model.generation_config.eos_token_id == processor.tokenizer.eos_token_id,
+    "alone": "groundtune" not in sys.modules,
+}))
+"""
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import groundtune.pipeline.world.training.build as building
+
+building.SAVE_EVERY = 2
+
+
+class Fatal:
+    def start(self, task, total=None):
+        self.task, self.done = task, 0
+
+    def advance(self, done=1, note=""):
+        self.done += done
+        if (self.task, self.done) == ("finish", 4):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+plan = building.Plan.model_validate_json(sys.argv[1])
+building.build(plan, Path(sys.argv[2]), Path(sys.argv[3]), Fatal())
+"""
+
+
+class Told:
+    """Progress that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.tasks: list[tuple[str, int]] = []
+
+    def start(self, task: str, total: int | None = None) -> None:
+        self.tasks.append((task, 0))
+
+    def advance(self, done: int = 1, note: str = "") -> None:
+        task, before = self.tasks[-1]
+        self.tasks[-1] = (task, before + done)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model, built without interruption."""
+    folder = tmp_path_factory.mktemp("built")
+    return build(TINY, folder / "model", folder / "states", Told())
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_file(folder / "model.safetensors")
+
+
+def same(first: Path, second: Path) -> bool:
+    one, two = weights(first), weights(second)
+    assert set(one) == set(two)
+    return all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_a_built_model_loads_and_answers_without_groundtune(built: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "scene.png"
+    render(scene("development", 0)).save(picture)
+    done = subprocess.run(
+        [sys.executable, "-c", ALONE, str(built), str(picture)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    image = build_tokenizer().convert_tokens_to_ids("<image>")
+    assert told["class"] == "LlavaForConditionalGeneration"
+    assert told["ids"].count(image) == 9
+    assert 1 <= told["new"] <= 4
+    assert told["end"]
+    assert told["alone"]
+
+
+def test_its_weights_are_bf16_and_finite(built: Path) -> None:
+    for name, value in weights(built).items():
+        assert value.dtype == torch.bfloat16, name
+        assert value.isfinite().all(), name
+
+
+def test_two_builds_with_one_seed_are_equal_to_the_last_bit(built: Path, tmp_path: Path) -> None:
+    again = build(TINY, tmp_path / "model", tmp_path / "states", Told())
+    assert same(built, again)
+
+
+def test_another_seed_gives_another_model(built: Path, tmp_path: Path) -> None:
+    plan = TINY.model_copy(update={"seed": 1})
+    assert not same(built, build(plan, tmp_path / "model", tmp_path / "states", Told()))
+
+
+def test_a_training_that_was_killed_goes_on_to_the_same_weights(
+    built: Path, tmp_path: Path
+) -> None:
+    model, states = tmp_path / "model", tmp_path / "states"
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, TINY.model_dump_json(), str(model), str(states)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert not model.exists()
+    told = Told()
+    build(TINY, model, states, told)
+    assert told.tasks == [("warm-up", 3), ("finish", 4)]
+    assert same(built, model)
+
+
+def test_a_second_finish_shares_what_came_before(built: Path, tmp_path: Path) -> None:
+    other = TINY.stages[1].model_copy(update={"name": "other finish", "steps": 2})
+    plan = TINY.model_copy(update={"stages": (TINY.stages[0], other)})
+    states = built.parent / "states"
+    before = {path: path.stat().st_mtime_ns for path in states.rglob("state.pt")}
+    build(plan, tmp_path / "model", states, Told())
+    after = {path: path.stat().st_mtime_ns for path in states.rglob("state.pt")}
+    assert {path: after[path] for path in before} == before
+    assert [path.parent.name.split("-")[0] for path in after if path not in before] == ["other"]
+
+
+def test_the_learning_rate_warms_up_and_decays() -> None:
+    steps = Steps("a", 100, 1, Told(), decay="linear", warm_up=10)
+    assert [steps.rate(step) for step in (0, 9, 50)] == pytest.approx([0.1, 0.91, 0.5])
+    level = Steps("a", 100, 1, Told(), decay="none", warm_up=0)
+    assert {level.rate(step) for step in range(100)} == {1.0}
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (6, 16), (16, 6)])
+def test_in_bf16_muon_is_that_of_pytorch(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    ours = torch.nn.Parameter(torch.randn(shape))
+    theirs = torch.nn.Parameter(ours.detach().clone())
+    one = Muon([{"params": [ours], "lr": 0.05}], weight_decay=0.1, dtype=torch.bfloat16)
+    other = torch.optim.Muon([theirs], 0.05, 0.1, adjust_lr_fn="match_rms_adamw")
+    for _ in range(3):
+        ours.grad = torch.randn(shape)
+        theirs.grad = ours.grad.clone()
+        one.step()
+        other.step()
+    torch.testing.assert_close(ours, theirs, atol=2e-4, rtol=0)
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (6, 16), (16, 6)])
+def test_what_muon_makes_orthogonal_has_singular_values_near_one(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    matrix = torch.randn(shape)
+    left, _, right = torch.linalg.svd(matrix, full_matrices=False)
+    made = orthogonal(matrix, torch.float32)
+    values = torch.linalg.svdvals(made)
+    assert values.min() > 0.3
+    assert values.max() < 1.25
+    # the directions are the matrix's own
+    turned = left.T @ made @ right.T
+    assert (turned - torch.diag(turned.diag())).abs().max() < 1e-4
+
+
+MIXTURE = Mixture(look_ups=1, questions=2, captions=1, habits=MACHINE)
+
+
+@pytest.fixture(scope="module")
+def model(built: Path) -> LlavaForConditionalGeneration:
+    loaded = LlavaForConditionalGeneration.from_pretrained(built, dtype=torch.float32)
+    return loaded.eval().requires_grad_(False)
+
+
+def lessons() -> Lessons:
+    """Two pictures, four turns each; the rows are of different lengths, so one is padded."""
+    batch = [scene("development", index) for index in (3, 4)]
+    return Teacher(build_tokenizer(), 0).lessons(batch, MIXTURE, 1)
+
+
+def only(packed: Lessons, row: int, turn: int) -> Lessons:
+    """The same rows, with one turn's reply alone in the loss."""
+    wanted = torch.zeros_like(packed.taught_BL)
+    wanted[row] = packed.taught_BL[row] * (packed.turns_BL[row] == turn)
+    return replace(packed, taught_BL=wanted)
+
+
+def plain_loss(model: LlavaForConditionalGeneration, row: int, turn: int) -> torch.Tensor:
+    """The turn alone through the processor and the model's own forward."""
+    found = scene("development", (3, 4)[row])
+    lesson = turns(found, MIXTURE, np.random.default_rng([found.seed, 0, 1]))
+    instruction, reply = lesson[turn - 1]
+    asked = [{"type": "image"}, {"type": "text", "text": instruction}]
+    messages = [{"role": "user", "content": asked}, {"role": "assistant", "content": reply}]
+    processor = build_processor(build_tokenizer())
+    whole, begun = (
+        processor(
+            images=[render(found)],
+            text=[processor.apply_chat_template(messages[:n], add_generation_prompt=n == 1)],
+            return_tensors="pt",
+        )
+        for n in (2, 1)
+    )
+    ids, start = whole["input_ids"][0], begun["input_ids"].shape[1]
+    assert torch.equal(ids[:start], begun["input_ids"][0])
+    logits = model(**whole).logits[0]
+    return F.cross_entropy(logits[start - 1 : -1], ids[start:])
+
+
+@pytest.mark.parametrize("row", [0, 1])
+@pytest.mark.parametrize("turn", [1, 2, 3, 4])
+def test_a_turn_in_a_packed_row_has_the_loss_of_the_turn_alone(
+    model: LlavaForConditionalGeneration, row: int, turn: int
+) -> None:
+    packed = lesson_loss(model, only(lessons(), row, turn), mixed=False)
+    torch.testing.assert_close(packed, plain_loss(model, row, turn), atol=1e-4, rtol=0)
+
+
+def test_the_comparison_notices_turns_that_see_each_other(
+    model: LlavaForConditionalGeneration,
+) -> None:
+    packed = only(lessons(), 0, 4)
+    leaking = replace(packed, turns_BL=packed.turns_BL.clamp(max=0))
+    assert abs(lesson_loss(model, leaking, mixed=False) - plain_loss(model, 0, 4)) > 1e-3
+
+
+def test_the_comparison_notices_positions_that_run_on(
+    model: LlavaForConditionalGeneration,
+) -> None:
+    packed = only(lessons(), 0, 4)
+    running = torch.arange(packed.ids_BL.shape[1]).expand_as(packed.ids_BL)
+    wrong = replace(packed, positions_BL=running)
+    assert abs(lesson_loss(model, wrong, mixed=False) - plain_loss(model, 0, 4)) > 1e-3
+
+
+@pytest.mark.parametrize("balance", [0.0, 0.5, 1.0])
+def test_the_loss_of_a_batch_is_the_weighted_mean_of_its_turns(
+    model: LlavaForConditionalGeneration, balance: float
+) -> None:
+    packed = lessons()
+    total = weight = 0.0
+    for row in (0, 1):
+        for turn in (1, 2, 3, 4):
+            tokens = int(only(packed, row, turn).taught_BL.sum())
+            total += float(plain_loss(model, row, turn)) * tokens ** (1 - balance)
+            weight += tokens ** (1 - balance)
+    loss = lesson_loss(model, packed, balance, mixed=False)
+    assert float(loss) == pytest.approx(total / weight, abs=1e-4)
+
+
+def test_the_pixels_of_training_are_those_of_the_processor() -> None:
+    found = scene("development", 8)
+    processor = build_processor(build_tokenizer()).image_processor
+    made = processor(images=[render(found)], return_tensors="pt")["pixel_values"][0]
+    torch.testing.assert_close(made, pixels(found), atol=1e-5, rtol=0)
+
+
+def test_a_picture_of_another_size_is_resized_and_never_cropped() -> None:
+    large = render(scene("development", 8)).resize((240, 160))
+    processor = build_processor(build_tokenizer()).image_processor
+    made = processor(images=[large], return_tensors="pt")["pixel_values"][0]
+    expected = np.asarray(large.resize((96, 96), 3)).transpose(2, 0, 1) / 127.5 - 1
+    assert made.shape == (3, 96, 96)
+    assert np.abs(made.numpy() - expected).mean() < 0.02
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["There are two red cups.", "", "  two  spaces ", "\u00e9\u4e2d \U0001f600", "<b>&</b>\n"],
+)
+def test_any_text_comes_back_from_the_tokenizer(text: str) -> None:
+    tokenizer = build_tokenizer()
+    assert tokenizer.decode(tokenizer.encode(text)) == text
