@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from groundtune.bench.benchmark import FileAnswer
 from groundtune.bench.files import revisions as files
-from groundtune.bench.files.answers import answers_of, has_truth, json_rows, open_text, rows_of
+from groundtune.bench.files.answers import answers_of, has_truth, json_rows, rows_of
 from groundtune.errors import UserError
+from groundtune.store.rows import open_text
 
 ROWS = [{"question_id": 1, "answer": "Yes"}, {"question_id": 2, "answer": "No\n\u00fc"}]
 

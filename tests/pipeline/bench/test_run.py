@@ -14,7 +14,7 @@ from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
 from groundtune.generate.scripted import ScriptedGenerator
 from groundtune.pipeline.bench.run import BenchParams, bench, run_bench
-from groundtune.pipeline.score_world import read_results, score_answers
+from groundtune.pipeline.bench.score_world import read_results, score_answers
 from groundtune.records import Estimate, Prompt
 from groundtune.store.images import ImageStore
 from groundtune.world.captions import EVALUATION_INSTRUCTIONS, MACHINE, caption

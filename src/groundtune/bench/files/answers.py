@@ -15,8 +15,8 @@ lmms-eval's sample files (`*_samples_*.jsonl`) hold the question under "doc", th
 import csv
 import json
 import zlib
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 from zipfile import BadZipFile
@@ -24,6 +24,7 @@ from zipfile import BadZipFile
 from groundtune.bench.benchmark import FileAnswer
 from groundtune.bench.files.inspect_logs import inspect_answers, is_inspect_log
 from groundtune.errors import UserError
+from groundtune.store.rows import LAYOUT, NOT_READ, json_of, open_text, unreadable, why_not_read
 
 TABLES = {".csv": ",", ".tsv": "\t"}
 ANSWER_COLUMNS = ("prediction", "answer", "text", "response", "output", "caption")
@@ -33,10 +34,7 @@ In tables of questions (`has_truth`) it is "prediction" alone.
 """
 ITEM_COLUMNS = ("question_id", "id", "index")
 SAMPLE_COLUMNS = {"doc", "target"}
-NOT_READ = (ValueError, RecursionError)
-"""What json.loads raises; `why_not_read` says it in words."""
 _CHUNK = 1 << 16
-_LAYOUT = "Write one JSON object a line, or one JSON list of objects."
 _NO_ZIP = (OSError, EOFError, BadZipFile, zlib.error)
 # openpyxl checks little: at a damaged sheet it raises what it runs into; in XML, a SyntaxError.
 _NO_SHEET = (ValueError, LookupError, TypeError, AttributeError, SyntaxError)
@@ -109,7 +107,7 @@ def workbook_rows(path: Path) -> Iterator[Row]:
         with closing(book):
             yield from _sheet_rows(path, book.worksheets[0].iter_rows(values_only=True))
     except (*_NO_ZIP, *_NO_SHEET) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
 def _sheet_rows(path: Path, sheet: Iterable[Sequence[object]]) -> Iterator[Row]:
@@ -203,20 +201,6 @@ def first_of(fields: Fields, names: Iterable[str]) -> str | None:
     return next((plain(fields[name]) for name in names if fields.get(name) is not None), None)
 
 
-@contextmanager
-def open_text(path: Path, newline: str | None = None) -> Generator[IO[str], None, None]:
-    """A text file in UTF-8, with or without a byte order mark; lines end as Python reads them.
-
-    Raises:
-        UserError: it isn't there, may not be read, or is no UTF-8 at any place that is read.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline=newline) as file:
-            yield file
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise _unreadable(path, error) from error
-
-
 def _first_character(file: IO[str]) -> str:
     while (one := file.read(1)) and one.isspace():
         pass
@@ -228,27 +212,6 @@ def _line_rows(path: Path, file: IO[str]) -> Iterator[Row]:
     for number, line in enumerate(file, 1):
         if line.strip():
             yield Row(number, object_of(json_of(line, f"{path}:{number}"), path, number))
-
-
-def json_of(line: str, where: str) -> object:
-    """What a line of JSON says.
-
-    Raises:
-        UserError: it is no JSON, or more than Python's reader takes.
-    """
-    try:
-        return json.loads(line)
-    except NOT_READ as error:
-        raise UserError(f"The line is not JSON: {why_not_read(error)}.", where, _LAYOUT) from error
-
-
-def why_not_read(error: Exception) -> str:
-    """What is wrong with a JSON text, by the error of NOT_READ that it led to."""
-    if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg} at character {error.pos}"
-    if isinstance(error, RecursionError):
-        return "its lists or objects are nested too deeply"
-    return "an integer has too many digits"
 
 
 def _list_rows(path: Path, file: IO[str]) -> Iterator[Row]:
@@ -274,7 +237,7 @@ def _list_rows(path: Path, file: IO[str]) -> Iterator[Row]:
         more = file.read(max(_CHUNK, len(window)))
         if not more:
             where = f"{path}, after object {number}"
-            raise UserError("The JSON list breaks off or has a mistake.", where, _LAYOUT)
+            raise UserError("The JSON list breaks off or has a mistake.", where, LAYOUT)
         window += more
 
 
@@ -304,7 +267,7 @@ def _refuse_more(rest: str, file: IO[str], where: str) -> None:
 def object_of(found: object, path: Path, number: int) -> Fields:
     """A row that was read, if it is an object. Raises UserError if it is something else."""
     if not isinstance(found, dict):
-        raise UserError("The row is not a JSON object.", f"{path}:{number}", _LAYOUT)
+        raise UserError("The row is not a JSON object.", f"{path}:{number}", LAYOUT)
     return cast("Fields", found)
 
 
@@ -372,21 +335,3 @@ def _extra(fields: Fields, without: str) -> dict[str, str]:
         for name, value in fields.items()
         if name != without and isinstance(value, str | int | float)
     }
-
-
-def _unreadable(path: Path, error: Exception) -> UserError:
-    if isinstance(error, FileNotFoundError):
-        return UserError("There is no such file.", str(path), "Check the path.")
-    if isinstance(error, UnicodeDecodeError):
-        byte = error.object[error.start]
-        return UserError(
-            f"The file can't be read: it is not UTF-8, for it holds the byte 0x{byte:02x}.",
-            str(path),
-            "Save it as UTF-8.",
-        )
-    why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return UserError(
-        f"The file can't be read: {why}.",
-        str(path),
-        "Give JSON lines or a JSON list in UTF-8, or a .tsv, .csv or .xlsx table.",
-    )

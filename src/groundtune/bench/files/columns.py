@@ -24,7 +24,8 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
-from groundtune.bench.files.answers import json_rows, open_text, text_field
+from groundtune.bench.files.answers import json_rows, text_field
+from groundtune.store.rows import open_text
 
 PIECE = 1 << 20
 """Bytes read at a time."""

@@ -17,9 +17,9 @@ from typing import Any, cast
 
 from pydantic import ValidationError
 
-from groundtune.bench.files.answers import NOT_READ, json_of, why_not_read
 from groundtune.bench.judge.replies import Recorded, read_lines
 from groundtune.errors import UserError
+from groundtune.store.rows import NOT_READ, json_of, why_not_read
 
 Row = Mapping[str, Any]
 VERDICTS = {"0": "incorrect", "1": "correct", "2": "unclear"}

@@ -19,10 +19,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
-from groundtune.bench.files.answers import open_text
 from groundtune.bench.judge.judge import Reply, Request
 from groundtune.errors import UserError
 from groundtune.store.files import disk_error
+from groundtune.store.rows import open_text
 
 
 def _whole(text: str) -> str:

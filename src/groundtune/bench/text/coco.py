@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
 
-from groundtune.bench.files.answers import open_text
 from groundtune.errors import UserError
+from groundtune.store.rows import open_text
 
 _PIECE = 1 << 20
 _NUMBER = re.compile(r"\d+")

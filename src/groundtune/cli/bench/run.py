@@ -155,7 +155,7 @@ def _score_world(
     """The same for answers about the embedded world."""
     from groundtune.bench.benchmark import Wanted
     from groundtune.cli.progress import open_progress
-    from groundtune.pipeline.score_world import read_results, score_answers
+    from groundtune.pipeline.bench.score_world import read_results, score_answers
 
     target = out or (answers if answers.is_dir() else answers.with_suffix(""))
     with open_progress(silent=json) as progress:

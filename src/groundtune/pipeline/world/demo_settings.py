@@ -6,13 +6,13 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field, model_validator
 
-from groundtune import __version__
 from groundtune.pipeline.jobs import Done, memory_mb, peak_mb
 from groundtune.pipeline.train.learning import Learning
 from groundtune.pipeline.world.steps import Evaluation
 from groundtune.records import Record, Sampling
 from groundtune.store.files import write_atomic
 from groundtune.store.keys import key_of
+from groundtune.store.run import versions
 
 BASE = "base"
 """Name of the model that feedback is collected on, in scores and reports."""
@@ -112,4 +112,4 @@ def read_result(out: Path, steps: Mapping[str, Done]) -> DemoResult | None:
 
 
 def _result_key(steps: Mapping[str, Done]) -> str:
-    return key_of(__version__, {name: done.key for name, done in steps.items()})
+    return key_of(versions()["groundtune"], {name: done.key for name, done in steps.items()})

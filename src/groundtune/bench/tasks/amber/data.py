@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import cast
 
 from groundtune.bench.files import revisions as files
-from groundtune.bench.files.answers import NOT_READ, json_rows, plain
+from groundtune.bench.files.answers import json_rows, plain
 from groundtune.errors import UserError
+from groundtune.store.rows import NOT_READ
 
 KINDS = {
     "generative": ("generative", ""),

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from groundtune.bench.files import revisions as files
-from groundtune.bench.files.answers import NOT_READ, Row, first_of, rows_of, text_field
+from groundtune.bench.files.answers import Row, first_of, rows_of, text_field
 from groundtune.errors import UserError
+from groundtune.store.rows import NOT_READ
 
 COCO_ROWS = 90
 SIZES = {COCO_ROWS: "COCO", 60: "in the wild"}

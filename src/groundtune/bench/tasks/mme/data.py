@@ -9,8 +9,9 @@ from groundtune.bench.benchmark import (
     FileAnswer,
 )
 from groundtune.bench.files import revisions as files
-from groundtune.bench.files.answers import answers_of, open_text
+from groundtune.bench.files.answers import answers_of
 from groundtune.errors import UserError
+from groundtune.store.rows import open_text
 
 PERCEPTION: dict[str, int] = {
     "existence": 30,
