@@ -1,30 +1,74 @@
-"""Settings of all tests: one thread a process, no downloads, the same examples in CI every time."""
+"""Settings of all tests, which are the same on every machine.
+
+One thread a process, no downloads, no accelerator, nothing that a person or a CI service has set
+for the libraries or left in their caches; the same examples in CI every time. Time zone, locale and
+umask stay as they are: tests don't depend on them.
+"""
 
 import os
+import shutil
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
-
-# Before anything imports numpy or torch, which read these once.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ.setdefault("MKL_NUM_THREADS", "1")
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
-os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent))  # for helpers that several tests share
 
-settings.register_profile("here", deadline=None)
-settings.register_profile(
-    "ci",
-    deadline=None,
-    derandomize=True,
-    print_blob=True,
-    suppress_health_check=[HealthCheck.too_slow],
+FOREIGN = (
+    *("ACCELERATE_", "LOCAL_RANK", "MASTER_", "RANK", "WORLD_SIZE"),  # of a launcher
+    *("HF_", "HUGGING", "MLFLOW_", "OPENAI_", "TRACKIO_", "TRANSFORMERS_", "WANDB_", "XDG_"),
+    *("CLICOLOR", "FORCE_COLOR", "TTY_"),
+    "PYTHONDONTWRITEBYTECODE",  # a command's start is timed
+    "GROUNDTUNE_",
 )
+"""How the names begin of variables that tests and the programs they start don't get."""
+
+
+def unset_foreign() -> None:
+    """Takes them away, and all proxies: servers of tests are on this machine."""
+    for name in list(os.environ):
+        ours = name == "GROUNDTUNE_TEST_DATA"
+        if not ours and (name.startswith(FOREIGN) or name.lower().endswith("_proxy")):
+            del os.environ[name]
+
+
+# Before anything imports numpy, torch or transformers, which read these once.
+CACHE = tempfile.mkdtemp(prefix="groundtune-tests-")
+unset_foreign()
+os.environ |= {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "HF_HUB_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "XDG_CACHE_HOME": CACHE,
+}
+
+settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("here"), derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hides accelerators from tests that aren't about them."""
+    if "gpu" not in config.option.markexpr.replace("not gpu", ""):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def terminal() -> Iterator[None]:
+    """A terminal of the same width everywhere, without colours; pytest's own stays as it is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "100")
+        patch.setenv("NO_COLOR", "1")
+        yield
+
+
+def pytest_unconfigure() -> None:
+    """Removes the cache folder."""
+    shutil.rmtree(CACHE, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

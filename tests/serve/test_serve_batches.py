@@ -3,7 +3,6 @@
 import asyncio
 import json
 import threading
-import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -13,10 +12,12 @@ import pytest
 
 from groundtune.errors import UserError
 from groundtune.records import Claim, Prompt
+from groundtune.serve.backend import Turn
 from groundtune.serve.errors import ApiError
 from groundtune.serve.gather import Gatherer, Place
 from groundtune.serve.thread import ModelThread
 from running_server import HTTP, ScriptedSpeaker, body, claims_of, events, service_of, serving
+from waiting import wait_until
 
 CHAT = "/v1/chat/completions"
 
@@ -32,25 +33,16 @@ def content(response: httpx.Response) -> str:
 class Held(ScriptedSpeaker):
     """Holds its first batch until it may go on, so that others have to wait."""
 
-    def __init__(self, pause_s: float = 0) -> None:
-        super().__init__(self._told, pause_s)
+    def __init__(self) -> None:
+        super().__init__(self._told)
         self.go_on = threading.Event()
 
     def _told(self, prompt: Prompt, seed: int) -> str:
         if prompt.question == "first":
-            self.go_on.wait(10)
+            self.go_on.wait(20)
         if prompt.question == "break":
             raise ZeroDivisionError("broken")
         return f"{prompt.question} has seed {seed}"
-
-
-def waiting(service: Any, requests: int) -> None:
-    """Until so many requests have their turn."""
-    deadline = time.monotonic() + 10
-    while service.gate.running < requests:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    time.sleep(0.05)
 
 
 def test_those_who_wait_together_are_one_batch_and_other_settings_another():
@@ -58,10 +50,10 @@ def test_those_who_wait_together_are_one_batch_and_other_settings_another():
     service = service_of(speaker, limits={"running": 16})
     with serving(service) as base, ThreadPoolExecutor(8) as pool:
         first = posted(pool, base, text="first", seed=1)
-        assert speaker.began.wait(5)
+        assert speaker.began.wait(20)
         alike = [posted(pool, base, text=f"q{i}", seed=i, max_tokens=9 + i) for i in range(4)]
         cold = posted(pool, base, text="cold", seed=7, temperature=0)
-        waiting(service, 6)
+        wait_until(lambda: service.backend.gatherer.waiting == 5)
         speaker.go_on.set()
         assert content(first.result()) == "first has seed 1"
         assert [content(each.result()) for each in alike] == [
@@ -72,18 +64,27 @@ def test_those_who_wait_together_are_one_batch_and_other_settings_another():
 
 
 def test_a_short_answer_does_not_wait_for_the_longest_of_its_batch():
-    speaker = Held(pause_s=0.02)
+    short_is_over = threading.Event()
+
+    class Patient(Held):
+        def _step(self, turn: Turn, words: list[list[str]], said: int) -> bool:
+            if said == 30:
+                short_is_over.wait(20)
+            return super()._step(turn, words, said)
+
+    speaker = Patient()
     service = service_of(speaker, limits={"running": 16})
     with serving(service) as base, ThreadPoolExecutor(4) as pool:
         posted(pool, base, text="first", max_tokens=1)
-        assert speaker.began.wait(5)
+        assert speaker.began.wait(20)
         long = posted(pool, base, text=" ".join(["word"] * 60))
         short = posted(pool, base, text="hi", stream=True)
-        waiting(service, 3)
+        wait_until(lambda: service.backend.gatherer.waiting == 2)
         speaker.go_on.set()
         told = events(short.result())
         assert told[-1] == "[DONE]"
         assert not long.done()
+        short_is_over.set()
         assert (
             "".join(e["choices"][0]["delta"].get("content") or "" for e in told[:-1]).split()[0]
             == "hi"
@@ -96,10 +97,10 @@ def test_a_request_that_breaks_the_model_does_not_break_its_neighbours():
     service = service_of(speaker, limits={"running": 16})
     with serving(service) as base, ThreadPoolExecutor(4) as pool:
         posted(pool, base, text="first")
-        assert speaker.began.wait(5)
+        assert speaker.began.wait(20)
         wrong = posted(pool, base, text="break")
         right = posted(pool, base, text="whole", seed=3)
-        waiting(service, 3)
+        wait_until(lambda: service.backend.gatherer.waiting == 2)
         speaker.go_on.set()
         assert wrong.result().status_code == 500
         assert content(right.result()) == "whole has seed 3"
@@ -112,15 +113,15 @@ def test_claims_of_requests_that_wait_together_are_checked_in_one_call():
     def check(prompts: Sequence[Prompt], answers: Sequence[str]) -> list[list[Claim]]:
         calls.append(len(answers))
         busy.set()
-        go_on.wait(10)
+        go_on.wait(20)
         return claims_of(prompts, answers)
 
     service = service_of(speaker, check=check, limits={"running": 16})
     with serving(service) as base, ThreadPoolExecutor(4) as pool:
         first = posted(pool, base, check=True)
-        assert busy.wait(5)
+        assert busy.wait(20)
         rest = [posted(pool, base, check=True, n=2) for _ in range(2)]
-        waiting(service, 3)
+        wait_until(lambda: service.backend.gatherer.waiting == 2)
         go_on.set()
         replies = [each.result().json() for each in (first, *rest)]
     checks = [[choice["check"]["rejected"] for choice in reply["choices"]] for reply in replies]
@@ -170,10 +171,11 @@ def test_what_the_model_refuses_is_the_clients_error_and_not_its_neighbours():
 
 def test_whoever_gives_up_while_waiting_is_not_worked_for():
     batches: list[list[str]] = []
-    go_on = threading.Event()
+    began, go_on = threading.Event(), threading.Event()
 
     def work(places: Sequence[Place[str, str]]) -> None:
-        go_on.wait(5)
+        began.set()
+        go_on.wait(20)
         batches.append([place.item for place in places])
         for place in places:
             place.end(place.item)
@@ -182,7 +184,7 @@ def test_whoever_gives_up_while_waiting_is_not_worked_for():
         thread = ModelThread()
         gatherer: Gatherer[str, str] = Gatherer(thread, work, most=4)
         first = asyncio.create_task(gatherer.do("first"))
-        await asyncio.sleep(0.05)
+        assert await asyncio.to_thread(began.wait, 20)
         gone, stays = (asyncio.create_task(gatherer.do(name)) for name in ("gone", "stays"))
         await asyncio.sleep(0)
         gone.cancel()

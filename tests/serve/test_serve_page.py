@@ -62,6 +62,6 @@ def test_a_person_asks_about_a_picture_and_sees_the_unsupported_words_marked(tmp
         time.sleep(0.2)
         page.run("document.querySelector('#stop').click()")
         page.until("document.querySelector('article .note')?.textContent === 'Stopped.'")
-        assert speaker.stopped.wait(5)
+        assert speaker.stopped.wait(20)
         assert page.complaints == []
     assert speaker.asked[0][0].images

@@ -68,6 +68,11 @@ class Gatherer(Generic[T, R]):
         self._lock = threading.Lock()
         self._runs: asyncio.Task[None] | None = None
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for their batch."""
+        return len(self._left())
+
     async def do(self, item: T, kind: Hashable = None, size: int = 1) -> R:
         """The item's result. Can be cancelled.
 

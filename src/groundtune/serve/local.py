@@ -34,7 +34,7 @@ class LocalBackend:
     ) -> None:
         self._speaker = speaker
         self._thread = thread
-        self._gatherer: Gatherer[_Listener, Answered] = Gatherer(
+        self.gatherer: Gatherer[_Listener, Answered] = Gatherer(
             thread, self._answer, most=batch_size, wait_s=gather_s
         )
 
@@ -42,7 +42,7 @@ class LocalBackend:
         """The answers; those of a cancelled request stop at the next token."""
         listener = _Listener(asked, say)
         try:
-            return await self._gatherer.do(listener, _kind(asked), len(asked.seeds))
+            return await self.gatherer.do(listener, _kind(asked), len(asked.seeds))
         finally:
             listener.gone.set()
 

@@ -3,6 +3,7 @@
 import base64
 import subprocess
 import sys
+import threading
 import time
 from email.utils import formatdate
 from pathlib import Path
@@ -16,6 +17,7 @@ from groundtune.bench.judge.http import Endpoint
 from groundtune.bench.judge.judge import Quiet, Reply, Request
 from groundtune.bench.judge.recorded import RecordedJudge
 from groundtune.errors import UserError
+from waiting import wait_until
 
 KEY = "sk-secret-1234567890"
 
@@ -258,14 +260,21 @@ judge.replies([Request(item=str(i), text=f"question {i}") for i in range(40)], Q
 
 def test_a_killed_run_loses_no_more_than_what_was_in_flight(tmp_path: Path):
     cache = tmp_path / "replies.jsonl"
-    with served(lambda body, number: Said(text=str(number), hang_s=0.1)) as server:
+    killed = threading.Event()
+
+    def answer(body: object, number: int) -> Said:
+        if number >= 10:
+            killed.wait(60)
+        return Said(text=str(number))
+
+    with served(answer) as server:
         run = subprocess.Popen([sys.executable, "-c", ASK, server.url, str(cache)])
-        while len(server.asked) < 10 and run.poll() is None:
-            time.sleep(0.01)
+        wait_until(lambda: len(server.asked) >= 12 or run.poll() is not None)
         run.kill()
         run.wait()
+        killed.set()
         asked = len(server.asked)
-        assert 10 <= asked < 40
+        assert asked == 12  # two wait for their replies
         a_judge = judge(server.url, tmp_path, concurrency=16)
         replies = ask(a_judge, 40)
     assert {reply.status for reply in replies} == {"given"}
