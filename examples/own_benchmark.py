@@ -5,10 +5,10 @@ Its package names it: [project.entry-points."groundtune.bench"] people = "own_be
 
 import re
 
-from groundtune.bench.benchmark import Metric, Protocol, unparsed_metric
+from groundtune.bench.benchmark import FileBenchmark, Protocol, score_key
 from groundtune.bench.files.answers import answers_of, plain, rows_of
-from groundtune.bench.files.revisions import by_id
-from groundtune.bench.official import FileBenchmark, score_key
+from groundtune.bench.files.checks import by_id
+from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.records import Score
 
 HOW = {"prompt": "How many people are there?", "parser": "the first number", "source": "nobody"}

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from groundtune.bench.benchmark import Metric
+from groundtune.bench.benchmark import FileBenchmark
 from groundtune.bench.files.sources import OFFICIAL
-from groundtune.bench.official import FileBenchmark
+from groundtune.bench.metric import Metric
 from groundtune.bench.registry import TARGETS, load, names
 from groundtune.bench.summary import BENCHMARKS
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from groundtune.bench.benchmark import Metric
+from groundtune.bench.metric import Metric
 from groundtune.bench.registry import TARGETS, load, names
 from groundtune.bench.stats.bootstrap import estimate, tabulate
 from groundtune.errors import UserError

@@ -6,7 +6,7 @@ import pytest
 from bench_writers import machine, truthful
 
 from groundtune.bench import run as running
-from groundtune.bench.benchmark import Wanted
+from groundtune.bench.item import Wanted
 from groundtune.bench.opening import Opening
 from groundtune.bench.run import read_scores, run
 from groundtune.bench.summary import (

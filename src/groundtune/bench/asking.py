@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from groundtune.bench.benchmark import Item
+from groundtune.bench.item import Item
 from groundtune.errors import UserError
 from groundtune.records import ImagePart, Message, Prompt, Source, TextPart
 from groundtune.store.keys import key_of

@@ -1,112 +1,50 @@
-"""The shape of a benchmark: items, a pure scoring function, metrics, a protocol to print.
+"""Benchmarks that are scored from files: the answers that a model gave, in any tool's layout.
 
-A metric is a ratio of two weighted sums of the scores' values, or a formula of such sums. So a
-table of sums an image is all that an estimate, a difference or a bootstrap needs (`stats.py`).
+A benchmark is one file, `bench/NAME.py`, that exports one `FileBenchmark` (`registry.py` knows its
+name). It reads its own data (`read_data`) and answers (`read_answers`), and scores them without
+reading anything more (`score`). Everything else is shared: tables of answers (`files/answers.py`),
+known revisions of data and their checks (`files/`), intervals (`stats/`), results (`results.py`).
+
+Two modes. "official" gives the official code's numbers to the last digit, its faults included; the
+revision that is meant is named. "strict" mends the faults: an answer that can't be read is a class
+of its own, counted in `unparsed` and in no other figure, unless the benchmark's docstring says what
+else. In mode official an answer that the official rule calls unreadable has the status "unparsed"
+too, and beside it the values that the official code gives it.
+
+Rules for a `score` function:
+
+- It is pure, gives one `Score` an item, in the order of the data, and never a shorter list: answers
+  that don't fit the data were refused by `read_answers`.
+- `Score.key` is `score_key(...)`; `benchmark` is the name, or name/part where the results are also
+  told by part; `item` is unique within the benchmark, parts included; `image` is what the bootstrap
+  resamples (an image, or whatever answers hang together).
+- `values` are the columns that the metrics sum. What belongs to several answers (both questions of
+  an image right) stands in the last of them. `strata` are {axis: value}, told beside the whole; an
+  axis has at most some dozens of values.
+- `extracted` is what was read in the answer, `why` says in words what is wrong with it or why it
+  can't be read.
+- A judge's failure is a status "unparsed" with a `why`; what the official code makes of it is in
+  the values of mode official.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-from pydantic import Field
-
-from groundtune.records import Prompt, Record, Sampling, Score
+from groundtune.bench.files.published import OfficialData
+from groundtune.bench.item import DECODINGS, FileAnswer, Given, Item, Mode, Wanted
+from groundtune.bench.judge.judge import Judging, Replies
+from groundtune.bench.metric import Metric
+from groundtune.bench.stats.bootstrap import Table
+from groundtune.protocols import Judge
+from groundtune.records import Record, Sampling, Score
 from groundtune.store.keys import key_of
 
 if TYPE_CHECKING:
     from groundtune.store.images import ImageStore
 
-Mode = Literal["official", "strict"]
-MODES: tuple[Mode, ...] = ("official", "strict")
-
-Floats = NDArray[np.float64]
-Formula = Callable[[Mapping[str, Floats]], Floats]
-"""From sums by name of column, each (R,) over R resamples, to values (R,); NaN is no estimate.
-
-A column that no score has is 0. The arithmetic is the official code's, in its order, where a value
-must be equal to the last digit. Divide with `ratio`.
-"""
-
-DECODINGS: dict[str, float] = {"greedy": 0.0, "t1": 1.0}
-"""Temperature of each decoding; both are always reported, greedy is the headline's."""
-
-
-class Metric(Record):
-    """A ratio of sums over answers, or a formula of sums, and how a person reads it.
-
-    Numerator and denominator map names of `Score.values` to weights. Three more names are counted
-    for every answer: "asked" (1), "scored" (1 unless it is unparsed) and "unparsed". Where the
-    denominator is 0 there is no estimate. `formula` stands for what is no ratio of sums: a mean of
-    several splits' F1, a sum of tasks' points, a rounding of the official code.
-    """
-
-    name: str
-    label: str
-    """In plain words, as it would begin a sentence."""
-    numerator: dict[str, float] = Field(default_factory=dict[str, float])
-    denominator: dict[str, float] = Field(default_factory=dict[str, float])
-    """Both empty where there is a formula, or an estimate is made elsewhere."""
-    formula: Formula | None = Field(default=None, exclude=True, repr=False)
-    better: Literal["lower", "higher", "neutral"] = "neutral"
-    role: Literal["quality", "cost"] = "quality"
-    """A cost is what a lower rate may have been bought with: length, recall, refusals."""
-    unit: str = "%"
-    """"%" for a share in [0, 1]; "points", "score"; or a noun in the plural ("words")."""
-    scale: float = 100.0
-    """What a value is multiplied with before it is shown; 1 for all but shares."""
-    decimals: int = Field(default=1, ge=0, le=6)
-    range: tuple[float | None, float | None] | None = None
-    """The lowest and highest value that there can be; None where there is no bound. Shares need
-    none: theirs is 0 to 1."""
-    explanation: str = ""
-
-    @property
-    def is_share(self) -> bool:
-        """Whether it lies in [0, 1]."""
-        return self.unit == "%"
-
-    @property
-    def bounds(self) -> tuple[float | None, float | None]:
-        """Its range."""
-        return self.range or ((0.0, 1.0) if self.is_share else (None, None))
-
-
-def ratio(numerator: Floats, denominator: Floats) -> Floats:
-    """Element by element; NaN where the denominator is 0."""
-    return np.divide(
-        numerator,
-        denominator,
-        out=np.full(np.broadcast(numerator, denominator).shape, np.nan),
-        where=np.asarray(denominator) != 0,
-    )
-
-
-def unparsed_metric() -> Metric:
-    """The share of answers that could not be read; every benchmark has it."""
-    return Metric(
-        name="unparsed",
-        label="Answers that could not be read",
-        numerator={"unparsed": 1},
-        denominator={"asked": 1},
-        better="lower",
-        role="cost",
-        explanation="They are in no other figure, unless the official code counts them.",
-    )
-
-
-def words_metric(over: str = "all") -> Metric:
-    """The mean length of an answer, over the answers that a column counts."""
-    return Metric(
-        name="words",
-        label="Words an answer",
-        numerator={"words": 1},
-        denominator={over: 1},
-        role="cost",
-        unit="words",
-        scale=1,
-    )
+D = TypeVar("D")
 
 
 class Protocol(Record):
@@ -129,45 +67,32 @@ class Protocol(Record):
         return Sampling(max_new_tokens=self.max_new_tokens, temperature=DECODINGS[decoding])
 
 
-class Wanted(Record):
-    """Which items."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scoring:
+    """How to score."""
 
-    split: str = "development"
-    n: int = Field(default=500, ge=1)
-    """Images."""
-    seed: int = 0
-    """Of the wordings and of whatever else is drawn."""
-
-
-class Item(Record):
-    """One question to a model; a prompt that items of several parts share is asked once."""
-
-    key: str
-    """Unique within its benchmark."""
-    benchmark: str
-    """The benchmark's name, with "/" and the part if it has several."""
-    image: str
-    """What the bootstrap resamples."""
-    prompt: Prompt
-    kind: str = ""
-    target: str = ""
-    strata: dict[str, str] = Field(default_factory=dict[str, str])
+    mode: Mode = "official"
+    model: str = "model"
+    """What the model is called in the results."""
+    judge: Judging | Replies | Judge | None = None
+    """Recorded replies, an endpoint or a local model; `judge.judging_of` makes one kind of them,
+    and refuses None."""
+    similarity: Callable[[str, str], float] | None = None
+    """Similarity of two nouns (AMBER, generative); None is what the benchmark's docstring says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
-    """An answer as it is handed to `score`."""
+class LargeScores:
+    """What came of a file of answers that is too large for one `Score` an item."""
 
-    text: str
-    model: str
-    decoding: str = "greedy"
-    cut: bool = False
-    """Whether it ended at the most new tokens."""
-
-    def key(self, item: Item, rules: str) -> str:
-        """Key of the score that these rules give it."""
-        parts = (item.benchmark, item.key, self.model, self.decoding, self.text, self.cut)
-        return key_of("score", rules, *parts)
+    n: int
+    unparsed: Mapping[Mode, int]
+    tables: Mapping[Mode, Table]
+    """The sums of both modes."""
+    strata: Mapping[str, Table]
+    """By part or "axis/stratum", in the mode that was asked for."""
+    items: Path
+    """The file of items that was written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,13 +113,54 @@ class Benchmark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FileAnswer:
-    """One answer as it was found in a file."""
+class FileBenchmark(Generic[D]):
+    """A benchmark file's parts under one name; D is its own data, as read from --data."""
 
-    text: str
-    item: str = ""
-    """The id of the item that it answers; "" where the layout goes by order."""
-    row: int = 0
-    """Line or row of its file, from 1, for errors."""
-    extra: Mapping[str, str] = field(default_factory=dict[str, str])
-    """Further columns of its file: question, label, image, category."""
+    name: str
+    """Lower case, as on the command line."""
+    protocol: Protocol
+    revision: str
+    """Of the official code that mode official reproduces: owner/repository at commit, and file."""
+    metrics: tuple[Metric, ...]
+    """The same for both modes; snake_case names."""
+    headline: str
+    """The metric that is named first."""
+    read_data: Callable[[Sequence[Path]], D]
+    """Reads files and folders; checks rows, ids and order, and refuses a mismatch (UserError)."""
+    read_answers: Callable[[Path, D], list[FileAnswer]]
+    """Reads the official layout, and those of VLMEvalKit and lmms-eval; one answer an item of the
+    data and in its order. Refuses (UserError) missing, further and doubled answers; never cuts."""
+    score: Callable[[D, Sequence[FileAnswer], Scoring], list[Score]]
+    """Pure; one score an item (see above)."""
+    layouts: str = ""
+    """The official answer layout in a few words, for `bench list` and the docs."""
+    items: "Callable[[D, Path, ImageStore], list[Item]] | None" = None
+    """For `bench run`: the prompts in the order of the data, with pictures of a folder, which are
+    added to the store. None where the benchmark's questions or pictures can't be asked again."""
+    labels: tuple[tuple[str, str], ...] = ()
+    """(part, label) of each part that is reported by itself."""
+    notes: Callable[[D, Sequence[FileAnswer], Sequence[Score]], list[str]] | None = None
+    """Sentences that a result should say: degenerate answers, what the official code hides."""
+    strata: Callable[[D, Sequence[Score], Mode], dict[str, dict[str, float | None]]] | None = None
+    """Further strata of the results, by "axis/stratum", where an answer is in several at once."""
+    classes: Callable[[Sequence[Score]], dict[str, list[Score]]] | None = None
+    """The scores of each such stratum, with its share of the values, for the report's chart."""
+    columns: Callable[[Score], dict[str, object]] | None = None
+    """Further columns of the file of items, such as what other tools' rules make of the answer."""
+    large: Callable[[Sequence[Path], Path, Mode, Path], LargeScores | None] | None = None
+    """Scores (data, answers, mode, file of items) without keeping them in memory; None where the
+    files are not large or not laid out for it."""
+    judged: bool = False
+    """Whether it can't be scored without a judge."""
+    vectors: bool = False
+    """Whether a similarity of nouns is of any use to it."""
+    verdict: str = ""
+    """The value that is a judge's verdict on an answer; "" where it is what was extracted."""
+    official: OfficialData | None = None
+    """Where its data can be fetched and checked; those of ours are in `files/sources.py`."""
+
+
+def score_key(benchmark: FileBenchmark[D], item: str, answer: str, scoring: Scoring) -> str:
+    """The key of a score: of the rules (name, revision, mode), the item and the answer."""
+    rules = (benchmark.name, benchmark.revision, scoring.mode)
+    return key_of("file score", rules, item, scoring.model, answer)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from groundtune.bench.benchmark import Benchmark, Wanted
+from groundtune.bench.benchmark import Benchmark
+from groundtune.bench.item import Wanted
 from groundtune.bench.stats.bootstrap import estimate, tabulate
 from groundtune.errors import UserError
 from groundtune.records import Score

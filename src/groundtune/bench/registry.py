@@ -9,7 +9,7 @@ import importlib.util
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from groundtune.bench.official import FileBenchmark
+from groundtune.bench.benchmark import FileBenchmark
 from groundtune.errors import UserError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _load_foreign(name: str, point: "EntryPoint") -> FileBenchmark[Any]:
         raise UserError(
             f"What the entry point {name} gives is not a FileBenchmark.",
             f"{point.group}: {name} = {point.value}",
-            "Export a groundtune.bench.official.FileBenchmark.",
+            "Export a groundtune.bench.benchmark.FileBenchmark.",
         )
     return found  # pyright: ignore[reportUnknownVariableType]  # its data's type is its own
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from groundtune.bench.benchmark import Benchmark, Metric, Mode
-from groundtune.bench.official import FileBenchmark, LargeScores
+from groundtune.bench.benchmark import Benchmark, FileBenchmark, LargeScores
+from groundtune.bench.item import Mode
+from groundtune.bench.metric import Metric
 from groundtune.bench.stats.behaviour import behaviour, guard
 from groundtune.bench.stats.bootstrap import Table, estimate, resampled, tabulate, value_of
 from groundtune.errors import UserError

@@ -13,7 +13,8 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from groundtune.bench.benchmark import DECODINGS, Benchmark, Given, Item, Wanted
+from groundtune.bench.benchmark import Benchmark
+from groundtune.bench.item import DECODINGS, Given, Item, Wanted
 from groundtune.bench.opening import Opening, refuse_closed_split, write_down
 from groundtune.errors import UserError
 from groundtune.protocols import Generator, Progress

@@ -9,8 +9,9 @@ from types import MappingProxyType
 from typing import Any
 
 from groundtune.bench import registry
-from groundtune.bench.benchmark import DECODINGS, Benchmark, Metric
-from groundtune.bench.official import FileBenchmark
+from groundtune.bench.benchmark import Benchmark, FileBenchmark
+from groundtune.bench.item import DECODINGS
+from groundtune.bench.metric import Metric
 from groundtune.bench.stats.bootstrap import (
     Table,
     difference,

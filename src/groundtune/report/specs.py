@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from groundtune.bench.benchmark import Benchmark, Metric
+from groundtune.bench.benchmark import Benchmark
+from groundtune.bench.metric import Metric
 from groundtune.bench.summary import facts_of
 from groundtune.bench.world.knowing import NAME as ASKED
 from groundtune.records import Difference, Estimate

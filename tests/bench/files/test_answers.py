@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groundtune.bench.benchmark import FileAnswer
-from groundtune.bench.files import revisions as files
 from groundtune.bench.files.answers import answers_of, has_truth, json_rows, rows_of
+from groundtune.bench.files.checks import by_id, expect_rows
+from groundtune.bench.files.revisions import KNOWN, describe
+from groundtune.bench.item import FileAnswer
 from groundtune.errors import UserError
 from groundtune.store.rows import open_text
 
@@ -251,7 +252,7 @@ def answers(*ids: str) -> list[FileAnswer]:
 
 
 def test_answers_are_brought_into_the_order_of_the_data():
-    assert [a.item for a in files.by_id(answers("b", "a"), ["a", "b"], "x")] == ["a", "b"]
+    assert [a.item for a in by_id(answers("b", "a"), ["a", "b"], "x")] == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -264,18 +265,18 @@ def test_answers_are_brought_into_the_order_of_the_data():
 )
 def test_answers_that_dont_fit_the_data_are_refused(ids: tuple[str, ...], message: str):
     with pytest.raises(UserError, match=message):
-        files.by_id(answers(*ids), ["a", "b"], "x")
+        by_id(answers(*ids), ["a", "b"], "x")
 
 
 def test_row_counts_of_known_revisions_are_told_apart():
     known = {951: "with figures", 1129: "all"}
-    assert files.expect_rows(951, known, "x") == "with figures"
+    assert expect_rows(951, known, "x") == "with figures"
     with pytest.raises(UserError, match=r"950 rows; it must have 951 .* or 1,129"):
-        files.expect_rows(950, known, "x")
+        expect_rows(950, known, "x")
 
 
 def test_a_file_is_known_byte_by_byte(tmp_path: Path):
-    (unknown,) = files.describe([write(tmp_path / "a.json", "x")])
+    (unknown,) = describe([write(tmp_path / "a.json", "x")])
     assert unknown.revision == "unknown revision"
     assert len(unknown.sha256) == 64
-    assert all(len(digest) == 64 for digest in files.KNOWN)
+    assert all(len(digest) == 64 for digest in KNOWN)

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from small_data import SMALL, Small
 
-from groundtune.bench.benchmark import MODES, Mode
+from groundtune.bench.benchmark import Scoring
+from groundtune.bench.item import MODES, Mode
 from groundtune.bench.judge.judge import Judging
 from groundtune.bench.judge.recorded import RecordedJudge
-from groundtune.bench.official import Scoring
 from groundtune.bench.registry import TARGETS
 from groundtune.cli.progress import SilentProgress
 from groundtune.pipeline.bench.export import Layout, export_scores

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from groundtune.bench.benchmark import MODES, Mode
+from groundtune.bench.benchmark import Scoring
 from groundtune.bench.files import large_paired
 from groundtune.bench.files.large_items import LargeItems, counted, scores_of
-from groundtune.bench.official import Scoring
+from groundtune.bench.item import MODES, Mode
 from groundtune.bench.stats.behaviour import behaviour
 from groundtune.bench.stats.bootstrap import tabulate, value_of
 from groundtune.bench.stats.paired import HeadlineTest, Untested, headline_test

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groundtune.bench.benchmark import Metric, ratio, unparsed_metric
+from groundtune.bench.metric import Metric, ratio, unparsed_metric
 from groundtune.bench.stats.bootstrap import (
     difference,
     estimate,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from groundtune.bench.benchmark import Metric, ratio
+from groundtune.bench.metric import Metric, ratio
 from groundtune.bench.stats.paired import (
     HeadlineTest,
     Untested,

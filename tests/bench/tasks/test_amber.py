@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from groundtune.bench.benchmark import FileAnswer, Mode
-from groundtune.bench.official import Scoring
+from groundtune.bench.benchmark import Scoring
+from groundtune.bench.item import FileAnswer, Mode
 from groundtune.bench.results import Values, strata_of, values_of_table
 from groundtune.bench.stats.bootstrap import tabulate
 from groundtune.bench.tasks.amber import rates

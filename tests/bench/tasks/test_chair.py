@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from groundtune.bench.benchmark import FileAnswer, Mode
-from groundtune.bench.official import Scoring
+from groundtune.bench.benchmark import Scoring
+from groundtune.bench.item import FileAnswer, Mode
 from groundtune.bench.results import results_of
 from groundtune.bench.tasks.chair.chair import CHAIR, ChairData
 from groundtune.bench.text.coco import picture_number, read_pictures

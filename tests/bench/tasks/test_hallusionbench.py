@@ -8,10 +8,10 @@ import hallusion_rows
 import pytest
 from PIL import Image
 
-from groundtune.bench.benchmark import Mode
+from groundtune.bench.benchmark import Scoring
+from groundtune.bench.item import Mode
 from groundtune.bench.judge.archives import hallusion_id
 from groundtune.bench.judge.recorded import RecordedJudge
-from groundtune.bench.official import Scoring
 from groundtune.bench.results import results_of
 from groundtune.bench.tasks.hallusionbench import causes
 from groundtune.bench.tasks.hallusionbench.causes import Seen, cause_of

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from groundtune.bench.benchmark import Mode
+from groundtune.bench.benchmark import Scoring
+from groundtune.bench.item import Mode
 from groundtune.bench.judge.judge import Judging
 from groundtune.bench.judge.recorded import RecordedJudge
-from groundtune.bench.official import Scoring
 from groundtune.bench.results import item_lines, results_of
 from groundtune.bench.tasks.llava_bench import llava_bench
 from groundtune.bench.tasks.llava_bench.llava_bench import LLAVA_BENCH

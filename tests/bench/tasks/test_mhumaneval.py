@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from groundtune.bench.benchmark import FileAnswer
-from groundtune.bench.official import Scoring
+from groundtune.bench.benchmark import Scoring
+from groundtune.bench.item import FileAnswer
 from groundtune.bench.stats.bootstrap import tabulate, value_of
 from groundtune.bench.tasks.mhumaneval import MHUMANEVAL, MarkedItems
 from groundtune.errors import UserError

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from groundtune.bench.benchmark import MODES, Mode
+from groundtune.bench.benchmark import Scoring
+from groundtune.bench.item import MODES, Mode
 from groundtune.bench.judge.judge import Judging
 from groundtune.bench.judge.prompts import read_prompt
 from groundtune.bench.judge.recorded import RecordedJudge
-from groundtune.bench.official import Scoring
 from groundtune.bench.results import Results, results_of
 from groundtune.bench.tasks.choice.judge import PROMPT
 from groundtune.bench.tasks.choice.mmbench import MMBENCH, TURN

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from groundtune.bench.benchmark import Mode
-from groundtune.bench.official import Scoring
+from groundtune.bench.benchmark import Scoring
+from groundtune.bench.item import Mode
 from groundtune.bench.results import Results, item_lines, results_of
 from groundtune.bench.tasks.mme import mme
 from groundtune.errors import UserError

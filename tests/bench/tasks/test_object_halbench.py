@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from groundtune.bench.benchmark import Mode
+from groundtune.bench.benchmark import Scoring
+from groundtune.bench.item import Mode
 from groundtune.bench.judge.judge import Judging
 from groundtune.bench.judge.recorded import RecordedJudge
-from groundtune.bench.official import Scoring
 from groundtune.bench.results import Values, values_of_table
 from groundtune.bench.stats.bootstrap import tabulate
 from groundtune.bench.tasks.chair.chair import ChairData

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from groundtune.bench.benchmark import Metric
-from groundtune.bench.official import Scoring
+from groundtune.bench.benchmark import Scoring
+from groundtune.bench.metric import Metric
 from groundtune.bench.stats.bootstrap import tabulate, value_of
 from groundtune.bench.tasks.chair.overgeneral import (
     OVERGENERAL,

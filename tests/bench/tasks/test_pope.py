@@ -17,9 +17,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groundtune.bench.benchmark import Mode
-from groundtune.bench.files.revisions import describe, finding
-from groundtune.bench.official import Scoring
+from groundtune.bench.benchmark import Scoring
+from groundtune.bench.files.checks import finding
+from groundtune.bench.files.revisions import describe
+from groundtune.bench.item import Mode
 from groundtune.bench.results import results_of
 from groundtune.bench.tasks.pope import pope
 from groundtune.bench.tasks.pope.questions import is_asked

@@ -11,9 +11,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from groundtune.bench.benchmark import MODES, Mode
+from groundtune.bench.benchmark import LargeScores, Scoring
 from groundtune.bench.files.columns import pieces
-from groundtune.bench.official import LargeScores, Scoring
+from groundtune.bench.item import MODES, Mode
 from groundtune.bench.results import results_of, values_of_table
 from groundtune.bench.tasks.pope import pope
 from groundtune.bench.tasks.pope.columns import score_large

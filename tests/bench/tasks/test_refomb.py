@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from groundtune.bench.benchmark import Mode
+from groundtune.bench.benchmark import Scoring
+from groundtune.bench.item import Mode
 from groundtune.bench.judge.judge import Judging
 from groundtune.bench.judge.recorded import RecordedJudge
-from groundtune.bench.official import Scoring
 from groundtune.bench.results import results_of
 from groundtune.bench.tasks import refomb
 from groundtune.bench.tasks.refomb import REFOMB

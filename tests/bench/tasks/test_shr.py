@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from groundtune.bench.benchmark import Mode
+from groundtune.bench.benchmark import Scoring
+from groundtune.bench.item import Mode
 from groundtune.bench.judge.judge import Judging
 from groundtune.bench.judge.recorded import RecordedJudge
-from groundtune.bench.official import Scoring
 from groundtune.bench.results import results_of
 from groundtune.bench.tasks.shr import shr
 from groundtune.bench.tasks.shr.shr import SHR

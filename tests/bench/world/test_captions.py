@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from groundtune.bench.benchmark import Given, Item, Metric, Wanted
+from groundtune.bench.item import Given, Item, Wanted
+from groundtune.bench.metric import Metric
 from groundtune.bench.stats.bootstrap import estimate, tabulate
 from groundtune.bench.world.captions import (
     METRICS,

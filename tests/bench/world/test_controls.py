@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from groundtune.bench.benchmark import Mode
-from groundtune.bench.official import FileBenchmark, Scoring
+from groundtune.bench.benchmark import FileBenchmark, Scoring
+from groundtune.bench.item import Mode
 from groundtune.bench.stats.bootstrap import tabulate, value_of
 from groundtune.bench.tasks.choice.mmbench import MMBENCH
 from groundtune.bench.tasks.choice.mmstar import MMSTAR

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from bench_writers import machine, truthful, writer
 
-from groundtune.bench.benchmark import Given, Item, Wanted
+from groundtune.bench.item import Given, Item, Wanted
 from groundtune.bench.world.captions import load, score
 from groundtune.bench.world.knowing import NAME, knowing, knowledge, rates_by_prior
 from groundtune.cli.progress import SilentProgress

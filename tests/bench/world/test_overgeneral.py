@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from groundtune.bench.benchmark import Given, Item
+from groundtune.bench.item import Given, Item
 from groundtune.bench.world.captions import NAME, score
 from groundtune.bench.world.overgeneral import MOST_USUAL, overgeneralisation
 from groundtune.records import Prompt, Score

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from groundtune.bench.benchmark import Given, Item, Wanted
+from groundtune.bench.item import Given, Item, Wanted
 from groundtune.bench.stats.bootstrap import estimate, group, tabulate
 from groundtune.bench.world.pictures import find_scene
 from groundtune.bench.world.questions import METRICS, NAME, OPEN, YES_NO, load, questions, score

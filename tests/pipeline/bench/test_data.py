@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from file_server import Server, serving
+from groundtune.bench.benchmark import FileBenchmark
 from groundtune.bench.files.published import OfficialData, Place, PublishedFile
 from groundtune.bench.files.revisions import KNOWN
 from groundtune.bench.files.sources import OFFICIAL
-from groundtune.bench.official import FileBenchmark
 from groundtune.bench.registry import TARGETS, load
 from groundtune.cli.app import EXIT_DONE, EXIT_INPUT, run
 from groundtune.cli.progress import open_progress

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from groundtune.bench.benchmark import Wanted
+from groundtune.bench.item import Wanted
 from groundtune.bench.summary import resolve
 from groundtune.bench.world.captions import load
 from groundtune.bench.world.pictures import find_scene

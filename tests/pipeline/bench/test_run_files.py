@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from groundtune.bench.official import Scoring
+from groundtune.bench.benchmark import Scoring
 from groundtune.cli.progress import open_progress
 from groundtune.errors import UserError
 from groundtune.generate.scripted import ScriptedGenerator

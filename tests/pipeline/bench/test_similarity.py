@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from groundtune.bench.official import Scoring
+from groundtune.bench.benchmark import Scoring
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
 from groundtune.pipeline.bench.score_files import FileParams, score_file

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from groundtune.bench.benchmark import Mode
+from groundtune.bench.item import Mode
 from groundtune.bench.run import read_scores
 from groundtune.cli.app import run
 from groundtune.errors import UserError

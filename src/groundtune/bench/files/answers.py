@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 from zipfile import BadZipFile
 
-from groundtune.bench.benchmark import FileAnswer
 from groundtune.bench.files.inspect_logs import inspect_answers, is_inspect_log
+from groundtune.bench.item import FileAnswer
 from groundtune.errors import UserError
 from groundtune.store.rows import LAYOUT, NOT_READ, json_of, open_text, unreadable, why_not_read
 

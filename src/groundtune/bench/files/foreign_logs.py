@@ -3,7 +3,7 @@
     lmms-eval   SAMPLES.jsonl as its --log_samples writes them: doc, target, resps, filtered_resps
     inspect     a .json log (version 2) of Inspect, for `inspect view`; the package isn't needed
 
-`answer_files.py` and `inspect_logs.py` read both back, answers word by word. What a benchmark finds
+`answers.py` and `inspect_logs.py` read both back, answers word by word. What a benchmark finds
 an answer's item by stands in the sample's "doc" (Inspect: "metadata"): id, picture, strata, the
 question where it is known (`questions_of`), and what else its reader wants (`_doc`).
 """
@@ -17,7 +17,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from groundtune.bench.benchmark import FileAnswer, Metric
+from groundtune.bench.item import FileAnswer
+from groundtune.bench.metric import Metric
 from groundtune.bench.stats.paired import item_values
 from groundtune.bench.text.tool_readings import truth_of
 from groundtune.records import Score

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
-from groundtune.bench.benchmark import FileAnswer
+from groundtune.bench.item import FileAnswer
 from groundtune.errors import UserError
 
 _HEAD = 4096

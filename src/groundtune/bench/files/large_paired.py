@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from groundtune.bench.benchmark import Metric
 from groundtune.bench.files.large_items import Counted, LargeItems, counted, scores_of, texts_of
+from groundtune.bench.metric import Metric
 from groundtune.bench.stats.behaviour import Behaviour, behaviour_of_texts
 from groundtune.bench.stats.paired import Changed, Flip, HeadlineTest, Pair, Untested, metric_test
 from groundtune.errors import UserError

@@ -1,6 +1,6 @@
 """Files at the place where they are published, and what a benchmark's data are made of.
 
-Only what can be checked byte by byte is named so. `places.py` has the table of ours,
+Only what can be checked byte by byte is named so. `sources.py` has the table of ours,
 `pipeline/bench/data.py` fetches; nothing here does.
 """
 
@@ -55,7 +55,7 @@ class PublishedFile:
     size: int = 0
     """Bytes; 0 where they are not known."""
     rows: int = 0
-    """As in `files.Revision`."""
+    """As in `revisions.Revision`."""
     member: str = ""
     """What is taken out of it, where it is a zip archive."""
 

@@ -22,7 +22,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from groundtune.bench.benchmark import Floats, Metric, ratio
+from groundtune.bench.metric import Floats, Metric, ratio
 from groundtune.bench.stats.significance import Interval, wilson
 from groundtune.errors import UserError
 from groundtune.records import Difference, Estimate, Score

@@ -17,7 +17,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from groundtune.bench.benchmark import Floats, Metric, ratio
+from groundtune.bench.metric import Floats, Metric, ratio
 from groundtune.bench.stats.bootstrap import Sums, Table, difference, tabulate, value_of
 from groundtune.bench.stats.power import smallest_effect
 from groundtune.bench.stats.significance import PERMUTATIONS, holm, mcnemar, permutation

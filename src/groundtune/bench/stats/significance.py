@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from groundtune.bench.benchmark import Floats
+from groundtune.bench.metric import Floats
 
 PERMUTATIONS = 10_000
 """Random sign changes where there are too many to try all; the least p is 1 in one more."""

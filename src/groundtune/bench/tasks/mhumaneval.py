@@ -26,10 +26,11 @@ from typing import Any, cast, get_args
 
 from pydantic import ValidationError
 
-from groundtune.bench.benchmark import FileAnswer, Metric, Protocol, unparsed_metric
+from groundtune.bench.benchmark import FileBenchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import first_of, rows_of
-from groundtune.bench.files.revisions import by_id, refuse_duplicates
-from groundtune.bench.official import FileBenchmark, Scoring, score_key
+from groundtune.bench.files.checks import by_id, refuse_duplicates
+from groundtune.bench.item import FileAnswer
+from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.errors import UserError
 from groundtune.records import Correction, Score, Span, SpanKind
 from groundtune.store.dataset import RecordSet

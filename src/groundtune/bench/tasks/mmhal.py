@@ -22,21 +22,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from groundtune.bench.asking import ask_items
-from groundtune.bench.benchmark import (
-    FileAnswer,
-    Floats,
-    Item,
-    Metric,
-    Protocol,
-    ratio,
-    unparsed_metric,
-)
-from groundtune.bench.files import revisions as files
+from groundtune.bench.benchmark import FileBenchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import Row, answers_of, rows_of, text_field
+from groundtune.bench.files.checks import expect_rows, find_files, in_order, refuse_duplicates
+from groundtune.bench.item import FileAnswer, Item
 from groundtune.bench.judge.judge import Judging, Reply, Request, judging_of, refuse_gaps
 from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
 from groundtune.bench.judge.scores import over_repeats, picture_in, shown, variance_note
-from groundtune.bench.official import FileBenchmark, Scoring, score_key
+from groundtune.bench.metric import Floats, Metric, ratio, unparsed_metric
 from groundtune.errors import UserError
 from groundtune.records import Score
 from groundtune.store.images import ImageStore
@@ -94,14 +87,14 @@ def read_data(paths: Sequence[Path]) -> tuple[Question, ...]:
     Raises:
         UserError: not the 96 in their order.
     """
-    found = files.find(paths, "*mmhal*.json", "response_template.json")
+    found = find_files(paths, "*mmhal*.json", "response_template.json")
     if len(found) != 1:
         raise UserError(
             f"{len(found)} files may be the questions.", str(found[0]), "Give one file."
         )
     asked = [_question(found[0], row, place) for place, row in enumerate(rows_of(found[0]))]
-    files.expect_rows(len(asked), {ROWS: "all questions"}, found[0])
-    files.refuse_duplicates((question.image for question in asked), found[0], "picture")
+    expect_rows(len(asked), {ROWS: "all questions"}, found[0])
+    refuse_duplicates((question.image for question in asked), found[0], "picture")
     for place, question in enumerate(asked):
         if question.type != TYPES[place % 8]:
             raise UserError(
@@ -130,7 +123,7 @@ def read_answers(path: Path, data: Sequence[Question]) -> list[FileAnswer]:
     """
     filled = any("model_answer" in row.fields for row in rows_of(path))
     columns = ("model_answer",) if filled else ("prediction", "answer", "text", "response")
-    told = files.in_order(list(answers_of(path, text=columns)), len(data), path)
+    told = in_order(list(answers_of(path, text=columns)), len(data), path)
     for answer, question in zip(told, data, strict=True):
         if answer.extra.get("question", question.text) != question.text:
             raise UserError(

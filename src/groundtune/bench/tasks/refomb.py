@@ -23,13 +23,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from groundtune.bench.asking import ask_items
-from groundtune.bench.benchmark import FileAnswer, Item, Metric, Protocol, unparsed_metric
-from groundtune.bench.files import revisions as files
+from groundtune.bench.benchmark import FileBenchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import Row, answers_of, rows_of, text_field
+from groundtune.bench.files.checks import by_id, expect_rows, find_files, refuse_duplicates
+from groundtune.bench.item import FileAnswer, Item
 from groundtune.bench.judge.judge import Judging, Reply, Request, judging_of
 from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
 from groundtune.bench.judge.scores import over_repeats, picture_in, shown, variance_note
-from groundtune.bench.official import FileBenchmark, Scoring, score_key
+from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.records import Score
 from groundtune.store.images import ImageStore
 
@@ -97,10 +98,10 @@ def read_data(paths: Sequence[Path]) -> tuple[Question, ...]:
     Raises:
         UserError: not 99, or a question is there twice.
     """
-    found = files.find(paths, "gpt4v*RefoMB*.jsonl")
+    found = find_files(paths, "gpt4v*RefoMB*.jsonl")
     asked = tuple(_question(found[0], row, place) for place, row in enumerate(rows_of(found[0])))
-    files.expect_rows(len(asked), {ROWS: "the development set"}, found[0])
-    files.refuse_duplicates((question.key for question in asked), found[0], "question")
+    expect_rows(len(asked), {ROWS: "the development set"}, found[0])
+    refuse_duplicates((question.key for question in asked), found[0], "question")
     return asked
 
 
@@ -124,7 +125,7 @@ def read_answers(path: Path, data: Sequence[Question]) -> list[FileAnswer]:
         )
         for a in answers_of(path, text=("answer", "text", "prediction", "response"))
     ]
-    return files.by_id(told, [question.key for question in data], path)
+    return by_id(told, [question.key for question in data], path)
 
 
 def _asked(answer: FileAnswer) -> str:

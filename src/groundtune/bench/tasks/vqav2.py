@@ -24,17 +24,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from groundtune.bench.asking import ask_items
-from groundtune.bench.benchmark import (
-    FileAnswer,
-    Item,
-    Metric,
-    Protocol,
-    unparsed_metric,
-    words_metric,
-)
+from groundtune.bench.benchmark import FileBenchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of, plain
-from groundtune.bench.files.revisions import by_id, find, refuse_duplicates
-from groundtune.bench.official import FileBenchmark, Scoring, score_key
+from groundtune.bench.files.checks import by_id, find_files, refuse_duplicates
+from groundtune.bench.item import FileAnswer, Item
+from groundtune.bench.metric import Metric, unparsed_metric, words_metric
 from groundtune.errors import UserError
 from groundtune.records import Score
 from groundtune.store.images import ImageStore
@@ -94,7 +88,7 @@ def read_data(paths: Sequence[Path]) -> list[Question]:
     """
     rows: list[dict[str, Any]] = []
     texts: dict[str, str] = {}
-    for path in find(paths, "*annotations*.json", "*questions*.json"):
+    for path in find_files(paths, "*annotations*.json", "*questions*.json"):
         found = _load(path)
         rows += cast("list[dict[str, Any]]", found.get("annotations", []))
         asked = cast("list[dict[str, Any]]", found.get("questions", []))

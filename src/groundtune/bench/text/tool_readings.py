@@ -1,6 +1,6 @@
 """What each tool would print of the same yes/no answers, and on which answers they part.
 
-A benchmark's result is read by one rule; `yes_no_rules.py` has those of the others. For each tool
+A benchmark's result is read by one rule; `yes_no.py` has those of the others. For each tool
 this counts the answers that it takes for right and those that it can't read, which most tools count
 as wrong, and shows the answers that are read differently, the most frequent first.
 """

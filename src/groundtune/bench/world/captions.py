@@ -22,15 +22,9 @@ Scenes of the strata "missing" and "replaced" are parts of their own (`overgener
 import re
 from collections import Counter
 
-from groundtune.bench.benchmark import (
-    Benchmark,
-    Given,
-    Item,
-    Metric,
-    Protocol,
-    Wanted,
-    unparsed_metric,
-)
+from groundtune.bench.benchmark import Benchmark, Protocol
+from groundtune.bench.item import Given, Item, Wanted
+from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.bench.world.pictures import add_picture, ask_about, find_scene, split_scenes
 from groundtune.records import Score, SpanKind
 from groundtune.store.images import ImageStore

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from groundtune.bench.benchmark import Metric
+from groundtune.bench.metric import Metric
 from groundtune.bench.stats.bootstrap import Floats, estimate, interval, ratio, resamples, tabulate
 from groundtune.bench.world.captions import invented
 from groundtune.bench.world.pictures import ask_about, find_scene

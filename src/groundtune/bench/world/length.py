@@ -16,7 +16,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from groundtune.bench.benchmark import Given, Item, Metric
+from groundtune.bench.item import Given, Item
+from groundtune.bench.metric import Metric
 from groundtune.bench.stats.bootstrap import (
     Floats,
     difference,

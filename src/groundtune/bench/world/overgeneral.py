@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from groundtune.bench.benchmark import Metric
+from groundtune.bench.metric import Metric
 from groundtune.bench.stats.bootstrap import Floats, interval, ratio, resamples
 from groundtune.bench.world.captions import invented
 from groundtune.bench.world.pictures import find_scene

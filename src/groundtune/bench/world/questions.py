@@ -15,15 +15,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from groundtune.bench.benchmark import (
-    Benchmark,
-    Given,
-    Item,
-    Metric,
-    Protocol,
-    Wanted,
-    unparsed_metric,
-)
+from groundtune.bench.benchmark import Benchmark, Protocol
+from groundtune.bench.item import Given, Item, Wanted
+from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.bench.world import parsers
 from groundtune.bench.world import sampling as pope_sampling
 from groundtune.bench.world.parsers import YesNoParser

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from groundtune.bench.official import Scoring
+    from groundtune.bench.benchmark import Scoring
     from groundtune.protocols import Progress
 
 
@@ -32,7 +32,7 @@ class JudgeOptions:
             UserError: as `judging.open_judge`.
         """
         if self == NO_JUDGE:
-            from groundtune.bench.official import Scoring
+            from groundtune.bench.benchmark import Scoring
 
             return Scoring()
         from groundtune.pipeline.bench.judging import Judges, open_judge

@@ -153,7 +153,7 @@ def _score_world(
     json: bool,
 ) -> None:
     """The same for answers about the embedded world."""
-    from groundtune.bench.benchmark import Wanted
+    from groundtune.bench.item import Wanted
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.bench.score_world import read_results, score_answers
 

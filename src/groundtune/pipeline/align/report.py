@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from groundtune.bench.benchmark import Metric
+from groundtune.bench.metric import Metric
 from groundtune.bench.run import read_scores
 from groundtune.bench.stats.bootstrap import difference, estimate, tabulate
 from groundtune.bench.summary import summarise

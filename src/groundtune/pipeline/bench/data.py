@@ -15,9 +15,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
+from groundtune.bench.benchmark import FileBenchmark
 from groundtune.bench.files.published import OfficialData, PublishedFile
 from groundtune.bench.files.sources import OFFICIAL
-from groundtune.bench.official import FileBenchmark
 from groundtune.bench.registry import is_file_benchmark, load, spelled
 from groundtune.errors import UserError
 from groundtune.protocols import Progress

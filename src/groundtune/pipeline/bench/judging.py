@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from groundtune.bench.benchmark import Scoring
 from groundtune.bench.judge.judge import Judging
-from groundtune.bench.official import Scoring
 from groundtune.errors import UserError
 from groundtune.pipeline.bench.similarity import WordVectors
 from groundtune.protocols import Progress

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from groundtune.bench.benchmark import Benchmark, Wanted
-from groundtune.bench.official import Scoring
+from groundtune.bench.benchmark import Benchmark, Scoring
+from groundtune.bench.item import Wanted
 from groundtune.bench.opening import Opening, refuse_closed_split
 from groundtune.bench.registry import is_file_benchmark
 from groundtune.bench.run import keep, run

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from groundtune.bench.benchmark import FileAnswer
-from groundtune.bench.official import Scoring
+from groundtune.bench.benchmark import Scoring
+from groundtune.bench.item import FileAnswer
 from groundtune.bench.registry import is_file_benchmark, load, spelled
 from groundtune.bench.run import draw
 from groundtune.errors import UserError

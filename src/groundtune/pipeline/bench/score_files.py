@@ -17,10 +17,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from groundtune.bench.benchmark import MODES, FileAnswer, Mode
+from groundtune.bench.benchmark import FileBenchmark, Scoring
+from groundtune.bench.files.checks import finding
 from groundtune.bench.files.foreign_logs import questions_of
-from groundtune.bench.files.revisions import DataFile, describe, finding
-from groundtune.bench.official import FileBenchmark, Scoring
+from groundtune.bench.files.revisions import DataFile, describe
+from groundtune.bench.item import MODES, FileAnswer, Mode
 from groundtune.bench.registry import load
 from groundtune.bench.results import (
     Results,

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
-from groundtune.bench.benchmark import Benchmark, Given, Item, Wanted
+from groundtune.bench.benchmark import Benchmark
+from groundtune.bench.item import Given, Item, Wanted
 from groundtune.bench.opening import refuse_closed_split, write_down
 from groundtune.bench.results import item_lines, results_of
 from groundtune.bench.run import keep, read_scores

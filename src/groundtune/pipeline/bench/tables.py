@@ -1,6 +1,6 @@
 """Results of `bench score` as a table: metrics with intervals, both modes where they part."""
 
-from groundtune.bench.benchmark import Metric
+from groundtune.bench.metric import Metric
 from groundtune.pipeline.bench.score_files import FileResults, other_mode
 
 

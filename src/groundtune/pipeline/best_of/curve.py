@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from groundtune.bench.benchmark import Floats, ratio
+from groundtune.bench.metric import Floats, ratio
 from groundtune.bench.stats.bootstrap import interval, resamples
 from groundtune.records import Record
 

@@ -116,7 +116,7 @@ def _draw(
     settings: BestOfSettings, folder: RunFolder, progress: Progress, workers: Workers
 ) -> None:
     """The tuned model's answers about scenes of the development split."""
-    from groundtune.bench.benchmark import Wanted
+    from groundtune.bench.item import Wanted
     from groundtune.bench.world.captions import WORLD_CAPTIONS
 
     if not settings.scenes:

@@ -7,7 +7,7 @@ al. 2024, arXiv 2405.17220, 3.2). How much of that is the labeler's error, peopl
 
 from collections.abc import Mapping, Sequence
 
-from groundtune.bench.benchmark import Metric, unparsed_metric
+from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.feedback.claim_spans import rejected_spans
 from groundtune.feedback.claims import by_answer, counted, tally
 from groundtune.records import Answer, Claim, Prompt, Score

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from groundtune.bench.benchmark import Metric
-from groundtune.bench.official import FileBenchmark
+from groundtune.bench.benchmark import FileBenchmark
+from groundtune.bench.metric import Metric
 from groundtune.bench.stats.bootstrap import estimate, tabulate
 from groundtune.bench.summary import BENCHMARKS, Groups, benchmark_of, wholes_of
 from groundtune.records import Score

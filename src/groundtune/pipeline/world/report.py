@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 
-from groundtune.bench.benchmark import Wanted
+from groundtune.bench.item import Wanted
 from groundtune.bench.run import read_scores
 from groundtune.bench.summary import BENCHMARKS, Summary, summarise
 from groundtune.bench.world.captions import NAME as CAPTIONS

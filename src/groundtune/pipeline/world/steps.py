@@ -158,7 +158,7 @@ def learn(folder: Path, settings: Trained, progress: Progress) -> None:
 
 def evaluate(folder: Path, settings: Evaluated, progress: Progress) -> None:
     """The model describes scenes and answers questions, greedily and at temperature 1."""
-    from groundtune.bench.benchmark import Wanted
+    from groundtune.bench.item import Wanted
     from groundtune.bench.opening import Opening
     from groundtune.bench.run import keep, run
     from groundtune.bench.world.captions import NAME as CAPTIONS

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from groundtune.bench.files import revisions as files
 from groundtune.bench.files.answers import json_rows, plain
+from groundtune.bench.files.checks import expect_rows, find_files, missing_file
 from groundtune.errors import UserError
 from groundtune.store.rows import NOT_READ
 
@@ -69,7 +69,7 @@ def read_data(paths: Sequence[Path]) -> AmberData:
         UserError: a file is missing or damaged, the annotations aren't all there, or a row is of
             no known type.
     """
-    found = files.find(
+    found = find_files(
         paths,
         "annotations.json",
         "relation.json",
@@ -104,7 +104,7 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise files.missing_file(path, str(error)) from error
+        raise missing_file(path, str(error)) from error
 
 
 def _rows(path: Path) -> list[Row]:
@@ -125,7 +125,7 @@ def _rows(path: Path) -> list[Row]:
             )
         listed = [truth] if isinstance(truth, str) else cast("list[str]", truth)
         rows.append(Row(kind, tuple(map(str, listed)), tuple(map(str, told.get("hallu", [])))))
-    files.expect_rows(len(rows), {ROWS: "all of AMBER's"}, path)
+    expect_rows(len(rows), {ROWS: "all of AMBER's"}, path)
     return rows
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from groundtune.bench.benchmark import Floats, Metric, ratio, unparsed_metric
+from groundtune.bench.metric import Floats, Metric, ratio, unparsed_metric
 
 ATTRIBUTES = ("state", "number", "action")
 KINDS = ("existence", *ATTRIBUTES, "relation")

@@ -27,10 +27,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from groundtune.bench.asking import ask_items
-from groundtune.bench.benchmark import FileAnswer, Item, Metric, Mode, Protocol, unparsed_metric
-from groundtune.bench.files import revisions as files
+from groundtune.bench.benchmark import FileBenchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of
-from groundtune.bench.official import FileBenchmark, Scoring, score_key
+from groundtune.bench.files.checks import find_files, missing_file, refuse_duplicates
+from groundtune.bench.item import FileAnswer, Item, Mode
+from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.bench.results import Values
 from groundtune.bench.tasks.chair.classes import by_class, class_values
 from groundtune.bench.text.coco import Pictures, members, picture_number, read_pictures
@@ -89,7 +90,7 @@ def read_data(paths: Sequence[Path]) -> ChairData:
     Raises:
         UserError: one of them is missing or unreadable, or a category is not in the list.
     """
-    found = files.find(paths, "instances_*.json", "captions_*.json", "chair*.pkl", "synonyms*.txt")
+    found = find_files(paths, "instances_*.json", "captions_*.json", "chair*.pkl", "synonyms*.txt")
     lists = [path for path in found if path.suffix == ".txt"]
     if len(lists) != 1:
         raise UserError(
@@ -112,7 +113,7 @@ def read_lines(path: Path) -> list[str]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise files.missing_file(path, str(error)) from error
+        raise missing_file(path, str(error)) from error
     return [line for line in lines if line.strip()]
 
 
@@ -136,7 +137,7 @@ def read_answers(path: Path, data: ChairData) -> list[FileAnswer]:
         UserError: a picture has no number, is answered twice, or the data doesn't know it.
     """
     rows = _evaluated(path) if _is_evaluation(path) else _listed(path)
-    files.refuse_duplicates((row.item for row in rows), path, "picture")
+    refuse_duplicates((row.item for row in rows), path, "picture")
     unknown = [row for row in rows if int(row.item) not in data.pictures.known]
     if unknown:
         raise UserError(
@@ -157,7 +158,7 @@ def _is_evaluation(path: Path) -> bool:
         with path.open(encoding="utf-8-sig") as file:
             head = file.read(1 << 16)
     except (OSError, UnicodeDecodeError) as error:
-        raise files.missing_file(path, str(error)) from error
+        raise missing_file(path, str(error)) from error
     return head.lstrip().startswith("{") and '"imgToEval"' in head
 
 

@@ -34,12 +34,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, cast
 
-from groundtune.bench.benchmark import FileAnswer, Metric, Protocol, unparsed_metric
-from groundtune.bench.files import revisions as files
+from groundtune.bench.benchmark import FileBenchmark, Protocol, Scoring, score_key
+from groundtune.bench.files.checks import find_files
+from groundtune.bench.item import FileAnswer
 from groundtune.bench.judge.judge import Judging, Reply, Request, judging_of
 from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
 from groundtune.bench.judge.scores import over_repeats
-from groundtune.bench.official import FileBenchmark, Scoring, score_key
+from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.bench.tasks.chair import chair
 from groundtune.bench.text.coco import read_pictures
 from groundtune.bench.text.coco_words import CocoWords, read_list
@@ -94,7 +95,7 @@ def read_data(paths: Sequence[Path]) -> chair.ChairData:
     Raises:
         UserError: one of them is missing or unreadable, or a category is not in the list.
     """
-    found = files.find(
+    found = find_files(
         paths, "instances_*.json", "captions_*.json", "chair.pkl", "synonyms_refine*.txt"
     )
     lists = [path for path in found if path.suffix == ".txt"]

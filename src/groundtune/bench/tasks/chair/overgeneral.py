@@ -25,16 +25,9 @@ from pathlib import Path
 
 import numpy as np
 
-from groundtune.bench.benchmark import (
-    FileAnswer,
-    Floats,
-    Item,
-    Metric,
-    Protocol,
-    ratio,
-    unparsed_metric,
-)
-from groundtune.bench.official import FileBenchmark, Scoring, score_key
+from groundtune.bench.benchmark import FileBenchmark, Protocol, Scoring, score_key
+from groundtune.bench.item import FileAnswer, Item
+from groundtune.bench.metric import Floats, Metric, ratio, unparsed_metric
 from groundtune.bench.tasks.chair import chair
 from groundtune.bench.tasks.chair.chair import CHAIR, ChairData
 from groundtune.errors import UserError

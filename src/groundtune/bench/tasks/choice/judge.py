@@ -13,7 +13,7 @@ answer is unparsed. Mode strict takes a lone letter or what else is clear (`choi
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-from groundtune.bench.benchmark import Mode
+from groundtune.bench.item import Mode
 from groundtune.bench.judge.judge import Judging, Reply, Request
 from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
 from groundtune.bench.judge.scores import shown

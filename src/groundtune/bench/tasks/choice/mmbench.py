@@ -24,19 +24,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from groundtune.bench.benchmark import (
-    FileAnswer,
-    Item,
-    Metric,
-    Protocol,
-    unparsed_metric,
-    words_metric,
-)
+from groundtune.bench.benchmark import FileBenchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of
-from groundtune.bench.files.revisions import by_id
+from groundtune.bench.files.checks import by_id
+from groundtune.bench.item import FileAnswer, Item
 from groundtune.bench.judge.judge import judging_of
 from groundtune.bench.judge.scores import over_repeats, variance_note
-from groundtune.bench.official import FileBenchmark, Scoring, score_key
+from groundtune.bench.metric import Metric, unparsed_metric, words_metric
 from groundtune.bench.tasks.choice.judge import Reading, by_judge
 from groundtune.bench.tasks.choice.table import ENDING, Question, items_of, read_table
 from groundtune.bench.text import choices

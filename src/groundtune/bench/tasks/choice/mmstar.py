@@ -15,19 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from groundtune.bench.benchmark import (
-    FileAnswer,
-    Floats,
-    Item,
-    Metric,
-    Protocol,
-    ratio,
-    unparsed_metric,
-    words_metric,
-)
+from groundtune.bench.benchmark import FileBenchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of
-from groundtune.bench.files.revisions import by_id
-from groundtune.bench.official import FileBenchmark, Scoring, score_key
+from groundtune.bench.files.checks import by_id
+from groundtune.bench.item import FileAnswer, Item
+from groundtune.bench.metric import Floats, Metric, ratio, unparsed_metric, words_metric
 from groundtune.bench.tasks.choice.table import ENDING, Question, items_of, read_table
 from groundtune.bench.text import choices
 from groundtune.records import Score

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from groundtune.bench.benchmark import Item
 from groundtune.bench.files.answers import Row, plain, rows_of
-from groundtune.bench.files.revisions import find, refuse_duplicates
+from groundtune.bench.files.checks import find_files, refuse_duplicates
+from groundtune.bench.item import Item
 from groundtune.bench.text.choices import options_in
 from groundtune.errors import UserError
 from groundtune.records import ImagePart, Message, Prompt, Source, TextPart
@@ -52,7 +52,7 @@ def read_table(paths: Sequence[Path]) -> list[Question]:
         UserError: a row without index, question or answer, an answer that is no option, or a
             doubled index.
     """
-    made = [_question(path, row) for path in find(paths, *PATTERNS) for row in rows_of(path)]
+    made = [_question(path, row) for path in find_files(paths, *PATTERNS) for row in rows_of(path)]
     where = ", ".join(map(str, paths))
     if not made:
         raise UserError("The table has no rows.", where, "Give the table of questions.")

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from groundtune.bench.benchmark import FileAnswer
-from groundtune.bench.files import revisions as files
 from groundtune.bench.files.answers import Row, answers_of, first_of, rows_of, text_field
+from groundtune.bench.files.checks import by_id, expect_rows, find_files, refuse_duplicates
+from groundtune.bench.item import FileAnswer
 from groundtune.bench.judge.archives import hallusion_id
 from groundtune.bench.tasks.hallusionbench.causes import Seen
 from groundtune.errors import UserError
@@ -66,14 +66,14 @@ def read_data(paths: Sequence[Path]) -> HallusionData:
     Raises:
         UserError: neither 1,129 nor 951 of them, or one is there twice.
     """
-    found = files.find(paths, "*allusion*ench*.json", "*allusion*ench*.jsonl")
+    found = find_files(paths, "*allusion*ench*.json", "*allusion*ench*.jsonl")
     if len(found) != 1:
         raise UserError(
             f"{len(found)} files may be the questions.", str(found[0]), "Give one file."
         )
     asked = tuple(_question(found[0], row) for row in rows_of(found[0]))
-    size = files.expect_rows(len(asked), SIZES, found[0])
-    files.refuse_duplicates((question.item for question in asked), found[0], "question")
+    size = expect_rows(len(asked), SIZES, found[0])
+    refuse_duplicates((question.item for question in asked), found[0], "question")
     return HallusionData(asked, size)
 
 
@@ -117,7 +117,7 @@ def read_answers(path: Path, data: HallusionData) -> list[FileAnswer]:
     ]
     shown = [question.item for question in data.shown.questions]
     if {answer.item for answer in told} == set(shown):
-        return files.by_id(told, shown, path)
+        return by_id(told, shown, path)
     if {len(told), len(data.questions)} == set(SIZES):
         raise UserError(
             f"There are {len(told):,} answers to {len(data.questions):,} questions: one of the two "
@@ -125,7 +125,7 @@ def read_answers(path: Path, data: HallusionData) -> list[FileAnswer]:
             str(path),
             "Give the question file that the answers are to; nothing is cut.",
         )
-    return files.by_id(told, [question.item for question in data.questions], path)
+    return by_id(told, [question.item for question in data.questions], path)
 
 
 def _id(answer: FileAnswer, path: Path) -> str:

@@ -30,11 +30,11 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from groundtune.bench.asking import ask_items
-from groundtune.bench.benchmark import FileAnswer, Item, Protocol
+from groundtune.bench.benchmark import FileBenchmark, Protocol, Scoring, score_key
+from groundtune.bench.item import FileAnswer, Item
 from groundtune.bench.judge.judge import Asked, Judging, Request, judging_of, refuse_gaps
 from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
 from groundtune.bench.judge.scores import over_repeats, shown, variance_note
-from groundtune.bench.official import FileBenchmark, Scoring, score_key
 from groundtune.bench.tasks.hallusionbench.causes import (
     Cause,
     Seen,

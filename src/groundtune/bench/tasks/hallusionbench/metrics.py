@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from groundtune.bench.benchmark import Floats, Metric, ratio, unparsed_metric
+from groundtune.bench.metric import Floats, Metric, ratio, unparsed_metric
 
 
 def _mean_acc(sums: Mapping[str, Floats]) -> Floats:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from groundtune.bench.files import revisions as files
 from groundtune.bench.files.answers import Row, first_of, rows_of, text_field
+from groundtune.bench.files.checks import expect_rows, find_files, refuse_duplicates
 from groundtune.errors import UserError
 from groundtune.store.rows import NOT_READ
 
@@ -64,17 +64,17 @@ def read_data(paths: Sequence[Path]) -> LlavaData:
         UserError: a file is missing or there twice, not 90 or 60 questions, answers in another
             order, or a picture without a description.
     """
-    found = _by_kind(files.find(paths, "*.jsonl", "rule*.json"))
+    found = _by_kind(find_files(paths, "*.jsonl", "rule*.json"))
     asked, reference = list(rows_of(found["questions"])), list(rows_of(found["reference"]))
-    name = files.expect_rows(len(asked), SIZES, found["questions"])
-    files.expect_rows(len(reference), {len(asked): "one a question"}, found["reference"])
+    name = expect_rows(len(asked), SIZES, found["questions"])
+    expect_rows(len(reference), {len(asked): "one a question"}, found["reference"])
     context = {first_of(row.fields, ("image",)): row for row in rows_of(found["context"])}
     rules = _rules(found["rules"])
     questions = tuple(
         _question(found, *rows, context, rules, is_coco=len(asked) == COCO_ROWS)
         for rows in zip(asked, reference, strict=True)
     )
-    files.refuse_duplicates((q.item for q in questions), found["questions"], "question_id")
+    refuse_duplicates((q.item for q in questions), found["questions"], "question_id")
     return LlavaData(questions, name)
 
 

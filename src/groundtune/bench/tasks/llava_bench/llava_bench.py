@@ -27,21 +27,14 @@ from typing import NamedTuple
 import numpy as np
 
 from groundtune.bench.asking import ask_items
-from groundtune.bench.benchmark import (
-    FileAnswer,
-    Floats,
-    Item,
-    Metric,
-    Protocol,
-    ratio,
-    unparsed_metric,
-)
+from groundtune.bench.benchmark import FileBenchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of
-from groundtune.bench.files.revisions import in_order
+from groundtune.bench.files.checks import in_order
+from groundtune.bench.item import FileAnswer, Item
 from groundtune.bench.judge.judge import Judging, Reply, Request, judging_of
 from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
 from groundtune.bench.judge.scores import over_repeats, picture_in, shown, variance_note
-from groundtune.bench.official import FileBenchmark, Scoring, score_key
+from groundtune.bench.metric import Floats, Metric, ratio, unparsed_metric
 from groundtune.bench.tasks.llava_bench.data import LlavaData, Question, read_data
 from groundtune.errors import UserError
 from groundtune.records import Score

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from groundtune.bench.benchmark import (
-    FileAnswer,
-)
-from groundtune.bench.files import revisions as files
 from groundtune.bench.files.answers import answers_of
+from groundtune.bench.files.checks import by_id
+from groundtune.bench.item import FileAnswer
 from groundtune.errors import UserError
 from groundtune.store.rows import open_text
 
@@ -118,7 +116,7 @@ def read_answers(path: Path, data: MmeData) -> list[FileAnswer]:
     if not data.questions:
         return told
     keyed = [FileAnswer(text=a.text, item=key_of_question(question_of(a)), row=a.row) for a in told]
-    return files.by_id(keyed, [key_of_question(question) for question in data.questions], path)
+    return by_id(keyed, [key_of_question(question) for question in data.questions], path)
 
 
 def _read_folder(folder: Path) -> list[FileAnswer]:

@@ -24,16 +24,9 @@ from typing import NamedTuple
 import numpy as np
 
 from groundtune.bench.asking import ask_items
-from groundtune.bench.benchmark import (
-    FileAnswer,
-    Floats,
-    Item,
-    Metric,
-    Protocol,
-    ratio,
-    unparsed_metric,
-)
-from groundtune.bench.official import FileBenchmark, Scoring, score_key
+from groundtune.bench.benchmark import FileBenchmark, Protocol, Scoring, score_key
+from groundtune.bench.item import FileAnswer, Item
+from groundtune.bench.metric import Floats, Metric, ratio, unparsed_metric
 from groundtune.bench.tasks.mme.data import (
     COGNITION,
     PERCEPTION,

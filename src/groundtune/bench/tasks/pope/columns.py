@@ -20,7 +20,7 @@ from typing import NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from groundtune.bench.benchmark import MODES, Mode
+from groundtune.bench.benchmark import LargeScores
 from groundtune.bench.files.columns import PIECE, Column, Piece, pieces
 from groundtune.bench.files.large_items import (
     GROUPS,
@@ -31,7 +31,7 @@ from groundtune.bench.files.large_items import (
     groups_of,
     table_of_counts,
 )
-from groundtune.bench.official import LargeScores
+from groundtune.bench.item import MODES, Mode
 from groundtune.bench.stats.bootstrap import Table
 from groundtune.bench.tasks.pope.questions import is_asked, other_question
 from groundtune.bench.text import yes_no as yes_no_rules

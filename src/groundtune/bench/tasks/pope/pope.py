@@ -7,7 +7,7 @@ Data: the question files of AoiDragon/POPE, JSON lines or a JSON list of {questi
 label}; one file a split, any number of them. The random split of May 2023 has 2,910 rows, today's
 3,000. Answers: lines of {question, answer}, joined with the questions by order, one file for one
 split, one for all in the order of the data, or a folder with a file for each. Where they carry
-questions or ids, these are held against the data's (`pope_questions.py`). VLMEvalKit's table and
+questions or ids, these are held against the data's (`questions.py`). VLMEvalKit's table and
 lmms-eval's samples are joined by picture and question.
 
 Mode official is evaluate.py at 08d957b: an answer is no where the text before its first full stop,
@@ -28,19 +28,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from groundtune.bench.asking import ask_items
-from groundtune.bench.benchmark import (
-    FileAnswer,
-    Floats,
-    Item,
-    Metric,
-    Mode,
-    Protocol,
-    ratio,
-    unparsed_metric,
-)
-from groundtune.bench.files import revisions as files
+from groundtune.bench.benchmark import FileBenchmark, LargeScores, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import ANSWER_COLUMNS, answers_of, plain, rows_of, text_field
-from groundtune.bench.official import FileBenchmark, LargeScores, Scoring, score_key
+from groundtune.bench.files.checks import by_id, find_files, in_order, refuse_duplicates
+from groundtune.bench.files.revisions import known
+from groundtune.bench.item import FileAnswer, Item, Mode
+from groundtune.bench.metric import Floats, Metric, ratio, unparsed_metric
 from groundtune.bench.tasks.pope.questions import refuse_others
 from groundtune.bench.text import yes_no as yes_no_rules
 from groundtune.errors import UserError
@@ -98,7 +91,7 @@ def read_data(paths: Sequence[Path]) -> PopeData:
         UserError: a row lacks something, a file of a known name or beginning is cut, a question is
             there twice, or two files are one split.
     """
-    found = files.find(paths, "*pope*.json", "*pope*.jsonl")
+    found = find_files(paths, "*pope*.json", "*pope*.jsonl")
     names = part_names(found)
     return PopeData({name: _read(path, name) for name, path in zip(names, found, strict=True)})
 
@@ -117,7 +110,7 @@ def part_names(paths: Sequence[Path]) -> list[str]:
         for path, name in zip(paths, other, strict=True)
     ]
     names = splits if len(set(splits)) == len(splits) else other
-    files.refuse_duplicates(names, "--data", "split")
+    refuse_duplicates(names, "--data", "split")
     return names
 
 
@@ -128,8 +121,8 @@ def _read(path: Path, part: str) -> list[Question]:
         named = plain(row.fields.get("question_id", ""))
         item = f"{part}/{len(asked) + 1}" if part else f"{len(asked) + 1}"
         asked.append(Question(item, named, image, text, label))
-    files.refuse_duplicates((q.id for q in asked if q.id), path, "question_id")
-    if files.known(path) is None:
+    refuse_duplicates((q.id for q in asked if q.id), path, "question_id")
+    if known(path) is None:
         refuse_cut(len(asked), path)
     return asked
 
@@ -193,7 +186,7 @@ def _join(
             str(where),
             "Give the question file that the answers are to.",
         )
-    told = files.in_order(answers, len(asked), where)
+    told = in_order(answers, len(asked), where)
     refuse_others(told, [q.id for q in asked], [q.text for q in asked], where)
     return told
 
@@ -209,7 +202,7 @@ def _by_picture(
         for key in [_key(part.strip(), _picture(a.extra), a.extra.get("question", ""))]
     ]
     keys = [_key(part, q.image, q.text) for part, asked in parts.items() for q in asked]
-    return files.by_id(told, keys, where)
+    return by_id(told, keys, where)
 
 
 def _key(part: str, image: str, question: str) -> str:
@@ -350,7 +343,7 @@ def items(data: PopeData, images: Path, store: "ImageStore") -> list[Item]:
 
 
 def large(data: Sequence[Path], answers: Path, mode: Mode, items: Path) -> LargeScores | None:
-    """`pope_columns.score_large`, whose reader is imported for large files alone."""
+    """`columns.score_large`, whose reader is imported for large files alone."""
     if not answers.is_file() or answers.stat().st_size < LARGE:
         return None
     from groundtune.bench.tasks.pope.columns import score_large

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from textwrap import shorten
 
-from groundtune.bench.benchmark import FileAnswer
+from groundtune.bench.item import FileAnswer
 from groundtune.errors import UserError
 
 _WORD = re.compile(r"\w+")

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from groundtune.bench.benchmark import FileAnswer
-from groundtune.bench.files import revisions as files
 from groundtune.bench.files.answers import answers_of, first_of, rows_of
+from groundtune.bench.files.checks import by_id, find_files, refuse_duplicates
 from groundtune.bench.files.inspect_logs import is_inspect_log
+from groundtune.bench.item import FileAnswer
 from groundtune.errors import UserError
 
 PICTURES = "val_images_final.json"
@@ -35,7 +35,7 @@ def read_data(paths: Sequence[Path]) -> tuple[Picture, ...]:
         UserError: SHR's files are not all there, a picture is there twice, or Visual Genome's
             files lack one.
     """
-    found = {p.name: p for p in files.find(paths, PICTURES, *FACTS, SIZES, REGIONS)}
+    found = {p.name: p for p in find_files(paths, PICTURES, *FACTS, SIZES, REGIONS)}
     for name in (PICTURES, *FACTS):
         if name not in found:
             raise UserError(
@@ -43,7 +43,7 @@ def read_data(paths: Sequence[Path]) -> tuple[Picture, ...]:
             )
     rows = rows_of(found[PICTURES])
     wanted = [first_of(row.fields, ("image_id",)) or "" for row in rows]
-    files.refuse_duplicates(wanted, found[PICTURES], "image_id")
+    refuse_duplicates(wanted, found[PICTURES], "image_id")
     facts = {name: text for part in FACTS for name, text in _facts(found[part])}
     regions = _regions(found, wanted) if SIZES in found and REGIONS in found else None
     return tuple(
@@ -106,7 +106,7 @@ def read_answers(path: Path, data: Sequence[Picture]) -> list[FileAnswer]:
             FileAnswer(text=str(text), item=name, row=row)
             for row, (name, text) in enumerate(whole.items(), start=1)
         ]
-    return files.by_id(told, [picture.item for picture in data], path)
+    return by_id(told, [picture.item for picture in data], path)
 
 
 def _object(path: Path) -> Mapping[str, object] | None:

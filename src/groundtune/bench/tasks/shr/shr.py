@@ -27,12 +27,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from groundtune.bench.asking import ask_items
-from groundtune.bench.benchmark import FileAnswer, Item, Metric, Protocol, unparsed_metric
+from groundtune.bench.benchmark import FileBenchmark, Protocol, Scoring, score_key
+from groundtune.bench.item import FileAnswer, Item
 from groundtune.bench.judge.judge import Judging, Reply, Request, judging_of
 from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
 from groundtune.bench.judge.recorded import RecordedJudge
 from groundtune.bench.judge.scores import over_repeats, picture_in, shown, variance_note
-from groundtune.bench.official import FileBenchmark, Scoring, score_key
+from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.bench.tasks.shr.data import Picture, read_answers, read_data
 from groundtune.errors import UserError
 from groundtune.records import Score, Span

@@ -1,0 +1,108 @@
+"""Finds the files of a benchmark, and refuses what doesn't fit: number of rows, ids, order.
+
+A mismatch is refused; nothing is ever truncated to the shorter side.
+"""
+
+from collections import Counter
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+
+from groundtune.bench.item import FileAnswer
+from groundtune.errors import UserError
+
+_FOUND: ContextVar[list[Path] | None] = ContextVar("found", default=None)
+
+
+@contextmanager
+def finding() -> Generator[list[Path]]:
+    """The files that `find_files` finds meanwhile: what a benchmark reads in the folders given."""
+    found: list[Path] = []
+    mark = _FOUND.set(found)
+    try:
+        yield found
+    finally:
+        _FOUND.reset(mark)
+
+
+def find_files(paths: Sequence[Path], *patterns: str) -> list[Path]:
+    """The files given, and of each folder given those whose names match a pattern ("*.json").
+
+    Raises:
+        UserError: a path isn't there, or a folder has none.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise missing_file(path, "it isn't there")
+        inside = [each for pattern in patterns for each in sorted(path.glob(pattern))]
+        if path.is_dir() and not inside:
+            raise UserError(
+                f"The folder has no {' or '.join(patterns)}.", str(path), "Give the files' folder."
+            )
+        found += dict.fromkeys(inside) if path.is_dir() else [path]
+    if (meanwhile := _FOUND.get()) is not None:
+        meanwhile += found
+    if not found:
+        fix = f"Give {' or '.join(patterns)}; groundtune bench list says which can be fetched."
+        raise UserError("No data was given.", "--data", fix)
+    return found
+
+
+def missing_file(path: Path, why: str) -> UserError:
+    """The error for a file that can't be opened."""
+    return UserError(f"The file can't be read: {why}.", str(path), "Give a file or a folder.")
+
+
+def expect_rows(found: int, allowed: Mapping[int, str], where: Path | str) -> str:
+    """What a number of rows is called, such as {951: "...", 1129: "..."}; any other is refused."""
+    if found in allowed:
+        return allowed[found]
+    listed = " or ".join(f"{rows:,} ({name})" for rows, name in allowed.items())
+    raise UserError(
+        f"The file has {found:,} rows; it must have {listed}.",
+        str(where),
+        "Give the whole file as it was published.",
+    )
+
+
+def refuse_duplicates(ids: Iterable[str], where: Path | str, what: str = "id") -> None:
+    """Raises UserError for an id that is there twice."""
+    twice = [name for name, times in Counter(ids).items() if times > 1]
+    if twice:
+        raise UserError(
+            f"{len(twice)} {what}s are there more than once, the first is {twice[0]!r}.",
+            str(where),
+            "Keep one row each.",
+        )
+
+
+def in_order(answers: Sequence[FileAnswer], rows: int, where: Path | str) -> list[FileAnswer]:
+    """Answers that go by order: as many as the data has rows, or they are refused."""
+    if len(answers) != rows:
+        raise UserError(
+            f"There are {len(answers):,} answers to {rows:,} questions.",
+            str(where),
+            "Answer each question once, in the order of the data; nothing is cut.",
+        )
+    return list(answers)
+
+
+def by_id(answers: Sequence[FileAnswer], ids: Sequence[str], where: Path | str) -> list[FileAnswer]:
+    """Answers in the order of the data's ids; missing, further and doubled ones are refused."""
+    refuse_duplicates((answer.item for answer in answers), where, "answered id")
+    told = {answer.item: answer for answer in answers}
+    wanted = set(ids)
+    missing = [name for name in ids if name not in told]
+    further = [name for name in told if name not in wanted]
+    if missing or further:
+        wrong = f"{len(missing):,} of {len(ids):,} items have no answer" if missing else ""
+        wrong += f" (the first is {missing[0]!r})" if missing else ""
+        wrong += " and " if missing and further else ""
+        wrong += f"{len(further):,} answers are to no item" if further else ""
+        wrong += f" (the first is {further[0]!r})" if further else ""
+        raise UserError(
+            f"{wrong}.", str(where), "Answer each item once; give the data they are of."
+        )
+    return [told[name] for name in ids]
