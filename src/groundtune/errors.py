@@ -1,18 +1,22 @@
-"""The error that a user's input causes: three lines (what, where, how to mend it), exit 2."""
+"""The error that a user's input causes: three lines (what, where, how to fix it), exit status 2."""
 
 
 class UserError(Exception):
-    """Input that a person can mend.
+    """Input that a person can fix.
 
-    `what` says what is wrong, `where` names the file, row or field, `fix` says how to mend it; each
-    is one sentence or a name. The command line prints them on three lines without a traceback.
+    `what` says what is wrong, `where` names the file, row or field, `fix` says what to do; each is
+    one sentence or a name. The command line prints them on three lines without a traceback.
     """
 
     def __init__(self, what: str, where: str, fix: str) -> None:
-        super().__init__(f"{what}\n  where: {where}\n  mend:  {fix}")
+        super().__init__(f"{what}\nwhere: {where}\nfix: {fix}")
         self.what = what
         self.where = where
         self.fix = fix
+
+    def parts(self) -> dict[str, str]:
+        """What, where and fix, by their names."""
+        return {"what": self.what, "where": self.where, "fix": self.fix}
 
     def __reduce__(self) -> tuple[type["UserError"], tuple[str, str, str]]:
         # Exception would be made again of its message alone when it comes from another process.

@@ -1,11 +1,13 @@
 """The frame of the command line, run in its own interpreter or through `run`."""
 
+import json
 import os
 import resource
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -39,7 +41,17 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> dict[str, cli.Command]:
     return table
 
 
-def good(count: int = 1) -> None:
+def good(
+    count: int = 1,
+    *,
+    at_most: int | None = None,
+    share: float | None = None,
+    sort: Literal["up", "down"] | None = None,
+    flag: bool | None = None,
+    name: str | None = None,
+    path: Path | None = None,
+    json: bool = False,
+) -> None:
     """Print a count.
 
     A longer explanation of good.
@@ -48,10 +60,12 @@ def good(count: int = 1) -> None:
         count: How many.
     """
     print(f"count {count}")
+    if name or path:
+        print(name, path)
 
 
-def bad_input() -> None:
-    raise UserError("the row has no image", "rows.jsonl:3", "give it one")
+def bad_input(*, json: bool = False) -> None:
+    raise UserError("the row has no image", "rows.jsonl:3", "give it one,\nwith more words")
 
 
 def broken() -> None:
@@ -103,7 +117,7 @@ def test_an_unknown_option_is_three_lines_and_exit_2(capsys: pytest.CaptureFixtu
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3
     assert "--cuont" in lines[0]
-    assert lines[2].endswith("see groundtune good --help")
+    assert lines[2] == "fix: Did you mean --count? `groundtune good --help` lists the options."
 
 
 @pytest.mark.usefixtures("commands")
@@ -114,6 +128,92 @@ def test_a_value_of_the_wrong_type_is_three_lines_and_exit_2(
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3
     assert "many" in lines[0]
+
+
+@pytest.mark.usefixtures("commands")
+@pytest.mark.parametrize("value", ["1.5", "2.0", "None", "null", "nan", "", " "])
+@pytest.mark.parametrize("option", ["count", "at-most"])
+def test_a_whole_number_is_neither_rounded_nor_left_out(
+    option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["good", f"--{option}={value}"]) == cli.EXIT_INPUT
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.splitlines() == [
+        f"error: --{option} is {value!r}.",
+        "where: groundtune good",
+        "fix: Give a whole number.",
+    ]
+
+
+@pytest.mark.usefixtures("commands")
+@pytest.mark.parametrize(
+    ("words", "fix"),
+    [
+        ("--share nan", "Give a number."),
+        ("--share inf", "Give a number."),
+        ("--share none", "Give a number."),
+        ("--sort none", "Give one of up, down."),
+        ("--flag=none", "Give true or false."),
+    ],
+)
+def test_a_value_that_is_no_value_is_refused(
+    words: str, fix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["good", *words.split()]) == cli.EXIT_INPUT
+    assert capsys.readouterr().err.splitlines()[2] == f"fix: {fix}"
+
+
+@pytest.mark.usefixtures("commands")
+def test_text_and_paths_may_be_the_word_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["good", "--name", "None", "--path", "none"]) == cli.EXIT_DONE
+    assert "None none" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", ["n", "batch-size", "limit", "seed", "max-new-tokens"])
+@pytest.mark.parametrize("value", ["1.5", "None"])
+def test_no_whole_number_of_sample_is_rounded(
+    option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["sample", f"--{option}={value}", "--out", "x"]) == cli.EXIT_INPUT
+    assert capsys.readouterr().err.splitlines()[0] == f"error: --{option} is {value!r}."
+
+
+@pytest.mark.parametrize(
+    ("words", "what", "fix"),
+    [
+        ("smaple", "There is no command 'smaple'.", "Did you mean sample?"),
+        ("bench scroe", "There is no command 'scroe'.", "Did you mean score?"),
+        ("sample", "--out is missing.", "`groundtune sample --help` lists the options."),
+        ("sample --out", "--out has no value.", "`groundtune sample --help` lists"),
+        ("sample --out a --out b", "--out is given twice.", "Give it once."),
+        ("sample --out x --engine rya", "--engine is 'rya'.", "Give one of local, ray."),
+        ("report run other", "'other' is one argument too many.", "Remove it;"),
+    ],
+)
+def test_what_cannot_be_parsed_is_said_in_plain_words(
+    words: str, what: str, fix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(words.split()) == cli.EXIT_INPUT
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 3
+    assert lines[0] == f"error: {what}"
+    assert lines[1].startswith("where: groundtune")
+    assert lines[2].startswith(f"fix: {fix}")
+
+
+@pytest.mark.usefixtures("commands")
+def test_with_json_an_error_is_one_object_on_stdout_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["bad", "--json"]) == cli.EXIT_INPUT
+    printed = capsys.readouterr()
+    assert json.loads(printed.out) == {
+        "what": "the row has no image",
+        "where": "rows.jsonl:3",
+        "fix": "give it one, with more words",
+    }
+    assert len(printed.err.splitlines()) == 3
+    assert cli.run(["good", "--json", "--cuont", "3"]) == cli.EXIT_INPUT
+    assert set(json.loads(capsys.readouterr().out)) == {"what", "where", "fix"}
 
 
 @pytest.mark.usefixtures("commands")
@@ -157,8 +257,8 @@ def test_a_users_error_is_three_lines_without_traceback(capsys: pytest.CaptureFi
     assert printed.out == ""
     assert printed.err.splitlines() == [
         "error: the row has no image",
-        "  where: rows.jsonl:3",
-        "  mend:  give it one",
+        "where: rows.jsonl:3",
+        "fix: give it one, with more words",
     ]
 
 

@@ -62,7 +62,7 @@ def test_a_bad_row_is_three_lines_and_exit_2(
     assert run(["import", "rlhf-v", str(file), "--out", str(tmp_path / "run")]) == EXIT_INPUT
     lines = capsys.readouterr().err.strip().splitlines()[-3:]
     assert lines[0] == "error: The file is not an image that can be read."
-    assert lines[1] == f"  where: {file}, row 1, column image"
+    assert lines[1] == f"where: {file}, row 1, column image"
     assert "--skip-bad" in lines[2]
 
 

@@ -57,7 +57,7 @@ def test_bad_input_is_three_lines_and_exit_2(
     assert app.run(["sample", *arguments, "--images", str(pictures), *out]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert says in next(line for line in lines if line.startswith("error: "))
-    assert [line.split(":")[0].strip() for line in lines[-3:]] == ["error", "where", "mend"]
+    assert [line.split(":")[0].strip() for line in lines[-3:]] == ["error", "where", "fix"]
 
 
 def test_reading_prompts_and_drawing_from_a_script_need_no_torch():

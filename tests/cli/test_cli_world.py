@@ -72,7 +72,7 @@ def test_bad_input_is_an_error_of_three_lines(
     monkeypatch.chdir(tmp_path)
     assert app.run(["world", "show", *arguments]) == 2
     lines = capsys.readouterr().err.splitlines()
-    assert [line.split(":")[0].strip() for line in lines[-3:]] == ["error", "where", "mend"]
+    assert [line.split(":")[0].strip() for line in lines[-3:]] == ["error", "where", "fix"]
     assert says in lines[-3]
     assert list(tmp_path.iterdir()) == []
 

@@ -99,7 +99,7 @@ def test_transparency_is_shown_on_white():
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
 def test_a_truncated_image_is_named_whatever_its_format(form: str):
     data = encoded(noise(), form)
-    with pytest.raises(UserError, match=r"truncated or damaged[^\n]*\n  where: row 7"):
+    with pytest.raises(UserError, match=r"truncated or damaged[^\n]*\nwhere: row 7"):
         decode(data[: len(data) * 2 // 3], "row 7")
 
 

@@ -18,6 +18,7 @@ stderr (`open_progress`).
 """
 
 import importlib.util
+import json
 import logging
 import os
 import sys
@@ -28,6 +29,7 @@ from typing import NamedTuple
 from cyclopts import App, CycloptsError
 
 from groundtune import __version__
+from groundtune.cli.exact_values import refuse_inexact
 from groundtune.errors import UserError
 
 
@@ -98,6 +100,7 @@ def build_app(argv: Sequence[str] = ()) -> App:
         help="Make a vision-language model say what is in the picture, and show that it does.",
         version=__version__,
         result_action="return_value",
+        config=refuse_inexact,
         suppress_keyboard_interrupt=False,
     )
     groups: dict[str, App] = {}
@@ -122,9 +125,8 @@ def is_there(command: Command) -> bool:
 def run(argv: Sequence[str]) -> int:
     """Run one command; returns the exit status: 0 done, 1 failed, 2 the user's input, 130 Ctrl-C.
 
-    A command may return its own, as `compare --fail-on regression` does.
-
-    `--debug`, anywhere, shows the traceback of an input error.
+    A command may return its own, as `compare --fail-on regression` does. An input error is three
+    lines on stderr, with `--json` also one object on stdout; `--debug`, anywhere, adds a traceback.
     """
     debug = "--debug" in argv
     argv = [token for token in argv if token != "--debug"]
@@ -133,11 +135,11 @@ def run(argv: Sequence[str]) -> int:
         status: object = build_app(argv)(argv, exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except UserError as error:
-        return _input_error(error, debug)
+        return _input_error(error, argv, debug)
     except CycloptsError as error:
-        command = " ".join(["groundtune", *(error.command_chain or ())])
-        fix = f"see {command} --help"
-        return _input_error(UserError(_one_line(str(error)), command, fix), debug)
+        from groundtune.cli.parse_errors import explain
+
+        return _input_error(explain(error, COMMANDS), argv, debug)
     except KeyboardInterrupt:
         print("\nStopped. What is done is kept: the same command continues.", file=sys.stderr)
         return EXIT_INTERRUPTED
@@ -152,12 +154,12 @@ def run(argv: Sequence[str]) -> int:
     return status if isinstance(status, int) else EXIT_DONE
 
 
-def _input_error(error: UserError, debug: bool) -> int:
+def _input_error(error: UserError, argv: Sequence[str], debug: bool) -> int:
+    """Three lines on stderr, and with --json one object on stdout."""
     if debug:
         traceback.print_exc()
-    print(f"error: {error}", file=sys.stderr)
+    shown = {name: " ".join(text.split()) for name, text in error.parts().items()}
+    if "--json" in argv:
+        print(json.dumps(shown, ensure_ascii=False), flush=True)
+    print(f"error: {UserError(**shown)}", file=sys.stderr)
     return EXIT_INPUT
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

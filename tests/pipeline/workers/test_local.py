@@ -100,7 +100,7 @@ def test_without_ray_each_stage_says_in_three_lines_how_to_get_it(
         assert run([*command, *out]) == EXIT_INPUT
         told = error_lines(capsys)
         assert told[0] == "error: Ray is not installed."
-        assert told[2].startswith("  mend:  pip install 'groundtune[ray]'")
+        assert told[2].startswith("fix: pip install 'groundtune[ray]'")
     assert not (tmp_path / "out").exists()
 
 
