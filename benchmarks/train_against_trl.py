@@ -70,7 +70,7 @@ def main() -> None:
             measure(wanted, lambda work: _start(work, Path(scratch)), fingerprint())
     import train_report
 
-    print(train_report.write(json.loads(RESULTS.read_text())))
+    print(train_report.write(json.loads(RESULTS.read_bytes())))
 
 
 def measure(
@@ -80,7 +80,7 @@ def measure(
 
     `start` does a piece of work in a process of its own. `made_of` tells one code from another.
     """
-    part: dict[str, Any] = json.loads(PART.read_text()) if PART.is_file() else {}
+    part: dict[str, Any] = json.loads(PART.read_bytes()) if PART.is_file() else {}
     if part.get("made_of") != made_of:
         part = {"made_of": made_of, "found": {}, "cpu_seconds": 0}
     left = [each for each in wanted if _name(each) not in part["found"]]
@@ -92,7 +92,7 @@ def measure(
         part["found"][_name(each)] = found
         part["cpu_seconds"] += _children() - before
         keep(part, PART)
-    results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {"cases": {}}
+    results = json.loads(RESULTS.read_bytes()) if RESULTS.is_file() else {"cases": {}}
     for name in map(_name, wanted):
         (results if name in ALONE else results["cases"])[name] = part["found"].pop(name)
     made_with = {**start({"kind": "versions"}), "cpu_seconds": round(part["cpu_seconds"])}
@@ -295,7 +295,7 @@ def keep(found: dict[str, Any], path: Path) -> None:
     """Writes what was found, whole or not at all."""
     path.parent.mkdir(exist_ok=True)
     temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(found, indent=1) + "\n")
+    temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     temporary.replace(path)
 
 

@@ -64,7 +64,7 @@ def main() -> None:
             return
     import train_report
 
-    print(train_report.write_gpu(json.loads(RESULTS.read_text())))
+    print(train_report.write_gpu(json.loads(RESULTS.read_bytes())))
 
 
 def measure(chosen: Sequence[Case], scratch: Path, *, rehearse: bool) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def measure(chosen: Sequence[Case], scratch: Path, *, rehearse: bool) -> dict[st
         return result_of(__file__, told, OFFLINE)
 
     there = RESULTS.is_file() and not rehearse
-    results: dict[str, Any] = json.loads(RESULTS.read_text()) if there else {"cases": {}}
+    results: dict[str, Any] = json.loads(RESULTS.read_bytes()) if there else {"cases": {}}
     results["made_with"] = start("versions")
     for model in GPU_SIZES:
         own = [case for case in chosen if case.model == model]

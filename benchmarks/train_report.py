@@ -85,7 +85,7 @@ def tables(results: dict[str, Any]) -> str:
 
 def write(results: dict[str, Any]) -> str:
     """Writes chart and tables into docs/, and returns the tables."""
-    CHART.write_text(chart(_measured(results)))
+    CHART.write_text(chart(_measured(results)), encoding="utf-8")
     return _put(tables(results), BEGIN, END)
 
 
@@ -95,8 +95,8 @@ def write_gpu(results: dict[str, Any]) -> str:
 
 
 def _put(found: str, begin: str, end: str) -> str:
-    before, rest = PAGE.read_text().split(begin)
-    PAGE.write_text(f"{before}{begin}\n{found}\n{end}{rest.split(end)[1]}")
+    before, rest = PAGE.read_text(encoding="utf-8").split(begin)
+    PAGE.write_text(f"{before}{begin}\n{found}\n{end}{rest.split(end)[1]}", encoding="utf-8")
     return found
 
 

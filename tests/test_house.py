@@ -1,5 +1,6 @@
 """The house rules that no linter knows: what stays torch-free, sizes, names, paths, packaging."""
 
+import ast
 import importlib
 import importlib.util
 import json
@@ -85,6 +86,34 @@ def modules_of(name: str) -> list[str]:
     assert spec is not None
     places = spec.submodule_search_locations or []
     return [name, *(info.name for info in pkgutil.walk_packages(places, f"{name}."))]
+
+
+def locale_bound(code: str) -> list[int]:
+    """Lines that read or write text in whatever encoding the machine's locale has."""
+    found: list[int] = []
+    for call in ast.walk(ast.parse(code)):
+        if not isinstance(call, ast.Call):
+            continue
+        name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+        given = [each.value for each in call.args if isinstance(each, ast.Constant)]
+        mode = next((str(each) for each in given if re.fullmatch("[rwax+]+", str(each))), "")
+        as_text = name in ("read_text", "write_text") or (name == "open" and mode)
+        named = "utf-8" in given or any(key.arg == "encoding" for key in call.keywords)
+        if as_text and not named:
+            found.append(call.lineno)
+    return found
+
+
+@pytest.mark.parametrize("folder", ["src", "tools", "benchmarks", "examples"])
+def test_text_files_have_the_same_encoding_on_every_machine(folder: str) -> None:
+    paths = (ROOT / folder).rglob("*.py")
+    assert {path: lines for path in paths if (lines := locale_bound(path.read_text("utf-8")))} == {}
+
+
+def test_the_check_for_encodings_sees_a_missing_one() -> None:
+    bad = 'path.read_text()\npath.write_text(text)\npath.open("w")\nopen(path, "a")\n'
+    good = 'path.read_text("utf-8")\npath.open("rb")\nimages.open(sha256)\nopen(p, encoding="x")\n'
+    assert locale_bound(bad + good) == [1, 2, 3, 4]
 
 
 def heavy_after(program: str, names: list[str]) -> dict[str, list[str]]:

@@ -88,4 +88,4 @@ def renewed(page: str) -> str:
 
 if __name__ == "__main__":
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else PAGE
-    path.write_text(renewed(path.read_text()))
+    path.write_text(renewed(path.read_text(encoding="utf-8")), encoding="utf-8")

@@ -45,5 +45,5 @@ def _line(family: Family) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(page())
+    PAGE.write_text(page(), encoding="utf-8")
     print(PAGE)

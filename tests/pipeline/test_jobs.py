@@ -12,6 +12,7 @@ import pytest
 from groundtune.errors import UserError
 from groundtune.pipeline.jobs import Job, run_jobs
 from job_works import Letter, Notes, fail, tell_process, write_down
+from waiting import wait_until
 
 
 def letters(*texts: str) -> list[Job]:
@@ -96,17 +97,8 @@ def test_workers_end_with_the_process_that_began_them(tmp_path: Path, sent: int)
         stderr=subprocess.DEVNULL,
     )
     alive = [tmp_path / "a.alive", tmp_path / "b.alive"]
-    until(lambda: all(file.exists() for file in alive))
+    wait_until(lambda: all(file.exists() for file in alive))
     running.send_signal(sent)
-    running.wait(timeout=20)
-    until(lambda: all(time.time() - file.stat().st_mtime > 1 for file in alive))
+    running.wait(timeout=60)
+    wait_until(lambda: all(time.time() - file.stat().st_mtime > 1 for file in alive))
     assert not (tmp_path / "steps" / "a.json").exists()
-
-
-def until(true: "object") -> None:
-    """Waits until a condition holds."""
-    assert callable(true)
-    end = time.monotonic() + 30
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.1)

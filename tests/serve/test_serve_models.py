@@ -242,15 +242,27 @@ def test_the_command_serves_until_it_is_interrupted():
             assert program.stdout is not None
             told = json.loads(program.stdout.readline())
             url = f"{told['api']}/chat/completions"
-            assert HTTP.post(url, json=body(), timeout=30).status_code == 401
             headers = {"Authorization": "Bearer s3cret"}
-            answer = HTTP.post(url, json=body(), headers=headers, timeout=30).json()
-            assert answer["choices"][0]["message"]["content"] == "A cup."
-            long = HTTP.post(url, json=body(max_tokens=10), headers=headers, timeout=30)
-            assert long.status_code == 400
-            program.send_signal(signal.SIGINT)
-            assert program.wait(20) == 0
+            try:
+                assert HTTP.post(url, json=body(), timeout=30).status_code == 401
+                answer = HTTP.post(url, json=body(), headers=headers, timeout=30).json()
+                assert answer["choices"][0]["message"]["content"] == "A cup."
+                long = HTTP.post(url, json=body(max_tokens=10), headers=headers, timeout=30)
+                assert long.status_code == 400
+                program.send_signal(signal.SIGINT)
+                assert program.wait(60) == 0
+            finally:
+                program.kill()
     assert told["model"] == "tiny"
+
+
+@pytest.mark.parametrize("package", ["fastapi", "uvicorn"])
+def test_without_its_packages_the_command_says_what_to_install(
+    package: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setitem(sys.modules, package, None)
+    assert run(["serve", "world:base"]) == 2
+    assert "pip install 'groundtune[serve]'" in capsys.readouterr().err
 
 
 def test_an_upstream_server_needs_no_torch():

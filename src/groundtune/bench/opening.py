@@ -45,7 +45,7 @@ def refuse_closed_split(wanted: Wanted, final: Opening | None) -> None:
 def write_down(benchmarks: Sequence[Benchmark], scores: Sequence[Score], final: Opening) -> None:
     """Appends one dated line a model and benchmark to the notebook, once for the same scores."""
     notebook = final.notebook
-    text = notebook.read_text() if notebook.exists() else ""
+    text = notebook.read_text(encoding="utf-8") if notebook.exists() else ""
     for benchmark in benchmarks:
         for model in dict.fromkeys(score.model for score in scores):
             own = [s for s in scores if s.model == model and _belongs(s, benchmark)]

@@ -136,7 +136,7 @@ def _read(folder: Path, name: str, keys: Mapping[str, str]) -> Done | None:
 def _do(folder: Path, job: Job, key: str, progress: Progress) -> None:
     began = time.monotonic()
     earlier = folder / "steps" / f".{job.name}.seconds"
-    before = float(earlier.read_text()) if earlier.exists() else 0.0
+    before = float(earlier.read_text(encoding="utf-8")) if earlier.exists() else 0.0
     try:
         job.work(folder, job.settings, progress)
     except BaseException:

@@ -193,7 +193,7 @@ def _base_of(name: str, adapter: Path | None) -> tuple[str, Path | None]:
             "Both the model and --adapter are adapters.", name, "Give the base model's name."
         )
     try:
-        base = json.loads(file.read_text()).get("base_model_name_or_path")
+        base = json.loads(file.read_bytes()).get("base_model_name_or_path")
     except (ValueError, AttributeError) as error:
         raise UserError(
             "The adapter's configuration can't be read.", str(file), "Save it again."

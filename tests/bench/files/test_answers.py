@@ -1,6 +1,7 @@
 """Files of answers in every layout, and what is said of files that can't be read."""
 
 import json
+import sys
 import zipfile
 from pathlib import Path
 
@@ -69,6 +70,15 @@ def test_tables_keep_text_as_it_is(tmp_path: Path):
     )
     csv = write(tmp_path / "a.csv", "question_id,answer\n1,yes\n")
     assert [a.text for a in answers_of(csv)] == ["yes"]
+
+
+def test_without_openpyxl_a_workbook_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    with pytest.raises(UserError, match="needs the package openpyxl") as caught:
+        list(rows_of(write(tmp_path / "a.xlsx", "")))
+    assert "groundtune[tables]" in caught.value.fix
 
 
 def test_workbooks_are_read_where_openpyxl_is(tmp_path: Path):

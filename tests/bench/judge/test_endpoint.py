@@ -241,7 +241,7 @@ def test_an_address_or_key_that_can_not_be_used_is_refused_unseen(
         with pytest.raises(UserError) as error:
             judge(url, tmp_path)
         assert KEY not in str(error.value)
-    monkeypatch.setenv("GROUNDTUNE_API_KEY", f"{KEY}\u201d")
+    monkeypatch.setenv("GROUNDTUNE_API_KEY", f"{KEY}\u00e9")
     with pytest.raises(UserError, match="no HTTP header") as error:
         judge("http://host/v1", tmp_path)
     assert KEY not in str(error.value)

@@ -32,7 +32,7 @@ def golden(name: str) -> dict[str, Any]:
 
 
 def table(path: Path, rows: list[dict[str, Any]]) -> Path:
-    with path.open("w", newline="") as file:
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]), delimiter="\t")
         writer.writeheader()
         writer.writerows(rows)

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -33,6 +32,7 @@ from groundtune.records import Prompt
 from groundtune.store.images import ImageStore
 from groundtune.store.run import read_run
 from job_works import Notes
+from waiting import wait_until
 
 SMALL = (
     "prompts=world:4",
@@ -286,12 +286,10 @@ def test_killed_on_the_way_it_goes_on_and_ends_as_if_nothing_had_been(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     ) as running:
-        until = time.monotonic() + 120
-        while not list((again / "round-1/answers").glob("*.parquet")):
-            assert time.monotonic() < until
-            assert running.poll() is None
-            time.sleep(0.05)
+        answers = again / "round-1/answers"
+        wait_until(lambda: running.poll() is not None or list(answers.glob("*.parquet")))
         running.send_signal(signal.SIGKILL)
+    assert running.returncode == -signal.SIGKILL
     assert len(done_jobs(again, align_jobs(settings))) < len(align_jobs(settings))
     align(settings, again, Notes())
     assert choice_of(again, 1) == choice_of(out, 1)

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +18,7 @@ from groundtune.bench.files.published import Place, PublishedFile
 from groundtune.cli.progress import open_progress
 from groundtune.errors import UserError
 from groundtune.pipeline.bench import download as downloads
+from waiting import wait_until
 
 BODY = random.Random(0).randbytes(300_000)
 HALF = len(BODY) // 2
@@ -272,9 +272,7 @@ def test_what_a_killed_process_fetched_is_gone_on_with(server: Server, tmp_path:
     file = wanted()
     words = [f"{server.url}/a.json", str(target), file.sha256, str(file.size)]
     running = subprocess.Popen([sys.executable, "-c", KILLED, *words])
-    until = time.monotonic() + 120
-    while not (part.exists() and part.stat().st_size > 0) and time.monotonic() < until:
-        time.sleep(0.02)
+    wait_until(lambda: part.exists() and part.stat().st_size > 0)
     os.kill(running.pid, signal.SIGKILL)
     running.wait()
     kept = part.stat().st_size

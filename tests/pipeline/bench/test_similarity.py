@@ -14,7 +14,7 @@ from groundtune.pipeline.bench.similarity import WordVectors
 @pytest.mark.parametrize("head", ["", "3 2\n"])
 def test_it_is_the_cosine_of_two_words_vectors(tmp_path: Path, head: str):
     path = tmp_path / "vectors.txt"
-    path.write_text(f"{head}sea 1 0\nocean 3 4\nn\u00f6tig 0 -2.5e0\n")
+    path.write_text(f"{head}sea 1 0\nocean 3 4\nn\u00f6tig 0 -2.5e0\n", encoding="utf-8")
     similar = WordVectors(path)
     assert similar("sea", "ocean") == pytest.approx(0.6)
     assert similar("ocean", "n\u00f6tig") == pytest.approx(-0.8)

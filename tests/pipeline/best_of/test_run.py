@@ -3,6 +3,7 @@
 import json
 from itertools import combinations
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 from hypothesis import given
@@ -95,11 +96,12 @@ def test_scenes_may_begin_later_than_the_first(chosen: Path, tmp_path: Path):
     assert [p.key for p in own] == [RunFolder(chosen / "candidates").prompts.read()[2].key]
 
 
-def test_run_again_it_scores_nothing_twice(chosen: Path):
-    before = (chosen / "rewards").stat().st_mtime_ns
-    assert choose(chosen) == EXIT_DONE
-    assert json.loads((chosen / "best-of.json").read_text())["scored_now"] == 0
-    assert (chosen / "rewards").stat().st_mtime_ns == before
+def test_run_again_it_scores_nothing_twice(chosen: Path, tmp_path: Path):
+    again = copytree(chosen, tmp_path / "again")
+    before = (again / "rewards").stat().st_mtime_ns
+    assert choose(again) == EXIT_DONE
+    assert json.loads((again / "best-of.json").read_text())["scored_now"] == 0
+    assert (again / "rewards").stat().st_mtime_ns == before
 
 
 def test_answers_that_exist_are_chosen_among_and_too_few_are_refused(

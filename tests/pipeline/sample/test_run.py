@@ -1,9 +1,7 @@
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -165,34 +163,37 @@ def test_skipped_pictures_are_listed_and_the_list_goes_when_all_are_well(
     assert not (out / "skipped.jsonl").exists()
 
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from groundtune.cli.progress import SilentProgress
+from groundtune.pipeline.sample.run import SampleParams, run_sample
+
+class Deadly(SilentProgress):
+    def start(self, task, total=None):
+        self.task, self.done = task, 0
+
+    def advance(self, done=1, note=""):
+        self.done += done
+        if self.task == "sample" and self.done == 6:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+run_sample(SampleParams.model_validate_json(sys.argv[1]), Path(sys.argv[2]), Deadly())
+"""
+
+
 def test_a_run_that_is_killed_goes_on_and_ends_with_the_same_answers(
     tiny_llava: Path, pictures: Path, tmp_path: Path
 ):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     long = params(tiny_llava, pictures, n=6, sampling={"temperature": 1, "max_new_tokens": 20})
-    command = [
-        sys.executable,
-        "-m",
-        "groundtune",
-        "sample",
-        "--model",
-        long.model,
-        "--out",
-        str(killed),
-    ]
-    command += ["--images", long.images, "--ask", long.ask, "--n", "6", "--batch-size", "3"]
-    command += ["--temperature", "1", "--max-new-tokens", "20"]
-    child = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    parts = killed / "answers"
-    while child.poll() is None and len(list(parts.glob("part-*"))) < 2:
-        time.sleep(0.005)
-    os.kill(child.pid, signal.SIGKILL)
-    assert child.wait() == -signal.SIGKILL
+    command = [sys.executable, "-c", KILLED, long.model_dump_json(), str(killed)]
+    assert subprocess.run(command, stderr=subprocess.DEVNULL).returncode == -signal.SIGKILL
     kept = answers(killed)
-    assert 6 <= len(kept) < 48
+    assert len(kept) == 6
     run_sample(long, whole, SilentProgress())
     made = run_sample(long, killed, SilentProgress())
-    assert made.drawn_now == 48 - len(kept)
+    assert made.drawn_now == 48 - 6
     assert answers(killed) == answers(whole)
     assert kept.items() <= answers(killed).items()
 

@@ -1,8 +1,8 @@
 """Every published method trains from a recipe, and refuses what it can't do before weights load."""
 
 import json
+import sys
 from collections.abc import Mapping
-from importlib.util import find_spec
 from math import sqrt
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from groundtune.methods.simpo import SimPO
 from groundtune.pipeline.train.run import TrainParams, train
 from groundtune.train.optim import Optim
 from groundtune.train.precision import Chosen, native_bf16
-from groundtune.train.tune import Full, Lora, QLora
+from groundtune.train.tune import Full, Lora, QLora, check_quantisable
 from training_folder import fill_folder, fill_several
 
 ROUNDING = 2.0**-8
@@ -152,9 +152,10 @@ def test_pairs_over_the_budget_are_listed_and_another_set_of_them_is_another_run
         )
 
 
-def test_a_tracker_that_is_not_installed_is_said_to_be_so(params: TrainParams, tmp_path: Path):
-    if find_spec("mlflow"):
-        pytest.skip("mlflow is installed")
+def test_a_tracker_that_is_not_installed_is_said_to_be_so(
+    params: TrainParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sys.modules, "mlflow", None)
     logged = params.model_copy(update={"log_to": ("mlflow",)})
     with pytest.raises(UserError, match="mlflow is not installed"):
         train(logged, tmp_path / "out", SilentProgress())
@@ -178,14 +179,10 @@ def test_qlora_is_refused_on_a_cpu_before_any_model_is_loaded(params: TrainParam
     assert "tune.type=lora" in caught.value.fix
 
 
-def test_qlora_without_bitsandbytes_says_what_to_install(
-    params: TrainParams, monkeypatch: pytest.MonkeyPatch
-):
-    from groundtune.train import tune
-
-    monkeypatch.setattr(tune, "find_spec", lambda name: None)
+def test_qlora_without_bitsandbytes_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     with pytest.raises(UserError, match="bitsandbytes") as caught:
-        tune.check_quantisable("cuda")
+        check_quantisable("cuda")
     assert "groundtune[qlora]" in caught.value.fix
 
 

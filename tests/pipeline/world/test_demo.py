@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from groundtune.recipe import load
 from groundtune.records import Answer, Estimate, Score
 from groundtune.store.dataset import RecordSet
 from job_works import Notes
+from waiting import wait_until
 
 OVERRIDES = (
     "prompts=60",
@@ -171,9 +171,6 @@ def begin(model: Path, out: Path, far_enough: Callable[[], bool]) -> None:
         [sys.executable, str(out / "program.py"), str(model), str(out)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
     ) as running:
-        end = time.monotonic() + 600
-        while not far_enough() and running.poll() is None and time.monotonic() < end:
-            time.sleep(0.02)
-        killed = running.poll() is None
+        wait_until(lambda: running.poll() is not None or far_enough(), seconds=600)
         running.send_signal(signal.SIGKILL)
-    assert killed
+    assert running.returncode == -signal.SIGKILL

@@ -111,7 +111,7 @@ def world_results(out: Path) -> Path:
 
 def read_results(out: Path) -> list[dict[str, object]]:
     """The results that were written, in the order of their names."""
-    return [json.loads(path.read_text()) for path in sorted(world_results(out).glob("*.json"))]
+    return [json.loads(path.read_bytes()) for path in sorted(world_results(out).glob("*.json"))]
 
 
 Told = dict[tuple[str, str], dict[tuple[str, str], Given]]
@@ -167,7 +167,7 @@ def decoding_of(answer: Answer) -> str:
 
 def _jsonl_answers(path: Path, model: str, decoding: str) -> Told:
     try:
-        lines = path.read_text().splitlines()
+        lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
             "The answers can't be read.",
