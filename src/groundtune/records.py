@@ -273,3 +273,8 @@ class Difference(Record):
     relative_low: float | None = None
     relative_high: float | None = None
     n: int
+
+    @property
+    def clear(self) -> bool:
+        """Whether the interval excludes zero."""
+        return self.low > 0 or self.high < 0

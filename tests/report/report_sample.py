@@ -5,7 +5,7 @@ import random
 
 from PIL import Image
 
-from groundtune.records import Estimate, Span
+from groundtune.records import Difference, Estimate, Span
 from groundtune.report import ReportInput
 from groundtune.report.model import (
     AnswerCount,
@@ -13,7 +13,6 @@ from groundtune.report.model import (
     Curve,
     CurvePoint,
     CurveSeries,
-    Difference,
     Example,
     ExampleAnswer,
     Headline,
@@ -23,7 +22,7 @@ from groundtune.report.model import (
     MetricSpec,
     ModelSpec,
     Note,
-    RunFacts,
+    Provenance,
     StratumEstimate,
     TradeOff,
 )
@@ -369,7 +368,7 @@ def sample() -> ReportInput:
         "still wrong, of those that got worse and of those that were right before and after. Of "
         "500 pictures DDPO has fewer mistakes on 187, more on 31 and the same number on 282.",
         curves=_curves(),
-        run=RunFacts(
+        provenance=Provenance(
             command="groundtune demo --out demo --seed 7",
             created="21 November 2026, 14:05",
             settings={
@@ -444,5 +443,5 @@ def unchecked(examples: int = 6) -> ReportInput:
             )
             for i in range(examples)
         ),
-        run=RunFacts(command="groundtune sample photographs.yaml"),
+        provenance=Provenance(command="groundtune sample photographs.yaml"),
     )

@@ -20,10 +20,8 @@ from groundtune.report.build import (
     Item,
     choose_examples,
     count_answers,
-    facts_of,
     sampling_report,
 )
-from groundtune.store.run import read_run, write_run
 
 
 def score(model: str, item: int, wrong: int, status: str = "scored") -> Score:
@@ -138,19 +136,6 @@ def test_a_run_that_only_sampled_is_shown_and_says_that_nothing_was_checked() ->
     assert "answer 2" in html
     assert "CC-BY-NC-4.0" in html
     assert "Nothing wrong found" not in html
-
-
-def test_a_run_folder_says_how_to_make_the_report_again(tmp_path: Path) -> None:
-    recipe = {"method": {"type": "dpo", "beta": 0.1}}
-    write_run(tmp_path, recipe, {"pairs": "abc"}, {"train": 7}, ["groundtune", "train", "a b.yaml"])
-    facts = facts_of(read_run(tmp_path), seconds={"training": 61.0})
-    assert facts.command == "groundtune train 'a b.yaml'"
-    assert facts.settings == recipe
-    assert (facts.seeds, facts.inputs, facts.seconds) == (
-        {"train": 7},
-        {"pairs": "abc"},
-        {"training": 61.0},
-    )
 
 
 def test_sixty_real_photographs_make_a_page_that_can_be_mailed(test_data: Path) -> None:

@@ -1,6 +1,7 @@
 from report_sample import difference, sample, unchecked
 
-from groundtune.report.model import Difference, MetricRef, MetricSpec, ReportInput, TradeOff
+from groundtune.records import Difference
+from groundtune.report.model import MetricRef, MetricSpec, ReportInput, TradeOff
 from groundtune.report.verdict import change_clause, finding, tone_of, trade_off_finding, verdict
 
 MINUS = "\u2212"

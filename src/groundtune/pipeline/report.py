@@ -4,8 +4,9 @@ from pathlib import Path
 
 from groundtune.errors import UserError
 from groundtune.pipeline.folder import RunFolder
-from groundtune.report.build import facts_of, sampling_report
-from groundtune.report.model import Note, RunFacts
+from groundtune.pipeline.provenance import provenance_of
+from groundtune.report.build import sampling_report
+from groundtune.report.model import Note
 from groundtune.report.page import write_report
 from groundtune.store.run import read_run
 
@@ -91,7 +92,7 @@ def report_scores(run: Path) -> Path:
         [*estimates_of(scores), *summarise((), further=tables_of_large(large)).estimates, *known],
         summary.differences,
         title=f"Benchmarks in {run.resolve().name}",
-        run=_facts(run / "scores"),
+        provenance=provenance_of(run / "scores"),
         bench=parts_of(scores, against=models[0], judges=judges_in(run), further=further),
         scores=[*scores, *scores_of_tests([each.items for each in large], further.tests)],
         pictures=pictures_in([run]),
@@ -120,12 +121,7 @@ def report_answers(run: Path) -> Path:
         answers,
         lambda sha256: folder.images.path(sha256).read_bytes(),
         refused=refuses,
-        run=_facts(folder.answers.path),
+        provenance=provenance_of(folder.answers.path),
         notes=[Note(kind="warning", text=NOT_THE_WORLD)] if foreign and of_the_world else [],
     )
     return write_report(run / "report.html", shown)
-
-
-def _facts(folder: Path) -> RunFacts:
-    """What a data set was made with, as far as its folder says."""
-    return facts_of(read_run(folder)) if (folder / "run.json").exists() else RunFacts()

@@ -6,12 +6,13 @@ from groundtune.bench.text.tool_readings import ReadApart, ToolReading
 from groundtune.records import Record
 
 
-class JudgeFacts(Record):
+class JudgeSummary(Record):
     """Who graded a benchmark, and how steadily."""
 
     benchmark: str
     model: str
-    facts: dict[str, str]
+    properties: dict[str, str]
+    """Model, revision, prompt and so on: label to plain text."""
     items: int = 0
     repeats: float = 0.0
     item_error: float = 0.0
@@ -29,4 +30,4 @@ class BenchParts(Record):
     warnings: tuple[Warned, ...] = ()
     readings: tuple[ToolReading, ...] = ()
     apart: tuple[ReadApart, ...] = ()
-    judges: tuple[JudgeFacts, ...] = ()
+    judges: tuple[JudgeSummary, ...] = ()

@@ -6,9 +6,10 @@ from typing import NamedTuple
 from groundtune.bench.stats.behaviour import LABELS, Behaviour, Warned
 from groundtune.bench.stats.paired import HeadlineTest
 from groundtune.bench.text.tool_readings import ReadApart, ToolReading
-from groundtune.report.bench_parts import BenchParts, JudgeFacts
+from groundtune.records import Difference
+from groundtune.report.bench_parts import BenchParts, JudgeSummary
 from groundtune.report.figures import number, signed_range_text, signed_text, value_text
-from groundtune.report.model import Difference, MetricRef, MetricSpec, ReportInput, find_estimate
+from groundtune.report.model import MetricRef, MetricSpec, ReportInput, find_estimate
 from groundtune.report.tables import WORDS
 from groundtune.report.verdict import Tone, tone_of
 
@@ -89,7 +90,7 @@ class JudgeRow(NamedTuple):
     """Who judged, and how steadily."""
 
     title: str
-    facts: tuple[tuple[str, str], ...]
+    properties: tuple[tuple[str, str], ...]
 
 
 class BenchTables(NamedTuple):
@@ -237,13 +238,13 @@ def _by_reading(apart: ReadApart) -> tuple[tuple[str, str], ...]:
     return tuple((reading, "; ".join(tools)) for reading, tools in said.items())
 
 
-def _judge(report: ReportInput, told: JudgeFacts) -> JudgeRow:
-    facts = dict(told.facts)
+def _judge(report: ReportInput, told: JudgeSummary) -> JudgeRow:
+    properties = dict(told.properties)
     if told.repeats > 1:
-        facts["asked"] = f"{told.repeats:.3g} times each of {told.items:,} items"
-        facts["standard error of the mean"] = (
+        properties["asked"] = f"{told.repeats:.3g} times each of {told.items:,} items"
+        properties["standard error of the mean"] = (
             f"{told.item_error:.3g} for want of items, {told.judge_error:.3g} for the judge's "
             f"wavering ({100 * told.judge_share:.0f}% of the variance)"
         )
     label = report.benchmark(told.benchmark).label
-    return JudgeRow(f"{label}, {report.model(told.model).label}", tuple(facts.items()))
+    return JudgeRow(f"{label}, {report.model(told.model).label}", tuple(properties.items()))

@@ -1,22 +1,21 @@
 """Helpers that make parts of a report from what the stages store: scores, answers and prompts."""
 
 import hashlib
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from groundtune.records import Answer, Prompt, Record, Score
 from groundtune.report.figures import listed
 from groundtune.report.model import (
+    UNKNOWN,
     AnswerCount,
     Example,
     ExampleAnswer,
     ModelSpec,
     Note,
+    Provenance,
     ReportInput,
-    RunFacts,
 )
-from groundtune.store.run import Run
 
 
 class Item(Record):
@@ -150,19 +149,6 @@ def count_answers(
     return tuple(counts)
 
 
-def facts_of(run: Run, *, seconds: Mapping[str, float] | None = None) -> RunFacts:
-    """What a run's `run.json` says, for the report; `seconds` is each stage's wall time."""
-    return RunFacts(
-        command=shlex.join(run.command),
-        created=run.started,
-        settings=run.recipe,
-        versions=run.versions,
-        seeds=run.seeds,
-        inputs=run.inputs,
-        seconds=dict(seconds or {}),
-    )
-
-
 def sampling_report(
     title: str,
     prompts: Sequence[Prompt],
@@ -171,7 +157,7 @@ def sampling_report(
     *,
     labels: Mapping[str, str] | None = None,
     refused: Callable[[str], bool] | None = None,
-    run: RunFacts | None = None,
+    provenance: Provenance = UNKNOWN,
     notes: Sequence[Note] = (),
     number: int = 60,
 ) -> ReportInput:
@@ -195,7 +181,7 @@ def sampling_report(
         counts=count_answers(answers, refused),
         examples=tuple(examples),
         examples_chosen=f"{shown} {len(asked):,} prompts that were answered, in their order.",
-        run=run or RunFacts(),
+        provenance=provenance,
         notes=(*notes, *(terms if licences else ())),
     )
 

@@ -8,7 +8,7 @@ bars.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from groundtune.records import Estimate
+from groundtune.records import Difference, Estimate
 from groundtune.report.figures import (
     in_sentence,
     range_text,
@@ -17,7 +17,6 @@ from groundtune.report.figures import (
     value_text,
 )
 from groundtune.report.model import (
-    Difference,
     MetricRef,
     MetricSpec,
     ReportInput,

@@ -11,7 +11,7 @@ from typing import Literal, Self, TypeVar
 
 from pydantic import Field, field_validator, model_validator
 
-from groundtune.records import Estimate, Record, Span
+from groundtune.records import Difference, Estimate, Record, Span
 from groundtune.report.bench_parts import BenchParts
 
 Better = Literal["lower", "higher", "neutral"]
@@ -76,28 +76,6 @@ class Headline(MetricRef):
     """Metrics that the verdict must name too: recall, words, yes/no accuracy."""
     fixed: str = ""
     """Where and when the choice was fixed, in plain words."""
-
-
-class Difference(Record):
-    """`model` minus `against`, item by item, with its 95% interval (paired bootstrap)."""
-
-    model: str
-    against: str
-    benchmark: str
-    metric: str
-    value: float
-    low: float
-    high: float
-    n: int
-    relative: float | None = None
-    """`value` over the other's value; None where that is 0 or makes no sense."""
-    relative_low: float | None = None
-    relative_high: float | None = None
-
-    @property
-    def clear(self) -> bool:
-        """Whether the interval excludes zero."""
-        return self.low > 0 or self.high < 0
 
 
 class StratumEstimate(Estimate):
@@ -237,7 +215,7 @@ class Licence(Record):
     note: str = ""
 
 
-class RunFacts(Record):
+class Provenance(Record):
     """Enough to make the run again."""
 
     command: str = ""
@@ -252,6 +230,9 @@ class RunFacts(Record):
     seconds: dict[str, float] = Field(default_factory=dict[str, float])
     """Wall time of each stage."""
     machine: dict[str, str] = Field(default_factory=dict[str, str])
+
+
+UNKNOWN = Provenance()
 
 
 class ReportInput(Record):
@@ -278,7 +259,7 @@ class ReportInput(Record):
     examples_chosen: str = ""
     """How the examples were chosen."""
     curves: tuple[Curve, ...] = ()
-    run: RunFacts = RunFacts()
+    provenance: Provenance = UNKNOWN
     notes: tuple[Note, ...] = ()
     limits: tuple[str, ...] = ()
     licences: tuple[Licence, ...] = ()

@@ -95,7 +95,7 @@ def _context(report: ReportInput) -> dict[str, object]:
         "counts": [(report.colour(c.model), report.model(c.model).label, c) for c in report.counts],
         "examples": [_shown(report, example, i) for i, example in enumerate(report.examples, 1)],
         "kinds": _kinds_shown(report),
-        "settings": tables.flat(report.run.settings),
+        "settings": tables.flat(report.provenance.settings),
         "checked": bool(report.estimates),
     }
 

@@ -6,16 +6,11 @@ from groundtune.bench.benchmark import Benchmark
 from groundtune.bench.metric import Metric
 from groundtune.bench.summary import facts_of
 from groundtune.bench.world.knowing import NAME as ASKED
-from groundtune.records import Difference, Estimate
+from groundtune.records import Estimate
 from groundtune.report import model
 from groundtune.report.model import (
     MetricSpec,
 )
-
-
-def shown(difference: Difference) -> model.Difference:
-    """A difference as the report takes it."""
-    return model.Difference(**difference.model_dump())
 
 
 def label(name: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, cast
 
-from groundtune.records import Estimate
+from groundtune.records import Difference, Estimate
 from groundtune.report.figures import (
     range_text,
     signed_range_text,
@@ -12,7 +12,6 @@ from groundtune.report.figures import (
     value_text,
 )
 from groundtune.report.model import (
-    Difference,
     MetricRef,
     MetricSpec,
     ReportInput,
@@ -144,8 +143,8 @@ def table(
     return Table(tuple(groups), len(compared), sum(tone != "unclear" for tone in compared))
 
 
-class Fact(NamedTuple):
-    """A number of the strip below the verdict."""
+class Change(NamedTuple):
+    """A metric of the strip below the verdict, before and after."""
 
     label: str
     before: str
@@ -156,15 +155,15 @@ class Fact(NamedTuple):
     word: str
 
 
-def strip(report: ReportInput) -> tuple[Fact, ...]:
+def strip(report: ReportInput) -> tuple[Change, ...]:
     """The headline metric and those named beside it, before and after."""
     headline = report.headline
     if headline is None:
         return ()
-    return tuple(filter(None, (_fact(report, ref) for ref in (headline, *headline.beside))))
+    return tuple(filter(None, (_change(report, ref) for ref in (headline, *headline.beside))))
 
 
-def _fact(report: ReportInput, ref: MetricRef) -> Fact | None:
+def _change(report: ReportInput, ref: MetricRef) -> Change | None:
     headline = report.headline
     if headline is None:
         return None
@@ -178,7 +177,7 @@ def _fact(report: ReportInput, ref: MetricRef) -> Fact | None:
     change = ""
     if difference is not None:
         change = f"{signed_text(difference.value, spec)} {unit_of_change(spec)}".strip()
-    return Fact(
+    return Change(
         label=spec.label,
         before=value_text(before.value, spec),
         after=value_text(after.value, spec),

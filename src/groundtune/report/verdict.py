@@ -2,6 +2,7 @@
 
 from typing import Literal, NamedTuple
 
+from groundtune.records import Difference
 from groundtune.report.figures import (
     amount_text,
     in_sentence,
@@ -15,7 +16,6 @@ from groundtune.report.figures import (
     value_text,
 )
 from groundtune.report.model import (
-    Difference,
     Headline,
     LengthControl,
     MetricRef,

@@ -322,7 +322,7 @@ def test_judges_and_their_variance_are_told(tmp_path: Path):
     assert judges_in(folder) == {("m", "mmhal"): {"model": "gpt-x"}}
     parts = parts_of(read_scores(folder), judges=judges_in(folder))
     (judge,) = parts.judges
-    assert (judge.facts, judge.repeats, judge.items) == ({"model": "gpt-x"}, 2, 24)
+    assert (judge.properties, judge.repeats, judge.items) == ({"model": "gpt-x"}, 2, 24)
     assert 0 < judge.judge_share < 1
     page = write_run_report(folder).read_text()
     assert "gpt-x" in page

@@ -11,7 +11,7 @@ from groundtune.pipeline.align.settings import AlignResult, AlignSettings, round
 from groundtune.pipeline.align.steps import Choice, Feedback
 from groundtune.pipeline.check.scores import BENCHMARK, METRICS
 from groundtune.pipeline.jobs import Done
-from groundtune.pipeline.run_facts import run_facts
+from groundtune.pipeline.provenance import provenance_of
 from groundtune.pipeline.world.demo_settings import BASE
 from groundtune.pipeline.world.notes import LICENCES, LIMITS, WORLD_NOTE
 from groundtune.pipeline.world.report import GREEDY, all_metric_specs, on_page
@@ -19,7 +19,7 @@ from groundtune.records import Difference, Estimate, Record, Score
 from groundtune.report import model
 from groundtune.report.figures import range_text, value_text
 from groundtune.report.page import write_report
-from groundtune.report.specs import benchmark_specs, label, metric_spec, shown
+from groundtune.report.specs import benchmark_specs, label, metric_spec
 from groundtune.report.verdict import verdict
 from groundtune.store.files import write_atomic
 
@@ -151,9 +151,9 @@ def _page(
             "prompts.",
         ),
         estimates=tuple(e for e in tables.estimates if not world or on_page(e)),
-        differences=tuple(shown(d) for d in tables.differences if not world or on_page(d)),
+        differences=tuple(d for d in tables.differences if not world or on_page(d)),
         curves=tuple(_curve(tables, names, where, name) for name in columns),
-        run=run_facts(out, steps),
+        provenance=provenance_of(out, steps),
         notes=(WORLD_NOTE,) if world else (model.Note(kind="warning", text=SELF_NOTE),),
         limits=(LIMITS[0],) if world else (LIMITS[0].partition(" groundtune study")[0],),
         licences=LICENCES if world else (),

@@ -24,7 +24,7 @@ from groundtune.pipeline.world.report import GREEDY, all_metric_specs, on_page
 from groundtune.records import Difference, Estimate, Record, Score
 from groundtune.report import model
 from groundtune.report.page import write_report
-from groundtune.report.specs import benchmark_specs, label, metric_spec, shown
+from groundtune.report.specs import benchmark_specs, label, metric_spec
 from groundtune.report.verdict import verdict
 from groundtune.store.files import write_atomic
 from groundtune.store.run import read_run
@@ -275,7 +275,7 @@ def _page(
             fixed="The last round of the first folder's recipe, over all its seeds.",
         ),
         estimates=tuple(e for e in found.estimates if not world or on_page(e)),
-        differences=tuple(shown(d) for d in found.differences if not world or on_page(d)),
+        differences=tuple(d for d in found.differences if not world or on_page(d)),
         length_control=length,
         notes=(WORLD_NOTE,) if world else (model.Note(kind="warning", text=SELF_NOTE),),
         limits=(LIMITS[0],) if world else (LIMITS[0].partition(" groundtune study")[0],),

@@ -4,11 +4,10 @@ from pathlib import Path
 
 from groundtune.pipeline.best_of.curve import QUANTITIES, Curve, divided
 from groundtune.pipeline.best_of.settings import BestOf, BestOfSettings
-from groundtune.records import Estimate
+from groundtune.pipeline.provenance import provenance_of
+from groundtune.records import Difference, Estimate
 from groundtune.report import model
-from groundtune.report.build import facts_of
 from groundtune.report.page import write_report
-from groundtune.store.run import read_run
 
 BENCHMARK = "best-of"
 NO_TRUTH = (
@@ -47,7 +46,7 @@ def write_page(out: Path, settings: BestOfSettings, found: BestOf) -> Path:
             for name, rate in point.values.items()
         ),
         differences=tuple(
-            model.Difference(
+            Difference(
                 model=str(last.n),
                 against="1",
                 benchmark=BENCHMARK,
@@ -60,7 +59,7 @@ def write_page(out: Path, settings: BestOfSettings, found: BestOf) -> Path:
             for name, rate in last.changes.items()
         ),
         curves=_curves(found.curves),
-        run=facts_of(read_run(out)),
+        provenance=provenance_of(out),
         notes=() if told else (model.Note(kind="warning", text=NO_TRUTH),),
         limits=(
             "Intervals know about pictures, not about another draw of the candidates or another "

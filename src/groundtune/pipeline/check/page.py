@@ -7,12 +7,12 @@ from groundtune.pipeline.check.found import WHERE, Checked
 from groundtune.pipeline.check.people import Corrected
 from groundtune.pipeline.check.scores import METRICS
 from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.provenance import provenance_of
 from groundtune.records import Estimate, Score
 from groundtune.report import model
-from groundtune.report.build import choose_examples, count_answers, facts_of
+from groundtune.report.build import choose_examples, count_answers
 from groundtune.report.page import write_report
 from groundtune.report.specs import metric_spec
-from groundtune.store.run import read_run
 
 CORRECTED = model.MetricSpec(
     name="wrong_answers",
@@ -55,11 +55,11 @@ def write_page(folder: RunFolder, found: Checked, scores: Sequence[Score]) -> Pa
         metrics=(CORRECTED, BY_MARKS, *(metric_spec(each) for each in METRICS)),
         benchmarks=(model.BenchmarkSpec(name=WHERE, label="Claims"),),
         estimates=(*_corrected(found), *found.estimates),
-        differences=tuple(model.Difference(**d.model_dump()) for d in found.differences),
+        differences=found.differences,
         counts=count_answers(answers),
         examples=chosen.examples,
         examples_chosen=chosen.how,
-        run=facts_of(read_run(folder.path)),
+        provenance=provenance_of(folder.path),
         notes=tuple(_notes(found)),
         limits=(
             "Intervals resample pictures: they speak of pictures like these, not of others.",

@@ -13,7 +13,7 @@ from groundtune.pipeline.world.report import BESIDE, HEADLINE, all_metric_specs
 from groundtune.records import Difference, Estimate, Prompt, Score
 from groundtune.report import model
 from groundtune.report.bench_parts import BenchParts
-from groundtune.report.specs import benchmark_specs, label, metric_spec, shown
+from groundtune.report.specs import benchmark_specs, label, metric_spec
 
 MOST_BESIDE = 3
 """Further headlines that the verdict names."""
@@ -29,7 +29,7 @@ def comparison_page(
     differences: Sequence[Difference],
     *,
     title: str,
-    run: model.RunFacts | None = None,
+    provenance: model.Provenance = model.UNKNOWN,
     bench: BenchParts | None = None,
     scores: Sequence[Score] = (),
     pictures: Picture | None = None,
@@ -52,12 +52,12 @@ def comparison_page(
         benchmarks=tuple(_benchmark_spec(name, estimates) for name in names),
         headline=headline,
         estimates=tuple(estimates),
-        differences=tuple(shown(each) for each in differences),
+        differences=tuple(differences),
         bench=bench,
         strata=tuple(strata),
         examples=told.examples if told else (),
         examples_chosen=told.how if told else "",
-        run=_with_data(run or model.RunFacts(), results),
+        provenance=_with_data(provenance, results),
         notes=((WORLD_NOTE,) if world else ()) + _stand_in_notes(bench) + _warning_notes(bench),
         limits=_result_notes(results),
     )
@@ -131,15 +131,17 @@ def _headline(
     )
 
 
-def _with_data(run: model.RunFacts, results: Sequence[Mapping[str, Any]]) -> model.RunFacts:
-    """The facts with the data files' hashes and revisions."""
+def _with_data(
+    provenance: model.Provenance, results: Sequence[Mapping[str, Any]]
+) -> model.Provenance:
+    """The same with the data files' hashes and revisions."""
     files = [
         cast("Mapping[str, object]", each)
         for told in results
         for each in cast("Sequence[object]", told.get("data", ()))
     ]
     named = {Path(str(f["path"])).name: f"{f['revision']}; sha256 {f['sha256']}" for f in files}
-    return run.model_copy(update={"inputs": {**run.inputs, **named}})
+    return provenance.model_copy(update={"inputs": {**provenance.inputs, **named}})
 
 
 def _result_notes(results: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from groundtune.bench.stats.variance import components
 from groundtune.bench.summary import Groups, benchmark_of, metric_of, wholes_of
 from groundtune.bench.text.tool_readings import ReadApart, ToolReading, tool_readings
 from groundtune.records import Score
-from groundtune.report.bench_parts import BenchParts, JudgeFacts
+from groundtune.report.bench_parts import BenchParts, JudgeSummary
 
 
 class Measured(NamedTuple):
@@ -174,8 +174,8 @@ def _warnings(behaviours: Mapping[tuple[str, str, str], Behaviour], against: str
     return made
 
 
-def _judges(groups: Groups, judges: Mapping[tuple[str, str], dict[str, str]]) -> list[JudgeFacts]:
-    made: list[JudgeFacts] = []
+def _judges(groups: Groups, judges: Mapping[tuple[str, str], dict[str, str]]) -> list[JudgeSummary]:
+    made: list[JudgeSummary] = []
     for (model, name, decoding), some in groups.items():
         repeats = [
             [value for column, value in score.values.items() if column.startswith(REPEAT)]
@@ -185,10 +185,10 @@ def _judges(groups: Groups, judges: Mapping[tuple[str, str], dict[str, str]]) ->
         facts = judges.get((model, name), {})
         if facts or found:
             made.append(
-                JudgeFacts(
+                JudgeSummary(
                     benchmark=f"{name}/{decoding}",
                     model=model,
-                    facts=facts,
+                    properties=facts,
                     items=found.items if found else len(some),
                     repeats=found.repeats if found else 1.0,
                     item_error=found.item_error if found else 0.0,

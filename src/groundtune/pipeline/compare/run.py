@@ -31,7 +31,6 @@ from groundtune.records import Difference, Record, Score
 from groundtune.report import model
 from groundtune.report.bench_parts import BenchParts
 from groundtune.report.page import write_report
-from groundtune.report.specs import shown
 from groundtune.report.verdict import tone_of
 from groundtune.store.files import write_atomic
 
@@ -150,7 +149,7 @@ def _parted(named: Mapping[str, list[Answered]]) -> tuple[list[Score], list[Larg
 def _tone(difference: Difference) -> str:
     metric = metric_of(difference.benchmark, difference.metric)
     spec = model.MetricSpec(name=metric.name, label=metric.label, better=metric.better)
-    return tone_of(shown(difference), spec)
+    return tone_of(difference, spec)
 
 
 def _refuse_nothing_in_common(named: Mapping[str, list[Answered]], folders: Sequence[Path]) -> None:

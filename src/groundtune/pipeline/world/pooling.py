@@ -7,7 +7,6 @@ from groundtune.bench.world.length import equal_length
 from groundtune.pipeline.world.demo_settings import BASE
 from groundtune.records import Score
 from groundtune.report import model
-from groundtune.report.specs import shown
 
 
 def renamed(scores: Sequence[Score], name: str, seed: int) -> list[Score]:
@@ -25,7 +24,7 @@ def equal_over_seeds(
     return model.LengthControl(
         how=equal.how,
         estimates=equal.estimates,
-        differences=tuple(shown(each) for each in equal.differences),
+        differences=equal.differences,
     )
 
 

@@ -17,7 +17,7 @@ from groundtune.bench.world.pictures import find_scene
 from groundtune.bench.world.questions import NAME as QUESTIONS
 from groundtune.pipeline.folder import RunFolder, write_rows
 from groundtune.pipeline.jobs import Done
-from groundtune.pipeline.run_facts import run_facts
+from groundtune.pipeline.provenance import provenance_of
 from groundtune.pipeline.world.demo_settings import BASE, DemoResult, DemoSettings, keep_result
 from groundtune.pipeline.world.notes import (
     FINAL_LIMITS,
@@ -33,7 +33,7 @@ from groundtune.records import Difference, Estimate, Record, Score
 from groundtune.report import build, model
 from groundtune.report.figures import range_text, value_text
 from groundtune.report.page import write_report
-from groundtune.report.specs import benchmark_specs, label, metric_spec, metric_specs, shown
+from groundtune.report.specs import benchmark_specs, label, metric_spec, metric_specs
 from groundtune.report.verdict import verdict
 from groundtune.store.images import ImageStore
 from groundtune.world.questions import facts
@@ -116,7 +116,7 @@ def length_control(scores: Sequence[Score], tuned: str, against: str) -> model.L
     return model.LengthControl(
         how=equal.how,
         estimates=equal.estimates,
-        differences=tuple(shown(difference) for difference in equal.differences),
+        differences=equal.differences,
     )
 
 
@@ -141,14 +141,14 @@ def demo_report(
         benchmarks=benchmark_specs(results.estimates),
         headline=headline,
         estimates=tuple(each for each in results.estimates if on_page(each)),
-        differences=tuple(shown(each) for each in results.summary.differences if on_page(each)),
+        differences=tuple(each for each in results.summary.differences if on_page(each)),
         length_control=results.length,
         trade_offs=(model.TradeOff(benchmark=GREEDY, x="recall", y="chair_sentence"),),
         strata=strata_rows(results.summary.estimates),
         examples=chosen.examples,
         examples_chosen=chosen.how,
         curves=(prior_curve(results.greedy, names), *training_curves(trained)),
-        run=run_facts(out, steps),
+        provenance=provenance_of(out, steps),
         notes=(WORLD_NOTE,),
         limits=FINAL_LIMITS if settings.evaluation.split == "test" else LIMITS,
         licences=LICENCES,

@@ -100,7 +100,7 @@ def _valued(page: model.ReportInput, e: Estimate) -> str:
     return f"{value_text(e.value, spec)} [{range_text(e.low, e.high, spec)}]"
 
 
-def difference_table(page: model.ReportInput, rows: Sequence[Difference | model.Difference]) -> str:
+def difference_table(page: model.ReportInput, rows: Sequence[Difference]) -> str:
     """A row a difference, with its 95% interval and the relative one."""
     text = _head(["model", "benchmark", "metric", "difference", "relative"])
     for row in rows:
@@ -111,7 +111,7 @@ def difference_table(page: model.ReportInput, rows: Sequence[Difference | model.
     return text
 
 
-def relative_text(row: Difference | model.Difference) -> str:
+def relative_text(row: Difference) -> str:
     """The relative change in percent, with its interval if there is one."""
     if row.relative is None:
         return "-"

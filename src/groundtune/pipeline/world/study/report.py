@@ -5,7 +5,7 @@ from pathlib import Path
 
 from groundtune.bench.run import read_scores
 from groundtune.pipeline.jobs import Done
-from groundtune.pipeline.run_facts import run_facts
+from groundtune.pipeline.provenance import provenance_of
 from groundtune.pipeline.world.demo_settings import BASE
 from groundtune.pipeline.world.notes import (
     FINAL_LIMITS,
@@ -31,7 +31,7 @@ from groundtune.pipeline.world.study.settings import TWIN, Plan, StudyResult, St
 from groundtune.pipeline.world.study.tables import Point, Runs, StudyTables, study_tables
 from groundtune.report import build, model
 from groundtune.report.page import write_report
-from groundtune.report.specs import benchmark_specs, label, shown
+from groundtune.report.specs import benchmark_specs, label
 from groundtune.report.verdict import verdict
 from groundtune.store.files import write_atomic
 from groundtune.store.images import ImageStore
@@ -94,7 +94,7 @@ def study_page(
             fixed=FIXED,
         ),
         estimates=tuple(each for each in estimates if on_page(each)),
-        differences=tuple(shown(each) for each in tables.differences if on_page(each)),
+        differences=tuple(each for each in tables.differences if on_page(each)),
         length_control=tables.length[settings.headline],
         trade_offs=(model.TradeOff(benchmark=GREEDY, x="recall", y="chair_sentence"),),
         strata=strata_rows(estimates),
@@ -104,7 +104,7 @@ def study_page(
             *_curves(settings, tables),
             prior_curve(measured, untouched),
         ),
-        run=run_facts(out, steps),
+        provenance=provenance_of(out, steps),
         notes=(WORLD_NOTE,),
         limits=FINAL_LIMITS if settings.evaluation.split == "test" else LIMITS[1:],
         licences=LICENCES,

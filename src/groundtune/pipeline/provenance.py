@@ -1,0 +1,35 @@
+"""What a run was made with and what it took, for its report."""
+
+import platform
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from groundtune.pipeline.jobs import Done, cores, memory_mb
+from groundtune.report.model import Provenance
+from groundtune.store.run import read_run
+
+NONE: Mapping[str, Done] = MappingProxyType({})
+
+
+def provenance_of(folder: Path, steps: Mapping[str, Done] = NONE) -> Provenance:
+    """What a folder's `run.json` says, empty without one; with `steps`, also time and machine."""
+    if not (folder / "run.json").exists():
+        return Provenance()
+    run = read_run(folder)
+    machine = {
+        "cores": str(cores()),
+        "system": f"{platform.system()} on {platform.machine()}",
+        "memory": f"{memory_mb(steps.values()):,.0f} MB, all processes together",
+    }
+    return Provenance(
+        command=shlex.join(run.command),
+        created=run.started,
+        settings=run.recipe,
+        versions=run.versions,
+        seeds=run.seeds,
+        inputs=run.inputs,
+        seconds={name.replace("-", " "): done.seconds for name, done in steps.items()},
+        machine=machine if steps else {},
+    )
