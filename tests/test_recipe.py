@@ -73,7 +73,7 @@ def test_without_file_and_overrides_the_defaults_stand() -> None:
 def test_the_file_wins_over_the_base_and_an_override_over_both(tmp_path: Path) -> None:
     path = written(tmp_path, "optim: {lr: 2.0e-6, steps: 7}\n")
     base = {"optim": {"lr": 9.0, "steps": 1}, "note": "base"}
-    got = recipe.load(path, ["optim.steps=8"], Toy, base)
+    got = recipe.load(path, ["optim.steps=8"], Toy, command=base)
     assert got == Toy(optim=Optim(lr=2e-6, steps=8), note="base")
     assert base == {"optim": {"lr": 9.0, "steps": 1}, "note": "base"}
 
@@ -244,17 +244,18 @@ def test_yaml_tags_build_no_python_objects(tmp_path: Path) -> None:
 
 def test_each_value_knows_where_it_came_from(tmp_path: Path) -> None:
     path = written(tmp_path, "optim:\n  lr: 1.0e-5\nseeds: [1]\n")
-    got = recipe.resolve(path, ["method.gamma=1"], Toy, {"note": "n", "seeds": [4]}).origins
+    command, options = {"note": "n", "seeds": [4]}, {"method.beta": 0.3}
+    got = recipe.resolve(path, ["method.gamma=1"], Toy, command=command, options=options).origins
     assert got == {
         "method.type": "default",
-        "method.beta": "default",
+        "method.beta": "override",
         "method.gamma": "override",
         "method.reduce": "default",
         "optim.lr": "file",
         "optim.steps": "default",
         "sources": "default",
         "seeds": "file",
-        "note": "base",
+        "note": "command",
     }
 
 
@@ -267,4 +268,21 @@ def test_a_mapping_as_an_override_is_merged_too(tmp_path: Path) -> None:
 
 
 def test_an_error_in_the_commands_own_settings_says_so() -> None:
-    assert refused(None, base={"optim": {"lr": "x"}}).where == "the command's own settings"
+    assert refused(None, command={"optim": {"lr": "x"}}).where == "the command's settings"
+
+
+@given(st.text(), st.floats(allow_nan=False, min_value=1e-300, max_value=1e300), st.integers())
+def test_options_are_data_and_win_over_everything_else(text: str, beta: float, seed: int) -> None:
+    options = {"note": text, "method.beta": beta, "seeds": (seed,), "method.gamma": None}
+    got = recipe.load(None, ["note=old", "method={beta: 1, gamma: 2}"], Toy, options=options)
+    assert got == Toy(note=text, method=Ddpo(beta=beta, gamma=2), seeds=(seed,))
+
+
+def test_paths_and_records_are_options_too() -> None:
+    options = {"note": Path("a b/c"), "optim": Optim(lr=0.5)}
+    got = recipe.load(None, ["optim.steps=3"], Toy, options=options)
+    assert got == Toy(note=str(Path("a b/c")), optim=Optim(lr=0.5, steps=3))
+
+
+def test_an_option_that_cannot_be_used_is_named() -> None:
+    assert refused(None, options={"method.beta": -1}).where == "option method.beta=-1"

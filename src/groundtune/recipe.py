@@ -1,7 +1,8 @@
-"""Merges a YAML recipe with `key=value` overrides and validates it against the schema it is given.
+"""Merges a YAML recipe with overrides and validates it against the schema it is given.
 
-Later layers win: the schema's defaults, `base` (a command's own settings), file, overrides.
-Mappings merge key by key, everything else is replaced. So `method.type=dpo` over a file that says
+Later layers win: the schema's defaults, the command's settings, file, `key=value` texts, options.
+Texts are YAML; the command's settings and options are data, and are used as they are. Mappings
+merge key by key, everything else is replaced. So `method.type=dpo` over a file that says
 `ddpo` keeps what both methods have, and fails, naming the keys, on what DPO lacks. An unknown key,
 a key given twice and a value of the wrong type are errors of the user's input, with the line.
 """
@@ -19,7 +20,7 @@ from pydantic_core import ErrorDetails
 
 from groundtune.errors import UserError
 
-Origin = Literal["default", "base", "file", "override"]
+Origin = Literal["default", "command", "file", "override"]
 Keys = tuple[str, ...]
 Tree = dict[str, Any]
 Schema = TypeVar("Schema", bound=BaseModel)
@@ -37,35 +38,43 @@ def load(
     path: Path | None,
     overrides: Sequence[str],
     schema: type[Schema],
-    base: Mapping[str, Any] | None = None,
+    *,
+    command: Mapping[str, object] | None = None,
+    options: Mapping[str, object] | None = None,
 ) -> Schema:
-    """The recipe that file and overrides give.
+    """Return the recipe that file, overrides and options give.
 
     Args:
         path: YAML file, or None for the defaults.
         overrides: `dotted.key=value`, the value in YAML; `key=` is the empty text.
         schema: What the recipe must be; fields that it lacks are refused at every depth.
-        base: Settings that lie between the schema's defaults and the file.
+        command: The command's settings, between the schema's defaults and the file.
+        options: Values by dotted key, over everything else; None is an option that is not given.
 
     Raises:
-        UserError: A file, key or value that can't be used, with its line or override.
+        UserError: A file, key or value that can't be used, with its line, override or option.
     """
-    return resolve(path, overrides, schema, base).recipe
+    return resolve(path, overrides, schema, command=command, options=options).recipe
 
 
 def resolve(
     path: Path | None,
     overrides: Sequence[str],
     schema: type[Schema],
-    base: Mapping[str, Any] | None = None,
+    *,
+    command: Mapping[str, object] | None = None,
+    options: Mapping[str, object] | None = None,
 ) -> Resolved[Schema]:
-    """As `load`, with the origin of each value."""
+    """Return what `load` does, with the origin of each value."""
     merged = _Merged()
-    merged.add(dict(base or {}), "base", {}, "the command's own settings")
+    merged.add(_data(command or {}), "command", {}, "the command's settings")
     if path is not None:
         merged.add(*_read(path))
     for override in overrides:
         _override(merged, override)
+    for key, value in (options or {}).items():
+        if value is not None:
+            _set(merged, tuple(key.split(".")), _value(value), f"option {key}={value}")
     _fill_types(merged.tree, schema)
     try:
         recipe = schema.model_validate(merged.tree, extra="forbid")
@@ -182,9 +191,27 @@ def _override(merged: _Merged, override: str) -> None:
         value: object = yaml.load(text, _Loader) if text else ""
     except yaml.YAMLError:
         raise UserError(f"{text!r} is not a YAML value", where, "quote the value") from None
+    _set(merged, keys, value, where)
+
+
+def _set(merged: _Merged, keys: Keys, value: object, where: str) -> None:
+    """Lay one value over the tree, key by key where it is a mapping."""
     tree: Tree = {}
     _Merged(tree).set(keys, value, _Mark("override", where))
     merged.add(tree, "override", {}, where)
+
+
+def _data(settings: Mapping[Any, object]) -> Tree:
+    """Return settings of Python code as a recipe has them: records as mappings, paths as text."""
+    return {str(key): _value(value) for key, value in settings.items()}
+
+
+def _value(value: object) -> object:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", exclude_unset=True)
+    if isinstance(value, Mapping):
+        return _data(cast("Mapping[Any, object]", value))
+    return str(value) if isinstance(value, Path) else value
 
 
 def _branches(tree: Mapping[Any, Any], above: Keys = ()) -> Iterator[tuple[Keys, object]]:

@@ -37,8 +37,9 @@ def align(
     from groundtune.pipeline.recipes import find
     from groundtune.recipe import load
 
-    given = read_words(recipe, {"evaluation.split": "test" if final else None})
-    settings = load(find(given.recipe or "world-align"), given.settings, AlignSettings)
+    given, options = read_words(recipe), {"evaluation.split": "test" if final else None}
+    path = find(given.recipe or "world-align")
+    settings = load(path, given.settings, AlignSettings, options=options)
     with open_progress(silent=json) as progress:
         made = run_align(
             settings,

@@ -40,7 +40,6 @@ def best_of(
         json: One JSON object instead of lines.
     """
     from groundtune.cli.finish import finish
-    from groundtune.cli.given import as_settings
     from groundtune.cli.progress import open_progress
     from groundtune.cli.table import print_table
     from groundtune.pipeline.best_of.run import best_of as run_best_of
@@ -50,7 +49,7 @@ def best_of(
     if answers is not None and "=" in answers.name and not answers.exists():
         settings, answers = (str(answers), *settings), None
     options = {"model": model, "reference": reference, "n": n, **running.settings()}
-    params = load(None, [*settings, *as_settings(options)], BestOfSettings)
+    params = load(None, settings, BestOfSettings, options=options)
     with open_progress(silent=json) as progress:
         made = run_best_of(answers, out, params, progress, command=sys.argv)
     shown: dict[str, object] = made.found.model_dump(mode="json")

@@ -39,18 +39,17 @@ def check(
         json: One JSON object instead of lines.
     """
     from groundtune.cli.finish import finish
-    from groundtune.cli.given import as_settings
     from groundtune.cli.progress import open_progress
     from groundtune.cli.table import print_table
     from groundtune.pipeline.check.run import check as run_check
 
-    options = {"labeler": labeler, "ask": ask}
     with open_progress(silent=json) as progress:
         made = run_check(
             answers,
             out,
-            [*settings, *as_settings(options)],
+            settings,
             progress,
+            options={"labeler": labeler, "ask": ask},
             images=images,
             marks=marks,
             command=sys.argv,

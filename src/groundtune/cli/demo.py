@@ -36,8 +36,9 @@ def demo(
     from groundtune.recipe import load
 
     began = time.monotonic()
-    given = read_words(recipe, {"seed": seed})
-    settings = load(find(given.recipe or "world-demo"), given.settings, DemoSettings)
+    given = read_words(recipe)
+    path = find(given.recipe or "world-demo")
+    settings = load(path, given.settings, DemoSettings, options={"seed": seed})
     with open_progress(silent=json) as progress:
         made = run_demo(settings, out, progress, workers=workers, command=sys.argv)
     took = {"seconds": round(time.monotonic() - began, 1), "memory_mb": made.memory_mb}

@@ -52,12 +52,13 @@ def label(
     checks = {"labeler": labeler, "divider": divider, **running.settings()}
     options = corrects if by == "corrections" else checks
     _refuse(checks if by == "corrections" else corrects, by)
-    given = read_words(recipe, options)
     stage = _by_corrections if by == "corrections" else _by_claims
-    stage(given, answers, out or answers, json)
+    stage(read_words(recipe), options, answers, out or answers, json)
 
 
-def _by_corrections(given: "Given", answers: Path, out: Path, json: bool) -> None:
+def _by_corrections(
+    given: "Given", options: Mapping[str, object], answers: Path, out: Path, json: bool
+) -> None:
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.feedback.corrections import (
@@ -67,7 +68,7 @@ def _by_corrections(given: "Given", answers: Path, out: Path, json: bool) -> Non
     )
     from groundtune.recipe import load
 
-    settings = load(given.path, given.settings, LabelSettings)
+    settings = load(given.path, given.settings, LabelSettings, options=options)
     person, by = world_annotator(settings)
     with open_progress(silent=json) as progress:
         made = label_answers(
@@ -82,7 +83,9 @@ def _by_corrections(given: "Given", answers: Path, out: Path, json: bool) -> Non
     )
 
 
-def _by_claims(given: "Given", answers: Path, out: Path, json: bool) -> None:
+def _by_claims(
+    given: "Given", options: Mapping[str, object], answers: Path, out: Path, json: bool
+) -> None:
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.feedback.claim_settings import (
@@ -95,7 +98,9 @@ def _by_claims(given: "Given", answers: Path, out: Path, json: bool) -> None:
     from groundtune.recipe import load
 
     folder = RunFolder(answers)
-    settings = load(given.path, given.settings, ClaimSettings, base=base_settings(folder))
+    settings = load(
+        given.path, given.settings, ClaimSettings, command=base_settings(folder), options=options
+    )
     with open_progress(silent=json) as progress:
         progress.start(f"load {settings.labeler}")
         with open_labelling(settings, folder) as labelling:

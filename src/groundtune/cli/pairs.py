@@ -1,6 +1,7 @@
 """`groundtune pairs`."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -53,18 +54,19 @@ def pairs(
             "groundtune pairs",
             "Give --corrections DIR or --claims DIR.",
         )
-    given = read_words(recipe, {"cap": cap, "seed": seed})
     stage = _of_claims if claims is not None else _of_corrections
-    stage(given, source, out or source, json)
+    stage(read_words(recipe), {"cap": cap, "seed": seed}, source, out or source, json)
 
 
-def _of_corrections(given: "Given", source: Path, out: Path, json: bool) -> None:
+def _of_corrections(
+    given: "Given", options: Mapping[str, object], source: Path, out: Path, json: bool
+) -> None:
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.feedback.pairs import PairSettings, make_pairs
     from groundtune.recipe import load
 
-    settings = load(given.path, given.settings, PairSettings)
+    settings = load(given.path, given.settings, PairSettings, options=options)
     with open_progress(silent=json) as progress:
         counts = make_pairs(source, out, settings, progress, command=sys.argv)
     finish(
@@ -72,14 +74,16 @@ def _of_corrections(given: "Given", source: Path, out: Path, json: bool) -> None
     )
 
 
-def _of_claims(given: "Given", source: Path, out: Path, json: bool) -> None:
+def _of_claims(
+    given: "Given", options: Mapping[str, object], source: Path, out: Path, json: bool
+) -> None:
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
     from groundtune.feedback.claim_pairs import ClaimPairRules
     from groundtune.pipeline.feedback.pairs import make_claim_pairs
     from groundtune.recipe import load
 
-    rules = load(given.path, given.settings, ClaimPairRules)
+    rules = load(given.path, given.settings, ClaimPairRules, options=options)
     with open_progress(silent=json) as progress:
         counts = make_claim_pairs(source, out, rules, progress, command=sys.argv)
     shown = counts.model_dump() if json else _lines(counts)

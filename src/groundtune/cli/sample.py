@@ -94,8 +94,8 @@ def sample(
         "skip_bad": skip_bad,
     }
     options |= drawing.settings() | loading.settings() | running.settings()
-    given = read_words(recipe, options)
-    params = load(given.path, given.settings, SampleParams)
+    given = read_words(recipe)
+    params = load(given.path, given.settings, SampleParams, options=options)
     with open_progress(silent=json) as progress:
         made = run_sample(params, out, progress, command=sys.argv)
     finish(

@@ -67,7 +67,6 @@ def serve(
         json: One JSON object instead of lines.
     """
     from groundtune.cli.finish import finish
-    from groundtune.cli.given import as_settings
     from groundtune.cli.progress import open_progress
     from groundtune.errors import UserError
     from groundtune.recipe import load
@@ -80,8 +79,7 @@ def serve(
         )
     from groundtune.serve.wire import ServeParams, listen, open_service, run
 
-    options = as_settings({"model": model, **asdict(served)})
-    params = load(None, [*settings, *options], ServeParams)
+    params = load(None, settings, ServeParams, options={"model": model, **asdict(served)})
     token = token or os.environ.get(TOKEN, "")
     with listen(host, port, token) as listening:
         with open_progress(silent=json) as progress:

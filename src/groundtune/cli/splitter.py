@@ -27,7 +27,7 @@ def lessons(
     from groundtune.pipeline.feedback.splitter import LessonSettings, make_lessons
     from groundtune.recipe import load
 
-    chosen = load(None, list(settings), LessonSettings)
+    chosen = load(None, settings, LessonSettings)
     with open_progress(silent=json) as progress:
         counts = make_lessons(claims, out, chosen, progress, command=sys.argv)
     recipe = "world-splitter"
@@ -63,7 +63,7 @@ def score(
     from groundtune.recipe import load
     from groundtune.store.files import write_atomic
 
-    chosen = load(None, list(settings), ScoreSettings)
+    chosen = load(None, settings, ScoreSettings)
     params = SampleParams(
         model=model, batch_size=chosen.batch_size, device=chosen.device, dtype=chosen.dtype
     )

@@ -34,8 +34,9 @@ def study(
     from groundtune.pipeline.world.study.settings import StudySettings
     from groundtune.recipe import load
 
-    given = read_words(recipe, {"evaluation.split": "test" if final else None})
-    settings = load(find(given.recipe or "world-study"), given.settings, StudySettings)
+    given, options = read_words(recipe), {"evaluation.split": "test" if final else None}
+    path = find(given.recipe or "world-study")
+    settings = load(path, given.settings, StudySettings, options=options)
     with open_progress(silent=json) as progress:
         made = run_study(
             settings,

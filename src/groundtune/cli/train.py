@@ -38,17 +38,23 @@ def train(
     from groundtune.pipeline.train.run import TrainParams, read_outcome, train
     from groundtune.recipe import load
 
-    options = {"model": model, "pairs": pairs, "data.skip_bad": skip_bad}
-    given = read_words(recipe, options)
-    params = load(find(given.recipe) if given.recipe else None, given.settings, TrainParams)
+    given = read_words(recipe)
+    params = load(
+        find(given.recipe) if given.recipe else None,
+        given.settings,
+        TrainParams,
+        options={"model": model, "pairs": pairs, "data.skip_bad": skip_bad},
+    )
     follower = os.environ.get("RANK", "0") != "0"  # of several processes one speaks
     with open_progress(silent=json or follower) as progress:
         if dry_run:
             if follower:
                 return
             plan = plan_training(params, progress).model_dump()
-            command = ["groundtune", "train", *filter(None, [given.recipe]), *given.settings]
-            finish(plan, next_command=shlex.join([*command, "--out", str(out)]), json=json)
+            options = {"--model": model, "--pairs": pairs, "--out": out}
+            command = ["groundtune", "train", *recipe, *["--skip-bad"] * bool(skip_bad)]
+            command += [word for k, v in options.items() if v is not None for word in (k, str(v))]
+            finish(plan, next_command=shlex.join(command), json=json)
             return
         result = train(params, out, progress, command=sys.argv)
     if follower:

@@ -31,7 +31,7 @@ def claims(
     from groundtune.recipe import load
     from groundtune.store.files import write_atomic
 
-    params = load(None, list(settings), ClaimStudy)
+    params = load(None, settings, ClaimStudy)
     with open_progress(silent=json) as progress:
         measured = study(params, out, progress)
     file = out / "claims.json"

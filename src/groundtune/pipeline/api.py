@@ -8,10 +8,11 @@ Every verb is resumable, and can be called again: it does what is missing.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from groundtune.pipeline.folder import RunFolder
 from groundtune.protocols import Annotator, Progress
+from groundtune.recipe import load as load_recipe
 from groundtune.records import (
     Answer,
     Claim,
@@ -20,7 +21,6 @@ from groundtune.records import (
     Pair,
     Producer,
     Prompt,
-    Record,
     Score,
 )
 
@@ -62,7 +62,7 @@ class Run:
         """
         from groundtune.pipeline.sample.run import SampleParams, run_sample
 
-        params = SampleParams.model_validate({"model": model, **_plain(settings)})
+        params = load_recipe(None, [], SampleParams, options={"model": model, **settings})
         run_sample(params, self.folder, self.progress)
         return self.answers
 
@@ -100,7 +100,7 @@ class Run:
             world_annotator,
         )
 
-        own = LabelSettings.model_validate(settings)
+        own = load_recipe(None, [], LabelSettings, options=settings)
         if annotator is None or by is None:
             annotator, by = world_annotator(own)
         label_answers(self.folder, self.folder, annotator, by, self.progress, settings=own)
@@ -113,10 +113,9 @@ class Run:
             open_labelling,
         )
         from groundtune.pipeline.feedback.claims import label_claims
-        from groundtune.recipe import load
 
-        given = _over(base_settings(self._sets), _plain(settings))
-        own = load(None, [], ClaimSettings, base=given)
+        command = base_settings(self._sets)
+        own = load_recipe(None, [], ClaimSettings, command=command, options=settings)
         with open_labelling(own, self._sets) as labelling:
             label_claims(self.folder, self.folder, labelling, self.progress, settings=own)
 
@@ -134,14 +133,13 @@ class Run:
         if by == "claims":
             from groundtune.feedback.claim_pairs import ClaimPairRules
             from groundtune.pipeline.feedback.pairs import make_claim_pairs
-            from groundtune.recipe import load
 
-            rules = load(None, [], ClaimPairRules, base=_plain(settings))
+            rules = load_recipe(None, [], ClaimPairRules, options=settings)
             make_claim_pairs(self.folder, self.folder, rules, self.progress)
             return self.pairs
         from groundtune.pipeline.feedback.pairs import PairSettings, make_pairs
 
-        chosen = PairSettings.model_validate(settings)
+        chosen = load_recipe(None, [], PairSettings, options=settings)
         make_pairs(self.folder, self.folder, chosen, self.progress)
         return self.pairs
 
@@ -162,12 +160,11 @@ class Run:
         """
         from groundtune.pipeline.recipes import find
         from groundtune.pipeline.train.run import TrainParams, train
-        from groundtune.recipe import load
 
         path = find(str(recipe)) if isinstance(recipe, str | Path) else None
-        settings = _plain(recipe) if isinstance(recipe, Mapping) else {}
-        given = [*overrides, f"pairs={self.folder}"]
-        params = load(path, given, TrainParams, base=settings)
+        command = recipe if isinstance(recipe, Mapping) else None
+        options = {"pairs": self.folder}
+        params = load_recipe(path, overrides, TrainParams, command=command, options=options)
         return train(params, self.folder / "training" / name, self.progress)
 
     def evaluate(self, *, model: str | Path, label: str = "", **settings: Any) -> list[Estimate]:
@@ -182,8 +179,8 @@ class Run:
         """
         from groundtune.pipeline.bench.run import BenchParams, run_bench
 
-        given = {"model": str(model), "label": label or Path(model).name, **_plain(settings)}
-        params = BenchParams.model_validate(given)
+        options = {"model": model, "label": label or Path(model).name, **settings}
+        params = load_recipe(None, [], BenchParams, options=options)
         return run_bench(params, self.folder / "evaluation" / params.label, self.progress)
 
     def report(self) -> Path:
@@ -252,7 +249,6 @@ def demo(
     from groundtune.pipeline.recipes import find
     from groundtune.pipeline.world.demo import demo as run_demo
     from groundtune.pipeline.world.demo_settings import DemoSettings
-    from groundtune.recipe import load as load_recipe
 
     settings = load_recipe(find(str(recipe)), overrides, DemoSettings)
     return run_demo(settings, Path(out), progress or Silent(), workers=workers)
@@ -281,25 +277,3 @@ def load(name: str, **options: Any) -> "Vlm":
     from groundtune.vlm.load import load as load_model
 
     return load_model(resolve(name), **options)
-
-
-def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Paths as text and records as mappings, as a recipe has them."""
-    return {name: _plain_value(value) for name, value in settings.items()}
-
-
-def _plain_value(value: object) -> object:
-    if isinstance(value, Record):
-        return value.model_dump(mode="json", exclude_unset=True)
-    return str(value) if isinstance(value, Path) else value
-
-
-def _over(base: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings over others: mappings merge key by key, everything else is replaced."""
-    merged: dict[str, Any] = dict(base)
-    for name, value in settings.items():
-        below = merged.get(name)
-        if isinstance(value, Mapping) and isinstance(below, Mapping):
-            value = _over(cast("Mapping[str, Any]", below), cast("Mapping[str, Any]", value))
-        merged[name] = value
-    return merged

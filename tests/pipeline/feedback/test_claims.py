@@ -236,9 +236,9 @@ def test_the_worlds_answers_have_settings_of_their_own_that_a_recipe_overrides(t
     folder = sampled(tmp_path / "world", TEXTS, DATASET)
     base = base_settings(folder)
     assert base == WORLD_SETTINGS
-    settings = load(None, ["asking.ties=rejected"], ClaimSettings, base=base)
+    settings = load(None, ["asking.ties=rejected"], ClaimSettings, command=base)
     assert (settings.divider, settings.asking.suffix) == ("world", " Answer yes or no.")
-    assert load(None, ["divider=whole"], ClaimSettings, base=base).divider == "whole"
+    assert load(None, ["divider=whole"], ClaimSettings, command=base).divider == "whole"
     assert base_settings(sampled(tmp_path / "photos", TEXTS)) == {}
 
 

@@ -10,7 +10,7 @@ and say how far the labeler can be believed.
     OUT/check.json report.html
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,21 +76,22 @@ def check(
     overrides: Sequence[str],
     progress: Progress,
     *,
+    options: Mapping[str, object] | None = None,
     images: Path | None = None,
     marks: Path | None = None,
     command: Sequence[str] = (),
 ) -> CheckResult:
     """Checks the answers of a folder, a file or a model, as far as `out` lacks it.
 
-    `overrides` are key=value settings of `CheckSettings`; for the embedded world's own prompts its
-    divider and wording stand for the defaults.
+    `overrides` are key=value settings of `CheckSettings`, `options` the same as data; for the
+    embedded world's own prompts its divider and wording stand for the defaults.
 
     Raises:
         UserError: there are no answers, a model can't be loaded or doesn't answer yes or no, marks
             that can't be read, or `out` holds another check.
     """
     target = RunFolder(out)
-    first = load(None, overrides, CheckSettings)
+    first = load(None, overrides, CheckSettings, options=options)
     if is_file(what) and SELF in (first.labeler, first.divider):
         name = "labeler" if first.labeler == SELF else "divider"
         raise UserError(
@@ -101,7 +102,8 @@ def check(
     known = is_file(what) or is_folder(what)
     params = None if known else _params(what, images, first)
     bring(what, target, images, first.ask, params, progress)
-    settings = load(None, overrides, CheckSettings, base=base_settings(target))
+    command_settings = base_settings(target)
+    settings = load(None, overrides, CheckSettings, command=command_settings, options=options)
     progress.start(f"load {settings.labeler}")
     with open_labelling(settings, target) as labelling:
         summary = label_claims(out, out, labelling, progress, settings=settings, command=command)
