@@ -10,7 +10,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from groundtune.errors import UserError
-    from groundtune.pipeline.api import Run, compare, demo, load
+    from groundtune.pipeline.api import Run, compare, load
+    from groundtune.pipeline.world.api import demo
     from groundtune.protocols import Annotator, Comparer, Generator, Judge, Progress, YesNo
     from groundtune.records import (
         Answer,
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
 
 _NAMES: dict[str, tuple[str, ...]] = {
     "groundtune.errors": ("UserError",),
-    "groundtune.pipeline.api": ("Run", "compare", "demo", "load"),
+    "groundtune.pipeline.api": ("Run", "compare", "load"),
+    "groundtune.pipeline.world.api": ("demo",),
     "groundtune.protocols": (
         "Annotator",
         "Comparer",

@@ -102,6 +102,29 @@ class Annotator(Protocol):
         ...
 
 
+class Truth(NamedTuple):
+    """What is right and what is wrong in an answer, by whoever knows the whole image."""
+
+    wrong: bool
+    """Whether anything in it is wrong."""
+    mentions: int
+    """Mentions of objects."""
+    invented: int
+    """Those of them whose object is not in the image."""
+    named: int
+    """Different objects of the image that it names."""
+    there: int
+    """Different objects of the image."""
+
+
+class TruthScorer(Protocol):
+    """Scores answers to prompts about whose images everything is known."""
+
+    def __call__(self, prompt: Prompt, text: str) -> Truth:
+        """What is right and wrong in one answer."""
+        ...
+
+
 class Comparer(Protocol):
     """A person, real or simulated, who compares two answers, honesty first."""
 
@@ -164,3 +187,13 @@ class Progress(Protocol):
     def advance(self, done: int = 1, note: str = "") -> None:
         """So many more units of the task are done."""
         ...
+
+
+class SilentProgress:
+    """Progress that shows nothing."""
+
+    def start(self, task: str, total: int | None = None) -> None:
+        """A new task begins."""
+
+    def advance(self, done: int = 1, note: str = "") -> None:
+        """So many more units of the task are done."""

@@ -25,14 +25,15 @@ def best_of(
     """Keep, of several answers to a prompt, the one that a tuned model's own reward prefers.
 
     The reward is how much likelier the answer became by the tuning. Shown is what best of 1, 2,
-    4, ... N gives and costs: of the embedded world's answers by the truth, of others by their
-    claims where those were checked. Run again, it goes on where it stopped.
+    4, ... N gives and costs: by the truth where the prompts' source knows it, and by the
+    answers' claims where those were checked. Run again, it goes on where it stopped.
 
     Args:
         answers: Folder with several answers to each prompt, of whichever model.
-        settings: key=value settings: normalise, beta, scenes, seed, at_once, device, dtype, ...
-            Without answers, scenes=40 has the tuned model describe the embedded world.
-        model: The tuned model: a folder, a name on the Hugging Face hub, or world:NAME.
+        settings: key=value settings: normalise, beta, prompts, seed, at_once, device, dtype, ...
+            Without answers, prompts=world:40 has the tuned model describe 40 images of the
+            embedded world.
+        model: The tuned model: a folder, a name on the Hugging Face hub, or world:base.
         reference: The model that it was tuned from.
         n: Answers to choose among, at most 64; 16 without it.
         out: Folder for the chosen answers, the rewards and the report.

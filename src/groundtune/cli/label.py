@@ -17,7 +17,7 @@ def label(
     answers: Path,
     out: Path | None = None,
     by: Literal["corrections", "claims"] = "corrections",
-    annotator: Literal["world"] | None = None,
+    annotator: str | None = None,
     error_rate: float | None = None,
     labeler: str | None = None,
     divider: str | None = None,
@@ -37,11 +37,12 @@ def label(
         answers: Folder that holds the answers, as `groundtune sample` wrote it.
         out: Folder for the feedback; without it, it is added to the answers' folder.
         by: What feedback is given.
-        annotator: Who corrects. "world" is the embedded world's simulated person.
+        annotator: The prompt source whose simulated person corrects: world. Without it, the one of
+            the answers' prompts.
         error_rate: Share of errors that the simulated person misses or mends wrongly, 0 to 1.
         labeler: Who checks claims: a model, or "self" for the one that answered.
-        divider: Who divides answers into claims: a model, "self", or "world" for the embedded
-            world's rules, which are taken for its answers.
+        divider: Who divides answers into claims: a model, "self", or a prompt source's own rules:
+            world, the default for answers about the embedded world.
         seed: Seed of the simulated person.
         running: Where claims are checked.
         json: One JSON object instead of lines.
@@ -64,12 +65,13 @@ def _by_corrections(
     from groundtune.pipeline.feedback.corrections import (
         LabelSettings,
         label_answers,
-        world_annotator,
+        open_annotator,
     )
+    from groundtune.pipeline.folder import RunFolder
     from groundtune.recipe import load
 
     settings = load(given.path, given.settings, LabelSettings, options=options)
-    person, by = world_annotator(settings)
+    person, by = open_annotator(settings, RunFolder(answers))
     with open_progress(silent=json) as progress:
         made = label_answers(
             answers, out, person, by, progress, settings=settings, command=sys.argv

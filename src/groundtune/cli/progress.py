@@ -13,20 +13,10 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TextIO
 
-from groundtune.protocols import Progress
+from groundtune.protocols import Progress, SilentProgress
 
 EVERY_S = 5.0
 """Seconds between two plain lines of one task."""
-
-
-class SilentProgress:
-    """Shows nothing."""
-
-    def start(self, task: str, total: int | None = None) -> None:
-        """A new task begins."""
-
-    def advance(self, done: int = 1, note: str = "") -> None:
-        """So many more units are done."""
 
 
 class PlainProgress:

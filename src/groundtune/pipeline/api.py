@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from groundtune.pipeline.folder import RunFolder
-from groundtune.protocols import Annotator, Progress
+from groundtune.protocols import Annotator, Progress, SilentProgress
 from groundtune.recipe import load as load_recipe
 from groundtune.records import (
     Answer,
@@ -26,18 +26,7 @@ from groundtune.records import (
 
 if TYPE_CHECKING:
     from groundtune.pipeline.compare.run import Comparisons
-    from groundtune.pipeline.world.demo_settings import DemoResult
     from groundtune.vlm.load import Vlm
-
-
-class Silent:
-    """Progress that shows nothing."""
-
-    def start(self, task: str, total: int | None = None) -> None:
-        """A new task begins."""
-
-    def advance(self, done: int = 1, note: str = "") -> None:
-        """More of it is done."""
 
 
 class Run:
@@ -48,7 +37,7 @@ class Run:
 
     def __init__(self, folder: str | Path, progress: Progress | None = None) -> None:
         self.folder = Path(folder)
-        self.progress = progress or Silent()
+        self.progress = progress or SilentProgress()
         self._sets = RunFolder(self.folder)
 
     def sample(self, *, model: str, **settings: Any) -> list[Answer]:
@@ -82,14 +71,14 @@ class Run:
     ) -> list[Correction] | list[Claim]:
         """Has every answer corrected, or with `by="claims"` divided into claims and checked.
 
-        Corrections are by the world's simulated person, `settings` being those of `LabelSettings`
-        (error_rate, seed); or by your own annotator, and then `by` names all that changes what it
-        does. For claims `settings` are those of `ClaimSettings` (labeler, divider, asking and so
-        on); where all answers are about the embedded world, its own stand for the defaults.
+        Corrections are by the simulated person of the prompts' source, `settings` being those of
+        `LabelSettings` (error_rate, seed); or by your own annotator, and then `by` names all that
+        changes what it does. For claims `settings` are those of `ClaimSettings` (labeler, divider,
+        asking and so on); where all prompts are from one source, its defaults are used.
 
         Raises:
-            UserError: there are no answers, they are not about the embedded world, a model can't
-                be loaded or doesn't answer yes or no, or the folder has another's feedback.
+            UserError: there are no answers, no simulated person knows their prompts, a model
+                can't be loaded or doesn't answer yes or no, or the folder has another's feedback.
         """
         if by == "claims":
             self._check(settings)
@@ -97,12 +86,12 @@ class Run:
         from groundtune.pipeline.feedback.corrections import (
             LabelSettings,
             label_answers,
-            world_annotator,
+            open_annotator,
         )
 
         own = load_recipe(None, [], LabelSettings, options=settings)
         if annotator is None or by is None:
-            annotator, by = world_annotator(own)
+            annotator, by = open_annotator(own, self._sets)
         label_answers(self.folder, self.folder, annotator, by, self.progress, settings=own)
         return self.corrections
 
@@ -228,30 +217,6 @@ class Run:
         from groundtune.pipeline.compare.run import scores_in
 
         return scores_in(self.folder)
-
-
-def demo(
-    out: str | Path,
-    *,
-    recipe: str | Path = "world-demo",
-    overrides: Sequence[str] = (),
-    workers: int = 1,
-    progress: Progress | None = None,
-) -> "DemoResult":
-    """The whole loop on the embedded world.
-
-    More than one of `workers` are processes that import the calling script again, so it needs the
-    usual `if __name__ == "__main__":`.
-
-    Raises:
-        UserError: `out` holds a run with other settings.
-    """
-    from groundtune.pipeline.recipes import find
-    from groundtune.pipeline.world.demo import demo as run_demo
-    from groundtune.pipeline.world.demo_settings import DemoSettings
-
-    settings = load_recipe(find(str(recipe)), overrides, DemoSettings)
-    return run_demo(settings, Path(out), progress or Silent(), workers=workers)
 
 
 def compare(*folders: str | Path) -> "Comparisons":

@@ -1,15 +1,15 @@
-"""Names of models: a folder, the Hugging Face hub's, an endpoint's, or the embedded world's."""
+"""Names of models: a folder, the Hugging Face hub's, an endpoint's, or a prompt source's."""
 
 import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from groundtune.errors import UserError
+from groundtune.pipeline.prompt_sources import named_in
 from groundtune.protocols import Generator, Images, YesNo
 
 if TYPE_CHECKING:
     from groundtune.generate.openai import OpenAIGenerator
-
-_WORLD = "world:"
 
 
 class Labeler(Generator, YesNo, Protocol):
@@ -24,13 +24,18 @@ def resolve(name: str) -> str:
     """What `vlm.load` takes: `world:base` becomes the folder of the shipped weights.
 
     Raises:
-        UserError: the world has no such model.
+        UserError: the prompt source that the name begins with has no such model.
     """
-    if not name.startswith(_WORLD):
+    source = named_in(name)
+    if source is None:
         return name
-    from groundtune.world import weights
-
-    return str(weights.path(name.removeprefix(_WORLD)))
+    if source.model is None:
+        raise UserError(
+            f"No model comes with the prompt source {source.name}.",
+            name,
+            "Name a model's folder, or one on the hub.",
+        )
+    return str(source.model(name.partition(":")[2]))
 
 
 def is_endpoint(name: str) -> bool:

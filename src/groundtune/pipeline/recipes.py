@@ -1,8 +1,9 @@
 """The recipes that come with Groundtune: their names, what they are for, and what they must be."""
 
 import difflib
+import importlib
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import yaml
 from pydantic import BaseModel
@@ -19,6 +20,30 @@ class Shipped(NamedTuple):
     about: str
     """Its first comment."""
     path: Path
+
+
+class RecipeCommand(NamedTuple):
+    """A command that takes a recipe, each part as "module:NAME", imported when it is used."""
+
+    schema: str
+    """The record of its settings."""
+    rewrite: str = ""
+    """Writes the report of a finished run's folder again; empty where runs of it have none."""
+
+
+_HERE = "groundtune.pipeline."
+RECIPE_COMMANDS: dict[str, RecipeCommand] = {
+    "train": RecipeCommand(_HERE + "train.run:TrainParams"),
+    "align": RecipeCommand(
+        _HERE + "align.settings:AlignSettings", _HERE + "align.run:rewrite_align"
+    ),
+    "demo": RecipeCommand(
+        _HERE + "world.demo_settings:DemoSettings", _HERE + "world.demo:rewrite_report"
+    ),
+    "study": RecipeCommand(
+        _HERE + "world.study.settings:StudySettings", _HERE + "world.study.run:rewrite_study"
+    ),
+}
 
 
 def folder() -> Path:
@@ -65,22 +90,14 @@ def command_of(path: Path) -> str:
 
 def schema_of(path: Path) -> type[BaseModel]:
     """What a recipe must be, by its command."""
-    command = command_of(path)
-    if command == "demo":
-        from groundtune.pipeline.world.demo_settings import DemoSettings
+    command = RECIPE_COMMANDS.get(command_of(path), RECIPE_COMMANDS["train"])
+    return imported(command.schema)
 
-        return DemoSettings
-    if command == "align":
-        from groundtune.pipeline.align.settings import AlignSettings
 
-        return AlignSettings
-    if command == "study":
-        from groundtune.pipeline.world.study.settings import StudySettings
-
-        return StudySettings
-    from groundtune.pipeline.train.run import TrainParams
-
-    return TrainParams
+def imported(target: str) -> Any:
+    """Return what "module:NAME" names; its module is imported."""
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def _about(path: Path) -> str:

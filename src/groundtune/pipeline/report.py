@@ -1,20 +1,18 @@
 """The report of a run's folder, of whichever kind it is."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from groundtune.errors import UserError
 from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.prompt_sources import named_in
 from groundtune.pipeline.provenance import provenance_of
+from groundtune.pipeline.recipes import RECIPE_COMMANDS, imported
+from groundtune.records import Answer, Prompt
 from groundtune.report.build import sampling_report
 from groundtune.report.model import Note
 from groundtune.report.page import write_report
 from groundtune.store.run import read_run
-
-NOT_THE_WORLD = (
-    "A model of the embedded world answered here about pictures that are not of that world. It "
-    "has only ever seen drawn scenes: its answers show that files, sizes and formats pass, nothing "
-    "else."
-)
 
 
 def write_run_report(run: Path) -> Path:
@@ -25,19 +23,10 @@ def write_run_report(run: Path) -> Path:
     """
     if not run.is_dir():
         raise UserError("There is no such folder.", str(run), "Check the path.")
-    command = read_run(run).recipe.get("command") if (run / "run.json").exists() else None
-    if command == "demo":
-        from groundtune.pipeline.world.demo import rewrite_report
-
-        return rewrite_report(run)
-    if command == "study":
-        from groundtune.pipeline.world.study.run import rewrite_study
-
-        return rewrite_study(run)
-    if command == "align":
-        from groundtune.pipeline.align.run import rewrite_align
-
-        return rewrite_align(run)
+    name = read_run(run).recipe.get("command") if (run / "run.json").exists() else None
+    command = RECIPE_COMMANDS.get(str(name))
+    if command is not None and command.rewrite:
+        return imported(command.rewrite)(run)
     if (run / "scores").is_dir() or _is_large(run):
         return report_scores(run)
     if RunFolder(run).answers.parts():
@@ -108,13 +97,10 @@ def report_answers(run: Path) -> Path:
     Raises:
         UserError: there are no prompts, or a picture is missing.
     """
-    from groundtune.bench.world.captions import refuses
-    from groundtune.world.people import DATASET
+    from groundtune.bench.stats.behaviour import refuses
 
     folder = RunFolder(run)
     answers, prompts = folder.answers.read(), list(folder.prompts_by_key().values())
-    foreign = any(prompt.source.dataset != DATASET for prompt in prompts)
-    of_the_world = any(answer.producer.name.startswith("world:") for answer in answers)
     shown = sampling_report(
         f"Answers in {run.resolve().name}",
         prompts,
@@ -122,6 +108,14 @@ def report_answers(run: Path) -> Path:
         lambda sha256: folder.images.path(sha256).read_bytes(),
         refused=refuses,
         provenance=provenance_of(folder.answers.path),
-        notes=[Note(kind="warning", text=NOT_THE_WORLD)] if foreign and of_the_world else [],
+        notes=[Note(kind="warning", text=text) for text in _from_elsewhere(answers, prompts)],
     )
     return write_report(run / "report.html", shown)
+
+
+def _from_elsewhere(answers: Sequence[Answer], prompts: Sequence[Prompt]) -> list[str]:
+    """What the sources of models say where their models answered others' prompts."""
+    datasets = {prompt.source.dataset for prompt in prompts}
+    sources = {name: named_in(name) for name in {answer.producer.name for answer in answers}}
+    notes = {s.elsewhere for s in sources.values() if s is not None and datasets - {s.dataset}}
+    return sorted(notes - {""})

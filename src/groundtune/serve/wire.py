@@ -47,8 +47,8 @@ class ServeParams(Record):
     labeler: str = ""
     """Who checks claims: "self", or a model as above: gives check."""
     divider: str = SELF
-    """Who divides answers into claims: "self" is the labeler, "world" the embedded world's rules
-    (also where the labeler is world:...), or a model as above."""
+    """Who divides answers into claims: "self" is the labeler, "world" the rules of that prompt
+    source (also where the labeler is world:...), or a model as above."""
     instruction: str = "divide-and-ask-1"
     """What a model that divides is told: a shipped instruction (split-1 for a splitter of one's
     own), or a file with the places ${question} and ${answer}."""
@@ -221,16 +221,18 @@ def _check(params: ServeParams, opened: _Opened) -> "ClaimCheck":
 
 def _labelling(params: ServeParams, name: str, labeler: Labeler, opened: _Opened) -> "Labelling":
     from groundtune.feedback.conquer import Asking
-    from groundtune.pipeline.feedback.claim_settings import WORLD_SETTINGS
     from groundtune.pipeline.feedback.claims import Labelling
-    from groundtune.world.claims import WorldDivider
+    from groundtune.pipeline.prompt_sources import named_in, with_divider
 
     by = labeler.producer(Sampling(temperature=0), 0)
     by = by.model_copy(update={"sampling": None, "seed": None})
-    if params.divider == "world" or (params.divider == SELF and name.startswith("world:")):
-        asking = Asking.model_validate(WORLD_SETTINGS["asking"])
-        return Labelling(WorldDivider(), labeler, by, asking)
-    model = labeler if params.divider in (SELF, name) else opened.labeler(params.divider)
+    divider, source = params.divider, named_in(name)
+    if divider == SELF and source is not None:
+        divider = str(source.claim_settings.get("divider", SELF))
+    if (source := with_divider(divider)) is not None:
+        asking = Asking.model_validate(source.claim_settings.get("asking", {}))
+        return Labelling(source.dividers[divider](), labeler, by, asking)
+    model = labeler if divider in (SELF, name) else opened.labeler(divider)
     return Labelling(_instructed(model, params.instruction), labeler, by)
 
 

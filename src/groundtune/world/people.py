@@ -12,15 +12,14 @@ import numpy as np
 from groundtune.errors import UserError
 from groundtune.records import Answer, Comparison, Correction, Producer, Prompt, Record
 from groundtune.store.keys import key_of
+from groundtune.world import DATASET
 from groundtune.world.catalogue import BACKGROUNDS, CATEGORIES, CELLS, COLOURS, CONTEXTS, NUMBERS
 from groundtune.world.edits import Change, Edit, apply, edits, once
 from groundtune.world.grammar import Said, bare, capital, phrase
 from groundtune.world.read import Mention, Reading, read
-from groundtune.world.scenes import Scene, Thing, find
+from groundtune.world.scenes import WORLD_VERSION, Scene, Thing, find
 from groundtune.world.truth import Finding, check
 
-DATASET = "groundtune-world"
-"""`Prompt.source.dataset` of prompts about scenes; `source.row` is then the scene's key."""
 RULES = 3
 """Of how answers are corrected: whoever keeps corrections must tell those of other rules apart."""
 
@@ -93,6 +92,20 @@ class SimulatedAnnotator:
             by=self._producer,
             seconds=round(seconds, 1),
         )
+
+
+def annotator(error_rate: float, seed: int) -> tuple[SimulatedAnnotator, Producer]:
+    """Return an annotator of one overall error rate, and who that is: the rate is in its revision.
+
+    Corrections are kept under this producer.
+    """
+    by = Producer(
+        kind="simulated",
+        name="world-annotator",
+        revision=f"world {WORLD_VERSION}, rules {RULES}, error rate {error_rate:g}",
+        seed=seed,
+    )
+    return SimulatedAnnotator(Mistakes.of_rate(error_rate), seed=seed), by
 
 
 class SimulatedComparer:

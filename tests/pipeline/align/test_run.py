@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from groundtune.bench.world.pictures import add_picture, split_scenes
-from groundtune.cli.app import EXIT_DONE, EXIT_INPUT, run
+from groundtune.cli.app import EXIT_DONE, run
 from groundtune.errors import UserError
-from groundtune.pipeline.align.prompts import CHOOSING_FROM, of_round
+from groundtune.pipeline.align.prompts import of_round
 from groundtune.pipeline.align.run import align, align_jobs, rewrite_align
 from groundtune.pipeline.align.settings import AlignResult, AlignSettings
 from groundtune.pipeline.align.side_by_side import beside
@@ -27,6 +27,7 @@ from groundtune.pipeline.feedback.claim_settings import ClaimSettings
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.jobs import done_jobs
 from groundtune.pipeline.recipes import find
+from groundtune.pipeline.world.prompts import CHOOSING_FROM
 from groundtune.recipe import load
 from groundtune.records import Prompt
 from groundtune.store.images import ImageStore
@@ -192,9 +193,17 @@ def test_the_test_split_stays_closed_without_a_notebook(tmp_path: Path):
     assert not (tmp_path / "out").exists()
 
 
-def test_truth_is_chosen_by_on_the_world_alone(capsys: pytest.CaptureFixture[str]):
-    assert run(["align", "prompts=mine.jsonl"]) == EXIT_INPUT
-    assert "only the embedded world's truth is known" in capsys.readouterr().err
+def test_truth_is_chosen_by_only_where_a_source_knows_it(
+    tmp_path: Path,
+):
+    with pytest.raises(UserError) as raised:
+        align(settings_of("prompts=mine.jsonl"), tmp_path / "out", Notes())
+    assert (raised.value.what, raised.value.where, raised.value.fix) == (
+        "The truth about these prompts is not known.",
+        "choose.by=truth, prompts=mine.jsonl",
+        "Set choose.by=claims, or use prompts of a source that knows it: world:400.",
+    )
+    assert not (tmp_path / "out").exists()
 
 
 def test_prompts_of_a_round_are_the_next_ones_in_a_circle():

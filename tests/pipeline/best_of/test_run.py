@@ -58,7 +58,7 @@ def test_an_empty_answer_is_chosen_only_if_all_are_empty():
 
 
 def choose(out: Path, *more: str) -> int:
-    own = ["scenes=3", "sampling.max_new_tokens=40", "--n", "3", *MODELS]
+    own = ["prompts=world:3", "sampling.max_new_tokens=40", "--n", "3", *MODELS]
     return run(["best-of", *own, "--out", str(out), *more, "--json"])
 
 
@@ -90,8 +90,8 @@ def test_the_best_answer_of_each_prompt_is_kept_with_what_choosing_gives(chosen:
     assert ", divided by length" in page
 
 
-def test_scenes_may_begin_later_than_the_first(chosen: Path, tmp_path: Path):
-    assert choose(tmp_path, "scenes=1", "first_scene=2") == EXIT_DONE
+def test_prompts_may_begin_later_than_the_first(chosen: Path, tmp_path: Path):
+    assert choose(tmp_path, "prompts=world:1", "first_prompt=2") == EXIT_DONE
     own = RunFolder(tmp_path / "candidates").prompts.read()
     assert [p.key for p in own] == [RunFolder(chosen / "candidates").prompts.read()[2].key]
 

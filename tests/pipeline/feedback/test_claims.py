@@ -14,7 +14,6 @@ from groundtune.feedback.conquer import Asking
 from groundtune.feedback.reward_pairs import RewardPairRules
 from groundtune.pipeline.feedback import claims as stage
 from groundtune.pipeline.feedback.claim_settings import (
-    WORLD_SETTINGS,
     ClaimSettings,
     base_settings,
     open_labelling,
@@ -22,11 +21,12 @@ from groundtune.pipeline.feedback.claim_settings import (
 from groundtune.pipeline.feedback.claims import ClaimSummary, Labelling, label_claims
 from groundtune.pipeline.feedback.pairs import make_claim_pairs, make_reward_pairs
 from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.world.source import WORLD
 from groundtune.protocols import Statement, YesNoReply
 from groundtune.recipe import load
 from groundtune.records import Answer, ImagePart, Message, Producer, Prompt, Source, TextPart
 from groundtune.store.run import read_run
-from groundtune.world.people import DATASET
+from groundtune.world import DATASET
 
 MODEL = Producer(kind="model", name="base")
 LABELER = Producer(kind="model", name="labeler")
@@ -235,7 +235,7 @@ def test_pairs_are_made_of_a_rewarders_rewards(tmp_path: Path):
 def test_the_worlds_answers_have_settings_of_their_own_that_a_recipe_overrides(tmp_path: Path):
     folder = sampled(tmp_path / "world", TEXTS, DATASET)
     base = base_settings(folder)
-    assert base == WORLD_SETTINGS
+    assert base == WORLD.claim_settings
     settings = load(None, ["asking.ties=rejected"], ClaimSettings, command=base)
     assert (settings.divider, settings.asking.suffix) == ("world", " Answer yes or no.")
     assert load(None, ["divider=whole"], ClaimSettings, command=base).divider == "whole"

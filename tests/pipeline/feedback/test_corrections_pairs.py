@@ -15,7 +15,7 @@ from groundtune.pipeline.feedback.corrections import (
     LabelSettings,
     LabelSummary,
     label_answers,
-    world_annotator,
+    open_annotator,
 )
 from groundtune.pipeline.feedback.pairs import PairSettings, make_pairs
 from groundtune.pipeline.folder import RunFolder
@@ -30,8 +30,8 @@ from groundtune.records import (
     TextPart,
 )
 from groundtune.store.run import read_run
+from groundtune.world import DATASET
 from groundtune.world.catalogue import CATEGORIES
-from groundtune.world.people import DATASET
 from groundtune.world.scenes import scene
 
 ADA = Producer(kind="person", name="ada")
@@ -223,16 +223,18 @@ def test_the_worlds_person_corrects_what_is_not_in_the_scene(tmp_path: Path):
     folder.prompts.append([Prompt(key="p", messages=(message,), source=source)])
     text = f"There is a {wrong}."
     folder.answers.append([Answer(key="a", prompt="p", text=text, producer=MODEL)])
-    person, by = world_annotator(LabelSettings())
+    person, by = open_annotator(LabelSettings(), folder)
     made = label_answers(tmp_path, tmp_path, person, by, Quiet())
     (correction,) = folder.corrections.read()
     assert made.kinds == {"object": 1}
     assert wrong not in correction.corrected
-    assert by != world_annotator(LabelSettings(error_rate=0.2))[1]
+    assert by != open_annotator(LabelSettings(error_rate=0.2), folder)[1]
 
 
-def test_the_worlds_person_knows_no_photographs(tmp_path: Path):
-    sampled(tmp_path, TEXTS)
-    person, by = world_annotator(LabelSettings())
+def test_no_simulated_person_knows_photographs(tmp_path: Path):
+    folder = sampled(tmp_path, TEXTS)
+    with pytest.raises(UserError, match="No simulated person knows these prompts"):
+        open_annotator(LabelSettings(), folder)
+    person, by = open_annotator(LabelSettings(annotator="world"), folder)
     with pytest.raises(UserError, match="only knows the embedded world"):
         label_answers(tmp_path, tmp_path, person, by, Quiet())

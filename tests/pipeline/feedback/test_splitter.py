@@ -23,7 +23,7 @@ from groundtune.pipeline.feedback.splitter import (
 )
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.recipes import find
-from groundtune.pipeline.sample.world_prompts import feedback_prompts
+from groundtune.pipeline.world.prompts import feedback_prompts
 from groundtune.records import Answer, Producer, Prompt
 from groundtune.world.captions import caption
 from groundtune.world.claims import WorldDivider

@@ -95,7 +95,7 @@ def test_without_ray_each_stage_says_in_three_lines_how_to_get_it(
     out = ["--out", str(tmp_path / "out"), "--engine", "ray"]
     for command in (
         ["sample", "--model", "world:base", "--prompts", "world:1"],
-        ["best-of", "scenes=1", "--n", "2", *models],
+        ["best-of", "prompts=world:1", "--n", "2", *models],
     ):
         assert run([*command, *out]) == EXIT_INPUT
         told = error_lines(capsys)

@@ -25,7 +25,6 @@ from groundtune.pipeline.best_of.scores import Ratio
 from groundtune.pipeline.best_of.settings import BestOfSettings
 from groundtune.pipeline.feedback import claims as claim_stage
 from groundtune.pipeline.feedback.claim_settings import (
-    WORLD_SETTINGS,
     ClaimSettings,
     open_labelling,
 )
@@ -34,6 +33,7 @@ from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.sample.run import SampleParams, draw_answers, open_generator, run_sample
 from groundtune.pipeline.workers.local import open_workers
 from groundtune.pipeline.workers.settings import Local, OnRay
+from groundtune.pipeline.world.source import WORLD
 from groundtune.records import Sampling
 from groundtune.store.dataset import RecordSet
 from groundtune.store.run import read_run
@@ -163,7 +163,7 @@ def test_claims_are_divided_and_checked_as_by_one_process(
     monkeypatch.setattr(claim_stage, "DIVIDED_AT_ONCE", 3)
     monkeypatch.setattr(claim_stage, "ASKED_AT_ONCE", 20)
     for name, engine in (("one", Local()), ("ray", TWO)):
-        settings = ClaimSettings.model_validate({**WORLD_SETTINGS, "engine": engine})
+        settings = ClaimSettings.model_validate({**WORLD.claim_settings, "engine": engine})
         with open_labelling(settings, RunFolder(here)) as labelling:
             by_workers = labelling._replace(dividing=labelling.checking)
             made = label_claims(here, tmp_path / name, by_workers, SilentProgress())
@@ -175,7 +175,7 @@ def test_claims_are_divided_and_checked_as_by_one_process(
 def test_a_labeler_that_can_not_say_yes_or_no_is_refused_by_its_worker(
     here: Path, tmp_path: Path, tiny_llava: Path
 ):
-    settings = {**WORLD_SETTINGS, "labeler": str(tiny_llava), "engine": OnRay()}
+    settings = {**WORLD.claim_settings, "labeler": str(tiny_llava), "engine": OnRay()}
     opening = open_labelling(ClaimSettings.model_validate(settings), RunFolder(here))
     with opening as labelling, pytest.raises(UserError, match="can't answer yes and no"):
         label_claims(here, tmp_path, labelling, SilentProgress())

@@ -94,6 +94,11 @@ class Behaviour(Record):
     """Different word pairs over all of an answer, mean over answers of 20 words or more."""
 
 
+def refuses(text: str) -> bool:
+    """Return whether an answer begins with one of the usual phrases of a refusal."""
+    return bool(_REFUSAL.match(text))
+
+
 def behaviour(scores: Sequence[Score]) -> Behaviour:
     """The behaviour in the scores of one model, benchmark and decoding.
 
@@ -137,7 +142,7 @@ def behaviour_of_texts(
         same[" ".join(own)] += times
         if len(same) > 2 * KEPT:
             same = Counter(dict(same.most_common(KEPT)))
-        refusals += times * bool(_REFUSAL.match(text))
+        refusals += times * refuses(text)
         found = _YES_NO.match(text)
         said[found.group(1).lower() if found else ""] += times
         repeating += times * repeats_itself(own)

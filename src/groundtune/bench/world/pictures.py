@@ -8,7 +8,7 @@ from groundtune.errors import UserError
 from groundtune.records import ImagePart, Message, Prompt, Source, TextPart
 from groundtune.store.images import ImageStore
 from groundtune.store.keys import key_of
-from groundtune.world.people import DATASET
+from groundtune.world import DATASET
 from groundtune.world.questions import facts
 from groundtune.world.render import render
 from groundtune.world.scenes import SPLITS, Scene, Stratum, find, scenes

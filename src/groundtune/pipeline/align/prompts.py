@@ -3,14 +3,11 @@
 from pathlib import Path
 
 from groundtune.errors import UserError
-from groundtune.pipeline.align.settings import WORLD
 from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.prompt_sources import requested
 from groundtune.protocols import Progress
 from groundtune.records import Prompt, Record
 from groundtune.store.keys import key_of
-
-CHOOSING_FROM = 1_000_000
-"""Scenes of the development split from here on are chosen by; benchmarks ask about the first."""
 
 
 class Held(Record):
@@ -26,8 +23,13 @@ class Held(Record):
 
 def hold_out(folder: Path, settings: Held, progress: Progress) -> None:
     """Reads the prompts into asked/; those to choose by, to report on and to learn from apart."""
-    if settings.prompts.startswith(WORLD):
-        _world_choosing(RunFolder(folder / "choosing"), settings, progress)
+    if (request := requested(settings.prompts)) is not None:
+        target = RunFolder(folder / "choosing")
+        made = request.source.prompts(
+            target.images, settings.choosing, progress, part="choosing", seed=settings.seed
+        )
+        missing = set(target.prompts.missing(prompt.key for prompt in made))
+        target.prompts.append([prompt for prompt in made if prompt.key in missing])
         return
     from groundtune.pipeline.sample.prompts import read_prompts
 
@@ -58,21 +60,6 @@ def hold_out(folder: Path, settings: Held, progress: Progress) -> None:
         target = RunFolder(folder / name)
         there = target.prompts.keys()
         target.take_prompts(asked, [prompt for prompt in some if prompt.key not in there])
-
-
-def _world_choosing(target: RunFolder, settings: Held, progress: Progress) -> None:
-    from groundtune.bench.world.pictures import add_picture, ask_about
-    from groundtune.world.captions import TRAIN_INSTRUCTIONS
-    from groundtune.world.scenes import scenes
-
-    progress.start("draw scenes", total=settings.choosing)
-    made: list[Prompt] = []
-    for i, scene in enumerate(scenes("development", settings.choosing, start=CHOOSING_FROM)):
-        words = TRAIN_INSTRUCTIONS[i % len(TRAIN_INSTRUCTIONS)]
-        made.append(ask_about(scene, add_picture(scene, target.images), words))
-        progress.advance()
-    missing = set(target.prompts.missing(prompt.key for prompt in made))
-    target.prompts.append([prompt for prompt in made if prompt.key in missing])
 
 
 def of_round(prompts: list[Prompt], number: int, a_round: int, seed: int) -> list[Prompt]:

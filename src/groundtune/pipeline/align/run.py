@@ -22,6 +22,7 @@ from groundtune.errors import UserError
 from groundtune.pipeline.align.prompts import Held, hold_out
 from groundtune.pipeline.align.settings import AlignResult, AlignSettings, round_name
 from groundtune.pipeline.align.steps import (
+    BY_CLAIMS,
     Checked,
     Chosen,
     Labelled,
@@ -36,6 +37,7 @@ from groundtune.pipeline.align.steps import (
 )
 from groundtune.pipeline.jobs import Job, done_jobs, run_jobs
 from groundtune.pipeline.models import fingerprint
+from groundtune.pipeline.prompt_sources import named_in, truth_scorer
 from groundtune.pipeline.world.demo_settings import BASE
 from groundtune.pipeline.world.steps import Evaluated, evaluate_job
 from groundtune.protocols import Progress
@@ -57,8 +59,8 @@ def align(
     The test split (`evaluation.split`) opens only with a `notebook`, which receives one dated line.
 
     Raises:
-        UserError: the test split without a notebook, `out` holds a run with other settings, or what
-            a step raises.
+        UserError: the test split without a notebook, `choose.by=truth` where no truth is known,
+            `out` holds a run with other settings, or what a step raises.
     """
     if settings.evaluation.split == "test" and notebook is None:
         raise UserError(
@@ -66,6 +68,9 @@ def align(
             "evaluation.split=test",
             "Use the development split, or --final for the last measurement of all; it is noted.",
         )
+    if settings.choose.by == "truth":
+        prompts = settings.prompts or settings.images
+        truth_scorer(named_in(prompts), f"choose.by=truth, prompts={prompts}", BY_CLAIMS)
     _note(settings, out, command)
     steps = run_jobs(out, align_jobs(settings), progress, workers=workers, title="align")
     from groundtune.pipeline.align.report import report_align

@@ -8,14 +8,13 @@ from pydantic import Field, model_validator
 from groundtune.feedback.claim_pairs import ClaimPairRules
 from groundtune.methods.dpo import DPO
 from groundtune.pipeline.feedback.claim_settings import ClaimSettings
+from groundtune.pipeline.prompt_sources import named_in
 from groundtune.pipeline.train.learning import Learning
 from groundtune.pipeline.train.settings import Method, Tune
 from groundtune.pipeline.world.steps import Evaluation
 from groundtune.records import Record, Sampling
 from groundtune.train.optim import Optim
 from groundtune.train.tune import Lora
-
-WORLD = "world:"
 
 
 class RoundLearning(Learning):
@@ -47,11 +46,10 @@ class Choosing(Record):
 
     by: Literal["claims", "truth"] = "claims"
     """"claims": wrong is the share of answers with a rejected claim, kept the supported claims an
-    answer, by the round's labeler. "truth", of the embedded world alone: wrong is the mean of the
-    shares of answers with an invented object and with anything wrong, kept is recall."""
+    answer, by the round's labeler. "truth", where the prompts' source knows it: wrong is the mean
+    of the shares of answers with an invented object and with anything wrong, kept is recall."""
     prompts: int = Field(default=100, ge=1)
-    """Held back from learning, all prompts of a picture together. Of the world: scenes of the
-    development split that no benchmark asks about."""
+    """Held back from learning, all prompts of an image together."""
     most_lost: float = Field(default=0.05, ge=0, le=1)
     """Largest loss of what is kept over all rounds, as a share of what the first began with. What a
     round loses, the next ones can't lose again."""
@@ -61,11 +59,11 @@ class AlignSettings(Record):
     """Rounds of AI feedback; the shipped recipe is world-align."""
 
     command: Literal["align"] = "align"
-    model: str = "world:base"
+    model: str
     """What the first round begins with: a folder, a hub name, or world:base."""
-    prompts: str = "world:400"
-    """JSON lines, Parquet, a run's folder, or world:400 for so many new scenes of the embedded
-    world's train split a round."""
+    prompts: str = ""
+    """JSON lines, Parquet, a run's folder, or a prompt source and a count: world:400 asks about so
+    many new images per round."""
     images: str = ""
     """Folder of pictures: those of the prompts' rows or, without prompts, to be asked `ask`."""
     ask: str = ""
@@ -98,8 +96,6 @@ class AlignSettings(Record):
 
     @model_validator(mode="after")
     def _can_be_done(self) -> Self:
-        if self.choose.by == "truth" and not self.of_the_world:
-            raise ValueError("only the embedded world's truth is known: choose.by=claims")
         if self.n <= len(self.others):
             raise ValueError(
                 f"{self.n} candidates can't be shared out among {len(self.others) + 1} models: "
@@ -111,8 +107,8 @@ class AlignSettings(Record):
 
     @property
     def of_the_world(self) -> bool:
-        """Whether the prompts are about the embedded world."""
-        return self.prompts.startswith(WORLD)
+        """Whether the prompts are of a prompt source."""
+        return named_in(self.prompts) is not None
 
 
 class AlignResult(NamedTuple):

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 from groundtune.errors import UserError
 from groundtune.feedback.claim_pairs import ClaimPairCounts, ClaimPairRules
 from groundtune.pipeline.align.prompts import of_round
-from groundtune.pipeline.align.settings import WORLD, Choosing, RoundLearning, round_name
+from groundtune.pipeline.align.settings import Choosing, RoundLearning, round_name
 from groundtune.pipeline.feedback.claim_settings import SELF, ClaimSettings, open_labelling
 from groundtune.pipeline.feedback.claims import ClaimSummary, label_claims
 from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.pipeline.models import model_or_folder
+from groundtune.pipeline.prompt_sources import requested, source_of, truth_scorer
 from groundtune.pipeline.sample.run import draw_answers
 from groundtune.protocols import Progress
 from groundtune.records import Prompt, Record, Sampling, Score
@@ -27,6 +28,8 @@ from groundtune.store.files import write_atomic
 if TYPE_CHECKING:
     from groundtune.vlm.load import Vlm
 
+BY_CLAIMS = "Set choose.by=claims"
+"""What can be done where no truth is known."""
 START = "start"
 """The candidate that is the model with which the round began."""
 
@@ -118,12 +121,14 @@ class Choice(Record):
 def sample_round(folder: Path, settings: Sampled, progress: Progress) -> None:
     """The round's first model draws n candidates a prompt; others their share of them, if named."""
     target = RunFolder(folder / settings.out)
-    if settings.prompts.startswith(WORLD):
-        from groundtune.pipeline.sample.world_prompts import feedback_prompts
-
-        number = settings.a_round or int(settings.prompts.removeprefix(WORLD))
-        seed = settings.seed * 100 + settings.round
-        prompts = feedback_prompts(target.images, number, seed, progress)
+    if (request := requested(settings.prompts)) is not None:
+        prompts = request.source.prompts(
+            target.images,
+            settings.a_round or request.number,
+            progress,
+            part="learning",
+            seed=settings.seed * 100 + settings.round,
+        )
     else:
         source = RunFolder(folder / "learning")
         prompts = of_round(
@@ -300,17 +305,12 @@ def _values(folder: Path, by: str) -> tuple[float, float]:
             )
         wrong = sum(values["rejected"] for values in scored) / len(scored)
         return wrong, sum(values["supported_claims"] for values in scored) / len(scored)
-    from groundtune.bench.world.captions import caption_values
-    from groundtune.bench.world.pictures import find_scene
-    from groundtune.world.read import read
-    from groundtune.world.truth import check
-
-    prompts, values = RunFolder(folder).prompts_by_key(), list[dict[str, float]]()
-    for each in RunFolder(folder).answers.read():
-        scene, reading = find_scene(prompts[each.prompt].source.row), read(each.text)
-        values.append(caption_values(scene, each.text, reading, check(scene, reading)))
-    wrong = sum(v["invented"] + v["wrong"] for v in values) / 2 / len(values)
-    return wrong, sum(v["classes"] for v in values) / sum(v["truth_classes"] for v in values)
+    prompts = RunFolder(folder).prompts_by_key()
+    truth_of = truth_scorer(source_of(prompts.values()), str(folder), BY_CLAIMS)
+    answers = RunFolder(folder).answers.read()
+    found = [truth_of(prompts[answer.prompt], answer.text) for answer in answers]
+    wrong = sum((each.invented > 0) + each.wrong for each in found) / 2 / len(found)
+    return wrong, sum(each.named for each in found) / sum(each.there for each in found)
 
 
 def _merged(vlm: "Vlm") -> "Vlm":

@@ -25,7 +25,7 @@ def write_page(out: Path, settings: BestOfSettings, found: BestOf) -> Path:
         how = divided(settings.normalise)
         note = f"by {settings.model}'s own reward over {settings.reference}, {how}"
         models.append(model.ModelSpec(name=str(last.n), label=f"Best of {last.n}", note=note))
-    told = found.by_claims or found.of_the_world
+    told = found.by_claims or found.by_truth
     page = model.ReportInput(
         title=f"Best of {found.n}",
         summary=_summary(found, last.drawn_tokens, last.score_seconds),

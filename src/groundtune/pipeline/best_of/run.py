@@ -1,7 +1,7 @@
 """Stage "best-of": of several answers to a prompt, the one that a tuned model's own reward prefers.
 
 RLAIF-V's self-feedback (Yu et al. 2024, arXiv 2405.17220, 3.4). The answers exist, by whichever
-model, or are drawn by the tuned model about scenes of the embedded world.
+model, or are drawn by the tuned model to the prompts of a prompt source.
 
     OUT/rewards/      the log-ratio of each candidate's text; resumable by key
     OUT/answers/      the chosen answers, with OUT/prompts/ and OUT/images/
@@ -12,7 +12,7 @@ The rewards, divided by the answer's length, by a power of it, or not, are made 
 log-ratios, so the first and the last are always told; `normalise` says which one chooses.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,9 +21,10 @@ from groundtune.pipeline.best_of.curve import Candidate, best, curve_of
 from groundtune.pipeline.best_of.scores import Ratio, open_scorer, score
 from groundtune.pipeline.best_of.settings import BestOf, BestOfSettings
 from groundtune.pipeline.folder import RunFolder, read_some
+from groundtune.pipeline.prompt_sources import requested, source_of
 from groundtune.pipeline.sample.run import SampleParams, draw_answers, open_generator
 from groundtune.pipeline.workers.local import open_workers
-from groundtune.protocols import Progress, Workers
+from groundtune.protocols import Progress, Truth, TruthScorer, Workers
 from groundtune.records import Answer, Claim, Prompt
 from groundtune.store.dataset import RecordSet
 from groundtune.store.files import write_atomic
@@ -49,7 +50,7 @@ def best_of(
 ) -> BestOfResult:
     """Scores the first n answers to each prompt of `source`, and keeps the best one in `out`.
 
-    Without `source` the tuned model draws answers about the world first, into OUT/candidates/.
+    Without `source` the tuned model draws answers to `settings.prompts` first: OUT/candidates/.
 
     Raises:
         UserError: nothing to choose among, a prompt with fewer than n answers, a model that can't
@@ -67,14 +68,16 @@ def best_of(
         kept = RecordSet(out / "rewards", Ratio)
         ratios, scored = score(scorer, candidates, prompts, kept, progress, workers)
     claims = [claim for claim in folder.claims.read() if claim.status != "empty"]
-    rows = _rows(candidates, prompts, ratios, claims, settings.beta)
+    known = source_of(prompts.values())
+    truth_of = known.truth if known else None
+    rows = _rows(candidates, prompts, ratios, claims, settings.beta, truth_of)
     found = BestOf(
         prompts=len(candidates),
         candidates=sum(map(len, candidates.values())),
         n=settings.n,
         scored_now=scored,
         by_claims=bool(claims),
-        of_the_world=_of_the_world(prompts.values()),
+        by_truth=truth_of is not None,
         curves=tuple(
             curve_of(rows, settings.n, normalise=power)
             for power in dict.fromkeys((settings.normalise, 1.0, 0.0))
@@ -115,20 +118,18 @@ def candidates_of(answers: Sequence[Answer], n: int, where: Path) -> dict[str, l
 def _draw(
     settings: BestOfSettings, folder: RunFolder, progress: Progress, workers: Workers
 ) -> None:
-    """The tuned model's answers about scenes of the development split."""
-    from groundtune.bench.item import Wanted
-    from groundtune.bench.world.captions import WORLD_CAPTIONS
-
-    if not settings.scenes:
+    """The tuned model's answers to the prompts of a source that are reported on."""
+    request = requested(settings.prompts)
+    if request is None:
         raise UserError(
             "There is nothing to choose among.",
-            "ANSWERS",
-            "Give a folder of answers, or scenes=40 for scenes of the embedded world.",
+            settings.prompts or "ANSWERS",
+            "Give a folder of answers, or a prompt source and a count: prompts=world:40.",
         )
-    last = settings.first_scene + settings.scenes
-    wanted = Wanted(split="development", n=last, seed=settings.seed)
-    items = WORLD_CAPTIONS.load(wanted, folder.images)
-    asked = [item.prompt for item in items if item.benchmark == WORLD_CAPTIONS.name]
+    last = settings.first_prompt + request.number
+    asked = request.source.prompts(
+        folder.images, last, progress, part="reporting", seed=settings.seed
+    )
     params = SampleParams(
         model=settings.model,
         n=settings.n,
@@ -141,7 +142,7 @@ def _draw(
     )
     draw_answers(
         open_generator(params, folder.images),
-        asked[settings.first_scene :],
+        asked[settings.first_prompt :],
         folder,
         progress,
         n=settings.n,
@@ -158,12 +159,12 @@ def _rows(
     ratios: Mapping[str, Ratio],
     claims: Sequence[Claim],
     beta: float,
+    truth_of: TruthScorer | None,
 ) -> list[list[Candidate]]:
     """The candidates of each prompt with all that is known of them."""
     from groundtune.feedback.claims import by_answer, tally
 
     groups = by_answer(claims)
-    of_the_world = _of_the_world(prompts.values())
     rows: list[list[Candidate]] = []
     for key, own in candidates.items():
         prompt, row = prompts[key], list[Candidate]()
@@ -175,8 +176,8 @@ def _rows(
                 said = tally(groups[answer.key])
                 values |= {"claims": said.checked, "rejected_claims": said.rejected}
                 values["rejected"] = float(said.rejected > 0)
-            if of_the_world:
-                values |= _truth(prompt, answer.text)
+            if truth_of is not None:
+                values |= _columns(truth_of(prompt, answer.text))
             row.append(
                 Candidate(
                     answer=answer.key,
@@ -191,23 +192,16 @@ def _rows(
     return rows
 
 
-def _truth(prompt: Prompt, text: str) -> dict[str, float]:
-    """What the scene says of an answer."""
-    from groundtune.bench.world.captions import caption_values
-    from groundtune.bench.world.pictures import find_scene
-    from groundtune.world.read import read
-    from groundtune.world.truth import check
-
-    scene, reading = find_scene(prompt.source.row), read(text)
-    values = caption_values(scene, text, reading, check(scene, reading))
-    wanted = ("invented", "wrong", "invented_mentions", "mentions", "classes", "truth_classes")
-    return {name: values[name] for name in wanted}
-
-
-def _of_the_world(prompts: Iterable[Prompt]) -> bool:
-    from groundtune.world.people import DATASET
-
-    return all(prompt.source.dataset == DATASET for prompt in prompts)
+def _columns(truth: Truth) -> dict[str, float]:
+    """What is right and wrong in an answer, as columns of `QUANTITIES`."""
+    return {
+        "invented": float(truth.invented > 0),
+        "wrong": float(truth.wrong),
+        "invented_mentions": float(truth.invented),
+        "mentions": float(truth.mentions),
+        "classes": float(truth.named),
+        "truth_classes": float(truth.there),
+    }
 
 
 def _keep(

@@ -14,7 +14,7 @@ class BestOfSettings(Record):
     """Whose reward chooses, and among how many."""
 
     model: str
-    """The tuned model: a folder, a hub name, or world:NAME."""
+    """The tuned model: a folder, a hub name, or world:base."""
     reference: str
     """What it was tuned from."""
     n: int = Field(default=16, ge=1, le=MOST)
@@ -25,11 +25,11 @@ class BestOfSettings(Record):
     """The power of the answer's tokens by which the reward is divided: 1 (or true) is published, 0
     (or false) doesn't divide. Which answers win by it, short ones or long ones, depends on what was
     learnt, and a power between keeps the length (docs/align.md has the figures)."""
-    scenes: int = Field(default=0, ge=0)
-    """Where the folder has no answers: scenes of the embedded world's development split about which
-    the tuned model draws `n` each."""
-    first_scene: int = Field(default=0, ge=0)
-    """The first of these scenes: others than those by which a setting was chosen."""
+    prompts: str = ""
+    """Where there is no folder of answers: a prompt source and a count, such as world:40. The tuned
+    model draws `n` answers to each of its prompts to report on."""
+    first_prompt: int = Field(default=0, ge=0)
+    """How many of these prompts are left out: those by which a setting was chosen."""
     sampling: Sampling = Sampling(max_new_tokens=128, temperature=1.0)
     """How it draws those."""
     seed: int = 0
@@ -53,7 +53,7 @@ class BestOf(Record):
     """Texts scored by this call; what was scored before, and a text that is there twice, isn't."""
     by_claims: bool
     """Whether the answers' claims were checked, so that rejected ones can be counted."""
-    of_the_world: bool
-    """Whether the answers are about the embedded world, so that the truth can be told."""
+    by_truth: bool
+    """Whether the prompts' source knows what is right and wrong in the answers."""
     curves: tuple[Curve, ...]
     """By the reward that chose, and by the divided and the undivided one."""

@@ -18,21 +18,14 @@ from groundtune.feedback.questions import InstructedQuestions, Verbatim
 from groundtune.pipeline.feedback.claims import Labelling
 from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.pipeline.models import Labeler, no_question
+from groundtune.pipeline.prompt_sources import source_of, with_divider
 from groundtune.pipeline.workers.local import ThisProcess, open_workers
 from groundtune.pipeline.workers.settings import EngineSettings, Local
 from groundtune.protocols import Divider
 from groundtune.records import Answer, Prompt, Record, Sampling
-from groundtune.world.people import DATASET
 
 SELF = "self"
-RULES = ("world", "whole")
-"""Dividers that are no models."""
-WORLD_SETTINGS: Mapping[str, Any] = {
-    "divider": "world",
-    "asking": {"suffix": " Answer yes or no."},
-}
-"""What stands for the defaults where all answers are about the embedded world: its models know this
-suffix and no other (docs/claims.md has the figures)."""
+WHOLE = "whole"
 
 
 class ClaimSettings(Record):
@@ -42,17 +35,15 @@ class ClaimSettings(Record):
     """Who answers the questions: a model's folder or name, world:labeler, openai:MODEL@URL, or
     "self", the model that gave the answers."""
     divider: str = SELF
-    """Who divides: a model as above, "self", "world" for the embedded world's rules, or "whole" for
-    none: one question about the whole answer, RLAIF-V's ablation."""
+    """Who divides: a model as above, "self", the rules of a prompt source (world, or world-setting,
+    which asks about place and background too), or "whole": one question about the whole answer,
+    RLAIF-V's ablation."""
     questions: Literal["joint", "apart", "verbatim"] = "joint"
     """How a model makes questions: in the same call as the claims, in a second one as published, or
     not at all: the claim itself is asked about. Rules make their own."""
     instruction: str = ""
     """What a model that divides is told, instead of the usual: split-1, which a splitter of one's
     own has learnt with, or a file with the places ${question} and ${answer}."""
-    setting: bool = False
-    """Whether the world's rules ask about place and background, which its models were not taught to
-    answer."""
     asking: Asking = Asking()
     batch_size: int = Field(default=64, ge=1)
     """Questions at once (of an endpoint: requests under way). Changes speed and memory only."""
@@ -63,13 +54,13 @@ class ClaimSettings(Record):
 
 
 def base_settings(folder: RunFolder) -> Mapping[str, Any]:
-    """What stands for the defaults in a folder: the world's settings where all prompts are of it.
+    """Return the defaults in a folder: those of the prompt source that all its prompts are from.
 
     Raises:
         UserError: there are no prompts.
     """
-    prompts = read_some(folder.prompts)
-    return WORLD_SETTINGS if all(p.source.dataset == DATASET for p in prompts) else {}
+    source = source_of(read_some(folder.prompts))
+    return source.claim_settings if source else {}
 
 
 @runtime_checkable
@@ -104,7 +95,7 @@ def open_labelling(settings: ClaimSettings, folder: RunFolder) -> Generator[Labe
                 labeler=labeler,
                 by=by.model_copy(update={"sampling": None, "seed": None}),
                 asking=settings.asking,
-                dividing=ThisProcess() if settings.divider in RULES else workers,
+                dividing=ThisProcess() if _by_rules(settings.divider) else workers,
                 checking=workers,
             )
         finally:
@@ -117,18 +108,20 @@ def _close(models: Iterable[Labeler]) -> None:
             model.close()
 
 
+def _by_rules(divider: str) -> bool:
+    return divider == WHOLE or with_divider(divider) is not None
+
+
 def _divider(
     settings: ClaimSettings,
     folder: RunFolder,
     answers: Sequence[Answer],
     opened: dict[str, Labeler],
 ) -> Divider:
-    if settings.divider == "world":
-        from groundtune.world.claims import WorldDivider
-
-        return WorldDivider(setting=settings.setting)
-    if settings.divider == "whole":
+    if settings.divider == WHOLE:
         return WholeAnswer(shipped("whole-1"))
+    if (source := with_divider(settings.divider)) is not None:
+        return source.dividers[settings.divider]()
     model = _model(settings.divider, settings, folder, answers, opened)
     asks = settings.questions == "joint"
     divider = InstructedDivider(model, _instruction(settings), asks=asks)

@@ -7,13 +7,13 @@ made.
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 from pydantic import Field
 
 from groundtune.errors import UserError
 from groundtune.feedback.corrections import check_correction, correction_key
 from groundtune.pipeline.folder import RunFolder, hash_of, read_some
+from groundtune.pipeline.prompt_sources import load, source_of
 from groundtune.protocols import Annotator, Progress
 from groundtune.records import Answer, Correction, Producer, Prompt, Record
 
@@ -24,8 +24,8 @@ AT_ONCE = 50
 class LabelSettings(Record):
     """Who corrects, and how well."""
 
-    annotator: Literal["world"] = "world"
-    """The embedded world's simulated person, who knows each scene's truth."""
+    annotator: str = ""
+    """The prompt source whose simulated person corrects; the one of the prompts if empty."""
     error_rate: float = Field(default=0.0, ge=0, le=1)
     """Share of what is wrong that is missed or wrongly mended; a quarter of it of what is right is
     spoilt."""
@@ -94,19 +94,21 @@ def label_answers(
     return _summary(target.corrections.read(), made)
 
 
-def world_annotator(settings: LabelSettings) -> tuple[Annotator, Producer]:
-    """The embedded world's simulated person, and who that is: the settings are in the revision."""
-    from groundtune.world.people import RULES, Mistakes, SimulatedAnnotator
-    from groundtune.world.scenes import WORLD_VERSION
+def open_annotator(settings: LabelSettings, folder: RunFolder) -> tuple[Annotator, Producer]:
+    """Return the simulated person that the settings or the folder's prompts name, and who it is.
 
-    by = Producer(
-        kind="simulated",
-        name="world-annotator",
-        revision=f"world {WORLD_VERSION}, rules {RULES}, error rate {settings.error_rate:g}",
-        seed=settings.seed,
-    )
-    mistakes = Mistakes.of_rate(settings.error_rate)
-    return SimulatedAnnotator(mistakes, seed=settings.seed), by
+    Raises:
+        UserError: there is none who knows these prompts, or no prompts.
+    """
+    prompts = read_some(folder.prompts)
+    source = load(settings.annotator) if settings.annotator else source_of(prompts)
+    if source is None or source.annotator is None:
+        raise UserError(
+            "No simulated person knows these prompts.",
+            f"annotator={settings.annotator}" if settings.annotator else str(folder.prompts.path),
+            "Have claims checked by a model (--by claims), or import the corrections of people.",
+        )
+    return source.annotator(settings.error_rate, settings.seed)
 
 
 def _wrong(rows: Sequence[Correction]) -> int:

@@ -23,6 +23,7 @@ from groundtune.pipeline.models import (
     open_endpoint,
     resolve,
 )
+from groundtune.pipeline.prompt_sources import requested
 from groundtune.pipeline.sample.prompts import Found, Skipped, read_prompts
 from groundtune.pipeline.workers.later import (
     Later,
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_WORLD = "world:"
-
 
 class SampleParams(Record):
     """Who is asked what, and how often."""
@@ -57,8 +56,8 @@ class SampleParams(Record):
     revision: str = "main"
     """Branch, tag or commit on the hub."""
     prompts: str = ""
-    """JSON lines, Parquet, a run's folder, or world:200 for so many scenes of the embedded world's
-    train split (by `seed`), which the simulated annotator can correct."""
+    """JSON lines, Parquet, a run's folder, or a prompt source and a count: world:200 asks about so
+    many images of the embedded world (by `seed`)."""
     images: str = ""
     """Folder of pictures: those of the prompts' rows or, without prompts, to be asked `ask`."""
     ask: str = ""
@@ -152,15 +151,11 @@ def run_sample(
 
 def _find(params: SampleParams, target: RunFolder, progress: Progress) -> Found:
     """The prompts that the parameters name, with their pictures in `target`."""
-    if params.prompts.startswith(_WORLD):
-        from groundtune.pipeline.sample.world_prompts import feedback_prompts
-
-        number = params.prompts.removeprefix(_WORLD)
-        if not number.isdigit() or int(number) == 0:
-            raise UserError(
-                f"{number!r} is not a number of scenes.", params.prompts, "Write world:200, say."
-            )
-        return Found(feedback_prompts(target.images, int(number), params.seed, progress), [])
+    if (request := requested(params.prompts)) is not None:
+        made = request.source.prompts(
+            target.images, request.number, progress, part="learning", seed=params.seed
+        )
+        return Found(made, [])
     return read_prompts(
         target,
         progress,

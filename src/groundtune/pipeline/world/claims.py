@@ -19,14 +19,11 @@ from groundtune.errors import UserError
 from groundtune.feedback.claim_pairs import ClaimPairRules, distinct, pairs_from_claims
 from groundtune.feedback.claims import by_answer, counted
 from groundtune.feedback.conquer import Asking
-from groundtune.pipeline.feedback.claim_settings import (
-    WORLD_SETTINGS,
-    ClaimSettings,
-    open_labelling,
-)
+from groundtune.pipeline.feedback.claim_settings import ClaimSettings, open_labelling
 from groundtune.pipeline.feedback.claims import label_claims
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.sample.run import SampleParams, draw_answers, open_generator
+from groundtune.pipeline.world.source import WORLD
 from groundtune.protocols import Progress
 from groundtune.records import Answer, Claim, Prompt, Record, Sampling, SpanKind
 from groundtune.world.captions import TRAIN_INSTRUCTIONS
@@ -127,8 +124,9 @@ def study(params: ClaimStudy, out: Path, progress: Progress) -> Measured:
     verdicts: list[Verdicts] = []
     pairs: list[PairTruth] = []
     undecided = 0
+    divider = "world-setting" if params.setting else "world"
     for labeler in params.labelers:
-        claims = _label(params, folder, labeler, "world", progress)
+        claims = _label(params, folder, labeler, divider, progress)
         rows, left = verdicts_of(labeler, answers, claims, prompts)
         verdicts, undecided = verdicts + rows, undecided + left
         pairs += [truth.of_claims(labeler, name, claims, r) for name, r in RULES.items()]
@@ -300,12 +298,10 @@ def _label(
     params: ClaimStudy, folder: RunFolder, labeler: str, divider: str, progress: Progress
 ) -> list[Claim]:
     """The checked claims of all answers, in a folder of their own."""
-    asking = Asking.model_validate(WORLD_SETTINGS["asking"])
     settings = ClaimSettings(
         labeler=labeler,
         divider=divider,
-        setting=params.setting,
-        asking=asking,
+        asking=Asking.model_validate(WORLD.claim_settings["asking"]),
         batch_size=params.batch_size,
     )
     out = folder.path / f"{labeler.replace(':', '-').replace('/', '-')}-{divider}"

@@ -91,7 +91,7 @@ def ask(folder: Path, settings: Asked, progress: Progress) -> None:
     """The model describes pictures of the train split, once each."""
     from groundtune.generate.hf import HfGenerator
     from groundtune.pipeline.sample.run import SampleParams, draw_answers
-    from groundtune.pipeline.sample.world_prompts import feedback_prompts
+    from groundtune.pipeline.world.prompts import feedback_prompts
     from groundtune.vlm.load import load
 
     target = RunFolder(folder / settings.out)
@@ -127,15 +127,13 @@ def ask(folder: Path, settings: Asked, progress: Progress) -> None:
 
 def correct(folder: Path, settings: Corrected, progress: Progress) -> None:
     """The simulated person corrects answers until enough were wrong, and pairs are made of them."""
-    from groundtune.pipeline.feedback.corrections import (
-        LabelSettings,
-        label_answers,
-        world_annotator,
-    )
+    from groundtune.pipeline.feedback.corrections import LabelSettings, label_answers
     from groundtune.pipeline.feedback.pairs import PairSettings, make_pairs
+    from groundtune.pipeline.world.source import NAME
+    from groundtune.world.people import annotator
 
-    own = LabelSettings(error_rate=settings.error_rate, seed=settings.seed)
-    person, by = world_annotator(own)
+    own = LabelSettings(annotator=NAME, error_rate=settings.error_rate, seed=settings.seed)
+    person, by = annotator(settings.error_rate, settings.seed)
     source, out = folder / settings.source, folder / settings.out
     label_answers(source, out, person, by, progress, enough=settings.corrections, settings=own)
     make_pairs(out, out, PairSettings(), progress)

@@ -1,0 +1,72 @@
+"""Prompts about scenes of the embedded world: other scenes for each part of a run."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from groundtune.bench.item import Wanted
+from groundtune.bench.world.captions import WORLD_CAPTIONS
+from groundtune.bench.world.pictures import add_picture, ask_about
+from groundtune.pipeline.prompt_sources import Part
+from groundtune.protocols import Progress
+from groundtune.records import Prompt
+from groundtune.store.images import ImageStore
+from groundtune.world.captions import TRAIN_INSTRUCTIONS
+from groundtune.world.scenes import scenes
+
+FIRST_SCENE = 5_000_000
+"""Scenes of the train split from here on are kept for feedback: no model is trained on them."""
+SCENES_A_SEED = 100_000
+CHOOSING_FROM = 1_000_000
+"""Scenes of the development split from here on are chosen by; benchmarks ask about the first."""
+
+
+def feedback_prompts(
+    images: ImageStore, number: int, seed: int, progress: Progress
+) -> list[Prompt]:
+    """One prompt about each of `number` scenes of the train split; another seed, other scenes.
+
+    The pictures are added to `images`. Prompts of a smaller number are the first of a larger one.
+    """
+    choice = np.random.default_rng(seed).integers(len(TRAIN_INSTRUCTIONS), size=number)
+    start = FIRST_SCENE + SCENES_A_SEED * seed
+    return _asked(images, "train", start, [int(each) for each in choice], progress)
+
+
+def choosing_prompts(
+    images: ImageStore, number: int, seed: int, progress: Progress
+) -> list[Prompt]:
+    """The same of the development split, of scenes that no benchmark asks about.
+
+    They don't depend on `seed`, so that runs of several seeds choose by the same ones.
+    """
+    return _asked(images, "development", CHOOSING_FROM, list(range(number)), progress)
+
+
+def reporting_prompts(
+    images: ImageStore, number: int, seed: int, progress: Progress
+) -> list[Prompt]:
+    """The prompts of the captions benchmark, of usual scenes of the development split."""
+    progress.start("draw scenes")
+    items = WORLD_CAPTIONS.load(Wanted(split="development", n=number, seed=seed), images)
+    return [item.prompt for item in items if item.benchmark == WORLD_CAPTIONS.name]
+
+
+def _asked(
+    images: ImageStore, split: str, start: int, wordings: list[int], progress: Progress
+) -> list[Prompt]:
+    """A prompt about each of a split's scenes from `start` on, one for each wording."""
+    progress.start("draw scenes", total=len(wordings))
+    made: list[Prompt] = []
+    for wording, scene in zip(wordings, scenes(split, len(wordings), start=start), strict=True):
+        question = TRAIN_INSTRUCTIONS[wording % len(TRAIN_INSTRUCTIONS)]
+        made.append(ask_about(scene, add_picture(scene, images), question))
+        progress.advance()
+    return made
+
+
+PARTS: dict[Part, Callable[[ImageStore, int, int, Progress], list[Prompt]]] = {
+    "learning": feedback_prompts,
+    "choosing": choosing_prompts,
+    "reporting": reporting_prompts,
+}

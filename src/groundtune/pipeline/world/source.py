@@ -1,0 +1,80 @@
+"""The embedded world as a prompt source: all that general code can ask of it, in one place."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from groundtune.pipeline.prompt_sources import Part, PromptSource
+from groundtune.protocols import Annotator, Divider, Progress, Truth
+from groundtune.records import Producer, Prompt
+from groundtune.world import DATASET
+
+if TYPE_CHECKING:
+    from groundtune.store.images import ImageStore
+
+NAME = "world"
+
+
+def _prompts(
+    images: "ImageStore", count: int, progress: Progress, *, part: Part, seed: int
+) -> list[Prompt]:
+    from groundtune.pipeline.world.prompts import PARTS
+
+    return PARTS[part](images, count, seed, progress)
+
+
+def _model(name: str) -> Path:
+    from groundtune.world import weights
+
+    return weights.path(name)
+
+
+def _divider() -> Divider:
+    from groundtune.world.claims import WorldDivider
+
+    return WorldDivider()
+
+
+def _divider_of_setting() -> Divider:
+    from groundtune.world.claims import WorldDivider
+
+    return WorldDivider(setting=True)
+
+
+def _annotator(error_rate: float, seed: int) -> tuple[Annotator, Producer]:
+    from groundtune.world.people import annotator
+
+    return annotator(error_rate, seed)
+
+
+def _truth(prompt: Prompt, text: str) -> Truth:
+    from groundtune.bench.world.captions import caption_values
+    from groundtune.bench.world.pictures import find_scene
+    from groundtune.world.read import read
+    from groundtune.world.truth import check
+
+    scene, reading = find_scene(prompt.source.row), read(text)
+    values = caption_values(scene, text, reading, check(scene, reading))
+    return Truth(
+        wrong=values["wrong"] > 0,
+        mentions=int(values["mentions"]),
+        invented=int(values["invented_mentions"]),
+        named=int(values["classes"]),
+        there=int(values["truth_classes"]),
+    )
+
+
+WORLD = PromptSource(
+    name=NAME,
+    dataset=DATASET,
+    prompts=_prompts,
+    model=_model,
+    dividers={NAME: _divider, "world-setting": _divider_of_setting},
+    claim_settings={"divider": NAME, "asking": {"suffix": " Answer yes or no."}},
+    annotator=_annotator,
+    truth=_truth,
+    elsewhere="A model of the embedded world answered here about pictures that are not of that "
+    "world. It has only ever seen drawn scenes: its answers show that files, sizes and formats "
+    "pass, nothing else.",
+)
+"""`world-setting` also asks about place and background, which the world's models were not taught.
+They know this suffix and no other (docs/claims.md has the figures)."""
