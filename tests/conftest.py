@@ -1,15 +1,17 @@
 """Settings of all tests, which are the same on every machine.
 
 One thread a process, no downloads, no accelerator, nothing that a person or a CI service has set
-for the libraries or left in their caches; the same examples in CI every time. Time zone, locale and
-umask stay as they are: tests don't depend on them.
+for the libraries or left in their caches; the same examples in CI every time. Time zone, locale,
+umask, instruction set and order stay as they are: tests don't depend on them.
 """
 
 import os
+import random
 import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,18 @@ def terminal() -> Iterator[None]:
         patch.setenv("COLUMNS", "100")
         patch.setenv("NO_COLOR", "1")
         yield
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Random numbers that no seed was given for are the same whichever tests ran before.
+
+    The seed is none that models are made with: a test's numbers aren't a model's.
+    """
+    random.seed(12_345)
+    for name, seed in (("numpy", "random.seed"), ("torch", "manual_seed")):
+        if name in sys.modules:
+            attrgetter(seed)(sys.modules[name])(12_345)
 
 
 def pytest_unconfigure() -> None:
