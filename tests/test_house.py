@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -127,28 +128,19 @@ def heavy_after(program: str, names: list[str]) -> dict[str, list[str]]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def repository_files() -> list[Path]:
-    """Every file that is, or would be, in the repository."""
+def git_files(*options: str, config: Sequence[str] = ()) -> list[str]:
+    """What `git ls-files` lists, whoever owns the checkout."""
     if not (ROOT / ".git").exists():
         pytest.skip("not a git checkout")
-    listed = subprocess.run(
-        [
-            "git",
-            "-c",
-            f"safe.directory={ROOT}",
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    files = (ROOT / name for name in listed.stdout.split("\0") if name)
-    return [path for path in files if path.is_file()]
+    settings = [part for each in (f"safe.directory={ROOT}", *config) for part in ("-c", each)]
+    command = ["git", *settings, "ls-files", "-z", "--others", "--exclude-standard", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return [name for name in done.stdout.split("\0") if name]
+
+
+def repository_files() -> list[Path]:
+    """Every file that is, or would be, in the repository."""
+    return [path for name in git_files("--cached") if (path := ROOT / name).is_file()]
 
 
 @pytest.mark.parametrize("name", TORCH_FREE)
@@ -244,16 +236,9 @@ def test_source_files_are_ascii() -> None:
 
 
 def test_no_file_of_the_package_is_ignored_by_git_and_so_left_out_of_the_wheel() -> None:
-    if not (ROOT / ".git").exists():
-        pytest.skip("not a git checkout")
-    ignored = subprocess.run(
-        ["git", "ls-files", "--others", "--ignored", "--exclude-standard", "src/groundtune"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    lost = [name for name in ignored.stdout.split() if "__pycache__" not in name]
+    # by the repository's rules; a person may ignore more
+    ignored = git_files("--ignored", "src/groundtune", config=["core.excludesFile="])
+    lost = [name for name in ignored if "__pycache__" not in name]
     assert lost == []
 
 
