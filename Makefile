@@ -8,11 +8,12 @@ PYTEST_ARGS ?=
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-floor test-ray test-zero lint bench bench-train bench-train-gpu docs
+.PHONY: help demo test test-elsewhere test-floor test-ray test-zero lint bench bench-train bench-train-gpu docs
 
 help:
 	@echo "make demo   the whole loop on the embedded world, ends in $(OUT)/report.html"
 	@echo "make test   lint, types, layers and the tests"
+	@echo "make test-elsewhere  the tests as on another machine: processor, locale, clock, terminal, order"
 	@echo "make test-floor  the models' tests with the oldest transformers that is allowed"
 	@echo "make test-ray  the stages on a Ray cluster of this machine, in an environment of its own"
 	@echo "make test-zero  training with DeepSpeed in two processes, in an environment of its own"
@@ -47,6 +48,12 @@ lint: $(VENV)/.installed
 # The share of the code that the tests reach: make test PYTEST_ARGS=--cov
 test: lint
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+
+# What tests must not depend on, all of it other than usual.
+ELSEWHERE := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 LC_ALL=C TZ=Pacific/Kiritimati \
+	HOME=/nonexistent COLUMNS=40 FORCE_COLOR=1 PYTHONHASHSEED=7 HTTP_PROXY=http://127.0.0.1:9
+test-elsewhere: $(VENV)/.installed
+	umask 077 && $(ELSEWHERE) $(BIN)/python -m pytest -n 2 --shuffle 7 $(PYTEST_ARGS)
 
 # The oldest transformers that pyproject.toml allows, in an environment of its own.
 FLOOR := .venv-floor

@@ -53,6 +53,21 @@ settings.register_profile("ci", settings.get_profile("here"), derandomize=True, 
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Adds --shuffle."""
+    told = "runs files, and the tests of each, in an order drawn with SEED"
+    parser.addoption("--shuffle", type=int, metavar="SEED", help=told)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Shuffles them where that is asked for; a file's tests stay together, with its fixtures."""
+    seed: int | None = config.getoption("shuffle")
+    if seed is not None:
+        draw = random.Random(seed)
+        files = {item.path: draw.random() for item in items}
+        items.sort(key=lambda item: (files[item.path], draw.random()))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Hides accelerators from tests that aren't about them."""
     if "gpu" not in config.option.markexpr.replace("not gpu", ""):

@@ -271,7 +271,7 @@ def test_every_direct_dependency_is_pinned_within_its_bounds() -> None:
 @pytest.mark.parametrize(
     ("target", "environment"),
     [
-        *((name, ".venv") for name in ("demo", "test", "lint", "bench", "docs")),
+        *((name, ".venv") for name in ("demo", "test", "test-elsewhere", "lint", "bench", "docs")),
         *((f"test-{name}", f".venv-{name}") for name in ("floor", "ray", "zero")),
     ],
 )
