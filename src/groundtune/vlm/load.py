@@ -7,7 +7,7 @@ runs only where `trust_remote_code` says so.
 import json
 import logging
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
@@ -252,7 +252,7 @@ def _processor(name: str, options: dict[str, Any]) -> Any:
 
     auto: Any = transformers.AutoProcessor
     try:
-        with pictures_only():
+        with nullcontext() if find_spec("torchvision") else pictures_only():
             processor = auto.from_pretrained(name, **options)
     except _LOAD_ERRORS as error:
         raise _cannot_load("processor", name, error) from error

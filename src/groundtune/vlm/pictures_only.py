@@ -1,22 +1,18 @@
-"""Processors of families that also read videos, made where what reads videos is missing."""
+"""Processors of families that also read videos, made without what reads videos."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from typing import Any, cast
 
 
 @contextmanager
 def pictures_only() -> Generator[None]:
-    """Where torchvision is missing, processors are made without their part for videos.
+    """Processors are made without their part for videos.
 
-    That part is the only one that needs torchvision (image processors have a form without), and a
-    processor of Qwen-VL or LLaVA-OneVision couldn't be made at all. Classes of processors made here
-    stay so to the end of the program: they are called and saved without that part.
+    That part is the only one that needs torchvision (image processors have a form without); where
+    it is missing, a processor of Qwen-VL or LLaVA-OneVision couldn't be made at all. Classes of
+    processors made here stay so to the end of the program: they are called and saved without it.
     """
-    if find_spec("torchvision") is not None:
-        yield
-        return
     from transformers import ProcessorMixin
 
     whole = cast(Any, ProcessorMixin).get_attributes.__func__
