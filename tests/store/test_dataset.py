@@ -1,3 +1,5 @@
+import hashlib
+import random
 import resource
 import subprocess
 import sys
@@ -70,7 +72,7 @@ def test_what_a_killed_writer_left_is_no_part_and_is_swept_away(tmp_path: Path):
     (tmp_path / ".part-00000.parquet.99.tmp").write_bytes(b"PAR1 half")
     assert records.read() == []
     records.append(answers("a"))
-    assert [each.name for each in tmp_path.iterdir()] == ["part-00000.parquet"]
+    assert {each.name for each in tmp_path.iterdir()} == {"part-00000.parquet", "checksums.sha256"}
 
 
 def test_a_damaged_part_is_named(tmp_path: Path):
@@ -108,7 +110,7 @@ def test_a_full_disk_is_a_clear_error_and_the_set_stays_as_it_was(tmp_path: Path
     )
     assert "disk is full" in done.stdout
     assert str(tmp_path / "part-00001.parquet") in done.stdout
-    assert [each.name for each in tmp_path.iterdir()] == ["part-00000.parquet"]
+    assert {each.name for each in tmp_path.iterdir()} == {"part-00000.parquet", "checksums.sha256"}
     assert RecordSet(tmp_path, Answer).read() == answers("a")
 
 
@@ -130,3 +132,58 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(UserError, match="can't be written"):
         write_atomic(tmp_path / "file" / "x", b"")
+
+
+def test_parts_past_a_hundred_thousand_keep_their_order_and_are_not_overwritten(tmp_path: Path):
+    records = RecordSet(tmp_path, Answer)
+    records.append(answers("first"))
+    (tmp_path / "part-00000.parquet").rename(tmp_path / "part-99998.parquet")
+    for number in range(10):
+        records.append(answers(f"later{number}"))
+    assert [row.key for row in records.read()] == ["first", *(f"later{n}" for n in range(10))]
+
+
+def test_a_file_that_is_only_called_like_a_part_is_the_users_error(tmp_path: Path):
+    records = RecordSet(tmp_path, Answer)
+    records.append(answers("a"))
+    (tmp_path / "part-old.parquet").write_bytes(b"PAR1")
+    with pytest.raises(UserError, match="'old' is no number"):
+        records.read()
+
+
+def test_no_flipped_bit_of_a_part_is_read_as_other_rows(tmp_path: Path):
+    records = RecordSet(tmp_path, Answer)
+    records.append(answers("abcdefgh"))
+    part = tmp_path / "part-00000.parquet"
+    whole = part.read_bytes()
+    places = random.Random(0).sample(range(len(whole) * 8), 300)
+    for place in places:
+        damaged = bytearray(whole)
+        damaged[place // 8] ^= 1 << place % 8
+        part.write_bytes(damaged)
+        for read in (records.read, records.keys):
+            with pytest.raises(UserError, match="damaged"):
+                read()
+
+
+def test_a_part_without_a_noted_checksum_still_has_those_of_its_pages(tmp_path: Path):
+    records = RecordSet(tmp_path, Answer)
+    records.append(answers("a"))
+    (tmp_path / "checksums.sha256").unlink()
+    assert [row.key for row in records.read()] == ["a"]
+    part = tmp_path / "part-00000.parquet"
+    page = bytearray(part.read_bytes())
+    page[80] ^= 1  # within the first page
+    part.write_bytes(page)
+    with pytest.raises(UserError, match="Parquet"):
+        records.read()
+
+
+def test_the_sums_of_a_set_are_those_that_sha256sum_checks(tmp_path: Path):
+    records = RecordSet(tmp_path, Answer)
+    for key in "abc":
+        records.append(answers(key))
+    records.compact()
+    (line,) = (tmp_path / "checksums.sha256").read_text().splitlines()
+    (part,) = records.parts()
+    assert line == f"{hashlib.sha256(part.read_bytes()).hexdigest()}  {part.name}"

@@ -148,3 +148,18 @@ def png(width: int, height: int, bits: int, colour: int, rows: bytes) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
     parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + parts
+
+
+def test_a_stored_image_of_which_a_byte_was_changed_is_refused_until_it_is_added_again(
+    tmp_path: Path,
+):
+    store, data = ImageStore(tmp_path), encoded(noise())
+    sha256 = store.add(data)
+    changed = bytearray(data)
+    changed[-20] ^= 1
+    store.path(sha256).write_bytes(changed)
+    for read in (ImageStore(tmp_path).open, ImageStore(tmp_path).read):
+        with pytest.raises(UserError, match="the sha256 that it is stored under"):
+            read(sha256)
+    assert ImageStore(tmp_path).add(data) == sha256
+    assert ImageStore(tmp_path).read(sha256) == data

@@ -79,7 +79,7 @@ def lay_beside(
     Raises:
         UserError: the disk is full or the folder can't be written.
     """
-    data = images.path(sha256).read_bytes()
+    data = images.read(sha256)
     if name is not None and _is_inside(name) and _fits(rows.parent / name, sha256, rows.parent):
         chosen = name
     else:

@@ -105,7 +105,7 @@ def report_answers(run: Path) -> Path:
         f"Answers in {run.resolve().name}",
         prompts,
         answers,
-        lambda sha256: folder.images.path(sha256).read_bytes(),
+        folder.images.read,
         refused=refuses,
         provenance=provenance_of(folder.answers.path),
         notes=[Note(kind="warning", text=text) for text in _from_elsewhere(answers, prompts)],

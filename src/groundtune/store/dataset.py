@@ -10,6 +10,8 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel
 
+from groundtune.errors import UserError
+from groundtune.store import checksums
 from groundtune.store.files import sweep
 from groundtune.store.tables import read_column, read_parquet, write_parquet
 
@@ -24,8 +26,12 @@ class RecordSet(Generic[R]):
         self.record_type = record_type
 
     def parts(self) -> list[Path]:
-        """The parts that are there, in the order in which they were written."""
-        return sorted(self.path.glob("part-*.parquet"))
+        """The parts that are there, in the order in which they were written.
+
+        Raises:
+            UserError: a file is called like a part, but has no number.
+        """
+        return sorted(self.path.glob("part-*.parquet"), key=_number)
 
     def keys(self) -> set[str]:
         """Keys of all rows; only that column is read.
@@ -50,8 +56,10 @@ class RecordSet(Generic[R]):
             return
         sweep(self.path)
         parts = self.parts()
-        number = int(parts[-1].stem.removeprefix("part-")) + 1 if parts else 0
-        write_parquet(self.path / f"part-{number:05d}.parquet", rows, self.record_type)
+        number = _number(parts[-1]) + 1 if parts else 0
+        write_parquet(
+            self.path / f"part-{number:05d}.parquet", rows, self.record_type, checksum=True
+        )
 
     def read(self) -> list[R]:
         """All rows, in the order in which they were added; of rows with one key only the first.
@@ -85,3 +93,15 @@ class RecordSet(Generic[R]):
         self.append([rows[key] for key in ordered])
         for part in parts:
             part.unlink()
+        checksums.note(self.path, {})
+
+
+def _number(part: Path) -> int:
+    digits = part.stem.removeprefix("part-")
+    if not digits.isdecimal():
+        raise UserError(
+            f"The file is called like a part of a data set, but {digits!r} is no number.",
+            str(part),
+            "Move it out of the folder.",
+        )
+    return int(digits)

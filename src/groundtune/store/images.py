@@ -30,6 +30,7 @@ class ImageStore:
 
     def __init__(self, path: Path) -> None:
         self.root = path
+        self._checked: set[str] = set()
 
     def path(self, sha256: str) -> Path:
         """Where the file is, or would be."""
@@ -47,8 +48,8 @@ class ImageStore:
         data = source if isinstance(source, bytes) else _read(source, where)
         sha256 = hashlib.sha256(data).hexdigest()
         path = self.path(sha256)
-        if path.exists() and path.stat().st_size == len(data):
-            return sha256
+        if path.exists() and path.read_bytes() == data:
+            return sha256  # a damaged copy is replaced
         decode(data, where)
         write_atomic(path, data, durable=False)
         return sha256
@@ -59,8 +60,20 @@ class ImageStore:
         Raises:
             UserError: it is not in the store, or was damaged since.
         """
+        return decode(self.read(sha256), str(self.path(sha256)))
+
+    def read(self, sha256: str) -> bytes:
+        """The bytes of an image's file, held against their sha256 when they are first read.
+
+        Raises:
+            UserError: the image is not in the store, or was damaged since.
+        """
         path = self.path(sha256)
-        return decode(_read(path, f"image {sha256} in {self.root}"), str(path))
+        data = _read(path, f"image {sha256} in {self.root}")
+        if sha256 not in self._checked:
+            _refuse_damage(data, sha256, path)
+            self._checked.add(sha256)
+        return data
 
 
 def decode(data: bytes, where: str) -> Image.Image:
@@ -97,6 +110,15 @@ def decode(data: bytes, where: str) -> Image.Image:
             where,
             "Get the file again, or leave it out with --skip-bad.",
         ) from error
+
+
+def _refuse_damage(data: bytes, sha256: str, path: Path) -> None:
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise UserError(
+            "The stored image is damaged: its bytes don't give the sha256 that it is stored under.",
+            str(path),
+            "Delete it and run the command that stored it again, from the original image.",
+        )
 
 
 def _read(path: Path, where: str) -> bytes:

@@ -10,6 +10,7 @@ a list, a dict with text as its keys a map, a Literal its values' type. A union 
 # pyright: reportMissingTypeStubs=false
 # Reason: pyarrow ships no types.
 
+import hashlib
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -22,6 +23,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ValidationError
 
 from groundtune.errors import UserError
+from groundtune.store import checksums
 from groundtune.store.files import write_atomic
 
 R = TypeVar("R", bound=BaseModel)
@@ -92,11 +94,16 @@ def read_parquet(path: Path, record_type: type[R]) -> list[R]:
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     """A Parquet file as it is, or some of its columns.
 
+    Pages are held against their checksums, and the file against its own where its folder notes
+    one (`store.checksums`).
+
     Raises:
-        UserError: no such file, or not Parquet.
+        UserError: no such file, not Parquet, or damaged.
     """
     try:
-        return pq.ParquetFile(path).read(columns=None if columns is None else list(columns))
+        checksums.refuse_damage(path)
+        file = pq.ParquetFile(path, page_checksum_verification=True)
+        return file.read(columns=None if columns is None else list(columns))
     except FileNotFoundError as error:
         raise UserError("The file doesn't exist.", str(path), "Check the path.") from error
     except (pa.ArrowException, OSError) as error:
@@ -128,15 +135,23 @@ def read_column(path: Path, name: str) -> list[Any]:
     return table.column(name).to_pylist()
 
 
-def write_parquet(path: Path, rows: Iterable[R], record_type: type[R]) -> None:
-    """Writes the records to one file, whole or not at all.
+def write_parquet(
+    path: Path, rows: Iterable[R], record_type: type[R], *, checksum: bool = False
+) -> None:
+    """Write the records to one file, whole or not at all.
+
+    Its pages have checksums; with `checksum` its folder notes the file's own too.
 
     Raises:
         UserError: the disk is full or the folder can't be written.
     """
     buffer = BytesIO()
-    pq.write_table(to_table(rows, record_type), buffer, compression="zstd")
-    write_atomic(path, buffer.getvalue())
+    table = to_table(rows, record_type)
+    pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
+    data = buffer.getvalue()
+    if checksum:
+        checksums.note(path.parent, {path.name: hashlib.sha256(data).hexdigest()})
+    write_atomic(path, data)
 
 
 def _fields(record_type: type[BaseModel]) -> list[pa.Field]:

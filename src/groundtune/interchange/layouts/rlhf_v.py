@@ -30,6 +30,7 @@ from groundtune.feedback.pairs import pair_from_texts
 from groundtune.interchange.columns import ROWS, batches, open_columns, write_rows
 from groundtune.interchange.layout import IMAGE, Batch, Written
 from groundtune.interchange.licences import forbids_commercial_use
+from groundtune.interchange.pictures import check_there
 from groundtune.interchange.reading import licence_in
 from groundtune.interchange.writing import parquet_schema
 from groundtune.records import ImagePart, Message, Pair, Prompt, Source, TextPart
@@ -265,11 +266,5 @@ def _only_image(prompt: Prompt, pair: Pair) -> str:
 
 
 def _image_bytes(images: ImageStore, sha256: str, pair: Pair) -> bytes:
-    try:
-        return images.path(sha256).read_bytes()
-    except FileNotFoundError as error:
-        raise UserError(
-            f"The picture {sha256} is not there.",
-            f"pair {pair.key}",
-            "Give a folder that holds the pairs' pictures too.",
-        ) from error
+    check_there(images, sha256, f"pair {pair.key}")
+    return images.read(sha256)

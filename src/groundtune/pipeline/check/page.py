@@ -42,7 +42,7 @@ def write_page(folder: RunFolder, found: Checked, scores: Sequence[Score]) -> Pa
 
     def item(score: Score) -> "Item":
         prompt = prompts[by_score[score.key]]
-        files = tuple(folder.images.path(sha256).read_bytes() for sha256 in prompt.images)
+        files = tuple(folder.images.read(sha256) for sha256 in prompt.images)
         return Item(images=files, prompt=prompt.question)
 
     from groundtune.report.build import Item

@@ -194,8 +194,8 @@ def pictures_in(folders: Sequence[Path]) -> Picture:
         if not found:
             return None
         run, prompt = found[0]
-        files = [run.images.path(sha256) for sha256 in prompt.images]
-        images = tuple(path.read_bytes() for path in files if path.is_file())
+        there = (each for each in prompt.images if run.images.path(each).is_file())
+        images = tuple(run.images.read(sha256) for sha256 in there)
         alone = len({each.key for _, each in found}) == 1
         return Shown(images=images, prompt=prompt.question if alone else "")
 
