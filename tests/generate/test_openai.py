@@ -51,13 +51,11 @@ def endpoint() -> Iterator[ScriptedEndpoint]:
 def make(endpoint: ScriptedEndpoint) -> Iterator[Make]:
     made: list[OpenAIGenerator] = []
 
-    def build(
-        *, urls: tuple[str, ...] = (), together: int = 1, images: object = None, **own: object
-    ):
+    def build(*, urls: tuple[str, ...] = (), images: object = None, **own: object):
         settings = EndpointSettings.model_validate(
             {"model": "tiny", "urls": urls or (endpoint.url,), "first_wait_s": 0.01, **own}
         )
-        made.append(OpenAIGenerator(settings, images or Colours(), together=together))  # type: ignore[arg-type]
+        made.append(OpenAIGenerator(settings, images or Colours()))  # type: ignore[arg-type]
         return made[-1]
 
     yield build
@@ -75,14 +73,6 @@ def test_answers_come_in_the_prompts_order_each_drawn_with_its_own_seed(
     sent = endpoint.bodies[0]
     assert (sent["model"], sent["temperature"], sent["top_p"]) == ("tiny", 0.7, 0.9)
     assert (sent["max_tokens"], "top_k" in sent, "n" in sent) == (30, False, False)
-
-
-def test_several_draws_of_a_prompt_can_share_a_request(endpoint: ScriptedEndpoint, make: Make):
-    prompts = [ask("a", "red")] * 3 + [ask("b", "red")] * 2
-    replies = make(together=2).generate(prompts, WARM, [1, 2, 3, 4, 5])
-    assert [reply.text for reply in replies] == ["a 1 0", "a 1 1", "a 3 0", "b 4 0", "b 4 1"]
-    assert sorted(body.get("n", 1) for body in endpoint.bodies) == [1, 2, 2]
-    assert [reply.tokens for reply in replies] == [4] * 5  # counted for each draw, not in sum
 
 
 def test_a_message_keeps_its_roles_parts_and_the_very_picture(
@@ -270,21 +260,32 @@ def test_an_endpoint_without_log_probabilities_is_no_labeler(
         make().yes_no([ask("a", "red")])
 
 
+NO_COMPLETION = "not a chat completion"
+
+
 @pytest.mark.parametrize(
-    "reply",
+    ("reply", "wrong", "requests"),
     [
-        {"choices": []},
-        {"choices": [{}, {}]},
-        {"choices": "none"},
-        {},
+        ({"choices": []}, NO_COMPLETION, 2),
+        ({"choices": "none"}, NO_COMPLETION, 2),
+        ({}, NO_COMPLETION, 2),
+        ("[1]", "not a JSON object", 2),
+        ("[" * 100_000, "not JSON", 2),
+        ({"error": {"message": "too\nbusy"}}, "error too busy", 2),
+        ({"choices": [{}]}, "no message", 1),
+        ({"choices": [{"message": {"content": "a"}}] * 2}, "2 answers where 1", 1),
+        ({"choices": [{"index": 5, "message": {"content": "a"}}]}, "answers where 1", 1),
+        ({"choices": [{"message": {"content": 7}}]}, "its content is int", 1),
+        ({"choices": [{"message": {"content": [{"type": "audio"}]}}]}, "type 'audio'", 1),
     ],
 )
-def test_a_reply_without_the_answer_is_an_error(
-    endpoint: ScriptedEndpoint, make: Make, reply: Body
+def test_a_reply_without_the_answer_is_an_error_and_repeated_only_where_that_may_help(
+    endpoint: ScriptedEndpoint, make: Make, reply: Body | str, wrong: str, requests: int
 ):
-    endpoint.faults = [lambda handler: send(handler, 200, reply)]
-    with pytest.raises(UserError, match="answers where 1"):
-        make().generate([ask("a", "red")], WARM, [1])
+    endpoint.faults = [lambda handler: send(handler, 200, reply)] * 2
+    with pytest.raises(UserError, match=wrong):
+        make(tries=2).generate([ask("a", "red")], WARM, [1])
+    assert len(endpoint.bodies) == requests
 
 
 def test_an_answer_that_was_cut_says_so_and_one_without_text_is_empty(
@@ -305,14 +306,24 @@ def test_a_name_gives_model_and_servers():
 
 
 @pytest.mark.parametrize(
-    "name", ["openai:m", "http://a/v1", "openai:m@ftp://a", "openai:@http://a", "openai:m@http://"]
+    "name",
+    [
+        "openai:m",
+        "http://a/v1",
+        "openai:m@ftp://a",
+        "openai:@http://a",
+        "openai:m@http://",
+        "openai:m@http://[::1",
+        "openai:m@http://a:port/v1",
+    ],
 )
 def test_another_spelling_of_an_endpoint_is_refused(name: str):
     with pytest.raises(UserError, match=r"can't be read|not a base URL"):
         parse_endpoint(name)
 
 
-def test_a_password_in_the_url_is_refused_and_not_repeated():
+@pytest.mark.parametrize("url", ["https://me:hunter2@host/v1", "https://host/v1?key=hunter2"])
+def test_a_password_in_the_url_is_refused_and_not_repeated(url: str):
     with pytest.raises(UserError) as caught:
-        parse_endpoint("openai:m@https://me:hunter2@host/v1")
+        parse_endpoint(f"openai:m@{url}")
     assert "hunter2" not in str(caught.value)

@@ -296,7 +296,7 @@ def behind() -> Iterator[ScriptedEndpoint]:
 @pytest.fixture
 def before(behind: ScriptedEndpoint) -> Iterator[str]:
     settings = EndpointSettings(model="big", urls=(behind.url,), timeout_s=3)
-    with serving(service_of(backend=UpstreamBackend(settings, 4), limits={"running": 4})) as base:
+    with serving(service_of(backend=UpstreamBackend(settings), limits={"running": 4})) as base:
         yield base
 
 
@@ -392,7 +392,7 @@ def test_an_upstream_server_that_dies_is_a_502_and_one_that_returns_is_used_agai
     with running(ScriptedEndpoint(lambda body, index: "up")) as endpoint:
         port = int(endpoint.url.split(":")[2].split("/")[0])
         settings = EndpointSettings(model="big", urls=(endpoint.url,), timeout_s=3)
-        service = service_of(backend=UpstreamBackend(settings, 4))
+        service = service_of(backend=UpstreamBackend(settings))
         with serving(service) as base:
             assert HTTP.post(base + CHAT, json=body()).status_code == 200
             endpoint.stop()
@@ -407,7 +407,7 @@ def test_a_client_that_hangs_up_lets_go_of_the_upstream_server():
     go_on = threading.Event()
     with running(ScriptedEndpoint(lambda body, index: "late" * go_on.wait(60))) as endpoint:
         settings = EndpointSettings(model="big", urls=(endpoint.url,))
-        service = service_of(backend=UpstreamBackend(settings, 4))
+        service = service_of(backend=UpstreamBackend(settings))
         with serving(service) as base:
             with sent(base, body()):
                 wait_until(lambda: endpoint.bodies)

@@ -3,15 +3,19 @@
 import base64
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
 from PIL import Image
 
+from groundtune.generate.endpoint import EndpointSettings
 from groundtune.protocols import Images
 from groundtune.records import ImagePart, Message, Prompt, Sampling
-from groundtune.store.images import ImageStore
+from groundtune.store.images import FORMATS, ImageStore, decode
 
+_SEEDS = 2**31
+"""Some servers and gateways take no larger seeds."""
 _KEPT = 16
 """Data URLs kept: requests come ordered by picture, so few pictures are asked about at a time."""
 _PLAIN = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
@@ -51,14 +55,40 @@ class DataUrls:
             mime = _plain_type(data)
             if mime:
                 return data_url(data, mime)
-        stream = BytesIO()
-        picture.save(stream, "PNG", compress_level=1)
-        return data_url(stream.getvalue(), "image/png")
+        return _as_png(picture)
+
+
+def _as_png(image: Image.Image) -> str:
+    stream = BytesIO()
+    image.save(stream, "PNG", compress_level=1)
+    return data_url(stream.getvalue(), "image/png")
 
 
 def data_url(data: bytes, mime: str) -> str:
     """Bytes as a data URL."""
     return f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def with_plain_images(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Messages in the API's form, their data URLs replaced where not all servers see the same.
+
+    Raises:
+        UserError: an image can't be read.
+    """
+    return [{**message, "content": _plain_content(message["content"])} for message in messages]
+
+
+def _plain_content(content: str | list[dict[str, Any]]) -> str | list[dict[str, Any]]:
+    return content if isinstance(content, str) else [_with_plain_image(part) for part in content]
+
+
+def _with_plain_image(part: dict[str, Any]) -> dict[str, Any]:
+    if part["type"] != "image_url":
+        return part
+    url: str = part["image_url"]["url"]
+    data = base64.b64decode(url.partition(",")[2])
+    plain = url if _plain_type(data) else _as_png(decode(data, "image_url"))
+    return {**part, "image_url": {**part["image_url"], "url": plain}}
 
 
 def chat_messages(prompt: Prompt, pictures: DataUrls) -> list[dict[str, Any]]:
@@ -70,14 +100,28 @@ def chat_messages(prompt: Prompt, pictures: DataUrls) -> list[dict[str, Any]]:
     return [{"role": m.role, "content": _content(m, pictures)} for m in prompt.messages]
 
 
-def sampling_fields(sampling: Sampling) -> dict[str, Any]:
-    """The settings as the API names them. top_k is no part of it: it goes only where it is set."""
-    fields: dict[str, Any] = {
-        "max_tokens": sampling.max_new_tokens,
+def chat_body(
+    settings: EndpointSettings,
+    messages: Sequence[Mapping[str, Any]],
+    sampling: Sampling,
+    *,
+    seed: int | None = None,
+    n: int = 1,
+) -> dict[str, Any]:
+    """A request for n answers to messages in the API's form.
+
+    top_k is no part of the API: it is sent only where it is set.
+    """
+    body: dict[str, Any] = {
+        "model": settings.model,
+        "messages": messages,
+        settings.limit_field: sampling.max_new_tokens,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
     }
-    return fields | ({"top_k": sampling.top_k} if sampling.top_k else {})
+    body |= {"top_k": sampling.top_k} if sampling.top_k else {}
+    body |= {"n": n} if n > 1 else {}
+    return body if seed is None else body | {"seed": seed % _SEEDS}
 
 
 def _content(message: Message, pictures: DataUrls) -> str | list[dict[str, Any]]:
@@ -94,7 +138,7 @@ def _content(message: Message, pictures: DataUrls) -> str | list[dict[str, Any]]
 
 def _plain_type(data: bytes) -> str:
     """The file's type if all servers see the same picture in it, else ""."""
-    with Image.open(BytesIO(data), formats=tuple(_PLAIN)) as image:
+    with Image.open(BytesIO(data), formats=FORMATS) as image:
         upright = image.getexif().get(_ORIENTATION, 1) == 1
         plain = upright and image.mode == "RGB" and not image.has_transparency_data
         return _PLAIN.get(image.format or "", "") if plain else ""

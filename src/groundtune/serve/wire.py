@@ -177,8 +177,8 @@ def _backend(params: ServeParams, opened: _Opened, thread: "ModelThread") -> "Ba
         from groundtune.serve.upstream import UpstreamBackend
 
         limits = params.limits
-        settings = parse_endpoint(params.model).model_copy(update={"timeout_s": limits.seconds})
-        return UpstreamBackend(settings, limits.running)
+        bounds = {"timeout_s": limits.seconds, "concurrency": limits.running}
+        return UpstreamBackend(parse_endpoint(params.model).model_copy(update=bounds))
     from groundtune.serve.local import LocalBackend
     from groundtune.serve.speaker import VlmSpeaker
 

@@ -1,63 +1,74 @@
 """A judge over HTTP: a real server on this machine that fails in the ways that servers do."""
 
-import base64
+import math
 import subprocess
 import sys
 import threading
 import time
 from email.utils import formatdate
 from pathlib import Path
+from typing import Any
 
 import pytest
 from judge_server import Said, served
 
-from groundtune.bench.judge.cost import Price, count_tokens, estimate_cost, read_price
-from groundtune.bench.judge.endpoint import GIVE_UP_AFTER, EndpointJudge
-from groundtune.bench.judge.http import Endpoint
+from groundtune.bench.judge.cost import (
+    TEMPLATE_TOKENS,
+    Budget,
+    Price,
+    count_tokens,
+    estimate_cost,
+    most_tokens,
+    read_price,
+)
+from groundtune.bench.judge.endpoint import EndpointAsker
 from groundtune.bench.judge.judge import Quiet, Reply, Request
+from groundtune.bench.judge.kept import GIVE_UP_AFTER, KeptJudge
 from groundtune.bench.judge.recorded import RecordedJudge
 from groundtune.errors import UserError
+from groundtune.generate.endpoint import EndpointSettings
+from groundtune.records import Sampling
 from waiting import wait_until
 
 KEY = "sk-secret-1234567890"
 
 
-def judge(url: str, tmp_path: Path, **more: object) -> EndpointJudge:
-    settings = {"first_wait_s": 0.01, "tries": 3, "timeout_s": 30} | {
-        name: more.pop(name) for name in list(more) if name in Endpoint.model_fields
-    }
-    endpoint = Endpoint.model_validate({"url": url, "model": "judge", **settings})
-    return EndpointJudge(endpoint, tmp_path / "replies.jsonl", **more)  # pyright: ignore
+def judge(url: str, tmp_path: Path, **more: Any) -> KeptJudge:
+    limit = more.pop("max_tokens", 1024)
+    sampling = Sampling(temperature=more.pop("temperature", 0), max_new_tokens=limit)
+    price, cap = more.pop("price", None), more.pop("budget", math.inf)
+    budget = Budget(price, limit, cap) if price else None
+    settings = {"model": "judge", "first_wait_s": 0.01, "tries": 3, "timeout_s": 30, **more}
+    endpoint = EndpointSettings(urls=(url,), **settings)
+    return KeptJudge(EndpointAsker(endpoint, sampling, budget), tmp_path / "replies.jsonl")
 
 
 def requests(n: int) -> list[Request]:
     return [Request(item=str(i), text=f"question {i}") for i in range(n)]
 
 
-def ask(a_judge: EndpointJudge, n: int = 1, repeat: int = 0) -> list[Reply]:
+def ask(a_judge: KeptJudge, n: int = 1, repeat: int = 0) -> list[Reply]:
     return a_judge.replies(requests(n), Quiet(), repeat=repeat)
 
 
-def test_it_sends_text_pictures_and_settings_and_reads_the_reply(
+def test_it_sends_text_and_settings_and_reads_the_reply(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("JUDGE_KEY", KEY)
     with served(lambda body, number: Said(text="Rating: 4", usage=(100, 7))) as server:
         a_judge = judge(server.url, tmp_path, key_variable="JUDGE_KEY", max_tokens=50)
-        request = Request(item="1", text="See", system="Be fair.", pictures=(b"\x89PNG..",))
+        request = Request(item="1", text="See", system="Be fair.")
         (reply,) = a_judge.replies([request], Quiet())
     (body,) = server.asked
     assert reply.text == "Rating: 4"
     assert (reply.model, reply.finish) == ("judge-2026-01-01", "stop")
     assert (body["model"], body["temperature"], body["max_tokens"]) == ("judge", 0.0, 50)
     assert body["messages"][0] == {"role": "system", "content": "Be fair."}
-    picture, text = body["messages"][1]["content"]
-    encoded = base64.b64encode(b"\x89PNG..").decode()
-    assert picture["image_url"]["url"] == f"data:image/png;base64,{encoded}"
-    assert text == {"type": "text", "text": "See"}
+    assert body["messages"][1] == {"role": "user", "content": "See"}
     assert server.headers[0]["authorization"] == f"Bearer {KEY}"
     assert (a_judge.usage.tokens_in, a_judge.usage.tokens_out) == (100, 7)
-    assert KEY not in repr(vars(a_judge)) + a_judge.file.path.read_text()
+    held = repr(vars(a_judge.asker)) + repr(vars(a_judge))
+    assert KEY not in held + a_judge.file.path.read_text()
     assert a_judge.described()["served"] == "judge-2026-01-01"
 
 
@@ -92,11 +103,11 @@ def test_a_date_in_retry_after_and_a_wait_that_is_too_long_are_bounded(tmp_path:
 @pytest.mark.parametrize(
     ("said", "why", "tries"),
     [
-        (Said(status=500, body=b"broken"), "status 500: broken (tried 3 times)", 3),
+        (Said(status=500, body=b"broken"), "HTTP 500 broken (tried 3 times)", 3),
         (Said(body=b'{"choices": []}'), "not a chat completion (tried 3 times)", 3),
-        (Said(body=b'{"error": {"message": "x"}}'), "not a chat completion", 3),
+        (Said(body=b'{"error": {"message": "x"}}'), "error x (tried 3 times)", 3),
         (Said(hang_s=30), "no answer within 0.2 s", 3),
-        (Said(status=400, body=b"context too long"), "status 400: context too long", 1),
+        (Said(status=400, body=b"context too long"), "HTTP 400 context too long", 1),
         (Said(text=None), "the reply has no text", 1),
     ],
 )
@@ -175,7 +186,7 @@ def test_a_refused_key_or_model_ends_the_run_without_showing_the_key(
         ask(judge(server.url, tmp_path, concurrency=1), 5)
     assert len(server.asked) == 1
     assert KEY not in str(error.value)
-    assert "(key)" in str(error.value)
+    assert "[key]" in str(error.value)
 
 
 def test_an_endpoint_that_is_down_ends_the_run_soon(tmp_path: Path):
@@ -197,13 +208,37 @@ def test_a_budget_stops_the_run_and_keeps_what_was_replied(tmp_path: Path):
             ask(a_judge, 100)
         # each reply costs 2 and may cost 10, so the ninth may not be sent: 16 + 10 > 25
         assert len(server.asked) == len(a_judge.file.by_key) == 8
-        assert a_judge.usage.cost == 16
+        assert a_judge.asker.spent == 16
         more = judge(server.url, tmp_path, price=price, budget=25.0, max_tokens=10, concurrency=4)
         with pytest.raises(UserError, match="budget of 25"):
             ask(more, 100)
         assert len(server.asked) == 16
-    with pytest.raises(UserError, match="needs a price"):
-        judge("http://x", tmp_path, budget=1.0)
+
+
+def test_a_budget_reckons_with_requests_in_flight_and_tries_that_may_be_charged(tmp_path: Path):
+    price = Price(input=0, output=1e6)
+    # a reply that can't be read may be charged for: 10 each, and what is in flight is held
+    garbage = Said(body=b"<html>")
+    with served(lambda body, number: garbage) as server:
+        a_judge = judge(server.url, tmp_path, price=price, budget=45.0, max_tokens=10)
+        with pytest.raises(UserError, match="budget of 45"):
+            ask(a_judge, 100)
+        assert len(server.asked) == 4
+        assert a_judge.asker.spent == 40
+    # a server that doesn't count is reckoned with at the worst case
+    with served(lambda body, number: Said(text="x")) as server:
+        a_judge = judge(server.url, tmp_path, price=price, budget=45.0, max_tokens=10)
+        with pytest.raises(UserError, match="budget of 45"):
+            ask(a_judge, 100)
+        assert len(server.asked) == 4
+    # one token per byte of the request is the most that a server can count
+    price = Price(input=1e6, output=0)
+    with served(lambda body, number: Said(text="x", usage=(10, 1))) as server:
+        a_judge = judge(server.url, tmp_path / "more", price=price, budget=119.0)
+        with pytest.raises(UserError, match="budget of 119"):
+            ask(a_judge, 100)
+        assert len(server.asked) == 1
+        assert a_judge.asker.spent == 10
 
 
 def test_the_cost_is_told_before_anything_is_asked(tmp_path: Path):
@@ -212,14 +247,17 @@ def test_the_cost_is_told_before_anything_is_asked(tmp_path: Path):
     price = read_price(table, "judge")
     with served(lambda body, number: Said()) as server:
         a_judge = judge(server.url, tmp_path, price=price, max_tokens=100)
-        told = a_judge.estimate(requests(3), repeats=2)
-        assert server.asked == []
-        # "question 0" has 10 bytes: 3 tokens and 4 of the frame, twice for each of three
-        assert (told.requests, told.kept) == (6, 0)
-        assert (told.tokens_in, told.tokens_out_most) == (42, 600)
-        assert told.cost_most == pytest.approx((42 * 2 + 600 * 10) / 1e6)
+        assert isinstance(a_judge.asker, EndpointAsker)
+        told = a_judge.asker.estimate({each.item: each for each in requests(3)})
+        # "question 0" has 10 bytes: 3 tokens and 4 of the frame
+        assert (told.requests, told.tokens_in, told.tokens_out_most) == (3, 21, 300)
+        assert told.cost_most == pytest.approx((21 * 2 + 300 * 10) / 1e6)
         ask(a_judge, 2)
-        assert a_judge.estimate(requests(3), repeats=2).kept == 2
+        rest = judge(server.url, tmp_path, price=price, max_tokens=100)
+        rest.dry_run = True
+        with pytest.raises(UserError, match=r"1 requests, about 7 tokens .* at most 0\.0010"):
+            ask(rest, 3)
+        assert len(server.asked) == 2
     with pytest.raises(UserError, match="has no 'other'"):
         read_price(table, "other")
     table.write_text("judge: 3\n")
@@ -230,17 +268,13 @@ def test_the_cost_is_told_before_anything_is_asked(tmp_path: Path):
 def test_tokens_are_counted_by_a_rule():
     assert count_tokens(Request(item="", text="abcde")) == 2 + 4
     assert count_tokens(Request(item="", text="äöü", system="a")) == 2 + 4 + 1 + 4
-    assert count_tokens(Request(item="", text="abcd", pictures=(b"1", b"2"))) == 5 + 2 * 765
+    assert most_tokens(Request(item="", text="abcd", system="ab")) == 6 + TEMPLATE_TOKENS
     assert estimate_cost([], max_tokens=5, price=None).cost_most is None
 
 
-def test_an_address_or_key_that_can_not_be_used_is_refused_unseen(
+def test_a_key_that_can_not_be_sent_is_refused_unseen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    for url in (f"http://me:{KEY}@host/v1", f"http://host/v1?key={KEY}", "host/v1", "ftp://host"):
-        with pytest.raises(UserError) as error:
-            judge(url, tmp_path)
-        assert KEY not in str(error.value)
     monkeypatch.setenv("GROUNDTUNE_API_KEY", f"{KEY}\u00e9")
     with pytest.raises(UserError, match="no HTTP header") as error:
         judge("http://host/v1", tmp_path)
@@ -251,9 +285,13 @@ ASK = """
 import sys
 from pathlib import Path
 from groundtune.bench.judge.judge import Quiet, Request
-from groundtune.bench.judge.endpoint import EndpointJudge
-from groundtune.bench.judge.http import Endpoint
-judge = EndpointJudge(Endpoint(url=sys.argv[1], model="judge", concurrency=2), Path(sys.argv[2]))
+from groundtune.bench.judge.endpoint import EndpointAsker
+from groundtune.bench.judge.kept import KeptJudge
+from groundtune.generate.endpoint import EndpointSettings
+from groundtune.records import Sampling
+settings = EndpointSettings(model="judge", urls=(sys.argv[1],), concurrency=2)
+asker = EndpointAsker(settings, Sampling(temperature=0, max_new_tokens=1024))
+judge = KeptJudge(asker, Path(sys.argv[2]))
 judge.replies([Request(item=str(i), text=f"question {i}") for i in range(40)], Quiet())
 """
 

@@ -6,15 +6,21 @@ from pathlib import Path
 import pytest
 from judge_server import Said, served
 
-from groundtune.bench.judge.endpoint import EndpointJudge
-from groundtune.bench.judge.file import read_judge
-from groundtune.bench.judge.judge import Quiet, Request
+from groundtune.bench.judge.judge import Judging, Quiet, Request
+from groundtune.bench.judge.kept import KeptJudge
 from groundtune.errors import UserError
+from groundtune.pipeline.bench.judging import Judges, open_judge
 
 
-def read(path: Path, text: str):
+def opened(path: Path, judge: str, model: str = "") -> Judging:
+    judging = open_judge(Judges(judge=judge, model=model), path.parent, Quiet()).judge
+    assert isinstance(judging, Judging)
+    return judging
+
+
+def read(path: Path, text: str) -> Judging:
     path.write_text(text)
-    return read_judge(path, path.parent / "cache.jsonl", Quiet())
+    return opened(path, str(path))
 
 
 def test_an_endpoint_with_all_its_settings(tmp_path: Path):
@@ -26,12 +32,12 @@ def test_an_endpoint_with_all_its_settings(tmp_path: Path):
         judging = read(tmp_path / "judge.yaml", told)
         judging.ask([Request(item="1", text="hello")], repeat=1)
     assert (judging.repeats, judging.swap, judging.prompt) == (2, True, tmp_path / "mine.txt")
-    assert isinstance(judging.by, EndpointJudge)
-    assert judging.by.usage.cost == 7e-6
+    assert isinstance(judging.by, KeptJudge)
+    assert judging.by.asker.spent == 7e-6
     assert server.asked[0]["max_tokens"] == 9
     facts = judging.provenance()
     assert (facts["judge"], facts["models"], facts["requests"]) == ("j", "judge-2026-01-01", "1")
-    assert (tmp_path / "cache.jsonl").exists()
+    assert (tmp_path / "judge" / "replies.jsonl").exists()
 
 
 def test_a_dry_run_tells_the_cost_and_asks_nothing(tmp_path: Path):
@@ -53,7 +59,7 @@ def test_recorded_replies_in_both_orders(tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [
-        ("model: j", "an endpoint or recorded replies"),
+        ("repeats: 2", "a model or recorded replies"),
         ("url: http://x/v1\nmodel: j\nreplies: [a]", "not both"),
         ("url: http://x/v1", "model isn't named"),
         ("url: http://x/v1\nmodel: j\nrepeat: 3", "repeat: Extra inputs"),
@@ -72,5 +78,5 @@ def test_the_file_that_the_docs_show_is_valid(tmp_path: Path):
     shown = next(block for block in page.split("```yaml\n") if block.startswith("url:"))
     (tmp_path / "prices.yaml").write_text("the-judge: {input: 2.5, output: 10}\n")
     judging = read(tmp_path / "judge.yaml", shown.partition("```")[0])
-    assert isinstance(judging.by, EndpointJudge)
+    assert isinstance(judging.by, KeptJudge)
     assert judging.by.dry_run

@@ -8,8 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundtune.bench.judge.judge import (
-    Judging,
-    LocalJudge,
     Quiet,
     Request,
     judging_of,
@@ -18,8 +16,6 @@ from groundtune.bench.judge.judge import (
 from groundtune.bench.judge.recorded import ABSENT, STALE, RecordedJudge
 from groundtune.bench.judge.replies import Recorded, ReplyFile
 from groundtune.errors import UserError
-from groundtune.generate.scripted import ScriptedGenerator
-from groundtune.records import Prompt
 
 
 def ask(judge: RecordedJudge, *requests: Request, repeat: int = 0):
@@ -169,21 +165,13 @@ def test_official_code_that_needs_every_reply_refuses_gaps(tmp_path: Path):
         judging.ask([Request(item="1", text="a"), Request(item="1", text="b")])
 
 
-def test_anything_that_grades_and_a_local_model_are_judges():
+def test_anything_that_grades_is_a_judge():
     class Grades:
         def grade(self, request: str) -> str:
             return request.upper()
 
     request = Request(item="1", text="text", system="system")
     assert judging_of(Grades(), "x").ask([request]).get("1").text == "SYSTEM\n\nTEXT"
-
-    def says(prompt: Prompt, seed: int) -> str:
-        return f"heard {prompt.question}"
-
-    local = Judging(by=LocalJudge(ScriptedGenerator(says)))
-    assert local.ask([request]).get("1").text == "heard system\n\ntext"
-    with pytest.raises(UserError, match="can't be shown pictures"):
-        local.ask([Request(item="1", text="", pictures=(b"png",))])
 
 
 def test_a_line_that_a_killed_writer_cut_is_dropped(tmp_path: Path):

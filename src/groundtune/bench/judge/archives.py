@@ -1,4 +1,4 @@
-"""Judges' replies as each benchmark's own code archives them, and as `judge_replies.py` does.
+"""Judges' replies as each benchmark's own code archives them, and as `replies.py` does.
 
     MMHal-Bench     a list of chat completions by position, or the answers with "gpt4_review"
     HallusionBench  the answers with "gpt4v_output_gpt_check" ("0", "1", "2") and "same"

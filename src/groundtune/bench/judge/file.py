@@ -1,15 +1,16 @@
 """A judge described in a YAML file, for what a command line has no options for.
 
-    url: http://127.0.0.1:8000/v1     # or replies: [replies.jsonl]
+    url: http://127.0.0.1:8000/v1     # of an endpoint; without it the model runs on this machine
     model: the-judge
     repeats: 3                        # samples of each reply, for the judge's variance
     swap: true                        # pairwise benchmarks: both orders
     prompt: my_prompt.txt             # a text file, a folder of them, or the official script
     prices: prices.yaml
     budget: 5.0
-    dry_run: true                     # tells what it would cost, and asks nothing
+    dry_run: true                     # says what it would cost, and asks nothing
 
-and every field of `judge_http.Endpoint`. Paths are relative to the file.
+or `replies: [replies.jsonl]` in place of url and model, and every field of `EndpointLimits`. Paths
+are relative to the file.
 """
 
 from pathlib import Path
@@ -18,63 +19,63 @@ from typing import Any
 import yaml
 from pydantic import Field, ValidationError
 
-from groundtune.bench.judge.cost import read_price
-from groundtune.bench.judge.endpoint import EndpointJudge
-from groundtune.bench.judge.http import Endpoint
-from groundtune.bench.judge.judge import Judging
-from groundtune.bench.judge.recorded import RecordedJudge
 from groundtune.errors import UserError
-from groundtune.protocols import Progress
+from groundtune.generate.endpoint import EndpointLimits
 
 
-class JudgeFile(Endpoint):
+class JudgeFile(EndpointLimits):
     """The fields of the file."""
 
     url: str = ""
+    """Of an OpenAI-compatible endpoint; several servers of one model, with commas."""
     model: str = ""
+    """The endpoint's name for the judge or, without a URL, a model on this machine."""
     replies: tuple[Path, ...] = ()
-    """Recorded replies instead of an endpoint."""
+    """Recorded replies instead."""
+    temperature: float = Field(default=0.0, ge=0)
+    max_tokens: int = Field(default=1024, ge=1)
+    """The longest reply."""
+    concurrency: int = Field(default=4, ge=1, le=1024)
+    """Fewer requests in flight than for answers: hosted judges have narrow limits."""
     repeats: int = Field(default=1, ge=1, le=100)
     swap: bool = False
     prompt: Path | None = None
     prices: Path | None = None
-    """{model: {input: PRICE, output: PRICE}}, a million tokens."""
+    """{model: {input: PRICE, output: PRICE}}, per million tokens."""
     budget: float | None = Field(default=None, gt=0)
     """In the currency of the prices."""
     dry_run: bool = False
+    device: str = "auto"
+    """Of a model on this machine: cpu, cuda, mps or auto."""
+    dtype: str = "auto"
+    """float32, bfloat16, float16 or auto."""
+    batch_size: int = Field(default=16, ge=1)
+    """Replies that a model on this machine writes at once."""
 
 
-def read_judge(path: Path, cache: Path, progress: Progress) -> Judging:
-    """The judging that a file describes; an endpoint's replies are kept in `cache`.
+def read_judge(path: Path) -> JudgeFile:
+    """Return what the file says, its paths resolved.
 
     Raises:
-        UserError: the file or one that it names can't be read, a field is unknown or missing.
+        UserError: the file can't be read, a field is unknown or wrong, or it names no judge or two.
     """
-    told = _read(path)
-    if bool(told.replies) == bool(told.url):
+    said = _read(path)
+    if bool(said.replies) == bool(said.model or said.url):
         raise UserError(
-            "The file must name an endpoint or recorded replies, and not both.",
+            "The file must name a model or recorded replies, and not both.",
             str(path),
-            "Give url and model, or replies.",
+            "Give model: NAME, with url: for an endpoint; or replies: [FILE].",
         )
-    prompt = None if told.prompt is None else path.parent / told.prompt
-    if told.replies:
-        by = RecordedJudge(*(path.parent / each for each in told.replies))
-        return Judging(
-            by=by, repeats=told.repeats, swap=told.swap, prompt=prompt, progress=progress
-        )
-    if not told.model:
+    if said.url and not said.model:
         raise UserError("The endpoint's model isn't named.", str(path), "Add model: NAME.")
-    price = None if told.prices is None else read_price(path.parent / told.prices, told.model)
-    settings = told.model_dump(include=set(Endpoint.model_fields))
-    judge = EndpointJudge(
-        Endpoint.model_validate(settings),
-        cache,
-        price=price,
-        budget=told.budget,
-        dry_run=told.dry_run,
+    there = path.parent
+    return said.model_copy(
+        update={
+            "replies": tuple(there / each for each in said.replies),
+            "prompt": said.prompt and there / said.prompt,
+            "prices": said.prices and there / said.prices,
+        }
     )
-    return Judging(by=judge, repeats=told.repeats, swap=told.swap, prompt=prompt, progress=progress)
 
 
 def _read(path: Path) -> JudgeFile:

@@ -1,9 +1,9 @@
 """Judges: what is asked of one, what it says, and the ways to get its replies.
 
 A benchmark makes a `Request` an item (the whole text, nothing is added later) and reads the
-`Reply` itself. Who replies is a `Replies`: recorded replies (`judge_recorded.py`), an endpoint
-(`judge_endpoint.py`), or a local model (`LocalJudge`). A reply that is missing or failed is a
-value, with its reason; whoever scores says what that means.
+`Reply` itself. Who replies is a `Replies`: recorded replies (`recorded.py`), or an endpoint
+(`endpoint.py`) or a model in this process (`local.py`), whose replies are kept (`kept.py`). A reply
+that is missing or failed is a value, with its reason; whoever scores says what that means.
 """
 
 from collections.abc import Sequence
@@ -12,12 +12,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, cast
 
 from groundtune.errors import UserError
-from groundtune.protocols import Generator, Judge, Progress
-from groundtune.records import Message, Prompt, Record, Sampling, TextPart
+from groundtune.protocols import Judge, Progress
+from groundtune.records import Record
 from groundtune.store.keys import key_of
-
-AT_ONCE = 32
-"""Requests handed to a local model at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +24,6 @@ class Request:
     item: str
     text: str
     system: str = ""
-    pictures: tuple[bytes, ...] = ()
-    """Image files (PNG, JPEG, WebP or GIF), before the text."""
     part: str = ""
     """Which of several questions about the item: "" for the first, "same", "swapped", ..."""
     answer: str = ""
@@ -37,7 +32,7 @@ class Request:
     @property
     def hash(self) -> str:
         """32 hex digits of what the judge sees; the judge's own settings are not in it."""
-        return key_of("judge", self.system, self.text, list(self.pictures))
+        return key_of("judge", self.system, self.text)
 
 
 class Reply(Record):
@@ -126,7 +121,7 @@ class Judging:
     swap: bool = False
     """Pairwise benchmarks also ask with the two answers in the other order, and take the mean."""
     prompt: Path | None = None
-    """Another prompt file than the project's (`judge_prompts.py`)."""
+    """Another prompt file than the project's (`prompts.py`)."""
     progress: Progress = field(default_factory=Quiet)
     ledger: Ledger = field(default_factory=Ledger)
 
@@ -174,7 +169,7 @@ def judging_of(judge: object, benchmark: str) -> Judging:
         raise UserError(
             "It is graded by a judge, and none is given.",
             benchmark,
-            "Give recorded replies with --judge-replies FILE, or an endpoint with --judge.",
+            "Give recorded replies with --judge-replies FILE, or one to ask with --judge.",
         )
     if isinstance(judge, Judging):
         return judge
@@ -215,8 +210,7 @@ class GradeJudge:
         progress.start("judge", total=len(requests))
         given: list[Reply] = []
         for request in requests:
-            _refuse_pictures(request)
-            text = self.judge.grade(_joined(request))
+            text = self.judge.grade(joined(request))
             given.append(_given(request, text, self.name, repeat))
             progress.advance()
         return given
@@ -226,56 +220,8 @@ class GradeJudge:
         return {"judge": self.name}
 
 
-class LocalJudge:
-    """A generator as a judge: text only, the system text before the request in one user turn."""
-
-    def __init__(self, generator: Generator, sampling: Sampling | None = None) -> None:
-        self.generator = generator
-        self.sampling = sampling or Sampling(temperature=0, max_new_tokens=1024)
-        self._said: dict[tuple[str, int], Reply] = {}
-
-    def replies(
-        self, requests: Sequence[Request], progress: Progress, *, repeat: int = 0
-    ) -> list[Reply]:
-        """Generated in batches, each request once; `repeat` is the seed."""
-        wanted = {(request.hash, repeat): request for request in requests}
-        todo = [request for key, request in wanted.items() if key not in self._said]
-        progress.start("judge", total=len(todo))
-        name = self.generator.producer(self.sampling, repeat).name
-        for first in range(0, len(todo), AT_ONCE):
-            some = todo[first : first + AT_ONCE]
-            prompts = [_prompt(request) for request in some]
-            drawn = self.generator.generate(prompts, self.sampling, [repeat] * len(some))
-            for request, reply in zip(some, drawn, strict=True):
-                finish = "stop" if reply.finished else "length"
-                said = _given(request, reply.text, name, repeat, finish)
-                self._said[(request.hash, repeat)] = said
-            progress.advance(len(some))
-        return [
-            self._said[(each.hash, repeat)].model_copy(
-                update={"item": each.item, "part": each.part}
-            )
-            for each in requests
-        ]
-
-    def described(self) -> dict[str, str]:
-        """The model and its sampling."""
-        producer = self.generator.producer(self.sampling, 0)
-        return {
-            "judge": producer.name,
-            "revision": producer.revision,
-            "temperature": f"{self.sampling.temperature:g}",
-            "max_tokens": str(self.sampling.max_new_tokens),
-        }
-
-
-def _prompt(request: Request) -> Prompt:
-    _refuse_pictures(request)
-    messages = (Message(role="user", content=(TextPart(text=_joined(request)),)),)
-    return Prompt(key=key_of("judge", messages), messages=messages)
-
-
-def _joined(request: Request) -> str:
+def joined(request: Request) -> str:
+    """Return the system text and the request's as one, for a judge that takes one text."""
     return f"{request.system}\n\n{request.text}" if request.system else request.text
 
 
@@ -288,12 +234,3 @@ def _given(request: Request, text: str, model: str, repeat: int, finish: str = "
         model=model,
         finish=finish,
     )
-
-
-def _refuse_pictures(request: Request) -> None:
-    if request.pictures:
-        raise UserError(
-            "This judge can't be shown pictures.",
-            f"item {request.item}",
-            "Use an endpoint that takes pictures, or a prompt without them.",
-        )

@@ -22,7 +22,7 @@ ABSENT = "no reply is recorded for it"
 
 
 class RecordedJudge:
-    """Replies from files (`judge_archives.py` has the layouts).
+    """Replies from files (`archives.py` has the layouts).
 
     Raises:
         UserError: a file can't be read, or holds two different replies to one request.

@@ -5,7 +5,7 @@
      "tokens_in": 812, "tokens_out": 96}
 
 It is the cache of an endpoint and, at another time, the recorded replies that stand in for one
-(`judge_recorded.py`), where "reply" with "id" or "request_hash" is enough. Each line is on the
+(`recorded.py`), where "reply" with "id" or "request_hash" is enough. Each line is on the
 disk before the next request is sent for it, so a killed run loses only what was in flight; a
 line that was cut in the middle is dropped.
 """

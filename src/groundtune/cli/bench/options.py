@@ -19,9 +19,9 @@ class JudgeOptions:
     judge_replies: tuple[Path, ...] = ()
     """File of recorded replies of a judge; may be repeated."""
     judge: str = ""
-    """Address of an OpenAI-compatible endpoint to judge with, or a file that describes a judge."""
+    """Judge to ask: a local model, openai:MODEL@URL, an endpoint's URL, or a YAML file."""
     judge_model: str = ""
-    """The judge's name there."""
+    """The judge's name at that URL."""
     similarity: Path | None = None
     """Word vectors as text, for AMBER's nouns."""
 
@@ -39,7 +39,7 @@ class JudgeOptions:
 
         named = Judges(
             replies=self.judge_replies,
-            url=self.judge,
+            judge=self.judge,
             model=self.judge_model,
             similarity=self.similarity,
         )

@@ -1,13 +1,21 @@
-"""Opens what a command names for scoring: recorded replies or an endpoint, word vectors."""
+"""Opens what a command names for scoring: a judge of any kind, word vectors."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from groundtune.bench.benchmark import Scoring
-from groundtune.bench.judge.judge import Judging
+from groundtune.bench.judge.judge import Judging, Replies
 from groundtune.errors import UserError
 from groundtune.pipeline.bench.similarity import WordVectors
+from groundtune.pipeline.models import is_endpoint, resolve
 from groundtune.protocols import Progress
-from groundtune.records import Record
+from groundtune.records import Record, Sampling
+
+if TYPE_CHECKING:
+    from groundtune.bench.judge.asking import Asker
+    from groundtune.bench.judge.cost import Budget
+    from groundtune.bench.judge.file import JudgeFile
+    from groundtune.generate.hf import HfGenerator
 
 
 class Judges(Record):
@@ -15,16 +23,16 @@ class Judges(Record):
 
     replies: tuple[Path, ...] = ()
     """Files of recorded replies."""
-    url: str = ""
-    """Of an OpenAI-compatible endpoint, or a YAML file that describes a judge."""
+    judge: str = ""
+    """A model on this machine, openai:MODEL@URL, an endpoint's URL, or a YAML file."""
     model: str = ""
-    """The judge's name there."""
+    """The judge's name at that URL."""
     similarity: Path | None = None
     """Word vectors that tell the similarity of nouns."""
 
 
 def open_judge(judges: Judges, out: Path, progress: Progress) -> Scoring:
-    """A scoring with the judge that is meant, or with none; replies are kept in OUT/judge/.
+    """Return a scoring with the judge that is named, or with none; replies are kept in OUT/judge/.
 
     Raises:
         UserError: both kinds of judge, an endpoint without a model, or a file that can't be read.
@@ -34,27 +42,101 @@ def open_judge(judges: Judges, out: Path, progress: Progress) -> Scoring:
 
 
 def _judge(judges: Judges, out: Path, progress: Progress) -> Judging | None:
-    from groundtune.bench.judge.recorded import RecordedJudge
-
-    if judges.replies and judges.url:
+    if judges.replies and judges.judge:
         raise UserError(
             "Two judges are given.",
             "--judge-replies and --judge",
-            "Give recorded replies or an endpoint, not both.",
+            "Give recorded replies or a judge to ask, not both.",
         )
-    if judges.replies:
-        return Judging(by=RecordedJudge(*judges.replies), progress=progress)
-    if not judges.url:
+    if not judges.replies and not judges.judge:
         return None
-    cache = out / "judge" / "replies.jsonl"
-    if judges.url.endswith((".yaml", ".yml")):
-        from groundtune.bench.judge.file import read_judge
+    named = _described(judges)
+    by = _replies(named, out / "judge" / "replies.jsonl")
+    return Judging(
+        by=by, repeats=named.repeats, swap=named.swap, prompt=named.prompt, progress=progress
+    )
 
-        return read_judge(Path(judges.url), cache, progress)
-    if not judges.model:
-        raise UserError("The endpoint's model isn't named.", "--judge", "Add --judge-model NAME.")
-    from groundtune.bench.judge.endpoint import EndpointJudge
-    from groundtune.bench.judge.http import Endpoint
 
-    endpoint = Endpoint(url=judges.url, model=judges.model)
-    return Judging(by=EndpointJudge(endpoint, cache), progress=progress)
+def _described(judges: Judges) -> "JudgeFile":
+    """What the options say, as a judge's file would."""
+    from groundtune.bench.judge.file import JudgeFile, read_judge
+    from groundtune.generate.endpoint import parse_endpoint
+
+    name = judges.judge
+    if judges.replies:
+        return JudgeFile(replies=judges.replies)
+    if name.startswith(("http://", "https://")):
+        if not judges.model:
+            raise UserError(
+                "The endpoint's model isn't named.", "--judge", "Add --judge-model NAME."
+            )
+        return JudgeFile(url=name, model=judges.model)
+    if judges.model:
+        raise UserError(
+            "Only an endpoint's URL needs a model's name.",
+            f"--judge {name} --judge-model {judges.model}",
+            "Leave --judge-model out, or give --judge http://HOST/v1.",
+        )
+    if name.endswith((".yaml", ".yml")):
+        return read_judge(Path(name))
+    if is_endpoint(name):
+        endpoint = parse_endpoint(name)
+        return JudgeFile(url=",".join(endpoint.urls), model=endpoint.model)
+    return JudgeFile(model=name)
+
+
+def _replies(named: "JudgeFile", cache: Path) -> Replies:
+    from groundtune.bench.judge.kept import KeptJudge
+    from groundtune.bench.judge.recorded import RecordedJudge
+
+    if named.replies:
+        return RecordedJudge(*named.replies)
+    sampling = Sampling(temperature=named.temperature, max_new_tokens=named.max_tokens)
+    asker = _endpoint(named, sampling) if named.url else _local(named, sampling, cache.parent)
+    return KeptJudge(asker, cache, dry_run=named.dry_run)
+
+
+def _endpoint(named: "JudgeFile", sampling: Sampling) -> "Asker":
+    from groundtune.bench.judge.endpoint import EndpointAsker
+    from groundtune.generate.endpoint import EndpointLimits, EndpointSettings, base_urls
+
+    limits = named.model_dump(include=set(EndpointLimits.model_fields))
+    settings = EndpointSettings(model=named.model, urls=base_urls(named.url), **limits)
+    return EndpointAsker(settings, sampling, _budget(named))
+
+
+def _budget(named: "JudgeFile") -> "Budget | None":
+    from groundtune.bench.judge.cost import Budget, read_price
+
+    if named.prices is None:
+        if named.budget is None:
+            return None
+        raise UserError(
+            "A budget needs a price.",
+            f"model {named.model}",
+            "Give a price table that has the judge's model, as prices: FILE.",
+        )
+    price = read_price(named.prices, named.model)
+    return Budget(price, named.max_tokens, *([named.budget] if named.budget else []))
+
+
+def _local(named: "JudgeFile", sampling: Sampling, folder: Path) -> "Asker":
+    """A model that is loaded before its first reply, so that kept replies need none."""
+    from functools import partial
+
+    from groundtune.bench.judge.local import LocalAsker
+    from groundtune.pipeline.workers.later import Later, LaterModel
+    from groundtune.vlm.load import revision_of
+
+    revision = revision_of(resolve(named.model))
+    model = LaterModel(named.model, revision, Later(partial(_load, named, folder)))
+    return LocalAsker(model, sampling)
+
+
+def _load(named: "JudgeFile", folder: Path) -> "HfGenerator":
+    from groundtune.generate.hf import HfGenerator
+    from groundtune.store.images import ImageStore
+    from groundtune.vlm.load import load
+
+    vlm = load(resolve(named.model), device=named.device, dtype=named.dtype)
+    return HfGenerator(vlm, ImageStore(folder), named.batch_size, name=named.model)
