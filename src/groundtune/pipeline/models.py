@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from groundtune.errors import UserError
 from groundtune.pipeline.prompt_sources import named_in
 from groundtune.protocols import Generator, Images, YesNo
+from groundtune.vlm.local_path import refuse_missing_folder
 
 if TYPE_CHECKING:
     from groundtune.generate.openai import OpenAIGenerator
@@ -24,10 +25,13 @@ def resolve(name: str) -> str:
     """What `vlm.load` takes: `world:base` becomes the folder of the shipped weights.
 
     Raises:
-        UserError: the prompt source that the name begins with has no such model.
+        UserError: the prompt source that the name begins with has no such model, or a folder
+            doesn't exist.
     """
     source = named_in(name)
     if source is None:
+        if not is_endpoint(name):
+            refuse_missing_folder(name)
         return name
     if source.model is None:
         raise UserError(

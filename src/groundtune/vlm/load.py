@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from groundtune.errors import UserError
 from groundtune.vlm.family import refuse_by_name
 from groundtune.vlm.four_bits import four_bits as in_four_bits
+from groundtune.vlm.local_path import refuse_missing_folder
 from groundtune.vlm.pictures_only import pictures_only
 from groundtune.vlm.plain import adapting
 from groundtune.vlm.revision import hash_of_folder
@@ -120,10 +121,12 @@ def load(
         UserError: no such model, a family that no class runs, another architecture, weights that
             are missing, pickled or do not fit, an adapter that does not fit, no chat template.
     """
-    import torch
-
     name, adapter = _base_of(name, adapter)
     _check_folder(name)
+    if adapter is not None:
+        _check_adapter(adapter)
+    import torch
+
     options = {"revision": revision, "trust_remote_code": trust_remote_code}
     config = _config(name, options)
     place = torch.device(_device() if device == "auto" else device)
@@ -163,11 +166,11 @@ def outline(name: str, *, revision: str = "main", trust_remote_code: bool = Fals
     Raises:
         UserError: as `load` does for all but the weights.
     """
+    name, _ = _base_of(name, None)
+    _check_folder(name)
     import torch
     from transformers import AutoModelForImageTextToText, GenerationConfig
 
-    name, _ = _base_of(name, None)
-    _check_folder(name)
     options = {"revision": revision, "trust_remote_code": trust_remote_code}
     config = _config(name, options)
     place = torch.device("meta")
@@ -208,10 +211,9 @@ def _base_of(name: str, adapter: Path | None) -> tuple[str, Path | None]:
 
 
 def _check_folder(name: str) -> None:
+    refuse_missing_folder(name)
     folder = Path(name)
     if not folder.exists():
-        if name.startswith((".", "/", "~")) or name.count("/") > 1:
-            raise UserError("There is no such folder.", name, "Check the path.")
         return
     if not (folder / "config.json").is_file():
         raise UserError(
@@ -225,6 +227,21 @@ def _check_folder(name: str) -> None:
             f"The weights are pickled ({pickled})." if pickled else "There are no weights.",
             name,
             "Convert them to safetensors with save_pretrained: a pickle can run code.",
+        )
+
+
+def _check_adapter(adapter: Path) -> None:
+    if not (adapter / "adapter_config.json").is_file():
+        raise UserError(
+            "The folder holds no adapter: it has no adapter_config.json.",
+            str(adapter),
+            "Give a folder that peft's save_pretrained wrote.",
+        )
+    if not (adapter / "adapter_model.safetensors").is_file():
+        raise UserError(
+            "The adapter has no safetensors weights.",
+            str(adapter),
+            "Save it with safetensors: a pickle can run code.",
         )
 
 
@@ -307,18 +324,6 @@ def _adapted(model: Any, adapter: Path) -> Any:
     import peft
 
     peft_model: Any = peft.PeftModel
-    if not (adapter / "adapter_config.json").is_file():
-        raise UserError(
-            "The folder holds no adapter: it has no adapter_config.json.",
-            str(adapter),
-            "Give a folder that peft's save_pretrained wrote.",
-        )
-    if not (adapter / "adapter_model.safetensors").is_file():
-        raise UserError(
-            "The adapter has no safetensors weights.",
-            str(adapter),
-            "Save it with safetensors: a pickle can run code.",
-        )
     try:
         with adapting():
             return peft_model.from_pretrained(model, str(adapter))

@@ -78,7 +78,7 @@ def test_pairs_without_what_a_method_needs_are_refused_before_any_model_is_loade
     params: TrainParams, tmp_path: Path, method: Pairwise, why: str
 ):
     bare = fill_folder(tmp_path / "bare", 3).path
-    given = {"method": method, "pairs": bare, "model": "/no/such/model"}
+    given = {"method": method, "pairs": bare, "model": str(tmp_path)}
     with pytest.raises(UserError, match=why):
         train(params.model_copy(update=given), tmp_path / "out", SilentProgress())
     assert not (tmp_path / "out").exists()
@@ -173,7 +173,7 @@ def test_auto_trains_in_what_the_device_does_natively_and_says_nothing(
 
 
 def test_qlora_is_refused_on_a_cpu_before_any_model_is_loaded(params: TrainParams, tmp_path: Path):
-    four = params.model_copy(update={"tune": QLora(), "device": "cpu", "model": "/no/such/model"})
+    four = params.model_copy(update={"tune": QLora(), "device": "cpu", "model": str(tmp_path)})
     with pytest.raises(UserError, match="needs an accelerator") as caught:
         train(four, tmp_path / "out", SilentProgress())
     assert "tune.type=lora" in caught.value.fix

@@ -90,7 +90,7 @@ def test_a_method_that_needs_spans_refuses_pairs_without_before_any_model_is_loa
     folder.take_prompts(old, old.prompts.read())
     bare = {"chosen_spans": (), "rejected_spans": ()}
     folder.pairs.append([pair.model_copy(update=bare) for pair in old.pairs.read()])
-    nowhere = params.model_copy(update={"pairs": folder.path, "model": "/no/such/model"})
+    nowhere = params.model_copy(update={"pairs": folder.path, "model": str(tmp_path)})
     with pytest.raises(UserError, match="needs changed spans"):
         train(nowhere, tmp_path / "out", SilentProgress())
     plain = params.model_copy(update={"pairs": folder.path, "method": DPO()})
@@ -103,7 +103,7 @@ def test_a_bad_pair_is_refused_before_any_model_is_loaded(
 ):
     bad = with_pairs(params, tmp_path / "bad", **change)
     with pytest.raises(UserError) as caught:
-        train(bad.model_copy(update={"model": "/no/such"}), tmp_path / "out", SilentProgress())
+        train(bad.model_copy(update={"model": str(tmp_path)}), tmp_path / "out", SilentProgress())
     assert caught.value.where == "pair pair0"
     assert not (tmp_path / "out").exists()
     rules = bad.data.model_copy(update={"skip_bad": True})

@@ -33,10 +33,12 @@ from groundtune.pipeline.feedback.claim_settings import (
     SELF,
     ClaimSettings,
     base_settings,
+    by_rules,
     open_labelling,
 )
 from groundtune.pipeline.feedback.claims import ClaimSummary, label_claims
 from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.models import resolve
 from groundtune.pipeline.sample.run import SampleParams
 from groundtune.protocols import Progress
 from groundtune.recipe import load
@@ -99,6 +101,9 @@ def check(
             what,
             f"Name one: {name}=MODEL (a folder, a hub name, or openai:MODEL@URL).",
         )
+    for name in {first.labeler, first.divider} - {SELF}:
+        if not by_rules(name):
+            resolve(name)  # a folder that doesn't exist is refused before a model has answered
     known = is_file(what) or is_folder(what)
     params = None if known else _params(what, images, first)
     bring(what, target, images, first.ask, params, progress)

@@ -95,7 +95,7 @@ def open_labelling(settings: ClaimSettings, folder: RunFolder) -> Generator[Labe
                 labeler=labeler,
                 by=by.model_copy(update={"sampling": None, "seed": None}),
                 asking=settings.asking,
-                dividing=ThisProcess() if _by_rules(settings.divider) else workers,
+                dividing=ThisProcess() if by_rules(settings.divider) else workers,
                 checking=workers,
             )
         finally:
@@ -108,7 +108,8 @@ def _close(models: Iterable[Labeler]) -> None:
             model.close()
 
 
-def _by_rules(divider: str) -> bool:
+def by_rules(divider: str) -> bool:
+    """Whether rules divide the answers, and no model is loaded for that."""
     return divider == WHOLE or with_divider(divider) is not None
 
 

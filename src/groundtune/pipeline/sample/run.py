@@ -238,11 +238,12 @@ def load_generator(params: SampleParams, images: "ImageStore") -> "HfGenerator":
     Raises:
         UserError: the model can't be loaded.
     """
+    model = resolve(params.model)
     from groundtune.generate.hf import HfGenerator
     from groundtune.vlm.load import load
 
     vlm = load(
-        resolve(params.model),
+        model,
         adapter=Path(params.adapter) if params.adapter else None,
         revision=params.revision,
         dtype=params.dtype,
