@@ -53,7 +53,8 @@ test: lint
 ELSEWHERE := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 LC_ALL=C TZ=Pacific/Kiritimati \
 	HOME=/nonexistent COLUMNS=40 FORCE_COLOR=1 PYTHONHASHSEED=7 HTTP_PROXY=http://127.0.0.1:9
 test-elsewhere: $(VENV)/.installed
-	umask 077 && $(ELSEWHERE) $(BIN)/python -m pytest -n 2 --shuffle 7 $(PYTEST_ARGS)
+	umask 077 && $(ELSEWHERE) $(BIN)/python -m pytest -n 2 --shuffle 7 \
+		--basetemp="$(VENV)/two words" $(PYTEST_ARGS)
 
 # The oldest transformers that pyproject.toml allows, in an environment of its own.
 FLOOR := .venv-floor

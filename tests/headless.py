@@ -90,7 +90,7 @@ class Page:
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
 
-    def until(self, script: str, seconds: float = 15) -> None:
+    def until(self, script: str, seconds: float = 60) -> None:
         """Waits until an expression is true."""
         deadline = time.monotonic() + seconds
         while not self.run(script):

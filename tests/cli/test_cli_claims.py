@@ -1,6 +1,7 @@
 """Feedback by claims as a user asks for it, on the embedded world's own labeler."""
 
 import json
+import shlex
 from io import BytesIO
 from math import log
 from pathlib import Path
@@ -74,7 +75,7 @@ def test_claims_are_checked_by_the_model_itself_and_pairs_made_of_them(
     assert labelled["kinds"]["object"] == {"rejected": 2, "supported": 1}  # type: ignore[index]
     assert run(["label", "--answers", source, "--by", "claims"]) == EXIT_DONE
     assert "object" in capsys.readouterr().out
-    next_command = str(labelled["next"]).split()
+    next_command = shlex.split(str(labelled["next"]))
     assert next_command[:3] == ["groundtune", "pairs", "--claims"]
     arguments = [*next_command[1:], "balance=none", "--out", str(tmp_path / "pairs")]
     assert run([*arguments, "--json"]) == EXIT_DONE

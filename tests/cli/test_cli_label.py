@@ -1,6 +1,7 @@
 """From a world answer to an exported pair, each stage as a user runs it."""
 
 import json
+import shlex
 from io import BytesIO
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def test_label_pairs_and_export_hand_on_to_each_other(
     assert run(["label", "--answers", str(sampled), "--json"]) == EXIT_DONE
     labelled = printed(capsys)
     assert (labelled["corrected"], labelled["kinds"]) == (1, {"object": 1})
-    next_command = str(labelled["next"]).split()
+    next_command = shlex.split(str(labelled["next"]))
     assert next_command[:2] == ["groundtune", "pairs"]
     assert run([*next_command[1:], "--json"]) == EXIT_DONE
     assert printed(capsys)["made"] == 1

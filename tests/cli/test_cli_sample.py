@@ -1,4 +1,5 @@
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -30,7 +31,7 @@ def test_options_go_over_settings_and_settings_over_the_recipe(
     assert app.run([*command, "--out", str(out), "--json"]) == 0
     done = json.loads(capsys.readouterr().out)
     assert (done["prompts"], done["answers"], done["wrote"]) == (2, 4, str(out))
-    assert done["next"] == f"groundtune label --answers {out}"
+    assert shlex.split(done["next"]) == ["groundtune", "label", "--answers", str(out)]
     used = json.loads((out / "answers" / "run.json").read_text())["recipe"]
     assert (used["n"], used["seed"], used["sampling"]["max_new_tokens"]) == (2, 4, 3)
 

@@ -1,6 +1,7 @@
 """`groundtune world` as a user runs it."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def test_the_next_command_shows_the_next_scenes(
     assert app.run(["world", "show", *arguments, *out]) == 0
     first = json.loads(capsys.readouterr().out)
     assert [told["key"] for told in first["scenes"]] == ["development/replaced/3"]
-    assert app.run([*first["next"].split()[1:], "--json"]) == 0
+    assert app.run([*shlex.split(first["next"])[1:], "--json"]) == 0
     second = json.loads(capsys.readouterr().out)
     assert [told["key"] for told in second["scenes"]] == ["development/replaced/4"]
 

@@ -1,11 +1,11 @@
 import re
-import time
 from pathlib import Path
 
 import pytest
 
 from headless import chromium
 from running_server import HTTP, ScriptedSpeaker, claims_of, png, service_of, serving
+from waiting import wait_until
 
 STATIC = Path(__file__).parents[2] / "src" / "groundtune" / "serve" / "static"
 
@@ -59,7 +59,7 @@ def test_a_person_asks_about_a_picture_and_sees_the_unsupported_words_marked(tmp
         speaker.text = lambda prompt, seed: "word " * 2000
         page.run("document.querySelector('#send').click()")
         page.until("document.querySelectorAll('article').length === 2")
-        time.sleep(0.2)
+        wait_until(lambda: len(speaker.asked) == 2)
         page.run("document.querySelector('#stop').click()")
         page.until("document.querySelector('article .note')?.textContent === 'Stopped.'")
         assert speaker.stopped.wait(20)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -108,7 +109,7 @@ def test_the_command_ends_with_a_table_and_what_to_try_next(
     assert any(line.startswith("answers with an invented object") for line in lines)
     assert lines[-2:] == [
         f"wrote      {made.report}",
-        f"next       groundtune compare {out}",
+        f"next       {shlex.join(['groundtune', 'compare', str(out)])}",
     ]
     assert run([*command, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
