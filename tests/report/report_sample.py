@@ -15,6 +15,7 @@ from groundtune.report.model import (
     CurveSeries,
     Example,
     ExampleAnswer,
+    Examples,
     Headline,
     LengthControl,
     Licence,
@@ -24,6 +25,7 @@ from groundtune.report.model import (
     Note,
     Provenance,
     StratumEstimate,
+    Subject,
     TradeOff,
 )
 from groundtune.world.render import render_large
@@ -107,6 +109,28 @@ BENCHMARKS = (
         name="yesno/adversarial",
         label="Yes/no questions, adversarial",
         protocol={"questions": "3,000, as POPE draws them", "parser": "first word"},
+    ),
+)
+
+SUBJECT = Subject(
+    metrics=METRICS,
+    benchmarks=BENCHMARKS,
+    notes=(
+        Note(
+            text="The embedded world is drawn, small and known to the last pixel. It shows "
+            "that the machinery works and how methods compare there; no figure on this page "
+            "stands for a real benchmark.",
+            kind="warning",
+        ),
+    ),
+    limits=(
+        "One base model and one seed of sampling and training: another seed moves the figures "
+        "by more than the intervals say, because they only know about the pictures.",
+        "The annotator is simulated and never tired.",
+    ),
+    licences=(
+        Licence(what="Glyphs", terms="OFL-1.1", note="Noto Color Emoji"),
+        Licence(what="Groundtune", terms="Apache-2.0"),
     ),
 )
 
@@ -324,8 +348,7 @@ def sample() -> ReportInput:
         "annotator, made into pairs, and learnt from in two ways. All three models then described "
         "the same 500 pictures.",
         models=MODELS,
-        metrics=METRICS,
-        benchmarks=BENCHMARKS,
+        subject=SUBJECT,
         headline=headline,
         estimates=_estimates(),
         differences=_differences(),
@@ -363,10 +386,12 @@ def sample() -> ReportInput:
             )
             for m, words, cut in zip(MODELS, (26.8, 23.1, 25.6), (3, 0, 1), strict=True)
         ),
-        examples=tuple(_example(i) for i in range(12)),
-        examples_chosen="Chosen by rule, not by hand: three each of the most improved, of those "
-        "still wrong, of those that got worse and of those that were right before and after. Of "
-        "500 pictures DDPO has fewer mistakes on 187, more on 31 and the same number on 282.",
+        examples=Examples(
+            shown=tuple(_example(i) for i in range(12)),
+            how="Chosen by rule, not by hand: three each of the most improved, of those still "
+            "wrong, of those that got worse and of those that were right before and after. Of 500 "
+            "pictures DDPO has fewer mistakes on 187, more on 31 and the same number on 282.",
+        ),
         curves=_curves(),
         provenance=Provenance(
             command="groundtune demo --out demo --seed 7",
@@ -395,23 +420,6 @@ def sample() -> ReportInput:
             },
             machine={"cores": "2", "memory": "8 GB", "accelerator": "none"},
         ),
-        notes=(
-            Note(
-                text="The embedded world is drawn, small and known to the last pixel. It shows "
-                "that the machinery works and how methods compare there; no figure on this page "
-                "stands for a real benchmark.",
-                kind="warning",
-            ),
-        ),
-        limits=(
-            "One base model and one seed of sampling and training: another seed moves the figures "
-            "by more than the intervals say, because they only know about the pictures.",
-            "The annotator is simulated and never tired.",
-        ),
-        licences=(
-            Licence(what="Glyphs", terms="OFL-1.1", note="Noto Color Emoji"),
-            Licence(what="Groundtune", terms="Apache-2.0"),
-        ),
     )
 
 
@@ -434,14 +442,16 @@ def unchecked(examples: int = 6) -> ReportInput:
                 model="small", answers=examples, words=15, words_low=15, words_high=15, cut=2
             ),
         ),
-        examples=tuple(
-            Example(
-                images=(photograph(),),
-                prompt="What is the man in the picture doing?",
-                item=f"row {i}",
-                answers=(ExampleAnswer(model="small", text=text),),
+        examples=Examples(
+            shown=tuple(
+                Example(
+                    images=(photograph(),),
+                    prompt="What is the man in the picture doing?",
+                    item=f"row {i}",
+                    answers=(ExampleAnswer(model="small", text=text),),
+                )
+                for i in range(examples)
             )
-            for i in range(examples)
         ),
         provenance=Provenance(command="groundtune sample photographs.yaml"),
     )

@@ -15,13 +15,8 @@ from groundtune.records import (
     TextPart,
 )
 from groundtune.report import render
-from groundtune.report.build import (
-    GROUPS,
-    Item,
-    choose_examples,
-    count_answers,
-    sampling_report,
-)
+from groundtune.report.examples import GROUPS, ItemView, choose_examples
+from groundtune.report.sampling import count_answers, sampling_report
 
 
 def score(model: str, item: int, wrong: int, status: str = "scored") -> Score:
@@ -32,8 +27,8 @@ def score(model: str, item: int, wrong: int, status: str = "scored") -> Score:
     )  # fmt: skip
 
 
-def shown(of: Score) -> Item:
-    return Item(images=(), prompt="Describe the picture.", truth=of.item)
+def shown(of: Score) -> ItemView:
+    return ItemView(images=(), prompt="Describe the picture.", truth=of.item)
 
 
 def both(pairs: list[tuple[int, int]]) -> list[Score]:
@@ -45,14 +40,14 @@ MIXED = [(3, 0)] * 20 + [(4, 0)] + [(0, 1)] * 5 + [(0, 4)] + [(1, 1)] * 30 + [(0
 
 
 def test_examples_never_show_only_what_flatters() -> None:
-    examples, _ = choose_examples(both(MIXED), "base", "ddpo", shown)
+    examples = choose_examples(both(MIXED), "base", "ddpo", shown).shown
     groups = [example.group for example in examples]
     assert len(examples) == 12
     assert all(groups.count(group) == 3 for group in GROUPS)
 
 
 def test_the_largest_changes_come_first_in_both_directions() -> None:
-    examples, _ = choose_examples(both(MIXED), "base", "ddpo", shown)
+    examples = choose_examples(both(MIXED), "base", "ddpo", shown).shown
     assert examples[0].item == "item 20"
     assert examples[1].item == "item 26"
 
@@ -74,24 +69,25 @@ def test_the_paragraph_says_how_often_each_group_happens() -> None:
 
 
 def test_a_group_that_runs_out_leaves_its_places_to_the_others() -> None:
-    examples, _ = choose_examples(both([(1, 0)] * 3 + [(0, 0)] * 20), "base", "ddpo", shown)
+    examples = choose_examples(both([(1, 0)] * 3 + [(0, 0)] * 20), "base", "ddpo", shown).shown
     assert [example.group for example in examples].count(GROUPS[3]) == 9
 
 
 def test_unparsed_scores_are_no_examples() -> None:
     scores = [*both([(1, 0)]), score("base", 9, 0), score("ddpo", 9, 0, "unparsed")]
-    assert len(choose_examples(scores, "base", "ddpo", shown).examples) == 1
+    assert len(choose_examples(scores, "base", "ddpo", shown).shown) == 1
 
 
 def test_a_third_model_stands_between_the_two() -> None:
     scores = [*both([(1, 0)]), score("dpo", 0, 1)]
-    (example,) = choose_examples(scores, "base", "ddpo", shown, beside=["dpo"]).examples
+    (example,) = choose_examples(scores, "base", "ddpo", shown, beside=["dpo"]).shown
     assert [answer.model for answer in example.answers] == ["base", "dpo", "ddpo"]
 
 
 def test_one_model_alone_shows_mistakes_and_none_in_turn() -> None:
     scores = [score("base", i, i % 2) for i in range(40)]
-    examples, how = choose_examples(scores, "base", "base", shown)
+    chosen = choose_examples(scores, "base", "base", shown)
+    examples, how = chosen.shown, chosen.how
     assert [len(example.answers[0].spans) for example in examples] == [1, 0] * 6
     assert {example.group for example in examples} == {""}
     assert "20 answers with something wrong" in how

@@ -14,6 +14,7 @@ from groundtune.report.model import (
     CurveSeries,
     Example,
     ExampleAnswer,
+    Examples,
     Headline,
     ModelSpec,
 )
@@ -76,7 +77,9 @@ def page() -> str:
 def one_answer(answer: ExampleAnswer, **example: object) -> ReportInput:
     shown = {"images": (), "prompt": "What is there?", "answers": (answer,), **example}
     models = (ModelSpec(name="base", label="Base"),)
-    return ReportInput(title="One", models=models, examples=(Example.model_validate(shown),))
+    return ReportInput(
+        title="One", models=models, examples=Examples(shown=(Example.model_validate(shown),))
+    )
 
 
 def test_the_parts_stand_in_the_order_of_the_design(page: str) -> None:
@@ -119,7 +122,7 @@ def test_a_report_with_a_dozen_pictures_is_small(page: str) -> None:
         Example(images=(photograph((900, 700)),), prompt="?", answers=(marked("base", "a"),))
         for _ in range(12)
     )
-    photographs = render(sample().model_copy(update={"examples": examples}))
+    photographs = render(sample().model_copy(update={"examples": Examples(shown=examples)}))
     assert len(photographs.encode()) < 3_000_000
 
 
@@ -202,7 +205,7 @@ def test_one_model_with_estimates_has_a_page() -> None:
             "strata": (),
             "counts": (),
             "curves": (),
-            "examples": (),
+            "examples": Examples(),
         }
     )
     html = render(alone)
@@ -246,14 +249,15 @@ def test_a_logarithmic_axis_refuses_zero() -> None:
 
 
 def test_a_report_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "report.html"
-    assert write_report(path, unchecked(1)) == path
+    out = tmp_path / "deep"
+    path = write_report(out, unchecked(1))
+    assert path == out / "report.html"
     before = path.read_text(encoding="utf-8")
     answer = ExampleAnswer(model="base", text="a")
     with pytest.raises(UserError, match="example 1"):
-        write_report(path, one_answer(answer, images=(b"broken",)))
+        write_report(out, one_answer(answer, images=(b"broken",)))
     assert path.read_text(encoding="utf-8") == before
-    assert [child.name for child in path.parent.iterdir()] == ["report.html"]
+    assert [child.name for child in out.iterdir()] == ["report.html"]
 
 
 def test_a_picture_of_the_world_is_described_for_those_who_cannot_see_it() -> None:

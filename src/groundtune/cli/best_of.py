@@ -69,9 +69,9 @@ def best_of(
 
 
 def _rows(curve: "Curve") -> list[list[str]]:
-    from groundtune.pipeline.best_of.curve import QUANTITIES, divided
+    from groundtune.pipeline.best_of.curve import METRICS, divided
 
-    known = [each for each in QUANTITIES if each.name in curve.points[0].values]
+    known = [each for each in METRICS if each.name in curve.points[0].values]
     rows = [
         [
             f"best of, by reward {divided(curve.normalise)}",
@@ -82,7 +82,7 @@ def _rows(curve: "Curve") -> list[list[str]]:
         found = [point.values[each.name] for point in curve.points]
         cells = [
             f"{r.value:.1%} ({r.low:.1%} to {r.high:.1%})"
-            if each.share
+            if each.is_share
             else f"{r.value:.4g} ({r.low:.4g} to {r.high:.4g})"
             for r in found
         ]

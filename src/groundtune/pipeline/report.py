@@ -9,9 +9,9 @@ from groundtune.pipeline.prompt_sources import named_in
 from groundtune.pipeline.provenance import provenance_of
 from groundtune.pipeline.recipes import RECIPE_COMMANDS, imported
 from groundtune.records import Answer, Prompt
-from groundtune.report.build import sampling_report
 from groundtune.report.model import Note
 from groundtune.report.page import write_report
+from groundtune.report.sampling import sampling_report
 from groundtune.store.run import read_run
 
 
@@ -88,7 +88,7 @@ def report_scores(run: Path) -> Path:
         strata=strata_of_scores(scores),
         results=results_in(run),
     )
-    return write_report(run / "report.html", page)
+    return write_report(run, page)
 
 
 def report_answers(run: Path) -> Path:
@@ -110,7 +110,7 @@ def report_answers(run: Path) -> Path:
         provenance=provenance_of(folder.answers.path),
         notes=[Note(kind="warning", text=text) for text in _from_elsewhere(answers, prompts)],
     )
-    return write_report(run / "report.html", shown)
+    return write_report(run, shown)
 
 
 def _from_elsewhere(answers: Sequence[Answer], prompts: Sequence[Prompt]) -> list[str]:

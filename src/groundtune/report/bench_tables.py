@@ -6,7 +6,6 @@ from typing import NamedTuple
 from groundtune.bench.stats.behaviour import LABELS, Behaviour, Warned
 from groundtune.bench.stats.paired import HeadlineTest
 from groundtune.bench.text.tool_readings import ReadApart, ToolReading
-from groundtune.records import Difference
 from groundtune.report.bench_parts import BenchParts, JudgeSummary
 from groundtune.report.figures import number, signed_range_text, signed_text, value_text
 from groundtune.report.model import MetricRef, MetricSpec, ReportInput, find_estimate
@@ -111,7 +110,7 @@ def bench_tables(report: ReportInput) -> BenchTables | None:
     parts = report.bench
     if parts is None:
         return None
-    order = [spec.name for spec in report.benchmarks]
+    order = [spec.name for spec in report.subject.benchmarks]
     tests = sorted(parts.tests, key=lambda each: _place(order, each.benchmark))
     seen = sorted(parts.behaviours, key=lambda each: _place(order, each.benchmark))
     return BenchTables(
@@ -134,17 +133,7 @@ def _test(report: ReportInput, test: HeadlineTest) -> TestRow:
     ref = MetricRef(benchmark=test.benchmark, metric=test.metric)
     ends = [find_estimate(report.estimates, name, ref) for name in (test.against, test.model)]
     before, after = (value_text(e.value, spec) if e else "" for e in ends)
-    change = Difference(
-        model=test.model,
-        against=test.against,
-        benchmark=test.benchmark,
-        metric=test.metric,
-        value=test.value,
-        low=test.low,
-        high=test.high,
-        n=test.items,
-    )
-    tone = tone_of(change, spec)
+    tone = tone_of(test, spec)
     return TestRow(
         benchmark=report.benchmark(test.benchmark).label,
         metric=spec.label,

@@ -1,5 +1,7 @@
 """Numbers as people read them. A share becomes "10.8%", its difference "21.5 points"."""
 
+from groundtune.bench.stats.paired import HeadlineTest
+from groundtune.records import Difference, Estimate
 from groundtune.report.model import MetricSpec
 
 MINUS = "\u2212"
@@ -34,6 +36,23 @@ def signed_text(value: float, spec: MetricSpec) -> str:
 def signed_range_text(low: float, high: float, spec: MetricSpec) -> str:
     """A difference's interval, both ends with their signs."""
     return f"{signed_text(low, spec)} to {signed_text(high, spec)}"
+
+
+def with_interval(row: Estimate | None, spec: MetricSpec) -> str:
+    """A value and its 95% interval: "10.8% [8.2 to 13.4]"; "-" if there is none."""
+    if row is None:
+        return "-"
+    return f"{value_text(row.value, spec)} [{range_text(row.low, row.high, spec)}]"
+
+
+def signed_with_interval(row: Difference, spec: MetricSpec) -> str:
+    """A difference and its 95% interval, all with their signs."""
+    return f"{signed_text(row.value, spec)} [{signed_range_text(row.low, row.high, spec)}]"
+
+
+def change_text(row: Difference | HeadlineTest, spec: MetricSpec) -> str:
+    """A difference with its sign and its unit: "-21.5 points"."""
+    return f"{signed_text(row.value, spec)} {unit_of_change(spec)}".strip()
 
 
 def unit_of_change(spec: MetricSpec) -> str:

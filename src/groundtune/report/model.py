@@ -6,16 +6,17 @@ how it is shown.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Literal, Self, TypeVar
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
+from groundtune.bench.metric import Metric
 from groundtune.records import Difference, Estimate, Record, Span
 from groundtune.report.bench_parts import BenchParts
 
-Better = Literal["lower", "higher", "neutral"]
 Row = TypeVar("Row", "Estimate", "Difference", "StratumEstimate")
+Figure = Estimate | Difference
 
 
 class ModelSpec(Record):
@@ -28,24 +29,11 @@ class ModelSpec(Record):
     """One line: how it was made."""
 
 
-class MetricSpec(Record):
-    """How a metric is called, shown and understood."""
+class MetricSpec(Metric):
+    """A metric as a page shows it."""
 
-    name: str
-    """As in `Estimate.metric`."""
     benchmark: str = ""
     """The benchmark that it is of, without part and decoding; "" for all that have no other."""
-    label: str
-    """In plain words, as it would begin a sentence: "Answers with an invented object"."""
-    better: Better = "neutral"
-    role: Literal["quality", "cost"] = "quality"
-    """A cost is what a lower rate may have been bought with: length, recall, refusals."""
-    unit: str = "%"
-    """Either "%", or a noun in the plural ("words"), or "" for a bare number."""
-    scale: float = 100.0
-    """What a value is multiplied with before it is shown: 100 for shares."""
-    decimals: int = Field(default=1, ge=0, le=6)
-    explanation: str = ""
     chart: bool = True
     """Whether it has a panel among the charts."""
 
@@ -181,6 +169,13 @@ class Example(Record):
     item: str = ""
 
 
+class Examples(Record):
+    """Examples, and how they were chosen and out of what, in a paragraph."""
+
+    shown: tuple[Example, ...] = ()
+    how: str = ""
+
+
 class AnswerCount(Record):
     """What can be counted of a model's answers without knowing what is true."""
 
@@ -235,56 +230,22 @@ class Provenance(Record):
 UNKNOWN = Provenance()
 
 
-class ReportInput(Record):
-    """All that a report shows, in plain records."""
+class Subject(Record):
+    """What a page's figures are of: how they are shown, which leads, what a reader must know."""
 
-    title: str
-    """What was run: "Demo on the embedded world"."""
-    summary: str = ""
-    """A paragraph below the verdict: what was done."""
-    models: tuple[ModelSpec, ...] = Field(min_length=1)
     metrics: tuple[MetricSpec, ...] = ()
     """In the order in which they are shown; a metric without a spec is shown under its own name."""
     benchmarks: tuple[BenchmarkSpec, ...] = ()
-    headline: Headline | None = None
-    estimates: tuple[Estimate, ...] = ()
-    differences: tuple[Difference, ...] = ()
-    length_control: LengthControl | None = None
-    bench: BenchParts | None = None
-    """Tests, behaviour, readings and judges of benchmarks."""
-    trade_offs: tuple[TradeOff, ...] = ()
-    strata: tuple[StratumEstimate, ...] = ()
-    counts: tuple[AnswerCount, ...] = ()
-    examples: tuple[Example, ...] = ()
-    examples_chosen: str = ""
-    """How the examples were chosen."""
-    curves: tuple[Curve, ...] = ()
-    provenance: Provenance = UNKNOWN
+    headline: MetricRef | None = None
+    beside: tuple[MetricRef, ...] = ()
+    """Metrics that the verdict must name too: recall, words, yes/no accuracy."""
+    fixed: str = ""
+    """Where and when the choice of the headline was fixed, in plain words."""
+    on_page: Callable[[Figure], bool] = Field(default=lambda _: True, exclude=True, repr=False)
+    """Whether the page shows a figure; the run's JSON files have all."""
     notes: tuple[Note, ...] = ()
     limits: tuple[str, ...] = ()
     licences: tuple[Licence, ...] = ()
-
-    @field_validator("estimates", "differences", "strata")
-    @classmethod
-    def _finite(cls, rows: tuple[Row, ...]) -> tuple[Row, ...]:
-        """A metric that could not be computed (NaN) was not measured, and is shown so."""
-        return tuple(r for r in rows if all(map(math.isfinite, (r.value, r.low, r.high))))
-
-    @model_validator(mode="after")
-    def _models_are_known(self) -> Self:
-        known = {model.name for model in self.models}
-        named = {estimate.model for estimate in self.estimates}
-        named |= {name for d in self.differences for name in (d.model, d.against)}
-        named |= {answer.model for example in self.examples for answer in example.answers}
-        if self.headline is not None:
-            named |= {self.headline.model, self.headline.against}
-        if named - known:
-            raise ValueError(f"models without a ModelSpec: {', '.join(sorted(named - known))}")
-        return self
-
-    def model(self, name: str) -> ModelSpec:
-        """The model of a name."""
-        return next(model for model in self.models if model.name == name)
 
     def metric(self, name: str, benchmark: str = "") -> MetricSpec:
         """How a metric is shown; a plain number under its own name if nobody said.
@@ -299,10 +260,77 @@ class ReportInput(Record):
         named.sort(key=lambda spec: (spec.benchmark != own, spec.benchmark != ""))
         return named[0] if named else plain
 
+    def lead(self, model: str, against: str) -> Headline | None:
+        """The headline for a model beside another."""
+        if self.headline is None:
+            return None
+        return Headline(
+            **self.headline.model_dump(),
+            model=model,
+            against=against,
+            beside=self.beside,
+            fixed=self.fixed,
+        )
+
+
+NOTHING = Subject()
+NO_EXAMPLES = Examples()
+
+
+class ReportInput(Record):
+    """All that a report shows, in plain records."""
+
+    title: str
+    """What was run: "Demo on the embedded world"."""
+    summary: str = ""
+    """A paragraph below the verdict: what was done."""
+    models: tuple[ModelSpec, ...] = Field(min_length=1)
+    subject: Subject = NOTHING
+    headline: Headline | None = None
+    estimates: tuple[Estimate, ...] = ()
+    differences: tuple[Difference, ...] = ()
+    length_control: LengthControl | None = None
+    bench: BenchParts | None = None
+    """Tests, behaviour, readings and judges of benchmarks."""
+    trade_offs: tuple[TradeOff, ...] = ()
+    strata: tuple[StratumEstimate, ...] = ()
+    counts: tuple[AnswerCount, ...] = ()
+    examples: Examples = NO_EXAMPLES
+    curves: tuple[Curve, ...] = ()
+    provenance: Provenance = UNKNOWN
+
+    @field_validator("estimates", "differences", "strata")
+    @classmethod
+    def _shown(cls, rows: tuple[Row, ...], info: ValidationInfo) -> tuple[Row, ...]:
+        """The figures that the page shows: not those that could not be computed (NaN)."""
+        subject = info.data.get("subject", NOTHING)
+        finite = (r for r in rows if all(map(math.isfinite, (r.value, r.low, r.high))))
+        return tuple(row for row in finite if subject.on_page(row))
+
+    @model_validator(mode="after")
+    def _models_are_known(self) -> Self:
+        known = {model.name for model in self.models}
+        named = {estimate.model for estimate in self.estimates}
+        named |= {name for d in self.differences for name in (d.model, d.against)}
+        named |= {answer.model for example in self.examples.shown for answer in example.answers}
+        if self.headline is not None:
+            named |= {self.headline.model, self.headline.against}
+        if named - known:
+            raise ValueError(f"models without a ModelSpec: {', '.join(sorted(named - known))}")
+        return self
+
+    def model(self, name: str) -> ModelSpec:
+        """The model of a name."""
+        return next(model for model in self.models if model.name == name)
+
+    def metric(self, name: str, benchmark: str = "") -> MetricSpec:
+        """How a metric is shown: see `Subject.metric`."""
+        return self.subject.metric(name, benchmark)
+
     def benchmark(self, name: str) -> BenchmarkSpec:
         """How a benchmark is called."""
         plain = BenchmarkSpec(name=name, label=name)
-        return next((spec for spec in self.benchmarks if spec.name == name), plain)
+        return next((spec for spec in self.subject.benchmarks if spec.name == name), plain)
 
     def colour(self, model: str) -> int:
         """Number of a model's colour: 0 for the base, 1 for the headline's model, then in order."""
@@ -335,9 +363,9 @@ def find_difference(
 def refs_in_order(report: ReportInput, estimates: Iterable[Estimate]) -> list[MetricRef]:
     """Every metric that has an estimate: by benchmark, then in the order of the specs."""
     found = list(dict.fromkeys((e.benchmark, e.metric) for e in estimates))
-    benchmarks = [spec.name for spec in report.benchmarks]
+    benchmarks = [spec.name for spec in report.subject.benchmarks]
     benchmarks += list(dict.fromkeys(b for b, _ in found if b not in benchmarks))
-    place = {(spec.benchmark, spec.name): i for i, spec in enumerate(report.metrics)}
+    place = {(spec.benchmark, spec.name): i for i, spec in enumerate(report.subject.metrics)}
 
     def order(pair: tuple[str, str]) -> tuple[int, int]:
         benchmark, metric = pair

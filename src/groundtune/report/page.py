@@ -40,12 +40,13 @@ class ShownExample(NamedTuple):
     answers: tuple[ShownAnswer, ...]
 
 
-def write_report(path: Path, report: ReportInput) -> Path:
-    """Writes the report as one HTML file, whole or not at all, and returns its path.
+def write_report(out: Path, report: ReportInput) -> Path:
+    """Writes OUT/report.html, whole or not at all, and returns its path.
 
     Raises:
         UserError: a picture can't be read, or the file can't be written.
     """
+    path = out / "report.html"
     write_atomic(path, render(report).encode("utf-8"))
     return path
 
@@ -93,7 +94,7 @@ def _context(report: ReportInput) -> dict[str, object]:
         "curves": [c for drawn in report.curves if (c := plots.curve(report, drawn)) is not None],
         "strata": charts.strata_charts(report),
         "counts": [(report.colour(c.model), report.model(c.model).label, c) for c in report.counts],
-        "examples": [_shown(report, example, i) for i, example in enumerate(report.examples, 1)],
+        "examples": [_shown(report, each, i) for i, each in enumerate(report.examples.shown, 1)],
         "kinds": _kinds_shown(report),
         "settings": tables.flat(report.provenance.settings),
         "checked": bool(report.estimates),
@@ -102,7 +103,8 @@ def _context(report: ReportInput) -> dict[str, object]:
 
 def _kinds_shown(report: ReportInput) -> list[tuple[str, str]]:
     """The legend: only kinds that occur."""
-    found = {span.kind for e in report.examples for answer in e.answers for span in answer.spans}
+    answers = (answer for each in report.examples.shown for answer in each.answers)
+    found = {span.kind for answer in answers for span in answer.spans}
     return [(kind, said) for kind, said in KINDS.items() if kind in found]
 
 

@@ -5,10 +5,10 @@ from typing import NamedTuple, cast
 
 from groundtune.records import Difference, Estimate
 from groundtune.report.figures import (
+    change_text,
     range_text,
     signed_range_text,
     signed_text,
-    unit_of_change,
     value_text,
 )
 from groundtune.report.model import (
@@ -174,14 +174,11 @@ def _change(report: ReportInput, ref: MetricRef) -> Change | None:
     spec = named_spec(report, ref)
     difference = find_difference(report.differences, headline.model, ref)
     tone = tone_of(difference, spec)
-    change = ""
-    if difference is not None:
-        change = f"{signed_text(difference.value, spec)} {unit_of_change(spec)}".strip()
     return Change(
         label=spec.label,
         before=value_text(before.value, spec),
         after=value_text(after.value, spec),
-        change=change,
+        change=change_text(difference, spec) if difference else "",
         tone=tone,
         word="" if tone == "changed" else WORDS[tone],
     )

@@ -2,17 +2,18 @@
 
 from typing import Literal, NamedTuple
 
+from groundtune.bench.metric import Metric
+from groundtune.bench.stats.paired import HeadlineTest
 from groundtune.records import Difference
 from groundtune.report.figures import (
     amount_text,
+    change_text,
     in_sentence,
     listed,
     number,
     percent_text,
     range_text,
     signed_range_text,
-    signed_text,
-    unit_of_change,
     value_text,
 )
 from groundtune.report.model import (
@@ -37,7 +38,7 @@ class Verdict(NamedTuple):
     tone: Tone
 
 
-def tone_of(difference: Difference | None, spec: MetricSpec) -> Tone:
+def tone_of(difference: Difference | HeadlineTest | None, spec: Metric) -> Tone:
     """Whether a difference is for the better; "unclear" while its interval includes zero."""
     if difference is None:
         return "unchecked"
@@ -46,6 +47,11 @@ def tone_of(difference: Difference | None, spec: MetricSpec) -> Tone:
     if spec.better == "neutral":
         return "changed"
     return "better" if (difference.value < 0) == (spec.better == "lower") else "worse"
+
+
+def verdict_text(report: ReportInput) -> str:
+    """What the report says first, as one paragraph: what a command prints."""
+    return " ".join(verdict(report).sentences)
 
 
 def verdict(report: ReportInput) -> Verdict:
@@ -84,8 +90,7 @@ def change_clause(difference: Difference, spec: MetricSpec) -> str:
     name = in_sentence(spec.label)
     if not difference.clear:
         interval = signed_range_text(difference.low, difference.high, spec)
-        unit = unit_of_change(spec)
-        change = f"{signed_text(difference.value, spec)} {unit}".strip()
+        change = change_text(difference, spec)
         return f"{name} did not clearly change ({change}, 95% interval {interval})"
     size = amount_text(difference.value, spec)
     interval = f"95% interval {_size_range(difference, spec)}"
@@ -156,7 +161,7 @@ def _headline_sentence(report: ReportInput, headline: Headline, difference: Diff
     against = report.model(headline.against).label
     model = report.model(headline.model).label
     if not difference.clear:
-        change = f"{signed_text(difference.value, spec)} {unit_of_change(spec)}".strip()
+        change = change_text(difference, spec)
         interval = signed_range_text(difference.low, difference.high, spec)
         return (
             f"{spec.label}: {model} differs from {against} by {change}, but the 95% interval, "
@@ -193,7 +198,7 @@ def _length_sentence(report: ReportInput, headline: Headline, tone: Tone) -> str
         cost = _cost_at_equal_length(report, control, headline) if control else ""
         return f"At equal length the difference is {size} (95% interval {interval}){cost}."
     if equal is not None:
-        change = f"{signed_text(equal.value, spec)} {unit_of_change(spec)}".strip()
+        change = change_text(equal, spec)
         interval = signed_range_text(equal.low, equal.high, spec)
         return f"At equal length no clear improvement remains ({change}, 95% interval {interval})."
     if _says_less(report, headline):
@@ -237,13 +242,10 @@ def _others_sentence(report: ReportInput, headline: Headline) -> str:
         difference = find_difference(report.differences, model.name, headline)
         if difference is None or model.name == headline.model:
             continue
-        change, interval = signed_text(difference.value, spec), (difference.low, difference.high)
+        change = change_text(difference, spec)
+        interval = signed_range_text(difference.low, difference.high, spec)
         clear = "" if difference.clear else ", which includes zero"
-        span = signed_range_text(*interval, spec)
-        unit = unit_of_change(spec)
-        clauses.append(
-            f"{model.label} {change} {unit} (95% interval {span}{clear})".replace("  ", " ")
-        )
+        clauses.append(f"{model.label} {change} (95% interval {interval}{clear})")
     return f"For comparison: {'; '.join(clauses)}." if clauses else ""
 
 
@@ -267,7 +269,7 @@ def _nothing_to_compare(report: ReportInput, headline: Headline) -> Verdict:
 
 def _nothing_was_checked(report: ReportInput) -> Verdict:
     answers = sum(count.answers for count in report.counts)
-    answers = answers or sum(len(example.answers) for example in report.examples)
+    answers = answers or sum(len(example.answers) for example in report.examples.shown)
     who = listed([model.label for model in report.models])
     plural = "answer" if answers == 1 else "answers"
     title = f"{number(answers, 0)} {plural} by {who}; nothing was checked"

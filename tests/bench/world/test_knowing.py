@@ -67,8 +67,8 @@ def test_a_machine_writers_inventions_grow_with_the_prior(items: list[Item]):
     assert made["prior_logit"].low > 1
     rates = rates_by_prior(captions(items, machine()))
     assert [rate.prior for rate in rates] == sorted(rate.prior for rate in rates)
-    assert rates[0].rate < 0.1 < rates[-1].rate
-    assert all(0 <= rate.low <= rate.rate <= rate.high <= 1 for rate in rates)
+    assert rates[0].value < 0.1 < rates[-1].value
+    assert all(0 <= rate.low <= rate.value <= rate.high <= 1 for rate in rates)
 
 
 def test_one_who_invents_nothing_has_nothing_to_know_better(items: list[Item]):
@@ -82,7 +82,7 @@ def test_slopes_are_those_of_a_fit_by_another_hand(items: list[Item]):
     scores = ask(items, machine())
     rates = rates_by_prior(scores)
     prior = np.repeat([rate.prior for rate in rates], [rate.n for rate in rates])
-    hit = np.concatenate([np.arange(rate.n) < round(rate.rate * rate.n) for rate in rates])
+    hit = np.concatenate([np.arange(rate.n) < round(rate.value * rate.n) for rate in rates])
     slope = np.polyfit(prior, hit.astype(float), 1)[0]
     made = found(scores)
     assert made["prior_slope"].value == pytest.approx(slope)

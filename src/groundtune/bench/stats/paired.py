@@ -74,9 +74,14 @@ class HeadlineTest(Record):
     """The largest changes first."""
 
     @property
+    def clear(self) -> bool:
+        """Whether the interval excludes zero."""
+        return self.low > 0 or self.high < 0
+
+    @property
     def worse(self) -> bool:
-        """Whether the headline is worse, and its interval excludes zero."""
-        return self.better != "neutral" and self.loss > 0 and (self.low > 0 or self.high < 0)
+        """Whether the headline is clearly worse."""
+        return self.better != "neutral" and self.loss > 0 and self.clear
 
     @property
     def loss(self) -> float:

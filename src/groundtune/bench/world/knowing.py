@@ -79,7 +79,7 @@ class PriorRate(Record):
     """How often categories of one prior are invented where they are missing."""
 
     prior: float
-    rate: float
+    value: float
     low: float
     high: float
     n: int
@@ -214,7 +214,7 @@ def rates_by_prior(captions: Sequence[Score], *, seed: int = 0) -> list[PriorRat
         rate = float(was[:, level].sum() / n)
         low, high = interval(draws_RL[:, level], rate, images=min(n, len(was)), share=True)
         rates.append(
-            PriorRate(prior=float(value), rate=rate, low=max(0.0, low), high=min(1.0, high), n=n)
+            PriorRate(prior=float(value), value=rate, low=max(0.0, low), high=min(1.0, high), n=n)
         )
     return rates
 

@@ -3,32 +3,59 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from groundtune.bench.metric import Metric
 from groundtune.bench.run import read_scores
 from groundtune.bench.stats.bootstrap import difference, estimate, tabulate
 from groundtune.bench.summary import summarise
 from groundtune.pipeline.align.settings import AlignResult, AlignSettings, round_name
 from groundtune.pipeline.align.steps import Choice, Feedback
-from groundtune.pipeline.check.scores import BENCHMARK, METRICS
+from groundtune.pipeline.check.page import claims_subject
+from groundtune.pipeline.check.scores import METRICS, WHERE
 from groundtune.pipeline.jobs import Done
 from groundtune.pipeline.provenance import provenance_of
 from groundtune.pipeline.world.demo_settings import BASE
-from groundtune.pipeline.world.notes import LICENCES, LIMITS, WORLD_NOTE
-from groundtune.pipeline.world.report import GREEDY, all_metric_specs, on_page
+from groundtune.pipeline.world.notes import limits_of
+from groundtune.pipeline.world.report import GREEDY, world_subject
 from groundtune.records import Difference, Estimate, Record, Score
 from groundtune.report import model
-from groundtune.report.figures import range_text, value_text
+from groundtune.report.build import ONE_SEED, metric_curve
+from groundtune.report.figures import with_interval
 from groundtune.report.page import write_report
-from groundtune.report.specs import benchmark_specs, label, metric_spec
-from groundtune.report.verdict import verdict
+from groundtune.report.specs import model_spec
+from groundtune.report.verdict import verdict_text
 from groundtune.store.files import write_atomic
 
-WORLD_COLUMNS = ("chair_sentence", "chair_instance", "wrong_any", "recall", "words")
-CLAIM_COLUMNS = ("rejected_answers", "rejected_claims", "supported_claims", "words")
 SELF_NOTE = (
     "What is rejected is what the labeler says no to, not what is wrong: groundtune check with "
     "answers that a person has marked tells how far the two lie apart."
 )
+WORLD_METRICS = ("chair_sentence", "chair_instance", "wrong_any", "recall", "words")
+CLAIM_METRICS = ("rejected_answers", "rejected_claims", "supported_claims", "words")
+
+
+def columns_of(of_the_world: bool) -> tuple[model.MetricRef, ...]:
+    """The metrics that a table of rounds shows; the first is the headline."""
+    where, names = (GREEDY, WORLD_METRICS) if of_the_world else (WHERE, CLAIM_METRICS)
+    return tuple(model.MetricRef(benchmark=where, metric=name) for name in names)
+
+
+def rounds_subject(
+    of_the_world: bool, estimates: Sequence[Estimate], *, fixed: str, seeds: int
+) -> model.Subject:
+    """What pages about rounds show: the world's benchmarks, or claims about other images."""
+    columns = columns_of(of_the_world)
+    if of_the_world:
+        limits = limits_of("", seeds)[:1] if seeds == 1 else ()
+        subject = world_subject(estimates, limits)
+    else:
+        subject = claims_subject("Claims, on prompts that were held back").model_copy(
+            update={
+                "notes": (model.Note(kind="warning", text=SELF_NOTE),),
+                "limits": (ONE_SEED,) if seeds == 1 else (),
+            }
+        )
+    return subject.model_copy(
+        update={"headline": columns[0], "beside": columns[2:], "fixed": fixed}
+    )
 
 
 class RoundRow(Record):
@@ -62,17 +89,16 @@ def report_align(settings: AlignSettings, out: Path, steps: Mapping[str, Done]) 
     names = [BASE, *(round_name(number) for number in range(1, settings.rounds + 1))]
     scores = [score for name in names for score in read_scores(out / "evaluation" / name)]
     tables = _tables(settings, out, names, scores)
-    page, world = _page(settings, out, names, tables, steps), settings.of_the_world
+    page = _page(settings, out, names, tables, steps)
     write_atomic(out / "align.json", tables.model_dump_json(indent=1).encode() + b"\n")
     return AlignResult(
-        report=write_report(out / "report.html", page),
+        report=write_report(out, page),
         results=out / "align.json",
         model=out / names[-1] / "model",
-        verdict=" ".join(verdict(page).sentences),
+        verdict=verdict_text(page),
         table=table_of(
             page,
-            WORLD_COLUMNS if world else CLAIM_COLUMNS,
-            GREEDY if world else f"{BENCHMARK}/greedy",
+            columns_of(settings.of_the_world),
             {round_name(row.round): row for row in tables.rounds},
         ),
     )
@@ -88,14 +114,13 @@ def _tables(
             rounds=tuple(rows), estimates=made.estimates, differences=made.differences
         )
     tables = {name: tabulate([s for s in scores if s.model == name]) for name in names}
-    where = f"{BENCHMARK}/greedy"
     estimates = [
-        estimate(table, metric, model=name, benchmark=where)
+        estimate(table, metric, model=name, benchmark=WHERE)
         for name, table in tables.items()
         for metric in METRICS
     ]
     differences = [
-        difference(tables[name], tables[BASE], metric, model=name, against=BASE, benchmark=where)
+        difference(tables[name], tables[BASE], metric, model=name, against=BASE, benchmark=WHERE)
         for name in names[1:]
         for metric in METRICS
     ]
@@ -131,39 +156,26 @@ def _page(
     tables: AlignTables,
     steps: Mapping[str, Done],
 ) -> model.ReportInput:
-    world = settings.of_the_world
-    where = GREEDY if world else f"{BENCHMARK}/greedy"
-    columns = WORLD_COLUMNS if world else CLAIM_COLUMNS
-    plain = model.BenchmarkSpec(name=where, label="Claims, on prompts that were held back")
+    columns = columns_of(settings.of_the_world)
+    fixed = "The last round's model, whatever it is; its checkpoint was chosen on other prompts."
+    subject = rounds_subject(settings.of_the_world, tables.estimates, fixed=fixed, seeds=1)
     return model.ReportInput(
         title="Rounds of AI feedback",
         summary=_summary(settings),
         models=tuple(_model(name, tables.rounds) for name in names),
-        metrics=all_metric_specs() if world else tuple(metric_spec(each) for each in METRICS),
-        benchmarks=benchmark_specs(tables.estimates) if world else (plain,),
-        headline=model.Headline(
-            benchmark=where,
-            metric=columns[0],
-            model=names[-1],
-            against=BASE,
-            beside=tuple(model.MetricRef(benchmark=where, metric=name) for name in columns[2:]),
-            fixed="The last round's model, whatever it is; its checkpoint was chosen on other "
-            "prompts.",
-        ),
-        estimates=tuple(e for e in tables.estimates if not world or on_page(e)),
-        differences=tuple(d for d in tables.differences if not world or on_page(d)),
-        curves=tuple(_curve(tables, names, where, name) for name in columns),
+        subject=subject,
+        headline=subject.lead(names[-1], BASE),
+        estimates=tables.estimates,
+        differences=tables.differences,
+        curves=tuple(_curve(tables, names, ref, subject) for ref in columns),
         provenance=provenance_of(out, steps),
-        notes=(WORLD_NOTE,) if world else (model.Note(kind="warning", text=SELF_NOTE),),
-        limits=(LIMITS[0],) if world else (LIMITS[0].partition(" groundtune study")[0],),
-        licences=LICENCES if world else (),
     )
 
 
 def _model(name: str, rounds: Sequence[RoundRow]) -> model.ModelSpec:
     own = next((row for row in rounds if round_name(row.round) == name), None)
     if own is None:
-        return model.ModelSpec(name=name, label=label(name))
+        return model_spec(name)
     chosen = own.choice.chosen
     what = "the round's first model, no checkpoint being better" if chosen == "start" else chosen
     note = (
@@ -175,65 +187,41 @@ def _model(name: str, rounds: Sequence[RoundRow]) -> model.ModelSpec:
 
 def _summary(settings: AlignSettings) -> str:
     who = "the model itself" if settings.feedback.labeler == "self" else settings.feedback.labeler
+    several = "s" if settings.rounds > 1 else ""
     return (
-        f"{settings.rounds} rounds from {settings.model}. In each, the model drew {settings.n} "
-        f"answers a prompt at temperature {settings.sampling.temperature:g}, {who} said yes or no "
-        "to their claims, and the next model learnt from the pairs that this gave by "
-        f"{settings.learn.method.type.upper()}, with the round's first model as its reference. "
+        f"{settings.rounds} round{several} from {settings.model}. In each, the model drew "
+        f"{settings.n} answers a prompt at temperature {settings.sampling.temperature:g}, {who} "
+        "said yes or no to their claims, and the next model learnt from the pairs that this gave "
+        f"by {settings.learn.method.type.upper()}, with the round's first model as its reference. "
         "Checkpoints were chosen on other prompts than those that are reported."
     )
 
 
-def _curve(tables: AlignTables, names: Sequence[str], where: str, metric: str) -> model.Curve:
-    found = {e.model: e for e in tables.estimates if (e.benchmark, e.metric) == (where, metric)}
-    known: dict[str, Metric] = {each.name: each for each in METRICS}
-    if metric not in known:
-        from groundtune.bench.world.captions import WORLD_CAPTIONS
-
-        known = {each.name: each for each in WORLD_CAPTIONS.metrics}
-    spec = known[metric]
-    return model.Curve(
-        title=spec.label,
-        x_label="round",
-        y_label=spec.unit,
-        scale=spec.scale,
-        series=(
-            model.CurveSeries(
-                label="greedy",
-                points=tuple(
-                    model.CurvePoint(x=i, y=e.value, low=e.low, high=e.high)
-                    for i, name in enumerate(names)
-                    if (e := found.get(name)) is not None
-                ),
-            ),
-        ),
-    )
+def _curve(
+    tables: AlignTables, names: Sequence[str], ref: model.MetricRef, subject: model.Subject
+) -> model.Curve:
+    found = ((i, model.find_estimate(tables.estimates, name, ref)) for i, name in enumerate(names))
+    line = [(i, each) for i, each in found if each is not None]
+    return metric_curve(subject.metric(ref.metric, ref.benchmark), "round", {"greedy": line})
 
 
 def table_of(
     page: model.ReportInput,
-    columns: Sequence[str],
-    where: str,
+    columns: Sequence[model.MetricRef],
     rounds: Mapping[str, RoundRow] | None = None,
 ) -> list[list[str]]:
     """A page's models and these metrics as texts: a row a model, the first row the heads.
 
     With `rounds`, by a model's name, also its pairs and its checkpoint.
     """
-    refs = [model.MetricRef(benchmark=where, metric=name) for name in columns]
-    heads = [page.metric(ref.metric, where).label for ref in refs]
+    specs = [page.metric(ref.metric, ref.benchmark) for ref in columns]
     told = ["pairs", "checkpoint"] if rounds is not None else []
-    rows = [["model", *told, *heads]]
-    for spec in page.models:
-        own = (rounds or {}).get(spec.name)
-        cells = [str(own.pairs), own.choice.chosen] if own else [""] * len(told)
-        for ref in refs:
-            found = model.find_estimate(page.estimates, spec.name, ref)
-            shape = page.metric(ref.metric, where)
-            cells.append(
-                f"{value_text(found.value, shape)} [{range_text(found.low, found.high, shape)}]"
-                if found
-                else "-"
-            )
-        rows.append([spec.label, *cells])
+    rows = [["model", *told, *(spec.label for spec in specs)]]
+    for own in page.models:
+        done = (rounds or {}).get(own.name)
+        cells = [str(done.pairs), done.choice.chosen] if done else [""] * len(told)
+        for ref, spec in zip(columns, specs, strict=True):
+            found = model.find_estimate(page.estimates, own.name, ref)
+            cells.append(with_interval(found, spec))
+        rows.append([own.label, *cells])
     return rows

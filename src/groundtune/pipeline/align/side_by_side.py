@@ -14,18 +14,16 @@ from groundtune.bench.run import read_scores
 from groundtune.bench.stats.bootstrap import estimate, pooled_difference, tabulate
 from groundtune.bench.summary import metrics_of
 from groundtune.errors import UserError
-from groundtune.pipeline.align.report import CLAIM_COLUMNS, SELF_NOTE, WORLD_COLUMNS, table_of
+from groundtune.pipeline.align.report import columns_of, rounds_subject, table_of
 from groundtune.pipeline.align.settings import AlignSettings, round_name
 from groundtune.pipeline.check.scores import BENCHMARK, METRICS
 from groundtune.pipeline.world.demo_settings import BASE
-from groundtune.pipeline.world.notes import LICENCES, LIMITS, WORLD_NOTE
 from groundtune.pipeline.world.pooling import equal_over_seeds, renamed
-from groundtune.pipeline.world.report import GREEDY, all_metric_specs, on_page
 from groundtune.records import Difference, Estimate, Record, Score
 from groundtune.report import model
 from groundtune.report.page import write_report
-from groundtune.report.specs import benchmark_specs, label, metric_spec
-from groundtune.report.verdict import verdict
+from groundtune.report.specs import model_label
+from groundtune.report.verdict import verdict_text
 from groundtune.store.files import write_atomic
 from groundtune.store.run import read_run
 
@@ -100,16 +98,14 @@ def beside(
         last = round_name(groups[0].rounds)
         length = _equal(last, rows[last])
     page = _page(found, list(rows), length)
-    columns = WORLD_COLUMNS if runs[0].settings.of_the_world else CLAIM_COLUMNS
-    return BesideResult(
-        found, page, " ".join(verdict(page).sentences), table_of(page, columns, _where(page))
-    )
+    columns = columns_of(runs[0].settings.of_the_world)
+    return BesideResult(found, page, verdict_text(page), table_of(page, columns))
 
 
 def write_beside(made: BesideResult, out: Path) -> Path:
     """Writes rounds.json and report.html; the report's path."""
     write_atomic(out / "rounds.json", made.found.model_dump_json(indent=1).encode() + b"\n")
-    return write_report(out / "report.html", made.page)
+    return write_report(out, made.page)
 
 
 def _read(folder: Path) -> _Run:
@@ -232,11 +228,6 @@ def _by_benchmark(folder: Path, name: str) -> dict[tuple[str, str], list[Score]]
     return found
 
 
-def _where(page: model.ReportInput) -> str:
-    assert page.headline is not None
-    return page.headline.benchmark
-
-
 def _equal(name: str, some: Sequence[tuple[Path, str, int]]) -> model.LengthControl:
     """Captions of the last round and of the base at equal length."""
 
@@ -251,42 +242,34 @@ def _page(
     found: Beside, names: Sequence[str], length: model.LengthControl | None
 ) -> model.ReportInput:
     """The page; only of the embedded world there is a comparison at equal `length`."""
-    world = length is not None
-    where = GREEDY if world else f"{BENCHMARK}/greedy"
-    columns = WORLD_COLUMNS if world else CLAIM_COLUMNS
-    plain = model.BenchmarkSpec(name=where, label="Claims, on prompts that were held back")
     first, *others = found.groups
     notes = {group.name: _note(group) for group in others}
     notes |= {round_name(number): _seeds(first) for number in range(1, first.rounds + 1)}
+    subject = rounds_subject(
+        length is not None,
+        found.estimates,
+        fixed="The last round of the first folder's recipe, over all its seeds.",
+        seeds=len(first.seeds),
+    )
     return model.ReportInput(
         title="Rounds of AI feedback, side by side",
         models=tuple(
             model.ModelSpec(name=name, label=_label(name, others), note=notes.get(name, ""))
             for name in names
         ),
-        metrics=all_metric_specs() if world else tuple(metric_spec(each) for each in METRICS),
-        benchmarks=benchmark_specs(found.estimates) if world else (plain,),
-        headline=model.Headline(
-            benchmark=where,
-            metric=columns[0],
-            model=round_name(first.rounds),
-            against=BASE,
-            beside=tuple(model.MetricRef(benchmark=where, metric=each) for each in columns[2:]),
-            fixed="The last round of the first folder's recipe, over all its seeds.",
-        ),
-        estimates=tuple(e for e in found.estimates if not world or on_page(e)),
-        differences=tuple(d for d in found.differences if not world or on_page(d)),
+        subject=subject,
+        headline=subject.lead(round_name(first.rounds), BASE),
+        estimates=found.estimates,
+        differences=found.differences,
         length_control=length,
-        notes=(WORLD_NOTE,) if world else (model.Note(kind="warning", text=SELF_NOTE),),
-        limits=(LIMITS[0],) if world else (LIMITS[0].partition(" groundtune study")[0],),
-        licences=LICENCES if world else (),
     )
 
 
 def _label(name: str, others: Sequence[Group]) -> str:
     if name in {group.name for group in others}:
         return name
-    return "Round " + name.removeprefix("round-") if name.startswith("round-") else label(name)
+    number = name.removeprefix("round-")
+    return f"Round {number}" if number != name else model_label(name)
 
 
 def _note(group: Group) -> str:

@@ -10,11 +10,11 @@ Shapes: I images, C columns, R resamples.
 
 from collections.abc import Mapping, Sequence
 from math import comb
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from groundtune.bench.metric import Floats, ratio
+from groundtune.bench.metric import Floats, Metric, ratio
 from groundtune.bench.stats.bootstrap import interval, resamples
 from groundtune.records import Record
 
@@ -43,41 +43,42 @@ class Rate(NamedTuple):
     high: float
 
 
-class Quantity(NamedTuple):
-    """A mean or share over the chosen answers."""
-
-    name: str
-    label: str
-    over: str
-    """Column of the numerator."""
-    under: str
-    """Column of the denominator; "" for the number of prompts."""
-    share: bool
-    kept: bool = False
-    """Whether more of it is better."""
+def _over_prompts(name: str, label: str, column: str, **more: Any) -> Metric:
+    return Metric(name=name, label=label, numerator={column: 1}, denominator={PROMPTS: 1}, **more)
 
 
-QUANTITIES = (
-    Quantity("chair_sentence", "Answers with an invented object", "invented", "", True),
-    Quantity(
-        "chair_instance",
-        "Invented objects among all mentioned",
-        "invented_mentions",
-        "mentions",
-        True,
+PROMPTS = ""
+"""The column that counts the prompts."""
+METRICS = (
+    _over_prompts("chair_sentence", "Answers with an invented object", "invented", better="lower"),
+    Metric(
+        name="chair_instance",
+        label="Invented objects among all mentioned",
+        numerator={"invented_mentions": 1},
+        denominator={"mentions": 1},
+        better="lower",
     ),
-    Quantity("wrong_any", "Answers with anything wrong", "wrong", "", True),
-    Quantity(
-        "recall", "Objects in the picture that are named", "classes", "truth_classes", True, True
+    _over_prompts("wrong_any", "Answers with anything wrong", "wrong", better="lower"),
+    Metric(
+        name="recall",
+        label="Objects in the picture that are named",
+        numerator={"classes": 1},
+        denominator={"truth_classes": 1},
+        better="higher",
+        role="cost",
     ),
-    Quantity("rejected", "Answers with a rejected claim", "rejected", "", True),
-    Quantity(
-        "rejected_claims", "Rejected claims among all checked", "rejected_claims", "claims", True
+    _over_prompts("rejected", "Answers with a rejected claim", "rejected", better="lower"),
+    Metric(
+        name="rejected_claims",
+        label="Rejected claims among all checked",
+        numerator={"rejected_claims": 1},
+        denominator={"claims": 1},
+        better="lower",
     ),
-    Quantity("words", "Words an answer", "words", "", False),
-    Quantity("reward", "Reward", "reward", "", False, True),
+    _over_prompts("words", "Words an answer", "words", role="cost", unit="words", scale=1),
+    _over_prompts("reward", "Reward", "reward", better="higher", unit="", scale=1, decimals=4),
 )
-"""What is told, as far as the candidates know it."""
+"""Ratios over the chosen answers, as far as the candidates know them."""
 
 
 class Point(Record):
@@ -138,7 +139,7 @@ def curve_of(rows: Sequence[Sequence[Candidate]], most: int, *, normalise: float
     sizes = sorted({*(2**i for i in range(most.bit_length())), most})
     every = [c for row in rows for c in row]
     known = [name for name in every[0].values if all(name in c.values for c in every)]
-    columns = ["", "reward", *known]
+    columns = [PROMPTS, "reward", *known]
     images = sorted({row[0].image for row in rows})
     place = {image: i for i, image in enumerate(images)}
     sums_NIC = np.zeros((len(sizes), len(images), len(columns)))
@@ -169,10 +170,11 @@ def _draws(sums_IC: Floats, columns: Sequence[str]) -> dict[str, _Drawn]:
     drawn_RC = resamples(len(sums_IC)) @ sums_IC
     whole_1C = sums_IC.sum(0, keepdims=True)
     found: dict[str, _Drawn] = {}
-    for each in QUANTITIES:
-        if each.over not in columns or each.under not in columns:
+    for each in METRICS:
+        names = (*each.numerator, *each.denominator)
+        if not set(names) <= set(columns):
             continue
-        over, under = columns.index(each.over), columns.index(each.under)
+        over, under = map(columns.index, names)
         value = float(ratio(whole_1C[:, over], whole_1C[:, under])[0])
         if np.isfinite(value):
             found[each.name] = _Drawn(value, ratio(drawn_RC[:, over], drawn_RC[:, under]))
@@ -186,7 +188,7 @@ def _point(
     means: Mapping[str, float],
     images: int,
 ) -> Point:
-    shares = {each.name: each.share for each in QUANTITIES}
+    shares = {each.name: each.is_share for each in METRICS}
     values: dict[str, Rate] = {}
     changes: dict[str, Rate] = {}
     relative: dict[str, Rate] = {}

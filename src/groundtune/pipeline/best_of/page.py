@@ -2,17 +2,26 @@
 
 from pathlib import Path
 
-from groundtune.pipeline.best_of.curve import QUANTITIES, Curve, divided
+from groundtune.pipeline.best_of.curve import METRICS, Curve, divided
 from groundtune.pipeline.best_of.settings import BestOf, BestOfSettings
 from groundtune.pipeline.provenance import provenance_of
-from groundtune.records import Difference, Estimate
+from groundtune.records import Difference
 from groundtune.report import model
+from groundtune.report.build import estimate_of, metric_curve
 from groundtune.report.page import write_report
+from groundtune.report.specs import metric_specs
 
 BENCHMARK = "best-of"
+SHOWN = tuple(
+    spec.model_copy(update={"chart": spec.name != "reward"}) for spec in metric_specs(METRICS)
+)
 NO_TRUTH = (
     "Nothing here says what is right: the answers' claims were not checked. Check them with "
     "groundtune label --by claims --answers, and choose again."
+)
+LIMIT = (
+    "Intervals know about pictures, not about another draw of the candidates or another training "
+    "of the model."
 )
 
 
@@ -30,18 +39,14 @@ def write_page(out: Path, settings: BestOfSettings, found: BestOf) -> Path:
         title=f"Best of {found.n}",
         summary=_summary(found, last.drawn_tokens, last.score_seconds),
         models=tuple(models),
-        metrics=_metrics(),
-        benchmarks=(model.BenchmarkSpec(name=BENCHMARK, label="Chosen answers"),),
+        subject=model.Subject(
+            metrics=SHOWN,
+            benchmarks=(model.BenchmarkSpec(name=BENCHMARK, label="Chosen answers"),),
+            notes=() if told else (model.Note(kind="warning", text=NO_TRUTH),),
+            limits=(LIMIT,),
+        ),
         estimates=tuple(
-            Estimate(
-                model=str(point.n),
-                benchmark=BENCHMARK,
-                metric=name,
-                value=rate.value,
-                low=rate.low,
-                high=rate.high,
-                n=found.prompts,
-            )
+            estimate_of(rate, str(point.n), _ref(name), found.prompts)
             for point in ((first, last) if last.n > 1 else (first,))
             for name, rate in point.values.items()
         ),
@@ -58,15 +63,14 @@ def write_page(out: Path, settings: BestOfSettings, found: BestOf) -> Path:
             )
             for name, rate in last.changes.items()
         ),
-        curves=_curves(found.curves),
+        curves=_curves(found.curves) if last.n > 1 else (),
         provenance=provenance_of(out),
-        notes=() if told else (model.Note(kind="warning", text=NO_TRUTH),),
-        limits=(
-            "Intervals know about pictures, not about another draw of the candidates or another "
-            "training of the model.",
-        ),
     )
-    return write_report(out / "report.html", page)
+    return write_report(out, page)
+
+
+def _ref(metric: str) -> model.MetricRef:
+    return model.MetricRef(benchmark=BENCHMARK, metric=metric)
 
 
 def _summary(found: BestOf, tokens: float, seconds: float) -> str:
@@ -77,45 +81,21 @@ def _summary(found: BestOf, tokens: float, seconds: float) -> str:
     )
 
 
-def _metrics() -> tuple[model.MetricSpec, ...]:
-    return tuple(
-        model.MetricSpec(
-            name=each.name,
-            label=each.label,
-            better="higher" if each.kept else "lower" if each.share else "neutral",
-            role="cost" if each.name in ("words", "recall") else "quality",
-            unit="%" if each.share else "words" if each.name == "words" else "",
-            scale=100 if each.share else 1,
-            decimals=1 if each.share or each.name == "words" else 4,
-            chart=each.name != "reward",
-        )
-        for each in QUANTITIES
-    )
-
-
 def _curves(curves: tuple[Curve, ...]) -> tuple[model.Curve, ...]:
+    """Each metric but the reward over the number of answers, a line per reward that chose."""
     known = curves[0].points[0].values
-    if len(curves[0].points) < 2:
-        return ()
     return tuple(
-        model.Curve(
-            title=each.label,
-            x_label="answers to choose among",
-            y_label="%" if each.share else each.name,
-            scale=100 if each.share else 1,
-            log_x=True,
-            series=tuple(
-                model.CurveSeries(
-                    label=f"reward {divided(curve.normalise)}",
-                    points=tuple(
-                        model.CurvePoint(x=p.n, y=rate.value, low=rate.low, high=rate.high)
-                        for p in curve.points
-                        for rate in [p.values[each.name]]
-                    ),
-                )
+        metric_curve(
+            spec,
+            "answers to choose among",
+            {
+                f"reward {divided(curve.normalise)}": [
+                    (point.n, point.values[spec.name]) for point in curve.points
+                ]
                 for curve in curves
-            ),
+            },
+            log_x=True,
         )
-        for each in QUANTITIES
-        if each.name in known and each.name != "reward"
+        for spec in SHOWN
+        if spec.name in known and spec.chart
     )

@@ -1,12 +1,8 @@
 """What a check finds."""
 
 from groundtune.pipeline.check.people import Corrected
-from groundtune.pipeline.check.scores import BENCHMARK
 from groundtune.pipeline.feedback.claims import ClaimSummary
 from groundtune.records import Difference, Estimate, Record
-
-WHERE = f"{BENCHMARK}/greedy"
-"""The benchmark's name in estimates."""
 
 
 class Checked(Record):

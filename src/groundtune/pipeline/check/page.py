@@ -3,16 +3,18 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from groundtune.pipeline.check.found import WHERE, Checked
+from groundtune.pipeline.check.found import Checked
 from groundtune.pipeline.check.people import Corrected
-from groundtune.pipeline.check.scores import METRICS
+from groundtune.pipeline.check.scores import METRICS, WHERE
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.provenance import provenance_of
 from groundtune.records import Estimate, Score
 from groundtune.report import model
-from groundtune.report.build import choose_examples, count_answers
+from groundtune.report.build import HasInterval, estimate_of
+from groundtune.report.examples import ItemView, choose_examples
 from groundtune.report.page import write_report
-from groundtune.report.specs import metric_spec
+from groundtune.report.sampling import count_answers
+from groundtune.report.specs import metric_specs
 
 CORRECTED = model.MetricSpec(
     name="wrong_answers",
@@ -31,6 +33,10 @@ UNKNOWN = (
     "What is marked is what the labeler says no to. Its own error is not known here: mark some "
     "answers of to-mark.jsonl (true where something is wrong), and check again with --marks."
 )
+LIMITS = (
+    "Intervals resample pictures: they speak of pictures like these, not of others.",
+    "A claim that the picture can't decide is counted like any other.",
+)
 
 
 def write_page(folder: RunFolder, found: Checked, scores: Sequence[Score]) -> Path:
@@ -40,33 +46,34 @@ def write_page(folder: RunFolder, found: Checked, scores: Sequence[Score]) -> Pa
     answers = folder.answers.read()
     by_score = {score.key: a.prompt for score, a in zip(scores, answers, strict=True)}
 
-    def item(score: Score) -> "Item":
+    def item(score: Score) -> ItemView:
         prompt = prompts[by_score[score.key]]
         files = tuple(folder.images.read(sha256) for sha256 in prompt.images)
-        return Item(images=files, prompt=prompt.question)
+        return ItemView(images=files, prompt=prompt.question)
 
-    from groundtune.report.build import Item
-
-    chosen = choose_examples(scores, names[0], names[-1], item, beside=names[1:-1], number=24)
+    subject = claims_subject("Claims", CORRECTED, BY_MARKS).model_copy(
+        update={"notes": tuple(_notes(found)), "limits": LIMITS}
+    )
     page = model.ReportInput(
         title=f"Answers checked in {folder.path.resolve().name}",
         summary=_summary(found),
         models=tuple(model.ModelSpec(name=name, label=name) for name in names),
-        metrics=(CORRECTED, BY_MARKS, *(metric_spec(each) for each in METRICS)),
-        benchmarks=(model.BenchmarkSpec(name=WHERE, label="Claims"),),
+        subject=subject,
         estimates=(*_corrected(found), *found.estimates),
         differences=found.differences,
         counts=count_answers(answers),
-        examples=chosen.examples,
-        examples_chosen=chosen.how,
+        examples=choose_examples(scores, names[0], names[-1], item, beside=names[1:-1], number=24),
         provenance=provenance_of(folder.path),
-        notes=tuple(_notes(found)),
-        limits=(
-            "Intervals resample pictures: they speak of pictures like these, not of others.",
-            "A claim that the picture can't decide is counted like any other.",
-        ),
     )
-    return write_report(folder.path / "report.html", page)
+    return write_report(folder.path, page)
+
+
+def claims_subject(label: str, *further: model.MetricSpec) -> model.Subject:
+    """Checked claims, and `further` metrics before them, under a label for the benchmark."""
+    return model.Subject(
+        metrics=(*further, *metric_specs(METRICS)),
+        benchmarks=(model.BenchmarkSpec(name=WHERE, label=label),),
+    )
 
 
 def told(name: str, each: Corrected) -> str:
@@ -94,24 +101,17 @@ def _summary(found: Checked) -> str:
 
 
 def _corrected(found: Checked) -> list[Estimate]:
-    made: list[Estimate] = []
-    for name, each in found.corrected.items():
-        for spec, share, n in (
-            (CORRECTED, each.share, each.marked + each.unmarked),
-            (BY_MARKS, each.by_marks, each.marked),
-        ):
-            made.append(
-                Estimate(
-                    model=name,
-                    benchmark=WHERE,
-                    metric=spec.name,
-                    value=share.value,
-                    low=share.low,
-                    high=share.high,
-                    n=n,
-                )
-            )
-    return made
+    def row(spec: model.MetricSpec, share: HasInterval, name: str, n: int) -> Estimate:
+        return estimate_of(share, name, model.MetricRef(benchmark=WHERE, metric=spec.name), n)
+
+    return [
+        each
+        for name, told in found.corrected.items()
+        for each in (
+            row(CORRECTED, told.share, name, told.marked + told.unmarked),
+            row(BY_MARKS, told.by_marks, name, told.marked),
+        )
+    ]
 
 
 def _notes(found: Checked) -> list[model.Note]:

@@ -19,7 +19,7 @@ from pydantic import Field
 from groundtune.bench.stats.bootstrap import difference, estimate, tabulate
 from groundtune.errors import UserError
 from groundtune.pipeline.check.answers import bring, is_file, is_folder, model_params
-from groundtune.pipeline.check.found import WHERE, Checked
+from groundtune.pipeline.check.found import Checked
 from groundtune.pipeline.check.people import (
     LEAST,
     Corrected,
@@ -28,7 +28,7 @@ from groundtune.pipeline.check.people import (
     verdicts_of,
     write_to_mark,
 )
-from groundtune.pipeline.check.scores import METRICS, scores_of
+from groundtune.pipeline.check.scores import METRICS, WHERE, scores_of
 from groundtune.pipeline.feedback.claim_settings import (
     SELF,
     ClaimSettings,

@@ -14,6 +14,8 @@ from groundtune.records import Answer, Claim, Prompt, Score
 from groundtune.store.keys import key_of
 
 BENCHMARK = "claims"
+WHERE = f"{BENCHMARK}/greedy"
+"""The benchmark's name in estimates."""
 BY = "claims"
 """Who says that a span is wrong."""
 

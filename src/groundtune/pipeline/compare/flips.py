@@ -1,41 +1,34 @@
 """Items whose verdict changed, as examples of a report: both answers, what is wrong marked."""
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 
 from groundtune.bench.stats.paired import Flip, HeadlineTest
 from groundtune.bench.summary import facts_of, metric_of
 from groundtune.bench.text.tool_readings import truth_of
-from groundtune.records import Record, Score
-from groundtune.report.build import Chosen
-from groundtune.report.model import Example, ExampleAnswer
+from groundtune.records import Score
+from groundtune.report.examples import ItemView, in_turns, tie_break
+from groundtune.report.model import NO_EXAMPLES, Example, ExampleAnswer, Examples
 
 EACH = 4
 """Items of a benchmark and model that are shown at most, as many of either kind."""
 MOST = 16
 
 
-class Shown(Record):
-    """What an item asked, and its pictures' files."""
-
-    images: tuple[bytes, ...] = ()
-    prompt: str = ""
-
-
-Picture = Callable[[Score], Shown | None]
+Picture = Callable[[Score], ItemView | None]
+"""Finds what an item asked, and its images."""
 
 
 def flip_examples(
     tests: Sequence[HeadlineTest], scores: Sequence[Score], pictures: Picture | None
-) -> Chosen | None:
-    """Examples by a fixed rule; None where nothing changed or no answers are given.
+) -> Examples:
+    """Examples by a fixed rule; none where nothing changed or no answers are given.
 
     Of each test, in turns, the items that got worse and those that got better, the largest changes
     first and ties by the hash of the item's name, so that nobody chooses.
     """
     chosen = [(test, flip) for test in tests for flip in _turns(test.flips)][:MOST]
     if not chosen or not scores:
-        return None
+        return NO_EXAMPLES
     wanted = {(name, flip.item) for test, flip in chosen for name in (test.against, test.model)}
     found = {
         (score.model, name, score.item): score
@@ -46,7 +39,7 @@ def flip_examples(
     examples = [
         example for test, flip in chosen if (example := _example(test, flip, found, pictures))
     ]
-    return Chosen(tuple(examples), _how(tests))
+    return Examples(shown=tuple(examples), how=_how(tests))
 
 
 def names_of(score: Score) -> tuple[str, str]:
@@ -57,15 +50,13 @@ def names_of(score: Score) -> tuple[str, str]:
 
 def _turns(flips: Sequence[Flip]) -> list[Flip]:
     def prominence(flip: Flip) -> tuple[float, str]:
-        change = -abs(flip.ours - flip.theirs)
-        return change, hashlib.sha256(flip.item.encode()).hexdigest()
+        return -abs(flip.ours - flip.theirs), tie_break(flip.item)
 
     sides = [
         sorted((flip for flip in flips if flip.better is better), key=prominence)
         for better in (False, True)
     ]
-    turns = [side[i] for i in range(EACH) for side in sides if i < len(side)]
-    return turns[:EACH]
+    return in_turns(sides, EACH)
 
 
 def _example(
@@ -78,7 +69,7 @@ def _example(
     there = [score for score in both if score is not None]
     if len(there) < len(both):
         return None
-    shown = (pictures(there[0]) if pictures else None) or Shown()
+    shown = (pictures(there[0]) if pictures else None) or ItemView()
     what = "Got better" if flip.better else "Got worse"
     return Example(
         images=shown.images,

@@ -5,15 +5,16 @@ from pathlib import Path
 from typing import Any, cast
 
 from groundtune.bench.summary import BENCHMARKS, benchmark_of, facts_of, rules_apart
-from groundtune.pipeline.compare.flips import Picture, Shown, flip_examples
+from groundtune.pipeline.compare.flips import Picture, flip_examples
 from groundtune.pipeline.compare.parts import stand_ins
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.world.notes import WORLD_NOTE
-from groundtune.pipeline.world.report import BESIDE, HEADLINE, all_metric_specs
+from groundtune.pipeline.world.report import BESIDE, HEADLINE, world_metrics
 from groundtune.records import Difference, Estimate, Prompt, Score
 from groundtune.report import model
 from groundtune.report.bench_parts import BenchParts
-from groundtune.report.specs import benchmark_specs, label, metric_spec
+from groundtune.report.examples import ItemView
+from groundtune.report.specs import benchmark_specs, metric_specs, model_label, model_spec
 
 MOST_BESIDE = 3
 """Further headlines that the verdict names."""
@@ -43,23 +44,22 @@ def comparison_page(
     """
     world = any(family_of(each.benchmark) in BENCHMARKS for each in estimates)
     names = list(dict.fromkeys(each.benchmark for each in estimates))
-    headline = _headline(models, names, bench)
-    told = flip_examples(bench.tests, scores, pictures) if bench else None
     return model.ReportInput(
         title=title,
-        models=tuple(model.ModelSpec(name=name, label=shown_name(name)) for name in models),
-        metrics=metric_specs_of(names),
-        benchmarks=tuple(_benchmark_spec(name, estimates) for name in names),
-        headline=headline,
+        models=tuple(map(model_spec, models)),
+        subject=model.Subject(
+            metrics=metric_specs_of(names),
+            benchmarks=tuple(_benchmark_spec(name, estimates) for name in names),
+            notes=((WORLD_NOTE,) if world else ()) + _stand_in_notes(bench) + _warning_notes(bench),
+            limits=_result_notes(results),
+        ),
+        headline=_headline(models, names, bench),
         estimates=tuple(estimates),
         differences=tuple(differences),
         bench=bench,
         strata=tuple(strata),
-        examples=told.examples if told else (),
-        examples_chosen=told.how if told else "",
+        examples=flip_examples(bench.tests, scores, pictures) if bench else model.NO_EXAMPLES,
         provenance=_with_data(provenance, results),
-        notes=((WORLD_NOTE,) if world else ()) + _stand_in_notes(bench) + _warning_notes(bench),
-        limits=_result_notes(results),
     )
 
 
@@ -68,21 +68,14 @@ def family_of(benchmark: str) -> str:
     return rules_apart(benchmark.partition("/")[0])[0]
 
 
-def shown_name(name: str) -> str:
-    """A model's name as it is shown: one of our own short ones as a word, others as they are."""
-    return label(name) if name.isalpha() and name.islower() else name
-
-
 def metric_specs_of(names: Iterable[str]) -> tuple[model.MetricSpec, ...]:
     """How the metrics of the benchmarks that are named are shown."""
     families = list(dict.fromkeys(map(family_of, names)))
     files = [name for name in families if name not in BENCHMARKS and _is_known(name)]
     own = [
-        metric_spec(metric).model_copy(update={"benchmark": name})
-        for name in files
-        for metric in benchmark_of(name).metrics
+        spec for name in files for spec in metric_specs(benchmark_of(name).metrics, benchmark=name)
     ]
-    return (*own, *(all_metric_specs() if len(files) < len(families) else ()))
+    return (*own, *(world_metrics() if len(files) < len(families) else ()))
 
 
 def _is_known(name: str) -> bool:
@@ -164,7 +157,7 @@ def _warning_notes(bench: BenchParts | None) -> tuple[model.Note, ...]:
     """A note a benchmark with its warnings, those of the first benchmarks."""
     told: dict[str, list[str]] = {}
     for each in bench.warnings if bench else ():
-        told.setdefault(each.benchmark, []).append(f"{shown_name(each.model)}: {each.text}")
+        told.setdefault(each.benchmark, []).append(f"{model_label(each.model)}: {each.text}")
     notes = [
         model.Note(
             kind="warning",
@@ -189,7 +182,7 @@ def pictures_in(folders: Sequence[Path]) -> Picture:
         for prompt in run.prompts.read() if run.prompts.parts() else []:
             asked.setdefault(prompt.source.row, []).append((run, prompt))
 
-    def find(score: Score) -> Shown | None:
+    def find(score: Score) -> ItemView | None:
         found = asked.get(score.item) or asked.get(score.image)
         if not found:
             return None
@@ -197,6 +190,6 @@ def pictures_in(folders: Sequence[Path]) -> Picture:
         there = (each for each in prompt.images if run.images.path(each).is_file())
         images = tuple(run.images.read(sha256) for sha256 in there)
         alone = len({each.key for _, each in found}) == 1
-        return Shown(images=images, prompt=prompt.question if alone else "")
+        return ItemView(images=images, prompt=prompt.question if alone else "")
 
     return find

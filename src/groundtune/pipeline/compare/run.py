@@ -147,9 +147,7 @@ def _parted(named: Mapping[str, list[Answered]]) -> tuple[list[Score], list[Larg
 
 
 def _tone(difference: Difference) -> str:
-    metric = metric_of(difference.benchmark, difference.metric)
-    spec = model.MetricSpec(name=metric.name, label=metric.label, better=metric.better)
-    return tone_of(difference, spec)
+    return tone_of(difference, metric_of(difference.benchmark, difference.metric))
 
 
 def _refuse_nothing_in_common(named: Mapping[str, list[Answered]], folders: Sequence[Path]) -> None:
@@ -265,7 +263,7 @@ def write_comparison(compared: Comparisons, out: Path, folders: Sequence[Path] =
         strata=strata_of_scores(scores),
         results=[told for folder in folders for told in results_in(folder)],
     )
-    return write_report(out / "report.html", page)
+    return write_report(out, page)
 
 
 def difference_rows(
@@ -290,17 +288,16 @@ def rows_of_tests(tests: Sequence[HeadlineTest]) -> list[list[str]]:
 
     A star marks a metric that stands for the headline.
     """
-    from groundtune.report.figures import signed_range_text, signed_text, unit_of_change
+    from groundtune.report.figures import change_text, signed_range_text
 
     rows: list[list[str]] = []
     for test in tests:
         (spec,) = (s for s in metric_specs_of([test.benchmark]) if s.name == test.metric)
-        change = f"{signed_text(test.value, spec)} {unit_of_change(spec)}".strip()
         rows.append(
             [
                 f"{test.benchmark}: {spec.label}{'*' if test.stands_for else ''}",
                 test.model,
-                change,
+                change_text(test, spec),
                 f"[{signed_range_text(test.low, test.high, spec)}]",
                 f"{test.p:.2g}",
                 f"{test.p_holm:.2g}",

@@ -4,14 +4,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from groundtune.pipeline.train.learning import Learning
+from groundtune.pipeline.world.demo_settings import BASE
+from groundtune.report.build import ONE_SEED
 from groundtune.report.model import (
     Curve,
     CurvePoint,
     CurveSeries,
     Licence,
-    MetricSpec,
+    ModelSpec,
     Note,
 )
+from groundtune.report.specs import model_label, model_spec
 
 WORLD_NOTE = Note(
     kind="warning",
@@ -19,46 +22,37 @@ WORLD_NOTE = Note(
     "It shows that the machinery works and how methods compare there; no figure on this page "
     "stands for a real benchmark.",
 )
-LIMITS = (
-    "One seed of sampling and training: another seed moves the figures by more than the intervals "
-    "say, because they only know about the pictures. groundtune study runs several.",
-    "The annotator is simulated: it knows the whole truth, never tires, and errs only as told.",
-    "The pictures are of the development split, on which settings were tuned.",
+SIMULATED = (
+    "The annotator is simulated: it knows the whole truth, never tires, and errs only as told."
 )
-FINAL_LIMITS = (LIMITS[1],)
+TUNED_ON = "The pictures are of the development split, on which settings were tuned."
+
+
 LICENCES = (
     Licence(what="Groundtune and its world", terms="Apache-2.0"),
     Licence(what="Glyphs in the pictures", terms="OFL-1.1", note="Noto Color Emoji"),
 )
 
 
-def extra_specs(adjusted: Mapping[str, str]) -> tuple[MetricSpec, ...]:
-    """Metrics that no benchmark's table has: over-generalisation, and what is adjusted for words.
+def limits_of(split: str, seeds: int) -> tuple[str, ...]:
+    """What a page about so many trainings from simulated corrections does not show."""
+    one = () if seeds > 1 else (f"{ONE_SEED} groundtune study runs several.",)
+    return (*one, SIMULATED, *(() if split == "test" else (TUNED_ON,)))
 
-    `adjusted` gives the name of the adjusted difference in a value.
-    """
-    labels = {
-        "invented": "Answers with an invented object, adjusted for words",
-        "wrong": "Answers with anything wrong, adjusted for words",
-    }
+
+def learnt_models(
+    base: str, learn: Mapping[str, Learning], pairs: int, seeds: int = 1
+) -> tuple[ModelSpec, ...]:
+    """The base, and what each way of learning made of it over so many seeds."""
+    pooled = f"{seeds} seeds, pooled: " if seeds > 1 else ""
     return (
-        MetricSpec(
-            name="overgeneral_rate",
-            label="Answers that name the usual object where it is missing",
-            better="lower",
-            explanation="RLHF-V's over-generalisation probe.",
-            chart=False,
-        ),
-        MetricSpec(
-            name="overgeneral_delta",
-            label="The same, above the rate in scenes of other kinds",
-            better="lower",
-            explanation="0 for a model that looks, however often it invents.",
-            chart=False,
-        ),
+        model_spec(BASE, f"{base}, as it is"),
         *(
-            MetricSpec(name=name, label=labels[value], better="lower", chart=False)
-            for value, name in adjusted.items()
+            model_spec(
+                name,
+                (pooled + learning_note(way, pairs)).removeprefix(f"{model_label(name)} "),
+            )
+            for name, way in learn.items()
         ),
     )
 

@@ -20,11 +20,18 @@ def equal_over_seeds(
     """The same of (seed, a model's scores, its base's), under a name."""
     ours = [s for seed, own, _ in some for s in renamed(greedy_captions(own), name, seed)]
     theirs = [s for seed, _, base in some for s in renamed(greedy_captions(base), BASE, seed)]
+    return length_control(ours, theirs)
+
+
+def length_control(ours: Sequence[Score], theirs: Sequence[Score]) -> model.LengthControl:
+    """Two models' captions at equal length, as a page shows it.
+
+    Raises:
+        UserError: the two have no item in common that both have answered.
+    """
     equal = equal_length(ours, theirs)
     return model.LengthControl(
-        how=equal.how,
-        estimates=equal.estimates,
-        differences=equal.differences,
+        how=equal.how, estimates=equal.estimates, differences=equal.differences
     )
 
 

@@ -11,7 +11,8 @@ from groundtune.bench.world.captions import NAME as CAPTIONS
 from groundtune.bench.world.captions import STRATA, WORLD_CAPTIONS
 from groundtune.bench.world.knowing import METRICS as KNOWING_METRICS
 from groundtune.bench.world.knowing import knowing, rates_by_prior
-from groundtune.bench.world.length import ADJUSTED, equal_length
+from groundtune.bench.world.length import ADJUSTED_METRICS, CUT
+from groundtune.bench.world.overgeneral import METRICS as OVERGENERAL_METRICS
 from groundtune.bench.world.overgeneral import overgeneralisation
 from groundtune.bench.world.pictures import find_scene
 from groundtune.bench.world.questions import NAME as QUESTIONS
@@ -20,21 +21,22 @@ from groundtune.pipeline.jobs import Done
 from groundtune.pipeline.provenance import provenance_of
 from groundtune.pipeline.world.demo_settings import BASE, DemoResult, DemoSettings, keep_result
 from groundtune.pipeline.world.notes import (
-    FINAL_LIMITS,
     LICENCES,
-    LIMITS,
     WORLD_NOTE,
-    extra_specs,
-    learning_note,
+    learnt_models,
+    limits_of,
     training_curves,
 )
+from groundtune.pipeline.world.pooling import greedy_captions, length_control
 from groundtune.pipeline.world.steps import KNOWING, Evaluation
 from groundtune.records import Difference, Estimate, Record, Score
-from groundtune.report import build, model
-from groundtune.report.figures import range_text, value_text
+from groundtune.report import model
+from groundtune.report.build import points
+from groundtune.report.examples import ItemView, choose_examples
+from groundtune.report.figures import with_interval
 from groundtune.report.page import write_report
-from groundtune.report.specs import benchmark_specs, label, metric_spec, metric_specs
-from groundtune.report.verdict import verdict
+from groundtune.report.specs import benchmark_specs, metric_specs, model_label
+from groundtune.report.verdict import verdict_text
 from groundtune.store.images import ImageStore
 from groundtune.world.questions import facts
 from groundtune.world.render import render_large
@@ -50,6 +52,7 @@ FIXED = (
     "Answers with an invented object, greedy decoding: fixed in the recipe before anything was "
     "tuned."
 )
+TRADE_OFFS = (model.TradeOff(benchmark=GREEDY, x="recall", y="chair_sentence"),)
 STRATUM_LABELS = {
     CAPTIONS: "usual scenes",
     f"{CAPTIONS}/missing": "the most usual object is missing",
@@ -82,13 +85,14 @@ def read_results(folders: Sequence[Path], tuned: str, against: str = BASE) -> Wo
         UserError: a folder without scores, or models that have not answered the same items.
     """
     scores = [score for folder in folders for score in read_scores(folder)]
+    greedy = greedy_captions(scores)
     asked = [folder / KNOWING for folder in folders if (folder / KNOWING).exists()]
     return WorldResults(
         summary=summarise(scores, against=against),
         strata=tuple(_strata(scores)),
         knowing=tuple(e for folder in asked for e in knowing(read_scores(folder))),
-        length=length_control(scores, tuned, against),
-        greedy=tuple(s for s in scores if (s.benchmark, s.decoding) == (CAPTIONS, "greedy")),
+        length=_equal(greedy, tuned, against),
+        greedy=tuple(greedy),
     )
 
 
@@ -104,76 +108,70 @@ def _strata(scores: Sequence[Score]) -> list[Estimate]:
     return made
 
 
-def length_control(scores: Sequence[Score], tuned: str, against: str) -> model.LengthControl | None:
+def _equal(greedy: Sequence[Score], tuned: str, against: str) -> model.LengthControl | None:
     """Greedy captions of the two models at equal length; None where one has none."""
-    greedy = [s for s in scores if (s.benchmark, s.decoding) == (CAPTIONS, "greedy")]
     ours = [s for s in greedy if s.model == tuned]
     theirs = [s for s in greedy if s.model == against]
     both = {s.item for s in ours if s.status == "scored"}
     if not both & {s.item for s in theirs if s.status == "scored"}:
         return None
-    equal = equal_length(ours, theirs)
-    return model.LengthControl(
-        how=equal.how,
-        estimates=equal.estimates,
-        differences=equal.differences,
-    )
+    return length_control(ours, theirs)
 
 
 def demo_report(
     settings: DemoSettings, out: Path, results: WorldResults, steps: Mapping[str, Done]
 ) -> model.ReportInput:
     """All that the demo's report shows."""
-    names = (BASE, *settings.learn)
     beside = [name for name in settings.learn if name != settings.headline]
     item = item_of(settings.evaluation, RunFolder(out).images)
-    chosen = build.choose_examples(results.greedy, BASE, settings.headline, item, beside=beside)
-    trained = [(name, label(name), out / "training" / name) for name in settings.learn]
-    headline = model.Headline(
-        **HEADLINE.model_dump(), model=settings.headline, against=BASE, beside=BESIDE, fixed=FIXED
-    )
+    trained = [(name, model_label(name), out / "training" / name) for name in settings.learn]
     pairs = len(RunFolder(out).pairs.keys())
+    models = learnt_models(settings.model, settings.learn, pairs)
+    subject = world_subject(results.estimates, limits_of(settings.evaluation.split, 1))
     return model.ReportInput(
         title="Demo on the embedded world",
         summary=_told(settings, out, pairs),
-        models=model_specs(settings, pairs),
-        metrics=all_metric_specs(),
-        benchmarks=benchmark_specs(results.estimates),
-        headline=headline,
-        estimates=tuple(each for each in results.estimates if on_page(each)),
-        differences=tuple(each for each in results.summary.differences if on_page(each)),
+        models=models,
+        subject=subject,
+        headline=subject.lead(settings.headline, BASE),
+        estimates=results.estimates,
+        differences=results.summary.differences,
         length_control=results.length,
-        trade_offs=(model.TradeOff(benchmark=GREEDY, x="recall", y="chair_sentence"),),
+        trade_offs=TRADE_OFFS,
         strata=strata_rows(results.summary.estimates),
-        examples=chosen.examples,
-        examples_chosen=chosen.how,
-        curves=(prior_curve(results.greedy, names), *training_curves(trained)),
+        examples=choose_examples(results.greedy, BASE, settings.headline, item, beside=beside),
+        curves=(prior_curve(results.greedy, models), *training_curves(trained)),
         provenance=provenance_of(out, steps),
+    )
+
+
+def world_subject(estimates: Sequence[Estimate], limits: tuple[str, ...]) -> model.Subject:
+    """The world's benchmarks, as a page with these limits shows them."""
+    truncated = model.BenchmarkSpec(name=f"{GREEDY}/{CUT}", label="Captions, greedy, truncated")
+    return model.Subject(
+        metrics=world_metrics(),
+        benchmarks=(*benchmark_specs(estimates), truncated),
+        headline=HEADLINE,
+        beside=BESIDE,
+        fixed=FIXED,
+        on_page=on_page,
         notes=(WORLD_NOTE,),
-        limits=FINAL_LIMITS if settings.evaluation.split == "test" else LIMITS,
+        limits=limits,
         licences=LICENCES,
     )
 
 
-def model_specs(settings: DemoSettings, pairs: int) -> tuple[model.ModelSpec, ...]:
-    """The base and what was made of it."""
-    base = model.ModelSpec(name=BASE, label="Base", note=f"{settings.model}, as it is")
-    learnt = (
-        model.ModelSpec(name=name, label=label(name), note=learning_note(learning, pairs))
-        for name, learning in settings.learn.items()
+def world_metrics() -> tuple[model.MetricSpec, ...]:
+    """Every metric of the world's benchmarks, those of the main table with a chart."""
+    charts = [metric for each in BENCHMARKS.values() for metric in each.metrics]
+    return metric_specs([*charts, *KNOWING_METRICS]) + metric_specs(
+        [*OVERGENERAL_METRICS, *ADJUSTED_METRICS], chart=False
     )
-    return (base, *learnt)
 
 
-def all_metric_specs() -> tuple[model.MetricSpec, ...]:
-    """Every metric of the world's benchmarks."""
-    listed = metric_specs(BENCHMARKS.values())
-    return (*listed, *extra_specs(ADJUSTED), *map(metric_spec, KNOWING_METRICS))
-
-
-def prior_curve(greedy: Sequence[Score], names: Sequence[str]) -> model.Curve:
+def prior_curve(greedy: Sequence[Score], models: Sequence[model.ModelSpec]) -> model.Curve:
     """How often something is invented that is not there, over how usual it is."""
-    rates = {name: rates_by_prior([s for s in greedy if s.model == name]) for name in names}
+    rates = [(own, rates_by_prior([s for s in greedy if s.model == own.name])) for own in models]
     return model.Curve(
         title="What is usual is invented more often",
         x_label="how often the context has it, %",
@@ -181,14 +179,11 @@ def prior_curve(greedy: Sequence[Score], names: Sequence[str]) -> model.Curve:
         scale=100,
         series=tuple(
             model.CurveSeries(
-                label=label(name),
-                model=name,
-                points=tuple(
-                    model.CurvePoint(x=100 * each.prior, y=each.rate, low=each.low, high=each.high)
-                    for each in some
-                ),
+                label=own.label,
+                model=own.name,
+                points=points((100 * each.prior, each) for each in some),
             )
-            for name, some in rates.items()
+            for own, some in rates
             if some
         ),
         note="Greedy captions of usual scenes; bands are 95% intervals from resampled pictures.",
@@ -225,11 +220,11 @@ def strata_rows(estimates: Sequence[Estimate]) -> tuple[model.StratumEstimate, .
     )
 
 
-def item_of(evaluation: Evaluation, images: ImageStore) -> Callable[[Score], build.Item]:
+def item_of(evaluation: Evaluation, images: ImageStore) -> Callable[[Score], ItemView]:
     """What the item of a scored caption looks like to a reader."""
     asked: dict[str, str] = {}
 
-    def item(score: Score) -> build.Item:
+    def item(score: Score) -> ItemView:
         if not asked:
             wanted = Wanted(split=evaluation.split, n=evaluation.captions, seed=evaluation.seed)
             items = WORLD_CAPTIONS.load(wanted, images)
@@ -238,7 +233,7 @@ def item_of(evaluation: Evaluation, images: ImageStore) -> Callable[[Score], bui
         file = BytesIO()
         render_large(scene).save(file, "PNG")
         truth = " ".join(facts(scene))
-        return build.Item(images=(file.getvalue(),), prompt=asked[score.item], truth=truth)
+        return ItemView(images=(file.getvalue(),), prompt=asked[score.item], truth=truth)
 
     return item
 
@@ -252,7 +247,7 @@ def _told(settings: DemoSettings, out: Path, pairs: int) -> str:
         if settings.error_rate
         else ""
     )
-    ways = " and ".join(label(name) for name in settings.learn)
+    ways = " and ".join(model_label(name) for name in settings.learn)
     return (
         f"The base described {settings.prompts:,} pictures at temperature "
         f"{settings.sampling.temperature:g}. A simulated person read {seen:,} of its answers and "
@@ -267,15 +262,15 @@ def report_demo(settings: DemoSettings, out: Path, steps: Mapping[str, Done]) ->
     """Writes report.html, summary.json and differences.json of a demo whose steps are done."""
     names = (BASE, *settings.learn)
     results = read_results([out / "evaluation" / name for name in names], settings.headline)
-    shown_page = demo_report(settings, out, results, steps)
+    page = demo_report(settings, out, results, steps)
     return keep_result(
         out,
         steps,
-        report=write_report(out / "report.html", shown_page),
+        report=write_report(out, page),
         summary=write_rows(out / "summary.json", results.estimates),
         differences=write_rows(out / "differences.json", results.summary.differences),
-        verdict=" ".join(verdict(shown_page).sentences),
-        table=short_table(shown_page),
+        verdict=verdict_text(page),
+        table=short_table(page),
     )
 
 
@@ -291,23 +286,11 @@ SHORT: tuple[tuple[str, str, str], ...] = (
 """Rows of the table that the command prints."""
 
 
-def short_table(report: model.ReportInput) -> list[list[str]]:
+def short_table(page: model.ReportInput) -> list[list[str]]:
     """The main figures of each model, its 95% interval beside each, as text."""
-    names = [spec.name for spec in report.models]
-    rows = [["greedy, % with 95% interval", *(spec.label for spec in report.models)]]
+    rows = [["greedy, % with 95% interval", *(spec.label for spec in page.models)]]
     for benchmark, metric, text in SHORT:
-        ref, spec = model.MetricRef(benchmark=benchmark, metric=metric), report.metric(metric)
-        found = [model.find_estimate(report.estimates, name, ref) for name in names]
-        rows.append(
-            [
-                text,
-                *(
-                    f"{value_text(e.value, spec).rstrip('%')} "
-                    f"[{range_text(e.low, e.high, spec).rstrip('%')}]"
-                    if e
-                    else "-"
-                    for e in found
-                ),
-            ]
-        )
+        ref, spec = model.MetricRef(benchmark=benchmark, metric=metric), page.metric(metric)
+        found = [model.find_estimate(page.estimates, own.name, ref) for own in page.models]
+        rows.append([text, *(with_interval(each, spec).replace("%", "") for each in found)])
     return rows

@@ -10,9 +10,9 @@ from groundtune.pipeline.world.study.settings import TWIN, StudySettings
 from groundtune.pipeline.world.study.tables import Point, StudyTables
 from groundtune.records import Difference, Estimate
 from groundtune.report import model
-from groundtune.report.figures import range_text, signed_range_text, signed_text, value_text
-from groundtune.report.specs import label
-from groundtune.report.verdict import verdict
+from groundtune.report.figures import signed_with_interval, with_interval
+from groundtune.report.specs import model_label
+from groundtune.report.verdict import verdict_text
 
 CURVES = (
     (GREEDY, "chair_sentence", "answers with an invented object, greedy"),
@@ -47,7 +47,7 @@ def markdown(settings: StudySettings, page: model.ReportInput, tables: StudyTabl
     final = settings.evaluation.split == "test"
     parts = [
         f"# Study on the embedded world, {settings.evaluation.split} split\n",
-        " ".join(verdict(page).sentences) + "\n",
+        verdict_text(page) + "\n",
         "## Before and after" + ("" if final else " (development split, nothing final)") + "\n",
         estimate_table(page, [e for e in page.estimates if _is_shown(e)]),
         "## Differences from the base, pooled over seeds\n",
@@ -66,7 +66,10 @@ def markdown(settings: StudySettings, page: model.ReportInput, tables: StudyTabl
     parts.append("## At equal length (greedy captions)\n")
     for way in settings.learn:
         control = tables.length[way]
-        parts += [f"{label(way)}: {control.how}\n", difference_table(page, control.differences)]
+        parts += [
+            f"{model_label(way)}: {control.how}\n",
+            difference_table(page, control.differences),
+        ]
     return "\n".join(parts)
 
 
@@ -87,17 +90,12 @@ def _head(cells: Sequence[str]) -> str:
 def estimate_table(page: model.ReportInput, estimates: Sequence[Estimate]) -> str:
     """A row a metric, a column a model, each with its 95% interval."""
     names = list(dict.fromkeys(e.model for e in estimates))
-    cells = {(e.benchmark, e.metric, e.model): _valued(page, e) for e in estimates}
     text = _head(["benchmark", "metric", *names])
     for ref in model.refs_in_order(page, estimates):
-        found = [cells.get((ref.benchmark, ref.metric, name), "-") for name in names]
-        text += _row([ref.benchmark, page.metric(ref.metric, ref.benchmark).label, *found])
+        spec = page.metric(ref.metric, ref.benchmark)
+        found = [model.find_estimate(estimates, name, ref) for name in names]
+        text += _row([ref.benchmark, spec.label, *(with_interval(each, spec) for each in found)])
     return text
-
-
-def _valued(page: model.ReportInput, e: Estimate) -> str:
-    spec = page.metric(e.metric, e.benchmark)
-    return f"{value_text(e.value, spec)} [{range_text(e.low, e.high, spec)}]"
 
 
 def difference_table(page: model.ReportInput, rows: Sequence[Difference]) -> str:
@@ -105,8 +103,7 @@ def difference_table(page: model.ReportInput, rows: Sequence[Difference]) -> str
     text = _head(["model", "benchmark", "metric", "difference", "relative"])
     for row in rows:
         spec = page.metric(row.metric, row.benchmark)
-        change = signed_text(row.value, spec)
-        change += f" [{signed_range_text(row.low, row.high, spec)}]"
+        change = signed_with_interval(row, spec)
         text += _row([row.model, row.benchmark, spec.label, change, relative_text(row)])
     return text
 
@@ -124,8 +121,11 @@ def point_table(page: model.ReportInput, x_label: str, points: Sequence[Point]) 
     """A row a point of a curve."""
     text = _head([x_label, *(name for _, _, name in CURVES), "relative to the base"])
     for point in points:
-        found = {(e.benchmark, e.metric): _valued(page, e) for e in point.estimates}
-        cells = [found.get((benchmark, metric), "-") for benchmark, metric, _ in CURVES]
+        found = {(e.benchmark, e.metric): e for e in point.estimates}
+        cells = [
+            with_interval(found.get((benchmark, metric)), page.metric(metric, benchmark))
+            for benchmark, metric, _ in CURVES
+        ]
         ref = (HEADLINE.benchmark, HEADLINE.metric)
         change = [d for d in point.differences if (d.benchmark, d.metric) == ref]
         text += _row([f"{point.x:g}", *cells, relative_text(change[0]) if change else "-"])

@@ -7,32 +7,24 @@ from groundtune.bench.run import read_scores
 from groundtune.pipeline.jobs import Done
 from groundtune.pipeline.provenance import provenance_of
 from groundtune.pipeline.world.demo_settings import BASE
-from groundtune.pipeline.world.notes import (
-    FINAL_LIMITS,
-    LICENCES,
-    LIMITS,
-    WORLD_NOTE,
-    learning_note,
-)
+from groundtune.pipeline.world.notes import learnt_models, limits_of
 from groundtune.pipeline.world.pooling import greedy_captions
 from groundtune.pipeline.world.report import (
-    BESIDE,
-    FIXED,
-    GREEDY,
-    HEADLINE,
-    all_metric_specs,
+    TRADE_OFFS,
     item_of,
-    on_page,
     prior_curve,
     strata_rows,
+    world_subject,
 )
 from groundtune.pipeline.world.study.markdown import CURVES, markdown
 from groundtune.pipeline.world.study.settings import TWIN, Plan, StudyResult, StudySettings, Variant
 from groundtune.pipeline.world.study.tables import Point, Runs, StudyTables, study_tables
-from groundtune.report import build, model
+from groundtune.report import model
+from groundtune.report.build import points
+from groundtune.report.examples import choose_examples
 from groundtune.report.page import write_report
-from groundtune.report.specs import benchmark_specs, label
-from groundtune.report.verdict import verdict
+from groundtune.report.specs import model_label
+from groundtune.report.verdict import verdict_text
 from groundtune.store.files import write_atomic
 from groundtune.store.images import ImageStore
 
@@ -50,10 +42,10 @@ def report_study(
     write_atomic(out / "study.json", tables.model_dump_json(indent=1).encode() + b"\n")
     write_atomic(out / "study.md", markdown(settings, page, tables).encode())
     return StudyResult(
-        report=write_report(out / "report.html", page),
+        report=write_report(out, page),
         results=out / "study.json",
         markdown=out / "study.md",
-        verdict=" ".join(verdict(page).sentences),
+        verdict=verdict_text(page),
         steps=dict(steps),
     )
 
@@ -75,54 +67,33 @@ def study_page(
     untouched = [*settings.bases, *twin]
     measured = [score for name in untouched for score in greedy_captions(runs[name])]
     item = item_of(settings.evaluation, ImageStore(out / "images"))
-    chosen = build.choose_examples(greedy, BASE, settings.headline, item)
-    estimates = (
-        *tables.bases,
-        *tables.pooled,
-    )
+    chosen = choose_examples(greedy, BASE, settings.headline, item)
+    estimates = (*tables.bases, *tables.pooled)
+    limits = limits_of(settings.evaluation.split, len(settings.seeds))
+    subject, models = world_subject(estimates, limits), _models(settings, twin)
     return model.ReportInput(
         title="Study on the embedded world",
         summary=_told(settings),
-        models=_models(settings, twin),
-        metrics=all_metric_specs(),
-        benchmarks=benchmark_specs(estimates),
-        headline=model.Headline(
-            **HEADLINE.model_dump(),
-            model=settings.headline,
-            against=BASE,
-            beside=BESIDE,
-            fixed=FIXED,
-        ),
-        estimates=tuple(each for each in estimates if on_page(each)),
-        differences=tuple(each for each in tables.differences if on_page(each)),
+        models=models,
+        subject=subject,
+        headline=subject.lead(settings.headline, BASE),
+        estimates=estimates,
+        differences=tables.differences,
         length_control=tables.length[settings.headline],
-        trade_offs=(model.TradeOff(benchmark=GREEDY, x="recall", y="chair_sentence"),),
+        trade_offs=TRADE_OFFS,
         strata=strata_rows(estimates),
-        examples=chosen.examples,
-        examples_chosen=f"Answers of seed {settings.seeds[0]}. {chosen.how}",
-        curves=(
-            *_curves(settings, tables),
-            prior_curve(measured, untouched),
+        examples=model.Examples(
+            shown=chosen.shown, how=f"Answers of seed {settings.seeds[0]}. {chosen.how}"
         ),
+        curves=(*_curves(settings, tables), prior_curve(measured, models)),
         provenance=provenance_of(out, steps),
-        notes=(WORLD_NOTE,),
-        limits=FINAL_LIMITS if settings.evaluation.split == "test" else LIMITS[1:],
-        licences=LICENCES,
     )
 
 
 def _models(settings: StudySettings, twin: Sequence[str]) -> tuple[model.ModelSpec, ...]:
-    count = len(settings.seeds)
+    seeds = len(settings.seeds)
     return (
-        model.ModelSpec(name=BASE, label="Base", note=f"{settings.model}, as it is"),
-        *(
-            model.ModelSpec(
-                name=way,
-                label=label(way),
-                note=f"{count} seeds, pooled: {learning_note(learning, settings.corrections)}",
-            )
-            for way, learning in settings.learn.items()
-        ),
+        *learnt_models(settings.model, settings.learn, settings.corrections, seeds),
         *(
             model.ModelSpec(name=name, label=f"Base {name}", note=f"another base, {path}, as it is")
             for name, path in settings.other_bases.items()
@@ -146,7 +117,7 @@ def _told(settings: StudySettings) -> str:
 
 
 def _curves(settings: StudySettings, tables: StudyTables) -> list[model.Curve]:
-    way = label(settings.headline)
+    way = model_label(settings.headline)
     drawn = (
         ("More corrections, fewer inventions", "corrections", tables.corrections, 1.0, True),
         ("What an annotator's errors cost", "annotator's errors, %", tables.errors, 100.0, False),
@@ -161,27 +132,22 @@ def _curves(settings: StudySettings, tables: StudyTables) -> list[model.Curve]:
             note=f"{way}; seeds: {len(settings.curve_seeds)}; greedy but for T = 1, temperature 1; "
             "bands are 95% intervals.",
             series=tuple(
-                _series(points, benchmark, metric, name, factor)
+                _series(found, benchmark, metric, name, factor)
                 for (benchmark, metric, _), name in zip(CURVES, LINES, strict=True)
             ),
         )
-        for title, x_label, points, factor, log_x in drawn
-        if len(points) > 1
+        for title, x_label, found, factor, log_x in drawn
+        if len(found) > 1
     ]
 
 
 def _series(
-    points: Sequence[Point], benchmark: str, metric: str, text: str, factor: float
+    found: Sequence[Point], benchmark: str, metric: str, text: str, factor: float
 ) -> model.CurveSeries:
-    found = [
-        (point.x, e)
-        for point in points
-        for e in point.estimates
-        if (e.benchmark, e.metric) == (benchmark, metric)
-    ]
-    return model.CurveSeries(
-        label=text,
-        points=tuple(
-            model.CurvePoint(x=factor * x, y=e.value, low=e.low, high=e.high) for x, e in found
-        ),
+    rates = (
+        (factor * point.x, each)
+        for point in found
+        for each in point.estimates
+        if (each.benchmark, each.metric) == (benchmark, metric)
     )
+    return model.CurveSeries(label=text, points=points(rates))

@@ -1,0 +1,111 @@
+"""Examples of a page, chosen by a fixed rule so that neither a person nor the order chooses."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from groundtune.records import Record, Score
+from groundtune.report.model import Example, ExampleAnswer, Examples
+
+T = TypeVar("T")
+
+
+class ItemView(Record):
+    """What an item looks like to a reader."""
+
+    images: tuple[bytes, ...] = ()
+    """Files; see `Example.images`."""
+    prompt: str = ""
+    truth: str = ""
+
+
+GROUPS = ("Most improved", "Got worse", "Still wrong", "Right before and after")
+"""In the order in which they take turns."""
+
+
+def choose_examples(
+    scores: Sequence[Score],
+    base: str,
+    tuned: str,
+    item: Callable[[Score], ItemView],
+    *,
+    beside: Sequence[str] = (),
+    number: int = 12,
+) -> Examples:
+    """Examples by a fixed rule: as many that improved, got worse, stayed wrong and stayed right.
+
+    `scores` are those of one benchmark and one decoding; a mistake is a span of a score. The groups
+    take turns, the largest changes first, ties by the hash of the item's name, so that neither a
+    person nor the order of the items chooses. Where a group runs out, the others fill its places.
+    `beside` names models shown between the two.
+    """
+    by_model = {
+        name: {s.item: s for s in scores if s.model == name and s.status == "scored"}
+        for name in dict.fromkeys((base, *beside, tuned))
+    }
+    before, after = by_model[base], by_model[tuned]
+    both = [name for name in before if name in after]
+    groups: dict[str, list[str]] = {group: [] for group in GROUPS}
+    for name in both:
+        groups[_group(len(before[name].spans), len(after[name].spans))].append(name)
+    for group in groups.values():
+        group.sort(key=lambda name: _prominence(name, before[name], after[name]))
+    turns = in_turns([[(group, name) for name in some] for group, some in groups.items()], number)
+    examples = [
+        _example(group, [of[name] for of in by_model.values() if name in of], item)
+        for group, name in turns
+    ]
+    return Examples(shown=tuple(examples), how=_how(groups, len(both), base == tuned))
+
+
+def in_turns(rows: Sequence[Sequence[T]], number: int) -> list[T]:
+    """The first of each row, then the second of each, and so on, at most `number` in all."""
+    longest = max(map(len, rows), default=0)
+    return [row[i] for i in range(longest) for row in rows if i < len(row)][:number]
+
+
+def tie_break(item: str) -> str:
+    """What orders items of which nothing else says which comes first: their names' hash."""
+    return hashlib.sha256(item.encode()).hexdigest()
+
+
+def _group(wrong_before: int, wrong_after: int) -> str:
+    if wrong_after != wrong_before:
+        return GROUPS[0] if wrong_after < wrong_before else GROUPS[1]
+    return GROUPS[2] if wrong_after else GROUPS[3]
+
+
+def _prominence(name: str, before: Score, after: Score) -> tuple[int, int, str]:
+    """Sorts the largest change first, then the most mistakes, then by hash."""
+    change = abs(len(after.spans) - len(before.spans))
+    return (-change, -len(after.spans), tie_break(name))
+
+
+def _example(group: str, scores: Sequence[Score], item: Callable[[Score], ItemView]) -> Example:
+    shown = item(scores[0])
+    alone = len({score.model for score in scores}) == 1
+    return Example(
+        images=shown.images,
+        prompt=shown.prompt,
+        truth=shown.truth,
+        group="" if alone else group,
+        item=scores[0].item,
+        answers=tuple(
+            ExampleAnswer(model=s.model, text=s.answer, spans=s.spans, note=s.why) for s in scores
+        ),
+    )
+
+
+def _how(groups: Mapping[str, Sequence[str]], items: int, alone: bool) -> str:
+    improved, worse, wrong, right = (len(names) for names in groups.values())
+    if alone:
+        return (
+            f"Chosen by rule, not by hand: in turns from the {wrong:,} answers with something "
+            f"wrong, most mistakes first, and the {right:,} with nothing wrong, of {items:,}."
+        )
+    return (
+        "Chosen by rule, not by hand: the groups take turns, the largest changes first. So they "
+        f"show the range, not how often each happens: of {items:,} items {improved:,} have fewer "
+        f"mistakes than before, {worse:,} have more, {wrong:,} have as many, and {right:,} were "
+        "right before and after."
+    )

@@ -1,0 +1,99 @@
+"""The report of a run that only sampled: answers beside images and counts, nothing checked."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from groundtune.records import Answer, Prompt
+from groundtune.report.figures import listed
+from groundtune.report.model import (
+    UNKNOWN,
+    AnswerCount,
+    Example,
+    ExampleAnswer,
+    Examples,
+    ModelSpec,
+    Note,
+    Provenance,
+    ReportInput,
+    Subject,
+)
+
+
+def count_answers(
+    answers: Sequence[Answer], refused: Callable[[str], bool] | None = None
+) -> tuple[AnswerCount, ...]:
+    """What can be counted of answers, by model; refusals only if `refused` is given."""
+    counts: list[AnswerCount] = []
+    for model in dict.fromkeys(answer.producer.name for answer in answers):
+        own = [answer for answer in answers if answer.producer.name == model]
+        lengths = [len(answer.text.split()) for answer in own]
+        counts.append(
+            AnswerCount(
+                model=model,
+                answers=len(own),
+                words=sum(lengths) / len(lengths),
+                words_low=min(lengths),
+                words_high=max(lengths),
+                refusals=None if refused is None else sum(refused(answer.text) for answer in own),
+                empty=sum(length == 0 for length in lengths),
+                cut=sum(answer.finish == "length" for answer in own),
+            )
+        )
+    return tuple(counts)
+
+
+def sampling_report(
+    title: str,
+    prompts: Sequence[Prompt],
+    answers: Sequence[Answer],
+    picture: Callable[[str], bytes],
+    *,
+    labels: Mapping[str, str] | None = None,
+    refused: Callable[[str], bool] | None = None,
+    provenance: Provenance = UNKNOWN,
+    notes: Sequence[Note] = (),
+    number: int = 60,
+) -> ReportInput:
+    """The report of a run that only sampled: answers beside pictures and counts, nothing checked.
+
+    `picture` gives an image file's bytes by its sha256, `labels` a model's name as it is to be
+    shown. The first `number` prompts that have an answer are shown.
+    """
+    by_prompt: dict[str, list[Answer]] = {}
+    for answer in answers:
+        by_prompt.setdefault(answer.prompt, []).append(answer)
+    asked = [prompt for prompt in prompts if prompt.key in by_prompt]
+    examples = [_unchecked(prompt, by_prompt[prompt.key], picture) for prompt in asked[:number]]
+    names = dict.fromkeys(answer.producer.name for answer in answers) or {"nobody": None}
+    shown = "All" if len(asked) <= number else f"The first {number:,} of"
+    licences = dict.fromkeys(p.source.licence for p in asked if p.source.licence)
+    terms = [Note(kind="licence", text=f"The prompts come with: {listed(list(licences))}.")]
+    return ReportInput(
+        title=title,
+        models=tuple(ModelSpec(name=n, label=(labels or {}).get(n, n)) for n in names),
+        counts=count_answers(answers, refused),
+        examples=Examples(
+            shown=tuple(examples),
+            how=f"{shown} {len(asked):,} prompts that were answered, in their order.",
+        ),
+        provenance=provenance,
+        subject=Subject(notes=(*notes, *(terms if licences else ()))),
+    )
+
+
+def _unchecked(
+    prompt: Prompt, answers: Sequence[Answer], picture: Callable[[str], bytes]
+) -> Example:
+    several = len({answer.index for answer in answers}) > 1
+    return Example(
+        images=tuple(picture(sha256) for sha256 in prompt.images),
+        prompt=prompt.question,
+        item=prompt.source.row or prompt.key[:12],
+        answers=tuple(
+            ExampleAnswer(
+                model=answer.producer.name,
+                text=answer.text,
+                note=f"answer {answer.index + 1}" if several else "",
+            )
+            for answer in answers
+        ),
+    )
