@@ -45,7 +45,7 @@ def test_a_bad_line_is_three_lines_and_exit_2_and_can_be_skipped(
     assert run(command) == EXIT_INPUT
     lines = capsys.readouterr().err.strip().splitlines()[-3:]
     assert lines[0] == "error: The image doesn't exist."
-    assert lines[1] == f"where: {file}, line 2: b.jpg"
+    assert lines[1] == f"where: {file}:2: b.jpg"
     assert run([*command, "--skip-bad", "--licence", "mine", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["rows"], found["pairs"], len(found["skipped"])) == (2, 1, 1)

@@ -183,5 +183,5 @@ def test_a_path_that_is_no_picture_is_a_bad_row(tmp_path: Path, name: str):
     path = json_file(tmp_path / "set.jsonl", [{**ROW, "image": name}, ROW])
     _, pairs, skipped = read_all("mm-rlhf", path, ImageStore(tmp_path / "store"), skip_bad=True)
     assert (len(pairs), len(skipped)) == (1, 1)
-    assert skipped[0].where.startswith(f"{path}, line 1")
+    assert skipped[0].where.startswith(f"{path}:1")
     assert len(skipped[0].where) < 500

@@ -18,9 +18,9 @@ import pyarrow as pa
 from groundtune.errors import UserError
 from groundtune.records import Pair, Prompt
 from groundtune.store.images import ImageStore
+from groundtune.store.rows import Fields
 
 Role = Literal["system", "user", "assistant"]
-Row = Mapping[str, Any]
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 """A picture in a Parquet column, as `datasets` stores it."""
@@ -92,7 +92,7 @@ class Files:
 class Layout(Files):
     """A layout whose rows are one pair each."""
 
-    parse: Callable[[Row], Content]
+    parse: Callable[[Fields], Content]
     """What a row says. Raises Refused."""
     render: Callable[[Content, Sequence[str]], dict[str, Any]]
     """A row that says it, with the columns given if it had some before, else a whole new one.
@@ -109,7 +109,7 @@ class Layout(Files):
     """Of every picture's name, where the layout says so: such names have no folder."""
     stale: frozenset[str] = frozenset()
     """Columns that are wrong once a text was changed."""
-    translate: Callable[[Path], Callable[[Row], Row]] | None = None
+    translate: Callable[[Path], Callable[[Fields], Fields]] | None = None
     """For a file: what makes its rows ones of the layout, where they may have other names. The
     first call raises UserError, the second Refused."""
     beside: Callable[[Path, Sequence[str]], Sequence[tuple[Path, bytes]]] | None = None

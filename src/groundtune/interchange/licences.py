@@ -12,6 +12,7 @@ from typing import cast
 
 from groundtune.errors import UserError
 from groundtune.store.files import write_atomic
+from groundtune.store.rows import Fields, json_file
 
 _NON_COMMERCIAL = re.compile(r"(?<![a-z])(nc|non-?commercial)(?![a-z])", re.IGNORECASE)
 
@@ -31,18 +32,15 @@ def sidecar(rows: Path) -> str | None:
         UserError: it can't be read.
     """
     path = _beside(rows)
-    try:
-        found = json.loads(path.read_bytes())
-        licences = cast("list[str]", found["licences"])
-        return " AND ".join(filter(None, licences))
-    except FileNotFoundError:
+    if not path.exists():
         return None
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise UserError(
-            "The rows' licences can't be read.",
-            str(path),
-            'Mend the file, {"licences": ["..."]}, or remove it and give --licence.',
-        ) from error
+    fix = 'Write {"licences": ["..."]}, or remove the file and give --licence.'
+    found = json_file(path, fix)
+    licences = cast("Fields", found).get("licences") if isinstance(found, dict) else None
+    listed = cast("list[object]", licences) if isinstance(licences, list) else [None]
+    if not all(isinstance(each, str) for each in listed):
+        raise UserError("The file is not a list of licences.", str(path), fix)
+    return " AND ".join(filter(None, cast("list[str]", listed)))
 
 
 def write_sidecar(rows: Path, licences: Sequence[str]) -> None:

@@ -1,7 +1,6 @@
 """Pictures that a file of rows names by path: found on import, laid beside the rows on export."""
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
@@ -14,8 +13,6 @@ from groundtune.store.files import write_atomic
 from groundtune.store.images import FORMATS, ImageStore
 
 _ENDINGS = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "PPM": ".ppm"}
-_SHOWN = 200
-"""Characters of a path in an error."""
 _KINDS = ".jpg .jpeg .jpe .mpo .png .webp .gif .bmp .tif .tiff .ppm .avif"
 
 
@@ -39,22 +36,13 @@ def as_struct(picture: Picture) -> dict[str, Any]:
 def store_picture(picture: Picture, roots: Sequence[Path], images: ImageStore, where: str) -> str:
     """Stores a picture and returns its sha256.
 
-    Paths are tried under each root, and if need be without leading folders: published files name
-    their pictures from the folder in which their authors worked.
-
     Raises:
         UserError: it is missing, not an image or damaged, or the disk is full.
     """
     if picture.data is not None:
         return images.add(picture.data, name=where)
     assert picture.path is not None
-    path = Path(picture.path)
-    parts = [part for part in path.parts if part not in ("/", ".", "..")]
-    tails = [path, *(Path(*parts[start:]) for start in range(len(parts)))]
-    tries = (root / tail for tail in tails for root in roots)
-    # os.path.isfile takes names that no file can have for ones that aren't there.
-    found = next((each for each in tries if os.path.isfile(each)), roots[0] / path)
-    return images.add(found, name=f"{where}: {picture.path[:_SHOWN]}")
+    return images.add_named(picture.path, roots, where)
 
 
 def ending_of(path: Path) -> str:

@@ -19,8 +19,7 @@ from groundtune.feedback.corrections import why_no_pair
 from groundtune.feedback.pairs import pair_from_texts
 from groundtune.interchange.columns import batches, open_columns
 from groundtune.interchange.dialogue import messages_of
-from groundtune.interchange.json_rows import MEND, Found, count_lines, read_json
-from groundtune.interchange.layout import Batch, Content, Files, Layout, Refused, Row
+from groundtune.interchange.layout import Batch, Content, Files, Layout, Refused
 from groundtune.interchange.licences import sidecar
 from groundtune.interchange.pictures import store_picture
 from groundtune.interchange.saved import dump, keep
@@ -28,6 +27,7 @@ from groundtune.records import Pair, Prompt, Source
 from groundtune.store.files import DiskError
 from groundtune.store.images import ImageStore
 from groundtune.store.keys import key_of
+from groundtune.store.rows import SKIP_OR_FIX, Fields, Row, count_lines, json_rows
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class _Where(NamedTuple):
     images: ImageStore
     roots: Sequence[Path]
     licence: str
-    translate: Callable[[Row], Row]
+    translate: Callable[[Fields], Fields]
 
 
 def count(layout: Files, path: Path) -> int | None:
@@ -76,10 +76,10 @@ def read(
 
 
 def in_batches(
-    found: Iterator[Found],
+    found: Iterator[Row],
     rows: int,
     skip_bad: bool,
-    make: Callable[[Row, int, str], tuple[Prompt, Sequence[Pair]]],
+    make: Callable[[Fields, int, str], tuple[Prompt, Sequence[Pair]]],
 ) -> Iterator[Batch]:
     """The rows as records, `rows` at a time; `make` gets a row, its number and where it stands.
 
@@ -101,7 +101,7 @@ def in_batches(
         )
 
 
-def _as_it_is(row: Row) -> Row:
+def _as_it_is(row: Fields) -> Fields:
     return row
 
 
@@ -121,16 +121,16 @@ def licence_in(metadata: Mapping[bytes, bytes]) -> str | None:
     return None if ours is None else " AND ".join(filter(None, json.loads(ours)["licences"]))
 
 
-def open_rows(layout: Files, path: Path, rows: int) -> tuple[str | None, Iterator[Found]]:
+def open_rows(layout: Files, path: Path, rows: int) -> tuple[str | None, Iterator[Row]]:
     """The licence that the file itself tells, and its rows."""
     if path.suffix != ".parquet":
-        return sidecar(path), read_json(path)
+        return sidecar(path), json_rows(path, SKIP_OR_FIX)
     with open_columns(path, layout.columns, layout.title, others=True) as file:
         told = licence_in(file.metadata.metadata or {})
     return told, _parquet_rows(layout, path, rows)
 
 
-def _parquet_rows(layout: Files, path: Path, rows: int) -> Iterator[Found]:
+def _parquet_rows(layout: Files, path: Path, rows: int) -> Iterator[Row]:
     number = 0
     with open_columns(path, layout.columns, layout.title, others=True) as file:
         schema = file.schema_arrow
@@ -143,8 +143,8 @@ def _parquet_rows(layout: Files, path: Path, rows: int) -> Iterator[Found]:
             log.warning("%s: columns of types that can't be kept: %s", path, ", ".join(others))
         for plain in batches(file, path, kept, rows):
             for row in plain:
-                yield Found(f"{path}, row {number}", row)
                 number += 1
+                yield Row(f"{path}, row {number}", number, row)
 
 
 def _is_plain(kind: pa.DataType) -> bool:
@@ -165,15 +165,13 @@ def _is_plain(kind: pa.DataType) -> bool:
 
 
 def _make_or_skip(
-    found: Found,
+    found: Row,
     number: int,
-    make: Callable[[Row, int, str], tuple[Prompt, Sequence[Pair]]],
+    make: Callable[[Fields, int, str], tuple[Prompt, Sequence[Pair]]],
     skip_bad: bool,
 ) -> tuple[Prompt, Sequence[Pair]] | UserError:
     try:
-        if isinstance(found.row, UserError):
-            raise found.row
-        return make(found.row, number, found.where)
+        return make(found.fields, number, found.where)
     except DiskError:
         raise
     except UserError as error:
@@ -185,10 +183,10 @@ def _make_or_skip(
 def bad_row(error: Refused, place: str) -> UserError:
     """The error of a row that a layout can't hold."""
     column = f", column {error.column}" if error.column else ""
-    return UserError(f"{error.what}.", place + column, MEND)
+    return UserError(f"{error.what}.", place + column, SKIP_OR_FIX)
 
 
-def _read_row(row: Row, number: int, place: str, where: _Where) -> tuple[Prompt, Sequence[Pair]]:
+def _read_row(row: Fields, number: int, place: str, where: _Where) -> tuple[Prompt, Sequence[Pair]]:
     layout = where.layout
     try:
         row = where.translate(row)

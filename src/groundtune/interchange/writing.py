@@ -19,8 +19,7 @@ import pyarrow as pa
 from groundtune.errors import UserError
 from groundtune.interchange.columns import ROWS, write_rows
 from groundtune.interchange.dialogue import turns_of
-from groundtune.interchange.json_rows import write_json
-from groundtune.interchange.layout import IMAGE, Content, Layout, Picture, Refused, Row, Written
+from groundtune.interchange.layout import IMAGE, Content, Layout, Picture, Refused, Written
 from groundtune.interchange.licences import forbids_commercial_use, write_sidecar
 from groundtune.interchange.pictures import check_there, ending_of, lay_beside
 from groundtune.interchange.reading import check_ending, fingerprint
@@ -28,6 +27,7 @@ from groundtune.interchange.saved import kept_values, order_of, renew, restore, 
 from groundtune.records import Pair, Prompt
 from groundtune.store.files import write_atomic
 from groundtune.store.images import ImageStore
+from groundtune.store.rows import Fields, write_json
 
 log = logging.getLogger(__name__)
 
@@ -83,14 +83,14 @@ def _nothing(path: Path, columns: Sequence[str]) -> Sequence[tuple[Path, bytes]]
     return ()
 
 
-def _noting(rows: Iterator[Row], columns: dict[str, None]) -> Iterator[Row]:
+def _noting(rows: Iterator[Fields], columns: dict[str, None]) -> Iterator[Fields]:
     """The rows; their columns are noted on the way."""
     for row in rows:
         columns.update(dict.fromkeys(row))
         yield row
 
 
-def _rows(job: _Job, pairs: Iterable[Pair]) -> Iterator[Row]:
+def _rows(job: _Job, pairs: Iterable[Pair]) -> Iterator[Fields]:
     for number, pair in enumerate(pairs):
         try:
             yield _row(job, pair, number)
@@ -145,7 +145,7 @@ def _with_paths(content: Content, paths: Sequence[str | None]) -> Content:
     return replace(content, pictures=tuple(named[:split]), further=tuple(named[split:]))
 
 
-def _says(layout: Layout, row: Row, content: Content) -> bool:
+def _says(layout: Layout, row: Fields, content: Content) -> bool:
     """Whether the row, read again, says what it should."""
     try:
         found = layout.parse(row)

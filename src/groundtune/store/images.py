@@ -5,9 +5,11 @@ transparency on white, 16 bits scaled to 8. Nothing is ever cropped or flipped.
 """
 
 import hashlib
+import os
 import struct
 import warnings
 import zlib
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -21,6 +23,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 """File formats that are read (phones' MPO counts as JPEG). Others (EPS runs Ghostscript) are not
 worth their risk."""
 
+_SHOWN = 200
+"""Characters of a name in an error."""
 _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
 """What Pillow raises on damaged files."""
 
@@ -54,6 +58,23 @@ class ImageStore:
         write_atomic(path, data, durable=False)
         return sha256
 
+    def add_named(self, name: str, roots: Sequence[Path], where: str) -> str:
+        """Stores the image that a row names, and returns its sha256.
+
+        Names are tried under each root, and if need be without leading folders: published files
+        name their images from the folder in which their authors worked.
+
+        Raises:
+            UserError: as `add`.
+        """
+        path = Path(name)
+        parts = [part for part in path.parts if part not in ("/", ".", "..")]
+        tails = [path, *(Path(*parts[start:]) for start in range(len(parts)))]
+        tries = (root / tail for tail in tails for root in roots)
+        # os.path.isfile takes names that no file can have for ones that aren't there.
+        found = next((each for each in tries if os.path.isfile(each)), roots[0] / path)
+        return self.add(found, name=f"{where}: {shown(name)}")
+
     def open(self, sha256: str) -> Image.Image:
         """The picture as RGB, upright, whole.
 
@@ -74,6 +95,11 @@ class ImageStore:
             _refuse_damage(data, sha256, path)
             self._checked.add(sha256)
         return data
+
+
+def shown(name: str) -> str:
+    """A file's name as errors show it: not too long, and nothing that a terminal would obey."""
+    return name[:_SHOWN] if name.isprintable() else repr(name)[:_SHOWN]
 
 
 def decode(data: bytes, where: str) -> Image.Image:
@@ -124,7 +150,7 @@ def _refuse_damage(data: bytes, sha256: str, path: Path) -> None:
 def _read(path: Path, where: str) -> bytes:
     try:
         return path.read_bytes()
-    except FileNotFoundError as error:
+    except (FileNotFoundError, ValueError) as error:  # ValueError: a NUL in its name
         raise UserError(
             "The image doesn't exist.", where, "Check the path, or leave it out with --skip-bad."
         ) from error

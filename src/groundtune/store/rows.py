@@ -1,70 +1,251 @@
-"""Reading rows of files that people and other tools wrote."""
+r"""Rows of JSON files that people and other tools wrote: read one by one, in one way for all.
 
-import csv
+A file is JSON lines or one JSON list of objects; the first character tells which. It is UTF-8, with
+or without a byte order mark. Only `\n` and `\r\n` end a line: what else Unicode calls a line
+break may stand in a text. Blank lines are no rows. Rows count from 1, lines with the blank ones.
+
+`sheets.py` reads tables the same way, `json_text.py` long texts. Parquet: `tables.py`.
+"""
+
+import codecs
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, BinaryIO, NamedTuple, cast
 
 from groundtune.errors import UserError
+from groundtune.store.json_text import LAYOUT, JsonText, fault_in, why_not_json
+from groundtune.store.whole_file import whole_file
 
-LAYOUT = "Write one JSON object a line, or one JSON list of objects."
-NOT_READ = (ValueError, RecursionError)
+SKIP_OR_FIX = "Fix the row, or leave it out with --skip-bad."
+"""The fix of a bad row, for a command that has this option."""
+
+Fields = Mapping[str, Any]
+
+
+class Row(NamedTuple):
+    """A row of a file: an object, or what is wrong with it. One bad row ends no file."""
+
+    where: str
+    """As errors name it."""
+    number: int
+    found: Fields | UserError
+
+    @property
+    def fields(self) -> Fields:
+        """The row's object.
+
+        Raises:
+            UserError: the row is bad.
+        """
+        if isinstance(self.found, UserError):
+            raise self.found
+        return self.found
+
+
+def json_rows(path: Path, fix: str = LAYOUT) -> Iterator[Row]:
+    """The rows of JSON lines or of a JSON list; `fix` is the third line of a bad row's error.
+
+    Raises:
+        UserError: the file can't be opened, or its list ends early or has a mistake.
+    """
+    with open_bytes(path) as file:
+        if _is_list(file):
+            yield from _list_rows(path, file, fix)
+        else:
+            yield from _line_rows(path, file, fix)
+
+
+def count_lines(path: Path) -> int | None:
+    """Rows of a file of lines; None for a list, which only reading would count.
+
+    Raises:
+        UserError: the file can't be opened.
+    """
+    with open_bytes(path) as file:
+        if _is_list(file):
+            return None
+        return sum(1 for line in file if line.strip() not in (b"", codecs.BOM_UTF8))
+
+
+def json_members(
+    path: Path, keys: set[str], *, inner: bool = False, fix: str
+) -> Iterator[tuple[str, Row]]:
+    """(key, row) of the lists under some keys of a file's one JSON object, row by row.
+
+    `inner`: not of lists but of objects, whose own keys are left out.
+
+    Raises:
+        UserError: the file can't be opened, or is not such an object.
+    """
+    with open_bytes(path) as file:
+        text = JsonText(path, file, fix)
+        for key, value in text.members(keys, "{" if inner else "["):
+            where = f"{path}, {key} {text.row}"
+            yield key, _row(where, text.row, value, text.fault, fix)
+
+
+def json_file(path: Path, fix: str = LAYOUT) -> object:
+    """What a file says that is one JSON text.
+
+    Raises:
+        UserError: it can't be opened, or is not JSON.
+    """
+    with open_bytes(path) as file:
+        text = JsonText(path, file, fix)
+        value = text.value()
+        text.end()
+    if text.fault:
+        raise UserError(f"The file {text.fault}.", str(path), fix)
+    return value
+
+
+def beginning(path: Path, size: int = 4096) -> str:
+    """How a text file begins, from its first character that is not blank; what isn't UTF-8 as "?".
+
+    Raises:
+        UserError: the file can't be opened.
+    """
+    with open_bytes(path) as file:
+        return _beginning(file, size)
+
+
+def write_json(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Writes the rows, whole or not at all: as one list if the name ends in .json, else as lines.
+
+    Returns their number.
+
+    Raises:
+        UserError: the disk is full or the folder can't be written.
+    """
+    as_list = path.suffix == ".json"
+    number = 0
+    with whole_file(path) as file:
+        for number, row in enumerate(rows, 1):
+            if as_list:
+                file.write(b"[\n" if number == 1 else b",\n")
+            file.write(json.dumps(row, ensure_ascii=False).encode())
+            if not as_list:
+                file.write(b"\n")
+        if as_list:
+            file.write(b"\n]\n" if number else b"[]\n")
+    return number
 
 
 @contextmanager
-def open_text(path: Path, newline: str | None = None) -> Generator[IO[str], None, None]:
-    """A text file in UTF-8, with or without a byte order mark; lines end as Python reads them.
+def open_bytes(path: Path) -> Generator[BinaryIO]:
+    """A file to read.
 
     Raises:
-        UserError: it isn't there, may not be read, or is no UTF-8 at any place that is read.
+        UserError: it isn't there or can't be read, at any place that is read.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline=newline) as file:
+        with path.open("rb") as file:
             yield file
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
         raise unreadable(path, error) from error
 
 
-def unreadable(path: Path, error: Exception) -> UserError:
-    """What the user is told of a file that could not be read as text."""
-    if isinstance(error, FileNotFoundError):
-        return UserError("There is no such file.", str(path), "Check the path.")
-    if isinstance(error, UnicodeDecodeError):
-        byte = error.object[error.start]
-        return UserError(
-            f"The file can't be read: it is not UTF-8, for it holds the byte 0x{byte:02x}.",
-            str(path),
-            "Save it as UTF-8.",
-        )
-    why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return UserError(
-        f"The file can't be read: {why}.",
-        str(path),
-        "Give JSON lines or a JSON list in UTF-8, or a .tsv, .csv or .xlsx table.",
-    )
-
-
-"""What json.loads raises; `why_not_read` says it in words."""
-
-
-def json_of(line: str, where: str) -> object:
-    """What a line of JSON says.
+@contextmanager
+def open_text(path: Path) -> Generator[IO[str]]:
+    """A text file in UTF-8, with or without a byte order mark. Only a line feed ends a line.
 
     Raises:
-        UserError: it is no JSON, or more than Python's reader takes.
+        UserError: as `open_bytes`, or it is no UTF-8.
     """
     try:
-        return json.loads(line)
-    except NOT_READ as error:
-        raise UserError(f"The line is not JSON: {why_not_read(error)}.", where, LAYOUT) from error
+        with path.open(encoding="utf-8-sig", newline="\n") as file:
+            yield file
+    except (OSError, UnicodeDecodeError) as error:
+        raise unreadable(path, error) from error
 
 
-def why_not_read(error: Exception) -> str:
-    """What is wrong with a JSON text, by the error of NOT_READ that it led to."""
-    if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg} at character {error.pos}"
-    if isinstance(error, RecursionError):
-        return "its lists or objects are nested too deeply"
-    return "an integer has too many digits"
+def text_of(path: Path) -> str:
+    """A text file whole, whose lines end with a line feed alone.
+
+    Raises:
+        UserError: as `open_text`.
+    """
+    with open_text(path) as file:
+        return file.read().replace("\r\n", "\n")
+
+
+def unreadable(path: Path, error: Exception) -> UserError:
+    """What the user is told of a file that could not be read."""
+    if isinstance(error, FileNotFoundError):
+        return UserError("The file doesn't exist.", str(path), "Check the path.")
+    if isinstance(error, UnicodeDecodeError):
+        return UserError(
+            f"The file can't be read: {why_not_json(error)}.", str(path), "Save it as UTF-8."
+        )
+    why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return UserError(f"The file can't be read: {why}.", str(path), "Check the file.")
+
+
+def text_field(row: Row, name: str) -> str:
+    """A column that must be there and be text."""
+    fields = row.fields
+    value = fields.get(name)
+    if not isinstance(value, str):
+        found = "is missing" if name not in fields else f"is {json.dumps(value)[:40]}"
+        raise UserError(f'"{name}" {found}, but must be text.', row.where, "Fix the row.")
+    return value
+
+
+def plain(value: object) -> str:
+    """A value as text: ids may be numbers in one file and text in another; 3.0 is 3."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return "" if value is None else str(value)
+
+
+def first_of(fields: Fields, names: Iterable[str]) -> str | None:
+    """The first of the columns that is there, as text; None if none is."""
+    return next((plain(fields[name]) for name in names if fields.get(name) is not None), None)
+
+
+def _beginning(file: BinaryIO, size: int) -> str:
+    """Afterwards the file stands at its start."""
+    start = b""
+    while not start and (chunk := file.read(size)):
+        start = chunk.removeprefix(codecs.BOM_UTF8).lstrip()
+    file.seek(0)
+    return start.decode(errors="replace")
+
+
+def _is_list(file: BinaryIO) -> bool:
+    return _beginning(file, 4096).startswith("[")
+
+
+def _line_rows(path: Path, file: BinaryIO, fix: str) -> Iterator[Row]:
+    name, decode = str(path), json.JSONDecoder().decode
+    for number, line in enumerate(file, 1):
+        data = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
+        if not data.strip():
+            continue
+        where = f"{name}:{number}"
+        try:
+            text = data.decode()
+            value: object = decode(text)
+        except (ValueError, RecursionError) as error:
+            what = f"The line is not JSON: {why_not_json(error)}."
+            yield Row(where, number, UserError(what, where, fix))
+        else:
+            yield _row(where, number, value, fault_in(value, text), fix)
+
+
+def _list_rows(path: Path, file: BinaryIO, fix: str) -> Iterator[Row]:
+    text = JsonText(path, file, LAYOUT)
+    name = str(path)
+    for value in text.elements():
+        yield _row(f"{name}, row {text.row}", text.row, value, text.fault, fix)
+    text.end()
+
+
+def _row(where: str, number: int, value: object, fault: str, fix: str) -> Row:
+    if not isinstance(value, dict):
+        fault = "is not a JSON object"
+    if fault:
+        return Row(where, number, UserError(f"The row {fault}.", where, fix))
+    return Row(where, number, cast("Fields", value))

@@ -58,10 +58,13 @@ def test_a_reply_with_a_hash_counts_for_that_request_alone(tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "what"),
     [
-        ("[" * 100_000, "nested too deeply"),
+        ("[" * 100_000, "nested more than 100 deep"),
         ('{"question_id": ' + "1" * 5000 + "}", "too many digits"),
-        ('{"question_id": 1}\n{"question_id": ' + "[" * 100_000, "nested too deeply"),
-        ('{"question_id": 1}\n{"question_id": ' + "1" * 5000 + "}", "too many digits"),
+        (
+            '{"question_id": 1, "text": ""}\n{"a": ' + "[" * 100_000,
+            "nested more than 100 deep",
+        ),
+        ('{"question_id": 1, "text": ""}\n{"question_id": ' + "1" * 5000 + "}", "too many digits"),
     ],
 )
 def test_an_archive_beyond_what_json_is_read_to_is_refused(tmp_path: Path, text: str, what: str):

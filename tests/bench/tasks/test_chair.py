@@ -251,7 +251,7 @@ def test_kept_sets_are_read_from_a_pickle_without_loading_it(tmp_path: Path) -> 
 
 def test_annotations_are_read_piece_by_piece(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     whole = read_pictures(sorted(folder.glob("*.json")))
-    monkeypatch.setattr("groundtune.bench.text.coco._PIECE", 1)
+    monkeypatch.setattr("groundtune.store.json_text.CHUNK", 1)
     assert read_pictures(sorted(folder.glob("*.json"))) == whole
     assert whole.objects == {1: {"dog"}, 2: {"person"}}
 
@@ -286,8 +286,8 @@ def test_captions_come_in_several_layouts(folder: Path, text: str) -> None:
         ('{"image_id": 4, "caption": "a"}', "annotations don't know"),
         ('{"image_id": 1, "caption": "a"}\n{"image_id": 1, "caption": "a"}', "more than once"),
         ('{"image_id": "cat", "caption": "a"}', "No number"),
-        ('{"imgToEval": {"1": {"image_id": 1}}}', "lacks image_id or caption"),
-        ('{"imgToEval": {"1": {"image_id": 1, "caption": "a"}', "breaks off"),
+        ('{"imgToEval": {"1": {"image_id": 1}}}', "is missing, but must be text"),
+        ('{"imgToEval": {"1": {"image_id": 1, "caption": "a"}', "is not JSON: Expecting"),
         ("", "no captions"),
     ],
 )

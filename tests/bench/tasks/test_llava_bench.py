@@ -164,7 +164,7 @@ def test_a_kept_score_that_is_no_finite_number_is_unread_in_mode_strict(
 def test_rules_that_json_cant_be_read_to_are_the_users_error(tmp_path: Path, text: str):
     folder = data_folder(tmp_path / "data")
     (folder / "rule.json").write_text(text)
-    with pytest.raises(UserError, match="rules can't be read"):
+    with pytest.raises(UserError, match="file is not JSON"):
         LLAVA_BENCH.read_data([folder])
 
 

@@ -38,7 +38,7 @@ def test_an_entry_that_cannot_be_written_is_told_before_any_row(tmp_path: Path):
     store = ImageStore(tmp_path / "store")
     prompts, pair = own_pair(store)
     (tmp_path / "dataset_info.json").write_text("{")
-    with pytest.raises(UserError, match="can't be read"):
+    with pytest.raises(UserError, match="not JSON"):
         write_all("llama-factory", tmp_path / "mine.json", [pair], prompts, store)
     assert not (tmp_path / "mine.json").exists()
 

@@ -113,4 +113,4 @@ def test_completions_of_other_lengths_are_an_error_that_names_them(tmp_path: Pat
     path = json_file(tmp_path / "set.jsonl", [bad])
     with pytest.raises(UserError, match="differ in length") as caught:
         read_all("vlfeedback", path, ImageStore(tmp_path / "store"))
-    assert caught.value.where == f"{path}, line 1, column completions"
+    assert caught.value.where == f"{path}:1, column completions"

@@ -229,7 +229,7 @@ def test_a_file_of_answers_by_two_models_is_checked_with_a_labeler_that_is_named
     prompts = RunFolder(tmp_path / "o").prompts.read()
     assert [prompt.question for prompt in prompts] == ["What is there?", "Describe the image."]
     assert run(["check", file, *WORLD, "--out", str(tmp_path / "b")]) == EXIT_INPUT
-    assert "The picture 0.png is missing." in capsys.readouterr().err
+    assert "The image 0.png is missing." in capsys.readouterr().err
     assert run(["check", "world:base", *WORLD, "--out", str(tmp_path / "c")]) == EXIT_INPUT
     assert "no pictures to ask the model about" in capsys.readouterr().err
 

@@ -61,6 +61,29 @@ def test_a_row_is_a_picture_and_a_question(folder: Path):
     assert prompt.source.extra == {"id": "7", "image": "pictures/red.png"}
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("p.jsonl", '\ufeff{"image": "pictures/red.png", "question": "A\u2028B?"}\r\n\n'),
+        ("p.json", '\ufeff[\n {\n  "image": "pictures/red.png",\n  "question": "A\u2028B?"\n }\n]'),
+        ("p.csv", '\ufeffimage,question\r\npictures/red.png,"A\u2028B?"\r\n'),
+        ("p.tsv", "question\timage\nA\u2028B?\tpictures/red.png\n"),
+    ],
+)
+def test_prompts_are_lines_or_a_list_or_a_table(folder: Path, name: str, text: str):
+    (folder / name).write_bytes(text.encode())
+    (prompt,) = read(folder, folder / name).prompts
+    assert said(folder, prompt.messages[0]) == ["red", "A\u2028B?"]
+    assert prompt.source.dataset == name
+
+
+def test_a_list_that_breaks_off_is_refused_even_with_skip_bad(folder: Path):
+    (folder / "p.json").write_text('[{"image": "pictures/red.png", "question": "What?"}, {"im')
+    with pytest.raises(UserError, match="Unterminated string") as caught:
+        read(folder, folder / "p.json", skip_bad=True)
+    assert caught.value.where == f"{folder / 'p.json'}, row 2 (line 1, column 55)"
+
+
 def test_several_pictures_stand_where_the_text_names_them(folder: Path):
     images = ["pictures/red.png", "pictures/blue.png"]
     file = write(
@@ -160,7 +183,10 @@ def test_a_prompt_that_comes_twice_is_one_prompt_and_limit_counts_rows(folder: P
 BAD_ROWS = {
     "not JSON": "{",
     "not a JSON object": "[1]",
-    "not JSON (": '{"image": "pictures/red.png", "question": "\\ud83d"}',
+    "half a character": '{"image": "pictures/red.png", "question": "\\ud83d"}',
+    "nested more than 100 deep": '{"x": ' + "[" * 990 + "]" * 990 + "}",
+    "image doesn't exist": {"image": "a\0.png", "question": "What?"},
+    "File name too long": {"image": "x" * 300 + ".png", "question": "What?"},
     "no image": {"question": "What?"},
     "text is empty": {"image": "pictures/red.png", "question": " "},
     "no text": {"image": "pictures/red.png"},
@@ -223,7 +249,7 @@ def test_when_every_row_is_bad_nothing_is_left_to_do(folder: Path):
         ({}, "nothing to ask"),
         ({"images": "pictures"}, "no instruction"),
         ({"images": "nowhere", "ask": "What?"}, "no such folder"),
-        ({"prompts": "nowhere.jsonl"}, "can't be read"),
+        ({"prompts": "nowhere.jsonl"}, "doesn't exist"),
         ({"prompts": "pictures/red.png"}, r"can't be read from \.png"),
         ({"prompts": "pictures"}, "holds no prompts"),
     ],

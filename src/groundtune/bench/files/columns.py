@@ -24,8 +24,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
-from groundtune.bench.files.answers import json_rows, text_field
-from groundtune.store.rows import open_text
+from groundtune.store.rows import json_rows, open_text, text_field
 
 PIECE = 1 << 20
 """Bytes read at a time."""
@@ -117,8 +116,8 @@ def _refuse_unalike(column: Any, text: str) -> None:
 def _column(column: Any) -> Column:
     texts: list[str] = column.dictionary.to_pylist()
     if "\\" in "".join(texts):
-        if any(text.endswith("\\") for text in texts):
-            raise _Unalike  # the quote that ended it was an escaped one
+        if any(text.endswith("\\") or "\\ud" in text.lower() for text in texts):
+            raise _Unalike  # the quote that ended it was an escaped one, or half a character
         texts = [json.loads(f'"{text}"') for text in texts]
     return Column(column.indices.to_numpy(), texts)
 
@@ -129,6 +128,6 @@ def _by_lines(path: Path, names: Sequence[str], done: int) -> Iterator[Piece]:
         piece: dict[str, Column] = {}
         for name in names:
             codes: dict[str, int] = {}
-            each = [codes.setdefault(text_field(path, row, name), len(codes)) for row in some]
+            each = [codes.setdefault(text_field(row, name), len(codes)) for row in some]
             piece[name] = Column(np.array(each, dtype=np.int32), list(codes))
         yield piece

@@ -1,27 +1,23 @@
 """Inspect's .json logs (version 2) as answers; its package isn't needed."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 from groundtune.bench.item import FileAnswer
 from groundtune.errors import UserError
+from groundtune.store.rows import beginning, json_members
 
 _HEAD = 4096
-"""Characters in which a log names itself."""
+"""Bytes in which a log names itself."""
 
 
 def is_inspect_log(path: Path) -> bool:
     """Whether a file is one of Inspect's .json logs, by how it begins."""
     if path.suffix.lower() != ".json":
         return False
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            head = file.read(_HEAD)
-    except (OSError, UnicodeDecodeError):
-        return False  # whoever reads it says what is wrong
-    return head.lstrip().startswith("{") and '"eval"' in head and '"version"' in head
+    head = beginning(path, _HEAD)
+    return head.startswith("{") and '"eval"' in head and '"version"' in head
 
 
 def inspect_answers(path: Path) -> Iterator[FileAnswer]:
@@ -30,26 +26,18 @@ def inspect_answers(path: Path) -> Iterator[FileAnswer]:
     Raises:
         UserError: it can't be read, or a sample has no output.
     """
-    try:
-        log = cast("dict[str, Any]", json.loads(path.read_bytes()))
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(
-            f"The log can't be read: {error}.", str(path), "Give a .json log of Inspect."
-        ) from error
-    samples = cast("list[dict[str, Any]]", log.get("samples") or [])
-    for number, sample in enumerate(samples, 1):
+    for _, row in json_members(path, {"samples"}, fix="Give a .json log of Inspect."):
+        sample = row.fields
         if sample.get("epoch", 1) != 1:
             continue
         text = _completion(cast("dict[str, Any]", sample.get("output") or {}))
         if text is None:
-            raise UserError(
-                "The sample has no output.", f"{path}, sample {number}", "Give a finished log."
-            )
+            raise UserError("The sample has no output.", row.where, "Give a finished log.")
         told = cast("dict[str, object]", sample.get("metadata") or {})
         extra = {name: str(v) for name, v in told.items() if isinstance(v, str | int | float)}
         target = sample.get("target")
         extra |= {"target": target} if isinstance(target, str) else {}
-        yield FileAnswer(text=text, item=str(sample.get("id", "")), row=number, extra=extra)
+        yield FileAnswer(text=text, item=str(sample.get("id", "")), row=row.number, extra=extra)
 
 
 def _completion(output: dict[str, Any]) -> str | None:

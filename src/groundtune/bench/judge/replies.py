@@ -22,7 +22,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from groundtune.bench.judge.judge import Reply, Request
 from groundtune.errors import UserError
 from groundtune.store.files import disk_error
-from groundtune.store.rows import open_text
+from groundtune.store.rows import json_rows
+
+GIVE = 'Write {"id": ..., "reply": ...} on each line.'
 
 
 def _whole(text: str) -> str:
@@ -73,7 +75,7 @@ class ReplyFile:
         self.by_key: dict[str, Recorded] = {}
         if path.exists():
             _drop_cut_line(path)
-            for recorded in read_lines(path):
+            for recorded in _kept(path):
                 if recorded.key:
                     self.by_key.setdefault(recorded.key, recorded)
 
@@ -95,29 +97,19 @@ class ReplyFile:
         self.by_key[recorded.key] = recorded
 
 
-def read_lines(path: Path) -> Iterator[Recorded]:
-    """The replies of a file, in order.
-
-    Raises:
-        UserError: a line is not JSON, or has no reply; or the file is no UTF-8.
-    """
-    with open_text(path) as file:
-        for number, line in enumerate(file, start=1):
-            if line.strip():
-                yield _read_line(line, f"{path}, line {number}")
+def no_reply(error: ValidationError, where: str) -> UserError:
+    """What the user is told of a row that is no reply."""
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"])
+    return UserError(f"The row is not a judge's reply: {field}: {first['msg']}.", where, GIVE)
 
 
-def _read_line(line: str, where: str) -> Recorded:
-    try:
-        return Recorded.model_validate_json(line)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise UserError(
-            f"The line is not a judge's reply: {field or 'it'}: {first['msg']}.",
-            where,
-            'Write {"id": ..., "reply": ...} on each line.',
-        ) from error
+def _kept(path: Path) -> Iterator[Recorded]:
+    for row in json_rows(path, GIVE):
+        try:
+            yield Recorded.model_validate(row.fields)
+        except ValidationError as error:
+            raise no_reply(error, row.where) from error
 
 
 def _drop_cut_line(path: Path) -> None:

@@ -27,13 +27,14 @@ from typing import Any, cast, get_args
 from pydantic import ValidationError
 
 from groundtune.bench.benchmark import FileBenchmark, Protocol, Scoring, score_key
-from groundtune.bench.files.answers import first_of, rows_of
 from groundtune.bench.files.checks import by_id, refuse_duplicates
 from groundtune.bench.item import FileAnswer
 from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.errors import UserError
 from groundtune.records import Correction, Score, Span, SpanKind
 from groundtune.store.dataset import RecordSet
+from groundtune.store.rows import Row, first_of
+from groundtune.store.sheets import rows_of
 
 NAME = "mhumaneval"
 ITEMS = 146
@@ -67,9 +68,7 @@ def read_data(paths: Sequence[Path]) -> MarkedItems:
         for row in rows_of(path):
             found = first_of(row.fields, _ID)
             if not found:
-                raise UserError(
-                    f"The row has none of {', '.join(_ID)}.", f"{path}:{row.number}", "Name it."
-                )
+                raise UserError(f"The row has none of {', '.join(_ID)}.", row.where, "Name it.")
             ids.append(found)
     refuse_duplicates(ids, ", ".join(map(str, paths)))
     return MarkedItems(tuple(ids))
@@ -82,7 +81,7 @@ def read_answers(path: Path, data: MarkedItems) -> list[FileAnswer]:
         UserError: a mark lies outside its answer or is of no kind, an item is missing, further or
             doubled, or there are no answers.
     """
-    told = _corrections(path) if path.is_dir() else [_marked(path, row) for row in rows_of(path)]
+    told = _corrections(path) if path.is_dir() else [_marked(row) for row in rows_of(path)]
     if not told:
         raise UserError(
             "There are no marked answers.", str(path), "Give JSON lines of id, answer and marks."
@@ -104,9 +103,8 @@ def _extra(spans: Sequence[Span] | None, image: str) -> dict[str, str]:
     return {"marks": json.dumps(rows), "image": image}
 
 
-def _marked(path: Path, row: Any) -> FileAnswer:
-    fields = cast("dict[str, Any]", row.fields)
-    where = f"{path}:{row.number}"
+def _marked(row: Row) -> FileAnswer:
+    fields, where = row.fields, row.where
     item, text = first_of(fields, _ID), next((fields[n] for n in _TEXT if n in fields), None)
     if not item or not isinstance(text, str):
         raise UserError(

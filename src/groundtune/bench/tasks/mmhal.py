@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from groundtune.bench.asking import ask_items
 from groundtune.bench.benchmark import FileBenchmark, Protocol, Scoring, score_key
-from groundtune.bench.files.answers import Row, answers_of, rows_of, text_field
+from groundtune.bench.files.answers import answers_of
 from groundtune.bench.files.checks import expect_rows, find_files, in_order, refuse_duplicates
 from groundtune.bench.item import FileAnswer, Item
 from groundtune.bench.judge.judge import Judging, Reply, Request, judging_of, refuse_gaps
@@ -33,6 +33,8 @@ from groundtune.bench.metric import Floats, Metric, ratio, unparsed_metric
 from groundtune.errors import UserError
 from groundtune.records import Score
 from groundtune.store.images import ImageStore
+from groundtune.store.rows import Row, text_field
+from groundtune.store.sheets import rows_of
 
 TYPES = (
     "attribute",
@@ -92,7 +94,7 @@ def read_data(paths: Sequence[Path]) -> tuple[Question, ...]:
         raise UserError(
             f"{len(found)} files may be the questions.", str(found[0]), "Give one file."
         )
-    asked = [_question(found[0], row, place) for place, row in enumerate(rows_of(found[0]))]
+    asked = [_question(row, place) for place, row in enumerate(rows_of(found[0]))]
     expect_rows(len(asked), {ROWS: "all questions"}, found[0])
     refuse_duplicates((question.image for question in asked), found[0], "picture")
     for place, question in enumerate(asked):
@@ -105,12 +107,12 @@ def read_data(paths: Sequence[Path]) -> tuple[Question, ...]:
     return tuple(asked)
 
 
-def _question(path: Path, row: Row, place: int) -> Question:
+def _question(row: Row, place: int) -> Question:
     names = ("question_type", "image_id", "image_src", "question", "gt_answer")
-    kind, image, url, text, reference = (text_field(path, row, name) for name in names)
+    kind, image, url, text, reference = (text_field(row, name) for name in names)
     contents = row.fields.get("image_content")
     if not isinstance(contents, list):
-        raise UserError('"image_content" is no list.', f"{path}:{row.number}", "Mend the row.")
+        raise UserError('"image_content" is no list.', row.where, "Fix the row.")
     listed = tuple(str(each) for each in contents)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     return Question(str(place), kind, image, url, listed, text, reference)
 

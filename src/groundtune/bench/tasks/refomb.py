@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 from groundtune.bench.asking import ask_items
 from groundtune.bench.benchmark import FileBenchmark, Protocol, Scoring, score_key
-from groundtune.bench.files.answers import Row, answers_of, rows_of, text_field
+from groundtune.bench.files.answers import answers_of
 from groundtune.bench.files.checks import by_id, expect_rows, find_files, refuse_duplicates
 from groundtune.bench.item import FileAnswer, Item
 from groundtune.bench.judge.judge import Judging, Reply, Request, judging_of
@@ -33,6 +33,8 @@ from groundtune.bench.judge.scores import over_repeats, picture_in, shown, varia
 from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.records import Score
 from groundtune.store.images import ImageStore
+from groundtune.store.rows import Row, text_field
+from groundtune.store.sheets import rows_of
 
 ROWS = 99
 HALLUCINATION = "hallucination"
@@ -99,15 +101,15 @@ def read_data(paths: Sequence[Path]) -> tuple[Question, ...]:
         UserError: not 99, or a question is there twice.
     """
     found = find_files(paths, "gpt4v*RefoMB*.jsonl")
-    asked = tuple(_question(found[0], row, place) for place, row in enumerate(rows_of(found[0])))
+    asked = tuple(_question(row, place) for place, row in enumerate(rows_of(found[0])))
     expect_rows(len(asked), {ROWS: "the development set"}, found[0])
     refuse_duplicates((question.key for question in asked), found[0], "question")
     return asked
 
 
-def _question(path: Path, row: Row, place: int) -> Question:
+def _question(row: Row, place: int) -> Question:
     names = ("image_url", "type", "question", "description", "answer")
-    return Question(str(place), *(text_field(path, row, name) for name in names))
+    return Question(str(place), *(text_field(row, name) for name in names))
 
 
 def read_answers(path: Path, data: Sequence[Question]) -> list[FileAnswer]:

@@ -16,28 +16,30 @@ a013f00 (Python 2), its faults included:
 Mode strict always normalises, and takes an answer of which nothing is left as unparsed.
 """
 
-import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
 from groundtune.bench.asking import ask_items
 from groundtune.bench.benchmark import FileBenchmark, Protocol, Scoring, score_key
-from groundtune.bench.files.answers import answers_of, plain
+from groundtune.bench.files.answers import answers_of
 from groundtune.bench.files.checks import by_id, find_files, refuse_duplicates
 from groundtune.bench.item import FileAnswer, Item
 from groundtune.bench.metric import Metric, unparsed_metric, words_metric
 from groundtune.errors import UserError
 from groundtune.records import Score
 from groundtune.store.images import ImageStore
+from groundtune.store.rows import Fields, Row, json_members, plain
 
 NAME = "vqav2"
 REVISION = "GT-Vision-Lab/VQA at a013f00, PythonEvaluationTools/vqaEvaluation/vqaEval.py"
 ENDING = "Answer the question using a single word or phrase."
 """LLaVA's suffix for short answers (arXiv 2310.03744)."""
 
+_GIVE = "Give the files as VQA published them."
 _NUMBERS = "zero one two three four five six seven eight nine ten"
 DIGITS = {word: str(number) for number, word in enumerate(_NUMBERS.split())} | {"none": "0"}
 ARTICLES = ("a", "an", "the")
@@ -86,24 +88,22 @@ def read_data(paths: Sequence[Path]) -> list[Question]:
     Raises:
         UserError: no annotations, a doubled id, or questions of other ids.
     """
-    rows: list[dict[str, Any]] = []
+    made: list[Question] = []
     texts: dict[str, str] = {}
-    for path in find_files(paths, "*annotations*.json", "*questions*.json"):
-        found = _load(path)
-        rows += cast("list[dict[str, Any]]", found.get("annotations", []))
-        asked = cast("list[dict[str, Any]]", found.get("questions", []))
-        texts |= {plain(each["question_id"]): str(each["question"]) for each in asked}
+    found = find_files(paths, "*annotations*.json", "*questions*.json")
+    for key, row in chain.from_iterable(map(_rows_of, found)):
+        try:
+            if key == "annotations":
+                made.append(_question(row.fields))
+            else:
+                texts[plain(row.fields["question_id"])] = str(row.fields["question"])
+        except (KeyError, TypeError) as error:
+            raise UserError(f"The row lacks {error}.", row.where, _GIVE) from error
     where = ", ".join(map(str, paths))
-    if not rows:
+    if not made:
         raise UserError(
             'No file has "annotations".', where, "Give v2_mscoco_val2014_annotations.json."
         )
-    try:
-        made = [_question(row, texts) for row in rows]
-    except (KeyError, TypeError) as error:
-        raise UserError(
-            f"An annotation lacks {error}.", where, "Give the file as VQA published it."
-        ) from error
     refuse_duplicates((each.id for each in made), where, "question id")
     if texts and (missing := [each.id for each in made if each.id not in texts]):
         raise UserError(
@@ -111,20 +111,14 @@ def read_data(paths: Sequence[Path]) -> list[Question]:
             where,
             "Give the questions of the same split as the annotations.",
         )
-    return made
+    return [replace(each, text=texts.get(each.id, "")) for each in made]
 
 
-def _load(path: Path) -> dict[str, Any]:
-    try:
-        found: object = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"The file can't be read as JSON: {error}.", str(path), "Give VQA's JSON files."
-        ) from error
-    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+def _rows_of(path: Path) -> Iterator[tuple[str, Row]]:
+    return json_members(path, {"annotations", "questions"}, fix=_GIVE)
 
 
-def _question(row: dict[str, Any], texts: dict[str, str]) -> Question:
+def _question(row: Fields) -> Question:
     given = cast("list[dict[str, Any]]", row["answers"])
     unlike = tuple(
         tuple(j for j, other in enumerate(given) if other != own) for own in given
@@ -136,7 +130,6 @@ def _question(row: dict[str, Any], texts: dict[str, str]) -> Question:
         answers=tuple(_tidy(str(each["answer"])) for each in given),
         others=unlike,
         answer_kind=str(row.get("answer_type", "")),
-        text=texts.get(plain(row["question_id"]), ""),
     )
 
 

@@ -8,19 +8,17 @@ Annotation files are read one annotation at a time. A pickle is never loaded: it
 listed (pickletools), and only numbers, texts and sets of texts are taken from them.
 """
 
-import json
 import pickletools
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 from groundtune.errors import UserError
-from groundtune.store.rows import open_text
+from groundtune.store.rows import json_members
 
-_PIECE = 1 << 20
 _NUMBER = re.compile(r"\d+")
 WHAT_TO_GIVE = (
     "Give COCO's instances_*.json and captions_*.json (2014), or chair.pkl, each with --data."
@@ -75,7 +73,8 @@ def _read_coco(path: Path, told: Pictures) -> str:
     categories: dict[int, str] = {}
     segments: list[tuple[int, int]] = []
     kind = ""
-    for key, row in members(path, {"images", "categories", "annotations"}):
+    for key, found in json_members(path, {"images", "categories", "annotations"}, fix=WHAT_TO_GIVE):
+        row = found.fields
         try:
             if key == "images":
                 told.known.add(int(row["id"]))
@@ -90,7 +89,7 @@ def _read_coco(path: Path, told: Pictures) -> str:
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(
                 f"An entry of {key!r} lacks something: {error}.",
-                f"{path}: {json.dumps(row)[:60]}",
+                found.where,
                 WHAT_TO_GIVE,
             ) from error
     _name(path, segments, categories, told)
@@ -112,106 +111,6 @@ def _name(
             )
         told.objects[image].add(categories[category])
     told.known |= {image for image, _ in segments}
-
-
-def members(
-    path: Path, keys: set[str], *, inner: bool = False
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(key, element) of the lists under some of a JSON object's keys, one by one.
-
-    `inner`: not of lists but of objects, whose own keys are left out.
-
-    Raises:
-        UserError: it isn't such an object, or it breaks off.
-    """
-    with open_text(path) as file:
-        for key, element in _Window(path, file).members(keys, inner=inner):
-            if isinstance(element, dict):
-                yield key, cast("dict[str, Any]", element)
-
-
-class _Window:
-    """A JSON text that is decoded value by value; only what is needed is held."""
-
-    def __init__(self, path: Path, file: IO[str]) -> None:
-        self._path, self._file = path, file
-        self._text, self._at = "", 0
-        self._decoder = json.JSONDecoder()
-
-    def takes(self, sign: str) -> bool:
-        """Goes past a sign if it comes next."""
-        found = self._next() == sign
-        self._at += found
-        return found
-
-    def expect(self, sign: str) -> None:
-        if not self.takes(sign):
-            raise self._broken()
-
-    def value(self) -> object:
-        """The next value, whole."""
-        self._next()
-        while True:
-            try:
-                found, end = self._decoder.raw_decode(self._text, self._at)
-            except json.JSONDecodeError as error:
-                if not self._more():
-                    raise self._broken() from error
-                continue
-            if end < len(self._text) or not self._more():
-                self._at = end
-                return found
-
-    def members(self, keys: set[str], *, inner: bool) -> Iterator[tuple[str, object]]:
-        """(key, element) of the containers under some keys of the object that comes next."""
-        self.expect("{")
-        while not self.takes("}"):
-            key = str(self.value())
-            self.expect(":")
-            if key in keys and self.takes("{" if inner else "["):
-                yield from ((key, element) for element in self.elements(inner=inner))
-            else:
-                self.skip()
-            self.takes(",")
-
-    def elements(self, *, inner: bool = False) -> Iterator[object]:
-        """What is left of a list that was opened, or the values of an object."""
-        while not self.takes("}" if inner else "]"):
-            if inner:
-                self.value()
-                self.expect(":")
-            yield self.value()
-            self.takes(",")
-
-    def skip(self) -> None:
-        """Past the next value, a list element by element."""
-        if not self.takes("["):
-            self.value()
-            return
-        for _ in self.elements():
-            pass
-
-    def _next(self) -> str:
-        while True:
-            while self._at < len(self._text):
-                if not self._text[self._at].isspace():
-                    return self._text[self._at]
-                self._at += 1
-            if not self._more():
-                raise self._broken()
-
-    def _more(self) -> bool:
-        try:
-            piece = self._file.read(max(_PIECE, len(self._text) - self._at))
-        except UnicodeDecodeError as error:
-            raise self._broken() from error
-        self._text, self._at = self._text[self._at :] + piece, 0
-        return bool(piece)
-
-    def _broken(self) -> UserError:
-        return UserError(
-            "The file is no JSON object, or breaks off.", str(self._path), WHAT_TO_GIVE
-        )
 
 
 def _read_sets(path: Path, told: Pictures) -> str:

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from groundtune.interchange.dialogue import ask, only_question, text_of
-from groundtune.interchange.layout import Content, Layout, Picture, Refused, Row
+from groundtune.interchange.layout import Content, Layout, Picture, Refused
+from groundtune.store.rows import Fields
 
 DESCRIBE = "Describe this image in detail."
 _ENDING = ".jpg"
 
 
-def _parse(row: Row) -> Content:
+def _parse(row: Fields) -> Content:
     name = row.get("image_id")
     if not isinstance(name, str | int) or isinstance(name, bool) or "\0" in str(name):
         raise Refused("There is no 'image_id'", "image_id")

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from groundtune.interchange.dialogue import ask, number_of, only_question, text_of
-from groundtune.interchange.layout import Content, Layout, Picture, Refused, Row
+from groundtune.interchange.layout import Content, Layout, Picture, Refused
+from groundtune.store.rows import Fields
 
 _ENDING = ".jpg"
 
 
-def _parse(row: Row) -> Content:
+def _parse(row: Fields) -> Content:
     name = row.get("id")
     if not isinstance(name, str | int) or isinstance(name, bool) or "\0" in str(name):
         raise Refused("There is no 'id' that names a picture", "id")

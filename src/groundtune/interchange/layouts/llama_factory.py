@@ -26,8 +26,9 @@ from groundtune.interchange.dialogue import (
     text_of,
     with_pictures_first,
 )
-from groundtune.interchange.layout import Content, Layout, Refused, Role, Row, Turn
+from groundtune.interchange.layout import Content, Layout, Refused, Role, Turn
 from groundtune.interchange.pictures import pictures_of
+from groundtune.store.rows import Fields, json_file
 
 _INFO = "dataset_info.json"
 _TAGS: dict[str, Role] = {"human": "user", "gpt": "assistant", "system": "system"}
@@ -44,7 +45,7 @@ _COLUMNS = {
 """Names in dataset_info.json, and those of the columns as they are by default."""
 
 
-def _parse_sharegpt(row: Row) -> Content:
+def _parse_sharegpt(row: Fields) -> Content:
     pictures = pictures_of(row.get("images"), "images")
     turns = read_turns(
         row.get("conversations"), "conversations", role="from", content="value", roles=_TAGS
@@ -59,14 +60,14 @@ def _parse_sharegpt(row: Row) -> Content:
     )
 
 
-def _led_by_system(row: Row, turns: Sequence[Turn]) -> list[Turn]:
+def _led_by_system(row: Fields, turns: Sequence[Turn]) -> list[Turn]:
     system = row.get("system")
     if not system:
         return list(turns)
     return [Turn("system", split_text(text_of(row, "system"))), *turns]
 
 
-def _answer(row: Row, side: str) -> str:
+def _answer(row: Fields, side: str) -> str:
     message = object_of(row.get(side), side)
     if message.get("from") != "gpt":
         raise Refused("The answer is not from 'gpt'", side)
@@ -93,7 +94,7 @@ def _images(content: Content, columns: Sequence[str]) -> dict[str, Any]:
     return {"images": [each.path for each in content.pictures]}
 
 
-def _parse_alpaca(row: Row) -> Content:
+def _parse_alpaca(row: Fields) -> Content:
     pictures = pictures_of(row.get("images"), "images")
     turns: list[Turn] = _led_by_system(row, ())
     for pair in list_of(row.get("history") or [], "history"):
@@ -140,7 +141,7 @@ def _entry(path: Path) -> Mapping[str, Any]:
     return {}
 
 
-def _translate(formatting: str, path: Path) -> Callable[[Row], Row]:
+def _translate(formatting: str, path: Path) -> Callable[[Fields], Fields]:
     """What gives rows the usual columns and tags, as dataset_info.json names them."""
     entry = _entry(path)
     if entry and entry.get("formatting", "alpaca") != formatting:
@@ -163,7 +164,7 @@ def _translate(formatting: str, path: Path) -> Callable[[Row], Row]:
         named = {keys.get(name, name): each for name, each in message.items()}
         return {**named, "from": roles.get(str(named.get("from")), named.get("from"))}
 
-    def translate(row: Row) -> Row:
+    def translate(row: Fields) -> Fields:
         named = {names.get(name, name): value for name, value in row.items()}
         return {name: usual(value) if name in _SPOKEN else value for name, value in named.items()}
 
@@ -185,16 +186,12 @@ def _beside(formatting: str, path: Path, columns: Sequence[str]) -> Sequence[tup
 
 def _info(path: Path) -> dict[str, object]:
     info = path.with_name(_INFO)
-    try:
-        found = json.loads(info.read_bytes())
-    except FileNotFoundError:
+    if not info.exists():
         return {}
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(
-            f"It can't be read ({error}).", str(info), "Mend the file, or move it away."
-        ) from error
+    fix = "Fix the file, or move it away."
+    found = json_file(info, fix)
     if not isinstance(found, dict):
-        raise UserError("It is not an object.", str(info), "Mend the file, or move it away.")
+        raise UserError("The file is not a JSON object.", str(info), fix)
     return cast("dict[str, object]", found)
 
 

@@ -18,14 +18,15 @@ from groundtune.interchange.dialogue import (
     text_of,
     with_pictures_first,
 )
-from groundtune.interchange.layout import Content, Layout, Refused, Role, Row
+from groundtune.interchange.layout import Content, Layout, Refused, Role
 from groundtune.interchange.pictures import pictures_of
+from groundtune.store.rows import Fields
 
 _ROLES: dict[str, Role] = {"human": "user", "gpt": "assistant"}
 _NAMES: dict[Role, str] = {role: name for name, role in _ROLES.items()}
 
 
-def _parse(row: Row) -> Content:
+def _parse(row: Fields) -> Content:
     preference = row.get("preference")
     if isinstance(preference, bool) or preference not in (1, 2):
         raise Refused("The preference is neither 1 nor 2", "preference")

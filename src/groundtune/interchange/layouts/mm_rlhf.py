@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from groundtune.interchange.dialogue import TOKEN, ask, only_question, text_of
-from groundtune.interchange.layout import Content, Layout, Refused, Row
+from groundtune.interchange.layout import Content, Layout, Refused
 from groundtune.interchange.pictures import pictures_of
+from groundtune.store.rows import Fields
 
 _MANY = 1000
 
 
-def _parse(row: Row) -> Content:
+def _parse(row: Fields) -> Content:
     if row.get("video") is not None:
         raise Refused("The row is of a video", "video")
     pictures = pictures_of(row.get("image"), "image")

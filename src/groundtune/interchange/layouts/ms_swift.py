@@ -21,13 +21,14 @@ from groundtune.interchange.dialogue import (
     text_of,
     with_pictures_first,
 )
-from groundtune.interchange.layout import Content, Layout, Refused, Role, Row, Turn
+from groundtune.interchange.layout import Content, Layout, Refused, Role, Turn
 from groundtune.interchange.pictures import pictures_of
+from groundtune.store.rows import Fields
 
 _ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "assistant"}
 
 
-def _parse(row: Row) -> Content:
+def _parse(row: Fields) -> Content:
     column = "images" if row.get("images") is not None else "image"
     pictures = pictures_of(row.get(column), column)
     others = pictures_of(row.get("rejected_images"), "rejected_images")
@@ -41,7 +42,7 @@ def _parse(row: Row) -> Content:
     )
 
 
-def _dialogue(row: Row, column: str) -> tuple[list[Turn], str]:
+def _dialogue(row: Fields, column: str) -> tuple[list[Turn], str]:
     """The turns of a column before its last, and that one's text, which is the answer."""
     turns = read_turns(row.get(column), column, role="role", content="content", roles=_ROLES)
     if not turns or turns[-1].role != "assistant":
@@ -53,7 +54,7 @@ def _last_text(messages: object, column: str) -> str:
     return text_of(object_of(list_of(messages, column)[-1], column), "content", column)
 
 
-def _rejected(row: Row, turns: Sequence[Turn], chosen: str) -> str:
+def _rejected(row: Fields, turns: Sequence[Turn], chosen: str) -> str:
     given = row.get("rejected_response")
     if isinstance(given, str):
         return given

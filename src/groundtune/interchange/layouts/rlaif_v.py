@@ -22,14 +22,15 @@ from typing import Any, cast
 import pyarrow as pa
 
 from groundtune.interchange.dialogue import ask, only_question, text_of
-from groundtune.interchange.layout import IMAGE, Content, Layout, Refused, Row
+from groundtune.interchange.layout import IMAGE, Content, Layout, Refused
 from groundtune.interchange.pictures import as_struct, pictures_of
+from groundtune.store.rows import Fields
 
 _DATASET = "openbmb/RLAIF-V-Dataset"
 _SIDES = ("chosen", "rejected")
 
 
-def _parse_parquet(row: Row) -> Content:
+def _parse_parquet(row: Fields) -> Content:
     pictures = pictures_of(row.get("image"), "image")
     if len(pictures) != 1 or pictures[0].data is None:
         raise Refused("The row has no image", "image")
@@ -64,7 +65,7 @@ def _render_parquet(content: Content, columns: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _parse_line(row: Row) -> Content:
+def _parse_line(row: Fields) -> Content:
     pictures = pictures_of(row.get("image_path"), "image_path")
     if len(pictures) != 1:
         raise Refused("The row has no image", "image_path")
@@ -79,11 +80,11 @@ def _parse_line(row: Row) -> Content:
     )
 
 
-def _score(row: Row, side: str) -> float | None:
+def _score(row: Fields, side: str) -> float | None:
     """A number in org_infos.scores.SIDE.score; what stands there may be no number, or nothing."""
     found: object = row
     for name in ("org_infos", "scores", side, "score"):
-        found = cast("Row", found).get(name) if isinstance(found, dict) else None
+        found = cast("Fields", found).get(name) if isinstance(found, dict) else None
     if isinstance(found, bool) or not isinstance(found, int | float):
         return None
     return float(found)

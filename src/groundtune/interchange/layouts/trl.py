@@ -26,8 +26,9 @@ from groundtune.interchange.dialogue import (
     text_of,
     with_pictures_first,
 )
-from groundtune.interchange.layout import IMAGE, Content, Layout, Refused, Role, Row, Turn
+from groundtune.interchange.layout import IMAGE, Content, Layout, Refused, Role, Turn
 from groundtune.interchange.pictures import as_struct, pictures_of
+from groundtune.store.rows import Fields
 
 _ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "assistant"}
 _SIDES = ("chosen", "rejected")
@@ -35,7 +36,7 @@ _PART = pa.struct([("text", pa.string()), ("type", pa.string())])
 _MESSAGES = pa.list_(pa.struct([("content", pa.list_(_PART)), ("role", pa.string())]))
 
 
-def _parse(row: Row) -> Content:
+def _parse(row: Fields) -> Content:
     column = "images" if row.get("images") is not None else "image"
     pictures = pictures_of(row.get(column), column)
     given = row.get("prompt")

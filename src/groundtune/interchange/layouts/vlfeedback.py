@@ -35,8 +35,7 @@ from groundtune.interchange.dialogue import (
     text_of,
     turns_of,
 )
-from groundtune.interchange.json_rows import write_json
-from groundtune.interchange.layout import Batch, Content, Files, Picture, Refused, Row, Written
+from groundtune.interchange.layout import Batch, Content, Files, Picture, Refused, Written
 from groundtune.interchange.licences import forbids_commercial_use, write_sidecar
 from groundtune.interchange.pictures import check_there, lay_beside, pictures_of, store_picture
 from groundtune.interchange.reading import bad_row, check_ending, count, in_batches, open_rows
@@ -45,6 +44,7 @@ from groundtune.interchange.writing import MIXED, learn, parquet_schema, prompt_
 from groundtune.records import Pair, Prompt, Source
 from groundtune.store.images import ImageStore
 from groundtune.store.keys import key_of
+from groundtune.store.rows import Fields, write_json
 
 DATASET = "MMInstruction/VLFeedback"
 _ASPECTS = ("Helpfulness", "Ethical Considerations", "Visual Faithfulness")
@@ -102,7 +102,7 @@ def read(
     named = next((each for each in (licence, told) if each is not None), "")
     roots = [*([folder] if folder else []), path.parent]
 
-    def make(row: Row, number: int, place: str) -> tuple[Prompt, Sequence[Pair]]:
+    def make(row: Fields, number: int, place: str) -> tuple[Prompt, Sequence[Pair]]:
         try:
             answers = _answers(row)
             question = text_of(row, "prompt")
@@ -118,7 +118,7 @@ def read(
     return in_batches(found, rows, skip_bad, make)
 
 
-def _prompt(row: Row, question: str, sha256: str, licence: str) -> Prompt:
+def _prompt(row: Fields, question: str, sha256: str, licence: str) -> Prompt:
     content = Content(turns=ask(question), pictures=(), chosen="", rejected="")
     messages = messages_of(content, [sha256])
     extra = {"layout": _FILES.name, _ROW: dump(row)}
@@ -146,7 +146,7 @@ def _pairs(prompt: Prompt, answers: Sequence[_Answer], number: int) -> tuple[Pai
     return tuple(made)
 
 
-def _answers(row: Row) -> list[_Answer]:
+def _answers(row: Fields) -> list[_Answer]:
     """The answers of either form of completions. Raises Refused."""
     column = "completions"
     objects = _as_objects(row.get(column))
@@ -207,7 +207,7 @@ def write(
     return Written(number, tuple(each for each in licences if forbids_commercial_use(each)))
 
 
-def _schema(rows: Iterable[Row], licences: Sequence[str]) -> pa.Schema:
+def _schema(rows: Iterable[Fields], licences: Sequence[str]) -> pa.Schema:
     """The published columns, and others in the types of their values."""
     types: dict[str, pa.DataType] = {}
     for row in rows:

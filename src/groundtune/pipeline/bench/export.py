@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Literal
 
 from groundtune.bench.files import foreign_logs
-from groundtune.bench.files.answers import json_rows
 from groundtune.bench.run import read_scores
 from groundtune.bench.stats.bootstrap import tabulate, value_of
 from groundtune.bench.summary import benchmark_of, rules_apart, wholes_of
 from groundtune.pipeline.bench.score_files import file_name
 from groundtune.store.files import write_atomic
+from groundtune.store.rows import json_rows
 
 Layout = Literal["lmms-eval", "inspect"]
 

@@ -5,11 +5,12 @@ files of answers have (`bench/files/answers.py`), with the picture in `image`, `
 `file_name`, a question if there was one, and the model's name if there are several.
 """
 
+import os
 from collections import Counter
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 
-from groundtune.bench.files.answers import ANSWER_COLUMNS, Row, first_of, rows_of, text_field
+from groundtune.bench.files.answers import ANSWER_COLUMNS
 from groundtune.errors import UserError
 from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.pipeline.sample.run import SampleParams, run_sample
@@ -24,11 +25,13 @@ from groundtune.records import (
     Source,
     TextPart,
 )
+from groundtune.store.images import shown
 from groundtune.store.keys import key_of
+from groundtune.store.rows import Row, first_of, text_field
+from groundtune.store.sheets import ENDINGS, rows_of
 
 IMAGE_COLUMNS = ("image", "image_path", "file_name")
 QUESTION_COLUMNS = ("question", "prompt", "instruction")
-ENDINGS = (".jsonl", ".json", ".ndjson", ".csv", ".tsv", ".xlsx")
 
 
 def is_file(what: str) -> bool:
@@ -102,7 +105,7 @@ def _read(file: Path, target: RunFolder, images: Path | None, ask: str, progress
     for row in rows:
         prompt = _prompt(file, row, target, images, ask)
         column = next((name for name in ANSWER_COLUMNS if name in row.fields), ANSWER_COLUMNS[1])
-        text = text_field(file, row, column)
+        text = text_field(row, column)
         name = first_of(row.fields, ("model",)) or file.stem
         index = seen[prompt.key, name]
         seen[prompt.key, name] += 1
@@ -121,17 +124,17 @@ def _read(file: Path, target: RunFolder, images: Path | None, ask: str, progress
 
 
 def _prompt(file: Path, row: Row, target: RunFolder, images: Path | None, ask: str) -> Prompt:
-    where = f"{file}:{row.number}"
+    where = row.where
     named = first_of(row.fields, IMAGE_COLUMNS)
     if not named:
         raise UserError(
             f"The row names no picture: none of {', '.join(IMAGE_COLUMNS)}.", where, "Mend the row."
         )
     roots = [root for root in (images, file.parent) if root is not None]
-    path = next((root / named for root in roots if (root / named).is_file()), None)
+    path = next((root / named for root in roots if os.path.isfile(root / named)), None)
     if path is None:
         raise UserError(
-            f"The picture {named} is missing.", where, "Give its folder with --images DIR."
+            f"The image {shown(named)} is missing.", where, "Give its folder with --images DIR."
         )
     question = first_of(row.fields, QUESTION_COLUMNS) or ask
     parts = (ImagePart(image=target.images.add(path)), TextPart(text=question))

@@ -24,11 +24,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from groundtune.bench.files.answers import json_rows
 from groundtune.errors import UserError
 from groundtune.records import Answer, Prompt, Record, Score
 from groundtune.store.files import write_atomic
 from groundtune.store.keys import key_of
+from groundtune.store.rows import json_rows
 
 LEAST = 5
 """Marked pictures below which no interval is given."""
@@ -166,7 +166,7 @@ def read_marks(path: Path, answers: Sequence[Answer]) -> dict[str, bool]:
     known = {answer.key for answer in answers}
     found: dict[str, bool] = {}
     for row in json_rows(path):
-        where, fields = f"{path}:{row.number}", cast("Mapping[str, Any]", row.fields)
+        where, fields = row.where, row.fields
         key, wrong = fields.get("answer"), fields.get("wrong")
         if not isinstance(key, str) or key not in known or key in found:
             what = "is marked twice" if key in found else "is not among those that are checked"

@@ -1,4 +1,6 @@
-"""Reads prompts: JSON lines, Parquet, a run's folder, or a folder of pictures with one instruction.
+"""Reads prompts: a file of rows, a run's folder, or a folder of images with one instruction.
+
+A file is JSON lines, a JSON list, a table (.csv, .tsv, .xlsx) or Parquet.
 
 A row has its pictures in `image`, `images` or `image_path` (a path, a list of paths, bytes, or the
 hub's struct of bytes and path) and its text in `question` or `prompt`; or it has `messages` (in
@@ -9,6 +11,7 @@ pictures come first. Other columns are kept with the prompt.
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -21,6 +24,8 @@ from groundtune.records import ImagePart, Message, Prompt, Record, Source, TextP
 from groundtune.store.files import DiskError
 from groundtune.store.images import ImageStore
 from groundtune.store.keys import key_of
+from groundtune.store.rows import SKIP_OR_FIX, Row
+from groundtune.store.sheets import ENDINGS, rows_of
 from groundtune.store.tables import read_rows
 
 PLACEHOLDER = "<image>"
@@ -51,18 +56,15 @@ class Found(NamedTuple):
 class _Row(NamedTuple):
     file: Path
     row: str
-    values: Mapping[str, Any] = {}
-    fault: str = ""
-    """What is wrong with the row itself, if it could not be read."""
+    """Its number; "" for a file of a folder."""
+    read: Row
 
     @property
     def where(self) -> str:
-        return f"{self.file}:{self.row}" if self.row else str(self.file)
+        return self.read.where
 
-    def error(
-        self, what: str, fix: str = "Mend the row, or leave it out with --skip-bad."
-    ) -> UserError:
-        return UserError(what, self.where, fix)
+    def error(self, what: str) -> UserError:
+        return UserError(what, self.where, SKIP_OR_FIX)
 
 
 def read_prompts(
@@ -89,12 +91,12 @@ def read_prompts(
         found = read_some(source.prompts)[: limit or None]
         target.take_prompts(source, found)
         return Found(found, [])
-    rows = _rows(prompts) if prompts is not None else _pictures(images, ask)
+    rows = _rows(prompts, limit) if prompts else _pictures(images, ask)[: limit or None]
     roots = [root for root in (images, prompts.parent if prompts else None) if root]
     made: dict[str, Prompt] = {}
     skipped: list[Skipped] = []
-    progress.start("read prompts", total=len(rows[: limit or None]))
-    for row in rows[: limit or None]:
+    progress.start("read prompts", total=len(rows))
+    for row in rows:
         progress.advance()
         try:
             prompt = _prompt(row, roots, target.images)
@@ -132,43 +134,28 @@ def _pictures(folder: Path | None, ask: str) -> list[_Row]:
         raise UserError("There is no such folder.", str(folder), "Check the path.")
     files = (each for each in sorted(folder.rglob("*")) if each.suffix.lower() in SUFFIXES)
     return [
-        _Row(file, "", {"image": file.absolute(), "question": ask})
+        _Row(file, "", Row(str(file), 0, {"image": file.absolute(), "question": ask}))
         for file in files
         if not file.name.startswith(".")
     ]
 
 
-def _rows(file: Path) -> list[_Row]:
-    """The rows of a file; JSON lines count from 1, Parquet rows from 0."""
+def _rows(file: Path, limit: int) -> list[_Row]:
+    """The first `limit` rows of a file, all for 0."""
     if file.suffix == ".parquet":
         table = read_rows(file)
         if table:
             _check_columns(file, table[0])
-        return [_Row(file, str(number), values) for number, values in enumerate(table)]
-    if file.suffix not in (".jsonl", ".json", ".ndjson"):
+        found = (Row(f"{file}, row {n}", n, values) for n, values in enumerate(table, 1))
+    elif file.suffix.lower() in ENDINGS:
+        found = rows_of(file, SKIP_OR_FIX)
+    else:
         raise UserError(
             f"Prompts can't be read from {file.suffix or 'a file without an ending'}.",
             str(file),
-            "Give JSON lines (.jsonl), Parquet (.parquet) or a run's folder.",
+            "Give JSON lines (.jsonl), a JSON list (.json), a table, Parquet or a run's folder.",
         )
-    try:
-        lines = file.read_bytes().splitlines()
-    except OSError as error:
-        raise UserError(
-            f"The prompts can't be read: {error.strerror}.", str(file), "Check the path."
-        ) from error
-    return [_line(file, str(n), line) for n, line in enumerate(lines, 1) if line.strip()]
-
-
-def _line(file: Path, number: str, line: bytes) -> _Row:
-    try:
-        values: object = json.loads(line)
-        json.dumps(values, ensure_ascii=False).encode()  # half an emoji has no UTF-8
-    except ValueError as error:
-        return _Row(file, number, fault=f"The line is not JSON ({error}).")
-    if not isinstance(values, dict):
-        return _Row(file, number, fault="The line is not a JSON object.")
-    return _Row(file, number, cast("dict[str, Any]", values))
+    return [_Row(file, str(row.number), row) for row in islice(found, limit or None)]
 
 
 def _check_columns(file: Path, columns: Mapping[str, Any]) -> None:
@@ -186,9 +173,7 @@ def _check_columns(file: Path, columns: Mapping[str, Any]) -> None:
 
 def _prompt(row: _Row, roots: Sequence[Path], store: ImageStore) -> Prompt:
     """A row as a prompt, its pictures stored."""
-    if row.fault:
-        raise row.error(row.fault)
-    values = row.values
+    values = row.read.fields
     pictures = _Pictures(row, roots, store, _listed(_first(values, _IMAGES)))
     given = _first(values, ("messages", *_TEXTS))
     if isinstance(given, str):
@@ -247,22 +232,7 @@ class _Pictures:
             return ImagePart(image=self.store.add(given))
         if not isinstance(given, str) or not given:
             raise self.row.error("The image is neither a path nor bytes.")
-        path = _find(given, self.roots)
-        return ImagePart(image=self.store.add(path, name=f"{self.row.where}: {given}"))
-
-
-def _find(given: str, roots: Sequence[Path]) -> Path:
-    """The file that a path means: as it is, or under a root, if need be without leading folders.
-
-    Published files name their pictures from the folder in which their authors worked.
-    """
-    path = Path(given)
-    if path.is_absolute() and path.exists():
-        return path
-    parts = [part for part in path.parts if part not in ("/", ".")]
-    tails = [Path(*parts[start:]) for start in range(len(parts))]
-    tries = (root / tail for tail in tails for root in roots)
-    return next((each for each in tries if each.is_file()), roots[0] / given)
+        return ImagePart(image=self.store.add_named(given, self.roots, self.row.where))
 
 
 def _messages(row: _Row, given: Sequence[object], pictures: _Pictures) -> tuple[Message, ...]:

@@ -4,16 +4,14 @@ Item k is row k of the annotations, from 1. The generative rows list the objects
 ("truth") and those that models like to add ("hallu"); the others have "yes" or "no".
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from groundtune.bench.files.answers import json_rows, plain
-from groundtune.bench.files.checks import expect_rows, find_files, missing_file
+from groundtune.bench.files.checks import expect_rows, find_files
 from groundtune.errors import UserError
-from groundtune.store.rows import NOT_READ
+from groundtune.store.rows import json_file, json_rows, plain, text_of
 
 KINDS = {
     "generative": ("generative", ""),
@@ -100,18 +98,11 @@ def read_data(paths: Sequence[Path]) -> AmberData:
     return data
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise missing_file(path, str(error)) from error
-
-
 def _rows(path: Path) -> list[Row]:
     rows: list[Row] = []
     for row in json_rows(path):
         told, kind = row.fields, str(row.fields.get("type"))
-        where = f"{path}, entry {row.number}"
+        where = row.where
         if plain(told.get("id")) != str(row.number):
             raise UserError(
                 f"Entry {row.number} has the id {told.get('id')!r}; ids are positions.",
@@ -130,7 +121,7 @@ def _rows(path: Path) -> list[Row]:
 
 
 def _safe(path: Path) -> frozenset[str]:
-    text = _text(path)
+    text = text_of(path)
     if not text.strip():
         raise UserError(
             "The list of safe words is empty; all of them would count as made up.",
@@ -141,14 +132,12 @@ def _safe(path: Path) -> frozenset[str]:
 
 
 def _relation(path: Path) -> dict[str, list[str]]:
-    try:
-        return {
-            str(noun): list(map(str, others)) for noun, others in json.loads(_text(path)).items()
-        }
-    except (*NOT_READ, AttributeError, TypeError) as error:
-        raise UserError(
-            f"It is no JSON object of lists: {error}.", str(path), "Give AMBER's relation.json."
-        ) from error
+    give = "Give AMBER's relation.json."
+    found = json_file(path, give)
+    lists = cast("dict[str, object]", found) if isinstance(found, dict) else {}
+    if not lists or not all(isinstance(others, list) for others in lists.values()):
+        raise UserError("The file is no JSON object of lists.", str(path), give)
+    return {noun: list(map(str, cast("list[object]", others))) for noun, others in lists.items()}
 
 
 Queries = dict[int, tuple[str, str]]
@@ -167,7 +156,7 @@ def _queries(paths: Sequence[Path]) -> tuple[Queries, Queries]:
             except (KeyError, ValueError, TypeError, OverflowError) as error:
                 raise UserError(
                     f"A query lacks id, image or query: {error}.",
-                    f"{path}, entry {row.number}",
+                    row.where,
                     "Give AMBER's own query files.",
                 ) from error
     return told, others
@@ -175,7 +164,7 @@ def _queries(paths: Sequence[Path]) -> tuple[Queries, Queries]:
 
 def _refuse_other_starts(path: Path) -> None:
     """Refuses a metrics.txt with other numbers than the published; it is text, never run."""
-    for number, line in enumerate(_text(path).splitlines(), 1):
+    for number, line in enumerate(text_of(path).split("\n"), 1):
         name, sign, value = line.partition("=")
         start = STARTS if name.strip().endswith("num") else 0
         try:

@@ -29,17 +29,18 @@ from pathlib import Path
 from groundtune.bench.asking import ask_items
 from groundtune.bench.benchmark import FileBenchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of
-from groundtune.bench.files.checks import find_files, missing_file, refuse_duplicates
+from groundtune.bench.files.checks import find_files, refuse_duplicates
 from groundtune.bench.item import FileAnswer, Item, Mode
 from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.bench.results import Values
 from groundtune.bench.tasks.chair.classes import by_class, class_values
-from groundtune.bench.text.coco import Pictures, members, picture_number, read_pictures
+from groundtune.bench.text.coco import Pictures, picture_number, read_pictures
 from groundtune.bench.text.coco_words import CocoWords, Mention, read_list
 from groundtune.bench.text.tokens import tokens
 from groundtune.errors import UserError
 from groundtune.records import Score, Span
 from groundtune.store.images import ImageStore
+from groundtune.store.rows import Row, beginning, json_members, text_field, text_of
 
 INSTRUCTION = "Describe this image in detail."
 PICTURES = (".jpg", ".jpeg", ".png")
@@ -110,11 +111,7 @@ def read_data(paths: Sequence[Path]) -> ChairData:
 
 def read_lines(path: Path) -> list[str]:
     """The lines of a synonym list; empty ones at the end aren't there."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise missing_file(path, str(error)) from error
-    return [line for line in lines if line.strip()]
+    return [line for line in text_of(path).split("\n") if line.strip()]
 
 
 def refuse_unlisted(pictures: Pictures, words: CocoWords, where: Path) -> None:
@@ -154,28 +151,20 @@ def read_answers(path: Path, data: ChairData) -> list[FileAnswer]:
 def _is_evaluation(path: Path) -> bool:
     if path.suffix != ".json":
         return False
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            head = file.read(1 << 16)
-    except (OSError, UnicodeDecodeError) as error:
-        raise missing_file(path, str(error)) from error
-    return head.lstrip().startswith("{") and '"imgToEval"' in head
+    head = beginning(path, 1 << 16)
+    return head.startswith("{") and '"imgToEval"' in head
 
 
 def _evaluated(path: Path) -> list[FileAnswer]:
-    return [
-        _captioned(path, FileAnswer(text=str(row["caption"]), row=i), str(row["image_id"]))
-        for i, (_, row) in enumerate(members(path, {"imgToEval"}, inner=True), 1)
-        if _whole(path, i, row)
-    ]
+    rows = json_members(path, {"imgToEval"}, inner=True, fix="Give the official script's results.")
+    return [_evaluated_one(path, row) for _, row in rows]
 
 
-def _whole(path: Path, number: int, row: dict[str, object]) -> bool:
-    if isinstance(row.get("caption"), str) and "image_id" in row:
-        return True
-    raise UserError(
-        "An entry lacks image_id or caption.", f"{path}, entry {number}", "Mend the entry."
-    )
+def _evaluated_one(path: Path, row: Row) -> FileAnswer:
+    text = text_field(row, "caption")
+    if "image_id" not in row.fields:
+        raise UserError('"image_id" is missing.', row.where, "Fix the row.")
+    return _captioned(path, FileAnswer(text=text, row=row.number), str(row.fields["image_id"]))
 
 
 def _listed(path: Path) -> list[FileAnswer]:

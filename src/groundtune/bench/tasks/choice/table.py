@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from groundtune.bench.files.answers import Row, plain, rows_of
 from groundtune.bench.files.checks import find_files, refuse_duplicates
 from groundtune.bench.item import Item
 from groundtune.bench.text.choices import options_in
@@ -20,6 +19,8 @@ from groundtune.errors import UserError
 from groundtune.records import ImagePart, Message, Prompt, Source, TextPart
 from groundtune.store.images import ImageStore
 from groundtune.store.keys import key_of
+from groundtune.store.rows import Row, plain
+from groundtune.store.sheets import rows_of
 
 PATTERNS = ("*.tsv", "*.csv", "*.xlsx", "*.jsonl", "*.json")
 ENDING = "Answer with the option's letter from the given choices directly."
@@ -66,7 +67,7 @@ def _question(path: Path, row: Row) -> Question:
     if lacking:
         raise UserError(
             f"The row has no {', '.join(lacking)}.",
-            f"{path}:{row.number}",
+            row.where,
             "Give a table with the columns index, question and answer; a test split has none.",
         )
     text, answer = cells["question"], cells["answer"].strip().upper()
@@ -77,9 +78,7 @@ def _question(path: Path, row: Row) -> Question:
     }
     options = listed or options_in(text) or dict.fromkeys("ABCD", "")
     if answer not in string.ascii_uppercase or len(answer) != 1:
-        raise UserError(
-            f"The answer {cells['answer']!r} is no letter.", f"{path}:{row.number}", "Mend the row."
-        )
+        raise UserError(f"The answer {cells['answer']!r} is no letter.", row.where, "Fix the row.")
     hint = cells.get("hint", "")
     lines = [*([hint] if hint not in _MISSING else []), text]
     lines += [f"{letter}. {said}" for letter, said in listed.items()]
@@ -149,7 +148,7 @@ def _stored(
             return store.add(base64.b64decode(cell, validate=True), name=where)
         except binascii.Error as error:
             raise UserError(
-                f"The picture of index {index} is not base64: {error}.", where, "Mend the row."
+                f"The picture of index {index} is not base64: {error}.", where, "Fix the row."
             ) from error
     if index in files:
         return store.add(files[index])

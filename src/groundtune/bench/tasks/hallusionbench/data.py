@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from groundtune.bench.files.answers import Row, answers_of, first_of, rows_of, text_field
+from groundtune.bench.files.answers import answers_of
 from groundtune.bench.files.checks import by_id, expect_rows, find_files, refuse_duplicates
 from groundtune.bench.item import FileAnswer
 from groundtune.bench.judge.archives import hallusion_id
 from groundtune.bench.tasks.hallusionbench.causes import Seen
 from groundtune.errors import UserError
+from groundtune.store.rows import Row, first_of, text_field
+from groundtune.store.sheets import rows_of
 
 ALL, SHOWN = 1129, 951
 SIZES = {ALL: "all questions", SHOWN: "the questions that have a picture"}
@@ -71,20 +73,18 @@ def read_data(paths: Sequence[Path]) -> HallusionData:
         raise UserError(
             f"{len(found)} files may be the questions.", str(found[0]), "Give one file."
         )
-    asked = tuple(_question(found[0], row) for row in rows_of(found[0]))
+    asked = tuple(_question(row) for row in rows_of(found[0]))
     size = expect_rows(len(asked), SIZES, found[0])
     refuse_duplicates((question.item for question in asked), found[0], "question")
     return HallusionData(asked, size)
 
 
-def _question(path: Path, row: Row) -> Question:
+def _question(row: Row) -> Question:
     names = ("category", "subcategory", "set_id", "figure_id", "question_id", "visual_input")
     told = {name: first_of(row.fields, (name,)) or "" for name in names}
     if "" in told.values() or told["category"] not in ("VD", "VS"):
         lacking = next((name for name in names if not told[name]), "category")
-        raise UserError(
-            f'"{lacking}" is missing or not what it may be.', f"{path}:{row.number}", "Mend it."
-        )
+        raise UserError(f'"{lacking}" is missing or not what it may be.', row.where, "Fix the row.")
     in_set = "_".join(told[name] for name in names[:3])
     return Question(
         item=hallusion_id(told),
@@ -94,8 +94,8 @@ def _question(path: Path, row: Row) -> Question:
         figure=f"{in_set}_{told['figure_id']}",
         pair=f"{in_set}: {told['question_id']}",
         seen=Seen(told["category"] == "VD", told["figure_id"] == "0", told["visual_input"]),
-        text=text_field(path, row, "question"),
-        reference=text_field(path, row, "gt_answer_details"),
+        text=text_field(row, "question"),
+        reference=text_field(row, "gt_answer_details"),
         is_yes=first_of(row.fields, ("gt_answer",)) == "1",
         filename=first_of(row.fields, ("filename",)) or "",
     )

@@ -8,16 +8,15 @@ Give the files, or folders that hold them; of several files of answers GPT-4's i
 "gpt4" in its name.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from groundtune.bench.files.answers import Row, first_of, rows_of, text_field
 from groundtune.bench.files.checks import expect_rows, find_files, refuse_duplicates
 from groundtune.errors import UserError
-from groundtune.store.rows import NOT_READ
+from groundtune.store.rows import Row, first_of, json_file, text_field
+from groundtune.store.sheets import rows_of
 
 COCO_ROWS = 90
 SIZES = {COCO_ROWS: "COCO", 60: "in the wild"}
@@ -109,10 +108,7 @@ def _kind(path: Path) -> str:
 
 
 def _rules(path: Path) -> Mapping[str, Any]:
-    try:
-        rules: Any = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, *NOT_READ) as error:
-        raise UserError("The rules can't be read.", str(path), "Give rule.json.") from error
+    rules = json_file(path, "Give rule.json.")
     if not isinstance(rules, dict):
         raise UserError("The rules are no JSON object.", str(path), "Give rule.json.")
     return cast("Mapping[str, Any]", rules)
@@ -127,15 +123,14 @@ def _question(
     *,
     is_coco: bool,
 ) -> Question:
-    where = found["questions"]
     item = first_of(row.fields, ("question_id",)) or ""
     if first_of(reference.fields, ("question_id",)) != item:
         raise UserError(
             f"GPT-4's answer is not to question {item}.",
-            f"{found['reference']}:{reference.number}",
+            reference.where,
             "Give the file as it was published.",
         )
-    image, category = text_field(where, row, "image"), text_field(where, row, "category")
+    image, category = text_field(row, "image"), text_field(row, "category")
     if image not in context:
         raise UserError(
             f"There is no description of {image}.", str(found["context"]), "Give all of them."
@@ -151,8 +146,8 @@ def _question(
         item=item,
         image=image,
         category=category,
-        text=text_field(where, row, "text"),
-        reference=text_field(found["reference"], reference, "text"),
+        text=text_field(row, "text"),
+        reference=text_field(reference, "text"),
         captions=_lines(fields.get("captions", fields.get("caption"))),
         boxes=_boxes(fields.get("instances")),
         role=str(told.get("role", "Assistant")),

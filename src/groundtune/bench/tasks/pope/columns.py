@@ -36,6 +36,7 @@ from groundtune.bench.stats.bootstrap import Table
 from groundtune.bench.tasks.pope.questions import is_asked, other_question
 from groundtune.bench.text import yes_no as yes_no_rules
 from groundtune.errors import UserError
+from groundtune.store.rows import open_text
 
 KEPT = 1 << 17
 """Different answers whose readings are remembered."""
@@ -240,12 +241,12 @@ def _answer_column(path: Path) -> str:
 
 def _starts(path: Path, names: Sequence[str]) -> Sequence[str]:
     """The names, if the first line is a JSON object that has them all and is no other tool's."""
-    with path.open("rb") as file:
+    with open_text(path) as file:
         line = file.readline(PIECE)
     try:
         found: object = json.loads(line)
-    except ValueError:
-        return ()
+    except (ValueError, RecursionError):
+        return ()  # whoever reads the rows says what is wrong
     fields = cast("dict[str, object]", found) if isinstance(found, dict) else {}
     foreign = {"doc", "target", "prediction", "category"} & fields.keys()
     return names if not foreign and all(isinstance(fields.get(n), str) for n in names) else ()

@@ -29,7 +29,7 @@ import numpy as np
 
 from groundtune.bench.asking import ask_items
 from groundtune.bench.benchmark import FileBenchmark, LargeScores, Protocol, Scoring, score_key
-from groundtune.bench.files.answers import ANSWER_COLUMNS, answers_of, plain, rows_of, text_field
+from groundtune.bench.files.answers import ANSWER_COLUMNS, answers_of
 from groundtune.bench.files.checks import by_id, find_files, in_order, refuse_duplicates
 from groundtune.bench.files.revisions import known
 from groundtune.bench.item import FileAnswer, Item, Mode
@@ -38,6 +38,8 @@ from groundtune.bench.tasks.pope.questions import refuse_others
 from groundtune.bench.text import yes_no as yes_no_rules
 from groundtune.errors import UserError
 from groundtune.records import Score
+from groundtune.store.rows import plain, text_field
+from groundtune.store.sheets import rows_of
 
 if TYPE_CHECKING:
     from groundtune.store.images import ImageStore
@@ -117,7 +119,7 @@ def part_names(paths: Sequence[Path]) -> list[str]:
 def _read(path: Path, part: str) -> list[Question]:
     asked: list[Question] = []
     for row in rows_of(path):
-        image, text, label = (text_field(path, row, name) for name in ("image", "text", "label"))
+        image, text, label = (text_field(row, name) for name in ("image", "text", "label"))
         named = plain(row.fields.get("question_id", ""))
         item = f"{part}/{len(asked) + 1}" if part else f"{len(asked) + 1}"
         asked.append(Question(item, named, image, text, label))

@@ -1,15 +1,16 @@
 """SHR's pictures and facts, Visual Genome's regions, and descriptions by picture."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from groundtune.bench.files.answers import answers_of, first_of, rows_of
+from groundtune.bench.files.answers import answers_of
 from groundtune.bench.files.checks import by_id, find_files, refuse_duplicates
 from groundtune.bench.files.inspect_logs import is_inspect_log
 from groundtune.bench.item import FileAnswer
 from groundtune.errors import UserError
+from groundtune.store.rows import first_of, json_file
+from groundtune.store.sheets import rows_of
 
 PICTURES = "val_images_final.json"
 FACTS = ("shr_factual_part1.jsonl", "shr_factual_part2.jsonl")
@@ -56,7 +57,7 @@ def _facts(path: Path) -> Iterator[tuple[str, str]]:
     for row in rows_of(path):
         for name, told in list(row.fields.items())[:1]:
             if not isinstance(told, list):
-                raise UserError("The facts are no list.", f"{path}:{row.number}", "Mend the row.")
+                raise UserError("The facts are no list.", row.where, "Mend the row.")
             yield name, "".join(f"{each}\n" for each in cast("list[object]", told))
 
 
@@ -112,9 +113,9 @@ def read_answers(path: Path, data: Sequence[Picture]) -> list[FileAnswer]:
 def _object(path: Path) -> Mapping[str, object] | None:
     """The one JSON object that maps pictures to texts; None for any other layout."""
     try:
-        found: Any = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError):
-        return None
+        found = json_file(path)
+    except UserError:
+        return None  # whoever reads its rows says what is wrong
     if not isinstance(found, dict) or "image_id" in found or is_inspect_log(path):
         return None
     return cast("Mapping[str, object]", found)

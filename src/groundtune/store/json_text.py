@@ -1,0 +1,211 @@
+"""JSON texts of any length, read value by value."""
+
+import codecs
+import json
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from groundtune.errors import UserError
+
+LAYOUT = "Write one JSON object per line, or one JSON list of objects."
+CHUNK = 1 << 20
+"""Bytes that are read at a time."""
+DEEPEST = 100
+"""Lists and objects in one another. Readers of JSON differ in what they take; none takes fewer."""
+
+_BLANKS = re.compile(r"[ \t\r\n]*")
+_ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+_HALF = re.compile("[\ud800-\udfff]")
+_LONGEST_SIGN = 16
+"""Characters before a text's end within which a mistake may be the end itself: "-Infinity" has 9,
+an escaped character 6."""
+
+
+def why_not_json(error: Exception) -> str:
+    """What is wrong with a text that `json` refused: an error of any of its kinds, in words."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"it is not UTF-8, for it has the byte 0x{error.object[error.start]:02x}"
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg.removesuffix(' at')} at character {error.pos + 1}"
+    if isinstance(error, RecursionError):
+        return f"it is nested more than {DEEPEST} deep"
+    return "an integer has too many digits"
+
+
+def fault_in(value: object, text: str, start: int = 0, end: int | None = None) -> str:
+    """What no record could hold of a value that `text[start:end]` says in JSON; "" if all is well.
+
+    Half a character (JSON can escape one of two surrogates, UTF-8 has none), or deep nesting.
+    """
+    end = len(text) if end is None else end
+    if end - start > 2 * DEEPEST and _is_deep(value, text, start, end):
+        return f"is nested more than {DEEPEST} deep"
+    if text.find("\\u", start, end) < 0 or not _ESCAPED_HALF.search(text, start, end):
+        return ""
+    half = _HALF.search(json.dumps(value, ensure_ascii=False))
+    return f"has half a character (a lone surrogate, \\u{ord(half[0]):04x})" if half else ""
+
+
+def _is_deep(value: object, text: str, start: int, end: int) -> bool:
+    if text.count("[", start, end) + text.count("{", start, end) <= DEEPEST:
+        return False
+    level: list[object] = [value]
+    for _ in range(DEEPEST):
+        inner: list[object] = []
+        for each in level:
+            if isinstance(each, dict):
+                inner += cast("dict[str, object]", each).values()
+            elif isinstance(each, list):
+                inner += cast("list[object]", each)
+        level = inner
+    return any(isinstance(each, dict | list) for each in level)
+
+
+class JsonText:
+    """A JSON text in UTF-8, of which only the next value is in memory.
+
+    A mistake is found where it stands, not at the end of the file; the error names its line and
+    column, and the row if it is in a list. As in `json`, NaN and Infinity are numbers, and the last
+    of two equal keys counts.
+
+    Raises:
+        UserError: by all methods, where the text is not what they read.
+    """
+
+    def __init__(self, path: Path, file: BinaryIO, fix: str = LAYOUT) -> None:
+        self._path, self._file, self._fix = path, file, fix
+        self._decode = codecs.getincrementaldecoder("utf-8-sig")().decode
+        self._scan = json.JSONDecoder().raw_decode
+        self._text, self._at, self._ended = "", 0, False
+        self._broken: UnicodeDecodeError | None = None
+        self._line, self._column = 1, 1  # of the first character of _text
+        self.row = 0
+        """Number of the last value in its list, from 1; 0 outside of lists."""
+        self.fault = ""
+        """What `fault_in` says of the last value."""
+
+    def peek(self) -> str:
+        """The next character that is not blank; none at the end."""
+        while True:
+            blanks = _BLANKS.match(self._text, self._at)
+            self._at = blanks.end() if blanks else self._at
+            if self._at < len(self._text):
+                return self._text[self._at]
+            if not self._more():
+                return ""
+
+    def take(self, sign: str) -> None:
+        """Goes past a character that must come next."""
+        if self.peek() != sign:
+            raise self._mistake(f"Expecting {sign!r}", self._at)
+        self._at += 1
+
+    def value(self) -> object:
+        """The next value, whole."""
+        self.peek()
+        while True:
+            try:
+                found, end = self._scan(self._text, self._at)
+            except json.JSONDecodeError as error:
+                if not self._may_go_on(error) or not self._more():
+                    raise self._mistake(error.msg, error.pos) from error
+                continue
+            except (ValueError, RecursionError) as error:
+                raise self._mistake(why_not_json(error), self._at) from error
+            if end < len(self._text) or not self._more():  # else a number may go on
+                self.fault = fault_in(found, self._text, self._at, end)
+                self._at = end
+                return found
+
+    def elements(self, opening: str = "[") -> Iterator[object]:
+        """The members of the list that comes next; the values of an object if `opening` is {."""
+        closing = {"[": "]", "{": "}"}[opening]
+        self.take(opening)
+        self.row = 0
+        while self.peek() != closing:
+            if self.row:
+                self.take(",")
+            self.row += 1
+            if opening == "{":
+                self._key()
+            yield self.value()
+        self.take(closing)
+        self.row = 0
+
+    def members(self, keys: Collection[str], opening: str = "[") -> Iterator[tuple[str, object]]:
+        """(key, element) of the lists that some keys of the text's one object have.
+
+        Of the objects that they have, if `opening` is {. All else is passed over.
+        """
+        self.take("{")
+        number = 0
+        while self.peek() != "}":
+            if number:
+                self.take(",")
+            number += 1
+            key = self._key()
+            if key in keys and self.peek() == opening:
+                yield from ((key, element) for element in self.elements(opening))
+            else:
+                self._skip()
+        self.take("}")
+        self.end()
+
+    def end(self) -> None:
+        """Refuses whatever follows: it would be left out unseen."""
+        if self.peek():
+            raise self._mistake("the JSON has ended, but the file goes on", self._at)
+
+    def _key(self) -> str:
+        if self.peek() != '"':
+            raise self._mistake("Expecting property name enclosed in double quotes", self._at)
+        key = str(self.value())
+        self.take(":")
+        return key
+
+    def _skip(self) -> None:
+        """Past the next value, a long one element by element."""
+        opening = self.peek()
+        if opening not in ("[", "{"):
+            self.value()
+            return
+        for _ in self.elements(opening):
+            pass
+
+    def _may_go_on(self, error: json.JSONDecodeError) -> bool:
+        """Whether it is no mistake if more of the text comes."""
+        cut = error.msg.startswith("Unterminated string")
+        return cut or error.pos > len(self._text) - _LONGEST_SIGN
+
+    def _more(self) -> bool:
+        """Reads on, at least as much as is left of the text; whether there was more."""
+        new = ""
+        size = max(CHUNK, len(self._text) - self._at)
+        while not new and not self._ended:
+            data = self._file.read(size)
+            self._ended = not data
+            try:
+                new = self._decode(data, self._ended)
+            except UnicodeDecodeError as error:
+                new = error.object[: error.start].decode()
+                self._broken, self._ended = error, True
+        if not new and self._broken:
+            raise self._mistake(why_not_json(self._broken), len(self._text)) from self._broken
+        if new:
+            self._line, self._column = self._place(self._at)
+            self._text, self._at = self._text[self._at :] + new, 0
+        return bool(new)
+
+    def _place(self, at: int) -> tuple[int, int]:
+        """Line and column, both from 1."""
+        line_end = self._text.rfind("\n", 0, at)
+        column = at - line_end if line_end >= 0 else self._column + at
+        return self._line + self._text.count("\n", 0, at), column
+
+    def _mistake(self, why: str, at: int) -> UserError:
+        line, column = self._place(at)
+        row = f", row {self.row}" if self.row else ""
+        where = f"{self._path}{row} (line {line}, column {column})"
+        return UserError(f"The file is not JSON: {why.removesuffix(' at')}.", where, self._fix)
