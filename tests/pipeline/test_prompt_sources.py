@@ -100,6 +100,38 @@ def test_a_third_partys_prompts_are_sampled_corrected_and_judged_by_their_truth(
     assert rows == ["red", "green"]
 
 
+HOLD_OUT = """
+import sys
+sys.path.insert(0, {site!r})
+from pathlib import Path
+from groundtune.pipeline.align.run import align_jobs
+from groundtune.pipeline.align.settings import AlignSettings
+from groundtune.protocols import SilentProgress
+settings = AlignSettings(model="world:base", prompts="squares:4", rounds=1, reported=2)
+jobs = {{job.name: job for job in align_jobs(settings)}}
+jobs["hold-out"].work(Path({out!r}), jobs["hold-out"].settings, SilentProgress())
+print(jobs["evaluate-round-1"].work.__name__)
+"""
+
+
+def test_rounds_about_a_third_partys_prompts_are_reported_on_prompts_held_back(
+    site: Path, tmp_path: Path
+):
+    program = HOLD_OUT.format(site=str(site), out=str(tmp_path / "out"))
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "check_model\n", done.stderr
+    parts = [
+        {
+            image
+            for prompt in RunFolder(tmp_path / "out" / name).prompts.read()
+            for image in prompt.images
+        }
+        for name in ("choosing", "reporting")
+    ]
+    assert [len(part) for part in parts] == [100, 2]
+    assert not set.intersection(*parts)
+
+
 def test_the_world_is_a_prompt_source(tmp_path: Path):
     assert names()[0] == "world"
     world = load("world")

@@ -20,6 +20,7 @@ from groundtune.records import Producer, Prompt
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
+    from groundtune.pipeline.measure import Measure
     from groundtune.store.images import ImageStore
 
 ENTRY_POINTS = "groundtune.sources"
@@ -62,6 +63,8 @@ class PromptSource:
     """A simulated person who corrects answers, with an error rate and a seed."""
     truth: TruthScorer | None = None
     """Scores an answer against the whole truth about the prompt's image."""
+    measure: "Callable[[], Measure] | None" = None
+    """What models are measured by for a report about its prompts; None for their claims."""
     elsewhere: str = ""
     """What a report says where one of its models answered the prompts of another source."""
 

@@ -44,7 +44,7 @@ SMALL = (
     "learn.batch_size=2",
     "learn.checkpoints=2",
     "choose.prompts=3",
-    "evaluation={captions: 2, questions: 1, knowing: false}",
+    "evaluation.images={world-captions: 2, world-questions: 1}",
 )
 
 
@@ -203,6 +203,13 @@ def test_truth_is_chosen_by_only_where_a_source_knows_it(
         "choose.by=truth, prompts=mine.jsonl",
         "Set choose.by=claims, or use prompts of a source that knows it: world:400.",
     )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_benchmark_that_the_source_has_not_is_refused(tmp_path: Path):
+    with pytest.raises(UserError, match="not measured by pope here") as raised:
+        align(settings_of("evaluation.images.pope=3"), tmp_path / "out", Notes())
+    assert raised.value.fix == "Use world-captions and world-questions."
     assert not (tmp_path / "out").exists()
 
 

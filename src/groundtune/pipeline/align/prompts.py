@@ -4,7 +4,7 @@ from pathlib import Path
 
 from groundtune.errors import UserError
 from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.prompt_sources import requested
+from groundtune.pipeline.prompt_sources import Part, PromptSource, requested
 from groundtune.protocols import Progress
 from groundtune.records import Prompt, Record
 from groundtune.store.keys import key_of
@@ -24,12 +24,7 @@ class Held(Record):
 def hold_out(folder: Path, settings: Held, progress: Progress) -> None:
     """Reads the prompts into asked/; those to choose by, to report on and to learn from apart."""
     if (request := requested(settings.prompts)) is not None:
-        target = RunFolder(folder / "choosing")
-        made = request.source.prompts(
-            target.images, settings.choosing, progress, part="choosing", seed=settings.seed
-        )
-        missing = set(target.prompts.missing(prompt.key for prompt in made))
-        target.prompts.append([prompt for prompt in made if prompt.key in missing])
+        _make(request.source, folder, settings, progress)
         return
     from groundtune.pipeline.sample.prompts import read_prompts
 
@@ -60,6 +55,18 @@ def hold_out(folder: Path, settings: Held, progress: Progress) -> None:
         target = RunFolder(folder / name)
         there = target.prompts.keys()
         target.take_prompts(asked, [prompt for prompt in some if prompt.key not in there])
+
+
+def _make(source: PromptSource, folder: Path, settings: Held, progress: Progress) -> None:
+    """Prompts of a source: to choose by, and to report on if it has no benchmarks."""
+    parts: dict[Part, int] = {"choosing": settings.choosing}
+    if source.measure is None:
+        parts["reporting"] = settings.reported
+    for part, number in parts.items():
+        target = RunFolder(folder / part)
+        made = source.prompts(target.images, number, progress, part=part, seed=settings.seed)
+        missing = set(target.prompts.missing(prompt.key for prompt in made))
+        target.prompts.append([prompt for prompt in made if prompt.key in missing])
 
 
 def of_round(prompts: list[Prompt], number: int, a_round: int, seed: int) -> list[Prompt]:

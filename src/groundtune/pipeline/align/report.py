@@ -11,8 +11,8 @@ from groundtune.pipeline.align.steps import Choice, Feedback
 from groundtune.pipeline.check.page import claims_subject
 from groundtune.pipeline.check.scores import METRICS, WHERE
 from groundtune.pipeline.jobs import Done
+from groundtune.pipeline.measure import BASE
 from groundtune.pipeline.provenance import provenance_of
-from groundtune.pipeline.world.demo_settings import BASE
 from groundtune.pipeline.world.notes import limits_of
 from groundtune.pipeline.world.report import GREEDY, world_subject
 from groundtune.records import Difference, Estimate, Record, Score

@@ -19,27 +19,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from groundtune.errors import UserError
+from groundtune.pipeline.align.measures import measure_of
 from groundtune.pipeline.align.prompts import Held, hold_out
 from groundtune.pipeline.align.settings import AlignResult, AlignSettings, round_name
 from groundtune.pipeline.align.steps import (
     BY_CLAIMS,
-    Checked,
     Chosen,
     Labelled,
     Sampled,
     TrainedRound,
-    check_model,
     choose_checkpoint,
     label_round,
     sample_round,
     train_round,
-    with_self,
 )
 from groundtune.pipeline.jobs import Job, done_jobs, run_jobs
+from groundtune.pipeline.measure import BASE, ToMeasure
 from groundtune.pipeline.models import fingerprint
 from groundtune.pipeline.prompt_sources import named_in, truth_scorer
-from groundtune.pipeline.world.demo_settings import BASE
-from groundtune.pipeline.world.steps import Evaluated, evaluate_job
 from groundtune.protocols import Progress
 from groundtune.store.keys import key_of
 from groundtune.store.run import read_run, write_run
@@ -71,8 +68,9 @@ def align(
     if settings.choose.by == "truth":
         prompts = settings.prompts or settings.images
         truth_scorer(named_in(prompts), f"choose.by=truth, prompts={prompts}", BY_CLAIMS)
+    jobs = align_jobs(settings)
     _note(settings, out, command)
-    steps = run_jobs(out, align_jobs(settings), progress, workers=workers, title="align")
+    steps = run_jobs(out, jobs, progress, workers=workers, title="align")
     from groundtune.pipeline.align.report import report_align
 
     made = report_align(settings, out, steps)
@@ -106,7 +104,8 @@ def rewrite_align(out: Path) -> Path:
 def align_jobs(settings: AlignSettings) -> list[Job]:
     """The steps of all rounds; those of a round don't depend on how many there are."""
     marks = [fingerprint(name) for name in (settings.model, *settings.others)]
-    marks += [_file_mark(path) for path in (settings.prompts,) if not settings.of_the_world]
+    marks.append(_file_mark(settings.prompts))
+    measure = measure_of(settings)
     held = Held(
         prompts=settings.prompts,
         images=settings.images,
@@ -125,13 +124,16 @@ def align_jobs(settings: AlignSettings) -> list[Job]:
             cost=2,
             tasks={"read": 0.5, "draw": 0.5},
         ),
-        _measured(settings, BASE, settings.model, ("hold-out",), tuple(marks)),
+        measure.job(
+            ToMeasure(BASE, settings.model, ("hold-out",), tuple(marks)), settings.evaluation
+        ),
     ]
     model, before = settings.model, "hold-out"
     for number in range(1, settings.rounds + 1):
         jobs += _round(settings, number, model, before)
         model, before = f"{round_name(number)}/model", f"choose-{number}"
-        jobs.append(_measured(settings, round_name(number), model, (before,), ()))
+        wanted = ToMeasure(round_name(number), model, (before,))
+        jobs.append(measure.job(wanted, settings.evaluation))
     return jobs
 
 
@@ -188,35 +190,6 @@ def _round(settings: AlignSettings, number: int, model: str, before: str) -> lis
         jobs.append(job)
         before = job.name
     return jobs
-
-
-def _measured(
-    settings: AlignSettings, label: str, model: str, needs: tuple[str, ...], marks: tuple[str, ...]
-) -> Job:
-    """The step that measures a model for the report."""
-    name, out = f"evaluate-{label}", f"evaluation/{label}"
-    if settings.of_the_world:
-        wanted = Evaluated(model=model, label=label, out=out, evaluation=settings.evaluation)
-        return evaluate_job(name, wanted, marks, needs)
-    checked = Checked(
-        model=model,
-        label=label,
-        out=out,
-        # the same labeler for all rounds: with self, what the first began with
-        feedback=with_self(settings.feedback, settings.model),
-        max_new_tokens=settings.sampling.max_new_tokens,
-        batch_size=settings.batch_size,
-    )
-    return Job(
-        name=name,
-        title=f"measure {label}",
-        work=check_model,
-        settings=checked,
-        needs=needs,
-        inputs=marks,
-        cost=4,
-        tasks={"sample": 0.5, "check": 0.5},
-    )
 
 
 def _file_mark(path: str) -> str:

@@ -8,10 +8,10 @@ from pydantic import Field, model_validator
 from groundtune.feedback.claim_pairs import ClaimPairRules
 from groundtune.methods.dpo import DPO
 from groundtune.pipeline.feedback.claim_settings import ClaimSettings
+from groundtune.pipeline.measure import Evaluation
 from groundtune.pipeline.prompt_sources import named_in
 from groundtune.pipeline.train.learning import Learning
 from groundtune.pipeline.train.settings import Method, Tune
-from groundtune.pipeline.world.steps import Evaluation
 from groundtune.records import Record, Sampling
 from groundtune.train.optim import Optim
 from groundtune.train.tune import Lora
@@ -85,10 +85,10 @@ class AlignSettings(Record):
     learn: RoundLearning = RoundLearning()
     choose: Choosing = Choosing()
     reported: int = Field(default=100, ge=1)
-    """Prompts held back for the report, of whatever isn't the embedded world: neither learnt from
-    nor chosen by."""
+    """Prompts held back for the report, neither learnt from nor chosen by, where models are
+    measured by their claims."""
     evaluation: Evaluation = Evaluation()
-    """On what the embedded world's models are measured for the report."""
+    """On what models are measured for the report where the prompts' source has benchmarks."""
     batch_size: int = Field(default=16, ge=1)
     """Answers drawn at once. Changes speed and memory only."""
     seed: int = 0

@@ -17,7 +17,7 @@ from groundtune.errors import UserError
 from groundtune.pipeline.align.report import columns_of, rounds_subject, table_of
 from groundtune.pipeline.align.settings import AlignSettings, round_name
 from groundtune.pipeline.check.scores import BENCHMARK, METRICS
-from groundtune.pipeline.world.demo_settings import BASE
+from groundtune.pipeline.measure import BASE
 from groundtune.pipeline.world.pooling import equal_over_seeds, renamed
 from groundtune.records import Difference, Estimate, Record, Score
 from groundtune.report import model

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from groundtune.errors import UserError
 from groundtune.pipeline.jobs import Job, done_jobs, run_jobs
+from groundtune.pipeline.measure import BASE
 from groundtune.pipeline.models import fingerprint
-from groundtune.pipeline.world.demo_settings import BASE, DemoResult, DemoSettings, read_result
+from groundtune.pipeline.world.demo_settings import DemoResult, DemoSettings, read_result
 from groundtune.pipeline.world.steps import (
     Asked,
     Corrected,

@@ -7,15 +7,13 @@ from typing import Literal, NamedTuple
 from pydantic import Field, model_validator
 
 from groundtune.pipeline.jobs import Done, memory_mb, peak_mb
+from groundtune.pipeline.measure import BASE
 from groundtune.pipeline.train.learning import Learning
 from groundtune.pipeline.world.steps import Evaluation
 from groundtune.records import Record, Sampling
 from groundtune.store.files import write_atomic
 from groundtune.store.keys import key_of
 from groundtune.store.run import versions
-
-BASE = "base"
-"""Name of the model that feedback is collected on, in scores and reports."""
 
 
 class DemoSettings(Record):

@@ -18,8 +18,9 @@ from groundtune.bench.world.pictures import find_scene
 from groundtune.bench.world.questions import NAME as QUESTIONS
 from groundtune.pipeline.folder import RunFolder, write_rows
 from groundtune.pipeline.jobs import Done
+from groundtune.pipeline.measure import BASE
 from groundtune.pipeline.provenance import provenance_of
-from groundtune.pipeline.world.demo_settings import BASE, DemoResult, DemoSettings, keep_result
+from groundtune.pipeline.world.demo_settings import DemoResult, DemoSettings, keep_result
 from groundtune.pipeline.world.notes import (
     LICENCES,
     WORLD_NOTE,

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 from groundtune.pipeline.prompt_sources import Part, PromptSource
 from groundtune.protocols import Annotator, Divider, Progress, Truth
 from groundtune.records import Producer, Prompt
-from groundtune.world import DATASET
+from groundtune.world import DATASET, NAME
 
 if TYPE_CHECKING:
+    from groundtune.pipeline.measure import Measure
     from groundtune.store.images import ImageStore
-
-NAME = "world"
 
 
 def _prompts(
@@ -63,6 +62,12 @@ def _truth(prompt: Prompt, text: str) -> Truth:
     )
 
 
+def _measure() -> "Measure":
+    from groundtune.pipeline.world.measure import WorldMeasure
+
+    return WorldMeasure()
+
+
 WORLD = PromptSource(
     name=NAME,
     dataset=DATASET,
@@ -72,6 +77,7 @@ WORLD = PromptSource(
     claim_settings={"divider": NAME, "asking": {"suffix": " Answer yes or no."}},
     annotator=_annotator,
     truth=_truth,
+    measure=_measure,
     elsewhere="A model of the embedded world answered here about pictures that are not of that "
     "world. It has only ever seen drawn scenes: its answers show that files, sizes and formats "
     "pass, nothing else.",

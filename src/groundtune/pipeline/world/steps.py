@@ -129,7 +129,7 @@ def correct(folder: Path, settings: Corrected, progress: Progress) -> None:
     """The simulated person corrects answers until enough were wrong, and pairs are made of them."""
     from groundtune.pipeline.feedback.corrections import LabelSettings, label_answers
     from groundtune.pipeline.feedback.pairs import PairSettings, make_pairs
-    from groundtune.pipeline.world.source import NAME
+    from groundtune.world import NAME
     from groundtune.world.people import annotator
 
     own = LabelSettings(annotator=NAME, error_rate=settings.error_rate, seed=settings.seed)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from groundtune.bench.world.captions import NAME as CAPTIONS
 from groundtune.bench.world.captions import STRATA
-from groundtune.pipeline.world.demo_settings import BASE
+from groundtune.pipeline.measure import BASE
 from groundtune.pipeline.world.report import GREEDY, HEADLINE
 from groundtune.pipeline.world.study.settings import TWIN, StudySettings
 from groundtune.pipeline.world.study.tables import Point, StudyTables

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from groundtune.bench.run import read_scores
 from groundtune.pipeline.jobs import Done
+from groundtune.pipeline.measure import BASE
 from groundtune.pipeline.provenance import provenance_of
-from groundtune.pipeline.world.demo_settings import BASE
 from groundtune.pipeline.world.notes import learnt_models, limits_of
 from groundtune.pipeline.world.pooling import greedy_captions
 from groundtune.pipeline.world.report import (

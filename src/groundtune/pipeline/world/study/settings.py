@@ -6,8 +6,8 @@ from typing import Literal, NamedTuple
 from pydantic import Field, model_validator
 
 from groundtune.pipeline.jobs import Done, Job
+from groundtune.pipeline.measure import BASE
 from groundtune.pipeline.train.learning import Learning
-from groundtune.pipeline.world.demo_settings import BASE
 from groundtune.pipeline.world.steps import Evaluation
 from groundtune.records import Record, Sampling
 

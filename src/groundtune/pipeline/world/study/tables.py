@@ -8,7 +8,7 @@ from groundtune.bench.stats.bootstrap import estimate, group, tabulate
 from groundtune.bench.summary import metrics_of, pool
 from groundtune.bench.world.knowing import knowing
 from groundtune.pipeline.jobs import Done
-from groundtune.pipeline.world.demo_settings import BASE
+from groundtune.pipeline.measure import BASE
 from groundtune.pipeline.world.pooling import equal_over_seeds, renamed
 from groundtune.pipeline.world.steps import KNOWING
 from groundtune.pipeline.world.study.settings import TWIN, Plan, StudySettings, Variant, variants
