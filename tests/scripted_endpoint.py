@@ -21,6 +21,8 @@ class ScriptedEndpoint:
         self.answer = answer
         self.top: Callable[[Body], list[tuple[str, float]]] = lambda body: []
         self.faults: list[Fault] = []
+        self.list_models: Fault | None = None
+        """Instead of listing `models`."""
         self.models: list[Body] = [{"id": "tiny", "root": "org/tiny-7b"}]
         self.bodies: list[Body] = []
         self.headers: list[dict[str, str]] = []
@@ -69,11 +71,12 @@ class ScriptedEndpoint:
 def send(
     handler: BaseHTTPRequestHandler,
     status: int,
-    body: Body | str,
+    body: Body | str | bytes,
     headers: dict[str, str] | None = None,
 ) -> None:
     """One whole response."""
-    data = (body if isinstance(body, str) else json.dumps(body)).encode()
+    text = body if isinstance(body, str | bytes) else json.dumps(body)
+    data = text.encode() if isinstance(text, str) else text
     handler.send_response(status)
     for name, value in {"Content-Length": str(len(data)), **(headers or {})}.items():
         handler.send_header(name, value)
@@ -104,7 +107,9 @@ def running(endpoint: ScriptedEndpoint, port: int = 0) -> Iterator[ScriptedEndpo
         disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
-            if endpoint.models:
+            if endpoint.list_models is not None:
+                endpoint.list_models(self)
+            elif endpoint.models:
                 send(self, 200, {"data": endpoint.models})
             else:
                 send(self, 404, "nothing here")

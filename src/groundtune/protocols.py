@@ -1,5 +1,6 @@
 """What can be exchanged: the seams between us and models, people, services. No torch here."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
@@ -28,13 +29,36 @@ class Reply(NamedTuple):
     text: str
     tokens: int
     finished: bool
+    thoughts: str = ""
+    """What the model thought before: no part of the text, but of the tokens."""
+
+
+LEAST_MASS = 0.5
+"""The least that a labeler's p(yes) + p(no) must be where a question asks for yes or no. Labelers
+reach 0.9 and more; a model that begins with other words has next to nothing there."""
+ROUNDING = 1e-3
+"""How far above 1 a sum of probabilities may be."""
 
 
 class YesNoReply(NamedTuple):
-    """Raw probabilities that the next token says yes and no; they need not add up to 1."""
+    """Raw probabilities that the next token says yes and no; they need not add up to 1.
+
+    Both are NaN where a model or a server gave none, or no probabilities.
+    """
 
     p_yes: float
     p_no: float
+
+    def is_answer(self, least_mass: float = LEAST_MASS) -> bool:
+        """Whether it says yes or no at all: both are probabilities, together at least `least_mass`.
+
+        Anything else is no evidence of what a question asks.
+        """
+        return least_mass <= self.p_yes + self.p_no <= 1 + ROUNDING
+
+
+NO_ANSWER = YesNoReply(math.nan, math.nan)
+"""What stands for probabilities that are missing or can't be any."""
 
 
 class Images(Protocol):

@@ -124,6 +124,8 @@ class Answer(Record):
     tokens: int = 0
     """Tokens generated, the end-of-sequence token included."""
     finish: Literal["stop", "length"] = "stop"
+    thoughts: str = ""
+    """What the model thought before it answered: no part of the answer."""
 
 
 class Claim(Record):

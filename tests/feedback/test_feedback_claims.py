@@ -70,10 +70,10 @@ def test_the_published_score_counts_every_rejected_claim():
 
 def test_who_invents_red_cups_is_wrong_once_unless_resting_claims_count():
     claims = verdicts(0.1, 0.2, 0.9)
-    assert tally(claims) == (2, 1, 0)
+    assert tally(claims) == (2, 1, 0, 0)
     assert score(claims) == -1
     assert score(claims, "rate") == -0.5
-    assert tally(claims, resting=True) == (3, 2, 0)
+    assert tally(claims, resting=True) == (3, 2, 0, 0)
 
 
 def test_the_expected_score_weighs_a_claim_by_the_chance_of_what_it_rests_on():

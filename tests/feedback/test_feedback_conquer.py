@@ -1,10 +1,11 @@
 """Verdicts from a labeler's probabilities, each question asked once."""
 
+import math
 from collections.abc import Sequence
 
 import pytest
 
-from groundtune.feedback.claims import claims_of
+from groundtune.feedback.claims import claims_of, is_scorable, is_unanswered
 from groundtune.feedback.conquer import Asking, conquer, question_prompt
 from groundtune.protocols import Statement, YesNoReply
 from groundtune.records import Answer, ImagePart, Message, Producer, Prompt, TextPart
@@ -39,11 +40,11 @@ def claims(key: str, *words: str):
 
 
 def test_a_claim_is_rejected_where_no_is_likelier_and_keeps_the_raw_probabilities():
-    labeler = Table(**{"a?": (0.2, 0.1), "b?": (0.1, 0.2)})
+    labeler = Table(**{"a?": (0.5, 0.1), "b?": (0.1, 0.5)})
     made = conquer(claims("k", "a", "b"), {"k": asked_about("1")}, labeler, LABELER, Asking())
     assert [(c.status, c.p_yes, c.p_no) for c in made.claims] == [
-        ("supported", 0.2, 0.1),
-        ("rejected", 0.1, 0.2),
+        ("supported", 0.5, 0.1),
+        ("rejected", 0.1, 0.5),
         ("opinion", None, None),
     ]
     assert labeler.asked[0][1].endswith("? Please answer yes or no.")
@@ -68,12 +69,31 @@ def test_a_question_about_one_picture_is_asked_once_and_pictures_stand_together(
     assert [c.answer for c in made.claims] == [row.answer for row in rows]
 
 
+def test_a_labeler_that_says_neither_yes_nor_no_leaves_a_claim_unchecked():
+    nan = math.nan
+    replies = {"a?": (0.0005, 0.001), "b?": (nan, nan), "c?": (0.9, 0.6), "d?": (0.2, 0.3)}
+    rows = claims("k", "a", "b", "c", "d")
+    made = conquer(rows, {"k": asked_about("1")}, Table(**replies), LABELER, Asking()).claims
+    assert [(c.status, c.p_yes, c.p_no) for c in made[:4]] == [
+        ("unchecked", 0.0005, 0.001),
+        ("unchecked", None, None),
+        ("unchecked", None, None),
+        ("rejected", 0.2, 0.3),
+    ]
+    assert [is_unanswered(claim) for claim in made] == [True, True, True, False, False]
+    assert not is_scorable(made)
+    any_mass = Asking(least_mass=0)
+    made = conquer(rows, {"k": asked_about("1")}, Table(**replies), LABELER, any_mass).claims
+    assert [c.status for c in made[:3]] == ["rejected", "unchecked", "unchecked"]
+
+
 def test_a_claim_without_a_question_stays_unchecked():
     labeler = Table()
     rows = [row.model_copy(update={"question": ""}) for row in claims("k", "a")]
     made = conquer(rows, {"k": asked_about("1")}, labeler, LABELER, Asking())
     assert [claim.status for claim in made.claims] == ["unchecked", "opinion"]
     assert labeler.asked == []
+    assert not any(map(is_unanswered, made.claims))
 
 
 def test_a_question_has_the_pictures_and_nothing_that_was_said_before():

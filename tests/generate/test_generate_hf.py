@@ -10,6 +10,7 @@ from groundtune.generate import decode, first, yes_no
 from groundtune.generate.first import first_logits
 from groundtune.generate.hf import HfGenerator
 from groundtune.generate.scripted import ScriptedGenerator
+from groundtune.protocols import Reply
 from groundtune.records import ImagePart, Message, Prompt, Sampling, TextPart
 from groundtune.vlm.batch import batch_inputs
 from groundtune.vlm.encode import encode_prompt
@@ -179,7 +180,7 @@ def test_the_producer_says_what_made_an_answer(vlm: Vlm):
 def test_a_script_answers_without_a_model():
     scripted = ScriptedGenerator(lambda prompt, seed: f"{prompt.key} {seed}", lambda prompt: 0.25)
     replies = scripted.generate([Prompt(key="p", messages=())] * 2, WARM, [1, 2])
-    assert [tuple(reply) for reply in replies] == [("p 1", 3, True), ("p 2", 3, True)]
+    assert replies == [Reply("p 1", 3, finished=True), Reply("p 2", 3, finished=True)]
     assert scripted.yes_no([Prompt(key="p", messages=())])[0] == (0.25, 0.75)
     cut = scripted.generate([Prompt(key="p", messages=())], Sampling(max_new_tokens=1), [1])[0]
     assert (cut.text, cut.finished) == ("p", False)

@@ -1,4 +1,6 @@
 import base64
+import gzip
+import json
 import logging
 import math
 import threading
@@ -13,6 +15,7 @@ import pytest
 from PIL import Image
 
 from groundtune.errors import UserError
+from groundtune.generate import client
 from groundtune.generate.endpoint import EndpointSettings, parse_endpoint
 from groundtune.generate.openai import OpenAIGenerator
 from groundtune.records import ImagePart, Message, Prompt, Sampling, TextPart
@@ -100,14 +103,23 @@ def test_a_plain_file_goes_as_it_is_and_any_other_as_the_upright_picture(
     grey = BytesIO()
     Image.new("L", (6, 2), 90).save(grey, "PNG")
     files = [jpeg(), jpeg(exif=turned), grey.getvalue()]
+    for kind in ("GIF", "BMP", "TIFF", "PPM", "AVIF"):
+        other = BytesIO()
+        Image.new("RGB", (6, 2), "red").save(other, kind)
+        files.append(other.getvalue())
     store = ImageStore(tmp_path)
     make(images=store).generate([ask("What?", *(store.add(data) for data in files))], WARM, [1])
-    urls = [part["image_url"]["url"] for part in endpoint.bodies[0]["messages"][0]["content"][:3]]
+    parts = endpoint.bodies[0]["messages"][0]["content"][: len(files)]
+    urls = [part["image_url"]["url"] for part in parts]
     sent = [base64.b64decode(url.split(",")[1]) for url in urls]
     assert sent[0] == files[0]
     assert urls[0].startswith("data:image/jpeg;")
     assert Image.open(BytesIO(sent[1])).size == (2, 6)
     assert Image.open(BytesIO(sent[2])).mode == "RGB"
+    for url, data in zip(urls[3:], sent[3:], strict=True):
+        assert url.startswith("data:image/png;")
+        image = Image.open(BytesIO(data), formats=["PNG"])
+        assert (image.size, image.mode) == ((6, 2), "RGB")
 
 
 def test_the_producer_has_the_served_models_name_and_not_the_url(
@@ -260,6 +272,24 @@ def test_an_endpoint_without_log_probabilities_is_no_labeler(
         make().yes_no([ask("a", "red")])
 
 
+def test_a_labelers_reply_without_probabilities_is_no_answer(
+    endpoint: ScriptedEndpoint, make: Make
+):
+    replies = {
+        "sure": [("Yes", -0.1)],
+        "nan": [("Yes", -0.1), ("No", math.nan)],
+        "above": [("Yes", 0.1)],
+        "sum": [("Yes", -0.1), ("yes", -0.1)],
+        "none": [],
+    }
+    endpoint.top = lambda body: replies[question(body)]
+    found = make(concurrency=1).yes_no([ask(name, "red") for name in sorted(replies, reverse=True)])
+    sure, sum_, none, nan, above = found
+    assert sure == pytest.approx((math.exp(-0.1), 0.0))
+    assert all(math.isnan(p) for reply in (sum_, none, nan, above) for p in reply)
+    assert [reply.is_answer() for reply in found] == [True, False, False, False, False]
+
+
 NO_COMPLETION = "not a chat completion"
 
 
@@ -295,7 +325,62 @@ def test_an_answer_that_was_cut_says_so_and_one_without_text_is_empty(
     empty = {"choices": [{"message": {"content": None}, "finish_reason": "stop"}]}
     endpoint.faults = [lambda h: send(h, 200, cut), lambda h: send(h, 200, empty)]
     replies = make(concurrency=1).generate([ask("a"), ask("b")], WARM, [1, 2])
-    assert [tuple(reply) for reply in replies] == [("A cup", 0, False), ("", 0, True)]
+    assert [tuple(reply) for reply in replies] == [
+        ("A cup", 0, False, ""),
+        ("", 0, True, ""),
+    ]
+
+
+def test_thoughts_are_no_part_of_the_answer(endpoint: ScriptedEndpoint, make: Make):
+    endpoint.answer = lambda body, index: "<think>A dog?</think> A cup."
+    (reply,) = make().generate([ask("a", "red")], WARM, [1])
+    assert (reply.text, reply.thoughts) == ("A cup.", "A dog?")
+
+
+def test_a_compressed_reply_is_read_and_a_broken_one_tried_again(
+    endpoint: ScriptedEndpoint, make: Make
+):
+    body = json.dumps({"choices": [{"message": {"content": "A cup."}}]}).encode()
+    headers = {"Content-Encoding": "gzip"}
+    endpoint.faults = [
+        lambda handler: send(handler, 200, b"\x1f\x8bno gzip", headers),
+        lambda handler: send(handler, 200, gzip.compress(body), headers),
+    ]
+    (reply,) = make().generate([ask("a", "red")], WARM, [1])
+    assert reply.text == "A cup."
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 500])
+def test_a_list_of_models_that_is_refused_stops_nothing(
+    endpoint: ScriptedEndpoint, make: Make, status: int, caplog: pytest.LogCaptureFixture
+):
+    endpoint.list_models = fail(status, "not for you")
+    generator = make()
+    assert generator.revision == ""
+    assert len(generator.generate([ask("a", "red")], WARM, [1])) == 1
+    assert f"HTTP {status} not for you" in caplog.text
+
+
+@pytest.mark.parametrize("listed", ["<html>", "[1]", '{"data": {"id": 1}}', '{"data": [1, {}]}'])
+def test_a_list_of_models_of_another_shape_stops_nothing(
+    endpoint: ScriptedEndpoint, make: Make, listed: str
+):
+    endpoint.list_models = lambda handler: send(handler, 200, listed)
+    assert make().revision == ""
+
+
+def test_a_list_of_models_that_never_comes_stops_nothing(
+    endpoint: ScriptedEndpoint, make: Make, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(client, "MODELS_S", 0.1)
+    done = threading.Event()
+    endpoint.list_models = lambda handler: done.wait(60)
+    try:
+        generator = make()
+        assert generator.revision == ""
+        assert len(generator.generate([ask("a", "red")], WARM, [1])) == 1
+    finally:
+        done.set()
 
 
 def test_a_name_gives_model_and_servers():

@@ -117,6 +117,7 @@ def _answers(
             producer=generator.producer(sampling, seeds[prompt.key]),
             tokens=reply.tokens,
             finish="stop" if reply.finished else "length",
+            thoughts=reply.thoughts,
         )
         for (key, prompt), reply in zip(prompts.items(), replies, strict=True)
     ]

@@ -29,6 +29,8 @@ class Tally(NamedTuple):
     checked: int
     rejected: int
     unparsed: int
+    unanswered: int
+    """Claims whose question the labeler answered with neither yes nor no."""
 
 
 def division_key(answer: str, divider: Producer, index: int = 0) -> str:
@@ -87,7 +89,16 @@ def tally(claims: Sequence[Claim], *, resting: bool = False) -> Tally:
         checked=len(decided),
         rejected=sum(claim.status == "rejected" for claim in decided),
         unparsed=sum(claim.status == "unparsed" for claim in claims),
+        unanswered=sum(is_unanswered(claim) for claim in claims),
     )
+
+
+def is_unanswered(claim: Claim) -> bool:
+    """Whether a claim has a question but, though the labeler was asked, no verdict.
+
+    A claim without a question is unchecked, too: nothing that a labeler can say of it was asked.
+    """
+    return claim.status == "unchecked" and bool(claim.question)
 
 
 def score(claims: Sequence[Claim], scoring: Scoring = "count", *, resting: bool = False) -> float:
@@ -112,7 +123,7 @@ def _expected(claims: Sequence[Claim], *, resting: bool) -> float:
     wrong = {
         claim.key: claim.p_no / max(claim.p_yes + claim.p_no, 1e-12)
         for claim in claims
-        if claim.p_yes is not None and claim.p_no is not None
+        if claim.status != "unchecked" and claim.p_yes is not None and claim.p_no is not None
     }
     if resting:
         return sum(wrong.values())
@@ -124,12 +135,12 @@ def _expected(claims: Sequence[Claim], *, resting: bool) -> float:
 
 
 def is_scorable(claims: Sequence[Claim]) -> bool:
-    """Whether an answer can be compared: something was checked, and all of it could be read.
+    """Whether an answer can be compared: something was checked, and all of it had a verdict.
 
     An answer that says nothing has nothing wrong. It must not be the chosen one for that.
     """
     found = tally(claims)
-    return found.checked > 0 and found.unparsed == 0
+    return found.checked > 0 and found.unparsed == found.unanswered == 0
 
 
 def _row(

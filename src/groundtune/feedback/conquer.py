@@ -11,8 +11,10 @@ stand together by picture, so that a labeler can compute what they share once.
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
+from pydantic import Field
+
 from groundtune.feedback.claims import checked_key
-from groundtune.protocols import YesNo, YesNoReply
+from groundtune.protocols import LEAST_MASS, YesNo, YesNoReply
 from groundtune.records import (
     Claim,
     ImagePart,
@@ -35,6 +37,9 @@ class Asking(Record):
     " Answer yes or no."."""
     ties: Ties = "supported"
     """What a claim with p(yes) = p(no) is: the paper's rule; "rejected" is its code's."""
+    least_mass: float = Field(default=LEAST_MASS, ge=0, le=1)
+    """With less p(yes) + p(no) the labeler says neither, and the claim stays unchecked. The
+    published code knows no such bound."""
 
 
 class Conquered(NamedTuple):
@@ -52,6 +57,8 @@ def conquer(
     asking: Asking,
 ) -> Conquered:
     """The labeler's verdict on each claim that has a question; the others keep their status.
+
+    A reply that says neither yes nor no is no verdict: the claim stays unchecked.
 
     `prompts` holds the prompt of each claim's answer, by the answer's key: its pictures are what is
     asked about. `by` names the labeler and all that changes what it says. Claims are returned under
@@ -72,7 +79,7 @@ def conquer(
         below = checked_key(claim.rests_on, by) if claim.rests_on else ""
         change: dict[str, object] = {"key": checked_key(claim.key, by), "rests_on": below}
         if claim.key in of_claim:
-            change |= _verdict(found[of_claim[claim.key]], asking.ties)
+            change |= _verdict(found[of_claim[claim.key]], asking)
         made.append(claim.model_copy(update=change))
     return Conquered(made, len(ordered))
 
@@ -85,8 +92,12 @@ def question_prompt(about: Prompt, question: str) -> Prompt:
     return Prompt(key=key_of("question", messages), messages=messages, source=about.source)
 
 
-def _verdict(reply: YesNoReply, ties: Ties) -> dict[str, object]:
-    rejected = reply.p_no > reply.p_yes or (reply.p_no == reply.p_yes and ties == "rejected")
+def _verdict(reply: YesNoReply, asking: Asking) -> dict[str, object]:
+    """What a reply makes of a claim; one that says neither yes nor no leaves it unchecked."""
+    if not reply.is_answer(asking.least_mass):
+        known = 0 <= reply.p_yes + reply.p_no <= 1
+        return {"p_yes": reply.p_yes, "p_no": reply.p_no} if known else {}
+    rejected = reply.p_no > reply.p_yes or (reply.p_no == reply.p_yes and asking.ties == "rejected")
     return {
         "p_yes": reply.p_yes,
         "p_no": reply.p_no,

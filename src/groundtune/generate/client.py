@@ -31,7 +31,7 @@ Say = Callable[[int, str], None]
 """Takes the next characters of answer i, in order."""
 
 _CONNECT_S = 10.0
-_MODELS_S = 10.0
+MODELS_S = 10.0
 """The longest wait for a server to say which model it serves: no work depends on it."""
 
 log = logging.getLogger(__name__)
@@ -130,10 +130,10 @@ class EndpointClient:
         """
         few = self.settings.model_copy(update={"tries": min(2, self.settings.tries)})
         try:
-            async with asyncio.timeout(_MODELS_S):
+            async with asyncio.timeout(MODELS_S):
                 return _root_of(await retrying(few)(self._models), self.settings.model)
         except (TimeoutError, PassingFault, EndpointFault) as error:
-            why = f"no answer in {_MODELS_S:g} s" if isinstance(error, TimeoutError) else error.why
+            why = f"no answer in {MODELS_S:g} s" if isinstance(error, TimeoutError) else error.why
             url = self.settings.urls[0]
             log.warning("%s does not say which weights it serves, so no row will: %s", url, why)
             return ""

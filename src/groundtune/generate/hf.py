@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from groundtune.generate.decode import decode
 from groundtune.generate.first import first_logits
+from groundtune.generate.thoughts import split_thoughts
 from groundtune.generate.yes_no import YesNoIds, yes_no_ids
 from groundtune.protocols import Images, Reply, YesNoReply
 from groundtune.records import Producer, Prompt, Sampling
@@ -123,7 +124,8 @@ class HfGenerator:
 
     def _reply(self, ids: list[int]) -> Reply:
         finished = bool(ids) and ids[-1] in self.vlm.eos_ids
-        return Reply(decode_answer(self.vlm, ids), len(ids), finished)
+        said = split_thoughts(decode_answer(self.vlm, ids))
+        return Reply(said.answer, len(ids), finished, said.thoughts)
 
 
 def _length(prompt: Prompt) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from groundtune.generate.endpoint import EndpointSettings
 from groundtune.generate.endpoint_body import DataUrls, chat_body, chat_messages
 from groundtune.generate.loop_thread import LoopThread
 from groundtune.generate.yes_no import mass_of
-from groundtune.protocols import Images, Reply, YesNoReply
+from groundtune.protocols import NO_ANSWER, Images, Reply, YesNoReply
 from groundtune.records import Producer, Prompt, Sampling
 
 T = TypeVar("T")
@@ -38,6 +38,7 @@ class OpenAIGenerator:
         self.settings = settings
         self.name = f"openai:{settings.model}"
         self._urls = DataUrls(images)
+        self._gives_logprobs = False
         self._loop = LoopThread()
         try:
             self._client = self._loop.run(_open(settings))
@@ -74,10 +75,11 @@ class OpenAIGenerator:
     def yes_no(self, prompts: Sequence[Prompt]) -> list[YesNoReply]:
         """One reply a prompt, in order, from the most likely first tokens of the answer.
 
-        p_yes and p_no are raw: spellings summed, nothing rescaled.
+        p_yes and p_no are raw: spellings summed, nothing rescaled. A single reply without
+        log-probabilities, or with one that is no number, is NO_ANSWER.
 
         Raises:
-            UserError: as `generate`, or the endpoint gives no log-probabilities.
+            UserError: as `generate`, or the endpoint gave no log-probabilities so far.
         """
         return self._in_order(prompts, [self._ask(prompt) for prompt in prompts])
 
@@ -92,7 +94,8 @@ class OpenAIGenerator:
     async def _draw(self, prompt: Prompt, sampling: Sampling, seed: int) -> Reply:
         found = await self._post(prompt, sampling, seed=seed)
         (choice,) = found.choices
-        return Reply(choice.text.strip(), found.tokens_out or 0, choice.finished)
+        tokens = found.tokens_out or 0
+        return Reply(choice.text.strip(), tokens, choice.finished, choice.thoughts)
 
     async def _ask(self, prompt: Prompt) -> YesNoReply:
         # At temperature 1 it doesn't matter whether a server's log-probabilities come before or
@@ -100,13 +103,14 @@ class OpenAIGenerator:
         sampling = Sampling(max_new_tokens=1, temperature=1)
         found = await self._post(prompt, sampling, logprobs=True, top_logprobs=_TOP)
         first = found.choices[0].first
-        if first is None:
+        self._gives_logprobs = self._gives_logprobs or first is not None
+        if not self._gives_logprobs:
             raise UserError(
                 "The endpoint gives no log-probabilities, so yes and no have no probability.",
                 f"{self.settings.model} at {self.settings.urls[0]}",
                 "Use a server that supports logprobs and top_logprobs, as vLLM and SGLang do.",
             )
-        return mass_of(first.likely)
+        return mass_of(first.likely) if first and first.valid else NO_ANSWER
 
     async def _post(
         self, prompt: Prompt, sampling: Sampling, *, seed: int | None = None, **more: object

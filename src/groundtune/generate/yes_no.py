@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from groundtune.errors import UserError
-from groundtune.protocols import YesNo, YesNoReply
+from groundtune.protocols import LEAST_MASS, NO_ANSWER, ROUNDING, YesNo, YesNoReply
 from groundtune.records import ImagePart, Message, Part, Prompt, TextPart
 from groundtune.store.keys import key_of
 from groundtune.vlm.encode import first_tokens, lead_tokens
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 YES, NO = ("yes", "Yes"), ("no", "No")
 """The words that answer a yes/no question."""
-LEAST_MASS = 0.5
-"""The least that a labeler's p(yes) + p(no) must be where a question asks for yes or no. Labelers
-reach 0.9 and more; a model that begins with other words has next to nothing there."""
 CONTROL = "Is there a dog in the image? Answer yes or no."
 _SPACE = " \t\r\n\u2581\u0120\u010a"
 """White space, and how SentencePiece and byte-level tokenizers write it."""
@@ -60,10 +57,13 @@ def yes_no_ids(vlm: "Vlm") -> YesNoIds:
 def mass_of(likely: Sequence[tuple[str, float]]) -> YesNoReply:
     """p(yes) and p(no) from the most likely first tokens, (text, probability) each.
 
-    Spellings are summed; white space around them doesn't count.
+    Spellings are summed; white space around them doesn't count. What sums to more than 1 is no
+    probability.
     """
     p_yes = sum(p for text, p in likely if text.strip(_SPACE) in YES)
     p_no = sum(p for text, p in likely if text.strip(_SPACE) in NO)
+    if p_yes + p_no > 1 + ROUNDING:
+        return NO_ANSWER
     return YesNoReply(min(1.0, p_yes), min(1.0, p_no))
 
 
@@ -74,23 +74,20 @@ def control_prompt(image: str = "") -> Prompt:
     return Prompt(key=key_of("control", messages), messages=messages)
 
 
-def check_labeler(
-    labeler: YesNo, image: str, name: str, *, least_mass: float = LEAST_MASS
-) -> YesNoReply:
+def check_labeler(labeler: YesNo, image: str, name: str) -> YesNoReply:
     """Asks a labeler the control question, before it is believed.
 
     `image` is a picture that the labeler can open, "" for none. What it answers doesn't matter,
     only that its next word is yes or no.
 
     Raises:
-        UserError: p(yes) + p(no) is below `least_mass`; `name` says which labeler.
+        UserError: it says neither yes nor no; `name` says which labeler.
     """
     reply = labeler.yes_no([control_prompt(image)])[0]
-    mass = reply.p_yes + reply.p_no
-    if mass < least_mass:
+    if not reply.is_answer():
         raise UserError(
             f"The labeler can't answer yes and no: asked {CONTROL!r} it gives both together "
-            f"a probability of {mass:.3f}, below {least_mass:g}.",
+            f"a probability of {reply.p_yes + reply.p_no:.3f}, not {LEAST_MASS:g} to 1.",
             name,
             "Use a labeler that follows instructions, or mend its chat template.",
         )

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from groundtune.protocols import Reply
 from groundtune.records import Claim
 from groundtune.serve.service import Done, Feedback
 
@@ -23,7 +24,12 @@ class Envelope:
         for index, reply in enumerate(done.replies):
             choice: dict[str, Any] = {
                 "index": index,
-                "message": {"role": "assistant", "content": reply.text, "refusal": None},
+                "message": {
+                    "role": "assistant",
+                    "content": reply.text,
+                    "refusal": None,
+                    **_thoughts(reply),
+                },
                 "logprobs": None,
                 "finish_reason": "stop" if reply.finished else "length",
             }
@@ -40,8 +46,10 @@ class Envelope:
         return self._chunk(index, {"content": text})
 
     def closing(self, done: Done, *, with_usage: bool) -> Iterator[dict[str, Any]]:
-        """What follows the text: claims, the reason for the end, and the usage."""
+        """What follows the text: thoughts, claims, the reason for the end, and the usage."""
         for index, reply in enumerate(done.replies):
+            if reply.thoughts:
+                yield self._chunk(index, _thoughts(reply))
             extra = _check(done, index)
             if extra:
                 chunk = self._chunk(index, {})
@@ -88,6 +96,11 @@ def claim_body(claim: Claim) -> dict[str, Any]:
         "p_no": claim.p_no,
         "verdict": claim.status,
     }
+
+
+def _thoughts(reply: Reply) -> dict[str, str]:
+    """The field that vLLM, SGLang and DeepSeek have for them."""
+    return {"reasoning_content": reply.thoughts} if reply.thoughts else {}
 
 
 def _check(done: Done, index: int) -> dict[str, Any]:

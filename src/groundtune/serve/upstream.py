@@ -56,7 +56,7 @@ class UpstreamBackend:
 def _answered(found: Completion) -> Answered:
     each, rest = divmod(found.tokens_out or 0, len(found.choices))  # only their sum is known
     replies = [
-        Reply(choice.text, each + (rest if i == 0 else 0), choice.finished)
+        Reply(choice.text, each + (rest if i == 0 else 0), choice.finished, choice.thoughts)
         for i, choice in enumerate(found.choices)
     ]
     return Answered(replies, found.tokens_in or 0)

@@ -94,6 +94,8 @@ def _summary(found: Checked) -> str:
     mass = ""
     if asked.answered is not None:
         mass = f" Yes and no together had a probability of {asked.answered:.1%}."
+    if asked.unanswered:
+        mass += f" To {asked.unanswered:,} claims it said neither; their answers are unparsed."
     return (
         f"{found.answers:,} answers about {found.images:,} pictures, divided into "
         f"{asked.claims:,} claims. {found.labeler} said yes or no to each from the picture.{mass}"

@@ -86,8 +86,9 @@ def _score(answer: Answer, claims: Sequence[Claim], prompt: Prompt, label: str) 
         answer=answer.text,
     )
     said = tally(claims)
-    if not claims or said.unparsed:
-        why = "its claims could not be read" if claims else "it was not divided"
+    if not claims or said.unparsed or said.unanswered:
+        why = "its claims could not be read" if said.unparsed else "it was not divided"
+        why = "the labeler said neither yes nor no to a claim" if said.unanswered else why
         return blank.model_copy(update={"status": "unparsed", "why": why})
     wrong = [claim for claim in counted(claims) if claim.status == "rejected"]
     values = {

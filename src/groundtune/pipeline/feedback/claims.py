@@ -12,7 +12,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from groundtune.errors import UserError
-from groundtune.feedback.claims import by_answer, checked_key, claims_of, division_key
+from groundtune.feedback.claims import (
+    by_answer,
+    checked_key,
+    claims_of,
+    division_key,
+    is_unanswered,
+)
 from groundtune.feedback.conquer import Asking, Conquered, conquer
 from groundtune.pipeline.folder import RunFolder, hash_of, read_some
 from groundtune.pipeline.workers.local import ThisProcess
@@ -34,6 +40,8 @@ class ClaimSummary(Record):
     """Answers that state nothing."""
     unparsed_answers: int
     """Answers with a claim that could not be read: they make no pairs."""
+    unanswered: int
+    """Claims to which the labeler said neither yes nor no: their answers make no pairs."""
     claims: int
     checked_now: int
     questions_now: int
@@ -123,6 +131,7 @@ def summary_of(
         answers=len(groups),
         empty=len(claims) - len(said),
         unparsed_answers=len(unread),
+        unanswered=sum(is_unanswered(claim) for claim in claims),
         claims=len(said),
         checked_now=checked_now,
         questions_now=questions_now,

@@ -96,6 +96,8 @@ class SampleSummary(Record):
     cut: int
     """Answers that were cut at the most new tokens."""
     empty: int
+    thoughts: int
+    """Answers that the model thought before: column `thoughts` has what, the text has not."""
     skipped: int
     """Bad rows or files left out; skipped.jsonl lists them."""
 
@@ -308,6 +310,7 @@ def _draw(generator: Generator, sampling: Sampling, wants: Sequence[_Want]) -> l
             index=want.index,
             tokens=reply.tokens,
             finish="stop" if reply.finished else "length",
+            thoughts=reply.thoughts,
         )
         for want, reply in zip(wants, replies, strict=True)
     ]
@@ -339,6 +342,7 @@ def _summary(target: RunFolder, keys: set[str], prompts: int, drawn: int) -> Sam
         drawn_now=drawn,
         cut=sum(answer.finish == "length" for answer in answers),
         empty=sum(not answer.text for answer in answers),
+        thoughts=sum(bool(answer.thoughts) for answer in answers),
         skipped=0,
     )
 

@@ -297,11 +297,17 @@ def _draw(params: ClaimStudy, folder: RunFolder, progress: Progress) -> None:
 def _label(
     params: ClaimStudy, folder: RunFolder, labeler: str, divider: str, progress: Progress
 ) -> list[Claim]:
-    """The checked claims of all answers, in a folder of their own."""
+    """The checked claims of all answers, in a folder of their own.
+
+    Without division any verdict counts: the world's models say yes or no to few such questions.
+    """
+    asking = Asking.model_validate(WORLD.claim_settings["asking"])
+    if divider == "whole":
+        asking = asking.model_copy(update={"least_mass": 0.0})
     settings = ClaimSettings(
         labeler=labeler,
         divider=divider,
-        asking=Asking.model_validate(WORLD.claim_settings["asking"]),
+        asking=asking,
         batch_size=params.batch_size,
     )
     out = folder.path / f"{labeler.replace(':', '-').replace('/', '-')}-{divider}"
