@@ -2,9 +2,12 @@
 
 import json
 from collections.abc import Mapping
+from itertools import takewhile
 from pathlib import Path
 
+from groundtune.errors import UserError
 from groundtune.store.files import disk_error, write_atomic
+from groundtune.store.rows import json_rows
 
 
 class JsonlLog:
@@ -33,10 +36,5 @@ def read_log(path: Path) -> list[dict[str, float]]:
     """The lines of a log, none if there is no such file; a last line cut short is left out."""
     if not path.exists():
         return []
-    lines: list[dict[str, float]] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            lines.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
-    return lines
+    whole = takewhile(lambda row: not isinstance(row.found, UserError), json_rows(path))
+    return [dict(row.fields) for row in whole]

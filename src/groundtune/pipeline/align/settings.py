@@ -62,7 +62,7 @@ class AlignSettings(Record):
     model: str
     """What the first round begins with: a folder, a hub name, or world:base."""
     prompts: str = ""
-    """JSON lines, Parquet, a run's folder, or a prompt source and a count: world:400 asks about so
+    """A file of rows, a run's folder, or a prompt source and a count: world:400 asks about so
     many new images per round."""
     images: str = ""
     """Folder of pictures: those of the prompts' rows or, without prompts, to be asked `ask`."""

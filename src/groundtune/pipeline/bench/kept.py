@@ -1,8 +1,10 @@
 """What `bench score` keeps next to the scores: results, and who judged."""
 
-import json
 from pathlib import Path
 from typing import Any, cast
+
+from groundtune.errors import UserError
+from groundtune.store.rows import json_file
 
 
 def judges_in(folder: Path) -> dict[tuple[str, str], dict[str, str]]:
@@ -26,7 +28,7 @@ def results_in(folder: Path) -> list[dict[str, Any]]:
 
 def _object(path: Path) -> dict[str, Any]:
     try:
-        found: object = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        found = json_file(path)
+    except UserError:
         return {}  # another tool's file: it only lacks what would be told beside the figures
     return cast("dict[str, Any]", found) if isinstance(found, dict) else {}

@@ -56,7 +56,7 @@ class SampleParams(Record):
     revision: str = "main"
     """Branch, tag or commit on the hub."""
     prompts: str = ""
-    """JSON lines, Parquet, a run's folder, or a prompt source and a count: world:200 asks about so
+    """A file of rows, a run's folder, or a prompt source and a count: world:200 asks about so
     many images of the embedded world (by `seed`)."""
     images: str = ""
     """Folder of pictures: those of the prompts' rows or, without prompts, to be asked `ask`."""

@@ -31,6 +31,7 @@ from groundtune.protocols import Evaluate, Images, Logger, Progress
 from groundtune.records import Pair, Prompt
 from groundtune.store.files import write_atomic
 from groundtune.store.keys import key_of
+from groundtune.store.rows import count_lines
 from groundtune.store.run import read_run, write_run
 from groundtune.train.data import EncodedPairs, check_pair, encode_pairs
 
@@ -127,7 +128,7 @@ def read_outcome(out: Path) -> dict[str, float]:
 
     steps = [line for line in read_log(out / "log.jsonl") if "loss" in line]
     shown = {name: round(steps[-1][name], 4) for name in ("loss", "accuracy", "margin")}
-    dropped = len((out / "dropped.jsonl").read_text(encoding="utf-8").splitlines())
+    dropped = count_lines(out / "dropped.jsonl") or 0
     seconds = round(sum(line["seconds"] for line in steps), 1)
     return {"steps": len(steps), "dropped": dropped, **shown, "seconds": seconds}
 
