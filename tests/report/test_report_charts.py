@@ -107,16 +107,23 @@ def test_of_two_near_points_the_lower_ones_label_stands_below() -> None:
     pair = report.trade_offs[0]
     at_one = scatter(report, pair)
     assert at_one is not None
-    assert [cross.below for cross in at_one.crosses] == [False, False, False]  # none is lower
+    at_one_place = [cross.below for cross in at_one.crosses if cross.label != "Base"]
+    assert at_one_place == [0, 1]  # one above, the other below it
     lower = [
         e.model_copy(update={"value": 0.48}) if (e.model, e.metric) == ("ddpo", pair.y) else e
         for e in moved
     ]
     drawn = scatter(report.model_copy(update={"estimates": tuple(lower)}), pair)
     assert drawn is not None
-    assert [(cross.label, cross.below) for cross in drawn.crosses if cross.below] == [
-        ("DDPO", True)
-    ]
+    assert [(cross.label, cross.below) for cross in drawn.crosses if cross.below] == [("DDPO", 1)]
+
+
+def test_what_is_counted_has_whole_numbers_on_its_axis() -> None:
+    points = tuple(CurvePoint(x=x, y=x / 3) for x in (0, 1, 2))
+    series = (CurveSeries(label="a", points=points),)
+    drawn = curve(sample(), Curve(title="t", x_label="round", y_label="y", series=series))
+    assert drawn is not None
+    assert [tick.label for tick in drawn.x_ticks] == ["0", "1", "2"]
 
 
 def test_labels_of_lines_that_end_together_are_pushed_apart() -> None:

@@ -89,7 +89,7 @@ def test_the_parts_stand_in_the_order_of_the_design(page: str) -> None:
         "Side by side",
         "What it cost",
         "At equal length",
-        "The same in pictures",
+        "The same in charts",
         "How it got there",
         "Where it helps, and where it doesn\u2019t",
         "Counted, not judged",
@@ -214,6 +214,13 @@ def test_one_model_with_estimates_has_a_page() -> None:
         "Measured",
     ]
     assert "better</span>" not in html
+
+
+def test_each_of_many_models_has_a_mark_and_colour_of_its_own() -> None:
+    models = tuple(ModelSpec(name=str(i), label=f"Model {i}") for i in range(13))
+    html = render(ReportInput(title="Many", models=models))
+    keys = re.findall(r'<svg class="key".*?</svg>', html, re.S)
+    assert len(set(keys)) == len(keys) == 13
 
 
 def test_settings_are_flat_and_hashes_and_command_are_there(page: str) -> None:

@@ -3,6 +3,7 @@
 import platform
 import shlex
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
@@ -25,7 +26,7 @@ def provenance_of(folder: Path, steps: Mapping[str, Done] = NONE) -> Provenance:
     }
     return Provenance(
         command=shlex.join(run.command),
-        created=run.started,
+        created=f"{datetime.fromisoformat(run.started):%Y-%m-%d, %H:%M %Z}",
         settings=run.recipe,
         versions=run.versions,
         seeds=run.seeds,

@@ -56,6 +56,7 @@ def metric_curve(
     lines: Mapping[str, Iterable[tuple[float, HasInterval]]],
     *,
     log_x: bool = False,
+    note: str = "",
 ) -> Curve:
     """A metric over anything: a line per label, each of (x, the rate there)."""
     return Curve(
@@ -64,5 +65,6 @@ def metric_curve(
         y_label=spec.unit,
         scale=spec.scale,
         log_x=log_x,
+        note=note,
         series=tuple(CurveSeries(label=name, points=points(line)) for name, line in lines.items()),
     )

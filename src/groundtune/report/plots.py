@@ -21,6 +21,8 @@ from groundtune.report.scales import Scale, Tick, axis, labels, scale_of
 from groundtune.report.tables import DIRECTIONS
 from groundtune.report.verdict import trade_off_finding
 
+BARE = MetricSpec(name="bare", label="bare", unit="", scale=1)
+"""How the values of a curve's axes are written."""
 SCATTER_PX = 320
 CURVE_PX = 200
 LABEL_PX = 16
@@ -38,25 +40,10 @@ class Cross(NamedTuple):
     right: float
     top: float
     bottom: float
-    x_text: str
-    y_text: str
     flip: bool
-    """Whether its label stands on its left."""
-    below: bool = False
-    """Whether its label stands below, since above is the label of a near point."""
-
-
-class Scatter(NamedTuple):
-    """Models by what they keep (x) and what they get wrong (y)."""
-
-    title: str
-    caption: str
-    x_label: str
-    y_label: str
-    crosses: tuple[Cross, ...]
-    x_ticks: tuple[Tick, ...]
-    y_ticks: tuple[Tick, ...]
-    height: int
+    """Whether its label is on its left."""
+    below: int = 0
+    """How many lines below its label is, since above are those of near points; 0 is above."""
 
 
 class Line(NamedTuple):
@@ -72,21 +59,30 @@ class Line(NamedTuple):
     label_y: float
 
 
-class CurveChart(NamedTuple):
-    """Lines over steps, and all their points as rows of text."""
+class Plot(NamedTuple):
+    """A chart with two axes: crosses or lines, and its figures as rows of text."""
 
     title: str
+    note: str
     x_label: str
     y_label: str
-    note: str
-    lines: tuple[Line, ...]
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     height: int
+    kind: str
+    """What a row is of: "Model" or "Line"."""
     rows: tuple[tuple[str, str, str], ...]
+    """(label, x, y)."""
+    crosses: tuple[Cross, ...] = ()
+    lines: tuple[Line, ...] = ()
+
+    @property
+    def label_em(self) -> float:
+        """Room for the longest of the lines' labels, in em."""
+        return 2 + 0.52 * max(len(f"{line.label} {line.text}") for line in self.lines)
 
 
-def scatter(report: ReportInput, pair: TradeOff) -> Scatter | None:
+def scatter(report: ReportInput, pair: TradeOff) -> Plot | None:
     """Where each model stands between two metrics; None unless two models have both."""
     x_ref = MetricRef(benchmark=pair.benchmark, metric=pair.x)
     y_ref = MetricRef(benchmark=pair.benchmark, metric=pair.y)
@@ -111,32 +107,40 @@ def scatter(report: ReportInput, pair: TradeOff) -> Scatter | None:
             right=across.at(x.high),
             top=up.height(y.high, SCATTER_PX),
             bottom=up.height(y.low, SCATTER_PX),
-            x_text=value_text(x.value, x_spec),
-            y_text=value_text(y.value, y_spec),
             flip=across.at(x.value) > 60,
         )
         for model, x, y in points
     ]
-    return Scatter(
+    return Plot(
         title=trade_off_finding(report, pair),
-        caption=f"{report.benchmark(pair.benchmark).label}; {_best_corner(x_spec, y_spec)} is best",
+        note=f"{report.benchmark(pair.benchmark).label}; {_best_corner(x_spec, y_spec)} is best",
         x_label=_axis_label(x_spec),
         y_label=_axis_label(y_spec),
-        crosses=tuple(_beside(cross, crosses) for cross in crosses),
         x_ticks=axis(across, x_spec),
-        y_ticks=tuple(
-            Tick(up.height(value, SCATTER_PX), label) for value, label in labels(up, y_spec)
-        ),
+        y_ticks=_y_ticks(up, y_spec, SCATTER_PX),
         height=SCATTER_PX,
+        kind="Model",
+        rows=tuple(
+            (model.label, value_text(x.value, x_spec), value_text(y.value, y_spec))
+            for model, x, y in points
+        ),
+        crosses=tuple(_beside(i, crosses) for i in range(len(crosses))),
     )
 
 
-def _beside(cross: Cross, crosses: Sequence[Cross]) -> Cross:
-    """The cross with its label below where a near one is higher."""
-    near = (
-        each for each in crosses if abs(each.x - cross.x) < 25 and cross.y - each.y < 2 * LABEL_PX
-    )
-    return cross._replace(below=any(each.y < cross.y for each in near))
+def _y_ticks(up: Scale, spec: MetricSpec, height: int) -> tuple[Tick, ...]:
+    return tuple(Tick(up.height(value, height), label) for value, label in labels(up, spec))
+
+
+def _beside(index: int, crosses: Sequence[Cross]) -> Cross:
+    """The cross with its label below as many near ones as are higher."""
+    cross = crosses[index]
+    near = [
+        (each.y, i)
+        for i, each in enumerate(crosses)
+        if abs(each.x - cross.x) < 25 and cross.y - each.y < 2 * LABEL_PX
+    ]
+    return cross._replace(below=sum(place < (cross.y, index) for place in near))
 
 
 def _axis_label(spec: MetricSpec) -> str:
@@ -149,7 +153,7 @@ def _best_corner(x_spec: MetricSpec, y_spec: MetricSpec) -> str:
     return f"{'bottom' if y_spec.better == 'lower' else 'top'} {across}"
 
 
-def curve(report: ReportInput, drawn: Curve) -> CurveChart | None:
+def curve(report: ReportInput, drawn: Curve) -> Plot | None:
     """The lines of a curve; None if no series has a point."""
     points = [point for series in drawn.series for point in series.points]
     if not points:
@@ -158,21 +162,21 @@ def curve(report: ReportInput, drawn: Curve) -> CurveChart | None:
     up = scale_of([end * drawn.scale for end in ends], from_zero=False)
     across = _across([p.x for p in points], log=drawn.log_x)
     lines = [_line(report, series, i, (across, up), drawn) for i, series in enumerate(drawn.series)]
-    bare = MetricSpec(name="y", label="y", unit="", scale=1)
-    return CurveChart(
+    return Plot(
         title=drawn.title,
+        note=drawn.note,
         x_label=drawn.x_label,
         y_label=drawn.y_label,
-        note=drawn.note,
-        lines=tuple(_apart([line for line in lines if line is not None])),
         x_ticks=_x_ticks(drawn, across),
-        y_ticks=tuple(Tick(up.height(value, CURVE_PX), label) for value, label in labels(up, bare)),
+        y_ticks=_y_ticks(up, BARE, CURVE_PX),
         height=CURVE_PX,
+        kind="Line",
         rows=tuple(
             (series.label, _short(p.x), _short(p.y * drawn.scale))
             for series in drawn.series
             for p in series.points
         ),
+        lines=tuple(_apart([line for line in lines if line is not None])),
     )
 
 
@@ -182,12 +186,11 @@ def _across(values: Sequence[float], *, log: bool) -> Scale:
 
 
 def _x_ticks(drawn: Curve, across: Scale) -> tuple[Tick, ...]:
-    """Round steps; on a logarithmic axis the points themselves."""
+    """Round steps, whole ones over what is counted; on a logarithmic axis the points themselves."""
+    values = sorted({p.x for series in drawn.series for p in series.points})
     if drawn.log_x:
-        values = sorted({p.x for series in drawn.series for p in series.points})
         return tuple(Tick(across.at(math.log10(x)), _short(x)) for x in values)
-    bare = MetricSpec(name="x", label="x", unit="", scale=1)
-    return axis(across, bare)
+    return axis(across, BARE, whole=all(x == int(x) for x in values))
 
 
 def _line(

@@ -18,11 +18,11 @@ class Tick(NamedTuple):
     label: str
 
 
-def ticks(low: float, high: float, number_of: int = 4) -> list[float]:
-    """Round values from `low` to `high`, about so many."""
+def ticks(low: float, high: float, number_of: int = 4, *, whole: bool = False) -> list[float]:
+    """Round values from `low` to `high`, about so many; only whole numbers if asked for."""
     if high <= low:
         return [low]
-    rough = (high - low) / number_of
+    rough = max((high - low) / number_of, 1.0 if whole else 0.0)
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= rough * 0.999)
     first = math.ceil(low / step - 1e-9)
@@ -56,16 +56,19 @@ def scale_of(values: Sequence[float], *, from_zero: bool = True) -> Scale:
     return Scale(low if low == 0 else low - margin, high + margin)
 
 
-def axis(scale: Scale, spec: MetricSpec, *, signed: bool = False) -> tuple[Tick, ...]:
+def axis(
+    scale: Scale, spec: MetricSpec, *, signed: bool = False, whole: bool = False
+) -> tuple[Tick, ...]:
     """Round ticks in the metric's shown unit, at percents of the width."""
-    return tuple(
-        Tick(scale.at(value), label) for value, label in labels(scale, spec, signed=signed)
-    )
+    found = labels(scale, spec, signed=signed, whole=whole)
+    return tuple(Tick(scale.at(value), label) for value, label in found)
 
 
-def labels(scale: Scale, spec: MetricSpec, *, signed: bool = False) -> list[tuple[float, str]]:
+def labels(
+    scale: Scale, spec: MetricSpec, *, signed: bool = False, whole: bool = False
+) -> list[tuple[float, str]]:
     """Round values of a scale, and how they are written in the metric's shown unit."""
-    values = ticks(scale.low * spec.scale, scale.high * spec.scale)
+    values = ticks(scale.low * spec.scale, scale.high * spec.scale, whole=whole)
     step = values[1] - values[0] if len(values) > 1 else 1.0
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     decimals += abs(step * 10**decimals - round(step * 10**decimals)) > 1e-6

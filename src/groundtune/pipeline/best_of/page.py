@@ -1,5 +1,6 @@
 """The report of best of N: one answer beside the chosen one, and the curves over N."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from groundtune.pipeline.best_of.curve import METRICS, Curve, divided
@@ -35,16 +36,13 @@ def write_page(out: Path, settings: BestOfSettings, found: BestOf) -> Path:
         note = f"by {settings.model}'s own reward over {settings.reference}, {how}"
         models.append(model.ModelSpec(name=str(last.n), label=f"Best of {last.n}", note=note))
     told = found.by_claims or found.by_truth
+    subject = _subject([spec for spec in SHOWN if spec.name in first.values], told=told)
     page = model.ReportInput(
         title=f"Best of {found.n}",
         summary=_summary(found, last.drawn_tokens, last.score_seconds),
         models=tuple(models),
-        subject=model.Subject(
-            metrics=SHOWN,
-            benchmarks=(model.BenchmarkSpec(name=BENCHMARK, label="Chosen answers"),),
-            notes=() if told else (model.Note(kind="warning", text=NO_TRUTH),),
-            limits=(LIMIT,),
-        ),
+        subject=subject,
+        headline=subject.lead(str(last.n), "1"),
         estimates=tuple(
             estimate_of(rate, str(point.n), _ref(name), found.prompts)
             for point in ((first, last) if last.n > 1 else (first,))
@@ -69,6 +67,19 @@ def write_page(out: Path, settings: BestOfSettings, found: BestOf) -> Path:
     return write_report(out, page)
 
 
+def _subject(known: Sequence[model.MetricSpec], *, told: bool) -> model.Subject:
+    """The chosen answers; what leads is the first metric of what is wrong in them, if any is."""
+    wrong = [_ref(spec.name) for spec in known if spec.better == "lower"]
+    return model.Subject(
+        metrics=SHOWN,
+        benchmarks=(model.BenchmarkSpec(name=BENCHMARK, label="Chosen answers"),),
+        headline=wrong[0] if wrong else None,
+        beside=tuple(_ref(spec.name) for spec in known if spec.role == "cost"),
+        notes=() if told else (model.Note(kind="warning", text=NO_TRUTH),),
+        limits=(LIMIT,),
+    )
+
+
 def _ref(metric: str) -> model.MetricRef:
     return model.MetricRef(benchmark=BENCHMARK, metric=metric)
 
@@ -89,12 +100,13 @@ def _curves(curves: tuple[Curve, ...]) -> tuple[model.Curve, ...]:
             spec,
             "answers to choose among",
             {
-                f"reward {divided(curve.normalise)}": [
+                divided(curve.normalise): [
                     (point.n, point.values[spec.name]) for point in curve.points
                 ]
                 for curve in curves
             },
             log_x=True,
+            note="A line for each reward that chose: undivided, or divided by the answer's length.",
         )
         for spec in SHOWN
         if spec.name in known and spec.chart

@@ -51,14 +51,20 @@ def write_page(folder: RunFolder, found: Checked, scores: Sequence[Score]) -> Pa
         files = tuple(folder.images.read(sha256) for sha256 in prompt.images)
         return ItemView(images=files, prompt=prompt.question)
 
+    leads = CORRECTED.name if found.corrected else METRICS[0].name
     subject = claims_subject("Claims", CORRECTED, BY_MARKS).model_copy(
-        update={"notes": tuple(_notes(found)), "limits": LIMITS}
+        update={
+            "headline": model.MetricRef(benchmark=WHERE, metric=leads),
+            "notes": tuple(_notes(found)),
+            "limits": LIMITS,
+        }
     )
     page = model.ReportInput(
         title=f"Answers checked in {folder.path.resolve().name}",
         summary=_summary(found),
         models=tuple(model.ModelSpec(name=name, label=name) for name in names),
         subject=subject,
+        headline=subject.lead(names[1] if found.differences else names[0], names[0]),
         estimates=(*_corrected(found), *found.estimates),
         differences=found.differences,
         counts=count_answers(answers),
