@@ -38,7 +38,7 @@ def printed(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
     return json.loads(capsys.readouterr().out)
 
 
-def test_import_and_export_end_with_their_path_and_the_next_command(
+def test_import_ends_with_the_training_that_could_follow_and_export_with_its_file(
     file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     out, back = tmp_path / "run", tmp_path / "back.parquet"
@@ -49,10 +49,13 @@ def test_import_and_export_end_with_their_path_and_the_next_command(
         f"{file}, row 1, column image: The file is not an image that can be read."
     ]
     assert imported["wrote"] == str(out / "pairs")
+    command = f"groundtune train --model llava-hf/llava-1.5-7b-hf --pairs {out} --dry-run"
+    assert imported["next"] == command
     assert run(["export", "rlhf-v", str(out), "--out", str(back), "--json"]) == EXIT_DONE
     exported = printed(capsys)
     assert (exported["rows"], exported["no commercial use"]) == (1, "cc-by-nc-4.0")
-    assert str(exported["next"]).startswith("groundtune import rlhf-v")
+    assert exported["wrote"] == str(back)
+    assert "next" not in exported
     assert pq.read_table(back).to_pylist() == pq.read_table(file).to_pylist()[:1]
 
 

@@ -31,7 +31,14 @@ def test_options_go_over_settings_and_settings_over_the_recipe(
     assert app.run([*command, "--out", str(out), "--json"]) == 0
     done = json.loads(capsys.readouterr().out)
     assert (done["prompts"], done["answers"], done["wrote"]) == (2, 4, str(out))
-    assert shlex.split(done["next"]) == ["groundtune", "label", "--answers", str(out)]
+    assert shlex.split(done["next"]) == [
+        "groundtune",
+        "label",
+        "--answers",
+        str(out),
+        "--by",
+        "claims",
+    ]
     used = json.loads((out / "answers" / "run.json").read_text())["recipe"]
     assert (used["n"], used["seed"], used["sampling"]["max_new_tokens"]) == (2, 4, 3)
 
@@ -44,7 +51,7 @@ def test_options_go_over_settings_and_settings_over_the_recipe(
         (["--model", "./nowhere"], "no instruction"),
         (["--model", "./nowhere", "--ask", "What?", "--n", "0"], "n is 0"),
         (["--model", "./nowhere", "tempreture=1"], "tempreture"),
-        (["a.yaml", "b.yaml"], "More than one recipe"),
+        (["a.yaml", "b.yaml"], "'b.yaml' is not a setting"),
     ],
 )
 def test_bad_input_is_three_lines_and_exit_2(

@@ -54,11 +54,11 @@ def test_json_tells_the_truth_of_each_scene(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--count", "0"], "a sheet can't hold 0 scenes"),
-        (["--count", "1000"], "a sheet can't hold 1000 scenes"),
-        (["--start", "-1"], "index is negative"),
+        (["--count", "0"], "A sheet can't hold 0 scenes"),
+        (["--count", "1000"], "A sheet can't hold 1000 scenes"),
+        (["--start", "-1"], "index of the first scene is negative"),
         (["--columns", "0"], "0 columns"),
-        (["--out", "sheet.jpg"], "the sheet is a PNG file"),
+        (["--out", "sheet.jpg"], "The sheet is a PNG file"),
         (["--split", "test"], "test"),
         (["--stratum", "odd"], "odd"),
     ],
@@ -82,4 +82,4 @@ def test_training_refuses_what_it_does_not_know(capsys: pytest.CaptureFixture[st
     assert app.run(["world", "train", "huge"]) == 2
     assert "huge" in capsys.readouterr().err
     assert app.run(["world", "train", "base", "--seed", "-1"]) == 2
-    assert "a seed is negative" in capsys.readouterr().err
+    assert "The seed is negative" in capsys.readouterr().err

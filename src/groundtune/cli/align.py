@@ -1,48 +1,63 @@
 """`groundtune align`."""
 
-import shlex
 import sys
 from pathlib import Path
 
+from groundtune.cli.recipe_argument import Settings
+
+RECIPE = "world-align"
+"""The recipe without one on the command line."""
+
 
 def align(
-    *recipe: str,
+    recipe: str = RECIPE,
+    /,
+    *settings: Settings,
     out: Path = Path("runs/align"),
     final: bool = False,
     notebook: Path = Path("docs/notebook.md"),
     workers: int = 1,
     json: bool = False,
 ) -> None:
-    """Rounds of AI feedback, from a recipe.
+    """Repeat sample, label, pairs and train for some rounds.
 
-    In each round the model draws answers, their claims are checked, pairs are made of them, and the
-    next model learns from these. Run again with the same --out, it goes on where it stopped, and
-    with more rounds after the last one.
+    In each round the model answers, its claims are checked, pairs are made from the verdicts, and
+    the next model is trained on them. A command that was stopped resumes when you run it again;
+    with a larger rounds= it adds rounds.
+
+    For example:
+
+        groundtune align world-align rounds=1 prompts=world:20 --out runs/align
+        groundtune align rlaif-v model=llava-hf/llava-1.5-7b-hf images=photos --out runs/rlaif-v
 
     Args:
-        recipe: A recipe's name or file (world-align), and key=value settings: model, prompts,
-            rounds, n, feedback.labeler, learn.method.type, choose.by, ...
-        out: Folder for everything.
-        final: Measure on the test split, once, when nothing will be tuned any more.
-        notebook: The file that receives a dated line when the test split is opened.
-        workers: Processes that work at once; 0 for one a core.
-        json: One JSON object instead of a table.
+        recipe: Name of a recipe, or a YAML file. `groundtune recipes list` names them.
+        settings: Settings that override the recipe: model, prompts, rounds, n, feedback.labeler,
+            learn.method.type, choose.by and others.
+        out: Folder for all results.
+        final: Measure on the test split. Do this once, when you will tune nothing any more.
+        notebook: File that gets a dated line when the test split is opened.
+        workers: Parallel processes; 0 uses one per core.
+        json: Print the result as one JSON object.
     """
     from groundtune.cli.finish import finish
-    from groundtune.cli.given import read_words
     from groundtune.cli.progress import open_progress
+    from groundtune.cli.recipe_argument import read_recipe
     from groundtune.cli.table import print_table
     from groundtune.pipeline.align.run import align as run_align
     from groundtune.pipeline.align.settings import AlignSettings
     from groundtune.pipeline.recipes import find
     from groundtune.recipe import load
 
-    given, options = read_words(recipe), {"evaluation.split": "test" if final else None}
-    path = find(given.recipe or "world-align")
-    settings = load(path, given.settings, AlignSettings, options=options)
+    source, options = (
+        read_recipe(recipe, settings, RECIPE),
+        {"evaluation.split": "test" if final else None},
+    )
+    path = find(source.recipe)
+    params = load(path, source.settings, AlignSettings, options=options)
     with open_progress(silent=json) as progress:
-        made = run_align(
-            settings,
+        result = run_align(
+            params,
             out,
             progress,
             workers=workers,
@@ -50,11 +65,11 @@ def align(
             command=sys.argv,
         )
     if not json:
-        print_table(made.table)
+        print_table(result.table)
         print()
     finish(
-        {"verdict": made.verdict, "results": made.results, "report": made.report},
-        wrote=made.model,
-        next_command=f"groundtune serve {shlex.quote(str(made.model))}",
+        {"verdict": result.verdict, "results": result.results, "report": result.report},
+        wrote=result.model,
+        next_command=["groundtune", "serve", result.model],
         json=json,
     )

@@ -1,11 +1,11 @@
 """`groundtune best-of`."""
 
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groundtune.cli.model_options import ENGINE, EngineOptions
+from groundtune.cli.recipe_argument import Settings, is_setting
 
 if TYPE_CHECKING:
     from groundtune.pipeline.best_of.curve import Curve
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def best_of(
     answers: Path | None = None,
     /,
-    *settings: str,
+    *settings: Settings,
     model: str,
     reference: str,
     n: int | None = None,
@@ -22,23 +22,29 @@ def best_of(
     running: EngineOptions = ENGINE,
     json: bool = False,
 ) -> None:
-    """Keep, of several answers to a prompt, the one that a tuned model's own reward prefers.
+    """Choose the best of several answers, by a tuned model's own reward.
 
-    The reward is how much likelier the answer became by the tuning. Shown is what best of 1, 2,
-    4, ... N gives and costs: by the truth where the prompts' source knows it, and by the
-    answers' claims where those were checked. Run again, it goes on where it stopped.
+    An answer's reward is how much more likely the tuned model makes it than the reference model
+    does. The report shows what best of 1, 2, 4, ... N gains and costs: by the ground truth where
+    the prompts have it, and by claims where the answers' claims were checked. A command that was
+    stopped resumes when you run it again.
+
+    For example:
+
+        groundtune best-of runs/candidates --model runs/ddpo/model --reference world:base --n 4
+        groundtune best-of prompts=world:40 --model runs/ddpo/model --reference world:base
 
     Args:
-        answers: Folder with several answers to each prompt, of whichever model.
-        settings: key=value settings: normalise, beta, prompts, seed, at_once, device, dtype, ...
-            Without answers, prompts=world:40 has the tuned model describe 40 images of the
-            embedded world.
+        answers: Folder with several answers per prompt, from any model.
+        settings: Settings that have no option: normalise, beta, prompts, seed, at_once, device,
+            dtype. Without ANSWERS, prompts=world:40 makes the tuned model answer 40 prompts about
+            the embedded world.
         model: The tuned model: a folder, a name on the Hugging Face hub, or world:base.
         reference: The model that it was tuned from.
-        n: Answers to choose among, at most 64; 16 without it.
-        out: Folder for the chosen answers, the rewards and the report.
-        running: Where the answers are drawn and scored.
-        json: One JSON object instead of lines.
+        n: Answers to choose from per prompt, at most 64 (default 16).
+        out: Folder for the best answers, the rewards and the report.
+        running: Where the answers are sampled and scored.
+        json: Print the result as one JSON object.
     """
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
@@ -47,23 +53,24 @@ def best_of(
     from groundtune.pipeline.best_of.settings import BestOfSettings
     from groundtune.recipe import load
 
-    if answers is not None and "=" in answers.name and not answers.exists():
-        settings, answers = (str(answers), *settings), None
+    words = list(settings)
+    if answers is not None and is_setting(str(answers)):
+        words, answers = [str(answers), *words], None
     options = {"model": model, "reference": reference, "n": n, **running.settings()}
-    params = load(None, settings, BestOfSettings, options=options)
+    params = load(None, words, BestOfSettings, options=options)
     with open_progress(silent=json) as progress:
-        made = run_best_of(answers, out, params, progress, command=sys.argv)
-    shown: dict[str, object] = made.found.model_dump(mode="json")
+        result = run_best_of(answers, out, params, progress, command=sys.argv)
+    shown: dict[str, object] = result.found.model_dump(mode="json")
     if not json:
-        for curve in made.found.curves:
+        for curve in result.found.curves:
             print_table(_rows(curve))
             print()
         shown = {name: shown[name] for name in ("prompts", "candidates", "scored_now")}
-        shown["report"] = made.report
+        shown["report"] = result.report
     finish(
         shown,
-        wrote=made.answers,
-        next_command=shlex.join(["groundtune", "check", str(out), "--out", f"{out}-check"]),
+        wrote=result.answers,
+        next_command=["groundtune", "check", out, "--out", f"{out}-check"],
         json=json,
     )
 
@@ -71,22 +78,22 @@ def best_of(
 def _rows(curve: "Curve") -> list[list[str]]:
     from groundtune.pipeline.best_of.curve import METRICS, divided
 
-    known = [each for each in METRICS if each.name in curve.points[0].values]
+    metrics = [each for each in METRICS if each.name in curve.points[0].values]
     rows = [
         [
             f"best of, by reward {divided(curve.normalise)}",
             *(str(point.n) for point in curve.points),
         ]
     ]
-    for each in known:
-        found = [point.values[each.name] for point in curve.points]
+    for metric in metrics:
+        estimates = [point.values[metric.name] for point in curve.points]
         cells = [
             f"{r.value:.1%} ({r.low:.1%} to {r.high:.1%})"
-            if each.is_share
+            if metric.is_share
             else f"{r.value:.4g} ({r.low:.4g} to {r.high:.4g})"
-            for r in found
+            for r in estimates
         ]
-        rows.append([each.label, *cells])
-    rows.append(["Tokens drawn a prompt", *(f"{p.drawn_tokens:,.0f}" for p in curve.points)])
+        rows.append([metric.label, *cells])
+    rows.append(["Tokens sampled per prompt", *(f"{p.drawn_tokens:,.0f}" for p in curve.points)])
     rows.append(["Seconds to score a prompt", *(f"{p.score_seconds:.2f}" for p in curve.points)])
     return rows

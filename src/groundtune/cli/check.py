@@ -1,9 +1,10 @@
 """`groundtune check`."""
 
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from groundtune.cli.recipe_argument import Settings
 
 if TYPE_CHECKING:
     from groundtune.pipeline.check.found import Checked
@@ -11,7 +12,8 @@ if TYPE_CHECKING:
 
 def check(
     answers: str,
-    *settings: str,
+    /,
+    *settings: Settings,
     images: Path | None = None,
     labeler: str | None = None,
     ask: str | None = None,
@@ -19,24 +21,30 @@ def check(
     out: Path = Path("runs/check"),
     json: bool = False,
 ) -> None:
-    """Check answers on your own pictures, without any truth.
+    """Check answers about your own images, without ground truth.
 
-    Each answer is divided into claims, and a labeler says yes or no to each from the picture. The
-    report marks what it says no to. With answers that a person has marked, the share of wrong
-    answers gets an interval that holds however wrong the labeler is, and its own error is told. Run
-    again, it goes on where it stopped.
+    Each answer is split into claims, and a labeler looks at the image and says yes or no to each.
+    The report marks the claims that it rejects. If a person also marks some answers as right or
+    wrong, you get the share of wrong answers with an interval that is valid whatever the labeler's
+    errors, and an estimate of these. A command that was stopped resumes when you run it again.
+
+    For example:
+
+        groundtune check runs/candidates --labeler world:labeler --out runs/check
+        groundtune check llava-hf/llava-1.5-7b-hf --images photos --labeler self --out runs/photos
 
     Args:
-        answers: A run's folder, a file with a row an answer (picture, question, answer), or a model
-            that is asked about each picture of --images.
-        settings: key=value settings: divider, questions, asking.suffix, max_new_tokens, mark, ...
-        images: Folder of the pictures.
-        labeler: Who answers the questions: a folder, a hub name, openai:MODEL@URL, or "self" for
-            the model that gave the answers.
-        ask: What a model is asked about each picture, "Describe the image." without it.
-        marks: to-mark.jsonl with "wrong" filled in, true or false.
+        answers: Folder of a run, a file with one answer per row (image, question, answer), or a
+            model to ask about each image in --images.
+        settings: Settings that have no option: divider, questions, asking.suffix, max_new_tokens,
+            mark.
+        images: Folder of the images.
+        labeler: Who says yes or no: a folder, a hub name, openai:MODEL@URL, or "self" for the
+            model that answered.
+        ask: What the model is asked about each image (default "Describe the image.").
+        marks: The file to-mark.jsonl, after you set "wrong" to true or false in its rows.
         out: Folder for the claims, the report and to-mark.jsonl.
-        json: One JSON object instead of lines.
+        json: Print the result as one JSON object.
     """
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
@@ -44,7 +52,7 @@ def check(
     from groundtune.pipeline.check.run import check as run_check
 
     with open_progress(silent=json) as progress:
-        made = run_check(
+        result = run_check(
             answers,
             out,
             settings,
@@ -54,19 +62,19 @@ def check(
             marks=marks,
             command=sys.argv,
         )
-    shown: dict[str, object] = made.found.model_dump(mode="json")
+    shown: dict[str, object] = result.found.model_dump(mode="json")
     if not json:
-        print_table(_rows(made.found))
+        print_table(_rows(result.found))
         print()
         shown = {name: shown[name] for name in ("answers", "images", "labeler", "marks")}
-        shown["labeler's error"] = _error(made.found)
-    options = {"--images": images, "--labeler": labeler, "--ask": ask, "--marks": made.to_mark}
+        shown["labeler's error"] = _error(result.found)
+    options = {"--images": images, "--labeler": labeler, "--ask": ask, "--marks": result.to_mark}
     again = ["groundtune", "check", answers, *settings]
     again += [word for k, v in options.items() if v is not None for word in (k, str(v))]
     finish(
         shown,
-        wrote=made.report,
-        next_command="" if made.found.corrected else shlex.join([*again, "--out", str(out)]),
+        wrote=result.report,
+        next_command=[] if result.found.corrected else [*again, "--out", str(out)],
         json=json,
     )
 
@@ -76,9 +84,9 @@ def _rows(found: "Checked") -> list[list[str]]:
 
     models = list(dict.fromkeys(each.model for each in found.estimates))
     rows = [["", *models]]
-    for name, each in (("Answers with something wrong, corrected", found.corrected),):
-        if each:
-            rows.append([name, *(_share(*each[m].share) if m in each else "-" for m in models)])
+    if shares := found.corrected:
+        cells = [_share(*shares[m].share) if m in shares else "-" for m in models]
+        rows.append(["Answers with something wrong, corrected", *cells])
     for metric in METRICS:
         cells: list[str] = []
         for model in models:
@@ -97,7 +105,7 @@ def _error(found: "Checked") -> str:
     from groundtune.pipeline.check.page import told
 
     if not found.corrected:
-        return "not known: mark answers in to-mark.jsonl and give them with --marks"
+        return "unknown: mark answers in to-mark.jsonl and pass it as --marks"
     return " ".join(told(name, each) for name, each in found.corrected.items())
 
 

@@ -1,6 +1,5 @@
 """`groundtune compare`."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -19,20 +18,24 @@ def compare(
     margin: float | None = None,
     json: bool = False,
 ) -> int:
-    """Compare models item by item.
+    """Compare models on the same items, with 95% intervals and tests.
 
-    Every model is compared with the first one on the same items, with 95% intervals. The headline
-    of each benchmark is tested, what clearly got worse is listed first.
+    Compares every model with the first one. Each benchmark's headline metric is tested, and what
+    got clearly worse is listed first.
+
+    For example:
+
+        groundtune compare runs/before runs/after
+        groundtune compare runs/before runs/after --out runs/comparison --fail-on regression
 
     Args:
-        runs: Folders with scores: of groundtune bench run, bench score, demo or study.
+        runs: Folders with scores, from `groundtune bench run`, bench score, demo or study.
         out: Folder for a report, and for all differences, tests and changed items.
         all: Show every difference, also those whose interval includes zero.
-        fail_on: regression ends with exit status 1 if a headline got worse, or what is tested in
-            its place where it has no value.
-        margin: Also a headline that is worse by more than this is a regression, whatever its
-            interval; in the metric's own unit, so that 0.01 of a share is one point.
-        json: One JSON object instead of lines.
+        fail_on: With "regression", exit with status 1 if a headline metric got worse.
+        margin: Also count a headline that is worse by more than this, whatever its interval. In
+            the metric's unit: 0.01 of a share is one point.
+        json: Print the result as one JSON object.
     """
     from groundtune.cli.finish import finish
     from groundtune.errors import UserError
@@ -40,25 +43,28 @@ def compare(
     from groundtune.pipeline.compare.run import write_comparison
 
     if not runs:
-        raise UserError("No run is given.", "groundtune compare", "Give folders with scores.")
+        raise UserError(
+            "There are no runs to compare.",
+            "groundtune compare",
+            "Give two folders with scores.",
+        )
     if margin is not None and margin < 0:
-        raise UserError("A margin isn't negative.", f"--margin {margin:g}", "Give 0 or more.")
-    made = compare_runs(runs)
-    page = write_comparison(made, out, runs) if out else None
-    lost = [*made.regressions(margin), *made.lost]
-    again = " ".join(shlex.quote(str(run)) for run in runs)
-    next_command = "" if out else f"groundtune compare {again} --out comparison"
+        raise UserError("The margin is negative.", f"--margin {margin:g}", "Give 0 or more.")
+    result = compare_runs(runs)
+    page = write_comparison(result, out, runs) if out else None
+    lost = [*result.regressions(margin), *result.lost]
+    next_command = [] if out else ["groundtune", "compare", *runs, "--out", "runs/comparison"]
     if json:
-        told = made.short().model_dump(mode="json")
-        told["regressions"] = [{"model": t.model, "benchmark": t.benchmark} for t in lost]
-        finish(told, wrote=page, next_command=next_command, json=True)
+        shown = result.short().model_dump(mode="json")
+        shown["regressions"] = [{"model": t.model, "benchmark": t.benchmark} for t in lost]
+        finish(shown, wrote=page, next_command=next_command, json=True)
     else:
-        _print(made, all)
+        _print(result, all)
         finish(
             {
-                "worse": len(made.worse),
-                "better": len(made.better),
-                "unclear": made.unclear,
+                "worse": len(result.worse),
+                "better": len(result.better),
+                "unclear": result.unclear,
                 "regressions": ", ".join(f"{t.model} on {t.benchmark}" for t in lost) or "none",
             },
             wrote=page,
@@ -67,29 +73,29 @@ def compare(
     return int(bool(lost) and fail_on == "regression")
 
 
-def _print(made: "Comparisons", all: bool) -> None:
+def _print(result: "Comparisons", all: bool) -> None:
     from groundtune.cli.table import print_table
     from groundtune.pipeline.compare.run import difference_rows
 
-    print(f"{made.models[0]} against {', '.join(made.models[1:])}\n")
-    _print_tests(made.bench)
-    for each in made.alone:
+    print(f"{result.models[0]} against {', '.join(result.models[1:])}\n")
+    _print_tests(result.bench)
+    for each in result.alone:
         print(f"not compared: {each}")
-    if made.alone:
+    if result.alone:
         print()
     head = ["", "model", "change", "95% interval", "relative"]
-    groups = {"worse": made.worse, "better": made.better, "otherwise changed": made.changed}
-    for name, some in ({"all": made.summary.differences} if all else groups).items():
+    groups = {"worse": result.worse, "better": result.better, "otherwise changed": result.changed}
+    for name, some in ({"all": result.summary.differences} if all else groups).items():
         if some:
             print_table([[f"{name} ({len(some)})", *head[1:]], *difference_rows(some)])
             print()
     print("By chance alone, about one interval in twenty excludes zero.\n")
-    warned = made.bench.warnings
-    for each in warned[:MOST_WARNINGS]:
+    warnings = result.bench.warnings
+    for each in warnings[:MOST_WARNINGS]:
         print(f"warning: {each.model}, {each.benchmark}: {each.text}")
-    if len(warned) > MOST_WARNINGS:
-        print(f"and {len(warned) - MOST_WARNINGS} more warnings: see --json or --out")
-    if warned:
+    if len(warnings) > MOST_WARNINGS:
+        print(f"and {len(warnings) - MOST_WARNINGS} more warnings: see --json or --out")
+    if warnings:
         print()
 
 

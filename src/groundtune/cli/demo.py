@@ -1,55 +1,66 @@
 """`groundtune demo`."""
 
-import shlex
 import sys
 import time
 from pathlib import Path
 
+from groundtune.cli.recipe_argument import Settings
+
+RECIPE = "world-demo"
+"""The recipe without one on the command line."""
+
 
 def demo(
-    *recipe: str,
+    recipe: str = RECIPE,
+    /,
+    *settings: Settings,
     out: Path = Path("demo-out"),
     seed: int | None = None,
     workers: int = 0,
     json: bool = False,
 ) -> None:
-    """The whole loop on the embedded world.
+    """Run the whole loop on a small built-in world.
 
-    A small model describes pictures, a simulated person corrects it, and it learns from that in two
-    ways. Before and after are measured, and one report shows it. Run again with the same --out, it
-    goes on where it stopped.
+    A small model describes images, a simulated person corrects it, and it is trained on the
+    corrections with two methods. One report compares the models before and after. Runs on a CPU
+    in about a minute. A command that was stopped resumes when you run it again.
+
+    For example:
+
+        groundtune demo --out runs/demo
 
     Args:
-        recipe: A recipe's name or file (world-demo), and key=value settings.
-        out: Folder for everything.
-        seed: Seed of the pictures, the draws, the corrections and the training.
-        workers: Processes that work at once; 0 for one a core.
-        json: One JSON object instead of lines.
+        recipe: Name of a recipe, or a YAML file.
+        settings: Settings that override the recipe.
+        out: Folder for all results.
+        seed: Random seed of images, answers, corrections and training.
+        workers: Parallel processes; 0 uses one per core.
+        json: Print the result as one JSON object.
     """
     from groundtune.cli.finish import finish
-    from groundtune.cli.given import read_words
     from groundtune.cli.progress import open_progress
+    from groundtune.cli.recipe_argument import read_recipe
     from groundtune.cli.table import print_table
     from groundtune.pipeline.recipes import find
     from groundtune.pipeline.world.demo import demo as run_demo
     from groundtune.pipeline.world.demo_settings import DemoSettings
     from groundtune.recipe import load
 
-    began = time.monotonic()
-    given = read_words(recipe)
-    path = find(given.recipe or "world-demo")
-    settings = load(path, given.settings, DemoSettings, options={"seed": seed})
+    start = time.monotonic()
+    source = read_recipe(recipe, settings, RECIPE)
+    path = find(source.recipe)
+    params = load(path, source.settings, DemoSettings, options={"seed": seed})
     with open_progress(silent=json) as progress:
-        made = run_demo(settings, out, progress, workers=workers, command=sys.argv)
-    took = {"seconds": round(time.monotonic() - began, 1), "memory_mb": made.memory_mb}
+        result = run_demo(params, out, progress, workers=workers, command=sys.argv)
+    cost = {"seconds": round(time.monotonic() - start, 1), "memory_mb": result.memory_mb}
     if json:
-        rows = {"summary": str(made.summary), "differences": str(made.differences)}
-        finish({"verdict": made.verdict, **rows, **took}, wrote=made.report, json=True)
+        paths = {"summary": str(result.summary), "differences": str(result.differences)}
+        finish({"verdict": result.verdict, **paths, **cost}, wrote=result.report, json=True)
         return
-    print_table(made.table)
-    print(f"\n{made.verdict}\n")
+    print_table(result.table)
+    print(f"\n{result.verdict}\n")
     finish(
-        {"summary": made.summary, **took},
-        wrote=made.report,
-        next_command=f"groundtune compare {shlex.quote(str(out))}",
+        {"summary": result.summary, **cost},
+        wrote=result.report,
+        next_command=["groundtune", "compare", out],
     )

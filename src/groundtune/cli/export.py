@@ -1,22 +1,26 @@
 """`groundtune export`."""
 
-import shlex
 from pathlib import Path
 
 from groundtune.cli.import_ import with_layouts
 from groundtune.interchange.names import LayoutName
 
 
-def export(layout: LayoutName, run: Path, *, out: Path, json: bool = False) -> None:
-    """Write a published data set's layout.
+def export(layout: LayoutName, run: Path, /, *, out: Path, json: bool = False) -> None:
+    """Export pairs in a published data set's layout.
 
-    Pictures are in a Parquet file, or lie beside a file of JSON, which names them.
+    A Parquet file contains the images; with a JSON file they are written next to it.
+
+    For example:
+
+        groundtune export rlhf-v runs/candidates --out pairs.parquet
+        groundtune export trl runs/candidates --out trl.parquet
 
     Args:
-        layout: The layout, one of those above.
-        run: Folder that holds the pairs.
-        out: The file to write; its ending says what it will be: .parquet, .jsonl or .json.
-        json: One JSON object instead of lines.
+        layout: Layout of the file, from the list above.
+        run: Folder with the pairs.
+        out: File to write; its ending chooses the format: .parquet, .jsonl or .json.
+        json: Print the result as one JSON object.
     """
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
@@ -27,13 +31,7 @@ def export(layout: LayoutName, run: Path, *, out: Path, json: bool = False) -> N
     results: dict[str, object] = {"rows": written.rows}
     if written.non_commercial:
         results["no commercial use"] = ", ".join(written.non_commercial)
-    quoted = shlex.quote(str(out))
-    finish(
-        results,
-        wrote=out,
-        next_command=f"groundtune import {layout} {quoted} --out imported",
-        json=json,
-    )
+    finish(results, wrote=out, json=json)
 
 
 export.__doc__ = with_layouts(export.__doc__ or "")

@@ -1,8 +1,9 @@
 """How a command ends: results on stdout, the path that it wrote, the next command to try."""
 
 import json as json_module
+import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
@@ -10,19 +11,21 @@ def finish(
     results: Mapping[str, object],
     *,
     wrote: Path | None = None,
-    next_command: str = "",
+    next_command: Sequence[str | Path] | str = (),
     json: bool = False,
 ) -> None:
     """Print a command's results.
 
     Args:
-        results: What was done, in the order to show; with `json` they go through `json.dumps`.
+        results: The results, in the order to show; with `json` they go through `json.dumps`.
         wrote: The file or folder that the command wrote.
-        next_command: A whole command line to try next.
-        json: One JSON object on one line, for machines.
+        next_command: The words of a command line to try next; they are quoted here.
+        json: Print one JSON object on one line, for machines.
     """
-    closing = {"wrote": str(wrote) if wrote else "", "next": next_command}
-    shown = {**results, **{name: value for name, value in closing.items() if value}}
+    if not isinstance(next_command, str):
+        next_command = shlex.join(map(str, next_command))
+    closing = {"wrote": str(wrote or ""), "next": next_command}
+    shown = {**results, **{name: text for name, text in closing.items() if text}}
     if json:
         print(json_module.dumps(shown, default=str, ensure_ascii=False), flush=True)
         return

@@ -9,6 +9,7 @@ from groundtune.interchange.names import TITLES, LayoutName
 def import_(
     layout: LayoutName,
     file: Path,
+    /,
     *,
     out: Path,
     images: Path | None = None,
@@ -16,26 +17,33 @@ def import_(
     skip_bad: bool = False,
     json: bool = False,
 ) -> None:
-    """Read a published data set's layout.
+    """Import pairs from a published data set.
 
-    Pairs, prompts and pictures go into a run's folder; where the layout has no spans, they are
-    recovered by comparing the two answers. Run again, it goes on where it stopped.
+    Writes pairs, prompts and images to a folder for `groundtune train`. If the layout has no
+    spans, they are found by comparing the two answers. A command that was stopped resumes when you
+    run it again.
+
+    For example:
+
+        groundtune import rlhf-v pairs.parquet --out runs/imported
+        groundtune import llava-rlhf answers.json --images coco/train2017 --out runs/llava-rlhf
 
     Args:
-        layout: The layout, one of those above.
-        file: The file.
-        out: Folder for the pairs, their prompts and pictures.
-        images: Folder from which the file names its pictures; the file's own by default.
-        licence: The rows' licence, where it isn't the published set's or a file of ours tells.
-        skip_bad: Leave bad rows out and list them, rather than stop at the first.
-        json: One JSON object instead of lines.
+        layout: Layout of the file, from the list above.
+        file: The file to read.
+        out: Folder for the pairs, their prompts and images.
+        images: Folder with the images that the file names (default: the folder of the file).
+        licence: Licence of the rows, if it differs from that of the published data set.
+        skip_bad: Skip and list bad rows, instead of stopping at the first.
+        json: Print the result as one JSON object.
     """
     from groundtune.cli.finish import finish
+    from groundtune.cli.next_steps import after_pairs
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.exchange import import_layout
 
     with open_progress(silent=json) as progress:
-        made = import_layout(
+        summary = import_layout(
             layout,
             file,
             out,
@@ -45,19 +53,19 @@ def import_(
             skip_bad=skip_bad,
             command=sys.argv,
         )
-    skipped: object = made.skipped if json else len(made.skipped)  # the log has listed them
+    skipped: object = summary.skipped if json else len(summary.skipped)  # the log lists them
     finish(
-        {**made.model_dump(), "skipped": skipped},
+        {**summary.model_dump(), "skipped": skipped},
         wrote=out / "pairs",
-        next_command="groundtune train --help",
+        next_command=after_pairs(out),
         json=json,
     )
 
 
 def with_layouts(text: str) -> str:
-    """A command's docstring with a line for each layout before its arguments."""
+    """Add a line per layout to a command's docstring, before its example."""
     lines = "\n".join(f"    * {name}: {title}" for name, title in TITLES.items())
-    return text.replace("    Args:", f"    Layouts:\n\n{lines}\n\n    Args:", 1)
+    return text.replace("    For example:", f"    Layouts:\n\n{lines}\n\n    For example:", 1)
 
 
 import_.__doc__ = with_layouts(import_.__doc__ or "")

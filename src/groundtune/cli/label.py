@@ -1,19 +1,21 @@
 """`groundtune label`."""
 
-import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from groundtune.cli.model_options import ENGINE, EngineOptions
+from groundtune.cli.recipe_argument import Settings
 
 if TYPE_CHECKING:
-    from groundtune.cli.given import Given
+    from groundtune.cli.recipe_argument import RecipeArgument
 
 
 def label(
-    *recipe: str,
+    recipe: str | None = None,
+    /,
+    *settings: Settings,
     answers: Path,
     out: Path | None = None,
     by: Literal["corrections", "claims"] = "corrections",
@@ -25,40 +27,48 @@ def label(
     running: EngineOptions = ENGINE,
     json: bool = False,
 ) -> None:
-    """Correct answers segment by segment, or have their claims checked by a model.
+    """Correct answers, or check their claims with a model.
 
-    By corrections, an annotator replaces, deletes or inserts the words that are wrong in each
-    answer. By claims, each answer is divided into statements, and a labeler says yes or no to each
-    of them from the picture. Run again, it goes on where it stopped.
+    With --by corrections, an annotator replaces, deletes or inserts the wrong words of each
+    answer. With --by claims, a divider splits each answer into claims, and a labeler looks at the
+    image and says yes or no to each claim. A command that was stopped resumes when you run it
+    again.
+
+    For example:
+
+        groundtune label --answers runs/candidates
+        groundtune label --answers runs/candidates --by claims --labeler world:labeler
 
     Args:
-        recipe: A YAML file, if any, and key=value settings. Corrections: annotator, error_rate,
-            seed. Claims: labeler, divider, questions, instruction, asking.suffix, batch_size, ...
-        answers: Folder that holds the answers, as `groundtune sample` wrote it.
-        out: Folder for the feedback; without it, it is added to the answers' folder.
-        by: What feedback is given.
-        annotator: The prompt source whose simulated person corrects: world. Without it, the one of
-            the answers' prompts.
-        error_rate: Share of errors that the simulated person misses or mends wrongly, 0 to 1.
-        labeler: Who checks claims: a model, or "self" for the one that answered.
-        divider: Who divides answers into claims: a model, "self", or a prompt source's own rules:
-            world, the default for answers about the embedded world.
-        seed: Seed of the simulated person.
-        running: Where claims are checked.
-        json: One JSON object instead of lines.
+        recipe: YAML file with settings, if you have one.
+        settings: Settings that have no option. For claims: questions, instruction, asking.suffix,
+            batch_size, device, dtype.
+        answers: Folder with the answers that `groundtune sample` wrote.
+        out: Folder for the feedback (default: the folder of the answers).
+        by: Kind of feedback.
+        annotator: Who corrects: the simulated person of a prompt source, such as world (default:
+            that of the answers' prompts).
+        error_rate: Share of errors that the simulated person misses or corrects wrongly, 0 to 1.
+        labeler: Who checks the claims: a model, or "self" for the model that answered (default
+            self).
+        divider: Who splits answers into claims: a model, "self", or "world" for the rules of the
+            embedded world, which are the default for its answers.
+        seed: Random seed of the simulated person.
+        running: Where the claims are checked.
+        json: Print the result as one JSON object.
     """
-    from groundtune.cli.given import read_words
+    from groundtune.cli.recipe_argument import read_recipe
 
     corrects: dict[str, object] = {"annotator": annotator, "error_rate": error_rate, "seed": seed}
     checks = {"labeler": labeler, "divider": divider, **running.settings()}
     options = corrects if by == "corrections" else checks
     _refuse(checks if by == "corrections" else corrects, by)
     stage = _by_corrections if by == "corrections" else _by_claims
-    stage(read_words(recipe), options, answers, out or answers, json)
+    stage(read_recipe(recipe, settings), options, answers, out or answers, json)
 
 
 def _by_corrections(
-    given: "Given", options: Mapping[str, object], answers: Path, out: Path, json: bool
+    source: "RecipeArgument", options: Mapping[str, object], answers: Path, out: Path, json: bool
 ) -> None:
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
@@ -70,23 +80,23 @@ def _by_corrections(
     from groundtune.pipeline.folder import RunFolder
     from groundtune.recipe import load
 
-    settings = load(given.path, given.settings, LabelSettings, options=options)
+    settings = load(source.path, source.settings, LabelSettings, options=options)
     person, by = open_annotator(settings, RunFolder(answers))
     with open_progress(silent=json) as progress:
-        made = label_answers(
+        summary = label_answers(
             answers, out, person, by, progress, settings=settings, command=sys.argv
         )
-    kinds: object = made.kinds if json else _listed(made.kinds)
+    kinds: object = summary.kinds if json else _listed(summary.kinds)
     finish(
-        {**made.model_dump(), "kinds": kinds},
+        {**summary.model_dump(), "kinds": kinds},
         wrote=out / "corrections",
-        next_command=f"groundtune pairs --corrections {shlex.quote(str(out))}",
+        next_command=["groundtune", "pairs", "--corrections", out],
         json=json,
     )
 
 
 def _by_claims(
-    given: "Given", options: Mapping[str, object], answers: Path, out: Path, json: bool
+    source: "RecipeArgument", options: Mapping[str, object], answers: Path, out: Path, json: bool
 ) -> None:
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
@@ -101,23 +111,23 @@ def _by_claims(
 
     folder = RunFolder(answers)
     settings = load(
-        given.path, given.settings, ClaimSettings, command=base_settings(folder), options=options
+        source.path, source.settings, ClaimSettings, command=base_settings(folder), options=options
     )
     with open_progress(silent=json) as progress:
         progress.start(f"load {settings.labeler}")
         with open_labelling(settings, folder) as labelling:
-            made = label_claims(
+            summary = label_claims(
                 answers, out, labelling, progress, settings=settings, command=sys.argv
             )
-    shown: dict[str, object] = made.model_dump()
+    shown: dict[str, object] = summary.model_dump()
     if not json:
         del shown["kinds"]
-        shown["statuses"] = _listed(made.statuses)
-        shown |= {kind: _listed(statuses) for kind, statuses in made.kinds.items()}
+        shown["statuses"] = _listed(summary.statuses)
+        shown |= {kind: _listed(statuses) for kind, statuses in summary.kinds.items()}
     finish(
         shown,
         wrote=out / "claims",
-        next_command=f"groundtune pairs --claims {shlex.quote(str(out))}",
+        next_command=["groundtune", "pairs", "--claims", out],
         json=json,
     )
 
@@ -127,16 +137,16 @@ def _listed(counts: dict[str, int]) -> str:
 
 
 def _refuse(others: Mapping[str, object], by: str) -> None:
-    """Options of the other kind of feedback would be passed over in silence."""
+    """Raise UserError for options of the other kind of feedback, which would have no effect."""
     from groundtune.errors import UserError
 
-    wrong = [name for name, value in others.items() if value is not None]
-    if wrong:
-        option = "--" + wrong[0].replace("engine.type", "engine").removeprefix("engine.")
+    unused = [name for name, value in others.items() if value is not None]
+    if unused:
+        option = "--" + unused[0].replace("engine.type", "engine").removeprefix("engine.")
         option = option.replace("_", "-")
         other = "claims" if by == "corrections" else "corrections"
         raise UserError(
-            f"{option} says nothing of feedback by {by}.",
+            f"{option} has no effect with --by {by}.",
             option,
             f"Leave it out, or add --by {other}.",
         )

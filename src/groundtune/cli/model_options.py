@@ -1,41 +1,43 @@
-"""Options of several commands that say where and how a model runs; unset, the recipe decides."""
+"""Options of several commands for where and how a model runs; unset, the recipe decides."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
+
+MODEL_GROUP = Group("Model options", sort_key=1000)
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=MODEL_GROUP)
 @dataclass(frozen=True, kw_only=True)
 class EngineOptions:
     """Where the model runs; cyclopts makes an option of each field."""
 
     engine: Literal["local", "ray"] | None = None
-    """Where the model runs: "local" is this process; "ray" has workers of a Ray cluster, with
-    engine.gpus, engine.cpus (of each) and engine.address as settings."""
+    """Where the model runs: in this process (local), or on the workers of a Ray cluster (ray),
+    configured with engine.gpus, engine.cpus and engine.address."""
     workers: int | None = None
-    """Workers of --engine ray (1)."""
+    """Number of Ray workers (default 1)."""
 
     def settings(self) -> dict[str, object]:
         """By the names of their settings."""
         return {"engine.type": self.engine, "engine.workers": self.workers}
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=MODEL_GROUP)
 @dataclass(frozen=True, kw_only=True)
 class LoadOptions:
     """How the model is loaded."""
 
     adapter: Path | None = None
-    """Folder of a peft adapter on the model."""
+    """Folder of a PEFT adapter to load on the model."""
     revision: str | None = None
-    """Branch, tag or commit on the hub (main)."""
+    """Branch, tag or commit on the Hugging Face hub (default main)."""
     device: str | None = None
-    """cpu, cuda, mps or auto."""
+    """cpu, cuda, mps or auto (default auto)."""
     dtype: str | None = None
-    """float32, bfloat16, float16 or auto."""
+    """float32, bfloat16, float16 or auto (default auto)."""
 
     def settings(self) -> dict[str, object]:
         """By the names of their settings."""
@@ -48,4 +50,4 @@ class LoadOptions:
 
 
 ENGINE, LOAD = EngineOptions(), LoadOptions()
-"""Where nothing was said."""
+"""No option is set."""

@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from groundtune.cli.recipe_argument import Settings
+
 if TYPE_CHECKING:
-    from groundtune.cli.given import Given
+    from groundtune.cli.recipe_argument import RecipeArgument
     from groundtune.feedback.claim_pairs import ClaimPairCounts
 
 
 def pairs(
-    *recipe: str,
+    recipe: str | None = None,
+    /,
+    *settings: Settings,
     corrections: Path | None = None,
     claims: Path | None = None,
     out: Path | None = None,
@@ -22,76 +26,84 @@ def pairs(
     seed: int | None = None,
     json: bool = False,
 ) -> None:
-    """Make preference pairs of corrections or of checked claims.
+    """Make preference pairs from corrections or checked claims.
 
-    Of corrections, the corrected text is the chosen answer, the original the rejected one. Of
-    claims, the answer to a prompt with fewer rejected claims is chosen over one with more. What
-    makes no pair is counted, by the rule that left it out.
+    From a correction, the corrected text becomes the chosen answer and the original the rejected
+    one. From claims, the answer with fewer rejected claims is chosen over one with more. Answers
+    that give no pair are counted by the rule that excluded them.
+
+    For example:
+
+        groundtune pairs --corrections runs/candidates
+        groundtune pairs --claims runs/candidates --out runs/claim-pairs spans=all
 
     Args:
-        recipe: A YAML file, if any, and key=value settings. Corrections: cap, seed. Claims: also
-            scoring, margin, near, cap_by, balance, length_limit, spans.
-        corrections: Folder that holds the corrections, as `groundtune label` wrote it.
-        claims: Folder that holds the checked claims, as `groundtune label --by claims` wrote it.
-        out: Folder for the pairs; without it they are added to the folder that is read.
-        cap: Pairs a prompt at the most; 0 keeps all (corrections: 0, claims: 2).
-        seed: Which pairs stay under the cap.
-        json: One JSON object instead of lines.
+        recipe: YAML file with settings, if you have one.
+        settings: Settings that have no option. For claims: scoring, margin, near, cap_by, balance,
+            length_limit, spans.
+        corrections: Folder with the corrections that `groundtune label` wrote.
+        claims: Folder with the claims that `groundtune label --by claims` wrote.
+        out: Folder for the pairs (default: the folder that is read).
+        cap: Most pairs per prompt; 0 keeps all (default 0 for corrections, 2 for claims).
+        seed: Random seed that decides which pairs stay under the cap.
+        json: Print the result as one JSON object.
     """
-    from groundtune.cli.given import read_words
+    from groundtune.cli.recipe_argument import read_recipe
     from groundtune.errors import UserError
 
     if corrections is not None and claims is not None:
         raise UserError(
-            "Pairs are made of corrections or of claims, not of both.",
+            "Pairs are made from corrections or from claims, not from both.",
             "--corrections and --claims",
             "Give one of them.",
         )
-    source = claims or corrections
-    if source is None:
+    folder = claims or corrections
+    if folder is None:
         raise UserError(
-            "It isn't said what pairs are to be made of.",
+            "There is no feedback to make pairs from.",
             "groundtune pairs",
-            "Give --corrections DIR or --claims DIR.",
+            "Give --corrections FOLDER or --claims FOLDER.",
         )
-    stage = _of_claims if claims is not None else _of_corrections
-    stage(read_words(recipe), {"cap": cap, "seed": seed}, source, out or source, json)
+    source = read_recipe(recipe, settings)
+    stage = _from_claims if claims is not None else _from_corrections
+    stage(source, {"cap": cap, "seed": seed}, folder, out or folder, json)
 
 
-def _of_corrections(
-    given: "Given", options: Mapping[str, object], source: Path, out: Path, json: bool
+def _from_corrections(
+    source: "RecipeArgument", options: Mapping[str, object], folder: Path, out: Path, json: bool
 ) -> None:
     from groundtune.cli.finish import finish
+    from groundtune.cli.next_steps import after_pairs
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.feedback.pairs import PairSettings, make_pairs
     from groundtune.recipe import load
 
-    settings = load(given.path, given.settings, PairSettings, options=options)
+    params = load(source.path, source.settings, PairSettings, options=options)
     with open_progress(silent=json) as progress:
-        counts = make_pairs(source, out, settings, progress, command=sys.argv)
-    finish(
-        counts.model_dump(), wrote=out / "pairs", next_command="groundtune train --help", json=json
-    )
+        counts = make_pairs(folder, out, params, progress, command=sys.argv)
+    following = after_pairs(out, folder)
+    finish(counts.model_dump(), wrote=out / "pairs", next_command=following, json=json)
 
 
-def _of_claims(
-    given: "Given", options: Mapping[str, object], source: Path, out: Path, json: bool
+def _from_claims(
+    source: "RecipeArgument", options: Mapping[str, object], folder: Path, out: Path, json: bool
 ) -> None:
     from groundtune.cli.finish import finish
+    from groundtune.cli.next_steps import after_pairs
     from groundtune.cli.progress import open_progress
     from groundtune.feedback.claim_pairs import ClaimPairRules
     from groundtune.pipeline.feedback.pairs import make_claim_pairs
     from groundtune.recipe import load
 
-    rules = load(given.path, given.settings, ClaimPairRules, options=options)
+    rules = load(source.path, source.settings, ClaimPairRules, options=options)
     with open_progress(silent=json) as progress:
-        counts = make_claim_pairs(source, out, rules, progress, command=sys.argv)
+        counts = make_claim_pairs(folder, out, rules, progress, command=sys.argv)
     shown = counts.model_dump() if json else _lines(counts)
-    finish(shown, wrote=out / "pairs", next_command="groundtune train --help", json=json)
+    finish(shown, wrote=out / "pairs", next_command=after_pairs(out, folder), json=json)
 
 
 def _lines(counts: "ClaimPairCounts") -> dict[str, object]:
-    """The counts, with a line for each rule."""
+    """The counts, with a line per rule."""
     shown: dict[str, object] = {**counts.model_dump(exclude={"effects"})}
     for effect in counts.effects:
         words = f"{effect.words_chosen:.1f} words chosen, {effect.words_rejected:.1f} rejected"

@@ -1,45 +1,56 @@
 """`groundtune recipes`: list, show, copy."""
 
-import shlex
 import sys
 from pathlib import Path
 
 
 def list_(*, json: bool = False) -> None:
-    """Name the recipes that come with Groundtune.
+    """List the recipes that come with Groundtune.
+
+    For example:
+
+        groundtune recipes list
 
     Args:
-        json: One JSON object instead of lines.
+        json: Print the result as one JSON object.
     """
     from groundtune.cli.finish import finish
     from groundtune.pipeline.recipes import shipped
 
-    found = shipped()
+    recipes = shipped()
     finish(
-        {recipe.name: f"{recipe.command}: {recipe.about}" for recipe in found},
-        next_command=f"groundtune recipes show {found[0].name}" if found else "",
+        {recipe.name: f"{recipe.command}: {recipe.about}" for recipe in recipes},
+        next_command=["groundtune", "recipes", "show", recipes[0].name],
         json=json,
     )
 
 
-def show(name: str) -> None:
+def show(name: str, /) -> None:
     """Print a recipe.
 
+    For example:
+
+        groundtune recipes show world-ddpo
+
     Args:
-        name: A recipe's name, as `groundtune recipes list` has it.
+        name: Name of a recipe, from `groundtune recipes list`.
     """
     from groundtune.pipeline.recipes import find
 
     sys.stdout.write(find(name).read_text(encoding="utf-8"))
 
 
-def copy(name: str, *, out: Path | None = None, json: bool = False) -> None:
-    """Copy a recipe, to change it.
+def copy(name: str, /, *, out: Path | None = None, json: bool = False) -> None:
+    """Copy a recipe to a file to edit.
+
+    For example:
+
+        groundtune recipes copy world-ddpo --out my-recipe.yaml
 
     Args:
-        name: A recipe's name, as `groundtune recipes list` has it.
-        out: The file to write; NAME.yaml in this folder if it isn't given.
-        json: One JSON object instead of lines.
+        name: Name of a recipe, from `groundtune recipes list`.
+        out: File to write (default: NAME.yaml in the current folder).
+        json: Print the result as one JSON object.
     """
     from groundtune.cli.finish import finish
     from groundtune.errors import UserError
@@ -49,11 +60,11 @@ def copy(name: str, *, out: Path | None = None, json: bool = False) -> None:
     path = find(name)
     out = out or Path(f"{path.stem}.yaml")
     if out.exists():
-        raise UserError("The file is there already.", str(out), "Name another with --out FILE.")
+        raise UserError("The file exists.", str(out), "Name another with --out FILE.")
     write_atomic(out, path.read_bytes())
     finish(
         {},
         wrote=out,
-        next_command=f"groundtune {command_of(out)} {shlex.quote(str(out))}",
+        next_command=["groundtune", command_of(out), out],
         json=json,
     )

@@ -1,38 +1,42 @@
 """`groundtune rounds`."""
 
-import shlex
 from pathlib import Path
 
 
 def rounds(*runs: str, out: Path | None = None, json: bool = False) -> None:
-    """Set runs of align side by side.
+    """Compare align runs round by round.
 
-    Runs of one recipe that differ by their seeds are pooled, with a row a round for the first
-    run's recipe. Every other recipe has a row for its last round, named by what differs.
+    Runs of one recipe that differ only in their seed are pooled. The first run's recipe gets a row
+    per round; every other recipe gets a row for its last round, named by the settings that differ.
+
+    For example:
+
+        groundtune rounds runs/align --out runs/rounds
+        groundtune rounds runs/align-0 runs/align-1 "Stronger labeler=runs/align-labeler"
 
     Args:
-        runs: Folders of groundtune align, or LABEL=FOLDER to name a recipe's row.
-        out: Folder for a report and rounds.json, which has every metric with its interval.
-        json: One JSON object instead of a table.
+        runs: Folders that `groundtune align` wrote, or LABEL=FOLDER to name a recipe's row.
+        out: Folder for a report and for rounds.json with every metric and its interval.
+        json: Print the result as one JSON object.
     """
     from groundtune.cli.finish import finish
     from groundtune.cli.table import print_table
     from groundtune.pipeline.align.side_by_side import beside, write_beside
 
-    named = [_label_and_folder(run) for run in runs]
-    made = beside(
-        [folder for _, folder in named], {folder: label for label, folder in named if label}
+    labels = [_label_and_folder(run) for run in runs]
+    comparison = beside(
+        [folder for _, folder in labels], {folder: label for label, folder in labels if label}
     )
-    page = write_beside(made, out) if out else None
-    again = " ".join(shlex.quote(str(run)) for run in runs)
-    next_command = "" if out else f"groundtune rounds {again} --out runs/rounds"
+    page = write_beside(comparison, out) if out else None
+    again = ["groundtune", "rounds", *runs, "--out", "runs/rounds"]
+    next_command = [] if out else again
     if json:
-        told = {"verdict": made.verdict, **made.found.model_dump(mode="json")}
-        finish(told, wrote=page, next_command=next_command, json=True)
+        shown = {"verdict": comparison.verdict, **comparison.found.model_dump(mode="json")}
+        finish(shown, wrote=page, next_command=next_command, json=True)
         return
-    print_table(made.table)
+    print_table(comparison.table)
     print()
-    finish({"verdict": made.verdict}, wrote=page, next_command=next_command)
+    finish({"verdict": comparison.verdict}, wrote=page, next_command=next_command)
 
 
 def _label_and_folder(run: str) -> tuple[str, Path]:

@@ -1,6 +1,5 @@
 """`groundtune sample`."""
 
-import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,25 +7,26 @@ from pathlib import Path
 from cyclopts import Parameter
 
 from groundtune.cli.model_options import ENGINE, LOAD, EngineOptions, LoadOptions
+from groundtune.cli.recipe_argument import Settings
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class DrawOptions:
-    """What is drawn; cyclopts makes an option of each field."""
+class SamplingOptions:
+    """How answers are sampled; cyclopts makes an option of each field."""
 
     n: int | None = None
-    """Answers a prompt (10)."""
+    """Answers per prompt (default 10)."""
     temperature: float | None = None
-    """Temperature (0.7); 0 is greedy decoding and needs --n 1."""
+    """Sampling temperature (default 0.7); 0 is greedy decoding and needs --n 1."""
     top_p: float | None = None
-    """Share of the probability that is drawn from, above 0 to 1 (1)."""
+    """Nucleus sampling: share of the probability mass to sample from (default 1)."""
     max_new_tokens: int | None = None
-    """Tokens after which an answer is cut (512)."""
+    """Longest answer in tokens; longer ones are truncated (default 512)."""
     seed: int | None = None
-    """Seed of the whole run (0)."""
+    """Random seed (default 0)."""
     batch_size: int | None = None
-    """Answers drawn at once (16)."""
+    """Answers generated at once; changes only speed and memory (default 16)."""
 
     def settings(self) -> dict[str, object]:
         """By the names of their settings."""
@@ -40,48 +40,60 @@ class DrawOptions:
         }
 
 
-DRAW = DrawOptions()
-"""Where nothing was said."""
+SAMPLING = SamplingOptions()
+"""No option is set."""
 
 
 def sample(
-    *recipe: str,
+    recipe: str | None = None,
+    /,
+    *settings: Settings,
     model: str | None = None,
     prompts: Path | None = None,
     images: Path | None = None,
     ask: str | None = None,
     out: Path,
-    drawing: DrawOptions = DRAW,
+    sampling: SamplingOptions = SAMPLING,
     limit: int | None = None,
     skip_bad: bool | None = None,
     loading: LoadOptions = LOAD,
     running: EngineOptions = ENGINE,
     json: bool = False,
 ) -> None:
-    """Draw answers to prompts.
+    """Sample answers from a vision-language model.
 
-    A vision-language model answers each prompt n times. Run again with the same --out, it goes on
-    where it stopped: what is drawn depends on the seed alone, not on batches or interruptions.
+    The model answers each prompt n times. A command that was stopped resumes when you run it
+    again. The answers depend on the seed, not on the batch size or on where it was stopped.
+
+    For example:
+
+        groundtune sample --model world:base --prompts world:20 --n 4 --out runs/candidates
+        groundtune sample --model llava-hf/llava-1.5-7b-hf --images photos --out runs/photos \
+--ask "Describe the image."
 
     Args:
-        recipe: A YAML file, if any, and key=value settings, as in sampling.top_k=50.
+        recipe: YAML file with settings, if you have one.
+        settings: Settings that have no option, such as sampling.top_k=50. They override the
+            recipe, and options override both.
         model: A folder, a name on the Hugging Face hub, world:base, or openai:MODEL@URL for an
-            OpenAI-compatible endpoint (its key in GROUNDTUNE_API_KEY).
-        prompts: JSON lines, a JSON list, a table, Parquet, the folder of another run, or world:200
-            for so many scenes of the embedded world.
-        images: Folder of pictures: those of the prompts, or without --prompts to be asked --ask.
-        ask: The instruction for each picture of --images.
-        out: Folder for the answers, their prompts and pictures.
-        drawing: What is drawn.
-        limit: The most rows or pictures to read.
-        skip_bad: Leave bad rows out and list them, rather than stop at the first.
+            OpenAI-compatible endpoint (API key in GROUNDTUNE_API_KEY).
+        prompts: A file of prompts (JSON lines, a JSON list, CSV, a spreadsheet or Parquet), the
+            folder of another run, or world:200 for 200 prompts about the embedded world.
+        images: Folder of images: those that the prompts name or, without --prompts, those to ask
+            about.
+        ask: Question or instruction for each image in --images.
+        out: Folder for the answers, with their prompts and images.
+        sampling: How answers are sampled.
+        limit: Read at most this many rows or images.
+        skip_bad: Skip and list rows that can't be read, instead of stopping at the first.
         loading: How the model is loaded.
         running: Where the model runs.
-        json: One JSON object instead of lines.
+        json: Print the result as one JSON object.
     """
     from groundtune.cli.finish import finish
-    from groundtune.cli.given import read_words
+    from groundtune.cli.next_steps import after_answers
     from groundtune.cli.progress import open_progress
+    from groundtune.cli.recipe_argument import read_recipe
     from groundtune.pipeline.sample.run import SampleParams, run_sample
     from groundtune.recipe import load
 
@@ -93,14 +105,9 @@ def sample(
         "limit": limit,
         "skip_bad": skip_bad,
     }
-    options |= drawing.settings() | loading.settings() | running.settings()
-    given = read_words(recipe)
-    params = load(given.path, given.settings, SampleParams, options=options)
+    options |= sampling.settings() | loading.settings() | running.settings()
+    source = read_recipe(recipe, settings)
+    params = load(source.path, source.settings, SampleParams, options=options)
     with open_progress(silent=json) as progress:
-        made = run_sample(params, out, progress, command=sys.argv)
-    finish(
-        made.model_dump(),
-        wrote=out,
-        next_command=f"groundtune label --answers {shlex.quote(str(out))}",
-        json=json,
-    )
+        summary = run_sample(params, out, progress, command=sys.argv)
+    finish(summary.model_dump(), wrote=out, next_command=after_answers(out), json=json)

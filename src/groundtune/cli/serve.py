@@ -8,63 +8,73 @@ from pathlib import Path
 
 from cyclopts import Parameter
 
+from groundtune.cli.recipe_argument import Settings
+
 TOKEN = "GROUNDTUNE_SERVE_TOKEN"
-"""Environment variable with the token: unlike an option it doesn't show in a list of programs."""
+"""Environment variable with the token. A list of running programs shows options, not this."""
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class ServedOptions:
-    """Which models answer, choose and check; cyclopts makes an option of each field."""
+    """The models that answer, choose and check; cyclopts makes an option of each field."""
 
     name: str | None = None
-    """What clients call the model."""
+    """Name of the model for clients."""
     reference: str | None = None
-    """The model from before the training; gives self_feedback."""
+    """The model before training; enables self_feedback."""
     tuned: str | None = None
-    """Whose reward chooses, with that reference, instead of the served model."""
+    """Model whose reward, compared with the reference, ranks the answers (default: MODEL)."""
     labeler: str | None = None
-    """Who checks claims, "self" or a model; gives check."""
+    """Model that checks claims, or "self"; enables check."""
     divider: str | None = None
-    """Who divides answers into claims: "self" (the labeler), "world" or a model."""
+    """Who splits answers into claims: "self" (the labeler), "world" or a model."""
     adapter: Path | None = None
-    """Folder of a peft adapter on the model."""
+    """Folder of a PEFT adapter to load on the model."""
     batch_size: int | None = None
-    """Candidates or questions at a time (16)."""
+    """Answers or questions at once (default 16)."""
     device: str | None = None
-    """cpu, cuda, mps or auto."""
+    """cpu, cuda, mps or auto (default auto)."""
     dtype: str | None = None
-    """float32, bfloat16, float16 or auto."""
+    """float32, bfloat16, float16 or auto (default auto)."""
 
 
 SERVED = ServedOptions()
-"""Where nothing was said."""
+"""No option is set."""
 
 
 def serve(
     model: str,
-    *settings: str,
+    /,
+    *settings: Settings,
     host: str = "127.0.0.1",
     port: int = 8000,
     token: str = "",
     served: ServedOptions = SERVED,
     json: bool = False,
 ) -> None:
-    """Serve a model under the OpenAI API, with self-feedback and claim checks.
+    """Serve a model with an OpenAI-compatible API, self-feedback and claim checks.
 
-    POST /v1/chat/completions takes pictures as data URLs and streams; the extra fields
-    self_feedback and check choose the best of n answers by the model's own reward and check each
-    claim. / is a page to try it, /metrics is for Prometheus. Ctrl-C ends it.
+    POST /v1/chat/completions accepts images as data URLs and streams. Two extra fields: with
+    self_feedback, the server samples n answers and returns the one with the highest reward; with
+    check, it checks each claim of the answer. Open / to try it; /metrics is for Prometheus. Stop
+    it with Ctrl-C.
+
+    For example:
+
+        groundtune serve world:base --labeler world:labeler
+        groundtune serve runs/ddpo/model --name tuned --reference world:base --port 8010
 
     Args:
-        model: A folder, a name on the Hugging Face hub, world:base, or openai:MODEL@URL for an
-            upstream server (its key in GROUNDTUNE_API_KEY).
-        settings: key=value for what has no option, as in limits.waiting=64 or limits.seconds=60.
-        host: Address to listen on. Another than this machine's own needs a token.
-        port: Port to listen on; 0 takes any.
-        token: What clients must send as their API key. Better in GROUNDTUNE_SERVE_TOKEN.
-        served: Which models answer, choose and check.
-        json: One JSON object instead of lines.
+        model: A folder, a name on the Hugging Face hub, world:base, or openai:MODEL@URL for
+            another server (API key in GROUNDTUNE_API_KEY).
+        settings: Settings that have no option, such as limits.waiting=64 or limits.seconds=60.
+        host: Address to listen on. Addresses other than this machine's own need a token.
+        port: Port to listen on; 0 picks a free one.
+        token: API key that clients must send. GROUNDTUNE_SERVE_TOKEN is safer: other users of this
+            machine can see a command's options.
+        served: The models that answer, choose and check.
+        json: Print the addresses as one JSON object.
     """
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
@@ -88,7 +98,7 @@ def serve(
         url = f"http://{shown}:{listening.getsockname()[1]}"
         finish(
             {"model": service.model, "page": f"{url}/", "api": f"{url}/v1"},
-            next_command=f"curl {url}/health",
+            next_command=["curl", f"{url}/health"],
             json=json,
         )
         with suppress(KeyboardInterrupt):  # the usual end of a server

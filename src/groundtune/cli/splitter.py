@@ -1,59 +1,67 @@
 """`groundtune splitter lessons` and `groundtune splitter score`."""
 
-import shlex
 import sys
 from pathlib import Path
 
+from groundtune.cli.recipe_argument import Settings
+
 
 def lessons(
-    *settings: str,
+    *settings: Settings,
     claims: Path,
     out: Path = Path("runs/lessons"),
     json: bool = False,
 ) -> None:
-    """Make lessons for a splitter of your own, of answers that were divided into claims.
+    """Make training examples from answers that are split into claims.
 
-    Each answer's claims become the reply that a model should give. Some pictures are kept back, to
-    see afterwards how far the splitter agrees with the recorded claims.
+    For each answer, its claims become the reply that your model should learn to give. Some images
+    are held out, to measure afterwards how well the model agrees with the recorded claims.
+
+    For example:
+
+        groundtune splitter lessons --claims runs/candidates --out runs/lessons
 
     Args:
-        settings: key=value settings: instruction, held_out, seed.
-        claims: Folder that holds the division, as `groundtune label --by claims` wrote it.
-        out: Folder for the lessons.
-        json: One JSON object instead of lines.
+        settings: Settings that have no option: instruction, held_out, seed.
+        claims: Folder with the claims that `groundtune label --by claims` wrote.
+        out: Folder for the training examples.
+        json: Print the result as one JSON object.
     """
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.feedback.splitter import LessonSettings, make_lessons
     from groundtune.recipe import load
 
-    chosen = load(None, settings, LessonSettings)
+    params = load(None, settings, LessonSettings)
     with open_progress(silent=json) as progress:
-        counts = make_lessons(claims, out, chosen, progress, command=sys.argv)
-    recipe = "world-splitter"
-    finish(
-        counts.model_dump(),
-        wrote=out,
-        next_command=f"groundtune train {recipe} --pairs {shlex.quote(str(out))}",
-        json=json,
-    )
+        counts = make_lessons(claims, out, params, progress, command=sys.argv)
+    following = ["groundtune", "train", "world-splitter", "--pairs", out, "--out", "runs/splitter"]
+    finish(counts.model_dump(), wrote=out, next_command=following, json=json)
 
 
 def score(
     model: str,
-    *settings: str,
+    /,
+    *settings: Settings,
     lessons: Path = Path("runs/lessons"),
     out: Path = Path("runs/splitter-score"),
     json: bool = False,
 ) -> None:
-    """Measure how far a splitter's claims agree with the recorded ones, on answers held out.
+    """Measure how well a model splits answers into claims.
+
+    Compares its claims with the recorded ones, on the held-out answers.
+
+    For example:
+
+        groundtune splitter score runs/splitter/model --lessons runs/lessons
 
     Args:
-        model: The splitter: a model's folder or name, or openai:MODEL@URL.
-        settings: key=value settings: instruction, max_new_tokens, batch_size, device, dtype, seed.
+        model: The model that splits: a folder, a name on the hub, or openai:MODEL@URL.
+        settings: Settings that have no option: instruction, max_new_tokens, batch_size, device,
+            dtype, seed.
         lessons: Folder that `groundtune splitter lessons` wrote.
-        out: Folder for the splitter's division and score.json.
-        json: One JSON object instead of lines.
+        out: Folder for the model's claims and score.json.
+        json: Print the result as one JSON object.
     """
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
@@ -63,28 +71,24 @@ def score(
     from groundtune.recipe import load
     from groundtune.store.files import write_atomic
 
-    chosen = load(None, settings, ScoreSettings)
+    scoring = load(None, settings, ScoreSettings)
     params = SampleParams(
-        model=model, batch_size=chosen.batch_size, device=chosen.device, dtype=chosen.dtype
+        model=model, batch_size=scoring.batch_size, device=scoring.device, dtype=scoring.dtype
     )
     generator = open_generator(params, RunFolder(lessons / HELD_OUT).images)
     with open_progress(silent=json) as progress:
-        scored = score_splitter(generator, lessons, out, chosen, progress, command=sys.argv)
+        result = score_splitter(generator, lessons, out, scoring, progress, command=sys.argv)
     file = out / "score.json"
-    write_atomic(file, scored.model_dump_json(indent=2).encode() + b"\n")
-    shown: dict[str, object] = scored.model_dump(mode="json")
+    write_atomic(file, result.model_dump_json(indent=2).encode() + b"\n")
+    shown: dict[str, object] = result.model_dump(mode="json")
     if not json:
-        shown = {name: _told(value) for name, value in shown.items()}
-    divide = f"groundtune label --by claims divider={shlex.quote(model)}"
-    finish(
-        shown,
-        wrote=file,
-        next_command=f"{divide} instruction={chosen.instruction} --answers DIR",
-        json=json,
-    )
+        shown = {name: _with_interval(value) for name, value in shown.items()}
+    label = ["groundtune", "label", f"instruction={scoring.instruction}", "--by", "claims"]
+    label += ["--divider", model, "--answers", str(lessons / HELD_OUT), "--out", f"{out}-claims"]
+    finish(shown, wrote=file, next_command=label, json=json)
 
 
-def _told(value: object) -> object:
+def _with_interval(value: object) -> object:
     if not isinstance(value, list | tuple):
         return value
     share, low, high = value  # pyright: ignore[reportUnknownVariableType]

@@ -1,45 +1,60 @@
 """`groundtune study`."""
 
-import shlex
 import sys
 from pathlib import Path
 
+from groundtune.cli.recipe_argument import Settings
+
+RECIPE = "world-study"
+"""The recipe without one on the command line."""
+
 
 def study(
-    *recipe: str,
+    recipe: str = RECIPE,
+    /,
+    *settings: Settings,
     out: Path = Path("study-out"),
     final: bool = False,
     notebook: Path = Path("docs/notebook.md"),
     workers: int = 0,
     json: bool = False,
 ) -> None:
-    """Many runs of the loop, pooled, with curves.
+    """Run the loop over many seeds and settings.
 
-    Each way of learning over several seeds and bases, and curves over the number of corrections and
-    the annotator's errors. Run again with the same --out, only runs that are missing are done.
+    Trains each method with several seeds and bases, pools the results, and draws curves over the
+    number of corrections and the annotator's error rate. This takes hours on a CPU. A command that
+    was stopped resumes when you run it again.
+
+    For example:
+
+        groundtune study world-study seeds=[0] curve=[] --out runs/study
 
     Args:
-        recipe: A recipe's name or file (world-study), and key=value settings.
-        out: Folder for everything.
-        final: Measure on the test split, once, when nothing will be tuned any more.
-        notebook: The file that receives a dated line when the test split is opened.
-        workers: Processes that work at once; 0 for one a core.
-        json: One JSON object instead of lines.
+        recipe: Name of a recipe, or a YAML file.
+        settings: Settings that override the recipe.
+        out: Folder for all results.
+        final: Measure on the test split. Do this once, when you will tune nothing any more.
+        notebook: File that gets a dated line when the test split is opened.
+        workers: Parallel processes; 0 uses one per core.
+        json: Print the result as one JSON object.
     """
     from groundtune.cli.finish import finish
-    from groundtune.cli.given import read_words
     from groundtune.cli.progress import open_progress
+    from groundtune.cli.recipe_argument import read_recipe
     from groundtune.pipeline.recipes import find
     from groundtune.pipeline.world.study.run import study as run_study
     from groundtune.pipeline.world.study.settings import StudySettings
     from groundtune.recipe import load
 
-    given, options = read_words(recipe), {"evaluation.split": "test" if final else None}
-    path = find(given.recipe or "world-study")
-    settings = load(path, given.settings, StudySettings, options=options)
+    source, options = (
+        read_recipe(recipe, settings, RECIPE),
+        {"evaluation.split": "test" if final else None},
+    )
+    path = find(source.recipe)
+    params = load(path, source.settings, StudySettings, options=options)
     with open_progress(silent=json) as progress:
-        made = run_study(
-            settings,
+        result = run_study(
+            params,
             out,
             progress,
             workers=workers,
@@ -47,8 +62,8 @@ def study(
             command=sys.argv,
         )
     finish(
-        {"verdict": made.verdict, "results": made.results, "tables": made.markdown},
-        wrote=made.report,
-        next_command=f"groundtune report {shlex.quote(str(out))}",
+        {"verdict": result.verdict, "results": result.results, "tables": result.markdown},
+        wrote=result.report,
+        next_command=["groundtune", "report", out],
         json=json,
     )

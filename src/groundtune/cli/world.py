@@ -1,11 +1,10 @@
 """`groundtune world show` and `groundtune world train`."""
 
-import shlex
 from pathlib import Path
 from typing import Literal
 
 MOST_SCENES = 120
-"""A larger sheet is too large to look at."""
+"""The largest sheet that a person can look at."""
 
 
 def show(
@@ -18,20 +17,24 @@ def show(
     out: Path = Path("runs/world.png"),
     json: bool = False,
 ) -> None:
-    """Draw scenes with their truth.
+    """Draw scenes with their ground truth.
 
-    A contact sheet: each scene's picture, and below it what is there, how many, in which colour and
-    where. Nothing of the test split is shown.
+    Writes a contact sheet: each scene's image, and below it which objects there are, how many, in
+    which colour and where. Scenes of the test split are not shown.
+
+    For example:
+
+        groundtune world show --count 8 --out scenes.png
 
     Args:
-        split: development or train.
+        split: Split of the scenes.
         count: Scenes on the sheet, 1 to 120.
-        start: Index of the first one.
-        stratum: usual; missing (the context's usual object isn't there); replaced (something from
-            elsewhere stands in its place).
-        columns: Scenes in a row.
-        out: The picture to write, .png.
-        json: One JSON object with the scenes' truths instead of lines.
+        start: Index of the first scene.
+        stratum: usual; missing (the context's usual object is absent); replaced (an object from
+            another context is in its place).
+        columns: Scenes per row.
+        out: Image file to write, ending in .png.
+        json: Print one JSON object with the ground truth of the scenes.
     """
     import io
 
@@ -53,7 +56,7 @@ def show(
     finish(
         {"scenes": [truth(scene) for scene in shown] if json else count},
         wrote=out,
-        next_command=shlex.join(again),
+        next_command=again,
         json=json,
     )
 
@@ -68,18 +71,22 @@ def train(
     threads: int = 1,
     json: bool = False,
 ) -> None:
-    """Train a world model from nothing.
+    """Train a world model from scratch.
 
-    Offline, on a CPU; the shipped weights come from this command. Run again, it goes on from the
-    last state. What base and clean have in common is trained once.
+    Needs no network and no GPU, and takes hours. The models that come with Groundtune were trained
+    by this command. A command that was stopped resumes when you run it again.
+
+    For example:
+
+        groundtune world train base --seed 1 --threads 2
 
     Args:
-        name: base (hallucinates), clean (its twin without bad habits) or labeler (trained longer).
-        seed: Seed of weights, scenes and texts, 0 or more.
-        out: Folder for the model and its processor (runs/world/NAME-SEED).
-        states: Folder for what an interrupted training goes on from.
-        threads: Cores to use, 1 or more. With 1, two builds on a machine are equal to the last bit.
-        json: One JSON object instead of lines.
+        name: base (hallucinates), clean (the same without bad habits) or labeler (trained longer).
+        seed: Random seed of weights, scenes and texts, 0 or more.
+        out: Folder for the model (default: runs/world/NAME-SEED).
+        states: Folder for the states from which a stopped training resumes.
+        threads: CPU threads. With 1, two trainings on a machine give identical weights.
+        json: Print the result as one JSON object.
     """
     import time
 
@@ -88,19 +95,19 @@ def train(
     from groundtune.errors import UserError
 
     if seed < 0:
-        raise UserError("a seed is negative", f"--seed {seed}", "give 0 or more")
+        raise UserError("The seed is negative.", f"--seed {seed}", "Give 0 or more.")
     if threads < 1:
-        raise UserError("a training needs a thread", f"--threads {threads}", "give 1 or more")
+        raise UserError("Training needs a thread.", f"--threads {threads}", "Give 1 or more.")
     from groundtune.pipeline.world.training.build import build, plan
 
-    began = time.monotonic()
-    made = out or Path(f"runs/world/{name}-{seed}")
+    start = time.monotonic()
+    model = out or Path(f"runs/world/{name}-{seed}")
     with open_progress(silent=json) as progress:
-        build(plan(name, seed), made, states, progress, threads=threads)
+        build(plan(name, seed), model, states, progress, threads=threads)
     finish(
-        {"model": name, "seed": seed, "seconds": round(time.monotonic() - began), **_size(made)},
-        wrote=made,
-        next_command=shlex.join(["groundtune", "demo", f"model={made}"]),
+        {"model": name, "seed": seed, "seconds": round(time.monotonic() - start), **_size(model)},
+        wrote=model,
+        next_command=_after_training(name, model),
         json=json,
     )
 
@@ -109,18 +116,29 @@ def _check_sheet(count: int, start: int, columns: int, out: Path) -> None:
     from groundtune.errors import UserError
 
     if not 1 <= count <= MOST_SCENES:
-        raise UserError(f"a sheet can't hold {count} scenes", "--count", f"give 1 to {MOST_SCENES}")
+        raise UserError(
+            f"A sheet can't hold {count} scenes.", "--count", f"Give 1 to {MOST_SCENES}."
+        )
     if start < 0:
-        raise UserError("the first scene's index is negative", f"--start {start}", "give 0 or more")
+        raise UserError(
+            "The index of the first scene is negative.", f"--start {start}", "Give 0 or more."
+        )
     if not 1 <= columns <= MOST_SCENES:
         raise UserError(
-            f"a sheet can't have {columns} columns", "--columns", f"give 1 to {MOST_SCENES}"
+            f"A sheet can't have {columns} columns.", "--columns", f"Give 1 to {MOST_SCENES}."
         )
     if out.suffix.lower() != ".png":
-        raise UserError("the sheet is a PNG file", str(out), "give a name that ends in .png")
+        raise UserError("The sheet is a PNG file.", str(out), "Give a name that ends in .png.")
+
+
+def _after_training(name: str, model: Path) -> list[str]:
+    """Run the loop on a new base; measure a new labeler's verdicts."""
+    if name == "labeler":
+        return ["groundtune", "world", "claims", f"labelers=[{model}]"]
+    return ["groundtune", "demo", f"model={model}", "--out", f"{model}-demo"]
 
 
 def _size(folder: Path) -> dict[str, object]:
-    """Megabytes of a model's weights."""
+    """Size of a model's weights in megabytes."""
     weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     return {"megabytes": round(weights / 1e6, 1)}

@@ -1,28 +1,34 @@
 """`groundtune world claims`."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from groundtune.cli.recipe_argument import Settings
 
 if TYPE_CHECKING:
     from groundtune.pipeline.world.claims import Measured, Share
 
 
 def claims(
-    *settings: str,
+    *settings: Settings,
     out: Path = Path("runs/world-claims"),
     json: bool = False,
 ) -> None:
-    """Measure feedback by claims against the world's truth.
+    """Measure claim feedback against the ground truth.
 
-    A model describes scenes of the development split; labelers check the claims of its answers.
-    Shown are their verdicts by kind of claim, and how often the answer that they choose is really
-    the better one, beside one rating of the whole answer.
+    A model describes scenes of the development split, and labelers check the claims of its
+    answers. The tables show their verdicts by kind of claim, and how often the answer that they
+    prefer is better by the ground truth, compared with one rating of the whole answer.
+
+    For example:
+
+        groundtune world claims scenes=20 n=4 --out runs/world-claims
 
     Args:
-        settings: key=value settings: model, labelers, scenes, n, temperature, setting, seed.
+        settings: Settings that have no option: model, labelers, scenes, n, temperature, setting,
+            seed.
         out: Folder for the answers, claims and claims.json.
-        json: One JSON object instead of tables.
+        json: Print the result as one JSON object.
     """
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
@@ -46,7 +52,7 @@ def claims(
     finish(
         shown,
         wrote=file,
-        next_command=f"groundtune label --by claims --answers {shlex.quote(str(out))}",
+        next_command=["groundtune", "pairs", "--claims", out],
         json=json,
     )
 

@@ -8,53 +8,58 @@ if TYPE_CHECKING:
     from groundtune.pipeline.bench.calibrate import Calibrated
 
 MOST = 12
-"""Different verdicts up to which they are shown as a table."""
+"""Largest number of different verdicts that is shown as a table."""
 
 
 def calibrate(
     run: Path,
     against: Path,
+    /,
     *,
     column: str = "",
     seed: int = 0,
     out: Path | None = None,
     json: bool = False,
 ) -> None:
-    """Hold a judge's verdicts against another's, or people's, on the same answers.
+    """Compare a judge's verdicts with those of another judge, or of people, on the same answers.
+
+    For example:
+
+        groundtune bench calibrate runs/cheap-judge runs/large-judge
 
     Args:
-        run: Folder in which `groundtune bench score` kept one judge's scores.
-        against: Folder with the scores of the judge, or the people, that it is held against.
-        column: The value that is the verdict, such as grade or win; the benchmark's own if empty.
-        seed: Of the resampling.
-        out: Folder for the figures as JSON; the first folder if it isn't given.
-        json: One JSON object instead of lines.
+        run: Folder with scores by one judge, from `groundtune bench score`.
+        against: Folder with scores by the other judge, or by people.
+        column: Value to compare, such as grade or win (default: the benchmark's verdict).
+        seed: Random seed of the bootstrap.
+        out: Folder for the results as JSON (default: the first folder).
+        json: Print the result as one JSON object.
     """
     from groundtune.cli.finish import finish
     from groundtune.pipeline.bench.calibrate import calibrate as calibrate_folders
 
     target = out or run
-    found = calibrate_folders(run, against, target, column=column, seed=seed)
+    results = calibrate_folders(run, against, target, column=column, seed=seed)
     if not json:
-        for each in found:
-            _print(each)
-    told = {"calibrations": [each.model_dump(mode="json") for each in found]} if json else {}
-    finish(told, wrote=target / "calibration", json=json)
+        for result in results:
+            _print(result)
+    shown = {"calibrations": [each.model_dump(mode="json") for each in results]} if json else {}
+    finish(shown, wrote=target / "calibration", json=json)
 
 
-def _print(made: "Calibrated") -> None:
+def _print(result: "Calibrated") -> None:
     from groundtune.cli.table import print_table
 
-    each = made.calibration
-    what = f", {made.column}" if made.column else ""
-    told = f"{each.n} answers with both verdicts"
-    print(f"{made.benchmark} of {made.model}{what}: {told}, {each.left_out} without")
+    each = result.calibration
+    column = f", {result.column}" if result.column else ""
+    counts = f"{each.n} answers with both verdicts, {each.left_out} without"
+    print(f"{result.benchmark} of {result.model}{column}: {counts}")
     rows = [
         ("equal verdicts", each.agreement),
         ("kappa", each.kappa),
         ("kappa, quadratic weights", each.weighted_kappa),
-        ("grade less the other's", each.bias),
-        ("the same, a 100 words", each.bias_by_length),
+        ("grade minus the other's", each.bias),
+        ("the same, per 100 words", each.bias_by_length),
     ]
     known = [(name, *_figure(figure)) for name, figure in rows if figure.value is not None]
     print_table([("figure", "value", "95% interval"), *known])

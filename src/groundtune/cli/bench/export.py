@@ -5,25 +5,29 @@ from typing import Literal
 
 
 def export(
-    layout: Literal["lmms-eval", "inspect"], run: Path, *, out: Path, json: bool = False
+    layout: Literal["lmms-eval", "inspect"], run: Path, /, *, out: Path, json: bool = False
 ) -> None:
-    """Write scores as another evaluator's logs.
+    """Write scores as logs of another evaluator.
 
-    One file a model and benchmark, with answers, what was read in them and the verdict.
+    One file per model and benchmark, with the answers, what was read from them and the verdicts.
+
+    For example:
+
+        groundtune bench export inspect runs/before --out logs
 
     Args:
-        layout: lmms-eval for sample files, inspect for .json logs that `inspect view` opens.
+        layout: lmms-eval for sample files, or inspect for .json logs that `inspect view` opens.
         run: Folder with scores.
         out: Folder for the files.
-        json: One JSON object instead of lines.
+        json: Print the result as one JSON object.
     """
     from groundtune.cli.finish import finish
     from groundtune.pipeline.bench.export import export_scores
 
-    written = export_scores(run, out, layout)
+    files = export_scores(run, out, layout)
     finish(
-        {"files": [str(path) for path in written] if json else len(written)},
+        {"files": [str(path) for path in files] if json else len(files)},
         wrote=out,
-        next_command=f"inspect view --log-dir {out}" if layout == "inspect" else "",
+        next_command=["inspect", "view", "--log-dir", out] if layout == "inspect" else [],
         json=json,
     )

@@ -4,29 +4,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
+
+from groundtune.cli.model_options import MODEL_GROUP
 
 if TYPE_CHECKING:
     from groundtune.bench.benchmark import Scoring
     from groundtune.protocols import Progress
 
 
-@Parameter(name="*")
+_JUDGE_GROUP = Group("Judge options", sort_key=1001)
+_WORLD_GROUP = Group("Options for the embedded world", sort_key=1002)
+
+
+@Parameter(name="*", group=_JUDGE_GROUP)
 @dataclass(frozen=True, kw_only=True)
 class JudgeOptions:
-    """What scoring needs beside the answers; cyclopts makes an option of each field."""
+    """What scoring needs besides the answers; cyclopts makes an option of each field."""
 
     judge_replies: tuple[Path, ...] = ()
-    """File of recorded replies of a judge; may be repeated."""
+    """File with recorded replies of a judge. Can be given several times."""
     judge: str = ""
     """Judge to ask: a local model, openai:MODEL@URL, an endpoint's URL, or a YAML file."""
     judge_model: str = ""
-    """The judge's name at that URL."""
+    """Name of the judge at that URL."""
     similarity: Path | None = None
-    """Word vectors as text, for AMBER's nouns."""
+    """File of word vectors as text, to compare AMBER's nouns."""
 
     def scoring(self, out: Path, progress: "Progress") -> "Scoring":
-        """A scoring with what was named; nothing is imported for a judge that wasn't.
+        """The scoring with the judge that is named; without one, nothing is imported for it.
 
         Raises:
             UserError: as `judging.open_judge`.
@@ -46,32 +52,32 @@ class JudgeOptions:
         return open_judge(named, out, progress)
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=_WORLD_GROUP)
 @dataclass(frozen=True, kw_only=True)
 class WorldOptions:
-    """Which items of the embedded world."""
+    """Items of the embedded world."""
 
     split: str = "development"
-    """The world's: train, development or, with --final, test."""
+    """Split of the embedded world: train, development or, with --final, test."""
     n: int = 500
-    """The world's: pictures that are, or were, asked about."""
+    """Number of the embedded world's images."""
     final: bool = False
-    """Open the world's test split; a dated line in the notebook says so."""
+    """Open the embedded world's test split, and note the date in the notebook."""
     notebook: Path | None = None
-    """That notebook (docs/notebook.md if there is one, else OUT/notebook.md)."""
+    """Notebook file (default: docs/notebook.md if it exists, else OUT/notebook.md)."""
 
 
-@Parameter(name="*")
+@Parameter(name="*", group=MODEL_GROUP)
 @dataclass(frozen=True, kw_only=True)
 class ModelOptions:
-    """How a model is loaded and asked."""
+    """How a model is loaded."""
 
     adapter: Path | None = None
-    """Folder of a peft adapter on the model."""
+    """Folder of a PEFT adapter to load on the model."""
     revision: str = "main"
-    """Branch, tag or commit on the hub."""
+    """Branch, tag or commit on the Hugging Face hub."""
     batch_size: int = 16
-    """Answers drawn at once."""
+    """Answers generated at once; changes only speed and memory."""
     device: str = "auto"
     """cpu, cuda, mps or auto."""
     dtype: str = "auto"
@@ -79,4 +85,4 @@ class ModelOptions:
 
 
 NO_JUDGE, WORLD, MODEL = JudgeOptions(), WorldOptions(), ModelOptions()
-"""What holds where nothing was said."""
+"""No option is set."""

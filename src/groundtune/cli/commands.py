@@ -1,0 +1,104 @@
+"""Table of the commands: where each is, its line in `groundtune --help`, and its section there."""
+
+from typing import NamedTuple
+
+START = "Start"
+LOOP = "The loop"
+EVALUATE = "Evaluate"
+DATA = "Data"
+SERVE = "Serve"
+WORLD = "The embedded world"
+
+
+class Command(NamedTuple):
+    """A command's function, its line of help and its section of the help page."""
+
+    target: str
+    help: str
+    section: str = ""
+    """"" for a command of a group, which has the section."""
+
+
+class CommandGroup(NamedTuple):
+    """Commands of two words that share the first, such as "bench run"."""
+
+    help: str
+    section: str
+
+
+GROUPS: dict[str, CommandGroup] = {
+    "recipes": CommandGroup("List, show and copy the recipes that come with Groundtune.", START),
+    "splitter": CommandGroup("Train your own model to split answers into claims.", LOOP),
+    "bench": CommandGroup("Run and score benchmarks.", EVALUATE),
+    "world": CommandGroup("Show scenes, train the world's models, measure feedback.", WORLD),
+}
+COMMANDS: dict[str, Command] = {
+    "demo": Command(
+        "groundtune.cli.demo:demo", "Run the whole loop on a small built-in world.", START
+    ),
+    "recipes list": Command("groundtune.cli.recipes:list_", "List the recipes."),
+    "recipes show": Command("groundtune.cli.recipes:show", "Print a recipe."),
+    "recipes copy": Command("groundtune.cli.recipes:copy", "Copy a recipe to a file to edit."),
+    "completion": Command(
+        "groundtune.cli.completion:completion", "Set up tab completion in your shell.", START
+    ),
+    "sample": Command("groundtune.cli.sample:sample", "Sample answers from a model.", LOOP),
+    "label": Command(
+        "groundtune.cli.label:label", "Correct answers, or check their claims with a model.", LOOP
+    ),
+    "pairs": Command(
+        "groundtune.cli.pairs:pairs",
+        "Make preference pairs from corrections or checked claims.",
+        LOOP,
+    ),
+    "train": Command("groundtune.cli.train:train", "Train a model on preference pairs.", LOOP),
+    "align": Command(
+        "groundtune.cli.align:align", "Repeat sample, label, pairs and train for some rounds.", LOOP
+    ),
+    "rounds": Command("groundtune.cli.rounds:rounds", "Compare align runs round by round.", LOOP),
+    "splitter lessons": Command(
+        "groundtune.cli.splitter:lessons", "Make training examples from answers split into claims."
+    ),
+    "splitter score": Command(
+        "groundtune.cli.splitter:score", "Measure how well a model splits answers into claims."
+    ),
+    "bench run": Command("groundtune.cli.bench.run:run", "Generate answers and score them."),
+    "bench score": Command("groundtune.cli.bench.run:score", "Score answers that you have."),
+    "bench list": Command("groundtune.cli.bench.run:list_", "List the benchmarks."),
+    "bench data": Command("groundtune.cli.bench.data:data", "Download a benchmark's data."),
+    "bench export": Command(
+        "groundtune.cli.bench.export:export", "Write scores as logs of another evaluator."
+    ),
+    "bench calibrate": Command(
+        "groundtune.cli.bench.calibrate:calibrate", "Compare a judge's verdicts with another's."
+    ),
+    "compare": Command(
+        "groundtune.cli.compare:compare", "Compare models on the same items, with tests.", EVALUATE
+    ),
+    "check": Command(
+        "groundtune.cli.check:check", "Check answers about your own images.", EVALUATE
+    ),
+    "report": Command(
+        "groundtune.cli.report:report", "Write a run's report as one HTML page.", EVALUATE
+    ),
+    "import": Command(
+        "groundtune.cli.import_:import_", "Import pairs from a published data set.", DATA
+    ),
+    "export": Command(
+        "groundtune.cli.export:export", "Export pairs in a published data set's layout.", DATA
+    ),
+    "serve": Command(
+        "groundtune.cli.serve:serve", "Serve a model with an OpenAI-compatible API.", SERVE
+    ),
+    "best-of": Command(
+        "groundtune.cli.best_of:best_of", "Choose the best of several answers.", SERVE
+    ),
+    "world show": Command("groundtune.cli.world:show", "Draw scenes with their ground truth."),
+    "world train": Command("groundtune.cli.world:train", "Train a world model from scratch."),
+    "world claims": Command(
+        "groundtune.cli.world_claims:claims", "Measure claim feedback against the ground truth."
+    ),
+    "study": Command(
+        "groundtune.cli.study:study", "Run the loop over many seeds and settings.", WORLD
+    ),
+}

@@ -1,0 +1,55 @@
+"""The next command after pairs and answers: it depends on where their prompts are from."""
+
+from pathlib import Path
+
+EXAMPLE_MODEL = "llava-hf/llava-1.5-7b-hf"
+"""A model that `train` can plan with where nobody named one."""
+
+
+def after_answers(folder: Path) -> list[str]:
+    """Give feedback: by an annotator whose prompt source has one, else by claims.
+
+    One answer per prompt makes no pairs by claims, so it is only shown.
+    """
+    from groundtune.pipeline.folder import RunFolder
+    from groundtune.pipeline.prompt_sources import source_of
+
+    run = RunFolder(folder)
+    prompts = run.prompts.read()
+    source = source_of(prompts)
+    if source is not None and source.annotator is not None:
+        return ["groundtune", "label", "--answers", str(folder)]
+    if len(run.answers.keys()) > len(prompts):
+        return ["groundtune", "label", "--answers", str(folder), "--by", "claims"]
+    return ["groundtune", "report", str(folder)]
+
+
+def after_pairs(folder: Path, answers: Path | None = None) -> list[str]:
+    """Train on the pairs: with the world's recipe, or plan it for the model that answered.
+
+    Args:
+        folder: Folder that holds the pairs.
+        answers: Folder that holds the answers that they were made from.
+    """
+    from groundtune.pipeline.folder import RunFolder
+    from groundtune.pipeline.prompt_sources import source_of
+
+    source = source_of(RunFolder(folder).prompts.read())
+    if source is not None and source.name == "world":
+        return ["groundtune", "train", "world-ddpo", "--pairs", str(folder)]
+    rows = RunFolder(answers).answers.read() if answers else []
+    models = {row.producer.name for row in rows if row.producer.kind == "model"}
+    model = models.pop() if len(models) == 1 else EXAMPLE_MODEL
+    return ["groundtune", "train", "--model", model, "--pairs", str(folder), "--dry-run"]
+
+
+def after_training(model: Path, pairs: Path, out: Path) -> list[str]:
+    """Measure the model on the embedded world, or let it answer the prompts of its pairs."""
+    from groundtune.pipeline.folder import RunFolder
+    from groundtune.pipeline.prompt_sources import source_of
+
+    source = source_of(RunFolder(pairs).prompts.read())
+    if source is not None and source.name == "world":
+        return ["groundtune", "bench", "run", str(model), "world", "--out", f"{out}-bench"]
+    command = ["groundtune", "sample", "--model", str(model), "--prompts", str(pairs)]
+    return [*command, "--out", f"{out}-answers"]
