@@ -1,11 +1,14 @@
 """The seam between a run and what its models are measured by: benchmarks, or checked claims."""
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
 
 from pydantic import Field
 
+from groundtune.bench.metric import Metric
 from groundtune.pipeline.jobs import Job
-from groundtune.records import Record
+from groundtune.records import Estimate, Record, Score
+from groundtune.report.model import LengthControl, MetricRef, Subject
 
 BASE = "base"
 """Name of the model before any training, in scores and reports."""
@@ -56,3 +59,25 @@ class Measure(Protocol):
             UserError: `evaluation` asks for what can't be measured.
         """
         ...
+
+    def metrics(self, benchmark: str) -> Sequence[Metric]:
+        """Return the metrics of the scores that bear this benchmark's name."""
+        ...
+
+    @property
+    def columns(self) -> tuple[MetricRef, ...]:
+        """The metrics of a short table; the first is the headline."""
+        ...
+
+    def subject(self, estimates: Sequence[Estimate], seeds: int) -> Subject:
+        """Return how a page shows the figures of runs of so many seeds; the caller sets `fixed`."""
+        ...
+
+    def equal_length(self, ours: Sequence[Score], theirs: Sequence[Score]) -> LengthControl | None:
+        """Compare two models' answers at equal length; None where length isn't controlled."""
+        ...
+
+
+def with_seed(scores: Sequence[Score], name: str, seed: int) -> list[Score]:
+    """Scores under another model's name, their items told apart by the run's seed."""
+    return [s.model_copy(update={"model": name, "item": f"{s.item}#{seed}"}) for s in scores]

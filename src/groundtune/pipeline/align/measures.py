@@ -1,10 +1,24 @@
 """What the models of rounds are measured by: their prompt source's benchmarks, or their claims."""
 
+from collections.abc import Sequence
+
+from groundtune.bench.metric import Metric
 from groundtune.pipeline.align.settings import AlignSettings
 from groundtune.pipeline.align.steps import Checked, check_model, with_self
+from groundtune.pipeline.check.page import claims_subject
+from groundtune.pipeline.check.scores import METRICS, WHERE
 from groundtune.pipeline.jobs import Job
 from groundtune.pipeline.measure import Evaluation, Measure, ToMeasure
 from groundtune.pipeline.prompt_sources import named_in
+from groundtune.records import Estimate, Score
+from groundtune.report.build import ONE_SEED
+from groundtune.report.model import LengthControl, MetricRef, Note, Subject
+
+SELF_NOTE = (
+    "What is rejected is what the labeler says no to, not what is wrong: groundtune check with "
+    "answers that a person has marked tells how far the two lie apart."
+)
+SHORT = ("rejected_answers", "rejected_claims", "supported_claims", "words")
 
 
 def measure_of(settings: AlignSettings) -> Measure:
@@ -46,3 +60,30 @@ class ClaimMeasure:
             cost=4,
             tasks={"sample": 0.5, "check": 0.5},
         )
+
+    def metrics(self, benchmark: str) -> Sequence[Metric]:
+        """Those of checked claims."""
+        del benchmark
+        return METRICS
+
+    @property
+    def columns(self) -> tuple[MetricRef, ...]:
+        """What is rejected, and what it may cost."""
+        return tuple(MetricRef(benchmark=WHERE, metric=name) for name in SHORT)
+
+    def subject(self, estimates: Sequence[Estimate], seeds: int) -> Subject:
+        """As on other pages about claims, with a warning about whose they are."""
+        del estimates
+        return claims_subject("Claims, on prompts that were held back").model_copy(
+            update={
+                "headline": self.columns[0],
+                "beside": self.columns[2:],
+                "notes": (Note(kind="warning", text=SELF_NOTE),),
+                "limits": (ONE_SEED,) if seeds == 1 else (),
+            }
+        )
+
+    def equal_length(self, ours: Sequence[Score], theirs: Sequence[Score]) -> LengthControl | None:
+        """Not controlled: shorter answers have fewer claims, which a column shows."""
+        del ours, theirs
+        return None

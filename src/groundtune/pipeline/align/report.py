@@ -4,58 +4,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from groundtune.bench.run import read_scores
-from groundtune.bench.stats.bootstrap import difference, estimate, tabulate
-from groundtune.bench.summary import summarise
+from groundtune.bench.stats.bootstrap import difference, estimate, group, tabulate
+from groundtune.pipeline.align.measures import measure_of
 from groundtune.pipeline.align.settings import AlignResult, AlignSettings, round_name
 from groundtune.pipeline.align.steps import Choice, Feedback
-from groundtune.pipeline.check.page import claims_subject
-from groundtune.pipeline.check.scores import METRICS, WHERE
 from groundtune.pipeline.jobs import Done
-from groundtune.pipeline.measure import BASE
+from groundtune.pipeline.measure import BASE, Measure
 from groundtune.pipeline.provenance import provenance_of
-from groundtune.pipeline.world.notes import limits_of
-from groundtune.pipeline.world.report import GREEDY, world_subject
 from groundtune.records import Difference, Estimate, Record, Score
 from groundtune.report import model
-from groundtune.report.build import ONE_SEED, metric_curve
+from groundtune.report.build import metric_curve
 from groundtune.report.figures import with_interval
 from groundtune.report.page import write_report
 from groundtune.report.specs import model_spec
 from groundtune.report.verdict import verdict_text
 from groundtune.store.files import write_atomic
 
-SELF_NOTE = (
-    "What is rejected is what the labeler says no to, not what is wrong: groundtune check with "
-    "answers that a person has marked tells how far the two lie apart."
-)
-WORLD_METRICS = ("chair_sentence", "chair_instance", "wrong_any", "recall", "words")
-CLAIM_METRICS = ("rejected_answers", "rejected_claims", "supported_claims", "words")
-
-
-def columns_of(of_the_world: bool) -> tuple[model.MetricRef, ...]:
-    """The metrics that a table of rounds shows; the first is the headline."""
-    where, names = (GREEDY, WORLD_METRICS) if of_the_world else (WHERE, CLAIM_METRICS)
-    return tuple(model.MetricRef(benchmark=where, metric=name) for name in names)
-
-
-def rounds_subject(
-    of_the_world: bool, estimates: Sequence[Estimate], *, fixed: str, seeds: int
-) -> model.Subject:
-    """What pages about rounds show: the world's benchmarks, or claims about other images."""
-    columns = columns_of(of_the_world)
-    if of_the_world:
-        limits = limits_of("", seeds)[:1] if seeds == 1 else ()
-        subject = world_subject(estimates, limits)
-    else:
-        subject = claims_subject("Claims, on prompts that were held back").model_copy(
-            update={
-                "notes": (model.Note(kind="warning", text=SELF_NOTE),),
-                "limits": (ONE_SEED,) if seeds == 1 else (),
-            }
-        )
-    return subject.model_copy(
-        update={"headline": columns[0], "beside": columns[2:], "fixed": fixed}
-    )
+FIXED = "The last round's model, whatever it is; its checkpoint was chosen on other prompts."
 
 
 class RoundRow(Record):
@@ -88,7 +53,8 @@ def report_align(settings: AlignSettings, out: Path, steps: Mapping[str, Done]) 
     """Writes align.json and report.html of rounds that are done."""
     names = [BASE, *(round_name(number) for number in range(1, settings.rounds + 1))]
     scores = [score for name in names for score in read_scores(out / "evaluation" / name)]
-    tables = _tables(settings, out, names, scores)
+    measure = measure_of(settings)
+    tables = _tables(settings, out, measure, scores)
     page = _page(settings, out, names, tables, steps)
     write_atomic(out / "align.json", tables.model_dump_json(indent=1).encode() + b"\n")
     return AlignResult(
@@ -98,34 +64,28 @@ def report_align(settings: AlignSettings, out: Path, steps: Mapping[str, Done]) 
         verdict=verdict_text(page),
         table=table_of(
             page,
-            columns_of(settings.of_the_world),
+            measure.columns,
             {round_name(row.round): row for row in tables.rounds},
         ),
     )
 
 
 def _tables(
-    settings: AlignSettings, out: Path, names: Sequence[str], scores: Sequence[Score]
+    settings: AlignSettings, out: Path, measure: Measure, scores: Sequence[Score]
 ) -> AlignTables:
-    rows = [_row(out, number) for number in range(1, settings.rounds + 1)]
-    if settings.of_the_world:
-        made = summarise(scores, against=BASE)
-        return AlignTables(
-            rounds=tuple(rows), estimates=made.estimates, differences=made.differences
-        )
-    tables = {name: tabulate([s for s in scores if s.model == name]) for name in names}
-    estimates = [
-        estimate(table, metric, model=name, benchmark=WHERE)
-        for name, table in tables.items()
-        for metric in METRICS
-    ]
-    differences = [
-        difference(tables[name], tables[BASE], metric, model=name, against=BASE, benchmark=WHERE)
-        for name in names[1:]
-        for metric in METRICS
-    ]
+    tables = {key: tabulate(some) for key, some in group(scores).items()}
+    estimates: list[Estimate | None] = []
+    differences: list[Difference | None] = []
+    for (name, benchmark, decoding), table in tables.items():
+        where, base = f"{benchmark}/{decoding}", tables[BASE, benchmark, decoding]
+        for metric in measure.metrics(benchmark):
+            estimates.append(estimate(table, metric, model=name, benchmark=where))
+            if name != BASE:
+                differences.append(
+                    difference(table, base, metric, model=name, against=BASE, benchmark=where)
+                )
     return AlignTables(
-        rounds=tuple(rows),
+        rounds=tuple(_row(out, number) for number in range(1, settings.rounds + 1)),
         estimates=tuple(each for each in estimates if each),
         differences=tuple(each for each in differences if each),
     )
@@ -156,9 +116,8 @@ def _page(
     tables: AlignTables,
     steps: Mapping[str, Done],
 ) -> model.ReportInput:
-    columns = columns_of(settings.of_the_world)
-    fixed = "The last round's model, whatever it is; its checkpoint was chosen on other prompts."
-    subject = rounds_subject(settings.of_the_world, tables.estimates, fixed=fixed, seeds=1)
+    measure = measure_of(settings)
+    subject = measure.subject(tables.estimates, seeds=1).model_copy(update={"fixed": FIXED})
     return model.ReportInput(
         title="Rounds of AI feedback",
         summary=_summary(settings),
@@ -167,7 +126,7 @@ def _page(
         headline=subject.lead(names[-1], BASE),
         estimates=tables.estimates,
         differences=tables.differences,
-        curves=tuple(_curve(tables, names, ref, subject) for ref in columns),
+        curves=tuple(_curve(tables, names, ref, subject) for ref in measure.columns),
         provenance=provenance_of(out, steps),
     )
 

@@ -9,7 +9,6 @@ from groundtune.feedback.claim_pairs import ClaimPairRules
 from groundtune.methods.dpo import DPO
 from groundtune.pipeline.feedback.claim_settings import ClaimSettings
 from groundtune.pipeline.measure import Evaluation
-from groundtune.pipeline.prompt_sources import named_in
 from groundtune.pipeline.train.learning import Learning
 from groundtune.pipeline.train.settings import Method, Tune
 from groundtune.records import Record, Sampling
@@ -104,11 +103,6 @@ class AlignSettings(Record):
         if self.sampling.temperature == 0:
             raise ValueError("greedy decoding (temperature 0) gives one candidate, not several")
         return self
-
-    @property
-    def of_the_world(self) -> bool:
-        """Whether the prompts are of a prompt source."""
-        return named_in(self.prompts) is not None
 
 
 class AlignResult(NamedTuple):

@@ -12,13 +12,11 @@ from typing import Any, NamedTuple
 
 from groundtune.bench.run import read_scores
 from groundtune.bench.stats.bootstrap import estimate, pooled_difference, tabulate
-from groundtune.bench.summary import metrics_of
 from groundtune.errors import UserError
-from groundtune.pipeline.align.report import columns_of, rounds_subject, table_of
+from groundtune.pipeline.align.measures import measure_of
+from groundtune.pipeline.align.report import table_of
 from groundtune.pipeline.align.settings import AlignSettings, round_name
-from groundtune.pipeline.check.scores import BENCHMARK, METRICS
-from groundtune.pipeline.measure import BASE
-from groundtune.pipeline.world.pooling import equal_over_seeds, renamed
+from groundtune.pipeline.measure import BASE, Measure, with_seed
 from groundtune.records import Difference, Estimate, Record, Score
 from groundtune.report import model
 from groundtune.report.page import write_report
@@ -27,6 +25,7 @@ from groundtune.report.verdict import verdict_text
 from groundtune.store.files import write_atomic
 from groundtune.store.run import read_run
 
+FIXED = "The last round of the first folder's recipe, over all its seeds."
 _OF_A_RUN = ("seed", "rounds", "batch_size")
 """Settings that tell no recipe from another."""
 
@@ -88,18 +87,16 @@ def beside(
     rows = _rows(groups)
     estimates: list[Estimate] = []
     differences: list[Difference] = []
+    measure = measure_of(runs[0].settings)
     for name, some in rows.items():
-        found = _pooled(name, some)
+        found = _pooled(name, some, measure)
         estimates += found[0]
         differences += found[1]
     found = Beside(groups=tuple(groups), estimates=tuple(estimates), differences=tuple(differences))
-    length = None
-    if runs[0].settings.of_the_world:
-        last = round_name(groups[0].rounds)
-        length = _equal(last, rows[last])
-    page = _page(found, list(rows), length)
-    columns = columns_of(runs[0].settings.of_the_world)
-    return BesideResult(found, page, verdict_text(page), table_of(page, columns))
+    last = round_name(groups[0].rounds)
+    length = measure.equal_length(*_last_and_base(last, rows[last]))
+    page = _page(found, list(rows), measure, length)
+    return BesideResult(found, page, verdict_text(page), table_of(page, measure.columns))
 
 
 def write_beside(made: BesideResult, out: Path) -> Path:
@@ -198,7 +195,7 @@ def _models(group: Group, number: int) -> list[tuple[Path, str, int]]:
 
 
 def _pooled(
-    name: str, some: Sequence[tuple[Path, str, int]]
+    name: str, some: Sequence[tuple[Path, str, int]], measure: Measure
 ) -> tuple[list[Estimate], list[Difference]]:
     """Estimates of a row's models together, and the mean difference from each one's base."""
     runs: dict[tuple[str, str], list[tuple[int, list[Score], list[Score]]]] = {}
@@ -210,9 +207,9 @@ def _pooled(
     differences: list[Difference | None] = []
     for (benchmark, decoding), every in runs.items():
         where = f"{benchmark}/{decoding}"
-        table = tabulate([s for seed, own, _ in every for s in renamed(own, name, seed)])
+        table = tabulate([s for seed, own, _ in every for s in with_seed(own, name, seed)])
         tables = [(tabulate(own), tabulate(base)) for _, own, base in every]
-        for metric in METRICS if benchmark == BENCHMARK else metrics_of(benchmark):
+        for metric in measure.metrics(benchmark):
             estimates.append(estimate(table, metric, model=name, benchmark=where))
             if name != BASE:
                 differences.append(
@@ -228,29 +225,26 @@ def _by_benchmark(folder: Path, name: str) -> dict[tuple[str, str], list[Score]]
     return found
 
 
-def _equal(name: str, some: Sequence[tuple[Path, str, int]]) -> model.LengthControl:
-    """Captions of the last round and of the base at equal length."""
-
-    def scores(folder: Path, own: str) -> list[Score]:
-        return read_scores(folder / "evaluation" / own)
-
-    both = [(seed, scores(folder, own), scores(folder, BASE)) for folder, own, seed in some]
-    return equal_over_seeds(both, name)
+def _last_and_base(
+    name: str, some: Sequence[tuple[Path, str, int]]
+) -> tuple[list[Score], list[Score]]:
+    """The scores of the last round's models, and those of their bases, over all seeds."""
+    ours: list[Score] = []
+    theirs: list[Score] = []
+    for folder, own, seed in some:
+        ours += with_seed(read_scores(folder / "evaluation" / own), name, seed)
+        theirs += with_seed(read_scores(folder / "evaluation" / BASE), BASE, seed)
+    return ours, theirs
 
 
 def _page(
-    found: Beside, names: Sequence[str], length: model.LengthControl | None
+    found: Beside, names: Sequence[str], measure: Measure, length: model.LengthControl | None
 ) -> model.ReportInput:
-    """The page; only of the embedded world there is a comparison at equal `length`."""
     first, *others = found.groups
     notes = {group.name: _note(group) for group in others}
     notes |= {round_name(number): _seeds(first) for number in range(1, first.rounds + 1)}
-    subject = rounds_subject(
-        length is not None,
-        found.estimates,
-        fixed="The last round of the first folder's recipe, over all its seeds.",
-        seeds=len(first.seeds),
-    )
+    subject = measure.subject(found.estimates, seeds=len(first.seeds))
+    subject = subject.model_copy(update={"fixed": FIXED})
     return model.ReportInput(
         title="Rounds of AI feedback, side by side",
         models=tuple(

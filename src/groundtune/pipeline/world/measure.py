@@ -1,13 +1,23 @@
 """The world's benchmarks as what a run's models are measured by."""
 
+from collections.abc import Sequence
+
+from groundtune.bench.metric import Metric
+from groundtune.bench.summary import metrics_of
 from groundtune.bench.world.captions import NAME as CAPTIONS
 from groundtune.bench.world.questions import NAME as QUESTIONS
 from groundtune.errors import UserError
 from groundtune.pipeline import measure
 from groundtune.pipeline.jobs import Job
 from groundtune.pipeline.measure import ToMeasure
+from groundtune.pipeline.world.notes import limits_of
+from groundtune.pipeline.world.pooling import greedy_captions, length_control
+from groundtune.pipeline.world.report import GREEDY, world_subject
 from groundtune.pipeline.world.steps import Evaluated, Evaluation, evaluate_job
+from groundtune.records import Estimate, Score
+from groundtune.report.model import LengthControl, MetricRef, Subject
 
+SHORT = ("chair_sentence", "chair_instance", "wrong_any", "recall", "words")
 FIELDS = {CAPTIONS: "captions", QUESTIONS: "questions"}
 """The setting of each benchmark's number of images."""
 
@@ -33,3 +43,23 @@ class WorldMeasure:
         )
         settings = Evaluated(model=wanted.model, label=wanted.label, out=wanted.out, evaluation=own)
         return evaluate_job(wanted.job_name, settings, wanted.inputs, wanted.needs)
+
+    def metrics(self, benchmark: str) -> Sequence[Metric]:
+        """Those of either benchmark."""
+        return metrics_of(benchmark)
+
+    @property
+    def columns(self) -> tuple[MetricRef, ...]:
+        """Of the greedy captions."""
+        return tuple(MetricRef(benchmark=GREEDY, metric=name) for name in SHORT)
+
+    def subject(self, estimates: Sequence[Estimate], seeds: int) -> Subject:
+        """As on the world's other pages, but with the headline among the columns."""
+        limits = limits_of("", seeds)[:1] if seeds == 1 else ()
+        return world_subject(estimates, limits).model_copy(
+            update={"headline": self.columns[0], "beside": self.columns[2:]}
+        )
+
+    def equal_length(self, ours: Sequence[Score], theirs: Sequence[Score]) -> LengthControl | None:
+        """Of the greedy captions."""
+        return length_control(greedy_captions(ours), greedy_captions(theirs))

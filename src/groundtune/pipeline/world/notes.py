@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from groundtune.pipeline.measure import BASE
 from groundtune.pipeline.train.learning import Learning
-from groundtune.pipeline.world.demo_settings import BASE
 from groundtune.report.build import ONE_SEED
 from groundtune.report.model import (
     Curve,

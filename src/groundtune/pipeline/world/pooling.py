@@ -4,22 +4,17 @@ from collections.abc import Sequence
 
 from groundtune.bench.world.captions import NAME as CAPTIONS
 from groundtune.bench.world.length import equal_length
-from groundtune.pipeline.measure import BASE
+from groundtune.pipeline.measure import BASE, with_seed
 from groundtune.records import Score
 from groundtune.report import model
-
-
-def renamed(scores: Sequence[Score], name: str, seed: int) -> list[Score]:
-    """Scores under another model's name, their items told apart by the run's seed."""
-    return [s.model_copy(update={"model": name, "item": f"{s.item}#{seed}"}) for s in scores]
 
 
 def equal_over_seeds(
     some: Sequence[tuple[int, Sequence[Score], Sequence[Score]]], name: str
 ) -> model.LengthControl:
     """The same of (seed, a model's scores, its base's), under a name."""
-    ours = [s for seed, own, _ in some for s in renamed(greedy_captions(own), name, seed)]
-    theirs = [s for seed, _, base in some for s in renamed(greedy_captions(base), BASE, seed)]
+    ours = [s for seed, own, _ in some for s in with_seed(greedy_captions(own), name, seed)]
+    theirs = [s for seed, _, base in some for s in with_seed(greedy_captions(base), BASE, seed)]
     return length_control(ours, theirs)
 
 

@@ -8,8 +8,8 @@ from groundtune.bench.stats.bootstrap import estimate, group, tabulate
 from groundtune.bench.summary import metrics_of, pool
 from groundtune.bench.world.knowing import knowing
 from groundtune.pipeline.jobs import Done
-from groundtune.pipeline.measure import BASE
-from groundtune.pipeline.world.pooling import equal_over_seeds, renamed
+from groundtune.pipeline.measure import BASE, with_seed
+from groundtune.pipeline.world.pooling import equal_over_seeds
 from groundtune.pipeline.world.steps import KNOWING
 from groundtune.pipeline.world.study.settings import TWIN, Plan, StudySettings, Variant, variants
 from groundtune.records import Difference, Estimate, Record, Score
@@ -99,7 +99,7 @@ def estimates_of(scores: Sequence[Score]) -> list[Estimate]:
 
 def pooled_estimates(some: Sequence[Variant], runs: Runs, name: str) -> list[Estimate]:
     """The same over several runs; an image is resampled with its answers of all runs."""
-    return estimates_of([s for v in some for s in renamed(runs[v.name], name, v.seed)])
+    return estimates_of([s for v in some for s in with_seed(runs[v.name], name, v.seed)])
 
 
 def _against_base(
