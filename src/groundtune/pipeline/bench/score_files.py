@@ -21,6 +21,7 @@ from groundtune.bench.benchmark import FileBenchmark, Scoring
 from groundtune.bench.files.checks import finding
 from groundtune.bench.files.foreign_logs import questions_of
 from groundtune.bench.files.revisions import DataFile, describe
+from groundtune.bench.files.thoughts import as_read, notes_on_thoughts
 from groundtune.bench.item import MODES, FileAnswer, Mode
 from groundtune.bench.registry import load
 from groundtune.bench.results import (
@@ -182,7 +183,7 @@ def score_answers(
     """
     how = replace(scoring or Scoring(), mode=params.mode, model=params.model)
     progress.start(f"score {benchmark.name}")
-    scores = benchmark.score(data, answers, how)
+    scores = benchmark.score(data, as_read(answers, how.mode), how)
     if not scores:
         raise UserError("There is nothing to score.", str(params.answers), "Give some answers.")
     progress.start(f"sum up {benchmark.name}")  # a judge has counted its own steps since
@@ -191,7 +192,7 @@ def score_answers(
         further = benchmark.strata(data, scores, params.mode)
         results = replace(results, strata=results.strata | further)
     other = _other(benchmark, data, answers, how)
-    notes = notes_of(results, scores)
+    notes = notes_of(results, scores) + notes_on_thoughts(answers, how.mode)
     notes += benchmark.notes(data, answers, scores) if benchmark.notes else []
     similarity = _similarity_of(how) if any(BY_SIMILARITY in s.values for s in scores) else {}
     if "sha256" in similarity:
@@ -267,7 +268,8 @@ def _other(
 ) -> Results:
     """The other mode's results; none where it refuses, as some official code does."""
     try:
-        scores = benchmark.score(data, answers, replace(scoring, mode=other_mode(scoring.mode)))
+        mode = other_mode(scoring.mode)
+        scores = benchmark.score(data, as_read(answers, mode), replace(scoring, mode=mode))
     except UserError:
         return NOTHING
     return values_of(benchmark, scores)

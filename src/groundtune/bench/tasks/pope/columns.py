@@ -36,6 +36,7 @@ from groundtune.bench.stats.bootstrap import Table
 from groundtune.bench.tasks.pope.questions import is_asked, other_question
 from groundtune.bench.text import yes_no as yes_no_rules
 from groundtune.errors import UserError
+from groundtune.generate.thoughts import split_thoughts
 from groundtune.store.rows import open_text
 
 KEPT = 1 << 17
@@ -159,7 +160,7 @@ def _said(read: Iterator[Piece], column: str) -> Iterator[Said]:
 def _read(text: str) -> tuple[int, int]:
     return (
         READINGS.index(yes_no_rules.pope(text)),
-        READINGS.index(yes_no_rules.strict(text)),
+        READINGS.index(yes_no_rules.strict(split_thoughts(text).answer)),
     )
 
 
