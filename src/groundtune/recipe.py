@@ -85,6 +85,16 @@ def resolve(
     return Resolved(recipe=recipe, origins={".".join(keys): merged.origin(keys) for keys in leaves})
 
 
+def part_of(settings: BaseModel, schema: type[Schema], **changes: object) -> Schema:
+    """Return the part of `settings` that `schema` has too, with changes, as one record.
+
+    Raises:
+        ValidationError: a change that `schema` refuses or lacks.
+    """
+    shared = schema.model_fields.keys() & type(settings).model_fields.keys()
+    return schema.model_validate({name: getattr(settings, name) for name in shared} | changes)
+
+
 class _Mark(NamedTuple):
     origin: Origin
     where: str

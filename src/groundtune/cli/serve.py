@@ -19,7 +19,7 @@ TOKEN = "GROUNDTUNE_SERVE_TOKEN"
 class ServedOptions:
     """The models that answer, choose and check; cyclopts makes an option of each field."""
 
-    name: str | None = None
+    label: str | None = None
     """Name of the model for clients."""
     reference: str | None = None
     """The model before training; enables self_feedback."""
@@ -63,7 +63,7 @@ def serve(
     For example:
 
         groundtune serve world:base --labeler world:labeler
-        groundtune serve runs/ddpo/model --name tuned --reference world:base --port 8010
+        groundtune serve runs/ddpo/model --label tuned --reference world:base --port 8010
 
     Args:
         model: A folder, a name on the Hugging Face hub, world:base, or openai:MODEL@URL for

@@ -67,15 +67,12 @@ def score(
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.feedback.splitter import HELD_OUT, ScoreSettings, score_splitter
     from groundtune.pipeline.folder import RunFolder
-    from groundtune.pipeline.sample.run import SampleParams, open_generator
+    from groundtune.pipeline.generators import open_generator
     from groundtune.recipe import load
     from groundtune.store.files import write_atomic
 
-    scoring = load(None, settings, ScoreSettings)
-    params = SampleParams(
-        model=model, batch_size=scoring.batch_size, device=scoring.device, dtype=scoring.dtype
-    )
-    generator = open_generator(params, RunFolder(lessons / HELD_OUT).images)
+    scoring = load(None, settings, ScoreSettings, options={"model": model})
+    generator = open_generator(scoring, RunFolder(lessons / HELD_OUT).images)
     with open_progress(silent=json) as progress:
         result = score_splitter(generator, lessons, out, scoring, progress, command=sys.argv)
     file = out / "score.json"

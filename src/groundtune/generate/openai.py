@@ -34,9 +34,9 @@ class OpenAIGenerator:
         UserError: the key's variable holds what no header can.
     """
 
-    def __init__(self, settings: EndpointSettings, images: Images) -> None:
+    def __init__(self, settings: EndpointSettings, images: Images, *, name: str = "") -> None:
         self.settings = settings
-        self.name = f"openai:{settings.model}"
+        self.name = name or f"openai:{settings.model}"
         self._urls = DataUrls(images)
         self._gives_logprobs = False
         self._loop = LoopThread()

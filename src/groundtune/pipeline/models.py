@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from groundtune.errors import UserError
+from groundtune.pipeline.model_settings import ModelSettings
 from groundtune.pipeline.prompt_sources import named_in
 from groundtune.protocols import Generator, Images, YesNo
 from groundtune.vlm.local_path import refuse_missing_folder
 
 if TYPE_CHECKING:
     from groundtune.generate.openai import OpenAIGenerator
+    from groundtune.vlm.load import Vlm
 
 
 class Labeler(Generator, YesNo, Protocol):
@@ -47,8 +49,12 @@ def is_endpoint(name: str) -> bool:
     return name.startswith(("openai:", "http://", "https://"))
 
 
-def open_endpoint(name: str, images: Images, *, concurrency: int) -> "OpenAIGenerator":
-    """The model openai:MODEL@URL, asked with so many requests at a time.
+def open_endpoint(
+    name: str, images: Images, *, concurrency: int, label: str = ""
+) -> "OpenAIGenerator":
+    """Return the model openai:MODEL@URL, asked with up to `concurrency` requests at a time.
+
+    Answers say that they are by `label`, where it is given.
 
     The key is that of the environment variable GROUNDTUNE_API_KEY, if it is set.
 
@@ -59,7 +65,42 @@ def open_endpoint(name: str, images: Images, *, concurrency: int) -> "OpenAIGene
     from groundtune.generate.openai import OpenAIGenerator
 
     settings = parse_endpoint(name).model_copy(update={"concurrency": concurrency})
-    return OpenAIGenerator(settings, images)
+    return OpenAIGenerator(settings, images, name=label)
+
+
+def load_vlm(settings: ModelSettings) -> "Vlm":
+    """Load the model that the settings name.
+
+    Raises:
+        UserError: it can't be loaded.
+    """
+    model = resolve(settings.model)  # a folder that doesn't exist is refused at once
+    from groundtune.vlm.load import load
+
+    return load(
+        model,
+        adapter=_adapter(settings),
+        revision=settings.revision,
+        dtype=settings.dtype,
+        device=settings.device,
+    )
+
+
+def revision_of(settings: ModelSettings) -> str:
+    """Return the revision that `load_vlm`'s model has, without loading its weights.
+
+    Raises:
+        UserError: there is no such model.
+    """
+    from groundtune.vlm.load import revision_of
+
+    return revision_of(
+        resolve(settings.model), adapter=_adapter(settings), revision=settings.revision
+    )
+
+
+def _adapter(settings: ModelSettings) -> Path | None:
+    return Path(settings.adapter) if settings.adapter else None
 
 
 def fingerprint(model: str) -> str:

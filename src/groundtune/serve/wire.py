@@ -1,16 +1,16 @@
 """From names of models to a running server."""
 
 import socket
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from PIL import Image
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from groundtune.errors import UserError
-from groundtune.pipeline.models import Labeler, is_endpoint, open_endpoint, resolve
+from groundtune.pipeline.model_settings import ModelSettings
+from groundtune.pipeline.models import Labeler, is_endpoint, load_vlm, open_endpoint
 from groundtune.protocols import Divider, Progress
-from groundtune.records import Record, Sampling
+from groundtune.records import Sampling
 from groundtune.serve.guard import LOOPBACK
 from groundtune.serve.limits import Limits
 
@@ -27,16 +27,9 @@ _CONTROL = "control"
 """Stands for a sha256: the picture of the labeler's control question."""
 
 
-class ServeParams(Record):
+class ServeParams(ModelSettings):
     """Which models are served, and within which bounds."""
 
-    model: str
-    """A folder, a name on the Hugging Face hub, world:base, or openai:MODEL@URL for an upstream
-    server."""
-    name: str = ""
-    """What clients call the model; its own name if empty."""
-    adapter: str = ""
-    """Folder of a peft adapter on the model, if any."""
     reference: str = ""
     """The model from before the training: gives self_feedback."""
     tuned: str = SELF
@@ -52,13 +45,19 @@ class ServeParams(Record):
     instruction: str = "divide-and-ask-1"
     """What a model that divides is told: a shipped instruction (split-1 for a splitter of one's
     own), or a file with the places ${question} and ${answer}."""
-    batch_size: int = Field(default=16, ge=1)
-    """Answers, candidates or questions at a time. With 1 requests are answered one by one."""
     gather_seconds: float = Field(default=0.005, ge=0)
     """How long a batch of answers waits for requests before it begins."""
-    device: str = "auto"
-    dtype: str = "auto"
     limits: Limits = Limits()
+
+    @model_validator(mode="after")
+    def _in_this_process(self) -> Self:
+        if self.engine.type != "local":
+            raise ValueError("the server runs its models in this process: leave engine out")
+        return self
+
+    def role(self, name: str) -> "ServeParams":
+        """Return the settings of the model that a role names: "self" is the served one."""
+        return self if name == SELF else self.of(name)
 
 
 def listen(host: str, port: int, token: str) -> socket.socket:
@@ -115,9 +114,9 @@ def open_service(params: ServeParams, progress: Progress) -> "Service":
     from groundtune.serve.thread import ModelThread
 
     images, thread = LentPictures(), ModelThread()
-    opened = _Opened(params, images, progress)
+    opened = _Opened(images, progress)
     return Service(
-        model=params.name or _own_name(params.model),
+        model=params.label or _own_name(params.model),
         backend=_backend(params, opened, thread),
         images=images,
         thread=thread,
@@ -129,40 +128,34 @@ def open_service(params: ServeParams, progress: Progress) -> "Service":
 
 
 class _Opened:
-    """The models that were loaded so far."""
+    """The models that were loaded so far; the same weights are loaded once."""
 
-    def __init__(self, params: ServeParams, images: "LentPictures", progress: Progress) -> None:
+    def __init__(self, images: "LentPictures", progress: Progress) -> None:
         self.images = images
-        self._params = params
         self._progress = progress
-        self._vlms: dict[str, Vlm] = {}
+        self._vlms: dict[tuple[str, str, str], Vlm] = {}
 
-    def vlm(self, name: str) -> "Vlm":
-        """A model in this process; the served one comes with its adapter."""
-        if is_endpoint(name):
+    def vlm(self, model: ModelSettings) -> "Vlm":
+        """Load a model in this process."""
+        if is_endpoint(model.model):
             raise UserError(
                 "An endpoint can't give this: its log-probabilities are needed token by token.",
-                name,
+                model.model,
                 "Name a model's folder, or one on the hub.",
             )
-        if name not in self._vlms:
-            from groundtune.vlm.load import load
+        weights = model.model, model.adapter, model.revision
+        if weights not in self._vlms:
+            self._progress.start(f"load {model.model}")
+            self._vlms[weights] = load_vlm(model)
+        return self._vlms[weights]
 
-            own = self._params
-            adapter = Path(own.adapter) if own.adapter and name == own.model else None
-            self._progress.start(f"load {name}")
-            self._vlms[name] = load(
-                resolve(name), adapter=adapter, device=own.device, dtype=own.dtype
-            )
-        return self._vlms[name]
-
-    def labeler(self, name: str) -> Labeler:
-        """A model that answers prompts and questions."""
+    def labeler(self, model: ModelSettings) -> Labeler:
+        """Open a model that answers prompts and questions."""
         from groundtune.generate.hf import HfGenerator
 
-        if is_endpoint(name):
-            return open_endpoint(name, self.images, concurrency=self._params.batch_size)
-        return HfGenerator(self.vlm(name), self.images, self._params.batch_size, name=name)
+        if is_endpoint(model.model):
+            return open_endpoint(model.model, self.images, concurrency=model.batch_size)
+        return HfGenerator(self.vlm(model), self.images, model.batch_size, name=model.model)
 
 
 def _own_name(model: str) -> str:
@@ -183,15 +176,15 @@ def _backend(params: ServeParams, opened: _Opened, thread: "ModelThread") -> "Ba
     from groundtune.serve.speaker import VlmSpeaker
 
     size = params.batch_size
-    speaker = VlmSpeaker(opened.vlm(params.model), opened.images, size)
+    speaker = VlmSpeaker(opened.vlm(params), opened.images, size)
     return LocalBackend(speaker, thread, batch_size=size, gather_s=params.gather_seconds)
 
 
 def _rewarders(params: ServeParams, opened: _Opened) -> "RewarderOf":
     from groundtune.generate.own_reward import OwnReward
 
-    tuned = opened.vlm(params.model if params.tuned == SELF else params.tuned)
-    reference = opened.vlm(params.reference)
+    tuned = opened.vlm(params.role(params.tuned))
+    reference = opened.vlm(params.of(params.reference))
 
     def made(normalise: float) -> OwnReward:
         return OwnReward(
@@ -211,8 +204,8 @@ def _check(params: ServeParams, opened: _Opened) -> "ClaimCheck":
     from groundtune.serve.check import LabelledCheck
     from groundtune.serve.pictures import Picture
 
-    name = params.model if params.labeler == SELF else params.labeler
-    labeler = opened.labeler(name)
+    model = params.role(params.labeler)
+    labeler, name = opened.labeler(model), model.model
     blank = Picture(_CONTROL, Image.new("RGB", (64, 64), "white"))
     with opened.images.lend([blank]):
         check_labeler(labeler, _CONTROL, name)
@@ -232,7 +225,7 @@ def _labelling(params: ServeParams, name: str, labeler: Labeler, opened: _Opened
     if (source := with_divider(divider)) is not None:
         asking = Asking.model_validate(source.claim_settings.get("asking", {}))
         return Labelling(source.dividers[divider](), labeler, by, asking)
-    model = labeler if divider in (SELF, name) else opened.labeler(divider)
+    model = labeler if divider in (SELF, name) else opened.labeler(params.of(divider))
     return Labelling(_instructed(model, params.instruction), labeler, by)
 
 

@@ -26,16 +26,8 @@ SAMPLING = Sampling(temperature=1, max_new_tokens=20)
 def draw(
     folder: Path, n: int = 3, generator: ScriptedGenerator = SAY, seed: int = 0, batch: int = 2
 ):
-    return draw_answers(
-        generator,
-        PROMPTS,
-        RunFolder(folder),
-        SilentProgress(),
-        n=n,
-        sampling=SAMPLING,
-        seed=seed,
-        batch_size=batch,
-    )
+    settings = SampleParams(model="m", n=n, sampling=SAMPLING, seed=seed, batch_size=batch)
+    return draw_answers(generator, PROMPTS, RunFolder(folder), SilentProgress(), settings)
 
 
 def answers(folder: Path) -> dict[str, Answer]:

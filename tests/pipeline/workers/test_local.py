@@ -9,10 +9,10 @@ import pytest
 
 from groundtune.cli.app import EXIT_INPUT, run
 from groundtune.errors import UserError
-from groundtune.pipeline.sample.run import SampleParams, open_generator
-from groundtune.pipeline.workers.later import Later, LaterModel, check_revision, path_or_name
+from groundtune.pipeline.generators import open_generator
+from groundtune.pipeline.model_settings import Local, ModelSettings, OnRay
+from groundtune.pipeline.workers.later import Later, LaterModel, for_workers, load_there
 from groundtune.pipeline.workers.local import ThisProcess, open_workers
-from groundtune.pipeline.workers.settings import Local, OnRay
 from groundtune.records import Sampling
 from groundtune.store.images import ImageStore
 from groundtune.vlm.load import revision_of
@@ -52,8 +52,8 @@ def test_what_is_opened_later_is_opened_once_and_travels_unopened():
 
 def test_a_model_for_workers_says_who_it_is_without_its_weights(tmp_path: Path):
     images = ImageStore(tmp_path / "images")
-    here = open_generator(SampleParams(model="world:base"), images)
-    there = open_generator(SampleParams(model="world:base", engine=OnRay()), images)
+    here = open_generator(ModelSettings(model="world:base"), images)
+    there = open_generator(ModelSettings(model="world:base", engine=OnRay()), images)
     assert isinstance(there, LaterModel)
     sent = pickle.dumps(there)
     assert len(sent) < 5000
@@ -73,18 +73,23 @@ def test_a_revision_is_that_of_the_loaded_model_with_its_adapter(tiny_llava: Pat
         revision_of("./nowhere")
 
 
-def test_a_worker_with_other_weights_is_refused():
-    check_revision("model", "1", "1")
-    with pytest.raises(UserError, match="other weights under this name: 2, not 1"):
-        check_revision("model", "2", "1")
+def test_a_worker_with_other_weights_is_refused(tiny_llava: Path):
+    model = ModelSettings(model=str(tiny_llava))
+    revision = revision_of(str(tiny_llava))
+    assert load_there(model, revision).revision == revision
+    with pytest.raises(UserError, match=f"other weights under this name: {revision}, not 2"):
+        load_there(model, "2")
 
 
 def test_folders_become_absolute_and_names_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "model").mkdir()
-    assert path_or_name("model") == str(tmp_path / "model")
-    assert path_or_name("llava-hf/llava-1.5-7b-hf") == "llava-hf/llava-1.5-7b-hf"
-    assert path_or_name("world:base") == "world:base"
+    here = ModelSettings(model="model", adapter="adapter")
+    assert for_workers(here).model == str(tmp_path / "model")
+    assert for_workers(here).adapter == str(tmp_path / "adapter")
+    assert for_workers(here).name == "model"
+    for name in ("llava-hf/llava-1.5-7b-hf", "world:base"):
+        assert for_workers(ModelSettings(model=name)).model == name
 
 
 def test_without_ray_each_stage_says_in_three_lines_how_to_get_it(
@@ -111,10 +116,10 @@ def test_workers_are_options_of_ray_alone(tmp_path: Path, capsys: pytest.Capture
     assert error_lines(capsys)[0] == "error: engine.type=local has no workers"
     answers = ["label", "--answers", str(tmp_path), "--engine", "ray"]
     assert run(answers) == EXIT_INPUT
-    assert error_lines(capsys)[0] == "error: --engine says nothing of feedback by corrections."
+    assert error_lines(capsys)[0] == "error: --engine has no effect with --by corrections."
 
 
 def test_an_endpoint_is_asked_from_this_process(tmp_path: Path):
-    params = SampleParams(model="openai:m@http://127.0.0.1:1/v1", engine=OnRay())
-    with pytest.raises(UserError, match="has workers of its own"):
+    params = ModelSettings(model="openai:m@http://127.0.0.1:1/v1", engine=OnRay())
+    with pytest.raises(UserError, match="has its own workers"):
         open_generator(params, ImageStore(tmp_path))

@@ -30,9 +30,10 @@ from groundtune.pipeline.feedback.claim_settings import (
 )
 from groundtune.pipeline.feedback.claims import label_claims
 from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.sample.run import SampleParams, draw_answers, open_generator, run_sample
+from groundtune.pipeline.generators import open_generator
+from groundtune.pipeline.model_settings import Local, OnRay
+from groundtune.pipeline.sample.run import SampleParams, draw_answers, run_sample
 from groundtune.pipeline.workers.local import open_workers
-from groundtune.pipeline.workers.settings import Local, OnRay
 from groundtune.pipeline.world.source import WORLD
 from groundtune.records import Sampling
 from groundtune.store.dataset import RecordSet
@@ -134,10 +135,7 @@ def test_a_worker_that_is_killed_on_the_way_changes_nothing(here: Path, tmp_path
             prompts,
             target,
             SilentProgress(),
-            n=4,
-            sampling=SAMPLING,
-            seed=0,
-            batch_size=2,
+            ON_RAY,
             workers=workers,
         )
     dead = (marks / "died").read_text()
@@ -194,9 +192,7 @@ def test_a_picture_that_workers_do_not_see_is_named(here: Path, tmp_path: Path):
             target.prompts.read(),
             target,
             SilentProgress(),
-            n=1,
-            sampling=SAMPLING,
-            seed=0,
+            again.model_copy(update={"n": 1}),
             workers=workers,
         )
 

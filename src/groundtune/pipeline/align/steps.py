@@ -19,8 +19,9 @@ from groundtune.pipeline.feedback.claims import ClaimSummary, label_claims
 from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.pipeline.models import model_or_folder
 from groundtune.pipeline.prompt_sources import requested, source_of, truth_scorer
-from groundtune.pipeline.sample.run import draw_answers
+from groundtune.pipeline.sample.run import SampleParams, draw_answers
 from groundtune.protocols import Progress
+from groundtune.recipe import part_of
 from groundtune.records import Prompt, Record, Sampling, Score
 from groundtune.store.dataset import RecordSet
 from groundtune.store.files import write_atomic
@@ -164,16 +165,10 @@ def _draw(
 
     progress.start(f"load {name}")
     vlm = load(model_or_folder(folder, model))
-    draw_answers(
-        HfGenerator(vlm, target.images, settings.batch_size, name=name),
-        prompts,
-        target,
-        progress,
-        n=settings.n,
-        sampling=settings.sampling,
-        seed=settings.seed * 100 + settings.round,
-        batch_size=settings.batch_size,
-    )
+    generator = HfGenerator(vlm, target.images, settings.batch_size, name=name)
+    seed = settings.seed * 100 + settings.round
+    own = part_of(settings, SampleParams, model=model, prompts="", seed=seed)
+    draw_answers(generator, prompts, target, progress, own)
 
 
 def label_round(folder: Path, settings: Labelled, progress: Progress) -> None:
@@ -356,16 +351,10 @@ def answer(
     target.take_prompts(folder, prompts)
     progress.start(f"load {name}")
     vlm = load(model)
-    draw_answers(
-        HfGenerator(vlm, target.images, settings.batch_size, name=name),
-        prompts,
-        target,
-        progress,
-        n=1,
-        sampling=Sampling(temperature=0, max_new_tokens=settings.max_new_tokens),
-        seed=0,
-        batch_size=settings.batch_size,
-    )
+    generator = HfGenerator(vlm, target.images, settings.batch_size, name=name)
+    sampling = Sampling(temperature=0, max_new_tokens=settings.max_new_tokens)
+    own = part_of(settings, SampleParams, n=1, sampling=sampling, seed=0)
+    draw_answers(generator, prompts, target, progress, own)
 
 
 def with_self(feedback: ClaimSettings, model: str) -> ClaimSettings:

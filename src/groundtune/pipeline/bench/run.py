@@ -7,8 +7,9 @@ OUT/summary.json                        rows {model, benchmark, metric, value, l
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from groundtune.bench.benchmark import Benchmark, Scoring
 from groundtune.bench.item import Wanted
@@ -24,9 +25,11 @@ from groundtune.bench.world.overgeneral import overgeneralisation
 from groundtune.pipeline.bench.run_files import Sources, run_files
 from groundtune.pipeline.bench.score_files import FileResults
 from groundtune.pipeline.folder import RunFolder, hash_of, write_rows
+from groundtune.pipeline.generators import open_generator
+from groundtune.pipeline.model_settings import ModelSettings
 from groundtune.pipeline.models import Labeler
 from groundtune.protocols import Generator, Progress, YesNo
-from groundtune.records import Estimate, Record, Sampling, Score
+from groundtune.records import Estimate, Sampling, Score
 from groundtune.store.images import ImageStore
 from groundtune.store.run import write_run
 
@@ -34,16 +37,10 @@ NOTEBOOK = Path("docs/notebook.md")
 """Where openings of the test split are written down, if it is there; else OUT/notebook.md."""
 
 
-class BenchParams(Record):
+class BenchParams(ModelSettings):
     """Which model does which benchmarks."""
 
-    model: str
-    """A folder, a name on the Hugging Face hub, or world:base."""
     benchmarks: tuple[str, ...] = ("world",)
-    label: str = ""
-    """What the model is called in the results; its name if empty."""
-    adapter: str = ""
-    revision: str = "main"
     split: str = "development"
     n: int = Field(default=500, ge=1)
     """Pictures."""
@@ -51,9 +48,12 @@ class BenchParams(Record):
     """Of the wordings, the questions and the draws."""
     knowing: bool = False
     """Also ask the model about each object that its greedy captions name."""
-    batch_size: int = Field(default=16, ge=1)
-    device: str = "auto"
-    dtype: str = "auto"
+
+    @model_validator(mode="after")
+    def _in_this_process(self) -> Self:
+        if self.engine.type != "local":
+            raise ValueError("benchmarks run in this process: leave engine out")
+        return self
 
     @property
     def wanted(self) -> Wanted:
@@ -124,20 +124,8 @@ def run_bench(
 
 def _open(params: BenchParams, out: Path, progress: Progress) -> Labeler:
     """The model in this process, or behind an endpoint."""
-    from groundtune.pipeline.sample.run import SampleParams, open_generator
-
     progress.start(f"load {params.model}")
-    settings = SampleParams(
-        model=params.model,
-        adapter=params.adapter,
-        revision=params.revision,
-        n=1,
-        sampling=Sampling(temperature=0),
-        batch_size=params.batch_size,
-        device=params.device,
-        dtype=params.dtype,
-    )
-    return open_generator(settings, RunFolder(out).images)
+    return open_generator(params, RunFolder(out).images)
 
 
 def run_file_bench(
@@ -154,7 +142,7 @@ def run_file_bench(
         _open(params, out, progress),
         out,
         progress,
-        model=params.label or params.model,
+        model=params.name,
         scoring=scoring,
         seed=params.seed,
     )
@@ -170,7 +158,7 @@ def bench(
     benchmarks: Sequence[Benchmark],
 ) -> list[Estimate]:
     """The same for a generator that is at hand and looks for pictures under `out`/images."""
-    images, label = RunFolder(out).images, params.label or params.model
+    images, label = RunFolder(out).images, params.name
     scores = run(
         benchmarks,
         generator,

@@ -21,10 +21,12 @@ from groundtune.pipeline.best_of.curve import Candidate, best, curve_of
 from groundtune.pipeline.best_of.scores import Ratio, open_scorer, score
 from groundtune.pipeline.best_of.settings import BestOf, BestOfSettings
 from groundtune.pipeline.folder import RunFolder, read_some
+from groundtune.pipeline.generators import open_generator
 from groundtune.pipeline.prompt_sources import requested, source_of
-from groundtune.pipeline.sample.run import SampleParams, draw_answers, open_generator
+from groundtune.pipeline.sample.run import SampleParams, draw_answers
 from groundtune.pipeline.workers.local import open_workers
 from groundtune.protocols import Progress, Truth, TruthScorer, Workers
+from groundtune.recipe import part_of
 from groundtune.records import Answer, Claim, Prompt
 from groundtune.store.dataset import RecordSet
 from groundtune.store.files import write_atomic
@@ -130,25 +132,12 @@ def _draw(
     asked = request.source.prompts(
         folder.images, last, progress, part="reporting", seed=settings.seed
     )
-    params = SampleParams(
-        model=settings.model,
-        n=settings.n,
-        sampling=settings.sampling,
-        seed=settings.seed,
-        batch_size=settings.batch_size,
-        device=settings.device,
-        dtype=settings.dtype,
-        engine=settings.engine,
-    )
     draw_answers(
-        open_generator(params, folder.images),
+        open_generator(settings, folder.images),
         asked[settings.first_prompt :],
         folder,
         progress,
-        n=settings.n,
-        sampling=settings.sampling,
-        seed=settings.seed,
-        batch_size=settings.batch_size,
+        part_of(settings, SampleParams),
         workers=workers,
     )
 

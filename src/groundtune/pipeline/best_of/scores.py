@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from groundtune.pipeline.best_of.settings import BestOfSettings
 from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.models import resolve
-from groundtune.pipeline.workers.later import Later, check_folder, check_revision, path_or_name
+from groundtune.pipeline.model_settings import ModelSettings
+from groundtune.pipeline.models import revision_of
+from groundtune.pipeline.workers.later import Later, check_folder, for_workers, load_there
 from groundtune.protocols import Progress, Workers
 from groundtune.records import Answer, Prompt, Record
 from groundtune.store.dataset import RecordSet
@@ -58,28 +59,21 @@ def open_scorer(settings: BestOfSettings, folder: RunFolder) -> Scorer:
     Raises:
         UserError: there is no such model.
     """
-    from groundtune.vlm.load import revision_of
-
-    tuned, reference = (revision_of(resolve(n)) for n in (settings.model, settings.reference))
-    names = {"model": path_or_name(settings.model), "reference": path_or_name(settings.reference)}
-    opening = partial(
-        _open, settings.model_copy(update=names), folder.path.absolute(), tuned, reference
-    )
+    models = settings, settings.of(settings.reference)
+    tuned, reference = map(revision_of, models)
+    there = list(zip(map(for_workers, models), (tuned, reference), strict=True))
+    opening = partial(_open, settings, there, folder.path.absolute())
     return Scorer(Later(opening), tuned, reference)
 
 
-def _open(settings: BestOfSettings, folder: Path, *revisions: str) -> "OwnReward":
-    """Both models, once they are known to be those that the keys speak of."""
+def _open(
+    settings: BestOfSettings, models: Sequence[tuple[ModelSettings, str]], folder: Path
+) -> "OwnReward":
+    """Load both models, and check that they have the revisions that the keys name."""
     from groundtune.generate.own_reward import OwnReward
-    from groundtune.vlm.load import load
 
     check_folder(folder)
-    names = settings.model, settings.reference
-    tuned, reference = (
-        load(resolve(name), dtype=settings.dtype, device=settings.device) for name in names
-    )
-    for name, model, revision in zip(names, (tuned, reference), revisions, strict=True):
-        check_revision(name, model.revision, revision)
+    tuned, reference = (load_there(model, revision) for model, revision in models)
     images = RunFolder(folder).images
     return OwnReward(tuned, reference, images, beta=settings.beta, at_once=settings.at_once)
 

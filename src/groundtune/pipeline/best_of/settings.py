@@ -3,20 +3,18 @@
 from pydantic import Field
 
 from groundtune.pipeline.best_of.curve import Curve
-from groundtune.pipeline.workers.settings import EngineSettings, Local
+from groundtune.pipeline.model_settings import ModelSettings
 from groundtune.records import Record, Sampling
 
 MOST = 64
 """Candidates a prompt at the most."""
 
 
-class BestOfSettings(Record):
+class BestOfSettings(ModelSettings):
     """Whose reward chooses, and among how many."""
 
-    model: str
-    """The tuned model: a folder, a hub name, or world:base."""
     reference: str
-    """What it was tuned from."""
+    """What `model`, the tuned one, was tuned from."""
     n: int = Field(default=16, ge=1, le=MOST)
     """Candidates a prompt: the first so many answers of each. RLAIF-V's are 16 to 32."""
     beta: float = Field(default=0.1, gt=0)
@@ -34,13 +32,9 @@ class BestOfSettings(Record):
     """How it draws those."""
     seed: int = 0
     batch_size: int = Field(default=64, ge=1)
-    """Answers drawn at once. Changes speed and memory only."""
+    """Answers that are drawn at once."""
     at_once: int = Field(default=16, ge=1)
     """Answers to a prompt that are scored at once. Changes speed and memory only."""
-    device: str = "auto"
-    dtype: str = "auto"
-    engine: EngineSettings = Local()
-    """Where the models run: `type: local` or `type: ray`. It changes no reward and no choice."""
 
 
 class BestOf(Record):

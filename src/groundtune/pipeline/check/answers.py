@@ -21,7 +21,6 @@ from groundtune.records import (
     Message,
     Producer,
     Prompt,
-    Sampling,
     Source,
     TextPart,
 )
@@ -78,22 +77,6 @@ def bring(
             "Give a folder with --images DIR, or a file or folder of answers instead of a model.",
         )
     run_sample(params, target.path, progress)
-
-
-def model_params(
-    model: str, images: Path | None, ask: str, max_new_tokens: int, batch_size: int, **where: str
-) -> SampleParams:
-    """How a model is asked about a folder's pictures: greedily, once each."""
-    return SampleParams(
-        model=model,
-        images=str(images or ""),
-        ask=ask,
-        n=1,
-        sampling=Sampling(temperature=0, max_new_tokens=max_new_tokens),
-        batch_size=batch_size,
-        device=where.get("device", "auto"),
-        dtype=where.get("dtype", "auto"),
-    )
 
 
 def _read(file: Path, target: RunFolder, images: Path | None, ask: str, progress: Progress) -> None:

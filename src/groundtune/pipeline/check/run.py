@@ -18,7 +18,7 @@ from pydantic import Field
 
 from groundtune.bench.stats.bootstrap import difference, estimate, tabulate
 from groundtune.errors import UserError
-from groundtune.pipeline.check.answers import bring, is_file, is_folder, model_params
+from groundtune.pipeline.check.answers import bring, is_file, is_folder
 from groundtune.pipeline.check.found import Checked
 from groundtune.pipeline.check.people import (
     LEAST,
@@ -41,8 +41,8 @@ from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.models import resolve
 from groundtune.pipeline.sample.run import SampleParams
 from groundtune.protocols import Progress
-from groundtune.recipe import load
-from groundtune.records import Answer, Score
+from groundtune.recipe import load, part_of
+from groundtune.records import Answer, Sampling, Score
 from groundtune.store.dataset import RecordSet
 from groundtune.store.files import write_atomic
 from groundtune.store.run import write_run
@@ -105,8 +105,8 @@ def check(
         if not by_rules(name):
             resolve(name)  # a folder that doesn't exist is refused before a model has answered
     known = is_file(what) or is_folder(what)
-    params = None if known else _params(what, images, first)
-    bring(what, target, images, first.ask, params, progress)
+    model = None if known else _asked_model(what, images, first)
+    bring(what, target, images, first.ask, model, progress)
     command_settings = base_settings(target)
     settings = load(None, overrides, CheckSettings, command=command_settings, options=options)
     progress.start(f"load {settings.labeler}")
@@ -126,16 +126,11 @@ def check(
     return CheckResult(found, results, write_page(target, found, scores), out / TO_MARK)
 
 
-def _params(what: str, images: Path | None, settings: CheckSettings) -> SampleParams:
-    return model_params(
-        what,
-        images,
-        settings.ask,
-        settings.max_new_tokens,
-        settings.batch_size,
-        device=settings.device,
-        dtype=settings.dtype,
-    )
+def _asked_model(model: str, images: Path | None, settings: CheckSettings) -> SampleParams:
+    """Return how a model is asked about a folder's images: greedily, once each."""
+    sampling = Sampling(temperature=0, max_new_tokens=settings.max_new_tokens)
+    asked = {"model": model, "images": str(images or ""), "n": 1, "sampling": sampling, "seed": 0}
+    return part_of(settings, SampleParams, **asked)
 
 
 def _found(

@@ -17,18 +17,20 @@ from groundtune.feedback.instructions import Instruction, named, shipped
 from groundtune.feedback.questions import InstructedQuestions, Verbatim
 from groundtune.pipeline.feedback.claims import Labelling
 from groundtune.pipeline.folder import RunFolder, read_some
+from groundtune.pipeline.generators import open_generator
+from groundtune.pipeline.model_settings import InferenceSettings, ModelSettings
 from groundtune.pipeline.models import Labeler, no_question
 from groundtune.pipeline.prompt_sources import source_of, with_divider
 from groundtune.pipeline.workers.local import ThisProcess, open_workers
-from groundtune.pipeline.workers.settings import EngineSettings, Local
 from groundtune.protocols import Divider
-from groundtune.records import Answer, Prompt, Record, Sampling
+from groundtune.recipe import part_of
+from groundtune.records import Answer, Prompt, Sampling
 
 SELF = "self"
 WHOLE = "whole"
 
 
-class ClaimSettings(Record):
+class ClaimSettings(InferenceSettings):
     """Who divides the answers into claims, and who is asked about them."""
 
     labeler: str = SELF
@@ -46,11 +48,7 @@ class ClaimSettings(Record):
     own has learnt with, or a file with the places ${question} and ${answer}."""
     asking: Asking = Asking()
     batch_size: int = Field(default=64, ge=1)
-    """Questions at once (of an endpoint: requests under way). Changes speed and memory only."""
-    device: str = "auto"
-    dtype: str = "auto"
-    engine: EngineSettings = Local()
-    """Where models run: `type: local` or `type: ray`. It does not change what they say."""
+    """Questions: short ones, so more at once than of whole answers."""
 
 
 def base_settings(folder: RunFolder) -> Mapping[str, Any]:
@@ -145,19 +143,11 @@ def _model(
     opened: dict[str, Labeler],
     ready: Callable[[Labeler], object] = no_question,
 ) -> Labeler:
-    from groundtune.pipeline.sample.run import SampleParams, open_generator
-
     own = name == SELF
     name = _author(answers, folder) if own else name
     if name not in opened:
-        params = SampleParams(
-            model=name,
-            batch_size=settings.batch_size,
-            device=settings.device,
-            dtype=settings.dtype,
-            engine=settings.engine,
-        )
-        opened[name] = open_generator(params, folder.images, ready)
+        model = part_of(settings, ModelSettings, model=name)
+        opened[name] = open_generator(model, folder.images, ready)
     if own:
         _check_author(answers, opened[name], name)
     return opened[name]

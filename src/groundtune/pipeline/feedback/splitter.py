@@ -22,7 +22,8 @@ from groundtune.feedback.instructions import named
 from groundtune.feedback.lessons import Agreement, agreement, lesson, pair_of
 from groundtune.pipeline.feedback.claims import divide_answers, refuse_other_division
 from groundtune.pipeline.folder import RunFolder, hash_of, read_some
-from groundtune.pipeline.workers.local import ThisProcess
+from groundtune.pipeline.model_settings import ModelSettings
+from groundtune.pipeline.workers.local import open_workers
 from groundtune.protocols import Generator, Progress
 from groundtune.records import Answer, Claim, Pair, Prompt, Record
 
@@ -53,16 +54,13 @@ class LessonCounts(Record):
     """Answers whose claims can't be written as a reply, or couldn't be read."""
 
 
-class ScoreSettings(Record):
-    """How a splitter is asked."""
+class ScoreSettings(ModelSettings):
+    """Which splitter is asked, and how."""
 
     instruction: str = "split-1"
     """The one that it was taught with."""
     max_new_tokens: int = Field(default=1024, ge=1)
     """A reply that is longer is unparsed: what can't end by itself has no form."""
-    batch_size: int = Field(default=16, ge=1)
-    device: str = "auto"
-    dtype: str = "auto"
     seed: int = 0
     """Of the resampled pictures."""
 
@@ -179,7 +177,8 @@ def score_splitter(
     target.take_prompts(kept, prompts.values())
     target.take_answers(kept, answers)
     about = {answer.key: prompts[answer.prompt] for answer in answers}
-    divide_answers(target, answers, about, divider, progress, ThisProcess())
+    with open_workers(settings.engine) as workers:
+        divide_answers(target, answers, about, divider, progress, workers)
     target.note(
         target.division,
         settings=settings,

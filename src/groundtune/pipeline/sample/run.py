@@ -6,55 +6,32 @@ and its index, and only missing ones are drawn.
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
 from groundtune.errors import UserError
 from groundtune.pipeline.folder import RunFolder, hash_of
-from groundtune.pipeline.models import (
-    Labeler,
-    is_endpoint,
-    no_question,
-    open_endpoint,
-    resolve,
-)
+from groundtune.pipeline.generators import open_generator
+from groundtune.pipeline.model_settings import ModelSettings
 from groundtune.pipeline.prompt_sources import requested
 from groundtune.pipeline.sample.prompts import Found, Skipped, read_prompts
-from groundtune.pipeline.workers.later import (
-    Later,
-    LaterModel,
-    check_folder,
-    check_revision,
-    path_or_name,
-)
 from groundtune.pipeline.workers.local import ThisProcess, open_workers
-from groundtune.pipeline.workers.settings import EngineSettings, Local
 from groundtune.protocols import Generator, Progress, Workers
 from groundtune.records import Answer, Prompt, Record, Sampling
 from groundtune.store.files import write_atomic
 from groundtune.store.keys import key_of, seed_of
 
-if TYPE_CHECKING:
-    from groundtune.generate.hf import HfGenerator
-    from groundtune.store.images import ImageStore
-
 log = logging.getLogger(__name__)
 
 
-class SampleParams(Record):
+class SampleParams(ModelSettings):
     """Who is asked what, and how often."""
 
-    model: str
-    """A folder, a name on the Hugging Face hub, world:base, or openai:MODEL@URL for an endpoint."""
-    adapter: str = ""
-    """Folder of a peft adapter, if any."""
-    revision: str = "main"
-    """Branch, tag or commit on the hub."""
     prompts: str = ""
     """A file of rows, a run's folder, or a prompt source and a count: world:200 asks about so
     many images of the embedded world (by `seed`)."""
@@ -69,15 +46,8 @@ class SampleParams(Record):
     sampling: Sampling = Sampling()
     seed: int = 0
     """Each answer's own seed is made of this one, its prompt's key and its index."""
-    batch_size: int = Field(default=16, ge=1)
-    """Answers drawn at once (of an endpoint: requests under way); a kill loses no more. It does not
-    change what is drawn."""
     skip_bad: bool = False
     """Leave bad rows out and list them, rather than stop at the first."""
-    device: str = "auto"
-    dtype: str = "auto"
-    engine: EngineSettings = Local()
-    """Where the model runs: `type: local` or `type: ray`. It does not change what is drawn."""
 
     @model_validator(mode="after")
     def _not_the_same_answer_again(self) -> Self:
@@ -127,17 +97,7 @@ def run_sample(
         _list_skipped(out, found.skipped)
         progress.start(f"load {params.model}")
         generator = open_generator(params, target.images)
-        made = draw_answers(
-            generator,
-            found.prompts,
-            target,
-            progress,
-            n=params.n,
-            sampling=params.sampling,
-            seed=params.seed,
-            batch_size=params.batch_size,
-            workers=workers,
-        )
+        made = draw_answers(generator, found.prompts, target, progress, params, workers=workers)
     target.note(
         target.answers,
         settings=params,
@@ -169,125 +129,38 @@ def _find(params: SampleParams, target: RunFolder, progress: Progress) -> Found:
     )
 
 
-def open_generator(
-    params: SampleParams,
-    images: "ImageStore",
-    ready: Callable[[Labeler], object] = no_question,
-) -> Labeler:
-    """The model that the parameters name: in this process, at an endpoint, or one for workers.
-
-    A model for workers is loaded by each of them. `ready` is called with a model that was loaded,
-    before it is used: to ask a control question, say.
-
-    Raises:
-        UserError: the model can't be loaded or reached, an endpoint has an adapter or is to be
-            asked by workers, or what `ready` raises.
-    """
-    if is_endpoint(params.model):
-        model = _endpoint(params, images)
-    elif params.engine.type == "local":
-        model = load_generator(params, images)
-    else:
-        return _for_workers(params, images, ready)
-    ready(model)
-    return model
-
-
-def _endpoint(params: SampleParams, images: "ImageStore") -> Labeler:
-    if params.adapter:
-        raise UserError(
-            "An endpoint takes no adapter.", params.adapter, "Serve the model with its adapter."
-        )
-    if params.engine.type != "local":
-        raise UserError(
-            "An endpoint has workers of its own: they are asked from this process.",
-            params.model,
-            "Leave --engine out; a larger batch_size has more requests under way.",
-        )
-    return open_endpoint(params.model, images, concurrency=params.batch_size)
-
-
-def _for_workers(
-    params: SampleParams, images: "ImageStore", ready: Callable[[Labeler], object]
-) -> LaterModel:
-    from groundtune.vlm.load import revision_of
-
-    adapter = Path(params.adapter).absolute() if params.adapter else None
-    revision = revision_of(resolve(params.model), adapter=adapter, revision=params.revision)
-    there = params.model_copy(
-        update={"model": path_or_name(params.model), "adapter": str(adapter or "")}
-    )
-    opening = partial(_load_there, there, images.root.absolute(), revision, ready)
-    return LaterModel(params.model, revision, Later(opening))
-
-
-def _load_there(
-    params: SampleParams, images: Path, revision: str, ready: Callable[[Labeler], object]
-) -> Labeler:
-    """In a worker: the model, once it is known to be the one that the keys speak of."""
-    from groundtune.store.images import ImageStore
-
-    check_folder(images.parent)
-    model = load_generator(params, ImageStore(images))
-    check_revision(params.model, model.vlm.revision, revision)
-    ready(model)
-    return model
-
-
-def load_generator(params: SampleParams, images: "ImageStore") -> "HfGenerator":
-    """The model that the parameters name, over these pictures.
-
-    Raises:
-        UserError: the model can't be loaded.
-    """
-    model = resolve(params.model)
-    from groundtune.generate.hf import HfGenerator
-    from groundtune.vlm.load import load
-
-    vlm = load(
-        model,
-        adapter=Path(params.adapter) if params.adapter else None,
-        revision=params.revision,
-        dtype=params.dtype,
-        device=params.device,
-    )
-    return HfGenerator(vlm, images, params.batch_size, name=params.model)
-
-
 def draw_answers(
     generator: Generator,
     prompts: Sequence[Prompt],
     target: RunFolder,
     progress: Progress,
+    settings: SampleParams,
     *,
-    n: int,
-    sampling: Sampling,
-    seed: int,
-    batch_size: int = 16,
     workers: Workers = ThisProcess(),  # noqa: B008  # it holds nothing
 ) -> SampleSummary:
-    """Draws the answers that `target` lacks, n a prompt, keeping each batch as soon as it is drawn.
+    """Draw the answers that `target` lacks, n per prompt; each batch is kept once it is drawn.
 
-    The prompts' pictures are the generator's business; the prompts are added to `target`. A batch
-    is one call of the generator, by whichever worker.
+    The generator has the prompts' images; the prompts are added to `target`. A batch is one call of
+    the generator, by any of the workers.
 
     Raises:
         UserError: `target` has answers of another model or other settings, or the disk is full.
     """
+    sampling, size = settings.sampling, settings.batch_size
     _refuse_mixing(target, generator, sampling)
     there = target.prompts.keys()
     target.prompts.append([prompt for prompt in prompts if prompt.key not in there])
     wants = {
         key: _Want(key, prompt, index, row_seed)
         for prompt in prompts
-        for index in range(n)
-        for row_seed in [seed_of(seed, prompt.key, index)]
+        for index in range(settings.n)
+        for row_seed in [seed_of(settings.seed, prompt.key, index)]
         for key in [key_of(prompt.key, generator.producer(sampling, row_seed), index)]
     }
     missing = sorted(target.answers.missing(wants), key=lambda key: _size(wants[key].prompt))
     batches = [
-        [wants[key] for key in missing[first : first + batch_size]]
-        for first in range(0, len(missing), batch_size)
+        [wants[key] for key in missing[first : first + size]]
+        for first in range(0, len(missing), size)
     ]
     progress.start("sample", total=len(missing))
     for _, drawn in workers.run(partial(_draw, generator, sampling), batches):

@@ -6,12 +6,16 @@ They travel to a process as what opens them, never with weights.
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from groundtune.errors import UserError
-from groundtune.pipeline.models import Labeler, resolve
+from groundtune.pipeline.model_settings import ModelSettings
+from groundtune.pipeline.models import Labeler, load_vlm, resolve
 from groundtune.protocols import Reply, YesNoReply
 from groundtune.records import Producer, Prompt, Sampling
+
+if TYPE_CHECKING:
+    from groundtune.vlm.load import Vlm
 
 M = TypeVar("M")
 
@@ -61,13 +65,16 @@ class LaterModel:
         return self._model.get().yes_no(prompts)
 
 
-def path_or_name(name: str) -> str:
-    """A model's folder as an absolute path, for workers have a folder of their own; else its name.
+def for_workers(settings: ModelSettings) -> ModelSettings:
+    """Return the settings with absolute paths, since each worker runs in another folder.
 
-    world:NAME stays, too: each worker has the shipped weights.
+    Names on the hub and world:NAME stay: each worker has the shipped weights.
     """
-    folder = Path(name)
-    return str(folder.absolute()) if resolve(name) == name and folder.exists() else name
+    folder, adapter = Path(settings.model), settings.adapter
+    paths = {"adapter": str(Path(adapter).absolute()) if adapter else "", "label": settings.name}
+    if resolve(settings.model) == settings.model and folder.exists():
+        paths["model"] = str(folder.absolute())
+    return settings.model_copy(update=paths)
 
 
 def check_folder(path: Path) -> None:
@@ -80,11 +87,17 @@ def check_folder(path: Path) -> None:
         )
 
 
-def check_revision(name: str, here: str, wanted: str) -> None:
-    """Raises UserError where a worker loaded other weights than the run's keys speak of."""
-    if here != wanted:
+def load_there(settings: ModelSettings, revision: str) -> "Vlm":
+    """Load a model in a worker.
+
+    Raises:
+        UserError: it can't be loaded, or has another revision than the run's keys name.
+    """
+    vlm = load_vlm(settings)
+    if vlm.revision != revision:
         raise UserError(
-            f"A worker has other weights under this name: {here}, not {wanted}.",
-            f"{socket.gethostname()}:{name}",
+            f"A worker has other weights under this name: {vlm.revision}, not {revision}.",
+            f"{socket.gethostname()}:{settings.model}",
             "Name a revision, or a folder that all machines have.",
         )
+    return vlm

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
-from groundtune.pipeline.workers.settings import Local, OnRay
+from groundtune.pipeline.model_settings import Local, OnRay
 from groundtune.protocols import Workers
 
 T = TypeVar("T")

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from groundtune.errors import UserError
 from groundtune.pipeline.jobs import cores
-from groundtune.pipeline.workers.settings import OnRay
+from groundtune.pipeline.model_settings import OnRay
 
 log = logging.getLogger(__name__)
 

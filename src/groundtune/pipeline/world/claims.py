@@ -22,9 +22,12 @@ from groundtune.feedback.conquer import Asking
 from groundtune.pipeline.feedback.claim_settings import ClaimSettings, open_labelling
 from groundtune.pipeline.feedback.claims import label_claims
 from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.sample.run import SampleParams, draw_answers, open_generator
+from groundtune.pipeline.generators import open_generator
+from groundtune.pipeline.model_settings import ModelSettings
+from groundtune.pipeline.sample.run import SampleParams, draw_answers
 from groundtune.pipeline.world.source import WORLD
 from groundtune.protocols import Progress
+from groundtune.recipe import part_of
 from groundtune.records import Answer, Claim, Prompt, Record, Sampling, SpanKind
 from groundtune.world.captions import TRAIN_INSTRUCTIONS
 from groundtune.world.claim_truth import holds
@@ -43,7 +46,7 @@ RULES = {
 """How pairs are made of claims: all of them, before any cap or balancing."""
 
 
-class ClaimStudy(Record):
+class ClaimStudy(ModelSettings):
     """What is measured."""
 
     model: str = "world:base"
@@ -279,19 +282,8 @@ def _draw(params: ClaimStudy, folder: RunFolder, progress: Progress) -> None:
         for scene, chosen in zip(split_scenes("development", params.scenes), choice, strict=True)
     ]
     sampling = Sampling(temperature=params.temperature, max_new_tokens=128)
-    asked = SampleParams(
-        model=params.model, n=params.n, sampling=sampling, batch_size=params.batch_size
-    )
-    draw_answers(
-        open_generator(asked, folder.images),
-        prompts,
-        folder,
-        progress,
-        n=params.n,
-        sampling=sampling,
-        seed=params.seed,
-        batch_size=params.batch_size,
-    )
+    settings = part_of(params, SampleParams, sampling=sampling)
+    draw_answers(open_generator(settings, folder.images), prompts, folder, progress, settings)
 
 
 def _label(
@@ -304,12 +296,7 @@ def _label(
     asking = Asking.model_validate(WORLD.claim_settings["asking"])
     if divider == "whole":
         asking = asking.model_copy(update={"least_mass": 0.0})
-    settings = ClaimSettings(
-        labeler=labeler,
-        divider=divider,
-        asking=asking,
-        batch_size=params.batch_size,
-    )
+    settings = part_of(params, ClaimSettings, labeler=labeler, divider=divider, asking=asking)
     out = folder.path / f"{labeler.replace(':', '-').replace('/', '-')}-{divider}"
     progress.start(f"load {labeler}")
     with open_labelling(settings, folder) as labelling:

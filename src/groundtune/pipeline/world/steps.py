@@ -19,6 +19,7 @@ from groundtune.pipeline.models import model_or_folder, resolve
 from groundtune.pipeline.train.learning import Learning
 from groundtune.pipeline.train.run import TrainParams
 from groundtune.protocols import Progress
+from groundtune.recipe import part_of
 from groundtune.records import Record, Sampling, Score
 from groundtune.world.people import RULES as ANNOTATOR_RULES
 
@@ -97,25 +98,10 @@ def ask(folder: Path, settings: Asked, progress: Progress) -> None:
     target = RunFolder(folder / settings.out)
     prompts = feedback_prompts(target.images, settings.prompts, settings.seed, progress)
     progress.start("load the model")
+    params = part_of(settings, SampleParams, prompts=f"world:{settings.prompts}", n=1)
     vlm = load(resolve(settings.model))
-    draw_answers(
-        HfGenerator(vlm, target.images, settings.batch_size, name=settings.model),
-        prompts,
-        target,
-        progress,
-        n=1,
-        sampling=settings.sampling,
-        seed=settings.seed,
-        batch_size=settings.batch_size,
-    )
-    params = SampleParams(
-        model=settings.model,
-        prompts=f"{settings.prompts} scenes of the world's train split",
-        n=1,
-        sampling=settings.sampling,
-        seed=settings.seed,
-        batch_size=settings.batch_size,
-    )
+    generator = HfGenerator(vlm, target.images, settings.batch_size, name=settings.model)
+    draw_answers(generator, prompts, target, progress, params)
     target.note(
         target.answers,
         settings=params,

@@ -1,0 +1,95 @@
+"""From a stage's settings to the model that answers: here, at an endpoint, or by workers."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from groundtune.errors import UserError
+from groundtune.pipeline.model_settings import ModelSettings
+from groundtune.pipeline.models import (
+    Labeler,
+    is_endpoint,
+    load_vlm,
+    no_question,
+    open_endpoint,
+    revision_of,
+)
+from groundtune.pipeline.workers.later import (
+    Later,
+    LaterModel,
+    check_folder,
+    for_workers,
+    load_there,
+)
+
+if TYPE_CHECKING:
+    from groundtune.generate.hf import HfGenerator
+    from groundtune.store.images import ImageStore
+    from groundtune.vlm.load import Vlm
+
+
+def open_generator(
+    settings: ModelSettings,
+    images: "ImageStore",
+    ready: Callable[[Labeler], object] = no_question,
+) -> Labeler:
+    """Open the model that the settings name: here, at an endpoint, or one for workers.
+
+    Each worker loads a model for workers itself. `ready` is called with a loaded model before it is
+    used: to ask a control question, for example.
+
+    Raises:
+        UserError: the model can't be loaded or reached, an endpoint has an adapter or is to be
+            asked by workers, or what `ready` raises.
+    """
+    if is_endpoint(settings.model):
+        model = _endpoint(settings, images)
+    elif settings.engine.type == "local":
+        model: Labeler = _generator(settings, load_vlm(settings), images)
+    else:
+        return _for_workers(settings, images, ready)
+    ready(model)
+    return model
+
+
+def _endpoint(settings: ModelSettings, images: "ImageStore") -> Labeler:
+    if settings.adapter:
+        raise UserError(
+            "An endpoint takes no adapter.", settings.adapter, "Serve the model with its adapter."
+        )
+    if settings.engine.type != "local":
+        raise UserError(
+            "An endpoint has its own workers: they are asked from this process.",
+            settings.model,
+            "Leave --engine out; a larger batch_size sends more requests at a time.",
+        )
+    return open_endpoint(
+        settings.model, images, concurrency=settings.batch_size, label=settings.label
+    )
+
+
+def _for_workers(
+    settings: ModelSettings, images: "ImageStore", ready: Callable[[Labeler], object]
+) -> LaterModel:
+    revision, there = revision_of(settings), for_workers(settings)
+    opening = partial(_load_there, there, images.root.absolute(), revision, ready)
+    return LaterModel(settings.name, revision, Later(opening))
+
+
+def _load_there(
+    settings: ModelSettings, images: Path, revision: str, ready: Callable[[Labeler], object]
+) -> Labeler:
+    """Load the model in a worker, and check that it is the one that the keys name."""
+    from groundtune.store.images import ImageStore
+
+    check_folder(images.parent)
+    model = _generator(settings, load_there(settings, revision), ImageStore(images))
+    ready(model)
+    return model
+
+
+def _generator(settings: ModelSettings, vlm: "Vlm", images: "ImageStore") -> "HfGenerator":
+    from groundtune.generate.hf import HfGenerator
+
+    return HfGenerator(vlm, images, settings.batch_size, name=settings.name)
