@@ -15,7 +15,9 @@ CHUNK = 1 << 20
 DEEPEST = 100
 """Lists and objects in one another. Readers of JSON differ in what they take; none takes fewer."""
 
-_BLANKS = re.compile(r"[ \t\r\n]*")
+_BLANK = " \t\r\n"
+_BLANKS = re.compile(f"[{_BLANK}]*")
+_COMMA = re.compile(f"[{_BLANK}]*,[{_BLANK}]*")
 _ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _HALF = re.compile("[\ud800-\udfff]")
 _LONGEST_SIGN = 16
@@ -42,7 +44,7 @@ def fault_in(value: object, text: str, start: int = 0, end: int | None = None) -
     end = len(text) if end is None else end
     if end - start > 2 * DEEPEST and _is_deep(value, text, start, end):
         return f"is nested more than {DEEPEST} deep"
-    if text.find("\\u", start, end) < 0 or not _ESCAPED_HALF.search(text, start, end):
+    if text.find("\\", start, end) < 0 or not _ESCAPED_HALF.search(text, start, end):
         return ""
     half = _HALF.search(json.dumps(value, ensure_ascii=False))
     return f"has half a character (a lone surrogate, \\u{ord(half[0]):04x})" if half else ""
@@ -89,11 +91,12 @@ class JsonText:
     def peek(self) -> str:
         """The next character that is not blank; none at the end."""
         while True:
+            sign = self._text[self._at : self._at + 1]
+            if sign and sign not in _BLANK:
+                return sign
             blanks = _BLANKS.match(self._text, self._at)
             self._at = blanks.end() if blanks else self._at
-            if self._at < len(self._text):
-                return self._text[self._at]
-            if not self._more():
+            if self._at == len(self._text) and not self._more():
                 return ""
 
     def take(self, sign: str) -> None:
@@ -123,14 +126,13 @@ class JsonText:
         """The members of the list that comes next; the values of an object if `opening` is {."""
         closing = {"[": "]", "{": "}"}[opening]
         self.take(opening)
-        self.row = 0
-        while self.peek() != closing:
-            if self.row:
-                self.take(",")
+        self.row, more = 0, self.peek() != closing
+        while more:
             self.row += 1
             if opening == "{":
                 self._key()
             yield self.value()
+            more = self._goes_on(closing)
         self.take(closing)
         self.row = 0
 
@@ -140,16 +142,15 @@ class JsonText:
         Of the objects that they have, if `opening` is {. All else is passed over.
         """
         self.take("{")
-        number = 0
-        while self.peek() != "}":
-            if number:
-                self.take(",")
-            number += 1
+        more = self.peek() != "}"
+        while more:
             key = self._key()
             if key in keys and self.peek() == opening:
-                yield from ((key, element) for element in self.elements(opening))
+                for element in self.elements(opening):
+                    yield key, element
             else:
                 self._skip()
+            more = self._goes_on("}")
         self.take("}")
         self.end()
 
@@ -157,6 +158,17 @@ class JsonText:
         """Refuses whatever follows: it would be left out unseen."""
         if self.peek():
             raise self._mistake("the JSON has ended, but the file goes on", self._at)
+
+    def _goes_on(self, closing: str) -> bool:
+        """Goes past the comma that comes next, if it is not the end."""
+        comma = _COMMA.match(self._text, self._at)
+        if comma and comma.end() < len(self._text):
+            self._at = comma.end()
+            return True
+        if self.peek() == closing:
+            return False
+        self.take(",")
+        return True
 
     def _key(self) -> str:
         if self.peek() != '"':

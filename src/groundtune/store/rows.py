@@ -79,11 +79,11 @@ def json_members(
     Raises:
         UserError: the file can't be opened, or is not such an object.
     """
+    name = str(path)
     with open_bytes(path) as file:
         text = JsonText(path, file, fix)
         for key, value in text.members(keys, "{" if inner else "["):
-            where = f"{path}, {key} {text.row}"
-            yield key, _row(where, text.row, value, text.fault, fix)
+            yield key, _row(f"{name}, {key} {text.row}", text.row, value, text.fault, fix)
 
 
 def json_file(path: Path, fix: str = LAYOUT) -> object:
