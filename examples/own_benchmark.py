@@ -5,7 +5,7 @@ Its package names it: [project.entry-points."groundtune.bench"] people = "own_be
 
 import re
 
-from groundtune.bench.benchmark import FileBenchmark, Protocol, score_key
+from groundtune.bench.benchmark import Benchmark, Protocol, score_key
 from groundtune.bench.files.answers import answers_of, plain, rows_of
 from groundtune.bench.files.checks import by_id
 from groundtune.bench.metric import Metric, unparsed_metric
@@ -36,7 +36,7 @@ def score(data, answers, scoring):
     return scores
 
 
-PEOPLE = FileBenchmark(
+PEOPLE = Benchmark(
     name="people",
     protocol=Protocol(**HOW, **COUNTED),
     revision="1",

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from groundtune.bench.benchmark import FileBenchmark
+from groundtune.bench.benchmark import Benchmark
 from groundtune.bench.files.sources import OFFICIAL
 from groundtune.bench.metric import Metric
 from groundtune.bench.registry import TARGETS, load, names
-from groundtune.bench.summary import BENCHMARKS
 
 PAGE = Path(__file__).parents[1] / "docs" / "bench-files.md"
 BEGIN, END = "<!-- tables: tools/bench_table.py -->", "<!-- end of tables -->"
@@ -23,14 +22,17 @@ def tables() -> str:
     """The table of layouts and that of metrics, in the registry's order; third parties' not."""
     ours = [load(name) for name in names() if name in TARGETS]
     rows = [
-        "| benchmark | official answers | official code that mode `official` reproduces |",
+        "| benchmark | official answers | official code of mode `official`, or our rules |",
         "|---|---|---|",
-        *(f"| `{each.name}` | {cell(each.layouts)} | {cell(each.revision)} |" for each in ours),
+        *(
+            f"| `{each.name}` | {cell(each.layouts)} | {cell(each.revision)} |"
+            for each in ours
+            if each.read_answers is not None
+        ),
         "",
         "| benchmark | metric | unit | range | what it is |",
         "|---|---|---|---|---|",
         *(row for each in ours for row in metric_rows(each)),
-        *(row for each in BENCHMARKS.values() for row in metric_rows(each)),
     ]
     return "\n".join(rows)
 
@@ -50,9 +52,9 @@ def places() -> str:
     return "\n".join(rows)
 
 
-def metric_rows(benchmark: FileBenchmark[Any] | Any) -> Iterator[str]:
-    """One row a metric; the headline is bold."""
-    for metric in benchmark.metrics:
+def metric_rows(benchmark: Benchmark[Any]) -> Iterator[str]:
+    """One row per metric; the headline is bold."""
+    for metric in (*benchmark.metrics, *benchmark.further_metrics):
         name = f"`{metric.name}`"
         name = f"**{name}**" if metric.name == benchmark.headline else name
         told = f"{metric.label}. {metric.explanation}".strip()
@@ -67,6 +69,8 @@ def unit(metric: Metric) -> str:
 def span(metric: Metric) -> str:
     """The least and the greatest value."""
     least, most = metric.bounds
+    if metric.range == (None, None):
+        return "any"
     if least is None and most is None:
         return "0 and up" if not metric.is_share else ""
     return f"{least:g} to {most:g}" if most is not None else f"{least:g} and up"

@@ -25,7 +25,8 @@ def test_every_benchmark_that_is_there_is_what_its_name_says():
         assert benchmark.name == name
         assert benchmark.headline in {metric.name for metric in benchmark.metrics}
         assert benchmark.revision
-        assert benchmark.layouts
+        assert bool(benchmark.layouts) == (benchmark.read_answers is not None)
+        assert (benchmark.load is None) or (benchmark.read_data is None)
 
 
 def test_metrics_have_plain_names_units_and_ranges():

@@ -6,18 +6,11 @@ import pytest
 from bench_writers import machine, truthful
 
 from groundtune.bench import run as running
+from groundtune.bench.benchmark import Scoring
 from groundtune.bench.item import Wanted
-from groundtune.bench.opening import Opening
-from groundtune.bench.run import read_scores, run
-from groundtune.bench.summary import (
-    BENCHMARKS,
-    Summary,
-    all_metrics,
-    facts_of,
-    pool,
-    resolve,
-    summarise,
-)
+from groundtune.bench.registry import load, load_all
+from groundtune.bench.run import ask, data_of, items_of, keep, read_scores, scores_of
+from groundtune.bench.summary import Summary, facts_of, metric_of, pool, summarise
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
 from groundtune.generate.scripted import ScriptedGenerator
@@ -33,20 +26,18 @@ def measure(
     model: ScriptedGenerator,
     *names: str,
     n: int = 12,
-    split: str = HERE,
-    final: Opening | None = None,
     label: str = "",
 ) -> list[Score]:
-    return run(
-        resolve(names or ["world"]),
-        model,
-        model=label or model.name,
-        wanted=Wanted(split=split, n=n),
-        out=out,
-        images=ImageStore(out / "images"),
-        progress=SilentProgress(),
-        final=final,
-    )
+    scores: list[Score] = []
+    images, how = ImageStore(out / "images"), Scoring(mode="strict", model=label or model.name)
+    for benchmark in load_all(names or ["world"]):
+        data = data_of(benchmark, (), Wanted(split=HERE, n=n), images)
+        items = items_of(benchmark, data, Path, images)
+        answers = ask(benchmark, items, model, 0, out, SilentProgress())
+        own = scores_of(benchmark, data, answers, how)
+        keep(own, out)
+        scores += own
+    return scores
 
 
 def value(summary: Summary, model: str, benchmark: str, metric: str) -> float:
@@ -64,7 +55,7 @@ def test_both_decodings_of_every_part_are_run_and_kept(tmp_path: Path):
         "world-captions",
         "world-captions/missing",
         "world-captions/replaced",
-        *(f"world-questions/{part}" for part, _ in BENCHMARKS["world-questions"].labels),
+        *(f"world-questions/{part}" for part, _ in load("world-questions").labels),
     }
     assert read_scores(tmp_path) == scores
     prompts = {prompt.key for prompt in RecordSet(tmp_path / "prompts", Prompt).read()}
@@ -120,27 +111,6 @@ def test_another_model_of_the_same_name_is_refused(tmp_path: Path):
         measure(tmp_path, other, "world-captions", label="machine")
 
 
-def test_the_test_split_stays_closed(tmp_path: Path):
-    with pytest.raises(UserError, match="closed"):
-        measure(tmp_path, machine(), split="test")
-    assert not (tmp_path / "answers").exists()
-
-
-def test_each_opening_of_the_test_split_is_one_dated_line(tmp_path: Path):
-    notebook = tmp_path / "notebook.md"
-    notebook.write_text("# Notebook\n\n")
-    final = Opening(notebook=notebook, command=("groundtune", "bench", "run", "--final"))
-    for _ in range(2):
-        measure(tmp_path / "out", machine(), "world-captions", split="test", n=5, final=final)
-    (line,) = [row for row in notebook.read_text().splitlines() if row.startswith("- ")]
-    assert "machine, chair_sentence: world-captions/greedy" in line
-    assert "n 5" in line
-    assert "`groundtune bench run --final`" in line
-    assert line[2:12].replace("-", "").isdigit()
-    measure(tmp_path / "other", truthful(), "world-captions", split="test", n=5, final=final)
-    assert len(notebook.read_text().splitlines()) == 4
-
-
 def test_the_summary_tells_honest_from_machine_writers(tmp_path: Path):
     scores = measure(tmp_path, machine(), "world-captions", n=60)
     scores += measure(tmp_path, truthful(), "world-captions", n=60)
@@ -194,15 +164,31 @@ def test_benchmarks_have_labels_and_protocols_to_print():
     assert facts.label == "Is it there? (adversarial absent objects), temperature 1"
     assert facts.protocol["decoding"] == "temperature 1, at most 24 tokens"
     assert facts_of("world-captions/greedy").label == "Captions, greedy"
-    assert len({metric.name for metric in all_metrics()}) == len(all_metrics())
+    assert facts_of("world-knowing/greedy").label == "What it knows of what it says, greedy"
+    assert (
+        facts_of("pope:strict/random/greedy").label
+        == "POPE, random absent objects (strict), greedy"
+    )
 
 
-@pytest.mark.parametrize("name", ["papal", ""])
+def test_metrics_are_found_by_the_benchmark_that_an_estimate_names():
+    assert metric_of("world-captions/missing/t1", "overgeneral_delta").range == (-1, 1)
+    assert metric_of("world-knowing/greedy", "prior_slope").decimals == 2
+    assert metric_of("pope:strict/greedy", "yes_ratio").label == "Answers that are yes"
+
+
+@pytest.mark.parametrize("name", ["papal", "", "world"])
 def test_a_benchmark_that_is_none_is_the_users_error(name: str):
     with pytest.raises(UserError, match="no benchmark"):
-        resolve([name])
+        load(name)
 
 
-def test_a_benchmark_without_the_worlds_pictures_is_not_asked_as_one_of_its_own():
-    with pytest.raises(UserError, match="no part of the world"):
-        resolve(["pope"])
+def test_scores_of_the_same_model_make_way_for_new_ones_only_where_they_may(tmp_path: Path):
+    first = measure(tmp_path, machine(), "world-captions", n=4)
+    other = [s.model_copy(update={"key": f"{s.key} again", "answer": "A cup."}) for s in first]
+    with pytest.raises(UserError, match="other scores of a model that is also called machine"):
+        keep(other, tmp_path)
+    assert read_scores(tmp_path) == first
+    keep(other[:3], tmp_path, may_replace=True)
+    greedy = [score for score in first if score.decoding == "t1"]
+    assert read_scores(tmp_path) == [*greedy, *other[:3]]

@@ -7,13 +7,12 @@ from typing import Literal
 from pydantic import Field
 
 from groundtune.records import Prompt, Record
-from groundtune.store.keys import key_of
 
 Mode = Literal["official", "strict"]
 MODES: tuple[Mode, ...] = ("official", "strict")
 
 DECODINGS: dict[str, float] = {"greedy": 0.0, "t1": 1.0}
-"""Temperature of each decoding; both are always reported, greedy is the headline's."""
+"""Temperature of each decoding."""
 
 
 class Wanted(Record):
@@ -42,24 +41,8 @@ class Item(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
-    """An answer as it is handed to `score`."""
-
-    text: str
-    model: str
-    decoding: str = "greedy"
-    cut: bool = False
-    """Whether it ended at the most new tokens."""
-
-    def key(self, item: Item, rules: str) -> str:
-        """Key of the score that these rules give it."""
-        parts = (item.benchmark, item.key, self.model, self.decoding, self.text, self.cut)
-        return key_of("score", rules, *parts)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FileAnswer:
-    """One answer as it was found in a file."""
+    """One answer to an item, from a file or a model."""
 
     text: str
     item: str = ""
@@ -68,3 +51,9 @@ class FileAnswer:
     """Line or row of its file, from 1, for errors."""
     extra: Mapping[str, str] = field(default_factory=dict[str, str])
     """Further columns of its file: question, label, image, category."""
+    model: str = ""
+    """Who gave it, where that is known."""
+    decoding: str = ""
+    """How it was decoded, where that is known."""
+    cut: bool = False
+    """Whether it ended at the largest number of new tokens."""

@@ -1,10 +1,11 @@
 """Opening the test split: refuse it unless it is meant, and note when it was opened and why."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from groundtune.bench.benchmark import Benchmark
 from groundtune.bench.item import Wanted
@@ -32,9 +33,12 @@ class Opening:
     command: Sequence[str] = ()
 
 
-def refuse_closed_split(wanted: Wanted, final: Opening | None) -> None:
-    """Raises UserError for the test split unless it is opened on purpose."""
-    if wanted.split == "test" and final is None:
+def refuse_closed_split(
+    benchmarks: Iterable[Benchmark[Any]], wanted: Wanted, final: Opening | None
+) -> None:
+    """Raises UserError for a benchmark's own test split unless it is opened on purpose."""
+    has_splits = any(benchmark.load is not None for benchmark in benchmarks)
+    if has_splits and wanted.split == "test" and final is None:
         raise UserError(
             "The test split is closed: nothing may be tuned on it.",
             "--split test",
@@ -42,7 +46,9 @@ def refuse_closed_split(wanted: Wanted, final: Opening | None) -> None:
         )
 
 
-def write_down(benchmarks: Sequence[Benchmark], scores: Sequence[Score], final: Opening) -> None:
+def write_down(
+    benchmarks: Sequence[Benchmark[Any]], scores: Sequence[Score], final: Opening
+) -> None:
     """Appends one dated line a model and benchmark to the notebook, once for the same scores."""
     notebook = final.notebook
     text = notebook.read_text(encoding="utf-8") if notebook.exists() else ""
@@ -55,11 +61,13 @@ def write_down(benchmarks: Sequence[Benchmark], scores: Sequence[Score], final: 
     write_atomic(notebook, text.encode())
 
 
-def _belongs(score: Score, benchmark: Benchmark) -> bool:
-    return score.benchmark.partition("/")[0] == benchmark.name
+def _belongs(score: Score, benchmark: Benchmark[Any]) -> bool:
+    return score.benchmark.partition("/")[0].partition(":")[0] == benchmark.name
 
 
-def _line(benchmark: Benchmark, scores: Sequence[Score], mark: str, command: Sequence[str]) -> str:
+def _line(
+    benchmark: Benchmark[Any], scores: Sequence[Score], mark: str, command: Sequence[str]
+) -> str:
     metric = next(each for each in benchmark.metrics if each.name == benchmark.headline)
     parts: list[str] = []
     for name in dict.fromkeys(score.benchmark for score in scores):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from groundtune.bench.benchmark import Benchmark, FileBenchmark, LargeScores
+from groundtune.bench.benchmark import Benchmark, LargeScores
 from groundtune.bench.item import Mode
 from groundtune.bench.metric import Metric
 from groundtune.bench.stats.behaviour import behaviour, guard
@@ -31,9 +31,7 @@ class Results:
     """By part, and by "axis/stratum"."""
 
 
-def results_of(
-    benchmark: FileBenchmark[Any] | Benchmark, scores: Sequence[Score], *, seed: int = 0
-) -> Results:
+def results_of(benchmark: Benchmark[Any], scores: Sequence[Score], *, seed: int = 0) -> Results:
     """All metrics of the scores of one model in one mode.
 
     Raises:
@@ -53,7 +51,7 @@ def results_of(
     )
 
 
-def values_of(benchmark: FileBenchmark[Any], scores: Sequence[Score]) -> Results:
+def values_of(benchmark: Benchmark[Any], scores: Sequence[Score]) -> Results:
     """The same without intervals and strata."""
     return Results(
         n=len(scores),
@@ -65,7 +63,7 @@ def values_of(benchmark: FileBenchmark[Any], scores: Sequence[Score]) -> Results
 
 
 def results_of_tables(
-    benchmark: FileBenchmark[Any], scores: LargeScores, mode: Mode, model: str, seed: int = 0
+    benchmark: Benchmark[Any], scores: LargeScores, mode: Mode, model: str, seed: int = 0
 ) -> Results:
     """All metrics of a file that was only counted, in the mode that was asked for."""
     metrics, estimates = estimates_of_table(scores.tables[mode], benchmark.metrics, model, seed)

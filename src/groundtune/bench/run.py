@@ -1,21 +1,19 @@
-"""Runs benchmarks on a generator: answers, then scores, both kept and resumed by key.
+"""Asks a generator what a benchmark asks, and keeps answers and scores, resumed by key.
 
-    OUT/prompts/   Prompt records: each once, whatever number of items it serves
-    OUT/answers/   Answer records
-    OUT/scores/    Score records of all that was run into the folder
-    OUT/images/    pictures of the items, if the caller's store is there
-
-The test split is closed: it opens with `final` alone, and each opening is a dated line in a
-notebook.
+OUT/prompts/   Prompt records: each once, whatever number of items it serves
+OUT/answers/   Answer records
+OUT/scores/    Score records of all that was run into the folder
+OUT/images/    pictures of the items, if the caller's store is there
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
-from groundtune.bench.benchmark import Benchmark
-from groundtune.bench.item import DECODINGS, Given, Item, Wanted
-from groundtune.bench.opening import Opening, refuse_closed_split, write_down
+from groundtune.bench.benchmark import Benchmark, Scoring
+from groundtune.bench.files.thoughts import as_read
+from groundtune.bench.item import FileAnswer, Item, Wanted
 from groundtune.errors import UserError
 from groundtune.protocols import Generator, Progress
 from groundtune.records import Answer, Prompt, Sampling, Score
@@ -29,47 +27,97 @@ AT_ONCE = 256
 """Prompts handed to the generator between two writes: what a kill loses at the most."""
 
 
-def run(
-    benchmarks: Sequence[Benchmark],
-    generator: Generator,
-    *,
-    model: str,
-    wanted: Wanted,
-    out: Path,
-    images: ImageStore,
-    progress: Progress,
-    decodings: Sequence[str] = tuple(DECODINGS),
-    final: Opening | None = None,
-) -> list[Score]:
-    """Answers and scores every item under every decoding; returns the scores in the items' order.
-
-    `images` must be where the generator looks for pictures. `wanted.seed` is also that of the
-    draws.
+def data_of(
+    benchmark: Benchmark[Any], paths: Sequence[Path], wanted: Wanted, images: ImageStore
+) -> Any:
+    """A benchmark's data: those of files, or the items that it makes.
 
     Raises:
-        UserError: the test split without `final`; the folder has scores of another model under this
-            name; no such split; or a full disk.
+        UserError: they can't be read, there are no such items, or it has no data of its own.
     """
-    refuse_closed_split(wanted, final)
-    scores: list[Score] = []
-    for benchmark in benchmarks:
-        progress.start(f"pictures for {benchmark.name}")
-        items = benchmark.load(wanted, images)
-        for decoding in decodings:
-            sampling = benchmark.protocol.sampling(decoding)
-            task = f"answer {benchmark.name} ({decoding})"
-            answers = draw(
-                generator, items, sampling, seed=wanted.seed, out=out, progress=progress, task=task
-            )
-            scores += [
-                benchmark.score(
-                    item, _given(answers[item.prompt.key], model=model, decoding=decoding)
+    if benchmark.load is not None:
+        return benchmark.load(wanted, images)
+    if benchmark.read_data is None:
+        raise UserError(
+            f"{benchmark.name} can't be run or scored by itself.",
+            benchmark.name,
+            f"Its items are {benchmark.protocol.items}.",
+        )
+    return benchmark.read_data(paths)
+
+
+def items_of(
+    benchmark: Benchmark[Any], data: Any, pictures: Callable[[], Path], images: ImageStore
+) -> list[Item]:
+    """What a model is asked; `pictures` tells the folder of images that are not made.
+
+    Raises:
+        UserError: the benchmark can't be asked, or an image is missing.
+    """
+    if benchmark.load is not None:
+        return data
+    if benchmark.items is None:
+        raise UserError(
+            f"{benchmark.name} can't be asked: its questions or pictures aren't to be had.",
+            benchmark.name,
+            f"Score answers that exist with groundtune bench score {benchmark.name}.",
+        )
+    return benchmark.items(data, pictures(), images)
+
+
+def ask(
+    benchmark: Benchmark[Any],
+    items: Sequence[Item],
+    generator: Generator,
+    seed: int,
+    out: Path,
+    progress: Progress,
+) -> list[FileAnswer]:
+    """An answer per item and decoding of the benchmark, in the items' order.
+
+    The generator must find the items' images; `seed` is that of the draws.
+
+    Raises:
+        UserError: a full disk.
+    """
+    answers: list[FileAnswer] = []
+    for decoding in benchmark.decodings:
+        by_prompt = draw(
+            generator,
+            items,
+            benchmark.protocol.sampling(decoding),
+            seed=seed,
+            out=out,
+            progress=progress,
+            task=f"answer {benchmark.name} ({decoding})",
+        )
+        for item in items:
+            answer = by_prompt[item.prompt.key]
+            answers.append(
+                FileAnswer(
+                    text=answer.text,
+                    item=item.key,
+                    decoding=decoding,
+                    cut=answer.finish == "length",
                 )
-                for item in items
-            ]
-    keep(scores, out)
-    if final is not None and wanted.split == "test":
-        write_down(benchmarks, scores, final)
+            )
+    return answers
+
+
+def scores_of(
+    benchmark: Benchmark[Any], data: Any, answers: Sequence[FileAnswer], scoring: Scoring
+) -> list[Score]:
+    """What the benchmark makes of answers, under the names of their decodings.
+
+    Raises:
+        UserError: as the benchmark's `score`.
+    """
+    assert benchmark.score is not None  # `data_of` refuses benchmarks without
+    scores = benchmark.score(data, as_read(answers, scoring.mode), scoring)
+    for at, (score, answer) in enumerate(zip(scores, answers, strict=True)):
+        decoding = answer.decoding or scoring.decoding
+        if score.decoding != decoding:
+            scores[at] = score.model_copy(update={"decoding": decoding})
     return scores
 
 
@@ -123,29 +171,49 @@ def _answers(
     ]
 
 
-def _given(answer: Answer, *, model: str, decoding: str) -> Given:
-    return Given(text=answer.text, model=model, decoding=decoding, cut=answer.finish == "length")
-
-
-def keep(scores: Sequence[Score], out: Path) -> None:
-    """Adds the scores to OUT/scores as far as they aren't there.
+def keep(scores: Sequence[Score], out: Path, *, may_replace: bool = False) -> None:
+    """Keeps scores in OUT/scores, in place of those of the same model, benchmark and decoding.
 
     Raises:
-        UserError: it holds another score of one of the items for a model of the same name.
+        UserError: it holds another score of one of the items and may not be replaced.
     """
     kept = RecordSet(out / "scores", Score)
-    there = {_place(score): score.key for score in kept.read()}
+    there = kept.read()
+    keys = {_item_of(score): score.key for score in there}
     for score in scores:
-        if there.get(_place(score), score.key) != score.key:
+        if not may_replace and keys.get(_item_of(score), score.key) != score.key:
             raise UserError(
                 f"The folder holds other scores of a model that is also called {score.model}.",
                 f"{kept.path}, item {score.item} of {score.benchmark}",
                 "Choose another folder with --out DIR, or another name for the model.",
             )
-    kept.append([score for score in scores if _place(score) not in there])
+    new = set(map(_group_of, scores))
+    wanted = [*(score for score in there if _group_of(score) not in new), *scores]
+    if wanted != there:
+        _replace(kept, wanted)
 
 
-def _place(score: Score) -> tuple[str, str, str, str]:
+def forget(out: Path, model: str, benchmark: str) -> None:
+    """Removes the scores of a model on a benchmark, named as scores name it."""
+    kept = RecordSet(out / "scores", Score)
+    there = kept.read()
+    others = [s for s in there if (s.model, s.benchmark.partition("/")[0]) != (model, benchmark)]
+    if len(others) < len(there):
+        _replace(kept, others)
+
+
+def _replace(kept: RecordSet[Score], scores: Sequence[Score]) -> None:
+    old = kept.parts()
+    kept.append(scores)
+    for part in old:
+        part.unlink()
+
+
+def _group_of(score: Score) -> tuple[str, str, str]:
+    return score.model, score.benchmark.partition("/")[0], score.decoding
+
+
+def _item_of(score: Score) -> tuple[str, str, str, str]:
     return score.model, score.benchmark, score.decoding, score.item
 
 

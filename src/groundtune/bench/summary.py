@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from groundtune.bench import registry
-from groundtune.bench.benchmark import Benchmark, FileBenchmark
+from groundtune.bench.benchmark import Benchmark
 from groundtune.bench.item import DECODINGS
 from groundtune.bench.metric import Metric
+from groundtune.bench.registry import load
 from groundtune.bench.stats.bootstrap import (
     Table,
     difference,
@@ -20,17 +20,8 @@ from groundtune.bench.stats.bootstrap import (
     pooled_difference,
     tabulate,
 )
-from groundtune.bench.world import knowing, length, overgeneral
-from groundtune.bench.world.captions import WORLD_CAPTIONS
-from groundtune.bench.world.questions import WORLD_QUESTIONS
 from groundtune.errors import UserError
 from groundtune.records import Difference, Estimate, Record, Score
-
-BENCHMARKS: dict[str, Benchmark] = {
-    benchmark.name: benchmark for benchmark in (WORLD_CAPTIONS, WORLD_QUESTIONS)
-}
-SUITES: dict[str, tuple[str, ...]] = {"world": tuple(BENCHMARKS)}
-"""Names that stand for several benchmarks."""
 
 Tables = dict[tuple[str, str, str], Table]
 """By (model, benchmark, decoding)."""
@@ -100,6 +91,19 @@ def estimate_all(scores: Iterable[Score], *, seed: int = 0) -> list[Estimate]:
     return [each for each in made if each is not None]
 
 
+def further_estimates(scores: Iterable[Score]) -> list[Estimate]:
+    """What benchmarks make of all their parts together, beyond each part's metrics."""
+    by_name: dict[str, list[Score]] = {}
+    for score in scores:
+        by_name.setdefault(score.benchmark.partition("/")[0], []).append(score)
+    made: list[Estimate] = []
+    for name, some in by_name.items():
+        benchmark = benchmark_of(name)
+        if benchmark.further is not None:
+            made += benchmark.further(some)
+    return made
+
+
 def pool(
     runs: Sequence[tuple[str, str]],
     scores: Iterable[Score],
@@ -144,13 +148,13 @@ def tables_of(scores: Iterable[Score]) -> Tables:
 def groups_of(scores: Iterable[Score]) -> dict[tuple[str, str, str], list[Score]]:
     """The scores of each model, benchmark and decoding.
 
-    A benchmark that is scored from files and has parts is there as a whole too, under its name.
+    A benchmark with parts is there as a whole too, under its name, if it has a total.
     """
     groups = group(scores)
     wholes: dict[tuple[str, str, str], list[Score]] = {}
     for (model, name, decoding), some in groups.items():
         first, _, part = name.partition("/")
-        if part and first not in BENCHMARKS and registry.is_file_benchmark(rules_apart(first)[0]):
+        if part and benchmark_of(first).has_total:
             wholes.setdefault((model, first, decoding), []).extend(some)
     return wholes | groups
 
@@ -161,48 +165,23 @@ def rules_apart(name: str) -> tuple[str, str]:
     return name, mode
 
 
-def benchmark_of(name: str) -> Benchmark | FileBenchmark[Any]:
+def all_estimates(scores: Sequence[Score]) -> list[Estimate]:
+    """Both of these."""
+    return [*estimate_all(scores), *further_estimates(scores)]
+
+
+def family_of(name: str) -> str:
+    """A benchmark's name without mode, part and decoding."""
+    return rules_apart(name.partition("/")[0])[0]
+
+
+def benchmark_of(name: str) -> Benchmark[Any]:
     """The benchmark that a name, with or without mode, part and decoding, belongs to.
 
     Raises:
         UserError: there is none.
     """
-    first = rules_apart(name.partition("/")[0])[0]
-    if first in BENCHMARKS:
-        return BENCHMARKS[first]
-    if registry.is_file_benchmark(first):
-        return registry.load(first)
-    raise UserError(
-        f"There is no benchmark {first!r}.",
-        name,
-        f"Use one of {', '.join([*SUITES, *BENCHMARKS, *registry.names()])}.",
-    )
-
-
-def world_benchmark_of(name: str) -> Benchmark:
-    """The world's benchmark of a name.
-
-    Raises:
-        UserError: it is none of the world's.
-    """
-    found = benchmark_of(name)
-    if isinstance(found, FileBenchmark):
-        raise UserError(
-            f"{name} is asked about pictures that are no part of the world.",
-            name,
-            "Give its questions with --data and its pictures with --images.",
-        )
-    return found
-
-
-def resolve(names: Sequence[str]) -> list[Benchmark]:
-    """The world's benchmarks of names, suites included, each once.
-
-    Raises:
-        UserError: a name that is none.
-    """
-    each = [one for name in names for one in SUITES.get(name, (name,))]
-    return list({one.name: one for one in map(world_benchmark_of, each)}.values())
+    return load(family_of(name))
 
 
 def metrics_of(name: str) -> tuple[Metric, ...]:
@@ -212,19 +191,8 @@ def metrics_of(name: str) -> tuple[Metric, ...]:
 
 def metric_of(benchmark: str, metric: str) -> Metric:
     """How an estimate's metric is called and shown; names mean different things in benchmarks."""
-    own = {each.name: each for each in metrics_of(benchmark)}
-    return own.get(metric) or next(each for each in all_metrics() if each.name == metric)
-
-
-def all_metrics() -> tuple[Metric, ...]:
-    """How every estimate of the world's benchmarks is called and shown, each name once."""
-    metrics: dict[str, Metric] = {}
-    for benchmark in BENCHMARKS.values():
-        for metric in benchmark.metrics:
-            metrics.setdefault(metric.name, metric)
-    for metric in (*overgeneral.METRICS, *length.ADJUSTED_METRICS, *knowing.METRICS):
-        metrics.setdefault(metric.name, metric)
-    return tuple(metrics.values())
+    found = benchmark_of(benchmark)
+    return next(e for e in (*found.metrics, *found.further_metrics) if e.name == metric)
 
 
 def facts_of(name: str) -> BenchmarkFacts:
@@ -242,7 +210,8 @@ def facts_of(name: str) -> BenchmarkFacts:
     label = f"{label} ({mode})" if mode else label
     how = {"greedy": "greedy", "t1": "temperature 1"}.get(decoding, "")
     protocol = benchmark.protocol.model_dump(exclude={"label", "max_new_tokens"})
-    told = {"decoding": f"{how}, at most {benchmark.protocol.max_new_tokens} tokens"} if how else {}
+    tokens = benchmark.protocol.max_new_tokens
+    told = {"decoding": f"{how}, at most {tokens} tokens"} if how and tokens else {}
     return BenchmarkFacts(
         name=name,
         label=f"{label}, {how}" if how else label,
@@ -255,12 +224,9 @@ Groups = dict[tuple[str, str, str], list[Score]]
 
 
 def wholes_of(scores: Iterable[Score]) -> Groups:
-    """The scores of each model, benchmark and decoding; a file benchmark's parts are left out.
-
-    The world's parts have no whole.
-    """
+    """The scores of each model, benchmark and decoding, without parts that have a total."""
     return {
         key: some
         for key, some in groups_of(scores).items()
-        if "/" not in key[1] or key[1].partition("/")[0] in BENCHMARKS
+        if "/" not in key[1] or not benchmark_of(key[1]).has_total
     }

@@ -170,7 +170,7 @@ class Run:
 
         options = {"model": model, "label": label or Path(model).name, **settings}
         params = load_recipe(None, [], BenchParams, options=options)
-        return run_bench(params, self.folder / "evaluation" / params.label, self.progress)
+        return run_bench(params, self.folder / "evaluation" / params.label, self.progress).estimates
 
     def report(self) -> Path:
         """Writes the folder's report.html and returns its path.

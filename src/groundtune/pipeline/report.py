@@ -55,10 +55,8 @@ def report_scores(run: Path) -> Path:
     """
     from groundtune.bench.files.large_paired import read
     from groundtune.bench.run import read_scores
-    from groundtune.bench.summary import summarise
-    from groundtune.bench.world.knowing import knowing
+    from groundtune.bench.summary import all_estimates, summarise
     from groundtune.pipeline.bench.kept import judges_in, results_in
-    from groundtune.pipeline.bench.run import estimates_of
     from groundtune.pipeline.compare.large import (
         has_scores,
         large_in,
@@ -72,13 +70,13 @@ def report_scores(run: Path) -> Path:
 
     large, asked = read(large_in(run)), run / "knowing"
     scores = read_scores(run) if has_scores(run) or not large else []
-    known = knowing(read_scores(asked)) if asked.is_dir() else []
+    known = all_estimates(read_scores(asked)) if asked.is_dir() else []
     models = list(dict.fromkeys(each.model for each in [*scores, *(m.items for m in large)]))
     summary = summarise(scores, against=models[0], further=tables_of_large(large))
     further = measured(large, models[0])
     page = comparison_page(
         models,
-        [*estimates_of(scores), *summarise((), further=tables_of_large(large)).estimates, *known],
+        [*all_estimates(scores), *summarise((), further=tables_of_large(large)).estimates, *known],
         summary.differences,
         title=f"Benchmarks in {run.resolve().name}",
         provenance=provenance_of(run / "scores"),

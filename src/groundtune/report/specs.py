@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 
 from groundtune.bench.metric import Metric
 from groundtune.bench.summary import facts_of
-from groundtune.bench.world.knowing import NAME as ASKED
 from groundtune.records import Estimate
 from groundtune.report.model import BenchmarkSpec, MetricSpec, ModelSpec
 
@@ -28,12 +27,7 @@ def model_spec(name: str, note: str = "") -> ModelSpec:
 def benchmark_specs(estimates: Sequence[Estimate]) -> tuple[BenchmarkSpec, ...]:
     """Names and protocols of the benchmarks that are there."""
     names = dict.fromkeys(estimate.benchmark for estimate in estimates)
-    return tuple(
-        BenchmarkSpec(name=name, label="What it knows of what it says")
-        if name.startswith(f"{ASKED}/")
-        else BenchmarkSpec(**facts_of(name).model_dump())
-        for name in names
-    )
+    return tuple(BenchmarkSpec(**facts_of(name).model_dump()) for name in names)
 
 
 def metric_specs(

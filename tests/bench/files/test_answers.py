@@ -172,7 +172,7 @@ def test_official_layouts_are_no_tables_of_questions(names: str):
 
 
 def answers(*ids: str) -> list[FileAnswer]:
-    return [FileAnswer(text=name, item=name) for name in ids]
+    return [FileAnswer(text=name, item=name, row=row) for row, name in enumerate(ids, 1)]
 
 
 def test_answers_are_brought_into_the_order_of_the_data():
@@ -184,7 +184,7 @@ def test_answers_are_brought_into_the_order_of_the_data():
     [
         (("a",), "1 of 2 items have no answer .the first is 'b'"),
         (("a", "b", "c"), "1 answers are to no item .the first is 'c'"),
-        (("a", "b", "a"), "1 answered ids are there more than once"),
+        (("a", "b", "a"), "Row 3 answers 'a' again: row 1 has an answer"),
     ],
 )
 def test_answers_that_dont_fit_the_data_are_refused(ids: tuple[str, ...], message: str):

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from groundtune.bench.files.answers import answers_of
+from groundtune.bench.run import keep
 from groundtune.bench.tasks.choice.mmstar import MMSTAR
 from groundtune.cli.app import run
 from groundtune.errors import UserError
-from groundtune.pipeline.bench.score_files import put
 from groundtune.records import Score
 
 SAID = ["A", "", 'the "answer" is B\n(C)', "\u732b"]
@@ -17,7 +17,7 @@ SAID = ["A", "", 'the "answer" is B\n(C)', "\u732b"]
 
 @pytest.fixture
 def scored(tmp_path: Path) -> Path:
-    put(
+    keep(
         [
             Score(
                 key=str(i),

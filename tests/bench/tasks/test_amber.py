@@ -20,7 +20,7 @@ from groundtune.bench.text.tool_readings import tool_readings
 from groundtune.cli.app import run
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
-from groundtune.pipeline.bench.score_files import FileParams, score_file
+from groundtune.pipeline.bench.score import ScoreParams, score_bench
 
 GOLDEN = Path(__file__).parent / "golden" / "amber"
 BLOCKS = {
@@ -212,7 +212,7 @@ def test_a_part_may_be_answered_and_the_notes_say_what_is_missing(real: AmberDat
     ("rows", "what"),
     [
         ([{"id": 15_221, "response": "Yes"}], "none of the 15,220 items"),
-        ([{"id": 2, "response": "Yes"}, {"id": 2, "response": "No"}], "more than once"),
+        ([{"id": 2, "response": "Yes"}, {"id": 2, "response": "No"}], "Row 2 answers '2' again"),
         ([{"id": "\u00b2", "response": "Yes"}], "none of the 15,220 items"),
         ([{"id": "1" * 5000, "response": "Yes"}], "none of the 15,220 items"),
         ([{"id": 2, "response": None}], "must be text"),
@@ -268,7 +268,7 @@ def test_a_question_that_is_asked_twice_or_in_other_words_finds_its_items(folder
 
     assert items("query 2?", "query 4?", "query 2?") == ["2", "3", "4"]
     assert items("in other words?") == ["4"]
-    with pytest.raises(UserError, match="more than once"):
+    with pytest.raises(UserError, match="Row 3 answers '3' again"):
         items("query 2?", "query 2?", "query 2?")
 
 
@@ -311,8 +311,9 @@ def test_annotations_that_are_cut_and_an_empty_safe_list_are_refused(folder: Pat
 def test_the_result_names_every_file_that_was_read_and_no_other(folder: Path) -> None:
     (folder / "notes.txt").write_text("nothing of AMBER's")
     (folder / "answers.json").write_text('[{"id": 2, "response": "Yes"}]')
-    params = FileParams(name="amber", answers=folder / "answers.json", data=(folder,))
-    told = score_file(params, folder / "out", SilentProgress()).as_json()["data"]
+    params = ScoreParams(name="amber", answers=folder / "answers.json", data=(folder,))
+    (result,) = score_bench(params, folder / "out", SilentProgress()).results
+    told = result.as_json()["data"]
     names = ("annotations.json", "relation.json", "safe_words.txt", "query/query_all.json")
     assert [(Path(each["path"]), each["revision"]) for each in told] == [
         (folder / name, "unknown revision") for name in names

@@ -284,7 +284,10 @@ def test_captions_come_in_several_layouts(folder: Path, text: str) -> None:
     ("row", "what"),
     [
         ('{"image_id": 4, "caption": "a"}', "annotations don't know"),
-        ('{"image_id": 1, "caption": "a"}\n{"image_id": 1, "caption": "a"}', "more than once"),
+        (
+            '{"image_id": 1, "caption": "a"}\n{"image_id": 1, "caption": "a"}',
+            "Row 2 answers",
+        ),
         ('{"image_id": "cat", "caption": "a"}', "No number"),
         ('{"imgToEval": {"1": {"image_id": 1}}}', "is missing, but must be text"),
         ('{"imgToEval": {"1": {"image_id": 1, "caption": "a"}', "is not JSON: Expecting"),

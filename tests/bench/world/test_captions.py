@@ -5,19 +5,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from groundtune.bench.item import Given, Item, Wanted
+from groundtune.bench.item import FileAnswer, Item, Wanted
 from groundtune.bench.metric import Metric
 from groundtune.bench.stats.bootstrap import estimate, tabulate
+from groundtune.bench.world.benchmarks import WORLD_CAPTIONS
 from groundtune.bench.world.captions import (
     METRICS,
     NAME,
     PROTOCOL,
-    WORLD_CAPTIONS,
     invented,
     load,
     refuses,
-    score,
-    score_text,
+    score_caption,
 )
 from groundtune.bench.world.pictures import find_scene
 from groundtune.errors import UserError
@@ -42,7 +41,7 @@ ITEM = Item(key="made", benchmark=NAME, image="made", prompt=Prompt(key="p", mes
 
 
 def judged(text: str) -> Score:
-    return score_text(KITCHEN, ITEM, Given(text=text, model="m"))
+    return score_caption(KITCHEN, ITEM, FileAnswer(text=text, model="m"))
 
 
 def metric(name: str) -> Metric:
@@ -55,7 +54,7 @@ def captions_of(habits: Habits, number: int = 150) -> list[Score]:
         seen = scene("development", index)
         item = ITEM.model_copy(update={"key": seen.key, "image": seen.key})
         text = caption(seen, np.random.default_rng(index), habits)
-        made.append(score(item, Given(text=text, model="m")))
+        made.append(score_caption(seen, item, FileAnswer(text=text, model="m")))
     return made
 
 
@@ -156,13 +155,13 @@ def test_a_refusal_says_so_and_names_nothing(text: str, refused: bool):
 
 
 def test_a_cut_answer_is_scored_and_counted():
-    made = score_text(KITCHEN, ITEM, Given(text="There is a", model="m", cut=True))
+    made = score_caption(KITCHEN, ITEM, FileAnswer(text="There is a", model="m", cut=True))
     assert made.values["cut"] == 1
 
 
 def test_another_answer_or_decoding_is_another_score():
     keys = {
-        score_text(KITCHEN, ITEM, Given(text=text, model=model, decoding=decoding)).key
+        score_caption(KITCHEN, ITEM, FileAnswer(text=text, model=model, decoding=decoding)).key
         for text in ("A cup.", "A fork.")
         for model in ("a", "b")
         for decoding in ("greedy", "t1")

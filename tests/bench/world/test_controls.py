@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from groundtune.bench.benchmark import FileBenchmark, Scoring
+from groundtune.bench.benchmark import Benchmark, Scoring
 from groundtune.bench.item import Mode
 from groundtune.bench.stats.bootstrap import tabulate, value_of
 from groundtune.bench.tasks.choice.mmbench import MMBENCH
@@ -40,13 +40,13 @@ def table(path: Path, rows: list[dict[str, Any]]) -> Path:
 
 
 def scored(
-    benchmark: FileBenchmark[Any], data: Path, answers: Path, mode: Mode = "official"
+    benchmark: Benchmark[Any], data: Path, answers: Path, mode: Mode = "official"
 ) -> list[Score]:
     read = benchmark.read_data([data])
     return benchmark.score(read, benchmark.read_answers(answers, read), Scoring(mode=mode))
 
 
-def metrics(benchmark: FileBenchmark[Any], scores: list[Score]) -> dict[str, float | None]:
+def metrics(benchmark: Benchmark[Any], scores: list[Score]) -> dict[str, float | None]:
     whole = tabulate(scores)
     return {metric.name: value_of(whole, metric) for metric in benchmark.metrics}
 

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from bench_writers import machine, truthful, writer
 
-from groundtune.bench.item import Given, Item, Wanted
-from groundtune.bench.world.captions import load, score
-from groundtune.bench.world.knowing import NAME, knowing, knowledge, rates_by_prior
+from groundtune.bench.item import FileAnswer, Item, Wanted
+from groundtune.bench.summary import all_estimates
+from groundtune.bench.world.captions import load, score_caption
+from groundtune.bench.world.knowing import NAME, knowledge, rates_by_prior
+from groundtune.bench.world.pictures import find_scene
 from groundtune.cli.progress import SilentProgress
 from groundtune.generate.scripted import ScriptedGenerator
 from groundtune.records import Estimate, Score
@@ -24,17 +26,21 @@ def items(tmp_path_factory: pytest.TempPathFactory) -> list[Item]:
 
 def captions(items: list[Item], model: ScriptedGenerator) -> list[Score]:
     return [
-        score(item, Given(text=model.answer(item.prompt, 1), model=model.name)) for item in items
+        score_caption(
+            find_scene(item.image),
+            item,
+            FileAnswer(text=model.answer(item.prompt, 1), model=model.name),
+        )
+        for item in items
     ]
 
 
 def ask(items: list[Item], model: ScriptedGenerator) -> list[Score]:
-    prompts = {item.key: item.prompt for item in items}
-    return knowledge(captions(items, model), prompts, model, SilentProgress())
+    return knowledge(captions(items, model), items, model, SilentProgress())
 
 
 def found(scores: list[Score]) -> dict[str, Estimate]:
-    return {made.metric: made for made in knowing(scores)}
+    return {made.metric: made for made in all_estimates(scores)}
 
 
 def test_one_who_sees_but_talks_too_freely_denies_all_that_it_invents(items: list[Item]):
@@ -104,7 +110,6 @@ def test_questions_are_about_the_captions_own_pictures(items: list[Item], tmp_pa
 
     model = machine()
     model.p_yes = p_yes
-    prompts = {item.key: item.prompt for item in items}
-    knowledge(captions(items[:3], model), prompts, model, SilentProgress())
+    knowledge(captions(items[:3], model), items, model, SilentProgress())
     assert {p.images for p in asked} == {item.prompt.images for item in items[:3]}
     assert len({p.key for p in asked}) == len(asked)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from groundtune.bench.item import Given, Item
-from groundtune.bench.world.captions import NAME, score
+from groundtune.bench.item import FileAnswer, Item
+from groundtune.bench.world.captions import NAME, score_caption
 from groundtune.bench.world.length import adjusted, cut_alike, equal_length
 from groundtune.errors import UserError
 from groundtune.records import Prompt, Score
@@ -16,7 +16,7 @@ from groundtune.world.scenes import scene
 def said(index: int, text: str, model: str = "m") -> Score:
     key = f"development/{index}"
     item = Item(key=key, benchmark=NAME, image=key, prompt=Prompt(key="p", messages=()))
-    return score(item, Given(text=text, model=model))
+    return score_caption(scene("development", index), item, FileAnswer(text=text, model=model))
 
 
 def absent(index: int) -> str:

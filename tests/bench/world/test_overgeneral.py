@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from groundtune.bench.item import Given, Item
-from groundtune.bench.world.captions import NAME, score
+from groundtune.bench.item import FileAnswer, Item
+from groundtune.bench.world.captions import NAME, score_caption
 from groundtune.bench.world.overgeneral import MOST_USUAL, overgeneralisation
 from groundtune.records import Prompt, Score
 from groundtune.world.captions import CLEAN, MACHINE, caption
@@ -20,7 +20,7 @@ def said(seen: Scene, text: str) -> Score:
     part = "" if seen.stratum == "usual" else f"/{seen.stratum}"
     prompt = Prompt(key="p", messages=())
     item = Item(key=seen.key, benchmark=f"{NAME}{part}", image=seen.key, prompt=prompt)
-    return score(item, Given(text=text, model="m"))
+    return score_caption(seen, item, FileAnswer(text=text, model="m"))
 
 
 def probe(missing: list[Score], usual: list[Score]) -> dict[str, float]:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from groundtune.bench.item import Given, Item, Wanted
+from groundtune.bench.benchmark import Scoring
+from groundtune.bench.item import FileAnswer, Item, Wanted
 from groundtune.bench.stats.bootstrap import estimate, group, tabulate
 from groundtune.bench.world.pictures import find_scene
-from groundtune.bench.world.questions import METRICS, NAME, OPEN, YES_NO, load, questions, score
+from groundtune.bench.world.questions import METRICS, NAME, OPEN, YES_NO, load, score, score_answer
 from groundtune.records import Estimate, Score
 from groundtune.store.images import ImageStore
 from groundtune.world.grammar import capital
@@ -21,7 +22,7 @@ def items(tmp_path_factory: pytest.TempPathFactory) -> list[Item]:
 
 def answered(items: list[Item], say: object) -> dict[str, list[Score]]:
     assert callable(say)
-    scores = [score(item, Given(text=str(say(item)), model="m")) for item in items]
+    scores = [score_answer(item, FileAnswer(text=str(say(item)), model="m")) for item in items]
     return {key[1]: some for key, some in group(scores).items()}
 
 
@@ -124,14 +125,15 @@ def test_open_questions_have_an_accuracy_and_no_yes_rate(items: list[Item]):
 def test_a_wrong_answer_says_what_would_have_been_right(items: list[Item]):
     item = next(each for each in items if each.kind == "colour")
     wrong = "purple" if item.target != "purple" else "red"
-    made = score(item, Given(text=wrong, model="m"))
+    made = score_answer(item, FileAnswer(text=wrong, model="m"))
     assert (made.values["correct"], made.why, made.extracted) == (0, item.target, (wrong,))
 
 
 def test_popes_own_parser_reads_everything(items: list[Item]):
     item = next(each for each in items if each.target == "yes")
-    given = Given(text="There is one.", model="m")
-    strict, official = questions().score(item, given), questions("official").score(item, given)
+    given = [FileAnswer(text="There is one.", item=item.key)]
+    (strict,) = score([item], given, Scoring(mode="strict"))
+    (official,) = score([item], given, Scoring(mode="official"))
     assert strict.status == "unparsed"
     assert official.values["tp"] == 1
     assert strict.key != official.key

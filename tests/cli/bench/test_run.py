@@ -92,3 +92,29 @@ def test_the_table_counts_all_answers_and_those_that_cant_be_read(
     assert heads[4:6] == ["n", "unparsed"]
     assert accuracy[0] == "accuracy"
     assert accuracy[5:7] == ["6", "1"]
+
+
+def test_a_second_answer_about_a_scene_is_the_users_error_and_names_its_row(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    path = tmp_path / "dup.jsonl"
+    row = {"scene": "development/0", "question": "Describe the image."}
+    said = ("A farm.", "A beach with three dogs.")
+    path.write_text("".join(json.dumps({**row, "answer": each}) + "\n" for each in said))
+    assert run(["bench", "score", "world-captions", str(path), "--n", "2"]) == EXIT_INPUT
+    error = capsys.readouterr().err.strip().splitlines()
+    assert len(error) == 3
+    assert "Row 2 answers 'development/0: Describe the image.' again" in error[0]
+    assert error[1].endswith("dup.jsonl:2")
+    assert not (tmp_path / "dup-scores" / "scores").exists()
+
+
+def test_the_worlds_figures_are_told_by_part_with_what_the_model_knows(
+    tiny_llava: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    command = ["bench", "run", str(tiny_llava), "world-captions", "--out", str(tmp_path / "out")]
+    assert run([*command, "--n", "1", "--knowing"]) == EXIT_DONE
+    text = capsys.readouterr().out
+    assert "world-captions/missing/t1 words" in text
+    rows = json.loads((tmp_path / "out" / "summary.json").read_bytes())
+    assert all(f"{row['benchmark']} {row['metric']}" in text for row in rows)

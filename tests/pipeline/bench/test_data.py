@@ -12,17 +12,17 @@ from urllib.parse import urlsplit
 import pytest
 
 from file_server import Server, serving
-from groundtune.bench.benchmark import FileBenchmark
+from groundtune.bench.benchmark import Benchmark
 from groundtune.bench.files.published import OfficialData, Place, PublishedFile
 from groundtune.bench.files.revisions import KNOWN
 from groundtune.bench.files.sources import OFFICIAL
-from groundtune.bench.registry import TARGETS, load
+from groundtune.bench.registry import TARGETS, load, load_all
 from groundtune.cli.app import EXIT_DONE, EXIT_INPUT, run
 from groundtune.cli.progress import open_progress
 from groundtune.errors import UserError
 from groundtune.pipeline.bench import data as bench_data
 from groundtune.pipeline.bench.data import FetchedData, fetch_data, with_official
-from groundtune.pipeline.bench.run_files import sources
+from groundtune.pipeline.bench.sources import sources, sources_with_official
 
 ALL = [(name, data) for name, data in OFFICIAL.items() if data.sets]
 WEB = Place("web", "https://nowhere.invalid")
@@ -73,7 +73,7 @@ def fetch(name: str, server: Server, out: Path | None = None) -> FetchedData:
 
 
 def test_every_benchmark_has_a_place_or_says_what_to_do_by_hand():
-    assert set(OFFICIAL) == set(TARGETS)
+    assert set(OFFICIAL) == {name for name in TARGETS if load(name).read_data is not None}
     for name, data in OFFICIAL.items():
         assert data.sets or data.by_hand, name
         assert data.licence or not data.sets, name
@@ -148,6 +148,7 @@ def test_a_file_of_ones_own_folder_is_never_overwritten(
         ("pope:seem", r"pope has no set 'seem'(.|\n)*pope:own, pope:more"),
         ("amber:own", "amber has no set 'own'"),
         ("nope", "no benchmark 'nope'"),
+        ("world-captions", "world-captions has no data in files"),
     ],
 )
 def test_what_has_no_place_is_the_users_error(
@@ -205,10 +206,10 @@ def test_the_word_official_stands_for_the_files(
         found = with_official("pope", words, progress)
         assert found == (Path("x.json"), own, more, Path("officially"))
         told = sources(["pope=official", "mme=there"], [])
-        told = bench_data.sources_with_official(["Pope", "world"], told, progress)
+        told = sources_with_official(load_all(["Pope", "world"]), told, progress)
         assert told.paths("pope") == (own,)
         assert told.paths("mme") == (Path("there"),)
-        told = bench_data.sources_with_official(["pope"], sources(["official:more"], []), progress)
+        told = sources_with_official(load_all(["pope"]), sources(["official:more"], []), progress)
         assert told.paths("pope") == (more,)
         monkeypatch.chdir(tmp_path)
         Path("official").mkdir()
@@ -217,10 +218,10 @@ def test_the_word_official_stands_for_the_files(
 
 def test_a_third_partys_benchmark_names_its_own_place(cache: Path):
     mine = OfficialData(sets={"": (published("a.json", b"x"),)})
-    theirs: FileBenchmark[object] = load("pope")
+    theirs: Benchmark[object] = load("pope")
     assert bench_data.official_data(theirs) is OFFICIAL["pope"]
-    made = FileBenchmark(
-        **{name: getattr(theirs, name) for name in FileBenchmark.__slots__} | {"official": mine}
+    made = Benchmark(
+        **{name: getattr(theirs, name) for name in Benchmark.__slots__} | {"official": mine}
     )
     assert bench_data.official_data(made) is mine
 
@@ -241,7 +242,7 @@ def test_data_are_fetched_and_answers_scored_with_them(
     assert told["wrote"] == str(cache / "pope" / "own")
     assert told["fetched"] == 1
     assert told["files"][0]["sha256"] == hashlib.sha256(QUESTIONS).hexdigest()
-    assert told["next"] == "groundtune bench score pope ANSWERS --data official:own"
+    assert told["set"] == "own"
     assert run([*command, "--out", str(tmp_path / "my data")]) == EXIT_DONE
     text = capsys.readouterr().out
     assert f"--data '{tmp_path / 'my data'}'" in text

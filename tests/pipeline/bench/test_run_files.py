@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from groundtune.bench.benchmark import Scoring
 from groundtune.cli.progress import open_progress
 from groundtune.errors import UserError
 from groundtune.generate.scripted import ScriptedGenerator
-from groundtune.pipeline.bench.run_files import Sources, run_files, sources
+from groundtune.pipeline.bench.run import BenchParams, run_bench
+from groundtune.pipeline.bench.sources import Sources, sources
 from groundtune.records import Prompt
 
 
@@ -42,15 +42,8 @@ class Counting:
 
 def run(found: Sources, model: Counting, out: Path, *names: str):
     with open_progress(silent=True) as progress:
-        return run_files(
-            names or ("pope",),
-            found,
-            model.generator,
-            out,
-            progress,
-            model="m",
-            scoring=Scoring(mode="strict"),
-        )
+        params = BenchParams(model="m", benchmarks=names or ("pope",), mode="strict")
+        return run_bench(params, out, progress, sources=found, generator=model.generator).results
 
 
 def test_a_model_is_asked_once_and_scored_as_its_answers_in_a_file_would_be(tmp_path: Path):

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from groundtune.bench.item import Mode
-from groundtune.bench.run import read_scores
+from groundtune.bench.run import keep, read_scores
 from groundtune.cli.app import run
 from groundtune.errors import UserError
 from groundtune.pipeline.bench.kept import judges_in
-from groundtune.pipeline.bench.score_files import FileParams, put, score_file
+from groundtune.pipeline.bench.score import ScoreParams, score_bench
 from groundtune.pipeline.compare.parts import parts_of
 from groundtune.pipeline.compare.run import Comparisons, compare, rows_of_tests, write_comparison
 from groundtune.pipeline.compare.strata import strata_of_scores
@@ -42,8 +42,8 @@ def pope(folder: Path, model: str, said: list[str], *, mode: Mode = "official", 
     ]
     data = lines(folder / "data" / "small_pope.json", asked)
     answers = lines(folder / f"{model}.jsonl", [{"question": "", "answer": text} for text in said])
-    params = FileParams(name="pope", answers=answers, data=(data,), mode=mode)
-    score_file(params, folder / model, Notes())
+    params = ScoreParams(name="pope", answers=answers, data=(data,), mode=mode)
+    score_bench(params, folder / model, Notes())
     return folder / model
 
 
@@ -216,7 +216,7 @@ def kept(folder: Path, name: str, model: str, values: Sequence[Mapping[str, floa
         )
         for i, each in enumerate(values)
     ]
-    put(scores, folder)
+    keep(scores, folder)
     return folder
 
 
@@ -309,8 +309,8 @@ def graded(folder: Path, model: str, grades: list[list[float]]) -> Path:
         )
         for i, each in enumerate(grades)
     ]
-    put(scores, folder)
-    told = {"benchmark": "mmhal", "mode": "official", "model": model, "judge": {"model": "gpt-x"}}
+    keep(scores, folder)
+    told = {"benchmark": "mmhal", "name": "mmhal", "model": model, "judge": {"model": "gpt-x"}}
     (folder / "results").mkdir(parents=True)
     (folder / "results" / "r.json").write_text(json.dumps(told))
     return folder

@@ -8,11 +8,14 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from textwrap import shorten
 
 from groundtune.bench.item import FileAnswer
 from groundtune.errors import UserError
 
 _FOUND: ContextVar[list[Path] | None] = ContextVar("found", default=None)
+_SHOWN = 120
+"""Characters of an item's name that an error shows."""
 
 
 @contextmanager
@@ -78,6 +81,20 @@ def refuse_duplicates(ids: Iterable[str], where: Path | str, what: str = "id") -
         )
 
 
+def refuse_second_answers(answers: Iterable[FileAnswer], where: Path | str) -> None:
+    """Raises UserError for a second answer to one item, naming its row and the first one's."""
+    first: dict[str, FileAnswer] = {}
+    for answer in answers:
+        there = first.setdefault(answer.item, answer)
+        if there is not answer:
+            raise UserError(
+                f"Row {answer.row} answers {shorten(answer.item, _SHOWN)!r} again: row {there.row} "
+                "has an answer to it.",
+                f"{where}:{answer.row}",
+                "Keep one answer per item.",
+            )
+
+
 def in_order(answers: Sequence[FileAnswer], rows: int, where: Path | str) -> list[FileAnswer]:
     """Answers that go by order: as many as the data has rows, or they are refused."""
     if len(answers) != rows:
@@ -90,8 +107,8 @@ def in_order(answers: Sequence[FileAnswer], rows: int, where: Path | str) -> lis
 
 
 def by_id(answers: Sequence[FileAnswer], ids: Sequence[str], where: Path | str) -> list[FileAnswer]:
-    """Answers in the order of the data's ids; missing, further and doubled ones are refused."""
-    refuse_duplicates((answer.item for answer in answers), where, "answered id")
+    """Answers in the order of the data's ids; missing, further and second ones are refused."""
+    refuse_second_answers(answers, where)
     told = {answer.item: answer for answer in answers}
     wanted = set(ids)
     missing = [name for name in ids if name not in told]

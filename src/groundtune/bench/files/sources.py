@@ -297,4 +297,4 @@ OFFICIAL: dict[str, OfficialData] = {
     "mhumaneval": OfficialData(sets={}, by_hand="its 50 items were never published"),
     "overgeneral": CHAIR,
 }
-"""By the benchmark's name; a third party's stand in its `FileBenchmark.official`."""
+"""By the benchmark's name; a third party's stand in its `Benchmark.official`."""

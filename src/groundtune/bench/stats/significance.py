@@ -1,7 +1,7 @@
 """Tests of one or two models on the same items: intervals of rates, p-values, their correction.
 
-`stats.py` says how large a difference is, with an interval; here stands how likely one at least as
-large would be if the two models were the same, and what that is worth when many are looked at.
+`bootstrap.py` says how large a difference is, with an interval. Here: how likely one at least as
+large would be if the two models were the same, and what that is worth when many are tested.
 """
 
 from collections.abc import Callable, Sequence

@@ -26,8 +26,8 @@ from typing import Any, cast, get_args
 
 from pydantic import ValidationError
 
-from groundtune.bench.benchmark import FileBenchmark, Protocol, Scoring, score_key
-from groundtune.bench.files.checks import by_id, refuse_duplicates
+from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
+from groundtune.bench.files.checks import by_id, refuse_duplicates, refuse_second_answers
 from groundtune.bench.item import FileAnswer
 from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.errors import UserError
@@ -86,7 +86,7 @@ def read_answers(path: Path, data: MarkedItems) -> list[FileAnswer]:
         raise UserError(
             "There are no marked answers.", str(path), "Give JSON lines of id, answer and marks."
         )
-    refuse_duplicates((answer.item for answer in told), path, "answered id")
+    refuse_second_answers(told, path)
     return by_id(told, data.ids, path) if data.ids else told
 
 
@@ -203,7 +203,7 @@ def _rate(name: str, label: str, value: str) -> Metric:
     )
 
 
-MHUMANEVAL = FileBenchmark(
+MHUMANEVAL = Benchmark(
     name=NAME,
     protocol=Protocol(
         label="MHumanEval",

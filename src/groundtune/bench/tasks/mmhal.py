@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from groundtune.bench.asking import ask_items
-from groundtune.bench.benchmark import FileBenchmark, Protocol, Scoring, score_key
+from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of
 from groundtune.bench.files.checks import expect_rows, find_files, in_order, refuse_duplicates
 from groundtune.bench.item import FileAnswer, Item
@@ -284,7 +284,7 @@ def notes(
     return [few + "chance.", *variance_note(scores, "the grade")]
 
 
-MMHAL: FileBenchmark[Sequence[Question]] = FileBenchmark(
+MMHAL: Benchmark[Sequence[Question]] = Benchmark(
     name="mmhal",
     protocol=PROTOCOL,
     revision="RLHF-V/RLAIF-V at 83d917b, eval/eval_gpt_mmhal.py and summarize_gpt_mmhal_review.py",

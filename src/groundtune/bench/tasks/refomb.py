@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from groundtune.bench.asking import ask_items
-from groundtune.bench.benchmark import FileBenchmark, Protocol, Scoring, score_key
+from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of
 from groundtune.bench.files.checks import by_id, expect_rows, find_files, refuse_duplicates
 from groundtune.bench.item import FileAnswer, Item
@@ -293,7 +293,7 @@ def notes(
     return variance_note(scores, "winning")
 
 
-REFOMB: FileBenchmark[Sequence[Question]] = FileBenchmark(
+REFOMB: Benchmark[Sequence[Question]] = Benchmark(
     name="refomb",
     protocol=PROTOCOL,
     revision="RLHF-V/RLAIF-V at 83d917b, eval/eval_RefoMB_p0.py and eval_hallucination.py",

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from groundtune.bench.asking import ask_items
-from groundtune.bench.benchmark import FileBenchmark, Protocol, Scoring, score_key
+from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of
 from groundtune.bench.files.checks import by_id, find_files, refuse_duplicates
 from groundtune.bench.item import FileAnswer, Item
@@ -215,7 +215,7 @@ def items(data: Sequence[Question], images: Path, store: ImageStore) -> list[Ite
     )
 
 
-VQAV2 = FileBenchmark(
+VQAV2 = Benchmark(
     name=NAME,
     protocol=Protocol(
         label="VQAv2, short answers",

@@ -21,11 +21,19 @@ Scenes of the strata "missing" and "replaced" are parts of their own (`overgener
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 
-from groundtune.bench.benchmark import Benchmark, Protocol
-from groundtune.bench.item import Given, Item, Wanted
+from groundtune.bench.benchmark import Protocol, Scoring
+from groundtune.bench.item import FileAnswer, Item, Wanted
 from groundtune.bench.metric import Metric, unparsed_metric
-from groundtune.bench.world.pictures import add_picture, ask_about, find_scene, split_scenes
+from groundtune.bench.world.pictures import (
+    add_picture,
+    answered_items,
+    ask_about,
+    blank_score,
+    find_scene,
+    split_scenes,
+)
 from groundtune.records import Score, SpanKind
 from groundtune.store.images import ImageStore
 from groundtune.store.keys import seed_of
@@ -98,33 +106,28 @@ def _item(scene: Scene, seed: int, images: ImageStore, benchmark: str) -> Item:
     )
 
 
-def score(item: Item, given: Given) -> Score:
-    """What a caption says, held against its scene."""
-    return score_text(find_scene(item.image), item, given)
+def score(items: Sequence[Item], answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
+    """What each caption says, compared with its scene."""
+    return [
+        score_caption(find_scene(item.image), item, answer)
+        for item, answer in answered_items(items, answers, scoring)
+    ]
 
 
-def score_text(scene: Scene, item: Item, given: Given) -> Score:
-    """The same for a scene that is at hand."""
-    blank = Score(
-        key=given.key(item, RULES),
-        benchmark=item.benchmark,
-        item=item.key,
-        image=item.image,
-        model=given.model,
-        decoding=given.decoding,
-        answer=given.text,
-        strata=item.strata,
-    )
-    if not re.search(r"\w", given.text):
+def score_caption(scene: Scene, item: Item, answer: FileAnswer) -> Score:
+    """The same for one caption of a scene."""
+    blank = blank_score(item, answer, RULES)
+    text = answer.text
+    if not re.search(r"\w", text):
         return blank.model_copy(update={"status": "unparsed", "why": "the answer has no words"})
-    reading = read(given.text)
+    reading = read(text)
     found = check(scene, reading)
     return blank.model_copy(
         update={
-            "values": caption_values(scene, given.text, reading, found) | {"cut": float(given.cut)},
+            "values": caption_values(scene, text, reading, found) | {"cut": float(answer.cut)},
             "extracted": tuple(mention.category for mention in reading.asserted),
             "spans": tuple(finding.span() for finding in found),
-            "why": "; ".join(_in_words(given.text, finding) for finding in found),
+            "why": "; ".join(_in_words(text, finding) for finding in found),
         }
     )
 
@@ -264,18 +267,4 @@ METRICS: tuple[Metric, ...] = (
     _per_answer("refusals", "Answers that refuse", cost=True, value="refusal"),
     _per_answer("cut", "Answers cut at the longest length", cost=True),
     unparsed_metric(),
-)
-
-WORLD_CAPTIONS = Benchmark(
-    name=NAME,
-    protocol=PROTOCOL,
-    metrics=METRICS,
-    headline="chair_sentence",
-    load=load,
-    score=score,
-    labels=(
-        ("", "Captions"),
-        ("missing", "Captions where the most usual object is missing"),
-        ("replaced", "Captions where something unusual stands in its place"),
-    ),
 )

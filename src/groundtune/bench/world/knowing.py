@@ -21,8 +21,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from groundtune.bench.item import Item
 from groundtune.bench.metric import Metric
-from groundtune.bench.stats.bootstrap import Floats, estimate, interval, ratio, resamples, tabulate
+from groundtune.bench.stats.bootstrap import Floats, group, interval, ratio, resamples
+from groundtune.bench.world.captions import NAME as CAPTIONS
 from groundtune.bench.world.captions import invented
 from groundtune.bench.world.pictures import ask_about, find_scene
 from groundtune.bench.world.questions import existence_question
@@ -57,12 +59,15 @@ METRICS: tuple[Metric, ...] = (
         denominator={"invented": 1},
         better="neutral",
     ),
+)
+SLOPES: tuple[Metric, ...] = (
     Metric(
         name="prior_slope",
         label="Growth of invention with the prior",
         unit="",
         scale=1,
         decimals=2,
+        range=(None, None),
         explanation="Change of the rate of invention from prior 0 to prior 1, by least squares.",
     ),
     Metric(
@@ -71,6 +76,7 @@ METRICS: tuple[Metric, ...] = (
         unit="",
         scale=1,
         decimals=2,
+        range=(None, None),
     ),
 )
 
@@ -96,18 +102,16 @@ class _Asked(NamedTuple):
 
 
 def knowledge(
-    scores: Sequence[Score],
-    prompts: Mapping[str, Prompt],
-    model: YesNo,
-    progress: Progress,
-    *,
-    seed: int = 0,
+    scores: Sequence[Score], items: Sequence[Item], model: YesNo, progress: Progress, seed: int = 0
 ) -> list[Score]:
-    """Asks a model about each category that its own captions name; one score a caption.
+    """Asks a model about each category that its own captions name; one score per caption.
 
-    `scores` are captions of one model under one decoding; `prompts` gives their prompts by the
-    item's key, with the pictures to ask about. It says no where p_no is at least p_yes.
+    `scores` are captions of one model under one decoding, of which those of usual scenes count;
+    `items` are what they answer, with the images to ask about. It says no where p_no is at least
+    p_yes.
     """
+    prompts = {item.key: item.prompt for item in items}
+    scores = [score for score in scores if score.benchmark == CAPTIONS]
     asked = [
         each for score in scores if score.status == "scored" for each in _ask(score, prompts, seed)
     ]
@@ -166,38 +170,31 @@ def _known(score: Score, asked: Sequence[_Asked], yes: Mapping[str, bool]) -> Sc
     )
 
 
-def knowing(known: Sequence[Score], *, seed: int = 0) -> list[Estimate]:
-    """knows_better, control, in_context and the two slopes of `knowledge`'s scores.
-
-    A figure without anything to be made of (nothing was invented, say) is left out.
-    """
-    if not known:
-        return []
-    table, model = tabulate(known), known[0].model
-    name = f"{NAME}/{known[0].decoding}"
-    made = [estimate(table, metric, model=model, benchmark=name, seed=seed) for metric in METRICS]
-    found = [each for each in made if each is not None]
-    could, was = _by_prior(known)
-    counts = (could.table_IL.sum(0)[None], was.sum(0)[None])
-    weights = resamples(len(was), seed)
-    drawn = (weights @ could.table_IL, weights @ was)
-    for metric, fit in (("prior_slope", _linear), ("prior_logit", _logistic)):
-        value = float(fit(could.priors_L, *counts)[0])
-        if np.isfinite(value):
-            draws = fit(could.priors_L, *drawn)
-            low, high = interval(draws, value, images=len(was), share=False)
-            found.append(
-                Estimate(
-                    model=model,
-                    benchmark=name,
-                    metric=metric,
-                    value=value,
-                    low=low,
-                    high=high,
-                    n=int(counts[0].sum()),
+def slopes(known: Sequence[Score], *, seed: int = 0) -> list[Estimate]:
+    """The two slopes of `knowledge`'s scores, for each model that has one."""
+    made: list[Estimate] = []
+    for (model, benchmark, decoding), own in group(known).items():
+        could, was = _by_prior(own)
+        counts = (could.table_IL.sum(0)[None], was.sum(0)[None])
+        weights = resamples(len(was), seed)
+        drawn = (weights @ could.table_IL, weights @ was)
+        for metric, fit in zip(SLOPES, (_linear, _logistic), strict=True):
+            value = float(fit(could.priors_L, *counts)[0])
+            if np.isfinite(value):
+                draws = fit(could.priors_L, *drawn)
+                low, high = interval(draws, value, images=len(was), share=False)
+                made.append(
+                    Estimate(
+                        model=model,
+                        benchmark=f"{benchmark}/{decoding}",
+                        metric=metric.name,
+                        value=value,
+                        low=low,
+                        high=high,
+                        n=int(counts[0].sum()),
+                    )
                 )
-            )
-    return found
+    return made
 
 
 def rates_by_prior(captions: Sequence[Score], *, seed: int = 0) -> list[PriorRate]:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from groundtune.bench.item import Given, Item
+from groundtune.bench.item import FileAnswer, Item
 from groundtune.bench.metric import Metric
 from groundtune.bench.stats.bootstrap import (
     Floats,
@@ -27,7 +27,7 @@ from groundtune.bench.stats.bootstrap import (
     resamples,
     tabulate,
 )
-from groundtune.bench.world.captions import METRICS, score_text
+from groundtune.bench.world.captions import METRICS, score_caption
 from groundtune.bench.world.pictures import find_scene
 from groundtune.errors import UserError
 from groundtune.records import Difference, Estimate, Prompt, Record, Score
@@ -43,13 +43,13 @@ ADJUSTED = {"invented": "chair_sentence_adjusted", "wrong": "wrong_any_adjusted"
 ADJUSTED_METRICS: tuple[Metric, ...] = (
     Metric(
         name="chair_sentence_adjusted",
-        label="Answers with an invented object, at equal words",
+        label="Answers with an invented object, adjusted for words",
         better="lower",
         explanation="The intercept of a regression on the difference in words.",
     ),
     Metric(
         name="wrong_any_adjusted",
-        label="Answers with anything wrong, at equal words",
+        label="Answers with anything wrong, adjusted for words",
         better="lower",
         explanation="The intercept of a regression on the difference in words.",
     ),
@@ -178,8 +178,8 @@ def _rescored(score: Score, text: str) -> Score:
         prompt=Prompt(key="cut", messages=()),
         strata=score.strata,
     )
-    given = Given(text=text, model=score.model, decoding=score.decoding)
-    return score_text(find_scene(score.image), item, given)
+    answer = FileAnswer(text=text, model=score.model, decoding=score.decoding)
+    return score_caption(find_scene(score.image), item, answer)
 
 
 def _cut_metrics() -> list[Metric]:

@@ -19,7 +19,8 @@ import numpy as np
 
 from groundtune.bench.metric import Metric
 from groundtune.bench.stats.bootstrap import Floats, interval, ratio, resamples
-from groundtune.bench.world.captions import invented
+from groundtune.bench.world.captions import NAME as CAPTIONS
+from groundtune.bench.world.captions import STRATA, invented
 from groundtune.bench.world.pictures import find_scene
 from groundtune.records import Estimate, Score
 from groundtune.world.catalogue import CONTEXTS
@@ -36,14 +37,28 @@ METRICS: tuple[Metric, ...] = (
         name="overgeneral_rate",
         label="Answers that name the most usual object where it is missing",
         better="lower",
+        explanation="RLHF-V's over-generalisation probe.",
     ),
     Metric(
         name="overgeneral_delta",
         label="The same, less how often it is named where it isn't usual",
         better="lower",
-        explanation="RLHF-V's over-generalisation: near 0 for a model that looks.",
+        range=(-1.0, 1.0),
+        explanation="0 for a model that looks, however often it invents.",
     ),
 )
+
+
+def of_all_strata(scores: Sequence[Score]) -> list[Estimate]:
+    """Rate and delta of each stratum, for every model and decoding of captions."""
+    made: list[Estimate] = []
+    for model, decoding in dict.fromkeys((score.model, score.decoding) for score in scores):
+        own = [s for s in scores if (s.model, s.decoding) == (model, decoding)]
+        usual = [s for s in own if s.benchmark == CAPTIONS]
+        for stratum in STRATA:
+            probe = [s for s in own if s.benchmark == f"{CAPTIONS}/{stratum}"]
+            made += overgeneralisation(probe, usual)
+    return made
 
 
 class _Sums(NamedTuple):

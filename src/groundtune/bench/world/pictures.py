@@ -1,11 +1,14 @@
-"""What the world's benchmarks share: a split's scenes, their pictures, prompts about them."""
+"""What the world's benchmarks share: scenes of a split, their images, prompts, blank scores."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from io import BytesIO
 
+from groundtune.bench.benchmark import Scoring
+from groundtune.bench.item import FileAnswer, Item
 from groundtune.errors import UserError
-from groundtune.records import ImagePart, Message, Prompt, Source, TextPart
+from groundtune.records import ImagePart, Message, Prompt, Score, Source, TextPart
 from groundtune.store.images import ImageStore
 from groundtune.store.keys import key_of
 from groundtune.world import DATASET
@@ -59,3 +62,29 @@ def ask_about(scene: Scene, sha256: str, question: str) -> Prompt:
 def sets_of(seen: Sequence[Scene]) -> dict[str, tuple[str, ...]]:
     """The categories of each scene, by its key, in the scene's order."""
     return {scene.key: tuple(thing.category for thing in scene.things) for scene in seen}
+
+
+def answered_items(
+    items: Sequence[Item], answers: Sequence[FileAnswer], scoring: Scoring
+) -> Iterator[tuple[Item, FileAnswer]]:
+    """Each answer with its item, under the names that the scoring gives model and decoding."""
+    by_key = {item.key: item for item in items}
+    for answer in answers:
+        named = replace(answer, model=scoring.model, decoding=answer.decoding or scoring.decoding)
+        yield by_key[answer.item], named
+
+
+def blank_score(item: Item, answer: FileAnswer, rules: str) -> Score:
+    """The score of an answer before anything was read in it; `rules` are a part of its key."""
+    decoding = answer.decoding or "greedy"
+    parts = (item.benchmark, item.key, answer.model, decoding, answer.text, answer.cut)
+    return Score(
+        key=key_of("score", rules, *parts),
+        benchmark=item.benchmark,
+        item=item.key,
+        image=item.image,
+        model=answer.model,
+        decoding=decoding,
+        answer=answer.text,
+        strata=item.strata,
+    )

@@ -7,21 +7,27 @@ al. 2023, arXiv 2311.07397). Numbers, colours and places are asked of what is th
 category has none. Every question has one true answer.
 
 Answers that can't be read are counted and left out of accuracy, precision, recall and F1. POPE's
-own parser reads everything (`parsers.yes_or_no`); `questions("official")` is the same benchmark
-with it.
+own parser reads everything (`parsers.yes_or_no`): that is mode official.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
 
-from groundtune.bench.benchmark import Benchmark, Protocol
-from groundtune.bench.item import Given, Item, Wanted
+from groundtune.bench.benchmark import Protocol, Scoring
+from groundtune.bench.item import FileAnswer, Item, Wanted
 from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.bench.world import parsers
 from groundtune.bench.world import sampling as pope_sampling
 from groundtune.bench.world.parsers import YesNoParser
-from groundtune.bench.world.pictures import add_picture, ask_about, sets_of, split_scenes
+from groundtune.bench.world.pictures import (
+    add_picture,
+    answered_items,
+    ask_about,
+    blank_score,
+    sets_of,
+    split_scenes,
+)
 from groundtune.records import Score
 from groundtune.store.images import ImageStore
 from groundtune.store.keys import seed_of
@@ -134,19 +140,17 @@ def _of_part(item: Item, part: str) -> Item:
     return item.model_copy(update={"key": key, "benchmark": f"{NAME}/{part}", "kind": part})
 
 
-def score(item: Item, given: Given, parser: YesNoParser = "first_word") -> Score:
-    """What an answer says, held against the true one."""
-    said = extract(item.kind, given.text, parser)
-    blank = Score(
-        key=given.key(item, RULES if parser == "first_word" else f"{RULES}, {parser}"),
-        benchmark=item.benchmark,
-        item=item.key,
-        image=item.image,
-        model=given.model,
-        decoding=given.decoding,
-        answer=given.text,
-        strata=item.strata,
-    )
+def score(items: Sequence[Item], answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
+    """What each answer says, compared with the true one."""
+    parser = "official" if scoring.mode == "official" else "first_word"
+    return [score_answer(*each, parser) for each in answered_items(items, answers, scoring)]
+
+
+def score_answer(item: Item, answer: FileAnswer, parser: YesNoParser = "first_word") -> Score:
+    """The same for one answer."""
+    said = extract(item.kind, answer.text, parser)
+    rules = RULES if parser == "first_word" else f"{RULES}, {parser}"
+    blank = blank_score(item, answer, rules)
     if said is None:
         why = f"no {'yes or no' if item.kind in YES_NO else item.kind} could be read"
         return blank.model_copy(update={"status": "unparsed", "why": why})
@@ -221,28 +225,3 @@ METRICS: tuple[Metric, ...] = (
     ),
     unparsed_metric(),
 )
-
-
-def questions(parser: YesNoParser = "first_word") -> Benchmark:
-    """The benchmark with one of the two parsers of yes and no."""
-    official = parser == "official"
-    return Benchmark(
-        name=NAME,
-        protocol=PROTOCOL.model_copy(update={"parser": "POPE's evaluate.py"} if official else {}),
-        metrics=METRICS,
-        headline="accuracy",
-        load=load,
-        score=lambda item, given: score(item, given, parser),
-        labels=(
-            ("random", "Is it there? (random absent objects)"),
-            ("popular", "Is it there? (popular absent objects)"),
-            ("adversarial", "Is it there? (adversarial absent objects)"),
-            ("attribute", "Is its number, colour or place so?"),
-            ("number", "How many?"),
-            ("colour", "Which colour?"),
-            ("place", "Where?"),
-        ),
-    )
-
-
-WORLD_QUESTIONS = questions()

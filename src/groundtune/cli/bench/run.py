@@ -2,8 +2,6 @@
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -17,7 +15,7 @@ from groundtune.cli.bench.options import (
 )
 
 if TYPE_CHECKING:
-    from groundtune.pipeline.bench.score_files import FileResults
+    from groundtune.pipeline.bench.result import BenchmarkResult, Measurement
     from groundtune.records import Estimate
 
 
@@ -27,7 +25,7 @@ def run(
     out: Path,
     data: tuple[str, ...] = (),
     images: tuple[str, ...] = (),
-    mode: Literal["official", "strict"] = "official",
+    mode: Literal["official", "strict"] | None = None,
     judging: JudgeOptions = NO_JUDGE,
     world: WorldOptions = WORLD,
     seed: int = 0,
@@ -47,7 +45,8 @@ def run(
         data: Questions of a benchmark: a file or folder, or NAME=PATH; may be repeated. The word
             official stands for what `groundtune bench data` fetches.
         images: Folder of a benchmark's pictures, or NAME=PATH; may be repeated.
-        mode: official (the official code's numbers, its faults included) or strict.
+        mode: official (the official code's numbers, its faults included) or strict; the
+            benchmark's first, mostly official, if it isn't given.
         judging: The judge.
         world: The world's items.
         seed: Seed of the questions and of what is drawn.
@@ -57,13 +56,13 @@ def run(
         json: One JSON object instead of lines.
     """
     from groundtune.cli.progress import open_progress
-    from groundtune.pipeline.bench.data import sources_with_official
-    from groundtune.pipeline.bench.run import BenchParams, run_benchmarks
-    from groundtune.pipeline.bench.run_files import sources
+    from groundtune.pipeline.bench.run import BenchParams, run_bench
+    from groundtune.pipeline.bench.sources import sources
 
     params = BenchParams(
         model=model,
         benchmarks=names or ("world",),
+        mode=mode,
         label=label,
         adapter=str(loading.adapter or ""),
         revision=loading.revision,
@@ -76,18 +75,17 @@ def run(
         dtype=loading.dtype,
     )
     with open_progress(silent=json) as progress:
-        found = sources_with_official(params.benchmarks, sources(data, images), progress)
-        estimates, made = run_benchmarks(
+        made = run_bench(
             params,
             out,
             progress,
-            sources=found,
-            scoring=lambda: replace(judging.scoring(out, progress), mode=mode),
+            sources=sources(data, images),
+            scoring=judging.scoring(out, progress),
             final=world.final,
             notebook=world.notebook,
             command=sys.argv,
         )
-    _finish(estimates, out, json, made)
+    _finish(made, out, json)
 
 
 def score(
@@ -95,7 +93,7 @@ def score(
     answers: Path,
     *,
     data: tuple[Path, ...] = (),
-    mode: Literal["official", "strict"] = "official",
+    mode: Literal["official", "strict"] | None = None,
     judging: JudgeOptions = NO_JUDGE,
     out: Path | None = None,
     label: str = "",
@@ -109,70 +107,48 @@ def score(
     Args:
         name: A benchmark, as `groundtune bench list` names it.
         answers: File or folder in the official layout of the benchmark, a table of VLMEvalKit, or
-            samples of lmms-eval; for the world a folder of `bench run` or `sample`, or JSON lines
-            of scene, question and answer.
+            samples of lmms-eval; for the world a folder of `bench run` or `sample`, or rows of
+            scene, question and answer.
         data: File or folder of the benchmark's questions, labels and lists; may be repeated. The
             word official stands for what `groundtune bench data` fetches.
-        mode: official (the official code's numbers, its faults included) or strict.
+        mode: official (the official code's numbers, its faults included) or strict; the
+            benchmark's first, mostly official, if it isn't given.
         judging: The judge.
         out: Folder for scores, items and summary.json; beside the answers if it isn't given.
         label: What the model is called in the results; the answers' name if empty.
         world: The world's items.
         seed: Of the resampling; the world's questions were made with it too.
-        decoding: The world's: what the decoding of JSON lines is called.
+        decoding: What the decoding is called, of answers that don't say it.
         json: One JSON object instead of lines.
     """
-    from groundtune.bench.registry import is_file_benchmark
-
-    if not is_file_benchmark(name):
-        _score_world(
-            name, answers, out, world, seed=seed, label=label, decoding=decoding, json=json
-        )
-        return
-    from groundtune.cli.progress import open_progress
-    from groundtune.pipeline.bench.data import with_official
-    from groundtune.pipeline.bench.score_files import FileParams, score_file
-
-    params = FileParams(name=name, answers=answers, data=data, mode=mode, label=label, seed=seed)
-    target = out or params.default_out
-    with open_progress(silent=json) as progress:
-        params = params.model_copy(update={"data": with_official(name, data, progress)})
-        made = score_file(params, target, progress, scoring=judging.scoring(target, progress))
-    _finish_file(made, target, json)
-
-
-def _score_world(
-    name: str,
-    answers: Path,
-    out: Path | None,
-    world: WorldOptions,
-    *,
-    seed: int,
-    label: str,
-    decoding: str,
-    json: bool,
-) -> None:
-    """The same for answers about the embedded world."""
     from groundtune.bench.item import Wanted
     from groundtune.cli.progress import open_progress
-    from groundtune.pipeline.bench.score_world import read_results, score_answers
+    from groundtune.pipeline.bench.run import opening_of
+    from groundtune.pipeline.bench.score import ScoreParams, score_bench
 
-    target = out or (answers if answers.is_dir() else answers.with_suffix(""))
+    params = ScoreParams(
+        name=name,
+        answers=answers,
+        data=data,
+        wanted=Wanted(split=world.split, n=world.n, seed=seed),
+        mode=mode,
+        label=label,
+        decoding=decoding,
+        seed=seed,
+    )
+    target = out or params.default_out
     with open_progress(silent=json) as progress:
-        estimates = score_answers(
-            [name],
-            answers,
+        made = score_bench(
+            params,
             target,
             progress,
-            wanted=Wanted(split=world.split, n=world.n, seed=seed),
-            label=label,
-            decoding=decoding,
-            final=world.final,
-            notebook=world.notebook,
-            command=sys.argv,
+            scoring=judging.scoring(target, progress),
+            opening=opening_of(target, world.final, world.notebook, sys.argv),
         )
-    own = [each for each in read_results(target) if each["benchmark"] == name] if json else []
-    _finish(estimates, target, json, told=own[0] if own else {})
+    if len(made.results) > 1:
+        _finish(made, target, json)
+    else:
+        _finish_one(made, target, json)
 
 
 def list_(*, json: bool = False) -> None:
@@ -181,49 +157,37 @@ def list_(*, json: bool = False) -> None:
     Args:
         json: One JSON object instead of lines.
     """
-    from groundtune.bench.registry import load, names
-    from groundtune.bench.summary import BENCHMARKS, SUITES
+    from groundtune.bench.registry import SUITES, load, names
     from groundtune.cli.finish import finish
     from groundtune.pipeline.bench.data import official_data
 
-    ours = {name: load(name) for name in names()}
-    there = BENCHMARKS | ours
-    places = {name: official_data(each) for name, each in ours.items()}
+    there = {name: load(name) for name in names()}
     next_command = "groundtune bench run world:base world --out runs/bench"
     if json:
         found = {name: each.protocol.model_dump() for name, each in there.items()}
-        for name, place in places.items():
-            found[name]["data"] = place.as_json()
+        for name, each in there.items():
+            if each.read_data is not None:
+                found[name]["data"] = official_data(each).as_json()
         finish({"suites": SUITES, "benchmarks": found}, next_command=next_command, json=True)
         return
     lines: dict[str, object] = {name: "all of " + ", ".join(of) for name, of in SUITES.items()}
     for name, each in there.items():
         told = each.protocol
-        place = f"; data: {places[name].summary}" if name in places else ""
+        place = f"; data: {official_data(each).summary}" if each.read_data is not None else ""
         lines[name] = f"{told.label}: {told.counted} ({told.source}){place}"
     finish(lines, next_command=next_command)
 
 
-def _finish(
-    estimates: "list[Estimate]",
-    out: Path,
-    json: bool,
-    made: "Sequence[FileResults]" = (),
-    told: "Mapping[str, object] | None" = None,
-) -> None:
+def _finish(made: "Measurement", out: Path, json: bool) -> None:
+    """Several results: their rows of summary.json, and each one's object."""
     from groundtune.cli.finish import finish
-    from groundtune.cli.table import print_table
 
-    if not json:
-        if estimates:
-            print_table([("metric", "value", "95% interval", "n"), *_rows(estimates)])
-        for each in made:
-            _print_file(each)
-    rows: dict[str, object] = dict(told or {})
+    rows: dict[str, object] = {}
     if json:
-        rows["rows"] = [each.model_dump() for each in estimates]
-    if json and made:
-        rows["benchmarks"] = [each.as_json() for each in made]
+        rows["rows"] = [each.model_dump() for each in made.estimates]
+        rows["benchmarks"] = [each.as_json() for each in made.results]
+    else:
+        _print(made)
     finish(
         rows,
         wrote=out / "summary.json",
@@ -232,17 +196,29 @@ def _finish(
     )
 
 
-def _finish_file(made: "FileResults", out: Path, json: bool) -> None:
+def _finish_one(made: "Measurement", out: Path, json: bool) -> None:
     from groundtune.cli.finish import finish
 
-    told = made.as_json() if json else {}
+    (one,) = made.results
     if not json:
-        _print_file(made)
+        _print(made)
     next_command = f"groundtune report {shlex.quote(str(out))}"
-    finish(told, wrote=made.path, next_command=next_command, json=json)
+    finish(one.as_json() if json else {}, wrote=one.path, next_command=next_command, json=json)
 
 
-def _print_file(made: "FileResults") -> None:
+def _print(made: "Measurement") -> None:
+    """A table for all benchmarks that are told by part, and one each for the others."""
+    from groundtune.cli.table import print_table
+
+    totals = [each for each in made.results if each.benchmark.has_total]
+    parts = [row for row in made.estimates if not any(each.has(row) for each in totals)]
+    if parts:
+        print_table([("metric", "value", "95% interval", "n"), *_rows(parts)])
+    for each in totals:
+        _print_total(each)
+
+
+def _print_total(made: "BenchmarkResult") -> None:
     from groundtune.cli.finish import finish
     from groundtune.cli.table import print_table
     from groundtune.pipeline.bench.tables import mode_note, score_table
@@ -250,7 +226,7 @@ def _print_file(made: "FileResults") -> None:
     print_table(score_table(made))
     told = {f"note {i}": note for i, note in enumerate([*mode_note(made), *made.notes], 1)}
     told |= {f"data {i}": f"{each.path}: {each.revision}" for i, each in enumerate(made.data, 1)}
-    finish(told | {"official": made.benchmark.revision, "items": str(made.items)})
+    finish(told | {"rules": made.benchmark.revision, "items": str(made.items)})
 
 
 def _rows(estimates: "list[Estimate]") -> list[tuple[str, str, str, str]]:

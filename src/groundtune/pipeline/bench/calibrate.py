@@ -5,11 +5,10 @@ from pathlib import Path
 
 from groundtune.bench.judge.calibrate import Calibration
 from groundtune.bench.judge.calibrate import calibrate as held_against
-from groundtune.bench.registry import is_file_benchmark, load
 from groundtune.bench.run import read_scores
-from groundtune.bench.summary import wholes_of
+from groundtune.bench.summary import benchmark_of, wholes_of
 from groundtune.errors import UserError
-from groundtune.pipeline.bench.score_files import file_name
+from groundtune.pipeline.bench.result import file_name
 from groundtune.records import Record, Score
 from groundtune.store.files import write_atomic
 
@@ -44,7 +43,7 @@ def calibrate(
             beside = _of(model, len(models), other.get(name, {}))
             if beside is None:
                 continue
-            value = column or _verdict_of(name)
+            value = column or benchmark_of(name).verdict
             _refuse_missing(value, scores, run, chosen=bool(column))
             _refuse_missing(value, beside, against, chosen=bool(column))
             made = held_against(scores, beside, column=value, seed=seed)
@@ -75,11 +74,6 @@ def _of(model: str, models: int, other: Mapping[str, list[Score]]) -> list[Score
     if models == len(other) == 1:
         return next(iter(other.values()))
     return other.get(model)
-
-
-def _verdict_of(name: str) -> str:
-    own = name.partition(":")[0]
-    return load(own).verdict if is_file_benchmark(own) else ""
 
 
 def _refuse_missing(column: str, scores: list[Score], where: Path, *, chosen: bool) -> None:

@@ -9,22 +9,19 @@ is there and right is fetched again. Each file is checked by its sha256 whenever
 import os
 import shutil
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, urlsplit
 
-from groundtune.bench.benchmark import FileBenchmark
+from groundtune.bench.benchmark import Benchmark
 from groundtune.bench.files.published import OfficialData, PublishedFile
 from groundtune.bench.files.sources import OFFICIAL
-from groundtune.bench.registry import is_file_benchmark, load, spelled
+from groundtune.bench.registry import load
 from groundtune.errors import UserError
 from groundtune.protocols import Progress
 from groundtune.store.files import disk_error
-
-if TYPE_CHECKING:
-    from groundtune.pipeline.bench.run_files import Sources
 
 WORD = "official"
 """What --data says for the data of the official place; "official:SET" for another set."""
@@ -67,7 +64,7 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "groundtune" / "bench"
 
 
-def official_data(benchmark: FileBenchmark[Any]) -> OfficialData:
+def official_data(benchmark: Benchmark[Any]) -> OfficialData:
     """What is known of the place of a benchmark's data; no sets where nothing is."""
     return benchmark.official or OFFICIAL.get(benchmark.name) or OfficialData(sets={})
 
@@ -86,6 +83,10 @@ def fetch_data(
     """
     name, _, chosen = name.partition(":")
     benchmark = load(name)
+    if benchmark.read_data is None:
+        raise UserError(
+            f"{benchmark.name} has no data in files.", name, "There is nothing to fetch."
+        )
     data = official_data(benchmark)
     chosen = _set_of(benchmark.name, data, chosen)
     kept = PurePosixPath(benchmark.name, chosen)
@@ -211,13 +212,3 @@ def with_official(name: str, paths: Sequence[Path], progress: Progress) -> tuple
         else:
             found += fetch_data(f"{name}{sign}{chosen}", progress).files
     return tuple(found)
-
-
-def sources_with_official(names: Sequence[str], found: "Sources", progress: Progress) -> "Sources":
-    """The same for the sources of several benchmarks."""
-    own: Mapping[str, tuple[Path, ...]] = {
-        spelled(name): with_official(name, found.paths(spelled(name)), progress)
-        for name in names
-        if is_file_benchmark(name)
-    }
-    return found.model_copy(update={"data": {**found.data, **own}})

@@ -7,7 +7,7 @@ from groundtune.bench.files import foreign_logs
 from groundtune.bench.run import read_scores
 from groundtune.bench.stats.bootstrap import tabulate, value_of
 from groundtune.bench.summary import benchmark_of, rules_apart, wholes_of
-from groundtune.pipeline.bench.score_files import file_name
+from groundtune.pipeline.bench.result import file_name, slug_of
 from groundtune.store.files import write_atomic
 from groundtune.store.rows import json_rows
 
@@ -24,7 +24,7 @@ def export_scores(run: Path, out: Path, layout: Layout) -> list[Path]:
     for (model, name, decoding), scores in wholes_of(read_scores(run)).items():
         benchmark = benchmark_of(name)
         verdict = foreign_logs.verdict_of(scores, benchmark.metrics, benchmark.headline)
-        asked = _asked(run, model, name)
+        asked = _asked(run, model, name, decoding)
         slug = file_name(model, name.replace("/", "."), decoding)
         if layout == "lmms-eval":
             task = file_name(name.replace("/", "."))
@@ -41,10 +41,11 @@ def export_scores(run: Path, out: Path, layout: Layout) -> list[Path]:
     return written
 
 
-def _asked(run: Path, model: str, benchmark: str) -> dict[str, str]:
+def _asked(run: Path, model: str, benchmark: str, decoding: str) -> dict[str, str]:
     """The questions that the file of items knows, by item; none where there is no such file."""
-    name, mode = rules_apart(benchmark)
-    path = run / "items" / f"{file_name(model, name, mode or 'official')}.jsonl"
+    name, mode = rules_apart(benchmark.partition("/")[0])
+    mode = mode or benchmark_of(name).modes[0]
+    path = run / "items" / f"{slug_of(model, name, mode, decoding)}.jsonl"
     if not path.is_file():
         return {}
     rows = [row.fields for row in json_rows(path)]

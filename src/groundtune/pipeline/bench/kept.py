@@ -1,34 +1,70 @@
-"""What `bench score` keeps next to the scores: results, and who judged."""
+"""What `bench run` and `bench score` keep next to the scores: summary.json and results.
 
+OUT/summary.json    rows {model, benchmark, metric, value, low, high, n}
+"""
+
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from groundtune.bench.summary import estimate_all, further_estimates
 from groundtune.errors import UserError
+from groundtune.pipeline.folder import write_rows
+from groundtune.records import Estimate, Score
+from groundtune.store.dataset import RecordSet
 from groundtune.store.rows import json_file
+
+
+def sum_up(out: Path, further: Sequence[Estimate] = ()) -> list[Estimate]:
+    """Writes summary.json from all scores of the folder, and these estimates; returns both.
+
+    Rows that are there already stay where the folder has no scores of their model and benchmark.
+    """
+    scores = RecordSet(out / "scores", Score).read()
+    rows = [*estimate_all(scores), *further_estimates(scores), *further]
+    path, new = out / "summary.json", set(map(_place, rows))
+    old = [each for each in estimates_in(path) if _place(each) not in new]
+    write_rows(path, [*old, *rows])
+    return rows
+
+
+def estimates_in(path: Path) -> list[Estimate]:
+    """The rows of a summary.json; none if it is no such file."""
+    try:
+        rows = cast("list[object]", json_file(path))
+        return [Estimate.model_validate(row) for row in rows]
+    except (UserError, ValueError, TypeError):
+        return []  # it is written anew from what the folder holds
+
+
+def _place(estimate: Estimate) -> tuple[str, str]:
+    return estimate.model, estimate.benchmark.partition("/")[0]
 
 
 def judges_in(folder: Path) -> dict[tuple[str, str], dict[str, str]]:
     """Who judged, by (model, benchmark), as FOLDER/results/*.json say; files of others are left."""
     found: dict[tuple[str, str], dict[str, str]] = {}
-    for path in sorted(folder.glob("results/*.json")):
-        told = _object(path)
-        judge = told.get("judge")
+    for result in results_in(folder):
+        judge = result.get("judge")
         if isinstance(judge, dict):
             facts = {str(k): str(v) for k, v in cast("dict[object, object]", judge).items()}
-            name, mode = str(told.get("benchmark", "")), str(told.get("mode", "official"))
-            named = name if mode == "official" else f"{name}:{mode}"
-            found[str(told.get("model", "")), named] = facts
+            found[str(result.get("model", "")), name_of(result)] = facts
     return found
 
 
 def results_in(folder: Path) -> list[dict[str, Any]]:
     """What `bench score` kept in FOLDER/results/, in the order of the files' names."""
-    return [told for path in sorted(folder.glob("results/*.json")) if (told := _object(path))]
+    return [each for path in sorted(folder.glob("results/*.json")) if (each := _object(path))]
+
+
+def name_of(result: dict[str, Any]) -> str:
+    """The name that a result's scores bear."""
+    return str(result.get("name") or result.get("benchmark", ""))
 
 
 def _object(path: Path) -> dict[str, Any]:
     try:
         found = json_file(path)
     except UserError:
-        return {}  # another tool's file: it only lacks what would be told beside the figures
+        return {}  # another tool's file: it only lacks what would be shown next to the figures
     return cast("dict[str, Any]", found) if isinstance(found, dict) else {}

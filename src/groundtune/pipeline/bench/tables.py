@@ -1,27 +1,27 @@
 """Results of `bench score` as a table: metrics with intervals, both modes where they part."""
 
 from groundtune.bench.metric import Metric
-from groundtune.pipeline.bench.score_files import FileResults, other_mode
+from groundtune.pipeline.bench.result import BenchmarkResult
 
 
-def score_table(made: FileResults) -> list[tuple[str, ...]]:
+def score_table(made: BenchmarkResult) -> list[tuple[str, ...]]:
     """Rows of texts, the heads first: metric, value, interval, n, unparsed, the other mode's value.
 
     n is all answers, also where a metric leaves out those that can't be read.
     """
-    several = bool(made.differing)
-    heads: tuple[str, ...] = ("metric", made.params.mode, "95% interval", "n", "unparsed")
+    other = made.other.metrics if made.other and made.differing else None
+    heads = ("metric", made.mode, "95% interval", "n", "unparsed")
     counts = (str(made.results.n), str(made.results.unparsed))
-    rows: list[tuple[str, ...]] = [(*heads, other_mode(made.params.mode)) if several else heads]
+    rows: list[tuple[str, ...]] = [(*heads, str(made.other_mode)) if other else heads]
     for metric in made.benchmark.metrics:
         found = made.results.estimates.get(metric.name)
         cells = ("-", "")
         if found is not None:
             low, high = shown(found.low, metric), shown(found.high, metric)
             cells = (shown(found.value, metric, unit=True), f"{low} to {high}")
-        there = made.other.metrics.get(metric.name)
-        other = shown(there, metric, unit=True) if metric.name in made.differing else ""
-        rows.append((metric.name, *cells, *counts, *([other] if several else [])))
+        there = other.get(metric.name) if other else None
+        last = shown(there, metric, unit=True) if metric.name in made.differing else ""
+        rows.append((metric.name, *cells, *counts, *([last] if other else [])))
     return rows
 
 
@@ -38,13 +38,12 @@ def shown(value: float | None, metric: Metric, *, unit: bool = False) -> str:
     return text + f" {metric.unit}".replace(" %", "%").rstrip() if named else text
 
 
-def mode_note(made: FileResults) -> list[str]:
+def mode_note(made: BenchmarkResult) -> list[str]:
     """That the two modes part, and on how many answers that can't be read."""
-    if not made.differing:
+    if made.other is None or not made.differing:
         return []
-    other = other_mode(made.params.mode)
-    unread = made.results.unparsed if made.params.mode == "strict" else made.other.unparsed
+    strict = made.results if made.mode == "strict" else made.other
     return [
-        f"{other} differs by more than the interval in {', '.join(made.differing)}; "
-        f"{unread:,} of {made.results.n:,} answers can't be read by the strict rule."
+        f"{made.other_mode} differs by more than the interval in {', '.join(made.differing)}; "
+        f"{strict.unparsed:,} of {made.results.n:,} answers can't be read by the strict rule."
     ]

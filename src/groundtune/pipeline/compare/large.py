@@ -15,7 +15,7 @@ from groundtune.bench.files.large_paired import (
 )
 from groundtune.bench.stats.paired import HeadlineTest, Untested
 from groundtune.bench.summary import Tables, benchmark_of
-from groundtune.pipeline.bench.kept import results_in
+from groundtune.pipeline.bench.kept import name_of, results_in
 from groundtune.pipeline.compare.parts import Measured, parted
 from groundtune.records import Score
 
@@ -26,15 +26,8 @@ def large_in(folder: Path) -> list[LargeItems]:
     for told in results_in(folder):
         path = folder / "items" / Path(str(told.get("items", ""))).name
         if path.suffix == ".parquet" and path.is_file():
-            mode = str(told.get("mode", "official"))
-            name = str(told.get("benchmark", ""))
-            found.append(
-                LargeItems(
-                    path=path,
-                    model=str(told.get("model", "")),
-                    benchmark=name if mode == "official" else f"{name}:{mode}",
-                )
-            )
+            model, name = str(told.get("model", "")), name_of(told)
+            found.append(LargeItems(path=path, model=model, benchmark=name))
     return found
 
 

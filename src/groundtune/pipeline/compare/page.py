@@ -4,17 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from groundtune.bench.summary import BENCHMARKS, benchmark_of, facts_of, rules_apart
+from groundtune.bench.summary import benchmark_of, facts_of, family_of
 from groundtune.pipeline.compare.flips import Picture, flip_examples
 from groundtune.pipeline.compare.parts import stand_ins
 from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.world.notes import WORLD_NOTE
-from groundtune.pipeline.world.report import BESIDE, HEADLINE, world_metrics
+from groundtune.pipeline.world.report import BESIDE, HEADLINE
 from groundtune.records import Difference, Estimate, Prompt, Score
 from groundtune.report import model
 from groundtune.report.bench_parts import BenchParts
 from groundtune.report.examples import ItemView
-from groundtune.report.specs import benchmark_specs, metric_specs, model_label, model_spec
+from groundtune.report.specs import metric_specs, model_label, model_spec
 
 MOST_BESIDE = 3
 """Further headlines that the verdict names."""
@@ -42,15 +41,14 @@ def comparison_page(
     `scores` are those that the changed items' answers are shown of, `pictures` finds what an item
     asked; `results` are what `bench score` kept beside the scores: data, revisions, notes.
     """
-    world = any(family_of(each.benchmark) in BENCHMARKS for each in estimates)
     names = list(dict.fromkeys(each.benchmark for each in estimates))
     return model.ReportInput(
         title=title,
         models=tuple(map(model_spec, models)),
         subject=model.Subject(
             metrics=metric_specs_of(names),
-            benchmarks=tuple(_benchmark_spec(name, estimates) for name in names),
-            notes=((WORLD_NOTE,) if world else ()) + _stand_in_notes(bench) + _warning_notes(bench),
+            benchmarks=tuple(map(_benchmark_spec, names)),
+            notes=_caveats(names) + _stand_in_notes(bench) + _warning_notes(bench),
             limits=_result_notes(results),
         ),
         headline=_headline(models, names, bench),
@@ -63,38 +61,31 @@ def comparison_page(
     )
 
 
-def family_of(benchmark: str) -> str:
-    """A benchmark's name without mode, part and decoding."""
-    return rules_apart(benchmark.partition("/")[0])[0]
-
-
 def metric_specs_of(names: Iterable[str]) -> tuple[model.MetricSpec, ...]:
     """How the metrics of the benchmarks that are named are shown."""
-    families = list(dict.fromkeys(map(family_of, names)))
-    files = [name for name in families if name not in BENCHMARKS and _is_known(name)]
-    own = [
-        spec for name in files for spec in metric_specs(benchmark_of(name).metrics, benchmark=name)
-    ]
-    return (*own, *(world_metrics() if len(files) < len(families) else ()))
-
-
-def _is_known(name: str) -> bool:
-    """Whether it is a benchmark; "knowing" is asked beside the world's and has no file."""
-    from groundtune.bench.registry import is_file_benchmark
-
-    return is_file_benchmark(name)
-
-
-def _benchmark_spec(name: str, estimates: Sequence[Estimate]) -> model.BenchmarkSpec:
-    """The label and protocol; a file benchmark's stands once, with the whole."""
-    if not _is_known(family_of(name)):
-        return benchmark_specs([each for each in estimates if each.benchmark == name])[0]
-    found, benchmark = facts_of(name), benchmark_of(name)
-    told = {key: value for key, value in found.protocol.items() if value}
-    told["official"] = str(getattr(benchmark, "revision", ""))
-    return model.BenchmarkSpec(
-        name=name, label=found.label, protocol={} if name.count("/") > 1 else told
+    return tuple(
+        spec
+        for each in map(benchmark_of, dict.fromkeys(map(family_of, names)))
+        for spec in (
+            *metric_specs(each.metrics, benchmark=each.name),
+            *metric_specs(each.further_metrics, benchmark=each.name, chart=False),
+        )
     )
+
+
+def _caveats(names: Iterable[str]) -> tuple[model.Note, ...]:
+    """What the benchmarks that are named warn of."""
+    texts = dict.fromkeys(benchmark_of(name).caveat for name in names)
+    return tuple(model.Note(kind="warning", text=text) for text in texts if text)
+
+
+def _benchmark_spec(name: str) -> model.BenchmarkSpec:
+    """The label and protocol; where parts have a total, this alone has the protocol."""
+    found, benchmark = facts_of(name), benchmark_of(name)
+    protocol = {key: value for key, value in found.protocol.items() if value}
+    protocol["rules"] = benchmark.revision
+    is_part = name.count("/") > 1 and benchmark.has_total
+    return model.BenchmarkSpec(name=name, label=found.label, protocol={} if is_part else protocol)
 
 
 def _headline(
@@ -113,7 +104,6 @@ def _headline(
     refs = [
         model.MetricRef(benchmark=name, metric=tested.get(name) or benchmark_of(name).headline)
         for name in wholes
-        if family_of(name) in BENCHMARKS or _is_known(family_of(name))
     ]
     if not refs:
         return None

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable
 
-from groundtune.bench.benchmark import FileBenchmark
 from groundtune.bench.metric import Metric
 from groundtune.bench.stats.bootstrap import estimate, tabulate
-from groundtune.bench.summary import BENCHMARKS, Groups, benchmark_of, wholes_of
+from groundtune.bench.summary import Groups, benchmark_of, wholes_of
 from groundtune.records import Score
 from groundtune.report.model import StratumEstimate
 
@@ -15,16 +14,16 @@ CLASS_AXIS = "class (those most often wrong)"
 
 
 def strata_of_scores(scores: Iterable[Score], *, seed: int = 0) -> list[StratumEstimate]:
-    """The headline by part and by each axis of strata, of the benchmarks scored from files.
+    """The headline by part and by each axis of strata, of benchmarks with a total.
 
     Of a benchmark with classes, it is also told by the classes that are most often wrong.
     """
     made: list[StratumEstimate] = []
     groups = wholes_of(scores)
     for (model, name, decoding), some in groups.items():
-        if name.partition("/")[0] in BENCHMARKS:
-            continue
         benchmark = benchmark_of(name)
+        if not benchmark.has_total:
+            continue
         headline = next(each for each in benchmark.metrics if each.name == benchmark.headline)
         for axis, parts in _axes(some).items():
             if 2 <= len(parts) <= MOST:
@@ -41,7 +40,7 @@ def _by_class(groups: Groups, seed: int) -> list[StratumEstimate]:
     metrics: dict[str, Metric] = {}
     for (model, name, decoding), some in groups.items():
         benchmark = benchmark_of(name)
-        if not isinstance(benchmark, FileBenchmark) or benchmark.classes is None:
+        if benchmark.classes is None:
             continue
         metric = next(each for each in benchmark.metrics if each.name == benchmark.headline)
         metrics[name] = metric

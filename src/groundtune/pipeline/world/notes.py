@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from groundtune.bench.world.benchmarks import CAVEAT
 from groundtune.pipeline.measure import BASE
 from groundtune.pipeline.train.learning import Learning
 from groundtune.report.build import ONE_SEED
@@ -16,12 +17,7 @@ from groundtune.report.model import (
 )
 from groundtune.report.specs import model_label, model_spec
 
-WORLD_NOTE = Note(
-    kind="warning",
-    text="The embedded world is drawn, small and known to the last pixel, and its model is tiny. "
-    "It shows that the machinery works and how methods compare there; no figure on this page "
-    "stands for a real benchmark.",
-)
+WORLD_NOTE = Note(kind="warning", text=CAVEAT)
 SIMULATED = (
     "The annotator is simulated: it knows the whole truth, never tires, and errs only as told."
 )

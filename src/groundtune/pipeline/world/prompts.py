@@ -5,7 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from groundtune.bench.item import Wanted
-from groundtune.bench.world.captions import WORLD_CAPTIONS
+from groundtune.bench.world.captions import NAME as CAPTIONS
+from groundtune.bench.world.captions import load as load_captions
 from groundtune.bench.world.pictures import add_picture, ask_about
 from groundtune.pipeline.prompt_sources import Part
 from groundtune.protocols import Progress
@@ -48,8 +49,8 @@ def reporting_prompts(
 ) -> list[Prompt]:
     """The prompts of the captions benchmark, of usual scenes of the development split."""
     progress.start("draw scenes")
-    items = WORLD_CAPTIONS.load(Wanted(split="development", n=number, seed=seed), images)
-    return [item.prompt for item in items if item.benchmark == WORLD_CAPTIONS.name]
+    items = load_captions(Wanted(split="development", n=number, seed=seed), images)
+    return [item.prompt for item in items if item.benchmark == CAPTIONS]
 
 
 def _asked(

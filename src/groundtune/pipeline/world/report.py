@@ -6,14 +6,16 @@ from pathlib import Path
 
 from groundtune.bench.item import Wanted
 from groundtune.bench.run import read_scores
-from groundtune.bench.summary import BENCHMARKS, Summary, summarise
+from groundtune.bench.summary import Summary, all_estimates, further_estimates, summarise
+from groundtune.bench.world.benchmarks import (
+    WORLD_CAPTIONS,
+    WORLD_KNOWING,
+    WORLD_QUESTIONS,
+)
 from groundtune.bench.world.captions import NAME as CAPTIONS
-from groundtune.bench.world.captions import STRATA, WORLD_CAPTIONS
-from groundtune.bench.world.knowing import METRICS as KNOWING_METRICS
-from groundtune.bench.world.knowing import knowing, rates_by_prior
+from groundtune.bench.world.captions import load as load_captions
+from groundtune.bench.world.knowing import rates_by_prior
 from groundtune.bench.world.length import ADJUSTED_METRICS, CUT
-from groundtune.bench.world.overgeneral import METRICS as OVERGENERAL_METRICS
-from groundtune.bench.world.overgeneral import overgeneralisation
 from groundtune.bench.world.pictures import find_scene
 from groundtune.bench.world.questions import NAME as QUESTIONS
 from groundtune.pipeline.folder import RunFolder, write_rows
@@ -90,23 +92,11 @@ def read_results(folders: Sequence[Path], tuned: str, against: str = BASE) -> Wo
     asked = [folder / KNOWING for folder in folders if (folder / KNOWING).exists()]
     return WorldResults(
         summary=summarise(scores, against=against),
-        strata=tuple(_strata(scores)),
-        knowing=tuple(e for folder in asked for e in knowing(read_scores(folder))),
+        strata=tuple(further_estimates(scores)),
+        knowing=tuple(e for folder in asked for e in all_estimates(read_scores(folder))),
         length=_equal(greedy, tuned, against),
         greedy=tuple(greedy),
     )
-
-
-def _strata(scores: Sequence[Score]) -> list[Estimate]:
-    names = dict.fromkeys((score.model, score.decoding) for score in scores)
-    made: list[Estimate] = []
-    for name, decoding in names:
-        own = [s for s in scores if (s.model, s.decoding) == (name, decoding)]
-        usual = [s for s in own if s.benchmark == CAPTIONS]
-        for stratum in STRATA:
-            probe = [s for s in own if s.benchmark == f"{CAPTIONS}/{stratum}"]
-            made += overgeneralisation(probe, usual)
-    return made
 
 
 def _equal(greedy: Sequence[Score], tuned: str, against: str) -> model.LengthControl | None:
@@ -164,9 +154,10 @@ def world_subject(estimates: Sequence[Estimate], limits: tuple[str, ...]) -> mod
 
 def world_metrics() -> tuple[model.MetricSpec, ...]:
     """Every metric of the world's benchmarks, those of the main table with a chart."""
-    charts = [metric for each in BENCHMARKS.values() for metric in each.metrics]
-    return metric_specs([*charts, *KNOWING_METRICS]) + metric_specs(
-        [*OVERGENERAL_METRICS, *ADJUSTED_METRICS], chart=False
+    every = (WORLD_CAPTIONS, WORLD_QUESTIONS, WORLD_KNOWING)
+    further = [metric for each in every for metric in each.further_metrics]
+    return metric_specs([metric for each in every for metric in each.metrics]) + metric_specs(
+        [*further, *ADJUSTED_METRICS], chart=False
     )
 
 
@@ -228,7 +219,7 @@ def item_of(evaluation: Evaluation, images: ImageStore) -> Callable[[Score], Ite
     def item(score: Score) -> ItemView:
         if not asked:
             wanted = Wanted(split=evaluation.split, n=evaluation.captions, seed=evaluation.seed)
-            items = WORLD_CAPTIONS.load(wanted, images)
+            items = load_captions(wanted, images)
             asked.update((each.key, each.prompt.question) for each in items)
         scene = find_scene(score.image)
         file = BytesIO()

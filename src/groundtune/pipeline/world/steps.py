@@ -20,7 +20,7 @@ from groundtune.pipeline.train.learning import Learning
 from groundtune.pipeline.train.run import TrainParams
 from groundtune.protocols import Progress
 from groundtune.recipe import part_of
-from groundtune.records import Record, Sampling, Score
+from groundtune.records import Record, Sampling
 from groundtune.world.people import RULES as ANNOTATOR_RULES
 
 KNOWING = "knowing"
@@ -142,13 +142,12 @@ def learn(folder: Path, settings: Trained, progress: Progress) -> None:
 
 def evaluate(folder: Path, settings: Evaluated, progress: Progress) -> None:
     """The model describes scenes and answers questions, greedily and at temperature 1."""
+    from groundtune.bench.benchmark import Scoring
     from groundtune.bench.item import Wanted
-    from groundtune.bench.opening import Opening
-    from groundtune.bench.run import keep, run
-    from groundtune.bench.world.captions import NAME as CAPTIONS
-    from groundtune.bench.world.captions import WORLD_CAPTIONS
+    from groundtune.bench.run import ask as answers_of
+    from groundtune.bench.run import data_of, keep, scores_of
+    from groundtune.bench.world.benchmarks import WORLD_CAPTIONS, WORLD_QUESTIONS
     from groundtune.bench.world.knowing import knowledge
-    from groundtune.bench.world.questions import WORLD_QUESTIONS
     from groundtune.generate.hf import HfGenerator
     from groundtune.store.images import ImageStore
     from groundtune.vlm.load import load
@@ -157,24 +156,18 @@ def evaluate(folder: Path, settings: Evaluated, progress: Progress) -> None:
     images = ImageStore(folder / "images")
     vlm = load(model_or_folder(folder, settings.model))
     generator = HfGenerator(vlm, images, asked.batch_size, name=settings.label)
-    scores: list[Score] = []
+    how = Scoring(mode="strict", model=settings.label)
     for benchmark, number in ((WORLD_CAPTIONS, asked.captions), (WORLD_QUESTIONS, asked.questions)):
-        scores += run(
-            [benchmark],
-            generator,
-            model=settings.label,
-            wanted=Wanted(split=asked.split, n=number, seed=asked.seed),
-            out=out,
-            images=images,
-            progress=progress,
-            # who opens the test split writes it down once for all its models
-            final=Opening(notebook=out / "opened.md") if asked.split == "test" else None,
-        )
-    if asked.knowing:
-        wanted = Wanted(split=asked.split, n=asked.captions, seed=asked.seed)
-        prompts = {item.key: item.prompt for item in WORLD_CAPTIONS.load(wanted, images)}
-        greedy = [s for s in scores if (s.benchmark, s.decoding) == (CAPTIONS, "greedy")]
-        keep(knowledge(greedy, prompts, generator, progress, seed=asked.seed), out / KNOWING)
+        progress.start(f"images for {benchmark.name}")
+        wanted = Wanted(split=asked.split, n=number, seed=asked.seed)
+        items = data_of(benchmark, (), wanted, images)
+        answers = answers_of(benchmark, items, generator, asked.seed, out, progress)
+        scores = scores_of(benchmark, items, answers, how)
+        keep(scores, out)
+        if asked.knowing and benchmark is WORLD_CAPTIONS:
+            greedy = [score for score in scores if score.decoding == "greedy"]
+            known = knowledge(greedy, items, generator, progress, asked.seed)
+            keep(known, out / KNOWING)
 
 
 def ask_job(name: str, settings: Asked, inputs: Sequence[str]) -> Job:

@@ -40,9 +40,9 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from groundtune.bench.asking import ask_items
-from groundtune.bench.benchmark import FileBenchmark, Protocol, Scoring, score_key
+from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of
-from groundtune.bench.files.checks import refuse_duplicates
+from groundtune.bench.files.checks import refuse_second_answers
 from groundtune.bench.item import FileAnswer, Item
 from groundtune.bench.tasks.amber.data import KINDS, AmberData, Row, read_data
 from groundtune.bench.tasks.amber.nouns import nouns_of
@@ -77,7 +77,7 @@ def read_answers(path: Path, data: AmberData) -> list[FileAnswer]:
     if any("question" in answer.extra and "id" not in answer.extra for answer in read):
         places = _places(data)
         read = [_by_query(path, answer, places) for answer in read]
-    refuse_duplicates((answer.item for answer in read), path, "answered id")
+    refuse_second_answers(read, path)
     for answer in read:
         known = answer.item.isdecimal() and len(answer.item) < 10
         if not known or not 1 <= int(answer.item) <= len(data.rows):
@@ -297,7 +297,7 @@ def items(data: AmberData, images: Path, store: ImageStore) -> list[Item]:
     return ask_items(asked, images, store)
 
 
-AMBER: FileBenchmark[AmberData] = FileBenchmark(
+AMBER: Benchmark[AmberData] = Benchmark(
     name="amber",
     protocol=PROTOCOL,
     revision="junyangwang0410/AMBER at 534babf, inference.py",

@@ -27,9 +27,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from groundtune.bench.asking import ask_items
-from groundtune.bench.benchmark import FileBenchmark, Protocol, Scoring, score_key
+from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of
-from groundtune.bench.files.checks import find_files, refuse_duplicates
+from groundtune.bench.files.checks import find_files, refuse_second_answers
 from groundtune.bench.item import FileAnswer, Item, Mode
 from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.bench.results import Values
@@ -134,7 +134,7 @@ def read_answers(path: Path, data: ChairData) -> list[FileAnswer]:
         UserError: a picture has no number, is answered twice, or the data doesn't know it.
     """
     rows = _evaluated(path) if _is_evaluation(path) else _listed(path)
-    refuse_duplicates((row.item for row in rows), path, "picture")
+    refuse_second_answers(rows, path)
     unknown = [row for row in rows if int(row.item) not in data.pictures.known]
     if unknown:
         raise UserError(
@@ -351,7 +351,7 @@ METRICS: tuple[Metric, ...] = (
     unparsed_metric(),
 )
 
-CHAIR: FileBenchmark[ChairData] = FileBenchmark(
+CHAIR: Benchmark[ChairData] = Benchmark(
     name="chair",
     protocol=PROTOCOL,
     revision="LisaAnne/Hallucination at 6e4d33c, utils/chair.py; NLTK 3.10, Pattern 3.6",

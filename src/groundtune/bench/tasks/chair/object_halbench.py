@@ -34,7 +34,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, cast
 
-from groundtune.bench.benchmark import FileBenchmark, Protocol, Scoring, score_key
+from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.checks import find_files
 from groundtune.bench.item import FileAnswer
 from groundtune.bench.judge.judge import Judging, Reply, Request, judging_of
@@ -350,7 +350,7 @@ METRICS: tuple[Metric, ...] = (
     unparsed_metric(),
 )
 
-OBJECT_HALBENCH: FileBenchmark[chair.ChairData] = FileBenchmark(
+OBJECT_HALBENCH: Benchmark[chair.ChairData] = Benchmark(
     name="object_halbench",
     protocol=PROTOCOL,
     revision="RLHF-V/RLHF-V at 8daac8a, eval/eval_gpt_obj_halbench.py",

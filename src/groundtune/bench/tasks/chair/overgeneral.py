@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-from groundtune.bench.benchmark import FileBenchmark, Protocol, Scoring, score_key
+from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.item import FileAnswer, Item
 from groundtune.bench.metric import Floats, Metric, ratio, unparsed_metric
 from groundtune.bench.tasks.chair import chair
@@ -74,7 +74,7 @@ def score(data: ChairData, answers: Sequence[FileAnswer], scoring: Scoring) -> l
     """One score a caption: what usual things of which scenes it invents."""
     strict = scoring.mode == "strict"
     usual = usual_objects(data, strict=strict)
-    read = CHAIR.score(data, answers, scoring)
+    read = chair.score(data, answers, scoring)
     return [
         _score(each, answer, data, usual, scoring)
         for each, answer in zip(read, answers, strict=True)
@@ -159,7 +159,7 @@ def items(data: ChairData, images: Path, store: ImageStore) -> list[Item]:
     ]
 
 
-OVERGENERAL: FileBenchmark[ChairData] = FileBenchmark(
+OVERGENERAL: Benchmark[ChairData] = Benchmark(
     name=NAME,
     protocol=Protocol(
         label="Over-generalisation probe",

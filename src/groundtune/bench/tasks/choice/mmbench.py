@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from groundtune.bench.benchmark import FileBenchmark, Protocol, Scoring, score_key
+from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of
 from groundtune.bench.files.checks import by_id
 from groundtune.bench.item import FileAnswer, Item
@@ -219,7 +219,7 @@ def _judge_note(scores: Sequence[Score]) -> list[str]:
     ]
 
 
-MMBENCH = FileBenchmark(
+MMBENCH = Benchmark(
     name=NAME,
     protocol=Protocol(
         label="MMBench, circular",

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from groundtune.bench.benchmark import FileBenchmark, Protocol, Scoring, score_key
+from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of
 from groundtune.bench.files.checks import by_id
 from groundtune.bench.item import FileAnswer, Item
@@ -137,7 +137,7 @@ def _share(name: str, label: str, value: str, explanation: str) -> Metric:
     )
 
 
-MMSTAR = FileBenchmark(
+MMSTAR = Benchmark(
     name=NAME,
     protocol=Protocol(
         label="MMStar",

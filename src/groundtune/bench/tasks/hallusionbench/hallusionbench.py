@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from groundtune.bench.asking import ask_items
-from groundtune.bench.benchmark import FileBenchmark, Protocol, Scoring, score_key
+from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.item import FileAnswer, Item
 from groundtune.bench.judge.judge import Asked, Judging, Request, judging_of, refuse_gaps
 from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
@@ -342,7 +342,7 @@ def notes(data: HallusionData, answers: Sequence[FileAnswer], scores: Sequence[S
     return [*told, *variance_note(scores, "being right")]
 
 
-HALLUSIONBENCH: FileBenchmark[HallusionData] = FileBenchmark(
+HALLUSIONBENCH: Benchmark[HallusionData] = Benchmark(
     name="hallusionbench",
     protocol=PROTOCOL,
     revision="tianyi-lab/HallusionBench at 744007c, utils.py and evaluation.py",

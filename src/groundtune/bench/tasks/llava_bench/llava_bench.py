@@ -27,7 +27,7 @@ from typing import NamedTuple
 import numpy as np
 
 from groundtune.bench.asking import ask_items
-from groundtune.bench.benchmark import FileBenchmark, Protocol, Scoring, score_key
+from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of
 from groundtune.bench.files.checks import in_order
 from groundtune.bench.item import FileAnswer, Item
@@ -290,7 +290,7 @@ def notes(data: LlavaData, answers: Sequence[FileAnswer], scores: Sequence[Score
     ]
 
 
-LLAVA_BENCH: FileBenchmark[LlavaData] = FileBenchmark(
+LLAVA_BENCH: Benchmark[LlavaData] = Benchmark(
     name="llava_bench",
     protocol=PROTOCOL,
     revision="haotian-liu/LLaVA at c121f04, llava/eval: eval_gpt_review_visual.py, "

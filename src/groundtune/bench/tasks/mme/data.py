@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from groundtune.bench.files.answers import answers_of
-from groundtune.bench.files.checks import by_id
+from groundtune.bench.files.checks import by_id, refuse_second_answers
 from groundtune.bench.item import FileAnswer
 from groundtune.errors import UserError
 from groundtune.store.rows import open_text
@@ -113,9 +113,10 @@ def read_answers(path: Path, data: MmeData) -> list[FileAnswer]:
             questions than two, or answers that aren't those of the data.
     """
     told = _read_folder(path) if path.is_dir() else _read_table(path)
-    if not data.questions:
-        return told
     keyed = [FileAnswer(text=a.text, item=key_of_question(question_of(a)), row=a.row) for a in told]
+    if not data.questions:
+        refuse_second_answers((a for a in keyed if not a.item.endswith(": ")), path)
+        return told  # where no questions are told, a picture has two answers
     return by_id(keyed, [key_of_question(question) for question in data.questions], path)
 
 

@@ -24,7 +24,7 @@ from typing import NamedTuple
 import numpy as np
 
 from groundtune.bench.asking import ask_items
-from groundtune.bench.benchmark import FileBenchmark, Protocol, Scoring, score_key
+from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.item import FileAnswer, Item
 from groundtune.bench.metric import Floats, Metric, ratio, unparsed_metric
 from groundtune.bench.tasks.mme.data import (
@@ -224,7 +224,7 @@ def _picture(images: Path, question: Question) -> str:
     return f"{question.task}/{question.image}{PICTURES[0]}"
 
 
-MME: FileBenchmark[MmeData] = FileBenchmark(
+MME: Benchmark[MmeData] = Benchmark(
     name="mme",
     protocol=PROTOCOL,
     revision="calculation.py of MME's eval_tool, as in zjunlp/Deco at fee8d75",

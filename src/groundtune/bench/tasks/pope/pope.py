@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from groundtune.bench.asking import ask_items
-from groundtune.bench.benchmark import FileBenchmark, LargeScores, Protocol, Scoring, score_key
+from groundtune.bench.benchmark import Benchmark, LargeScores, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import ANSWER_COLUMNS, answers_of
 from groundtune.bench.files.checks import by_id, find_files, in_order, refuse_duplicates
 from groundtune.bench.files.revisions import known
@@ -353,7 +353,7 @@ def large(data: Sequence[Path], answers: Path, mode: Mode, items: Path) -> Large
     return score_large(data, answers, mode, items)
 
 
-POPE: FileBenchmark[PopeData] = FileBenchmark(
+POPE: Benchmark[PopeData] = Benchmark(
     name="pope",
     protocol=PROTOCOL,
     revision="AoiDragon/POPE at 08d957b, evaluate.py",

@@ -1,5 +1,6 @@
 """SHR's pictures and facts, Visual Genome's regions, and descriptions by picture."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -9,7 +10,7 @@ from groundtune.bench.files.checks import by_id, find_files, refuse_duplicates
 from groundtune.bench.files.inspect_logs import is_inspect_log
 from groundtune.bench.item import FileAnswer
 from groundtune.errors import UserError
-from groundtune.store.rows import first_of, json_file
+from groundtune.store.rows import first_of, json_file, text_of
 from groundtune.store.sheets import rows_of
 
 PICTURES = "val_images_final.json"
@@ -105,12 +106,16 @@ def read_answers(path: Path, data: Sequence[Picture]) -> list[FileAnswer]:
     else:
         told = [
             FileAnswer(text=str(text), item=name, row=row)
-            for row, (name, text) in enumerate(whole.items(), start=1)
+            for row, (name, text) in enumerate(whole, start=1)
         ]
     return by_id(told, [picture.item for picture in data], path)
 
 
-def _object(path: Path) -> Mapping[str, object] | None:
+class _Members(list[tuple[str, object]]):
+    """The members of a JSON object, also those whose name is there twice."""
+
+
+def _object(path: Path) -> _Members | None:
     """The one JSON object that maps pictures to texts; None for any other layout."""
     try:
         found = json_file(path)
@@ -118,4 +123,4 @@ def _object(path: Path) -> Mapping[str, object] | None:
         return None  # whoever reads its rows says what is wrong
     if not isinstance(found, dict) or "image_id" in found or is_inspect_log(path):
         return None
-    return cast("Mapping[str, object]", found)
+    return json.loads(text_of(path), object_pairs_hook=_Members)

@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from groundtune.bench.asking import ask_items
-from groundtune.bench.benchmark import FileBenchmark, Protocol, Scoring, score_key
+from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.item import FileAnswer, Item
 from groundtune.bench.judge.judge import Judging, Reply, Request, judging_of
 from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
@@ -299,7 +299,7 @@ def notes(
     ]
 
 
-SHR: FileBenchmark[Sequence[Picture]] = FileBenchmark(
+SHR: Benchmark[Sequence[Picture]] = Benchmark(
     name="shr",
     protocol=PROTOCOL,
     revision="opendatalab/HA-DPO at 42f72c5, ha_dpo/shr_eval",

@@ -4,9 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from groundtune.bench.run import read_scores
-from groundtune.bench.stats.bootstrap import estimate, group, tabulate
-from groundtune.bench.summary import metrics_of, pool
-from groundtune.bench.world.knowing import knowing
+from groundtune.bench.summary import all_estimates, estimate_all, pool
 from groundtune.pipeline.jobs import Done
 from groundtune.pipeline.measure import BASE, with_seed
 from groundtune.pipeline.world.pooling import equal_over_seeds
@@ -61,11 +59,11 @@ def study_tables(
     measured = [*settings.bases, *([TWIN] if settings.clean_twin else [])]
     known = [e for name in measured for e in _known(out / plan.scores[name])]
     return StudyTables(
-        bases=tuple([e for name in measured for e in estimates_of(runs[name])] + known),
+        bases=tuple([e for name in measured for e in estimate_all(runs[name])] + known),
         pooled=tuple(e for way, some in main.items() for e in pooled_estimates(some, runs, way)),
         differences=tuple(d for way, some in main.items() for d in _against_base(some, runs, way)),
         other_bases=tuple(_elsewhere(settings, every, runs)),
-        per_run=tuple(e for variant in every for e in estimates_of(runs[variant.name])),
+        per_run=tuple(e for variant in every for e in estimate_all(runs[variant.name])),
         corrections=_curve(settings, every, runs, lambda v: v.corrections),
         errors=_curve(settings, every, runs, lambda v: v.error_rate),
         length={way: equal_pooled(some, runs, way) for way, some in main.items()},
@@ -82,24 +80,12 @@ def _main(variant: Variant, settings: StudySettings) -> bool:
 
 
 def _known(folder: Path) -> list[Estimate]:
-    return knowing(read_scores(folder / KNOWING)) if (folder / KNOWING).exists() else []
-
-
-def estimates_of(scores: Sequence[Score]) -> list[Estimate]:
-    """Every metric of every benchmark, part and decoding."""
-    made: list[Estimate] = []
-    for (name, benchmark, decoding), some in group(scores).items():
-        table, where = tabulate(some), f"{benchmark}/{decoding}"
-        found = (
-            estimate(table, each, model=name, benchmark=where) for each in metrics_of(benchmark)
-        )
-        made += [each for each in found if each is not None]
-    return made
+    return all_estimates(read_scores(folder / KNOWING)) if (folder / KNOWING).exists() else []
 
 
 def pooled_estimates(some: Sequence[Variant], runs: Runs, name: str) -> list[Estimate]:
     """The same over several runs; an image is resampled with its answers of all runs."""
-    return estimates_of([s for v in some for s in with_seed(runs[v.name], name, v.seed)])
+    return estimate_all([s for v in some for s in with_seed(runs[v.name], name, v.seed)])
 
 
 def _against_base(

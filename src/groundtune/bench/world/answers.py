@@ -1,0 +1,91 @@
+"""Reads answers about the embedded world: a folder of Groundtune, or rows of a file."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from groundtune.bench.files.checks import refuse_second_answers
+from groundtune.bench.item import FileAnswer, Item
+from groundtune.errors import UserError
+from groundtune.records import Answer, Prompt
+from groundtune.store.dataset import RecordSet
+from groundtune.store.rows import text_field
+from groundtune.store.sheets import rows_of
+
+LAYOUT = 'rows of {"scene", "question", "answer"}, or a folder of bench run or sample'
+
+
+def read_answers(path: Path, items: Sequence[Item]) -> list[FileAnswer]:
+    """The answers of every model and decoding, in the order of the items.
+
+    A part of the benchmark of which no item is answered is left out.
+
+    Raises:
+        UserError: only some items of a part are answered, a question is answered twice, or
+            something can't be read.
+    """
+    answers = _of_folder(path) if path.is_dir() else _of_rows(path)
+    groups: dict[tuple[str, str], list[FileAnswer]] = {}
+    for answer in answers:
+        groups.setdefault((answer.model, answer.decoding), []).append(answer)
+    found: list[FileAnswer] = []
+    for group in groups.values():
+        refuse_second_answers(group, path)
+        by_question = {answer.item: answer for answer in group}
+        for part in dict.fromkeys(item.benchmark for item in items):
+            own = [item for item in items if item.benchmark == part]
+            found += _of_part(part, own, by_question, path)
+    return found
+
+
+def _of_part(
+    part: str, items: Sequence[Item], by_question: dict[str, FileAnswer], where: Path
+) -> list[FileAnswer]:
+    """A part's answers, each with its item's key; none, or one per item."""
+    found = [
+        replace(by_question[question], item=item.key)
+        for item in items
+        if (question := _question(item.image, item.prompt.question)) in by_question
+    ]
+    if found and len(found) < len(items):
+        by = f" by {found[0].model} ({found[0].decoding})" if found[0].model else ""
+        raise UserError(
+            f"Only {len(found)} of {len(items)} items of {part} are answered{by}.",
+            str(where),
+            "Answer all, or use the --split, --n and --seed that the questions have.",
+        )
+    return found
+
+
+def _question(scene: str, text: str) -> str:
+    """What an answer is to; exact, as a model is asked."""
+    return f"{scene}: {text}"
+
+
+def _of_rows(path: Path) -> Iterable[FileAnswer]:
+    for row in rows_of(path):
+        scene, question, text = (text_field(row, n) for n in ("scene", "question", "answer"))
+        yield FileAnswer(text=text, item=_question(scene, question), row=row.number)
+
+
+def _of_folder(path: Path) -> Iterable[FileAnswer]:
+    """The first answer to each prompt, where there are several."""
+    prompts = {prompt.key: prompt for prompt in RecordSet(path / "prompts", Prompt).read()}
+    for row, answer in enumerate(RecordSet(path / "answers", Answer).read(), 1):
+        prompt = prompts.get(answer.prompt)
+        if prompt is not None and answer.index == 0:
+            yield FileAnswer(
+                text=answer.text,
+                item=_question(prompt.source.row, prompt.question),
+                row=row,
+                model=answer.producer.name,
+                decoding=decoding_of(answer),
+                cut=answer.finish == "length",
+            )
+
+
+def decoding_of(answer: Answer) -> str:
+    """What its temperature is called: "greedy" for 0 or where nobody noted it, "t1" for 1."""
+    sampling = answer.producer.sampling
+    temperature = sampling.temperature if sampling else 0
+    return f"t{temperature:g}" if temperature else "greedy"

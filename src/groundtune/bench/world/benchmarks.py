@@ -1,0 +1,86 @@
+"""The benchmarks of the embedded world, as the registry has them."""
+
+from collections.abc import Sequence
+
+from groundtune.bench.benchmark import Benchmark, Protocol
+from groundtune.bench.item import Item
+from groundtune.bench.world import captions, knowing, overgeneral, questions
+from groundtune.bench.world.answers import LAYOUT, read_answers
+
+CAVEAT = (
+    "The embedded world is drawn, small and known to the last pixel, and its model is tiny. "
+    "It shows that the machinery works and how methods compare there; no figure on this page "
+    "stands for a real benchmark."
+)
+DECODINGS = ("greedy", "t1")
+
+WORLD_CAPTIONS: Benchmark[Sequence[Item]] = Benchmark(
+    name=captions.NAME,
+    protocol=captions.PROTOCOL,
+    revision=captions.RULES,
+    metrics=captions.METRICS,
+    headline="chair_sentence",
+    labels=(
+        ("", "Captions"),
+        ("missing", "Captions where the most usual object is missing"),
+        ("replaced", "Captions where something unusual stands in its place"),
+    ),
+    has_total=False,
+    modes=("strict",),
+    decodings=DECODINGS,
+    caveat=CAVEAT,
+    load=captions.load,
+    read_answers=read_answers,
+    score=captions.score,
+    layouts=LAYOUT,
+    further_metrics=overgeneral.METRICS,
+    further=overgeneral.of_all_strata,
+    follow_up=knowing.knowledge,
+)
+
+WORLD_QUESTIONS: Benchmark[Sequence[Item]] = Benchmark(
+    name=questions.NAME,
+    protocol=questions.PROTOCOL,
+    revision=questions.RULES,
+    metrics=questions.METRICS,
+    headline="accuracy",
+    labels=(
+        ("random", "Is it there? (random absent objects)"),
+        ("popular", "Is it there? (popular absent objects)"),
+        ("adversarial", "Is it there? (adversarial absent objects)"),
+        ("attribute", "Is its number, colour or place so?"),
+        ("number", "How many?"),
+        ("colour", "Which colour?"),
+        ("place", "Where?"),
+    ),
+    has_total=False,
+    modes=("strict", "official"),
+    decodings=DECODINGS,
+    caveat=CAVEAT,
+    load=questions.load,
+    read_answers=read_answers,
+    score=questions.score,
+    layouts=LAYOUT,
+)
+
+WORLD_KNOWING: Benchmark[Sequence[Item]] = Benchmark(
+    name=knowing.NAME,
+    protocol=Protocol(
+        label="What it knows of what it says",
+        prompt="whether an object is there, for each that the model's greedy captions name",
+        parser="the larger of p(yes) and p(no)",
+        counted="objects that captions invent and the model denies, or name rightly and it affirms",
+        source="Groundtune",
+        max_new_tokens=0,
+        items="made of the captions, with --knowing",
+    ),
+    revision=knowing.NAME,
+    metrics=knowing.METRICS,
+    further_metrics=knowing.SLOPES,
+    further=knowing.slopes,
+    headline="knows_better",
+    has_total=False,
+    modes=("strict",),
+    caveat=CAVEAT,
+)
+"""Scores are made by `knowing.knowledge`, from captions that were scored."""

@@ -1,0 +1,118 @@
+"""The result of one benchmark, model, mode and decoding, as it is kept and printed.
+
+OUT/items/LABEL-NAME-MODE.jsonl     one row per item: answer, what was read in it, values, why
+OUT/results/LABEL-NAME-MODE.json    what --json prints
+
+Both names end in the decoding too, where it isn't greedy.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from groundtune.bench.benchmark import Benchmark
+from groundtune.bench.files.revisions import DataFile
+from groundtune.bench.item import Mode
+from groundtune.bench.results import Results, differing
+from groundtune.records import Estimate, Score
+from groundtune.store.files import write_atomic
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkResult:
+    """What came of a model's answers in one mode, and what is shown next to it."""
+
+    benchmark: Benchmark[Any]
+    mode: Mode
+    model: str
+    decoding: str
+    results: Results
+    other: Results | None
+    """Of the other mode; None where there is none, or its rules refuse the answers."""
+    items: Path
+    path: Path
+    """Of the JSON object."""
+    scores: Sequence[Score] = ()
+    """As they are kept; none of a large file."""
+    data: tuple[DataFile, ...] = ()
+    notes: tuple[str, ...] = ()
+    judge: dict[str, str]
+    similarity: dict[str, str]
+    """By what nouns were compared; empty where none were."""
+
+    @property
+    def other_mode(self) -> Mode | None:
+        """The mode that isn't this one, if there is one."""
+        return next((each for each in self.benchmark.modes if each != self.mode), None)
+
+    @property
+    def differing(self) -> list[str]:
+        """The metrics in which the two modes differ by more than the interval."""
+        return differing(self.results, self.other) if self.other else []
+
+    def has(self, row: Estimate) -> bool:
+        """Whether a row of summary.json is of this result."""
+        name, _, rest = row.benchmark.partition("/")
+        mine = (self.model, self.benchmark.kept_name(self.mode), self.decoding)
+        return (row.model, name, rest.rpartition("/")[2]) == mine
+
+    def total_rows(self) -> list[Estimate]:
+        """Its estimates under the name that rows of summary.json have."""
+        name = f"{self.benchmark.kept_name(self.mode)}/{self.decoding}"
+        made = self.results.estimates.values()
+        return [each.model_copy(update={"benchmark": name}) for each in made]
+
+    def as_json(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        results = self.results
+        fields: dict[str, Any] = {
+            "benchmark": self.benchmark.name,
+            "name": self.benchmark.kept_name(self.mode),
+            "mode": self.mode,
+            "model": self.model,
+            "decoding": self.decoding,
+            "n": results.n,
+            "unparsed": results.unparsed,
+            "metrics": results.metrics,
+            "intervals": {name: [e.low, e.high] for name, e in results.estimates.items()},
+            "strata": results.strata,
+            "items": str(self.items),
+            "revision": self.benchmark.revision,
+            "data": [each.model_dump() for each in self.data],
+            "notes": list(self.notes),
+        }
+        if self.judge:
+            fields["judge"] = self.judge
+        if self.similarity:
+            fields["similarity"] = self.similarity
+        if self.other and self.differing:
+            values = {name: self.other.metrics[name] for name in self.differing}
+            other = {"mode": self.other_mode, "unparsed": self.other.unparsed, "metrics": values}
+            fields["other"] = other
+        return fields
+
+    def write(self) -> None:
+        """Writes the JSON object."""
+        write_atomic(self.path, (json.dumps(self.as_json(), ensure_ascii=False) + "\n").encode())
+
+
+class Measurement(NamedTuple):
+    """What a command measured."""
+
+    results: list[BenchmarkResult]
+    estimates: list[Estimate]
+    """Their rows of summary.json."""
+
+
+def file_name(*words: str) -> str:
+    """Words as one name of a file; whatever isn't plain becomes "_"."""
+    return "-".join(re.sub(r"[^\w.:=+-]+", "_", word) for word in words)
+
+
+def slug_of(model: str, benchmark: str, mode: str, decoding: str) -> str:
+    """The name of a result's files, without their ending."""
+    words = (model, benchmark, mode, *([decoding] if decoding != "greedy" else []))
+    return file_name(*words)

@@ -1,0 +1,371 @@
+"""Stage "bench score": reads answers that exist, checks and scores them; no model is loaded.
+
+OUT/items/ results/    as `result.py` writes them
+OUT/scores/            Score records, for `groundtune compare` and `groundtune report`
+OUT/summary.json       as `kept.py` writes it
+
+Scores of another mode than a benchmark's first are kept under the name NAME:MODE, so that no two
+models are compared by different rules. Scoring the same name, mode and label again replaces what
+was there.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from groundtune.bench.benchmark import Benchmark, Scoring
+from groundtune.bench.files.checks import finding
+from groundtune.bench.files.foreign_logs import questions_of
+from groundtune.bench.files.revisions import DataFile, describe
+from groundtune.bench.files.thoughts import notes_on_thoughts
+from groundtune.bench.item import FileAnswer, Mode, Wanted
+from groundtune.bench.opening import Opening, refuse_closed_split, write_down
+from groundtune.bench.registry import load_all
+from groundtune.bench.results import (
+    Results,
+    item_lines,
+    notes_of,
+    results_of,
+    results_of_tables,
+    values_of,
+    values_of_table,
+)
+from groundtune.bench.run import data_of, forget, keep, scores_of
+from groundtune.errors import UserError
+from groundtune.pipeline.bench.data import with_official
+from groundtune.pipeline.bench.kept import sum_up
+from groundtune.pipeline.bench.result import BenchmarkResult, Measurement, slug_of
+from groundtune.pipeline.folder import RunFolder
+from groundtune.protocols import Progress
+from groundtune.records import Estimate, Record, Score
+from groundtune.store.files import write_atomic
+
+LARGE_NOTE = (
+    "The file is large: its items are a Parquet table, which stands for the scores, and intervals "
+    "resample at most 1,024 groups of pictures."
+)
+BY_SIMILARITY = "by_similarity"
+"""The value of a score whose nouns were compared: 1 by a similarity, 0 by equality alone."""
+
+
+class ScoreParams(Record):
+    """Which answers are scored with which data, and how."""
+
+    name: str
+    """A benchmark or a suite."""
+    answers: Path
+    data: tuple[Path, ...] = ()
+    wanted: Wanted = Field(default_factory=Wanted)
+    """The items, of benchmarks that make their own."""
+    mode: Mode | None = None
+    """The benchmark's first if None."""
+    label: str = ""
+    """What the model is called; if empty as the answers say, else as their file is called."""
+    decoding: str = "greedy"
+    """What the decoding is called, of answers that don't say it."""
+    seed: int = 0
+    """Of the resampling."""
+
+    @property
+    def model(self) -> str:
+        """The label, or the answers' name without its ending."""
+        return self.label or (self.answers.name if self.answers.is_dir() else self.answers.stem)
+
+    @property
+    def default_out(self) -> Path:
+        """Next to the answers."""
+        return self.answers.parent / f"{self.answers.stem}-scores"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exam:
+    """A benchmark with its data, and how answers to it are scored."""
+
+    benchmark: Benchmark[Any]
+    data: Any
+    files: tuple[DataFile, ...] = ()
+    """Where the data were read; none where the benchmark makes them."""
+    scoring: Scoring
+    """Its model and decoding are those of answers that don't say theirs."""
+
+
+def score_bench(
+    params: ScoreParams,
+    out: Path,
+    progress: Progress,
+    *,
+    scoring: Scoring | None = None,
+    opening: Opening | None = None,
+) -> Measurement:
+    """Scores a file or folder of answers and keeps the results; of a suite what is answered.
+
+    `scoring` brings a judge or a similarity; its mode, model and decoding are those of `params`.
+
+    Raises:
+        UserError: no such benchmark, data or answers that can't be read or don't fit each other, a
+            judge that is missing, the test split without `opening`, or a full disk.
+    """
+    benchmarks = load_all([params.name])
+    given = replace(scoring or Scoring(), model=params.model, decoding=params.decoding)
+    refuse_useless(benchmarks, given)
+    if params.data and all(each.read_data is None for each in benchmarks):
+        raise UserError(f"{params.name} has no data in files.", "--data", "Leave it out.")
+    refuse_closed_split(benchmarks, params.wanted, opening)
+    results: list[BenchmarkResult] = []
+    for benchmark in benchmarks:
+        how = with_mode(given, benchmark, params.mode)
+        progress.start(f"read {benchmark.name}")
+        paths = with_official(benchmark.name, params.data, progress)
+        if (large := _score_large(benchmark, paths, params, how, out)) is not None:
+            results.append(large)
+            continue
+        exam = exam_of(benchmark, paths, params.wanted, how, out)
+        answers = _read_answers(exam, params)
+        results += score_answers(exam, answers, out, progress, seed=params.seed, may_replace=True)
+    if not results:
+        raise UserError(
+            f"None of the answers is to an item of {params.name}.",
+            str(params.answers),
+            "Give the data, or the --split, --n and --seed, that the answers are to.",
+        )
+    return measurement(results, out, opening if params.wanted.split == "test" else None)
+
+
+def refuse_useless(benchmarks: Sequence[Benchmark[Any]], scoring: Scoring) -> None:
+    """Raises UserError for a judge or word vectors that are of use to none of the benchmarks."""
+    names = ", ".join(each.name for each in benchmarks)
+    if scoring.judge is not None and not any(map(_is_judged, benchmarks)):
+        raise UserError(
+            f"{names} is scored by rules alone and has no judge.",
+            "--judge",
+            "Leave the judge out.",
+        )
+    if scoring.similarity is not None and not any(each.vectors for each in benchmarks):
+        raise UserError(
+            f"{names} compares no nouns by their vectors.", "--similarity", "Leave it out."
+        )
+
+
+def with_mode(scoring: Scoring, benchmark: Benchmark[Any], mode: Mode | None) -> Scoring:
+    """The same in the mode that is meant: the benchmark's first if none is named.
+
+    Raises:
+        UserError: it has no such mode.
+    """
+    if mode is not None and mode not in benchmark.modes:
+        raise UserError(
+            f"{benchmark.name} has no mode {mode}.",
+            "--mode",
+            f"Use --mode {benchmark.modes[0]}, or leave it out.",
+        )
+    return replace(scoring, mode=mode or benchmark.modes[0])
+
+
+def exam_of(
+    benchmark: Benchmark[Any], paths: Sequence[Path], wanted: Wanted, scoring: Scoring, out: Path
+) -> Exam:
+    """A benchmark with its data, from files or made; images that it makes are kept in `out`.
+
+    Raises:
+        UserError: as `data_of`.
+    """
+    with finding() as found:
+        data = data_of(benchmark, paths, wanted, RunFolder(out).images)
+    files = tuple(describe(paths, found)) if benchmark.read_data is not None else ()
+    return Exam(benchmark=benchmark, data=data, files=files, scoring=scoring)
+
+
+def _read_answers(exam: Exam, params: ScoreParams) -> list[FileAnswer]:
+    """The answers, all of one model if it has a label."""
+    assert exam.benchmark.read_answers is not None  # `data_of` refuses benchmarks without
+    answers = exam.benchmark.read_answers(params.answers, exam.data)
+    return [replace(each, model="") for each in answers] if params.label else answers
+
+
+def score_answers(
+    exam: Exam,
+    answers: Sequence[FileAnswer],
+    out: Path,
+    progress: Progress,
+    *,
+    seed: int,
+    may_replace: bool,
+) -> list[BenchmarkResult]:
+    """The results of each model and decoding among the answers, which are in the data's order.
+
+    Raises:
+        UserError: as the benchmark's `score`; or `out` has other scores that may not be replaced.
+    """
+    groups: dict[tuple[str, str], list[FileAnswer]] = {}
+    for answer in answers:
+        who = answer.model or exam.scoring.model, answer.decoding or exam.scoring.decoding
+        groups.setdefault(who, []).append(answer)
+    results: list[BenchmarkResult] = []
+    for (model, decoding), own in groups.items():
+        how = replace(exam.scoring, model=model, decoding=decoding)
+        one = replace(exam, scoring=how)
+        results.append(_score_group(one, own, out, progress, seed=seed))
+        keep(results[-1].scores, out, may_replace=may_replace)
+        results[-1].write()
+    return results
+
+
+def _score_group(
+    exam: Exam, answers: Sequence[FileAnswer], out: Path, progress: Progress, *, seed: int
+) -> BenchmarkResult:
+    """The result of one model and decoding; its file of items is written."""
+    benchmark, data, how = exam.benchmark, exam.data, exam.scoring
+    progress.start(f"score {benchmark.name}")
+    scores = scores_of(benchmark, data, answers, how)
+    progress.start(f"sum up {benchmark.name}")  # a judge has counted its own steps since
+    results = results_of(benchmark, scores, seed=seed)
+    if benchmark.strata is not None:
+        further = benchmark.strata(data, scores, how.mode)
+        results = replace(results, strata=results.strata | further)
+    notes = notes_of(results, scores) + notes_on_thoughts(answers, how.mode)
+    notes += benchmark.notes(data, answers, scores) if benchmark.notes else []
+    similarity = _similarity_of(how) if any(BY_SIMILARITY in s.values for s in scores) else {}
+    if "sha256" in similarity:
+        text = "Nouns are compared by {name} ({file}, sha256 {sha256})."
+        notes.append(text.format(**similarity))
+    slug = slug_of(how.model, benchmark.name, how.mode, how.decoding)
+    items = out / "items" / f"{slug}.jsonl"
+    asked = questions_of(data, answers, scores)
+    write_atomic(items, b"".join(item_lines(scores, _columns(benchmark, asked))))
+    return BenchmarkResult(
+        benchmark=benchmark,
+        mode=how.mode,
+        model=how.model,
+        decoding=how.decoding,
+        results=results,
+        other=_other(exam, answers),
+        items=items,
+        path=out / "results" / f"{slug}.json",
+        scores=_kept(benchmark, scores, how),
+        data=exam.files,
+        notes=tuple(notes),
+        judge=_judge_of(how) if _is_judged(benchmark) else {},
+        similarity=similarity,
+    )
+
+
+def _other(exam: Exam, answers: Sequence[FileAnswer]) -> Results | None:
+    """The other mode's results; None where there is none or it refuses, as some official code."""
+    mode = next((each for each in exam.benchmark.modes if each != exam.scoring.mode), None)
+    if mode is None:
+        return None
+    try:
+        how = replace(exam.scoring, mode=mode)
+        scores = scores_of(exam.benchmark, exam.data, answers, how)
+    except UserError:
+        return None
+    return values_of(exam.benchmark, scores)
+
+
+def _kept(benchmark: Benchmark[Any], scores: Sequence[Score], how: Scoring) -> list[Score]:
+    """The scores under the name that they are kept by."""
+    name, length = benchmark.kept_name(how.mode), len(benchmark.name)
+    if name == benchmark.name:
+        return list(scores)
+    return [s.model_copy(update={"benchmark": name + s.benchmark[length:]}) for s in scores]
+
+
+def _score_large(
+    benchmark: Benchmark[Any],
+    paths: Sequence[Path],
+    params: ScoreParams,
+    how: Scoring,
+    out: Path,
+) -> BenchmarkResult | None:
+    """A file with more answers than are kept as scores; None if this one isn't such."""
+    if benchmark.large is None:
+        return None
+    slug = slug_of(how.model, benchmark.name, how.mode, how.decoding)
+    items = out / "items" / f"{slug}.jsonl"
+    scores = benchmark.large(paths, params.answers, how.mode, items)
+    if scores is None:
+        return None
+    other: Mode = "strict" if how.mode == "official" else "official"
+    result = BenchmarkResult(
+        benchmark=benchmark,
+        mode=how.mode,
+        model=how.model,
+        decoding=how.decoding,
+        results=results_of_tables(benchmark, scores, how.mode, how.model, params.seed),
+        other=Results(
+            n=scores.n,
+            unparsed=scores.unparsed[other],
+            metrics=values_of_table(scores.tables[other], benchmark.metrics),
+            estimates={},
+            strata={},
+        ),
+        items=scores.items,
+        path=out / "results" / f"{slug}.json",
+        data=tuple(describe(paths)),
+        notes=(LARGE_NOTE,),
+        judge={},
+        similarity={},
+    )
+    forget(out, how.model, benchmark.kept_name(how.mode))
+    result.write()
+    return result
+
+
+def measurement(
+    results: list[BenchmarkResult],
+    out: Path,
+    opening: Opening | None = None,
+    further: Sequence[Estimate] = (),
+) -> Measurement:
+    """Sums up what the folder holds and further estimates, and notes the test split's opening."""
+    large = [row for each in results if not each.scores for row in each.total_rows()]
+    rows = sum_up(out, [*large, *further])
+    if opening is not None:
+        opened = [each for each in results if each.benchmark.load is not None]
+        write_down(
+            list({each.benchmark.name: each.benchmark for each in opened}.values()),
+            [score for each in opened for score in each.scores],
+            opening,
+        )
+    return Measurement(
+        results, [r for r in rows if r in further or any(each.has(r) for each in results)]
+    )
+
+
+def _is_judged(benchmark: Benchmark[Any]) -> bool:
+    """Whether a judge is of any use to it."""
+    return benchmark.judged or benchmark.protocol.judge != "none"
+
+
+def _judge_of(scoring: Scoring) -> dict[str, str]:
+    if scoring.judge is None:
+        return {}
+    from groundtune.bench.judge.judge import judging_of
+
+    return judging_of(scoring.judge, "").provenance()
+
+
+def _similarity_of(scoring: Scoring) -> dict[str, str]:
+    from groundtune.pipeline.bench.similarity import WordVectors
+
+    similarity = scoring.similarity
+    if isinstance(similarity, WordVectors):
+        return similarity.provenance()
+    if similarity is None:
+        return {"name": "equal nouns only"}
+    return {"name": str(getattr(similarity, "__name__", type(similarity).__name__))}
+
+
+def _columns(
+    benchmark: Benchmark[Any], asked: Mapping[str, str]
+) -> Callable[[Score], dict[str, object]]:
+    """The benchmark's further columns of a row of items, and the question where it is known."""
+
+    def columns(score: Score) -> dict[str, object]:
+        told: dict[str, object] = {"question": asked[score.item]} if score.item in asked else {}
+        return told | (benchmark.columns(score) if benchmark.columns else {})
+
+    return columns

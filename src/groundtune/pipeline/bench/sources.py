@@ -1,0 +1,73 @@
+"""Where the data and images of benchmarks are, by the benchmark's name."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from groundtune.bench.benchmark import Benchmark
+from groundtune.bench.registry import known_name
+from groundtune.errors import UserError
+from groundtune.pipeline.bench.data import with_official
+from groundtune.protocols import Progress
+from groundtune.records import Record
+
+
+class Sources(Record):
+    """Where the questions and pictures of benchmarks are, by the benchmark's name."""
+
+    data: dict[str, tuple[Path, ...]] = Field(default_factory=dict[str, tuple[Path, ...]])
+    images: dict[str, Path] = Field(default_factory=dict[str, Path])
+
+    def paths(self, name: str) -> tuple[Path, ...]:
+        """The data of a benchmark, as given for it or for all."""
+        return self.data.get(name, self.data.get("", ()))
+
+    def pictures(self, name: str) -> Path:
+        """The folder of its pictures.
+
+        Raises:
+            UserError: none was given, or it isn't there.
+        """
+        folder = self.images.get(name, self.images.get(""))
+        if folder is None or not folder.is_dir():
+            raise UserError(
+                "The pictures' folder is missing."
+                if folder is None
+                else "There is no such folder.",
+                str(folder or "--images"),
+                f"Give the folder of {name}'s pictures with --images.",
+            )
+        return folder
+
+
+def sources(data: Sequence[str], images: Sequence[str]) -> Sources:
+    """Sources of options, each "PATH" (for every benchmark) or "NAME=PATH"."""
+    by_name: dict[str, tuple[Path, ...]] = {}
+    for text in data:
+        name, path = _named(text)
+        by_name[name] = (*by_name.get(name, ()), path)
+    return Sources(data=by_name, images=dict(map(_named, images)))
+
+
+def _named(text: str) -> tuple[str, Path]:
+    name, sign, path = text.partition("=")
+    known = known_name(name) if sign else None
+    return (known, Path(path)) if known else ("", Path(text))
+
+
+def sources_with_official(
+    benchmarks: Sequence[Benchmark[Any]], found: Sources, progress: Progress
+) -> Sources:
+    """The same, of these benchmarks, with what `with_official` puts for the word official.
+
+    Raises:
+        UserError: as `with_official`.
+    """
+    own: Mapping[str, tuple[Path, ...]] = {
+        each.name: with_official(each.name, found.paths(each.name), progress)
+        for each in benchmarks
+        if each.read_data is not None
+    }
+    return found.model_copy(update={"data": {**found.data, **own}})
