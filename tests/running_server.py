@@ -2,12 +2,14 @@
 
 import base64
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import uvicorn
@@ -143,3 +145,23 @@ def _two_claims(answer: str) -> list[Claim]:
         Claim(**common, **cup, p_yes=0.9, p_no=0.05, status="supported"),
         Claim(**common, **red, p_yes=0.2, p_no=0.7, status="rejected"),
     ]
+
+
+def refused(response: httpx.Response) -> tuple[int, str | None, str | None]:
+    """Status, code and field of an error, which must have the API's form."""
+    error = response.json()["error"]
+    assert set(error) == {"message", "type", "param", "code"}
+    assert error["message"]
+    assert "Traceback" not in response.text
+    return response.status_code, error["code"], error["param"]
+
+
+@contextmanager
+def sent(base: str, request: dict[str, Any]) -> Iterator[None]:
+    """A request whose client hangs up at the end."""
+    parts, data = urlsplit(base), json.dumps(request).encode()
+    head = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\n"
+    head += "Content-Type: application/json\r\n"
+    with socket.create_connection((parts.hostname, parts.port)) as client:
+        client.sendall(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
+        yield

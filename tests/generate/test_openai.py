@@ -16,7 +16,7 @@ from PIL import Image
 
 from groundtune.errors import UserError
 from groundtune.generate import client
-from groundtune.generate.endpoint import EndpointSettings, parse_endpoint
+from groundtune.generate.endpoint import EndpointSettings
 from groundtune.generate.openai import OpenAIGenerator
 from groundtune.records import ImagePart, Message, Prompt, Sampling, TextPart
 from groundtune.store.images import ImageStore
@@ -381,34 +381,3 @@ def test_a_list_of_models_that_never_comes_stops_nothing(
         assert len(generator.generate([ask("a", "red")], WARM, [1])) == 1
     finally:
         done.set()
-
-
-def test_a_name_gives_model_and_servers():
-    one = parse_endpoint("openai:Qwen/Qwen2.5-VL-7B@http://127.0.0.1:8000")
-    assert (one.model, one.urls) == ("Qwen/Qwen2.5-VL-7B", ("http://127.0.0.1:8000/v1",))
-    two = parse_endpoint("openai:m@https://a/v1/,http://b:1/openai/v1")
-    assert two.urls == ("https://a/v1", "http://b:1/openai/v1")
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "openai:m",
-        "http://a/v1",
-        "openai:m@ftp://a",
-        "openai:@http://a",
-        "openai:m@http://",
-        "openai:m@http://[::1",
-        "openai:m@http://a:port/v1",
-    ],
-)
-def test_another_spelling_of_an_endpoint_is_refused(name: str):
-    with pytest.raises(UserError, match=r"can't be read|not a base URL"):
-        parse_endpoint(name)
-
-
-@pytest.mark.parametrize("url", ["https://me:hunter2@host/v1", "https://host/v1?key=hunter2"])
-def test_a_password_in_the_url_is_refused_and_not_repeated(url: str):
-    with pytest.raises(UserError) as caught:
-        parse_endpoint(f"openai:m@{url}")
-    assert "hunter2" not in str(caught.value)

@@ -7,17 +7,13 @@ import threading
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import openai
 import pytest
 
-from groundtune.generate.endpoint import EndpointSettings
 from groundtune.records import Prompt
-from groundtune.serve.upstream import UpstreamBackend
 from running_server import (
     ANSWER,
     HTTP,
@@ -26,11 +22,11 @@ from running_server import (
     data_url,
     events,
     png,
+    refused,
+    sent,
     service_of,
     serving,
 )
-from scripted_endpoint import ScriptedEndpoint, fail, hang_up, running, send
-from waiting import wait_until
 
 CHAT = "/v1/chat/completions"
 JSON = {"Content-Type": "application/json"}
@@ -50,15 +46,6 @@ LIMITS = {
 def url() -> Iterator[str]:
     with serving(service_of(limits=LIMITS)) as base:
         yield base
-
-
-def refused(response: httpx.Response) -> tuple[int, str | None, str | None]:
-    """Status, code and field of an error, which must have the API's form."""
-    error = response.json()["error"]
-    assert set(error) == {"message", "type", "param", "code"}
-    assert error["message"]
-    assert "Traceback" not in response.text
-    return response.status_code, error["code"], error["param"]
 
 
 def bomb(width: int, height: int) -> bytes:
@@ -245,16 +232,6 @@ def test_an_answer_that_takes_too_long_is_a_timeout_and_stops_the_model():
         assert told[-1]["error"]["code"] == "timeout"
 
 
-@contextmanager
-def sent(base: str, request: dict[str, Any]) -> Iterator[None]:
-    """A request whose client hangs up at the end."""
-    parts, data = urlsplit(base), json.dumps(request).encode()
-    head = f"POST {CHAT} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-    with socket.create_connection((parts.hostname, parts.port)) as client:
-        client.sendall(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
-        yield
-
-
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_client_that_hangs_up_stops_its_work(stream: bool):
     speaker = ScriptedSpeaker(lambda prompt, seed: "word " * 1000, pause_s=0.01)
@@ -285,131 +262,3 @@ def test_a_model_that_breaks_is_an_error_of_the_server_and_not_its_end(
         assert "secret" not in response.text
         assert HTTP.post(base + CHAT, json=body()).status_code == 200
     assert "secret detail" in caplog.text
-
-
-@pytest.fixture
-def behind() -> Iterator[ScriptedEndpoint]:
-    with running(ScriptedEndpoint(lambda body, index: f"{ANSWER} {index}")) as endpoint:
-        yield endpoint
-
-
-@pytest.fixture
-def before(behind: ScriptedEndpoint) -> Iterator[str]:
-    settings = EndpointSettings(model="big", urls=(behind.url,), timeout_s=3)
-    with serving(service_of(backend=UpstreamBackend(settings), limits={"running": 4})) as base:
-        yield base
-
-
-def sse(*chunks: object, done: bool = True) -> Any:
-    """A fault that is a stream of these chunks."""
-    lines = [f"data: {c if isinstance(c, str) else json.dumps(c)}\n\n" for c in chunks]
-    text = "".join([*lines, "data: [DONE]\n\n"] if done else lines)
-    return lambda handler: send(handler, 200, text, {"Content-Type": "text/event-stream"})
-
-
-def delta(text: str, finish: str | None = None) -> dict[str, Any]:
-    return {"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": finish}]}
-
-
-def test_an_upstream_server_gets_the_request_and_its_reply_comes_back(
-    behind: ScriptedEndpoint, before: str
-):
-    sent = body(picture=GOOD, seed=2**31 + 4, stop="zebra", temperature=0.5, n=2)
-    reply = HTTP.post(before + CHAT, json=sent).json()
-    texts = [choice["message"]["content"] for choice in reply["choices"]]
-    assert texts == [f"{ANSWER} 0", f"{ANSWER} 1"]
-    assert reply["usage"]["total_tokens"] == 7 + 2 * 10
-    passed = behind.bodies[0]
-    assert passed["messages"] == sent["messages"]
-    assert (passed["model"], passed["seed"], passed["n"]) == ("big", 4, 2)
-    assert (passed["stop"], passed["temperature"], passed["top_p"]) == (["zebra"], 0.5, 1.0)
-    assert (reply["model"], "self_feedback" in passed) == ("tiny", False)
-
-
-def test_an_upstream_stream_is_passed_on(behind: ScriptedEndpoint, before: str):
-    usage = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}
-    behind.faults = [sse(delta("A "), delta("cup"), delta("", "length"), usage)]
-    sent = body(stream=True, stream_options={"include_usage": True})
-    told = events(HTTP.post(before + CHAT, json=sent))
-    texts = [e["choices"][0]["delta"].get("content") for e in told[:-1] if e["choices"]]
-    assert texts == ["", "A ", "cup", None]
-    assert told[-3]["choices"][0]["finish_reason"] == "length"
-    assert told[-2]["usage"]["total_tokens"] == 5
-    assert told[-1] == "[DONE]"
-    assert behind.bodies[0]["stream"] is True
-
-
-UPSTREAM_FAULTS: dict[str, tuple[Any, int]] = {
-    "breaks off": (hang_up, 502),
-    "fails": (fail(500, "trace"), 502),
-    "is not found": (fail(404), 502),
-    "refuses our key": (fail(401, "sk-123"), 502),
-    "refuses the request": (fail(400, "too long"), 400),
-    "is busy": (fail(429, headers={"Retry-After": "7"}), 429),
-    "says no JSON": (lambda h: send(h, 200, "<html>"), 502),
-    "says another thing": (lambda h: send(h, 200, {"choices": []}), 502),
-    "says a list": (lambda h: send(h, 200, "[1]"), 502),
-    "says too much": (lambda h: send(h, 200, {"choices": [{"index": 5}]}), 502),
-}
-
-
-@pytest.mark.parametrize("name", UPSTREAM_FAULTS)
-def test_a_fault_upstream_is_told_in_the_apis_form(
-    behind: ScriptedEndpoint, before: str, name: str
-):
-    fault, status = UPSTREAM_FAULTS[name]
-    behind.faults = [fault]
-    response = HTTP.post(before + CHAT, json=body())
-    assert refused(response)[0] == status
-    assert "sk-123" not in response.text
-    if status == 429:
-        assert response.headers["retry-after"] == "7"
-    assert HTTP.post(before + CHAT, json=body()).status_code == 200
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [
-        sse(delta("A "), done=False),
-        sse(delta("A "), "{broken"),
-        sse(delta("A "), {"error": {"message": "out of memory"}}),
-    ],
-)
-def test_a_stream_that_breaks_off_upstream_ends_with_an_error_event(
-    behind: ScriptedEndpoint, before: str, fault: Any
-):
-    behind.faults = [fault]
-    told = events(HTTP.post(before + CHAT, json=body(stream=True)))
-    assert told[1]["choices"][0]["delta"]["content"] == "A "
-    assert told[-1]["error"]["code"] == "upstream_failed"
-    with openai.OpenAI(base_url=f"{before}/v1", api_key="x", max_retries=0) as client:
-        behind.faults = [fault]
-        with pytest.raises(openai.APIError):
-            list(client.chat.completions.create(model="tiny", messages=[USER], stream=True))  # type: ignore[list-item]
-
-
-def test_an_upstream_server_that_dies_is_a_502_and_one_that_returns_is_used_again():
-    with running(ScriptedEndpoint(lambda body, index: "up")) as endpoint:
-        port = int(endpoint.url.split(":")[2].split("/")[0])
-        settings = EndpointSettings(model="big", urls=(endpoint.url,), timeout_s=3)
-        service = service_of(backend=UpstreamBackend(settings))
-        with serving(service) as base:
-            assert HTTP.post(base + CHAT, json=body()).status_code == 200
-            endpoint.stop()
-            gone = [HTTP.post(base + CHAT, json=body(stream=s)) for s in (False, True)]
-            assert [refused(response)[:2] for response in gone] == [(502, "upstream_failed")] * 2
-            with running(ScriptedEndpoint(lambda body, index: "again"), port):
-                reply = HTTP.post(base + CHAT, json=body()).json()
-    assert reply["choices"][0]["message"]["content"] == "again"
-
-
-def test_a_client_that_hangs_up_lets_go_of_the_upstream_server():
-    go_on = threading.Event()
-    with running(ScriptedEndpoint(lambda body, index: "late" * go_on.wait(60))) as endpoint:
-        settings = EndpointSettings(model="big", urls=(endpoint.url,))
-        service = service_of(backend=UpstreamBackend(settings))
-        with serving(service) as base:
-            with sent(base, body()):
-                wait_until(lambda: endpoint.bodies)
-            wait_until(lambda: service.gate.inside == 0, seconds=20)
-        go_on.set()

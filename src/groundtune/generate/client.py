@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import Any, cast
 
 import httpx
@@ -192,7 +193,7 @@ class EndpointClient:
         why = ""
         for url in servers:
             await self._paces[url].turn()
-            request = self._http.build_request(method, url + path, json=body)
+            request = self._http.build_request(method, _address(url + path), json=body)
             try:
                 return await self._http.send(request, stream=True), url
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
@@ -237,6 +238,12 @@ class EndpointClient:
     def _clean(self, text: str) -> str:
         """Some servers repeat the key in their complaint."""
         return text.replace(self._key, "[key]") if self._key else text
+
+
+@cache
+def _address(url: str) -> httpx.URL:
+    """Parsed once: parsing takes a tenth of a request's own work."""
+    return httpx.URL(url)
 
 
 class _Pace:
