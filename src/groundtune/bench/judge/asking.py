@@ -1,6 +1,6 @@
 """Who asks a judge: what an endpoint's and a local model's asker have in common."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -59,7 +59,7 @@ class Asker(Protocol):
 
     def ask(
         self, requests: Mapping[str, Request], repeat: int, stop: Callable[[], bool]
-    ) -> Iterator[tuple[str, Outcome]]:
+    ) -> Generator[tuple[str, Outcome]]:
         """Yield each request's outcome by its key, as they come.
 
         Once `stop` says so no more are sent, but those in flight are waited for.

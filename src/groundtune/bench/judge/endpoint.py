@@ -1,7 +1,7 @@
 """A judge behind an OpenAI-compatible endpoint: the client of `generate`, within a budget."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sized
+from collections.abc import Callable, Generator, Mapping, Sized
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 
 from groundtune.bench.judge.asking import Failure, JudgeOutput, Outcome
@@ -68,7 +68,7 @@ class EndpointAsker:
 
     def ask(
         self, requests: Mapping[str, Request], repeat: int, stop: Callable[[], bool]
-    ) -> Iterator[tuple[str, Outcome]]:
+    ) -> Generator[tuple[str, Outcome]]:
         """Yield each request's outcome; `concurrency` are in flight, as far as the budget allows.
 
         Raises:

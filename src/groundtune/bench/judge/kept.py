@@ -7,6 +7,7 @@ within a run.
 """
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from groundtune.bench.judge.asking import Asker, Failure, JudgeOutput, Outcome
@@ -94,15 +95,15 @@ class KeptJudge:
         failures: dict[str, str] = {}
         errors: list[UserError] = []
         row = 0
-        for key, outcome in self.asker.ask(missing, repeat, lambda: bool(errors)):
-            wrong = self._take(key, missing[key], repeat, outcome)
-            failures |= {key: outcome.why} if isinstance(outcome, Failure) else {}
-            row = row + 1 if key in failures else 0
-            wrong = wrong or self._dead(row, failures.get(key, ""))
-            if wrong is not None:
-                errors.append(wrong)
-            cost = f", cost {self.asker.spent:.4f}" if self.asker.spent else ""
-            progress.advance(note=f"{self.usage.failed} failed{cost}")
+        with closing(self.asker.ask(missing, repeat, lambda: bool(errors))) as outcomes:
+            for key, outcome in outcomes:
+                wrong = self._take(key, missing[key], repeat, outcome)
+                failures |= {key: outcome.why} if isinstance(outcome, Failure) else {}
+                row = row + 1 if key in failures else 0
+                wrong = wrong or self._dead(row, failures.get(key, ""))
+                errors += [wrong] if wrong else []
+                cost = f", cost {self.asker.spent:.4f}" if self.asker.spent else ""
+                progress.advance(note=f"{self.usage.failed} failed{cost}")
         if errors:
             raise errors[0]
         return failures

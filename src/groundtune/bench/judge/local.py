@@ -1,10 +1,10 @@
 """A model in this process as a judge: it reads the system text and the request in one user turn."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 
+from groundtune import protocols
 from groundtune.bench.judge.asking import Failure, JudgeOutput, Outcome
 from groundtune.bench.judge.judge import Request, joined
-from groundtune.protocols import Generator, Reply
 from groundtune.records import Message, Prompt, Sampling, TextPart
 from groundtune.store.keys import key_of
 
@@ -17,7 +17,7 @@ class LocalAsker:
 
     spent = 0.0
 
-    def __init__(self, generator: Generator, sampling: Sampling) -> None:
+    def __init__(self, generator: protocols.Generator, sampling: Sampling) -> None:
         self.generator = generator
         self.sampling = sampling
         producer = generator.producer(sampling, 0)
@@ -43,7 +43,7 @@ class LocalAsker:
 
     def ask(
         self, requests: Mapping[str, Request], repeat: int, stop: Callable[[], bool]
-    ) -> Iterator[tuple[str, Outcome]]:
+    ) -> Generator[tuple[str, Outcome]]:
         """Yield each request's reply, in order."""
         items = list(requests.items())
         for first in range(0, len(items), AT_ONCE):
@@ -55,7 +55,7 @@ class LocalAsker:
             for (key, _), reply in zip(some, drawn, strict=True):
                 yield key, self._outcome(reply)
 
-    def _outcome(self, reply: Reply) -> Outcome:
+    def _outcome(self, reply: protocols.Reply) -> Outcome:
         finish = "stop" if reply.finished else "length"
         if not reply.text:
             return Failure(why=f"the reply has no text (finish: {finish})")
