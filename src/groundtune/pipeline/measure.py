@@ -1,14 +1,16 @@
 """The seam between a run and what its models are measured by: benchmarks, or checked claims."""
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from pydantic import Field
 
-from groundtune.bench.metric import Metric
 from groundtune.pipeline.jobs import Job
 from groundtune.records import Estimate, Record, Score
-from groundtune.report.model import LengthControl, MetricRef, Subject
+
+if TYPE_CHECKING:
+    from groundtune.bench.metric import Metric
+    from groundtune.report.model import LengthControl, MetricRef, Subject
 
 BASE = "base"
 """Name of the model before any training, in scores and reports."""
@@ -60,20 +62,22 @@ class Measure(Protocol):
         """
         ...
 
-    def metrics(self, benchmark: str) -> Sequence[Metric]:
+    def metrics(self, benchmark: str) -> "Sequence[Metric]":
         """Return the metrics of the scores that bear this benchmark's name."""
         ...
 
     @property
-    def columns(self) -> tuple[MetricRef, ...]:
+    def columns(self) -> "tuple[MetricRef, ...]":
         """The metrics of a short table; the first is the headline."""
         ...
 
-    def subject(self, estimates: Sequence[Estimate], seeds: int) -> Subject:
+    def subject(self, estimates: Sequence[Estimate], seeds: int) -> "Subject":
         """Return how a page shows the figures of runs of so many seeds; the caller sets `fixed`."""
         ...
 
-    def equal_length(self, ours: Sequence[Score], theirs: Sequence[Score]) -> LengthControl | None:
+    def equal_length(
+        self, ours: Sequence[Score], theirs: Sequence[Score]
+    ) -> "LengthControl | None":
         """Compare two models' answers at equal length; None where length isn't controlled."""
         ...
 

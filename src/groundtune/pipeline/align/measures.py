@@ -1,18 +1,19 @@
 """What the models of rounds are measured by: their prompt source's benchmarks, or their claims."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from groundtune.bench.metric import Metric
 from groundtune.pipeline.align.settings import AlignSettings
 from groundtune.pipeline.align.steps import Checked, check_model, with_self
-from groundtune.pipeline.check.page import claims_subject
 from groundtune.pipeline.check.scores import METRICS, WHERE
 from groundtune.pipeline.jobs import Job
 from groundtune.pipeline.measure import Evaluation, Measure, ToMeasure
 from groundtune.pipeline.prompt_sources import named_in
 from groundtune.records import Estimate, Score
-from groundtune.report.build import ONE_SEED
-from groundtune.report.model import LengthControl, MetricRef, Note, Subject
+
+if TYPE_CHECKING:
+    from groundtune.bench.metric import Metric
+    from groundtune.report.model import LengthControl, MetricRef, Subject
 
 SELF_NOTE = (
     "What is rejected is what the labeler says no to, not what is wrong: groundtune check with "
@@ -61,18 +62,24 @@ class ClaimMeasure:
             tasks={"sample": 0.5, "check": 0.5},
         )
 
-    def metrics(self, benchmark: str) -> Sequence[Metric]:
+    def metrics(self, benchmark: str) -> "Sequence[Metric]":
         """Those of checked claims."""
         del benchmark
         return METRICS
 
     @property
-    def columns(self) -> tuple[MetricRef, ...]:
+    def columns(self) -> "tuple[MetricRef, ...]":
         """What is rejected, and what it may cost."""
+        from groundtune.report.model import MetricRef
+
         return tuple(MetricRef(benchmark=WHERE, metric=name) for name in SHORT)
 
-    def subject(self, estimates: Sequence[Estimate], seeds: int) -> Subject:
+    def subject(self, estimates: Sequence[Estimate], seeds: int) -> "Subject":
         """As on other pages about claims, with a warning about whose they are."""
+        from groundtune.pipeline.check.page import claims_subject
+        from groundtune.report.build import ONE_SEED
+        from groundtune.report.model import Note
+
         del estimates
         return claims_subject("Claims, on prompts that were held back").model_copy(
             update={
@@ -83,7 +90,9 @@ class ClaimMeasure:
             }
         )
 
-    def equal_length(self, ours: Sequence[Score], theirs: Sequence[Score]) -> LengthControl | None:
+    def equal_length(
+        self, ours: Sequence[Score], theirs: Sequence[Score]
+    ) -> "LengthControl | None":
         """Not controlled: shorter answers have fewer claims, which a column shows."""
         del ours, theirs
         return None

@@ -22,7 +22,7 @@ from groundtune.pipeline.best_of.scores import Ratio, open_scorer, score
 from groundtune.pipeline.best_of.settings import BestOf, BestOfSettings
 from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.pipeline.generators import open_generator
-from groundtune.pipeline.prompt_sources import requested, source_of
+from groundtune.pipeline.prompt_sources import names, requested, source_of
 from groundtune.pipeline.sample.run import SampleParams, draw_answers
 from groundtune.pipeline.workers.local import open_workers
 from groundtune.protocols import Progress, Truth, TruthScorer, Workers
@@ -126,7 +126,7 @@ def _draw(
         raise UserError(
             "There is nothing to choose among.",
             settings.prompts or "ANSWERS",
-            "Give a folder of answers, or a prompt source and a count: prompts=world:40.",
+            f"Give a folder of answers, or a prompt source and a number: prompts={names()[0]}:40.",
         )
     last = settings.first_prompt + request.number
     asked = request.source.prompts(
