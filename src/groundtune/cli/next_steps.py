@@ -25,7 +25,7 @@ def after_answers(folder: Path) -> list[str]:
 
 
 def after_pairs(folder: Path, answers: Path | None = None) -> list[str]:
-    """Train on the pairs: with the world's recipe, or plan it for the model that answered.
+    """Train on the pairs: by the prompts' recipe, or plan it for the model that answered.
 
     Args:
         folder: Folder that holds the pairs.
@@ -35,8 +35,8 @@ def after_pairs(folder: Path, answers: Path | None = None) -> list[str]:
     from groundtune.pipeline.prompt_sources import source_of
 
     source = source_of(RunFolder(folder).prompts.read())
-    if source is not None and source.name == "world":
-        return ["groundtune", "train", "world-ddpo", "--pairs", str(folder)]
+    if source is not None and source.recipe:
+        return ["groundtune", "train", source.recipe, "--pairs", str(folder)]
     rows = RunFolder(answers).answers.read() if answers else []
     models = {row.producer.name for row in rows if row.producer.kind == "model"}
     model = models.pop() if len(models) == 1 else EXAMPLE_MODEL
@@ -44,12 +44,20 @@ def after_pairs(folder: Path, answers: Path | None = None) -> list[str]:
 
 
 def after_training(model: Path, pairs: Path, out: Path) -> list[str]:
-    """Measure the model on the embedded world, or let it answer the prompts of its pairs."""
+    """Measure the model by its prompts' benchmarks, or let it answer the prompts of its pairs."""
     from groundtune.pipeline.folder import RunFolder
     from groundtune.pipeline.prompt_sources import source_of
 
     source = source_of(RunFolder(pairs).prompts.read())
-    if source is not None and source.name == "world":
-        return ["groundtune", "bench", "run", str(model), "world", "--out", f"{out}-bench"]
+    if source is not None and source.benchmarks:
+        return [
+            "groundtune",
+            "bench",
+            "run",
+            str(model),
+            *source.benchmarks,
+            "--out",
+            f"{out}-bench",
+        ]
     command = ["groundtune", "sample", "--model", str(model), "--prompts", str(pairs)]
     return [*command, "--out", f"{out}-answers"]

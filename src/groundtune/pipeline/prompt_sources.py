@@ -65,6 +65,10 @@ class PromptSource:
     """Scores an answer against the whole truth about the prompt's image."""
     measure: "Callable[[], Measure] | None" = None
     """What models are measured by for a report about its prompts; None for their claims."""
+    benchmarks: tuple[str, ...] = ()
+    """Names of benchmarks about other prompts of its kind, as `bench run` takes them."""
+    recipe: str = ""
+    """Name of the recipe for training on pairs about its prompts, if one is shipped."""
     elsewhere: str = ""
     """What a report says where one of its models answered the prompts of another source."""
 

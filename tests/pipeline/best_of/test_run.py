@@ -111,7 +111,7 @@ def test_answers_that_exist_are_chosen_among_and_too_few_are_refused(
     assert run(["best-of", source, *MODELS, "--n", "2", "--out", str(tmp_path)]) == EXIT_DONE
     told = capsys.readouterr().out
     assert "best of, by reward divided by length" in told
-    assert "Tokens drawn a prompt" in told
+    assert "Tokens sampled per prompt" in told
     assert len(RunFolder(tmp_path).answers.read()) == 3
     assert run(["best-of", source, *MODELS, "--n", "4", "--out", str(tmp_path)]) == EXIT_INPUT
     assert "A prompt has 3 answers, fewer than 4." in capsys.readouterr().err

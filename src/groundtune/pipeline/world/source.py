@@ -78,6 +78,8 @@ WORLD = PromptSource(
     annotator=_annotator,
     truth=_truth,
     measure=_measure,
+    benchmarks=(NAME,),
+    recipe="world-ddpo",
     elsewhere="A model of the embedded world answered here about pictures that are not of that "
     "world. It has only ever seen drawn scenes: its answers show that files, sizes and formats "
     "pass, nothing else.",
