@@ -44,20 +44,16 @@ def after_pairs(folder: Path, answers: Path | None = None) -> list[str]:
 
 
 def after_training(model: Path, pairs: Path, out: Path) -> list[str]:
-    """Measure the model by its prompts' benchmarks, or let it answer the prompts of its pairs."""
+    """Measure the model: as a splitter, by its prompts' benchmarks, or on the prompts of its pairs."""
+    from groundtune.pipeline.feedback.splitter import HELD_OUT
     from groundtune.pipeline.folder import RunFolder
     from groundtune.pipeline.prompt_sources import source_of
 
+    if (pairs / HELD_OUT).is_dir():
+        return ["groundtune", "splitter", "score", str(model), "--lessons", str(pairs)]
     source = source_of(RunFolder(pairs).prompts.read())
     if source is not None and source.benchmarks:
-        return [
-            "groundtune",
-            "bench",
-            "run",
-            str(model),
-            *source.benchmarks,
-            "--out",
-            f"{out}-bench",
-        ]
+        command = ["groundtune", "bench", "run", str(model), *source.benchmarks]
+        return [*command, "--out", f"{out}-bench"]
     command = ["groundtune", "sample", "--model", str(model), "--prompts", str(pairs)]
     return [*command, "--out", f"{out}-answers"]

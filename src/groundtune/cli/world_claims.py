@@ -52,7 +52,7 @@ def claims(
     finish(
         shown,
         wrote=file,
-        next_command=["groundtune", "pairs", "--claims", out],
+        next_command=["groundtune", "label", "--by", "claims", "--answers", out],
         json=json,
     )
 
