@@ -164,7 +164,7 @@ class Benchmark(Generic[D]):
     further: Callable[[Sequence[Score]], list[Estimate]] | None = None
     """Estimates of these, from the scores of all parts, models and decodings."""
     follow_up: FollowUp | None = None
-    """For `bench run --knowing`: asks the model whether what its own answers say is so."""
+    """For `bench run --self-knowledge`: asks the model whether what its own answers say is so."""
     large: Callable[[Sequence[Path], Path, Mode, Path], LargeScores | None] | None = None
     """Scores (data, answers, mode, file of items) without keeping them in memory; None where the
     files are not large or not laid out for it."""

@@ -11,7 +11,7 @@ def finish(
     results: Mapping[str, object],
     *,
     wrote: Path | None = None,
-    next_command: Sequence[str | Path] | str = (),
+    next_command: Sequence[str | Path] = (),
     json: bool = False,
 ) -> None:
     """Print a command's results.
@@ -22,9 +22,7 @@ def finish(
         next_command: The words of a command line to try next; they are quoted here.
         json: Print one JSON object on one line, for machines.
     """
-    if not isinstance(next_command, str):
-        next_command = shlex.join(map(str, next_command))
-    closing = {"wrote": str(wrote or ""), "next": next_command}
+    closing = {"wrote": str(wrote or ""), "next": shlex.join(map(str, next_command))}
     shown = {**results, **{name: text for name, text in closing.items() if text}}
     if json:
         print(json_module.dumps(shown, default=str, ensure_ascii=False), flush=True)

@@ -14,7 +14,7 @@ def test_a_model_is_run_scored_and_summed_up(
 ):
     out = tmp_path / "out"
     command = ["bench", "run", str(tiny_llava), "world-captions", "--out", str(out)]
-    assert run([*command, "--n", "2", "--label", "tiny", "--knowing", "--json"]) == EXIT_DONE
+    assert run([*command, "--n", "2", "--label", "tiny", "--self-knowledge", "--json"]) == EXIT_DONE
     printed = json.loads(capsys.readouterr().out)
     rows = json.loads((out / "summary.json").read_text())
     assert printed["rows"] == rows
@@ -113,7 +113,7 @@ def test_the_worlds_figures_are_told_by_part_with_what_the_model_knows(
     tiny_llava: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     command = ["bench", "run", str(tiny_llava), "world-captions", "--out", str(tmp_path / "out")]
-    assert run([*command, "--n", "1", "--knowing"]) == EXIT_DONE
+    assert run([*command, "--n", "1", "--self-knowledge"]) == EXIT_DONE
     text = capsys.readouterr().out
     assert "world-captions/missing/t1 words" in text
     rows = json.loads((tmp_path / "out" / "summary.json").read_bytes())

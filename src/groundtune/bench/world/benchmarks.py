@@ -72,7 +72,7 @@ WORLD_KNOWING: Benchmark[Sequence[Item]] = Benchmark(
         counted="objects that captions invent and the model denies, or name rightly and it affirms",
         source="Groundtune",
         max_new_tokens=0,
-        items="made of the captions, with --knowing",
+        items="made of the captions, with --self-knowledge",
     ),
     revision=knowing.NAME,
     metrics=knowing.METRICS,

@@ -1,6 +1,5 @@
 """`groundtune bench run`, `bench score` and `bench list`."""
 
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -21,7 +20,8 @@ if TYPE_CHECKING:
 
 def run(
     model: str,
-    *names: str,
+    /,
+    *benchmarks: str,
     out: Path,
     data: tuple[str, ...] = (),
     images: tuple[str, ...] = (),
@@ -31,29 +31,38 @@ def run(
     seed: int = 0,
     label: str = "",
     loading: ModelOptions = MODEL,
-    knowing: bool = False,
+    self_knowledge: bool = False,
     json: bool = False,
 ) -> None:
-    """Generate answers and score them: the world's greedily and at temperature 1, others greedily.
+    """Generate answers to benchmarks and score them.
 
-    Run again with the same --out, it goes on where it stopped.
+    Answers are generated with greedy decoding; for the embedded world also at temperature 1. A
+    command that was stopped resumes when you run it again.
+
+    For example:
+
+        groundtune bench run world:base world --n 100 --out runs/before
+        groundtune bench run llava-hf/llava-1.5-7b-hf pope --data official --images val2014 \
+--out runs/pope
 
     Args:
         model: A folder, a name on the Hugging Face hub, world:base, or openai:MODEL@URL.
-        names: Benchmarks, as `groundtune bench list` names them (world).
+        benchmarks: Names of benchmarks, from `groundtune bench list` (default world).
         out: Folder for answers, scores and summary.json.
-        data: Questions of a benchmark: a file or folder, or NAME=PATH; may be repeated. The word
-            official stands for what `groundtune bench data` fetches.
-        images: Folder of a benchmark's pictures, or NAME=PATH; may be repeated.
-        mode: official (the official code's numbers, its faults included) or strict; the
-            benchmark's first, mostly official, if it isn't given.
+        data: Questions of a benchmark: a file, a folder, or "official" for what
+            `groundtune bench data` downloads. With several benchmarks NAME=PATH, once for each.
+        images: Folder with the benchmark's images. With several benchmarks NAME=PATH, once for
+            each.
+        mode: official gives the numbers of the official code, including its errors; strict
+            corrects them (default: the benchmark's own, mostly official).
         judging: The judge.
-        world: The world's items.
-        seed: Seed of the questions and of what is drawn.
-        label: What the model is called in the results.
+        world: The items of the embedded world.
+        seed: Random seed of questions and sampling.
+        label: Name of the model in the results.
         loading: How the model is loaded.
-        knowing: Also ask the model about each object that its captions of the world name.
-        json: One JSON object instead of lines.
+        self_knowledge: Also ask the model about each object that its captions of the embedded
+            world name.
+        json: Print the result as one JSON object.
     """
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.bench.run import BenchParams, run_bench
@@ -61,7 +70,7 @@ def run(
 
     params = BenchParams(
         model=model,
-        benchmarks=names or ("world",),
+        benchmarks=benchmarks or ("world",),
         mode=mode,
         label=label,
         adapter=str(loading.adapter or ""),
@@ -69,13 +78,13 @@ def run(
         split=world.split,
         n=world.n,
         seed=seed,
-        knowing=knowing,
+        knowing=self_knowledge,
         batch_size=loading.batch_size,
         device=loading.device,
         dtype=loading.dtype,
     )
     with open_progress(silent=json) as progress:
-        made = run_bench(
+        measurement = run_bench(
             params,
             out,
             progress,
@@ -85,12 +94,13 @@ def run(
             notebook=world.notebook,
             command=sys.argv,
         )
-    _finish(made, out, json)
+    _finish(measurement, out, json)
 
 
 def score(
     name: str,
     answers: Path,
+    /,
     *,
     data: tuple[Path, ...] = (),
     mode: Literal["official", "strict"] | None = None,
@@ -102,24 +112,29 @@ def score(
     decoding: str = "greedy",
     json: bool = False,
 ) -> None:
-    """Score answers that exist; no model is loaded.
+    """Score answers that you have; no model is loaded.
+
+    For example:
+
+        groundtune bench score world-captions runs/before --n 100
+        groundtune bench score pope answers.jsonl --data official --out runs/pope
 
     Args:
-        name: A benchmark, as `groundtune bench list` names it.
-        answers: File or folder in the official layout of the benchmark, a table of VLMEvalKit, or
-            samples of lmms-eval; for the world a folder of `bench run` or `sample`, or rows of
-            scene, question and answer.
-        data: File or folder of the benchmark's questions, labels and lists; may be repeated. The
-            word official stands for what `groundtune bench data` fetches.
-        mode: official (the official code's numbers, its faults included) or strict; the
-            benchmark's first, mostly official, if it isn't given.
+        name: Name of a benchmark, from `groundtune bench list`.
+        answers: File or folder in the benchmark's official layout, a VLMEvalKit table or lmms-eval
+            samples. For the embedded world: a folder that `groundtune bench run` or sample wrote,
+            or rows of scene, question and answer.
+        data: File or folder with the benchmark's questions and labels, or "official" for what
+            `groundtune bench data` downloads. Can be given several times.
+        mode: official gives the numbers of the official code, including its errors; strict
+            corrects them (default: the benchmark's own, mostly official).
         judging: The judge.
-        out: Folder for scores, items and summary.json; beside the answers if it isn't given.
-        label: What the model is called in the results; the answers' name if empty.
-        world: The world's items.
-        seed: Of the resampling; the world's questions were made with it too.
-        decoding: What the decoding is called, of answers that don't say it.
-        json: One JSON object instead of lines.
+        out: Folder for scores, items and summary.json (default: next to the answers).
+        label: Name of the model in the results (default: the name of the answers).
+        world: The items of the embedded world.
+        seed: Random seed of the bootstrap, and of the embedded world's questions.
+        decoding: Name of the decoding for answers without one.
+        json: Print the result as one JSON object.
     """
     from groundtune.bench.item import Wanted
     from groundtune.cli.progress import open_progress
@@ -138,111 +153,112 @@ def score(
     )
     target = out or params.default_out
     with open_progress(silent=json) as progress:
-        made = score_bench(
+        measurement = score_bench(
             params,
             target,
             progress,
             scoring=judging.scoring(target, progress),
             opening=opening_of(target, world.final, world.notebook, sys.argv),
         )
-    if len(made.results) > 1:
-        _finish(made, target, json)
+    if len(measurement.results) > 1:
+        _finish(measurement, target, json)
     else:
-        _finish_one(made, target, json)
+        _finish_one(measurement, target, json)
 
 
 def list_(*, json: bool = False) -> None:
-    """Name the benchmarks, with what they ask and how answers are read.
+    """List the benchmarks, with what they ask and how answers are read.
+
+    For example:
+
+        groundtune bench list
 
     Args:
-        json: One JSON object instead of lines.
+        json: Print the result as one JSON object.
     """
     from groundtune.bench.registry import SUITES, load, names
     from groundtune.cli.finish import finish
     from groundtune.pipeline.bench.data import official_data
 
-    there = {name: load(name) for name in names()}
-    next_command = "groundtune bench run world:base world --out runs/bench"
+    benchmarks = {name: load(name) for name in names()}
+    next_command = ["groundtune", "bench", "run", "world:base", "world", "--n", "100"]
+    next_command += ["--out", "runs/bench"]
     if json:
-        found = {name: each.protocol.model_dump() for name, each in there.items()}
-        for name, each in there.items():
+        shown = {name: each.protocol.model_dump() for name, each in benchmarks.items()}
+        for name, each in benchmarks.items():
             if each.read_data is not None:
-                found[name]["data"] = official_data(each).as_json()
-        finish({"suites": SUITES, "benchmarks": found}, next_command=next_command, json=True)
+                shown[name]["data"] = official_data(each).as_json()
+        finish({"suites": SUITES, "benchmarks": shown}, next_command=next_command, json=True)
         return
     lines: dict[str, object] = {name: "all of " + ", ".join(of) for name, of in SUITES.items()}
-    for name, each in there.items():
-        told = each.protocol
+    for name, each in benchmarks.items():
+        protocol = each.protocol
         place = f"; data: {official_data(each).summary}" if each.read_data is not None else ""
-        lines[name] = f"{told.label}: {told.counted} ({told.source}){place}"
+        lines[name] = f"{protocol.label}: {protocol.counted} ({protocol.source}){place}"
     finish(lines, next_command=next_command)
 
 
-def _finish(made: "Measurement", out: Path, json: bool) -> None:
-    """Several results: their rows of summary.json, and each one's object."""
+def _finish(measurement: "Measurement", out: Path, json: bool) -> None:
+    """Print several results; as JSON, the rows of summary.json and an object per result."""
     from groundtune.cli.finish import finish
 
-    rows: dict[str, object] = {}
+    shown: dict[str, object] = {}
     if json:
-        rows["rows"] = [each.model_dump() for each in made.estimates]
-        rows["benchmarks"] = [each.as_json() for each in made.results]
+        shown["rows"] = [each.model_dump() for each in measurement.estimates]
+        shown["benchmarks"] = [each.as_json() for each in measurement.results]
     else:
-        _print(made)
-    finish(
-        rows,
-        wrote=out / "summary.json",
-        next_command=f"groundtune report {shlex.quote(str(out))}",
-        json=json,
-    )
+        _print(measurement)
+    report = ["groundtune", "report", out]
+    finish(shown, wrote=out / "summary.json", next_command=report, json=json)
 
 
-def _finish_one(made: "Measurement", out: Path, json: bool) -> None:
+def _finish_one(measurement: "Measurement", out: Path, json: bool) -> None:
     from groundtune.cli.finish import finish
 
-    (one,) = made.results
+    (result,) = measurement.results
     if not json:
-        _print(made)
-    next_command = f"groundtune report {shlex.quote(str(out))}"
-    finish(one.as_json() if json else {}, wrote=one.path, next_command=next_command, json=json)
+        _print(measurement)
+    report = ["groundtune", "report", out]
+    shown = result.as_json() if json else {}
+    finish(shown, wrote=result.path, next_command=report, json=json)
 
 
-def _print(made: "Measurement") -> None:
-    """A table for all benchmarks that are told by part, and one each for the others."""
+def _print(measurement: "Measurement") -> None:
+    """Print one table for the benchmarks without a total, and one per benchmark with a total."""
     from groundtune.cli.table import print_table
 
-    totals = [each for each in made.results if each.benchmark.has_total]
-    parts = [row for row in made.estimates if not any(each.has(row) for each in totals)]
+    totals = [each for each in measurement.results if each.benchmark.has_total]
+    parts = [row for row in measurement.estimates if not any(each.has(row) for each in totals)]
     if parts:
         print_table([("metric", "value", "95% interval", "n"), *_rows(parts)])
     for each in totals:
         _print_total(each)
 
 
-def _print_total(made: "BenchmarkResult") -> None:
+def _print_total(result: "BenchmarkResult") -> None:
     from groundtune.cli.finish import finish
     from groundtune.cli.table import print_table
     from groundtune.pipeline.bench.tables import mode_note, score_table
 
-    print_table(score_table(made))
-    told = {f"note {i}": note for i, note in enumerate([*mode_note(made), *made.notes], 1)}
-    told |= {f"data {i}": f"{each.path}: {each.revision}" for i, each in enumerate(made.data, 1)}
-    finish(told | {"rules": made.benchmark.revision, "items": str(made.items)})
+    print_table(score_table(result))
+    notes = [*mode_note(result), *result.notes]
+    shown = {f"note {i}": note for i, note in enumerate(notes, 1)}
+    shown |= {f"data {i}": f"{each.path}: {each.revision}" for i, each in enumerate(result.data, 1)}
+    finish(shown | {"rules": result.benchmark.revision, "items": str(result.items)})
 
 
 def _rows(estimates: "list[Estimate]") -> list[tuple[str, str, str, str]]:
-    """What stands first of each benchmark, and what it may have been bought with."""
+    """Headline metrics, then cost metrics."""
     from groundtune.bench.summary import metric_of
 
     several = len({estimate.model for estimate in estimates}) > 1
     rows: list[tuple[str, str, str, str]] = []
-    for made in estimates:
-        metric = metric_of(made.benchmark, made.metric)
-        value, low, high = (
-            f"{metric.scale * x:.{metric.decimals}f}" for x in (made.value, made.low, made.high)
-        )
+    for estimate in estimates:
+        metric = metric_of(estimate.benchmark, estimate.metric)
+        bounds = (estimate.value, estimate.low, estimate.high)
+        value, low, high = (f"{metric.scale * x:.{metric.decimals}f}" for x in bounds)
         unit = f" {metric.unit}".replace(" %", "%").rstrip()
-        who = f"{made.model}: " if several else ""
-        rows.append(
-            (f"{who}{made.benchmark} {made.metric}", value + unit, f"{low} to {high}", str(made.n))
-        )
+        model = f"{estimate.model}: " if several else ""
+        name = f"{model}{estimate.benchmark} {estimate.metric}"
+        rows.append((name, value + unit, f"{low} to {high}", str(estimate.n)))
     return rows
