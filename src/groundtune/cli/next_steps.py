@@ -44,7 +44,7 @@ def after_pairs(folder: Path, answers: Path | None = None) -> list[str]:
 
 
 def after_training(model: Path, pairs: Path, out: Path) -> list[str]:
-    """Measure the model: as a splitter, by its prompts' benchmarks, or on the prompts of its pairs."""
+    """Measure the model: as a splitter, by benchmarks, or on the prompts of its pairs."""
     from groundtune.pipeline.feedback.splitter import HELD_OUT
     from groundtune.pipeline.folder import RunFolder
     from groundtune.pipeline.prompt_sources import source_of
