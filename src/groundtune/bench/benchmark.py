@@ -115,6 +115,9 @@ class Benchmark(Generic[D]):
     """The same for all modes; snake_case names."""
     headline: str
     """The metric that is named first."""
+    companions: tuple[tuple[str, str], ...] = ()
+    """(benchmark with part and decoding, metric) of what a verdict must name with the headline. A
+    benchmark that has any leads a comparison with others."""
     labels: tuple[tuple[str, str], ...] = ()
     """(part, label) of each part that is reported by itself."""
     has_total: bool = True

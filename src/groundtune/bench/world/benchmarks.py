@@ -20,6 +20,11 @@ WORLD_CAPTIONS: Benchmark[Sequence[Item]] = Benchmark(
     revision=captions.RULES,
     metrics=captions.METRICS,
     headline="chair_sentence",
+    companions=(
+        (f"{captions.NAME}/greedy", "recall"),
+        (f"{captions.NAME}/greedy", "words"),
+        (f"{questions.NAME}/adversarial/greedy", "accuracy"),
+    ),
     labels=(
         ("", "Captions"),
         ("missing", "Captions where the most usual object is missing"),

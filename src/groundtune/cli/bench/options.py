@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 _JUDGE_GROUP = Group("Judge options", sort_key=1001)
-_WORLD_GROUP = Group("Options for the embedded world", sort_key=1002)
+_ITEMS_GROUP = Group("Options for benchmarks that make their own items (world)", sort_key=1002)
 
 
 @Parameter(name="*", group=_JUDGE_GROUP)
@@ -52,17 +52,17 @@ class JudgeOptions:
         return open_judge(named, out, progress)
 
 
-@Parameter(name="*", group=_WORLD_GROUP)
+@Parameter(name="*", group=_ITEMS_GROUP)
 @dataclass(frozen=True, kw_only=True)
-class WorldOptions:
-    """Items of the embedded world."""
+class ItemOptions:
+    """Items of benchmarks that make their own."""
 
     split: str = "development"
-    """Split of the embedded world: train, development or, with --final, test."""
+    """Split of the items: train, development or, with --final, test."""
     n: int = 500
-    """Number of the embedded world's images."""
+    """Number of images."""
     final: bool = False
-    """Open the embedded world's test split, and note the date in the notebook."""
+    """Open the test split, and note the date in the notebook."""
     notebook: Path | None = None
     """Notebook file (default: docs/notebook.md if it exists, else OUT/notebook.md)."""
 
@@ -84,5 +84,5 @@ class ModelOptions:
     """float32, bfloat16, float16 or auto."""
 
 
-NO_JUDGE, WORLD, MODEL = JudgeOptions(), WorldOptions(), ModelOptions()
+NO_JUDGE, ITEMS, MODEL = JudgeOptions(), ItemOptions(), ModelOptions()
 """No option is set."""

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from groundtune.cli.bench.options import (
+    ITEMS,
     MODEL,
     NO_JUDGE,
-    WORLD,
+    ItemOptions,
     JudgeOptions,
     ModelOptions,
-    WorldOptions,
 )
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def run(
     images: tuple[str, ...] = (),
     mode: Literal["official", "strict"] | None = None,
     judging: JudgeOptions = NO_JUDGE,
-    world: WorldOptions = WORLD,
+    items: ItemOptions = ITEMS,
     seed: int = 0,
     label: str = "",
     loading: ModelOptions = MODEL,
@@ -56,7 +56,7 @@ def run(
         mode: official gives the numbers of the official code, including its errors; strict
             corrects them (default: the benchmark's own, mostly official).
         judging: The judge.
-        world: The items of the embedded world.
+        items: Items of benchmarks that make their own.
         seed: Random seed of questions and sampling.
         label: Name of the model in the results.
         loading: How the model is loaded.
@@ -64,19 +64,20 @@ def run(
             world name.
         json: Print the result as one JSON object.
     """
+    from groundtune.bench.registry import SUITES
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.bench.run import BenchParams, run_bench
     from groundtune.pipeline.bench.sources import sources
 
     params = BenchParams(
         model=model,
-        benchmarks=benchmarks or ("world",),
+        benchmarks=benchmarks or tuple(SUITES),
         mode=mode,
         label=label,
         adapter=str(loading.adapter or ""),
         revision=loading.revision,
-        split=world.split,
-        n=world.n,
+        split=items.split,
+        n=items.n,
         seed=seed,
         knowing=self_knowledge,
         batch_size=loading.batch_size,
@@ -90,8 +91,8 @@ def run(
             progress,
             sources=sources(data, images),
             scoring=judging.scoring(out, progress),
-            final=world.final,
-            notebook=world.notebook,
+            final=items.final,
+            notebook=items.notebook,
             command=sys.argv,
         )
     _finish(measurement, out, json)
@@ -107,7 +108,7 @@ def score(
     judging: JudgeOptions = NO_JUDGE,
     out: Path | None = None,
     label: str = "",
-    world: WorldOptions = WORLD,
+    items: ItemOptions = ITEMS,
     seed: int = 0,
     decoding: str = "greedy",
     json: bool = False,
@@ -131,7 +132,7 @@ def score(
         judging: The judge.
         out: Folder for scores, items and summary.json (default: next to the answers).
         label: Name of the model in the results (default: the name of the answers).
-        world: The items of the embedded world.
+        items: Items of benchmarks that make their own.
         seed: Random seed of the bootstrap, and of the embedded world's questions.
         decoding: Name of the decoding for answers without one.
         json: Print the result as one JSON object.
@@ -145,7 +146,7 @@ def score(
         name=name,
         answers=answers,
         data=data,
-        wanted=Wanted(split=world.split, n=world.n, seed=seed),
+        wanted=Wanted(split=items.split, n=items.n, seed=seed),
         mode=mode,
         label=label,
         decoding=decoding,
@@ -158,7 +159,7 @@ def score(
             target,
             progress,
             scoring=judging.scoring(target, progress),
-            opening=opening_of(target, world.final, world.notebook, sys.argv),
+            opening=opening_of(target, items.final, items.notebook, sys.argv),
         )
     if len(measurement.results) > 1:
         _finish(measurement, target, json)

@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 from groundtune.bench.benchmark import Scoring
 from groundtune.bench.item import Item, Mode, Wanted
 from groundtune.bench.opening import Opening, refuse_closed_split
-from groundtune.bench.registry import load_all
+from groundtune.bench.registry import SUITES, load_all
 from groundtune.bench.run import ask, items_of, keep
 from groundtune.bench.summary import all_estimates
 from groundtune.pipeline.bench.result import BenchmarkResult, Measurement
@@ -46,7 +46,7 @@ NOTEBOOK = Path("docs/notebook.md")
 class BenchParams(ModelSettings):
     """Which model does which benchmarks."""
 
-    benchmarks: tuple[str, ...] = ("world",)
+    benchmarks: tuple[str, ...] = tuple(SUITES)
     mode: Mode | None = None
     """Each benchmark's first if None."""
     split: str = "development"

@@ -1,4 +1,4 @@
-"""The report of models beside the first one: of the world's benchmarks, of files', or of both."""
+"""The report of models compared with the first one, on whatever benchmarks they did."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -8,7 +8,6 @@ from groundtune.bench.summary import benchmark_of, facts_of, family_of
 from groundtune.pipeline.compare.flips import Picture, flip_examples
 from groundtune.pipeline.compare.parts import stand_ins
 from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.world.report import BESIDE, HEADLINE
 from groundtune.records import Difference, Estimate, Prompt, Score
 from groundtune.report import model
 from groundtune.report.bench_parts import BenchParts
@@ -91,15 +90,20 @@ def _benchmark_spec(name: str) -> model.BenchmarkSpec:
 def _headline(
     models: Sequence[str], names: Sequence[str], bench: BenchParts | None
 ) -> model.Headline | None:
-    """The world's headline where it was measured, else that of the first benchmark.
+    """The headline of a benchmark with companions if there is one, else of the first benchmark.
 
     Where a headline has no value for one of the two models, it is what was tested in its place.
     """
     ends = {"model": models[min(1, len(models) - 1)], "against": models[0]}
     tests = bench.tests if bench else ()
     tested = {test.benchmark: test.metric for test in tests if test.model == ends["model"]}
-    if HEADLINE.benchmark in names:
-        return model.Headline(**HEADLINE.model_dump(), beside=BESIDE, **ends)
+    for name in names:
+        benchmark = benchmark_of(name)
+        if benchmark.companions and name == f"{benchmark.name}/{benchmark.decodings[0]}":
+            companions = (model.MetricRef(benchmark=b, metric=m) for b, m in benchmark.companions)
+            return model.Headline(
+                benchmark=name, metric=benchmark.headline, beside=tuple(companions), **ends
+            )
     wholes = [n for n in names if n.count("/") == 1] or list(names)
     refs = [
         model.MetricRef(benchmark=name, metric=tested.get(name) or benchmark_of(name).headline)

@@ -45,11 +45,10 @@ from groundtune.world.questions import facts
 from groundtune.world.render import render_large
 
 GREEDY = f"{CAPTIONS}/greedy"
-HEADLINE = model.MetricRef(benchmark=GREEDY, metric="chair_sentence")
-BESIDE = (
-    model.MetricRef(benchmark=GREEDY, metric="recall"),
-    model.MetricRef(benchmark=GREEDY, metric="words"),
-    model.MetricRef(benchmark=f"{QUESTIONS}/adversarial/greedy", metric="accuracy"),
+HEADLINE = model.MetricRef(benchmark=GREEDY, metric=WORLD_CAPTIONS.headline)
+BESIDE = tuple(
+    model.MetricRef(benchmark=benchmark, metric=metric)
+    for benchmark, metric in WORLD_CAPTIONS.companions
 )
 FIXED = (
     "Answers with an invented object, greedy decoding: fixed in the recipe before anything was "
