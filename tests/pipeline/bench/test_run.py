@@ -191,6 +191,20 @@ def test_answers_may_be_a_table_and_are_scored_again_in_place_of_the_first(tmp_p
     assert [each.answer for each in kept] == ["A dog."] * 10
 
 
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("listed", [False, True])
+def test_answers_are_lines_or_a_list_with_any_line_break_of_unicode_in_a_text(
+    tmp_path: Path, listed: bool, mark: str
+):
+    rows = rows_of_captions(tmp_path, "A farm.\u2028Two\x85 cows.")
+    texts = [json.dumps(row, ensure_ascii=False) for row in rows]
+    whole = f"[{','.join(texts)}]" if listed else "\r\n".join(texts)
+    (tmp_path / "said.json").write_bytes((mark + whole).encode())
+    score(tmp_path / "said.json", tmp_path / "out")
+    kept = read_scores(tmp_path / "out")
+    assert [each.answer for each in kept] == ["A farm.\u2028Two\x85 cows."] * 10
+
+
 def test_questions_are_read_by_popes_own_rule_in_mode_official(tmp_path: Path):
     do(tmp_path / "run", benchmarks=("world-questions",))
     made = measure(tmp_path / "run", tmp_path / "again", name="world-questions", mode="official")

@@ -230,6 +230,10 @@ def test_a_file_of_answers_by_two_models_is_checked_with_a_labeler_that_is_named
     assert [prompt.question for prompt in prompts] == ["What is there?", "Describe the image."]
     assert run(["check", file, *WORLD, "--out", str(tmp_path / "b")]) == EXIT_INPUT
     assert "The image 0.png is missing." in capsys.readouterr().err
+    long = tmp_path / "long.jsonl"
+    long.write_text(json.dumps({"image": "x" * 300, "answer": "A cup."}))
+    assert run(["check", str(long), *WORLD, "--out", str(tmp_path / "d")]) == EXIT_INPUT
+    assert f"The image {'x' * 200} is missing.\nwhere: {long}:1" in capsys.readouterr().err
     assert run(["check", "world:base", *WORLD, "--out", str(tmp_path / "c")]) == EXIT_INPUT
     assert "no pictures to ask the model about" in capsys.readouterr().err
 
