@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from groundtune import recipe
 from groundtune.errors import UserError
@@ -286,3 +286,32 @@ def test_paths_and_records_are_options_too() -> None:
 
 def test_an_option_that_cannot_be_used_is_named() -> None:
     assert refused(None, options={"method.beta": -1}).where == "option method.beta=-1"
+
+
+class Speed(recipe.Settings):
+    MAY_CHANGE = frozenset({"batch_size"})
+    batch_size: int = 1
+    seed: int = 0
+
+
+class Rounds(Speed):
+    MAY_CHANGE = Speed.MAY_CHANGE | {"rounds"}
+    rounds: int = 1
+    ask: Speed = Speed()
+    learn: dict[str, Speed] = Field(default={"a": Speed()})
+
+
+def test_what_changes_no_result_decides_nothing_at_any_depth() -> None:
+    faster = Speed(batch_size=9)
+    changed = Rounds(rounds=4, batch_size=9, ask=faster, learn={"a": faster})
+    assert changed.decisive() == Rounds().decisive()
+    assert changed.decisive() == {"seed": 0, "ask": {"seed": 0}, "learn": {"a": {"seed": 0}}}
+    for change in ({"seed": 1}, {"ask": Speed(seed=1)}, {"learn": {"b": Speed()}}):
+        assert Rounds().model_copy(update=change).decisive() != Rounds().decisive()
+
+
+def test_a_part_has_the_shared_fields_and_the_changes() -> None:
+    settings = Rounds(batch_size=3, seed=5)
+    assert settings.part(Speed, seed=6) == Speed(batch_size=3, seed=6)
+    with pytest.raises(ValidationError):
+        settings.part(Speed, rounds=3)

@@ -12,18 +12,49 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, Literal, NamedTuple, TypeVar, cast, get_args
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar, cast, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from groundtune.errors import UserError
+from groundtune.records import Record
 
 Origin = Literal["default", "command", "file", "override"]
 Keys = tuple[str, ...]
 Tree = dict[str, Any]
 Schema = TypeVar("Schema", bound=BaseModel)
+
+
+class Settings(Record):
+    """What a user says of a stage or a command: a recipe, or a part of one."""
+
+    MAY_CHANGE: ClassVar[frozenset[str]] = frozenset()
+    """Fields that change no result: a run resumes although they have changed."""
+
+    def part(self, schema: type[Schema], **changes: object) -> Schema:
+        """Return the settings that `schema` has too, with changes, as one record.
+
+        Raises:
+            ValidationError: a change that `schema` refuses or lacks.
+        """
+        shared = schema.model_fields.keys() & type(self).model_fields.keys()
+        return schema.model_validate({name: getattr(self, name) for name in shared} | changes)
+
+    def decisive(self) -> dict[str, Any]:
+        """Return what decides the results, as a key takes it: all but MAY_CHANGE, at any depth."""
+        tree = self.model_dump(mode="json", exclude=set(self.MAY_CHANGE))
+        return {name: _decisive(getattr(self, name), value) for name, value in tree.items()}
+
+
+def _decisive(value: object, dumped: Any) -> Any:
+    if isinstance(value, Settings):
+        return value.decisive()
+    if isinstance(value, Mapping):
+        items = cast("Mapping[str, object]", value).items()
+        return {name: _decisive(each, dumped[name]) for name, each in items}
+    return dumped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,16 +114,6 @@ def resolve(
         raise _Explanation(error.errors(include_url=False), merged, schema, where).error() from None
     leaves = [keys for keys, _ in _branches(recipe.model_dump(mode="json"))]
     return Resolved(recipe=recipe, origins={".".join(keys): merged.origin(keys) for keys in leaves})
-
-
-def part_of(settings: BaseModel, schema: type[Schema], **changes: object) -> Schema:
-    """Return the part of `settings` that `schema` has too, with changes, as one record.
-
-    Raises:
-        ValidationError: a change that `schema` refuses or lacks.
-    """
-    shared = schema.model_fields.keys() & type(settings).model_fields.keys()
-    return schema.model_validate({name: getattr(settings, name) for name in shared} | changes)
 
 
 class _Mark(NamedTuple):

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
+from groundtune.recipe import Settings
 from groundtune.records import Record
 
 
@@ -35,8 +36,10 @@ class OnRay(Record):
 EngineSettings = Annotated[Local | OnRay, Field(discriminator="type")]
 
 
-class InferenceSettings(Record):
+class InferenceSettings(Settings):
     """How a stage loads and asks its models, whichever they are."""
+
+    MAY_CHANGE = frozenset({"device", "batch_size", "engine"})
 
     device: str = "auto"
     """cpu, cuda, cuda:1, mps, or "auto" for an accelerator where there is one."""

@@ -9,11 +9,10 @@ from groundtune.feedback.claim_pairs import ClaimPairRules
 from groundtune.methods.dpo import DPO
 from groundtune.pipeline.feedback.claim_settings import ClaimSettings
 from groundtune.pipeline.measure import Evaluation
-from groundtune.pipeline.train.learning import Learning
-from groundtune.pipeline.train.settings import Method, Tune
+from groundtune.pipeline.train.settings import Learning, Method
 from groundtune.records import Record, Sampling
 from groundtune.train.optim import Optim
-from groundtune.train.tune import Lora
+from groundtune.train.precision import Dtype
 
 
 class RoundLearning(Learning):
@@ -21,18 +20,14 @@ class RoundLearning(Learning):
 
     method: Method = DPO(beta=0.1)
     """Any method. DDPO weighs the rejected claims, which the pairs have as changed spans."""
-    tune: Tune = Lora()
     optim: Optim = Optim(lr=1e-5)
     epochs: int = Field(default=4, ge=1)
     batch_size: int = Field(default=8, ge=1)
+    micro_batch: int = Field(default=16, ge=1)
+    dtype: Dtype = "float32"
     checkpoints: int = Field(default=4, ge=1)
     """Evenly spaced, the last one included: those that the round's model is chosen among. RLAIF-V
     keeps 16."""
-    micro_tokens: int = Field(default=4096, ge=1)
-    """As in a recipe of `train`, and so are those below: they change memory and speed only."""
-    attention: Literal["auto", "dense", "segments", "flex"] = "auto"
-    keep_images: bool = False
-    gradient_checkpointing: bool = False
 
 
 class Choosing(Record):

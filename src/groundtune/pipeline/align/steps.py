@@ -21,7 +21,7 @@ from groundtune.pipeline.models import model_or_folder
 from groundtune.pipeline.prompt_sources import requested, source_of, truth_scorer
 from groundtune.pipeline.sample.run import SampleParams, draw_answers
 from groundtune.protocols import Progress
-from groundtune.recipe import part_of
+from groundtune.recipe import Settings
 from groundtune.records import Prompt, Record, Sampling, Score
 from groundtune.store.dataset import RecordSet
 from groundtune.store.files import write_atomic
@@ -35,7 +35,7 @@ START = "start"
 """The candidate that is the model with which the round began."""
 
 
-class Sampled(Record):
+class Sampled(Settings):
     """Settings of the step that draws a round's candidates."""
 
     model: str
@@ -52,7 +52,7 @@ class Sampled(Record):
     seed: int
 
 
-class Labelled(Record):
+class Labelled(Settings):
     """Settings of the step that checks claims and makes pairs of the answers."""
 
     model: str
@@ -61,7 +61,7 @@ class Labelled(Record):
     rules: ClaimPairRules
 
 
-class TrainedRound(Record):
+class TrainedRound(Settings):
     """Settings of the step that trains a round's model."""
 
     model: str
@@ -70,7 +70,7 @@ class TrainedRound(Record):
     seed: int
 
 
-class Chosen(Record):
+class Chosen(Settings):
     """Settings of the step that chooses a round's checkpoint."""
 
     model: str
@@ -81,7 +81,7 @@ class Chosen(Record):
     batch_size: int
 
 
-class Checked(Record):
+class Checked(Settings):
     """Settings of the step that measures a model by its claims on prompts that were held back."""
 
     model: str
@@ -167,7 +167,7 @@ def _draw(
     vlm = load(model_or_folder(folder, model))
     generator = HfGenerator(vlm, target.images, settings.batch_size, name=name)
     seed = settings.seed * 100 + settings.round
-    own = part_of(settings, SampleParams, model=model, prompts="", seed=seed)
+    own = settings.part(SampleParams, model=model, prompts="", seed=seed)
     draw_answers(generator, prompts, target, progress, own)
 
 
@@ -201,14 +201,13 @@ def train_round(folder: Path, settings: TrainedRound, progress: Progress) -> Non
     pairs = len(RunFolder(out).pairs.keys())
     steps = learn.epochs * steps_per_epoch(pairs, learn.batch_size)
     steps = min(steps, learn.max_steps or steps)
-    given = type(learn).model_fields.keys() - {"checkpoints"}
-    params = TrainParams(
+    params = learn.part(
+        TrainParams,
         model=model_or_folder(folder, settings.model),
         pairs=out,
         seed=settings.seed,
         save_every=max(1, -(-steps // learn.checkpoints)),
         keep=learn.checkpoints + 1,
-        **{name: getattr(learn, name) for name in given},
     )
     train(params, out / "training", progress)
 
@@ -353,7 +352,7 @@ def answer(
     vlm = load(model)
     generator = HfGenerator(vlm, target.images, settings.batch_size, name=name)
     sampling = Sampling(temperature=0, max_new_tokens=settings.max_new_tokens)
-    own = part_of(settings, SampleParams, n=1, sampling=sampling, seed=0)
+    own = settings.part(SampleParams, n=1, sampling=sampling, seed=0)
     draw_answers(generator, prompts, target, progress, own)
 
 

@@ -26,7 +26,6 @@ from groundtune.pipeline.prompt_sources import names, requested, source_of
 from groundtune.pipeline.sample.run import SampleParams, draw_answers
 from groundtune.pipeline.workers.local import open_workers
 from groundtune.protocols import Progress, Truth, TruthScorer, Workers
-from groundtune.recipe import part_of
 from groundtune.records import Answer, Claim, Prompt
 from groundtune.store.dataset import RecordSet
 from groundtune.store.files import write_atomic
@@ -137,7 +136,7 @@ def _draw(
         asked[settings.first_prompt :],
         folder,
         progress,
-        part_of(settings, SampleParams),
+        settings.part(SampleParams),
         workers=workers,
     )
 

@@ -41,7 +41,7 @@ from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.models import resolve
 from groundtune.pipeline.sample.run import SampleParams
 from groundtune.protocols import Progress
-from groundtune.recipe import load, part_of
+from groundtune.recipe import load
 from groundtune.records import Answer, Sampling, Score
 from groundtune.store.dataset import RecordSet
 from groundtune.store.files import write_atomic
@@ -130,7 +130,7 @@ def _asked_model(model: str, images: Path | None, settings: CheckSettings) -> Sa
     """Return how a model is asked about a folder's images: greedily, once each."""
     sampling = Sampling(temperature=0, max_new_tokens=settings.max_new_tokens)
     asked = {"model": model, "images": str(images or ""), "n": 1, "sampling": sampling, "seed": 0}
-    return part_of(settings, SampleParams, **asked)
+    return settings.part(SampleParams, **asked)
 
 
 def _found(

@@ -23,7 +23,6 @@ from groundtune.pipeline.models import Labeler, no_question
 from groundtune.pipeline.prompt_sources import source_of, with_divider
 from groundtune.pipeline.workers.local import ThisProcess, open_workers
 from groundtune.protocols import Divider
-from groundtune.recipe import part_of
 from groundtune.records import Answer, Prompt, Sampling
 
 SELF = "self"
@@ -146,7 +145,7 @@ def _model(
     own = name == SELF
     name = _author(answers, folder) if own else name
     if name not in opened:
-        model = part_of(settings, ModelSettings, model=name)
+        model = settings.part(ModelSettings, model=name)
         opened[name] = open_generator(model, folder.images, ready)
     if own:
         _check_author(answers, opened[name], name)

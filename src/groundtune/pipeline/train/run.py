@@ -24,8 +24,8 @@ from groundtune.pipeline.models import resolve
 from groundtune.pipeline.train.checks import adapter_error, check_settings
 from groundtune.pipeline.train.engine import Engine, engine_for, limits_of, training_score
 from groundtune.pipeline.train.parallel import check_alike, parallel_of
-from groundtune.pipeline.train.settings import COURSE_IS_THE_SAME, TrainParams
 from groundtune.pipeline.train.settings import Method as Method
+from groundtune.pipeline.train.settings import TrainParams
 from groundtune.pipeline.train.settings import Tune as Tune
 from groundtune.protocols import Evaluate, Images, Logger, Progress
 from groundtune.records import Pair, Prompt
@@ -277,8 +277,8 @@ def _run_key(params: TrainParams, vlm: "Vlm", data: Data, pairs: EncodedPairs) -
     """Hash of all that decides the course of a run."""
     from groundtune.train.precision import resolve as resolve_dtype
 
-    settings = params.model_dump(mode="json", exclude=COURSE_IS_THE_SAME | {"model", "pairs"})
-    settings["dtype"] = resolve_dtype(params.dtype, vlm.device)
+    settings = params.decisive() | {"dtype": resolve_dtype(params.dtype, vlm.device)}
+    del settings["model"], settings["pairs"]  # by their hashes
     left_out = [drop.key for drop in pairs.dropped]
     pixels = json.loads(vlm.processor.image_processor.to_json_string())
     return key_of(settings, vlm.revision, data.hash, pixels, _tokens(pairs), *left_out)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from groundtune.methods.cdpo import CDPO
 from groundtune.methods.ddpo import DDPO
@@ -15,6 +15,7 @@ from groundtune.methods.mdpo import MDPO
 from groundtune.methods.mm_dpo import MMDPO
 from groundtune.methods.sft import SFT
 from groundtune.methods.simpo import SimPO
+from groundtune.recipe import Settings
 from groundtune.train.data import DataRules
 from groundtune.train.optim import Optim
 from groundtune.train.precision import Dtype
@@ -28,15 +29,20 @@ Method = Annotated[
 Tune = Annotated[Lora | QLora | Full, Field(discriminator="type")]
 
 
-class TrainParams(BaseModel):
-    """A recipe's settings for training on pairs."""
+class Learning(Settings):
+    """How a model learns from pairs, whichever model and pairs."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    model: str
-    """What is trained, and the reference: a folder, a hub name, or world:base."""
-    pairs: Path
-    """Folder that holds the pairs, as `groundtune pairs` or `groundtune import` wrote it."""
+    MAY_CHANGE = frozenset(
+        {
+            "attention",
+            "engine",
+            "gradient_checkpointing",
+            "keep_images",
+            "micro_batch",
+            "micro_tokens",
+            "share_starts",
+        }
+    )
     method: Method = DDPO()
     tune: Tune = Lora()
     """Which weights change: `type: lora`, `type: qlora` or `type: full`, and of which parts."""
@@ -63,18 +69,38 @@ class TrainParams(BaseModel):
     keep_images: bool = False
     """Keep encoded images on disk, for the reference, every epoch and, with `keep_images_in`, other
     runs; refused where the image encoder or the projector is trained."""
-    keep_images_in: Path | None = None
-    """Folder of kept images, which several runs may share; without it the run's own."""
     share_starts: int = Field(default=0, ge=0)
     """Where answers to a prompt begin with at least so many equal tokens, run these once; 0 never.
     Changes speed only: it pays where the common start is about as long as what follows."""
     dtype: Dtype = "auto"
     """Arithmetic of the forward pass; weights that are trained are kept in float32. The published
     codes train in bfloat16; "auto" does where the device does it natively, and else in float32."""
-    device: str = "auto"
-    """"auto" takes an accelerator where there is one."""
     gradient_checkpointing: bool = False
     """Less memory for about a third more time."""
+
+
+class TrainParams(Learning):
+    """A recipe's settings for training on pairs."""
+
+    MAY_CHANGE = Learning.MAY_CHANGE | {
+        "device",
+        "eval_every",
+        "keep",
+        "keep_images_in",
+        "log_to",
+        "merge",
+        "save_every",
+        "shard",
+        "zero",
+    }
+    model: str
+    """What is trained, and the reference: a folder, a hub name, or world:base."""
+    pairs: Path
+    """Folder that holds the pairs, as `groundtune pairs` or `groundtune import` wrote it."""
+    device: str = "auto"
+    """"auto" takes an accelerator where there is one."""
+    keep_images_in: Path | None = None
+    """Folder of kept images, which several runs may share; without it the run's own."""
     seed: int = Field(default=0, ge=0, lt=1 << 63)
     """Of the pairs' order, a LoRA's first weights, dropout, and the changes of pictures."""
     save_every: int = Field(default=50, ge=1)
@@ -105,24 +131,3 @@ class TrainParams(BaseModel):
         if self.merge and self.tune.type == "qlora":
             raise ValueError("weights in 4 bits can't be merged: use the adapter on the full base")
         return self
-
-
-COURSE_IS_THE_SAME = {
-    "attention",
-    "device",
-    "engine",
-    "eval_every",
-    "gradient_checkpointing",
-    "keep",
-    "keep_images",
-    "keep_images_in",
-    "log_to",
-    "merge",
-    "micro_batch",
-    "micro_tokens",
-    "save_every",
-    "shard",
-    "share_starts",
-    "zero",
-}
-"""Settings with which a run may go on though they changed (after it ran out of memory, say)."""

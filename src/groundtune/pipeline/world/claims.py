@@ -27,7 +27,6 @@ from groundtune.pipeline.model_settings import ModelSettings
 from groundtune.pipeline.sample.run import SampleParams, draw_answers
 from groundtune.pipeline.world.source import WORLD
 from groundtune.protocols import Progress
-from groundtune.recipe import part_of
 from groundtune.records import Answer, Claim, Prompt, Record, Sampling, SpanKind
 from groundtune.world.captions import TRAIN_INSTRUCTIONS
 from groundtune.world.claim_truth import holds
@@ -282,7 +281,7 @@ def _draw(params: ClaimStudy, folder: RunFolder, progress: Progress) -> None:
         for scene, chosen in zip(split_scenes("development", params.scenes), choice, strict=True)
     ]
     sampling = Sampling(temperature=params.temperature, max_new_tokens=128)
-    settings = part_of(params, SampleParams, sampling=sampling)
+    settings = params.part(SampleParams, sampling=sampling)
     draw_answers(open_generator(settings, folder.images), prompts, folder, progress, settings)
 
 
@@ -296,7 +295,7 @@ def _label(
     asking = Asking.model_validate(WORLD.claim_settings["asking"])
     if divider == "whole":
         asking = asking.model_copy(update={"least_mass": 0.0})
-    settings = part_of(params, ClaimSettings, labeler=labeler, divider=divider, asking=asking)
+    settings = params.part(ClaimSettings, labeler=labeler, divider=divider, asking=asking)
     out = folder.path / f"{labeler.replace(':', '-').replace('/', '-')}-{divider}"
     progress.start(f"load {labeler}")
     with open_labelling(settings, folder) as labelling:

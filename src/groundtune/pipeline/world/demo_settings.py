@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from groundtune.pipeline.jobs import Done, memory_mb, peak_mb
 from groundtune.pipeline.measure import BASE
-from groundtune.pipeline.train.learning import Learning
+from groundtune.pipeline.world.learning import WorldLearning
 from groundtune.pipeline.world.steps import Evaluation
 from groundtune.records import Record, Sampling
 from groundtune.store.files import write_atomic
@@ -30,7 +30,7 @@ class DemoSettings(Record):
     """The annotator stops when something was wrong in so many answers: RLHF-V's number."""
     error_rate: float = Field(default=0.0, ge=0, le=1)
     """Share of what is wrong that the annotator misses or mends wrongly."""
-    learn: dict[str, Learning] = Field(default={"ddpo": Learning()}, min_length=1)
+    learn: dict[str, WorldLearning] = Field(default={"ddpo": WorldLearning()}, min_length=1)
     """Ways of learning from the same pairs, by the name that the report gives them."""
     headline: str = "ddpo"
     """The one that the verdict is about."""

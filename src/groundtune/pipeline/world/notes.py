@@ -5,7 +5,7 @@ from pathlib import Path
 
 from groundtune.bench.world.benchmarks import CAVEAT
 from groundtune.pipeline.measure import BASE
-from groundtune.pipeline.train.learning import Learning
+from groundtune.pipeline.world.learning import WorldLearning
 from groundtune.report.build import ONE_SEED
 from groundtune.report.model import (
     Curve,
@@ -37,7 +37,7 @@ def limits_of(split: str, seeds: int) -> tuple[str, ...]:
 
 
 def learnt_models(
-    base: str, learn: Mapping[str, Learning], pairs: int, seeds: int = 1
+    base: str, learn: Mapping[str, WorldLearning], pairs: int, seeds: int = 1
 ) -> tuple[ModelSpec, ...]:
     """The base, and what each way of learning made of it over so many seeds."""
     pooled = f"{seeds} seeds, pooled: " if seeds > 1 else ""
@@ -53,7 +53,7 @@ def learnt_models(
     )
 
 
-def learning_note(learning: Learning, pairs: int) -> str:
+def learning_note(learning: WorldLearning, pairs: int) -> str:
     """One line on how a model was made."""
     method = learning.method.model_dump()
     kind = str(method.pop("type")).upper()

@@ -16,10 +16,10 @@ from groundtune.bench.world.questions import RULES as QUESTION_RULES
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.jobs import Job
 from groundtune.pipeline.models import model_or_folder, resolve
-from groundtune.pipeline.train.learning import Learning
 from groundtune.pipeline.train.run import TrainParams
+from groundtune.pipeline.world.learning import WorldLearning
 from groundtune.protocols import Progress
-from groundtune.recipe import part_of
+from groundtune.recipe import Settings
 from groundtune.records import Record, Sampling
 from groundtune.world.people import RULES as ANNOTATOR_RULES
 
@@ -27,7 +27,7 @@ KNOWING = "knowing"
 """Folder of the scores of what a model knows, beside its other scores."""
 
 
-class Asked(Record):
+class Asked(Settings):
     """Settings of the step that has a model describe pictures."""
 
     model: str
@@ -38,7 +38,7 @@ class Asked(Record):
     seed: int
 
 
-class Corrected(Record):
+class Corrected(Settings):
     """Settings of the step that has answers corrected and makes pairs."""
 
     source: str
@@ -50,13 +50,13 @@ class Corrected(Record):
     rules: int = ANNOTATOR_RULES
 
 
-class Trained(Record):
+class Trained(Settings):
     """Settings of the step that trains a model."""
 
     model: str
     pairs: str
     out: str
-    learning: Learning
+    learning: WorldLearning
     seed: int
 
 
@@ -76,7 +76,7 @@ class Evaluation(Record):
     batch_size: int = Field(default=100, ge=1)
 
 
-class Evaluated(Record):
+class Evaluated(Settings):
     """Settings of the step that measures a model."""
 
     model: str
@@ -98,7 +98,7 @@ def ask(folder: Path, settings: Asked, progress: Progress) -> None:
     target = RunFolder(folder / settings.out)
     prompts = feedback_prompts(target.images, settings.prompts, settings.seed, progress)
     progress.start("load the model")
-    params = part_of(settings, SampleParams, prompts=f"world:{settings.prompts}", n=1)
+    params = settings.part(SampleParams, prompts=f"world:{settings.prompts}", n=1)
     vlm = load(resolve(settings.model))
     generator = HfGenerator(vlm, target.images, settings.batch_size, name=settings.model)
     draw_answers(generator, prompts, target, progress, params)
@@ -130,12 +130,12 @@ def learn(folder: Path, settings: Trained, progress: Progress) -> None:
     from groundtune.pipeline.train.run import train
 
     learning = settings.learning
-    params = TrainParams(
+    params = learning.part(
+        TrainParams,
         model=model_or_folder(folder, settings.model),
         pairs=folder / settings.pairs,
         seed=settings.seed,
         merge=learning.tune.type == "lora",
-        **{name: getattr(learning, name) for name in Learning.model_fields},
     )
     train(params, folder / settings.out, progress)
 

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from groundtune.pipeline.jobs import Done, Job
 from groundtune.pipeline.measure import BASE
-from groundtune.pipeline.train.learning import Learning
+from groundtune.pipeline.world.learning import WorldLearning
 from groundtune.pipeline.world.steps import Evaluation
 from groundtune.records import Record, Sampling
 
@@ -28,7 +28,7 @@ class StudySettings(Record):
     sampling: Sampling = Sampling(max_new_tokens=128, temperature=1.0)
     corrections: int = Field(default=1400, ge=1)
     """Of the main result."""
-    learn: dict[str, Learning] = Field(default={"ddpo": Learning()}, min_length=1)
+    learn: dict[str, WorldLearning] = Field(default={"ddpo": WorldLearning()}, min_length=1)
     headline: str = "ddpo"
     seeds: tuple[int, ...] = Field(default=(0, 1, 2), min_length=1)
     """Of scenes, draws, annotator and training, of the main result."""
