@@ -7,15 +7,11 @@ from PIL import Image
 
 from groundtune.records import Difference, Estimate, Span
 from groundtune.report import ReportInput
+from groundtune.report.curves import Curve, CurvePoint, CurveSeries
+from groundtune.report.examples import Example, ExampleAnswer, Examples
 from groundtune.report.model import (
     AnswerCount,
     BenchmarkSpec,
-    Curve,
-    CurvePoint,
-    CurveSeries,
-    Example,
-    ExampleAnswer,
-    Examples,
     Headline,
     LengthControl,
     Licence,
@@ -372,7 +368,7 @@ def sample() -> ReportInput:
                 difference("ddpo", "captions/greedy", "chair_s", -0.207, 0.04, 0.308),
             ),
         ),
-        trade_offs=(TradeOff(benchmark="captions/greedy", x="recall", y="chair_s"),),
+        trade_offs=(TradeOff(x=headline.beside[0], y=headline),),
         strata=_strata(),
         counts=tuple(
             AnswerCount(

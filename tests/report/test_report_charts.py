@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from report_sample import sample
 
 from groundtune.report.charts import forests, headline_panel, panels, strata_charts
-from groundtune.report.model import Curve, CurvePoint, CurveSeries, MetricSpec
+from groundtune.report.curves import Curve, CurvePoint, CurveSeries
+from groundtune.report.model import MetricSpec
 from groundtune.report.plots import CURVE_PX, LABEL_PX, SCATTER_PX, curve, scatter
 from groundtune.report.scales import EDGE, Scale, labels, scale_of, ticks
 
@@ -110,7 +111,9 @@ def test_of_two_near_points_the_lower_ones_label_stands_below() -> None:
     at_one_place = [cross.below for cross in at_one.crosses if cross.label != "Base"]
     assert at_one_place == [0, 1]  # one above, the other below it
     lower = [
-        e.model_copy(update={"value": 0.48}) if (e.model, e.metric) == ("ddpo", pair.y) else e
+        e.model_copy(update={"value": 0.48})
+        if (e.model, e.metric) == ("ddpo", pair.y.metric)
+        else e
         for e in moved
     ]
     drawn = scatter(report.model_copy(update={"estimates": tuple(lower)}), pair)

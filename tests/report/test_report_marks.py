@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundtune.records import Span
+from groundtune.report.examples import ExampleAnswer
 from groundtune.report.marks import pieces, summary
-from groundtune.report.model import ExampleAnswer
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 

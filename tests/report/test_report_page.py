@@ -8,16 +8,9 @@ from report_sample import MODELS, marked, photograph, picture, sample, unchecked
 from groundtune.errors import UserError
 from groundtune.records import Span
 from groundtune.report import ReportInput, render, write_report
-from groundtune.report.model import (
-    Curve,
-    CurvePoint,
-    CurveSeries,
-    Example,
-    ExampleAnswer,
-    Examples,
-    Headline,
-    ModelSpec,
-)
+from groundtune.report.curves import Curve, CurvePoint, CurveSeries
+from groundtune.report.examples import Example, ExampleAnswer, Examples
+from groundtune.report.model import Headline, ModelSpec
 
 VOID = {"meta", "img", "br", "col", "link", "hr", "input"}
 

@@ -62,7 +62,7 @@ def test_an_interval_that_ends_at_zero_still_includes_it() -> None:
     at_zero = difference("ddpo", GREEDY, "chair_s", -0.5, 0.5)
     assert at_zero.high == 0
     assert not at_zero.clear
-    assert tone_of(at_zero, sample().metric("chair_s")) == "unclear"
+    assert tone_of(at_zero, sample().metric(at_zero)) == "unclear"
 
 
 def test_the_verdict_names_the_cost_equal_length_and_the_other_models() -> None:
@@ -140,7 +140,8 @@ def test_a_chart_title_sorts_the_models_by_what_is_clear() -> None:
 
 
 def test_a_scatter_title_says_what_was_gained_and_what_was_given_up() -> None:
-    pair = TradeOff(benchmark=GREEDY, x="recall", y="chair_s")
+    kept = MetricRef(benchmark=GREEDY, metric="recall")
+    pair = TradeOff(x=kept, y=MetricRef(benchmark=GREEDY, metric="chair_s"))
     assert trade_off_finding(sample(), pair) == (
         "With DDPO, answers with an invented object fell by 22.1 points; "
         "recall did not clearly change"

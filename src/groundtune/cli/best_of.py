@@ -8,7 +8,7 @@ from groundtune.cli.model_options import ENGINE, EngineOptions
 from groundtune.cli.recipe_argument import Settings, is_setting
 
 if TYPE_CHECKING:
-    from groundtune.pipeline.best_of.curve import Curve
+    from groundtune.pipeline.best_of.curve import BestOfCurve
 
 
 def best_of(
@@ -75,7 +75,7 @@ def best_of(
     )
 
 
-def _rows(curve: "Curve") -> list[list[str]]:
+def _rows(curve: "BestOfCurve") -> list[list[str]]:
     from groundtune.pipeline.best_of.curve import METRICS, divided
 
     metrics = [each for each in METRICS if each.name in curve.points[0].values]

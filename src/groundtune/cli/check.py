@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from groundtune.cli.recipe_argument import Settings
 
 if TYPE_CHECKING:
-    from groundtune.pipeline.check.found import Checked
+    from groundtune.pipeline.check.found import CheckSummary
 
 
 def check(
@@ -79,7 +79,7 @@ def check(
     )
 
 
-def _rows(found: "Checked") -> list[list[str]]:
+def _rows(found: "CheckSummary") -> list[list[str]]:
     from groundtune.pipeline.check.scores import METRICS
 
     models = list(dict.fromkeys(each.model for each in found.estimates))
@@ -101,7 +101,7 @@ def _rows(found: "Checked") -> list[list[str]]:
     return rows
 
 
-def _error(found: "Checked") -> str:
+def _error(found: "CheckSummary") -> str:
     from groundtune.pipeline.check.page import told
 
     if not found.corrected:

@@ -7,8 +7,13 @@ from groundtune.bench.stats.behaviour import LABELS, Behaviour, Warned
 from groundtune.bench.stats.paired import HeadlineTest
 from groundtune.bench.text.tool_readings import ReadApart, ToolReading
 from groundtune.report.bench_parts import BenchParts, JudgeSummary
-from groundtune.report.figures import number, signed_range_text, signed_text, value_text
-from groundtune.report.model import MetricRef, MetricSpec, ReportInput, find_estimate
+from groundtune.report.figures import (
+    number,
+    signed_interval,
+    signed_text,
+    value_text,
+)
+from groundtune.report.model import MetricRef, MetricSpec, ReportInput
 from groundtune.report.tables import WORDS
 from groundtune.report.verdict import Tone, tone_of
 
@@ -50,7 +55,7 @@ class TestRow(NamedTuple):
     unchanged: str
 
 
-class Cell(NamedTuple):
+class BehaviourCell(NamedTuple):
     """A count or share of behaviour; `warning` is what a guard says of it."""
 
     text: str
@@ -64,7 +69,7 @@ class BehaviourRow(NamedTuple):
     colour: int
     model: str
     n: str
-    cells: tuple[Cell, ...]
+    cells: tuple[BehaviourCell, ...]
 
 
 class ToolRow(NamedTuple):
@@ -129,9 +134,9 @@ def _place(order: Sequence[str], benchmark: str) -> int:
 
 
 def _test(report: ReportInput, test: HeadlineTest) -> TestRow:
-    spec = report.metric(test.metric, test.benchmark)
+    spec = report.metric(test)
     ref = MetricRef(benchmark=test.benchmark, metric=test.metric)
-    ends = [find_estimate(report.estimates, name, ref) for name in (test.against, test.model)]
+    ends = [report.estimate(name, ref) for name in (test.against, test.model)]
     before, after = (value_text(e.value, spec) if e else "" for e in ends)
     tone = tone_of(test, spec)
     return TestRow(
@@ -142,7 +147,7 @@ def _test(report: ReportInput, test: HeadlineTest) -> TestRow:
         before=before,
         after=after,
         change=signed_text(test.value, spec),
-        interval=signed_range_text(test.low, test.high, spec),
+        interval=signed_interval(test, spec),
         tone=tone,
         word=WORDS[tone],
         p=p_text(test.p),
@@ -185,7 +190,7 @@ def _behaviour(report: ReportInput, seen: Behaviour, warned: Sequence[Warned]) -
         colour=report.colour(seen.model),
         model=report.model(seen.model).label,
         n=number(seen.n, 0),
-        cells=tuple(Cell(values[name], said.get(name, "")) for name in LABELS),
+        cells=tuple(BehaviourCell(values[name], said.get(name, "")) for name in LABELS),
     )
 
 

@@ -21,8 +21,6 @@ from groundtune.report.model import (
     MetricSpec,
     ReportInput,
     StratumEstimate,
-    find_difference,
-    find_estimate,
     refs_in_order,
 )
 from groundtune.report.scales import Scale, Tick, axis, scale_of
@@ -64,21 +62,15 @@ class DotChart(NamedTuple):
 
 def panels(report: ReportInput, role: str) -> list[DotChart]:
     """A small chart for every metric of a role but the headline: the models below each other."""
-    refs = [
-        r
-        for r in refs_in_order(report, report.estimates)
-        if report.metric(r.metric, r.benchmark).role == role
-    ]
-    shown = [
-        r for r in refs if report.metric(r.metric, r.benchmark).chart and not is_headline(report, r)
-    ]
+    refs = [r for r in refs_in_order(report, report.estimates) if report.metric(r).role == role]
+    shown = [r for r in refs if report.metric(r).chart and not is_headline(report, r)]
     return [panel(report, ref) for ref in shown]
 
 
 def panel(report: ReportInput, ref: MetricRef) -> DotChart:
     """One metric's chart; its title says what the differences show."""
-    spec = report.metric(ref.metric, ref.benchmark)
-    found = [find_estimate(report.estimates, model.name, ref) for model in report.models]
+    spec = report.metric(ref)
+    found = [report.estimate(model.name, ref) for model in report.models]
     present = [e for e in found if e is not None]
     scale = scale_of([end for e in present for end in _ends(e)], from_zero=False)
     tracks = [
@@ -98,7 +90,7 @@ def panel(report: ReportInput, ref: MetricRef) -> DotChart:
 def headline_panel(report: ReportInput) -> DotChart | None:
     """The headline's chart, if it was measured."""
     headline = report.headline
-    if headline is None or find_estimate(report.estimates, headline.model, headline) is None:
+    if headline is None or report.estimate(headline.model, headline) is None:
         return None
     return panel(report, headline)
 
@@ -133,8 +125,8 @@ def forests(report: ReportInput) -> list[DotChart]:
     charts: list[DotChart] = []
     refs = _told_first(report)
     for better in ("lower", "higher"):
-        chosen = [r for r in refs if report.metric(r.metric, r.benchmark).better == better]
-        chosen = [r for r in chosen if report.metric(r.metric, r.benchmark).unit == "%"]
+        chosen = [r for r in refs if report.metric(r).better == better]
+        chosen = [r for r in chosen if report.metric(r).unit == "%"]
         found = [_differences(report, ref) for ref in chosen]
         if any(found):
             charts.append(_forest(report, chosen, found, better))
@@ -143,7 +135,7 @@ def forests(report: ReportInput) -> list[DotChart]:
 
 def _differences(report: ReportInput, ref: MetricRef) -> list[Difference]:
     """A metric's differences, in the order of the models."""
-    found = (find_difference(report.differences, model.name, ref) for model in report.models)
+    found = (report.difference(model.name, ref) for model in report.models)
     return [d for d in found if d is not None]
 
 
@@ -153,17 +145,12 @@ POINTS = MetricSpec(name="points", label="points", unit="points", scale=1)
 def _forest(
     report: ReportInput, refs: list[MetricRef], found: list[list[Difference]], better: str
 ) -> DotChart:
-    ends = [
-        end * report.metric(d.metric, d.benchmark).scale
-        for row in found
-        for d in row
-        for end in _ends(d)
-    ]
+    ends = [end * report.metric(d).scale for row in found for d in row for end in _ends(d)]
     wide = max(abs(end) for end in ends) or 1.0
     scale = scale_of([*ends, -0.15 * wide, 0.15 * wide])
     tracks: list[Track] = []
     for ref, row in zip(refs, found, strict=True):
-        spec = report.metric(ref.metric, ref.benchmark)
+        spec = report.metric(ref)
         points = POINTS.model_copy(update={"decimals": spec.decimals})
         dots: list[Dot] = []
         for d in row:
@@ -205,7 +192,7 @@ def strata_charts(report: ReportInput) -> list[DotChart]:
 def _strata_chart(
     report: ReportInput, by: str, rows: Sequence[StratumEstimate], ref: MetricRef
 ) -> DotChart:
-    spec = report.metric(ref.metric, ref.benchmark)
+    spec = report.metric(ref)
     scale = scale_of([end for e in rows for end in _ends(e)], from_zero=False)
     tracks: list[Track] = []
     for stratum in dict.fromkeys(e.stratum for e in rows):
@@ -234,7 +221,7 @@ def _strata_finding(report: ReportInput, by: str, rows: Sequence[StratumEstimate
     both = [name for name in before if name in after]
     if not both:
         return f"by {parts}"
-    spec = report.metric(rows[0].metric, rows[0].benchmark)
+    spec = report.metric(rows[0])
     sign, way = (-1, "higher") if spec.better == "higher" else (1, "lower")
     moved = sum(sign * after[name] < sign * before[name] for name in both)
     label = report.model(headline.model).label

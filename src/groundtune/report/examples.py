@@ -2,12 +2,59 @@
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import Self, TypeVar
 
-from groundtune.records import Record, Score
-from groundtune.report.model import Example, ExampleAnswer, Examples
+from pydantic import model_validator
+
+from groundtune.records import Record, Score, Span
 
 T = TypeVar("T")
+
+
+class ExampleAnswer(Record):
+    """What one model said, and what is wrong in it."""
+
+    model: str
+    text: str
+    spans: tuple[Span, ...] = ()
+    note: str = ""
+    """Shown under the text: why it was scored so."""
+    verdict: str = ""
+    """What the benchmark says of it where no span tells: "right", "wrong", "grade 3"."""
+    wrong: bool = False
+    """Whether that is a bad one."""
+
+    @model_validator(mode="after")
+    def _spans_lie_in_the_text(self) -> Self:
+        for span in self.spans:
+            if span.end > len(self.text):
+                raise ValueError(
+                    f"span [{span.start}, {span.end}) leaves a text of {len(self.text)}"
+                )
+        return self
+
+
+class Example(Record):
+    """One item: its pictures, the prompt, what is true, and what each model said."""
+
+    images: tuple[bytes, ...]
+    """Files (PNG, JPEG, ...); the report embeds small copies."""
+    prompt: str
+    answers: tuple[ExampleAnswer, ...]
+    truth: str = ""
+    group: str = ""
+    """Why it is shown: "Most improved", "Got worse"."""
+    item: str = ""
+
+
+class Examples(Record):
+    """Examples, and how they were chosen and out of what, in a paragraph."""
+
+    shown: tuple[Example, ...] = ()
+    how: str = ""
+
+
+NO_EXAMPLES = Examples()
 
 
 class ItemView(Record):

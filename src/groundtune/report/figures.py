@@ -1,10 +1,29 @@
 """Numbers as people read them. A share becomes "10.8%", its difference "21.5 points"."""
 
-from groundtune.bench.stats.paired import HeadlineTest
-from groundtune.records import Difference, Estimate
-from groundtune.report.model import MetricSpec
+from typing import Protocol
+
+from groundtune.bench.metric import Metric
 
 MINUS = "\u2212"
+
+
+class HasInterval(Protocol):
+    """A value with its 95% interval: an estimate, a share, a rate."""
+
+    @property
+    def value(self) -> float:
+        """The value."""
+        ...
+
+    @property
+    def low(self) -> float:
+        """The interval's lower end."""
+        ...
+
+    @property
+    def high(self) -> float:
+        """The interval's upper end."""
+        ...
 
 
 def number(value: float, decimals: int) -> str:
@@ -15,52 +34,62 @@ def number(value: float, decimals: int) -> str:
     return text.replace("-", MINUS)
 
 
-def value_text(value: float, spec: MetricSpec) -> str:
+def value_text(value: float, spec: Metric) -> str:
     """A metric's value with "%" if it is a share; a noun is left to the label."""
     return number(value * spec.scale, spec.decimals) + ("%" if spec.unit == "%" else "")
 
 
-def range_text(low: float, high: float, spec: MetricSpec) -> str:
+def range_text(low: float, high: float, spec: Metric) -> str:
     """An interval in the metric's unit, without it: "8.2 to 13.4"."""
     ends = (number(end * spec.scale, spec.decimals) for end in (low, high))
     return " to ".join(ends)
 
 
-def signed_text(value: float, spec: MetricSpec) -> str:
+def interval_text(row: HasInterval, spec: Metric) -> str:
+    """A value's interval in the metric's unit, without it."""
+    return range_text(row.low, row.high, spec)
+
+
+def signed_text(value: float, spec: Metric) -> str:
     """A difference with its sign."""
     text = number(value * spec.scale, spec.decimals)
     positive = value > 0 and text.strip("0.,") != ""
     return f"+{text}" if positive else text
 
 
-def signed_range_text(low: float, high: float, spec: MetricSpec) -> str:
+def signed_range_text(low: float, high: float, spec: Metric) -> str:
     """A difference's interval, both ends with their signs."""
     return f"{signed_text(low, spec)} to {signed_text(high, spec)}"
 
 
-def with_interval(row: Estimate | None, spec: MetricSpec) -> str:
+def signed_interval(row: HasInterval, spec: Metric) -> str:
+    """A difference's interval, both ends with their signs."""
+    return signed_range_text(row.low, row.high, spec)
+
+
+def with_interval(row: HasInterval | None, spec: Metric) -> str:
     """A value and its 95% interval: "10.8% [8.2 to 13.4]"; "-" if there is none."""
     if row is None:
         return "-"
-    return f"{value_text(row.value, spec)} [{range_text(row.low, row.high, spec)}]"
+    return f"{value_text(row.value, spec)} [{interval_text(row, spec)}]"
 
 
-def signed_with_interval(row: Difference, spec: MetricSpec) -> str:
+def signed_with_interval(row: HasInterval, spec: Metric) -> str:
     """A difference and its 95% interval, all with their signs."""
-    return f"{signed_text(row.value, spec)} [{signed_range_text(row.low, row.high, spec)}]"
+    return f"{signed_text(row.value, spec)} [{signed_interval(row, spec)}]"
 
 
-def change_text(row: Difference | HeadlineTest, spec: MetricSpec) -> str:
+def change_text(row: HasInterval, spec: Metric) -> str:
     """A difference with its sign and its unit: "-21.5 points"."""
     return f"{signed_text(row.value, spec)} {unit_of_change(spec)}".strip()
 
 
-def unit_of_change(spec: MetricSpec) -> str:
+def unit_of_change(spec: Metric) -> str:
     """What differences are counted in: shares differ by points."""
     return "points" if spec.unit == "%" else spec.unit
 
 
-def amount_text(value: float, spec: MetricSpec) -> str:
+def amount_text(value: float, spec: Metric) -> str:
     """The size of a difference with its unit: "21.5 points"."""
     unit = unit_of_change(spec)
     return number(abs(value) * spec.scale, spec.decimals) + (f" {unit}" if unit else "")

@@ -17,7 +17,7 @@ KINDS: dict[SpanKind, str] = {
 """What each kind of mark says, in the order of the legend."""
 
 
-class Piece(NamedTuple):
+class TextPiece(NamedTuple):
     """Some of a text.
 
     `kind` is "" where nothing is wrong; a piece without text is where something is missing.
@@ -28,20 +28,20 @@ class Piece(NamedTuple):
     title: str
 
 
-def pieces(text: str, spans: Sequence[Span]) -> list[Piece]:
+def pieces(text: str, spans: Sequence[Span]) -> list[TextPiece]:
     """The text in pieces, which joined are the text again; of spans that overlap the first wins."""
-    found: list[Piece] = []
+    found: list[TextPiece] = []
     position = 0
     for span in sorted(spans, key=lambda s: (s.start, s.end)):
         start = max(span.start, position)
         if span.end < start or (span.end == start and span.start < span.end):
             continue
         if start > position:
-            found.append(Piece(text[position:start], "", ""))
-        found.append(Piece(text[start : span.end], span.kind, _title(span)))
+            found.append(TextPiece(text[position:start], "", ""))
+        found.append(TextPiece(text[start : span.end], span.kind, _title(span)))
         position = span.end
     if position < len(text):
-        found.append(Piece(text[position:], "", ""))
+        found.append(TextPiece(text[position:], "", ""))
     return found
 
 

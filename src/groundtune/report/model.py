@@ -7,13 +7,16 @@ how it is shown.
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Literal, Self, TypeVar
+from typing import Literal, Protocol, Self, TypeVar
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from groundtune.bench.metric import Metric
-from groundtune.records import Difference, Estimate, Record, Span
+from groundtune.records import Difference, Estimate, Record
 from groundtune.report.bench_parts import BenchParts
+from groundtune.report.curves import Curve
+from groundtune.report.examples import NO_EXAMPLES, Examples
+from groundtune.report.figures import HasInterval
 
 Row = TypeVar("Row", "Estimate", "Difference", "StratumEstimate")
 Figure = Estimate | Difference
@@ -46,6 +49,20 @@ class BenchmarkSpec(Record):
     label: str
     protocol: dict[str, str] = Field(default_factory=dict[str, str])
     """Prompt, decoding, parser, judge, items: label to plain text."""
+
+
+class Named(Protocol):
+    """What names a metric of a benchmark: a reference, an estimate, a difference, a test."""
+
+    @property
+    def benchmark(self) -> str:
+        """With part and decoding."""
+        ...
+
+    @property
+    def metric(self) -> str:
+        """As in `Estimate.metric`."""
+        ...
 
 
 class MetricRef(Record):
@@ -86,94 +103,8 @@ class LengthControl(Record):
 class TradeOff(Record):
     """A scatter of models: what was kept (x) against what went wrong (y)."""
 
-    benchmark: str
-    x: str
-    y: str
-
-
-class CurvePoint(Record):
-    """A point of a curve, with its interval if it has one."""
-
-    x: float
-    y: float
-    low: float | None = None
-    high: float | None = None
-
-
-class CurveSeries(Record):
-    """One line; `model` gives it its colour if it is a model of the report."""
-
-    label: str
-    model: str = ""
-    points: tuple[CurvePoint, ...]
-    """Points that aren't finite are left out: a gap in the line."""
-
-    @field_validator("points")
-    @classmethod
-    def _finite(cls, points: tuple[CurvePoint, ...]) -> tuple[CurvePoint, ...]:
-        return tuple(p for p in points if math.isfinite(p.x) and math.isfinite(p.y))
-
-
-class Curve(Record):
-    """Lines over training steps, over the number of corrections, or over anything else."""
-
-    title: str
-    x_label: str
-    y_label: str
-    series: tuple[CurveSeries, ...]
-    scale: float = 1.0
-    """What y is multiplied with before it is shown."""
-    log_x: bool = False
-    note: str = ""
-
-    @model_validator(mode="after")
-    def _logarithms_exist(self) -> Self:
-        if self.log_x and any(p.x <= 0 for series in self.series for p in series.points):
-            raise ValueError("a logarithmic axis has no place for x <= 0")
-        return self
-
-
-class ExampleAnswer(Record):
-    """What one model said, and what is wrong in it."""
-
-    model: str
-    text: str
-    spans: tuple[Span, ...] = ()
-    note: str = ""
-    """Shown under the text: why it was scored so."""
-    verdict: str = ""
-    """What the benchmark says of it where no span tells: "right", "wrong", "grade 3"."""
-    wrong: bool = False
-    """Whether that is a bad one."""
-
-    @model_validator(mode="after")
-    def _spans_lie_in_the_text(self) -> Self:
-        for span in self.spans:
-            if span.end > len(self.text):
-                raise ValueError(
-                    f"span [{span.start}, {span.end}) leaves a text of {len(self.text)}"
-                )
-        return self
-
-
-class Example(Record):
-    """One item: its pictures, the prompt, what is true, and what each model said."""
-
-    images: tuple[bytes, ...]
-    """Files (PNG, JPEG, ...); the report embeds small copies."""
-    prompt: str
-    answers: tuple[ExampleAnswer, ...]
-    truth: str = ""
-    group: str = ""
-    """Why it is shown: "Most improved", "Got worse"."""
-    item: str = ""
-
-
-class Examples(Record):
-    """Examples, and how they were chosen and out of what, in a paragraph."""
-
-    shown: tuple[Example, ...] = ()
-    how: str = ""
+    x: MetricRef
+    y: MetricRef
 
 
 class AnswerCount(Record):
@@ -247,16 +178,12 @@ class Subject(Record):
     limits: tuple[str, ...] = ()
     licences: tuple[Licence, ...] = ()
 
-    def metric(self, name: str, benchmark: str = "") -> MetricSpec:
-        """How a metric is shown; a plain number under its own name if nobody said.
-
-        `benchmark`, as in `Estimate.benchmark`, tells metrics of one name apart.
-        """
-        plain = MetricSpec(
-            name=name, label=name.replace("_", " ").capitalize(), unit="", scale=1, decimals=3
-        )
-        own = family(benchmark)
-        named = [spec for spec in self.metrics if spec.name == name]
+    def metric(self, ref: Named) -> MetricSpec:
+        """How a metric is shown; a plain number under its own name if nobody said."""
+        label = ref.metric.replace("_", " ").capitalize()
+        plain = MetricSpec(name=ref.metric, label=label, unit="", scale=1, decimals=3)
+        own = family(ref.benchmark)
+        named = [spec for spec in self.metrics if spec.name == ref.metric]
         named.sort(key=lambda spec: (spec.benchmark != own, spec.benchmark != ""))
         return named[0] if named else plain
 
@@ -274,7 +201,6 @@ class Subject(Record):
 
 
 NOTHING = Subject()
-NO_EXAMPLES = Examples()
 
 
 class ReportInput(Record):
@@ -323,9 +249,17 @@ class ReportInput(Record):
         """The model of a name."""
         return next(model for model in self.models if model.name == name)
 
-    def metric(self, name: str, benchmark: str = "") -> MetricSpec:
+    def metric(self, ref: Named) -> MetricSpec:
         """How a metric is shown: see `Subject.metric`."""
-        return self.subject.metric(name, benchmark)
+        return self.subject.metric(ref)
+
+    def estimate(self, model: str, ref: Named) -> Estimate | None:
+        """The estimate of a model's metric."""
+        return find_estimate(self.estimates, model, ref)
+
+    def difference(self, model: str, ref: Named) -> Difference | None:
+        """The difference of a model from what it is compared with."""
+        return find_difference(self.differences, model, ref)
 
     def benchmark(self, name: str) -> BenchmarkSpec:
         """How a benchmark is called."""
@@ -346,15 +280,13 @@ def family(benchmark: str) -> str:
     return benchmark.partition("/")[0].partition(":")[0]
 
 
-def find_estimate(estimates: Iterable[Estimate], model: str, ref: MetricRef) -> Estimate | None:
+def find_estimate(estimates: Iterable[Estimate], model: str, ref: Named) -> Estimate | None:
     """The estimate of a model's metric."""
     where = (model, ref.benchmark, ref.metric)
     return next((e for e in estimates if (e.model, e.benchmark, e.metric) == where), None)
 
 
-def find_difference(
-    differences: Iterable[Difference], model: str, ref: MetricRef
-) -> Difference | None:
+def find_difference(differences: Iterable[Difference], model: str, ref: Named) -> Difference | None:
     """The difference of a model from what it is compared with."""
     where = (model, ref.benchmark, ref.metric)
     return next((d for d in differences if (d.model, d.benchmark, d.metric) == where), None)
@@ -374,3 +306,16 @@ def refs_in_order(report: ReportInput, estimates: Iterable[Estimate]) -> list[Me
 
     found.sort(key=order)
     return [MetricRef(benchmark=benchmark, metric=metric) for benchmark, metric in found]
+
+
+def estimate_of(rate: HasInterval, model: str, ref: MetricRef, n: int) -> Estimate:
+    """A rate as an estimate of a model."""
+    return Estimate(
+        model=model,
+        benchmark=ref.benchmark,
+        metric=ref.metric,
+        value=rate.value,
+        low=rate.low,
+        high=rate.high,
+        n=n,
+    )

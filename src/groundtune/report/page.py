@@ -8,9 +8,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from groundtune.report import charts, plots, tables
 from groundtune.report.bench_tables import bench_tables
+from groundtune.report.examples import Example
 from groundtune.report.figures import duration_text, number
-from groundtune.report.marks import KINDS, Piece, pieces, summary
-from groundtune.report.model import Example, ReportInput
+from groundtune.report.marks import KINDS, TextPiece, pieces, summary
+from groundtune.report.model import ReportInput
 from groundtune.report.pictures import Picture, embed
 from groundtune.report.verdict import verdict
 from groundtune.store.files import write_atomic
@@ -21,7 +22,7 @@ class ShownAnswer(NamedTuple):
 
     colour: int
     label: str
-    pieces: tuple[Piece, ...]
+    pieces: tuple[TextPiece, ...]
     summary: str
     words: int
     note: str

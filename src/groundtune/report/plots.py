@@ -7,16 +7,9 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from groundtune.report.curves import Curve, CurveSeries
 from groundtune.report.figures import number, value_text
-from groundtune.report.model import (
-    Curve,
-    CurveSeries,
-    MetricRef,
-    MetricSpec,
-    ReportInput,
-    TradeOff,
-    find_estimate,
-)
+from groundtune.report.model import MetricSpec, ReportInput, TradeOff
 from groundtune.report.scales import Scale, Tick, axis, labels, scale_of
 from groundtune.report.tables import DIRECTIONS
 from groundtune.report.verdict import trade_off_finding
@@ -84,17 +77,15 @@ class Plot(NamedTuple):
 
 def scatter(report: ReportInput, pair: TradeOff) -> Plot | None:
     """Where each model stands between two metrics; None unless two models have both."""
-    x_ref = MetricRef(benchmark=pair.benchmark, metric=pair.x)
-    y_ref = MetricRef(benchmark=pair.benchmark, metric=pair.y)
     points = [
         (model, x, y)
         for model in report.models
-        if (x := find_estimate(report.estimates, model.name, x_ref)) is not None
-        and (y := find_estimate(report.estimates, model.name, y_ref)) is not None
+        if (x := report.estimate(model.name, pair.x)) is not None
+        and (y := report.estimate(model.name, pair.y)) is not None
     ]
     if len(points) < 2:
         return None
-    x_spec, y_spec = report.metric(pair.x, pair.benchmark), report.metric(pair.y, pair.benchmark)
+    x_spec, y_spec = report.metric(pair.x), report.metric(pair.y)
     across = scale_of([end for _, x, _ in points for end in (x.low, x.high)], from_zero=False)
     up = scale_of([end for _, _, y in points for end in (y.low, y.high)])
     crosses = [
@@ -113,7 +104,7 @@ def scatter(report: ReportInput, pair: TradeOff) -> Plot | None:
     ]
     return Plot(
         title=trade_off_finding(report, pair),
-        note=f"{report.benchmark(pair.benchmark).label}; {_best_corner(x_spec, y_spec)} is best",
+        note=f"{report.benchmark(pair.y.benchmark).label}; {_best_corner(x_spec, y_spec)} is best",
         x_label=_axis_label(x_spec),
         y_label=_axis_label(y_spec),
         x_ticks=axis(across, x_spec),

@@ -3,13 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from groundtune.records import Answer, Prompt
+from groundtune.report.examples import Example, ExampleAnswer, Examples
 from groundtune.report.figures import listed
 from groundtune.report.model import (
     UNKNOWN,
     AnswerCount,
-    Example,
-    ExampleAnswer,
-    Examples,
     ModelSpec,
     Note,
     Provenance,

@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from groundtune.bench.metric import Metric
 from groundtune.report.figures import number
-from groundtune.report.model import MetricSpec
 
 EDGE = 2.0
 """Percent of the width kept free on both sides, for the marks at the ends of the scale."""
@@ -57,7 +57,7 @@ def scale_of(values: Sequence[float], *, from_zero: bool = True) -> Scale:
 
 
 def axis(
-    scale: Scale, spec: MetricSpec, *, signed: bool = False, whole: bool = False
+    scale: Scale, spec: Metric, *, signed: bool = False, whole: bool = False
 ) -> tuple[Tick, ...]:
     """Round ticks in the metric's shown unit, at percents of the width."""
     found = labels(scale, spec, signed=signed, whole=whole)
@@ -65,7 +65,7 @@ def axis(
 
 
 def labels(
-    scale: Scale, spec: MetricSpec, *, signed: bool = False, whole: bool = False
+    scale: Scale, spec: Metric, *, signed: bool = False, whole: bool = False
 ) -> list[tuple[float, str]]:
     """Round values of a scale, and how they are written in the metric's shown unit."""
     values = ticks(scale.low * spec.scale, scale.high * spec.scale, whole=whole)

@@ -6,8 +6,8 @@ from typing import NamedTuple, cast
 from groundtune.records import Difference, Estimate
 from groundtune.report.figures import (
     change_text,
-    range_text,
-    signed_range_text,
+    interval_text,
+    signed_interval,
     signed_text,
     value_text,
 )
@@ -31,7 +31,7 @@ WORDS: dict[Tone, str] = {
 }
 
 
-class Cell(NamedTuple):
+class ModelCell(NamedTuple):
     """A model's value, and how it differs from what it is compared with ("" if it isn't)."""
 
     colour: int
@@ -44,7 +44,7 @@ class Cell(NamedTuple):
     word: str
 
 
-class Row(NamedTuple):
+class MetricRow(NamedTuple):
     """A metric."""
 
     label: str
@@ -52,21 +52,21 @@ class Row(NamedTuple):
     explanation: str
     direction: str
     n: str
-    cells: tuple[Cell, ...]
+    cells: tuple[ModelCell, ...]
     headline: bool
 
 
-class Group(NamedTuple):
+class MetricGroup(NamedTuple):
     """A benchmark's rows."""
 
     label: str
-    rows: tuple[Row, ...]
+    rows: tuple[MetricRow, ...]
 
 
-class Table(NamedTuple):
+class MetricTable(NamedTuple):
     """A table; `compared` counts its differences, `clear` those whose interval excludes zero."""
 
-    groups: tuple[Group, ...]
+    groups: tuple[MetricGroup, ...]
     compared: int
     clear: int
 
@@ -82,7 +82,7 @@ FRONT = 4
 """Rows of the headline's benchmark that are shown at once."""
 
 
-def front(report: ReportInput, role: str) -> Table | None:
+def front(report: ReportInput, role: str) -> MetricTable | None:
     """The few rows that are shown before the whole table; None where it is short by itself.
 
     Of the headline's benchmark the first rows and those that the verdict names; of every other
@@ -114,7 +114,7 @@ def _place(ref: MetricRef) -> tuple[str, str]:
 
 
 def _role(report: ReportInput, ref: MetricRef) -> str:
-    return report.metric(ref.metric, ref.benchmark).role
+    return report.metric(ref).role
 
 
 DIRECTIONS = {"lower": "lower is better", "higher": "higher is better", "neutral": ""}
@@ -125,25 +125,21 @@ def table(
     role: str,
     estimates: Sequence[Estimate] | None = None,
     differences: Sequence[Difference] | None = None,
-) -> Table:
+) -> MetricTable:
     """Rows for the metrics of a role ("" for all), of the report's numbers or of those given."""
     shown = report.estimates if estimates is None else estimates
     paired = report.differences if differences is None else differences
-    refs = [
-        r
-        for r in refs_in_order(report, shown)
-        if role in ("", report.metric(r.metric, r.benchmark).role)
-    ]
-    groups: list[Group] = []
+    refs = [r for r in refs_in_order(report, shown) if role in ("", report.metric(r).role)]
+    groups: list[MetricGroup] = []
     for benchmark in dict.fromkeys(ref.benchmark for ref in refs):
         rows = [_row(report, ref, shown, paired) for ref in refs if ref.benchmark == benchmark]
-        groups.append(Group(report.benchmark(benchmark).label, tuple(rows)))
+        groups.append(MetricGroup(report.benchmark(benchmark).label, tuple(rows)))
     tones = [cell.tone for group in groups for row in group.rows for cell in row.cells]
     compared = [tone for tone in tones if tone != "unchecked"]
-    return Table(tuple(groups), len(compared), sum(tone != "unclear" for tone in compared))
+    return MetricTable(tuple(groups), len(compared), sum(tone != "unclear" for tone in compared))
 
 
-class Change(NamedTuple):
+class BeforeAfter(NamedTuple):
     """A metric of the strip below the verdict, before and after."""
 
     label: str
@@ -155,7 +151,7 @@ class Change(NamedTuple):
     word: str
 
 
-def strip(report: ReportInput) -> tuple[Change, ...]:
+def strip(report: ReportInput) -> tuple[BeforeAfter, ...]:
     """The headline metric and those named beside it, before and after."""
     headline = report.headline
     if headline is None:
@@ -163,18 +159,18 @@ def strip(report: ReportInput) -> tuple[Change, ...]:
     return tuple(filter(None, (_change(report, ref) for ref in (headline, *headline.beside))))
 
 
-def _change(report: ReportInput, ref: MetricRef) -> Change | None:
+def _change(report: ReportInput, ref: MetricRef) -> BeforeAfter | None:
     headline = report.headline
     if headline is None:
         return None
-    before = find_estimate(report.estimates, headline.against, ref)
-    after = find_estimate(report.estimates, headline.model, ref)
+    before = report.estimate(headline.against, ref)
+    after = report.estimate(headline.model, ref)
     if before is None or after is None or headline.model == headline.against:
         return None
     spec = named_spec(report, ref)
-    difference = find_difference(report.differences, headline.model, ref)
+    difference = report.difference(headline.model, ref)
     tone = tone_of(difference, spec)
-    return Change(
+    return BeforeAfter(
         label=spec.label,
         before=value_text(before.value, spec),
         after=value_text(after.value, spec),
@@ -189,9 +185,9 @@ def _row(
     ref: MetricRef,
     estimates: Sequence[Estimate],
     differences: Sequence[Difference],
-) -> Row:
-    spec = report.metric(ref.metric, ref.benchmark)
-    cells: list[Cell] = []
+) -> MetricRow:
+    spec = report.metric(ref)
+    cells: list[ModelCell] = []
     sizes: list[int] = []
     for model in report.models:
         found = find_estimate(estimates, model.name, ref)
@@ -200,7 +196,7 @@ def _row(
         difference = find_difference(differences, model.name, ref)
         cells.append(_cell(report, found, difference, spec))
         sizes.append(found.n)
-    return Row(
+    return MetricRow(
         label=spec.label,
         unit="" if spec.unit == "%" else spec.unit,
         explanation=spec.explanation,
@@ -222,17 +218,17 @@ def is_headline(report: ReportInput, ref: MetricRef) -> bool:
 
 def _cell(
     report: ReportInput, found: Estimate, difference: Difference | None, spec: MetricSpec
-) -> Cell:
+) -> ModelCell:
     tone = tone_of(difference, spec)
     change = interval = ""
     if difference is not None:
         change = signed_text(difference.value, spec)
-        interval = signed_range_text(difference.low, difference.high, spec)
-    return Cell(
+        interval = signed_interval(difference, spec)
+    return ModelCell(
         colour=report.colour(found.model),
         label=report.model(found.model).label,
         value=value_text(found.value, spec),
-        interval=range_text(found.low, found.high, spec),
+        interval=interval_text(found, spec),
         change=change,
         change_interval=interval,
         tone=tone,

@@ -9,11 +9,12 @@ from groundtune.report.figures import (
     amount_text,
     change_text,
     in_sentence,
+    interval_text,
     listed,
     number,
     percent_text,
     range_text,
-    signed_range_text,
+    signed_interval,
     value_text,
 )
 from groundtune.report.model import (
@@ -23,10 +24,13 @@ from groundtune.report.model import (
     MetricSpec,
     ReportInput,
     TradeOff,
-    find_difference,
-    find_estimate,
 )
 
+ONE_SEED = (
+    "One seed of sampling and training: another seed moves the figures by more than the intervals "
+    "say, because they only know about the pictures."
+)
+"""A limit of every page about one training."""
 Tone = Literal["better", "worse", "changed", "unclear", "unchecked"]
 
 
@@ -63,7 +67,7 @@ def verdict(report: ReportInput) -> Verdict:
         return Verdict(
             report.title, ("No headline metric was chosen: read the tables.",), "unchecked"
         )
-    difference = find_difference(report.differences, headline.model, headline)
+    difference = report.difference(headline.model, headline)
     if difference is None:
         return _nothing_to_compare(report, headline)
     spec = named_spec(report, headline)
@@ -78,7 +82,7 @@ def verdict(report: ReportInput) -> Verdict:
 
 def named_spec(report: ReportInput, ref: MetricRef) -> MetricSpec:
     """A metric's spec, its label with the benchmark's name where metrics of several share names."""
-    spec = report.metric(ref.metric, ref.benchmark)
+    spec = report.metric(ref)
     if not spec.benchmark:
         return spec
     whole = report.benchmark(ref.benchmark).label.partition(",")[0]
@@ -89,7 +93,7 @@ def change_clause(difference: Difference, spec: MetricSpec) -> str:
     """That a metric fell or rose, by how much, with which interval; or did not clearly change."""
     name = in_sentence(spec.label)
     if not difference.clear:
-        interval = signed_range_text(difference.low, difference.high, spec)
+        interval = signed_interval(difference, spec)
         change = change_text(difference, spec)
         return f"{name} did not clearly change ({change}, 95% interval {interval})"
     size = amount_text(difference.value, spec)
@@ -101,10 +105,10 @@ def change_clause(difference: Difference, spec: MetricSpec) -> str:
 
 def finding(report: ReportInput, ref: MetricRef) -> str:
     """A chart's title: which models clearly differ from what they are compared with."""
-    spec = report.metric(ref.metric, ref.benchmark)
+    spec = report.metric(ref)
     groups: dict[str, list[str]] = {"lower": [], "higher": [], "no clear change": []}
     for model in report.models:
-        difference = find_difference(report.differences, model.name, ref)
+        difference = report.difference(model.name, ref)
         if difference is not None:
             lower_or_higher = "lower" if difference.value < 0 else "higher"
             groups[lower_or_higher if difference.clear else "no clear change"].append(model.label)
@@ -114,15 +118,15 @@ def finding(report: ReportInput, ref: MetricRef) -> str:
 
 def trade_off_finding(report: ReportInput, pair: TradeOff) -> str:
     """A scatter's title: what the headline's model gained and gave up, or the axes' names."""
-    y_spec, x_spec = report.metric(pair.y, pair.benchmark), report.metric(pair.x, pair.benchmark)
     model = report.headline.model if report.headline else report.models[-1].name
     clauses: list[str] = []
-    for metric in (pair.y, pair.x):
-        ref = MetricRef(benchmark=pair.benchmark, metric=metric)
-        difference = find_difference(report.differences, model, ref)
+    for ref in (pair.y, pair.x):
+        difference = report.difference(model, ref)
         if difference is None:
-            return f"{y_spec.label} against {in_sentence(x_spec.label)}"
-        spec = report.metric(metric, pair.benchmark)
+            return (
+                f"{report.metric(pair.y).label} against {in_sentence(report.metric(pair.x).label)}"
+            )
+        spec = report.metric(ref)
         change = f"{_verb(difference)} by {amount_text(difference.value, spec)}"
         clauses.append(
             f"{in_sentence(spec.label)} {change if difference.clear else 'did not clearly change'}"
@@ -145,8 +149,8 @@ def _title(report: ReportInput, headline: Headline, difference: Difference, tone
     label = report.model(headline.model).label
     if tone == "unclear":
         return f"No clear change in {in_sentence(spec.label)} with {label}"
-    before = find_estimate(report.estimates, headline.against, headline)
-    after = find_estimate(report.estimates, headline.model, headline)
+    before = report.estimate(headline.against, headline)
+    after = report.estimate(headline.model, headline)
     title = (
         f"{spec.label} {_verb(difference)} by {amount_text(difference.value, spec)} with {label}"
     )
@@ -162,7 +166,7 @@ def _headline_sentence(report: ReportInput, headline: Headline, difference: Diff
     model = report.model(headline.model).label
     if not difference.clear:
         change = change_text(difference, spec)
-        interval = signed_range_text(difference.low, difference.high, spec)
+        interval = signed_interval(difference, spec)
         return (
             f"{spec.label}: {model} differs from {against} by {change}, but the 95% interval, "
             f"{interval}, includes zero (n = {difference.n:,}): this run does not show a change."
@@ -179,7 +183,7 @@ def _headline_sentence(report: ReportInput, headline: Headline, difference: Diff
 def _beside_sentence(report: ReportInput, headline: Headline) -> str:
     clauses: list[str] = []
     for ref in headline.beside:
-        difference = find_difference(report.differences, headline.model, ref)
+        difference = report.difference(headline.model, ref)
         if difference is not None:
             clauses.append(change_clause(difference, named_spec(report, ref)))
     text = "; ".join(clauses)
@@ -192,14 +196,14 @@ def _length_sentence(report: ReportInput, headline: Headline, tone: Tone) -> str
         return ""
     control = report.length_control
     equal = _at_equal_length(control, headline.model, headline.metric) if control else None
-    spec = report.metric(headline.metric, headline.benchmark)
+    spec = report.metric(headline)
     if equal is not None and equal.clear and tone_of(equal, spec) == "better":
         size, interval = amount_text(equal.value, spec), _size_range(equal, spec)
         cost = _cost_at_equal_length(report, control, headline) if control else ""
         return f"At equal length the difference is {size} (95% interval {interval}){cost}."
     if equal is not None:
         change = change_text(equal, spec)
-        interval = signed_range_text(equal.low, equal.high, spec)
+        interval = signed_interval(equal, spec)
         return f"At equal length no clear improvement remains ({change}, 95% interval {interval})."
     if _says_less(report, headline):
         return "It also says less, which by itself lowers this rate: read the cost side with it."
@@ -217,7 +221,7 @@ def _cost_at_equal_length(report: ReportInput, control: LengthControl, headline:
     clauses: list[str] = []
     for ref in headline.beside:
         difference = _at_equal_length(control, headline.model, ref.metric)
-        spec = report.metric(ref.metric, ref.benchmark)
+        spec = report.metric(ref)
         if difference and difference.clear and tone_of(difference, spec) == "worse":
             clauses.append(change_clause(difference, spec))
     return f"; there, {'; '.join(clauses)}" if clauses else ""
@@ -226,7 +230,7 @@ def _cost_at_equal_length(report: ReportInput, control: LengthControl, headline:
 def _says_less(report: ReportInput, headline: Headline) -> bool:
     """Whether anything that shorter answers lose (words, recall, mentions) clearly fell."""
     for difference in report.differences:
-        spec = report.metric(difference.metric, difference.benchmark)
+        spec = report.metric(difference)
         about = difference.model == headline.model and difference.benchmark == headline.benchmark
         shrinks = spec.role == "cost" and (spec.better == "higher" or spec.unit == "words")
         if about and shrinks and difference.high < 0:
@@ -236,14 +240,14 @@ def _says_less(report: ReportInput, headline: Headline) -> bool:
 
 def _others_sentence(report: ReportInput, headline: Headline) -> str:
     """The same metric for the other tuned models, in one sentence."""
-    spec = report.metric(headline.metric, headline.benchmark)
+    spec = report.metric(headline)
     clauses: list[str] = []
     for model in report.models:
-        difference = find_difference(report.differences, model.name, headline)
+        difference = report.difference(model.name, headline)
         if difference is None or model.name == headline.model:
             continue
         change = change_text(difference, spec)
-        interval = signed_range_text(difference.low, difference.high, spec)
+        interval = signed_interval(difference, spec)
         clear = "" if difference.clear else ", which includes zero"
         clauses.append(f"{model.label} {change} (95% interval {interval}{clear})")
     return f"For comparison: {'; '.join(clauses)}." if clauses else ""
@@ -251,14 +255,14 @@ def _others_sentence(report: ReportInput, headline: Headline) -> str:
 
 def _nothing_to_compare(report: ReportInput, headline: Headline) -> Verdict:
     spec = named_spec(report, headline)
-    found = find_estimate(report.estimates, headline.model, headline)
+    found = report.estimate(headline.model, headline)
     if found is None:
         return Verdict(
             report.title, ("The headline metric was not measured: read the tables.",), "unchecked"
         )
     label = report.model(headline.model).label
     value = value_text(found.value, spec)
-    interval = range_text(found.low, found.high, spec)
+    interval = interval_text(found, spec)
     unit = f" {spec.unit}" if spec.unit not in ("", "%") else ""
     sentences = (
         f"{spec.label}: {value}{unit}, 95% interval {interval}, n = {found.n:,}.",

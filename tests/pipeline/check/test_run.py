@@ -11,7 +11,7 @@ from groundtune.bench.world.pictures import add_picture, split_scenes
 from groundtune.cli.app import EXIT_DONE, EXIT_INPUT, run
 from groundtune.errors import UserError
 from groundtune.pipeline.check.people import (
-    Verdict,
+    PersonVerdict,
     corrected,
     labeler_error,
     prediction_powered,
@@ -27,7 +27,7 @@ from groundtune.store.images import ImageStore
 
 def drawn(
     rng: np.random.Generator, marked: int, caught: float = 0.7, accused: float = 0.15
-) -> list[Verdict]:
+) -> list[PersonVerdict]:
     """400 answers about 200 pictures; a picture's are alike. 30% are wrong in the long run.
 
     The labeler catches 70% of what is wrong and accuses 15% of what is right, so it says 31.5%.
@@ -38,7 +38,7 @@ def drawn(
     rejected = np.where(wrong, rng.random(400) < caught, rng.random(400) < accused)
     known = set(rng.permutation(400)[:marked].tolist())
     return [
-        Verdict(str(image[i]), bool(rejected[i]), bool(wrong[i]) if i in known else None)
+        PersonVerdict(str(image[i]), bool(rejected[i]), bool(wrong[i]) if i in known else None)
         for i in range(400)
     ]
 
@@ -66,7 +66,7 @@ def test_a_good_labeler_makes_the_interval_narrower_than_the_marks_alone_and_a_b
 
 
 def test_a_labeler_that_rejects_everything_is_corrected_all_the_same():
-    verdicts = [Verdict(str(i), True, i % 5 == 0 if i < 50 else None) for i in range(1000)]
+    verdicts = [PersonVerdict(str(i), True, i % 5 == 0 if i < 50 else None) for i in range(1000)]
     found = corrected(verdicts)
     assert found is not None
     assert found.by_labeler == 1
@@ -76,9 +76,9 @@ def test_a_labeler_that_rejects_everything_is_corrected_all_the_same():
 
 def test_the_interval_by_hand():
     # f is 0 1 1 0 unmarked; marked: (f, Y) = (0, 1) (1, 1) (1, 0) (0, 0) (1, 1) (0, 0)
-    many = [Verdict(f"u{i}", bool(f)) for i, f in enumerate((0, 1, 1, 0))]
+    many = [PersonVerdict(f"u{i}", bool(f)) for i, f in enumerate((0, 1, 1, 0))]
     pairs = ((0, 1), (1, 1), (1, 0), (0, 0), (1, 1), (0, 0))
-    few = [Verdict(f"m{i}", bool(f), bool(y)) for i, (f, y) in enumerate(pairs)]
+    few = [PersonVerdict(f"m{i}", bool(f), bool(y)) for i, (f, y) in enumerate(pairs)]
     value, low, high = prediction_powered([*many, *few])
     assert value == pytest.approx(0.5)
     variance = 10 / 9 * (4 * (0.5 / 4) ** 2 + 2 * (1 / 6) ** 2)
@@ -87,22 +87,22 @@ def test_the_interval_by_hand():
 
 
 def test_full_agreement_does_not_make_an_interval_of_no_width():
-    verdicts = [Verdict(str(i), False, False if i < 20 else None) for i in range(100)]
+    verdicts = [PersonVerdict(str(i), False, False if i < 20 else None) for i in range(100)]
     found = prediction_powered(verdicts)
     assert found.high == pytest.approx(1 - 0.025 ** (1 / 20))
 
 
 def test_the_labelers_error_is_counted_against_the_marks():
     pairs = [(True, True)] * 6 + [(False, True)] * 2 + [(True, False)] + [(False, False)] * 11
-    error = labeler_error([Verdict("i", f, y) for f, y in pairs])
+    error = labeler_error([PersonVerdict("i", f, y) for f, y in pairs])
     assert (error.marked, error.wrong, error.caught, error.accused) == (20, 8, 6, 1)
     exact = stats.binomtest(17, 20).proportion_ci(0.95, "exact")
     assert error.agreement == pytest.approx((0.85, exact.low, exact.high))
 
 
 def test_too_few_marked_pictures_give_no_interval():
-    assert corrected([Verdict("one", True, True)] * 30) is None
-    assert corrected([Verdict(str(i), True, None) for i in range(9)]) is None
+    assert corrected([PersonVerdict("one", True, True)] * 30) is None
+    assert corrected([PersonVerdict(str(i), True, None) for i in range(9)]) is None
 
 
 PROMPT = Prompt(key="p", messages=())

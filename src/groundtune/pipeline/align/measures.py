@@ -77,8 +77,8 @@ class ClaimMeasure:
     def subject(self, estimates: Sequence[Estimate], seeds: int) -> "Subject":
         """As on other pages about claims, with a warning about whose they are."""
         from groundtune.pipeline.check.page import claims_subject
-        from groundtune.report.build import ONE_SEED
         from groundtune.report.model import Note
+        from groundtune.report.verdict import ONE_SEED
 
         del estimates
         return claims_subject("Claims, on prompts that were held back").model_copy(

@@ -13,7 +13,7 @@ from groundtune.pipeline.measure import BASE, Measure
 from groundtune.pipeline.provenance import provenance_of
 from groundtune.records import Difference, Estimate, Record, Score
 from groundtune.report import model
-from groundtune.report.build import metric_curve
+from groundtune.report.curves import Curve, metric_curve
 from groundtune.report.figures import with_interval
 from groundtune.report.page import write_report
 from groundtune.report.specs import model_spec
@@ -158,10 +158,10 @@ def _summary(settings: AlignSettings) -> str:
 
 def _curve(
     tables: AlignTables, names: Sequence[str], ref: model.MetricRef, subject: model.Subject
-) -> model.Curve:
+) -> Curve:
     found = ((i, model.find_estimate(tables.estimates, name, ref)) for i, name in enumerate(names))
     line = [(i, each) for i, each in found if each is not None]
-    return metric_curve(subject.metric(ref.metric, ref.benchmark), "round", {"greedy": line})
+    return metric_curve(subject.metric(ref), "round", {"greedy": line})
 
 
 def table_of(
@@ -173,14 +173,14 @@ def table_of(
 
     With `rounds`, by a model's name, also its pairs and its checkpoint.
     """
-    specs = [page.metric(ref.metric, ref.benchmark) for ref in columns]
+    specs = [page.metric(ref) for ref in columns]
     told = ["pairs", "checkpoint"] if rounds is not None else []
     rows = [["model", *told, *(spec.label for spec in specs)]]
     for own in page.models:
         done = (rounds or {}).get(own.name)
         cells = [str(done.pairs), done.choice.chosen] if done else [""] * len(told)
         for ref, spec in zip(columns, specs, strict=True):
-            found = model.find_estimate(page.estimates, own.name, ref)
+            found = page.estimate(own.name, ref)
             cells.append(with_interval(found, spec))
         rows.append([own.label, *cells])
     return rows

@@ -30,7 +30,7 @@ _OF_A_RUN = ("seed", "rounds", "batch_size")
 """Settings that tell no recipe from another."""
 
 
-class Group(Record):
+class RecipeGroup(Record):
     """Runs of one recipe."""
 
     name: str
@@ -46,7 +46,7 @@ class Group(Record):
 class Beside(Record):
     """rounds.json. Models are "base", "round-1", ... of the first group, and groups by name."""
 
-    groups: tuple[Group, ...]
+    groups: tuple[RecipeGroup, ...]
     estimates: tuple[Estimate, ...]
     """Pooled over seeds: an image is resampled with the answers of all."""
     differences: tuple[Difference, ...]
@@ -125,12 +125,12 @@ def _read(folder: Path) -> _Run:
     return _Run(folder, settings, done)
 
 
-def _groups(runs: Sequence[_Run], labels: Mapping[Path, str]) -> list[Group]:
+def _groups(runs: Sequence[_Run], labels: Mapping[Path, str]) -> list[RecipeGroup]:
     first = _recipe(runs[0])
     groups: dict[str, list[_Run]] = {}
     for run in runs:
         groups.setdefault(_differs(_recipe(run), first), []).append(run)
-    made: list[Group] = []
+    made: list[RecipeGroup] = []
     for told, some in groups.items():
         called = [labels[run.folder] for run in some if run.folder in labels]
         seeds = tuple(run.settings.seed for run in some)
@@ -141,7 +141,7 @@ def _groups(runs: Sequence[_Run], labels: Mapping[Path, str]) -> list[Group]:
                 "Give each run once.",
             )
         made.append(
-            Group(
+            RecipeGroup(
                 name=(called[0] if called else told) if told else "",
                 settings=told,
                 folders=tuple(str(run.folder) for run in some),
@@ -180,7 +180,7 @@ def _differs(own: dict[str, Any], first: dict[str, Any]) -> str:
     return ", ".join(f"{name}={value}" for name, value in own.items() if first.get(name) != value)
 
 
-def _rows(groups: Sequence[Group]) -> dict[str, list[tuple[Path, str, int]]]:
+def _rows(groups: Sequence[RecipeGroup]) -> dict[str, list[tuple[Path, str, int]]]:
     """The models of the table: of each its runs as (folder, name there, seed)."""
     first, *others = groups
     rows = {BASE: [(Path(first.folders[0]), BASE, 0)]}
@@ -189,7 +189,7 @@ def _rows(groups: Sequence[Group]) -> dict[str, list[tuple[Path, str, int]]]:
     return rows | {group.name: _models(group, group.rounds) for group in others}
 
 
-def _models(group: Group, number: int) -> list[tuple[Path, str, int]]:
+def _models(group: RecipeGroup, number: int) -> list[tuple[Path, str, int]]:
     pairs = zip(group.folders, group.seeds, strict=True)
     return [(Path(folder), round_name(number), seed) for folder, seed in pairs]
 
@@ -259,19 +259,19 @@ def _page(
     )
 
 
-def _label(name: str, others: Sequence[Group]) -> str:
+def _label(name: str, others: Sequence[RecipeGroup]) -> str:
     if name in {group.name for group in others}:
         return name
     number = name.removeprefix("round-")
     return f"Round {number}" if number != name else model_label(name)
 
 
-def _note(group: Group) -> str:
+def _note(group: RecipeGroup) -> str:
     rounds = f"{group.rounds} round{'s' if group.rounds > 1 else ''}"
     told = group.settings if group.settings != group.name else ""
     return ", ".join(filter(None, [told, rounds, _seeds(group)]))
 
 
-def _seeds(group: Group) -> str:
+def _seeds(group: RecipeGroup) -> str:
     many = "seeds" if len(group.seeds) > 1 else "seed"
     return f"{many} {', '.join(map(str, group.seeds))}"

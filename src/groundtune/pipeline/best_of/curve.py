@@ -81,7 +81,7 @@ METRICS = (
 """Ratios over the chosen answers, as far as the candidates know them."""
 
 
-class Point(Record):
+class BestOfPoint(Record):
     """Best of n."""
 
     n: int
@@ -98,14 +98,14 @@ class Point(Record):
     """Seconds a prompt that scoring took on this machine."""
 
 
-class Curve(Record):
+class BestOfCurve(Record):
     """Points for n = 1, 2, 4, ... and the most."""
 
     normalise: float
     """The power of the length by which the reward was divided."""
     images: int
     prompts: int
-    points: tuple[Point, ...]
+    points: tuple[BestOfPoint, ...]
 
 
 def best(row: Sequence[Candidate], *, normalise: float) -> Candidate:
@@ -134,7 +134,7 @@ def divided(normalise: float) -> str:
     return named.get(normalise, f"divided by length to the power {normalise:g}")
 
 
-def curve_of(rows: Sequence[Sequence[Candidate]], most: int, *, normalise: float) -> Curve:
+def curve_of(rows: Sequence[Sequence[Candidate]], most: int, *, normalise: float) -> BestOfCurve:
     """The curve over prompts, each with `most` candidates or more."""
     sizes = sorted({*(2**i for i in range(most.bit_length())), most})
     every = [c for row in rows for c in row]
@@ -153,7 +153,9 @@ def curve_of(rows: Sequence[Sequence[Candidate]], most: int, *, normalise: float
         _point(n, _draws(sums_NIC[i], columns), first, means, len(images))
         for i, n in enumerate(sizes)
     ]
-    return Curve(normalise=normalise, images=len(images), prompts=len(rows), points=tuple(points))
+    return BestOfCurve(
+        normalise=normalise, images=len(images), prompts=len(rows), points=tuple(points)
+    )
 
 
 def _values(candidate: Candidate, columns: Sequence[str], normalise: float) -> list[float]:
@@ -187,7 +189,7 @@ def _point(
     first: Mapping[str, _Drawn],
     means: Mapping[str, float],
     images: int,
-) -> Point:
+) -> BestOfPoint:
     shares = {each.name: each.is_share for each in METRICS}
     values: dict[str, Rate] = {}
     changes: dict[str, Rate] = {}
@@ -201,7 +203,7 @@ def _point(
         if base.value > 0 and name != "reward":
             change_R = ratio(draws_R - base.draws_R, base.draws_R)
             relative[name] = _rate(change_R, value / base.value - 1, images, share=False)
-    return Point(
+    return BestOfPoint(
         n=n,
         values=values,
         changes=changes,

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from groundtune.pipeline.best_of.curve import METRICS, Curve, divided
+from groundtune.pipeline.best_of.curve import METRICS, BestOfCurve, divided
 from groundtune.pipeline.best_of.settings import BestOf, BestOfSettings
 from groundtune.pipeline.provenance import provenance_of
 from groundtune.records import Difference
 from groundtune.report import model
-from groundtune.report.build import estimate_of, metric_curve
+from groundtune.report.curves import Curve, metric_curve
+from groundtune.report.model import estimate_of
 from groundtune.report.page import write_report
 from groundtune.report.specs import metric_specs
 
@@ -92,7 +93,7 @@ def _summary(found: BestOf, tokens: float, seconds: float) -> str:
     )
 
 
-def _curves(curves: tuple[Curve, ...]) -> tuple[model.Curve, ...]:
+def _curves(curves: tuple[BestOfCurve, ...]) -> tuple[Curve, ...]:
     """Each metric but the reward over the number of answers, a line per reward that chose."""
     known = curves[0].points[0].values
     return tuple(

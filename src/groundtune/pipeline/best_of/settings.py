@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from groundtune.pipeline.best_of.curve import Curve
+from groundtune.pipeline.best_of.curve import BestOfCurve
 from groundtune.pipeline.model_settings import ModelSettings
 from groundtune.records import Record, Sampling
 
@@ -49,5 +49,5 @@ class BestOf(Record):
     """Whether the answers' claims were checked, so that rejected ones can be counted."""
     by_truth: bool
     """Whether the prompts' source knows what is right and wrong in the answers."""
-    curves: tuple[Curve, ...]
+    curves: tuple[BestOfCurve, ...]
     """By the reward that chose, and by the divided and the undivided one."""

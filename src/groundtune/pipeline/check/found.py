@@ -1,11 +1,11 @@
 """What a check finds."""
 
-from groundtune.pipeline.check.people import Corrected
+from groundtune.pipeline.check.people import CorrectedRate
 from groundtune.pipeline.feedback.claims import ClaimSummary
 from groundtune.records import Difference, Estimate, Record
 
 
-class Checked(Record):
+class CheckSummary(Record):
     """check.json."""
 
     answers: int
@@ -16,7 +16,7 @@ class Checked(Record):
     """By the labeler alone; intervals resample pictures."""
     differences: tuple[Difference, ...]
     """Of each model from the first, where all have answered the same prompts."""
-    corrected: dict[str, Corrected]
+    corrected: dict[str, CorrectedRate]
     """By the model's name: the share of wrong answers by people's marks and verdicts together, and
     the labeler's error. Empty without enough marks."""
     marks: int

@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from groundtune.pipeline.check.found import Checked
-from groundtune.pipeline.check.people import Corrected
+from groundtune.pipeline.check.found import CheckSummary
+from groundtune.pipeline.check.people import CorrectedRate
 from groundtune.pipeline.check.scores import METRICS, WHERE
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.provenance import provenance_of
 from groundtune.records import Estimate, Score
 from groundtune.report import model
-from groundtune.report.build import HasInterval, estimate_of
 from groundtune.report.examples import ItemView, choose_examples
+from groundtune.report.figures import HasInterval
+from groundtune.report.model import estimate_of
 from groundtune.report.page import write_report
 from groundtune.report.sampling import count_answers
 from groundtune.report.specs import metric_specs
@@ -39,7 +40,7 @@ LIMITS = (
 )
 
 
-def write_page(folder: RunFolder, found: Checked, scores: Sequence[Score]) -> Path:
+def write_page(folder: RunFolder, found: CheckSummary, scores: Sequence[Score]) -> Path:
     """Writes report.html of a check into its folder."""
     names = list(dict.fromkeys(score.model for score in scores))
     prompts = folder.prompts_by_key()
@@ -82,7 +83,7 @@ def claims_subject(label: str, *further: model.MetricSpec) -> model.Subject:
     )
 
 
-def told(name: str, each: Corrected) -> str:
+def told(name: str, each: CorrectedRate) -> str:
     """The labeler's own error, in a sentence."""
     error = each.error
     right = error.marked - error.wrong
@@ -95,7 +96,7 @@ def told(name: str, each: Corrected) -> str:
     )
 
 
-def _summary(found: Checked) -> str:
+def _summary(found: CheckSummary) -> str:
     asked = found.claims
     mass = ""
     if asked.answered is not None:
@@ -108,7 +109,7 @@ def _summary(found: Checked) -> str:
     )
 
 
-def _corrected(found: Checked) -> list[Estimate]:
+def _corrected(found: CheckSummary) -> list[Estimate]:
     def row(spec: model.MetricSpec, share: HasInterval, name: str, n: int) -> Estimate:
         return estimate_of(share, name, model.MetricRef(benchmark=WHERE, metric=spec.name), n)
 
@@ -122,7 +123,7 @@ def _corrected(found: Checked) -> list[Estimate]:
     ]
 
 
-def _notes(found: Checked) -> list[model.Note]:
+def _notes(found: CheckSummary) -> list[model.Note]:
     if not found.corrected:
         return [model.Note(kind="warning", text=UNKNOWN)]
     return [model.Note(text=told(name, each)) for name, each in found.corrected.items()]

@@ -34,7 +34,7 @@ LEAST = 5
 """Marked pictures below which no interval is given."""
 
 
-class Verdict(NamedTuple):
+class PersonVerdict(NamedTuple):
     """A labeler's verdict on an answer, and a person's if there is one."""
 
     image: str
@@ -66,7 +66,7 @@ class LabelerError(Record):
     """Share of the marked answers on which both say the same (Clopper and Pearson 1934)."""
 
 
-class Corrected(Record):
+class CorrectedRate(Record):
     """The share of wrong answers, by marks and verdicts together."""
 
     share: Interval95
@@ -80,7 +80,7 @@ class Corrected(Record):
     error: LabelerError
 
 
-def corrected(verdicts: Sequence[Verdict]) -> Corrected | None:
+def corrected(verdicts: Sequence[PersonVerdict]) -> CorrectedRate | None:
     """The share of wrong answers with its interval; None with fewer than `LEAST` marked pictures.
 
     The marked answers must have been drawn at random (`write_to_mark` does).
@@ -88,7 +88,7 @@ def corrected(verdicts: Sequence[Verdict]) -> Corrected | None:
     marked = [each for each in verdicts if each.wrong is not None]
     if len({each.image for each in marked}) < LEAST:
         return None
-    return Corrected(
+    return CorrectedRate(
         share=prediction_powered(verdicts),
         by_marks=prediction_powered([each._replace(rejected=False) for each in marked]),
         by_labeler=sum(each.rejected for each in verdicts) / len(verdicts),
@@ -98,7 +98,7 @@ def corrected(verdicts: Sequence[Verdict]) -> Corrected | None:
     )
 
 
-def prediction_powered(verdicts: Sequence[Verdict]) -> Interval95:
+def prediction_powered(verdicts: Sequence[PersonVerdict]) -> Interval95:
     """The estimate and interval of this file's head; without unmarked answers, the marks' own."""
     many = [each for each in verdicts if each.wrong is None]
     few = [each for each in verdicts if each.wrong is not None]
@@ -120,7 +120,7 @@ def prediction_powered(verdicts: Sequence[Verdict]) -> Interval95:
     return Interval95(min(1.0, max(0.0, value)), max(0.0, value - half), min(1.0, value + half))
 
 
-def labeler_error(marked: Sequence[Verdict]) -> LabelerError:
+def labeler_error(marked: Sequence[PersonVerdict]) -> LabelerError:
     """How the labeler's verdicts and the marks of these answers agree."""
     same = sum(each.rejected == each.wrong for each in marked)
     return LabelerError(
@@ -183,10 +183,10 @@ def read_marks(path: Path, answers: Sequence[Answer]) -> dict[str, bool]:
     return found
 
 
-def verdicts_of(scores: Mapping[str, Score], marks: Mapping[str, bool]) -> list[Verdict]:
+def verdicts_of(scores: Mapping[str, Score], marks: Mapping[str, bool]) -> list[PersonVerdict]:
     """Verdicts and marks of the answers (by key) whose claims could be read."""
     return [
-        Verdict(score.image, score.values["rejected"] > 0, marks.get(key))
+        PersonVerdict(score.image, score.values["rejected"] > 0, marks.get(key))
         for key, score in scores.items()
         if score.status == "scored"
     ]

@@ -19,10 +19,10 @@ from pydantic import Field
 from groundtune.bench.stats.bootstrap import difference, estimate, tabulate
 from groundtune.errors import UserError
 from groundtune.pipeline.check.answers import bring, is_file, is_folder
-from groundtune.pipeline.check.found import Checked
+from groundtune.pipeline.check.found import CheckSummary
 from groundtune.pipeline.check.people import (
     LEAST,
-    Corrected,
+    CorrectedRate,
     corrected,
     read_marks,
     verdicts_of,
@@ -66,7 +66,7 @@ class CheckSettings(ClaimSettings):
 class CheckResult(NamedTuple):
     """What was found, and where it is."""
 
-    found: Checked
+    found: CheckSummary
     results: Path
     report: Path
     to_mark: Path
@@ -139,7 +139,7 @@ def _found(
     summary: ClaimSummary,
     labeler: str,
     marks: Path | None,
-) -> tuple[Checked, list[Score]]:
+) -> tuple[CheckSummary, list[Score]]:
     answers, prompts = target.answers.read(), target.prompts_by_key()
     scores = scores_of(answers, target.claims.read(), prompts)
     write_to_mark(target.path / TO_MARK, answers, prompts, settings.mark, settings.seed)
@@ -158,7 +158,7 @@ def _found(
         if tables[name].items == first.items
         for metric in METRICS
     ]
-    checked = Checked(
+    checked = CheckSummary(
         answers=len(answers),
         images=len({score.image for score in scores}),
         labeler=labeler,
@@ -176,8 +176,8 @@ def _corrected(
     scores: Sequence[Score],
     marked: dict[str, bool],
     names: Sequence[str],
-) -> dict[str, Corrected]:
-    found: dict[str, Corrected] = {}
+) -> dict[str, CorrectedRate]:
+    found: dict[str, CorrectedRate] = {}
     for name in names:
         own = {
             answer.key: score

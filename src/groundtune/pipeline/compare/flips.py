@@ -6,8 +6,15 @@ from groundtune.bench.stats.paired import Flip, HeadlineTest
 from groundtune.bench.summary import facts_of, metric_of
 from groundtune.bench.text.tool_readings import truth_of
 from groundtune.records import Score
-from groundtune.report.examples import ItemView, in_turns, tie_break
-from groundtune.report.model import NO_EXAMPLES, Example, ExampleAnswer, Examples
+from groundtune.report.examples import (
+    NO_EXAMPLES,
+    Example,
+    ExampleAnswer,
+    Examples,
+    ItemView,
+    in_turns,
+    tie_break,
+)
 
 EACH = 4
 """Items of a benchmark and model that are shown at most, as many of either kind."""

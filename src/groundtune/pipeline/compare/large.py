@@ -16,7 +16,7 @@ from groundtune.bench.files.large_paired import (
 from groundtune.bench.stats.paired import HeadlineTest, Untested
 from groundtune.bench.summary import Tables, benchmark_of
 from groundtune.pipeline.bench.kept import name_of, results_in
-from groundtune.pipeline.compare.parts import Measured, parted
+from groundtune.pipeline.compare.parts import FurtherResults, parted
 from groundtune.records import Score
 
 
@@ -44,7 +44,7 @@ def tables_of_large(models: Iterable[LargeModel]) -> Tables:
     }
 
 
-def measured(models: Sequence[LargeModel], against: str) -> Measured:
+def measured(models: Sequence[LargeModel], against: str) -> FurtherResults:
     """The headline's test of each model beside `against`, and how each one's answers are."""
     first = {each.items.name: each for each in models if each.items.model == against}
     made: list[HeadlineTest | Untested] = []
@@ -53,7 +53,7 @@ def measured(models: Sequence[LargeModel], against: str) -> Measured:
         if each.items.model != against and base is not None:
             made.append(headline_test(each, base, benchmark.metrics, benchmark.headline))
     tests, untested = parted(made)
-    return Measured(tests, untested, [behaviour(each.items) for each in models])
+    return FurtherResults(tests, untested, [behaviour(each.items) for each in models])
 
 
 def scores_of_tests(models: Sequence[LargeItems], tests: Iterable[HeadlineTest]) -> list[Score]:

@@ -11,7 +11,7 @@ from groundtune.pipeline.folder import RunFolder
 from groundtune.records import Difference, Estimate, Prompt, Score
 from groundtune.report import model
 from groundtune.report.bench_parts import BenchParts
-from groundtune.report.examples import ItemView
+from groundtune.report.examples import NO_EXAMPLES, ItemView
 from groundtune.report.specs import metric_specs, model_label, model_spec
 
 MOST_BESIDE = 3
@@ -55,7 +55,7 @@ def comparison_page(
         differences=tuple(differences),
         bench=bench,
         strata=tuple(strata),
-        examples=flip_examples(bench.tests, scores, pictures) if bench else model.NO_EXAMPLES,
+        examples=flip_examples(bench.tests, scores, pictures) if bench else NO_EXAMPLES,
         provenance=_with_data(provenance, results),
     )
 

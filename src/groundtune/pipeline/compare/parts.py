@@ -17,7 +17,7 @@ from groundtune.records import Score
 from groundtune.report.bench_parts import BenchParts, JudgeSummary
 
 
-class Measured(NamedTuple):
+class FurtherResults(NamedTuple):
     """What was measured of benchmarks that have no score records."""
 
     tests: Sequence[HeadlineTest] = ()
@@ -26,7 +26,7 @@ class Measured(NamedTuple):
     behaviours: Sequence[Behaviour] = ()
 
 
-NOTHING = Measured()
+NOTHING = FurtherResults()
 NO_VALUE, UNTESTED, LOST = "no_value", "untested", "lost"
 """Guards' names. The first: a headline has a value for the first model alone, and the test in its
 place doesn't show that anything got worse. The second: no metric could be tested. The third is the
@@ -38,7 +38,7 @@ def parts_of(
     *,
     against: str = "",
     judges: Mapping[tuple[str, str], dict[str, str]] | None = None,
-    further: Measured = NOTHING,
+    further: FurtherResults = NOTHING,
     seed: int = 0,
 ) -> BenchParts:
     """All parts; `against` is the model that the others are tested against, the first if empty.

@@ -270,13 +270,13 @@ def difference_rows(
     differences: Sequence[Difference], specs: Mapping[str, model.MetricSpec] | None = None
 ) -> list[list[str]]:
     """Differences as texts: what, of which model, by how much, with the interval."""
-    from groundtune.report.figures import signed_range_text, signed_text
+    from groundtune.report.figures import signed_interval, signed_text
 
     rows: list[list[str]] = []
     for each in differences:
         own = {spec.name: spec for spec in metric_specs_of([each.benchmark])}
         spec = (specs or own)[each.metric]
-        interval = signed_range_text(each.low, each.high, spec)
+        interval = signed_interval(each, spec)
         share = "" if each.relative is None else f"{each.relative:+.0%}"
         what = f"{each.benchmark}: {spec.label}"
         rows.append([what, each.model, signed_text(each.value, spec), f"[{interval}]", share])
@@ -288,7 +288,7 @@ def rows_of_tests(tests: Sequence[HeadlineTest]) -> list[list[str]]:
 
     A star marks a metric that stands for the headline.
     """
-    from groundtune.report.figures import change_text, signed_range_text
+    from groundtune.report.figures import change_text, signed_interval
 
     rows: list[list[str]] = []
     for test in tests:
@@ -298,7 +298,7 @@ def rows_of_tests(tests: Sequence[HeadlineTest]) -> list[list[str]]:
                 f"{test.benchmark}: {spec.label}{'*' if test.stands_for else ''}",
                 test.model,
                 change_text(test, spec),
-                f"[{signed_range_text(test.low, test.high, spec)}]",
+                f"[{signed_interval(test, spec)}]",
                 f"{test.p:.2g}",
                 f"{test.p_holm:.2g}",
                 f"{spec.scale * test.smallest:.{spec.decimals}f}",

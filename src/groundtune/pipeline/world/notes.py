@@ -6,16 +6,10 @@ from pathlib import Path
 from groundtune.bench.world.benchmarks import CAVEAT
 from groundtune.pipeline.measure import BASE
 from groundtune.pipeline.world.learning import WorldLearning
-from groundtune.report.build import ONE_SEED
-from groundtune.report.model import (
-    Curve,
-    CurvePoint,
-    CurveSeries,
-    Licence,
-    ModelSpec,
-    Note,
-)
+from groundtune.report.curves import Curve, CurvePoint, CurveSeries
+from groundtune.report.model import Licence, ModelSpec, Note
 from groundtune.report.specs import model_label, model_spec
+from groundtune.report.verdict import ONE_SEED
 
 WORLD_NOTE = Note(kind="warning", text=CAVEAT)
 SIMULATED = (

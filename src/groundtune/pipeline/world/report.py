@@ -34,7 +34,7 @@ from groundtune.pipeline.world.pooling import greedy_captions, length_control
 from groundtune.pipeline.world.steps import KNOWING, Evaluation
 from groundtune.records import Difference, Estimate, Record, Score
 from groundtune.report import model
-from groundtune.report.build import points
+from groundtune.report.curves import Curve, CurveSeries, points
 from groundtune.report.examples import ItemView, choose_examples
 from groundtune.report.figures import with_interval
 from groundtune.report.page import write_report
@@ -45,7 +45,14 @@ from groundtune.world.questions import facts
 from groundtune.world.render import render_large
 
 GREEDY = f"{CAPTIONS}/greedy"
-HEADLINE = model.MetricRef(benchmark=GREEDY, metric=WORLD_CAPTIONS.headline)
+
+
+def caption_metric(name: str, decoding: str = "greedy") -> model.MetricRef:
+    """A metric of captions of usual scenes."""
+    return model.MetricRef(benchmark=f"{CAPTIONS}/{decoding}", metric=name)
+
+
+HEADLINE = caption_metric(WORLD_CAPTIONS.headline)
 BESIDE = tuple(
     model.MetricRef(benchmark=benchmark, metric=metric)
     for benchmark, metric in WORLD_CAPTIONS.companions
@@ -54,7 +61,7 @@ FIXED = (
     "Answers with an invented object, greedy decoding: fixed in the recipe before anything was "
     "tuned."
 )
-TRADE_OFFS = (model.TradeOff(benchmark=GREEDY, x="recall", y="chair_sentence"),)
+TRADE_OFFS = (model.TradeOff(x=BESIDE[0], y=HEADLINE),)
 STRATUM_LABELS = {
     CAPTIONS: "usual scenes",
     f"{CAPTIONS}/missing": "the most usual object is missing",
@@ -160,16 +167,16 @@ def world_metrics() -> tuple[model.MetricSpec, ...]:
     )
 
 
-def prior_curve(greedy: Sequence[Score], models: Sequence[model.ModelSpec]) -> model.Curve:
+def prior_curve(greedy: Sequence[Score], models: Sequence[model.ModelSpec]) -> Curve:
     """How often something is invented that is not there, over how usual it is."""
     rates = [(own, rates_by_prior([s for s in greedy if s.model == own.name])) for own in models]
-    return model.Curve(
+    return Curve(
         title="What is usual is invented more often",
         x_label="how often the context has it, %",
         y_label="captions that invent it where it is missing, %",
         scale=100,
         series=tuple(
-            model.CurveSeries(
+            CurveSeries(
                 label=own.label,
                 model=own.name,
                 points=points((100 * each.prior, each) for each in some),
@@ -265,14 +272,14 @@ def report_demo(settings: DemoSettings, out: Path, steps: Mapping[str, Done]) ->
     )
 
 
-SHORT: tuple[tuple[str, str, str], ...] = (
-    (GREEDY, "chair_sentence", "answers with an invented object"),
-    (GREEDY, "chair_instance", "invented objects among all named"),
-    (GREEDY, "wrong_any", "answers with anything wrong"),
-    (GREEDY, "recall", "objects there that are named"),
-    (GREEDY, "words", "words an answer"),
-    (f"{CAPTIONS}/t1", "chair_sentence", "the same as the first, temperature 1"),
-    (f"{QUESTIONS}/adversarial/greedy", "accuracy", "right answers to yes/no (adversarial)"),
+SHORT: tuple[tuple[model.MetricRef, str], ...] = (
+    (HEADLINE, "answers with an invented object"),
+    (caption_metric("chair_instance"), "invented objects among all named"),
+    (caption_metric("wrong_any"), "answers with anything wrong"),
+    (caption_metric("recall"), "objects there that are named"),
+    (caption_metric("words"), "words an answer"),
+    (caption_metric("chair_sentence", "t1"), "the same as the first, temperature 1"),
+    (BESIDE[-1], "right answers to yes/no (adversarial)"),
 )
 """Rows of the table that the command prints."""
 
@@ -280,8 +287,8 @@ SHORT: tuple[tuple[str, str, str], ...] = (
 def short_table(page: model.ReportInput) -> list[list[str]]:
     """The main figures of each model, its 95% interval beside each, as text."""
     rows = [["greedy, % with 95% interval", *(spec.label for spec in page.models)]]
-    for benchmark, metric, text in SHORT:
-        ref, spec = model.MetricRef(benchmark=benchmark, metric=metric), page.metric(metric)
-        found = [model.find_estimate(page.estimates, own.name, ref) for own in page.models]
+    for ref, text in SHORT:
+        spec = page.metric(ref)
+        found = [page.estimate(own.name, ref) for own in page.models]
         rows.append([text, *(with_interval(each, spec).replace("%", "") for each in found)])
     return rows

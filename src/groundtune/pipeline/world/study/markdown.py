@@ -1,23 +1,25 @@
 """A study's tables as Markdown, for the documentation."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
-from groundtune.bench.world.captions import NAME as CAPTIONS
 from groundtune.bench.world.captions import STRATA
 from groundtune.pipeline.measure import BASE
-from groundtune.pipeline.world.report import GREEDY, HEADLINE
+from groundtune.pipeline.world.report import HEADLINE, caption_metric
 from groundtune.pipeline.world.study.settings import TWIN, StudySettings
-from groundtune.pipeline.world.study.tables import Point, StudyTables
+from groundtune.pipeline.world.study.tables import StudyPoint, StudyTables
 from groundtune.records import Difference, Estimate
 from groundtune.report import model
 from groundtune.report.figures import signed_with_interval, with_interval
 from groundtune.report.specs import model_label
 from groundtune.report.verdict import verdict_text
 
+T = TypeVar("T", Estimate, Difference)
+
 CURVES = (
-    (GREEDY, "chair_sentence", "answers with an invented object, greedy"),
-    (f"{CAPTIONS}/t1", "chair_sentence", "the same, temperature 1"),
-    (GREEDY, "recall", "objects there that are named, greedy"),
+    (HEADLINE, "answers with an invented object, greedy"),
+    (caption_metric("chair_sentence", "t1"), "the same, temperature 1"),
+    (caption_metric("recall"), "objects there that are named, greedy"),
 )
 
 
@@ -92,7 +94,7 @@ def estimate_table(page: model.ReportInput, estimates: Sequence[Estimate]) -> st
     names = list(dict.fromkeys(e.model for e in estimates))
     text = _head(["benchmark", "metric", *names])
     for ref in model.refs_in_order(page, estimates):
-        spec = page.metric(ref.metric, ref.benchmark)
+        spec = page.metric(ref)
         found = [model.find_estimate(estimates, name, ref) for name in names]
         text += _row([ref.benchmark, spec.label, *(with_interval(each, spec) for each in found)])
     return text
@@ -102,7 +104,7 @@ def difference_table(page: model.ReportInput, rows: Sequence[Difference]) -> str
     """A row a difference, with its 95% interval and the relative one."""
     text = _head(["model", "benchmark", "metric", "difference", "relative"])
     for row in rows:
-        spec = page.metric(row.metric, row.benchmark)
+        spec = page.metric(row)
         change = signed_with_interval(row, spec)
         text += _row([row.model, row.benchmark, spec.label, change, relative_text(row)])
     return text
@@ -117,16 +119,17 @@ def relative_text(row: Difference) -> str:
     return f"{row.relative:+.1%}{span}"
 
 
-def point_table(page: model.ReportInput, x_label: str, points: Sequence[Point]) -> str:
+def point_table(page: model.ReportInput, x_label: str, points: Sequence[StudyPoint]) -> str:
     """A row a point of a curve."""
-    text = _head([x_label, *(name for _, _, name in CURVES), "relative to the base"])
+    text = _head([x_label, *(name for _, name in CURVES), "relative to the base"])
     for point in points:
-        found = {(e.benchmark, e.metric): e for e in point.estimates}
-        cells = [
-            with_interval(found.get((benchmark, metric)), page.metric(metric, benchmark))
-            for benchmark, metric, _ in CURVES
-        ]
-        ref = (HEADLINE.benchmark, HEADLINE.metric)
-        change = [d for d in point.differences if (d.benchmark, d.metric) == ref]
-        text += _row([f"{point.x:g}", *cells, relative_text(change[0]) if change else "-"])
+        cells = [with_interval(_only(point.estimates, ref), page.metric(ref)) for ref, _ in CURVES]
+        change = _only(point.differences, HEADLINE)
+        text += _row([f"{point.x:g}", *cells, relative_text(change) if change else "-"])
     return text
+
+
+def _only(rows: Sequence[T], ref: model.MetricRef) -> T | None:
+    """The row of a metric, where all are of one model."""
+    where = (ref.benchmark, ref.metric)
+    return next((row for row in rows if (row.benchmark, row.metric) == where), None)

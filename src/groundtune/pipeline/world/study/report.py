@@ -18,10 +18,10 @@ from groundtune.pipeline.world.report import (
 )
 from groundtune.pipeline.world.study.markdown import CURVES, markdown
 from groundtune.pipeline.world.study.settings import TWIN, Plan, StudyResult, StudySettings, Variant
-from groundtune.pipeline.world.study.tables import Point, Runs, StudyTables, study_tables
+from groundtune.pipeline.world.study.tables import Runs, StudyPoint, StudyTables, study_tables
 from groundtune.report import model
-from groundtune.report.build import points
-from groundtune.report.examples import choose_examples
+from groundtune.report.curves import Curve, CurveSeries, points
+from groundtune.report.examples import Examples, choose_examples
 from groundtune.report.page import write_report
 from groundtune.report.specs import model_label
 from groundtune.report.verdict import verdict_text
@@ -82,7 +82,7 @@ def study_page(
         length_control=tables.length[settings.headline],
         trade_offs=TRADE_OFFS,
         strata=strata_rows(estimates),
-        examples=model.Examples(
+        examples=Examples(
             shown=chosen.shown, how=f"Answers of seed {settings.seeds[0]}. {chosen.how}"
         ),
         curves=(*_curves(settings, tables), prior_curve(measured, models)),
@@ -116,14 +116,14 @@ def _told(settings: StudySettings) -> str:
     )
 
 
-def _curves(settings: StudySettings, tables: StudyTables) -> list[model.Curve]:
+def _curves(settings: StudySettings, tables: StudyTables) -> list[Curve]:
     way = model_label(settings.headline)
     drawn = (
         ("More corrections, fewer inventions", "corrections", tables.corrections, 1.0, True),
         ("What an annotator's errors cost", "annotator's errors, %", tables.errors, 100.0, False),
     )
     return [
-        model.Curve(
+        Curve(
             title=title,
             x_label=x_label,
             y_label="%",
@@ -132,8 +132,8 @@ def _curves(settings: StudySettings, tables: StudyTables) -> list[model.Curve]:
             note=f"{way}; seeds: {len(settings.curve_seeds)}; greedy but for T = 1, temperature 1; "
             "bands are 95% intervals.",
             series=tuple(
-                _series(found, benchmark, metric, name, factor)
-                for (benchmark, metric, _), name in zip(CURVES, LINES, strict=True)
+                _series(found, ref, name, factor)
+                for (ref, _), name in zip(CURVES, LINES, strict=True)
             ),
         )
         for title, x_label, found, factor, log_x in drawn
@@ -142,12 +142,12 @@ def _curves(settings: StudySettings, tables: StudyTables) -> list[model.Curve]:
 
 
 def _series(
-    found: Sequence[Point], benchmark: str, metric: str, text: str, factor: float
-) -> model.CurveSeries:
+    found: Sequence[StudyPoint], ref: model.MetricRef, text: str, factor: float
+) -> CurveSeries:
     rates = (
         (factor * point.x, each)
         for point in found
         for each in point.estimates
-        if (each.benchmark, each.metric) == (benchmark, metric)
+        if (each.benchmark, each.metric) == (ref.benchmark, ref.metric)
     )
-    return model.CurveSeries(label=text, points=points(rates))
+    return CurveSeries(label=text, points=points(rates))

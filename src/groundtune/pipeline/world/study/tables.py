@@ -17,7 +17,7 @@ Runs = dict[str, list[Score]]
 """The scores of each model, by its name."""
 
 
-class Point(Record):
+class StudyPoint(Record):
     """A point of a curve: some runs that differ in their seeds only, pooled."""
 
     x: float
@@ -39,9 +39,9 @@ class StudyTables(Record):
     """The same on the bases from other seeds: `model` is "WAY on BASE"."""
     per_run: tuple[Estimate, ...]
     """Of each run alone."""
-    corrections: tuple[Point, ...]
+    corrections: tuple[StudyPoint, ...]
     """x: the number of corrections."""
-    errors: tuple[Point, ...]
+    errors: tuple[StudyPoint, ...]
     """x: the annotator's error rate."""
     length: dict[str, model.LengthControl]
     """Each way of learning beside the base at equal length, greedy captions."""
@@ -112,7 +112,7 @@ def _curve(
     every: Sequence[Variant],
     runs: Runs,
     x: Callable[[Variant], float],
-) -> tuple[Point, ...]:
+) -> tuple[StudyPoint, ...]:
     """Points over what `x` tells of a run, all else as in the main result; seeds pooled."""
     whole = Variant(BASE, settings.headline, 0, settings.corrections, 0.0)
     points: dict[float, list[Variant]] = {}
@@ -122,7 +122,7 @@ def _curve(
         if variant.seed in settings.curve_seeds and (alike or varied):
             points.setdefault(x(variant), []).append(variant)
     return tuple(
-        Point(
+        StudyPoint(
             x=value,
             runs=tuple(v.name for v in some),
             estimates=tuple(pooled_estimates(some, runs, settings.headline)),
