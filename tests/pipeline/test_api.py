@@ -67,7 +67,7 @@ def test_a_run_is_labelled_by_claims_and_paired_by_the_rejected_ones(tmp_path: P
     assert {claim.status for claim in claims} >= {"supported", "rejected"}
     asked = json.loads((run.folder / "claims/run.json").read_text())["recipe"]
     assert asked["divider"] == "world"
-    assert asked["asking"] == {"suffix": " Answer yes or no.", "ties": "rejected"}
+    assert asked["asking"] == Asking(suffix=" Answer yes or no.", ties="rejected").model_dump()
     assert run.label(by="claims", labeler="world:labeler", asking=Asking(ties="rejected")) == claims
     pairs = run.pair(by="claims", spans="both", cap=1, balance="none")
     assert pairs
