@@ -299,6 +299,7 @@ class _Explanation:
         keys = self._keys(first)
         dotted = ".".join(keys) or "the recipe"
         fix = f"it {_lower(first['msg'].replace('Input should', 'should'))}"
+        fix = fix.replace("a valid tuple", "a list, such as [0, 1]")
         what = f"{dotted} is {first['input']!r}"
         context = first.get("ctx", {})
         if first["type"] == "missing":

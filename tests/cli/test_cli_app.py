@@ -192,6 +192,8 @@ def test_no_whole_number_of_sample_is_rounded(
         ("sample --out", "--out has no value.", "`groundtune sample --help` lists"),
         ("sample --out a --out b", "--out is given twice.", "Give it once."),
         ("sample --out x --engine rya", "--engine is 'rya'.", "Give one of local, ray."),
+        ("--jsn", "There is no option '--jsn'.", "`groundtune --help` lists the options."),
+        ("pairs --cap=-1", "--cap is '-1'.", "Must be >= 0."),
         ("report run other", "'other' is one argument too many.", "Remove it;"),
     ],
 )

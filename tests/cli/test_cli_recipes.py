@@ -28,11 +28,36 @@ def test_a_recipe_is_shown_and_copied_as_it_is(
 
 def test_a_misspelt_recipe_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["recipes", "show", "world-dmeo"]) == EXIT_INPUT
-    assert "did you mean world-demo?" in capsys.readouterr().err
+    assert "Did you mean world-demo?" in capsys.readouterr().err
 
 
 def test_train_takes_a_recipe_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["train", "world-dop", "--dry-run"]) == EXIT_INPUT
-    assert "did you mean world-dpo?" in capsys.readouterr().err
+    assert "Did you mean world-dpo?" in capsys.readouterr().err
     assert run(["train", "world-dpo", "pairs=nowhere", "--dry-run"]) == EXIT_INPUT
     assert "nowhere" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        ("align world-ddpo", "This is a recipe of groundtune train, not of align."),
+        ("demo world-align", "This is a recipe of groundtune align, not of demo."),
+        ("train mine.yaml", "This is a recipe of groundtune study, not of train."),
+        ("train folder", "A folder is not a recipe."),
+        ("sample world:base --out x", "There is no recipe file 'world:base'."),
+        ("label folder --answers x", "There is no recipe file 'folder'."),
+    ],
+)
+def test_what_is_no_recipe_of_the_command_is_refused(
+    words: str,
+    what: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    Path("mine.yaml").write_text("command: study\n")
+    assert run(words.split()) == EXIT_INPUT
+    assert capsys.readouterr().err.splitlines()[0] == f"error: {what}"

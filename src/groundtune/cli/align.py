@@ -53,7 +53,7 @@ def align(
         read_recipe(recipe, settings, RECIPE),
         {"evaluation.split": "test" if final else None},
     )
-    path = find(source.recipe)
+    path = find(source.recipe, "align")
     params = load(path, source.settings, AlignSettings, options=options)
     with open_progress(silent=json) as progress:
         result = run_align(

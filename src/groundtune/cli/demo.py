@@ -48,7 +48,7 @@ def demo(
 
     start = time.monotonic()
     source = read_recipe(recipe, settings, RECIPE)
-    path = find(source.recipe)
+    path = find(source.recipe, "demo")
     params = load(path, source.settings, DemoSettings, options={"seed": seed})
     with open_progress(silent=json) as progress:
         result = run_demo(params, out, progress, workers=workers, command=sys.argv)

@@ -13,6 +13,7 @@ from cyclopts import (
     UnknownCommandError,
     UnknownOptionError,
     UnusedCliTokensError,
+    ValidationError,
 )
 
 from groundtune.errors import UserError
@@ -32,6 +33,8 @@ def explain(error: CycloptsError, commands: Iterable[str]) -> UserError:
     see = f"`{where} --help` lists the options."
     if isinstance(error, UnknownCommandError):
         word = (error.unused_tokens or [""])[0]
+        if word.startswith("-"):
+            return UserError(f"There is no option {word!r}.", where, see)
         inside = [
             name.removeprefix(chain).split()[0] for name in commands if name.startswith(chain)
         ]
@@ -47,6 +50,10 @@ def explain(error: CycloptsError, commands: Iterable[str]) -> UserError:
     if isinstance(error, CoercionError) and error.token is not None:
         name = error.token.keyword or _name(error)
         return UserError(f"{name} is {error.token.value!r}.", where, f"Give {_wanted(error)}.")
+    if isinstance(error, ValidationError) and error.argument:
+        token = error.argument.tokens[0]
+        what = f"{token.keyword or _name(error)} is {token.value!r}."
+        return UserError(what, where, error.exception_message)
     if isinstance(error, RepeatArgumentError):
         return UserError(f"{error.token.keyword} is given twice.", where, "Give it once.")
     if isinstance(error, UnusedCliTokensError):

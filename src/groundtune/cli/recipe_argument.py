@@ -20,7 +20,19 @@ class RecipeArgument(NamedTuple):
 
     @property
     def path(self) -> Path | None:
-        """The recipe, where it must be a file."""
+        """The recipe of a command that none is shipped for.
+
+        Raises:
+            UserError: it is not a file.
+        """
+        if self.recipe and not Path(self.recipe).is_file():
+            from groundtune.errors import UserError
+
+            raise UserError(
+                f"There is no recipe file {self.recipe!r}.",
+                self.recipe,
+                "Give a YAML file. Other values need the name of their option, such as --model.",
+            )
         return Path(self.recipe) if self.recipe else None
 
 

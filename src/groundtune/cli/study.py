@@ -50,7 +50,7 @@ def study(
         read_recipe(recipe, settings, RECIPE),
         {"evaluation.split": "test" if final else None},
     )
-    path = find(source.recipe)
+    path = find(source.recipe, "study")
     params = load(path, source.settings, StudySettings, options=options)
     with open_progress(silent=json) as progress:
         result = run_study(

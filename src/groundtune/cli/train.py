@@ -51,7 +51,7 @@ def train(
 
     source = read_recipe(recipe, settings)
     params = load(
-        find(source.recipe) if source.recipe else None,
+        find(source.recipe, "train") if source.recipe else None,
         source.settings,
         TrainParams,
         options={"model": model, "pairs": pairs, "data.skip_bad": skip_bad},

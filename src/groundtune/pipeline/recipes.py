@@ -61,31 +61,57 @@ def shipped() -> list[Shipped]:
     ]
 
 
-def find(name: str) -> Path:
-    """The file of a recipe: a path, or the name of one that is shipped.
+def find(name: str, command: str = "") -> Path:
+    """Return the file of a recipe: a path, or the name of one that is shipped.
+
+    Args:
+        name: The path or name.
+        command: The command that is to take the recipe; "" for any.
 
     Raises:
-        UserError: there is neither.
+        UserError: there is no such recipe, or it is one of another command.
     """
     path = Path(name)
-    if path.suffix in (".yaml", ".yml") or path.exists():
-        return path
+    if path.is_dir():
+        raise UserError(
+            "A folder is not a recipe.",
+            name,
+            "Give a recipe's name or a YAML file; folders are given as options, such as --pairs.",
+        )
+    if path.suffix not in (".yaml", ".yml") and not path.exists():
+        path = _shipped_file(name)
+    other = _command_in(path) or ("train" if path.parent == folder() else "")
+    if command and other and other != command:
+        raise UserError(
+            f"This is a recipe of groundtune {other}, not of {command}.",
+            name,
+            f"Run groundtune {other} {name}, or give another recipe.",
+        )
+    return path
+
+
+def _shipped_file(name: str) -> Path:
     names = [recipe.name for recipe in shipped()]
     if name in names:
         return folder() / f"{name}.yaml"
     near = difflib.get_close_matches(name, names, n=1)
-    fix = f"did you mean {near[0]}?" if near else f"the recipes are {', '.join(names)}"
-    raise UserError(f"there is no recipe {name!r}", name, fix)
+    fix = f"Did you mean {near[0]}?" if near else f"The recipes are {', '.join(names)}."
+    raise UserError(f"There is no recipe {name!r}.", name, fix)
 
 
 def command_of(path: Path) -> str:
-    """The command that takes a recipe: what its key `command` says, or train."""
+    """Return the command that takes a recipe: the value of its key `command`, or train."""
+    return _command_in(path) or "train"
+
+
+def _command_in(path: Path) -> str:
+    """The value of the key `command`; "" without it, or where reading fails as it will again."""
     try:
         tree: object = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError):
-        return "train"  # the command itself says what is wrong with it
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return ""
     values = cast("dict[str, object]", tree) if isinstance(tree, dict) else {}
-    return str(values.get("command", "train"))
+    return str(values.get("command", ""))
 
 
 def schema_of(path: Path) -> type[BaseModel]:
