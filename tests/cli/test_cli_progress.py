@@ -106,15 +106,16 @@ def test_a_terminal_gets_a_bar_with_the_count_and_the_note() -> None:
     assert "warm" in stream.getvalue()
 
 
-def test_results_end_with_the_path_and_the_next_command(
+def test_results_end_with_the_path_and_the_next_command_quoted_for_a_shell(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    finish({"answers": 3, "n": 0}, wrote=Path("out"), next_command="groundtune label out")
+    following = ["groundtune", "label", Path("my answers")]
+    finish({"answers": 3, "n": 0}, wrote=Path("out"), next_command=following)
     assert capsys.readouterr().out.splitlines() == [
         "answers  3",
         "n        0",
         "wrote    out",
-        "next     groundtune label out",
+        "next     groundtune label 'my answers'",
     ]
 
 

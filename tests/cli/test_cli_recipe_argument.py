@@ -8,7 +8,9 @@ from groundtune.cli.app import EXIT_INPUT, run
 from groundtune.cli.recipe_argument import read_recipe
 
 
-def test_a_recipe_comes_before_its_settings():
+def test_a_recipe_comes_before_its_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    Path("my recipe.yaml").touch()
     source = read_recipe("my recipe.yaml", ["a.b=1", "c=x=y"])
     assert source.recipe == "my recipe.yaml"
     assert source.path == Path("my recipe.yaml")

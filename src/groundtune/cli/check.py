@@ -79,34 +79,36 @@ def check(
     )
 
 
-def _rows(found: "CheckSummary") -> list[list[str]]:
+def _rows(summary: "CheckSummary") -> list[list[str]]:
     from groundtune.pipeline.check.scores import METRICS
 
-    models = list(dict.fromkeys(each.model for each in found.estimates))
+    models = list(dict.fromkeys(each.model for each in summary.estimates))
+    estimates = {(each.model, each.metric): each for each in summary.estimates}
     rows = [["", *models]]
-    if shares := found.corrected:
+    if shares := summary.corrected:
         cells = [_share(*shares[m].share) if m in shares else "-" for m in models]
         rows.append(["Answers with something wrong, corrected", *cells])
     for metric in METRICS:
         cells: list[str] = []
         for model in models:
-            one = [e for e in found.estimates if (e.model, e.metric) == (model, metric.name)]
-            if not one:
+            estimate = estimates.get((model, metric.name))
+            if estimate is None:
                 cells.append("-")
             elif metric.is_share:
-                cells.append(_share(one[0].value, one[0].low, one[0].high))
+                cells.append(_share(estimate.value, estimate.low, estimate.high))
             else:
-                cells.append(f"{one[0].value:.1f} ({one[0].low:.1f} to {one[0].high:.1f})")
+                bounds = f"{estimate.low:.1f} to {estimate.high:.1f}"
+                cells.append(f"{estimate.value:.1f} ({bounds})")
         rows.append([metric.label, *cells])
     return rows
 
 
-def _error(found: "CheckSummary") -> str:
+def _error(summary: "CheckSummary") -> str:
     from groundtune.pipeline.check.page import told
 
-    if not found.corrected:
+    if not summary.corrected:
         return "unknown: mark answers in to-mark.jsonl and pass it as --marks"
-    return " ".join(told(name, each) for name, each in found.corrected.items())
+    return " ".join(told(name, each) for name, each in summary.corrected.items())
 
 
 def _share(value: float, low: float, high: float) -> str:

@@ -1,10 +1,10 @@
-"""Progress on stderr: a bar on a terminal, plain lines elsewhere, nothing where it isn't wanted.
+"""Progress on stderr: a bar on a terminal, plain lines elsewhere, or nothing.
 
     with open_progress(silent=json) as progress:
         progress.start("sample", total=len(prompts))
         progress.advance(8, note="12 tokens/s")
 
-Library code takes a `groundtune.protocols.Progress` and knows none of these classes.
+Library code takes a `groundtune.protocols.Progress` and imports none of these classes.
 """
 
 import sys
@@ -20,7 +20,7 @@ EVERY_S = 5.0
 
 
 class PlainProgress:
-    """Lines with count, rate and time left: one in `every_s` seconds, and one at a task's end."""
+    """Lines with count, rate and time left: one per `every_s` seconds, and one when a task ends."""
 
     def __init__(
         self,
@@ -36,31 +36,31 @@ class PlainProgress:
         self._total: int | None = None
         self._done = self._shown = 0
         self._note = ""
-        self._began = self._last = clock()
+        self._start_s = self._last_s = clock()
 
     def start(self, task: str, total: int | None = None) -> None:
-        """Finish the task before with its last line, and begin a new one."""
+        """Write the last line of the previous task, and start a new one."""
         self.close()
         self._task, self._total, self._done, self._shown, self._note = task, total, 0, 0, ""
-        self._began = self._last = self._clock()
+        self._start_s = self._last_s = self._clock()
 
     def advance(self, done: int = 1, note: str = "") -> None:
-        """Count, and write a line when it is time or when the task is complete."""
+        """Count, and write a line if one is due or the task is complete."""
         self._done += done
         self._note = note or self._note
-        due = self._clock() - self._last >= self._every_s
+        due = self._clock() - self._last_s >= self._every_s
         if due or self._done == self._total:
             self._write()
 
     def close(self) -> None:
-        """Write the count that no line has shown yet."""
+        """Write the last count if no line has shown it."""
         if self._done > self._shown:
             self._write()
 
     def _write(self) -> None:
-        self._last = self._clock()
+        self._last_s = self._clock()
         self._shown = self._done
-        elapsed_s = self._last - self._began
+        elapsed_s = self._last_s - self._start_s
         print(
             progress_line(self._task, self._done, self._total, elapsed_s, self._note),
             file=self._stream,

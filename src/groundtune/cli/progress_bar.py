@@ -1,4 +1,4 @@
-"""The progress bar of a terminal, drawn by rich; not in progress.py: plain lines need no rich."""
+"""The progress bar of a terminal, drawn by rich, which plain lines do not need."""
 
 from types import TracebackType
 from typing import Self, TextIO
@@ -16,7 +16,7 @@ from rich.progress import (
 
 
 class BarProgress:
-    """One bar at a time; a finished task's bar stays above the next."""
+    """One bar at a time; the bar of a finished task stays above the next."""
 
     def __init__(self, stream: TextIO) -> None:
         self._rich = Progress(
@@ -43,7 +43,7 @@ class BarProgress:
         self._rich.stop()
 
     def start(self, task: str, total: int | None = None) -> None:
-        """Stop the bar before and draw a new one."""
+        """Stop the previous bar and draw a new one."""
         if self._task is not None:
             self._rich.stop_task(self._task)
         self._task = self._rich.add_task(task, total=total, note="")
