@@ -7,9 +7,10 @@ from bench_writers import machine, truthful
 
 from groundtune.bench import run as running
 from groundtune.bench.benchmark import Scoring
+from groundtune.bench.exam import exam_of, scores_of
 from groundtune.bench.item import Wanted
 from groundtune.bench.registry import load, load_all
-from groundtune.bench.run import ask, data_of, items_of, keep, read_scores, scores_of
+from groundtune.bench.run import ask, keep, read_scores
 from groundtune.bench.summary import Summary, facts_of, metric_of, pool, summarise
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
@@ -31,10 +32,9 @@ def measure(
     scores: list[Score] = []
     images, how = ImageStore(out / "images"), Scoring(mode="strict", model=label or model.name)
     for benchmark in load_all(names or ["world"]):
-        data = data_of(benchmark, (), Wanted(split=HERE, n=n), images)
-        items = items_of(benchmark, data, Path, images)
-        answers = ask(benchmark, items, model, 0, out, SilentProgress())
-        own = scores_of(benchmark, data, answers, how)
+        exam = exam_of(benchmark, (), Wanted(split=HERE, n=n), how, images)
+        answers = ask(benchmark, exam.data, model, 0, out, SilentProgress())
+        own = scores_of(exam, answers)
         keep(own, out)
         scores += own
     return scores

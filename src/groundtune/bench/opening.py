@@ -15,6 +15,9 @@ from groundtune.records import Score
 from groundtune.store.files import write_atomic
 from groundtune.store.keys import key_of
 
+NOTEBOOK = Path("docs/notebook.md")
+"""Where openings of the test split are written down, if it is there; else OUT/notebook.md."""
+
 
 def note_opening(notebook: Path, said: str, command: Sequence[str]) -> None:
     """Appends one dated line to the notebook: that the test split was opened, and what it said."""
@@ -31,6 +34,16 @@ class Opening:
 
     notebook: Path
     command: Sequence[str] = ()
+
+
+def opening_of(
+    out: Path, final: bool, notebook: Path | None, command: Sequence[str]
+) -> Opening | None:
+    """The opening of the test split, where `final` asks for one; noted in docs/notebook.md."""
+    if not final:
+        return None
+    there = NOTEBOOK if NOTEBOOK.exists() else out / "notebook.md"
+    return Opening(notebook=notebook or there, command=command)
 
 
 def refuse_closed_split(

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from groundtune.bench.benchmark import Benchmark, LargeScores
@@ -17,7 +17,7 @@ from groundtune.records import Estimate, Score
 Values = dict[str, float | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Results:
     """What one file of answers comes to in one mode."""
 
@@ -25,9 +25,9 @@ class Results:
     unparsed: int
     metrics: Values
     """Unrounded; None where the metric has no value."""
-    estimates: dict[str, Estimate]
+    estimates: dict[str, Estimate] = field(default_factory=dict[str, Estimate])
     """With intervals, of the metrics that have a value."""
-    strata: dict[str, Values]
+    strata: dict[str, Values] = field(default_factory=dict[str, Values])
     """By part, and by "axis/stratum"."""
 
 
@@ -57,22 +57,20 @@ def values_of(benchmark: Benchmark[Any], scores: Sequence[Score]) -> Results:
         n=len(scores),
         unparsed=sum(score.status == "unparsed" for score in scores),
         metrics=values_of_table(tabulate(scores), benchmark.metrics),
-        estimates={},
-        strata={},
     )
 
 
-def results_of_tables(
+def results_of_large(
     benchmark: Benchmark[Any], scores: LargeScores, mode: Mode, model: str, seed: int = 0
-) -> Results:
-    """All metrics of a file that was only counted, in the mode that was asked for."""
+) -> tuple[Results, Results]:
+    """The same of a file that was only counted: in this mode, and the values in the other."""
+    other: Mode = "strict" if mode == "official" else "official"
     metrics, estimates = estimates_of_table(scores.tables[mode], benchmark.metrics, model, seed)
-    return Results(
-        n=scores.n,
-        unparsed=scores.unparsed[mode],
-        metrics=metrics,
-        estimates=estimates,
-        strata={n: values_of_table(each, benchmark.metrics) for n, each in scores.strata.items()},
+    strata = {n: values_of_table(each, benchmark.metrics) for n, each in scores.strata.items()}
+    values = values_of_table(scores.tables[other], benchmark.metrics)
+    return (
+        Results(scores.n, scores.unparsed[mode], metrics, estimates, strata),
+        Results(scores.n, scores.unparsed[other], values),
     )
 
 

@@ -7,62 +7,22 @@ OUT/images/    pictures of the items, if the caller's store is there
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from groundtune.bench.benchmark import Benchmark, Scoring
-from groundtune.bench.files.thoughts import as_read
-from groundtune.bench.item import FileAnswer, Item, Wanted
+from groundtune.bench.benchmark import Benchmark
+from groundtune.bench.item import FileAnswer, Item
 from groundtune.errors import UserError
 from groundtune.protocols import Generator, Progress
 from groundtune.records import Answer, Prompt, Sampling, Score
 from groundtune.store.dataset import RecordSet
-from groundtune.store.images import ImageStore
 from groundtune.store.keys import key_of, seed_of
 
 log = logging.getLogger(__name__)
 
 AT_ONCE = 256
 """Prompts handed to the generator between two writes: what a kill loses at the most."""
-
-
-def data_of(
-    benchmark: Benchmark[Any], paths: Sequence[Path], wanted: Wanted, images: ImageStore
-) -> Any:
-    """A benchmark's data: those of files, or the items that it makes.
-
-    Raises:
-        UserError: they can't be read, there are no such items, or it has no data of its own.
-    """
-    if benchmark.load is not None:
-        return benchmark.load(wanted, images)
-    if benchmark.read_data is None:
-        raise UserError(
-            f"{benchmark.name} can't be run or scored by itself.",
-            benchmark.name,
-            f"Its items are {benchmark.protocol.items}.",
-        )
-    return benchmark.read_data(paths)
-
-
-def items_of(
-    benchmark: Benchmark[Any], data: Any, pictures: Callable[[], Path], images: ImageStore
-) -> list[Item]:
-    """What a model is asked; `pictures` tells the folder of images that are not made.
-
-    Raises:
-        UserError: the benchmark can't be asked, or an image is missing.
-    """
-    if benchmark.load is not None:
-        return data
-    if benchmark.items is None:
-        raise UserError(
-            f"{benchmark.name} can't be asked: its questions or pictures aren't to be had.",
-            benchmark.name,
-            f"Score answers that exist with groundtune bench score {benchmark.name}.",
-        )
-    return benchmark.items(data, pictures(), images)
 
 
 def ask(
@@ -102,23 +62,6 @@ def ask(
                 )
             )
     return answers
-
-
-def scores_of(
-    benchmark: Benchmark[Any], data: Any, answers: Sequence[FileAnswer], scoring: Scoring
-) -> list[Score]:
-    """What the benchmark makes of answers, under the names of their decodings.
-
-    Raises:
-        UserError: as the benchmark's `score`.
-    """
-    assert benchmark.score is not None  # `data_of` refuses benchmarks without
-    scores = benchmark.score(data, as_read(answers, scoring.mode), scoring)
-    for at, (score, answer) in enumerate(zip(scores, answers, strict=True)):
-        decoding = answer.decoding or scoring.decoding
-        if score.decoding != decoding:
-            scores[at] = score.model_copy(update={"decoding": decoding})
-    return scores
 
 
 def draw(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from groundtune.bench.item import Mode, Wanted
+from groundtune.bench.opening import opening_of
 from groundtune.bench.run import read_scores
 from groundtune.bench.world.captions import load
 from groundtune.bench.world.pictures import find_scene
@@ -15,7 +16,7 @@ from groundtune.errors import UserError
 from groundtune.generate.scripted import ScriptedGenerator
 from groundtune.pipeline.bench.kept import results_in
 from groundtune.pipeline.bench.result import Measurement
-from groundtune.pipeline.bench.run import BenchParams, opening_of, run_bench
+from groundtune.pipeline.bench.run import BenchParams, run_bench
 from groundtune.pipeline.bench.score import ScoreParams, score_bench
 from groundtune.records import Estimate, Prompt
 from groundtune.store.images import ImageStore

@@ -138,8 +138,8 @@ def score(
         json: Print the result as one JSON object.
     """
     from groundtune.bench.item import Wanted
+    from groundtune.bench.opening import opening_of
     from groundtune.cli.progress import open_progress
-    from groundtune.pipeline.bench.run import opening_of
     from groundtune.pipeline.bench.score import ScoreParams, score_bench
 
     params = ScoreParams(

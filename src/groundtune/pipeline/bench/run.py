@@ -16,15 +16,14 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from groundtune.bench.benchmark import Scoring
+from groundtune.bench.exam import Exam, exam_of, items_of
 from groundtune.bench.item import Item, Mode, Wanted
-from groundtune.bench.opening import Opening, refuse_closed_split
+from groundtune.bench.opening import opening_of, refuse_closed_split
 from groundtune.bench.registry import SUITES, load_all
-from groundtune.bench.run import ask, items_of, keep
+from groundtune.bench.run import ask, keep
 from groundtune.bench.summary import all_estimates
 from groundtune.pipeline.bench.result import BenchmarkResult, Measurement
 from groundtune.pipeline.bench.score import (
-    Exam,
-    exam_of,
     measurement,
     refuse_useless,
     score_answers,
@@ -37,10 +36,8 @@ from groundtune.pipeline.model_settings import ModelSettings
 from groundtune.pipeline.models import Labeler
 from groundtune.protocols import Progress, YesNo
 from groundtune.records import Estimate, Sampling, Score
+from groundtune.store.images import ImageStore
 from groundtune.store.run import write_run
-
-NOTEBOOK = Path("docs/notebook.md")
-"""Where openings of the test split are written down, if it is there; else OUT/notebook.md."""
 
 
 class BenchParams(ModelSettings):
@@ -97,16 +94,17 @@ def run_bench(
     opening = opening_of(out, final, notebook, command)
     refuse_closed_split(benchmarks, params.wanted, opening)
     found = sources_with_official(benchmarks, sources or Sources(), progress)
+    images = ImageStore(out / "images")
     sheets: list[tuple[Exam, list[Item]]] = []
     for benchmark in benchmarks:
         progress.start(f"read {benchmark.name}")
         paths, scoring = found.paths(benchmark.name), with_mode(given, benchmark, params.mode)
-        exam = exam_of(benchmark, paths, params.wanted, scoring, out)
-        folder = partial(found.pictures, benchmark.name)
-        sheets.append((exam, items_of(benchmark, exam.data, folder, RunFolder(out).images)))
+        exam = exam_of(benchmark, paths, params.wanted, scoring, images)
+        items = items_of(exam, partial(found.pictures, benchmark.name), images)
+        sheets.append((exam, items))
     if generator is None:
         progress.start(f"load {params.model}")
-        generator = open_generator(params, RunFolder(out).images)
+        generator = open_generator(params, images)
     results: list[BenchmarkResult] = []
     known: list[Estimate] = []
     for exam, items in sheets:
@@ -144,13 +142,3 @@ def _know(
     if known:
         keep(known, out / "knowing")
     return all_estimates(known)
-
-
-def opening_of(
-    out: Path, final: bool, notebook: Path | None, command: Sequence[str]
-) -> Opening | None:
-    """The opening of the test split, where `final` asks for one; noted in docs/notebook.md."""
-    if not final:
-        return None
-    there = NOTEBOOK if NOTEBOOK.exists() else out / "notebook.md"
-    return Opening(notebook=notebook or there, command=command)

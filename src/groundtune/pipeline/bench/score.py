@@ -10,16 +10,16 @@ was there.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import Field
 
 from groundtune.bench.benchmark import Benchmark, Scoring
-from groundtune.bench.files.checks import finding
+from groundtune.bench.exam import Exam, exam_of, scores_of
 from groundtune.bench.files.foreign_logs import questions_of
-from groundtune.bench.files.revisions import DataFile, describe
+from groundtune.bench.files.revisions import describe
 from groundtune.bench.files.thoughts import notes_on_thoughts
 from groundtune.bench.item import FileAnswer, Mode, Wanted
 from groundtune.bench.opening import Opening, refuse_closed_split, write_down
@@ -29,19 +29,18 @@ from groundtune.bench.results import (
     item_lines,
     notes_of,
     results_of,
-    results_of_tables,
+    results_of_large,
     values_of,
-    values_of_table,
 )
-from groundtune.bench.run import data_of, forget, keep, scores_of
+from groundtune.bench.run import forget, keep
 from groundtune.errors import UserError
 from groundtune.pipeline.bench.data import with_official
 from groundtune.pipeline.bench.kept import sum_up
 from groundtune.pipeline.bench.result import BenchmarkResult, Measurement, slug_of
-from groundtune.pipeline.folder import RunFolder
 from groundtune.protocols import Progress
 from groundtune.records import Estimate, Record, Score
 from groundtune.store.files import write_atomic
+from groundtune.store.images import ImageStore
 
 LARGE_NOTE = (
     "The file is large: its items are a Parquet table, which stands for the scores, and intervals "
@@ -80,18 +79,6 @@ class ScoreParams(Record):
         return self.answers.parent / f"{self.answers.stem}-scores"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exam:
-    """A benchmark with its data, and how answers to it are scored."""
-
-    benchmark: Benchmark[Any]
-    data: Any
-    files: tuple[DataFile, ...] = ()
-    """Where the data were read; none where the benchmark makes them."""
-    scoring: Scoring
-    """Its model and decoding are those of answers that don't say theirs."""
-
-
 def score_bench(
     params: ScoreParams,
     out: Path,
@@ -113,16 +100,16 @@ def score_bench(
     refuse_useless(benchmarks, given)
     if params.data and all(each.read_data is None for each in benchmarks):
         raise UserError(f"{params.name} has no data in files.", "--data", "Leave it out.")
+    ways = [with_mode(given, benchmark, params.mode) for benchmark in benchmarks]
     refuse_closed_split(benchmarks, params.wanted, opening)
     results: list[BenchmarkResult] = []
-    for benchmark in benchmarks:
-        how = with_mode(given, benchmark, params.mode)
+    for benchmark, how in zip(benchmarks, ways, strict=True):
         progress.start(f"read {benchmark.name}")
         paths = with_official(benchmark.name, params.data, progress)
         if (large := _score_large(benchmark, paths, params, how, out)) is not None:
             results.append(large)
             continue
-        exam = exam_of(benchmark, paths, params.wanted, how, out)
+        exam = exam_of(benchmark, paths, params.wanted, how, ImageStore(out / "images"))
         answers = _read_answers(exam, params)
         results += score_answers(exam, answers, out, progress, seed=params.seed, may_replace=True)
     if not results:
@@ -164,23 +151,9 @@ def with_mode(scoring: Scoring, benchmark: Benchmark[Any], mode: Mode | None) ->
     return replace(scoring, mode=mode or benchmark.modes[0])
 
 
-def exam_of(
-    benchmark: Benchmark[Any], paths: Sequence[Path], wanted: Wanted, scoring: Scoring, out: Path
-) -> Exam:
-    """A benchmark with its data, from files or made; images that it makes are kept in `out`.
-
-    Raises:
-        UserError: as `data_of`.
-    """
-    with finding() as found:
-        data = data_of(benchmark, paths, wanted, RunFolder(out).images)
-    files = tuple(describe(paths, found)) if benchmark.read_data is not None else ()
-    return Exam(benchmark=benchmark, data=data, files=files, scoring=scoring)
-
-
 def _read_answers(exam: Exam, params: ScoreParams) -> list[FileAnswer]:
     """The answers, all of one model if it has a label."""
-    assert exam.benchmark.read_answers is not None  # `data_of` refuses benchmarks without
+    assert exam.benchmark.read_answers is not None  # `exam_of` refuses benchmarks without
     answers = exam.benchmark.read_answers(params.answers, exam.data)
     return [replace(each, model="") for each in answers] if params.label else answers
 
@@ -219,7 +192,7 @@ def _score_group(
     """The result of one model and decoding; its file of items is written."""
     benchmark, data, how = exam.benchmark, exam.data, exam.scoring
     progress.start(f"score {benchmark.name}")
-    scores = scores_of(benchmark, data, answers, how)
+    scores = scores_of(exam, answers)
     progress.start(f"sum up {benchmark.name}")  # a judge has counted its own steps since
     results = results_of(benchmark, scores, seed=seed)
     if benchmark.strata is not None:
@@ -258,8 +231,8 @@ def _other(exam: Exam, answers: Sequence[FileAnswer]) -> Results | None:
     if mode is None:
         return None
     try:
-        how = replace(exam.scoring, mode=mode)
-        scores = scores_of(exam.benchmark, exam.data, answers, how)
+        other = replace(exam, scoring=replace(exam.scoring, mode=mode))
+        scores = scores_of(other, answers)
     except UserError:
         return None
     return values_of(exam.benchmark, scores)
@@ -288,20 +261,14 @@ def _score_large(
     scores = benchmark.large(paths, params.answers, how.mode, items)
     if scores is None:
         return None
-    other: Mode = "strict" if how.mode == "official" else "official"
+    results, other = results_of_large(benchmark, scores, how.mode, how.model, params.seed)
     result = BenchmarkResult(
         benchmark=benchmark,
         mode=how.mode,
         model=how.model,
         decoding=how.decoding,
-        results=results_of_tables(benchmark, scores, how.mode, how.model, params.seed),
-        other=Results(
-            n=scores.n,
-            unparsed=scores.unparsed[other],
-            metrics=values_of_table(scores.tables[other], benchmark.metrics),
-            estimates={},
-            strata={},
-        ),
+        results=results,
+        other=other,
         items=scores.items,
         path=out / "results" / f"{slug}.json",
         data=tuple(describe(paths)),

@@ -143,9 +143,10 @@ def learn(folder: Path, settings: Trained, progress: Progress) -> None:
 def evaluate(folder: Path, settings: Evaluated, progress: Progress) -> None:
     """The model describes scenes and answers questions, greedily and at temperature 1."""
     from groundtune.bench.benchmark import Scoring
+    from groundtune.bench.exam import exam_of, scores_of
     from groundtune.bench.item import Wanted
     from groundtune.bench.run import ask as answers_of
-    from groundtune.bench.run import data_of, keep, scores_of
+    from groundtune.bench.run import keep
     from groundtune.bench.world.benchmarks import WORLD_CAPTIONS, WORLD_QUESTIONS
     from groundtune.bench.world.knowing import knowledge
     from groundtune.generate.hf import HfGenerator
@@ -160,13 +161,13 @@ def evaluate(folder: Path, settings: Evaluated, progress: Progress) -> None:
     for benchmark, number in ((WORLD_CAPTIONS, asked.captions), (WORLD_QUESTIONS, asked.questions)):
         progress.start(f"images for {benchmark.name}")
         wanted = Wanted(split=asked.split, n=number, seed=asked.seed)
-        items = data_of(benchmark, (), wanted, images)
-        answers = answers_of(benchmark, items, generator, asked.seed, out, progress)
-        scores = scores_of(benchmark, items, answers, how)
+        exam = exam_of(benchmark, (), wanted, how, images)
+        answers = answers_of(benchmark, exam.data, generator, asked.seed, out, progress)
+        scores = scores_of(exam, answers)
         keep(scores, out)
         if asked.knowing and benchmark is WORLD_CAPTIONS:
             greedy = [score for score in scores if score.decoding == "greedy"]
-            known = knowledge(greedy, items, generator, progress, asked.seed)
+            known = knowledge(greedy, exam.data, generator, progress, asked.seed)
             keep(known, out / KNOWING)
 
 

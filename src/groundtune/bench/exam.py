@@ -1,0 +1,88 @@
+"""A benchmark with its data: what a model is asked, and what the benchmark makes of answers."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from groundtune.bench.benchmark import Benchmark, Scoring
+from groundtune.bench.files.checks import finding
+from groundtune.bench.files.revisions import DataFile, describe
+from groundtune.bench.files.thoughts import as_read
+from groundtune.bench.item import FileAnswer, Item, Wanted
+from groundtune.errors import UserError
+from groundtune.records import Score
+from groundtune.store.images import ImageStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exam:
+    """A benchmark with its data, and how answers to it are scored."""
+
+    benchmark: Benchmark[Any]
+    data: Any
+    """The items themselves, where the benchmark makes them."""
+    files: tuple[DataFile, ...] = ()
+    """Where the data were read; none where the benchmark makes them."""
+    scoring: Scoring
+    """Its model and decoding are those of answers that don't say theirs."""
+
+
+def exam_of(
+    benchmark: Benchmark[Any],
+    paths: Sequence[Path],
+    wanted: Wanted,
+    scoring: Scoring,
+    images: ImageStore,
+) -> Exam:
+    """A benchmark with the data of files, or with the items that it makes.
+
+    Raises:
+        UserError: the data can't be read, there are no such items, or it has no data of its own.
+    """
+    if benchmark.load is not None:
+        return Exam(benchmark=benchmark, data=benchmark.load(wanted, images), scoring=scoring)
+    if benchmark.read_data is None:
+        raise UserError(
+            f"{benchmark.name} can't be run or scored by itself.",
+            benchmark.name,
+            f"Its items are {benchmark.protocol.items}.",
+        )
+    with finding() as found:
+        data = benchmark.read_data(paths)
+    files = tuple(describe(paths, found))
+    return Exam(benchmark=benchmark, data=data, files=files, scoring=scoring)
+
+
+def items_of(exam: Exam, pictures: Callable[[], Path], images: ImageStore) -> list[Item]:
+    """What a model is asked; `pictures` tells the folder of images that are not made.
+
+    Raises:
+        UserError: the benchmark can't be asked, or an image is missing.
+    """
+    benchmark = exam.benchmark
+    if benchmark.load is not None:
+        return exam.data
+    if benchmark.items is None:
+        raise UserError(
+            f"{benchmark.name} can't be asked: its questions or pictures aren't to be had.",
+            benchmark.name,
+            f"Score answers that exist with groundtune bench score {benchmark.name}.",
+        )
+    return benchmark.items(exam.data, pictures(), images)
+
+
+def scores_of(exam: Exam, answers: Sequence[FileAnswer]) -> list[Score]:
+    """What the benchmark makes of answers, under the names of their decodings.
+
+    Raises:
+        UserError: as the benchmark's `score`.
+    """
+    assert exam.benchmark.score is not None  # `exam_of` refuses benchmarks without
+    how = exam.scoring
+    scores = exam.benchmark.score(exam.data, as_read(answers, how.mode), how)
+    for at, (score, answer) in enumerate(zip(scores, answers, strict=True)):
+        decoding = answer.decoding or how.decoding
+        if score.decoding != decoding:
+            scores[at] = score.model_copy(update={"decoding": decoding})
+    return scores
