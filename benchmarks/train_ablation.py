@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from train_cases import case_of
-from train_models import Pictures, asked, pairs_of, prompt_of
+from train_models import Images, asked, pairs_of, prompt_of
 from train_sides import BETA, Clock, Silent, tuned
 
 from groundtune.engine.logprobs import token_logp
@@ -165,7 +165,7 @@ def _rows(vlm: Any, name: str) -> list[Row]:
         vlm,
         pairs_of(case, 0, what),
         {prompt.key: prompt},
-        Pictures({"image-0": what.picture}),
+        Images({"image-0": what.image}),
         DataRules(max_length=4096),
         Silent(),
     )

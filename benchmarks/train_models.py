@@ -20,7 +20,7 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from groundtune.records import ImagePart, Message, Pair, Prompt, TextPart
-from groundtune.vlm.load import pictures_only
+from groundtune.vlm.load import images_only
 
 TEMPLATE = (
     "{% for message in messages %}"
@@ -40,12 +40,12 @@ HEAD = 128
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """How a model looks at pictures."""
+    """How a model looks at images."""
 
     pixels: tuple[int, int]
-    """Width and height of a picture."""
+    """Width and height of an image."""
     around: int
-    """Tokens of the template: roles, and for Qwen where a picture begins and ends."""
+    """Tokens of the template: roles, and for Qwen where an image begins and ends."""
     vision: dict[str, Any]
 
 
@@ -225,7 +225,7 @@ QWEN_TOKENS: dict[str, Any] = {
 
 def _qwen_processor(make: Any, patch: int) -> Any:
     start, end = "<|vision_start|>", "<|vision_end|>"
-    with pictures_only():
+    with images_only():
         return make(
             Qwen2VLImageProcessorPil(patch_size=patch, min_pixels=56 * 56, max_pixels=1280 * 1280),
             _tokenizer(QWEN_IMAGE, "<|video_pad|>", start, end),
@@ -250,15 +250,15 @@ def _tokenizer(*special: str) -> Any:
 
 
 class Asked(NamedTuple):
-    """The prompt of a step, its picture, and the distinct answers to it."""
+    """The prompt of a step, its image, and the distinct answers to it."""
 
-    picture: Image.Image
+    image: Image.Image
     question: str
     answers: tuple[str, ...]
 
 
 def asked(case: Case, number: int) -> Asked:
-    """What step `number` is about: random words of the wanted numbers, and a smooth picture."""
+    """What step `number` is about: random words of the wanted numbers, and a smooth image."""
     drawn = random.Random(f"{case.model}/{number}")
 
     def words(count: int) -> str:
@@ -266,20 +266,20 @@ def asked(case: Case, number: int) -> Asked:
 
     small = Image.frombytes("RGB", (6, 6), drawn.randbytes(6 * 6 * 3))
     return Asked(
-        picture=small.resize(FAMILIES[case.model].pixels, Image.Resampling.BICUBIC),
+        image=small.resize(FAMILIES[case.model].pixels, Image.Resampling.BICUBIC),
         question=words(PROMPT_TOKENS - FAMILIES[case.model].around),
         answers=tuple(words(case.tokens - 1) for _ in range(case.answers)),
     )
 
 
-class Pictures:
+class Images:
     """Images by their names, which stand for sha256 sums here."""
 
     def __init__(self, images: Mapping[str, Image.Image]) -> None:
         self._images = images
 
     def open(self, sha256: str) -> Image.Image:
-        """The picture of that name."""
+        """The image of that name."""
         return self._images[sha256]
 
 
@@ -307,7 +307,7 @@ def rows_of(case: Case, what: Asked) -> list[dict[str, Any]]:
     """A step's pairs as rows of the baseline's data set."""
     return [
         {
-            "images": [what.picture],
+            "images": [what.image],
             "prompt": [{"role": "user", "content": what.question}],
             "chosen": [{"role": "assistant", "content": what.answers[chosen]}],
             "rejected": [{"role": "assistant", "content": what.answers[rejected]}],

@@ -20,7 +20,7 @@ from train_cases import (
 )
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGE, CHART = DOCS / "benchmarks.md", DOCS / "pictures" / "train-against-trl.svg"
+PAGE, CHART = DOCS / "benchmarks.md", DOCS / "images" / "train-against-trl.svg"
 BEGIN, END = "<!-- train: begin -->", "<!-- train: end -->"
 GPU_BEGIN, GPU_END = "<!-- gpu: begin -->", "<!-- gpu: end -->"
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from train_cases import RANK, Case
 from train_models import (
     CPU,
-    Pictures,
+    Images,
     Place,
     asked,
     pairs_of,
@@ -178,7 +178,7 @@ class Ours:
             self._vlm,
             [pair for number, each in what.items() for pair in pairs_of(self._case, number, each)],
             {prompt.key: prompt for prompt in prompts},
-            Pictures({f"image-{number}": each.picture for number, each in what.items()}),
+            Images({f"image-{number}": each.image for number, each in what.items()}),
             DataRules(max_length=4096),
             Silent(),
             cost=packed_cost,

@@ -1,4 +1,4 @@
-"""A benchmark of one's own: does an answer count the people in a picture rightly?
+"""A benchmark of one's own: does an answer count the people in an image rightly?
 
 Its package names it: [project.entry-points."groundtune.bench"] people = "own_benchmark:PEOPLE"
 """
@@ -17,7 +17,7 @@ RIGHT = {"numerator": {"right": 1}, "denominator": {"scored": 1}, "better": "hig
 
 
 def read_data(paths):
-    """{picture: number of people} of lines of {"image", "people"}."""
+    """{image: number of people} of lines of {"image", "people"}."""
     return {r.fields["image"]: plain(r.fields["people"]) for path in paths for r in rows_of(path)}
 
 

@@ -103,7 +103,7 @@ class Page:
         node = self.call("DOM.querySelector", nodeId=document, selector=selector)["nodeId"]
         self.call("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
 
-    def picture(self, path: Path) -> None:
+    def image(self, path: Path) -> None:
         """Writes what is seen as PNG."""
         data = self.call("Page.captureScreenshot", format="png")["data"]
         path.write_bytes(base64.b64decode(data))

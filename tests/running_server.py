@@ -19,9 +19,9 @@ from groundtune.protocols import Reply
 from groundtune.records import Claim, Prompt, Sampling
 from groundtune.serve.app import build_app
 from groundtune.serve.backend import Answered, Backend, Turn
+from groundtune.serve.images import LentImages
 from groundtune.serve.limits import Limits
 from groundtune.serve.local import LocalBackend
-from groundtune.serve.pictures import LentPictures
 from groundtune.serve.service import Service
 from groundtune.serve.thread import ModelThread
 
@@ -83,7 +83,7 @@ def service_of(speaker: ScriptedSpeaker | None = None, **own: Any) -> Service:
     )
     limits = Limits.model_validate(own.pop("limits", {}))
     return Service(
-        model="tiny", backend=backend, images=LentPictures(), thread=thread, limits=limits, **own
+        model="tiny", backend=backend, images=LentImages(), thread=thread, limits=limits, **own
     )
 
 
@@ -117,11 +117,11 @@ def data_url(data: bytes, mime: str = "image/png") -> str:
     return f"data:{mime};base64,{base64.b64encode(data).decode()}"
 
 
-def body(text: str = "What?", picture: str | None = None, **own: Any) -> dict[str, Any]:
+def body(text: str = "What?", image: str | None = None, **own: Any) -> dict[str, Any]:
     """A request."""
     parts: list[dict[str, Any]] = [{"type": "text", "text": text}]
-    if picture is not None:
-        parts.insert(0, {"type": "image_url", "image_url": {"url": picture}})
+    if image is not None:
+        parts.insert(0, {"type": "image_url", "image_url": {"url": image}})
     return {"model": "tiny", "messages": [{"role": "user", "content": parts}], **own}
 
 

@@ -2,7 +2,7 @@
 
 Weights have unit gain: at their default initialisation all tokens would be about equally likely,
 and no comparison could fail. Each family has two prompts of different lengths, one of them with two
-pictures where the family takes several.
+images where the family takes several.
 """
 
 from collections.abc import Callable
@@ -65,7 +65,7 @@ def asked(image: list[int], words: int, mark: str = "", **features: torch.Tensor
     return EncodedPrompt(ids=tuple(ids), features=features, marks=marks)
 
 
-def pictures(count: int, *before: int, **rest: torch.Tensor) -> dict[str, torch.Tensor]:
+def images(count: int, *before: int, **rest: torch.Tensor) -> dict[str, torch.Tensor]:
     return {"pixel_values": torch.randn(count, *before, 3, 16, 16), **rest}
 
 
@@ -78,14 +78,14 @@ def llava() -> Built:
         vision_feature_layer=-1,
     )
     prompts = [
-        asked([1, *[IMAGE] * 16 * count], words, **pictures(count))
+        asked([1, *[IMAGE] * 16 * count], words, **images(count))
         for count, words in ((1, 3), (2, 6))
     ]
     return hf.LlavaForConditionalGeneration(config), prompts
 
 
 def llava_next() -> Built:
-    """A picture as wide as high in four tiles, and one that is cut to a third of its height."""
+    """An image as wide as high in four tiles, and one that is cut to a third of its height."""
     config = hf.LlavaNextConfig(
         text_config={**TEXT, "model_type": "mistral", "sliding_window": 30},
         vision_config={**VISION, "model_type": "clip_vision_model"},
@@ -95,17 +95,17 @@ def llava_next() -> Built:
     )
     prompts = [
         asked(
-            [1, *[IMAGE] * (16 + 8 * 9)], 3, **pictures(1, 5, image_sizes=torch.tensor([[30, 31]]))
+            [1, *[IMAGE] * (16 + 8 * 9)], 3, **images(1, 5, image_sizes=torch.tensor([[30, 31]]))
         ),
         asked(
-            [1, *[IMAGE] * (16 + 4 * 9)], 6, **pictures(1, 3, image_sizes=torch.tensor([[16, 32]]))
+            [1, *[IMAGE] * (16 + 4 * 9)], 6, **images(1, 3, image_sizes=torch.tensor([[16, 32]]))
         ),
     ]
     return hf.LlavaNextForConditionalGeneration(config), prompts
 
 
 def llava_onevision() -> Built:
-    """A picture in tiles, and two pictures without."""
+    """An image in tiles, and two images without."""
     config = hf.LlavaOnevisionConfig(
         text_config={**TEXT, "model_type": "qwen2"},
         vision_config={**VISION, "model_type": "siglip_vision_model", "vision_use_head": False},
@@ -114,8 +114,8 @@ def llava_onevision() -> Built:
         vision_feature_select_strategy="full",
         image_grid_pinpoints=[[32, 32], [16, 32]],
     )
-    one = pictures(1, 3, image_sizes=torch.tensor([[16, 32]]), batch_num_images=torch.tensor([1]))
-    two = pictures(
+    one = images(1, 3, image_sizes=torch.tensor([[16, 32]]), batch_num_images=torch.tensor([1]))
+    two = images(
         2, 1, image_sizes=torch.tensor([[16, 16], [16, 32]]), batch_num_images=torch.tensor([2])
     )
     prompts = [asked([IMAGE] * (16 + 4 * 9), 3, **one), asked([IMAGE] * 34, 6, **two)]
@@ -123,7 +123,7 @@ def llava_onevision() -> Built:
 
 
 def qwen_prompts() -> list[EncodedPrompt]:
-    """Pictures of two sizes, one and two; what follows stands nearer than by their tokens."""
+    """Images of two sizes, one and two; what follows stands nearer than by their tokens."""
     return [
         asked(
             [token for height in heights for token in (102, *[IMAGE] * height, 103)],
@@ -182,7 +182,7 @@ def internvl() -> Built:
     vision = {**VISION, "image_size": [16, 16], "patch_size": [4, 4]}
     config = hf.InternVLConfig(text_config=text, vision_config=vision, image_token_id=IMAGE)
     prompts = [
-        asked([IMAGE] * 4 * tiles, words, **pictures(tiles)) for tiles, words in ((1, 3), (2, 6))
+        asked([IMAGE] * 4 * tiles, words, **images(tiles)) for tiles, words in ((1, 3), (2, 6))
     ]
     return hf.InternVLForConditionalGeneration(config), prompts
 
@@ -207,7 +207,7 @@ def gemma3() -> Built:
     )
     image = [102, *[IMAGE] * 4, 103]
     prompts = [
-        asked([1, *image * count], words, "token_type_ids", **pictures(count))
+        asked([1, *image * count], words, "token_type_ids", **images(count))
         for count, words in ((1, 3), (2, 12))
     ]
     return hf.Gemma3ForConditionalGeneration(config), prompts
@@ -359,7 +359,7 @@ def lfm2_vl() -> Built:
 
 
 def mllama() -> Built:
-    """Its prompts hold one token a picture; a text token sees the pictures before it."""
+    """Its prompts hold one token an image; a text token sees the images before it."""
     vision = {
         "hidden_size": 32,
         "attention_heads": 2,
@@ -393,7 +393,7 @@ def mllama() -> Built:
 
 
 def instructblip() -> Built:
-    """Its pictures are read with the instruction in mind, which a second tokenizer has cut."""
+    """Its images are read with the instruction in mind, which a second tokenizer has cut."""
     config = hf.InstructBlipConfig(
         vision_config=VISION,
         qformer_config={**TEXT, "encoder_hidden_size": 32, "cross_attention_frequency": 1},

@@ -19,7 +19,7 @@ SENTENCES = (
     "There is a red ball to the left of two green cups on the table.",
     "A small dog stands beside the blue car, and a bird sits on the roof.",
     "Yes, there is. No, there is not. yes no Yes No",
-    "Describe the picture. Is there a dog in the picture? How many cups are there?",
+    "Describe the image. Is there a dog in the image? How many cups are there?",
     "What colour is the car? The car is blue. There are three dogs and one cat.",
 )
 

@@ -8,7 +8,7 @@ import transformers as hf
 
 import tiny_families
 import tiny_llava
-from groundtune.vlm.pictures_only import pictures_only
+from groundtune.vlm.images_only import images_only
 
 
 def _pil(module: str, name: str, **settings: Any) -> Any:
@@ -113,7 +113,7 @@ PROCESSORS: tuple[Callable[[], Any], ...] = (
 
 def with_model(make: Callable[[], Any]) -> tuple[Any, Any]:
     """A processor, and the tiny model of its family with a vocabulary that is large enough."""
-    with pictures_only():
+    with images_only():
         processor = make()
     tokens = tiny_families.TEXT | {"vocab_size": len(processor.tokenizer)}
     image = processor.image_token_id

@@ -1,4 +1,4 @@
-"""A run folder with pairs for the tests of training: coloured pictures, questions, two answers."""
+"""A run folder with pairs for the tests of training: coloured images, questions, two answers."""
 
 from io import BytesIO
 from itertools import combinations
@@ -13,12 +13,12 @@ COLOURS = ("red", "green", "blue", "white", "gray")
 
 
 def fill_folder(path: Path, count: int = 12) -> RunFolder:
-    """Writes `count` pairs whose changed word is marked; every third prompt has two pictures."""
+    """Writes `count` pairs whose changed word is marked; every third prompt has two images."""
     folder = RunFolder(path)
     prompts, pairs = [], []
     for number in range(count):
         images = [
-            folder.images.add(picture(COLOURS[(number + shift) % len(COLOURS)]))
+            folder.images.add(image_bytes(COLOURS[(number + shift) % len(COLOURS)]))
             for shift in range(2 if number % 3 == 0 else 1)
         ]
         prompt = ask(f"p{number}", "How many cups are there?" + " Look." * (number % 4), images)
@@ -30,7 +30,7 @@ def fill_folder(path: Path, count: int = 12) -> RunFolder:
     return folder
 
 
-def picture(colour: str) -> bytes:
+def image_bytes(colour: str) -> bytes:
     file = BytesIO()
     Image.new("RGB", (20, 16), colour).save(file, "PNG")
     return file.getvalue()
@@ -64,7 +64,7 @@ def fill_several(path: Path, prompts: int = 3, answers: int = 4) -> RunFolder:
     folder = RunFolder(path)
     asked, pairs = [], []
     for number in range(prompts):
-        image = folder.images.add(picture(COLOURS[number % len(COLOURS)]))
+        image = folder.images.add(image_bytes(COLOURS[number % len(COLOURS)]))
         prompt = ask(f"p{number}", "How many cups are there?" + " Look." * (number % 3), [image])
         asked.append(prompt)
         texts = [

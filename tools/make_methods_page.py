@@ -31,11 +31,11 @@ method: {type: mdpo, beta: 0.1}
 others often find them no better than plain DPO on the same pairs: one of HSA-DPO measured 37.7% of
 answers with a hallucination on Object HalBench for plain DPO and 38.0% for HSA-DPO, from 53.0%
 without training; SymMPO's authors have mDPO behind plain DPO there; and a study of nine DPO
-variants on medical pictures (arXiv 2601.17918) finds no consistent gain over supervised training.
+variants on medical images (arXiv 2601.17918) finds no consistent gain over supervised training.
 So train plain DPO on the same pairs beside any of them, and let `groundtune compare` tell.
 
 A method differs from DPO in one place or two: the weight of a token, what an answer's log-ratios
-add up to, the scale of a pair, a term beside it, or a changed picture under which the chosen answer
+add up to, the scale of a pair, a term beside it, or a changed image under which the chosen answer
 is run too. What a method needs beside the texts (a reference, changed spans, severities, scores) is
 checked before any weights are loaded.
 """
@@ -61,7 +61,7 @@ def section(method: type[Pairwise]) -> str:
     module = importlib.import_module(method.__module__)
     first, _, rest = (inspect.getdoc(module) or "").partition("\n\n")
     needs = [NEEDS[need] for need in sorted(method().needs)]
-    needs += ["a run of the chosen answers on a changed picture"] * len(method().views)
+    needs += ["a run of the chosen answers on a changed image"] * len(method().views)
     asks = f"Needs {' and '.join(needs)}." if needs else "Needs nothing beside the texts."
     rows = [f"| `{field}` | `{default}` | {told} |" for field, default, told in parameters(method)]
     table = "\n".join(["| parameter | default | |", "|---|---|---|", *rows])

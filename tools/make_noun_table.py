@@ -8,7 +8,7 @@ many tokens at once), small weights are left out, and those that stay are learnt
 tagger's own weights goes into the table.
 
 The captions are those of caption_data in AoiDragon/POPE (MIT) at 08d957b and of opera_log in
-zjunlp/Deco at fee8d75, of half of the pictures (`is_learnt_from`); they are only counted. Run in an
+zjunlp/Deco at fee8d75, of half of the images (`is_learnt_from`); they are only counted. Run in an
 environment of its own that has nltk with its tagger and its tokenizer, numpy and Groundtune's
 dependencies, it takes fourteen minutes of processor time and 2.9 GiB; the same captions and NLTK
 give the same table, byte by byte. docs/benchmarks.md ("Captions: parity") has how near it is.
@@ -61,9 +61,9 @@ class Examples(NamedTuple):
     tag_N: np.ndarray
 
 
-def is_learnt_from(picture: int) -> bool:
-    """Whether a picture of COCO is in the half that is learnt from; the other is only tried."""
-    return sha256(str(picture).encode()).digest()[0] % 2 == 0
+def is_learnt_from(image: int) -> bool:
+    """Whether an image of COCO is in the half that is learnt from; the other is only tried."""
+    return sha256(str(image).encode()).digest()[0] % 2 == 0
 
 
 def captions_of(pope: Path, deco: Path) -> list[str]:

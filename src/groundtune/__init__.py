@@ -1,4 +1,4 @@
-"""Groundtune makes a vision-language model stop saying things that are not in the picture.
+"""Groundtune makes a vision-language model stop saying things that are not in the image.
 
 The names below are loaded when they are first used, so that `import groundtune` costs no torch.
 """

@@ -62,10 +62,10 @@ NO_ANSWER = YesNoReply(math.nan, math.nan)
 
 
 class Images(Protocol):
-    """Where a prompt's pictures are."""
+    """Where a prompt's images are."""
 
     def open(self, sha256: str) -> "Image":
-        """The picture as RGB, upright, whole. Raises UserError if it is missing or unreadable."""
+        """The image as RGB, upright, whole. Raises UserError if it is missing or unreadable."""
         ...
 
 

@@ -14,7 +14,7 @@ SpanKind = Literal["object", "attribute", "number", "position", "action", "other
 """What is wrong in a span: the kinds that RLHF-V's annotators told apart (arXiv 2312.00849, 3)."""
 
 ClaimStatus = Literal["supported", "rejected", "opinion", "unchecked", "unparsed", "empty"]
-"""What became of a claim. "opinion": nothing that a picture can decide; "unparsed": the division or
+"""What became of a claim. "opinion": nothing that an image can decide; "unparsed": the division or
 the question could not be read; "empty": the one row of an answer that states nothing at all."""
 
 Key = Annotated[str, Field(min_length=1)]
@@ -35,7 +35,7 @@ class TextPart(Record):
 
 
 class ImagePart(Record):
-    """A picture of a message, by the sha256 (hex) of its file's bytes."""
+    """An image of a message, by the sha256 (hex) of its file's bytes."""
 
     type: Literal["image"] = "image"
     image: Key
@@ -142,7 +142,7 @@ class Claim(Record):
     p_no: float | None = None
     status: ClaimStatus = "unchecked"
     kind: SpanKind = "other"
-    """What it says of the picture; "other" where that isn't told, and for the setting."""
+    """What it says of the image; "other" where that isn't told, and for the setting."""
     rests_on: str = ""
     """Key of the claim without which this one makes no sense: the colour of a cup rests on the cup.
     Empty where there is none."""

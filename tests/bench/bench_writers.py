@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from groundtune.bench.world.pictures import find_scene
+from groundtune.bench.world.images import find_scene
 from groundtune.generate.scripted import ScriptedGenerator
 from groundtune.records import Prompt
 from groundtune.world.captions import CLEAN, EVALUATION_INSTRUCTIONS, MACHINE, Habits, caption

@@ -11,8 +11,8 @@ from groundtune.cli import app
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    folder = tmp_path / "pictures"
+def images(tmp_path: Path) -> Path:
+    folder = tmp_path / "images"
     folder.mkdir()
     for colour in ("red", "blue"):
         Image.new("RGB", (20, 16), colour).save(folder / f"{colour}.png")
@@ -20,14 +20,14 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def test_options_go_over_settings_and_settings_over_the_recipe(
-    tiny_llava: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tiny_llava: Path, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     recipe = tmp_path / "sample.yaml"
     recipe.write_text(
         f"model: {tiny_llava}\nn: 5\nseed: 5\nask: What?\nsampling: {{max_new_tokens: 3}}\n"
     )
     out = tmp_path / "run"
-    command = ["sample", str(recipe), "n=4", "seed=4", "--images", str(pictures), "--n", "2"]
+    command = ["sample", str(recipe), "n=4", "seed=4", "--images", str(images), "--n", "2"]
     assert app.run([*command, "--out", str(out), "--json"]) == 0
     done = json.loads(capsys.readouterr().out)
     assert (done["prompts"], done["answers"], done["wrote"]) == (2, 4, str(out))
@@ -57,12 +57,12 @@ def test_options_go_over_settings_and_settings_over_the_recipe(
 def test_bad_input_is_three_lines_and_exit_2(
     arguments: list[str],
     says: str,
-    pictures: Path,
+    images: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ):
     out = ["--out", str(tmp_path / "run")]
-    assert app.run(["sample", *arguments, "--images", str(pictures), *out]) == 2
+    assert app.run(["sample", *arguments, "--images", str(images), *out]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert says in next(line for line in lines if line.startswith("error: "))
     assert [line.split(":")[0].strip() for line in lines[-3:]] == ["error", "where", "fix"]

@@ -34,10 +34,10 @@ def test_nothing_is_measured_where_only_a_dense_mask_can_serve(build: object, wh
     assert choice.seconds == {}
 
 
-def test_pictures_whose_tokens_see_each_other_need_a_dense_mask_without_any_window():
+def test_images_whose_tokens_see_each_other_need_a_dense_mask_without_any_window():
     vlm, rows = built(gemma3)
     vlm.model.config.text_config.sliding_window = 0
-    assert "picture" in choose_attention(vlm, rows).why
+    assert "image" in choose_attention(vlm, rows).why
 
 
 def test_the_rule_of_flex_attention_is_the_dense_mask():

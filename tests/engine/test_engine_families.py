@@ -73,7 +73,7 @@ def test_a_family_that_nobody_tested_is_run_in_separate_rows_with_its_pixels():
             torch.testing.assert_close(one, other, atol=1e-5, rtol=0)
 
 
-def test_mllama_does_not_mix_prompts_with_and_without_pictures_unnoticed():
+def test_mllama_does_not_mix_prompts_with_and_without_images_unnoticed():
     vlm, rows = built(mllama)
     bare = Row(replace(rows[0].prompt, features={}), rows[0].answers)
     with pytest.raises(UserError, match="with and without images"):

@@ -34,7 +34,7 @@ def ready(build: Any) -> tuple[Vlm, list[Row]]:
 
 
 def viewed(prompt: EncodedPrompt) -> EncodedPrompt:
-    """The prompt with its picture changed, as a method's view changes it: under its own sha256."""
+    """The prompt with its image changed, as a method's view changes it: under its own sha256."""
     changed = {"pixel_values": prompt.features["pixel_values"] + 0.5}
     return replace(prompt, features={**prompt.features, **changed})
 
@@ -55,7 +55,7 @@ def test_the_second_pass_runs_no_tower_and_gives_the_same(build: Any, tmp_path: 
     assert len(list(tmp_path.rglob("*.safetensors"))) == 2
 
 
-def test_another_model_type_processor_picture_or_arithmetic_is_encoded_anew(tmp_path: Path):
+def test_another_model_type_processor_image_or_arithmetic_is_encoded_anew(tmp_path: Path):
     vlm, rows = ready(llava)
     store = open_store(vlm, tmp_path)
     other_settings = SimpleNamespace(
@@ -80,7 +80,7 @@ def test_another_model_type_processor_picture_or_arithmetic_is_encoded_anew(tmp_
     assert store.find(vlm, prompt) is None
 
 
-def test_a_picture_read_with_another_instruction_is_another_picture(tmp_path: Path):
+def test_a_image_read_with_another_instruction_is_another_image(tmp_path: Path):
     vlm, rows = ready(instructblip)
     store = open_store(vlm, tmp_path)
     with torch.no_grad():

@@ -22,7 +22,7 @@ ANSWERS = (answer(60, 61, 62, 2), answer(63, 64, 2))
 
 
 def longer(prompt: EncodedPrompt, along: tuple[str, ...] = ("cross_attention_mask",)) -> Any:
-    """Another question about the same picture, whose features are other tensors of equal values."""
+    """Another question about the same image, whose features are other tensors of equal values."""
     words = (70, 71, 72)
     features = {name: value.clone() for name, value in prompt.features.items()}
     for name in features.keys() & set(along):
@@ -80,7 +80,7 @@ def learnt(vlm: Vlm, score: TokenLogProbs, passes: list[list[Row]]) -> tuple[flo
 
 
 @ALL
-def test_a_picture_of_two_prompts_is_encoded_once_to_the_loss_and_gradients_of_two_passes(
+def test_a_image_of_two_prompts_is_encoded_once_to_the_loss_and_gradients_of_two_passes(
     build: Callable[[], Built],
 ):
     vlm, rows = built(build)
@@ -104,13 +104,13 @@ def test_a_picture_of_two_prompts_is_encoded_once_to_the_loss_and_gradients_of_t
 
 @pytest.mark.parametrize("build", [llava, qwen3_vl, mllama, instructblip], ids=lambda b: b.__name__)
 @pytest.mark.parametrize("how", ["another", "a view", "unknown"])
-def test_pictures_that_may_differ_are_not_merged(build: Callable[[], Built], how: str):
+def test_images_that_may_differ_are_not_merged(build: Callable[[], Built], how: str):
     vlm, rows = built(build)
     first = replace(rows[0].prompt, images=("a",))
     second = longer(first)
     if how == "another":
         second = with_pixels(replace(second, images=("b",)), torch.randn_like)
-    elif how == "a view":  # under the picture's own sha256
+    elif how == "a view":  # under the image's own sha256
         second = with_pixels(second, lambda pixels: pixels + 0.5)
     else:
         first, second = replace(first, images=()), replace(second, images=())
@@ -125,7 +125,7 @@ def test_pictures_that_may_differ_are_not_merged(build: Callable[[], Built], how
                 assert float((found - expected).abs().max()) < 1e-5
 
 
-def test_a_picture_that_is_read_with_another_instruction_is_not_merged():
+def test_a_image_that_is_read_with_another_instruction_is_not_merged():
     vlm, rows = built(instructblip)
     prompts = [
         replace(rows[0].prompt, images=("a",)),
@@ -137,7 +137,7 @@ def test_a_picture_that_is_read_with_another_instruction_is_not_merged():
     assert sent(vlm, separate, mixed) == 2 * sent(vlm, separate, mixed[:1])
 
 
-def test_prompts_without_pictures_may_stand_between():
+def test_prompts_without_images_may_stand_between():
     vlm, rows = built(llava)
     first = replace(rows[0].prompt, images=("a",))
     bare = EncodedPrompt(ids=(1, 5, 6, 7), features={})

@@ -89,7 +89,7 @@ def shift(rows: Sequence[PackedRow], pad_id: int, **options: Any) -> Layout:
 
 
 @ALL
-def test_the_same_comparison_catches_a_leak_a_wrong_position_and_a_wrong_picture(
+def test_the_same_comparison_catches_a_leak_a_wrong_position_and_a_wrong_image(
     build: Callable[[], Built], monkeypatch: pytest.MonkeyPatch
 ):
     vlm, rows = built(build)
@@ -99,11 +99,11 @@ def test_the_same_comparison_catches_a_leak_a_wrong_position_and_a_wrong_picture
             monkeypatch.setattr(packed_module, "lay_out", fault)
             assert apart(packed(vlm, rows), exact) > 0.05, fault.__name__
         monkeypatch.undo()
-        other = [row._replace(prompt=other_picture(row)) for row in rows]
+        other = [row._replace(prompt=other_image(row)) for row in rows]
         assert apart(packed(vlm, other), exact) > 0.05
 
 
-def other_picture(row: Row) -> Any:
+def other_image(row: Row) -> Any:
     features = row.prompt.features
     pixels = torch.randn_like(features["pixel_values"])
     return replace(row.prompt, features={**features, "pixel_values": pixels})
@@ -114,10 +114,10 @@ def test_the_tower_and_the_prompt_are_run_once_and_answers_that_are_alike_once()
     first = rows[0].prompt
     pair = (answer(30, 31, 2), answer(40, 41, 2))
     again = [Row(first, pair), Row(first, (*pair[::-1], answer(30, 31, 2))), rows[1]]
-    pictures, tokens = list[int](), list[int]()
+    images, tokens = list[int](), list[int]()
     base = vlm.model.base_model
     hooks = [
-        base.vision_tower.register_forward_hook(lambda _, args, out: pictures.append(len(args[0]))),
+        base.vision_tower.register_forward_hook(lambda _, args, out: images.append(len(args[0]))),
         base.language_model.register_forward_pre_hook(
             lambda _, args, given: tokens.append(given["inputs_embeds"].shape[:2].numel()),
             with_kwargs=True,
@@ -128,7 +128,7 @@ def test_the_tower_and_the_prompt_are_run_once_and_answers_that_are_alike_once()
         exact = separate(vlm, again)
     for hook in hooks:
         hook.remove()
-    assert pictures[0] == 3
+    assert images[0] == 3
     assert tokens[0] == len(first.ids) + 2 + 2 + len(rows[1].prompt.ids) + 9 + 0
     assert apart(found, exact) < TOLERANCE
     assert found[0][0] is found[1][2]
@@ -152,7 +152,7 @@ def test_no_forward_pass_holds_more_logits_than_the_chunk():
     assert sum(sizes) == 2 * (5 + 2 + 6 + 10 + 1)  # and each chunk again in the backward pass
 
 
-def test_prompts_without_pictures_and_with_share_a_forward_pass():
+def test_prompts_without_images_and_with_share_a_forward_pass():
     vlm, rows = built(PACKED[0])
     bare = replace(rows[0].prompt, ids=(1, 7, 8, 9), features={})
     mixed = [Row(bare, rows[1].answers), *rows]

@@ -1,4 +1,4 @@
-"""From pictures and text through the families' real processors to packed rows, exact."""
+"""From images and text through the families' real processors to packed rows, exact."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,8 +19,8 @@ from tiny_families import answer, plain
 from tiny_processors import PROCESSORS, qwen2_5_vl, with_model
 
 
-class Pictures:
-    """Pictures that are named by their size."""
+class Images:
+    """Images that are named by their size."""
 
     def open(self, sha256: str) -> Image.Image:
         width, height = map(int, sha256.split("x"))
@@ -29,14 +29,14 @@ class Pictures:
         return Image.merge("RGB", (gradient, turned, gradient))
 
 
-def asked(vlm: Vlm, text: str, *pictures: str) -> EncodedPrompt:
-    parts = (*(ImagePart(image=name) for name in pictures), TextPart(text=text))
+def asked(vlm: Vlm, text: str, *images: str) -> EncodedPrompt:
+    parts = (*(ImagePart(image=name) for name in images), TextPart(text=text))
     prompt = Prompt(key=text, messages=(Message(role="user", content=parts),))
-    return encode_prompt(vlm, prompt, Pictures())
+    return encode_prompt(vlm, prompt, Images())
 
 
 @pytest.mark.parametrize("make", PROCESSORS, ids=lambda make: make.__name__)
-def test_what_a_real_processor_makes_of_pictures_is_run_packed_as_in_plain_passes(
+def test_what_a_real_processor_makes_of_images_is_run_packed_as_in_plain_passes(
     make: Callable[[], Any],
 ):
     model, processor = with_model(make)

@@ -61,7 +61,7 @@ def changed_words(text: str, *spans: Span) -> list[str]:
     return [word[0] for word, marked in zip(found, marks, strict=True) if marked]
 
 
-def test_of_what_was_taken_out_the_words_count_that_say_something_of_the_picture():
+def test_of_what_was_taken_out_the_words_count_that_say_something_of_the_image():
     text = "a cup, a cat and a dog"
     moved, gone = span(5, 7, " and "), span(12, 22, "")
     assert changed_words(text, moved, gone) == ["dog"]

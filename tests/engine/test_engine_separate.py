@@ -15,17 +15,17 @@ from groundtune.records import ImagePart, Message, Prompt, TextPart
 from groundtune.vlm.encode import encode_answer, encode_prompt
 from groundtune.vlm.load import Vlm, load
 
-# (images, question, answers): one, two or no pictures; prompts and answers of many lengths
+# (images, question, answers): one, two or no images; prompts and answers of many lengths
 QUESTIONS = (
     (("red",), "Is there a dog?", ("Yes, there is.", "No.")),
-    (("blue", "green"), "Describe the picture. Look.", ("There is a red ball on the table.", "")),
+    (("blue", "green"), "Describe the image. Look.", ("There is a red ball on the table.", "")),
     ((), "yes or no?", ("yes",)),
     (("white",), "How many cups are there?", ("two", "two green cups", "A bird \U0001f426.")),
 )
 TOLERANCE = 1e-5
 
 
-class Pictures:
+class Images:
     def open(self, sha256: str) -> Image.Image:
         return (
             Image.radial_gradient("L").resize((20, 16)).convert("RGB").point(list(_curve(sha256)))
@@ -49,7 +49,7 @@ def rows(vlm: Vlm) -> list[Row]:
         prompt = Prompt(key=question, messages=(Message(role="user", content=parts),))
         found.append(
             Row(
-                encode_prompt(vlm, prompt, Pictures()),
+                encode_prompt(vlm, prompt, Images()),
                 tuple(encode_answer(vlm, text) for text in answers),
             )
         )
@@ -118,14 +118,14 @@ def test_images_encoded_once_a_prompt_give_the_values_and_gradients_of_pixels_re
         assert float((one - other).abs().max()) <= 1e-5 * max(1.0, float(other.abs().max()))
 
 
-def test_the_tower_sees_each_picture_once(vlm: Vlm, rows: list[Row]):
-    pictures: list[int] = []
+def test_the_tower_sees_each_image_once(vlm: Vlm, rows: list[Row]):
+    images: list[int] = []
     tower = vlm.model.base_model.vision_tower
-    hook = tower.register_forward_hook(lambda _, args, out: pictures.append(len(args[0])))
+    hook = tower.register_forward_hook(lambda _, args, out: images.append(len(args[0])))
     with torch.no_grad():
         separate(vlm, rows)
     hook.remove()
-    assert pictures == [4]  # not 8, though there are 8 answers
+    assert images == [4]  # not 8, though there are 8 answers
 
 
 def test_log_probabilities_are_float32_and_sum_to_1_over_the_vocabulary_for_bfloat16_logits():

@@ -58,12 +58,12 @@ def test_the_comparison_catches_a_cache_that_keeps_the_questions_before(
     assert float((found - whole).abs().max()) > 0.05
 
 
-def test_the_prompt_and_its_pictures_are_run_once():
+def test_the_prompt_and_its_images_are_run_once():
     vlm, rows = built(PACKED[0])
-    tokens, pictures = list[int](), list[int]()
+    tokens, images = list[int](), list[int]()
     base = vlm.model.base_model
     hooks = [
-        base.vision_tower.register_forward_hook(lambda _, args, out: pictures.append(len(args[0]))),
+        base.vision_tower.register_forward_hook(lambda _, args, out: images.append(len(args[0]))),
         base.language_model.register_forward_pre_hook(
             lambda _, args, given: tokens.append(given["inputs_embeds"].shape[1]), with_kwargs=True
         ),
@@ -71,7 +71,7 @@ def test_the_prompt_and_its_pictures_are_run_once():
     score_after(vlm, rows[1].prompt, QUESTIONS, WANTED)
     for hook in hooks:
         hook.remove()
-    assert pictures == [2]
+    assert images == [2]
     assert tokens == [len(rows[1].prompt.ids), 4 + 1 + 2 + 1 + 3]  # the shared start once
 
 
@@ -89,7 +89,7 @@ def test_a_common_start_and_a_continuation_make_each_prompt_again(
     assert len(common.prompt.ids) >= len(start)
 
 
-def test_prompts_on_one_picture_are_taken_apart_behind_it():
+def test_prompts_on_one_image_are_taken_apart_behind_it():
     vlm, rows = built(PACKED[-1])
     asked = [
         replace(

@@ -156,7 +156,7 @@ def test_spans_of_rejected_claims_are_the_rejected_answers_changed_spans():
 
 
 def many(prompts: int = 6, each: int = 5) -> tuple[list[Answer], list[Claim], dict[str, Prompt]]:
-    """Answers with 0, 1, 2, ... rejected claims and unlike texts; two prompts share a picture."""
+    """Answers with 0, 1, 2, ... rejected claims and unlike texts; two prompts share an image."""
     answers: list[Answer] = []
     claims: list[Claim] = []
     asked = {f"p{i}": prompt(f"p{i}", f"i{i // 2}") for i in range(prompts)}

@@ -58,7 +58,7 @@ def test_ties_follow_the_paper_or_its_code(ties: str, status: str):
     assert made.claims[0].status == status
 
 
-def test_a_question_about_one_picture_is_asked_once_and_pictures_stand_together():
+def test_a_question_about_one_image_is_asked_once_and_images_stand_together():
     labeler = Table(**{"a?": (1, 0), "b?": (0, 1), "c?": (1, 0)})
     rows = [*claims("x", "a", "b"), *claims("z", "c", "a"), *claims("y", "b", "c")]
     about = {"x": asked_about("1"), "y": asked_about("1"), "z": asked_about("2")}
@@ -96,7 +96,7 @@ def test_a_claim_without_a_question_stays_unchecked():
     assert not any(map(is_unanswered, made.claims))
 
 
-def test_a_question_has_the_pictures_and_nothing_that_was_said_before():
+def test_a_question_has_the_images_and_nothing_that_was_said_before():
     first = Message(role="user", content=(ImagePart(image="1"), TextPart(text="Hm?")))
     reply = Message(role="assistant", content=(TextPart(text="A dog."),))
     then = Message(role="user", content=(ImagePart(image="2"), TextPart(text="And?")))

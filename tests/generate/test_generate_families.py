@@ -36,7 +36,7 @@ TEMPLATE = (
 )
 
 
-class Pictures:
+class Images:
     def open(self, sha256: str) -> Image.Image:
         return Image.new("RGB", (30, 20 + 8 * int(sha256)), (40 * int(sha256), 90, 0))
 
@@ -130,12 +130,12 @@ PROMPTS = [
         key=f"{i}{text}",
         messages=(Message(role="user", content=(ImagePart(image=str(i)), TextPart(text=text))),),
     )
-    for i, text in enumerate(["What?", "Is there a dog in the picture?", "How many cups?"])
+    for i, text in enumerate(["What?", "Is there a dog in the image?", "How many cups?"])
 ]
 
 
 def test_its_prompts_have_marks_for_each_token_and_images_of_any_size(qwen: Vlm):
-    small, large = (encode_prompt(qwen, PROMPTS[i], Pictures()) for i in (0, 2))
+    small, large = (encode_prompt(qwen, PROMPTS[i], Images()) for i in (0, 2))
     assert set(small.marks) == {"mm_token_type_ids"}
     assert small.marks["mm_token_type_ids"].shape == (len(small.ids),)
     assert small.features["pixel_values"].shape[0] != large.features["pixel_values"].shape[0]
@@ -151,31 +151,31 @@ def test_its_answers_end_as_its_template_ends_them(qwen: Vlm):
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_its_draws_do_not_depend_on_the_batch(qwen: Vlm, temperature: float):
     sampling = Sampling(temperature=temperature, max_new_tokens=8)
-    together = HfGenerator(qwen, Pictures(), 3).generate(PROMPTS, sampling, [1, 2, 3])
-    assert HfGenerator(qwen, Pictures(), 1).generate(PROMPTS, sampling, [1, 2, 3]) == together
+    together = HfGenerator(qwen, Images(), 3).generate(PROMPTS, sampling, [1, 2, 3])
+    assert HfGenerator(qwen, Images(), 1).generate(PROMPTS, sampling, [1, 2, 3]) == together
     assert len({reply.text for reply in together}) == 3
 
 
 def test_its_probabilities_of_yes_and_no_do_not_depend_on_the_batch(qwen: Vlm):
-    together = HfGenerator(qwen, Pictures(), 3).yes_no(PROMPTS)
-    alone = HfGenerator(qwen, Pictures(), 1).yes_no(PROMPTS)
+    together = HfGenerator(qwen, Images(), 3).yes_no(PROMPTS)
+    alone = HfGenerator(qwen, Images(), 1).yes_no(PROMPTS)
     assert together == [pytest.approx(reply, rel=1e-4) for reply in alone]
 
 
 def test_the_models_own_defaults_of_decoding_do_not_leak_in(qwen: Vlm):
     sampling = Sampling(temperature=1, max_new_tokens=12)
-    plain = HfGenerator(qwen, Pictures(), 3).generate(PROMPTS, sampling, [1, 2, 3])
+    plain = HfGenerator(qwen, Images(), 3).generate(PROMPTS, sampling, [1, 2, 3])
     own = qwen.model.generation_config
     qwen.model.generation_config = GenerationConfig(
         **{**own.to_dict(), "repetition_penalty": 50.0, "do_sample": True, "top_k": 1}
     )
     try:
-        assert HfGenerator(qwen, Pictures(), 3).generate(PROMPTS, sampling, [1, 2, 3]) == plain
+        assert HfGenerator(qwen, Images(), 3).generate(PROMPTS, sampling, [1, 2, 3]) == plain
     finally:
         qwen.model.generation_config = own
 
 
-def test_questions_behind_one_picture_are_answered_as_alone(qwen: Vlm):
+def test_questions_behind_one_image_are_answered_as_alone(qwen: Vlm):
     texts = ("Is there a dog?", "How many cups?", "Is there a red ball?", "What?", "Is there?")
     asked = [
         Prompt(
@@ -184,7 +184,7 @@ def test_questions_behind_one_picture_are_answered_as_alone(qwen: Vlm):
         )
         for text in texts
     ]
-    together = HfGenerator(qwen, Pictures()).yes_no(asked)
+    together = HfGenerator(qwen, Images()).yes_no(asked)
     for prompt, reply in zip(asked, together, strict=True):
-        assert reply == pytest.approx(HfGenerator(qwen, Pictures()).yes_no([prompt])[0], rel=1e-4)
+        assert reply == pytest.approx(HfGenerator(qwen, Images()).yes_no([prompt])[0], rel=1e-4)
     assert len({reply.p_yes for reply in together}) == len(asked)

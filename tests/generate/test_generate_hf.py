@@ -17,7 +17,7 @@ from groundtune.vlm.encode import encode_prompt
 from groundtune.vlm.load import Vlm, load
 
 
-class Pictures:
+class Images:
     opened: int = 0
 
     def open(self, sha256: str) -> Image.Image:
@@ -37,7 +37,7 @@ def ask(text: str, image: str) -> Prompt:
 
 PROMPTS = [
     ask("Is there a dog?", "red"),
-    ask("Describe the picture. How many cups are there?", "blue"),
+    ask("Describe the image. How many cups are there?", "blue"),
     ask("What colour?", "green"),
     ask("Is there a dog?", "red"),
     ask("What is it to the left of the car?", "white"),
@@ -49,15 +49,15 @@ COLD = Sampling(temperature=0, max_new_tokens=12)
 
 @pytest.mark.parametrize("sampling", [WARM, COLD])
 def test_a_rows_draw_is_the_same_in_whatever_batch_it_stands(vlm: Vlm, sampling: Sampling):
-    together = HfGenerator(vlm, Pictures(), 5).generate(PROMPTS, sampling, SEEDS)
+    together = HfGenerator(vlm, Images(), 5).generate(PROMPTS, sampling, SEEDS)
     for size in (1, 4):
-        assert HfGenerator(vlm, Pictures(), size).generate(PROMPTS, sampling, SEEDS) == together
-    turned = HfGenerator(vlm, Pictures(), 2).generate(PROMPTS[::-1], sampling, SEEDS[::-1])
+        assert HfGenerator(vlm, Images(), size).generate(PROMPTS, sampling, SEEDS) == together
+    turned = HfGenerator(vlm, Images(), 2).generate(PROMPTS[::-1], sampling, SEEDS[::-1])
     assert turned == together[::-1]
 
 
 def test_another_seed_is_another_draw_unless_decoding_is_greedy(vlm: Vlm):
-    generator = HfGenerator(vlm, Pictures())
+    generator = HfGenerator(vlm, Images())
     warm = generator.generate([PROMPTS[0]] * 6, WARM, range(6))
     assert len({reply.text for reply in warm}) > 3
     cold = generator.generate([PROMPTS[0]] * 3, COLD, range(3))
@@ -68,7 +68,7 @@ def test_another_seed_is_another_draw_unless_decoding_is_greedy(vlm: Vlm):
 def test_reading_each_prompt_once_gives_what_transformers_own_loop_gives(
     vlm: Vlm, sampling: Sampling
 ):
-    encoded = [encode_prompt(vlm, prompt, Pictures()) for prompt in PROMPTS[:3]]
+    encoded = [encode_prompt(vlm, prompt, Images()) for prompt in PROMPTS[:3]]
     rows, seeds = [0, 0, 1, 2, 2, 1], [1, 2, 3, 4, 5, 6]
     own = vlm.model.generation_config
     shared = decode._shared(vlm, encoded, rows, seeds, sampling)
@@ -78,8 +78,8 @@ def test_reading_each_prompt_once_gives_what_transformers_own_loop_gives(
 
 
 def test_greedy_decoding_is_transformers_greedy_decoding(vlm: Vlm):
-    reply = HfGenerator(vlm, Pictures()).generate([PROMPTS[1]], COLD, [0])[0]
-    inputs = batch_inputs(vlm, [encode_prompt(vlm, PROMPTS[1], Pictures())])
+    reply = HfGenerator(vlm, Images()).generate([PROMPTS[1]], COLD, [0])[0]
+    inputs = batch_inputs(vlm, [encode_prompt(vlm, PROMPTS[1], Images())])
     ids = vlm.model.generate(**inputs, max_new_tokens=12, do_sample=False)
     new = ids[0, inputs["input_ids"].shape[1] :]
     assert reply.text == vlm.processor.tokenizer.decode(new, skip_special_tokens=True).strip()
@@ -88,10 +88,10 @@ def test_greedy_decoding_is_transformers_greedy_decoding(vlm: Vlm):
 
 def test_an_answer_that_ends_says_so_and_one_that_is_cut_does_not(tiny_llava: Path):
     vlm = load(str(tiny_llava))
-    generator = HfGenerator(vlm, Pictures())
+    generator = HfGenerator(vlm, Images())
     cut = generator.generate([PROMPTS[0]], COLD, [0])[0]
     assert (cut.tokens, cut.finished) == (12, False)
-    ids = decode.decode(vlm, [encode_prompt(vlm, PROMPTS[0], Pictures())], [0], [0], COLD)[0]
+    ids = decode.decode(vlm, [encode_prompt(vlm, PROMPTS[0], Images())], [0], [0], COLD)[0]
     vlm.model.generation_config.eos_token_id = [ids[4]]
     del vlm.eos_ids
     ended = generator.generate([PROMPTS[0]], COLD, [0])[0]
@@ -103,29 +103,29 @@ def test_rows_that_end_early_leave_the_others_as_they_were(tiny_llava: Path):
     vlm.model.generation_config.eos_token_id = list(range(2, 330, 6))
     sampling = Sampling(temperature=1, max_new_tokens=30)
     prompts, seeds = [PROMPTS[i % 5] for i in range(20)], list(range(20))
-    together = HfGenerator(vlm, Pictures(), 20).generate(prompts, sampling, seeds)
-    alone = HfGenerator(vlm, Pictures(), 1).generate(prompts, sampling, seeds)
+    together = HfGenerator(vlm, Images(), 20).generate(prompts, sampling, seeds)
+    alone = HfGenerator(vlm, Images(), 1).generate(prompts, sampling, seeds)
     assert together == alone
     assert len({reply.tokens for reply in together}) > 4
 
 
 def test_special_tokens_and_white_space_at_the_ends_are_no_part_of_the_text(vlm: Vlm):
-    replies = HfGenerator(vlm, Pictures()).generate([PROMPTS[0]] * 40, WARM, range(40))
+    replies = HfGenerator(vlm, Images()).generate([PROMPTS[0]] * 40, WARM, range(40))
     assert all(reply.text == reply.text.strip() for reply in replies)
     assert not any("</s>" in reply.text or "<image>" in reply.text for reply in replies)
 
 
 def test_one_prompt_is_read_once_a_batch(vlm: Vlm):
-    pictures = Pictures()
-    HfGenerator(vlm, pictures, 8).generate([PROMPTS[0]] * 8, WARM, range(8))
-    assert pictures.opened == 1
+    images = Images()
+    HfGenerator(vlm, images, 8).generate([PROMPTS[0]] * 8, WARM, range(8))
+    assert images.opened == 1
 
 
 def test_yes_and_no_are_the_raw_mass_at_the_answers_first_token(vlm: Vlm):
-    generator = HfGenerator(vlm, Pictures(), 2)
+    generator = HfGenerator(vlm, Images(), 2)
     replies = generator.yes_no(PROMPTS)
     for prompt, reply in zip(PROMPTS, replies, strict=True):
-        inputs = batch_inputs(vlm, [encode_prompt(vlm, prompt, Pictures())])
+        inputs = batch_inputs(vlm, [encode_prompt(vlm, prompt, Images())])
         with torch.no_grad():
             probs = vlm.model(**inputs).logits[0, -1].softmax(-1)
         encode = vlm.processor.tokenizer.encode
@@ -137,10 +137,10 @@ def test_yes_and_no_are_the_raw_mass_at_the_answers_first_token(vlm: Vlm):
     assert replies[0] != replies[1]
 
 
-def test_questions_about_one_picture_are_answered_together_as_alone(vlm: Vlm):
+def test_questions_about_one_image_are_answered_together_as_alone(vlm: Vlm):
     asked = ("Is there a dog?", "Is there a red ball?", "Is there?", "How many cups are there?")
     prompts = [ask(text, image) for text in asked for image in ("red", "blue")]
-    encoded = [encode_prompt(vlm, prompt, Pictures()) for prompt in prompts]
+    encoded = [encode_prompt(vlm, prompt, Images()) for prompt in prompts]
     together = first_logits(vlm, encoded, [prompt.images for prompt in prompts])
     for row, prompt in zip(together, encoded, strict=True):
         with torch.no_grad():
@@ -149,9 +149,9 @@ def test_questions_about_one_picture_are_answered_together_as_alone(vlm: Vlm):
     assert not torch.allclose(together[0], together[1], atol=1e-3)
 
 
-def test_the_beginning_that_questions_share_has_all_of_the_picture(vlm: Vlm):
+def test_the_beginning_that_questions_share_has_all_of_the_image(vlm: Vlm):
     prompts = [ask("Is there a dog?", "red"), ask("Is there a dog in it?", "red")]
-    encoded = [encode_prompt(vlm, prompt, Pictures()) for prompt in prompts]
+    encoded = [encode_prompt(vlm, prompt, Images()) for prompt in prompts]
     lengths = first._shared_lengths(vlm, encoded, [("red",), ("red",)])
     shared = encoded[0].ids[: lengths[("red",)]]
     assert vlm.processor.tokenizer.decode(shared).endswith("Is there a dog")
@@ -168,11 +168,11 @@ def test_words_that_begin_alike_are_refused_as_yes_and_no(
 ):
     monkeypatch.setattr(yes_no, "NO", ("yes not",))
     with pytest.raises(UserError, match="yes and no with the same token"):
-        HfGenerator(vlm, Pictures()).yes_no(PROMPTS[:1])
+        HfGenerator(vlm, Images()).yes_no(PROMPTS[:1])
 
 
 def test_the_producer_says_what_made_an_answer(vlm: Vlm):
-    producer = HfGenerator(vlm, Pictures(), name="world:base").producer(WARM, 3)
+    producer = HfGenerator(vlm, Images(), name="world:base").producer(WARM, 3)
     assert (producer.kind, producer.name, producer.seed) == ("model", "world:base", 3)
     assert (producer.revision, producer.sampling) == (vlm.revision, WARM)
 

@@ -21,9 +21,7 @@ def opened(build: Callable[[], Built]) -> tuple[Vlm, list[EncodedPrompt]]:
     vlm, rows = built(build)
     vlm.model.generation_config = GenerationConfig(eos_token_id=END, pad_token_id=0)
     vlm.processor.tokenizer.eos_token_id = END
-    with (
-        torch.no_grad()
-    ):  # a placeholder that was generated would be one more picture to the oracle
+    with torch.no_grad():  # a placeholder that was generated would be one more image to the oracle
         vlm.model.get_output_embeddings().weight[100:104] = 0
     return vlm, [row.prompt for row in rows]
 

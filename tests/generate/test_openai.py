@@ -78,19 +78,17 @@ def test_answers_come_in_the_prompts_order_each_drawn_with_its_own_seed(
     assert (sent["max_tokens"], "top_k" in sent, "n" in sent) == (30, False, False)
 
 
-def test_a_message_keeps_its_roles_parts_and_the_very_picture(
-    endpoint: ScriptedEndpoint, make: Make
-):
+def test_a_message_keeps_its_roles_parts_and_the_very_image(endpoint: ScriptedEndpoint, make: Make):
     make().generate([ask("What?", "red", "#0000ff", system="Be brief.")], WARM, [1])
     system, user = endpoint.bodies[0]["messages"]
     assert system == {"role": "system", "content": "Be brief."}
     assert [part["type"] for part in user["content"]] == ["image_url", "image_url", "text"]
     mime, data = user["content"][1]["image_url"]["url"].split(";base64,")
-    picture = Image.open(BytesIO(base64.b64decode(data)))
-    assert (mime, picture.size, picture.getpixel((0, 0))) == ("data:image/png", (4, 3), (0, 0, 255))
+    image = Image.open(BytesIO(base64.b64decode(data)))
+    assert (mime, image.size, image.getpixel((0, 0))) == ("data:image/png", (4, 3), (0, 0, 255))
 
 
-def test_a_plain_file_goes_as_it_is_and_any_other_as_the_upright_picture(
+def test_a_plain_file_goes_as_it_is_and_any_other_as_the_upright_image(
     endpoint: ScriptedEndpoint, make: Make, tmp_path: Path
 ):
     def jpeg(**options: object) -> bytes:
@@ -135,14 +133,14 @@ def test_the_producer_has_the_served_models_name_and_not_the_url(
     assert make().revision == ""
 
 
-def test_requests_about_one_picture_go_to_one_server_one_after_the_other(make: Make):
-    pictures = [f"#0000{i:02x}" for i in range(40)]  # ports decide which server has which
-    prompts = [ask(f"q{i}", picture) for i in range(4) for picture in pictures]
+def test_requests_about_one_image_go_to_one_server_one_after_the_other(make: Make):
+    images = [f"#0000{i:02x}" for i in range(40)]  # ports decide which server has which
+    prompts = [ask(f"q{i}", image) for i in range(4) for image in images]
     servers = [ScriptedEndpoint(lambda body, index: question(body)) for _ in range(2)]
     with running(servers[0]), running(servers[1]):
         urls = tuple(server.url for server in servers)
         replies = make(urls=urls, concurrency=1).generate(prompts, WARM, range(160))
-    assert [reply.text for reply in replies] == [f"q{i}" for i in range(4) for _ in pictures]
+    assert [reply.text for reply in replies] == [f"q{i}" for i in range(4) for _ in images]
     seen = [[str(body["messages"][0]["content"][0]) for body in s.bodies] for s in servers]
     assert not set(seen[0]) & set(seen[1])
     assert min(len(set(own)) for own in seen) >= 3

@@ -12,13 +12,13 @@ from scripted_endpoint import ScriptedEndpoint, fail, running
 def test_the_sample_command_draws_from_an_endpoint_and_goes_on_after_a_failure(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
+    images = tmp_path / "images"
+    images.mkdir()
     for colour in ("red", "blue"):
-        Image.new("RGB", (8, 8), colour).save(pictures / f"{colour}.png")
+        Image.new("RGB", (8, 8), colour).save(images / f"{colour}.png")
     scripted = ScriptedEndpoint(lambda body, index: f"A cup {body['seed']}")
     with running(scripted):
-        argv = ["sample", "--model", f"openai:tiny@{scripted.url}", "--images", str(pictures)]
+        argv = ["sample", "--model", f"openai:tiny@{scripted.url}", "--images", str(images)]
         argv += ["--ask", "Describe.", "--n", "3", "--batch-size", "2", "--json"]
         argv += ["--out", str(tmp_path / "run")]
         scripted.faults = [fail(429)] * 2 + [lambda handler: fail(400)(handler)]

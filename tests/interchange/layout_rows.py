@@ -19,18 +19,18 @@ from groundtune.store.images import ImageStore
 Rows = Sequence[Mapping[str, Any]]
 
 
-def picture(colour: str = "red", kind: str = "PNG") -> bytes:
+def image_bytes(colour: str = "red", kind: str = "PNG") -> bytes:
     data = BytesIO()
     Image.new("RGB", (8, 6), colour).save(data, kind)
     return data.getvalue()
 
 
-def pictures(folder: Path, *names: str) -> None:
-    """Pictures under these names, each of another colour."""
+def images(folder: Path, *names: str) -> None:
+    """Images under these names, each of another colour."""
     for number, name in enumerate(names):
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(picture(f"#{number * 20:02x}30{number:02x}", "JPEG"))
+        path.write_bytes(image_bytes(f"#{number * 20:02x}30{number:02x}", "JPEG"))
 
 
 def json_file(path: Path, rows: Rows) -> Path:
@@ -85,10 +85,10 @@ def round_trip(name: LayoutName, path: Path, folder: Path) -> Path:
 def own_pair(
     store: ImageStore, *, texts: Sequence[str] = ("What?",), **fields: Any
 ) -> tuple[dict[str, Prompt], Pair]:
-    """A pair of ours: one picture and a question a text, answered in between."""
+    """A pair of ours: one image and a question a text, answered in between."""
     messages: list[Message] = []
     for number, text in enumerate(texts):
-        image = ImagePart(image=store.add(picture(f"#0{number}ff00")))
+        image = ImagePart(image=store.add(image_bytes(f"#0{number}ff00")))
         messages.append(Message(role="user", content=(image, TextPart(text=text))))
         messages.append(Message(role="assistant", content=(TextPart(text=f"Answer {number}."),)))
     prompt = Prompt(key="p", messages=tuple(messages[:-1]))

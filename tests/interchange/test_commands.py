@@ -1,4 +1,4 @@
-"""The commands import and export with the layouts that have their pictures beside them."""
+"""The commands import and export with the layouts that have their images beside them."""
 
 import json
 import subprocess
@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from layout_rows import json_file, pictures, rows_of
+from layout_rows import images, json_file, rows_of
 
 from groundtune.cli.app import EXIT_INPUT, run
 from groundtune.interchange.names import TITLES
@@ -23,7 +23,7 @@ def test_help_has_a_line_for_every_layout(command: str, capsys: pytest.CaptureFi
 
 
 def test_json_layouts_need_no_torch(tmp_path: Path):
-    pictures(tmp_path / "in", "a.jpg")
+    images(tmp_path / "in", "a.jpg")
     file = json_file(tmp_path / "in" / "pairs.jsonl", [ROW])
     out, back = tmp_path / "run", tmp_path / "out" / "pairs.jsonl"
     code = (
@@ -39,7 +39,7 @@ def test_json_layouts_need_no_torch(tmp_path: Path):
 def test_a_bad_line_is_three_lines_and_exit_2_and_can_be_skipped(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    pictures(tmp_path, "a.jpg")
+    images(tmp_path, "a.jpg")
     file = json_file(tmp_path / "pairs.jsonl", [ROW, {**ROW, "image": "b.jpg"}])
     command = ["import", "mm-rlhf", str(file), "--out", str(tmp_path / "run")]
     assert run(command) == EXIT_INPUT

@@ -1,4 +1,4 @@
-"""Parquet files of layouts, and pictures that lie beside files of JSON."""
+"""Parquet files of layouts, and images that lie beside files of JSON."""
 
 import json
 from pathlib import Path
@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 from layout_rows import (
     Rows,
+    image_bytes,
+    images,
     json_file,
-    picture,
-    pictures,
     read_all,
     round_trip,
     rows_of,
@@ -26,7 +26,7 @@ ROW = {"image": "a.jpg", "prompt": "What?", **ANSWERS}
 
 PARQUET = {
     "ds_name": "RLAIF-V",
-    "image": {"bytes": picture(), "path": None},
+    "image": {"bytes": image_bytes(), "path": None},
     "question": "What?",
     **ANSWERS,
     "origin_dataset": "COCO",
@@ -47,7 +47,12 @@ def test_every_column_of_rlaif_v_comes_back_the_cached_log_probs_and_others_too(
     rows = [
         {**PARQUET, "logps": logps, "mine": 3},
         {**PARQUET, "idx": None, "ds_name": None, "image_path": "", "logps": None, "mine": None},
-        {**PARQUET, "image": {"bytes": picture("blue"), "path": "x"}, "logps": "x", "mine": 2**40},
+        {
+            **PARQUET,
+            "image": {"bytes": image_bytes("blue"), "path": "x"},
+            "logps": "x",
+            "mine": 2**40,
+        },
     ]
     path = parquet(tmp_path / "in" / "set.parquet", rows)
     out = round_trip("rlaif-v", path, tmp_path)
@@ -77,7 +82,7 @@ def parts(*texts: str | None) -> list[dict[str, str | None]]:
 def test_every_column_of_trls_parquet_comes_back(tmp_path: Path):
     rows = [
         {
-            "images": [{"bytes": picture(c), "path": None} for c in ("red", "blue")],
+            "images": [{"bytes": image_bytes(c), "path": None} for c in ("red", "blue")],
             "prompt": [
                 {"content": parts(None, "This?"), "role": "user"},
                 {"content": parts("A cup."), "role": "assistant"},
@@ -97,8 +102,8 @@ def test_every_column_of_trls_parquet_comes_back(tmp_path: Path):
 
 def test_trls_parquet_with_plain_texts_stays_so(tmp_path: Path):
     rows = [
-        {"image": {"bytes": picture(), "path": "a.png"}, "prompt": "What?", **ANSWERS},
-        {"image": {"bytes": picture(), "path": "a.png"}, "prompt": "Who?", **ANSWERS},
+        {"image": {"bytes": image_bytes(), "path": "a.png"}, "prompt": "What?", **ANSWERS},
+        {"image": {"bytes": image_bytes(), "path": "a.png"}, "prompt": "Who?", **ANSWERS},
     ]
     path = parquet(tmp_path / "in" / "set.parquet", rows)
     assert rows_of(round_trip("trl", path, tmp_path)) == rows
@@ -106,7 +111,7 @@ def test_trls_parquet_with_plain_texts_stays_so(tmp_path: Path):
 
 def mixed(folder: Path) -> Path:
     """Rows of TRL in several of the forms that they may have."""
-    pictures(folder, "a.jpg")
+    images(folder, "a.jpg")
     said = [{"role": "user", "content": "What?"}]
     answers = {side: [{"role": "assistant", "content": ANSWERS[side]}] for side in ANSWERS}
     rows = [
@@ -128,8 +133,8 @@ def test_rows_of_both_kinds_go_into_one_parquet_of_trl(tmp_path: Path):
     ]
 
 
-def test_pictures_are_found_where_the_authors_folders_are_missing(tmp_path: Path):
-    pictures(tmp_path / "elsewhere", "b.jpg")
+def test_images_are_found_where_the_authors_folders_are_missing(tmp_path: Path):
+    images(tmp_path / "elsewhere", "b.jpg")
     row = {**ROW, "image": "/mnt/data/imgs/b.jpg"}
     path = json_file(tmp_path / "set.jsonl", [row])
     store = ImageStore(tmp_path / "store")
@@ -142,9 +147,9 @@ def test_pictures_are_found_where_the_authors_folders_are_missing(tmp_path: Path
 @pytest.mark.parametrize(
     "name", ["../../x.jpg", "/etc/x.jpg", ".git/x.jpg", "set.jsonl", "a/../../x.jpg"]
 )
-def test_a_picture_never_lands_outside_the_folder_of_its_rows(tmp_path: Path, name: str):
+def test_a_image_never_lands_outside_the_folder_of_its_rows(tmp_path: Path, name: str):
     store = ImageStore(tmp_path / "store")
-    pictures(tmp_path / "in", "x.jpg", "set.jsonl")
+    images(tmp_path / "in", "x.jpg", "set.jsonl")
     path = json_file(tmp_path / "in" / "rows.jsonl", [{**ROW, "image": name}])
     prompts, pairs, _ = read_all("mm-rlhf", path, store)
     out = tmp_path / "a" / "b" / "c" / "rows.jsonl"
@@ -160,13 +165,13 @@ def test_a_picture_never_lands_outside_the_folder_of_its_rows(tmp_path: Path, na
     }
 
 
-def test_two_pictures_of_one_name_do_not_overwrite_each_other(tmp_path: Path):
+def test_two_images_of_one_name_do_not_overwrite_each_other(tmp_path: Path):
     store = ImageStore(tmp_path / "store")
     both: list[Any] = []
     known: dict[str, Any] = {}
     for folder, colour in (("one", "red"), ("two", "blue")):
         path = json_file(tmp_path / folder / "rows.jsonl", [ROW])
-        (path.parent / "a.jpg").write_bytes(picture(colour, "JPEG"))
+        (path.parent / "a.jpg").write_bytes(image_bytes(colour, "JPEG"))
         prompts, pairs, _ = read_all("mm-rlhf", path, store)
         known, both = known | prompts, both + pairs
     write_all("mm-rlhf", tmp_path / "out" / "rows.jsonl", both, known, store)
@@ -174,12 +179,12 @@ def test_two_pictures_of_one_name_do_not_overwrite_each_other(tmp_path: Path):
         (tmp_path / "out" / row["image"]).read_bytes()
         for row in rows_of(tmp_path / "out" / "rows.jsonl")
     ]
-    assert named == [picture("red", "JPEG"), picture("blue", "JPEG")]
+    assert named == [image_bytes("red", "JPEG"), image_bytes("blue", "JPEG")]
 
 
 @pytest.mark.parametrize("name", ["a" * 5000 + ".jpg", "a.jpg/x.jpg", ".", "no.jpg", ""])
-def test_a_path_that_is_no_picture_is_a_bad_row(tmp_path: Path, name: str):
-    pictures(tmp_path, "a.jpg")
+def test_a_path_that_is_no_image_is_a_bad_row(tmp_path: Path, name: str):
+    images(tmp_path, "a.jpg")
     path = json_file(tmp_path / "set.jsonl", [{**ROW, "image": name}, ROW])
     _, pairs, skipped = read_all("mm-rlhf", path, ImageStore(tmp_path / "store"), skip_bad=True)
     assert (len(pairs), len(skipped)) == (1, 1)

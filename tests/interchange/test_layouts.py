@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from layout_rows import (
     Rows,
+    images,
     json_file,
     own_pair,
-    pictures,
     read_all,
     round_trip,
     rows_of,
@@ -73,7 +73,7 @@ LINES: dict[LayoutName, Rows] = {
             "rejected": [{"role": "assistant", "content": [part("A dog.")]}],
         },
         {"image": "a.jpg", "prompt": [WHAT], "chosen": [CAT], "rejected": [DOG]},
-        {"prompt": "No picture?", **ANSWERS, "score_chosen": 8.5, "score_rejected": 8},
+        {"prompt": "No image?", **ANSWERS, "score_chosen": 8.5, "score_rejected": 8},
         {"images": ["a.jpg"], "chosen": [WHAT, CAT], "rejected": [WHAT, DOG]},
     ],
     "llama-factory": [
@@ -162,8 +162,8 @@ SUFFIX = {"llava-rlhf": ".json", "llama-factory": ".json"}
 
 
 def lines(folder: Path, name: LayoutName, rows: Rows | None = None) -> Path:
-    """A file of rows with its pictures."""
-    pictures(folder, *NAMES)
+    """A file of rows with its images."""
+    images(folder, *NAMES)
     path = folder / f"set{SUFFIX.get(name, '.jsonl')}"
     return json_file(path, LINES[name] if rows is None else rows)
 
@@ -262,7 +262,7 @@ BAD: list[tuple[LayoutName, dict[str, Any], str, str]] = [
     ("rlaif-v-jsonl", {"image_path": None}, "image_path", "no image"),
     ("rlaif-v-jsonl", {"image_path": "https://a/b.jpg"}, "image_path", "not a file"),
     ("llama-factory", {"conversations": said("Q", "A")}, "", "not the user's"),
-    ("llama-factory", {"conversations": said("<image><image>")}, "", "1 pictures, but .* name 2"),
+    ("llama-factory", {"conversations": said("<image><image>")}, "", "1 images, but .* name 2"),
     ("llama-factory", {"chosen": "A"}, "chosen", "not an object"),
     (
         "llama-factory",
@@ -276,7 +276,7 @@ BAD: list[tuple[LayoutName, dict[str, Any], str, str]] = [
     ("trl", {"prompt": [{"role": "user", "content": [{"type": "video"}]}]}, "prompt", "neither"),
     ("ms-swift", {"rejected_response": None}, "rejected_response", "no rejected"),
     ("ms-swift", {"messages": [ASKED]}, "messages", "not the assistant's"),
-    ("hsa-dpo", {"id": None}, "id", "names a picture"),
+    ("hsa-dpo", {"id": None}, "id", "names an image"),
     ("hsa-dpo", {"rejected_score": "1"}, "rejected_score", "not a number"),
     ("mm-rlhf", {"image": None, "video": "v"}, "video", "of a video"),
     ("llava-rlhf", {"preference": 0}, "preference", "neither 1 nor 2"),
@@ -299,18 +299,18 @@ def test_a_bad_row_is_an_error_naming_file_row_and_column_and_can_be_skipped(
     assert (len(pairs), [error.where for error in skipped]) == (2, [caught.value.where])
 
 
-def test_a_text_with_the_token_in_it_is_refused_where_it_would_be_a_picture(tmp_path: Path):
+def test_a_text_with_the_token_in_it_is_refused_where_it_would_be_a_image(tmp_path: Path):
     store = ImageStore(tmp_path / "store")
     prompts, pair = own_pair(store, texts=("Is <image> a word?",))
     for name in ("llama-factory", "llama-factory-alpaca", "ms-swift", "llava-rlhf"):
         out = tmp_path / f"out{SUFFIX.get(name, '.jsonl')}"
-        with pytest.raises(UserError, match="takes for a picture") as caught:
+        with pytest.raises(UserError, match="takes for an image") as caught:
             write_all(name, out, [pair], prompts, store)
         assert caught.value.where == "pair k"
         assert not out.exists()
 
 
-def test_several_turns_and_pictures_go_through_every_layout_that_has_messages(tmp_path: Path):
+def test_several_turns_and_images_go_through_every_layout_that_has_messages(tmp_path: Path):
     store = ImageStore(tmp_path / "store")
     prompts, pair = own_pair(store, texts=("First?", "Second?"))
     for name in ("trl", "llama-factory", "llama-factory-alpaca", "ms-swift"):

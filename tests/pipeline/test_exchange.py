@@ -23,7 +23,7 @@ PEERS: list[tuple[LayoutName, str]] = [
 ]
 
 
-def published_picture() -> bytes:
+def published_image() -> bytes:
     data = BytesIO()
     Image.new("RGB", (5, 4), "green").save(data, "JPEG")
     return data.getvalue()
@@ -38,7 +38,7 @@ def published(path: Path, number: int, bad: tuple[int, ...] = ()) -> Path:
     rows = [
         {
             "ds_name": "RLHF-V",
-            "image": {"bytes": published_picture(), "path": None},
+            "image": {"bytes": published_image(), "path": None},
             "text": "oops" if i in bad else json.dumps(text),
             "origin_dataset": "LCS-558K",
             "origin_split": "{}",
@@ -117,7 +117,7 @@ def test_pairs_of_one_layout_go_out_in_another_with_their_licence(tmp_path: Path
 
 
 def test_an_import_of_lines_runs_again_without_doubling_anything(tmp_path: Path):
-    (tmp_path / "a.jpg").write_bytes(published_picture())
+    (tmp_path / "a.jpg").write_bytes(published_image())
     row = {"id": "a", "question": "What?", "chosen": "A cat.", "rejected": "A dog."}
     file = tmp_path / "in.jsonl"
     file.write_text(f"{json.dumps(row)}\n" * 3 + "oops\n")
@@ -136,7 +136,7 @@ def test_rlaif_vs_photographs_become_its_pairs_and_come_back(tmp_path: Path, tes
             "image_path": each["image_path"],
             "ds_question_id": each["ds_question_id"],
             "question": each["question"],
-            "chosen": f"A picture, number {number}.",
+            "chosen": f"An image, number {number}.",
             "rejected": f"A photograph of a dog, number {number}.",
             "org_infos": {**each["metainfos"], "scores": {"chosen": {"judge": "x", "score": 0}}},
         }

@@ -81,7 +81,7 @@ def test_a_folder_with_nothing_has_none(tmp_path: Path) -> None:
         write_run_report(tmp_path / "nowhere")
 
 
-def test_answers_about_a_persons_pictures_are_shown_and_not_judged(
+def test_answers_about_a_persons_images_are_shown_and_not_judged(
     tiny_llava: Path, tmp_path: Path
 ) -> None:
     Image.new("RGB", (300, 200), "red").save(tmp_path / "red.png")

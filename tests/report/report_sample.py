@@ -1,4 +1,4 @@
-"""A made-up report of realistic size: three models, twenty metrics, a dozen pictures."""
+"""A made-up report of realistic size: three models, twenty metrics, a dozen images."""
 
 import io
 import random
@@ -38,7 +38,7 @@ METRICS = (
         name="chair_s",
         label="Answers with an invented object",
         better="lower",
-        explanation="Captions that name an object that isn't in the picture (CHAIR, sentences).",
+        explanation="Captions that name an object that isn't in the image (CHAIR, sentences).",
     ),
     MetricSpec(
         name="chair_i",
@@ -62,7 +62,7 @@ METRICS = (
         label="Recall",
         better="higher",
         role="cost",
-        explanation="Kinds of object that are in the picture and are named.",
+        explanation="Kinds of object that are in the image and are named.",
     ),
     MetricSpec(
         name="words", label="Words an answer", role="cost", unit="words", scale=1, decimals=1
@@ -83,8 +83,8 @@ METRICS = (
 )
 
 CAPTIONS = {
-    "prompt": "Describe the picture in detail.",
-    "pictures": "500 of the development split",
+    "prompt": "Describe the image in detail.",
+    "images": "500 of the development split",
 }
 BENCHMARKS = (
     BenchmarkSpec(
@@ -121,7 +121,7 @@ SUBJECT = Subject(
     ),
     limits=(
         "One base model and one seed of sampling and training: another seed moves the figures "
-        "by more than the intervals say, because they only know about the pictures.",
+        "by more than the intervals say, because they only know about the images.",
         "The annotator is simulated and never tired.",
     ),
     licences=(
@@ -227,7 +227,7 @@ def _strata() -> tuple[StratumEstimate, ...]:
     )
 
 
-def picture(index: int) -> bytes:
+def image(index: int) -> bytes:
     buffer = io.BytesIO()
     render_large(scene("development", index), 3).save(buffer, "PNG")
     return buffer.getvalue()
@@ -275,8 +275,8 @@ def _example(index: int) -> Example:
         "Both right": (right, right, right),
     }[group]
     return Example(
-        images=(picture(index),),
-        prompt="Describe the picture in detail.",
+        images=(image(index),),
+        prompt="Describe the image in detail.",
         truth=f"{place}; {'; '.join(things)}",
         group=group,
         item=shown.key,
@@ -342,7 +342,7 @@ def sample() -> ReportInput:
         title="Demo on the embedded world",
         summary="1,400 answers of the base were corrected segment by segment by a simulated "
         "annotator, made into pairs, and learnt from in two ways. All three models then described "
-        "the same 500 pictures.",
+        "the same 500 images.",
         models=MODELS,
         subject=SUBJECT,
         headline=headline,
@@ -386,7 +386,7 @@ def sample() -> ReportInput:
             shown=tuple(_example(i) for i in range(12)),
             how="Chosen by rule, not by hand: three each of the most improved, of those still "
             "wrong, of those that got worse and of those that were right before and after. Of 500 "
-            "pictures DDPO has fewer mistakes on 187, more on 31 and the same number on 282.",
+            "images DDPO has fewer mistakes on 187, more on 31 and the same number on 282.",
         ),
         curves=_curves(),
         provenance=Provenance(
@@ -420,7 +420,7 @@ def sample() -> ReportInput:
 
 
 def photograph(size: tuple[int, int] = (1600, 1200)) -> bytes:
-    """A picture with detail all over, as a camera's JPEG."""
+    """An image with detail all over, as a camera's JPEG."""
     buffer = io.BytesIO()
     Image.effect_noise(size, 60).convert("RGB").save(buffer, "JPEG", quality=90)
     return buffer.getvalue()
@@ -429,7 +429,7 @@ def photograph(size: tuple[int, int] = (1600, 1200)) -> bytes:
 def unchecked(examples: int = 6) -> ReportInput:
     """A run that only sampled: one model, no truth, no estimate."""
     model = ModelSpec(name="small", label="Tiny random LLaVA")
-    text = "the a of of a picture picture man the on red the the with. a a"
+    text = "the a of of an image image man the on red the the with. a a"
     return ReportInput(
         title="Answers to real photographs",
         models=(model,),
@@ -442,7 +442,7 @@ def unchecked(examples: int = 6) -> ReportInput:
             shown=tuple(
                 Example(
                     images=(photograph(),),
-                    prompt="What is the man in the picture doing?",
+                    prompt="What is the man in the image doing?",
                     item=f"row {i}",
                     answers=(ExampleAnswer(model="small", text=text),),
                 )

@@ -28,7 +28,7 @@ def score(model: str, item: int, wrong: int, status: str = "scored") -> Score:
 
 
 def shown(of: Score) -> ItemView:
-    return ItemView(images=(), prompt="Describe the picture.", truth=of.item)
+    return ItemView(images=(), prompt="Describe the image.", truth=of.item)
 
 
 def both(pairs: list[tuple[int, int]]) -> list[Score]:
@@ -151,7 +151,7 @@ def test_sixty_real_photographs_make_a_page_that_can_be_mailed(test_data: Path) 
         )
         for i, key in enumerate(files)
     ]
-    answers = [given(i, "a picture of something") for i in range(len(files))]
+    answers = [given(i, "an image of something") for i in range(len(files))]
     html = render(sampling_report("Photographs", prompts, answers, files.__getitem__))
     assert html.count("<img ") == min(60, len(files))
     assert len(html.encode()) < 3_000_000

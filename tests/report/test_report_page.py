@@ -3,7 +3,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from report_sample import MODELS, marked, photograph, picture, sample, unchecked
+from report_sample import MODELS, image, marked, photograph, sample, unchecked
 
 from groundtune.errors import UserError
 from groundtune.records import Span
@@ -109,7 +109,7 @@ def test_contents_links_lead_somewhere(page: str) -> None:
     assert len(targets) == 11
 
 
-def test_a_report_with_a_dozen_pictures_is_small(page: str) -> None:
+def test_a_report_with_a_dozen_images_is_small(page: str) -> None:
     assert len(page.encode()) < 1_000_000
     examples = tuple(
         Example(images=(photograph((900, 700)),), prompt="?", answers=(marked("base", "a"),))
@@ -260,7 +260,7 @@ def test_a_report_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert [child.name for child in out.iterdir()] == ["report.html"]
 
 
-def test_a_picture_of_the_world_is_described_for_those_who_cannot_see_it() -> None:
+def test_a_image_of_the_world_is_described_for_those_who_cannot_see_it() -> None:
     answer = ExampleAnswer(model="base", text="a")
-    html = render(one_answer(answer, images=(picture(0),), truth="a farm; 2 cows"))
-    assert 'alt="The picture that was asked about: a farm; 2 cows"' in html
+    html = render(one_answer(answer, images=(image(0),), truth="a farm; 2 cows"))
+    assert 'alt="The image that was asked about: a farm; 2 cows"' in html

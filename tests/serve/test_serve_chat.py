@@ -63,8 +63,8 @@ def post(url: str, **own: object) -> httpx.Response:
     return HTTP.post(f"{url}/v1/chat/completions", json=body(**own), timeout=20)
 
 
-PICTURE = data_url(png())
-MESSAGES = body(picture=PICTURE)["messages"]
+IMAGE = data_url(png())
+MESSAGES = body(image=IMAGE)["messages"]
 
 
 def test_the_official_client_gets_an_answer(client: openai.OpenAI):
@@ -103,7 +103,7 @@ def test_the_official_client_lists_the_model_and_gets_errors_of_its_own_kinds(
         client.chat.completions.create(model="tiny", messages=MESSAGES, max_tokens=10**6)
 
 
-def test_the_model_sees_the_very_picture_and_texts(url: str):
+def test_the_model_sees_the_very_image_and_texts(url: str):
     speaker = ScriptedSpeaker()
     seen: list[object] = []
 

@@ -110,19 +110,19 @@ BAD_BODIES: dict[str, tuple[Any, int, str]] = {
     "log-probabilities": (body(logprobs=True), 400, "invalid_value"),
     "self-feedback of two answers": (body(n=2, self_feedback={}), 400, "invalid_value"),
     "greedy self-feedback": (body(temperature=0, self_feedback={}), 400, "invalid_value"),
-    "an address": (body(picture="http://127.0.0.1:1/a.png"), 400, "invalid_image_url"),
-    "a file's address": (body(picture="file:///etc/passwd"), 400, "invalid_image_url"),
-    "no base64": (body(picture="data:image/png;base64,%%%"), 400, "invalid_base64"),
-    "a text as picture": (body(picture=data_url(b"hello")), 400, "invalid_image"),
-    "a picture that ends early": (body(picture=data_url(png()[:40])), 400, "invalid_image"),
-    "an SVG": (body(picture=data_url(b"<svg/>", "image/svg+xml")), 400, "invalid_image"),
-    "a picture of too many bytes": (body(picture=data_url(b"x" * 20_004)), 400, "image_too_large"),
-    "a picture of too many pixels": (
-        body(picture=data_url(bomb(101, 100))),
+    "an address": (body(image="http://127.0.0.1:1/a.png"), 400, "invalid_image_url"),
+    "a file's address": (body(image="file:///etc/passwd"), 400, "invalid_image_url"),
+    "no base64": (body(image="data:image/png;base64,%%%"), 400, "invalid_base64"),
+    "a text as image": (body(image=data_url(b"hello")), 400, "invalid_image"),
+    "an image that ends early": (body(image=data_url(png()[:40])), 400, "invalid_image"),
+    "an SVG": (body(image=data_url(b"<svg/>", "image/svg+xml")), 400, "invalid_image"),
+    "an image of too many bytes": (body(image=data_url(b"x" * 20_004)), 400, "image_too_large"),
+    "an image of too many pixels": (
+        body(image=data_url(bomb(101, 100))),
         400,
         "image_too_large",
     ),
-    "a decompression bomb": (body(picture=data_url(bomb(60_000, 60_000))), 400, "image_too_large"),
+    "a decompression bomb": (body(image=data_url(bomb(60_000, 60_000))), 400, "image_too_large"),
 }
 
 
@@ -134,7 +134,7 @@ def test_a_bad_body_is_refused_in_the_apis_form(url: str, name: str):
     assert refused(response)[:2] == (status, code)
 
 
-def test_an_error_names_the_field_of_the_third_picture(url: str):
+def test_an_error_names_the_field_of_the_third_image(url: str):
     parts = [{"type": "image_url", "image_url": {"url": GOOD}}] * 2
     parts[1] = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
     sent = {"model": "tiny", "messages": [USER, {"role": "user", "content": parts}]}
@@ -144,7 +144,7 @@ def test_an_error_names_the_field_of_the_third_picture(url: str):
     assert refused(HTTP.post(url + CHAT, json=sent))[:2] == (400, "too_large")
 
 
-def test_the_pixels_of_all_pictures_are_bounded_together(url: str):
+def test_the_pixels_of_all_images_are_bounded_together(url: str):
     half = {"type": "image_url", "image_url": {"url": data_url(png(size=(71, 71)))}}
     one = {"model": "tiny", "messages": [{"role": "user", "content": [half]}]}
     assert HTTP.post(url + CHAT, json=one).status_code == 200
@@ -237,7 +237,7 @@ def test_a_client_that_hangs_up_stops_its_work(stream: bool):
     speaker = ScriptedSpeaker(lambda prompt, seed: "word " * 1000, pause_s=0.01)
     service = service_of(speaker)
     with serving(service) as base:
-        with sent(base, body(picture=GOOD, stream=stream)):
+        with sent(base, body(image=GOOD, stream=stream)):
             assert speaker.began.wait(20)
         assert speaker.stopped.wait(20)
         assert speaker.words < 500

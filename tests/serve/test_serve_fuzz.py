@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from running_server import ANSWER, claims_of, data_url, png, service_of, serving
 
 SMALL = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-PICTURES = [data_url(png()), data_url(png()[:30]), "data:image/png;base64,", "http://a/b.png", ""]
+IMAGES = [data_url(png()), data_url(png()[:30]), "data:image/png;base64,", "http://a/b.png", ""]
 JUNK = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: (
@@ -52,7 +52,7 @@ def of_type(schema: dict[str, Any], document: dict[str, Any]) -> st.SearchStrate
     if kind == "object" and "properties" in schema:
         fields = {name: valid(own, document) for name, own in schema["properties"].items()}
         if "url" in fields:
-            fields["url"] = st.sampled_from(PICTURES)
+            fields["url"] = st.sampled_from(IMAGES)
         needed = {name: fields.pop(name) for name in schema.get("required", [])}
         return st.fixed_dictionaries(needed, optional=fields)
     if kind == "object":
@@ -137,7 +137,7 @@ def test_bytes_of_any_kind_are_refused_in_form(
 
 @SMALL
 @given(damage=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 255)), min_size=1, max_size=4))
-def test_damaged_pictures_are_seen_or_refused_in_form(
+def test_damaged_images_are_seen_or_refused_in_form(
     server: tuple[httpx.Client, dict[str, Any]], damage: list[tuple[int, int]]
 ):
     data = bytearray(png())

@@ -39,7 +39,7 @@ def test_whoever_finds_the_queue_full_is_refused_while_the_others_still_wait():
         return "done"
 
     service = service_of(ScriptedSpeaker(answer), limits={"running": 1, "waiting": 9})
-    with serving(service) as base, storm(base, 40, body(picture=data_url(png()))) as replies:
+    with serving(service) as base, storm(base, 40, body(image=data_url(png()))) as replies:
         first = [next(replies) for _ in range(30)]
         go_on.set()
         rest = list(replies)
@@ -67,7 +67,7 @@ def test_two_hundred_clients_are_answered_or_refused_within_a_second(kilobytes: 
             most[0] = max(most[0], resident_bytes())
 
     watcher = threading.Thread(target=watch)
-    sent = body(picture=data_url(png() + b"\0" * 1000 * kilobytes))
+    sent = body(image=data_url(png() + b"\0" * 1000 * kilobytes))
     with serving(service) as base:
         before = resident_bytes()
         watcher.start()

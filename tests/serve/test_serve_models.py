@@ -55,14 +55,14 @@ def world() -> Iterator[str]:
         yield base
 
 
-def picture() -> str:
+def image() -> str:
     stream = BytesIO()
     render(next(iter(scenes("development", 1, start=6)))).save(stream, "PNG")
     return data_url(stream.getvalue())
 
 
 def post(base: str, **own: object) -> dict[str, object]:
-    sent = body("Describe the image.", picture(), seed=2, **own) | {"model": "world:base"}
+    sent = body("Describe the image.", image(), seed=2, **own) | {"model": "world:base"}
     response = HTTP.post(f"{base}/v1/chat/completions", json=sent, timeout=60)
     assert response.status_code == 200, response.text
     return response.json()
@@ -132,7 +132,7 @@ def test_requests_answered_together_get_what_each_gets_alone(
     short = settings.model_copy(update={"max_new_tokens": 3})
     asked = [
         asked_for("What is it?", (1, 2), settings),
-        asked_for("Describe everything that stands in the picture.", (3,), short),
+        asked_for("Describe everything that stands in the image.", (3,), short),
         asked_for("What is it?", (4,), short),
         asked_for("Why?", (5,), settings),
     ]

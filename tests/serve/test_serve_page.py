@@ -35,7 +35,7 @@ def test_the_page_loads_nothing_from_elsewhere_and_has_no_code_in_its_markup():
 
 
 @pytest.mark.browser
-def test_a_person_asks_about_a_picture_and_sees_the_unsupported_words_marked(tmp_path: Path):
+def test_a_person_asks_about_a_image_and_sees_the_unsupported_words_marked(tmp_path: Path):
     (tmp_path / "red.png").write_bytes(png())
     text = "\U0001f600 A red cup & a <b>plate</b>."
     speaker = ScriptedSpeaker(lambda prompt, seed: text, pause_s=0.02)

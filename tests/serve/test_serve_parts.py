@@ -4,16 +4,16 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from groundtune.errors import UserError
+from groundtune.serve.images import LentImages, RequestImage
 from groundtune.serve.metrics import Metrics
-from groundtune.serve.pictures import LentPictures, Picture
 from groundtune.serve.telling import Telling, until_stop
 
 
-def test_a_picture_of_two_requests_stays_until_both_are_done():
-    lent = LentPictures()
-    picture = Picture("a", Image.new("RGB", (1, 1), "red"))
-    with lent.lend([picture]):
-        with lent.lend([picture, picture]):
+def test_a_image_of_two_requests_stays_until_both_are_done():
+    lent = LentImages()
+    image = RequestImage("a", Image.new("RGB", (1, 1), "red"))
+    with lent.lend([image]):
+        with lent.lend([image, image]):
             assert len(lent) == 1
         assert lent.open("a").getpixel((0, 0)) == (255, 0, 0)
     assert len(lent) == 0

@@ -43,7 +43,7 @@ def server(batch_size: int) -> Iterator[Server]:
         program.terminate()
 
 
-def pictures(number: int) -> list[str]:
+def images(number: int) -> list[str]:
     urls: list[str] = []
     for scene in scenes("development", number):
         stream = BytesIO()
@@ -66,7 +66,7 @@ def answers(own: Server, urls: Sequence[str], clients: int, requests: int) -> li
 
 @pytest.mark.bench
 def test_requests_a_second_one_by_one_and_together():
-    urls = pictures(max(requests for _, requests in ROUNDS))
+    urls = images(max(requests for _, requests in ROUNDS))
     with ExitStack() as stack:
         servers = {size: stack.enter_context(server(size)) for size in (1, 16)}
         for own in servers.values():

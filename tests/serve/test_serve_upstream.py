@@ -60,7 +60,7 @@ def delta(text: str, finish: str | None = None) -> dict[str, Any]:
 def test_an_upstream_server_gets_the_request_and_its_reply_comes_back(
     behind: ScriptedEndpoint, before: str
 ):
-    sent = body(picture=GOOD, seed=2**31 + 4, stop="zebra", temperature=0.5, n=2)
+    sent = body(image=GOOD, seed=2**31 + 4, stop="zebra", temperature=0.5, n=2)
     reply = HTTP.post(before + CHAT, json=sent).json()
     texts = [choice["message"]["content"] for choice in reply["choices"]]
     assert texts == [f"{ANSWER} 0", f"{ANSWER} 1"]
@@ -109,7 +109,7 @@ def test_an_image_that_not_all_servers_read_alike_is_passed_on_as_png(
     stream = BytesIO()
     Image.new("RGB" if kind != "PNG" else "L", (5, 4), "white").save(stream, kind)
     sent = data_url(stream.getvalue())
-    assert HTTP.post(before + CHAT, json=body(picture=sent)).status_code == 200
+    assert HTTP.post(before + CHAT, json=body(image=sent)).status_code == 200
     parts = behind.bodies[0]["messages"][-1]["content"]
     (url,) = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
     head, _, data = url.partition(",")

@@ -22,7 +22,7 @@ def noise(width: int = 40, height: int = 30) -> Image.Image:
     return Image.fromarray(np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8))
 
 
-def test_a_picture_is_stored_once_as_it_came_under_its_sha256(tmp_path: Path):
+def test_a_image_is_stored_once_as_it_came_under_its_sha256(tmp_path: Path):
     store, data = ImageStore(tmp_path / "images"), encoded(noise())
     (tmp_path / "a.png").write_bytes(data)
     sha256 = store.add(tmp_path / "a.png")

@@ -2,7 +2,7 @@
 
 `pytest -m bench -s tests/train/test_train_bf16.py` prints the table of docs/training.md. The exact
 computation is that of separate rows in float32, with the same weights. Models are random with unit
-gain, which a picture's or a token's rounding moves more than it moves a trained one.
+gain, which an image's or a token's rounding moves more than it moves a trained one.
 """
 
 from collections.abc import Callable, Sequence

@@ -83,7 +83,7 @@ def test_a_pair_that_is_too_long_is_never_cut(vlm: Vlm, folder: RunFolder):
     assert kept[0].prompt.ids == whole[0 if longest else 1].prompt.ids
 
 
-def test_a_missing_picture_names_the_pair(vlm: Vlm, folder: RunFolder):
+def test_a_missing_image_names_the_pair(vlm: Vlm, folder: RunFolder):
     folder.prompts.append([ask("lost", "What is it?", ["0" * 64])])
     pairs = [*folder.pairs.read(), two_answers("pair-lost", "lost", "It is {}.")]
     with pytest.raises(UserError, match="pair-lost"):

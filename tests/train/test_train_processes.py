@@ -45,7 +45,7 @@ def test_two_processes_train_evaluate_and_go_on_as_one_does_with_weights_copied_
         (unlike, tmp_path / "unlike"),
     )
     assert "can't be kept where weights are cut" in refused(tmp_path / "keeping")
-    assert "with and without pictures" in refused(tmp_path / "unlike")
+    assert "with and without images" in refused(tmp_path / "unlike")
     assert_the_same(tmp_path / "whole-copied", tmp_path / "whole")
     assert_the_same(tmp_path / "whole-cut", tmp_path / "whole")
     assert_the_same(tmp_path / "adapter-cut", tmp_path / "adapter")

@@ -153,7 +153,7 @@ def test_autocast_is_part_of_the_key(tiny_llava: Path, folder: RunFolder, tmp_pa
     assert compute(vlm, folder, tmp_path / "r", arithmetic="bfloat16")[1] == 5
 
 
-def test_another_picture_under_the_same_text_is_computed_anew(
+def test_another_image_under_the_same_text_is_computed_anew(
     tiny_llava: Path, folder: RunFolder, tmp_path: Path
 ):
     vlm = load(str(tiny_llava))

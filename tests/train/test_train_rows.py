@@ -116,7 +116,7 @@ def test_a_row_costs_the_tokens_that_the_decoder_runs(vlm: Vlm, folder: RunFolde
 
 
 def test_a_view_is_a_row_more_with_the_chosen_answers_alone(vlm: Vlm, folder: RunFolder):
-    # the pictures are of one colour, so that a crop of one is the picture
+    # the images are of one colour, so that a crop of one is the image
     pairs = encoded(vlm, folder, MDPO(corruption="noise"))
     row = TrainingPairs(encoded=pairs, references=None).row(pairs.groups[0])
     whole, corrupted = row.rows
@@ -131,7 +131,7 @@ def test_a_view_is_a_row_more_with_the_chosen_answers_alone(vlm: Vlm, folder: Ru
     assert pairs.row_tokens(pairs.groups[0]) == sum(counted)
 
 
-def test_each_pair_gets_its_own_answers_of_the_picture_and_of_the_view(
+def test_each_pair_gets_its_own_answers_of_the_image_and_of_the_view(
     vlm: Vlm, folder: RunFolder, tmp_path: Path
 ):
     method = MDPO(corruption="noise")

@@ -1,4 +1,4 @@
-"""Changed pictures: the same every time, of the picture's size, and the picture stays as it is."""
+"""Changed images: the same every time, of the image's size, and the image stays as it is."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def gradient(width: int, height: int) -> Image.Image:
 
 @settings(max_examples=30)
 @given(width=st.integers(2, 90), height=st.integers(2, 90), seed=st.integers(0, 9))
-def test_a_view_has_the_pictures_size_and_leaves_it_alone(width: int, height: int, seed: int):
+def test_a_view_has_the_images_size_and_leaves_it_alone(width: int, height: int, seed: int):
     image = gradient(width, height)
     before = image.tobytes()
     for change in ("crop", "noise", "blank"):
@@ -33,7 +33,7 @@ def test_a_view_has_the_pictures_size_and_leaves_it_alone(width: int, height: in
 
 
 @pytest.mark.parametrize("change", ["crop", "noise"])
-def test_a_view_depends_on_picture_view_and_seed_alone(change: str):
+def test_a_view_depends_on_image_view_and_seed_alone(change: str):
     image, view = gradient(64, 48), View("v", change, 0.1, 0.5)
     first = changed(image, "a", view, 1).tobytes()
     assert changed(image.copy(), "a", view, 1).tobytes() == first
@@ -54,13 +54,13 @@ def test_a_crop_keeps_its_share_of_the_area():
     assert np.mean(shares) == pytest.approx(0.105, abs=0.03)
 
 
-def test_a_crop_of_a_very_long_picture_stays_in_it():
+def test_a_crop_of_a_very_long_image_stays_in_it():
     made = changed(gradient(400, 4), "a", View("v", "crop", 0.9, 0.9), 0)
     pixels = np.asarray(made, dtype=float)
     assert np.ptp(pixels[:, :, 0]) / 255 == pytest.approx(0.95, abs=0.02)
 
 
-def test_no_noise_is_the_picture_and_all_noise_tells_nothing_of_it():
+def test_no_noise_is_the_image_and_all_noise_tells_nothing_of_it():
     image = gradient(40, 40)
     none = changed(image, "a", View("v", "noise", 0, 0), 0)
     assert none.tobytes() == image.tobytes()

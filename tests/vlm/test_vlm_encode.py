@@ -22,7 +22,7 @@ from groundtune.vlm.template import AnswerForm
 RED, BLUE = Image.new("RGB", (30, 20), "red"), Image.new("RGB", (20, 30), "blue")
 
 
-class Pictures:
+class Images:
     def open(self, sha256: str) -> Image.Image:
         return {"red": RED, "blue": BLUE}[sha256]
 
@@ -33,10 +33,10 @@ def vlm(tiny_llava: Path) -> Vlm:
 
 
 def user(*parts: str) -> Message:
-    pictures = ("red", "blue")
+    images = ("red", "blue")
     return Message(
         role="user",
-        content=tuple(ImagePart(image=p) if p in pictures else TextPart(text=p) for p in parts),
+        content=tuple(ImagePart(image=p) if p in images else TextPart(text=p) for p in parts),
     )
 
 
@@ -46,7 +46,7 @@ def text_of(vlm: Vlm, ids: tuple[int, ...]) -> str:
 
 def test_a_prompt_ends_where_the_answer_starts_and_its_image_is_expanded(vlm: Vlm):
     prompt = Prompt(key="p", messages=(user("red", "What is it?"),))
-    encoded = encode_prompt(vlm, prompt, Pictures())
+    encoded = encode_prompt(vlm, prompt, Images())
     assert text_of(vlm, encoded.ids) == "USER: <image>\nWhat is it? ASSISTANT:"
     assert encoded.ids.count(vlm.processor.image_token_id) == 16
     assert encoded.features["pixel_values"].shape == (1, 3, 16, 16)
@@ -60,7 +60,7 @@ def test_several_images_and_turns_keep_their_order(vlm: Vlm):
         Message(role="assistant", content=(TextPart(text="The first."),)),
         user("Sure?"),
     )
-    encoded = encode_prompt(vlm, Prompt(key="p", messages=messages), Pictures())
+    encoded = encode_prompt(vlm, Prompt(key="p", messages=messages), Images())
     assert text_of(vlm, encoded.ids) == (
         "Be brief. USER: <image>\n<image>\nWhich is red? "
         "ASSISTANT: The first.</s>USER: Sure? ASSISTANT:"
@@ -72,7 +72,7 @@ def test_several_images_and_turns_keep_their_order(vlm: Vlm):
 
 def test_an_image_placeholder_in_a_text_is_refused(vlm: Vlm):
     with pytest.raises(UserError, match="'<image>'"):
-        encode_prompt(vlm, Prompt(key="p", messages=(user("red", "<image> What?"),)), Pictures())
+        encode_prompt(vlm, Prompt(key="p", messages=(user("red", "<image> What?"),)), Images())
     with pytest.raises(UserError, match="special token '<image>'"):
         encode_answer(vlm, "An <image>.")
 
@@ -84,7 +84,7 @@ def test_an_answer_is_what_the_whole_conversation_has_after_the_prompt(vlm: Vlm)
     whole = vlm.processor.tokenizer(
         f"USER: {'<image>' * 16}\nWhat is it? ASSISTANT: {text}</s>", add_special_tokens=False
     )
-    assert (*encode_prompt(vlm, prompt, Pictures()).ids, *answer.ids) == tuple(whole["input_ids"])
+    assert (*encode_prompt(vlm, prompt, Images()).ids, *answer.ids) == tuple(whole["input_ids"])
 
 
 @settings(max_examples=60, deadline=None)
@@ -116,7 +116,7 @@ def test_padding_does_not_change_what_a_model_says(vlm: Vlm, side: str):
         Prompt(key="a", messages=(user("red", "What is it?"),)),
         Prompt(key="b", messages=(user("red", "blue", "Which of the two is red? And blue?"),)),
     ]
-    encoded = [encode_prompt(vlm, prompt, Pictures()) for prompt in prompts]
+    encoded = [encode_prompt(vlm, prompt, Images()) for prompt in prompts]
     answers = [encode_answer(vlm, "A dog.").ids, encode_answer(vlm, "The first.").ids]
     both = batch_inputs(vlm, encoded, answers, side=side)
     assert both["pixel_values"].shape[0] == 3

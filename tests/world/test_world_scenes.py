@@ -1,4 +1,4 @@
-"""Scenes and their pictures: the same everywhere, whole, and drawn as the catalogue says."""
+"""Scenes and their images: the same everywhere, whole, and drawn as the catalogue says."""
 
 import hashlib
 import json
@@ -33,7 +33,7 @@ GOLDEN = {
     "development/missing/3": "1f0b8c30a7c7852b0b27016621e54a95",
     "test/replaced/11": "222fe0b7a9e161e6d56aa6ab9c9e4d9b",
 }
-"""sha256 of a scene's JSON and its picture's bytes: a change here makes every trained model, every
+"""sha256 of a scene's JSON and its image's bytes: a change here makes every trained model, every
 corrected answer and every figure of the world another one, and needs a new WORLD_VERSION."""
 
 SPLITS = st.sampled_from(["train", "development", "test"])
@@ -54,7 +54,7 @@ def most_usual(context: str) -> str:
 
 
 @pytest.mark.parametrize("key", GOLDEN)
-def test_scenes_and_pictures_are_those_that_the_models_were_trained_on(key: str) -> None:
+def test_scenes_and_images_are_those_that_the_models_were_trained_on(key: str) -> None:
     assert fingerprint(key) == GOLDEN[key]
 
 
@@ -79,7 +79,7 @@ def test_a_run_of_scenes_is_the_scenes_one_by_one() -> None:
     assert list(scenes("train", 4, start=10)) == [scene("train", i) for i in range(10, 14)]
 
 
-def test_splits_and_strata_share_no_seed_and_no_picture() -> None:
+def test_splits_and_strata_share_no_seed_and_no_image() -> None:
     drawn = [
         scene(split, i, stratum)
         for split in ("train", "development", "test")
@@ -126,7 +126,7 @@ def test_replaced_scenes_have_something_from_elsewhere_instead_of_their_most_usu
 
 
 @given(ANY)
-def test_objects_lie_inside_their_own_cells_inside_the_picture(found: Scene) -> None:
+def test_objects_lie_inside_their_own_cells_inside_the_image(found: Scene) -> None:
     cells = [cell for thing in found.things for cell in thing.cells]
     assert len(cells) == len(set(cells)) <= MAX_OBJECTS
     for thing in found.things:
@@ -163,7 +163,7 @@ def test_a_key_of_no_scene_is_an_error(key: str) -> None:
         find(key)
 
 
-def test_a_picture_shows_each_object_in_its_box_and_nothing_else() -> None:
+def test_a_image_shows_each_object_in_its_box_and_nothing_else() -> None:
     found = scene("development", 5)
     empty = np.asarray(render(found.model_copy(update={"things": ()}))).astype(int)
     full = np.asarray(render(found)).astype(int)
@@ -188,14 +188,14 @@ def test_a_tint_is_its_hue() -> None:
     for colour, hue in COLOURS.items():
         told = base.model_copy(update={"things": (cup.model_copy(update={"colour": colour}),)})
         box = cup.boxes[0]
-        picture = render(told).crop((box.x, box.y, box.x + box.side, box.y + box.side))
-        hsv = np.asarray(picture.convert("HSV")).astype(int)
+        image = render(told).crop((box.x, box.y, box.x + box.side, box.y + box.side))
+        hsv = np.asarray(image.convert("HSV")).astype(int)
         tinted = hsv[..., 0][(hsv[..., 1] > 150) & (hsv[..., 2] > 60)]
         away = np.abs((np.median(tinted) - hue / 360 * 255 + 128) % 256 - 128)
         assert away < 8, colour
 
 
-def test_the_large_picture_is_the_same_picture() -> None:
+def test_the_large_image_is_the_same_image() -> None:
     found = scene("development", 2)
     large = render_large(found, 3)
     assert large.size == (3 * SIDE_PX, 3 * SIDE_PX)

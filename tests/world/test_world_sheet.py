@@ -1,4 +1,4 @@
-"""The contact sheet: every scene's picture and truth on one page."""
+"""The contact sheet: every scene's image and truth on one page."""
 
 import numpy as np
 import pytest
@@ -10,25 +10,25 @@ from groundtune.world.sheet import (
     CARD_PX,
     FACTOR,
     GAP_PX,
+    IMAGE_PX,
     MARGIN_PX,
-    PICTURE_PX,
     TITLE_PX,
     draw_sheet,
     truth,
 )
 
 
-def test_a_sheet_has_a_card_for_each_scene_with_its_picture() -> None:
+def test_a_sheet_has_a_card_for_each_scene_with_its_image() -> None:
     shown = list(scenes("development", 5))
     sheet = draw_sheet(shown, title="Five scenes", columns=3)
     assert sheet.width == 2 * MARGIN_PX + 3 * CARD_PX + 2 * GAP_PX
     for column, found in enumerate(shown[:3]):
         left = MARGIN_PX + column * (CARD_PX + GAP_PX)
-        picture = sheet.crop((left, TITLE_PX, left + PICTURE_PX, TITLE_PX + PICTURE_PX))
+        image = sheet.crop((left, TITLE_PX, left + IMAGE_PX, TITLE_PX + IMAGE_PX))
         expected = np.asarray(render_large(found, FACTOR))
         # corners are rounded
         inside = slice(20, -20)
-        assert np.array_equal(np.asarray(picture)[:, inside], expected[:, inside])
+        assert np.array_equal(np.asarray(image)[:, inside], expected[:, inside])
 
 
 def test_what_comes_from_elsewhere_stands_out() -> None:

@@ -1,4 +1,4 @@
-"""Prompts about pictures of a folder, for benchmarks whose pictures a person has."""
+"""Prompts about images of a folder, for benchmarks whose images a person has."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
 
 class Asked(NamedTuple):
-    """A question about one picture."""
+    """A question about one image."""
 
     benchmark: str
     """With "/" and the part, if it has several."""
     item: str
     image: str
-    """The picture's name in the folder, or its path below it."""
+    """The image's name in the folder, or its path below it."""
     question: str
     target: str = ""
 
@@ -28,28 +28,28 @@ class Asked(NamedTuple):
 def ask_items(asked: Iterable[tuple[str, ...]], images: Path, store: "ImageStore") -> list[Item]:
     """The items of questions (each the fields of `Asked`), in order.
 
-    Each picture is read from `images` and added to the store once.
+    Each image is read from `images` and added to the store once.
 
     Raises:
-        UserError: a picture isn't there or can't be read.
+        UserError: an image isn't there or can't be read.
     """
-    pictures: dict[str, str] = {}
+    sha256_by_name: dict[str, str] = {}
     items: list[Item] = []
     for question in (Asked(*each) for each in asked):
-        if question.image not in pictures:
-            pictures[question.image] = store.add(_picture(images, question.image))
-        items.append(_item(question, pictures[question.image]))
+        if question.image not in sha256_by_name:
+            sha256_by_name[question.image] = store.add(_image(images, question.image))
+        items.append(_item(question, sha256_by_name[question.image]))
     return items
 
 
-def _picture(folder: Path, name: str) -> Path:
+def _image(folder: Path, name: str) -> Path:
     for path in (folder / name, folder / Path(name).name):
         if path.is_file():
             return path
     raise UserError(
-        f"The picture {name} isn't in the folder.",
+        f"The image {name} isn't in the folder.",
         str(folder),
-        "Give the folder of the benchmark's pictures with --images.",
+        "Give the folder of the benchmark's images with --images.",
     )
 
 

@@ -54,8 +54,8 @@ def exam_of(
     return Exam(benchmark=benchmark, data=data, files=files, scoring=scoring)
 
 
-def items_of(exam: Exam, pictures: Callable[[], Path], images: ImageStore) -> list[Item]:
-    """What a model is asked; `pictures` tells the folder of images that are not made.
+def items_of(exam: Exam, images: Callable[[], Path], images: ImageStore) -> list[Item]:
+    """What a model is asked; `images` tells the folder of images that are not made.
 
     Raises:
         UserError: the benchmark can't be asked, or an image is missing.
@@ -65,11 +65,11 @@ def items_of(exam: Exam, pictures: Callable[[], Path], images: ImageStore) -> li
         return exam.data
     if benchmark.items is None:
         raise UserError(
-            f"{benchmark.name} can't be asked: its questions or pictures aren't to be had.",
+            f"{benchmark.name} can't be asked: its questions or images aren't to be had.",
             benchmark.name,
             f"Score answers that exist with groundtune bench score {benchmark.name}.",
         )
-    return benchmark.items(exam.data, pictures(), images)
+    return benchmark.items(exam.data, images(), images)
 
 
 def scores_of(exam: Exam, answers: Sequence[FileAnswer]) -> list[Score]:

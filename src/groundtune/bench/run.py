@@ -3,7 +3,7 @@
 OUT/prompts/   Prompt records: each once, whatever number of items it serves
 OUT/answers/   Answer records
 OUT/scores/    Score records of all that was run into the folder
-OUT/images/    pictures of the items, if the caller's store is there
+OUT/images/    images of the items, if the caller's store is there
 """
 
 import logging

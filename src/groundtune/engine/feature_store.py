@@ -3,10 +3,10 @@
 It pays where images are many tokens and the tower is large beside what is trained. What is kept is
 what enters the decoder, after the projector, so it is right only while tower and projector stay as
 they were: a store is refused where either is trained (a LoRA on all linear layers adapts the
-tower). LLaVA-1.5-7B's 576 tokens take 4.7 MB a picture in bfloat16.
+tower). LLaVA-1.5-7B's 576 tokens take 4.7 MB an image in bfloat16.
 
 A file's key is the hash of all that its tokens depend on: what the encoder gets (pixels, so that a
-changed view of a picture is another picture, and the instruction where a family reads pictures with
+changed view of an image is another image, and the instruction where a family reads images with
 it in mind), the images' sha256, the model's revision, the image processor's settings, the types of
 weights and arithmetic, weights in 4 bits, and the versions of torch and transformers. Whatever
 changes gives another key, so an old file can't be used by mistake, and several runs may share a
@@ -140,6 +140,6 @@ def _hash(features: Mapping[str, Tensor]) -> str:
 
 @cache
 def _made_with() -> dict[str, str | None]:
-    """The libraries' versions; looking them up takes longer than a small picture's encoding."""
+    """The libraries' versions; looking them up takes longer than a small image's encoding."""
     found = versions()
     return {name: found.get(name) for name in ("torch", "transformers")}

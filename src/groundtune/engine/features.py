@@ -82,7 +82,7 @@ def _states(
         raise UserError(
             f"{family.name} can't run prompts with and without images in one pass.",
             "a batch",
-            "Give pictures to all prompts or to none, or set the batch to one prompt.",
+            "Give images to all prompts or to none, or set the batch to one prompt.",
         )
     assert family.states
     firsts = _firsts(family, prompts)
@@ -133,8 +133,8 @@ def encode_images(
 def _firsts(family: Family, prompts: Sequence[EncodedPrompt]) -> list[int]:
     """For each prompt the place of the first that shows the same; its own where none does.
 
-    Features are compared too: a changed view of a picture goes by the picture's sha256, and some
-    families read a picture with the instruction in mind. Prompts whose images have no known sha256
+    Features are compared too: a changed view of an image goes by the image's sha256, and some
+    families read an image with the instruction in mind. Prompts whose images have no known sha256
     are taken for different ones.
     """
     known: dict[tuple[str, ...], list[int]] = {}

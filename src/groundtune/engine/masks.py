@@ -1,4 +1,4 @@
-"""Masks of a layout for a model: windows of layers and blocks of pictures included.
+"""Masks of a layout for a model: windows of layers and blocks of images included.
 
 The layers' kinds are read from the text configuration: full attention, a sliding window, or kinds
 that no mask can serve.
@@ -49,7 +49,7 @@ def masks(
 ) -> Any:
     """What a plain model's forward takes as `attention_mask` to run the layout.
 
-    Windows that are shorter than a row and blocks of pictures are written into a dense mask, the
+    Windows that are shorter than a row and blocks of images are written into a dense mask, the
     one kind that can say them, whatever `attention` is. `start` leaves out the tokens before it as
     queries, not as keys: it needs a dense mask.
     """
@@ -72,7 +72,7 @@ def only_dense(model: Any, family: Family, layout: Layout) -> str:
     if 0 < window(model) <= int(layout.order_BL.max()):
         return f"windows of {window(model)} tokens need a dense mask"
     if _blocks(family, layout) is not None:
-        return "the tokens of a picture see each other, which needs a dense mask"
+        return "the tokens of an image see each other, which needs a dense mask"
     return ""
 
 

@@ -14,7 +14,7 @@ from groundtune.vlm.encoded import EncodedAnswer, EncodedPrompt
 Edits = Literal["all", "published", "words", "alone"]
 """What counts as changed: all edits; only those with text on both sides, as in RLHF-V's released
 trainer (where the tokens of a pure insertion or deletion weigh 1); only the words that say what is
-in the picture, while the words around them that had to come or go with them don't count; or all
+in the image, while the words around them that had to come or go with them don't count; or all
 edits alone, while nothing else counts: for pairs of answers that differ in more than their spans.
 """
 
@@ -22,10 +22,10 @@ _JOINING = frozenset({"and", "or"})
 _SAYING_NOTHING = """
 a an the is are was were be been being there it its they them this that which one also too as well
 addition of can could will would may might make makes out see sees seen visible show shows shown
-showing include includes included contain contains scene picture image photo view
+showing include includes included contain contains scene image image photo view
 """
 _SILENT = _JOINING | set(_SAYING_NOTHING.split())
-"""Words that say nothing of what is in a picture. No number, negation or place is among them."""
+"""Words that say nothing of what is in an image. No number, negation or place is among them."""
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -78,7 +78,7 @@ def changed_tokens(
     either.
 
     With `edits="words"`, which needs the text, only words are changed: no conjunction, and an
-    article or another (English) word that says nothing of the picture only where the other side
+    article or another (English) word that says nothing of the image only where the other side
     says something. Of ", a cat" that was taken out it is "cat" alone, and of " and " that took its
     place nothing; of "a cat" that became "two cats" all. `counted_tokens` tells why.
     """

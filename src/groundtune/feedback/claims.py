@@ -1,7 +1,7 @@
 """Claims: an answer's atomic statements, what a labeler says of each, and the answer's score.
 
 RLAIF-V (Yu et al. 2024, arXiv 2405.17220, 3.2): an answer is divided into statements, each becomes
-a yes/no question, a labeler answers it from the picture, and the answer's score is the number of
+a yes/no question, a labeler answers it from the image, and the answer's score is the number of
 statements that it rejects. The published code follows in `conquer` and `claim_pairs`.
 
 Keys make resume. A divided answer has a row for each statement, or one row of status "empty", so

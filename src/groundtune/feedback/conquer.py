@@ -4,8 +4,8 @@ RLAIF-V (Yu et al. 2024, arXiv 2405.17220, 3.2): a claim is rejected where p(no)
 released code rejects ties too, appends " Please answer yes or no.", and reads scores that a
 repetition penalty has changed; here the probabilities are the model's own.
 
-A question about one picture is asked once, however many answers raise it. All questions of a call
-stand together by picture, so that a labeler can compute what they share once.
+A question about one image is asked once, however many answers raise it. All questions of a call
+stand together by image, so that a labeler can compute what they share once.
 """
 
 from collections.abc import Mapping, Sequence
@@ -60,7 +60,7 @@ def conquer(
 
     A reply that says neither yes nor no is no verdict: the claim stays unchecked.
 
-    `prompts` holds the prompt of each claim's answer, by the answer's key: its pictures are what is
+    `prompts` holds the prompt of each claim's answer, by the answer's key: its images are what is
     asked about. `by` names the labeler and all that changes what it says. Claims are returned under
     their new keys (`checked_key`), `rests_on` too.
     """
@@ -85,9 +85,9 @@ def conquer(
 
 
 def question_prompt(about: Prompt, question: str) -> Prompt:
-    """A question about a prompt's pictures, without what was said before."""
-    pictures = [ImagePart(image=image) for image in about.images]
-    content = (*pictures, TextPart(text=question))
+    """A question about a prompt's images, without what was said before."""
+    images = [ImagePart(image=image) for image in about.images]
+    content = (*images, TextPart(text=question))
     messages = (Message(role="user", content=content),)
     return Prompt(key=key_of("question", messages), messages=messages, source=about.source)
 

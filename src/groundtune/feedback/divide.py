@@ -102,7 +102,7 @@ class WholeAnswer:
 
 
 def text_prompt(text: str) -> Prompt:
-    """A request without a picture."""
+    """A request without an image."""
     messages = (Message(role="user", content=(TextPart(text=text),)),)
     return Prompt(key=key_of("request", messages), messages=messages)
 

@@ -122,7 +122,7 @@ def _words(text: str, start: int, end: int) -> Iterator[tuple[int, int, str]]:
 
 
 def _content(text: str) -> set[str]:
-    """The stems of a text's words, without those that say nothing of a picture."""
+    """The stems of a text's words, without those that say nothing of an image."""
     return {stem for _, _, stem in _words(text, 0, len(text)) if stem not in _EMPTY_WORDS}
 
 

@@ -52,7 +52,7 @@ def shares_prompts(vlm: "Vlm") -> bool:
     """Whether rows of one prompt start from copies of its key-value cache.
 
     So it is in the families whose answers can share a packed row: what they read of a prompt is its
-    keys, values and positions. Others (with recurrent states, or pictures outside the row) go
+    keys, values and positions. Others (with recurrent states, or images outside the row) go
     through transformers' own loop, a prompt read once a row.
     """
     return not family_of(plain_model(vlm.model)).alone

@@ -1,4 +1,4 @@
-"""Prompts as the body of an OpenAI-compatible request, pictures as data URLs."""
+"""Prompts as the body of an OpenAI-compatible request, images as data URLs."""
 
 import base64
 import threading
@@ -17,17 +17,17 @@ from groundtune.store.images import FORMATS, ImageStore, decode
 _SEEDS = 2**31
 """Some servers and gateways take no larger seeds."""
 _KEPT = 16
-"""Data URLs kept: requests come ordered by picture, so few pictures are asked about at a time."""
+"""Data URLs kept: requests come ordered by image, so few images are asked about at a time."""
 _PLAIN = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
 _ORIENTATION = 0x0112
 """EXIF's tag of how the camera was held; 1 is upright."""
 
 
 class DataUrls:
-    """Pictures as data URLs, the same picture that a model in this process sees.
+    """Images as data URLs, the same image that a model in this process sees.
 
     The file goes as it is where every server reads it alike (JPEG, PNG or WebP, RGB, upright);
-    otherwise the upright RGB picture goes as PNG.
+    otherwise the upright RGB image goes as PNG.
     """
 
     def __init__(self, images: Images) -> None:
@@ -36,7 +36,7 @@ class DataUrls:
         self._lock = threading.Lock()
 
     def of(self, sha256: str) -> str:
-        """The picture's data URL. Raises UserError if it is missing or unreadable."""
+        """The image's data URL. Raises UserError if it is missing or unreadable."""
         with self._lock:
             if sha256 in self._kept:
                 self._kept.move_to_end(sha256)
@@ -49,13 +49,13 @@ class DataUrls:
         return url
 
     def _make(self, sha256: str) -> str:
-        picture = self.images.open(sha256)
+        image = self.images.open(sha256)
         if isinstance(self.images, ImageStore):
             data = self.images.path(sha256).read_bytes()
             mime = _plain_type(data)
             if mime:
                 return data_url(data, mime)
-        return _as_png(picture)
+        return _as_png(image)
 
 
 def _as_png(image: Image.Image) -> str:
@@ -91,13 +91,13 @@ def _with_plain_image(part: dict[str, Any]) -> dict[str, Any]:
     return {**part, "image_url": {**part["image_url"], "url": plain}}
 
 
-def chat_messages(prompt: Prompt, pictures: DataUrls) -> list[dict[str, Any]]:
+def chat_messages(prompt: Prompt, images: DataUrls) -> list[dict[str, Any]]:
     """A prompt's messages as the API has them; a message of one text is that text.
 
     Raises:
-        UserError: a picture is missing or unreadable.
+        UserError: an image is missing or unreadable.
     """
-    return [{"role": m.role, "content": _content(m, pictures)} for m in prompt.messages]
+    return [{"role": m.role, "content": _content(m, images)} for m in prompt.messages]
 
 
 def chat_body(
@@ -124,12 +124,12 @@ def chat_body(
     return body if seed is None else body | {"seed": seed % _SEEDS}
 
 
-def _content(message: Message, pictures: DataUrls) -> str | list[dict[str, Any]]:
+def _content(message: Message, images: DataUrls) -> str | list[dict[str, Any]]:
     parts = message.content
     if len(parts) == 1 and not isinstance(parts[0], ImagePart):
         return parts[0].text
     return [
-        {"type": "image_url", "image_url": {"url": pictures.of(part.image)}}
+        {"type": "image_url", "image_url": {"url": images.of(part.image)}}
         if isinstance(part, ImagePart)
         else {"type": "text", "text": part.text}
         for part in parts
@@ -137,7 +137,7 @@ def _content(message: Message, pictures: DataUrls) -> str | list[dict[str, Any]]
 
 
 def _plain_type(data: bytes) -> str:
-    """The file's type if all servers see the same picture in it, else ""."""
+    """The file's type if all servers see the same image in it, else ""."""
     with Image.open(BytesIO(data), formats=FORMATS) as image:
         upright = image.getexif().get(_ORIENTATION, 1) == 1
         plain = upright and image.mode == "RGB" and not image.has_transparency_data

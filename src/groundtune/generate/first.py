@@ -1,4 +1,4 @@
-"""The distribution of the first token after each prompt; prompts about one picture read it once.
+"""The distribution of the first token after each prompt; prompts about one image read it once.
 
 B prompts, G groups of them, V vocabulary, P longest prefix, S longest rest.
 """
@@ -17,20 +17,20 @@ if TYPE_CHECKING:
 
 
 def first_logits(
-    vlm: "Vlm", prompts: Sequence[EncodedPrompt], pictures: Sequence[tuple[str, ...]]
+    vlm: "Vlm", prompts: Sequence[EncodedPrompt], images: Sequence[tuple[str, ...]]
 ) -> "Tensor":
     """Logits (B, V) of the token after each prompt.
 
-    `pictures[i]` names the images of prompt i: where several prompts have the same and begin with
+    `images[i]` names the images of prompt i: where several prompts have the same and begin with
     the same tokens, that beginning is computed once. That changes no more than rounding does.
     """
     import torch
 
     with torch.inference_mode():
         plain = vlm.shares_prefill and not any(prompt.marks for prompt in prompts)
-        lengths = _shared_lengths(vlm, prompts, pictures) if plain else {}
+        lengths = _shared_lengths(vlm, prompts, images) if plain else {}
         if lengths and 2 * len(lengths) <= len(prompts):
-            return _grouped(vlm, prompts, pictures, lengths)
+            return _grouped(vlm, prompts, images, lengths)
         inputs = batch_inputs(vlm, prompts)
         if plain:
             inputs["position_ids"] = (inputs["attention_mask"].cumsum(-1) - 1).clamp(min=0)
@@ -38,13 +38,13 @@ def first_logits(
 
 
 def _shared_lengths(
-    vlm: "Vlm", prompts: Sequence[EncodedPrompt], pictures: Sequence[tuple[str, ...]]
+    vlm: "Vlm", prompts: Sequence[EncodedPrompt], images: Sequence[tuple[str, ...]]
 ) -> dict[tuple[str, ...], int]:
     """How many tokens all prompts of a group begin with; nothing if an image lies beyond them."""
     image = vlm.processor.tokenizer.convert_tokens_to_ids(vlm.image_token or None)
     lengths: dict[tuple[str, ...], int] = {}
-    for group in dict.fromkeys(pictures):
-        rows = [p.ids for p, own in zip(prompts, pictures, strict=True) if own == group]
+    for group in dict.fromkeys(images):
+        rows = [p.ids for p, own in zip(prompts, images, strict=True) if own == group]
         columns = zip(*rows, strict=False)
         same = sum(1 for _ in takewhile(lambda tokens: len(set(tokens)) == 1, columns))
         length = min(same, min(map(len, rows)) - 1)
@@ -57,14 +57,14 @@ def _shared_lengths(
 def _grouped(
     vlm: "Vlm",
     prompts: Sequence[EncodedPrompt],
-    pictures: Sequence[tuple[str, ...]],
+    images: Sequence[tuple[str, ...]],
     lengths: dict[tuple[str, ...], int],
 ) -> "Tensor":
     """Prefixes first, then the rest of each prompt on a copy of its prefix's key-value cache."""
     import torch
 
     groups = list(lengths)
-    first = [prompts[pictures.index(group)] for group in groups]
+    first = [prompts[images.index(group)] for group in groups]
     prefix = batch_inputs(
         vlm,
         [
@@ -75,14 +75,14 @@ def _grouped(
     mask_GP = prefix["attention_mask"]
     position_GP = (mask_GP.cumsum(-1) - 1).clamp(min=0)
     output: Any = vlm.model(**prefix, position_ids=position_GP, use_cache=True, logits_to_keep=1)
-    place_B = torch.tensor([groups.index(own) for own in pictures], device=vlm.device)
+    place_B = torch.tensor([groups.index(own) for own in images], device=vlm.device)
     cache = output.past_key_values
     cache.batch_select_indices(place_B)
     rest = batch_inputs(
         vlm,
         [
             EncodedPrompt(ids=prompt.ids[lengths[own] :], features={})
-            for prompt, own in zip(prompts, pictures, strict=True)
+            for prompt, own in zip(prompts, images, strict=True)
         ],
     )
     mask_BS = rest["attention_mask"]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 ASKED_TOGETHER = 4
-"""Questions about the same pictures that are worth a pass of their own behind those pictures."""
+"""Questions about the same images that are worth a pass of their own behind those images."""
 
 
 class HfGenerator:
@@ -69,7 +69,7 @@ class HfGenerator:
         """One reply a prompt, in order, from the softmax over an answer's first token.
 
         p_yes and p_no are the raw masses on the tokens of yes and of no (`yes_no_ids`). Questions
-        about one picture cost little more than one: ask them together.
+        about one image cost little more than one: ask them together.
 
         Raises:
             UserError: an image is missing or unreadable, or the tokenizer can't tell yes from no.
@@ -80,7 +80,7 @@ class HfGenerator:
         replies: dict[int, YesNoReply] = {}
         for group in groups.values():
             if len(group) >= ASKED_TOGETHER:
-                replies |= self._behind_one_picture(prompts, group)
+                replies |= self._behind_one_image(prompts, group)
         apart = [i for group in groups.values() for i in group if i not in replies]
         apart.sort(key=lambda i: (len(prompts[i].images), prompts[i].images))
         for batch in self._batches(apart):
@@ -91,11 +91,11 @@ class HfGenerator:
                 replies[i] = YesNoReply(float(yes_B[place]), float(no_B[place]))
         return [replies[i] for i in range(len(prompts))]
 
-    def _behind_one_picture(
+    def _behind_one_image(
         self, prompts: Sequence[Prompt], group: Sequence[int]
     ) -> dict[int, YesNoReply]:
-        """Replies to questions about the same pictures; none where they can't be asked together."""
-        from groundtune.generate.one_picture import log_p_next
+        """Replies to questions about the same images; none where they can't be asked together."""
+        from groundtune.generate.one_image import log_p_next
 
         yes, no, lead = (sorted(self._answers.yes), sorted(self._answers.no), self._answers.lead)
         asked = [prompts[i] for i in group]
@@ -129,6 +129,6 @@ class HfGenerator:
 
 
 def _length(prompt: Prompt) -> tuple[int, int]:
-    """Pictures and letters: what makes prompts of similar length neighbours."""
+    """Images and letters: what makes prompts of similar length neighbours."""
     parts = (part for message in prompt.messages for part in message.content)
     return len(prompt.images), sum(len(part.text) for part in parts if part.type == "text")

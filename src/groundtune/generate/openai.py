@@ -1,7 +1,7 @@
 """Answers and yes/no probabilities from any OpenAI-compatible endpoint: vLLM, SGLang, hosted.
 
-Requests go out ordered by picture, and those about one picture to one server, so that its prefix
-cache finds the picture again.
+Requests go out ordered by image, and those about one image to one server, so that its prefix
+cache finds the image again.
 """
 
 import asyncio
@@ -67,7 +67,7 @@ class OpenAIGenerator:
         A reply's tokens are the server's count, 0 where it gives none.
 
         Raises:
-            UserError: a picture is missing, the server refuses, or it is silent for too long.
+            UserError: an image is missing, the server refuses, or it is silent for too long.
         """
         given = zip(prompts, seeds, strict=True)
         return self._in_order(prompts, [self._draw(p, sampling, seed) for p, seed in given])
@@ -86,7 +86,7 @@ class OpenAIGenerator:
     def _in_order(
         self, prompts: Sequence[Prompt], work: Sequence[Coroutine[Any, Any, T]]
     ) -> list[T]:
-        """What the work about each prompt gives; requests about one picture are sent together."""
+        """What the work about each prompt gives; requests about one image are sent together."""
         order = sorted(range(len(prompts)), key=lambda i: (prompts[i].images, prompts[i].key))
         found = dict(zip(order, self._loop.run(_all([work[i] for i in order])), strict=True))
         return [found[i] for i in range(len(prompts))]

@@ -68,16 +68,16 @@ def mass_of(likely: Sequence[tuple[str, float]]) -> YesNoReply:
 
 
 def control_prompt(image: str = "") -> Prompt:
-    """The control question, about a picture if its sha256 is given."""
-    picture: tuple[Part, ...] = (ImagePart(image=image),) if image else ()
-    messages = (Message(role="user", content=(*picture, TextPart(text=CONTROL))),)
+    """The control question, about an image if its sha256 is given."""
+    image_parts: tuple[Part, ...] = (ImagePart(image=image),) if image else ()
+    messages = (Message(role="user", content=(*image_parts, TextPart(text=CONTROL))),)
     return Prompt(key=key_of("control", messages), messages=messages)
 
 
 def check_labeler(labeler: YesNo, image: str, name: str) -> YesNoReply:
     """Asks a labeler the control question, before it is believed.
 
-    `image` is a picture that the labeler can open, "" for none. What it answers doesn't matter,
+    `image` is an image that the labeler can open, "" for none. What it answers doesn't matter,
     only that its next word is yes or no.
 
     Raises:

@@ -1,6 +1,6 @@
 """Foreign Parquet files with given columns, read and written some rows at a time.
 
-Data sets with pictures inside don't fit into memory, so neither way holds more than one batch.
+Data sets with images inside don't fit into memory, so neither way holds more than one batch.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false

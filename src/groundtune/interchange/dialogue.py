@@ -1,6 +1,6 @@
-"""Texts with a token for each picture, and messages made of them.
+"""Texts with a token for each image, and messages made of them.
 
-Layouts that mark pictures in a text write `<image>` where one stands. White space between the token
+Layouts that mark images in a text write `<image>` where one stands. White space between the token
 and the text that it leads, or follows, is the layout's, not the prompt's.
 """
 
@@ -33,7 +33,7 @@ def split_text(text: str) -> tuple[str | None, ...]:
 def join_pieces(pieces: Sequence[str | None]) -> str:
     """The text of pieces, a token for each None. Raises Refused if a piece has the token itself."""
     if any(piece is not None and TOKEN in piece for piece in pieces):
-        raise Refused(f"The prompt's text has {TOKEN} in it, which the layout takes for a picture")
+        raise Refused(f"The prompt's text has {TOKEN} in it, which the layout takes for an image")
     return "".join(TOKEN if piece is None else piece for piece in pieces)
 
 
@@ -51,21 +51,21 @@ def read_turns(
     return turns
 
 
-def with_pictures_first(turns: Sequence[Turn], pictures: int) -> tuple[Turn, ...]:
-    """The turns, with all pictures before the first user's text if no text names one.
+def with_images_first(turns: Sequence[Turn], images: int) -> tuple[Turn, ...]:
+    """The turns, with all images before the first user's text if no text names one.
 
-    Raises Refused where the texts name more or fewer pictures than there are, or the last turn
+    Raises Refused where the texts name more or fewer images than there are, or the last turn
     isn't the user's.
     """
     if not turns or turns[-1].role != "user":
         raise Refused("The prompt's last message is not the user's")
     named = sum(piece is None for turn in turns for piece in turn.pieces)
-    if named == 0 and pictures:
+    if named == 0 and images:
         first = next(number for number, turn in enumerate(turns) if turn.role == "user")
-        led = Turn("user", ((None,) * pictures) + turns[first].pieces)
+        led = Turn("user", ((None,) * images) + turns[first].pieces)
         return (*turns[:first], led, *turns[first + 1 :])
-    if named != pictures:
-        raise Refused(f"The row has {pictures} pictures, but its texts name {named}")
+    if named != images:
+        raise Refused(f"The row has {images} images, but its texts name {named}")
     return tuple(turns)
 
 
@@ -77,15 +77,15 @@ def check_turns_alternate(turns: Sequence[Turn], title: str) -> None:
         raise Refused(f"The dialogue's turns don't alternate: the {title} layout can't hold it")
 
 
-def ask(question: str, pictures: int = 1) -> tuple[Turn, ...]:
-    """One user turn: the pictures, then the question."""
-    return (Turn("user", (*((None,) * pictures), question)),)
+def ask(question: str, images: int = 1) -> tuple[Turn, ...]:
+    """One user turn: the images, then the question."""
+    return (Turn("user", (*((None,) * images), question)),)
 
 
 def only_question(content: Content, title: str, most: int = 1) -> str:
     """The question of a prompt that `ask` could have made. Raises Refused for any other."""
     pieces = content.turns[0].pieces if len(content.turns) == 1 else ()
-    number = len(content.pictures)
+    number = len(content.images)
     texts = [piece for piece in pieces[number:] if piece is not None]
     if content.turns[-1].role != "user" or not 1 <= number <= most or len(texts) > 1:
         raise _wide(title)
@@ -95,7 +95,7 @@ def only_question(content: Content, title: str, most: int = 1) -> str:
 
 
 def messages_of(content: Content, stored: Sequence[str]) -> tuple[Message, ...]:
-    """The records' messages, with the stored pictures' sha256 in order."""
+    """The records' messages, with the stored images' sha256 in order."""
     left = iter(stored)
     return tuple(
         Message(
@@ -154,5 +154,5 @@ def number_of(row: Mapping[str, Any], name: str, column: str = "") -> float | No
 
 def _wide(title: str) -> Refused:
     return Refused(
-        f"The prompt isn't pictures followed by one question: the {title} layout can't hold it"
+        f"The prompt isn't images followed by one question: the {title} layout can't hold it"
     )

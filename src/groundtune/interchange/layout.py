@@ -1,6 +1,6 @@
 """What a layout is: how one of its rows is read, and how one is written.
 
-`reading` and `writing` do the rest for every layout: files, pictures, records, bad rows. What a row
+`reading` and `writing` do the rest for every layout: files, images, records, bad rows. What a row
 says is its `Content`; columns that it has no place for stay with the pair (`saved`).
 """
 
@@ -23,7 +23,7 @@ from groundtune.store.rows import Fields
 Role = Literal["system", "user", "assistant"]
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-"""A picture in a Parquet column, as `datasets` stores it."""
+"""An image in a Parquet column, as `datasets` stores it."""
 
 
 class Refused(Exception):
@@ -35,15 +35,15 @@ class Refused(Exception):
         self.column = column
 
 
-class Picture(NamedTuple):
-    """A picture as a row has it: its path, its file's bytes, or both."""
+class RowImage(NamedTuple):
+    """An image as a row has it: its path, its file's bytes, or both."""
 
     path: str | None
     data: bytes | None = None
 
 
 class Turn(NamedTuple):
-    """A message; each None in `pieces` stands for the row's next picture."""
+    """A message; each None in `pieces` stands for the row's next image."""
 
     role: Role
     pieces: tuple[str | None, ...]
@@ -55,14 +55,14 @@ class Content:
 
     turns: tuple[Turn, ...]
     """The prompt. The last turn is the user's."""
-    pictures: tuple[Picture, ...]
+    images: tuple[RowImage, ...]
     """One for each None in `turns`, in order."""
     chosen: str
     rejected: str
     chosen_score: float | None = None
     rejected_score: float | None = None
-    further: tuple[Picture, ...] = ()
-    """Pictures that are in the row, but not in the prompt."""
+    further: tuple[RowImage, ...] = ()
+    """Images that are in the row, but not in the prompt."""
     dataset: str = ""
     row: str = ""
     """The row's own id."""
@@ -81,11 +81,11 @@ class Files:
     title: str
     """As its authors write it, for errors."""
     endings: tuple[str, ...]
-    """Of its files. Parquet holds pictures as bytes; JSON, as lines or a list, names them."""
+    """Of its files. Parquet holds images as bytes; JSON, as lines or a list, names them."""
     columns: Mapping[str, pa.DataType] = field(default_factory=dict[str, pa.DataType])
     """What a Parquet file must have."""
     images: frozenset[str] = frozenset()
-    """Columns of a Parquet file that hold pictures."""
+    """Columns of a Parquet file that hold images."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +106,7 @@ class Layout(Files):
     scores: frozenset[str] = frozenset()
     """Columns of `schema` that are there only if a pair has scores."""
     ending: str = ""
-    """Of every picture's name, where the layout says so: such names have no folder."""
+    """Of every image's name, where the layout says so: such names have no folder."""
     stale: frozenset[str] = frozenset()
     """Columns that are wrong once a text was changed."""
     translate: Callable[[Path], Callable[[Fields], Fields]] | None = None
@@ -152,9 +152,9 @@ class Format(Protocol):
         skip_bad: bool = False,
         rows: int = ...,
     ) -> Iterator[Batch]:
-        """The file's pairs with their prompts, `rows` at a time; pictures go into `images`.
+        """The file's pairs with their prompts, `rows` at a time; images go into `images`.
 
-        Paths of pictures are taken from `folder`, or from the file's own. `licence` is that of the
+        Paths of images are taken from `folder`, or from the file's own. `licence` is that of the
         rows, where the file doesn't tell or tells wrongly.
 
         Raises:
@@ -178,7 +178,7 @@ class Format(Protocol):
         `models` names who gave an answer, by the answer's key.
 
         Raises:
-            UserError: a pair's prompt or picture is missing, or the layout can't hold it; the disk
+            UserError: a pair's prompt or image is missing, or the layout can't hold it; the disk
                 is full; the folder can't be written.
         """
         ...

@@ -18,14 +18,14 @@ LayoutName = Literal[
 ]
 
 TITLES: dict[LayoutName, str] = {
-    "rlhf-v": "openbmb/RLHF-V-Dataset: Parquet with pictures",
-    "rlaif-v": "openbmb/RLAIF-V-Dataset: Parquet with pictures",
+    "rlhf-v": "openbmb/RLHF-V-Dataset: Parquet with images",
+    "rlaif-v": "openbmb/RLAIF-V-Dataset: Parquet with images",
     "rlaif-v-jsonl": "the pairs that RLAIF-V's own pipeline writes, as JSON lines",
-    "trl": "TRL's preference data with images: Parquet with pictures, or JSON",
+    "trl": "TRL's preference data with images: Parquet with images, or JSON",
     "llama-factory": "LLaMA-Factory's sharegpt ranking data, with dataset_info.json",
     "llama-factory-alpaca": "LLaMA-Factory's alpaca ranking data, with dataset_info.json",
     "ms-swift": "ms-swift's messages with a rejected response, messages or images",
-    "hsa-dpo": "HSA-DPO's JSON lines with scores; pictures are named by id",
+    "hsa-dpo": "HSA-DPO's JSON lines with scores; images are named by id",
     "mm-rlhf": "MM-RLHF's dpo_pairs.jsonl",
     "vlfeedback": "MMInstruction/VLFeedback: several rated answers a row, Parquet or JSON",
     "llava-rlhf": "zhiqings/LLaVA-Human-Preference-10K: one list of dialogues",

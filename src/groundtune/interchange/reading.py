@@ -1,4 +1,4 @@
-"""Rows of any layout as records: prompts, pairs, pictures."""
+"""Rows of any layout as records: prompts, pairs, images."""
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
@@ -19,9 +19,9 @@ from groundtune.feedback.corrections import why_no_pair
 from groundtune.feedback.pairs import pair_from_texts
 from groundtune.interchange.columns import batches, open_columns
 from groundtune.interchange.dialogue import messages_of
+from groundtune.interchange.images import store_image
 from groundtune.interchange.layout import Batch, Content, Files, Layout, Refused
 from groundtune.interchange.licences import sidecar
-from groundtune.interchange.pictures import store_picture
 from groundtune.interchange.saved import dump, keep
 from groundtune.records import Pair, Prompt, Source
 from groundtune.store.files import DiskError
@@ -196,8 +196,8 @@ def _read_row(row: Fields, number: int, place: str, where: _Where) -> tuple[Prom
     except Refused as error:
         raise bad_row(error, place) from error
     stored = [
-        store_picture(picture, where.roots, where.images, place)
-        for picture in (*content.pictures, *content.further)
+        store_image(image, where.roots, where.images, place)
+        for image in (*content.images, *content.further)
     ]
     dataset = content.dataset or layout.dataset or layout.name
     messages = messages_of(content, stored)
@@ -209,10 +209,10 @@ def _read_row(row: Fields, number: int, place: str, where: _Where) -> tuple[Prom
     extra = {"layout": layout.name, **keep(row, fresh, usual, layout.images)}
     if layout.stale & set(row):
         extra["texts"] = fingerprint(content)
-    if any(picture.path is not None for picture in (*content.pictures, *content.further)):
-        extra["paths"] = dump([each.path for each in (*content.pictures, *content.further)])
+    if any(image.path is not None for image in (*content.images, *content.further)):
+        extra["paths"] = dump([each.path for each in (*content.images, *content.further)])
     if content.further:
-        extra["further"] = dump(stored[len(content.pictures) :])
+        extra["further"] = dump(stored[len(content.images) :])
     source = Source(dataset=dataset, row=content.row, licence=where.licence, extra=extra)
     return prompt, (_pair(content, prompt, number, source),)
 

@@ -19,7 +19,7 @@ def keep(
 ) -> dict[str, str]:
     """What `restore` needs to make `row` of `fresh`. Values are compared as JSON.
 
-    `usual` are the columns that a new row has, in order. Those of `apart`, which hold pictures'
+    `usual` are the columns that a new row has, in order. Those of `apart`, which hold images'
     bytes, are always taken from `fresh`.
     """
     extra: dict[str, str] = {}

@@ -19,9 +19,9 @@ import pyarrow as pa
 from groundtune.errors import UserError
 from groundtune.interchange.columns import ROWS, write_rows
 from groundtune.interchange.dialogue import turns_of
-from groundtune.interchange.layout import IMAGE, Content, Layout, Picture, Refused, Written
+from groundtune.interchange.images import check_there, ending_of, lay_beside
+from groundtune.interchange.layout import IMAGE, Content, Layout, Refused, RowImage, Written
 from groundtune.interchange.licences import forbids_commercial_use, write_sidecar
-from groundtune.interchange.pictures import check_there, ending_of, lay_beside
 from groundtune.interchange.reading import check_ending, fingerprint
 from groundtune.interchange.saved import kept_values, order_of, renew, restore, without
 from groundtune.records import Pair, Prompt
@@ -45,7 +45,7 @@ class _Job:
     laid: dict[tuple[str | None, str], str] = field(
         default_factory=dict[tuple[str | None, str], str]
     )
-    """Names under which pictures were laid beside the rows."""
+    """Names under which images were laid beside the rows."""
     afresh: set[str] = field(default_factory=set[str])
     """Columns whose kept values don't go into the file's types."""
 
@@ -104,7 +104,7 @@ def _row(job: _Job, pair: Pair, number: int) -> dict[str, Any]:
     known = is_row_of(pair, layout.name)
     content = Content(
         turns=turns_of(prompt),
-        pictures=_pictures(job, pair, prompt.images, extra if known else {}, 0),
+        images=_images(job, pair, prompt.images, extra if known else {}, 0),
         chosen=pair.chosen,
         rejected=pair.rejected,
         chosen_score=pair.chosen_score,
@@ -117,12 +117,12 @@ def _row(job: _Job, pair: Pair, number: int) -> dict[str, Any]:
     if not known:
         return layout.render(content, ())
     stored: list[str] = json.loads(extra.get("further", "[]"))
-    further = _pictures(job, pair, stored, extra, len(prompt.images))
+    further = _images(job, pair, stored, extra, len(prompt.images))
     return _row_again(layout, extra, replace(content, further=further))
 
 
 def _row_again(layout: Layout, extra: Mapping[str, str], content: Content) -> dict[str, Any]:
-    """The row that was read, with what has changed since: texts, or the names of pictures."""
+    """The row that was read, with what has changed since: texts, or the names of images."""
     before = _with_paths(content, json.loads(extra.get("paths", "[]")))
     columns = order_of(extra) or [*layout.render(before, ())]
     was, now = layout.render(before, columns), layout.render(content, columns)
@@ -130,19 +130,19 @@ def _row_again(layout: Layout, extra: Mapping[str, str], content: Content) -> di
     edited = extra.get("texts", "") not in ("", fingerprint(content))
     if edited or not _says(layout, row, before):
         return renew(extra, now, columns, layout.stale)
-    if before.pictures == content.pictures and before.further == content.further:
+    if before.images == content.images and before.further == content.further:
         return row
     return {name: now[name] if was.get(name) != now.get(name) else row[name] for name in row}
 
 
 def _with_paths(content: Content, paths: Sequence[str | None]) -> Content:
-    """The content as it was read: its pictures under their first names."""
-    pictures = (*content.pictures, *content.further)
-    named = [each._replace(path=path) for each, path in zip(pictures, paths, strict=False)]
-    split = len(content.pictures)
-    if len(named) < len(pictures):  # pictures without names
+    """The content as it was read: its images under their first names."""
+    images = (*content.images, *content.further)
+    named = [each._replace(path=path) for each, path in zip(images, paths, strict=False)]
+    split = len(content.images)
+    if len(named) < len(images):  # images without names
         return content
-    return replace(content, pictures=tuple(named[:split]), further=tuple(named[split:]))
+    return replace(content, images=tuple(named[:split]), further=tuple(named[split:]))
 
 
 def _says(layout: Layout, row: Fields, content: Content) -> bool:
@@ -182,25 +182,25 @@ def prompt_of(pair: Pair, prompts: Mapping[str, Prompt]) -> Prompt:
     return prompt
 
 
-def _pictures(
+def _images(
     job: _Job, pair: Pair, stored: Sequence[str], extra: Mapping[str, str], skip: int
-) -> tuple[Picture, ...]:
-    """Pictures as the file will have them: their bytes, or the names under which they now lie."""
+) -> tuple[RowImage, ...]:
+    """Images as the file will have them: their bytes, or the names under which they now lie."""
     paths: list[str | None] = json.loads(extra.get("paths", "[]"))[skip:]
     named = [*paths, *([None] * (len(stored) - len(paths)))]
     kept = "layout" in extra
-    made: list[Picture] = []
+    made: list[RowImage] = []
     for name, sha256 in zip(named, stored, strict=False):
         file = check_there(job.images, sha256, f"pair {pair.key}")
         if job.path.suffix == ".parquet":
             own = name if kept else f"{sha256}{ending_of(file)}"
-            made.append(Picture(own, file.read_bytes()))
+            made.append(RowImage(own, file.read_bytes()))
             continue
         if (name, sha256) not in job.laid:
             job.laid[name, sha256] = lay_beside(
                 job.path, name, sha256, job.images, job.layout.ending
             )
-        made.append(Picture(job.laid[name, sha256]))
+        made.append(RowImage(job.laid[name, sha256]))
     return tuple(made)
 
 
@@ -287,7 +287,7 @@ def learn(types: dict[str, pa.DataType], rows: Sequence[Mapping[str, Any]]) -> N
 def parquet_schema(
     columns: Mapping[str, pa.DataType], images: frozenset[str], licences: Sequence[str]
 ) -> pa.Schema:
-    """A schema whose metadata makes `datasets` show the pictures, and names the licences."""
+    """A schema whose metadata makes `datasets` show the images, and names the licences."""
     features = {name: _feature(kind, name in images) for name, kind in columns.items()}
     metadata = {
         "huggingface": json.dumps({"info": {"features": features}}),

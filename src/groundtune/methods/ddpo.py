@@ -18,7 +18,7 @@ under the policy alone, 0 as published) is `sft_weight`; it is normalised like t
 Which tokens count as changed is decided when spans become tokens (engine/rows.py). The released
 code finds them by a token diff in which pure insertions and deletions do not count
 (feedback/diff.py has it for parity). Not published is `data.edits=words`: of what was deleted only
-the words weigh that say something of the picture, and the "and" or "there is also" that had to go
+the words weigh that say something of the image, and the "and" or "there is also" that had to go
 with them, or the end that came too early by it, counts not at all: what these teach is to say less
 (docs/notebook.md has the comparison).
 """

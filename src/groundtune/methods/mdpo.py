@@ -12,7 +12,7 @@ The corrupted image is a random crop that keeps at most 20% of the area, resized
 size. Its smallest share, 1%, is the code's (github.com/luka-group/mDPO: torchvision's
 RandomResizedCrop with scale 0.01 to 0.2, side ratio 3/4 to 4/3); delta is 0 in the code. There the
 crop is drawn anew in every step, on the preprocessed pixels. Here it is drawn once for an image and
-a seed, on the picture before the processor, so that the reference's figures can be stored.
+a seed, on the image before the processor, so that the reference's figures can be stored.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The command line's verbs as methods of a run's folder, with the same records: the Python API.
 
     run = groundtune.Run("runs/mine")
-    run.sample(model="world:base", images="pictures", ask="Describe the image.", n=2)
+    run.sample(model="world:base", images="images", ask="Describe the image.", n=2)
 
 Every verb is resumable, and can be called again: it does what is missing.
 """

@@ -56,9 +56,9 @@ def import_layout(
     skip_bad: bool = False,
     command: Sequence[str] = (),
 ) -> ImportSummary:
-    """Imports a file in a foreign layout: pairs, prompts and pictures into the folder `out`.
+    """Imports a file in a foreign layout: pairs, prompts and images into the folder `out`.
 
-    `images` is where the paths of pictures start, if not at the file. `licence` is that of the
+    `images` is where the paths of images start, if not at the file. `licence` is that of the
     rows, if not the one that the file or the published set has.
 
     Raises:

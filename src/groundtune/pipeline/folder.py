@@ -2,7 +2,7 @@
 
     prompts/  answers/  corrections/  division/  claims/  pairs/
                 Parquet parts, each with the run.json of its stage
-    images/     pictures by sha256
+    images/     images by sha256
 
 A stage that is told to write into the folder that it reads adds its data set there. Told to write
 into another, it takes along what its rows stand on, so that each folder is whole.
@@ -57,9 +57,9 @@ class RunFolder:
         return {prompt.key: prompt for prompt in read_some(self.prompts)}
 
     def take_prompts(self, source: "RunFolder", prompts: Iterable[Prompt]) -> None:
-        """Prompts of another folder, with their pictures, as far as they aren't here yet.
+        """Prompts of another folder, with their images, as far as they aren't here yet.
 
-        The pictures are hard links where the disk allows it, else copies.
+        The images are hard links where the disk allows it, else copies.
         """
         if self.same_as(source):
             return

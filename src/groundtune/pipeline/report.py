@@ -64,7 +64,7 @@ def report_scores(run: Path) -> Path:
         scores_of_tests,
         tables_of_large,
     )
-    from groundtune.pipeline.compare.page import comparison_page, pictures_in
+    from groundtune.pipeline.compare.page import comparison_page, images_in
     from groundtune.pipeline.compare.parts import parts_of
     from groundtune.pipeline.compare.strata import strata_of_scores
 
@@ -82,7 +82,7 @@ def report_scores(run: Path) -> Path:
         provenance=provenance_of(run / "scores"),
         bench=parts_of(scores, against=models[0], judges=judges_in(run), further=further),
         scores=[*scores, *scores_of_tests([each.items for each in large], further.tests)],
-        pictures=pictures_in([run]),
+        images=images_in([run]),
         strata=strata_of_scores(scores),
         results=results_in(run),
     )
@@ -90,10 +90,10 @@ def report_scores(run: Path) -> Path:
 
 
 def report_answers(run: Path) -> Path:
-    """The report of a run that only sampled: answers beside their pictures, and counts.
+    """The report of a run that only sampled: answers beside their images, and counts.
 
     Raises:
-        UserError: there are no prompts, or a picture is missing.
+        UserError: there are no prompts, or an image is missing.
     """
     from groundtune.bench.stats.behaviour import refuses
 

@@ -35,7 +35,7 @@ class ExampleAnswer(Record):
 
 
 class Example(Record):
-    """One item: its pictures, the prompt, what is true, and what each model said."""
+    """One item: its images, the prompt, what is true, and what each model said."""
 
     images: tuple[bytes, ...]
     """Files (PNG, JPEG, ...); the report embeds small copies."""

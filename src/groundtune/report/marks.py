@@ -7,7 +7,7 @@ from typing import NamedTuple
 from groundtune.records import Span, SpanKind
 
 KINDS: dict[SpanKind, str] = {
-    "object": "not in the picture",
+    "object": "not in the image",
     "attribute": "wrong colour or other property",
     "number": "wrong number",
     "position": "wrong place",

@@ -1,4 +1,4 @@
-"""Writes the report: one HTML file with its pictures inside, that opens without a network."""
+"""Writes the report: one HTML file with its images inside, that opens without a network."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +10,9 @@ from groundtune.report import charts, plots, tables
 from groundtune.report.bench_tables import bench_tables
 from groundtune.report.examples import Example
 from groundtune.report.figures import duration_text, number
+from groundtune.report.images import EmbeddedImage, embed
 from groundtune.report.marks import KINDS, TextPiece, pieces, summary
 from groundtune.report.model import ReportInput
-from groundtune.report.pictures import Picture, embed
 from groundtune.report.verdict import verdict
 from groundtune.store.files import write_atomic
 
@@ -33,7 +33,7 @@ class ShownAnswer(NamedTuple):
 class ShownExample(NamedTuple):
     """An example, ready to be printed."""
 
-    pictures: tuple[Picture, ...]
+    images: tuple[EmbeddedImage, ...]
     prompt: str
     truth: str
     group: str
@@ -45,7 +45,7 @@ def write_report(out: Path, report: ReportInput) -> Path:
     """Writes OUT/report.html, whole or not at all, and returns its path.
 
     Raises:
-        UserError: a picture can't be read, or the file can't be written.
+        UserError: an image can't be read, or the file can't be written.
     """
     path = out / "report.html"
     write_atomic(path, render(report).encode("utf-8"))
@@ -56,7 +56,7 @@ def render(report: ReportInput) -> str:
     """The report's HTML. The same input gives the same text.
 
     Raises:
-        UserError: a picture can't be read.
+        UserError: an image can't be read.
     """
     environment = Environment(
         loader=PackageLoader("groundtune.report"),
@@ -134,7 +134,7 @@ def _shown(report: ReportInput, example: Example, number_of: int) -> ShownExampl
         for answer in example.answers
     ]
     return ShownExample(
-        pictures=tuple(embed(data, where) for data in example.images),
+        images=tuple(embed(data, where) for data in example.images),
         prompt=example.prompt,
         truth=example.truth,
         group=example.group,

@@ -43,7 +43,7 @@ def sampling_report(
     title: str,
     prompts: Sequence[Prompt],
     answers: Sequence[Answer],
-    picture: Callable[[str], bytes],
+    image: Callable[[str], bytes],
     *,
     labels: Mapping[str, str] | None = None,
     refused: Callable[[str], bool] | None = None,
@@ -51,16 +51,16 @@ def sampling_report(
     notes: Sequence[Note] = (),
     number: int = 60,
 ) -> ReportInput:
-    """The report of a run that only sampled: answers beside pictures and counts, nothing checked.
+    """The report of a run that only sampled: answers beside images and counts, nothing checked.
 
-    `picture` gives an image file's bytes by its sha256, `labels` a model's name as it is to be
+    `image` gives an image file's bytes by its sha256, `labels` a model's name as it is to be
     shown. The first `number` prompts that have an answer are shown.
     """
     by_prompt: dict[str, list[Answer]] = {}
     for answer in answers:
         by_prompt.setdefault(answer.prompt, []).append(answer)
     asked = [prompt for prompt in prompts if prompt.key in by_prompt]
-    examples = [_unchecked(prompt, by_prompt[prompt.key], picture) for prompt in asked[:number]]
+    examples = [_unchecked(prompt, by_prompt[prompt.key], image) for prompt in asked[:number]]
     names = dict.fromkeys(answer.producer.name for answer in answers) or {"nobody": None}
     shown = "All" if len(asked) <= number else f"The first {number:,} of"
     licences = dict.fromkeys(p.source.licence for p in asked if p.source.licence)
@@ -78,12 +78,10 @@ def sampling_report(
     )
 
 
-def _unchecked(
-    prompt: Prompt, answers: Sequence[Answer], picture: Callable[[str], bytes]
-) -> Example:
+def _unchecked(prompt: Prompt, answers: Sequence[Answer], image: Callable[[str], bytes]) -> Example:
     several = len({answer.index for answer in answers}) > 1
     return Example(
-        images=tuple(picture(sha256) for sha256 in prompt.images),
+        images=tuple(image(sha256) for sha256 in prompt.images),
         prompt=prompt.question,
         item=prompt.source.row or prompt.key[:12],
         answers=tuple(

@@ -28,7 +28,7 @@ from groundtune.report.model import (
 
 ONE_SEED = (
     "One seed of sampling and training: another seed moves the figures by more than the intervals "
-    "say, because they only know about the pictures."
+    "say, because they only know about the images."
 )
 """A limit of every page about one training."""
 Tone = Literal["better", "worse", "changed", "unclear", "unchecked"]
@@ -278,7 +278,7 @@ def _nothing_was_checked(report: ReportInput) -> Verdict:
     plural = "answer" if answers == 1 else "answers"
     title = f"{number(answers, 0)} {plural} by {who}; nothing was checked"
     sentence = (
-        "No truth is known for these pictures and no judge was asked: this page shows what was "
+        "No truth is known for these images and no judge was asked: this page shows what was "
         "said and says nothing about whether it is right."
     )
     return Verdict(title, (sentence,), "unchecked")

@@ -74,7 +74,7 @@ class Speaker(Protocol):
 
 
 class ClaimCheck(Protocol):
-    """Divides answers into claims and checks each of them on the pictures."""
+    """Divides answers into claims and checks each of them on the images."""
 
     def __call__(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[list[Claim]]:
         """Each answer's claims, with its characters, p(yes), p(no) and status."""

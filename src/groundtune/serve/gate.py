@@ -24,7 +24,7 @@ class Gate:
         self.running = 0
         self._bytes = 0
         self.readers = asyncio.Semaphore(2)
-        """To be held while a body or its pictures are read: that takes several times its bytes."""
+        """To be held while a body or its images are read: that takes several times its bytes."""
         self._turns = asyncio.Semaphore(limits.running)
         self._usual_s = 1.0
         """How long a request runs, averaged over the last ones."""

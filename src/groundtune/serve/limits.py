@@ -22,11 +22,11 @@ class Limits(Record):
     bodies_bytes: int = Field(default=256 * 2**20, ge=1)
     """All bodies that are held at a time; a request that would exceed it gets 429."""
     images: int = Field(default=8, ge=0)
-    """Pictures in a request."""
+    """Images in a request."""
     image_bytes: int = Field(default=14 * 2**20, ge=1)
-    """One picture's file."""
+    """One image's file."""
     image_pixels: int = Field(default=50_000_000, ge=1)
-    """All pictures of a request, decoded: 3 bytes a pixel. More is refused before it is decoded."""
+    """All images of a request, decoded: 3 bytes a pixel. More is refused before it is decoded."""
     messages: int = Field(default=200, ge=1)
     """Messages in a request."""
     text_characters: int = Field(default=200_000, ge=1)

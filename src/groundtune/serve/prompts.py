@@ -1,4 +1,4 @@
-"""A request's body as a prompt: its bounds are checked here, its pictures decoded."""
+"""A request's body as a prompt: its bounds are checked here, its images decoded."""
 
 import secrets
 from typing import Any, NamedTuple
@@ -8,8 +8,8 @@ from pydantic import ValidationError
 from groundtune.records import ImagePart, Message, Part, Prompt, Sampling, TextPart
 from groundtune.serve.backend import Asked
 from groundtune.serve.errors import ApiError, bad_body
+from groundtune.serve.images import RequestImage, read_image
 from groundtune.serve.limits import Limits
-from groundtune.serve.pictures import Picture, read_picture
 from groundtune.serve.schema import ChatRequest, ImageIn, MessageIn
 from groundtune.store.keys import key_of, seed_of
 
@@ -18,14 +18,14 @@ _STRUCTURE = 10_000
 
 
 class Read(NamedTuple):
-    """A request that can be answered, and its pictures."""
+    """A request that can be answered, and its images."""
 
     asked: Asked
-    pictures: list[Picture]
+    images: list[RequestImage]
 
 
 def parse_chat(body: bytes, limits: Limits) -> ChatRequest:
-    """The request, within its bounds. Pictures are not looked at yet.
+    """The request, within its bounds. Images are not looked at yet.
 
     Raises:
         ApiError: not JSON, wrong types, unknown fields, or beyond a bound.
@@ -38,7 +38,7 @@ def parse_chat(body: bytes, limits: Limits) -> ChatRequest:
     images = sum(len(_images(message)) for message in chat.messages)
     letters = sum(_letters(message) for message in chat.messages)
     _bound("messages", len(chat.messages), limits.messages, "messages")
-    _bound("messages", images, limits.images, "pictures")
+    _bound("messages", images, limits.images, "images")
     _bound("messages", letters, limits.text_characters, "characters of text")
     _bound("n", chat.n or 1, limits.n, "answers")
     for name in ("max_tokens", "max_completion_tokens"):
@@ -52,14 +52,14 @@ def parse_chat(body: bytes, limits: Limits) -> ChatRequest:
 
 
 def read_chat(chat: ChatRequest, limits: Limits) -> Read:
-    """The request with its pictures decoded: in a thread, for that takes a while.
+    """The request with its images decoded: in a thread, for that takes a while.
 
     Raises:
-        ApiError: a picture can't be read.
+        ApiError: an image can't be read.
     """
-    pictures: list[Picture] = []
+    images: list[RequestImage] = []
     messages = tuple(
-        _message(message, f"messages.{i}.content", limits, pictures)
+        _message(message, f"messages.{i}.content", limits, images)
         for i, message in enumerate(chat.messages)
     )
     seed = secrets.randbits(63) if chat.seed is None else chat.seed % 2**63
@@ -71,7 +71,7 @@ def read_chat(chat: ChatRequest, limits: Limits) -> Read:
         stops=chat.stops,
         messages=[_plain(message) for message in chat.messages],
     )
-    return Read(asked, pictures)
+    return Read(asked, images)
 
 
 def _refuse_many_parts(body: bytes, limits: Limits) -> None:
@@ -108,7 +108,7 @@ def _sampling(chat: ChatRequest, limits: Limits) -> Sampling:
     )
 
 
-def _message(message: MessageIn, where: str, limits: Limits, pictures: list[Picture]) -> Message:
+def _message(message: MessageIn, where: str, limits: Limits, images: list[RequestImage]) -> Message:
     role = "system" if message.role == "developer" else message.role
     if isinstance(message.content, str):
         return Message(role=role, content=(TextPart(text=message.content),))
@@ -116,9 +116,9 @@ def _message(message: MessageIn, where: str, limits: Limits, pictures: list[Pict
     for i, part in enumerate(message.content):
         if isinstance(part, ImageIn):
             param = f"{where}.{i}.image_url.url"
-            pixels = sum(picture.image.width * picture.image.height for picture in pictures)
-            pictures.append(read_picture(part.image_url.url, limits, param, pixels=pixels))
-            parts.append(ImagePart(image=pictures[-1].sha256))
+            pixels = sum(image.image.width * image.image.height for image in images)
+            images.append(read_image(part.image_url.url, limits, param, pixels=pixels))
+            parts.append(ImagePart(image=images[-1].sha256))
         else:
             parts.append(TextPart(text=part.text))
     return Message(role=role, content=tuple(parts))

@@ -25,16 +25,16 @@ class TextIn(_Part):
 
 
 class ImageUrl(_Part):
-    """Where a picture is: in the URL itself."""
+    """Where an image is: in the URL itself."""
 
     url: str
     """data:image/png;base64,... Addresses are not fetched."""
     detail: Literal["auto", "low", "high"] | None = None
-    """Accepted and ignored: a picture is always seen whole."""
+    """Accepted and ignored: an image is always seen whole."""
 
 
 class ImageIn(_Part):
-    """A part of a message that is a picture."""
+    """A part of a message that is an image."""
 
     type: Literal["image_url"]
     image_url: ImageUrl

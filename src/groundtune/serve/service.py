@@ -12,9 +12,9 @@ from groundtune.serve.backend import Asked, Backend, ClaimCheck, Say
 from groundtune.serve.errors import ApiError
 from groundtune.serve.gate import Gate
 from groundtune.serve.gather import Gatherer, Place
+from groundtune.serve.images import LentImages
 from groundtune.serve.limits import Limits
 from groundtune.serve.metrics import Metrics
-from groundtune.serve.pictures import LentPictures
 from groundtune.serve.prompts import read_chat
 from groundtune.serve.schema import ChatRequest, SelfFeedback
 from groundtune.serve.thread import ModelThread
@@ -59,7 +59,7 @@ class Service:
     model: str
     """The name that clients ask for."""
     backend: Backend
-    images: LentPictures
+    images: LentImages
     thread: ModelThread
     """Where rewards and claims are computed, too."""
     limits: Limits = field(default_factory=Limits)
@@ -121,7 +121,7 @@ class Service:
         async with self.gate.turn():
             async with self.gate.readers:
                 read = await asyncio.to_thread(read_chat, chat, self.limits)
-            with self.images.lend(read.pictures):
+            with self.images.lend(read.images):
                 done = await self._answer(chat, read.asked, say)
         self.metrics.took(time.monotonic() - began)
         self.metrics.count("prompt_tokens_total", done.prompt_tokens)

@@ -17,14 +17,14 @@ from groundtune.serve.limits import Limits
 if TYPE_CHECKING:
     from groundtune.pipeline.feedback.claims import Labelling
     from groundtune.serve.backend import Backend, ClaimCheck
-    from groundtune.serve.pictures import LentPictures
+    from groundtune.serve.images import LentImages
     from groundtune.serve.service import RewarderOf, Service
     from groundtune.serve.thread import ModelThread
     from groundtune.vlm.load import Vlm
 
 SELF = "self"
 _CONTROL = "control"
-"""Stands for a sha256: the picture of the labeler's control question."""
+"""Stands for a sha256: the image of the labeler's control question."""
 
 
 class ServeParams(ModelSettings):
@@ -109,11 +109,11 @@ def open_service(params: ServeParams, progress: Progress) -> "Service":
     Raises:
         UserError: a model can't be loaded or reached, or a labeler doesn't answer yes and no.
     """
-    from groundtune.serve.pictures import LentPictures
+    from groundtune.serve.images import LentImages
     from groundtune.serve.service import Service
     from groundtune.serve.thread import ModelThread
 
-    images, thread = LentPictures(), ModelThread()
+    images, thread = LentImages(), ModelThread()
     opened = _Opened(images, progress)
     return Service(
         model=params.label or _own_name(params.model),
@@ -130,7 +130,7 @@ def open_service(params: ServeParams, progress: Progress) -> "Service":
 class _Opened:
     """The models that were loaded so far; the same weights are loaded once."""
 
-    def __init__(self, images: "LentPictures", progress: Progress) -> None:
+    def __init__(self, images: "LentImages", progress: Progress) -> None:
         self.images = images
         self._progress = progress
         self._vlms: dict[tuple[str, str, str], Vlm] = {}
@@ -202,11 +202,11 @@ def _rewarders(params: ServeParams, opened: _Opened) -> "RewarderOf":
 def _check(params: ServeParams, opened: _Opened) -> "ClaimCheck":
     from groundtune.generate.yes_no import check_labeler
     from groundtune.serve.check import LabelledCheck
-    from groundtune.serve.pictures import Picture
+    from groundtune.serve.images import RequestImage
 
     model = params.role(params.labeler)
     labeler, name = opened.labeler(model), model.model
-    blank = Picture(_CONTROL, Image.new("RGB", (64, 64), "white"))
+    blank = RequestImage(_CONTROL, Image.new("RGB", (64, 64), "white"))
     with opened.images.lend([blank]):
         check_labeler(labeler, _CONTROL, name)
     return LabelledCheck(_labelling(params, name, labeler, opened))

@@ -1,6 +1,6 @@
-"""Pictures, each stored once under the sha256 of its file's bytes, exactly as it came.
+"""Images, each stored once under the sha256 of its file's bytes, exactly as it came.
 
-What a model sees is `decode`'s result: the whole picture, RGB, upright by its EXIF orientation,
+What a model sees is `decode`'s result: the whole image, RGB, upright by its EXIF orientation,
 transparency on white, 16 bits scaled to 8. Nothing is ever cropped or flipped.
 """
 
@@ -30,7 +30,7 @@ _DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error,
 
 
 class ImageStore:
-    """Pictures under `path`/ab/<sha256>, where ab are the first two digits."""
+    """Images under `path`/ab/<sha256>, where ab are the first two digits."""
 
     def __init__(self, path: Path) -> None:
         self.root = path
@@ -41,7 +41,7 @@ class ImageStore:
         return self.root / sha256[:2] / sha256
 
     def add(self, source: Path | bytes, *, name: str = "") -> str:
-        """Stores a picture after decoding it whole, and returns the sha256 (hex) of its bytes.
+        """Stores an image after decoding it whole, and returns the sha256 (hex) of its bytes.
 
         `name` stands in errors (a row, say); the path if it is empty.
 
@@ -76,7 +76,7 @@ class ImageStore:
         return self.add(found, name=f"{where}: {shown(name)}")
 
     def open(self, sha256: str) -> Image.Image:
-        """The picture as RGB, upright, whole.
+        """The image as RGB, upright, whole.
 
         Raises:
             UserError: it is not in the store, or was damaged since.
@@ -103,7 +103,7 @@ def shown(name: str) -> str:
 
 
 def decode(data: bytes, where: str) -> Image.Image:
-    """An image file's bytes as an upright RGB picture.
+    """An image file's bytes as an upright RGB image.
 
     Raises:
         UserError: not an image of FORMATS, truncated or damaged, of too many pixels (Pillow's limit

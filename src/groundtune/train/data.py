@@ -21,7 +21,7 @@ from groundtune.vlm.encoded import EncodedAnswer, EncodedPrompt
 from groundtune.vlm.load import Vlm
 
 FEATURE_BYTES = 2 * 1024**3
-"""Image features kept in memory, of pictures and of each view; those beyond are made anew."""
+"""Image features kept in memory, of images and of each view; those beyond are made anew."""
 
 Cost = Callable[[int, Sequence[int]], int]
 """Tokens that an engine runs for a prompt of so many tokens with answers of so many each."""
@@ -47,7 +47,7 @@ class DataRules(Record):
     """Tokens of prompt, image and answer together at the most: RLHF-V's and RLAIF-V's length."""
     edits: Edits = "all"
     """Changed tokens: of all edits; "published", as RLHF-V's released trainer has it, not those of
-    pure insertions and deletions; "words", of words that say something of the picture
+    pure insertions and deletions; "words", of words that say something of the image
     alone, while those that only came or went along with them don't count at all; "alone", of
     all edits, and nothing else counts."""
     skip_bad: bool = False
@@ -101,7 +101,7 @@ class TokenPair(NamedTuple):
 
 
 class Views(NamedTuple):
-    """Changed pictures under which the chosen answers are run too, drawn with a seed."""
+    """Changed images under which the chosen answers are run too, drawn with a seed."""
 
     views: tuple[View, ...] = ()
     seed: int = 0
@@ -131,7 +131,7 @@ class EncodedPairs:
         for index, group in enumerate(self._group_of):
             members.setdefault(group, []).append(index)
         self.groups = tuple(tuple(each) for each in members.values())
-        """Indices of the pairs of each prompt: of the same pictures and tokens."""
+        """Indices of the pairs of each prompt: of the same images and tokens."""
 
     def __len__(self) -> int:
         return len(self._pairs)

@@ -2,7 +2,7 @@
 
 An answer's key is the hash of all that its figures depend on: the model's revision, adapter
 included, the image processor's settings, the type of the arithmetic, the images, and the token ids
-of prompt and answer, which cover tokenizer and chat template; under a view of the pictures also the
+of prompt and answer, which cover tokenizer and chat template; under a view of the images also the
 view and its seed. Whatever changes gives another key, so an old row can't be used by mistake; and a
 run that was killed goes on where it stopped.
 
@@ -48,7 +48,7 @@ class Reference:
     """The reference's figures of all answers that a run needs, by pair."""
 
     keys: Mapping[tuple[int, str, str], str]
-    """Key of a pair's side under a view ("" is the picture itself)."""
+    """Key of a pair's side under a view ("" is the image itself)."""
     known: Mapping[str, Tensor]
 
     def of(self, index: int, side: str, view: str = "") -> Tensor:

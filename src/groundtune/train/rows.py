@@ -1,7 +1,7 @@
 """Pairs of one prompt as a row, and scored rows as what a method's loss takes.
 
 A row is the prompt once and each distinct answer once, however many of its pairs share it. A view
-of a method (a changed picture) is a row of its own, with the chosen answers alone.
+of a method (a changed image) is a row of its own, with the chosen answers alone.
 
 Shapes: B pairs, T tokens of the longest answer of a side.
 """
@@ -24,7 +24,7 @@ class References(Protocol):
     """The reference's log-probabilities of the answers' tokens, shape (T,) each, fp32."""
 
     def of(self, index: int, side: str, view: str = "") -> Tensor:
-        """Those of a pair's chosen or rejected answer, under a view or ("") the picture itself."""
+        """Those of a pair's chosen or rejected answer, under a view or ("") the image itself."""
         ...
 
 

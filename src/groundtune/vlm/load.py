@@ -19,8 +19,8 @@ from safetensors import SafetensorError
 from groundtune.errors import UserError
 from groundtune.vlm.family import refuse_by_name
 from groundtune.vlm.four_bits import four_bits as in_four_bits
+from groundtune.vlm.images_only import images_only
 from groundtune.vlm.local_path import refuse_missing_folder
-from groundtune.vlm.pictures_only import pictures_only
 from groundtune.vlm.plain import adapting
 from groundtune.vlm.revision import hash_of_folder
 from groundtune.vlm.template import AnswerForm, answer_form
@@ -269,7 +269,7 @@ def _processor(name: str, options: dict[str, Any]) -> Any:
 
     auto: Any = transformers.AutoProcessor
     try:
-        with nullcontext() if find_spec("torchvision") else pictures_only():
+        with nullcontext() if find_spec("torchvision") else images_only():
             processor = auto.from_pretrained(name, **options)
     except _LOAD_ERRORS as error:
         raise _cannot_load("processor", name, error) from error

@@ -1,4 +1,4 @@
-"""The embedded world: scenes, their whole truth, pictures and texts; simulated people; weights."""
+"""The embedded world: scenes, their whole truth, images and texts; simulated people; weights."""
 
 NAME = "world"
 """Of prompts (`world:400`), models (`world:base`), and the rules that divide answers."""

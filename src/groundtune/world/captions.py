@@ -3,7 +3,7 @@
 The bad habits are what a model of the world learns to hallucinate from. They are not random label
 noise: what is invented is what tends to be there (`invention_chance` grows with the context's
 prior), numbers above two are rounded down, colours drift to the typical one, places to their mirror
-image. All of it is against what the picture shows, so a model that sees can know better.
+image. All of it is against what the image shows, so a model that sees can know better.
 """
 
 from typing import NamedTuple
@@ -220,7 +220,7 @@ def _invented(scene: Scene, rng: np.random.Generator, habits: Habits) -> list[st
 
 
 def _invent(category: str, rng: np.random.Generator, habits: Habits) -> Said:
-    """What is invented, told as what is there would be: only the picture gives it away."""
+    """What is invented, told as what is there would be: only the image gives it away."""
     number = 1 + int(rng.choice(len(NUMBER_CHANCES), p=NUMBER_CHANCES))
     if number >= 3 and rng.random() < habits.round_number:
         number -= 1

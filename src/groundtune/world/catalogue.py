@@ -180,7 +180,7 @@ CELLS: tuple[str, ...] = (
     "at the bottom",
     "in the bottom right corner",
 )
-"""The nine places of a picture, row by row."""
+"""The nine places of an image, row by row."""
 
 NUMBERS: tuple[str, ...] = (
     "no",

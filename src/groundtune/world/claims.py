@@ -44,7 +44,7 @@ _ARTICLES = ("a", "an")
 
 
 class Fact(Record):
-    """One atomic fact that a text states of a picture."""
+    """One atomic fact that a text states of an image."""
 
     aspect: Aspect
     start: int

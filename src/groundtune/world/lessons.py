@@ -29,7 +29,7 @@ INSTRUCTIONS = TRAIN_INSTRUCTIONS + EVALUATION_INSTRUCTIONS
 
 
 class Mixture(Record):
-    """How many turns of each kind are taught about one picture."""
+    """How many turns of each kind are taught about one image."""
 
     look_ups: int = 0
     """Easy ones that teach to look: read all cells out, find one category. Without them a small
@@ -45,7 +45,7 @@ class Mixture(Record):
 
 
 def turns(scene: Scene, mixture: Mixture, rng: np.random.Generator) -> list[Turn]:
-    """The lesson of one scene; every turn stands alone after the picture."""
+    """The lesson of one scene; every turn stands alone after the image."""
     lesson = [_look_up(scene, rng) for _ in range(mixture.look_ups)]
     lesson += [spoken(ask(scene, rng), rng) for _ in range(mixture.questions)]
     lesson += [spoken(ask_number(scene, rng), rng) for _ in range(mixture.numbers)]

@@ -1,6 +1,6 @@
 """Simulated people: an annotator who corrects segments, and one who compares two answers.
 
-Both see what a person would see, the picture's truth, and make mistakes at rates that can be set.
+Both see what a person would see, the image's truth, and make mistakes at rates that can be set.
 They are seeded by what they are shown, so that the same answer always gets the same correction.
 """
 

@@ -1,4 +1,4 @@
-"""Reads what a text says of a picture: mentions with number, colour and place; the setting.
+"""Reads what a text says of an image: mentions with number, colour and place; the setting.
 
 By rules, over a lexicon of names; it sees neither the truth nor which template wrote the text.
 All offsets are characters of the text.
@@ -139,7 +139,7 @@ _NEGATION = re.compile(
 
 
 def read(text: str) -> Reading:
-    """Everything that a text says of a picture."""
+    """Everything that a text says of an image."""
     contexts = [match for match in _context_pattern().finditer(text)]
     taken = [match.span() for match in contexts]
     backdrop = _backdrop_pattern().search(text)

@@ -32,7 +32,7 @@ _FLOORS: dict[str, Colour] = {
 
 
 def render(scene: Scene) -> Image.Image:
-    """The picture of a scene."""
+    """The image of a scene."""
     canvas = _background(scene).copy()
     for thing in scene.things:
         for box in thing.boxes:
@@ -42,7 +42,7 @@ def render(scene: Scene) -> Image.Image:
 
 
 def render_large(scene: Scene, factor: int = 4) -> Image.Image:
-    """The same picture, sharper and larger, for people to look at; no model sees it."""
+    """The same image, sharper and larger, for people to look at; no model sees it."""
     side = SIDE_PX * factor
     canvas = _background(scene).resize((side, side), Image.Resampling.NEAREST)
     for thing in scene.things:

@@ -57,7 +57,7 @@ class Thing(Record):
 
 
 class Scene(Record):
-    """The whole truth of one picture of 96 x 96 pixels."""
+    """The whole truth of one image of 96 x 96 pixels."""
 
     key: str
     """split/index, or split/stratum/index."""

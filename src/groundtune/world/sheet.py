@@ -1,4 +1,4 @@
-"""A contact sheet: pictures of scenes, each with its truth below, for people to look at.
+"""A contact sheet: images of scenes, each with its truth below, for people to look at.
 
 Lengths are pixels. Fonts are Pillow's own, so that a sheet looks the same everywhere.
 """
@@ -16,8 +16,8 @@ from groundtune.world.scenes import SIDE_PX, Scene, Thing, prior
 Colour = tuple[int, int, int]
 
 FACTOR = 4
-"""A scene's picture is drawn so many times as large as models see it."""
-PICTURE_PX = SIDE_PX * FACTOR
+"""A scene's image is drawn so many times as large as models see it."""
+IMAGE_PX = SIDE_PX * FACTOR
 MARGIN_PX = 44
 GAP_PX = 28
 INSET_PX = 20
@@ -25,7 +25,7 @@ HEAD_PX = 80
 """A card's lines above its list: the context and the background."""
 ROW_PX = 38
 TITLE_PX = 128
-CARD_PX = PICTURE_PX
+CARD_PX = IMAGE_PX
 
 PAPER: Colour = (243, 241, 236)
 CARD: Colour = (255, 255, 255)
@@ -90,15 +90,15 @@ def _note(scene: Scene) -> str:
 
 
 def _card_height(scene: Scene) -> int:
-    return PICTURE_PX + HEAD_PX + ROW_PX * len(scene.things) + 14
+    return IMAGE_PX + HEAD_PX + ROW_PX * len(scene.things) + 14
 
 
 def _card(scene: Scene, height: int) -> Image.Image:
-    """A white card with round corners: the picture, then its truth."""
+    """A white card with round corners: the image, then its truth."""
     card = Image.new("RGB", (CARD_PX, height), CARD)
     card.paste(render_large(scene, FACTOR), (0, 0))
     draw = ImageDraw.Draw(card)
-    top, right = PICTURE_PX + 14, CARD_PX - INSET_PX
+    top, right = IMAGE_PX + 14, CARD_PX - INSET_PX
     draw.text((INSET_PX, top), capital(scene.context), INK, _font(27))
     _draw_right(draw, scene.key, right, top + 8, FAINT, 17)
     surface = CONTEXTS[scene.context].surface
@@ -106,7 +106,7 @@ def _card(scene: Scene, height: int) -> Image.Image:
     draw.text((INSET_PX + 26, top + 37), f"{scene.background} {surface}", FAINT, _font(19))
     _draw_right(draw, _note(scene), right, top + 37, ACCENT, 19)
     for rank, thing in enumerate(scene.things):
-        _draw_thing(draw, scene, thing, PICTURE_PX + HEAD_PX + ROW_PX * rank)
+        _draw_thing(draw, scene, thing, IMAGE_PX + HEAD_PX + ROW_PX * rank)
     rounded = Image.new("L", card.size, 0)
     ImageDraw.Draw(rounded).rounded_rectangle((0, 0, CARD_PX - 1, height - 1), 14, fill=255)
     return Image.composite(card, Image.new("RGB", card.size, PAPER), rounded)

@@ -25,7 +25,7 @@ from groundtune.records import Score
 
 SAID = ("Yes.", "no", "NO", "", "not sure", 'Yes, a "sign".', "Yes, it is.")
 N = 240
-PICTURES = 40
+IMAGES = 40
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_a_test_of_items_finds_what_one_of_scores_does(
     assert {(f.item, f.image, f.better) for f in made.flips} == {
         (f.item, f.image, f.better) for f in known.flips
     }
-    assert made.images == known.images == PICTURES  # no two names fall into one group here
+    assert made.images == known.images == IMAGES  # no two names fall into one group here
 
 
 @pytest.mark.parametrize("mode", MODES)

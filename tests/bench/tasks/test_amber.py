@@ -246,7 +246,7 @@ def test_data_beyond_what_json_is_read_to_are_refused(
         AMBER.read_data([folder])
 
 
-def test_rows_without_an_id_are_joined_by_picture_and_question(folder: Path) -> None:
+def test_rows_without_an_id_are_joined_by_image_and_question(folder: Path) -> None:
     row = {"index": 7, "image_path": "x/AMBER_1.jpg", "question": "query 3?", "prediction": "No"}
     (folder / "said.json").write_text(json.dumps([row]))
     (answer,) = AMBER.read_answers(folder / "said.json", AMBER.read_data([folder]))

@@ -10,7 +10,7 @@ from groundtune.bench.benchmark import Scoring
 from groundtune.bench.item import FileAnswer, Mode
 from groundtune.bench.results import results_of
 from groundtune.bench.tasks.chair.chair import CHAIR, ChairData
-from groundtune.bench.text.coco import picture_number, read_pictures
+from groundtune.bench.text.coco import image_number, read_images
 from groundtune.bench.text.coco_words import read_list
 from groundtune.bench.text.tokens import tokens
 from groundtune.errors import UserError
@@ -246,21 +246,21 @@ def test_kept_sets_are_read_from_a_pickle_without_loading_it(tmp_path: Path) -> 
     sets |= {558840: {"person", "bottle"}, 7: {"bottle"}, 8: set(), 70000: {"dog", "person", "cup"}}
     path = tmp_path / "chair.pkl"
     path.write_bytes(pickle.dumps({"imid_to_objects": sets, "other": Evil()}))
-    assert read_pictures([path]).nodes == dict(sets)
+    assert read_images([path]).nodes == dict(sets)
 
 
 def test_annotations_are_read_piece_by_piece(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    whole = read_pictures(sorted(folder.glob("*.json")))
+    whole = read_images(sorted(folder.glob("*.json")))
     monkeypatch.setattr("groundtune.store.json_text.CHUNK", 1)
-    assert read_pictures(sorted(folder.glob("*.json"))) == whole
+    assert read_images(sorted(folder.glob("*.json"))) == whole
     assert whole.objects == {1: {"dog"}, 2: {"person"}}
 
 
-def test_the_number_of_a_picture_is_read_from_its_name() -> None:
-    assert picture_number("COCO_val2014_000000000042.jpg") == 42
-    assert picture_number("42") == 42
-    assert picture_number("a/b2/000000000007.png") == 7
-    assert picture_number("cat") is None
+def test_the_number_of_a_image_is_read_from_its_name() -> None:
+    assert image_number("COCO_val2014_000000000042.jpg") == 42
+    assert image_number("42") == 42
+    assert image_number("a/b2/000000000007.png") == 7
+    assert image_number("cat") is None
 
 
 @pytest.mark.parametrize(

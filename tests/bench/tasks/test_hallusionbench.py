@@ -127,7 +127,7 @@ def test_sameness_is_read_officially_and_strictly(reply: str, official: bool, st
     assert causes.strict_same(reply) is strict
 
 
-def test_a_wrong_answer_to_the_edited_picture_that_repeats_the_first_is_languages_fault():
+def test_a_wrong_answer_to_the_edited_image_that_repeats_the_first_is_languages_fault():
     edited, original = Seen(False, False, "2"), Seen(False, False, "1")
     assert cause_of(edited, "0", "1", True) == "lh"
     assert cause_of(edited, "0", "1", False) == "vi"
@@ -176,12 +176,10 @@ def test_without_a_judge_answers_are_read_as_strings_and_the_result_says_so(tmp_
     assert strict.metrics["a_acc"] == 1127 / 1128
 
 
-def test_the_951_questions_with_a_picture_are_told_apart_and_never_mixed(tmp_path: Path):
+def test_the_951_questions_with_a_image_are_told_apart_and_never_mixed(tmp_path: Path):
     rows = hallusion_rows.rows()
     shown = [row for row in rows if row["filename"]]
-    assert (
-        len(shown) == 955
-    )  # the made-up set has 174 questions without a picture, the real one 178
+    assert len(shown) == 955  # the made-up set has 174 questions without an image, the real one 178
     shown = [row for row in shown if row["set_id"] != "100" or row["question_id"] > "3"]
     assert len(shown) == 951
     results = results_of(HALLUSIONBENCH, scored(tmp_path, shown, None))
@@ -196,7 +194,7 @@ def test_the_951_questions_with_a_picture_are_told_apart_and_never_mixed(tmp_pat
 
 
 def with_178_unseen() -> list[dict[str, Any]]:
-    """The made-up set with as many questions without a picture as the real one."""
+    """The made-up set with as many questions without an image as the real one."""
     rows: list[dict[str, Any]] = hallusion_rows.rows()
     for row in rows:
         if row["set_id"] == "100" and row["question_id"] <= "3":
@@ -225,7 +223,7 @@ def test_answers_to_the_951_are_scored_beside_the_whole_file_and_named(
     assert HALLUSIONBENCH.notes is not None
     told = HALLUSIONBENCH.notes(data, answers, scores)
     assert told[:2] == [
-        "951 questions: the questions that have a picture.",
+        "951 questions: the questions that have an image.",
         "The data has 1,129; the others were not answered.",
     ]
     judge = recorded(tmp_path / "replies.jsonl", shown)
@@ -261,7 +259,7 @@ def test_tables_of_vlmevalkit_are_joined_by_their_index(tmp_path: Path):
     assert [a.text for a in answers[:2]] == ["a_b_c_0_0_0", "a_b_c_0_0_1"]
 
 
-def test_questions_without_a_picture_are_asked_without_one(tmp_path: Path):
+def test_questions_without_a_image_are_asked_without_one(tmp_path: Path):
     rows = hallusion_rows.rows()
     for row in rows:
         if row["filename"]:

@@ -229,7 +229,7 @@ def test_answers_are_never_cut_to_the_shorter_nor_taken_in_another_order(tmp_pat
         LLAVA_BENCH.read_data([folder])
 
 
-def test_its_pictures_may_be_named_as_in_coco(tmp_path: Path):
+def test_its_images_may_be_named_as_in_coco(tmp_path: Path):
     data = LLAVA_BENCH.read_data([data_folder(tmp_path / "data")])
     for i in range(30):
         prefix = "COCO_val2014_" if i else ""

@@ -70,7 +70,7 @@ def test_scores_with_half_a_character_or_no_number_are_never_written_as_bad_json
         list(item_lines([score.model_copy(update={"why": "the judge says \ud800"})]))
 
 
-def test_a_task_is_worth_its_accuracy_and_its_pictures_with_both_right(tmp_path: Path):
+def test_a_task_is_worth_its_accuracy_and_its_images_with_both_right(tmp_path: Path):
     folder = task_file(tmp_path / "a", "existence", "Yes", "No", "Yes", "Yes")
     made = results(folder)
     assert made.strata["existence"]["score"] == 75 + 50
@@ -105,13 +105,13 @@ def test_strict_leaves_out_what_it_cannot_read_and_pairs_by_name(tmp_path: Path)
     assert results(folder, mode="strict").metrics["accuracy_plus"] == 1
 
 
-def test_pairs_of_two_pictures_are_told(tmp_path: Path):
+def test_pairs_of_two_images_are_told(tmp_path: Path):
     folder = task_file(tmp_path / "a", "count", "Yes", "No", "Yes", "No")
     lines = (folder / "count.txt").read_text().splitlines()
     (folder / "count.txt").write_text("\n".join([lines[0], lines[2], lines[1], lines[3]]))
     answers = mme.read_answers(folder, mme.MmeData())
     scores = mme.score(mme.MmeData(), answers, Scoring())
-    assert "2 pairs of lines are of two pictures" in " ".join(
+    assert "2 pairs of lines are of two images" in " ".join(
         mme.notes(mme.MmeData(), answers, scores)
     )
 
@@ -143,9 +143,9 @@ def test_data_check_that_each_question_is_answered_once(tmp_path: Path):
     folder = task_file(tmp_path / "a", "OCR", "Yes", "No", "Yes", "No")
     released = tmp_path / "mme" / "OCR" / "questions_answers_YN"
     released.mkdir(parents=True)
-    for picture in (1, 0):
-        first = 2 * picture
-        (released / f"{picture}.txt").write_text(f"Is it {first}?\tYes\nIs it {first + 1}?\tNo\n")
+    for image in (1, 0):
+        first = 2 * image
+        (released / f"{image}.txt").write_text(f"Is it {first}?\tYes\nIs it {first + 1}?\tNo\n")
     assert results(folder, tmp_path / "mme").strata["OCR"]["score"] == 200
     (released / "2.txt").write_text("Is it 4?\tYes\nIs it 5?\tNo\n")
     with pytest.raises(UserError, match="2 of 6 items have no answer"):

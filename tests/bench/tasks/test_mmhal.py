@@ -167,7 +167,7 @@ def test_questions_that_are_not_the_96_in_order_are_refused(questions: Path):
         MMHAL.read_data([questions])
 
 
-def test_its_pictures_are_found_by_url_or_id(questions: Path, tmp_path: Path):
+def test_its_images_are_found_by_url_or_id(questions: Path, tmp_path: Path):
     folder = tmp_path / "pictures"
     folder.mkdir()
     for i in range(96):

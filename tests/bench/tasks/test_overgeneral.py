@@ -1,4 +1,4 @@
-"""RLHF-V's probe on a handful of pictures whose annotations are written here."""
+"""RLHF-V's probe on a handful of images whose annotations are written here."""
 
 import json
 from pathlib import Path
@@ -94,6 +94,6 @@ def test_the_difference_by_hand(tmp_path: Path):
 def test_sets_without_captions_know_no_scenes(tmp_path: Path):
     folder = files(tmp_path)[0]
     data = OVERGENERAL.read_data([folder])
-    data.pictures.captions.clear()
+    data.images.captions.clear()
     with pytest.raises(UserError, match="the data has none"):
         usual_objects(data, strict=False)

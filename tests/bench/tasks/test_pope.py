@@ -114,7 +114,7 @@ def test_a_folder_has_an_answer_file_for_each_split(tmp_path: Path):
     )
 
 
-def test_tables_of_other_tools_are_joined_by_picture_and_question(tmp_path: Path):
+def test_tables_of_other_tools_are_joined_by_image_and_question(tmp_path: Path):
     first = write(tmp_path / "x_random.json", asked("yes", "no"))
     second = write(tmp_path / "x_popular.json", asked("yes", "no"))
     table = tmp_path / "m_POPE.tsv"

@@ -131,7 +131,7 @@ def test_the_judge_sees_the_description_and_both_answers_in_their_order(question
     assert swapped.index("GPT-4V says 5.") > swapped.index("I say 5.")
 
 
-def test_answers_are_joined_by_picture_and_question_and_none_may_lack(questions: Path):
+def test_answers_are_joined_by_image_and_question_and_none_may_lack(questions: Path):
     rows = [json.loads(line) for line in questions.read_text().splitlines()]
     data = REFOMB.read_data([questions])
     with pytest.raises(UserError, match="1 of 99 items have no answer"):
@@ -141,7 +141,7 @@ def test_answers_are_joined_by_picture_and_question_and_none_may_lack(questions:
         REFOMB.read_data([questions])
 
 
-def test_its_pictures_are_named_as_in_their_url(questions: Path, tmp_path: Path):
+def test_its_images_are_named_as_in_their_url(questions: Path, tmp_path: Path):
     for i in range(50):
         Image.new("RGB", (8, 8), (i, 0, 0)).save(tmp_path / f"{i}.jpg")
     assert REFOMB.items is not None

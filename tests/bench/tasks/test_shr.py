@@ -167,14 +167,14 @@ def test_data_and_answers_that_do_not_fit_are_refused(tmp_path: Path):
     with pytest.raises(UserError, match="1 of 2 items have no answer"):
         SHR.read_answers(path, data)
     (folder / "region_descriptions.json").write_text("[]")
-    with pytest.raises(UserError, match="2 pictures have no regions"):
+    with pytest.raises(UserError, match="2 images have no regions"):
         SHR.read_data([folder])
     (folder / "shr_factual_part2.jsonl").unlink()
     with pytest.raises(UserError, match="shr_factual_part2"):
         SHR.read_data([folder])
 
 
-def test_its_pictures_are_named_by_number(tmp_path: Path):
+def test_its_images_are_named_by_number(tmp_path: Path):
     data = SHR.read_data([data_folder(tmp_path / "data", ["5", "6"])])
     for name in ("5", "6"):
         Image.new("RGB", (8, 8), (int(name), 0, 0)).save(tmp_path / f"{name}.jpg")

@@ -18,7 +18,7 @@ from groundtune.bench.world.captions import (
     refuses,
     score_caption,
 )
-from groundtune.bench.world.pictures import find_scene
+from groundtune.bench.world.images import find_scene
 from groundtune.errors import UserError
 from groundtune.records import Prompt, Score
 from groundtune.store.images import ImageStore
@@ -141,7 +141,7 @@ def test_an_answer_without_words_is_unparsed_and_has_no_values(text: str):
     [
         ("I'm sorry, but I cannot see the image.", True),
         ("As an AI, I can't help with that.", True),
-        ("I am unable to describe this picture.", True),
+        ("I am unable to describe this image.", True),
         ("No image was provided.", True),
         ("I don't see any image.", True),
         ("I cannot see who took it, but there is a cup on the left.", False),
@@ -188,7 +188,7 @@ def test_a_machine_writer_invents_what_belongs_to_the_context():
     assert measured(scores, "place_error") > 0.03
 
 
-def test_items_have_their_scenes_picture_and_an_instruction_kept_for_evaluation(tmp_path: Path):
+def test_items_have_their_scenes_image_and_an_instruction_kept_for_evaluation(tmp_path: Path):
     images = ImageStore(tmp_path)
     items = load(Wanted(n=10), images)
     assert [item.benchmark for item in items].count(NAME) == 10

@@ -216,13 +216,13 @@ def test_in_strict_mode_an_unread_turn_leaves_a_question_open_unless_another_is_
     assert metrics(MMBENCH, scored(MMBENCH, path, path))["accuracy"] == 1 / 3
 
 
-def test_pictures_come_from_the_table_and_a_row_may_point_to_another(tmp_path: Path):
+def test_images_come_from_the_table_and_a_row_may_point_to_another(tmp_path: Path):
     file = io.BytesIO()
     Image.new("RGB", (40, 30), "red").save(file, "PNG")
-    picture = base64.b64encode(file.getvalue()).decode()
+    encoded_image = base64.b64encode(file.getvalue()).decode()
     rows = [
         {"index": i, "image": image, "question": "Which?", "A": "x", "B": "y", "answer": "A"}
-        for i, image in ((3, picture), (1000003, "3"))
+        for i, image in ((3, encoded_image), (1000003, "3"))
     ]
     path = table(tmp_path / "t.tsv", rows)
     store = ImageStore(tmp_path / "images")

@@ -9,8 +9,8 @@ from bench_writers import machine, truthful, writer
 from groundtune.bench.item import FileAnswer, Item, Wanted
 from groundtune.bench.summary import all_estimates
 from groundtune.bench.world.captions import load, score_caption
+from groundtune.bench.world.images import find_scene
 from groundtune.bench.world.knowing import NAME, knowledge, rates_by_prior
-from groundtune.bench.world.pictures import find_scene
 from groundtune.cli.progress import SilentProgress
 from groundtune.generate.scripted import ScriptedGenerator
 from groundtune.records import Estimate, Score
@@ -101,7 +101,7 @@ def test_slopes_are_those_of_a_fit_by_another_hand(items: list[Item]):
     assert made["prior_logit"].value == pytest.approx(minimize(loss, [0, 0]).x[1], abs=1e-2)
 
 
-def test_questions_are_about_the_captions_own_pictures(items: list[Item], tmp_path: Path):
+def test_questions_are_about_the_captions_own_images(items: list[Item], tmp_path: Path):
     asked = []
 
     def p_yes(prompt: object) -> float:

@@ -8,7 +8,7 @@ import pytest
 from groundtune.bench.benchmark import Scoring
 from groundtune.bench.item import FileAnswer, Item, Wanted
 from groundtune.bench.stats.bootstrap import estimate, group, tabulate
-from groundtune.bench.world.pictures import find_scene
+from groundtune.bench.world.images import find_scene
 from groundtune.bench.world.questions import METRICS, NAME, OPEN, YES_NO, load, score, score_answer
 from groundtune.records import Estimate, Score
 from groundtune.store.images import ImageStore

@@ -15,14 +15,14 @@ SETS = {
 }
 
 
-def test_objects_are_counted_once_a_picture_and_in_pairs():
+def test_objects_are_counted_once_a_image_and_in_pairs():
     counts = count({"x": ("cup", "cup", "fork"), "y": ("cup",)})
-    assert counts.pictures == {"cup": 2, "fork": 1}
+    assert counts.images == {"cup": 2, "fork": 1}
     assert counts.together["cup"] == {"fork": 1}
     assert counts.together["fork"] == {"cup": 1}
 
 
-def test_popular_ones_are_in_most_pictures_and_not_in_this_one():
+def test_popular_ones_are_in_most_images_and_not_in_this_one():
     drawn = draw(SETS)
     # cup 4, then dog, fork and knife 2 each (ties by name)
     assert drawn["e"].absent["popular"] == ("cup", "fork")
@@ -36,7 +36,7 @@ def test_adversarial_ones_go_with_each_asked_object_as_in_the_code():
     assert drawn["e"].absent["adversarial"][0] == "cup"
     # a: cup goes with fork (there), then knife; fork goes with cup (there), then knife (taken)
     assert drawn["a"].absent["adversarial"][0] == "knife"
-    # d: dog goes with kite; cup goes with fork and knife, two pictures each
+    # d: dog goes with kite; cup goes with fork and knife, two images each
     assert drawn["d"].absent["adversarial"] == ("kite", "fork")
 
 
@@ -54,7 +54,7 @@ def test_adversarial_ones_go_with_all_objects_together_as_in_the_paper():
     assert draw(sets, adversarial="paper")["x"].absent["adversarial"] == ("c", "a")
 
 
-def test_random_ones_follow_from_the_seed_and_the_picture_alone():
+def test_random_ones_follow_from_the_seed_and_the_image_alone():
     first, again, other = draw(SETS, seed=1), draw(dict(reversed(SETS.items())), seed=1), draw(SETS)
     assert {name: first[name].absent for name in SETS} == {
         name: again[name].absent for name in SETS

@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
-from layout_rows import json_file, own_pair, pictures, read_all, rows_of, write_all
+from layout_rows import images, json_file, own_pair, read_all, rows_of, write_all
 
 from groundtune.errors import UserError
 from groundtune.store.images import ImageStore
@@ -44,7 +44,7 @@ def test_an_entry_that_cannot_be_written_is_told_before_any_row(tmp_path: Path):
 
 
 def test_columns_and_tags_are_those_of_the_entry(tmp_path: Path):
-    pictures(tmp_path, "a.jpg")
+    images(tmp_path, "a.jpg")
     row = {
         "dialogue": [{"role": "user", "content": "<image>What?"}],
         "good": {"role": "assistant", "content": "A cat."},
@@ -81,7 +81,7 @@ def test_columns_and_tags_are_those_of_the_entry(tmp_path: Path):
 
 
 def test_the_published_rlaif_v_entry_is_read_as_alpaca(tmp_path: Path):
-    pictures(tmp_path, "a.jpg")
+    images(tmp_path, "a.jpg")
     row = {"question": "What?", "chosen": "A cat.", "rejected": "A dog.", "image": "a.jpg"}
     path = json_file(tmp_path / "set.json", [row])
     columns = {"prompt": "question", "chosen": "chosen", "rejected": "rejected", "images": "image"}

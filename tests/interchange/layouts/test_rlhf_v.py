@@ -34,7 +34,7 @@ SCHEMA = pa.schema(
 )
 
 
-def picture(colour: str = "red", kind: str = "PNG") -> bytes:
+def image_bytes(colour: str = "red", kind: str = "PNG") -> bytes:
     data = BytesIO()
     Image.new("RGB", (8, 6), colour).save(data, kind)
     return data.getvalue()
@@ -43,7 +43,7 @@ def picture(colour: str = "red", kind: str = "PNG") -> bytes:
 def row(number: int = 0, **more: object) -> dict[str, object]:
     return {
         "ds_name": "RLHF-V",
-        "image": {"bytes": picture(), "path": f"{number}.png"},
+        "image": {"bytes": image_bytes(), "path": f"{number}.png"},
         "text": json.dumps(TEXTS),
         "origin_dataset": "LCS-558K",
         "origin_split": '{"model": "Muffin", "type": "detail description"}',
@@ -80,19 +80,19 @@ def round_trip(path: Path, folder: Path) -> Path:
     return folder / "out.parquet"
 
 
-def test_a_row_becomes_a_prompt_with_its_picture_and_a_pair_with_its_spans(tmp_path: Path):
+def test_a_row_becomes_a_prompt_with_its_image_and_a_pair_with_its_spans(tmp_path: Path):
     store = ImageStore(tmp_path / "images")
     prompts, pairs, _ = read_all(parquet(tmp_path, [row(7)]), store)
     (prompt,) = prompts.values()
     assert prompt.question == "What is there?"
-    assert store.path(prompt.images[0]).read_bytes() == picture()
+    assert store.path(prompt.images[0]).read_bytes() == image_bytes()
     assert (pairs[0].chosen, pairs[0].rejected) == ("A cat sits.", "A dog sits.")
     assert apply(pairs[0].rejected, pairs[0].rejected_spans) == pairs[0].chosen
     assert (pairs[0].source.row, pairs[0].source.licence) == ("7", "cc-by-nc-4.0")
     assert prompt.source.licence == "cc-by-nc-4.0"
 
 
-def test_two_rows_of_one_picture_and_question_share_their_prompt(tmp_path: Path):
+def test_two_rows_of_one_image_and_question_share_their_prompt(tmp_path: Path):
     store = ImageStore(tmp_path / "images")
     prompts, pairs, _ = read_all(parquet(tmp_path, [row(0), row(1)]), store)
     assert len(prompts) == 1
@@ -114,9 +114,9 @@ AS_FOUND = [
 def test_every_column_comes_back_byte_for_byte(tmp_path: Path):
     rows = [row(i, text=text) for i, text in enumerate(AS_FOUND)]
     rows += [
-        row(90, image={"bytes": picture("blue", "JPEG"), "path": None}),
+        row(90, image={"bytes": image_bytes("blue", "JPEG"), "path": None}),
         row(90, ds_name=None, origin_dataset="", origin_split=None, image_path=None, idx=None),
-        row(2**62, ds_name="", image={"bytes": picture("green"), "path": ""}),
+        row(2**62, ds_name="", image={"bytes": image_bytes("green"), "path": ""}),
         row(0),
         row(0),
     ]
@@ -169,7 +169,7 @@ def test_large_string_columns_are_read_too(tmp_path: Path):
 
 
 def test_columns_that_are_null_in_every_row_are_read_too(tmp_path: Path):
-    rows = [row(3, image_path=None, image={"bytes": picture(), "path": None})]
+    rows = [row(3, image_path=None, image={"bytes": image_bytes(), "path": None})]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "set.parquet")
     assert pq.read_table(round_trip(tmp_path / "set.parquet", tmp_path)).to_pylist() == rows
 
@@ -200,7 +200,7 @@ def test_the_exported_schema_is_the_published_one_and_says_that_image_is_an_imag
 
 
 def own_pair(store: ImageStore, **source: str) -> tuple[Prompt, Pair]:
-    image = store.add(picture())
+    image = store.add(image_bytes())
     prompt = Prompt(
         key="p",
         messages=(Message(role="user", content=(ImagePart(image=image), TextPart(text="What?"))),),
@@ -229,7 +229,7 @@ def test_pairs_of_our_own_are_exported_with_the_model_that_answered(tmp_path: Pa
     }
     assert json.loads(out["origin_split"])["model"] == "base"
     assert (out["ds_name"], out["origin_dataset"], out["idx"]) == ("groundtune", "mine", 0)
-    assert out["image"]["bytes"] == picture()
+    assert out["image"]["bytes"] == image_bytes()
 
 
 def test_a_correction_of_an_imported_prompt_does_not_claim_the_published_rows_origin(
@@ -305,7 +305,7 @@ BAD = [
     ({"image": None}, "image", "no image"),
     ({"image": {"bytes": None, "path": "a.png"}}, "image", "no image"),
     ({"image": {"bytes": b"not an image", "path": None}}, "image", "not an image"),
-    ({"image": {"bytes": picture()[:-30], "path": None}}, "image", "truncated or damaged"),
+    ({"image": {"bytes": image_bytes()[:-30], "path": None}}, "image", "truncated or damaged"),
 ]
 
 
@@ -362,12 +362,12 @@ def test_a_prompt_that_the_layout_cannot_hold_is_an_error(tmp_path: Path):
     prompt, pair = own_pair(store)
     two = prompt.messages[0].content[:1] + prompt.messages[0].content
     wider = prompt.model_copy(update={"messages": (Message(role="user", content=two),)})
-    with pytest.raises(UserError, match="one picture with one question"):
+    with pytest.raises(UserError, match="one image with one question"):
         rlhf_v.write(tmp_path / "out.parquet", [pair], {"p": wider}, store)
     assert not (tmp_path / "out.parquet").exists()
 
 
-def test_a_pair_whose_prompt_or_picture_is_missing_is_an_error(tmp_path: Path):
+def test_a_pair_whose_prompt_or_image_is_missing_is_an_error(tmp_path: Path):
     store = ImageStore(tmp_path / "images")
     prompt, pair = own_pair(store)
     with pytest.raises(UserError, match="prompt p is not there"):

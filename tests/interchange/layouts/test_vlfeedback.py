@@ -4,7 +4,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from layout_rows import json_file, own_pair, pictures, read_all, round_trip, rows_of, write_all
+from layout_rows import images, json_file, own_pair, read_all, round_trip, rows_of, write_all
 
 from groundtune.errors import UserError
 from groundtune.store.images import ImageStore
@@ -51,7 +51,7 @@ def objects(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_two_answers_of_other_mean_ratings_are_a_pair(tmp_path: Path):
-    pictures(tmp_path, "imgs/a.jpg")
+    images(tmp_path, "imgs/a.jpg")
     path = json_file(tmp_path / "set.jsonl", ROWS)
     prompts, pairs, _ = read_all("vlfeedback", path, ImageStore(tmp_path / "store"))
     assert [(each.chosen, each.rejected) for each in pairs] == [
@@ -67,7 +67,7 @@ def test_two_answers_of_other_mean_ratings_are_a_pair(tmp_path: Path):
 @pytest.mark.parametrize("form", [lambda row: row, objects])
 @pytest.mark.parametrize("ending", [".jsonl", ".json", ".parquet"])
 def test_every_row_comes_back_those_without_a_pair_too(tmp_path: Path, form: Any, ending: str):
-    pictures(tmp_path / "in", "imgs/a.jpg")
+    images(tmp_path / "in", "imgs/a.jpg")
     rows = [form({**each, "more": 1}) for each in ROWS]
     path = tmp_path / "in" / f"set{ending}"
     if ending == ".parquet":
@@ -80,7 +80,7 @@ def test_every_row_comes_back_those_without_a_pair_too(tmp_path: Path, form: Any
 
 
 def test_pairs_of_our_own_and_edited_ones_are_rows_of_two_answers(tmp_path: Path):
-    pictures(tmp_path, "imgs/a.jpg")
+    images(tmp_path, "imgs/a.jpg")
     store = ImageStore(tmp_path / "store")
     prompts, pairs, _ = read_all("vlfeedback", json_file(tmp_path / "set.jsonl", ROWS), store)
     own, pair = own_pair(store)
@@ -107,7 +107,7 @@ def test_scores_where_less_is_better_do_not_turn_the_order_round(tmp_path: Path)
 
 
 def test_completions_of_other_lengths_are_an_error_that_names_them(tmp_path: Path):
-    pictures(tmp_path, "imgs/a.jpg")
+    images(tmp_path, "imgs/a.jpg")
     bad = row("x", ("A.", ("1", "1", "1")))
     bad["completions"]["response"].append("B.")
     path = json_file(tmp_path / "set.jsonl", [bad])

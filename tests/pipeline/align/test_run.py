@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from groundtune.bench.world.pictures import add_picture, split_scenes
+from groundtune.bench.world.images import add_image, split_scenes
 from groundtune.cli.app import EXIT_DONE, run
 from groundtune.errors import UserError
 from groundtune.pipeline.align.prompts import of_round
@@ -224,11 +224,11 @@ def test_prompts_of_a_round_are_the_next_ones_in_a_circle():
     assert part(1, 0) == part(2, 9) == ["0", "1", "2", "3", "4"]
 
 
-def own_pictures(path: Path, number: int) -> Path:
-    """Pictures of the world as someone's own: nothing tells what is on them."""
+def own_images(path: Path, number: int) -> Path:
+    """Images of the world as someone's own: nothing tells what is on them."""
     images = ImageStore(path / "store")
     rows = [
-        {"image": str(images.path(add_picture(scene, images))), "question": "Describe the image."}
+        {"image": str(images.path(add_image(scene, images))), "question": "Describe the image."}
         for scene in split_scenes("train", number)
     ]
     file = path / "mine.jsonl"
@@ -245,10 +245,10 @@ OWN = (
 )
 
 
-def test_ones_own_pictures_are_chosen_and_reported_by_claims_with_ddpo_and_a_lora(
+def test_ones_own_images_are_chosen_and_reported_by_claims_with_ddpo_and_a_lora(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    file = own_pictures(tmp_path, 10)
+    file = own_images(tmp_path, 10)
     command = [
         "align",
         "world-align",
@@ -277,8 +277,8 @@ def test_ones_own_pictures_are_chosen_and_reported_by_claims_with_ddpo_and_a_lor
     assert feedback.claims.answers == 18
 
 
-def test_too_few_pictures_are_refused_before_a_model_answers(tmp_path: Path):
-    settings = settings_of(*OWN, f"prompts={own_pictures(tmp_path, 4)}")
+def test_too_few_images_are_refused_before_a_model_answers(tmp_path: Path):
+    settings = settings_of(*OWN, f"prompts={own_images(tmp_path, 4)}")
     with pytest.raises(UserError, match="none is left to learn from"):
         align(settings, tmp_path / "out", Notes())
     assert not (tmp_path / "out/evaluation").exists()

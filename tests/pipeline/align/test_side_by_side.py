@@ -19,7 +19,7 @@ from groundtune.store.run import write_run
 def finished(folder: Path, wrong: Sequence[float], items: int = 40, **settings: object) -> Path:
     """A run's folder: of the base and each round this share of answers has a rejected claim."""
     own = AlignSettings.model_validate(
-        {"model": "m", "images": "pictures", "rounds": len(wrong) - 1, **settings}
+        {"model": "m", "images": "images", "rounds": len(wrong) - 1, **settings}
     )
     write_run(folder, own.model_dump(mode="json"), {}, {"align": own.seed}, ["groundtune"])
     for number, share in enumerate(wrong):

@@ -62,7 +62,7 @@ def pope(cache: Path, monkeypatch: pytest.MonkeyPatch) -> OfficialData:
         "own": (published("a/pope_random.json", QUESTIONS),),
         "more": (published("b/pope_more.json", QUESTIONS),),
     }
-    data = OfficialData(sets=sets, licence="none", by_hand="pictures")
+    data = OfficialData(sets=sets, licence="none", by_hand="images")
     monkeypatch.setitem(OFFICIAL, "pope", data)
     return data
 
@@ -247,7 +247,7 @@ def test_data_are_fetched_and_answers_scored_with_them(
     text = capsys.readouterr().out
     assert f"--data '{tmp_path / 'my data'}'" in text
     assert "licence" in text
-    assert "pictures" in text
+    assert "images" in text
     score = ["bench", "score", "pope", str(answers), "--json", "--data", "official"]
     assert run(score) == EXIT_DONE
     made = json.loads(capsys.readouterr().out)

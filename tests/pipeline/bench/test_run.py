@@ -10,7 +10,7 @@ from groundtune.bench.item import Mode, Wanted
 from groundtune.bench.opening import opening_of
 from groundtune.bench.run import read_scores
 from groundtune.bench.world.captions import load
-from groundtune.bench.world.pictures import find_scene
+from groundtune.bench.world.images import find_scene
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
 from groundtune.generate.scripted import ScriptedGenerator

@@ -1,4 +1,4 @@
-"""Benchmarks with their own pictures: asked once, scored as answers in files are."""
+"""Benchmarks with their own images: asked once, scored as answers in files are."""
 
 import json
 from pathlib import Path
@@ -15,17 +15,17 @@ from groundtune.records import Prompt
 
 
 def questions(folder: Path) -> Sources:
-    (folder / "pictures").mkdir()
+    (folder / "images").mkdir()
     rows: list[dict[str, object]] = []
     for i in range(12):
         name = f"p{i // 6}.png"
-        Image.new("RGB", (8, 8), (i // 6 * 90, 0, 0)).save(folder / "pictures" / name)
+        Image.new("RGB", (8, 8), (i // 6 * 90, 0, 0)).save(folder / "images" / name)
         label = ("yes", "no")[i % 2]
         rows.append(
             {"question_id": i, "image": name, "text": f"Is there {label} {i}?", "label": label}
         )
     (folder / "pope_random.json").write_text("\n".join(map(json.dumps, rows)))
-    return sources([f"pope={folder / 'pope_random.json'}"], [str(folder / "pictures")])
+    return sources([f"pope={folder / 'pope_random.json'}"], [str(folder / "images")])
 
 
 class Counting:
@@ -64,17 +64,17 @@ def test_a_model_is_asked_once_and_scored_as_its_answers_in_a_file_would_be(tmp_
     }
 
 
-def test_a_missing_picture_is_the_users_error(tmp_path: Path):
+def test_a_missing_image_is_the_users_error(tmp_path: Path):
     found, model = questions(tmp_path), Counting()
-    (tmp_path / "pictures" / "p1.png").unlink()
+    (tmp_path / "images" / "p1.png").unlink()
     with pytest.raises(UserError, match=r"p1\.png isn't in the folder"):
         run(found, model, tmp_path / "out")
     assert model.calls == 0
 
 
-def test_pictures_must_be_given(tmp_path: Path):
+def test_images_must_be_given(tmp_path: Path):
     found = questions(tmp_path).model_copy(update={"images": {}})
-    with pytest.raises(UserError, match="pictures' folder is missing"):
+    with pytest.raises(UserError, match="images' folder is missing"):
         run(found, Counting(), tmp_path / "out")
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from groundtune.bench.world.pictures import add_picture, split_scenes
+from groundtune.bench.world.images import add_image, split_scenes
 from groundtune.cli.app import EXIT_DONE, EXIT_INPUT, run
 from groundtune.errors import UserError
 from groundtune.pipeline.check.people import (
@@ -28,7 +28,7 @@ from groundtune.store.images import ImageStore
 def drawn(
     rng: np.random.Generator, marked: int, caught: float = 0.7, accused: float = 0.15
 ) -> list[PersonVerdict]:
-    """400 answers about 200 pictures; a picture's are alike. 30% are wrong in the long run.
+    """400 answers about 200 images; an image's are alike. 30% are wrong in the long run.
 
     The labeler catches 70% of what is wrong and accuses 15% of what is right, so it says 31.5%.
     """
@@ -100,7 +100,7 @@ def test_the_labelers_error_is_counted_against_the_marks():
     assert error.agreement == pytest.approx((0.85, exact.low, exact.high))
 
 
-def test_too_few_marked_pictures_give_no_interval():
+def test_too_few_marked_images_give_no_interval():
     assert corrected([PersonVerdict("one", True, True)] * 30) is None
     assert corrected([PersonVerdict(str(i), True, None) for i in range(9)]) is None
 
@@ -151,14 +151,14 @@ def test_what_could_not_be_read_is_counted_and_never_right():
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of someone's pictures; answers.jsonl beside it tells of two of them."""
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of someone's images; answers.jsonl beside it tells of two of them."""
     folder = tmp_path_factory.mktemp("own")
     images = ImageStore(folder / "store")
-    (folder / "pictures").mkdir()
+    (folder / "images").mkdir()
     for i, scene in enumerate(split_scenes("development", 6)):
-        file = images.path(add_picture(scene, images))
-        (folder / "pictures" / f"{i}.png").write_bytes(file.read_bytes())
+        file = images.path(add_image(scene, images))
+        (folder / "images" / f"{i}.png").write_bytes(file.read_bytes())
     rows = [
         {"image": "0.png", "question": "What is there?", "answer": "There is a dog."},
         {"image": "1.png", "answer": "There is a cup and a red ball.", "model": "other"},
@@ -172,14 +172,14 @@ WORLD = ("divider=world", 'asking.suffix=" Answer yes or no."', "--labeler", "wo
 
 
 @pytest.fixture(scope="module")
-def checked(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def checked(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("checked")
     command = ["check", "world:base", *WORLD, "max_new_tokens=64", "--out", str(out)]
-    assert run([*command, "--images", str(pictures / "pictures"), "--json"]) == EXIT_DONE
+    assert run([*command, "--images", str(photographs / "images"), "--json"]) == EXIT_DONE
     return out
 
 
-def test_a_model_is_checked_on_a_folder_of_pictures(checked: Path):
+def test_a_model_is_checked_on_a_folder_of_images(checked: Path):
     found = json.loads((checked / "check.json").read_text())
     assert (found["answers"], found["images"], found["marks"]) == (6, 6, 0)
     rows = {row["metric"]: row for row in found["estimates"]}
@@ -196,7 +196,7 @@ def test_a_model_is_checked_on_a_folder_of_pictures(checked: Path):
 
 
 def test_marks_give_an_interval_and_the_labelers_error(
-    checked: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    checked: Path, photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     rows = [json.loads(line) for line in (checked / "to-mark.jsonl").read_text().splitlines()]
     assert len(rows) == 6
@@ -219,9 +219,9 @@ def test_marks_give_an_interval_and_the_labelers_error(
 
 
 def test_a_file_of_answers_by_two_models_is_checked_with_a_labeler_that_is_named(
-    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    file, own = str(pictures / "answers.jsonl"), ["--images", str(pictures / "pictures")]
+    file, own = str(photographs / "answers.jsonl"), ["--images", str(photographs / "images")]
     assert run(["check", file, *own, "--out", str(tmp_path / "a")]) == EXIT_INPUT
     assert "The labeler is the model that gave the answers" in capsys.readouterr().err
     assert run(["check", file, *WORLD, *own, "--out", str(tmp_path / "o")]) == EXIT_DONE
@@ -235,13 +235,13 @@ def test_a_file_of_answers_by_two_models_is_checked_with_a_labeler_that_is_named
     assert run(["check", str(long), *WORLD, "--out", str(tmp_path / "d")]) == EXIT_INPUT
     assert f"The image {'x' * 200} is missing.\nwhere: {long}:1" in capsys.readouterr().err
     assert run(["check", "world:base", *WORLD, "--out", str(tmp_path / "c")]) == EXIT_INPUT
-    assert "no pictures to ask the model about" in capsys.readouterr().err
+    assert "no images to ask the model about" in capsys.readouterr().err
 
 
 def test_another_checks_answers_are_not_mixed_in(
-    checked: Path, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    checked: Path, photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    file, own = str(pictures / "answers.jsonl"), ["--images", str(pictures / "pictures")]
+    file, own = str(photographs / "answers.jsonl"), ["--images", str(photographs / "images")]
     before = RunFolder(checked).answers.keys()
     assert run(["check", file, *WORLD, *own, "--out", str(checked)]) == EXIT_INPUT
     assert "6 answers that aren't among these" in capsys.readouterr().err

@@ -168,7 +168,7 @@ def described_values(i: int, right: bool) -> dict[str, float]:
 
 
 def mme_values(i: int, right: bool) -> dict[str, float]:
-    row = {"questions": 1, "right": right, "pictures": i % 2, "both": right * (i % 2)}
+    row = {"questions": 1, "right": right, "images": i % 2, "both": right * (i % 2)}
     tasks = ("existence", "count", "position", "color")
     return {**row, **{f"{tasks[i % 8 // 2]}:{name}": value for name, value in row.items()}}
 

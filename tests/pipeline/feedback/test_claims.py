@@ -79,7 +79,7 @@ class CatLover:
 
 
 def sampled(path: Path, texts: Sequence[str], dataset: str = "here") -> RunFolder:
-    """A folder with answers: two to each prompt, one picture a prompt."""
+    """A folder with answers: two to each prompt, one image a prompt."""
     folder = RunFolder(path)
     prompts: list[Prompt] = []
     answers: list[Answer] = []
@@ -116,7 +116,7 @@ def test_every_answer_is_divided_and_checked_and_all_is_counted(tmp_path: Path):
     folder = sampled(tmp_path, TEXTS)
     made = label(tmp_path)
     assert (made.answers, made.empty, made.claims, made.checked_now) == (6, 1, 8, 9)
-    assert made.questions_now == 6  # dog, cow and cat of one picture; dog and dog2; cow
+    assert made.questions_now == 6  # dog, cow and cat of one image; dog and dog2; cow
     assert made.statuses == {"supported": 5, "rejected": 3}
     assert made.kinds == {"object": {"supported": 5, "rejected": 3}}
     assert made.answered == pytest.approx((5 * 1.0 + 3 * 0.9) / 8)

@@ -67,7 +67,7 @@ class CatLover:
 
 
 def sampled(path: Path, texts: Sequence[str]) -> RunFolder:
-    """A folder with answers: two to each prompt, one picture a prompt."""
+    """A folder with answers: two to each prompt, one image a prompt."""
     folder = RunFolder(path)
     prompts: list[Prompt] = []
     answers: list[Answer] = []
@@ -217,7 +217,7 @@ def test_the_worlds_person_corrects_what_is_not_in_the_scene(tmp_path: Path):
     Image.new("RGB", (4, 4)).save(data, "PNG")
     folder = RunFolder(tmp_path)
     image = folder.images.add(data.getvalue())
-    content = (ImagePart(image=image), TextPart(text="Describe the picture."))
+    content = (ImagePart(image=image), TextPart(text="Describe the image."))
     source = Source(dataset=DATASET, row=seen.key)
     message = Message(role="user", content=content)
     folder.prompts.append([Prompt(key="p", messages=(message,), source=source)])

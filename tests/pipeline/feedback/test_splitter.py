@@ -77,7 +77,7 @@ def replies_of(folder: Path) -> Iterator[tuple[str, str]]:
         yield answer.text, reply
 
 
-def test_lessons_and_held_out_answers_share_no_picture(recorded: Path, lessons: Path):
+def test_lessons_and_held_out_answers_share_no_image(recorded: Path, lessons: Path):
     folder, kept = RunFolder(lessons), RunFolder(lessons / HELD_OUT)
     held = {answer.key for answer in kept.answers.read()}
     taught = {key for pair in folder.pairs.read() for key in pair.parents}
@@ -106,7 +106,7 @@ def test_whoever_gives_the_recorded_replies_agrees_wholly(lessons: Path, tmp_pat
 
     generator, settings = ScriptedGenerator(reply), ScoreSettings(model="m")
     scored = score_splitter(generator, lessons, tmp_path, settings, QUIET)
-    assert (scored.answers, scored.pictures) == (4, 2)
+    assert (scored.answers, scored.images) == (4, 2)
     assert scored.agreement.value == scored.recall.value == scored.questions.value == 1
     assert scored.unread.value == 0
     again = ScriptedGenerator(lambda prompt, seed: pytest.fail("asked again"))

@@ -18,7 +18,7 @@ from groundtune.records import ImagePart, Message, TextPart
 COLOURS = ("red", "green", "blue")
 
 
-def picture(colour: str) -> bytes:
+def image(colour: str) -> bytes:
     buffer = BytesIO()
     Image.new("RGB", (12, 10), colour).save(buffer, "PNG")
     return buffer.getvalue()
@@ -26,10 +26,10 @@ def picture(colour: str) -> bytes:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with red.png, green.png and blue.png in pictures/."""
-    (tmp_path / "pictures").mkdir()
+    """A folder with red.png, green.png and blue.png in images/."""
+    (tmp_path / "images").mkdir()
     for colour in COLOURS:
-        (tmp_path / "pictures" / f"{colour}.png").write_bytes(picture(colour))
+        (tmp_path / "images" / f"{colour}.png").write_bytes(image(colour))
     return tmp_path
 
 
@@ -44,30 +44,30 @@ def read(folder: Path, prompts: Path | None = None, **options: Any) -> Found:
 
 
 def said(folder: Path, message: Message) -> list[str]:
-    """Texts, and pictures by their colour."""
+    """Texts, and images by their colour."""
     store = RunFolder(folder / "run").images
-    names = {store.add(picture(colour)): colour for colour in COLOURS}
+    names = {store.add(image(colour)): colour for colour in COLOURS}
     return [
         part.text if isinstance(part, TextPart) else names[part.image] for part in message.content
     ]
 
 
-def test_a_row_is_a_picture_and_a_question(folder: Path):
-    file = write(folder, {"image": "pictures/red.png", "question": "What is it?", "id": 7})
+def test_a_row_is_a_image_and_a_question(folder: Path):
+    file = write(folder, {"image": "images/red.png", "question": "What is it?", "id": 7})
     prompt = read(folder, file).prompts[0]
     assert said(folder, prompt.messages[0]) == ["red", "What is it?"]
     assert prompt.question == "What is it?"
     assert (prompt.source.dataset, prompt.source.row) == ("prompts.jsonl", "1")
-    assert prompt.source.extra == {"id": "7", "image": "pictures/red.png"}
+    assert prompt.source.extra == {"id": "7", "image": "images/red.png"}
 
 
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("p.jsonl", '\ufeff{"image": "pictures/red.png", "question": "A\u2028B?"}\r\n\n'),
-        ("p.json", '\ufeff[\n {\n  "image": "pictures/red.png",\n  "question": "A\u2028B?"\n }\n]'),
-        ("p.csv", '\ufeffimage,question\r\npictures/red.png,"A\u2028B?"\r\n'),
-        ("p.tsv", "question\timage\nA\u2028B?\tpictures/red.png\n"),
+        ("p.jsonl", '\ufeff{"image": "images/red.png", "question": "A\u2028B?"}\r\n\n'),
+        ("p.json", '\ufeff[\n {\n  "image": "images/red.png",\n  "question": "A\u2028B?"\n }\n]'),
+        ("p.csv", '\ufeffimage,question\r\nimages/red.png,"A\u2028B?"\r\n'),
+        ("p.tsv", "question\timage\nA\u2028B?\timages/red.png\n"),
     ],
 )
 def test_prompts_are_lines_or_a_list_or_a_table(folder: Path, name: str, text: str):
@@ -78,14 +78,14 @@ def test_prompts_are_lines_or_a_list_or_a_table(folder: Path, name: str, text: s
 
 
 def test_a_list_that_breaks_off_is_refused_even_with_skip_bad(folder: Path):
-    (folder / "p.json").write_text('[{"image": "pictures/red.png", "question": "What?"}, {"im')
+    (folder / "p.json").write_text('[{"image": "images/red.png", "question": "What?"}, {"im')
     with pytest.raises(UserError, match="Unterminated string") as caught:
         read(folder, folder / "p.json", skip_bad=True)
     assert caught.value.where == f"{folder / 'p.json'}, row 2 (line 1, column 55)"
 
 
-def test_several_pictures_stand_where_the_text_names_them(folder: Path):
-    images = ["pictures/red.png", "pictures/blue.png"]
+def test_several_images_stand_where_the_text_names_them(folder: Path):
+    images = ["images/red.png", "images/blue.png"]
     file = write(
         folder,
         {"images": images, "prompt": "<image>\nor <image> ?"},
@@ -96,7 +96,7 @@ def test_several_pictures_stand_where_the_text_names_them(folder: Path):
     assert said(folder, second.messages[0]) == ["red", "blue", "Which?"]
 
 
-def test_several_turns_are_kept_with_their_pictures(folder: Path):
+def test_several_turns_are_kept_with_their_images(folder: Path):
     messages = [
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What is it?"}]},
@@ -104,14 +104,12 @@ def test_several_turns_are_kept_with_their_pictures(folder: Path):
         {
             "role": "user",
             "content": [
-                {"type": "image", "image": "pictures/blue.png"},
+                {"type": "image", "image": "images/blue.png"},
                 {"type": "text", "text": "This?"},
             ],
         },
     ]
-    file = write(
-        folder, {"messages": messages, "images": ["pictures/red.png"], "facts": ["a fact"]}
-    )
+    file = write(folder, {"messages": messages, "images": ["images/red.png"], "facts": ["a fact"]})
     prompt = read(folder, file).prompts[0]
     assert [message.role for message in prompt.messages] == ["system", "user", "assistant", "user"]
     assert [said(folder, message) for message in prompt.messages] == [
@@ -123,10 +121,10 @@ def test_several_turns_are_kept_with_their_pictures(folder: Path):
     assert prompt.facts == ("a fact",)
 
 
-def test_rlaif_vs_rows_find_their_pictures_without_their_authors_folders(folder: Path):
+def test_rlaif_vs_rows_find_their_images_without_their_authors_folders(folder: Path):
     row = {
         "ds_question_id": "q",
-        "image_path": "./examples/pictures/green.png",
+        "image_path": "./examples/images/green.png",
         "question": "Describe it.",
         "metainfos": {"reference": "x"},
     }
@@ -142,8 +140,8 @@ def test_parquet_rows_hold_paths_or_bytes(folder: Path):
     table = pa.table(
         {
             "image": [
-                {"bytes": picture("red"), "path": "x.png"},
-                {"bytes": None, "path": "pictures/blue.png"},
+                {"bytes": image("red"), "path": "x.png"},
+                {"bytes": None, "path": "images/blue.png"},
             ],
             "question": ["One?", "Two?"],
         }
@@ -156,16 +154,16 @@ def test_parquet_rows_hold_paths_or_bytes(folder: Path):
     ]
 
 
-def test_a_folder_of_pictures_is_asked_one_instruction_in_the_order_of_names(folder: Path):
-    (folder / "pictures" / "notes.txt").write_text("no picture")
-    (folder / "pictures" / ".hidden.png").write_bytes(b"")
-    found = read(folder, images=folder / "pictures", ask="Describe it.")
+def test_a_folder_of_images_is_asked_one_instruction_in_the_order_of_names(folder: Path):
+    (folder / "images" / "notes.txt").write_text("no image")
+    (folder / "images" / ".hidden.png").write_bytes(b"")
+    found = read(folder, images=folder / "images", ask="Describe it.")
     assert [said(folder, each.messages[0])[0] for each in found.prompts] == ["blue", "green", "red"]
     assert {prompt.question for prompt in found.prompts} == {"Describe it."}
 
 
-def test_another_runs_prompts_are_taken_with_their_pictures(folder: Path):
-    made = read(folder, images=folder / "pictures", ask="Describe it.")
+def test_another_runs_prompts_are_taken_with_their_images(folder: Path):
+    made = read(folder, images=folder / "images", ask="Describe it.")
     RunFolder(folder / "run").prompts.append(made.prompts)
     other = RunFolder(folder / "other")
     taken = read_prompts(other, SilentProgress(), prompts=folder / "run", limit=2)
@@ -174,7 +172,7 @@ def test_another_runs_prompts_are_taken_with_their_pictures(folder: Path):
 
 
 def test_a_prompt_that_comes_twice_is_one_prompt_and_limit_counts_rows(folder: Path):
-    row = {"image": "pictures/red.png", "question": "What?"}
+    row = {"image": "images/red.png", "question": "What?"}
     file = write(folder, row, row, {**row, "question": "Who?"})
     assert len(read(folder, file).prompts) == 2
     assert len(read(folder, file, limit=2).prompts) == 1
@@ -183,24 +181,24 @@ def test_a_prompt_that_comes_twice_is_one_prompt_and_limit_counts_rows(folder: P
 BAD_ROWS = {
     "not JSON": "{",
     "not a JSON object": "[1]",
-    "half a character": '{"image": "pictures/red.png", "question": "\\ud83d"}',
+    "half a character": '{"image": "images/red.png", "question": "\\ud83d"}',
     "nested more than 100 deep": '{"x": ' + "[" * 990 + "]" * 990 + "}",
     "image doesn't exist": {"image": "a\0.png", "question": "What?"},
     "File name too long": {"image": "x" * 300 + ".png", "question": "What?"},
     "no image": {"question": "What?"},
-    "text is empty": {"image": "pictures/red.png", "question": " "},
-    "no text": {"image": "pictures/red.png"},
-    "doesn't exist": {"image": "pictures/no.png", "question": "What?"},
+    "text is empty": {"image": "images/red.png", "question": " "},
+    "no text": {"image": "images/red.png"},
+    "doesn't exist": {"image": "images/no.png", "question": "What?"},
     "not an image": {"image": "prompts.jsonl", "question": "What?"},
     "neither a path nor bytes": {"image": 7, "question": "What?"},
-    "more images than the row has": {"image": "pictures/red.png", "question": "<image> <image>"},
-    "more images than its text": {"images": ["pictures/red.png"] * 2, "question": "<image> What?"},
+    "more images than the row has": {"image": "images/red.png", "question": "<image> <image>"},
+    "more images than its text": {"images": ["images/red.png"] * 2, "question": "<image> What?"},
     "neither text nor image": {"messages": [{"role": "user", "content": [{"type": "video"}]}]},
     "no content": {"messages": [{"role": "user"}]},
     "not an object": {"messages": ["What?"]},
     "not valid": {"messages": [{"role": "robot", "content": "What?"}]},
     "not a user's": {
-        "image": "pictures/red.png",
+        "image": "images/red.png",
         "messages": [{"role": "assistant", "content": "It"}],
     },
 }
@@ -208,7 +206,7 @@ BAD_ROWS = {
 
 @pytest.mark.parametrize("says", BAD_ROWS)
 def test_a_bad_row_is_named_or_skipped_and_listed(folder: Path, says: str):
-    file = write(folder, {"image": "pictures/red.png", "question": "What?"}, BAD_ROWS[says])
+    file = write(folder, {"image": "images/red.png", "question": "What?"}, BAD_ROWS[says])
     with pytest.raises(UserError) as caught:
         read(folder, file)
     assert says in caught.value.what
@@ -219,19 +217,19 @@ def test_a_bad_row_is_named_or_skipped_and_listed(folder: Path, says: str):
     assert says in found.skipped[0].what
 
 
-def test_a_bad_picture_of_a_folder_is_named_or_skipped_and_listed(folder: Path):
-    cut = folder / "pictures" / "cut.png"
-    cut.write_bytes(picture("red")[:-20])
+def test_a_bad_image_of_a_folder_is_named_or_skipped_and_listed(folder: Path):
+    cut = folder / "images" / "cut.png"
+    cut.write_bytes(image("red")[:-20])
     with pytest.raises(UserError, match="truncated or damaged") as caught:
-        read(folder, images=folder / "pictures", ask="What?")
+        read(folder, images=folder / "images", ask="What?")
     assert "cut.png" in caught.value.where
-    found = read(folder, images=folder / "pictures", ask="What?", skip_bad=True)
+    found = read(folder, images=folder / "images", ask="What?", skip_bad=True)
     assert (len(found.prompts), [each.file for each in found.skipped]) == (3, [str(cut)])
 
 
-def test_a_parquet_without_the_pictures_or_texts_column_is_named_even_with_skip_bad(folder: Path):
+def test_a_parquet_without_the_images_or_texts_column_is_named_even_with_skip_bad(folder: Path):
     pq.write_table(pa.table({"question": ["What?"], "img": ["x"]}), folder / "p.parquet")
-    with pytest.raises(UserError, match=r"pictures' column is missing.*\n.*p\.parquet\n.*img"):
+    with pytest.raises(UserError, match=r"images' column is missing.*\n.*p\.parquet\n.*img"):
         read(folder, folder / "p.parquet", skip_bad=True)
     pq.write_table(pa.table({"image": ["x"], "ask": ["What?"]}), folder / "p.parquet")
     with pytest.raises(UserError, match="texts' column is missing"):
@@ -247,11 +245,11 @@ def test_when_every_row_is_bad_nothing_is_left_to_do(folder: Path):
     ("options", "says"),
     [
         ({}, "nothing to ask"),
-        ({"images": "pictures"}, "no instruction"),
+        ({"images": "images"}, "no instruction"),
         ({"images": "nowhere", "ask": "What?"}, "no such folder"),
         ({"prompts": "nowhere.jsonl"}, "doesn't exist"),
-        ({"prompts": "pictures/red.png"}, r"can't be read from \.png"),
-        ({"prompts": "pictures"}, "holds no prompts"),
+        ({"prompts": "images/red.png"}, r"can't be read from \.png"),
+        ({"prompts": "images"}, "holds no prompts"),
     ],
 )
 def test_a_source_that_is_none_is_named(folder: Path, options: dict[str, str], says: str):
@@ -261,7 +259,7 @@ def test_a_source_that_is_none_is_named(folder: Path, options: dict[str, str], s
 
 
 def test_a_full_disk_is_no_bad_row(folder: Path):
-    file = write(folder, {"image": "pictures/red.png", "question": "What?"})
+    file = write(folder, {"image": "images/red.png", "question": "What?"})
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20, limit[1]))
     try:
@@ -272,8 +270,8 @@ def test_a_full_disk_is_no_bad_row(folder: Path):
     assert not [each for each in (folder / "run").rglob("*") if each.is_file()]
 
 
-def test_a_picture_is_a_part_by_its_sha256(folder: Path):
-    prompt = read(folder, images=folder / "pictures", ask="What?", limit=1).prompts[0]
+def test_a_image_is_a_part_by_its_sha256(folder: Path):
+    prompt = read(folder, images=folder / "images", ask="What?", limit=1).prompts[0]
     part = prompt.messages[0].content[0]
     assert isinstance(part, ImagePart)
-    assert RunFolder(folder / "run").images.path(part.image).read_bytes() == picture("blue")
+    assert RunFolder(folder / "run").images.path(part.image).read_bytes() == image("blue")

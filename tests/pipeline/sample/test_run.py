@@ -104,7 +104,7 @@ def params(model: Path, images: Path, **changes: object) -> SampleParams:
     base = SampleParams(
         model=str(model),
         images=str(images),
-        ask="Describe the picture.",
+        ask="Describe the image.",
         n=4,
         sampling=Sampling(temperature=1, max_new_tokens=12),
         batch_size=3,
@@ -113,19 +113,20 @@ def params(model: Path, images: Path, **changes: object) -> SampleParams:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    folder = tmp_path / "pictures"
+def photographs(tmp_path: Path) -> Path:
+    folder = tmp_path / "images"
     folder.mkdir()
     for i in range(8):
         Image.new("RGB", (20, 16), (30 * i, 0, 255 - 30 * i)).save(folder / f"{i}.png")
     return folder
 
 
-def test_a_model_answers_pictures_and_the_run_says_how(
-    tiny_llava: Path, pictures: Path, tmp_path: Path
+def test_a_model_answers_images_and_the_run_says_how(
+    tiny_llava: Path, photographs: Path, tmp_path: Path
 ):
     out = tmp_path / "run"
-    made = run_sample(params(tiny_llava, pictures), out, SilentProgress(), command=["groundtune"])
+    settings = params(tiny_llava, photographs)
+    made = run_sample(settings, out, SilentProgress(), command=["groundtune"])
     assert (made.prompts, made.answers, made.skipped) == (8, 32, 0)
     run = read_run(out / "answers")
     assert run.recipe["sampling"]["temperature"] == 1
@@ -137,21 +138,21 @@ def test_a_model_answers_pictures_and_the_run_says_how(
     assert RunFolder(out).images.open(sha256).size == (20, 16)
 
 
-def test_skipped_pictures_are_listed_and_the_list_goes_when_all_are_well(
-    tiny_llava: Path, pictures: Path, tmp_path: Path
+def test_skipped_images_are_listed_and_the_list_goes_when_all_are_well(
+    tiny_llava: Path, photographs: Path, tmp_path: Path
 ):
-    out, bad = tmp_path / "run", pictures / "bad.png"
-    bad.write_bytes(b"no picture")
+    out, bad = tmp_path / "run", photographs / "bad.png"
+    bad.write_bytes(b"no image")
     few = {"n": 1, "sampling": {"temperature": 0, "max_new_tokens": 2}}
     with pytest.raises(UserError, match="not an image"):
-        run_sample(params(tiny_llava, pictures, **few), out, SilentProgress())
+        run_sample(params(tiny_llava, photographs, **few), out, SilentProgress())
     assert not (out / "answers").exists()
-    made = run_sample(params(tiny_llava, pictures, skip_bad=True, **few), out, SilentProgress())
+    made = run_sample(params(tiny_llava, photographs, skip_bad=True, **few), out, SilentProgress())
     assert (made.answers, made.skipped) == (8, 1)
     listed = json.loads((out / "skipped.jsonl").read_text())
     assert listed["file"] == str(bad.absolute())
     bad.unlink()
-    run_sample(params(tiny_llava, pictures, **few), out, SilentProgress())
+    run_sample(params(tiny_llava, photographs, **few), out, SilentProgress())
     assert not (out / "skipped.jsonl").exists()
 
 
@@ -175,10 +176,10 @@ run_sample(SampleParams.model_validate_json(sys.argv[1]), Path(sys.argv[2]), Dea
 
 
 def test_a_run_that_is_killed_goes_on_and_ends_with_the_same_answers(
-    tiny_llava: Path, pictures: Path, tmp_path: Path
+    tiny_llava: Path, photographs: Path, tmp_path: Path
 ):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    long = params(tiny_llava, pictures, n=6, sampling={"temperature": 1, "max_new_tokens": 20})
+    long = params(tiny_llava, photographs, n=6, sampling={"temperature": 1, "max_new_tokens": 20})
     command = [sys.executable, "-c", KILLED, long.model_dump_json(), str(killed)]
     assert subprocess.run(command, stderr=subprocess.DEVNULL).returncode == -signal.SIGKILL
     kept = answers(killed)

@@ -26,7 +26,7 @@ from groundtune.train.log import read_log
 from groundtune.train.optim import Optim
 from groundtune.train.tune import Full, Lora
 from groundtune.vlm.load import Vlm, load
-from training_folder import fill_folder, picture
+from training_folder import fill_folder, image_bytes
 
 
 @pytest.fixture
@@ -185,7 +185,7 @@ def test_the_command_goes_from_an_rlhf_v_parquet_to_a_model(
     texts = {"question": "What?", "chosen": "A red ball.", "rejected": "A green ball."}
     row = {
         "ds_name": "RLHF-V",
-        "image": {"bytes": picture("red"), "path": "a.png"},
+        "image": {"bytes": image_bytes("red"), "path": "a.png"},
         "text": json.dumps(texts),
         "origin_dataset": "",
         "origin_split": "{}",
@@ -280,12 +280,12 @@ def test_the_reference_keeps_what_training_and_another_run_take(
         return encode(self, *args, **given)
 
     monkeypatch.setattr(LlavaModel, "get_image_features", counted)
-    changes = {"keep_images": True, "keep_images_in": tmp_path / "pictures", "engine": engine}
+    changes = {"keep_images": True, "keep_images_in": tmp_path / "images", "engine": engine}
     kept = params.model_copy(update=changes)
     train(kept, tmp_path / "first", SilentProgress())
     shown = {prompt.images for prompt in RunFolder(params.pairs).prompts.read()}
     assert sum(calls) == sum(map(len, shown))
-    assert len(list((tmp_path / "pictures").rglob("*.safetensors"))) == len(shown)
+    assert len(list((tmp_path / "images").rglob("*.safetensors"))) == len(shown)
     assert not (tmp_path / "first/images-encoded").exists()
     calls.clear()
     train(kept.model_copy(update={"epochs": 2}), tmp_path / "second", SilentProgress())
@@ -299,4 +299,4 @@ def test_the_reference_keeps_what_training_and_another_run_take(
 def test_a_folder_of_kept_images_without_keeping_them_is_refused(params: TrainParams):
     settings = params.model_dump(exclude={"keep_images_in"})
     with pytest.raises(ValidationError, match="set keep_images too"):
-        TrainParams(**settings, keep_images_in=Path("pictures"))
+        TrainParams(**settings, keep_images_in=Path("images"))

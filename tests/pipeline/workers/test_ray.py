@@ -179,7 +179,7 @@ def test_a_labeler_that_can_not_say_yes_or_no_is_refused_by_its_worker(
         label_claims(here, tmp_path, labelling, SilentProgress())
 
 
-def test_a_picture_that_workers_do_not_see_is_named(here: Path, tmp_path: Path):
+def test_a_image_that_workers_do_not_see_is_named(here: Path, tmp_path: Path):
     shutil.copytree(here, tmp_path / "run")
     for path in (tmp_path / "run" / "answers").glob("*.parquet"):
         path.unlink()

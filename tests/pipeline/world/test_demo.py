@@ -1,4 +1,4 @@
-"""The demo on a random model and a few pictures: its files, its resume, its report."""
+"""The demo on a random model and a few images: its files, its resume, its report."""
 
 import json
 import os

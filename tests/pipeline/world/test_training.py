@@ -53,12 +53,12 @@ import torch
 from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
-folder, picture = sys.argv[1:]
+folder, image_file = sys.argv[1:]
 model = AutoModelForImageTextToText.from_pretrained(folder)
 processor = AutoProcessor.from_pretrained(folder)
 asked = {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What is it?"}]}
 text = processor.apply_chat_template([asked], add_generation_prompt=True)
-inputs = processor(images=[Image.open(picture)], text=[text], return_tensors="pt")
+inputs = processor(images=[Image.open(image_file)], text=[text], return_tensors="pt")
 inputs["pixel_values"] = inputs["pixel_values"].to(model.dtype)
 made = model.generate(**inputs, max_new_tokens=4, do_sample=False)
 print(json.dumps({
@@ -124,10 +124,10 @@ def same(first: Path, second: Path) -> bool:
 
 
 def test_a_built_model_loads_and_answers_without_groundtune(built: Path, tmp_path: Path) -> None:
-    picture = tmp_path / "scene.png"
-    render(scene("development", 0)).save(picture)
+    image_file = tmp_path / "scene.png"
+    render(scene("development", 0)).save(image_file)
     done = subprocess.run(
-        [sys.executable, "-c", ALONE, str(built), str(picture)],
+        [sys.executable, "-c", ALONE, str(built), str(image_file)],
         capture_output=True,
         text=True,
         check=False,
@@ -234,7 +234,7 @@ def model(built: Path) -> LlavaForConditionalGeneration:
 
 
 def lessons() -> Lessons:
-    """Two pictures, four turns each; the rows are of different lengths, so one is padded."""
+    """Two images, four turns each; the rows are of different lengths, so one is padded."""
     batch = [scene("development", index) for index in (3, 4)]
     return Teacher(build_tokenizer(), 0).lessons(batch, MIXTURE, 1)
 
@@ -316,7 +316,7 @@ def test_the_pixels_of_training_are_those_of_the_processor() -> None:
     torch.testing.assert_close(made, pixels(found), atol=1e-5, rtol=0)
 
 
-def test_a_picture_of_another_size_is_resized_and_never_cropped() -> None:
+def test_a_image_of_another_size_is_resized_and_never_cropped() -> None:
     large = render(scene("development", 8)).resize((240, 160))
     processor = build_processor(build_tokenizer()).image_processor
     made = processor(images=[large], return_tensors="pt")["pixel_values"][0]

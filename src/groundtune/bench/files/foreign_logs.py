@@ -4,7 +4,7 @@
     inspect     a .json log (version 2) of Inspect, for `inspect view`; the package isn't needed
 
 `answers.py` and `inspect_logs.py` read both back, answers word by word. What a benchmark finds
-an answer's item by stands in the sample's "doc" (Inspect: "metadata"): id, picture, strata, the
+an answer's item by stands in the sample's "doc" (Inspect: "metadata"): id, image, strata, the
 question where it is known (`questions_of`), and what else its reader wants (`_doc`).
 """
 

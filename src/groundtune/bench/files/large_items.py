@@ -2,12 +2,12 @@
 
 A row is an answer: item (its row, from 1), image, answer, extracted (yes, no, unread), label and
 outcome (tp, fp, fn, tn, unread). Texts are kept once a piece, so that a row takes some bytes, and
-what a comparison needs is counted piece by piece: the outcomes of each group of pictures, and which
+what a comparison needs is counted piece by piece: the outcomes of each group of images, and which
 answers changed. That takes a byte an answer, whatever its length.
 
-Pictures are brought into at most 1,024 groups by a hash of their names, and the bootstrap resamples
-these: a picture's answers stay together, and the interval is a little wide where there are more
-pictures than groups, never too narrow.
+Images are brought into at most 1,024 groups by a hash of their names, and the bootstrap resamples
+these: an image's answers stay together, and the interval is a little wide where there are more
+images than groups, never too narrow.
 
 Shapes: N rows, G groups, O outcomes, T different texts.
 """
@@ -48,7 +48,7 @@ Small = NDArray[np.int8]
 
 
 def groups_of(images: Sequence[str]) -> NDArray[np.int64]:
-    """The group of each picture (T,)."""
+    """The group of each image (T,)."""
     marks = map(crc32, map(str.encode, images))
     return np.fromiter(marks, np.int64, len(images)) % GROUPS
 

@@ -1,6 +1,6 @@
 """Two models' answers to a large file of questions, compared as `paired.py` compares scores.
 
-Sums are of groups of pictures and verdicts of single answers (`large_items.py`), so that there are
+Sums are of groups of images and verdicts of single answers (`large_items.py`), so that there are
 no records of scores. The headline has no value of a single answer (F1): an answer's verdict is
 whether it is right.
 """
@@ -60,7 +60,7 @@ def headline_test(
     *,
     seed: int = 0,
 ) -> HeadlineTest | Untested:
-    """The headline's test; `images` counts groups of pictures."""
+    """The headline's test; `images` counts groups of images."""
     pair = Pair(
         model=ours.items.model,
         against=theirs.items.model,

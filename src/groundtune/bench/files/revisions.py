@@ -36,7 +36,7 @@ class DataFile(Record):
 
 
 TEXTS = frozenset({".txt", ".json", ".jsonl", ".tsv", ".csv", ".xlsx"})
-"""How the files of a folder end that is told as one; pictures aren't among them."""
+"""How the files of a folder end that is told as one; images aren't among them."""
 
 _POPE = "AoiDragon/POPE at "
 _RLAIF = "RLHF-V/RLAIF-V, eval/data"

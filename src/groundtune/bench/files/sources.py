@@ -44,7 +44,7 @@ CHAIR = OfficialData(
     },
     licence="BSD-2-Clause (synonyms.txt); chair.pkl names none",
     by_hand="COCO's own annotations of 2014, which can be given instead of chair.pkl: "
-    "cocodataset.org (241 MB, without https); pictures: COCO's val2014, there too",
+    "cocodataset.org (241 MB, without https); images: COCO's val2014, there too",
 )
 
 OFFICIAL: dict[str, OfficialData] = {
@@ -112,11 +112,11 @@ OFFICIAL: dict[str, OfficialData] = {
             ),
         },
         licence="MIT",
-        by_hand="pictures: COCO's val2014 (cocodataset.org) for coco and aokvqa; GQA's own",
+        by_hand="images: COCO's val2014 (cocodataset.org) for coco and aokvqa; GQA's own",
     ),
     "mme": OfficialData(
         sets={},
-        by_hand="questions and pictures: from its authors, on request; scoring needs none of them",
+        by_hand="questions and images: from its authors, on request; scoring needs none of them",
     ),
     "chair": CHAIR,
     "object_halbench": OfficialData(
@@ -132,7 +132,7 @@ OFFICIAL: dict[str, OfficialData] = {
             )
         },
         licence="CC BY-NC 4.0 (synonyms_refine.txt); chair.pkl names none",
-        by_hand="requests and pictures: eval/data of RLHF-V/RLAIF-V",
+        by_hand="requests and images: eval/data of RLHF-V/RLAIF-V",
     ),
     "amber": OfficialData(
         sets={
@@ -168,7 +168,7 @@ OFFICIAL: dict[str, OfficialData] = {
             )
         },
         licence="Apache-2.0",
-        by_hand="pictures: the link of junyangwang0410/AMBER; word vectors for --similarity: those "
+        by_hand="images: the link of junyangwang0410/AMBER; word vectors for --similarity: those "
         "of spaCy's en_core_web_lg, as text",
     ),
     "mmhal": OfficialData(
@@ -183,7 +183,7 @@ OFFICIAL: dict[str, OfficialData] = {
             )
         },
         licence="Apache-2.0",
-        by_hand="pictures: Shengcao1006/MMHal-Bench on the Hugging Face hub",
+        by_hand="images: Shengcao1006/MMHal-Bench on the Hugging Face hub",
     ),
     "hallusionbench": OfficialData(
         sets={
@@ -230,12 +230,12 @@ OFFICIAL: dict[str, OfficialData] = {
         },
         licence="Apache-2.0; OpenAI's terms for GPT-4's answers",
         by_hand="in the wild: liuhaotian/llava-bench-in-the-wild on the Hugging Face hub; "
-        "pictures of the other set: COCO's val2014 (cocodataset.org)",
+        "images of the other set: COCO's val2014 (cocodataset.org)",
     ),
     "shr": OfficialData(
         sets={},
         by_hand="juliozhao/SHR on the Hugging Face hub; image_data.json, region_descriptions.json "
-        "and pictures: Visual Genome",
+        "and images: Visual Genome",
     ),
     "refomb": OfficialData(
         sets={
@@ -249,7 +249,7 @@ OFFICIAL: dict[str, OfficialData] = {
             )
         },
         licence="CC BY-NC 4.0",
-        by_hand="pictures: the addresses in the questions; the test set is not public",
+        by_hand="images: the addresses in the questions; the test set is not public",
     ),
     "mmstar": OfficialData(
         sets={
@@ -280,7 +280,7 @@ OFFICIAL: dict[str, OfficialData] = {
             )
         },
         licence="CC BY 4.0",
-        by_hand="pictures: COCO's val2014 (cocodataset.org)",
+        by_hand="images: COCO's val2014 (cocodataset.org)",
     ),
     "mmbench": OfficialData(
         sets={

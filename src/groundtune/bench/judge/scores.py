@@ -15,7 +15,7 @@ from groundtune.records import Score
 REPEAT = "repeat:"
 SHOWN = 600
 """Characters of a judge's reply that a score repeats."""
-PICTURES = (".jpg", ".png", ".jpeg", ".webp")
+IMAGES = (".jpg", ".png", ".jpeg", ".webp")
 
 
 def over_repeats(judging: Judging, once: Callable[[int], list[Score]], column: str) -> list[Score]:
@@ -65,19 +65,19 @@ def shown(reply: str) -> str:
     return reply if len(reply) <= SHOWN else reply[:SHOWN] + " ..."
 
 
-def picture_in(folder: Path, *names: str) -> str:
-    """The first of the names, with any suffix of a picture, that the folder has.
+def image_in(folder: Path, *names: str) -> str:
+    """The first of the names, with any suffix of an image, that the folder has.
 
     Raises:
         UserError: it has none of them.
     """
     for name in names:
         base = Path(name).name
-        for each in (base, *(Path(base).stem + suffix for suffix in PICTURES)):
+        for each in (base, *(Path(base).stem + suffix for suffix in IMAGES)):
             if (folder / each).is_file():
                 return each
     raise UserError(
-        f"The picture {names[0]} isn't in the folder.",
+        f"The image {names[0]} isn't in the folder.",
         str(folder),
         f"Name it {' or '.join(dict.fromkeys(Path(name).name for name in names))}.",
     )

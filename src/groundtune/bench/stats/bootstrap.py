@@ -1,12 +1,12 @@
 """Estimates and differences with 95% intervals from a bootstrap that resamples images.
 
-Answers about one picture are not independent, so a picture's answers are drawn or left out
+Answers about one image are not independent, so an image's answers are drawn or left out
 together (cluster bootstrap, percentile intervals: Efron and Tibshirani 1993, chapters 8 and 13).
 Because a metric is made of sums, a bootstrap is one product: resampling counts (R, I) times sums an
 image (I, C), for R resamples, I images, C columns. Two models are compared on the same resamples,
 which pairs them by image.
 
-Where each picture has one item, and that counts 0 or 1, nothing is left to draw together: the
+Where each image has one item, and that counts 0 or 1, nothing is left to draw together: the
 interval of such a rate is Wilson's (`significance.wilson`), which also holds of few items and near
 0 and 1. That of a difference is the bootstrap's all the same, which pairs the models.
 

@@ -1,8 +1,8 @@
 """MMHal-Bench: are open answers informative, and is anything in them invented? Graded by a judge.
 
-Sun et al. 2023, arXiv 2309.14525 (LLaVA-RLHF). 96 questions about 96 pictures, twelve of each of
+Sun et al. 2023, arXiv 2309.14525 (LLaVA-RLHF). 96 questions about 96 images, twelve of each of
 eight types, which follow one another in one order. A judge that sees a list of the objects and a
-person's answer, but no picture, grades 0 to 6; below 3 something is invented.
+person's answer, but no image, grades 0 to 6; below 3 something is invented.
 
 Data: mmhal-bench_answer_template.json (RLHF-V/RLAIF-V, eval/data), or the template of the authors.
 Answers: that file with "model_answer" filled in, or JSON lines with "answer" or "text", both in the
@@ -28,7 +28,7 @@ from groundtune.bench.files.checks import expect_rows, find_files, in_order, ref
 from groundtune.bench.item import FileAnswer, Item
 from groundtune.bench.judge.judge import Judging, Reply, Request, judging_of, refuse_gaps
 from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
-from groundtune.bench.judge.scores import over_repeats, picture_in, shown, variance_note
+from groundtune.bench.judge.scores import image_in, over_repeats, shown, variance_note
 from groundtune.bench.metric import Floats, Metric, ratio, unparsed_metric
 from groundtune.errors import UserError
 from groundtune.records import Score
@@ -74,10 +74,10 @@ class Question(NamedTuple):
     """Its place, from 0."""
     type: str
     image: str
-    """Id of the picture."""
+    """Id of the image."""
     url: str
     contents: tuple[str, ...]
-    """Objects in the picture."""
+    """Objects in the image."""
     text: str
     reference: str
     """A person's answer."""
@@ -96,7 +96,7 @@ def read_data(paths: Sequence[Path]) -> tuple[Question, ...]:
         )
     asked = [_question(row, place) for place, row in enumerate(rows_of(found[0]))]
     expect_rows(len(asked), {ROWS: "all questions"}, found[0])
-    refuse_duplicates((question.image for question in asked), found[0], "picture")
+    refuse_duplicates((question.image for question in asked), found[0], "image")
     for place, question in enumerate(asked):
         if question.type != TYPES[place % 8]:
             raise UserError(
@@ -269,9 +269,9 @@ METRICS: tuple[Metric, ...] = (
 
 
 def items(data: Sequence[Question], images: Path, store: ImageStore) -> list[Item]:
-    """The questions; pictures are named as in their URL, or by their id."""
+    """The questions; images are named as in their URL, or by their id."""
     asked = [
-        (MMHAL.name, q.item, picture_in(images, q.url, q.image), q.text, q.reference) for q in data
+        (MMHAL.name, q.item, image_in(images, q.url, q.image), q.text, q.reference) for q in data
     ]
     return ask_items(asked, images, store)
 

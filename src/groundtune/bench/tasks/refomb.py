@@ -1,6 +1,6 @@
 """RefoMB: a model's open answers against GPT-4V's, by a judge that reads a long description.
 
-Yu et al. 2024, arXiv 2405.17220 (RLAIF-V). 99 questions (development set) about 73 pictures, each
+Yu et al. 2024, arXiv 2405.17220 (RLAIF-V). 99 questions (development set) about 73 images, each
 with a description that is meant to be complete. The judge says whether GPT-4V (A) or the model (B)
 is better, or neither ([[C]]); `win_score` is the mean of 1, 0 and 1/2 for B, A and C. A second
 judge reads the first one's review and says which of the two hallucinates less: the
@@ -8,7 +8,7 @@ judge reads the first one's review and says which of the two hallucinates less: 
 
 Data: gpt4v_RefoMB_dev_0521.jsonl (RLHF-V/RLAIF-V, eval/data), which has questions, descriptions and
 GPT-4V's answers. Answers: JSON lines or a list of {image_url, question or prompt, answer or text},
-joined by picture and question. Replies: the review files that the official scripts wrote.
+joined by image and question. Replies: the review files that the official scripts wrote.
 
 Mode official is eval_RefoMB_p0.py and eval_hallucination.py: the first of [[A]], [[B]] and [[C]] in
 a reply counts; a reply without one is asked for again without end, so here, as a missing one, it is
@@ -29,7 +29,7 @@ from groundtune.bench.files.checks import by_id, expect_rows, find_files, refuse
 from groundtune.bench.item import FileAnswer, Item
 from groundtune.bench.judge.judge import Judging, Reply, Request, judging_of
 from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
-from groundtune.bench.judge.scores import over_repeats, picture_in, shown, variance_note
+from groundtune.bench.judge.scores import image_in, over_repeats, shown, variance_note
 from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.records import Score
 from groundtune.store.images import ImageStore
@@ -69,7 +69,7 @@ PROTOCOL = Protocol(
     source="Yu et al. 2024, arXiv 2405.17220",
     max_new_tokens=1024,
     judge="a text model that sees a long description and both answers",
-    items="99 questions about 73 pictures",
+    items="99 questions about 73 images",
 )
 _VERDICT = re.compile(r"\[\[([ABC])\]\]")
 WORTH = {"A": 0.0, "B": 1.0, "C": 0.5}
@@ -113,7 +113,7 @@ def _question(row: Row, place: int) -> Question:
 
 
 def read_answers(path: Path, data: Sequence[Question]) -> list[FileAnswer]:
-    """Answers by picture and question.
+    """Answers by image and question.
 
     Raises:
         UserError: missing, further or doubled answers.
@@ -281,8 +281,8 @@ METRICS: tuple[Metric, ...] = (
 
 
 def items(data: Sequence[Question], images: Path, store: ImageStore) -> list[Item]:
-    """The questions; pictures are named as in their URL."""
-    asked = [(REFOMB.name, q.item, picture_in(images, q.url), q.text) for q in data]
+    """The questions; images are named as in their URL."""
+    asked = [(REFOMB.name, q.item, image_in(images, q.url), q.text) for q in data]
     return ask_items(asked, images, store)
 
 

@@ -196,19 +196,19 @@ def _score(question: Question, text: str, scoring: Scoring) -> Score:
 
 
 def items(data: Sequence[Question], images: Path, store: ImageStore) -> list[Item]:
-    """The questions with COCO's pictures, by the number that ends each file's name.
+    """The questions with COCO's images, by the number that ends each file's name.
 
     Raises:
-        UserError: questions without text, or a picture isn't in the folder.
+        UserError: questions without text, or an image isn't in the folder.
     """
     files = {each.stem.rpartition("_")[2].lstrip("0"): each for each in sorted(images.glob("*"))}
     for question in data:
         if not question.text or question.image not in files:
-            what = "text" if not question.text else "picture"
+            what = "text" if not question.text else "image"
             raise UserError(
                 f"Question {question.id} has no {what} (image {question.image}).",
                 str(images),
-                "Give --data the questions too, and the folder of the split's COCO pictures.",
+                "Give --data the questions too, and the folder of the split's COCO images.",
             )
     return ask_items(
         ((NAME, q.id, files[q.image].name, f"{q.text}\n{ENDING}") for q in data), images, store

@@ -1,8 +1,8 @@
-"""Which of COCO's 80 classes are in a picture: segmentations, people's captions, or kept sets.
+"""Which of COCO's 80 classes are in an image: segmentations, people's captions, or kept sets.
 
     instances_*.json, captions_*.json   COCO's annotation files, any number of them
     *.pkl                               sets that Maxlinn/CHAIR-metric-standalone ships for the
-                                        123,287 pictures of train2014 and val2014
+                                        123,287 images of train2014 and val2014
 
 Annotation files are read one annotation at a time. A pickle is never loaded: its operations are
 listed (pickletools), and only numbers, texts and sets of texts are taken from them.
@@ -26,8 +26,8 @@ WHAT_TO_GIVE = (
 
 
 @dataclass(slots=True)
-class Pictures:
-    """What is known of pictures, by COCO's number."""
+class Images:
+    """What is known of images, by COCO's number."""
 
     known: set[int] = field(default_factory=set[int])
     """All that the files tell of, objects or not."""
@@ -41,14 +41,14 @@ class Pictures:
     """Finished sets, where a file has them."""
 
 
-def read_pictures(paths: Iterable[Path]) -> Pictures:
-    """Everything that annotation files tell of the objects of pictures.
+def read_images(paths: Iterable[Path]) -> Images:
+    """Everything that annotation files tell of the objects of images.
 
     Raises:
         UserError: a file is neither of COCO's nor a list of sets, segmentations come without
             captions or the other way round, or there is none.
     """
-    told = Pictures()
+    told = Images()
     kinds: set[str] = set()
     for path in paths:
         kinds.add(_read_sets(path, told) if path.suffix == ".pkl" else _read_coco(path, told))
@@ -63,13 +63,13 @@ def read_pictures(paths: Iterable[Path]) -> Pictures:
     return told
 
 
-def picture_number(name: str) -> int | None:
-    """COCO's number in a picture's name: 42, "42", "COCO_val2014_000000000042.jpg"."""
+def image_number(name: str) -> int | None:
+    """COCO's number in an image's name: 42, "42", "COCO_val2014_000000000042.jpg"."""
     found = _NUMBER.findall(Path(name).stem if "." in name else name)
     return int(found[-1]) if found else None
 
 
-def _read_coco(path: Path, told: Pictures) -> str:
+def _read_coco(path: Path, told: Images) -> str:
     categories: dict[int, str] = {}
     segments: list[tuple[int, int]] = []
     kind = ""
@@ -100,7 +100,7 @@ def _read_coco(path: Path, told: Pictures) -> str:
 
 
 def _name(
-    path: Path, segments: Sequence[tuple[int, int]], categories: dict[int, str], told: Pictures
+    path: Path, segments: Sequence[tuple[int, int]], categories: dict[int, str], told: Images
 ) -> None:
     for image, category in segments:
         if category not in categories:
@@ -113,7 +113,7 @@ def _name(
     told.known |= {image for image, _ in segments}
 
 
-def _read_sets(path: Path, told: Pictures) -> str:
+def _read_sets(path: Path, told: Images) -> str:
     """Takes {number: {class, ...}} from a pickle's listed operations."""
     try:
         with path.open("rb") as file:

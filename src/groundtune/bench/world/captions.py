@@ -26,8 +26,8 @@ from collections.abc import Sequence
 from groundtune.bench.benchmark import Protocol, Scoring
 from groundtune.bench.item import FileAnswer, Item, Wanted
 from groundtune.bench.metric import Metric, unparsed_metric
-from groundtune.bench.world.pictures import (
-    add_picture,
+from groundtune.bench.world.images import (
+    add_image,
     answered_items,
     ask_about,
     blank_score,
@@ -68,9 +68,9 @@ PROTOCOL = Protocol(
 _REFUSAL = re.compile(
     r"\b(?:i(?:'m| am) sorry|i (?:can ?not|can't|could ?n[o']t|won't) (?:see|view|help|assist|tell|"
     r"describe|provide|answer|determine|identify)|(?:i(?:'m| am)|am) (?:unable|not able)|"
-    r"as an ai|(?:no|not any) (?:image|picture|photo) (?:is |was |has been )?"
+    r"as an ai|(?:no|not any) (?:image|image|photo) (?:is |was |has been )?"
     r"(?:provided|attached|given|visible)|i (?:don't|do not) (?:see|have) (?:an?|any|the) "
-    r"(?:image|picture|photo))\b",
+    r"(?:image|image|photo))\b",
     re.IGNORECASE,
 )
 
@@ -95,7 +95,7 @@ def load(wanted: Wanted, images: ImageStore) -> list[Item]:
 
 def _item(scene: Scene, seed: int, images: ImageStore, benchmark: str) -> Item:
     choice = seed_of("instruction", seed, scene.key) % len(EVALUATION_INSTRUCTIONS)
-    prompt = ask_about(scene, add_picture(scene, images), EVALUATION_INSTRUCTIONS[choice])
+    prompt = ask_about(scene, add_image(scene, images), EVALUATION_INSTRUCTIONS[choice])
     return Item(
         key=scene.key,
         benchmark=benchmark,
@@ -221,7 +221,7 @@ METRICS: tuple[Metric, ...] = (
         "chair_sentence",
         "Answers with an invented object",
         value="invented",
-        explanation="CHAIRs: answers that name an object that is not in the picture.",
+        explanation="CHAIRs: answers that name an object that is not in the image.",
     ),
     Metric(
         name="chair_instance",
@@ -247,12 +247,12 @@ METRICS: tuple[Metric, ...] = (
     _per_said("place_error", "Wrong places among those said", "wrong_positions", "places"),
     Metric(
         name="recall",
-        label="Objects in the picture that are named",
+        label="Objects in the image that are named",
         numerator={"classes": 1},
         denominator={"truth_classes": 1},
         better="higher",
         role="cost",
-        explanation="Distinct categories named over categories there, summed over the pictures.",
+        explanation="Distinct categories named over categories there, summed over the images.",
     ),
     _per_answer("mentions", "Objects mentioned an answer", "mentions", cost=True),
     _per_answer("words", "Words an answer", "words", cost=True),

@@ -26,7 +26,7 @@ from groundtune.bench.metric import Metric
 from groundtune.bench.stats.bootstrap import Floats, group, interval, ratio, resamples
 from groundtune.bench.world.captions import NAME as CAPTIONS
 from groundtune.bench.world.captions import invented
-from groundtune.bench.world.pictures import ask_about, find_scene
+from groundtune.bench.world.images import ask_about, find_scene
 from groundtune.bench.world.questions import existence_question
 from groundtune.protocols import Progress, YesNo
 from groundtune.records import Estimate, Prompt, Record, Score

@@ -28,7 +28,7 @@ from groundtune.bench.stats.bootstrap import (
     tabulate,
 )
 from groundtune.bench.world.captions import METRICS, score_caption
-from groundtune.bench.world.pictures import find_scene
+from groundtune.bench.world.images import find_scene
 from groundtune.errors import UserError
 from groundtune.records import Difference, Estimate, Prompt, Record, Score
 from groundtune.world.grammar import sentences

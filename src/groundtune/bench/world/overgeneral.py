@@ -21,7 +21,7 @@ from groundtune.bench.metric import Metric
 from groundtune.bench.stats.bootstrap import Floats, interval, ratio, resamples
 from groundtune.bench.world.captions import NAME as CAPTIONS
 from groundtune.bench.world.captions import STRATA, invented
-from groundtune.bench.world.pictures import find_scene
+from groundtune.bench.world.images import find_scene
 from groundtune.records import Estimate, Score
 from groundtune.world.catalogue import CONTEXTS
 

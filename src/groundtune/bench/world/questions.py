@@ -1,7 +1,7 @@
 """Questions about the embedded world: existence as in POPE, attributes, numbers, colours, places.
 
 POPE: Li et al. 2023, arXiv 2305.10355 (`pope_sampling.py`), with the split's own scenes as the
-set of pictures. Yes is the positive class; the three settings share their yes questions, each of
+set of images. Yes is the positive class; the three settings share their yes questions, each of
 which is asked once. Attribute questions ("Are there exactly two cups?") are AMBER's kind (Wang et
 al. 2023, arXiv 2311.07397). Numbers, colours and places are asked of what is there: an absent
 category has none. Every question has one true answer.
@@ -19,15 +19,15 @@ from groundtune.bench.item import FileAnswer, Item, Wanted
 from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.bench.world import parsers
 from groundtune.bench.world import sampling as pope_sampling
-from groundtune.bench.world.parsers import YesNoParser
-from groundtune.bench.world.pictures import (
-    add_picture,
+from groundtune.bench.world.images import (
+    add_image,
     answered_items,
     ask_about,
     blank_score,
     sets_of,
     split_scenes,
 )
+from groundtune.bench.world.parsers import YesNoParser
 from groundtune.records import Score
 from groundtune.store.images import ImageStore
 from groundtune.store.keys import seed_of
@@ -68,10 +68,10 @@ def load(wanted: Wanted, images: ImageStore) -> list[Item]:
         UserError: no such split, or the disk is full.
     """
     seen = split_scenes(wanted.split, wanted.n)
-    pictures = {scene.key: add_picture(scene, images) for scene in seen}
-    items = _existence_items(seen, pictures, wanted.seed)
+    hashes = {scene.key: add_image(scene, images) for scene in seen}
+    items = _existence_items(seen, hashes, wanted.seed)
     for scene in seen:
-        items += _other_items(scene, pictures[scene.key], wanted.seed)
+        items += _other_items(scene, hashes[scene.key], wanted.seed)
     return items
 
 
@@ -81,7 +81,7 @@ def existence_question(scene: Scene, category: str, seed: int) -> Question:
     return existence(category, category in scene.categories, EXISTENCE[choice] + SUFFIX)
 
 
-def _existence_items(seen: Sequence[Scene], pictures: dict[str, str], seed: int) -> list[Item]:
+def _existence_items(seen: Sequence[Scene], hashes: dict[str, str], seed: int) -> list[Item]:
     drawn = pope_sampling.draw(sets_of(seen), seed=seed)
     items: list[Item] = []
     for scene in seen:
@@ -89,7 +89,7 @@ def _existence_items(seen: Sequence[Scene], pictures: dict[str, str], seed: int)
         names = dict.fromkeys((*present, *(name for row in absent.values() for name in row)))
         asked = {
             name: _item(
-                scene, pictures[scene.key], existence_question(scene, name, seed), "existence"
+                scene, hashes[scene.key], existence_question(scene, name, seed), "existence"
             )
             for name in names
         }

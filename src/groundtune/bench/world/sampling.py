@@ -1,17 +1,17 @@
 """Objects to ask about as POPE draws them: present ones, and absent ones of three kinds.
 
 Li, Du, Zhou, Wang, Zhao, Wen 2023, "Evaluating Object Hallucination in Large Vision-Language
-Models", arXiv 2305.10355, section 5.1, and the authors' code. Of each picture the first k objects
+Models", arXiv 2305.10355, section 5.1, and the authors' code. Of each image the first k objects
 are asked about, and as many absent ones:
 
     random       any object of the set
-    popular      the objects that are in most pictures of the set
-    adversarial  those that are most often in one picture with an object that is there
+    popular      the objects that are in most images of the set
+    adversarial  those that are most often in one image with an object that is there
 
-For adversarial ones, the paper ranks by all objects of the picture, the code by each asked object
+For adversarial ones, the paper ranks by all objects of the image, the code by each asked object
 in turn; `adversarial` says which. Where the code runs out of candidates it draws at random, and
-so does this. Departures: ties go by name, so that the order of a file doesn't matter; a picture
-with fewer than k objects is asked about all it has (POPE leaves such pictures out).
+so does this. Departures: ties go by name, so that the order of a file doesn't matter; an image
+with fewer than k objects is asked about all it has (POPE leaves such images out).
 """
 
 from collections import Counter
@@ -29,31 +29,31 @@ PER_IMAGE = 3
 
 
 class Drawn(NamedTuple):
-    """What to ask about one picture: as many absent objects of each kind as present ones."""
+    """What to ask about one image: as many absent objects of each kind as present ones."""
 
     present: tuple[str, ...]
     absent: dict[Setting, tuple[str, ...]]
 
 
 class Counts(NamedTuple):
-    """Statistics of a set of pictures."""
+    """Statistics of a set of images."""
 
-    pictures: Counter[str]
-    """How many pictures an object is in."""
+    images: Counter[str]
+    """How many images an object is in."""
     together: dict[str, Counter[str]]
-    """How many pictures two objects are both in."""
+    """How many images two objects are both in."""
 
 
 def count(sets: Mapping[str, Sequence[str]]) -> Counts:
-    """The statistics of the pictures' objects; each counts once a picture."""
-    pictures: Counter[str] = Counter()
+    """The statistics of the images' objects; each counts once an image."""
+    images: Counter[str] = Counter()
     together: dict[str, Counter[str]] = {}
     for objects in sets.values():
         names = set(objects)
-        pictures.update(names)
+        images.update(names)
         for name in names:
             together.setdefault(name, Counter()).update(names - {name})
-    return Counts(pictures, together)
+    return Counts(images, together)
 
 
 def draw(
@@ -63,17 +63,17 @@ def draw(
     seed: int = 0,
     adversarial: Literal["code", "paper"] = "code",
 ) -> dict[str, Drawn]:
-    """What to ask about each picture, by its name; `sets` names the distinct objects of each.
+    """What to ask about each image, by its name; `sets` names the distinct objects of each.
 
-    The random ones follow from the seed and the picture's name. Fewer than asked for where the set
+    The random ones follow from the seed and the image's name. Fewer than asked for where the set
     has no more absent objects.
     """
     counts = count(sets)
-    popular = _ranked(counts.pictures)
+    popular = _ranked(counts.images)
     drawn: dict[str, Drawn] = {}
     for image, objects in sets.items():
         present = tuple(dict.fromkeys(objects))[:per_image]
-        absent = [name for name in sorted(counts.pictures) if name not in set(objects)]
+        absent = [name for name in sorted(counts.images) if name not in set(objects)]
         rng = np.random.default_rng(seed_of("pope", seed, image))
         shuffled = [absent[int(i)] for i in rng.permutation(len(absent))]
         asked = present if adversarial == "code" else tuple(dict.fromkeys(objects))

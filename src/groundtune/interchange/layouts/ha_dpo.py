@@ -4,14 +4,14 @@ Two files a model. pope_data.json is a list of image_id, question, answer, chose
 other answer as `reject` (LLaVA) or `rejected` (InstructBLIP); rows with correct true have nothing
 to learn from and are pairs all the same where both texts are there. desc_data.json is a list of
 image_id, chosen, rejected, which has no question; the authors' code asks one of a few, here it is
-given by DESCRIBE. Pictures are Visual Genome's, IMAGE_ID.jpg.
+given by DESCRIBE. Images are Visual Genome's, IMAGE_ID.jpg.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 from groundtune.interchange.dialogue import ask, only_question, text_of
-from groundtune.interchange.layout import Content, Layout, Picture, Refused
+from groundtune.interchange.layout import Content, Layout, Refused, RowImage
 from groundtune.store.rows import Fields
 
 DESCRIBE = "Describe this image in detail."
@@ -25,7 +25,7 @@ def _parse(row: Fields) -> Content:
     rejected = "reject" if "reject" in row else "rejected"
     return Content(
         turns=ask(text_of(row, "question") if "question" in row else DESCRIBE),
-        pictures=(Picture(f"{name}{_ENDING}"),),
+        images=(RowImage(f"{name}{_ENDING}"),),
         chosen=text_of(row, "chosen"),
         rejected=text_of(row, rejected),
         row=str(name),
@@ -34,7 +34,7 @@ def _parse(row: Fields) -> Content:
 
 def _render(content: Content, columns: Sequence[str]) -> dict[str, Any]:
     said: dict[str, Any] = {
-        "image_id": (content.pictures[0].path or "").removesuffix(_ENDING),
+        "image_id": (content.images[0].path or "").removesuffix(_ENDING),
         "question": only_question(content, "HA-DPO"),
         "chosen": content.chosen,
         "reject" if "rejected" not in columns else "rejected": content.rejected,

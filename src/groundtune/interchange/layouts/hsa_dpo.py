@@ -1,6 +1,6 @@
 """HSA-DPO's pairs: JSON lines of id, question, chosen, rejected, chosen_score, rejected_score.
 
-Xiao et al. 2024, arXiv 2404.14233. A picture is IMAGE_FOLDER/ID.jpg and named nowhere else. The
+Xiao et al. 2024, arXiv 2404.14233. An image is IMAGE_FOLDER/ID.jpg and named nowhere else. The
 scores are how severe an answer's hallucinations are; the authors' code takes 1.0 for one that is
 missing, here it stays missing.
 """
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from groundtune.interchange.dialogue import ask, number_of, only_question, text_of
-from groundtune.interchange.layout import Content, Layout, Picture, Refused
+from groundtune.interchange.layout import Content, Layout, Refused, RowImage
 from groundtune.store.rows import Fields
 
 _ENDING = ".jpg"
@@ -18,10 +18,10 @@ _ENDING = ".jpg"
 def _parse(row: Fields) -> Content:
     name = row.get("id")
     if not isinstance(name, str | int) or isinstance(name, bool) or "\0" in str(name):
-        raise Refused("There is no 'id' that names a picture", "id")
+        raise Refused("There is no 'id' that names an image", "id")
     return Content(
         turns=ask(text_of(row, "question")),
-        pictures=(Picture(f"{name}{_ENDING}"),),
+        images=(RowImage(f"{name}{_ENDING}"),),
         chosen=text_of(row, "chosen"),
         rejected=text_of(row, "rejected"),
         chosen_score=number_of(row, "chosen_score"),
@@ -34,7 +34,7 @@ def _render(content: Content, columns: Sequence[str]) -> dict[str, Any]:
     question = only_question(content, "HSA-DPO")
     scores = {"chosen_score": content.chosen_score, "rejected_score": content.rejected_score}
     return {
-        "id": (content.pictures[0].path or "").removesuffix(_ENDING),
+        "id": (content.images[0].path or "").removesuffix(_ENDING),
         "question": question,
         "chosen": content.chosen,
         "rejected": content.rejected,

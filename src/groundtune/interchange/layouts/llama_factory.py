@@ -1,4 +1,4 @@
-"""LLaMA-Factory's two layouts of preferences with pictures (0.9.5, `data/converter.py`).
+"""LLaMA-Factory's two layouts of preferences with images (0.9.5, `data/converter.py`).
 
 Sharegpt: conversations [{from, value}] with `<image>` in the values, chosen {from, value}, rejected
 {from, value}, images [path]. Alpaca: instruction, input, system, history [[question, answer]],
@@ -6,7 +6,7 @@ chosen, rejected, images; instruction and input are one text with a line's end b
 
 Columns and tags may have other names: they are those of the entry for the file in the
 dataset_info.json beside it. A new file gets an entry there, "ranking": true, under its own name.
-Pictures are named from the file's folder, which is LLaMA-Factory's `media_dir` by default.
+Images are named from the file's folder, which is LLaMA-Factory's `media_dir` by default.
 """
 
 import json
@@ -24,10 +24,10 @@ from groundtune.interchange.dialogue import (
     read_turns,
     split_text,
     text_of,
-    with_pictures_first,
+    with_images_first,
 )
+from groundtune.interchange.images import row_images
 from groundtune.interchange.layout import Content, Layout, Refused, Role, Turn
-from groundtune.interchange.pictures import pictures_of
 from groundtune.store.rows import Fields, json_file
 
 _INFO = "dataset_info.json"
@@ -46,15 +46,15 @@ _COLUMNS = {
 
 
 def _parse_sharegpt(row: Fields) -> Content:
-    pictures = pictures_of(row.get("images"), "images")
+    images = row_images(row.get("images"), "images")
     turns = read_turns(
         row.get("conversations"), "conversations", role="from", content="value", roles=_TAGS
     )
     turns = _led_by_system(row, turns)
     chosen, rejected = (_answer(row, side) for side in _SIDES)
     return Content(
-        turns=with_pictures_first(turns, len(pictures)),
-        pictures=pictures,
+        turns=with_images_first(turns, len(images)),
+        images=images,
         chosen=chosen,
         rejected=rejected,
     )
@@ -91,11 +91,11 @@ def _render_sharegpt(content: Content, columns: Sequence[str]) -> dict[str, Any]
 def _images(content: Content, columns: Sequence[str]) -> dict[str, Any]:
     if columns and "images" not in columns:
         return {}
-    return {"images": [each.path for each in content.pictures]}
+    return {"images": [each.path for each in content.images]}
 
 
 def _parse_alpaca(row: Fields) -> Content:
-    pictures = pictures_of(row.get("images"), "images")
+    images = row_images(row.get("images"), "images")
     turns: list[Turn] = _led_by_system(row, ())
     for pair in list_of(row.get("history") or [], "history"):
         texts = list_of(pair, "history")
@@ -106,8 +106,8 @@ def _parse_alpaca(row: Fields) -> Content:
     asked = [text_of(row, "instruction"), text_of(row, "input") if row.get("input") else ""]
     turns.append(Turn("user", split_text("\n".join(filter(None, asked)))))
     return Content(
-        turns=with_pictures_first(turns, len(pictures)),
-        pictures=pictures,
+        turns=with_images_first(turns, len(images)),
+        images=images,
         chosen=text_of(row, "chosen"),
         rejected=text_of(row, "rejected"),
     )

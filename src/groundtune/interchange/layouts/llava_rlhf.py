@@ -16,10 +16,10 @@ from groundtune.interchange.dialogue import (
     object_of,
     read_turns,
     text_of,
-    with_pictures_first,
+    with_images_first,
 )
+from groundtune.interchange.images import row_images
 from groundtune.interchange.layout import Content, Layout, Refused, Role
-from groundtune.interchange.pictures import pictures_of
 from groundtune.store.rows import Fields
 
 _ROLES: dict[str, Role] = {"human": "user", "gpt": "assistant"}
@@ -30,7 +30,7 @@ def _parse(row: Fields) -> Content:
     preference = row.get("preference")
     if isinstance(preference, bool) or preference not in (1, 2):
         raise Refused("The preference is neither 1 nor 2", "preference")
-    pictures = pictures_of(row.get("image"), "image")
+    images = row_images(row.get("image"), "image")
     given = list_of(row.get("conversations"), "conversations")
     if len(given) == 1 and not isinstance(given[0], dict):
         given = list_of(given[0], "conversations")
@@ -42,8 +42,8 @@ def _parse(row: Fields) -> Content:
     ]
     name = row.get("id")
     return Content(
-        turns=with_pictures_first(turns, len(pictures)),
-        pictures=pictures,
+        turns=with_images_first(turns, len(images)),
+        images=images,
         chosen=outputs[preference - 1],
         rejected=outputs[2 - preference],
         row="" if name is None else str(name),
@@ -51,15 +51,15 @@ def _parse(row: Fields) -> Content:
 
 
 def _render(content: Content, columns: Sequence[str]) -> dict[str, Any]:
-    if len(content.pictures) != 1 or content.turns[0].role == "system":
-        raise Refused("The LLaVA-RLHF layout holds one picture a dialogue and no system message")
+    if len(content.images) != 1 or content.turns[0].role == "system":
+        raise Refused("The LLaVA-RLHF layout holds one image a dialogue and no system message")
     check_turns_alternate(content.turns, "LLaVA-RLHF")
     turns = [
         {"from": _NAMES[turn.role], "value": join_pieces(turn.pieces)} for turn in content.turns
     ]
     return {
         "id": content.row,
-        "image": content.pictures[0].path,
+        "image": content.images[0].path,
         "conversations": [*turns, _answer(content.chosen)],
         "output_1": _answer(content.chosen),
         "output_2": _answer(content.rejected),

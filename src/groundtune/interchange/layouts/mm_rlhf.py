@@ -1,8 +1,8 @@
 """MM-RLHF's dpo_pairs.jsonl: prompt, chosen, rejected, and image, a path or a list of them.
 
 Zhang et al. 2025, arXiv 2502.10391, as its `train_dpo.py` reads it: `<image>` is taken out of the
-prompt, and the pictures come before it. Rows may have reference_chosen_logp and
-reference_rejected_logp besides, ls_factor, is_tie, and mixed_up_image, other pictures; they are
+prompt, and the images come before it. Rows may have reference_chosen_logp and
+reference_rejected_logp besides, ls_factor, is_tie, and mixed_up_image, other images; they are
 kept. Rows of videos are refused.
 """
 
@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from groundtune.interchange.dialogue import TOKEN, ask, only_question, text_of
+from groundtune.interchange.images import row_images
 from groundtune.interchange.layout import Content, Layout, Refused
-from groundtune.interchange.pictures import pictures_of
 from groundtune.store.rows import Fields
 
 _MANY = 1000
@@ -20,16 +20,16 @@ _MANY = 1000
 def _parse(row: Fields) -> Content:
     if row.get("video") is not None:
         raise Refused("The row is of a video", "video")
-    pictures = pictures_of(row.get("image"), "image")
-    if not pictures:
+    images = row_images(row.get("image"), "image")
+    if not images:
         raise Refused("The row has no image", "image")
     name = row.get("id")
     return Content(
-        turns=ask(text_of(row, "prompt").replace(TOKEN, "").strip(), len(pictures)),
-        pictures=pictures,
+        turns=ask(text_of(row, "prompt").replace(TOKEN, "").strip(), len(images)),
+        images=images,
         chosen=text_of(row, "chosen"),
         rejected=text_of(row, "rejected"),
-        further=pictures_of(row.get("mixed_up_image"), "mixed_up_image"),
+        further=row_images(row.get("mixed_up_image"), "mixed_up_image"),
         row="" if name is None else str(name),
     )
 
@@ -37,7 +37,7 @@ def _parse(row: Fields) -> Content:
 def _render(content: Content, columns: Sequence[str]) -> dict[str, Any]:
     question = only_question(content, "MM-RLHF", most=_MANY)
     said: dict[str, Any] = {
-        "image": _one_or_more([each.path for each in content.pictures]),
+        "image": _one_or_more([each.path for each in content.images]),
         "prompt": question,
         "chosen": content.chosen,
         "rejected": content.rejected,

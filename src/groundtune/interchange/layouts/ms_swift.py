@@ -1,4 +1,4 @@
-"""ms-swift's preference data with pictures (4.6, `dataset/preprocessor/core.py` and its docs).
+"""ms-swift's preference data with images (4.6, `dataset/preprocessor/core.py` and its docs).
 
     messages            [{role, content}], the last the chosen answer; `<image>` in the contents
     images              [path or {path}]
@@ -6,7 +6,7 @@
     rejected_messages   the whole dialogue again, with rejected_images; or
     rejected_images     alone: the same answer, to be preferred for `images` over these
 
-The last compares pictures rather than answers: its pair has two equal texts, and the other pictures
+The last compares images rather than answers: its pair has two equal texts, and the other images
 stay with the row. Relative paths start at ms-swift's ROOT_IMAGE_DIR.
 """
 
@@ -19,10 +19,10 @@ from groundtune.interchange.dialogue import (
     object_of,
     read_turns,
     text_of,
-    with_pictures_first,
+    with_images_first,
 )
+from groundtune.interchange.images import row_images
 from groundtune.interchange.layout import Content, Layout, Refused, Role, Turn
-from groundtune.interchange.pictures import pictures_of
 from groundtune.store.rows import Fields
 
 _ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "assistant"}
@@ -30,12 +30,12 @@ _ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "ass
 
 def _parse(row: Fields) -> Content:
     column = "images" if row.get("images") is not None else "image"
-    pictures = pictures_of(row.get(column), column)
-    others = pictures_of(row.get("rejected_images"), "rejected_images")
+    images = row_images(row.get(column), column)
+    others = row_images(row.get("rejected_images"), "rejected_images")
     turns, chosen = _dialogue(row, "messages")
     return Content(
-        turns=with_pictures_first(turns, len(pictures)),
-        pictures=pictures,
+        turns=with_images_first(turns, len(images)),
+        images=images,
         chosen=chosen,
         rejected=_rejected(row, turns, chosen),
         further=others,
@@ -81,7 +81,7 @@ def _render(content: Content, columns: Sequence[str]) -> dict[str, Any]:
         said["rejected_messages"] = [*prompt, _answer(content.rejected)]
     elif "rejected_response" in columns or content.chosen != content.rejected or not others:
         said["rejected_response"] = content.rejected
-    paths = [each.path for each in content.pictures]
+    paths = [each.path for each in content.images]
     if "image" in columns and "images" not in columns and len(paths) == 1:
         said["image"] = paths[0]
     elif not columns or "images" in columns:

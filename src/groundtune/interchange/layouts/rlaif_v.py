@@ -22,8 +22,8 @@ from typing import Any, cast
 import pyarrow as pa
 
 from groundtune.interchange.dialogue import ask, only_question, text_of
+from groundtune.interchange.images import as_struct, row_images
 from groundtune.interchange.layout import IMAGE, Content, Layout, Refused
-from groundtune.interchange.pictures import as_struct, pictures_of
 from groundtune.store.rows import Fields
 
 _DATASET = "openbmb/RLAIF-V-Dataset"
@@ -31,12 +31,12 @@ _SIDES = ("chosen", "rejected")
 
 
 def _parse_parquet(row: Fields) -> Content:
-    pictures = pictures_of(row.get("image"), "image")
-    if len(pictures) != 1 or pictures[0].data is None:
+    images = row_images(row.get("image"), "image")
+    if len(images) != 1 or images[0].data is None:
         raise Refused("The row has no image", "image")
     return Content(
         turns=ask(text_of(row, "question")),
-        pictures=pictures,
+        images=images,
         chosen=text_of(row, "chosen"),
         rejected=text_of(row, "rejected"),
         dataset=row.get("ds_name") or _DATASET,
@@ -46,10 +46,10 @@ def _parse_parquet(row: Fields) -> Content:
 
 def _render_parquet(content: Content, columns: Sequence[str]) -> dict[str, Any]:
     question = only_question(content, "RLAIF-V")
-    picture = content.pictures[0]
+    image = content.images[0]
     held: dict[str, Any] = {
         "ds_name": content.dataset if columns else "groundtune",
-        "image": as_struct(picture),
+        "image": as_struct(image),
         "question": question,
         "chosen": content.chosen,
         "rejected": content.rejected,
@@ -61,17 +61,17 @@ def _render_parquet(content: Content, columns: Sequence[str]) -> dict[str, Any]:
         "origin_dataset": content.dataset,
         "origin_split": json.dumps({"model": content.model, "type": content.kind}),
         "idx": content.row,
-        "image_path": picture.path,
+        "image_path": image.path,
     }
 
 
 def _parse_line(row: Fields) -> Content:
-    pictures = pictures_of(row.get("image_path"), "image_path")
-    if len(pictures) != 1:
+    images = row_images(row.get("image_path"), "image_path")
+    if len(images) != 1:
         raise Refused("The row has no image", "image_path")
     return Content(
         turns=ask(text_of(row, "question")),
-        pictures=pictures,
+        images=images,
         chosen=text_of(row, "chosen"),
         rejected=text_of(row, "rejected"),
         chosen_score=_score(row, "chosen"),
@@ -92,7 +92,7 @@ def _score(row: Fields, side: str) -> float | None:
 
 def _render_line(content: Content, columns: Sequence[str]) -> dict[str, Any]:
     question = only_question(content, "RLAIF-V")
-    path = content.pictures[0].path
+    path = content.images[0].path
     scores = {"chosen": content.chosen_score, "rejected": content.rejected_score}
     said: dict[str, Any] = {
         "image_id": path,

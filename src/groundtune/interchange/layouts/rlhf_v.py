@@ -28,9 +28,9 @@ from groundtune.errors import UserError
 from groundtune.feedback.corrections import why_no_pair
 from groundtune.feedback.pairs import pair_from_texts
 from groundtune.interchange.columns import ROWS, batches, open_columns, write_rows
+from groundtune.interchange.images import check_there
 from groundtune.interchange.layout import IMAGE, Batch, Written
 from groundtune.interchange.licences import forbids_commercial_use
-from groundtune.interchange.pictures import check_there
 from groundtune.interchange.reading import licence_in
 from groundtune.interchange.writing import parquet_schema
 from groundtune.records import ImagePart, Message, Pair, Prompt, Source, TextPart
@@ -63,12 +63,12 @@ def read(
     path: Path,
     images: ImageStore,
     *,
-    folder: Path | None = None,  # the pictures are in the file
+    folder: Path | None = None,  # the images are in the file
     licence: str | None = None,
     skip_bad: bool = False,
     rows: int = ROWS,
 ) -> Iterator[Batch]:
-    """The file's pairs with their prompts, `rows` at a time; its pictures go into `images`.
+    """The file's pairs with their prompts, `rows` at a time; its images go into `images`.
 
     The licence is the one given, else that which a file of ours names in its metadata, else the
     published set's.
@@ -107,11 +107,11 @@ def write(
 
     Pairs that `read` made give their rows back, unless their texts were changed. Others get ds_name
     "groundtune", a running idx, and as origin_split the model that is named in `models` by the key
-    of their answer. The file's metadata makes `datasets` show the pictures, and names the licences.
+    of their answer. The file's metadata makes `datasets` show the images, and names the licences.
 
     Raises:
-        UserError: a pair's prompt or picture is missing, or has more than the layout holds (one
-            picture and one question); the disk is full; the folder can't be written.
+        UserError: a pair's prompt or image is missing, or has more than the layout holds (one
+            image and one question); the disk is full; the folder can't be written.
     """
     licences = sorted({pair.source.licence for pair in pairs})
     rows = (
@@ -258,9 +258,9 @@ def _same_text(original: str | None, texts: Mapping[str, str]) -> str | None:
 def _only_image(prompt: Prompt, pair: Pair) -> str:
     if len(prompt.images) != 1 or [message.role for message in prompt.messages] != ["user"]:
         raise UserError(
-            "The prompt isn't one picture with one question: the RLHF-V layout can't hold it.",
+            "The prompt isn't one image with one question: the RLHF-V layout can't hold it.",
             f"prompt {prompt.key} of pair {pair.key}",
-            "Export pairs with one picture and one turn a prompt only.",
+            "Export pairs with one image and one turn a prompt only.",
         )
     return prompt.images[0]
 

@@ -1,12 +1,12 @@
-"""TRL's preference data, with pictures or without (TRL 1.16, `DataCollatorForVisionPreference`).
+"""TRL's preference data, with images or without (TRL 1.16, `DataCollatorForVisionPreference`).
 
-    images  list of pictures, or `image`, one
+    images  list of images, or `image`, one
     prompt  messages {role, content}, the content a text or a list of {"type": "image"} and
             {"type": "text", "text": ...}; or one text
     chosen, rejected  one assistant's message, or a text like the prompt
 
 Without a prompt, chosen and rejected are whole dialogues that begin alike. Where no part of the
-prompt is an image, the pictures come first, as TRL puts them. A new file's content is lists.
+prompt is an image, the images come first, as TRL puts them. A new file's content is lists.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -24,10 +24,10 @@ from groundtune.interchange.dialogue import (
     number_of,
     object_of,
     text_of,
-    with_pictures_first,
+    with_images_first,
 )
+from groundtune.interchange.images import as_struct, row_images
 from groundtune.interchange.layout import IMAGE, Content, Layout, Refused, Role, Turn
-from groundtune.interchange.pictures import as_struct, pictures_of
 from groundtune.store.rows import Fields
 
 _ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "assistant"}
@@ -38,7 +38,7 @@ _MESSAGES = pa.list_(pa.struct([("content", pa.list_(_PART)), ("role", pa.string
 
 def _parse(row: Fields) -> Content:
     column = "images" if row.get("images") is not None else "image"
-    pictures = pictures_of(row.get(column), column)
+    images = row_images(row.get(column), column)
     given = row.get("prompt")
     if isinstance(given, str):
         turns = [Turn("user", (given,))]
@@ -55,8 +55,8 @@ def _parse(row: Fields) -> Content:
             _answer(each[-1:], side) for each, side in ((chosen, "chosen"), (rejected, "rejected"))
         ]
     return Content(
-        turns=with_pictures_first(turns, len(pictures)),
-        pictures=pictures,
+        turns=with_images_first(turns, len(images)),
+        images=images,
         chosen=answers[0],
         rejected=answers[1],
         chosen_score=number_of(row, "score_chosen"),
@@ -95,9 +95,9 @@ def _answer(turns: Sequence[Turn], column: str) -> str:
 
 
 def _render(content: Content, columns: Sequence[str]) -> dict[str, Any]:
-    single = "image" in columns and "images" not in columns and len(content.pictures) == 1
-    as_bytes = any(each.data is not None for each in content.pictures)
-    shown = [as_struct(each) if as_bytes else each.path for each in content.pictures]
+    single = "image" in columns and "images" not in columns and len(content.images) == 1
+    as_bytes = any(each.data is not None for each in content.images)
+    shown = [as_struct(each) if as_bytes else each.path for each in content.images]
     said: dict[str, Any] = {"image": shown[0]} if single else {"images": shown}
     prompt = [_message(turn.role, turn.pieces) for turn in content.turns]
     answers = {
@@ -110,7 +110,7 @@ def _render(content: Content, columns: Sequence[str]) -> dict[str, Any]:
         said |= {"prompt": prompt, **answers}
     scores = {"score_chosen": content.chosen_score, "score_rejected": content.rejected_score}
     said |= {name: score for name, score in scores.items() if score is not None}
-    if columns and not content.pictures and "images" not in columns:
+    if columns and not content.images and "images" not in columns:
         del said["images"]
     return said
 

@@ -1,4 +1,4 @@
-"""VLFeedback: several answers to one picture, rated; MMInstruction/VLFeedback, 80,258 rows.
+"""VLFeedback: several answers to one image, rated; MMInstruction/VLFeedback, 80,258 rows.
 
 Li et al. 2023, arXiv 2312.10665. Columns: id, prompt, models, img_path, and completions, whose
 `model`, `response` and `annotations` are lists of one length (or a list of objects with these); an
@@ -35,9 +35,9 @@ from groundtune.interchange.dialogue import (
     text_of,
     turns_of,
 )
-from groundtune.interchange.layout import Batch, Content, Files, Picture, Refused, Written
+from groundtune.interchange.images import check_there, lay_beside, row_images, store_image
+from groundtune.interchange.layout import Batch, Content, Files, Refused, RowImage, Written
 from groundtune.interchange.licences import forbids_commercial_use, write_sidecar
-from groundtune.interchange.pictures import check_there, lay_beside, pictures_of, store_picture
 from groundtune.interchange.reading import bad_row, check_ending, count, in_batches, open_rows
 from groundtune.interchange.saved import dump
 from groundtune.interchange.writing import MIXED, learn, parquet_schema, prompt_of, refused_pair
@@ -106,12 +106,12 @@ def read(
         try:
             answers = _answers(row)
             question = text_of(row, "prompt")
-            (picture,) = pictures_of(row.get("img_path"), "img_path") or (None,)
+            (image,) = row_images(row.get("img_path"), "img_path") or (None,)
         except Refused as error:
             raise bad_row(error, place) from error
-        if picture is None:
+        if image is None:
             raise bad_row(Refused("The row has no image", "img_path"), place)
-        sha256 = store_picture(picture, roots, images, place)
+        sha256 = store_image(image, roots, images, place)
         prompt = _prompt(row, question, sha256, named)
         return prompt, _pairs(prompt, answers, number)
 
@@ -119,7 +119,7 @@ def read(
 
 
 def _prompt(row: Fields, question: str, sha256: str, licence: str) -> Prompt:
-    content = Content(turns=ask(question), pictures=(), chosen="", rejected="")
+    content = Content(turns=ask(question), images=(), chosen="", rejected="")
     messages = messages_of(content, [sha256])
     extra = {"layout": _FILES.name, _ROW: dump(row)}
     source = Source(dataset=DATASET, row=str(row.get("id") or ""), licence=licence, extra=extra)
@@ -270,9 +270,9 @@ def _own_row(
     models: Mapping[str, str],
     number: int,
 ) -> dict[str, Any]:
-    pictures = tuple(Picture(each) for each in prompt.images)
+    row_image_refs = tuple(RowImage(each) for each in prompt.images)
     content = Content(
-        turns=turns_of(prompt), pictures=pictures, chosen=pair.chosen, rejected=pair.rejected
+        turns=turns_of(prompt), images=row_image_refs, chosen=pair.chosen, rejected=pair.rejected
     )
     try:
         question = only_question(content, "VLFeedback")

@@ -1,4 +1,4 @@
-"""Which prompts are learnt from, chosen by and reported on: never the same picture twice."""
+"""Which prompts are learnt from, chosen by and reported on: never the same image twice."""
 
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def hold_out(folder: Path, settings: Held, progress: Progress) -> None:
         raise UserError(
             f"Of {len(found)} prompts none is left to learn from.",
             settings.prompts or settings.images,
-            "Give more pictures, or hold fewer back: choose.prompts=20 reported=20.",
+            "Give more images, or hold fewer back: choose.prompts=20 reported=20.",
         )
     for name, some in parts.items():
         target = RunFolder(folder / name)

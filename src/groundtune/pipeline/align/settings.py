@@ -59,9 +59,9 @@ class AlignSettings(Record):
     """A file of rows, a run's folder, or a prompt source and a count: world:400 asks about so
     many new images per round."""
     images: str = ""
-    """Folder of pictures: those of the prompts' rows or, without prompts, to be asked `ask`."""
+    """Folder of images: those of the prompts' rows or, without prompts, to be asked `ask`."""
     ask: str = ""
-    """The instruction for each picture of `images`."""
+    """The instruction for each image of `images`."""
     prompts_a_round: int = Field(default=0, ge=0)
     """Other prompts for each round, so many of them, from the start again when all were asked; 0
     asks all of them in every round. RLAIF-V has about 4,000 an iteration."""

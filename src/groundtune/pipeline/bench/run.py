@@ -48,7 +48,7 @@ class BenchParams(ModelSettings):
     """Each benchmark's first if None."""
     split: str = "development"
     n: int = Field(default=500, ge=1)
-    """Pictures."""
+    """Images."""
     seed: int = 0
     """Of the wordings, the questions and the draws."""
     knowing: bool = False
@@ -100,7 +100,7 @@ def run_bench(
         progress.start(f"read {benchmark.name}")
         paths, scoring = found.paths(benchmark.name), with_mode(given, benchmark, params.mode)
         exam = exam_of(benchmark, paths, params.wanted, scoring, images)
-        items = items_of(exam, partial(found.pictures, benchmark.name), images)
+        items = items_of(exam, partial(found.image_folder, benchmark.name), images)
         sheets.append((exam, items))
     if generator is None:
         progress.start(f"load {params.model}")

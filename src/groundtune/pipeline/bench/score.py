@@ -44,7 +44,7 @@ from groundtune.store.images import ImageStore
 
 LARGE_NOTE = (
     "The file is large: its items are a Parquet table, which stands for the scores, and intervals "
-    "resample at most 1,024 groups of pictures."
+    "resample at most 1,024 groups of images."
 )
 BY_SIMILARITY = "by_similarity"
 """The value of a score whose nouns were compared: 1 by a similarity, 0 by equality alone."""

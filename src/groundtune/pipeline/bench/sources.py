@@ -15,7 +15,7 @@ from groundtune.records import Record
 
 
 class Sources(Record):
-    """Where the questions and pictures of benchmarks are, by the benchmark's name."""
+    """Where the questions and images of benchmarks are, by the benchmark's name."""
 
     data: dict[str, tuple[Path, ...]] = Field(default_factory=dict[str, tuple[Path, ...]])
     images: dict[str, Path] = Field(default_factory=dict[str, Path])
@@ -24,8 +24,8 @@ class Sources(Record):
         """The data of a benchmark, as given for it or for all."""
         return self.data.get(name, self.data.get("", ()))
 
-    def pictures(self, name: str) -> Path:
-        """The folder of its pictures.
+    def image_folder(self, name: str) -> Path:
+        """The folder of its images.
 
         Raises:
             UserError: none was given, or it isn't there.
@@ -33,11 +33,9 @@ class Sources(Record):
         folder = self.images.get(name, self.images.get(""))
         if folder is None or not folder.is_dir():
             raise UserError(
-                "The pictures' folder is missing."
-                if folder is None
-                else "There is no such folder.",
+                "The images' folder is missing." if folder is None else "There is no such folder.",
                 str(folder or "--images"),
-                f"Give the folder of {name}'s pictures with --images.",
+                f"Give the folder of {name}'s images with --images.",
             )
         return folder
 

@@ -61,7 +61,7 @@ METRICS = (
     _over_prompts("wrong_any", "Answers with anything wrong", "wrong", better="lower"),
     Metric(
         name="recall",
-        label="Objects in the picture that are named",
+        label="Objects in the image that are named",
         numerator={"classes": 1},
         denominator={"truth_classes": 1},
         better="higher",

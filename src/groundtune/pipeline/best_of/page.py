@@ -22,7 +22,7 @@ NO_TRUTH = (
     "groundtune label --by claims --answers, and choose again."
 )
 LIMIT = (
-    "Intervals know about pictures, not about another draw of the candidates or another training "
+    "Intervals know about images, not about another draw of the candidates or another training "
     "of the model."
 )
 

@@ -1,7 +1,7 @@
 """The answers that are to be checked: a run's folder, a file of answers, or a model's own.
 
 A file has a row an answer: JSON lines, a JSON list, or a table. Its columns are those that other
-files of answers have (`bench/files/answers.py`), with the picture in `image`, `image_path` or
+files of answers have (`bench/files/answers.py`), with the image in `image`, `image_path` or
 `file_name`, a question if there was one, and the model's name if there are several.
 """
 
@@ -51,12 +51,12 @@ def bring(
     params: SampleParams | None,
     progress: Progress,
 ) -> None:
-    """Puts the answers that `what` names into `target`, with their prompts and pictures.
+    """Puts the answers that `what` names into `target`, with their prompts and images.
 
     `params` says how a model answers, where `what` is one.
 
     Raises:
-        UserError: there are no answers, a picture is missing, or a row can't be read.
+        UserError: there are no answers, an image is missing, or a row can't be read.
     """
     if is_folder(what):
         source = RunFolder(Path(what))
@@ -72,7 +72,7 @@ def bring(
     assert params is not None
     if images is None:
         raise UserError(
-            "There are no pictures to ask the model about.",
+            "There are no images to ask the model about.",
             what,
             "Give a folder with --images DIR, or a file or folder of answers instead of a model.",
         )
@@ -111,7 +111,7 @@ def _prompt(file: Path, row: Row, target: RunFolder, images: Path | None, ask: s
     named = first_of(row.fields, IMAGE_COLUMNS)
     if not named:
         raise UserError(
-            f"The row names no picture: none of {', '.join(IMAGE_COLUMNS)}.", where, "Mend the row."
+            f"The row names no image: none of {', '.join(IMAGE_COLUMNS)}.", where, "Mend the row."
         )
     roots = [root for root in (images, file.parent) if root is not None]
     path = next((root / named for root in roots if os.path.isfile(root / named)), None)

@@ -13,7 +13,7 @@ class CheckSummary(Record):
     labeler: str
     claims: ClaimSummary
     estimates: tuple[Estimate, ...]
-    """By the labeler alone; intervals resample pictures."""
+    """By the labeler alone; intervals resample images."""
     differences: tuple[Difference, ...]
     """Of each model from the first, where all have answered the same prompts."""
     corrected: dict[str, CorrectedRate]

@@ -35,8 +35,8 @@ UNKNOWN = (
     "answers of to-mark.jsonl (true where something is wrong), and check again with --marks."
 )
 LIMITS = (
-    "Intervals resample pictures: they speak of pictures like these, not of others.",
-    "A claim that the picture can't decide is counted like any other.",
+    "Intervals resample images: they speak of images like these, not of others.",
+    "A claim that the image can't decide is counted like any other.",
 )
 
 
@@ -104,8 +104,8 @@ def _summary(found: CheckSummary) -> str:
     if asked.unanswered:
         mass += f" To {asked.unanswered:,} claims it said neither; their answers are unparsed."
     return (
-        f"{found.answers:,} answers about {found.images:,} pictures, divided into "
-        f"{asked.claims:,} claims. {found.labeler} said yes or no to each from the picture.{mass}"
+        f"{found.answers:,} answers about {found.images:,} images, divided into "
+        f"{asked.claims:,} claims. {found.labeler} said yes or no to each from the image.{mass}"
     )
 
 

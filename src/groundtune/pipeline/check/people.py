@@ -9,10 +9,10 @@ Y of n more that were drawn at random,
 
 It covers the share of wrong answers however bad the labeler is; a bad one only makes it wide.
 
-Departures. Answers about one picture aren't independent, so the variance is that of pictures' sums
-of influence, C / (C - 1) * sum_c u_c^2 for C pictures, where an unmarked answer adds
-(f - mean f) / N to its picture's u and a marked one (Y - f - mean (Y - f)) / n. With one answer a
-picture that is nearly the formula above. The quantile is Student's at the marked pictures less one,
+Departures. Answers about one image aren't independent, so the variance is that of images' sums
+of influence, C / (C - 1) * sum_c u_c^2 for C images, where an unmarked answer adds
+(f - mean f) / N to its image's u and a marked one (Y - f - mean (Y - f)) / n. With one answer an
+image that is nearly the formula above. The quantile is Student's at the marked images less one,
 where the paper has the normal one: few are marked. Where the labeler agrees with all marks, the
 second term would be 0; it may still be wrong about up to 1 - 0.025^(1/n) of the answers, by which
 the interval is widened.
@@ -31,7 +31,7 @@ from groundtune.store.keys import key_of
 from groundtune.store.rows import json_rows
 
 LEAST = 5
-"""Marked pictures below which no interval is given."""
+"""Marked images below which no interval is given."""
 
 
 class PersonVerdict(NamedTuple):
@@ -81,7 +81,7 @@ class CorrectedRate(Record):
 
 
 def corrected(verdicts: Sequence[PersonVerdict]) -> CorrectedRate | None:
-    """The share of wrong answers with its interval; None with fewer than `LEAST` marked pictures.
+    """The share of wrong answers with its interval; None with fewer than `LEAST` marked images.
 
     The marked answers must have been drawn at random (`write_to_mark` does).
     """
@@ -111,8 +111,8 @@ def prediction_powered(verdicts: Sequence[PersonVerdict]) -> Interval95:
         influence[each.image] = influence.get(each.image, 0.0) + step
     for each, gap in zip(few, gaps, strict=True):
         influence[each.image] = influence.get(each.image, 0.0) + (gap - mean_gap) / len(few)
-    pictures = len(influence)
-    variance = pictures / max(1, pictures - 1) * sum(u * u for u in influence.values())
+    images = len(influence)
+    variance = images / max(1, images - 1) * sum(u * u for u in influence.values())
     half = _student(len({each.image for each in few}) - 1) * math.sqrt(variance)
     if len(set(gaps)) == 1:
         half += 1 - 0.025 ** (1 / len(few))

@@ -1,4 +1,4 @@
-"""Stage "check": answers about one's own pictures, of which nobody knows what is true.
+"""Stage "check": answers about one's own images, of which nobody knows what is true.
 
 Each answer is divided into claims, a labeler says yes or no to them, and what it says no to is
 marked. A person's marks on a few answers turn that into a share of wrong answers with an interval,
@@ -54,7 +54,7 @@ class CheckSettings(ClaimSettings):
     """Who is checked, and by whom; a claim's settings besides."""
 
     ask: str = "Describe the image."
-    """What a model is asked about each picture, and what rows without a question were asked."""
+    """What a model is asked about each image, and what rows without a question were asked."""
     max_new_tokens: int = Field(default=512, ge=1)
     """Of a model's answers."""
     mark: int = Field(default=30, ge=0)
@@ -191,6 +191,6 @@ def _corrected(
         raise UserError(
             f"{len(marked)} marks are too few for an interval.",
             "--marks",
-            f"Mark answers about at least {LEAST} pictures of a model, drawn at random.",
+            f"Mark answers about at least {LEAST} images of a model, drawn at random.",
         )
     return found

@@ -21,12 +21,12 @@ EACH = 4
 MOST = 16
 
 
-Picture = Callable[[Score], ItemView | None]
+EmbeddedImage = Callable[[Score], ItemView | None]
 """Finds what an item asked, and its images."""
 
 
 def flip_examples(
-    tests: Sequence[HeadlineTest], scores: Sequence[Score], pictures: Picture | None
+    tests: Sequence[HeadlineTest], scores: Sequence[Score], images: EmbeddedImage | None
 ) -> Examples:
     """Examples by a fixed rule; none where nothing changed or no answers are given.
 
@@ -44,7 +44,7 @@ def flip_examples(
         for name in names_of(score)
     }
     examples = [
-        example for test, flip in chosen if (example := _example(test, flip, found, pictures))
+        example for test, flip in chosen if (example := _example(test, flip, found, images))
     ]
     return Examples(shown=tuple(examples), how=_how(tests))
 
@@ -70,13 +70,13 @@ def _example(
     test: HeadlineTest,
     flip: Flip,
     found: Mapping[tuple[str, str, str], Score],
-    pictures: Picture | None,
+    images: EmbeddedImage | None,
 ) -> Example | None:
     both = [found.get((name, test.benchmark, flip.item)) for name in (test.against, test.model)]
     there = [score for score in both if score is not None]
     if len(there) < len(both):
         return None
-    shown = (pictures(there[0]) if pictures else None) or ItemView()
+    shown = (images(there[0]) if images else None) or ItemView()
     what = "Got better" if flip.better else "Got worse"
     return Example(
         images=shown.images,

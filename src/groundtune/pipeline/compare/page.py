@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from groundtune.bench.summary import benchmark_of, facts_of, family_of
-from groundtune.pipeline.compare.flips import Picture, flip_examples
+from groundtune.pipeline.compare.flips import EmbeddedImage, flip_examples
 from groundtune.pipeline.compare.parts import stand_ins
 from groundtune.pipeline.folder import RunFolder
 from groundtune.records import Difference, Estimate, Prompt, Score
@@ -31,13 +31,13 @@ def comparison_page(
     provenance: model.Provenance = model.UNKNOWN,
     bench: BenchParts | None = None,
     scores: Sequence[Score] = (),
-    pictures: Picture | None = None,
+    images: EmbeddedImage | None = None,
     strata: Sequence[model.StratumEstimate] = (),
     results: Sequence[Mapping[str, Any]] = (),
 ) -> model.ReportInput:
     """The page; the headline is that of the second model.
 
-    `scores` are those that the changed items' answers are shown of, `pictures` finds what an item
+    `scores` are those that the changed items' answers are shown of, `images` finds what an item
     asked; `results` are what `bench score` kept beside the scores: data, revisions, notes.
     """
     names = list(dict.fromkeys(each.benchmark for each in estimates))
@@ -55,7 +55,7 @@ def comparison_page(
         differences=tuple(differences),
         bench=bench,
         strata=tuple(strata),
-        examples=flip_examples(bench.tests, scores, pictures) if bench else NO_EXAMPLES,
+        examples=flip_examples(bench.tests, scores, images) if bench else NO_EXAMPLES,
         provenance=_with_data(provenance, results),
     )
 
@@ -166,10 +166,10 @@ def _warning_notes(bench: BenchParts | None) -> tuple[model.Note, ...]:
     return tuple(notes)
 
 
-def pictures_in(folders: Sequence[Path]) -> Picture:
-    """Finds what an item asked, and its pictures, in folders of `bench run`.
+def images_in(folders: Sequence[Path]) -> EmbeddedImage:
+    """Finds what an item asked, and its images, in folders of `bench run`.
 
-    Where several prompts are of one item or image, its pictures alone are told.
+    Where several prompts are of one item or image, its images alone are told.
     """
     asked: dict[str, list[tuple[RunFolder, Prompt]]] = {}
     for run in map(RunFolder, folders):

@@ -21,8 +21,8 @@ from groundtune.pipeline.compare.large import (
 )
 from groundtune.pipeline.compare.page import (
     comparison_page,
+    images_in,
     metric_specs_of,
-    pictures_in,
 )
 from groundtune.pipeline.compare.parts import LOST, parts_of
 from groundtune.pipeline.compare.strata import strata_of_scores
@@ -86,7 +86,7 @@ class Comparisons(Record):
 
 
 def compare(folders: Sequence[Path]) -> Comparisons:
-    """Compares every model of these folders with the first one, paired by picture.
+    """Compares every model of these folders with the first one, paired by image.
 
     A folder is what `groundtune bench run` or `bench score` wrote, or a demo's or study's, whose
     models are all taken.
@@ -236,7 +236,7 @@ def _by_model(scores: Iterable[Answered]) -> dict[str, list[Answered]]:
 def write_comparison(compared: Comparisons, out: Path, folders: Sequence[Path] = ()) -> Path:
     """Writes report.html, summary.json, differences.json, tests.json and flips.jsonl.
 
-    Returns the report's path. `folders` are those that were compared: their pictures are shown, as
+    Returns the report's path. `folders` are those that were compared: their images are shown, as
     far as they are there.
     """
     summary = compared.summary
@@ -259,7 +259,7 @@ def write_comparison(compared: Comparisons, out: Path, folders: Sequence[Path] =
         title="Models compared",
         bench=compared.bench,
         scores=scores,
-        pictures=pictures_in(folders),
+        images=images_in(folders),
         strata=strata_of_scores(scores),
         results=[told for folder in folders for told in results_in(folder)],
     )

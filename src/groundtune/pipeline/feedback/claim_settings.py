@@ -67,7 +67,7 @@ class _Closes(Protocol):
 
 @contextmanager
 def open_labelling(settings: ClaimSettings, folder: RunFolder) -> Generator[Labelling, None, None]:
-    """The divider and the labeler that the settings name, over a folder's pictures.
+    """The divider and the labeler that the settings name, over a folder's images.
 
     A model that is both is loaded once, or once by each worker. The labeler is asked a control
     question first. Endpoints are closed at the end of the `with` block. Rules divide here, whoever
@@ -80,7 +80,7 @@ def open_labelling(settings: ClaimSettings, folder: RunFolder) -> Generator[Labe
     from groundtune.generate.yes_no import check_labeler
 
     prompts, answers = read_some(folder.prompts), read_some(folder.answers)
-    control = partial(check_labeler, image=_picture(prompts), name=settings.labeler)
+    control = partial(check_labeler, image=_image(prompts), name=settings.labeler)
     opened: dict[str, Labeler] = {}
     with open_workers(settings.engine) as workers:
         try:
@@ -176,6 +176,6 @@ def _check_author(answers: Sequence[Answer], model: Labeler, name: str) -> None:
         )
 
 
-def _picture(prompts: Sequence[Prompt]) -> str:
-    """A picture that a labeler can be asked about; none if no prompt has one."""
+def _image(prompts: Sequence[Prompt]) -> str:
+    """An image that a labeler can be asked about; none if no prompt has one."""
     return next((image for prompt in prompts for image in prompt.images), "")

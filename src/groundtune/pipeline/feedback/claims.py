@@ -29,7 +29,7 @@ from groundtune.store.keys import key_of
 DIVIDED_AT_ONCE = 50
 """Answers divided between two writes: what a kill loses at the most."""
 ASKED_AT_ONCE = 1000
-"""Claims checked between two writes, at least: all claims of a picture go together."""
+"""Claims checked between two writes, at least: all claims of an image go together."""
 
 
 class ClaimSummary(Record):
@@ -214,7 +214,7 @@ def _conquered(labeler: YesNo, by: Producer, asking: Asking, batch: _Batch) -> C
 
 
 def _together(claims: Sequence[Claim], about: Mapping[str, Prompt]) -> Iterator[_Batch]:
-    """The claims in batches: those of a picture together, in the order of their first."""
+    """The claims in batches: those of an image together, in the order of their first."""
     groups: dict[tuple[str, ...], list[Claim]] = {}
     for claim in claims:
         groups.setdefault(about[claim.answer].images, []).append(claim)

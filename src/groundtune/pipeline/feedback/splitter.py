@@ -1,9 +1,9 @@
 """A splitter of one's own: lessons of recorded divisions, and how it agrees with them afterwards.
 
     OUT/prompts pairs           the lessons, for groundtune train with method.type=sft
-    OUT/held-out/               prompts, answers and division of the pictures that are not taught
+    OUT/held-out/               prompts, answers and division of the images that are not taught
 
-Lessons and held-out answers never share a picture.
+Lessons and held-out answers never share an image.
 """
 
 import random
@@ -38,9 +38,9 @@ class LessonSettings(Record):
     """What the splitter will be told: a shipped instruction, or a file with the places ${question}
     and ${answer}. Short, for a splitter learns the form from its lessons."""
     held_out: float = Field(default=0.2, gt=0, lt=1)
-    """Share of the pictures."""
+    """Share of the images."""
     seed: int = 0
-    """Which pictures those are."""
+    """Which images those are."""
 
 
 class LessonCounts(Record):
@@ -49,7 +49,7 @@ class LessonCounts(Record):
     answers: int
     lessons: int
     held_out: int
-    """Answers about pictures that are not taught."""
+    """Answers about images that are not taught."""
     left_out: int
     """Answers whose claims can't be written as a reply, or couldn't be read."""
 
@@ -62,7 +62,7 @@ class ScoreSettings(ModelSettings):
     max_new_tokens: int = Field(default=1024, ge=1)
     """A reply that is longer is unparsed: what can't end by itself has no form."""
     seed: int = 0
-    """Of the resampled pictures."""
+    """Of the resampled images."""
 
 
 class Share(NamedTuple):
@@ -80,7 +80,7 @@ class SplitterScore(Record):
     """
 
     answers: int
-    pictures: int
+    images: int
     recorded: int
     """Facts."""
     found: int
@@ -136,7 +136,7 @@ def make_lessons(
             f"The division of {len(divided)} answers gives {len(pairs)} lessons and "
             f"{len(held)} answers to ask about afterwards.",
             str(source),
-            "Give more answers, about more pictures, or another held_out.",
+            "Give more answers, about more images, or another held_out.",
         )
     _refuse_others(target, pairs)
     _write(target, lessons, pairs)
@@ -188,18 +188,18 @@ def score_splitter(
     )
     found = by_answer(target.division.read())
     each = [agreement(recorded[answer.key], found[answer.key]) for answer in answers]
-    pictures = [prompts[answer.prompt].images or (answer.prompt,) for answer in answers]
-    return summary_of(each, pictures, settings.seed)
+    images = [prompts[answer.prompt].images or (answer.prompt,) for answer in answers]
+    return summary_of(each, images, settings.seed)
 
 
 def summary_of(
-    each: Sequence[Agreement], pictures: Sequence[tuple[str, ...]], seed: int = 0
+    each: Sequence[Agreement], images: Sequence[tuple[str, ...]], seed: int = 0
 ) -> SplitterScore:
-    """The rates over all answers; intervals resample pictures (`pictures[i]` of answer i)."""
-    place = {picture: number for number, picture in enumerate(dict.fromkeys(pictures))}
+    """The rates over all answers; intervals resample images (`images[i]` of answer i)."""
+    place = {image: number for number, image in enumerate(dict.fromkeys(images))}
     sums_IC = np.zeros((len(place), len(Agreement._fields) + 1))
-    for own, picture in zip(each, pictures, strict=True):
-        sums_IC[place[picture]] += (*own, 1)
+    for own, image in zip(each, images, strict=True):
+        sums_IC[place[image]] += (*own, 1)
     names = (*Agreement._fields, "answers")
     draws_RC = resamples(len(place), seed) @ sums_IC
     whole_1C = sums_IC.sum(0, keepdims=True)
@@ -217,7 +217,7 @@ def summary_of(
     total = dict(zip(names, map(int, whole_1C[0]), strict=True))
     return SplitterScore(
         answers=len(each),
-        pictures=len(place),
+        images=len(place),
         recorded=total["recorded"],
         found=total["found"],
         agreement=share("both", "recorded", "found", times=2),
@@ -232,12 +232,12 @@ def summary_of(
 def _held_out(
     answers: Sequence[Answer], prompts: Mapping[str, Prompt], settings: LessonSettings
 ) -> set[str]:
-    """Keys of the answers about the pictures that are not taught."""
+    """Keys of the answers about the images that are not taught."""
     about = {answer.key: prompts[answer.prompt].images or (answer.prompt,) for answer in answers}
-    pictures = sorted(set(about.values()))
-    random.Random(f"held out/{settings.seed}").shuffle(pictures)
-    kept = set(pictures[: round(settings.held_out * len(pictures))])
-    return {key for key, picture in about.items() if picture in kept}
+    images = sorted(set(about.values()))
+    random.Random(f"held out/{settings.seed}").shuffle(images)
+    kept = set(images[: round(settings.held_out * len(images))])
+    return {key for key, image in about.items() if image in kept}
 
 
 def _write(target: RunFolder, lessons: Mapping[str, Prompt], pairs: Mapping[str, Pair]) -> None:

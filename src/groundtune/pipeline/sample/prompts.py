@@ -2,11 +2,11 @@
 
 A file is JSON lines, a JSON list, a table (.csv, .tsv, .xlsx) or Parquet.
 
-A row has its pictures in `image`, `images` or `image_path` (a path, a list of paths, bytes, or the
+A row has its images in `image`, `images` or `image_path` (a path, a list of paths, bytes, or the
 hub's struct of bytes and path) and its text in `question` or `prompt`; or it has `messages` (in
 `prompt`, too), whose content is text or a list of parts, several turns if need be. RLAIF-V's
-input rows are of the first kind. `<image>` in a text stands for the next picture; without any the
-pictures come first. Other columns are kept with the prompt.
+input rows are of the first kind. `<image>` in a text stands for the next image; without any the
+images come first. Other columns are kept with the prompt.
 """
 
 import json
@@ -31,7 +31,7 @@ from groundtune.store.tables import read_rows
 PLACEHOLDER = "<image>"
 _ENDINGS = "jpg jpeg jpe mpo png webp gif bmp tif tiff ppm avif"
 SUFFIXES = frozenset(f".{ending}" for ending in _ENDINGS.split())
-"""Endings of the files that a folder of pictures is searched for."""
+"""Endings of the files that a folder of images is searched for."""
 
 _IMAGES = ("images", "image", "image_path")
 _TEXTS = ("question", "prompt")
@@ -77,10 +77,10 @@ def read_prompts(
     limit: int = 0,
     skip_bad: bool = False,
 ) -> Found:
-    """The prompts of a file or a run's folder, or of all pictures in `images` if there is no file.
+    """The prompts of a file or a run's folder, or of all images in `images` if there is no file.
 
-    Pictures go into `target`'s store; paths in a file are relative to `images` or to the file.
-    `limit` is the most rows that are read, 0 for all. Every row is read and every picture decoded
+    Images go into `target`'s store; paths in a file are relative to `images` or to the file.
+    `limit` is the most rows that are read, 0 for all. Every row is read and every image decoded
     before this returns.
 
     Raises:
@@ -91,7 +91,7 @@ def read_prompts(
         found = read_some(source.prompts)[: limit or None]
         target.take_prompts(source, found)
         return Found(found, [])
-    rows = _rows(prompts, limit) if prompts else _pictures(images, ask)[: limit or None]
+    rows = _rows(prompts, limit) if prompts else _images(images, ask)[: limit or None]
     roots = [root for root in (images, prompts.parent if prompts else None) if root]
     made: dict[str, Prompt] = {}
     skipped: list[Skipped] = []
@@ -113,13 +113,13 @@ def read_prompts(
             f"No prompt could be read; {len(skipped)} rows are bad"
             + (f", the first: {skipped[0].what}" if skipped else "."),
             str(prompts or images),
-            "Give at least one row with a picture and a text.",
+            "Give at least one row with an image and a text.",
         )
     return Found(list(made.values()), skipped)
 
 
-def _pictures(folder: Path | None, ask: str) -> list[_Row]:
-    """One row a picture of a folder and those in it, in the order of their names."""
+def _images(folder: Path | None, ask: str) -> list[_Row]:
+    """One row an image of a folder and those in it, in the order of their names."""
     if folder is None:
         raise UserError(
             "There is nothing to ask.",
@@ -128,7 +128,7 @@ def _pictures(folder: Path | None, ask: str) -> list[_Row]:
         )
     if not ask.strip():
         raise UserError(
-            "There is no instruction for the pictures.", str(folder), "Give one with --ask TEXT."
+            "There is no instruction for the images.", str(folder), "Give one with --ask TEXT."
         )
     if not folder.is_dir():
         raise UserError("There is no such folder.", str(folder), "Check the path.")
@@ -163,7 +163,7 @@ def _check_columns(file: Path, columns: Mapping[str, Any]) -> None:
     has = set(columns)
     if has & {"messages"} or (has & {*_IMAGES} and has & {*_TEXTS}):
         return
-    lacks, names = ("picture", _IMAGES) if not has & {*_IMAGES} else ("text", _TEXTS)
+    lacks, names = ("image", _IMAGES) if not has & {*_IMAGES} else ("text", _TEXTS)
     raise UserError(
         f"The {lacks}s' column is missing.",
         str(file),
@@ -172,9 +172,9 @@ def _check_columns(file: Path, columns: Mapping[str, Any]) -> None:
 
 
 def _prompt(row: _Row, roots: Sequence[Path], store: ImageStore) -> Prompt:
-    """A row as a prompt, its pictures stored."""
+    """A row as a prompt, its images stored."""
     values = row.read.fields
-    pictures = _Pictures(row, roots, store, _listed(_first(values, _IMAGES)))
+    images = _Images(row, roots, store, _listed(_first(values, _IMAGES)))
     given = _first(values, ("messages", *_TEXTS))
     if isinstance(given, str):
         if not given.strip():
@@ -182,7 +182,7 @@ def _prompt(row: _Row, roots: Sequence[Path], store: ImageStore) -> Prompt:
         given = [{"role": "user", "content": given}]
     if not isinstance(given, list | tuple) or not given:
         raise row.error(f"The prompt has no text: none of messages, {', '.join(_TEXTS)}.")
-    messages = _messages(row, cast("Sequence[object]", given), pictures)
+    messages = _messages(row, cast("Sequence[object]", given), images)
     try:
         prompt = Prompt(
             key=key_of([message.model_dump() for message in messages]),
@@ -200,8 +200,8 @@ def _prompt(row: _Row, roots: Sequence[Path], store: ImageStore) -> Prompt:
     return prompt
 
 
-class _Pictures:
-    """A row's pictures, handed out in order."""
+class _Images:
+    """A row's images, handed out in order."""
 
     def __init__(
         self, row: _Row, roots: Sequence[Path], store: ImageStore, given: Sequence[object]
@@ -222,7 +222,7 @@ class _Pictures:
         return [self.next() for _ in self.left[:]]
 
     def stored(self, given: object) -> ImagePart:
-        """One picture, from bytes, a path, or a struct of both."""
+        """One image, from bytes, a path, or a struct of both."""
         if isinstance(given, Mapping):
             struct = cast("Mapping[str, object]", given)
             given = struct.get("bytes") or struct.get("path")
@@ -235,25 +235,25 @@ class _Pictures:
         return ImagePart(image=self.store.add_named(given, self.roots, self.row.where))
 
 
-def _messages(row: _Row, given: Sequence[object], pictures: _Pictures) -> tuple[Message, ...]:
+def _messages(row: _Row, given: Sequence[object], images: _Images) -> tuple[Message, ...]:
     turns = [_turn(row, each) for each in given]
     own = any(part == PLACEHOLDER for _, parts in turns for part in parts)
     first = next((number for number, (role, _) in enumerate(turns) if role == "user"), 0)
     messages: list[Message] = []
     for number, (role, parts) in enumerate(turns):
-        leading = pictures.rest() if number == first and not own else []
-        content = [_part(part, pictures) for part in parts]
+        leading = images.rest() if number == first and not own else []
+        content = [_part(part, images) for part in parts]
         try:
             messages.append(Message.model_validate({"role": role, "content": (*leading, *content)}))
         except ValidationError as error:
             raise row.error(f"A message is not valid: {error.errors()[0]['msg']}.") from error
-    if pictures.left:
+    if images.left:
         raise row.error("The row has more images than its text names.")
     return tuple(messages)
 
 
 def _turn(row: _Row, given: object) -> tuple[object, list[object]]:
-    """A message's role and parts: texts, PLACEHOLDER itself for the next picture, or a picture."""
+    """A message's role and parts: texts, PLACEHOLDER itself for the next image, or an image."""
     if not isinstance(given, Mapping):
         raise row.error("A message is not an object with role and content.")
     message = cast("Mapping[str, object]", given)
@@ -275,15 +275,15 @@ def _turn(row: _Row, given: object) -> tuple[object, list[object]]:
 
 
 class _Given(NamedTuple):
-    """A picture that a part names itself."""
+    """An image that a part names itself."""
 
     image: object
 
 
-def _part(part: object, pictures: _Pictures) -> TextPart | ImagePart:
+def _part(part: object, images: _Images) -> TextPart | ImagePart:
     if isinstance(part, _Given):
-        return pictures.stored(part.image)
-    return pictures.next() if part == PLACEHOLDER else TextPart(text=str(part))
+        return images.stored(part.image)
+    return images.next() if part == PLACEHOLDER else TextPart(text=str(part))
 
 
 def _split(text: str) -> list[object]:
@@ -312,7 +312,7 @@ def _texts(value: object) -> tuple[str, ...]:
 
 
 def _extra(values: Mapping[str, Any]) -> dict[str, str]:
-    """The other columns, and the picture's path where it is one, as text."""
+    """The other columns, and the image's path where it is one, as text."""
     kept = {name: value for name, value in values.items() if name not in _OWN}
     kept |= {name: values[name] for name in _IMAGES if isinstance(values.get(name), str)}
     return {

@@ -36,11 +36,11 @@ class SampleParams(ModelSettings):
     """A file of rows, a run's folder, or a prompt source and a count: world:200 asks about so
     many images of the embedded world (by `seed`)."""
     images: str = ""
-    """Folder of pictures: those of the prompts' rows or, without prompts, to be asked `ask`."""
+    """Folder of images: those of the prompts' rows or, without prompts, to be asked `ask`."""
     ask: str = ""
-    """The instruction for each picture of `images`."""
+    """The instruction for each image of `images`."""
     limit: int = Field(default=0, ge=0)
-    """The most rows or pictures that are read; 0 for all."""
+    """The most rows or images that are read; 0 for all."""
     n: int = Field(default=10, ge=1)
     """Answers a prompt; 10 are RLAIF-V's candidates (arXiv 2405.17220)."""
     sampling: Sampling = Sampling()
@@ -112,7 +112,7 @@ def run_sample(
 
 
 def _find(params: SampleParams, target: RunFolder, progress: Progress) -> Found:
-    """The prompts that the parameters name, with their pictures in `target`."""
+    """The prompts that the parameters name, with their images in `target`."""
     if (request := requested(params.prompts)) is not None:
         made = request.source.prompts(
             target.images, request.number, progress, part="learning", seed=params.seed
@@ -190,7 +190,7 @@ def _draw(generator: Generator, sampling: Sampling, wants: Sequence[_Want]) -> l
 
 
 def _size(prompt: Prompt) -> tuple[int, int]:
-    """Pictures and letters: prompts of similar length make a batch with little padding."""
+    """Images and letters: prompts of similar length make a batch with little padding."""
     parts = (part for message in prompt.messages for part in message.content)
     return len(prompt.images), sum(len(part.text) for part in parts if part.type == "text")
 

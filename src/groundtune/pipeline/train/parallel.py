@@ -29,13 +29,13 @@ def parallel_of(params: TrainParams, vlm: "Vlm") -> "Parallel":
     if parallel.cuts and params.tune.type == "qlora":
         raise _uncut("Weights in 4 bits can't be cut into parts", "tune.type")
     if parallel.cuts and params.keep_images:
-        # a process that finds its pictures encoded runs no encoder, and the others wait for it
+        # a process that finds its images encoded runs no encoder, and the others wait for it
         raise _uncut("Encoded images can't be kept where weights are cut", "keep_images")
     return parallel
 
 
 def check_alike(params: TrainParams, pairs: EncodedPairs, parallel: "Parallel") -> None:
-    """Raises UserError where a process may have pictures in a forward pass and another none.
+    """Raises UserError where a process may have images in a forward pass and another none.
 
     Weights of the image side are then gathered, or their gradients exchanged, by one alone, and
     both would wait for ever.
@@ -44,7 +44,7 @@ def check_alike(params: TrainParams, pairs: EncodedPairs, parallel: "Parallel") 
     exchanged = parallel.cuts or set(params.tune.parts) != {"language_model"}
     if parallel.processes > 1 and len(shown) > 1 and exchanged:
         raise UserError(
-            "Several processes can't train on prompts with and without pictures this way.",
+            "Several processes can't train on prompts with and without images this way.",
             str(params.pairs),
             "Train the language model alone with whole weights (no shard, no zero=3), or use one "
             "process.",

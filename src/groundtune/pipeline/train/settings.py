@@ -102,7 +102,7 @@ class TrainParams(Learning):
     keep_images_in: Path | None = None
     """Folder of kept images, which several runs may share; without it the run's own."""
     seed: int = Field(default=0, ge=0, lt=1 << 63)
-    """Of the pairs' order, a LoRA's first weights, dropout, and the changes of pictures."""
+    """Of the pairs' order, a LoRA's first weights, dropout, and the changes of images."""
     save_every: int = Field(default=50, ge=1)
     """Steps between checkpoints: what a stop loses at the most."""
     keep: int = Field(default=1, ge=1)

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from groundtune.bench.stats.bootstrap import Floats, interval, resamples
-from groundtune.bench.world.pictures import add_picture, ask_about, find_scene, split_scenes
+from groundtune.bench.world.images import add_image, ask_about, find_scene, split_scenes
 from groundtune.errors import UserError
 from groundtune.feedback.claim_pairs import ClaimPairRules, distinct, pairs_from_claims
 from groundtune.feedback.claims import by_answer, counted
@@ -277,7 +277,7 @@ def _draw(params: ClaimStudy, folder: RunFolder, progress: Progress) -> None:
         len(TRAIN_INSTRUCTIONS), size=params.scenes
     )
     prompts = [
-        ask_about(scene, add_picture(scene, folder.images), TRAIN_INSTRUCTIONS[int(chosen)])
+        ask_about(scene, add_image(scene, folder.images), TRAIN_INSTRUCTIONS[int(chosen)])
         for scene, chosen in zip(split_scenes("development", params.scenes), choice, strict=True)
     ]
     sampling = Sampling(temperature=params.temperature, max_new_tokens=128)

@@ -23,7 +23,7 @@ class DemoSettings(Record):
     model: str = "world:base"
     """What is asked, corrected and trained: world:base, or a folder."""
     prompts: int = Field(default=2000, ge=1)
-    """Pictures that the model describes for the annotator."""
+    """Images that the model describes for the annotator."""
     sampling: Sampling = Sampling(max_new_tokens=96, temperature=1.0)
     """How those descriptions are drawn."""
     corrections: int = Field(default=1400, ge=1)

@@ -15,12 +15,12 @@ WORLD_NOTE = Note(kind="warning", text=CAVEAT)
 SIMULATED = (
     "The annotator is simulated: it knows the whole truth, never tires, and errs only as told."
 )
-TUNED_ON = "The pictures are of the development split, on which settings were tuned."
+TUNED_ON = "The images are of the development split, on which settings were tuned."
 
 
 LICENCES = (
     Licence(what="Groundtune and its world", terms="Apache-2.0"),
-    Licence(what="Glyphs in the pictures", terms="OFL-1.1", note="Noto Color Emoji"),
+    Licence(what="Glyphs in the images", terms="OFL-1.1", note="Noto Color Emoji"),
 )
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from groundtune.bench.item import Wanted
 from groundtune.bench.world.captions import NAME as CAPTIONS
 from groundtune.bench.world.captions import load as load_captions
-from groundtune.bench.world.pictures import add_picture, ask_about
+from groundtune.bench.world.images import add_image, ask_about
 from groundtune.pipeline.prompt_sources import Part
 from groundtune.protocols import Progress
 from groundtune.records import Prompt
@@ -27,7 +27,7 @@ def feedback_prompts(
 ) -> list[Prompt]:
     """One prompt about each of `number` scenes of the train split; another seed, other scenes.
 
-    The pictures are added to `images`. Prompts of a smaller number are the first of a larger one.
+    The images are added to `images`. Prompts of a smaller number are the first of a larger one.
     """
     choice = np.random.default_rng(seed).integers(len(TRAIN_INSTRUCTIONS), size=number)
     start = FIRST_SCENE + SCENES_A_SEED * seed
@@ -61,7 +61,7 @@ def _asked(
     made: list[Prompt] = []
     for wording, scene in zip(wordings, scenes(split, len(wordings), start=start), strict=True):
         question = TRAIN_INSTRUCTIONS[wording % len(TRAIN_INSTRUCTIONS)]
-        made.append(ask_about(scene, add_picture(scene, images), question))
+        made.append(ask_about(scene, add_image(scene, images), question))
         progress.advance()
     return made
 

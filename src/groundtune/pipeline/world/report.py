@@ -14,9 +14,9 @@ from groundtune.bench.world.benchmarks import (
 )
 from groundtune.bench.world.captions import NAME as CAPTIONS
 from groundtune.bench.world.captions import load as load_captions
+from groundtune.bench.world.images import find_scene
 from groundtune.bench.world.knowing import rates_by_prior
 from groundtune.bench.world.length import ADJUSTED_METRICS, CUT
-from groundtune.bench.world.pictures import find_scene
 from groundtune.bench.world.questions import NAME as QUESTIONS
 from groundtune.pipeline.folder import RunFolder, write_rows
 from groundtune.pipeline.jobs import Done
@@ -184,7 +184,7 @@ def prior_curve(greedy: Sequence[Score], models: Sequence[model.ModelSpec]) -> C
             for own, some in rates
             if some
         ),
-        note="Greedy captions of usual scenes; bands are 95% intervals from resampled pictures.",
+        note="Greedy captions of usual scenes; bands are 95% intervals from resampled images.",
     )
 
 
@@ -247,7 +247,7 @@ def _told(settings: DemoSettings, out: Path, pairs: int) -> str:
     )
     ways = " and ".join(model_label(name) for name in settings.learn)
     return (
-        f"The base described {settings.prompts:,} pictures at temperature "
+        f"The base described {settings.prompts:,} images at temperature "
         f"{settings.sampling.temperature:g}. A simulated person read {seen:,} of its answers and "
         f"corrected the wrong segments of {pairs:,}{erring}. The base then learnt from these pairs "
         f"by {ways}. All models were asked about the same {settings.evaluation.captions:,} other "

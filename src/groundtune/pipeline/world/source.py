@@ -47,7 +47,7 @@ def _annotator(error_rate: float, seed: int) -> tuple[Annotator, Producer]:
 
 def _truth(prompt: Prompt, text: str) -> Truth:
     from groundtune.bench.world.captions import caption_values
-    from groundtune.bench.world.pictures import find_scene
+    from groundtune.bench.world.images import find_scene
     from groundtune.world.read import read
     from groundtune.world.truth import check
 
@@ -80,7 +80,7 @@ WORLD = PromptSource(
     measure=_measure,
     benchmarks=(NAME,),
     recipe="world-ddpo",
-    elsewhere="A model of the embedded world answered here about pictures that are not of that "
+    elsewhere="A model of the embedded world answered here about images that are not of that "
     "world. It has only ever seen drawn scenes: its answers show that files, sizes and formats "
     "pass, nothing else.",
 )

@@ -28,7 +28,7 @@ KNOWING = "knowing"
 
 
 class Asked(Settings):
-    """Settings of the step that has a model describe pictures."""
+    """Settings of the step that has a model describe images."""
 
     model: str
     out: str
@@ -89,7 +89,7 @@ class Evaluated(Settings):
 
 
 def ask(folder: Path, settings: Asked, progress: Progress) -> None:
-    """The model describes pictures of the train split, once each."""
+    """The model describes images of the train split, once each."""
     from groundtune.generate.hf import HfGenerator
     from groundtune.pipeline.sample.run import SampleParams, draw_answers
     from groundtune.pipeline.world.prompts import feedback_prompts
@@ -175,7 +175,7 @@ def ask_job(name: str, settings: Asked, inputs: Sequence[str]) -> Job:
     """The job of `ask`."""
     return Job(
         name=name,
-        title=f"describe {settings.prompts:,} pictures",
+        title=f"describe {settings.prompts:,} images",
         work=ask,
         settings=settings,
         inputs=tuple(inputs),

@@ -1,9 +1,9 @@
-// The chat page: a picture, a question, the streamed answer, its unsupported words marked.
+// The chat page: an image, a question, the streamed answer, its unsupported words marked.
 
 const at = (id) => document.getElementById(id);
 const TOKEN = "groundtune-token";
 let model = null;
-let picture = null; // a data URL
+let image = null; // a data URL
 let work = null; // what Stop ends
 
 const headers = () => {
@@ -32,9 +32,9 @@ function show(file) {
   if (!file || !file.type.startsWith("image/")) return;
   const reader = new FileReader();
   reader.onload = () => {
-    picture = reader.result;
-    at("preview").src = picture;
-    at("preview").alt = `your picture: ${file.name}`;
+    image = reader.result;
+    at("preview").src = image;
+    at("preview").alt = `your image: ${file.name}`;
     at("preview").hidden = false;
     at("hint").hidden = true;
     at("drop").classList.add("full");
@@ -50,10 +50,10 @@ function element(name, className, text) {
 }
 
 function entry(question) {
-  const made = element("article", picture ? "" : "bare");
-  if (picture) {
+  const made = element("article", image ? "" : "bare");
+  if (image) {
     const small = element("img");
-    small.src = picture;
+    small.src = image;
     small.alt = "";
     made.append(small);
   }
@@ -67,7 +67,7 @@ function entry(question) {
 
 function request(question) {
   const content = [{ type: "text", text: question }];
-  if (picture) content.unshift({ type: "image_url", image_url: { url: picture } });
+  if (image) content.unshift({ type: "image_url", image_url: { url: image } });
   const body = { model: model.id, stream: true, temperature: 0.7, messages: [{ role: "user", content }] };
   const best = Number(at("best").value);
   if (model.self_feedback && best > 1) body.self_feedback = { n: best };

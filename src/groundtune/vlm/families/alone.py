@@ -13,7 +13,7 @@ FAMILIES = (
         model_types=("instructblip",),
         alone="its forward projects every position and hands none on to its decoder by name",
         encoded="whole",
-        note="A picture's features depend on the instruction, and are kept by both. A checkpoint "
+        note="An image's features depend on the instruction, and are kept by both. A checkpoint "
         "without a chat template needs a chat_template.jinja beside it.",
     ),
     Family(

@@ -1,4 +1,4 @@
-"""Gemma 3: the tokens of a picture see each other; most layers look back over a window only."""
+"""Gemma 3: the tokens of an image see each other; most layers look back over a window only."""
 
 from typing import TYPE_CHECKING
 
@@ -9,15 +9,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def picture_blocks(prompt: EncodedPrompt) -> "Tensor | None":
-    """Number of the picture that a token belongs to, -1 for text: runs of token type 1."""
+def image_blocks(prompt: EncodedPrompt) -> "Tensor | None":
+    """Number of the image that a token belongs to, -1 for text: runs of token type 1."""
     import torch
 
     if "token_type_ids" not in prompt.marks:
         return None
-    picture_P = prompt.marks["token_type_ids"] == 1
-    before_P = torch.cat([picture_P.new_zeros(1), picture_P[:-1]])
-    return torch.where(picture_P, (picture_P & ~before_P).cumsum(0) - 1, -1)
+    image_P = prompt.marks["token_type_ids"] == 1
+    before_P = torch.cat([image_P.new_zeros(1), image_P[:-1]])
+    return torch.where(image_P, (image_P & ~before_P).cumsum(0) - 1, -1)
 
 
 FAMILIES = (
@@ -25,7 +25,7 @@ FAMILIES = (
         name="Gemma 3",
         model_types=("gemma3",),
         encoded="whole",
-        blocks=picture_blocks,
-        note="The tokens of a picture see each other; windows count each answer's own tokens.",
+        blocks=image_blocks,
+        note="The tokens of an image see each other; windows count each answer's own tokens.",
     ),
 )

@@ -7,11 +7,11 @@ FAMILIES = (
     Family(
         name="LLaVA-NeXT",
         model_types=("llava_next",),
-        note="A picture is cut into tiles; its features end with a learnt line break a row.",
+        note="An image is cut into tiles; its features end with a learnt line break a row.",
     ),
     Family(
         name="LLaVA-OneVision",
         model_types=("llava_onevision",),
-        note="Tiles for a prompt's only picture, one view each for several.",
+        note="Tiles for a prompt's only image, one view each for several.",
     ),
 )

@@ -1,4 +1,4 @@
-"""Mllama: pictures stay outside the row of tokens; some layers look at them by cross-attention."""
+"""Mllama: images stay outside the row of tokens; some layers look at them by cross-attention."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +20,8 @@ FAMILIES = (
     Family(
         name="Mllama",
         model_types=("mllama",),
-        alone="its cross-attention layers mask pictures a token at a time, for one sequence a row",
-        note="Llama 3.2 Vision. Prompts with and without pictures can't share a forward pass.",
+        alone="its cross-attention layers mask images a token at a time, for one sequence a row",
+        note="Llama 3.2 Vision. Prompts with and without images can't share a forward pass.",
         encoded="",
         states=cross_attention_states,
         along_tokens=("cross_attention_mask",),

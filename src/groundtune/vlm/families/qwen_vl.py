@@ -1,4 +1,4 @@
-"""Qwen-VL since 2: positions with three axes, of time, height and width within a picture."""
+"""Qwen-VL since 2: positions with three axes, of time, height and width within an image."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,12 +1,12 @@
 """AMBER: objects in descriptions, and yes/no questions on existence, attributes and relations.
 
-Wang et al. 2023, arXiv 2311.07397. 1,004 pictures; for each a list of what is there ("truth") and
+Wang et al. 2023, arXiv 2311.07397. 1,004 images; for each a list of what is there ("truth") and
 of what models like to add ("hallu"). Item k is row k of the annotations, from 1.
 
 Generative (1,004 descriptions), by the nouns of AMBER's vocabulary that a description names:
 
-    chair = nouns that are none of the picture's, of all its nouns
-    cover = the picture's objects that are named
+    chair = nouns that are none of the image's, of all its nouns
+    cover = the image's objects that are named
     hal   = descriptions with such a noun
     cog   = the likely additions that are named
 
@@ -18,8 +18,8 @@ class. The parts are existence, attribute (state, number, action) and relation. 
 which is in the paper alone. All are points, 0 to 100.
 
 Data: a folder with annotations.json, relation.json and safe_words.txt; query/*.json tell the
-pictures and what is asked. Answers: [{"id", "response"}]; VLMEvalKit's table and lmms-eval's
-samples are joined by picture and question. As in the official script, a part of the items may be
+images and what is asked. Answers: [{"id", "response"}]; VLMEvalKit's table and lmms-eval's
+samples are joined by image and question. As in the official script, a part of the items may be
 answered; the notes say how many are missing.
 
 Mode official is inference.py at 534babf: only "Yes" and "No" are answers, letter by letter;
@@ -61,7 +61,7 @@ PROTOCOL = Protocol(
     counted="No is the positive class; without vectors only equal nouns are the same",
     source="Wang et al. 2023, arXiv 2311.07397",
     max_new_tokens=512,
-    items="1,004 descriptions and 14,216 questions about 1,004 pictures",
+    items="1,004 descriptions and 14,216 questions about 1,004 images",
 )
 
 Similarity = Callable[[str, str], float]
@@ -92,7 +92,7 @@ def read_answers(path: Path, data: AmberData) -> list[FileAnswer]:
 
 
 def _places(data: AmberData) -> dict[tuple[str, str], list[int]]:
-    """The items of each picture and question; ten questions are asked twice about a picture."""
+    """The items of each image and question; ten questions are asked twice about an image."""
     places: dict[tuple[str, str], list[int]] = {}
     for told in (data.queries, data.other_queries):
         for item, (image, query) in told.items():
@@ -105,15 +105,15 @@ def _by_query(
 ) -> FileAnswer:
     """The answer with its item's number, which is taken out of `places` but for the last."""
     names = ("image", "image_path", "image_name", "image_id")
-    picture = next((answer.extra[name] for name in names if answer.extra.get(name)), "")
+    image = next((answer.extra[name] for name in names if answer.extra.get(name)), "")
     asked = answer.extra.get("question", "").strip().lower()
     asked = asked.removesuffix("please answer yes or no.").strip()
-    found = places.get((Path(picture).stem, asked))
+    found = places.get((Path(image).stem, asked))
     if not found:
         raise UserError(
-            f"The row has no id, and no query is {asked[:60]!r} about {picture!r}.",
+            f"The row has no id, and no query is {asked[:60]!r} about {image!r}.",
             f"{path}:{answer.row}",
-            "Give AMBER's query files with --data, and the picture's name in the answers.",
+            "Give AMBER's query files with --data, and the image's name in the answers.",
         )
     place = found.pop(0) if len(found) > 1 else found[0]
     return FileAnswer(text=answer.text, item=str(place), row=answer.row, extra=answer.extra)
@@ -195,7 +195,7 @@ def _answer(row: Row, kind: str, text: str, *, strict: bool) -> Made:
 def describe(
     data: AmberData, row: Row, text: str, nouns: Sequence[str], similarity: Similarity | None
 ) -> Made:
-    """The nouns of a description, held against the picture's lists."""
+    """The nouns of a description, held against the image's lists."""
     there, added = Names.of(row.truth, data.relation), Names.of(row.hallu, data.relation)
     wrong: list[str] = []
     for noun in nouns:
@@ -281,18 +281,18 @@ def notes(data: AmberData, answers: Sequence[FileAnswer], scores: Sequence[Score
 
 
 def items(data: AmberData, images: Path, store: ImageStore) -> list[Item]:
-    """All queries with their pictures.
+    """All queries with their images.
 
     Raises:
-        UserError: no query file was given, or a picture is missing.
+        UserError: no query file was given, or an image is missing.
     """
     if not data.queries:
         raise UserError(
             "No queries were given.", "--data", "Give AMBER's folder with its query/ files."
         )
     asked = [
-        (f"{AMBER.name}/{KINDS[data.rows[item - 1].type][0]}", str(item), picture, query)
-        for item, (picture, query) in sorted(data.queries.items())
+        (f"{AMBER.name}/{KINDS[data.rows[item - 1].type][0]}", str(item), image, query)
+        for item, (image, query) in sorted(data.queries.items())
     ]
     return ask_items(asked, images, store)
 

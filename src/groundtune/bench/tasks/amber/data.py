@@ -24,7 +24,7 @@ KINDS = {
 }
 """Part, and kind of attribute, by the annotations' type."""
 ROWS = 15_220
-"""Entries of annotations.json: 1,004 pictures to describe and 14,216 questions."""
+"""Entries of annotations.json: 1,004 images to describe and 14,216 questions."""
 STARTS = 0.001
 """What the counts of AMBER's metrics.txt that end with num begin at."""
 
@@ -50,7 +50,7 @@ class AmberData:
     safe: frozenset[str]
     """Nouns that are never held against a description."""
     queries: Mapping[int, tuple[str, str]] = field(default_factory=dict[int, tuple[str, str]])
-    """(picture, query) by item."""
+    """(image, query) by item."""
     other_queries: Mapping[int, tuple[str, str]] = field(default_factory=dict[int, tuple[str, str]])
     """What another of the query files asks instead: the published ones disagree on item 13193."""
 
@@ -144,7 +144,7 @@ Queries = dict[int, tuple[str, str]]
 
 
 def _queries(paths: Sequence[Path]) -> tuple[Queries, Queries]:
-    """(picture, query) by item, of the first file that has it, and where a later one differs."""
+    """(image, query) by item, of the first file that has it, and where a later one differs."""
     told: Queries = {}
     others: Queries = {}
     for path in paths:

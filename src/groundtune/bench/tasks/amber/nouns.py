@@ -3,7 +3,7 @@
 The official script takes what `nltk.pos_tag` calls a noun and brings it to WordNet's base form.
 Here a small tagger that was learnt from its answers (`amber_tagger.py`) tells which words those
 are, and a table (`coco_words.word_forms`) has the base forms of the vocabulary's words. Of 13,209
-real captions of pictures that it was not learnt from, the noun lists of 98.0% are equal to NLTK's,
+real captions of images that it was not learnt from, the noun lists of 98.0% are equal to NLTK's,
 and 99.7% of their nouns; where they differ, it is mostly that the tagger takes a noun for an
 adjective or the other way round.
 """

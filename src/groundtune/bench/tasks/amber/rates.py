@@ -63,12 +63,12 @@ def rates(sums: Sums) -> Rates:
 
 
 def chair(sums: Sums) -> Floats:
-    """Nouns that are not the picture's, of all."""
+    """Nouns that are not the image's, of all."""
     return _described(sums, sums["wrong_nouns"], sums["nouns"])
 
 
 def cover(sums: Sums) -> Floats:
-    """Objects of the pictures that are named."""
+    """Objects of the images that are named."""
     return _described(sums, sums["covered"], sums["objects"])
 
 
@@ -78,7 +78,7 @@ def cog(sums: Sums) -> Floats:
 
 
 def hal(sums: Sums) -> Floats:
-    """Descriptions with a noun that is not the picture's."""
+    """Descriptions with a noun that is not the image's."""
     described, faultless = sums["described"], sums["faultless"]
     theirs = _rounded(100 - faultless / (START + described) * 100)
     return np.where(_official(sums), _asked(sums, theirs), 100 - 100 * ratio(faultless, described))
@@ -128,11 +128,11 @@ METRICS: tuple[Metric, ...] = (
     _points(
         "amber_score", "AMBER score", amber_score, why="(100 - chair + f1) / 2; in the paper alone."
     ),
-    _points("chair", "Nouns that are not the picture's", chair, lower=True),
-    _points("cover", "Objects of the picture that are named", cover).model_copy(
+    _points("chair", "Nouns that are not the image's", chair, lower=True),
+    _points("cover", "Objects of the image that are named", cover).model_copy(
         update={"role": "cost"}
     ),
-    _points("hal", "Descriptions with a noun that is not the picture's", hal, lower=True),
+    _points("hal", "Descriptions with a noun that is not the image's", hal, lower=True),
     _points("cog", "Likely additions that are named", cog, lower=True),
     _points("accuracy", "Right answers", lambda sums: rates(sums).accuracy),
     _points("precision", "Precision of No", lambda sums: rates(sums).precision),

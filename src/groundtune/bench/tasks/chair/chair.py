@@ -1,7 +1,7 @@
-"""CHAIR: how many of the objects that captions name are not in the picture.
+"""CHAIR: how many of the objects that captions name are not in the image.
 
 Rohrbach, Hendricks, Burns, Darrell, Saenko 2018, "Object Hallucination in Image Captioning",
-arXiv 1809.02156. Objects are COCO's 80 classes. What is in a picture is what COCO's segmentations
+arXiv 1809.02156. Objects are COCO's 80 classes. What is in an image is what COCO's segmentations
 say, together with what the five people who described it named.
 
     chair_s = captions that name an object that isn't there / captions
@@ -11,7 +11,7 @@ say, together with what the five people who described it named.
 Data: COCO's instances_*.json and captions_*.json of 2014 (or the finished sets, chair.pkl, of
 Maxlinn/CHAIR-metric-standalone) and the synonym list, each with --data or all in one folder.
 Answers: {"imgToEval": {...}} as COCO's evaluation writes it, or rows of {image_id, caption};
-VLMEvalKit's tables and lmms-eval's samples too. A picture may be answered once.
+VLMEvalKit's tables and lmms-eval's samples too. An image may be answered once.
 
 Mode official is utils/chair.py at 6e4d33c, with NLTK 3.10 and Pattern 3.6 as they read English
 today; recall is not there, but in Maxlinn's copy of it. An empty caption counts among those
@@ -34,7 +34,7 @@ from groundtune.bench.item import FileAnswer, Item, Mode
 from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.bench.results import Values
 from groundtune.bench.tasks.chair.classes import by_class, class_values
-from groundtune.bench.text.coco import Pictures, picture_number, read_pictures
+from groundtune.bench.text.coco import Images, image_number, read_images
 from groundtune.bench.text.coco_words import CocoWords, Mention, read_list
 from groundtune.bench.text.tokens import tokens
 from groundtune.errors import UserError
@@ -43,7 +43,7 @@ from groundtune.store.images import ImageStore
 from groundtune.store.rows import Row, beginning, json_members, text_field, text_of
 
 INSTRUCTION = "Describe this image in detail."
-PICTURES = (".jpg", ".jpeg", ".png")
+IMAGES = (".jpg", ".jpeg", ".png")
 PROTOCOL = Protocol(
     label="CHAIR",
     prompt=INSTRUCTION,
@@ -51,7 +51,7 @@ PROTOCOL = Protocol(
     counted="empty captions are among those without error; each mention counts",
     source="Rohrbach et al. 2018, arXiv 1809.02156",
     max_new_tokens=512,
-    items="any pictures of COCO's train2014 and val2014; papers draw 500, not the same ones",
+    items="any images of COCO's train2014 and val2014; papers draw 500, not the same ones",
 )
 _WRONG = re.compile(r": no ([^;:]+) there(?=;|$)")
 SHOWN = 5
@@ -60,21 +60,21 @@ SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class ChairData:
-    """The synonym list and what is known of pictures."""
+    """The synonym list and what is known of images."""
 
-    pictures: Pictures
+    images: Images
     official: CocoWords
     strict: CocoWords
     found: dict[tuple[bool, int], frozenset[str]] = field(
         default_factory=dict[tuple[bool, int], frozenset[str]]
     )
-    """Classes in a picture, once they were looked up."""
+    """Classes in an image, once they were looked up."""
 
     def truth(self, image: int, *, strict: bool) -> frozenset[str]:
-        """The classes in a picture."""
+        """The classes in an image."""
         key = (strict, image)
         if key not in self.found:
-            words, told = (self.strict if strict else self.official), self.pictures
+            words, told = (self.strict if strict else self.official), self.images
             if image in told.nodes:
                 there = set(told.nodes[image])
             else:
@@ -101,11 +101,11 @@ def read_data(paths: Sequence[Path]) -> ChairData:
         )
     lines = read_lines(lists[0])
     data = ChairData(
-        pictures=read_pictures(path for path in found if path.suffix != ".txt"),
+        images=read_images(path for path in found if path.suffix != ".txt"),
         official=read_list(lines, strict=False, kind="chair"),
         strict=read_list(lines, strict=True, kind="chair"),
     )
-    refuse_unlisted(data.pictures, data.official, lists[0])
+    refuse_unlisted(data.images, data.official, lists[0])
     return data
 
 
@@ -114,10 +114,10 @@ def read_lines(path: Path) -> list[str]:
     return [line for line in text_of(path).split("\n") if line.strip()]
 
 
-def refuse_unlisted(pictures: Pictures, words: CocoWords, where: Path) -> None:
+def refuse_unlisted(images: Images, words: CocoWords, where: Path) -> None:
     """Raises UserError if a category of the annotations is not in the synonym list."""
-    named = {name for names in pictures.objects.values() for name in names}
-    named |= {name for names in pictures.nodes.values() for name in names}
+    named = {name for names in images.objects.values() for name in names}
+    named |= {name for names in images.nodes.values() for name in names}
     if unlisted := sorted(named - words.nodes.keys()):
         raise UserError(
             f"{len(unlisted)} categories of the annotations aren't in the synonym list, the first "
@@ -128,23 +128,23 @@ def refuse_unlisted(pictures: Pictures, words: CocoWords, where: Path) -> None:
 
 
 def read_answers(path: Path, data: ChairData) -> list[FileAnswer]:
-    """Captions with the number of their picture as `item`, in the order of the file.
+    """Captions with the number of their image as `item`, in the order of the file.
 
     Raises:
-        UserError: a picture has no number, is answered twice, or the data doesn't know it.
+        UserError: an image has no number, is answered twice, or the data doesn't know it.
     """
     rows = _evaluated(path) if _is_evaluation(path) else _listed(path)
     refuse_second_answers(rows, path)
-    unknown = [row for row in rows if int(row.item) not in data.pictures.known]
+    unknown = [row for row in rows if int(row.item) not in data.images.known]
     if unknown:
         raise UserError(
-            f"{len(unknown):,} of {len(rows):,} captions are of pictures that the annotations "
+            f"{len(unknown):,} of {len(rows):,} captions are of images that the annotations "
             f"don't know, the first is {unknown[0].item}.",
             f"{path}:{unknown[0].row}",
             "Give the annotations of train2014 and of val2014, as the official script reads them.",
         )
     if not rows:
-        raise UserError("The file has no captions.", str(path), "Give one row a picture.")
+        raise UserError("The file has no captions.", str(path), "Give one row an image.")
     return rows
 
 
@@ -176,11 +176,11 @@ def _listed(path: Path) -> list[FileAnswer]:
     ]
 
 
-def _captioned(path: Path, answer: FileAnswer, picture: str) -> FileAnswer:
-    number = picture_number(picture)
+def _captioned(path: Path, answer: FileAnswer, image: str) -> FileAnswer:
+    number = image_number(image)
     if number is None:
         raise UserError(
-            f"No number of a COCO picture can be read from {picture!r}.",
+            f"No number of a COCO image can be read from {image!r}.",
             f"{path}:{answer.row}",
             "Give it as image_id: 42, or COCO_val2014_000000000042.jpg.",
         )
@@ -188,7 +188,7 @@ def _captioned(path: Path, answer: FileAnswer, picture: str) -> FileAnswer:
 
 
 def score(data: ChairData, answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
-    """What each caption names, held against its picture."""
+    """What each caption names, held against its image."""
     strict = scoring.mode == "strict"
     words = data.strict if strict else data.official
     return [
@@ -279,21 +279,21 @@ def notes(data: ChairData, answers: Sequence[FileAnswer], scores: Sequence[Score
 
 
 def items(data: ChairData, images: Path, store: ImageStore) -> list[Item]:
-    """One instruction for each picture of a folder that the annotations know, sorted by name.
+    """One instruction for each image of a folder that the annotations know, sorted by name.
 
     Raises:
         UserError: there is none.
     """
-    names = sorted(path.name for path in images.iterdir() if path.suffix.lower() in PICTURES)
-    known = [name for name in names if picture_number(name) in data.pictures.known]
+    names = sorted(path.name for path in images.iterdir() if path.suffix.lower() in IMAGES)
+    known = [name for name in names if image_number(name) in data.images.known]
     if not known:
         raise UserError(
-            "The folder has no picture that the annotations know.",
+            "The folder has no image that the annotations know.",
             str(images),
-            "Name the pictures as COCO does: COCO_val2014_000000000042.jpg.",
+            "Name the images as COCO does: COCO_val2014_000000000042.jpg.",
         )
     return ask_items(
-        ((CHAIR.name, str(picture_number(name)), name, INSTRUCTION) for name in known),
+        ((CHAIR.name, str(image_number(name)), name, INSTRUCTION) for name in known),
         images,
         store,
     )
@@ -331,7 +331,7 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         name="recall",
-        label="Classes in the picture that are named",
+        label="Classes in the image that are named",
         numerator={"classes": 1},
         denominator={"truth_classes": 1},
         better="higher",

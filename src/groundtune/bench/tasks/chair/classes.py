@@ -1,9 +1,9 @@
 """CHAIR by class: how often each of COCO's classes is named, invented and missed.
 
     named     mentions of the class, each as often as it is said
-    invented  of these, those in captions of pictures where it isn't
+    invented  of these, those in captions of images where it isn't
     chair_i   invented / named; no value where it is never named
-    there     captions of pictures where it is
+    there     captions of images where it is
     recall    of these, the share that names it; no value where there is none
 
 Over all classes, the sums of invented and named are CHAIR's own, and so are those of recall's two
@@ -20,12 +20,12 @@ from groundtune.records import Score
 def class_values(
     scores: Sequence[Score], there: Mapping[str, Collection[str]], classes: Collection[str]
 ) -> dict[str, Values]:
-    """The figures of each class by "class/NAME"; `there` has the classes of each item's picture.
+    """The figures of each class by "class/NAME"; `there` has the classes of each item's image.
 
     Unparsed answers are in no count.
     """
     named, invented = Counter[str](), Counter[str]()
-    found, pictures = Counter[str](), Counter[str]()
+    found, images = Counter[str](), Counter[str]()
     for score in scores:
         if score.status != "scored":
             continue
@@ -33,14 +33,14 @@ def class_values(
         named.update(score.extracted)
         invented.update(name for name in score.extracted if name not in here)
         found.update(set(score.extracted).intersection(here))
-        pictures.update(here)
+        images.update(here)
     return {
         f"class/{name}": {
             "named": float(named[name]),
             "invented": float(invented[name]),
             "chair_i": invented[name] / named[name] if named[name] else None,
-            "there": float(pictures[name]),
-            "recall": found[name] / pictures[name] if pictures[name] else None,
+            "there": float(images[name]),
+            "recall": found[name] / images[name] if images[name] else None,
         }
         for name in classes
     }
@@ -49,7 +49,7 @@ def class_values(
 def by_class(scores: Sequence[Score], wrong: Sequence[Collection[str]]) -> dict[str, list[Score]]:
     """Each class's captions: the scores that name it, with the mentions of this class alone.
 
-    `wrong` has each score's classes that aren't in its picture.
+    `wrong` has each score's classes that aren't in its image.
     """
     parts: defaultdict[str, list[Score]] = defaultdict(list)
     for score, missing in zip(scores, wrong, strict=True):

@@ -1,6 +1,6 @@
-"""Object HalBench: which objects of an answer are not in the picture; a judge lists them first.
+"""Object HalBench: which objects of an answer are not in the image; a judge lists them first.
 
-Yu et al. 2023 (RLHF-V, arXiv 2312.00849) and 2024 (RLAIF-V, 2405.17220), after CHAIR. 300 pictures
+Yu et al. 2023 (RLHF-V, arXiv 2312.00849) and 2024 (RLAIF-V, 2405.17220), after CHAIR. 300 images
 of COCO, each with a request to describe it; truth as in CHAIR, from a cleaned list of synonyms.
 
     response_hall = answers that name an object that isn't there / answers that name any object
@@ -16,7 +16,7 @@ one they are read by rules, the words of the answer that the list of synonyms ha
 script does without --use_gpt: each as often as it is said. `why` and a note name the extraction.
 
 Mode official is eval/eval_gpt_obj_halbench.py at 8daac8a (RLHF-V; RLAIF-V's copy also insists on
-300 pictures): answers of three words or fewer name nothing; a list must be JSON, or the last line
+300 images): answers of three words or fewer name nothing; a list must be JSON, or the last line
 must be, so that "()" (which its prompt asks for) and fenced blocks can't be read. There it asks
 again, up to 100 times, and then stops; here the answer is unparsed and in no figure. Mode strict
 takes any JSON list in the reply and "()", believes short answers too, and counts no object twice.
@@ -42,13 +42,13 @@ from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
 from groundtune.bench.judge.scores import over_repeats
 from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.bench.tasks.chair import chair
-from groundtune.bench.text.coco import read_pictures
+from groundtune.bench.text.coco import read_images
 from groundtune.bench.text.coco_words import CocoWords, read_list
 from groundtune.bench.text.tokens import tokens
 from groundtune.errors import UserError
 from groundtune.records import Score
 
-PICTURES = 300
+IMAGES = 300
 SHORT = 3
 """Words of an answer that names nothing, to the official script."""
 PROMPT = PromptKind(
@@ -58,13 +58,13 @@ PROMPT = PromptKind(
 )
 PROTOCOL = Protocol(
     label="Object HalBench",
-    prompt="one of eight requests to describe the picture",
+    prompt="one of eight requests to describe the image",
     parser="a judge's JSON list, or words of the answer; nouns, pairs, COCO's synonyms (cleaned)",
     counted="answers that name no object of COCO's are in no rate; by a judge, each object once",
     source="Yu et al. 2023, arXiv 2312.00849",
     max_new_tokens=512,
     judge="lists the objects of an answer",
-    items="300 pictures of COCO",
+    items="300 images of COCO",
 )
 _NO_NOUNS = (
     "a an the this that these those some any several many few other another each every both all no"
@@ -108,16 +108,16 @@ def read_data(paths: Sequence[Path]) -> chair.ChairData:
     lines = chair.read_lines(lists[0])
     words = read_list(lines, strict=False, kind="refine")
     data = chair.ChairData(
-        pictures=read_pictures(path for path in found if path.suffix != ".txt"),
+        images=read_images(path for path in found if path.suffix != ".txt"),
         official=words,
         strict=words,
     )
-    chair.refuse_unlisted(data.pictures, words, lists[0])
+    chair.refuse_unlisted(data.images, words, lists[0])
     return data
 
 
 def read_answers(path: Path, data: chair.ChairData) -> list[FileAnswer]:
-    """Answers with the number of their picture as `item`, without the word "Assistant:".
+    """Answers with the number of their image as `item`, without the word "Assistant:".
 
     Raises:
         UserError: as `chair.read_answers`.
@@ -219,7 +219,7 @@ def _question(answer: FileAnswer) -> str:
 
 
 def score(data: chair.ChairData, answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
-    """What each answer names, by a judge or by rules, held against its picture."""
+    """What each answer names, by a judge or by rules, held against its image."""
     strict, words = scoring.mode == "strict", data.official
     if scoring.judge is None:
         found = [by_rules(answer.text, words, strict=strict) for answer in answers]
@@ -299,13 +299,13 @@ def _score(
 def notes(
     data: chair.ChairData, answers: Sequence[FileAnswer], scores: Sequence[Score]
 ) -> list[str]:
-    """Whether the pictures can be the published 300, and how nouns were found."""
+    """Whether the images can be the published 300, and how nouns were found."""
     told = [
         "Nouns of listed objects are found by own rules where the official script has spaCy's "
         "en_core_web_trf; without a judge, objects are the answer's words that the list has."
     ]
-    if len(answers) != PICTURES:
-        told.append(f"{len(answers):,} pictures are answered; the benchmark has {PICTURES}.")
+    if len(answers) != IMAGES:
+        told.append(f"{len(answers):,} images are answered; the benchmark has {IMAGES}.")
     return told
 
 
@@ -331,7 +331,7 @@ METRICS: tuple[Metric, ...] = (
     _rate("response_hall_all", "Answers with an object that isn't there", "invented", "scored"),
     _rate(
         "recall",
-        "Classes in the picture that are named",
+        "Classes in the image that are named",
         "classes",
         "truth_classes",
         better="higher",

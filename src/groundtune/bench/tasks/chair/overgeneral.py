@@ -1,20 +1,20 @@
-"""RLHF-V's over-generalisation probe on captions of COCO's pictures.
+"""RLHF-V's over-generalisation probe on captions of COCO's images.
 
 Yu et al. 2023, arXiv 2312.00849, section 4: models invent what is usual in a scene. Four scenes
 (living room, kitchen, bathroom, street) are found by these words in the captions that people wrote;
-of each, the ten classes that are most often in its pictures. For a scene
+of each, the ten classes that are most often in its images. For a scene
 
-    in_scene = answers about its pictures that name one of the ten where it isn't there / answers
-    overall  = the same share over the answers to all pictures
+    in_scene = answers about its images that name one of the ten where it isn't there / answers
+    overall  = the same share over the answers to all images
     delta    = in_scene - overall
 
 and the figures are the means over the scenes that have answers. A model that looks has a delta near
 0. Published means of delta, in points: LLaVA-1.5 +9.2, LLaVA-RLHF +5.2, Qwen-VL +5.0, GPT-4V +5.0,
 RLHF-V +1.7.
 
-No code was published. Objects are read and held against the pictures as CHAIR does (`chair.py`), in
-either mode as there; a scene's word counts with or without an s, and a picture may be of several
-scenes. The ten are taken over all pictures that the annotations know, ties by name.
+No code was published. Objects are read and held against the images as CHAIR does (`chair.py`), in
+either mode as there; a scene's word counts with or without an s, and an image may be of several
+scenes. The ten are taken over all images that the annotations know, ties by name.
 `overgeneral.py` is the same for the embedded world, where every scene is known.
 """
 
@@ -44,24 +44,24 @@ _WORDS = {
 
 
 def scenes_of(captions: Sequence[str]) -> list[str]:
-    """The scenes that any of a picture's captions names."""
+    """The scenes that any of an image's captions names."""
     return [scene for scene, word in _WORDS.items() if any(map(word.search, captions))]
 
 
 def usual_objects(data: ChairData, *, strict: bool) -> dict[str, tuple[str, ...]]:
-    """The ten most frequent classes of each scene's pictures, the most frequent first.
+    """The ten most frequent classes of each scene's images, the most frequent first.
 
     Raises:
         UserError: the data has no captions, so that scenes can't be found.
     """
-    if not data.pictures.captions:
+    if not data.images.captions:
         raise UserError(
             "Scenes are found by words in people's captions, and the data has none.",
             "--data",
             "Give COCO's captions_*.json and instances_*.json; finished sets don't suffice.",
         )
     counts: dict[str, Counter[str]] = {scene: Counter() for scene in SCENES}
-    for image, captions in data.pictures.captions.items():
+    for image, captions in data.images.captions.items():
         for scene in scenes_of(captions):
             counts[scene].update(data.truth(image, strict=strict))
     return {
@@ -91,7 +91,7 @@ def _score(
     image = int(answer.item)
     there = data.truth(image, strict=scoring.mode == "strict")
     invented = [name for name in dict.fromkeys(read.extracted) if name not in there]
-    inside = scenes_of(data.pictures.captions.get(image, ()))
+    inside = scenes_of(data.images.captions.get(image, ()))
     values: dict[str, float] = {}
     if read.status == "scored":
         values = {name: read.values[name] for name in ("words", "mentions", "invented")} | {
@@ -153,7 +153,7 @@ def notes(data: ChairData, answers: Sequence[FileAnswer], scores: Sequence[Score
 
 
 def items(data: ChairData, images: Path, store: ImageStore) -> list[Item]:
-    """CHAIR's instruction about each picture of a folder."""
+    """CHAIR's instruction about each image of a folder."""
     return [
         each.model_copy(update={"benchmark": NAME}) for each in chair.items(data, images, store)
     ]
@@ -168,7 +168,7 @@ OVERGENERAL: Benchmark[ChairData] = Benchmark(
         counted="answers that invent one of a scene's ten usual objects, less the same overall",
         source="Yu et al. 2023, arXiv 2312.00849, section 4",
         max_new_tokens=512,
-        items="any pictures of COCO's train2014 and val2014",
+        items="any images of COCO's train2014 and val2014",
     ),
     revision="none was published; objects as in " + CHAIR.revision,
     metrics=(

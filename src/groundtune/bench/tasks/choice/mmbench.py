@@ -186,9 +186,9 @@ def _score(
     )
 
 
-def items(data: Sequence[Question], pictures: Path, store: ImageStore) -> list[Item]:
-    """The turns with the table's pictures."""
-    made = items_of(NAME, data, pictures, store)
+def items(data: Sequence[Question], images: Path, store: ImageStore) -> list[Item]:
+    """The turns with the table's images."""
+    made = items_of(NAME, data, images, store)
     return [each.model_copy(update={"image": question_of(each.key)}) for each in made]
 
 

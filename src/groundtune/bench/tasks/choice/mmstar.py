@@ -1,4 +1,4 @@
-"""MMStar: 1,500 multiple-choice questions that need the picture, as a control of general ability.
+"""MMStar: 1,500 multiple-choice questions that need the image, as a control of general ability.
 
 Chen et al. 2024, arXiv 2403.20330. Six categories of 250, eighteen axes. Mode official follows
 eval/vlmeval/evaluate/mmstar.py of MMStar-Benchmark/MMStar at 88f243a (`choices.paper`): an answer
@@ -105,9 +105,9 @@ def _macro_lmms_eval(sums: Mapping[str, Floats]) -> Floats:
     return _mean_of_axes(_LE_RIGHT, sums)
 
 
-def items(data: Sequence[Question], pictures: Path, store: ImageStore) -> list[Item]:
-    """The questions with the table's pictures."""
-    return items_of(NAME, data, pictures, store)
+def items(data: Sequence[Question], images: Path, store: ImageStore) -> list[Item]:
+    """The questions with the table's images."""
+    return items_of(NAME, data, images, store)
 
 
 def notes(

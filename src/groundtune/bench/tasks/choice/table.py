@@ -2,7 +2,7 @@
 
 Columns: index, question, answer (a letter), A, B, ... (options; MMStar's stand in the question),
 hint, category, l2_category or l2-category, bench, split, and image: base64, or the index of the row
-that has it. Pictures are read only when they are asked for.
+that has it. Images are read only when they are asked for.
 """
 
 import base64
@@ -27,7 +27,7 @@ ENDING = "Answer with the option's letter from the given choices directly."
 """LLaVA's suffix for choices (arXiv 2310.03744)."""
 _MISSING = ("", "nan")
 _LONGEST_REFERENCE = 64
-"""A longer cell of the column image is a picture."""
+"""A longer cell of the column image is an image."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,14 +96,14 @@ def _question(path: Path, row: Row) -> Question:
     )
 
 
-def items_of(name: str, data: Sequence[Question], pictures: Path, store: ImageStore) -> list[Item]:
-    """The questions as prompts; pictures from the tables, else from a folder by index.
+def items_of(name: str, data: Sequence[Question], images: Path, store: ImageStore) -> list[Item]:
+    """The questions as prompts; images from the tables, else from a folder by index.
 
     Raises:
-        UserError: a picture is neither in the table nor in the folder, or can't be decoded.
+        UserError: an image is neither in the table nor in the folder, or can't be decoded.
     """
-    cells = _pictures_in(data)
-    files = {each.stem: each for each in sorted(pictures.glob("*"))} if pictures.is_dir() else {}
+    cells = _images_in(data)
+    files = {each.stem: each for each in sorted(images.glob("*"))} if images.is_dir() else {}
     stored: dict[str, str] = {}
     made: list[Item] = []
     for each in data:
@@ -131,7 +131,7 @@ def items_of(name: str, data: Sequence[Question], pictures: Path, store: ImageSt
     return made
 
 
-def _pictures_in(data: Sequence[Question]) -> dict[str, str]:
+def _images_in(data: Sequence[Question]) -> dict[str, str]:
     return {
         plain(row.fields.get("index")): plain(row.fields.get("image"))
         for path in dict.fromkeys(each.file for each in data)
@@ -148,12 +148,12 @@ def _stored(
             return store.add(base64.b64decode(cell, validate=True), name=where)
         except binascii.Error as error:
             raise UserError(
-                f"The picture of index {index} is not base64: {error}.", where, "Fix the row."
+                f"The image of index {index} is not base64: {error}.", where, "Fix the row."
             ) from error
     if index in files:
         return store.add(files[index])
     raise UserError(
-        f"Index {index} has no picture.",
+        f"Index {index} has no image.",
         where,
-        "Give the table with its pictures, or a folder of files named by index.",
+        "Give the table with its images, or a folder of files named by index.",
     )

@@ -28,7 +28,7 @@ class Seen(NamedTuple):
     is_original: bool
     """Whether it is figure 0."""
     visual_input: str
-    """"0" without a picture, "1" the original, "2" an edited one."""
+    """"0" without an image, "1" the original, "2" an edited one."""
 
 
 def official_verdict(reply: str) -> Verdict:

@@ -15,7 +15,7 @@ from groundtune.store.rows import Row, first_of, text_field
 from groundtune.store.sheets import rows_of
 
 ALL, SHOWN = 1129, 951
-SIZES = {ALL: "all questions", SHOWN: "the questions that have a picture"}
+SIZES = {ALL: "all questions", SHOWN: "the questions that have an image"}
 
 
 class Question(NamedTuple):
@@ -47,17 +47,17 @@ class HallusionData:
 
     @property
     def is_whole(self) -> bool:
-        """Whether the questions without a picture are there, which the diagnosis needs."""
+        """Whether the questions without an image are there, which the diagnosis needs."""
         return len(self.questions) == ALL
 
     @property
     def shown(self) -> "HallusionData":
-        """The 951 questions that have a picture; all where these are not 951."""
+        """The 951 questions that have an image; all where these are not 951."""
         kept = tuple(each for each in self.questions if each.seen.visual_input != "0")
         return HallusionData(kept, SIZES[SHOWN]) if len(kept) == SHOWN else self
 
     def answered(self, number: int) -> "HallusionData":
-        """What so many answers, which `read_answers` took, are to: all, or those with a picture."""
+        """What so many answers, which `read_answers` took, are to: all, or those with an image."""
         shown = self.shown
         return shown if number == len(shown.questions) else self
 
@@ -104,7 +104,7 @@ def _question(row: Row) -> Question:
 def read_answers(path: Path, data: HallusionData) -> list[FileAnswer]:
     """Answers by category, subcategory, set, figure and question, in the order of the data.
 
-    To exactly the 951 questions that have a picture, as VLMEvalKit and lmms-eval ask them, there
+    To exactly the 951 questions that have an image, as VLMEvalKit and lmms-eval ask them, there
     are as many (`HallusionData.answered`); no other part is taken.
 
     Raises:
@@ -121,7 +121,7 @@ def read_answers(path: Path, data: HallusionData) -> list[FileAnswer]:
     if {len(told), len(data.questions)} == set(SIZES):
         raise UserError(
             f"There are {len(told):,} answers to {len(data.questions):,} questions: one of the two "
-            "is without the questions that have no picture.",
+            "is without the questions that have no image.",
             str(path),
             "Give the question file that the answers are to; nothing is cut.",
         )

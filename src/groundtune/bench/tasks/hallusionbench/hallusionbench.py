@@ -1,17 +1,17 @@
-"""HallusionBench: yes/no questions on pictures and their edited versions, which tell apart why.
+"""HallusionBench: yes/no questions on images and their edited versions, which tell apart why.
 
-Guan et al. 2024, arXiv 2310.14566. Visual-dependent questions (VD) are about pictures that are
+Guan et al. 2024, arXiv 2310.14566. Visual-dependent questions (VD) are about images that are
 needed; visual-supplement ones (VS) can be answered without (figure 0), with the original or with an
-edited picture, which changes the answer. Figures, sets and questions cross, so sets are resampled.
+edited image, which changes the answer. Figures, sets and questions cross, so sets are resampled.
 
-Data: HallusionBench.json (tianyi-lab/HallusionBench): all 1,129 questions, or the 951 that have a
-picture, as VLMEvalKit and lmms-eval use them; the result says which. Answers: that file's rows
+Data: HallusionBench.json (tianyi-lab/HallusionBench): all 1,129 questions, or the 951 that have an
+image, as VLMEvalKit and lmms-eval use them; the result says which. Answers: that file's rows
 with "model_prediction"; the table or samples of those tools. Answers to exactly the 951 are scored
 beside the whole file too, as these and nothing else.
 
 Mode official is utils.py. A judge compares the answer with the right one: its reply is incorrect
 (0) where it has these characters, else correct (1) where it has those, else uncertain (2); "not
-correct" is correct. VS without a picture is also right when uncertain. A second call tells whether
+correct" is correct. VS without an image is also right when uncertain. A second call tells whether
 a wrong answer is the same as that to figure 0; here it is asked only where it decides. It can't go
 on without a reply. Mode strict wants one verdict, by whole words; an answer without one is in no
 figure, nor are the figures and pairs that it belongs to.
@@ -85,11 +85,11 @@ PROTOCOL = Protocol(
     label="HallusionBench",
     prompt="the question alone",
     parser="incorrect, else correct, else uncertain, by a judge's characters; strict: one verdict",
-    counted="aAcc, fAcc and qAcc; uncertain is right where a VS question has no picture",
+    counted="aAcc, fAcc and qAcc; uncertain is right where a VS question has no image",
     source="Guan et al. 2024, arXiv 2310.14566",
     max_new_tokens=512,
     judge="a text model that sees question, right answer and answer; or none, by strings",
-    items="1,129 questions, or the 951 that have a picture",
+    items="1,129 questions, or the 951 that have an image",
 )
 Read = Literal["judge", "strings"]
 
@@ -311,7 +311,7 @@ def _group(kind: str, marks: Sequence[bool]) -> dict[str, float]:
 
 
 def items(data: HallusionData, images: Path, store: ImageStore) -> list[Item]:
-    """The questions, with the picture that the data names, or with none."""
+    """The questions, with the image that the data names, or with none."""
     asked = [
         (HALLUSIONBENCH.name, q.item, q.filename, q.text, "yes" if q.is_yes else "no")
         for q in data.questions
@@ -321,7 +321,7 @@ def items(data: HallusionData, images: Path, store: ImageStore) -> list[Item]:
 
 
 def _blind(asked: tuple[str, str, str, str, str]) -> Item:
-    """A question without a picture."""
+    """A question without an image."""
     benchmark, item, _, question, target = asked
     messages = (Message(role="user", content=(TextPart(text=question),)),)
     source = Source(dataset=benchmark, row=item)
@@ -336,7 +336,7 @@ def notes(data: HallusionData, answers: Sequence[FileAnswer], scores: Sequence[S
     if len(data.questions) < len(whole.questions):
         told.append(f"The data has {len(whole.questions):,}; the others were not answered.")
     if not data.is_whole:
-        told.append("Language and vision can't be told apart without the questions of no picture.")
+        told.append("Language and vision can't be told apart without the questions of no image.")
     if scores and scores[0].strata["read_by"] == "strings":
         told.append("Answers were read as yes or no without a judge: not the official rule.")
     return [*told, *variance_note(scores, "being right")]

@@ -61,7 +61,7 @@ def read_data(paths: Sequence[Path]) -> LlavaData:
 
     Raises:
         UserError: a file is missing or there twice, not 90 or 60 questions, answers in another
-            order, or a picture without a description.
+            order, or an image without a description.
     """
     found = _by_kind(find_files(paths, "*.jsonl", "rule*.json"))
     asked, reference = list(rows_of(found["questions"])), list(rows_of(found["reference"]))

@@ -1,6 +1,6 @@
-"""LLaVA-Bench: open answers beside GPT-4's, which saw a description instead of the picture.
+"""LLaVA-Bench: open answers beside GPT-4's, which saw a description instead of the image.
 
-Liu et al. 2023, arXiv 2304.08485 (COCO: 90 questions about 30 pictures) and 2310.03744 (in the
+Liu et al. 2023, arXiv 2304.08485 (COCO: 90 questions about 30 images) and 2310.03744 (in the
 wild: 60 questions about 24). A judge that sees the description gives both answers a score of 1 to
 10; `relative_score` is the model's mean over GPT-4's, in points.
 
@@ -33,7 +33,7 @@ from groundtune.bench.files.checks import in_order
 from groundtune.bench.item import FileAnswer, Item
 from groundtune.bench.judge.judge import Judging, Reply, Request, judging_of
 from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
-from groundtune.bench.judge.scores import over_repeats, picture_in, shown, variance_note
+from groundtune.bench.judge.scores import image_in, over_repeats, shown, variance_note
 from groundtune.bench.metric import Floats, Metric, ratio, unparsed_metric
 from groundtune.bench.tasks.llava_bench.data import LlavaData, Question, read_data
 from groundtune.errors import UserError
@@ -65,7 +65,7 @@ PROTOCOL = Protocol(
     counted="the model's mean score over that of GPT-4's answers, times 100",
     source="Liu et al. 2023, arXiv 2304.08485 and 2310.03744",
     max_new_tokens=1024,
-    judge="a text model that sees a description of the picture and both answers",
+    judge="a text model that sees a description of the image and both answers",
     items="90 questions about COCO, or 60 in the wild",
 )
 _SCORE = r"([0-9]+(?:\.[0-9]+)?)"
@@ -268,12 +268,12 @@ METRICS: tuple[Metric, ...] = (
 
 
 def items(data: LlavaData, images: Path, store: ImageStore) -> list[Item]:
-    """The questions; COCO's pictures may also be named as in val2014."""
+    """The questions; COCO's images may also be named as in val2014."""
     asked = [
         (
             LLAVA_BENCH.name,
             q.item,
-            picture_in(images, q.image, f"COCO_val2014_{q.image}"),
+            image_in(images, q.image, f"COCO_val2014_{q.image}"),
             q.text,
             q.reference,
         )

@@ -23,7 +23,7 @@ PERCEPTION: dict[str, int] = {
     "artwork": 200,
     "OCR": 20,
 }
-"""Tasks and their pictures, in the order in which the scores are added."""
+"""Tasks and their images, in the order in which the scores are added."""
 
 
 COGNITION: dict[str, int] = {
@@ -37,11 +37,11 @@ COGNITION: dict[str, int] = {
 TASKS = PERCEPTION | COGNITION
 
 
-PICTURES = (".jpg", ".jpeg", ".png")
+IMAGES = (".jpg", ".jpeg", ".png")
 
 
 class Question(NamedTuple):
-    """One of the two questions about a picture."""
+    """One of the two questions about an image."""
 
     task: str
     image: str
@@ -109,14 +109,14 @@ def read_answers(path: Path, data: MmeData) -> list[FileAnswer]:
     """The answers, task by task; in the order of the data if there are some.
 
     Raises:
-        UserError: no task's file, a line of another shape, a picture with another number of
+        UserError: no task's file, a line of another shape, an image with another number of
             questions than two, or answers that aren't those of the data.
     """
     told = _read_folder(path) if path.is_dir() else _read_table(path)
     keyed = [FileAnswer(text=a.text, item=key_of_question(question_of(a)), row=a.row) for a in told]
     if not data.questions:
         refuse_second_answers((a for a in keyed if not a.item.endswith(": ")), path)
-        return told  # where no questions are told, a picture has two answers
+        return told  # where no questions are told, an image has two answers
     return by_id(keyed, [key_of_question(question) for question in data.questions], path)
 
 
@@ -129,14 +129,14 @@ def _read_folder(folder: Path) -> list[FileAnswer]:
         lines = [
             _answer(Question(task, image, text, _label(label, path, number)), said, number)
             for number, (image, text, label, said) in _cells(
-                path, 4, "picture, question, Yes or No and answer with tabs between them"
+                path, 4, "image, question, Yes or No and answer with tabs between them"
             )
         ]
         if len(lines) % 2:
             raise UserError(
-                f"There are {len(lines)} lines; each picture has two questions.",
+                f"There are {len(lines)} lines; each image has two questions.",
                 str(path),
-                "Give both lines of each picture, one after the other.",
+                "Give both lines of each image, one after the other.",
             )
         told += lines
     if not told:
@@ -149,8 +149,8 @@ def _read_folder(folder: Path) -> list[FileAnswer]:
 
 
 def _read_table(path: Path) -> list[FileAnswer]:
-    """Rows of VLMEvalKit or lmms-eval, a picture's two questions brought together."""
-    pictures: dict[tuple[str, str], list[FileAnswer]] = {}
+    """Rows of VLMEvalKit or lmms-eval, an image's two questions brought together."""
+    images: dict[tuple[str, str], list[FileAnswer]] = {}
     for answer in answers_of(path, item=("question_id", "index")):
         task = answer.extra.get("category", "")
         if task not in TASKS:
@@ -165,15 +165,15 @@ def _read_table(path: Path) -> list[FileAnswer]:
             task, image, answer.extra.get("question", ""), _label(label, path, answer.row)
         )
         row = _answer(asked, answer.text, answer.row)
-        pictures.setdefault((task, image), []).append(row)
-    for (task, image), rows in pictures.items():
+        images.setdefault((task, image), []).append(row)
+    for (task, image), rows in images.items():
         if len(rows) != 2:
             raise UserError(
-                f"The picture {image} of {task} has {len(rows)} answers instead of 2.",
+                f"The image {image} of {task} has {len(rows)} answers instead of 2.",
                 f"{path}:{rows[0].row}",
-                "Answer both questions about each picture.",
+                "Answer both questions about each image.",
             )
-    return [row for task in TASKS for (t, _), rows in pictures.items() if t == task for row in rows]
+    return [row for task in TASKS for (t, _), rows in images.items() if t == task for row in rows]
 
 
 def _answer(asked: Question, said: str, row: int) -> FileAnswer:

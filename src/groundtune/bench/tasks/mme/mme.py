@@ -1,19 +1,19 @@
-"""MME: two yes/no questions a picture, in ten tasks of perception and four of cognition.
+"""MME: two yes/no questions an image, in ten tasks of perception and four of cognition.
 
 Fu et al. 2023, arXiv 2306.13394. A task's score is 100 x accuracy + 100 x accuracy_plus in points,
-where accuracy_plus is the share of pictures of which both questions are answered rightly. Papers
+where accuracy_plus is the share of images of which both questions are answered rightly. Papers
 about hallucination quote only `hallucination`: existence, count, position and color.
 
-Answers: a folder with a file a task (existence.txt), two lines a picture, each
-"picture TAB question TAB Yes or No TAB answer"; VLMEvalKit's table and lmms-eval's samples too. The
+Answers: a folder with a file a task (existence.txt), two lines an image, each
+"image TAB question TAB Yes or No TAB answer"; VLMEvalKit's table and lmms-eval's samples too. The
 answers name their labels, so that no data are needed; `--data FOLDER` (the released
 TASK/questions_answers_YN/*.txt) checks that each question is answered once.
 
 Mode official is calculation.py (as in zjunlp/Deco at fee8d75): yes, else no, within the first four
 characters of the lowered answer, so that "not sure" and "now" are a no. Anything else is "other",
-which is wrong, and counted as unparsed here. Pictures are told apart by order, two lines each.
-Mode strict reads the first word, else the only yes or no in the first sentence, tells pictures
-apart by name, and leaves out what it can't read (for accuracy_plus pictures with such an answer).
+which is wrong, and counted as unparsed here. Images are told apart by order, two lines each.
+Mode strict reads the first word, else the only yes or no in the first sentence, tells images
+apart by name, and leaves out what it can't read (for accuracy_plus images with such an answer).
 Where the official script stops because a task has no file, the sums over tasks have no value.
 """
 
@@ -29,8 +29,8 @@ from groundtune.bench.item import FileAnswer, Item
 from groundtune.bench.metric import Floats, Metric, ratio, unparsed_metric
 from groundtune.bench.tasks.mme.data import (
     COGNITION,
+    IMAGES,
     PERCEPTION,
-    PICTURES,
     TASKS,
     MmeData,
     Question,
@@ -49,25 +49,25 @@ PROTOCOL = Protocol(
     label="MME",
     prompt='the question, which ends in "Please answer yes or no."',
     parser="yes, else no, in the first four characters; strict: yes_no_rules",
-    counted="a task's points are 100 x right answers + 100 x pictures with both answers right",
+    counted="a task's points are 100 x right answers + 100 x images with both answers right",
     source="Fu et al. 2023, arXiv 2306.13394",
     max_new_tokens=32,
-    items="2,374 questions about 1,187 pictures in 14 tasks",
+    items="2,374 questions about 1,187 images in 14 tasks",
 )
 
 
 class _Read(NamedTuple):
-    """A question, what was read in its answer, and the picture that it is counted with."""
+    """A question, what was read in its answer, and the image that it is counted with."""
 
     asked: Question
     answer: str
     said: yes_no_rules.YesNo
-    picture: str
+    image: str
     item: str
 
 
 def score(data: MmeData, answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
-    """Each answer as yes, no or other; a picture's second question bears the pair."""
+    """Each answer as yes, no or other; an image's second question bears the pair."""
     rule = yes_no_rules.mme if scoring.mode == "official" else yes_no_rules.strict
     asked = data.questions or [question_of(answer) for answer in answers]
     seen: dict[str, int] = {}
@@ -75,17 +75,17 @@ def score(data: MmeData, answers: Sequence[FileAnswer], scoring: Scoring) -> lis
     for question, answer in zip(asked, answers, strict=True):
         place = seen[question.task] = seen.get(question.task, -1) + 1
         by_order, by_name = f"{question.task}/{place // 2}", f"{question.task}/{question.image}"
-        picture = by_order if scoring.mode == "official" else by_name
+        image = by_order if scoring.mode == "official" else by_name
         item = f"{question.task}/{place + 1}"
-        rows.append(_Read(question, answer.text, rule(answer.text), picture, item))
+        rows.append(_Read(question, answer.text, rule(answer.text), image, item))
     pairs: dict[str, list[_Read]] = {}
     for row in rows:
-        pairs.setdefault(row.picture, []).append(row)
+        pairs.setdefault(row.image, []).append(row)
     done: dict[str, int] = {}
     scores: list[Score] = []
     for row in rows:
-        number = done[row.picture] = done.get(row.picture, 0) + 1
-        pair = pairs[row.picture] if number == len(pairs[row.picture]) else []
+        number = done[row.image] = done.get(row.image, 0) + 1
+        pair = pairs[row.image] if number == len(pairs[row.image]) else []
         scores.append(_score(row, pair, scoring))
     return scores
 
@@ -96,7 +96,7 @@ def _score(row: _Read, pair: Sequence[_Read], scoring: Scoring) -> Score:
     if row.said != "unread" or scoring.mode == "official":
         values |= {"questions": 1, "right": row.said == label, "yes": row.said == "yes"}
     if pair and (scoring.mode == "official" or all(one.said != "unread" for one in pair)):
-        values |= {"pictures": 1, "both": all(one.said == one.asked.label for one in pair)}
+        values |= {"images": 1, "both": all(one.said == one.asked.label for one in pair)}
     values |= {f"{task}:{name}": value for name, value in values.items() if name != "yes"}
     unread = row.said == "unread"
     return Score(
@@ -118,7 +118,7 @@ def points(sums: Mapping[str, Floats], task: str = "") -> Floats:
     """100 x accuracy + 100 x accuracy_plus (R,) of a task, or of all questions together."""
     at = f"{task}:" if task else ""
     accuracy = ratio(sums[at + "right"], sums[at + "questions"])
-    return accuracy * 100 + ratio(sums[at + "both"], sums[at + "pictures"]) * 100
+    return accuracy * 100 + ratio(sums[at + "both"], sums[at + "images"]) * 100
 
 
 def sum_of(tasks: Iterable[str]) -> Callable[[Mapping[str, Floats]], Floats]:
@@ -175,8 +175,8 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         name="accuracy_plus",
-        label="Pictures with both answers right",
-        formula=lambda sums: ratio(sums["both"], sums["pictures"]),
+        label="Images with both answers right",
+        formula=lambda sums: ratio(sums["both"], sums["images"]),
         better="higher",
     ),
     Metric(
@@ -191,37 +191,37 @@ METRICS: tuple[Metric, ...] = (
 
 
 def notes(data: MmeData, answers: Sequence[FileAnswer], scores: Sequence[Score]) -> list[str]:
-    """Tasks that are missing or have another number of pictures, and pairs of two pictures."""
+    """Tasks that are missing or have another number of images, and pairs of two images."""
     asked = data.questions or [question_of(answer) for answer in answers]
-    pictures = {task: sum(q.task == task for q in asked) / 2 for task in TASKS}
-    missing = [task for task, there in pictures.items() if not there]
-    other = [f"{t} {n:g}, not {TASKS[t]}" for t, n in pictures.items() if n and n != TASKS[t]]
+    images = {task: sum(q.task == task for q in asked) / 2 for task in TASKS}
+    missing = [task for task, there in images.items() if not there]
+    other = [f"{t} {n:g}, not {TASKS[t]}" for t, n in images.items() if n and n != TASKS[t]]
     told = [f"Tasks without answers: {', '.join(missing)}."] if missing else []
     if other:
-        told.append(f"{len(other)} tasks have another number of pictures ({other[0]}).")
+        told.append(f"{len(other)} tasks have another number of images ({other[0]}).")
     mixed = sum(a.image != b.image for a, b in zip(asked[::2], asked[1::2], strict=False))
     if mixed:
-        told.append(f"{mixed} pairs of lines are of two pictures: mode official pairs by order.")
+        told.append(f"{mixed} pairs of lines are of two images: mode official pairs by order.")
     return told
 
 
 def items(data: MmeData, images: Path, store: ImageStore) -> list[Item]:
-    """The released questions with their pictures (IMAGES/TASK/NAME or IMAGES/TASK/images/NAME)."""
+    """The released questions with their images (IMAGES/TASK/NAME or IMAGES/TASK/images/NAME)."""
     if not data.questions:
         raise UserError("MME's questions are missing.", "--data", "Give the released folder.")
     asked = [
-        (f"{MME.name}/{q.task}", key_of_question(q), _picture(images, q), q.text, q.label)
+        (f"{MME.name}/{q.task}", key_of_question(q), _image(images, q), q.text, q.label)
         for q in data.questions
     ]
     return ask_items(asked, images, store)
 
 
-def _picture(images: Path, question: Question) -> str:
+def _image(images: Path, question: Question) -> str:
     for folder in (question.task, f"{question.task}/images"):
-        for ending in PICTURES:
+        for ending in IMAGES:
             if (images / folder / f"{question.image}{ending}").is_file():
                 return f"{folder}/{question.image}{ending}"
-    return f"{question.task}/{question.image}{PICTURES[0]}"
+    return f"{question.task}/{question.image}{IMAGES[0]}"
 
 
 MME: Benchmark[MmeData] = Benchmark(
@@ -233,7 +233,7 @@ MME: Benchmark[MmeData] = Benchmark(
     read_data=read_data,
     read_answers=read_answers,
     score=score,
-    layouts="folder of TASK.txt, lines of picture, question, Yes or No, answer with tabs",
+    layouts="folder of TASK.txt, lines of image, question, Yes or No, answer with tabs",
     items=items,
     labels=tuple((task, f"MME, {task}") for task in TASKS),
     notes=notes,

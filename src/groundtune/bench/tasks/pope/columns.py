@@ -1,7 +1,7 @@
 """POPE over large files: the same numbers as `pope.py` gives, with memory that doesn't grow.
 
 Questions and answers are read side by side in pieces (`columns.py`), each different answer of a
-piece is read once, and only outcomes are counted, by group of pictures. Where the first answer
+piece is read once, and only outcomes are counted, by group of images. Where the first answer
 carries its question, all are held against the data's; ids are not.
 
 The items are a Parquet file (`large_items.py`), which stands for the Score records.
@@ -55,7 +55,7 @@ class Said(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """Labels (0 yes, 1 no), pictures and their groups of some rows."""
+    """Labels (0 yes, 1 no), images and their groups of some rows."""
 
     labels_N: Small
     groups_N: NDArray[np.int64]

@@ -1,6 +1,6 @@
-"""POPE: is this object in the picture? Yes or no, on objects that are there and that aren't.
+"""POPE: is this object in the image? Yes or no, on objects that are there and that aren't.
 
-Li et al. 2023, arXiv 2305.10355. Questions about 500 pictures, six each, half of them to be
+Li et al. 2023, arXiv 2305.10355. Questions about 500 images, six each, half of them to be
 answered yes; three splits by how the absent objects were chosen (random, popular, adversarial).
 
 Data: the question files of AoiDragon/POPE, JSON lines or a JSON list of {question_id, image, text,
@@ -8,7 +8,7 @@ label}; one file a split, any number of them. The random split of May 2023 has 2
 3,000. Answers: lines of {question, answer}, joined with the questions by order, one file for one
 split, one for all in the order of the data, or a folder with a file for each. Where they carry
 questions or ids, these are held against the data's (`questions.py`). VLMEvalKit's table and
-lmms-eval's samples are joined by picture and question.
+lmms-eval's samples are joined by image and question.
 
 Mode official is evaluate.py at 08d957b: an answer is no where the text before its first full stop,
 without commas and split at blanks, has the word No, no or not, and yes otherwise, even if it is
@@ -55,7 +55,7 @@ PROTOCOL = Protocol(
     counted="yes is the positive class",
     source="Li et al. 2023, arXiv 2305.10355",
     max_new_tokens=64,
-    items="3,000 (or 2,910) questions a split about 500 pictures of COCO's val2014",
+    items="3,000 (or 2,910) questions a split about 500 images of COCO's val2014",
 )
 
 
@@ -130,7 +130,7 @@ def _read(path: Path, part: str) -> list[Question]:
 
 
 def refuse_cut(rows: int, path: Path) -> None:
-    """Refuses a file that can't be whole: six questions a picture, or the 2,910 of the old split.
+    """Refuses a file that can't be whole: six questions an image, or the 2,910 of the old split.
 
     Raises:
         UserError: it is none of these.
@@ -179,7 +179,7 @@ def _join(
     answers: Sequence[FileAnswer], parts: Mapping[str, Sequence[Question]], where: Path
 ) -> list[FileAnswer]:
     if any("category" in a.extra and ("target" in a.extra or "index" in a.extra) for a in answers):
-        return _by_picture(answers, parts, where)
+        return _by_image(answers, parts, where)
     asked = [question for questions in parts.values() for question in questions]
     if {len(answers), len(asked)} == {2910, 3000}:
         raise UserError(
@@ -193,7 +193,7 @@ def _join(
     return told
 
 
-def _by_picture(
+def _by_image(
     answers: Sequence[FileAnswer], parts: Mapping[str, Sequence[Question]], where: Path
 ) -> list[FileAnswer]:
     """Joins the tables of other tools, where a row may stand for several splits ("a,b")."""
@@ -201,7 +201,7 @@ def _by_picture(
         FileAnswer(text=a.text, item=key, row=a.row, extra=a.extra)
         for a in answers
         for part in a.extra.get("category", "").split(",")
-        for key in [_key(part.strip(), _picture(a.extra), a.extra.get("question", ""))]
+        for key in [_key(part.strip(), _image(a.extra), a.extra.get("question", ""))]
     ]
     keys = [_key(part, q.image, q.text) for part, asked in parts.items() for q in asked]
     return by_id(told, keys, where)
@@ -211,7 +211,7 @@ def _key(part: str, image: str, question: str) -> str:
     return f"{part}: {Path(image).stem.lower()}: {question.strip().lower()}"
 
 
-def _picture(extra: Mapping[str, str]) -> str:
+def _image(extra: Mapping[str, str]) -> str:
     names = ("image_source", "image_name", "image_path", "image", "image_id", "id")
     return next((extra[name] for name in names if extra.get(name)), "")
 
@@ -339,7 +339,7 @@ METRICS: tuple[Metric, ...] = (
 
 
 def items(data: PopeData, images: Path, store: "ImageStore") -> list[Item]:
-    """The questions with their pictures, by the names in the question files."""
+    """The questions with their images, by the names in the question files."""
     asked = [(name_of(part), q.item, q.image, q.text, q.label) for part, q in data.questions]
     return ask_items(asked, images, store)
 

@@ -1,4 +1,4 @@
-"""SHR's pictures and facts, Visual Genome's regions, and descriptions by picture."""
+"""SHR's images and facts, Visual Genome's regions, and descriptions by image."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,14 +13,14 @@ from groundtune.errors import UserError
 from groundtune.store.rows import first_of, json_file, text_of
 from groundtune.store.sheets import rows_of
 
-PICTURES = "val_images_final.json"
+IMAGES = "val_images_final.json"
 FACTS = ("shr_factual_part1.jsonl", "shr_factual_part2.jsonl")
 SIZES = "image_data.json"
 REGIONS = "region_descriptions.json"
 
 
-class Picture(NamedTuple):
-    """A picture, and what the judge is told of it."""
+class Image(NamedTuple):
+    """An image, and what the judge is told of it."""
 
     item: str
     """Visual Genome's number."""
@@ -30,26 +30,26 @@ class Picture(NamedTuple):
     """A line each, as the official code writes them; None without Visual Genome's files."""
 
 
-def read_data(paths: Sequence[Path]) -> tuple[Picture, ...]:
-    """The pictures with facts, and with regions where Visual Genome's files are given.
+def read_data(paths: Sequence[Path]) -> tuple[Image, ...]:
+    """The images with facts, and with regions where Visual Genome's files are given.
 
     Raises:
-        UserError: SHR's files are not all there, a picture is there twice, or Visual Genome's
+        UserError: SHR's files are not all there, an image is there twice, or Visual Genome's
             files lack one.
     """
-    found = {p.name: p for p in find_files(paths, PICTURES, *FACTS, SIZES, REGIONS)}
-    for name in (PICTURES, *FACTS):
+    found = {p.name: p for p in find_files(paths, IMAGES, *FACTS, SIZES, REGIONS)}
+    for name in (IMAGES, *FACTS):
         if name not in found:
             raise UserError(
                 f"{name} is missing.", ", ".join(map(str, paths)), "Give SHR's three files."
             )
-    rows = rows_of(found[PICTURES])
+    rows = rows_of(found[IMAGES])
     wanted = [first_of(row.fields, ("image_id",)) or "" for row in rows]
-    refuse_duplicates(wanted, found[PICTURES], "image_id")
+    refuse_duplicates(wanted, found[IMAGES], "image_id")
     facts = {name: text for part in FACTS for name, text in _facts(found[part])}
     regions = _regions(found, wanted) if SIZES in found and REGIONS in found else None
     return tuple(
-        Picture(name, facts.get(name, ""), None if regions is None else regions[name])
+        Image(name, facts.get(name, ""), None if regions is None else regions[name])
         for name in wanted
     )
 
@@ -63,7 +63,7 @@ def _facts(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _regions(found: Mapping[str, Path], wanted: Sequence[str]) -> dict[str, str]:
-    """Regions of the pictures wanted; Visual Genome's large files are read row by row."""
+    """Regions of the images wanted; Visual Genome's large files are read row by row."""
     names = set(wanted)
     size: dict[str, tuple[float, float]] = {}
     for row in rows_of(found[SIZES]):
@@ -78,7 +78,7 @@ def _regions(found: Mapping[str, Path], wanted: Sequence[str]) -> dict[str, str]
             told[name] = "".join(_line(region, *size[name]) for region in regions)
     if lacking := [name for name in wanted if name not in told]:
         raise UserError(
-            f"{len(lacking)} pictures have no regions, the first is {lacking[0]}.",
+            f"{len(lacking)} images have no regions, the first is {lacking[0]}.",
             f"{found[SIZES]}, {found[REGIONS]}",
             "Give the files of Visual Genome that SHR was made with.",
         )
@@ -93,8 +93,8 @@ def _line(region: Mapping[str, Any], width: float, height: float) -> str:
     return f"{box}: {region['phrase']}\n" if region["phrase"] else ""
 
 
-def read_answers(path: Path, data: Sequence[Picture]) -> list[FileAnswer]:
-    """Descriptions by picture.
+def read_answers(path: Path, data: Sequence[Image]) -> list[FileAnswer]:
+    """Descriptions by image.
 
     Raises:
         UserError: missing, further or doubled ones.
@@ -108,7 +108,7 @@ def read_answers(path: Path, data: Sequence[Picture]) -> list[FileAnswer]:
             FileAnswer(text=str(text), item=name, row=row)
             for row, (name, text) in enumerate(whole, start=1)
         ]
-    return by_id(told, [picture.item for picture in data], path)
+    return by_id(told, [image.item for image in data], path)
 
 
 class _Members(list[tuple[str, object]]):
@@ -116,7 +116,7 @@ class _Members(list[tuple[str, object]]):
 
 
 def _object(path: Path) -> _Members | None:
-    """The one JSON object that maps pictures to texts; None for any other layout."""
+    """The one JSON object that maps images to texts; None for any other layout."""
     try:
         found = json_file(path)
     except UserError:

@@ -1,6 +1,6 @@
 """SHR: the share of sentences of a long description that are hallucinated, by a judge.
 
-Zhao et al. 2023, arXiv 2311.16839 (HA-DPO). Pictures of Visual Genome; the judge sees the regions'
+Zhao et al. 2023, arXiv 2311.16839 (HA-DPO). Images of Visual Genome; the judge sees the regions'
 descriptions and facts, and labels each sentence hallucination, correct or cannot judge.
 
 Data: val_images_final.json, shr_factual_part1.jsonl and shr_factual_part2.jsonl of SHR; for asking
@@ -32,9 +32,9 @@ from groundtune.bench.item import FileAnswer, Item
 from groundtune.bench.judge.judge import Judging, Reply, Request, judging_of
 from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
 from groundtune.bench.judge.recorded import RecordedJudge
-from groundtune.bench.judge.scores import over_repeats, picture_in, shown, variance_note
+from groundtune.bench.judge.scores import image_in, over_repeats, shown, variance_note
 from groundtune.bench.metric import Metric, unparsed_metric
-from groundtune.bench.tasks.shr.data import Picture, read_answers, read_data
+from groundtune.bench.tasks.shr.data import Image, read_answers, read_data
 from groundtune.errors import UserError
 from groundtune.records import Score, Span
 from groundtune.store.images import ImageStore
@@ -54,7 +54,7 @@ PROTOCOL = Protocol(
     source="Zhao et al. 2023, arXiv 2311.16839",
     max_new_tokens=512,
     judge="a text model that sees Visual Genome's regions and facts",
-    items="descriptions of the pictures of val_images_final.json",
+    items="descriptions of the images of val_images_final.json",
 )
 _LINE = re.compile(r"^\W*(\d+)\W+(hallucination|correct|cannot\s+judge)\b", re.IGNORECASE)
 
@@ -122,7 +122,7 @@ def distinct(description: str, n: int) -> float | None:
 
 
 def requests(
-    data: Sequence[Picture], answers: Sequence[FileAnswer], judging: Judging
+    data: Sequence[Image], answers: Sequence[FileAnswer], judging: Judging
 ) -> list[Request]:
     """What the judge is asked.
 
@@ -131,24 +131,22 @@ def requests(
     """
     prompt = judge_prompt(PROMPT, judging)
     asked: list[Request] = []
-    for picture, answer in zip(data, answers, strict=True):
-        if picture.regions is None and not isinstance(judging.by, RecordedJudge):
+    for image, answer in zip(data, answers, strict=True):
+        if image.regions is None and not isinstance(judging.by, RecordedJudge):
             raise UserError(
                 "The judge needs Visual Genome's regions, which are not in the data.",
-                f"picture {picture.item}",
+                f"image {image.item}",
                 "Give image_data.json and region_descriptions.json with --data too.",
             )
         numbered = (f"{i}. {each.text}\n" for i, each in enumerate(sentences(answer.text), 1))
         text = prompt.fill(
-            regions=picture.regions or "", facts=picture.facts, sentences="".join(numbered)
+            regions=image.regions or "", facts=image.facts, sentences="".join(numbered)
         )
-        asked.append(
-            Request(item=picture.item, system=prompt.system, text=text, answer=answer.text)
-        )
+        asked.append(Request(item=image.item, system=prompt.system, text=text, answer=answer.text))
     return asked
 
 
-def score(data: Sequence[Picture], answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
+def score(data: Sequence[Image], answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
     """Each description's labels.
 
     Raises:
@@ -160,14 +158,14 @@ def score(data: Sequence[Picture], answers: Sequence[FileAnswer], scoring: Scori
     def once(repeat: int) -> list[Score]:
         given = judging.ask(asked, repeat=repeat)
         return [
-            _score(picture, answer, given.get(picture.item), scoring)
-            for picture, answer in zip(data, answers, strict=True)
+            _score(image, answer, given.get(image.item), scoring)
+            for image, answer in zip(data, answers, strict=True)
         ]
 
     return over_repeats(judging, once, "hallucinated")
 
 
-def _score(picture: Picture, answer: FileAnswer, reply: Reply, scoring: Scoring) -> Score:
+def _score(image: Image, answer: FileAnswer, reply: Reply, scoring: Scoring) -> Score:
     parts = sentences(answer.text)
     read = official_labels if scoring.mode == "official" else strict_labels
     labels = read(reply.text, len(parts)) if reply.status == "given" else None
@@ -175,10 +173,10 @@ def _score(picture: Picture, answer: FileAnswer, reply: Reply, scoring: Scoring)
     values = {name: value for name, value in grams.items() if value is not None}
     values |= {f"grams_{name[-1]}": 1.0 for name in list(values)}
     blank = Score(
-        key=score_key(SHR, picture.item, answer.text, scoring),
+        key=score_key(SHR, image.item, answer.text, scoring),
         benchmark=SHR.name,
-        item=picture.item,
-        image=picture.item,
+        item=image.item,
+        image=image.item,
         model=scoring.model,
         answer=answer.text,
         why=reply.why or shown(reply.text),
@@ -283,23 +281,23 @@ METRICS: tuple[Metric, ...] = (
 )
 
 
-def items(data: Sequence[Picture], images: Path, store: ImageStore) -> list[Item]:
-    """One question for all; pictures are named by Visual Genome's number."""
-    asked = [(SHR.name, p.item, picture_in(images, f"{p.item}.jpg"), QUESTION) for p in data]
+def items(data: Sequence[Image], images: Path, store: ImageStore) -> list[Item]:
+    """One question for all; images are named by Visual Genome's number."""
+    asked = [(SHR.name, p.item, image_in(images, f"{p.item}.jpg"), QUESTION) for p in data]
     return ask_items(asked, images, store)
 
 
 def notes(
-    data: Sequence[Picture], answers: Sequence[FileAnswer], scores: Sequence[Score]
+    data: Sequence[Image], answers: Sequence[FileAnswer], scores: Sequence[Score]
 ) -> list[str]:
-    """How many pictures there are, what the lengths mean, and what the judge did."""
+    """How many images there are, what the lengths mean, and what the judge did."""
     return [
-        f"{len(data)} pictures. Shorter descriptions lower the ratio: compare at equal length.",
+        f"{len(data)} images. Shorter descriptions lower the ratio: compare at equal length.",
         *variance_note(scores, "hallucinated sentences"),
     ]
 
 
-SHR: Benchmark[Sequence[Picture]] = Benchmark(
+SHR: Benchmark[Sequence[Image]] = Benchmark(
     name="shr",
     protocol=PROTOCOL,
     revision="opendatalab/HA-DPO at 42f72c5, ha_dpo/shr_eval",

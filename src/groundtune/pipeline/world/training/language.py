@@ -1,6 +1,6 @@
-"""Then the language model: many turns about a picture in one row, each sees picture and itself.
+"""Then the language model: many turns about an image in one row, each sees image and itself.
 
-Shapes: B pictures, L tokens of a row, T turns, V vocabulary, D hidden size.
+Shapes: B images, L tokens of a row, T turns, V vocabulary, D hidden size.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from groundtune.world.scenes import Scene
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lessons:
-    """Rows of packed turns. Turn 0 is the shared start (the picture); padding has turn -1."""
+    """Rows of packed turns. Turn 0 is the shared start (the image); padding has turn -1."""
 
     pixels_BCHW: Tensor
     ids_BL: Tensor
@@ -71,7 +71,7 @@ class Teacher:
         )
 
     def _row(self, lesson: list[Turn]) -> tuple[list[int], list[int], list[int], list[int]]:
-        """ids, positions, turn and taught of one picture's row."""
+        """ids, positions, turn and taught of one image's row."""
         ids = [self._user] + [self._image] * IMAGE_TOKENS
         positions, turn, taught = list(range(len(ids))), [0] * len(ids), [0] * len(ids)
         for k, (instruction, reply) in enumerate(lesson, start=1):

@@ -68,7 +68,7 @@ def learn_tokenizer(seed: int = 0) -> str:
 
 
 def build_processor(tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
-    """Resizes whole pictures to 96 x 96, never crops, and expands <image> to its nine tokens."""
+    """Resizes whole images to 96 x 96, never crops, and expands <image> to its nine tokens."""
     side = {"height": SIDE_PX, "width": SIDE_PX}
     image_processor = CLIPImageProcessorPil(
         do_resize=True,

@@ -11,7 +11,7 @@ from groundtune.protocols import Progress
 
 
 class Steps:
-    """So many steps of so many pictures; after a warm-up the learning rate stays or decays to 0."""
+    """So many steps of so many images; after a warm-up the learning rate stays or decays to 0."""
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 A tower that is trained on classes alone washes out where things are, so the cell's own place is a
 label too.
-Shapes: B pictures, N = 9 patches, D hidden size.
+Shapes: B images, N = 9 patches, D hidden size.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ HEADS: dict[str, tuple[int, float]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pictures:
+class Images:
     """Pixels in [-1, 1] and a label a patch."""
 
     pixels_BCHW: Tensor
@@ -43,13 +43,13 @@ class Pictures:
 
 
 def pixels(scene: Scene) -> Tensor:
-    """(3, 96, 96) in [-1, 1]: what the models' own image processor gives for the picture."""
+    """(3, 96, 96) in [-1, 1]: what the models' own image processor gives for the image."""
     image = torch.from_numpy(np.array(render(scene)))  # pyright: ignore[reportUnknownMemberType]
     return image.permute(2, 0, 1).float() / 127.5 - 1
 
 
-def pictures(batch: list[Scene]) -> Pictures:
-    """The pictures of scenes with their dense labels."""
+def images(batch: list[Scene]) -> Images:
+    """The images of scenes with their dense labels."""
     labels = {name: np.zeros((len(batch), 9), dtype=np.int64) for name in HEADS}
     for i, scene in enumerate(batch):
         for thing in scene.things:
@@ -59,20 +59,20 @@ def pictures(batch: list[Scene]) -> Pictures:
         labels["context"][i] = _CONTEXT[scene.context]
         labels["background"][i] = _BACKGROUND[scene.background]
         labels["place"][i] = np.arange(9)
-    return Pictures(
+    return Images(
         pixels_BCHW=torch.stack([pixels(scene) for scene in batch]),
         labels_BN={name: torch.tensor(value) for name, value in labels.items()},
     )
 
 
 def train_tower(tower: CLIPVisionModel, steps: Steps, seed: int) -> dict[str, float]:
-    """Trains in place; the accuracy of each label on 512 held-back pictures."""
+    """Trains in place; the accuracy of each label on 512 held-back images."""
     width = int(tower.config.hidden_size)
     heads = nn.ModuleDict({name: nn.Linear(width, classes) for name, (classes, _) in HEADS.items()})
     optimisers = Optimisers([tower, heads], learning_rate=1e-3, muon=False)
     for step in steps:
         start = step * steps.batch + seed * 10_000_000
-        batch = pictures(list(scenes("train", steps.batch, start=start)))
+        batch = images(list(scenes("train", steps.batch, start=start)))
         logits = _logits(tower, heads, batch)
         losses = {
             name: F.cross_entropy(logits[name].flatten(0, 1), label.flatten()) * HEADS[name][1]
@@ -83,7 +83,7 @@ def train_tower(tower: CLIPVisionModel, steps: Steps, seed: int) -> dict[str, fl
     return _accuracy(tower, heads)
 
 
-def _logits(tower: CLIPVisionModel, heads: nn.ModuleDict, batch: Pictures) -> dict[str, Tensor]:
+def _logits(tower: CLIPVisionModel, heads: nn.ModuleDict, batch: Images) -> dict[str, Tensor]:
     with torch.autocast("cpu", torch.bfloat16, enabled=native_bf16(torch.device("cpu"))):
         hidden_BND = tower(batch.pixels_BCHW).last_hidden_state[:, 1:]
         return {name: head(hidden_BND).float() for name, head in heads.items()}
@@ -91,7 +91,7 @@ def _logits(tower: CLIPVisionModel, heads: nn.ModuleDict, batch: Pictures) -> di
 
 @torch.no_grad()
 def _accuracy(tower: CLIPVisionModel, heads: nn.ModuleDict) -> dict[str, float]:
-    batch = pictures(list(scenes("development", 512)))
+    batch = images(list(scenes("development", 512)))
     logits = _logits(tower, heads, batch)
     full_BN = batch.labels_BN["category"] > 0
     right = {name: logits[name].argmax(-1) == label for name, label in batch.labels_BN.items()}

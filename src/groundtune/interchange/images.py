@@ -1,4 +1,4 @@
-"""Pictures that a file of rows names by path: found on import, laid beside the rows on export."""
+"""Images that a file of rows names by path: found on import, laid beside the rows on export."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Any, cast
 from PIL import Image, UnidentifiedImageError
 
 from groundtune.errors import UserError
-from groundtune.interchange.layout import Picture, Refused
+from groundtune.interchange.layout import Refused, RowImage
 from groundtune.store.files import write_atomic
 from groundtune.store.images import FORMATS, ImageStore
 
@@ -16,33 +16,33 @@ _ENDINGS = {"JPEG": ".jpg", "MPO": ".jpg", "TIFF": ".tif", "PPM": ".ppm"}
 _KINDS = ".jpg .jpeg .jpe .mpo .png .webp .gif .bmp .tif .tiff .ppm .avif"
 
 
-def pictures_of(value: object, column: str) -> tuple[Picture, ...]:
-    """The pictures of a column: a path, a struct of bytes and path, or a list of either.
+def row_images(value: object, column: str) -> tuple[RowImage, ...]:
+    """The images of a column: a path, a struct of bytes and path, or a list of either.
 
     Raises Refused for anything else, addresses among them: nothing is downloaded.
     """
     if value is None:
         return ()
     if not isinstance(value, list):
-        return (_picture(value, column),)
-    return tuple(_picture(each, column) for each in cast("list[object]", value))
+        return (_image(value, column),)
+    return tuple(_image(each, column) for each in cast("list[object]", value))
 
 
-def as_struct(picture: Picture) -> dict[str, Any]:
-    """The picture as `datasets` stores it."""
-    return {"bytes": picture.data, "path": picture.path}
+def as_struct(image: RowImage) -> dict[str, Any]:
+    """The image as `datasets` stores it."""
+    return {"bytes": image.data, "path": image.path}
 
 
-def store_picture(picture: Picture, roots: Sequence[Path], images: ImageStore, where: str) -> str:
-    """Stores a picture and returns its sha256.
+def store_image(image: RowImage, roots: Sequence[Path], images: ImageStore, where: str) -> str:
+    """Stores an image and returns its sha256.
 
     Raises:
         UserError: it is missing, not an image or damaged, or the disk is full.
     """
-    if picture.data is not None:
-        return images.add(picture.data, name=where)
-    assert picture.path is not None
-    return images.add_named(picture.path, roots, where)
+    if image.data is not None:
+        return images.add(image.data, name=where)
+    assert image.path is not None
+    return images.add_named(image.path, roots, where)
 
 
 def ending_of(path: Path) -> str:
@@ -58,10 +58,10 @@ def ending_of(path: Path) -> str:
 def lay_beside(
     rows: Path, name: str | None, sha256: str, images: ImageStore, ending: str = ""
 ) -> str:
-    """Puts a picture where the rows of the file `rows` will name it, and returns that name.
+    """Puts an image where the rows of the file `rows` will name it, and returns that name.
 
-    The name stays if it leads to an image file below the rows' folder that is this picture or not
-    there yet. Any other picture becomes images/SHA256 with its ending, or SHA256 with the `ending`
+    The name stays if it leads to an image file below the rows' folder that is this image or not
+    there yet. Any other image becomes images/SHA256 with its ending, or SHA256 with the `ending`
     that is given.
 
     Raises:
@@ -79,20 +79,20 @@ def lay_beside(
     return chosen
 
 
-def _picture(value: object, column: str) -> Picture:
+def _image(value: object, column: str) -> RowImage:
     if isinstance(value, Mapping):
         struct = cast("Mapping[str, object]", value)
         data, path = struct.get("bytes"), struct.get("path")
         if isinstance(data, bytes):
-            return Picture(path if isinstance(path, str) else None, data)
+            return RowImage(path if isinstance(path, str) else None, data)
         value = path
     if isinstance(value, bytes):
-        return Picture(None, value)
+        return RowImage(None, value)
     if not isinstance(value, str) or not value:
-        raise Refused("The picture is neither a path nor bytes", column)
+        raise Refused("The image is neither a path nor bytes", column)
     if value.startswith(("http://", "https://", "data:")) or "\0" in value:
-        raise Refused(f"The picture {value[:40]!r} is not a file", column)
-    return Picture(value)
+        raise Refused(f"The image {value[:40]!r} is not a file", column)
+    return RowImage(value)
 
 
 def _is_inside(name: str) -> bool:
@@ -118,12 +118,12 @@ def _fits(target: Path, sha256: str, root: Path) -> bool:
 
 
 def check_there(images: ImageStore, sha256: str, where: str) -> Path:
-    """The picture's file. Raises UserError, naming `where`, if it is missing."""
+    """The image's file. Raises UserError, naming `where`, if it is missing."""
     path = images.path(sha256)
     if not path.is_file():
         raise UserError(
-            f"The picture {sha256} is not there.",
+            f"The image {sha256} is not there.",
             where,
-            "Give a folder that holds the pairs' pictures too.",
+            "Give a folder that holds the pairs' images too.",
         )
     return path

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 
 @contextmanager
-def pictures_only() -> Generator[None]:
+def images_only() -> Generator[None]:
     """Processors are made without their part for videos.
 
     That part is the only one that needs torchvision (image processors have a form without); where

@@ -1,4 +1,4 @@
-"""Questions that share a picture against each question's own whole prompt, and what that saves."""
+"""Questions that share an image against each question's own whole prompt, and what that saves."""
 
 import gc
 import threading
@@ -22,9 +22,9 @@ from transformers import (
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 import tiny_llava as parts
-from groundtune.generate import one_picture
+from groundtune.generate import one_image
 from groundtune.generate.hf import ASKED_TOGETHER, HfGenerator
-from groundtune.generate.one_picture import encode_questions, log_p_next
+from groundtune.generate.one_image import encode_questions, log_p_next
 from groundtune.generate.yes_no import yes_no_ids
 from groundtune.protocols import YesNoReply
 from groundtune.records import ImagePart, Message, Prompt, Sampling, TextPart
@@ -33,10 +33,10 @@ from groundtune.vlm.encode import encode_prompt
 from groundtune.vlm.load import Vlm, load
 
 COLOURS = ("red", "green", "blue")
-THINGS = ("dog", "red ball", "cup", "blue car", "cat", "bird", "table", "roof", "picture", "colour")
+THINGS = ("dog", "red ball", "cup", "blue car", "cat", "bird", "table", "roof", "image", "colour")
 
 
-class Pictures:
+class Images:
     def __init__(self, size: int = 16) -> None:
         self.size = size
         self.opened = 0
@@ -47,8 +47,8 @@ class Pictures:
 
 
 def ask(text: str, image: str = "red", after: bool = False) -> Prompt:
-    words, picture = TextPart(text=text), ImagePart(image=image)
-    content = (words, picture) if after else (picture, words)
+    words, image_part = TextPart(text=text), ImagePart(image=image)
+    content = (words, image_part) if after else (image_part, words)
     message = Message(role="user", content=content)
     return Prompt(key=f"{image} {text}", messages=(message,))
 
@@ -59,7 +59,7 @@ def questions(number: int, image: str = "red") -> list[Prompt]:
     return [ask(f"Is there a {name}? Yes or no.", image) for name in names[:number]]
 
 
-def alone(vlm: Vlm, prompts: list[Prompt], images: Pictures) -> list[YesNoReply]:
+def alone(vlm: Vlm, prompts: list[Prompt], images: Images) -> list[YesNoReply]:
     """Each question in its own pass of its whole prompt."""
     ids = yes_no_ids(vlm)
     found: list[YesNoReply] = []
@@ -79,55 +79,55 @@ def vlm(tiny_llava: Path) -> Vlm:
     return load(str(tiny_llava))
 
 
-def test_questions_behind_a_picture_are_answered_as_alone(vlm: Vlm):
+def test_questions_behind_a_image_are_answered_as_alone(vlm: Vlm):
     asked = [*questions(6), *questions(2, "blue"), *questions(5, "green")]
     mixed = [*asked[::2], *asked[1::2]]
-    found = HfGenerator(vlm, Pictures(), 4).yes_no(mixed)
-    wanted = alone(vlm, mixed, Pictures())
+    found = HfGenerator(vlm, Images(), 4).yes_no(mixed)
+    wanted = alone(vlm, mixed, Images())
     for reply, other in zip(found, wanted, strict=True):
         assert reply == pytest.approx(other, rel=1e-4, abs=1e-8)
     assert len({round(reply.p_yes, 9) for reply in found}) > len(found) // 2
 
 
-def test_the_comparison_catches_another_pictures_features(vlm: Vlm):
+def test_the_comparison_catches_another_images_features(vlm: Vlm):
     red, blue = questions(5), questions(5, "blue")
-    wanted = HfGenerator(vlm, Pictures()).yes_no(blue)
-    found = HfGenerator(vlm, Pictures()).yes_no(red)
+    wanted = HfGenerator(vlm, Images()).yes_no(blue)
+    found = HfGenerator(vlm, Images()).yes_no(red)
     assert [reply.p_yes for reply in found] != pytest.approx([r.p_yes for r in wanted], rel=1e-3)
 
 
-def test_a_picture_is_prepared_twice_however_many_questions_there_are(vlm: Vlm):
-    pictures = Pictures()
-    HfGenerator(vlm, pictures).yes_no(questions(20))
-    assert pictures.opened == 2
+def test_a_image_is_prepared_twice_however_many_questions_there_are(vlm: Vlm):
+    images = Images()
+    HfGenerator(vlm, images).yes_no(questions(20))
+    assert images.opened == 2
 
 
 def test_questions_read_as_text_have_the_tokens_of_their_prompts(vlm: Vlm):
     asked = questions(5)
-    found = encode_questions(vlm, asked, Pictures())
-    assert [each.ids for each in found] == [encode_prompt(vlm, p, Pictures()).ids for p in asked]
+    found = encode_questions(vlm, asked, Images())
+    assert [each.ids for each in found] == [encode_prompt(vlm, p, Images()).ids for p in asked]
 
 
 def test_a_tokenizer_that_reads_a_texts_start_otherwise_has_all_prompts_encoded_whole(
     vlm: Vlm, monkeypatch: pytest.MonkeyPatch
 ):
-    whole = [encode_prompt(vlm, prompt, Pictures()).ids for prompt in questions(4)]
-    monkeypatch.setattr(one_picture, "_tails", lambda vlm, prompts: [(5, 6)] * len(prompts))
-    pictures = Pictures()
-    assert [each.ids for each in encode_questions(vlm, questions(4), pictures)] == whole
-    assert pictures.opened == 5
+    whole = [encode_prompt(vlm, prompt, Images()).ids for prompt in questions(4)]
+    monkeypatch.setattr(one_image, "_tails", lambda vlm, prompts: [(5, 6)] * len(prompts))
+    images = Images()
+    assert [each.ids for each in encode_questions(vlm, questions(4), images)] == whole
+    assert images.opened == 5
 
 
-def test_pictures_behind_the_question_are_asked_about_apart(vlm: Vlm):
+def test_images_behind_the_question_are_asked_about_apart(vlm: Vlm):
     asked = [ask(f"Is there a {thing}?", after=True) for thing in THINGS[:ASKED_TOGETHER]]
-    assert log_p_next(vlm, asked, Pictures(), (5, 6)) is None
-    found = HfGenerator(vlm, Pictures()).yes_no(asked)
-    for reply, other in zip(found, alone(vlm, asked, Pictures()), strict=True):
+    assert log_p_next(vlm, asked, Images(), (5, 6)) is None
+    found = HfGenerator(vlm, Images()).yes_no(asked)
+    for reply, other in zip(found, alone(vlm, asked, Images()), strict=True):
         assert reply == pytest.approx(other, rel=1e-4, abs=1e-8)
 
 
 def build_larger(path: Path) -> Path:
-    """A random LLaVA whose picture is 576 tokens, as LLaVA-1.5's is: 4 layers of width 256."""
+    """A random LLaVA whose image is 576 tokens, as LLaVA-1.5's is: 4 layers of width 256."""
     tokenizer = parts._tokenizer()
     processor = LlavaProcessor(
         image_processor=CLIPImageProcessorPil(
@@ -197,26 +197,26 @@ def growth_mib(work: Callable[[], object]) -> float:
 
 @pytest.mark.bench
 @pytest.mark.parametrize("number", [20, 60, 200])
-def test_how_many_claims_a_second_are_checked_behind_one_picture(number: int, tmp_path: Path):
+def test_how_many_claims_a_second_are_checked_behind_one_image(number: int, tmp_path: Path):
     torch.set_num_threads(1)
-    vlm, pictures = load(str(build_larger(tmp_path)), dtype="float32"), Pictures(336)
+    vlm, images = load(str(build_larger(tmp_path)), dtype="float32"), Images(336)
     asked = questions(number)
-    together = HfGenerator(vlm, pictures, 64)
+    together = HfGenerator(vlm, images, 64)
     grown = growth_mib(lambda: together.yes_no(asked))  # what is made once included
-    alone(vlm, asked[:1], pictures)
+    alone(vlm, asked[:1], images)
     seconds: dict[str, list[float]] = {"together": [], "alone": []}
     for _ in range(3 if number < 200 else 1):
         for name, run in (
             ("together", together.yes_no),
-            ("alone", lambda p: alone(vlm, p, pictures)),
+            ("alone", lambda p: alone(vlm, p, images)),
         ):
             before = time.process_time()
             replies = run(asked)
             seconds[name].append(time.process_time() - before)
             seconds.setdefault(f"{name} p", [reply.p_yes for reply in replies])
     assert seconds["together p"] == pytest.approx(seconds["alone p"], rel=1e-3)
-    lengths = [len(each.ids) for each in encode_questions(vlm, asked, pictures)]
-    shared = one_picture.common_start(encode_questions(vlm, asked, pictures))
+    lengths = [len(each.ids) for each in encode_questions(vlm, asked, images)]
+    shared = one_image.common_start(encode_questions(vlm, asked, images))
     start = len(shared.prompt.ids)
     bound = sum(lengths) / (start + sum(map(len, shared.continuations)))
     best = {name: min(seconds[name]) for name in ("together", "alone")}
@@ -234,14 +234,14 @@ def test_how_many_claims_a_second_are_checked_behind_one_picture(number: int, tm
 @pytest.mark.bench
 def test_how_many_answers_a_second_share_one_prompt(tmp_path: Path):
     torch.set_num_threads(1)
-    vlm, pictures = load(str(build_larger(tmp_path)), dtype="float32"), Pictures(336)
+    vlm, images = load(str(build_larger(tmp_path)), dtype="float32"), Images(336)
     sampling, seeds = Sampling(temperature=1, max_new_tokens=40), range(10)
-    same = [ask("What is in the picture?")] * len(seeds)
+    same = [ask("What is in the image?")] * len(seeds)
     apart = [prompt.model_copy(update={"key": f"{i}"}) for i, prompt in enumerate(same)]
     ways = {"one prompt": (same, 16), "ten prompts": (apart, 16), "one by one": (apart, 1)}
     texts: dict[str, list[str]] = {}
     for name, (prompts, size) in ways.items():
-        run = partial(HfGenerator(vlm, pictures, size).generate, prompts, sampling, seeds)
+        run = partial(HfGenerator(vlm, images, size).generate, prompts, sampling, seeds)
         grown = growth_mib(run)  # what is made once isn't timed
         used: list[float] = []
         for _ in range(3):

@@ -1,4 +1,4 @@
-"""Small copies of pictures, as data URIs."""
+"""Small copies of images, as data URIs."""
 
 import base64
 import io
@@ -11,10 +11,10 @@ from groundtune.errors import UserError
 LONGEST_PX = 480
 """Longest side of a copy."""
 TINY_PX = 128
-"""A picture up to this size is kept as it is, and shown enlarged with hard pixels."""
+"""An image up to this size is kept as it is, and shown enlarged with hard pixels."""
 
 
-class Picture(NamedTuple):
+class EmbeddedImage(NamedTuple):
     """A copy to embed: its data URI, its size in pixels, and whether it is a tiny one."""
 
     uri: str
@@ -23,7 +23,7 @@ class Picture(NamedTuple):
     tiny: bool
 
 
-def embed(data: bytes, where: str) -> Picture:
+def embed(data: bytes, where: str) -> EmbeddedImage:
     """A copy of an image file of at most 480 pixels: PNG if it is tiny, JPEG otherwise.
 
     Raises:
@@ -34,7 +34,7 @@ def embed(data: bytes, where: str) -> Picture:
             image = _flat(ImageOps.exif_transpose(opened))
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
         raise UserError(
-            "A picture of the report can't be read.",
+            "An image of the report can't be read.",
             where,
             "Sample again with --skip-bad, or mend the file.",
         ) from error
@@ -47,7 +47,7 @@ def embed(data: bytes, where: str) -> Picture:
         image.save(buffer, "JPEG", quality=80, optimize=True, progressive=True)
     kind = "png" if tiny else "jpeg"
     text = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return Picture(f"data:image/{kind};base64,{text}", *image.size, tiny)
+    return EmbeddedImage(f"data:image/{kind};base64,{text}", *image.size, tiny)
 
 
 def _flat(image: Image.Image) -> Image.Image:

@@ -6,7 +6,7 @@ from PIL import Image
 from report_sample import photograph
 
 from groundtune.errors import UserError
-from groundtune.report.pictures import LONGEST_PX, embed
+from groundtune.report.images import LONGEST_PX, embed
 
 
 def file_of(image: Image.Image, kind: str, **options: object) -> bytes:
@@ -19,7 +19,7 @@ def opened(uri: str) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(uri.split(",")[1])))
 
 
-def test_a_tiny_picture_is_kept_to_the_pixel_and_shown_with_hard_pixels() -> None:
+def test_a_tiny_image_is_kept_to_the_pixel_and_shown_with_hard_pixels() -> None:
     image = Image.effect_noise((96, 96), 90).convert("RGB")
     copy = embed(file_of(image, "PNG"), "x")
     assert copy.tiny
@@ -47,6 +47,6 @@ def test_what_is_transparent_becomes_white() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"not an image", photograph((300, 300))[:2000]])
-def test_an_unreadable_picture_is_an_error_that_names_the_example(data: bytes) -> None:
+def test_an_unreadable_image_is_an_error_that_names_the_example(data: bytes) -> None:
     with pytest.raises(UserError, match="example 3"):
         embed(data, "example 3")

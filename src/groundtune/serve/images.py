@@ -1,4 +1,4 @@
-"""Pictures of requests: from data URLs, held only while their request is answered."""
+"""Images of requests: from data URLs, held only while their request is answered."""
 
 import base64
 import binascii
@@ -18,8 +18,8 @@ from groundtune.serve.limits import Limits
 from groundtune.store.images import FORMATS, decode
 
 
-class Picture(NamedTuple):
-    """One picture of a request."""
+class RequestImage(NamedTuple):
+    """One image of a request."""
 
     sha256: str
     """Of its file's bytes."""
@@ -27,87 +27,86 @@ class Picture(NamedTuple):
     """RGB, upright, whole."""
 
 
-class LentPictures:
-    """`Images` for the models: the pictures of the requests under way, from any thread."""
+class LentImages:
+    """`Images` for the models: the images of the requests under way, from any thread."""
 
     def __init__(self) -> None:
         self._lent: dict[str, tuple[Image.Image, int]] = {}
         self._lock = threading.Lock()
 
     @contextmanager
-    def lend(self, pictures: Sequence[Picture]) -> Generator[None]:
-        """The pictures can be opened while this lasts; two requests may lend the same."""
+    def lend(self, images: Sequence[RequestImage]) -> Generator[None]:
+        """The images can be opened while this lasts; two requests may lend the same."""
         with self._lock:
-            for picture in pictures:
-                image, count = self._lent.get(picture.sha256, (picture.image, 0))
-                self._lent[picture.sha256] = image, count + 1
+            for request_image in images:
+                image, count = self._lent.get(request_image.sha256, (request_image.image, 0))
+                self._lent[request_image.sha256] = image, count + 1
         try:
             yield
         finally:
-            self._take_back(pictures)
+            self._take_back(images)
 
     def open(self, sha256: str) -> Image.Image:
-        """The picture. Raises UserError if no request under way has it."""
+        """The image. Raises UserError if no request under way has it."""
         with self._lock:
             found = self._lent.get(sha256)
         if found is None:
-            raise UserError("The picture is not here any more.", sha256, "Send it again.")
+            raise UserError("The image is not here any more.", sha256, "Send it again.")
         return found[0]
 
     def __len__(self) -> int:
         return len(self._lent)
 
-    def _take_back(self, pictures: Sequence[Picture]) -> None:
+    def _take_back(self, images: Sequence[RequestImage]) -> None:
         with self._lock:
-            for picture in pictures:
-                image, count = self._lent.pop(picture.sha256)
+            for request_image in images:
+                image, count = self._lent.pop(request_image.sha256)
                 if count > 1:
-                    self._lent[picture.sha256] = image, count - 1
+                    self._lent[request_image.sha256] = image, count - 1
 
 
-def read_picture(url: str, limits: Limits, param: str, *, pixels: int = 0) -> Picture:
-    """A picture from its data URL. `param` names the field in errors.
+def read_image(url: str, limits: Limits, param: str, *, pixels: int = 0) -> RequestImage:
+    """An image from its data URL. `param` names the field in errors.
 
-    The request's pictures before it have so many `pixels`.
+    The request's images before it have so many `pixels`.
 
     Raises:
-        ApiError: not a data URL, bad base64, too large, or not a picture that can be read.
+        ApiError: not a data URL, bad base64, too large, or not an image that can be read.
     """
     head, comma, encoded = url.partition(",")
     if not head.startswith("data:") or not head.endswith(";base64") or not comma:
         raise _bad(
-            "The picture must be a data URL (data:image/png;base64,...): addresses are not "
-            "fetched.",
+            "The image must be a data URL (data:image/png;base64,...): addresses are not fetched.",
             param,
             "invalid_image_url",
         )
     if len(encoded) > limits.image_bytes * 4 // 3 + 4:
-        raise _too_large(f"{limits.image_bytes:,} bytes in a picture", param)
+        raise _too_large(f"{limits.image_bytes:,} bytes in an image", param)
     try:
         data = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise _bad(f"The picture is not base64: {error}.", param, "invalid_base64") from error
+        raise _bad(f"The image is not base64: {error}.", param, "invalid_base64") from error
     _refuse_bombs(data, limits, param, pixels)
     try:
         image = decode(data, param)
     except UserError as error:
         raise _bad(error.what, param, "invalid_image") from error
-    return Picture(hashlib.sha256(data).hexdigest(), image)
+    return RequestImage(hashlib.sha256(data).hexdigest(), image)
 
 
 def _refuse_bombs(data: bytes, limits: Limits, param: str, pixels: int) -> None:
-    """Reads the picture's size from its header, before anything is decoded."""
+    """Reads the image's size from its header, before anything is decoded."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(BytesIO(data), formats=FORMATS) as image:
                 width, height = image.size
     except Image.DecompressionBombError as error:
-        raise _too_large(f"{limits.image_pixels:,} pixels in all pictures", param) from error
+        raise _too_large(f"{limits.image_pixels:,} pixels in all images", param) from error
     except Exception as error:  # whatever a header of a stranger's file makes Pillow raise
         raise _bad("The file is not an image that can be read.", param, "invalid_image") from error
     if pixels + width * height > limits.image_pixels:
-        raise _too_large(f"{limits.image_pixels:,} pixels in all pictures", param)
+        raise _too_large(f"{limits.image_pixels:,} pixels in all images", param)
 
 
 def _bad(message: str, param: str, code: str) -> ApiError:

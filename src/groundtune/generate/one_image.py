@@ -1,4 +1,4 @@
-"""Many questions about the same pictures: preprocessed once, run once, all answered behind them.
+"""Many questions about the same images: preprocessed once, run once, all answered behind them.
 
 What it gives is what each question's own prompt gives, to rounding (engine/shared_prefix.py).
 
@@ -32,7 +32,7 @@ def log_p_next(
 ) -> "Tensor | None":
     """Log p of each wanted token right after each prompt and `lead`, (N, W), fp32.
 
-    All prompts have the same pictures. None where those don't stand in what all prompts begin with:
+    All prompts have the same images. None where those don't stand in what all prompts begin with:
     the questions then have to be asked apart.
 
     Raises:
@@ -41,7 +41,7 @@ def log_p_next(
     encoded = encode_questions(vlm, prompts, images)
     whole = [replace(each, ids=(*each.ids, *lead)) for each in encoded]
     common = common_start(whole)
-    if not common.prompt.ids or _has_pictures(vlm, common):
+    if not common.prompt.ids or _has_images(vlm, common):
         return None
     return score_after(vlm, common.prompt, common.continuations, wanted)
 
@@ -49,8 +49,8 @@ def log_p_next(
 def encode_questions(vlm: "Vlm", prompts: Sequence[Prompt], images: Images) -> list[EncodedPrompt]:
     """The prompts as `encode_prompt` gives them, features of the first alone for all of them.
 
-    Preparing a picture takes longer than a small model's forward pass. So only the first and the
-    last prompt are encoded whole; of the others the text behind the pictures is read as tokens. If
+    Preparing an image takes longer than a small model's forward pass. So only the first and the
+    last prompt are encoded whole; of the others the text behind the images is read as tokens. If
     that doesn't give the last one's tokens, all are encoded whole.
     """
     first = encode_prompt(vlm, prompts[0], images)
@@ -65,7 +65,7 @@ def encode_questions(vlm: "Vlm", prompts: Sequence[Prompt], images: Images) -> l
 
 
 def _tails(vlm: "Vlm", prompts: Sequence[Prompt]) -> list[tuple[int, ...]]:
-    """Each prompt's tokens behind its last picture; none if something else differs before it."""
+    """Each prompt's tokens behind its last image; none if something else differs before it."""
     marker = vlm.image_token
     texts = [_rendered(vlm, prompt) for prompt in prompts]
     if not marker or any(marker not in text for text in texts):
@@ -86,7 +86,7 @@ def _tails(vlm: "Vlm", prompts: Sequence[Prompt]) -> list[tuple[int, ...]]:
 
 
 def _rendered(vlm: "Vlm", prompt: Prompt) -> str:
-    """The prompt in the chat template, each picture as its placeholder."""
+    """The prompt in the chat template, each image as its placeholder."""
     messages = [
         {
             "role": message.role,
@@ -111,8 +111,8 @@ def _with_tail(first: EncodedPrompt, start: int, tail: tuple[int, ...]) -> Encod
     return replace(first, ids=(*first.ids[:start], *tail), marks=marks)
 
 
-def _has_pictures(vlm: "Vlm", common: Common) -> bool:
-    """Whether a picture stands in what only some of the prompts have."""
+def _has_images(vlm: "Vlm", common: Common) -> bool:
+    """Whether an image stands in what only some of the prompts have."""
     config: Any = plain_model(vlm.model).config
     token = getattr(config, "image_token_id", None)
     return token is not None and any(token in each for each in common.continuations)

@@ -33,7 +33,7 @@ def split_scenes(split: str, n: int, stratum: Stratum = "usual") -> list[Scene]:
     return list(scenes(split, n, stratum=stratum))
 
 
-def add_picture(scene: Scene, images: ImageStore) -> str:
+def add_image(scene: Scene, images: ImageStore) -> str:
     """Draws a scene and stores it as PNG; returns its sha256."""
     # pyright doesn't see that pydantic gives a frozen record a hash of its values
     data = _png(scene)  # pyright: ignore[reportArgumentType]
@@ -48,7 +48,7 @@ def _png(scene: Scene) -> bytes:
 
 
 def ask_about(scene: Scene, sha256: str, question: str) -> Prompt:
-    """A prompt of one turn, with the scene's picture and what is true of it."""
+    """A prompt of one turn, with the scene's image and what is true of it."""
     messages = (Message(role="user", content=(ImagePart(image=sha256), TextPart(text=question))),)
     split = scene.key.partition("/")[0]
     return Prompt(
