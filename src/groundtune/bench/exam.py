@@ -54,8 +54,8 @@ def exam_of(
     return Exam(benchmark=benchmark, data=data, files=files, scoring=scoring)
 
 
-def items_of(exam: Exam, images: Callable[[], Path], images: ImageStore) -> list[Item]:
-    """What a model is asked; `images` tells the folder of images that are not made.
+def items_of(exam: Exam, image_folder: Callable[[], Path], images: ImageStore) -> list[Item]:
+    """What a model is asked; `image_folder` gives the folder of images that are not made.
 
     Raises:
         UserError: the benchmark can't be asked, or an image is missing.
@@ -69,7 +69,7 @@ def items_of(exam: Exam, images: Callable[[], Path], images: ImageStore) -> list
             benchmark.name,
             f"Score answers that exist with groundtune bench score {benchmark.name}.",
         )
-    return benchmark.items(exam.data, images(), images)
+    return benchmark.items(exam.data, image_folder(), images)
 
 
 def scores_of(exam: Exam, answers: Sequence[FileAnswer]) -> list[Score]:
