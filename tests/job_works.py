@@ -6,10 +6,10 @@ from pathlib import Path
 
 from groundtune.errors import UserError
 from groundtune.protocols import Progress
-from groundtune.records import Record
+from groundtune.recipe import Settings
 
 
-class Letter(Record):
+class Letter(Settings):
     text: str
 
 

@@ -28,6 +28,16 @@ def note_opening(notebook: Path, said: str, command: Sequence[str]) -> None:
         write_atomic(notebook, f"{text}- {day}: {line}".encode())
 
 
+def refuse_without_notebook(split: str, notebook: Path | None) -> None:
+    """Raise UserError for the test split of a run that nobody writes down."""
+    if split == "test" and notebook is None:
+        raise UserError(
+            "The test split is closed: nothing may be tuned on it.",
+            "evaluation.split=test",
+            "Use the development split, or --final for the last measurement of all; it is noted.",
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
     """That the test split is opened on purpose, and where it is written down."""

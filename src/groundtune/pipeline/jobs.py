@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from groundtune.protocols import Progress
+from groundtune.recipe import Settings
 from groundtune.records import Record
 from groundtune.store.files import write_atomic
 from groundtune.store.keys import key_of
@@ -45,7 +46,7 @@ class Job:
     """What progress calls it."""
     work: Work
     """A function at the top of a module: it is told the run's folder, `settings` and progress."""
-    settings: Record
+    settings: Settings
     needs: tuple[str, ...] = ()
     """Names of the jobs that must be done before."""
     inputs: tuple[str, ...] = ()
@@ -117,7 +118,8 @@ def _keys(jobs: Sequence[Job]) -> dict[str, str]:
     keys: dict[str, str] = {}
     for job in jobs:
         above = [keys[name] for name in job.needs]  # a job stands below what it needs
-        keys[job.name] = key_of(job.name, job.work.__qualname__, job.settings, job.inputs, above)
+        settings = job.settings.decisive()
+        keys[job.name] = key_of(job.name, job.work.__qualname__, settings, job.inputs, above)
     return keys
 
 

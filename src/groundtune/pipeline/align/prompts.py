@@ -6,11 +6,12 @@ from groundtune.errors import UserError
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.prompt_sources import Part, PromptSource, requested
 from groundtune.protocols import Progress
-from groundtune.records import Prompt, Record
+from groundtune.recipe import Settings
+from groundtune.records import Prompt
 from groundtune.store.keys import key_of
 
 
-class Held(Record):
+class Held(Settings):
     """Settings of the step that reads the prompts and holds some back."""
 
     prompts: str

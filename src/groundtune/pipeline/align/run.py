@@ -18,7 +18,7 @@ The same command goes on where it was stopped, and with more rounds after the la
 from collections.abc import Sequence
 from pathlib import Path
 
-from groundtune.errors import UserError
+from groundtune.bench.opening import note_opening, refuse_without_notebook
 from groundtune.pipeline.align.measures import measure_of
 from groundtune.pipeline.align.prompts import Held, hold_out
 from groundtune.pipeline.align.settings import AlignResult, AlignSettings, round_name
@@ -33,13 +33,13 @@ from groundtune.pipeline.align.steps import (
     sample_round,
     train_round,
 )
-from groundtune.pipeline.jobs import Job, done_jobs, run_jobs
+from groundtune.pipeline.jobs import Job, run_jobs
 from groundtune.pipeline.measure import BASE, ToMeasure
 from groundtune.pipeline.models import fingerprint
 from groundtune.pipeline.prompt_sources import named_in, truth_scorer
+from groundtune.pipeline.runs import open_run, read_finished
 from groundtune.protocols import Progress
 from groundtune.store.keys import key_of
-from groundtune.store.run import read_run, write_run
 
 
 def align(
@@ -59,26 +59,19 @@ def align(
         UserError: the test split without a notebook, `choose.by=truth` where no truth is known,
             `out` holds a run with other settings, or what a step raises.
     """
-    if settings.evaluation.split == "test" and notebook is None:
-        raise UserError(
-            "The test split is closed: nothing may be tuned on it.",
-            "evaluation.split=test",
-            "Use the development split, or --final for the last measurement of all; it is noted.",
-        )
+    refuse_without_notebook(settings.evaluation.split, notebook)
     if settings.choose.by == "truth":
         prompts = settings.prompts or settings.images
         truth_scorer(named_in(prompts), f"choose.by=truth, prompts={prompts}", BY_CLAIMS)
-    jobs = align_jobs(settings)
-    _note(settings, out, command)
-    steps = run_jobs(out, jobs, progress, workers=workers, title="align")
-    from groundtune.pipeline.align.report import report_align
+    jobs, seeds = align_jobs(settings), {"align": settings.seed}
+    with open_run(out, settings, models={"model": settings.model}, seeds=seeds, command=command):
+        steps = run_jobs(out, jobs, progress, workers=workers, title="align")
+        from groundtune.pipeline.align.report import report_align
 
-    made = report_align(settings, out, steps)
+        result = report_align(settings, out, steps)
     if notebook is not None and settings.evaluation.split == "test":
-        from groundtune.bench.opening import note_opening
-
-        note_opening(notebook, made.verdict, command)
-    return made
+        note_opening(notebook, result.verdict, command)
+    return result
 
 
 def rewrite_align(out: Path) -> Path:
@@ -87,15 +80,7 @@ def rewrite_align(out: Path) -> Path:
     Raises:
         UserError: they are not done.
     """
-    settings = AlignSettings.model_validate(read_run(out).recipe)
-    jobs = align_jobs(settings)
-    steps = done_jobs(out, jobs)
-    if len(steps) < len(jobs):
-        raise UserError(
-            f"The rounds are not done: {len(steps)} of {len(jobs)} steps are.",
-            str(out),
-            f"Go on with them: groundtune align --out {out}",
-        )
+    settings, steps = read_finished(out, AlignSettings, align_jobs)
     from groundtune.pipeline.align.report import report_align
 
     return report_align(settings, out, steps).report
@@ -196,21 +181,3 @@ def _file_mark(path: str) -> str:
     """Hash of a file of prompts; the name alone of a folder."""
     file = Path(path)
     return key_of(file.read_bytes()) if file.is_file() else path
-
-
-def _note(settings: AlignSettings, out: Path, command: Sequence[str]) -> None:
-    """Writes run.json; a folder is for one run, which may get more rounds."""
-    wanted = settings.model_dump(mode="json")
-    if (out / "run.json").exists():
-        there = read_run(out).recipe
-        other = [name for name in wanted if there.get(name) != wanted[name] and name != "rounds"]
-        if other:
-            raise UserError(
-                f"The folder holds a run with other settings ({', '.join(other)}).",
-                str(out),
-                "Choose another folder with --out DIR, or the settings of the first time.",
-            )
-        if there["rounds"] == settings.rounds:
-            return
-    inputs = {"model": fingerprint(settings.model)}
-    write_run(out, wanted, inputs, {"align": settings.seed}, list(command))

@@ -10,6 +10,7 @@ from groundtune.methods.dpo import DPO
 from groundtune.pipeline.feedback.claim_settings import ClaimSettings
 from groundtune.pipeline.measure import Evaluation
 from groundtune.pipeline.train.settings import Learning, Method
+from groundtune.recipe import Settings
 from groundtune.records import Record, Sampling
 from groundtune.train.optim import Optim
 from groundtune.train.precision import Dtype
@@ -49,9 +50,10 @@ class Choosing(Record):
     round loses, the next ones can't lose again."""
 
 
-class AlignSettings(Record):
+class AlignSettings(Settings):
     """Rounds of AI feedback; the shipped recipe is world-align."""
 
+    MAY_CHANGE = frozenset({"rounds", "batch_size"})
     command: Literal["align"] = "align"
     model: str
     """What the first round begins with: a folder, a hub name, or world:base."""

@@ -12,10 +12,10 @@ The same command goes on where it was stopped, and is over at once when all is d
 from collections.abc import Sequence
 from pathlib import Path
 
-from groundtune.errors import UserError
-from groundtune.pipeline.jobs import Job, done_jobs, run_jobs
+from groundtune.pipeline.jobs import Job, run_jobs
 from groundtune.pipeline.measure import BASE
 from groundtune.pipeline.models import fingerprint
+from groundtune.pipeline.runs import open_run, read_finished
 from groundtune.pipeline.world.demo_settings import DemoResult, DemoSettings, read_result
 from groundtune.pipeline.world.steps import (
     Asked,
@@ -28,7 +28,6 @@ from groundtune.pipeline.world.steps import (
     learn_job,
 )
 from groundtune.protocols import Progress
-from groundtune.store.run import read_run, write_run
 
 
 def demo(
@@ -46,14 +45,15 @@ def demo(
     Raises:
         UserError: `out` holds a run with other settings, or what a step raises.
     """
-    _note(settings, out, command)
-    steps = run_jobs(out, demo_jobs(settings), progress, workers=workers, title="demo")
-    there = read_result(out, steps)
-    if there is not None:
-        return there
-    from groundtune.pipeline.world.report import report_demo
+    jobs, seeds = demo_jobs(settings), {"demo": settings.seed}
+    with open_run(out, settings, models={"model": settings.model}, seeds=seeds, command=command):
+        steps = run_jobs(out, jobs, progress, workers=workers, title="demo")
+        earlier = read_result(out, steps)
+        if earlier is not None:
+            return earlier
+        from groundtune.pipeline.world.report import report_demo
 
-    return report_demo(settings, out, steps)
+        return report_demo(settings, out, steps)
 
 
 def demo_jobs(settings: DemoSettings) -> list[Job]:
@@ -98,37 +98,13 @@ def _evaluated(settings: DemoSettings, name: str, model: str) -> Evaluated:
     )
 
 
-def _note(settings: DemoSettings, out: Path, command: Sequence[str]) -> None:
-    """Writes run.json, once; a folder is for one run."""
-    wanted = settings.model_dump(mode="json")
-    if not (out / "run.json").exists():
-        inputs = {"model": fingerprint(settings.model)}
-        write_run(out, wanted, inputs, {"demo": settings.seed}, list(command))
-        return
-    there = read_run(out).recipe
-    if there != wanted:
-        other = ", ".join(name for name in wanted if there.get(name) != wanted[name])
-        raise UserError(
-            f"The folder holds a run with other settings ({other or 'of another command'}).",
-            str(out),
-            "Choose another folder with --out DIR, or the settings of the first time.",
-        )
-
-
 def rewrite_report(out: Path) -> Path:
     """The report of a demo that is done, made again of what its folder holds.
 
     Raises:
         UserError: the demo is not done.
     """
-    settings = DemoSettings.model_validate(read_run(out).recipe)
-    steps = done_jobs(out, demo_jobs(settings))
-    if len(steps) < len(demo_jobs(settings)):
-        raise UserError(
-            f"The demo is not done: {len(steps)} of {len(demo_jobs(settings))} steps are.",
-            str(out),
-            f"Go on with it: groundtune demo --out {out}",
-        )
+    settings, steps = read_finished(out, DemoSettings, demo_jobs)
     from groundtune.pipeline.world.report import report_demo
 
     return report_demo(settings, out, steps).report

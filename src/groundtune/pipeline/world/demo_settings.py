@@ -10,13 +10,14 @@ from groundtune.pipeline.jobs import Done, memory_mb, peak_mb
 from groundtune.pipeline.measure import BASE
 from groundtune.pipeline.world.learning import WorldLearning
 from groundtune.pipeline.world.steps import Evaluation
+from groundtune.recipe import Settings
 from groundtune.records import Record, Sampling
 from groundtune.store.files import write_atomic
 from groundtune.store.keys import key_of
 from groundtune.store.run import versions
 
 
-class DemoSettings(Record):
+class DemoSettings(Settings):
     """The loop once; the shipped recipe is world-demo."""
 
     command: Literal["demo"] = "demo"

@@ -15,9 +15,10 @@ two times in the same folder: only runs that are new are done.
 from collections.abc import Sequence
 from pathlib import Path
 
-from groundtune.errors import UserError
-from groundtune.pipeline.jobs import done_jobs, run_jobs
+from groundtune.bench.opening import note_opening, refuse_without_notebook
+from groundtune.pipeline.jobs import run_jobs
 from groundtune.pipeline.models import fingerprint
+from groundtune.pipeline.runs import open_run, read_finished
 from groundtune.pipeline.world.steps import (
     Asked,
     Corrected,
@@ -38,7 +39,6 @@ from groundtune.pipeline.world.study.settings import (
 )
 from groundtune.protocols import Progress
 from groundtune.store.keys import key_of
-from groundtune.store.run import read_run, write_run
 
 
 def study_plan(settings: StudySettings) -> Plan:
@@ -128,24 +128,19 @@ def study(
     Raises:
         UserError: the test split without a notebook, or what a run raises.
     """
-    if settings.evaluation.split == "test" and notebook is None:
-        raise UserError(
-            "The test split is closed: nothing may be tuned on it.",
-            "evaluation.split=test",
-            "Use the development split, or --final for the last measurement of all; it is noted.",
-        )
-    inputs = {name: fingerprint(model) for name, model in settings.bases.items()}
-    seeds = {f"seed {seed}": seed for seed in settings.seeds}
-    write_run(out, settings.model_dump(mode="json"), inputs, seeds, list(command))
-    plan = study_plan(settings)
-    steps = run_jobs(out, plan.jobs, progress, workers=workers, title="study")
-    from groundtune.bench.opening import note_opening
-    from groundtune.pipeline.world.study.report import report_study
+    refuse_without_notebook(settings.evaluation.split, notebook)
+    plan, seeds = study_plan(settings), {f"seed {seed}": seed for seed in settings.seeds}
+    may_change = StudySettings.model_fields.keys() - {"command"}  # runs have names of their own
+    with open_run(
+        out, settings, models=settings.bases, seeds=seeds, command=command, may_change=may_change
+    ):
+        steps = run_jobs(out, plan.jobs, progress, workers=workers, title="study")
+        from groundtune.pipeline.world.study.report import report_study
 
-    made = report_study(settings, out, plan, steps)
+        result = report_study(settings, out, plan, steps)
     if notebook is not None and settings.evaluation.split == "test":
-        note_opening(notebook, made.verdict, command)
-    return made
+        note_opening(notebook, result.verdict, command)
+    return result
 
 
 def rewrite_study(out: Path) -> Path:
@@ -154,15 +149,8 @@ def rewrite_study(out: Path) -> Path:
     Raises:
         UserError: the study is not done.
     """
-    settings = StudySettings.model_validate(read_run(out).recipe)
+    settings, steps = read_finished(out, StudySettings, lambda study: study_plan(study).jobs)
     plan = study_plan(settings)
-    steps = done_jobs(out, plan.jobs)
-    if len(steps) < len(plan.jobs):
-        raise UserError(
-            f"The study is not done: {len(steps)} of {len(plan.jobs)} steps are.",
-            str(out),
-            f"Go on with it: groundtune study --out {out}",
-        )
     from groundtune.pipeline.world.study.report import report_study
 
     return report_study(settings, out, plan, steps).report

@@ -9,12 +9,13 @@ from groundtune.pipeline.jobs import Done, Job
 from groundtune.pipeline.measure import BASE
 from groundtune.pipeline.world.learning import WorldLearning
 from groundtune.pipeline.world.steps import Evaluation
-from groundtune.records import Record, Sampling
+from groundtune.recipe import Settings
+from groundtune.records import Sampling
 
 TWIN = "clean twin"
 
 
-class StudySettings(Record):
+class StudySettings(Settings):
     """What is varied; the shipped recipe is world-study."""
 
     command: Literal["study"] = "study"

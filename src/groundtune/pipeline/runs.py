@@ -1,0 +1,106 @@
+"""The folder of a run of many steps: opened for writing, and read again when all steps are done."""
+
+import shlex
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from groundtune.errors import UserError
+from groundtune.pipeline.jobs import Done, Job, done_jobs
+from groundtune.pipeline.models import fingerprint
+from groundtune.recipe import Settings
+from groundtune.store.run import Run, read_run, write_run
+
+S = TypeVar("S", bound=Settings)
+
+
+@contextmanager
+def open_run(
+    out: Path,
+    settings: Settings,
+    *,
+    models: Mapping[str, str],
+    seeds: Mapping[str, int],
+    command: Sequence[str],
+    may_change: Collection[str] = (),
+) -> Generator[None, None, None]:
+    """Open `out` for one run: new, or the run that is there already, which then resumes.
+
+    Every run of many steps begins to write here and nowhere else. `run.json` gets the settings and
+    the hashes of the `models`, by their names there.
+
+    Args:
+        out: Folder of the run.
+        settings: All of the run; those in their MAY_CHANGE, or in `may_change`, may differ from
+            the run that is there.
+        models: Name or folder of each model that goes in, by what it is.
+        seeds: Its seeds, by name.
+        command: The words of the command.
+        may_change: Further settings that may differ.
+
+    Raises:
+        UserError: the folder holds another command's run, or one with other settings.
+    """
+    recipe = settings.model_dump(mode="json")
+    earlier = read_run(out).recipe if (out / "run.json").exists() else None
+    if earlier is not None:
+        _refuse_others(out, earlier, settings, may_change)
+    if earlier != recipe:
+        inputs = {name: fingerprint(model) for name, model in models.items()}
+        write_run(out, recipe, inputs, dict(seeds), list(command))
+    yield
+
+
+def _refuse_others(
+    out: Path, earlier: Mapping[str, Any], settings: Settings, may_change: Collection[str]
+) -> None:
+    try:
+        before = type(settings).model_validate(earlier).decisive()
+    except ValidationError:  # another command's, or another version's
+        before = dict(earlier)
+    now = settings.decisive()
+    others = [name for name in now if name not in may_change and before.get(name) != now[name]]
+    if others:
+        raise UserError(
+            f"The folder holds a run with other settings ({', '.join(others)}).",
+            str(out),
+            "Choose another folder with --out DIR, or use the settings of the first run.",
+        )
+
+
+def read_finished(
+    out: Path, schema: type[S], jobs_of: Callable[[S], Sequence[Job]]
+) -> tuple[S, dict[str, Done]]:
+    """Return the settings and the steps of a run that is done.
+
+    Raises:
+        UserError: there is no run, steps are missing, or it is another version's.
+    """
+    run = read_run(out)
+    try:
+        settings = schema.model_validate(run.recipe)
+    except ValidationError as error:
+        raise UserError(
+            "The settings in run.json are not those of this version.",
+            str(out / "run.json"),
+            "Run the command again with another --out DIR.",
+        ) from error
+    jobs = jobs_of(settings)
+    steps = done_jobs(out, jobs)
+    if len(steps) < len(jobs):
+        raise UserError(
+            f"The run is not done: {len(steps)} of {len(jobs)} steps are.",
+            str(out),
+            f"Resume it: {_words(run, out)}",
+        )
+    return settings, steps
+
+
+def _words(run: Run, out: Path) -> str:
+    """The command that resumes a run."""
+    if run.command:
+        return shlex.join(["groundtune", *run.command[1:]])
+    return f"groundtune {run.recipe.get('command')} --out {shlex.quote(str(out))}"

@@ -1,0 +1,110 @@
+"""The folder of a run of many steps, opened for writing and read again."""
+
+import json
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from groundtune.errors import UserError
+from groundtune.pipeline.jobs import Job, run_jobs
+from groundtune.pipeline.runs import open_run, read_finished
+from groundtune.recipe import Settings
+from groundtune.store.run import read_run
+from job_works import Letter, Notes, write_down
+
+
+class Post(Settings):
+    """Settings of a run that writes letters."""
+
+    MAY_CHANGE = frozenset({"speed"})
+    command: Literal["post"] = "post"
+    letters: tuple[str, ...] = ("a", "b")
+    speed: int = 1
+
+
+class Parcel(Settings):
+    """Settings of another command."""
+
+    command: Literal["parcel"] = "parcel"
+
+
+def jobs_of(settings: Post) -> list[Job]:
+    return [
+        Job(name=text, title=text, work=write_down, settings=Letter(text=text))
+        for text in settings.letters
+    ]
+
+
+def opened(
+    out: Path, settings: Settings, command: Sequence[str] = (), may_change: Collection[str] = ()
+) -> None:
+    models = {"model": "somebody/model"}
+    with open_run(
+        out, settings, models=models, seeds={"run": 3}, command=command, may_change=may_change
+    ):
+        assert (out / "run.json").exists()
+
+
+def test_a_new_folder_notes_settings_models_seeds_and_command(tmp_path: Path) -> None:
+    opened(tmp_path, Post(), command=("groundtune", "post"))
+    run = read_run(tmp_path)
+    assert run.recipe == {"command": "post", "letters": ["a", "b"], "speed": 1}
+    assert (run.inputs, run.seeds) == ({"model": "somebody/model"}, {"run": 3})
+    assert run.command == ("groundtune", "post")
+
+
+def test_the_same_settings_resume_and_leave_the_note_as_it_is(tmp_path: Path) -> None:
+    opened(tmp_path, Post())
+    before = (tmp_path / "run.json").read_bytes()
+    opened(tmp_path, Post())
+    assert (tmp_path / "run.json").read_bytes() == before
+
+
+def test_settings_that_change_no_result_may_change_and_are_noted(tmp_path: Path) -> None:
+    opened(tmp_path, Post())
+    opened(tmp_path, Post(speed=9))
+    assert read_run(tmp_path).recipe["speed"] == 9
+
+
+def test_other_settings_are_refused_by_name_unless_the_command_allows_them(tmp_path: Path) -> None:
+    opened(tmp_path, Post())
+    before = (tmp_path / "run.json").read_bytes()
+    with pytest.raises(UserError, match=r"other settings \(letters\)"):
+        opened(tmp_path, Post(letters=("c",)))
+    assert (tmp_path / "run.json").read_bytes() == before
+    opened(tmp_path, Post(letters=("c",)), may_change=("letters",))
+    assert read_run(tmp_path).recipe["letters"] == ["c"]
+
+
+def test_the_folder_of_another_command_is_refused(tmp_path: Path) -> None:
+    opened(tmp_path, Post())
+    with pytest.raises(UserError, match=r"other settings \(command\)"):
+        opened(tmp_path, Parcel(), may_change=("letters",))
+
+
+def test_a_run_that_is_done_is_read_again_with_its_steps(tmp_path: Path) -> None:
+    opened(tmp_path, Post())
+    run_jobs(tmp_path, jobs_of(Post()), Notes(), workers=1)
+    settings, steps = read_finished(tmp_path, Post, jobs_of)
+    assert settings == Post()
+    assert list(steps) == ["a", "b"]
+
+
+def test_a_run_that_is_not_done_names_the_command_that_resumes_it(tmp_path: Path) -> None:
+    opened(tmp_path, Post(), command=("/somewhere/groundtune", "post", "--out", "a b"))
+    run_jobs(tmp_path, jobs_of(Post())[:1], Notes(), workers=1)
+    with pytest.raises(UserError, match="not done: 1 of 2 steps") as caught:
+        read_finished(tmp_path, Post, jobs_of)
+    assert caught.value.fix == "Resume it: groundtune post --out 'a b'"
+
+
+def test_settings_of_another_version_are_an_error_of_their_own(tmp_path: Path) -> None:
+    opened(tmp_path, Post())
+    file = tmp_path / "run.json"
+    run = json.loads(file.read_text())
+    run["recipe"]["stamps"] = 3
+    file.write_text(json.dumps(run))
+    with pytest.raises(UserError, match="not those of this version"):
+        read_finished(tmp_path, Post, jobs_of)
