@@ -315,3 +315,14 @@ def test_a_reader_that_went_away_causes_no_traceback(tmp_path: Path) -> None:
 def test_a_commands_own_help_can_be_shown(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run([*name.split(), "--help"]) == cli.EXIT_DONE
     assert "Usage: groundtune" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_has_json_and_no_line_wider_than_the_terminal(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert cli.run([*name.split(), "--help"]) == cli.EXIT_DONE
+    lines = capsys.readouterr().out.splitlines()
+    assert any(" --json " in line for line in lines)
+    assert all(len(line) <= 80 or line.startswith("    groundtune ") for line in lines)

@@ -34,6 +34,10 @@ from groundtune.errors import UserError
 
 EXIT_DONE, EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 _HELP = ("--help", "-h")
+HELP = """Train vision-language models to hallucinate less, and measure that they do.
+
+Start with `groundtune demo`. `groundtune COMMAND --help` shows examples.
+"""
 
 
 def build_app(argv: Sequence[str] = ()) -> App:
@@ -46,7 +50,7 @@ def build_app(argv: Sequence[str] = ()) -> App:
     options = Group("Options", sort_key=len(COMMANDS))
     app = App(
         name="groundtune",
-        help="Train vision-language models to hallucinate less, and measure that they do.",
+        help=HELP,
         help_format="plaintext",
         help_formatter=HelpPage(),
         version=__version__,

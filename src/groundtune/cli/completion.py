@@ -25,8 +25,10 @@ def completion(
     from groundtune.cli.finish import finish
 
     app = build_app()
-    if not install:
+    if install:
+        path = app.install_completion(shell=shell)
+        finish({"shell": shell}, wrote=path, next_command=["exec", shell], json=json)
+    elif json:
+        finish({"shell": shell, "script": app.generate_completion(shell=shell)}, json=True)
+    else:
         sys.stdout.write(app.generate_completion(shell=shell))
-        return
-    path = app.install_completion(shell=shell)
-    finish({"shell": shell}, wrote=path, next_command=["exec", shell], json=json)

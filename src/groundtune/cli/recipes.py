@@ -25,7 +25,7 @@ def list_(*, json: bool = False) -> None:
     )
 
 
-def show(name: str, /) -> None:
+def show(name: str, /, *, json: bool = False) -> None:
     """Print a recipe.
 
     For example:
@@ -34,10 +34,16 @@ def show(name: str, /) -> None:
 
     Args:
         name: Name of a recipe, from `groundtune recipes list`.
+        json: Print name and text as one JSON object.
     """
+    from groundtune.cli.finish import finish
     from groundtune.pipeline.recipes import find
 
-    sys.stdout.write(find(name).read_text(encoding="utf-8"))
+    text = find(name).read_text(encoding="utf-8")
+    if json:
+        finish({"name": name, "text": text}, json=True)
+    else:
+        sys.stdout.write(text)
 
 
 def copy(name: str, /, *, out: Path | None = None, json: bool = False) -> None:

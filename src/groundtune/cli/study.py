@@ -27,7 +27,7 @@ def study(
 
     For example:
 
-        groundtune study world-study seeds=[0] curve=[] --out runs/study
+        groundtune study world-study "seeds=[0]" "curve=[]" --out runs/study
 
     Args:
         recipe: Name of a recipe, or a YAML file.

@@ -73,8 +73,8 @@ def train(
 ) -> None:
     """Train a world model from scratch.
 
-    Needs no network and no GPU, and takes hours. The models that come with Groundtune were trained
-    by this command. A command that was stopped resumes when you run it again.
+    Needs no network and no GPU, and takes an hour or more. The models that come with Groundtune
+    were trained by this command. A command that was stopped resumes when you run it again.
 
     For example:
 
