@@ -98,9 +98,10 @@ def refuse_second_answers(answers: Iterable[FileAnswer], where: Path | str) -> N
 def in_order(answers: Sequence[FileAnswer], rows: int, where: Path | str) -> list[FileAnswer]:
     """Answers that go by order: as many as the data has rows, or they are refused."""
     if len(answers) != rows:
+        first_further = f":{answers[rows].row}" if len(answers) > rows else ""
         raise UserError(
             f"There are {len(answers):,} answers to {rows:,} questions.",
-            str(where),
+            f"{where}{first_further}",
             "Answer each question once, in the order of the data; nothing is cut.",
         )
     return list(answers)

@@ -29,7 +29,7 @@ import numpy as np
 from groundtune.bench.asking import ask_items
 from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of
-from groundtune.bench.files.checks import in_order
+from groundtune.bench.files.checks import in_order, refuse_second_answers
 from groundtune.bench.item import FileAnswer, Item
 from groundtune.bench.judge.judge import Judging, Reply, Request, judging_of
 from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
@@ -86,7 +86,9 @@ def read_answers(path: Path, data: LlavaData) -> list[FileAnswer]:
     Raises:
         UserError: another number of answers, or one is to another question.
     """
-    told = in_order(list(answers_of(path)), len(data.questions), path)
+    read = list(answers_of(path))
+    refuse_second_answers((answer for answer in read if answer.item), path)
+    told = in_order(read, len(data.questions), path)
     for answer, question in zip(told, data.questions, strict=True):
         if answer.item not in ("", question.item):
             raise UserError(
