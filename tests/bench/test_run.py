@@ -8,7 +8,7 @@ from bench_writers import machine, truthful
 from groundtune.bench import run as running
 from groundtune.bench.benchmark import Scoring
 from groundtune.bench.exam import exam_of, scores_of
-from groundtune.bench.item import Wanted
+from groundtune.bench.item import ItemSelection
 from groundtune.bench.registry import load, load_all
 from groundtune.bench.run import ask, keep, read_scores
 from groundtune.bench.summary import Summary, facts_of, metric_of, pool, summarise
@@ -32,7 +32,7 @@ def measure(
     scores: list[Score] = []
     images, how = ImageStore(out / "images"), Scoring(mode="strict", model=label or model.name)
     for benchmark in load_all(names or ["world"]):
-        exam = exam_of(benchmark, (), Wanted(split=HERE, n=n), how, images)
+        exam = exam_of(benchmark, (), ItemSelection(split=HERE, n=n), how, images)
         answers = ask(benchmark, exam.data, model, 0, out, SilentProgress())
         own = scores_of(exam, answers)
         keep(own, out)

@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from groundtune.bench.files.published import OfficialData
-from groundtune.bench.item import DECODINGS, MODES, FileAnswer, Item, Mode, Wanted
+from groundtune.bench.item import DECODINGS, MODES, Item, ItemAnswer, ItemSelection, Mode
 from groundtune.bench.judge.judge import Judging, Replies
 from groundtune.bench.metric import Metric
 from groundtune.bench.stats.bootstrap import Table
@@ -132,13 +132,13 @@ class Benchmark(Generic[D]):
     read_data: Callable[[Sequence[Path]], D] | None = None
     """Reads files and folders; checks rows, ids and order, and refuses a mismatch (UserError).
     None where `load` makes the items."""
-    load: "Callable[[Wanted, ImageStore], list[Item]] | None" = None
+    load: "Callable[[ItemSelection, ImageStore], list[Item]] | None" = None
     """Makes the items, which are then the data; their images are added to the store."""
-    read_answers: Callable[[Path, D], list[FileAnswer]] | None = None
+    read_answers: Callable[[Path, D], list[ItemAnswer]] | None = None
     """Reads the official layout, and those of VLMEvalKit and lmms-eval; one answer per item of the
     data and in its order. Refuses (UserError) missing, further and second answers; never truncates.
     None, as `score`, `read_data` and `load`, where another benchmark's run makes the scores."""
-    score: Callable[[D, Sequence[FileAnswer], Scoring], list[Score]] | None = None
+    score: Callable[[D, Sequence[ItemAnswer], Scoring], list[Score]] | None = None
     """Pure; one score per answer (see above)."""
     items: "Callable[[D, Path, ImageStore], list[Item]] | None" = None
     """For `bench run`: the prompts in the order of the data, with images of a folder, which are
@@ -154,7 +154,7 @@ class Benchmark(Generic[D]):
     """Whether a similarity of nouns is of any use to it."""
     verdict: str = ""
     """The value that is a judge's verdict on an answer; "" where it is what was extracted."""
-    notes: Callable[[D, Sequence[FileAnswer], Sequence[Score]], list[str]] | None = None
+    notes: Callable[[D, Sequence[ItemAnswer], Sequence[Score]], list[str]] | None = None
     """Sentences that a result should say: degenerate answers, what the official code hides."""
     strata: Callable[[D, Sequence[Score], Mode], dict[str, dict[str, float | None]]] | None = None
     """Further strata of the results, by "axis/stratum", where an answer is in several at once."""

@@ -9,7 +9,7 @@ from groundtune.bench.benchmark import Benchmark, Scoring
 from groundtune.bench.files.checks import finding
 from groundtune.bench.files.revisions import DataFile, describe
 from groundtune.bench.files.thoughts import as_read
-from groundtune.bench.item import FileAnswer, Item, Wanted
+from groundtune.bench.item import Item, ItemAnswer, ItemSelection
 from groundtune.errors import UserError
 from groundtune.records import Score
 from groundtune.store.images import ImageStore
@@ -31,7 +31,7 @@ class Exam:
 def exam_of(
     benchmark: Benchmark[Any],
     paths: Sequence[Path],
-    wanted: Wanted,
+    selection: ItemSelection,
     scoring: Scoring,
     images: ImageStore,
 ) -> Exam:
@@ -41,7 +41,7 @@ def exam_of(
         UserError: the data can't be read, there are no such items, or it has no data of its own.
     """
     if benchmark.load is not None:
-        return Exam(benchmark=benchmark, data=benchmark.load(wanted, images), scoring=scoring)
+        return Exam(benchmark=benchmark, data=benchmark.load(selection, images), scoring=scoring)
     if benchmark.read_data is None:
         raise UserError(
             f"{benchmark.name} can't be run or scored by itself.",
@@ -72,7 +72,7 @@ def items_of(exam: Exam, image_folder: Callable[[], Path], images: ImageStore) -
     return benchmark.items(exam.data, image_folder(), images)
 
 
-def scores_of(exam: Exam, answers: Sequence[FileAnswer]) -> list[Score]:
+def scores_of(exam: Exam, answers: Sequence[ItemAnswer]) -> list[Score]:
     """What the benchmark makes of answers, under the names of their decodings.
 
     Raises:

@@ -15,7 +15,7 @@ DECODINGS: dict[str, float] = {"greedy": 0.0, "t1": 1.0}
 """Temperature of each decoding."""
 
 
-class Wanted(Record):
+class ItemSelection(Record):
     """Which items."""
 
     split: str = "development"
@@ -41,7 +41,7 @@ class Item(Record):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FileAnswer:
+class ItemAnswer:
     """One answer to an item, from a file or a model."""
 
     text: str

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from groundtune.bench.benchmark import Benchmark
-from groundtune.bench.item import Wanted
+from groundtune.bench.item import ItemSelection
 from groundtune.bench.stats.bootstrap import estimate, tabulate
 from groundtune.errors import UserError
 from groundtune.records import Score
@@ -57,11 +57,11 @@ def opening_of(
 
 
 def refuse_closed_split(
-    benchmarks: Iterable[Benchmark[Any]], wanted: Wanted, final: Opening | None
+    benchmarks: Iterable[Benchmark[Any]], selection: ItemSelection, final: Opening | None
 ) -> None:
     """Raises UserError for a benchmark's own test split unless it is opened on purpose."""
     has_splits = any(benchmark.load is not None for benchmark in benchmarks)
-    if has_splits and wanted.split == "test" and final is None:
+    if has_splits and selection.split == "test" and final is None:
         raise UserError(
             "The test split is closed: nothing may be tuned on it.",
             "--split test",

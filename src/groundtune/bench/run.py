@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from groundtune.bench.benchmark import Benchmark
-from groundtune.bench.item import FileAnswer, Item
+from groundtune.bench.item import Item, ItemAnswer
 from groundtune.errors import UserError
 from groundtune.protocols import Generator, Progress
 from groundtune.records import Answer, Prompt, Sampling, Score
@@ -32,7 +32,7 @@ def ask(
     seed: int,
     out: Path,
     progress: Progress,
-) -> list[FileAnswer]:
+) -> list[ItemAnswer]:
     """An answer per item and decoding of the benchmark, in the items' order.
 
     The generator must find the items' images; `seed` is that of the draws.
@@ -40,7 +40,7 @@ def ask(
     Raises:
         UserError: a full disk.
     """
-    answers: list[FileAnswer] = []
+    answers: list[ItemAnswer] = []
     for decoding in benchmark.decodings:
         by_prompt = draw(
             generator,
@@ -54,7 +54,7 @@ def ask(
         for item in items:
             answer = by_prompt[item.prompt.key]
             answers.append(
-                FileAnswer(
+                ItemAnswer(
                     text=answer.text,
                     item=item.key,
                     decoding=decoding,

@@ -8,7 +8,7 @@ import pytest
 from groundtune.bench.files.answers import answers_of, has_truth
 from groundtune.bench.files.checks import by_id, expect_rows
 from groundtune.bench.files.revisions import KNOWN, describe
-from groundtune.bench.item import FileAnswer
+from groundtune.bench.item import ItemAnswer
 from groundtune.errors import UserError
 
 ROWS = [{"question_id": 1, "answer": "Yes"}, {"question_id": 2, "answer": "No\n\u00fc"}]
@@ -37,7 +37,7 @@ def test_lines_and_lists_give_the_same_answers(tmp_path: Path, text: str):
 def test_tables_keep_text_as_it_is(tmp_path: Path):
     tsv = write(tmp_path / "a.tsv", 'index\tprediction\tanswer\n7\t"No,\tnot ""there"""\tYes\n')
     (told,) = answers_of(tsv)
-    assert told == FileAnswer(
+    assert told == ItemAnswer(
         text='No,\tnot "there"',
         item="7",
         row=2,
@@ -171,8 +171,8 @@ def test_official_layouts_are_no_tables_of_questions(names: str):
     assert not has_truth(names.split())
 
 
-def answers(*ids: str) -> list[FileAnswer]:
-    return [FileAnswer(text=name, item=name, row=row) for row, name in enumerate(ids, 1)]
+def answers(*ids: str) -> list[ItemAnswer]:
+    return [ItemAnswer(text=name, item=name, row=row) for row, name in enumerate(ids, 1)]
 
 
 def test_answers_are_brought_into_the_order_of_the_data():

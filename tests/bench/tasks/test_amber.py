@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from groundtune.bench.benchmark import Scoring
-from groundtune.bench.item import FileAnswer, Mode
+from groundtune.bench.item import ItemAnswer, Mode
 from groundtune.bench.results import Values, strata_of, values_of_table
 from groundtune.bench.stats.bootstrap import tabulate
 from groundtune.bench.tasks.amber import rates
@@ -72,7 +72,7 @@ def results(
     mode: Mode = "official",
     similarity: Callable[[str, str], float] | None = None,
 ) -> Figures:
-    answers = [FileAnswer(text=text, item=str(item)) for item, text in said.items()]
+    answers = [ItemAnswer(text=text, item=str(item)) for item, text in said.items()]
     scores = AMBER.score(data, answers, Scoring(mode=mode, similarity=similarity))
     return Figures(
         metrics=values_of_table(tabulate(scores), AMBER.metrics),
@@ -175,7 +175,7 @@ def test_a_similarity_that_is_handed_in_makes_nouns_the_same_and_is_named(folder
         return 0.9 if {first, second} == {"car", "bush"} else 0.8
 
     data = AMBER.read_data([folder])
-    answers = [FileAnswer(text="A car and a hound.", item="1")]
+    answers = [ItemAnswer(text="A car and a hound.", item="1")]
     (score,) = AMBER.score(data, answers, Scoring(similarity=alike))
     assert (score.values["wrong_nouns"], score.values["covered"]) == (1, 1)
     assert score.why == "not there: hound (similarity: alike)"
@@ -200,7 +200,7 @@ def test_words_in_capitals_count_in_mode_strict_alone(folder: Path) -> None:
 
 
 def test_a_part_may_be_answered_and_the_notes_say_what_is_missing(real: AmberData) -> None:
-    answers = [FileAnswer(text="Yes", item="1005"), FileAnswer(text="No.", item="1006")]
+    answers = [ItemAnswer(text="Yes", item="1005"), ItemAnswer(text="No.", item="1006")]
     scores = AMBER.score(real, answers, Scoring())
     assert AMBER.notes is not None
     told = AMBER.notes(real, answers, scores)
@@ -357,7 +357,7 @@ def test_a_result_names_the_vectors_that_made_nouns_the_same_or_says_there_were_
 def test_what_other_tools_read_is_told_of_questions_and_not_of_descriptions(folder: Path) -> None:
     data = AMBER.read_data([folder])
     said = {1: "A man.", 2: "Yes.", 3: "No", 4: "no"}
-    answers = [FileAnswer(text=text, item=str(item)) for item, text in said.items()]
+    answers = [ItemAnswer(text=text, item=str(item)) for item, text in said.items()]
     scores = AMBER.score(data, answers, Scoring())
     made, apart = tool_readings(scores, "amber")
     by_tool = {each.tool: each for each in made}

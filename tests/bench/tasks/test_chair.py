@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from groundtune.bench.benchmark import Scoring
-from groundtune.bench.item import FileAnswer, Mode
+from groundtune.bench.item import ItemAnswer, Mode
 from groundtune.bench.results import results_of
 from groundtune.bench.tasks.chair.chair import CHAIR, ChairData
 from groundtune.bench.text.coco import image_number, read_images
@@ -63,7 +63,7 @@ def write_coco(
 
 def scored(folder: Path, captions: dict[int, str], mode: Mode = "official") -> list[Score]:
     data = CHAIR.read_data([folder])
-    answers = [FileAnswer(text=text, item=str(image)) for image, text in captions.items()]
+    answers = [ItemAnswer(text=text, item=str(image)) for image, text in captions.items()]
     return CHAIR.score(data, answers, Scoring(mode=mode))
 
 
@@ -165,7 +165,7 @@ def test_invented_words_are_marked_where_they_stand(folder: Path) -> None:
 
 def test_a_note_names_the_classes_that_are_invented_most_often(folder: Path) -> None:
     scores = scored(folder, {1: "A hot dog, two hot dogs and a bow tie.", 2: ""})
-    answers = [FileAnswer(text=score.answer, item=score.item) for score in scores]
+    answers = [ItemAnswer(text=score.answer, item=score.item) for score in scores]
     assert CHAIR.notes is not None
     first, second = CHAIR.notes(CHAIR.read_data([folder]), answers, scores)
     assert first == "Most often invented: hot dog (2), tie (1)."
@@ -316,7 +316,7 @@ def test_twenty_thousand_captions_are_read_in_seconds(test_data: Path) -> None:
     data = golden_data(test_data)
     drawn = [json.loads(line)["caption"] for line in lines_of("generated")]
     answers = [
-        FileAnswer(text=f"{drawn[i % 200]} {drawn[(7 * i) % 200]}", item=str(101 + i % 60))
+        ItemAnswer(text=f"{drawn[i % 200]} {drawn[(7 * i) % 200]}", item=str(101 + i % 60))
         for i in range(20_000)
     ]
     begun = time.process_time()

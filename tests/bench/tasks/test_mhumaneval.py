@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from groundtune.bench.benchmark import Scoring
-from groundtune.bench.item import FileAnswer
+from groundtune.bench.item import ItemAnswer
 from groundtune.bench.stats.bootstrap import tabulate, value_of
 from groundtune.bench.tasks.mhumaneval import MHUMANEVAL, MarkedItems
 from groundtune.errors import UserError
@@ -97,7 +97,7 @@ def test_given_items_must_all_be_answered(tmp_path: Path):
 
 def test_another_mark_is_another_score():
     answers = [
-        FileAnswer(text="A dog.", item="1", extra={"marks": marks})
+        ItemAnswer(text="A dog.", item="1", extra={"marks": marks})
         for marks in ("[]", '[{"start": 2, "end": 5, "kind": "object"}]')
     ]
     first, second = MHUMANEVAL.score(MarkedItems(), answers, Scoring())

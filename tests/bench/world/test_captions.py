@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from groundtune.bench.item import FileAnswer, Item, Wanted
+from groundtune.bench.item import Item, ItemAnswer, ItemSelection
 from groundtune.bench.metric import Metric
 from groundtune.bench.stats.bootstrap import estimate, tabulate
 from groundtune.bench.world.benchmarks import WORLD_CAPTIONS
@@ -41,7 +41,7 @@ ITEM = Item(key="made", benchmark=NAME, image="made", prompt=Prompt(key="p", mes
 
 
 def judged(text: str) -> Score:
-    return score_caption(KITCHEN, ITEM, FileAnswer(text=text, model="m"))
+    return score_caption(KITCHEN, ITEM, ItemAnswer(text=text, model="m"))
 
 
 def metric(name: str) -> Metric:
@@ -54,7 +54,7 @@ def captions_of(habits: Habits, number: int = 150) -> list[Score]:
         seen = scene("development", index)
         item = ITEM.model_copy(update={"key": seen.key, "image": seen.key})
         text = caption(seen, np.random.default_rng(index), habits)
-        made.append(score_caption(seen, item, FileAnswer(text=text, model="m")))
+        made.append(score_caption(seen, item, ItemAnswer(text=text, model="m")))
     return made
 
 
@@ -155,13 +155,13 @@ def test_a_refusal_says_so_and_names_nothing(text: str, refused: bool):
 
 
 def test_a_cut_answer_is_scored_and_counted():
-    made = score_caption(KITCHEN, ITEM, FileAnswer(text="There is a", model="m", cut=True))
+    made = score_caption(KITCHEN, ITEM, ItemAnswer(text="There is a", model="m", cut=True))
     assert made.values["cut"] == 1
 
 
 def test_another_answer_or_decoding_is_another_score():
     keys = {
-        score_caption(KITCHEN, ITEM, FileAnswer(text=text, model=model, decoding=decoding)).key
+        score_caption(KITCHEN, ITEM, ItemAnswer(text=text, model=model, decoding=decoding)).key
         for text in ("A cup.", "A fork.")
         for model in ("a", "b")
         for decoding in ("greedy", "t1")
@@ -190,7 +190,7 @@ def test_a_machine_writer_invents_what_belongs_to_the_context():
 
 def test_items_have_their_scenes_image_and_an_instruction_kept_for_evaluation(tmp_path: Path):
     images = ImageStore(tmp_path)
-    items = load(Wanted(n=10), images)
+    items = load(ItemSelection(n=10), images)
     assert [item.benchmark for item in items].count(NAME) == 10
     assert {item.benchmark for item in items} == {NAME, f"{NAME}/missing", f"{NAME}/replaced"}
     assert len({item.key for item in items}) == len(items)
@@ -206,14 +206,14 @@ def test_items_have_their_scenes_image_and_an_instruction_kept_for_evaluation(tm
 
 def test_items_and_wordings_follow_from_the_seed(tmp_path: Path):
     images = ImageStore(tmp_path)
-    first, again, other = (load(Wanted(n=10, seed=seed), images) for seed in (1, 1, 2))
+    first, again, other = (load(ItemSelection(n=10, seed=seed), images) for seed in (1, 1, 2))
     assert first == again
     assert [item.prompt.question for item in first] != [item.prompt.question for item in other]
 
 
 def test_a_split_that_is_none_is_the_users_error(tmp_path: Path):
     with pytest.raises(UserError, match="no split"):
-        load(Wanted(split="validation", n=1), ImageStore(tmp_path))
+        load(ItemSelection(split="validation", n=1), ImageStore(tmp_path))
 
 
 def test_every_metric_has_a_value_on_real_captions_and_the_headline_is_one():

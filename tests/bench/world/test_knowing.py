@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from bench_writers import machine, truthful, writer
 
-from groundtune.bench.item import FileAnswer, Item, Wanted
+from groundtune.bench.item import Item, ItemAnswer, ItemSelection
 from groundtune.bench.summary import all_estimates
 from groundtune.bench.world.captions import load, score_caption
 from groundtune.bench.world.images import find_scene
@@ -21,7 +21,9 @@ from groundtune.world.captions import MACHINE
 @pytest.fixture(scope="module")
 def items(tmp_path_factory: pytest.TempPathFactory) -> list[Item]:
     images = ImageStore(tmp_path_factory.mktemp("images"))
-    return [item for item in load(Wanted(n=150), images) if item.benchmark == "world-captions"]
+    return [
+        item for item in load(ItemSelection(n=150), images) if item.benchmark == "world-captions"
+    ]
 
 
 def captions(items: list[Item], model: ScriptedGenerator) -> list[Score]:
@@ -29,7 +31,7 @@ def captions(items: list[Item], model: ScriptedGenerator) -> list[Score]:
         score_caption(
             find_scene(item.image),
             item,
-            FileAnswer(text=model.answer(item.prompt, 1), model=model.name),
+            ItemAnswer(text=model.answer(item.prompt, 1), model=model.name),
         )
         for item in items
     ]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from groundtune.bench.item import FileAnswer, Item
+from groundtune.bench.item import Item, ItemAnswer
 from groundtune.bench.world.captions import NAME, score_caption
 from groundtune.bench.world.length import adjusted, cut_alike, equal_length
 from groundtune.errors import UserError
@@ -16,7 +16,7 @@ from groundtune.world.scenes import scene
 def said(index: int, text: str, model: str = "m") -> Score:
     key = f"development/{index}"
     item = Item(key=key, benchmark=NAME, image=key, prompt=Prompt(key="p", messages=()))
-    return score_caption(scene("development", index), item, FileAnswer(text=text, model=model))
+    return score_caption(scene("development", index), item, ItemAnswer(text=text, model=model))
 
 
 def absent(index: int) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from groundtune.bench.item import FileAnswer, Item
+from groundtune.bench.item import Item, ItemAnswer
 from groundtune.bench.world.captions import NAME, score_caption
 from groundtune.bench.world.overgeneral import MOST_USUAL, overgeneralisation
 from groundtune.records import Prompt, Score
@@ -20,7 +20,7 @@ def said(seen: Scene, text: str) -> Score:
     part = "" if seen.stratum == "usual" else f"/{seen.stratum}"
     prompt = Prompt(key="p", messages=())
     item = Item(key=seen.key, benchmark=f"{NAME}{part}", image=seen.key, prompt=prompt)
-    return score_caption(seen, item, FileAnswer(text=text, model="m"))
+    return score_caption(seen, item, ItemAnswer(text=text, model="m"))
 
 
 def probe(missing: list[Score], usual: list[Score]) -> dict[str, float]:

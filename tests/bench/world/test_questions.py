@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from groundtune.bench.benchmark import Scoring
-from groundtune.bench.item import FileAnswer, Item, Wanted
+from groundtune.bench.item import Item, ItemAnswer, ItemSelection
 from groundtune.bench.stats.bootstrap import estimate, group, tabulate
 from groundtune.bench.world.images import find_scene
 from groundtune.bench.world.questions import METRICS, NAME, OPEN, YES_NO, load, score, score_answer
@@ -17,12 +17,12 @@ from groundtune.world.grammar import capital
 
 @pytest.fixture(scope="module")
 def items(tmp_path_factory: pytest.TempPathFactory) -> list[Item]:
-    return load(Wanted(n=60), ImageStore(tmp_path_factory.mktemp("images")))
+    return load(ItemSelection(n=60), ImageStore(tmp_path_factory.mktemp("images")))
 
 
 def answered(items: list[Item], say: object) -> dict[str, list[Score]]:
     assert callable(say)
-    scores = [score_answer(item, FileAnswer(text=str(say(item)), model="m")) for item in items]
+    scores = [score_answer(item, ItemAnswer(text=str(say(item)), model="m")) for item in items]
     return {key[1]: some for key, some in group(scores).items()}
 
 
@@ -125,13 +125,13 @@ def test_open_questions_have_an_accuracy_and_no_yes_rate(items: list[Item]):
 def test_a_wrong_answer_says_what_would_have_been_right(items: list[Item]):
     item = next(each for each in items if each.kind == "colour")
     wrong = "purple" if item.target != "purple" else "red"
-    made = score_answer(item, FileAnswer(text=wrong, model="m"))
+    made = score_answer(item, ItemAnswer(text=wrong, model="m"))
     assert (made.values["correct"], made.why, made.extracted) == (0, item.target, (wrong,))
 
 
 def test_popes_own_parser_reads_everything(items: list[Item]):
     item = next(each for each in items if each.target == "yes")
-    given = [FileAnswer(text="There is one.", item=item.key)]
+    given = [ItemAnswer(text="There is one.", item=item.key)]
     (strict,) = score([item], given, Scoring(mode="strict"))
     (official,) = score([item], given, Scoring(mode="official"))
     assert strict.status == "unparsed"
@@ -141,6 +141,6 @@ def test_popes_own_parser_reads_everything(items: list[Item]):
 
 def test_questions_follow_from_the_seed(tmp_path: Path):
     images = ImageStore(tmp_path)
-    first, again, other = (load(Wanted(n=10, seed=seed), images) for seed in (1, 1, 2))
+    first, again, other = (load(ItemSelection(n=10, seed=seed), images) for seed in (1, 1, 2))
     assert first == again
     assert first != other

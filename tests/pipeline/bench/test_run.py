@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from groundtune.bench.item import Mode, Wanted
+from groundtune.bench.item import ItemSelection, Mode
 from groundtune.bench.opening import opening_of
 from groundtune.bench.run import read_scores
 from groundtune.bench.world.captions import load
@@ -50,7 +50,7 @@ def do(
 def measure(
     path: Path, out: Path, n: int = 10, name: str = "world", mode: Mode | None = None
 ) -> Measurement:
-    params = ScoreParams(name=name, answers=path, wanted=Wanted(n=n), mode=mode)
+    params = ScoreParams(name=name, answers=path, selection=ItemSelection(n=n), mode=mode)
     return score_bench(params, out, SilentProgress())
 
 
@@ -92,7 +92,7 @@ def test_json_lines_are_matched_by_scene_and_question(tmp_path: Path):
             "question": item.prompt.question,
             "answer": f"There is a {find_scene(item.image).things[0].category}.",
         }
-        for item in load(Wanted(n=10), images)
+        for item in load(ItemSelection(n=10), images)
         if item.benchmark == "world-captions"
     ]
     file.write_text("".join(json.dumps(row) + "\n" for row in reversed(rows)))
@@ -168,7 +168,7 @@ def lines(path: Path, rows: list[dict[str, str]]) -> Path:
 def rows_of_captions(folder: Path, text: str) -> list[dict[str, str]]:
     return [
         {"scene": item.image, "question": item.prompt.question, "answer": text}
-        for item in load(Wanted(n=10), ImageStore(folder / "images"))
+        for item in load(ItemSelection(n=10), ImageStore(folder / "images"))
         if item.benchmark == "world-captions"
     ]
 
@@ -229,7 +229,7 @@ def test_the_test_split_stays_closed_for_answers_too(tmp_path: Path):
     with pytest.raises(UserError, match="closed"):
         do(tmp_path / "run", split="test")
     assert not (tmp_path / "run").exists()
-    params = ScoreParams(name="world", answers=tmp_path, wanted=Wanted(split="test"))
+    params = ScoreParams(name="world", answers=tmp_path, selection=ItemSelection(split="test"))
     with pytest.raises(UserError, match="closed"):
         score_bench(params, tmp_path / "out", SilentProgress())
 
@@ -254,7 +254,7 @@ def test_each_opening_of_the_test_split_is_one_dated_line(tmp_path: Path):
         name="world-captions",
         answers=tmp_path / "out",
         label="other",
-        wanted=Wanted(split="test", n=5),
+        selection=ItemSelection(split="test", n=5),
     )
     opening = opening_of(tmp_path, True, notebook, ())
     score_bench(params, tmp_path / "again", SilentProgress(), opening=opening)

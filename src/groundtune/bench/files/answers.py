@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import cast
 
 from groundtune.bench.files.inspect_logs import inspect_answers, is_inspect_log
-from groundtune.bench.item import FileAnswer
+from groundtune.bench.item import ItemAnswer
 from groundtune.errors import UserError
 from groundtune.store.rows import Fields, Row, first_of, plain, text_field
 from groundtune.store.sheets import rows_of
@@ -29,7 +29,7 @@ def answers_of(
     *,
     text: Sequence[str] = ANSWER_COLUMNS,
     item: Sequence[str] = ITEM_COLUMNS,
-) -> Iterator[FileAnswer]:
+) -> Iterator[ItemAnswer]:
     """The answers of a file, of lmms-eval's samples and Inspect's .json logs too.
 
     The text is the first of the columns `text` that the first row has, the id likewise ("" if there
@@ -52,7 +52,7 @@ def answers_of(
         if chosen is None:
             chosen = _choose(row, text), next((n for n in item if n in fields), "")
         said, named = chosen
-        yield FileAnswer(
+        yield ItemAnswer(
             text=text_field(row, said),
             item=plain(fields.get(named, "")) if named else "",
             row=row.number,
@@ -94,7 +94,7 @@ def _choose(row: Row, text: Sequence[str]) -> str:
     )
 
 
-def _sample(row: Row, item: Sequence[str]) -> FileAnswer:
+def _sample(row: Row, item: Sequence[str]) -> ItemAnswer:
     asked: object = row.fields["doc"]
     doc: Fields = cast("Fields", asked) if isinstance(asked, dict) else {}
     said = _innermost(row.fields.get("filtered_resps"))
@@ -107,7 +107,7 @@ def _sample(row: Row, item: Sequence[str]) -> FileAnswer:
         )
     named = first_of(doc, item) or plain(row.fields.get("doc_id", ""))
     extra = _extra(doc, "") | {"target": plain(row.fields["target"])}
-    return FileAnswer(text=said, item=named, row=row.number, extra=extra)
+    return ItemAnswer(text=said, item=named, row=row.number, extra=extra)
 
 
 def _innermost(value: object) -> str | None:

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from textwrap import shorten
 
-from groundtune.bench.item import FileAnswer
+from groundtune.bench.item import ItemAnswer
 from groundtune.errors import UserError
 
 _FOUND: ContextVar[list[Path] | None] = ContextVar("found", default=None)
@@ -81,9 +81,9 @@ def refuse_duplicates(ids: Iterable[str], where: Path | str, what: str = "id") -
         )
 
 
-def refuse_second_answers(answers: Iterable[FileAnswer], where: Path | str) -> None:
+def refuse_second_answers(answers: Iterable[ItemAnswer], where: Path | str) -> None:
     """Raises UserError for a second answer to one item, naming its row and the first one's."""
-    first: dict[str, FileAnswer] = {}
+    first: dict[str, ItemAnswer] = {}
     for answer in answers:
         there = first.setdefault(answer.item, answer)
         if there is not answer:
@@ -95,7 +95,7 @@ def refuse_second_answers(answers: Iterable[FileAnswer], where: Path | str) -> N
             )
 
 
-def in_order(answers: Sequence[FileAnswer], rows: int, where: Path | str) -> list[FileAnswer]:
+def in_order(answers: Sequence[ItemAnswer], rows: int, where: Path | str) -> list[ItemAnswer]:
     """Answers that go by order: as many as the data has rows, or they are refused."""
     if len(answers) != rows:
         first_further = f":{answers[rows].row}" if len(answers) > rows else ""
@@ -107,7 +107,7 @@ def in_order(answers: Sequence[FileAnswer], rows: int, where: Path | str) -> lis
     return list(answers)
 
 
-def by_id(answers: Sequence[FileAnswer], ids: Sequence[str], where: Path | str) -> list[FileAnswer]:
+def by_id(answers: Sequence[ItemAnswer], ids: Sequence[str], where: Path | str) -> list[ItemAnswer]:
     """Answers in the order of the data's ids; missing, further and second ones are refused."""
     refuse_second_answers(answers, where)
     told = {answer.item: answer for answer in answers}

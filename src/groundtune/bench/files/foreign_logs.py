@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from groundtune.bench.item import FileAnswer
+from groundtune.bench.item import ItemAnswer
 from groundtune.bench.metric import Metric
 from groundtune.bench.stats.paired import item_values
 from groundtune.bench.text.tool_readings import truth_of
@@ -35,7 +35,7 @@ def verdict_of(scores: Sequence[Score], metrics: Sequence[Metric], headline: str
 
 
 def questions_of(
-    data: object, answers: Sequence[FileAnswer], scores: Sequence[Score]
+    data: object, answers: Sequence[ItemAnswer], scores: Sequence[Score]
 ) -> dict[str, str]:
     """The questions by item: the data's where they list some, else those of the file of answers.
 

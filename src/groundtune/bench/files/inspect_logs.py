@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
-from groundtune.bench.item import FileAnswer
+from groundtune.bench.item import ItemAnswer
 from groundtune.errors import UserError
 from groundtune.store.rows import beginning, json_members
 
@@ -20,7 +20,7 @@ def is_inspect_log(path: Path) -> bool:
     return head.startswith("{") and '"eval"' in head and '"version"' in head
 
 
-def inspect_answers(path: Path) -> Iterator[FileAnswer]:
+def inspect_answers(path: Path) -> Iterator[ItemAnswer]:
     """The completions of an Inspect log, the first epoch's; metadata and target are `extra`.
 
     Raises:
@@ -37,7 +37,7 @@ def inspect_answers(path: Path) -> Iterator[FileAnswer]:
         extra = {name: str(v) for name, v in told.items() if isinstance(v, str | int | float)}
         target = sample.get("target")
         extra |= {"target": target} if isinstance(target, str) else {}
-        yield FileAnswer(text=text, item=str(sample.get("id", "")), row=row.number, extra=extra)
+        yield ItemAnswer(text=text, item=str(sample.get("id", "")), row=row.number, extra=extra)
 
 
 def _completion(output: dict[str, Any]) -> str | None:

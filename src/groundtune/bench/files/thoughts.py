@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from groundtune.bench.item import FileAnswer, Mode
+from groundtune.bench.item import ItemAnswer, Mode
 from groundtune.generate.thoughts import split_thoughts
 
 
-def as_read(answers: Sequence[FileAnswer], mode: Mode) -> Sequence[FileAnswer]:
+def as_read(answers: Sequence[ItemAnswer], mode: Mode) -> Sequence[ItemAnswer]:
     """Return the answers as a mode reads them: strict reads what follows a model's thoughts."""
     if mode == "official":
         return answers
@@ -18,7 +18,7 @@ def as_read(answers: Sequence[FileAnswer], mode: Mode) -> Sequence[FileAnswer]:
     ]
 
 
-def notes_on_thoughts(answers: Sequence[FileAnswer], mode: Mode) -> list[str]:
+def notes_on_thoughts(answers: Sequence[ItemAnswer], mode: Mode) -> list[str]:
     """Return what a result should say of them."""
     number = sum(bool(split_thoughts(answer.text).thoughts) for answer in answers)
     if not number:

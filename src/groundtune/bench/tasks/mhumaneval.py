@@ -28,7 +28,7 @@ from pydantic import ValidationError
 
 from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.checks import by_id, refuse_duplicates, refuse_second_answers
-from groundtune.bench.item import FileAnswer
+from groundtune.bench.item import ItemAnswer
 from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.errors import UserError
 from groundtune.records import Correction, Score, Span, SpanKind
@@ -74,7 +74,7 @@ def read_data(paths: Sequence[Path]) -> MarkedItems:
     return MarkedItems(tuple(ids))
 
 
-def read_answers(path: Path, data: MarkedItems) -> list[FileAnswer]:
+def read_answers(path: Path, data: MarkedItems) -> list[ItemAnswer]:
     """Marked answers of a file, or the corrections of a Groundtune folder.
 
     Raises:
@@ -90,10 +90,10 @@ def read_answers(path: Path, data: MarkedItems) -> list[FileAnswer]:
     return by_id(told, data.ids, path) if data.ids else told
 
 
-def _corrections(folder: Path) -> list[FileAnswer]:
+def _corrections(folder: Path) -> list[ItemAnswer]:
     at = folder / "corrections" if (folder / "corrections").is_dir() else folder
     return [
-        FileAnswer(text=each.text, item=each.prompt, row=i, extra=_extra(each.spans, each.prompt))
+        ItemAnswer(text=each.text, item=each.prompt, row=i, extra=_extra(each.spans, each.prompt))
         for i, each in enumerate(RecordSet(at, Correction).read(), 1)
     ]
 
@@ -103,7 +103,7 @@ def _extra(spans: Sequence[Span] | None, image: str) -> dict[str, str]:
     return {"marks": json.dumps(rows), "image": image}
 
 
-def _marked(row: Row) -> FileAnswer:
+def _marked(row: Row) -> ItemAnswer:
     fields, where = row.fields, row.where
     item, text = first_of(fields, _ID), next((fields[n] for n in _TEXT if n in fields), None)
     if not item or not isinstance(text, str):
@@ -119,7 +119,7 @@ def _marked(row: Row) -> FileAnswer:
         )
     marks = cast("object", fields[name])
     spans = None if marks is None else [_span(mark, text, where) for mark in _list(marks, where)]
-    return FileAnswer(
+    return ItemAnswer(
         text=text,
         item=item,
         row=row.number,
@@ -159,12 +159,12 @@ def _span(mark: object, text: str, where: str) -> Span:
     return span
 
 
-def score(data: MarkedItems, answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
+def score(data: MarkedItems, answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
     """One score an answer; its spans are the marks."""
     return [_score(answer, scoring) for answer in answers]
 
 
-def _score(answer: FileAnswer, scoring: Scoring) -> Score:
+def _score(answer: ItemAnswer, scoring: Scoring) -> Score:
     rows = cast("list[dict[str, Any]] | None", json.loads(answer.extra.get("marks", "null")))
     spans = tuple(Span.model_validate(row) for row in rows or ())
     kinds = [span.kind if span.kind in KINDS else "other" for span in spans]
@@ -189,7 +189,7 @@ def _score(answer: FileAnswer, scoring: Scoring) -> Score:
     )
 
 
-def notes(data: MarkedItems, answers: Sequence[FileAnswer], scores: Sequence[Score]) -> list[str]:
+def notes(data: MarkedItems, answers: Sequence[ItemAnswer], scores: Sequence[Score]) -> list[str]:
     """That these are not the paper's items, and how little so few can show."""
     told = ["The marks are people's; who they were and what they were told is not in the file."]
     if len(answers) != ITEMS:

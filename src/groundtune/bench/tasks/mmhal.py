@@ -25,7 +25,7 @@ from groundtune.bench.asking import ask_items
 from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of
 from groundtune.bench.files.checks import expect_rows, find_files, in_order, refuse_duplicates
-from groundtune.bench.item import FileAnswer, Item
+from groundtune.bench.item import Item, ItemAnswer
 from groundtune.bench.judge.judge import Judging, Reply, Request, judging_of, refuse_gaps
 from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
 from groundtune.bench.judge.scores import image_in, over_repeats, shown, variance_note
@@ -117,7 +117,7 @@ def _question(row: Row, place: int) -> Question:
     return Question(str(place), kind, image, url, listed, text, reference)
 
 
-def read_answers(path: Path, data: Sequence[Question]) -> list[FileAnswer]:
+def read_answers(path: Path, data: Sequence[Question]) -> list[ItemAnswer]:
     """Answers by order; a question in the file must be the data's.
 
     Raises:
@@ -136,14 +136,14 @@ def read_answers(path: Path, data: Sequence[Question]) -> list[FileAnswer]:
     return told if filled else [_cleaned(answer) for answer in told]
 
 
-def _cleaned(answer: FileAnswer) -> FileAnswer:
+def _cleaned(answer: ItemAnswer) -> ItemAnswer:
     """As the official script puts lines of answers into its template."""
     text = answer.text.replace("Assistant:", "").strip()
-    return FileAnswer(text=text, item=answer.item, row=answer.row, extra=answer.extra)
+    return ItemAnswer(text=text, item=answer.item, row=answer.row, extra=answer.extra)
 
 
 def requests(
-    data: Sequence[Question], answers: Sequence[FileAnswer], judging: Judging
+    data: Sequence[Question], answers: Sequence[ItemAnswer], judging: Judging
 ) -> list[Request]:
     """What the judge is asked."""
     prompt = judge_prompt(PROMPT, judging)
@@ -177,7 +177,7 @@ def strict_grade(reply: str) -> int | None:
     return int(said) if said.isdigit() and int(said) <= 6 else None
 
 
-def score(data: Sequence[Question], answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
+def score(data: Sequence[Question], answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
     """Each answer's grade.
 
     Raises:
@@ -198,7 +198,7 @@ def score(data: Sequence[Question], answers: Sequence[FileAnswer], scoring: Scor
     return over_repeats(judging, once, "grade")
 
 
-def _score(question: Question, answer: FileAnswer, reply: Reply, scoring: Scoring) -> Score:
+def _score(question: Question, answer: ItemAnswer, reply: Reply, scoring: Scoring) -> Score:
     official = scoring.mode == "official"
     grade = (official_grade if official else strict_grade)(reply.text)
     blank = Score(
@@ -277,7 +277,7 @@ def items(data: Sequence[Question], images: Path, store: ImageStore) -> list[Ite
 
 
 def notes(
-    data: Sequence[Question], answers: Sequence[FileAnswer], scores: Sequence[Score]
+    data: Sequence[Question], answers: Sequence[ItemAnswer], scores: Sequence[Score]
 ) -> list[str]:
     """How little twelve questions tell, and what the judge did."""
     few = "Each type has 12 questions: differences between types or models within one are mostly "

@@ -26,7 +26,7 @@ from groundtune.bench.asking import ask_items
 from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of
 from groundtune.bench.files.checks import by_id, expect_rows, find_files, refuse_duplicates
-from groundtune.bench.item import FileAnswer, Item
+from groundtune.bench.item import Item, ItemAnswer
 from groundtune.bench.judge.judge import Judging, Reply, Request, judging_of
 from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
 from groundtune.bench.judge.scores import image_in, over_repeats, shown, variance_note
@@ -112,14 +112,14 @@ def _question(row: Row, place: int) -> Question:
     return Question(str(place), *(text_field(row, name) for name in names))
 
 
-def read_answers(path: Path, data: Sequence[Question]) -> list[FileAnswer]:
+def read_answers(path: Path, data: Sequence[Question]) -> list[ItemAnswer]:
     """Answers by image and question.
 
     Raises:
         UserError: missing, further or doubled answers.
     """
     told = [
-        FileAnswer(
+        ItemAnswer(
             text=a.text.replace("<|endoftext|>", "<EOT>"),
             item=f"{a.extra.get('image_url', '')}: {_asked(a)}",
             row=a.row,
@@ -130,12 +130,12 @@ def read_answers(path: Path, data: Sequence[Question]) -> list[FileAnswer]:
     return by_id(told, [question.key for question in data], path)
 
 
-def _asked(answer: FileAnswer) -> str:
+def _asked(answer: ItemAnswer) -> str:
     return answer.extra.get("question", answer.extra.get("prompt", ""))
 
 
 def requests(
-    data: Sequence[Question], answers: Sequence[FileAnswer], judging: Judging
+    data: Sequence[Question], answers: Sequence[ItemAnswer], judging: Judging
 ) -> list[Request]:
     """GPT-4V's answer as A; then as B too, if the judging wants both orders."""
     prompt = judge_prompt(PROMPT, judging)
@@ -184,7 +184,7 @@ def strict_verdict(reply: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def score(data: Sequence[Question], answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
+def score(data: Sequence[Question], answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
     """Each answer's verdicts.
 
     Raises:
@@ -214,7 +214,7 @@ def score(data: Sequence[Question], answers: Sequence[FileAnswer], scoring: Scor
 
 def _score(
     question: Question,
-    answer: FileAnswer,
+    answer: ItemAnswer,
     reviews: Sequence[Reply],
     second: dict[tuple[str, str], Reply],
     scoring: Scoring,
@@ -287,7 +287,7 @@ def items(data: Sequence[Question], images: Path, store: ImageStore) -> list[Ite
 
 
 def notes(
-    data: Sequence[Question], answers: Sequence[FileAnswer], scores: Sequence[Score]
+    data: Sequence[Question], answers: Sequence[ItemAnswer], scores: Sequence[Score]
 ) -> list[str]:
     """What the judge did."""
     return variance_note(scores, "winning")

@@ -27,7 +27,7 @@ from groundtune.bench.asking import ask_items
 from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of
 from groundtune.bench.files.checks import by_id, find_files, refuse_duplicates
-from groundtune.bench.item import FileAnswer, Item
+from groundtune.bench.item import Item, ItemAnswer
 from groundtune.bench.metric import Metric, unparsed_metric, words_metric
 from groundtune.errors import UserError
 from groundtune.records import Score
@@ -133,7 +133,7 @@ def _question(row: Fields) -> Question:
     )
 
 
-def read_answers(path: Path, data: Sequence[Question]) -> list[FileAnswer]:
+def read_answers(path: Path, data: Sequence[Question]) -> list[ItemAnswer]:
     """VQA's results: a JSON list (or lines) of question_id and answer; also lmms-eval's samples."""
     return by_id(list(answers_of(path)), [question.id for question in data], path)
 
@@ -165,7 +165,7 @@ def accuracy(question: Question, answer: str, *, always: bool = False) -> tuple[
     return float(sum(scores)) / len(scores), said
 
 
-def score(data: Sequence[Question], answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
+def score(data: Sequence[Question], answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
     """One score a question."""
     return [
         _score(question, answer.text, scoring)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from groundtune.bench.files.checks import refuse_second_answers
-from groundtune.bench.item import FileAnswer, Item
+from groundtune.bench.item import Item, ItemAnswer
 from groundtune.errors import UserError
 from groundtune.records import Answer, Prompt
 from groundtune.store.dataset import RecordSet
@@ -15,7 +15,7 @@ from groundtune.store.sheets import rows_of
 LAYOUT = 'rows of {"scene", "question", "answer"}, or a folder of bench run or sample'
 
 
-def read_answers(path: Path, items: Sequence[Item]) -> list[FileAnswer]:
+def read_answers(path: Path, items: Sequence[Item]) -> list[ItemAnswer]:
     """The answers of every model and decoding, in the order of the items.
 
     A part of the benchmark of which no item is answered is left out.
@@ -25,10 +25,10 @@ def read_answers(path: Path, items: Sequence[Item]) -> list[FileAnswer]:
             something can't be read.
     """
     answers = _of_folder(path) if path.is_dir() else _of_rows(path)
-    groups: dict[tuple[str, str], list[FileAnswer]] = {}
+    groups: dict[tuple[str, str], list[ItemAnswer]] = {}
     for answer in answers:
         groups.setdefault((answer.model, answer.decoding), []).append(answer)
-    found: list[FileAnswer] = []
+    found: list[ItemAnswer] = []
     for group in groups.values():
         refuse_second_answers(group, path)
         by_question = {answer.item: answer for answer in group}
@@ -39,8 +39,8 @@ def read_answers(path: Path, items: Sequence[Item]) -> list[FileAnswer]:
 
 
 def _of_part(
-    part: str, items: Sequence[Item], by_question: dict[str, FileAnswer], where: Path
-) -> list[FileAnswer]:
+    part: str, items: Sequence[Item], by_question: dict[str, ItemAnswer], where: Path
+) -> list[ItemAnswer]:
     """A part's answers, each with its item's key; none, or one per item."""
     found = [
         replace(by_question[question], item=item.key)
@@ -62,19 +62,19 @@ def _question(scene: str, text: str) -> str:
     return f"{scene}: {text}"
 
 
-def _of_rows(path: Path) -> Iterable[FileAnswer]:
+def _of_rows(path: Path) -> Iterable[ItemAnswer]:
     for row in rows_of(path):
         scene, question, text = (text_field(row, n) for n in ("scene", "question", "answer"))
-        yield FileAnswer(text=text, item=_question(scene, question), row=row.number)
+        yield ItemAnswer(text=text, item=_question(scene, question), row=row.number)
 
 
-def _of_folder(path: Path) -> Iterable[FileAnswer]:
+def _of_folder(path: Path) -> Iterable[ItemAnswer]:
     """The first answer to each prompt, where there are several."""
     prompts = {prompt.key: prompt for prompt in RecordSet(path / "prompts", Prompt).read()}
     for row, answer in enumerate(RecordSet(path / "answers", Answer).read(), 1):
         prompt = prompts.get(answer.prompt)
         if prompt is not None and answer.index == 0:
-            yield FileAnswer(
+            yield ItemAnswer(
                 text=answer.text,
                 item=_question(prompt.source.row, prompt.question),
                 row=row,

@@ -24,7 +24,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from groundtune.bench.benchmark import Protocol, Scoring
-from groundtune.bench.item import FileAnswer, Item, Wanted
+from groundtune.bench.item import Item, ItemAnswer, ItemSelection
 from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.bench.world.images import (
     add_image,
@@ -80,16 +80,18 @@ def refuses(text: str) -> bool:
     return bool(_REFUSAL.search(text)) and not read(text).asserted
 
 
-def load(wanted: Wanted, images: ImageStore) -> list[Item]:
+def load(selection: ItemSelection, images: ImageStore) -> list[Item]:
     """`n` usual scenes, and a fifth of that of each stratum, with an instruction each.
 
     Raises:
         UserError: no such split, or the disk is full.
     """
-    items = [_item(s, wanted.seed, images, NAME) for s in split_scenes(wanted.split, wanted.n)]
+    items = [
+        _item(s, selection.seed, images, NAME) for s in split_scenes(selection.split, selection.n)
+    ]
     for stratum in STRATA:
-        some = split_scenes(wanted.split, max(1, wanted.n // 5), stratum)
-        items += [_item(scene, wanted.seed, images, f"{NAME}/{stratum}") for scene in some]
+        some = split_scenes(selection.split, max(1, selection.n // 5), stratum)
+        items += [_item(scene, selection.seed, images, f"{NAME}/{stratum}") for scene in some]
     return items
 
 
@@ -106,7 +108,7 @@ def _item(scene: Scene, seed: int, images: ImageStore, benchmark: str) -> Item:
     )
 
 
-def score(items: Sequence[Item], answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
+def score(items: Sequence[Item], answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
     """What each caption says, compared with its scene."""
     return [
         score_caption(find_scene(item.image), item, answer)
@@ -114,7 +116,7 @@ def score(items: Sequence[Item], answers: Sequence[FileAnswer], scoring: Scoring
     ]
 
 
-def score_caption(scene: Scene, item: Item, answer: FileAnswer) -> Score:
+def score_caption(scene: Scene, item: Item, answer: ItemAnswer) -> Score:
     """The same for one caption of a scene."""
     blank = blank_score(item, answer, RULES)
     text = answer.text

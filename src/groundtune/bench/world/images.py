@@ -6,7 +6,7 @@ from functools import lru_cache
 from io import BytesIO
 
 from groundtune.bench.benchmark import Scoring
-from groundtune.bench.item import FileAnswer, Item
+from groundtune.bench.item import Item, ItemAnswer
 from groundtune.errors import UserError
 from groundtune.records import ImagePart, Message, Prompt, Score, Source, TextPart
 from groundtune.store.images import ImageStore
@@ -65,8 +65,8 @@ def sets_of(seen: Sequence[Scene]) -> dict[str, tuple[str, ...]]:
 
 
 def answered_items(
-    items: Sequence[Item], answers: Sequence[FileAnswer], scoring: Scoring
-) -> Iterator[tuple[Item, FileAnswer]]:
+    items: Sequence[Item], answers: Sequence[ItemAnswer], scoring: Scoring
+) -> Iterator[tuple[Item, ItemAnswer]]:
     """Each answer with its item, under the names that the scoring gives model and decoding."""
     by_key = {item.key: item for item in items}
     for answer in answers:
@@ -74,7 +74,7 @@ def answered_items(
         yield by_key[answer.item], named
 
 
-def blank_score(item: Item, answer: FileAnswer, rules: str) -> Score:
+def blank_score(item: Item, answer: ItemAnswer, rules: str) -> Score:
     """The score of an answer before anything was read in it; `rules` are a part of its key."""
     decoding = answer.decoding or "greedy"
     parts = (item.benchmark, item.key, answer.model, decoding, answer.text, answer.cut)

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from groundtune.bench.item import FileAnswer, Item
+from groundtune.bench.item import Item, ItemAnswer
 from groundtune.bench.metric import Metric
 from groundtune.bench.stats.bootstrap import (
     Floats,
@@ -178,7 +178,7 @@ def _rescored(score: Score, text: str) -> Score:
         prompt=Prompt(key="cut", messages=()),
         strata=score.strata,
     )
-    answer = FileAnswer(text=text, model=score.model, decoding=score.decoding)
+    answer = ItemAnswer(text=text, model=score.model, decoding=score.decoding)
     return score_caption(find_scene(score.image), item, answer)
 
 

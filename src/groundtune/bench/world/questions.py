@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from groundtune.bench.benchmark import Protocol, Scoring
-from groundtune.bench.item import FileAnswer, Item, Wanted
+from groundtune.bench.item import Item, ItemAnswer, ItemSelection
 from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.bench.world import parsers
 from groundtune.bench.world import sampling as pope_sampling
@@ -61,17 +61,17 @@ PROTOCOL = Protocol(
 )
 
 
-def load(wanted: Wanted, images: ImageStore) -> list[Item]:
+def load(selection: ItemSelection, images: ImageStore) -> list[Item]:
     """The questions about `n` usual scenes of a split.
 
     Raises:
         UserError: no such split, or the disk is full.
     """
-    seen = split_scenes(wanted.split, wanted.n)
+    seen = split_scenes(selection.split, selection.n)
     hashes = {scene.key: add_image(scene, images) for scene in seen}
-    items = _existence_items(seen, hashes, wanted.seed)
+    items = _existence_items(seen, hashes, selection.seed)
     for scene in seen:
-        items += _other_items(scene, hashes[scene.key], wanted.seed)
+        items += _other_items(scene, hashes[scene.key], selection.seed)
     return items
 
 
@@ -140,13 +140,13 @@ def _of_part(item: Item, part: str) -> Item:
     return item.model_copy(update={"key": key, "benchmark": f"{NAME}/{part}", "kind": part})
 
 
-def score(items: Sequence[Item], answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
+def score(items: Sequence[Item], answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
     """What each answer says, compared with the true one."""
     parser = "official" if scoring.mode == "official" else "first_word"
     return [score_answer(*each, parser) for each in answered_items(items, answers, scoring)]
 
 
-def score_answer(item: Item, answer: FileAnswer, parser: YesNoParser = "first_word") -> Score:
+def score_answer(item: Item, answer: ItemAnswer, parser: YesNoParser = "first_word") -> Score:
     """The same for one answer."""
     said = extract(item.kind, answer.text, parser)
     rules = RULES if parser == "first_word" else f"{RULES}, {parser}"

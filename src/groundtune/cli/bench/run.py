@@ -137,7 +137,7 @@ def score(
         decoding: Name of the decoding for answers without one.
         json: Print the result as one JSON object.
     """
-    from groundtune.bench.item import Wanted
+    from groundtune.bench.item import ItemSelection
     from groundtune.bench.opening import opening_of
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.bench.score import ScoreParams, score_bench
@@ -146,7 +146,7 @@ def score(
         name=name,
         answers=answers,
         data=data,
-        wanted=Wanted(split=items.split, n=items.n, seed=seed),
+        selection=ItemSelection(split=items.split, n=items.n, seed=seed),
         mode=mode,
         label=label,
         decoding=decoding,

@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 
 from groundtune.bench.benchmark import Scoring
 from groundtune.bench.exam import Exam, exam_of, items_of
-from groundtune.bench.item import Item, Mode, Wanted
+from groundtune.bench.item import Item, ItemSelection, Mode
 from groundtune.bench.opening import opening_of, refuse_closed_split
 from groundtune.bench.registry import SUITES, load_all
 from groundtune.bench.run import ask, keep
@@ -61,9 +61,9 @@ class BenchParams(ModelSettings):
         return self
 
     @property
-    def wanted(self) -> Wanted:
+    def selection(self) -> ItemSelection:
         """The items, of benchmarks that make their own."""
-        return Wanted(split=self.split, n=self.n, seed=self.seed)
+        return ItemSelection(split=self.split, n=self.n, seed=self.seed)
 
 
 def run_bench(
@@ -92,14 +92,14 @@ def run_bench(
     given = replace(scoring or Scoring(), model=params.name)
     refuse_useless(benchmarks, given)
     opening = opening_of(out, final, notebook, command)
-    refuse_closed_split(benchmarks, params.wanted, opening)
+    refuse_closed_split(benchmarks, params.selection, opening)
     found = sources_with_official(benchmarks, sources or Sources(), progress)
     images = ImageStore(out / "images")
     sheets: list[tuple[Exam, list[Item]]] = []
     for benchmark in benchmarks:
         progress.start(f"read {benchmark.name}")
         paths, scoring = found.paths(benchmark.name), with_mode(given, benchmark, params.mode)
-        exam = exam_of(benchmark, paths, params.wanted, scoring, images)
+        exam = exam_of(benchmark, paths, params.selection, scoring, images)
         items = items_of(exam, partial(found.image_folder, benchmark.name), images)
         sheets.append((exam, items))
     if generator is None:

@@ -21,7 +21,7 @@ from groundtune.bench.exam import Exam, exam_of, scores_of
 from groundtune.bench.files.foreign_logs import questions_of
 from groundtune.bench.files.revisions import describe
 from groundtune.bench.files.thoughts import notes_on_thoughts
-from groundtune.bench.item import FileAnswer, Mode, Wanted
+from groundtune.bench.item import ItemAnswer, ItemSelection, Mode
 from groundtune.bench.opening import Opening, refuse_closed_split, write_down
 from groundtune.bench.registry import load_all
 from groundtune.bench.results import (
@@ -57,7 +57,7 @@ class ScoreParams(Record):
     """A benchmark or a suite."""
     answers: Path
     data: tuple[Path, ...] = ()
-    wanted: Wanted = Field(default_factory=Wanted)
+    selection: ItemSelection = Field(default_factory=ItemSelection)
     """The items, of benchmarks that make their own."""
     mode: Mode | None = None
     """The benchmark's first if None."""
@@ -101,7 +101,7 @@ def score_bench(
     if params.data and all(each.read_data is None for each in benchmarks):
         raise UserError(f"{params.name} has no data in files.", "--data", "Leave it out.")
     ways = [with_mode(given, benchmark, params.mode) for benchmark in benchmarks]
-    refuse_closed_split(benchmarks, params.wanted, opening)
+    refuse_closed_split(benchmarks, params.selection, opening)
     results: list[BenchmarkResult] = []
     for benchmark, how in zip(benchmarks, ways, strict=True):
         progress.start(f"read {benchmark.name}")
@@ -109,7 +109,7 @@ def score_bench(
         if (large := _score_large(benchmark, paths, params, how, out)) is not None:
             results.append(large)
             continue
-        exam = exam_of(benchmark, paths, params.wanted, how, ImageStore(out / "images"))
+        exam = exam_of(benchmark, paths, params.selection, how, ImageStore(out / "images"))
         answers = _read_answers(exam, params)
         results += score_answers(exam, answers, out, progress, seed=params.seed, may_replace=True)
     if not results:
@@ -118,7 +118,7 @@ def score_bench(
             str(params.answers),
             "Give the data, or the --split, --n and --seed, that the answers are to.",
         )
-    return measurement(results, out, opening if params.wanted.split == "test" else None)
+    return measurement(results, out, opening if params.selection.split == "test" else None)
 
 
 def refuse_useless(benchmarks: Sequence[Benchmark[Any]], scoring: Scoring) -> None:
@@ -151,7 +151,7 @@ def with_mode(scoring: Scoring, benchmark: Benchmark[Any], mode: Mode | None) ->
     return replace(scoring, mode=mode or benchmark.modes[0])
 
 
-def _read_answers(exam: Exam, params: ScoreParams) -> list[FileAnswer]:
+def _read_answers(exam: Exam, params: ScoreParams) -> list[ItemAnswer]:
     """The answers, all of one model if it has a label."""
     assert exam.benchmark.read_answers is not None  # `exam_of` refuses benchmarks without
     answers = exam.benchmark.read_answers(params.answers, exam.data)
@@ -160,7 +160,7 @@ def _read_answers(exam: Exam, params: ScoreParams) -> list[FileAnswer]:
 
 def score_answers(
     exam: Exam,
-    answers: Sequence[FileAnswer],
+    answers: Sequence[ItemAnswer],
     out: Path,
     progress: Progress,
     *,
@@ -172,7 +172,7 @@ def score_answers(
     Raises:
         UserError: as the benchmark's `score`; or `out` has other scores that may not be replaced.
     """
-    groups: dict[tuple[str, str], list[FileAnswer]] = {}
+    groups: dict[tuple[str, str], list[ItemAnswer]] = {}
     for answer in answers:
         who = answer.model or exam.scoring.model, answer.decoding or exam.scoring.decoding
         groups.setdefault(who, []).append(answer)
@@ -187,7 +187,7 @@ def score_answers(
 
 
 def _score_group(
-    exam: Exam, answers: Sequence[FileAnswer], out: Path, progress: Progress, *, seed: int
+    exam: Exam, answers: Sequence[ItemAnswer], out: Path, progress: Progress, *, seed: int
 ) -> BenchmarkResult:
     """The result of one model and decoding; its file of items is written."""
     benchmark, data, how = exam.benchmark, exam.data, exam.scoring
@@ -225,7 +225,7 @@ def _score_group(
     )
 
 
-def _other(exam: Exam, answers: Sequence[FileAnswer]) -> Results | None:
+def _other(exam: Exam, answers: Sequence[ItemAnswer]) -> Results | None:
     """The other mode's results; None where there is none or it refuses, as some official code."""
     mode = next((each for each in exam.benchmark.modes if each != exam.scoring.mode), None)
     if mode is None:

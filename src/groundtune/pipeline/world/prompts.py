@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from groundtune.bench.item import Wanted
+from groundtune.bench.item import ItemSelection
 from groundtune.bench.world.captions import NAME as CAPTIONS
 from groundtune.bench.world.captions import load as load_captions
 from groundtune.bench.world.images import add_image, ask_about
@@ -49,7 +49,7 @@ def reporting_prompts(
 ) -> list[Prompt]:
     """The prompts of the captions benchmark, of usual scenes of the development split."""
     progress.start("draw scenes")
-    items = load_captions(Wanted(split="development", n=number, seed=seed), images)
+    items = load_captions(ItemSelection(split="development", n=number, seed=seed), images)
     return [item.prompt for item in items if item.benchmark == CAPTIONS]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 
-from groundtune.bench.item import Wanted
+from groundtune.bench.item import ItemSelection
 from groundtune.bench.run import read_scores
 from groundtune.bench.summary import Summary, all_estimates, further_estimates, summarise
 from groundtune.bench.world.benchmarks import (
@@ -224,8 +224,10 @@ def item_of(evaluation: Evaluation, images: ImageStore) -> Callable[[Score], Ite
 
     def item(score: Score) -> ItemView:
         if not asked:
-            wanted = Wanted(split=evaluation.split, n=evaluation.captions, seed=evaluation.seed)
-            items = load_captions(wanted, images)
+            selection = ItemSelection(
+                split=evaluation.split, n=evaluation.captions, seed=evaluation.seed
+            )
+            items = load_captions(selection, images)
             asked.update((each.key, each.prompt.question) for each in items)
         scene = find_scene(score.image)
         file = BytesIO()

@@ -144,7 +144,7 @@ def evaluate(folder: Path, settings: Evaluated, progress: Progress) -> None:
     """The model describes scenes and answers questions, greedily and at temperature 1."""
     from groundtune.bench.benchmark import Scoring
     from groundtune.bench.exam import exam_of, scores_of
-    from groundtune.bench.item import Wanted
+    from groundtune.bench.item import ItemSelection
     from groundtune.bench.run import ask as answers_of
     from groundtune.bench.run import keep
     from groundtune.bench.world.benchmarks import WORLD_CAPTIONS, WORLD_QUESTIONS
@@ -160,8 +160,8 @@ def evaluate(folder: Path, settings: Evaluated, progress: Progress) -> None:
     how = Scoring(mode="strict", model=settings.label)
     for benchmark, number in ((WORLD_CAPTIONS, asked.captions), (WORLD_QUESTIONS, asked.questions)):
         progress.start(f"images for {benchmark.name}")
-        wanted = Wanted(split=asked.split, n=number, seed=asked.seed)
-        exam = exam_of(benchmark, (), wanted, how, images)
+        selection = ItemSelection(split=asked.split, n=number, seed=asked.seed)
+        exam = exam_of(benchmark, (), selection, how, images)
         answers = answers_of(benchmark, exam.data, generator, asked.seed, out, progress)
         scores = scores_of(exam, answers)
         keep(scores, out)

@@ -43,7 +43,7 @@ from groundtune.bench.asking import ask_items
 from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of
 from groundtune.bench.files.checks import refuse_second_answers
-from groundtune.bench.item import FileAnswer, Item
+from groundtune.bench.item import Item, ItemAnswer
 from groundtune.bench.tasks.amber.data import KINDS, AmberData, Row, read_data
 from groundtune.bench.tasks.amber.nouns import nouns_of
 from groundtune.bench.tasks.amber.rates import METRICS
@@ -67,7 +67,7 @@ PROTOCOL = Protocol(
 Similarity = Callable[[str, str], float]
 
 
-def read_answers(path: Path, data: AmberData) -> list[FileAnswer]:
+def read_answers(path: Path, data: AmberData) -> list[ItemAnswer]:
     """Responses with their item's number, in the annotations' order.
 
     Raises:
@@ -101,8 +101,8 @@ def _places(data: AmberData) -> dict[tuple[str, str], list[int]]:
 
 
 def _by_query(
-    path: Path, answer: FileAnswer, places: Mapping[tuple[str, str], list[int]]
-) -> FileAnswer:
+    path: Path, answer: ItemAnswer, places: Mapping[tuple[str, str], list[int]]
+) -> ItemAnswer:
     """The answer with its item's number, which is taken out of `places` but for the last."""
     names = ("image", "image_path", "image_name", "image_id")
     image = next((answer.extra[name] for name in names if answer.extra.get(name)), "")
@@ -116,17 +116,17 @@ def _by_query(
             "Give AMBER's query files with --data, and the image's name in the answers.",
         )
     place = found.pop(0) if len(found) > 1 else found[0]
-    return FileAnswer(text=answer.text, item=str(place), row=answer.row, extra=answer.extra)
+    return ItemAnswer(text=answer.text, item=str(place), row=answer.row, extra=answer.extra)
 
 
-def score(data: AmberData, answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
+def score(data: AmberData, answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
     """Each response, held against its row of the annotations."""
     vocabulary = data.vocabulary
     return [_score(data, vocabulary, answer, scoring) for answer in answers]
 
 
 def _score(
-    data: AmberData, vocabulary: frozenset[str], answer: FileAnswer, scoring: Scoring
+    data: AmberData, vocabulary: frozenset[str], answer: ItemAnswer, scoring: Scoring
 ) -> Score:
     row = data.rows[int(answer.item) - 1]
     part, attribute = KINDS[row.type]
@@ -261,7 +261,7 @@ class Names:
         return False
 
 
-def notes(data: AmberData, answers: Sequence[FileAnswer], scores: Sequence[Score]) -> list[str]:
+def notes(data: AmberData, answers: Sequence[ItemAnswer], scores: Sequence[Score]) -> list[str]:
     """What is missing, how nouns were compared, and what the exact rule of yes and no costs."""
     told: list[str] = []
     parts = [KINDS[row.type][0] for row in data.rows]

@@ -30,7 +30,7 @@ from groundtune.bench.asking import ask_items
 from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of
 from groundtune.bench.files.checks import find_files, refuse_second_answers
-from groundtune.bench.item import FileAnswer, Item, Mode
+from groundtune.bench.item import Item, ItemAnswer, Mode
 from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.bench.results import Values
 from groundtune.bench.tasks.chair.classes import by_class, class_values
@@ -127,7 +127,7 @@ def refuse_unlisted(images: Images, words: CocoWords, where: Path) -> None:
         )
 
 
-def read_answers(path: Path, data: ChairData) -> list[FileAnswer]:
+def read_answers(path: Path, data: ChairData) -> list[ItemAnswer]:
     """Captions with the number of their image as `item`, in the order of the file.
 
     Raises:
@@ -155,19 +155,19 @@ def _is_evaluation(path: Path) -> bool:
     return head.startswith("{") and '"imgToEval"' in head
 
 
-def _evaluated(path: Path) -> list[FileAnswer]:
+def _evaluated(path: Path) -> list[ItemAnswer]:
     rows = json_members(path, {"imgToEval"}, inner=True, fix="Give the official script's results.")
     return [_evaluated_one(path, row) for _, row in rows]
 
 
-def _evaluated_one(path: Path, row: Row) -> FileAnswer:
+def _evaluated_one(path: Path, row: Row) -> ItemAnswer:
     text = text_field(row, "caption")
     if "image_id" not in row.fields:
         raise UserError('"image_id" is missing.', row.where, "Fix the row.")
-    return _captioned(path, FileAnswer(text=text, row=row.number), str(row.fields["image_id"]))
+    return _captioned(path, ItemAnswer(text=text, row=row.number), str(row.fields["image_id"]))
 
 
-def _listed(path: Path) -> list[FileAnswer]:
+def _listed(path: Path) -> list[ItemAnswer]:
     columns = ("caption", "text", "answer", "response", "prediction", "output")
     names = ("image_id", "image", "image_path", "question_id", "id", "index")
     return [
@@ -176,7 +176,7 @@ def _listed(path: Path) -> list[FileAnswer]:
     ]
 
 
-def _captioned(path: Path, answer: FileAnswer, image: str) -> FileAnswer:
+def _captioned(path: Path, answer: ItemAnswer, image: str) -> ItemAnswer:
     number = image_number(image)
     if number is None:
         raise UserError(
@@ -184,10 +184,10 @@ def _captioned(path: Path, answer: FileAnswer, image: str) -> FileAnswer:
             f"{path}:{answer.row}",
             "Give it as image_id: 42, or COCO_val2014_000000000042.jpg.",
         )
-    return FileAnswer(text=answer.text, item=str(number), row=answer.row, extra=answer.extra)
+    return ItemAnswer(text=answer.text, item=str(number), row=answer.row, extra=answer.extra)
 
 
-def score(data: ChairData, answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
+def score(data: ChairData, answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
     """What each caption names, held against its image."""
     strict = scoring.mode == "strict"
     words = data.strict if strict else data.official
@@ -197,7 +197,7 @@ def score(data: ChairData, answers: Sequence[FileAnswer], scoring: Scoring) -> l
     ]
 
 
-def _score(answer: FileAnswer, there: frozenset[str], words: CocoWords, scoring: Scoring) -> Score:
+def _score(answer: ItemAnswer, there: frozenset[str], words: CocoWords, scoring: Scoring) -> Score:
     blank = Score(
         key=score_key(CHAIR, answer.item, answer.text, scoring),
         benchmark=CHAIR.name,
@@ -267,7 +267,7 @@ def classes(scores: Sequence[Score]) -> dict[str, list[Score]]:
     return by_class(scores, [_WRONG.findall(score.why) for score in scores])
 
 
-def notes(data: ChairData, answers: Sequence[FileAnswer], scores: Sequence[Score]) -> list[str]:
+def notes(data: ChairData, answers: Sequence[ItemAnswer], scores: Sequence[Score]) -> list[str]:
     """The classes that are invented most often, and empty captions."""
     counted = most_invented(scores).most_common(SHOWN)
     listed = ", ".join(f"{name} ({times:,})" for name, times in counted)

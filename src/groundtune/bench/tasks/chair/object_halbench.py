@@ -36,7 +36,7 @@ from typing import NamedTuple, cast
 
 from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.checks import find_files
-from groundtune.bench.item import FileAnswer
+from groundtune.bench.item import ItemAnswer
 from groundtune.bench.judge.judge import Judging, Reply, Request, judging_of
 from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
 from groundtune.bench.judge.scores import over_repeats
@@ -116,14 +116,14 @@ def read_data(paths: Sequence[Path]) -> chair.ChairData:
     return data
 
 
-def read_answers(path: Path, data: chair.ChairData) -> list[FileAnswer]:
+def read_answers(path: Path, data: chair.ChairData) -> list[ItemAnswer]:
     """Answers with the number of their image as `item`, without the word "Assistant:".
 
     Raises:
         UserError: as `chair.read_answers`.
     """
     return [
-        FileAnswer(
+        ItemAnswer(
             text=answer.text.replace("Assistant:", "").strip(),
             item=answer.item,
             row=answer.row,
@@ -199,7 +199,7 @@ def by_rules(answer: str, words: CocoWords, *, strict: bool) -> Objects:
     return Objects(tuple(dict.fromkeys(found)) if strict else tuple(found))
 
 
-def requests(answers: Sequence[FileAnswer], judging: Judging) -> list[Request]:
+def requests(answers: Sequence[ItemAnswer], judging: Judging) -> list[Request]:
     """What a judge is asked of each answer."""
     prompt = judge_prompt(PROMPT, judging)
     return [
@@ -213,12 +213,12 @@ def requests(answers: Sequence[FileAnswer], judging: Judging) -> list[Request]:
     ]
 
 
-def _question(answer: FileAnswer) -> str:
+def _question(answer: ItemAnswer) -> str:
     asked = (answer.extra.get(name, "") for name in ("prompt", "question", "raw_question"))
     return next((text for text in asked if text), chair.INSTRUCTION)
 
 
-def score(data: chair.ChairData, answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
+def score(data: chair.ChairData, answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
     """What each answer names, by a judge or by rules, held against its image."""
     strict, words = scoring.mode == "strict", data.official
     if scoring.judge is None:
@@ -247,7 +247,7 @@ class Extraction(NamedTuple):
 
 def _scores(
     data: chair.ChairData,
-    answers: Sequence[FileAnswer],
+    answers: Sequence[ItemAnswer],
     found: Sequence[Objects],
     extraction: Extraction,
 ) -> list[Score]:
@@ -258,7 +258,7 @@ def _scores(
 
 
 def _score(
-    data: chair.ChairData, answer: FileAnswer, objects: Objects, extraction: Extraction
+    data: chair.ChairData, answer: ItemAnswer, objects: Objects, extraction: Extraction
 ) -> Score:
     there = data.truth(int(answer.item), strict=False)
     nodes = [data.official.nodes[word] for word in objects.words]
@@ -297,7 +297,7 @@ def _score(
 
 
 def notes(
-    data: chair.ChairData, answers: Sequence[FileAnswer], scores: Sequence[Score]
+    data: chair.ChairData, answers: Sequence[ItemAnswer], scores: Sequence[Score]
 ) -> list[str]:
     """Whether the images can be the published 300, and how nouns were found."""
     told = [

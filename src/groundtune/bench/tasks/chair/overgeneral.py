@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
-from groundtune.bench.item import FileAnswer, Item
+from groundtune.bench.item import Item, ItemAnswer
 from groundtune.bench.metric import Floats, Metric, ratio, unparsed_metric
 from groundtune.bench.tasks.chair import chair
 from groundtune.bench.tasks.chair.chair import CHAIR, ChairData
@@ -70,7 +70,7 @@ def usual_objects(data: ChairData, *, strict: bool) -> dict[str, tuple[str, ...]
     }
 
 
-def score(data: ChairData, answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
+def score(data: ChairData, answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
     """One score a caption: what usual things of which scenes it invents."""
     strict = scoring.mode == "strict"
     usual = usual_objects(data, strict=strict)
@@ -83,7 +83,7 @@ def score(data: ChairData, answers: Sequence[FileAnswer], scoring: Scoring) -> l
 
 def _score(
     read: Score,
-    answer: FileAnswer,
+    answer: ItemAnswer,
     data: ChairData,
     usual: Mapping[str, tuple[str, ...]],
     scoring: Scoring,
@@ -142,7 +142,7 @@ def _of(scene: str) -> Callable[[Mapping[str, Floats]], Floats]:
     return lambda sums: _delta(sums, scene)
 
 
-def notes(data: ChairData, answers: Sequence[FileAnswer], scores: Sequence[Score]) -> list[str]:
+def notes(data: ChairData, answers: Sequence[ItemAnswer], scores: Sequence[Score]) -> list[str]:
     """How many answers each scene has, and its usual objects."""
     told = [
         f"{scene}: {sum(int(each.values.get(f'in:{scene}', 0)) for each in scores):,} answers; "

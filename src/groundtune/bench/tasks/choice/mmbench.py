@@ -27,7 +27,7 @@ from pathlib import Path
 from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of
 from groundtune.bench.files.checks import by_id
-from groundtune.bench.item import FileAnswer, Item
+from groundtune.bench.item import Item, ItemAnswer
 from groundtune.bench.judge.judge import judging_of
 from groundtune.bench.judge.scores import over_repeats, variance_note
 from groundtune.bench.metric import Metric, unparsed_metric, words_metric
@@ -59,7 +59,7 @@ def read_data(paths: Sequence[Path]) -> list[Question]:
     return data
 
 
-def read_answers(path: Path, data: Sequence[Question]) -> list[FileAnswer]:
+def read_answers(path: Path, data: Sequence[Question]) -> list[ItemAnswer]:
     """A table with index and prediction, as VLMEvalKit writes it, or lmms-eval's samples."""
     told = list(answers_of(path, text=_COLUMNS, item=("index", "question_id", "id")))
     return by_id(told, [question.id for question in data], path)
@@ -90,7 +90,7 @@ class Turns:
         return {each.id for each in self.data if int(each.id) < TURN}
 
 
-def score(data: Sequence[Question], answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
+def score(data: Sequence[Question], answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
     """One score a turn."""
     rule = choices.vlmevalkit if scoring.mode == "official" else choices.strict
     read = [
@@ -128,7 +128,7 @@ def _open(data: Sequence[Question], read: Sequence[Reading]) -> list[int]:
 
 def _scores(
     data: Sequence[Question],
-    answers: Sequence[FileAnswer],
+    answers: Sequence[ItemAnswer],
     read: Sequence[Reading],
     scoring: Scoring,
 ) -> list[Score]:
@@ -193,7 +193,7 @@ def items(data: Sequence[Question], images: Path, store: ImageStore) -> list[Ite
 
 
 def notes(
-    data: Sequence[Question], answers: Sequence[FileAnswer], scores: Sequence[Score]
+    data: Sequence[Question], answers: Sequence[ItemAnswer], scores: Sequence[Score]
 ) -> list[str]:
     """Who read the letters, and where the table isn't circular or turns have no question."""
     told = [*_judge_note(scores), *variance_note(scores, "a question's result")]

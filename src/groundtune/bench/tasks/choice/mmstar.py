@@ -18,7 +18,7 @@ import numpy as np
 from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of
 from groundtune.bench.files.checks import by_id
-from groundtune.bench.item import FileAnswer, Item
+from groundtune.bench.item import Item, ItemAnswer
 from groundtune.bench.metric import Floats, Metric, ratio, unparsed_metric, words_metric
 from groundtune.bench.tasks.choice.table import ENDING, Question, items_of, read_table
 from groundtune.bench.text import choices
@@ -34,13 +34,13 @@ _LE_RIGHT = "lmms_eval_right:"
 _COLUMNS = ("prediction", "answer", "response", "text", "output")
 
 
-def read_answers(path: Path, data: Sequence[Question]) -> list[FileAnswer]:
+def read_answers(path: Path, data: Sequence[Question]) -> list[ItemAnswer]:
     """A table with index and prediction (MMStar's and VLMEvalKit's), or lmms-eval's samples."""
     told = list(answers_of(path, text=_COLUMNS, item=("index", "question_id", "id")))
     return by_id(told, [question.id for question in data], path)
 
 
-def score(data: Sequence[Question], answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
+def score(data: Sequence[Question], answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
     """One score a question."""
     return [_score(each, answer.text, scoring) for each, answer in zip(data, answers, strict=True)]
 
@@ -111,7 +111,7 @@ def items(data: Sequence[Question], images: Path, store: ImageStore) -> list[Ite
 
 
 def notes(
-    data: Sequence[Question], answers: Sequence[FileAnswer], scores: Sequence[Score]
+    data: Sequence[Question], answers: Sequence[ItemAnswer], scores: Sequence[Score]
 ) -> list[str]:
     """That the data isn't the whole, and that the tools disagree."""
     told: list[str] = []

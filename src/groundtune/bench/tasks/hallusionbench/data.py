@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from groundtune.bench.files.answers import answers_of
 from groundtune.bench.files.checks import by_id, expect_rows, find_files, refuse_duplicates
-from groundtune.bench.item import FileAnswer
+from groundtune.bench.item import ItemAnswer
 from groundtune.bench.judge.archives import hallusion_id
 from groundtune.bench.tasks.hallusionbench.causes import Seen
 from groundtune.errors import UserError
@@ -101,7 +101,7 @@ def _question(row: Row) -> Question:
     )
 
 
-def read_answers(path: Path, data: HallusionData) -> list[FileAnswer]:
+def read_answers(path: Path, data: HallusionData) -> list[ItemAnswer]:
     """Answers by category, subcategory, set, figure and question, in the order of the data.
 
     To exactly the 951 questions that have an image, as VLMEvalKit and lmms-eval ask them, there
@@ -112,7 +112,7 @@ def read_answers(path: Path, data: HallusionData) -> list[FileAnswer]:
     """
     columns = ("model_prediction", "prediction", "answer", "text", "response")
     told = [
-        FileAnswer(text=a.text, item=_id(a, path), row=a.row, extra=a.extra)
+        ItemAnswer(text=a.text, item=_id(a, path), row=a.row, extra=a.extra)
         for a in answers_of(path, text=columns)
     ]
     shown = [question.item for question in data.shown.questions]
@@ -128,7 +128,7 @@ def read_answers(path: Path, data: HallusionData) -> list[FileAnswer]:
     return by_id(told, [question.item for question in data.questions], path)
 
 
-def _id(answer: FileAnswer, path: Path) -> str:
+def _id(answer: ItemAnswer, path: Path) -> str:
     extra = answer.extra
     if "set_id" in extra:
         try:

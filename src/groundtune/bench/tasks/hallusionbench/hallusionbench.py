@@ -31,7 +31,7 @@ from typing import Literal, NamedTuple
 
 from groundtune.bench.asking import ask_items
 from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
-from groundtune.bench.item import FileAnswer, Item
+from groundtune.bench.item import Item, ItemAnswer
 from groundtune.bench.judge.judge import Asked, Judging, Request, judging_of, refuse_gaps
 from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
 from groundtune.bench.judge.scores import over_repeats, shown, variance_note
@@ -95,7 +95,7 @@ Read = Literal["judge", "strings"]
 
 
 def verdict_requests(
-    data: HallusionData, answers: Sequence[FileAnswer], judging: Judging
+    data: HallusionData, answers: Sequence[ItemAnswer], judging: Judging
 ) -> list[Request]:
     """Whether each answer agrees with the right one."""
     prompt = judge_prompt(PROMPT, judging)
@@ -119,7 +119,7 @@ class Readings(NamedTuple):
     """Of the items where it decides."""
 
 
-def score(data: HallusionData, answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
+def score(data: HallusionData, answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
     """Each answer's verdict; what belongs to a figure or a pair stands in its last question.
 
     Raises:
@@ -139,7 +139,7 @@ def score(data: HallusionData, answers: Sequence[FileAnswer], scoring: Scoring) 
 
 def _by_judge(
     data: HallusionData,
-    answers: Sequence[FileAnswer],
+    answers: Sequence[ItemAnswer],
     judging: Judging,
     scoring: Scoring,
     repeat: int,
@@ -184,7 +184,7 @@ def _ask(judging: Judging, asked: list[Request], repeat: int, official: bool) ->
     return given
 
 
-def _by_strings(data: HallusionData, answers: Sequence[FileAnswer], scoring: Scoring) -> Readings:
+def _by_strings(data: HallusionData, answers: Sequence[ItemAnswer], scoring: Scoring) -> Readings:
     official = scoring.mode == "official"
     read = yes_no_rules.vlmevalkit if official else yes_no_rules.strict
     codes = {"0": "no", "1": "yes", "2": "uncertain"}
@@ -218,7 +218,7 @@ def _originals(
 
 def _scores(
     data: HallusionData,
-    answers: Sequence[FileAnswer],
+    answers: Sequence[ItemAnswer],
     readings: Readings,
     read_by: Read,
     scoring: Scoring,
@@ -329,7 +329,7 @@ def _blind(asked: tuple[str, str, str, str, str]) -> Item:
     return Item(key=item, benchmark=benchmark, image="", prompt=prompt, target=target)
 
 
-def notes(data: HallusionData, answers: Sequence[FileAnswer], scores: Sequence[Score]) -> list[str]:
+def notes(data: HallusionData, answers: Sequence[ItemAnswer], scores: Sequence[Score]) -> list[str]:
     """Which questions these are, and who read the answers."""
     whole, data = data, data.answered(len(scores))
     told = [f"{len(data.questions):,} questions: {data.size}."]

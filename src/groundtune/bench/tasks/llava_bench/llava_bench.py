@@ -30,7 +30,7 @@ from groundtune.bench.asking import ask_items
 from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of
 from groundtune.bench.files.checks import in_order, refuse_second_answers
-from groundtune.bench.item import FileAnswer, Item
+from groundtune.bench.item import Item, ItemAnswer
 from groundtune.bench.judge.judge import Judging, Reply, Request, judging_of
 from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
 from groundtune.bench.judge.scores import image_in, over_repeats, shown, variance_note
@@ -80,7 +80,7 @@ class Pair(NamedTuple):
     second: float
 
 
-def read_answers(path: Path, data: LlavaData) -> list[FileAnswer]:
+def read_answers(path: Path, data: LlavaData) -> list[ItemAnswer]:
     """Answers by order; ids in the file must be the questions'.
 
     Raises:
@@ -99,7 +99,7 @@ def read_answers(path: Path, data: LlavaData) -> list[FileAnswer]:
     return told
 
 
-def requests(data: LlavaData, answers: Sequence[FileAnswer], judging: Judging) -> list[Request]:
+def requests(data: LlavaData, answers: Sequence[ItemAnswer], judging: Judging) -> list[Request]:
     """GPT-4's answer first, the model's second; then the other order if the judging wants both."""
     prompt = judge_prompt(COCO if data.is_coco else WILD, judging)
     asked: list[Request] = []
@@ -149,7 +149,7 @@ def strict_pair(reply: str) -> Pair | None:
     return pair if max(pair) <= 10 else None
 
 
-def score(data: LlavaData, answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
+def score(data: LlavaData, answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
     """Each answer's two scores.
 
     Raises:
@@ -170,7 +170,7 @@ def score(data: LlavaData, answers: Sequence[FileAnswer], scoring: Scoring) -> l
 
 
 def _score(
-    question: Question, answer: FileAnswer, replies: Sequence[Reply], scoring: Scoring
+    question: Question, answer: ItemAnswer, replies: Sequence[Reply], scoring: Scoring
 ) -> Score:
     official = scoring.mode == "official"
     given = [reply for reply in replies if reply.status == "given"]
@@ -284,7 +284,7 @@ def items(data: LlavaData, images: Path, store: ImageStore) -> list[Item]:
     return ask_items(asked, images, store)
 
 
-def notes(data: LlavaData, answers: Sequence[FileAnswer], scores: Sequence[Score]) -> list[str]:
+def notes(data: LlavaData, answers: Sequence[ItemAnswer], scores: Sequence[Score]) -> list[str]:
     """Which set it is, and what the judge did."""
     return [
         f"LLaVA-Bench {data.name}: {len(data.questions)} questions.",

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from groundtune.bench.files.answers import answers_of
 from groundtune.bench.files.checks import by_id, refuse_second_answers
-from groundtune.bench.item import FileAnswer
+from groundtune.bench.item import ItemAnswer
 from groundtune.errors import UserError
 from groundtune.store.rows import open_text
 
@@ -105,7 +105,7 @@ def _label(text: str, path: Path, number: int) -> str:
     return label
 
 
-def read_answers(path: Path, data: MmeData) -> list[FileAnswer]:
+def read_answers(path: Path, data: MmeData) -> list[ItemAnswer]:
     """The answers, task by task; in the order of the data if there are some.
 
     Raises:
@@ -113,15 +113,15 @@ def read_answers(path: Path, data: MmeData) -> list[FileAnswer]:
             questions than two, or answers that aren't those of the data.
     """
     told = _read_folder(path) if path.is_dir() else _read_table(path)
-    keyed = [FileAnswer(text=a.text, item=key_of_question(question_of(a)), row=a.row) for a in told]
+    keyed = [ItemAnswer(text=a.text, item=key_of_question(question_of(a)), row=a.row) for a in told]
     if not data.questions:
         refuse_second_answers((a for a in keyed if not a.item.endswith(": ")), path)
         return told  # where no questions are told, an image has two answers
     return by_id(keyed, [key_of_question(question) for question in data.questions], path)
 
 
-def _read_folder(folder: Path) -> list[FileAnswer]:
-    told: list[FileAnswer] = []
+def _read_folder(folder: Path) -> list[ItemAnswer]:
+    told: list[ItemAnswer] = []
     for task in TASKS:
         path = folder / f"{task}.txt"
         if not path.is_file():
@@ -148,9 +148,9 @@ def _read_folder(folder: Path) -> list[FileAnswer]:
     return told
 
 
-def _read_table(path: Path) -> list[FileAnswer]:
+def _read_table(path: Path) -> list[ItemAnswer]:
     """Rows of VLMEvalKit or lmms-eval, an image's two questions brought together."""
-    images: dict[tuple[str, str], list[FileAnswer]] = {}
+    images: dict[tuple[str, str], list[ItemAnswer]] = {}
     for answer in answers_of(path, item=("question_id", "index")):
         task = answer.extra.get("category", "")
         if task not in TASKS:
@@ -176,11 +176,11 @@ def _read_table(path: Path) -> list[FileAnswer]:
     return [row for task in TASKS for (t, _), rows in images.items() if t == task for row in rows]
 
 
-def _answer(asked: Question, said: str, row: int) -> FileAnswer:
-    return FileAnswer(text=said, row=row, extra=dict(zip(Question._fields, asked, strict=True)))
+def _answer(asked: Question, said: str, row: int) -> ItemAnswer:
+    return ItemAnswer(text=said, row=row, extra=dict(zip(Question._fields, asked, strict=True)))
 
 
-def question_of(answer: FileAnswer) -> Question:
+def question_of(answer: ItemAnswer) -> Question:
     """The question that an answer brings with it."""
     return Question(*(answer.extra[name] for name in Question._fields))
 

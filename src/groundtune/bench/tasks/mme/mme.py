@@ -25,7 +25,7 @@ import numpy as np
 
 from groundtune.bench.asking import ask_items
 from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
-from groundtune.bench.item import FileAnswer, Item
+from groundtune.bench.item import Item, ItemAnswer
 from groundtune.bench.metric import Floats, Metric, ratio, unparsed_metric
 from groundtune.bench.tasks.mme.data import (
     COGNITION,
@@ -66,7 +66,7 @@ class _Read(NamedTuple):
     item: str
 
 
-def score(data: MmeData, answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
+def score(data: MmeData, answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
     """Each answer as yes, no or other; an image's second question bears the pair."""
     rule = yes_no_rules.mme if scoring.mode == "official" else yes_no_rules.strict
     asked = data.questions or [question_of(answer) for answer in answers]
@@ -190,7 +190,7 @@ METRICS: tuple[Metric, ...] = (
 )
 
 
-def notes(data: MmeData, answers: Sequence[FileAnswer], scores: Sequence[Score]) -> list[str]:
+def notes(data: MmeData, answers: Sequence[ItemAnswer], scores: Sequence[Score]) -> list[str]:
     """Tasks that are missing or have another number of images, and pairs of two images."""
     asked = data.questions or [question_of(answer) for answer in answers]
     images = {task: sum(q.task == task for q in asked) / 2 for task in TASKS}

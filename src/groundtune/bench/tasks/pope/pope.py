@@ -32,7 +32,7 @@ from groundtune.bench.benchmark import Benchmark, LargeScores, Protocol, Scoring
 from groundtune.bench.files.answers import ANSWER_COLUMNS, answers_of
 from groundtune.bench.files.checks import by_id, find_files, in_order, refuse_duplicates
 from groundtune.bench.files.revisions import known
-from groundtune.bench.item import FileAnswer, Item, Mode
+from groundtune.bench.item import Item, ItemAnswer, Mode
 from groundtune.bench.metric import Floats, Metric, ratio, unparsed_metric
 from groundtune.bench.tasks.pope.questions import refuse_others
 from groundtune.bench.text import yes_no as yes_no_rules
@@ -144,7 +144,7 @@ def refuse_cut(rows: int, path: Path) -> None:
         )
 
 
-def read_answers(path: Path, data: PopeData) -> list[FileAnswer]:
+def read_answers(path: Path, data: PopeData) -> list[ItemAnswer]:
     """Answers in the order of the data's files and rows.
 
     Raises:
@@ -160,7 +160,7 @@ def read_answers(path: Path, data: PopeData) -> list[FileAnswer]:
     return _join(_read_file(path), data.parts, path)
 
 
-def _read_file(path: Path) -> list[FileAnswer]:
+def _read_file(path: Path) -> list[ItemAnswer]:
     return list(answers_of(path, text=ANSWER_COLUMNS, item=("question_id", "index")))
 
 
@@ -176,8 +176,8 @@ def _file_of(folder: Path, part: str) -> Path:
 
 
 def _join(
-    answers: Sequence[FileAnswer], parts: Mapping[str, Sequence[Question]], where: Path
-) -> list[FileAnswer]:
+    answers: Sequence[ItemAnswer], parts: Mapping[str, Sequence[Question]], where: Path
+) -> list[ItemAnswer]:
     if any("category" in a.extra and ("target" in a.extra or "index" in a.extra) for a in answers):
         return _by_image(answers, parts, where)
     asked = [question for questions in parts.values() for question in questions]
@@ -194,11 +194,11 @@ def _join(
 
 
 def _by_image(
-    answers: Sequence[FileAnswer], parts: Mapping[str, Sequence[Question]], where: Path
-) -> list[FileAnswer]:
+    answers: Sequence[ItemAnswer], parts: Mapping[str, Sequence[Question]], where: Path
+) -> list[ItemAnswer]:
     """Joins the tables of other tools, where a row may stand for several splits ("a,b")."""
     told = [
-        FileAnswer(text=a.text, item=key, row=a.row, extra=a.extra)
+        ItemAnswer(text=a.text, item=key, row=a.row, extra=a.extra)
         for a in answers
         for part in a.extra.get("category", "").split(",")
         for key in [_key(part.strip(), _image(a.extra), a.extra.get("question", ""))]
@@ -216,7 +216,7 @@ def _image(extra: Mapping[str, str]) -> str:
     return next((extra[name] for name in names if extra.get(name)), "")
 
 
-def score(data: PopeData, answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
+def score(data: PopeData, answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
     """Each answer as yes, no or (strict) unread, held against the label."""
     read = yes_no_rules.pope if scoring.mode == "official" else yes_no_rules.strict
     scores: list[Score] = []

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from textwrap import shorten
 
-from groundtune.bench.item import FileAnswer
+from groundtune.bench.item import ItemAnswer
 from groundtune.errors import UserError
 
 _WORD = re.compile(r"\w+")
@@ -33,7 +33,7 @@ def _words(text: str) -> str:
 
 
 def refuse_others(
-    answers: Sequence[FileAnswer], ids: Sequence[str], questions: Sequence[str], path: Path
+    answers: Sequence[ItemAnswer], ids: Sequence[str], questions: Sequence[str], path: Path
 ) -> None:
     """Refuses answers whose questions or ids are not the data's, row by row.
 

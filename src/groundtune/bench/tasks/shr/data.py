@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 from groundtune.bench.files.answers import answers_of
 from groundtune.bench.files.checks import by_id, find_files, refuse_duplicates
 from groundtune.bench.files.inspect_logs import is_inspect_log
-from groundtune.bench.item import FileAnswer
+from groundtune.bench.item import ItemAnswer
 from groundtune.errors import UserError
 from groundtune.store.rows import first_of, json_file, text_of
 from groundtune.store.sheets import rows_of
@@ -93,7 +93,7 @@ def _line(region: Mapping[str, Any], width: float, height: float) -> str:
     return f"{box}: {region['phrase']}\n" if region["phrase"] else ""
 
 
-def read_answers(path: Path, data: Sequence[Image]) -> list[FileAnswer]:
+def read_answers(path: Path, data: Sequence[Image]) -> list[ItemAnswer]:
     """Descriptions by image.
 
     Raises:
@@ -105,7 +105,7 @@ def read_answers(path: Path, data: Sequence[Image]) -> list[FileAnswer]:
         told = list(answers_of(path, item=named))
     else:
         told = [
-            FileAnswer(text=str(text), item=name, row=row)
+            ItemAnswer(text=str(text), item=name, row=row)
             for row, (name, text) in enumerate(whole, start=1)
         ]
     return by_id(told, [image.item for image in data], path)

@@ -28,7 +28,7 @@ from typing import NamedTuple
 
 from groundtune.bench.asking import ask_items
 from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
-from groundtune.bench.item import FileAnswer, Item
+from groundtune.bench.item import Item, ItemAnswer
 from groundtune.bench.judge.judge import Judging, Reply, Request, judging_of
 from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
 from groundtune.bench.judge.recorded import RecordedJudge
@@ -122,7 +122,7 @@ def distinct(description: str, n: int) -> float | None:
 
 
 def requests(
-    data: Sequence[Image], answers: Sequence[FileAnswer], judging: Judging
+    data: Sequence[Image], answers: Sequence[ItemAnswer], judging: Judging
 ) -> list[Request]:
     """What the judge is asked.
 
@@ -146,7 +146,7 @@ def requests(
     return asked
 
 
-def score(data: Sequence[Image], answers: Sequence[FileAnswer], scoring: Scoring) -> list[Score]:
+def score(data: Sequence[Image], answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
     """Each description's labels.
 
     Raises:
@@ -165,7 +165,7 @@ def score(data: Sequence[Image], answers: Sequence[FileAnswer], scoring: Scoring
     return over_repeats(judging, once, "hallucinated")
 
 
-def _score(image: Image, answer: FileAnswer, reply: Reply, scoring: Scoring) -> Score:
+def _score(image: Image, answer: ItemAnswer, reply: Reply, scoring: Scoring) -> Score:
     parts = sentences(answer.text)
     read = official_labels if scoring.mode == "official" else strict_labels
     labels = read(reply.text, len(parts)) if reply.status == "given" else None
@@ -288,7 +288,7 @@ def items(data: Sequence[Image], images: Path, store: ImageStore) -> list[Item]:
 
 
 def notes(
-    data: Sequence[Image], answers: Sequence[FileAnswer], scores: Sequence[Score]
+    data: Sequence[Image], answers: Sequence[ItemAnswer], scores: Sequence[Score]
 ) -> list[str]:
     """How many images there are, what the lengths mean, and what the judge did."""
     return [
