@@ -274,10 +274,10 @@ def test_our_own_bug_is_a_traceback_and_exit_1(capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.usefixtures("commands")
-def test_ctrl_c_says_that_the_same_command_continues(capsys: pytest.CaptureFixture[str]) -> None:
+def test_ctrl_c_says_that_the_same_command_resumes(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["stop"]) == cli.EXIT_INTERRUPTED
     err = capsys.readouterr().err
-    assert "the same command continues" in err
+    assert "Run the same command again to resume." in err
     assert "Traceback" not in err
 
 

@@ -118,7 +118,7 @@ def run(argv: Sequence[str]) -> int:
 
         return _input_error(explain(error, COMMANDS), argv, debug)
     except KeyboardInterrupt:
-        print("\nStopped. What is done is kept: the same command continues.", file=sys.stderr)
+        print("\nStopped. Run the same command again to resume.", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # Python flushes stdout once more as it leaves; that must not fail too.

@@ -85,9 +85,11 @@ def _print(result: "Comparisons", all: bool) -> None:
         print()
     head = ["", "model", "change", "95% interval", "relative"]
     groups = {"worse": result.worse, "better": result.better, "otherwise changed": result.changed}
-    for name, some in ({"all": result.summary.differences} if all else groups).items():
-        if some:
-            print_table([[f"{name} ({len(some)})", *head[1:]], *difference_rows(some)])
+    for name, differences in ({"all": result.summary.differences} if all else groups).items():
+        if differences:
+            print_table(
+                [[f"{name} ({len(differences)})", *head[1:]], *difference_rows(differences)]
+            )
             print()
     print("By chance alone, about one interval in twenty excludes zero.\n")
     warnings = result.bench.warnings

@@ -27,10 +27,10 @@ def export(layout: LayoutName, run: Path, /, *, out: Path, json: bool = False) -
     from groundtune.pipeline.exchange import export_layout
 
     with open_progress(silent=json) as progress:
-        written = export_layout(layout, run, out, progress)
-    results: dict[str, object] = {"rows": written.rows}
-    if written.non_commercial:
-        results["no commercial use"] = ", ".join(written.non_commercial)
+        summary = export_layout(layout, run, out, progress)
+    results: dict[str, object] = {"rows": summary.rows}
+    if summary.non_commercial:
+        results["no commercial use"] = ", ".join(summary.non_commercial)
     finish(results, wrote=out, json=json)
 
 

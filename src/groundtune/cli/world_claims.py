@@ -39,14 +39,14 @@ def claims(
 
     params = load(None, settings, ClaimStudy)
     with open_progress(silent=json) as progress:
-        measured = study(params, out, progress)
+        results = study(params, out, progress)
     file = out / "claims.json"
-    write_atomic(file, measured.model_dump_json(indent=2).encode() + b"\n")
-    shown: dict[str, object] = measured.model_dump(mode="json")
+    write_atomic(file, results.model_dump_json(indent=2).encode() + b"\n")
+    shown: dict[str, object] = results.model_dump(mode="json")
     if not json:
-        print_table(_verdict_rows(measured))
+        print_table(_verdict_rows(results))
         print()
-        print_table(_pair_rows(measured))
+        print_table(_pair_rows(results))
         print()
         shown = {name: shown[name] for name in ("answers", "scenes", "wrong", "undecided")}
     finish(
@@ -57,9 +57,9 @@ def claims(
     )
 
 
-def _verdict_rows(measured: "Measured") -> list[list[str]]:
+def _verdict_rows(results: "Measured") -> list[list[str]]:
     rows = [["labeler, kind", "true", "false", "supported", "rejected", "balanced (95%)"]]
-    for each in measured.verdicts:
+    for each in results.verdicts:
         rows.append(
             [
                 f"{each.labeler}, {each.kind}{'' if each.counted else ', resting too'}",
@@ -73,9 +73,9 @@ def _verdict_rows(measured: "Measured") -> list[list[str]]:
     return rows
 
 
-def _pair_rows(measured: "Measured") -> list[list[str]]:
+def _pair_rows(results: "Measured") -> list[list[str]]:
     rows = [["labeler, by", "pairs", "right (95%)", "equal", "right of the rest (95%)"]]
-    for each in measured.pairs:
+    for each in results.pairs:
         name = f"{each.labeler}, {each.by}"
         shares = _share(each.right), f"{each.equal:.1%}", _share(each.decided)
         rows.append([name, str(each.pairs), *shares])
