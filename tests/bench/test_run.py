@@ -11,7 +11,7 @@ from groundtune.bench.exam import exam_of, scores_of
 from groundtune.bench.item import ItemSelection
 from groundtune.bench.registry import load, load_all
 from groundtune.bench.run import ask, keep, read_scores
-from groundtune.bench.summary import Summary, facts_of, metric_of, pool, summarise
+from groundtune.bench.summary import Summary, metric_of, pool, summarise
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
 from groundtune.generate.scripted import ScriptedGenerator
@@ -157,18 +157,6 @@ def test_a_base_that_is_none_of_the_models_is_refused(tmp_path: Path):
     scores = measure(tmp_path, machine(), "world-captions", n=2)
     with pytest.raises(UserError, match="No model is called base"):
         summarise(scores, against="base")
-
-
-def test_benchmarks_have_labels_and_protocols_to_print():
-    facts = facts_of("world-questions/adversarial/t1")
-    assert facts.label == "Is it there? (adversarial absent objects), temperature 1"
-    assert facts.protocol["decoding"] == "temperature 1, at most 24 tokens"
-    assert facts_of("world-captions/greedy").label == "Captions, greedy"
-    assert facts_of("world-knowing/greedy").label == "What it knows of what it says, greedy"
-    assert (
-        facts_of("pope:strict/random/greedy").label
-        == "POPE, random absent objects (strict), greedy"
-    )
 
 
 def test_metrics_are_found_by_the_benchmark_that_an_estimate_names():

@@ -10,7 +10,7 @@ from groundtune.records import Span
 from groundtune.report import ReportInput, render, write_report
 from groundtune.report.curves import Curve, CurvePoint, CurveSeries
 from groundtune.report.examples import Example, ExampleAnswer, Examples
-from groundtune.report.model import Headline, ModelSpec
+from groundtune.report.model import BenchmarkSpec, Headline, ModelSpec, Subject
 
 VOID = {"meta", "img", "br", "col", "link", "hr", "input"}
 
@@ -207,6 +207,23 @@ def test_one_model_with_estimates_has_a_page() -> None:
         "Measured",
     ]
     assert "better</span>" not in html
+
+
+def test_benchmarks_that_differ_in_decoding_alone_have_one_protocol(page: str) -> None:
+    assert page.count("<h3>Captions, greedy</h3>") == 1  # it has a parser that the other hasn't
+    same = {"prompt": "Describe it.", "rules": "1"}
+    specs = tuple(
+        BenchmarkSpec(
+            name=f"captions/{name}",
+            label=f"Captions, {how}",
+            protocol={**same, "decoding": f"{how}, at most 96 tokens"},
+        )
+        for name, how in (("greedy", "greedy"), ("t1", "temperature 1"))
+    )
+    report = sample().model_copy(update={"subject": Subject(benchmarks=specs)})
+    html = render(report)
+    assert html.count("<h3>Captions</h3>") == 1
+    assert "greedy, at most 96 tokens; temperature 1, at most 96 tokens" in html
 
 
 def test_each_of_many_models_has_a_mark_and_colour_of_its_own() -> None:

@@ -12,7 +12,7 @@ from groundtune.report.examples import Example
 from groundtune.report.figures import duration_text, number
 from groundtune.report.images import EmbeddedImage, embed
 from groundtune.report.marks import KINDS, TextPiece, pieces, summary
-from groundtune.report.model import ReportInput
+from groundtune.report.model import BenchmarkSpec, ReportInput
 from groundtune.report.verdict import verdict
 from groundtune.store.files import write_atomic
 
@@ -106,9 +106,32 @@ def _context(report: ReportInput) -> dict[str, object]:
         "counts": [(report.colour(c.model), report.model(c.model).label, c) for c in report.counts],
         "examples": [_shown(report, each, i) for i, each in enumerate(report.examples.shown, 1)],
         "kinds": _kinds_shown(report),
+        "protocols": _protocols(report),
         "settings": tables.flat(report.provenance.settings),
         "checked": bool(report.estimates),
     }
+
+
+def _protocols(report: ReportInput) -> list[tuple[str, dict[str, str]]]:
+    """How benchmarks were done, under their labels; those are one that differ in decoding alone."""
+    alike: dict[tuple[tuple[str, str], ...], list[BenchmarkSpec]] = {}
+    for spec in report.subject.benchmarks:
+        rest = tuple(each for each in spec.protocol.items() if each[0] != "decoding")
+        if spec.protocol:
+            alike.setdefault(rest, []).append(spec)
+    made: list[tuple[str, dict[str, str]]] = []
+    for rest, specs in alike.items():
+        ways = dict.fromkeys(s.protocol["decoding"] for s in specs if "decoding" in s.protocol)
+        labels = dict.fromkeys(_undecoded(s) if len(ways) > 1 else s.label for s in specs)
+        decoding = {"decoding": "; ".join(ways)} if ways else {}
+        made.append(("; ".join(labels), {**dict(rest), **decoding}))
+    return made
+
+
+def _undecoded(spec: BenchmarkSpec) -> str:
+    """A benchmark's label without the decoding at its end."""
+    how = spec.protocol.get("decoding", "").partition(",")[0]
+    return spec.label.removesuffix(f", {how}")
 
 
 def _kinds_shown(report: ReportInput) -> list[tuple[str, str]]:

@@ -1,11 +1,11 @@
 """How models, metrics and benchmarks are called and shown on a page."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
+from groundtune.bench.item import DECODINGS
 from groundtune.bench.metric import Metric
-from groundtune.bench.summary import facts_of
-from groundtune.records import Estimate
-from groundtune.report.model import BenchmarkSpec, MetricSpec, ModelSpec
+from groundtune.bench.summary import benchmark_of, family_of, rules_apart
+from groundtune.report.model import BenchmarkSpec, MetricSpec, ModelSpec, Note, Subject
 
 METHODS = ("dpo", "ddpo")
 """Short names that are abbreviations."""
@@ -24,10 +24,35 @@ def model_spec(name: str, note: str = "") -> ModelSpec:
     return ModelSpec(name=name, label=model_label(name), note=note)
 
 
-def benchmark_specs(estimates: Sequence[Estimate]) -> tuple[BenchmarkSpec, ...]:
-    """Names and protocols of the benchmarks that are there."""
-    names = dict.fromkeys(estimate.benchmark for estimate in estimates)
-    return tuple(BenchmarkSpec(**facts_of(name).model_dump()) for name in names)
+def benchmark_spec(name: str) -> BenchmarkSpec:
+    """How a benchmark of an estimate is called, and its protocol.
+
+    Where parts have a total, this alone has the protocol.
+
+    Raises:
+        UserError: there is no such benchmark.
+    """
+    benchmark = benchmark_of(name)
+    first, *inner = name.split("/")
+    decoding = next((word for word in inner if word in DECODINGS), "")
+    part = "/".join(word for word in inner if word not in DECODINGS)
+    label = dict(benchmark.labels).get(part, part or benchmark.protocol.label)
+    _, mode = rules_apart(first)
+    how = {"greedy": "greedy", "t1": "temperature 1"}.get(decoding, "")
+    tokens = benchmark.protocol.max_new_tokens
+    protocol = {
+        **benchmark.protocol.model_dump(exclude={"label", "max_new_tokens"}),
+        "decoding": f"{how}, at most {tokens} tokens" if how and tokens else "",
+        "rules": benchmark.revision,
+    }
+    label = f"{label} ({mode})" if mode else label
+    return BenchmarkSpec(
+        name=name,
+        label=f"{label}, {how}" if how else label,
+        protocol={}
+        if part and benchmark.has_total
+        else {key: str(value) for key, value in protocol.items() if value},
+    )
 
 
 def metric_specs(
@@ -37,4 +62,26 @@ def metric_specs(
     named = {metric.name: metric for metric in metrics}
     return tuple(
         MetricSpec(**dict(metric), benchmark=benchmark, chart=chart) for metric in named.values()
+    )
+
+
+def subject_of(names: Iterable[str]) -> Subject:
+    """How the figures of these benchmarks are shown, and what they warn of.
+
+    `names` are as in `Estimate.benchmark`, with parts and decodings.
+    """
+    names = list(dict.fromkeys(names))
+    families = [benchmark_of(name) for name in dict.fromkeys(map(family_of, names))]
+    caveats = dict.fromkeys(benchmark.caveat for benchmark in families)
+    return Subject(
+        metrics=tuple(
+            spec
+            for each in families
+            for spec in (
+                *metric_specs(each.metrics, benchmark=each.name),
+                *metric_specs(each.further_metrics, benchmark=each.name, chart=False),
+            )
+        ),
+        benchmarks=tuple(map(benchmark_spec, names)),
+        notes=tuple(Note(kind="warning", text=text) for text in caveats if text),
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from groundtune.bench.run import read_scores
-from groundtune.bench.stats.bootstrap import difference, estimate, group, tabulate
+from groundtune.bench.summary import summarise
 from groundtune.pipeline.align.measures import measure_of
 from groundtune.pipeline.align.settings import AlignResult, AlignSettings, round_name
 from groundtune.pipeline.align.steps import Choice, Feedback
@@ -73,21 +73,11 @@ def report_align(settings: AlignSettings, out: Path, steps: Mapping[str, Done]) 
 def _tables(
     settings: AlignSettings, out: Path, measure: Measure, scores: Sequence[Score]
 ) -> AlignTables:
-    tables = {key: tabulate(some) for key, some in group(scores).items()}
-    estimates: list[Estimate | None] = []
-    differences: list[Difference | None] = []
-    for (name, benchmark, decoding), table in tables.items():
-        where, base = f"{benchmark}/{decoding}", tables[BASE, benchmark, decoding]
-        for metric in measure.metrics(benchmark):
-            estimates.append(estimate(table, metric, model=name, benchmark=where))
-            if name != BASE:
-                differences.append(
-                    difference(table, base, metric, model=name, against=BASE, benchmark=where)
-                )
+    made = summarise(scores, against=BASE, metrics=measure.metrics)
     return AlignTables(
         rounds=tuple(_row(out, number) for number in range(1, settings.rounds + 1)),
-        estimates=tuple(each for each in estimates if each),
-        differences=tuple(each for each in differences if each),
+        estimates=made.estimates,
+        differences=made.differences,
     )
 
 

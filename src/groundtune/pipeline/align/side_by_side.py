@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from groundtune.bench.run import read_scores
-from groundtune.bench.stats.bootstrap import estimate, pooled_difference, tabulate
+from groundtune.bench.summary import estimate_all, pool
 from groundtune.errors import UserError
 from groundtune.pipeline.align.measures import measure_of
 from groundtune.pipeline.align.report import table_of
@@ -198,31 +198,18 @@ def _pooled(
     name: str, some: Sequence[tuple[Path, str, int]], measure: Measure
 ) -> tuple[list[Estimate], list[Difference]]:
     """Estimates of a row's models together, and the mean difference from each one's base."""
-    runs: dict[tuple[str, str], list[tuple[int, list[Score], list[Score]]]] = {}
-    for folder, own, seed in some:
-        base = _by_benchmark(folder, BASE)
-        for key, scores in _by_benchmark(folder, own).items():
-            runs.setdefault(key, []).append((seed, scores, base[key]))
-    estimates: list[Estimate | None] = []
-    differences: list[Difference | None] = []
-    for (benchmark, decoding), every in runs.items():
-        where = f"{benchmark}/{decoding}"
-        table = tabulate([s for seed, own, _ in every for s in with_seed(own, name, seed)])
-        tables = [(tabulate(own), tabulate(base)) for _, own, base in every]
-        for metric in measure.metrics(benchmark):
-            estimates.append(estimate(table, metric, model=name, benchmark=where))
-            if name != BASE:
-                differences.append(
-                    pooled_difference(tables, metric, model=name, against=BASE, benchmark=where)
-                )
-    return [e for e in estimates if e], [d for d in differences if d]
-
-
-def _by_benchmark(folder: Path, name: str) -> dict[tuple[str, str], list[Score]]:
-    found: dict[tuple[str, str], list[Score]] = {}
-    for score in read_scores(folder / "evaluation" / name):
-        found.setdefault((score.benchmark, score.decoding), []).append(score)
-    return found
+    ours, _ = _last_and_base(name, some)
+    estimates = estimate_all(ours, metrics=measure.metrics)
+    if name == BASE:
+        return estimates, []
+    runs = [(f"{folder}/{own}", f"{folder}/{BASE}") for folder, own, _ in some]
+    scores = [
+        score.model_copy(update={"model": f"{folder}/{each}"})
+        for folder, own, _ in some
+        for each in (own, BASE)
+        for score in read_scores(folder / "evaluation" / each)
+    ]
+    return estimates, pool(runs, scores, model=name, against=BASE, metrics=measure.metrics)
 
 
 def _last_and_base(

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from pydantic import Field
 
-from groundtune.bench.stats.bootstrap import difference, estimate, tabulate
+from groundtune.bench.summary import summarise
 from groundtune.errors import UserError
 from groundtune.pipeline.check.answers import bring, is_file, is_folder
 from groundtune.pipeline.check.found import CheckSummary
@@ -28,7 +28,7 @@ from groundtune.pipeline.check.people import (
     verdicts_of,
     write_to_mark,
 )
-from groundtune.pipeline.check.scores import METRICS, WHERE, scores_of
+from groundtune.pipeline.check.scores import METRICS, scores_of
 from groundtune.pipeline.feedback.claim_settings import (
     SELF,
     ClaimSettings,
@@ -145,26 +145,14 @@ def _found(
     write_to_mark(target.path / TO_MARK, answers, prompts, settings.mark, settings.seed)
     marked = read_marks(marks, answers) if marks else {}
     names = list(dict.fromkeys(score.model for score in scores))
-    tables = {name: tabulate([s for s in scores if s.model == name]) for name in names}
-    estimates = [
-        estimate(table, metric, model=name, benchmark=WHERE)
-        for name, table in tables.items()
-        for metric in METRICS
-    ]
-    first = tables[names[0]]
-    differences = [
-        difference(tables[name], first, metric, model=name, against=names[0], benchmark=WHERE)
-        for name in names[1:]
-        if tables[name].items == first.items
-        for metric in METRICS
-    ]
+    made = summarise(scores, against=names[0], metrics=lambda _: METRICS, skip_other_items=True)
     checked = CheckSummary(
         answers=len(answers),
         images=len({score.image for score in scores}),
         labeler=labeler,
         claims=summary,
-        estimates=tuple(each for each in estimates if each),
-        differences=tuple(each for each in differences if each),
+        estimates=made.estimates,
+        differences=made.differences,
         corrected=_corrected(answers, scores, marked, names),
         marks=len(marked),
     )

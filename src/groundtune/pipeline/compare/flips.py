@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from groundtune.bench.stats.paired import Flip, HeadlineTest
-from groundtune.bench.summary import facts_of, metric_of
+from groundtune.bench.summary import metric_of
 from groundtune.bench.text.tool_readings import truth_of
 from groundtune.records import Score
 from groundtune.report.examples import (
@@ -15,6 +15,7 @@ from groundtune.report.examples import (
     in_turns,
     tie_break,
 )
+from groundtune.report.specs import benchmark_spec
 
 EACH = 4
 """Items of a benchmark and model that are shown at most, as many of either kind."""
@@ -82,7 +83,7 @@ def _example(
         images=shown.images,
         prompt=shown.prompt,
         truth=truth_of(there[0]),
-        group=f"{what}: {facts_of(test.benchmark).label}",
+        group=f"{what}: {benchmark_spec(test.benchmark).label}",
         item=flip.item,
         answers=tuple(
             _answer(test, score, value, truth_of(score))
@@ -111,7 +112,7 @@ def _answer(test: HeadlineTest, score: Score, value: float, truth: str) -> Examp
 
 def _how(tests: Sequence[HeadlineTest]) -> str:
     told = [
-        f"{facts_of(test.benchmark).label} with {test.model} {test.improved:,} better, "
+        f"{benchmark_spec(test.benchmark).label} with {test.model} {test.improved:,} better, "
         f"{test.worsened:,} worse, {test.unchanged:,} the same"
         for test in tests
         if test.flips

@@ -1,10 +1,10 @@
 """The report of models compared with the first one, on whatever benchmarks they did."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from groundtune.bench.summary import benchmark_of, facts_of, family_of
+from groundtune.bench.summary import benchmark_of
 from groundtune.pipeline.compare.flips import EmbeddedImage, flip_examples
 from groundtune.pipeline.compare.parts import stand_ins
 from groundtune.pipeline.folder import RunFolder
@@ -12,7 +12,7 @@ from groundtune.records import Difference, Estimate, Prompt, Score
 from groundtune.report import model
 from groundtune.report.bench_parts import BenchParts
 from groundtune.report.examples import NO_EXAMPLES, ItemView
-from groundtune.report.specs import metric_specs, model_label, model_spec
+from groundtune.report.specs import benchmark_spec, model_label, model_spec, subject_of
 
 MOST_BESIDE = 3
 """Further headlines that the verdict names."""
@@ -41,15 +41,12 @@ def comparison_page(
     asked; `results` are what `bench score` kept beside the scores: data, revisions, notes.
     """
     names = list(dict.fromkeys(each.benchmark for each in estimates))
+    subject = subject_of(names)
+    notes = (*subject.notes, *_stand_in_notes(bench), *_warning_notes(bench))
     return model.ReportInput(
         title=title,
         models=tuple(map(model_spec, models)),
-        subject=model.Subject(
-            metrics=metric_specs_of(names),
-            benchmarks=tuple(map(_benchmark_spec, names)),
-            notes=_caveats(names) + _stand_in_notes(bench) + _warning_notes(bench),
-            limits=_result_notes(results),
-        ),
+        subject=subject.model_copy(update={"notes": notes, "limits": _result_notes(results)}),
         headline=_headline(models, names, bench),
         estimates=tuple(estimates),
         differences=tuple(differences),
@@ -58,33 +55,6 @@ def comparison_page(
         examples=flip_examples(bench.tests, scores, images) if bench else NO_EXAMPLES,
         provenance=_with_data(provenance, results),
     )
-
-
-def metric_specs_of(names: Iterable[str]) -> tuple[model.MetricSpec, ...]:
-    """How the metrics of the benchmarks that are named are shown."""
-    return tuple(
-        spec
-        for each in map(benchmark_of, dict.fromkeys(map(family_of, names)))
-        for spec in (
-            *metric_specs(each.metrics, benchmark=each.name),
-            *metric_specs(each.further_metrics, benchmark=each.name, chart=False),
-        )
-    )
-
-
-def _caveats(names: Iterable[str]) -> tuple[model.Note, ...]:
-    """What the benchmarks that are named warn of."""
-    texts = dict.fromkeys(benchmark_of(name).caveat for name in names)
-    return tuple(model.Note(kind="warning", text=text) for text in texts if text)
-
-
-def _benchmark_spec(name: str) -> model.BenchmarkSpec:
-    """The label and protocol; where parts have a total, this alone has the protocol."""
-    found, benchmark = facts_of(name), benchmark_of(name)
-    protocol = {key: value for key, value in found.protocol.items() if value}
-    protocol["rules"] = benchmark.revision
-    is_part = name.count("/") > 1 and benchmark.has_total
-    return model.BenchmarkSpec(name=name, label=found.label, protocol={} if is_part else protocol)
 
 
 def _headline(
@@ -144,7 +114,7 @@ def _result_notes(results: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 def _stand_in_notes(bench: BenchParts | None) -> tuple[model.Note, ...]:
     """A note for each headline that another metric stands for."""
     told = stand_ins(bench) if bench else []
-    return tuple(model.Note(text=f"{facts_of(name).label}: {text}") for name, text in told)
+    return tuple(model.Note(text=f"{benchmark_spec(name).label}: {text}") for name, text in told)
 
 
 def _warning_notes(bench: BenchParts | None) -> tuple[model.Note, ...]:
@@ -155,7 +125,7 @@ def _warning_notes(bench: BenchParts | None) -> tuple[model.Note, ...]:
     notes = [
         model.Note(
             kind="warning",
-            text=f"{facts_of(name).label}: {' '.join(said[:MOST_WARNINGS])}",
+            text=f"{benchmark_spec(name).label}: {' '.join(said[:MOST_WARNINGS])}",
         )
         for name, said in list(told.items())[:MOST_WARNED]
     ]

@@ -22,13 +22,11 @@ from groundtune.pipeline.compare.large import (
 from groundtune.pipeline.compare.page import (
     comparison_page,
     images_in,
-    metric_specs_of,
 )
 from groundtune.pipeline.compare.parts import LOST, parts_of
 from groundtune.pipeline.compare.strata import strata_of_scores
 from groundtune.pipeline.folder import write_rows
 from groundtune.records import Difference, Record, Score
-from groundtune.report import model
 from groundtune.report.bench_parts import BenchParts
 from groundtune.report.page import write_report
 from groundtune.report.verdict import tone_of
@@ -266,16 +264,13 @@ def write_comparison(compared: Comparisons, out: Path, folders: Sequence[Path] =
     return write_report(out, page)
 
 
-def difference_rows(
-    differences: Sequence[Difference], specs: Mapping[str, model.MetricSpec] | None = None
-) -> list[list[str]]:
+def difference_rows(differences: Sequence[Difference]) -> list[list[str]]:
     """Differences as texts: what, of which model, by how much, with the interval."""
     from groundtune.report.figures import signed_interval, signed_text
 
     rows: list[list[str]] = []
     for each in differences:
-        own = {spec.name: spec for spec in metric_specs_of([each.benchmark])}
-        spec = (specs or own)[each.metric]
+        spec = metric_of(each.benchmark, each.metric)
         interval = signed_interval(each, spec)
         share = "" if each.relative is None else f"{each.relative:+.0%}"
         what = f"{each.benchmark}: {spec.label}"
@@ -292,7 +287,7 @@ def rows_of_tests(tests: Sequence[HeadlineTest]) -> list[list[str]]:
 
     rows: list[list[str]] = []
     for test in tests:
-        (spec,) = (s for s in metric_specs_of([test.benchmark]) if s.name == test.metric)
+        spec = metric_of(test.benchmark, test.metric)
         rows.append(
             [
                 f"{test.benchmark}: {spec.label}{'*' if test.stands_for else ''}",

@@ -3,15 +3,13 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from groundtune.bench.world.benchmarks import CAVEAT
 from groundtune.pipeline.measure import BASE
 from groundtune.pipeline.world.learning import WorldLearning
 from groundtune.report.curves import Curve, CurvePoint, CurveSeries
-from groundtune.report.model import Licence, ModelSpec, Note
+from groundtune.report.model import Licence, ModelSpec
 from groundtune.report.specs import model_label, model_spec
 from groundtune.report.verdict import ONE_SEED
 
-WORLD_NOTE = Note(kind="warning", text=CAVEAT)
 SIMULATED = (
     "The annotator is simulated: it knows the whole truth, never tires, and errs only as told."
 )

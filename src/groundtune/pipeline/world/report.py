@@ -25,7 +25,6 @@ from groundtune.pipeline.provenance import provenance_of
 from groundtune.pipeline.world.demo_settings import DemoResult, DemoSettings, keep_result
 from groundtune.pipeline.world.notes import (
     LICENCES,
-    WORLD_NOTE,
     learnt_models,
     limits_of,
     training_curves,
@@ -38,7 +37,7 @@ from groundtune.report.curves import Curve, CurveSeries, points
 from groundtune.report.examples import ItemView, choose_examples
 from groundtune.report.figures import with_interval
 from groundtune.report.page import write_report
-from groundtune.report.specs import benchmark_specs, metric_specs, model_label
+from groundtune.report.specs import metric_specs, model_label, subject_of
 from groundtune.report.verdict import verdict_text
 from groundtune.store.images import ImageStore
 from groundtune.world.questions import facts
@@ -144,15 +143,16 @@ def demo_report(
 
 def world_subject(estimates: Sequence[Estimate], limits: tuple[str, ...]) -> model.Subject:
     """The world's benchmarks, as a page with these limits shows them."""
+    shown = subject_of(each.benchmark for each in estimates)
     truncated = model.BenchmarkSpec(name=f"{GREEDY}/{CUT}", label="Captions, greedy, truncated")
     return model.Subject(
         metrics=world_metrics(),
-        benchmarks=(*benchmark_specs(estimates), truncated),
+        benchmarks=(*shown.benchmarks, truncated),
         headline=HEADLINE,
         beside=BESIDE,
         fixed=FIXED,
         on_page=on_page,
-        notes=(WORLD_NOTE,),
+        notes=shown.notes,
         limits=limits,
         licences=LICENCES,
     )
@@ -161,10 +161,10 @@ def world_subject(estimates: Sequence[Estimate], limits: tuple[str, ...]) -> mod
 def world_metrics() -> tuple[model.MetricSpec, ...]:
     """Every metric of the world's benchmarks, those of the main table with a chart."""
     every = (WORLD_CAPTIONS, WORLD_QUESTIONS, WORLD_KNOWING)
-    further = [metric for each in every for metric in each.further_metrics]
-    return metric_specs([metric for each in every for metric in each.metrics]) + metric_specs(
-        [*further, *ADJUSTED_METRICS], chart=False
-    )
+    charts = [metric for each in every for metric in each.metrics]
+    charts += WORLD_KNOWING.further_metrics
+    without = [*WORLD_CAPTIONS.further_metrics, *ADJUSTED_METRICS]
+    return metric_specs(charts) + metric_specs(without, chart=False)
 
 
 def prior_curve(greedy: Sequence[Score], models: Sequence[model.ModelSpec]) -> Curve:
