@@ -18,7 +18,7 @@ from train_sides import BETA, Clock, Silent, tuned
 
 from groundtune.engine.logprobs import token_logp
 from groundtune.engine.packed import Packed
-from groundtune.engine.rows import Row
+from groundtune.engine.rows import PromptRow
 from groundtune.engine.separate import separate
 from groundtune.methods.dpo import DPO
 from groundtune.methods.pairwise import AnswerLogProbs, PairLogProbs
@@ -29,7 +29,7 @@ from groundtune.vlm.load import load
 ROUNDS = 2
 SMALL_CHUNK = 4 * 1024**2
 
-Rows = Sequence[Row]
+Rows = Sequence[PromptRow]
 Score = Callable[[Any, Rows], list[list[Tensor]]]
 
 
@@ -98,7 +98,7 @@ def ablation(scratch: Path) -> dict[str, list[float]]:
 
 def _step(vlm: Any, rows: Rows, way: Way) -> None:
     if way.alone:
-        rows = [Row(replace(row.prompt), (answer,)) for row in rows for answer in row.answers]
+        rows = [PromptRow(replace(row.prompt), (answer,)) for row in rows for answer in row.answers]
     if way.stored:
         known = [torch.full((len(a.ids),), -10.0) for row in rows for a in row.answers]
     else:
@@ -157,7 +157,7 @@ def _gradient(vlm: Any, rows: Rows, score: Score) -> tuple[Tensor, list[Tensor]]
     return loss.detach(), [each for each in found if each is not None]
 
 
-def _rows(vlm: Any, name: str) -> list[Row]:
+def _rows(vlm: Any, name: str) -> list[PromptRow]:
     case = case_of(name)
     what = asked(case, 0)
     prompt = prompt_of(0, what)

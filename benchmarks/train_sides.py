@@ -30,13 +30,13 @@ from groundtune.engine.choose import choose_attention
 from groundtune.engine.engines import engine_of
 from groundtune.methods.dpo import DPO
 from groundtune.train import tune
-from groundtune.train.batches import Limits
+from groundtune.train.batches import PassLimits
 from groundtune.train.checkpoint import Checkpoints
 from groundtune.train.data import DataRules, EncodedPairs, Views, encode_pairs, packed_cost
-from groundtune.train.loop import Plan, Trainer
+from groundtune.train.loop import Trainer, TrainingSchedule
 from groundtune.train.optim import Optim, adamw
 from groundtune.train.parallel import Parallel
-from groundtune.train.reference import Scoring, reference, reference_identity
+from groundtune.train.reference import ReferenceScorer, reference, reference_identity
 from groundtune.train.rows import TrainingPairs
 from groundtune.train.tune import Full, Lora, Part, apply, checkpoint_activations
 from groundtune.vlm.load import load
@@ -50,7 +50,7 @@ FULL: dict[str, tuple[Part, ...]] = {
     "qwen": ("language_model",),
     "qwen3-vl-4b": ("language_model",),
 }
-LIMITS = Limits(tokens=16_384, pairs=64)
+LIMITS = PassLimits(tokens=16_384, pairs=64)
 
 
 class Took(NamedTuple):
@@ -153,7 +153,7 @@ class Ours:
             pairs=TrainingPairs(encoded=self._pairs, references=known),
             method=DPO(beta=BETA),
             score=self._score,
-            plan=Plan(
+            plan=TrainingSchedule(
                 steps=steps,
                 batch_size=len(case.pairs),
                 limits=LIMITS,
@@ -198,7 +198,7 @@ class Ours:
         return choose_attention(self._vlm, rows, repeats=2).attention
 
     def _reference(self, pairs: EncodedPairs, name: str) -> Any:
-        scoring = Scoring(
+        scoring = ReferenceScorer(
             vlm=self._vlm,
             score=self._score,
             cost=packed_cost,

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 import transformers as hf
 
-from groundtune.engine.rows import Row
+from groundtune.engine.rows import PromptRow
 from groundtune.vlm.encoded import EncodedAnswer, EncodedPrompt
 from groundtune.vlm.load import Vlm
 
@@ -266,18 +266,18 @@ def answer(*ids: int) -> EncodedAnswer:
     return EncodedAnswer(ids=ids, offsets=((0, 1),) * len(ids))
 
 
-def built(build: Callable[[], Built]) -> tuple[Vlm, list[Row]]:
+def built(build: Callable[[], Built]) -> tuple[Vlm, list[PromptRow]]:
     """The family's model, and a row with three answers and one with two; a test's own copy."""
     vlm, rows = _kept(build)
     return replace(vlm, model=deepcopy(vlm.model)), rows
 
 
 @cache
-def _kept(build: Callable[[], Built]) -> tuple[Vlm, list[Row]]:
+def _kept(build: Callable[[], Built]) -> tuple[Vlm, list[PromptRow]]:
     return fresh(build)
 
 
-def fresh(build: Callable[[], Built]) -> tuple[Vlm, list[Row]]:
+def fresh(build: Callable[[], Built]) -> tuple[Vlm, list[PromptRow]]:
     """The same, built anew."""
     torch.manual_seed(0)
     model, prompts = build()
@@ -294,10 +294,10 @@ def fresh(build: Callable[[], Built]) -> tuple[Vlm, list[Row]]:
         (answer(30, 31, 32, 33, 2), answer(40, 2), answer(30, 31, 32, 41, 42, 2)),
         (answer(50, 51, 52, 53, 54, 55, 56, 57, 58, 2), answer(2)),
     )
-    return vlm, [Row(prompt, each) for prompt, each in zip(prompts, answers, strict=True)]
+    return vlm, [PromptRow(prompt, each) for prompt, each in zip(prompts, answers, strict=True)]
 
 
-def plain(vlm: Vlm, row: Row, ids: tuple[int, ...]) -> torch.Tensor:
+def plain(vlm: Vlm, row: PromptRow, ids: tuple[int, ...]) -> torch.Tensor:
     """The oracle: one unpadded forward pass of prompt and answer, softmax over all positions."""
     whole, start = torch.tensor([[*row.prompt.ids, *ids]]), len(row.prompt.ids)
     marks = {

@@ -37,8 +37,14 @@ def page() -> str:
 
 def _line(family: Family) -> str:
     types = ", ".join(f"`{each}`" for each in family.model_types) or "-"
-    answers = "refused" if not family.model_types else "separate" if family.alone else "packed"
-    why = f"{family.alone[0].upper()}{family.alone[1:]}." if family.alone else ""
+    answers = (
+        "refused" if not family.model_types else "separate" if family.separate_reason else "packed"
+    )
+    why = (
+        f"{family.separate_reason[0].upper()}{family.separate_reason[1:]}."
+        if family.separate_reason
+        else ""
+    )
     return (
         f"| {family.name} | {types} | {answers} | {' '.join(filter(None, (why, family.note)))} |\n"
     )

@@ -9,7 +9,7 @@ import torch
 from groundtune.engine.engines import engine_of
 from groundtune.engine.features import image_arguments
 from groundtune.engine.packed import Packed
-from groundtune.engine.rows import Row
+from groundtune.engine.rows import PromptRow
 from groundtune.engine.separate import Separate, separate
 from groundtune.errors import UserError
 from groundtune.vlm.family import family_of
@@ -31,7 +31,7 @@ def test_a_padded_batch_equals_plain_passes_in_this_family(build: Callable[[], B
             **first.features,
             "pixel_values": torch.randn_like(first.features["pixel_values"]),
         }
-        blind = Row(replace(first, features=pixels), rows[0].answers)
+        blind = PromptRow(replace(first, features=pixels), rows[0].answers)
         other = separate(vlm, [blind])[0][0]
         assert float((other - found[0][0]).abs().max()) > 0.05
 
@@ -75,6 +75,6 @@ def test_a_family_that_nobody_tested_is_run_in_separate_rows_with_its_pixels():
 
 def test_mllama_does_not_mix_prompts_with_and_without_images_unnoticed():
     vlm, rows = built(mllama)
-    bare = Row(replace(rows[0].prompt, features={}), rows[0].answers)
+    bare = PromptRow(replace(rows[0].prompt, features={}), rows[0].answers)
     with pytest.raises(UserError, match="with and without images"):
         separate(vlm, [bare, rows[1]])

@@ -10,14 +10,14 @@ import torch
 
 from groundtune.engine.engines import engine_of
 from groundtune.engine.feature_store import FeatureStore, open_store
-from groundtune.engine.rows import Row
+from groundtune.engine.rows import PromptRow
 from groundtune.errors import UserError
 from groundtune.vlm.encoded import EncodedPrompt
 from groundtune.vlm.load import Vlm
 from tiny_families import built, instructblip, llava, mllama, qwen3_vl
 
 
-def ready(build: Any) -> tuple[Vlm, list[Row]]:
+def ready(build: Any) -> tuple[Vlm, list[PromptRow]]:
     """A model of which the decoder alone is trained, and rows whose images have names."""
     vlm, rows = built(build)
     vlm.model.requires_grad_(False)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from groundtune.engine.engines import engine_of
 from groundtune.engine.logprobs import TokenLogProbs
-from groundtune.engine.rows import Row
+from groundtune.engine.rows import PromptRow
 from groundtune.engine.separate import separate
 from groundtune.vlm.encoded import EncodedPrompt
 from groundtune.vlm.load import Vlm
@@ -57,7 +57,7 @@ def encoded(vlm: Vlm) -> Generator[list[int]]:
         hook.remove()
 
 
-def sent(vlm: Vlm, score: TokenLogProbs, rows: list[Row]) -> int:
+def sent(vlm: Vlm, score: TokenLogProbs, rows: list[PromptRow]) -> int:
     """How many numbers the encoder gets in a pass of the rows."""
     with torch.no_grad(), encoded(vlm) as seen:
         score(vlm, rows)
@@ -65,7 +65,7 @@ def sent(vlm: Vlm, score: TokenLogProbs, rows: list[Row]) -> int:
     return seen[0]
 
 
-def learnt(vlm: Vlm, score: TokenLogProbs, passes: list[list[Row]]) -> tuple[float, Any]:
+def learnt(vlm: Vlm, score: TokenLogProbs, passes: list[list[PromptRow]]) -> tuple[float, Any]:
     """DPO's loss of each row's first answer over its second, and its gradient by weight."""
     vlm.model.zero_grad()
     total = 0.0
@@ -87,7 +87,11 @@ def test_a_image_of_two_prompts_is_encoded_once_to_the_loss_and_gradients_of_two
     first, other = (
         replace(row.prompt, images=(name,)) for row, name in zip(rows, "ab", strict=True)
     )
-    alike = [Row(first, rows[0].answers), Row(other, rows[1].answers), Row(longer(first), ANSWERS)]
+    alike = [
+        PromptRow(first, rows[0].answers),
+        PromptRow(other, rows[1].answers),
+        PromptRow(longer(first), ANSWERS),
+    ]
     for score in (engine_of(vlm), separate):
         assert sent(vlm, score, alike) == sent(vlm, score, alike[:2])
         assert sent(vlm, score, [alike[0], alike[2]]) == sent(vlm, score, alike[:1])
@@ -114,7 +118,7 @@ def test_images_that_may_differ_are_not_merged(build: Callable[[], Built], how: 
         second = with_pixels(second, lambda pixels: pixels + 0.5)
     else:
         first, second = replace(first, images=()), replace(second, images=())
-    mixed = [Row(first, rows[0].answers), Row(second, ANSWERS)]
+    mixed = [PromptRow(first, rows[0].answers), PromptRow(second, ANSWERS)]
     for score in (engine_of(vlm), separate):
         assert sent(vlm, score, mixed) == 2 * sent(vlm, score, mixed[:1])
         with torch.no_grad():
@@ -133,7 +137,7 @@ def test_a_image_that_is_read_with_another_instruction_is_not_merged():
     ]
     ids = prompts[1].features["qformer_input_ids"]
     prompts[1] = replace(prompts[1], features={**prompts[1].features, "qformer_input_ids": ids + 7})
-    mixed = [Row(prompt, ANSWERS) for prompt in prompts]
+    mixed = [PromptRow(prompt, ANSWERS) for prompt in prompts]
     assert sent(vlm, separate, mixed) == 2 * sent(vlm, separate, mixed[:1])
 
 
@@ -141,7 +145,7 @@ def test_prompts_without_images_may_stand_between():
     vlm, rows = built(llava)
     first = replace(rows[0].prompt, images=("a",))
     bare = EncodedPrompt(ids=(1, 5, 6, 7), features={})
-    mixed = [Row(first, ANSWERS), Row(bare, ANSWERS), Row(longer(first), ANSWERS)]
+    mixed = [PromptRow(first, ANSWERS), PromptRow(bare, ANSWERS), PromptRow(longer(first), ANSWERS)]
     assert sent(vlm, engine_of(vlm), mixed) == sent(vlm, engine_of(vlm), mixed[:1])
     with torch.no_grad():
         for found, row in zip(engine_of(vlm)(vlm, mixed), mixed, strict=True):

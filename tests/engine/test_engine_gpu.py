@@ -11,7 +11,7 @@ from groundtune.engine.attention import Attention
 from groundtune.engine.choose import choose_attention
 from groundtune.engine.logprobs import TokenLogProbs
 from groundtune.engine.packed import Packed
-from groundtune.engine.rows import Row
+from groundtune.engine.rows import PromptRow
 from groundtune.engine.separate import separate
 from groundtune.vlm.load import Vlm
 from tiny_families import PACKED, Built, built
@@ -23,7 +23,7 @@ pytestmark = [
 KINDS: tuple[Attention, ...] = ("dense", "segments", "flex")
 
 
-def run(engine: TokenLogProbs, vlm: Vlm, rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
+def run(engine: TokenLogProbs, vlm: Vlm, rows: Sequence[PromptRow]) -> tuple[Tensor, Tensor]:
     """All log-probabilities, and the gradient of their sum over all weights, on the CPU."""
     vlm.model.zero_grad()
     logp_N = torch.cat([each for own in engine(vlm, rows) for each in own])

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from torch.nn.functional import scaled_dot_product_attention
 
 from groundtune.engine.attention import by_segment, dense_mask, segment_mask
-from groundtune.engine.layout import Layout, lay_out, merge, pack_row, packed_tokens
-from groundtune.engine.rows import Row
+from groundtune.engine.layout import PackedLayout, lay_out, merge, pack_row, packed_tokens
+from groundtune.engine.rows import PromptRow
 from groundtune.vlm.encoded import EncodedAnswer, EncodedPrompt
 
 END = 9
@@ -22,7 +22,7 @@ def prompt(length: int) -> EncodedPrompt:
     return EncodedPrompt(ids=tuple(range(20, 20 + length)), features={})
 
 
-def laid(given_rows: list[tuple[int, tuple[tuple[int, ...], ...]]], start: int) -> Layout:
+def laid(given_rows: list[tuple[int, tuple[tuple[int, ...], ...]]], start: int) -> PackedLayout:
     packed = [pack_row(prompt(n), ids, share_starts=start) for n, ids in given_rows]
     return lay_out(packed, 0)
 
@@ -75,7 +75,13 @@ def test_rows_of_one_prompt_become_one_and_equal_answers_are_kept_once():
     own, other = prompt(3), prompt(3)
     first = EncodedAnswer(ids=(1, END), offsets=((0, 1), (1, 1)))
     second = EncodedAnswer(ids=(2, END), offsets=((0, 1), (1, 1)))
-    packed = merge([Row(own, (first, second)), Row(other, (first,)), Row(own, (second, first))])
+    packed = merge(
+        [
+            PromptRow(own, (first, second)),
+            PromptRow(other, (first,)),
+            PromptRow(own, (second, first)),
+        ]
+    )
     assert [list(row.answers) for row in packed] == [[(1, END), (2, END)], [(1, END)]]
 
 

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from groundtune.engine import packed as packed_module
 from groundtune.engine.attention import NAME
-from groundtune.engine.layout import Layout, PackedRow, lay_out
+from groundtune.engine.layout import PackedLayout, PackedRow, lay_out
 from groundtune.engine.packed import Packed, packed
-from groundtune.engine.rows import Row
+from groundtune.engine.rows import PromptRow
 from groundtune.engine.separate import separate
 from groundtune.vlm.load import Vlm
 from groundtune.vlm.plain import plain_model
@@ -76,13 +76,13 @@ def test_packed_rows_have_the_log_probabilities_loss_and_gradients_of_separate_o
         assert relative(found, exact_gradient) < TOLERANCE
 
 
-def leak(rows: Sequence[PackedRow], pad_id: int, **options: Any) -> Layout:
+def leak(rows: Sequence[PackedRow], pad_id: int, **options: Any) -> PackedLayout:
     """Fault: an answer sees the answers before it."""
     layout = lay_out(rows, pad_id, **options)
     return replace(layout, sees=torch.ones_like(layout.sees))
 
 
-def shift(rows: Sequence[PackedRow], pad_id: int, **options: Any) -> Layout:
+def shift(rows: Sequence[PackedRow], pad_id: int, **options: Any) -> PackedLayout:
     """Fault: an answer's positions go on after the answer before it."""
     layout = lay_out(rows, pad_id, **options)
     return replace(layout, order_BL=torch.arange(layout.ids_BL.shape[1]).expand_as(layout.ids_BL))
@@ -103,7 +103,7 @@ def test_the_same_comparison_catches_a_leak_a_wrong_position_and_a_wrong_image(
         assert apart(packed(vlm, other), exact) > 0.05
 
 
-def other_image(row: Row) -> Any:
+def other_image(row: PromptRow) -> Any:
     features = row.prompt.features
     pixels = torch.randn_like(features["pixel_values"])
     return replace(row.prompt, features={**features, "pixel_values": pixels})
@@ -113,7 +113,7 @@ def test_the_tower_and_the_prompt_are_run_once_and_answers_that_are_alike_once()
     vlm, rows = built(PACKED[0])
     first = rows[0].prompt
     pair = (answer(30, 31, 2), answer(40, 41, 2))
-    again = [Row(first, pair), Row(first, (*pair[::-1], answer(30, 31, 2))), rows[1]]
+    again = [PromptRow(first, pair), PromptRow(first, (*pair[::-1], answer(30, 31, 2))), rows[1]]
     images, tokens = list[int](), list[int]()
     base = vlm.model.base_model
     hooks = [
@@ -155,7 +155,7 @@ def test_no_forward_pass_holds_more_logits_than_the_chunk():
 def test_prompts_without_images_and_with_share_a_forward_pass():
     vlm, rows = built(PACKED[0])
     bare = replace(rows[0].prompt, ids=(1, 7, 8, 9), features={})
-    mixed = [Row(bare, rows[1].answers), *rows]
+    mixed = [PromptRow(bare, rows[1].answers), *rows]
     with torch.no_grad():
         assert apart(packed(vlm, mixed), separate(vlm, mixed)) < TOLERANCE
         assert apart(packed(vlm, mixed[:1]), separate(vlm, mixed[:1])) < TOLERANCE

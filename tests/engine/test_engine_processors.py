@@ -10,7 +10,7 @@ from PIL import Image
 from transformers import GenerationConfig
 
 from groundtune.engine.packed import packed
-from groundtune.engine.rows import Row
+from groundtune.engine.rows import PromptRow
 from groundtune.records import ImagePart, Message, Prompt, TextPart
 from groundtune.vlm.encode import encode_answer, encode_prompt
 from groundtune.vlm.encoded import EncodedPrompt
@@ -43,9 +43,9 @@ def test_what_a_real_processor_makes_of_images_is_run_packed_as_in_plain_passes(
     vlm = Vlm(model=model, processor=processor, name="", revision="", device=torch.device("cpu"))
     answers = (answer(30, 31, 2), answer(40, 41, 42, 2))
     rows = [
-        Row(asked(vlm, "Is there a dog?", "40x20"), answers),
-        Row(asked(vlm, "Which of the two is red?", "20x20", "16x40"), answers[::-1]),
-        Row(asked(vlm, "Hello."), answers),
+        PromptRow(asked(vlm, "Is there a dog?", "40x20"), answers),
+        PromptRow(asked(vlm, "Which of the two is red?", "20x20", "16x40"), answers[::-1]),
+        PromptRow(asked(vlm, "Hello."), answers),
     ]
     assert rows[1].prompt.images == ("20x20", "16x40")
     with torch.no_grad():
@@ -61,7 +61,7 @@ def test_a_folder_whose_processor_also_reads_videos_is_loaded_without_torchvisio
     processor.save_pretrained(tmp_path)
     vlm = load(str(tmp_path))
     rows = [
-        Row(asked(vlm, "What is it?", "40x20"), (encode_answer(vlm, "A dog."),)),
+        PromptRow(asked(vlm, "What is it?", "40x20"), (encode_answer(vlm, "A dog."),)),
     ]
     with torch.no_grad():
         found = packed(vlm, rows)[0][0]

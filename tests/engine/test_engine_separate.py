@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from groundtune.engine.logprobs import token_logp
-from groundtune.engine.rows import Row
+from groundtune.engine.rows import PromptRow
 from groundtune.engine.separate import separate
 from groundtune.records import ImagePart, Message, Prompt, TextPart
 from groundtune.vlm.encode import encode_answer, encode_prompt
@@ -42,13 +42,13 @@ def vlm(tiny_llava: Path) -> Vlm:
 
 
 @pytest.fixture(scope="module")
-def rows(vlm: Vlm) -> list[Row]:
-    found: list[Row] = []
+def rows(vlm: Vlm) -> list[PromptRow]:
+    found: list[PromptRow] = []
     for images, question, answers in QUESTIONS:
         parts = (*(ImagePart(image=name) for name in images), TextPart(text=question))
         prompt = Prompt(key=question, messages=(Message(role="user", content=parts),))
         found.append(
-            Row(
+            PromptRow(
                 encode_prompt(vlm, prompt, Images()),
                 tuple(encode_answer(vlm, text) for text in answers),
             )
@@ -56,7 +56,7 @@ def rows(vlm: Vlm) -> list[Row]:
     return found
 
 
-def naive(vlm: Vlm, rows: list[Row], shift: int = 1) -> list[list[Tensor]]:
+def naive(vlm: Vlm, rows: list[PromptRow], shift: int = 1) -> list[list[Tensor]]:
     """One full, unpadded forward pass an answer, softmax over all positions."""
     found: list[list[Tensor]] = []
     for prompt, answers in rows:
@@ -80,7 +80,7 @@ def largest_difference(one: list[list[Tensor]], other: list[list[Tensor]]) -> fl
     return max(float((a - b).abs().max()) for a, b in pairs)
 
 
-def test_a_padded_batch_equals_one_plain_pass_a_sequence(vlm: Vlm, rows: list[Row]):
+def test_a_padded_batch_equals_one_plain_pass_a_sequence(vlm: Vlm, rows: list[PromptRow]):
     with torch.no_grad():
         exact = naive(vlm, rows)
         assert largest_difference(separate(vlm, rows), exact) < TOLERANCE
@@ -90,7 +90,9 @@ def test_a_padded_batch_equals_one_plain_pass_a_sequence(vlm: Vlm, rows: list[Ro
         assert largest_difference(reversed_rows, exact) < TOLERANCE
 
 
-def test_the_same_comparison_catches_a_shift_by_one_and_a_wrong_image(vlm: Vlm, rows: list[Row]):
+def test_the_same_comparison_catches_a_shift_by_one_and_a_wrong_image(
+    vlm: Vlm, rows: list[PromptRow]
+):
     with torch.no_grad():
         found = separate(vlm, rows)
         assert largest_difference(found, naive(vlm, rows, shift=0)) > 0.3
@@ -99,11 +101,11 @@ def test_the_same_comparison_catches_a_shift_by_one_and_a_wrong_image(vlm: Vlm, 
 
 
 def test_images_encoded_once_a_prompt_give_the_values_and_gradients_of_pixels_repeated(
-    vlm: Vlm, rows: list[Row]
+    vlm: Vlm, rows: list[PromptRow]
 ):
     def repeated() -> list[list[Tensor]]:
         return [
-            [separate(vlm, [Row(row.prompt, (answer,))])[0][0] for answer in row.answers]
+            [separate(vlm, [PromptRow(row.prompt, (answer,))])[0][0] for answer in row.answers]
             for row in rows
         ]
 
@@ -118,7 +120,7 @@ def test_images_encoded_once_a_prompt_give_the_values_and_gradients_of_pixels_re
         assert float((one - other).abs().max()) <= 1e-5 * max(1.0, float(other.abs().max()))
 
 
-def test_the_tower_sees_each_image_once(vlm: Vlm, rows: list[Row]):
+def test_the_tower_sees_each_image_once(vlm: Vlm, rows: list[PromptRow]):
     images: list[int] = []
     tower = vlm.model.base_model.vision_tower
     hook = tower.register_forward_hook(lambda _, args, out: images.append(len(args[0])))

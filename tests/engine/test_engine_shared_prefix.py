@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundtune.engine import shared_prefix
-from groundtune.engine.rows import Row
+from groundtune.engine.rows import PromptRow
 from groundtune.engine.shared_prefix import common_start, score_after
 from groundtune.vlm.encoded import EncodedPrompt
 from groundtune.vlm.load import Vlm
@@ -20,7 +20,7 @@ QUESTIONS = ((30, 31, 32, 33, 34), (30, 31, 32, 33, 40, 41), (50,), (), (60, 61,
 WANTED = (70, 71, 2)
 
 
-def exact(vlm: Vlm, row: Row, questions: Sequence[tuple[int, ...]]) -> torch.Tensor:
+def exact(vlm: Vlm, row: PromptRow, questions: Sequence[tuple[int, ...]]) -> torch.Tensor:
     """One whole pass for each question and wanted token."""
     return torch.stack(
         [torch.stack([plain(vlm, row, (*ids, token))[-1] for token in WANTED]) for ids in questions]
@@ -106,6 +106,6 @@ def test_prompts_on_one_image_are_taken_apart_behind_it():
     found = score_after(vlm, common.prompt, common.continuations, WANTED)
     with torch.no_grad():
         for prompt, scores in zip(asked, found, strict=True):
-            row = Row(prompt, (answer(2),))
+            row = PromptRow(prompt, (answer(2),))
             alone = torch.stack([plain(vlm, row, (token,))[0] for token in WANTED])
             torch.testing.assert_close(scores, alone, atol=1e-5, rtol=0)

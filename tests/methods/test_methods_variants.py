@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from groundtune.methods.cdpo import CDPO
 from groundtune.methods.ddpo import DDPO
 from groundtune.methods.dpo import DPO
-from groundtune.methods.figures import told
 from groundtune.methods.ha_dpo import HADPO
 from groundtune.methods.hsa_dpo import HSADPO
 from groundtune.methods.ipo import IPO
@@ -21,6 +20,7 @@ from groundtune.methods.mm_dpo import MMDPO, SMALLEST_BETA
 from groundtune.methods.pairwise import PairLogProbs, Pairwise, View
 from groundtune.methods.sft import SFT
 from groundtune.methods.simpo import SimPO
+from groundtune.methods.step_metrics import step_metrics
 from method_examples import side, two_pairs_of_three_tokens, with_more
 
 NEUTRAL: dict[str, Pairwise] = {
@@ -212,15 +212,15 @@ def test_the_log_tells_lengths_the_distance_to_the_reference_and_the_changed_tok
     # half of .25 + .0625 over 3 tokens, half of 1 + .25 over 2
     assert metrics["kl_chosen"].tolist() == pytest.approx([0.3125 / 6, 1.25 / 4])
     means = {name: float(value.mean()) for name, value in metrics.items()}
-    shown = told(means)
+    shown = step_metrics(means)
     assert shown["changed_weight"] == pytest.approx(5)
     assert shown["changed_chosen"] == 1
     assert shown["changed_rejected"] == 1
     plain = DPO().loss(two_pairs_of_three_tokens()).metrics
-    assert told({k: float(v.mean()) for k, v in plain.items()})["changed_weight"] == 1
+    assert step_metrics({k: float(v.mean()) for k, v in plain.items()})["changed_weight"] == 1
     none = {f"{figure}_{side}": 0.0 for figure in ("changed", "weight_on_changed")
             for side in ("chosen", "rejected")}  # fmt: skip
-    assert told(none)["changed_weight"] == 0
+    assert step_metrics(none)["changed_weight"] == 0
 
 
 def test_sft_is_the_likelihood_of_the_chosen_answers_alone():

@@ -6,7 +6,7 @@ from itertools import islice, pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groundtune.train.batches import Limits, PlannedRow, batches, rounds, rows_of
+from groundtune.train.batches import PassLimits, PlannedRow, batches, plan_micro_batches, rows_of
 
 sizes = st.lists(st.integers(1, 7), min_size=1, max_size=25)
 
@@ -102,10 +102,10 @@ def test_a_prompts_pairs_are_one_row_and_more_where_one_would_be_too_long():
 
 def test_rows_of_similar_length_go_together_as_evenly_as_can_be():
     rows = [PlannedRow((number,), tokens) for number, tokens in enumerate([9, 1, 5, 7, 3])]
-    [[one], [two]] = rounds(rows, Limits(tokens=16, pairs=9))
+    [[one], [two]] = plan_micro_batches(rows, PassLimits(tokens=16, pairs=9))
     assert [row.tokens for row in one.rows] == [9, 7]
     assert [row.tokens for row in two.rows] == [5, 3, 1]
-    [both] = rounds(rows, Limits(tokens=100, pairs=9), processes=2)
+    [both] = plan_micro_batches(rows, PassLimits(tokens=100, pairs=9), processes=2)
     assert [sum(row.tokens for row in portion.rows) for portion in both] == [16, 9]
 
 
@@ -120,7 +120,7 @@ def test_every_row_counts_once_and_processes_run_equally_often(
 ):
     numbers = iter(range(1000))
     rows = [PlannedRow(tuple(islice(numbers, many)), length) for length, many in lengths]
-    planned = rounds(rows, Limits(tokens, pairs), processes)
+    planned = plan_micro_batches(rows, PassLimits(tokens, pairs), processes)
     assert all(len(each) == processes for each in planned)
     portions = [portion for each in planned for portion in each]
     assert sorted(row for p in portions if p.counts for row in p.rows) == sorted(rows)
@@ -133,6 +133,6 @@ def test_every_row_counts_once_and_processes_run_equally_often(
 
 def test_a_process_without_rows_runs_one_that_does_not_count():
     rows = [PlannedRow((0, 1), 30), PlannedRow((2,), 10)]
-    [first] = rounds(rows, Limits(tokens=100, pairs=9), processes=3)
+    [first] = plan_micro_batches(rows, PassLimits(tokens=100, pairs=9), processes=3)
     assert [portion.counts for portion in first] == [True, True, False]
     assert first[2].rows == (PlannedRow((2,), 10),)

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from groundtune.engine import head as head_module
 from groundtune.engine import packed as packed_module
-from groundtune.engine.layout import Layout, PackedRow, lay_out
+from groundtune.engine.layout import PackedLayout, PackedRow, lay_out
 from groundtune.engine.logprobs import TokenLogProbs
 from groundtune.engine.packed import Packed
-from groundtune.engine.rows import Row
+from groundtune.engine.rows import PromptRow
 from groundtune.engine.separate import separate
 from groundtune.vlm.load import Vlm
 from tiny_families import ALONE, PACKED, Built, built
@@ -60,7 +60,9 @@ class Computed(NamedTuple):
     gradient: Tensor
 
 
-def computed(vlm: Vlm, rows: Sequence[Row], score: TokenLogProbs, *, autocast: bool) -> Computed:
+def computed(
+    vlm: Vlm, rows: Sequence[PromptRow], score: TokenLogProbs, *, autocast: bool
+) -> Computed:
     """DPO's loss of each row's first answer over its second, against a reference of -2 a token."""
     vlm.model.zero_grad()
     with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
@@ -137,7 +139,7 @@ def test_packing_adds_no_error_to_that_of_bfloat16_in_any_family() -> None:
     print("\n" + "\n".join(lines))
 
 
-def leak(rows: Sequence[PackedRow], pad_id: int, **options: bool) -> Layout:
+def leak(rows: Sequence[PackedRow], pad_id: int, **options: bool) -> PackedLayout:
     """Fault: an answer sees the answers before it."""
     layout = lay_out(rows, pad_id, **options)
     return replace(layout, sees=torch.ones_like(layout.sees))

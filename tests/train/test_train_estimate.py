@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration
 
 from groundtune.engine.packed import Packed
-from groundtune.engine.rows import Row
+from groundtune.engine.rows import PromptRow
 from groundtune.train.estimate import Sizes, Work, flop, memory, sizes_of
 from groundtune.train.tune import Full, Lora, apply
 from groundtune.vlm.encoded import EncodedAnswer, EncodedPrompt
@@ -48,14 +48,14 @@ def llava() -> LlavaForConditionalGeneration:
     )
 
 
-def row() -> Row:
+def row() -> PromptRow:
     ids = (1, *[5] * IMAGE, *range(10, 10 + PROMPT - IMAGE - 1))
     prompt = EncodedPrompt(ids=ids, features={"pixel_values": torch.randn(1, 3, 32, 32)}, marks={})
     answers = [
         EncodedAnswer(ids=tuple(range(start, start + ANSWER)), offsets=((0, 0),) * ANSWER)
         for start in (100, 200)
     ]
-    return Row(prompt, tuple(answers))
+    return PromptRow(prompt, tuple(answers))
 
 
 def work() -> Work:

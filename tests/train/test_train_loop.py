@@ -16,10 +16,10 @@ from groundtune.methods.ddpo import DDPO
 from groundtune.methods.dpo import DPO
 from groundtune.pipeline.folder import RunFolder
 from groundtune.records import Score
-from groundtune.train.batches import Limits, Portion, rounds, rows_of
+from groundtune.train.batches import MicroBatch, PassLimits, plan_micro_batches, rows_of
 from groundtune.train.checkpoint import Checkpoints
 from groundtune.train.data import DataRules, encode_pairs
-from groundtune.train.loop import Plan, Trainer
+from groundtune.train.loop import Trainer, TrainingSchedule
 from groundtune.train.optim import Optim, adamw
 from groundtune.train.parallel import Parallel
 from groundtune.train.reference import Reference
@@ -37,10 +37,10 @@ class Lines:
         self.lines.append((step, dict(metrics)))
 
 
-PLAN = Plan(
+PLAN = TrainingSchedule(
     steps=2,
     batch_size=8,
-    limits=Limits(tokens=10_000, pairs=8),
+    limits=PassLimits(tokens=10_000, pairs=8),
     seed=0,
     save_every=100,
     eval_every=0,
@@ -50,7 +50,7 @@ PLAN = Plan(
 
 @pytest.fixture
 def make_trainer(tiny_llava: Path, tmp_path: Path) -> Callable[..., tuple[Trainer, Lines]]:
-    def make(plan: Plan, folder: RunFolder | None = None) -> tuple[Trainer, Lines]:
+    def make(plan: TrainingSchedule, folder: RunFolder | None = None) -> tuple[Trainer, Lines]:
         folder = folder or fill_folder(tmp_path / "pairs", 8)
         vlm = load(str(tiny_llava))
         pairs = encode_pairs(
@@ -106,7 +106,7 @@ def assert_alike(found: list[tuple[list[tuple[float, float]], torch.Tensor]]) ->
 def test_eight_by_one_is_four_by_two_is_one_by_eight(make_trainer):
     assert_alike(
         [
-            outcome(*make_trainer(replace(PLAN, limits=Limits(tokens=10_000, pairs=size))))
+            outcome(*make_trainer(replace(PLAN, limits=PassLimits(tokens=10_000, pairs=size))))
             for size in (8, 4, 3, 1)
         ]
     )
@@ -114,10 +114,12 @@ def test_eight_by_one_is_four_by_two_is_one_by_eight(make_trainer):
 
 def test_a_prompts_six_pairs_in_one_row_or_several_are_the_same_step(make_trainer, tmp_path: Path):
     folder = fill_several(tmp_path / "several", prompts=2)
-    plan = replace(PLAN, batch_size=12, limits=Limits(tokens=10_000, pairs=64))
+    plan = replace(PLAN, batch_size=12, limits=PassLimits(tokens=10_000, pairs=64))
     found = []
     for tokens, least, most in ((10_000, 1, 1), (72, 2, 5), (1, 6, 6)):
-        trainer, lines = make_trainer(replace(plan, limits=Limits(tokens=tokens, pairs=64)), folder)
+        trainer, lines = make_trainer(
+            replace(plan, limits=PassLimits(tokens=tokens, pairs=64)), folder
+        )
         rows = rows_of(range(6), trainer.pairs.group_of, trainer.pairs.tokens, tokens)
         assert least <= len(rows) <= most
         found.append(outcome(trainer, lines))
@@ -129,7 +131,7 @@ def test_a_prompts_six_pairs_in_one_row_or_several_are_the_same_step(make_traine
 def test_the_portions_of_three_processes_add_up_to_the_step_of_one(make_trainer, tmp_path: Path):
     """Each process's portions alone, as a group of them would run, with an idle one among them."""
 
-    def gradient(portions: Iterable[Portion]) -> torch.Tensor:
+    def gradient(portions: Iterable[MicroBatch]) -> torch.Tensor:
         trainer.vlm.model.zero_grad()
         sums: dict[str, torch.Tensor] = defaultdict(lambda: torch.zeros((), dtype=torch.float64))
         for portion in portions:
@@ -140,10 +142,10 @@ def test_the_portions_of_three_processes_add_up_to_the_step_of_one(make_trainer,
     trainer, _ = make_trainer(PLAN, fill_several(tmp_path / "several", prompts=2))
     given = (trainer.vlm, trainer.score, trainer.optimizer)
     ready = trainer.parallel.prepare(*given, clip=0)
-    pairs, limits = trainer.pairs, Limits(tokens=10_000, pairs=6)
+    pairs, limits = trainer.pairs, PassLimits(tokens=10_000, pairs=6)
     rows = rows_of(range(12), pairs.group_of, pairs.tokens, limits.tokens)
-    [alone] = zip(*rounds(rows, limits), strict=True)
-    each = list(zip(*rounds(rows, limits, processes=3), strict=True))
+    [alone] = zip(*plan_micro_batches(rows, limits), strict=True)
+    each = list(zip(*plan_micro_batches(rows, limits, processes=3), strict=True))
     assert [portion.counts for [portion] in each] == [True, True, False]
     whole = gradient(alone)
     assert float((sum(map(gradient, each)) - whole).norm() / whole.norm()) < 1e-5

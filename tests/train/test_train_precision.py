@@ -5,7 +5,7 @@ import logging
 import pytest
 import torch
 
-from groundtune.train.precision import device_of, native_bf16, resolve, warn_if_slow
+from groundtune.train.precision import device_of, native_bf16, resolve_dtype, warn_if_slow
 
 CPU = torch.device("cpu")
 
@@ -18,15 +18,15 @@ def native(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> b
 
 
 def test_auto_is_bfloat16_where_the_device_does_it_natively_else_float32(native: bool):
-    assert resolve("auto", CPU) == ("bfloat16" if native else "float32")
-    assert resolve("float32", CPU) == "float32"
+    assert resolve_dtype("auto", CPU) == ("bfloat16" if native else "float32")
+    assert resolve_dtype("float32", CPU) == "float32"
 
 
 def test_bfloat16_by_name_is_kept_with_a_warning_where_it_is_slow(
     native: bool, caplog: pytest.LogCaptureFixture
 ):
     with caplog.at_level(logging.WARNING):
-        assert resolve("bfloat16", CPU) == "bfloat16"
+        assert resolve_dtype("bfloat16", CPU) == "bfloat16"
         for dtype in ("bfloat16", "auto", "float32"):
             warn_if_slow(dtype, CPU)
     slow = [record.message for record in caplog.records]

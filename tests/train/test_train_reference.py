@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from groundtune.cli.progress import SilentProgress
-from groundtune.engine.rows import Row
+from groundtune.engine.rows import PromptRow
 from groundtune.engine.separate import separate
 from groundtune.methods.pairwise import View
 from groundtune.pipeline.folder import RunFolder
-from groundtune.train.batches import Limits
+from groundtune.train.batches import PassLimits
 from groundtune.train.data import (
     NO_VIEWS,
     DataRules,
@@ -23,7 +23,7 @@ from groundtune.train.data import (
     packed_cost,
 )
 from groundtune.train.parallel import Parallel
-from groundtune.train.reference import Reference, Scoring, reference, reference_identity
+from groundtune.train.reference import Reference, ReferenceScorer, reference, reference_identity
 from groundtune.vlm.load import Vlm, load
 from training_folder import fill_folder, fill_several
 
@@ -34,7 +34,7 @@ class Counted:
     def __init__(self) -> None:
         self.rows = self.answers = 0
 
-    def __call__(self, vlm: Vlm, rows: list[Row]) -> list[list[torch.Tensor]]:
+    def __call__(self, vlm: Vlm, rows: list[PromptRow]) -> list[list[torch.Tensor]]:
         self.rows += len(rows)
         self.answers += sum(len(row.answers) for row in rows)
         return separate(vlm, rows)
@@ -56,12 +56,12 @@ def encoded(vlm: Vlm, folder: RunFolder) -> EncodedPairs:
     )
 
 
-def scoring(vlm: Vlm, counted: Counted) -> Scoring:
-    return Scoring(
+def scoring(vlm: Vlm, counted: Counted) -> ReferenceScorer:
+    return ReferenceScorer(
         vlm=vlm,
         score=counted,
         cost=packed_cost,
-        limits=Limits(tokens=200, pairs=2),
+        limits=PassLimits(tokens=200, pairs=2),
         parallel=Parallel(vlm.device, bf16=False),
     )
 

@@ -17,7 +17,7 @@ from groundtune.methods.mdpo import MDPO
 from groundtune.methods.mm_dpo import MMDPO
 from groundtune.methods.pairwise import Pairwise
 from groundtune.pipeline.folder import RunFolder
-from groundtune.train.batches import Limits
+from groundtune.train.batches import PassLimits
 from groundtune.train.data import (
     DataRules,
     EncodedPairs,
@@ -27,7 +27,7 @@ from groundtune.train.data import (
     separate_cost,
 )
 from groundtune.train.parallel import Parallel
-from groundtune.train.reference import Reference, Scoring, reference, reference_identity
+from groundtune.train.reference import Reference, ReferenceScorer, reference, reference_identity
 from groundtune.train.rows import TrainingPairs
 from groundtune.vlm.load import Vlm, load
 from training_folder import fill_several
@@ -58,11 +58,11 @@ def encoded(vlm: Vlm, folder: RunFolder, method: Pairwise, **options: object) ->
 
 
 def referenced(vlm: Vlm, pairs: EncodedPairs, method: Pairwise, path: Path) -> TrainingPairs:
-    scoring = Scoring(
+    scoring = ReferenceScorer(
         vlm=vlm,
         score=separate,
         cost=packed_cost,
-        limits=Limits(tokens=10_000, pairs=64),
+        limits=PassLimits(tokens=10_000, pairs=64),
         parallel=Parallel(vlm.device, bf16=False),
     )
     found = reference(

@@ -10,7 +10,7 @@ import pytest
 
 from groundtune.errors import UserError
 from groundtune.train.log import JsonlLog, read_log
-from groundtune.train.trackers import Several, TrackerName, tracker
+from groundtune.train.trackers import MultiLogger, TrackerName, tracker
 
 RECIPE = {"model": "some/model", "epochs": 4}
 
@@ -75,6 +75,6 @@ def test_several_loggers_get_the_same(tmp_path: Path) -> None:
         def log(self, step: int, metrics: Mapping[str, float]) -> None:
             seen.append((step, dict(metrics)))
 
-    Several(JsonlLog(tmp_path / "log.jsonl"), Noted()).log(1, {"loss": 0.25})
+    MultiLogger(JsonlLog(tmp_path / "log.jsonl"), Noted()).log(1, {"loss": 0.25})
     assert seen == [(1, {"loss": 0.25})]
     assert read_log(tmp_path / "log.jsonl") == [{"step": 1, "loss": 0.25}]

@@ -12,7 +12,7 @@ from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
 from groundtune.pipeline.train.run import train
 from groundtune.train.parallel import Parallel
-from groundtune.train.zero import asked_stage
+from groundtune.train.zero import requested_stage
 from several_processes import assert_the_same, launch, losses, recipe, refused, scored, weights
 from training_folder import fill_several
 
@@ -77,14 +77,14 @@ def test_one_process_needs_no_zero(tiny_llava: Path, tmp_path: Path) -> None:
 
 
 def test_the_stage_is_the_recipes_or_the_launchers(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert asked_stage(3) == 3
+    assert requested_stage(3) == 3
     monkeypatch.setenv("ACCELERATE_USE_DEEPSPEED", "true")
-    assert asked_stage(0) == 2
+    assert requested_stage(0) == 2
     monkeypatch.setenv("ACCELERATE_DEEPSPEED_ZERO_STAGE", "3")
     monkeypatch.setenv("ACCELERATE_DEEPSPEED_OFFLOAD_PARAM_DEVICE", "none")
-    assert asked_stage(0) == 3
+    assert requested_stage(0) == 3
     with pytest.raises(UserError, match="FSDP2 and by DeepSpeed"):
         Parallel(torch.device("cpu"), bf16=False, shard=True)
     monkeypatch.setenv("ACCELERATE_DEEPSPEED_CONFIG_FILE", "zero.json")
     with pytest.raises(UserError, match="configuration files and offloading"):
-        asked_stage(0)
+        requested_stage(0)

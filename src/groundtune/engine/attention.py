@@ -22,7 +22,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface, masking_utils
 from transformers.integrations import flex_attention, sdpa_attention
 
-from groundtune.engine.layout import Layout
+from groundtune.engine.layout import PackedLayout
 
 if TYPE_CHECKING:
     from torch.nn.attention.flex_attention import BlockMask
@@ -33,7 +33,7 @@ NAME = "groundtune"
 """What transformers knows the function as."""
 
 
-def use(model: Any) -> None:
+def install_attention(model: Any) -> None:
     """Makes a plain model's text decoder attend by this file; once is enough."""
     text = model.config.get_text_config()
     if text._attn_implementation == NAME:
@@ -43,7 +43,7 @@ def use(model: Any) -> None:
     assert text._attn_implementation == NAME, "the decoder takes no attention function"
 
 
-def dense_mask(layout: Layout, start: int = 0) -> Tensor:
+def dense_mask(layout: PackedLayout, start: int = 0) -> Tensor:
     """Bool (B, 1, L - start, L): whether token q, from `start` on, sees token k.
 
     Padding sees padding alone.
@@ -54,7 +54,7 @@ def dense_mask(layout: Layout, start: int = 0) -> Tensor:
     return before_QL & layout.sees[segment_BL[:, None, start:, None], segment_BL[:, None, None]]
 
 
-def segment_mask(layout: Layout) -> Tensor:
+def segment_mask(layout: PackedLayout) -> Tensor:
     """The segments as numbers, (1, 1, S, 1 + depth): length, then parents or -1. For B = 1."""
     assert len(layout.ids_BL) == 1
     depth = max(len(parents) for _, _, parents in layout.spans)
@@ -64,7 +64,7 @@ def segment_mask(layout: Layout) -> Tensor:
     return torch.tensor(rows)[None, None]
 
 
-def flex_mask(layout: Layout, device: torch.device) -> "BlockMask":
+def flex_mask(layout: PackedLayout, device: torch.device) -> "BlockMask":
     """The dense mask as a block mask."""
     from torch.nn.attention.flex_attention import create_block_mask
 
@@ -73,7 +73,7 @@ def flex_mask(layout: Layout, device: torch.device) -> "BlockMask":
     return make(flex_rule(layout, device), batch, None, length, length, device=device)
 
 
-def flex_rule(layout: Layout, device: torch.device) -> Callable[..., Tensor]:
+def flex_rule(layout: PackedLayout, device: torch.device) -> Callable[..., Tensor]:
     """The rule that says whether query q sees key k in sequence b."""
     segment_BL, sees = layout.segment_BL.to(device), layout.sees.to(device)
 

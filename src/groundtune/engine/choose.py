@@ -16,10 +16,10 @@ from groundtune.engine.attention import Attention
 from groundtune.engine.layout import lay_out, merge
 from groundtune.engine.masks import only_dense
 from groundtune.engine.packed import Packed
-from groundtune.engine.rows import Row
+from groundtune.engine.rows import PromptRow
 from groundtune.vlm.family import family_of
 from groundtune.vlm.load import Vlm
-from groundtune.vlm.plain import is_whole, plain_model
+from groundtune.vlm.plain import is_unsharded, plain_model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class AttentionChoice:
     """Tokens of each packed row that was measured."""
 
 
-def choose_attention(vlm: Vlm, rows: Sequence[Row], *, repeats: int = 3) -> AttentionChoice:
+def choose_attention(vlm: Vlm, rows: Sequence[PromptRow], *, repeats: int = 3) -> AttentionChoice:
     """The fastest attention for rows as long as these, such as those of one forward pass.
 
     Each kind runs the rows forward, and backward where weights are trained, `repeats` times in
@@ -47,7 +47,7 @@ def choose_attention(vlm: Vlm, rows: Sequence[Row], *, repeats: int = 3) -> Atte
     layout = lay_out(merge(rows), vlm.pad_id)
     if why := only_dense(model, family_of(model), layout):
         return AttentionChoice(attention="dense", why=why, seconds={}, shape=shape)
-    if not is_whole(vlm.model):
+    if not is_unsharded(vlm.model):
         why = "the model is spread over devices"
         return AttentionChoice(attention="dense", why=why, seconds={}, shape=shape)
     kinds: list[Attention] = ["dense", "segments"]
@@ -68,7 +68,7 @@ def choose_attention(vlm: Vlm, rows: Sequence[Row], *, repeats: int = 3) -> Atte
     )
 
 
-def _time(vlm: Vlm, engine: Packed, rows: Sequence[Row]) -> float:
+def _time(vlm: Vlm, engine: Packed, rows: Sequence[PromptRow]) -> float:
     _wait(vlm)
     started = time.perf_counter()
     trained: list[Tensor] = [each for each in vlm.model.parameters() if each.requires_grad]

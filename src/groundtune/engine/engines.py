@@ -1,7 +1,7 @@
 """Which engine runs a model: packed where its family can, else separate rows, with the reason."""
 
 from groundtune.engine.attention import Attention
-from groundtune.engine.features import ImageStore
+from groundtune.engine.features import ImageTokenStore
 from groundtune.engine.masks import unmaskable
 from groundtune.engine.packed import Packed
 from groundtune.engine.separate import Separate
@@ -14,7 +14,7 @@ def engine_of(
     vlm: Vlm,
     *,
     attention: Attention = "dense",
-    store: ImageStore | None = None,
+    store: ImageTokenStore | None = None,
     share_starts: int = 0,
 ) -> Packed | Separate:
     """The TokenLogProbs for a model; `.why` of the result says why it isn't the packed one.
@@ -32,5 +32,5 @@ def cannot_pack(vlm: Vlm) -> str:
     """Why answers to a prompt can't share a row on this model; "" where they can."""
     model = plain_model(vlm.model)
     family = family_of(model)
-    reason = family.alone or unmaskable(model)
+    reason = family.separate_reason or unmaskable(model)
     return f"{family.name}: {reason}" if reason else ""

@@ -39,7 +39,7 @@ from groundtune.vlm.plain import plain_model
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureStore:
-    """ImageStore of safetensors files, one a prompt's images; made by `open_store`."""
+    """ImageTokenStore of safetensors files, one a prompt's images; made by `open_store`."""
 
     folder: Path
 

@@ -33,7 +33,7 @@ class ImageTokens(NamedTuple):
     """What is added after its first layers where a family has such (deepstack), (N, D) each."""
 
 
-class ImageStore(Protocol):
+class ImageTokenStore(Protocol):
     """Image tokens that were kept of earlier passes (feature_store.py)."""
 
     def find(self, vlm: Vlm, prompt: EncodedPrompt) -> ImageTokens | None:
@@ -54,7 +54,7 @@ def image_arguments(
     vlm: Vlm,
     prompts: Sequence[EncodedPrompt],
     times: Sequence[int],
-    store: ImageStore | None = None,
+    store: ImageTokenStore | None = None,
 ) -> dict[str, Any]:
     """Forward's arguments for the images of prompts, each of which is there `times` in a row.
 
@@ -100,7 +100,7 @@ def pixel_arguments(vlm: Vlm, prompts: Sequence[EncodedPrompt]) -> dict[str, Any
 
 
 def encode_images(
-    vlm: Vlm, prompts: Sequence[EncodedPrompt], store: ImageStore | None = None
+    vlm: Vlm, prompts: Sequence[EncodedPrompt], store: ImageTokenStore | None = None
 ) -> list[ImageTokens | None] | None:
     """The image tokens of each prompt, None for one without images; what `store` has isn't run.
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from groundtune.engine.rows import Row
+from groundtune.engine.rows import PromptRow
 from groundtune.vlm.encoded import EncodedPrompt
 
 Ids = tuple[int, ...]
@@ -48,7 +48,7 @@ class PackedRow(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
+class PackedLayout:
     """Packed rows put into sequences, as tensors on the CPU."""
 
     rows: tuple[PackedRow, ...]
@@ -139,7 +139,7 @@ def packed_tokens(prompt: int, answers: Sequence[int]) -> int:
     return prompt + sum(length - 1 for length in answers)
 
 
-def merge(rows: Sequence[Row], *, share_starts: int = 0) -> list[PackedRow]:
+def merge(rows: Sequence[PromptRow], *, share_starts: int = 0) -> list[PackedRow]:
     """Rows as packed rows; those that have one EncodedPrompt object in common become one."""
     answers: dict[int, list[Ids]] = {}
     for row in rows:
@@ -148,7 +148,7 @@ def merge(rows: Sequence[Row], *, share_starts: int = 0) -> list[PackedRow]:
     return [pack_row(prompts[key], ids, share_starts=share_starts) for key, ids in answers.items()]
 
 
-def lay_out(rows: Sequence[PackedRow], pad_id: int, *, one_sequence: bool = False) -> Layout:
+def lay_out(rows: Sequence[PackedRow], pad_id: int, *, one_sequence: bool = False) -> PackedLayout:
     """Puts rows into sequences as long as the longest of them, or all into one.
 
     Short rows share a sequence where they fit (first fit, longest first), so that little is padded.
@@ -165,7 +165,7 @@ def lay_out(rows: Sequence[PackedRow], pad_id: int, *, one_sequence: bool = Fals
     return _tensors(sequences, length, pad_id)
 
 
-def _tensors(sequences: Sequence[Sequence[PackedRow]], length: int, pad_id: int) -> Layout:
+def _tensors(sequences: Sequence[Sequence[PackedRow]], length: int, pad_id: int) -> PackedLayout:
     count = sum(len(row.segments) for sequence in sequences for row in sequence)
     shape = (len(sequences), length)
     ids, order = torch.full(shape, pad_id), torch.zeros(shape, dtype=torch.long)
@@ -187,7 +187,7 @@ def _tensors(sequences: Sequence[Sequence[PackedRow]], length: int, pad_id: int)
                 spans.append((b * length + place, len(segment.ids), parents))
                 place += len(segment.ids)
             rows.append(row)
-    return Layout(
+    return PackedLayout(
         rows=tuple(rows),
         ids_BL=ids,
         order_BL=order,

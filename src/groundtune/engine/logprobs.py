@@ -9,7 +9,7 @@ from typing import Protocol
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from groundtune.engine.rows import Row
+from groundtune.engine.rows import PromptRow
 from groundtune.vlm.load import Vlm
 
 IGNORED = -100
@@ -19,7 +19,7 @@ IGNORED = -100
 class TokenLogProbs(Protocol):
     """A way to run rows: as separate sequences (separate.py) or packed; with equal results."""
 
-    def __call__(self, vlm: Vlm, rows: Sequence[Row]) -> list[list[Tensor]]:
+    def __call__(self, vlm: Vlm, rows: Sequence[PromptRow]) -> list[list[Tensor]]:
         """For each row, for each of its answers: log p of the answer's tokens, shape (T,), fp32.
 
         Natural logarithms of the model's distribution at temperature 1, with the end token last.

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from groundtune.engine.attention import Attention, dense_mask, flex_mask, segment_mask
-from groundtune.engine.layout import Layout
+from groundtune.engine.layout import PackedLayout
 from groundtune.vlm.family import Family
 
 _MASKED = {"full_attention", "sliding_attention"}
@@ -41,7 +41,7 @@ def window(model: Any) -> int:
 def masks(
     model: Any,
     family: Family,
-    layout: Layout,
+    layout: PackedLayout,
     attention: Attention,
     device: torch.device,
     *,
@@ -67,7 +67,7 @@ def masks(
     return {"full_attention": full, "sliding_attention": windowed}
 
 
-def only_dense(model: Any, family: Family, layout: Layout) -> str:
+def only_dense(model: Any, family: Family, layout: PackedLayout) -> str:
     """Why only a dense mask can serve the layout; "" where other kinds can too."""
     if 0 < window(model) <= int(layout.order_BL.max()):
         return f"windows of {window(model)} tokens need a dense mask"
@@ -76,11 +76,13 @@ def only_dense(model: Any, family: Family, layout: Layout) -> str:
     return ""
 
 
-def _sparse(layout: Layout, attention: Attention, device: torch.device) -> Any:
+def _sparse(layout: PackedLayout, attention: Attention, device: torch.device) -> Any:
     return segment_mask(layout) if attention == "segments" else flex_mask(layout, device)
 
 
-def _full(layout: Layout, blocks_BL: Tensor | None, start: int, device: torch.device) -> Tensor:
+def _full(
+    layout: PackedLayout, blocks_BL: Tensor | None, start: int, device: torch.device
+) -> Tensor:
     """The dense mask, the tokens of a block seeing each other."""
     mask = dense_mask(layout, start)
     if blocks_BL is not None:
@@ -90,13 +92,13 @@ def _full(layout: Layout, blocks_BL: Tensor | None, start: int, device: torch.de
     return mask.to(device)
 
 
-def _near(layout: Layout, size: int, start: int, device: torch.device) -> Tensor:
+def _near(layout: PackedLayout, size: int, start: int, device: torch.device) -> Tensor:
     """Whether key k stands less than `size` before query q in the answer's own row."""
     order_BL = layout.order_BL.to(device)
     return order_BL[:, None, start:, None] - order_BL[:, None, None] < size
 
 
-def _blocks(family: Family, layout: Layout) -> Tensor | None:
+def _blocks(family: Family, layout: PackedLayout) -> Tensor | None:
     """Number of its block for each token, over all rows, -1 for causal ones, shape (B, L)."""
     own = [family.blocks(row.prompt) for row in layout.rows]
     if all(each is None for each in own):

@@ -14,20 +14,20 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from groundtune.engine.attention import Attention, use
+from groundtune.engine.attention import Attention, install_attention
 from groundtune.engine.features import (
-    ImageStore,
+    ImageTokenStore,
     image_arguments,
     pixel_arguments,
 )
 from groundtune.engine.head import CHUNK_BYTES, project
-from groundtune.engine.layout import Layout, lay_out, merge
+from groundtune.engine.layout import PackedLayout, lay_out, merge
 from groundtune.engine.logprobs import token_logp
 from groundtune.engine.masks import masks
-from groundtune.engine.rows import Row
+from groundtune.engine.rows import PromptRow
 from groundtune.vlm.family import Family, family_of
 from groundtune.vlm.load import Vlm
-from groundtune.vlm.plain import is_whole, plain_model
+from groundtune.vlm.plain import is_unsharded, plain_model
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Packed:
     """
 
     attention: Attention = "dense"
-    store: ImageStore | None = None
+    store: ImageTokenStore | None = None
     share_starts: int = 0
     """Starts of at least so many tokens that answers have in common are run once; 0: never."""
     chunk_bytes: int = CHUNK_BYTES
@@ -50,7 +50,7 @@ class Packed:
     why: str = ""
     """Nothing: see Separate."""
 
-    def __call__(self, vlm: Vlm, rows: Sequence[Row]) -> list[list[Tensor]]:
+    def __call__(self, vlm: Vlm, rows: Sequence[PromptRow]) -> list[list[Tensor]]:
         """See TokenLogProbs."""
         layout = lay_out(
             merge(rows, share_starts=self.share_starts),
@@ -69,11 +69,11 @@ class Packed:
         found = {(key, answer): part for (key, answer, _), part in zip(wanted, parts, strict=True)}
         return [[found[id(row.prompt), each.ids] for each in row.answers] for row in rows]
 
-    def _run(self, vlm: Vlm, layout: Layout, places_N: Tensor, ids_N: Tensor) -> Tensor:
+    def _run(self, vlm: Vlm, layout: PackedLayout, places_N: Tensor, ids_N: Tensor) -> Tensor:
         """Log p of each id, predicted at a place of the flat (B * L), shape (N,)."""
         model = plain_model(vlm.model)
         family = family_of(model)
-        use(model)
+        install_attention(model)
         inputs: dict[str, Any] = {
             "input_ids": layout.ids_BL.to(vlm.device),
             "attention_mask": masks(model, family, layout, self.attention, vlm.device),
@@ -81,7 +81,7 @@ class Packed:
             "use_cache": False,
         }
         prompts = [row.prompt for row in layout.rows]
-        if is_whole(vlm.model):
+        if is_unsharded(vlm.model):
             inputs |= image_arguments(vlm, prompts, [1] * len(prompts), self.store)
             hidden_BLD = model.base_model(**inputs).last_hidden_state
             return project(
@@ -103,7 +103,7 @@ packed = Packed()
 """The packed engine with a dense mask: exact everywhere, the choice near 1,000 tokens a row."""
 
 
-def positions(model: Any, family: Family, layout: Layout) -> Tensor:
+def positions(model: Any, family: Family, layout: PackedLayout) -> Tensor:
     """Rotary positions of all tokens: (B, L), or (3, B, L) for families with three axes.
 
     Each answer goes on after its prompt's largest position, on all axes.

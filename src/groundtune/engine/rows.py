@@ -29,7 +29,7 @@ _SILENT = _JOINING | set(_SAYING_NOTHING.split())
 _WORD = re.compile(r"[^\W_]+")
 
 
-class Row(NamedTuple):
+class PromptRow(NamedTuple):
     """A prompt and the answers to it that are to be scored."""
 
     prompt: EncodedPrompt
@@ -53,9 +53,9 @@ class EncodedPair:
         return len(self.prompt.ids) + max(len(self.chosen.ids), len(self.rejected.ids))
 
     @property
-    def row(self) -> Row:
+    def row(self) -> PromptRow:
         """The prompt with chosen and rejected, in that order."""
-        return Row(self.prompt, (self.chosen, self.rejected))
+        return PromptRow(self.prompt, (self.chosen, self.rejected))
 
 
 def changed_tokens(

@@ -14,23 +14,23 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from groundtune.engine.features import ImageStore, accepts, image_arguments
+from groundtune.engine.features import ImageTokenStore, accepts, image_arguments
 from groundtune.engine.logprobs import IGNORED, token_logp
-from groundtune.engine.rows import Row
+from groundtune.engine.rows import PromptRow
 from groundtune.vlm.batch import batch_inputs
 from groundtune.vlm.load import Vlm
-from groundtune.vlm.plain import is_whole
+from groundtune.vlm.plain import is_unsharded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Separate:
     """TokenLogProbs with one sequence an answer; all the rows go through one forward pass."""
 
-    store: ImageStore | None = None
+    store: ImageTokenStore | None = None
     why: str = ""
     """Why it was chosen, where it was chosen because the packed engine can't run the model."""
 
-    def __call__(self, vlm: Vlm, rows: Sequence[Row]) -> list[list[Tensor]]:
+    def __call__(self, vlm: Vlm, rows: Sequence[PromptRow]) -> list[list[Tensor]]:
         """See TokenLogProbs."""
         prompts = [row.prompt for row in rows for _ in row.answers]
         answers = [answer.ids for row in rows for answer in row.answers]
@@ -42,7 +42,7 @@ class Separate:
         length, first = inputs["input_ids"].shape[1], min(starts)
         if accepts(vlm.model, "logits_to_keep"):
             inputs["logits_to_keep"] = length - first
-        if is_whole(vlm.model):
+        if is_unsharded(vlm.model):
             times = [len(row.answers) for row in rows]
             inputs |= image_arguments(vlm, [row.prompt for row in rows], times, self.store)
         output = vlm.model(use_cache=False, **inputs)

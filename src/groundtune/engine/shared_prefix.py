@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from groundtune.engine.attention import use
+from groundtune.engine.attention import install_attention
 from groundtune.engine.engines import cannot_pack
-from groundtune.engine.features import ImageStore, accepts, image_arguments
+from groundtune.engine.features import ImageTokenStore, accepts, image_arguments
 from groundtune.engine.layout import Ids, lay_out, pack_row
 from groundtune.engine.masks import masks
 from groundtune.engine.packed import positions
@@ -25,7 +25,7 @@ from groundtune.vlm.batch import batch_inputs
 from groundtune.vlm.encoded import EncodedPrompt
 from groundtune.vlm.family import family_of
 from groundtune.vlm.load import Vlm
-from groundtune.vlm.plain import is_whole, plain_model
+from groundtune.vlm.plain import is_unsharded, plain_model
 
 CHUNK_TOKENS = 512
 """Tokens of questions that are run at once; one question may be longer."""
@@ -34,14 +34,14 @@ SHARED_START = 4
 """Questions that begin with at least so many equal tokens run them once."""
 
 
-class Common(NamedTuple):
+class CommonStart(NamedTuple):
     """Prompts taken apart: what all of them begin with, and how each goes on."""
 
     prompt: EncodedPrompt
     continuations: tuple[Ids, ...]
 
 
-def common_start(prompts: Sequence[EncodedPrompt]) -> Common:
+def common_start(prompts: Sequence[EncodedPrompt]) -> CommonStart:
     """Takes apart prompts that ask different things about the same images.
 
     The images must be the same in all of them: only the first prompt's features are kept. Each
@@ -53,7 +53,7 @@ def common_start(prompts: Sequence[EncodedPrompt]) -> Common:
     length = min(len(prompt.ids) - 1 for prompt in prompts) if alike is None else alike
     marks = {name: mark[:length] for name, mark in first.marks.items()}
     start = replace(first, ids=first.ids[:length], marks=marks)
-    return Common(start, tuple(prompt.ids[length:] for prompt in prompts))
+    return CommonStart(start, tuple(prompt.ids[length:] for prompt in prompts))
 
 
 @torch.no_grad()
@@ -63,7 +63,7 @@ def score_after(
     continuations: Sequence[Sequence[int]],
     wanted: Sequence[int],
     *,
-    store: ImageStore | None = None,
+    store: ImageTokenStore | None = None,
     chunk_tokens: int = CHUNK_TOKENS,
 ) -> Tensor:
     """Log p of each wanted token right after the prompt and a continuation, (N, W), fp32.
@@ -73,7 +73,7 @@ def score_after(
     can't share a row run each continuation with its own copy of the prompt, several at a time.
     """
     ids = [tuple(each) for each in continuations]
-    if cannot_pack(vlm) or not is_whole(vlm.model):
+    if cannot_pack(vlm) or not is_unsharded(vlm.model):
         return torch.cat(
             [_alone(vlm, prompt, part, wanted, store) for part in _chunks(ids, chunk_tokens)]
         )
@@ -97,11 +97,11 @@ def _chunks(continuations: Sequence[Ids], tokens: int) -> Iterator[list[Ids]]:
         yield group
 
 
-def _prefill(vlm: Vlm, prompt: EncodedPrompt, cache: Any, store: ImageStore | None) -> Tensor:
+def _prefill(vlm: Vlm, prompt: EncodedPrompt, cache: Any, store: ImageTokenStore | None) -> Tensor:
     """Runs the prompt into the cache; the hidden state at its last token, (D,)."""
     model = plain_model(vlm.model)
     family = family_of(model)
-    use(model)
+    install_attention(model)
     layout = lay_out([pack_row(prompt, ())], vlm.pad_id)
     output = model.base_model(
         input_ids=layout.ids_BL.to(vlm.device),
@@ -145,12 +145,12 @@ def _alone(
     prompt: EncodedPrompt,
     continuations: list[Ids],
     wanted: Sequence[int],
-    store: ImageStore | None,
+    store: ImageTokenStore | None,
 ) -> Tensor:
     """Log p of the wanted tokens after whole rows of prompt and continuation, (N, W)."""
     times = len(continuations)
     inputs: dict[str, Any] = dict(batch_inputs(vlm, [prompt] * times, continuations, side="left"))
-    if is_whole(vlm.model):
+    if is_unsharded(vlm.model):
         inputs |= image_arguments(vlm, [prompt], [times], store)
     if accepts(vlm.model, "logits_to_keep"):
         inputs["logits_to_keep"] = 1

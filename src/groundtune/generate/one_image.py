@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
-from groundtune.engine.shared_prefix import Common, common_start, score_after
+from groundtune.engine.shared_prefix import CommonStart, common_start, score_after
 from groundtune.protocols import Images
 from groundtune.records import Prompt
 from groundtune.vlm.encode import encode_prompt
@@ -111,7 +111,7 @@ def _with_tail(first: EncodedPrompt, start: int, tail: tuple[int, ...]) -> Encod
     return replace(first, ids=(*first.ids[:start], *tail), marks=marks)
 
 
-def _has_images(vlm: "Vlm", common: Common) -> bool:
+def _has_images(vlm: "Vlm", common: CommonStart) -> bool:
     """Whether an image stands in what only some of the prompts have."""
     config: Any = plain_model(vlm.model).config
     token = getattr(config, "image_token_id", None)

@@ -90,11 +90,11 @@ class OwnReward:
         import torch
 
         from groundtune.engine.engines import engine_of
-        from groundtune.engine.rows import Row
+        from groundtune.engine.rows import PromptRow
         from groundtune.vlm.encode import encode_answer, encode_prompt
 
         answers = tuple(encode_answer(vlm, text) for text in texts)
-        row = Row(encode_prompt(vlm, prompt, self.images), answers)
+        row = PromptRow(encode_prompt(vlm, prompt, self.images), answers)
         with torch.inference_mode():
             found = engine_of(vlm)(vlm, [row])[0]
             return [(float(logp_T.sum()), len(logp_T)) for logp_T in found]

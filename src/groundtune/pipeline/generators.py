@@ -15,12 +15,12 @@ from groundtune.pipeline.models import (
     open_endpoint,
     revision_of,
 )
-from groundtune.pipeline.workers.later import (
-    Later,
-    LaterModel,
+from groundtune.pipeline.workers.lazy import (
+    Lazy,
+    LazyModel,
     check_folder,
     for_workers,
-    load_there,
+    load_in_worker,
 )
 
 if TYPE_CHECKING:
@@ -71,10 +71,10 @@ def _endpoint(settings: ModelSettings, images: "ImageStore") -> Labeler:
 
 def _for_workers(
     settings: ModelSettings, images: "ImageStore", ready: Callable[[Labeler], object]
-) -> LaterModel:
+) -> LazyModel:
     revision, there = revision_of(settings), for_workers(settings)
     opening = partial(_load_there, there, images.root.absolute(), revision, ready)
-    return LaterModel(settings.name, revision, Later(opening))
+    return LazyModel(settings.name, revision, Lazy(opening))
 
 
 def _load_there(
@@ -84,7 +84,7 @@ def _load_there(
     from groundtune.store.images import ImageStore
 
     check_folder(images.parent)
-    model = _generator(settings, load_there(settings, revision), ImageStore(images))
+    model = _generator(settings, load_in_worker(settings, revision), ImageStore(images))
     ready(model)
     return model
 

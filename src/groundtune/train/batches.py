@@ -27,14 +27,14 @@ class PlannedRow(NamedTuple):
     tokens: int
 
 
-class Limits(NamedTuple):
+class PassLimits(NamedTuple):
     """What goes through one forward pass at the most; one row alone may exceed `pairs`."""
 
     tokens: int
     pairs: int
 
 
-class Portion(NamedTuple):
+class MicroBatch(NamedTuple):
     """The rows of one forward pass of one process."""
 
     rows: tuple[PlannedRow, ...]
@@ -129,7 +129,9 @@ def rows_of(
     return rows
 
 
-def rounds(rows: Sequence[PlannedRow], limits: Limits, processes: int = 1) -> list[list[Portion]]:
+def plan_micro_batches(
+    rows: Sequence[PlannedRow], limits: PassLimits, processes: int = 1
+) -> list[list[MicroBatch]]:
     """A step's rows as rounds of forward passes, one portion a process in each.
 
     Rows of similar length stand together, so that little is padded; the portions are as even as
@@ -139,13 +141,13 @@ def rounds(rows: Sequence[PlannedRow], limits: Limits, processes: int = 1) -> li
     ordered = sorted(rows, key=lambda row: (-row.tokens, row.pairs))
     parts = len(_cut(ordered, limits.tokens, limits.pairs))
     wanted = -(-parts // processes) * processes
-    portions = [Portion(tuple(part)) for part in _even(ordered, wanted, limits)]
-    idle = Portion((min(rows, key=lambda row: row.tokens),), counts=False)
+    portions = [MicroBatch(tuple(part)) for part in _even(ordered, wanted, limits)]
+    idle = MicroBatch((min(rows, key=lambda row: row.tokens),), counts=False)
     portions += [idle] * (-len(portions) % processes)
     return [portions[i : i + processes] for i in range(0, len(portions), processes)]
 
 
-def _even(rows: Sequence[PlannedRow], parts: int, limits: Limits) -> list[list[PlannedRow]]:
+def _even(rows: Sequence[PlannedRow], parts: int, limits: PassLimits) -> list[list[PlannedRow]]:
     """The rows in their order in at most so many parts, the largest of them as small as can be."""
     low, high = 1, limits.tokens
     while low < high:

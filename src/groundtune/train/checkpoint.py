@@ -19,7 +19,7 @@ from torch import Tensor
 
 from groundtune.errors import UserError
 from groundtune.store.files import disk_error, write_atomic
-from groundtune.train.zero import Whole
+from groundtune.train.zero import FullState
 from groundtune.vlm.load import Vlm, quiet
 
 _STATE = "trainer_state.pt"
@@ -28,7 +28,7 @@ _STATE = "trainer_state.pt"
 class State(NamedTuple):
     """What resuming needs."""
 
-    whole: Whole
+    full: FullState
     step: int
     random: list[dict[str, Any]]
     """`random_state` of each process, by rank."""
@@ -45,7 +45,7 @@ class Checkpoints:
         self._run_key = run_key
         self._keep = keep
 
-    def found(self) -> list[Path]:
+    def paths(self) -> list[Path]:
         """The whole checkpoints that are there."""
         return sorted(self.path.glob("step-*"))
 
@@ -56,7 +56,7 @@ class Checkpoints:
             UserError: the disk is full or the folder can't be written.
         """
         kept = {
-            "optimizer": state.whole.optimizer,
+            "optimizer": state.full.optimizer,
             "step": state.step,
             "run_key": self._run_key,
             "rng": state.random,
@@ -64,14 +64,14 @@ class Checkpoints:
         buffer = BytesIO()
         torch.save(kept, buffer)
         path = self.path / f"step-{state.step:06d}"
-        write_model(vlm, path, {_STATE: buffer.getvalue()}, weights=state.whole.weights)
-        for old in self.found()[: -self._keep]:
+        write_model(vlm, path, {_STATE: buffer.getvalue()}, weights=state.full.weights)
+        for old in self.paths()[: -self._keep]:
             shutil.rmtree(old)
         return path
 
     def check(self) -> None:
         """Raises UserError if the folder's checkpoints belong to another run."""
-        if self.found():
+        if self.paths():
             self._newest()
 
     def restore(self, vlm: Vlm, optimizer: torch.optim.Optimizer, rank: int = 0) -> int:
@@ -83,17 +83,17 @@ class Checkpoints:
         Raises:
             UserError: the checkpoint belongs to a run with other settings or data.
         """
-        if not self.found():
+        if not self.paths():
             return 0
         state = self._newest()
-        _load_weights(vlm.model, self.found()[-1])
+        _load_weights(vlm.model, self.paths()[-1])
         optimizer.load_state_dict(state["optimizer"])
         if rank < len(state["rng"]):
             set_random_state(state["rng"][rank])
         return int(state["step"])
 
     def _newest(self) -> dict[str, Any]:
-        path = self.found()[-1]
+        path = self.paths()[-1]
         try:
             state = torch.load(path / _STATE, weights_only=True, mmap=True)
         except (RuntimeError, OSError, EOFError, ValueError, UnpicklingError) as error:

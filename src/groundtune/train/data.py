@@ -54,7 +54,7 @@ class DataRules(Record):
     """Leave out pairs that can't be used, counted and listed, instead of stopping at the first."""
 
 
-class Dropped(NamedTuple):
+class DroppedPair(NamedTuple):
     """A pair that was left out, and why."""
 
     key: str
@@ -117,7 +117,7 @@ class EncodedPairs:
         self,
         pairs: Sequence[TokenPair],
         prompts: Mapping[str, Callable[[str], EncodedPrompt]],
-        dropped: Sequence[Dropped],
+        dropped: Sequence[DroppedPair],
         cost: Cost,
     ) -> None:
         """`prompts` encodes a prompt by its key: under "" as it is, else under the view's name."""
@@ -173,7 +173,7 @@ class EncodedPairs:
         """Chosen and rejected."""
         return self._pairs[index].chosen, self._pairs[index].rejected
 
-    def asked(self, index: int) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    def prompt_content(self, index: int) -> tuple[tuple[str, ...], tuple[int, ...]]:
         """What the prompt is: sha256 of its images, and its token ids."""
         return self._pairs[index].images, self._pairs[index].prompt_ids
 
@@ -241,7 +241,7 @@ def encode_pairs(
     for view in views.views:
         encoded[view.name] = _Prompts(vlm, prompts, ViewedImages(images, view, views.seed))
     usable: list[TokenPair] = []
-    dropped: list[Dropped] = []
+    dropped: list[DroppedPair] = []
     progress.start("encode pairs", total=len(pairs))
     for pair in pairs:
         try:
@@ -252,7 +252,7 @@ def encode_pairs(
         except UserError as error:
             if not rules.skip_bad:
                 raise
-            dropped.append(Dropped(pair.key, error.what))
+            dropped.append(DroppedPair(pair.key, error.what))
         progress.advance()
     if not usable:
         raise UserError(

@@ -17,11 +17,11 @@ from torch.optim import Optimizer
 
 from groundtune.engine.logprobs import TokenLogProbs
 from groundtune.errors import UserError
-from groundtune.methods.figures import told
 from groundtune.methods.pairwise import Pairwise
+from groundtune.methods.step_metrics import step_metrics
 from groundtune.protocols import Evaluate, Logger, Progress
 from groundtune.records import Score
-from groundtune.train.batches import Limits, Portion, batches, rounds, rows_of
+from groundtune.train.batches import MicroBatch, PassLimits, batches, plan_micro_batches, rows_of
 from groundtune.train.checkpoint import Checkpoints, State, random_state, set_random_state
 from groundtune.train.interrupt import Interrupt
 from groundtune.train.optim import Optim
@@ -31,13 +31,13 @@ from groundtune.vlm.load import Vlm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class TrainingSchedule:
     """How long and in which portions to train."""
 
     steps: int
     batch_size: int
     """Pairs a step, over all processes."""
-    limits: Limits
+    limits: PassLimits
     """Of a forward pass: they change memory and speed, not the result."""
     seed: int
     save_every: int
@@ -56,7 +56,7 @@ class Trainer:
     pairs: TrainingPairs
     method: Pairwise
     score: TokenLogProbs
-    plan: Plan
+    plan: TrainingSchedule
     parallel: Parallel
     optimizer: Optimizer
     checkpoints: Checkpoints
@@ -95,11 +95,11 @@ class Trainer:
                 if self.parallel.main:
                     self.logger.log(done + 1, metrics)
                 self.progress.advance(1, f"loss {metrics['loss']:.4f}")
-                stop = self.parallel.any(interrupt.asked)
+                stop = self.parallel.any(interrupt.requested)
                 self._between(ready, done + 1, stop=stop)
                 if stop:
                     raise KeyboardInterrupt
-        return self.parallel.whole(ready).weights
+        return self.parallel.full_state(ready).weights
 
     def _step(self, ready: Prepared, done: int, batch: Sequence[int]) -> dict[str, float]:
         """One optimiser step on a batch; its metrics are means over the batch's pairs.
@@ -108,12 +108,12 @@ class Trainer:
         """
         sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), dtype=torch.float64))
         rows = rows_of(batch, self.pairs.group_of, self.pairs.tokens, self.plan.limits.tokens)
-        planned = rounds(rows, self.plan.limits, self.parallel.processes)
+        planned = plan_micro_batches(rows, self.plan.limits, self.parallel.processes)
         for number, portions in enumerate(planned, start=1):
             [mine] = self.parallel.share(portions)
             with self.parallel.accumulate(ready, last=number == len(planned)):
                 self._portion(ready, mine, len(batch), sums)
-        metrics = told({k: v / len(batch) for k, v in self.parallel.total(sums).items()})
+        metrics = step_metrics({k: v / len(batch) for k, v in self.parallel.total(sums).items()})
         rate = self.plan.optim.rate(done, self.plan.steps)
         for group in ready.optimizer.param_groups:
             group["lr"] = rate
@@ -129,7 +129,7 @@ class Trainer:
         return {**metrics, "gradient_norm": norm, "lr": rate, "tokens": tokens}
 
     def _portion(
-        self, ready: Prepared, portion: Portion, batch_size: int, sums: dict[str, Tensor]
+        self, ready: Prepared, portion: MicroBatch, batch_size: int, sums: dict[str, Tensor]
     ) -> None:
         """Adds a forward pass's part of the gradient, and its sums of metrics."""
         rows = [self.pairs.row(each.pairs) for each in portion.rows]
@@ -152,7 +152,9 @@ class Trainer:
             if self.parallel.main:
                 self.logger.log(done, scored)
         if done % plan.save_every == 0 or last:
-            state = State(self.parallel.whole(ready), done, self.parallel.gather(random_state()))
+            state = State(
+                self.parallel.full_state(ready), done, self.parallel.gather(random_state())
+            )
             if self.parallel.main:
                 self.checkpoints.save(self.vlm, state)
         self.parallel.wait()

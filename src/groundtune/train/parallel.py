@@ -24,9 +24,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from groundtune.engine.logprobs import TokenLogProbs
-from groundtune.engine.rows import Row
+from groundtune.engine.rows import PromptRow
 from groundtune.errors import UserError
-from groundtune.train.zero import Whole, Zero, asked_stage, check_installed
+from groundtune.train.zero import FullState, Zero, check_installed, requested_stage
 from groundtune.vlm.load import Vlm
 
 T = TypeVar("T")
@@ -49,7 +49,7 @@ class Forward(nn.Module):
         self._score = score
         self._arithmetic = arithmetic
 
-    def forward(self, rows: Sequence[Row]) -> Tensor:
+    def forward(self, rows: Sequence[PromptRow]) -> Tensor:
         """Log-probabilities of the tokens of all the rows' answers, one after the other.
 
         One tensor, since FSDP2 and DeepSpeed hang hooks on all that comes out: a view could lose
@@ -90,7 +90,7 @@ class Parallel:
             UserError: both were asked for, settings of DeepSpeed that are not supported, or
                 DeepSpeed where it is not installed.
         """
-        stage = asked_stage(zero)
+        stage = requested_stage(zero)
         shard = shard or _asked("ACCELERATE_USE_FSDP")
         if stage and shard:
             raise UserError(
@@ -122,7 +122,7 @@ class Parallel:
         return self._state.num_processes
 
     @property
-    def cuts(self) -> bool:
+    def shards_weights(self) -> bool:
         """Whether a process holds no more than a part of the weights."""
         return self._cut or self._stage == 3
 
@@ -167,19 +167,19 @@ class Parallel:
             weight = weights[name]
             optimizer.state[weight] = {k: _cut_like(weight, v) for k, v in values.items()}
 
-    def whole(self, prepared: Prepared) -> Whole:
+    def full_state(self, prepared: Prepared) -> FullState:
         """Weights and optimiser's state as a single process would have them.
 
         All processes must call it, since it gathers what is cut; the main one gets it.
         """
         if prepared.zero:
-            return prepared.zero.whole(prepared.model, keep=self.main)
+            return prepared.zero.full_state(prepared.model, keep=self.main)
         state = prepared.optimizer.state_dict()
         if not self._cut:
-            return Whole(None, state)
+            return FullState(None, state)
         weights = self._gathered(prepared.model.state_dict())
         each = {i: self._gathered(own) for i, own in state["state"].items()}
-        return Whole(weights, {**state, "state": each})
+        return FullState(weights, {**state, "state": each})
 
     def _gathered(self, cut: Mapping[str, Any]) -> dict[str, Any]:
         """The whole of each, on the CPU of the main process; the others keep nothing of it."""
@@ -223,7 +223,7 @@ class Parallel:
         """Whether a process says so, in all of them."""
         return any(self.gather(said))
 
-    def score(self, prepared: Prepared, rows: Sequence[Row]) -> list[list[Tensor]]:
+    def score(self, prepared: Prepared, rows: Sequence[PromptRow]) -> list[list[Tensor]]:
         """Log-probabilities of each row's answers' tokens, as TokenLogProbs gives them."""
         logp: Tensor = prepared.forward(rows)
         lengths = [len(answer.ids) for row in rows for answer in row.answers]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Dtype = Literal["auto", "bfloat16", "float32"]
-Chosen = Literal["bfloat16", "float32"]
+ResolvedDtype = Literal["bfloat16", "float32"]
 
 
 def device_of(name: str) -> "torch.device":
@@ -60,7 +60,7 @@ def native_bf16(device: "torch.device") -> bool:
     return True
 
 
-def resolve(dtype: Dtype, device: "torch.device") -> Chosen:
+def resolve_dtype(dtype: Dtype, device: "torch.device") -> ResolvedDtype:
     """The type that a recipe's `dtype` means on a device: "auto" is bfloat16 where it is native."""
     if dtype == "auto":
         return "bfloat16" if native_bf16(device) else "float32"

@@ -20,13 +20,13 @@ import torch
 from torch import Tensor
 
 from groundtune.engine.logprobs import TokenLogProbs
-from groundtune.engine.rows import Row
+from groundtune.engine.rows import PromptRow
 from groundtune.protocols import Progress
 from groundtune.records import Key, Record
 from groundtune.store.dataset import RecordSet
 from groundtune.store.keys import key_of
 from groundtune.store.run import versions
-from groundtune.train.batches import Limits, PlannedRow, Portion, rounds
+from groundtune.train.batches import MicroBatch, PassLimits, PlannedRow, plan_micro_batches
 from groundtune.train.data import Cost, EncodedPairs, Views
 from groundtune.train.parallel import Parallel
 from groundtune.vlm.encoded import EncodedAnswer
@@ -56,7 +56,7 @@ class Reference:
         return self.known[self.keys[index, side, view]]
 
 
-class _Asked(NamedTuple):
+class _MissingAnswers(NamedTuple):
     """Answers to one prompt under one view that have no figures yet, as many as one row takes."""
 
     pair: int
@@ -67,13 +67,13 @@ class _Asked(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Scoring:
+class ReferenceScorer:
     """How rows are run."""
 
     vlm: Vlm
     score: TokenLogProbs
     cost: Cost
-    limits: Limits
+    limits: PassLimits
     parallel: Parallel
 
 
@@ -90,7 +90,7 @@ def reference_identity(vlm: Vlm, arithmetic: str, engine: str = "") -> str:
 
 
 def reference(
-    scoring: Scoring,
+    scoring: ReferenceScorer,
     pairs: EncodedPairs,
     folder: Path,
     *,
@@ -143,7 +143,7 @@ def _keys(identity: str, pairs: EncodedPairs, views: Views) -> dict[tuple[int, s
     """Keys of both answers of each pair, and of the chosen one under each view."""
     keys: dict[tuple[int, str, str], str] = {}
     for index in range(len(pairs)):
-        images, ids = pairs.asked(index)
+        images, ids = pairs.prompt_content(index)
         chosen, rejected = pairs.answers(index)
         asked = key_of(identity, images, ids)
         keys[index, "chosen", ""] = key_of(asked, chosen.ids)
@@ -155,11 +155,11 @@ def _keys(identity: str, pairs: EncodedPairs, views: Views) -> dict[tuple[int, s
 
 
 def _missing(
-    scoring: Scoring,
+    scoring: ReferenceScorer,
     pairs: EncodedPairs,
     keys: Mapping[tuple[int, str, str], str],
     known: Mapping[str, Tensor],
-) -> list[_Asked]:
+) -> list[_MissingAnswers]:
     """What has no figures yet, each distinct answer of a prompt and a view once, as rows."""
     by_prompt: dict[tuple[int, str], dict[str, EncodedAnswer]] = {}
     for (index, side, view), key in keys.items():
@@ -168,20 +168,20 @@ def _missing(
             answers = by_prompt.setdefault((pairs.group_of(index), view), {})
             answers[key] = chosen if side == "chosen" else rejected
     return [
-        _Asked(pairs.groups[group][0], view, row)
+        _MissingAnswers(pairs.groups[group][0], view, row)
         for (group, view), answers in by_prompt.items()
         for row in _divided(scoring, pairs, pairs.groups[group][0], answers)
     ]
 
 
 def _divided(
-    scoring: Scoring, pairs: EncodedPairs, index: int, answers: Mapping[str, EncodedAnswer]
+    scoring: ReferenceScorer, pairs: EncodedPairs, index: int, answers: Mapping[str, EncodedAnswer]
 ) -> list[dict[str, EncodedAnswer]]:
     """Answers to a prompt in as many rows as the limit of tokens asks for."""
     rows: list[dict[str, EncodedAnswer]] = []
     for key, answer in answers.items():
         fits = rows and (
-            _tokens(scoring, pairs, _Asked(index, "", {**rows[-1], key: answer}))
+            _tokens(scoring, pairs, _MissingAnswers(index, "", {**rows[-1], key: answer}))
             <= scoring.limits.tokens
         )
         if fits:
@@ -191,22 +191,29 @@ def _divided(
     return rows
 
 
-def _rounds(scoring: Scoring, pairs: EncodedPairs, asked: Sequence[_Asked]) -> list[list[Portion]]:
+def _rounds(
+    scoring: ReferenceScorer, pairs: EncodedPairs, asked: Sequence[_MissingAnswers]
+) -> list[list[MicroBatch]]:
     """Forward passes; a row's only "pair" is its number in `asked`."""
     rows = [
         PlannedRow((number,), _tokens(scoring, pairs, each)) for number, each in enumerate(asked)
     ]
-    return rounds(rows, scoring.limits, scoring.parallel.processes) if rows else []
+    return plan_micro_batches(rows, scoring.limits, scoring.parallel.processes) if rows else []
 
 
-def _tokens(scoring: Scoring, pairs: EncodedPairs, asked: _Asked) -> int:
-    _, prompt = pairs.asked(asked.pair)
+def _tokens(scoring: ReferenceScorer, pairs: EncodedPairs, asked: _MissingAnswers) -> int:
+    _, prompt = pairs.prompt_content(asked.pair)
     return scoring.cost(len(prompt), [len(answer.ids) for answer in asked.answers.values()])
 
 
-def _run(scoring: Scoring, pairs: EncodedPairs, asked: Sequence[_Asked]) -> dict[str, Tensor]:
+def _run(
+    scoring: ReferenceScorer, pairs: EncodedPairs, asked: Sequence[_MissingAnswers]
+) -> dict[str, Tensor]:
     """One forward pass; the figures by key, on the CPU."""
-    rows = [Row(pairs.prompt(each.pair, each.view), tuple(each.answers.values())) for each in asked]
+    rows = [
+        PromptRow(pairs.prompt(each.pair, each.view), tuple(each.answers.values()))
+        for each in asked
+    ]
     with torch.no_grad(), scoring.parallel.autocast():
         scored = scoring.score(scoring.vlm, rows)
     return {

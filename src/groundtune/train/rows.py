@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from groundtune.engine.rows import Row
+from groundtune.engine.rows import PromptRow
 from groundtune.methods.pairwise import AnswerLogProbs, Need, PairLogProbs
 from groundtune.train.data import EncodedPairs, TokenPair
 from groundtune.vlm.encoded import EncodedAnswer
@@ -41,7 +41,7 @@ class Member(NamedTuple):
 class TrainingRow:
     """What is run for some pairs of one prompt, and which pair needs what of it."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[PromptRow, ...]
     """The prompt with all distinct answers; then, for each view, with the distinct chosen ones."""
     members: tuple[Member, ...]
 
@@ -77,8 +77,8 @@ class TrainingPairs:
         place = {answer.ids: number for number, answer in enumerate(answers)}
         view_place = {answer.ids: number for number, answer in enumerate(viewed)}
         first = members[0]
-        rows = [Row(self.encoded.prompt(first), answers)]
-        rows += [Row(self.encoded.prompt(first, view), viewed) for view in self.encoded.views]
+        rows = [PromptRow(self.encoded.prompt(first), answers)]
+        rows += [PromptRow(self.encoded.prompt(first, view), viewed) for view in self.encoded.views]
         return TrainingRow(
             rows=tuple(rows),
             members=tuple(

@@ -39,7 +39,7 @@ def check_tracker(name: TrackerName) -> None:
         raise _missing(name)
 
 
-class Several:
+class MultiLogger:
     """A Logger that hands the same metrics to several."""
 
     def __init__(self, *loggers: Logger) -> None:

@@ -30,7 +30,7 @@ _BUCKET = 50_000_000
 """Numbers that are exchanged at once: 200 MB, a tenth of DeepSpeed's own default."""
 
 
-class Whole(NamedTuple):
+class FullState(NamedTuple):
     """What a checkpoint is made of, nothing of it cut."""
 
     weights: dict[str, Tensor] | None
@@ -38,7 +38,7 @@ class Whole(NamedTuple):
     optimizer: dict[str, Any]
 
 
-def asked_stage(stage: int) -> int:
+def requested_stage(stage: int) -> int:
     """The recipe's stage, or that of `accelerate launch --use_deepspeed`; 0 is none.
 
     Raises:
@@ -96,7 +96,7 @@ class Zero:
         self.engine.step()
         return float(self.engine.get_global_grad_norm())
 
-    def whole(self, model: nn.Module, *, keep: bool) -> Whole:
+    def full_state(self, model: nn.Module, *, keep: bool) -> FullState:
         """Weights and optimiser's state as one process would have them; all must call it.
 
         Only with `keep` are they kept, on the CPU.
@@ -115,7 +115,7 @@ class Zero:
         rates = [group["lr"] for group in self._optimizer.param_groups]
         groups = [{**g, "lr": rate} for g, rate in zip(self._groups, rates, strict=True)]
         weights = self._weights(model, keep) if self._stage == 3 else None
-        return Whole(weights, {"state": state, "param_groups": groups})
+        return FullState(weights, {"state": state, "param_groups": groups})
 
     def _weights(self, model: nn.Module, keep: bool) -> dict[str, Tensor]:
         found: dict[str, Tensor] = {}

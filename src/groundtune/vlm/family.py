@@ -41,7 +41,7 @@ class Family:
     """As its authors write it."""
     model_types: tuple[str, ...]
     """`config.model_type` of its checkpoints; none where transformers has no class for it."""
-    alone: str = ""
+    separate_reason: str = ""
     """Why its answers are run as rows of their own; "" where answers to a prompt share one row."""
     note: str = ""
     """What else a person should know, for the table in the documentation."""
@@ -81,7 +81,7 @@ def family_of(model: Any) -> Family:
     return Family(
         name=kind,
         model_types=(kind,),
-        alone="packed rows were never compared on this family",
+        separate_reason="packed rows were never compared on this family",
         encoded="",
     )
 
@@ -92,7 +92,7 @@ def refuse_by_name(name: str) -> None:
     for family in families():
         if not family.model_types and _letters(family.name) in plain:
             raise UserError(
-                f"{family.name} is not supported: {family.alone}.",
+                f"{family.name} is not supported: {family.separate_reason}.",
                 name,
                 f"{family.note} docs/families.md lists the families that can be trained.",
             )

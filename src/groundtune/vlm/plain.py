@@ -16,7 +16,7 @@ def plain_model(model: Any) -> Any:
     return model
 
 
-def is_whole(model: Any) -> bool:
+def is_unsharded(model: Any) -> bool:
     """Whether parts of the model may be called by themselves.
 
     What spreads a model over devices (FSDP, ZeRO) gathers weights in the outermost forward only.

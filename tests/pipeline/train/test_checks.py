@@ -75,9 +75,9 @@ def test_drops_are_counted_by_reason_whatever_their_numbers(params: TrainParams)
     plan = plan_training(
         params.model_copy(update={"micro_tokens": 76, "data": rules}), SilentProgress()
     )
-    (reason,) = plan.why_dropped
+    (reason,) = plan.drop_reasons
     assert reason == "The pair takes # tokens in one forward pass, over micro_tokens #."
-    assert plan.why_dropped[reason] == plan.dropped > 1
+    assert plan.drop_reasons[reason] == plan.dropped > 1
 
 
 @pytest.mark.parametrize("file", ["chat_template.jinja", "processor_config.json", "config.json"])

@@ -11,8 +11,8 @@ from groundtune.cli.app import EXIT_INPUT, run
 from groundtune.errors import UserError
 from groundtune.pipeline.generators import open_generator
 from groundtune.pipeline.model_settings import Local, ModelSettings, OnRay
-from groundtune.pipeline.workers.later import Later, LaterModel, for_workers, load_there
-from groundtune.pipeline.workers.local import ThisProcess, open_workers
+from groundtune.pipeline.workers.lazy import Lazy, LazyModel, for_workers, load_in_worker
+from groundtune.pipeline.workers.local import LocalWorkers, open_workers
 from groundtune.records import Sampling
 from groundtune.store.images import ImageStore
 from groundtune.vlm.load import revision_of
@@ -31,7 +31,7 @@ def error_lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 def test_this_process_works_off_batches_in_order_and_only_as_far_as_asked():
     with open_workers(Local()) as workers:
-        assert isinstance(workers, ThisProcess)
+        assert isinstance(workers, LocalWorkers)
         found = workers.run(opening, ["a", "b"])
         OPENED.clear()
         assert next(found) == (0, "A")
@@ -41,7 +41,7 @@ def test_this_process_works_off_batches_in_order_and_only_as_far_as_asked():
 
 def test_what_is_opened_later_is_opened_once_and_travels_unopened():
     OPENED.clear()
-    later = Later(partial(opening, "x"))
+    later = Lazy(partial(opening, "x"))
     assert OPENED == []
     assert (later.get(), later.get(), OPENED) == ("X", "X", ["x"])
     # by reference a function of a test module can't be found again, so the state is looked at
@@ -54,7 +54,7 @@ def test_a_model_for_workers_says_who_it_is_without_its_weights(tmp_path: Path):
     images = ImageStore(tmp_path / "images")
     here = open_generator(ModelSettings(model="world:base"), images)
     there = open_generator(ModelSettings(model="world:base", engine=OnRay()), images)
-    assert isinstance(there, LaterModel)
+    assert isinstance(there, LazyModel)
     sent = pickle.dumps(there)
     assert len(sent) < 5000
     found = pickle.loads(sent)
@@ -76,9 +76,9 @@ def test_a_revision_is_that_of_the_loaded_model_with_its_adapter(tiny_llava: Pat
 def test_a_worker_with_other_weights_is_refused(tiny_llava: Path):
     model = ModelSettings(model=str(tiny_llava))
     revision = revision_of(str(tiny_llava))
-    assert load_there(model, revision).revision == revision
+    assert load_in_worker(model, revision).revision == revision
     with pytest.raises(UserError, match=f"other weights under this name: {revision}, not 2"):
-        load_there(model, "2")
+        load_in_worker(model, "2")
 
 
 def test_folders_become_absolute_and_names_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

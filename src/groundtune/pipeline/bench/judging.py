@@ -125,11 +125,11 @@ def _local(named: "JudgeFile", sampling: Sampling, folder: Path) -> "Asker":
     from functools import partial
 
     from groundtune.bench.judge.local import LocalAsker
-    from groundtune.pipeline.workers.later import Later, LaterModel
+    from groundtune.pipeline.workers.lazy import Lazy, LazyModel
     from groundtune.vlm.load import revision_of
 
     revision = revision_of(resolve(named.model))
-    model = LaterModel(named.model, revision, Later(partial(_load, named, folder)))
+    model = LazyModel(named.model, revision, Lazy(partial(_load, named, folder)))
     return LocalAsker(model, sampling)
 
 

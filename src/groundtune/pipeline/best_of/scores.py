@@ -13,7 +13,7 @@ from groundtune.pipeline.best_of.settings import BestOfSettings
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.model_settings import ModelSettings
 from groundtune.pipeline.models import revision_of
-from groundtune.pipeline.workers.later import Later, check_folder, for_workers, load_there
+from groundtune.pipeline.workers.lazy import Lazy, check_folder, for_workers, load_in_worker
 from groundtune.protocols import Progress, Workers
 from groundtune.records import Answer, Prompt, Record
 from groundtune.store.dataset import RecordSet
@@ -40,7 +40,7 @@ class Ratio(Record):
 class Scorer(NamedTuple):
     """The rewarder, opened by whoever scores, and the revisions of its two models."""
 
-    rewarder: "Later[OwnReward]"
+    rewarder: "Lazy[OwnReward]"
     tuned: str
     reference: str
 
@@ -63,7 +63,7 @@ def open_scorer(settings: BestOfSettings, folder: RunFolder) -> Scorer:
     tuned, reference = map(revision_of, models)
     there = list(zip(map(for_workers, models), (tuned, reference), strict=True))
     opening = partial(_open, settings, there, folder.path.absolute())
-    return Scorer(Later(opening), tuned, reference)
+    return Scorer(Lazy(opening), tuned, reference)
 
 
 def _open(
@@ -73,7 +73,7 @@ def _open(
     from groundtune.generate.own_reward import OwnReward
 
     check_folder(folder)
-    tuned, reference = (load_there(model, revision) for model, revision in models)
+    tuned, reference = (load_in_worker(model, revision) for model, revision in models)
     images = RunFolder(folder).images
     return OwnReward(tuned, reference, images, beta=settings.beta, at_once=settings.at_once)
 
@@ -121,7 +121,7 @@ def score(
     return {row.answer: row for row in kept.read() if row.key in wanted}, scored
 
 
-def _scored(rewarder: "Later[OwnReward]", batch: _Batch) -> tuple[list["LogRatio"], float]:
+def _scored(rewarder: "Lazy[OwnReward]", batch: _Batch) -> tuple[list["LogRatio"], float]:
     """The log-ratios of the batch's texts, and the seconds that they took."""
     opened = rewarder.get()
     began = time.monotonic()

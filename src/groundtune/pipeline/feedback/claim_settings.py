@@ -21,7 +21,7 @@ from groundtune.pipeline.generators import open_generator
 from groundtune.pipeline.model_settings import InferenceSettings, ModelSettings
 from groundtune.pipeline.models import Labeler, no_question
 from groundtune.pipeline.prompt_sources import source_of, with_divider
-from groundtune.pipeline.workers.local import ThisProcess, open_workers
+from groundtune.pipeline.workers.local import LocalWorkers, open_workers
 from groundtune.protocols import Divider
 from groundtune.records import Answer, Prompt, Sampling
 
@@ -92,7 +92,7 @@ def open_labelling(settings: ClaimSettings, folder: RunFolder) -> Generator[Labe
                 labeler=labeler,
                 by=by.model_copy(update={"sampling": None, "seed": None}),
                 asking=settings.asking,
-                dividing=ThisProcess() if by_rules(settings.divider) else workers,
+                dividing=LocalWorkers() if by_rules(settings.divider) else workers,
                 checking=workers,
             )
         finally:

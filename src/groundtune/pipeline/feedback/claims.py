@@ -21,7 +21,7 @@ from groundtune.feedback.claims import (
 )
 from groundtune.feedback.conquer import Asking, Conquered, conquer
 from groundtune.pipeline.folder import RunFolder, hash_of, read_some
-from groundtune.pipeline.workers.local import ThisProcess
+from groundtune.pipeline.workers.local import LocalWorkers
 from groundtune.protocols import Divider, Progress, Workers, YesNo
 from groundtune.records import Answer, Claim, Producer, Prompt, Record
 from groundtune.store.keys import key_of
@@ -62,9 +62,9 @@ class Labelling(NamedTuple):
     by: Producer
     """The labeler: it names all that changes what is said, but for `asking`."""
     asking: Asking = Asking()
-    dividing: Workers = ThisProcess()
+    dividing: Workers = LocalWorkers()
     """Who works off the divider's batches."""
-    checking: Workers = ThisProcess()
+    checking: Workers = LocalWorkers()
     """Who works off the labeler's."""
 
 

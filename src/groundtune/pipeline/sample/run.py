@@ -20,7 +20,7 @@ from groundtune.pipeline.generators import open_generator
 from groundtune.pipeline.model_settings import ModelSettings
 from groundtune.pipeline.prompt_sources import requested
 from groundtune.pipeline.sample.prompts import Found, Skipped, read_prompts
-from groundtune.pipeline.workers.local import ThisProcess, open_workers
+from groundtune.pipeline.workers.local import LocalWorkers, open_workers
 from groundtune.protocols import Generator, Progress, Workers
 from groundtune.records import Answer, Prompt, Record, Sampling
 from groundtune.store.files import write_atomic
@@ -136,7 +136,7 @@ def draw_answers(
     progress: Progress,
     settings: SampleParams,
     *,
-    workers: Workers = ThisProcess(),  # noqa: B008  # it holds nothing
+    workers: Workers = LocalWorkers(),  # noqa: B008  # it holds nothing
 ) -> SampleSummary:
     """Draw the answers that `target` lacks, n per prompt; each batch is kept once it is drawn.
 

@@ -13,10 +13,10 @@ from groundtune.store.run import note_run, read_run
 
 if TYPE_CHECKING:
     from groundtune.engine.attention import Attention
-    from groundtune.engine.features import ImageStore
+    from groundtune.engine.features import ImageTokenStore
     from groundtune.engine.logprobs import TokenLogProbs
-    from groundtune.engine.rows import Row
-    from groundtune.train.batches import Limits
+    from groundtune.engine.rows import PromptRow
+    from groundtune.train.batches import PassLimits
     from groundtune.train.data import Cost
     from groundtune.train.parallel import Parallel
     from groundtune.train.rows import TrainingPairs
@@ -69,11 +69,11 @@ def engine_for(params: TrainParams, vlm: "Vlm", out: Path | None = None) -> Engi
     return Engine(found, separate_cost, "")
 
 
-def limits_of(params: TrainParams) -> "Limits":
+def limits_of(params: TrainParams) -> "PassLimits":
     """Of a forward pass."""
-    from groundtune.train.batches import Limits
+    from groundtune.train.batches import PassLimits
 
-    return Limits(tokens=params.micro_tokens, pairs=params.micro_batch)
+    return PassLimits(tokens=params.micro_tokens, pairs=params.micro_batch)
 
 
 def training_score(
@@ -99,7 +99,9 @@ def training_score(
     return engine_of(vlm, attention=attention, store=store, share_starts=params.share_starts)
 
 
-def _store(params: TrainParams, vlm: "Vlm", out: Path, *, training: bool) -> "ImageStore | None":
+def _store(
+    params: TrainParams, vlm: "Vlm", out: Path, *, training: bool
+) -> "ImageTokenStore | None":
     """The recipe's store of encoded images; None where it keeps none."""
     from groundtune.engine.feature_store import open_store
 
@@ -135,12 +137,12 @@ def _noted(out: Path) -> Any:
     return None
 
 
-def _first_rows(params: TrainParams, pairs: "TrainingPairs") -> "list[Row]":
+def _first_rows(params: TrainParams, pairs: "TrainingPairs") -> "list[PromptRow]":
     """The rows of the first step's largest forward pass."""
-    from groundtune.train.batches import batches, rounds, rows_of
+    from groundtune.train.batches import batches, plan_micro_batches, rows_of
 
     limits = limits_of(params)
     [batch] = islice(batches(pairs.groups, params.batch_size, params.seed), 1)
     planned = rows_of(batch, pairs.group_of, pairs.tokens, limits.tokens)
-    largest = rounds(planned, limits)[0][0]
+    largest = plan_micro_batches(planned, limits)[0][0]
     return [row for each in largest.rows for row in pairs.row(each.pairs).rows]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from groundtune.pipeline.models import resolve
 from groundtune.pipeline.train.checks import check_settings
 from groundtune.pipeline.train.engine import engine_for, limits_of
-from groundtune.pipeline.train.run import course, encoded, read_pairs
+from groundtune.pipeline.train.run import encoded, read_pairs, training_schedule
 from groundtune.pipeline.train.settings import TrainParams
 from groundtune.protocols import Progress
 from groundtune.records import Record
@@ -26,7 +26,7 @@ class TrainingPlan(Record):
 
     pairs: int
     dropped: int
-    why_dropped: dict[str, int]
+    drop_reasons: dict[str, int]
     """How many pairs were left out for each reason; # is a pair's own number."""
     prompts: int
     """Distinct ones: a prompt's pairs share a row."""
@@ -70,7 +70,7 @@ def plan_training(params: TrainParams, progress: Progress) -> TrainingPlan:
     vlm = outline(resolve(params.model))
     chosen = engine_for(params, vlm)
     pairs = encoded(params, vlm, data, chosen, progress)
-    steps = course(params, len(pairs)).steps
+    steps = training_schedule(params, len(pairs)).steps
     rows = _rows(params, pairs)
     tokens = [pairs.tokens(index) for index in range(len(pairs))]
     reasons = [drop.reason for drop in pairs.dropped]
@@ -82,7 +82,7 @@ def plan_training(params: TrainParams, progress: Progress) -> TrainingPlan:
     return TrainingPlan(
         pairs=len(pairs),
         dropped=len(reasons),
-        why_dropped={why: reasons.count(why) for why in dict.fromkeys(reasons)},
+        drop_reasons={why: reasons.count(why) for why in dict.fromkeys(reasons)},
         prompts=len(pairs.groups),
         steps=steps,
         rows=len(rows),
@@ -131,8 +131,7 @@ def _costs(
     import torch
 
     from groundtune.engine.head import CHUNK_BYTES
-    from groundtune.train.precision import device_of
-    from groundtune.train.precision import resolve as resolve_dtype
+    from groundtune.train.precision import device_of, resolve_dtype
 
     device = device_of(params.device)
     dtype = resolve_dtype(params.dtype, device)
@@ -158,7 +157,7 @@ def _costs(
 
 def _work(vlm: "Vlm", pairs: "EncodedPairs", row: "PlannedRow") -> Work:
     """What a row runs."""
-    _, ids = pairs.asked(row.pairs[0])
+    _, ids = pairs.prompt_content(row.pairs[0])
     answers = {answer.ids for index in row.pairs for answer in pairs.answers(index)}
     said = sum(map(len, answers))
     attended = sum(len(each) * (len(ids) + len(each) // 2) for each in answers)

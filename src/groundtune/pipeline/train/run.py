@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from groundtune.train.data import Views
-    from groundtune.train.loop import Plan
+    from groundtune.train.loop import TrainingSchedule
     from groundtune.train.parallel import Parallel
     from groundtune.train.reference import Reference
     from groundtune.vlm.load import Vlm
@@ -48,7 +48,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Data:
+class TrainingData:
     """The pairs with what they stand on."""
 
     pairs: list[Pair]
@@ -92,7 +92,7 @@ def train(
     checkpoints = Checkpoints(out / "checkpoints", _run_key(params, vlm, data, pairs), params.keep)
     checkpoints.check()
     if parallel.main:
-        _note(params, out, vlm, data, pairs, command, resumed=bool(checkpoints.found()))
+        _note(params, out, vlm, data, pairs, command, resumed=bool(checkpoints.paths()))
     references = _references(
         params, vlm, pairs, engine, parallel, reference_folder or out / "reference", progress
     )
@@ -108,7 +108,7 @@ def train(
         pairs=ready,
         method=params.method,
         score=training_score(params, vlm, engine, ready, parallel, out),
-        plan=course(params, len(pairs)),
+        plan=training_schedule(params, len(pairs)),
         parallel=parallel,
         optimizer=optimizer,
         checkpoints=checkpoints,
@@ -133,7 +133,7 @@ def read_outcome(out: Path) -> dict[str, float]:
     return {"steps": len(steps), "dropped": dropped, **shown, "seconds": seconds}
 
 
-def read_pairs(params: TrainParams) -> Data:
+def read_pairs(params: TrainParams) -> TrainingData:
     """The pairs with what they stand on, checked as far as that needs no model."""
     folder = RunFolder(params.pairs)
     pairs = read_some(folder.pairs)
@@ -148,12 +148,13 @@ def read_pairs(params: TrainParams) -> Data:
             str(folder.pairs.path),
             "Make pairs of corrections, or train with method.type=dpo.",
         )
-    return Data(pairs=pairs, prompts=prompts, images=folder.images, hash=hash_of(folder.pairs))
+    return TrainingData(
+        pairs=pairs, prompts=prompts, images=folder.images, hash=hash_of(folder.pairs)
+    )
 
 
 def _load(params: TrainParams) -> "Vlm":
-    from groundtune.train.precision import device_of, warn_if_slow
-    from groundtune.train.precision import resolve as resolve_dtype
+    from groundtune.train.precision import device_of, resolve_dtype, warn_if_slow
     from groundtune.vlm.load import load
 
     device = device_of(params.device)
@@ -169,13 +170,13 @@ def _load(params: TrainParams) -> "Vlm":
 def _logger(params: TrainParams, out: Path, step: int, parallel: "Parallel") -> "Logger":
     """What the main process logs to; the others log nothing."""
     from groundtune.train.log import JsonlLog
-    from groundtune.train.trackers import Several, tracker
+    from groundtune.train.trackers import MultiLogger, tracker
 
     if not parallel.main:
-        return Several()
+        return MultiLogger()
     recipe = params.model_dump(mode="json")
     trackers = [tracker(name, out, recipe) for name in params.log_to]
-    return Several(JsonlLog(out / "log.jsonl", step), *trackers)
+    return MultiLogger(JsonlLog(out / "log.jsonl", step), *trackers)
 
 
 def _views(params: TrainParams) -> "Views":
@@ -185,7 +186,7 @@ def _views(params: TrainParams) -> "Views":
 
 
 def encoded(
-    params: TrainParams, vlm: "Vlm", data: Data, engine: Engine, progress: Progress
+    params: TrainParams, vlm: "Vlm", data: TrainingData, engine: Engine, progress: Progress
 ) -> EncodedPairs:
     """The pairs as tokens; what can't be used is an error, or with skip_bad a listed drop."""
     return encode_pairs(
@@ -212,13 +213,13 @@ def _references(
     progress: Progress,
 ) -> "Reference | None":
     """The reference's figures, None where the method needs none."""
-    from groundtune.train.reference import Scoring, reference, reference_identity
+    from groundtune.train.reference import ReferenceScorer, reference, reference_identity
 
     if "reference" not in params.method.needs:
         return None
     bits = " nf4" if params.tune.type == "qlora" else ""
     return reference(
-        Scoring(
+        ReferenceScorer(
             vlm=vlm,
             score=engine.score,
             cost=engine.cost,
@@ -243,13 +244,13 @@ def _tuned(params: TrainParams, vlm: "Vlm") -> "Vlm":
     return replace(vlm, model=model)
 
 
-def course(params: TrainParams, pairs: int) -> "Plan":
+def training_schedule(params: TrainParams, pairs: int) -> "TrainingSchedule":
     """How long and in which portions a run trains on so many pairs."""
     from groundtune.train.batches import steps_per_epoch
-    from groundtune.train.loop import Plan
+    from groundtune.train.loop import TrainingSchedule
 
     steps = params.epochs * steps_per_epoch(pairs, params.batch_size)
-    return Plan(
+    return TrainingSchedule(
         steps=min(steps, params.max_steps or steps),
         batch_size=params.batch_size,
         limits=limits_of(params),
@@ -273,9 +274,9 @@ def _merges(params: TrainParams) -> bool:
     return params.merge and params.tune.type == "lora"
 
 
-def _run_key(params: TrainParams, vlm: "Vlm", data: Data, pairs: EncodedPairs) -> str:
+def _run_key(params: TrainParams, vlm: "Vlm", data: TrainingData, pairs: EncodedPairs) -> str:
     """Hash of all that decides the course of a run."""
-    from groundtune.train.precision import resolve as resolve_dtype
+    from groundtune.train.precision import resolve_dtype
 
     settings = params.decisive() | {"dtype": resolve_dtype(params.dtype, vlm.device)}
     del settings["model"], settings["pairs"]  # by their hashes
@@ -288,7 +289,7 @@ def _tokens(pairs: EncodedPairs) -> str:
     """Hash of all token ids, in which the chat template and the tokenizer show."""
     digest = hashlib.sha256()
     for index in range(len(pairs)):
-        ids = [pairs.asked(index)[1], *(answer.ids for answer in pairs.answers(index))]
+        ids = [pairs.prompt_content(index)[1], *(answer.ids for answer in pairs.answers(index))]
         digest.update(b"".join(array("q", [len(each), *each]).tobytes() for each in ids))
     return digest.hexdigest()
 
@@ -297,7 +298,7 @@ def _note(
     params: TrainParams,
     out: Path,
     vlm: "Vlm",
-    data: Data,
+    data: TrainingData,
     pairs: EncodedPairs,
     command: Sequence[str],
     *,

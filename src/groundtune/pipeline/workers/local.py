@@ -15,7 +15,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class ThisProcess:
+class LocalWorkers:
     """`Workers` without any: batches are worked off here, one by one, in order."""
 
     def run(self, work: Callable[[T], R], batches: Sequence[T]) -> Iterator[tuple[int, R]]:
@@ -32,7 +32,7 @@ def open_workers(settings: Local | OnRay) -> Generator[Workers, None, None]:
         UserError: Ray isn't installed, the cluster can't be reached, or has not so much.
     """
     if settings.type == "local":
-        yield ThisProcess()
+        yield LocalWorkers()
         return
     from groundtune.pipeline.workers.ray import open_ray
 

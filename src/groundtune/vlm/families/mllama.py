@@ -20,7 +20,7 @@ FAMILIES = (
     Family(
         name="Mllama",
         model_types=("mllama",),
-        alone="its cross-attention layers mask images a token at a time, for one sequence a row",
+        separate_reason="its cross-attention layers mask images a token at a time, for one sequence a row",
         note="Llama 3.2 Vision. Prompts with and without images can't share a forward pass.",
         encoded="",
         states=cross_attention_states,

@@ -38,6 +38,6 @@ FAMILIES = (
         model_types=("qwen3_5",),
         positions=three_axes,
         projector=MERGERS,
-        alone="its linear-attention layers read tokens one after the other and take no mask",
+        separate_reason="its linear-attention layers read tokens one after the other and take no mask",
     ),
 )

@@ -1,7 +1,7 @@
 """What a step's log tells of its pairs, whatever the method."""
 
 
-def told(means: dict[str, float]) -> dict[str, float]:
+def step_metrics(means: dict[str, float]) -> dict[str, float]:
     """Means over a step's pairs as its log has them: the mean weight of a changed token for sums.
 
     `changed_weight` is 0 where no token of the step is changed.

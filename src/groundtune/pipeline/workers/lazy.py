@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 M = TypeVar("M")
 
 
-class Later(Generic[M]):
+class Lazy(Generic[M]):
     """Something that is opened at its first use, once a process.
 
     `opening` must pickle; what it opened stays in the process where it was opened.
@@ -36,14 +36,14 @@ class Later(Generic[M]):
             self._opened = self._opening()
         return self._opened
 
-    def __reduce__(self) -> tuple[type["Later[M]"], tuple[Callable[[], M]]]:
+    def __reduce__(self) -> tuple[type["Lazy[M]"], tuple[Callable[[], M]]]:
         return type(self), (self._opening,)
 
 
-class LaterModel:
+class LazyModel:
     """A `Labeler` that says who it is without being loaded: keys need no weights."""
 
-    def __init__(self, name: str, revision: str, model: Later[Labeler]) -> None:
+    def __init__(self, name: str, revision: str, model: Lazy[Labeler]) -> None:
         self.name = name
         self.revision = revision
         self._model = model
@@ -87,7 +87,7 @@ def check_folder(path: Path) -> None:
         )
 
 
-def load_there(settings: ModelSettings, revision: str) -> "Vlm":
+def load_in_worker(settings: ModelSettings, revision: str) -> "Vlm":
     """Load a model in a worker.
 
     Raises:
