@@ -55,7 +55,7 @@ def shares_prompts(vlm: "Vlm") -> bool:
     keys, values and positions. Others (with recurrent states, or images outside the row) go
     through transformers' own loop, a prompt read once a row.
     """
-    return not family_of(plain_model(vlm.model)).alone
+    return not family_of(plain_model(vlm.model)).separate_reason
 
 
 class _Begun(NamedTuple):

@@ -1,4 +1,4 @@
-"""Dense direct preference optimisation: tokens of corrected segments weigh gamma, all others 1.
+"""Dense direct preference optimisation: corrected tokens have weight gamma, all others 1.
 
 Yu, Yao, Zhang, He, Han, Cui, Hu, Liu, Zheng, Sun and Chua, "RLHF-V", 2023, arXiv 2312.00849,
 equation 5. With token weights w (gamma in a changed span, else 1) and log-ratios r = log p - log
@@ -8,19 +8,18 @@ p_ref, an answer scores
     sum:   sum(w * r)            the released command (github.com/thunlp/Muffin at 85d72b4 with
                                  dpo_use_average=False)
 
-and the pair's loss is DPO's. The two are not one method with another beta: under `mean` the step
-on a token shrinks with the answer's length, so that beta 0.5 on 100 tokens pulls about 0.005 a
-token, 100 times less than `sum` with the same beta.
+and the pair's loss is DPO's. The two do not differ by beta alone: with `mean` the step on a token
+shrinks with the answer's length. Beta 0.5 on 100 tokens pulls about 0.005 per token, 100 times
+less than `sum` with the same beta.
 
-The code's optional likelihood term (SFT_weight * mean over the batch of the chosen answer's score
-under the policy alone, 0 as published) is `sft_weight`; it is normalised like the score.
+`sft_weight` is the code's optional likelihood term (SFT_weight * mean over the batch of the chosen
+answer's score under the policy alone, 0 as published); it is normalised like the score.
 
-Which tokens count as changed is decided when spans become tokens (engine/rows.py). The released
-code finds them by a token diff in which pure insertions and deletions do not count
-(feedback/diff.py has it for parity). Not published is `data.edits=words`: of what was deleted only
-the words weigh that say something of the image, and the "and" or "there is also" that had to go
-with them, or the end that came too early by it, counts not at all: what these teach is to say less
-(docs/notebook.md has the comparison).
+engine/rows.py decides which tokens count as changed. The released code uses a token diff that
+ignores pure insertions and deletions (feedback/diff.py has it for parity). `data.edits=words` is
+not published: of a deletion only the words that describe the image get the weight. The "and" or
+"there is also" that was deleted with them, and an end token that moved, do not count, because they
+teach the model to say less (docs/notebook.md has the comparison).
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class DDPO(Pairwise):
-    """DDPO (RLHF-V, arXiv 2312.00849, equation 5). Defaults are the paper's; see PRESETS."""
+    """DDPO (RLHF-V, arXiv 2312.00849, equation 5). Defaults follow the paper; see PRESETS."""
 
     type: Literal["ddpo"] = "ddpo"
     gamma: float = Field(default=5.0, gt=0)
@@ -45,18 +44,23 @@ class DDPO(Pairwise):
     beta: float = Field(default=0.5, gt=0)
     """0.5 in the paper, 0.1 in the public command since 2024."""
     reduce: Literal["mean", "sum"] = "mean"
-    """Paper: divide by the sum of the weights. Released code: do not."""
+    """`mean` divides by the sum of the weights, as in the paper; `sum` does not, as in the released
+    code."""
     sft_weight: float = Field(default=0.0, ge=0)
-    """Weight of the chosen answer's negative log-likelihood: SFT_weight in the code, there 0."""
+    """Weight of the chosen answer's negative log-likelihood: SFT_weight in the code, 0 there."""
 
     @property
     def needs(self) -> frozenset[Need]:
-        """The reference, and which spans were corrected."""
+        """The reference and the corrected spans."""
         return frozenset({"reference", "changed_spans"})
 
     @classmethod
     def preset(cls, name: str) -> Self:
-        """A published setting by name, one of PRESETS. Raises UserError for another name."""
+        """Return published settings by name, one of PRESETS.
+
+        Raises:
+            UserError: there is no such preset.
+        """
         if name not in PRESETS:
             raise UserError(
                 f"ddpo has no preset {name!r}.", "method", f"Use one of {', '.join(PRESETS)}."
@@ -64,28 +68,28 @@ class DDPO(Pairwise):
         return cls.model_validate(PRESETS[name])
 
     def weights(self, side: AnswerLogProbs) -> Tensor:
-        """Gamma on changed tokens, 1 on others, 0 on padding; shape (B, T)."""
+        """Return gamma for changed tokens, 1 for others, 0 for padding; shape (B, T)."""
         mask_BT = side.mask_BT.double()
         return mask_BT + (self.gamma - 1) * (mask_BT * side.changed_BT)
 
     def score(self, side: AnswerLogProbs) -> Tensor:
-        """Weighted sum or mean of the answer's log-ratios, shape (B,)."""
-        return self._reduced(side, side.log_ratio_BT())
+        """Return the weighted sum or mean of the answer's log-ratios, shape (B,)."""
+        return self._reduce(side, side.log_ratio_BT())
 
     def terms(self, pairs: PairLogProbs) -> dict[str, Tensor]:
-        """The likelihood term where it has a weight."""
+        """Return the likelihood term if it has a weight."""
         if not self.sft_weight:
             return {}
         logp_BT = pairs.chosen.log_prob_BT()
-        return {"sft": -self.sft_weight * self._reduced(pairs.chosen, logp_BT)}
+        return {"sft": -self.sft_weight * self._reduce(pairs.chosen, logp_BT)}
 
-    def _reduced(self, side: AnswerLogProbs, value_BT: Tensor) -> Tensor:
+    def _reduce(self, side: AnswerLogProbs, value_BT: Tensor) -> Tensor:
         weight_BT = self.weights(side)
         total_B = (weight_BT * value_BT).sum(-1)
         if self.reduce == "sum":
             return total_B
         weight_B = weight_BT.sum(-1)
-        return total_B / weight_B.where(weight_B > 0, 1.0)  # where nothing counts it is 0
+        return total_B / weight_B.where(weight_B > 0, 1.0)  # 0 if no token counts
 
 
 PRESETS: dict[str, dict[str, float | str]] = {

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 
 class DPO(Pairwise):
-    """DPO (arXiv 2305.18290, equation 7): log-ratios summed over the answer, every token alike."""
+    """DPO (arXiv 2305.18290, equation 7): log-ratios summed over all tokens of the answer."""
 
     type: Literal["dpo"] = "dpo"
     beta: float = Field(default=0.1, gt=0)
     """0.1 in the paper's dialogue experiments (its appendix B), in RLAIF-V's code and in TRL."""
 
     def score(self, side: AnswerLogProbs) -> Tensor:
-        """Sum of the answer's log-ratios, shape (B,)."""
+        """Return the sum of the answer's log-ratios, shape (B,)."""
         return side.log_ratio_BT().sum(-1)

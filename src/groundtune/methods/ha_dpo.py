@@ -1,4 +1,4 @@
-"""DPO with an anchor: a language-modelling term holds the model where it was taught to be.
+"""DPO with an anchor: a language-modelling term keeps the model close to the chosen answers.
 
 Zhao, Wang, Ouyang, Dong, Wang and He, "Beyond Hallucinations: Enhancing LVLMs through
 Hallucination-Aware Direct Preference Optimization", 2023, arXiv 2311.16839, section 3 (its DPO loss
@@ -6,13 +6,14 @@ plus an auxiliary causal language-modelling loss with a weight, here gamma):
 
     L = L_DPO + gamma * L_LM      L_LM = -mean over tokens of log p(token)
 
-What makes HA-DPO is its pairs: a model's answer and its correction, both rewritten in one style, so
-that truth and not style tells them apart. Those pairs come from the data; this file is the loss.
+HA-DPO's main contribution is its pairs: a model's answer and its correction, both rewritten in one
+style, so that they differ in truth and not in style. Those pairs come from the data; this file is
+the loss.
 
-The released code (github.com/opendatalab/HA-DPO at 42f72c5) uses the term for MiniGPT-4 alone, with
-gamma 0.5, on that model's own captions (cc_sbu_align), one of them beside each pair. For LLaVA-1.5
-and InstructBLIP it trains with plain DPO (gamma 0). Here the term is on the pair's chosen answer:
-a run's data are pairs, and its chosen answers are the descriptions that the model is to keep to.
+The released code (github.com/opendatalab/HA-DPO at 42f72c5) uses the term only for MiniGPT-4, with
+gamma 0.5, on that model's captions (cc_sbu_align), one caption per pair. For LLaVA-1.5 and
+InstructBLIP it trains with plain DPO (gamma 0). Here the term applies to the pair's chosen answer,
+because a run's data are pairs and the chosen answers are the descriptions to stay close to.
 """
 
 from __future__ import annotations
@@ -28,20 +29,20 @@ if TYPE_CHECKING:
 
 
 class HADPO(Pairwise):
-    """HA-DPO (arXiv 2311.16839): DPO, and the mean likelihood of the chosen answer as an anchor."""
+    """HA-DPO (arXiv 2311.16839): DPO with the mean likelihood of the chosen answer as an anchor."""
 
     type: Literal["ha_dpo"] = "ha_dpo"
     beta: float = Field(default=0.1, gt=0)
-    """0.1 for all three models of the code."""
+    """0.1 for all three models in the code."""
     gamma: float = Field(default=0.5, ge=0)
     """Weight of the anchor: 0.5 for MiniGPT-4, 0 (plain DPO) for LLaVA-1.5 and InstructBLIP."""
 
     def score(self, side: AnswerLogProbs) -> Tensor:
-        """Sum of the answer's log-ratios, shape (B,)."""
+        """Return the sum of the answer's log-ratios, shape (B,)."""
         return side.log_ratio_BT().sum(-1)
 
     def terms(self, pairs: PairLogProbs) -> dict[str, Tensor]:
-        """The anchor where it has a weight."""
+        """Return the anchor if it has a weight."""
         if not self.gamma:
             return {}
         chosen = pairs.chosen

@@ -1,4 +1,4 @@
-"""DPO in which a rejected answer weighs as much as its hallucinations are severe.
+"""DPO that weights a rejected answer by the severity of its hallucinations.
 
 Xiao, Huang, Gan, He, Li, Yu, Shu, Jiang and Zhu, "Detecting and Mitigating Hallucination in Large
 Vision Language Models via Fine-Grained AI Feedback", 2024, arXiv 2404.14233, section on
@@ -6,13 +6,13 @@ hallucination severity-aware DPO. With log-ratios r of chosen and rejected and s
 
     L = -log sigmoid(beta * (s_chosen * r_chosen - s_rejected * r_rejected))
 
-The released code (github.com/Mr-Loevan/HSA-DPO) has a switch for either severity, and by default
-only that of the rejected answer is on; a pair without one counts as 1. Here a pair without one is
-an error or a counted drop: 1 is a severity like any other.
+The released code (github.com/Mr-Loevan/HSA-DPO) has a switch per severity, and by default uses
+only that of the rejected answer; a pair without a severity counts as 1. Here such a pair is an
+error or a counted drop, because 1 is also a real severity.
 
-The released data hold one number an answer. Here it is the mean over the answer's spans that carry
-a severity (`of: spans`), or the answer's score (`of: scores`) for data in which that number is one.
-The logged rewards are the weighted ones; the code logs them unweighted.
+The released data have one number per answer. Here it is the mean over the answer's spans that have
+a severity (`of: spans`), or the answer's score (`of: scores`) for data with one number per answer.
+The logged rewards are weighted; the released code logs them unweighted.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ if TYPE_CHECKING:
 
 
 class HSADPO(Pairwise):
-    """HSA-DPO (arXiv 2404.14233): log-ratios weighed by the severity of what is wrong."""
+    """HSA-DPO (arXiv 2404.14233): log-ratios weighted by the severity of the errors."""
 
     type: Literal["hsa_dpo"] = "hsa_dpo"
     beta: float = Field(default=0.1, gt=0)
     """0.1 in the code."""
     of: Literal["spans", "scores"] = "spans"
-    """Where severities stand: in the spans, or in the pairs' scores as in the released data."""
+    """Where severities come from: the spans, or the pairs' scores as in the released data."""
     weigh_chosen: bool = False
-    """use_chosen_score in the code: off. Only with `of: scores`."""
+    """Weight the chosen answer: use_chosen_score in the code, off there. Needs `of: scores`."""
     weigh_rejected: bool = True
-    """use_rejected_score in the code: on."""
+    """Weight the rejected answer: use_rejected_score in the code, on there."""
 
     @model_validator(mode="after")
     def _chosen_has_severities(self) -> Self:
         if self.weigh_chosen and self.of == "spans":
-            raise ValueError("chosen spans carry no severity: weigh_chosen needs of=scores")
+            raise ValueError("chosen spans have no severity: weigh_chosen needs of=scores")
         return self
 
     @property
@@ -52,11 +52,11 @@ class HSADPO(Pairwise):
         return frozenset({"reference", "severity" if self.of == "spans" else "scores"})
 
     def score(self, side: AnswerLogProbs) -> Tensor:
-        """Sum of the answer's log-ratios, shape (B,)."""
+        """Return the sum of the answer's log-ratios, shape (B,)."""
         return side.log_ratio_BT().sum(-1)
 
     def rewards(self, pairs: PairLogProbs) -> tuple[Tensor, Tensor]:
-        """Scaled scores, each side times its severity where that is on."""
+        """Return the scaled scores, each multiplied by its severity if that is switched on."""
         chosen_B, rejected_B = super().rewards(pairs)
         if self.weigh_chosen:
             chosen_B = self._severity(pairs.chosen) * chosen_B
@@ -65,6 +65,6 @@ class HSADPO(Pairwise):
         return chosen_B, rejected_B
 
     def _severity(self, side: AnswerLogProbs) -> Tensor:
-        found_B = side.severity_B if self.of == "spans" else side.score_B
-        assert found_B is not None, "the loader hands over what a method needs"
-        return found_B
+        severity_B = side.severity_B if self.of == "spans" else side.score_B
+        assert severity_B is not None, "the loader provides what a method needs"
+        return severity_B

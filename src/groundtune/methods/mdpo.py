@@ -1,4 +1,4 @@
-"""A preference over images beside the one over answers, so that the image can't be ignored.
+"""A preference over images in addition to the one over answers, so that images matter.
 
 Wang, Zhou, Huang, Xu, Zhang, Poon and Chen, "mDPO: Conditional Preference Optimization for
 Multimodal Large Language Models", 2024, arXiv 2406.11839. With r the chosen answer's log-ratio, r_l
@@ -6,13 +6,13 @@ the rejected one's, and r' the chosen one's on a corrupted image, three terms of
 
     L = -log sigmoid(beta * (r - r_l))             the answers (DPO)
         -log sigmoid(beta * (r - r'))              the images
-        -log sigmoid(beta * r - delta)             the anchor: the chosen answer itself must rise
+        -log sigmoid(beta * r - delta)             the anchor: raises the chosen answer itself
 
 The corrupted image is a random crop that keeps at most 20% of the area, resized to the image's
-size. Its smallest share, 1%, is the code's (github.com/luka-group/mDPO: torchvision's
-RandomResizedCrop with scale 0.01 to 0.2, side ratio 3/4 to 4/3); delta is 0 in the code. There the
-crop is drawn anew in every step, on the preprocessed pixels. Here it is drawn once for an image and
-a seed, on the image before the processor, so that the reference's figures can be stored.
+size. The smallest share, 1%, follows the code (github.com/luka-group/mDPO: torchvision's
+RandomResizedCrop with scale 0.01 to 0.2, side ratio 3/4 to 4/3); delta is 0 in the code. The code
+draws a new crop in every step, on the preprocessed pixels. Here each image and seed has one crop,
+made before the processor, so that the reference's log-probabilities can be stored.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ if TYPE_CHECKING:
 
 
 class MDPO(Pairwise):
-    """mDPO (arXiv 2406.11839): DPO, a preference for the whole image over a crop, and an anchor."""
+    """mDPO (arXiv 2406.11839): DPO, a preference for the full image over a crop, and an anchor."""
 
     type: Literal["mdpo"] = "mdpo"
     beta: float = Field(default=0.1, gt=0)
     """0.1 in the paper and the code."""
     image_weight: float = Field(default=1.0, ge=0)
-    """Weight of the images' term. Published: 1."""
+    """Weight of the image term. Published: 1."""
     anchor_weight: float = Field(default=1.0, ge=0)
     """Weight of the anchor. Published: 1."""
     delta: float = 0.0
-    """What the anchored reward must exceed. Published: 0."""
+    """Target of the anchored reward. Published: 0."""
     corruption: Literal["crop", "noise", "blank"] = "crop"
-    """What is done to the image. Published: a crop."""
+    """How to corrupt the image. Published: a crop."""
     low: float = Field(default=0.01, ge=0, le=1)
-    """Smallest share of the area that is kept (of noise: that is mixed in). 0.01 in the code."""
+    """Smallest share of the area that a crop keeps, or of noise to mix in. 0.01 in the code."""
     high: float = Field(default=0.2, ge=0, le=1)
     """Largest share. 0.2 in the paper and the code."""
 
@@ -54,21 +54,21 @@ class MDPO(Pairwise):
 
     @property
     def views(self) -> tuple[View, ...]:
-        """The corrupted image, where it has a weight."""
-        seen = View("corrupted", self.corruption, self.low, self.high)
-        return (seen,) if self.image_weight else ()
+        """The corrupted image, if it has a weight."""
+        corrupted = View("corrupted", self.corruption, self.low, self.high)
+        return (corrupted,) if self.image_weight else ()
 
     def score(self, side: AnswerLogProbs) -> Tensor:
-        """Sum of the answer's log-ratios, shape (B,)."""
+        """Return the sum of the answer's log-ratios, shape (B,)."""
         return side.log_ratio_BT().sum(-1)
 
     def terms(self, pairs: PairLogProbs) -> dict[str, Tensor]:
-        """The images' term and the anchor, those that have a weight."""
+        """Return the image term and the anchor, if they have a weight."""
         reward_B = self.beta * self.score(pairs.chosen)
-        found: dict[str, Tensor] = {}
+        terms: dict[str, Tensor] = {}
         if self.image_weight:
             other_B = self.beta * self.score(pairs.chosen_views["corrupted"])
-            found["image"] = self.image_weight * self.preference(reward_B - other_B)
+            terms["image"] = self.image_weight * self.preference(reward_B - other_B)
         if self.anchor_weight:
-            found["anchor"] = self.anchor_weight * self.preference(reward_B - self.delta)
-        return found
+            terms["anchor"] = self.anchor_weight * self.preference(reward_B - self.delta)
+        return terms

@@ -1,4 +1,4 @@
-"""DPO whose pull grows with how much better the chosen answer was rated.
+"""DPO with a beta that grows with the margin of the answers' scores.
 
 Zhang and others, "MM-RLHF: The Next Step Forward in Multimodal LLM Alignment", 2025, arXiv
 2502.10391, dynamic reward scaling. With d = score(chosen) - score(rejected) of a reward model,
@@ -6,10 +6,10 @@ Zhang and others, "MM-RLHF: The Next Step Forward in Multimodal LLM Alignment", 
     beta' = beta * (1 + w * (1 - exp(-k * d)))
     L = -log sigmoid(beta' * (log-ratio of chosen - log-ratio of rejected))
 
-so that beta' lies between beta and (1 + w) * beta for d >= 0. The released code
-(github.com/Kwai-YuanQi/MM-RLHF) multiplies w with a factor that its data bring along, and has w
-0.1. It keeps beta' at 0.001 or more, which is done here too: scores may contradict a pair. It swaps
-the two sigmoids and sets label_smoothing to 1, which gives the same loss, and it adds 0.25 times a
+so beta' is between beta and (1 + w) * beta for d >= 0. The released code
+(github.com/Kwai-YuanQi/MM-RLHF) multiplies w by a factor from its data, and sets w to 0.1. Like
+this file, it keeps beta' at 0.001 or more, because scores may contradict a pair. It swaps the two
+sigmoids and sets label_smoothing to 1, which gives the same loss, and it adds 0.25 times a
 likelihood term, here `sft_weight`, the mean over the chosen answer's tokens.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SMALLEST_BETA = 1e-3
-"""The released code's bound."""
+"""The bound in the released code."""
 
 
 class MMDPO(Pairwise):
@@ -37,29 +37,29 @@ class MMDPO(Pairwise):
     w: float = Field(default=0.5, ge=0)
     """How much beta may grow: 0.5 in the paper, 0.1 in its public command. 0 is DPO."""
     k: float = Field(default=0.5, gt=0)
-    """How fast it grows with the margin of scores, per unit of score: 0.5 in the paper."""
+    """How fast beta grows with the margin of scores, per unit of score: 0.5 in the paper."""
     sft_weight: float = Field(default=0.0, ge=0)
     """Weight of the chosen answer's mean negative log-likelihood: 0.25 in the public command."""
 
     @property
     def needs(self) -> frozenset[Need]:
-        """The reference, and scores of both answers."""
+        """The reference and the scores of both answers."""
         return frozenset({"reference", "scores"})
 
     def score(self, side: AnswerLogProbs) -> Tensor:
-        """Sum of the answer's log-ratios, shape (B,)."""
+        """Return the sum of the answer's log-ratios, shape (B,)."""
         return side.log_ratio_BT().sum(-1)
 
     def scale(self, pairs: PairLogProbs) -> Tensor:
-        """Beta of each pair, shape (B,)."""
+        """Return the beta of each pair, shape (B,)."""
         better, worse = pairs.chosen.score_B, pairs.rejected.score_B
-        assert better is not None, "the loader hands over what a method needs"
+        assert better is not None, "the loader provides what a method needs"
         assert worse is not None
         grown_B = 1 + self.w * (1 - (-self.k * (better - worse)).exp())
         return (self.beta * grown_B).clamp(min=SMALLEST_BETA)
 
     def terms(self, pairs: PairLogProbs) -> dict[str, Tensor]:
-        """The likelihood term where it has a weight."""
+        """Return the likelihood term if it has a weight."""
         if not self.sft_weight:
             return {}
         chosen = pairs.chosen

@@ -1,21 +1,21 @@
-"""What all methods over pairs share: a logistic loss on a scaled difference of two answers' scores.
+"""The base of all methods over pairs: a logistic loss on the scaled difference of two scores.
 
     loss = -log sigmoid(scale * (score(chosen) - score(rejected))) + terms
 
-This file knows log-probabilities and masks; it knows no model, no image and no token id. A method
-overrides the hook in which it differs:
+This file works on log-probabilities and masks, without models, images or token ids. A method
+overrides the hooks in which it differs:
 
-    weights      of an answer's tokens
-    score        of an answer: what its log-ratios add up to
-    scale        of a pair's two scores, or `rewards` where the sides are scaled apart
-    preference   the loss of a scaled difference
-    terms        what is added to a pair's loss
-    views        the chosen answers are also run on changed images, and `terms` gets their
-                 log-probabilities as one more field of PairLogProbs
+    weights      weights of an answer's tokens
+    score        score of an answer, from its log-ratios
+    scale        factor of a pair's two scores; override `rewards` to scale them separately
+    preference   loss of a scaled difference
+    terms        terms to add to a pair's loss
+    views        changed images on which the chosen answers also run; `terms` gets their
+                 log-probabilities as `PairLogProbs.chosen_views`
 
-and declares what it `needs` beside the texts.
+and declares in `needs` what it requires in addition to the texts.
 
-Shapes: B pairs, T tokens of the longest answer on that side (each side has its own T).
+Shapes: B pairs, T tokens of the longest chosen (or rejected) answer; T differs between the two.
 """
 
 from __future__ import annotations
@@ -31,37 +31,37 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Need = Literal["reference", "changed_spans", "severity", "scores"]
-"""What a method needs beside the texts: reference log-probabilities, spans of what changed, the
+"""What a method requires in addition to the texts: reference log-probabilities, changed spans, the
 severity of the rejected answers' spans, or the scores of both answers."""
 
 
 class View(NamedTuple):
-    """A changed image under which the chosen answers are run too.
+    """A changed image on which the chosen answers also run.
 
-    The change depends on the image, this view and the run's seed alone, so that it is the same in
-    every epoch and on every machine.
+    The change depends only on the image, this view and the run's seed, so it is the same in every
+    epoch and on every machine.
     """
 
     name: str
-    """Under which PairLogProbs has it."""
+    """Key in `PairLogProbs.chosen_views`."""
     change: Literal["crop", "noise", "blank"]
-    """A crop that is resized to the image's size, Gaussian noise, or one grey."""
+    """A crop that is resized to the image's size, Gaussian noise, or uniform grey."""
     low: float = 0.0
-    """Smallest share of the area that a crop keeps, or of noise."""
+    """Smallest share of the area that a crop keeps, or smallest share of noise."""
     high: float = 1.0
-    """Largest."""
+    """Largest share of the area that a crop keeps, or largest share of noise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerLogProbs:
-    """One side of a batch of pairs: log-probabilities of the answers' tokens, padded at the end."""
+    """Token log-probabilities of a batch's chosen or rejected answers, padded at the end."""
 
     logp_BT: Tensor
-    """log p(token | prompt, image, tokens before) of the model in training, nats, fp32."""
+    """log p(token | prompt, image, earlier tokens) of the trained model, nats, fp32."""
     ref_BT: Tensor | None
-    """The same of the reference model, without gradient; None where the method needs none."""
+    """The same of the reference model, without gradient; None if the method needs no reference."""
     mask_BT: Tensor
-    """Bool: true on tokens of the answer (its end token included), false on padding and on tokens
+    """Bool: true on tokens of the answer, end token included; false on padding and on tokens
     that don't count (engine/rows.py)."""
     changed_BT: Tensor
     """Bool: true on tokens that touch a changed span."""
@@ -71,95 +71,94 @@ class AnswerLogProbs:
     """The answer's score, higher is better, fp64; None unless the method needs it."""
 
     def log_ratio_BT(self) -> Tensor:
-        """Log p - log p_ref of each token, fp64, 0 on padding.
+        """Return log p - log p_ref of each token, fp64, 0 on padding.
 
-        The difference is taken a token at a time and summed in fp64: sums of log-probabilities are
-        hundreds of nats, and their fp32 difference would lose the fourth digit of a small
-        log-ratio.
+        Subtract per token and sum in fp64: sums of log-probabilities are hundreds of nats, and
+        their fp32 difference would lose the fourth digit of a small log-ratio.
         """
         assert self.ref_BT is not None, "the method uses a reference that it does not declare"
         ratio_BT = self.logp_BT.double() - self.ref_BT.double()
         return ratio_BT.masked_fill(~self.mask_BT, 0.0)
 
     def log_prob_BT(self) -> Tensor:
-        """Log p of each token, fp64, 0 on padding."""
+        """Return log p of each token, fp64, 0 on padding."""
         return self.logp_BT.double().masked_fill(~self.mask_BT, 0.0)
 
     def logp_B(self) -> Tensor:
-        """Summed log-probability of each answer, fp64."""
+        """Return the summed log-probability of each answer, fp64."""
         return self.log_prob_BT().sum(-1)
 
     def tokens_B(self) -> Tensor:
-        """Tokens of each answer that count, fp64; 1 where none does: a mean over none is 0."""
+        """Return the number of counted tokens per answer, fp64, at least 1 (an empty mean is 0)."""
         return self.mask_BT.double().sum(-1).clamp(min=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairLogProbs:
-    """What a pairwise loss sees of a batch: row i of either side belongs to pair i."""
+    """Input of a pairwise loss: row i of chosen and of rejected belongs to pair i."""
 
     chosen: AnswerLogProbs
     rejected: AnswerLogProbs
     chosen_views: Mapping[str, AnswerLogProbs] = field(default_factory=dict[str, AnswerLogProbs])
-    """The chosen answers again, on changed images, by the name of the view."""
+    """The chosen answers on changed images, by the view's name."""
 
 
 class Loss(NamedTuple):
-    """One value a pair, so that the mean over a global batch doesn't depend on micro-batches."""
+    """One value per pair, so that a batch's mean does not depend on its micro-batches."""
 
     value_B: Tensor
     """Loss of each pair, fp64, with gradient."""
     metrics: dict[str, Tensor]
-    """Figures of each pair, shape B, detached."""
+    """Metrics of each pair, shape (B,), detached."""
 
 
 class Pairwise(BaseModel, ABC):
-    """A method that learns from pairs. Its fields are its parameters, as they stand in a recipe."""
+    """A method that learns from pairs. Its fields are its parameters in a recipe."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     beta: float = Field(gt=0)
-    """Strength of the pull towards the reference: the scale of every pair."""
+    """Strength of the pull towards the reference: the scale of a pair's scores."""
 
     @property
     def needs(self) -> frozenset[Need]:
-        """What must be there beside the texts. Here: the reference."""
+        """Requirements in addition to the texts. Default: the reference."""
         return frozenset({"reference"})
 
     @property
     def views(self) -> tuple[View, ...]:
-        """Changed images on which the chosen answers are run too. Here: none."""
+        """Changed images on which the chosen answers also run. Default: none."""
         return ()
 
     @abstractmethod
     def score(self, side: AnswerLogProbs) -> Tensor:
-        """Implicit reward of each answer before scaling, shape (B,)."""
+        """Return the unscaled implicit reward of each answer, shape (B,)."""
 
     def weights(self, side: AnswerLogProbs) -> Tensor:
-        """Weight of each token, fp64, 0 on padding, shape (B, T). Here: 1."""
+        """Return the weight of each token, fp64, 0 on padding, shape (B, T). Default: 1."""
         return side.mask_BT.double()
 
     def scale(self, pairs: PairLogProbs) -> Tensor | float:
-        """What a pair's scores are multiplied by, a number or (B,). Here: beta."""
+        """Return the factor of a pair's scores, a number or (B,). Default: beta."""
         return self.beta
 
     def rewards(self, pairs: PairLogProbs) -> tuple[Tensor, Tensor]:
-        """Scaled scores of chosen and rejected, nats, shape (B,) each."""
+        """Return the scaled scores of chosen and rejected, nats, shape (B,) each."""
         scale = self.scale(pairs)
         return scale * self.score(pairs.chosen), scale * self.score(pairs.rejected)
 
     def preference(self, margin_B: Tensor) -> Tensor:
-        """Loss of each pair's margin, reward of chosen less that of rejected. Here: logistic."""
+        """Return the loss of each pair's margin (chosen minus rejected). Default: logistic."""
         from torch.nn.functional import logsigmoid
 
         return -logsigmoid(margin_B)
 
     def terms(self, pairs: PairLogProbs) -> dict[str, Tensor]:
-        """Named terms added to each pair's loss, shape (B,) each. Here: none."""
+        """Return named terms to add to each pair's loss, shape (B,) each. Default: none."""
         return {}
 
     def loss(self, pairs: PairLogProbs) -> Loss:
-        """The loss of each pair, and what to log of it."""
+        """Return the loss of each pair and its metrics for the log."""
         chosen_B, rejected_B = self.rewards(pairs)
         margin_B = chosen_B - rejected_B
         terms = {"preference": self.preference(margin_B), **self.terms(pairs)}
@@ -168,29 +167,29 @@ class Pairwise(BaseModel, ABC):
             "reward_rejected": rejected_B,
             "margin": margin_B,
             "accuracy": (margin_B > 0).double(),
-            **_figures("chosen", pairs.chosen, self.weights(pairs.chosen)),
-            **_figures("rejected", pairs.rejected, self.weights(pairs.rejected)),
+            **_answer_metrics("chosen", pairs.chosen, self.weights(pairs.chosen)),
+            **_answer_metrics("rejected", pairs.rejected, self.weights(pairs.rejected)),
             **{f"term_{name}": term for name, term in terms.items()},
         }
         value_B = sum(terms.values(), start=margin_B.new_zeros(()))
         return Loss(value_B, {name: value.detach() for name, value in metrics.items()})
 
 
-def _figures(name: str, side: AnswerLogProbs, weight_BT: Tensor) -> dict[str, Tensor]:
-    """Figures of each answer of a side, shape (B,), fp64; `name` is "chosen" or "rejected".
+def _answer_metrics(name: str, side: AnswerLogProbs, weight_BT: Tensor) -> dict[str, Tensor]:
+    """Return metrics of each answer, shape (B,), fp64; `name` is "chosen" or "rejected".
 
     `kl_*` is the mean over the answer's tokens of half the squared log-ratio (the estimate k2 of
-    Schulman, "Approximating KL divergence", 2020), nats a token. The tokens are the data's, not
-    drawn from the model, so it tells how far the model moved on them and is no bound of the KL.
+    Schulman, "Approximating KL divergence", 2020), nats per token. The tokens come from the data,
+    not from the model: the value shows how far the model moved on them and does not bound the KL.
     """
     tokens_B = side.tokens_B()
     changed_BT = (side.mask_BT & side.changed_BT).double()
-    found = {
+    metrics = {
         f"logp_{name}": side.logp_B(),
         f"tokens_{name}": tokens_B,
         f"changed_{name}": changed_BT.sum(-1),
         f"weight_on_changed_{name}": (weight_BT * changed_BT).sum(-1),
     }
     if side.ref_BT is not None:
-        found[f"kl_{name}"] = 0.5 * side.log_ratio_BT().square().sum(-1) / tokens_B
-    return found
+        metrics[f"kl_{name}"] = 0.5 * side.log_ratio_BT().square().sum(-1) / tokens_B
+    return metrics

@@ -1,12 +1,13 @@
-"""Supervised fine-tuning: the likelihood of the chosen answers, as language models are trained.
+"""Supervised fine-tuning on the chosen answers.
 
-Not a preference method: the rejected answers are not looked at, and no reference is run. RLHF-V
+This is not a preference method: it ignores the rejected answers and needs no reference. RLHF-V
 (Yu et al. 2023, arXiv 2312.00849, 4.1) and RLAIF-V (2024, arXiv 2405.17220, 3.2) have such a stage
-before theirs, and for the models that divide answers into claims. A pair's loss is
+before preference training. Models that split answers into claims are trained this way too. A
+pair's loss is
 
     L = -mean over the chosen answer's tokens of log p(token)
 
-so that a long answer weighs as much as a short one; with `reduce: sum` each token weighs the same.
+so a long answer has the same weight as a short one; with `reduce: sum` all tokens weigh the same.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
 
 
 class SFT(Pairwise):
-    """The likelihood of the chosen answers alone."""
+    """Supervised fine-tuning: the likelihood of the chosen answers."""
 
     type: Literal["sft"] = "sft"
     beta: float = Field(default=1.0, gt=0)
-    """Scales the logged rewards; it has no effect on what is learnt."""
+    """Scale of the logged rewards; it does not affect training."""
     reduce: Literal["mean", "sum"] = "mean"
-    """Over an answer's tokens."""
+    """Average or sum over an answer's tokens."""
 
     @property
     def needs(self) -> frozenset[Need]:
@@ -36,13 +37,13 @@ class SFT(Pairwise):
         return frozenset()
 
     def score(self, side: AnswerLogProbs) -> Tensor:
-        """Mean (or sum) of the answer's log-probabilities, shape (B,)."""
+        """Return the mean (or sum) of the answer's log-probabilities, shape (B,)."""
         return side.logp_B() / side.tokens_B() if self.reduce == "mean" else side.logp_B()
 
     def preference(self, margin_B: Tensor) -> Tensor:
-        """None: the rejected answers don't count."""
+        """Return zeros: the rejected answers don't count."""
         return margin_B.new_zeros(margin_B.shape)
 
     def terms(self, pairs: PairLogProbs) -> dict[str, Tensor]:
-        """All of the loss."""
+        """Return the likelihood term, which is the whole loss."""
         return {"likelihood": -self.score(pairs.chosen)}

@@ -5,11 +5,11 @@ arXiv 2405.14734, equation 6:
 
     L = -log sigmoid(beta / |yw| * log p(yw|x) - beta / |yl| * log p(yl|x) - gamma)
 
-An answer's reward is its mean log-probability, which is also what decoding looks for, so that a
-longer answer is worth no more for being long. No reference is run or stored. The published code
-gives gamma as a share of beta (gamma_beta_ratio); here it is the paper's gamma itself.
+An answer's reward is its mean log-probability, the quantity that decoding maximises, so length
+alone earns nothing. It needs no reference. The published code sets gamma as a share of beta
+(gamma_beta_ratio); here it is the paper's gamma itself.
 
-Two departures are offered. With `reference`, log p stands for log p - log p_ref, which gives a
+There are two variants. With `reference`, log p becomes log p - log p_ref, which gives a
 length-normalised DPO. With `reduce: sum` lengths don't count; with both and gamma 0 it is DPO.
 """
 
@@ -34,20 +34,20 @@ class SimPO(Pairwise):
     gamma: float = Field(default=1.0, ge=0)
     """Target margin: 0.3 to 1.6 in the paper's main settings, 1.0 for Llama-3-Base."""
     reduce: Literal["mean", "sum"] = "mean"
-    """Published: the mean over the answer's tokens."""
+    """Average or sum over the answer's tokens. Published: the mean."""
     reference: bool = False
-    """Take log-ratios to a reference; published: no."""
+    """Use log-ratios to a reference. Published: no."""
 
     @property
     def needs(self) -> frozenset[Need]:
-        """Nothing as published."""
+        """Nothing, as published; the reference if `reference` is set."""
         return frozenset({"reference"}) if self.reference else frozenset()
 
     def score(self, side: AnswerLogProbs) -> Tensor:
-        """Mean (or sum) of the answer's log-probabilities or log-ratios, shape (B,)."""
+        """Return the mean (or sum) of log-probabilities or log-ratios, shape (B,)."""
         total_B = (side.log_ratio_BT() if self.reference else side.log_prob_BT()).sum(-1)
         return total_B / side.tokens_B() if self.reduce == "mean" else total_B
 
     def preference(self, margin_B: Tensor) -> Tensor:
-        """Logistic in the margin beyond gamma."""
+        """Return the logistic loss of the margin beyond gamma."""
         return super().preference(margin_B - self.gamma)

@@ -1,1 +1,1 @@
-"""One file a model family: its capability lines, and its positions and masks where they differ."""
+"""One file per model family: its capabilities, and its positions and masks where they differ."""

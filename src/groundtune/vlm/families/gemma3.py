@@ -1,4 +1,4 @@
-"""Gemma 3: the tokens of an image see each other; most layers look back over a window only."""
+"""Gemma 3: the tokens of an image see each other; most layers attend to a sliding window."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def image_blocks(prompt: EncodedPrompt) -> "Tensor | None":
-    """Number of the image that a token belongs to, -1 for text: runs of token type 1."""
+    """Return the index of each token's image (a run of token type 1), -1 for text."""
     import torch
 
     if "token_type_ids" not in prompt.marks:
@@ -26,6 +26,6 @@ FAMILIES = (
         model_types=("gemma3",),
         encoded="whole",
         blocks=image_blocks,
-        note="The tokens of an image see each other; windows count each answer's own tokens.",
+        note="The tokens of an image see each other; windows count the tokens of one answer.",
     ),
 )

@@ -1,4 +1,4 @@
-"""Idefics3 and SmolVLM: tiles in a dimension of their own, pixel shuffle, a causal decoder."""
+"""Idefics3 and SmolVLM: tiles in a separate dimension, pixel shuffle, a causal decoder."""
 
 from groundtune.vlm.family import Family
 

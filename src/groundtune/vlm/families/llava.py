@@ -7,7 +7,7 @@ FAMILIES = (
     Family(
         name="LLaVA-NeXT",
         model_types=("llava_next",),
-        note="An image is cut into tiles; its features end with a learnt line break a row.",
+        note="An image is split into tiles; each row of features ends with a learned line break.",
     ),
     Family(
         name="LLaVA-OneVision",

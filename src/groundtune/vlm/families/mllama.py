@@ -1,4 +1,4 @@
-"""Mllama: images stay outside the row of tokens; some layers look at them by cross-attention."""
+"""Mllama: images are not part of the token sequence; some layers cross-attend to them."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def cross_attention_states(model: Any, features: "dict[str, Tensor]") -> "dict[str, Tensor]":
-    """What the cross-attention layers look at, (prompts, tokens of all tiles, width)."""
+    """Return the states that cross-attention reads, (prompts, tokens of all tiles, width)."""
     names = ("pixel_values", "aspect_ratio_ids", "aspect_ratio_mask")
     output = model.base_model.vision_model(**{name: features[name] for name in names})
     states = model.base_model.multi_modal_projector(output.last_hidden_state)
@@ -20,7 +20,7 @@ FAMILIES = (
     Family(
         name="Mllama",
         model_types=("mllama",),
-        separate_reason="its cross-attention layers mask images a token at a time, for one sequence a row",
+        separate_reason="its cross-attention layers mask images per token, one sequence per row",
         note="Llama 3.2 Vision. Prompts with and without images can't share a forward pass.",
         encoded="",
         states=cross_attention_states,

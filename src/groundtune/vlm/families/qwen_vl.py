@@ -1,4 +1,4 @@
-"""Qwen-VL since 2: positions with three axes, of time, height and width within an image."""
+"""Qwen-VL from version 2 on: positions with three axes (time, height and width)."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def three_axes(model: Any, prompt: EncodedPrompt) -> "Tensor":
-    """The model's own positions of the prompt alone, (3, P); they read none of its state."""
+    """Return the model's positions of the prompt, (3, P), without reading the model's state."""
     import torch
 
     ids_1P = torch.tensor([prompt.ids])
@@ -38,6 +38,6 @@ FAMILIES = (
         model_types=("qwen3_5",),
         positions=three_axes,
         projector=MERGERS,
-        separate_reason="its linear-attention layers read tokens one after the other and take no mask",
+        separate_reason="its linear-attention layers read tokens in sequence and take no mask",
     ),
 )
