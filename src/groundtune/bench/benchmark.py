@@ -33,6 +33,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from groundtune.bench.files.foreign_logs import FieldsOf
 from groundtune.bench.files.published import OfficialData
 from groundtune.bench.item import DECODINGS, MODES, Item, ItemAnswer, ItemSelection, Mode
 from groundtune.bench.judge.judge import Judging, Replies
@@ -162,6 +163,8 @@ class Benchmark(Generic[D]):
     """The scores of each such stratum, with its share of the values, for the report's chart."""
     columns: Callable[[Score], dict[str, object]] | None = None
     """Further columns of the file of items, such as what other tools' rules make of the answer."""
+    log_fields: FieldsOf | None = None
+    """Further fields that other evaluators' logs must have, for `read_answers` to find the item."""
     further_metrics: tuple[Metric, ...] = ()
     """Metrics that no sums of one part's values give, and so are no part of every table."""
     further: Callable[[Sequence[Score]], list[Estimate]] | None = None

@@ -156,21 +156,33 @@ class Run:
         params = load_recipe(path, overrides, TrainParams, command=command, options=options)
         return train(params, self.folder / "training" / name, self.progress)
 
-    def evaluate(self, *, model: str | Path, label: str = "", **settings: Any) -> list[Estimate]:
+    def evaluate(
+        self,
+        *,
+        model: str | Path,
+        label: str = "",
+        data: Sequence[str | Path] = (),
+        images: Sequence[str | Path] = (),
+        **settings: Any,
+    ) -> list[Estimate]:
         """Runs benchmarks on a model, into the folder evaluation/`label`.
 
-        `settings` are those of `BenchParams`: benchmarks, split, n, seed, knowing and so on. The
-        test split stays closed here: it opens on the command line, with --final.
+        `settings` are those of `BenchParams`: benchmarks, split, n, seed, knowing and so on; `data`
+        and `images` are as --data and --images of `groundtune bench run`. The test split stays
+        closed here: it opens on the command line, with --final.
 
         Raises:
-            UserError: no such benchmark, a model that can't be loaded, or another model's scores in
-                that folder.
+            UserError: no such benchmark, data or images that are missing, a model that can't be
+                loaded, or another model's scores in that folder.
         """
         from groundtune.pipeline.bench.run import BenchParams, run_bench
+        from groundtune.pipeline.bench.sources import sources
 
         options = {"model": model, "label": label or Path(model).name, **settings}
         params = load_recipe(None, [], BenchParams, options=options)
-        return run_bench(params, self.folder / "evaluation" / params.label, self.progress).estimates
+        found = sources([str(path) for path in data], [str(path) for path in images])
+        out = self.folder / "evaluation" / params.label
+        return run_bench(params, out, self.progress, sources=found).estimates
 
     def report(self) -> Path:
         """Writes the folder's report.html and returns its path.

@@ -5,12 +5,12 @@
 
 `answers.py` and `inspect_logs.py` read both back, answers word by word. What a benchmark finds
 an answer's item by stands in the sample's "doc" (Inspect: "metadata"): id, image, strata, the
-question where it is known (`questions_of`), and what else its reader wants (`_doc`).
+question where it is known (`questions_of`), and what else its reader needs (`FieldsOf`).
 """
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +23,9 @@ from groundtune.bench.stats.paired import item_values
 from groundtune.bench.text.tool_readings import truth_of
 from groundtune.records import Score
 from groundtune.store.files import write_atomic
+
+FieldsOf = Callable[[Score], dict[str, str]]
+"""Further fields of a scored item, by which a benchmark's reader finds it."""
 
 
 def verdict_of(scores: Sequence[Score], metrics: Sequence[Metric], headline: str) -> Metric:
@@ -54,31 +57,26 @@ def questions_of(
     return {score.item: text for score, text in pairs if isinstance(text, str)}
 
 
-def _doc(score: Score, asked: Mapping[str, str]) -> dict[str, str]:
+def _doc(score: Score, asked: Mapping[str, str], fields: FieldsOf | None) -> dict[str, str]:
     """What an answer's item is found by."""
-    told = {"image": score.image, **score.strata}
-    told |= {"question": asked[score.item]} if score.item in asked else {}
-    name, _, part = score.benchmark.partition("/")
-    match name.partition(":")[0]:
-        case "amber":
-            told |= {"id": score.item}
-        case "mme":
-            told |= {"category": part, "image_path": score.image.removeprefix(f"{part}/")}
-        case "refomb":
-            told |= {"image_url": score.image}
-        case _:
-            pass
-    return told
+    question = {"question": asked[score.item]} if score.item in asked else {}
+    return {"image": score.image, **score.strata, **question, **(fields(score) if fields else {})}
 
 
 def lmms_samples(
-    scores: Sequence[Score], verdict: Metric, asked: Mapping[str, str]
+    scores: Sequence[Score],
+    verdict: Metric,
+    asked: Mapping[str, str],
+    fields: FieldsOf | None = None,
 ) -> Iterator[str]:
-    """Lines of a sample file, in the scores' order; `asked` are the questions by item."""
+    """Lines of a sample file, in the scores' order.
+
+    `asked` are the questions by item, `fields` the benchmark's further ones.
+    """
     for number, (score, value) in enumerate(
         zip(scores, item_values(scores, verdict).tolist(), strict=True)
     ):
-        doc = {"question_id": score.item, **_doc(score, asked)}
+        doc = {"question_id": score.item, **_doc(score, asked, fields)}
         row = {
             "doc_id": number,
             "doc": doc,
@@ -100,11 +98,12 @@ def inspect_log(
     estimates: dict[str, float],
     benchmark: str,
     asked: Mapping[str, str],
+    fields: FieldsOf | None = None,
 ) -> dict[str, Any]:
     """A log of one model's scores in one benchmark, as Inspect reads it.
 
-    `estimates` are the benchmark's metrics by name, `asked` the questions by item. Scores have no
-    times: they are the export's.
+    `estimates` are the benchmark's metrics by name, `asked` the questions by item, `fields` its
+    further fields of an item. Scores have no times: they are the export's.
     """
     model, now = scores[0].model, datetime.now(UTC).isoformat(timespec="seconds")
     mark = hashlib.sha256("".join(score.key for score in scores).encode()).hexdigest()[:22]
@@ -137,13 +136,13 @@ def inspect_log(
         },
         "stats": {"started_at": now, "completed_at": now, "model_usage": {}},
         "samples": [
-            _sample(score, value, benchmark, asked)
+            _sample(score, value, benchmark, _doc(score, asked, fields))
             for score, value in zip(scores, values, strict=True)
         ],
     }
 
 
-def _sample(score: Score, value: float, benchmark: str, asked: Mapping[str, str]) -> dict[str, Any]:
+def _sample(score: Score, value: float, benchmark: str, doc: dict[str, str]) -> dict[str, Any]:
     said = {"role": "assistant", "content": score.answer, "source": "generate"}
     told: dict[str, Any] = {
         "value": "N" if value != value else value,
@@ -162,7 +161,7 @@ def _sample(score: Score, value: float, benchmark: str, asked: Mapping[str, str]
             "choices": [{"message": said, "stop_reason": "stop"}],
         },
         "scores": {benchmark: told},
-        "metadata": _doc(score, asked),
+        "metadata": doc,
         "store": {},
         "events": [],
         "model_usage": {},

@@ -303,6 +303,7 @@ REFOMB: Benchmark[Sequence[Question]] = Benchmark(
     read_answers=read_answers,
     score=score,
     layouts='JSON lines of {"image_url", "question", "answer"}',
+    log_fields=lambda score: {"image_url": score.image},
     items=items,
     notes=notes,
     judged=True,

@@ -29,13 +29,14 @@ def export_scores(run: Path, out: Path, layout: Layout) -> list[Path]:
         if layout == "lmms-eval":
             task = file_name(name.replace("/", "."))
             path = out / f"{slug}_samples_{task}.jsonl"
-            lines = foreign_logs.lmms_samples(scores, verdict, asked)
+            lines = foreign_logs.lmms_samples(scores, verdict, asked, benchmark.log_fields)
             write_atomic(path, "".join(f"{line}\n" for line in lines).encode())
         else:
             table = tabulate(scores)
             values = {each.name: value_of(table, each) for each in benchmark.metrics}
             known = {key: value for key, value in values.items() if value is not None}
-            log = foreign_logs.inspect_log(scores, verdict, known, name, asked)
+            fields = benchmark.log_fields
+            log = foreign_logs.inspect_log(scores, verdict, known, name, asked, fields)
             path = foreign_logs.write_log(out / f"{slug}.json", log)
         written.append(path)
     return written

@@ -307,6 +307,7 @@ AMBER: Benchmark[AmberData] = Benchmark(
     read_answers=read_answers,
     score=score,
     layouts='[{"id", "response"}], by the number of the item',
+    log_fields=lambda score: {"id": score.item},
     items=items,
     labels=tuple(
         (part, f"AMBER, {part}") for part in ("generative", "existence", "attribute", "relation")

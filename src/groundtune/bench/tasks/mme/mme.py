@@ -224,6 +224,12 @@ def _image(images: Path, question: Question) -> str:
     return f"{question.task}/{question.image}{IMAGES[0]}"
 
 
+def log_fields(score: Score) -> dict[str, str]:
+    """The task and the image's path below it."""
+    task = score.benchmark.partition("/")[2]
+    return {"category": task, "image_path": score.image.removeprefix(f"{task}/")}
+
+
 MME: Benchmark[MmeData] = Benchmark(
     name="mme",
     protocol=PROTOCOL,
@@ -234,6 +240,7 @@ MME: Benchmark[MmeData] = Benchmark(
     read_answers=read_answers,
     score=score,
     layouts="folder of TASK.txt, lines of image, question, Yes or No, answer with tabs",
+    log_fields=log_fields,
     items=items,
     labels=tuple((task, f"MME, {task}") for task in TASKS),
     notes=notes,
