@@ -10,7 +10,7 @@ from typing import Any
 
 
 @dataclass
-class Said:
+class ServerReply:
     """What the server answers to a request."""
 
     text: str | None = "fine"
@@ -26,14 +26,14 @@ class Said:
 @dataclass
 class Server:
     url: str
-    asked: list[dict[str, Any]]
+    requests: list[dict[str, Any]]
     """The bodies of all requests so far."""
     headers: list[dict[str, str]]
     most_at_once: int = 0
 
 
 @contextmanager
-def served(answer: Callable[[dict[str, Any], int], Said]) -> Iterator[Server]:
+def served(answer: Callable[[dict[str, Any], int], ServerReply]) -> Iterator[Server]:
     """A server that answers with `answer(body, number)`; number counts requests from 0."""
     lock, wake = threading.Lock(), threading.Event()
     now = 0
@@ -43,22 +43,22 @@ def served(answer: Callable[[dict[str, Any], int], Said]) -> Iterator[Server]:
             nonlocal now
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             with lock:
-                number = len(server.asked)
-                server.asked.append(body)
+                number = len(server.requests)
+                server.requests.append(body)
                 server.headers.append({k.lower(): v for k, v in self.headers.items()})
                 now += 1
                 server.most_at_once = max(server.most_at_once, now)
-            said = answer(body, number)
-            wake.wait(said.hang_s)
+            reply = answer(body, number)
+            wake.wait(reply.hang_s)
             with lock:
                 now -= 1
             with suppress(OSError):  # the client may have given up waiting
-                self._send(said)
+                self._send(reply)
 
-        def _send(self, said: Said) -> None:
-            data = _completion(said) if said.body is None else said.body
-            self.send_response(said.status if self.path == "/v1/chat/completions" else 404)
-            for name, value in said.headers.items():
+        def _send(self, reply: ServerReply) -> None:
+            data = _completion(reply) if reply.body is None else reply.body
+            self.send_response(reply.status if self.path == "/v1/chat/completions" else 404)
+            for name, value in reply.headers.items():
                 self.send_header(name, value)
             self.send_header("content-length", str(len(data)))
             self.end_headers()
@@ -81,12 +81,12 @@ def served(answer: Callable[[dict[str, Any], int], Said]) -> Iterator[Server]:
         web.server_close()
 
 
-def _completion(said: Said) -> bytes:
-    message = {"role": "assistant", "content": said.text}
+def _completion(reply: ServerReply) -> bytes:
+    message = {"role": "assistant", "content": reply.text}
     body: dict[str, Any] = {
-        "model": said.model,
+        "model": reply.model,
         "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
     }
-    if said.usage is not None:
-        body["usage"] = {"prompt_tokens": said.usage[0], "completion_tokens": said.usage[1]}
+    if reply.usage is not None:
+        body["usage"] = {"prompt_tokens": reply.usage[0], "completion_tokens": reply.usage[1]}
     return json.dumps(body).encode()

@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from groundtune.bench.files.foreign_logs import FieldsOf
 from groundtune.bench.files.published import OfficialData
 from groundtune.bench.item import DECODINGS, MODES, Item, ItemAnswer, ItemSelection, Mode
-from groundtune.bench.judge.judge import Judging, Replies
+from groundtune.bench.judge.judge import Judging, ReplySource
 from groundtune.bench.metric import Metric
 from groundtune.bench.stats.bootstrap import Table
 from groundtune.protocols import Judge, Progress, YesNo
@@ -81,8 +81,8 @@ class Scoring:
     """What the model is called in the results."""
     decoding: str = "greedy"
     """What its decoding is called there."""
-    judge: Judging | Replies | Judge | None = None
-    """Recorded replies, an endpoint or a local model; `judge.judging_of` makes one kind of them,
+    judge: Judging | ReplySource | Judge | None = None
+    """Recorded replies, an endpoint or a local model; `judge.as_judging` makes a `Judging` of each,
     and refuses None."""
     similarity: Callable[[str, str], float] | None = None
     """Similarity of two nouns (AMBER, generative); None is what the benchmark's docstring says."""

@@ -17,7 +17,7 @@ from groundtune.pipeline.bench.score import ScoreParams, score_bench
 
 
 def scored(name: str, small: Small, answers: Path, out: Path, mode: Mode) -> BenchmarkResult:
-    judge = Judging(by=RecordedJudge(small.replies)) if small.replies else None
+    judge = Judging(source=RecordedJudge(small.replies)) if small.replies else None
     params = ScoreParams(name=name, answers=answers, data=small.data, mode=mode, label="m")
     (result,) = score_bench(params, out, SilentProgress(), scoring=Scoring(judge=judge)).results
     return result

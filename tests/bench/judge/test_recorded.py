@@ -1,4 +1,4 @@
-"""Recorded replies stand in for a judge; archives of the benchmarks' own code are read."""
+"""RecordedReply replies stand in for a judge; archives of the benchmarks' own code are read."""
 
 import json
 from pathlib import Path
@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from groundtune.bench.judge.judge import (
     Quiet,
     Request,
-    judging_of,
-    refuse_gaps,
+    as_judging,
+    require_replies,
 )
 from groundtune.bench.judge.recorded import ABSENT, STALE, RecordedJudge
-from groundtune.bench.judge.replies import Recorded, ReplyFile
+from groundtune.bench.judge.replies import RecordedReply, ReplyFile
 from groundtune.errors import UserError
 
 
@@ -43,7 +43,7 @@ def test_a_reply_is_found_by_the_items_id_and_part(tmp_path: Path):
     assert (first.text, first.model, first.status) == ("[[A]]", "judge-1", "given")
     assert other.text == "[[B]]"
     assert (none.status, none.why, none.text) == ("missing", ABSENT, "")
-    assert judge.described()["models"] == "judge-1"
+    assert judge.describe()["models"] == "judge-1"
 
 
 def test_a_reply_with_a_hash_counts_for_that_request_alone(tmp_path: Path):
@@ -81,7 +81,7 @@ def test_a_cache_that_is_no_utf_8_is_the_users_error(tmp_path: Path):
 
 def test_half_a_character_of_a_judge_is_kept_as_a_whole_one(tmp_path: Path):
     file = ReplyFile(tmp_path / "cache.jsonl")
-    file.append(Recorded(key="k", reply="8 9 \ud83d"))
+    file.append(RecordedReply(key="k", reply="8 9 \ud83d"))
     assert file.by_key["k"].reply == "8 9 \ufffd"
     assert ReplyFile(tmp_path / "cache.jsonl").by_key == file.by_key
 
@@ -157,13 +157,13 @@ def test_the_archives_of_the_five_benchmarks_are_read(tmp_path: Path):
 
 
 def test_official_code_that_needs_every_reply_refuses_gaps(tmp_path: Path):
-    judging = judging_of(RecordedJudge(lines(tmp_path / "r.jsonl", {"id": 1, "reply": "a"})), "x")
-    asked = judging.ask([Request(item="1", text=""), Request(item="2", text="")])
-    assert (asked.missing, asked.failed) == (1, 0)
-    with pytest.raises(UserError, match="1 of 2 judge's replies are not there"):
-        refuse_gaps(asked, "MMHal-Bench")
-    with pytest.raises(UserError, match="none is given"):
-        judging_of(None, "mmhal")
+    judging = as_judging(RecordedJudge(lines(tmp_path / "r.jsonl", {"id": 1, "reply": "a"})), "x")
+    replies = judging.ask([Request(item="1", text=""), Request(item="2", text="")])
+    assert (replies.missing, replies.failed) == (1, 0)
+    with pytest.raises(UserError, match="1 of 2 judge replies are missing"):
+        require_replies(replies, "MMHal-Bench")
+    with pytest.raises(UserError, match="none was given"):
+        as_judging(None, "mmhal")
     with pytest.raises(ValueError, match="same item and part"):
         judging.ask([Request(item="1", text="a"), Request(item="1", text="b")])
 
@@ -174,19 +174,19 @@ def test_anything_that_grades_is_a_judge():
             return request.upper()
 
     request = Request(item="1", text="text", system="system")
-    assert judging_of(Grades(), "x").ask([request]).get("1").text == "SYSTEM\n\nTEXT"
+    assert as_judging(Grades(), "x").ask([request]).get("1").text == "SYSTEM\n\nTEXT"
 
 
 def test_a_line_that_a_killed_writer_cut_is_dropped(tmp_path: Path):
     path = tmp_path / "kept.jsonl"
-    ReplyFile(path).append(Recorded(id="1", key="k1", reply="whole\nof two lines"))
+    ReplyFile(path).append(RecordedReply(id="1", key="k1", reply="whole\nof two lines"))
     with path.open("ab") as file:
         file.write(b'{"id": "2", "key": "k2", "rep')
-    kept = ReplyFile(path)
-    assert list(kept.by_key) == ["k1"]
-    kept.append(Recorded(id="2", key="k2", reply="again"))
-    again = ReplyFile(path)
-    assert {key: each.reply for key, each in again.by_key.items()} == {
+    cache = ReplyFile(path)
+    assert list(cache.by_key) == ["k1"]
+    cache.append(RecordedReply(id="2", key="k2", reply="again"))
+    reopened = ReplyFile(path)
+    assert {key: each.reply for key, each in reopened.by_key.items()} == {
         "k1": "whole\nof two lines",
         "k2": "again",
     }

@@ -85,7 +85,7 @@ def test_the_second_call_is_made_only_where_it_decides(tmp_path: Path):
             asked.extend(request.part for request in requests)
             return judge.replies(requests, progress, repeat=repeat)
 
-        def described(self):
+        def describe(self):
             return {}
 
     scored(tmp_path, rows, Counting())

@@ -184,7 +184,7 @@ def test_both_orders_are_asked_and_averaged(tmp_path: Path):
     rows = [{"id": i, "reply": "8 6"} for i in range(90)]
     rows += [{"id": i, "part": "swapped", "reply": "9 7"} for i in range(89)]
     judge = RecordedJudge(lines(tmp_path / "replies.jsonl", rows))
-    scores = scored(data_folder(tmp_path / "data"), Judging(by=judge, swap=True), "strict")
+    scores = scored(data_folder(tmp_path / "data"), Judging(source=judge, swap=True), "strict")
     assert scores[0].values["reference"] == 7.5  # 8 first, 7 second
     assert scores[0].values["model"] == 7.5  # 6 second, 9 first
     assert scores[89].status == "unparsed"
@@ -195,7 +195,7 @@ def test_the_judge_sees_description_boxes_both_answers_and_the_rule(tmp_path: Pa
     answers = LLAVA_BENCH.read_answers(
         lines(tmp_path / "mine.jsonl", [{"text": f"I say {i}."} for i in range(90)]), data
     )
-    asked = llava_bench.requests(data, answers, Judging(by=RecordedJudge(), swap=True))
+    asked = llava_bench.requests(data, answers, Judging(source=RecordedJudge(), swap=True))
     first, swapped = asked[4].text, asked[94].text
     wanted = ("A cat.\nA sofa.", "cat: [0.1, 0.25, 0.5, 1]", "What is 4?", "Judge detail.")
     assert all(part in first for part in wanted)

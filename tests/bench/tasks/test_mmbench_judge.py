@@ -46,7 +46,7 @@ def judged(folder: Path, replies: dict[int, str], mode: Mode) -> tuple[list[Scor
     path = table(folder)
     lines = [json.dumps({"id": str(item), "reply": text}) for item, text in replies.items()]
     (folder / "replies.jsonl").write_text("\n".join(lines))
-    judging = Judging(by=RecordedJudge(folder / "replies.jsonl"))
+    judging = Judging(source=RecordedJudge(folder / "replies.jsonl"))
     data = MMBENCH.read_data([path])
     scoring = Scoring(mode=mode, judge=judging)
     return MMBENCH.score(data, MMBENCH.read_answers(path, data), scoring), judging
@@ -117,6 +117,6 @@ def test_the_official_script_gives_its_prompt_by_path(tmp_path: Path):
 def test_a_judge_is_refused_where_rules_alone_score(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"id": "1", "reply": "yes"}\n')
     params = ScoreParams(name="pope", answers=tmp_path / "a.jsonl")
-    scoring = Scoring(judge=Judging(by=RecordedJudge(tmp_path / "a.jsonl")))
+    scoring = Scoring(judge=Judging(source=RecordedJudge(tmp_path / "a.jsonl")))
     with pytest.raises(UserError, match="rules alone"):
         score_bench(params, tmp_path / "out", SilentProgress(), scoring=scoring)

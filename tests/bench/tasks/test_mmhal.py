@@ -115,7 +115,7 @@ def test_repeats_are_averaged_and_the_judges_variance_is_told(questions: Path, t
         for r in (0, 1)
     ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    scores = scored(questions, Judging(by=RecordedJudge(path), repeats=2), "strict")
+    scores = scored(questions, Judging(source=RecordedJudge(path), repeats=2), "strict")
     # items are graded 2 and 4, or 3 and 5: the mean is 3.5, and half of the even ones' are below 3
     results = results_of(MMHAL, scores)
     assert results.metrics["score"] == 3.5
@@ -134,7 +134,7 @@ def test_the_judge_sees_what_is_known_and_the_answer(questions: Path):
     (first, *_) = scored(questions, Echo(), "strict")
     for part in ("Cat, Sofa", "What is 0?", "It is 0.", "I say 0."):
         assert part in first.why or "..." in first.why
-    judging = Judging(by=RecordedJudge())
+    judging = Judging(source=RecordedJudge())
     data = MMHAL.read_data([questions])
     asked = mmhal.requests(data, MMHAL.read_answers(questions, data), judging)
     text = asked[3].text

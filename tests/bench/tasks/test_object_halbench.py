@@ -172,7 +172,7 @@ def test_the_judge_is_asked_with_question_and_answer(small: Path) -> None:
     row = {"image_id": 1, "prompt": "What is here?", "text": "Assistant: A {dog}. "}
     (small / "answers.jsonl").write_text(json.dumps(row))
     answers = OBJECT_HALBENCH.read_answers(small / "answers.jsonl", data)
-    (request,) = requests(answers, Judging(by=RecordedJudge()))
+    (request,) = requests(answers, Judging(source=RecordedJudge()))
     assert "What is here?" in request.text
     assert "\nA {dog}.\n" in request.text
     assert request.answer == "A {dog}."

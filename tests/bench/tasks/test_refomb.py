@@ -112,7 +112,7 @@ def test_both_orders_are_averaged_and_one_alone_is_no_verdict(questions: Path, t
         ("0", "hallucination", "[[C]]"),
         ("0", "swapped hallucination", "[[A]]"),
     )
-    scores = scored(questions, Judging(by=judge, swap=True), "strict")
+    scores = scored(questions, Judging(source=judge, swap=True), "strict")
     assert [s.values.get("win") for s in scores[:4]] == [1.0, 0.5, None, None]
     assert scores[0].values["fewer"] == 0.75
     assert results_of(REFOMB, scores).unparsed == 97
@@ -123,7 +123,7 @@ def test_the_judge_sees_the_description_and_both_answers_in_their_order(question
     rows = [json.loads(line) for line in questions.read_text().splitlines()]
     path = answered(questions.parent / "mine.jsonl", rows, "I say {}.<|endoftext|>")
     answers = REFOMB.read_answers(path, data)
-    judging = Judging(by=RecordedJudge(), swap=True)
+    judging = Judging(source=RecordedJudge(), swap=True)
     asked = refomb.requests(data, answers, judging)
     first, swapped = asked[5].text, asked[99 + 5].text
     assert all(part in first for part in ("It is 5.", "What is 5?", "I say 5.<EOT>"))

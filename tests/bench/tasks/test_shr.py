@@ -152,7 +152,7 @@ def test_an_endpoint_needs_the_regions_and_sees_them_with_facts_and_sentences(tm
     assert score.why.endswith("True")
     data = SHR.read_data([tmp_path / "whole"])
     asked = shr.requests(
-        data, SHR.read_answers(tmp_path / "mine.json", data), Judging(by=RecordedJudge())
+        data, SHR.read_answers(tmp_path / "mine.json", data), Judging(source=RecordedJudge())
     )
     assert ": \n" not in asked[0].text.partition("Facts:")[0].partition("Regions:")[2]
 

@@ -62,7 +62,7 @@ def test_with_several_models_each_is_held_against_its_own(
     ("grades", "answer", "options", "says"),
     [
         ([3, 4], "a cat", [], "different answers"),
-        ([None, None], "a dog", [], "No item has a verdict of both"),
+        ([None, None], "a dog", [], "No item has a verdict from both"),
         ([3, 4], "a dog", ["--column", "points"], "No score has a value 'points'"),
     ],
 )

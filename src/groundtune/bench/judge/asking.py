@@ -1,4 +1,4 @@
-"""Who asks a judge: what an endpoint's and a local model's asker have in common."""
+"""The interface to ask a judge, for endpoints and local models."""
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from groundtune.errors import UserError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeOutput:
-    """A judge's reply as it was given."""
+    """A judge's unprocessed reply."""
 
     text: str
     model: str
-    """As the server names it."""
+    """The name that the server reports."""
     finish: str
-    """Why it ended: "stop", "length"."""
+    """Finish reason: "stop", "length"."""
     tokens_in: int = 0
     tokens_out: int = 0
 
@@ -29,39 +29,39 @@ class Failure:
 
 
 Outcome = JudgeOutput | Failure | UserError
-"""What became of a request; a UserError is about all of them and ends the run."""
+"""Result of a request; a UserError affects all requests and ends the run."""
 
 
 class Asker(Protocol):
-    """Asks one judge, and keeps nothing."""
+    """Sends requests to one judge, without a cache."""
 
     model: str
-    """As it is asked for: goes into the keys of kept replies."""
+    """The requested name; part of the keys of cached replies."""
     where: str
-    """Where it is, for errors."""
+    """Where the judge is, for errors."""
 
     @property
     def spent(self) -> float:
-        """What the replies cost so far; 0 without a price."""
+        """Cost of the replies so far; 0 without a price."""
         ...
 
     def parameters(self) -> dict[str, float | str]:
-        """What a reply depends on besides the request and the model."""
+        """Return what a reply depends on besides request and model."""
         ...
 
-    def described(self) -> dict[str, str]:
-        """The judge for the report; no secret is in it."""
+    def describe(self) -> dict[str, str]:
+        """Return the judge's description for the report, without secrets."""
         ...
 
-    def planned(self, requests: Mapping[str, Request]) -> str:
-        """What asking for these will take at the most, in words."""
+    def plan(self, requests: Mapping[str, Request]) -> str:
+        """Return an upper bound on the work for these requests, as text."""
         ...
 
     def ask(
         self, requests: Mapping[str, Request], repeat: int, stop: Callable[[], bool]
     ) -> Generator[tuple[str, Outcome]]:
-        """Yield each request's outcome by its key, as they come.
+        """Yield each request's key and outcome, in order of completion.
 
-        Once `stop` says so no more are sent, but those in flight are waited for.
+        Once `stop` returns true, no more are sent; those in flight are awaited.
         """
         ...

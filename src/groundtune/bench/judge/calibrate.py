@@ -1,14 +1,14 @@
-"""Calibration: does a judge say what another judge, or people, said of the same answers?
+"""Calibration: how well a judge agrees with a reference (another judge, or people).
 
     agreement   share of items with the same verdict
-    kappa       Cohen's: (po - pe) / (1 - pe), chance-corrected by both judges' own shares
+    kappa       Cohen's: (po - pe) / (1 - pe), corrected for chance by both judges' marginals
     weighted    kappa with quadratic weights, 1 - sum w o / sum w e with w = (i - j)^2, for grades
-    bias        mean of the judge's grade less the other's
-    by length   slope of that difference on the answer's length, in grades a 100 words: above 0,
-                the judge likes long answers better than the other does
+    bias        mean of the judge's grade minus the reference's
+    by length   slope of that difference on the answer's length, in grades per 100 words: above 0,
+                the judge favours long answers more than the reference does
 
-Cohen 1960 and 1968. Intervals are percentile bootstraps over images. Items that one of the two
-has no verdict on are counted and in no figure.
+Cohen 1960 and 1968. Intervals are percentile bootstraps over images. Items without a verdict of
+either judge are counted in `left_out` only.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,23 +22,23 @@ from groundtune.errors import UserError
 from groundtune.records import Record, Score
 
 WORDS = 100
-"""The slope is told for so many words."""
+"""Unit of length for the slope."""
 
 
-class Judged(NamedTuple):
-    """One item that both judges saw."""
+class JudgedItem(NamedTuple):
+    """One item with verdicts of both judges."""
 
     item: str
     image: str
-    mine: str
-    """The verdict of the judge that is calibrated."""
-    other: str
+    verdict: str
+    """The verdict of the judge being calibrated."""
+    reference: str
     words: int
-    """Of the answer."""
+    """Length of the answer."""
 
 
 class Figure(Record):
-    """A figure and its 95% interval; None where it isn't defined."""
+    """A value with its 95% interval; None where undefined."""
 
     value: float | None = None
     low: float | None = None
@@ -46,72 +46,80 @@ class Figure(Record):
 
 
 class Calibration(Record):
-    """How a judge compares with recorded judgements."""
+    """Agreement of a judge with the reference."""
 
     n: int
     """Items with both verdicts."""
     left_out: int
-    """Items that one or both have no verdict on."""
+    """Items without a verdict of one or both."""
     verdicts: tuple[str, ...]
-    """Sorted; the order of the table's rows (mine) and columns (the other's)."""
+    """Sorted verdicts: the order of the table's rows (judge) and columns (reference)."""
     table: tuple[tuple[int, ...], ...]
     agreement: Figure
     kappa: Figure
     weighted_kappa: Figure
-    """These three only where all verdicts are numbers."""
+    """The weighted kappa and both biases exist only where all verdicts are numbers."""
     bias: Figure
     bias_by_length: Figure
-    """Grades a 100 words."""
+    """In grades per 100 words."""
 
 
 def calibrate(
-    mine: Sequence[Score], other: Sequence[Score], *, column: str = "", seed: int = 0
+    judge_scores: Sequence[Score],
+    reference_scores: Sequence[Score],
+    *,
+    column: str = "",
+    seed: int = 0,
 ) -> Calibration:
-    """Compares two judges' scores of the same answers, item by item, by what was extracted.
+    """Compare two judges' scores of the same answers, item by item.
 
-    `column` names the value that is the verdict where it is a number ("grade", "win", "model");
-    without it the words that were extracted are.
+    `column` names the value that is the verdict, where it is a number ("grade", "win", "model").
+    Without it, the verdict is the extracted text.
 
     Raises:
-        UserError: they have no item in common, or an item's answers differ.
+        UserError: the scores have no item in common, or the answers to an item differ.
     """
-    known = {(score.benchmark, score.item): score for score in other}
-    judged: list[Judged] = []
-    seen = {(score.benchmark, score.item) for score in mine}
-    left_out = len(known.keys() - seen)
-    for score in mine:
-        beside = known.get((score.benchmark, score.item))
-        if beside is not None and beside.answer != score.answer:
+    by_item = {(score.benchmark, score.item): score for score in reference_scores}
+    items: list[JudgedItem] = []
+    seen = {(score.benchmark, score.item) for score in judge_scores}
+    left_out = len(by_item.keys() - seen)
+    for score in judge_scores:
+        reference = by_item.get((score.benchmark, score.item))
+        if reference is not None and reference.answer != score.answer:
             raise UserError(
-                "The two judges saw different answers.",
+                "The two judges graded different answers.",
                 f"{score.benchmark}, item {score.item}",
                 "Calibrate on the same answers of one model.",
             )
-        own, others = _verdict(score, column), _verdict(beside, column) if beside else None
-        if own is None or others is None:
+        verdict = _verdict(score, column)
+        expected = _verdict(reference, column) if reference else None
+        if verdict is None or expected is None:
             left_out += 1
         else:
-            judged.append(Judged(score.item, score.image, own, others, len(score.answer.split())))
-    return calibrate_pairs(judged, left_out=left_out, seed=seed)
+            words = len(score.answer.split())
+            items.append(JudgedItem(score.item, score.image, verdict, expected, words))
+    return calibrate_pairs(items, left_out=left_out, seed=seed)
 
 
-def calibrate_pairs(judged: Sequence[Judged], *, left_out: int = 0, seed: int = 0) -> Calibration:
-    """The calibration of verdicts that are paired already.
+def calibrate_pairs(
+    items: Sequence[JudgedItem], *, left_out: int = 0, seed: int = 0
+) -> Calibration:
+    """Return the calibration of paired verdicts.
 
     Raises:
-        UserError: there are none.
+        UserError: there are no pairs.
     """
-    if not judged:
+    if not items:
         raise UserError(
-            "No item has a verdict of both judges.",
+            "No item has a verdict from both judges.",
             f"{left_out} items",
-            "Give judgements of the same answers.",
+            "Give scores of the same answers by both judges.",
         )
-    names = sorted({v for each in judged for v in (each.mine, each.other)}, key=_order)
-    images = sorted({each.image for each in judged})
-    row = {image: i for i, image in enumerate(images)}
+    names = sorted({v for item in items for v in (item.verdict, item.reference)}, key=_sort_key)
+    images = sorted({item.image for item in items})
+    image_index = {image: i for i, image in enumerate(images)}
     weights_RI, k = resamples(len(images), seed), len(names)
-    counts_IC = _counts(judged, names, row)
+    counts_IC = _counts(items, names, image_index)
 
     def figure(formula: Callable[[Floats], Floats], sums: Floats, *, share: bool = False) -> Figure:
         value = float(formula(sums.sum(0)[None])[0])
@@ -121,20 +129,20 @@ def calibrate_pairs(judged: Sequence[Judged], *, left_out: int = 0, seed: int = 
         low, high = interval(draws, value, images=len(images), share=share)
         return Figure(value=value, low=low, high=high)
 
-    grades = _grades(judged)
+    grades = _grades(items)
     weighted = bias = by_length = Figure()
     if grades is not None:
         scale = np.array([float(name) for name in names])
         apart_KK = scale[:, None] - scale
         weighted = figure(lambda counts: _kappa(counts, apart_KK**2), counts_IC)
         bias = figure(lambda counts: _mean(counts, apart_KK), counts_IC)
-        by_length = figure(_slope, _length_sums(judged, grades, row))
+        by_length = figure(_slope, _length_sums(items, grades, image_index))
     table = counts_IC.sum(0).reshape(k, k)
     return Calibration(
-        n=len(judged),
+        n=len(items),
         left_out=left_out,
         verdicts=tuple(names),
-        table=tuple(tuple(int(each) for each in line) for line in table),
+        table=tuple(tuple(int(count) for count in line) for line in table),
         agreement=figure(lambda counts: _mean(counts, np.eye(k)), counts_IC, share=True),
         kappa=figure(lambda counts: _kappa(counts, 1 - np.eye(k)), counts_IC),
         weighted_kappa=weighted,
@@ -144,57 +152,64 @@ def calibrate_pairs(judged: Sequence[Judged], *, left_out: int = 0, seed: int = 
 
 
 def _verdict(score: Score, column: str) -> str | None:
-    """The verdict in words; None where the judge gave none that can be read."""
+    """Return the verdict as text; None where none could be parsed."""
     if score.status == "unparsed" or (column and column not in score.values):
         return None
     return f"{score.values[column]:g}" if column else " ".join(score.extracted)
 
 
-def _grades(judged: Sequence[Judged]) -> Floats | None:
-    """Mine and the other's as numbers (2, N); None where one isn't a number."""
+def _grades(items: Sequence[JudgedItem]) -> Floats | None:
+    """Return the verdicts of judge and reference as numbers (2, N); None if one isn't a number."""
     try:
-        return np.array([[float(j.mine) for j in judged], [float(j.other) for j in judged]])
+        return np.array([[float(j.verdict) for j in items], [float(j.reference) for j in items]])
     except ValueError:
         return None
 
 
-def _order(name: str) -> tuple[float, str]:
+def _sort_key(name: str) -> tuple[float, str]:
     try:
         return float(name), name
     except ValueError:
         return float("inf"), name
 
 
-def _counts(judged: Sequence[Judged], names: Sequence[str], row: dict[str, int]) -> Floats:
-    """How often each pair of verdicts (mine, the other's) is in each image (I, K * K)."""
-    place = {name: i for i, name in enumerate(names)}
-    counts_IC = np.zeros((len(row), len(names) ** 2))
-    for each in judged:
-        counts_IC[row[each.image], place[each.mine] * len(names) + place[each.other]] += 1
+def _counts(
+    items: Sequence[JudgedItem], names: Sequence[str], image_index: dict[str, int]
+) -> Floats:
+    """Count each pair of verdicts (judge, reference) per image, as (I, K * K)."""
+    verdict_index = {name: i for i, name in enumerate(names)}
+    counts_IC = np.zeros((len(image_index), len(names) ** 2))
+    for item in items:
+        counts_IC[
+            image_index[item.image],
+            verdict_index[item.verdict] * len(names) + verdict_index[item.reference],
+        ] += 1
     return counts_IC
 
 
-def _mean(counts_RC: Floats, worth_KK: Floats) -> Floats:
-    return ratio(counts_RC @ worth_KK.ravel(), counts_RC.sum(-1))
+def _mean(counts_RC: Floats, weights_KK: Floats) -> Floats:
+    return ratio(counts_RC @ weights_KK.ravel(), counts_RC.sum(-1))
 
 
 def _kappa(counts_RC: Floats, weights_KK: Floats) -> Floats:
-    """1 - observed over expected disagreement (R,); NaN where none is to be expected."""
+    """Return 1 - observed / expected disagreement (R,); NaN where none is expected."""
     k = len(weights_KK)
     counts_RKK = counts_RC.reshape(-1, k, k)
-    mine_RK, other_RK = counts_RKK.sum(2), counts_RKK.sum(1)
+    judge_RK, reference_RK = counts_RKK.sum(2), counts_RKK.sum(1)
     total_R = counts_RC.sum(-1)
     observed = (counts_RKK * weights_KK).sum((1, 2))
-    expected = np.einsum("ri,rj,ij->r", mine_RK, other_RK, weights_KK)
+    expected = np.einsum("ri,rj,ij->r", judge_RK, reference_RK, weights_KK)
     return 1 - ratio(observed * total_R, expected)
 
 
-def _length_sums(judged: Sequence[Judged], grades: Floats, row: dict[str, int]) -> Floats:
-    """Sums an image of 1, x, x^2, y and xy: x is the length, y the difference of the grades."""
-    sums_IS = np.zeros((len(row), 5))
-    for each, mine, other in zip(judged, *grades, strict=True):
-        x, y = each.words, mine - other
-        sums_IS[row[each.image]] += (1, x, x * x, y, x * y)
+def _length_sums(
+    items: Sequence[JudgedItem], grades: Floats, image_index: dict[str, int]
+) -> Floats:
+    """Sum 1, x, x^2, y and xy per image (I, 5): x is the length, y the difference of grades."""
+    sums_IS = np.zeros((len(image_index), 5))
+    for item, grade, reference in zip(items, *grades, strict=True):
+        x, y = item.words, grade - reference
+        sums_IS[image_index[item.image]] += (1, x, x * x, y, x * y)
     return sums_IS
 
 

@@ -1,9 +1,9 @@
-"""What a judge will cost, before it is asked, and the budget that stops it.
+"""Cost estimates before a judge is asked, and the budget that stops it.
 
-Tokens are counted by rule where the tokenizer isn't known: a quarter of the text's UTF-8 bytes,
-rounded up (English has about four bytes per token; other scripts have fewer tokens than this says),
-and 4 per message for its frame. What a reply costs at the most follows from the longest reply asked
-for. The budget reckons with the worst case instead, a token per byte, so that it is never passed.
+Tokens are estimated without a tokenizer: a quarter of the text's UTF-8 bytes, rounded up (English
+has about four bytes per token; other scripts have fewer tokens than this estimate), plus 4 per
+message. The maximum cost of a reply follows from `max_tokens`. The budget assumes the worst case of
+one token per byte, so it is never exceeded.
 """
 
 import math
@@ -22,22 +22,22 @@ from groundtune.records import Record
 BYTES_A_TOKEN = 4
 MESSAGE_TOKENS = 4
 TEMPLATE_TOKENS = 100
-"""The most that a chat template adds of its own: a default system text, dates, marks."""
+"""Upper bound of what a chat template adds: a default system text, dates, special tokens."""
 
 
 class Price(Record):
-    """Money a million tokens, in the currency of the price table."""
+    """Prices per million tokens, in the currency of the price table."""
 
     input: float = Field(ge=0)
     output: float = Field(ge=0)
 
     def of(self, tokens_in: int, tokens_out: int) -> float:
-        """What so many tokens cost."""
+        """Return the cost of these tokens."""
         return (self.input * tokens_in + self.output * tokens_out) / 1e6
 
 
 class CostEstimate(Record):
-    """What asking will take at the most."""
+    """Upper bound on tokens and cost of requests."""
 
     requests: int
     tokens_in: int
@@ -46,7 +46,7 @@ class CostEstimate(Record):
     """None without a price."""
 
     def in_words(self) -> str:
-        """Return it as part of a sentence."""
+        """Return the estimate as part of a sentence."""
         price = "" if self.cost_most is None else f", at most {self.cost_most:.4f}"
         return (
             f"{self.requests} requests, about {self.tokens_in:,} tokens and at most "
@@ -55,17 +55,17 @@ class CostEstimate(Record):
 
 
 def count_text(text: str) -> int:
-    """Tokens of a text by the rule above."""
+    """Return the estimated tokens of a text."""
     return -(-len(text.encode()) // BYTES_A_TOKEN)
 
 
 def count_tokens(request: Request) -> int:
-    """Tokens of a request by the rule above."""
+    """Return the estimated tokens of a request."""
     return sum(count_text(text) + MESSAGE_TOKENS for text in _texts(request))
 
 
 def most_tokens(request: Request) -> int:
-    """The most tokens of a request, whatever the tokenizer: one per byte."""
+    """Return an upper bound on a request's tokens for any tokenizer: one per byte."""
     return sum(len(text.encode()) for text in _texts(request)) + TEMPLATE_TOKENS
 
 
@@ -76,7 +76,7 @@ def _texts(request: Request) -> list[str]:
 def estimate_cost(
     requests: Iterable[Request], *, max_tokens: int, price: Price | None
 ) -> CostEstimate:
-    """What these requests take if every reply is as long as it may be."""
+    """Return tokens and cost if every reply has `max_tokens` tokens."""
     counts = [count_tokens(request) for request in requests]
     tokens_in, tokens_out = sum(counts), max_tokens * len(counts)
     return CostEstimate(
@@ -88,7 +88,7 @@ def estimate_cost(
 
 
 def read_price(path: Path, model: str) -> Price:
-    """A model's price from a YAML or JSON table: {model: {input: 2.5, output: 10}}.
+    """Return a model's price from a YAML or JSON table: {model: {input: 2.5, output: 10}}.
 
     Raises:
         UserError: the table can't be read, or lacks the model.
@@ -103,7 +103,7 @@ def read_price(path: Path, model: str) -> Price:
         raise UserError(
             f"The price table has no {model!r}.",
             str(path),
-            f"Add `{model}: {{input: PRICE, output: PRICE}}`, for a million tokens each.",
+            f"Add `{model}: {{input: PRICE, output: PRICE}}`, in price per million tokens.",
         )
     try:
         return Price.model_validate(table[model])
@@ -111,51 +111,51 @@ def read_price(path: Path, model: str) -> Price:
         raise UserError(
             f"The price of {model!r} is not two numbers.",
             str(path),
-            f"Write `{model}: {{input: PRICE, output: PRICE}}`, for a million tokens each.",
+            f"Write `{model}: {{input: PRICE, output: PRICE}}`, in price per million tokens.",
         ) from error
 
 
 class Budget:
-    """What was spent, what requests in flight may cost, and the cap that both never pass.
+    """Money spent and reserved, and the cap that their sum never exceeds.
 
-    A request in flight is held at its worst case. So is what a failed try may have cost, and a
-    reply of which the server doesn't count the tokens. It can be used from several threads.
+    A request in flight is reserved at its worst case. A failed try that may have been charged for,
+    and a reply without token counts, cost their worst case. Thread-safe.
     """
 
     def __init__(self, price: Price, max_tokens: int, cap: float = math.inf) -> None:
         self.price = price
         self.max_tokens = max_tokens
-        """Of a reply."""
+        """Maximum tokens per reply."""
         self.cap = cap
         self.spent = 0.0
-        self.held = 0.0
+        self.reserved = 0.0
         self._lock = threading.Lock()
 
-    def hold(self, request: Request) -> bool:
-        """Hold a request's worst case back; False where the cap doesn't allow it now."""
-        most = self._most(request)
+    def reserve(self, request: Request) -> bool:
+        """Reserve a request's worst case; return False if the cap doesn't allow it now."""
+        maximum = self._maximum(request)
         with self._lock:
-            if self.spent + self.held + most > self.cap:
+            if self.spent + self.reserved + maximum > self.cap:
                 return False
-            self.held += most
+            self.reserved += maximum
             return True
 
-    def settle(self, request: Request, found: Completion | None) -> None:
-        """A held request has ended, with a reply or without."""
+    def settle(self, request: Request, completion: Completion | None) -> None:
+        """Replace the reservation of a finished request by its cost; no reply costs nothing."""
         with self._lock:
-            self.held -= self._most(request)
-            self.spent += 0.0 if found is None else self._cost(request, found)
+            self.reserved -= self._maximum(request)
+            self.spent += 0.0 if completion is None else self._cost(request, completion)
 
-    def lose(self, request: Request) -> bool:
-        """A try of a held request failed and may have cost its most; whether another may."""
+    def charge_failed_try(self, request: Request) -> bool:
+        """Charge a failed try of a request at its worst case; return whether a retry fits."""
         with self._lock:
-            self.spent += self._most(request)
-            return self.spent + self.held <= self.cap
+            self.spent += self._maximum(request)
+            return self.spent + self.reserved <= self.cap
 
-    def _most(self, request: Request) -> float:
+    def _maximum(self, request: Request) -> float:
         return self.price.of(most_tokens(request), self.max_tokens)
 
-    def _cost(self, request: Request, found: Completion) -> float:
-        if found.tokens_in is None or found.tokens_out is None:
-            return self._most(request)
-        return self.price.of(found.tokens_in, found.tokens_out)
+    def _cost(self, request: Request, completion: Completion) -> float:
+        if completion.tokens_in is None or completion.tokens_out is None:
+            return self._maximum(request)
+        return self.price.of(completion.tokens_in, completion.tokens_out)

@@ -1,4 +1,4 @@
-"""A judge behind an OpenAI-compatible endpoint: the client of `generate`, within a budget."""
+"""A judge behind an OpenAI-compatible endpoint, limited by a budget."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sized
@@ -22,11 +22,11 @@ from groundtune.generate.loop_thread import LoopThread
 from groundtune.records import Sampling
 
 FATAL = frozenset({401, 403, 404})
-"""Refusals that every other request would get too."""
+"""HTTP statuses that every further request would get too."""
 
 
 class EndpointAsker:
-    """An `Asker` over an endpoint.
+    """An `Asker` for an endpoint.
 
     Raises:
         UserError: the key can't be sent.
@@ -44,24 +44,27 @@ class EndpointAsker:
 
     @property
     def spent(self) -> float:
-        """What the replies cost so far; 0 without a price."""
+        """Cost of the replies so far; 0 without a price."""
         return self.budget.spent if self.budget else 0.0
 
     def parameters(self) -> dict[str, float | str]:
-        """Temperature and limit."""
-        own = self.sampling
-        return {"temperature": own.temperature, self.settings.limit_field: own.max_new_tokens}
+        """Return temperature and token limit."""
+        sampling = self.sampling
+        return {
+            "temperature": sampling.temperature,
+            self.settings.limit_field: sampling.max_new_tokens,
+        }
 
-    def described(self) -> dict[str, str]:
-        """Model and address."""
+    def describe(self) -> dict[str, str]:
+        """Return model and URL."""
         return {"judge": self.model, "url": self.settings.urls[0]}
 
-    def planned(self, requests: Mapping[str, Request]) -> str:
-        """Requests, tokens and cost."""
+    def plan(self, requests: Mapping[str, Request]) -> str:
+        """Return the expected requests, tokens and cost as text."""
         return self.estimate(requests).in_words()
 
     def estimate(self, requests: Mapping[str, Request]) -> CostEstimate:
-        """Return what asking for these will take at the most; nothing is sent."""
+        """Return an upper bound on tokens and cost; nothing is sent."""
         price = self.budget.price if self.budget else None
         most = self.sampling.max_new_tokens
         return estimate_cost(requests.values(), max_tokens=most, price=price)
@@ -69,26 +72,26 @@ class EndpointAsker:
     def ask(
         self, requests: Mapping[str, Request], repeat: int, stop: Callable[[], bool]
     ) -> Generator[tuple[str, Outcome]]:
-        """Yield each request's outcome; `concurrency` are in flight, as far as the budget allows.
+        """Yield each request's outcome; up to `concurrency` are in flight, within the budget.
 
         Raises:
             UserError: the budget allows no further request.
         """
-        todo, flight = deque(requests), dict[Future[Completion], str]()
+        todo, in_flight = deque(requests), dict[Future[Completion], str]()
         loop = LoopThread()
         client = loop.run(_open(self.settings))
         try:
-            while flight or (todo and not stop()):
-                while todo and not stop() and self._has_room(flight, requests[todo[0]]):
+            while in_flight or (todo and not stop()):
+                while todo and not stop() and self._has_room(in_flight, requests[todo[0]]):
                     key = todo.popleft()
-                    flight[loop.submit(self._complete(client, requests[key]))] = key
-                if not flight:
-                    raise self._overspent(f"{len(todo)} are left")
-                for future in wait(flight, return_when=FIRST_COMPLETED).done:
-                    key = flight.pop(future)
+                    in_flight[loop.submit(self._complete(client, requests[key]))] = key
+                if not in_flight:
+                    raise self._overspent(f"{len(todo)} requests are left")
+                for future in wait(in_flight, return_when=FIRST_COMPLETED).done:
+                    key = in_flight.pop(future)
                     yield key, self._outcome(future, requests[key])
         finally:
-            for future in flight:
+            for future in in_flight:
                 future.cancel()
             loop.run(client.close())
             loop.stop()
@@ -97,16 +100,18 @@ class EndpointAsker:
         system = [{"role": "system", "content": request.system}] if request.system else []
         messages = [*system, {"role": "user", "content": request.text}]
         body = chat_body(self.settings, messages, self.sampling)
-        return await client.complete(body, request.hash, lost=lambda: self._lose(request))
+        return await client.complete(
+            body, request.hash, lost=lambda: self._charge_failed_try(request)
+        )
 
     def _outcome(self, future: Future[Completion], request: Request) -> Outcome:
-        """What became of a request, which is no longer in flight."""
+        """Return the outcome of a finished request, and settle its cost."""
         error = future.exception()
-        found = future.result() if error is None else None
+        completion = future.result() if error is None else None
         if self.budget:
-            self.budget.settle(request, found)
-        if found is not None:
-            return _output(found, request)
+            self.budget.settle(request, completion)
+        if completion is not None:
+            return _output(completion, request)
         if isinstance(error, EndpointFault):
             return error if error.status in FATAL else Failure(why=error.why)
         if isinstance(error, UserError):
@@ -114,14 +119,14 @@ class EndpointAsker:
         assert error is not None
         raise error
 
-    def _has_room(self, flight: Sized, request: Request) -> bool:
-        if len(flight) >= self.settings.concurrency:
+    def _has_room(self, in_flight: Sized, request: Request) -> bool:
+        if len(in_flight) >= self.settings.concurrency:
             return False
-        return self.budget is None or self.budget.hold(request)
+        return self.budget is None or self.budget.reserve(request)
 
-    def _lose(self, request: Request) -> None:
-        """A try may have been charged for: stop where the budget doesn't allow another."""
-        if self.budget and not self.budget.lose(request):
+    def _charge_failed_try(self, request: Request) -> None:
+        """Charge a failed try; stop if the budget doesn't allow a retry."""
+        if self.budget and not self.budget.charge_failed_try(request):
             raise self._overspent("this request failed and may have been charged for")
 
     def _overspent(self, left: str) -> UserError:
@@ -129,7 +134,7 @@ class EndpointAsker:
         return UserError(
             f"The budget of {self.budget.cap:g} allows no further request: {left}.",
             f"{self.where}, spent {self.budget.spent:.4f}",
-            "Raise the budget and run again: what was replied is kept and costs nothing.",
+            "Raise the budget and run again: cached replies cost nothing.",
         )
 
 
@@ -137,16 +142,16 @@ async def _open(settings: EndpointSettings) -> EndpointClient:
     return EndpointClient(settings)
 
 
-def _output(found: Completion, request: Request) -> JudgeOutput | Failure:
-    (choice,) = found.choices
+def _output(completion: Completion, request: Request) -> JudgeOutput | Failure:
+    (choice,) = completion.choices
     if choice.refused:
         return Failure(why=f"the judge refused: {choice.text}")
     if not choice.text:
         return Failure(why=f"the reply has no text (finish: {choice.finish or 'not given'})")
-    tokens_in, tokens_out = found.tokens_in, found.tokens_out
+    tokens_in, tokens_out = completion.tokens_in, completion.tokens_out
     return JudgeOutput(
         text=choice.text,
-        model=found.model,
+        model=completion.model,
         finish=choice.finish,
         tokens_in=count_tokens(request) if tokens_in is None else tokens_in,
         tokens_out=count_text(choice.text) if tokens_out is None else tokens_out,

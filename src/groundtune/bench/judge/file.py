@@ -1,16 +1,16 @@
-"""A judge described in a YAML file, for what a command line has no options for.
+"""Judge settings in a YAML file, including those without a command-line option.
 
-    url: http://127.0.0.1:8000/v1     # of an endpoint; without it the model runs on this machine
+    url: http://127.0.0.1:8000/v1     # endpoint; without it the model runs on this machine
     model: the-judge
-    repeats: 3                        # samples of each reply, for the judge's variance
-    swap: true                        # pairwise benchmarks: both orders
+    repeats: 3                        # samples per reply, to measure the judge's variance
+    swap: true                        # pairwise benchmarks: judge both orders
     prompt: my_prompt.txt             # a text file, a folder of them, or the official script
     prices: prices.yaml
     budget: 5.0
-    dry_run: true                     # says what it would cost, and asks nothing
+    dry_run: true                     # report the cost and send nothing
 
-or `replies: [replies.jsonl]` in place of url and model, and every field of `EndpointLimits`. Paths
-are relative to the file.
+`replies: [replies.jsonl]` replaces url and model. Every field of `EndpointLimits` is allowed too.
+Paths are relative to the file.
 """
 
 from pathlib import Path
@@ -24,56 +24,56 @@ from groundtune.generate.endpoint import EndpointLimits
 
 
 class JudgeFile(EndpointLimits):
-    """The fields of the file."""
+    """Fields of the file."""
 
     url: str = ""
-    """Of an OpenAI-compatible endpoint; several servers of one model, with commas."""
+    """OpenAI-compatible endpoint; separate several servers of one model with commas."""
     model: str = ""
-    """The endpoint's name for the judge or, without a URL, a model on this machine."""
+    """The judge's name at the endpoint or, without a URL, a model on this machine."""
     replies: tuple[Path, ...] = ()
-    """Recorded replies instead."""
+    """Files of recorded replies, instead of a model."""
     temperature: float = Field(default=0.0, ge=0)
     max_tokens: int = Field(default=1024, ge=1)
-    """The longest reply."""
+    """Maximum tokens per reply."""
     concurrency: int = Field(default=4, ge=1, le=1024)
-    """Fewer requests in flight than for answers: hosted judges have narrow limits."""
+    """Requests in flight; fewer than for answers, because hosted judges have low rate limits."""
     repeats: int = Field(default=1, ge=1, le=100)
     swap: bool = False
     prompt: Path | None = None
     prices: Path | None = None
     """{model: {input: PRICE, output: PRICE}}, per million tokens."""
     budget: float | None = Field(default=None, gt=0)
-    """In the currency of the prices."""
+    """Maximum cost, in the currency of the prices."""
     dry_run: bool = False
     device: str = "auto"
-    """Of a model on this machine: cpu, cuda, mps or auto."""
+    """Device of a model on this machine: cpu, cuda, mps or auto."""
     dtype: str = "auto"
     """float32, bfloat16, float16 or auto."""
     batch_size: int = Field(default=16, ge=1)
-    """Replies that a model on this machine writes at once."""
+    """Replies that a model on this machine generates in one batch."""
 
 
 def read_judge(path: Path) -> JudgeFile:
-    """Return what the file says, its paths resolved.
+    """Return the settings of a judge file, with resolved paths.
 
     Raises:
         UserError: the file can't be read, a field is unknown or wrong, or it names no judge or two.
     """
-    said = _read(path)
-    if bool(said.replies) == bool(said.model or said.url):
+    settings = _read(path)
+    if bool(settings.replies) == bool(settings.model or settings.url):
         raise UserError(
-            "The file must name a model or recorded replies, and not both.",
+            "The file must name a model or recorded replies, not both.",
             str(path),
-            "Give model: NAME, with url: for an endpoint; or replies: [FILE].",
+            "Write model: NAME (and url: for an endpoint), or replies: [FILE].",
         )
-    if said.url and not said.model:
-        raise UserError("The endpoint's model isn't named.", str(path), "Add model: NAME.")
-    there = path.parent
-    return said.model_copy(
+    if settings.url and not settings.model:
+        raise UserError("The endpoint has no model name.", str(path), "Add model: NAME.")
+    folder = path.parent
+    return settings.model_copy(
         update={
-            "replies": tuple(there / each for each in said.replies),
-            "prompt": said.prompt and there / said.prompt,
-            "prices": said.prices and there / said.prices,
+            "replies": tuple(folder / file for file in settings.replies),
+            "prompt": settings.prompt and folder / settings.prompt,
+            "prices": settings.prices and folder / settings.prices,
         }
     )
 
@@ -82,9 +82,7 @@ def _read(path: Path) -> JudgeFile:
     try:
         fields: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(
-            "The judge's file can't be read.", str(path), "Give a YAML file."
-        ) from error
+        raise UserError("The judge file can't be read.", str(path), "Give a YAML file.") from error
     try:
         return JudgeFile.model_validate(fields)
     except ValidationError as error:
@@ -93,5 +91,5 @@ def _read(path: Path) -> JudgeFile:
         raise UserError(
             f"{where or 'The file'}: {first['msg']}.",
             str(path),
-            f"The fields are {', '.join(JudgeFile.model_fields)}.",
+            f"Use only the fields {', '.join(JudgeFile.model_fields)}.",
         ) from error

@@ -1,9 +1,9 @@
-"""Judges: what is asked of one, what it says, and the ways to get its replies.
+"""Judges: requests, replies, and the sources of replies.
 
-A benchmark makes a `Request` an item (the whole text, nothing is added later) and reads the
-`Reply` itself. Who replies is a `Replies`: recorded replies (`recorded.py`), or an endpoint
-(`endpoint.py`) or a model in this process (`local.py`), whose replies are kept (`kept.py`). A reply
-that is missing or failed is a value, with its reason; whoever scores says what that means.
+A benchmark builds one `Request` per item (the complete text; nothing is added later) and parses
+the `JudgeReply` itself. A `ReplySource` gives the replies: recorded ones (`recorded.py`), or those
+of an endpoint (`endpoint.py`) or of a local model (`local.py`), which are cached (`cached.py`). A
+missing or failed reply is a value with its reason; the benchmark decides how to score it.
 """
 
 from collections.abc import Sequence
@@ -19,128 +19,128 @@ from groundtune.store.keys import key_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One question to a judge; `item` and `part` name it within a benchmark."""
+    """One request to a judge; `item` and `part` identify it within a benchmark."""
 
     item: str
     text: str
     system: str = ""
     part: str = ""
-    """Which of several questions about the item: "" for the first, "same", "swapped", ..."""
+    """Which of several requests about the item: "" for the first, "same", "swapped", ..."""
     answer: str = ""
-    """The text that is judged: a recorded reply to another text doesn't count."""
+    """The judged text; a recorded reply about another text is not used."""
 
     @property
     def hash(self) -> str:
-        """32 hex digits of what the judge sees; the judge's own settings are not in it."""
+        """32 hex digits over what the judge sees, without the judge's settings."""
         return key_of("judge", self.system, self.text)
 
 
-class Reply(Record):
-    """What a judge said to one request."""
+class JudgeReply(Record):
+    """A judge's reply to one request, or why there is none."""
 
     item: str
     part: str = ""
     repeat: int = 0
     status: Literal["given", "missing", "failed"] = "given"
     text: str = ""
-    """As it was said; empty unless `status` is "given"."""
+    """The reply, unchanged; empty unless `status` is "given"."""
     model: str = ""
-    """The judge as the server named it."""
+    """The judge's name as the server reports it."""
     finish: str = ""
-    """Why it ended, as the server says: "stop", "length"."""
+    """The finish reason that the server reports: "stop", "length"."""
     why: str = ""
-    """Why there is none."""
+    """Why there is no reply."""
     stored: tuple[float, ...] = ()
-    """Scores that an archive keeps beside the reply; people may have mended them."""
+    """Scores stored with the reply in an archive; people may have corrected them."""
 
 
-class Replies(Protocol):
-    """Whoever replies to requests."""
+class ReplySource(Protocol):
+    """Gives replies to requests."""
 
     def replies(
         self, requests: Sequence[Request], progress: Progress, *, repeat: int = 0
-    ) -> list[Reply]:
-        """One reply a request, in order; `repeat` tells apart repeated samples of one judge."""
+    ) -> list[JudgeReply]:
+        """Return one reply per request, in order; `repeat` numbers the samples of one judge."""
         ...
 
-    def described(self) -> dict[str, str]:
-        """The judge and its settings in plain words, for the report; no secret is in it."""
+    def describe(self) -> dict[str, str]:
+        """Return the judge and its settings for the report, without secrets."""
         ...
 
 
-class Asked(NamedTuple):
-    """What came of asking: the replies by item and part, and how many were not given."""
+class JudgeReplies(NamedTuple):
+    """Replies by item and part, with the numbers of missing and failed ones."""
 
-    by_request: dict[tuple[str, str], Reply]
+    by_request: dict[tuple[str, str], JudgeReply]
     missing: int
     failed: int
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The judges' names as they were served or recorded, sorted."""
-        named = {reply.model for reply in self.by_request.values() if reply.status == "given"}
-        return tuple(sorted(named - {""}))
+        """Sorted names of the judges, as the server reported them or as they were recorded."""
+        names = {reply.model for reply in self.by_request.values() if reply.status == "given"}
+        return tuple(sorted(names - {""}))
 
-    def get(self, item: str, part: str = "") -> Reply:
-        """The reply about an item."""
+    def get(self, item: str, part: str = "") -> JudgeReply:
+        """Return the reply about an item."""
         return self.by_request[(item, part)]
 
 
 @dataclass(slots=True)
 class Ledger:
-    """What was asked in a run, for the result; a request that is made again counts once."""
+    """The requests of a run, for the result; a repeated request counts once."""
 
     status: dict[tuple[str, str, int], str] = field(default_factory=dict[tuple[str, str, int], str])
-    """By item, part and repeat."""
+    """Reply status by item, part and repeat."""
     models: set[str] = field(default_factory=set[str])
     prompts: dict[str, str] = field(default_factory=dict[str, str])
-    """What each prompt is called, and "NAME (hash)" of its file."""
+    """"FILE (hash)" by the prompt's name."""
 
     def count(self, status: str) -> str:
-        """How many requests ended so."""
+        """Return the number of requests with this status."""
         return str(list(self.status.values()).count(status))
 
 
 class Quiet:
-    """Progress that nobody watches."""
+    """Progress that shows nothing."""
 
     def start(self, task: str, total: int | None = None) -> None:
-        """A new task begins."""
+        """Ignore a new task."""
 
     def advance(self, done: int = 1, note: str = "") -> None:
-        """So many more units are done."""
+        """Ignore finished units."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judging:
-    """A judge and how it is used: what a benchmark is handed."""
+    """A judge with the settings that a benchmark uses it with."""
 
-    by: Replies
+    source: ReplySource
     repeats: int = 1
-    """Samples of each reply; more than one tells the judge's variance from the items'."""
+    """Samples per reply; with more than one, judge variance can be separated from item variance."""
     swap: bool = False
-    """Pairwise benchmarks also ask with the two answers in the other order, and take the mean."""
+    """Whether pairwise benchmarks also ask with the answers swapped, and average both orders."""
     prompt: Path | None = None
-    """Another prompt file than the project's (`prompts.py`)."""
+    """Prompt file that replaces the built-in one (`prompts.py`)."""
     progress: Progress = field(default_factory=Quiet)
     ledger: Ledger = field(default_factory=Ledger)
 
     def provenance(self) -> dict[str, str]:
-        """Who judged, how, and how often it did not: for the result; complete after scoring."""
-        book = self.ledger
+        """Return judge, settings and counts of requests for the result; complete after scoring."""
+        ledger = self.ledger
         return {
-            **self.by.described(),
-            "models": ", ".join(sorted(book.models)) or "not recorded",
-            "requests": str(len(book.status)),
-            "missing": book.count("missing"),
-            "failed": book.count("failed"),
+            **self.source.describe(),
+            "models": ", ".join(sorted(ledger.models)) or "not recorded",
+            "requests": str(len(ledger.status)),
+            "missing": ledger.count("missing"),
+            "failed": ledger.count("failed"),
             "repeats": str(self.repeats),
             "orders": "both" if self.swap else "one",
-            **{f"prompt {name}".strip(): each for name, each in book.prompts.items()},
+            **{f"prompt {name}".strip(): file for name, file in ledger.prompts.items()},
         }
 
-    def ask(self, requests: Sequence[Request], *, repeat: int = 0) -> Asked:
-        """The replies to requests that differ in item or part.
+    def ask(self, requests: Sequence[Request], *, repeat: int = 0) -> JudgeReplies:
+        """Return the replies to requests; each request has its own item and part.
 
         Raises:
             UserError: the endpoint can't be used, the budget is spent, or the judge changed.
@@ -149,55 +149,55 @@ class Judging:
         names = [(request.item, request.part) for request in requests]
         if len(set(names)) != len(names):
             raise ValueError("two requests to a judge have the same item and part")
-        given = self.by.replies(requests, self.progress, repeat=repeat)
-        status = [reply.status for reply in given]
-        asked = Asked(
-            dict(zip(names, given, strict=True)), status.count("missing"), status.count("failed")
+        replies = self.source.replies(requests, self.progress, repeat=repeat)
+        status = [reply.status for reply in replies]
+        result = JudgeReplies(
+            dict(zip(names, replies, strict=True)), status.count("missing"), status.count("failed")
         )
-        self.ledger.status |= {(each.item, each.part, repeat): each.status for each in given}
-        self.ledger.models |= set(asked.models)
-        return asked
+        self.ledger.status |= {(reply.item, reply.part, repeat): reply.status for reply in replies}
+        self.ledger.models |= set(result.models)
+        return result
 
 
-def judging_of(judge: object, benchmark: str) -> Judging:
-    """Whatever was handed to a benchmark (a `Judging`, a `Replies`, a `Judge`) as a `Judging`.
+def as_judging(judge: object, benchmark: str) -> Judging:
+    """Return a `Judging`, a `ReplySource` or a `Judge` as a `Judging`.
 
     Raises:
-        UserError: it is None.
+        UserError: there is no judge.
     """
     if judge is None:
         raise UserError(
-            "It is graded by a judge, and none is given.",
+            "This benchmark needs a judge, and none was given.",
             benchmark,
-            "Give recorded replies with --judge-replies FILE, or one to ask with --judge.",
+            "Give recorded replies with --judge-replies FILE, or a judge with --judge.",
         )
     if isinstance(judge, Judging):
         return judge
     if hasattr(judge, "replies"):
-        return Judging(by=cast("Replies", judge))
-    return Judging(by=GradeJudge(cast("Judge", judge), type(judge).__name__))
+        return Judging(source=cast("ReplySource", judge))
+    return Judging(source=GradeJudge(cast("Judge", judge), type(judge).__name__))
 
 
-def refuse_gaps(asked: Asked, benchmark: str) -> None:
-    """For official code that stops, or asks for ever, where a reply is missing.
+def require_replies(replies: JudgeReplies, benchmark: str) -> None:
+    """Refuse missing replies where the official code would stop or retry forever.
 
     Raises:
-        UserError: a reply was not given.
+        UserError: a reply is missing or failed.
     """
-    if asked.missing + asked.failed == 0:
+    if replies.missing + replies.failed == 0:
         return
-    lacking = [r for r in asked.by_request.values() if r.status != "given"]
-    first = lacking[0]
+    missing = [r for r in replies.by_request.values() if r.status != "given"]
+    first = missing[0]
     raise UserError(
-        f"{len(lacking)} of {len(asked.by_request)} judge's replies are not there; the official "
-        f"code of {benchmark} can't go on without them.",
+        f"{len(missing)} of {len(replies.by_request)} judge replies are missing; the official "
+        f"code of {benchmark} needs all of them.",
         f"item {first.item}{f', {first.part}' if first.part else ''}: {first.why}",
-        "Run again to ask for what is missing, complete the file, or use --mode strict.",
+        "Run again to request the missing replies, complete the file, or use --mode strict.",
     )
 
 
 class GradeJudge:
-    """Anything with `grade(text) -> text` as a judge; a system text goes first."""
+    """Any object with `grade(text) -> text` as a judge; a system text is put first."""
 
     def __init__(self, judge: Judge, name: str) -> None:
         self.judge = judge
@@ -205,28 +205,30 @@ class GradeJudge:
 
     def replies(
         self, requests: Sequence[Request], progress: Progress, *, repeat: int = 0
-    ) -> list[Reply]:
-        """One call a request."""
+    ) -> list[JudgeReply]:
+        """Return the replies, with one call of `grade` per request."""
         progress.start("judge", total=len(requests))
-        given: list[Reply] = []
+        replies: list[JudgeReply] = []
         for request in requests:
-            text = self.judge.grade(joined(request))
-            given.append(_given(request, text, self.name, repeat))
+            text = self.judge.grade(join_texts(request))
+            replies.append(_reply_of(request, text, self.name, repeat))
             progress.advance()
-        return given
+        return replies
 
-    def described(self) -> dict[str, str]:
-        """Its name."""
+    def describe(self) -> dict[str, str]:
+        """Return the judge's name."""
         return {"judge": self.name}
 
 
-def joined(request: Request) -> str:
-    """Return the system text and the request's as one, for a judge that takes one text."""
+def join_texts(request: Request) -> str:
+    """Return system text and request as one text, for a judge that takes a single text."""
     return f"{request.system}\n\n{request.text}" if request.system else request.text
 
 
-def _given(request: Request, text: str, model: str, repeat: int, finish: str = "stop") -> Reply:
-    return Reply(
+def _reply_of(
+    request: Request, text: str, model: str, repeat: int, finish: str = "stop"
+) -> JudgeReply:
+    return JudgeReply(
         item=request.item,
         part=request.part,
         repeat=repeat,

@@ -1,19 +1,19 @@
-"""A model in this process as a judge: it reads the system text and the request in one user turn."""
+"""A local model as a judge: system text and request form one user turn."""
 
 from collections.abc import Callable, Generator, Mapping
 
 from groundtune import protocols
 from groundtune.bench.judge.asking import Failure, JudgeOutput, Outcome
-from groundtune.bench.judge.judge import Request, joined
+from groundtune.bench.judge.judge import Request, join_texts
 from groundtune.records import Message, Prompt, Sampling, TextPart
 from groundtune.store.keys import key_of
 
 AT_ONCE = 32
-"""Requests between two writes."""
+"""Requests per call of the generator."""
 
 
 class LocalAsker:
-    """An `Asker` over a generator; `repeat` is the seed."""
+    """An `Asker` for a generator; `repeat` is the seed."""
 
     spent = 0.0
 
@@ -25,20 +25,20 @@ class LocalAsker:
         self.revision = producer.revision
 
     def parameters(self) -> dict[str, float | str]:
-        """Temperature, limit, and the weights."""
-        own = self.sampling
+        """Return temperature, token limit and revision of the weights."""
+        sampling = self.sampling
         return {
-            "temperature": own.temperature,
-            "max_tokens": own.max_new_tokens,
+            "temperature": sampling.temperature,
+            "max_tokens": sampling.max_new_tokens,
             "revision": self.revision,
         }
 
-    def described(self) -> dict[str, str]:
-        """The model's name."""
+    def describe(self) -> dict[str, str]:
+        """Return the model's name."""
         return {"judge": self.model}
 
-    def planned(self, requests: Mapping[str, Request]) -> str:
-        """How many requests."""
+    def plan(self, requests: Mapping[str, Request]) -> str:
+        """Return the number of requests as text."""
         return f"{len(requests)} requests to a model on this machine"
 
     def ask(
@@ -46,13 +46,13 @@ class LocalAsker:
     ) -> Generator[tuple[str, Outcome]]:
         """Yield each request's reply, in order."""
         items = list(requests.items())
-        for first in range(0, len(items), AT_ONCE):
+        for start in range(0, len(items), AT_ONCE):
             if stop():
                 return
-            some = items[first : first + AT_ONCE]
-            prompts = [_prompt(request) for _, request in some]
-            drawn = self.generator.generate(prompts, self.sampling, [repeat] * len(some))
-            for (key, _), reply in zip(some, drawn, strict=True):
+            batch = items[start : start + AT_ONCE]
+            prompts = [_prompt(request) for _, request in batch]
+            replies = self.generator.generate(prompts, self.sampling, [repeat] * len(batch))
+            for (key, _), reply in zip(batch, replies, strict=True):
                 yield key, self._outcome(reply)
 
     def _outcome(self, reply: protocols.Reply) -> Outcome:
@@ -65,5 +65,5 @@ class LocalAsker:
 
 
 def _prompt(request: Request) -> Prompt:
-    messages = (Message(role="user", content=(TextPart(text=joined(request)),)),)
+    messages = (Message(role="user", content=(TextPart(text=join_texts(request)),)),)
     return Prompt(key=key_of("judge", messages), messages=messages)

@@ -1,13 +1,12 @@
-"""The file of a judge's replies: JSON lines that only ever grow, one a reply.
+"""The file of judge replies: append-only JSON lines, one per reply.
 
     {"id": "17", "part": "", "repeat": 0, "request_hash": "...", "key": "...", "reply": "...",
-     "model": "as the server named it", "asked": "as it was asked for", "finish": "stop",
-     "tokens_in": 812, "tokens_out": 96}
+     "model": "name that the server reports", "requested_model": "name in the request",
+     "finish": "stop", "tokens_in": 812, "tokens_out": 96}
 
-It is the cache of an endpoint and, at another time, the recorded replies that stand in for one
-(`recorded.py`), where "reply" with "id" or "request_hash" is enough. Each line is on the
-disk before the next request is sent for it, so a killed run loses only what was in flight; a
-line that was cut in the middle is dropped.
+It is the cache of an asked judge, and later a file of recorded replies (`recorded.py`), where
+"reply" with "id" or "request_hash" suffices. Each line is flushed to disk, so a killed run loses
+only requests in flight; an incomplete last line is dropped.
 """
 
 import json
@@ -19,7 +18,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
-from groundtune.bench.judge.judge import Reply, Request
+from groundtune.bench.judge.judge import JudgeReply, Request
 from groundtune.errors import UserError
 from groundtune.store.files import disk_error
 from groundtune.store.rows import json_rows
@@ -27,13 +26,13 @@ from groundtune.store.rows import json_rows
 GIVE = 'Write {"id": ..., "reply": ...} on each line.'
 
 
-def _whole(text: str) -> str:
-    """With U+FFFD for each half of a surrogate pair, which no file of replies could hold."""
+def _replace_surrogates(text: str) -> str:
+    """Replace lone surrogates by U+FFFD: UTF-8 can't encode them."""
     return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
-class Recorded(BaseModel):
-    """A line of the file; other fields are passed over."""
+class RecordedReply(BaseModel):
+    """A line of the file; unknown fields are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", coerce_numbers_to_str=True)
 
@@ -42,21 +41,21 @@ class Recorded(BaseModel):
     repeat: int = 0
     request_hash: str = ""
     key: str = ""
-    """Hash of the request, the judge's name and its settings: the cache's key."""
-    reply: Annotated[str, AfterValidator(_whole)]
+    """Cache key: hash of the request, the judge's name and its settings."""
+    reply: Annotated[str, AfterValidator(_replace_surrogates)]
     model: str = ""
-    asked: str = ""
+    requested_model: str = ""
     finish: str = ""
     tokens_in: int = 0
     tokens_out: int = 0
     answer: str | None = None
-    """The text that was judged, where it is known."""
+    """The judged text, if known."""
     stored: tuple[float, ...] = ()
-    """Scores kept beside the reply."""
+    """Scores stored with the reply."""
 
-    def to_reply(self, request: Request, repeat: int) -> Reply:
-        """As the reply to a request."""
-        return Reply(
+    def to_reply(self, request: Request, repeat: int) -> JudgeReply:
+        """Return this as the reply to a request."""
+        return JudgeReply(
             item=request.item,
             part=request.part,
             repeat=repeat,
@@ -68,19 +67,19 @@ class Recorded(BaseModel):
 
 
 class ReplyFile:
-    """The replies kept in a file, by their key, and the appending of more. One writer at a time."""
+    """Replies of a file by key; new ones are appended. One writer at a time."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.by_key: dict[str, Recorded] = {}
+        self.by_key: dict[str, RecordedReply] = {}
         if path.exists():
-            _drop_cut_line(path)
-            for recorded in _kept(path):
+            _drop_incomplete_line(path)
+            for recorded in _read_replies(path):
                 if recorded.key:
                     self.by_key.setdefault(recorded.key, recorded)
 
-    def append(self, recorded: Recorded) -> None:
-        """Keeps a reply; it is on the disk when this returns.
+    def append(self, recorded: RecordedReply) -> None:
+        """Append a reply; it is on disk when this returns.
 
         Raises:
             UserError: the disk is full or the file can't be written.
@@ -97,28 +96,28 @@ class ReplyFile:
         self.by_key[recorded.key] = recorded
 
 
-def no_reply(error: ValidationError, where: str) -> UserError:
-    """What the user is told of a row that is no reply."""
+def not_a_reply(error: ValidationError, where: str) -> UserError:
+    """Return the error for a row that is not a judge's reply."""
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"])
     return UserError(f"The row is not a judge's reply: {field}: {first['msg']}.", where, GIVE)
 
 
-def _kept(path: Path) -> Iterator[Recorded]:
+def _read_replies(path: Path) -> Iterator[RecordedReply]:
     for row in json_rows(path, GIVE):
         try:
-            yield Recorded.model_validate(row.fields)
+            yield RecordedReply.model_validate(row.fields)
         except ValidationError as error:
-            raise no_reply(error, row.where) from error
+            raise not_a_reply(error, row.where) from error
 
 
-def _drop_cut_line(path: Path) -> None:
-    """Cuts off what a killed writer left after the last whole line."""
+def _drop_incomplete_line(path: Path) -> None:
+    """Truncate what a killed writer left after the last complete line."""
     try:
         with path.open("r+b") as file:
             data = file.read()
-            whole = data.rfind(b"\n") + 1
-            if whole < len(data):
-                file.truncate(whole)
+            end = data.rfind(b"\n") + 1
+            if end < len(data):
+                file.truncate(end)
     except OSError as error:
         raise disk_error(error, path) from error

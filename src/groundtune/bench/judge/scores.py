@@ -1,7 +1,7 @@
-"""What judged benchmarks share: the mean over a judge's repeats, and what a result says of both.
+"""Helpers shared by judged benchmarks: means over a judge's repeats, the variance note, excerpts.
 
-Repeated samples of one judge are averaged item by item, so that every metric is that of the mean
-judgement. Each repeat's own value stays beside it ("repeat:0", ...), for the judge's variance.
+Repeated samples of one judge are averaged per item, so every metric uses the mean judgement. The
+value of each repeat is kept too ("repeat:0", ...), to estimate the judge's variance.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,20 +13,22 @@ from groundtune.errors import UserError
 from groundtune.records import Score
 
 REPEAT = "repeat:"
-SHOWN = 600
-"""Characters of a judge's reply that a score repeats."""
+EXCERPT = 600
+"""Maximum characters of a judge's reply in a score's `why`."""
 IMAGES = (".jpg", ".png", ".jpeg", ".webp")
 
 
-def over_repeats(judging: Judging, once: Callable[[int], list[Score]], column: str) -> list[Score]:
-    """The scores of `once(repeat)`, averaged over the judging's repeats.
+def over_repeats(
+    judging: Judging, score_once: Callable[[int], list[Score]], column: str
+) -> list[Score]:
+    """Return the scores of `score_once(repeat)`, averaged over the judging's repeats.
 
-    An item is unparsed where every repeat is; values are the mean over the repeats that have any.
+    An item is unparsed if every repeat is. Values are means over the repeats that have values.
     """
-    rounds = [once(repeat) for repeat in range(judging.repeats)]
-    if len(rounds) == 1:
-        return rounds[0]
-    return [_mean(each, column) for each in zip(*rounds, strict=True)]
+    repeats = [score_once(repeat) for repeat in range(judging.repeats)]
+    if len(repeats) == 1:
+        return repeats[0]
+    return [_mean(scores, column) for scores in zip(*repeats, strict=True)]
 
 
 def _mean(scores: Sequence[Score], column: str) -> Score:
@@ -45,39 +47,40 @@ def _mean(scores: Sequence[Score], column: str) -> Score:
 
 
 def variance_note(scores: Sequence[Score], what: str) -> list[str]:
-    """A sentence on the judge's variance beside the items'; nothing without repeats."""
+    """Return a sentence on the variance between items and between repeats; [] without repeats."""
     repeats = [
         [value for name, value in score.values.items() if name.startswith(REPEAT)]
         for score in scores
     ]
-    found = components(repeats)
-    if found is None:
+    variance = components(repeats)
+    if variance is None:
         return []
     return [
-        f"The judge was asked {found.repeats:.3g} times an item: the variance of {what} is "
-        f"{found.item_variance:.4g} between items and {found.judge_variance:.4g} between a judge's "
-        f"repeats of one item, which makes {100 * found.judge_share:.0f}% of the mean's variance."
+        f"The judge was asked {variance.repeats:.3g} times per item. The variance of {what} is "
+        f"{variance.item_variance:.4g} between items and {variance.judge_variance:.4g} between "
+        "repeats of one item; the judge causes "
+        f"{100 * variance.judge_share:.0f}% of the mean's variance."
     ]
 
 
-def shown(reply: str) -> str:
-    """A judge's reply, as far as a score repeats it."""
-    return reply if len(reply) <= SHOWN else reply[:SHOWN] + " ..."
+def excerpt(reply: str) -> str:
+    """Return a judge's reply, shortened for a score's `why`."""
+    return reply if len(reply) <= EXCERPT else reply[:EXCERPT] + " ..."
 
 
-def image_in(folder: Path, *names: str) -> str:
-    """The first of the names, with any suffix of an image, that the folder has.
+def find_image(folder: Path, *names: str) -> str:
+    """Return the first of the names, with any image suffix, that the folder contains.
 
     Raises:
-        UserError: it has none of them.
+        UserError: it contains none of them.
     """
     for name in names:
         base = Path(name).name
-        for each in (base, *(Path(base).stem + suffix for suffix in IMAGES)):
-            if (folder / each).is_file():
-                return each
+        for candidate in (base, *(Path(base).stem + suffix for suffix in IMAGES)):
+            if (folder / candidate).is_file():
+                return candidate
     raise UserError(
-        f"The image {names[0]} isn't in the folder.",
+        f"The folder has no image {names[0]}.",
         str(folder),
-        f"Name it {' or '.join(dict.fromkeys(Path(name).name for name in names))}.",
+        f"Name the file {' or '.join(dict.fromkeys(Path(name).name for name in names))}.",
     )

@@ -26,9 +26,9 @@ from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of
 from groundtune.bench.files.checks import expect_rows, find_files, in_order, refuse_duplicates
 from groundtune.bench.item import Item, ItemAnswer
-from groundtune.bench.judge.judge import Judging, Reply, Request, judging_of, refuse_gaps
-from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
-from groundtune.bench.judge.scores import image_in, over_repeats, shown, variance_note
+from groundtune.bench.judge.judge import JudgeReply, Judging, Request, as_judging, require_replies
+from groundtune.bench.judge.prompts import PromptKind, ScriptPrompt, judge_prompt
+from groundtune.bench.judge.scores import excerpt, find_image, over_repeats, variance_note
 from groundtune.bench.metric import Floats, Metric, ratio, unparsed_metric
 from groundtune.errors import UserError
 from groundtune.records import Score
@@ -52,7 +52,7 @@ SAFE = 3
 PROMPT = PromptKind(
     name="mmhal",
     fields=("image_contents", "question", "reference", "answer"),
-    place=Place(variable="template"),
+    script=ScriptPrompt(variable="template"),
 )
 PROTOCOL = Protocol(
     label="MMHal-Bench",
@@ -183,13 +183,13 @@ def score(data: Sequence[Question], answers: Sequence[ItemAnswer], scoring: Scor
     Raises:
         UserError: no judge; in mode official also a reply that is missing.
     """
-    judging = judging_of(scoring.judge, MMHAL.name)
+    judging = as_judging(scoring.judge, MMHAL.name)
     asked = requests(data, answers, judging)
 
     def once(repeat: int) -> list[Score]:
         given = judging.ask(asked, repeat=repeat)
         if scoring.mode == "official":
-            refuse_gaps(given, "MMHal-Bench")
+            require_replies(given, "MMHal-Bench")
         return [
             _score(question, answer, given.get(question.item), scoring)
             for question, answer in zip(data, answers, strict=True)
@@ -198,7 +198,7 @@ def score(data: Sequence[Question], answers: Sequence[ItemAnswer], scoring: Scor
     return over_repeats(judging, once, "grade")
 
 
-def _score(question: Question, answer: ItemAnswer, reply: Reply, scoring: Scoring) -> Score:
+def _score(question: Question, answer: ItemAnswer, reply: JudgeReply, scoring: Scoring) -> Score:
     official = scoring.mode == "official"
     grade = (official_grade if official else strict_grade)(reply.text)
     blank = Score(
@@ -211,10 +211,10 @@ def _score(question: Question, answer: ItemAnswer, reply: Reply, scoring: Scorin
         strata={"type": question.type},
     )
     if grade is None:
-        why = reply.why or f"no grade can be read: {shown(reply.text)}"
+        why = reply.why or f"no grade can be read: {excerpt(reply.text)}"
         values = values_of(0) if official else {}
         return blank.model_copy(update={"status": "unparsed", "why": why, "values": values})
-    update = {"values": values_of(grade), "extracted": (str(grade),), "why": shown(reply.text)}
+    update = {"values": values_of(grade), "extracted": (str(grade),), "why": excerpt(reply.text)}
     return blank.model_copy(update=update)
 
 
@@ -271,7 +271,7 @@ METRICS: tuple[Metric, ...] = (
 def items(data: Sequence[Question], images: Path, store: ImageStore) -> list[Item]:
     """The questions; images are named as in their URL, or by their id."""
     asked = [
-        (MMHAL.name, q.item, image_in(images, q.url, q.image), q.text, q.reference) for q in data
+        (MMHAL.name, q.item, find_image(images, q.url, q.image), q.text, q.reference) for q in data
     ]
     return ask_items(asked, images, store)
 

@@ -27,9 +27,9 @@ from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of
 from groundtune.bench.files.checks import by_id, expect_rows, find_files, refuse_duplicates
 from groundtune.bench.item import Item, ItemAnswer
-from groundtune.bench.judge.judge import Judging, Reply, Request, judging_of
-from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
-from groundtune.bench.judge.scores import image_in, over_repeats, shown, variance_note
+from groundtune.bench.judge.judge import JudgeReply, Judging, Request, as_judging
+from groundtune.bench.judge.prompts import PromptKind, ScriptPrompt, judge_prompt
+from groundtune.bench.judge.scores import excerpt, find_image, over_repeats, variance_note
 from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.records import Score
 from groundtune.store.images import ImageStore
@@ -42,10 +42,10 @@ HALLUCINATION = "hallucination"
 PROMPT = PromptKind(
     name="refomb",
     fields=("description", "question", "answer_a", "answer_b"),
-    place=Place(
+    script=ScriptPrompt(
         variable="prompt",
         function="construct_gpt4_query",
-        named={
+        expressions={
             "image_descriptsion": "description",
             "text_instruction": "question",
             "modelA_answer": "answer_a",
@@ -56,8 +56,8 @@ PROMPT = PromptKind(
 SECOND = PromptKind(
     name="refomb_hallucination",
     fields=("review",),
-    place=Place(
-        variable="prompt", function="construct_gpt4_query", named={"review_text": "review"}
+    script=ScriptPrompt(
+        variable="prompt", function="construct_gpt4_query", expressions={"review_text": "review"}
     ),
     is_second=True,
 )
@@ -157,7 +157,7 @@ def requests(
     ]
 
 
-def second_requests(reviews: Sequence[Reply], judging: Judging) -> list[Request]:
+def second_requests(reviews: Sequence[JudgeReply], judging: Judging) -> list[Request]:
     """What the second judge is asked: each review that was given."""
     prompt = judge_prompt(SECOND, judging)
     return [
@@ -190,7 +190,7 @@ def score(data: Sequence[Question], answers: Sequence[ItemAnswer], scoring: Scor
     Raises:
         UserError: no judge.
     """
-    judging = judging_of(scoring.judge, REFOMB.name)
+    judging = as_judging(scoring.judge, REFOMB.name)
     asked = requests(data, answers, judging)
     read = official_verdict if scoring.mode == "official" else strict_verdict
 
@@ -215,8 +215,8 @@ def score(data: Sequence[Question], answers: Sequence[ItemAnswer], scoring: Scor
 def _score(
     question: Question,
     answer: ItemAnswer,
-    reviews: Sequence[Reply],
-    second: dict[tuple[str, str], Reply],
+    reviews: Sequence[JudgeReply],
+    second: dict[tuple[str, str], JudgeReply],
     scoring: Scoring,
 ) -> Score:
     read = official_verdict if scoring.mode == "official" else strict_verdict
@@ -228,7 +228,7 @@ def _score(
         image=question.url,
         model=scoring.model,
         answer=answer.text,
-        why="\n".join(review.why or shown(review.text) for review in reviews),
+        why="\n".join(review.why or excerpt(review.text) for review in reviews),
         strata={"type": question.type},
     )
     wins = _worth(verdicts, reviews)
@@ -245,7 +245,7 @@ def _score(
     return blank.model_copy(update={"values": values, "extracted": extracted})
 
 
-def _worth(verdicts: Sequence[str | None], reviews: Sequence[Reply]) -> float | None:
+def _worth(verdicts: Sequence[str | None], reviews: Sequence[JudgeReply]) -> float | None:
     """The mean worth to the model over the orders; None where one can't be read."""
     worth = [
         1 - WORTH[verdict] if review.part else WORTH[verdict]
@@ -282,7 +282,7 @@ METRICS: tuple[Metric, ...] = (
 
 def items(data: Sequence[Question], images: Path, store: ImageStore) -> list[Item]:
     """The questions; images are named as in their URL."""
-    asked = [(REFOMB.name, q.item, image_in(images, q.url), q.text) for q in data]
+    asked = [(REFOMB.name, q.item, find_image(images, q.url), q.text) for q in data]
     return ask_items(asked, images, store)
 
 

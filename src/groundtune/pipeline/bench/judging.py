@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groundtune.bench.benchmark import Scoring
-from groundtune.bench.judge.judge import Judging, Replies
+from groundtune.bench.judge.judge import Judging, ReplySource
 from groundtune.errors import UserError
 from groundtune.pipeline.bench.similarity import WordVectors
 from groundtune.pipeline.models import is_endpoint, resolve
@@ -51,9 +51,13 @@ def _judge(judges: Judges, out: Path, progress: Progress) -> Judging | None:
     if not judges.replies and not judges.judge:
         return None
     named = _described(judges)
-    by = _replies(named, out / "judge" / "replies.jsonl")
+    source = _replies(named, out / "judge" / "replies.jsonl")
     return Judging(
-        by=by, repeats=named.repeats, swap=named.swap, prompt=named.prompt, progress=progress
+        source=source,
+        repeats=named.repeats,
+        swap=named.swap,
+        prompt=named.prompt,
+        progress=progress,
     )
 
 
@@ -85,15 +89,15 @@ def _described(judges: Judges) -> "JudgeFile":
     return JudgeFile(model=name)
 
 
-def _replies(named: "JudgeFile", cache: Path) -> Replies:
-    from groundtune.bench.judge.kept import KeptJudge
+def _replies(named: "JudgeFile", cache: Path) -> ReplySource:
+    from groundtune.bench.judge.cached import CachedJudge
     from groundtune.bench.judge.recorded import RecordedJudge
 
     if named.replies:
         return RecordedJudge(*named.replies)
     sampling = Sampling(temperature=named.temperature, max_new_tokens=named.max_tokens)
     asker = _endpoint(named, sampling) if named.url else _local(named, sampling, cache.parent)
-    return KeptJudge(asker, cache, dry_run=named.dry_run)
+    return CachedJudge(asker, cache, dry_run=named.dry_run)
 
 
 def _endpoint(named: "JudgeFile", sampling: Sampling) -> "Asker":

@@ -310,9 +310,9 @@ def _is_judged(benchmark: Benchmark[Any]) -> bool:
 def _judge_of(scoring: Scoring) -> dict[str, str]:
     if scoring.judge is None:
         return {}
-    from groundtune.bench.judge.judge import judging_of
+    from groundtune.bench.judge.judge import as_judging
 
-    return judging_of(scoring.judge, "").provenance()
+    return as_judging(scoring.judge, "").provenance()
 
 
 def _similarity_of(scoring: Scoring) -> dict[str, str]:

@@ -37,8 +37,8 @@ from typing import NamedTuple, cast
 from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.checks import find_files
 from groundtune.bench.item import ItemAnswer
-from groundtune.bench.judge.judge import Judging, Reply, Request, judging_of
-from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
+from groundtune.bench.judge.judge import JudgeReply, Judging, Request, as_judging
+from groundtune.bench.judge.prompts import PromptKind, ScriptPrompt, judge_prompt
 from groundtune.bench.judge.scores import over_repeats
 from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.bench.tasks.chair import chair
@@ -54,7 +54,7 @@ SHORT = 3
 PROMPT = PromptKind(
     name="object_halbench",
     fields=("question", "answer"),
-    place=Place(variable="prompt_template"),
+    script=ScriptPrompt(variable="prompt_template"),
 )
 PROTOCOL = Protocol(
     label="Object HalBench",
@@ -178,7 +178,7 @@ def _runs(said: Sequence[str], bases: Sequence[str], words: CocoWords) -> list[s
     return [" ".join(run) for run in runs if run]
 
 
-def by_judge(answer: str, reply: Reply, words: CocoWords, *, strict: bool) -> Objects:
+def by_judge(answer: str, reply: JudgeReply, words: CocoWords, *, strict: bool) -> Objects:
     """The distinct objects that a judge's reply lists."""
     if not strict and len(answer.split()) <= SHORT:
         return Objects()
@@ -224,7 +224,7 @@ def score(data: chair.ChairData, answers: Sequence[ItemAnswer], scoring: Scoring
     if scoring.judge is None:
         found = [by_rules(answer.text, words, strict=strict) for answer in answers]
         return _scores(data, answers, found, Extraction("rules", scoring))
-    judging = judging_of(scoring.judge, OBJECT_HALBENCH.name)
+    judging = as_judging(scoring.judge, OBJECT_HALBENCH.name)
     asked = requests(answers, judging)
 
     def once(repeat: int) -> list[Score]:

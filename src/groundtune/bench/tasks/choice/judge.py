@@ -14,16 +14,16 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from groundtune.bench.item import Mode
-from groundtune.bench.judge.judge import Judging, Reply, Request
-from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
-from groundtune.bench.judge.scores import shown
+from groundtune.bench.judge.judge import JudgeReply, Judging, Request
+from groundtune.bench.judge.prompts import PromptKind, ScriptPrompt, judge_prompt
+from groundtune.bench.judge.scores import excerpt
 from groundtune.bench.tasks.choice.table import Question
 from groundtune.bench.text import choices
 
 PROMPT = PromptKind(
     name="choices",
     fields=("question", "options", "answer"),
-    place=Place(variable="tmpl", function="build_prompt"),
+    script=ScriptPrompt(variable="tmpl", function="build_prompt"),
 )
 
 
@@ -61,12 +61,12 @@ def options_of(question: Question) -> str:
     return "There are several options: \n" + "".join(listed)
 
 
-def _read(reply: Reply, asked: Question, mode: Mode) -> Reading:
+def _read(reply: JudgeReply, asked: Question, mode: Mode) -> Reading:
     if reply.status != "given":
         return Reading("", "judge", reply.why)
     if mode == "official":
         letter = choices.vlmevalkit(reply.text, asked.options)
     else:
         letter = choices.strict(reply.text, {**asked.options, choices.REFUSED: ""})
-    said = f"the judge said: {shown(reply.text)}"
+    said = f"the judge said: {excerpt(reply.text)}"
     return Reading(letter, "judge", said if letter else f"{said}; no letter can be read in that")

@@ -28,7 +28,7 @@ from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of
 from groundtune.bench.files.checks import by_id
 from groundtune.bench.item import Item, ItemAnswer
-from groundtune.bench.judge.judge import judging_of
+from groundtune.bench.judge.judge import as_judging
 from groundtune.bench.judge.scores import over_repeats, variance_note
 from groundtune.bench.metric import Metric, unparsed_metric, words_metric
 from groundtune.bench.tasks.choice.judge import Reading, by_judge
@@ -98,7 +98,7 @@ def score(data: Sequence[Question], answers: Sequence[ItemAnswer], scoring: Scor
     ]
     if scoring.judge is None:
         return _scores(data, answers, read, scoring)
-    judging = judging_of(scoring.judge, NAME)
+    judging = as_judging(scoring.judge, NAME)
     asked = [(data[place], answers[place].text) for place in _open(data, read)]
 
     def once(repeat: int) -> list[Score]:

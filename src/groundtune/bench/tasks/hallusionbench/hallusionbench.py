@@ -32,9 +32,9 @@ from typing import Literal, NamedTuple
 from groundtune.bench.asking import ask_items
 from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.item import Item, ItemAnswer
-from groundtune.bench.judge.judge import Asked, Judging, Request, judging_of, refuse_gaps
-from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
-from groundtune.bench.judge.scores import over_repeats, shown, variance_note
+from groundtune.bench.judge.judge import JudgeReplies, Judging, Request, as_judging, require_replies
+from groundtune.bench.judge.prompts import PromptKind, ScriptPrompt, judge_prompt
+from groundtune.bench.judge.scores import excerpt, over_repeats, variance_note
 from groundtune.bench.tasks.hallusionbench.causes import (
     Cause,
     Seen,
@@ -61,10 +61,10 @@ from groundtune.store.keys import key_of
 PROMPT = PromptKind(
     name="hallusionbench",
     fields=("question", "reference", "answer"),
-    place=Place(
+    script=ScriptPrompt(
         variable="prompt",
         function="evaluate_by_chatgpt",
-        named={
+        expressions={
             "sample['question']": "question",
             "sample['gt_answer_details']": "reference",
             "sample[output_entry]": "answer",
@@ -74,10 +74,10 @@ PROMPT = PromptKind(
 SAME = PromptKind(
     name="hallusionbench_same",
     fields=("answer", "other"),
-    place=Place(
+    script=ScriptPrompt(
         variable="prompt",
         function="check_same_by_chatgpt",
-        named={"sample[output_entry]": "answer", "response2": "other"},
+        expressions={"sample[output_entry]": "answer", "response2": "other"},
     ),
     is_second=True,
 )
@@ -128,7 +128,7 @@ def score(data: HallusionData, answers: Sequence[ItemAnswer], scoring: Scoring) 
     data = data.answered(len(answers))
     if scoring.judge is None:
         return _scores(data, answers, _by_strings(data, answers, scoring), "strings", scoring)
-    judging = judging_of(scoring.judge, HALLUSIONBENCH.name)
+    judging = as_judging(scoring.judge, HALLUSIONBENCH.name)
 
     def once(repeat: int) -> list[Score]:
         readings = _by_judge(data, answers, judging, scoring, repeat)
@@ -174,13 +174,13 @@ def _by_judge(
         for each in asked
         for reply in [said.get(each.item, "same")]
     }
-    return Readings(verdicts, [reply.why or shown(reply.text) for reply in replies], same)
+    return Readings(verdicts, [reply.why or excerpt(reply.text) for reply in replies], same)
 
 
-def _ask(judging: Judging, asked: list[Request], repeat: int, official: bool) -> Asked:
+def _ask(judging: Judging, asked: list[Request], repeat: int, official: bool) -> JudgeReplies:
     given = judging.ask(asked, repeat=repeat)
     if official:
-        refuse_gaps(given, "HallusionBench")
+        require_replies(given, "HallusionBench")
     return given
 
 

@@ -31,16 +31,16 @@ from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of
 from groundtune.bench.files.checks import in_order, refuse_second_answers
 from groundtune.bench.item import Item, ItemAnswer
-from groundtune.bench.judge.judge import Judging, Reply, Request, judging_of
-from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
-from groundtune.bench.judge.scores import image_in, over_repeats, shown, variance_note
+from groundtune.bench.judge.judge import JudgeReply, Judging, Request, as_judging
+from groundtune.bench.judge.prompts import PromptKind, ScriptPrompt, judge_prompt
+from groundtune.bench.judge.scores import excerpt, find_image, over_repeats, variance_note
 from groundtune.bench.metric import Floats, Metric, ratio, unparsed_metric
 from groundtune.bench.tasks.llava_bench.data import LlavaData, Question, read_data
 from groundtune.errors import UserError
 from groundtune.records import Score
 from groundtune.store.images import ImageStore
 
-_NAMED = {
+_EXPRESSIONS = {
     "cap_str": "captions",
     "box_str": "boxes",
     "ques['text']": "question",
@@ -53,10 +53,12 @@ _FIELDS = ("captions", "question", "role", "answer_1", "answer_2", "rule")
 COCO = PromptKind(
     name="llava_bench_coco",
     fields=(*_FIELDS, "boxes"),
-    place=Place(variable="content", named=_NAMED),
+    script=ScriptPrompt(variable="content", expressions=_EXPRESSIONS),
 )
 WILD = PromptKind(
-    name="llava_bench_wild", fields=_FIELDS, place=Place(variable="content", named=_NAMED)
+    name="llava_bench_wild",
+    fields=_FIELDS,
+    script=ScriptPrompt(variable="content", expressions=_EXPRESSIONS),
 )
 PROTOCOL = Protocol(
     label="LLaVA-Bench",
@@ -155,7 +157,7 @@ def score(data: LlavaData, answers: Sequence[ItemAnswer], scoring: Scoring) -> l
     Raises:
         UserError: no judge.
     """
-    judging = judging_of(scoring.judge, LLAVA_BENCH.name)
+    judging = as_judging(scoring.judge, LLAVA_BENCH.name)
     asked = requests(data, answers, judging)
     orders = ("", "swapped") if judging.swap else ("",)
 
@@ -170,7 +172,7 @@ def score(data: LlavaData, answers: Sequence[ItemAnswer], scoring: Scoring) -> l
 
 
 def _score(
-    question: Question, answer: ItemAnswer, replies: Sequence[Reply], scoring: Scoring
+    question: Question, answer: ItemAnswer, replies: Sequence[JudgeReply], scoring: Scoring
 ) -> Score:
     official = scoring.mode == "official"
     given = [reply for reply in replies if reply.status == "given"]
@@ -182,7 +184,7 @@ def _score(
         image=question.image,
         model=scoring.model,
         answer=answer.text,
-        why="\n".join(reply.why or shown(reply.text) for reply in replies),
+        why="\n".join(reply.why or excerpt(reply.text) for reply in replies),
         strata={"category": question.category},
     )
     found = [pair for pair in read if pair is not None]
@@ -199,7 +201,7 @@ def _score(
     return blank.model_copy(update=update)
 
 
-def _read(reply: Reply, official: bool) -> Pair | None:
+def _read(reply: JudgeReply, official: bool) -> Pair | None:
     """(GPT-4's, the model's) score."""
     stored = Pair(*reply.stored) if len(reply.stored) == 2 else None
     if official:
@@ -275,7 +277,7 @@ def items(data: LlavaData, images: Path, store: ImageStore) -> list[Item]:
         (
             LLAVA_BENCH.name,
             q.item,
-            image_in(images, q.image, f"COCO_val2014_{q.image}"),
+            find_image(images, q.image, f"COCO_val2014_{q.image}"),
             q.text,
             q.reference,
         )

@@ -29,10 +29,10 @@ from typing import NamedTuple
 from groundtune.bench.asking import ask_items
 from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.item import Item, ItemAnswer
-from groundtune.bench.judge.judge import Judging, Reply, Request, judging_of
-from groundtune.bench.judge.prompts import Place, PromptKind, judge_prompt
+from groundtune.bench.judge.judge import JudgeReply, Judging, Request, as_judging
+from groundtune.bench.judge.prompts import PromptKind, ScriptPrompt, judge_prompt
 from groundtune.bench.judge.recorded import RecordedJudge
-from groundtune.bench.judge.scores import image_in, over_repeats, shown, variance_note
+from groundtune.bench.judge.scores import excerpt, find_image, over_repeats, variance_note
 from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.bench.tasks.shr.data import Image, read_answers, read_data
 from groundtune.errors import UserError
@@ -44,7 +44,7 @@ LABELS = ("hallucination", "correct", "cannot judge")
 PROMPT = PromptKind(
     name="shr",
     fields=("regions", "facts", "sentences"),
-    place=Place(variable="GPT_JUDGE_PROMPT"),
+    script=ScriptPrompt(variable="GPT_JUDGE_PROMPT"),
 )
 PROTOCOL = Protocol(
     label="SHR",
@@ -132,7 +132,7 @@ def requests(
     prompt = judge_prompt(PROMPT, judging)
     asked: list[Request] = []
     for image, answer in zip(data, answers, strict=True):
-        if image.regions is None and not isinstance(judging.by, RecordedJudge):
+        if image.regions is None and not isinstance(judging.source, RecordedJudge):
             raise UserError(
                 "The judge needs Visual Genome's regions, which are not in the data.",
                 f"image {image.item}",
@@ -152,7 +152,7 @@ def score(data: Sequence[Image], answers: Sequence[ItemAnswer], scoring: Scoring
     Raises:
         UserError: no judge, or one that needs regions which are not there.
     """
-    judging = judging_of(scoring.judge, SHR.name)
+    judging = as_judging(scoring.judge, SHR.name)
     asked = requests(data, answers, judging)
 
     def once(repeat: int) -> list[Score]:
@@ -165,7 +165,7 @@ def score(data: Sequence[Image], answers: Sequence[ItemAnswer], scoring: Scoring
     return over_repeats(judging, once, "hallucinated")
 
 
-def _score(image: Image, answer: ItemAnswer, reply: Reply, scoring: Scoring) -> Score:
+def _score(image: Image, answer: ItemAnswer, reply: JudgeReply, scoring: Scoring) -> Score:
     parts = sentences(answer.text)
     read = official_labels if scoring.mode == "official" else strict_labels
     labels = read(reply.text, len(parts)) if reply.status == "given" else None
@@ -179,7 +179,7 @@ def _score(image: Image, answer: ItemAnswer, reply: Reply, scoring: Scoring) -> 
         image=image.item,
         model=scoring.model,
         answer=answer.text,
-        why=reply.why or shown(reply.text),
+        why=reply.why or excerpt(reply.text),
         values=values,
     )
     if labels is None:
@@ -283,7 +283,7 @@ METRICS: tuple[Metric, ...] = (
 
 def items(data: Sequence[Image], images: Path, store: ImageStore) -> list[Item]:
     """One question for all; images are named by Visual Genome's number."""
-    asked = [(SHR.name, p.item, image_in(images, f"{p.item}.jpg"), QUESTION) for p in data]
+    asked = [(SHR.name, p.item, find_image(images, f"{p.item}.jpg"), QUESTION) for p in data]
     return ask_items(asked, images, store)
 
 

@@ -1,9 +1,8 @@
-"""A judge that is asked, an endpoint or a local model, with every reply kept.
+"""A judge with a cache: an endpoint or a local model, whose replies are saved to a file.
 
-A reply is kept in a file by the hash of request, model and settings (`replies.py`), so a run that
-was stopped resumes and asks nothing twice. A request that can't be answered is failed, with its
-reason, and isn't kept: the next run asks again. The judge's own name for itself may not change
-within a run.
+Replies are keyed by the hash of request, model and settings (`replies.py`), so a stopped run
+resumes and asks nothing twice. A failed request is not cached, so the next run asks again. The
+model name that the judge reports must not change within a run.
 """
 
 from collections.abc import Sequence
@@ -11,31 +10,31 @@ from contextlib import closing
 from pathlib import Path
 
 from groundtune.bench.judge.asking import Asker, Failure, JudgeOutput, Outcome
-from groundtune.bench.judge.judge import Reply, Request
-from groundtune.bench.judge.replies import Recorded, ReplyFile
+from groundtune.bench.judge.judge import JudgeReply, Request
+from groundtune.bench.judge.replies import RecordedReply, ReplyFile
 from groundtune.errors import UserError
 from groundtune.protocols import Progress
 from groundtune.records import Record
 from groundtune.store.keys import key_of
 
 GIVE_UP_AFTER = 10
-"""Failed requests in a row that mean that the judge is down or refuses all."""
+"""Consecutive failed requests after which the judge is considered down."""
 
 
 class Usage(Record):
-    """What was asked and answered, for the report."""
+    """Counts of requests and tokens."""
 
-    asked: int = 0
-    """Requests that were replied to; tries of one request count once."""
-    kept: int = 0
-    """Replies that were in the file already."""
+    answered: int = 0
+    """Requests with a new reply; several tries of one request count once."""
+    cached: int = 0
+    """Replies that were in the cache already."""
     failed: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
 
 
-class KeptJudge:
-    """`Replies` of whoever `asker` asks, kept in the file `cache`.
+class CachedJudge:
+    """A `ReplySource` that asks `asker` and saves replies to the file `cache`.
 
     Raises:
         UserError: the file is damaged.
@@ -44,36 +43,36 @@ class KeptJudge:
     def __init__(self, asker: Asker, cache: Path, *, dry_run: bool = False) -> None:
         self.asker = asker
         self.dry_run = dry_run
-        """Instead of asking, raises a UserError that says what it would take."""
+        """Whether to raise a UserError with the estimated cost instead of asking."""
         self.file = ReplyFile(cache)
         self.usage = Usage()
         self.served = ""
-        """The judge's own name for itself; empty before the first reply."""
+        """The model name that the judge reports; empty before the first reply."""
 
-    def described(self) -> dict[str, str]:
-        """The judge, where it is, and its settings."""
+    def describe(self) -> dict[str, str]:
+        """Return the judge, its URL and its settings."""
         settings = {name: f"{value}" for name, value in self.asker.parameters().items()}
-        return self.asker.described() | {"served": self.served} | settings
+        return self.asker.describe() | {"served": self.served} | settings
 
     def key(self, request: Request, repeat: int = 0) -> str:
-        """The cache's key: request, model, settings and sample."""
+        """Return the cache key: a hash of request, model, settings and repeat."""
         return key_of("reply", request.hash, self.asker.model, self.asker.parameters(), repeat)
 
     def replies(
         self, requests: Sequence[Request], progress: Progress, *, repeat: int = 0
-    ) -> list[Reply]:
-        """Return the reply to each request, from the file or from the judge.
+    ) -> list[JudgeReply]:
+        """Return the reply to each request, from the cache or from the judge.
 
         Raises:
-            UserError: the judge can't be asked or refuses all, it changed, the budget is spent, or
-                the disk is full. What was replied is kept.
+            UserError: the judge can't be reached or refuses all, its model changed, the budget is
+                spent, or the disk is full. Replies so far are cached.
         """
         keys = [self.key(request, repeat) for request in requests]
-        wanted = dict(zip(keys, requests, strict=True))
-        missing = {key: each for key, each in wanted.items() if key not in self.file.by_key}
-        for key in wanted.keys() - missing.keys():
+        by_key = dict(zip(keys, requests, strict=True))
+        missing = {key: request for key, request in by_key.items() if key not in self.file.by_key}
+        for key in by_key.keys() - missing.keys():
             self._refuse_drift(self.file.by_key[key].model)
-        self._count(kept=len(wanted) - len(missing))
+        self._count(cached=len(by_key) - len(missing))
         failures = self._ask(missing, repeat, progress) if missing else {}
         return [
             self.file.by_key[key].to_reply(request, repeat)
@@ -83,39 +82,40 @@ class KeptJudge:
         ]
 
     def _ask(self, missing: dict[str, Request], repeat: int, progress: Progress) -> dict[str, str]:
-        """Ask for all; return why those failed that did, by key."""
-        planned = self.asker.planned(missing)
+        """Ask for all missing replies; return the reasons of failed ones by key."""
+        planned = self.asker.plan(missing)
         if self.dry_run:
             raise UserError(
-                f"Nothing was asked. It would be {planned}.",
+                f"Dry run: nothing was sent. A run would send {planned}.",
                 self.asker.where,
-                "Take dry_run out to ask; what depends on these replies isn't counted.",
+                "Remove dry_run to ask the judge. Requests that depend on these replies are not "
+                "counted.",
             )
         progress.start(f"ask the judge {self.asker.model}: {planned}", total=len(missing))
         failures: dict[str, str] = {}
         errors: list[UserError] = []
-        row = 0
+        failures_in_row = 0
         with closing(self.asker.ask(missing, repeat, lambda: bool(errors))) as outcomes:
             for key, outcome in outcomes:
-                wrong = self._take(key, missing[key], repeat, outcome)
+                error = self._cache(key, missing[key], repeat, outcome)
                 failures |= {key: outcome.why} if isinstance(outcome, Failure) else {}
-                row = row + 1 if key in failures else 0
-                wrong = wrong or self._dead(row, failures.get(key, ""))
-                errors += [wrong] if wrong else []
+                failures_in_row = failures_in_row + 1 if key in failures else 0
+                error = error or self._give_up(failures_in_row, failures.get(key, ""))
+                errors += [error] if error else []
                 cost = f", cost {self.asker.spent:.4f}" if self.asker.spent else ""
                 progress.advance(note=f"{self.usage.failed} failed{cost}")
         if errors:
             raise errors[0]
         return failures
 
-    def _take(self, key: str, request: Request, repeat: int, outcome: Outcome) -> UserError | None:
-        """Keep a reply; return the error that ends the run, if it is one."""
+    def _cache(self, key: str, request: Request, repeat: int, outcome: Outcome) -> UserError | None:
+        """Cache a reply; return the error that ends the run, if there is one."""
         if isinstance(outcome, UserError):
             return outcome
         if isinstance(outcome, Failure):
             self._count(failed=1)
             return None
-        self._count(asked=1, tokens_in=outcome.tokens_in, tokens_out=outcome.tokens_out)
+        self._count(answered=1, tokens_in=outcome.tokens_in, tokens_out=outcome.tokens_out)
         try:
             self._refuse_drift(outcome.model)
         except UserError as drift:
@@ -127,28 +127,30 @@ class KeptJudge:
         self.served = self.served or model
         if model and model != self.served:
             raise UserError(
-                f"The judge changed within the run: {self.served} became {model}.",
+                f"The judge's model changed during the run: {self.served} became {model}.",
                 self.asker.where,
-                f"Ask for a dated snapshot, or judge all again with another file than "
-                f"{self.file.path}.",
+                "Use a dated snapshot of the model, or judge everything again with another file "
+                f"than {self.file.path}.",
             )
 
     def _count(self, **more: int) -> None:
         update = {name: getattr(self.usage, name) + value for name, value in more.items()}
         self.usage = self.usage.model_copy(update=update)
 
-    def _dead(self, row: int, why: str) -> UserError | None:
-        if row < GIVE_UP_AFTER:
+    def _give_up(self, failures_in_row: int, why: str) -> UserError | None:
+        if failures_in_row < GIVE_UP_AFTER:
             return None
         return UserError(
             f"{GIVE_UP_AFTER} requests to the judge failed in a row.",
             f"{self.asker.where}: {why}",
-            "See to the endpoint and run again: what was replied is kept.",
+            "Check the endpoint and run again: replies so far are cached.",
         )
 
 
-def _recorded(key: str, request: Request, repeat: int, output: JudgeOutput, asked: str) -> Recorded:
-    return Recorded(
+def _recorded(
+    key: str, request: Request, repeat: int, output: JudgeOutput, requested_model: str
+) -> RecordedReply:
+    return RecordedReply(
         id=request.item,
         part=request.part,
         repeat=repeat,
@@ -156,12 +158,12 @@ def _recorded(key: str, request: Request, repeat: int, output: JudgeOutput, aske
         key=key,
         reply=output.text,
         model=output.model,
-        asked=asked,
+        requested_model=requested_model,
         finish=output.finish,
         tokens_in=output.tokens_in,
         tokens_out=output.tokens_out,
     )
 
 
-def _failed(request: Request, repeat: int, why: str) -> Reply:
-    return Reply(item=request.item, part=request.part, repeat=repeat, status="failed", why=why)
+def _failed(request: Request, repeat: int, why: str) -> JudgeReply:
+    return JudgeReply(item=request.item, part=request.part, repeat=repeat, status="failed", why=why)
