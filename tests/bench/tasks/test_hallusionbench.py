@@ -148,7 +148,7 @@ def test_strict_leaves_out_questions_figures_and_pairs_without_a_verdict(tmp_pat
     assert results.metrics["a_acc"] == results.metrics["f_acc"] == results.metrics["q_acc"] == 1
     assert results.estimates["a_acc"].n == 1128
     assert results.metrics["lh"] is None
-    with pytest.raises(UserError, match="can't go on"):
+    with pytest.raises(UserError, match="needs all of them"):
         scored(tmp_path, rows, RecordedJudge(path))
 
 

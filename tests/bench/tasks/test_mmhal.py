@@ -101,13 +101,13 @@ def test_strict_leaves_out_what_it_can_not_read_and_official_refuses_to_go_on(
     assert (results.n, results.unparsed) == (96, 2)
     assert results.metrics["score"] == 6
     assert results.metrics["hallucination_rate"] == 0
-    with pytest.raises(UserError, match="can't go on"):
+    with pytest.raises(UserError, match="needs all of them"):
         scored(questions, judge)
     with pytest.raises(UserError, match="--judge-replies"):
         scored(questions, None)
 
 
-def test_repeats_are_averaged_and_the_judges_variance_is_told(questions: Path, tmp_path: Path):
+def test_repeats_are_averaged_and_the_judges_variance_is_reported(questions: Path, tmp_path: Path):
     path = tmp_path / "replies.jsonl"
     rows = [
         {"id": i, "repeat": r, "reply": f"Rating: {2 + 2 * r + i % 2}"}
@@ -123,7 +123,7 @@ def test_repeats_are_averaged_and_the_judges_variance_is_told(questions: Path, t
     assert MMHAL.notes is not None
     told = MMHAL.notes([], [], scores)
     # within an item: 2 squared points; between items: (2 * 96 / 4 / 95 * ... - 2) / 2 < 0, so 0
-    assert any("2 between a judge's repeats" in note for note in told)
+    assert any("2 between repeats of one item" in note for note in told)
 
 
 def test_the_judge_sees_what_is_known_and_the_answer(questions: Path):
