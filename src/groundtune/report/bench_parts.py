@@ -18,7 +18,7 @@ class JudgeSummary(Record):
     item_error: float = 0.0
     """Standard error of the mean for want of more items, in the grade's unit."""
     judge_error: float = 0.0
-    """The same for the judge's wavering."""
+    """The same from judge noise."""
     judge_share: float = 0.0
 
 

@@ -237,8 +237,8 @@ def _judge(report: ReportInput, told: JudgeSummary) -> JudgeRow:
     if told.repeats > 1:
         properties["asked"] = f"{told.repeats:.3g} times each of {told.items:,} items"
         properties["standard error of the mean"] = (
-            f"{told.item_error:.3g} for want of items, {told.judge_error:.3g} for the judge's "
-            f"wavering ({100 * told.judge_share:.0f}% of the variance)"
+            f"{told.item_error:.3g} from the choice of items, {told.judge_error:.3g} from judge "
+            f"noise ({100 * told.judge_share:.0f}% of the variance)"
         )
     label = report.benchmark(told.benchmark).label
     return JudgeRow(f"{label}, {report.model(told.model).label}", tuple(properties.items()))

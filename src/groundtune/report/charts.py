@@ -196,7 +196,12 @@ def _strata_chart(
     scale = scale_of([end for e in rows for end in _ends(e)], from_zero=False)
     tracks: list[Track] = []
     for stratum in dict.fromkeys(e.stratum for e in rows):
-        members = [e for e in rows if e.stratum == stratum]
+        members = [
+            e
+            for model in report.models
+            for e in rows
+            if (e.model, e.stratum) == (model.name, stratum)
+        ]
         dots = tuple(_dot(report, e.model, _ends(e), spec, scale) for e in members)
         sizes = " / ".join(f"{n:,}" for n in dict.fromkeys(e.n for e in members))
         tracks.append(Track("", f"{stratum} (n = {sizes})", dots))

@@ -108,7 +108,8 @@ def _models(settings: StudySettings, twin: Sequence[str]) -> tuple[model.ModelSp
 def _told(settings: StudySettings) -> str:
     others = len(settings.other_bases)
     return (
-        f"{len(settings.seeds)} seeds of sampling, correcting and training, "
+        f"{len(settings.seeds)} seed{'' if len(settings.seeds) == 1 else 's'} of sampling, "
+        "correcting and training, "
         f"{settings.corrections:,} corrected answers each; {others or 'no'} other "
         f"base{'' if others == 1 else 's'}. Intervals of differences are from images and seeds "
         f"resampled. All models were asked about the same {settings.evaluation.captions:,} scenes "
