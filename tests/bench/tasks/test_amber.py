@@ -14,7 +14,7 @@ from groundtune.bench.item import ItemAnswer, Mode
 from groundtune.bench.results import Values, strata_of, values_of_table
 from groundtune.bench.stats.bootstrap import tabulate
 from groundtune.bench.tasks.amber import rates
-from groundtune.bench.tasks.amber.amber import AMBER, AmberData, Names, describe
+from groundtune.bench.tasks.amber.amber import AMBER, AmberData, ObjectNames, describe
 from groundtune.bench.tasks.amber.nouns import nouns_of
 from groundtune.bench.text.tool_readings import tool_readings
 from groundtune.cli.app import run
@@ -185,7 +185,7 @@ def test_a_similarity_that_is_handed_in_makes_nouns_the_same_and_is_named(folder
 
 
 def test_another_name_marks_its_object_and_the_first_one_wins() -> None:
-    names = Names.of(["sea", "pool"], {"sea": ["water"], "pool": ["water", "sea"]})
+    names = ObjectNames.of(["sea", "pool"], {"sea": ["water"], "pool": ["water", "sea"]})
     assert names.take("water")
     assert names.found == [True, False]
     assert names.take("sea")  # as another name of the pool, before its own

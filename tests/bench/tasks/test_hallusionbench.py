@@ -14,7 +14,7 @@ from groundtune.bench.judge.archives import hallusion_id
 from groundtune.bench.judge.recorded import RecordedJudge
 from groundtune.bench.results import results_of
 from groundtune.bench.tasks.hallusionbench import causes
-from groundtune.bench.tasks.hallusionbench.causes import Seen, cause_of
+from groundtune.bench.tasks.hallusionbench.causes import QuestionKind, cause_of
 from groundtune.bench.tasks.hallusionbench.hallusionbench import HALLUSIONBENCH
 from groundtune.errors import UserError
 from groundtune.store.images import ImageStore
@@ -128,14 +128,14 @@ def test_sameness_is_read_officially_and_strictly(reply: str, official: bool, st
 
 
 def test_a_wrong_answer_to_the_edited_image_that_repeats_the_first_is_languages_fault():
-    edited, original = Seen(False, False, "2"), Seen(False, False, "1")
+    edited, original = QuestionKind(False, False, "2"), QuestionKind(False, False, "1")
     assert cause_of(edited, "0", "1", True) == "lh"
     assert cause_of(edited, "0", "1", False) == "vi"
     assert cause_of(original, "0", "1", True) == "vi"
     assert cause_of(edited, "0", "0", False) == "mixed"
     assert cause_of(edited, "0", "1", None) is None
-    assert cause_of(Seen(False, True, "0"), "2", "2", None) == ""
-    assert cause_of(Seen(True, True, "1"), "2", "2", None) == "vi"
+    assert cause_of(QuestionKind(False, True, "0"), "2", "2", None) == ""
+    assert cause_of(QuestionKind(True, True, "1"), "2", "2", None) == "vi"
 
 
 def test_strict_leaves_out_questions_figures_and_pairs_without_a_verdict(tmp_path: Path):

@@ -17,7 +17,7 @@ from groundtune.bench.item import Mode
 from groundtune.bench.stats.bootstrap import tabulate, value_of
 from groundtune.bench.tasks.choice.mmbench import MMBENCH
 from groundtune.bench.tasks.choice.mmstar import MMSTAR
-from groundtune.bench.tasks.vqav2 import VQAV2, Question, accuracy, normalise
+from groundtune.bench.tasks.vqav2 import VQAV2, VqaQuestion, accuracy, normalise
 from groundtune.bench.text import choices
 from groundtune.errors import UserError
 from groundtune.records import Score
@@ -234,9 +234,9 @@ def test_images_come_from_the_table_and_a_row_may_point_to_another(tmp_path: Pat
     assert store.open(first.prompt.images[0]).size == (40, 30)
 
 
-def question(people: list[str]) -> Question:
+def question(people: list[str]) -> VqaQuestion:
     rest = tuple(tuple(j for j in range(len(people)) if j != i) for i in range(len(people)))
-    return Question("1", "1", "", tuple(people), rest, "other")
+    return VqaQuestion("1", "1", "", tuple(people), rest, "other")
 
 
 def test_vqav2_is_the_official_evaluation_item_by_item():

@@ -67,7 +67,7 @@ PROTOCOL = Protocol(
 _RATING = re.compile(r"\brating\b[\s:=*_\"'`]{0,6}(-?[0-9]+(?:\.[0-9]+)?)", re.IGNORECASE)
 
 
-class Question(NamedTuple):
+class MmhalQuestion(NamedTuple):
     """One of the 96."""
 
     item: str
@@ -83,7 +83,7 @@ class Question(NamedTuple):
     """A person's answer."""
 
 
-def read_data(paths: Sequence[Path]) -> tuple[Question, ...]:
+def read_data(paths: Sequence[Path]) -> tuple[MmhalQuestion, ...]:
     """The questions.
 
     Raises:
@@ -107,17 +107,17 @@ def read_data(paths: Sequence[Path]) -> tuple[Question, ...]:
     return tuple(asked)
 
 
-def _question(row: Row, place: int) -> Question:
+def _question(row: Row, place: int) -> MmhalQuestion:
     names = ("question_type", "image_id", "image_src", "question", "gt_answer")
     kind, image, url, text, reference = (text_field(row, name) for name in names)
     contents = row.fields.get("image_content")
     if not isinstance(contents, list):
         raise UserError('"image_content" is no list.', row.where, "Fix the row.")
     listed = tuple(str(each) for each in contents)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    return Question(str(place), kind, image, url, listed, text, reference)
+    return MmhalQuestion(str(place), kind, image, url, listed, text, reference)
 
 
-def read_answers(path: Path, data: Sequence[Question]) -> list[ItemAnswer]:
+def read_answers(path: Path, data: Sequence[MmhalQuestion]) -> list[ItemAnswer]:
     """Answers by order; a question in the file must be the data's.
 
     Raises:
@@ -143,7 +143,7 @@ def _cleaned(answer: ItemAnswer) -> ItemAnswer:
 
 
 def requests(
-    data: Sequence[Question], answers: Sequence[ItemAnswer], judging: Judging
+    data: Sequence[MmhalQuestion], answers: Sequence[ItemAnswer], judging: Judging
 ) -> list[Request]:
     """What the judge is asked."""
     prompt = judge_prompt(PROMPT, judging)
@@ -177,7 +177,9 @@ def strict_grade(reply: str) -> int | None:
     return int(said) if said.isdigit() and int(said) <= 6 else None
 
 
-def score(data: Sequence[Question], answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
+def score(
+    data: Sequence[MmhalQuestion], answers: Sequence[ItemAnswer], scoring: Scoring
+) -> list[Score]:
     """Each answer's grade.
 
     Raises:
@@ -198,7 +200,9 @@ def score(data: Sequence[Question], answers: Sequence[ItemAnswer], scoring: Scor
     return over_repeats(judging, once, "grade")
 
 
-def _score(question: Question, answer: ItemAnswer, reply: JudgeReply, scoring: Scoring) -> Score:
+def _score(
+    question: MmhalQuestion, answer: ItemAnswer, reply: JudgeReply, scoring: Scoring
+) -> Score:
     official = scoring.mode == "official"
     grade = (official_grade if official else strict_grade)(reply.text)
     blank = Score(
@@ -268,7 +272,7 @@ METRICS: tuple[Metric, ...] = (
 )
 
 
-def items(data: Sequence[Question], images: Path, store: ImageStore) -> list[Item]:
+def items(data: Sequence[MmhalQuestion], images: Path, store: ImageStore) -> list[Item]:
     """The questions; images are named as in their URL, or by their id."""
     asked = [
         (MMHAL.name, q.item, find_image(images, q.url, q.image), q.text, q.reference) for q in data
@@ -277,14 +281,14 @@ def items(data: Sequence[Question], images: Path, store: ImageStore) -> list[Ite
 
 
 def notes(
-    data: Sequence[Question], answers: Sequence[ItemAnswer], scores: Sequence[Score]
+    data: Sequence[MmhalQuestion], answers: Sequence[ItemAnswer], scores: Sequence[Score]
 ) -> list[str]:
     """How little twelve questions tell, and what the judge did."""
     few = "Each type has 12 questions: differences between types or models within one are mostly "
     return [few + "chance.", *variance_note(scores, "the grade")]
 
 
-MMHAL: Benchmark[Sequence[Question]] = Benchmark(
+MMHAL: Benchmark[Sequence[MmhalQuestion]] = Benchmark(
     name="mmhal",
     protocol=PROTOCOL,
     revision="RLHF-V/RLAIF-V at 83d917b, eval/eval_gpt_mmhal.py and summarize_gpt_mmhal_review.py",

@@ -76,7 +76,7 @@ WORTH = {"A": 0.0, "B": 1.0, "C": 0.5}
 """What a verdict is worth to B."""
 
 
-class Question(NamedTuple):
+class RefombQuestion(NamedTuple):
     """One of the 99."""
 
     item: str
@@ -94,7 +94,7 @@ class Question(NamedTuple):
         return f"{self.url}: {self.text}"
 
 
-def read_data(paths: Sequence[Path]) -> tuple[Question, ...]:
+def read_data(paths: Sequence[Path]) -> tuple[RefombQuestion, ...]:
     """The questions with GPT-4V's answers.
 
     Raises:
@@ -107,12 +107,12 @@ def read_data(paths: Sequence[Path]) -> tuple[Question, ...]:
     return asked
 
 
-def _question(row: Row, place: int) -> Question:
+def _question(row: Row, place: int) -> RefombQuestion:
     names = ("image_url", "type", "question", "description", "answer")
-    return Question(str(place), *(text_field(row, name) for name in names))
+    return RefombQuestion(str(place), *(text_field(row, name) for name in names))
 
 
-def read_answers(path: Path, data: Sequence[Question]) -> list[ItemAnswer]:
+def read_answers(path: Path, data: Sequence[RefombQuestion]) -> list[ItemAnswer]:
     """Answers by image and question.
 
     Raises:
@@ -135,7 +135,7 @@ def _asked(answer: ItemAnswer) -> str:
 
 
 def requests(
-    data: Sequence[Question], answers: Sequence[ItemAnswer], judging: Judging
+    data: Sequence[RefombQuestion], answers: Sequence[ItemAnswer], judging: Judging
 ) -> list[Request]:
     """GPT-4V's answer as A; then as B too, if the judging wants both orders."""
     prompt = judge_prompt(PROMPT, judging)
@@ -184,7 +184,9 @@ def strict_verdict(reply: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def score(data: Sequence[Question], answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
+def score(
+    data: Sequence[RefombQuestion], answers: Sequence[ItemAnswer], scoring: Scoring
+) -> list[Score]:
     """Each answer's verdicts.
 
     Raises:
@@ -213,7 +215,7 @@ def score(data: Sequence[Question], answers: Sequence[ItemAnswer], scoring: Scor
 
 
 def _score(
-    question: Question,
+    question: RefombQuestion,
     answer: ItemAnswer,
     reviews: Sequence[JudgeReply],
     second: dict[tuple[str, str], JudgeReply],
@@ -280,20 +282,20 @@ METRICS: tuple[Metric, ...] = (
 )
 
 
-def items(data: Sequence[Question], images: Path, store: ImageStore) -> list[Item]:
+def items(data: Sequence[RefombQuestion], images: Path, store: ImageStore) -> list[Item]:
     """The questions; images are named as in their URL."""
     asked = [(REFOMB.name, q.item, find_image(images, q.url), q.text) for q in data]
     return ask_items(asked, images, store)
 
 
 def notes(
-    data: Sequence[Question], answers: Sequence[ItemAnswer], scores: Sequence[Score]
+    data: Sequence[RefombQuestion], answers: Sequence[ItemAnswer], scores: Sequence[Score]
 ) -> list[str]:
     """What the judge did."""
     return variance_note(scores, "winning")
 
 
-REFOMB: Benchmark[Sequence[Question]] = Benchmark(
+REFOMB: Benchmark[Sequence[RefombQuestion]] = Benchmark(
     name="refomb",
     protocol=PROTOCOL,
     revision="RLHF-V/RLAIF-V at 83d917b, eval/eval_RefoMB_p0.py and eval_hallucination.py",

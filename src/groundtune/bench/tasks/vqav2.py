@@ -67,7 +67,7 @@ CONTRACTIONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class VqaQuestion:
     """One question and what the people said."""
 
     id: str
@@ -82,13 +82,13 @@ class Question:
     text: str = ""
 
 
-def read_data(paths: Sequence[Path]) -> list[Question]:
+def read_data(paths: Sequence[Path]) -> list[VqaQuestion]:
     """Questions of v2_mscoco_*_annotations.json; their texts from v2_OpenEnded_*_questions.json.
 
     Raises:
         UserError: no annotations, a doubled id, or questions of other ids.
     """
-    made: list[Question] = []
+    made: list[VqaQuestion] = []
     texts: dict[str, str] = {}
     found = find_files(paths, "*annotations*.json", "*questions*.json")
     for key, row in chain.from_iterable(map(_rows_of, found)):
@@ -118,12 +118,12 @@ def _rows_of(path: Path) -> Iterator[tuple[str, Row]]:
     return json_members(path, {"annotations", "questions"}, fix=_GIVE)
 
 
-def _question(row: Fields) -> Question:
+def _question(row: Fields) -> VqaQuestion:
     given = cast("list[dict[str, Any]]", row["answers"])
     unlike = tuple(
         tuple(j for j, other in enumerate(given) if other != own) for own in given
     )  # as a rule each has its own answer_id, so that only itself is left out
-    return Question(
+    return VqaQuestion(
         id=plain(row["question_id"]),
         image=plain(row["image_id"]),
         kind=str(row.get("question_type", "")),
@@ -133,7 +133,7 @@ def _question(row: Fields) -> Question:
     )
 
 
-def read_answers(path: Path, data: Sequence[Question]) -> list[ItemAnswer]:
+def read_answers(path: Path, data: Sequence[VqaQuestion]) -> list[ItemAnswer]:
     """VQA's results: a JSON list (or lines) of question_id and answer; also lmms-eval's samples."""
     return by_id(list(answers_of(path)), [question.id for question in data], path)
 
@@ -154,7 +154,7 @@ def normalise(text: str) -> str:
     return " ".join(CONTRACTIONS.get(word, word) for word in kept if word not in ARTICLES)
 
 
-def accuracy(question: Question, answer: str, *, always: bool = False) -> tuple[float, str]:
+def accuracy(question: VqaQuestion, answer: str, *, always: bool = False) -> tuple[float, str]:
     """An answer's accuracy in [0, 1] and how it was read; `always` normalises it in any case."""
     said, answers = _tidy(answer), question.answers
     if always or len(set(answers)) > 1:
@@ -165,7 +165,9 @@ def accuracy(question: Question, answer: str, *, always: bool = False) -> tuple[
     return float(sum(scores)) / len(scores), said
 
 
-def score(data: Sequence[Question], answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
+def score(
+    data: Sequence[VqaQuestion], answers: Sequence[ItemAnswer], scoring: Scoring
+) -> list[Score]:
     """One score a question."""
     return [
         _score(question, answer.text, scoring)
@@ -173,7 +175,7 @@ def score(data: Sequence[Question], answers: Sequence[ItemAnswer], scoring: Scor
     ]
 
 
-def _score(question: Question, text: str, scoring: Scoring) -> Score:
+def _score(question: VqaQuestion, text: str, scoring: Scoring) -> Score:
     strict = scoring.mode == "strict"
     value, said = accuracy(question, text, always=strict)
     nothing = not said
@@ -195,7 +197,7 @@ def _score(question: Question, text: str, scoring: Scoring) -> Score:
     )
 
 
-def items(data: Sequence[Question], images: Path, store: ImageStore) -> list[Item]:
+def items(data: Sequence[VqaQuestion], images: Path, store: ImageStore) -> list[Item]:
     """The questions with COCO's images, by the number that ends each file's name.
 
     Raises:

@@ -44,7 +44,7 @@ from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of
 from groundtune.bench.files.checks import refuse_second_answers
 from groundtune.bench.item import Item, ItemAnswer
-from groundtune.bench.tasks.amber.data import KINDS, AmberData, Row, read_data
+from groundtune.bench.tasks.amber.data import KINDS, AmberData, AmberRow, read_data
 from groundtune.bench.tasks.amber.nouns import nouns_of
 from groundtune.bench.tasks.amber.rates import METRICS
 from groundtune.bench.text import yes_no as yes_no_rules
@@ -134,7 +134,7 @@ def _score(
     if part != "generative":
         made = _answer(row, attribute or part, answer.text, strict=strict)
     elif strict and not re.search(r"\w", answer.text):
-        made = Made({}, (), "the answer has no words", "unparsed")
+        made = AmberReading({}, (), "the answer has no words", "unparsed")
     else:
         nouns = nouns_of(answer.text.lower() if strict else answer.text, vocabulary)
         made = describe(data, row, answer.text, nouns, scoring.similarity)
@@ -154,13 +154,13 @@ def _score(
     )
 
 
-def _strata(row: Row, part: str, attribute: str) -> dict[str, str]:
+def _strata(row: AmberRow, part: str, attribute: str) -> dict[str, str]:
     """Of a yes/no question its label, and its attribute where it asks for one."""
     asked = {} if part == "generative" else {"label": row.truth[0]}
     return asked | ({"attribute": attribute} if attribute else {})
 
 
-class Made(NamedTuple):
+class AmberReading(NamedTuple):
     """What a response comes to."""
 
     values: dict[str, float]
@@ -169,12 +169,12 @@ class Made(NamedTuple):
     status: Literal["scored", "unparsed"] = "scored"
 
 
-def _answer(row: Row, kind: str, text: str, *, strict: bool) -> Made:
+def _answer(row: AmberRow, kind: str, text: str, *, strict: bool) -> AmberReading:
     """A yes or no; in mode official everything else is an answer too, and never right."""
     said = yes_no_rules.strict(text) if strict else yes_no_rules.amber(text)
     (truth,) = row.truth
     if strict and said == "unread":
-        return Made({}, (), "neither yes nor no can be read", "unparsed")
+        return AmberReading({}, (), "neither yes nor no can be read", "unparsed")
     yes, no = truth == "yes", said == "no"
     values = {
         "num": 1,
@@ -184,7 +184,7 @@ def _answer(row: Row, kind: str, text: str, *, strict: bool) -> Made:
         "said_no": no,
         "said_no_score": truth == "no" and no,
     }
-    return Made(
+    return AmberReading(
         {f"{kind}:{name}": float(value) for name, value in values.items()},
         () if said == "unread" else (said,),
         "not exactly Yes or No" if said == "unread" else "" if said == truth else truth,
@@ -193,10 +193,13 @@ def _answer(row: Row, kind: str, text: str, *, strict: bool) -> Made:
 
 
 def describe(
-    data: AmberData, row: Row, text: str, nouns: Sequence[str], similarity: Similarity | None
-) -> Made:
+    data: AmberData, row: AmberRow, text: str, nouns: Sequence[str], similarity: Similarity | None
+) -> AmberReading:
     """The nouns of a description, held against the image's lists."""
-    there, added = Names.of(row.truth, data.relation), Names.of(row.hallu, data.relation)
+    there, added = (
+        ObjectNames.of(row.truth, data.relation),
+        ObjectNames.of(row.hallu, data.relation),
+    )
     wrong: list[str] = []
     for noun in nouns:
         if noun in data.safe or there.take(noun):
@@ -219,7 +222,7 @@ def describe(
         "words": len(text.split()),
         "by_similarity": similarity is not None,
     }
-    return Made(
+    return AmberReading(
         {name: float(value) for name, value in values.items()},
         tuple(nouns),
         f"not there: {', '.join(wrong)} ({same})" if wrong else "",
@@ -231,7 +234,7 @@ def _called(similarity: Similarity) -> str:
 
 
 @dataclass(slots=True)
-class Names:
+class ObjectNames:
     """Objects of a list, what else each is called, and which of them were named."""
 
     names: list[tuple[str, int]]
@@ -239,7 +242,7 @@ class Names:
     found: list[bool]
 
     @classmethod
-    def of(cls, objects: Sequence[str], relation: Mapping[str, Sequence[str]]) -> "Names":
+    def of(cls, objects: Sequence[str], relation: Mapping[str, Sequence[str]]) -> "ObjectNames":
         """The names of a list's objects."""
         others = [(name, i) for i, noun in enumerate(objects) for name in relation[noun]]
         return cls(

@@ -30,7 +30,7 @@ STARTS = 0.001
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class AmberRow:
     """A row of the annotations."""
 
     type: str
@@ -44,7 +44,7 @@ class Row:
 class AmberData:
     """Annotations, vocabulary and queries."""
 
-    rows: Sequence[Row]
+    rows: Sequence[AmberRow]
     relation: Mapping[str, Sequence[str]]
     """What else each noun may be called."""
     safe: frozenset[str]
@@ -98,8 +98,8 @@ def read_data(paths: Sequence[Path]) -> AmberData:
     return data
 
 
-def _rows(path: Path) -> list[Row]:
-    rows: list[Row] = []
+def _rows(path: Path) -> list[AmberRow]:
+    rows: list[AmberRow] = []
     for row in json_rows(path):
         told, kind = row.fields, str(row.fields.get("type"))
         where = row.where
@@ -115,7 +115,7 @@ def _rows(path: Path) -> list[Row]:
                 f"The type {kind!r} is unknown, or the truth has another shape.", where, "Mend it."
             )
         listed = [truth] if isinstance(truth, str) else cast("list[str]", truth)
-        rows.append(Row(kind, tuple(map(str, listed)), tuple(map(str, told.get("hallu", [])))))
+        rows.append(AmberRow(kind, tuple(map(str, listed)), tuple(map(str, told.get("hallu", [])))))
     expect_rows(len(rows), {ROWS: "all of AMBER's"}, path)
     return rows
 

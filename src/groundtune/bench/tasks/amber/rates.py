@@ -26,7 +26,7 @@ START = 0.001
 Sums = Mapping[str, Floats]
 
 
-class Rates(NamedTuple):
+class AmberRates(NamedTuple):
     """Of the questions, in points; "No" is the positive class."""
 
     accuracy: Floats
@@ -35,7 +35,7 @@ class Rates(NamedTuple):
     f1: Floats
 
 
-def rates(sums: Sums) -> Rates:
+def rates(sums: Sums) -> AmberRates:
     """The rates of all questions that the sums have.
 
     The official script adds a start for each kind of attribute, and divides the F1 of existence
@@ -59,7 +59,7 @@ def rates(sums: Sums) -> Rates:
     precision, recall = values[1] / 100, values[2] / 100
     theirs = _rounded(2 * precision * recall / (precision + recall + small) * 100)
     ours = 100 * ratio(2 * precision * recall, precision + recall)
-    return Rates(*values, f1=np.where(_official(sums), theirs, ours))
+    return AmberRates(*values, f1=np.where(_official(sums), theirs, ours))
 
 
 def chair(sums: Sums) -> Floats:

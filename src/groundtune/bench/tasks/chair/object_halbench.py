@@ -81,7 +81,7 @@ _LIST = re.compile(r"\[[^\[\]]*\]")
 
 
 @dataclass(frozen=True, slots=True)
-class Objects:
+class NamedObjects:
     """The objects that an answer names, as words of the list of synonyms, or why not."""
 
     words: tuple[str, ...] = ()
@@ -178,25 +178,25 @@ def _runs(said: Sequence[str], bases: Sequence[str], words: CocoWords) -> list[s
     return [" ".join(run) for run in runs if run]
 
 
-def by_judge(answer: str, reply: JudgeReply, words: CocoWords, *, strict: bool) -> Objects:
+def by_judge(answer: str, reply: JudgeReply, words: CocoWords, *, strict: bool) -> NamedObjects:
     """The distinct objects that a judge's reply lists."""
     if not strict and len(answer.split()) <= SHORT:
-        return Objects()
+        return NamedObjects()
     if reply.status != "given":
-        return Objects(why=reply.why or "the judge gave no reply")
+        return NamedObjects(why=reply.why or "the judge gave no reply")
     listed = read_reply(reply.text, strict=strict)
     if listed is None:
-        return Objects(why=f"no list can be read in the reply: {reply.text[:60]}")
+        return NamedObjects(why=f"no list can be read in the reply: {reply.text[:60]}")
     named = dict.fromkeys(noun for each in listed for noun in nouns_of(each, words))
     if "toilet" in named:
         named.pop("seat", None)
-    return Objects(tuple(noun for noun in named if noun in words.nodes))
+    return NamedObjects(tuple(noun for noun in named if noun in words.nodes))
 
 
-def by_rules(answer: str, words: CocoWords, *, strict: bool) -> Objects:
+def by_rules(answer: str, words: CocoWords, *, strict: bool) -> NamedObjects:
     """The objects among an answer's words; strict: each once."""
     found = [mention.word for mention in words.mentions(tokens(answer.lower()))]
-    return Objects(tuple(dict.fromkeys(found)) if strict else tuple(found))
+    return NamedObjects(tuple(dict.fromkeys(found)) if strict else tuple(found))
 
 
 def requests(answers: Sequence[ItemAnswer], judging: Judging) -> list[Request]:
@@ -248,7 +248,7 @@ class Extraction(NamedTuple):
 def _scores(
     data: chair.ChairData,
     answers: Sequence[ItemAnswer],
-    found: Sequence[Objects],
+    found: Sequence[NamedObjects],
     extraction: Extraction,
 ) -> list[Score]:
     return [
@@ -258,7 +258,7 @@ def _scores(
 
 
 def _score(
-    data: chair.ChairData, answer: ItemAnswer, objects: Objects, extraction: Extraction
+    data: chair.ChairData, answer: ItemAnswer, objects: NamedObjects, extraction: Extraction
 ) -> Score:
     there = data.truth(int(answer.item), strict=False)
     nodes = [data.official.nodes[word] for word in objects.words]

@@ -17,7 +17,7 @@ from groundtune.bench.item import Mode
 from groundtune.bench.judge.judge import JudgeReply, Judging, Request
 from groundtune.bench.judge.prompts import PromptKind, ScriptPrompt, judge_prompt
 from groundtune.bench.judge.scores import excerpt
-from groundtune.bench.tasks.choice.table import Question
+from groundtune.bench.tasks.choice.table import ChoiceQuestion
 from groundtune.bench.text import choices
 
 PROMPT = PromptKind(
@@ -27,7 +27,7 @@ PROMPT = PromptKind(
 )
 
 
-class Reading(NamedTuple):
+class ChoiceReading(NamedTuple):
     """What was read in an answer."""
 
     letter: str
@@ -38,8 +38,8 @@ class Reading(NamedTuple):
 
 
 def by_judge(
-    asked: Sequence[tuple[Question, str]], judging: Judging, mode: Mode, repeat: int = 0
-) -> dict[str, Reading]:
+    asked: Sequence[tuple[ChoiceQuestion, str]], judging: Judging, mode: Mode, repeat: int = 0
+) -> dict[str, ChoiceReading]:
     """What the judge reads in answers to questions, by the question's id."""
     prompt = judge_prompt(PROMPT, judging)
     requests = [
@@ -55,18 +55,20 @@ def by_judge(
     return {each.id: _read(given.get(each.id), each, mode) for each, _ in asked}
 
 
-def options_of(question: Question) -> str:
+def options_of(question: ChoiceQuestion) -> str:
     """The options as VLMEvalKit's build_option_str lists them."""
     listed = (f"{letter}. {said}\n" for letter, said in question.options.items())
     return "There are several options: \n" + "".join(listed)
 
 
-def _read(reply: JudgeReply, asked: Question, mode: Mode) -> Reading:
+def _read(reply: JudgeReply, asked: ChoiceQuestion, mode: Mode) -> ChoiceReading:
     if reply.status != "given":
-        return Reading("", "judge", reply.why)
+        return ChoiceReading("", "judge", reply.why)
     if mode == "official":
         letter = choices.vlmevalkit(reply.text, asked.options)
     else:
         letter = choices.strict(reply.text, {**asked.options, choices.REFUSED: ""})
     said = f"the judge said: {excerpt(reply.text)}"
-    return Reading(letter, "judge", said if letter else f"{said}; no letter can be read in that")
+    return ChoiceReading(
+        letter, "judge", said if letter else f"{said}; no letter can be read in that"
+    )

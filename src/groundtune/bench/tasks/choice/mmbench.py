@@ -31,8 +31,8 @@ from groundtune.bench.item import Item, ItemAnswer
 from groundtune.bench.judge.judge import as_judging
 from groundtune.bench.judge.scores import over_repeats, variance_note
 from groundtune.bench.metric import Metric, unparsed_metric, words_metric
-from groundtune.bench.tasks.choice.judge import Reading, by_judge
-from groundtune.bench.tasks.choice.table import ENDING, Question, items_of, read_table
+from groundtune.bench.tasks.choice.judge import ChoiceReading, by_judge
+from groundtune.bench.tasks.choice.table import ENDING, ChoiceQuestion, items_of, read_table
 from groundtune.bench.text import choices
 from groundtune.errors import UserError
 from groundtune.records import Score
@@ -44,7 +44,7 @@ TURN = 1_000_000
 _COLUMNS = ("prediction", "answer", "response", "text", "output")
 
 
-def read_data(paths: Sequence[Path]) -> list[Question]:
+def read_data(paths: Sequence[Path]) -> list[ChoiceQuestion]:
     """MMBench's table, circular (MMBench_DEV_EN.tsv) or not.
 
     Raises:
@@ -59,7 +59,7 @@ def read_data(paths: Sequence[Path]) -> list[Question]:
     return data
 
 
-def read_answers(path: Path, data: Sequence[Question]) -> list[ItemAnswer]:
+def read_answers(path: Path, data: Sequence[ChoiceQuestion]) -> list[ItemAnswer]:
     """A table with index and prediction, as VLMEvalKit writes it, or lmms-eval's samples."""
     told = list(answers_of(path, text=_COLUMNS, item=("index", "question_id", "id")))
     return by_id(told, [question.id for question in data], path)
@@ -74,7 +74,7 @@ def question_of(turn: str) -> str:
 class Turns:
     """The turns of a table, which belong to questions."""
 
-    data: Sequence[Question]
+    data: Sequence[ChoiceQuestion]
 
     @property
     def places(self) -> dict[str, list[int]]:
@@ -90,11 +90,14 @@ class Turns:
         return {each.id for each in self.data if int(each.id) < TURN}
 
 
-def score(data: Sequence[Question], answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
+def score(
+    data: Sequence[ChoiceQuestion], answers: Sequence[ItemAnswer], scoring: Scoring
+) -> list[Score]:
     """One score a turn."""
     rule = choices.vlmevalkit if scoring.mode == "official" else choices.strict
     read = [
-        Reading(rule(answer.text, each.options)) for each, answer in zip(data, answers, strict=True)
+        ChoiceReading(rule(answer.text, each.options))
+        for each, answer in zip(data, answers, strict=True)
     ]
     if scoring.judge is None:
         return _scores(data, answers, read, scoring)
@@ -109,7 +112,7 @@ def score(data: Sequence[Question], answers: Sequence[ItemAnswer], scoring: Scor
     return over_repeats(judging, once, "right")
 
 
-def _open(data: Sequence[Question], read: Sequence[Reading]) -> list[int]:
+def _open(data: Sequence[ChoiceQuestion], read: Sequence[ChoiceReading]) -> list[int]:
     """The turns that a judge is asked about: no letter is read, and it may matter."""
     turns = Turns(data)
     settled = {
@@ -127,9 +130,9 @@ def _open(data: Sequence[Question], read: Sequence[Reading]) -> list[int]:
 
 
 def _scores(
-    data: Sequence[Question],
+    data: Sequence[ChoiceQuestion],
     answers: Sequence[ItemAnswer],
-    read: Sequence[Reading],
+    read: Sequence[ChoiceReading],
     scoring: Scoring,
 ) -> list[Score]:
     turns = Turns(data)
@@ -146,7 +149,7 @@ def _scores(
 
 
 def _values(
-    letter: str, asked: Question, group: Sequence[tuple[str, str]], scoring: Scoring
+    letter: str, asked: ChoiceQuestion, group: Sequence[tuple[str, str]], scoring: Scoring
 ) -> Mapping[str, float]:
     """The columns of a turn; `group` are (read, right) of all turns of a question, at its last."""
     unread_is_wrong = scoring.mode == "official" and scoring.judge is None
@@ -163,7 +166,11 @@ def _values(
 
 
 def _score(
-    asked: Question, text: str, read: Reading, values: Mapping[str, float], scoring: Scoring
+    asked: ChoiceQuestion,
+    text: str,
+    read: ChoiceReading,
+    values: Mapping[str, float],
+    scoring: Scoring,
 ) -> Score:
     letter = read.letter
     why = [f"{letter or 'no letter'} is read, {asked.answer} is right"]
@@ -186,14 +193,14 @@ def _score(
     )
 
 
-def items(data: Sequence[Question], images: Path, store: ImageStore) -> list[Item]:
+def items(data: Sequence[ChoiceQuestion], images: Path, store: ImageStore) -> list[Item]:
     """The turns with the table's images."""
     made = items_of(NAME, data, images, store)
     return [each.model_copy(update={"image": question_of(each.key)}) for each in made]
 
 
 def notes(
-    data: Sequence[Question], answers: Sequence[ItemAnswer], scores: Sequence[Score]
+    data: Sequence[ChoiceQuestion], answers: Sequence[ItemAnswer], scores: Sequence[Score]
 ) -> list[str]:
     """Who read the letters, and where the table isn't circular or turns have no question."""
     told = [*_judge_note(scores), *variance_note(scores, "a question's result")]

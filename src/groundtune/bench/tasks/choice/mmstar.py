@@ -20,7 +20,7 @@ from groundtune.bench.files.answers import answers_of
 from groundtune.bench.files.checks import by_id
 from groundtune.bench.item import Item, ItemAnswer
 from groundtune.bench.metric import Floats, Metric, ratio, unparsed_metric, words_metric
-from groundtune.bench.tasks.choice.table import ENDING, Question, items_of, read_table
+from groundtune.bench.tasks.choice.table import ENDING, ChoiceQuestion, items_of, read_table
 from groundtune.bench.text import choices
 from groundtune.records import Score
 from groundtune.store.images import ImageStore
@@ -34,18 +34,20 @@ _LE_RIGHT = "lmms_eval_right:"
 _COLUMNS = ("prediction", "answer", "response", "text", "output")
 
 
-def read_answers(path: Path, data: Sequence[Question]) -> list[ItemAnswer]:
+def read_answers(path: Path, data: Sequence[ChoiceQuestion]) -> list[ItemAnswer]:
     """A table with index and prediction (MMStar's and VLMEvalKit's), or lmms-eval's samples."""
     told = list(answers_of(path, text=_COLUMNS, item=("index", "question_id", "id")))
     return by_id(told, [question.id for question in data], path)
 
 
-def score(data: Sequence[Question], answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
+def score(
+    data: Sequence[ChoiceQuestion], answers: Sequence[ItemAnswer], scoring: Scoring
+) -> list[Score]:
     """One score a question."""
     return [_score(each, answer.text, scoring) for each, answer in zip(data, answers, strict=True)]
 
 
-def _score(asked: Question, text: str, scoring: Scoring) -> Score:
+def _score(asked: ChoiceQuestion, text: str, scoring: Scoring) -> Score:
     letters = sorted({*asked.options, *"ABCD", asked.answer})
     if scoring.mode == "official":
         letter = choices.paper(text, letters)
@@ -105,13 +107,13 @@ def _macro_lmms_eval(sums: Mapping[str, Floats]) -> Floats:
     return _mean_of_axes(_LE_RIGHT, sums)
 
 
-def items(data: Sequence[Question], images: Path, store: ImageStore) -> list[Item]:
+def items(data: Sequence[ChoiceQuestion], images: Path, store: ImageStore) -> list[Item]:
     """The questions with the table's images."""
     return items_of(NAME, data, images, store)
 
 
 def notes(
-    data: Sequence[Question], answers: Sequence[ItemAnswer], scores: Sequence[Score]
+    data: Sequence[ChoiceQuestion], answers: Sequence[ItemAnswer], scores: Sequence[Score]
 ) -> list[str]:
     """That the data isn't the whole, and that the tools disagree."""
     told: list[str] = []

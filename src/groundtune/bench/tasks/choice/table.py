@@ -31,7 +31,7 @@ _LONGEST_REFERENCE = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class ChoiceQuestion:
     """One row."""
 
     id: str
@@ -46,7 +46,7 @@ class Question:
     row: int
 
 
-def read_table(paths: Sequence[Path]) -> list[Question]:
+def read_table(paths: Sequence[Path]) -> list[ChoiceQuestion]:
     """The rows of one table, or of several one after another.
 
     Raises:
@@ -61,7 +61,7 @@ def read_table(paths: Sequence[Path]) -> list[Question]:
     return made
 
 
-def _question(path: Path, row: Row) -> Question:
+def _question(path: Path, row: Row) -> ChoiceQuestion:
     cells = {name: plain(value) for name, value in row.fields.items()}
     lacking = [name for name in ("index", "question", "answer") if cells.get(name, "") in _MISSING]
     if lacking:
@@ -84,7 +84,7 @@ def _question(path: Path, row: Row) -> Question:
     lines += [f"{letter}. {said}" for letter, said in listed.items()]
     l2 = cells.get("l2_category") or cells.get("l2-category") or ""
     strata = {"category": cells.get("category", ""), "l2_category": l2}
-    return Question(
+    return ChoiceQuestion(
         id=cells["index"],
         text=text,
         options=options,
@@ -96,7 +96,9 @@ def _question(path: Path, row: Row) -> Question:
     )
 
 
-def items_of(name: str, data: Sequence[Question], images: Path, store: ImageStore) -> list[Item]:
+def items_of(
+    name: str, data: Sequence[ChoiceQuestion], images: Path, store: ImageStore
+) -> list[Item]:
     """The questions as prompts; images from the tables, else from a folder by index.
 
     Raises:
@@ -131,7 +133,7 @@ def items_of(name: str, data: Sequence[Question], images: Path, store: ImageStor
     return made
 
 
-def _images_in(data: Sequence[Question]) -> dict[str, str]:
+def _images_in(data: Sequence[ChoiceQuestion]) -> dict[str, str]:
     return {
         plain(row.fields.get("index")): plain(row.fields.get("image"))
         for path in dict.fromkeys(each.file for each in data)
@@ -140,7 +142,7 @@ def _images_in(data: Sequence[Question]) -> dict[str, str]:
 
 
 def _stored(
-    index: str, cell: str, files: Mapping[str, Path], store: ImageStore, asked: Question
+    index: str, cell: str, files: Mapping[str, Path], store: ImageStore, asked: ChoiceQuestion
 ) -> str:
     where = f"{asked.file}:{asked.row}"
     if len(cell) > _LONGEST_REFERENCE:

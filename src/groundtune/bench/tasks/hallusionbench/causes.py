@@ -21,7 +21,7 @@ _MEANS: dict[str, Verdict] = {
 }
 
 
-class Seen(NamedTuple):
+class QuestionKind(NamedTuple):
     """What the diagnosis needs of a question about one figure."""
 
     is_vd: bool
@@ -58,17 +58,17 @@ def strict_same(reply: str) -> bool | None:
     return found.pop() if len(found) == 1 else None
 
 
-def needs_same(seen: Seen, verdict: Verdict | None, original: Verdict | None) -> bool:
+def needs_same(kind: QuestionKind, verdict: Verdict | None, original: Verdict | None) -> bool:
     """Whether the cause depends on the answer being the same as that to figure 0."""
-    if seen.is_original or verdict != "0":
+    if kind.is_original or verdict != "0":
         return False
-    if seen.is_vd:
+    if kind.is_vd:
         return original == "1"
-    return original == "0" or (original == "1" and seen.visual_input == "2")
+    return original == "0" or (original == "1" and kind.visual_input == "2")
 
 
 def cause_of(
-    seen: Seen, verdict: Verdict | None, original: Verdict | None, same: bool | None
+    kind: QuestionKind, verdict: Verdict | None, original: Verdict | None, same: bool | None
 ) -> Cause | None:
     """Why an answer is wrong; None where a reply that it depends on could not be read.
 
@@ -78,14 +78,14 @@ def cause_of(
         return None
     if verdict == "1":
         return ""
-    if seen.is_original:
-        return "vi" if seen.is_vd else "lh" if verdict == "0" else ""
-    if original is None or (same is None and needs_same(seen, verdict, original)):
+    if kind.is_original:
+        return "vi" if kind.is_vd else "lh" if verdict == "0" else ""
+    if original is None or (same is None and needs_same(kind, verdict, original)):
         return None
-    if seen.is_vd:
+    if kind.is_vd:
         return "mixed" if original == "1" and verdict == "0" and same else "vi"
     if original == "0":
         return "lh" if verdict == "0" and same else "mixed"
-    if original == "1" and verdict == "0" and seen.visual_input == "2" and same:
+    if original == "1" and verdict == "0" and kind.visual_input == "2" and same:
         return "lh"
     return "vi"

@@ -9,16 +9,16 @@ from groundtune.bench.files.answers import answers_of
 from groundtune.bench.files.checks import by_id, expect_rows, find_files, refuse_duplicates
 from groundtune.bench.item import ItemAnswer
 from groundtune.bench.judge.archives import hallusion_id
-from groundtune.bench.tasks.hallusionbench.causes import Seen
+from groundtune.bench.tasks.hallusionbench.causes import QuestionKind
 from groundtune.errors import UserError
 from groundtune.store.rows import Row, first_of, text_field
 from groundtune.store.sheets import rows_of
 
-ALL, SHOWN = 1129, 951
-SIZES = {ALL: "all questions", SHOWN: "the questions that have an image"}
+ALL, WITH_IMAGE = 1129, 951
+SIZES = {ALL: "all questions", WITH_IMAGE: "the questions that have an image"}
 
 
-class Question(NamedTuple):
+class HallusionQuestion(NamedTuple):
     """A row of the data."""
 
     item: str
@@ -31,7 +31,7 @@ class Question(NamedTuple):
     """As `set`, with the figure."""
     pair: str
     """As `set`, with the question: the same question about all its figures."""
-    seen: Seen
+    kind: QuestionKind
     text: str
     reference: str
     is_yes: bool
@@ -42,23 +42,23 @@ class Question(NamedTuple):
 class HallusionData:
     """The questions, and what this number of them is called."""
 
-    questions: tuple[Question, ...]
+    questions: tuple[HallusionQuestion, ...]
     size: str
 
     @property
-    def is_whole(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether the questions without an image are there, which the diagnosis needs."""
         return len(self.questions) == ALL
 
     @property
-    def shown(self) -> "HallusionData":
+    def with_image(self) -> "HallusionData":
         """The 951 questions that have an image; all where these are not 951."""
-        kept = tuple(each for each in self.questions if each.seen.visual_input != "0")
-        return HallusionData(kept, SIZES[SHOWN]) if len(kept) == SHOWN else self
+        kept = tuple(each for each in self.questions if each.kind.visual_input != "0")
+        return HallusionData(kept, SIZES[WITH_IMAGE]) if len(kept) == WITH_IMAGE else self
 
-    def answered(self, number: int) -> "HallusionData":
+    def matching(self, number: int) -> "HallusionData":
         """What so many answers, which `read_answers` took, are to: all, or those with an image."""
-        shown = self.shown
+        shown = self.with_image
         return shown if number == len(shown.questions) else self
 
 
@@ -79,21 +79,21 @@ def read_data(paths: Sequence[Path]) -> HallusionData:
     return HallusionData(asked, size)
 
 
-def _question(row: Row) -> Question:
+def _question(row: Row) -> HallusionQuestion:
     names = ("category", "subcategory", "set_id", "figure_id", "question_id", "visual_input")
     told = {name: first_of(row.fields, (name,)) or "" for name in names}
     if "" in told.values() or told["category"] not in ("VD", "VS"):
         lacking = next((name for name in names if not told[name]), "category")
         raise UserError(f'"{lacking}" is missing or not what it may be.', row.where, "Fix the row.")
     in_set = "_".join(told[name] for name in names[:3])
-    return Question(
+    return HallusionQuestion(
         item=hallusion_id(told),
         category=told["category"],
         subcategory=told["subcategory"],
         set=in_set,
         figure=f"{in_set}_{told['figure_id']}",
         pair=f"{in_set}: {told['question_id']}",
-        seen=Seen(told["category"] == "VD", told["figure_id"] == "0", told["visual_input"]),
+        kind=QuestionKind(told["category"] == "VD", told["figure_id"] == "0", told["visual_input"]),
         text=text_field(row, "question"),
         reference=text_field(row, "gt_answer_details"),
         is_yes=first_of(row.fields, ("gt_answer",)) == "1",
@@ -115,7 +115,7 @@ def read_answers(path: Path, data: HallusionData) -> list[ItemAnswer]:
         ItemAnswer(text=a.text, item=_id(a, path), row=a.row, extra=a.extra)
         for a in answers_of(path, text=columns)
     ]
-    shown = [question.item for question in data.shown.questions]
+    shown = [question.item for question in data.with_image.questions]
     if {answer.item for answer in told} == set(shown):
         return by_id(told, shown, path)
     if {len(told), len(data.questions)} == set(SIZES):

@@ -37,7 +37,7 @@ from groundtune.bench.judge.prompts import PromptKind, ScriptPrompt, judge_promp
 from groundtune.bench.judge.scores import excerpt, over_repeats, variance_note
 from groundtune.bench.tasks.hallusionbench.causes import (
     Cause,
-    Seen,
+    QuestionKind,
     Verdict,
     cause_of,
     needs_same,
@@ -48,7 +48,7 @@ from groundtune.bench.tasks.hallusionbench.causes import (
 )
 from groundtune.bench.tasks.hallusionbench.data import (
     HallusionData,
-    Question,
+    HallusionQuestion,
     read_answers,
     read_data,
 )
@@ -91,7 +91,7 @@ PROTOCOL = Protocol(
     judge="a text model that sees question, right answer and answer; or none, by strings",
     items="1,129 questions, or the 951 that have an image",
 )
-Read = Literal["judge", "strings"]
+Reader = Literal["judge", "strings"]
 
 
 def verdict_requests(
@@ -110,7 +110,7 @@ def verdict_requests(
     ]
 
 
-class Readings(NamedTuple):
+class HallusionReadings(NamedTuple):
     """What was made of the answers, in the order of the questions."""
 
     verdicts: list[Verdict | None]
@@ -125,7 +125,7 @@ def score(data: HallusionData, answers: Sequence[ItemAnswer], scoring: Scoring) 
     Raises:
         UserError: in mode official, a judge's reply that is missing.
     """
-    data = data.answered(len(answers))
+    data = data.matching(len(answers))
     if scoring.judge is None:
         return _scores(data, answers, _by_strings(data, answers, scoring), "strings", scoring)
     judging = as_judging(scoring.judge, HALLUSIONBENCH.name)
@@ -143,7 +143,7 @@ def _by_judge(
     judging: Judging,
     scoring: Scoring,
     repeat: int,
-) -> Readings:
+) -> HallusionReadings:
     official = scoring.mode == "official"
     read = official_verdict if official else strict_verdict
     given = _ask(judging, verdict_requests(data, answers, judging), repeat, official)
@@ -154,7 +154,7 @@ def _by_judge(
     originals = _originals(data, verdicts)
     prompt = judge_prompt(SAME, judging)
     text = {
-        q.pair: a.text for q, a in zip(data.questions, answers, strict=True) if q.seen.is_original
+        q.pair: a.text for q, a in zip(data.questions, answers, strict=True) if q.kind.is_original
     }
     asked = [
         Request(
@@ -165,7 +165,7 @@ def _by_judge(
             answer=a.text,
         )
         for q, a, verdict in zip(data.questions, answers, verdicts, strict=True)
-        if needs_same(q.seen, verdict, originals.get(q.pair)) and data.is_whole
+        if needs_same(q.kind, verdict, originals.get(q.pair)) and data.is_complete
     ]
     said = _ask(judging, asked, repeat, official)
     is_same = official_same if official else strict_same
@@ -174,7 +174,9 @@ def _by_judge(
         for each in asked
         for reply in [said.get(each.item, "same")]
     }
-    return Readings(verdicts, [reply.why or excerpt(reply.text) for reply in replies], same)
+    return HallusionReadings(
+        verdicts, [reply.why or excerpt(reply.text) for reply in replies], same
+    )
 
 
 def _ask(judging: Judging, asked: list[Request], repeat: int, official: bool) -> JudgeReplies:
@@ -184,7 +186,9 @@ def _ask(judging: Judging, asked: list[Request], repeat: int, official: bool) ->
     return given
 
 
-def _by_strings(data: HallusionData, answers: Sequence[ItemAnswer], scoring: Scoring) -> Readings:
+def _by_strings(
+    data: HallusionData, answers: Sequence[ItemAnswer], scoring: Scoring
+) -> HallusionReadings:
     official = scoring.mode == "official"
     read = yes_no_rules.vlmevalkit if official else yes_no_rules.strict
     codes = {"0": "no", "1": "yes", "2": "uncertain"}
@@ -194,12 +198,12 @@ def _by_strings(data: HallusionData, answers: Sequence[ItemAnswer], scoring: Sco
         _by_word(word, question.is_yes, unread)
         for word, question in zip(said, data.questions, strict=True)
     ]
-    first = {q.pair: w for q, w in zip(data.questions, said, strict=True) if q.seen.is_original}
+    first = {q.pair: w for q, w in zip(data.questions, said, strict=True) if q.kind.is_original}
     same: dict[str, bool | None] = {
         q.item: w == first.get(q.pair) for q, w in zip(data.questions, said, strict=True)
     }
     why = ["neither yes nor no can be read" if word == "unread" else word for word in said]
-    return Readings(verdicts, why, same)
+    return HallusionReadings(verdicts, why, same)
 
 
 def _by_word(word: str, is_yes: bool, unread: Verdict | None) -> Verdict | None:
@@ -213,18 +217,18 @@ def _originals(
 ) -> dict[str, Verdict | None]:
     """The verdict on figure 0 of each pair."""
     told = zip(data.questions, verdicts, strict=True)
-    return {q.pair: verdict for q, verdict in told if q.seen.is_original}
+    return {q.pair: verdict for q, verdict in told if q.kind.is_original}
 
 
 def _scores(
     data: HallusionData,
     answers: Sequence[ItemAnswer],
-    readings: Readings,
-    read_by: Read,
+    readings: HallusionReadings,
+    read_by: Reader,
     scoring: Scoring,
 ) -> list[Score]:
     verdicts = readings.verdicts
-    right = [_is_right(q.seen, v) for q, v in zip(data.questions, verdicts, strict=True)]
+    right = [_is_right(q.kind, v) for q, v in zip(data.questions, verdicts, strict=True)]
     originals = _originals(data, verdicts)
     values = _group_values(data.questions, right)
     scores: list[Score] = []
@@ -249,8 +253,8 @@ def _scores(
             scores.append(blank.model_copy(update={"status": "unparsed", "why": why}))
             continue
         same = readings.same.get(question.item)
-        cause = cause_of(question.seen, verdict, originals.get(question.pair), same)
-        own = _own_values(question, correct, cause if data.is_whole else None)
+        cause = cause_of(question.kind, verdict, originals.get(question.pair), same)
+        own = _own_values(question, correct, cause if data.is_complete else None)
         update = {"values": own | values[i], "extracted": (NAMES[verdict],)}
         scores.append(blank.model_copy(update=update))
     return scores
@@ -259,14 +263,16 @@ def _scores(
 NAMES: dict[Verdict, str] = {"0": "incorrect", "1": "correct", "2": "uncertain"}
 
 
-def _is_right(seen: Seen, verdict: Verdict | None) -> bool | None:
+def _is_right(kind: QuestionKind, verdict: Verdict | None) -> bool | None:
     """Uncertain is right where nothing is shown that would tell."""
     if verdict is None:
         return None
-    return verdict == "1" or (verdict == "2" and not seen.is_vd and seen.is_original)
+    return verdict == "1" or (verdict == "2" and not kind.is_vd and kind.is_original)
 
 
-def _own_values(question: Question, correct: bool, cause: Cause | None) -> dict[str, float]:
+def _own_values(
+    question: HallusionQuestion, correct: bool, cause: Cause | None
+) -> dict[str, float]:
     values = {
         "questions": 1.0,
         "correct": float(correct),
@@ -279,15 +285,15 @@ def _own_values(question: Question, correct: bool, cause: Cause | None) -> dict[
 
 
 def _group_values(
-    questions: Sequence[Question], right: Sequence[bool | None]
+    questions: Sequence[HallusionQuestion], right: Sequence[bool | None]
 ) -> list[dict[str, float]]:
     """The columns of figures and pairs, each in its last question; unread ones have none."""
     values: list[dict[str, float]] = [{} for _ in questions]
-    kinds: tuple[tuple[str, Callable[[Question], str]], ...] = (
-        ("figures", lambda q: "" if not q.seen.is_vd and q.seen.is_original else q.figure),
+    kinds: tuple[tuple[str, Callable[[HallusionQuestion], str]], ...] = (
+        ("figures", lambda q: "" if not q.kind.is_vd and q.kind.is_original else q.figure),
         ("pairs", lambda q: q.pair),
-        ("easy", lambda q: "" if q.seen.visual_input == "2" else q.pair),
-        ("hard", lambda q: q.pair if q.seen.visual_input == "2" else ""),
+        ("easy", lambda q: "" if q.kind.visual_input == "2" else q.pair),
+        ("hard", lambda q: q.pair if q.kind.visual_input == "2" else ""),
     )
     for kind, name_of in kinds:
         groups: dict[str, list[int]] = {}
@@ -331,11 +337,11 @@ def _blind(asked: tuple[str, str, str, str, str]) -> Item:
 
 def notes(data: HallusionData, answers: Sequence[ItemAnswer], scores: Sequence[Score]) -> list[str]:
     """Which questions these are, and who read the answers."""
-    whole, data = data, data.answered(len(scores))
+    whole, data = data, data.matching(len(scores))
     told = [f"{len(data.questions):,} questions: {data.size}."]
     if len(data.questions) < len(whole.questions):
         told.append(f"The data has {len(whole.questions):,}; the others were not answered.")
-    if not data.is_whole:
+    if not data.is_complete:
         told.append("Language and vision can't be told apart without the questions of no image.")
     if scores and scores[0].strata["read_by"] == "strings":
         told.append("Answers were read as yes or no without a judge: not the official rule.")

@@ -28,7 +28,7 @@ KINDS = {
 }
 
 
-class Question(NamedTuple):
+class LlavaQuestion(NamedTuple):
     """A question, GPT-4's answer, and what the judge is told."""
 
     item: str
@@ -47,7 +47,7 @@ class Question(NamedTuple):
 class LlavaData:
     """The questions of one of the two sets."""
 
-    questions: tuple[Question, ...]
+    questions: tuple[LlavaQuestion, ...]
     name: str
 
     @property
@@ -122,7 +122,7 @@ def _question(
     rules: Mapping[str, Any],
     *,
     is_coco: bool,
-) -> Question:
+) -> LlavaQuestion:
     item = first_of(row.fields, ("question_id",)) or ""
     if first_of(reference.fields, ("question_id",)) != item:
         raise UserError(
@@ -142,7 +142,7 @@ def _question(
         )
     told = cast("Mapping[str, Any]", rule)
     fields = context[image].fields
-    return Question(
+    return LlavaQuestion(
         item=item,
         image=image,
         category=category,

@@ -35,7 +35,7 @@ from groundtune.bench.judge.judge import JudgeReply, Judging, Request, as_judgin
 from groundtune.bench.judge.prompts import PromptKind, ScriptPrompt, judge_prompt
 from groundtune.bench.judge.scores import excerpt, find_image, over_repeats, variance_note
 from groundtune.bench.metric import Floats, Metric, ratio, unparsed_metric
-from groundtune.bench.tasks.llava_bench.data import LlavaData, Question, read_data
+from groundtune.bench.tasks.llava_bench.data import LlavaData, LlavaQuestion, read_data
 from groundtune.errors import UserError
 from groundtune.records import Score
 from groundtune.store.images import ImageStore
@@ -75,7 +75,7 @@ _ENDLESS = (math.inf, -math.inf, math.nan)
 _TWO = re.compile(rf"[\s*_`\"'(\[]*{_SCORE}(?:\s*,\s*|\s+and\s+|\s+){_SCORE}[\s*_`\"')\].]*")
 
 
-class Pair(NamedTuple):
+class ScorePair(NamedTuple):
     """The two scores of a review."""
 
     first: float
@@ -130,24 +130,24 @@ def requests(data: LlavaData, answers: Sequence[ItemAnswer], judging: Judging) -
     return asked
 
 
-def official_pair(reply: str) -> Pair | None:
+def official_pair(reply: str) -> ScorePair | None:
     """The first line's two numbers; None where the official script gives -1 and -1."""
     parts = reply.split("\n")[0].replace(",", " ").split(" ")
     if len(parts) != 2:
         return None
     try:
-        return Pair(float(parts[0]), float(parts[1]))
+        return ScorePair(float(parts[0]), float(parts[1]))
     except ValueError:
         return None
 
 
-def strict_pair(reply: str) -> Pair | None:
+def strict_pair(reply: str) -> ScorePair | None:
     """The two numbers from 0 to 10 that are all of the first line that isn't empty."""
     line = next((line for line in reply.splitlines() if line.strip()), "")
     found = _TWO.fullmatch(line)
     if found is None:
         return None
-    pair = Pair(float(found[1]), float(found[2]))
+    pair = ScorePair(float(found[1]), float(found[2]))
     return pair if max(pair) <= 10 else None
 
 
@@ -172,7 +172,7 @@ def score(data: LlavaData, answers: Sequence[ItemAnswer], scoring: Scoring) -> l
 
 
 def _score(
-    question: Question, answer: ItemAnswer, replies: Sequence[JudgeReply], scoring: Scoring
+    question: LlavaQuestion, answer: ItemAnswer, replies: Sequence[JudgeReply], scoring: Scoring
 ) -> Score:
     official = scoring.mode == "official"
     given = [reply for reply in replies if reply.status == "given"]
@@ -190,7 +190,7 @@ def _score(
     found = [pair for pair in read if pair is not None]
     if len(found) < len(replies):
         # the official script averages its -1 in, but knows nothing of a review that isn't there
-        faulty = [pair or Pair(-1.0, -1.0) for pair in read]
+        faulty = [pair or ScorePair(-1.0, -1.0) for pair in read]
         values = _values(faulty) if official and faulty else {}
         why = f"no two scores can be read: {blank.why}" if given else blank.why
         return blank.model_copy(update={"status": "unparsed", "why": why, "values": values})
@@ -201,9 +201,9 @@ def _score(
     return blank.model_copy(update=update)
 
 
-def _read(reply: JudgeReply, official: bool) -> Pair | None:
+def _read(reply: JudgeReply, official: bool) -> ScorePair | None:
     """(GPT-4's, the model's) score."""
-    stored = Pair(*reply.stored) if len(reply.stored) == 2 else None
+    stored = ScorePair(*reply.stored) if len(reply.stored) == 2 else None
     if official:
         # a stored -1 is counted as an answer that can't be read, and is worth the same
         pair = stored or official_pair(reply.text)
@@ -212,10 +212,10 @@ def _read(reply: JudgeReply, official: bool) -> Pair | None:
         pair = strict_pair(reply.text)
         usable = stored is not None and all(0 <= mark < math.inf for mark in stored)
         pair = stored if pair is None and usable else pair
-    return Pair(pair.second, pair.first) if pair and reply.part == "swapped" else pair
+    return ScorePair(pair.second, pair.first) if pair and reply.part == "swapped" else pair
 
 
-def _values(pairs: Sequence[Pair]) -> dict[str, float]:
+def _values(pairs: Sequence[ScorePair]) -> dict[str, float]:
     n = len(pairs)
     means = {
         "reference": sum(pair.first for pair in pairs) / n,

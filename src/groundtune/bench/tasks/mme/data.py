@@ -40,7 +40,7 @@ TASKS = PERCEPTION | COGNITION
 IMAGES = (".jpg", ".jpeg", ".png")
 
 
-class Question(NamedTuple):
+class MmeQuestion(NamedTuple):
     """One of the two questions about an image."""
 
     task: str
@@ -54,7 +54,7 @@ class Question(NamedTuple):
 class MmeData:
     """The released questions; none where the answers name their own."""
 
-    questions: tuple[Question, ...] = ()
+    questions: tuple[MmeQuestion, ...] = ()
 
 
 def read_data(paths: Sequence[Path]) -> MmeData:
@@ -63,7 +63,7 @@ def read_data(paths: Sequence[Path]) -> MmeData:
     Raises:
         UserError: a folder has no task, or a line isn't a question and Yes or No.
     """
-    questions: list[Question] = []
+    questions: list[MmeQuestion] = []
     for folder in paths:
         found = [task for task in TASKS if (folder / task).is_dir()]
         if not found:
@@ -77,10 +77,10 @@ def read_data(paths: Sequence[Path]) -> MmeData:
     return MmeData(tuple(questions))
 
 
-def _questions(task: str, path: Path) -> list[Question]:
-    asked: list[Question] = []
+def _questions(task: str, path: Path) -> list[MmeQuestion]:
+    asked: list[MmeQuestion] = []
     for number, cells in _cells(path, 2, "question, TAB, Yes or No"):
-        asked.append(Question(task, path.stem, cells[0], _label(cells[1], path, number)))
+        asked.append(MmeQuestion(task, path.stem, cells[0], _label(cells[1], path, number)))
     return asked
 
 
@@ -127,7 +127,7 @@ def _read_folder(folder: Path) -> list[ItemAnswer]:
         if not path.is_file():
             continue
         lines = [
-            _answer(Question(task, image, text, _label(label, path, number)), said, number)
+            _answer(MmeQuestion(task, image, text, _label(label, path, number)), said, number)
             for number, (image, text, label, said) in _cells(
                 path, 4, "image, question, Yes or No and answer with tabs between them"
             )
@@ -161,7 +161,7 @@ def _read_table(path: Path) -> list[ItemAnswer]:
             )
         label = answer.extra.get("target") or answer.extra.get("answer", "")
         image = answer.extra.get("image_path") or answer.item
-        asked = Question(
+        asked = MmeQuestion(
             task, image, answer.extra.get("question", ""), _label(label, path, answer.row)
         )
         row = _answer(asked, answer.text, answer.row)
@@ -176,16 +176,16 @@ def _read_table(path: Path) -> list[ItemAnswer]:
     return [row for task in TASKS for (t, _), rows in images.items() if t == task for row in rows]
 
 
-def _answer(asked: Question, said: str, row: int) -> ItemAnswer:
-    return ItemAnswer(text=said, row=row, extra=dict(zip(Question._fields, asked, strict=True)))
+def _answer(asked: MmeQuestion, said: str, row: int) -> ItemAnswer:
+    return ItemAnswer(text=said, row=row, extra=dict(zip(MmeQuestion._fields, asked, strict=True)))
 
 
-def question_of(answer: ItemAnswer) -> Question:
+def question_of(answer: ItemAnswer) -> MmeQuestion:
     """The question that an answer brings with it."""
-    return Question(*(answer.extra[name] for name in Question._fields))
+    return MmeQuestion(*(answer.extra[name] for name in MmeQuestion._fields))
 
 
-def key_of_question(question: Question) -> str:
+def key_of_question(question: MmeQuestion) -> str:
     """What names a question in every layout: its task, its image and its words."""
     image = Path(question.image).stem.lower()
     return f"{question.task}/{image}: {' '.join(question.text.lower().split())}"

@@ -33,7 +33,7 @@ from groundtune.bench.tasks.mme.data import (
     PERCEPTION,
     TASKS,
     MmeData,
-    Question,
+    MmeQuestion,
     key_of_question,
     question_of,
     read_answers,
@@ -56,10 +56,10 @@ PROTOCOL = Protocol(
 )
 
 
-class _Read(NamedTuple):
+class _QuestionReading(NamedTuple):
     """A question, what was read in its answer, and the image that it is counted with."""
 
-    asked: Question
+    asked: MmeQuestion
     answer: str
     said: yes_no_rules.YesNo
     image: str
@@ -71,14 +71,14 @@ def score(data: MmeData, answers: Sequence[ItemAnswer], scoring: Scoring) -> lis
     rule = yes_no_rules.mme if scoring.mode == "official" else yes_no_rules.strict
     asked = data.questions or [question_of(answer) for answer in answers]
     seen: dict[str, int] = {}
-    rows: list[_Read] = []
+    rows: list[_QuestionReading] = []
     for question, answer in zip(asked, answers, strict=True):
         place = seen[question.task] = seen.get(question.task, -1) + 1
         by_order, by_name = f"{question.task}/{place // 2}", f"{question.task}/{question.image}"
         image = by_order if scoring.mode == "official" else by_name
         item = f"{question.task}/{place + 1}"
-        rows.append(_Read(question, answer.text, rule(answer.text), image, item))
-    pairs: dict[str, list[_Read]] = {}
+        rows.append(_QuestionReading(question, answer.text, rule(answer.text), image, item))
+    pairs: dict[str, list[_QuestionReading]] = {}
     for row in rows:
         pairs.setdefault(row.image, []).append(row)
     done: dict[str, int] = {}
@@ -90,7 +90,7 @@ def score(data: MmeData, answers: Sequence[ItemAnswer], scoring: Scoring) -> lis
     return scores
 
 
-def _score(row: _Read, pair: Sequence[_Read], scoring: Scoring) -> Score:
+def _score(row: _QuestionReading, pair: Sequence[_QuestionReading], scoring: Scoring) -> Score:
     task, label = row.asked.task, row.asked.label  # the pair is empty but at its last question
     values: dict[str, float] = {}
     if row.said != "unread" or scoring.mode == "official":
@@ -216,7 +216,7 @@ def items(data: MmeData, images: Path, store: ImageStore) -> list[Item]:
     return ask_items(asked, images, store)
 
 
-def _image(images: Path, question: Question) -> str:
+def _image(images: Path, question: MmeQuestion) -> str:
     for folder in (question.task, f"{question.task}/images"):
         for ending in IMAGES:
             if (images / folder / f"{question.image}{ending}").is_file():

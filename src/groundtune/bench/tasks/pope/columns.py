@@ -43,7 +43,7 @@ KEPT = 1 << 17
 """Different answers whose readings are remembered."""
 
 
-class Said(NamedTuple):
+class AnswerRows(NamedTuple):
     """Answers of some rows: which of the different texts each is."""
 
     which_N: NDArray[np.int32]
@@ -54,7 +54,7 @@ class Said(NamedTuple):
     """The questions as the answers carry them."""
 
 
-class Wanted(NamedTuple):
+class QuestionRows(NamedTuple):
     """Labels (0 yes, 1 no), images and their groups of some rows."""
 
     labels_N: Small
@@ -65,7 +65,7 @@ class Wanted(NamedTuple):
 
 
 @dataclass
-class Counted:
+class OutcomeCounts:
     """Answers by group and outcome, for both modes."""
 
     n: int = 0
@@ -88,13 +88,15 @@ class Counted:
         return self.counts_2GO[MODES.index(mode)]
 
 
-def count(questions: Path, answers: Path, column: str, mode: Mode, items: ItemFile) -> Counted:
+def count(
+    questions: Path, answers: Path, column: str, mode: Mode, items: ItemFile
+) -> OutcomeCounts:
     """Counts all answers of a file of JSON lines beside a file of questions; items are of `mode`.
 
     Raises:
         UserError: their numbers differ, an answer is to another question, or a line can't be read.
     """
-    counted = Counted()
+    counted = OutcomeCounts()
     more = ("question",) if _starts(answers, ("question",)) else ()
     asked_of = ("image", "label", *("text" for _ in more))
     asked = (_wanted(piece) for piece in pieces(questions, asked_of))
@@ -113,7 +115,7 @@ def count(questions: Path, answers: Path, column: str, mode: Mode, items: ItemFi
     return counted
 
 
-def _refuse_others(wanted: Wanted, said: Said, done: int, path: Path) -> None:
+def _refuse_others(wanted: QuestionRows, said: AnswerRows, done: int, path: Path) -> None:
     """Refuses an answer that carries another question; each pair of texts is compared once."""
     asked, told = wanted.questions, said.prompts
     if asked is None or told is None:
@@ -136,15 +138,15 @@ def _refuse_others(wanted: Wanted, said: Said, done: int, path: Path) -> None:
         raise other_question(prompt, question, done + at + 1, f"{path}, answer {done + at + 1:,}")
 
 
-def _wanted(piece: Piece) -> Wanted:
+def _wanted(piece: Piece) -> QuestionRows:
     labels, images = piece["label"], piece["image"]
     no = np.array([text == "no" for text in labels.texts], dtype=np.int8)
-    return Wanted(
+    return QuestionRows(
         no[labels.codes_N], groups_of(images.texts)[images.codes_N], images, piece.get("text")
     )
 
 
-def _said(read: Iterator[Piece], column: str) -> Iterator[Said]:
+def _said(read: Iterator[Piece], column: str) -> Iterator[AnswerRows]:
     known: dict[str, tuple[int, int]] = {}
     for piece in read:
         codes_N, texts = piece[column]
@@ -154,7 +156,7 @@ def _said(read: Iterator[Piece], column: str) -> Iterator[Said]:
             if text not in known:
                 known[text] = _read(text)
         readings = np.array([known[text] for text in texts], dtype=np.int8).T
-        yield Said(codes_N, texts, readings, piece.get("question"))
+        yield AnswerRows(codes_N, texts, readings, piece.get("question"))
 
 
 def _read(text: str) -> tuple[int, int]:
@@ -165,11 +167,11 @@ def _read(text: str) -> tuple[int, int]:
 
 
 def _side_by_side(
-    asked: Iterator[Wanted], told: Iterator[Said], where: Path
-) -> Iterator[tuple[Wanted, Said]]:
+    asked: Iterator[QuestionRows], told: Iterator[AnswerRows], where: Path
+) -> Iterator[tuple[QuestionRows, AnswerRows]]:
     """The same rows of both, as far as both have some; what is left over is an error."""
-    wanted: Wanted | None = None
-    said: Said | None = None
+    wanted: QuestionRows | None = None
+    said: AnswerRows | None = None
     rows = 0
     while True:
         wanted = next(asked, None) if wanted is None else wanted
@@ -192,8 +194,8 @@ def _side_by_side(
     )
 
 
-def _wanted_rows(wanted: Wanted, start: int, end: int | None) -> Wanted:
-    return Wanted(
+def _wanted_rows(wanted: QuestionRows, start: int, end: int | None) -> QuestionRows:
+    return QuestionRows(
         wanted.labels_N[start:end],
         wanted.groups_N[start:end],
         _rows(wanted.images, start, end),
@@ -201,9 +203,9 @@ def _wanted_rows(wanted: Wanted, start: int, end: int | None) -> Wanted:
     )
 
 
-def _said_rows(said: Said, start: int, end: int | None) -> Said:
+def _said_rows(said: AnswerRows, start: int, end: int | None) -> AnswerRows:
     prompts = said.prompts and _rows(said.prompts, start, end)
-    return Said(said.which_N[start:end], said.texts, said.readings_2T, prompts)
+    return AnswerRows(said.which_N[start:end], said.texts, said.readings_2T, prompts)
 
 
 def _rows(column: Column, start: int, end: int | None) -> Column:

@@ -59,7 +59,7 @@ PROTOCOL = Protocol(
 )
 
 
-class Question(NamedTuple):
+class PopeQuestion(NamedTuple):
     """A row of a question file."""
 
     item: str
@@ -78,10 +78,10 @@ class PopeData:
     They go by the name of its split, "" for a single file that names none.
     """
 
-    parts: Mapping[str, Sequence[Question]]
+    parts: Mapping[str, Sequence[PopeQuestion]]
 
     @property
-    def questions(self) -> list[tuple[str, Question]]:
+    def questions(self) -> list[tuple[str, PopeQuestion]]:
         """(split, question) of all."""
         return [(part, question) for part, asked in self.parts.items() for question in asked]
 
@@ -116,13 +116,13 @@ def part_names(paths: Sequence[Path]) -> list[str]:
     return names
 
 
-def _read(path: Path, part: str) -> list[Question]:
-    asked: list[Question] = []
+def _read(path: Path, part: str) -> list[PopeQuestion]:
+    asked: list[PopeQuestion] = []
     for row in rows_of(path):
         image, text, label = (text_field(row, name) for name in ("image", "text", "label"))
         named = plain(row.fields.get("question_id", ""))
         item = f"{part}/{len(asked) + 1}" if part else f"{len(asked) + 1}"
-        asked.append(Question(item, named, image, text, label))
+        asked.append(PopeQuestion(item, named, image, text, label))
     refuse_duplicates((q.id for q in asked if q.id), path, "question_id")
     if known(path) is None:
         refuse_cut(len(asked), path)
@@ -176,7 +176,7 @@ def _file_of(folder: Path, part: str) -> Path:
 
 
 def _join(
-    answers: Sequence[ItemAnswer], parts: Mapping[str, Sequence[Question]], where: Path
+    answers: Sequence[ItemAnswer], parts: Mapping[str, Sequence[PopeQuestion]], where: Path
 ) -> list[ItemAnswer]:
     if any("category" in a.extra and ("target" in a.extra or "index" in a.extra) for a in answers):
         return _by_image(answers, parts, where)
@@ -194,7 +194,7 @@ def _join(
 
 
 def _by_image(
-    answers: Sequence[ItemAnswer], parts: Mapping[str, Sequence[Question]], where: Path
+    answers: Sequence[ItemAnswer], parts: Mapping[str, Sequence[PopeQuestion]], where: Path
 ) -> list[ItemAnswer]:
     """Joins the tables of other tools, where a row may stand for several splits ("a,b")."""
     told = [
@@ -261,7 +261,7 @@ def values_of(part: str, said: str, truth: str) -> dict[str, float]:
     return {outcome: 1.0} | ({f"{part}:{outcome}": 1.0} if part else {})
 
 
-class Rates(NamedTuple):
+class PopeRates(NamedTuple):
     """What evaluate.py prints, with its arithmetic; NaN where it divides by zero."""
 
     accuracy: Floats
@@ -271,13 +271,13 @@ class Rates(NamedTuple):
     yes_ratio: Floats
 
 
-def rates(sums: Mapping[str, Floats], part: str = "") -> Rates:
+def rates(sums: Mapping[str, Floats], part: str = "") -> PopeRates:
     """The rates of sums of outcomes (R,), of all or of one split."""
     prefix = f"{part}:" if part else ""
     tp, fp, tn, fn = (sums[prefix + name] for name in OUTCOMES)
     precision, recall = ratio(tp, tp + fp), ratio(tp, tp + fn)
     asked = tp + tn + fp + fn
-    return Rates(
+    return PopeRates(
         accuracy=ratio(tp + tn, asked),
         precision=precision,
         recall=recall,

@@ -19,7 +19,7 @@ SIZES = "image_data.json"
 REGIONS = "region_descriptions.json"
 
 
-class Image(NamedTuple):
+class ShrImage(NamedTuple):
     """An image, and what the judge is told of it."""
 
     item: str
@@ -30,7 +30,7 @@ class Image(NamedTuple):
     """A line each, as the official code writes them; None without Visual Genome's files."""
 
 
-def read_data(paths: Sequence[Path]) -> tuple[Image, ...]:
+def read_data(paths: Sequence[Path]) -> tuple[ShrImage, ...]:
     """The images with facts, and with regions where Visual Genome's files are given.
 
     Raises:
@@ -49,7 +49,7 @@ def read_data(paths: Sequence[Path]) -> tuple[Image, ...]:
     facts = {name: text for part in FACTS for name, text in _facts(found[part])}
     regions = _regions(found, wanted) if SIZES in found and REGIONS in found else None
     return tuple(
-        Image(name, facts.get(name, ""), None if regions is None else regions[name])
+        ShrImage(name, facts.get(name, ""), None if regions is None else regions[name])
         for name in wanted
     )
 
@@ -93,7 +93,7 @@ def _line(region: Mapping[str, Any], width: float, height: float) -> str:
     return f"{box}: {region['phrase']}\n" if region["phrase"] else ""
 
 
-def read_answers(path: Path, data: Sequence[Image]) -> list[ItemAnswer]:
+def read_answers(path: Path, data: Sequence[ShrImage]) -> list[ItemAnswer]:
     """Descriptions by image.
 
     Raises:

@@ -34,7 +34,7 @@ from groundtune.bench.judge.prompts import PromptKind, ScriptPrompt, judge_promp
 from groundtune.bench.judge.recorded import RecordedJudge
 from groundtune.bench.judge.scores import excerpt, find_image, over_repeats, variance_note
 from groundtune.bench.metric import Metric, unparsed_metric
-from groundtune.bench.tasks.shr.data import Image, read_answers, read_data
+from groundtune.bench.tasks.shr.data import ShrImage, read_answers, read_data
 from groundtune.errors import UserError
 from groundtune.records import Score, Span
 from groundtune.store.images import ImageStore
@@ -122,7 +122,7 @@ def distinct(description: str, n: int) -> float | None:
 
 
 def requests(
-    data: Sequence[Image], answers: Sequence[ItemAnswer], judging: Judging
+    data: Sequence[ShrImage], answers: Sequence[ItemAnswer], judging: Judging
 ) -> list[Request]:
     """What the judge is asked.
 
@@ -146,7 +146,7 @@ def requests(
     return asked
 
 
-def score(data: Sequence[Image], answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
+def score(data: Sequence[ShrImage], answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
     """Each description's labels.
 
     Raises:
@@ -165,7 +165,7 @@ def score(data: Sequence[Image], answers: Sequence[ItemAnswer], scoring: Scoring
     return over_repeats(judging, once, "hallucinated")
 
 
-def _score(image: Image, answer: ItemAnswer, reply: JudgeReply, scoring: Scoring) -> Score:
+def _score(image: ShrImage, answer: ItemAnswer, reply: JudgeReply, scoring: Scoring) -> Score:
     parts = sentences(answer.text)
     read = official_labels if scoring.mode == "official" else strict_labels
     labels = read(reply.text, len(parts)) if reply.status == "given" else None
@@ -281,14 +281,14 @@ METRICS: tuple[Metric, ...] = (
 )
 
 
-def items(data: Sequence[Image], images: Path, store: ImageStore) -> list[Item]:
+def items(data: Sequence[ShrImage], images: Path, store: ImageStore) -> list[Item]:
     """One question for all; images are named by Visual Genome's number."""
     asked = [(SHR.name, p.item, find_image(images, f"{p.item}.jpg"), QUESTION) for p in data]
     return ask_items(asked, images, store)
 
 
 def notes(
-    data: Sequence[Image], answers: Sequence[ItemAnswer], scores: Sequence[Score]
+    data: Sequence[ShrImage], answers: Sequence[ItemAnswer], scores: Sequence[Score]
 ) -> list[str]:
     """How many images there are, what the lengths mean, and what the judge did."""
     return [
@@ -297,7 +297,7 @@ def notes(
     ]
 
 
-SHR: Benchmark[Sequence[Image]] = Benchmark(
+SHR: Benchmark[Sequence[ShrImage]] = Benchmark(
     name="shr",
     protocol=PROTOCOL,
     revision="opendatalab/HA-DPO at 42f72c5, ha_dpo/shr_eval",
