@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 from pydantic import Field
 
 from groundtune.pipeline.jobs import Job
+from groundtune.pipeline.model_settings import LabelledModel
 from groundtune.records import Estimate, Record, Score
 
 if TYPE_CHECKING:
@@ -25,16 +26,13 @@ class Evaluation(Record):
     """Number of images, by the benchmark's name; those not named have their usual number."""
     seed: int = 0
     """Of the wordings and the draws: the same for all models that are compared."""
-    batch_size: int = Field(default=100, ge=1)
 
 
 class ToMeasure(NamedTuple):
     """A model that a run wants measured: its scores go into evaluation/LABEL of the folder."""
 
-    label: str
-    """Its name in scores."""
-    model: str
-    """A name, or a folder under the run's."""
+    model: LabelledModel
+    """By a name, or a folder under the run's; its label is its name in scores."""
     needs: tuple[str, ...] = ()
     """Names of the jobs that make it."""
     inputs: tuple[str, ...] = ()
@@ -43,12 +41,12 @@ class ToMeasure(NamedTuple):
     @property
     def job_name(self) -> str:
         """The name of the job that measures it."""
-        return f"evaluate-{self.label}"
+        return f"evaluate-{self.model.label}"
 
     @property
     def out(self) -> str:
         """Its folder under the run's."""
-        return f"evaluation/{self.label}"
+        return f"evaluation/{self.model.label}"
 
 
 class Measure(Protocol):

@@ -62,15 +62,19 @@ class ModelSettings(InferenceSettings):
     """Folder of a peft adapter on the model, if any."""
     revision: str = "main"
     """Branch, tag or commit on the hub."""
+
+    def of(self, model: str) -> Self:
+        """Return the same settings for another model, without this one's adapter and revision."""
+        return self.model_copy(update={"model": model, "adapter": "", "revision": "main"})
+
+
+class LabelledModel(ModelSettings):
+    """A model and what answers, scores and clients call it."""
+
     label: str = ""
-    """What answers, scores and clients call the model; `model` if empty."""
+    """Its name there; `model` if empty."""
 
     @property
     def name(self) -> str:
         """What the model is called."""
         return self.label or self.model
-
-    def of(self, model: str, label: str = "") -> Self:
-        """Return the same settings for another model, without this one's adapter and revision."""
-        other = {"model": model, "adapter": "", "revision": "main", "label": label}
-        return self.model_copy(update=other)

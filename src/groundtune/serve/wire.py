@@ -7,7 +7,7 @@ from PIL import Image
 from pydantic import Field, model_validator
 
 from groundtune.errors import UserError
-from groundtune.pipeline.model_settings import ModelSettings
+from groundtune.pipeline.model_settings import LabelledModel, ModelSettings
 from groundtune.pipeline.models import Labeler, is_endpoint, load_vlm, open_endpoint
 from groundtune.protocols import Divider, Progress
 from groundtune.records import Sampling
@@ -27,7 +27,7 @@ _CONTROL = "control"
 """Stands for a sha256: the image of the labeler's control question."""
 
 
-class ServeParams(ModelSettings):
+class ServeParams(LabelledModel):
     """Which models are served, and within which bounds."""
 
     reference: str = ""

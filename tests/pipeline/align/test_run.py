@@ -15,7 +15,7 @@ from groundtune.cli.app import EXIT_DONE, run
 from groundtune.errors import UserError
 from groundtune.pipeline.align.prompts import of_round
 from groundtune.pipeline.align.run import align, align_jobs, rewrite_align
-from groundtune.pipeline.align.settings import AlignResult, AlignSettings
+from groundtune.pipeline.align.settings import AlignResult, AlignSettings, Round
 from groundtune.pipeline.align.side_by_side import beside
 from groundtune.pipeline.align.steps import (
     Choice,
@@ -32,6 +32,7 @@ from groundtune.recipe import load
 from groundtune.records import Prompt
 from groundtune.store.images import ImageStore
 from groundtune.store.run import read_run
+from groundtune.vlm.load import load as load_model
 from job_works import Notes
 from waiting import wait_until
 
@@ -176,10 +177,39 @@ def test_other_models_draw_their_share_of_the_candidates(tmp_path: Path):
         settings_of("others=[a, b, c]")
 
 
-def test_more_rounds_add_steps_and_leave_those_that_are_done():
-    two, three = (align_jobs(settings_of(f"rounds={number}")) for number in (2, 3))
-    assert three[: len(two)] == two
-    assert len(three) == len(two) + 5
+@pytest.mark.parametrize(
+    "change", ["rounds=3", "batch_size=7", "feedback.batch_size=7", "learn.micro_tokens=900"]
+)
+def test_more_rounds_and_what_changes_no_result_leave_the_steps_that_are_done(
+    made: AlignResult, out: Path, change: str
+):
+    done = done_jobs(out, align_jobs(settings_of(change)))
+    assert list(done) == [job.name for job in align_jobs(settings_of())]
+
+
+def test_a_first_model_with_an_adapter_is_merged_before_it_answers(
+    tiny_llava: Path, tmp_path: Path
+):
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    adapter, out = tmp_path / "adapter", tmp_path / "out"
+    config = LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False)
+    get_peft_model(load_model(str(tiny_llava)).model, config).save_pretrained(adapter)
+    settings = settings_of("rounds=1", f"model={tiny_llava}", f"adapter={adapter}")
+    jobs = {job.name: job for job in align_jobs(settings)}
+    assert list(jobs)[:3] == ["hold-out", "merge", "evaluate-base"]
+    assert jobs["evaluate-base"].needs == jobs["sample-1"].needs == ("merge",)
+    assert jobs["sample-1"].settings.part(Round).model == "base"
+    jobs["merge"].work(out, jobs["merge"].settings, Notes())
+    tuned = load_model(str(tiny_llava), adapter=adapter).model.merge_and_unload().state_dict()
+    merged = load_model(str(out / "base")).model.state_dict()
+    assert all(torch.equal(merged[name], weight) for name, weight in tuned.items())
+
+
+def test_a_model_at_an_endpoint_is_refused_before_any_step():
+    with pytest.raises(UserError, match="can't be trained"):
+        settings_of("model=openai:m@http://127.0.0.1:9/v1")
 
 
 def test_other_settings_are_refused_in_a_folder(made: AlignResult, out: Path):
@@ -287,8 +317,8 @@ def test_too_few_images_are_refused_before_a_model_answers(tmp_path: Path):
 def test_self_is_the_model_of_the_round():
     assert settings_of().feedback.labeler == ClaimSettings().labeler == "self"
     names = {job.name: job.settings for job in align_jobs(settings_of())}
-    assert names["label-1"].model_dump()["model"] == "world:base"
-    assert names["label-2"].model_dump()["model"] == "round-1/model"
+    rounds = [names["label-1"], names["label-2"]]
+    assert [each.part(Round).model for each in rounds] == ["world:base", "round-1/model"]
 
 
 def test_killed_on_the_way_it_goes_on_and_ends_as_if_nothing_had_been(

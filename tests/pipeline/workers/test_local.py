@@ -60,6 +60,8 @@ def test_a_model_for_workers_says_who_it_is_without_its_weights(tmp_path: Path):
     found = pickle.loads(sent)
     sampling = Sampling(temperature=0)
     assert found.producer(sampling, 3) == here.producer(sampling, 3)
+    named = open_generator(ModelSettings(model="world:base", engine=OnRay()), images, name="base")
+    assert named.producer(sampling, 3).name == "base"
 
 
 def test_a_revision_is_that_of_the_loaded_model_with_its_adapter(tiny_llava: Path, tmp_path: Path):
@@ -87,7 +89,6 @@ def test_folders_become_absolute_and_names_stay(tmp_path: Path, monkeypatch: pyt
     here = ModelSettings(model="model", adapter="adapter")
     assert for_workers(here).model == str(tmp_path / "model")
     assert for_workers(here).adapter == str(tmp_path / "adapter")
-    assert for_workers(here).name == "model"
     for name in ("llava-hf/llava-1.5-7b-hf", "world:base"):
         assert for_workers(ModelSettings(model=name)).model == name
 

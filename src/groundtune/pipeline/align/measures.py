@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from groundtune.pipeline.align.settings import AlignSettings
-from groundtune.pipeline.align.steps import Checked, check_model, with_self
+from groundtune.pipeline.align.steps import ModelCheck, check_model
 from groundtune.pipeline.check.scores import METRICS, WHERE
 from groundtune.pipeline.jobs import Job
 from groundtune.pipeline.measure import Evaluation, Measure, ToMeasure
@@ -42,20 +42,11 @@ class ClaimMeasure:
     def job(self, wanted: ToMeasure, evaluation: Evaluation) -> Job:
         """The job that has a model answer and its claims checked; `evaluation` is not used."""
         del evaluation
-        own = self._settings
-        checked = Checked(
-            model=wanted.model,
-            label=wanted.label,
-            out=wanted.out,
-            feedback=with_self(own.feedback, own.model),
-            max_new_tokens=own.sampling.max_new_tokens,
-            batch_size=own.batch_size,
-        )
         return Job(
             name=wanted.job_name,
-            title=f"measure {wanted.label}",
+            title=f"measure {wanted.model.label}",
             work=check_model,
-            settings=checked,
+            settings=ModelCheck(run=self._settings, model=wanted.model, out=wanted.out),
             needs=wanted.needs,
             inputs=wanted.inputs,
             cost=4,

@@ -3,47 +3,29 @@
 from pathlib import Path
 
 from groundtune.errors import UserError
+from groundtune.pipeline.align.settings import AlignSettings
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.prompt_sources import Part, PromptSource, requested
+from groundtune.pipeline.sample.run import find_prompts
 from groundtune.protocols import Progress
-from groundtune.recipe import Settings
 from groundtune.records import Prompt
 from groundtune.store.keys import key_of
 
 
-class Held(Settings):
-    """Settings of the step that reads the prompts and holds some back."""
-
-    prompts: str
-    images: str
-    ask: str
-    choosing: int
-    reported: int
-    seed: int
-
-
-def hold_out(folder: Path, settings: Held, progress: Progress) -> None:
+def hold_out(folder: Path, settings: AlignSettings, progress: Progress) -> None:
     """Reads the prompts into asked/; those to choose by, to report on and to learn from apart."""
     if (request := requested(settings.prompts)) is not None:
         _make(request.source, folder, settings, progress)
         return
-    from groundtune.pipeline.sample.prompts import read_prompts
-
     asked = RunFolder(folder / "asked")
-    found = read_prompts(
-        asked,
-        progress,
-        prompts=Path(settings.prompts) if settings.prompts else None,
-        images=Path(settings.images) if settings.images else None,
-        ask=settings.ask,
-    ).prompts
+    found = find_prompts(settings, asked, progress).prompts
     groups: dict[tuple[str, ...], list[Prompt]] = {}
     for prompt in found:
         groups.setdefault(prompt.images, []).append(prompt)
     order = sorted(groups.items(), key=lambda group: key_of("held back", settings.seed, group[0]))
     parts: dict[str, list[Prompt]] = {"choosing": [], "reporting": [], "learning": []}
     for _, some in order:
-        full = {"choosing": settings.choosing, "reporting": settings.reported}
+        full = {"choosing": settings.choose.prompts, "reporting": settings.reported}
         name = next((n for n, most in full.items() if len(parts[n]) < most), "learning")
         parts[name] += some
     if not parts["learning"]:
@@ -58,9 +40,9 @@ def hold_out(folder: Path, settings: Held, progress: Progress) -> None:
         target.take_prompts(asked, [prompt for prompt in some if prompt.key not in there])
 
 
-def _make(source: PromptSource, folder: Path, settings: Held, progress: Progress) -> None:
+def _make(source: PromptSource, folder: Path, settings: AlignSettings, progress: Progress) -> None:
     """Prompts of a source: to choose by, and to report on if it has no benchmarks."""
-    parts: dict[Part, int] = {"choosing": settings.choosing}
+    parts: dict[Part, int] = {"choosing": settings.choose.prompts}
     if source.measure is None:
         parts["reporting"] = settings.reported
     for part, number in parts.items():

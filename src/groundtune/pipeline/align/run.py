@@ -20,21 +20,19 @@ from pathlib import Path
 
 from groundtune.bench.opening import note_opening, refuse_without_notebook
 from groundtune.pipeline.align.measures import measure_of
-from groundtune.pipeline.align.prompts import Held, hold_out
-from groundtune.pipeline.align.settings import AlignResult, AlignSettings, round_name
+from groundtune.pipeline.align.prompts import hold_out
+from groundtune.pipeline.align.settings import AlignResult, AlignSettings, Round, round_name
 from groundtune.pipeline.align.steps import (
     BY_CLAIMS,
-    Chosen,
-    Labelled,
-    Sampled,
-    TrainedRound,
     choose_checkpoint,
     label_round,
+    merge_base,
     sample_round,
     train_round,
 )
 from groundtune.pipeline.jobs import Job, run_jobs
-from groundtune.pipeline.measure import BASE, ToMeasure
+from groundtune.pipeline.measure import BASE, Measure, ToMeasure
+from groundtune.pipeline.model_settings import LabelledModel
 from groundtune.pipeline.models import fingerprint
 from groundtune.pipeline.prompt_sources import named_in, truth_scorer
 from groundtune.pipeline.runs import open_run, read_finished
@@ -88,86 +86,62 @@ def rewrite_align(out: Path) -> Path:
 
 def align_jobs(settings: AlignSettings) -> list[Job]:
     """The steps of all rounds; those of a round don't depend on how many there are."""
-    marks = [fingerprint(name) for name in (settings.model, *settings.others)]
-    marks.append(_file_mark(settings.prompts))
+    names = (settings.model, settings.adapter, *settings.others)
+    marks = (*map(fingerprint, filter(None, names)), _file_mark(settings.prompts))
     measure = measure_of(settings)
-    held = Held(
-        prompts=settings.prompts,
-        images=settings.images,
-        ask=settings.ask,
-        choosing=settings.choose.prompts,
-        reported=settings.reported,
-        seed=settings.seed,
-    )
     jobs = [
         Job(
             name="hold-out",
             title="read the prompts",
             work=hold_out,
-            settings=held,
-            inputs=tuple(marks),
+            settings=settings,
+            inputs=marks,
             cost=2,
             tasks={"read": 0.5, "draw": 0.5},
-        ),
-        measure.job(
-            ToMeasure(BASE, settings.model, ("hold-out",), tuple(marks)), settings.evaluation
-        ),
+        )
     ]
-    model, before = settings.model, "hold-out"
+    if settings.first != settings.model:
+        jobs.append(
+            Job(
+                name="merge",
+                title="merge the model",
+                work=merge_base,
+                settings=settings,
+                needs=("hold-out",),
+            )
+        )
+    model, label, before = settings.first, BASE, jobs[-1].name
     for number in range(1, settings.rounds + 1):
-        jobs += _round(settings, number, model, before)
-        model, before = f"{round_name(number)}/model", f"choose-{number}"
-        wanted = ToMeasure(round_name(number), model, (before,))
-        jobs.append(measure.job(wanted, settings.evaluation))
-    return jobs
+        jobs.append(_measured(settings, measure, model, label, before))
+        jobs += _round(Round(run=settings, number=number, model=model), before)
+        label = round_name(number)
+        model, before = f"{label}/model", f"choose-{number}"
+    return [*jobs, _measured(settings, measure, model, label, before)]
 
 
-def _round(settings: AlignSettings, number: int, model: str, before: str) -> list[Job]:
-    """The steps of a round that begins with `model`, after the step `before`."""
-    out = round_name(number)
-    sampled = Sampled(
-        model=model,
-        name=BASE if number == 1 else round_name(number - 1),
-        out=out,
-        prompts=settings.prompts,
-        a_round=settings.prompts_a_round,
-        round=number,
-        n=settings.n,
-        others=settings.others,
-        sampling=settings.sampling,
-        batch_size=settings.batch_size,
-        seed=settings.seed,
-    )
-    labelled = Labelled(
-        model=model,
-        out=out,
-        feedback=settings.feedback,
-        rules=settings.pairs.model_copy(update={"seed": settings.pairs.seed + settings.seed}),
-    )
-    trained = TrainedRound(
-        model=model, out=out, learn=settings.learn, seed=settings.seed * 100 + number
-    )
-    chosen = Chosen(
-        model=model,
-        out=out,
-        choose=settings.choose,
-        feedback=settings.feedback,
-        max_new_tokens=settings.sampling.max_new_tokens,
-        batch_size=settings.batch_size,
-    )
+def _measured(
+    settings: AlignSettings, measure: Measure, model: str, label: str, before: str
+) -> Job:
+    """The step that measures a model, after the step that makes it."""
+    wanted = settings.of(model).part(LabelledModel, label=label)
+    return measure.job(ToMeasure(wanted, (before,)), settings.evaluation)
+
+
+def _round(settings: Round, before: str) -> list[Job]:
+    """The steps of a round, after the step `before`."""
     steps = (
-        ("sample", "draw candidates", sample_round, sampled, 10, {"draw": 0.1, "sample": 0.9}),
-        ("label", "check claims", label_round, labelled, 10, {"divide": 0.2, "check": 0.8}),
-        ("train", "train", train_round, trained, 10, {"reference": 0.2, "train": 0.8}),
-        ("choose", "choose a checkpoint", choose_checkpoint, chosen, 4, {"sample": 0.2}),
+        ("sample", "draw candidates", sample_round, 10, {"draw": 0.1, "sample": 0.9}),
+        ("label", "check claims", label_round, 10, {"divide": 0.2, "check": 0.8}),
+        ("train", "train", train_round, 10, {"reference": 0.2, "train": 0.8}),
+        ("choose", "choose a checkpoint", choose_checkpoint, 4, {"sample": 0.2}),
     )
     jobs: list[Job] = []
-    for name, title, work, own, cost, tasks in steps:
+    for name, title, work, cost, tasks in steps:
         job = Job(
-            name=f"{name}-{number}",
-            title=f"round {number}: {title}",
+            name=f"{name}-{settings.number}",
+            title=f"round {settings.number}: {title}",
             work=work,
-            settings=own,
+            settings=settings,
             needs=(before,),
             cost=cost,
             tasks=tasks,

@@ -8,10 +8,12 @@ from pydantic import Field, model_validator
 from groundtune.feedback.claim_pairs import ClaimPairRules
 from groundtune.methods.dpo import DPO
 from groundtune.pipeline.feedback.claim_settings import ClaimSettings
-from groundtune.pipeline.measure import Evaluation
+from groundtune.pipeline.measure import BASE, Evaluation
+from groundtune.pipeline.models import is_endpoint
+from groundtune.pipeline.sample.run import SampleParams
 from groundtune.pipeline.train.settings import Learning, Method
 from groundtune.recipe import Settings
-from groundtune.records import Record, Sampling
+from groundtune.records import Record
 from groundtune.train.optim import Optim
 from groundtune.train.precision import Dtype
 
@@ -50,20 +52,15 @@ class Choosing(Record):
     round loses, the next ones can't lose again."""
 
 
-class AlignSettings(Settings):
-    """Rounds of AI feedback; the shipped recipe is world-align."""
+class AlignSettings(SampleParams):
+    """Rounds of AI feedback; the shipped recipe is world-align.
 
-    MAY_CHANGE = frozenset({"rounds", "batch_size"})
+    `model` is what the first round begins with. A prompt source is asked for other prompts in each
+    round: world:400 for 400 new images. Each round has a seed of its own, made of `seed`.
+    """
+
+    MAY_CHANGE = SampleParams.MAY_CHANGE | {"rounds"}
     command: Literal["align"] = "align"
-    model: str
-    """What the first round begins with: a folder, a hub name, or world:base."""
-    prompts: str = ""
-    """A file of rows, a run's folder, or a prompt source and a count: world:400 asks about so
-    many new images per round."""
-    images: str = ""
-    """Folder of images: those of the prompts' rows or, without prompts, to be asked `ask`."""
-    ask: str = ""
-    """The instruction for each image of `images`."""
     prompts_a_round: int = Field(default=0, ge=0)
     """Other prompts for each round, so many of them, from the start again when all were asked; 0
     asks all of them in every round. RLAIF-V has about 4,000 an iteration."""
@@ -74,7 +71,6 @@ class AlignSettings(Settings):
     others: tuple[str, ...] = ()
     """Other models, by folder or name, that draw their even share of the candidates in each round:
     RLAIF-V's ablation without deconfounding, where two answers also differ by who said them."""
-    sampling: Sampling = Sampling()
     feedback: ClaimSettings = ClaimSettings()
     """Who divides and who is asked. "self" is the model that the round begins with."""
     pairs: ClaimPairRules = ClaimPairRules()
@@ -85,10 +81,6 @@ class AlignSettings(Settings):
     measured by their claims."""
     evaluation: Evaluation = Evaluation()
     """On what models are measured for the report where the prompts' source has benchmarks."""
-    batch_size: int = Field(default=16, ge=1)
-    """Answers drawn at once. Changes speed and memory only."""
-    seed: int = 0
-    """Of prompts, draws, pairs and training; each round has its own of it."""
 
     @model_validator(mode="after")
     def _can_be_done(self) -> Self:
@@ -97,9 +89,38 @@ class AlignSettings(Settings):
                 f"{self.n} candidates can't be shared out among {len(self.others) + 1} models: "
                 "raise n, or name fewer others"
             )
-        if self.sampling.temperature == 0:
-            raise ValueError("greedy decoding (temperature 0) gives one candidate, not several")
+        if is_endpoint(self.model):
+            raise ValueError("rounds train the model, and a model at an endpoint can't be trained")
         return self
+
+    @property
+    def first(self) -> str:
+        """The model that the first round begins with, or the folder that gets it merged."""
+        return BASE if self.adapter or self.revision != "main" else self.model
+
+
+class Round(Settings):
+    """The settings of a round's steps: those of the run, and what differs from round to round."""
+
+    run: AlignSettings
+    number: int
+    model: str
+    """What the round begins with: a name, or a folder under the run's."""
+
+    @property
+    def out(self) -> str:
+        """The round's folder under the run's."""
+        return round_name(self.number)
+
+    @property
+    def name(self) -> str:
+        """What answers call the model that the round begins with."""
+        return BASE if self.number == 1 else round_name(self.number - 1)
+
+    @property
+    def seed(self) -> int:
+        """Of what is drawn and of training."""
+        return self.run.seed * 100 + self.number
 
 
 class AlignResult(NamedTuple):

@@ -26,8 +26,6 @@ from groundtune.store.files import write_atomic
 from groundtune.store.run import read_run
 
 FIXED = "The last round of the first folder's recipe, over all its seeds."
-_OF_A_RUN = ("seed", "rounds", "batch_size")
-"""Settings that tell no recipe from another."""
 
 
 class RecipeGroup(Record):
@@ -161,8 +159,9 @@ def _groups(runs: Sequence[_Run], labels: Mapping[Path, str]) -> list[RecipeGrou
 
 def _recipe(run: _Run) -> dict[str, Any]:
     """The settings of a run that tell its recipe, by their dotted names."""
-    every = run.settings.model_dump(mode="json", exclude=set(_OF_A_RUN))
-    return _flat(every, "")
+    settings = run.settings.decisive()
+    del settings["seed"]
+    return _flat(settings, "")
 
 
 def _flat(tree: dict[str, Any], before: str) -> dict[str, Any]:

@@ -8,26 +8,25 @@ import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from groundtune.errors import UserError
-from groundtune.feedback.claim_pairs import ClaimPairCounts, ClaimPairRules
+from groundtune.feedback.claim_pairs import ClaimPairCounts
 from groundtune.pipeline.align.prompts import of_round
-from groundtune.pipeline.align.settings import Choosing, RoundLearning, round_name
+from groundtune.pipeline.align.settings import AlignSettings, Round, round_name
 from groundtune.pipeline.feedback.claim_settings import SELF, ClaimSettings, open_labelling
 from groundtune.pipeline.feedback.claims import ClaimSummary, label_claims
 from groundtune.pipeline.folder import RunFolder, read_some
-from groundtune.pipeline.models import model_or_folder
+from groundtune.pipeline.measure import BASE
+from groundtune.pipeline.model_settings import LabelledModel, ModelSettings
+from groundtune.pipeline.models import load_vlm, model_or_folder
 from groundtune.pipeline.prompt_sources import requested, source_of, truth_scorer
-from groundtune.pipeline.sample.run import SampleParams, draw_answers
+from groundtune.pipeline.sample.run import SampleParams, answer_prompts
+from groundtune.pipeline.workers.local import open_workers
 from groundtune.protocols import Progress
 from groundtune.recipe import Settings
 from groundtune.records import Prompt, Record, Sampling, Score
 from groundtune.store.dataset import RecordSet
 from groundtune.store.files import write_atomic
-
-if TYPE_CHECKING:
-    from groundtune.vlm.load import Vlm
 
 BY_CLAIMS = "Set choose.by=claims"
 """What can be done where no truth is known."""
@@ -35,61 +34,12 @@ START = "start"
 """The candidate that is the model with which the round began."""
 
 
-class Sampled(Settings):
-    """Settings of the step that draws a round's candidates."""
-
-    model: str
-    name: str
-    """What the answers say they are by."""
-    out: str
-    prompts: str
-    a_round: int
-    round: int
-    n: int
-    others: tuple[str, ...]
-    sampling: Sampling
-    batch_size: int
-    seed: int
-
-
-class Labelled(Settings):
-    """Settings of the step that checks claims and makes pairs of the answers."""
-
-    model: str
-    out: str
-    feedback: ClaimSettings
-    rules: ClaimPairRules
-
-
-class TrainedRound(Settings):
-    """Settings of the step that trains a round's model."""
-
-    model: str
-    out: str
-    learn: RoundLearning
-    seed: int
-
-
-class Chosen(Settings):
-    """Settings of the step that chooses a round's checkpoint."""
-
-    model: str
-    out: str
-    choose: Choosing
-    feedback: ClaimSettings
-    max_new_tokens: int
-    batch_size: int
-
-
-class Checked(Settings):
+class ModelCheck(Settings):
     """Settings of the step that measures a model by its claims on prompts that were held back."""
 
-    model: str
-    label: str
+    run: AlignSettings
+    model: LabelledModel
     out: str
-    feedback: ClaimSettings
-    max_new_tokens: int
-    batch_size: int
 
 
 class Feedback(Record):
@@ -119,68 +69,56 @@ class Choice(Record):
     chosen: str
 
 
-def sample_round(folder: Path, settings: Sampled, progress: Progress) -> None:
+def merge_base(folder: Path, settings: AlignSettings, progress: Progress) -> None:
+    """Write the model that the first round begins with to base/, its adapter in its weights."""
+    progress.start(f"load {settings.model}")
+    _write_merged(settings.part(ModelSettings), folder / BASE)
+
+
+def sample_round(folder: Path, settings: Round, progress: Progress) -> None:
     """The round's first model draws n candidates a prompt; others their share of them, if named."""
-    target = RunFolder(folder / settings.out)
-    if (request := requested(settings.prompts)) is not None:
-        prompts = request.source.prompts(
-            target.images,
-            settings.a_round or request.number,
-            progress,
-            part="learning",
-            seed=settings.seed * 100 + settings.round,
-        )
-    else:
-        source = RunFolder(folder / "learning")
-        prompts = of_round(
-            read_some(source.prompts), settings.round, settings.a_round, settings.seed
-        )
-        target.take_prompts(source, prompts)
-    if not settings.others:
-        _draw(folder, settings, settings.name, settings.model, prompts, target, progress)
-        return
-    models = {settings.name: settings.model, **{name: name for name in settings.others}}
-    share, more = divmod(settings.n, len(models))
-    for i, (name, model) in enumerate(models.items()):
-        own = RunFolder(target.path / "drawn" / str(i))  # a draw's folder is of one model
-        own.take_prompts(target, prompts)
-        part = settings.model_copy(update={"n": share + (i < more)})
-        _draw(folder, part, name, model, prompts, own, progress)
-        target.take_prompts(own, prompts)
-        target.take_answers(own, own.answers.read())
+    run, target = settings.run, RunFolder(folder / settings.out)
+    prompts = _prompts_of(folder, settings, target, progress)
+    models = {settings.name: model_or_folder(folder, settings.model)}
+    models |= {name: name for name in run.others}
+    share, more = divmod(run.n, len(models))
+    with open_workers(run.engine) as workers:
+        for i, (name, model) in enumerate(models.items()):
+            own = RunFolder(target.path / "drawn" / str(i)) if run.others else target
+            own.take_prompts(target, prompts)  # a draw's folder is of one model
+            draw = run.of(model).part(SampleParams, n=share + (i < more), seed=settings.seed)
+            answer_prompts(draw, prompts, own, progress, workers, name=name)
+            target.take_prompts(own, prompts)
+            target.take_answers(own, own.answers.read())
 
 
-def _draw(
-    folder: Path,
-    settings: Sampled,
-    name: str,
-    model: str,
-    prompts: list[Prompt],
-    target: RunFolder,
-    progress: Progress,
-) -> None:
-    """A model's n answers to each prompt, under a name."""
-    from groundtune.generate.hf import HfGenerator
-    from groundtune.vlm.load import load
-
-    progress.start(f"load {name}")
-    vlm = load(model_or_folder(folder, model))
-    generator = HfGenerator(vlm, target.images, settings.batch_size, name=name)
-    seed = settings.seed * 100 + settings.round
-    own = settings.part(SampleParams, model=model, prompts="", seed=seed)
-    draw_answers(generator, prompts, target, progress, own)
+def _prompts_of(
+    folder: Path, settings: Round, target: RunFolder, progress: Progress
+) -> list[Prompt]:
+    """The round's prompts, with their images in `target`."""
+    run = settings.run
+    if (request := requested(run.prompts)) is not None:
+        number = run.prompts_a_round or request.number
+        make = request.source.prompts
+        return make(target.images, number, progress, part="learning", seed=settings.seed)
+    source = RunFolder(folder / "learning")
+    every = read_some(source.prompts)
+    prompts = of_round(every, settings.number, run.prompts_a_round, run.seed)
+    target.take_prompts(source, prompts)
+    return prompts
 
 
-def label_round(folder: Path, settings: Labelled, progress: Progress) -> None:
+def label_round(folder: Path, settings: Round, progress: Progress) -> None:
     """The answers' claims are checked, and pairs are made of them."""
     from groundtune.pipeline.feedback.pairs import make_claim_pairs
 
-    out = folder / settings.out
-    feedback = with_self(settings.feedback, model_or_folder(folder, settings.model))
+    run, out = settings.run, folder / settings.out
+    feedback = with_self(run.feedback, model_or_folder(folder, settings.model))
     progress.start(f"load {feedback.labeler}")
     with open_labelling(feedback, RunFolder(out)) as labelling:
         checked = label_claims(out, out, labelling, progress, settings=feedback)
-    counts = make_claim_pairs(out, out, settings.rules, progress)
+    rules = run.pairs.model_copy(update={"seed": run.pairs.seed + run.seed})
+    counts = make_claim_pairs(out, out, rules, progress)
     if not counts.made:
         raise UserError(
             f"The labeler's verdicts on {checked.claims} claims give no pair: "
@@ -192,12 +130,12 @@ def label_round(folder: Path, settings: Labelled, progress: Progress) -> None:
     write(out / "feedback.json", Feedback(claims=checked, pairs=counts))
 
 
-def train_round(folder: Path, settings: TrainedRound, progress: Progress) -> None:
+def train_round(folder: Path, settings: Round, progress: Progress) -> None:
     """The next model learns from the pairs, against the round's first model as its reference."""
     from groundtune.pipeline.train.run import TrainParams, train
     from groundtune.train.batches import steps_per_epoch
 
-    out, learn = folder / settings.out, settings.learn
+    out, learn = folder / settings.out, settings.run.learn
     pairs = len(RunFolder(out).pairs.keys())
     steps = learn.epochs * steps_per_epoch(pairs, learn.batch_size)
     steps = min(steps, learn.max_steps or steps)
@@ -205,6 +143,7 @@ def train_round(folder: Path, settings: TrainedRound, progress: Progress) -> Non
         TrainParams,
         model=model_or_folder(folder, settings.model),
         pairs=out,
+        device=settings.run.device,
         seed=settings.seed,
         save_every=max(1, -(-steps // learn.checkpoints)),
         keep=learn.checkpoints + 1,
@@ -212,43 +151,40 @@ def train_round(folder: Path, settings: TrainedRound, progress: Progress) -> Non
     train(params, out / "training", progress)
 
 
-def choose_checkpoint(folder: Path, settings: Chosen, progress: Progress) -> None:
+def choose_checkpoint(folder: Path, settings: Round, progress: Progress) -> None:
     """The checkpoint that is wrong least and keeps enough becomes ROUND/model."""
-    from groundtune.train.checkpoint import write_model
-    from groundtune.vlm.load import load
-
     out = folder / settings.out
     found = {START: Path(model_or_folder(folder, settings.model))}
     found |= {path.name: path for path in sorted((out / "training/checkpoints").glob("step-*"))}
     if not (out / "choice.json").exists() or not (out / "model/config.json").exists():
         choice = _choice(folder, settings, found, progress)
-        chosen = _merged(load(str(found[choice.chosen])))
-        write_model(chosen, out / "model")
+        chosen = settings.run.of(str(found[choice.chosen]))
+        _write_merged(chosen.part(ModelSettings), out / "model")
         write(out / "choice.json", choice)
     for name, path in found.items():
         if name != START:
             shutil.rmtree(path)  # with the optimiser's state several times the model's size
 
 
-def _choice(
-    folder: Path, settings: Chosen, found: Mapping[str, Path], progress: Progress
-) -> Choice:
-    out, prompts = folder / settings.out, read_some(RunFolder(folder / "choosing").prompts)
+def _choice(folder: Path, settings: Round, found: Mapping[str, Path], progress: Progress) -> Choice:
+    run, choose, out = settings.run, settings.run.choose, folder / settings.out
+    prompts = read_some(RunFolder(folder / "choosing").prompts)
     for name, path in found.items():
-        answer(str(path), name, folder / "choosing", out / "choosing" / name, settings, progress)
+        model = run.of(str(path)).part(LabelledModel, label=name)
+        answer(run, model, folder / "choosing", out / "choosing" / name, progress)
     with ExitStack() as stack:
-        if settings.choose.by == "claims":
-            feedback = with_self(settings.feedback, model_or_folder(folder, settings.model))
+        if choose.by == "claims":
+            feedback = with_self(run.feedback, model_or_folder(folder, settings.model))
             first = RunFolder(out / "choosing" / START)
             labelling = stack.enter_context(open_labelling(feedback, first))
             for name in found:
                 own = out / "choosing" / name
                 label_claims(own, own, labelling, progress, settings=feedback)
-    rows = {name: _values(out / "choosing" / name, settings.choose.by) for name in found}
-    candidates = judged(rows, settings.choose.most_lost, kept_before(out))
+    rows = {name: _values(out / "choosing" / name, choose.by) for name in found}
+    candidates = judged(rows, choose.most_lost, kept_before(out))
     chosen = min((c for c in candidates if c.allowed), key=lambda c: (c.wrong, c.step))
     return Choice(
-        by=settings.choose.by,
+        by=choose.by,
         prompts=len(prompts),
         candidates=tuple(candidates),
         chosen=chosen.name,
@@ -307,25 +243,30 @@ def _values(folder: Path, by: str) -> tuple[float, float]:
     return wrong, sum(each.named for each in found) / sum(each.there for each in found)
 
 
-def _merged(vlm: "Vlm") -> "Vlm":
-    """A model with its adapter, if it has one, in its weights."""
+def _write_merged(settings: ModelSettings, out: Path) -> None:
+    """Write a model with its adapter, if it has one, in its weights, in the checkpoint's dtype."""
     from dataclasses import replace
 
-    if not hasattr(vlm.model, "merge_and_unload"):
-        return vlm
-    return replace(vlm, model=vlm.model.merge_and_unload())
+    from groundtune.train.checkpoint import write_model
+
+    vlm = load_vlm(settings.model_copy(update={"dtype": "auto"}))
+    if hasattr(vlm.model, "merge_and_unload"):
+        vlm = replace(vlm, model=vlm.model.merge_and_unload())
+    write_model(vlm, out)
 
 
-def check_model(folder: Path, settings: Checked, progress: Progress) -> None:
+def check_model(folder: Path, settings: ModelCheck, progress: Progress) -> None:
     """A model answers the prompts that were held back for the report; its claims are checked."""
-    out = folder / settings.out
-    path = model_or_folder(folder, settings.model)
-    answer(path, settings.label, folder / "reporting", out, settings, progress)
-    progress.start(f"load {settings.feedback.labeler}")
-    with open_labelling(settings.feedback, RunFolder(out)) as labelling:
-        label_claims(out, out, labelling, progress, settings=settings.feedback)
+    run, out = settings.run, folder / settings.out
+    path = model_or_folder(folder, settings.model.model)
+    model = settings.model.model_copy(update={"model": path})
+    answer(run, model, folder / "reporting", out, progress)
+    feedback = with_self(run.feedback, model_or_folder(folder, run.first))
+    progress.start(f"load {feedback.labeler}")
+    with open_labelling(feedback, RunFolder(out)) as labelling:
+        label_claims(out, out, labelling, progress, settings=feedback)
     kept = RecordSet(out / "scores", Score)
-    scores = claim_scores(out, settings.label)
+    scores = claim_scores(out, settings.model.label)
     missing = set(kept.missing(score.key for score in scores))
     kept.append([score for score in scores if score.key in missing])
 
@@ -339,21 +280,16 @@ def claim_scores(folder: Path, label: str = "") -> list[Score]:
 
 
 def answer(
-    model: str, name: str, source: Path, out: Path, settings: Chosen | Checked, progress: Progress
+    run: AlignSettings, model: LabelledModel, source: Path, out: Path, progress: Progress
 ) -> None:
-    """A model's greedy answers to a folder's prompts, under a name."""
-    from groundtune.generate.hf import HfGenerator
-    from groundtune.vlm.load import load
-
+    """A model's greedy answers to a folder's prompts, under its label."""
     target, folder = RunFolder(out), RunFolder(source)
     prompts = read_some(folder.prompts)
     target.take_prompts(folder, prompts)
-    progress.start(f"load {name}")
-    vlm = load(model)
-    generator = HfGenerator(vlm, target.images, settings.batch_size, name=name)
-    sampling = Sampling(temperature=0, max_new_tokens=settings.max_new_tokens)
-    own = settings.part(SampleParams, n=1, sampling=sampling, seed=0)
-    draw_answers(generator, prompts, target, progress, own)
+    greedy = Sampling(temperature=0, max_new_tokens=run.sampling.max_new_tokens)
+    settings = model.part(SampleParams, n=1, sampling=greedy, seed=0)
+    with open_workers(model.engine) as workers:
+        answer_prompts(settings, prompts, target, progress, workers, name=model.label)
 
 
 def with_self(feedback: ClaimSettings, model: str) -> ClaimSettings:

@@ -32,7 +32,7 @@ from groundtune.pipeline.bench.score import (
 from groundtune.pipeline.bench.sources import Sources, sources_with_official
 from groundtune.pipeline.folder import RunFolder, hash_of
 from groundtune.pipeline.generators import open_generator
-from groundtune.pipeline.model_settings import ModelSettings
+from groundtune.pipeline.model_settings import LabelledModel
 from groundtune.pipeline.models import Labeler
 from groundtune.protocols import Progress, YesNo
 from groundtune.records import Estimate, Sampling, Score
@@ -40,7 +40,7 @@ from groundtune.store.images import ImageStore
 from groundtune.store.run import write_run
 
 
-class BenchParams(ModelSettings):
+class BenchParams(LabelledModel):
     """Which model does which benchmarks."""
 
     benchmarks: tuple[str, ...] = tuple(SUITES)

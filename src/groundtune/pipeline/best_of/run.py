@@ -21,9 +21,8 @@ from groundtune.pipeline.best_of.curve import Candidate, best, curve_of
 from groundtune.pipeline.best_of.scores import Ratio, open_scorer, score
 from groundtune.pipeline.best_of.settings import BestOf, BestOfSettings
 from groundtune.pipeline.folder import RunFolder, read_some
-from groundtune.pipeline.generators import open_generator
 from groundtune.pipeline.prompt_sources import names, requested, source_of
-from groundtune.pipeline.sample.run import SampleParams, draw_answers
+from groundtune.pipeline.sample.run import SampleParams, answer_prompts
 from groundtune.pipeline.workers.local import open_workers
 from groundtune.protocols import Progress, Truth, TruthScorer, Workers
 from groundtune.records import Answer, Claim, Prompt
@@ -131,14 +130,8 @@ def _draw(
     asked = request.source.prompts(
         folder.images, last, progress, part="reporting", seed=settings.seed
     )
-    draw_answers(
-        open_generator(settings, folder.images),
-        asked[settings.first_prompt :],
-        folder,
-        progress,
-        settings.part(SampleParams),
-        workers=workers,
-    )
+    own = settings.part(SampleParams)
+    answer_prompts(own, asked[settings.first_prompt :], folder, progress, workers)
 
 
 def _rows(

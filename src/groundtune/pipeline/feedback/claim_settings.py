@@ -3,10 +3,10 @@
 Torch-free until a model is opened.
 """
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -17,7 +17,7 @@ from groundtune.feedback.instructions import Instruction, named, shipped
 from groundtune.feedback.questions import InstructedQuestions, Verbatim
 from groundtune.pipeline.feedback.claims import Labelling
 from groundtune.pipeline.folder import RunFolder, read_some
-from groundtune.pipeline.generators import open_generator
+from groundtune.pipeline.generators import close, open_generator
 from groundtune.pipeline.model_settings import InferenceSettings, ModelSettings
 from groundtune.pipeline.models import Labeler, no_question
 from groundtune.pipeline.prompt_sources import source_of, with_divider
@@ -60,11 +60,6 @@ def base_settings(folder: RunFolder) -> Mapping[str, Any]:
     return source.claim_settings if source else {}
 
 
-@runtime_checkable
-class _Closes(Protocol):
-    def close(self) -> None: ...
-
-
 @contextmanager
 def open_labelling(settings: ClaimSettings, folder: RunFolder) -> Generator[Labelling, None, None]:
     """The divider and the labeler that the settings name, over a folder's images.
@@ -96,13 +91,7 @@ def open_labelling(settings: ClaimSettings, folder: RunFolder) -> Generator[Labe
                 checking=workers,
             )
         finally:
-            _close(opened.values())
-
-
-def _close(models: Iterable[Labeler]) -> None:
-    for model in models:
-        if isinstance(model, _Closes):
-            model.close()
+            close(opened.values())
 
 
 def by_rules(divider: str) -> bool:

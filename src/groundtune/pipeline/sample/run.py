@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 from pydantic import Field, model_validator
 
 from groundtune.errors import UserError
 from groundtune.pipeline.folder import RunFolder, hash_of
-from groundtune.pipeline.generators import open_generator
+from groundtune.pipeline.generators import close, open_generator
 from groundtune.pipeline.model_settings import ModelSettings
 from groundtune.pipeline.prompt_sources import requested
 from groundtune.pipeline.sample.prompts import Found, Skipped, read_prompts
@@ -52,7 +52,7 @@ class SampleParams(ModelSettings):
     @model_validator(mode="after")
     def _not_the_same_answer_again(self) -> Self:
         if self.n > 1 and self.sampling.temperature == 0:
-            raise ValueError("greedy decoding (temperature 0) gives one answer: n must be 1")
+            raise ValueError("greedy decoding (temperature 0) gives one answer, not several")
         return self
 
 
@@ -70,6 +70,13 @@ class SampleSummary(Record):
     """Answers that the model thought before: column `thoughts` has what, the text has not."""
     skipped: int
     """Bad rows or files left out; skipped.jsonl lists them."""
+
+
+class Drawn(NamedTuple):
+    """What was drawn, and the revision of the model that answered."""
+
+    summary: SampleSummary
+    revision: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,32 +100,55 @@ def run_sample(
     """
     target = RunFolder(out)
     with open_workers(params.engine) as workers:
-        found = _find(params, target, progress)
-        _list_skipped(out, found.skipped)
-        progress.start(f"load {params.model}")
-        generator = open_generator(params, target.images)
-        made = draw_answers(generator, found.prompts, target, progress, params, workers=workers)
+        found = find_prompts(params, target, progress)
+        drawn = answer_prompts(params, found.prompts, target, progress, workers)
     target.note(
         target.answers,
         settings=params,
-        inputs={
-            "prompts": hash_of(target.prompts),
-            "model": generator.producer(params.sampling, 0).revision,
-        },
+        inputs={"prompts": hash_of(target.prompts), "model": drawn.revision},
         seeds={"sample": params.seed},
         command=list(command),
     )
-    return made.model_copy(update={"skipped": len(found.skipped)})
+    return drawn.summary.model_copy(update={"skipped": len(found.skipped)})
 
 
-def _find(params: SampleParams, target: RunFolder, progress: Progress) -> Found:
-    """The prompts that the parameters name, with their images in `target`."""
+def answer_prompts(
+    settings: SampleParams,
+    prompts: Sequence[Prompt],
+    target: RunFolder,
+    progress: Progress,
+    workers: Workers,
+    *,
+    name: str = "",
+) -> Drawn:
+    """Open the model that the settings name, and draw the answers to `prompts` that `target` lacks.
+
+    Answers are by `name`, or else by the model's.
+
+    Raises:
+        UserError: the model can't be loaded, or as `draw_answers`.
+    """
+    progress.start(f"load {name or settings.model}")
+    generator = open_generator(settings, target.images, name=name)
+    try:
+        summary = draw_answers(generator, prompts, target, progress, settings, workers=workers)
+    finally:
+        close([generator])
+    return Drawn(summary, generator.producer(settings.sampling, 0).revision)
+
+
+def find_prompts(params: SampleParams, target: RunFolder, progress: Progress) -> Found:
+    """Return the prompts that the settings name, and list what was skipped; images go to `target`.
+
+    Raises:
+        UserError: a bad row (without `skip_bad`), or there is no such file, folder or source.
+    """
     if (request := requested(params.prompts)) is not None:
         made = request.source.prompts(
             target.images, request.number, progress, part="learning", seed=params.seed
         )
         return Found(made, [])
-    return read_prompts(
+    found = read_prompts(
         target,
         progress,
         prompts=Path(params.prompts) if params.prompts else None,
@@ -127,6 +157,8 @@ def _find(params: SampleParams, target: RunFolder, progress: Progress) -> Found:
         limit=params.limit,
         skip_bad=params.skip_bad,
     )
+    _list_skipped(target.path, found.skipped)
+    return found
 
 
 def draw_answers(

@@ -66,15 +66,17 @@ class LazyModel:
 
 
 def for_workers(settings: ModelSettings) -> ModelSettings:
-    """Return the settings with absolute paths, since each worker runs in another folder.
+    """Return the model with absolute paths, since each worker runs in another folder.
 
     Names on the hub and world:NAME stay: each worker has the shipped weights.
     """
-    folder, adapter = Path(settings.model), settings.adapter
-    paths = {"adapter": str(Path(adapter).absolute()) if adapter else "", "label": settings.name}
-    if resolve(settings.model) == settings.model and folder.exists():
-        paths["model"] = str(folder.absolute())
-    return settings.model_copy(update=paths)
+    model, adapter = Path(settings.model), settings.adapter
+    is_folder = resolve(settings.model) == settings.model and model.exists()
+    return settings.part(
+        ModelSettings,
+        model=str(model.absolute()) if is_folder else settings.model,
+        adapter=str(Path(adapter).absolute()) if adapter else "",
+    )
 
 
 def check_folder(path: Path) -> None:

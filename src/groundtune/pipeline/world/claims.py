@@ -22,9 +22,9 @@ from groundtune.feedback.conquer import Asking
 from groundtune.pipeline.feedback.claim_settings import ClaimSettings, open_labelling
 from groundtune.pipeline.feedback.claims import label_claims
 from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.generators import open_generator
 from groundtune.pipeline.model_settings import ModelSettings
-from groundtune.pipeline.sample.run import SampleParams, draw_answers
+from groundtune.pipeline.sample.run import SampleParams, answer_prompts
+from groundtune.pipeline.workers.local import open_workers
 from groundtune.pipeline.world.source import WORLD
 from groundtune.protocols import Progress
 from groundtune.records import Answer, Claim, Prompt, Record, Sampling, SpanKind
@@ -282,7 +282,8 @@ def _draw(params: ClaimStudy, folder: RunFolder, progress: Progress) -> None:
     ]
     sampling = Sampling(temperature=params.temperature, max_new_tokens=128)
     settings = params.part(SampleParams, sampling=sampling)
-    draw_answers(open_generator(settings, folder.images), prompts, folder, progress, settings)
+    with open_workers(settings.engine) as workers:
+        answer_prompts(settings, prompts, folder, progress, workers)
 
 
 def _label(

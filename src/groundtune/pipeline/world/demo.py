@@ -12,22 +12,25 @@ The same command goes on where it was stopped, and is over at once when all is d
 from collections.abc import Sequence
 from pathlib import Path
 
+from groundtune.pipeline.feedback.corrections import LabelSettings
 from groundtune.pipeline.jobs import Job, run_jobs
 from groundtune.pipeline.measure import BASE
+from groundtune.pipeline.model_settings import LabelledModel
 from groundtune.pipeline.models import fingerprint
 from groundtune.pipeline.runs import open_run, read_finished
 from groundtune.pipeline.world.demo_settings import DemoResult, DemoSettings, read_result
 from groundtune.pipeline.world.steps import (
-    Asked,
-    Corrected,
-    Evaluated,
-    Trained,
-    ask_job,
+    CorrectStep,
+    EvaluateStep,
+    LearnStep,
+    SampleStep,
     correct_job,
     evaluate_job,
     learn_job,
+    sample_job,
 )
 from groundtune.protocols import Progress
+from groundtune.world import NAME
 
 
 def demo(
@@ -59,43 +62,30 @@ def demo(
 def demo_jobs(settings: DemoSettings) -> list[Job]:
     """The steps of the loop."""
     model, seed = settings.model, settings.seed
-    inputs = (fingerprint(model),)
-    asked = Asked(
-        model=model,
-        out=".",
-        prompts=settings.prompts,
-        sampling=settings.sampling,
-        batch_size=settings.batch_size,
-        seed=seed,
-    )
-    corrected = Corrected(
-        source=".",
-        out=".",
-        corrections=settings.corrections,
-        error_rate=settings.error_rate,
-        seed=seed,
-    )
+    inputs, base = (fingerprint(model),), settings.labelled(model, BASE)
+    sample = SampleStep(sample=settings.descriptions(model, seed), out=".")
+    label = LabelSettings(annotator=NAME, error_rate=settings.error_rate, seed=seed)
+    correct = CorrectStep(source=".", out=".", enough=settings.corrections, label=label)
     jobs = [
-        ask_job("ask", asked, inputs),
-        evaluate_job("evaluate-base", _evaluated(settings, BASE, model), inputs),
-        correct_job("correct", corrected, needs=("ask",)),
+        sample_job("ask", sample, inputs, settings.prompts),
+        evaluate_job("evaluate-base", _evaluated(settings, base), inputs),
+        correct_job("correct", correct, needs=("ask",)),
     ]
     for name, learning in settings.learn.items():
-        trained = Trained(
-            model=model, pairs=".", out=f"training/{name}", learning=learning, seed=seed
+        step = LearnStep(
+            model=base, pairs=".", out=f"training/{name}", learning=learning, seed=seed
         )
-        jobs.append(learn_job(f"train-{name}", trained, ("correct",), settings.corrections))
+        jobs.append(learn_job(f"train-{name}", step, ("correct",), settings.corrections))
     for name, learning in settings.learn.items():
         place = str(learning.model_in(Path("training") / name))
-        wanted = _evaluated(settings, name, place)
+        wanted = _evaluated(settings, settings.labelled(place, name))
         jobs.append(evaluate_job(f"evaluate-{name}", wanted, needs=(f"train-{name}",)))
     return jobs
 
 
-def _evaluated(settings: DemoSettings, name: str, model: str) -> Evaluated:
-    return Evaluated(
-        model=model, label=name, out=f"evaluation/{name}", evaluation=settings.evaluation
-    )
+def _evaluated(settings: DemoSettings, model: LabelledModel) -> EvaluateStep:
+    out = f"evaluation/{model.label}"
+    return EvaluateStep(model=model, out=out, evaluation=settings.evaluation)
 
 
 def rewrite_report(out: Path) -> Path:

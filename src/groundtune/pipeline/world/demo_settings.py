@@ -4,48 +4,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from groundtune.pipeline.jobs import Done, memory_mb, peak_mb
-from groundtune.pipeline.measure import BASE
-from groundtune.pipeline.world.learning import WorldLearning
-from groundtune.pipeline.world.steps import Evaluation
-from groundtune.recipe import Settings
-from groundtune.records import Record, Sampling
+from groundtune.pipeline.world.loop_settings import LoopSettings
+from groundtune.records import Record
 from groundtune.store.files import write_atomic
 from groundtune.store.keys import key_of
 from groundtune.store.run import versions
 
 
-class DemoSettings(Settings):
+class DemoSettings(LoopSettings):
     """The loop once; the shipped recipe is world-demo."""
 
     command: Literal["demo"] = "demo"
-    model: str = "world:base"
-    """What is asked, corrected and trained: world:base, or a folder."""
-    prompts: int = Field(default=2000, ge=1)
-    """Images that the model describes for the annotator."""
-    sampling: Sampling = Sampling(max_new_tokens=96, temperature=1.0)
-    """How those descriptions are drawn."""
-    corrections: int = Field(default=1400, ge=1)
-    """The annotator stops when something was wrong in so many answers: RLHF-V's number."""
     error_rate: float = Field(default=0.0, ge=0, le=1)
-    """Share of what is wrong that the annotator misses or mends wrongly."""
-    learn: dict[str, WorldLearning] = Field(default={"ddpo": WorldLearning()}, min_length=1)
-    """Ways of learning from the same pairs, by the name that the report gives them."""
-    headline: str = "ddpo"
-    """The one that the verdict is about."""
-    evaluation: Evaluation = Evaluation()
-    batch_size: int = Field(default=100, ge=1)
-    """Answers drawn at once: changes memory and speed only."""
+    """Share of what is wrong that the annotator misses or corrects wrongly."""
     seed: int = 0
     """Of the scenes, the draws, the annotator and the training."""
-
-    @model_validator(mode="after")
-    def _headline_is_learnt(self) -> "DemoSettings":
-        if self.headline not in self.learn or BASE in self.learn:
-            raise ValueError(f"headline must be one of {', '.join(self.learn)}, none called base")
-        return self
 
 
 class DemoResult(NamedTuple):

@@ -13,7 +13,7 @@ from groundtune.pipeline.measure import ToMeasure
 from groundtune.pipeline.world.notes import limits_of
 from groundtune.pipeline.world.pooling import greedy_captions, length_control
 from groundtune.pipeline.world.report import GREEDY, world_subject
-from groundtune.pipeline.world.steps import Evaluated, Evaluation, evaluate_job
+from groundtune.pipeline.world.steps import EvaluateStep, Evaluation, evaluate_job
 from groundtune.records import Estimate, Score
 from groundtune.report.model import LengthControl, MetricRef, Subject
 
@@ -41,7 +41,7 @@ class WorldMeasure:
                 "knowing": False,
             }
         )
-        settings = Evaluated(model=wanted.model, label=wanted.label, out=wanted.out, evaluation=own)
+        settings = EvaluateStep(model=wanted.model, out=wanted.out, evaluation=own)
         return evaluate_job(wanted.job_name, settings, wanted.inputs, wanted.needs)
 
     def metrics(self, benchmark: str) -> Sequence[Metric]:

@@ -13,47 +13,47 @@ from pydantic import Field
 
 from groundtune.bench.world.captions import RULES as CAPTION_RULES
 from groundtune.bench.world.questions import RULES as QUESTION_RULES
+from groundtune.pipeline.feedback.corrections import LabelSettings, label_answers, open_annotator
 from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.generators import open_generator
 from groundtune.pipeline.jobs import Job
-from groundtune.pipeline.models import model_or_folder, resolve
+from groundtune.pipeline.model_settings import LabelledModel, ModelSettings
+from groundtune.pipeline.models import model_or_folder
+from groundtune.pipeline.sample.run import SampleParams, run_sample
 from groundtune.pipeline.train.run import TrainParams
 from groundtune.pipeline.world.learning import WorldLearning
 from groundtune.protocols import Progress
 from groundtune.recipe import Settings
-from groundtune.records import Record, Sampling
+from groundtune.records import Record
 from groundtune.world.people import RULES as ANNOTATOR_RULES
 
 KNOWING = "knowing"
 """Folder of the scores of what a model knows, beside its other scores."""
 
 
-class Asked(Settings):
+class SampleStep(Settings):
     """Settings of the step that has a model describe images."""
 
-    model: str
+    sample: SampleParams
     out: str
-    prompts: int
-    sampling: Sampling
-    batch_size: int
-    seed: int
 
 
-class Corrected(Settings):
+class CorrectStep(Settings):
     """Settings of the step that has answers corrected and makes pairs."""
 
     source: str
     """Folder of the answers."""
     out: str
-    corrections: int
-    error_rate: float
-    seed: int
+    enough: int
+    """Corrections after which the annotator stops."""
+    label: LabelSettings
     rules: int = ANNOTATOR_RULES
 
 
-class Trained(Settings):
+class LearnStep(Settings):
     """Settings of the step that trains a model."""
 
-    model: str
+    model: ModelSettings
     pairs: str
     out: str
     learning: WorldLearning
@@ -73,74 +73,49 @@ class Evaluation(Record):
     """Whether the model is then asked about each object that its greedy captions name."""
     seed: int = 0
     """Of the wordings and the draws: the same for all models that are compared."""
-    batch_size: int = Field(default=100, ge=1)
 
 
-class Evaluated(Settings):
+class EvaluateStep(Settings):
     """Settings of the step that measures a model."""
 
-    model: str
-    """A name, or a folder under the run's."""
-    label: str
-    """Its name in scores."""
+    model: LabelledModel
+    """By a name, or a folder under the run's; its label is its name in scores."""
     out: str
     evaluation: Evaluation
     rules: str = f"{CAPTION_RULES}, {QUESTION_RULES}"
 
 
-def ask(folder: Path, settings: Asked, progress: Progress) -> None:
-    """The model describes images of the train split, once each."""
-    from groundtune.generate.hf import HfGenerator
-    from groundtune.pipeline.sample.run import SampleParams, draw_answers
-    from groundtune.pipeline.world.prompts import feedback_prompts
-    from groundtune.vlm.load import load
-
-    target = RunFolder(folder / settings.out)
-    prompts = feedback_prompts(target.images, settings.prompts, settings.seed, progress)
-    progress.start("load the model")
-    params = settings.part(SampleParams, prompts=f"world:{settings.prompts}", n=1)
-    vlm = load(resolve(settings.model))
-    generator = HfGenerator(vlm, target.images, settings.batch_size, name=settings.model)
-    draw_answers(generator, prompts, target, progress, params)
-    target.note(
-        target.answers,
-        settings=params,
-        inputs={"model": vlm.revision},
-        seeds={"sample": settings.seed},
-        command=[],
-    )
+def sample(folder: Path, settings: SampleStep, progress: Progress) -> None:
+    """The model describes images of the train split."""
+    run_sample(settings.sample, folder / settings.out, progress)
 
 
-def correct(folder: Path, settings: Corrected, progress: Progress) -> None:
+def correct(folder: Path, settings: CorrectStep, progress: Progress) -> None:
     """The simulated person corrects answers until enough were wrong, and pairs are made of them."""
-    from groundtune.pipeline.feedback.corrections import LabelSettings, label_answers
     from groundtune.pipeline.feedback.pairs import PairSettings, make_pairs
-    from groundtune.world import NAME
-    from groundtune.world.people import annotator
 
-    own = LabelSettings(annotator=NAME, error_rate=settings.error_rate, seed=settings.seed)
-    person, by = annotator(settings.error_rate, settings.seed)
-    source, out = folder / settings.source, folder / settings.out
-    label_answers(source, out, person, by, progress, enough=settings.corrections, settings=own)
+    source, out, label = folder / settings.source, folder / settings.out, settings.label
+    person, by = open_annotator(label, RunFolder(source))
+    label_answers(source, out, person, by, progress, enough=settings.enough, settings=label)
     make_pairs(out, out, PairSettings(), progress)
 
 
-def learn(folder: Path, settings: Trained, progress: Progress) -> None:
+def learn(folder: Path, settings: LearnStep, progress: Progress) -> None:
     """A model learns from the pairs."""
     from groundtune.pipeline.train.run import train
 
-    learning = settings.learning
-    params = learning.part(
+    params = settings.learning.part(
         TrainParams,
-        model=model_or_folder(folder, settings.model),
+        model=model_or_folder(folder, settings.model.model),
         pairs=folder / settings.pairs,
+        device=settings.model.device,
         seed=settings.seed,
-        merge=learning.tune.type == "lora",
+        merge=settings.learning.tune.type == "lora",
     )
     train(params, folder / settings.out, progress)
 
 
-def evaluate(folder: Path, settings: Evaluated, progress: Progress) -> None:
+def evaluate(folder: Path, settings: EvaluateStep, progress: Progress) -> None:
     """The model describes scenes and answers questions, greedily and at temperature 1."""
     from groundtune.bench.benchmark import Scoring
     from groundtune.bench.exam import exam_of, scores_of
@@ -149,15 +124,13 @@ def evaluate(folder: Path, settings: Evaluated, progress: Progress) -> None:
     from groundtune.bench.run import keep
     from groundtune.bench.world.benchmarks import WORLD_CAPTIONS, WORLD_QUESTIONS
     from groundtune.bench.world.knowing import knowledge
-    from groundtune.generate.hf import HfGenerator
     from groundtune.store.images import ImageStore
-    from groundtune.vlm.load import load
 
     asked, out = settings.evaluation, folder / settings.out
     images = ImageStore(folder / "images")
-    vlm = load(model_or_folder(folder, settings.model))
-    generator = HfGenerator(vlm, images, asked.batch_size, name=settings.label)
-    how = Scoring(mode="strict", model=settings.label)
+    model = settings.model.of(model_or_folder(folder, settings.model.model))
+    generator = open_generator(model, images, name=model.name)
+    how = Scoring(mode="strict", model=model.name)
     for benchmark, number in ((WORLD_CAPTIONS, asked.captions), (WORLD_QUESTIONS, asked.questions)):
         progress.start(f"images for {benchmark.name}")
         selection = ItemSelection(split=asked.split, n=number, seed=asked.seed)
@@ -171,33 +144,33 @@ def evaluate(folder: Path, settings: Evaluated, progress: Progress) -> None:
             keep(known, out / KNOWING)
 
 
-def ask_job(name: str, settings: Asked, inputs: Sequence[str]) -> Job:
-    """The job of `ask`."""
+def sample_job(name: str, settings: SampleStep, inputs: Sequence[str], images: int) -> Job:
+    """The job of `sample`, about so many images."""
     return Job(
         name=name,
-        title=f"describe {settings.prompts:,} images",
-        work=ask,
+        title=f"describe {images:,} images",
+        work=sample,
         settings=settings,
         inputs=tuple(inputs),
-        cost=settings.prompts / 60,
+        cost=images / 60,
         tasks={"draw": 0.1, "sample": 0.9},
     )
 
 
-def correct_job(name: str, settings: Corrected, needs: Sequence[str]) -> Job:
+def correct_job(name: str, settings: CorrectStep, needs: Sequence[str]) -> Job:
     """The job of `correct`."""
     return Job(
         name=name,
-        title=f"correct {settings.corrections:,} answers",
+        title=f"correct {settings.enough:,} answers",
         work=correct,
         settings=settings,
         needs=tuple(needs),
-        cost=settings.corrections / 600,
+        cost=settings.enough / 600,
         tasks={"label": 0.8, "pairs": 0.2},
     )
 
 
-def learn_job(name: str, settings: Trained, needs: Sequence[str], pairs: int) -> Job:
+def learn_job(name: str, settings: LearnStep, needs: Sequence[str], pairs: int) -> Job:
     """The job of `learn`, on about so many pairs."""
     return Job(
         name=name,
@@ -211,7 +184,7 @@ def learn_job(name: str, settings: Trained, needs: Sequence[str], pairs: int) ->
 
 
 def evaluate_job(
-    name: str, settings: Evaluated, inputs: Sequence[str] = (), needs: Sequence[str] = ()
+    name: str, settings: EvaluateStep, inputs: Sequence[str] = (), needs: Sequence[str] = ()
 ) -> Job:
     """The job of `evaluate`."""
     return Job(

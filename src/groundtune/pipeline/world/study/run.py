@@ -14,20 +14,22 @@ two times in the same folder: only runs that are new are done.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from groundtune.bench.opening import note_opening, refuse_without_notebook
+from groundtune.pipeline.feedback.corrections import LabelSettings
 from groundtune.pipeline.jobs import run_jobs
 from groundtune.pipeline.models import fingerprint
 from groundtune.pipeline.runs import open_run, read_finished
 from groundtune.pipeline.world.steps import (
-    Asked,
-    Corrected,
-    Evaluated,
-    Trained,
-    ask_job,
+    CorrectStep,
+    EvaluateStep,
+    LearnStep,
+    SampleStep,
     correct_job,
     evaluate_job,
     learn_job,
+    sample_job,
 )
 from groundtune.pipeline.world.study.settings import (
     TWIN,
@@ -39,6 +41,10 @@ from groundtune.pipeline.world.study.settings import (
 )
 from groundtune.protocols import Progress
 from groundtune.store.keys import key_of
+from groundtune.world import NAME
+
+VERBS = ("ask", "correct", "train", "evaluate")
+Step = TypeVar("Step", SampleStep, CorrectStep, LearnStep, EvaluateStep)
 
 
 def study_plan(settings: StudySettings) -> Plan:
@@ -56,59 +62,51 @@ def study_plan(settings: StudySettings) -> Plan:
 
 def _measure(plan: Plan, settings: StudySettings, name: str, model: str, mark: str) -> None:
     """The evaluation of a model that is there already."""
-    wanted = Evaluated(model=model, label=name, out="", evaluation=settings.evaluation)
-    out = f"evaluation/{name.replace(' ', '-')}-{key_of(wanted, mark)[:8]}"
-    wanted = wanted.model_copy(update={"out": out})
-    plan.jobs.append(evaluate_job(f"evaluate-{Path(out).name}", wanted, (mark,)))
-    plan.scores[name] = Path(out)
+    base = settings.labelled(model, name)
+    step = EvaluateStep(model=base, out="", evaluation=settings.evaluation)
+    step = _placed(step, "evaluation", name.replace(" ", "-"), mark)
+    plan.jobs.append(evaluate_job(f"evaluate-{Path(step.out).name}", step, (mark,)))
+    plan.scores[name] = Path(step.out)
 
 
 def _add(plan: Plan, settings: StudySettings, variant: Variant, mark: str) -> None:
     """The jobs of one run, without those that are there for another."""
     known = {job.name for job in plan.jobs}
     model, learning = settings.bases[variant.base], settings.learn[variant.way]
-    asked = Asked(
-        model=model,
-        out="",
-        prompts=settings.prompts,
-        sampling=settings.sampling,
-        batch_size=settings.batch_size,
-        seed=variant.seed,
-    )
-    place = f"{variant.base}-s{variant.seed}-{key_of(asked, mark)[:8]}"
-    asked = asked.model_copy(update={"out": f"asked/{place}"})
-    corrected = Corrected(
-        source=asked.out,
-        out="",
-        corrections=variant.corrections,
-        error_rate=variant.error_rate,
-        seed=variant.seed,
-    )
-    of_what = variant.name.removeprefix(f"{variant.way}-")
-    fixed = f"{of_what}-{key_of(corrected)[:8]}"
-    corrected = corrected.model_copy(update={"out": f"corrected/{fixed}"})
-    trained = Trained(
-        model=model, pairs=corrected.out, out="", learning=learning, seed=variant.seed
-    )
-    learnt = f"{variant.name}-{key_of(trained)[:8]}"
-    trained = trained.model_copy(update={"out": f"training/{learnt}"})
+    sample = SampleStep(sample=settings.descriptions(model, variant.seed), out="")
+    sample = _placed(sample, "asked", f"{variant.base}-s{variant.seed}", mark)
+    label = LabelSettings(annotator=NAME, error_rate=variant.error_rate, seed=variant.seed)
+    correct = CorrectStep(source=sample.out, out="", enough=variant.corrections, label=label)
+    correct = _placed(correct, "corrected", variant.name.removeprefix(f"{variant.way}-"))
+    base = settings.labelled(model)
+    learn = LearnStep(model=base, pairs=correct.out, out="", learning=learning, seed=variant.seed)
+    learn = _placed(learn, "training", variant.name)
     # what a tuned model knows is not asked: it is a fact about the bases
     evaluation = settings.evaluation.model_copy(update={"knowing": False})
-    folder = learning.model_in(Path(trained.out))
-    wanted = Evaluated(model=str(folder), label=variant.name, out="", evaluation=evaluation)
-    measured = f"{variant.name}-{key_of(wanted)[:8]}"
-    wanted = wanted.model_copy(update={"out": f"evaluation/{measured}"})
+    tuned = settings.labelled(str(learning.model_in(Path(learn.out))), variant.name)
+    evaluate = EvaluateStep(model=tuned, out="", evaluation=evaluation)
+    evaluate = _placed(evaluate, "evaluation", variant.name)
+    names = [
+        f"{verb}-{Path(step.out).name}"
+        for verb, step in zip(VERBS, (sample, correct, learn, evaluate), strict=True)
+    ]
     jobs = [
-        ask_job(f"ask-{place}", asked, (mark,)),
-        correct_job(f"correct-{fixed}", corrected, (f"ask-{place}",)),
-        learn_job(f"train-{learnt}", trained, (f"correct-{fixed}",), variant.corrections),
-        evaluate_job(f"evaluate-{measured}", wanted, needs=(f"train-{learnt}",)),
+        sample_job(names[0], sample, (mark,), settings.prompts),
+        correct_job(names[1], correct, names[:1]),
+        learn_job(names[2], learn, names[1:2], variant.corrections),
+        evaluate_job(names[3], evaluate, needs=names[2:3]),
     ]
     plan.jobs.extend(job for job in jobs if job.name not in known)
-    plan.scores[variant.name] = Path(wanted.out)
-    plan.trained[variant.name] = Path(trained.out)
-    if Path(asked.out) not in plan.asked:
-        plan.asked.append(Path(asked.out))
+    plan.scores[variant.name] = Path(evaluate.out)
+    plan.trained[variant.name] = Path(learn.out)
+    if Path(sample.out) not in plan.asked:
+        plan.asked.append(Path(sample.out))
+
+
+def _placed(step: Step, folder: str, name: str, mark: str = "") -> Step:
+    """Return the step with a folder for its output, by its name and a hash of its settings."""
+    out = f"{folder}/{name}-{key_of(step.decisive(), mark)[:8]}"
+    return step.model_copy(update={"out": out})
 
 
 def study(

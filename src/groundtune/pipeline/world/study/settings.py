@@ -1,36 +1,28 @@
 """What a study varies, what its runs are called, and what comes of it."""
 
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
 from groundtune.pipeline.jobs import Done, Job
 from groundtune.pipeline.measure import BASE
-from groundtune.pipeline.world.learning import WorldLearning
-from groundtune.pipeline.world.steps import Evaluation
-from groundtune.recipe import Settings
-from groundtune.records import Sampling
+from groundtune.pipeline.world.loop_settings import LoopSettings
 
 TWIN = "clean twin"
 
 
-class StudySettings(Settings):
-    """What is varied; the shipped recipe is world-study."""
+class StudySettings(LoopSettings):
+    """What is varied; the shipped recipe is world-study.
+
+    `model` is the base of the main result and of the curves, `corrections` the main result's.
+    """
 
     command: Literal["study"] = "study"
-    model: str = "world:base"
-    """The base of the main result and of the curves."""
     other_bases: dict[str, str] = Field(default_factory=dict[str, str])
     """Bases trained from other seeds, by a name: a folder each."""
     clean_twin: str = ""
     """A base trained on clean captions from the same seed; measured, never trained on."""
-    prompts: int = Field(default=2400, ge=1)
-    sampling: Sampling = Sampling(max_new_tokens=128, temperature=1.0)
-    corrections: int = Field(default=1400, ge=1)
-    """Of the main result."""
-    learn: dict[str, WorldLearning] = Field(default={"ddpo": WorldLearning()}, min_length=1)
-    headline: str = "ddpo"
     seeds: tuple[int, ...] = Field(default=(0, 1, 2), min_length=1)
     """Of scenes, draws, annotator and training, of the main result."""
     other_seeds: tuple[int, ...] = (0,)
@@ -41,13 +33,11 @@ class StudySettings(Settings):
     """Of the annotator, beside 0."""
     curve_seeds: tuple[int, ...] = (0,)
     """Seeds of the curves' runs."""
-    evaluation: Evaluation = Evaluation()
-    batch_size: int = Field(default=100, ge=1)
 
     @model_validator(mode="after")
-    def _names(self) -> "StudySettings":
-        if self.headline not in self.learn or {BASE, TWIN} & {*self.learn, *self.other_bases}:
-            raise ValueError(f"headline must be one of {', '.join(self.learn)}, none called base")
+    def _names(self) -> Self:
+        if TWIN in self.learn or {BASE, TWIN} & self.other_bases.keys():
+            raise ValueError(f"no base or way of learning is called {BASE} or {TWIN}")
         return self
 
     @property

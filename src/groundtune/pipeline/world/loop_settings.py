@@ -1,0 +1,48 @@
+"""What a demo and a study have in common: one loop of descriptions, corrections and learning."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from groundtune.pipeline.measure import BASE
+from groundtune.pipeline.model_settings import InferenceSettings, LabelledModel
+from groundtune.pipeline.sample.run import SampleParams
+from groundtune.pipeline.world.learning import WorldLearning
+from groundtune.pipeline.world.steps import Evaluation
+from groundtune.records import Sampling
+from groundtune.world import NAME
+
+
+class LoopSettings(InferenceSettings):
+    """The loop on the embedded world."""
+
+    model: str = "world:base"
+    """What is asked, corrected and trained: world:base, or a folder."""
+    prompts: int = Field(default=2000, ge=1)
+    """Images that the model describes for the annotator."""
+    sampling: Sampling = Sampling(max_new_tokens=128, temperature=1.0)
+    """How those descriptions are drawn."""
+    corrections: int = Field(default=1400, ge=1)
+    """The annotator stops when something was wrong in so many answers: RLHF-V's number."""
+    learn: dict[str, WorldLearning] = Field(default={"ddpo": WorldLearning()}, min_length=1)
+    """Ways of learning from the same pairs, by the name that the report gives them."""
+    headline: str = "ddpo"
+    """The one that the verdict is about."""
+    evaluation: Evaluation = Evaluation()
+    batch_size: int = Field(default=100, ge=1)
+    """Answers that are drawn at once."""
+
+    @model_validator(mode="after")
+    def _headline_is_learnt(self) -> Self:
+        if self.headline not in self.learn or BASE in self.learn:
+            raise ValueError(f"headline must be one of {', '.join(self.learn)}, none called base")
+        return self
+
+    def labelled(self, model: str, label: str = "") -> LabelledModel:
+        """Return how a model of the loop is loaded and asked."""
+        return self.part(LabelledModel, model=model, label=label)
+
+    def descriptions(self, model: str, seed: int) -> SampleParams:
+        """Return how a model is asked for the descriptions that are corrected."""
+        prompts = f"{NAME}:{self.prompts}"
+        return self.part(SampleParams, model=model, prompts=prompts, n=1, seed=seed)
