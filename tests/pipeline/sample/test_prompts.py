@@ -81,7 +81,7 @@ def test_a_list_that_breaks_off_is_refused_even_with_skip_bad(folder: Path):
     (folder / "p.json").write_text('[{"image": "images/red.png", "question": "What?"}, {"im')
     with pytest.raises(UserError, match="Unterminated string") as caught:
         read(folder, folder / "p.json", skip_bad=True)
-    assert caught.value.where == f"{folder / 'p.json'}, row 2 (line 1, column 55)"
+    assert caught.value.where == f"{folder / 'p.json'}, row 2 (line 1, column 53)"
 
 
 def test_several_images_stand_where_the_text_names_them(folder: Path):
