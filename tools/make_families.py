@@ -1,4 +1,4 @@
-"""Writes docs/families.md from the capability lines of the model families.
+"""Write docs/families.md from the capability lines of the model families.
 
     .venv/bin/python tools/make_families.py
 
@@ -13,19 +13,19 @@ PAGE = Path(__file__).parent.parent / "docs" / "families.md"
 
 HEAD = """# Model families
 
-Groundtune loads every model of transformers' image-text-to-text classes. What differs between
-families is how fast they can be trained:
+Groundtune loads every model of transformers' image-text-to-text classes. Families differ only in how fast
+you can train them. Look up yours by its `model_type`, from `config.json`:
 
-- **packed**: a prompt's images are encoded once and its tokens run once for all answers to it.
+- **packed**: the images of a prompt are encoded once, and its tokens run once for all its answers.
   Loss, token log-probabilities and gradients equal those of separate rows; a test of each family
   compares them on a tiny random model, in float32, within 1e-5.
-- **separate**: every answer is a row of its own with its prompt; the images are still encoded once.
-- **refused**: no class of transformers runs it.
+- **separate**: every answer runs in its own row with its prompt; the images are still encoded once.
+- **refused**: transformers has no class for it.
 
-A family that isn't listed is run in separate rows and gets its pixels once a row: exact, but
-slower. Gemma 3, and a model whose window is shorter than its rows, always take the dense mask.
+A family that isn't listed runs in separate rows, and its images are encoded once per row: exact, but
+slower. Gemma 3, and a model whose window is shorter than its rows, always use the dense mask.
 
-| family | `model_type` | answers | why, and what else to know |
+| family | `model_type` | answers | reason and notes |
 |---|---|---|---|
 """
 
