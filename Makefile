@@ -1,4 +1,4 @@
-# Everything works on a fresh machine with Python 3.11+ and make: each target sets up .venv by itself, once.
+# Every target works on a fresh machine with Python 3.11+ and make: it sets up its environment the first time.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,17 +11,17 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 .PHONY: help demo test test-elsewhere test-floor test-ray test-zero lint bench bench-train bench-train-gpu docs
 
 help:
-	@echo "make demo   the whole loop on the embedded world, ends in $(OUT)/report.html"
-	@echo "make test   lint, types, layers and the tests"
-	@echo "make test-elsewhere  the tests as on another machine: processor, locale, clock, terminal, order"
-	@echo "make test-floor  the models' tests with the oldest transformers that is allowed"
-	@echo "make test-ray  the stages on a Ray cluster of this machine, in an environment of its own"
-	@echo "make test-zero  training with DeepSpeed in two processes, in an environment of its own"
-	@echo "make lint   lint, types and layers only"
-	@echo "make bench  measurements of speed and memory"
-	@echo "make bench-train  training against TRL, in an environment of its own"
-	@echo "make bench-train-gpu  the same on a GPU, on models as large as those that are used"
-	@echo "make docs   the documentation as a site, in site/"
+	@echo "make demo   run the whole loop on the embedded world; writes $(OUT)/report.html"
+	@echo "make test   run lint, types, layers and the tests"
+	@echo "make test-elsewhere  run the tests with another instruction set, locale, time zone, terminal and order"
+	@echo "make test-floor  test the model families on the oldest supported transformers"
+	@echo "make test-ray  test the stages on a Ray cluster on this machine, in a separate environment"
+	@echo "make test-zero  test training with DeepSpeed in two processes, in a separate environment"
+	@echo "make lint   run lint, types and layers only"
+	@echo "make bench  measure speed and memory"
+	@echo "make bench-train  compare training with TRL, in a separate environment"
+	@echo "make bench-train-gpu  the same on a GPU, with models of realistic size"
+	@echo "make docs   build the documentation as a site in site/"
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -45,18 +45,18 @@ lint: $(VENV)/.installed
 	$(BIN)/python tools/check_sizes.py src
 	$(BIN)/pyright
 
-# The share of the code that the tests reach: make test PYTEST_ARGS=--cov
+# Test coverage: make test PYTEST_ARGS=--cov
 test: lint
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
 
-# What tests must not depend on, all of it other than usual.
+# Settings that tests must not depend on, all with unusual values.
 ELSEWHERE := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 LC_ALL=C TZ=Pacific/Kiritimati \
 	HOME=/nonexistent COLUMNS=40 FORCE_COLOR=1 PYTHONHASHSEED=7 HTTP_PROXY=http://127.0.0.1:9
 test-elsewhere: $(VENV)/.installed
 	umask 077 && $(ELSEWHERE) $(BIN)/python -m pytest -n 2 --shuffle 7 \
 		--basetemp="$(VENV)/two words" $(PYTEST_ARGS)
 
-# The oldest transformers that pyproject.toml allows, in an environment of its own.
+# The oldest transformers that pyproject.toml allows, in a separate environment.
 FLOOR := .venv-floor
 $(FLOOR)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(FLOOR)
@@ -68,7 +68,7 @@ $(FLOOR)/.installed: pyproject.toml constraints.txt
 test-floor: $(FLOOR)/.installed
 	$(FLOOR)/bin/python -m pytest $(PYTEST_ARGS) tests/engine tests/vlm tests/generate
 
-# Ray in an environment of its own: it is large, and an extra.
+# Ray in a separate environment: it is large, and an extra.
 RAY := .venv-ray
 $(RAY)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(RAY)
@@ -79,7 +79,7 @@ $(RAY)/.installed: pyproject.toml constraints.txt
 test-ray: $(RAY)/.installed
 	$(RAY)/bin/python -m pytest -m ray $(PYTEST_ARGS) tests/pipeline/workers/test_ray.py
 
-# DeepSpeed in an environment of its own: it is built from source, without its kernels.
+# DeepSpeed in a separate environment: it is built from source, without its kernels.
 ZERO := .venv-zero
 $(ZERO)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(ZERO)
@@ -93,7 +93,7 @@ test-zero: $(ZERO)/.installed
 bench: $(VENV)/.installed
 	$(BIN)/python -m pytest -m bench -s $(PYTEST_ARGS)
 
-# All ten cases; stopped, the same command goes on. Some only, and their names:
+# All ten cases; a stopped run resumes with the same command. To choose cases, or list their names:
 #   make bench-train BENCH_ARGS="llava-100-lora --no-ablation"
 #   make bench-train BENCH_ARGS=--list
 BENCH := .venv-bench
@@ -107,7 +107,7 @@ $(BENCH)/.installed: pyproject.toml constraints.txt
 bench-train: $(BENCH)/.installed
 	$(BENCH)/bin/python benchmarks/train_against_trl.py $(BENCH_ARGS)
 
-# On a machine without a GPU it only works with BENCH_ARGS=--rehearse.
+# Without a GPU this works only with BENCH_ARGS=--rehearse.
 bench-train-gpu: $(BENCH)/.installed
 	$(BENCH)/bin/python benchmarks/train_on_gpu.py $(BENCH_ARGS)
 

@@ -13,8 +13,8 @@ PAGE = Path(__file__).parent.parent / "docs" / "families.md"
 
 HEAD = """# Model families
 
-Groundtune loads every model of transformers' image-text-to-text classes. Families differ only in how fast
-you can train them. Look up yours by its `model_type`, from `config.json`:
+Groundtune loads every model of transformers' image-text-to-text classes. Families differ only in
+how fast you can train them. Look up yours by its `model_type`, from `config.json`:
 
 - **packed**: the images of a prompt are encoded once, and its tokens run once for all its answers.
   Loss, token log-probabilities and gradients equal those of separate rows; a test of each family
@@ -22,8 +22,8 @@ you can train them. Look up yours by its `model_type`, from `config.json`:
 - **separate**: every answer runs in its own row with its prompt; the images are still encoded once.
 - **refused**: transformers has no class for it.
 
-A family that isn't listed runs in separate rows, and its images are encoded once per row: exact, but
-slower. Gemma 3, and a model whose window is shorter than its rows, always use the dense mask.
+A family that isn't listed runs in separate rows, and its images are encoded once per row: exact,
+but slower. Gemma 3, and a model whose window is shorter than its rows, always use the dense mask.
 
 | family | `model_type` | answers | reason and notes |
 |---|---|---|---|
@@ -31,7 +31,7 @@ slower. Gemma 3, and a model whose window is shorter than its rows, always use t
 
 
 def page() -> str:
-    """The page's text."""
+    """Return the page's text."""
     return HEAD + "".join(_line(family) for family in families())
 
 
