@@ -44,7 +44,7 @@ def test_two_processes_train_evaluate_and_go_on_as_one_does_with_weights_copied_
         (adapter.model_copy(update={"shard": True, "keep_images": True}), tmp_path / "keeping"),
         (unlike, tmp_path / "unlike"),
     )
-    assert "can't be kept where weights are cut" in refused(tmp_path / "keeping")
+    assert "can't be kept with sharded weights" in refused(tmp_path / "keeping")
     assert "with and without images" in refused(tmp_path / "unlike")
     assert_the_same(tmp_path / "whole-copied", tmp_path / "whole")
     assert_the_same(tmp_path / "whole-cut", tmp_path / "whole")

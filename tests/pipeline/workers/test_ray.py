@@ -219,7 +219,7 @@ def test_more_workers_than_the_machine_has_room_for_are_refused(
     command = ["sample", "--model", "world:base", "--prompts", "world:1", "--engine", "ray"]
     assert run([*command, "--workers", "9999", "--out", str(tmp_path / "x")]) == EXIT_INPUT
     told = capsys.readouterr().err.splitlines()[-3:]
-    assert told[0].startswith("error: 9999 workers take 9999 CPUs, and this machine has ")
+    assert told[0].startswith("error: 9999 workers need 9999 CPUs, but this machine has ")
 
 
 def test_a_cluster_that_is_not_there_is_told_at_once_in_three_lines(
@@ -232,7 +232,7 @@ def test_a_cluster_that_is_not_there_is_told_at_once_in_three_lines(
         settings = [f"engine.address={address}", "--out", str(tmp_path / "x")]
         assert run([*command, *settings]) == EXIT_INPUT
         what, where, mend = capsys.readouterr().err.splitlines()[-3:]
-        assert what.startswith("error: Ray's cluster isn't there: ")
+        assert what.startswith("error: The Ray cluster can't be reached: ")
         assert where.endswith(f"engine.address={address}")
         assert mend.endswith("Start one with `ray start --head`.")
     assert time.monotonic() - began < 60

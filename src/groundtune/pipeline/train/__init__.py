@@ -1,1 +1,1 @@
-"""`train`: from pairs to a checkpoint."""
+"""Stage `train`: from pairs to a trained model."""

@@ -1,4 +1,4 @@
-"""What of a training's settings can't be, told before anything is read, run or planned."""
+"""Checks of a training run's settings, before it reads, plans or runs anything."""
 
 from pathlib import Path
 
@@ -8,14 +8,14 @@ from groundtune.pipeline.train.settings import TrainParams
 
 
 def check_settings(params: TrainParams, *, evaluates: bool = False) -> None:
-    """Refuses settings that this machine or their own combination rules out.
+    """Refuse settings that contradict each other or that this machine can't run.
 
-    `evaluates` is whether the caller gives something that scores the model in training.
+    `evaluates` is whether the caller passes a function that scores the model during training.
 
     Raises:
-        UserError: no such device, weights in 4 bits or an attention without an accelerator, a
-            tracker that isn't installed, settings of rows that aren't packed, images that can't be
-            kept, evaluations without anything that evaluates, or an adapter as the model.
+        UserError: the device does not exist, 4-bit weights or flex attention have no accelerator, a
+            tracker is not installed, settings of packed rows meet separate rows, images can't be
+            kept, evaluations have no function, or the model is an adapter.
     """
     from groundtune.train.precision import device_of
     from groundtune.train.trackers import check_tracker
@@ -28,27 +28,27 @@ def check_settings(params: TrainParams, *, evaluates: bool = False) -> None:
         check_tracker(name)
     if params.attention == "flex" and device.type != "cuda":
         raise UserError(
-            f"attention=flex needs a CUDA device, and this is {device.type}.",
+            f"attention=flex needs a CUDA device, and this device is {device.type}.",
             "attention",
-            "Use attention=auto, which measures what is fastest here.",
+            "Use attention=auto, which measures the fastest on this machine.",
         )
     if params.engine == "separate" and (params.attention != "auto" or params.share_starts):
         raise UserError(
-            "attention and share_starts are settings of packed rows, and engine=separate has none.",
+            "attention and share_starts need packed rows, but engine=separate has none.",
             "engine",
-            "Leave them out, or use engine=auto.",
+            "Remove them, or use engine=auto.",
         )
     if params.keep_images and set(params.tune.parts) != {"language_model"}:
         raise UserError(
-            "Encoded images can't be kept where tower or projector is trained.",
+            "Encoded images can't be kept if the tower or the projector is trained.",
             "keep_images",
-            "Leave it off, or train the language model alone: tune.parts=[language_model].",
+            "Set keep_images=false, or train only the language model: tune.parts=[language_model].",
         )
     if params.eval_every and not evaluates:
         raise UserError(
-            "eval_every is set, and nothing evaluates.",
+            "eval_every is set, but there is no evaluation.",
             "eval_every",
-            "Leave it out and score the result: groundtune bench run. From Python, call train() "
+            "Remove it and score the result with groundtune bench run. From Python, call train() "
             "with evaluate=...",
         )
     folder = Path(resolve(params.model))
@@ -57,9 +57,9 @@ def check_settings(params: TrainParams, *, evaluates: bool = False) -> None:
 
 
 def adapter_error(model: str) -> UserError:
-    """What is said where the model to train is an adapter."""
+    """Return the error for an adapter as the model to train."""
     return UserError(
-        "The model is an adapter; a second one on it could not be loaded by itself.",
+        "The model is an adapter, and an adapter can't be trained on top of another.",
         model,
-        "Train on the merged weights: the run before with merge=true.",
+        "Run the earlier training with merge=true, and train its merged weights.",
     )

@@ -1,4 +1,4 @@
-"""What runs the rows of a training: packed or separate, with which attention, with images kept."""
+"""Choose how a training run computes its rows: packed or separate, attention, cached images."""
 
 import logging
 from contextlib import suppress
@@ -25,31 +25,30 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SHORT = 512
-"""Tokens of a row up to which attention is so small a part that measuring it doesn't pay."""
+"""Rows with fewer tokens spend so little time on attention that measuring it doesn't pay."""
 
 NOTE = "attention"
-"""Under which the choice stands in run.json."""
+"""Key of the choice in run.json's notes."""
 
 
 class Engine(NamedTuple):
-    """What runs rows, and what a row takes of its limits."""
+    """How to run rows, and how many tokens a row costs."""
 
     score: "TokenLogProbs"
-    """For a model of which nothing is trained yet."""
+    """For the model before training."""
     cost: "Cost"
     name: str
-    """"" for separate rows."""
+    """"packed", or "" for separate rows."""
 
 
 def engine_for(params: TrainParams, vlm: "Vlm", out: Path | None = None) -> Engine:
-    """What runs the rows: packed where the recipe and the model allow it.
+    """Return the packed engine if the recipe and the model allow it, else the separate one.
 
-    It keeps encoded images where the recipe says so, for a run in `out`; without that it keeps
-    none.
+    Without `out`, the run's folder, no encoded images are kept.
 
     Raises:
-        UserError: the recipe asks for packed rows, and the model can't, or for images to be kept,
-            and its family takes none encoded.
+        UserError: the recipe requires packed rows or kept images, and the model's family supports
+            none.
     """
     from groundtune.engine.engines import engine_of
     from groundtune.engine.separate import Separate
@@ -58,19 +57,21 @@ def engine_for(params: TrainParams, vlm: "Vlm", out: Path | None = None) -> Engi
     store = _store(params, vlm, out, training=False) if out else None
     if params.engine == "separate":
         return Engine(Separate(store=store), separate_cost, "")
-    found = engine_of(vlm, store=store)
-    if not isinstance(found, Separate):
-        return Engine(found, packed_cost, "packed")
+    score = engine_of(vlm, store=store)
+    if not isinstance(score, Separate):
+        return Engine(score, packed_cost, "packed")
     if params.engine == "packed":
         raise UserError(
-            f"Answers can't share a row: {found.why}", "engine", "Use engine=auto or separate."
+            f"Answers can't share a row: {score.why}.",
+            "engine",
+            "Use engine=auto or engine=separate.",
         )
-    log.info("separate rows: %s", found.why)
-    return Engine(found, separate_cost, "")
+    log.info("using separate rows: %s", score.why)
+    return Engine(score, separate_cost, "")
 
 
 def limits_of(params: TrainParams) -> "PassLimits":
-    """Of a forward pass."""
+    """Return the limits of a forward pass."""
     from groundtune.train.batches import PassLimits
 
     return PassLimits(tokens=params.micro_tokens, pairs=params.micro_batch)
@@ -84,10 +85,10 @@ def training_score(
     parallel: "Parallel",
     out: Path,
 ) -> "TokenLogProbs":
-    """The engine for a model whose weights to train are set: attention chosen, images kept.
+    """Return the engine for a model prepared for training, with its attention and image store.
 
     Raises:
-        UserError: images can't be kept, since what encodes them is trained.
+        UserError: images can't be kept because their encoder is trained.
     """
     from groundtune.engine.engines import engine_of
     from groundtune.engine.separate import Separate
@@ -102,7 +103,7 @@ def training_score(
 def _store(
     params: TrainParams, vlm: "Vlm", out: Path, *, training: bool
 ) -> "ImageTokenStore | None":
-    """The recipe's store of encoded images; None where it keeps none."""
+    """Return the recipe's store of encoded images, None if it keeps none."""
     from groundtune.engine.feature_store import open_store
 
     if not params.keep_images:
@@ -113,14 +114,14 @@ def _store(
 def _attention(
     params: TrainParams, vlm: "Vlm", pairs: "TrainingPairs", parallel: "Parallel", out: Path
 ) -> "Attention":
-    """The recipe's; else what the run has noted; else what is fastest now, which is noted."""
+    """Return the recipe's attention, else the run's stored choice, else measure and store one."""
     from groundtune.engine.choose import choose_attention
 
     if params.attention != "auto":
         return params.attention
-    noted = _noted(out)
-    if noted and (noted != "flex" or vlm.device.type == "cuda"):
-        return noted
+    earlier = _stored_choice(out)
+    if earlier and (earlier != "flex" or vlm.device.type == "cuda"):
+        return earlier
     rows = _first_rows(params, pairs)
     if max(len(row.prompt.ids) + sum(len(a.ids) for a in row.answers) for row in rows) < SHORT:
         return "dense"
@@ -131,14 +132,14 @@ def _attention(
     return choice.attention
 
 
-def _noted(out: Path) -> Any:
+def _stored_choice(out: Path) -> Any:
     with suppress(UserError):
         return read_run(out).notes.get(NOTE, {}).get("attention")
     return None
 
 
 def _first_rows(params: TrainParams, pairs: "TrainingPairs") -> "list[PromptRow]":
-    """The rows of the first step's largest forward pass."""
+    """Return the rows of the first step's largest forward pass."""
     from groundtune.train.batches import batches, plan_micro_batches, rows_of
 
     limits = limits_of(params)

@@ -1,4 +1,4 @@
-"""How several processes share a training, and what they can't share so."""
+"""How several processes share a training run, and which settings rule that out."""
 
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 def parallel_of(params: TrainParams, vlm: "Vlm") -> "Parallel":
-    """The processes of a run, as the recipe and the launcher have it.
+    """Return the processes of a run, set up by the recipe and the launcher.
 
     Raises:
-        UserError: weights that are cut into parts can't be trained or written so.
+        UserError: the settings can't be combined with sharded weights.
     """
     from groundtune.train.parallel import Parallel
     from groundtune.train.precision import resolve_dtype
@@ -25,33 +25,33 @@ def parallel_of(params: TrainParams, vlm: "Vlm") -> "Parallel":
     bf16 = resolve_dtype(params.dtype, vlm.device) == "bfloat16"
     parallel = Parallel(vlm.device, bf16=bf16, shard=params.shard, zero=params.zero)
     if parallel.shards_weights and params.merge:
-        raise _uncut("Weights that are cut into parts can't be merged", "merge")
+        raise _not_sharded("Sharded weights can't be merged", "merge")
     if parallel.shards_weights and params.tune.type == "qlora":
-        raise _uncut("Weights in 4 bits can't be cut into parts", "tune.type")
+        raise _not_sharded("4-bit weights can't be sharded", "tune.type")
     if parallel.shards_weights and params.keep_images:
-        # a process that finds its images encoded runs no encoder, and the others wait for it
-        raise _uncut("Encoded images can't be kept where weights are cut", "keep_images")
+        # a process with cached images runs no encoder, and the others would wait for it
+        raise _not_sharded("Encoded images can't be kept with sharded weights", "keep_images")
     return parallel
 
 
 def check_alike(params: TrainParams, pairs: EncodedPairs, parallel: "Parallel") -> None:
-    """Raises UserError where a process may have images in a forward pass and another none.
+    """Check that all processes have images in a forward pass, or none has.
 
-    Weights of the image side are then gathered, or their gradients exchanged, by one alone, and
-    both would wait for ever.
+    If only one process gathers the image encoder's weights or exchanges its gradients, all wait
+    forever.
+
+    Raises:
+        UserError: prompts with and without images meet such a setting.
     """
-    shown = {bool(pairs.prompt_content(index)[0]) for index in range(len(pairs))}
+    with_images = {bool(pairs.prompt_content(index)[0]) for index in range(len(pairs))}
     exchanged = parallel.shards_weights or set(params.tune.parts) != {"language_model"}
-    if parallel.processes > 1 and len(shown) > 1 and exchanged:
+    if parallel.processes > 1 and len(with_images) > 1 and exchanged:
         raise UserError(
-            "Several processes can't train on prompts with and without images this way.",
+            "Several processes can't train on a mix of prompts with and without images.",
             str(params.pairs),
-            "Train the language model alone with whole weights (no shard, no zero=3), or use one "
-            "process.",
+            "Train only the language model without shard and zero=3, or use one process.",
         )
 
 
-def _uncut(what: str, setting: str) -> UserError:
-    return UserError(
-        f"{what}.", setting, "Leave shard=true and zero=3 out, or that setting, and run again."
-    )
+def _not_sharded(what: str, setting: str) -> UserError:
+    return UserError(f"{what}.", setting, f"Remove shard=true and zero=3, or {setting}.")

@@ -1,6 +1,6 @@
-"""What `train` would do: counted and measured, before anything starts.
+"""Plan a training run without training: count its rows, estimate its time and memory.
 
-Reads pairs, images and tokenizer, but no weights; the rows are those that the run will have.
+Reads pairs, images and tokenizer, but no weights; the rows are the same as in the run.
 """
 
 from itertools import islice
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from groundtune.pipeline.models import resolve
 from groundtune.pipeline.train.checks import check_settings
 from groundtune.pipeline.train.engine import engine_for, limits_of
-from groundtune.pipeline.train.run import encoded, read_pairs, training_schedule
+from groundtune.pipeline.train.run import encode, read_pairs, training_schedule
 from groundtune.pipeline.train.settings import TrainParams
 from groundtune.protocols import Progress
 from groundtune.records import Record
@@ -22,45 +22,48 @@ if TYPE_CHECKING:
 
 
 class TrainingPlan(Record):
-    """What a run would do; nothing is trained for it."""
+    """What a run would do, without training."""
 
     pairs: int
+    """Usable pairs."""
     dropped: int
+    """Pairs that skip_bad leaves out."""
     drop_reasons: dict[str, int]
-    """How many pairs were left out for each reason; # is a pair's own number."""
+    """Dropped pairs per reason; # replaces the numbers in a reason."""
     prompts: int
-    """Distinct ones: a prompt's pairs share a row."""
+    """Distinct prompts; a prompt's pairs share a row."""
     steps: int
     rows: int
-    """Of the first epoch."""
+    """Rows in the first epoch."""
     row_tokens: int
-    """Tokens that the first epoch runs, each prompt and each distinct answer of a row once."""
+    """Tokens in the first epoch, each prompt and each distinct answer of a row once."""
     row_tokens_max: int
-    """Of the longest row."""
+    """Tokens of the longest row."""
     tokens_mean: float
-    """Of a pair's longer sequence, prompt and image included."""
+    """Mean tokens of a pair's longer sequence, prompt and image included."""
     tokens_max: int
+    """Tokens of the longest sequence."""
     answer_tokens: int
-    """Of all answers together."""
+    """Tokens of all answers."""
     changed_tokens: int
-    """Of these, in changed spans."""
+    """Answer tokens in changed spans."""
     trained_weights: int
     weights: int
     engine: str
     """"packed" or "separate" rows."""
     memory_gb: float
-    """Estimated: the most that is held at once by one process, without the libraries."""
+    """Estimated peak memory of one process, without the libraries."""
     reference_minutes: float
-    """Estimated: the reference's figures, once."""
+    """Estimated time for the reference's log-probabilities."""
     training_minutes: float
-    """Estimated: all steps, by one process, at the rate that was measured here just now."""
+    """Estimated time of all steps in one process, at the rate measured on this machine."""
 
 
 def plan_training(params: TrainParams, progress: Progress) -> TrainingPlan:
-    """What `train` would do with these settings.
+    """Return what `train` would do with these settings.
 
     Raises:
-        UserError: as `train` does before it trains.
+        UserError: as `train` does before training.
     """
     check_settings(params)
     data = read_pairs(params)
@@ -68,8 +71,8 @@ def plan_training(params: TrainParams, progress: Progress) -> TrainingPlan:
     from groundtune.vlm.load import outline
 
     vlm = outline(resolve(params.model))
-    chosen = engine_for(params, vlm)
-    pairs = encoded(params, vlm, data, chosen, progress)
+    engine = engine_for(params, vlm)
+    pairs = encode(params, vlm, data, engine, progress)
     steps = training_schedule(params, len(pairs)).steps
     rows = _rows(params, pairs)
     tokens = [pairs.tokens(index) for index in range(len(pairs))]
@@ -94,7 +97,7 @@ def plan_training(params: TrainParams, progress: Progress) -> TrainingPlan:
         changed_tokens=sum(pairs.changed(index) for index in range(len(pairs))),
         trained_weights=sum(each.numel() for each in tuned.parameters() if each.requires_grad),
         weights=weights,
-        engine=chosen.name or "separate",
+        engine=engine.name or "separate",
         memory_gb=round(costs.memory / 1e9, 3),
         reference_minutes=round(costs.reference / 60, 2),
         training_minutes=round(costs.epoch * epochs / 60, 2),
@@ -110,7 +113,7 @@ class _Costs(NamedTuple):
 
 
 def _rows(params: TrainParams, pairs: "EncodedPairs") -> "list[PlannedRow]":
-    """The rows of the first epoch."""
+    """Return the rows of the first epoch."""
     from groundtune.train.batches import batches, rows_of, steps_per_epoch
 
     order = batches(pairs.groups, params.batch_size, params.seed)
@@ -140,9 +143,9 @@ def _costs(
     together = min(limits_of(params).tokens, work.tokens)
     speed = EFFICIENCY * rate(device, getattr(torch, dtype), together, sizes)
     passes = flop(sizes, work, training=True, checkpointing=params.gradient_checkpointing)
-    asked = "reference" in params.method.needs
-    forward = flop(sizes, work, training=False) if asked else 0.0
-    held = memory(
+    needs_reference = "reference" in params.method.needs
+    forward = flop(sizes, work, training=False) if needs_reference else 0.0
+    peak = memory(
         sizes,
         tokens=together,
         answer_tokens=round(work.answer_tokens * together / work.tokens),
@@ -152,14 +155,14 @@ def _costs(
         checkpointing=params.gradient_checkpointing,
         chunk_bytes=CHUNK_BYTES,
     )
-    return _Costs(held, forward / speed, passes / speed)
+    return _Costs(peak, forward / speed, passes / speed)
 
 
 def _work(vlm: "Vlm", pairs: "EncodedPairs", row: "PlannedRow") -> Work:
-    """What a row runs."""
+    """Return what one pass over a row computes."""
     _, ids = pairs.prompt_content(row.pairs[0])
     answers = {answer.ids for index in row.pairs for answer in pairs.answers(index)}
-    said = sum(map(len, answers))
+    answer_tokens = sum(map(len, answers))
     attended = sum(len(each) * (len(ids) + len(each) // 2) for each in answers)
     token = getattr(vlm.model.config, "image_token_id", None)
-    return Work(row.tokens, said, len(ids) ** 2 // 2 + attended, ids.count(token))
+    return Work(row.tokens, answer_tokens, len(ids) ** 2 // 2 + attended, ids.count(token))

@@ -1,12 +1,12 @@
-"""Stage "train": pairs become a model, by the method and on the weights that the recipe names.
+"""Stage "train": train a model on preference pairs, with the recipe's method and weights.
 
-    OUT/run.json log.jsonl dropped.jsonl    its settings, what happened, what was left out
+    OUT/run.json log.jsonl dropped.jsonl    settings, metrics of each step, dropped pairs
     OUT/reference/                          the reference's log-probabilities
-    OUT/checkpoints/step-000100/            what a run that was stopped goes on from
+    OUT/checkpoints/step-000100/            checkpoint from which a stopped run resumes
     OUT/model/                              the result: weights, or a LoRA's adapter
-    OUT/merged/                             with `merge`, a LoRA's result as plain weights
+    OUT/merged/                             with `merge`, a LoRA merged into plain weights
 
-The same command goes on from the last checkpoint, and a run that is done stays as it is.
+The same command resumes from the last checkpoint, and leaves a finished run unchanged.
 """
 
 import hashlib
@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingData:
-    """The pairs with what they stand on."""
+    """Pairs with the prompts and images they reference."""
 
     pairs: list[Pair]
     prompts: Mapping[str, Prompt]
@@ -66,14 +66,14 @@ def train(
     reference_folder: Path | None = None,
     command: Sequence[str] = (),
 ) -> Path:
-    """Trains as the recipe says, or goes on with it, and returns the folder of the result.
+    """Train by the recipe, or resume, and return the folder of the result.
 
-    `evaluate` makes of the model in training what scores it every `eval_every` steps. Runs on the
-    same pairs and model may share a `reference_folder`.
+    `evaluate` takes the model in training and returns a function that scores it every `eval_every`
+    steps. Runs on the same pairs and model may share a `reference_folder`.
 
     Raises:
-        UserError: settings or pairs that can't be used, a model that can't be loaded or trained so,
-            a folder with another run, a loss that is not a number, a full disk.
+        UserError: settings or pairs can't be used, the model can't be loaded or trained this way,
+            the folder has another run, the loss is not a number, or the disk is full.
     """
     check_settings(params, evaluates=evaluate is not None)
     data = read_pairs(params)
@@ -87,7 +87,7 @@ def train(
     vlm = _load(params)
     parallel = parallel_of(params, vlm)
     engine = engine_for(params, vlm, out)
-    pairs = encoded(params, vlm, data, engine, progress)
+    pairs = encode(params, vlm, data, engine, progress)
     check_alike(params, pairs, parallel)
     checkpoints = Checkpoints(out / "checkpoints", _run_key(params, vlm, data, pairs), params.keep)
     checkpoints.check()
@@ -98,7 +98,7 @@ def train(
     )
     torch.manual_seed(params.seed)  # pyright: ignore[reportUnknownMemberType]
     vlm = _tuned(params, vlm)
-    if parallel.rank:  # the same first weights in all processes, but not the same dropout
+    if parallel.rank:  # the same initial weights in all processes, but different dropout
         torch.manual_seed(params.seed + parallel.rank)  # pyright: ignore[reportUnknownMemberType]
     optimizer = adamw(vlm.model.parameters(), params.optim)
     step = checkpoints.restore(vlm, optimizer, parallel.rank)
@@ -123,18 +123,22 @@ def train(
 
 
 def read_outcome(out: Path) -> dict[str, float]:
-    """Figures of a run that ended: its steps, its dropped pairs, the last step's main metrics."""
+    """Return a finished run's steps, dropped pairs, seconds and the last step's main metrics."""
     from groundtune.train.log import read_log
 
     steps = [line for line in read_log(out / "log.jsonl") if "loss" in line]
-    shown = {name: round(steps[-1][name], 4) for name in ("loss", "accuracy", "margin")}
+    metrics = {name: round(steps[-1][name], 4) for name in ("loss", "accuracy", "margin")}
     dropped = count_lines(out / "dropped.jsonl") or 0
     seconds = round(sum(line["seconds"] for line in steps), 1)
-    return {"steps": len(steps), "dropped": dropped, **shown, "seconds": seconds}
+    return {"steps": len(steps), "dropped": dropped, **metrics, "seconds": seconds}
 
 
 def read_pairs(params: TrainParams) -> TrainingData:
-    """The pairs with what they stand on, checked as far as that needs no model."""
+    """Return the pairs with their prompts and images, checked as far as possible without a model.
+
+    Raises:
+        UserError: there are no pairs, a pair can't be used, or the method needs more data.
+    """
     folder = RunFolder(params.pairs)
     pairs = read_some(folder.pairs)
     prompts = folder.prompts_by_key()
@@ -144,9 +148,9 @@ def read_pairs(params: TrainParams) -> TrainingData:
     marked = any(pair.chosen_spans or pair.rejected_spans for pair in pairs)
     if "changed_spans" in params.method.needs and not marked:
         raise UserError(
-            f"The method {params.method.type} needs changed spans, and no pair has any.",
+            f"The method {params.method.type} needs changed spans, but no pair has any.",
             str(folder.pairs.path),
-            "Make pairs of corrections, or train with method.type=dpo.",
+            "Make pairs from corrections, or train with method.type=dpo.",
         )
     return TrainingData(
         pairs=pairs, prompts=prompts, images=folder.images, hash=hash_of(folder.pairs)
@@ -168,7 +172,7 @@ def _load(params: TrainParams) -> "Vlm":
 
 
 def _logger(params: TrainParams, out: Path, step: int, parallel: "Parallel") -> "Logger":
-    """What the main process logs to; the others log nothing."""
+    """Return the main process's logger; the other processes log nothing."""
     from groundtune.train.log import JsonlLog
     from groundtune.train.trackers import MultiLogger, tracker
 
@@ -185,10 +189,14 @@ def _views(params: TrainParams) -> "Views":
     return Views(params.method.views, params.seed)
 
 
-def encoded(
+def encode(
     params: TrainParams, vlm: "Vlm", data: TrainingData, engine: Engine, progress: Progress
 ) -> EncodedPairs:
-    """The pairs as tokens; what can't be used is an error, or with skip_bad a listed drop."""
+    """Return the pairs as tokens.
+
+    Raises:
+        UserError: a pair can't be used, unless skip_bad drops and lists it.
+    """
     return encode_pairs(
         vlm,
         data.pairs,
@@ -212,7 +220,7 @@ def _references(
     folder: Path,
     progress: Progress,
 ) -> "Reference | None":
-    """The reference's figures, None where the method needs none."""
+    """Return the reference's log-probabilities, None if the method needs none."""
     from groundtune.train.reference import ReferenceScorer, reference, reference_identity
 
     if "reference" not in params.method.needs:
@@ -235,7 +243,7 @@ def _references(
 
 
 def _tuned(params: TrainParams, vlm: "Vlm") -> "Vlm":
-    """The model with the recipe's weights set to be trained."""
+    """Return the model with the recipe's weights set to trainable."""
     from groundtune.train.tune import apply, checkpoint_activations
 
     model = apply(vlm.model, params.tune)
@@ -245,7 +253,7 @@ def _tuned(params: TrainParams, vlm: "Vlm") -> "Vlm":
 
 
 def training_schedule(params: TrainParams, pairs: int) -> "TrainingSchedule":
-    """How long and in which portions a run trains on so many pairs."""
+    """Return the schedule of a run on a number of pairs."""
     from groundtune.train.batches import steps_per_epoch
     from groundtune.train.loop import TrainingSchedule
 
@@ -262,7 +270,7 @@ def training_schedule(params: TrainParams, pairs: int) -> "TrainingSchedule":
 
 
 def _write(params: TrainParams, vlm: "Vlm", out: Path, weights: "dict[str, Tensor] | None") -> None:
-    """The result: `weights`, or where it is None the model's own."""
+    """Write the result: `weights`, or the model's weights if None."""
     from groundtune.train.checkpoint import write_model
 
     write_model(vlm, out / "model", weights=weights)
@@ -275,18 +283,18 @@ def _merges(params: TrainParams) -> bool:
 
 
 def _run_key(params: TrainParams, vlm: "Vlm", data: TrainingData, pairs: EncodedPairs) -> str:
-    """Hash of all that decides the course of a run."""
+    """Return the hash of everything that determines a run's result."""
     from groundtune.train.precision import resolve_dtype
 
     settings = params.decisive() | {"dtype": resolve_dtype(params.dtype, vlm.device)}
-    del settings["model"], settings["pairs"]  # by their hashes
-    left_out = [drop.key for drop in pairs.dropped]
+    del settings["model"], settings["pairs"]  # their hashes are used instead
+    dropped = [drop.key for drop in pairs.dropped]
     pixels = json.loads(vlm.processor.image_processor.to_json_string())
-    return key_of(settings, vlm.revision, data.hash, pixels, _tokens(pairs), *left_out)
+    return key_of(settings, vlm.revision, data.hash, pixels, _hash_of_tokens(pairs), *dropped)
 
 
-def _tokens(pairs: EncodedPairs) -> str:
-    """Hash of all token ids, in which the chat template and the tokenizer show."""
+def _hash_of_tokens(pairs: EncodedPairs) -> str:
+    """Return the hash of all token ids, which covers the chat template and the tokenizer."""
     digest = hashlib.sha256()
     for index in range(len(pairs)):
         ids = [pairs.prompt_content(index)[1], *(answer.ids for answer in pairs.answers(index))]
@@ -304,7 +312,7 @@ def _note(
     *,
     resumed: bool,
 ) -> None:
-    """Writes what the run is made with, and which pairs it leaves out; its notes stay."""
+    """Write the run's provenance and its dropped pairs; a resumed run keeps its notes."""
     inputs = {"model": vlm.revision, "pairs": data.hash}
     seeds = {"train": params.seed}
     notes = read_run(out).notes if resumed and (out / "run.json").exists() else {}

@@ -1,4 +1,4 @@
-"""A recipe's settings for training on pairs. Nothing here needs torch."""
+"""A recipe's settings for training on pairs. Imports no torch."""
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -30,7 +30,7 @@ Tune = Annotated[Lora | QLora | Full, Field(discriminator="type")]
 
 
 class Learning(Settings):
-    """How a model learns from pairs, whichever model and pairs."""
+    """How a model learns from pairs, independent of the model and the pairs."""
 
     MAY_CHANGE = frozenset(
         {
@@ -45,38 +45,38 @@ class Learning(Settings):
     )
     method: Method = DDPO()
     tune: Tune = Lora()
-    """Which weights change: `type: lora`, `type: qlora` or `type: full`, and of which parts."""
+    """Which weights to train: `type: lora`, `type: qlora` or `type: full`, and in which parts."""
     optim: Optim = Optim()
     data: DataRules = DataRules()
     epochs: int = Field(default=7, ge=1)
-    """Times through the pairs: 7 in RLHF-V's paper, 4 an iteration in RLAIF-V's code."""
+    """Passes over the pairs: 7 in RLHF-V's paper, 4 per iteration in RLAIF-V's code."""
     max_steps: int = Field(default=0, ge=0)
-    """Stops after so many steps, with the learning rate at its end; 0 sets no limit."""
+    """Largest number of steps; the learning rate reaches its end there. 0 sets no limit."""
     batch_size: int = Field(default=32, ge=1)
-    """Pairs a step: 32 in RLHF-V's paper, 8 in its public command."""
+    """Pairs per step: 32 in RLHF-V's paper, 8 in its public command."""
     micro_tokens: int = Field(default=4096, ge=1)
-    """Tokens a forward pass at the most: changes memory and speed, and which random numbers a
-    LoRA's dropout draws. A pair that alone takes more is refused."""
+    """Maximum tokens per forward pass: affects memory and speed, and the random numbers of a LoRA's
+    dropout. A pair that needs more is refused."""
     micro_batch: int = Field(default=64, ge=1)
-    """Pairs a forward pass at the most, but a prompt's pairs stay together: changes what
-    `micro_tokens` does."""
+    """Maximum pairs per forward pass; a prompt's pairs stay together. Affects what `micro_tokens`
+    does."""
     engine: Literal["auto", "packed", "separate"] = "auto"
-    """A row with a prompt and all its answers, or a row an answer: changes speed, and dropout's
-    random numbers. "auto" packs where the model can."""
+    """"packed" puts a prompt and all its answers into one row, "separate" uses one row per answer,
+    "auto" packs where the model supports it. Affects speed, and dropout's random numbers."""
     attention: Literal["auto", "dense", "segments", "flex"] = "auto"
-    """How packed rows attend: changes speed only. "auto" measures where rows are long, once a run,
-    and notes choice and times in run.json."""
+    """Attention of packed rows: affects speed only. If rows are long, "auto" measures once per run
+    and stores the choice and the times in run.json."""
     keep_images: bool = False
-    """Keep encoded images on disk, for the reference, every epoch and, with `keep_images_in`, other
-    runs; refused where the image encoder or the projector is trained."""
+    """Keep encoded images on disk for the reference, every epoch and, with `keep_images_in`, other
+    runs; refused if the image encoder or the projector is trained."""
     share_starts: int = Field(default=0, ge=0)
-    """Where answers to a prompt begin with at least so many equal tokens, run these once; 0 never.
-    Changes speed only: it pays where the common start is about as long as what follows."""
+    """Run the common start of a prompt's answers once if it has at least this many tokens; 0
+    never. Affects speed only: it pays if the common start is about as long as the rest."""
     dtype: Dtype = "auto"
-    """Arithmetic of the forward pass; weights that are trained are kept in float32. The published
-    codes train in bfloat16; "auto" does where the device does it natively, and else in float32."""
+    """Arithmetic of the forward pass; trained weights are float32. The published code trains in
+    bfloat16; "auto" does so if the device supports it natively, else float32."""
     gradient_checkpointing: bool = False
-    """Less memory for about a third more time."""
+    """Use less memory for about a third more time."""
 
 
 class TrainParams(Learning):
@@ -94,40 +94,41 @@ class TrainParams(Learning):
         "zero",
     }
     model: str
-    """What is trained, and the reference: a folder, a hub name, or world:base."""
+    """The model to train, which is also the reference: a folder, a hub name, or world:base."""
     pairs: Path
-    """Folder that holds the pairs, as `groundtune pairs` or `groundtune import` wrote it."""
+    """Folder of the pairs, written by `groundtune pairs` or `groundtune import`."""
     device: str = "auto"
-    """"auto" takes an accelerator where there is one."""
+    """"auto" uses an accelerator if there is one."""
     keep_images_in: Path | None = None
-    """Folder of kept images, which several runs may share; without it the run's own."""
+    """Folder of the encoded images, which several runs may share; default: the run's folder."""
     seed: int = Field(default=0, ge=0, lt=1 << 63)
-    """Of the pairs' order, a LoRA's first weights, dropout, and the changes of images."""
+    """Seed of the pairs' order, a LoRA's initial weights, dropout, and changed images."""
     save_every: int = Field(default=50, ge=1)
-    """Steps between checkpoints: what a stop loses at the most."""
+    """Steps between checkpoints: an interrupted run loses at most this many."""
     keep: int = Field(default=1, ge=1)
-    """Checkpoints that stay."""
+    """How many checkpoints to keep."""
     eval_every: int = Field(default=0, ge=0)
-    """Steps between evaluations, where a caller from Python gives one; 0 evaluates never."""
+    """Steps between evaluations with the `evaluate` that a Python caller passes; 0 never
+    evaluates."""
     merge: bool = False
-    """Also write a LoRA's result as plain weights."""
+    """Also write a LoRA's result merged into plain weights."""
     shard: bool = False
-    """Of several processes each holds a part of the weights and of the optimiser's state (FSDP2),
-    instead of a copy (DDP)."""
+    """Shard weights and optimiser state over the processes (FSDP2) instead of copying them (DDP).
+    """
     zero: Literal[0, 1, 2, 3] = 0
-    """Of several processes each holds a part of the optimiser's state (1), of the gradients (2), of
-    the weights (3): the stage of DeepSpeed's ZeRO, which is an extra; 0 goes without."""
+    """Stage of DeepSpeed's ZeRO (an extra): shard the optimiser state (1), also the gradients (2),
+    also the weights (3) over the processes; 0 does not use DeepSpeed."""
     log_to: tuple[TrackerName, ...] = ()
-    """Trackers that get the metrics too: trackio, wandb, tensorboard, mlflow."""
+    """Trackers that also get the metrics: trackio, wandb, tensorboard, mlflow."""
 
     @model_validator(mode="after")
-    def _merges(self) -> Self:
+    def _check_combinations(self) -> Self:
         if self.keep_images_in and not self.keep_images:
-            raise ValueError("keep_images_in says where images are kept: set keep_images too")
+            raise ValueError("keep_images_in needs keep_images=true")
         if self.shard and self.zero:
-            raise ValueError("weights are cut by shard or by zero, not by both")
+            raise ValueError("shard and zero both shard the weights: use one of them")
         if self.merge and (self.shard or self.zero == 3):
-            raise ValueError("sharded weights can't be merged: merge when the run is done")
+            raise ValueError("sharded weights can't be merged: merge after the run")
         if self.merge and self.tune.type == "qlora":
-            raise ValueError("weights in 4 bits can't be merged: use the adapter on the full base")
+            raise ValueError("4-bit weights can't be merged: use the adapter on the full base")
         return self

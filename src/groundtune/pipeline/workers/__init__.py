@@ -1,1 +1,1 @@
-"""Stages spread over local processes or a Ray cluster."""
+"""Run a stage's batches in this process or on a Ray cluster."""

@@ -1,6 +1,6 @@
-"""Models that are loaded where and when they are first used: by a worker, on another machine.
+"""Models that load at their first use, for example in a worker on another machine.
 
-They travel to a process as what opens them, never with weights.
+Pickling one sends the function that loads it, never the weights.
 """
 
 import socket
@@ -21,27 +21,27 @@ M = TypeVar("M")
 
 
 class Lazy(Generic[M]):
-    """Something that is opened at its first use, once a process.
+    """A value that is loaded at its first use, once per process.
 
-    `opening` must pickle; what it opened stays in the process where it was opened.
+    `load` must be picklable; the loaded value stays in its process.
     """
 
-    def __init__(self, opening: Callable[[], M]) -> None:
-        self._opening = opening
-        self._opened: M | None = None
+    def __init__(self, load: Callable[[], M]) -> None:
+        self._load = load
+        self._value: M | None = None
 
     def get(self) -> M:
-        """It, opened now or before. Raises what `opening` raises."""
-        if self._opened is None:
-            self._opened = self._opening()
-        return self._opened
+        """Return the value, loading it the first time. Raises what `load` raises."""
+        if self._value is None:
+            self._value = self._load()
+        return self._value
 
     def __reduce__(self) -> tuple[type["Lazy[M]"], tuple[Callable[[], M]]]:
-        return type(self), (self._opening,)
+        return type(self), (self._load,)
 
 
 class LazyModel:
-    """A `Labeler` that says who it is without being loaded: keys need no weights."""
+    """A `Labeler` with a known name and revision that loads its model at the first request."""
 
     def __init__(self, name: str, revision: str, model: Lazy[Labeler]) -> None:
         self.name = name
@@ -49,7 +49,7 @@ class LazyModel:
         self._model = model
 
     def producer(self, sampling: Sampling, seed: int) -> Producer:
-        """Who the answers are by: goes into their keys."""
+        """Return the producer of the answers, which is part of their keys."""
         return Producer(
             kind="model", name=self.name, revision=self.revision, sampling=sampling, seed=seed
         )
@@ -57,18 +57,18 @@ class LazyModel:
     def generate(
         self, prompts: Sequence[Prompt], sampling: Sampling, seeds: Sequence[int]
     ) -> list[Reply]:
-        """The model's replies; it is loaded before the first."""
+        """Return the model's replies; load the model the first time."""
         return self._model.get().generate(prompts, sampling, seeds)
 
     def yes_no(self, prompts: Sequence[Prompt]) -> list[YesNoReply]:
-        """The model's replies; it is loaded before the first."""
+        """Return the model's yes/no probabilities; load the model the first time."""
         return self._model.get().yes_no(prompts)
 
 
 def for_workers(settings: ModelSettings) -> ModelSettings:
     """Return the model with absolute paths, since each worker runs in another folder.
 
-    Names on the hub and world:NAME stay: each worker has the shipped weights.
+    Hub names and world:NAME are unchanged: each worker has the shipped weights.
     """
     model, adapter = Path(settings.model), settings.adapter
     is_folder = resolve(settings.model) == settings.model and model.exists()
@@ -80,12 +80,12 @@ def for_workers(settings: ModelSettings) -> ModelSettings:
 
 
 def check_folder(path: Path) -> None:
-    """Raises UserError where this machine doesn't see the run's folder."""
+    """Raise UserError if this machine can't access the run's folder."""
     if not path.is_dir():
         raise UserError(
-            "A worker doesn't see the run's folder.",
+            "A worker can't access the run's folder.",
             f"{socket.gethostname()}:{path}",
-            "Use a file system that all machines have under the same path.",
+            "Use a file system that all machines mount under the same path.",
         )
 
 
@@ -93,13 +93,13 @@ def load_in_worker(settings: ModelSettings, revision: str) -> "Vlm":
     """Load a model in a worker.
 
     Raises:
-        UserError: it can't be loaded, or has another revision than the run's keys name.
+        UserError: it can't be loaded, or its revision differs from the run's.
     """
     vlm = load_vlm(settings)
     if vlm.revision != revision:
         raise UserError(
-            f"A worker has other weights under this name: {vlm.revision}, not {revision}.",
+            f"A worker has other weights for this model: {vlm.revision}, not {revision}.",
             f"{socket.gethostname()}:{settings.model}",
-            "Name a revision, or a folder that all machines have.",
+            "Set a revision, or use a folder that all machines can access.",
         )
     return vlm

@@ -1,7 +1,7 @@
-"""Who works off a stage's batches: this process (the default), or actors of a Ray cluster.
+"""Workers for a stage's batches: this process (the default), or actors of a Ray cluster.
 
-A stage cuts its work into batches, in the same way for both, and a batch goes through a model as a
-whole: so what comes out does not depend on who worked.
+A stage splits its work into the same batches for both, and a model processes one batch at a time,
+so the results do not depend on the workers.
 """
 
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -16,20 +16,20 @@ R = TypeVar("R")
 
 
 class LocalWorkers:
-    """`Workers` without any: batches are worked off here, one by one, in order."""
+    """`Workers` that process batches in this process, one by one, in order."""
 
     def run(self, work: Callable[[T], R], batches: Sequence[T]) -> Iterator[tuple[int, R]]:
-        """What `work` makes of each batch, with its index."""
+        """Yield the index of each batch and the result of `work` on it."""
         for index, batch in enumerate(batches):
             yield index, work(batch)
 
 
 @contextmanager
 def open_workers(settings: Local | OnRay) -> Generator[Workers, None, None]:
-    """The workers that the settings name; a cluster that is started for them ends with the block.
+    """Open the workers of the settings; a cluster started here stops at the end of the block.
 
     Raises:
-        UserError: Ray isn't installed, the cluster can't be reached, or has not so much.
+        UserError: Ray isn't installed, or the cluster can't be reached or is too small.
     """
     if settings.type == "local":
         yield LocalWorkers()
