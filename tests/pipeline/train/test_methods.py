@@ -23,7 +23,7 @@ from groundtune.methods.pairwise import Pairwise
 from groundtune.methods.simpo import SimPO
 from groundtune.pipeline.train.run import TrainParams, train
 from groundtune.train.optim import Optim
-from groundtune.train.precision import Chosen, native_bf16
+from groundtune.train.precision import ResolvedDtype, native_bf16
 from groundtune.train.tune import Full, Lora, QLora, check_quantisable
 from training_folder import fill_folder, fill_several
 
@@ -86,7 +86,7 @@ def test_pairs_without_what_a_method_needs_are_refused_before_any_model_is_loade
 
 @both_dtypes
 def test_kept_images_are_not_mistaken_for_their_changed_views(
-    params: TrainParams, tmp_path: Path, dtype: Chosen
+    params: TrainParams, tmp_path: Path, dtype: ResolvedDtype
 ):
     given = {"method": MDPO(corruption="noise"), "epochs": 2, "dtype": dtype}
     asked = params.model_copy(update=given)
@@ -112,7 +112,7 @@ def loss_rounding(logged: Mapping[str, float], beta: float) -> float:
 
 @both_dtypes
 def test_packed_and_separate_rows_give_the_same_steps_and_may_follow_each_other(
-    params: TrainParams, tmp_path: Path, dtype: Chosen
+    params: TrainParams, tmp_path: Path, dtype: ResolvedDtype
 ):
     params = params.model_copy(update={"dtype": dtype})
     for engine in ("packed", "separate"):
@@ -194,7 +194,7 @@ def test_weights_in_four_bits_are_not_merged(params: TrainParams):
 @both_dtypes
 @pytest.mark.parametrize("tune", [Lora(r=2, dropout=0), Full()])
 def test_gradient_checkpointing_changes_no_loss(
-    params: TrainParams, tmp_path: Path, tune: Lora | Full, dtype: Chosen
+    params: TrainParams, tmp_path: Path, tune: Lora | Full, dtype: ResolvedDtype
 ):
     found = []
     for saved in (False, True):
