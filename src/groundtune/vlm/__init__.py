@@ -1,1 +1,1 @@
-"""The only layer that knows model families: load, template, image features."""
+"""Everything that depends on a model family: loading, chat template, image features."""

@@ -1,4 +1,4 @@
-"""Encoded rows of different lengths as one padded batch that a model's forward takes."""
+"""Pad encoded rows of different lengths into one batch for a model's forward."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
@@ -20,10 +20,10 @@ def batch_inputs(
     *,
     side: Literal["left", "right"] = "left",
 ) -> "dict[str, Tensor]":
-    """Prompts, each with its answer's tokens if given, padded on one side, on the model's device.
+    """Return prompts, each followed by its answer's tokens, as a batch on the model's device.
 
-    Returns input_ids and attention_mask (rows, longest), marks of the same shape, and the image
-    features of all rows, concatenated over dimension 0 in the rows' order.
+    The batch has input_ids and attention_mask (rows, longest), padded on one side, marks of the
+    same shape, and the image features of all rows, concatenated in order over dimension 0.
     """
     import torch
 
@@ -42,13 +42,13 @@ def batch_inputs(
     along = family_of(plain_model(vlm.model)).along_tokens
     for name in {name for prompt in prompts for name in prompt.features}:
         each = [
-            _along(prompt.features[name], len(row), width, side)
+            _extend(prompt.features[name], len(row), width, side)
             if name in along
             else prompt.features[name]
             for prompt, row in zip(prompts, rows, strict=True)
             if name in prompt.features
         ]
-        inputs[name] = _joined(each)
+        inputs[name] = _concatenate(each)
     dtype = plain_model(vlm.model).dtype
     return {
         name: value.to(vlm.device, dtype if value.is_floating_point() else None)
@@ -65,8 +65,8 @@ def _mark(prompt: EncodedPrompt, name: str, length: int) -> "Tensor":
     return mark
 
 
-def _along(feature: "Tensor", length: int, width: int, side: str) -> "Tensor":
-    """A feature of a prompt's tokens, (1, P, ...), for a row of `length`; the last one goes on."""
+def _extend(feature: "Tensor", length: int, width: int, side: str) -> "Tensor":
+    """Extend a feature of a prompt's tokens, (1, P, ...), to a row by repeating its last entry."""
     import torch
 
     more = feature[:, -1:].expand(-1, length - feature.shape[1], *feature.shape[2:])
@@ -86,8 +86,8 @@ def _padded(rows: "list[Tensor]", width: int, value: int, side: str) -> "Tensor"
     return torch.stack([widen(row) for row in rows])
 
 
-def _joined(features: "list[Tensor]") -> "Tensor":
-    """Joined over dimension 0; where other dimensions differ (tiles), zeros fill them up."""
+def _concatenate(features: "list[Tensor]") -> "Tensor":
+    """Concatenate over dimension 0; pad other dimensions (tiles) with zeros where they differ."""
     import torch
 
     if len({each.shape[1:] for each in features}) == 1:

@@ -1,8 +1,8 @@
-"""Prompts and answers as tokens: what a model reads, and what it would have generated.
+"""Encode prompts and answers as tokens.
 
-An answer is encoded after a short context that ends where the model starts to generate, so that its
-tokens are those of the prompt's continuation (the space before the first word included), with
-offsets into the exact text.
+An answer is encoded after a short context that ends where the model starts to generate. Its tokens
+are thus those of a continuation, including the space before the first word, and its offsets index
+the exact text.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _ROWS = {"input_ids", "attention_mask"}
 
 
 def encode_prompt(vlm: "Vlm", prompt: Prompt, images: Images) -> EncodedPrompt:
-    """A prompt in the model's chat template, its images opened and preprocessed.
+    """Return a prompt in the model's chat template with its preprocessed images.
 
     Raises:
         UserError: an image is missing or unreadable, or the text contains the image placeholder.
@@ -46,7 +46,7 @@ def encode_prompt(vlm: "Vlm", prompt: Prompt, images: Images) -> EncodedPrompt:
 
 
 def encode_answer(vlm: "Vlm", text: str) -> EncodedAnswer:
-    """An answer's tokens and their characters. Empty text is the end of sequence alone.
+    """Return an answer's tokens and their characters. Empty text is only the end of sequence.
 
     Raises:
         UserError: the text contains one of the tokenizer's special tokens.
@@ -67,9 +67,9 @@ def encode_answer(vlm: "Vlm", text: str) -> EncodedAnswer:
 
 
 def decode_answer(vlm: "Vlm", ids: Sequence[int]) -> str:
-    """The text of generated tokens, without special tokens and without white space at its ends.
+    """Return the text of generated tokens without special tokens and surrounding white space.
 
-    This is the one place where an answer's white space is cut.
+    No other code strips an answer's white space.
     """
     text: str = vlm.processor.tokenizer.decode(
         list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
@@ -78,11 +78,11 @@ def decode_answer(vlm: "Vlm", ids: Sequence[int]) -> str:
 
 
 def first_tokens(vlm: "Vlm", words: Sequence[str]) -> set[int]:
-    """The tokens with which an answer of one of the words can begin, after `lead_tokens`.
+    """Return the tokens with which an answer of one of the words can begin, after `lead_tokens`.
 
-    Each word is tried after the template's lead, after a space and after nothing. Tokens that are a
-    whole word count; first pieces of words ("y" of "yes") begin other words too, and count only
-    where none of the words is a token.
+    Try each word after the template's lead, after a space and alone. Return the tokens that are
+    whole words. First pieces of words ("y" of "yes") also begin other words; return them only if
+    no word is a single token.
     """
     whole: set[int] = set()
     pieces: set[int] = set()
@@ -95,18 +95,18 @@ def first_tokens(vlm: "Vlm", words: Sequence[str]) -> set[int]:
 
 
 def lead_tokens(vlm: "Vlm") -> list[int]:
-    """Tokens that every answer has before its text; none where its first word takes the lead in."""
+    """Return the tokens before every answer's text; none if the first word includes the lead."""
     ids, offsets = _continue(vlm, vlm.form.lead + "Yes")
     return ids[: _lead_length(offsets, len(vlm.form.lead))]
 
 
 def _lead_length(offsets: Sequence[tuple[int, int]], lead: int) -> int:
-    """How many tokens end within the first `lead` characters."""
+    """Return how many tokens end within the first `lead` characters."""
     return sum(end <= lead for _, end in offsets)
 
 
 def _continue(vlm: "Vlm", text: str) -> tuple[list[int], list[tuple[int, int]]]:
-    """Tokens of a text that continues the generation prompt, with offsets into that text."""
+    """Return the tokens of a text after the generation prompt, with offsets into that text."""
     context = vlm.form.context
     encoded = vlm.processor.tokenizer(
         context + text, add_special_tokens=False, return_offsets_mapping=True
@@ -130,7 +130,7 @@ def _message(message: Message, images: Images, marker: str, where: str) -> dict[
             raise UserError(
                 f"The prompt's text contains the image placeholder {marker!r}.",
                 f"prompt {where}",
-                "Give images as parts of their own and remove the placeholder from the text.",
+                "Pass images as separate parts and remove the placeholder from the text.",
             )
         content.append({"type": "text", "text": part.text})
     return {"role": message.role, "content": content}

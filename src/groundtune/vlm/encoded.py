@@ -1,4 +1,4 @@
-"""Prompts and answers as their tokens: what `encode` makes, and what a family's file speaks of."""
+"""Encoded prompts and answers: their tokens, image features and character offsets."""
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -9,15 +9,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodedPrompt:
-    """A prompt up to where the answer starts, its images expanded to their tokens."""
+    """A prompt up to the start of the answer, its images expanded to image tokens."""
 
     ids: tuple[int, ...]
     features: "dict[str, Tensor]"
-    """What else the model's forward takes for the images, batched over images or patches in
-    dimension 0 (pixel_values, image_grid_thw, ...). Empty without images."""
+    """The forward's arguments for the images, batched over images or patches in dimension 0
+    (pixel_values, image_grid_thw, ...). Empty without images."""
     marks: "dict[str, Tensor]" = field(default_factory=dict[str, "Tensor"])
-    """What the model takes for each token (token_type_ids, ...), shape (tokens,); 0 stands for
-    text."""
+    """The forward's arguments per token (token_type_ids, ...), shape (tokens,); 0 means text."""
     images: tuple[str, ...] = ()
     """sha256 of each image, in order of appearance, as far as it is known."""
 
@@ -30,5 +29,5 @@ class EncodedAnswer:
     """Tokens, the end-of-sequence token last."""
     offsets: tuple[tuple[int, int], ...]
     """Characters [start, end) of the text for each token. Tokens that share a character (bytes of
-    an emoji) have the same; tokens before the text have (0, 0), the end of sequence has (len,
-    len)."""
+    an emoji) have equal offsets; tokens before the text have (0, 0), the end of sequence has
+    (len, len)."""

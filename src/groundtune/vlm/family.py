@@ -1,7 +1,7 @@
-"""What differs between model families, as data: each file in `families/` says it for its own.
+"""What differs between model families, as data; each file in `families/` describes its families.
 
-Nothing outside this room asks which family a model is of; the engine asks for positions, image
-blocks and the reason why a model's answers can't share a row. Loads neither torch nor transformers.
+Code outside this package never checks a model's family. The engine asks for positions, image
+blocks and the reason why answers can't share a row. Imports neither torch nor transformers.
 
 Shapes: P tokens of a prompt, A axes of its rotary positions (1, or 3 where an image has time,
 height and width).
@@ -21,50 +21,49 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def counted_positions(model: Any, prompt: EncodedPrompt) -> "Tensor":
-    """Positions 0, 1, 2, ... of a prompt's tokens, shape (1, P)."""
+def sequential_positions(model: Any, prompt: EncodedPrompt) -> "Tensor":
+    """Return positions 0, 1, 2, ... of a prompt's tokens, shape (1, P)."""
     import torch
 
     return torch.arange(len(prompt.ids))[None]
 
 
 def no_blocks(prompt: EncodedPrompt) -> "Tensor | None":
-    """All tokens are causal."""
+    """Return None: all tokens are causal."""
     return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """The capability line of a family, and the functions in which it differs from the others."""
+    """The capabilities of a model family, and the functions in which it differs from others."""
 
     name: str
-    """As its authors write it."""
+    """Its name as its authors spell it."""
     model_types: tuple[str, ...]
-    """`config.model_type` of its checkpoints; none where transformers has no class for it."""
+    """`config.model_type` of its checkpoints; empty if transformers has no class for it."""
     separate_reason: str = ""
-    """Why its answers are run as rows of their own; "" where answers to a prompt share one row."""
+    """Why each answer needs a separate row; "" if answers to a prompt can share one."""
     note: str = ""
-    """What else a person should know, for the table in the documentation."""
-    positions: Callable[[Any, EncodedPrompt], "Tensor"] = counted_positions
-    """Rotary positions of a prompt's tokens, (A, P), from the plain model and the prompt."""
+    """A note for users, for the table in the documentation."""
+    positions: Callable[[Any, EncodedPrompt], "Tensor"] = sequential_positions
+    """Return rotary positions of a prompt's tokens, (A, P), from the plain model and the prompt."""
     blocks: Callable[[EncodedPrompt], "Tensor | None"] = no_blocks
-    """Tokens that see each other in both directions: the number of its block for each token of the
-    prompt, -1 for causal ones, shape (P,); None where all are causal."""
+    """Return the block index of each token of the prompt, shape (P,): tokens of a block see each
+    other in both directions; -1 for causal tokens. None if all are causal."""
     encoded: Literal["parts", "whole", ""] = "parts"
     """How its forward takes encoded images: as a sequence of tensors, as one tensor, or not."""
     states: "Callable[[Any, dict[str, Tensor]], dict[str, Tensor]] | None" = None
-    """For a family that takes encoded images in a way of its own: forward's arguments of that kind,
-    one prompt a place of dimension 0, from the plain model and its prompts' features."""
+    """For a family with special arguments for encoded images: return these arguments of forward,
+    one prompt per index of dimension 0, from the plain model and its prompts' features."""
     along_tokens: tuple[str, ...] = ()
-    """Features whose dimension 1 goes along the tokens; an answer's are those of the prompt's last
-    token."""
+    """Features whose dimension 1 runs along the tokens; answers repeat the prompt's last entry."""
     projector: tuple[str, ...] = ()
-    """Modules inside the image encoder that are the projector; none where it stands beside it."""
+    """Modules inside the image encoder that are the projector; empty if it is outside."""
 
 
 @cache
 def families() -> tuple[Family, ...]:
-    """All families that were tested, or are refused for a reason, by name."""
+    """Return all families that are tested or refused, by name."""
     package = import_module("groundtune.vlm.families")
     files = [
         import_module(f"{package.__name__}.{each.name}") for each in iter_modules(package.__path__)
@@ -73,7 +72,7 @@ def families() -> tuple[Family, ...]:
 
 
 def family_of(model: Any) -> Family:
-    """The family of a plain transformers model; one that nobody tested runs answers alone."""
+    """Return the family of a plain transformers model; an untested one uses separate rows."""
     kind: str = model.config.model_type
     for family in families():
         if kind in family.model_types:
@@ -81,20 +80,20 @@ def family_of(model: Any) -> Family:
     return Family(
         name=kind,
         model_types=(kind,),
-        separate_reason="packed rows were never compared on this family",
+        separate_reason="packed rows are not tested for this family",
         encoded="",
     )
 
 
 def refuse_by_name(name: str) -> None:
-    """Raises UserError if a model's name is that of a family that no class of transformers runs."""
+    """Raise UserError if a model's name is that of a family without a transformers class."""
     plain = _letters(name.rstrip("/").rsplit("/", 1)[-1])
     for family in families():
         if not family.model_types and _letters(family.name) in plain:
             raise UserError(
                 f"{family.name} is not supported: {family.separate_reason}.",
                 name,
-                f"{family.note} docs/families.md lists the families that can be trained.",
+                f"{family.note} docs/families.md lists the supported families.",
             )
 
 

@@ -1,12 +1,12 @@
-"""A base in 4 bits, as QLoRA holds it (Dettmers et al., 2023, arXiv 2305.14314)."""
+"""4-bit base weights, following QLoRA (Dettmers et al., 2023, arXiv 2305.14314)."""
 
 from typing import Any
 
 
 def four_bits(device: Any) -> dict[str, Any]:
-    """Options of `from_pretrained`: NF4, its constants quantised too, sums in bfloat16.
+    """Return options of `from_pretrained`: NF4 with double quantisation, computing in bfloat16.
 
-    Needs bitsandbytes and an accelerator; the weights are put on `device` as they are read.
+    Needs bitsandbytes and an accelerator; the weights are loaded onto `device`.
     """
     import torch
     from transformers import BitsAndBytesConfig

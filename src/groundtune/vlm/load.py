@@ -1,7 +1,7 @@
-"""Loads any vision-language model of transformers' image-text-to-text classes, with its processor.
+"""Load any vision-language model of transformers' image-text-to-text classes and its processor.
 
-Weights are read from safetensors only: a pickled checkpoint can run code. A checkpoint's own code
-runs only where `trust_remote_code` says so.
+Weights are read only from safetensors, because a pickled checkpoint can run code. A checkpoint's
+own code runs only with `trust_remote_code`.
 """
 
 import json
@@ -40,12 +40,12 @@ _LOAD_ERRORS = (
     ImportError,
     SafetensorError,
 )
-"""What transformers and peft raise on files that are missing, damaged or of another kind."""
+"""What transformers and peft raise on files that are missing, damaged or of the wrong kind."""
 
 
 @dataclass(kw_only=True)
 class Vlm:
-    """A model in evaluation mode, its processor, and where they came from."""
+    """A model in evaluation mode with its processor, name and revision."""
 
     model: Any
     """A transformers model with `generate`, or a peft model around one."""
@@ -60,9 +60,9 @@ class Vlm:
     def eos_ids(self) -> tuple[int, ...]:
         """Tokens at which generation stops."""
         configured: int | list[int] | None = self.model.generation_config.eos_token_id
-        own: int | None = self.processor.tokenizer.eos_token_id
+        default: int | None = self.processor.tokenizer.eos_token_id
         ids = configured if isinstance(configured, list) else [configured]
-        return tuple(dict.fromkeys(each for each in (own, *ids) if each is not None))
+        return tuple(dict.fromkeys(each for each in (default, *ids) if each is not None))
 
     @property
     def pad_id(self) -> int:
@@ -76,7 +76,7 @@ class Vlm:
 
     @cached_property
     def image_token(self) -> str:
-        """The placeholder of an image in the template's text, "" if the processor names none."""
+        """The image placeholder in the template's text, "" if the processor defines none."""
         for owner in (self.processor, self.processor.tokenizer):
             token = getattr(owner, "image_token", None)
             if isinstance(token, str):
@@ -94,8 +94,7 @@ class Vlm:
     def shares_prefill(self) -> bool:
         """Whether rows of one prompt may start from one copy of its key-value cache.
 
-        Not where the model keeps positions of its last batch in itself (multi-axis rotary
-        positions).
+        False if the model stores positions of its last batch (multi-axis rotary positions).
         """
         return not any(hasattr(module, "rope_deltas") for module in self.model.modules())
 
@@ -110,16 +109,17 @@ def load(
     trust_remote_code: bool = False,
     four_bits: bool = False,
 ) -> Vlm:
-    """A model by a folder's path or a hub name, and a peft adapter on it if given.
+    """Load a model from a folder or the hub, with an optional peft adapter.
 
-    A folder that holds an adapter only is loaded on the base that it names. `dtype` is a torch
-    dtype's name; "auto" is the checkpoint's own on an accelerator and float32 on a CPU. `device`
-    "auto" takes an accelerator where there is one. `revision` is a hub branch, tag or commit. With
-    `four_bits`, linear layers are held in NF4 (bitsandbytes), on an accelerator.
+    A folder that has only an adapter is loaded on the base model that it names. `dtype` is a torch
+    dtype's name; "auto" is the checkpoint's dtype on an accelerator and float32 on a CPU. `device`
+    "auto" uses an accelerator if there is one. `revision` is a hub branch, tag or commit. With
+    `four_bits`, linear layers are in NF4 (bitsandbytes), on an accelerator.
 
     Raises:
-        UserError: no such model, a family that no class runs, another architecture, weights that
-            are missing, pickled or do not fit, an adapter that does not fit, no chat template.
+        UserError: the model does not exist or its family or architecture is not supported, weights
+            are missing, pickled or do not fit, the adapter does not fit, or there is no chat
+            template.
     """
     name, adapter = _base_of(name, adapter)
     _check_folder(name)
@@ -133,18 +133,18 @@ def load(
     number = _dtype(dtype, place.type)
     with quiet():
         processor = _processor(name, options)
-        held = in_four_bits(place) if four_bits else {}
-        model = _model(name, config, number, {**options, **held})
+        quantisation = in_four_bits(place) if four_bits else {}
+        model = _model(name, config, number, {**options, **quantisation})
         if adapter is not None:
-            model = _adapted(model, adapter)
+            model = _load_adapter(model, adapter)
     (model if four_bits else model.to(place)).eval()
-    found = _revision(name, config, adapter)
-    logger.info("loaded %s (%s) on %s", name, found, place)
-    return Vlm(model=model, processor=processor, name=name, revision=found, device=place)
+    commit = _revision(name, config, adapter)
+    logger.info("loaded %s (%s) on %s", name, commit, place)
+    return Vlm(model=model, processor=processor, name=name, revision=commit, device=place)
 
 
 def revision_of(name: str, *, adapter: Path | None = None, revision: str = "main") -> str:
-    """The revision that `load` would give, without loading weights.
+    """Return the revision that `load` would return, without loading weights.
 
     Raises:
         UserError: as `load` does for names, folders and configurations.
@@ -161,10 +161,10 @@ def _revision(name: str, config: Any, adapter: Path | None) -> str:
 
 
 def outline(name: str, *, revision: str = "main", trust_remote_code: bool = False) -> Vlm:
-    """A model without its weights, on torch's meta device, with its processor: to plan and encode.
+    """Return a model without weights, on torch's meta device, to plan and encode with.
 
     Raises:
-        UserError: as `load` does for all but the weights.
+        UserError: as `load` does, except for the weights.
     """
     name, _ = _base_of(name, None)
     _check_folder(name)
@@ -178,14 +178,14 @@ def outline(name: str, *, revision: str = "main", trust_remote_code: bool = Fals
         processor = _processor(name, options)
         with place:
             model = cast(Any, AutoModelForImageTextToText).from_config(config)
-        with suppress(OSError):  # a checkpoint need not have one; then the config's values hold
+        with suppress(OSError):  # a checkpoint without one uses the values of its config
             generation = cast(Any, GenerationConfig).from_pretrained(name, revision=revision)
             model.generation_config = generation
     return Vlm(model=model, processor=processor, name=name, revision="", device=place)
 
 
 def _base_of(name: str, adapter: Path | None) -> tuple[str, Path | None]:
-    """The base model and the adapter, where `name` is a folder that holds an adapter only."""
+    """Return the base model and the adapter; `name` may be a folder that has only an adapter."""
     refuse_by_name(name)
     folder = Path(name)
     file = folder / "adapter_config.json"
@@ -193,7 +193,7 @@ def _base_of(name: str, adapter: Path | None) -> tuple[str, Path | None]:
         return name, adapter
     if adapter is not None:
         raise UserError(
-            "Both the model and --adapter are adapters.", name, "Give the base model's name."
+            "Both the model and --adapter are adapters.", name, "Pass the base model's name."
         )
     try:
         base = json.loads(file.read_bytes()).get("base_model_name_or_path")
@@ -203,9 +203,9 @@ def _base_of(name: str, adapter: Path | None) -> tuple[str, Path | None]:
         ) from error
     if not base:
         raise UserError(
-            "The adapter does not say which model it is for.",
+            "The adapter does not name its base model.",
             str(file),
-            "Give the base model's name, and this folder as --adapter.",
+            "Pass the base model's name, and this folder as --adapter.",
         )
     return str(base), folder
 
@@ -217,9 +217,9 @@ def _check_folder(name: str) -> None:
         return
     if not (folder / "config.json").is_file():
         raise UserError(
-            "The folder holds no model: it has no config.json.",
+            "The folder has no model: config.json is missing.",
             name,
-            "Give a folder that save_pretrained wrote, or a name on the Hugging Face hub.",
+            "Pass a folder that save_pretrained wrote, or a name on the Hugging Face hub.",
         )
     if not any(folder.glob("*.safetensors")):
         pickled = next((each.name for each in folder.glob("*.bin")), "")
@@ -233,9 +233,9 @@ def _check_folder(name: str) -> None:
 def _check_adapter(adapter: Path) -> None:
     if not (adapter / "adapter_config.json").is_file():
         raise UserError(
-            "The folder holds no adapter: it has no adapter_config.json.",
+            "The folder has no adapter: adapter_config.json is missing.",
             str(adapter),
-            "Give a folder that peft's save_pretrained wrote.",
+            "Pass a folder that peft's save_pretrained wrote.",
         )
     if not (adapter / "adapter_model.safetensors").is_file():
         raise UserError(
@@ -257,9 +257,9 @@ def _config(name: str, options: dict[str, Any]) -> Any:
     remote = options["trust_remote_code"] and getattr(config, "auto_map", None)
     if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING and not remote:
         raise UserError(
-            f"The model is of another architecture ({config.model_type}).",
+            f"The model's architecture is not supported ({config.model_type}).",
             name,
-            "Give one that AutoModelForImageTextToText loads, LLaVA or Qwen-VL say.",
+            "Use a model that AutoModelForImageTextToText loads, for example LLaVA or Qwen-VL.",
         )
     return config
 
@@ -278,17 +278,19 @@ def _processor(name: str, options: dict[str, Any]) -> Any:
         raise UserError(
             "The processor has no tokenizer or no image processor.",
             name,
-            "Save the model's processor beside it.",
+            "Save the model's processor in the same folder.",
         )
     if not tokenizer.is_fast:
         raise UserError(
-            "The tokenizer has no fast version, which gives the characters of each token.",
+            "The tokenizer has no fast version, which is needed for the characters of each token.",
             name,
-            "Save a tokenizer.json beside the model.",
+            "Save a tokenizer.json in the model's folder.",
         )
     if not getattr(processor, "chat_template", None):
         raise UserError(
-            "The processor has no chat template.", name, "Add a chat_template.jinja beside it."
+            "The processor has no chat template.",
+            name,
+            "Add a chat_template.jinja to the model's folder.",
         )
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token
@@ -313,14 +315,14 @@ def _model(name: str, config: Any, dtype: Any, options: dict[str, Any]) -> Any:
         raise _cannot_load("weights", name, error) from error
     if missing := sorted(report["missing_keys"]):
         raise UserError(
-            f"The checkpoint lacks {len(missing)} weights, {missing[0]} for one.",
+            f"The checkpoint lacks {len(missing)} weights, for example {missing[0]}.",
             name,
-            "Give a whole checkpoint, of the architecture that its config.json names.",
+            "Use a complete checkpoint of the architecture in its config.json.",
         )
     return model
 
 
-def _adapted(model: Any, adapter: Path) -> Any:
+def _load_adapter(model: Any, adapter: Path) -> Any:
     import peft
 
     peft_model: Any = peft.PeftModel
@@ -331,7 +333,7 @@ def _adapted(model: Any, adapter: Path) -> Any:
         raise UserError(
             f"The adapter does not fit the model: {_first_line(error)}",
             str(adapter),
-            "Give the base model that the adapter was trained on.",
+            "Use the base model that the adapter was trained on.",
         ) from error
 
 
@@ -359,22 +361,22 @@ def _dtype(name: str, device: str) -> Any:
 
     if name == "auto":
         return torch.float32 if device == "cpu" else "auto"
-    found = getattr(torch, name, None)
-    if not isinstance(found, torch.dtype) or not found.is_floating_point:
+    dtype = getattr(torch, name, None)
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
         raise UserError(
             f"{name!r} is not a floating point type.",
             "--dtype",
             "Use float32, bfloat16 or float16.",
         )
-    return found
+    return dtype
 
 
 @contextmanager
 def quiet() -> Generator[None]:
-    """Keeps transformers' progress bars and load reports off the terminal."""
+    """Keep transformers' progress bars and load reports off the terminal."""
     from transformers.utils import logging as transformers_logging
 
-    shown = transformers_logging.is_progress_bar_enabled()
+    progress_bar = transformers_logging.is_progress_bar_enabled()
     level = transformers_logging.get_verbosity()
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
@@ -382,5 +384,5 @@ def quiet() -> Generator[None]:
         yield
     finally:
         transformers_logging.set_verbosity(level)
-        if shown:
+        if progress_bar:
             transformers_logging.enable_progress_bar()

@@ -1,4 +1,4 @@
-"""Tells a model's folder from a name on the Hugging Face hub, before anything is loaded."""
+"""Distinguish a model's folder from a Hugging Face hub name, before loading anything."""
 
 import difflib
 from pathlib import Path
@@ -6,14 +6,14 @@ from pathlib import Path
 from groundtune.errors import UserError
 
 _OUR_RUNS = "runs"
-"""Where commands write; no owner on the hub."""
+"""Where commands write; not an owner on the hub."""
 
 
 def refuse_missing_folder(name: str) -> None:
-    """Nothing for a folder that exists and for a hub name, which is OWNER/NAME.
+    """Check that a name is an existing folder or a hub name, OWNER/NAME.
 
-    A name is a path if it starts with ".", "/" or "~", hasn't exactly two parts, or if its first
-    part is a folder here. A path that doesn't exist is never looked up on the hub.
+    A name is a path if it starts with ".", "/" or "~", does not have exactly two parts, or if its
+    first part is a folder here. A path that doesn't exist is never looked up on the hub.
 
     Raises:
         UserError: the path doesn't exist.
@@ -24,7 +24,7 @@ def refuse_missing_folder(name: str) -> None:
     if path.exists() or (hub and parts[0] != _OUR_RUNS and not Path(parts[0]).is_dir()):
         return
     fix = "Check the path. A name on the Hugging Face hub is OWNER/NAME"
-    fix += f", where no folder here is called {parts[0]}." if hub else "."
+    fix += f", if there is no folder {parts[0]} here." if hub else "."
     if near := _near(path):
         fix = f"Did you mean {near}? {fix}"
     raise UserError("There is no such folder.", name, fix)

@@ -1,4 +1,4 @@
-"""The transformers model inside an adapter and inside what spreads it over devices."""
+"""Unwrap a transformers model from its adapter and from distributed wrappers."""
 
 import sys
 import warnings
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def plain_model(model: Any) -> Any:
-    """The transformers model inside an adapter and what spreads it over devices, or itself."""
+    """Return the transformers model inside an adapter and distributed wrappers, or itself."""
     from transformers import PreTrainedModel
 
     while not isinstance(model, PreTrainedModel):
@@ -17,9 +17,9 @@ def plain_model(model: Any) -> Any:
 
 
 def is_unsharded(model: Any) -> bool:
-    """Whether parts of the model may be called by themselves.
+    """Return whether parts of the model may be called directly.
 
-    What spreads a model over devices (FSDP, ZeRO) gathers weights in the outermost forward only.
+    FSDP and ZeRO gather a model's weights only in the outermost forward.
     """
     from torch.distributed.fsdp import FSDPModule
     from transformers import PreTrainedModel
@@ -30,12 +30,12 @@ def is_unsharded(model: Any) -> bool:
 
 @contextmanager
 def adapting() -> Generator[None, None, None]:
-    """While peft wraps a model, or unwraps it: it asks for a name that transformers has renamed."""
+    """Silence peft's warning about a name that transformers renamed, while it (un)wraps a model."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing")
         yield
 
 
 def _is_adapted(model: Any) -> bool:
-    peft = sys.modules.get("peft")  # where it wasn't imported, nothing is adapted
+    peft = sys.modules.get("peft")  # if it isn't imported, no model has an adapter
     return peft is not None and isinstance(model, peft.PeftModel)

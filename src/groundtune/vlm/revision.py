@@ -1,4 +1,4 @@
-"""Which model a folder holds: a hash over its weights and its settings."""
+"""The revision of a model's folder: a hash over its weights and settings."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 _SETTINGS = ("config.json", "adapter_config.json")
-_OF_NO_WEIGHT = {
+_IGNORED_SETTINGS = {
     "_name_or_path",
     "base_model_name_or_path",
     "dtype",
@@ -15,11 +15,11 @@ _OF_NO_WEIGHT = {
     "torch_dtype",
     "transformers_version",
 }
-"""Settings that say where a checkpoint came from or how it was saved, not what it does."""
+"""Settings that describe a checkpoint's origin or how it was saved, not what the model does."""
 
 
 def hash_of_folder(folder: Path) -> str:
-    """16 hex digits over the folder's safetensors files and what its settings say of the model."""
+    """Return 16 hex digits: a hash of the folder's safetensors files and its model settings."""
     digest = hashlib.sha256()
     for name in _SETTINGS:
         with suppress(FileNotFoundError, ValueError):
@@ -33,10 +33,10 @@ def hash_of_folder(folder: Path) -> str:
 
 
 def _plain(settings: Any) -> Any:
-    """Settings, and those inside them, without what tells nothing of what a model does."""
+    """Return the settings, at all levels, without the ignored ones."""
     if isinstance(settings, list):
         return [_plain(each) for each in cast("list[Any]", settings)]
     if not isinstance(settings, dict):
         return settings
     known = cast("dict[str, Any]", settings).items()
-    return {name: _plain(value) for name, value in known if name not in _OF_NO_WEIGHT}
+    return {name: _plain(value) for name, value in known if name not in _IGNORED_SETTINGS}

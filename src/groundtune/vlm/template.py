@@ -1,4 +1,4 @@
-"""How a model's chat template writes an answer: what stands before and after its text."""
+"""How a model's chat template formats an answer: the tokens before and after its text."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,27 +6,27 @@ from typing import Any
 from groundtune.errors import UserError
 
 _MARK = "Qfxq"
-"""A word that no template contains."""
+"""A placeholder that no template contains."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerForm:
-    """What surrounds an answer in the rendered conversation."""
+    """The text around an answer in the rendered conversation."""
 
     context: str
     """A rendered conversation that ends where a model starts to generate; answers are encoded after
     it."""
     lead: str
-    """What the template puts between the generation prompt and the answer's text, a space say."""
+    """Text between the generation prompt and the answer's text, for example a space."""
     eos: int
     """The token that ends an answer."""
 
 
 def answer_form(processor: Any, eos_ids: tuple[int, ...], where: str) -> AnswerForm:
-    """The form of answers under the processor's chat template.
+    """Return the form of answers in the processor's chat template.
 
-    `eos_ids` are all tokens at which generation stops; the one that the template writes is chosen,
-    the first where it writes none. `where` names the model in errors.
+    `eos_ids` are all tokens at which generation stops; the form uses the one that the template
+    writes, else the first. `where` names the model in errors.
 
     Raises:
         UserError: the template does not continue its generation prompt with the answer.
@@ -37,7 +37,7 @@ def answer_form(processor: Any, eos_ids: tuple[int, ...], where: str) -> AnswerF
         raise UserError(
             "The chat template does not continue its generation prompt with the answer.",
             where,
-            "Give a chat_template.jinja whose assistant turns begin with the generation prompt.",
+            "Use a chat_template.jinja whose assistant turns begin with the generation prompt.",
         )
     lead, tail = full[len(context) :].split(_MARK, 1)
     closing: list[int] = processor.tokenizer.encode(tail, add_special_tokens=False)
@@ -46,7 +46,7 @@ def answer_form(processor: Any, eos_ids: tuple[int, ...], where: str) -> AnswerF
 
 
 def render(processor: Any, messages: list[dict[str, Any]], *, generate: bool) -> str:
-    """The conversation as the template's text; with the generation prompt if `generate`."""
+    """Return the rendered conversation, with the generation prompt if `generate`."""
     return processor.apply_chat_template(messages, add_generation_prompt=generate, tokenize=False)
 
 
