@@ -67,7 +67,7 @@ def make_trainer(tiny_llava: Path, tmp_path: Path) -> Callable[..., tuple[Traine
                 scored = separate(vlm, [pairs[index].row])[0]
                 for side, logp in zip(("chosen", "rejected"), scored, strict=True):
                     reference.keys[index, side, ""] = f"{side} {index}"
-                    reference.known[f"{side} {index}"] = logp
+                    reference.logp[f"{side} {index}"] = logp
         vlm = replace(vlm, model=apply(vlm.model, Full(parts=("language_model",))))
         lines = Lines()
         trainer = Trainer(

@@ -96,7 +96,7 @@ def test_the_figures_are_the_models_and_come_from_the_cache_the_second_time(
     again, ran = compute(vlm, folder, tmp_path / "r")
     assert ran == 0
     assert again.keys == first.keys
-    assert all(torch.equal(again.known[key], first.known[key]) for key in first.keys.values())
+    assert all(torch.equal(again.logp[key], first.logp[key]) for key in first.keys.values())
 
 
 def changed_weights(vlm: Vlm, path: Path) -> Vlm:

@@ -76,7 +76,7 @@ def referenced(vlm: Vlm, pairs: EncodedPairs, method: Pairwise, path: Path) -> T
     # another model than the reference, so that every log-ratio is one, and each pair's its own
     moved = {
         key: logp + (0.1 + 0.01 * place) * torch.arange(len(logp))
-        for place, (key, logp) in enumerate(found.known.items())
+        for place, (key, logp) in enumerate(found.logp.items())
     }
     return TrainingPairs(encoded=pairs, references=Reference(found.keys, moved), needs=method.needs)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from groundtune.methods.pairwise import View
-from groundtune.train.views import ViewedImages, changed
+from groundtune.train.views import ViewedImages, apply_view
 from training_folder import fill_folder
 
 CROP = View("corrupted", "crop", 0.01, 0.2)
@@ -27,7 +27,7 @@ def test_a_view_has_the_images_size_and_leaves_it_alone(width: int, height: int,
     image = gradient(width, height)
     before = image.tobytes()
     for change in ("crop", "noise", "blank"):
-        made = changed(image, "a" * 64, View("v", change, 0.01, 1.0), seed)
+        made = apply_view(image, "a" * 64, View("v", change, 0.01, 1.0), seed)
         assert (made.size, made.mode) == (image.size, "RGB")
     assert image.tobytes() == before
 
@@ -35,17 +35,17 @@ def test_a_view_has_the_images_size_and_leaves_it_alone(width: int, height: int,
 @pytest.mark.parametrize("change", ["crop", "noise"])
 def test_a_view_depends_on_image_view_and_seed_alone(change: str):
     image, view = gradient(64, 48), View("v", change, 0.1, 0.5)
-    first = changed(image, "a", view, 1).tobytes()
-    assert changed(image.copy(), "a", view, 1).tobytes() == first
+    first = apply_view(image, "a", view, 1).tobytes()
+    assert apply_view(image.copy(), "a", view, 1).tobytes() == first
     for other in (("b", view, 1), ("a", view, 2), ("a", view._replace(name="w"), 1)):
-        assert changed(image, *other).tobytes() != first
+        assert apply_view(image, *other).tobytes() != first
 
 
 def test_a_crop_keeps_its_share_of_the_area():
     image = gradient(200, 200)
     shares = []
     for seed in range(60):
-        pixels = np.asarray(changed(image, "a", CROP, seed), dtype=float)
+        pixels = np.asarray(apply_view(image, "a", CROP, seed), dtype=float)
         width, height = (np.ptp(pixels[:, :, channel]) / 255 for channel in (0, 1))
         assert 3 / 4 - 0.2 < width / height < 4 / 3 + 0.3
         shares.append(width * height)
@@ -55,19 +55,19 @@ def test_a_crop_keeps_its_share_of_the_area():
 
 
 def test_a_crop_of_a_very_long_image_stays_in_it():
-    made = changed(gradient(400, 4), "a", View("v", "crop", 0.9, 0.9), 0)
+    made = apply_view(gradient(400, 4), "a", View("v", "crop", 0.9, 0.9), 0)
     pixels = np.asarray(made, dtype=float)
     assert np.ptp(pixels[:, :, 0]) / 255 == pytest.approx(0.95, abs=0.02)
 
 
 def test_no_noise_is_the_image_and_all_noise_tells_nothing_of_it():
     image = gradient(40, 40)
-    none = changed(image, "a", View("v", "noise", 0, 0), 0)
+    none = apply_view(image, "a", View("v", "noise", 0, 0), 0)
     assert none.tobytes() == image.tobytes()
-    whole = np.asarray(changed(image, "a", View("v", "noise", 1, 1), 0), dtype=float)
+    whole = np.asarray(apply_view(image, "a", View("v", "noise", 1, 1), 0), dtype=float)
     told = np.corrcoef(whole[:, :, 0].ravel(), np.asarray(image)[:, :, 0].ravel())[0, 1]
     assert abs(told) < 0.1
-    blank = np.asarray(changed(image, "a", View("v", "blank"), 0))
+    blank = np.asarray(apply_view(image, "a", View("v", "blank"), 0))
     assert len(np.unique(blank)) == 1
 
 

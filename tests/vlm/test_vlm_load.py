@@ -75,7 +75,7 @@ def test_an_adapter_without_its_base_or_for_another_model_is_named(
     config = json.loads((adapter / "adapter_config.json").read_text())
     config["base_model_name_or_path"] = None
     (adapter / "adapter_config.json").write_text(json.dumps(config))
-    with pytest.raises(UserError, match="which model it is for"):
+    with pytest.raises(UserError, match="does not name its base model"):
         load(str(adapter))
     with pytest.raises(UserError, match="has no adapter"):
         load(str(tiny_llava), adapter=tmp_path)
@@ -120,7 +120,7 @@ def test_a_pickled_checkpoint_is_refused_without_being_opened(tiny_llava: Path, 
 @pytest.mark.parametrize(
     ("lost", "says"),
     [
-        ("config.json", "no config.json"),
+        ("config.json", "config.json is missing"),
         ("model.safetensors", "no weights"),
         ("processor_config.json", "processor"),
         ("chat_template.jinja", "no chat template"),

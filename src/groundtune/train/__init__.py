@@ -1,1 +1,1 @@
-"""Training on pairs: the reference cache, the loop, checkpoints and what runs in parallel."""
+"""Training on pairs: the reference cache, the loop, checkpoints, parallel processes."""

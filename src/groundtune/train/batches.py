@@ -1,13 +1,12 @@
-"""Which pairs stand in which step, and which of their rows share a forward pass.
+"""Assign pairs to training steps, and their rows to micro-batches (forward passes).
 
-A step has `batch_size` pairs, an epoch's last step what is left. Pairs of one prompt stand in the
+A step has `batch_size` pairs; an epoch's last step may have fewer. Pairs of one prompt are in the
 same step, since they share a row (the prompt once, each distinct answer once): a step takes the
-earliest waiting prompt whose pairs fit into it. Only where none fits are a prompt's pairs divided,
-the rest of them coming first in the next step; so every step is full and every pair comes once an
-epoch. The order of an epoch depends on the seed and the epoch alone, so that a run that goes on at
-step s sees what it would have seen.
+earliest waiting prompt whose pairs fit. If none fits, a prompt's pairs are divided and the rest
+come first in the next step. So every step is full, and every pair comes once per epoch. An epoch's
+order depends only on the seed and the epoch, so a resumed run sees the same steps.
 
-This file knows numbers of pairs and tokens; it runs no model and imports no torch.
+This file handles numbers of pairs and tokens; it runs no model and imports no torch.
 """
 
 import random
@@ -21,14 +20,14 @@ Group = Sequence[int]
 
 
 class PlannedRow(NamedTuple):
-    """Pairs of one prompt that are run as one row, and the tokens that this takes."""
+    """Pairs of one prompt that run as one row, and the row's tokens."""
 
     pairs: tuple[int, ...]
     tokens: int
 
 
 class PassLimits(NamedTuple):
-    """What goes through one forward pass at the most; one row alone may exceed `pairs`."""
+    """Maximum size of a forward pass; a single row may exceed `pairs`."""
 
     tokens: int
     pairs: int
@@ -39,21 +38,21 @@ class MicroBatch(NamedTuple):
 
     rows: tuple[PlannedRow, ...]
     counts: bool = True
-    """False where a process has nothing left and runs a row without effect, because processes that
-    share a model's weights must run equally often."""
+    """False for a filler that has no effect: a process without rows left runs one, because
+    processes that share a model's weights must run equally often."""
 
 
 def steps_per_epoch(pairs: int, batch_size: int) -> int:
-    """Steps of an epoch; its last batch may be smaller."""
+    """Return the steps of an epoch; its last batch may be smaller."""
     return -(-pairs // batch_size)
 
 
 def batches(
     groups: Sequence[Group], batch_size: int, seed: int, first_step: int = 0
 ) -> Iterator[list[int]]:
-    """Indices of the pairs of each step from `first_step` (0-based) on, epoch after epoch.
+    """Yield the indices of each step's pairs from `first_step` (0-based) on, without end.
 
-    Where every prompt has one pair, a step is a slice of the shuffled pairs.
+    If every prompt has one pair, a step is a slice of the shuffled pairs.
     """
     per_epoch = steps_per_epoch(sum(map(len, groups)), batch_size)
     epoch, skipped = divmod(first_step, per_epoch)
@@ -76,7 +75,7 @@ def _epoch(groups: Sequence[Group], batch_size: int, salt: str) -> Iterator[list
 
 
 class _Waiting:
-    """Groups in their order, found by size: a step asks for the earliest one that fits."""
+    """Groups in order, indexed by size, so that a step finds the earliest one that fits."""
 
     def __init__(self, order: Sequence[Group]) -> None:
         self.left = len(order)
@@ -85,9 +84,9 @@ class _Waiting:
             self._by_size.setdefault(len(group), deque()).append((place, group))
 
     def take(self, room: int, *, split: bool) -> Group:
-        """The earliest group of at most `room` pairs; if there is none, a part of the earliest.
+        """Remove and return the earliest group of at most `room` pairs, else part of the earliest.
 
-        With `split`, the earliest whatever its size: a prompt with more pairs than a step has
+        With `split`, return the earliest whatever its size: a prompt with more pairs than a step
         must not wait for the end of the epoch.
         """
         sizes = [size for size in self._by_size if split or size <= room] or list(self._by_size)
@@ -95,12 +94,12 @@ class _Waiting:
         place, group = self._by_size[size].popleft()
         if not self._by_size[size]:
             del self._by_size[size]
-        taken, rest = group[:room], group[room:]
+        first, rest = group[:room], group[room:]
         if rest:
             self._by_size.setdefault(len(rest), deque()).appendleft((place, rest))
         else:
             self.left -= 1
-        return taken
+        return first
 
 
 def rows_of(
@@ -109,10 +108,10 @@ def rows_of(
     tokens: Callable[[Sequence[int]], int],
     limit: int,
 ) -> list[PlannedRow]:
-    """A step's pairs as rows: a group's together, in several rows where one would be too long.
+    """Return a step's pairs as rows, one per group, or several if one would be too long.
 
-    `tokens` tells what a row of some pairs takes. A pair that alone exceeds the limit has a row to
-    itself: to refuse such is the loader's part.
+    `tokens` returns the tokens of a row of pairs. A single pair above the limit gets its own row;
+    the loader refuses such pairs.
     """
     by_group: dict[int, list[int]] = {}
     for index in batch:
@@ -132,40 +131,42 @@ def rows_of(
 def plan_micro_batches(
     rows: Sequence[PlannedRow], limits: PassLimits, processes: int = 1
 ) -> list[list[MicroBatch]]:
-    """A step's rows as rounds of forward passes, one portion a process in each.
+    """Return a step's rows as rounds of forward passes, each with one micro-batch per process.
 
-    Rows of similar length stand together, so that little is padded; the portions are as even as
-    they can be in that order, and the processes of a round have neighbouring ones, so that none
-    waits long for another.
+    Rows of similar length share a micro-batch, which keeps padding small. The micro-batches are as
+    even as that order allows, and a round has adjacent ones, so processes wait little for each
+    other.
     """
     ordered = sorted(rows, key=lambda row: (-row.tokens, row.pairs))
-    parts = len(_cut(ordered, limits.tokens, limits.pairs))
-    wanted = -(-parts // processes) * processes
-    portions = [MicroBatch(tuple(part)) for part in _even(ordered, wanted, limits)]
-    idle = MicroBatch((min(rows, key=lambda row: row.tokens),), counts=False)
-    portions += [idle] * (-len(portions) % processes)
-    return [portions[i : i + processes] for i in range(0, len(portions), processes)]
+    parts = len(_split(ordered, limits.tokens, limits.pairs))
+    count = -(-parts // processes) * processes
+    micro_batches = [MicroBatch(tuple(part)) for part in _split_evenly(ordered, count, limits)]
+    filler = MicroBatch((min(rows, key=lambda row: row.tokens),), counts=False)
+    micro_batches += [filler] * (-len(micro_batches) % processes)
+    return [micro_batches[i : i + processes] for i in range(0, len(micro_batches), processes)]
 
 
-def _even(rows: Sequence[PlannedRow], parts: int, limits: PassLimits) -> list[list[PlannedRow]]:
-    """The rows in their order in at most so many parts, the largest of them as small as can be."""
+def _split_evenly(
+    rows: Sequence[PlannedRow], parts: int, limits: PassLimits
+) -> list[list[PlannedRow]]:
+    """Split the rows, in order, into at most `parts` parts with the smallest possible maximum."""
     low, high = 1, limits.tokens
     while low < high:
         middle = (low + high) // 2
-        if len(_cut(rows, middle, limits.pairs)) <= parts:
+        if len(_split(rows, middle, limits.pairs)) <= parts:
             high = middle
         else:
             low = middle + 1
-    cut = _cut(rows, low, limits.pairs)
-    while len(cut) < parts and any(len(part) > 1 for part in cut):
-        largest = max((part for part in cut if len(part) > 1), key=_tokens)
-        at, half = cut.index(largest), len(largest) // 2
-        cut[at : at + 1] = [largest[:half], largest[half:]]
-    return cut
+    split = _split(rows, low, limits.pairs)
+    while len(split) < parts and any(len(part) > 1 for part in split):
+        largest = max((part for part in split if len(part) > 1), key=_tokens)
+        at, half = split.index(largest), len(largest) // 2
+        split[at : at + 1] = [largest[:half], largest[half:]]
+    return split
 
 
-def _cut(rows: Sequence[PlannedRow], tokens: int, pairs: int) -> list[list[PlannedRow]]:
-    """The rows in their order, each part as full as the limits allow; a longer row alone."""
+def _split(rows: Sequence[PlannedRow], tokens: int, pairs: int) -> list[list[PlannedRow]]:
+    """Split the rows, in order, into parts as full as the limits allow; a longer row alone."""
     parts: list[list[PlannedRow]] = []
     for row in rows:
         fits = parts and (

@@ -1,9 +1,9 @@
-"""Checkpoints: a folder that `from_pretrained` loads, and beside the weights what resuming needs.
+"""Checkpoints: folders that `from_pretrained` loads, with the state to resume training.
 
     checkpoints/step-000100/    weights (or adapter) and processor in Hugging Face's layout
                                 trainer_state.pt: optimiser, random state, step, the run's key
 
-A checkpoint is whole or absent: it is written under another name, flushed, and renamed.
+A checkpoint is complete or absent: it is written under a temporary name, flushed, and renamed.
 """
 
 import os
@@ -26,18 +26,19 @@ _STATE = "trainer_state.pt"
 
 
 class State(NamedTuple):
-    """What resuming needs."""
+    """The state to resume from."""
 
     full: FullState
     step: int
     random: list[dict[str, Any]]
-    """`random_state` of each process, by rank."""
+    """The `random_state` of each process, by rank."""
 
 
 class Checkpoints:
-    """The checkpoints of one run, newest last; only the last `keep` stay.
+    """The checkpoints of one run; only the newest `keep` are kept.
 
-    `run_key` is the hash of all that decides the run's course: a checkpoint of another is refused.
+    `run_key` is the hash of everything that determines the run's result: a checkpoint with another
+    key is refused.
     """
 
     def __init__(self, path: Path, run_key: str, keep: int) -> None:
@@ -46,23 +47,23 @@ class Checkpoints:
         self._keep = keep
 
     def paths(self) -> list[Path]:
-        """The whole checkpoints that are there."""
+        """Return the existing checkpoints, newest last."""
         return sorted(self.path.glob("step-*"))
 
     def save(self, vlm: Vlm, state: State) -> Path:
-        """Writes the checkpoint of a step and removes old ones.
+        """Write the checkpoint of a step and remove old ones.
 
         Raises:
             UserError: the disk is full or the folder can't be written.
         """
-        kept = {
+        content = {
             "optimizer": state.full.optimizer,
             "step": state.step,
             "run_key": self._run_key,
             "rng": state.random,
         }
         buffer = BytesIO()
-        torch.save(kept, buffer)
+        torch.save(content, buffer)
         path = self.path / f"step-{state.step:06d}"
         write_model(vlm, path, {_STATE: buffer.getvalue()}, weights=state.full.weights)
         for old in self.paths()[: -self._keep]:
@@ -70,15 +71,15 @@ class Checkpoints:
         return path
 
     def check(self) -> None:
-        """Raises UserError if the folder's checkpoints belong to another run."""
+        """Raise UserError if the folder's checkpoints belong to another run."""
         if self.paths():
             self._newest()
 
     def restore(self, vlm: Vlm, optimizer: torch.optim.Optimizer, rank: int = 0) -> int:
-        """Puts the newest checkpoint's weights and state in place; returns its step, 0 if none.
+        """Load the newest checkpoint's weights and state; return its step, 0 if there is none.
 
-        A process has the random numbers of its `rank` again; one that was not there at the time
-        begins with those of its seed.
+        A process resumes the random state of its `rank`; a process that the checkpoint does not
+        have keeps the state of its seed.
 
         Raises:
             UserError: the checkpoint belongs to a run with other settings or data.
@@ -100,13 +101,13 @@ class Checkpoints:
             raise UserError(
                 "The checkpoint is damaged.",
                 str(path / _STATE),
-                "Remove its folder: the run goes on from an older one, or begins again.",
+                "Remove its folder: the run then resumes from an older one, or starts again.",
             ) from error
         if state["run_key"] != self._run_key:
             raise UserError(
-                "The folder holds a run with other settings, data or another model.",
+                "The folder has a run with other settings, data or another model.",
                 str(path),
-                "Choose another folder with --out DIR, or the recipe of the first time.",
+                "Use another folder with --out DIR, or the original recipe.",
             )
         return state
 
@@ -118,18 +119,18 @@ def write_model(
     *,
     weights: dict[str, Tensor] | None = None,
 ) -> None:
-    """Writes model (or adapter) and processor in Hugging Face's layout, whole or not at all.
+    """Write model (or adapter) and processor in Hugging Face's layout, completely or not at all.
 
-    `files` go beside them. An existing folder of that name is replaced. `weights` stand in for the
-    model's own where it holds only parts of them.
+    Also writes `files`. Replaces an existing folder of that name. `weights` replace the model's
+    weights if it holds only a shard of them.
 
     Raises:
         UserError: the disk is full or the folder can't be written.
     """
     temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
     try:
-        for left in path.parent.glob(".*.tmp"):  # by a run that was killed while writing
-            shutil.rmtree(left, ignore_errors=True)
+        for leftover in path.parent.glob(".*.tmp"):  # of a run that was killed while writing
+            shutil.rmtree(leftover, ignore_errors=True)
         temporary.mkdir(parents=True)
         with quiet():
             vlm.model.save_pretrained(temporary, state_dict=weights)
@@ -141,7 +142,7 @@ def write_model(
         os.replace(temporary, path)
     except SafetensorError as error:
         raise UserError(
-            f"The weights can't be written: {error}.", str(path), "Free some space, and run again."
+            f"The weights can't be written: {error}.", str(path), "Free disk space and run again."
         ) from error
     except OSError as error:
         raise disk_error(error, path) from error
@@ -162,20 +163,20 @@ def _load_weights(model: Any, path: Path) -> None:
 
 
 def random_state() -> dict[str, Any]:
-    """This process's random numbers, of dropout and of a LoRA's first weights."""
+    """Return the state of this process's random number generators."""
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
     return {"torch": torch.get_rng_state(), "cuda": cuda}
 
 
 def set_random_state(state: dict[str, Any]) -> None:
-    """Has this process draw the random numbers that it drew after `state` was taken."""
+    """Restore the state that `random_state` returned."""
     torch.set_rng_state(state["torch"])
     if state["cuda"]:
         torch.cuda.set_rng_state_all(state["cuda"])
 
 
 def _flush(folder: Path) -> None:
-    """Puts the files' bytes on the disk before the folder gets its name."""
+    """Flush the files to disk before the folder gets its final name."""
     for file in folder.iterdir():
         descriptor = os.open(file, os.O_RDONLY)
         try:

@@ -1,7 +1,7 @@
-"""Pairs as tokens, checked: what can't be trained on is an error that names it, or a counted drop.
+"""Encode and check pairs: one that can't be trained on is an error or a counted drop.
 
-Nothing is ever cut: a pair that is too long is refused, since a cut would take image tokens or the
-end of an answer.
+Nothing is truncated: a pair that is too long is refused, since truncation would remove image tokens
+or the end of an answer.
 """
 
 import re
@@ -21,14 +21,14 @@ from groundtune.vlm.encoded import EncodedAnswer, EncodedPrompt
 from groundtune.vlm.load import Vlm
 
 FEATURE_BYTES = 2 * 1024**3
-"""Image features kept in memory, of images and of each view; those beyond are made anew."""
+"""Memory for image features, of the images and of each view; further ones are recomputed."""
 
 Cost = Callable[[int, Sequence[int]], int]
-"""Tokens that an engine runs for a prompt of so many tokens with answers of so many each."""
+"""Return the tokens that an engine runs, from the lengths of a prompt and of its answers."""
 
 
 def packed_cost(prompt: int, answers: Sequence[int]) -> int:
-    """Of an engine that runs the prompt once for all its answers.
+    """Return the tokens that the packed engine runs: the prompt once for all its answers.
 
     An answer's last token predicts nothing and isn't run.
     """
@@ -36,41 +36,41 @@ def packed_cost(prompt: int, answers: Sequence[int]) -> int:
 
 
 def separate_cost(prompt: int, answers: Sequence[int]) -> int:
-    """Of an engine that runs the prompt once for each answer, whose last token isn't run either."""
+    """Return the tokens that the separate engine runs: the prompt once per answer."""
     return sum(prompt + answer - 1 for answer in answers)
 
 
 class DataRules(Record):
-    """What a pair must be, and what of it counts as changed."""
+    """Limits of a pair, and which of its tokens count as changed."""
 
     max_length: int = Field(default=2048, ge=1)
-    """Tokens of prompt, image and answer together at the most: RLHF-V's and RLAIF-V's length."""
+    """Maximum tokens of prompt, image and answer together: RLHF-V's and RLAIF-V's length."""
     edits: Edits = "all"
-    """Changed tokens: of all edits; "published", as RLHF-V's released trainer has it, not those of
-    pure insertions and deletions; "words", of words that say something of the image
-    alone, while those that only came or went along with them don't count at all; "alone", of
-    all edits, and nothing else counts."""
+    """Which tokens are changed. "all": those of all edits. "published": without pure insertions and
+    deletions, as in RLHF-V's released trainer. "words": only words that describe the image;
+    function words that were inserted or deleted with them don't count at all. "alone": those of all
+    edits, and no other token counts."""
     skip_bad: bool = False
-    """Leave out pairs that can't be used, counted and listed, instead of stopping at the first."""
+    """Drop, count and list pairs that can't be used, instead of stopping at the first."""
 
 
 class DroppedPair(NamedTuple):
-    """A pair that was left out, and why."""
+    """A dropped pair and the reason."""
 
     key: str
     why: str
 
     @property
     def reason(self) -> str:
-        """Why, without the pair's own numbers: what pairs that were left out alike share."""
+        """The reason with # for each number, so that similar drops can be counted."""
         return re.sub(r"\d+", "#", self.why)
 
 
 class TokenPair(NamedTuple):
     """A pair as tokens.
 
-    `*_changed[t]`: whether token t of that answer is changed; `*_counted[t]`: whether it is part of
-    the answer's score.
+    `*_changed[t]` is whether token t of that answer is changed; `*_counted[t]` is whether it is
+    part of the answer's score.
     """
 
     pair: Pair
@@ -85,23 +85,23 @@ class TokenPair(NamedTuple):
 
     @property
     def severity(self) -> float | None:
-        """Mean severity of the rejected answer's spans that carry one; None if none does."""
+        """Mean severity of the rejected answer's spans that have one; None if none has."""
         known = [s.severity for s in self.pair.rejected_spans if s.severity is not None]
         return sum(known) / len(known) if known else None
 
     @property
     def chosen_score(self) -> float | None:
-        """The chosen answer's score."""
+        """Score of the chosen answer."""
         return self.pair.chosen_score
 
     @property
     def rejected_score(self) -> float | None:
-        """The rejected answer's score."""
+        """Score of the rejected answer."""
         return self.pair.rejected_score
 
 
 class Views(NamedTuple):
-    """Changed images under which the chosen answers are run too, drawn with a seed."""
+    """Changed images on which the chosen answers also run, and the seed of the changes."""
 
     views: tuple[View, ...] = ()
     seed: int = 0
@@ -111,7 +111,7 @@ NO_VIEWS = Views()
 
 
 class EncodedPairs:
-    """The usable pairs as tokens; features of images are made when a pair is asked for."""
+    """The usable pairs as tokens; image features are computed on access."""
 
     def __init__(
         self,
@@ -120,79 +120,79 @@ class EncodedPairs:
         dropped: Sequence[DroppedPair],
         cost: Cost,
     ) -> None:
-        """`prompts` encodes a prompt by its key: under "" as it is, else under the view's name."""
+        """`prompts` maps a view's name, "" for the original image, to an encoder of prompts."""
         self._pairs = pairs
         self._prompts = prompts
         self._cost = cost
         self.dropped = tuple(dropped)
         self.views = tuple(name for name in prompts if name)
-        self._group_of = _numbered([(pair.images, pair.prompt_ids) for pair in pairs])
+        self._group_of = _number([(pair.images, pair.prompt_ids) for pair in pairs])
         members: dict[int, list[int]] = {}
         for index, group in enumerate(self._group_of):
             members.setdefault(group, []).append(index)
         self.groups = tuple(tuple(each) for each in members.values())
-        """Indices of the pairs of each prompt: of the same images and tokens."""
+        """Indices of each prompt's pairs; a prompt is equal images and tokens."""
 
     def __len__(self) -> int:
         return len(self._pairs)
 
     def __getitem__(self, index: int, /) -> EncodedPair:
-        found = self._pairs[index]
+        pair = self._pairs[index]
         return EncodedPair(
-            key=found.pair.key,
+            key=pair.pair.key,
             prompt=self.prompt(index),
-            chosen=found.chosen,
-            rejected=found.rejected,
-            chosen_changed=found.chosen_changed,
-            rejected_changed=found.rejected_changed,
+            chosen=pair.chosen,
+            rejected=pair.rejected,
+            chosen_changed=pair.chosen_changed,
+            rejected_changed=pair.rejected_changed,
         )
 
     def pair(self, index: int) -> TokenPair:
-        """A pair, without its prompt's features."""
+        """Return a pair, without its prompt's features."""
         return self._pairs[index]
 
     def prompt(self, index: int, view: str = "") -> EncodedPrompt:
-        """The pair's prompt with its features; those of one group get the same object."""
+        """Return the pair's prompt with its features; pairs of one group share the object."""
         first = self.groups[self._group_of[index]][0]
         return self._prompts[view](self._pairs[first].pair.prompt)
 
     def group_of(self, index: int) -> int:
-        """Which group the pair belongs to."""
+        """Return the index of the pair's group."""
         return self._group_of[index]
 
     def tokens(self, index: int) -> int:
-        """Tokens of the pair's longer sequence, prompt and images included."""
-        found = self._pairs[index]
-        return len(found.prompt_ids) + max(len(found.chosen.ids), len(found.rejected.ids))
+        """Return the tokens of the pair's longer sequence, prompt and images included."""
+        pair = self._pairs[index]
+        return len(pair.prompt_ids) + max(len(pair.chosen.ids), len(pair.rejected.ids))
 
     def row_tokens(self, members: Sequence[int]) -> int:
-        """Tokens that are run for some pairs of one prompt: as it is, and under each view."""
+        """Return the tokens of a row of pairs of one prompt, its views included."""
         return row_tokens([self._pairs[index] for index in members], len(self.views), self._cost)
 
     def answers(self, index: int) -> tuple[EncodedAnswer, EncodedAnswer]:
-        """Chosen and rejected."""
+        """Return the chosen and the rejected answer."""
         return self._pairs[index].chosen, self._pairs[index].rejected
 
     def prompt_content(self, index: int) -> tuple[tuple[str, ...], tuple[int, ...]]:
-        """What the prompt is: sha256 of its images, and its token ids."""
+        """Return the sha256 of the prompt's images, and its token ids."""
         return self._pairs[index].images, self._pairs[index].prompt_ids
 
     def changed(self, index: int) -> int:
-        """How many tokens of both answers are changed."""
+        """Return the number of changed tokens in both answers."""
         return sum(self._pairs[index].chosen_changed) + sum(self._pairs[index].rejected_changed)
 
 
 def row_tokens(pairs: Sequence[TokenPair], views: int, cost: Cost) -> int:
-    """Tokens that are run for pairs of one prompt, each distinct answer once."""
+    """Return the tokens that pairs of one prompt need, each distinct answer once."""
     prompt = len(pairs[0].prompt_ids)
     chosen = {pair.chosen.ids for pair in pairs}
     answers = chosen | {pair.rejected.ids for pair in pairs}
-    run = cost(prompt, [len(ids) for ids in answers])
-    return run + views * cost(prompt, [len(ids) for ids in chosen])
+    tokens = cost(prompt, [len(ids) for ids in answers])
+    return tokens + views * cost(prompt, [len(ids) for ids in chosen])
 
 
-def _numbered(keys: Sequence[object]) -> list[int]:
-    """The number of each key, equal ones having the same, in order of appearance."""
+def _number(keys: Sequence[object]) -> list[int]:
+    """Number the distinct keys in order of appearance; return the number of each key."""
     numbers: dict[object, int] = {}
     return [numbers.setdefault(key, len(numbers)) for key in keys]
 
@@ -200,9 +200,12 @@ def _numbered(keys: Sequence[object]) -> list[int]:
 def check_pair(
     pair: Pair, prompts: Mapping[str, Prompt], needs: Collection[Need] = frozenset()
 ) -> None:
-    """Raises UserError, naming the pair, if no model could learn from it. Needs no tokenizer.
+    """Check a pair as far as possible without a tokenizer.
 
-    `needs` are the method's: severities or scores that it can't do without.
+    `needs` are what the method requires, such as severities or scores.
+
+    Raises:
+        UserError: no model can learn from the pair.
     """
     empty = [side for side in ("chosen", "rejected") if not getattr(pair, side).strip()]
     if empty:
@@ -212,9 +215,9 @@ def check_pair(
     if pair.prompt not in prompts:
         raise _bad(pair, f"There is no prompt {pair.prompt}.")
     if "severity" in needs and all(span.severity is None for span in pair.rejected_spans):
-        raise _bad(pair, "The method needs severities, and no span of the rejected answer has one.")
+        raise _bad(pair, "The method needs severities, but no span of the rejected answer has one.")
     if "scores" in needs and (pair.chosen_score is None or pair.rejected_score is None):
-        raise _bad(pair, "The method needs scores of both answers, and one is missing.")
+        raise _bad(pair, "The method needs scores of both answers, but one is missing.")
 
 
 def encode_pairs(
@@ -230,25 +233,26 @@ def encode_pairs(
     cost: Cost = packed_cost,
     micro_tokens: int = 0,
 ) -> EncodedPairs:
-    """The pairs as tokens.
+    """Return the pairs as tokens.
 
-    A pair of which the engine would run more than `micro_tokens` is refused; 0 sets no limit.
+    A pair that needs more than `micro_tokens` tokens is refused; 0 sets no limit.
 
     Raises:
         UserError: a pair can't be used, unless `rules.skip_bad`; or none can.
     """
-    encoded = {"": _Prompts(vlm, prompts, images)}
+    encoders = {"": _PromptEncoder(vlm, prompts, images)}
     for view in views.views:
-        encoded[view.name] = _Prompts(vlm, prompts, ViewedImages(images, view, views.seed))
+        viewed = ViewedImages(images, view, views.seed)
+        encoders[view.name] = _PromptEncoder(vlm, prompts, viewed)
     usable: list[TokenPair] = []
     dropped: list[DroppedPair] = []
     progress.start("encode pairs", total=len(pairs))
     for pair in pairs:
         try:
             check_pair(pair, prompts, needs)
-            found = _encode(vlm, pair, prompts[pair.prompt], encoded[""], rules)
-            _check_fits(found, len(views.views), cost, micro_tokens)
-            usable.append(found)
+            tokens = _encode(vlm, pair, prompts[pair.prompt], encoders[""], rules)
+            _check_fits(tokens, len(views.views), cost, micro_tokens)
+            usable.append(tokens)
         except UserError as error:
             if not rules.skip_bad:
                 raise
@@ -258,26 +262,28 @@ def encode_pairs(
         raise UserError(
             f"None of the {len(pairs)} pairs can be used.",
             f"pair {pairs[0].key}" if pairs else "the pairs",
-            dropped[0].why if dropped else "Make some with groundtune pairs.",
+            f"Fix the pairs. The first problem: {dropped[0].why}"
+            if dropped
+            else "Make some with groundtune pairs.",
         )
-    return EncodedPairs(usable, encoded, dropped, cost)
+    return EncodedPairs(usable, encoders, dropped, cost)
 
 
 def _check_fits(pair: TokenPair, views: int, cost: Cost, limit: int) -> None:
     tokens = row_tokens([pair], views, cost)
     if limit and tokens > limit:
         raise UserError(
-            f"The pair takes {tokens} tokens in one forward pass, over micro_tokens {limit}.",
+            f"The pair needs {tokens} tokens in one forward pass, over micro_tokens {limit}.",
             f"pair {pair.pair.key}",
-            "Raise micro_tokens, or leave out such: skip_bad=true.",
+            "Raise micro_tokens, or drop such pairs with data.skip_bad=true.",
         )
 
 
 def _encode(
-    vlm: Vlm, pair: Pair, prompt: Prompt, encoded: "_Prompts", rules: DataRules
+    vlm: Vlm, pair: Pair, prompt: Prompt, encoder: "_PromptEncoder", rules: DataRules
 ) -> TokenPair:
     try:
-        prompt_ids = encoded(pair.prompt).ids
+        prompt_ids = encoder(pair.prompt).ids
         chosen, rejected = encode_answer(vlm, pair.chosen), encode_answer(vlm, pair.rejected)
     except UserError as error:
         raise UserError(error.what, f"pair {pair.key}, {error.where}", error.fix) from error
@@ -304,26 +310,28 @@ def _encode(
 
 def _bad(pair: Pair, what: str) -> UserError:
     return UserError(
-        what, f"pair {pair.key}", "Mend or remove it, or leave out such: skip_bad=true."
+        what,
+        f"pair {pair.key}",
+        "Fix or remove the pair, or drop such pairs with data.skip_bad=true.",
     )
 
 
-class _Prompts:
-    """Encoded prompts by key; their features stay in memory as far as FEATURE_BYTES go."""
+class _PromptEncoder:
+    """Encode prompts by key; keep their features in memory up to FEATURE_BYTES."""
 
     def __init__(self, vlm: Vlm, prompts: Mapping[str, Prompt], images: Images) -> None:
         self._vlm = vlm
         self._prompts = prompts
         self._images = images
-        self._kept: dict[str, EncodedPrompt] = {}
+        self._cache: dict[str, EncodedPrompt] = {}
         self._free = FEATURE_BYTES
 
     def __call__(self, key: str) -> EncodedPrompt:
-        if key in self._kept:
-            return self._kept[key]
+        if key in self._cache:
+            return self._cache[key]
         encoded = encode_prompt(self._vlm, self._prompts[key], self._images)
         size = sum(value.nbytes for value in encoded.features.values())
         if size <= self._free:
-            self._kept[key] = encoded
+            self._cache[key] = encoded
             self._free -= size
         return encoded

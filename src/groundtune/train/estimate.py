@@ -1,13 +1,12 @@
-"""What a run will take, before it starts: arithmetic, time and memory, by counting.
+"""Estimate the arithmetic, time and memory of a run before it starts.
 
-Arithmetic is counted in multiplications with additions as two (FLOP), of matrices and attention
-alone. A forward pass of t tokens through matrices of w weights takes 2tw; the backward pass as much
-for the gradient of what came in, and as much again for that of the weights that are trained. Time
-is arithmetic over the rate that this machine reached a moment ago on matrices of the model's width,
-times EFFICIENCY. Memory is weights, gradients, the optimiser's state, what the forward pass keeps
-for the backward, and the logits that are held at once; not the libraries themselves.
+Arithmetic counts the FLOP of matrices and attention only. A forward pass of t tokens through
+matrices of w weights takes 2tw; the backward pass takes as much for the gradient of its input, and
+as much again for the gradient of trained weights. Time is arithmetic divided by this machine's
+rate, measured on matrices of the model's width, times EFFICIENCY. Memory is weights, gradients,
+optimiser state, activations kept for the backward pass, and logits; it excludes the libraries.
 
-Estimates, not promises: a test holds them against a run, within a factor.
+A test compares the estimates with a real run, within a factor.
 """
 
 import time
@@ -19,27 +18,27 @@ if TYPE_CHECKING:
     import torch
 
 EFFICIENCY = 0.6
-"""Of a training step's rate to that of its largest products alone: norms, softmax, the optimiser
-and moving memory take the rest."""
+"""Rate of a training step relative to its largest matrix products alone: norms, softmax, the
+optimiser and memory traffic take the rest."""
 
 NORMS = 2
-"""Of a decoder layer: each keeps a token's hidden width in float32, and, where its own weight is
-trained, the normed width too."""
+"""Norms in a decoder layer: each keeps a token's hidden width in float32, and also the normed width
+if its weight is trained."""
 
 KEPT_WIDTHS = 4
 KEPT_INNER = 3
-"""What else a decoder layer keeps of a token for its backward pass, in hidden widths and in widths
-of its inner layer, without the inputs of what is trained: queries, keys, values and what attention
-makes of them; the gate's two sides and its activation."""
+"""What else a decoder layer keeps per token for its backward pass, in hidden widths and in inner
+widths, without the inputs of trained weights: queries, keys, values and attention's output; the
+gate's two inputs and its activation."""
 
 
 class Sizes(Record):
-    """What the counting needs of a model and of what is trained of it."""
+    """Sizes of a model and of its trained weights, for the estimates."""
 
     decoder: int
     """Weights in the decoder's matrices, without embeddings and head."""
     tower: int
-    """Weights of the image encoder and the projector."""
+    """Weights in the matrices of the image encoder and the projector."""
     width: int
     inner: int
     layers: int
@@ -47,39 +46,31 @@ class Sizes(Record):
     weights: int
     trained: int
     adapted: bool
-    """Whether low-rank adapters are trained, and not the matrices themselves."""
+    """Whether low-rank adapters are trained instead of the matrices themselves."""
     inputs: int
-    """Widths of what goes into the decoder's trained or adapted matrices, together."""
+    """Sum of the input widths of the decoder's trained or adapted matrices."""
     ranks: int
-    """Of the decoder's adapters, together."""
+    """Sum of the ranks of the decoder's adapters."""
     dropout: bool
-    """Whether adapters drop parts of their inputs."""
+    """Whether adapters use dropout."""
     tower_trained: bool
 
 
 class Work(NamedTuple):
-    """What one pass over the pairs runs, each row once."""
+    """The size of one pass over the pairs, each row once."""
 
     tokens: int
-    """Of all rows, prompts and images included."""
+    """Tokens of all rows, prompts and images included."""
     answer_tokens: int
-    """Positions whose logits are made."""
+    """Positions whose logits are computed."""
     attended: int
-    """Pairs of a token and one that it sees."""
+    """Pairs of a token and one that it attends to."""
     images: int
-    """Tokens of images."""
-
-
-class Estimate(NamedTuple):
-    """Of a whole run."""
-
-    flop: float
-    reference_flop: float
-    memory_bytes: int
+    """Image tokens."""
 
 
 def sizes_of(model: Any, *, adapted: bool) -> Sizes:
-    """The sizes of a model on which it is set already what is trained; it may be on "meta"."""
+    """Return the sizes of a model prepared for training; it may be on the meta device."""
     plain = model.get_base_model() if hasattr(model, "get_base_model") else model
     text = plain.config.get_text_config()
     decoder = plain.get_decoder()
@@ -108,7 +99,7 @@ def sizes_of(model: Any, *, adapted: bool) -> Sizes:
 
 
 def flop(sizes: Sizes, work: Work, *, training: bool, checkpointing: bool = False) -> float:
-    """Arithmetic of one pass over the pairs, forward alone or a training step's."""
+    """Return the FLOP of one pass over the pairs, forward only or with the backward pass."""
     linear = 2.0 * sizes.decoder * work.tokens
     attention = 4.0 * sizes.layers * sizes.width * work.attended
     head = 2.0 * sizes.width * sizes.vocabulary * work.answer_tokens
@@ -117,8 +108,8 @@ def flop(sizes: Sizes, work: Work, *, training: bool, checkpointing: bool = Fals
         return linear + attention + head + tower
     passes = 2 if sizes.adapted else 3
     again = (linear + attention) if checkpointing else 0.0
-    whole = linear * passes + attention * 3 + head * passes + again
-    return whole + tower * (3 if sizes.tower_trained else 1)
+    decoder = linear * passes + attention * 3 + head * passes + again
+    return decoder + tower * (3 if sizes.tower_trained else 1)
 
 
 def memory(
@@ -132,39 +123,39 @@ def memory(
     checkpointing: bool,
     chunk_bytes: int,
 ) -> int:
-    """Most bytes that are held at once, for a forward pass of so many tokens.
+    """Return the peak memory, in bytes, for forward passes of `tokens` tokens.
 
-    `weight_bytes` are those of a frozen weight; trained ones are float32. `mask_bytes` are those in
-    which dropout notes whether it kept a number: 1 where PyTorch does it in one kernel, as on CUDA,
-    and else 4.
+    `weight_bytes` is the size of a frozen weight; trained ones are float32. `mask_bytes` is the
+    size of an entry of dropout's mask: 1 if PyTorch applies dropout in one kernel, as on CUDA,
+    else 4.
     """
-    held = (sizes.weights - sizes.trained) * weight_bytes
-    held += sizes.trained * (4 + 4 + 8)  # with gradient and Adam's two moments
+    weights = (sizes.weights - sizes.trained) * weight_bytes
+    weights += sizes.trained * (4 + 4 + 8)  # with gradient and Adam's two moments
     if compute_bytes < 4:
-        held += sizes.trained * compute_bytes  # autocast's copies of a forward pass
-    # with checkpointing what goes into each layer is kept, and the rest of one layer at a time
-    whole, starts = (1, sizes.layers) if checkpointing else (sizes.layers, 1)
-    layer = _kept(sizes, compute_bytes, mask_bytes)
-    kept = tokens * (whole * layer + starts * sizes.width * weight_bytes)
+        weights += sizes.trained * compute_bytes  # autocast's copies of a forward pass
+    # checkpointing keeps the input of each layer, and the rest of one layer at a time
+    full, starts = (1, sizes.layers) if checkpointing else (sizes.layers, 1)
+    layer = _layer_bytes(sizes, compute_bytes, mask_bytes)
+    activations = tokens * (full * layer + starts * sizes.width * weight_bytes)
     logits = min(4 * answer_tokens * sizes.vocabulary, chunk_bytes)
-    return held + kept + 3 * logits  # logits, their softmax, its gradient
+    return weights + activations + 3 * logits  # logits, their softmax, its gradient
 
 
-def _kept(sizes: Sizes, compute_bytes: int, mask_bytes: int) -> int:
-    """Bytes that a decoder layer keeps of a token for its backward pass."""
+def _layer_bytes(sizes: Sizes, compute_bytes: int, mask_bytes: int) -> int:
+    """Return the bytes that a decoder layer keeps per token for its backward pass."""
     norms = NORMS * sizes.width * 4 * (1 if sizes.adapted else 2)
     layer = norms + (KEPT_WIDTHS * sizes.width + KEPT_INNER * sizes.inner) * compute_bytes
-    inputs = own = sizes.inputs // sizes.layers
+    inputs = copies = sizes.inputs // sizes.layers
     if compute_bytes == 4 and not sizes.dropout:
-        # Queries, keys and values have one input, so have the gate's sides, and attention keeps its
-        # result anyway. Dropout, or autocast's cast, makes each matrix a copy of its own.
-        inputs = min(own, 2 * sizes.width + sizes.inner)
-    masks = own * mask_bytes if sizes.dropout else 0
+        # Queries, keys and values share one input, so do the gate's two halves, and attention keeps
+        # its result anyway. With dropout or autocast, each matrix has a separate copy.
+        inputs = min(copies, 2 * sizes.width + sizes.inner)
+    masks = copies * mask_bytes if sizes.dropout else 0
     return layer + (inputs + sizes.ranks // sizes.layers) * compute_bytes + masks
 
 
 def rate(device: "torch.device", dtype: "torch.dtype", rows: int, sizes: Sizes) -> float:
-    """FLOP a second of products of the model's shape on this machine, measured for a moment."""
+    """Measure briefly the FLOP per second of matrix products of the model's shape."""
     import torch
 
     shape = (min(max(rows, 16), 4096), sizes.width, sizes.inner)
@@ -182,7 +173,7 @@ def rate(device: "torch.device", dtype: "torch.dtype", rows: int, sizes: Sizes) 
 
 
 def _finish(device: "torch.device") -> None:
-    """Waits until what was asked of an accelerator is done."""
+    """Wait until an accelerator has finished its work."""
     import torch
 
     if device.type != "cpu":

@@ -1,4 +1,4 @@
-"""Ctrl-C during training waits for the end of the step, so that the step can be kept."""
+"""Delay Ctrl-C during training until the end of the step, so that the step is saved."""
 
 import signal
 import threading
@@ -7,9 +7,9 @@ from typing import Self
 
 
 class Interrupt:
-    """While entered, the first Ctrl-C only sets `asked`; a second one interrupts at once.
+    """Inside the block, the first Ctrl-C only sets `asked`; a second one interrupts at once.
 
-    In a thread that isn't the main one nothing changes: Python tells only the main one of Ctrl-C.
+    Outside the main thread it does nothing, since Python signals only the main thread.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Training metrics as JSON lines: one object a step, in a file that a resumed run continues."""
+"""Training metrics as JSON lines: one object per step; a resumed run appends to the file."""
 
 import json
 from collections.abc import Mapping
@@ -11,16 +11,16 @@ from groundtune.store.rows import json_rows
 
 
 class JsonlLog:
-    """A Logger. Lines of steps after `step`, left by a run that was killed, are dropped."""
+    """A Logger that appends to a file; it first drops lines after `step` of an interrupted run."""
 
     def __init__(self, path: Path, step: int = 0) -> None:
         self.path = path
-        kept = [line for line in read_log(path) if line["step"] <= step]
-        text = "".join(json.dumps(line) + "\n" for line in kept)
+        earlier = [line for line in read_log(path) if line["step"] <= step]
+        text = "".join(json.dumps(line) + "\n" for line in earlier)
         write_atomic(path, text.encode())
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Appends the step's metrics.
+        """Append the step's metrics.
 
         Raises:
             UserError: the disk is full.
@@ -33,7 +33,7 @@ class JsonlLog:
 
 
 def read_log(path: Path) -> list[dict[str, float]]:
-    """The lines of a log, none if there is no such file; a last line cut short is left out."""
+    """Return the lines of a log, none without a file; skip an incomplete last line."""
     if not path.exists():
         return []
     whole = takewhile(lambda row: not isinstance(row.found, UserError), json_rows(path))

@@ -1,7 +1,7 @@
 """The training loop: batches, the method's loss, accumulate, clip, step, log, evaluate, save.
 
-It never sees a model's or a method's name, and it reads no file. Each step's loss is the mean over
-all pairs of the step, on whatever processes and in whatever forward passes they were run.
+It is independent of model families and methods, and reads no file. Each step's loss is the mean
+over all pairs of the step, whatever the processes and micro-batches.
 """
 
 import math
@@ -32,27 +32,27 @@ from groundtune.vlm.load import Vlm
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSchedule:
-    """How long and in which portions to train."""
+    """How long to train, in which batches, and when to save and evaluate."""
 
     steps: int
     batch_size: int
-    """Pairs a step, over all processes."""
+    """Pairs per step, over all processes."""
     limits: PassLimits
-    """Of a forward pass: they change memory and speed, not the result."""
+    """Limits of a forward pass: they affect memory and speed, not the result."""
     seed: int
     save_every: int
     """Steps between checkpoints."""
     eval_every: int
-    """Steps between evaluations; 0 evaluates never."""
+    """Steps between evaluations; 0 never evaluates."""
     optim: Optim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trainer:
-    """All that a run consists of; `fit` runs it."""
+    """Everything that a training run needs; `fit` runs it."""
 
     vlm: Vlm
-    """With the weights to train requiring a gradient."""
+    """The weights to train require a gradient."""
     pairs: TrainingPairs
     method: Pairwise
     score: TokenLogProbs
@@ -65,14 +65,14 @@ class Trainer:
     evaluate: Evaluate | None = None
 
     def fit(self, first_step: int) -> dict[str, Tensor] | None:
-        """Trains from `first_step` (steps done so far) to the plan's end.
+        """Train from `first_step` (the steps already done) to the end of the schedule.
 
-        Returns the weights where the model holds only a part of them in each process, else None.
+        Return the full weights if each process holds only a shard of them, else None.
 
         Raises:
-            UserError: the loss is not a number, the disk is full, or the model can't be evaluated
-                the way its weights are held.
-            KeyboardInterrupt: Ctrl-C; after the step that was running, which is kept.
+            UserError: the loss is not a number, the disk is full, or a model with sharded weights
+                can't be evaluated.
+            KeyboardInterrupt: Ctrl-C was pressed; the current step is finished and saved first.
         """
         plan = self.plan
         if self.evaluate and plan.eval_every:
@@ -102,17 +102,17 @@ class Trainer:
         return self.parallel.full_state(ready).weights
 
     def _step(self, ready: Prepared, done: int, batch: Sequence[int]) -> dict[str, float]:
-        """One optimiser step on a batch; its metrics are means over the batch's pairs.
+        """Take one optimiser step on a batch; return metrics, as means over the batch's pairs.
 
-        `tokens` are those that were run, on all processes.
+        `tokens` counts the tokens of all processes.
         """
         sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), dtype=torch.float64))
         rows = rows_of(batch, self.pairs.group_of, self.pairs.tokens, self.plan.limits.tokens)
         planned = plan_micro_batches(rows, self.plan.limits, self.parallel.processes)
-        for number, portions in enumerate(planned, start=1):
-            [mine] = self.parallel.share(portions)
+        for number, micro_batches in enumerate(planned, start=1):
+            [mine] = self.parallel.share(micro_batches)
             with self.parallel.accumulate(ready, last=number == len(planned)):
-                self._portion(ready, mine, len(batch), sums)
+                self._micro_batch(ready, mine, len(batch), sums)
         metrics = step_metrics({k: v / len(batch) for k, v in self.parallel.total(sums).items()})
         rate = self.plan.optim.rate(done, self.plan.steps)
         for group in ready.optimizer.param_groups:
@@ -128,29 +128,29 @@ class Trainer:
         tokens = sum(row.tokens for row in rows)
         return {**metrics, "gradient_norm": norm, "lr": rate, "tokens": tokens}
 
-    def _portion(
-        self, ready: Prepared, portion: MicroBatch, batch_size: int, sums: dict[str, Tensor]
+    def _micro_batch(
+        self, ready: Prepared, micro_batch: MicroBatch, batch_size: int, sums: dict[str, Tensor]
     ) -> None:
-        """Adds a forward pass's part of the gradient, and its sums of metrics."""
-        rows = [self.pairs.row(each.pairs) for each in portion.rows]
+        """Add a micro-batch's gradient, and its metrics to `sums`."""
+        rows = [self.pairs.row(each.pairs) for each in micro_batch.rows]
         logp = self.parallel.score(ready, [row for each in rows for row in each.rows])
         value_B, metrics = self.method.loss(self.pairs.collate(rows, logp))
-        self.parallel.backward(ready, value_B.sum() / batch_size * portion.counts)
-        sums["loss"] = sums["loss"] + value_B.detach().sum().cpu() * portion.counts
+        self.parallel.backward(ready, value_B.sum() / batch_size * micro_batch.counts)
+        sums["loss"] = sums["loss"] + value_B.detach().sum().cpu() * micro_batch.counts
         for name, each_B in metrics.items():
-            sums[name] = sums[name] + each_B.sum().cpu() * portion.counts
+            sums[name] = sums[name] + each_B.sum().cpu() * micro_batch.counts
 
     def _between(self, ready: Prepared, done: int, *, stop: bool) -> None:
-        """What happens after a step: evaluation, then a checkpoint where one is due or the last."""
+        """After a step, evaluate and save a checkpoint if due; always save the last step."""
         plan = self.plan
         last = stop or done == plan.steps
         if self.evaluate and plan.eval_every and done % plan.eval_every == 0:
             state = random_state()
             with self.parallel.evaluating(ready), torch.no_grad():
-                scored = _means(self.evaluate(done))
+                metrics = _means(self.evaluate(done))
             set_random_state(state)
             if self.parallel.main:
-                self.logger.log(done, scored)
+                self.logger.log(done, metrics)
         if done % plan.save_every == 0 or last:
             state = State(
                 self.parallel.full_state(ready), done, self.parallel.gather(random_state())
@@ -161,7 +161,7 @@ class Trainer:
 
 
 def _means(scores: Sequence[Score]) -> dict[str, float]:
-    """Mean of each value over the scored items of each benchmark, and how many were unparsed."""
+    """Return per benchmark the mean of each value over its items, and the unparsed share."""
     values: dict[str, list[float]] = defaultdict(list)
     for score in scores:
         values[f"eval/{score.benchmark}/unparsed"].append(float(score.status == "unparsed"))

@@ -1,4 +1,4 @@
-"""AdamW's settings, its learning rate at each step, and which weights decay."""
+"""AdamW's settings, learning rate schedule and weight decay."""
 
 import math
 from collections.abc import Iterable
@@ -14,27 +14,28 @@ _Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Optim(BaseModel):
-    """AdamW with warm-up and a schedule."""
+    """Settings of AdamW with warm-up and a learning rate schedule."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     lr: float = Field(default=5e-7, gt=0)
-    """Peak. 5e-7 for full weights in RLHF-V and RLAIF-V; RLAIF-V's LoRA script has 1e-5."""
+    """Peak learning rate: 5e-7 for full weights in RLHF-V and RLAIF-V, 1e-5 in RLAIF-V's LoRA
+    script."""
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
-    """After the warm-up; cosine and linear end at 0. Cosine in RLHF-V and RLAIF-V."""
+    """Schedule after the warm-up; cosine and linear end at 0. Cosine in RLHF-V and RLAIF-V."""
     warmup: float = Field(default=0.1, ge=0, lt=1)
-    """Share of the steps in which the rate grows linearly. 0.1 in RLHF-V's paper, 0.03 in its
-    public command, 0.05 in RLAIF-V's code."""
+    """Share of the steps with a linearly growing rate: 0.1 in RLHF-V's paper, 0.03 in its public
+    command, 0.05 in RLAIF-V's code."""
     weight_decay: float = Field(default=0.0, ge=0)
-    """On matrices only. 0 in RLHF-V, 0.01 in RLAIF-V's code."""
+    """Weight decay of matrices only: 0 in RLHF-V, 0.01 in RLAIF-V's code."""
     betas: tuple[_Share, _Share] = (0.9, 0.999)
-    """The published codes keep AdamW's own defaults."""
+    """AdamW's defaults, as in the published code."""
     clip: float = Field(default=1.0, ge=0)
-    """Largest norm of the gradient; 1 is the default of the trainer that the published codes use.
-    0 does not clip."""
+    """Maximum gradient norm: 1 is the default of the trainer in the published code; 0 does not
+    clip."""
 
     def rate(self, step: int, steps: int) -> float:
-        """Learning rate of a step, counted from 0, of so many."""
+        """Return the learning rate of a step, counted from 0, of `steps`."""
         warmup = math.ceil(self.warmup * steps)
         if step < warmup:
             return self.lr * (step + 1) / (warmup + 1)
@@ -45,7 +46,7 @@ class Optim(BaseModel):
 
 
 def adamw(parameters: "Iterable[Tensor]", optim: Optim) -> "AdamW":
-    """The optimiser; vectors (norms, biases) do not decay."""
+    """Return the optimiser; vectors (norms, biases) do not decay."""
     from torch.optim import AdamW
 
     trained = [each for each in parameters if each.requires_grad]
@@ -53,7 +54,7 @@ def adamw(parameters: "Iterable[Tensor]", optim: Optim) -> "AdamW":
         {"params": [p for p in trained if p.ndim >= 2], "weight_decay": optim.weight_decay},
         {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
     ]
-    # Fused, all of a weight's update is one pass over it: 8 times as fast on a CPU.
+    # Fused, a weight's update is one pass over it: 8 times as fast on a CPU.
     return AdamW(
         [group for group in groups if group["params"]],
         lr=optim.lr,

@@ -1,13 +1,13 @@
-"""The only file that knows of several processes: who they are, and what they must agree on.
+"""Distributed training; with zero.py, the only code that handles several processes.
 
-Processes are started by `accelerate launch` or `torchrun`, on one machine or many. Each takes its
-share of every step's pairs; gradients are averaged: by DDP; where the weights are cut, by FSDP2
-(`fully_shard`: each process keeps a part of every weight and of the optimiser's state); or by
+`accelerate launch` or `torchrun` starts the processes, on one machine or many. Each computes its
+share of every step's pairs. Gradients are averaged by DDP, by FSDP2 if weights are sharded
+(`fully_shard`: each process keeps a shard of every weight and of the optimiser state), or by
 DeepSpeed's ZeRO (zero.py).
 
-All three act on a module's forward. An engine runs more than the model's own (it encodes images
-once and hands them on), so what is wrapped is model and engine together: one call of the wrapped
-module is one forward pass of rows, whatever it consists of.
+All three act on a module's forward. An engine runs more than the model's forward (it encodes images
+separately), so model and engine are wrapped together: one call of the wrapped module is one forward
+pass of rows.
 """
 
 import math
@@ -35,7 +35,7 @@ dist: Any = torch.distributed
 
 
 class Forward(nn.Module):
-    """Model and engine as one module, so that what is wrapped sees all that a forward pass runs."""
+    """Model and engine as one module, so that wrapping it covers the complete forward pass."""
 
     def __init__(
         self,
@@ -50,88 +50,87 @@ class Forward(nn.Module):
         self._arithmetic = arithmetic
 
     def forward(self, rows: Sequence[PromptRow]) -> Tensor:
-        """Log-probabilities of the tokens of all the rows' answers, one after the other.
+        """Return the token log-probabilities of all the rows' answers, concatenated.
 
-        One tensor, since FSDP2 and DeepSpeed hang hooks on all that comes out: a view could lose
-        them, and DeepSpeed wants equally many in all processes.
+        This is one tensor, since FSDP2 and DeepSpeed attach hooks to each output: a view could lose
+        them, and DeepSpeed needs equally many outputs in all processes.
         """
-        with self._arithmetic():  # in here, since DeepSpeed switches off what is set around it
-            scored = self._score(self._vlm, rows)
-        return torch.cat([logp for answers in scored for logp in answers])
+        with self._arithmetic():  # here, since DeepSpeed disables an autocast outside
+            logps = self._score(self._vlm, rows)
+        return torch.cat([logp for answers in logps for logp in answers])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """Model and optimiser as the processes run them."""
+    """Model and optimiser, wrapped for the processes."""
 
     forward: nn.Module
     model: nn.Module
-    """The model inside, whose weights may be parts of the whole."""
+    """The model inside, whose weights may be sharded."""
     optimizer: Optimizer
-    """Its groups have the learning rates; `Parallel.step` steps."""
+    """Its groups have the learning rates; `Parallel.step` steps it."""
     clip: float
-    """Largest norm of the gradient; 0 does not clip."""
+    """Maximum gradient norm; 0 does not clip."""
     zero: Zero | None = None
 
 
 class Parallel:
-    """The processes of a run. The model stays on the device on which it was loaded."""
+    """The processes of a run. The model stays on the device it was loaded on."""
 
     def __init__(
         self, device: torch.device, *, bf16: bool, shard: bool = False, zero: int = 0
     ) -> None:
         """With `bf16`, forward passes of float32 weights compute in bfloat16.
 
-        With `shard`, weights, gradients and the optimiser's state are cut into parts (FSDP2); with
-        `zero`, what that stage of DeepSpeed's ZeRO cuts; else each process has them whole (DDP).
-        `accelerate launch` asks for the one with --use_fsdp, for the other with --use_deepspeed.
+        With `shard`, weights, gradients and optimiser state are sharded (FSDP2); with `zero`, by
+        that stage of DeepSpeed's ZeRO; else each process has full copies (DDP). `accelerate launch`
+        sets them with --use_fsdp and --use_deepspeed.
 
         Raises:
-            UserError: both were asked for, settings of DeepSpeed that are not supported, or
-                DeepSpeed where it is not installed.
+            UserError: both are set, DeepSpeed's settings are not supported, or it is not installed.
         """
         stage = requested_stage(zero)
-        shard = shard or _asked("ACCELERATE_USE_FSDP")
+        shard = shard or _is_set("ACCELERATE_USE_FSDP")
         if stage and shard:
             raise UserError(
-                "The weights can't be cut by FSDP2 and by DeepSpeed.",
+                "FSDP2 and DeepSpeed can't both shard the weights.",
                 "shard, zero",
-                "Take one of them; shard=true needs nothing installed.",
+                "Use one of them; shard=true needs no extra package.",
             )
         self._state: Any = PartialState(cpu=device.type == "cpu")
         self._device = device
         self._bf16 = bf16
-        self._cut = shard and self.processes > 1
+        self._shard = shard and self.processes > 1
         self._stage = stage if self.processes > 1 else 0
         if self._stage:
             check_installed()
 
     @property
     def main(self) -> bool:
-        """Whether this process writes files and logs."""
+        """Whether this is the main process, which writes files and logs."""
         return self._state.is_main_process
 
     @property
     def rank(self) -> int:
-        """Which process this is, from 0."""
+        """Index of this process, from 0."""
         return self._state.process_index
 
     @property
     def processes(self) -> int:
-        """How many share the work."""
+        """Number of processes."""
         return self._state.num_processes
 
     @property
     def shards_weights(self) -> bool:
-        """Whether a process holds no more than a part of the weights."""
-        return self._cut or self._stage == 3
+        """Whether each process holds only a shard of the weights."""
+        return self._shard or self._stage == 3
 
     def prepare(
         self, vlm: Vlm, score: TokenLogProbs, optimizer: Optimizer, *, clip: float
     ) -> Prepared:
-        """Model, engine and optimiser as this set-up runs them; a step clips the gradient.
+        """Wrap model, engine and optimiser for the processes; steps clip the gradient to `clip`.
 
-        Every process must hold the same weights and the same state of the optimiser.
+        Every process must have the same weights and optimiser state.
         """
         forward: nn.Module = Forward(vlm, score, self.autocast)
         zero: Zero | None = None
@@ -139,20 +138,20 @@ class Parallel:
             kind = self._device.type
             zero = Zero(forward, optimizer, stage=self._stage, clip=clip, device=kind)
             forward = zero.engine
-        elif self._cut:
+        elif self._shard:
             self._shard_weights(forward, optimizer)
         elif self.processes > 1:
             forward = nn.parallel.DistributedDataParallel(forward)
         return Prepared(forward=forward, model=vlm.model, optimizer=optimizer, clip=clip, zero=zero)
 
     def _shard_weights(self, forward: Any, optimizer: Optimizer) -> None:
-        """Cuts weights, block by block and in place, and the optimiser's state with them."""
+        """Shard the weights, block by block and in place, and the optimiser state with them."""
         from torch.distributed.device_mesh import init_device_mesh
         from torch.distributed.fsdp import fully_shard
 
         names = {id(weight): name for name, weight in forward.named_parameters()}
         groups = [[names[id(weight)] for weight in g["params"]] for g in optimizer.param_groups]
-        state = {names[id(weight)]: own for weight, own in optimizer.state.items()}
+        state = {names[id(weight)]: values for weight, values in optimizer.state.items()}
         mesh = init_device_mesh(self._device.type, (self.processes,))
         blocks = _blocks(forward.model)
         for module in reversed(list(forward.modules())):
@@ -160,40 +159,40 @@ class Parallel:
                 fully_shard(module, mesh=mesh)
         fully_shard(forward, mesh=mesh)
         weights = dict(forward.named_parameters())
-        for group, own in zip(optimizer.param_groups, groups, strict=True):
-            group["params"] = [weights[name] for name in own]
+        for group, members in zip(optimizer.param_groups, groups, strict=True):
+            group["params"] = [weights[name] for name in members]
         optimizer.state.clear()
         for name, values in state.items():
             weight = weights[name]
-            optimizer.state[weight] = {k: _cut_like(weight, v) for k, v in values.items()}
+            optimizer.state[weight] = {k: _shard_like(weight, v) for k, v in values.items()}
 
     def full_state(self, prepared: Prepared) -> FullState:
-        """Weights and optimiser's state as a single process would have them.
+        """Return weights and optimiser state as a single process would have them.
 
-        All processes must call it, since it gathers what is cut; the main one gets it.
+        All processes must call it, since it gathers shards; only the main process gets the result.
         """
         if prepared.zero:
             return prepared.zero.full_state(prepared.model, keep=self.main)
         state = prepared.optimizer.state_dict()
-        if not self._cut:
+        if not self._shard:
             return FullState(None, state)
-        weights = self._gathered(prepared.model.state_dict())
-        each = {i: self._gathered(own) for i, own in state["state"].items()}
-        return FullState(weights, {**state, "state": each})
+        weights = self._gather_tensors(prepared.model.state_dict())
+        moments = {i: self._gather_tensors(values) for i, values in state["state"].items()}
+        return FullState(weights, {**state, "state": moments})
 
-    def _gathered(self, cut: Mapping[str, Any]) -> dict[str, Any]:
-        """The whole of each, on the CPU of the main process; the others keep nothing of it."""
-        found: dict[str, Any] = {}
-        for name, value in cut.items():
-            whole = _whole(value)
+    def _gather_tensors(self, shards: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the full values, on the CPU of the main process; {} in the others."""
+        values: dict[str, Any] = {}
+        for name, shard in shards.items():
+            value = _unshard(shard)
             if self.main:
-                found[name] = whole.cpu() if isinstance(whole, Tensor) else whole
-        return found
+                values[name] = value.cpu() if isinstance(value, Tensor) else value
+        return values
 
     @contextmanager
     def evaluating(self, prepared: Prepared) -> Generator[None]:
-        """The model in evaluation mode, its weights whole: each process may run it by itself."""
-        parts: list[Any] = [module for module in prepared.forward.modules() if _is_cut(module)]
+        """Put the model into evaluation mode, unsharded, so that processes can run it alone."""
+        parts: list[Any] = [module for module in prepared.forward.modules() if _is_sharded(module)]
         for module in parts:
             module.set_reshard_after_forward(False, recurse=False)
             module.unshard()
@@ -207,31 +206,31 @@ class Parallel:
                 module.reshard()
 
     def check_evaluates(self) -> None:
-        """Raises UserError where the model can't be run between steps."""
+        """Raise UserError if the model can't be evaluated between steps."""
         if self._stage == 3:
             raise UserError(
-                "The model can't be evaluated in training while ZeRO stage 3 holds its weights.",
+                "The model can't be evaluated during training with ZeRO stage 3.",
                 "eval_every, zero",
-                "Use shard=true or zero=2, or evaluate the checkpoints (keep=...) afterwards.",
+                "Use shard=true or zero=2, or evaluate the checkpoints (keep=...) after training.",
             )
 
     def share(self, parts: Sequence[T]) -> list[T]:
-        """This process's of parts that are handed out by turns."""
+        """Return this process's share of the parts, which are distributed round-robin."""
         return list(parts[self.rank :: self.processes])
 
-    def any(self, said: bool) -> bool:
-        """Whether a process says so, in all of them."""
-        return any(self.gather(said))
+    def any(self, value: bool) -> bool:
+        """Return whether `value` is true in any process; all processes must call it."""
+        return any(self.gather(value))
 
     def score(self, prepared: Prepared, rows: Sequence[PromptRow]) -> list[list[Tensor]]:
-        """Log-probabilities of each row's answers' tokens, as TokenLogProbs gives them."""
+        """Return the token log-probabilities of each row's answers, as TokenLogProbs does."""
         logp: Tensor = prepared.forward(rows)
         lengths = [len(answer.ids) for row in rows for answer in row.answers]
         each = iter(torch.split(logp, lengths))
         return [[next(each) for _ in row.answers] for row in rows]
 
     def backward(self, prepared: Prepared, loss: Tensor) -> None:
-        """Adds the gradient of this process's part of the loss; the parts add up."""
+        """Add the gradient of this process's part of the loss; the parts add up."""
         scaled = loss * self.processes  # gradients of the processes are averaged, not summed
         if prepared.zero:
             prepared.zero.backward(scaled)
@@ -239,79 +238,79 @@ class Parallel:
             scaled.backward()  # pyright: ignore[reportUnknownMemberType]
 
     def accumulate(self, prepared: Prepared, last: bool) -> AbstractContextManager[Any]:
-        """Gradients are exchanged in a step's last forward pass only."""
+        """Return a context in which gradients are exchanged only if `last` in the step."""
         forward: Any = prepared.forward
         if prepared.zero:
             prepared.zero.accumulate(last)
             return nullcontext()
-        if self._cut:
+        if self._shard:
             forward.set_requires_gradient_sync(last)
             return nullcontext()
         return nullcontext() if last or self.processes == 1 else forward.no_sync()
 
     def step(self, prepared: Prepared) -> float:
-        """Clips the gradient and steps; returns the whole gradient's norm before it was clipped.
+        """Clip the gradient and step; return the full gradient's norm before clipping.
 
-        Where that is not finite no weight is changed.
+        No weight changes if the norm is not finite.
         """
         if prepared.zero:
             return prepared.zero.step()
         trained = [weight for weight in prepared.model.parameters() if weight.requires_grad]
         limit = prepared.clip or float("inf")
-        norm = float(_whole(nn.utils.clip_grad_norm_(trained, limit)))
+        norm = float(_unshard(nn.utils.clip_grad_norm_(trained, limit)))
         if math.isfinite(norm):
             prepared.optimizer.step()
         prepared.optimizer.zero_grad(set_to_none=True)
         return norm
 
     def total(self, sums: Mapping[str, Tensor]) -> dict[str, float]:
-        """Each value summed over the processes, which must have the same names."""
+        """Return each value summed over the processes, which must have the same names."""
         stacked = torch.stack([value.double() for value in sums.values()]).to(self._device)
         if self.processes > 1:
             dist.all_reduce(stacked)
         return dict(zip(sums, map(float, stacked), strict=True))
 
-    def gather(self, own: T) -> list[T]:
-        """What each process hands in, by rank, in all of them."""
+    def gather(self, value: T) -> list[T]:
+        """Return the values of all processes, by rank; all processes must call it."""
         if self.processes == 1:
-            return [own]
-        each: list[Any] = [None] * self.processes
-        dist.all_gather_object(each, own)
-        return each
+            return [value]
+        values: list[Any] = [None] * self.processes
+        dist.all_gather_object(values, value)
+        return values
 
     @property
     def arithmetic(self) -> str:
-        """The type that forward passes compute in, "" where it is that of the weights."""
+        """The type in which forward passes compute, "" if it is the weights' type."""
         return "bfloat16" if self._bf16 else ""
 
     def autocast(self) -> AbstractContextManager[Any]:
-        """The arithmetic of forward passes."""
+        """Return the autocast context of forward passes."""
         return torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16)
 
     def wait(self) -> None:
-        """Until all processes are here."""
+        """Wait for all processes."""
         self._state.wait_for_everyone()
 
 
-def _asked(variable: str) -> bool:
-    """Whether `accelerate launch` asked for something, which it says in the environment."""
+def _is_set(variable: str) -> bool:
+    """Return whether `accelerate launch` switched this environment variable on."""
     return os.environ.get(variable, "").lower() in ("1", "true", "yes")
 
 
-def _is_cut(module: nn.Module) -> bool:
+def _is_sharded(module: nn.Module) -> bool:
     from torch.distributed.fsdp import FSDPModule
 
     return isinstance(module, FSDPModule)
 
 
 def _blocks(model: Any) -> set[str]:
-    """Class names of the repeated blocks, as the model's class names them: units of sharding."""
+    """Return the class names of the model's repeated blocks, the units of sharding."""
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     return set(inner._no_split_modules or ())
 
 
-def _cut_like(weight: Any, value: Any) -> Any:
-    """A whole value of the optimiser's state cut as its weight is; what has another shape stays."""
+def _shard_like(weight: Any, value: Any) -> Any:
+    """Shard a value of the optimiser state like its weight; return other shapes unchanged."""
     if not isinstance(value, Tensor) or value.shape != weight.shape:
         return value
     from torch.distributed.tensor import distribute_tensor
@@ -319,7 +318,7 @@ def _cut_like(weight: Any, value: Any) -> Any:
     return distribute_tensor(value, weight.device_mesh, weight.placements)
 
 
-def _whole(value: Any) -> Any:
-    """A tensor with all its parts, gathered from the processes; anything else as it is."""
+def _unshard(value: Any) -> Any:
+    """Gather a sharded tensor from the processes; return anything else unchanged."""
     gather = getattr(value, "full_tensor", None)
     return gather() if gather is not None else value

@@ -1,4 +1,4 @@
-"""Which arithmetic a device does natively, and what a recipe's `dtype` comes to on it."""
+"""Choose the device and the arithmetic of training."""
 
 import logging
 from typing import TYPE_CHECKING, Literal
@@ -15,12 +15,12 @@ ResolvedDtype = Literal["bfloat16", "float32"]
 
 
 def device_of(name: str) -> "torch.device":
-    """The device of that name; "auto" is an accelerator where there is one.
+    """Return the device of that name; "auto" is an accelerator if there is one.
 
-    Of several processes on a machine each takes the accelerator of its own number.
+    With several processes on a machine, each uses the accelerator of its local rank.
 
     Raises:
-        UserError: torch knows no such device, or this machine has none.
+        UserError: the device does not exist on this machine.
     """
     import os
 
@@ -35,20 +35,20 @@ def device_of(name: str) -> "torch.device":
             raise UserError(
                 f"There is no device {name!r} here: {why}.",
                 "device",
-                "Use device=cpu, or device=auto, which takes an accelerator where there is one.",
+                "Use device=cpu, or device=auto, which uses an accelerator if there is one.",
             ) from error
         return device
-    found = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
-    if found is None:
+    device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
+    if device is None:
         return torch.device("cpu")
-    own = os.environ.get("LOCAL_RANK")
-    return torch.device(found.type, int(own)) if own is not None else found
+    rank = os.environ.get("LOCAL_RANK")
+    return torch.device(device.type, int(rank)) if rank is not None else device
 
 
 def native_bf16(device: "torch.device") -> bool:
-    """Whether the device multiplies bfloat16 itself.
+    """Return whether the device multiplies bfloat16 natively.
 
-    A CPU that doesn't takes some 80 times as long as in float32 (one with AVX2 alone, measured).
+    A CPU that doesn't is about 80 times slower than in float32 (measured with AVX2 only).
     """
     import torch
 
@@ -61,17 +61,17 @@ def native_bf16(device: "torch.device") -> bool:
 
 
 def resolve_dtype(dtype: Dtype, device: "torch.device") -> ResolvedDtype:
-    """The type that a recipe's `dtype` means on a device: "auto" is bfloat16 where it is native."""
+    """Return the type of a recipe's `dtype` on a device: "auto" is bfloat16 if it is native."""
     if dtype == "auto":
         return "bfloat16" if native_bf16(device) else "float32"
     return dtype
 
 
 def warn_if_slow(dtype: Dtype, device: "torch.device") -> None:
-    """Logs a warning where bfloat16 is asked for by name and the device doesn't do it natively."""
+    """Log a warning if the recipe sets bfloat16 and the device doesn't support it natively."""
     if dtype == "bfloat16" and not native_bf16(device):
         log.warning(
             "bfloat16 is not native on this %s and may take many times as long as float32; "
-            "dtype=auto takes what is native.",
+            "use dtype=auto to choose the native type.",
             device.type,
         )

@@ -1,13 +1,13 @@
-"""Log-probabilities of the reference model: computed once an answer, kept as Parquet, never stale.
+"""Log-probabilities of the reference model: computed once per answer and cached as Parquet.
 
-An answer's key is the hash of all that its figures depend on: the model's revision, adapter
-included, the image processor's settings, the type of the arithmetic, the images, and the token ids
-of prompt and answer, which cover tokenizer and chat template; under a view of the images also the
-view and its seed. Whatever changes gives another key, so an old row can't be used by mistake; and a
-run that was killed goes on where it stopped.
+An answer's key is the hash of everything that its log-probabilities depend on: the model's
+revision, adapter included, the image processor's settings, the arithmetic, the images, and the
+token ids of prompt and answer, which cover tokenizer and chat template; for a view of the images
+also the view and its seed. Any change gives another key, so a stale row is never used, and an
+interrupted run resumes.
 
-The reference is the model before anything of it is trained: with a LoRA the base without adapter,
-so that no second model is held.
+The reference is the model before training; with a LoRA, the base without the adapter. So there is
+no second model in memory.
 """
 
 import json
@@ -32,12 +32,12 @@ from groundtune.train.parallel import Parallel
 from groundtune.vlm.encoded import EncodedAnswer
 from groundtune.vlm.load import Vlm
 
-_PASSES_A_PART = 64
-"""Forward passes between two writes: what a killed run does again at the most."""
+_PASSES_PER_WRITE = 64
+"""Forward passes between two writes: a killed run repeats at most this many."""
 
 
 class ReferenceRow(Record):
-    """The reference's log-probabilities of one answer's tokens, nats."""
+    """The reference's token log-probabilities of one answer, nats."""
 
     key: Key
     logp: tuple[float, ...]
@@ -45,30 +45,31 @@ class ReferenceRow(Record):
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """The reference's figures of all answers that a run needs, by pair."""
+    """The reference's log-probabilities of all answers that a run needs, by pair."""
 
     keys: Mapping[tuple[int, str, str], str]
-    """Key of a pair's side under a view ("" is the image itself)."""
-    known: Mapping[str, Tensor]
+    """Keys by pair, "chosen" or "rejected", and view ("" for the original image)."""
+    logp: Mapping[str, Tensor]
+    """Log-probabilities by key."""
 
     def of(self, index: int, side: str, view: str = "") -> Tensor:
-        """Log p of the tokens of a pair's chosen or rejected answer, shape (T,), fp32."""
-        return self.known[self.keys[index, side, view]]
+        """Return the token log-probabilities of a pair's answer, shape (T,), fp32."""
+        return self.logp[self.keys[index, side, view]]
 
 
 class _MissingAnswers(NamedTuple):
-    """Answers to one prompt under one view that have no figures yet, as many as one row takes."""
+    """Answers to one prompt on one view that are not cached yet, as many as fit into one row."""
 
     pair: int
-    """One of the prompt's."""
+    """A pair of the prompt."""
     view: str
     answers: Mapping[str, EncodedAnswer]
-    """By key."""
+    """Answers by key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceScorer:
-    """How rows are run."""
+    """The model and how to run its rows."""
 
     vlm: Vlm
     score: TokenLogProbs
@@ -78,15 +79,15 @@ class ReferenceScorer:
 
 
 def reference_identity(vlm: Vlm, arithmetic: str, engine: str = "") -> str:
-    """What the figures depend on beside images and tokens.
+    """Return a key of what the log-probabilities depend on except images and tokens.
 
-    `arithmetic` names the autocast type. `engine` names an engine that rounds otherwise than
-    separate rows do, and "" is those.
+    `arithmetic` is the autocast type. `engine` is an engine that rounds differently from separate
+    rows, or "" for separate rows.
     """
     settings = json.loads(vlm.processor.image_processor.to_json_string())
-    made_with = {name: versions().get(name) for name in ("torch", "transformers")}
-    more = [engine] if engine else []
-    return key_of(vlm.revision, str(vlm.model.dtype), arithmetic, settings, made_with, *more)
+    libraries = {name: versions().get(name) for name in ("torch", "transformers")}
+    engines = [engine] if engine else []
+    return key_of(vlm.revision, str(vlm.model.dtype), arithmetic, settings, libraries, *engines)
 
 
 def reference(
@@ -98,59 +99,59 @@ def reference(
     views: Views,
     progress: Progress,
 ) -> Reference:
-    """The reference's figures of all pairs; what `folder` lacks is computed and added.
+    """Return the reference's log-probabilities of all pairs; compute and add what `folder` lacks.
 
-    Processes share the work; each but the first writes to a folder of its own inside `folder`.
+    Processes share the work; each but the first writes to a subfolder of `folder`.
 
     Raises:
         UserError: the disk is full, or a part of the folder is damaged.
     """
     keys = _keys(identity, pairs, views)
     parallel = scoring.parallel
-    known = _read(folder)
-    asked = _missing(scoring, pairs, keys, known)
-    parallel.wait()  # all have read before one writes
+    cached = _read(folder)
+    missing = _missing(scoring, pairs, keys, cached)
+    parallel.wait()  # all must read before one writes
     passes = [
-        [asked[row.pairs[0]] for row in mine.rows]
-        for each in _rounds(scoring, pairs, asked)
-        for mine in parallel.share(each)
-        if mine.counts
+        [missing[row.pairs[0]] for row in micro_batch.rows]
+        for micro_batches in _micro_batches(scoring, pairs, missing)
+        for micro_batch in parallel.share(micro_batches)
+        if micro_batch.counts
     ]
     [rank] = parallel.share(range(parallel.processes))
-    own = RecordSet(folder / f"process-{rank}" if rank else folder, ReferenceRow)
+    records = RecordSet(folder / f"process-{rank}" if rank else folder, ReferenceRow)
     progress.start("reference", total=sum(len(each.answers) for rows in passes for each in rows))
     scoring.vlm.model.eval()
-    for first in range(0, len(passes), _PASSES_A_PART):
+    for first in range(0, len(passes), _PASSES_PER_WRITE):
         part: dict[str, Tensor] = {}
-        for rows in passes[first : first + _PASSES_A_PART]:
-            found = _run(scoring, pairs, rows)
-            part.update(found)
-            progress.advance(len(found))
-        own.append([ReferenceRow(key=key, logp=_floats(each)) for key, each in part.items()])
-        known.update(part)
+        for rows in passes[first : first + _PASSES_PER_WRITE]:
+            logp = _run(scoring, pairs, rows)
+            part.update(logp)
+            progress.advance(len(logp))
+        records.append([ReferenceRow(key=key, logp=_floats(each)) for key, each in part.items()])
+        cached.update(part)
     parallel.wait()
-    return Reference(keys, known if parallel.processes == 1 else _read(folder))
+    return Reference(keys, cached if parallel.processes == 1 else _read(folder))
 
 
 def _read(folder: Path) -> dict[str, Tensor]:
-    """All figures that are there, by key, whichever process wrote them."""
+    """Return all cached log-probabilities by key, from every process."""
     folders = [folder, *sorted(folder.glob("process-*"))]
     rows = (row for each in folders for row in RecordSet(each, ReferenceRow).read())
     return {row.key: torch.tensor(row.logp) for row in rows}
 
 
 def _keys(identity: str, pairs: EncodedPairs, views: Views) -> dict[tuple[int, str, str], str]:
-    """Keys of both answers of each pair, and of the chosen one under each view."""
+    """Return the keys of both answers of each pair, and of the chosen one on each view."""
     keys: dict[tuple[int, str, str], str] = {}
     for index in range(len(pairs)):
         images, ids = pairs.prompt_content(index)
         chosen, rejected = pairs.answers(index)
-        asked = key_of(identity, images, ids)
-        keys[index, "chosen", ""] = key_of(asked, chosen.ids)
-        keys[index, "rejected", ""] = key_of(asked, rejected.ids)
+        prompt = key_of(identity, images, ids)
+        keys[index, "chosen", ""] = key_of(prompt, chosen.ids)
+        keys[index, "rejected", ""] = key_of(prompt, rejected.ids)
         for view in views.views:
-            seen = key_of(identity, images, ids, list(view), views.seed)
-            keys[index, "chosen", view.name] = key_of(seen, chosen.ids)
+            viewed = key_of(identity, images, ids, list(view), views.seed)
+            keys[index, "chosen", view.name] = key_of(viewed, chosen.ids)
     return keys
 
 
@@ -158,26 +159,26 @@ def _missing(
     scoring: ReferenceScorer,
     pairs: EncodedPairs,
     keys: Mapping[tuple[int, str, str], str],
-    known: Mapping[str, Tensor],
+    cached: Mapping[str, Tensor],
 ) -> list[_MissingAnswers]:
-    """What has no figures yet, each distinct answer of a prompt and a view once, as rows."""
+    """Return the answers that are not cached, distinct per prompt and view, as rows."""
     by_prompt: dict[tuple[int, str], dict[str, EncodedAnswer]] = {}
     for (index, side, view), key in keys.items():
-        if key not in known:
+        if key not in cached:
             chosen, rejected = pairs.answers(index)
             answers = by_prompt.setdefault((pairs.group_of(index), view), {})
             answers[key] = chosen if side == "chosen" else rejected
     return [
         _MissingAnswers(pairs.groups[group][0], view, row)
         for (group, view), answers in by_prompt.items()
-        for row in _divided(scoring, pairs, pairs.groups[group][0], answers)
+        for row in _split_answers(scoring, pairs, pairs.groups[group][0], answers)
     ]
 
 
-def _divided(
+def _split_answers(
     scoring: ReferenceScorer, pairs: EncodedPairs, index: int, answers: Mapping[str, EncodedAnswer]
 ) -> list[dict[str, EncodedAnswer]]:
-    """Answers to a prompt in as many rows as the limit of tokens asks for."""
+    """Split a prompt's answers into rows within the limit of tokens."""
     rows: list[dict[str, EncodedAnswer]] = []
     for key, answer in answers.items():
         fits = rows and (
@@ -191,34 +192,34 @@ def _divided(
     return rows
 
 
-def _rounds(
-    scoring: ReferenceScorer, pairs: EncodedPairs, asked: Sequence[_MissingAnswers]
+def _micro_batches(
+    scoring: ReferenceScorer, pairs: EncodedPairs, missing: Sequence[_MissingAnswers]
 ) -> list[list[MicroBatch]]:
-    """Forward passes; a row's only "pair" is its number in `asked`."""
+    """Plan the forward passes; a planned row's only "pair" is its index in `missing`."""
     rows = [
-        PlannedRow((number,), _tokens(scoring, pairs, each)) for number, each in enumerate(asked)
+        PlannedRow((number,), _tokens(scoring, pairs, each)) for number, each in enumerate(missing)
     ]
     return plan_micro_batches(rows, scoring.limits, scoring.parallel.processes) if rows else []
 
 
-def _tokens(scoring: ReferenceScorer, pairs: EncodedPairs, asked: _MissingAnswers) -> int:
-    _, prompt = pairs.prompt_content(asked.pair)
-    return scoring.cost(len(prompt), [len(answer.ids) for answer in asked.answers.values()])
+def _tokens(scoring: ReferenceScorer, pairs: EncodedPairs, row: _MissingAnswers) -> int:
+    _, prompt = pairs.prompt_content(row.pair)
+    return scoring.cost(len(prompt), [len(answer.ids) for answer in row.answers.values()])
 
 
 def _run(
-    scoring: ReferenceScorer, pairs: EncodedPairs, asked: Sequence[_MissingAnswers]
+    scoring: ReferenceScorer, pairs: EncodedPairs, missing: Sequence[_MissingAnswers]
 ) -> dict[str, Tensor]:
-    """One forward pass; the figures by key, on the CPU."""
+    """Run one forward pass; return the log-probabilities by key, on the CPU."""
     rows = [
         PromptRow(pairs.prompt(each.pair, each.view), tuple(each.answers.values()))
-        for each in asked
+        for each in missing
     ]
     with torch.no_grad(), scoring.parallel.autocast():
-        scored = scoring.score(scoring.vlm, rows)
+        results = scoring.score(scoring.vlm, rows)
     return {
         key: logp.cpu()
-        for each, answers in zip(asked, scored, strict=True)
+        for each, answers in zip(missing, results, strict=True)
         for key, logp in zip(each.answers, answers, strict=True)
     }
 

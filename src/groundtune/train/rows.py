@@ -1,9 +1,9 @@
-"""Pairs of one prompt as a row, and scored rows as what a method's loss takes.
+"""Turn pairs of one prompt into a row, and log-probabilities of rows into a loss's input.
 
-A row is the prompt once and each distinct answer once, however many of its pairs share it. A view
-of a method (a changed image) is a row of its own, with the chosen answers alone.
+A row has the prompt once and each distinct answer once. A method's view (a changed image) is a
+separate row with only the chosen answers.
 
-Shapes: B pairs, T tokens of the longest answer of a side.
+Shapes: B pairs, T tokens of the longest chosen (or rejected) answer.
 """
 
 from collections.abc import Sequence
@@ -21,15 +21,15 @@ from groundtune.vlm.encoded import EncodedAnswer
 
 
 class References(Protocol):
-    """The reference's log-probabilities of the answers' tokens, shape (T,) each, fp32."""
+    """The reference's token log-probabilities of the answers, shape (T,) each, fp32."""
 
     def of(self, index: int, side: str, view: str = "") -> Tensor:
-        """Those of a pair's chosen or rejected answer, under a view or ("") the image itself."""
+        """Return those of a pair's chosen or rejected answer, on a view or the image ("")."""
         ...
 
 
 class Member(NamedTuple):
-    """A pair of a row, and where its answers stand among those of the row and of its views."""
+    """A pair of a row, and the indices of its answers in the row and in its views."""
 
     pair: int
     chosen: int
@@ -39,22 +39,22 @@ class Member(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingRow:
-    """What is run for some pairs of one prompt, and which pair needs what of it."""
+    """The rows of several pairs of one prompt, and the answers of each pair in them."""
 
     rows: tuple[PromptRow, ...]
-    """The prompt with all distinct answers; then, for each view, with the distinct chosen ones."""
+    """The prompt with all distinct answers, then each view with the distinct chosen ones."""
     members: tuple[Member, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingPairs:
-    """All pairs of a run, as the loop asks for them."""
+    """All pairs of a run, for the training loop."""
 
     encoded: EncodedPairs
     references: References | None
-    """None where the method needs none."""
+    """None if the method needs no reference."""
     needs: frozenset[Need] = field(default_factory=frozenset[Need])
-    """What the method needs: severities and scores are handed over only where they are needed."""
+    """What the method needs: severities and scores are passed only if needed."""
 
     @property
     def groups(self) -> Sequence[Sequence[int]]:
@@ -62,15 +62,15 @@ class TrainingPairs:
         return self.encoded.groups
 
     def group_of(self, index: int) -> int:
-        """Which prompt a pair belongs to."""
+        """Return the index of the pair's prompt."""
         return self.encoded.group_of(index)
 
     def tokens(self, members: Sequence[int]) -> int:
-        """Tokens that a row of these pairs takes, its views included."""
+        """Return the tokens of a row of these pairs, its views included."""
         return self.encoded.row_tokens(members)
 
     def row(self, members: Sequence[int]) -> TrainingRow:
-        """The row of some pairs of one prompt."""
+        """Return the row of several pairs of one prompt."""
         pairs = [self.encoded.pair(index) for index in members]
         answers = distinct([answer for pair in pairs for answer in (pair.chosen, pair.rejected)])
         viewed = distinct([pair.chosen for pair in pairs])
@@ -95,28 +95,35 @@ class TrainingPairs:
     def collate(
         self, rows: Sequence[TrainingRow], logp: Sequence[Sequence[Tensor]]
     ) -> PairLogProbs:
-        """What the loss takes, of the log-probabilities of all the rows' rows in their order."""
+        """Return the loss's input from the log-probabilities of all rows, in order."""
         each = iter(logp)
-        scored = [[next(each) for _ in row.rows] for row in rows]
-        found = [
-            (member, own) for row, own in zip(rows, scored, strict=True) for member in row.members
+        results = [[next(each) for _ in row.rows] for row in rows]
+        members = [
+            (member, result)
+            for row, result in zip(rows, results, strict=True)
+            for member in row.members
         ]
         return PairLogProbs(
-            chosen=self._side("chosen", [(m.pair, own[0][m.chosen]) for m, own in found]),
-            rejected=self._side("rejected", [(m.pair, own[0][m.rejected]) for m, own in found]),
+            chosen=self._side("chosen", [(m.pair, logps[0][m.chosen]) for m, logps in members]),
+            rejected=self._side(
+                "rejected", [(m.pair, logps[0][m.rejected]) for m, logps in members]
+            ),
             chosen_views={
-                view: self._side("chosen", [(m.pair, own[n][m.viewed]) for m, own in found], view)
+                view: self._side(
+                    "chosen", [(m.pair, logps[n][m.viewed]) for m, logps in members], view
+                )
                 for n, view in enumerate(self.encoded.views, start=1)
             },
         )
 
     def _side(
-        self, side: str, scored: Sequence[tuple[int, Tensor]], view: str = ""
+        self, side: str, logps: Sequence[tuple[int, Tensor]], view: str = ""
     ) -> AnswerLogProbs:
-        logp = [each for _, each in scored]
-        pairs = [self.encoded.pair(index) for index, _ in scored]
+        """Collate the chosen or rejected answers of pairs, given their log-probabilities."""
+        logp = [each for _, each in logps]
+        pairs = [self.encoded.pair(index) for index, _ in logps]
         device = logp[0].device
-        refs = [self.references.of(i, side, view) for i, _ in scored] if self.references else None
+        refs = [self.references.of(i, side, view) for i, _ in logps] if self.references else None
         return AnswerLogProbs(
             logp_BT=pad_sequence(logp, batch_first=True),
             ref_BT=None if refs is None else pad_sequence(refs, batch_first=True).to(device),
@@ -129,11 +136,11 @@ class TrainingPairs:
     def _numbers(
         self, need: Need, values: Sequence[float | None], device: torch.device
     ) -> Tensor | None:
-        """A number an answer where the method needs it; NaN where an answer has none."""
+        """Return a number per answer, NaN if it has none; None if the method doesn't need it."""
         if need not in self.needs:
             return None
-        known = [float("nan") if value is None else value for value in values]
-        return torch.tensor(known, dtype=torch.float64, device=device)
+        numbers = [float("nan") if value is None else value for value in values]
+        return torch.tensor(numbers, dtype=torch.float64, device=device)
 
 
 class _Side(NamedTuple):
@@ -154,8 +161,8 @@ def _padded(rows: Sequence[Sequence[bool]], device: torch.device) -> Tensor:
 
 
 def distinct(answers: Sequence[EncodedAnswer]) -> tuple[EncodedAnswer, ...]:
-    """The answers without repetition (of their tokens), in order."""
-    found: dict[tuple[int, ...], EncodedAnswer] = {}
+    """Return the answers with distinct tokens, in order of their first appearance."""
+    by_ids: dict[tuple[int, ...], EncodedAnswer] = {}
     for answer in answers:
-        found.setdefault(answer.ids, answer)
-    return tuple(found.values())
+        by_ids.setdefault(answer.ids, answer)
+    return tuple(by_ids.values())

@@ -1,8 +1,7 @@
-"""Where training metrics go beside log.jsonl: one small adapter a tracker, each an extra.
+"""Trackers that get training metrics in addition to log.jsonl; each is an optional extra.
 
-A tracker is the user's own: it is imported only where a recipe names it, and it decides by its own
-settings where it writes. What a resumed run logged before it stopped is in log.jsonl; a tracker
-gets the steps from there on.
+A tracker is imported only if the recipe names it, and its own configuration decides where it
+writes. A resumed run sends it only the new steps; log.jsonl has all steps.
 """
 
 import importlib
@@ -17,11 +16,11 @@ from groundtune.protocols import Logger
 TrackerName = Literal["trackio", "wandb", "tensorboard", "mlflow"]
 
 PROJECT = "groundtune"
-"""What runs are filed under."""
+"""Name of the trackers' project."""
 
 
 def tracker(name: TrackerName, out: Path, recipe: Mapping[str, Any]) -> Logger:
-    """A Logger that hands metrics to a tracker; the run is called as its folder `out` is.
+    """Return a Logger that sends metrics to a tracker; the run is named after its folder `out`.
 
     Raises:
         UserError: the tracker's package is not installed.
@@ -34,28 +33,28 @@ def tracker(name: TrackerName, out: Path, recipe: Mapping[str, Any]) -> Logger:
 
 
 def check_tracker(name: TrackerName) -> None:
-    """Raises UserError where the tracker's package is not installed; nothing is imported."""
+    """Raise UserError if the tracker's package is not installed, without importing it."""
     if find_spec(name) is None:
         raise _missing(name)
 
 
 class MultiLogger:
-    """A Logger that hands the same metrics to several."""
+    """A Logger that sends the same metrics to several loggers."""
 
     def __init__(self, *loggers: Logger) -> None:
         self._loggers = loggers
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Logs to each, in order."""
+        """Log to each logger, in order."""
         for logger in self._loggers:
             logger.log(step, metrics)
 
 
 class _WandbLike:
-    """wandb, and trackio, which has its calls."""
+    """wandb, and trackio, which has the same functions."""
 
     def __init__(self, module: str, out: Path, recipe: Mapping[str, Any]) -> None:
-        self._module = _imported(module, module)
+        self._module = _import(module, module)
         self._module.init(project=PROJECT, name=out.name, config=dict(recipe))
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
@@ -64,7 +63,7 @@ class _WandbLike:
 
 class _Tensorboard:
     def __init__(self, out: Path, recipe: Mapping[str, Any]) -> None:
-        writer = _imported("torch.utils.tensorboard", "tensorboard").SummaryWriter
+        writer = _import("torch.utils.tensorboard", "tensorboard").SummaryWriter
         self._writer = writer(log_dir=str(out / "tensorboard"))
         self._writer.add_text("recipe", "\n".join(f"    {k}: {v}" for k, v in recipe.items()))
 
@@ -76,7 +75,7 @@ class _Tensorboard:
 
 class _Mlflow:
     def __init__(self, out: Path, recipe: Mapping[str, Any]) -> None:
-        self._module = _imported("mlflow", "mlflow")
+        self._module = _import("mlflow", "mlflow")
         self._module.set_experiment(PROJECT)
         self._module.start_run(run_name=out.name)
         self._module.log_params({name: str(value)[:500] for name, value in recipe.items()})
@@ -85,7 +84,7 @@ class _Mlflow:
         self._module.log_metrics(dict(metrics), step=step)
 
 
-def _imported(module: str, package: str) -> Any:
+def _import(module: str, package: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
@@ -96,5 +95,5 @@ def _missing(package: str) -> UserError:
     return UserError(
         f"The tracker {package} is not installed.",
         "log_to",
-        f"pip install 'groundtune[{package}]', or leave it out: log.jsonl is always written.",
+        f"Run pip install 'groundtune[{package}]', or remove it: log.jsonl is always written.",
     )

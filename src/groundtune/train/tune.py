@@ -1,7 +1,7 @@
-"""Which weights are trained: a LoRA on linear layers, or whole parts of the model.
+"""Select the weights to train: a LoRA on linear layers, or all weights of parts of the model.
 
 The language model is the decoder and its head, the tower is the image encoder, and the projector is
-everything else, or what a family's image encoder ends with.
+everything else, or the last modules of a family's image encoder.
 """
 
 from collections.abc import Iterable
@@ -18,59 +18,59 @@ Part = Literal["language_model", "projector", "tower"]
 
 
 class LowRank(BaseModel):
-    """What LoRA and QLoRA share. The defaults are those of RLAIF-V's LoRA script."""
+    """Settings of LoRA and QLoRA. The defaults follow RLAIF-V's LoRA script."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     r: int = Field(default=64, ge=1)
     """Rank: 64 in RLAIF-V's script and LLaVA-RLHF, 128 in HA-DPO's for LLaVA."""
     alpha: int = Field(default=16, ge=1)
-    """The update is scaled by alpha / r: 16 in RLAIF-V's script and LLaVA-RLHF."""
+    """Scale of the update, alpha / r: 16 in RLAIF-V's script and LLaVA-RLHF."""
     dropout: float = Field(default=0.05, ge=0, lt=1)
-    """0.05 in RLAIF-V's script, 0 in LLaVA-RLHF."""
+    """Dropout: 0.05 in RLAIF-V's script, 0 in LLaVA-RLHF."""
     parts: tuple[Part, ...] = ("language_model",)
-    """Where the adapted layers are: RLAIF-V leaves projector and tower out."""
+    """Parts with adapted layers: RLAIF-V leaves out projector and tower."""
 
 
 class Lora(LowRank):
-    """Low-rank adapters (Hu et al., 2021, arXiv 2106.09685) on linear layers; never on the head."""
+    """Low-rank adapters (Hu et al., 2021, arXiv 2106.09685) on linear layers, except the head."""
 
     type: Literal["lora"] = "lora"
 
 
 class QLora(LowRank):
-    """LoRA on a base in 4 bits (Dettmers et al., 2023, arXiv 2305.14314): NF4, quantised twice.
+    """LoRA on a 4-bit base (Dettmers et al., 2023, arXiv 2305.14314): NF4, double quantisation.
 
-    LLaVA-RLHF's reinforcement learning held its models so. Needs an accelerator and bitsandbytes.
+    LLaVA-RLHF's reinforcement learning used it. Needs an accelerator and bitsandbytes.
     """
 
     type: Literal["qlora"] = "qlora"
 
 
 class Full(BaseModel):
-    """All weights of some parts, kept in float32."""
+    """All weights of the given parts, in float32."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     type: Literal["full"] = "full"
     parts: tuple[Part, ...] = ("language_model", "projector")
-    """RLAIF-V trains these two; RLHF-V trained its tower too."""
+    """Parts to train: RLAIF-V trains these two; RLHF-V also trained its tower."""
 
 
 def apply(model: Any, tune: Lora | QLora | Full) -> Any:
-    """The model with exactly those weights requiring a gradient; a peft model for a LoRA.
+    """Make exactly the selected weights require a gradient; return a peft model for a LoRA.
 
     Raises:
-        UserError: the model has no such part.
+        UserError: the model lacks a part, or a part has no linear layer to adapt.
     """
     missing = set(tune.parts) - set(_parts(model))
     if missing or not tune.parts:
         raise UserError(
             f"The model has no part {sorted(missing)} to train."
             if missing
-            else "No part is trained.",
+            else "There is no part to train.",
             "tune.parts",
-            f"Give some of {', '.join(sorted(set(_parts(model))))}.",
+            f"Use one or more of {', '.join(sorted(set(_parts(model))))}.",
         )
     model.requires_grad_(False)
     if isinstance(tune, Full):
@@ -81,19 +81,19 @@ def apply(model: Any, tune: Lora | QLora | Full) -> Any:
     if isinstance(tune, QLora):
         import peft
 
-        # norms and embeddings in fp32, as QLoRA has it
+        # norms and embeddings in fp32, following QLoRA
         untyped: Any = peft
         model = untyped.prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
-    return _adapted(model, tune)
+    return _add_adapter(model, tune)
 
 
 def check_quantisable(device: str) -> None:
-    """Raises UserError where a model can't be held in 4 bits: on a CPU, or without bitsandbytes."""
+    """Raise UserError if 4-bit weights are not possible: on a CPU, or without bitsandbytes."""
     if device == "cpu":
         raise UserError(
-            "QLoRA needs an accelerator, and this is a CPU.",
+            "QLoRA needs an accelerator, but the device is a CPU.",
             "tune.type",
-            "Use tune.type=lora, with a smaller model if memory is short.",
+            "Use tune.type=lora, with a smaller model if it does not fit into memory.",
         )
     if find_spec("bitsandbytes") is None:
         raise UserError(
@@ -104,17 +104,17 @@ def check_quantisable(device: str) -> None:
 
 
 def checkpoint_activations(model: Any) -> None:
-    """Has the model make activations anew in the backward pass: less memory, a third more time."""
-    # transformers renamed it in 5.23; a peft model passes both names on.
+    """Recompute activations in the backward pass: less memory for a third more time."""
+    # transformers renamed it in 5.23; a peft model forwards both names.
     new = getattr(model, "activation_checkpointing_enable", None)
     enable = new or model.gradient_checkpointing_enable
     enable({"use_reentrant": False})
-    # It has all embeddings, a frozen tower's too, ask for gradients, which only the reentrant kind
-    # needs; the tower's layers would be run forward again and backward for nothing.
+    # It makes all embeddings require gradients, even a frozen tower's. Only the reentrant kind
+    # needs that; here the tower would be recomputed and run backward for nothing.
     model.disable_input_require_grads()
 
 
-def _adapted(model: Any, tune: LowRank) -> Any:
+def _add_adapter(model: Any, tune: LowRank) -> Any:
     from peft import LoraConfig, get_peft_model
 
     config = LoraConfig(
@@ -129,13 +129,13 @@ def _adapted(model: Any, tune: LowRank) -> Any:
 
 
 def _check_adaptable(model: Any, tune: LowRank) -> None:
-    """Raises UserError where a part that is to be adapted has no linear layer."""
+    """Raise UserError if a part to adapt has no linear layer."""
     adapted = {_part(model, f"{name}.weight") for name in _linear_layers(model, tune)}
     if bare := sorted(set(tune.parts) - adapted):
         raise UserError(
-            f"The model's {' and '.join(bare)} has no linear layer that could get an adapter.",
+            f"The model's {' and '.join(bare)} has no linear layer for an adapter.",
             "tune.parts",
-            "Leave it out, or train it whole: tune.type=full.",
+            "Remove the part, or train all its weights with tune.type=full.",
         )
 
 
@@ -158,7 +158,7 @@ def _parts(model: Any) -> list[Part]:
 
 
 def _part(model: Any, parameter: str) -> Part:
-    """The part in which the parameter of that name is."""
+    """Return the part that has the parameter of that name."""
     owners: list[tuple[object, Part]] = [
         (model.get_decoder(), "language_model"),
         (model.get_output_embeddings(), "language_model"),
@@ -168,5 +168,5 @@ def _part(model: Any, parameter: str) -> Part:
     if set(words) & set(family_of(model).projector):
         return "projector"
     modules = [model.get_submodule(".".join(words[: n + 1])) for n in range(len(words))]
-    found: list[Part] = [part for owner, part in owners if owner in modules]
-    return found[0] if found else "projector"
+    parts: list[Part] = [part for owner, part in owners if owner in modules]
+    return parts[0] if parts else "projector"

@@ -1,9 +1,9 @@
-"""Changed images under which a method runs the chosen answers too.
+"""Changed images on which a method also runs the chosen answers.
 
-A change depends on the image's sha256, the view and a seed alone: it is the same in every epoch,
-on every machine and after a restart, so that the reference's figures of it can be stored. It is
-made on the image, before the model's processor, and keeps its size, so that a view has as many
-image tokens as the image. Stored images and those of evaluations are never touched.
+A change depends only on the image's sha256, the view and a seed. It is the same in every epoch, on
+every machine and after a restart, so the reference's log-probabilities can be cached. It is applied
+before the model's processor and keeps the image's size, so a view has as many image tokens as the
+image. Stored images and those of evaluations never change.
 """
 
 import math
@@ -24,33 +24,33 @@ _GREY = 127
 
 @dataclass(frozen=True, slots=True)
 class ViewedImages:
-    """The images of `images` as a view changes them; an Images itself."""
+    """`Images` that applies a view to another `Images`."""
 
     images: Images
     view: View
     seed: int
 
     def open(self, sha256: str) -> Image.Image:
-        """The changed image, RGB, of the same size."""
-        return changed(self.images.open(sha256), sha256, self.view, self.seed)
+        """Return the changed image, RGB, of the same size."""
+        return apply_view(self.images.open(sha256), sha256, self.view, self.seed)
 
 
-def changed(image: Image.Image, sha256: str, view: View, seed: int) -> Image.Image:
-    """The image as the view changes it, RGB, of the same size."""
+def apply_view(image: Image.Image, sha256: str, view: View, seed: int) -> Image.Image:
+    """Return the image changed by the view, RGB, of the same size."""
     draw = np.random.default_rng(seed_of("view", sha256, list(view), seed))
     share = draw.uniform(view.low, view.high)
     if view.change == "crop":
-        box = _crop(image.size, share, draw)
+        box = _crop_box(image.size, share, draw)
         return image.resize(image.size, Image.Resampling.BILINEAR, box=box)
     if view.change == "noise":
-        return _noisy(image, share, draw)
+        return _add_noise(image, share, draw)
     return Image.new("RGB", image.size, (_GREY, _GREY, _GREY))
 
 
-def _crop(
+def _crop_box(
     size: tuple[int, int], share: float, draw: np.random.Generator
 ) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of a random box of that share of the area, at least one pixel."""
+    """Return left, top, right, bottom of a random box with that share of the area, >= 1 pixel."""
     width, height = size
     low, high = (math.log(ratio) for ratio in SIDE_RATIO)
     for _ in range(_TRIES):
@@ -59,14 +59,14 @@ def _crop(
         h = max(1, round(math.sqrt(share * width * height / ratio)))
         if w <= width and h <= height:
             break
-    else:  # an image far from square, and a large share of it: a box of its own shape
+    else:  # the image is far from square and the share is large: use the image's shape
         w, h = (max(1, round(side * math.sqrt(share))) for side in size)
     left, top = int(draw.integers(0, width - w + 1)), int(draw.integers(0, height - h + 1))
     return left, top, left + w, top + h
 
 
-def _noisy(image: Image.Image, share: float, draw: np.random.Generator) -> Image.Image:
-    """sqrt(1 - share) of the image and sqrt(share) of Gaussian noise, in units of [-1, 1]."""
+def _add_noise(image: Image.Image, share: float, draw: np.random.Generator) -> Image.Image:
+    """Mix sqrt(1 - share) of the image and sqrt(share) of Gaussian noise, in units of [-1, 1]."""
     pixels = np.asarray(image.convert("RGB"), dtype=np.float64) / 127.5 - 1
     mixed = math.sqrt(1 - share) * pixels + math.sqrt(share) * draw.standard_normal(pixels.shape)
     return Image.fromarray(((mixed.clip(-1, 1) + 1) * 127.5).round().astype(np.uint8))

@@ -1,12 +1,12 @@
-"""DeepSpeed's ZeRO (Rajbhandari et al., 2020, arXiv 1910.02054): the only file that knows of it.
+"""DeepSpeed's ZeRO (Rajbhandari et al., 2020, arXiv 1910.02054); no other file uses DeepSpeed.
 
-Each process holds a part of the optimiser's state (stage 1), of the gradients too (stage 2), of the
-weights too (stage 3). DeepSpeed keeps its parts in flat buffers of its own. What a checkpoint has
-is gathered from them weight by weight and put back so, in the layout of one process's optimiser:
-any number of processes, with or without ZeRO, goes on from it.
+ZeRO shards the optimiser state (stage 1), also the gradients (stage 2), also the weights (stage 3)
+over the processes, in flat buffers. A checkpoint gathers them weight by weight into the layout of a
+single process's optimiser, and restores them the same way: any number of processes, with or without
+ZeRO, can resume from it.
 
-Of DeepSpeed's settings the recipe decides all: batches, clipping, arithmetic and rates are the
-trainer's own. Weights that are trained are held in float32, and autocast is set inside the forward.
+The recipe sets everything that DeepSpeed could configure: the trainer handles batches, clipping,
+arithmetic and learning rates. Trained weights are float32, and autocast is set inside the forward.
 """
 
 import os
@@ -24,25 +24,25 @@ from torch.optim import Optimizer
 from groundtune.errors import UserError
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
-"""What AdamW keeps of each weight, in the weight's shape."""
+"""AdamW's state of each weight, in the weight's shape."""
 
 _BUCKET = 50_000_000
-"""Numbers that are exchanged at once: 200 MB, a tenth of DeepSpeed's own default."""
+"""Numbers to exchange at once: 200 MB, a tenth of DeepSpeed's default."""
 
 
 class FullState(NamedTuple):
-    """What a checkpoint is made of, nothing of it cut."""
+    """The unsharded weights and optimiser state, for a checkpoint."""
 
     weights: dict[str, Tensor] | None
-    """None where the model itself holds them whole; only the main process has them all."""
+    """None if the model itself holds the full weights; complete only in the main process."""
     optimizer: dict[str, Any]
 
 
 def requested_stage(stage: int) -> int:
-    """The recipe's stage, or that of `accelerate launch --use_deepspeed`; 0 is none.
+    """Return the stage of the recipe or of `accelerate launch --use_deepspeed`; 0 is none.
 
     Raises:
-        UserError: the launcher has settings that are the recipe's, or that aren't supported.
+        UserError: the launcher has settings that belong to the recipe or aren't supported.
     """
     if os.environ.get("ACCELERATE_USE_DEEPSPEED", "").lower() not in ("1", "true", "yes"):
         return stage
@@ -55,23 +55,23 @@ def requested_stage(stage: int) -> int:
         raise UserError(
             "DeepSpeed's configuration files and offloading are not supported.",
             f"accelerate launch: {', '.join(extra).lower()}",
-            "Give the stage alone, --zero_stage 2 or 3; the recipe has the rest.",
+            "Set only the stage, --zero_stage 2 or 3; the recipe has the other settings.",
         )
     return int(os.environ.get("ACCELERATE_DEEPSPEED_ZERO_STAGE", "2"))
 
 
 class Zero:
-    """A run's weights and optimiser in DeepSpeed's hands."""
+    """A run's weights and optimiser, managed by DeepSpeed."""
 
     def __init__(
         self, forward: nn.Module, optimizer: Optimizer, *, stage: int, clip: float, device: str
     ) -> None:
-        """Every process must hold the same weights and the same state of the optimiser."""
+        """Every process must have the same weights and optimiser state."""
         self._stage = stage
         self._optimizer = optimizer
         self._groups = optimizer.state_dict()["param_groups"]
         self._trained = [weight for g in optimizer.param_groups for weight in g["params"]]
-        known = {weight: dict(own) for weight, own in optimizer.state.items()}
+        state = {weight: dict(values) for weight, values in optimizer.state.items()}
         optimizer.state.clear()
         deepspeed = _deepspeed(device)
         with redirect_stdout(sys.stderr):
@@ -79,37 +79,37 @@ class Zero:
                 model=forward, optimizer=optimizer, config=_config(stage, clip)
             )[0]
         self._tools: Any = import_module("deepspeed.utils")
-        self._gathered: Any = deepspeed.zero.GatheredParameters
-        if known:
-            self._put(known)
+        self._gather: Any = deepspeed.zero.GatheredParameters
+        if state:
+            self._restore(state)
 
     def accumulate(self, last: bool) -> None:
-        """Says whether the forward pass that comes is a step's last."""
+        """Declare whether the next forward pass is the last of its step."""
         self.engine.set_gradient_accumulation_boundary(last)
 
     def backward(self, loss: Tensor) -> None:
-        """Adds the gradient of a loss; the processes' are averaged."""
+        """Add the gradient of a loss; gradients are averaged over the processes."""
         self.engine.backward(loss, scale_wrt_gas=False)
 
     def step(self) -> float:
-        """Clips and steps; the norm before clipping, infinite where nothing was changed for it."""
+        """Clip and step; return the norm before clipping. If it isn't finite, nothing changes."""
         self.engine.step()
         return float(self.engine.get_global_grad_norm())
 
     def full_state(self, model: nn.Module, *, keep: bool) -> FullState:
-        """Weights and optimiser's state as one process would have them; all must call it.
+        """Return weights and optimiser state as one process would have them; all must call it.
 
-        Only with `keep` are they kept, on the CPU.
+        Without `keep` the result is empty; with it, the result is on the CPU.
         """
         self._link()
-        each = [
+        moments = [
             {name: self._tools.safe_get_full_optimizer_state(weight, name) for name in MOMENTS}
             for weight in self._trained
         ]
-        step = next(own["step"] for own in self._optimizer.state.values() if own)
+        step = next(values["step"] for values in self._optimizer.state.values() if values)
         state = {
-            index: {"step": step.cpu().clone(), **{k: v.cpu() for k, v in own.items()}}
-            for index, own in enumerate(each)
+            index: {"step": step.cpu().clone(), **{k: v.cpu() for k, v in values.items()}}
+            for index, values in enumerate(moments)
             if keep
         }
         rates = [group["lr"] for group in self._optimizer.param_groups]
@@ -118,16 +118,16 @@ class Zero:
         return FullState(weights, {"state": state, "param_groups": groups})
 
     def _weights(self, model: nn.Module, keep: bool) -> dict[str, Tensor]:
-        found: dict[str, Tensor] = {}
+        weights: dict[str, Tensor] = {}
         for name, value in model.state_dict(keep_vars=True).items():
-            with self._gathered([value], enabled=hasattr(value, "ds_id")):
+            with self._gather([value], enabled=hasattr(value, "ds_id")):
                 if keep:
-                    found[name] = value.detach().cpu().clone()
-        return found
+                    weights[name] = value.detach().cpu().clone()
+        return weights
 
-    def _put(self, known: Mapping[Tensor, Mapping[str, Tensor]]) -> None:
-        """Puts each weight's moments into the flat buffers, of which AdamW has no state yet."""
-        step = next(iter(known.values()))["step"]
+    def _restore(self, state: Mapping[Tensor, Mapping[str, Tensor]]) -> None:
+        """Write each weight's moments into the flat buffers, for which AdamW has no state yet."""
+        step = next(iter(state.values()))["step"]
         inner = self.engine.optimizer
         flat: Sequence[Tensor] = (
             inner.fp32_partitioned_groups_flat
@@ -138,51 +138,51 @@ class Zero:
             moments = {name: torch.zeros_like(part) for name in MOMENTS}
             self._optimizer.state[part] = {"step": step.clone().to(part.device), **moments}
         self._link()
-        for weight, own in known.items():
+        for weight, values in state.items():
             for name in MOMENTS:
-                self._put_one(weight, own[name], name)
+                self._restore_moment(weight, values[name], name)
 
     def _link(self) -> None:
-        """Has each weight know where its moments stand in the flat buffers of stages 1 and 2.
+        """Link each weight to its moments in the flat buffers of stages 1 and 2.
 
-        DeepSpeed does it by itself after the first of the optimiser's groups was stepped, when the
-        others have no moments yet.
+        DeepSpeed itself does so after it stepped the first of the optimiser's groups, when the
+        other groups have no moments yet.
         """
         if self._stage < 3:
             inner = self.engine.optimizer
             inner._hp_optimizer_states_linked = False
             inner._lazy_init_hp_params_optimizer_state()
 
-    def _put_one(self, weight: Any, value: Tensor, name: str) -> None:
+    def _restore_moment(self, weight: Any, value: Tensor, name: str) -> None:
         if self._stage < 3:
             self._tools.safe_set_full_optimizer_state(weight, value, name)
             return
-        # the last process's part may reach beyond the weight: what is there counts for nothing
+        # the last process's shard may extend beyond the weight; its end is padding
         size, rank = weight.ds_tensor.numel(), torch.distributed.get_rank()
-        own = value.flatten()[rank * size : (rank + 1) * size]
-        part = nn.functional.pad(own, (0, size - own.numel()))
-        self._tools.safe_set_local_optimizer_state(weight, part, name)
+        shard = value.flatten()[rank * size : (rank + 1) * size]
+        padded = nn.functional.pad(shard, (0, size - shard.numel()))
+        self._tools.safe_set_local_optimizer_state(weight, padded, name)
 
 
 def check_installed() -> None:
-    """Raises UserError where DeepSpeed is not installed."""
+    """Raise UserError if DeepSpeed is not installed."""
     if find_spec("deepspeed") is None:
         raise UserError(
             "DeepSpeed is not installed.",
             "zero",
-            'Run pip install "groundtune[deepspeed]", or cut the weights with shard=true.',
+            'Run pip install "groundtune[deepspeed]", or shard the weights with shard=true.',
         )
 
 
 def _deepspeed(device: str) -> Any:
     if device == "cpu":
         os.environ.setdefault("DS_ACCELERATOR", "cpu")
-    with redirect_stdout(sys.stderr):  # what it logs is no result
+    with redirect_stdout(sys.stderr):  # stdout is for results, and DeepSpeed logs there
         return import_module("deepspeed")
 
 
 def _config(stage: int, clip: float) -> dict[str, Any]:
-    """DeepSpeed's settings; a step's forward passes are told apart by `accumulate`."""
+    """Return DeepSpeed's settings; `accumulate` marks the last forward pass of a step."""
     return {
         "train_micro_batch_size_per_gpu": 1,
         "gradient_accumulation_steps": 1,

@@ -36,8 +36,8 @@ def params(tiny_llava: Path, tmp_path: Path) -> TrainParams:
         ({"device": "foo"}, "no device 'foo'"),
         ({"device": "cuda:63"}, "no device 'cuda:63'"),
         ({"attention": "flex", "device": "cpu"}, "needs a CUDA device"),
-        ({"engine": "separate", "attention": "segments"}, "settings of packed rows"),
-        ({"engine": "separate", "share_starts": 16}, "settings of packed rows"),
+        ({"engine": "separate", "attention": "segments"}, "need packed rows"),
+        ({"engine": "separate", "share_starts": 16}, "need packed rows"),
         ({"keep_images": True, "tune": Full()}, "can't be kept"),
         ({"tune": QLora(), "device": "cpu"}, "needs an accelerator"),
     ],
@@ -56,7 +56,7 @@ def test_a_plan_refuses_what_a_training_refuses_and_nothing_is_left(
 def test_evaluations_without_anything_that_evaluates_are_refused(
     params: TrainParams, tmp_path: Path
 ) -> None:
-    with pytest.raises(UserError, match="nothing evaluates"):
+    with pytest.raises(UserError, match="there is no evaluation"):
         train(params.model_copy(update={"eval_every": 1}), tmp_path / "out", SilentProgress())
 
 
@@ -76,7 +76,7 @@ def test_drops_are_counted_by_reason_whatever_their_numbers(params: TrainParams)
         params.model_copy(update={"micro_tokens": 76, "data": rules}), SilentProgress()
     )
     (reason,) = plan.drop_reasons
-    assert reason == "The pair takes # tokens in one forward pass, over micro_tokens #."
+    assert reason == "The pair needs # tokens in one forward pass, over micro_tokens #."
     assert plan.drop_reasons[reason] == plan.dropped > 1
 
 

@@ -126,7 +126,7 @@ def test_an_adapter_is_no_model_to_train_on(params: TrainParams, tmp_path: Path)
 
 def test_a_part_that_the_model_lacks_or_none_is_refused(params: TrainParams, tmp_path: Path):
     none = params.model_copy(update={"tune": Full(parts=())})
-    with pytest.raises(UserError, match="No part is trained"):
+    with pytest.raises(UserError, match="There is no part to train"):
         train(none, tmp_path / "out", SilentProgress())
 
 
@@ -298,5 +298,5 @@ def test_the_reference_keeps_what_training_and_another_run_take(
 
 def test_a_folder_of_kept_images_without_keeping_them_is_refused(params: TrainParams):
     settings = params.model_dump(exclude={"keep_images_in"})
-    with pytest.raises(ValidationError, match="set keep_images too"):
+    with pytest.raises(ValidationError, match="needs keep_images=true"):
         TrainParams(**settings, keep_images_in=Path("images"))

@@ -79,7 +79,7 @@ def test_a_worker_with_other_weights_is_refused(tiny_llava: Path):
     model = ModelSettings(model=str(tiny_llava))
     revision = revision_of(str(tiny_llava))
     assert load_in_worker(model, revision).revision == revision
-    with pytest.raises(UserError, match=f"other weights under this name: {revision}, not 2"):
+    with pytest.raises(UserError, match=f"other weights for this model: {revision}, not 2"):
         load_in_worker(model, "2")
 
 
@@ -106,7 +106,7 @@ def test_without_ray_each_stage_says_in_three_lines_how_to_get_it(
         assert run([*command, *out]) == EXIT_INPUT
         told = error_lines(capsys)
         assert told[0] == "error: Ray is not installed."
-        assert told[2].startswith("fix: pip install 'groundtune[ray]'")
+        assert told[2].startswith("fix: Run pip install 'groundtune[ray]'")
     assert not (tmp_path / "out").exists()
 
 
