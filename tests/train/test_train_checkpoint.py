@@ -13,7 +13,7 @@ from groundtune.errors import UserError
 from groundtune.train.checkpoint import Checkpoints, State, random_state
 from groundtune.train.log import JsonlLog, read_log
 from groundtune.train.optim import Optim, adamw
-from groundtune.train.parallel import Whole
+from groundtune.train.parallel import FullState
 from groundtune.vlm.load import Vlm, load
 
 
@@ -44,7 +44,7 @@ def stepped(vlm: Vlm) -> torch.optim.Optimizer:
 
 
 def kept(optimizer: torch.optim.Optimizer, step: int) -> State:
-    return State(Whole(None, optimizer.state_dict()), step, [random_state()])
+    return State(FullState(None, optimizer.state_dict()), step, [random_state()])
 
 
 def contents(folder: Path) -> dict[str, bytes]:

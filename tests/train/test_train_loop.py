@@ -135,7 +135,7 @@ def test_the_portions_of_three_processes_add_up_to_the_step_of_one(make_trainer,
         trainer.vlm.model.zero_grad()
         sums: dict[str, torch.Tensor] = defaultdict(lambda: torch.zeros((), dtype=torch.float64))
         for portion in portions:
-            trainer._portion(ready, portion, 12, sums)
+            trainer.accumulate(ready, portion, 12, sums)
         grads = [p.grad.flatten() for p in trainer.vlm.model.parameters() if p.grad is not None]
         return torch.cat([*grads, sums["loss"][None], sums["margin"][None]])
 

@@ -112,7 +112,7 @@ class Trainer:
         for number, micro_batches in enumerate(planned, start=1):
             [mine] = self.parallel.share(micro_batches)
             with self.parallel.accumulate(ready, last=number == len(planned)):
-                self._micro_batch(ready, mine, len(batch), sums)
+                self.accumulate(ready, mine, len(batch), sums)
         metrics = step_metrics({k: v / len(batch) for k, v in self.parallel.total(sums).items()})
         rate = self.plan.optim.rate(done, self.plan.steps)
         for group in ready.optimizer.param_groups:
@@ -128,7 +128,7 @@ class Trainer:
         tokens = sum(row.tokens for row in rows)
         return {**metrics, "gradient_norm": norm, "lr": rate, "tokens": tokens}
 
-    def _micro_batch(
+    def accumulate(
         self, ready: Prepared, micro_batch: MicroBatch, batch_size: int, sums: dict[str, Tensor]
     ) -> None:
         """Add a micro-batch's gradient, and its metrics to `sums`."""
