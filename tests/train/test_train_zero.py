@@ -83,7 +83,7 @@ def test_the_stage_is_the_recipes_or_the_launchers(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("ACCELERATE_DEEPSPEED_ZERO_STAGE", "3")
     monkeypatch.setenv("ACCELERATE_DEEPSPEED_OFFLOAD_PARAM_DEVICE", "none")
     assert requested_stage(0) == 3
-    with pytest.raises(UserError, match="FSDP2 and by DeepSpeed"):
+    with pytest.raises(UserError, match="FSDP2 and DeepSpeed can't both"):
         Parallel(torch.device("cpu"), bf16=False, shard=True)
     monkeypatch.setenv("ACCELERATE_DEEPSPEED_CONFIG_FILE", "zero.json")
     with pytest.raises(UserError, match="configuration files and offloading"):
