@@ -1,6 +1,6 @@
 """Options of several commands for where and how a model runs; unset, the recipe decides."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -27,8 +27,8 @@ class EngineOptions:
 
 @Parameter(name="*", group=MODEL_GROUP)
 @dataclass(frozen=True, kw_only=True)
-class LoadOptions:
-    """How the model is loaded."""
+class ModelOptions:
+    """How the model is loaded and asked."""
 
     adapter: Path | None = None
     """Folder of a PEFT adapter to load on the model."""
@@ -38,16 +38,13 @@ class LoadOptions:
     """cpu, cuda, mps or auto (default auto)."""
     dtype: str | None = None
     """float32, bfloat16, float16 or auto (default auto)."""
+    batch_size: int | None = None
+    """Answers or questions at once; changes only speed and memory (default 16)."""
 
     def settings(self) -> dict[str, object]:
         """By the names of their settings."""
-        return {
-            "adapter": self.adapter,
-            "revision": self.revision,
-            "device": self.device,
-            "dtype": self.dtype,
-        }
+        return asdict(self)
 
 
-ENGINE, LOAD = EngineOptions(), LoadOptions()
+ENGINE, MODEL = EngineOptions(), ModelOptions()
 """No option is set."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cyclopts import Parameter
 
-from groundtune.cli.model_options import ENGINE, LOAD, EngineOptions, LoadOptions
+from groundtune.cli.model_options import ENGINE, MODEL, EngineOptions, ModelOptions
 from groundtune.cli.recipe_argument import Settings
 
 
@@ -25,8 +25,6 @@ class SamplingOptions:
     """Longest answer in tokens; longer ones are truncated (default 512)."""
     seed: int | None = None
     """Random seed (default 0)."""
-    batch_size: int | None = None
-    """Answers generated at once; changes only speed and memory (default 16)."""
 
     def settings(self) -> dict[str, object]:
         """By the names of their settings."""
@@ -36,7 +34,6 @@ class SamplingOptions:
             "sampling.top_p": self.top_p,
             "sampling.max_new_tokens": self.max_new_tokens,
             "seed": self.seed,
-            "batch_size": self.batch_size,
         }
 
 
@@ -56,7 +53,7 @@ def sample(
     sampling: SamplingOptions = SAMPLING,
     limit: int | None = None,
     skip_bad: bool | None = None,
-    loading: LoadOptions = LOAD,
+    loading: ModelOptions = MODEL,
     running: EngineOptions = ENGINE,
     json: bool = False,
 ) -> None:
@@ -86,7 +83,7 @@ def sample(
         sampling: How answers are sampled.
         limit: Read at most this many rows or images.
         skip_bad: Skip and list rows that can't be read, instead of stopping at the first.
-        loading: How the model is loaded.
+        loading: How the model is loaded and asked.
         running: Where the model runs.
         json: Print the result as one JSON object.
     """

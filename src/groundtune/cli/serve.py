@@ -4,10 +4,10 @@ import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
-from pathlib import Path
 
 from cyclopts import Parameter
 
+from groundtune.cli.model_options import MODEL, ModelOptions
 from groundtune.cli.recipe_argument import Settings
 
 TOKEN = "GROUNDTUNE_SERVE_TOKEN"
@@ -29,14 +29,6 @@ class ServedOptions:
     """Model that checks claims, or "self"; enables check."""
     divider: str | None = None
     """Who splits answers into claims: "self" (the labeler), "world" or a model."""
-    adapter: Path | None = None
-    """Folder of a PEFT adapter to load on the model."""
-    batch_size: int | None = None
-    """Answers or questions at once (default 16)."""
-    device: str | None = None
-    """cpu, cuda, mps or auto (default auto)."""
-    dtype: str | None = None
-    """float32, bfloat16, float16 or auto (default auto)."""
 
 
 SERVED = ServedOptions()
@@ -51,6 +43,7 @@ def serve(
     port: int = 8000,
     token: str = "",
     served: ServedOptions = SERVED,
+    loading: ModelOptions = MODEL,
     json: bool = False,
 ) -> None:
     """Serve a model with an OpenAI-compatible API, self-feedback and claim checks.
@@ -74,6 +67,7 @@ def serve(
         token: API key that clients must send. GROUNDTUNE_SERVE_TOKEN is safer: other users of this
             machine can see a command's options.
         served: The models that answer, choose and check.
+        loading: How the models are loaded and asked.
         json: Print the addresses as one JSON object.
     """
     from groundtune.cli.finish import finish
@@ -89,7 +83,8 @@ def serve(
         )
     from groundtune.serve.wire import ServeParams, listen, open_service, run
 
-    params = load(None, settings, ServeParams, options={"model": model, **asdict(served)})
+    options = {"model": model, **asdict(served), **loading.settings()}
+    params = load(None, settings, ServeParams, options=options)
     token = token or os.environ.get(TOKEN, "")
     with listen(host, port, token) as listening:
         with open_progress(silent=json) as progress:

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING
 
 from cyclopts import Group, Parameter
 
-from groundtune.cli.model_options import MODEL_GROUP
-
 if TYPE_CHECKING:
     from groundtune.bench.benchmark import Scoring
     from groundtune.protocols import Progress
@@ -67,22 +65,5 @@ class ItemOptions:
     """Notebook file (default: docs/notebook.md if it exists, else OUT/notebook.md)."""
 
 
-@Parameter(name="*", group=MODEL_GROUP)
-@dataclass(frozen=True, kw_only=True)
-class ModelOptions:
-    """How a model is loaded."""
-
-    adapter: Path | None = None
-    """Folder of a PEFT adapter to load on the model."""
-    revision: str = "main"
-    """Branch, tag or commit on the Hugging Face hub."""
-    batch_size: int = 16
-    """Answers generated at once; changes only speed and memory."""
-    device: str = "auto"
-    """cpu, cuda, mps or auto."""
-    dtype: str = "auto"
-    """float32, bfloat16, float16 or auto."""
-
-
-NO_JUDGE, ITEMS, MODEL = JudgeOptions(), ItemOptions(), ModelOptions()
+NO_JUDGE, ITEMS = JudgeOptions(), ItemOptions()
 """No option is set."""

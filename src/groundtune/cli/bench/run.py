@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Literal
 
 from groundtune.cli.bench.options import (
     ITEMS,
-    MODEL,
     NO_JUDGE,
     ItemOptions,
     JudgeOptions,
-    ModelOptions,
 )
+from groundtune.cli.model_options import MODEL, ModelOptions
 
 if TYPE_CHECKING:
     from groundtune.pipeline.bench.result import BenchmarkResult, Measurement
@@ -59,7 +58,7 @@ def run(
         items: Items of benchmarks that make their own.
         seed: Random seed of questions and sampling.
         label: Name of the model in the results.
-        loading: How the model is loaded.
+        loading: How the model is loaded and asked.
         self_knowledge: Also ask the model about each object that its captions of the embedded
             world name.
         json: Print the result as one JSON object.
@@ -68,22 +67,19 @@ def run(
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.bench.run import BenchParams, run_bench
     from groundtune.pipeline.bench.sources import sources
+    from groundtune.recipe import load
 
-    params = BenchParams(
-        model=model,
-        benchmarks=benchmarks or tuple(SUITES),
-        mode=mode,
-        label=label,
-        adapter=str(loading.adapter or ""),
-        revision=loading.revision,
-        split=items.split,
-        n=items.n,
-        seed=seed,
-        knowing=self_knowledge,
-        batch_size=loading.batch_size,
-        device=loading.device,
-        dtype=loading.dtype,
-    )
+    options: dict[str, object] = {
+        "model": model,
+        "benchmarks": benchmarks or tuple(SUITES),
+        "mode": mode,
+        "label": label,
+        "split": items.split,
+        "n": items.n,
+        "seed": seed,
+        "knowing": self_knowledge,
+    }
+    params = load(None, (), BenchParams, options=options | loading.settings())
     with open_progress(silent=json) as progress:
         measurement = run_bench(
             params,

@@ -7,7 +7,9 @@ from groundtune.bench.benchmark import Scoring
 from groundtune.bench.judge.judge import Judging, ReplySource
 from groundtune.errors import UserError
 from groundtune.pipeline.bench.similarity import WordVectors
-from groundtune.pipeline.models import is_endpoint, resolve
+from groundtune.pipeline.generators import open_generator
+from groundtune.pipeline.model_settings import ModelSettings
+from groundtune.pipeline.models import is_endpoint, revision_of
 from groundtune.protocols import Progress
 from groundtune.records import Record, Sampling
 
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     from groundtune.bench.judge.asking import Asker
     from groundtune.bench.judge.cost import Budget
     from groundtune.bench.judge.file import JudgeFile
-    from groundtune.generate.hf import HfGenerator
 
 
 class Judges(Record):
@@ -130,17 +131,10 @@ def _local(named: "JudgeFile", sampling: Sampling, folder: Path) -> "Asker":
 
     from groundtune.bench.judge.local import LocalAsker
     from groundtune.pipeline.workers.lazy import Lazy, LazyModel
-    from groundtune.vlm.load import revision_of
-
-    revision = revision_of(resolve(named.model))
-    model = LazyModel(named.model, revision, Lazy(partial(_load, named, folder)))
-    return LocalAsker(model, sampling)
-
-
-def _load(named: "JudgeFile", folder: Path) -> "HfGenerator":
-    from groundtune.generate.hf import HfGenerator
     from groundtune.store.images import ImageStore
-    from groundtune.vlm.load import load
 
-    vlm = load(resolve(named.model), device=named.device, dtype=named.dtype)
-    return HfGenerator(vlm, ImageStore(folder), named.batch_size, name=named.model)
+    fields = named.model_dump(include={"model", "device", "dtype", "batch_size"})
+    settings = ModelSettings.model_validate(fields)
+    load = partial(open_generator, settings, ImageStore(folder))
+    model = LazyModel(settings.model, revision_of(settings), Lazy(load))
+    return LocalAsker(model, sampling)
