@@ -57,12 +57,20 @@ def _decisive(value: object, dumped: Any) -> Any:
     return dumped
 
 
+class Value(NamedTuple):
+    """A value of a recipe, by its dotted key."""
+
+    key: str
+    value: object
+    origin: Origin
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolved(Generic[Schema]):
-    """A validated recipe, and where each of its values came from, by dotted key."""
+    """A validated recipe, and where each of its values came from."""
 
     recipe: Schema
-    origins: dict[str, Origin]
+    values: list[Value]
 
 
 def load(
@@ -112,8 +120,13 @@ def resolve(
     except ValidationError as error:
         where = str(path) if path else "the recipe"
         raise _Explanation(error.errors(include_url=False), merged, schema, where).error() from None
-    leaves = [keys for keys, _ in _branches(recipe.model_dump(mode="json"))]
-    return Resolved(recipe=recipe, origins={".".join(keys): merged.origin(keys) for keys in leaves})
+    return Resolved(
+        recipe=recipe,
+        values=[
+            Value(".".join(keys), value, merged.origin(keys))
+            for keys, value in _branches(recipe.model_dump(mode="json"))
+        ],
+    )
 
 
 class _Mark(NamedTuple):

@@ -1,5 +1,6 @@
 """`groundtune recipes` as a user runs it."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,24 @@ def test_a_recipe_is_shown_and_copied_as_it_is(
     assert (tmp_path / "world-study.yaml").read_text() == text
     assert "groundtune study world-study.yaml" in capsys.readouterr().out
     assert run(["recipes", "copy", "world-study"]) == EXIT_INPUT
+
+
+def test_every_setting_is_shown_with_where_it_comes_from(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["recipes", "show", "world-align", "rounds=2", "--resolved"]) == 0
+    rows = {
+        words[0]: words[1:]
+        for line in capsys.readouterr().out.splitlines()
+        if (words := line.split())
+    }
+    assert rows["rounds"] == ["2", "override"]
+    assert rows["feedback.batch_size"] == ["100", "file"]
+    assert rows["learn.micro_tokens"] == ["4096", "default"]
+    assert run(["recipes", "show", "world-align", "--resolved", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)["settings"]
+    assert shown["rounds"] == {"value": 4, "origin": "file"}
+    assert run(["recipes", "show", "world-align", "rounds=2"]) == EXIT_INPUT
 
 
 def test_a_misspelt_recipe_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
