@@ -1,1 +1,1 @@
-"""From encoded prompts and answers to log-probabilities of the answers' tokens: exact, and fast."""
+"""Compute exact log-probabilities of answer tokens from encoded prompts and answers, fast."""

@@ -1,14 +1,14 @@
-"""Attention over packed rows: one function, and three kinds of mask that tell it what to do.
+"""Attention over packed rows: one function that handles three kinds of mask.
 
 - dense: a bool mask (B, 1, Q, K), true where a token is seen, for torch's scaled dot product.
 - segments: the layout itself. Each prompt is causal, which needs no mask, and each further segment
-  looks at [its parents; itself], so that nothing is computed only to be masked.
+  attends to [its parents; itself], so nothing is computed only to be masked.
 - flex: a block mask for torch's flex attention, on CUDA (its backward exists only there).
 
-The function is set on the text decoder alone, so the image tower keeps its own. It is told by the
-mask which kind it is; any other mask is treated as `sdpa` would treat it, so generating and running
-separate rows stay as they were. (A bool mask given to "eager" attention would be added as 0 and 1,
-without any error: this is why the packed engine never leaves the choice to the model.)
+The function is installed only on the text decoder, so the image tower keeps its attention. The type
+of the mask selects the kind; any other mask is handled like `sdpa`, so generation and separate rows
+are unaffected. ("eager" attention would silently add a bool mask as 0 and 1. That is why the packed
+engine never leaves the choice to the model.)
 
 Shapes: B sequences of L tokens, H heads, D their width, Q queries, K keys, S segments.
 """
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 Attention = Literal["dense", "segments", "flex"]
 
 NAME = "groundtune"
-"""What transformers knows the function as."""
+"""Name of the function in transformers' registry."""
 
 
 def install_attention(model: Any) -> None:
-    """Makes a plain model's text decoder attend by this file; once is enough."""
+    """Install this attention on a plain model's text decoder; repeating it has no effect."""
     text = model.config.get_text_config()
     if text._attn_implementation == NAME:
         return
@@ -44,9 +44,9 @@ def install_attention(model: Any) -> None:
 
 
 def dense_mask(layout: PackedLayout, start: int = 0) -> Tensor:
-    """Bool (B, 1, L - start, L): whether token q, from `start` on, sees token k.
+    """Return bool (B, 1, L - start, L): whether token q, from `start` on, sees token k.
 
-    Padding sees padding alone.
+    Padding sees only padding.
     """
     segment_BL = layout.segment_BL
     length = segment_BL.shape[1]
@@ -55,7 +55,7 @@ def dense_mask(layout: PackedLayout, start: int = 0) -> Tensor:
 
 
 def segment_mask(layout: PackedLayout) -> Tensor:
-    """The segments as numbers, (1, 1, S, 1 + depth): length, then parents or -1. For B = 1."""
+    """Return the segments as numbers, (1, 1, S, 1 + depth): length, parents or -1. Needs B = 1."""
     assert len(layout.ids_BL) == 1
     depth = max(len(parents) for _, _, parents in layout.spans)
     rows = [
@@ -65,7 +65,7 @@ def segment_mask(layout: PackedLayout) -> Tensor:
 
 
 def flex_mask(layout: PackedLayout, device: torch.device) -> "BlockMask":
-    """The dense mask as a block mask."""
+    """Return the dense mask as a block mask."""
     from torch.nn.attention.flex_attention import create_block_mask
 
     batch, length = layout.ids_BL.shape
@@ -74,7 +74,7 @@ def flex_mask(layout: PackedLayout, device: torch.device) -> "BlockMask":
 
 
 def flex_rule(layout: PackedLayout, device: torch.device) -> Callable[..., Tensor]:
-    """The rule that says whether query q sees key k in sequence b."""
+    """Return the function that tests whether query q sees key k in sequence b."""
     segment_BL, sees = layout.segment_BL.to(device), layout.sees.to(device)
 
     def seen(b: Tensor, h: Tensor, q: Tensor, k: Tensor) -> Tensor:
@@ -91,7 +91,7 @@ def attend(
     attention_mask: "Tensor | BlockMask | None",
     **rest: Any,
 ) -> tuple[Tensor, Tensor | None]:
-    """What transformers calls for each decoder layer: query (B, H, Q, D), result (B, Q, H, D)."""
+    """Attend in a decoder layer, called by transformers: query (B, H, Q, D) to (B, Q, H, D)."""
     if isinstance(attention_mask, Tensor) and attention_mask.dtype == torch.long:
         dropout, scaling = float(rest.get("dropout", 0.0)), rest.get("scaling")
         rows = cast("list[list[int]]", attention_mask[0, 0].tolist())  # pyright: ignore[reportUnknownMemberType]
@@ -115,25 +115,25 @@ def by_segment(
     dropout: float = 0.0,
     scaling: float | None = None,
 ) -> Tensor:
-    """Attention of one sequence, segment by segment; `rows` are those of `segment_mask`.
+    """Attend within one sequence, segment by segment; `rows` are those of `segment_mask`.
 
     Keys and values may have fewer heads than queries, (1, H, L, D) each.
     """
     lengths = [row[0] for row in rows]
-    # Slices would each get a gradient as long as the whole; the parts of a split get their own.
+    # The gradient of a slice is as long as the whole tensor; that of a split part is not.
     queries, keys, values = (torch.split(each, lengths, 2) for each in (query, key, value))
     grouped = key.shape[1] != query.shape[1]
     mixed: list[Tensor] = []
-    for own, (_, *parents) in enumerate(rows):
-        chain = [*(parent for parent in parents if parent >= 0), own]
-        k = torch.cat([keys[i] for i in chain], 2) if len(chain) > 1 else keys[own]
-        v = torch.cat([values[i] for i in chain], 2) if len(chain) > 1 else values[own]
+    for index, (_, *parents) in enumerate(rows):
+        chain = [*(parent for parent in parents if parent >= 0), index]
+        k = torch.cat([keys[i] for i in chain], 2) if len(chain) > 1 else keys[index]
+        v = torch.cat([values[i] for i in chain], 2) if len(chain) > 1 else values[index]
         mixed.append(
             scaled_dot_product_attention(
-                queries[own],
+                queries[index],
                 k,
                 v,
-                attn_mask=None if len(chain) == 1 else _lower_right(lengths[own], k),
+                attn_mask=None if len(chain) == 1 else _lower_right(lengths[index], k),
                 is_causal=len(chain) == 1,
                 dropout_p=dropout,
                 scale=scaling,
@@ -144,7 +144,7 @@ def by_segment(
 
 
 def _lower_right(queries: int, key: Tensor) -> Any:
-    """Causal where the last query stands at the last key."""
+    """Return a causal mask aligned so that the last query is at the last key."""
     if key.is_cuda:
         from torch.nn.attention import bias
 

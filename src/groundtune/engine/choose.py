@@ -1,7 +1,7 @@
-"""Which attention is fastest for rows like these: measured on the model itself, once, and recorded.
+"""Choose the fastest attention for given rows by measuring it on the model.
 
-The packed engine's kinds of attention give equal results to rounding, so this is about time alone.
-A run that goes on takes the choice that it recorded, as rounding differs between kinds.
+The packed engine's kinds of attention give equal results to rounding, so the choice affects only
+time. A resumed run reuses its stored choice, because the kinds round differently.
 """
 
 import time
@@ -24,23 +24,23 @@ from groundtune.vlm.plain import is_unsharded, plain_model
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttentionChoice:
-    """The choice and what it rests on, for run.json."""
+    """The choice, its reason and its measurements, for run.json."""
 
     attention: Attention
     why: str
     seconds: dict[str, float]
     """Best time of a forward and backward pass of the rows for each kind; empty if not measured."""
     shape: tuple[int, ...]
-    """Tokens of each packed row that was measured."""
+    """Tokens of each measured row."""
 
 
 def choose_attention(vlm: Vlm, rows: Sequence[PromptRow], *, repeats: int = 3) -> AttentionChoice:
-    """The fastest attention for rows as long as these, such as those of one forward pass.
+    """Return the fastest attention for rows of these lengths, such as those of one forward pass.
 
-    Each kind runs the rows forward, and backward where weights are trained, `repeats` times in
-    turn after once to warm up; no weight, no gradient and no random state is changed. The caller's
-    autocast holds. Nothing is measured where only one kind can serve, or where the model is spread
-    over devices, since its processes must agree: dense then.
+    Each kind runs the rows forward, and backward if weights are trained, `repeats` times after a
+    warm-up. Weights, gradients and random state do not change; the caller's autocast applies. If
+    only one kind is possible, or if the model is sharded (its processes must agree), the choice is
+    dense without measuring.
     """
     model = plain_model(vlm.model)
     shape = tuple(row.tokens for row in merge(rows))
@@ -48,7 +48,7 @@ def choose_attention(vlm: Vlm, rows: Sequence[PromptRow], *, repeats: int = 3) -
     if why := only_dense(model, family_of(model), layout):
         return AttentionChoice(attention="dense", why=why, seconds={}, shape=shape)
     if not is_unsharded(vlm.model):
-        why = "the model is spread over devices"
+        why = "the model is sharded"
         return AttentionChoice(attention="dense", why=why, seconds={}, shape=shape)
     kinds: list[Attention] = ["dense", "segments"]
     if vlm.device.type == "cuda":
@@ -73,7 +73,7 @@ def _time(vlm: Vlm, engine: Packed, rows: Sequence[PromptRow]) -> float:
     started = time.perf_counter()
     trained: list[Tensor] = [each for each in vlm.model.parameters() if each.requires_grad]
     with torch.set_grad_enabled(bool(trained)):
-        total = torch.stack([each.sum() for own in engine(vlm, rows) for each in own]).sum()
+        total = torch.stack([logp.sum() for answers in engine(vlm, rows) for logp in answers]).sum()
     if trained:
         torch.autograd.grad(total, trained, allow_unused=True)
     _wait(vlm)

@@ -1,4 +1,4 @@
-"""Which engine runs a model: packed where its family can, else separate rows, with the reason."""
+"""Select the engine of a model: packed if its family supports it, else separate rows."""
 
 from groundtune.engine.attention import Attention
 from groundtune.engine.features import ImageTokenStore
@@ -17,9 +17,9 @@ def engine_of(
     store: ImageTokenStore | None = None,
     share_starts: int = 0,
 ) -> Packed | Separate:
-    """The TokenLogProbs for a model; `.why` of the result says why it isn't the packed one.
+    """Return the TokenLogProbs for a model; `why` of a separate engine is the reason for it.
 
-    `attention` and `share_starts` are the packed engine's; choose.choose_attention measures which
+    `attention` and `share_starts` apply to the packed engine; `choose_attention` measures which
     attention is fastest for given rows.
     """
     why = cannot_pack(vlm)
@@ -29,7 +29,7 @@ def engine_of(
 
 
 def cannot_pack(vlm: Vlm) -> str:
-    """Why answers to a prompt can't share a row on this model; "" where they can."""
+    """Return why answers to a prompt can't share a row on this model; "" if they can."""
     model = plain_model(vlm.model)
     family = family_of(model)
     reason = family.separate_reason or unmaskable(model)

@@ -1,16 +1,15 @@
-"""Encoded images kept on disk: for the reference and training, from one epoch and run to the next.
+"""A disk cache of encoded images, for the reference and training, across epochs and runs.
 
-It pays where images are many tokens and the tower is large beside what is trained. What is kept is
-what enters the decoder, after the projector, so it is right only while tower and projector stay as
-they were: a store is refused where either is trained (a LoRA on all linear layers adapts the
-tower). LLaVA-1.5-7B's 576 tokens take 4.7 MB an image in bfloat16.
+It pays if images have many tokens and the tower is large compared with the trained weights. It
+stores the decoder's input, after the projector, so it is valid only while tower and projector are
+frozen: a store is refused if either is trained (a LoRA on all linear layers adapts the tower).
+LLaVA-1.5-7B's 576 tokens take 4.7 MB per image in bfloat16.
 
-A file's key is the hash of all that its tokens depend on: what the encoder gets (pixels, so that a
-changed view of an image is another image, and the instruction where a family reads images with
-it in mind), the images' sha256, the model's revision, the image processor's settings, the types of
-weights and arithmetic, weights in 4 bits, and the versions of torch and transformers. Whatever
-changes gives another key, so an old file can't be used by mistake, and several runs may share a
-folder. What is kept was encoded without dropout.
+A file's key is the hash of everything that its tokens depend on: the encoder's input (pixels, so a
+changed view is another image, and the instruction if a family's encoder reads it), the images'
+sha256, the model's revision, the image processor's settings, the types of weights and arithmetic,
+4-bit weights, and the versions of torch and transformers. Any change gives another key, so a stale
+file is never used, and runs may share a folder. Images are encoded without dropout.
 """
 
 import hashlib
@@ -44,7 +43,7 @@ class FeatureStore:
     folder: Path
 
     def find(self, vlm: Vlm, prompt: EncodedPrompt) -> ImageTokens | None:
-        """The prompt's image tokens on the model's device; None if none are kept.
+        """Return the prompt's image tokens on the model's device; None if they aren't stored.
 
         Raises:
             UserError: a file is damaged.
@@ -53,17 +52,18 @@ class FeatureStore:
         if file is None or not file.is_file():
             return None
         try:
-            kept = cast(Any, safetensors_torch).load_file(file, device=str(vlm.device))
+            tensors = cast(Any, safetensors_torch).load_file(file, device=str(vlm.device))
         except SafetensorError as error:
             raise UserError(
                 "The file of encoded images is damaged.",
                 str(file),
-                "Delete it and run the same command again: it is made anew.",
+                "Delete it and run the same command again, which writes it again.",
             ) from error
-        return ImageTokens(kept["first"], tuple(kept[f"deeper_{i}"] for i in range(len(kept) - 1)))
+        deeper = tuple(tensors[f"deeper_{i}"] for i in range(len(tensors) - 1))
+        return ImageTokens(tensors["first"], deeper)
 
     def keep(self, vlm: Vlm, prompt: EncodedPrompt, tokens: ImageTokens) -> None:
-        """Writes the prompt's image tokens; nothing for images whose sha256 isn't known.
+        """Write the prompt's image tokens, unless the sha256 of its images is unknown.
 
         Raises:
             UserError: the disk is full.
@@ -72,9 +72,9 @@ class FeatureStore:
         if file is None or file.is_file():
             return
         named = {"first": tokens.first, **{f"deeper_{i}": t for i, t in enumerate(tokens.deeper)}}
-        # a part of a larger tensor is copied, or the whole would be written
-        own = {name: tensor.detach().cpu().clone() for name, tensor in named.items()}
-        write_atomic(file, cast(Any, safetensors_torch).save(own), durable=False)
+        # copied, since saving a view would write the whole tensor that it belongs to
+        copies = {name: tensor.detach().cpu().clone() for name, tensor in named.items()}
+        write_atomic(file, cast(Any, safetensors_torch).save(copies), durable=False)
 
     def _file(self, vlm: Vlm, prompt: EncodedPrompt) -> Path | None:
         if not prompt.images:
@@ -84,10 +84,9 @@ class FeatureStore:
 
 
 def open_store(vlm: Vlm, folder: Path, *, training: bool = True) -> FeatureStore:
-    """A store for a model whose weights to train already require a gradient.
+    """Return a store for a model whose trained weights already require a gradient.
 
-    Without `training` for one of which nothing is trained yet, such as the reference: then it
-    doesn't matter what requires a gradient.
+    With `training=False` for a model before training, such as the reference, gradients are ignored.
 
     Raises:
         UserError: tower or projector is trained, or the family takes no encoded images.
@@ -97,20 +96,20 @@ def open_store(vlm: Vlm, folder: Path, *, training: bool = True) -> FeatureStore
     if not family.encoded:
         raise UserError(
             f"Images of {family.name} can't be stored encoded: its forward takes pixels only.",
-            "the feature store",
-            "Leave it off.",
+            "keep_images",
+            "Set keep_images=false.",
         )
     if training and (trained := _trained_before_the_decoder(model)):
         raise UserError(
-            f"Encoded images can't be stored where tower or projector is trained ({trained}).",
-            "the feature store",
-            "Leave it off, or train the language model alone: tune.parts=[language_model].",
+            f"Encoded images can't be stored if the tower or the projector is trained ({trained}).",
+            "keep_images",
+            "Set keep_images=false, or train only the language model: tune.parts=[language_model].",
         )
     return FeatureStore(folder=folder)
 
 
 def _trained_before_the_decoder(model: Any) -> str:
-    """Name of a weight outside decoder and head that requires a gradient; "" if none does."""
+    """Return the name of a trained weight outside decoder and head; "" if there is none."""
     owners = [model.get_decoder(), model.get_output_embeddings()]
     after = {id(each) for owner in owners for each in owner.parameters()}
     named = cast("list[tuple[str, Tensor]]", list(model.named_parameters()))
@@ -122,15 +121,15 @@ def _key(vlm: Vlm, prompt: EncodedPrompt) -> str:
     model = plain_model(vlm.model)
     kind = vlm.device.type
     arithmetic = str(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else ""
-    held = str(getattr(model.config, "quantization_config", None) or "")
+    quantisation = str(getattr(model.config, "quantization_config", None) or "")
     settings: object = json.loads(vlm.processor.image_processor.to_json_string())
-    weights = (vlm.revision, str(model.dtype), held, arithmetic)
-    shown = _hash(prompt.features)
-    return key_of("image tokens", prompt.images, shown, *weights, settings, _made_with())
+    weights = (vlm.revision, str(model.dtype), quantisation, arithmetic)
+    inputs = _hash(prompt.features)
+    return key_of("image tokens", prompt.images, inputs, *weights, settings, _libraries())
 
 
 def _hash(features: Mapping[str, Tensor]) -> str:
-    """sha256 of what the encoder gets of a prompt."""
+    """Return the sha256 of the encoder's input."""
     digest = hashlib.sha256()
     for name, value in sorted(features.items()):
         digest.update(f"{name} {value.dtype} {tuple(value.shape)} ".encode())
@@ -139,7 +138,7 @@ def _hash(features: Mapping[str, Tensor]) -> str:
 
 
 @cache
-def _made_with() -> dict[str, str | None]:
-    """The libraries' versions; looking them up takes longer than a small image's encoding."""
-    found = versions()
-    return {name: found.get(name) for name in ("torch", "transformers")}
+def _libraries() -> dict[str, str | None]:
+    """Return the libraries' versions, cached since a lookup takes longer than encoding an image."""
+    installed = versions()
+    return {name: installed.get(name) for name in ("torch", "transformers")}

@@ -1,8 +1,8 @@
-"""The image side of a forward pass: images are encoded once for all prompts and their answers.
+"""Encode images once for all prompts and answers of a forward pass.
 
-Where a model takes encoded images (`mm_encoder_outputs`, transformers >= 5.20) its encoder runs
-once on what several prompts show alike, and the result is given to each row of these prompts with
-its gradient. Any other model gets a prompt's pixels once a row: the same result, slower.
+If a model takes encoded images (`mm_encoder_outputs`, transformers >= 5.20), its encoder runs once
+on images that several prompts share, and each row of these prompts gets the result, with gradients.
+Any other model gets a prompt's pixels once per row: the same result, slower.
 
 Shapes: N image tokens, D width of the decoder.
 """
@@ -25,28 +25,28 @@ from groundtune.vlm.plain import plain_model
 
 
 class ImageTokens(NamedTuple):
-    """What stands at a prompt's image tokens, all its images one after the other."""
+    """Embeddings of a prompt's image tokens, its images concatenated."""
 
     first: Tensor
-    """What enters the decoder, (N, D)."""
+    """Input of the decoder, (N, D)."""
     deeper: tuple[Tensor, ...] = ()
-    """What is added after its first layers where a family has such (deepstack), (N, D) each."""
+    """Features to add after the first decoder layers, in families with deepstack, (N, D) each."""
 
 
 class ImageTokenStore(Protocol):
-    """Image tokens that were kept of earlier passes (feature_store.py)."""
+    """A store of image tokens from earlier passes (feature_store.py)."""
 
     def find(self, vlm: Vlm, prompt: EncodedPrompt) -> ImageTokens | None:
-        """What was kept of the prompt's images, on the model's device."""
+        """Return the stored tokens of the prompt's images, on the model's device, or None."""
         ...
 
     def keep(self, vlm: Vlm, prompt: EncodedPrompt, tokens: ImageTokens) -> None:
-        """Keeps what the model has just made of the prompt's images."""
+        """Store the tokens of the prompt's images."""
         ...
 
 
 def accepts(model: Any, argument: str) -> bool:
-    """Whether the model's forward names the argument."""
+    """Return whether the model's forward has this argument."""
     return argument in inspect.signature(plain_model(model).forward).parameters
 
 
@@ -56,9 +56,9 @@ def image_arguments(
     times: Sequence[int],
     store: ImageTokenStore | None = None,
 ) -> dict[str, Any]:
-    """Forward's arguments for the images of prompts, each of which is there `times` in a row.
+    """Return forward's arguments for the images of prompts, each repeated `times` in a row.
 
-    Encoded images where the family takes them, pixels otherwise; empty without images.
+    These are encoded images if the family takes them, else pixels; empty without images.
     """
     repeated = [p for p, n in zip(prompts, times, strict=True) for _ in range(n)]
     if not any("pixel_values" in prompt.features for prompt in prompts):
@@ -82,7 +82,7 @@ def _states(
         raise UserError(
             f"{family.name} can't run prompts with and without images in one pass.",
             "a batch",
-            "Give images to all prompts or to none, or set the batch to one prompt.",
+            "Use images in all prompts or in none, or a batch of one prompt.",
         )
     assert family.states
     firsts = _firsts(family, prompts)
@@ -95,71 +95,70 @@ def _states(
 
 
 def pixel_arguments(vlm: Vlm, prompts: Sequence[EncodedPrompt]) -> dict[str, Any]:
-    """Forward's arguments for the images of prompts as pixels."""
+    """Return forward's arguments for the images of prompts as pixels."""
     return _inputs(vlm, prompts)
 
 
 def encode_images(
     vlm: Vlm, prompts: Sequence[EncodedPrompt], store: ImageTokenStore | None = None
 ) -> list[ImageTokens | None] | None:
-    """The image tokens of each prompt, None for one without images; what `store` has isn't run.
+    """Return the image tokens of each prompt, None for one without images.
 
-    Prompts that show the same get the same tensors. None for all of them if the model's features
-    don't fill the prompts' image tokens.
+    Images in `store` aren't encoded again. Prompts with the same images get the same tensors. The
+    result is None if the model's features don't match the prompts' image tokens.
     """
     model = plain_model(vlm.model)
     firsts = _firsts(family_of(model), prompts)
-    found = {
+    encoded = {
         index: store.find(vlm, prompts[index]) if store else None for index in dict.fromkeys(firsts)
     }
     missing = [
         index
-        for index, tokens in found.items()
+        for index, tokens in encoded.items()
         if tokens is None and "pixel_values" in prompts[index].features
     ]
     if missing:
-        # what is kept serves the reference too, which knows no dropout
-        with _evaluating(model) if store else nullcontext():
+        # stored tokens are also used for the reference, which has no dropout
+        with _evaluation_mode(model) if store else nullcontext():
             new = _encode(vlm, [prompts[index] for index in missing])
         if new is None:
             return None
         for index, tokens in zip(missing, new, strict=True):
-            found[index] = tokens
+            encoded[index] = tokens
             if store:
                 store.keep(vlm, prompts[index], tokens)
-    return [found[first] for first in firsts]
+    return [encoded[first] for first in firsts]
 
 
 def _firsts(family: Family, prompts: Sequence[EncodedPrompt]) -> list[int]:
-    """For each prompt the place of the first that shows the same; its own where none does.
+    """Return for each prompt the index of the first prompt with the same images.
 
-    Features are compared too: a changed view of an image goes by the image's sha256, and some
-    families read an image with the instruction in mind. Prompts whose images have no known sha256
-    are taken for different ones.
+    Features are compared too: a changed view has the sha256 of its image, and some families encode
+    an image together with the instruction. Images without a known sha256 count as different.
     """
-    known: dict[tuple[str, ...], list[int]] = {}
+    by_images: dict[tuple[str, ...], list[int]] = {}
     firsts: list[int] = []
     for index, prompt in enumerate(prompts):
-        named = known.setdefault(prompt.images, []) if prompt.images else []
-        same = (i for i in named if _alike(family, prompts[i], prompt))
+        candidates = by_images.setdefault(prompt.images, []) if prompt.images else []
+        same = (i for i in candidates if _same_features(family, prompts[i], prompt))
         firsts.append(next(same, index))
         if firsts[-1] == index:
-            named.append(index)
+            candidates.append(index)
     return firsts
 
 
-def _alike(family: Family, one: EncodedPrompt, other: EncodedPrompt) -> bool:
-    """Whether the encoder gets the same of both."""
-    ours, theirs = (
+def _same_features(family: Family, one: EncodedPrompt, other: EncodedPrompt) -> bool:
+    """Return whether the encoder gets the same input from both prompts."""
+    a, b = (
         {k: v for k, v in prompt.features.items() if k not in family.along_tokens}
         for prompt in (one, other)
     )
-    return ours.keys() == theirs.keys() and all(torch.equal(ours[k], theirs[k]) for k in ours)
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
 
 
 @contextmanager
-def _evaluating(model: Any) -> Generator[None]:
-    """The model in evaluation mode, each of its modules as it was afterwards."""
+def _evaluation_mode(model: Any) -> Generator[None]:
+    """Put the model into evaluation mode; restore the mode of each module afterwards."""
     training = [module for module in model.modules() if module.training]
     for module in training:
         module.training = False
@@ -171,7 +170,7 @@ def _evaluating(model: Any) -> Generator[None]:
 
 
 def _encode(vlm: Vlm, prompts: Sequence[EncodedPrompt]) -> list[ImageTokens] | None:
-    """The images of all the prompts in one pass of the encoder."""
+    """Encode the images of all prompts in one pass of the encoder."""
     encode = plain_model(vlm.model).base_model.get_image_features
     known = inspect.signature(encode).parameters
     inputs = _inputs(vlm, prompts)
@@ -184,19 +183,19 @@ def _encode(vlm: Vlm, prompts: Sequence[EncodedPrompt]) -> list[ImageTokens] | N
     layers = cast("Sequence[Any]", getattr(output, "deepstack_features", None) or ())
     deeper = [torch.split(_flat(layer), counts) for layer in layers]
     return [
-        ImageTokens(own, tuple(layer[i] for layer in deeper))
-        for i, own in enumerate(torch.split(first, counts))
+        ImageTokens(part, tuple(layer[i] for layer in deeper))
+        for i, part in enumerate(torch.split(first, counts))
     ]
 
 
 def _flat(features: Any) -> Tensor:
-    """Features of one or more images as (N, D)."""
+    """Return the features of one or more images as (N, D)."""
     parts = [features] if isinstance(features, Tensor) else list(cast("Sequence[Tensor]", features))
     return torch.cat([part.flatten(0, -2) for part in parts])
 
 
 def _output(family: Family, each: Sequence[ImageTokens]) -> Any:
-    """What the family's `get_image_features` would have given for all these images."""
+    """Return what the family's `get_image_features` would return for all these images."""
     from transformers.modeling_outputs import BaseModelOutputWithPooling
 
     first = torch.cat([tokens.first for tokens in each])
@@ -204,7 +203,7 @@ def _output(family: Family, each: Sequence[ImageTokens]) -> Any:
     output: Any = BaseModelOutputWithPooling(pooler_output=parts)
     layers = zip(*(tokens.deeper for tokens in each), strict=True)
     output.deepstack_features = [(torch.cat(layer),) for layer in layers]
-    # InstructBLIP hands these on with its own output; nothing here reads them.
+    # InstructBLIP copies these into its output; nothing here reads them.
     output.vision_outputs = output.qformer_outputs = None
     return output
 
@@ -214,6 +213,6 @@ def _without_pixels(prompt: EncodedPrompt) -> dict[str, Tensor]:
 
 
 def _inputs(vlm: Vlm, prompts: Sequence[EncodedPrompt]) -> dict[str, Tensor]:
-    """The prompts' features as one batch, without their tokens and what belongs to tokens."""
+    """Return the prompts' features as one batch, without token ids, masks and marks."""
     names = {name for prompt in prompts for name in prompt.features}
     return {name: value for name, value in batch_inputs(vlm, prompts).items() if name in names}

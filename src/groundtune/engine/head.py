@@ -1,8 +1,8 @@
-"""From hidden states to log-probabilities of wanted tokens, without the whole of the logits.
+"""Compute log-probabilities of tokens from hidden states without storing all logits.
 
-Logits of an answer are large: 300 tokens of a vocabulary of 152,000 take 182 MB in fp32, and their
-gradient as much again. Where they would take more than CHUNK_BYTES they are made in chunks, and
-each chunk again in the backward pass.
+An answer's logits are large: 300 tokens with a vocabulary of 152,000 take 182 MB in fp32, and their
+gradient as much again. If they would take more than CHUNK_BYTES, they are computed in chunks, and
+recomputed in the backward pass.
 
 Shapes: N positions, D hidden width, V vocabulary.
 """
@@ -17,7 +17,7 @@ from torch.utils import checkpoint
 from groundtune.engine.logprobs import token_logp
 
 CHUNK_BYTES = 128 * 1024**2
-"""fp32 logits that are held at once."""
+"""Maximum size of fp32 logits in memory at once."""
 
 
 def project(
@@ -28,7 +28,7 @@ def project(
     *,
     chunk_bytes: int = CHUNK_BYTES,
 ) -> Tensor:
-    """Log p of each id under the head's logits at its position, fp32, shape (N,)."""
+    """Return log p of each id under the head's logits at its position, fp32, shape (N,)."""
     size = max(1, chunk_bytes // (4 * vocabulary))
     if len(ids_N) <= size:
         return token_logp(head(hidden_ND), ids_N)
@@ -36,6 +36,6 @@ def project(
     def part(hidden: Tensor, ids: Tensor) -> Tensor:
         return token_logp(head(hidden), ids)
 
-    again = cast(Any, checkpoint).checkpoint
+    recompute = cast(Any, checkpoint).checkpoint
     chunks = zip(torch.split(hidden_ND, size), torch.split(ids_N, size), strict=True)
-    return torch.cat([again(part, hidden, ids, use_reentrant=False) for hidden, ids in chunks])
+    return torch.cat([recompute(part, hidden, ids, use_reentrant=False) for hidden, ids in chunks])

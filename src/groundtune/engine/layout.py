@@ -1,12 +1,12 @@
-"""Where each token of several prompts with their answers stands: packed rows.
+"""The layout of packed rows: the position of each token of prompts and their answers.
 
-A packed row is `[prompt | answer | answer | ...]`. A token sees its own segment up to itself, and
-the whole of the segments that its own continues: an answer continues the prompt, and where answers
-that begin alike share their start, its rest continues that start. No token of the image, the prompt
-or an answer is there twice, and none is ever cut. This file runs no model.
+A packed row is `[prompt | answer | answer | ...]`. A token sees its segment up to itself, and all
+segments that its segment continues: an answer continues the prompt, and if answers share a common
+start, the rest of each continues that start. No token of an image, a prompt or an answer occurs
+twice, and none is truncated. This file runs no model.
 
-Shapes: B sequences of L tokens, each with one or more packed rows; S segments, the padding being
-one more.
+Shapes: B sequences of L tokens, each with one or more packed rows; S segments, plus one for the
+padding.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,13 +23,13 @@ Ids = tuple[int, ...]
 
 
 class Segment(NamedTuple):
-    """A stretch of tokens that is run once."""
+    """A run of tokens that is computed once."""
 
     ids: Ids
     parents: tuple[int, ...]
-    """The segments that it continues, the prompt first, as indices into the row's segments."""
+    """Indices of the row's segments that it continues, the prompt first."""
     order: int
-    """Where its first token would stand if the answer followed its prompt in a row of its own."""
+    """Position of its first token if the answer directly followed its prompt."""
 
 
 class PackedRow(NamedTuple):
@@ -37,13 +37,13 @@ class PackedRow(NamedTuple):
 
     prompt: EncodedPrompt
     segments: tuple[Segment, ...]
-    """The prompt's first."""
+    """The prompt's segment first."""
     answers: dict[Ids, tuple[tuple[int, int], ...]]
-    """For each token of a distinct answer, which token's output predicts it: segment and place."""
+    """Segment and index of the token that predicts each token of a distinct answer."""
 
     @property
     def tokens(self) -> int:
-        """How many tokens are run."""
+        """Number of tokens to run."""
         return sum(len(each.ids) for each in self.segments)
 
 
@@ -52,31 +52,31 @@ class PackedLayout:
     """Packed rows put into sequences, as tensors on the CPU."""
 
     rows: tuple[PackedRow, ...]
-    """In the order in which they stand in the sequences, the first sequence first."""
+    """In the order of the sequences."""
     ids_BL: Tensor
     order_BL: Tensor
-    """Place of the token in its own prompt and answer, run alone; 0 for padding."""
+    """Position of the token in the sequence of its prompt and answer alone; 0 for padding."""
     row_BL: Tensor
     """Index into `rows`, -1 for padding."""
     segment_BL: Tensor
-    """Index of its segment, S for padding."""
+    """Index of the token's segment, S for padding."""
     sees: Tensor
-    """Bool (S + 1, S + 1): whether tokens of one segment see those of another that stand before."""
+    """Bool (S + 1, S + 1): whether tokens of one segment see earlier tokens of another."""
     spans: tuple[tuple[int, int, tuple[int, ...]], ...]
-    """For each segment its first token's place in the flat (B * L), its length, its parents."""
+    """Of each segment: index of its first token in the flat (B * L), its length, its parents."""
 
     def reads(self, row: int, answer: Ids) -> list[int]:
-        """Places in the flat (B * L) whose outputs predict the answer's tokens."""
+        """Return the indices in the flat (B * L) whose outputs predict the answer's tokens."""
         first = sum(len(each.segments) for each in self.rows[:row])
-        found = self.rows[row].answers[answer]
-        return [self.spans[first + segment][0] + place for segment, place in found]
+        path = self.rows[row].answers[answer]
+        return [self.spans[first + segment][0] + place for segment, place in path]
 
 
 def pack_row(prompt: EncodedPrompt, answers: Iterable[Ids], *, share_starts: int = 0) -> PackedRow:
-    """A prompt and the distinct answers to it as segments.
+    """Return a prompt and its distinct answers as segments.
 
-    Starts that several answers have in common are segments of their own where they have at least
-    `share_starts` tokens; 0 shares none.
+    A common start of several answers is a separate segment if it has at least `share_starts`
+    tokens; 0 shares none.
     """
     segments = [Segment(prompt.ids, (), 0)]
     paths: dict[Ids, tuple[tuple[int, int], ...]] = {}
@@ -96,27 +96,27 @@ def _grow(
     path: tuple[tuple[int, int], ...],
     share_starts: int,
 ) -> None:
-    """Adds the segment that `members` have in common, and what each has after it."""
+    """Add the common segment of `members`, and the segments that follow it."""
     begun = len(path) - 1
-    own = next(iter(members.values()))[begun : begun + length]
-    if own:
-        segments.append(Segment(own, parents, len(segments[0].ids) + begun))
+    shared_ids = next(iter(members.values()))[begun : begun + length]
+    if shared_ids:
+        segments.append(Segment(shared_ids, parents, len(segments[0].ids) + begun))
         parents = (*parents, len(segments) - 1)
         path = (*path, *((len(segments) - 1, place) for place in range(length)))
-    going_on = dict[Ids, Ids]()
+    unfinished = dict[Ids, Ids]()
     for answer, tail in members.items():
         if len(tail) == begun + length:
             paths[answer] = path
         else:
-            going_on[answer] = tail
-    for shared, rest in _branches(going_on, begun + length, share_starts):
+            unfinished[answer] = tail
+    for shared, rest in _branches(unfinished, begun + length, share_starts):
         _grow(segments, paths, shared, rest, parents, path, share_starts)
 
 
 def _branches(
     members: dict[Ids, Ids], begun: int, share_starts: int
 ) -> Iterator[tuple[int, dict[Ids, Ids]]]:
-    """Groups of answers that go on alike from place `begun`, with how many tokens they share."""
+    """Group answers that continue alike from index `begun`, with the number of shared tokens."""
     groups: dict[object, dict[Ids, Ids]] = {}
     for number, (answer, tail) in enumerate(members.items()):
         shareable = share_starts and len(tail) - begun >= share_starts
@@ -132,15 +132,15 @@ def _branches(
 
 
 def packed_tokens(prompt: int, answers: Sequence[int]) -> int:
-    """Tokens that are run for a prompt and distinct answers to it, of these lengths.
+    """Return the tokens to run for a prompt and its distinct answers, of these lengths.
 
-    Image tokens included; each answer's last token predicts nothing and isn't counted.
+    Image tokens are included; each answer's last token predicts nothing and isn't counted.
     """
     return prompt + sum(length - 1 for length in answers)
 
 
 def merge(rows: Sequence[PromptRow], *, share_starts: int = 0) -> list[PackedRow]:
-    """Rows as packed rows; those that have one EncodedPrompt object in common become one."""
+    """Return rows as packed rows, merging those with the same EncodedPrompt object."""
     answers: dict[int, list[Ids]] = {}
     for row in rows:
         answers.setdefault(id(row.prompt), []).extend(each.ids for each in row.answers)
@@ -149,9 +149,9 @@ def merge(rows: Sequence[PromptRow], *, share_starts: int = 0) -> list[PackedRow
 
 
 def lay_out(rows: Sequence[PackedRow], pad_id: int, *, one_sequence: bool = False) -> PackedLayout:
-    """Puts rows into sequences as long as the longest of them, or all into one.
+    """Arrange rows in sequences as long as the longest row, or all in one sequence.
 
-    Short rows share a sequence where they fit (first fit, longest first), so that little is padded.
+    Short rows share a sequence if they fit (first fit, longest first), to keep padding small.
     """
     length = sum(row.tokens for row in rows) if one_sequence else max(row.tokens for row in rows)
     sequences: list[list[PackedRow]] = []
@@ -178,10 +178,10 @@ def _tensors(sequences: Sequence[Sequence[PackedRow]], length: int, pad_id: int)
         for row in sequence:
             first = len(spans)
             for segment in row.segments:
-                own = slice(place, place + len(segment.ids))
-                ids[b, own] = torch.tensor(segment.ids)
-                order[b, own] = torch.arange(segment.order, segment.order + len(segment.ids))
-                row_BL[b, own], segment_BL[b, own] = len(rows), len(spans)
+                part = slice(place, place + len(segment.ids))
+                ids[b, part] = torch.tensor(segment.ids)
+                order[b, part] = torch.arange(segment.order, segment.order + len(segment.ids))
+                row_BL[b, part], segment_BL[b, part] = len(rows), len(spans)
                 parents = tuple(first + each for each in segment.parents)
                 sees[len(spans), list(parents)] = True
                 spans.append((b * length + place, len(segment.ids), parents))

@@ -1,4 +1,4 @@
-"""Log-probabilities of tokens in fp32, and the seam between their users and how rows are run.
+"""Token log-probabilities in fp32, and the protocol of the engines that compute them.
 
 Shapes: N positions, V vocabulary, T tokens of an answer.
 """
@@ -17,17 +17,17 @@ IGNORED = -100
 
 
 class TokenLogProbs(Protocol):
-    """A way to run rows: as separate sequences (separate.py) or packed; with equal results."""
+    """An engine that runs rows: separate (separate.py) or packed (packed.py), equal results."""
 
     def __call__(self, vlm: Vlm, rows: Sequence[PromptRow]) -> list[list[Tensor]]:
-        """For each row, for each of its answers: log p of the answer's tokens, shape (T,), fp32.
+        """Return for each row and answer the log p of the answer's tokens, shape (T,), fp32.
 
-        Natural logarithms of the model's distribution at temperature 1, with the end token last.
-        They carry a gradient unless the caller has switched it off.
+        These are natural logarithms of the model's distribution at temperature 1, the end token
+        last. They have a gradient unless the caller disables gradients.
         """
         ...
 
 
 def token_logp(logits_NV: Tensor, ids_N: Tensor) -> Tensor:
-    """Log p of each id under the logits at its position, fp32 whatever their type, shape (N,)."""
+    """Return log p of each id under the logits at its position, always fp32, shape (N,)."""
     return -cross_entropy(logits_NV.float(), ids_N, reduction="none", ignore_index=IGNORED)

@@ -1,7 +1,7 @@
-"""Masks of a layout for a model: windows of layers and blocks of images included.
+"""Attention masks of a layout for a model, with sliding windows and image blocks.
 
-The layers' kinds are read from the text configuration: full attention, a sliding window, or kinds
-that no mask can serve.
+The text configuration lists the types of the layers: full attention, sliding windows, or types that
+take no mask.
 
 Shapes: B sequences of L tokens.
 """
@@ -19,18 +19,18 @@ _MASKED = {"full_attention", "sliding_attention"}
 
 
 def unmaskable(model: Any) -> str:
-    """Why no mask can serve a plain model's decoder layers; "" where one can."""
+    """Return why a plain model's decoder layers take no mask; "" if they do."""
     text = model.config.get_text_config()
     other = set(cast("list[str]", getattr(text, "layer_types", None) or [])) - _MASKED
     if other:
         return f"it has layers of type {', '.join(sorted(other))}, which take no mask"
     if not getattr(model, "_supports_sdpa", False):
-        return "its attention takes no function of ours"
+        return "its attention can't be replaced by a custom function"
     return ""
 
 
 def window(model: Any) -> int:
-    """Tokens that a windowed layer sees, the query's own included; 0 where there is none."""
+    """Return the tokens that a windowed layer sees, the query included; 0 without windows."""
     text = model.config.get_text_config()
     kinds = cast("list[str] | None", getattr(text, "layer_types", None))
     if kinds is not None and "sliding_attention" not in kinds:
@@ -47,11 +47,10 @@ def masks(
     *,
     start: int = 0,
 ) -> Any:
-    """What a plain model's forward takes as `attention_mask` to run the layout.
+    """Return the `attention_mask` for a plain model's forward to run the layout.
 
-    Windows that are shorter than a row and blocks of images are written into a dense mask, the
-    one kind that can say them, whatever `attention` is. `start` leaves out the tokens before it as
-    queries, not as keys: it needs a dense mask.
+    Windows shorter than a row and image blocks need a dense mask, whatever `attention` is. Tokens
+    before `start` are keys but not queries; this needs a dense mask too.
     """
     size = window(model)
     blocks_BL = _blocks(family, layout)
@@ -60,15 +59,15 @@ def masks(
     full = _full(layout, blocks_BL, start, device) if dense else _sparse(layout, attention, device)
     windowed = full
     if 0 < size <= int(layout.order_BL.max()):
-        whole = full if dense else _full(layout, blocks_BL, start, device)
-        windowed = whole & _near(layout, size, start, device)
+        base = full if dense else _full(layout, blocks_BL, start, device)
+        windowed = base & _near(layout, size, start, device)
     if getattr(model.config.get_text_config(), "layer_types", None) is None or size == 0:
         return windowed
     return {"full_attention": full, "sliding_attention": windowed}
 
 
 def only_dense(model: Any, family: Family, layout: PackedLayout) -> str:
-    """Why only a dense mask can serve the layout; "" where other kinds can too."""
+    """Return why the layout needs a dense mask; "" if other kinds also work."""
     if 0 < window(model) <= int(layout.order_BL.max()):
         return f"windows of {window(model)} tokens need a dense mask"
     if _blocks(family, layout) is not None:
@@ -83,7 +82,7 @@ def _sparse(layout: PackedLayout, attention: Attention, device: torch.device) ->
 def _full(
     layout: PackedLayout, blocks_BL: Tensor | None, start: int, device: torch.device
 ) -> Tensor:
-    """The dense mask, the tokens of a block seeing each other."""
+    """Return the dense mask in which the tokens of a block see each other."""
     mask = dense_mask(layout, start)
     if blocks_BL is not None:
         queries_BQ = blocks_BL[:, start:]
@@ -93,18 +92,18 @@ def _full(
 
 
 def _near(layout: PackedLayout, size: int, start: int, device: torch.device) -> Tensor:
-    """Whether key k stands less than `size` before query q in the answer's own row."""
+    """Return whether key k is less than `size` tokens before query q in the answer's sequence."""
     order_BL = layout.order_BL.to(device)
     return order_BL[:, None, start:, None] - order_BL[:, None, None] < size
 
 
 def _blocks(family: Family, layout: PackedLayout) -> Tensor | None:
-    """Number of its block for each token, over all rows, -1 for causal ones, shape (B, L)."""
-    own = [family.blocks(row.prompt) for row in layout.rows]
-    if all(each is None for each in own):
+    """Return each token's block index over all rows, -1 for causal tokens, shape (B, L)."""
+    blocks = [family.blocks(row.prompt) for row in layout.rows]
+    if all(each is None for each in blocks):
         return None
     blocks_BL, count = torch.full(layout.ids_BL.shape, -1), 0
-    for row, block in enumerate(own):
+    for row, block in enumerate(blocks):
         if block is None:
             continue
         b, places = (layout.row_BL == row).nonzero(as_tuple=True)

@@ -1,8 +1,8 @@
-"""The packed engine: each image encoded once, each prompt run once, each distinct answer once.
+"""The packed engine: encode each image once, run each prompt once and each distinct answer once.
 
-It gives what separate.py gives, to rounding, on the families that vlm/families lists, without a
-patch to any model: explicit positions, a mask of its own, encoded images, and only the positions
-projected that predict an answer's token.
+Its results equal those of separate.py, to rounding, on the families in vlm/families. It patches no
+model: it passes explicit positions, a custom mask and encoded images, and projects only the
+positions that predict an answer's token.
 
 Shapes: B sequences of L tokens, A axes of positions, N predicted tokens of all answers.
 """
@@ -34,21 +34,21 @@ from groundtune.vlm.plain import is_unsharded, plain_model
 class Packed:
     """TokenLogProbs with all answers to a prompt in one row, all rows in one forward pass.
 
-    A model that is spread over devices is run through its outermost forward, where weights are
-    gathered: then a store isn't asked, and logits aren't made in chunks.
+    A sharded model runs through its outermost forward, which gathers the weights; then the store
+    isn't used, and logits aren't computed in chunks.
 
-    Rows of one EncodedPrompt object are run as one, and an answer that stands there twice is run
-    once. Nothing is cut: the caller decides how many rows go together (layout.packed_tokens).
+    Rows with the same EncodedPrompt object are merged, and a repeated answer runs once. Nothing is
+    truncated: the caller decides how many rows share a pass (layout.packed_tokens).
     """
 
     attention: Attention = "dense"
     store: ImageTokenStore | None = None
     share_starts: int = 0
-    """Starts of at least so many tokens that answers have in common are run once; 0: never."""
+    """Run common starts of answers once if they have at least this many tokens; 0 never."""
     chunk_bytes: int = CHUNK_BYTES
-    """fp32 logits that are held at once."""
+    """Maximum size of fp32 logits in memory at once."""
     why: str = ""
-    """Nothing: see Separate."""
+    """Always empty; see Separate."""
 
     def __call__(self, vlm: Vlm, rows: Sequence[PromptRow]) -> list[list[Tensor]]:
         """See TokenLogProbs."""
@@ -57,20 +57,20 @@ class Packed:
             vlm.pad_id,
             one_sequence=self.attention == "segments",
         )
-        wanted = [
+        targets = [
             (id(row.prompt), answer, layout.reads(i, answer))
             for i, row in enumerate(layout.rows)
             for answer in row.answers
         ]
-        places_N = torch.tensor([place for _, _, places in wanted for place in places])
-        ids_N = torch.tensor([token for _, answer, _ in wanted for token in answer])
+        places_N = torch.tensor([place for _, _, places in targets for place in places])
+        ids_N = torch.tensor([token for _, answer, _ in targets for token in answer])
         logp_N = self._run(vlm, layout, places_N, ids_N.to(vlm.device))
-        parts = torch.split(logp_N, [len(answer) for _, answer, _ in wanted])
-        found = {(key, answer): part for (key, answer, _), part in zip(wanted, parts, strict=True)}
-        return [[found[id(row.prompt), each.ids] for each in row.answers] for row in rows]
+        parts = torch.split(logp_N, [len(answer) for _, answer, _ in targets])
+        logp = {(key, answer): part for (key, answer, _), part in zip(targets, parts, strict=True)}
+        return [[logp[id(row.prompt), each.ids] for each in row.answers] for row in rows]
 
     def _run(self, vlm: Vlm, layout: PackedLayout, places_N: Tensor, ids_N: Tensor) -> Tensor:
-        """Log p of each id, predicted at a place of the flat (B * L), shape (N,)."""
+        """Return log p of each id, predicted at an index of the flat (B * L), shape (N,)."""
         model = plain_model(vlm.model)
         family = family_of(model)
         install_attention(model)
@@ -100,18 +100,18 @@ class Packed:
 
 
 packed = Packed()
-"""The packed engine with a dense mask: exact everywhere, the choice near 1,000 tokens a row."""
+"""The packed engine with a dense mask: exact everywhere, good for rows of about 1,000 tokens."""
 
 
 def positions(model: Any, family: Family, layout: PackedLayout) -> Tensor:
-    """Rotary positions of all tokens: (B, L), or (3, B, L) for families with three axes.
+    """Return rotary positions of all tokens: (B, L), or (3, B, L) for families with three axes.
 
-    Each answer goes on after its prompt's largest position, on all axes.
+    Each answer continues after its prompt's largest position, on all axes.
     """
-    own = [family.positions(model, row.prompt) for row in layout.rows]
-    axes = own[0].shape[0]
+    prompts = [family.positions(model, row.prompt) for row in layout.rows]
+    axes = prompts[0].shape[0]
     positions_ABL = layout.order_BL.expand(axes, -1, -1).clone()
-    for index, (row, prompt_AP) in enumerate(zip(layout.rows, own, strict=True)):
+    for index, (row, prompt_AP) in enumerate(zip(layout.rows, prompts, strict=True)):
         b, places = (layout.row_BL == index).nonzero(as_tuple=True)
         length = len(row.prompt.ids)
         positions_ABL[:, b[:length], places[:length]] = prompt_AP
@@ -121,5 +121,5 @@ def positions(model: Any, family: Family, layout: PackedLayout) -> Tensor:
 
 
 def _unique(values_N: Tensor) -> tuple[Tensor, Tensor]:
-    """The distinct values in rising order, and which of them each value is."""
+    """Return the distinct values in ascending order, and the index of each value among them."""
     return cast(Any, torch).unique(values_N, return_inverse=True)

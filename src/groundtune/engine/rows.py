@@ -1,6 +1,6 @@
-"""What the engine runs: a prompt with answers to it, and the tokens that a changed span touches.
+"""The engine's input: a prompt with its answers, and the tokens that changed spans touch.
 
-This file knows token ids and character offsets; it runs no model.
+This file handles token ids and character offsets; it runs no model.
 """
 
 import re
@@ -12,11 +12,11 @@ from groundtune.records import Span
 from groundtune.vlm.encoded import EncodedAnswer, EncodedPrompt
 
 Edits = Literal["all", "published", "words", "alone"]
-"""What counts as changed: all edits; only those with text on both sides, as in RLHF-V's released
-trainer (where the tokens of a pure insertion or deletion weigh 1); only the words that say what is
-in the image, while the words around them that had to come or go with them don't count; or all
-edits alone, while nothing else counts: for pairs of answers that differ in more than their spans.
-"""
+"""Which tokens count as changed. "all": those of all edits. "published": those of edits with text
+in both answers, as in RLHF-V's released trainer (where the tokens of a pure insertion or deletion
+weigh 1). "words": the words that describe the image; function words that were inserted or deleted
+with them don't count at all. "alone": those of all edits, and no other token counts, for answers
+that differ in more than their spans."""
 
 _JOINING = frozenset({"and", "or"})
 _SAYING_NOTHING = """
@@ -25,12 +25,12 @@ addition of can could will would may might make makes out see sees seen visible 
 showing include includes included contain contains scene image image photo view
 """
 _SILENT = _JOINING | set(_SAYING_NOTHING.split())
-"""Words that say nothing of what is in an image. No number, negation or place is among them."""
+"""Words that do not describe an image. Numbers, negations and places are not among them."""
 _WORD = re.compile(r"[^\W_]+")
 
 
 class PromptRow(NamedTuple):
-    """A prompt and the answers to it that are to be scored."""
+    """A prompt and its answers to score."""
 
     prompt: EncodedPrompt
     answers: tuple[EncodedAnswer, ...]
@@ -38,7 +38,7 @@ class PromptRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodedPair:
-    """A pair as tokens. `*_changed[t]`: whether token t of that answer touches a changed span."""
+    """A pair as tokens. `*_changed[t]` is whether token t of that answer is in a changed span."""
 
     key: str
     prompt: EncodedPrompt
@@ -65,22 +65,21 @@ def changed_tokens(
     *,
     edits: Edits = "all",
 ) -> tuple[bool, ...]:
-    """For each token, whether it is changed: whether one of its characters lies in a changed span.
+    """Return for each token whether any of its characters is in a changed span.
 
-    The one way from character spans to tokens. `offsets[t]` are the characters [start, end) of
-    token t in the exact text that the spans speak of; several tokens may share a character (bytes
-    of an emoji). A token that is only partly changed is changed. A token without characters (the
-    end token) never is.
+    All conversions from character spans to tokens use this function. `offsets[t]` are the
+    characters [start, end) of token t in the exact text of the spans; several tokens may share a
+    character (bytes of an emoji). A partly changed token is changed. A token without characters
+    (the end token) never is.
 
-    An empty span marks nothing: where text was inserted, the inserted tokens of the other side are
-    marked, but on this side no token says the insertion, and the token after it is as right as
-    before. With `edits="published"` a span whose other side is known to be empty marks nothing
-    either.
+    An empty span marks nothing: if the other answer has an insertion, its inserted tokens are
+    marked there, but this answer has no token for it. With `edits="published"`, a span also marks
+    nothing if its text in the other answer is known to be empty.
 
-    With `edits="words"`, which needs the text, only words are changed: no conjunction, and an
-    article or another (English) word that says nothing of the image only where the other side
-    says something. Of ", a cat" that was taken out it is "cat" alone, and of " and " that took its
-    place nothing; of "a cat" that became "two cats" all. `counted_tokens` tells why.
+    With `edits="words"`, which needs the text, only words are changed: never a conjunction, and an
+    article or another (English) word that does not describe the image only if the other answer has
+    a word there that does. If ", a cat" is deleted, "cat" is changed; if " and " replaces it, that
+    is not; if "a cat" becomes "two cats", all words are. See `counted_tokens` for the reason.
     """
     edges = [edge for span in spans for edge in _changed(span, text, edits)]
     return tuple(
@@ -91,12 +90,12 @@ def changed_tokens(
 def counted_tokens(
     offsets: Sequence[tuple[int, int]], spans: Sequence[Span], text: str, *, edits: Edits
 ) -> tuple[bool, ...]:
-    """For each token, whether it is part of the answer's score; parameters as in `changed_tokens`.
+    """Return for each token whether it counts in the answer's score; see `changed_tokens`.
 
-    With `edits="alone"` the changed ones are. Else all are, but with `edits="words"` those that
-    came or went only along with what is changed: the comma, "and" or "there is also" that carried a
-    word, and the end token where the answer's end was cut off or added. They were neither right nor
-    wrong. Counted, they teach to end lists and answers early (or late), whatever these say.
+    With `edits="alone"`, only changed tokens count. Otherwise all count, except with
+    `edits="words"` those that were inserted or deleted together with a changed word: a comma, "and"
+    or "there is also", and the end token if the edit is at the answer's end. They are neither right
+    nor wrong. If they counted, the model would learn to end lists and answers early (or late).
     """
     if edits == "alone":
         return changed_tokens(offsets, spans, text)
@@ -105,21 +104,21 @@ def counted_tokens(
     known = [span for span in spans if span.replacement is not None]
     changed = changed_tokens(offsets, known, text, edits=edits)
     touched = changed_tokens(offsets, known, text)
-    cut = any(_cut_off(span, text) for span in known)
+    end_moved = any(_moves_end(span, text) for span in known)
     return tuple(
-        mark or not (touch or (cut and start == end == len(text)))
+        mark or not (touch or (end_moved and start == end == len(text)))
         for (start, end), mark, touch in zip(offsets, changed, touched, strict=True)
     )
 
 
-def _cut_off(span: Span, text: str) -> bool:
-    """Whether an edit cuts off or adds a text's end."""
+def _moves_end(span: Span, text: str) -> bool:
+    """Return whether an edit deletes or inserts the end of a text."""
     one_side = not text[span.start : span.end].strip() or not (span.replacement or "").strip()
     return span.end == len(text) and one_side
 
 
 def _changed(span: Span, text: str, edits: Edits) -> list[tuple[int, int]]:
-    """The characters of a span that are changed, as [start, end)."""
+    """Return the changed characters of a span, as [start, end)."""
     if edits == "published" and span.replacement == "":
         return []
     if edits != "words":

@@ -1,7 +1,7 @@
-"""The plain engine: every answer is a row of its own, [prompt | answer], padded at the right.
+"""The separate engine: one row per answer, [prompt | answer], padded on the right.
 
-It works for every model of transformers' image-text-to-text classes, and it is the oracle of the
-packed engine.
+It works for every model of transformers' image-text-to-text classes, and tests compare the packed
+engine with it.
 
 Shapes: B sequences (answers), L tokens of the longest, K last positions whose logits are computed,
 V vocabulary.
@@ -24,11 +24,11 @@ from groundtune.vlm.plain import is_unsharded
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Separate:
-    """TokenLogProbs with one sequence an answer; all the rows go through one forward pass."""
+    """TokenLogProbs with one sequence per answer; all rows share one forward pass."""
 
     store: ImageTokenStore | None = None
     why: str = ""
-    """Why it was chosen, where it was chosen because the packed engine can't run the model."""
+    """Why the packed engine can't run the model; "" if the separate engine was requested."""
 
     def __call__(self, vlm: Vlm, rows: Sequence[PromptRow]) -> list[list[Tensor]]:
         """See TokenLogProbs."""
@@ -57,11 +57,11 @@ class Separate:
 
 
 separate = Separate()
-"""The plain engine as it is used where nothing is said about it."""
+"""The separate engine with its defaults."""
 
 
 def _targets(answers: Sequence[Sequence[int]], starts: Sequence[int], positions: int) -> Tensor:
-    """The id that follows each kept position where that is an answer's token, else IGNORED."""
+    """Return the id that follows each position if it is an answer's token, else IGNORED."""
     targets_BK = torch.full((len(answers), positions), IGNORED)
     for target_K, start, ids in zip(targets_BK, starts, answers, strict=True):
         target_K[start : start + len(ids)] = torch.tensor(ids)

@@ -1,10 +1,10 @@
-"""Many questions about one prompt: its images and tokens are run once, each question after them.
+"""Score many questions about one prompt, running its images and tokens only once.
 
-The prompt's keys and values stay in a cache. Questions are run several at a time behind it, packed
-into one row in which each sees the prompt and itself, and are taken off the cache again. The result
-is that of a prompt and a question run alone, to rounding.
+The prompt's keys and values stay in a cache. Several questions at a time run after it, packed into
+one row in which each sees the prompt and itself, and are then removed from the cache. The result
+equals running each question with its prompt alone, to rounding.
 
-Shapes: N questions, W wanted tokens, P tokens of the prompt, T of a chunk of questions.
+Shapes: N questions, W target tokens, P tokens of the prompt, T of a chunk of questions.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,23 +28,23 @@ from groundtune.vlm.load import Vlm
 from groundtune.vlm.plain import is_unsharded, plain_model
 
 CHUNK_TOKENS = 512
-"""Tokens of questions that are run at once; one question may be longer."""
+"""Maximum tokens of questions per forward pass; a single question may be longer."""
 
 SHARED_START = 4
-"""Questions that begin with at least so many equal tokens run them once."""
+"""A common start of questions with at least this many tokens runs once."""
 
 
 class CommonStart(NamedTuple):
-    """Prompts taken apart: what all of them begin with, and how each goes on."""
+    """The common start of prompts, and the continuation of each."""
 
     prompt: EncodedPrompt
     continuations: tuple[Ids, ...]
 
 
 def common_start(prompts: Sequence[EncodedPrompt]) -> CommonStart:
-    """Takes apart prompts that ask different things about the same images.
+    """Split prompts about the same images into their common start and continuations.
 
-    The images must be the same in all of them: only the first prompt's features are kept. Each
+    All prompts must have the same images: only the first prompt's features are used. Each
     continuation has at least one token.
     """
     first = prompts[0]
@@ -61,32 +61,37 @@ def score_after(
     vlm: Vlm,
     prompt: EncodedPrompt,
     continuations: Sequence[Sequence[int]],
-    wanted: Sequence[int],
+    targets: Sequence[int],
     *,
     store: ImageTokenStore | None = None,
     chunk_tokens: int = CHUNK_TOKENS,
 ) -> Tensor:
-    """Log p of each wanted token right after the prompt and a continuation, (N, W), fp32.
+    """Return log p of each target token after the prompt and a continuation, (N, W), fp32.
 
     `continuations` are token ids, such as a question and the start of its answer's turn; an empty
-    one asks what follows the prompt itself. All images belong to the prompt. Families whose answers
-    can't share a row run each continuation with its own copy of the prompt, several at a time.
+    one scores the token after the prompt. All images are in the prompt. Families whose answers
+    can't share a row run each continuation with a copy of the prompt, several at a time.
     """
     ids = [tuple(each) for each in continuations]
     if cannot_pack(vlm) or not is_unsharded(vlm.model):
         return torch.cat(
-            [_alone(vlm, prompt, part, wanted, store) for part in _chunks(ids, chunk_tokens)]
+            [
+                _score_separately(vlm, prompt, part, targets, store)
+                for part in _chunks(ids, chunk_tokens)
+            ]
         )
-    cache = cast(Any, DynamicCache)()  # of whole layers: a window's would forget the prompt
+    cache = cast(Any, DynamicCache)()  # of full layers: a window's cache would drop the prompt
     after_prompt = _prefill(vlm, prompt, cache, store)
-    parts = [_behind(vlm, prompt, part, cache, after_prompt) for part in _chunks(ids, chunk_tokens)]
+    parts = [
+        _run_after(vlm, prompt, part, cache, after_prompt) for part in _chunks(ids, chunk_tokens)
+    ]
     head = plain_model(vlm.model).get_output_embeddings()
-    columns = torch.tensor(list(wanted), device=vlm.device)
+    columns = torch.tensor(list(targets), device=vlm.device)
     return torch.cat([head(part).float().log_softmax(-1)[:, columns] for part in parts])
 
 
 def _chunks(continuations: Sequence[Ids], tokens: int) -> Iterator[list[Ids]]:
-    """The continuations in their order, in groups of at most so many tokens."""
+    """Split the continuations, in order, into groups of at most `tokens` tokens."""
     group: list[Ids] = []
     for each in continuations:
         if group and sum(map(len, group)) + len(each) > tokens:
@@ -98,7 +103,7 @@ def _chunks(continuations: Sequence[Ids], tokens: int) -> Iterator[list[Ids]]:
 
 
 def _prefill(vlm: Vlm, prompt: EncodedPrompt, cache: Any, store: ImageTokenStore | None) -> Tensor:
-    """Runs the prompt into the cache; the hidden state at its last token, (D,)."""
+    """Run the prompt into the cache; return the hidden state at its last token, (D,)."""
     model = plain_model(vlm.model)
     family = family_of(model)
     install_attention(model)
@@ -114,14 +119,14 @@ def _prefill(vlm: Vlm, prompt: EncodedPrompt, cache: Any, store: ImageTokenStore
     return output.last_hidden_state[0, -1]
 
 
-def _behind(
+def _run_after(
     vlm: Vlm, prompt: EncodedPrompt, continuations: list[Ids], cache: Any, after_prompt: Tensor
 ) -> Tensor:
-    """Hidden states at the last token of each continuation, (N, D); the cache is left as it was."""
+    """Return hidden states at each continuation's last token, (N, D); restore the cache."""
     model = plain_model(vlm.model)
     family = family_of(model)
     length = len(prompt.ids)
-    # What an answer's last token is predicted by is what a continuation ends with.
+    # The layout reads an answer's last token at the token before it: the continuation's last.
     open_ended = [(*each, vlm.pad_id) for each in continuations]
     row = pack_row(prompt, open_ended, share_starts=SHARED_START)
     layout = lay_out([row], vlm.pad_id)
@@ -137,17 +142,17 @@ def _behind(
     )
     cache.crop(length - row.tokens)
     hidden = torch.cat([output.last_hidden_state[0], after_prompt[None]])
-    return hidden[places.to(vlm.device)]  # an empty continuation's place is -1
+    return hidden[places.to(vlm.device)]  # an empty continuation's index is -1
 
 
-def _alone(
+def _score_separately(
     vlm: Vlm,
     prompt: EncodedPrompt,
     continuations: list[Ids],
-    wanted: Sequence[int],
+    targets: Sequence[int],
     store: ImageTokenStore | None,
 ) -> Tensor:
-    """Log p of the wanted tokens after whole rows of prompt and continuation, (N, W)."""
+    """Return log p of the target tokens after rows of prompt and continuation, (N, W)."""
     times = len(continuations)
     inputs: dict[str, Any] = dict(batch_inputs(vlm, [prompt] * times, continuations, side="left"))
     if is_unsharded(vlm.model):
@@ -155,4 +160,4 @@ def _alone(
     if accepts(vlm.model, "logits_to_keep"):
         inputs["logits_to_keep"] = 1
     logits = cast(Tensor, vlm.model(use_cache=False, **inputs).logits)[:, -1].float()
-    return logits.log_softmax(-1)[:, torch.tensor(list(wanted), device=vlm.device)]
+    return logits.log_softmax(-1)[:, torch.tensor(list(targets), device=vlm.device)]
