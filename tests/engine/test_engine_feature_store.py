@@ -110,7 +110,7 @@ def test_what_is_kept_in_training_was_encoded_without_dropout(tmp_path: Path):
 def test_a_store_is_refused_where_tower_or_projector_is_trained(part: str, tmp_path: Path):
     vlm, _ = ready(llava)
     getattr(vlm.model.model, part).requires_grad_(True)
-    with pytest.raises(UserError, match="tower or projector is trained"):
+    with pytest.raises(UserError, match="tower or the projector is trained"):
         open_store(vlm, tmp_path)
     assert isinstance(open_store(vlm, tmp_path, training=False), FeatureStore)
 

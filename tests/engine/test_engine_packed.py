@@ -181,7 +181,7 @@ def test_gradient_checkpointing_and_an_adapter_change_nothing():
 
 
 class Spread(torch.nn.Module):
-    """What stands around a model that is spread over devices: all goes through its forward."""
+    """Like the wrapper of a sharded model: every call goes through its forward."""
 
     def __init__(self, module: Any) -> None:
         super().__init__()

@@ -38,7 +38,7 @@ from groundtune.vlm.plain import plain_model
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureStore:
-    """ImageTokenStore of safetensors files, one a prompt's images; made by `open_store`."""
+    """ImageTokenStore of safetensors files, one per prompt's images; see `open_store`."""
 
     folder: Path
 
