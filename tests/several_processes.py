@@ -1,4 +1,4 @@
-"""Runs of the trainer in two processes that speak gloo, and what they made."""
+"""Run the trainer in two processes with the gloo backend, and compare the results."""
 
 import json
 import os
@@ -34,7 +34,7 @@ torch.distributed.destroy_process_group()
 
 
 def scored(vlm: Vlm) -> Evaluate:
-    """Scores the model in training; the processes run it differently often, and draw numbers."""
+    """Score the model in training; each process runs it a different number of times."""
 
     def evaluate(step: int) -> list[Score]:
         rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
@@ -51,7 +51,7 @@ def scored(vlm: Vlm) -> Evaluate:
 
 
 def refused(out: Path) -> str:
-    """Why a run was refused, the same in both processes; no step was taken."""
+    """Return the error of a refused run: the same in both processes, before any step."""
     said = {out.with_name(f"{out.name}.refused-{rank}").read_text() for rank in (0, 1)}
     assert not (out / "log.jsonl").exists() or not losses(out)
     [why] = said
@@ -77,7 +77,7 @@ def recipe(model: Path, pairs: Path, **changes: object) -> TrainParams:
 
 
 def launch(*runs: tuple[TrainParams, Path]) -> str:
-    """Runs, one after the other, in two processes; what they said on stdout."""
+    """Run the trainings in sequence in two processes; return their stdout."""
     arguments = [part for params, out in runs for part in (params.model_dump_json(), str(out))]
     command = ["torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]
     done = subprocess.run(
@@ -92,24 +92,24 @@ def launch(*runs: tuple[TrainParams, Path]) -> str:
 
 
 def lines(out: Path, name: str) -> list[float]:
-    """A figure of each line of the log that has it."""
+    """Return a metric of each line of the log that has it."""
     read = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     return [line[name] for line in read if name in line]
 
 
 def losses(out: Path) -> list[float]:
-    """Of each step."""
+    """Return the loss of each step."""
     return lines(out, "loss")
 
 
 def weights(out: Path) -> dict[str, torch.Tensor]:
-    """The result's."""
+    """Return the trained weights."""
     [file] = (out / "model").glob("*.safetensors")
     return load_file(file)
 
 
 def assert_the_same(out: Path, alone: Path) -> None:
-    """Losses, gradients' norms, evaluations and weights to rounding."""
+    """Compare losses, gradient norms, evaluations and weights, to rounding."""
     for name, tolerance in (("loss", 1e-5), ("gradient_norm", 1e-4), ("eval/b/best", 1e-4)):
         assert lines(out, name) == pytest.approx(lines(alone, name), rel=tolerance), name
     expected, found = weights(alone), weights(out)

@@ -63,7 +63,7 @@ def test_a_family_that_can_be_packed_is_packed_unless_its_layers_take_no_mask():
     assert "conv" in engine_of(vlm).why
 
 
-def test_a_family_that_nobody_tested_is_run_in_separate_rows_with_its_pixels():
+def test_an_untested_family_runs_in_separate_rows_with_pixels():
     vlm, rows = built(PACKED[0])
     with torch.no_grad():
         known = separate(vlm, rows)

@@ -55,7 +55,7 @@ def test_the_second_pass_runs_no_tower_and_gives_the_same(build: Any, tmp_path: 
     assert len(list(tmp_path.rglob("*.safetensors"))) == 2
 
 
-def test_another_model_type_processor_image_or_arithmetic_is_encoded_anew(tmp_path: Path):
+def test_another_model_type_processor_image_or_arithmetic_is_encoded_again(tmp_path: Path):
     vlm, rows = ready(llava)
     store = open_store(vlm, tmp_path)
     other_settings = SimpleNamespace(
@@ -80,7 +80,7 @@ def test_another_model_type_processor_image_or_arithmetic_is_encoded_anew(tmp_pa
     assert store.find(vlm, prompt) is None
 
 
-def test_a_image_read_with_another_instruction_is_another_image(tmp_path: Path):
+def test_an_image_with_another_instruction_is_another_image(tmp_path: Path):
     vlm, rows = ready(instructblip)
     store = open_store(vlm, tmp_path)
     with torch.no_grad():
@@ -91,7 +91,7 @@ def test_a_image_read_with_another_instruction_is_another_image(tmp_path: Path):
     assert store.find(vlm, replace(prompt, features=other)) is None
 
 
-def test_what_is_kept_in_training_was_encoded_without_dropout(tmp_path: Path):
+def test_images_stored_in_training_are_encoded_without_dropout(tmp_path: Path):
     vlm, rows = ready(instructblip)
     assert vlm.model.config.qformer_config.hidden_dropout_prob > 0
     stores = [open_store(vlm, tmp_path / name) for name in ("evaluating", "training")]

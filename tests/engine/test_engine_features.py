@@ -80,7 +80,7 @@ def learnt(vlm: Vlm, score: TokenLogProbs, passes: list[list[PromptRow]]) -> tup
 
 
 @ALL
-def test_a_image_of_two_prompts_is_encoded_once_to_the_loss_and_gradients_of_two_passes(
+def test_an_image_of_two_prompts_is_encoded_once_with_the_loss_and_gradients_of_two_passes(
     build: Callable[[], Built],
 ):
     vlm, rows = built(build)
@@ -129,7 +129,7 @@ def test_images_that_may_differ_are_not_merged(build: Callable[[], Built], how: 
                 assert float((found - expected).abs().max()) < 1e-5
 
 
-def test_a_image_that_is_read_with_another_instruction_is_not_merged():
+def test_an_image_with_another_instruction_is_not_merged():
     vlm, rows = built(instructblip)
     prompts = [
         replace(rows[0].prompt, images=("a",)),

@@ -29,7 +29,7 @@ def exact(vlm: Vlm, row: PromptRow, questions: Sequence[tuple[int, ...]]) -> tor
 
 @ALL
 @pytest.mark.parametrize("chunk", [8, 512])
-def test_questions_behind_one_prompt_are_answered_as_alone(build: Callable[[], Built], chunk: int):
+def test_questions_after_one_prompt_score_as_alone(build: Callable[[], Built], chunk: int):
     vlm, rows = built(build)
     with torch.no_grad():
         wanted = exact(vlm, rows[1], QUESTIONS)

@@ -70,13 +70,13 @@ def test_the_published_setting_is_not_dpo(name: str):
     )
 
 
-def test_cdpo_weighs_both_readings():
+def test_cdpo_weighs_both_orders_of_a_pair():
     # margins 0.1 * 1.75 and 0.1 * -1.5
     expected = [0.9 * softplus(-m) + 0.1 * softplus(m) for m in (0.175, -0.15)]
     assert losses(CDPO(epsilon=0.1), two_pairs_of_three_tokens()) == pytest.approx(expected)
 
 
-def test_cdpo_pushes_a_margin_beyond_its_end_back():
+def test_cdpo_pushes_back_a_margin_beyond_its_limit():
     """The gradient is 0 at log((1 - epsilon) / epsilon)."""
     margin = torch.tensor([math.log(9.0)], dtype=torch.float64, requires_grad=True)
     CDPO(epsilon=0.1).preference(margin).sum().backward()
@@ -101,7 +101,7 @@ def test_ipo_is_the_square_of_the_distance_to_its_target():
     assert found == pytest.approx(means)
 
 
-def test_ipo_asks_for_no_more_than_its_target():
+def test_ipo_pulls_no_further_than_its_target():
     at_target = side([[-1.0]], [[-6.0]])
     other = side([[-1.0]], [[-1.0]])
     assert losses(IPO(beta=0.1), PairLogProbs(chosen=at_target, rejected=other)) == [0]
@@ -121,7 +121,7 @@ def test_simpo_takes_mean_log_probabilities_less_a_margin_and_no_reference():
     assert SimPO(reference=True).needs == {"reference"}
 
 
-def test_a_method_that_uses_a_reference_it_has_not_got_fails_loudly():
+def test_a_method_that_uses_an_undeclared_reference_fails():
     pairs = two_pairs_of_three_tokens()
     bare = PairLogProbs(chosen=replace(pairs.chosen, ref_BT=None), rejected=pairs.rejected)
     with pytest.raises(AssertionError, match="does not declare"):

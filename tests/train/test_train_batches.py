@@ -28,16 +28,14 @@ def test_an_epoch_has_every_pair_once_in_full_steps(sizes: list[int], size: int,
 
 
 @given(sizes=sizes, size=st.integers(1, 8), seed=st.integers(0, 5), done=st.integers(0, 20))
-def test_going_on_at_a_step_gives_what_would_have_come(
-    sizes: list[int], size: int, seed: int, done: int
-):
+def test_resuming_at_a_step_gives_the_same_steps(sizes: list[int], size: int, seed: int, done: int):
     groups = groups_of(sizes)
     whole = list(islice(batches(groups, size, seed), done, done + 5))
     assert list(islice(batches(groups, size, seed, done), 5)) == whole
 
 
 @given(pairs=st.integers(1, 40), size=st.integers(1, 12), seed=st.integers(0, 5))
-def test_with_one_pair_a_prompt_a_step_is_a_slice_of_the_shuffled_pairs(
+def test_with_one_pair_per_prompt_a_step_is_a_slice_of_the_shuffled_pairs(
     pairs: int, size: int, seed: int
 ):
     order = list(range(pairs))
@@ -81,7 +79,7 @@ def test_seeds_and_epochs_shuffle_differently():
     assert first != next(batches(singles, 20, 1))
 
 
-def test_a_prompts_pairs_are_one_row_and_more_where_one_would_be_too_long():
+def test_a_prompts_pairs_are_one_row_or_several_if_one_would_be_too_long():
     def tokens(members: list[int]) -> int:
         return 10 + 5 * len(members)
 
@@ -100,7 +98,7 @@ def test_a_prompts_pairs_are_one_row_and_more_where_one_would_be_too_long():
     ]
 
 
-def test_rows_of_similar_length_go_together_as_evenly_as_can_be():
+def test_rows_of_similar_length_share_even_micro_batches():
     rows = [PlannedRow((number,), tokens) for number, tokens in enumerate([9, 1, 5, 7, 3])]
     [[one], [two]] = plan_micro_batches(rows, PassLimits(tokens=16, pairs=9))
     assert [row.tokens for row in one.rows] == [9, 7]

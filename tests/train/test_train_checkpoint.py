@@ -69,7 +69,7 @@ def test_on_a_full_disk_the_last_checkpoint_stays_and_nothing_is_half_written(
     assert checkpoints.restore(vlm, optimizer) == 1
 
 
-def test_restoring_gives_weights_optimiser_and_random_state_back(vlm: Vlm, tmp_path: Path):
+def test_restoring_loads_weights_optimiser_and_random_state(vlm: Vlm, tmp_path: Path):
     checkpoints = Checkpoints(tmp_path / "c", "run", 1)
     optimizer = stepped(vlm)
     checkpoints.save(vlm, kept(optimizer, 7))
@@ -92,7 +92,7 @@ def test_another_runs_checkpoint_is_refused(vlm: Vlm, tmp_path: Path):
         Checkpoints(tmp_path / "c", "another", 1).check()
 
 
-def test_a_log_goes_on_after_its_last_valid_step(tmp_path: Path):
+def test_a_log_resumes_after_its_last_valid_step(tmp_path: Path):
     log = JsonlLog(tmp_path / "log.jsonl")
     for step in (1, 2, 3):
         log.log(step, {"loss": step / 10})
@@ -103,7 +103,7 @@ def test_a_log_goes_on_after_its_last_valid_step(tmp_path: Path):
     assert [line["loss"] for line in read_log(tmp_path / "log.jsonl")] == [0.1, 0.2, 0.5]
 
 
-def test_a_damaged_checkpoint_is_said_to_be_so(vlm: Vlm, tmp_path: Path):
+def test_a_damaged_checkpoint_is_an_error_that_names_it(vlm: Vlm, tmp_path: Path):
     checkpoints = Checkpoints(tmp_path / "c", "run", 1)
     optimizer = stepped(vlm)
     checkpoints.save(vlm, kept(optimizer, 1))

@@ -34,7 +34,7 @@ def encode(vlm: Vlm, folder: RunFolder, pairs: list[Pair], **rules: object) -> E
     )
 
 
-def test_a_pair_becomes_tokens_with_its_changed_ones_marked(vlm: Vlm, folder: RunFolder):
+def test_a_pair_is_encoded_with_its_changed_tokens_marked(vlm: Vlm, folder: RunFolder):
     pairs = folder.pairs.read()
     encoded = encode(vlm, folder, pairs)
     tokenizer = vlm.processor.tokenizer
@@ -71,7 +71,7 @@ def test_a_bad_pair_is_an_error_that_names_it_or_a_counted_drop(
     assert why in skipped.dropped[0].why
 
 
-def test_a_pair_that_is_too_long_is_never_cut(vlm: Vlm, folder: RunFolder):
+def test_a_pair_that_is_too_long_is_never_truncated(vlm: Vlm, folder: RunFolder):
     pairs = folder.pairs.read()
     whole = encode(vlm, folder, pairs)
     longest = max(range(4), key=whole.tokens)
@@ -96,7 +96,7 @@ def test_no_usable_pair_is_an_error_even_when_bad_ones_are_skipped(vlm: Vlm, fol
         encode(vlm, folder, folder.pairs.read(), skip_bad=True, max_length=3)
 
 
-def test_features_beyond_the_memory_limit_are_made_anew_and_are_the_same(
+def test_features_beyond_the_memory_limit_are_recomputed_and_equal(
     vlm: Vlm, folder: RunFolder, monkeypatch: pytest.MonkeyPatch
 ):
     pairs = folder.pairs.read()

@@ -128,7 +128,9 @@ def test_a_prompts_six_pairs_in_one_row_or_several_are_the_same_step(make_traine
     assert_alike(found)
 
 
-def test_the_portions_of_three_processes_add_up_to_the_step_of_one(make_trainer, tmp_path: Path):
+def test_the_micro_batches_of_three_processes_add_up_to_the_step_of_one(
+    make_trainer, tmp_path: Path
+):
     """Each process's portions alone, as a group of them would run, with an idle one among them."""
 
     def gradient(portions: Iterable[MicroBatch]) -> torch.Tensor:
@@ -152,7 +154,7 @@ def test_the_portions_of_three_processes_add_up_to_the_step_of_one(make_trainer,
     assert float(gradient(each[2]).norm()) == 0
 
 
-def test_a_step_tells_how_many_tokens_it_ran_a_second(make_trainer):
+def test_a_step_logs_its_tokens_per_second(make_trainer):
     trainer, lines = make_trainer(replace(PLAN, steps=1))
     trainer.fit(0)
     [(_, metrics)] = lines.lines

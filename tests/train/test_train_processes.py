@@ -22,7 +22,7 @@ from training_folder import ask, fill_several, two_answers
 
 
 @pytest.mark.slow
-def test_two_processes_train_evaluate_and_go_on_as_one_does_with_weights_copied_or_cut(
+def test_two_processes_train_evaluate_and_resume_like_one_with_weights_copied_or_sharded(
     tiny_llava: Path, tmp_path: Path
 ) -> None:
     pairs = fill_several(tmp_path / "pairs").path

@@ -81,7 +81,7 @@ def compute(
     return found, counted.rows
 
 
-def test_the_figures_are_the_models_and_come_from_the_cache_the_second_time(
+def test_log_probabilities_are_the_models_and_come_from_the_cache_the_second_time(
     tiny_llava: Path, folder: RunFolder, tmp_path: Path
 ):
     vlm = load(str(tiny_llava))
@@ -135,7 +135,7 @@ def changed_dtype(vlm: Vlm, path: Path) -> Vlm:
     "change",
     [changed_weights, changed_config, changed_template, changed_pixels, changed_dtype],
 )
-def test_whatever_changes_the_figures_makes_the_cache_useless(
+def test_any_change_of_the_inputs_invalidates_the_cache(
     tiny_llava: Path, folder: RunFolder, tmp_path: Path, change
 ):
     vlm = load(str(tiny_llava))
@@ -153,7 +153,7 @@ def test_autocast_is_part_of_the_key(tiny_llava: Path, folder: RunFolder, tmp_pa
     assert compute(vlm, folder, tmp_path / "r", arithmetic="bfloat16")[1] == 5
 
 
-def test_another_image_under_the_same_text_is_computed_anew(
+def test_another_image_with_the_same_text_is_computed_again(
     tiny_llava: Path, folder: RunFolder, tmp_path: Path
 ):
     vlm = load(str(tiny_llava))
@@ -207,7 +207,7 @@ def test_an_answer_of_several_pairs_is_computed_once(tiny_llava: Path, tmp_path:
     assert found.of(0, "chosen") is found.of(1, "chosen")
 
 
-def test_a_view_has_figures_of_its_own_that_depend_on_its_settings_and_seed(
+def test_a_view_has_separate_log_probabilities_that_depend_on_its_settings_and_seed(
     tiny_llava: Path, tmp_path: Path
 ):
     vlm = load(str(tiny_llava))
@@ -222,7 +222,7 @@ def test_a_view_has_figures_of_its_own_that_depend_on_its_settings_and_seed(
         assert viewed(vlm, several, tmp_path / "r", changed)[1].answers == 3
 
 
-def test_what_other_processes_wrote_is_found(tiny_llava: Path, folder: RunFolder, tmp_path: Path):
+def test_the_cache_of_other_processes_is_read(tiny_llava: Path, folder: RunFolder, tmp_path: Path):
     vlm = load(str(tiny_llava))
     first, _ = compute(vlm, folder, tmp_path / "r")
     (tmp_path / "r").rename(tmp_path / "process-1")
@@ -233,7 +233,7 @@ def test_what_other_processes_wrote_is_found(tiny_llava: Path, folder: RunFolder
     assert again.keys == first.keys
 
 
-def test_packed_rows_have_a_cache_of_their_own(tiny_llava: Path):
+def test_packed_rows_have_a_separate_cache(tiny_llava: Path):
     """In bfloat16 they round otherwise than separate rows."""
     vlm = load(str(tiny_llava))
     assert reference_identity(vlm, "", "packed") != reference_identity(vlm, "")

@@ -77,7 +77,7 @@ def weights(path: Path) -> bytes:
     return next(path.glob("*.safetensors")).read_bytes()
 
 
-def test_after_kill_9_a_lora_with_dropout_goes_on_bit_by_bit(params: TrainParams, tmp_path: Path):
+def test_after_kill_9_a_lora_with_dropout_resumes_bit_by_bit(params: TrainParams, tmp_path: Path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     train(params, whole, SilentProgress())
     command = [sys.executable, "-c", KILLED, params.model_dump_json(), str(killed)]
@@ -90,7 +90,7 @@ def test_after_kill_9_a_lora_with_dropout_goes_on_bit_by_bit(params: TrainParams
     assert weights(killed / "model") == weights(whole / "model")
 
 
-def test_a_stopped_full_training_goes_on_bit_by_bit(params: TrainParams, tmp_path: Path):
+def test_a_stopped_full_training_resumes_bit_by_bit(params: TrainParams, tmp_path: Path):
     full = params.model_copy(update={"tune": Full(parts=("language_model", "projector"))})
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     train(full, whole, SilentProgress())
@@ -101,7 +101,7 @@ def test_a_stopped_full_training_goes_on_bit_by_bit(params: TrainParams, tmp_pat
     assert weights(stopped / "model") == weights(whole / "model")
 
 
-def test_a_stopped_run_with_prompts_of_six_pairs_and_a_view_goes_on_bit_by_bit(
+def test_a_stopped_run_with_prompts_of_six_pairs_and_a_view_resumes_bit_by_bit(
     params: TrainParams, tmp_path: Path
 ):
     several = params.model_copy(
@@ -121,7 +121,7 @@ def test_a_stopped_run_with_prompts_of_six_pairs_and_a_view_goes_on_bit_by_bit(
     assert weights(stopped / "model") == weights(whole / "model")
 
 
-def test_ctrl_c_keeps_the_step_that_was_running(params: TrainParams, tmp_path: Path):
+def test_ctrl_c_saves_the_current_step(params: TrainParams, tmp_path: Path):
     class CtrlCAtStep3(StopsAtStep5):
         def advance(self, done: int = 1, note: str = "") -> None:
             self.done += done
@@ -139,7 +139,7 @@ def test_ctrl_c_keeps_the_step_that_was_running(params: TrainParams, tmp_path: P
     assert metrics(tmp_path / "stopped") == metrics(tmp_path / "whole")
 
 
-def test_a_run_that_is_done_stays_as_it_is(params: TrainParams, tmp_path: Path):
+def test_a_finished_run_does_not_change(params: TrainParams, tmp_path: Path):
     train(params, tmp_path / "out", SilentProgress())
     before = metrics(tmp_path / "out"), weights(tmp_path / "out/model")
     train(params, tmp_path / "out", StopsAtStep5())
@@ -155,7 +155,7 @@ def test_a_folder_with_another_run_is_refused_and_left_alone(params: TrainParams
     assert (tmp_path / "out/run.json").read_bytes() == before
 
 
-def test_old_checkpoints_go_and_what_a_killed_writer_left_is_swept(
+def test_old_checkpoints_and_leftovers_of_a_killed_writer_are_removed(
     params: TrainParams, tmp_path: Path
 ):
     left = tmp_path / "out/checkpoints/.step-000002.1.tmp"

@@ -23,7 +23,7 @@ installed = pytest.mark.skipif(
 
 @installed
 @pytest.mark.slow
-def test_every_stage_trains_as_one_process_does_and_goes_on_where_it_stopped(
+def test_every_stage_trains_like_one_process_and_resumes_where_it_stopped(
     tiny_llava: Path, tmp_path: Path
 ) -> None:
     pairs = fill_several(tmp_path / "pairs").path

@@ -81,7 +81,7 @@ def test_drops_are_counted_by_reason_whatever_their_numbers(params: TrainParams)
 
 
 @pytest.mark.parametrize("file", ["chat_template.jinja", "processor_config.json", "config.json"])
-def test_a_run_does_not_go_on_with_another_template_processor_or_configuration(
+def test_a_run_does_not_resume_with_another_template_processor_or_configuration(
     params: TrainParams, tmp_path: Path, tiny_llava: Path, file: str
 ) -> None:
     model = tmp_path / "model"

@@ -152,7 +152,7 @@ def test_pairs_over_the_budget_are_listed_and_another_set_of_them_is_another_run
         )
 
 
-def test_a_tracker_that_is_not_installed_is_said_to_be_so(
+def test_a_tracker_that_is_not_installed_is_an_error(
     params: TrainParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setitem(sys.modules, "mlflow", None)

@@ -29,7 +29,7 @@ def error_lines(capsys: pytest.CaptureFixture[str]) -> list[str]:
     return capsys.readouterr().err.splitlines()[-3:]
 
 
-def test_this_process_works_off_batches_in_order_and_only_as_far_as_asked():
+def test_local_workers_process_batches_lazily_in_order():
     with open_workers(Local()) as workers:
         assert isinstance(workers, LocalWorkers)
         found = workers.run(opening, ["a", "b"])
@@ -39,7 +39,7 @@ def test_this_process_works_off_batches_in_order_and_only_as_far_as_asked():
         assert list(found) == [(1, "B")]
 
 
-def test_what_is_opened_later_is_opened_once_and_travels_unopened():
+def test_a_lazy_value_is_loaded_once_and_pickled_unloaded():
     OPENED.clear()
     later = Lazy(partial(opening, "x"))
     assert OPENED == []
@@ -50,7 +50,7 @@ def test_what_is_opened_later_is_opened_once_and_travels_unopened():
     assert OPENED == ["x", "x"]
 
 
-def test_a_model_for_workers_says_who_it_is_without_its_weights(tmp_path: Path):
+def test_a_lazy_model_has_its_name_and_revision_without_weights(tmp_path: Path):
     images = ImageStore(tmp_path / "images")
     here = open_generator(ModelSettings(model="world:base"), images)
     there = open_generator(ModelSettings(model="world:base", engine=OnRay()), images)

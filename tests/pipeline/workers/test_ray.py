@@ -179,7 +179,7 @@ def test_a_labeler_that_can_not_say_yes_or_no_is_refused_by_its_worker(
         label_claims(here, tmp_path, labelling, SilentProgress())
 
 
-def test_a_image_that_workers_do_not_see_is_named(here: Path, tmp_path: Path):
+def test_an_image_that_workers_can_not_access_is_named(here: Path, tmp_path: Path):
     shutil.copytree(here, tmp_path / "run")
     for path in (tmp_path / "run" / "answers").glob("*.parquet"):
         path.unlink()
@@ -222,7 +222,7 @@ def test_more_workers_than_the_machine_has_room_for_are_refused(
     assert told[0].startswith("error: 9999 workers need 9999 CPUs, but this machine has ")
 
 
-def test_a_cluster_that_is_not_there_is_told_at_once_in_three_lines(
+def test_an_unreachable_cluster_is_an_error_at_once_in_three_lines(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
