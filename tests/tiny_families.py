@@ -59,7 +59,9 @@ QWEN_IDS = {
 Built = tuple[Any, list[EncodedPrompt]]
 
 
-def asked(image: list[int], words: int, mark: str = "", **features: torch.Tensor) -> EncodedPrompt:
+def encoded_prompt(
+    image: list[int], words: int, mark: str = "", **features: torch.Tensor
+) -> EncodedPrompt:
     ids = [*image, *range(5, 5 + words)]
     marks = {mark: torch.tensor([int(i == IMAGE) for i in ids])} if mark else {}
     return EncodedPrompt(ids=tuple(ids), features=features, marks=marks)
@@ -78,7 +80,7 @@ def llava() -> Built:
         vision_feature_layer=-1,
     )
     prompts = [
-        asked([1, *[IMAGE] * 16 * count], words, **images(count))
+        encoded_prompt([1, *[IMAGE] * 16 * count], words, **images(count))
         for count, words in ((1, 3), (2, 6))
     ]
     return hf.LlavaForConditionalGeneration(config), prompts
@@ -94,10 +96,10 @@ def llava_next() -> Built:
         image_grid_pinpoints=[[32, 32], [16, 32]],
     )
     prompts = [
-        asked(
+        encoded_prompt(
             [1, *[IMAGE] * (16 + 8 * 9)], 3, **images(1, 5, image_sizes=torch.tensor([[30, 31]]))
         ),
-        asked(
+        encoded_prompt(
             [1, *[IMAGE] * (16 + 4 * 9)], 6, **images(1, 3, image_sizes=torch.tensor([[16, 32]]))
         ),
     ]
@@ -118,14 +120,17 @@ def llava_onevision() -> Built:
     two = images(
         2, 1, image_sizes=torch.tensor([[16, 16], [16, 32]]), batch_num_images=torch.tensor([2])
     )
-    prompts = [asked([IMAGE] * (16 + 4 * 9), 3, **one), asked([IMAGE] * 34, 6, **two)]
+    prompts = [
+        encoded_prompt([IMAGE] * (16 + 4 * 9), 3, **one),
+        encoded_prompt([IMAGE] * 34, 6, **two),
+    ]
     return hf.LlavaOnevisionForConditionalGeneration(config), prompts
 
 
 def qwen_prompts() -> list[EncodedPrompt]:
     """Images of two sizes, one and two; what follows stands nearer than by their tokens."""
     return [
-        asked(
+        encoded_prompt(
             [token for height in heights for token in (102, *[IMAGE] * height, 103)],
             words,
             "mm_token_type_ids",
@@ -182,7 +187,8 @@ def internvl() -> Built:
     vision = {**VISION, "image_size": [16, 16], "patch_size": [4, 4]}
     config = hf.InternVLConfig(text_config=text, vision_config=vision, image_token_id=IMAGE)
     prompts = [
-        asked([IMAGE] * 4 * tiles, words, **images(tiles)) for tiles, words in ((1, 3), (2, 6))
+        encoded_prompt([IMAGE] * 4 * tiles, words, **images(tiles))
+        for tiles, words in ((1, 3), (2, 6))
     ]
     return hf.InternVLForConditionalGeneration(config), prompts
 
@@ -207,7 +213,7 @@ def gemma3() -> Built:
     )
     image = [102, *[IMAGE] * 4, 103]
     prompts = [
-        asked([1, *image * count], words, "token_type_ids", **images(count))
+        encoded_prompt([1, *image * count], words, "token_type_ids", **images(count))
         for count, words in ((1, 3), (2, 12))
     ]
     return hf.Gemma3ForConditionalGeneration(config), prompts
@@ -215,7 +221,7 @@ def gemma3() -> Built:
 
 def tiled(config: Any) -> list[EncodedPrompt]:
     return [
-        asked(
+        encoded_prompt(
             [IMAGE] * 4 * tiles,
             words,
             pixel_values=torch.randn(1, tiles, 3, 16, 16),
@@ -346,7 +352,7 @@ def lfm2_vl() -> Built:
         text_config=text, vision_config=vision, image_token_id=IMAGE, projector_hidden_size=32
     )
     prompts = [
-        asked(
+        encoded_prompt(
             [1, *[IMAGE] * 4 * count],
             words,
             pixel_values=torch.randn(count, 16, 48),
@@ -380,7 +386,7 @@ def mllama() -> Built:
         sees = torch.zeros(1, 1 + words + 1, 1, 2, dtype=torch.long)
         sees[:, 1:, :, :tiles] = 1
         prompts.append(
-            asked(
+            encoded_prompt(
                 [1, IMAGE],
                 words,
                 pixel_values=torch.randn(1, 1, 2, 3, 16, 16),
@@ -402,7 +408,7 @@ def instructblip() -> Built:
         image_token_index=IMAGE,
     )
     prompts = [
-        asked(
+        encoded_prompt(
             [*[IMAGE] * 4, 1],
             words,
             pixel_values=torch.randn(1, 3, 16, 16),

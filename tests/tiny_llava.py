@@ -1,4 +1,4 @@
-"""A random LLaVA, small enough to build, load and run in a moment; the fixture is `tiny_llava`."""
+"""A random LLaVA, small enough to build, load and run quickly; the fixture is `tiny_llava`."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ TEMPLATE = (
 
 
 def build_tiny_llava(path: Path, seed: int = 0) -> Path:
-    """Saves model and processor to `path`, and returns it. An image is 16 tokens."""
+    """Save model and processor to `path` and return it; an image is 16 tokens."""
     tokenizer = _tokenizer()
     processor = LlavaProcessor(
         image_processor=CLIPImageProcessorPil(

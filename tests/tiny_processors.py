@@ -1,4 +1,4 @@
-"""Real processors of many families for the tiny models, made by hand and without torchvision."""
+"""Real processors of many families for the tiny models, built without torchvision."""
 
 from collections.abc import Callable
 from importlib import import_module

@@ -13,7 +13,7 @@ COLOURS = ("red", "green", "blue", "white", "gray")
 
 
 def fill_folder(path: Path, count: int = 12) -> RunFolder:
-    """Writes `count` pairs whose changed word is marked; every third prompt has two images."""
+    """Write `count` pairs with the changed word marked; every third prompt has two images."""
     folder = RunFolder(path)
     prompts, pairs = [], []
     for number in range(count):
@@ -56,17 +56,17 @@ def two_answers(key: str, prompt: str, text: str) -> Pair:
 
 
 def fill_several(path: Path, prompts: int = 3, answers: int = 4) -> RunFolder:
-    """Writes for each prompt so many answers, best first, and a pair of each two of them.
+    """Write `answers` answers per prompt, best first, and a pair of each two of them.
 
-    4 answers make 6 pairs. Each answer's score is the number of those below it, and what is wrong
+    4 answers make 6 pairs. Each answer's score is the number of those below it, and the error
     in a rejected answer is marked, with its place among the answers as severity.
     """
     folder = RunFolder(path)
-    asked, pairs = [], []
+    added, pairs = [], []
     for number in range(prompts):
         image = folder.images.add(image_bytes(COLOURS[number % len(COLOURS)]))
         prompt = ask(f"p{number}", "How many cups are there?" + " Look." * (number % 3), [image])
-        asked.append(prompt)
+        added.append(prompt)
         texts = [
             f"There are {'two' + ' red' * n} cups{' on it' * (n % 2)}." for n in range(answers)
         ]
@@ -84,6 +84,6 @@ def fill_several(path: Path, prompts: int = 3, answers: int = 4) -> RunFolder:
                     origin="comparison",
                 )
             )
-    folder.prompts.append(asked)
+    folder.prompts.append(added)
     folder.pairs.append(pairs)
     return folder

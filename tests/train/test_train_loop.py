@@ -131,13 +131,13 @@ def test_a_prompts_six_pairs_in_one_row_or_several_are_the_same_step(make_traine
 def test_the_micro_batches_of_three_processes_add_up_to_the_step_of_one(
     make_trainer, tmp_path: Path
 ):
-    """Each process's portions alone, as a group of them would run, with an idle one among them."""
+    """Run the micro-batches of each process alone, one of which is a filler."""
 
-    def gradient(portions: Iterable[MicroBatch]) -> torch.Tensor:
+    def gradient(micro_batches: Iterable[MicroBatch]) -> torch.Tensor:
         trainer.vlm.model.zero_grad()
         sums: dict[str, torch.Tensor] = defaultdict(lambda: torch.zeros((), dtype=torch.float64))
-        for portion in portions:
-            trainer.accumulate(ready, portion, 12, sums)
+        for micro_batch in micro_batches:
+            trainer.accumulate(ready, micro_batch, 12, sums)
         grads = [p.grad.flatten() for p in trainer.vlm.model.parameters() if p.grad is not None]
         return torch.cat([*grads, sums["loss"][None], sums["margin"][None]])
 
@@ -148,7 +148,7 @@ def test_the_micro_batches_of_three_processes_add_up_to_the_step_of_one(
     rows = rows_of(range(12), pairs.group_of, pairs.tokens, limits.tokens)
     [alone] = zip(*plan_micro_batches(rows, limits), strict=True)
     each = list(zip(*plan_micro_batches(rows, limits, processes=3), strict=True))
-    assert [portion.counts for [portion] in each] == [True, True, False]
+    assert [micro_batch.counts for [micro_batch] in each] == [True, True, False]
     whole = gradient(alone)
     assert float((sum(map(gradient, each)) - whole).norm() / whole.norm()) < 1e-5
     assert float(gradient(each[2]).norm()) == 0
