@@ -54,7 +54,7 @@ def test_every_stage_trains_like_one_process_and_resumes_where_it_stopped(
         (evaluated, tmp_path / "evaluated"),
         (staged["whole-3"], tmp_path / "other" / "whole-1"),
     )
-    assert "can't be evaluated in training" in refused(tmp_path / "evaluated")
+    assert "can't be evaluated during training" in refused(tmp_path / "evaluated")
     assert losses(tmp_path / "scored") == losses(tmp_path / "whole-2")
     for name in staged:
         once, again = tmp_path / name, tmp_path / "again" / name
