@@ -10,7 +10,7 @@ from groundtune.bench.benchmark import Scoring
 from groundtune.bench.exam import exam_of, scores_of
 from groundtune.bench.item import ItemSelection
 from groundtune.bench.registry import load, load_all
-from groundtune.bench.run import ask, keep, read_scores
+from groundtune.bench.run import ask, read_scores, store_scores
 from groundtune.bench.summary import Summary, metric_of, pool, summarise
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
@@ -35,7 +35,7 @@ def measure(
         exam = exam_of(benchmark, (), ItemSelection(split=HERE, n=n), how, images)
         answers = ask(benchmark, exam.data, model, 0, out, SilentProgress())
         own = scores_of(exam, answers)
-        keep(own, out)
+        store_scores(own, out)
         scores += own
     return scores
 
@@ -175,8 +175,8 @@ def test_scores_of_the_same_model_make_way_for_new_ones_only_where_they_may(tmp_
     first = measure(tmp_path, machine(), "world-captions", n=4)
     other = [s.model_copy(update={"key": f"{s.key} again", "answer": "A cup."}) for s in first]
     with pytest.raises(UserError, match="other scores of a model that is also called machine"):
-        keep(other, tmp_path)
+        store_scores(other, tmp_path)
     assert read_scores(tmp_path) == first
-    keep(other[:3], tmp_path, may_replace=True)
+    store_scores(other[:3], tmp_path, may_replace=True)
     greedy = [score for score in first if score.decoding == "t1"]
     assert read_scores(tmp_path) == [*greedy, *other[:3]]

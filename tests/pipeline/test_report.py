@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import groundtune
-from groundtune.bench.run import keep
+from groundtune.bench.run import store_scores
 from groundtune.errors import UserError
 from groundtune.pipeline.compare.run import compare, difference_rows, write_comparison
 from groundtune.pipeline.report import write_run_report
@@ -30,7 +30,7 @@ def scored(out: Path, model: str, invented: int, of: int = 40) -> Path:
         )
         for i in range(of)
     ]
-    keep(scores, out)
+    store_scores(scores, out)
     return out
 
 

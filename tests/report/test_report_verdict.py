@@ -2,7 +2,13 @@ from report_sample import difference, sample, unchecked
 
 from groundtune.records import Difference
 from groundtune.report.model import MetricRef, MetricSpec, ReportInput, TradeOff
-from groundtune.report.verdict import change_clause, finding, tone_of, trade_off_finding, verdict
+from groundtune.report.verdict import (
+    change_clause,
+    record_found_files,
+    tone_of,
+    trade_off_finding,
+    verdict,
+)
 
 MINUS = "\u2212"
 GREEDY = "captions/greedy"
@@ -134,7 +140,7 @@ def test_longer_answers_are_called_longer() -> None:
 
 def test_a_chart_title_sorts_the_models_by_what_is_clear() -> None:
     report = sample()
-    assert finding(report, MetricRef(benchmark=GREEDY, metric="wrong_number")) == (
+    assert record_found_files(report, MetricRef(benchmark=GREEDY, metric="wrong_number")) == (
         "Wrong numbers: lower with DDPO; no clear change with DPO"
     )
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from groundtune.store.images import ImageStore
 
 
-class Asked(NamedTuple):
+class ImageQuestion(NamedTuple):
     """A question about one image."""
 
     benchmark: str
@@ -26,7 +26,7 @@ class Asked(NamedTuple):
 
 
 def ask_items(asked: Iterable[tuple[str, ...]], images: Path, store: "ImageStore") -> list[Item]:
-    """The items of questions (each the fields of `Asked`), in order.
+    """The items of questions (each the fields of `ImageQuestion`), in order.
 
     Each image is read from `images` and added to the store once.
 
@@ -35,7 +35,7 @@ def ask_items(asked: Iterable[tuple[str, ...]], images: Path, store: "ImageStore
     """
     sha256_by_name: dict[str, str] = {}
     items: list[Item] = []
-    for question in (Asked(*each) for each in asked):
+    for question in (ImageQuestion(*each) for each in asked):
         if question.image not in sha256_by_name:
             sha256_by_name[question.image] = store.add(_image(images, question.image))
         items.append(_item(question, sha256_by_name[question.image]))
@@ -53,7 +53,7 @@ def _image(folder: Path, name: str) -> Path:
     )
 
 
-def _item(question: Asked, sha256: str) -> Item:
+def _item(question: ImageQuestion, sha256: str) -> Item:
     text = TextPart(text=question.question)
     messages = (Message(role="user", content=(ImagePart(image=sha256), text)),)
     source = Source(dataset=question.benchmark, row=question.item)

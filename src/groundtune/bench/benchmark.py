@@ -38,7 +38,7 @@ from groundtune.bench.files.published import OfficialData
 from groundtune.bench.item import DECODINGS, MODES, Item, ItemAnswer, ItemSelection, Mode
 from groundtune.bench.judge.judge import Judging, ReplySource
 from groundtune.bench.metric import Metric
-from groundtune.bench.stats.bootstrap import Table
+from groundtune.bench.stats.bootstrap import SumTable
 from groundtune.protocols import Judge, Progress, YesNo
 from groundtune.records import Estimate, Record, Sampling, Score
 from groundtune.store.keys import key_of
@@ -94,9 +94,9 @@ class LargeScores:
 
     n: int
     unparsed: Mapping[Mode, int]
-    tables: Mapping[Mode, Table]
+    tables: Mapping[Mode, SumTable]
     """The sums of both modes."""
-    strata: Mapping[str, Table]
+    strata: Mapping[str, SumTable]
     """By part or "axis/stratum", in the mode that was asked for."""
     items: Path
     """The file of items that was written."""
@@ -175,7 +175,7 @@ class Benchmark(Generic[D]):
     """Scores (data, answers, mode, file of items) without keeping them in memory; None where the
     files are not large or not laid out for it."""
 
-    def kept_name(self, mode: Mode) -> str:
+    def score_name(self, mode: Mode) -> str:
         """The name that scores of a mode bear, so that none is compared with another's."""
         return self.name if mode == self.modes[0] else f"{self.name}:{mode}"
 

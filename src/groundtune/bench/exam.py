@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from groundtune.bench.benchmark import Benchmark, Scoring
-from groundtune.bench.files.checks import finding
+from groundtune.bench.files.checks import record_found_files
 from groundtune.bench.files.revisions import DataFile, describe
-from groundtune.bench.files.thoughts import as_read
+from groundtune.bench.files.thoughts import without_thoughts
 from groundtune.bench.item import Item, ItemAnswer, ItemSelection
 from groundtune.errors import UserError
 from groundtune.records import Score
@@ -48,7 +48,7 @@ def exam_of(
             benchmark.name,
             f"Its items are {benchmark.protocol.items}.",
         )
-    with finding() as found:
+    with record_found_files() as found:
         data = benchmark.read_data(paths)
     files = tuple(describe(paths, found))
     return Exam(benchmark=benchmark, data=data, files=files, scoring=scoring)
@@ -80,7 +80,7 @@ def scores_of(exam: Exam, answers: Sequence[ItemAnswer]) -> list[Score]:
     """
     assert exam.benchmark.score is not None  # `exam_of` refuses benchmarks without
     how = exam.scoring
-    scores = exam.benchmark.score(exam.data, as_read(answers, how.mode), how)
+    scores = exam.benchmark.score(exam.data, without_thoughts(answers, how.mode), how)
     for at, (score, answer) in enumerate(zip(scores, answers, strict=True)):
         decoding = answer.decoding or how.decoding
         if score.decoding != decoding:

@@ -69,7 +69,7 @@ def refuse_closed_split(
         )
 
 
-def write_down(
+def note_scores(
     benchmarks: Sequence[Benchmark[Any]], scores: Sequence[Score], final: Opening
 ) -> None:
     """Appends one dated line a model and benchmark to the notebook, once for the same scores."""

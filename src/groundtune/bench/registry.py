@@ -50,7 +50,7 @@ def names() -> list[str]:
     return [*ours, *_foreign()]
 
 
-def known_name(name: str) -> str | None:
+def find_name(name: str) -> str | None:
     """A benchmark's name as it is kept, however it is spelled: capitals, "-" for "_"; else None."""
     wanted = _plain(name)
     ours = next((each for each in TARGETS if _plain(each) == wanted), None)
@@ -65,7 +65,7 @@ def load(name: str) -> Benchmark[Any]:
     Raises:
         UserError: there is none, or a third party's isn't a Benchmark.
     """
-    found = known_name(name)
+    found = find_name(name)
     if found is None:
         listed = ", ".join([*SUITES, *names()])
         raise UserError(f"There is no benchmark {name!r}.", name, f"Use one of {listed}.")

@@ -10,7 +10,7 @@ from groundtune.bench.benchmark import Benchmark, LargeScores
 from groundtune.bench.item import Mode
 from groundtune.bench.metric import Metric
 from groundtune.bench.stats.behaviour import behaviour, guard
-from groundtune.bench.stats.bootstrap import Table, estimate, resampled, tabulate, value_of
+from groundtune.bench.stats.bootstrap import SumTable, estimate, resampled, tabulate, value_of
 from groundtune.errors import UserError
 from groundtune.records import Estimate, Score
 
@@ -74,13 +74,13 @@ def results_of_large(
     )
 
 
-def values_of_table(table: Table, metrics: Iterable[Metric]) -> Values:
+def values_of_table(table: SumTable, metrics: Iterable[Metric]) -> Values:
     """Every metric of a table, None where there is no value."""
     return {metric.name: value_of(table, metric) for metric in metrics}
 
 
 def estimates_of_table(
-    table: Table, metrics: Iterable[Metric], model: str, seed: int = 0
+    table: SumTable, metrics: Iterable[Metric], model: str, seed: int = 0
 ) -> tuple[Values, dict[str, Estimate]]:
     """Every metric of a table, and those that have a value with their intervals."""
     values: Values = {}

@@ -114,7 +114,7 @@ def _answers(
     ]
 
 
-def keep(scores: Sequence[Score], out: Path, *, may_replace: bool = False) -> None:
+def store_scores(scores: Sequence[Score], out: Path, *, may_replace: bool = False) -> None:
     """Keeps scores in OUT/scores, in place of those of the same model, benchmark and decoding.
 
     Raises:
@@ -136,7 +136,7 @@ def keep(scores: Sequence[Score], out: Path, *, may_replace: bool = False) -> No
         _replace(kept, wanted)
 
 
-def forget(out: Path, model: str, benchmark: str) -> None:
+def remove_scores(out: Path, model: str, benchmark: str) -> None:
     """Removes the scores of a model on a benchmark, named as scores name it."""
     kept = RecordSet(out / "scores", Score)
     there = kept.read()

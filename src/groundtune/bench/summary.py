@@ -12,7 +12,7 @@ from groundtune.bench.benchmark import Benchmark
 from groundtune.bench.metric import Metric
 from groundtune.bench.registry import load
 from groundtune.bench.stats.bootstrap import (
-    Table,
+    SumTable,
     difference,
     estimate,
     group,
@@ -22,9 +22,9 @@ from groundtune.bench.stats.bootstrap import (
 from groundtune.errors import UserError
 from groundtune.records import Difference, Estimate, Record, Score
 
-Tables = dict[tuple[str, str, str], Table]
+Tables = dict[tuple[str, str, str], SumTable]
 """By (model, benchmark, decoding)."""
-NOTHING: Mapping[tuple[str, str, str], Table] = MappingProxyType({})
+NOTHING: Mapping[tuple[str, str, str], SumTable] = MappingProxyType({})
 MetricsOf = Callable[[str], Sequence[Metric]]
 """From the benchmark's name in a score to its metrics."""
 
@@ -36,7 +36,7 @@ class Summary(Record):
     differences: tuple[Difference, ...]
 
 
-def rules_apart(name: str) -> tuple[str, str]:
+def split_mode(name: str) -> tuple[str, str]:
     """A benchmark's name and the mode that it was scored in: "pope:strict" is (pope, strict)."""
     name, _, mode = name.partition(":")
     return name, mode
@@ -49,7 +49,7 @@ def all_estimates(scores: Sequence[Score]) -> list[Estimate]:
 
 def family_of(name: str) -> str:
     """A benchmark's name without mode, part and decoding."""
-    return rules_apart(name.partition("/")[0])[0]
+    return split_mode(name.partition("/")[0])[0]
 
 
 def benchmark_of(name: str) -> Benchmark[Any]:
@@ -70,7 +70,7 @@ def summarise(
     scores: Iterable[Score],
     *,
     against: str = "",
-    further: Mapping[tuple[str, str, str], Table] = NOTHING,
+    further: Mapping[tuple[str, str, str], SumTable] = NOTHING,
     metrics: MetricsOf = metrics_of,
     skip_other_items: bool = False,
     seed: int = 0,
@@ -200,7 +200,7 @@ Groups = dict[tuple[str, str, str], list[Score]]
 """By (model, benchmark, decoding)."""
 
 
-def wholes_of(scores: Iterable[Score]) -> Groups:
+def total_groups(scores: Iterable[Score]) -> Groups:
     """The scores of each model, benchmark and decoding, without parts that have a total."""
     return {
         key: some

@@ -103,7 +103,7 @@ def _print(result: "Comparisons", all: bool) -> None:
 
 def _print_tests(bench: "BenchParts") -> None:
     from groundtune.cli.table import print_table
-    from groundtune.pipeline.compare.parts import stand_ins
+    from groundtune.pipeline.compare.parts import substitutes
     from groundtune.pipeline.compare.run import rows_of_tests
 
     if not bench.tests:
@@ -114,6 +114,6 @@ def _print_tests(bench: "BenchParts") -> None:
         "\nwould show: the smallest change that would be found four times in five. "
         "items: better, worse, the same."
     )
-    for benchmark, text in stand_ins(bench):
+    for benchmark, text in substitutes(bench):
         print(f"* {benchmark}: {text}")
     print()

@@ -22,7 +22,7 @@ _JOINING = frozenset({"and", "or"})
 _SAYING_NOTHING = """
 a an the is are was were be been being there it its they them this that which one also too as well
 addition of can could will would may might make makes out see sees seen visible show shows shown
-showing include includes included contain contains scene image image photo view
+showing include includes included contain contains scene image picture photo view
 """
 _SILENT = _JOINING | set(_SAYING_NOTHING.split())
 """Words that do not describe an image. Numbers, negations and places are not among them."""

@@ -1,8 +1,8 @@
 """What a report says of benchmarks beside their figures: tests, behaviour, readings, judges."""
 
-from groundtune.bench.stats.behaviour import Behaviour, Warned
+from groundtune.bench.stats.behaviour import Behaviour, BehaviourWarning
 from groundtune.bench.stats.paired import HeadlineTest
-from groundtune.bench.text.tool_readings import ReadApart, ToolReading
+from groundtune.bench.text.tool_readings import DisputedAnswer, ToolReading
 from groundtune.records import Record
 
 
@@ -27,7 +27,7 @@ class BenchParts(Record):
 
     tests: tuple[HeadlineTest, ...] = ()
     behaviours: tuple[Behaviour, ...] = ()
-    warnings: tuple[Warned, ...] = ()
+    warnings: tuple[BehaviourWarning, ...] = ()
     readings: tuple[ToolReading, ...] = ()
-    apart: tuple[ReadApart, ...] = ()
+    apart: tuple[DisputedAnswer, ...] = ()
     judges: tuple[JudgeSummary, ...] = ()

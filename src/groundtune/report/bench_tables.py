@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from groundtune.bench.stats.behaviour import LABELS, Behaviour, Warned
+from groundtune.bench.stats.behaviour import LABELS, Behaviour, BehaviourWarning
 from groundtune.bench.stats.paired import HeadlineTest
-from groundtune.bench.text.tool_readings import ReadApart, ToolReading
+from groundtune.bench.text.tool_readings import DisputedAnswer, ToolReading
 from groundtune.report.bench_parts import BenchParts, JudgeSummary
 from groundtune.report.figures import (
     number,
@@ -86,7 +86,7 @@ class ToolTable(NamedTuple):
     benchmark: str
     models: tuple[tuple[int, str], ...]
     rows: tuple[ToolRow, ...]
-    apart: tuple[tuple[ReadApart, tuple[tuple[str, str], ...]], ...]
+    apart: tuple[tuple[DisputedAnswer, tuple[tuple[str, str], ...]], ...]
     """Answers that are read apart, each with (reading, the tools that read so)."""
 
 
@@ -169,7 +169,9 @@ def p_text(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
-def _behaviour(report: ReportInput, seen: Behaviour, warned: Sequence[Warned]) -> BehaviourRow:
+def _behaviour(
+    report: ReportInput, seen: Behaviour, warned: Sequence[BehaviourWarning]
+) -> BehaviourRow:
     said: dict[str, str] = {}
     for each in warned:
         if (each.model, each.benchmark) == (seen.model, seen.benchmark):
@@ -225,7 +227,7 @@ def _reading(rows: Sequence[ToolReading], tool: str, model: str) -> tuple[str, s
     return number(100 * found.share, 1) + "%", number(found.unread, 0), number(found.other, 0)
 
 
-def _by_reading(apart: ReadApart) -> tuple[tuple[str, str], ...]:
+def _by_reading(apart: DisputedAnswer) -> tuple[tuple[str, str], ...]:
     said: dict[str, list[str]] = {}
     for tool, reading in apart.readings.items():
         said.setdefault(reading, []).append(TOOLS.get(tool, tool))

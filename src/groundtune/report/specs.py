@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from groundtune.bench.item import DECODINGS
 from groundtune.bench.metric import Metric
-from groundtune.bench.summary import benchmark_of, family_of, rules_apart
+from groundtune.bench.summary import benchmark_of, family_of, split_mode
 from groundtune.report.model import BenchmarkSpec, MetricSpec, ModelSpec, Note, Subject
 
 METHODS = ("dpo", "ddpo")
@@ -37,7 +37,7 @@ def benchmark_spec(name: str) -> BenchmarkSpec:
     decoding = next((word for word in inner if word in DECODINGS), "")
     part = "/".join(word for word in inner if word not in DECODINGS)
     label = dict(benchmark.labels).get(part, part or benchmark.protocol.label)
-    _, mode = rules_apart(first)
+    _, mode = split_mode(first)
     how = {"greedy": "greedy", "t1": "temperature 1"}.get(decoding, "")
     tokens = benchmark.protocol.max_new_tokens
     protocol = {

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from groundtune.bench.files.answers import answers_of
-from groundtune.bench.run import keep
+from groundtune.bench.run import store_scores
 from groundtune.bench.tasks.choice.mmstar import MMSTAR
 from groundtune.cli.app import run
 from groundtune.errors import UserError
@@ -17,7 +17,7 @@ SAID = ["A", "", 'the "answer" is B\n(C)', "\u732b"]
 
 @pytest.fixture
 def scored(tmp_path: Path) -> Path:
-    keep(
+    store_scores(
         [
             Score(
                 key=str(i),

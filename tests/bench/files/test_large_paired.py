@@ -8,11 +8,11 @@ import pytest
 
 from groundtune.bench.benchmark import Scoring
 from groundtune.bench.files import large_paired
-from groundtune.bench.files.large_items import LargeItems, counted, scores_of
+from groundtune.bench.files.large_items import LargeItems, count_items, scores_of
 from groundtune.bench.item import MODES, Mode
 from groundtune.bench.stats.behaviour import behaviour
 from groundtune.bench.stats.bootstrap import tabulate, value_of
-from groundtune.bench.stats.paired import HeadlineTest, Untested, headline_test
+from groundtune.bench.stats.paired import HeadlineTest, UntestedHeadline, headline_test
 from groundtune.bench.tasks.pope import pope
 from groundtune.bench.tasks.pope.columns import score_large
 from groundtune.cli.progress import SilentProgress
@@ -58,7 +58,7 @@ def both_ways(
     data = pope.read_data([questions])
     how = Scoring(mode=mode, model=answers.stem)
     return (
-        large_paired.LargeModel(items, counted(items)),
+        large_paired.LargeModel(items, count_items(items)),
         pope.score(data, pope.read_answers(answers, data), how),
     )
 
@@ -90,7 +90,7 @@ def test_sums_records_and_behaviour_are_those_of_scores(
 ) -> None:
     made, scores = both_ways(questions, answered(tmp_path, "a", 0.5), mode)
     for metric in pope.METRICS:
-        assert value_of(made.counted.table, metric) == value_of(tabulate(scores), metric)
+        assert value_of(made.count_items.table, metric) == value_of(tabulate(scores), metric)
     found = scores_of(made.items, list(range(0, N, 7)))
     assert [each.model_copy(update={"key": ""}) for each in found] == [
         each.model_copy(update={"key": ""}) for each in scores[::7]
@@ -136,13 +136,13 @@ def test_a_headline_without_a_value_is_treated_as_that_of_scores(
     known = headline_test(lazy_scores, base_scores, pope.METRICS, "f1")
     assert isinstance(made, HeadlineTest)
     assert isinstance(known, HeadlineTest)
-    assert (made.metric, made.stands_for, made.without) == ("accuracy", "f1", ("lazy",))
-    same = {"metric", "stands_for", "without", "value", "improved", "worsened", "unchanged"}
+    assert (made.metric, made.in_place_of, made.missing_for) == ("accuracy", "f1", ("lazy",))
+    same = {"metric", "in_place_of", "missing_for", "value", "improved", "worsened", "unchanged"}
     assert made.model_dump(include=same) == known.model_dump(include=same)
     assert made.worse
     none = large_paired.headline_test(mute, base, pope.METRICS, "f1")
-    assert isinstance(none, Untested)
-    assert none.without == ("mute",)
+    assert isinstance(none, UntestedHeadline)
+    assert none.missing_for == ("mute",)
 
 
 def test_answers_to_other_questions_are_refused(tmp_path: Path, questions: Path) -> None:
@@ -156,7 +156,7 @@ def test_answers_to_other_questions_are_refused(tmp_path: Path, questions: Path)
 def test_a_damaged_table_of_items_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(b"PAR1")
     with pytest.raises(UserError, match="can't be read"):
-        counted(LargeItems(path=tmp_path / "a.parquet", model="a", benchmark="pope"))
+        count_items(LargeItems(path=tmp_path / "a.parquet", model="a", benchmark="pope"))
 
 
 def test_folders_of_large_files_are_compared_and_reported(

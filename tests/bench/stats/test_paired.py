@@ -5,7 +5,7 @@ import pytest
 from groundtune.bench.metric import Metric, ratio
 from groundtune.bench.stats.paired import (
     HeadlineTest,
-    Untested,
+    UntestedHeadline,
     corrected,
     headline_test,
     item_values,
@@ -135,7 +135,7 @@ def test_a_headline_without_a_value_is_stood_for_by_the_first_metric_that_has_on
         "precision",
     )
     assert isinstance(made, HeadlineTest)
-    assert (made.metric, made.stands_for, made.without) == ("accuracy", "precision", ("new",))
+    assert (made.metric, made.in_place_of, made.missing_for) == ("accuracy", "precision", ("new",))
     assert made.worse
     assert (made.test, made.p) == ("McNemar, exact", mcnemar(0, 12))
     assert (made.improved, made.worsened, made.unchanged) == (0, 12, 12)
@@ -145,8 +145,8 @@ def test_what_has_no_value_at_all_is_told_as_untested():
     made = headline_test(
         scores("new", yes_no("????")), scores("old", yes_no("TtTf")), [ACCURACY], "accuracy"
     )
-    assert made == Untested(
-        model="new", against="old", benchmark="b/greedy", metric="accuracy", without=("new",)
+    assert made == UntestedHeadline(
+        model="new", against="old", benchmark="b/greedy", metric="accuracy", missing_for=("new",)
     )
 
 
@@ -155,7 +155,7 @@ def test_a_headline_that_has_a_value_stands_for_itself():
         scores("new", yes_no("Tt")), scores("old", yes_no("TF")), [ACCURACY, F1], "f1"
     )
     assert isinstance(made, HeadlineTest)
-    assert (made.metric, made.stands_for, made.without) == ("f1", "", ())
+    assert (made.metric, made.in_place_of, made.missing_for) == ("f1", "", ())
 
 
 def test_a_worse_headline_is_worse_whichever_way_is_better():

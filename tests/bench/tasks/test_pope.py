@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from groundtune.bench.benchmark import Scoring
-from groundtune.bench.files.checks import finding
+from groundtune.bench.files.checks import record_found_files
 from groundtune.bench.files.revisions import describe
 from groundtune.bench.item import Mode
 from groundtune.bench.results import results_of
@@ -362,7 +362,7 @@ def test_known_question_files_are_named():
     if not folder:
         pytest.skip("GROUNDTUNE_TEST_DATA isn't set")
     paths = [Path(folder) / "pope"]
-    with finding() as found:
+    with record_found_files() as found:
         pope.read_data(paths)
     told = describe(paths, found)
     assert [each.revision.partition(",")[0] for each in told] == [
@@ -376,7 +376,7 @@ def test_known_question_files_are_named():
 def test_a_question_file_of_a_folder_that_is_no_known_revision_is_named_too(tmp_path: Path):
     path = write(tmp_path / "my_pope.json", asked("yes", "no"))
     write(tmp_path / "answers.json", [{"question": "?", "answer": "Yes"}])
-    with finding() as found:
+    with record_found_files() as found:
         pope.read_data([tmp_path])
     (told,) = describe([tmp_path], found)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()

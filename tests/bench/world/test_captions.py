@@ -144,6 +144,8 @@ def test_an_answer_without_words_is_unparsed_and_has_no_values(text: str):
         ("I am unable to describe this image.", True),
         ("No image was provided.", True),
         ("I don't see any image.", True),
+        ("No picture was provided.", True),
+        ("I do not see the picture.", True),
         ("I cannot see who took it, but there is a cup on the left.", False),
         ("There is a cup. I do not see a knife.", False),
         ("This is a kitchen.", False),

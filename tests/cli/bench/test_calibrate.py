@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from groundtune.bench.run import keep
+from groundtune.bench.run import store_scores
 from groundtune.cli.app import EXIT_DONE, EXIT_INPUT, run
 from groundtune.records import Score
 
 
 def judged(folder: Path, grades: list[int | None], model: str = "m", answer: str = "a dog") -> Path:
     """A folder with these grades of MMHal-Bench; None is a reply that couldn't be read."""
-    keep(
+    store_scores(
         [
             Score(
                 key=f"{model} {i}",

@@ -13,7 +13,7 @@ import pytest
 
 from file_server import Server, serving
 from groundtune.bench.benchmark import Benchmark
-from groundtune.bench.files.published import OfficialData, Place, PublishedFile
+from groundtune.bench.files.published import OfficialData, PublishedFile, Publisher
 from groundtune.bench.files.revisions import KNOWN
 from groundtune.bench.files.sources import OFFICIAL
 from groundtune.bench.registry import TARGETS, load, load_all
@@ -25,7 +25,7 @@ from groundtune.pipeline.bench.data import FetchedData, fetch_data, with_officia
 from groundtune.pipeline.bench.sources import sources, sources_with_official
 
 ALL = [(name, data) for name, data in OFFICIAL.items() if data.sets]
-WEB = Place("web", "https://nowhere.invalid")
+WEB = Publisher("web", "https://nowhere.invalid")
 ROWS = [
     {
         "question_id": i,
@@ -166,7 +166,7 @@ def test_a_mirror_that_is_no_address_is_the_users_error(mirror: str, pope: Offic
 
 
 def test_a_place_without_https_is_refused(cache: Path, monkeypatch: pytest.MonkeyPatch):
-    file = Place("web", "http://127.0.0.1:9").file("a.json", "0" * 64)
+    file = Publisher("web", "http://127.0.0.1:9").file("a.json", "0" * 64)
     monkeypatch.setitem(OFFICIAL, "pope", OfficialData(sets={"": (file,)}))
     with open_progress(silent=True) as progress, pytest.raises(UserError, match="not https"):
         fetch_data("pope", progress)

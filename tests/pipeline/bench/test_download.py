@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from file_server import Asked, Sent, Server, piece, serving
-from groundtune.bench.files.published import Place, PublishedFile
+from groundtune.bench.files.published import PublishedFile, Publisher
 from groundtune.cli.progress import open_progress
 from groundtune.errors import UserError
 from groundtune.pipeline.bench import download as downloads
@@ -38,7 +38,7 @@ def server() -> Iterator[Server]:
 def wanted(body: bytes = BODY, *, size: int | None = None) -> PublishedFile:
     sha256 = hashlib.sha256(body).hexdigest()
     size = len(body) if size is None else size
-    return Place("web", "https://nowhere.invalid").file("a.json", sha256, size=size)
+    return Publisher("web", "https://nowhere.invalid").file("a.json", sha256, size=size)
 
 
 def fetch(server: Server, target: Path, file: PublishedFile | None = None) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from groundtune.bench.item import Mode
-from groundtune.bench.run import keep, read_scores
+from groundtune.bench.run import read_scores, store_scores
 from groundtune.cli.app import run
 from groundtune.errors import UserError
 from groundtune.pipeline.bench.kept import judges_in
@@ -216,7 +216,7 @@ def kept(folder: Path, name: str, model: str, values: Sequence[Mapping[str, floa
         )
         for i, each in enumerate(values)
     ]
-    keep(scores, folder)
+    store_scores(scores, folder)
     return folder
 
 
@@ -309,7 +309,7 @@ def graded(folder: Path, model: str, grades: list[list[float]]) -> Path:
         )
         for i, each in enumerate(grades)
     ]
-    keep(scores, folder)
+    store_scores(scores, folder)
     told = {"benchmark": "mmhal", "name": "mmhal", "model": model, "judge": {"model": "gpt-x"}}
     (folder / "results").mkdir(parents=True)
     (folder / "results" / "r.json").write_text(json.dumps(told))

@@ -19,7 +19,7 @@ _SHOWN = 120
 
 
 @contextmanager
-def finding() -> Generator[list[Path]]:
+def record_found_files() -> Generator[list[Path]]:
     """The files that `find_files` finds meanwhile: what a benchmark reads in the folders given."""
     found: list[Path] = []
     mark = _FOUND.set(found)

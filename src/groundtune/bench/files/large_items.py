@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from groundtune.bench.files.columns import Column
-from groundtune.bench.stats.bootstrap import ALWAYS, Table
+from groundtune.bench.stats.bootstrap import ALWAYS, SumTable
 from groundtune.errors import UserError
 from groundtune.records import Record, Score
 from groundtune.store.files import disk_error
@@ -53,12 +53,12 @@ def groups_of(images: Sequence[str]) -> NDArray[np.int64]:
     return np.fromiter(marks, np.int64, len(images)) % GROUPS
 
 
-def table_of_counts(counts_GO: NDArray[np.int64], items: frozenset[str], where: str) -> Table:
+def table_of_counts(counts_GO: NDArray[np.int64], items: frozenset[str], where: str) -> SumTable:
     """The sums a group of answers that were counted by outcome, as a bootstrap needs them."""
     scored, asked = counts_GO[:, :4].sum(1), counts_GO.sum(1)
     sums = np.column_stack([asked, scored, asked - scored, counts_GO[:, :4]])
     there = np.flatnonzero(asked)
-    return Table(
+    return SumTable(
         images=tuple(str(group) for group in there),
         columns=(*ALWAYS, *OUTCOMES[:4]),
         sums_IC=sums[there].astype(np.float64),
@@ -112,7 +112,7 @@ class ItemFile:
 
     def _write(self) -> None:
         if self._batches:
-            self._writer.write_table(pa.Table.from_batches(self._batches).unify_dictionaries())
+            self._writer.write_table(pa.SumTable.from_batches(self._batches).unify_dictionaries())
         self._batches = []
 
     def close(self) -> None:
@@ -148,16 +148,16 @@ class LargeItems(Record):
         return f"{self.benchmark}/{self.decoding}"
 
 
-class Counted(NamedTuple):
+class LargeCounts(NamedTuple):
     """What is kept of a file of items."""
 
-    table: Table
+    table: SumTable
     """Its `items` are one name, of how many and which questions they are."""
     verdicts_N: Small
     """1 right, 0 wrong, -1 unread."""
 
 
-def counted(items: LargeItems) -> Counted:
+def count_items(items: LargeItems) -> LargeCounts:
     """Reads a file of items once, piece by piece.
 
     Raises:
@@ -177,7 +177,9 @@ def counted(items: LargeItems) -> Counted:
     verdicts_N = np.concatenate(verdicts)
     name = f"{len(verdicts_N):,} answers to the questions {asked.hexdigest()[:8]}"
     where = f"{items.model}, {items.name}"
-    return Counted(table_of_counts(counts.reshape(GROUPS, 5), frozenset([name]), where), verdicts_N)
+    return LargeCounts(
+        table_of_counts(counts.reshape(GROUPS, 5), frozenset([name]), where), verdicts_N
+    )
 
 
 def scores_of(items: LargeItems, rows: Sequence[int]) -> list[Score]:

@@ -11,10 +11,23 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from groundtune.bench.files.large_items import Counted, LargeItems, counted, scores_of, texts_of
+from groundtune.bench.files.large_items import (
+    LargeCounts,
+    LargeItems,
+    count_items,
+    scores_of,
+    texts_of,
+)
 from groundtune.bench.metric import Metric
 from groundtune.bench.stats.behaviour import Behaviour, behaviour_of_texts
-from groundtune.bench.stats.paired import Changed, Flip, HeadlineTest, Pair, Untested, metric_test
+from groundtune.bench.stats.paired import (
+    Flip,
+    HeadlineTest,
+    ItemChanges,
+    TablePair,
+    UntestedHeadline,
+    metric_test,
+)
 from groundtune.errors import UserError
 from groundtune.records import Score
 
@@ -28,7 +41,7 @@ class LargeModel(NamedTuple):
     """A model's items, and what was counted of them."""
 
     items: LargeItems
-    counted: Counted
+    counts: LargeCounts
 
 
 def read(items: Sequence[LargeItems]) -> list[LargeModel]:
@@ -37,11 +50,11 @@ def read(items: Sequence[LargeItems]) -> list[LargeModel]:
     Raises:
         UserError: a file can't be read, or two that are compared are of other questions.
     """
-    found = [LargeModel(each, counted(each)) for each in items]
+    found = [LargeModel(each, count_items(each)) for each in items]
     asked: dict[str, LargeModel] = {}
     for each in found:
         first = asked.setdefault(each.items.name, each)
-        ours, theirs = each.counted.table.items, first.counted.table.items
+        ours, theirs = each.counts.table.items, first.counts.table.items
         if ours != theirs:
             raise UserError(
                 f"Two models that are compared have not answered the same questions: {min(ours)}, "
@@ -59,21 +72,21 @@ def headline_test(
     headline: str,
     *,
     seed: int = 0,
-) -> HeadlineTest | Untested:
+) -> HeadlineTest | UntestedHeadline:
     """The headline's test; `images` counts groups of images."""
-    pair = Pair(
+    pair = TablePair(
         model=ours.items.model,
         against=theirs.items.model,
         benchmark=ours.items.name,
-        ours=ours.counted.table,
-        theirs=theirs.counted.table,
+        ours=ours.counts.table,
+        theirs=theirs.counts.table,
     )
 
-    def changed(_: Metric) -> Changed:
-        mine, other = ours.counted.verdicts_N, theirs.counted.verdicts_N
+    def changed(_: Metric) -> ItemChanges:
+        mine, other = ours.counts.verdicts_N, theirs.counts.verdicts_N
         both = (mine >= 0) & (other >= 0)
         gained, lost = np.flatnonzero(both & (mine > other)), np.flatnonzero(both & (mine < other))
-        return Changed(
+        return ItemChanges(
             verdict=VERDICT,
             improved=len(gained),
             worsened=len(lost),

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Publisher:
     """A repository at one commit, or a folder of a web server."""
 
     host: Literal["github", "hub", "web"]
@@ -49,7 +49,7 @@ class Place:
 class PublishedFile:
     """A file at its place."""
 
-    place: Place
+    place: Publisher
     path: str
     sha256: str
     size: int = 0

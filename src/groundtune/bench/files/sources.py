@@ -6,23 +6,23 @@ at these commits. Those of MMStar, MMBench and VQAv2 are as other projects that 
 published them, and nobody here has seen the files.
 """
 
-from groundtune.bench.files.published import OfficialData, Place
+from groundtune.bench.files.published import OfficialData, Publisher
 
-_POPE = Place("github", "AoiDragon/POPE", "08d957b917e5a378a2f99d35b6293c536a66298b")
-_AMBER = Place("github", "junyangwang0410/AMBER", "534babf6bbfcce2e735c26289dedfb21cef3c939")
-_HALLUSION = Place(
+_POPE = Publisher("github", "AoiDragon/POPE", "08d957b917e5a378a2f99d35b6293c536a66298b")
+_AMBER = Publisher("github", "junyangwang0410/AMBER", "534babf6bbfcce2e735c26289dedfb21cef3c939")
+_HALLUSION = Publisher(
     "github", "tianyi-lab/HallusionBench", "744007c232c292942c7f80eb61edb2465482da31"
 )
-_CHAIR = Place("github", "LisaAnne/Hallucination", "6e4d33c4bedf6dfcd24c61bf527f40714717be47")
-_SETS = Place(
+_CHAIR = Publisher("github", "LisaAnne/Hallucination", "6e4d33c4bedf6dfcd24c61bf527f40714717be47")
+_SETS = Publisher(
     "github", "Maxlinn/CHAIR-metric-standalone", "640c507166a86c07a4ea1777029ad369e2f4cc60"
 )
-_RLAIF_V = Place("github", "RLHF-V/RLAIF-V", "83d917b2e8118ca8e7877a796d72af9bb3e6b356")
-_LLAVA = Place("github", "haotian-liu/LLaVA", "c121f0432da27facab705978f83c4ada465e46fd")
-_TABLES = Place("hub", "mm-eval/VLMEvalKit", "772639df87331ba19da76ea9cc5fa77836a15a18")
+_RLAIF_V = Publisher("github", "RLHF-V/RLAIF-V", "83d917b2e8118ca8e7877a796d72af9bb3e6b356")
+_LLAVA = Publisher("github", "haotian-liu/LLaVA", "c121f0432da27facab705978f83c4ada465e46fd")
+_TABLES = Publisher("hub", "mm-eval/VLMEvalKit", "772639df87331ba19da76ea9cc5fa77836a15a18")
 """A copy of OpenCompass's tables; MMStar's is the one whose md5 VLMEvalKit checks."""
-_OPEN_COMPASS = Place("web", "https://opencompass.openxlab.space/utils/benchmarks/MMBench")
-_VQA = Place("web", "https://s3.amazonaws.com/cvmlp/vqa/mscoco/vqa")
+_OPEN_COMPASS = Publisher("web", "https://opencompass.openxlab.space/utils/benchmarks/MMBench")
+_VQA = Publisher("web", "https://s3.amazonaws.com/cvmlp/vqa/mscoco/vqa")
 
 CHAIR_SETS = _SETS.file(
     "chair.pkl",

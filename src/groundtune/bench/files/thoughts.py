@@ -7,7 +7,7 @@ from groundtune.bench.item import ItemAnswer, Mode
 from groundtune.generate.thoughts import split_thoughts
 
 
-def as_read(answers: Sequence[ItemAnswer], mode: Mode) -> Sequence[ItemAnswer]:
+def without_thoughts(answers: Sequence[ItemAnswer], mode: Mode) -> Sequence[ItemAnswer]:
     """Return the answers as a mode reads them: strict reads what follows a model's thoughts."""
     if mode == "official":
         return answers

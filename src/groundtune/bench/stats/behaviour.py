@@ -58,7 +58,7 @@ _YES_NO = re.compile(r"^\W*(yes|no)\b", re.IGNORECASE)
 _WORD = re.compile(r"\w+(?:['\u2019]\w+)?")
 
 
-class Warned(Record):
+class BehaviourWarning(Record):
     """A guard's word about one model, or about one beside another."""
 
     model: str
@@ -181,15 +181,15 @@ def repeats_itself(words: Sequence[str], n: int = 4, times: int = 4) -> bool:
     return max(grams.values()) >= times
 
 
-def guard(seen: Behaviour) -> list[Warned]:
+def guard(seen: Behaviour) -> list[BehaviourWarning]:
     """The warnings that one model's behaviour gives; none where there are too few answers."""
     if seen.n < FEWEST:
         return []
-    found: list[Warned] = []
+    found: list[BehaviourWarning] = []
 
     def warn(name: str, value: float, limit: float, text: str) -> None:
         found.append(
-            Warned(
+            BehaviourWarning(
                 model=seen.model,
                 benchmark=seen.benchmark,
                 guard=name,
@@ -227,11 +227,11 @@ def guard(seen: Behaviour) -> list[Warned]:
     return found
 
 
-def guard_change(ours: Behaviour, theirs: Behaviour) -> list[Warned]:
+def guard_change(ours: Behaviour, theirs: Behaviour) -> list[BehaviourWarning]:
     """The warnings that a model's behaviour gives beside that of another on the same items."""
     if min(ours.n, theirs.n) < FEWEST:
         return []
-    found: list[Warned] = []
+    found: list[BehaviourWarning] = []
     if max(ours.words, theirs.words) >= PROSE:
         change = ours.words / theirs.words if theirs.words else float("inf")
         if not SHORTER <= change <= LONGER:
@@ -251,13 +251,13 @@ def guard_change(ours: Behaviour, theirs: Behaviour) -> list[Warned]:
     return found
 
 
-def guards(groups: Iterable[Sequence[Score]]) -> list[Warned]:
+def guards(groups: Iterable[Sequence[Score]]) -> list[BehaviourWarning]:
     """The warnings of each group of scores of one model, benchmark and decoding."""
     return [warning for scores in groups for warning in guard(behaviour(scores))]
 
 
-def _change(seen: Behaviour, name: str, value: float, limit: float, text: str) -> Warned:
-    return Warned(
+def _change(seen: Behaviour, name: str, value: float, limit: float, text: str) -> BehaviourWarning:
+    return BehaviourWarning(
         model=seen.model,
         benchmark=seen.benchmark,
         guard=name,

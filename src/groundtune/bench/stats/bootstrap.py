@@ -32,7 +32,7 @@ ALWAYS = ("asked", "scored", "unparsed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class SumTable:
     """Sums an image of the scores of one model, benchmark and decoding."""
 
     images: tuple[str, ...]
@@ -52,7 +52,7 @@ class Table:
         return float(self.sums_IC[:, self.columns.index(name)].sum())
 
 
-def tabulate(scores: Sequence[Score]) -> Table:
+def tabulate(scores: Sequence[Score]) -> SumTable:
     """The sums an image of scores of one model, benchmark and decoding.
 
     Raises:
@@ -80,7 +80,7 @@ def tabulate(scores: Sequence[Score]) -> Table:
             where,
             "Score one answer an item, model and decoding.",
         )
-    return Table(
+    return SumTable(
         images=tuple(images),
         columns=tuple(columns),
         sums_IC=sums_IC,
@@ -98,7 +98,7 @@ def resamples(images: int, seed: int = 0, number: int = RESAMPLES) -> Floats:
     return counts.reshape(number, images).astype(np.float64)
 
 
-def resampled(table: Table, seed: int = 0) -> Floats:
+def resampled(table: SumTable, seed: int = 0) -> Floats:
     """The sums (R, C) of each resample of the table's images."""
     return resamples(len(table.images), seed) @ table.sums_IC
 
@@ -124,7 +124,7 @@ def _quantile(draws: Floats, share: float) -> float:
 
 
 def estimate(
-    table: Table,
+    table: SumTable,
     metric: Metric,
     *,
     model: str,
@@ -160,8 +160,8 @@ def estimate(
 
 
 def difference(
-    table: Table,
-    other: Table,
+    table: SumTable,
+    other: SumTable,
     metric: Metric,
     *,
     model: str,
@@ -183,7 +183,7 @@ def difference(
 
 
 def pooled_difference(
-    runs: Sequence[tuple[Table, Table]],
+    runs: Sequence[tuple[SumTable, SumTable]],
     metric: Metric,
     *,
     model: str,
@@ -257,14 +257,14 @@ class Sums(Mapping[str, Floats]):
         return len(self._place)
 
 
-def value_of(table: Table, metric: Metric) -> float | None:
+def value_of(table: SumTable, metric: Metric) -> float | None:
     """A metric without its interval; None where there is none (a denominator of 0)."""
     sums_1C = table.sums_IC.sum(0, keepdims=True)
     value = float(_apply(metric, table, sums_1C)[0])
     return value if np.isfinite(value) else None
 
 
-def _apply(metric: Metric, table: Table, sums_RC: Floats) -> Floats:
+def _apply(metric: Metric, table: SumTable, sums_RC: Floats) -> Floats:
     """The metric on each row of sums (R,); NaN where there is none."""
     if metric.formula is not None:
         return metric.formula(Sums(table.columns, sums_RC))
@@ -272,7 +272,7 @@ def _apply(metric: Metric, table: Table, sums_RC: Floats) -> Floats:
     return ratio(over, sums_RC @ table.weights(metric.denominator))
 
 
-def _items_of_rate(table: Table, metric: Metric, value: float) -> tuple[int, int] | None:
+def _items_of_rate(table: SumTable, metric: Metric, value: float) -> tuple[int, int] | None:
     """(hits, items) of a plain rate: each image has one item, which is 0, 1 or in no denominator.
 
     None of other metrics. A formula is one too where its value is the mean of the items' own.
@@ -292,7 +292,7 @@ def _binary(values: Floats) -> bool:
     return bool(np.isin(values, (0.0, 1.0)).all())
 
 
-def _draws(table: Table, metric: Metric, seed: int) -> Floats:
+def _draws(table: SumTable, metric: Metric, seed: int) -> Floats:
     """The metric on each resample (R,)."""
     if metric.formula is not None:
         return _apply(metric, table, resampled(table, seed))
@@ -312,13 +312,13 @@ def _relative(
     return (ours - theirs) / theirs, low, high
 
 
-def _answers(table: Table, metric: Metric) -> int:
+def _answers(table: SumTable, metric: Metric) -> int:
     """How many answers a metric rests on."""
     asked = metric.formula is not None or "asked" in metric.denominator
     return int(table.total("asked" if asked else "scored"))
 
 
-def _refuse_other_items(table: Table, other: Table) -> None:
+def _refuse_other_items(table: SumTable, other: SumTable) -> None:
     if table.items == other.items and table.images == other.images:
         return
     alone = sorted(table.items ^ other.items)

@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from groundtune.bench.metric import Floats, Metric, ratio
-from groundtune.bench.stats.bootstrap import Sums, Table, difference, tabulate, value_of
+from groundtune.bench.stats.bootstrap import Sums, SumTable, difference, tabulate, value_of
 from groundtune.bench.stats.power import smallest_effect
 from groundtune.bench.stats.significance import PERMUTATIONS, holm, mcnemar, permutation
 from groundtune.records import Record, Score
@@ -44,9 +44,9 @@ class HeadlineTest(Record):
     benchmark: str
     """With part and decoding, as in `Estimate.benchmark`."""
     metric: str
-    stands_for: str = ""
+    in_place_of: str = ""
     """The headline, where `metric` is tested in its place."""
-    without: tuple[str, ...] = ()
+    missing_for: tuple[str, ...] = ()
     """Those of the two for which the headline has no value."""
     better: Literal["lower", "higher", "neutral"]
     value: float
@@ -89,34 +89,34 @@ class HeadlineTest(Record):
         return {"lower": self.value, "higher": -self.value, "neutral": 0.0}[self.better]
 
 
-class Untested(Record):
+class UntestedHeadline(Record):
     """A headline that could not be tested, nor another metric in its place."""
 
     model: str
     against: str
     benchmark: str
     metric: str
-    without: tuple[str, ...]
+    missing_for: tuple[str, ...]
     """Those of the two for which it has no value."""
 
 
-class Pair(NamedTuple):
+class TablePair(NamedTuple):
     """The sums of two models on the same items."""
 
     model: str
     against: str
     benchmark: str
     """With part and decoding."""
-    ours: Table
-    theirs: Table
+    ours: SumTable
+    theirs: SumTable
 
-    def without(self, metric: Metric) -> tuple[str, ...]:
+    def missing_for(self, metric: Metric) -> tuple[str, ...]:
         """Those of the two for which a metric has no value."""
         both = ((self.model, self.ours), (self.against, self.theirs))
         return tuple(name for name, table in both if value_of(table, metric) is None)
 
 
-class Changed(NamedTuple):
+class ItemChanges(NamedTuple):
     """What came of the items, as in `HeadlineTest`."""
 
     verdict: str
@@ -137,7 +137,7 @@ def headline_test(
     *,
     seed: int = 0,
     permutations: int = PERMUTATIONS,
-) -> HeadlineTest | Untested:
+) -> HeadlineTest | UntestedHeadline:
     """The test of one benchmark's scores of two models.
 
     `p_holm` is p: `corrected` sets it once all tests are known.
@@ -145,7 +145,7 @@ def headline_test(
     Raises:
         UserError: the two have not answered the same items.
     """
-    pair = Pair(
+    pair = TablePair(
         model=ours[0].model,
         against=theirs[0].model,
         benchmark=f"{ours[0].benchmark}/{ours[0].decoding}",
@@ -153,14 +153,14 @@ def headline_test(
         theirs=tabulate(theirs),
     )
 
-    def changed(metric: Metric) -> Changed:
+    def changed(metric: Metric) -> ItemChanges:
         verdict, mine, other = _verdicts(ours, theirs, metrics, metric)
         flips = _flips(ours, mine, other, verdict)
         both = np.isfinite(mine) & np.isfinite(other)
         right_or_wrong = _binary(mine) and _binary(other)
         single = len(pair.ours.images) == len(ours)
         better = sum(flip.better for flip in flips)
-        return Changed(
+        return ItemChanges(
             verdict=verdict.name,
             improved=better,
             worsened=len(flips) - better,
@@ -174,14 +174,14 @@ def headline_test(
 
 
 def metric_test(
-    pair: Pair,
+    pair: TablePair,
     metrics: Sequence[Metric],
     headline: str,
-    changed: Callable[[Metric], Changed],
+    changed: Callable[[Metric], ItemChanges],
     *,
     seed: int = 0,
     permutations: int = PERMUTATIONS,
-) -> HeadlineTest | Untested:
+) -> HeadlineTest | UntestedHeadline:
     """The headline's test; `changed` tells of a metric what came of the items.
 
     Raises:
@@ -195,15 +195,15 @@ def metric_test(
         if change is not None:
             break
     else:
-        return Untested(**names, metric=headline, without=pair.without(first))
+        return UntestedHeadline(**names, metric=headline, missing_for=pair.missing_for(first))
     items = changed(metric)
     sign = mcnemar(items.improved, items.worsened)
-    p = sign if items.exact else permuted(pair.ours, pair.theirs, metric, seed, permutations)
+    p = sign if items.exact else permutation_p(pair.ours, pair.theirs, metric, seed, permutations)
     return HeadlineTest(
         **names,
         metric=metric.name,
-        stands_for="" if metric is first else headline,
-        without=pair.without(first),
+        in_place_of="" if metric is first else headline,
+        missing_for=pair.missing_for(first),
         better=metric.better,
         value=change.value,
         low=change.low,
@@ -297,8 +297,8 @@ def _binary(values: Floats) -> bool:
     return bool(len(known)) and bool(np.isin(known, (0.0, 1.0)).all())
 
 
-def permuted(
-    table: Table, other: Table, metric: Metric, seed: int, number: int = PERMUTATIONS
+def permutation_p(
+    table: SumTable, other: SumTable, metric: Metric, seed: int, number: int = PERMUTATIONS
 ) -> float:
     """The p of a metric's difference between two tables of the same images."""
     columns = sorted({*table.columns, *other.columns})
@@ -308,7 +308,7 @@ def permuted(
     )
 
 
-def _spread(table: Table, columns: Sequence[str]) -> Floats:
+def _spread(table: SumTable, columns: Sequence[str]) -> Floats:
     """A table's sums (I, C) in other columns; 0 where it has none of a name."""
     place: Mapping[str, int] = {name: i for i, name in enumerate(table.columns)}
     spread = np.zeros((len(table.images), len(columns)))

@@ -26,7 +26,7 @@ WHAT_TO_GIVE = (
 
 
 @dataclass(slots=True)
-class Images:
+class CocoImages:
     """What is known of images, by COCO's number."""
 
     known: set[int] = field(default_factory=set[int])
@@ -41,14 +41,14 @@ class Images:
     """Finished sets, where a file has them."""
 
 
-def read_images(paths: Iterable[Path]) -> Images:
+def read_images(paths: Iterable[Path]) -> CocoImages:
     """Everything that annotation files tell of the objects of images.
 
     Raises:
         UserError: a file is neither of COCO's nor a list of sets, segmentations come without
             captions or the other way round, or there is none.
     """
-    told = Images()
+    told = CocoImages()
     kinds: set[str] = set()
     for path in paths:
         kinds.add(_read_sets(path, told) if path.suffix == ".pkl" else _read_coco(path, told))
@@ -69,7 +69,7 @@ def image_number(name: str) -> int | None:
     return int(found[-1]) if found else None
 
 
-def _read_coco(path: Path, told: Images) -> str:
+def _read_coco(path: Path, told: CocoImages) -> str:
     categories: dict[int, str] = {}
     segments: list[tuple[int, int]] = []
     kind = ""
@@ -100,7 +100,7 @@ def _read_coco(path: Path, told: Images) -> str:
 
 
 def _name(
-    path: Path, segments: Sequence[tuple[int, int]], categories: dict[int, str], told: Images
+    path: Path, segments: Sequence[tuple[int, int]], categories: dict[int, str], told: CocoImages
 ) -> None:
     for image, category in segments:
         if category not in categories:
@@ -113,7 +113,7 @@ def _name(
     told.known |= {image for image, _ in segments}
 
 
-def _read_sets(path: Path, told: Images) -> str:
+def _read_sets(path: Path, told: CocoImages) -> str:
     """Takes {number: {class, ...}} from a pickle's listed operations."""
     try:
         with path.open("rb") as file:

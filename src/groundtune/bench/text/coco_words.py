@@ -60,7 +60,7 @@ STRICT_FORMS = {"ties": "tie", "collies": "collie", "doggies": "doggie", "buses"
 FormTable = Literal["singularize", "lemma"]
 
 
-class Mention(NamedTuple):
+class CocoMention(NamedTuple):
     """A word or pair of a caption that names an object."""
 
     word: str
@@ -87,7 +87,7 @@ class CocoWords:
     starts: frozenset[str] = field(default=frozenset())
     """First words of pairs."""
 
-    def mentions(self, tokens: Sequence[str]) -> list[Mention]:
+    def mentions(self, tokens: Sequence[str]) -> list[CocoMention]:
         """The objects named by the lower-case tokens of a caption, in order."""
         return self._strict(tokens) if self.strict else self._official(tokens)
 
@@ -95,7 +95,7 @@ class CocoWords:
         """The classes of these."""
         return {mention.node for mention in self.mentions(tokens)}
 
-    def _official(self, tokens: Sequence[str]) -> list[Mention]:
+    def _official(self, tokens: Sequence[str]) -> list[CocoMention]:
         get, pairs, starts = self.forms.get, self.pairs, self.starts
         words = [get(token, token) for token in tokens]
         found: list[tuple[str, int, int]] = []
@@ -115,22 +115,22 @@ class CocoWords:
             i += 1
         nodes = self.nodes
         return [
-            Mention(word, nodes[word], at, n)
+            CocoMention(word, nodes[word], at, n)
             for word, at, n in found
             if word in nodes and not (toilet and word == "seat")
         ]
 
-    def _strict(self, tokens: Sequence[str]) -> list[Mention]:
+    def _strict(self, tokens: Sequence[str]) -> list[CocoMention]:
         parted = [(part, i) for i, token in enumerate(tokens) for part in _parts(token)]
         words = [self.base(part) for part, _ in parted]
-        found: list[Mention] = []
+        found: list[CocoMention] = []
         i = 0
         while i < len(words):
             word, n = self._longest(words, i)
             node = self.nodes.get(word) or self._compound(words[i])
             if node is not None and not (word == "orange" and not _is_fruit(words, parted, i)):
                 found.append(
-                    Mention(word, node, parted[i][1], parted[i + n - 1][1] - parted[i][1] + 1)
+                    CocoMention(word, node, parted[i][1], parted[i + n - 1][1] - parted[i][1] + 1)
                 )
             i += n
         return _without_toilet_seats(found, words, parted)
@@ -228,8 +228,8 @@ def _is_fruit(words: Sequence[str], parted: Sequence[tuple[str, int]], i: int) -
 
 
 def _without_toilet_seats(
-    found: list[Mention], words: Sequence[str], parted: Sequence[tuple[str, int]]
-) -> list[Mention]:
+    found: list[CocoMention], words: Sequence[str], parted: Sequence[tuple[str, int]]
+) -> list[CocoMention]:
     seats = {
         parted[i][1]
         for i, word in enumerate(words)

@@ -30,7 +30,7 @@ class ToolReading(Record):
     """Answers that it reads otherwise than the rule of the result does."""
 
 
-class ReadApart(Record):
+class DisputedAnswer(Record):
     """An answer that tools read differently."""
 
     benchmark: str
@@ -52,7 +52,7 @@ def truth_of(score: Score) -> str:
 
 def tool_readings(
     scores: Sequence[Score], benchmark: str
-) -> tuple[list[ToolReading], list[ReadApart]]:
+) -> tuple[list[ToolReading], list[DisputedAnswer]]:
     """Each tool's count, and the answers that are read apart; nothing but for yes/no questions.
 
     `scores` are those of one model and benchmark, `benchmark` is its name in the result.
@@ -85,11 +85,11 @@ def _apart(
     same: Counter[tuple[str, str]],
     read: dict[tuple[str, str], dict[str, str]],
     benchmark: str,
-) -> list[ReadApart]:
+) -> list[DisputedAnswer]:
     first = {(score.answer, truth): score for score, truth in reversed(asked)}
     apart = [key for key, _ in same.most_common() if len(set(read[key].values())) > 1]
     return [
-        ReadApart(
+        DisputedAnswer(
             benchmark=benchmark,
             model=first[key].model,
             item=first[key].item,

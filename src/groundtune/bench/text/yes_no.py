@@ -21,12 +21,12 @@ from typing import Literal
 
 from groundtune.records import Score
 
-YesNo = Literal["yes", "no", "unread"]
+YesNoReading = Literal["yes", "no", "unread"]
 
 _PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
 
 
-def pope(answer: str) -> YesNo:
+def pope(answer: str) -> YesNoReading:
     """POPE's script: No, no or not among the words before the first full stop, commas taken out.
 
     Words are split at single blanks, so that "No!" and a "no" before a line break are no words of
@@ -36,7 +36,7 @@ def pope(answer: str) -> YesNo:
     return "no" if "No" in words or "not" in words or "no" in words else "yes"
 
 
-def vcd(answer: str, label: str) -> YesNo:
+def vcd(answer: str, label: str) -> YesNoReading:
     """VCD's script: right if the true answer's word is anywhere in the answer ("know" has "no")."""
     wanted = label.strip().lower()
     other = "no" if wanted == "yes" else "yes"
@@ -44,13 +44,13 @@ def vcd(answer: str, label: str) -> YesNo:
     return "yes" if (wanted if found else other) == "yes" else "no"
 
 
-def mme(answer: str) -> YesNo:
+def mme(answer: str) -> YesNoReading:
     """MME's script: yes, else no, within the first four characters of the lowered answer."""
     start = answer.lower()[:4]
     return "yes" if "yes" in start else "no" if "no" in start else "unread"
 
 
-def vlmevalkit(answer: str) -> YesNo:
+def vlmevalkit(answer: str) -> YesNoReading:
     """VLMEvalKit: one of the words yes and no, but not both, after its clearing of punctuation."""
     words = _cleared(answer.lower()).split()
     if ("yes" in words) == ("no" in words):
@@ -58,12 +58,12 @@ def vlmevalkit(answer: str) -> YesNo:
     return "yes" if "yes" in words else "no"
 
 
-def lmms_eval_pope(answer: str) -> YesNo:
+def lmms_eval_pope(answer: str) -> YesNoReading:
     """lmms-eval's POPE: the whole answer, lowered and stripped, is yes or no."""
     return _exactly(answer.lower().strip())
 
 
-def lmms_eval_mme(answer: str) -> YesNo:
+def lmms_eval_mme(answer: str) -> YesNoReading:
     """lmms-eval's MME: as MME's script, stripped and without full stops; y and n count."""
     text = answer.lower().strip().replace(".", "")
     if len(text) == 1:
@@ -71,12 +71,12 @@ def lmms_eval_mme(answer: str) -> YesNo:
     return mme(text)
 
 
-def amber(answer: str) -> YesNo:
+def amber(answer: str) -> YesNoReading:
     """AMBER's script: exactly Yes or No."""
     return "yes" if answer == "Yes" else "no" if answer == "No" else "unread"
 
 
-def strict(answer: str) -> YesNo:
+def strict(answer: str) -> YesNoReading:
     """Ours: the first word if it is yes or no, else the only one of the two in the first sentence.
 
     Words are letters in any case. Both or none of the two can't be read.
@@ -88,7 +88,7 @@ def strict(answer: str) -> YesNo:
     return _exactly(said.pop()) if len(said) == 1 else "unread"
 
 
-RULES: dict[str, Callable[[str], YesNo]] = {
+RULES: dict[str, Callable[[str], YesNoReading]] = {
     "pope": pope,
     "mme": mme,
     "vlmevalkit": vlmevalkit,
@@ -100,9 +100,9 @@ RULES: dict[str, Callable[[str], YesNo]] = {
 """Those that need no label."""
 
 
-def readings(answer: str, label: str) -> dict[str, YesNo]:
+def readings(answer: str, label: str) -> dict[str, YesNoReading]:
     """What each rule makes of one answer; `label` is the true answer, for VCD's."""
-    made: dict[str, YesNo] = {name: rule(answer) for name, rule in RULES.items()}
+    made: dict[str, YesNoReading] = {name: rule(answer) for name, rule in RULES.items()}
     made["vcd"] = vcd(answer, label)
     return made
 
@@ -121,7 +121,7 @@ def columns(score: Score) -> dict[str, object]:
     return {"rules": readings(score.answer, label)} if label else {}
 
 
-def _exactly(text: str) -> YesNo:
+def _exactly(text: str) -> YesNoReading:
     return "yes" if text == "yes" else "no" if text == "no" else "unread"
 
 

@@ -68,9 +68,9 @@ PROTOCOL = Protocol(
 _REFUSAL = re.compile(
     r"\b(?:i(?:'m| am) sorry|i (?:can ?not|can't|could ?n[o']t|won't) (?:see|view|help|assist|tell|"
     r"describe|provide|answer|determine|identify)|(?:i(?:'m| am)|am) (?:unable|not able)|"
-    r"as an ai|(?:no|not any) (?:image|image|photo) (?:is |was |has been )?"
+    r"as an ai|(?:no|not any) (?:image|picture|photo) (?:is |was |has been )?"
     r"(?:provided|attached|given|visible)|i (?:don't|do not) (?:see|have) (?:an?|any|the) "
-    r"(?:image|image|photo))\b",
+    r"(?:image|picture|photo))\b",
     re.IGNORECASE,
 )
 

@@ -28,7 +28,7 @@ PER_IMAGE = 3
 """POPE's k."""
 
 
-class Drawn(NamedTuple):
+class SampledObjects(NamedTuple):
     """What to ask about one image: as many absent objects of each kind as present ones."""
 
     present: tuple[str, ...]
@@ -62,7 +62,7 @@ def draw(
     per_image: int = PER_IMAGE,
     seed: int = 0,
     adversarial: Literal["code", "paper"] = "code",
-) -> dict[str, Drawn]:
+) -> dict[str, SampledObjects]:
     """What to ask about each image, by its name; `sets` names the distinct objects of each.
 
     The random ones follow from the seed and the image's name. Fewer than asked for where the set
@@ -70,7 +70,7 @@ def draw(
     """
     counts = count(sets)
     popular = _ranked(counts.images)
-    drawn: dict[str, Drawn] = {}
+    drawn: dict[str, SampledObjects] = {}
     for image, objects in sets.items():
         present = tuple(dict.fromkeys(objects))[:per_image]
         absent = [name for name in sorted(counts.images) if name not in set(objects)]
@@ -84,7 +84,7 @@ def draw(
             "popular": [name for name in popular if name in known],
             "adversarial": [*near, *(name for name in shuffled if name not in near)],
         }
-        drawn[image] = Drawn(
+        drawn[image] = SampledObjects(
             present, {name: tuple(row[: len(present)]) for name, row in rows.items()}
         )
     return drawn

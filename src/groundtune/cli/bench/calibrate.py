@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from groundtune.bench.judge.calibrate import Figure
-    from groundtune.pipeline.bench.calibrate import Calibrated
 
 MOST = 12
 """Largest number of different verdicts that is shown as a table."""
@@ -47,7 +46,7 @@ def calibrate(
     finish(shown, wrote=target / "calibration", json=json)
 
 
-def _print(result: "Calibrated") -> None:
+def _print(result: "JudgeCalibration") -> None:
     from groundtune.cli.table import print_table
 
     each = result.calibration

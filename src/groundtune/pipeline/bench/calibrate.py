@@ -6,14 +6,14 @@ from pathlib import Path
 from groundtune.bench.judge.calibrate import Calibration
 from groundtune.bench.judge.calibrate import calibrate as held_against
 from groundtune.bench.run import read_scores
-from groundtune.bench.summary import benchmark_of, wholes_of
+from groundtune.bench.summary import benchmark_of, total_groups
 from groundtune.errors import UserError
 from groundtune.pipeline.bench.result import file_name
 from groundtune.records import Record, Score
 from groundtune.store.files import write_atomic
 
 
-class Calibrated(Record):
+class JudgeCalibration(Record):
     """A judge beside another on one benchmark's answers of one model."""
 
     benchmark: str
@@ -25,7 +25,7 @@ class Calibrated(Record):
 
 def calibrate(
     run: Path, against: Path, out: Path, *, column: str = "", seed: int = 0
-) -> list[Calibrated]:
+) -> list[JudgeCalibration]:
     """Compares the scores of two folders of `bench score`, benchmark by benchmark.
 
     Each is written to OUT/calibration/MODEL-BENCHMARK.json. A model may be called otherwise in the
@@ -37,7 +37,7 @@ def calibrate(
             different answers, no answer has a verdict of both, or there is no such value.
     """
     mine, other = _by_benchmark(run), _by_benchmark(against)
-    found: list[Calibrated] = []
+    found: list[JudgeCalibration] = []
     for name, models in mine.items():
         for model, scores in models.items():
             beside = _of(model, len(models), other.get(name, {}))
@@ -47,7 +47,9 @@ def calibrate(
             _refuse_missing(value, scores, run, chosen=bool(column))
             _refuse_missing(value, beside, against, chosen=bool(column))
             made = held_against(scores, beside, column=value, seed=seed)
-            found.append(Calibrated(benchmark=name, model=model, column=value, calibration=made))
+            found.append(
+                JudgeCalibration(benchmark=name, model=model, column=value, calibration=made)
+            )
     if not found:
         raise UserError(
             f"The folders have no model's benchmark in common: {_names(mine)} here, "
@@ -64,7 +66,7 @@ def calibrate(
 def _by_benchmark(folder: Path) -> dict[str, dict[str, list[Score]]]:
     """Scores by benchmark (with its mode), then model."""
     found: dict[str, dict[str, list[Score]]] = {}
-    for (model, name, _), scores in wholes_of(read_scores(folder)).items():
+    for (model, name, _), scores in total_groups(read_scores(folder)).items():
         found.setdefault(name, {}).setdefault(model, []).extend(scores)
     return found
 

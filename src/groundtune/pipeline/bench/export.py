@@ -6,7 +6,7 @@ from typing import Literal
 from groundtune.bench.files import foreign_logs
 from groundtune.bench.run import read_scores
 from groundtune.bench.stats.bootstrap import tabulate, value_of
-from groundtune.bench.summary import benchmark_of, rules_apart, wholes_of
+from groundtune.bench.summary import benchmark_of, split_mode, total_groups
 from groundtune.pipeline.bench.result import file_name, slug_of
 from groundtune.store.files import write_atomic
 from groundtune.store.rows import json_rows
@@ -21,7 +21,7 @@ def export_scores(run: Path, out: Path, layout: Layout) -> list[Path]:
         UserError: the folder has no scores, or the disk is full.
     """
     written: list[Path] = []
-    for (model, name, decoding), scores in wholes_of(read_scores(run)).items():
+    for (model, name, decoding), scores in total_groups(read_scores(run)).items():
         benchmark = benchmark_of(name)
         verdict = foreign_logs.verdict_of(scores, benchmark.metrics, benchmark.headline)
         asked = _asked(run, model, name, decoding)
@@ -44,7 +44,7 @@ def export_scores(run: Path, out: Path, layout: Layout) -> list[Path]:
 
 def _asked(run: Path, model: str, benchmark: str, decoding: str) -> dict[str, str]:
     """The questions that the file of items knows, by item; none where there is no such file."""
-    name, mode = rules_apart(benchmark.partition("/")[0])
+    name, mode = split_mode(benchmark.partition("/")[0])
     mode = mode or benchmark_of(name).modes[0]
     path = run / "items" / f"{slug_of(model, name, mode, decoding)}.jsonl"
     if not path.is_file():

@@ -56,12 +56,12 @@ class BenchmarkResult:
     def has(self, row: Estimate) -> bool:
         """Whether a row of summary.json is of this result."""
         name, _, rest = row.benchmark.partition("/")
-        mine = (self.model, self.benchmark.kept_name(self.mode), self.decoding)
+        mine = (self.model, self.benchmark.score_name(self.mode), self.decoding)
         return (row.model, name, rest.rpartition("/")[2]) == mine
 
     def total_rows(self) -> list[Estimate]:
         """Its estimates under the name that rows of summary.json have."""
-        name = f"{self.benchmark.kept_name(self.mode)}/{self.decoding}"
+        name = f"{self.benchmark.score_name(self.mode)}/{self.decoding}"
         made = self.results.estimates.values()
         return [each.model_copy(update={"benchmark": name}) for each in made]
 
@@ -70,7 +70,7 @@ class BenchmarkResult:
         results = self.results
         fields: dict[str, Any] = {
             "benchmark": self.benchmark.name,
-            "name": self.benchmark.kept_name(self.mode),
+            "name": self.benchmark.score_name(self.mode),
             "mode": self.mode,
             "model": self.model,
             "decoding": self.decoding,

@@ -20,7 +20,7 @@ from groundtune.bench.exam import Exam, exam_of, items_of
 from groundtune.bench.item import Item, ItemSelection, Mode
 from groundtune.bench.opening import opening_of, refuse_closed_split
 from groundtune.bench.registry import SUITES, load_all
-from groundtune.bench.run import ask, keep
+from groundtune.bench.run import ask, store_scores
 from groundtune.bench.summary import all_estimates
 from groundtune.pipeline.bench.result import BenchmarkResult, Measurement
 from groundtune.pipeline.bench.score import (
@@ -140,5 +140,5 @@ def _know(
         if follow_up is not None and result.decoding == "greedy":
             known += follow_up(result.scores, items, model, progress, params.seed)
     if known:
-        keep(known, out / "knowing")
+        store_scores(known, out / "knowing")
     return all_estimates(known)

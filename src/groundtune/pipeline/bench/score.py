@@ -22,7 +22,7 @@ from groundtune.bench.files.foreign_logs import questions_of
 from groundtune.bench.files.revisions import describe
 from groundtune.bench.files.thoughts import notes_on_thoughts
 from groundtune.bench.item import ItemAnswer, ItemSelection, Mode
-from groundtune.bench.opening import Opening, refuse_closed_split, write_down
+from groundtune.bench.opening import Opening, note_scores, refuse_closed_split
 from groundtune.bench.registry import load_all
 from groundtune.bench.results import (
     Results,
@@ -32,7 +32,7 @@ from groundtune.bench.results import (
     results_of_large,
     values_of,
 )
-from groundtune.bench.run import forget, keep
+from groundtune.bench.run import remove_scores, store_scores
 from groundtune.errors import UserError
 from groundtune.pipeline.bench.data import with_official
 from groundtune.pipeline.bench.kept import sum_up
@@ -181,7 +181,7 @@ def score_answers(
         how = replace(exam.scoring, model=model, decoding=decoding)
         one = replace(exam, scoring=how)
         results.append(_score_group(one, own, out, progress, seed=seed))
-        keep(results[-1].scores, out, may_replace=may_replace)
+        store_scores(results[-1].scores, out, may_replace=may_replace)
         results[-1].write()
     return results
 
@@ -240,7 +240,7 @@ def _other(exam: Exam, answers: Sequence[ItemAnswer]) -> Results | None:
 
 def _kept(benchmark: Benchmark[Any], scores: Sequence[Score], how: Scoring) -> list[Score]:
     """The scores under the name that they are kept by."""
-    name, length = benchmark.kept_name(how.mode), len(benchmark.name)
+    name, length = benchmark.score_name(how.mode), len(benchmark.name)
     if name == benchmark.name:
         return list(scores)
     return [s.model_copy(update={"benchmark": name + s.benchmark[length:]}) for s in scores]
@@ -276,7 +276,7 @@ def _score_large(
         judge={},
         similarity={},
     )
-    forget(out, how.model, benchmark.kept_name(how.mode))
+    remove_scores(out, how.model, benchmark.score_name(how.mode))
     result.write()
     return result
 
@@ -292,7 +292,7 @@ def measurement(
     rows = sum_up(out, [*large, *further])
     if opening is not None:
         opened = [each for each in results if each.benchmark.load is not None]
-        write_down(
+        note_scores(
             list({each.benchmark.name: each.benchmark for each in opened}.values()),
             [score for each in opened for score in each.scores],
             opening,

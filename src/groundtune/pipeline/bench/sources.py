@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from groundtune.bench.benchmark import Benchmark
-from groundtune.bench.registry import known_name
+from groundtune.bench.registry import find_name
 from groundtune.errors import UserError
 from groundtune.pipeline.bench.data import with_official
 from groundtune.protocols import Progress
@@ -51,7 +51,7 @@ def sources(data: Sequence[str], images: Sequence[str]) -> Sources:
 
 def _named(text: str) -> tuple[str, Path]:
     name, sign, path = text.partition("=")
-    known = known_name(name) if sign else None
+    known = find_name(name) if sign else None
     return (known, Path(path)) if known else ("", Path(text))
 
 

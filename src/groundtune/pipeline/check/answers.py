@@ -43,7 +43,7 @@ def is_folder(what: str) -> bool:
     return bool(RunFolder(Path(what)).answers.parts())
 
 
-def bring(
+def import_answers(
     what: str,
     target: RunFolder,
     images: Path | None,

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from groundtune.bench.summary import summarise
 from groundtune.errors import UserError
-from groundtune.pipeline.check.answers import bring, is_file, is_folder
+from groundtune.pipeline.check.answers import import_answers, is_file, is_folder
 from groundtune.pipeline.check.found import CheckSummary
 from groundtune.pipeline.check.people import (
     LEAST,
@@ -106,7 +106,7 @@ def check(
             resolve(name)  # a folder that doesn't exist is refused before a model has answered
     known = is_file(what) or is_folder(what)
     model = None if known else _asked_model(what, images, first)
-    bring(what, target, images, first.ask, model, progress)
+    import_answers(what, target, images, first.ask, model, progress)
     command_settings = base_settings(target)
     settings = load(None, overrides, CheckSettings, command=command_settings, options=options)
     progress.start(f"load {settings.labeler}")

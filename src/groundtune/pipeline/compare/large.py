@@ -13,10 +13,10 @@ from groundtune.bench.files.large_paired import (
     headline_test,
     scores_of_flips,
 )
-from groundtune.bench.stats.paired import HeadlineTest, Untested
+from groundtune.bench.stats.paired import HeadlineTest, UntestedHeadline
 from groundtune.bench.summary import Tables, benchmark_of
 from groundtune.pipeline.bench.kept import name_of, results_in
-from groundtune.pipeline.compare.parts import FurtherResults, parted
+from groundtune.pipeline.compare.parts import FurtherResults, split_untested
 from groundtune.records import Score
 
 
@@ -39,7 +39,7 @@ def has_scores(folder: Path) -> bool:
 def tables_of_large(models: Iterable[LargeModel]) -> Tables:
     """The sums of each, by (model, benchmark, decoding)."""
     return {
-        (each.items.model, each.items.benchmark, each.items.decoding): each.counted.table
+        (each.items.model, each.items.benchmark, each.items.decoding): each.counts.table
         for each in models
     }
 
@@ -47,12 +47,12 @@ def tables_of_large(models: Iterable[LargeModel]) -> Tables:
 def measured(models: Sequence[LargeModel], against: str) -> FurtherResults:
     """The headline's test of each model beside `against`, and how each one's answers are."""
     first = {each.items.name: each for each in models if each.items.model == against}
-    made: list[HeadlineTest | Untested] = []
+    made: list[HeadlineTest | UntestedHeadline] = []
     for each in models:
         base, benchmark = first.get(each.items.name), benchmark_of(each.items.benchmark)
         if each.items.model != against and base is not None:
             made.append(headline_test(each, base, benchmark.metrics, benchmark.headline))
-    tests, untested = parted(made)
+    tests, untested = split_untested(made)
     return FurtherResults(tests, untested, [behaviour(each.items) for each in models])
 
 

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from groundtune.bench.summary import benchmark_of
 from groundtune.pipeline.compare.flips import EmbeddedImage, flip_examples
-from groundtune.pipeline.compare.parts import stand_ins
+from groundtune.pipeline.compare.parts import substitutes
 from groundtune.pipeline.folder import RunFolder
 from groundtune.records import Difference, Estimate, Prompt, Score
 from groundtune.report import model
@@ -113,7 +113,7 @@ def _result_notes(results: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
 
 def _stand_in_notes(bench: BenchParts | None) -> tuple[model.Note, ...]:
     """A note for each headline that another metric stands for."""
-    told = stand_ins(bench) if bench else []
+    told = substitutes(bench) if bench else []
     return tuple(model.Note(text=f"{benchmark_spec(name).label}: {text}") for name, text in told)
 
 

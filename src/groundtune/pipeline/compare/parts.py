@@ -8,11 +8,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from groundtune.bench.judge.scores import REPEAT
-from groundtune.bench.stats.behaviour import Behaviour, Warned, behaviour, guard, guard_change
-from groundtune.bench.stats.paired import HeadlineTest, Untested, corrected, headline_test
+from groundtune.bench.stats.behaviour import (
+    Behaviour,
+    BehaviourWarning,
+    behaviour,
+    guard,
+    guard_change,
+)
+from groundtune.bench.stats.paired import HeadlineTest, UntestedHeadline, corrected, headline_test
 from groundtune.bench.stats.variance import components
-from groundtune.bench.summary import Groups, benchmark_of, metric_of, wholes_of
-from groundtune.bench.text.tool_readings import ReadApart, ToolReading, tool_readings
+from groundtune.bench.summary import Groups, benchmark_of, metric_of, total_groups
+from groundtune.bench.text.tool_readings import DisputedAnswer, ToolReading, tool_readings
 from groundtune.records import Score
 from groundtune.report.bench_parts import BenchParts, JudgeSummary
 
@@ -22,7 +28,7 @@ class FurtherResults(NamedTuple):
 
     tests: Sequence[HeadlineTest] = ()
     """Not corrected."""
-    untested: Sequence[Untested] = ()
+    untested: Sequence[UntestedHeadline] = ()
     behaviours: Sequence[Behaviour] = ()
 
 
@@ -49,16 +55,16 @@ def parts_of(
     Raises:
         UserError: two models have not answered the same items.
     """
-    groups = wholes_of(scores)
+    groups = total_groups(scores)
     against = against or next((model for model, _, _ in groups), "")
     behaviours = {key: _behaviour(key, some) for key, some in groups.items()}
     for seen in further.behaviours:
         name, _, decoding = seen.benchmark.rpartition("/")
         behaviours[seen.model, name, decoding] = seen
-    tests, untested = parted(headline_tests(groups, against, seed=seed))
+    tests, untested = split_untested(headline_tests(groups, against, seed=seed))
     tests, untested = [*tests, *further.tests], [*untested, *further.untested]
     readings: list[ToolReading] = []
-    apart: list[ReadApart] = []
+    apart: list[DisputedAnswer] = []
     for (_, benchmark, decoding), some in groups.items():
         made, told = tool_readings(some, f"{benchmark}/{decoding}")
         readings += made
@@ -76,9 +82,11 @@ def parts_of(
     )
 
 
-def headline_tests(groups: Groups, against: str, *, seed: int = 0) -> list[HeadlineTest | Untested]:
+def headline_tests(
+    groups: Groups, against: str, *, seed: int = 0
+) -> list[HeadlineTest | UntestedHeadline]:
     """The headline of every benchmark of every model but the first; not yet corrected."""
-    made: list[HeadlineTest | Untested] = []
+    made: list[HeadlineTest | UntestedHeadline] = []
     for (model, name, decoding), some in groups.items():
         other = groups.get((against, name, decoding))
         if model == against or other is None:
@@ -89,63 +97,67 @@ def headline_tests(groups: Groups, against: str, *, seed: int = 0) -> list[Headl
     return made
 
 
-def parted(
-    made: Iterable[HeadlineTest | Untested],
-) -> tuple[list[HeadlineTest], list[Untested]]:
+def split_untested(
+    made: Iterable[HeadlineTest | UntestedHeadline],
+) -> tuple[list[HeadlineTest], list[UntestedHeadline]]:
     """The tests, and what could not be tested."""
     every = list(made)
     tests = [each for each in every if isinstance(each, HeadlineTest)]
-    return tests, [each for each in every if isinstance(each, Untested)]
+    return tests, [each for each in every if isinstance(each, UntestedHeadline)]
 
 
-def stand_ins(bench: BenchParts) -> list[tuple[str, str]]:
+def substitutes(bench: BenchParts) -> list[tuple[str, str]]:
     """The benchmark of each test of another metric than the headline, and why that is so."""
     return [
         (
             test.benchmark,
-            f"{_no_value(test, test.stands_for, bench.behaviours)}. In its place stands: "
+            f"{_no_value(test, test.in_place_of, bench.behaviours)}. In its place stands: "
             f"{metric_of(test.benchmark, test.metric).label}.",
         )
         for test in bench.tests
-        if test.stands_for
+        if test.in_place_of
     ]
 
 
 def _without_value(
-    tests: Iterable[HeadlineTest], untested: Iterable[Untested], behaviours: Iterable[Behaviour]
-) -> list[Warned]:
+    tests: Iterable[HeadlineTest],
+    untested: Iterable[UntestedHeadline],
+    behaviours: Iterable[Behaviour],
+) -> list[BehaviourWarning]:
     """What a headline without a value hides: a change that no test shows, or that none was made."""
     seen = list(behaviours)
-    made: list[Warned] = []
+    made: list[BehaviourWarning] = []
     for test in tests:
-        if test.without == (test.model,) and not test.worse:
+        if test.missing_for == (test.model,) and not test.worse:
             label = metric_of(test.benchmark, test.metric).label
-            told = _no_value(test, test.stands_for, seen)
+            told = _no_value(test, test.in_place_of, seen)
             text = f"{told}. {label}, tested in its place, did not clearly get worse."
             made.append(_warned(test, NO_VALUE, test.items, text))
     for each in untested:
         own = (s.n for s in seen if (s.model, s.benchmark) == (each.model, each.benchmark))
         told = _no_value(each, each.metric, seen)
         text = f"not tested. {told}. No other metric has one for both models."
-        guard_name = LOST if each.without == (each.model,) else UNTESTED
+        guard_name = LOST if each.missing_for == (each.model,) else UNTESTED
         made.append(_warned(each, guard_name, next(own, 0), text))
     return made
 
 
-def _warned(test: HeadlineTest | Untested, name: str, n: int, text: str) -> Warned:
-    return Warned(
+def _warned(
+    test: HeadlineTest | UntestedHeadline, name: str, n: int, text: str
+) -> BehaviourWarning:
+    return BehaviourWarning(
         model=test.model, benchmark=test.benchmark, guard=name, value=0, limit=0, n=n, text=text
     )
 
 
-def _no_value(test: HeadlineTest | Untested, metric: str, seen: Iterable[Behaviour]) -> str:
+def _no_value(test: HeadlineTest | UntestedHeadline, metric: str, seen: Iterable[Behaviour]) -> str:
     """Of which models a headline has no value, and why, as far as their answers tell it."""
     answered = {each.model: each for each in seen if each.benchmark == test.benchmark}
-    why = list(dict.fromkeys(filter(None, (_why(answered.get(name)) for name in test.without))))
-    told = (
-        f"{metric_of(test.benchmark, metric).label} has no value for {' and '.join(test.without)}"
-    )
-    return f"{told}: {'; '.join(why)}" if why else told
+    reasons = (_why(answered.get(name)) for name in test.missing_for)
+    why = list(dict.fromkeys(filter(None, reasons)))
+    models = " and ".join(test.missing_for)
+    text = f"{metric_of(test.benchmark, metric).label} has no value for {models}"
+    return f"{text}: {'; '.join(why)}" if why else text
 
 
 def _why(seen: Behaviour | None) -> str:
@@ -164,8 +176,10 @@ def _behaviour(key: tuple[str, str, str], scores: Sequence[Score]) -> Behaviour:
     return behaviour(scores).model_copy(update={"benchmark": f"{name}/{decoding}"})
 
 
-def _warnings(behaviours: Mapping[tuple[str, str, str], Behaviour], against: str) -> list[Warned]:
-    made: list[Warned] = []
+def _warnings(
+    behaviours: Mapping[tuple[str, str, str], Behaviour], against: str
+) -> list[BehaviourWarning]:
+    made: list[BehaviourWarning] = []
     for (model, name, decoding), seen in behaviours.items():
         made += guard(seen)
         other = behaviours.get((against, name, decoding))

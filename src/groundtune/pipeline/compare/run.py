@@ -7,7 +7,7 @@ from pathlib import Path
 from groundtune.bench.files.large_items import LargeItems
 from groundtune.bench.files.large_paired import read as read_large
 from groundtune.bench.run import read_scores
-from groundtune.bench.stats.behaviour import Warned
+from groundtune.bench.stats.behaviour import BehaviourWarning
 from groundtune.bench.stats.paired import HeadlineTest
 from groundtune.bench.summary import Summary, metric_of, summarise
 from groundtune.errors import UserError
@@ -68,7 +68,7 @@ class Comparisons(Record):
         ]
 
     @property
-    def lost(self) -> list[Warned]:
+    def lost(self) -> list[BehaviourWarning]:
         """Headlines with a value for the first model alone, and nothing to test in their place.
 
         They got worse, though there is no telling by how much.
@@ -290,7 +290,7 @@ def rows_of_tests(tests: Sequence[HeadlineTest]) -> list[list[str]]:
         spec = metric_of(test.benchmark, test.metric)
         rows.append(
             [
-                f"{test.benchmark}: {spec.label}{'*' if test.stands_for else ''}",
+                f"{test.benchmark}: {spec.label}{'*' if test.in_place_of else ''}",
                 test.model,
                 change_text(test, spec),
                 f"[{signed_interval(test, spec)}]",

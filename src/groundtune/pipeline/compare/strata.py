@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from groundtune.bench.metric import Metric
 from groundtune.bench.stats.bootstrap import estimate, tabulate
-from groundtune.bench.summary import Groups, benchmark_of, wholes_of
+from groundtune.bench.summary import Groups, benchmark_of, total_groups
 from groundtune.records import Score
 from groundtune.report.model import StratumEstimate
 
@@ -19,7 +19,7 @@ def strata_of_scores(scores: Iterable[Score], *, seed: int = 0) -> list[StratumE
     Of a benchmark with classes, it is also told by the classes that are most often wrong.
     """
     made: list[StratumEstimate] = []
-    groups = wholes_of(scores)
+    groups = total_groups(scores)
     for (model, name, decoding), some in groups.items():
         benchmark = benchmark_of(name)
         if not benchmark.has_total:

@@ -121,7 +121,7 @@ def evaluate(folder: Path, settings: EvaluateStep, progress: Progress) -> None:
     from groundtune.bench.exam import exam_of, scores_of
     from groundtune.bench.item import ItemSelection
     from groundtune.bench.run import ask as answers_of
-    from groundtune.bench.run import keep
+    from groundtune.bench.run import store_scores
     from groundtune.bench.world.benchmarks import WORLD_CAPTIONS, WORLD_QUESTIONS
     from groundtune.bench.world.knowing import knowledge
     from groundtune.store.images import ImageStore
@@ -137,11 +137,11 @@ def evaluate(folder: Path, settings: EvaluateStep, progress: Progress) -> None:
         exam = exam_of(benchmark, (), selection, how, images)
         answers = answers_of(benchmark, exam.data, generator, asked.seed, out, progress)
         scores = scores_of(exam, answers)
-        keep(scores, out)
+        store_scores(scores, out)
         if asked.knowing and benchmark is WORLD_CAPTIONS:
             greedy = [score for score in scores if score.decoding == "greedy"]
             known = knowledge(greedy, exam.data, generator, progress, asked.seed)
-            keep(known, out / KNOWING)
+            store_scores(known, out / KNOWING)
 
 
 def sample_job(name: str, settings: SampleStep, inputs: Sequence[str], images: int) -> Job:

@@ -34,8 +34,8 @@ from groundtune.bench.item import Item, ItemAnswer, Mode
 from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.bench.results import Values
 from groundtune.bench.tasks.chair.classes import by_class, class_values
-from groundtune.bench.text.coco import Images, image_number, read_images
-from groundtune.bench.text.coco_words import CocoWords, Mention, read_list
+from groundtune.bench.text.coco import CocoImages, image_number, read_images
+from groundtune.bench.text.coco_words import CocoMention, CocoWords, read_list
 from groundtune.bench.text.tokens import tokens
 from groundtune.errors import UserError
 from groundtune.records import Score, Span
@@ -62,7 +62,7 @@ SHOWN = 5
 class ChairData:
     """The synonym list and what is known of images."""
 
-    images: Images
+    images: CocoImages
     official: CocoWords
     strict: CocoWords
     found: dict[tuple[bool, int], frozenset[str]] = field(
@@ -114,7 +114,7 @@ def read_lines(path: Path) -> list[str]:
     return [line for line in text_of(path).split("\n") if line.strip()]
 
 
-def refuse_unlisted(images: Images, words: CocoWords, where: Path) -> None:
+def refuse_unlisted(images: CocoImages, words: CocoWords, where: Path) -> None:
     """Raises UserError if a category of the annotations is not in the synonym list."""
     named = {name for names in images.objects.values() for name in names}
     named |= {name for names in images.nodes.values() for name in names}
@@ -230,7 +230,7 @@ def _score(answer: ItemAnswer, there: frozenset[str], words: CocoWords, scoring:
     )
 
 
-def spans_of(text: str, said: Sequence[str], mentions: Sequence[Mention]) -> tuple[Span, ...]:
+def spans_of(text: str, said: Sequence[str], mentions: Sequence[CocoMention]) -> tuple[Span, ...]:
     """Where mentions stand in a text, as far as their tokens are found there."""
     lower = text.lower()
     if not mentions or len(lower) != len(text):  # a few letters become two in lower case

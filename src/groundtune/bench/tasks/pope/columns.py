@@ -32,7 +32,7 @@ from groundtune.bench.files.large_items import (
     table_of_counts,
 )
 from groundtune.bench.item import MODES, Mode
-from groundtune.bench.stats.bootstrap import Table
+from groundtune.bench.stats.bootstrap import SumTable
 from groundtune.bench.tasks.pope.questions import is_asked, other_question
 from groundtune.bench.text import yes_no as yes_no_rules
 from groundtune.errors import UserError
@@ -77,7 +77,7 @@ class OutcomeCounts:
         """Answers that the mode's rule can't read."""
         return int(self._of(mode)[:, 4:].sum())
 
-    def table(self, mode: Mode, label: str = "") -> Table:
+    def table(self, mode: Mode, label: str = "") -> SumTable:
         """The sums a group, of all answers or of those to questions with one label."""
         counts = self._of(mode).copy()
         if label:
