@@ -4,7 +4,7 @@ from groundtune.records import Difference
 from groundtune.report.model import MetricRef, MetricSpec, ReportInput, TradeOff
 from groundtune.report.verdict import (
     change_clause,
-    record_found_files,
+    finding,
     tone_of,
     trade_off_finding,
     verdict,
@@ -140,7 +140,7 @@ def test_longer_answers_are_called_longer() -> None:
 
 def test_a_chart_title_sorts_the_models_by_what_is_clear() -> None:
     report = sample()
-    assert record_found_files(report, MetricRef(benchmark=GREEDY, metric="wrong_number")) == (
+    assert finding(report, MetricRef(benchmark=GREEDY, metric="wrong_number")) == (
         "Wrong numbers: lower with DDPO; no clear change with DPO"
     )
 

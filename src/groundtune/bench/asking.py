@@ -1,4 +1,4 @@
-"""Prompts about images of a folder, for benchmarks whose images a person has."""
+"""Prompts about the images of a folder, for benchmarks with images from the user."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,25 +17,27 @@ class ImageQuestion(NamedTuple):
     """A question about one image."""
 
     benchmark: str
-    """With "/" and the part, if it has several."""
+    """The benchmark's name, with "/" and the part if it has several."""
     item: str
     image: str
-    """The image's name in the folder, or its path below it."""
+    """Name or relative path of the image in the folder."""
     question: str
     target: str = ""
 
 
-def ask_items(asked: Iterable[tuple[str, ...]], images: Path, store: "ImageStore") -> list[Item]:
-    """The items of questions (each the fields of `ImageQuestion`), in order.
+def ask_items(
+    questions: Iterable[tuple[str, ...]], images: Path, store: "ImageStore"
+) -> list[Item]:
+    """Return the items of questions, each a tuple of the fields of `ImageQuestion`, in order.
 
     Each image is read from `images` and added to the store once.
 
     Raises:
-        UserError: an image isn't there or can't be read.
+        UserError: an image is missing or can't be read.
     """
     sha256_by_name: dict[str, str] = {}
     items: list[Item] = []
-    for question in (ImageQuestion(*each) for each in asked):
+    for question in (ImageQuestion(*fields) for fields in questions):
         if question.image not in sha256_by_name:
             sha256_by_name[question.image] = store.add(_image(images, question.image))
         items.append(_item(question, sha256_by_name[question.image]))
@@ -47,7 +49,7 @@ def _image(folder: Path, name: str) -> Path:
         if path.is_file():
             return path
     raise UserError(
-        f"The image {name} isn't in the folder.",
+        f"The image {name} is not in the folder.",
         str(folder),
         "Give the folder of the benchmark's images with --images.",
     )

@@ -1,4 +1,4 @@
-"""A benchmark with its data: what a model is asked, and what the benchmark makes of answers."""
+"""A benchmark with its data: the items to ask a model, and the scores of its answers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ from groundtune.store.images import ImageStore
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exam:
-    """A benchmark with its data, and how answers to it are scored."""
+    """A benchmark with its data and its scoring."""
 
     benchmark: Benchmark[Any]
     data: Any
-    """The items themselves, where the benchmark makes them."""
+    """The items themselves, if the benchmark generates them."""
     files: tuple[DataFile, ...] = ()
-    """Where the data were read; none where the benchmark makes them."""
+    """The files of the data; empty if the benchmark generates them."""
     scoring: Scoring
-    """Its model and decoding are those of answers that don't say theirs."""
+    """Its model and decoding are the defaults for answers without these."""
 
 
 def exam_of(
@@ -35,10 +35,10 @@ def exam_of(
     scoring: Scoring,
     images: ImageStore,
 ) -> Exam:
-    """A benchmark with the data of files, or with the items that it makes.
+    """Read a benchmark's data from files, or generate its items.
 
     Raises:
-        UserError: the data can't be read, there are no such items, or it has no data of its own.
+        UserError: the data can't be read, there are no such items, or the benchmark has no data.
     """
     if benchmark.load is not None:
         return Exam(benchmark=benchmark, data=benchmark.load(selection, images), scoring=scoring)
@@ -55,25 +55,25 @@ def exam_of(
 
 
 def items_of(exam: Exam, image_folder: Callable[[], Path], images: ImageStore) -> list[Item]:
-    """What a model is asked; `image_folder` gives the folder of images that are not made.
+    """Return the items to ask a model; `image_folder` returns the folder of a benchmark's images.
 
     Raises:
-        UserError: the benchmark can't be asked, or an image is missing.
+        UserError: the questions or images are not available, or an image is missing.
     """
     benchmark = exam.benchmark
     if benchmark.load is not None:
         return exam.data
     if benchmark.items is None:
         raise UserError(
-            f"{benchmark.name} can't be asked: its questions or images aren't to be had.",
+            f"{benchmark.name} can't be run: its questions or images are not available.",
             benchmark.name,
-            f"Score answers that exist with groundtune bench score {benchmark.name}.",
+            f"Score existing answers with groundtune bench score {benchmark.name}.",
         )
     return benchmark.items(exam.data, image_folder(), images)
 
 
 def scores_of(exam: Exam, answers: Sequence[ItemAnswer]) -> list[Score]:
-    """What the benchmark makes of answers, under the names of their decodings.
+    """Score answers; each score has the decoding of its answer.
 
     Raises:
         UserError: as the benchmark's `score`.

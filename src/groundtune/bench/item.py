@@ -1,4 +1,4 @@
-"""What a benchmark asks, and the answers that it scores."""
+"""The items of a benchmark, and the answers that it scores."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,24 +16,24 @@ DECODINGS: dict[str, float] = {"greedy": 0.0, "t1": 1.0}
 
 
 class ItemSelection(Record):
-    """Which items."""
+    """Which items to generate."""
 
     split: str = "development"
     n: int = Field(default=500, ge=1)
-    """Images."""
+    """Number of images."""
     seed: int = 0
-    """Of the wordings and of whatever else is drawn."""
+    """Seed of the wordings and of everything else that is random."""
 
 
 class Item(Record):
-    """One question to a model; a prompt that items of several parts share is asked once."""
+    """One question to a model; a prompt that several parts share is answered once."""
 
     key: str
     """Unique within its benchmark."""
     benchmark: str
     """The benchmark's name, with "/" and the part if it has several."""
     image: str
-    """What the bootstrap resamples."""
+    """The unit that the bootstrap resamples."""
     prompt: Prompt
     kind: str = ""
     target: str = ""
@@ -46,14 +46,14 @@ class ItemAnswer:
 
     text: str
     item: str = ""
-    """The id of the item that it answers; "" where the layout goes by order."""
+    """The id of the item that it answers; "" if the layout relies on order."""
     row: int = 0
     """Line or row of its file, from 1, for errors."""
     extra: Mapping[str, str] = field(default_factory=dict[str, str])
     """Further columns of its file: question, label, image, category."""
     model: str = ""
-    """Who gave it, where that is known."""
+    """Name of the model, if known."""
     decoding: str = ""
-    """How it was decoded, where that is known."""
+    """Name of the decoding, if known."""
     cut: bool = False
-    """Whether it ended at the largest number of new tokens."""
+    """Whether it was truncated at `max_new_tokens`."""

@@ -1,4 +1,4 @@
-"""Opening the test split: refuse it unless it is meant, and note when it was opened and why."""
+"""Opening the test split: refuse it unless it is intended, and record each opening."""
 
 import shlex
 from collections.abc import Iterable, Sequence
@@ -16,20 +16,20 @@ from groundtune.store.files import write_atomic
 from groundtune.store.keys import key_of
 
 NOTEBOOK = Path("docs/notebook.md")
-"""Where openings of the test split are written down, if it is there; else OUT/notebook.md."""
+"""The record of openings of the test split, if the file exists; else OUT/notebook.md."""
 
 
-def note_opening(notebook: Path, said: str, command: Sequence[str]) -> None:
-    """Appends one dated line to the notebook: that the test split was opened, and what it said."""
+def note_opening(notebook: Path, result: str, command: Sequence[str]) -> None:
+    """Append one dated line to the notebook: the test split was opened, with this result."""
     text = notebook.read_text(encoding="utf-8") if notebook.exists() else ""
-    line = f"the test split was opened: {said} `{shlex.join(command)}`\n"
+    line = f"the test split was opened: {result} `{shlex.join(command)}`\n"
     if line not in text:
         day = datetime.now(UTC).date().isoformat()
         write_atomic(notebook, f"{text}- {day}: {line}".encode())
 
 
 def refuse_without_notebook(split: str, notebook: Path | None) -> None:
-    """Raise UserError for the test split of a run that nobody writes down."""
+    """Raise UserError for the test split unless a notebook records it."""
     if split == "test" and notebook is None:
         raise UserError(
             "The test split is closed: nothing may be tuned on it.",
@@ -40,7 +40,7 @@ def refuse_without_notebook(split: str, notebook: Path | None) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """That the test split is opened on purpose, and where it is written down."""
+    """An intended opening of the test split, and the notebook that records it."""
 
     notebook: Path
     command: Sequence[str] = ()
@@ -49,17 +49,17 @@ class Opening:
 def opening_of(
     out: Path, final: bool, notebook: Path | None, command: Sequence[str]
 ) -> Opening | None:
-    """The opening of the test split, where `final` asks for one; noted in docs/notebook.md."""
+    """Return the opening of the test split if `final`, to be recorded in docs/notebook.md."""
     if not final:
         return None
-    there = NOTEBOOK if NOTEBOOK.exists() else out / "notebook.md"
-    return Opening(notebook=notebook or there, command=command)
+    default = NOTEBOOK if NOTEBOOK.exists() else out / "notebook.md"
+    return Opening(notebook=notebook or default, command=command)
 
 
 def refuse_closed_split(
     benchmarks: Iterable[Benchmark[Any]], selection: ItemSelection, final: Opening | None
 ) -> None:
-    """Raises UserError for a benchmark's own test split unless it is opened on purpose."""
+    """Raise UserError for the test split of a benchmark's own items, unless `final`."""
     has_splits = any(benchmark.load is not None for benchmark in benchmarks)
     if has_splits and selection.split == "test" and final is None:
         raise UserError(
@@ -72,15 +72,15 @@ def refuse_closed_split(
 def note_scores(
     benchmarks: Sequence[Benchmark[Any]], scores: Sequence[Score], final: Opening
 ) -> None:
-    """Appends one dated line a model and benchmark to the notebook, once for the same scores."""
+    """Append one dated line per model and benchmark to the notebook, once for the same scores."""
     notebook = final.notebook
     text = notebook.read_text(encoding="utf-8") if notebook.exists() else ""
     for benchmark in benchmarks:
         for model in dict.fromkeys(score.model for score in scores):
-            own = [s for s in scores if s.model == model and _belongs(s, benchmark)]
-            mark = key_of(sorted(score.key for score in own))[:12]
-            if own and f"scores {mark}" not in text:
-                text += _line(benchmark, own, mark, final.command)
+            group = [s for s in scores if s.model == model and _belongs(s, benchmark)]
+            mark = key_of(sorted(score.key for score in group))[:12]
+            if group and f"scores {mark}" not in text:
+                text += _line(benchmark, group, mark, final.command)
     write_atomic(notebook, text.encode())
 
 
@@ -95,12 +95,12 @@ def _line(
     parts: list[str] = []
     for name in dict.fromkeys(score.benchmark for score in scores):
         for decoding in dict.fromkeys(score.decoding for score in scores):
-            own = [s for s in scores if (s.benchmark, s.decoding) == (name, decoding)]
-            made = estimate(tabulate(own), metric, model="", benchmark="") if own else None
-            if made is not None:
-                low, value, high = (metric.scale * x for x in (made.low, made.value, made.high))
-                parts.append(f"{name}/{decoding} {value:.1f} [{low:.1f}, {high:.1f}], n {made.n}")
+            group = [s for s in scores if (s.benchmark, s.decoding) == (name, decoding)]
+            row = estimate(tabulate(group), metric, model="", benchmark="") if group else None
+            if row is not None:
+                low, value, high = (metric.scale * x for x in (row.low, row.value, row.high))
+                parts.append(f"{name}/{decoding} {value:.1f} [{low:.1f}, {high:.1f}], n {row.n}")
     today = datetime.now(UTC).date().isoformat()
-    asked = f" `{shlex.join(command)}`" if command else ""
-    listed = "; ".join(parts)
-    return f"- {today}: {scores[0].model}, {metric.name}: {listed}; scores {mark}.{asked}\n"
+    shell = f" `{shlex.join(command)}`" if command else ""
+    values = "; ".join(parts)
+    return f"- {today}: {scores[0].model}, {metric.name}: {values}; scores {mark}.{shell}\n"

@@ -1,7 +1,7 @@
-"""Every benchmark by name; its own file is imported when it is used.
+"""All benchmarks by name; the file of each is imported on first use.
 
-Third parties add theirs through the entry point group `groundtune.bench`: its name is the
-benchmark's, its object a `Benchmark`. A name of ours can't be taken.
+Other packages add benchmarks through the entry point group `groundtune.bench`: the name of the
+entry point is the benchmark's, its object a `Benchmark`. They cannot replace a built-in one.
 """
 
 import importlib
@@ -39,61 +39,61 @@ TARGETS: dict[str, str] = {
     "world-questions": _WORLD + "WORLD_QUESTIONS",
     "world-knowing": _WORLD + "WORLD_KNOWING",
 }
-"""Name: "module:CONSTANT". A file that isn't there is left out."""
+"""Name: "module:CONSTANT". A missing file is left out."""
 SUITES: dict[str, tuple[str, ...]] = {"world": ("world-captions", "world-questions")}
 """Names that stand for several benchmarks."""
 
 
 def names() -> list[str]:
-    """Ours that are there, in the order above, then third parties'."""
-    ours = [name for name, target in TARGETS.items() if _is_there(target)]
-    return [*ours, *_foreign()]
+    """Return the built-in names in the order above, then those of other packages."""
+    built_in = [name for name, target in TARGETS.items() if _exists(target)]
+    return [*built_in, *_foreign()]
 
 
 def find_name(name: str) -> str | None:
-    """A benchmark's name as it is kept, however it is spelled: capitals, "-" for "_"; else None."""
-    wanted = _plain(name)
-    ours = next((each for each in TARGETS if _plain(each) == wanted), None)
-    if ours is not None:
-        return ours if _is_there(TARGETS[ours]) else None
-    return next((each for each in _foreign() if _plain(each) == wanted), None)
+    """Return the registered spelling of a name, ignoring case and "-" or "_"; None if unknown."""
+    plain = _plain(name)
+    built_in = next((target for target in TARGETS if _plain(target) == plain), None)
+    if built_in is not None:
+        return built_in if _exists(TARGETS[built_in]) else None
+    return next((foreign for foreign in _foreign() if _plain(foreign) == plain), None)
 
 
 def load(name: str) -> Benchmark[Any]:
-    """The benchmark of a name.
+    """Return the benchmark of a name.
 
     Raises:
-        UserError: there is none, or a third party's isn't a Benchmark.
+        UserError: there is none, or the object of an entry point is not a Benchmark.
     """
-    found = find_name(name)
-    if found is None:
-        listed = ", ".join([*SUITES, *names()])
-        raise UserError(f"There is no benchmark {name!r}.", name, f"Use one of {listed}.")
-    if found not in TARGETS:
-        return _load_foreign(_foreign()[found])
-    module, _, constant = TARGETS[found].partition(":")
+    key = find_name(name)
+    if key is None:
+        known = ", ".join([*SUITES, *names()])
+        raise UserError(f"There is no benchmark {name!r}.", name, f"Use one of {known}.")
+    if key not in TARGETS:
+        return _load_foreign(_foreign()[key])
+    module, _, constant = TARGETS[key].partition(":")
     return getattr(importlib.import_module(module), constant)
 
 
 def load_all(names: Iterable[str]) -> list[Benchmark[Any]]:
-    """The benchmarks of names, suites included, each once.
+    """Return the benchmarks of names and suites, each once.
 
     Raises:
         UserError: as `load`.
     """
-    each = [one for name in names for one in SUITES.get(name, (name,))]
-    return list({one.name: one for one in map(load, each)}.values())
+    members = [member for name in names for member in SUITES.get(name, (name,))]
+    return list({benchmark.name: benchmark for benchmark in map(load, members)}.values())
 
 
 def _load_foreign(point: "EntryPoint") -> Benchmark[Any]:
-    found: object = point.load()
-    if not isinstance(found, Benchmark):
+    benchmark: object = point.load()
+    if not isinstance(benchmark, Benchmark):
         raise UserError(
-            f"What the entry point {point.name} gives is not a Benchmark.",
+            f"The object of the entry point {point.name} is not a Benchmark.",
             f"{point.group}: {point.name} = {point.value}",
             "Export a groundtune.bench.benchmark.Benchmark.",
         )
-    return found  # pyright: ignore[reportUnknownVariableType]  # its data's type is its own
+    return benchmark  # pyright: ignore[reportUnknownVariableType]  # the type of its data is free
 
 
 def _plain(name: str) -> str:
@@ -101,15 +101,15 @@ def _plain(name: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _is_there(target: str) -> bool:
+def _exists(target: str) -> bool:
     return importlib.util.find_spec(target.partition(":")[0]) is not None
 
 
 @lru_cache(maxsize=1)
 def _foreign() -> "dict[str, EntryPoint]":
-    """Third parties' entry points by name, those with a name of ours left out."""
-    from importlib.metadata import entry_points  # reads every installed package: for these alone
+    """Return other packages' entry points by name, without those that have a built-in name."""
+    from importlib.metadata import entry_points  # slow: reads every installed package
 
-    ours = set(map(_plain, TARGETS))
+    built_in = set(map(_plain, TARGETS))
     points = {_plain(point.name): point for point in entry_points(group=ENTRY_POINTS)}
-    return {name: point for name, point in points.items() if name not in ours}
+    return {name: point for name, point in points.items() if name not in built_in}

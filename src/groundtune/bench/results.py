@@ -1,4 +1,4 @@
-"""Results of a benchmark that was scored from files: metrics, strata, intervals, rows of items."""
+"""Results of a scored benchmark: metrics, strata, intervals, rows of items."""
 
 import json
 import math
@@ -19,20 +19,20 @@ Values = dict[str, float | None]
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What one file of answers comes to in one mode."""
+    """The results of one file of answers in one mode."""
 
     n: int
     unparsed: int
     metrics: Values
-    """Unrounded; None where the metric has no value."""
+    """Unrounded; None if the metric has no value."""
     estimates: dict[str, Estimate] = field(default_factory=dict[str, Estimate])
-    """With intervals, of the metrics that have a value."""
+    """The metrics that have a value, with intervals."""
     strata: dict[str, Values] = field(default_factory=dict[str, Values])
     """By part, and by "axis/stratum"."""
 
 
 def results_of(benchmark: Benchmark[Any], scores: Sequence[Score], *, seed: int = 0) -> Results:
-    """All metrics of the scores of one model in one mode.
+    """Compute all metrics from the scores of one model in one mode.
 
     Raises:
         ValueError: there are no scores.
@@ -52,7 +52,7 @@ def results_of(benchmark: Benchmark[Any], scores: Sequence[Score], *, seed: int 
 
 
 def values_of(benchmark: Benchmark[Any], scores: Sequence[Score]) -> Results:
-    """The same without intervals and strata."""
+    """Compute the same without intervals and strata."""
     return Results(
         n=len(scores),
         unparsed=sum(score.status == "unparsed" for score in scores),
@@ -63,7 +63,7 @@ def values_of(benchmark: Benchmark[Any], scores: Sequence[Score]) -> Results:
 def results_of_large(
     benchmark: Benchmark[Any], scores: LargeScores, mode: Mode, model: str, seed: int = 0
 ) -> tuple[Results, Results]:
-    """The same of a file that was only counted: in this mode, and the values in the other."""
+    """Return the results of a large file in this mode, and the values in the other."""
     other: Mode = "strict" if mode == "official" else "official"
     metrics, estimates = estimates_of_table(scores.tables[mode], benchmark.metrics, model, seed)
     strata = {n: values_of_table(each, benchmark.metrics) for n, each in scores.strata.items()}
@@ -75,27 +75,27 @@ def results_of_large(
 
 
 def values_of_table(table: SumTable, metrics: Iterable[Metric]) -> Values:
-    """Every metric of a table, None where there is no value."""
+    """Return every metric of a table, None if it has no value."""
     return {metric.name: value_of(table, metric) for metric in metrics}
 
 
 def estimates_of_table(
     table: SumTable, metrics: Iterable[Metric], model: str, seed: int = 0
 ) -> tuple[Values, dict[str, Estimate]]:
-    """Every metric of a table, and those that have a value with their intervals."""
+    """Return every metric of a table, and the estimates of those that have a value."""
     values: Values = {}
-    made: dict[str, Estimate] = {}
-    drawn = resampled(table, seed)
+    estimates: dict[str, Estimate] = {}
+    sums_RC = resampled(table, seed)
     for metric in metrics:
-        one = estimate(table, metric, model=model, benchmark="", seed=seed, drawn=drawn)
-        values[metric.name] = one.value if one else None
-        if one is not None:
-            made[metric.name] = one
-    return values, made
+        row = estimate(table, metric, model=model, benchmark="", seed=seed, sums_RC=sums_RC)
+        values[metric.name] = row.value if row else None
+        if row is not None:
+            estimates[metric.name] = row
+    return values, estimates
 
 
 def strata_of(scores: Sequence[Score]) -> dict[str, list[Score]]:
-    """The scores of each part, then of each stratum by "axis/stratum", in order of appearance."""
+    """Group scores by part, then by "axis/stratum", in order of appearance."""
     parts: dict[str, list[Score]] = {}
     strata: dict[str, list[Score]] = {}
     for score in scores:
@@ -108,21 +108,21 @@ def strata_of(scores: Sequence[Score]) -> dict[str, list[Score]]:
 
 
 def differing(results: Results, other: Results) -> list[str]:
-    """The metrics whose value in the other mode lies outside their interval in this one."""
+    """Return the metrics whose value in the other mode is outside their interval in this one."""
     if not other.metrics:
         return []
     return [
         name
-        for name, made in results.estimates.items()
-        if (value := other.metrics.get(name)) is None or not made.low <= value <= made.high
+        for name, row in results.estimates.items()
+        if (value := other.metrics.get(name)) is None or not row.low <= value <= row.high
     ]
 
 
 def notes_of(results: Results, scores: Sequence[Score]) -> list[str]:
-    """What a result should say beside its numbers: metrics without value, degenerate answers."""
+    """Return the notes of a result: metrics without a value, degenerate answers."""
     empty = [name for name, value in results.metrics.items() if value is None]
     notes = (
-        [f"No value (a denominator is 0, or it isn't covered): {', '.join(empty)}."]
+        [f"No value (a denominator is 0, or the answers don't cover it): {', '.join(empty)}."]
         if empty
         else []
     )
@@ -132,12 +132,12 @@ def notes_of(results: Results, scores: Sequence[Score]) -> list[str]:
 def item_lines(
     scores: Iterable[Score], columns: Callable[[Score], dict[str, object]] | None = None
 ) -> Iterator[bytes]:
-    """One JSON object a line and score: item, part, image, answer, extracted, values, why.
+    """Yield one line of JSON per score: item, part, image, answer, extracted, values, why.
 
-    A value that is no finite number is null.
+    A value that is not finite is null.
 
     Raises:
-        UserError: a text holds half a character, which neither this file nor the scores' can.
+        UserError: a text has a lone surrogate, which UTF-8 cannot store.
     """
     for score in scores:
         row: dict[str, object] = {
@@ -159,7 +159,7 @@ def item_lines(
             yield json.dumps(row, ensure_ascii=False).encode() + b"\n"
         except UnicodeEncodeError as error:
             raise UserError(
-                "A text has half a character (a lone surrogate).",
+                "A text has a lone surrogate (half a character).",
                 f"item {score.item!r} of {score.benchmark}",
-                "Replace it, by U+FFFD say, in the answers, the data or the judge's replies.",
+                "Replace it (U+FFFD will do) in the answers, the data or the judge's replies.",
             ) from error

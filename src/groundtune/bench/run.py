@@ -1,9 +1,9 @@
-"""Asks a generator what a benchmark asks, and keeps answers and scores, resumed by key.
+"""Answer the items of a benchmark with a generator; store answers and scores, resumable by key.
 
-OUT/prompts/   Prompt records: each once, whatever number of items it serves
+OUT/prompts/   Prompt records, each once, even if several items share it
 OUT/answers/   Answer records
-OUT/scores/    Score records of all that was run into the folder
-OUT/images/    images of the items, if the caller's store is there
+OUT/scores/    Score records of every model and benchmark of the folder
+OUT/images/    images of the items, if the caller's image store is there
 """
 
 import logging
@@ -22,7 +22,7 @@ from groundtune.store.keys import key_of, seed_of
 log = logging.getLogger(__name__)
 
 AT_ONCE = 256
-"""Prompts handed to the generator between two writes: what a kill loses at the most."""
+"""Prompts per write: an interruption loses at most the answers to these."""
 
 
 def ask(
@@ -33,9 +33,9 @@ def ask(
     out: Path,
     progress: Progress,
 ) -> list[ItemAnswer]:
-    """An answer per item and decoding of the benchmark, in the items' order.
+    """Return an answer per item and decoding of the benchmark, in the order of the items.
 
-    The generator must find the items' images; `seed` is that of the draws.
+    The generator must have access to the items' images; `seed` is the seed of sampling.
 
     Raises:
         UserError: a full disk.
@@ -74,7 +74,7 @@ def draw(
     progress: Progress,
     task: str,
 ) -> dict[str, Answer]:
-    """The answer to each prompt, by the prompt's key; only what `out` lacks is drawn."""
+    """Return the answer to each prompt by its key; only those missing in `out` are generated."""
     kept, asked = RecordSet(out / "answers", Answer), RecordSet(out / "prompts", Prompt)
     prompts = {item.prompt.key: item.prompt for item in items}
     asked.append([prompts[key] for key in asked.missing(prompts)])
@@ -115,10 +115,10 @@ def _answers(
 
 
 def store_scores(scores: Sequence[Score], out: Path, *, may_replace: bool = False) -> None:
-    """Keeps scores in OUT/scores, in place of those of the same model, benchmark and decoding.
+    """Store scores in OUT/scores, replacing those of the same model, benchmark and decoding.
 
     Raises:
-        UserError: it holds another score of one of the items and may not be replaced.
+        UserError: it has a different score of one of the items, and not `may_replace`.
     """
     kept = RecordSet(out / "scores", Score)
     there = kept.read()
@@ -126,7 +126,7 @@ def store_scores(scores: Sequence[Score], out: Path, *, may_replace: bool = Fals
     for score in scores:
         if not may_replace and keys.get(_item_of(score), score.key) != score.key:
             raise UserError(
-                f"The folder holds other scores of a model that is also called {score.model}.",
+                f"The folder has different scores of a model with the same name, {score.model}.",
                 f"{kept.path}, item {score.item} of {score.benchmark}",
                 "Choose another folder with --out DIR, or another name for the model.",
             )
@@ -137,7 +137,7 @@ def store_scores(scores: Sequence[Score], out: Path, *, may_replace: bool = Fals
 
 
 def remove_scores(out: Path, model: str, benchmark: str) -> None:
-    """Removes the scores of a model on a benchmark, named as scores name it."""
+    """Remove the scores of a model on a benchmark, named as in `Score.benchmark`."""
     kept = RecordSet(out / "scores", Score)
     there = kept.read()
     others = [s for s in there if (s.model, s.benchmark.partition("/")[0]) != (model, benchmark)]
@@ -161,7 +161,7 @@ def _item_of(score: Score) -> tuple[str, str, str, str]:
 
 
 def read_scores(out: Path) -> list[Score]:
-    """All scores that were kept in a folder.
+    """Return all scores of a folder.
 
     Raises:
         UserError: there are none, or a part is damaged.
@@ -169,6 +169,6 @@ def read_scores(out: Path) -> list[Score]:
     scores = RecordSet(out / "scores", Score).read()
     if not scores:
         raise UserError(
-            "The folder holds no scores.", str(out), "Give a folder that groundtune bench wrote."
+            "The folder has no scores.", str(out), "Give a folder that groundtune bench wrote."
         )
     return scores

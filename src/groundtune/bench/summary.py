@@ -1,7 +1,7 @@
-"""All metrics of several models, under both decodings: estimates, and differences from one of them.
+"""Metrics of several models, per decoding: estimates, and differences from one of the models.
 
-Benchmarks are named `world-captions/greedy`, `world-questions/adversarial/t1` and so on: the
-benchmark, its part if it has any, the decoding.
+Names such as `world-captions/greedy` or `world-questions/adversarial/t1` consist of the benchmark,
+its part if it has parts, and the decoding.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,34 +26,34 @@ Tables = dict[tuple[str, str, str], SumTable]
 """By (model, benchmark, decoding)."""
 NOTHING: Mapping[tuple[str, str, str], SumTable] = MappingProxyType({})
 MetricsOf = Callable[[str], Sequence[Metric]]
-"""From the benchmark's name in a score to its metrics."""
+"""Maps the benchmark's name in a score to its metrics."""
 
 
 class Summary(Record):
-    """What `summary.json` and the report are made of."""
+    """The content of `summary.json` and the report."""
 
     estimates: tuple[Estimate, ...]
     differences: tuple[Difference, ...]
 
 
 def split_mode(name: str) -> tuple[str, str]:
-    """A benchmark's name and the mode that it was scored in: "pope:strict" is (pope, strict)."""
+    """Split a benchmark's name from its mode: "pope:strict" is (pope, strict)."""
     name, _, mode = name.partition(":")
     return name, mode
 
 
 def all_estimates(scores: Sequence[Score]) -> list[Estimate]:
-    """Both of these."""
+    """Return the estimates of each part and those over all parts."""
     return [*estimate_all(scores), *further_estimates(scores)]
 
 
 def family_of(name: str) -> str:
-    """A benchmark's name without mode, part and decoding."""
+    """Return a benchmark's name without mode, part and decoding."""
     return split_mode(name.partition("/")[0])[0]
 
 
 def benchmark_of(name: str) -> Benchmark[Any]:
-    """The benchmark that a name, with or without mode, part and decoding, belongs to.
+    """Return the benchmark of a name with or without mode, part and decoding.
 
     Raises:
         UserError: there is none.
@@ -62,7 +62,7 @@ def benchmark_of(name: str) -> Benchmark[Any]:
 
 
 def metrics_of(name: str) -> tuple[Metric, ...]:
-    """The metrics of a benchmark, in the order in which they are shown."""
+    """Return the metrics of a benchmark in display order."""
     return benchmark_of(name).metrics
 
 
@@ -75,14 +75,14 @@ def summarise(
     skip_other_items: bool = False,
     seed: int = 0,
 ) -> Summary:
-    """Every metric of every model, and its difference from `against` (the first model if empty).
+    """Return every metric of every model, and its difference from model `against`.
 
-    `further` are the sums of benchmarks that have no scores, by (model, benchmark, decoding). With
-    `skip_other_items`, a model that answered other items has no difference.
+    An empty `against` means the first model. `further` are the sums of benchmarks without scores,
+    by (model, benchmark, decoding). With `skip_other_items`, a model that answered different items has
+    no difference.
 
     Raises:
-        UserError: models that are compared have not answered the same items, or no model is called
-            `against`.
+        UserError: models to compare have answered different items, or no model is called `against`.
     """
     tables = tables_of(scores) | dict(further)
     models = list(dict.fromkeys(model for model, _, _ in tables))
@@ -112,26 +112,26 @@ def summarise(
 def estimate_all(
     scores: Iterable[Score], *, metrics: MetricsOf = metrics_of, seed: int = 0
 ) -> list[Estimate]:
-    """Every metric of every model; models need not have answered the same items."""
-    made = [
+    """Return every metric of every model; models may have answered different items."""
+    estimates = [
         estimate(table, metric, model=model, benchmark=f"{benchmark}/{decoding}", seed=seed)
         for (model, benchmark, decoding), table in tables_of(scores).items()
         for metric in metrics(benchmark)
     ]
-    return [each for each in made if each is not None]
+    return [each for each in estimates if each is not None]
 
 
 def further_estimates(scores: Iterable[Score]) -> list[Estimate]:
-    """What benchmarks make of all their parts together, beyond each part's metrics."""
+    """Return the estimates that benchmarks compute over all their parts (`Benchmark.further`)."""
     by_name: dict[str, list[Score]] = {}
     for score in scores:
         by_name.setdefault(score.benchmark.partition("/")[0], []).append(score)
-    made: list[Estimate] = []
-    for name, some in by_name.items():
+    estimates: list[Estimate] = []
+    for name, members in by_name.items():
         benchmark = benchmark_of(name)
         if benchmark.further is not None:
-            made += benchmark.further(some)
-    return made
+            estimates += benchmark.further(members)
+    return estimates
 
 
 def pool(
@@ -143,13 +143,12 @@ def pool(
     metrics: MetricsOf = metrics_of,
     seed: int = 0,
 ) -> list[Difference]:
-    """Differences pooled over runs (seeds), each a pair of models (tuned, base) among the scores.
+    """Pool differences over runs (seeds), each a pair of models (tuned, base) of the scores.
 
-    `model` and `against` are the names that the results bear. Benchmarks that a run lacks are left
-    out.
+    `model` and `against` name the models in the results. Benchmarks that a run lacks are left out.
 
     Raises:
-        UserError: the models have not answered the same items.
+        UserError: the models have answered different items.
     """
     tables = tables_of(scores)
     pooled: list[Difference] = []
@@ -172,14 +171,14 @@ def pool(
 
 
 def tables_of(scores: Iterable[Score]) -> Tables:
-    """The sums an image of each model, benchmark and decoding, as `groups_of` tells them."""
-    return {key: tabulate(some) for key, some in groups_of(scores).items()}
+    """Return the sums per image of each group of `groups_of`."""
+    return {key: tabulate(group) for key, group in groups_of(scores).items()}
 
 
 def groups_of(scores: Iterable[Score]) -> dict[tuple[str, str, str], list[Score]]:
-    """The scores of each model, benchmark and decoding.
+    """Group scores by model, benchmark with part, and decoding.
 
-    A benchmark with parts is there as a whole too, under its name, if it has a total.
+    A benchmark with parts and a total also has a group of all its parts, under its plain name.
     """
     groups = group(scores)
     wholes: dict[tuple[str, str, str], list[Score]] = {}
@@ -191,9 +190,9 @@ def groups_of(scores: Iterable[Score]) -> dict[tuple[str, str, str], list[Score]
 
 
 def metric_of(benchmark: str, metric: str) -> Metric:
-    """How an estimate's metric is called and shown; names mean different things in benchmarks."""
-    found = benchmark_of(benchmark)
-    return next(e for e in (*found.metrics, *found.further_metrics) if e.name == metric)
+    """Return a metric of a benchmark; equal names may mean different things in two benchmarks."""
+    owner = benchmark_of(benchmark)
+    return next(each for each in (*owner.metrics, *owner.further_metrics) if each.name == metric)
 
 
 Groups = dict[tuple[str, str, str], list[Score]]
@@ -201,9 +200,9 @@ Groups = dict[tuple[str, str, str], list[Score]]
 
 
 def total_groups(scores: Iterable[Score]) -> Groups:
-    """The scores of each model, benchmark and decoding, without parts that have a total."""
+    """Group scores by model, benchmark and decoding, leaving out parts that have a total."""
     return {
-        key: some
-        for key, some in groups_of(scores).items()
+        key: group
+        for key, group in groups_of(scores).items()
         if "/" not in key[1] or not benchmark_of(key[1]).has_total
     }

@@ -25,7 +25,7 @@ from groundtune.report.model import (
 )
 from groundtune.report.scales import Scale, Tick, axis, scale_of
 from groundtune.report.tables import DIRECTIONS, is_headline
-from groundtune.report.verdict import record_found_files
+from groundtune.report.verdict import finding
 
 
 class Dot(NamedTuple):
@@ -78,7 +78,7 @@ def panel(report: ReportInput, ref: MetricRef) -> DotChart:
         for e in present
     ]
     return DotChart(
-        title=record_found_files(report, ref),
+        title=finding(report, ref),
         caption=_caption(report, ref, spec),
         tracks=tuple(tracks),
         ticks=axis(scale, spec),

@@ -130,18 +130,18 @@ def estimate(
     model: str,
     benchmark: str,
     seed: int = 0,
-    drawn: Floats | None = None,
+    sums_RC: Floats | None = None,
 ) -> Estimate | None:
     """A metric with its interval; None where its denominator is 0.
 
-    `drawn` is `resampled(table, seed)`, for several metrics of one table.
+    `sums_RC` is `resampled(table, seed)`, to share it between several metrics of one table.
     """
     value = value_of(table, metric)
     if value is None:
         return None
     rate = _items_of_rate(table, metric, value)
     if rate is None:
-        draws = _draws(table, metric, seed) if drawn is None else _apply(metric, table, drawn)
+        draws = _draws(table, metric, seed) if sums_RC is None else _apply(metric, table, sums_RC)
         low, high = interval(draws, value, images=len(table.images), share=metric.is_share)
     else:
         low, high = wilson(*rate)

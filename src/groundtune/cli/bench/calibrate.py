@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from groundtune.bench.judge.calibrate import Figure
+    from groundtune.pipeline.bench.calibrate import JudgeCalibration
 
 MOST = 12
 """Largest number of different verdicts that is shown as a table."""
