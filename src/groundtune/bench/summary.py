@@ -78,8 +78,8 @@ def summarise(
     """Return every metric of every model, and its difference from model `against`.
 
     An empty `against` means the first model. `further` are the sums of benchmarks without scores,
-    by (model, benchmark, decoding). With `skip_other_items`, a model that answered different items has
-    no difference.
+    by (model, benchmark, decoding). With `skip_other_items`, a model that answered different items
+    has no difference.
 
     Raises:
         UserError: models to compare have answered different items, or no model is called `against`.

@@ -254,11 +254,11 @@ def test_two_that_want_one_file_fetch_it_once(server: Server, tmp_path: Path):
 KILLED = """
 import sys
 from pathlib import Path
-from groundtune.bench.files.published import Place
+from groundtune.bench.files.published import Publisher
 from groundtune.cli.progress import SilentProgress
 from groundtune.pipeline.bench.download import download
 address, target, sha256, size = sys.argv[1:]
-file = Place("web", "https://nowhere.invalid").file("a.json", sha256, size=int(size))
+file = Publisher("web", "https://nowhere.invalid").file("a.json", sha256, size=int(size))
 download(file, address, Path(target), SilentProgress())
 """
 
