@@ -112,7 +112,7 @@ class ItemFile:
 
     def _write(self) -> None:
         if self._batches:
-            self._writer.write_table(pa.SumTable.from_batches(self._batches).unify_dictionaries())
+            self._writer.write_table(pa.Table.from_batches(self._batches).unify_dictionaries())
         self._batches = []
 
     def close(self) -> None:

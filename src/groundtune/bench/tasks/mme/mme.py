@@ -61,7 +61,7 @@ class _QuestionReading(NamedTuple):
 
     asked: MmeQuestion
     answer: str
-    said: yes_no_rules.YesNo
+    said: yes_no_rules.YesNoReading
     image: str
     item: str
 
