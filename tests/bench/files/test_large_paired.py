@@ -90,7 +90,7 @@ def test_sums_records_and_behaviour_are_those_of_scores(
 ) -> None:
     made, scores = both_ways(questions, answered(tmp_path, "a", 0.5), mode)
     for metric in pope.METRICS:
-        assert value_of(made.count_items.table, metric) == value_of(tabulate(scores), metric)
+        assert value_of(made.counts.table, metric) == value_of(tabulate(scores), metric)
     found = scores_of(made.items, list(range(0, N, 7)))
     assert [each.model_copy(update={"key": ""}) for each in found] == [
         each.model_copy(update={"key": ""}) for each in scores[::7]

@@ -198,7 +198,7 @@ def test_a_part_of_a_benchmark_without_the_headline_is_tested(
     ]
     made = compare(folders)
     (test,) = made.regressions()
-    assert (test.model, test.metric, test.without) == ("bad", stands, ("bad", "good"))
+    assert (test.model, test.metric, test.missing_for) == ("bad", stands, ("bad", "good"))
     assert compare(folders[::-1]).regressions() == []
     assert [each.guard for each in made.bench.warnings if each.guard == "no_value"] == []
 
