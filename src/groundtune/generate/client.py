@@ -1,7 +1,8 @@
 """The client of OpenAI-compatible endpoints: the only place that sends requests to models.
 
-Generator, judge and server upstream all use it. It knows HTTP and nothing of prompts: `retry.py`
-says what is tried again, `completion.py` reads what comes back, `endpoint.py` has the settings.
+Generator, judge and server upstream all use it. It handles HTTP only:
+`endpoint_body.py` builds request bodies, `retry.py` decides about retries, `completion.py` parses
+replies and `endpoint.py` holds the settings.
 """
 
 import asyncio
@@ -39,7 +40,7 @@ log = logging.getLogger(__name__)
 
 
 class EndpointFault(UserError):
-    """A request that got no answer. `why` is the first line's reason, for a record or a report."""
+    """A request failed for good. `why` is the reason in one line, for a record or a report."""
 
     def __init__(self, what: str, where: str, fix: str, *, why: str, status: int) -> None:
         super().__init__(what, where, fix)
@@ -125,7 +126,7 @@ class EndpointClient:
         return await self._once(body, servers_for(self.settings.urls, about), say)
 
     async def served(self) -> str:
-        """Return what the first server says of the model: the root of its id, else the id.
+        """Return the model name that the first server reports: the root of its id, else the id.
 
         Empty where no server says so in time: it names the weights, and no work depends on it.
         """
@@ -175,7 +176,7 @@ class EndpointClient:
     async def _response(
         self, method: str, path: str, body: Body | None, servers: Sequence[str]
     ) -> AsyncGenerator[httpx.Response]:
-        """A successful response of the first server that can be reached, its body unread."""
+        """Return a successful response, body unread, of the first server that can be reached."""
         response, url = await self._reach(method, path, body, servers)
         try:
             if not response.is_success:
@@ -203,7 +204,7 @@ class EndpointClient:
         raise PassingFault(why)
 
     def _fault(self, response: httpx.Response, url: str) -> PassingFault | EndpointFault:
-        """The fault that an error status stands for."""
+        """Return the fault for an error status."""
         status = response.status_code
         said = self._clean(_message_of(response))
         why = f"HTTP {status} {said}".strip()
@@ -231,18 +232,18 @@ class EndpointClient:
         return self._clean(f"{type(error).__name__} {error}".strip())
 
     def _spare(self, fault: PassingFault) -> None:
-        """No request to a server that asked for a pause, until that is over."""
+        """Send nothing to a server that asked for a pause until the pause is over."""
         if fault.url and fault.wait_s:
             self._paces[fault.url].hold(min(fault.wait_s, self.settings.longest_wait_s))
 
     def _clean(self, text: str) -> str:
-        """Some servers repeat the key in their complaint."""
+        """Remove the key from a message: some servers repeat it."""
         return text.replace(self._key, "[key]") if self._key else text
 
 
 @cache
 def _address(url: str) -> httpx.URL:
-    """Parsed once: parsing takes a tenth of a request's own work."""
+    """Return the parsed URL; cached, since parsing takes a tenth of a request's own work."""
     return httpx.URL(url)
 
 
@@ -262,12 +263,12 @@ class _Pace:
             await asyncio.sleep(start - now)
 
     def hold(self, seconds: float) -> None:
-        """Begin no request for so long."""
+        """Start no request for this many seconds."""
         self._next = max(self._next, time.monotonic() + seconds)
 
 
 async def _events(response: httpx.Response) -> AsyncIterator[str]:
-    """The data of each server-sent event, up to [DONE]."""
+    """Yield the data of each server-sent event, up to [DONE]."""
     async for line in response.aiter_lines():
         if line.startswith("data:"):
             data = line.removeprefix("data:").strip()

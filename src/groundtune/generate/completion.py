@@ -1,8 +1,8 @@
-"""The reader of endpoints' replies: chat completions, whole or in pieces.
+"""Reads the replies of endpoints: chat completions, complete or streamed.
 
-Servers differ in what they send: text is a string or a list of parts; thoughts are between tags, in
-a field or in a part; counts and reasons may be missing. All are read into the same records. What
-can't be read is an error, never an answer.
+Servers differ: text is a string or a list of parts; thoughts are between tags, in a field or in a
+part; token counts and finish reasons may be missing. All are read into the same records. An
+unreadable reply is an error, never an answer.
 """
 
 import json
@@ -21,7 +21,7 @@ _ROUNDING = 1e-3
 
 
 class UnreadableReply(Exception):
-    """What is wrong with a reply. `passing` says whether another try may bring a better one."""
+    """A reply can't be read. `passing` is true where a retry may succeed."""
 
     def __init__(self, why: str, *, passing: bool = False) -> None:
         super().__init__(why)
@@ -74,7 +74,7 @@ class CompletionReader:
     """Reads one reply to a request for `answers` answers: `whole`, or `piece` by piece and `end`.
 
     Raises:
-        UnreadableReply: at any step, if it is no chat completion, or not so many answers.
+        UnreadableReply: at any step, if it is no chat completion or has another number of answers.
     """
 
     def __init__(self, answers: int) -> None:
@@ -99,7 +99,7 @@ class CompletionReader:
         return self._add(_parsed(data), "delta")
 
     def end(self) -> Completion:
-        """The stream has ended. An answer without a finish reason has not."""
+        """End the stream. An answer without a finish reason counts as unfinished."""
         if any(not draft.finish for draft in self._drafts):
             raise UnreadableReply("the stream broke off before the answer's end", passing=True)
         return self._completion()
@@ -139,7 +139,7 @@ class CompletionReader:
 
 @dataclass(slots=True)
 class _Draft:
-    """What was read of one answer so far."""
+    """One answer, as far as it has been read."""
 
     said: ThoughtFilter = field(default_factory=ThoughtFilter)
     text: str = ""
@@ -168,7 +168,7 @@ class _Draft:
         return self._add_text(content.text + content.refusal)
 
     def choice(self) -> CompletionChoice:
-        """The answer as it is now."""
+        """Return the answer as read so far."""
         self.text += self.said.feed(_whole(self.half)) + self.said.end()
         return CompletionChoice(
             text=self.text,
@@ -194,7 +194,7 @@ class _Content:
 
 
 def _content(message: dict[str, Any]) -> _Content:
-    """A message's text, joined from its parts; its thoughts, where they are apart; a refusal."""
+    """Return a message's text, joined from its parts, its separate thoughts, and a refusal."""
     thoughts = next((text for name in _THOUGHTS if (text := _string(message.get(name)))), "")
     refusal = _string(message.get("refusal"))
     content = message.get("content")
@@ -216,7 +216,7 @@ def _content(message: dict[str, Any]) -> _Content:
 
 
 def _text_of(value: object) -> str:
-    """A part's text: a string, or in turn a list of text parts."""
+    """Return a part's text: a string, or a list of text parts."""
     if isinstance(value, str):
         return value
     return "".join(_text_of(_fields(each).get("text")) for each in _items(value, must=True))
@@ -245,7 +245,7 @@ def _probability(logprob: object) -> float | None:
 
 
 def error_message(reply: dict[str, Any]) -> str:
-    """What a server says of its error, in one line of at most 300 characters."""
+    """Return a server's error message in one line of at most 300 characters."""
     inner: object = reply.get("error", reply)
     if isinstance(inner, dict):
         inner = cast("dict[str, Any]", inner).get("message", cast("object", inner))
@@ -253,7 +253,7 @@ def error_message(reply: dict[str, Any]) -> str:
 
 
 def one_line(text: str) -> str:
-    """A server's words in one line of at most 300 characters."""
+    """Return a server's text in one line of at most 300 characters."""
     return _whole(" ".join(text.split())[:300])
 
 
@@ -271,7 +271,7 @@ def _parsed(data: bytes | str) -> dict[str, Any]:
 
 
 def _whole(text: str) -> str:
-    """The text with U+FFFD for each half of a surrogate pair, which no file could hold."""
+    """Replace lone surrogates, which no file can hold, with U+FFFD."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 

@@ -1,6 +1,6 @@
-"""From prompts to answers, token by token: a prompt is read once, finished rows leave the batch.
+"""Decodes answers token by token: each prompt is read once, finished rows leave the batch.
 
-A axes of positions, B rows still going on, V vocabulary, L length so far.
+Shapes: A position axes, B unfinished rows, V vocabulary, L length so far.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -35,10 +35,10 @@ def decode(
     *,
     watch: Watch | None = None,
 ) -> list[list[int]]:
-    """One answer's tokens for each row, where rows[i] is the index of its prompt.
+    """Return one answer's tokens per row, where rows[i] is the index of its prompt.
 
-    An answer ends with an end-of-sequence token, or is cut after `sampling.max_new_tokens`, or
-    where `watch` says so.
+    An answer ends with an end-of-sequence token, or is truncated after
+    `sampling.max_new_tokens`, or where `watch` ends it.
     """
     import torch
 
@@ -51,15 +51,15 @@ def decode(
 def shares_prompts(vlm: "Vlm") -> bool:
     """Whether rows of one prompt start from copies of its key-value cache.
 
-    So it is in the families whose answers can share a packed row: what they read of a prompt is its
-    keys, values and positions. Others (with recurrent states, or images outside the row) go
-    through transformers' own loop, a prompt read once a row.
+    True for families whose answers can share a packed row: keys, values and positions are all
+    their state. Others (with recurrent states, or images outside the row) use transformers'
+    generation loop, which reads the prompt once per row.
     """
     return not family_of(plain_model(vlm.model)).separate_reason
 
 
 class _Begun(NamedTuple):
-    """Rows whose prompts are read."""
+    """Rows whose prompts have been read."""
 
     cache: Any
     logits_BV: "Tensor"
@@ -72,7 +72,7 @@ class _Begun(NamedTuple):
 
 
 def _begin(vlm: "Vlm", prompts: Sequence[EncodedPrompt], rows: Sequence[int]) -> _Begun:
-    """Reads each prompt once and copies what was read for its rows."""
+    """Read each prompt once and copy its state to its rows."""
     import torch
 
     inputs = batch_inputs(vlm, prompts)
@@ -97,7 +97,7 @@ def _begin(vlm: "Vlm", prompts: Sequence[EncodedPrompt], rows: Sequence[int]) ->
 
 
 def _positions(vlm: "Vlm", prompts: Sequence[EncodedPrompt]) -> "Tensor":
-    """The prompts' rotary positions as their family counts them, padded on the left by 0."""
+    """Return the prompts' rotary positions as their family counts them, left-padded with 0."""
     import torch
     from torch.nn.functional import pad
 
@@ -116,7 +116,7 @@ def _shared(
     sampling: Sampling,
     watch: Watch | None = None,
 ) -> list[list[int]]:
-    """Prompts are read once each, and their rows start from copies of the key-value cache."""
+    """Read each prompt once and start its rows from copies of the key-value cache."""
     import torch
 
     cache, logits_BV, mask_BL, padded, position_B, axes = _begin(vlm, prompts, rows)
@@ -164,7 +164,7 @@ def _generic(
     sampling: Sampling,
     watch: Watch | None = None,
 ) -> list[list[int]]:
-    """Through transformers' own loop, for models that need more than tokens and positions."""
+    """Use transformers' loop, for models that need more than tokens and positions."""
     import torch
     from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 

@@ -1,9 +1,9 @@
-"""Draws the next token of each row of a batch from the row's own stream of numbers.
+"""Samples the next token of each row of a batch from the row's own random stream.
 
-A row's draw is the inverse of its cumulative distribution at a uniform number that depends on the
-row's seed and the step alone, so it is exact, and the same in whatever batch the row stands.
+A draw inverts the row's cumulative distribution at a uniform number that depends on the row's seed
+and the step alone. So it is exact, and does not depend on the batch that the row is in.
 
-B rows, V vocabulary, T steps.
+Shapes: B rows, V vocabulary, T steps.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def uniforms(seeds: Sequence[int], steps: int) -> "Tensor":
-    """Numbers in [0, 1), float64, shape (B, T): row i is Philox's stream of seeds[i]."""
+    """Return numbers in [0, 1), float64, shape (B, T): row i is the Philox stream of seeds[i]."""
     import numpy as np
     import torch
 
@@ -25,7 +25,7 @@ def uniforms(seeds: Sequence[int], steps: int) -> "Tensor":
 
 
 def draw(logits_BV: "Tensor", uniform_B: "Tensor", sampling: Sampling) -> "Tensor":
-    """The next token of each row, shape (B,), on the logits' device.
+    """Return the next token of each row, shape (B,), on the logits' device.
 
     Temperature comes first, then top-k, then top-p of what is left; temperature 0 takes the most
     likely.
@@ -50,7 +50,7 @@ def draw(logits_BV: "Tensor", uniform_B: "Tensor", sampling: Sampling) -> "Tenso
 
 
 def _nucleus(probs_BV: "Tensor", top_p: float) -> "Tensor":
-    """The fewest most likely tokens whose mass reaches top_p; the others get 0."""
+    """Keep the fewest most likely tokens whose mass reaches top_p; set the others to 0."""
     sorted_BV, order_BV = probs_BV.sort(dim=-1, descending=True, stable=True)
     before_BV = sorted_BV.cumsum(-1) - sorted_BV
     return probs_BV.scatter(-1, order_BV, sorted_BV.masked_fill(before_BV >= top_p, 0))

@@ -1,6 +1,6 @@
-"""Which servers of an OpenAI-compatible model are asked, and how hard; how they are named.
+"""Settings of an OpenAI-compatible endpoint: servers, limits, and the spelling of its name.
 
-The key comes from an environment variable, goes into a header, and is in no message, log or file.
+The key comes from an environment variable and is sent in a header, never in a message or log.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ _SPELLING = re.compile(r"openai:(?P<model>.+?)@(?P<urls>https?://.+)")
 
 
 class EndpointLimits(Record):
-    """How hard an endpoint is asked, and how patiently."""
+    """Concurrency, rate, timeouts and retries of an endpoint."""
 
     key_variable: str = "GROUNDTUNE_API_KEY"
     """Environment variable that holds the key; without it none is sent."""
@@ -42,7 +42,7 @@ class EndpointLimits(Record):
 
 
 class EndpointSettings(EndpointLimits):
-    """Which servers are asked for which model, and how hard."""
+    """The model, its servers, and the limits of requests to them."""
 
     model: str
     urls: tuple[str, ...] = Field(min_length=1)

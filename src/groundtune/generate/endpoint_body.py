@@ -1,4 +1,4 @@
-"""Prompts as the body of an OpenAI-compatible request, images as data URLs."""
+"""Builds OpenAI-compatible request bodies from prompts, with images as data URLs."""
 
 import base64
 import threading
@@ -36,7 +36,7 @@ class DataUrls:
         self._lock = threading.Lock()
 
     def of(self, sha256: str) -> str:
-        """The image's data URL. Raises UserError if it is missing or unreadable."""
+        """Return the image's data URL. Raises UserError if it is missing or unreadable."""
         with self._lock:
             if sha256 in self._kept:
                 self._kept.move_to_end(sha256)
@@ -65,12 +65,12 @@ def _as_png(image: Image.Image) -> str:
 
 
 def data_url(data: bytes, mime: str) -> str:
-    """Bytes as a data URL."""
+    """Return bytes as a data URL."""
     return f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"
 
 
 def with_plain_images(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Messages in the API's form, their data URLs replaced where not all servers see the same.
+    """Return messages in the API's form, replacing data URLs that servers would read differently.
 
     Raises:
         UserError: an image can't be read.
@@ -92,7 +92,7 @@ def _with_plain_image(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def chat_messages(prompt: Prompt, images: DataUrls) -> list[dict[str, Any]]:
-    """A prompt's messages as the API has them; a message of one text is that text.
+    """Return a prompt's messages in the API's form; a message of one text is a plain string.
 
     Raises:
         UserError: an image is missing or unreadable.
@@ -108,9 +108,9 @@ def chat_body(
     seed: int | None = None,
     n: int = 1,
 ) -> dict[str, Any]:
-    """A request for n answers to messages in the API's form.
+    """Return the body of a request for n answers to messages in the API's form.
 
-    top_k is no part of the API: it is sent only where it is set.
+    top_k is not part of the API and is sent only if set.
     """
     body: dict[str, Any] = {
         "model": settings.model,
@@ -137,7 +137,7 @@ def _content(message: Message, images: DataUrls) -> str | list[dict[str, Any]]:
 
 
 def _plain_type(data: bytes) -> str:
-    """The file's type if all servers see the same image in it, else ""."""
+    """Return the file's type if all servers see the same image in it, else ""."""
     with Image.open(BytesIO(data), formats=FORMATS) as image:
         upright = image.getexif().get(_ORIENTATION, 1) == 1
         plain = upright and image.mode == "RGB" and not image.has_transparency_data

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 def first_logits(
     vlm: "Vlm", prompts: Sequence[EncodedPrompt], images: Sequence[tuple[str, ...]]
 ) -> "Tensor":
-    """Logits (B, V) of the token after each prompt.
+    """Return logits (B, V) of the token after each prompt.
 
     `images[i]` names the images of prompt i: where several prompts have the same and begin with
-    the same tokens, that beginning is computed once. That changes no more than rounding does.
+    the same tokens, that prefix is computed once. Results are equal up to rounding.
     """
     import torch
 
@@ -40,7 +40,7 @@ def first_logits(
 def _shared_lengths(
     vlm: "Vlm", prompts: Sequence[EncodedPrompt], images: Sequence[tuple[str, ...]]
 ) -> dict[tuple[str, ...], int]:
-    """How many tokens all prompts of a group begin with; nothing if an image lies beyond them."""
+    """Return the shared prefix length per group; nothing if an image is beyond the prefix."""
     image = vlm.processor.tokenizer.convert_tokens_to_ids(vlm.image_token or None)
     lengths: dict[tuple[str, ...], int] = {}
     for group in dict.fromkeys(images):
@@ -60,7 +60,7 @@ def _grouped(
     images: Sequence[tuple[str, ...]],
     lengths: dict[tuple[str, ...], int],
 ) -> "Tensor":
-    """Prefixes first, then the rest of each prompt on a copy of its prefix's key-value cache."""
+    """Run prefixes, then the rest of each prompt on a copy of its prefix's key-value cache."""
     import torch
 
     groups = list(lengths)

@@ -24,8 +24,8 @@ ASKED_TOGETHER = 4
 class HfGenerator:
     """A `Generator` and a `YesNo` over one loaded model.
 
-    `batch_size` is the most rows of one forward; `name` is what the answers say they are by, the
-    model's own if empty.
+    `batch_size` is the maximum number of rows per forward pass; `name` replaces the model's name as
+    the producer of answers.
     """
 
     def __init__(self, vlm: Vlm, images: Images, batch_size: int = 16, *, name: str = "") -> None:
@@ -35,7 +35,7 @@ class HfGenerator:
         self.name = name or vlm.name
 
     def producer(self, sampling: Sampling, seed: int) -> Producer:
-        """Who the answers are by: goes into their keys."""
+        """The producer of the answers; part of their keys."""
         return Producer(
             kind="model",
             name=self.name,
@@ -47,9 +47,9 @@ class HfGenerator:
     def generate(
         self, prompts: Sequence[Prompt], sampling: Sampling, seeds: Sequence[int]
     ) -> list[Reply]:
-        """One reply a prompt, in order. `seeds[i]` alone decides the draw of reply i.
+        """Return one reply per prompt, in order. `seeds[i]` alone decides the draw of reply i.
 
-        Prompts with one key are one prompt: it is read once a batch.
+        Prompts with one key are one prompt: it is read once per batch.
 
         Raises:
             UserError: an image is missing or unreadable.
@@ -66,7 +66,7 @@ class HfGenerator:
         return [replies[i] for i in range(len(prompts))]
 
     def yes_no(self, prompts: Sequence[Prompt]) -> list[YesNoReply]:
-        """One reply a prompt, in order, from the softmax over an answer's first token.
+        """Return one reply per prompt, in order, from the softmax over an answer's first token.
 
         p_yes and p_no are the raw masses on the tokens of yes and of no (`yes_no_ids`). Questions
         about one image cost little more than one: ask them together.
@@ -94,7 +94,7 @@ class HfGenerator:
     def _behind_one_image(
         self, prompts: Sequence[Prompt], group: Sequence[int]
     ) -> dict[int, YesNoReply]:
-        """Replies to questions about the same images; none where they can't be asked together."""
+        """Return replies to questions about the same images; none where they can't share them."""
         from groundtune.generate.one_image import log_p_next
 
         yes, no, lead = (sorted(self._answers.yes), sorted(self._answers.no), self._answers.lead)
@@ -129,6 +129,6 @@ class HfGenerator:
 
 
 def _length(prompt: Prompt) -> tuple[int, int]:
-    """Images and letters: what makes prompts of similar length neighbours."""
+    """Return the sort key that puts prompts of similar length together: images, characters."""
     parts = (part for message in prompt.messages for part in message.content)
     return len(prompt.images), sum(len(part.text) for part in parts if part.type == "text")

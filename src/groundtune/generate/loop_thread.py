@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own: asynchronous requests for callers that are not."""
+"""An event loop in a background thread: asynchronous requests for synchronous callers."""
 
 import asyncio
 import threading
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """Runs coroutines for any thread; it never keeps the program from ending."""
+    """Runs coroutines for any thread; a daemon thread, so it never blocks the program's exit."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()

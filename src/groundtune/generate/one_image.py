@@ -1,6 +1,6 @@
-"""Many questions about the same images: preprocessed once, run once, all answered behind them.
+"""Answers many questions about the same images, which are preprocessed and run once.
 
-What it gives is what each question's own prompt gives, to rounding (engine/shared_prefix.py).
+Results equal those of separate prompts up to rounding (engine/shared_prefix.py).
 
 Shapes: N questions, W wanted tokens.
 """
@@ -30,10 +30,10 @@ def log_p_next(
     *,
     lead: Sequence[int] = (),
 ) -> "Tensor | None":
-    """Log p of each wanted token right after each prompt and `lead`, (N, W), fp32.
+    """Return log p of each wanted token right after each prompt and `lead`, (N, W), fp32.
 
-    All prompts have the same images. None where those don't stand in what all prompts begin with:
-    the questions then have to be asked apart.
+    All prompts have the same images. Return None where the images are not in the shared prefix:
+    the questions then need separate prompts.
 
     Raises:
         UserError: an image is missing or unreadable, or a text contains the image placeholder.
@@ -47,11 +47,11 @@ def log_p_next(
 
 
 def encode_questions(vlm: "Vlm", prompts: Sequence[Prompt], images: Images) -> list[EncodedPrompt]:
-    """The prompts as `encode_prompt` gives them, features of the first alone for all of them.
+    """Return the prompts as `encode_prompt` does, all with the image features of the first.
 
     Preparing an image takes longer than a small model's forward pass. So only the first and the
-    last prompt are encoded whole; of the others the text behind the images is read as tokens. If
-    that doesn't give the last one's tokens, all are encoded whole.
+    last prompt are encoded completely; of the others only the text after the images is tokenised.
+    If that doesn't reproduce the last one's tokens, all are encoded completely.
     """
     first = encode_prompt(vlm, prompts[0], images)
     if len(prompts) < 3:
@@ -65,7 +65,7 @@ def encode_questions(vlm: "Vlm", prompts: Sequence[Prompt], images: Images) -> l
 
 
 def _tails(vlm: "Vlm", prompts: Sequence[Prompt]) -> list[tuple[int, ...]]:
-    """Each prompt's tokens behind its last image; none if something else differs before it."""
+    """Return each prompt's tokens after its last image; none if the parts before it differ."""
     marker = vlm.image_token
     texts = [_rendered(vlm, prompt) for prompt in prompts]
     if not marker or any(marker not in text for text in texts):
@@ -86,7 +86,7 @@ def _tails(vlm: "Vlm", prompts: Sequence[Prompt]) -> list[tuple[int, ...]]:
 
 
 def _rendered(vlm: "Vlm", prompt: Prompt) -> str:
-    """The prompt in the chat template, each image as its placeholder."""
+    """Return the prompt in the chat template, each image as its placeholder."""
     messages = [
         {
             "role": message.role,
@@ -101,7 +101,7 @@ def _rendered(vlm: "Vlm", prompt: Prompt) -> str:
 
 
 def _with_tail(first: EncodedPrompt, start: int, tail: tuple[int, ...]) -> EncodedPrompt:
-    """The first prompt with other tokens from `start` on; text has 0 for a mark."""
+    """Return the first prompt with other tokens from `start` on; text tokens have mark 0."""
     import torch
 
     marks = {
@@ -112,7 +112,7 @@ def _with_tail(first: EncodedPrompt, start: int, tail: tuple[int, ...]) -> Encod
 
 
 def _has_images(vlm: "Vlm", common: CommonStart) -> bool:
-    """Whether an image stands in what only some of the prompts have."""
+    """Whether an image is outside the prompts' shared prefix."""
     config: Any = plain_model(vlm.model).config
     token = getattr(config, "image_token_id", None)
     return token is not None and any(token in each for each in common.continuations)

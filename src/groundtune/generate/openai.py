@@ -1,7 +1,7 @@
 """Answers and yes/no probabilities from any OpenAI-compatible endpoint: vLLM, SGLang, hosted.
 
-Requests go out ordered by image, and those about one image to one server, so that its prefix
-cache finds the image again.
+Requests are ordered by image, and all requests about one image go to one server, so that they hit
+its prefix cache.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ have beyond them is lost, at most what twenty likelier tokens leave."""
 class OpenAIGenerator:
     """A `Generator` and a `YesNo` over an endpoint.
 
-    It works in a thread of its own, so it may be used from any thread and beside a running loop.
+    It works in a background thread, so it can be used from any thread and within a running loop.
 
     Raises:
         UserError: the key's variable holds what no header can.
@@ -49,12 +49,12 @@ class OpenAIGenerator:
             raise
 
     def close(self) -> None:
-        """Closes the connections and ends the thread."""
+        """Close the connections and end the thread."""
         self._loop.run(self._client.close())
         self._loop.stop()
 
     def producer(self, sampling: Sampling, seed: int) -> Producer:
-        """Who the answers are by: goes into their keys. The URL is no part of it."""
+        """The producer of the answers; part of their keys. It does not contain the URL."""
         return Producer(
             kind="model", name=self.name, revision=self.revision, sampling=sampling, seed=seed
         )
@@ -62,7 +62,7 @@ class OpenAIGenerator:
     def generate(
         self, prompts: Sequence[Prompt], sampling: Sampling, seeds: Sequence[int]
     ) -> list[Reply]:
-        """One reply a prompt, in order.
+        """Return one reply per prompt, in order.
 
         A reply's tokens are the server's count, 0 where it gives none.
 
@@ -73,7 +73,7 @@ class OpenAIGenerator:
         return self._in_order(prompts, [self._draw(p, sampling, seed) for p, seed in given])
 
     def yes_no(self, prompts: Sequence[Prompt]) -> list[YesNoReply]:
-        """One reply a prompt, in order, from the most likely first tokens of the answer.
+        """Return one reply per prompt, in order, from the most likely first tokens of the answer.
 
         p_yes and p_no are raw: spellings summed, nothing rescaled. A single reply without
         log-probabilities, or with one that is no number, is NO_ANSWER.
@@ -86,7 +86,7 @@ class OpenAIGenerator:
     def _in_order(
         self, prompts: Sequence[Prompt], work: Sequence[Coroutine[Any, Any, T]]
     ) -> list[T]:
-        """What the work about each prompt gives; requests about one image are sent together."""
+        """Return the result per prompt, in order; requests about one image are sent together."""
         order = sorted(range(len(prompts)), key=lambda i: (prompts[i].images, prompts[i].key))
         found = dict(zip(order, self._loop.run(_all([work[i] for i in order])), strict=True))
         return [found[i] for i in range(len(prompts))]
@@ -127,7 +127,7 @@ async def _open(settings: EndpointSettings) -> EndpointClient:
 
 
 async def _all(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
-    """All results, in order; the first error stops the rest."""
+    """Return all results, in order; the first error cancels the rest."""
     tasks = [asyncio.ensure_future(each) for each in work]
     try:
         return list(await asyncio.gather(*tasks))

@@ -1,4 +1,4 @@
-"""A tuned model's own reward: how much likelier an answer became than its reference has it.
+"""A tuned model's own reward: how much more likely it makes an answer than its reference does.
 
 RLAIF-V's self-feedback (Yu et al. 2024, arXiv 2405.17220, 3.4), from DPO's implicit reward
 (Rafailov et al. 2023, arXiv 2305.18290, eq. 5):
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 class LogRatio(NamedTuple):
-    """Of one answer."""
+    """The log-ratio of one answer."""
 
     total: float
     """Sum over its tokens of log pi_tuned - log pi_reference, in nats."""
     tokens: int
 
     def reward(self, beta: float, normalise: float) -> float:
-        """The sum times beta, over the tokens to the power `normalise`."""
+        """Return beta times the sum, divided by the tokens to the power `normalise`."""
         return beta * self.total / self.tokens**normalise
 
 
@@ -34,7 +34,7 @@ class OwnReward:
     """A `Rewarder` over two loaded models, of any answers: the model's own or another's.
 
     `normalise` is the power of the length by which the sum is divided: 1 as published, 0 for the
-    undivided sum. `at_once` answers to a prompt go through a forward pass.
+    undivided sum. `at_once` is the number of answers per forward pass.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class OwnReward:
         self.at_once = at_once
 
     def reward(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
-        """One reward an answer, in order.
+        """Return one reward per answer, in order.
 
         Raises:
             UserError: an image is missing, or an answer contains a special token.
@@ -65,7 +65,7 @@ class OwnReward:
         ]
 
     def log_ratios(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[LogRatio]:
-        """What both rewards are made of, in order. Answers to one prompt are scored together."""
+        """Return the log-ratio per answer, in order. Answers to one prompt are scored together."""
         groups: dict[str, list[int]] = {}
         for i, prompt in enumerate(prompts):
             groups.setdefault(prompt.key, []).append(i)

@@ -1,7 +1,7 @@
-"""The retry policy of requests to endpoints: which faults may pass, how long to wait, how often.
+"""The retry policy of requests to endpoints: which faults to retry, how long to wait, how often.
 
-tenacity counts the tries and sleeps. Groundtune's own part is which faults may pass, and how far a
-server's Retry-After is obeyed.
+tenacity counts the tries and sleeps. Groundtune decides which faults are transient, and how far to
+obey a server's Retry-After.
 """
 
 import logging
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class PassingFault(Exception):
-    """Why a request failed, where another try may succeed."""
+    """A request failed in a way that a retry may fix."""
 
     def __init__(
         self,
@@ -56,11 +56,11 @@ def may_pass(status: int) -> bool:
 
 
 def retrying(settings: EndpointLimits) -> AsyncRetrying:
-    """Repeats a call that raises `PassingFault`, and raises the last one after `settings.tries`.
+    """Retry a call that raises `PassingFault`; raise the last one after `settings.tries`.
 
-    Waits grow twofold from `first_wait_s` to `longest_wait_s`, with up to `first_wait_s` more at
-    random, so that requests that failed together don't come back together. A Retry-After that asks
-    for more is obeyed, up to `longest_wait_s`.
+    Waits double from `first_wait_s` to `longest_wait_s`, with a jitter of up to `first_wait_s`, so
+    that requests that failed together are not repeated together. A longer Retry-After is obeyed, up
+    to `longest_wait_s`.
     """
     first_s = settings.first_wait_s
     growing = wait_exponential(first_s, settings.longest_wait_s) + wait_random(0, first_s)
@@ -79,7 +79,7 @@ def retrying(settings: EndpointLimits) -> AsyncRetrying:
 
 
 def retry_after_s(header: str) -> float | None:
-    """Seconds that a Retry-After header asks for, given as such or as a date."""
+    """Return the seconds that a Retry-After header asks for, as a number or a date."""
     text = header.strip()
     if re.fullmatch(r"\d{1,9}(\.\d+)?", text):
         return float(text)

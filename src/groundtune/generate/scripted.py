@@ -1,4 +1,4 @@
-"""A generator that says what a function tells it to: whole pipelines run on it in no time."""
+"""A generator that returns the answers of a function, to run pipelines without a model."""
 
 from collections.abc import Callable, Sequence
 
@@ -26,20 +26,20 @@ class ScriptedGenerator:
         self.name = name
 
     def producer(self, sampling: Sampling, seed: int) -> Producer:
-        """Who the answers are by: goes into their keys."""
+        """The producer of the answers; part of their keys."""
         return Producer(kind="rule", name=self.name, sampling=sampling, seed=seed)
 
     def generate(
         self, prompts: Sequence[Prompt], sampling: Sampling, seeds: Sequence[int]
     ) -> list[Reply]:
-        """One reply a prompt, in order."""
+        """Return one reply per prompt, in order."""
         return [
             _cut(self.answer(prompt, seed), sampling.max_new_tokens)
             for prompt, seed in zip(prompts, seeds, strict=True)
         ]
 
     def yes_no(self, prompts: Sequence[Prompt]) -> list[YesNoReply]:
-        """One reply a prompt, in order."""
+        """Return one reply per prompt, in order."""
         return [YesNoReply(p, 1 - p) for p in map(self.p_yes, prompts)]
 
 

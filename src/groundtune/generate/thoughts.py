@@ -1,8 +1,8 @@
-"""What a model thinks before it answers, kept apart from the answer.
+"""Separates a reasoning model's thoughts from its answer.
 
-Models that reason write their thoughts before the answer, between tags. A chat template may have
-put the first tag into the prompt. An endpoint may also return thoughts in a field or part of their
-own: `completion.py` reads those.
+Reasoning models write their thoughts before the answer, between tags. The chat template may have
+put the first tag into the prompt. Some endpoints return thoughts in a separate field or part:
+`completion.py` reads those.
 """
 
 from typing import Literal, NamedTuple
@@ -16,14 +16,14 @@ _TAGS = (
 
 
 class Thought(NamedTuple):
-    """A text as its thoughts and its answer, without white space where they meet."""
+    """A text's thoughts and answer, without white space between them."""
 
     thoughts: str
     answer: str
 
 
 class ThoughtFilter:
-    """Splits a text that arrives in pieces. It knows only thoughts that begin with a tag."""
+    """Splits a text that arrives in pieces. Thoughts must begin with a tag."""
 
     def __init__(self) -> None:
         self.thoughts = ""
@@ -47,7 +47,7 @@ class ThoughtFilter:
         return self._release() if self._stage == "answer" else ""
 
     def end(self) -> str:
-        """Return what the text's end shows to be answer; thoughts that never end are thoughts."""
+        """End the text; return the answer's last characters. Unclosed thoughts remain thoughts."""
         if self._stage == "thinking":
             self.thoughts = self._release().strip()
         return self._release()
@@ -68,7 +68,7 @@ class ThoughtFilter:
 
 
 def split_thoughts(text: str) -> Thought:
-    """Split a whole text; without thoughts the answer is the text as it is.
+    """Split a complete text; without thoughts the answer is the unchanged text.
 
     Thoughts that never end, because the text was truncated, leave an empty answer.
     """

@@ -1,8 +1,8 @@
-"""How yes and no begin: as a tokenizer's tokens, or as words in an endpoint's reply.
+"""The first tokens of yes and no, for a tokenizer or in an endpoint's reply.
 
 RLAIF-V's labeler reads the probabilities of yes, Yes, no and No at the first token of its reply
-(arXiv 2405.17220). Here they are raw, without its code's repetition penalty: "yes" and "no" stand
-in the question, so that a penalty would change them.
+(arXiv 2405.17220). Here they are raw, without its code's repetition penalty: "yes" and "no" are
+in the question, so a penalty would change them.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ _SPACE = " \t\r\n\u2581\u0120\u010a"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class YesNoIds:
-    """What a model's next token is when it says yes, and when it says no."""
+    """A model's token ids for yes and for no."""
 
     yes: frozenset[int]
     no: frozenset[int]
@@ -36,7 +36,7 @@ class YesNoIds:
 
 
 def yes_no_ids(vlm: "Vlm") -> YesNoIds:
-    """The tokens of yes and no after the generation prompt of the model's chat template.
+    """Return the tokens of yes and no after the generation prompt of the model's chat template.
 
     Yes, yes, " Yes", " yes" and so on, as `first_tokens` finds them. Pieces ("n", "o") count only
     where every spelling is in pieces, for they begin other words, too.
@@ -49,13 +49,13 @@ def yes_no_ids(vlm: "Vlm") -> YesNoIds:
         raise UserError(
             "The tokenizer begins yes and no with the same token.",
             vlm.name,
-            "Use another labeler: this one's probabilities of yes and no can't be told apart.",
+            "Use another labeler: its probabilities of yes and no can't be separated.",
         )
     return YesNoIds(yes=frozenset(yes), no=frozenset(no), lead=tuple(lead_tokens(vlm)))
 
 
 def mass_of(likely: Sequence[tuple[str, float]]) -> YesNoReply:
-    """p(yes) and p(no) from the most likely first tokens, (text, probability) each.
+    """Return p(yes) and p(no) from the most likely first tokens, (text, probability) each.
 
     Spellings are summed; white space around them doesn't count. What sums to more than 1 is no
     probability.
@@ -68,14 +68,14 @@ def mass_of(likely: Sequence[tuple[str, float]]) -> YesNoReply:
 
 
 def control_prompt(image: str = "") -> Prompt:
-    """The control question, about an image if its sha256 is given."""
+    """Return the control question, about an image if its sha256 is given."""
     image_parts: tuple[Part, ...] = (ImagePart(image=image),) if image else ()
     messages = (Message(role="user", content=(*image_parts, TextPart(text=CONTROL))),)
     return Prompt(key=key_of("control", messages), messages=messages)
 
 
 def check_labeler(labeler: YesNo, image: str, name: str) -> YesNoReply:
-    """Asks a labeler the control question, before it is believed.
+    """Check with the control question that a labeler answers yes or no.
 
     `image` is an image that the labeler can open, "" for none. What it answers doesn't matter,
     only that its next word is yes or no.
@@ -89,6 +89,6 @@ def check_labeler(labeler: YesNo, image: str, name: str) -> YesNoReply:
             f"The labeler can't answer yes and no: asked {CONTROL!r} it gives both together "
             f"a probability of {reply.p_yes + reply.p_no:.3f}, not {LEAST_MASS:g} to 1.",
             name,
-            "Use a labeler that follows instructions, or mend its chat template.",
+            "Use a labeler that follows instructions, or fix its chat template.",
         )
     return reply

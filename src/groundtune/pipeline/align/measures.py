@@ -1,4 +1,4 @@
-"""What the models of rounds are measured by: their prompt source's benchmarks, or their claims."""
+"""How rounds are measured: by their prompt source's benchmarks, or by checked claims."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ SHORT = ("rejected_answers", "rejected_claims", "supported_claims", "words")
 
 
 def measure_of(settings: AlignSettings) -> Measure:
-    """Return the measure of the prompts' source, or else that of claims."""
+    """Return the measure of the prompt source, or else `ClaimMeasure`."""
     source = named_in(settings.prompts)
     if source is not None and source.measure is not None:
         return source.measure()
@@ -31,16 +31,16 @@ def measure_of(settings: AlignSettings) -> Measure:
 
 
 class ClaimMeasure:
-    """Answers to the prompts that are held back for the report, by their checked claims.
+    """Measures answers to the held-out prompts by their checked claims.
 
-    All models are checked by the same labeler: where that is "self", by the first round's model.
+    The same labeler checks all models: where that is "self", the first round's model.
     """
 
     def __init__(self, settings: AlignSettings) -> None:
         self._settings = settings
 
     def job(self, wanted: ToMeasure, evaluation: Evaluation) -> Job:
-        """The job that has a model answer and its claims checked; `evaluation` is not used."""
+        """Return the job that lets a model answer and checks its claims; `evaluation` is unused."""
         del evaluation
         return Job(
             name=wanted.job_name,
@@ -54,19 +54,19 @@ class ClaimMeasure:
         )
 
     def metrics(self, benchmark: str) -> "Sequence[Metric]":
-        """Those of checked claims."""
+        """Metrics of checked claims."""
         del benchmark
         return METRICS
 
     @property
     def columns(self) -> "tuple[MetricRef, ...]":
-        """What is rejected, and what it may cost."""
+        """Rejected claims, then cost metrics."""
         from groundtune.report.model import MetricRef
 
         return tuple(MetricRef(benchmark=WHERE, metric=name) for name in SHORT)
 
     def subject(self, estimates: Sequence[Estimate], seeds: int) -> "Subject":
-        """As on other pages about claims, with a warning about whose they are."""
+        """Return the subject of claim pages, with a warning about who checked the claims."""
         from groundtune.pipeline.check.page import claims_subject
         from groundtune.report.model import Note
         from groundtune.report.verdict import ONE_SEED

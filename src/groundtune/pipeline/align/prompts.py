@@ -1,4 +1,4 @@
-"""Which prompts are learnt from, chosen by and reported on: never the same image twice."""
+"""Splits prompts for learning, choosing and reporting: no image is in two parts."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from groundtune.store.keys import key_of
 
 
 def hold_out(folder: Path, settings: AlignSettings, progress: Progress) -> None:
-    """Reads the prompts into asked/; those to choose by, to report on and to learn from apart."""
+    """Read the prompts into asked/ and split them for choosing, reporting and learning."""
     if (request := requested(settings.prompts)) is not None:
         _make(request.source, folder, settings, progress)
         return
@@ -41,7 +41,7 @@ def hold_out(folder: Path, settings: AlignSettings, progress: Progress) -> None:
 
 
 def _make(source: PromptSource, folder: Path, settings: AlignSettings, progress: Progress) -> None:
-    """Prompts of a source: to choose by, and to report on if it has no benchmarks."""
+    """Make a source's prompts for choosing, and for reporting if it has no benchmarks."""
     parts: dict[Part, int] = {"choosing": settings.choose.prompts}
     if source.measure is None:
         parts["reporting"] = settings.reported
@@ -53,7 +53,7 @@ def _make(source: PromptSource, folder: Path, settings: AlignSettings, progress:
 
 
 def of_round(prompts: list[Prompt], number: int, a_round: int, seed: int) -> list[Prompt]:
-    """A round's part of the prompts: the next so many in an order by seed, in a circle."""
+    """Return a round's prompts: the next `a_round` in a seeded order, wrapping around."""
     if not 0 < a_round < len(prompts):
         return prompts
     order = sorted(prompts, key=lambda prompt: key_of("round", seed, prompt.key))

@@ -1,4 +1,4 @@
-"""The report of rounds of AI feedback: a row a round, and the page."""
+"""The report of rounds of AI feedback: a row per round, and the page."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ FIXED = "The last round's model, whatever it is; its checkpoint was chosen on ot
 
 
 class RoundRow(Record):
-    """What a round did."""
+    """Pairs, checkpoint and choice of a round."""
 
     round: int
     answers: int
@@ -50,7 +50,7 @@ class AlignTables(Record):
 
 
 def report_align(settings: AlignSettings, out: Path, steps: Mapping[str, Done]) -> AlignResult:
-    """Writes align.json and report.html of rounds that are done."""
+    """Write align.json and report.html of finished rounds."""
     names = [BASE, *(round_name(number) for number in range(1, settings.rounds + 1))]
     scores = [score for name in names for score in read_scores(out / "evaluation" / name)]
     measure = measure_of(settings)
@@ -159,7 +159,7 @@ def table_of(
     columns: Sequence[model.MetricRef],
     rounds: Mapping[str, RoundRow] | None = None,
 ) -> list[list[str]]:
-    """A page's models and these metrics as texts: a row a model, the first row the heads.
+    """Return these metrics of a page's models as text: a header row, then a row per model.
 
     With `rounds`, by a model's name, also its pairs and its checkpoint.
     """

@@ -2,17 +2,17 @@
 
 A round's model draws candidates, their claims are checked, pairs are made of them, a model learns
 from these against the round's model as its reference, and a checkpoint is chosen on prompts that
-are neither learnt from nor reported on. The next round begins with it.
+are used neither for learning nor for the report. The next round starts from it.
 
     OUT/run.json align.json report.html
-    OUT/choosing/                        to choose by; of one's own also reporting/, learning/
+    OUT/choosing/                        prompts to choose by; yours: also reporting/ learning/
     OUT/round-1/answers/ claims/ pairs/  what the round learnt from; feedback.json counts it
     OUT/round-1/training/                its log
     OUT/round-1/choice.json model/       the checkpoint that was chosen, a plain Hugging Face folder
-    OUT/evaluation/base/ round-1/        what is reported
-    OUT/steps/                           which steps are done
+    OUT/evaluation/base/ round-1/        scores for the report
+    OUT/steps/                           records of finished steps
 
-The same command goes on where it was stopped, and with more rounds after the last.
+Run the same command again to resume, or with more rounds to continue after the last one.
 """
 
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ def align(
     notebook: Path | None = None,
     command: Sequence[str] = (),
 ) -> AlignResult:
-    """Does the rounds that `out` lacks, and writes align.json and report.html there.
+    """Run the rounds that `out` lacks, and write align.json and report.html there.
 
     The test split (`evaluation.split`) opens only with a `notebook`, which receives one dated line.
 
@@ -73,10 +73,10 @@ def align(
 
 
 def rewrite_align(out: Path) -> Path:
-    """The report of rounds that are done, made again of what their folder holds.
+    """Rewrite the report of finished rounds from the files of their folder.
 
     Raises:
-        UserError: they are not done.
+        UserError: the rounds are not finished.
     """
     settings, steps = read_finished(out, AlignSettings, align_jobs)
     from groundtune.pipeline.align.report import report_align
@@ -85,7 +85,7 @@ def rewrite_align(out: Path) -> Path:
 
 
 def align_jobs(settings: AlignSettings) -> list[Job]:
-    """The steps of all rounds; those of a round don't depend on how many there are."""
+    """Return the steps of all rounds; a round's steps don't depend on the number of rounds."""
     names = (settings.model, settings.adapter, *settings.others)
     marks = (*map(fingerprint, filter(None, names)), _file_mark(settings.prompts))
     measure = measure_of(settings)
@@ -152,6 +152,6 @@ def _round(settings: Round, before: str) -> list[Job]:
 
 
 def _file_mark(path: str) -> str:
-    """Hash of a file of prompts; the name alone of a folder."""
+    """Return the hash of a prompt file, or the name of a folder."""
     file = Path(path)
     return key_of(file.read_bytes()) if file.is_file() else path

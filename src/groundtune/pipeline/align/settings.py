@@ -1,4 +1,4 @@
-"""What the user says of rounds of AI feedback. Nothing here needs torch."""
+"""Settings of rounds of AI feedback. Nothing here needs torch."""
 
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
@@ -124,7 +124,7 @@ class Round(Settings):
 
 
 class AlignResult(NamedTuple):
-    """What the rounds show, and where."""
+    """The result of the rounds: table and paths."""
 
     report: Path
     results: Path
@@ -136,5 +136,5 @@ class AlignResult(NamedTuple):
 
 
 def round_name(number: int) -> str:
-    """A round's folder and its model's name in scores."""
+    """Return the name of a round's folder, which is also its model's name in scores."""
     return f"round-{number}"

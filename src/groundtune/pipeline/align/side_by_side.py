@@ -1,8 +1,8 @@
-"""Rounds of AI feedback side by side: `groundtune rounds`. Seeds pooled, other settings beside.
+"""Compares runs of `groundtune align`, pooling seeds: `groundtune rounds`.
 
-Each folder is one of `groundtune align`. Those of one recipe that differ by the seed alone are one
-group, whose models are pooled round by round; the first folder's group has a row a round, every
-other one a row for its last round, named by the settings in which it differs from the first.
+Runs of one recipe that differ only in the seed form a group; their models are pooled per round. The
+first folder's group has a row per round. Every other group has one row, for its last round, named
+by the settings that differ from the first.
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,7 +52,7 @@ class Beside(Record):
 
 
 class BesideResult(NamedTuple):
-    """What was found, and its table: a row a model."""
+    """The comparison and its table: a row per model."""
 
     found: Beside
     page: model.ReportInput
@@ -69,7 +69,7 @@ class _Run(NamedTuple):
 def beside(
     folders: Sequence[Path], labels: Mapping[Path, str] = MappingProxyType({})
 ) -> BesideResult:
-    """Pools and compares finished rounds; `labels` names the groups of some folders.
+    """Pool and compare finished rounds; `labels` names the groups of some folders.
 
     Raises:
         UserError: no folder, one that isn't of `groundtune align` or has no finished round, two of
@@ -98,7 +98,7 @@ def beside(
 
 
 def write_beside(made: BesideResult, out: Path) -> Path:
-    """Writes rounds.json and report.html; the report's path."""
+    """Write rounds.json and report.html; return the report's path."""
     write_atomic(out / "rounds.json", made.found.model_dump_json(indent=1).encode() + b"\n")
     return write_report(out, made.page)
 
@@ -158,7 +158,7 @@ def _groups(runs: Sequence[_Run], labels: Mapping[Path, str]) -> list[RecipeGrou
 
 
 def _recipe(run: _Run) -> dict[str, Any]:
-    """The settings of a run that tell its recipe, by their dotted names."""
+    """Return the settings that identify a run's recipe, by their dotted names."""
     settings = run.settings.decisive()
     del settings["seed"]
     return _flat(settings, "")
@@ -175,12 +175,12 @@ def _flat(tree: dict[str, Any], before: str) -> dict[str, Any]:
 
 
 def _differs(own: dict[str, Any], first: dict[str, Any]) -> str:
-    """The settings of a recipe that the first one hasn't so."""
+    """Return the settings that differ from the first recipe's."""
     return ", ".join(f"{name}={value}" for name, value in own.items() if first.get(name) != value)
 
 
 def _rows(groups: Sequence[RecipeGroup]) -> dict[str, list[tuple[Path, str, int]]]:
-    """The models of the table: of each its runs as (folder, name there, seed)."""
+    """Return the table's models, each with its runs as (folder, name there, seed)."""
     first, *others = groups
     rows = {BASE: [(Path(first.folders[0]), BASE, 0)]}
     for number in range(1, first.rounds + 1):
@@ -196,7 +196,7 @@ def _models(group: RecipeGroup, number: int) -> list[tuple[Path, str, int]]:
 def _pooled(
     name: str, some: Sequence[tuple[Path, str, int]], measure: Measure
 ) -> tuple[list[Estimate], list[Difference]]:
-    """Estimates of a row's models together, and the mean difference from each one's base."""
+    """Return pooled estimates of a row's models, and the mean difference from their bases."""
     ours, _ = _last_and_base(name, some)
     estimates = estimate_all(ours, metrics=measure.metrics)
     if name == BASE:
@@ -214,7 +214,7 @@ def _pooled(
 def _last_and_base(
     name: str, some: Sequence[tuple[Path, str, int]]
 ) -> tuple[list[Score], list[Score]]:
-    """The scores of the last round's models, and those of their bases, over all seeds."""
+    """Return the scores of the last round's models and of their bases, over all seeds."""
     ours: list[Score] = []
     theirs: list[Score] = []
     for folder, own, seed in some:

@@ -1,7 +1,7 @@
 """The steps of a round of AI feedback, as jobs: sample, label, pair, train, choose, measure.
 
-Each step's settings name folders relative to the run's. What a step hands on is kept by key, so a
-step that was stopped goes on inside itself.
+Each step's settings name folders relative to the run's. A step stores its results by key, so an
+interrupted step resumes in the middle.
 """
 
 import shutil
@@ -35,7 +35,7 @@ START = "start"
 
 
 class ModelCheck(Settings):
-    """Settings of the step that measures a model by its claims on prompts that were held back."""
+    """Settings of the step that measures a model by its claims on held-out prompts."""
 
     run: AlignSettings
     model: LabelledModel
@@ -43,14 +43,14 @@ class ModelCheck(Settings):
 
 
 class Feedback(Record):
-    """What a round's feedback was: ROUND/feedback.json."""
+    """Counts of a round's feedback: ROUND/feedback.json."""
 
     claims: ClaimSummary
     pairs: ClaimPairCounts
 
 
 class CandidateModel(Record):
-    """A checkpoint, as the choice sees it."""
+    """A checkpoint that a round's model may be chosen from."""
 
     name: str
     step: int
@@ -61,7 +61,7 @@ class CandidateModel(Record):
 
 
 class Choice(Record):
-    """What a round's model was chosen among: ROUND/choice.json."""
+    """The candidates and the choice of a round's model: ROUND/choice.json."""
 
     by: str
     prompts: int
@@ -76,7 +76,7 @@ def merge_base(folder: Path, settings: AlignSettings, progress: Progress) -> Non
 
 
 def sample_round(folder: Path, settings: Round, progress: Progress) -> None:
-    """The round's first model draws n candidates a prompt; others their share of them, if named."""
+    """Draw n candidates per prompt by the round's first model; other named models add a share."""
     run, target = settings.run, RunFolder(folder / settings.out)
     prompts = _prompts_of(folder, settings, target, progress)
     models = {settings.name: model_or_folder(folder, settings.model)}
@@ -109,7 +109,7 @@ def _prompts_of(
 
 
 def label_round(folder: Path, settings: Round, progress: Progress) -> None:
-    """The answers' claims are checked, and pairs are made of them."""
+    """Check the answers' claims and make pairs of the answers."""
     from groundtune.pipeline.feedback.pairs import make_claim_pairs
 
     run, out = settings.run, folder / settings.out
@@ -131,7 +131,7 @@ def label_round(folder: Path, settings: Round, progress: Progress) -> None:
 
 
 def train_round(folder: Path, settings: Round, progress: Progress) -> None:
-    """The next model learns from the pairs, against the round's first model as its reference."""
+    """Train the next model on the pairs, with the round's first model as reference."""
     from groundtune.pipeline.train.run import TrainParams, train
     from groundtune.train.batches import steps_per_epoch
 
@@ -152,7 +152,7 @@ def train_round(folder: Path, settings: Round, progress: Progress) -> None:
 
 
 def choose_checkpoint(folder: Path, settings: Round, progress: Progress) -> None:
-    """The checkpoint that is wrong least and keeps enough becomes ROUND/model."""
+    """Make the checkpoint with the fewest errors that keeps enough the model ROUND/model."""
     out = folder / settings.out
     found = {START: Path(model_or_folder(folder, settings.model))}
     found |= {path.name: path for path in sorted((out / "training/checkpoints").glob("step-*"))}
@@ -192,7 +192,7 @@ def _choice(folder: Path, settings: Round, found: Mapping[str, Path], progress: 
 
 
 def kept_before(out: Path) -> float:
-    """What the rounds before this one's folder kept, as a share of what the first began with."""
+    """Return the share of the first model's correct content that the earlier rounds kept."""
     kept = 1.0
     for number in range(1, int(out.name.removeprefix("round-"))):
         file = out.parent / round_name(number) / "choice.json"
@@ -224,7 +224,7 @@ def judged(
 
 
 def _values(folder: Path, by: str) -> tuple[float, float]:
-    """What is wrong in a candidate's answers, and what they keep."""
+    """Return the wrong and the kept content of a candidate's answers."""
     if by == "claims":
         scored = [s.values for s in claim_scores(folder) if s.status == "scored"]
         if not scored:
@@ -256,7 +256,7 @@ def _write_merged(settings: ModelSettings, out: Path) -> None:
 
 
 def check_model(folder: Path, settings: ModelCheck, progress: Progress) -> None:
-    """A model answers the prompts that were held back for the report; its claims are checked."""
+    """Let a model answer the held-out prompts, and check its claims."""
     run, out = settings.run, folder / settings.out
     path = model_or_folder(folder, settings.model.model)
     model = settings.model.model_copy(update={"model": path})
@@ -272,7 +272,7 @@ def check_model(folder: Path, settings: ModelCheck, progress: Progress) -> None:
 
 
 def claim_scores(folder: Path, label: str = "") -> list[Score]:
-    """The scores of a folder's answers by their checked claims."""
+    """Return the scores of a folder's answers by their checked claims."""
     from groundtune.pipeline.check.scores import scores_of
 
     own = RunFolder(folder)
@@ -293,11 +293,11 @@ def answer(
 
 
 def with_self(feedback: ClaimSettings, model: str) -> ClaimSettings:
-    """The settings with a model's own name where they say self."""
+    """Return the settings with the model's name in place of self."""
     names = {"labeler": feedback.labeler, "divider": feedback.divider}
     return feedback.model_copy(update={role: model for role, name in names.items() if name == SELF})
 
 
 def write(path: Path, record: Record) -> None:
-    """Writes a record as a JSON file."""
+    """Write a record as a JSON file."""
     write_atomic(path, record.model_dump_json(indent=1).encode() + b"\n")

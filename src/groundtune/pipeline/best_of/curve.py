@@ -1,8 +1,8 @@
-"""What best of N gives for N = 1, 2, 4, ...: means over all ways to have N of the candidates.
+"""Best of N for N = 1, 2, 4, ...: averaged over every subset of N candidates.
 
-Of K candidates to a prompt, ordered by reward, the r-th is the best of a subset of N in
-C(K - r, N - 1) of the C(K, N) subsets. So each N is estimated from all K candidates, without
-drawing any, and N = 1 is the plain mean of them. Intervals resample images; a difference from
+Of K candidates per prompt, ordered by reward, the r-th is the best of C(K - r, N - 1) of the
+C(K, N) subsets of size N. So each N is estimated from all K candidates without sampling subsets,
+and N = 1 is their plain mean. Intervals resample images; a difference from
 N = 1 is taken on the same resamples.
 
 Shapes: I images, C columns, R resamples.
@@ -20,7 +20,7 @@ from groundtune.records import Record
 
 
 class Candidate(NamedTuple):
-    """An answer and what is known of it."""
+    """An answer with its log-ratio and measured quantities."""
 
     answer: str
     image: str
@@ -31,7 +31,7 @@ class Candidate(NamedTuple):
     values: Mapping[str, float]
 
     def reward(self, normalise: float) -> float:
-        """Its reward over its tokens to this power."""
+        """Return the reward divided by the tokens to this power."""
         return self.total / self.tokens**normalise
 
 
@@ -109,12 +109,12 @@ class BestOfCurve(Record):
 
 
 def best(row: Sequence[Candidate], *, normalise: float) -> Candidate:
-    """The candidate with the highest reward; an empty one only if all are."""
+    """Return the candidate with the highest reward; an empty one only if all are empty."""
     return ordered(row, normalise=normalise)[0]
 
 
 def ordered(row: Sequence[Candidate], *, normalise: float) -> list[Candidate]:
-    """The candidates, the best first; of equal ones the earlier."""
+    """Return the candidates, best first; ties keep their order."""
 
     def reward(candidate: Candidate) -> tuple[bool, float]:
         return candidate.empty, -candidate.reward(normalise)
@@ -123,19 +123,19 @@ def ordered(row: Sequence[Candidate], *, normalise: float) -> list[Candidate]:
 
 
 def weights(candidates: int, n: int) -> Floats:
-    """How likely the r-th best of so many candidates is the best of n of them; they sum to 1."""
+    """Return p that the r-th best candidate is the best of n random ones; they sum to 1."""
     ways = [comb(candidates - r, n - 1) for r in range(1, candidates + 1)]
     return np.array(ways, dtype=np.float64) / comb(candidates, n)
 
 
 def divided(normalise: float) -> str:
-    """By what a reward was divided, in words."""
+    """Return the divisor of a reward in words."""
     named = {0.0: "undivided", 1.0: "divided by length"}
     return named.get(normalise, f"divided by length to the power {normalise:g}")
 
 
 def curve_of(rows: Sequence[Sequence[Candidate]], most: int, *, normalise: float) -> BestOfCurve:
-    """The curve over prompts, each with `most` candidates or more."""
+    """Return the curve over prompts with at least `most` candidates each."""
     sizes = sorted({*(2**i for i in range(most.bit_length())), most})
     every = [c for row in rows for c in row]
     known = [name for name in every[0].values if all(name in c.values for c in every)]
@@ -168,7 +168,7 @@ class _Drawn(NamedTuple):
 
 
 def _draws(sums_IC: Floats, columns: Sequence[str]) -> dict[str, _Drawn]:
-    """Each quantity that the columns give, with its resamples."""
+    """Return each quantity of the columns with its resamples."""
     drawn_RC = resamples(len(sums_IC)) @ sums_IC
     whole_1C = sums_IC.sum(0, keepdims=True)
     found: dict[str, _Drawn] = {}

@@ -1,4 +1,4 @@
-"""The report of best of N: one answer beside the chosen one, and the curves over N."""
+"""The report of best of N: one answer compared with the chosen one, and curves over N."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +28,7 @@ LIMIT = (
 
 
 def write_page(out: Path, settings: BestOfSettings, found: BestOf) -> Path:
-    """Writes OUT/report.html of what choosing gave."""
+    """Write OUT/report.html."""
     chosen = found.curves[0]
     first, last = chosen.points[0], chosen.points[-1]
     models = [model.ModelSpec(name="1", label="One answer")]
@@ -69,7 +69,7 @@ def write_page(out: Path, settings: BestOfSettings, found: BestOf) -> Path:
 
 
 def _subject(known: Sequence[model.MetricSpec], *, told: bool) -> model.Subject:
-    """The chosen answers; what leads is the first metric of what is wrong in them, if any is."""
+    """Return the report's subject; its headline is the first error metric, if there is one."""
     wrong = [_ref(spec.name) for spec in known if spec.better == "lower"]
     return model.Subject(
         metrics=SHOWN,
@@ -94,7 +94,7 @@ def _summary(found: BestOf, tokens: float, seconds: float) -> str:
 
 
 def _curves(curves: tuple[BestOfCurve, ...]) -> tuple[Curve, ...]:
-    """Each metric but the reward over the number of answers, a line per reward that chose."""
+    """Return each metric except the reward over the number of answers, a line per reward."""
     known = curves[0].points[0].values
     return tuple(
         metric_curve(

@@ -1,15 +1,15 @@
-"""Stage "best-of": of several answers to a prompt, the one that a tuned model's own reward prefers.
+"""Stage "best-of": choose the answer per prompt that a tuned model's own reward prefers.
 
-RLAIF-V's self-feedback (Yu et al. 2024, arXiv 2405.17220, 3.4). The answers exist, by whichever
-model, or are drawn by the tuned model to the prompts of a prompt source.
+RLAIF-V's self-feedback (Yu et al. 2024, arXiv 2405.17220, 3.4). The answers may be by any
+model, or the tuned model draws them for the prompts of a prompt source.
 
     OUT/rewards/      the log-ratio of each candidate's text; resumable by key
     OUT/answers/      the chosen answers, with OUT/prompts/ and OUT/images/
-    OUT/best-of.json  what best of 1, 2, 4, ... N gives, and costs
+    OUT/best-of.json  quality and cost of best of 1, 2, 4, ... N
     OUT/report.html
 
-The rewards, divided by the answer's length, by a power of it, or not, are made of the same
-log-ratios, so the first and the last are always told; `normalise` says which one chooses.
+Rewards with and without length normalisation use the same log-ratios, so both are always reported;
+`normalise` selects the one that chooses.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ from groundtune.store.run import write_run
 
 
 class BestOfResult(NamedTuple):
-    """What was found, and where it is."""
+    """The result and the paths of its files."""
 
     found: BestOf
     results: Path
@@ -48,12 +48,12 @@ def best_of(
     *,
     command: Sequence[str] = (),
 ) -> BestOfResult:
-    """Scores the first n answers to each prompt of `source`, and keeps the best one in `out`.
+    """Score the first n answers to each prompt of `source`, and write the best one to `out`.
 
     Without `source` the tuned model draws answers to `settings.prompts` first: OUT/candidates/.
 
     Raises:
-        UserError: nothing to choose among, a prompt with fewer than n answers, a model that can't
+        UserError: no candidates, a prompt with fewer than n answers, a model that can't
             be loaded, or `out` has the choice of other settings.
     """
     folder = RunFolder(source or out / "candidates")
@@ -97,7 +97,7 @@ def best_of(
 
 
 def candidates_of(answers: Sequence[Answer], n: int, where: Path) -> dict[str, list[Answer]]:
-    """The first n answers to each prompt, by index and then as they stand.
+    """Return the first n answers per prompt, by index and then in file order.
 
     Raises:
         UserError: a prompt has fewer.
@@ -118,7 +118,7 @@ def candidates_of(answers: Sequence[Answer], n: int, where: Path) -> dict[str, l
 def _draw(
     settings: BestOfSettings, folder: RunFolder, progress: Progress, workers: Workers
 ) -> None:
-    """The tuned model's answers to the prompts of a source that are reported on."""
+    """Draw the tuned model's answers to a source's reporting prompts."""
     request = requested(settings.prompts)
     if request is None:
         raise UserError(
@@ -142,7 +142,7 @@ def _rows(
     beta: float,
     truth_of: TruthScorer | None,
 ) -> list[list[Candidate]]:
-    """The candidates of each prompt with all that is known of them."""
+    """Return the candidates per prompt with their rewards and quantities."""
     from groundtune.feedback.claims import by_answer, tally
 
     groups = by_answer(claims)
@@ -174,7 +174,7 @@ def _rows(
 
 
 def _columns(truth: Truth) -> dict[str, float]:
-    """What is right and wrong in an answer, as columns of `QUANTITIES`."""
+    """Return correct and wrong content of the answers as columns of `QUANTITIES`."""
     return {
         "invented": float(truth.invented > 0),
         "wrong": float(truth.wrong),
@@ -192,7 +192,7 @@ def _keep(
     rows: Sequence[Sequence[Candidate]],
     settings: BestOfSettings,
 ) -> None:
-    """Writes the chosen answers with their prompts."""
+    """Write the chosen answers with their prompts."""
     chosen = {best(row, normalise=settings.normalise).answer for row in rows}
     others = target.answers.keys() - chosen
     if others:

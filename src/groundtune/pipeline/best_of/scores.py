@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Ratio(Record):
-    """What an answer's rewards are made of."""
+    """The log-ratio of an answer, from which its rewards are computed."""
 
     key: str
     answer: str
@@ -38,7 +38,7 @@ class Ratio(Record):
 
 
 class Scorer(NamedTuple):
-    """The rewarder, opened by whoever scores, and the revisions of its two models."""
+    """The rewarder, opened on first use, and the revisions of its two models."""
 
     rewarder: "Lazy[OwnReward]"
     tuned: str
@@ -46,7 +46,7 @@ class Scorer(NamedTuple):
 
 
 class _Batch(NamedTuple):
-    """What is scored together: a prompt's candidates that have no reward yet, each text once."""
+    """A prompt's unscored candidates, each text once; they are scored together."""
 
     prompt: Prompt
     texts: list[str]
@@ -54,7 +54,7 @@ class _Batch(NamedTuple):
 
 
 def open_scorer(settings: BestOfSettings, folder: RunFolder) -> Scorer:
-    """The reward of the settings' models; neither is loaded yet.
+    """Return the scorer of the settings' models without loading them.
 
     Raises:
         UserError: there is no such model.
@@ -86,9 +86,9 @@ def score(
     progress: Progress,
     workers: Workers,
 ) -> tuple[dict[str, Ratio], int]:
-    """The ratio of each answer, by its key, and how many texts were scored now.
+    """Return the ratio of each answer by its key, and how many texts were scored now.
 
-    A prompt's candidates are one part; a text that is there twice is scored once.
+    A prompt's candidates form one batch; a repeated text is scored once.
     """
     models = scorer.tuned, scorer.reference
     keys = {a.key: key_of("ratio", a.key, *models) for own in candidates.values() for a in own}
@@ -122,7 +122,7 @@ def score(
 
 
 def _scored(rewarder: "Lazy[OwnReward]", batch: _Batch) -> tuple[list["LogRatio"], float]:
-    """The log-ratios of the batch's texts, and the seconds that they took."""
+    """Return the log-ratios of the batch's texts, and the seconds that scoring took."""
     opened = rewarder.get()
     began = time.monotonic()
     ratios = opened.log_ratios([batch.prompt] * len(batch.texts), batch.texts)

@@ -1,4 +1,4 @@
-"""What best-of is told, and what it finds: apart from the stage, for its scores and its page."""
+"""Settings and result of best-of."""
 
 from pydantic import Field
 
@@ -38,7 +38,7 @@ class BestOfSettings(ModelSettings):
 
 
 class BestOf(Record):
-    """What choosing gives."""
+    """The result of best-of."""
 
     prompts: int
     candidates: int
