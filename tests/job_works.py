@@ -6,7 +6,7 @@ from pathlib import Path
 
 from groundtune.errors import UserError
 from groundtune.protocols import Progress
-from groundtune.recipe import Settings
+from groundtune.recipe_loading import Settings
 
 
 class Letter(Settings):

@@ -18,7 +18,7 @@ import pytest
 from pydantic import BaseModel
 
 import groundtune
-from groundtune import recipe
+from groundtune import recipe_loading
 from groundtune.cli.commands import COMMANDS
 from groundtune.errors import UserError
 
@@ -27,7 +27,7 @@ TORCH_FREE = (
     "groundtune.errors",
     "groundtune.records",
     "groundtune.protocols",
-    "groundtune.recipe",
+    "groundtune.recipe_loading",
     "groundtune.store",
     "groundtune.methods",
     "groundtune.feedback",
@@ -321,11 +321,11 @@ def schema_of(path: Path) -> type[BaseModel]:
 def test_every_recipe_that_is_shipped_or_shown_is_valid(name: str, tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
     path.write_text(RECIPES[name])
-    recipe.load(path, [], schema_of(path))
+    recipe_loading.load(path, [], schema_of(path))
 
 
 def test_the_check_of_recipes_refuses_a_misspelt_key(tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
     path.write_text("model: world:base\npairs: x\nmethod:\n  type: ddpo\n  gama: 3\n")
     with pytest.raises(UserError, match="did you mean gamma"):
-        recipe.load(path, [], schema_of(path))
+        recipe_loading.load(path, [], schema_of(path))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from groundtune import recipe
+from groundtune import recipe_loading
 from groundtune.errors import UserError
 
 
@@ -61,25 +61,25 @@ def refused(
     path: Path | None, *overrides: str, schema: type[BaseModel] = Toy, **options: Any
 ) -> UserError:
     with pytest.raises(UserError) as caught:
-        recipe.load(path, overrides, schema, **options)
+        recipe_loading.load(path, overrides, schema, **options)
     assert len(str(caught.value).splitlines()) == 3
     return caught.value
 
 
 def test_without_file_and_overrides_the_defaults_stand() -> None:
-    assert recipe.load(None, [], Toy) == Toy()
+    assert recipe_loading.load(None, [], Toy) == Toy()
 
 
 def test_the_file_wins_over_the_base_and_an_override_over_both(tmp_path: Path) -> None:
     path = written(tmp_path, "optim: {lr: 2.0e-6, steps: 7}\n")
     base = {"optim": {"lr": 9.0, "steps": 1}, "note": "base"}
-    got = recipe.load(path, ["optim.steps=8"], Toy, command=base)
+    got = recipe_loading.load(path, ["optim.steps=8"], Toy, command=base)
     assert got == Toy(optim=Optim(lr=2e-6, steps=8), note="base")
     assert base == {"optim": {"lr": 9.0, "steps": 1}, "note": "base"}
 
 
 def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
-    assert recipe.load(written(tmp_path, "# nothing\n"), [], Toy) == Toy()
+    assert recipe_loading.load(written(tmp_path, "# nothing\n"), [], Toy) == Toy()
 
 
 @pytest.mark.parametrize("number", ["1e-6", "1E-6", "-1e-6", "+1.5e3", "1.e2", ".5e1"])
@@ -87,17 +87,17 @@ def test_exponents_without_a_point_are_numbers(tmp_path: Path, number: str) -> N
     class Any_(BaseModel):
         lr: object = None
 
-    assert recipe.load(written(tmp_path, f"lr: {number}\n"), [], Any_).lr == float(number)
-    assert recipe.load(None, [f"lr={number}"], Any_).lr == float(number)
+    assert recipe_loading.load(written(tmp_path, f"lr: {number}\n"), [], Any_).lr == float(number)
+    assert recipe_loading.load(None, [f"lr={number}"], Any_).lr == float(number)
 
 
 def test_a_dotted_key_and_a_list_are_overridden_as_yaml() -> None:
-    got = recipe.load(None, ["seeds=[1, 2]", "method.gamma=3", "note=a=b"], Toy)
+    got = recipe_loading.load(None, ["seeds=[1, 2]", "method.gamma=3", "note=a=b"], Toy)
     assert got == Toy(seeds=(1, 2), method=Ddpo(gamma=3), note="a=b")
 
 
 def test_an_override_without_text_is_the_empty_text(tmp_path: Path) -> None:
-    assert recipe.load(written(tmp_path, "note: old\n"), ["note="], Toy).note == ""
+    assert recipe_loading.load(written(tmp_path, "note: old\n"), ["note="], Toy).note == ""
 
 
 PRINTED = st.characters(codec="utf-8", categories=["L", "M", "N", "P", "S", "Zs"])
@@ -106,17 +106,17 @@ PRINTED = st.characters(codec="utf-8", categories=["L", "M", "N", "P", "S", "Zs"
 @given(st.text(alphabet=PRINTED))
 def test_any_text_in_quotes_passes_through_an_override(text: str) -> None:
     quoted = text.replace("'", "''")
-    assert recipe.load(None, [f"note='{quoted}'"], Toy).note == text
+    assert recipe_loading.load(None, [f"note='{quoted}'"], Toy).note == text
 
 
 @given(st.floats(allow_nan=False, min_value=1e-300, max_value=1e300))
 def test_any_number_that_python_writes_is_read_as_itself(number: float) -> None:
-    assert recipe.load(None, [f"method.beta={number!r}"], Toy).method.beta == number
+    assert recipe_loading.load(None, [f"method.beta={number!r}"], Toy).method.beta == number
 
 
 def test_switching_a_type_keeps_what_both_have(tmp_path: Path) -> None:
     path = written(tmp_path, "method:\n  type: ddpo\n  beta: 0.5\n")
-    assert recipe.load(path, ["method.type=dpo"], Toy).method == Dpo(beta=0.5)
+    assert recipe_loading.load(path, ["method.type=dpo"], Toy).method == Dpo(beta=0.5)
 
 
 def test_switching_a_type_lists_what_the_new_one_lacks(tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_switching_a_type_lists_what_the_new_one_lacks(tmp_path: Path) -> None:
 
 
 def test_a_variant_keeps_the_default_type_where_none_is_given() -> None:
-    assert recipe.load(None, ["method.gamma=2"], Toy).method == Ddpo(gamma=2)
+    assert recipe_loading.load(None, ["method.gamma=2"], Toy).method == Ddpo(gamma=2)
 
 
 def test_an_unknown_type_names_those_there_are() -> None:
@@ -245,7 +245,7 @@ def test_yaml_tags_build_no_python_objects(tmp_path: Path) -> None:
 def test_each_value_knows_where_it_came_from(tmp_path: Path) -> None:
     path = written(tmp_path, "optim:\n  lr: 1.0e-5\nseeds: [1]\n")
     command, options = {"note": "n", "seeds": [4]}, {"method.beta": 0.3}
-    got = recipe.resolve(path, ["method.gamma=1"], Toy, command=command, options=options)
+    got = recipe_loading.resolve(path, ["method.gamma=1"], Toy, command=command, options=options)
     assert {each.key: each.origin for each in got.values} == {
         "method.type": "default",
         "method.beta": "override",
@@ -261,7 +261,7 @@ def test_each_value_knows_where_it_came_from(tmp_path: Path) -> None:
 
 def test_a_mapping_as_an_override_is_merged_too(tmp_path: Path) -> None:
     path = written(tmp_path, "optim:\n  lr: 1.0e-5\n")
-    got = recipe.resolve(path, ["optim={steps: 3}"], Toy)
+    got = recipe_loading.resolve(path, ["optim={steps: 3}"], Toy)
     assert got.recipe.optim == Optim(lr=1e-5, steps=3)
     assert ("optim.lr", 1e-5, "file") in got.values
     assert ("optim.steps", 3, "override") in got.values
@@ -275,13 +275,15 @@ def test_an_error_in_the_commands_own_settings_says_so() -> None:
 @given(st.text(), st.floats(allow_nan=False, min_value=1e-300, max_value=1e300), st.integers())
 def test_options_are_data_and_win_over_everything_else(text: str, beta: float, seed: int) -> None:
     options = {"note": text, "method.beta": beta, "seeds": (seed,), "method.gamma": None}
-    got = recipe.load(None, ["note=old", "method={beta: 1, gamma: 2}"], Toy, options=options)
+    got = recipe_loading.load(
+        None, ["note=old", "method={beta: 1, gamma: 2}"], Toy, options=options
+    )
     assert got == Toy(note=text, method=Ddpo(beta=beta, gamma=2), seeds=(seed,))
 
 
 def test_paths_and_records_are_options_too() -> None:
     options = {"note": Path("a b/c"), "optim": Optim(lr=0.5)}
-    got = recipe.load(None, ["optim.steps=3"], Toy, options=options)
+    got = recipe_loading.load(None, ["optim.steps=3"], Toy, options=options)
     assert got == Toy(note=str(Path("a b/c")), optim=Optim(lr=0.5, steps=3))
 
 
@@ -289,7 +291,7 @@ def test_an_option_that_cannot_be_used_is_named() -> None:
     assert refused(None, options={"method.beta": -1}).where == "option method.beta=-1"
 
 
-class Speed(recipe.Settings):
+class Speed(recipe_loading.Settings):
     MAY_CHANGE = frozenset({"batch_size"})
     batch_size: int = 1
     seed: int = 0

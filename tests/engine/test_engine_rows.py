@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groundtune.engine.rows import Edits, changed_tokens, counted_tokens
+from groundtune.engine.changed_tokens import Edits, changed_tokens, counted_tokens
 from groundtune.records import Span
 from groundtune.vlm.encode import encode_answer
 from groundtune.vlm.load import Vlm, load

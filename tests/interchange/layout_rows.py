@@ -11,8 +11,8 @@ from PIL import Image
 
 from groundtune.errors import UserError
 from groundtune.interchange.layout import Written
-from groundtune.interchange.names import LayoutName
-from groundtune.interchange.registry import load
+from groundtune.interchange.loading import load
+from groundtune.interchange.registry import LayoutName
 from groundtune.records import ImagePart, Message, Pair, Prompt, Source, TextPart
 from groundtune.store.images import ImageStore
 

@@ -9,7 +9,7 @@ import pytest
 from layout_rows import images, json_file, rows_of
 
 from groundtune.cli.app import EXIT_INPUT, run
-from groundtune.interchange.names import TITLES
+from groundtune.interchange.registry import TITLES
 
 ROW = {"image": "a.jpg", "prompt": "What?", "chosen": "A cat.", "rejected": "A dog."}
 

@@ -20,8 +20,8 @@ from layout_rows import (
 
 from groundtune.errors import UserError
 from groundtune.feedback.spans import apply
-from groundtune.interchange.names import TARGETS, TITLES, LayoutName
-from groundtune.interchange.registry import load
+from groundtune.interchange.loading import load
+from groundtune.interchange.registry import TARGETS, TITLES, LayoutName
 from groundtune.store.images import ImageStore
 
 NAMES = ("a.jpg", "deep/er/b.jpg", "c.jpg")

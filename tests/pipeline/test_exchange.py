@@ -10,7 +10,7 @@ from PIL import Image
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
 from groundtune.interchange.layouts import rlhf_v
-from groundtune.interchange.names import LayoutName
+from groundtune.interchange.registry import LayoutName
 from groundtune.pipeline.exchange import export_layout, import_layout
 from groundtune.pipeline.folder import RunFolder
 from groundtune.records import Pair

@@ -3,7 +3,7 @@ from pathlib import Path
 from groundtune.pipeline.jobs import Done
 from groundtune.pipeline.provenance import provenance_of
 from groundtune.report.model import Provenance
-from groundtune.store.run import write_run
+from groundtune.store.run_json import write_run
 
 
 def test_a_run_folder_says_how_to_make_the_report_again(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 from groundtune.errors import UserError
 from groundtune.pipeline.jobs import Job, run_jobs
 from groundtune.pipeline.runs import open_run, read_finished
-from groundtune.recipe import Settings
-from groundtune.store.run import read_run
+from groundtune.recipe_loading import Settings
+from groundtune.store.run_json import read_run
 from job_works import Letter, Notes, write_down
 
 

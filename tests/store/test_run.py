@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from groundtune.errors import UserError
-from groundtune.store.run import read_run, write_run
+from groundtune.store.run_json import read_run, write_run
 
 
 def test_a_run_says_what_it_was_made_with(tmp_path: Path):

@@ -47,7 +47,7 @@ def align(
     from groundtune.pipeline.align.run import align as run_align
     from groundtune.pipeline.align.settings import AlignSettings
     from groundtune.pipeline.recipes import find
-    from groundtune.recipe import load
+    from groundtune.recipe_loading import load
 
     source, options = (
         read_recipe(recipe, settings, RECIPE),

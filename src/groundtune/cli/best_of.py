@@ -51,7 +51,7 @@ def best_of(
     from groundtune.cli.table import print_table
     from groundtune.pipeline.best_of.run import best_of as run_best_of
     from groundtune.pipeline.best_of.settings import BestOfSettings
-    from groundtune.recipe import load
+    from groundtune.recipe_loading import load
 
     words = list(settings)
     if answers is not None and is_setting(str(answers)):

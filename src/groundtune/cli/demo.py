@@ -44,7 +44,7 @@ def demo(
     from groundtune.pipeline.recipes import find
     from groundtune.pipeline.world.demo import demo as run_demo
     from groundtune.pipeline.world.demo_settings import DemoSettings
-    from groundtune.recipe import load
+    from groundtune.recipe_loading import load
 
     start = time.monotonic()
     source = read_recipe(recipe, settings, RECIPE)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from groundtune.cli.import_ import with_layouts
-from groundtune.interchange.names import LayoutName
+from groundtune.interchange.registry import LayoutName
 
 
 def export(layout: LayoutName, run: Path, /, *, out: Path, json: bool = False) -> None:

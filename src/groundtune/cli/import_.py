@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from groundtune.interchange.names import TITLES, LayoutName
+from groundtune.interchange.registry import TITLES, LayoutName
 
 
 def import_(

@@ -78,7 +78,7 @@ def _by_corrections(
         open_annotator,
     )
     from groundtune.pipeline.folder import RunFolder
-    from groundtune.recipe import load
+    from groundtune.recipe_loading import load
 
     settings = load(source.path, source.settings, LabelSettings, options=options)
     person, by = open_annotator(settings, RunFolder(answers))
@@ -107,7 +107,7 @@ def _by_claims(
     )
     from groundtune.pipeline.feedback.claims import label_claims
     from groundtune.pipeline.folder import RunFolder
-    from groundtune.recipe import load
+    from groundtune.recipe_loading import load
 
     folder = RunFolder(answers)
     settings = load(

@@ -76,7 +76,7 @@ def _from_corrections(
     from groundtune.cli.next_steps import after_pairs
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.feedback.pairs import PairSettings, make_pairs
-    from groundtune.recipe import load
+    from groundtune.recipe_loading import load
 
     params = load(source.path, source.settings, PairSettings, options=options)
     with open_progress(silent=json) as progress:
@@ -93,7 +93,7 @@ def _from_claims(
     from groundtune.cli.progress import open_progress
     from groundtune.feedback.claim_pairs import ClaimPairRules
     from groundtune.pipeline.feedback.pairs import make_claim_pairs
-    from groundtune.recipe import load
+    from groundtune.recipe_loading import load
 
     rules = load(source.path, source.settings, ClaimPairRules, options=options)
     with open_progress(silent=json) as progress:

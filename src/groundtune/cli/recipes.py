@@ -64,7 +64,7 @@ def _show_resolved(path: Path, settings: Sequence[str], json: bool) -> None:
     from groundtune.cli.finish import finish
     from groundtune.cli.table import print_table
     from groundtune.pipeline.recipes import schema_of
-    from groundtune.recipe import resolve
+    from groundtune.recipe_loading import resolve
 
     values = resolve(path, settings, schema_of(path)).values
     if json:

@@ -92,7 +92,7 @@ def sample(
     from groundtune.cli.progress import open_progress
     from groundtune.cli.recipe_argument import read_recipe
     from groundtune.pipeline.sample.run import SampleParams, run_sample
-    from groundtune.recipe import load
+    from groundtune.recipe_loading import load
 
     options: dict[str, object] = {
         "model": model,

@@ -73,7 +73,7 @@ def serve(
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
     from groundtune.errors import UserError
-    from groundtune.recipe import load
+    from groundtune.recipe_loading import load
 
     if find_spec("fastapi") is None or find_spec("uvicorn") is None:
         raise UserError(

@@ -30,7 +30,7 @@ def lessons(
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.feedback.splitter import LessonSettings, make_lessons
-    from groundtune.recipe import load
+    from groundtune.recipe_loading import load
 
     params = load(None, settings, LessonSettings)
     with open_progress(silent=json) as progress:
@@ -68,7 +68,7 @@ def score(
     from groundtune.pipeline.feedback.splitter import HELD_OUT, ScoreSettings, score_splitter
     from groundtune.pipeline.folder import RunFolder
     from groundtune.pipeline.generators import open_generator
-    from groundtune.recipe import load
+    from groundtune.recipe_loading import load
     from groundtune.store.files import write_atomic
 
     scoring = load(None, settings, ScoreSettings, options={"model": model})

@@ -44,7 +44,7 @@ def study(
     from groundtune.pipeline.recipes import find
     from groundtune.pipeline.world.study.run import study as run_study
     from groundtune.pipeline.world.study.settings import StudySettings
-    from groundtune.recipe import load
+    from groundtune.recipe_loading import load
 
     source, options = (
         read_recipe(recipe, settings, RECIPE),

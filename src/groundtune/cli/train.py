@@ -47,7 +47,7 @@ def train(
     from groundtune.pipeline.recipes import find
     from groundtune.pipeline.train.plan import plan_training
     from groundtune.pipeline.train.run import TrainParams, read_outcome, train
-    from groundtune.recipe import load
+    from groundtune.recipe_loading import load
 
     source = read_recipe(recipe, settings)
     params = load(

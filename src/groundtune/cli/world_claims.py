@@ -34,7 +34,7 @@ def claims(
     from groundtune.cli.progress import open_progress
     from groundtune.cli.table import print_table
     from groundtune.pipeline.world.claims import ClaimStudy, study
-    from groundtune.recipe import load
+    from groundtune.recipe_loading import load
     from groundtune.store.files import write_atomic
 
     params = load(None, settings, ClaimStudy)

@@ -29,7 +29,7 @@ from groundtune.engine.features import ImageTokens
 from groundtune.errors import UserError
 from groundtune.store.files import write_atomic
 from groundtune.store.keys import key_of
-from groundtune.store.run import versions
+from groundtune.store.run_json import versions
 from groundtune.vlm.encoded import EncodedPrompt
 from groundtune.vlm.family import family_of
 from groundtune.vlm.load import Vlm

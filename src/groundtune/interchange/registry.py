@@ -1,65 +1,49 @@
-"""Every layout that is read and written, by name; its own file is imported when it is used."""
+"""Names of the layouts, with a line each. Imports nothing, so that `--help` can list them."""
 
-import importlib
-from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Literal
 
-from groundtune.interchange import reading, writing
-from groundtune.interchange.columns import ROWS
-from groundtune.interchange.layout import Batch, Format, Layout, Written
-from groundtune.interchange.names import TARGETS, LayoutName
-from groundtune.records import Pair, Prompt
-from groundtune.store.images import ImageStore
+LayoutName = Literal[
+    "rlhf-v",
+    "rlaif-v",
+    "rlaif-v-jsonl",
+    "trl",
+    "llama-factory",
+    "llama-factory-alpaca",
+    "ms-swift",
+    "hsa-dpo",
+    "mm-rlhf",
+    "vlfeedback",
+    "llava-rlhf",
+    "ha-dpo",
+]
 
+TITLES: dict[LayoutName, str] = {
+    "rlhf-v": "openbmb/RLHF-V-Dataset: Parquet with images",
+    "rlaif-v": "openbmb/RLAIF-V-Dataset: Parquet with images",
+    "rlaif-v-jsonl": "the pairs that RLAIF-V's own pipeline writes, as JSON lines",
+    "trl": "TRL's preference data with images: Parquet with images, or JSON",
+    "llama-factory": "LLaMA-Factory's sharegpt ranking data, with dataset_info.json",
+    "llama-factory-alpaca": "LLaMA-Factory's alpaca ranking data, with dataset_info.json",
+    "ms-swift": "ms-swift's messages with a rejected response, messages or images",
+    "hsa-dpo": "HSA-DPO's JSON lines with scores; images are named by id",
+    "mm-rlhf": "MM-RLHF's dpo_pairs.jsonl",
+    "vlfeedback": "MMInstruction/VLFeedback: several rated answers a row, Parquet or JSON",
+    "llava-rlhf": "zhiqings/LLaVA-Human-Preference-10K: one list of dialogues",
+    "ha-dpo": "juliozhao/hadpo-data: pope_data.json, and desc_data.json that is a list",
+}
 
-def load(name: LayoutName) -> Format:
-    """The layout of a name."""
-    module, _, constant = TARGETS[name].partition(":")
-    found = importlib.import_module(f"groundtune.interchange.layouts.{module}")
-    if constant:
-        return PairRows(getattr(found, constant))
-    return cast("Format", found)
-
-
-class PairRows(NamedTuple):
-    """Files in a layout whose rows are one pair each; a `Format`."""
-
-    layout: Layout
-
-    def row_count(self, path: Path) -> int | None:
-        """As `Format` says."""
-        return reading.count(self.layout, path)
-
-    def read(
-        self,
-        path: Path,
-        images: ImageStore,
-        *,
-        folder: Path | None = None,
-        licence: str | None = None,
-        skip_bad: bool = False,
-        rows: int = ROWS,
-    ) -> Iterator[Batch]:
-        """As `Format` says."""
-        return reading.read(
-            self.layout,
-            path,
-            images,
-            folder=folder,
-            licence=licence,
-            skip_bad=skip_bad,
-            rows=rows,
-        )
-
-    def write(
-        self,
-        path: Path,
-        pairs: Iterable[Pair],
-        prompts: Mapping[str, Prompt],
-        images: ImageStore,
-        *,
-        models: Mapping[str, str] | None = None,
-    ) -> Written:
-        """As `Format` says."""
-        return writing.write(self.layout, path, pairs, prompts, images, models or {})
+TARGETS: dict[LayoutName, str] = {
+    "rlhf-v": "rlhf_v",
+    "rlaif-v": "rlaif_v:PARQUET",
+    "rlaif-v-jsonl": "rlaif_v:LINES",
+    "trl": "trl:LAYOUT",
+    "llama-factory": "llama_factory:SHAREGPT",
+    "llama-factory-alpaca": "llama_factory:ALPACA",
+    "ms-swift": "ms_swift:LAYOUT",
+    "hsa-dpo": "hsa_dpo:LAYOUT",
+    "mm-rlhf": "mm_rlhf:LAYOUT",
+    "vlfeedback": "vlfeedback",
+    "llava-rlhf": "llava_rlhf:LAYOUT",
+    "ha-dpo": "ha_dpo:LAYOUT",
+}
+"""Name: "module" that is a `Format`, or "module:CONSTANT" that is a `Layout`, in this folder."""

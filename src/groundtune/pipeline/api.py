@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from groundtune.pipeline.folder import RunFolder
 from groundtune.protocols import Annotator, Progress, SilentProgress
-from groundtune.recipe import load as load_recipe
+from groundtune.recipe_loading import load as load_recipe
 from groundtune.records import (
     Answer,
     Claim,

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from groundtune.interchange.layout import Batch
-from groundtune.interchange.names import LayoutName
-from groundtune.interchange.registry import load
+from groundtune.interchange.loading import load
+from groundtune.interchange.registry import LayoutName
 from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.protocols import Progress
 from groundtune.records import Pair, Record

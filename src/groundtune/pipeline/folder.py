@@ -20,7 +20,7 @@ from groundtune.store.dataset import RecordSet
 from groundtune.store.files import write_atomic
 from groundtune.store.images import ImageStore
 from groundtune.store.keys import key_of
-from groundtune.store.run import write_run
+from groundtune.store.run_json import write_run
 
 R = TypeVar("R", bound=Record)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from groundtune.protocols import Progress
-from groundtune.recipe import Settings
+from groundtune.recipe_loading import Settings
 from groundtune.records import Record
 from groundtune.store.files import write_atomic
 from groundtune.store.keys import key_of

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
-from groundtune.recipe import Settings
+from groundtune.recipe_loading import Settings
 from groundtune.records import Record
 
 

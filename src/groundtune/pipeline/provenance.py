@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from groundtune.pipeline.jobs import Done, cores, memory_mb
 from groundtune.report.model import Provenance
-from groundtune.store.run import read_run
+from groundtune.store.run_json import read_run
 
 NONE: Mapping[str, Done] = MappingProxyType({})
 

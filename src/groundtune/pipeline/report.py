@@ -12,7 +12,7 @@ from groundtune.records import Answer, Prompt
 from groundtune.report.model import Note
 from groundtune.report.page import write_report
 from groundtune.report.sampling import sampling_report
-from groundtune.store.run import read_run
+from groundtune.store.run_json import read_run
 
 
 def write_run_report(run: Path) -> Path:

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from groundtune.errors import UserError
 from groundtune.pipeline.jobs import Done, Job, done_jobs
 from groundtune.pipeline.models import fingerprint
-from groundtune.recipe import Settings
-from groundtune.store.run import Run, read_run, write_run
+from groundtune.recipe_loading import Settings
+from groundtune.store.run_json import Run, read_run, write_run
 
 S = TypeVar("S", bound=Settings)
 

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from pydantic import Field
 
-from groundtune.engine.rows import Edits, EncodedPair, changed_tokens, counted_tokens
+from groundtune.engine.changed_tokens import Edits, changed_tokens, counted_tokens
+from groundtune.engine.rows import EncodedPair
 from groundtune.errors import UserError
 from groundtune.methods.pairwise import Need, View
 from groundtune.protocols import Images, Progress

@@ -25,7 +25,7 @@ from groundtune.protocols import Progress
 from groundtune.records import Key, Record
 from groundtune.store.dataset import RecordSet
 from groundtune.store.keys import key_of
-from groundtune.store.run import versions
+from groundtune.store.run_json import versions
 from groundtune.train.batches import MicroBatch, PassLimits, PlannedRow, plan_micro_batches
 from groundtune.train.data import Cost, EncodedPairs, Views
 from groundtune.train.parallel import Parallel

@@ -16,16 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from groundtune.errors import UserError
 from groundtune.vlm.encoded import EncodedPrompt
+from groundtune.vlm.positions import sequential_positions
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-
-def sequential_positions(model: Any, prompt: EncodedPrompt) -> "Tensor":
-    """Return positions 0, 1, 2, ... of a prompt's tokens, shape (1, P)."""
-    import torch
-
-    return torch.arange(len(prompt.ids))[None]
 
 
 def no_blocks(prompt: EncodedPrompt) -> "Tensor | None":

@@ -28,10 +28,10 @@ from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.jobs import done_jobs
 from groundtune.pipeline.recipes import find
 from groundtune.pipeline.world.prompts import CHOOSING_FROM
-from groundtune.recipe import load
+from groundtune.recipe_loading import load
 from groundtune.records import Prompt
 from groundtune.store.images import ImageStore
-from groundtune.store.run import read_run
+from groundtune.store.run_json import read_run
 from groundtune.vlm.load import load as load_model
 from job_works import Notes
 from waiting import wait_until

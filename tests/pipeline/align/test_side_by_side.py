@@ -13,7 +13,7 @@ from groundtune.pipeline.align.side_by_side import beside
 from groundtune.pipeline.check.scores import BENCHMARK
 from groundtune.records import Score
 from groundtune.store.dataset import RecordSet
-from groundtune.store.run import write_run
+from groundtune.store.run_json import write_run
 
 
 def finished(folder: Path, wrong: Sequence[float], items: int = 40, **settings: object) -> Path:

@@ -23,9 +23,9 @@ from groundtune.pipeline.feedback.pairs import make_claim_pairs, make_reward_pai
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.world.source import WORLD
 from groundtune.protocols import Statement, YesNoReply
-from groundtune.recipe import load
+from groundtune.recipe_loading import load
 from groundtune.records import Answer, ImagePart, Message, Producer, Prompt, Source, TextPart
-from groundtune.store.run import read_run
+from groundtune.store.run_json import read_run
 from groundtune.world import DATASET
 
 MODEL = Producer(kind="model", name="base")

@@ -29,7 +29,7 @@ from groundtune.records import (
     Source,
     TextPart,
 )
-from groundtune.store.run import read_run
+from groundtune.store.run_json import read_run
 from groundtune.world import DATASET
 from groundtune.world.catalogue import CATEGORIES
 from groundtune.world.scenes import scene

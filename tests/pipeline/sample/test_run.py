@@ -13,7 +13,7 @@ from groundtune.generate.scripted import ScriptedGenerator
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.sample.run import SampleParams, draw_answers, run_sample
 from groundtune.records import Answer, Message, Prompt, Sampling, TextPart
-from groundtune.store.run import read_run
+from groundtune.store.run_json import read_run
 
 PROMPTS = [
     Prompt(key=f"p{i}", messages=(Message(role="user", content=(TextPart(text="?" * (5 - i)),)),))

@@ -21,7 +21,7 @@ from groundtune.pipeline.train.plan import plan_training
 from groundtune.pipeline.train.run import TrainParams, train
 from groundtune.protocols import Evaluate
 from groundtune.records import Score
-from groundtune.store.run import read_run
+from groundtune.store.run_json import read_run
 from groundtune.train.log import read_log
 from groundtune.train.optim import Optim
 from groundtune.train.tune import Full, Lora

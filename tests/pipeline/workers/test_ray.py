@@ -37,7 +37,7 @@ from groundtune.pipeline.workers.local import open_workers
 from groundtune.pipeline.world.source import WORLD
 from groundtune.records import Sampling
 from groundtune.store.dataset import RecordSet
-from groundtune.store.run import read_run
+from groundtune.store.run_json import read_run
 
 pytestmark = pytest.mark.ray
 

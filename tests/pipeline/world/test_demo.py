@@ -18,7 +18,7 @@ from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.recipes import find
 from groundtune.pipeline.world.demo import demo, rewrite_report
 from groundtune.pipeline.world.demo_settings import DemoResult, DemoSettings
-from groundtune.recipe import load
+from groundtune.recipe_loading import load
 from groundtune.records import Answer, Estimate, Score
 from groundtune.store.dataset import RecordSet
 from job_works import Notes

@@ -10,7 +10,7 @@ from groundtune.errors import UserError
 from groundtune.pipeline.recipes import find
 from groundtune.pipeline.world.study.run import rewrite_study, study, study_plan
 from groundtune.pipeline.world.study.settings import StudySettings, Variant, variants
-from groundtune.recipe import load
+from groundtune.recipe_loading import load
 from job_works import Notes
 
 

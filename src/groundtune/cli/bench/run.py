@@ -67,7 +67,7 @@ def run(
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.bench.run import BenchParams, run_bench
     from groundtune.pipeline.bench.sources import sources
-    from groundtune.recipe import load
+    from groundtune.recipe_loading import load
 
     options: dict[str, object] = {
         "model": model,

@@ -12,7 +12,7 @@ from groundtune.pipeline.measure import BASE, Evaluation
 from groundtune.pipeline.models import is_endpoint
 from groundtune.pipeline.sample.run import SampleParams
 from groundtune.pipeline.train.settings import Learning, Method
-from groundtune.recipe import Settings
+from groundtune.recipe_loading import Settings
 from groundtune.records import Record
 from groundtune.train.optim import Optim
 from groundtune.train.precision import Dtype

@@ -23,7 +23,7 @@ from groundtune.report.page import write_report
 from groundtune.report.specs import model_label
 from groundtune.report.verdict import verdict_text
 from groundtune.store.files import write_atomic
-from groundtune.store.run import read_run
+from groundtune.store.run_json import read_run
 
 FIXED = "The last round of the first folder's recipe, over all its seeds."
 

@@ -23,7 +23,7 @@ from groundtune.pipeline.prompt_sources import requested, source_of, truth_score
 from groundtune.pipeline.sample.run import SampleParams, answer_prompts
 from groundtune.pipeline.workers.local import open_workers
 from groundtune.protocols import Progress
-from groundtune.recipe import Settings
+from groundtune.recipe_loading import Settings
 from groundtune.records import Prompt, Record, Sampling, Score
 from groundtune.store.dataset import RecordSet
 from groundtune.store.files import write_atomic

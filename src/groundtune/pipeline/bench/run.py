@@ -37,7 +37,7 @@ from groundtune.pipeline.models import Labeler
 from groundtune.protocols import Progress, YesNo
 from groundtune.records import Estimate, Sampling, Score
 from groundtune.store.images import ImageStore
-from groundtune.store.run import write_run
+from groundtune.store.run_json import write_run
 
 
 class BenchParams(LabelledModel):

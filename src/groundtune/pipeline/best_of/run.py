@@ -28,7 +28,7 @@ from groundtune.protocols import Progress, Truth, TruthScorer, Workers
 from groundtune.records import Answer, Claim, Prompt
 from groundtune.store.dataset import RecordSet
 from groundtune.store.files import write_atomic
-from groundtune.store.run import write_run
+from groundtune.store.run_json import write_run
 
 
 class BestOfResult(NamedTuple):

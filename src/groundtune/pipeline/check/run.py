@@ -41,11 +41,11 @@ from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.models import resolve
 from groundtune.pipeline.sample.run import SampleParams
 from groundtune.protocols import Progress
-from groundtune.recipe import load
+from groundtune.recipe_loading import load
 from groundtune.records import Answer, Sampling, Score
 from groundtune.store.dataset import RecordSet
 from groundtune.store.files import write_atomic
-from groundtune.store.run import write_run
+from groundtune.store.run_json import write_run
 
 TO_MARK = "to-mark.jsonl"
 

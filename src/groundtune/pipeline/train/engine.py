@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from groundtune.errors import UserError
 from groundtune.pipeline.train.settings import TrainParams
-from groundtune.store.run import note_run, read_run
+from groundtune.store.run_json import note_run, read_run
 
 if TYPE_CHECKING:
     from groundtune.engine.attention import Attention

@@ -32,7 +32,7 @@ from groundtune.records import Pair, Prompt
 from groundtune.store.files import write_atomic
 from groundtune.store.keys import key_of
 from groundtune.store.rows import count_lines
-from groundtune.store.run import read_run, write_run
+from groundtune.store.run_json import read_run, write_run
 from groundtune.train.data import EncodedPairs, check_pair, encode_pairs
 
 if TYPE_CHECKING:

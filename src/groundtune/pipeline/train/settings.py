@@ -15,7 +15,7 @@ from groundtune.methods.mdpo import MDPO
 from groundtune.methods.mm_dpo import MMDPO
 from groundtune.methods.sft import SFT
 from groundtune.methods.simpo import SimPO
-from groundtune.recipe import Settings
+from groundtune.recipe_loading import Settings
 from groundtune.train.data import DataRules
 from groundtune.train.optim import Optim
 from groundtune.train.precision import Dtype

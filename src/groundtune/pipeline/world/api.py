@@ -29,7 +29,7 @@ def demo(
     from groundtune.pipeline.recipes import find
     from groundtune.pipeline.world.demo import demo as run_demo
     from groundtune.pipeline.world.demo_settings import DemoSettings
-    from groundtune.recipe import load
+    from groundtune.recipe_loading import load
 
     settings = load(find(str(recipe)), overrides, DemoSettings)
     return run_demo(settings, Path(out), progress or SilentProgress(), workers=workers)

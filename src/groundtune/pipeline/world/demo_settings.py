@@ -11,7 +11,7 @@ from groundtune.pipeline.world.loop_settings import LoopSettings
 from groundtune.records import Record
 from groundtune.store.files import write_atomic
 from groundtune.store.keys import key_of
-from groundtune.store.run import versions
+from groundtune.store.run_json import versions
 
 
 class DemoSettings(LoopSettings):

@@ -23,7 +23,7 @@ from groundtune.pipeline.sample.run import SampleParams, run_sample
 from groundtune.pipeline.train.run import TrainParams
 from groundtune.pipeline.world.learning import WorldLearning
 from groundtune.protocols import Progress
-from groundtune.recipe import Settings
+from groundtune.recipe_loading import Settings
 from groundtune.records import Record
 from groundtune.world.people import RULES as ANNOTATOR_RULES
 

@@ -1,24 +1,12 @@
 """Qwen-VL from version 2 on: positions with three axes (time, height and width)."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from groundtune.vlm.encoded import EncodedPrompt
 from groundtune.vlm.family import Family
+from groundtune.vlm.positions import three_axes
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-
-def three_axes(model: Any, prompt: EncodedPrompt) -> "Tensor":
-    """Return the model's positions of the prompt, (3, P), without reading the model's state."""
-    import torch
-
-    ids_1P = torch.tensor([prompt.ids])
-    types = prompt.marks.get("mm_token_type_ids", torch.zeros_like(ids_1P[0]))
-    positions_31P, _ = model.base_model.get_rope_index(
-        ids_1P, types[None].to(ids_1P), image_grid_thw=prompt.features.get("image_grid_thw")
-    )
-    return positions_31P[:, 0]
+    pass
 
 
 MERGERS = ("merger", "deepstack_merger_list")

@@ -1,0 +1,65 @@
+"""Every layout that is read and written, by name; its own file is imported when it is used."""
+
+import importlib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple, cast
+
+from groundtune.interchange import reading, writing
+from groundtune.interchange.columns import ROWS
+from groundtune.interchange.layout import Batch, Format, Layout, Written
+from groundtune.interchange.registry import TARGETS, LayoutName
+from groundtune.records import Pair, Prompt
+from groundtune.store.images import ImageStore
+
+
+def load(name: LayoutName) -> Format:
+    """The layout of a name."""
+    module, _, constant = TARGETS[name].partition(":")
+    found = importlib.import_module(f"groundtune.interchange.layouts.{module}")
+    if constant:
+        return PairRows(getattr(found, constant))
+    return cast("Format", found)
+
+
+class PairRows(NamedTuple):
+    """Files in a layout whose rows are one pair each; a `Format`."""
+
+    layout: Layout
+
+    def row_count(self, path: Path) -> int | None:
+        """As `Format` says."""
+        return reading.count(self.layout, path)
+
+    def read(
+        self,
+        path: Path,
+        images: ImageStore,
+        *,
+        folder: Path | None = None,
+        licence: str | None = None,
+        skip_bad: bool = False,
+        rows: int = ROWS,
+    ) -> Iterator[Batch]:
+        """As `Format` says."""
+        return reading.read(
+            self.layout,
+            path,
+            images,
+            folder=folder,
+            licence=licence,
+            skip_bad=skip_bad,
+            rows=rows,
+        )
+
+    def write(
+        self,
+        path: Path,
+        pairs: Iterable[Pair],
+        prompts: Mapping[str, Prompt],
+        images: ImageStore,
+        *,
+        models: Mapping[str, str] | None = None,
+    ) -> Written:
+        """As `Format` says."""
+        return writing.write(self.layout, path, pairs, prompts, images, models or {})
