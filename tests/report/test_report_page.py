@@ -179,7 +179,7 @@ def test_a_run_that_only_sampled_has_a_page() -> None:
         "What it says",
         "How it was made",
     ]
-    assert "Nothing here says whether an answer is true." in html
+    assert "They do not show whether an answer is true." in html
     assert "Nothing wrong found" not in html
 
 

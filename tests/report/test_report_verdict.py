@@ -107,7 +107,7 @@ def test_what_gets_worse_at_equal_length_is_told_beside_the_gain() -> None:
 def test_a_fall_with_fewer_words_and_no_length_control_warns_of_itself() -> None:
     told = verdict(sample().model_copy(update={"length_control": None}))
     assert told.sentences[2] == (
-        "It also says less, which by itself lowers this rate: read the cost side with it."
+        "Its answers also say less, which alone lowers this rate: read the cost metrics too."
     )
 
 
@@ -116,7 +116,7 @@ def test_one_model_alone_is_a_measurement_and_no_comparison() -> None:
     told = verdict(report)
     assert told.title == "DDPO: answers with an invented object, 10.2%"
     assert told.sentences[1] == (
-        "This is one measurement, without a comparison: it says nothing about a change."
+        "This is a single measurement without a comparison, so it shows no change."
     )
 
 

@@ -17,7 +17,7 @@ def test_a_image_of_two_requests_stays_until_both_are_done():
             assert len(lent) == 1
         assert lent.open("a").getpixel((0, 0)) == (255, 0, 0)
     assert len(lent) == 0
-    with pytest.raises(UserError, match="not here any more"):
+    with pytest.raises(UserError, match="no longer available"):
         lent.open("a")
 
 

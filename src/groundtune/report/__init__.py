@@ -1,4 +1,4 @@
-"""The report: one HTML file that needs no network, made from records and nothing else."""
+"""The report: one HTML file that works offline, built from records alone."""
 
 from groundtune.report.model import ReportInput
 from groundtune.report.page import render, write_report

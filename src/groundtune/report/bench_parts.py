@@ -1,4 +1,4 @@
-"""What a report says of benchmarks beside their figures: tests, behaviour, readings, judges."""
+"""Benchmark details of a report besides scores: tests, behaviour, tool readings, judges."""
 
 from groundtune.bench.stats.behaviour import Behaviour, BehaviourWarning
 from groundtune.bench.stats.paired import HeadlineTest
@@ -7,7 +7,7 @@ from groundtune.records import Record
 
 
 class JudgeSummary(Record):
-    """Who graded a benchmark, and how steadily."""
+    """The judge of a benchmark and its noise."""
 
     benchmark: str
     model: str
@@ -16,14 +16,14 @@ class JudgeSummary(Record):
     items: int = 0
     repeats: float = 0.0
     item_error: float = 0.0
-    """Standard error of the mean for want of more items, in the grade's unit."""
+    """Standard error of the mean from the choice of items, in the grade's unit."""
     judge_error: float = 0.0
     """The same from judge noise."""
     judge_share: float = 0.0
 
 
 class BenchParts(Record):
-    """All of it; each part may be empty."""
+    """All benchmark details; each part may be empty."""
 
     tests: tuple[HeadlineTest, ...] = ()
     behaviours: tuple[Behaviour, ...] = ()

@@ -1,4 +1,4 @@
-"""The tables of `BenchParts`, ready to be printed."""
+"""Turns `BenchParts` into tables of text for the templates."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -56,7 +56,7 @@ class TestRow(NamedTuple):
 
 
 class BehaviourCell(NamedTuple):
-    """A count or share of behaviour; `warning` is what a guard says of it."""
+    """A count or share of behaviour; `warning` is the guard's text, if any."""
 
     text: str
     warning: str
@@ -73,7 +73,7 @@ class BehaviourRow(NamedTuple):
 
 
 class ToolRow(NamedTuple):
-    """What a tool prints of each model's answers; "" where it has none."""
+    """A tool's reading of each model's answers; "" where it has none."""
 
     tool: str
     cells: tuple[tuple[str, str, str], ...]
@@ -91,7 +91,7 @@ class ToolTable(NamedTuple):
 
 
 class JudgeRow(NamedTuple):
-    """Who judged, and how steadily."""
+    """The judge of a benchmark and its noise."""
 
     title: str
     properties: tuple[tuple[str, str], ...]
@@ -111,7 +111,7 @@ class BenchTables(NamedTuple):
 
 
 def bench_tables(report: ReportInput) -> BenchTables | None:
-    """The tables of a report's benchmarks; None where it has no such part."""
+    """Return the tables of a report's benchmarks; None if it has no benchmark details."""
     parts = report.bench
     if parts is None:
         return None
@@ -165,7 +165,7 @@ def _size(value: float, spec: MetricSpec) -> str:
 
 
 def p_text(p: float) -> str:
-    """A p-value with two digits, "< 0.001" below that."""
+    """Return a p-value as text, "< 0.001" for smaller ones."""
     return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 

@@ -41,7 +41,7 @@ class Dot(NamedTuple):
 
 
 class Track(NamedTuple):
-    """A line of a chart with one or more dots; `group` stands above the first line that has it."""
+    """A line of a chart with one or more dots; `group` is printed above its first line."""
 
     group: str
     label: str
@@ -49,7 +49,7 @@ class Track(NamedTuple):
 
 
 class DotChart(NamedTuple):
-    """Tracks over one axis; `zero` is where no difference stands, if the chart has such a place."""
+    """Tracks over one axis; `zero` is the position of no difference, if any."""
 
     title: str
     caption: str
@@ -100,7 +100,7 @@ def _caption(report: ReportInput, ref: MetricRef, spec: MetricSpec) -> str:
 
 
 FOREST = 24
-"""Rows beyond which the charts of differences keep to what is told first."""
+"""With more rows than this, charts of differences show only the main metrics."""
 
 
 def _told_first(report: ReportInput) -> list[MetricRef]:

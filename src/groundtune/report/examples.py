@@ -20,7 +20,7 @@ class ExampleAnswer(Record):
     note: str = ""
     """Shown under the text: why it was scored so."""
     verdict: str = ""
-    """What the benchmark says of it where no span tells: "right", "wrong", "grade 3"."""
+    """The benchmark's verdict where there are no spans: "right", "wrong", "grade 3"."""
     wrong: bool = False
     """Whether that is a bad one."""
 

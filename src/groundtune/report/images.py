@@ -36,7 +36,7 @@ def embed(data: bytes, where: str) -> EmbeddedImage:
         raise UserError(
             "An image of the report can't be read.",
             where,
-            "Sample again with --skip-bad, or mend the file.",
+            "Sample again with --skip-bad, or fix the file.",
         ) from error
     tiny = max(image.size) <= TINY_PX
     buffer = io.BytesIO()

@@ -87,7 +87,7 @@ class StratumEstimate(Estimate):
     """An estimate over the items of one stratum."""
 
     by: str
-    """What the strata are told apart by: "How usual the object is"."""
+    """What distinguishes the strata: "How usual the object is"."""
     stratum: str
 
 
@@ -188,7 +188,7 @@ class Subject(Record):
         return named[0] if named else plain
 
     def lead(self, model: str, against: str) -> Headline | None:
-        """The headline for a model beside another."""
+        """Return the headline for a model compared with another."""
         if self.headline is None:
             return None
         return Headline(

@@ -42,7 +42,7 @@ class ShownExample(NamedTuple):
 
 
 def write_report(out: Path, report: ReportInput) -> Path:
-    """Writes OUT/report.html, whole or not at all, and returns its path.
+    """Write OUT/report.html atomically and return its path.
 
     Raises:
         UserError: an image can't be read, or the file can't be written.
@@ -53,7 +53,7 @@ def write_report(out: Path, report: ReportInput) -> Path:
 
 
 def render(report: ReportInput) -> str:
-    """The report's HTML. The same input gives the same text.
+    """Return the report's HTML. The same input gives the same text.
 
     Raises:
         UserError: an image can't be read.
@@ -75,12 +75,12 @@ def render(report: ReportInput) -> str:
 
 
 def tint(number_of: int) -> int:
-    """A model's colour by its number; with its mark (`number_of % 6`) it tells 36 apart."""
+    """Return a model's colour by its number; with its mark (`number_of % 6`) 36 are distinct."""
     return (number_of + number_of // 6) % 6
 
 
 def _context(report: ReportInput) -> dict[str, object]:
-    """What the templates print."""
+    """Return the values that the templates print."""
     control = report.length_control
     return {
         "report": report,
@@ -113,7 +113,7 @@ def _context(report: ReportInput) -> dict[str, object]:
 
 
 def _protocols(report: ReportInput) -> list[tuple[str, dict[str, str]]]:
-    """How benchmarks were done, under their labels; those are one that differ in decoding alone."""
+    """Return benchmark protocols by label, merging those that differ only in decoding."""
     alike: dict[tuple[tuple[str, str], ...], list[BenchmarkSpec]] = {}
     for spec in report.subject.benchmarks:
         rest = tuple(each for each in spec.protocol.items() if each[0] != "decoding")
@@ -135,7 +135,7 @@ def _undecoded(spec: BenchmarkSpec) -> str:
 
 
 def _kinds_shown(report: ReportInput) -> list[tuple[str, str]]:
-    """The legend: only kinds that occur."""
+    """Return the legend, with only the kinds that occur."""
     answers = (answer for each in report.examples.shown for answer in each.answers)
     found = {span.kind for answer in answers for span in answer.spans}
     return [(kind, said) for kind, said in KINDS.items() if kind in found]

@@ -76,7 +76,7 @@ class Plot(NamedTuple):
 
 
 def scatter(report: ReportInput, pair: TradeOff) -> Plot | None:
-    """Where each model stands between two metrics; None unless two models have both."""
+    """Return the scatter of models over two metrics; None unless two models have both."""
     points = [
         (model, x, y)
         for model in report.models
@@ -124,7 +124,7 @@ def _y_ticks(up: Scale, spec: MetricSpec, height: int) -> tuple[Tick, ...]:
 
 
 def _beside(index: int, crosses: Sequence[Cross]) -> Cross:
-    """The cross with its label below as many near ones as are higher."""
+    """Return the cross with its label moved below those of nearby higher crosses."""
     cross = crosses[index]
     near = [
         (each.y, i)
@@ -145,7 +145,7 @@ def _best_corner(x_spec: MetricSpec, y_spec: MetricSpec) -> str:
 
 
 def curve(report: ReportInput, drawn: Curve) -> Plot | None:
-    """The lines of a curve; None if no series has a point."""
+    """Return the plot of a curve; None if no series has a point."""
     points = [point for series in drawn.series for point in series.points]
     if not points:
         return None

@@ -1,4 +1,4 @@
-"""The report of a run that only sampled: answers beside images and counts, nothing checked."""
+"""The report of a run that only sampled: answers with their images and counts, unchecked."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -51,7 +51,7 @@ def sampling_report(
     notes: Sequence[Note] = (),
     number: int = 60,
 ) -> ReportInput:
-    """The report of a run that only sampled: answers beside images and counts, nothing checked.
+    """Return the report of a run that only sampled: answers with images and counts, unchecked.
 
     `image` gives an image file's bytes by its sha256, `labels` a model's name as it is to be
     shown. The first `number` prompts that have an answer are shown.
@@ -71,7 +71,7 @@ def sampling_report(
         counts=count_answers(answers, refused),
         examples=Examples(
             shown=tuple(examples),
-            how=f"{shown} {len(asked):,} prompts that were answered, in their order.",
+            how=f"{shown} {len(asked):,} prompts with answers, in their order.",
         ),
         provenance=provenance,
         subject=Subject(notes=(*notes, *(terms if licences else ()))),

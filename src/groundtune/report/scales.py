@@ -1,4 +1,4 @@
-"""Scales and axes: where a value stands, and which round numbers stand below it."""
+"""Scales and axes: the position of a value, and round tick values."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ EDGE = 2.0
 
 
 class Tick(NamedTuple):
-    """A place on an axis, in percent (x) or pixels (y), and what stands there."""
+    """A position on an axis, in percent (x) or pixels (y), and its label."""
 
     at: float
     label: str

@@ -152,7 +152,7 @@ class BeforeAfter(NamedTuple):
 
 
 def strip(report: ReportInput) -> tuple[BeforeAfter, ...]:
-    """The headline metric and those named beside it, before and after."""
+    """Return the headline metric and those shown with it, before and after."""
     headline = report.headline
     if headline is None:
         return ()

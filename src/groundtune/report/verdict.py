@@ -206,7 +206,7 @@ def _length_sentence(report: ReportInput, headline: Headline, tone: Tone) -> str
         interval = signed_interval(equal, spec)
         return f"At equal length no clear improvement remains ({change}, 95% interval {interval})."
     if _says_less(report, headline):
-        return "It also says less, which by itself lowers this rate: read the cost side with it."
+        return "Its answers also say less, which alone lowers this rate: read the cost metrics too."
     return ""
 
 
@@ -266,7 +266,7 @@ def _nothing_to_compare(report: ReportInput, headline: Headline) -> Verdict:
     unit = f" {spec.unit}" if spec.unit not in ("", "%") else ""
     sentences = (
         f"{spec.label}: {value}{unit}, 95% interval {interval}, n = {found.n:,}.",
-        "This is one measurement, without a comparison: it says nothing about a change.",
+        "This is a single measurement without a comparison, so it shows no change.",
     )
     return Verdict(f"{label}: {in_sentence(spec.label)}, {value}", sentences, "unchecked")
 
@@ -278,7 +278,7 @@ def _nothing_was_checked(report: ReportInput) -> Verdict:
     plural = "answer" if answers == 1 else "answers"
     title = f"{number(answers, 0)} {plural} by {who}; nothing was checked"
     sentence = (
-        "No truth is known for these images and no judge was asked: this page shows what was "
-        "said and says nothing about whether it is right."
+        "These images have no ground truth and no judge was used: this page shows the "
+        "answers, not whether they are correct."
     )
     return Verdict(title, (sentence,), "unchecked")

@@ -1,4 +1,4 @@
-"""What answers behind the server, and what it is asked: the seam to models and upstream servers."""
+"""The interface between the server and its models or upstream servers."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -8,12 +8,12 @@ from groundtune.protocols import Reply
 from groundtune.records import Claim, Prompt, Sampling
 
 Say = Callable[[int, str], None]
-"""Takes the next characters of answer i, in order. Called on the event loop."""
+"""Receives the next characters of answer i, in order. Called on the event loop."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A request as a model takes it."""
+    """A request in the form that a model answers."""
 
     prompt: Prompt
     sampling: Sampling
@@ -26,7 +26,7 @@ class Asked:
 
 
 class Answered(NamedTuple):
-    """What came back: one reply a seed."""
+    """The result of a request: one reply per seed."""
 
     replies: list[Reply]
     prompt_tokens: int
@@ -37,45 +37,45 @@ class Backend(Protocol):
     """A model in this process, or an upstream server."""
 
     async def answer(self, asked: Asked, say: Say | None = None) -> Answered:
-        """The answers; their text goes to `say` as it comes, if there is one. Can be cancelled.
+        """Return the answers; stream their text to `say`, if given. Can be cancelled.
 
         Raises:
-            ApiError: what the client is to be told.
+            ApiError: the error for the client.
         """
         ...
 
     async def close(self) -> None:
-        """Lets go of what it holds."""
+        """Release all resources."""
         ...
 
 
 Watch = Callable[[Callable[[], Sequence[str]]], Collection[int]]
-"""Told after each token how to get the answers' texts so far; says which of them end there."""
+"""Called after each token with a function for the answers' texts; returns those to end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """A request that a model in this process answers now, and where that goes."""
+    """A request for a model in this process, with callbacks for its result."""
 
     asked: Asked
     watch: Watch
     end: Callable[[Answered], None]
-    """Called once, as soon as all its answers are there."""
+    """Called once, as soon as all answers are complete."""
     fail: Callable[[Exception], None]
-    """Called instead where this request, and no other, can't be answered."""
+    """Called instead if this request alone can't be answered."""
 
 
 class Speaker(Protocol):
     """A model in this process; it is called from one thread at a time."""
 
     def answer(self, turns: Sequence[Turn]) -> None:
-        """Answers requests whose sampling differs in `max_new_tokens` alone, all together."""
+        """Answer a batch of requests whose sampling differs only in `max_new_tokens`."""
         ...
 
 
 class ClaimCheck(Protocol):
-    """Divides answers into claims and checks each of them on the images."""
+    """Divides answers into claims and checks each claim against the images."""
 
     def __call__(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[list[Claim]]:
-        """Each answer's claims, with its characters, p(yes), p(no) and status."""
+        """Return each answer's claims, with characters, p(yes), p(no) and status."""
         ...

@@ -1,4 +1,4 @@
-"""The claims of answers, divided and checked: the pipeline's stages for texts of the moment."""
+"""Claim checks of served answers, by the pipeline's divider and labeler."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ class LabelledCheck:
         self._labelling = labelling
 
     def __call__(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[list[Claim]]:
-        """Each answer's claims, with its characters, p(yes), p(no) and status."""
+        """Return each answer's claims, with characters, p(yes), p(no) and status."""
         own = self._labelling
         given = list(zip(prompts, answers, strict=True))
         keys = [key_of("served", prompt.key, answer) for prompt, answer in given]

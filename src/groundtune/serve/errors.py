@@ -1,10 +1,10 @@
-"""Errors as the OpenAI API has them: a status and {"error": {message, type, param, code}}."""
+"""Errors in the OpenAI API's form: a status and {"error": {message, type, param, code}}."""
 
 from pydantic import ValidationError
 
 
 class ApiError(Exception):
-    """A request's failure, told to the client.
+    """A request failed; the client receives this error.
 
     `param` names the field of the request that is wrong, `code` the error for programs.
     """
@@ -45,11 +45,11 @@ class ApiError(Exception):
 
 
 class HungUp(Exception):
-    """The client has closed the connection: nobody reads an answer."""
+    """The client has closed the connection."""
 
 
 def bad_body(error: ValidationError) -> ApiError:
-    """The first fault of a request's body."""
+    """Return the error for the first fault of a request's body."""
     fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
     place = [str(part) for part in fault["loc"]]
     where = ".".join(place)
@@ -62,14 +62,14 @@ def bad_body(error: ValidationError) -> ApiError:
 
 
 def failed() -> ApiError:
-    """Something of ours broke; the log has the reason."""
+    """Return the error for an internal failure; the log has the reason."""
     return ApiError(
         500, "The server failed; its log says why.", type="server_error", code="internal_error"
     )
 
 
 def too_slow(seconds: float) -> ApiError:
-    """The time limit passed."""
+    """Return the error for an exceeded time limit."""
     return ApiError(
         504,
         f"The answer was not ready in {seconds:g} seconds.",

@@ -1,4 +1,4 @@
-"""Who may come in, who waits, and who is told to come back: so many requests, so many bytes."""
+"""Admission control: bounds on concurrent requests, queued requests and bytes of bodies."""
 
 import asyncio
 import math
@@ -11,10 +11,9 @@ from groundtune.serve.limits import Limits
 
 
 class Gate:
-    """Counts the requests that are answered or wait, and the bytes of their bodies.
+    """Counts running and waiting requests and the bytes of their bodies.
 
-    A request that finds the queue full is refused before its body is read, so that memory stays
-    bounded whatever comes.
+    A request that finds the queue full is refused before its body is read, so memory stays bounded.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -36,7 +35,7 @@ class Gate:
 
     @contextmanager
     def enter(self) -> Generator["Held"]:
-        """A place inside. Raises ApiError (429) at once if there is none."""
+        """Hold a slot. Raises ApiError (429) at once if all are taken."""
         if self.inside >= self.limits.running + self.limits.waiting:
             raise self._full("All places are taken, and the queue is full.")
         self.inside += 1
@@ -49,7 +48,7 @@ class Gate:
 
     @asynccontextmanager
     async def turn(self) -> AsyncGenerator[None]:
-        """Waits for the request's turn and keeps it; first come, first served."""
+        """Wait for the request's turn and hold it; first come, first served."""
         async with self._turns:
             self.running += 1
             began = time.monotonic()
@@ -60,13 +59,13 @@ class Gate:
                 self._usual_s += 0.2 * (time.monotonic() - began - self._usual_s)
 
     def take(self, size: int) -> None:
-        """Counts bytes of a body. Raises ApiError (429) if that is more than is held at a time."""
+        """Count bytes of a body. Raises ApiError (429) beyond the limit for all bodies."""
         if self._bytes + size > self.limits.bodies_bytes:
             raise self._full("The requests under way hold too many bytes.")
         self._bytes += size
 
     def give(self, size: int) -> None:
-        """The bytes are free again."""
+        """Release bytes."""
         self._bytes -= size
 
     def _full(self, why: str) -> ApiError:
@@ -81,18 +80,18 @@ class Gate:
 
 
 class Held:
-    """What a request inside the gate holds."""
+    """The slot and bytes of one admitted request."""
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
         self._size = 0
 
     def take(self, size: int) -> None:
-        """So many bytes more of its body. Raises ApiError (429)."""
+        """Count more bytes of its body. Raises ApiError (429)."""
         self._gate.take(size)
         self._size += size
 
     def free(self) -> None:
-        """Its body is not needed any more."""
+        """Release the bytes of its body."""
         self._gate.give(self._size)
         self._size = 0

@@ -1,4 +1,4 @@
-"""Work of several requests that waits for the model's thread at the same time, done together."""
+"""Dynamic batching: requests that wait for the model's thread are run together."""
 
 import asyncio
 import threading
@@ -13,30 +13,30 @@ R = TypeVar("R")
 
 
 class Place(Generic[T, R]):
-    """One request's work among others', and where its result goes. For any thread."""
+    """One request's work in a batch, and the future of its result. Thread-safe."""
 
     def __init__(self, item: T, kind: Hashable, size: int) -> None:
         self.item = item
         self.kind = kind
         self.size = size
         self.over = False
-        """It has its result, or nobody waits for it any more."""
+        """Whether it has a result or was cancelled."""
         self._loop = asyncio.get_running_loop()
         self._future: asyncio.Future[R] = self._loop.create_future()
 
     async def result(self) -> R:
-        """Waits for it. Whoever is cancelled here gives his place up."""
+        """Wait for the result. Cancelling releases the slot."""
         try:
             return await self._future
         finally:
             self.over = True
 
     def end(self, result: R) -> None:
-        """The result; what comes after the first doesn't count."""
+        """Set the result; later results are ignored."""
         self._settle(lambda: self._future.set_result(result))
 
     def fail(self, error: Exception) -> None:
-        """No result. What the model refuses becomes the client's error."""
+        """Set an error. A model's UserError becomes the client's error."""
         self._settle(lambda: self._future.set_exception(refusal(error)))
 
     def _settle(self, settle: Callable[[], None]) -> None:
@@ -46,10 +46,10 @@ class Place(Generic[T, R]):
 
 
 class Gatherer(Generic[T, R]):
-    """Runs `work` over all that waits, is of one kind, and has a size of at most `most` together.
+    """Runs `work` on batches of waiting items of one kind, with a total size of at most `most`.
 
-    The first that waits decides the kind, so that nobody is passed over for ever. Each batch waits
-    `wait_s` for company before it begins. `work` gives each place its result.
+    The first waiting item decides the kind, so none waits forever. Each batch waits `wait_s` for
+    more items before it starts. `work` sets the result of each place.
     """
 
     def __init__(
@@ -70,11 +70,11 @@ class Gatherer(Generic[T, R]):
 
     @property
     def waiting(self) -> int:
-        """How many wait for their batch."""
+        """How many items wait for their batch."""
         return len(self._left())
 
     async def do(self, item: T, kind: Hashable = None, size: int = 1) -> R:
-        """The item's result. Can be cancelled.
+        """Return the item's result. Can be cancelled.
 
         Raises:
             ApiError: the model refuses the request.
@@ -87,7 +87,7 @@ class Gatherer(Generic[T, R]):
         return await place.result()
 
     async def _run(self) -> None:
-        """Batch after batch, until nothing waits."""
+        """Run batches until nothing waits."""
         try:
             while self._left():
                 await asyncio.sleep(self._wait_s)
@@ -103,9 +103,9 @@ class Gatherer(Generic[T, R]):
             return list(self._waiting)
 
     def _do_some(self) -> None:
-        """One batch, in the model's thread: composed only now, so that all who wait are in it.
+        """Run one batch in the model's thread, composed now so that all waiting items are in it.
 
-        Where it fails, each is tried alone: one request must not take the others down.
+        If it fails, run each item alone: one request must not fail the others.
         """
         batch = self._take()
         try:

@@ -1,4 +1,4 @@
-"""What every request passes: the token, the host that it names, headers, counting."""
+"""ASGI middleware: checks the token and the host, adds headers, counts requests."""
 
 import hmac
 from urllib.parse import urlsplit
@@ -27,10 +27,10 @@ _HEADERS = [
 
 
 class Guard:
-    """Stands before the application.
+    """Wraps the application.
 
-    Without a token the server is for this machine alone: a request must then name it as its host,
-    or a page of another site could reach it under a name of its own.
+    Without a token the server is for this machine only: the Host header must then be localhost, or
+    a page of another site could reach the server by DNS rebinding.
     """
 
     def __init__(self, app: ASGIApp, *, token: str, metrics: Metrics) -> None:
@@ -39,7 +39,7 @@ class Guard:
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Lets the request through, or answers it with the error."""
+        """Pass the request on, or answer it with the error."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

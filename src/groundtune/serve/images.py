@@ -1,4 +1,4 @@
-"""Images of requests: from data URLs, held only while their request is answered."""
+"""Images of requests: decoded from data URLs, kept only while their request runs."""
 
 import base64
 import binascii
@@ -28,7 +28,7 @@ class RequestImage(NamedTuple):
 
 
 class LentImages:
-    """`Images` for the models: the images of the requests under way, from any thread."""
+    """`Images` for the models: the images of running requests. Thread-safe."""
 
     def __init__(self) -> None:
         self._lent: dict[str, tuple[Image.Image, int]] = {}
@@ -36,7 +36,7 @@ class LentImages:
 
     @contextmanager
     def lend(self, images: Sequence[RequestImage]) -> Generator[None]:
-        """The images can be opened while this lasts; two requests may lend the same."""
+        """Let the images be opened within this context; two requests may lend the same."""
         with self._lock:
             for request_image in images:
                 image, count = self._lent.get(request_image.sha256, (request_image.image, 0))
@@ -47,11 +47,11 @@ class LentImages:
             self._take_back(images)
 
     def open(self, sha256: str) -> Image.Image:
-        """The image. Raises UserError if no request under way has it."""
+        """Return the image. Raises UserError if no running request has it."""
         with self._lock:
             found = self._lent.get(sha256)
         if found is None:
-            raise UserError("The image is not here any more.", sha256, "Send it again.")
+            raise UserError("The image is no longer available.", sha256, "Send it again.")
         return found[0]
 
     def __len__(self) -> int:
@@ -66,9 +66,9 @@ class LentImages:
 
 
 def read_image(url: str, limits: Limits, param: str, *, pixels: int = 0) -> RequestImage:
-    """An image from its data URL. `param` names the field in errors.
+    """Return an image from its data URL. `param` names the field in errors.
 
-    The request's images before it have so many `pixels`.
+    `pixels` is the total of the request's earlier images.
 
     Raises:
         ApiError: not a data URL, bad base64, too large, or not an image that can be read.

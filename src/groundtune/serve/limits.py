@@ -1,4 +1,4 @@
-"""What the server takes on, and how much of it."""
+"""Limits of the server."""
 
 from pydantic import Field
 
@@ -6,7 +6,7 @@ from groundtune.records import Record
 
 
 class Limits(Record):
-    """Bounds on size, number and time; a request beyond one is refused in the API's form."""
+    """Limits of size, number and time; a request beyond one gets an API error."""
 
     running: int = Field(default=16, ge=1)
     """Requests that are answered at a time: passed on upstream, or for a model in this process

@@ -1,4 +1,4 @@
-"""A model in this process behind the server: requests that wait together are answered together."""
+"""Serves a model in this process; waiting requests are batched."""
 
 import asyncio
 import threading
@@ -12,16 +12,16 @@ from groundtune.serve.telling import Telling, until_stop
 from groundtune.serve.thread import ModelThread
 
 _LETTERS = 1000
-"""Texts count as alike in thousands of letters, by powers of two: a short prompt beside a long one
-is padded to its length."""
+"""Prompts share a batch if their lengths in thousands of characters have the same power of two:
+in a batch, a short prompt is padded to the longest."""
 
 
 class LocalBackend:
     """A `Backend` over a `Speaker`.
 
     Requests with the same decoding settings are answered in one batch of at most `batch_size`
-    answers, which waits `gather_s` for company before it begins and then takes nobody in. Each
-    request is answered when its own answers are there, not when the batch's are.
+    answers, which waits `gather_s` for more requests before it starts; later requests wait for the
+    next batch. Each request is answered when its own answers are complete, not the batch's.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class LocalBackend:
         )
 
     async def answer(self, asked: Asked, say: Say | None = None) -> Answered:
-        """The answers; those of a cancelled request stop at the next token."""
+        """Return the answers; a cancelled request stops at the next token."""
         listener = _Listener(asked, say)
         try:
             return await self.gatherer.do(listener, _kind(asked), len(asked.seeds))
@@ -47,7 +47,7 @@ class LocalBackend:
             listener.gone.set()
 
     async def close(self) -> None:
-        """Ends the thread."""
+        """End the thread."""
         self._thread.close()
 
     def _answer(self, places: Sequence[Place["_Listener", Answered]]) -> None:
@@ -55,7 +55,7 @@ class LocalBackend:
 
 
 class _Listener:
-    """Whoever waits for a request's answers, and hears them grow."""
+    """A waiting request that receives its answers as they grow."""
 
     def __init__(self, asked: Asked, say: Say | None) -> None:
         self.gone = threading.Event()
@@ -90,7 +90,7 @@ class _Listener:
 
 
 def _kind(asked: Asked) -> Hashable:
-    """What requests of one batch have in common; each keeps its own greatest length."""
+    """Return the properties that requests of one batch share; `max_new_tokens` may differ."""
     plain: Sampling = asked.sampling.model_copy(update={"max_new_tokens": 1})
     parts = (part for message in asked.prompt.messages for part in message.content)
     letters = sum(len(part.text) for part in parts if part.type == "text")

@@ -17,7 +17,7 @@ Labels = tuple[tuple[str, str], ...]
 
 
 class Metrics:
-    """What the server counts. Gauges are functions that are asked when somebody looks."""
+    """What the server counts. Gauges are functions, called on each scrape."""
 
     def __init__(self, gauges: Mapping[str, Callable[[], float]]) -> None:
         self._gauges = gauges
@@ -26,21 +26,21 @@ class Metrics:
         self._sum = 0.0
 
     def count(self, name: str, by: float = 1, **labels: str) -> None:
-        """Adds to a counter. Labels are few and fixed, never a client's text."""
+        """Add to a counter. Labels are few and fixed, never a client's text."""
         self._counts[name][tuple(sorted(labels.items()))] += by
 
     def value(self, name: str, **labels: str) -> float:
-        """What a counter has reached."""
+        """Return a counter's value."""
         return self._counts[name][tuple(sorted(labels.items()))]
 
     def took(self, seconds: float) -> None:
-        """A request was answered whole."""
+        """Record the duration of a complete request."""
         place = sum(seconds > bound for bound in _SECONDS)
         self._buckets[place] += 1
         self._sum += seconds
 
     def text(self) -> str:
-        """All of it, as Prometheus reads it."""
+        """Return all metrics in Prometheus' text format."""
         lines: list[str] = []
         for name, (kind, said) in _HELP.items():
             full = f"groundtune_{name}"

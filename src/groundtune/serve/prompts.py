@@ -1,4 +1,4 @@
-"""A request's body as a prompt: its bounds are checked here, its images decoded."""
+"""Turns a request's body into a prompt: checks limits and decodes images."""
 
 import secrets
 from typing import Any, NamedTuple
@@ -18,14 +18,14 @@ _STRUCTURE = 10_000
 
 
 class Read(NamedTuple):
-    """A request that can be answered, and its images."""
+    """A valid request and its images."""
 
     asked: Asked
     images: list[RequestImage]
 
 
 def parse_chat(body: bytes, limits: Limits) -> ChatRequest:
-    """The request, within its bounds. Images are not looked at yet.
+    """Parse the request and check its limits. Images are not decoded yet.
 
     Raises:
         ApiError: not JSON, wrong types, unknown fields, or beyond a bound.
@@ -47,12 +47,12 @@ def parse_chat(body: bytes, limits: Limits) -> ChatRequest:
         _bound("self_feedback.n", chat.self_feedback.n, limits.candidates, "candidates")
         _refuse_conflicts(chat)
     if not any(message.role == "user" for message in chat.messages):
-        raise ApiError(400, "There is no user's message.", param="messages", code="invalid_value")
+        raise ApiError(400, "There is no user message.", param="messages", code="invalid_value")
     return chat
 
 
 def read_chat(chat: ChatRequest, limits: Limits) -> Read:
-    """The request with its images decoded: in a thread, for that takes a while.
+    """Return the request with decoded images. Slow: run it in a thread.
 
     Raises:
         ApiError: an image can't be read.
@@ -75,9 +75,9 @@ def read_chat(chat: ChatRequest, limits: Limits) -> Read:
 
 
 def _refuse_many_parts(body: bytes, limits: Limits) -> None:
-    """Before it is parsed: a few megabytes of brackets become hundreds as objects.
+    """Check the body before parsing: a few megabytes of brackets become hundreds as objects.
 
-    A request's brackets and commas stand in its texts, but for some hundreds; base64 has none.
+    Almost all brackets and commas of a valid request are in its texts; base64 has none.
     """
     most = limits.text_characters + _STRUCTURE
     if any(body.count(mark) > most for mark in (b"{", b"[", b",")):
@@ -92,7 +92,7 @@ def _refuse_conflicts(chat: ChatRequest) -> None:
     if chat.temperature == 0 and chat.self_feedback and chat.self_feedback.n > 1:
         raise ApiError(
             400,
-            "Greedy decoding (temperature 0) gives one answer, there is nothing to choose from.",
+            "Greedy decoding (temperature 0) gives one answer, so there is nothing to choose from.",
             param="temperature",
             code="invalid_value",
         )

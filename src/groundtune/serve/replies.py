@@ -1,4 +1,4 @@
-"""What goes back to the client: a completion, or the chunks of a stream, as the API has them."""
+"""Builds responses in the API's form: a completion, or the chunks of a stream."""
 
 import secrets
 import time
@@ -19,7 +19,7 @@ class Envelope:
         self._model = model
 
     def completion(self, done: Done) -> dict[str, Any]:
-        """The whole reply. `check` stands in each choice, `self_feedback` beside them."""
+        """Return the complete reply. `check` is in each choice, `self_feedback` at the top."""
         choices: list[dict[str, Any]] = []
         for index, reply in enumerate(done.replies):
             choice: dict[str, Any] = {
@@ -38,15 +38,15 @@ class Envelope:
         return body | _feedback(done.feedback)
 
     def opening(self, index: int) -> dict[str, Any]:
-        """The first chunk of an answer."""
+        """Return the first chunk of an answer."""
         return self._chunk(index, {"role": "assistant", "content": "", "refusal": None})
 
     def text(self, index: int, text: str) -> dict[str, Any]:
-        """The next characters of an answer."""
+        """Return a chunk with the next characters of an answer."""
         return self._chunk(index, {"content": text})
 
     def closing(self, done: Done, *, with_usage: bool) -> Iterator[dict[str, Any]]:
-        """What follows the text: thoughts, claims, the reason for the end, and the usage."""
+        """Yield the chunks after the text: thoughts, claims, finish reason and usage."""
         for index, reply in enumerate(done.replies):
             if reply.thoughts:
                 yield self._chunk(index, _thoughts(reply))
@@ -77,7 +77,7 @@ class Envelope:
 
 
 def usage(done: Done) -> dict[str, int]:
-    """Tokens; those of candidates that were not chosen are counted, for they were generated."""
+    """Return token counts, which include all candidates of best of n."""
     return {
         "prompt_tokens": done.prompt_tokens,
         "completion_tokens": done.completion_tokens,
@@ -86,7 +86,7 @@ def usage(done: Done) -> dict[str, int]:
 
 
 def claim_body(claim: Claim) -> dict[str, Any]:
-    """A claim: characters [start, end) of the answer, counted in Unicode code points."""
+    """Return a claim: characters [start, end) of the answer, counted in Unicode code points."""
     return {
         "start": claim.start,
         "end": claim.end,
@@ -99,7 +99,7 @@ def claim_body(claim: Claim) -> dict[str, Any]:
 
 
 def _thoughts(reply: Reply) -> dict[str, str]:
-    """The field that vLLM, SGLang and DeepSeek have for them."""
+    """Return thoughts in the field that vLLM, SGLang and DeepSeek use."""
     return {"reasoning_content": reply.thoughts} if reply.thoughts else {}
 
 

@@ -1,6 +1,6 @@
-"""One chat request on the wire: its body read in bounds, its reply whole or streamed.
+"""Handles one chat request: reads its body within limits, sends its reply complete or streamed.
 
-A client that hangs up cancels its work wherever that stands.
+If the client disconnects, its work is cancelled.
 """
 
 import asyncio
@@ -32,14 +32,14 @@ _EVENTS = [
 
 
 class ChatResponse(Response):
-    """Answers the request that it is sent for."""
+    """The response to one chat request."""
 
     def __init__(self, service: Service) -> None:
         super().__init__()
         self._service = service
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Reads the request and sends the reply."""
+        """Read the request and send the reply."""
         wire = _Wire(send)
         limits = self._service.limits
         try:
@@ -48,7 +48,7 @@ class ChatResponse(Response):
                     chat = await self._read(scope, receive, held)
                     work = self._stream(chat, wire) if chat.stream else self._whole(chat, wire)
                     finish = await _until_gone(work, receive)
-                # its place is free before the client knows that it is done, and sends the next
+                # release the slot before the client sees the end and sends its next request
                 await finish()
         except ApiError as error:
             await wire.fail(error)
@@ -79,12 +79,12 @@ class ChatResponse(Response):
         return chat
 
     async def _whole(self, chat: ChatRequest, wire: "_Wire") -> _Finish:
-        """Does the work, and returns what sends the reply."""
+        """Answer the request, and return a function that sends the reply."""
         done = await self._service.answer(chat, None)
         return lambda: wire.json(200, Envelope(self._service.model).completion(done))
 
     async def _stream(self, chat: ChatRequest, wire: "_Wire") -> _Finish:
-        """Does the work and sends the text, and returns what sends the rest."""
+        """Answer the request and stream the text; return a function that sends the rest."""
         said: asyncio.Queue[tuple[int, str] | None] = asyncio.Queue()
         envelope, begun = Envelope(self._service.model), set[int]()
         work = asyncio.ensure_future(
@@ -114,7 +114,7 @@ class ChatResponse(Response):
 
 
 class _Wire:
-    """What was sent already decides how an error can be told."""
+    """The connection; what was already sent decides the form of an error."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -122,7 +122,7 @@ class _Wire:
         self._over = False
 
     async def json(self, status: int, body: dict[str, Any], **headers: str) -> None:
-        """A whole response."""
+        """Send a complete JSON response."""
         data = json.dumps(body).encode()
         sent = {"content-type": "application/json", "content-length": str(len(data)), **headers}
         pairs = [(name.lower().encode(), value.encode()) for name, value in sent.items()]
@@ -131,18 +131,18 @@ class _Wire:
         await self._send({"type": "http.response.body", "body": data})
 
     async def event(self, body: dict[str, Any]) -> None:
-        """One server-sent event; the first one begins the stream."""
+        """Send a server-sent event; the first one starts the stream."""
         if not self._begun:
             self._begun = True
             await self._send({"type": "http.response.start", "status": 200, "headers": _EVENTS})
         await self._write(b"data: " + json.dumps(body).encode() + b"\n\n")
 
     async def end(self) -> None:
-        """The stream's last word."""
+        """Send the end of the stream."""
         await self._write(b"data: [DONE]\n\n", more=False)
 
     async def fail(self, error: ApiError) -> None:
-        """The error as a response or, in a stream that has begun, as its last event."""
+        """Send the error as a response or, within a stream, as its last event."""
         if self._over:
             return
         if self._begun:
@@ -191,7 +191,7 @@ def _too_large(most: int) -> ApiError:
 
 
 async def _until_gone(work: Coroutine[Any, Any, T], receive: Receive) -> T:
-    """The work's result, unless the client hangs up first. Raises HungUp."""
+    """Return the work's result. Raises HungUp if the client disconnects first."""
     task = asyncio.ensure_future(work)
     gone = asyncio.ensure_future(_disconnected(receive))
     try:
@@ -210,7 +210,7 @@ async def _disconnected(receive: Receive) -> None:
 
 
 async def _cancelled(task: "asyncio.Future[Any]") -> None:
-    """Ends a task and waits for it; what it would have said is not wanted."""
+    """Cancel a task, wait for its end and ignore its result."""
     if not task.done():
         task.cancel()
         await asyncio.wait([task])

@@ -1,7 +1,7 @@
-"""A request of /v1/chat/completions, as the OpenAI API has it, with two fields of our own.
+"""The request schema of /v1/chat/completions: the OpenAI API with two more fields.
 
-Unknown fields and wrong types are refused. Fields of the API that this server can't honour are
-refused where they would change the answer, and accepted where they would not.
+Unknown fields and wrong types are refused. API fields that this server doesn't support are refused
+if they would change the answer, and ignored otherwise.
 """
 
 from typing import Annotated, Literal

@@ -135,7 +135,7 @@ async function read(reply, side, answer) {
       cut ||= choice.finish_reason === "length";
     }
   }
-  if (cut) side.append(element("p", "note", "Cut at the longest answer."));
+  if (cut) side.append(element("p", "note", "Truncated at the maximum length."));
   if (feedback) side.append(element("p", "note", chosen(feedback)));
   if (check) {
     mark(answer, check.claims);
