@@ -172,7 +172,7 @@ def test_instruction_and_model_are_in_the_lineage():
 def test_an_own_instruction_must_have_its_places(tmp_path):
     path = tmp_path / "mine.txt"
     path.write_text("Divide ${answer}!")
-    with pytest.raises(UserError, match=r"has the places \['answer'\]"):
+    with pytest.raises(UserError, match=r"has the placeholders \['answer'\]"):
         own(path, ("question", "answer"))
     path.write_text("To ${question}: ${answer}!")
     assert own(path, ("question", "answer")).fill({"question": "q", "answer": "a"}) == "To q: a!"

@@ -56,7 +56,7 @@ def test_the_licence_of_the_prompt_travels_with_the_pair():
 
 
 def test_a_correction_without_its_prompt_is_an_error():
-    with pytest.raises(UserError, match="prompt p9 of a correction is not there"):
+    with pytest.raises(UserError, match="prompt p9 of a correction is missing"):
         pairs_from_corrections([corrected(1, "p9", "A dog.", "A cat.")], PROMPTS)
 
 

@@ -159,7 +159,7 @@ def test_a_stored_image_of_which_a_byte_was_changed_is_refused_until_it_is_added
     changed[-20] ^= 1
     store.path(sha256).write_bytes(changed)
     for read in (ImageStore(tmp_path).open, ImageStore(tmp_path).read):
-        with pytest.raises(UserError, match="the sha256 that it is stored under"):
+        with pytest.raises(UserError, match="the sha256 in its name"):
             read(sha256)
     assert ImageStore(tmp_path).add(data) == sha256
     assert ImageStore(tmp_path).read(sha256) == data

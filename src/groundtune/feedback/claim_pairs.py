@@ -68,8 +68,8 @@ class ClaimPairRules(Record):
     def _a_rate_differs_by_less_than_one(self) -> Self:
         if self.scoring == "rate" and self.margin >= 1:
             raise ValueError(
-                "with scoring=rate a margin of 1 leaves only all-wrong against all-right: "
-                "set margin to 0.1, say"
+                "With scoring=rate, a margin of 1 only pairs all-wrong with all-right answers: "
+                "lower the margin, to 0.1 for example."
             )
         return self
 

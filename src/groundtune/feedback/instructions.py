@@ -58,14 +58,14 @@ def own(path: Path, places: tuple[str, ...]) -> Instruction:
         text = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(
-            "The instruction can't be read.", str(path), "Give a text file in UTF-8."
+            "The instruction can't be read.", str(path), "Save it as UTF-8 text."
         ) from error
     found = set(_PLACE.findall(text))
     if found != set(places):
         wanted = " and ".join(f"${{{name}}}" for name in places)
         raise UserError(
-            f"The instruction has the places {sorted(found)}, not {sorted(places)}.",
+            f"The instruction has the placeholders {sorted(found)}, not {sorted(places)}.",
             str(path),
-            f"Write {wanted} where they are to be filled in.",
+            f"Use exactly the placeholders {wanted}.",
         )
     return Instruction(path.stem, text)

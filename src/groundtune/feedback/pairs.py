@@ -102,7 +102,7 @@ def pair_from_texts(
 def cap_per_prompt(pairs: Sequence[Pair], cap: int, seed: int) -> tuple[Pair, ...]:
     """At most `cap` pairs of each prompt, in the order given; seed and keys alone choose."""
     if cap < 1:
-        raise ValueError(f"a cap of {cap} pairs a prompt keeps none")
+        raise ValueError(f"a cap of {cap} pairs per prompt keeps none")
     by_prompt: dict[str, list[Pair]] = defaultdict(list)
     for pair in pairs:
         by_prompt[pair.prompt].append(pair)
@@ -118,8 +118,8 @@ def _source(correction: Correction, prompts: Mapping[str, Prompt]) -> Source:
     prompt = prompts.get(correction.prompt)
     if prompt is None:
         raise UserError(
-            f"The prompt {correction.prompt} of a correction is not there.",
+            f"The prompt {correction.prompt} of a correction is missing.",
             f"correction {correction.key}",
-            "Give the folder that holds both the corrections and their prompts.",
+            "Use a folder with both the corrections and their prompts.",
         )
     return prompt.source

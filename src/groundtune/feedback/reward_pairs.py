@@ -64,7 +64,7 @@ def pairs_from_rewards(
         ValueError: there is no ranking.
     """
     if not rankings:
-        raise ValueError("no rewards to rank by")
+        raise ValueError("there are no rewards to rank by")
     unique = distinct(answers)
     groups: dict[str, list[Answer]] = defaultdict(list)
     for answer in unique:

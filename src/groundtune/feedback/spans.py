@@ -22,7 +22,7 @@ def check(text: str, spans: Sequence[Span]) -> None:
         if span.end > len(text):
             raise ValueError(f"{here} leaves the text, which has {len(text)} characters")
         if span.start < position:
-            raise ValueError(f"{here} overlaps the one before it, or stands out of order")
+            raise ValueError(f"{here} overlaps the one before it, or is out of order")
         if span.replacement is None:
             raise ValueError(f"{here} has no replacement")
         position = span.end

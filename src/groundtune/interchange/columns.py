@@ -52,17 +52,19 @@ def open_columns(
             raise UserError(
                 f"The column {name!r} is missing.",
                 str(path),
-                f"The {layout} layout has the columns {', '.join(columns)}.",
+                f"Add it; the {layout} layout has the columns {', '.join(columns)}.",
             )
         if not _fits(schema.field(name).type, data_type):
             raise UserError(
                 f"The column {name!r} is {schema.field(name).type}, not {data_type}.",
                 str(path),
-                f"Write the column in the type of the {layout} layout.",
+                f"Convert the column to the type that the {layout} layout has.",
             )
     more = [name for name in schema.names if name not in columns]
     if more and not others:
-        log.warning("%s: columns that the %s layout doesn't have: %s", path, layout, more)
+        log.warning(
+            "%s: the %s layout has no such columns; check their names: %s", path, layout, more
+        )
     return file
 
 
@@ -122,4 +124,8 @@ def _fits(found: pa.DataType, wanted: pa.DataType) -> bool:
 
 
 def _damaged(path: Path) -> UserError:
-    return UserError("The file can't be read as Parquet.", str(path), "Give a whole .parquet file.")
+    return UserError(
+        "The file can't be read as Parquet.",
+        str(path),
+        "Check that the .parquet file is complete, or copy it again.",
+    )

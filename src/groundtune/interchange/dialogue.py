@@ -33,7 +33,7 @@ def split_text(text: str) -> tuple[str | None, ...]:
 def join_pieces(pieces: Sequence[str | None]) -> str:
     """The text of pieces, a token for each None. Raises Refused if a piece has the token itself."""
     if any(piece is not None and TOKEN in piece for piece in pieces):
-        raise Refused(f"The prompt's text has {TOKEN} in it, which the layout takes for an image")
+        raise Refused(f"The prompt's text contains {TOKEN}, which the layout reads as an image")
     return "".join(TOKEN if piece is None else piece for piece in pieces)
 
 
@@ -46,7 +46,9 @@ def read_turns(
         message = object_of(each, column)
         named = message.get(role)
         if named not in roles:
-            raise Refused(f"A message's {role!r} is {named!r}, none of {', '.join(roles)}", column)
+            raise Refused(
+                f"A message's {role!r} is {named!r}, not one of {', '.join(roles)}", column
+            )
         turns.append(Turn(roles[str(named)], split_text(text_of(message, content, column))))
     return turns
 
@@ -65,7 +67,7 @@ def with_images_first(turns: Sequence[Turn], images: int) -> tuple[Turn, ...]:
         led = Turn("user", ((None,) * images) + turns[first].pieces)
         return (*turns[:first], led, *turns[first + 1 :])
     if named != images:
-        raise Refused(f"The row has {images} images, but its texts name {named}")
+        raise Refused(f"The row has {images} images, but its texts refer to {named}")
     return tuple(turns)
 
 
@@ -74,7 +76,7 @@ def check_turns_alternate(turns: Sequence[Turn], title: str) -> None:
     spoken = turns[1:] if turns[0].role == "system" else turns
     expected = ("user", "assistant")
     if any(turn.role != expected[number % 2] for number, turn in enumerate(spoken)):
-        raise Refused(f"The dialogue's turns don't alternate: the {title} layout can't hold it")
+        raise Refused(f"The dialogue's turns don't alternate, which the {title} layout requires")
 
 
 def ask(question: str, images: int = 1) -> tuple[Turn, ...]:
@@ -138,7 +140,7 @@ def text_of(row: Mapping[str, Any], name: str, column: str = "") -> str:
     """A text under a name. Raises Refused for anything else."""
     value = row.get(name)
     if not isinstance(value, str):
-        raise Refused(f"There is no {name!r} that is a text", column or name)
+        raise Refused(f"The field {name!r} is missing or is not text", column or name)
     return value
 
 
@@ -154,5 +156,5 @@ def number_of(row: Mapping[str, Any], name: str, column: str = "") -> float | No
 
 def _wide(title: str) -> Refused:
     return Refused(
-        f"The prompt isn't images followed by one question: the {title} layout can't hold it"
+        f"The prompt isn't images followed by one question, which the {title} layout requires"
     )

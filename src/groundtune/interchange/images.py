@@ -122,8 +122,8 @@ def check_there(images: ImageStore, sha256: str, where: str) -> Path:
     path = images.path(sha256)
     if not path.is_file():
         raise UserError(
-            f"The image {sha256} is not there.",
+            f"The image {sha256} is missing.",
             where,
-            "Give a folder that holds the pairs' images too.",
+            "Use a folder that also has the pairs' images.",
         )
     return path

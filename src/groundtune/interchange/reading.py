@@ -109,9 +109,9 @@ def check_ending(layout: Files, path: Path) -> None:
     """Raises UserError for a file name that the layout's files don't have."""
     if path.suffix not in layout.endings:
         raise UserError(
-            f"The {layout.title} layout is not written to {path.suffix or 'a name like this'}.",
+            f"The {layout.title} layout can't be written to {path.suffix or 'a file without an ending'}.",
             str(path),
-            f"Give a file that ends in {' or '.join(layout.endings)}.",
+            f"Choose a file name that ends in {' or '.join(layout.endings)}.",
         )
 
 
@@ -140,7 +140,11 @@ def _parquet_rows(layout: Files, path: Path, rows: int) -> Iterator[Row]:
             if name in layout.images or _is_plain(schema.field(name).type)
         ]
         if others := [name for name in schema.names if name not in kept]:
-            log.warning("%s: columns of types that can't be kept: %s", path, ", ".join(others))
+            log.warning(
+                "%s: columns left out because their types aren't supported: %s",
+                path,
+                ", ".join(others),
+            )
         for plain in batches(file, path, kept, rows):
             for row in plain:
                 number += 1

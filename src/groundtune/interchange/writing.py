@@ -175,9 +175,9 @@ def prompt_of(pair: Pair, prompts: Mapping[str, Prompt]) -> Prompt:
     prompt = prompts.get(pair.prompt)
     if prompt is None:
         raise UserError(
-            f"The prompt {pair.prompt} is not there.",
+            f"The pair's prompt {pair.prompt} is missing.",
             f"pair {pair.key}",
-            "Give a folder that holds the pairs' prompts too.",
+            "Use a folder that also has the pairs' prompts.",
         )
     return prompt
 
@@ -255,7 +255,9 @@ def _columns(layout: Layout, survey: _Survey) -> tuple[dict[str, pa.DataType], s
             odd.remove(name)
     columns |= {name: found.get(name, pa.null()) for name in order if name not in columns}
     if mixed := [name for name, kind in columns.items() if kind == MIXED]:
-        log.warning("columns of values of several types are left out: %s", ", ".join(mixed))
+        log.warning(
+            "columns left out because their values have several types: %s", ", ".join(mixed)
+        )
     columns = {name: kind for name, kind in columns.items() if kind != MIXED}
     names = [name for name in dict.fromkeys([*order, *columns]) if name in columns]
     return {name: columns[name] for name in names}, odd

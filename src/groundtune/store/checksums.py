@@ -40,9 +40,9 @@ def noted(folder: Path) -> dict[str, str]:
         sha256, separator, name = line.partition("  ")
         if not separator or len(sha256) != hashlib.sha256().digest_size * 2:
             raise UserError(
-                "The file of checksums is damaged.",
+                "The checksum file is damaged.",
                 str(path),
-                "Restore it from a copy, or delete it to read the folder unchecked.",
+                "Restore it from a copy, or delete it to read the folder without checks.",
             )
         sums[name] = sha256
     return sums
@@ -61,7 +61,7 @@ def refuse_damage(path: Path) -> None:
         return
     if path.exists() and sha256_of(path) != expected:
         raise UserError(
-            "The file is damaged: its bytes don't fit the checksum that was noted with it.",
+            "The file is damaged: its bytes don't match its recorded checksum.",
             str(path),
-            "Restore it from a copy, or delete it and run the command that wrote it again.",
+            "Restore it from a copy, or delete it and rerun the command that wrote it.",
         )

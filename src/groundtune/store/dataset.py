@@ -100,7 +100,7 @@ def _number(part: Path) -> int:
     digits = part.stem.removeprefix("part-")
     if not digits.isdecimal():
         raise UserError(
-            f"The file is called like a part of a data set, but {digits!r} is no number.",
+            f"The file is named like a part of a data set, but {digits!r} is not a number.",
             str(part),
             "Move it out of the folder.",
         )

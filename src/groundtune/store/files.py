@@ -47,9 +47,9 @@ def disk_error(error: OSError, path: Path) -> DiskError:
     """The error for a file that could not be written."""
     if error.errno in _FULL:
         return DiskError(
-            "The disk is full (or a quota or size limit is reached); nothing was half-written.",
+            "The disk is full (or a quota or size limit is reached); no file was left incomplete.",
             str(path),
-            "Free some space and run the same command again: it goes on where it stopped.",
+            "Free some space and run the same command again: it resumes where it stopped.",
         )
     return DiskError(
         f"The file can't be written: {error.strerror or error}.",

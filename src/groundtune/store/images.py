@@ -126,9 +126,9 @@ def decode(data: bytes, where: str) -> Image.Image:
         ) from error
     except UnidentifiedImageError as error:
         raise UserError(
-            "The file is not an image that can be read.",
+            "The file is not a readable image.",
             where,
-            f"Give one of {', '.join(FORMATS)}, or leave it out with --skip-bad.",
+            f"Use one of {', '.join(FORMATS)}, or leave it out with --skip-bad.",
         ) from error
     except _DAMAGE as error:
         raise UserError(
@@ -141,9 +141,9 @@ def decode(data: bytes, where: str) -> Image.Image:
 def _refuse_damage(data: bytes, sha256: str, path: Path) -> None:
     if hashlib.sha256(data).hexdigest() != sha256:
         raise UserError(
-            "The stored image is damaged: its bytes don't give the sha256 that it is stored under.",
+            "The stored image is damaged: its bytes don't match the sha256 in its name.",
             str(path),
-            "Delete it and run the command that stored it again, from the original image.",
+            "Delete it and rerun the command that stored it, from the original image.",
         )
 
 
@@ -169,7 +169,7 @@ def _refuse_animation(image: ImageFile.ImageFile, where: str) -> None:
         raise UserError(
             f"The image is animated or has several pages ({frames} frames).",
             where,
-            "Save the frame that you mean as a still, or leave it out with --skip-bad.",
+            "Save one frame as a still image, or leave it out with --skip-bad.",
         )
 
 
@@ -188,9 +188,9 @@ def _rgb(image: Image.Image, where: str) -> Image.Image:
         return Image.fromarray(np.rint(values / 257).astype(np.uint8)).convert("RGB")
     if image.mode in ("I", "F"):
         raise UserError(
-            "The image holds 32-bit values, of no fixed range.",
+            "The image has 32-bit values without a fixed range.",
             where,
-            "Save it with 8 or 16 bits a channel, or leave it out with --skip-bad.",
+            "Save it with 8 or 16 bits per channel, or leave it out with --skip-bad.",
         )
     if image.has_transparency_data:
         return _on_white(image.convert("RGBA"))

@@ -105,7 +105,7 @@ def read_run(path: Path) -> Run:
         return Run.model_validate_json(file.read_bytes())
     except FileNotFoundError as error:
         raise UserError(
-            "There is no run.json.", str(file), "Give the --out folder of a groundtune command."
+            "There is no run.json.", str(file), "Use the --out folder of a groundtune command."
         ) from error
     except ValidationError as error:
         raise UserError(

@@ -52,7 +52,7 @@ def _table_rows(path: Path, separator: str, fix: str) -> Iterator[Row]:
         try:
             headers = next(lines, None)
             if not headers:
-                raise UserError("The table is empty.", str(path), "Write a line of headers.")
+                raise UserError("The table is empty.", str(path), "Add a header line.")
             for cells in filter(None, lines):
                 yield _row(f"{path}:{lines.line_num}", lines.line_num, headers, cells, fix)
         except csv.Error as error:

@@ -77,7 +77,7 @@ def from_table(table: pa.Table, record_type: type[R], *, where: str = "table") -
             raise UserError(
                 f"Row {number}, column {column or '(row)'}: {first['msg']}.",
                 where,
-                f"Mend or remove the row; it must be a valid {record_type.__name__}.",
+                f"Fix or remove the row; it must be a valid {record_type.__name__}.",
             ) from error
     return rows
 
@@ -108,7 +108,9 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         raise UserError("The file doesn't exist.", str(path), "Check the path.") from error
     except (pa.ArrowException, OSError) as error:
         raise UserError(
-            "The file can't be read as Parquet.", str(path), "Give a whole .parquet file."
+            "The file can't be read as Parquet.",
+            str(path),
+            "Check that the .parquet file is complete, or copy it again.",
         ) from error
 
 
@@ -130,7 +132,7 @@ def read_column(path: Path, name: str) -> list[Any]:
     table = read_table(path, [name])
     if name not in table.column_names:
         raise UserError(
-            f"The column {name!r} is missing.", str(path), "Give a file that has this column."
+            f"The column {name!r} is missing.", str(path), "Use a file that has this column."
         )
     return table.column(name).to_pylist()
 
@@ -302,5 +304,5 @@ def _cast(column: pa.ChunkedArray, field: pa.Field, where: str) -> pa.ChunkedArr
         raise UserError(
             f"The column {field.name!r} is {column.type}, not {field.type}.",
             where,
-            "Write the column in that type.",
+            "Convert the column to that type.",
         ) from error

@@ -48,9 +48,9 @@ def scene_of(prompt: Prompt) -> Scene:
     """The scene that a prompt is about. Raises UserError where it isn't a scene of the world."""
     if prompt.source.dataset != DATASET:
         raise UserError(
-            "a simulated person only knows the embedded world",
+            "A simulated annotator only knows the embedded world.",
             f"prompt {prompt.key} of {prompt.source.dataset or 'an unnamed data set'}",
-            "use prompts of the world, or let people correct the answers",
+            "Use prompts of the world, or have people correct the answers.",
         )
     return find(prompt.source.row)
 

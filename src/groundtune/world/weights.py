@@ -13,8 +13,8 @@ def path(name: str) -> Path:
     folder = Path(str(resources.files("groundtune.world").joinpath("weights", name)))
     if name not in NAMES or not (folder / "config.json").exists():
         raise UserError(
-            f"the world has no model {name!r}",
+            f"The world has no model {name!r}.",
             f"world:{name}",
-            f"use one of {', '.join(f'world:{known}' for known in NAMES)}",
+            f"Use one of {', '.join(f'world:{known}' for known in NAMES)}.",
         )
     return folder

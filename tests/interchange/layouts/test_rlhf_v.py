@@ -293,7 +293,7 @@ BAD = [
     ({"text": "{'question': 1}"}, "text", "not JSON"),
     ({"text": None}, "text", "not JSON"),
     ({"text": "[1]"}, "text", "not an object"),
-    ({"text": '{"question": "q", "chosen": "c"}'}, "text", "no 'rejected' that is a text"),
+    ({"text": '{"question": "q", "chosen": "c"}'}, "text", "'rejected' is missing or is not text"),
     ({"text": '{"question": "q", "chosen": 3, "rejected": "r"}'}, "text", "no 'chosen'"),
     (
         {"text": '{"question": "q", "chosen": "", "rejected": "r"}'},
@@ -370,7 +370,7 @@ def test_a_prompt_that_the_layout_cannot_hold_is_an_error(tmp_path: Path):
 def test_a_pair_whose_prompt_or_image_is_missing_is_an_error(tmp_path: Path):
     store = ImageStore(tmp_path / "images")
     prompt, pair = own_pair(store)
-    with pytest.raises(UserError, match="prompt p is not there"):
+    with pytest.raises(UserError, match="prompt p is missing"):
         rlhf_v.write(tmp_path / "out.parquet", [pair], {}, store)
     store.path(prompt.images[0]).unlink()
     with pytest.raises(UserError, match="is not there") as caught:

@@ -237,7 +237,7 @@ def test_truth_is_chosen_by_only_where_a_source_knows_it(
 
 
 def test_a_benchmark_that_the_source_has_not_is_refused(tmp_path: Path):
-    with pytest.raises(UserError, match="not measured by pope here") as raised:
+    with pytest.raises(UserError, match="can't measure models with pope") as raised:
         align(settings_of("evaluation.images.pope=3"), tmp_path / "out", Notes())
     assert raised.value.fix == "Use world-captions and world-questions."
     assert not (tmp_path / "out").exists()

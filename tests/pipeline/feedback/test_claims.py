@@ -185,9 +185,9 @@ def test_another_labeler_takes_the_division_along_into_its_folder(tmp_path: Path
 def test_claims_of_two_labelers_or_dividers_do_not_mix_in_a_folder(tmp_path: Path):
     sampled(tmp_path, TEXTS)
     label(tmp_path)
-    with pytest.raises(UserError, match="checked otherwise"):
+    with pytest.raises(UserError, match="claims by a different labeler"):
         label(tmp_path, asking=Asking(ties="rejected"))
-    with pytest.raises(UserError, match="divided otherwise"):
+    with pytest.raises(UserError, match="answers by a different divider"):
         label(tmp_path, divider=Words("2"))
 
 
@@ -196,7 +196,7 @@ def test_a_folder_without_answers_and_an_answer_without_its_prompt_are_errors(tm
         label(tmp_path / "none")
     folder = sampled(tmp_path, TEXTS)
     folder.answers.append([Answer(key="a9", prompt="p9", text="x", producer=MODEL)])
-    with pytest.raises(UserError, match="prompt p9 of an answer is not there"):
+    with pytest.raises(UserError, match="prompt p9 of an answer is missing"):
         label(tmp_path)
 
 
@@ -215,7 +215,7 @@ def test_pairs_are_made_of_claims_and_stand_in_the_folder_with_their_parents(tmp
     again = make_claim_pairs(tmp_path / "run", tmp_path / "out", rules, Quiet())
     assert (again.made, len(out.pairs.read())) == (1, 1)
     other = rules.model_copy(update={"spans": "none"})
-    with pytest.raises(UserError, match="pairs that these settings don't give"):
+    with pytest.raises(UserError, match="pairs from other settings"):
         make_claim_pairs(tmp_path / "run", tmp_path / "out", other, Quiet())
 
 

@@ -165,7 +165,7 @@ def test_a_folder_without_answers_is_an_error_that_names_the_command(tmp_path: P
 def test_an_answer_without_its_prompt_is_an_error(tmp_path: Path):
     folder = sampled(tmp_path, TEXTS)
     folder.answers.append([Answer(key="a9", prompt="p9", text="x", producer=MODEL)])
-    with pytest.raises(UserError, match="prompt p9 of an answer is not there"):
+    with pytest.raises(UserError, match="prompt p9 of an answer is missing"):
         label(tmp_path, tmp_path, CatLover())
 
 
@@ -196,7 +196,7 @@ def test_pairs_of_other_settings_do_not_mix_in_a_folder(tmp_path: Path):
     sampled(tmp_path, TEXTS)
     label(tmp_path, tmp_path, CatLover())
     make_pairs(tmp_path, tmp_path, PairSettings(), Quiet())
-    with pytest.raises(UserError, match="pairs that these settings don't give"):
+    with pytest.raises(UserError, match="pairs from other settings"):
         make_pairs(tmp_path, tmp_path, PairSettings(cap=1), Quiet())
 
 
@@ -233,7 +233,7 @@ def test_the_worlds_person_corrects_what_is_not_in_the_scene(tmp_path: Path):
 
 def test_no_simulated_person_knows_photographs(tmp_path: Path):
     folder = sampled(tmp_path, TEXTS)
-    with pytest.raises(UserError, match="No simulated person knows these prompts"):
+    with pytest.raises(UserError, match="No simulated annotator knows these prompts"):
         open_annotator(LabelSettings(), folder)
     person, by = open_annotator(LabelSettings(annotator="world"), folder)
     with pytest.raises(UserError, match="only knows the embedded world"):

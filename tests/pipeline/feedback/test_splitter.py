@@ -112,7 +112,7 @@ def test_whoever_gives_the_recorded_replies_agrees_wholly(lessons: Path, tmp_pat
     again = ScriptedGenerator(lambda prompt, seed: pytest.fail("asked again"))
     assert score_splitter(again, lessons, tmp_path, settings, QUIET) == scored
     other = ScriptedGenerator(reply, name="other")
-    with pytest.raises(UserError, match="divided otherwise"):
+    with pytest.raises(UserError, match="answers by a different divider"):
         score_splitter(other, lessons, tmp_path, settings, QUIET)
 
 

@@ -244,7 +244,7 @@ def test_when_every_row_is_bad_nothing_is_left_to_do(folder: Path):
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({}, "nothing to ask"),
+        ({}, "no prompts"),
         ({"images": "images"}, "no instruction"),
         ({"images": "nowhere", "ask": "What?"}, "no such folder"),
         ({"prompts": "nowhere.jsonl"}, "doesn't exist"),

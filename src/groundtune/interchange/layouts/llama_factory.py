@@ -146,7 +146,7 @@ def _translate(formatting: str, path: Path) -> Callable[[Fields], Fields]:
     entry = _entry(path)
     if entry and entry.get("formatting", "alpaca") != formatting:
         raise UserError(
-            f"{_INFO} says that the file is {entry.get('formatting', 'alpaca')}, not {formatting}.",
+            f"{_INFO} declares the format {entry.get('formatting', 'alpaca')}, not {formatting}.",
             str(path),
             "Import it as llama-factory (sharegpt) or llama-factory-alpaca.",
         )

@@ -52,7 +52,7 @@ def _parse(row: Fields) -> Content:
 
 def _render(content: Content, columns: Sequence[str]) -> dict[str, Any]:
     if len(content.images) != 1 or content.turns[0].role == "system":
-        raise Refused("The LLaVA-RLHF layout holds one image a dialogue and no system message")
+        raise Refused("The LLaVA-RLHF layout holds one image per dialogue and no system message")
     check_turns_alternate(content.turns, "LLaVA-RLHF")
     turns = [
         {"from": _NAMES[turn.role], "value": join_pieces(turn.pieces)} for turn in content.turns

@@ -19,7 +19,7 @@ _MANY = 1000
 
 def _parse(row: Fields) -> Content:
     if row.get("video") is not None:
-        raise Refused("The row is of a video", "video")
+        raise Refused("The row is about a video, not an image", "video")
     images = row_images(row.get("image"), "image")
     if not images:
         raise Refused("The row has no image", "image")

@@ -171,7 +171,7 @@ def _read_row(
 
 def _texts(text: str | None, where: str) -> dict[str, str]:
     """question, chosen and rejected of a row."""
-    fix = "Mend the row, or leave it out with --skip-bad."
+    fix = "Fix the row, or leave it out with --skip-bad."
     try:
         found = json.loads(text or "")
     except ValueError as error:
@@ -183,7 +183,7 @@ def _texts(text: str | None, where: str) -> dict[str, str]:
     for name in ("question", "chosen", "rejected"):
         value = values.get(name)
         if not isinstance(value, str):
-            raise UserError(f"The text has no {name!r} that is a text.", where, fix)
+            raise UserError(f"The field {name!r} is missing or is not text.", where, fix)
         if any("\ud800" <= character <= "\udfff" for character in value):
             raise UserError(f"The {name!r} has half a character (a lone surrogate).", where, fix)
         texts[name] = value
@@ -196,7 +196,7 @@ def _texts(text: str | None, where: str) -> dict[str, str]:
 def _image(image: Mapping[str, Any] | None, images: ImageStore, where: str) -> str:
     if image is None or image["bytes"] is None:
         raise UserError(
-            "The row has no image.", where, "Give its bytes, or leave the row out with --skip-bad."
+            "The row has no image.", where, "Add its bytes, or leave the row out with --skip-bad."
         )
     return images.add(image["bytes"], name=where)
 
@@ -215,9 +215,9 @@ def _write_row(
     prompt = prompts.get(pair.prompt)
     if prompt is None:
         raise UserError(
-            f"The prompt {pair.prompt} is not there.",
+            f"The pair's prompt {pair.prompt} is missing.",
             f"pair {pair.key}",
-            "Give a folder that holds the pairs' prompts too.",
+            "Use a folder that also has the pairs' prompts.",
         )
     sha256 = _only_image(prompt, pair)
     data = _image_bytes(images, sha256, pair)
@@ -258,9 +258,9 @@ def _same_text(original: str | None, texts: Mapping[str, str]) -> str | None:
 def _only_image(prompt: Prompt, pair: Pair) -> str:
     if len(prompt.images) != 1 or [message.role for message in prompt.messages] != ["user"]:
         raise UserError(
-            "The prompt isn't one image with one question: the RLHF-V layout can't hold it.",
+            "The prompt isn't one image with one question, which the RLHF-V layout requires.",
             f"prompt {prompt.key} of pair {pair.key}",
-            "Export pairs with one image and one turn a prompt only.",
+            "Only export pairs whose prompt has one image and one turn.",
         )
     return prompt.images[0]
 

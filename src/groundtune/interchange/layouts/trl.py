@@ -49,7 +49,9 @@ def _parse(row: Fields) -> Content:
     else:
         chosen, rejected = (_turns(row.get(side), side) for side in _SIDES)
         if not chosen or chosen[:-1] != rejected[:-1]:
-            raise Refused("There is no prompt, and the two dialogues don't begin alike", "prompt")
+            raise Refused(
+                "There is no prompt, and the two dialogues have no common beginning", "prompt"
+            )
         turns = chosen[:-1]
         answers = [
             _answer(each[-1:], side) for each, side in ((chosen, "chosen"), (rejected, "rejected"))
@@ -70,7 +72,7 @@ def _turns(given: object, column: str) -> list[Turn]:
         message = object_of(each, column)
         role, content = message.get("role"), message.get("content")
         if role not in _ROLES:
-            raise Refused(f"A message's 'role' is {role!r}, none of {', '.join(_ROLES)}", column)
+            raise Refused(f"A message's 'role' is {role!r}, not one of {', '.join(_ROLES)}", column)
         if isinstance(content, str):
             turns.append(Turn(_ROLES[str(role)], (content,)))
             continue

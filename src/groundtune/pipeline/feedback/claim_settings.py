@@ -146,7 +146,7 @@ def _author(answers: Sequence[Answer], folder: RunFolder) -> str:
     names = {answer.producer.name for answer in answers if answer.producer.kind == "model"}
     if len(names) != 1:
         raise UserError(
-            f"The answers are by {len(names)} models, so none of them is meant by self.",
+            f"The answers come from {len(names)} models, so self is ambiguous.",
             str(folder.answers.path),
             "Name the model: labeler=NAME, divider=NAME.",
         )
@@ -159,9 +159,9 @@ def _check_author(answers: Sequence[Answer], model: Labeler, name: str) -> None:
     then = {answer.producer.revision for answer in answers} - {""}
     if now and then - {now}:
         raise UserError(
-            f"{name} has other weights than the model that gave the answers.",
+            f"{name} has different weights from the model that gave the answers.",
             name,
-            "Name the labeler: a folder with the adapter merged into the model, say.",
+            "Name the labeler, for example a folder with the adapter merged into the model.",
         )
 
 

@@ -192,9 +192,9 @@ def _check(
     others = target.claims.keys() - keys.keys()
     if others:
         raise UserError(
-            f"The folder already has {len(others)} claims that were checked otherwise.",
+            f"The folder already has {len(others)} claims by a different labeler or settings.",
             str(target.claims.path),
-            "Choose another folder with --out DIR, or the labeler and settings of the first time.",
+            "Choose another folder with --out DIR, or use the labeler and settings of the first run.",
         )
     lacking = [keys[key] for key in target.claims.missing(keys)]
     missing = [claim for claim in lacking if claim.answer in about]
@@ -234,9 +234,9 @@ def refuse_other_division(target: RunFolder, divider: Producer) -> None:
     others = [key for key, answer in firsts.items() if key != division_key(answer, divider)]
     if others:
         raise UserError(
-            f"The folder already has {len(others)} answers that were divided otherwise.",
+            f"The folder already has {len(others)} answers by a different divider or settings.",
             str(target.division.path),
-            "Choose another folder with --out DIR, or the divider and settings of the first time.",
+            "Choose another --out DIR, or use the divider and settings of the first run.",
         )
 
 
@@ -255,9 +255,9 @@ def _take_division(
 def _prompt_of(answer: Answer, prompts: Mapping[str, Prompt]) -> Prompt:
     if answer.prompt not in prompts:
         raise UserError(
-            f"The prompt {answer.prompt} of an answer is not there.",
+            f"The prompt {answer.prompt} of an answer is missing.",
             f"answer {answer.key}",
-            "Give the folder that holds both the answers and their prompts.",
+            "Use a folder with both the answers and their prompts.",
         )
     return prompts[answer.prompt]
 

@@ -104,9 +104,9 @@ def open_annotator(settings: LabelSettings, folder: RunFolder) -> tuple[Annotato
     source = load(settings.annotator) if settings.annotator else source_of(prompts)
     if source is None or source.annotator is None:
         raise UserError(
-            "No simulated person knows these prompts.",
+            "No simulated annotator knows these prompts.",
             f"annotator={settings.annotator}" if settings.annotator else str(folder.prompts.path),
-            "Have claims checked by a model (--by claims), or import the corrections of people.",
+            "Have a model check claims (--by claims), or import corrections made by people.",
         )
     return source.annotator(settings.error_rate, settings.seed)
 
@@ -136,9 +136,9 @@ def _correct(
 def _prompt_of(answer: Answer, prompts: dict[str, Prompt]) -> Prompt:
     if answer.prompt not in prompts:
         raise UserError(
-            f"The prompt {answer.prompt} of an answer is not there.",
+            f"The prompt {answer.prompt} of an answer is missing.",
             f"answer {answer.key}",
-            "Give the folder that holds both the answers and their prompts.",
+            "Use a folder with both the answers and their prompts.",
         )
     return prompts[answer.prompt]
 
@@ -147,9 +147,9 @@ def _refuse_mixing(target: RunFolder, by: Producer) -> None:
     others = {row.by.name for row in target.corrections.read() if row.by != by}
     if others:
         raise UserError(
-            f"The folder already has corrections made otherwise (by {', '.join(sorted(others))}).",
+            f"The folder already has corrections by another annotator ({', '.join(sorted(others))}).",
             str(target.corrections.path),
-            "Choose another folder with --out DIR, or the settings of the first time.",
+            "Choose another folder with --out DIR, or use the settings of the first run.",
         )
 
 

@@ -157,7 +157,7 @@ def _refuse_others(target: RunFolder, pairs: Sequence[Pair]) -> None:
     others = target.pairs.keys() - {pair.key for pair in pairs}
     if others:
         raise UserError(
-            f"The folder already has {len(others)} pairs that these settings don't give.",
+            f"The folder already has {len(others)} pairs from other settings.",
             str(target.pairs.path),
-            "Choose another folder with --out DIR, or the settings of the first time.",
+            "Choose another folder with --out DIR, or use the settings of the first run.",
         )

@@ -134,9 +134,9 @@ def make_lessons(
     if not pairs or not held:
         raise UserError(
             f"The division of {len(divided)} answers gives {len(pairs)} lessons and "
-            f"{len(held)} answers to ask about afterwards.",
+            f"{len(held)} held-out answers; both must be above 0.",
             str(source),
-            "Give more answers, about more images, or another held_out.",
+            "Add answers about more images, or change held_out.",
         )
     _refuse_others(target, pairs)
     _write(target, lessons, pairs)
@@ -263,7 +263,7 @@ def _refuse_others(target: RunFolder, pairs: Mapping[str, Pair]) -> None:
     others = target.pairs.keys() - pairs.keys()
     if others:
         raise UserError(
-            f"The folder already has {len(others)} lessons that these settings don't give.",
+            f"The folder already has {len(others)} lessons from other settings.",
             str(target.pairs.path),
-            "Choose another folder with --out DIR, or the settings of the first time.",
+            "Choose another folder with --out DIR, or use the settings of the first run.",
         )

@@ -113,7 +113,7 @@ def read_prompts(
             f"No prompt could be read; {len(skipped)} rows are bad"
             + (f", the first: {skipped[0].what}" if skipped else "."),
             str(prompts or images),
-            "Give at least one row with an image and a text.",
+            "Add at least one row with an image and a text.",
         )
     return Found(list(made.values()), skipped)
 
@@ -122,16 +122,16 @@ def _images(folder: Path | None, ask: str) -> list[_Row]:
     """One row an image of a folder and those in it, in the order of their names."""
     if folder is None:
         raise UserError(
-            "There is nothing to ask.",
+            "There are no prompts.",
             "--prompts, --images",
             "Give --prompts FILE, or --images DIR with --ask TEXT.",
         )
     if not ask.strip():
         raise UserError(
-            "There is no instruction for the images.", str(folder), "Give one with --ask TEXT."
+            "There is no instruction for the images.", str(folder), "Add one with --ask TEXT."
         )
     if not folder.is_dir():
-        raise UserError("There is no such folder.", str(folder), "Check the path.")
+        raise UserError("The folder doesn't exist.", str(folder), "Check the path.")
     files = (each for each in sorted(folder.rglob("*")) if each.suffix.lower() in SUFFIXES)
     return [
         _Row(file, "", Row(str(file), 0, {"image": file.absolute(), "question": ask}))
@@ -153,7 +153,7 @@ def _rows(file: Path, limit: int) -> list[_Row]:
         raise UserError(
             f"Prompts can't be read from {file.suffix or 'a file without an ending'}.",
             str(file),
-            "Give JSON lines (.jsonl), a JSON list (.json), a table, Parquet or a run's folder.",
+            "Use JSON lines (.jsonl), a JSON list (.json), a table, Parquet or a run's folder.",
         )
     return [_Row(file, str(row.number), row) for row in islice(found, limit or None)]
 
@@ -165,7 +165,7 @@ def _check_columns(file: Path, columns: Mapping[str, Any]) -> None:
         return
     lacks, names = ("image", _IMAGES) if not has & {*_IMAGES} else ("text", _TEXTS)
     raise UserError(
-        f"The {lacks}s' column is missing.",
+        f"There is no column of {lacks}s.",
         str(file),
         f"Name it one of {', '.join(names)}; the file has {', '.join(sorted(has))}.",
     )
@@ -181,7 +181,7 @@ def _prompt(row: _Row, roots: Sequence[Path], store: ImageStore) -> Prompt:
             raise row.error("The prompt's text is empty.")
         given = [{"role": "user", "content": given}]
     if not isinstance(given, list | tuple) or not given:
-        raise row.error(f"The prompt has no text: none of messages, {', '.join(_TEXTS)}.")
+        raise row.error(f"The prompt has no text: it has none of messages, {', '.join(_TEXTS)}.")
     messages = _messages(row, cast("Sequence[object]", given), images)
     try:
         prompt = Prompt(
@@ -196,7 +196,7 @@ def _prompt(row: _Row, roots: Sequence[Path], store: ImageStore) -> Prompt:
     if not prompt.images:
         raise row.error("The prompt has no image.")
     if all(message.role != "user" for message in messages) or messages[-1].role != "user":
-        raise row.error("The last message is not a user's.")
+        raise row.error("The last message is not from the user.")
     return prompt
 
 
@@ -214,7 +214,7 @@ class _Images:
     def next(self) -> ImagePart:
         """The next one, stored."""
         if not self.left:
-            raise self.row.error("The text names more images than the row has.")
+            raise self.row.error("The text refers to more images than the row has.")
         return self.stored(self.left.pop(0))
 
     def rest(self) -> list[ImagePart]:
@@ -248,7 +248,7 @@ def _messages(row: _Row, given: Sequence[object], images: _Images) -> tuple[Mess
         except ValidationError as error:
             raise row.error(f"A message is not valid: {error.errors()[0]['msg']}.") from error
     if images.left:
-        raise row.error("The row has more images than its text names.")
+        raise row.error("The row has more images than its text refers to.")
     return tuple(messages)
 
 

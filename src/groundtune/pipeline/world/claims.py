@@ -185,9 +185,9 @@ def _with_truth(
     for fact, claim in zip(facts_of(answer.text), claims, strict=False):
         if claim.text != fact.text:
             raise UserError(
-                "The claims were not divided by the world's rules of this version.",
+                "The claims were not divided by this version's world rules.",
                 f"claim {claim.key}",
-                "Label the answers again into another folder.",
+                "Label the answers again with another --out DIR.",
             )
         if claim.status in ("supported", "rejected"):
             found.append((claim, holds(scene, fact)))

@@ -30,7 +30,7 @@ class WorldMeasure:
         unknown = [name for name in evaluation.images if name not in FIELDS]
         if unknown:
             raise UserError(
-                f"Models are not measured by {', '.join(unknown)} here.",
+                f"The world can't measure models with {', '.join(unknown)}.",
                 "evaluation.images",
                 f"Use {' and '.join(FIELDS)}.",
             )
