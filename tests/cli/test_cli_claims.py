@@ -96,7 +96,7 @@ def test_self_is_refused_where_other_weights_answered_under_the_name(
     copy.take_prompts(folder, folder.prompts.read())
     copy.answers.append([answer.model_copy(update={"producer": tuned})])
     assert run(["label", "--answers", str(tmp_path), "--by", "claims"]) == EXIT_INPUT
-    assert "has other weights" in capsys.readouterr().err
+    assert "has different weights" in capsys.readouterr().err
 
 
 def test_a_served_model_divides_and_labels_photographs(

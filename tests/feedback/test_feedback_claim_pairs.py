@@ -81,7 +81,7 @@ def test_the_margin_may_be_wider_and_a_rates_margin_must_be_smaller():
 
     assert (made(), made(margin=2.0)) == (1, 0)
     assert (made(scoring="rate", margin=0.25), made(scoring="rate", margin=0.26)) == (1, 0)
-    with pytest.raises(ValidationError, match="set margin to"):
+    with pytest.raises(ValidationError, match="lower the margin"):
         ClaimPairRules(scoring="rate")
 
 

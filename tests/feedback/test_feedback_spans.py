@@ -103,7 +103,7 @@ def test_two_annotators_who_agree_give_one_span_with_the_higher_severity():
     [
         ([edit(0, 4, "x")], r"span 1 \[0, 4\) leaves the text, which has 3"),
         ([edit(0, 2, "x"), edit(1, 3, "y")], r"span 2 \[1, 3\) overlaps"),
-        ([edit(2, 3, "x"), edit(0, 1, "y")], r"span 2 \[0, 1\) overlaps .* or stands out of order"),
+        ([edit(2, 3, "x"), edit(0, 1, "y")], r"span 2 \[0, 1\) overlaps .* or is out of order"),
         ([edit(0, 1, None)], r"span 1 \[0, 1\) has no replacement"),
     ],
 )

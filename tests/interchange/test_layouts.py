@@ -262,7 +262,7 @@ BAD: list[tuple[LayoutName, dict[str, Any], str, str]] = [
     ("rlaif-v-jsonl", {"image_path": None}, "image_path", "no image"),
     ("rlaif-v-jsonl", {"image_path": "https://a/b.jpg"}, "image_path", "not a file"),
     ("llama-factory", {"conversations": said("Q", "A")}, "", "not the user's"),
-    ("llama-factory", {"conversations": said("<image><image>")}, "", "1 images, but .* name 2"),
+    ("llama-factory", {"conversations": said("<image><image>")}, "", "1 images, but .* refer to 2"),
     ("llama-factory", {"chosen": "A"}, "chosen", "not an object"),
     (
         "llama-factory",
@@ -270,7 +270,12 @@ BAD: list[tuple[LayoutName, dict[str, Any], str, str]] = [
         "conversations",
         "'tool'",
     ),
-    ("llama-factory-alpaca", {"instruction": None}, "instruction", "no 'instruction'"),
+    (
+        "llama-factory-alpaca",
+        {"instruction": None},
+        "instruction",
+        "'instruction' is missing or is not text",
+    ),
     ("llama-factory-alpaca", {"history": [["Q"]]}, "history", "two texts"),
     ("trl", {"rejected": [CAT, DOG]}, "rejected", "not one assistant's"),
     ("trl", {"prompt": [{"role": "user", "content": [{"type": "video"}]}]}, "prompt", "neither"),
@@ -278,7 +283,7 @@ BAD: list[tuple[LayoutName, dict[str, Any], str, str]] = [
     ("ms-swift", {"messages": [ASKED]}, "messages", "not the assistant's"),
     ("hsa-dpo", {"id": None}, "id", "names an image"),
     ("hsa-dpo", {"rejected_score": "1"}, "rejected_score", "not a number"),
-    ("mm-rlhf", {"image": None, "video": "v"}, "video", "of a video"),
+    ("mm-rlhf", {"image": None, "video": "v"}, "video", "about a video"),
     ("llava-rlhf", {"preference": 0}, "preference", "neither 1 nor 2"),
     ("llava-rlhf", {"output_2": None}, "output_2", "not an object"),
 ]
@@ -304,7 +309,7 @@ def test_a_text_with_the_token_in_it_is_refused_where_it_would_be_a_image(tmp_pa
     prompts, pair = own_pair(store, texts=("Is <image> a word?",))
     for name in ("llama-factory", "llama-factory-alpaca", "ms-swift", "llava-rlhf"):
         out = tmp_path / f"out{SUFFIX.get(name, '.jsonl')}"
-        with pytest.raises(UserError, match="takes for an image") as caught:
+        with pytest.raises(UserError, match="reads as an image") as caught:
             write_all(name, out, [pair], prompts, store)
         assert caught.value.where == "pair k"
         assert not out.exists()

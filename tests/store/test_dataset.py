@@ -147,7 +147,7 @@ def test_a_file_that_is_only_called_like_a_part_is_the_users_error(tmp_path: Pat
     records = RecordSet(tmp_path, Answer)
     records.append(answers("a"))
     (tmp_path / "part-old.parquet").write_bytes(b"PAR1")
-    with pytest.raises(UserError, match="'old' is no number"):
+    with pytest.raises(UserError, match="'old' is not a number"):
         records.read()
 
 

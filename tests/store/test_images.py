@@ -124,7 +124,7 @@ def test_an_animation_is_refused_with_its_number_of_frames(form: str):
 
 
 def test_32_bit_values_have_no_fixed_range_and_are_refused():
-    with pytest.raises(UserError, match="no fixed range"):
+    with pytest.raises(UserError, match="without a fixed range"):
         decode(encoded(Image.new("F", (4, 4), 0.5), "TIFF"), "x")
 
 

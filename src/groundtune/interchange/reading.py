@@ -109,7 +109,7 @@ def check_ending(layout: Files, path: Path) -> None:
     """Raises UserError for a file name that the layout's files don't have."""
     if path.suffix not in layout.endings:
         raise UserError(
-            f"The {layout.title} layout can't be written to {path.suffix or 'a file without an ending'}.",
+            f"The {layout.title} layout can't be written to {path.suffix or 'such a file'}.",
             str(path),
             f"Choose a file name that ends in {' or '.join(layout.endings)}.",
         )

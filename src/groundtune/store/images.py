@@ -126,7 +126,7 @@ def decode(data: bytes, where: str) -> Image.Image:
         ) from error
     except UnidentifiedImageError as error:
         raise UserError(
-            "The file is not a readable image.",
+            "The file is not an image that can be read.",
             where,
             f"Use one of {', '.join(FORMATS)}, or leave it out with --skip-bad.",
         ) from error

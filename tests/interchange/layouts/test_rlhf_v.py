@@ -294,7 +294,11 @@ BAD = [
     ({"text": None}, "text", "not JSON"),
     ({"text": "[1]"}, "text", "not an object"),
     ({"text": '{"question": "q", "chosen": "c"}'}, "text", "'rejected' is missing or is not text"),
-    ({"text": '{"question": "q", "chosen": 3, "rejected": "r"}'}, "text", "no 'chosen'"),
+    (
+        {"text": '{"question": "q", "chosen": 3, "rejected": "r"}'},
+        "text",
+        "'chosen' is missing or is not text",
+    ),
     (
         {"text": '{"question": "q", "chosen": "", "rejected": "r"}'},
         "text",
@@ -373,6 +377,6 @@ def test_a_pair_whose_prompt_or_image_is_missing_is_an_error(tmp_path: Path):
     with pytest.raises(UserError, match="prompt p is missing"):
         rlhf_v.write(tmp_path / "out.parquet", [pair], {}, store)
     store.path(prompt.images[0]).unlink()
-    with pytest.raises(UserError, match="is not there") as caught:
+    with pytest.raises(UserError, match="is missing") as caught:
         rlhf_v.write(tmp_path / "out.parquet", [pair], {"p": prompt}, store)
     assert caught.value.where == "pair k"

@@ -152,7 +152,7 @@ def test_another_folder_gets_what_its_corrections_stand_on(tmp_path: Path):
 def test_corrections_of_two_annotators_do_not_mix_in_a_folder(tmp_path: Path):
     sampled(tmp_path, TEXTS)
     label(tmp_path, tmp_path, CatLover())
-    with pytest.raises(UserError, match=r"made otherwise \(by ada\)"):
+    with pytest.raises(UserError, match=r"by others \(ada\)"):
         label(tmp_path, tmp_path, CatLover(), by=ADA.model_copy(update={"seed": 1}))
 
 

@@ -197,7 +197,7 @@ BAD_ROWS = {
     "no content": {"messages": [{"role": "user"}]},
     "not an object": {"messages": ["What?"]},
     "not valid": {"messages": [{"role": "robot", "content": "What?"}]},
-    "not a user's": {
+    "not from the user": {
         "image": "images/red.png",
         "messages": [{"role": "assistant", "content": "It"}],
     },
@@ -229,10 +229,10 @@ def test_a_bad_image_of_a_folder_is_named_or_skipped_and_listed(folder: Path):
 
 def test_a_parquet_without_the_images_or_texts_column_is_named_even_with_skip_bad(folder: Path):
     pq.write_table(pa.table({"question": ["What?"], "img": ["x"]}), folder / "p.parquet")
-    with pytest.raises(UserError, match=r"images' column is missing.*\n.*p\.parquet\n.*img"):
+    with pytest.raises(UserError, match=r"no column of images.*\n.*p\.parquet\n.*img"):
         read(folder, folder / "p.parquet", skip_bad=True)
     pq.write_table(pa.table({"image": ["x"], "ask": ["What?"]}), folder / "p.parquet")
-    with pytest.raises(UserError, match="texts' column is missing"):
+    with pytest.raises(UserError, match="no column of texts"):
         read(folder, folder / "p.parquet", skip_bad=True)
 
 

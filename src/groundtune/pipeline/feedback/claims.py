@@ -194,7 +194,7 @@ def _check(
         raise UserError(
             f"The folder already has {len(others)} claims by a different labeler or settings.",
             str(target.claims.path),
-            "Choose another folder with --out DIR, or use the labeler and settings of the first run.",
+            "Choose another --out DIR, or use the labeler and settings of the first run.",
         )
     lacking = [keys[key] for key in target.claims.missing(keys)]
     missing = [claim for claim in lacking if claim.answer in about]

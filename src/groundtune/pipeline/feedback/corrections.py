@@ -147,7 +147,7 @@ def _refuse_mixing(target: RunFolder, by: Producer) -> None:
     others = {row.by.name for row in target.corrections.read() if row.by != by}
     if others:
         raise UserError(
-            f"The folder already has corrections by another annotator ({', '.join(sorted(others))}).",
+            f"The folder already has corrections by others ({', '.join(sorted(others))}).",
             str(target.corrections.path),
             "Choose another folder with --out DIR, or use the settings of the first run.",
         )

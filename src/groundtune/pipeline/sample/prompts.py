@@ -131,7 +131,7 @@ def _images(folder: Path | None, ask: str) -> list[_Row]:
             "There is no instruction for the images.", str(folder), "Add one with --ask TEXT."
         )
     if not folder.is_dir():
-        raise UserError("The folder doesn't exist.", str(folder), "Check the path.")
+        raise UserError("There is no such folder.", str(folder), "Check the path.")
     files = (each for each in sorted(folder.rglob("*")) if each.suffix.lower() in SUFFIXES)
     return [
         _Row(file, "", Row(str(file), 0, {"image": file.absolute(), "question": ask}))
