@@ -94,7 +94,7 @@ def test_the_same_lessons_are_made_once_and_others_are_refused(recorded: Path, l
     counts = make_lessons(recorded, lessons, settings, QUIET)
     assert (counts.answers, counts.lessons, counts.held_out, counts.left_out) == (12, 8, 4, 0)
     assert RunFolder(lessons).pairs.read() == before
-    with pytest.raises(UserError, match="don't give"):
+    with pytest.raises(UserError, match="lessons from other settings"):
         make_lessons(recorded, lessons, settings.model_copy(update={"seed": 5}), QUIET)
 
 
