@@ -247,5 +247,5 @@ def test_self_must_be_one_model(tmp_path: Path):
     other = Producer(kind="model", name="other")
     folder.answers.append([Answer(key="b", prompt="p0", text="dog", producer=other)])
     opening = open_labelling(ClaimSettings(), folder)
-    with pytest.raises(UserError, match="by 2 models"), opening:
+    with pytest.raises(UserError, match="from 2 models"), opening:
         pass
