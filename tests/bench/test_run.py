@@ -107,7 +107,7 @@ def test_a_run_that_was_killed_goes_on_and_ends_the_same(
 def test_another_model_of_the_same_name_is_refused(tmp_path: Path):
     measure(tmp_path, machine(), "world-captions")
     other = ScriptedGenerator(lambda prompt, seed: "A cup.", name="other")
-    with pytest.raises(UserError, match="other scores of a model that is also called machine"):
+    with pytest.raises(UserError, match="different scores of a model with the same name, machine"):
         measure(tmp_path, other, "world-captions", label="machine")
 
 
@@ -174,7 +174,7 @@ def test_a_benchmark_that_is_none_is_the_users_error(name: str):
 def test_scores_of_the_same_model_make_way_for_new_ones_only_where_they_may(tmp_path: Path):
     first = measure(tmp_path, machine(), "world-captions", n=4)
     other = [s.model_copy(update={"key": f"{s.key} again", "answer": "A cup."}) for s in first]
-    with pytest.raises(UserError, match="other scores of a model that is also called machine"):
+    with pytest.raises(UserError, match="different scores of a model with the same name, machine"):
         store_scores(other, tmp_path)
     assert read_scores(tmp_path) == first
     store_scores(other[:3], tmp_path, may_replace=True)

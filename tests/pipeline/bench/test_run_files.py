@@ -67,7 +67,7 @@ def test_a_model_is_asked_once_and_scored_as_its_answers_in_a_file_would_be(tmp_
 def test_a_missing_image_is_the_users_error(tmp_path: Path):
     found, model = questions(tmp_path), Counting()
     (tmp_path / "images" / "p1.png").unlink()
-    with pytest.raises(UserError, match=r"p1\.png isn't in the folder"):
+    with pytest.raises(UserError, match=r"p1\.png is not in the folder"):
         run(found, model, tmp_path / "out")
     assert model.calls == 0
 
