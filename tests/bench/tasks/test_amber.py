@@ -181,7 +181,7 @@ def test_a_similarity_that_is_handed_in_makes_nouns_the_same_and_is_named(folder
     assert score.why == "not there: hound (similarity: alike)"
     (score,) = AMBER.score(data, answers, Scoring())
     assert (score.values["wrong_nouns"], score.values["covered"]) == (2, 0)
-    assert score.why == "not there: car, hound (equal nouns alone are the same)"
+    assert score.why == "not there: car, hound (only equal nouns match)"
 
 
 def test_another_name_marks_its_object_and_the_first_one_wins() -> None:
@@ -205,7 +205,7 @@ def test_a_part_may_be_answered_and_the_notes_say_what_is_missing(real: AmberDat
     assert AMBER.notes is not None
     told = AMBER.notes(real, answers, scores)
     assert told[0] == "Only 2 of 7,628 attribute items are answered."
-    assert told[1].startswith("1 answers are no exact Yes or No")
+    assert told[1].startswith("1 answers are not exactly Yes or No")
 
 
 @pytest.mark.parametrize(

@@ -283,7 +283,7 @@ def test_captions_come_in_several_layouts(folder: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("row", "what"),
     [
-        ('{"image_id": 4, "caption": "a"}', "annotations don't know"),
+        ('{"image_id": 4, "caption": "a"}', "not in the annotations"),
         (
             '{"image_id": 1, "caption": "a"}\n{"image_id": 1, "caption": "a"}',
             "Row 2 answers",

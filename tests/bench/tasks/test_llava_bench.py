@@ -143,7 +143,7 @@ def test_scores_that_are_no_finite_numbers_spoil_the_figures_they_officially_do(
     names = ("relative_score", "reference_score", "model_score")
     assert [made.metrics[name] for name in names] == [relative, reference, model]
     assert (made.unparsed, made.metrics["unparsed"]) == (1, 1 / 90)
-    assert "no finite number" in scores[7].why
+    assert "not a finite number" in scores[7].why
     for line in item_lines(scores):
         json.loads(line, parse_constant=pytest.fail)
     strict = results_of(LLAVA_BENCH, scored(folder, judge, "strict"))

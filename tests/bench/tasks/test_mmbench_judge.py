@@ -87,7 +87,7 @@ def test_a_judgement_that_is_missing_or_unreadable_leaves_its_question_out(
     assert MMBENCH.notes is not None
     (note,) = MMBENCH.notes(MMBENCH.read_data([table(tmp_path)]), [], scores)
     assert "match 4 of 8 turns" in note
-    assert "of 2 it gave no letter" in note
+    assert "for 2 it gave no usable letter" in note
 
 
 def test_without_a_judge_the_official_rule_stays_and_the_result_says_so(tmp_path: Path):

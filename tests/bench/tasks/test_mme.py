@@ -111,9 +111,7 @@ def test_pairs_of_two_images_are_told(tmp_path: Path):
     (folder / "count.txt").write_text("\n".join([lines[0], lines[2], lines[1], lines[3]]))
     answers = mme.read_answers(folder, mme.MmeData())
     scores = mme.score(mme.MmeData(), answers, Scoring())
-    assert "2 pairs of lines are of two images" in " ".join(
-        mme.notes(mme.MmeData(), answers, scores)
-    )
+    assert "2 pairs of lines mix two images" in " ".join(mme.notes(mme.MmeData(), answers, scores))
 
 
 def test_other_tools_tables_give_the_same_numbers(tmp_path: Path):

@@ -115,7 +115,7 @@ def _marked(row: Row) -> ItemAnswer:
         raise UserError(
             'The row has no "marks".',
             where,
-            "Write [] for a faultless answer, null for an open one.",
+            "Write [] for an answer without errors, null for one not yet checked.",
         )
     marks = cast("object", fields[name])
     spans = None if marks is None else [_span(mark, text, where) for mark in _list(marks, where)]
@@ -142,7 +142,7 @@ def _span(mark: object, text: str, where: str) -> Span:
         end = start + len(said)
     if kind is None or not isinstance(start, int) or not isinstance(end, int):
         raise UserError(
-            f"A mark is not understood: {json.dumps(mark)[:60]}.",
+            f"A mark can't be parsed: {json.dumps(mark)[:60]}.",
             where,
             f"Give start and end, or text, and a kind: {', '.join(get_args(SpanKind))}.",
         )
@@ -152,7 +152,7 @@ def _span(mark: object, text: str, where: str) -> Span:
         span = None
     if span is None or span.end > len(text):
         raise UserError(
-            f"A mark [{start}, {end}) lies outside its answer of {len(text)} characters.",
+            f"A mark [{start}, {end}) is outside its answer of {len(text)} characters.",
             where,
             "Count characters of the exact answer, the end not included.",
         )
@@ -183,7 +183,7 @@ def _score(answer: ItemAnswer, scoring: Scoring) -> Score:
         answer=answer.text,
         values={} if rows is None else values,
         extracted=tuple(answer.text[span.start : span.end] for span in spans),
-        why="nobody has looked at it" if rows is None else "",
+        why="not annotated yet" if rows is None else "",
         spans=spans,
         status="unparsed" if rows is None else "scored",
     )
@@ -191,7 +191,7 @@ def _score(answer: ItemAnswer, scoring: Scoring) -> Score:
 
 def notes(data: MarkedItems, answers: Sequence[ItemAnswer], scores: Sequence[Score]) -> list[str]:
     """That these are not the paper's items, and how little so few can show."""
-    told = ["The marks are people's; who they were and what they were told is not in the file."]
+    told = ["People made the marks; the file does not record who they were or their instructions."]
     if len(answers) != ITEMS:
         told.append(f"There are {len(answers):,} answers; the paper has {ITEMS} items.")
     return told
@@ -221,7 +221,7 @@ MHUMANEVAL = Benchmark(
         _rate("other_rate", "Answers with something else wrong", "other"),
         Metric(
             name="marks",
-            label="Marks an answer",
+            label="Marks per answer",
             numerator={"marks": 1},
             denominator={"scored": 1},
             better="lower",
@@ -231,7 +231,7 @@ MHUMANEVAL = Benchmark(
         ),
         Metric(
             name="words",
-            label="Words an answer",
+            label="Words per answer",
             numerator={"words": 1},
             denominator={"scored": 1},
             role="cost",

@@ -1,8 +1,8 @@
-"""MMHal-Bench: are open answers informative, and is anything in them invented? Graded by a judge.
+"""MMHal-Bench: a judge grades whether open answers are informative and free of hallucination.
 
 Sun et al. 2023, arXiv 2309.14525 (LLaVA-RLHF). 96 questions about 96 images, twelve of each of
-eight types, which follow one another in one order. A judge that sees a list of the objects and a
-person's answer, but no image, grades 0 to 6; below 3 something is invented.
+eight types in a fixed order. A judge that sees a list of objects and a human answer, but no image,
+grades from 0 to 6; below 3 the answer is hallucinated.
 
 Data: mmhal-bench_answer_template.json (RLHF-V/RLAIF-V, eval/data), or the template of the authors.
 Answers: that file with "model_answer" filled in, or JSON lines with "answer" or "text", both in the
@@ -10,10 +10,10 @@ order of the questions.
 
 Mode official is eval_gpt_mmhal.py: a grade is the one s of 0 to 6 for which the reply has the
 characters "rating: s", and 0 where there is none or more than one ("**Rating:** 4" is 0, "Rating:
-10" is 1). It can't go on without a reply. Mode strict reads "rating", then a whole number from 0 to
-6, whatever marks stand between; no such number, or two different ones, is unparsed.
+10" is 1). Every reply is required. Mode strict parses "rating" and a whole number from 0 to 6, with
+any punctuation between; a reply without such a number, or with two different ones, is unparsed.
 
-`informativeness` is RLAIF-V's: the grade less 3 where nothing is invented, as points of 100.
+`informativeness` is RLAIF-V's: the grade, minus 3 if nothing is hallucinated, scaled to 100 points.
 """
 
 import re
@@ -102,7 +102,7 @@ def read_data(paths: Sequence[Path]) -> tuple[MmhalQuestion, ...]:
             raise UserError(
                 f"Question {place} is of the type {question.type!r}, not {TYPES[place % 8]!r}.",
                 str(found[0]),
-                "The types follow one another in one order: give the file as it was published.",
+                "Give the published file; its types are in a fixed order.",
             )
     return tuple(asked)
 
@@ -131,7 +131,7 @@ def read_answers(path: Path, data: Sequence[MmhalQuestion]) -> list[ItemAnswer]:
             raise UserError(
                 f"The answer is to another question than number {question.item}.",
                 f"{path}:{answer.row}",
-                "Answers are joined by order: sort them as the questions are.",
+                "Sort the answers in the order of the questions.",
             )
     return told if filled else [_cleaned(answer) for answer in told]
 
@@ -266,7 +266,7 @@ METRICS: tuple[Metric, ...] = (
         unit="points",
         scale=1,
         range=(0, 100),
-        explanation="The grade's part that is not about inventions, 0 to 3, as points of 100.",
+        explanation="The part of the grade for information, 0 to 3, scaled to 100 points.",
     ),
     unparsed_metric(),
 )
@@ -284,8 +284,10 @@ def notes(
     data: Sequence[MmhalQuestion], answers: Sequence[ItemAnswer], scores: Sequence[Score]
 ) -> list[str]:
     """How little twelve questions tell, and what the judge did."""
-    few = "Each type has 12 questions: differences between types or models within one are mostly "
-    return [few + "chance.", *variance_note(scores, "the grade")]
+    few = (
+        "Each type has only 12 questions: differences between types, or between models within one "
+    )
+    return [few + "type, are mostly chance.", *variance_note(scores, "the grade")]
 
 
 MMHAL: Benchmark[Sequence[MmhalQuestion]] = Benchmark(

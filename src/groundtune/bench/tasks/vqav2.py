@@ -9,11 +9,11 @@ a013f00 (Python 2), its faults included:
 
 - where all ten said the same, nothing is normalised: "Yes." is wrong if they said "yes";
 - at most 32 full stops are taken away, each that no digit follows;
-- a mark vanishes if it stands beside a blank anywhere in the text, or if any two digits have a
-  comma between them; else it becomes a blank, so that "t-shirt" is "t shirt";
-- contractions with a capital ("Im") are never mended, because the text is in lower case by then.
+- a punctuation mark is removed if it is next to a space anywhere in the text, or if any two digits
+  have a comma between them; else it becomes a space, so "t-shirt" is "t shirt";
+- contractions with a capital ("Im") are never fixed, because the text is in lower case by then.
 
-Mode strict always normalises, and takes an answer of which nothing is left as unparsed.
+Mode strict always normalises; an answer that becomes empty is unparsed.
 """
 
 import re
@@ -107,7 +107,7 @@ def read_data(paths: Sequence[Path]) -> list[VqaQuestion]:
     refuse_duplicates((each.id for each in made), where, "question id")
     if texts and (missing := [each.id for each in made if each.id not in texts]):
         raise UserError(
-            f"{len(missing):,} annotated questions have no text (the first is {missing[0]!r}).",
+            f"{len(missing):,} annotated questions have no text; the first is {missing[0]!r}.",
             where,
             "Give the questions of the same split as the annotations.",
         )
@@ -181,7 +181,7 @@ def _score(question: VqaQuestion, text: str, scoring: Scoring) -> Score:
     nothing = not said
     values = {"right": value, "all": 1.0, "words": float(len(text.split()))}
     common = max(question.answers, key=question.answers.count) if question.answers else ""
-    why = "nothing is left of it" if nothing else f"most people said {common!r}" * (value < 1)
+    why = "empty once normalised" if nothing else f"most people said {common!r}" * (value < 1)
     return Score(
         key=score_key(VQAV2, question.id, text, scoring),
         benchmark=NAME,
@@ -210,7 +210,7 @@ def items(data: Sequence[VqaQuestion], images: Path, store: ImageStore) -> list[
             raise UserError(
                 f"Question {question.id} has no {what} (image {question.image}).",
                 str(images),
-                "Give --data the questions too, and the folder of the split's COCO images.",
+                "Add the question file with --data, and give the folder of its COCO images.",
             )
     return ask_items(
         ((NAME, q.id, files[q.image].name, f"{q.text}\n{ENDING}") for q in data), images, store

@@ -28,9 +28,9 @@ denominators begin at .001, rates are rounded to one decimal, F1 is made of the 
 (`yes_no_rules.strict`), leaves unread answers out and rounds nothing.
 
 Nouns are found by `amber_nouns.py`, without NLTK and its tagger. The official script takes two
-nouns for the same if spaCy's en_core_web_lg says so (similarity above 0.8). Those vectors aren't
-here: without `Scoring.similarity` only equal words are the same (every `why` and a note say so),
-which makes chair and hal higher and cover and cog lower than with the vectors.
+nouns as equal if spaCy's en_core_web_lg says so (similarity above 0.8). Those vectors are not
+included: without `Scoring.similarity` only equal words match (every `why` and a note say so), which
+makes chair and hal higher and cover and cog lower than with the vectors.
 """
 
 import re
@@ -209,7 +209,7 @@ def describe(
             added.take_similar(noun, similarity)
         if similarity is None or not there.take_similar(noun, similarity):
             wrong.append(noun)
-    same = "equal nouns alone are the same" if similarity is None else _called(similarity)
+    same = "only equal nouns match" if similarity is None else _called(similarity)
     values = {
         "nouns": len(nouns),
         "wrong_nouns": len(wrong),
@@ -274,12 +274,14 @@ def notes(data: AmberData, answers: Sequence[ItemAnswer], scores: Sequence[Score
             told.append(f"Only {answered:,} of {parts.count(part):,} {part} items are answered.")
     if any(score.values.get("by_similarity") == 0 for score in scores):
         told.append(
-            "No word vectors were given: only equal nouns are the same, so that chair and hal are "
-            "higher, cover and cog lower than the paper's."
+            "No word vectors were given, so only equal nouns match: chair and hal are higher, "
+            "cover and cog lower than in the paper."
         )
     inexact = sum(a.text.strip() in ("yes", "no", "Yes.", "No.", "YES", "NO") for a in answers)
     if inexact:
-        told.append(f"{inexact:,} answers are no exact Yes or No: wrong to the official script.")
+        told.append(
+            f"{inexact:,} answers are not exactly Yes or No; the official script counts them wrong."
+        )
     return told
 
 

@@ -107,12 +107,12 @@ def _rows(path: Path) -> list[AmberRow]:
             raise UserError(
                 f"Entry {row.number} has the id {told.get('id')!r}; ids are positions.",
                 where,
-                "Give annotations.json whole and in its order.",
+                "Give the complete annotations.json in its original order.",
             )
         truth = told.get("truth")
         if kind not in KINDS or not isinstance(truth, list if kind == "generative" else str):
             raise UserError(
-                f"The type {kind!r} is unknown, or the truth has another shape.", where, "Mend it."
+                f"The type {kind!r} is unknown, or the truth has another shape.", where, "Fix it."
             )
         listed = [truth] if isinstance(truth, str) else cast("list[str]", truth)
         rows.append(AmberRow(kind, tuple(map(str, listed)), tuple(map(str, told.get("hallu", [])))))
@@ -124,9 +124,9 @@ def _safe(path: Path) -> frozenset[str]:
     text = text_of(path)
     if not text.strip():
         raise UserError(
-            "The list of safe words is empty; all of them would count as made up.",
+            "The list of safe words is empty; all of them would count as hallucinated.",
             str(path),
-            "Give AMBER's own safe_words.txt.",
+            "Give AMBER's published safe_words.txt.",
         )
     return frozenset(text.split("\n"))
 
@@ -157,7 +157,7 @@ def _queries(paths: Sequence[Path]) -> tuple[Queries, Queries]:
                 raise UserError(
                     f"A query lacks id, image or query: {error}.",
                     row.where,
-                    "Give AMBER's own query files.",
+                    "Give AMBER's published query files.",
                 ) from error
     return told, others
 
@@ -173,9 +173,9 @@ def _refuse_other_starts(path: Path) -> None:
             right = False
         if not right:
             raise UserError(
-                f"{name.strip()} begins at {value.strip()}, in AMBER's own file at {start}.",
+                f"{name.strip()} begins at {value.strip()}, in AMBER's published file at {start}.",
                 f"{path}:{number}",
-                "Give AMBER's own metrics.txt, or none.",
+                "Give AMBER's published metrics.txt, or none.",
             )
 
 

@@ -1,4 +1,4 @@
-"""AMBER's figures, from sums of columns, with the official script's arithmetic or without it.
+"""AMBER's metrics, from sums of columns, with or without the official script's arithmetic.
 
 Columns of the descriptions: nouns, wrong_nouns, objects, covered, additions, added, described,
 faultless. Columns of the questions, each "KIND:NAME" for the kinds in `KINDS`:
@@ -7,7 +7,7 @@ faultless. Columns of the questions, each "KIND:NAME" for the kinds in `KINDS`:
     no_num    those with truth no  no_score       of these, answered "No"
     said_no   answers "No"         said_no_score  of these, with truth no
 
-"official" is 1 in every score of mode official, which is how a figure knows its arithmetic.
+"official" is 1 in every score of mode official; it selects the official arithmetic.
 """
 
 from collections.abc import Callable, Mapping
@@ -126,7 +126,7 @@ def _points(
 
 METRICS: tuple[Metric, ...] = (
     _points(
-        "amber_score", "AMBER score", amber_score, why="(100 - chair + f1) / 2; in the paper alone."
+        "amber_score", "AMBER score", amber_score, why="(100 - chair + f1) / 2; only in the paper."
     ),
     _points("chair", "Nouns that are not the image's", chair, lower=True),
     _points("cover", "Objects of the image that are named", cover).model_copy(
@@ -140,7 +140,7 @@ METRICS: tuple[Metric, ...] = (
     _points("f1", "F1 of No", lambda sums: rates(sums).f1),
     Metric(
         name="words",
-        label="Words a description",
+        label="Words per description",
         numerator={"words": 1},
         denominator={"described": 1},
         role="cost",

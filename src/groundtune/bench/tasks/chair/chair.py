@@ -1,8 +1,8 @@
-"""CHAIR: how many of the objects that captions name are not in the image.
+"""CHAIR: the share of objects named in captions that are not in the image.
 
 Rohrbach, Hendricks, Burns, Darrell, Saenko 2018, "Object Hallucination in Image Captioning",
-arXiv 1809.02156. Objects are COCO's 80 classes. What is in an image is what COCO's segmentations
-say, together with what the five people who described it named.
+arXiv 1809.02156. Objects are COCO's 80 classes. The objects in an image are those of COCO's
+segmentations and of its five reference captions.
 
     chair_s = captions that name an object that isn't there / captions
     chair_i = mentions of objects that aren't there / mentions, each as often as it is said
@@ -14,10 +14,10 @@ Answers: {"imgToEval": {...}} as COCO's evaluation writes it, or rows of {image_
 VLMEvalKit's tables and lmms-eval's samples too. An image may be answered once.
 
 Mode official is utils/chair.py at 6e4d33c, with NLTK 3.10 and Pattern 3.6 as they read English
-today; recall is not there, but in Maxlinn's copy of it. An empty caption counts among those
-without error. Where no caption names any object the official script stops with a division by
-zero; chair_i has no value here. Mode strict mends the reading (`coco_words.py` lists how), and
-an answer without a word is unparsed. In both, "there is no dog" is a mention of a dog.
+today; recall is from Maxlinn's copy of it. An empty caption counts as correct. Where no caption
+names any object, the official script stops with a division by zero; chair_i has no value here.
+Mode strict fixes the parser (see `coco_words.py`), and an answer without a word is unparsed. In
+both modes, "there is no dog" is a mention of a dog.
 """
 
 import re
@@ -131,15 +131,15 @@ def read_answers(path: Path, data: ChairData) -> list[ItemAnswer]:
     """Captions with the number of their image as `item`, in the order of the file.
 
     Raises:
-        UserError: an image has no number, is answered twice, or the data doesn't know it.
+        UserError: an image has no number, is answered twice, or is not in the data.
     """
     rows = _evaluated(path) if _is_evaluation(path) else _listed(path)
     refuse_second_answers(rows, path)
     unknown = [row for row in rows if int(row.item) not in data.images.known]
     if unknown:
         raise UserError(
-            f"{len(unknown):,} of {len(rows):,} captions are of images that the annotations "
-            f"don't know, the first is {unknown[0].item}.",
+            f"{len(unknown):,} of {len(rows):,} captions are about images that are not in the "
+            f"annotations; the first is {unknown[0].item}.",
             f"{path}:{unknown[0].row}",
             "Give the annotations of train2014 and of val2014, as the official script reads them.",
         )
@@ -274,7 +274,7 @@ def notes(data: ChairData, answers: Sequence[ItemAnswer], scores: Sequence[Score
     told = [f"Most often invented: {listed}."] if listed else []
     empty = sum(not answer.text.strip() for answer in answers)
     if empty:
-        told.append(f"{empty:,} captions are empty; the official rates take them for faultless.")
+        told.append(f"{empty:,} captions are empty; the official rates count them as correct.")
     return told
 
 
@@ -288,7 +288,7 @@ def items(data: ChairData, images: Path, store: ImageStore) -> list[Item]:
     known = [name for name in names if image_number(name) in data.images.known]
     if not known:
         raise UserError(
-            "The folder has no image that the annotations know.",
+            "The folder has no image of the annotations.",
             str(images),
             "Name the images as COCO does: COCO_val2014_000000000042.jpg.",
         )
@@ -338,15 +338,15 @@ METRICS: tuple[Metric, ...] = (
         role="cost",
         explanation="Distinct classes, summed over the captions; not in the official script.",
     ),
-    _mean("mentions", "Objects named a caption", "objects"),
-    _mean("words", "Words a caption", "words"),
+    _mean("mentions", "Objects named per caption", "objects"),
+    _mean("words", "Words per caption", "words"),
     Metric(
         name="empty",
         label="Empty captions",
         numerator={"empty": 1},
         denominator={"scored": 1},
         role="cost",
-        explanation="They have no error in the official rates.",
+        explanation="The official rates count them as correct.",
     ),
     unparsed_metric(),
 )

@@ -1,9 +1,9 @@
 """CHAIR by class: how often each of COCO's classes is named, invented and missed.
 
-    named     mentions of the class, each as often as it is said
-    invented  of these, those in captions of images where it isn't
+    named     mentions of the class, with repetitions
+    invented  of these, mentions in captions of images without it
     chair_i   invented / named; no value where it is never named
-    there     captions of images where it is
+    there     captions of images that contain it
     recall    of these, the share that names it; no value where there is none
 
 Over all classes, the sums of invented and named are CHAIR's own, and so are those of recall's two

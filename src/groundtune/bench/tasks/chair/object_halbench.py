@@ -86,7 +86,7 @@ class NamedObjects:
 
     words: tuple[str, ...] = ()
     why: str = ""
-    """Why they can't be told."""
+    """Why the objects are unknown."""
 
 
 def read_data(paths: Sequence[Path]) -> chair.ChairData:
@@ -301,8 +301,8 @@ def notes(
 ) -> list[str]:
     """Whether the images can be the published 300, and how nouns were found."""
     told = [
-        "Nouns of listed objects are found by own rules where the official script has spaCy's "
-        "en_core_web_trf; without a judge, objects are the answer's words that the list has."
+        "Nouns of listed objects are found by rules, where the official script uses spaCy's "
+        "en_core_web_trf; without a judge, objects are the answer's words in the synonym list."
     ]
     if len(answers) != IMAGES:
         told.append(f"{len(answers):,} images are answered; the benchmark has {IMAGES}.")
@@ -338,14 +338,14 @@ METRICS: tuple[Metric, ...] = (
     ),
     Metric(
         name="length",
-        label="Words an answer",
+        label="Words per answer",
         numerator={"length": 1},
         denominator={"scored": 1},
         role="cost",
         unit="words",
         scale=1,
         range=(0, None),
-        explanation="Split at single blanks, as the official script does.",
+        explanation="Split at single spaces, as in the official script.",
     ),
     unparsed_metric(),
 )

@@ -56,9 +56,9 @@ def usual_objects(data: ChairData, *, strict: bool) -> dict[str, tuple[str, ...]
     """
     if not data.images.captions:
         raise UserError(
-            "Scenes are found by words in people's captions, and the data has none.",
+            "Scenes are detected in the reference captions, and the data has none.",
             "--data",
-            "Give COCO's captions_*.json and instances_*.json; finished sets don't suffice.",
+            "Give COCO's captions_*.json and instances_*.json; chair.pkl is not enough.",
         )
     counts: dict[str, Counter[str]] = {scene: Counter() for scene in SCENES}
     for image, captions in data.images.captions.items():
@@ -204,7 +204,7 @@ OVERGENERAL: Benchmark[ChairData] = Benchmark(
         ),
         Metric(
             name="mentions",
-            label="Objects named a caption",
+            label="Objects named per caption",
             numerator={"mentions": 1},
             denominator={"all": 1},
             role="cost",
@@ -213,7 +213,7 @@ OVERGENERAL: Benchmark[ChairData] = Benchmark(
         ),
         Metric(
             name="words",
-            label="Words a caption",
+            label="Words per caption",
             numerator={"words": 1},
             denominator={"all": 1},
             role="cost",

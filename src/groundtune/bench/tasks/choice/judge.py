@@ -1,13 +1,12 @@
-"""A judge that names the option which an answer means, where a rule reads no letter in it.
+"""A judge that names the option that an answer means, where no letter can be parsed by rule.
 
 VLMEvalKit does this (extract_answer_from_item in vlmeval/dataset/utils/multiple_choice.py at
-e8e78f0). Its prompt is build_prompt there, for Chinese build_prompt_cn, which is not read here;
-the project's own is prompts/choices.txt. Z is what a judge replies where no option is meant: such
-an answer is wrong.
+e8e78f0). Its prompt is build_prompt there (build_prompt_cn, for Chinese, is not supported); the
+built-in one is texts/choices.txt. A judge replies Z if no option is meant: the answer is wrong.
 
-In mode official a reply is read as VLMEvalKit reads an answer (`choices.vlmevalkit`). VLMEvalKit
-asks three times where it can't read the reply, and then takes an option at random; here such an
-answer is unparsed. Mode strict takes a lone letter or what else is clear (`choices.strict`).
+In mode official a reply is parsed like an answer (`choices.vlmevalkit`). Where it can't be parsed,
+VLMEvalKit asks three times and then picks a random option; here such an answer is unparsed. Mode
+strict accepts a lone letter or another clear form (`choices.strict`).
 """
 
 from collections.abc import Sequence
@@ -28,19 +27,19 @@ PROMPT = PromptKind(
 
 
 class ChoiceReading(NamedTuple):
-    """What was read in an answer."""
+    """The letter parsed from an answer."""
 
     letter: str
-    """"" where nothing could be read."""
+    """"" if unparsed."""
     by: Literal["rule", "judge"] = "rule"
     why: str = ""
-    """What the judge said, or why it didn't."""
+    """The judge's reply, or why there is none."""
 
 
 def by_judge(
     asked: Sequence[tuple[ChoiceQuestion, str]], judging: Judging, mode: Mode, repeat: int = 0
 ) -> dict[str, ChoiceReading]:
-    """What the judge reads in answers to questions, by the question's id."""
+    """Return the judge's letters for (question, answer) pairs, by question id."""
     prompt = judge_prompt(PROMPT, judging)
     requests = [
         Request(
@@ -56,7 +55,7 @@ def by_judge(
 
 
 def options_of(question: ChoiceQuestion) -> str:
-    """The options as VLMEvalKit's build_option_str lists them."""
+    """Return the options as VLMEvalKit's build_option_str lists them."""
     listed = (f"{letter}. {said}\n" for letter, said in question.options.items())
     return "There are several options: \n" + "".join(listed)
 

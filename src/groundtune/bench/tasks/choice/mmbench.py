@@ -1,23 +1,22 @@
 """MMBench with circular evaluation, as a control of general ability.
 
-Liu et al. 2023, arXiv 2307.06281. A question is asked as often as it has options, each time with
-the options moved on by one; it counts only if every turn is right, so that guessing A gains
-nothing. A turn's index is the question's plus a multiple of 1,000,000.
+Liu et al. 2023, arXiv 2307.06281. A question is asked once per option, each time with the options
+rotated by one. It counts only if every turn is right, so guessing A gains nothing. The index of a
+turn is that of its question plus a multiple of 1,000,000.
 
 Mode official follows mcq_circular_eval of VLMEvalKit, which MMBench names as its evaluation
 (vlmeval/dataset/utils/multiple_choice.py at e8e78f0). Without a judge it is the exact_matching
-policy: letters are read by `choices.vlmevalkit` and a turn that can't be read is wrong. Rows
-without a first turn are left out there, and so have no values here. Mode strict reads letters by
-`choices.strict`; a question of which a turn can't be read is unparsed, unless another turn is
-wrong, which settles it.
+policy: `choices.vlmevalkit` parses letters, and an unparsed turn is wrong. Rows without a first
+turn are ignored there, so they have no values here. Mode strict parses letters with
+`choices.strict`; a question with an unparsed turn is unparsed, unless another turn is wrong.
 
-With a judge, in both modes, turns of which the rule reads no letter are matched by it
-(`choice_judge.py`), but those that another turn's wrong letter settles; first turns are asked about
-in any case. A turn whose judgement is missing or can't be read leaves its question open, as in mode
-strict. The strata read_by/rule and read_by/judge tell the two apart.
+With a judge, in both modes, the judge matches turns that the rule can't parse (`judge.py`), except
+where another turn's wrong letter decides the question. First turns are always judged. A turn
+without a usable judgement leaves its question unparsed, as in mode strict. The strata read_by/rule
+and read_by/judge separate the turns.
 
-`accuracy` is the circular one, `vanilla_accuracy` that of each question's first turn. A question's
-result stands in the last of its turns.
+`accuracy` is circular, `vanilla_accuracy` uses each question's first turn. A question's result is
+in its last turn.
 """
 
 from collections.abc import Mapping, Sequence
@@ -54,7 +53,7 @@ def read_data(paths: Sequence[Path]) -> list[ChoiceQuestion]:
     for each in data:
         if not each.id.isdecimal():
             raise UserError(
-                f"The index {each.id!r} is no number.", f"{each.file}:{each.row}", "Mend the row."
+                f"The index {each.id!r} is not a number.", f"{each.file}:{each.row}", "Fix the row."
             )
     return data
 
@@ -221,8 +220,8 @@ def _judge_note(scores: Sequence[Score]) -> list[str]:
     asked = [score for score in scores if score.strata["read_by"] == "judge"]
     lost = sum(score.status == "unparsed" for score in asked)
     return [
-        f"A judge was asked to match {len(asked):,} of {len(scores):,} turns, which the rule can't "
-        f"read; of {lost:,} it gave no letter that can be read."
+        f"A judge was asked to match {len(asked):,} of {len(scores):,} turns that the rule can't "
+        f"parse; for {lost:,} it gave no usable letter."
     ]
 
 
@@ -231,7 +230,7 @@ MMBENCH = Benchmark(
     protocol=Protocol(
         label="MMBench, circular",
         prompt=f"Hint, question, options A. to D. and, on a new line, {ENDING!r}",
-        parser="VLMEvalKit's can_infer; what it can't read is wrong, or matched by a judge",
+        parser="VLMEvalKit's can_infer; unparsed answers are wrong, or matched by a judge",
         counted="questions that are right in every turn of their options",
         source="Liu et al. 2023, arXiv 2307.06281",
         max_new_tokens=32,
@@ -248,14 +247,14 @@ MMBENCH = Benchmark(
         ),
         Metric(
             name="vanilla_accuracy",
-            label="Right answers, first turn alone",
+            label="Right answers, first turn only",
             numerator={"vanilla_right": 1},
             denominator={"vanilla_all": 1},
             better="higher",
         ),
         Metric(
             name="unread_questions",
-            label="Questions that a turn that can't be read leaves open",
+            label="Questions without a result, because a turn is unparsed",
             numerator={"unread_questions": 1},
             denominator={"unread_questions": 1, "questions": 1},
             better="lower",

@@ -2,12 +2,12 @@
 
 Chen et al. 2024, arXiv 2403.20330. Six categories of 250, eighteen axes. Mode official follows
 eval/vlmeval/evaluate/mmstar.py of MMStar-Benchmark/MMStar at 88f243a (`choices.paper`): an answer
-of which it reads no letter is wrong, "Dog" is D. Its headline is the share of right answers; that
-of lmms-eval is the mean over the axes. Both stand here, with what VLMEvalKit's and lmms-eval's own
-rules would make of the same answers. Mode strict reads letters by `choices.strict`.
+without a parsed letter is wrong, and "Dog" is D. Its headline is the share of right answers;
+lmms-eval's is the mean over the axes. Both are reported, with the results of VLMEvalKit's and
+lmms-eval's parsers on the same answers. Mode strict parses letters with `choices.strict`.
 
-The options stand in the question ("Options: A: ..., B: ..."), or in columns A to D as in
-OpenCompass's table; VLMEvalKit's rule looks for their texts.
+The options are in the question ("Options: A: ..., B: ..."), or in columns A to D as in
+OpenCompass's table; VLMEvalKit's rule searches for their texts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -115,15 +115,15 @@ def items(data: Sequence[ChoiceQuestion], images: Path, store: ImageStore) -> li
 def notes(
     data: Sequence[ChoiceQuestion], answers: Sequence[ItemAnswer], scores: Sequence[Score]
 ) -> list[str]:
-    """That the data isn't the whole, and that the tools disagree."""
+    """Return notes on incomplete data and on answers that the tools parse differently."""
     told: list[str] = []
     if len(data) != ROWS:
         told.append(f"The data has {len(data):,} questions; MMStar has {ROWS:,}.")
     unlike = [each for each in scores if "reads" in each.why]
     if unlike:
         told.append(
-            f"On {len(unlike):,} of {len(scores):,} answers VLMEvalKit or lmms-eval reads another "
-            "letter; each score's `why` says which."
+            f"For {len(unlike):,} of {len(scores):,} answers VLMEvalKit or lmms-eval parses "
+            "another letter; see each score's `why`."
         )
     return told
 
@@ -157,7 +157,7 @@ MMSTAR = Benchmark(
             label="Right answers, mean of the 18 axes",
             formula=_macro,
             better="higher",
-            explanation="The way of lmms-eval's headline.",
+            explanation="Computed as lmms-eval's headline.",
         ),
         _share(
             "vlmevalkit_accuracy",

@@ -1,8 +1,8 @@
-"""Tables of multiple-choice questions as MMStar and MMBench publish them, read row by row.
+"""Reader of MMStar's and MMBench's tables of multiple-choice questions.
 
-Columns: index, question, answer (a letter), A, B, ... (options; MMStar's stand in the question),
+Columns: index, question, answer (a letter), A, B, ... (options; MMStar's are in the question),
 hint, category, l2_category or l2-category, bench, split, and image: base64, or the index of the row
-that has it. Images are read only when they are asked for.
+with the image. Images are read only when items are built.
 """
 
 import base64
@@ -27,7 +27,7 @@ ENDING = "Answer with the option's letter from the given choices directly."
 """LLaVA's suffix for choices (arXiv 2310.03744)."""
 _MISSING = ("", "nan")
 _LONGEST_REFERENCE = 64
-"""A longer cell of the column image is an image."""
+"""A longer cell in the column image is an image, a shorter one an index."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ def _question(path: Path, row: Row) -> ChoiceQuestion:
         raise UserError(
             f"The row has no {', '.join(lacking)}.",
             row.where,
-            "Give a table with the columns index, question and answer; a test split has none.",
+            "Give a table with the columns index, question and answer; test splits have none.",
         )
     text, answer = cells["question"], cells["answer"].strip().upper()
     listed = {
@@ -78,7 +78,9 @@ def _question(path: Path, row: Row) -> ChoiceQuestion:
     }
     options = listed or options_in(text) or dict.fromkeys("ABCD", "")
     if answer not in string.ascii_uppercase or len(answer) != 1:
-        raise UserError(f"The answer {cells['answer']!r} is no letter.", row.where, "Fix the row.")
+        raise UserError(
+            f"The answer {cells['answer']!r} is not a letter.", row.where, "Fix the row."
+        )
     hint = cells.get("hint", "")
     lines = [*([hint] if hint not in _MISSING else []), text]
     lines += [f"{letter}. {said}" for letter, said in listed.items()]

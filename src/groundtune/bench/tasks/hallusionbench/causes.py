@@ -1,7 +1,7 @@
-"""HallusionBench's verdicts and its diagnosis: is a wrong answer the fault of language or vision?
+"""HallusionBench's verdicts and diagnosis: is a wrong answer caused by language or by vision?
 
-Guan et al. 2024, arXiv 2310.14566, section 4; here the decision tree of the official utils.py
-(get_eval_pair_all). A verdict is "1" right, "0" wrong, "2" uncertain; None could not be read.
+Guan et al. 2024, arXiv 2310.14566, section 4; this is the decision tree of the official utils.py
+(get_eval_pair_all). A verdict is "1" right, "0" wrong, "2" uncertain, or None if unparsed.
 """
 
 import re
@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 Verdict = Literal["0", "1", "2"]
 Cause = Literal["", "lh", "vi", "mixed"]
-"""Of a wrong or uncertain answer: language hallucination, visual illusion, both; "" for none."""
+"""Cause of a wrong or uncertain answer: language hallucination, visual illusion, both; "" none."""
 
 _VERDICT = re.compile(r"\b(not\s+correct|incorrect|correct|unclear)\b", re.IGNORECASE)
 _SAME = re.compile(r"\b(not\s+(?:the\s+)?same|same|different)\b", re.IGNORECASE)
@@ -22,7 +22,7 @@ _MEANS: dict[str, Verdict] = {
 
 
 class QuestionKind(NamedTuple):
-    """What the diagnosis needs of a question about one figure."""
+    """Properties of a question about one figure that the diagnosis uses."""
 
     is_vd: bool
     is_original: bool
@@ -32,7 +32,7 @@ class QuestionKind(NamedTuple):
 
 
 def official_verdict(reply: str) -> Verdict:
-    """By the characters that a judge's reply has."""
+    """Return the verdict by substrings of a judge's reply."""
     lower = reply.lower()
     if "incorrect" in lower:
         return "0"
@@ -40,12 +40,12 @@ def official_verdict(reply: str) -> Verdict:
 
 
 def official_same(reply: str) -> bool:
-    """Whether the judge's second reply has the characters "same"."""
+    """Return whether the judge's second reply contains "same"."""
     return "same" in reply.lower()
 
 
 def strict_verdict(reply: str) -> Verdict | None:
-    """The one verdict that the reply's words name; "not correct" is wrong."""
+    """Return the only verdict named by whole words; "not correct" is wrong; None if not one."""
     found: set[Verdict] = {
         _MEANS[" ".join(word.lower().split())] for word in _VERDICT.findall(reply)
     }
@@ -53,13 +53,13 @@ def strict_verdict(reply: str) -> Verdict | None:
 
 
 def strict_same(reply: str) -> bool | None:
-    """Whether the reply's words say same or different; None where both or neither."""
+    """Return whether the reply says same or different; None for both or neither."""
     found = {word.lower() == "same" for word in _SAME.findall(reply)}
     return found.pop() if len(found) == 1 else None
 
 
 def needs_same(kind: QuestionKind, verdict: Verdict | None, original: Verdict | None) -> bool:
-    """Whether the cause depends on the answer being the same as that to figure 0."""
+    """Return whether the cause depends on the answer being equal to that to figure 0."""
     if kind.is_original or verdict != "0":
         return False
     if kind.is_vd:
@@ -70,7 +70,7 @@ def needs_same(kind: QuestionKind, verdict: Verdict | None, original: Verdict | 
 def cause_of(
     kind: QuestionKind, verdict: Verdict | None, original: Verdict | None, same: bool | None
 ) -> Cause | None:
-    """Why an answer is wrong; None where a reply that it depends on could not be read.
+    """Return why an answer is wrong; None if a reply that it depends on is unparsed.
 
     `original` is the verdict on figure 0 for the same question.
     """

@@ -1,4 +1,4 @@
-"""HallusionBench's questions, and answers to them in the layouts of several tools."""
+"""Readers of HallusionBench's questions, and of answers in the layouts of several tools."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,18 +19,18 @@ SIZES = {ALL: "all questions", WITH_IMAGE: "the questions that have an image"}
 
 
 class HallusionQuestion(NamedTuple):
-    """A row of the data."""
+    """One question of HallusionBench."""
 
     item: str
-    """category_subcategory_set_figure_question."""
+    """Id: category_subcategory_set_figure_question."""
     category: str
     subcategory: str
     set: str
-    """With category and subcategory: what is resampled."""
+    """Category, subcategory and set: the unit of resampling."""
     figure: str
-    """As `set`, with the figure."""
+    """`set` and figure."""
     pair: str
-    """As `set`, with the question: the same question about all its figures."""
+    """`set` and question: the same question about all its figures."""
     kind: QuestionKind
     text: str
     reference: str
@@ -40,38 +40,40 @@ class HallusionQuestion(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HallusionData:
-    """The questions, and what this number of them is called."""
+    """The questions, and a description of how many there are."""
 
     questions: tuple[HallusionQuestion, ...]
     size: str
 
     @property
     def is_complete(self) -> bool:
-        """Whether the questions without an image are there, which the diagnosis needs."""
+        """Whether the questions without an image are included; the diagnosis needs them."""
         return len(self.questions) == ALL
 
     @property
     def with_image(self) -> "HallusionData":
-        """The 951 questions that have an image; all where these are not 951."""
+        """The 951 questions with an image; all questions if those are not 951."""
         kept = tuple(each for each in self.questions if each.kind.visual_input != "0")
         return HallusionData(kept, SIZES[WITH_IMAGE]) if len(kept) == WITH_IMAGE else self
 
     def matching(self, number: int) -> "HallusionData":
-        """What so many answers, which `read_answers` took, are to: all, or those with an image."""
+        """Return the questions that this many answers belong to: all, or those with an image."""
         shown = self.with_image
         return shown if number == len(shown.questions) else self
 
 
 def read_data(paths: Sequence[Path]) -> HallusionData:
-    """The questions.
+    """Return the questions.
 
     Raises:
-        UserError: neither 1,129 nor 951 of them, or one is there twice.
+        UserError: there are neither 1,129 nor 951 questions, or one is repeated.
     """
     found = find_files(paths, "*allusion*ench*.json", "*allusion*ench*.jsonl")
     if len(found) != 1:
         raise UserError(
-            f"{len(found)} files may be the questions.", str(found[0]), "Give one file."
+            f"{len(found)} files match the name of the question file.",
+            str(found[0]),
+            "Give one file.",
         )
     asked = tuple(_question(row) for row in rows_of(found[0]))
     size = expect_rows(len(asked), SIZES, found[0])
@@ -84,7 +86,9 @@ def _question(row: Row) -> HallusionQuestion:
     told = {name: first_of(row.fields, (name,)) or "" for name in names}
     if "" in told.values() or told["category"] not in ("VD", "VS"):
         lacking = next((name for name in names if not told[name]), "category")
-        raise UserError(f'"{lacking}" is missing or not what it may be.', row.where, "Fix the row.")
+        raise UserError(
+            f'"{lacking}" is missing or has an invalid value.', row.where, "Fix the row."
+        )
     in_set = "_".join(told[name] for name in names[:3])
     return HallusionQuestion(
         item=hallusion_id(told),
@@ -102,13 +106,13 @@ def _question(row: Row) -> HallusionQuestion:
 
 
 def read_answers(path: Path, data: HallusionData) -> list[ItemAnswer]:
-    """Answers by category, subcategory, set, figure and question, in the order of the data.
+    """Return the answers in the order of the data, matched by id.
 
-    To exactly the 951 questions that have an image, as VLMEvalKit and lmms-eval ask them, there
-    are as many (`HallusionData.answered`); no other part is taken.
+    Answers to exactly the 951 questions with an image, as VLMEvalKit and lmms-eval ask them, are
+    accepted too (`HallusionData.matching`); any other subset is refused.
 
     Raises:
-        UserError: missing, further or doubled answers.
+        UserError: an answer is missing, unknown or repeated.
     """
     columns = ("model_prediction", "prediction", "answer", "text", "response")
     told = [
@@ -121,9 +125,9 @@ def read_answers(path: Path, data: HallusionData) -> list[ItemAnswer]:
     if {len(told), len(data.questions)} == set(SIZES):
         raise UserError(
             f"There are {len(told):,} answers to {len(data.questions):,} questions: one of the two "
-            "is without the questions that have no image.",
+            "files lacks the questions without an image.",
             str(path),
-            "Give the question file that the answers are to; nothing is cut.",
+            "Give the question file that belongs to these answers.",
         )
     return by_id(told, [question.item for question in data.questions], path)
 
@@ -137,7 +141,7 @@ def _id(answer: ItemAnswer, path: Path) -> str:
             raise UserError(
                 f"The row has no {error}.", f"{path}:{answer.row}", "Keep the data's columns."
             ) from error
-    # VLMEvalKit keeps set, figure and question in its index alone
+    # VLMEvalKit stores set, figure and question only in its index
     parts = answer.item.split("_")
     if len(parts) >= 6 and "l2-category" in extra:
         return "_".join([extra.get("category", ""), extra["l2-category"], *parts[3:6]])

@@ -1,24 +1,24 @@
-"""HallusionBench: yes/no questions on images and their edited versions, which tell apart why.
+"""HallusionBench: yes/no questions on images and edited versions, to find why answers are wrong.
 
-Guan et al. 2024, arXiv 2310.14566. Visual-dependent questions (VD) are about images that are
-needed; visual-supplement ones (VS) can be answered without (figure 0), with the original or with an
-edited image, which changes the answer. Figures, sets and questions cross, so sets are resampled.
+Guan et al. 2024, arXiv 2310.14566. Visual-dependent questions (VD) need the image.
+Visual-supplement questions (VS) are asked without an image (figure 0), with the original, or with
+an edited image that changes the answer. Figures, sets and questions cross, so sets are resampled.
 
-Data: HallusionBench.json (tianyi-lab/HallusionBench): all 1,129 questions, or the 951 that have an
-image, as VLMEvalKit and lmms-eval use them; the result says which. Answers: that file's rows
-with "model_prediction"; the table or samples of those tools. Answers to exactly the 951 are scored
-beside the whole file too, as these and nothing else.
+Data: HallusionBench.json (tianyi-lab/HallusionBench): all 1,129 questions, or the 951 with an
+image, as VLMEvalKit and lmms-eval use them; the result says which. Answers: that file's rows with
+"model_prediction", or the tables or samples of those tools. Answers to exactly the 951 can be
+scored with the complete file; the other questions are then ignored.
 
-Mode official is utils.py. A judge compares the answer with the right one: its reply is incorrect
-(0) where it has these characters, else correct (1) where it has those, else uncertain (2); "not
-correct" is correct. VS without an image is also right when uncertain. A second call tells whether
-a wrong answer is the same as that to figure 0; here it is asked only where it decides. It can't go
-on without a reply. Mode strict wants one verdict, by whole words; an answer without one is in no
-figure, nor are the figures and pairs that it belongs to.
+Mode official is utils.py. A judge compares the answer with the reference. A reply that contains
+"incorrect" means wrong (0), else "correct" means right (1), else it is uncertain (2); "not correct"
+counts as correct. A VS question without an image is also right when uncertain. A second request
+asks whether a wrong answer equals the one to figure 0; it is sent only where it matters. Every
+reply is required. Mode strict needs exactly one verdict, as a whole word; an answer without one is
+excluded, with the figures and pairs that it belongs to.
 
-Without a judge answers are read as strings, which is not the official rule and is named in the
-result (stratum "read_by"): mode official takes VLMEvalKit's reading with the unread as uncertain,
-mode strict that of `yes_no_rules.strict`. 0, 1 and 2 are no, yes and uncertain.
+Without a judge, answers are parsed as strings. This is not the official rule, and the result says
+so (stratum "read_by"). Mode official uses VLMEvalKit's parser, with unparsed answers as uncertain;
+mode strict uses `yes_no_rules.strict`. The answers 0, 1 and 2 are no, yes and uncertain.
 
     a_acc   questions        f_acc  figures with all questions right (VS figure 0 has none)
     q_acc   questions with all their figures right; easy_acc, hard_acc without and with the edited
@@ -97,7 +97,7 @@ Reader = Literal["judge", "strings"]
 def verdict_requests(
     data: HallusionData, answers: Sequence[ItemAnswer], judging: Judging
 ) -> list[Request]:
-    """Whether each answer agrees with the right one."""
+    """Return the requests that compare each answer with the reference."""
     prompt = judge_prompt(PROMPT, judging)
     return [
         Request(
@@ -111,19 +111,19 @@ def verdict_requests(
 
 
 class HallusionReadings(NamedTuple):
-    """What was made of the answers, in the order of the questions."""
+    """Verdicts on the answers, in the order of the questions."""
 
     verdicts: list[Verdict | None]
     why: list[str]
     same: dict[str, bool | None]
-    """Of the items where it decides."""
+    """Whether the answer equals that to figure 0, by item, where it matters."""
 
 
 def score(data: HallusionData, answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
-    """Each answer's verdict; what belongs to a figure or a pair stands in its last question.
+    """Return each answer's verdict; the values of a figure or pair are in its last question.
 
     Raises:
-        UserError: in mode official, a judge's reply that is missing.
+        UserError: in mode official, a judge's reply is missing.
     """
     data = data.matching(len(answers))
     if scoring.judge is None:
@@ -215,7 +215,7 @@ def _by_word(word: str, is_yes: bool, unread: Verdict | None) -> Verdict | None:
 def _originals(
     data: HallusionData, verdicts: Sequence[Verdict | None]
 ) -> dict[str, Verdict | None]:
-    """The verdict on figure 0 of each pair."""
+    """Return the verdict on figure 0 of each pair."""
     told = zip(data.questions, verdicts, strict=True)
     return {q.pair: verdict for q, verdict in told if q.kind.is_original}
 
@@ -264,7 +264,7 @@ NAMES: dict[Verdict, str] = {"0": "incorrect", "1": "correct", "2": "uncertain"}
 
 
 def _is_right(kind: QuestionKind, verdict: Verdict | None) -> bool | None:
-    """Uncertain is right where nothing is shown that would tell."""
+    """Return whether an answer is right; uncertain is right for a VS question without an image."""
     if verdict is None:
         return None
     return verdict == "1" or (verdict == "2" and not kind.is_vd and kind.is_original)
@@ -276,7 +276,7 @@ def _own_values(
     values = {
         "questions": 1.0,
         "correct": float(correct),
-        # what is taken for the answer: the true one where it is right, the other where it isn't
+        # the implied answer: the true one where it is right, else the other
         "yes": float(correct == question.is_yes),
         "true_yes": float(question.is_yes),
         "wrong_no": float(not correct and not question.is_yes),
@@ -287,7 +287,7 @@ def _own_values(
 def _group_values(
     questions: Sequence[HallusionQuestion], right: Sequence[bool | None]
 ) -> list[dict[str, float]]:
-    """The columns of figures and pairs, each in its last question; unread ones have none."""
+    """Return the columns of figures and pairs, in their last question; unparsed ones have none."""
     values: list[dict[str, float]] = [{} for _ in questions]
     kinds: tuple[tuple[str, Callable[[HallusionQuestion], str]], ...] = (
         ("figures", lambda q: "" if not q.kind.is_vd and q.kind.is_original else q.figure),
@@ -317,7 +317,7 @@ def _group(kind: str, marks: Sequence[bool]) -> dict[str, float]:
 
 
 def items(data: HallusionData, images: Path, store: ImageStore) -> list[Item]:
-    """The questions, with the image that the data names, or with none."""
+    """Return the questions as items, with the image that the data names, if any."""
     asked = [
         (HALLUSIONBENCH.name, q.item, q.filename, q.text, "yes" if q.is_yes else "no")
         for q in data.questions
@@ -336,15 +336,15 @@ def _blind(asked: tuple[str, str, str, str, str]) -> Item:
 
 
 def notes(data: HallusionData, answers: Sequence[ItemAnswer], scores: Sequence[Score]) -> list[str]:
-    """Which questions these are, and who read the answers."""
-    whole, data = data, data.matching(len(scores))
+    """Return which questions were answered, and how answers were parsed."""
+    complete, data = data, data.matching(len(scores))
     told = [f"{len(data.questions):,} questions: {data.size}."]
-    if len(data.questions) < len(whole.questions):
-        told.append(f"The data has {len(whole.questions):,}; the others were not answered.")
+    if len(data.questions) < len(complete.questions):
+        told.append(f"The data has {len(complete.questions):,}; the others were not answered.")
     if not data.is_complete:
-        told.append("Language and vision can't be told apart without the questions of no image.")
+        told.append("Without the image-free questions, causes of errors can't be diagnosed.")
     if scores and scores[0].strata["read_by"] == "strings":
-        told.append("Answers were read as yes or no without a judge: not the official rule.")
+        told.append("Answers were parsed as yes or no without a judge: not the official rule.")
     return [*told, *variance_note(scores, "being right")]
 
 

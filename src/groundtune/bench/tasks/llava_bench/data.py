@@ -1,4 +1,4 @@
-"""LLaVA-Bench's files, told apart by what is in them.
+"""Reader of LLaVA-Bench's files, recognised by their content.
 
     COCO          qa90_questions.jsonl, qa90_gpt4_answer.jsonl, caps_boxes_coco2014_val_80.jsonl
     in the wild   questions.jsonl, answers_gpt4.jsonl, context.jsonl
@@ -29,7 +29,7 @@ KINDS = {
 
 
 class LlavaQuestion(NamedTuple):
-    """A question, GPT-4's answer, and what the judge is told."""
+    """A question, GPT-4's answer, and the context for the judge."""
 
     item: str
     image: str

@@ -1,11 +1,11 @@
-"""LLaVA-Bench: open answers beside GPT-4's, which saw a description instead of the image.
+"""LLaVA-Bench: open answers compared with GPT-4's, which saw a description instead of the image.
 
 Liu et al. 2023, arXiv 2304.08485 (COCO: 90 questions about 30 images) and 2310.03744 (in the
 wild: 60 questions about 24). A judge that sees the description gives both answers a score of 1 to
 10; `relative_score` is the model's mean over GPT-4's, in points.
 
-Data (`llava_data.py`): questions, GPT-4's answers, descriptions and rule.json of either set; which
-one it is, the files say. Answers: JSON lines of {question_id, text} in the order of the questions.
+Data (`data.py`): questions, GPT-4's answers, descriptions and rule.json of either set, which is
+detected from the files. Answers: JSON lines of {question_id, text} in the order of the questions.
 Replies: the review file that the official script wrote stands in for a judge.
 
 Mode official is eval_gpt_review_visual.py (COCO) or eval_gpt_review_bench.py (in the wild), and
@@ -96,7 +96,7 @@ def read_answers(path: Path, data: LlavaData) -> list[ItemAnswer]:
             raise UserError(
                 f"The answer is to question {answer.item}, not {question.item}.",
                 f"{path}:{answer.row}",
-                "Answers are joined by order: sort them as the questions are.",
+                "Sort the answers in the order of the questions.",
             )
     return told
 
@@ -192,12 +192,12 @@ def _score(
         # the official script averages its -1 in, but knows nothing of a review that isn't there
         faulty = [pair or ScorePair(-1.0, -1.0) for pair in read]
         values = _values(faulty) if official and faulty else {}
-        why = f"no two scores can be read: {blank.why}" if given else blank.why
+        why = f"two scores can't be parsed: {blank.why}" if given else blank.why
         return blank.model_copy(update={"status": "unparsed", "why": why, "values": values})
     told = tuple(f"{mark:g}" for pair in found for mark in pair)
     update: dict[str, object] = {"values": _values(found), "extracted": told}
     if not all(math.isfinite(mark) for pair in found for mark in pair):
-        update |= {"status": "unparsed", "why": f"a score is no finite number: {blank.why}"}
+        update |= {"status": "unparsed", "why": f"a score is not a finite number: {blank.why}"}
     return blank.model_copy(update=update)
 
 

@@ -1,4 +1,4 @@
-"""MME: its questions, and answers as the official script, VLMEvalKit and lmms-eval keep them."""
+"""Readers of MME's questions, and of answers of the official script, VLMEvalKit and lmms-eval."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -116,7 +116,7 @@ def read_answers(path: Path, data: MmeData) -> list[ItemAnswer]:
     keyed = [ItemAnswer(text=a.text, item=key_of_question(question_of(a)), row=a.row) for a in told]
     if not data.questions:
         refuse_second_answers((a for a in keyed if not a.item.endswith(": ")), path)
-        return told  # where no questions are told, an image has two answers
+        return told  # without questions in the file, an image has two answers
     return by_id(keyed, [key_of_question(question) for question in data.questions], path)
 
 
@@ -157,7 +157,7 @@ def _read_table(path: Path) -> list[ItemAnswer]:
             raise UserError(
                 f"The category {task!r} is no task of MME.",
                 f"{path}:{answer.row}",
-                "Give a folder with a file a task, a table of VLMEvalKit or samples of lmms-eval.",
+                "Give a folder with one file per task, VLMEvalKit's table or lmms-eval's samples.",
             )
         label = answer.extra.get("target") or answer.extra.get("answer", "")
         image = answer.extra.get("image_path") or answer.item

@@ -165,7 +165,7 @@ METRICS: tuple[Metric, ...] = (
         unit="points",
         scale=1,
         range=(0.0, 200.0),
-        explanation="Of one task (see the strata); of all questions it is no official figure.",
+        explanation="Official for single tasks (see the strata), not for all questions together.",
     ),
     Metric(
         name="accuracy",
@@ -201,7 +201,7 @@ def notes(data: MmeData, answers: Sequence[ItemAnswer], scores: Sequence[Score])
         told.append(f"{len(other)} tasks have another number of images ({other[0]}).")
     mixed = sum(a.image != b.image for a, b in zip(asked[::2], asked[1::2], strict=False))
     if mixed:
-        told.append(f"{mixed} pairs of lines are of two images: mode official pairs by order.")
+        told.append(f"{mixed} pairs of lines mix two images: mode official pairs lines by order.")
     return told
 
 

@@ -1,10 +1,10 @@
-"""POPE over large files: the same numbers as `pope.py` gives, with memory that doesn't grow.
+"""POPE for large files: the same metrics as `pope.py`, with constant memory.
 
-Questions and answers are read side by side in pieces (`columns.py`), each different answer of a
-piece is read once, and only outcomes are counted, by group of images. Where the first answer
-carries its question, all are held against the data's; ids are not.
+Questions and answers are read in parallel, in chunks (`files/columns.py`). Each distinct answer of
+a chunk is parsed once, and only outcomes are counted, by group of images. If the first answer
+includes its question, all questions are compared with the data's; ids are not.
 
-The items are a Parquet file (`large_items.py`), which stands for the Score records.
+The items are a Parquet file (`large_items.py`), which replaces the Score records.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -40,28 +40,28 @@ from groundtune.generate.thoughts import split_thoughts
 from groundtune.store.rows import open_text
 
 KEPT = 1 << 17
-"""Different answers whose readings are remembered."""
+"""Number of distinct answers whose parsed values are cached."""
 
 
 class AnswerRows(NamedTuple):
-    """Answers of some rows: which of the different texts each is."""
+    """Answers of a range of rows, as indices into the distinct texts."""
 
     which_N: NDArray[np.int32]
     texts: list[str]
     readings_2T: Small
     """By mode (official, strict), then text: a code of READINGS."""
     prompts: Column | None
-    """The questions as the answers carry them."""
+    """The questions included with the answers."""
 
 
 class QuestionRows(NamedTuple):
-    """Labels (0 yes, 1 no), images and their groups of some rows."""
+    """Labels (0 yes, 1 no), images and image groups of a range of rows."""
 
     labels_N: Small
     groups_N: NDArray[np.int64]
     images: Column
     questions: Column | None
-    """Where the answers carry theirs."""
+    """The questions, where the answers include theirs."""
 
 
 @dataclass
@@ -190,7 +190,7 @@ def _side_by_side(
     raise UserError(
         f"There are {rows + more_told:,} answers to {rows + more_asked:,} questions.",
         str(where),
-        "Answer each question once, in the order of the data; nothing is cut.",
+        "Answer each question once, in the order of the data.",
     )
 
 

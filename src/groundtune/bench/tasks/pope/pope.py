@@ -4,20 +4,20 @@ Li et al. 2023, arXiv 2305.10355. Questions about 500 images, six each, half of 
 answered yes; three splits by how the absent objects were chosen (random, popular, adversarial).
 
 Data: the question files of AoiDragon/POPE, JSON lines or a JSON list of {question_id, image, text,
-label}; one file a split, any number of them. The random split of May 2023 has 2,910 rows, today's
-3,000. Answers: lines of {question, answer}, joined with the questions by order, one file for one
-split, one for all in the order of the data, or a folder with a file for each. Where they carry
-questions or ids, these are held against the data's (`questions.py`). VLMEvalKit's table and
-lmms-eval's samples are joined by image and question.
+label}; one file per split, any number of them. The random split of May 2023 has 2,910 rows, the
+current one 3,000. Answers: lines of {question, answer}, joined with the questions by order: one
+file for one split, one for all in the order of the data, or a folder with a file per split.
+Questions or ids in the answers are checked against the data (`questions.py`). VLMEvalKit's table
+and lmms-eval's samples are joined by image and question.
 
-Mode official is evaluate.py at 08d957b: an answer is no where the text before its first full stop,
-without commas and split at blanks, has the word No, no or not, and yes otherwise, even if it is
-empty or "NO". Where it divides by zero and stops (no answer or no label is yes), the metric has no
-value here. Mode strict reads the first word, else the only yes or no in the first sentence
-(`yes_no_rules.strict`); what it can't read is in no other figure.
+Mode official is evaluate.py at 08d957b: an answer is no if the text before its first full stop,
+without commas and split at spaces, has the word No, no or not; else it is yes, even if it is empty
+or "NO". Where that script divides by zero (no answer or no label is yes), the metric has no value
+here. Mode strict parses the first word, else the only yes or no in the first sentence
+(`yes_no_rules.strict`); unparsed answers are in no other metric.
 
 Yes is the positive class. f1 is over all questions of all splits; `mean_f1` is the mean of the
-splits' f1, which papers quote.
+splits' f1, which papers report.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 SPLITS = ("random", "popular", "adversarial")
 LARGE = 1 << 24
-"""Bytes of answers, some 200,000, from which they are read piece by piece."""
+"""Size in bytes (about 200,000 answers) from which answers are read in chunks."""
 OUTCOMES = ("tp", "fp", "tn", "fn")
 PROTOCOL = Protocol(
     label="POPE",
@@ -90,8 +90,8 @@ def read_data(paths: Sequence[Path]) -> PopeData:
     """Reads question files.
 
     Raises:
-        UserError: a row lacks something, a file of a known name or beginning is cut, a question is
-            there twice, or two files are one split.
+        UserError: a row lacks a field, a known file is incomplete, a question is repeated, or two
+            files are the same split.
     """
     found = find_files(paths, "*pope*.json", "*pope*.jsonl")
     names = part_names(found)
@@ -130,17 +130,17 @@ def _read(path: Path, part: str) -> list[PopeQuestion]:
 
 
 def refuse_cut(rows: int, path: Path) -> None:
-    """Refuses a file that can't be whole: six questions an image, or the 2,910 of the old split.
+    """Refuse an incomplete file: a split has 3,000 rows, the old random split 2,910.
 
     Raises:
-        UserError: it is none of these.
+        UserError: the file is empty, or a COCO split has another number of rows.
     """
     if rows == 0 or (rows < 3000 and rows != 2910 and "coco_pope" in path.name):
         raise UserError(
             f"The file has {rows:,} rows; a split of COCO has 3,000, the random one of May 2023 "
             "2,910.",
             str(path),
-            "Give the whole file as it was published; another set needs another name.",
+            "Give the complete published file; rename the file if it is another set.",
         )
 
 
@@ -170,7 +170,7 @@ def _file_of(folder: Path, part: str) -> Path:
         raise UserError(
             f"{len(found) or 'No'} files of the folder are named for the split {part!r}.",
             str(folder),
-            "Give one answer file a split, with the split's name in its own.",
+            "Give one answer file per split, with the split's name in the file name.",
         )
     return found[0]
 
@@ -183,10 +183,10 @@ def _join(
     asked = [question for questions in parts.values() for question in questions]
     if {len(answers), len(asked)} == {2910, 3000}:
         raise UserError(
-            f"There are {len(answers):,} answers to {len(asked):,} questions: one of the two is of "
-            "the random split of May 2023 (2,910 rows), the other is of today's.",
+            f"There are {len(answers):,} answers to {len(asked):,} questions: one file is the "
+            "random split of May 2023 (2,910 rows), the other the current one.",
             str(where),
-            "Give the question file that the answers are to.",
+            "Give the question file that belongs to the answers.",
         )
     told = in_order(answers, len(asked), where)
     refuse_others(told, [q.id for q in asked], [q.text for q in asked], where)

@@ -1,8 +1,8 @@
-"""Whether POPE's answers, which go by order, are to the questions that they are joined with.
+"""Checks that POPE's answers, which are joined by order, belong to their questions.
 
-A prompt asks a question where it has all its words in their order, with any others before and after
-them ("Answer yes or no."); capitals, blanks and marks don't matter. Answers without a question are
-taken by order.
+A prompt asks a question if it contains all its words in order, with any text before and after
+("Answer yes or no."); case, spaces and punctuation are ignored. Answers without a question are
+joined by order without a check.
 """
 
 import re
@@ -68,6 +68,6 @@ def other_question(prompt: str, question: str, row: int, where: str) -> UserErro
         "The answers are to other questions, or in another order: this one is to "
         f"{shorten(prompt, _SHOWN)!r}, question {row:,} is {question!r}.",
         where,
-        "Answers are joined by order: sort them as the questions are, and give the data they are "
-        "of. Where the prompt words a question anew, leave its column out.",
+        "Sort the answers in the order of the questions, and give the data that they answer. If "
+        "the prompt rephrases the question, remove its column.",
     )

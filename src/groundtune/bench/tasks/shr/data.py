@@ -20,7 +20,7 @@ REGIONS = "region_descriptions.json"
 
 
 class ShrImage(NamedTuple):
-    """An image, and what the judge is told of it."""
+    """An image with the facts that the judge sees."""
 
     item: str
     """Visual Genome's number."""
@@ -58,7 +58,7 @@ def _facts(path: Path) -> Iterator[tuple[str, str]]:
     for row in rows_of(path):
         for name, told in list(row.fields.items())[:1]:
             if not isinstance(told, list):
-                raise UserError("The facts are no list.", row.where, "Mend the row.")
+                raise UserError("The facts are not a list.", row.where, "Fix the row.")
             yield name, "".join(f"{each}\n" for each in cast("list[object]", told))
 
 

@@ -13,12 +13,12 @@ that an earlier one contains are dropped. Of the reply the lines below the first
 "Judgement:" count, without their first word, up to the colon. Where there are more or fewer of them
 than sentences, the whole description is in no ratio, but in the counts of sentences and words; a
 label that is none of the three leaves its sentence out. A reply without "Judgement:" is asked for
-again or ends the script; here, as a missing one, it leaves the description out. (The scripts that
-also generate skip prompts over 15,000 characters; this one does not.) Mode strict goes by the
-lines' numbers, in any dress ("**1.** Correct"), leaves out sentences without a label, and a
-description without any label is unparsed.
+again or ends the script; here, like a missing one, it excludes the description. (The scripts that
+also generate skip prompts over 15,000 characters; this one does not.) Mode strict matches lines by
+number, in any markup ("**1.** Correct"), excludes sentences without a label, and a description
+without any label is unparsed.
 
-Short descriptions lower the ratio: sentences, words and distinct n-grams stand beside it.
+Short descriptions lower the ratio, so sentences, words and distinct n-grams are reported too.
 """
 
 import re
@@ -251,20 +251,20 @@ METRICS: tuple[Metric, ...] = (
     ),
     _mean(
         "hallucinated_sentences",
-        "Hallucinated sentences a description",
+        "Hallucinated sentences per description",
         "hallucinated",
         "sentences",
         wrong=True,
     ),
     _mean(
         "hallucinated_words",
-        "Words in them a description",
+        "Words in hallucinated sentences per description",
         "hallucinated_words",
         "words",
         wrong=True,
     ),
-    _mean("sentences", "Sentences a description", "sentences", "sentences"),
-    _mean("words", "Words a description", "words", "words"),
+    _mean("sentences", "Sentences per description", "sentences", "sentences"),
+    _mean("words", "Words per description", "words", "words"),
     *(
         Metric(
             name=f"distinct_{n}",
@@ -292,7 +292,7 @@ def notes(
 ) -> list[str]:
     """How many images there are, what the lengths mean, and what the judge did."""
     return [
-        f"{len(data)} images. Shorter descriptions lower the ratio: compare at equal length.",
+        f"{len(data)} images. Shorter descriptions lower the ratio; compare at equal length.",
         *variance_note(scores, "hallucinated sentences"),
     ]
 
