@@ -49,7 +49,9 @@ def yes(truth: bool) -> str:
 
 def attribute(found: Scene, text: str) -> str:
     """The answer to "Are there exactly two cups?", "Is the cup red?", "Is the cup on the left?"."""
-    thing = found.thing(one(text.replace("orange?", "?")))
+    # "Is the cup orange?" names a colour last, "Is there exactly one orange?" a category
+    named = text if "exactly" in text else text.replace("orange?", "?")
+    thing = found.thing(one(named))
     assert thing is not None
     if "exactly" in text:
         word = re.search(r"exactly (?:a pair|a head|(\w+))", text)

@@ -96,7 +96,7 @@ def test_cut_and_empty_answers_are_kept_and_counted(tmp_path: Path):
 
 
 def test_greedy_decoding_gives_one_answer(tmp_path: Path):
-    with pytest.raises(ValueError, match="n must be 1"):
+    with pytest.raises(ValueError, match="not several"):
         SampleParams(model="m", n=2, sampling=Sampling(temperature=0))
 
 

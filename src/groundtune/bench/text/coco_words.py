@@ -5,7 +5,7 @@ there is a toilet, and keep what the synonym list has. Their base forms are in
 `tables/word_forms.json` (made by tools/make_word_tables.py) for the words of the two published
 lists; a word of another list is found as it is and with a plain plural ending.
 
-What the official reading misses or invents, and `STRICT` mends:
+What the official reading misses or invents, and `STRICT` corrects:
 
 - singularize takes the s of "bus", "minibus", "tennis" and "sports", so that they never match;
 - entries of the list that begin with a blank ("cheesecake", "motor bike") or a capital (iPhone)

@@ -29,14 +29,14 @@ TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 MOST = 1 << 28
 """Bytes of a file whose size isn't known."""
 AGAIN = frozenset({408, 425, 429})
-"""Refusals that waiting may mend, besides those from 500 on."""
+"""Status codes below 500 that are worth another try."""
 HEADERS = {"Accept-Encoding": "identity", "User-Agent": "groundtune"}
 """Unpacked, so that a piece of the reply is a piece of the file."""
 BY_HAND = "Fetch the file by other means, and give it with --data."
 
 
 class _Broken(Exception):
-    """Why a try failed that another may mend."""
+    """Why a try failed, where another may succeed."""
 
 
 def is_file(wanted: PublishedFile, path: Path) -> bool:

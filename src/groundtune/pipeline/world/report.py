@@ -243,7 +243,7 @@ def _told(settings: DemoSettings, out: Path, pairs: int) -> str:
     folder = RunFolder(out)
     seen = len(folder.corrections.keys())
     erring = (
-        f", with {settings.error_rate:.0%} of errors missed or mended wrongly"
+        f", with {settings.error_rate:.0%} of errors missed or corrected wrongly"
         if settings.error_rate
         else ""
     )

@@ -11,7 +11,7 @@ Replies: the review file that the official script wrote stands in for a judge.
 Mode official is eval_gpt_review_visual.py (COCO) or eval_gpt_review_bench.py (in the wild), and
 summarize_gpt_review.py. A reply's first line, with commas as blanks, must be two numbers with one
 blank between: "8,9" is read, "8, 9" is not, and both scores are then -1 and averaged in. Where a
-review file keeps scores beside the reply (people mended some), these count. Means are rounded to
+review file keeps scores beside the reply (people corrected some), these count. Means are rounded to
 three decimals before they are divided. "nan 8" and "inf 8" are numbers to it: what they
 make NaN or infinite has no value here, and the answer counts as unparsed. Reviews that are missing
 are left out. Mode strict takes two numbers from 0 to 10 on the first line that isn't empty, with a
