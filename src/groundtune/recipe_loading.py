@@ -204,7 +204,7 @@ def _read(path: Path) -> tuple[Tree, Origin, dict[Keys, str]]:
         mark = cast(yaml.Mark | None, getattr(error, "problem_mark", None))
         where = f"{path}:{mark.line + 1}" if mark else str(path)
         problem = str(getattr(error, "problem", None) or error)
-        raise UserError(f"this is not YAML: {problem}", where, "fix the YAML on that line") from None
+        raise UserError(f"this is not YAML: {problem}", where, "fix that line") from None
     return cast(Tree, made), "file", places
 
 

@@ -111,7 +111,9 @@ def _prompt(file: Path, row: Row, target: RunFolder, images: Path | None, ask: s
     named = first_of(row.fields, IMAGE_COLUMNS)
     if not named:
         raise UserError(
-            f"The row names no image: none of {', '.join(IMAGE_COLUMNS)}.", where, "Give the row one of these columns."
+            f"The row names no image: none of {', '.join(IMAGE_COLUMNS)}.",
+            where,
+            "Give the row one of these columns.",
         )
     roots = [root for root in (images, file.parent) if root is not None]
     path = next((root / named for root in roots if os.path.isfile(root / named)), None)

@@ -27,8 +27,8 @@ class LabelSettings(Record):
     annotator: str = ""
     """The prompt source whose simulated person corrects; the one of the prompts if empty."""
     error_rate: float = Field(default=0.0, ge=0, le=1)
-    """Share of what is wrong that is missed or wrongly corrected; a quarter of it of what is right is
-    spoilt."""
+    """Share of the errors that are missed or wrongly corrected; a quarter of that share of what is
+    right is spoilt."""
     seed: int = 0
 
 
