@@ -23,7 +23,7 @@ def demo(
 
     A small model describes images, a simulated person corrects it, and it is trained on the
     corrections with two methods. One report compares the models before and after. Runs on a CPU
-    in about a minute. A command that was stopped resumes when you run it again.
+    in about four minutes on two cores. Stopped, it resumes when you run it again.
 
     For example:
 

@@ -1,4 +1,4 @@
-"""Stage "check": answers about one's own images, of which nobody knows what is true.
+"""Stage "check": answers about your own images, for which no ground truth is known.
 
 Each answer is divided into claims, a labeler says yes or no to them, and what it says no to is
 marked. A person's marks on a few answers turn that into a share of wrong answers with an interval,
