@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from groundtune.pipeline.train.run import TrainParams
+from groundtune.pipeline.train.run import TrainSettings
 from groundtune.protocols import Evaluate
 from groundtune.records import Score
 from groundtune.vlm.load import Vlm
@@ -21,12 +21,12 @@ from pathlib import Path
 import torch
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
-from groundtune.pipeline.train.run import TrainParams, train
+from groundtune.pipeline.train.run import TrainSettings, train
 from several_processes import scored
 torch.set_num_threads(1)
 for line, out in zip(sys.argv[1::2], sys.argv[2::2]):
     try:
-        train(TrainParams.model_validate_json(line), Path(out), SilentProgress(), evaluate=scored)
+        train(TrainSettings.model_validate_json(line), Path(out), SilentProgress(), evaluate=scored)
     except UserError as error:
         Path(f"{out}.refused-{torch.distributed.get_rank()}").write_text(error.what)
 torch.distributed.destroy_process_group()
@@ -58,7 +58,7 @@ def refused(out: Path) -> str:
     return why
 
 
-def recipe(model: Path, pairs: Path, **changes: object) -> TrainParams:
+def recipe(model: Path, pairs: Path, **changes: object) -> TrainSettings:
     """Six steps' worth of a tiny model's training, on the CPU."""
     settings: dict[str, object] = {
         "model": str(model),
@@ -73,10 +73,10 @@ def recipe(model: Path, pairs: Path, **changes: object) -> TrainParams:
         "device": "cpu",
         "save_every": 2,
     }
-    return TrainParams.model_validate(settings | changes)
+    return TrainSettings.model_validate(settings | changes)
 
 
-def launch(*runs: tuple[TrainParams, Path]) -> str:
+def launch(*runs: tuple[TrainSettings, Path]) -> str:
     """Run the trainings in sequence in two processes; return their stdout."""
     arguments = [part for params, out in runs for part in (params.model_dump_json(), str(out))]
     command = ["torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]

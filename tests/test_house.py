@@ -314,7 +314,7 @@ def schema_of(path: Path) -> type[BaseModel]:
     """What the command that takes a recipe holds it to."""
     if importlib.util.find_spec("groundtune.pipeline.recipes"):
         return importlib.import_module("groundtune.pipeline.recipes").schema_of(path)
-    return importlib.import_module("groundtune.pipeline.train.run").TrainParams
+    return importlib.import_module("groundtune.pipeline.train.run").TrainSettings
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -11,7 +11,7 @@ from groundtune.bench.run import store_scores
 from groundtune.errors import UserError
 from groundtune.pipeline.compare.run import compare, difference_rows, write_comparison
 from groundtune.pipeline.report import write_run_report
-from groundtune.pipeline.sample.run import SampleParams, run_sample
+from groundtune.pipeline.sample.run import SampleSettings, run_sample
 from groundtune.records import Sampling, Score
 from job_works import Notes
 
@@ -104,7 +104,7 @@ def test_real_photographs_pass_from_sampling_to_the_report(
     test_data: Path, tiny_llava: Path, tmp_path: Path
 ) -> None:
     examples = test_data / "rlaif_v_examples"
-    params = SampleParams(
+    params = SampleSettings(
         model=str(tiny_llava),
         prompts=str(examples / "detail_test_30_input.jsonl"),
         images=str(examples),

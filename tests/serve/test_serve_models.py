@@ -22,7 +22,7 @@ from groundtune.generate.hf import HfGenerator
 from groundtune.records import ImagePart, Message, Prompt, Sampling, TextPart
 from groundtune.serve.backend import Answered, Asked, Turn
 from groundtune.serve.speaker import VlmSpeaker
-from groundtune.serve.wire import ServeParams, listen, open_service
+from groundtune.serve.wire import ServeSettings, listen, open_service
 from groundtune.vlm.encode import encode_prompt
 from groundtune.vlm.load import Vlm, load
 from groundtune.world.render import render
@@ -48,7 +48,7 @@ def vlm(tiny_llava: Path) -> Vlm:
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[str]:
-    params = ServeParams(
+    params = ServeSettings(
         model="world:base", labeler="world:labeler", tuned="world:labeler", reference="world:base"
     )
     with serving(open_service(params, SilentProgress())) as base:
@@ -208,13 +208,13 @@ def test_the_worlds_answers_are_chosen_by_the_gain_over_the_reference(world: str
 
 
 def test_a_labeler_that_cannot_answer_yes_and_no_stops_the_start(tiny_llava: Path):
-    params = ServeParams(model=str(tiny_llava), labeler="self")
+    params = ServeSettings(model=str(tiny_llava), labeler="self")
     with pytest.raises(UserError, match="can't answer yes and no"):
         open_service(params, SilentProgress())
 
 
 def test_an_endpoint_has_no_rewards():
-    params = ServeParams(model="openai:m@http://127.0.0.1:9", reference="world:base")
+    params = ServeSettings(model="openai:m@http://127.0.0.1:9", reference="world:base")
     with pytest.raises(UserError, match="token by token"):
         open_service(params, SilentProgress())
 
@@ -268,9 +268,9 @@ def test_without_its_packages_the_command_says_what_to_install(
 def test_an_upstream_server_needs_no_torch():
     program = (
         "import sys; from groundtune.cli.progress import SilentProgress\n"
-        "from groundtune.serve.wire import ServeParams, open_service\n"
+        "from groundtune.serve.wire import ServeSettings, open_service\n"
         "import groundtune.serve.app, uvicorn\n"
-        "open_service(ServeParams(model='openai:m@http://127.0.0.1:9'), SilentProgress())\n"
+        "open_service(ServeSettings(model='openai:m@http://127.0.0.1:9'), SilentProgress())\n"
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -16,7 +16,7 @@ from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
 from groundtune.methods.ddpo import DDPO
 from groundtune.methods.mdpo import MDPO
-from groundtune.pipeline.train.run import TrainParams, train
+from groundtune.pipeline.train.run import TrainSettings, train
 from groundtune.train.optim import Optim
 from groundtune.train.tune import Full, Lora
 from training_folder import fill_folder, fill_several
@@ -24,7 +24,7 @@ from training_folder import fill_folder, fill_several
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from groundtune.pipeline.train.run import TrainParams, train
+from groundtune.pipeline.train.run import TrainSettings, train
 
 class KilledAtStep5:
     task, done = "", 0
@@ -35,7 +35,7 @@ class KilledAtStep5:
         if self.task == "train" and self.done == 5:
             os.kill(os.getpid(), signal.SIGKILL)
 
-train(TrainParams.model_validate_json(sys.argv[1]), Path(sys.argv[2]), KilledAtStep5())
+train(TrainSettings.model_validate_json(sys.argv[1]), Path(sys.argv[2]), KilledAtStep5())
 """
 
 
@@ -52,8 +52,8 @@ class StopsAtStep5(SilentProgress):
 
 
 @pytest.fixture
-def params(tiny_llava: Path, tmp_path: Path) -> TrainParams:
-    return TrainParams(
+def params(tiny_llava: Path, tmp_path: Path) -> TrainSettings:
+    return TrainSettings(
         model=str(tiny_llava),
         pairs=fill_folder(tmp_path / "pairs", 10).path,
         method=DDPO(reduce="sum", gamma=2, beta=0.1),
@@ -77,7 +77,7 @@ def weights(path: Path) -> bytes:
     return next(path.glob("*.safetensors")).read_bytes()
 
 
-def test_after_kill_9_a_lora_with_dropout_resumes_bit_by_bit(params: TrainParams, tmp_path: Path):
+def test_after_kill_9_a_lora_with_dropout_resumes_bit_by_bit(params: TrainSettings, tmp_path: Path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     train(params, whole, SilentProgress())
     command = [sys.executable, "-c", KILLED, params.model_dump_json(), str(killed)]
@@ -90,7 +90,7 @@ def test_after_kill_9_a_lora_with_dropout_resumes_bit_by_bit(params: TrainParams
     assert weights(killed / "model") == weights(whole / "model")
 
 
-def test_a_stopped_full_training_resumes_bit_by_bit(params: TrainParams, tmp_path: Path):
+def test_a_stopped_full_training_resumes_bit_by_bit(params: TrainSettings, tmp_path: Path):
     full = params.model_copy(update={"tune": Full(parts=("language_model", "projector"))})
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     train(full, whole, SilentProgress())
@@ -102,7 +102,7 @@ def test_a_stopped_full_training_resumes_bit_by_bit(params: TrainParams, tmp_pat
 
 
 def test_a_stopped_run_with_prompts_of_six_pairs_and_a_view_resumes_bit_by_bit(
-    params: TrainParams, tmp_path: Path
+    params: TrainSettings, tmp_path: Path
 ):
     several = params.model_copy(
         update={
@@ -121,7 +121,7 @@ def test_a_stopped_run_with_prompts_of_six_pairs_and_a_view_resumes_bit_by_bit(
     assert weights(stopped / "model") == weights(whole / "model")
 
 
-def test_ctrl_c_saves_the_current_step(params: TrainParams, tmp_path: Path):
+def test_ctrl_c_saves_the_current_step(params: TrainSettings, tmp_path: Path):
     class CtrlCAtStep3(StopsAtStep5):
         def advance(self, done: int = 1, note: str = "") -> None:
             self.done += done
@@ -139,14 +139,14 @@ def test_ctrl_c_saves_the_current_step(params: TrainParams, tmp_path: Path):
     assert metrics(tmp_path / "stopped") == metrics(tmp_path / "whole")
 
 
-def test_a_finished_run_does_not_change(params: TrainParams, tmp_path: Path):
+def test_a_finished_run_does_not_change(params: TrainSettings, tmp_path: Path):
     train(params, tmp_path / "out", SilentProgress())
     before = metrics(tmp_path / "out"), weights(tmp_path / "out/model")
     train(params, tmp_path / "out", StopsAtStep5())
     assert (metrics(tmp_path / "out"), weights(tmp_path / "out/model")) == before
 
 
-def test_a_folder_with_another_run_is_refused_and_left_alone(params: TrainParams, tmp_path: Path):
+def test_a_folder_with_another_run_is_refused_and_left_alone(params: TrainSettings, tmp_path: Path):
     train(params, tmp_path / "out", SilentProgress())
     before = (tmp_path / "out/run.json").read_bytes()
     for change in ({"seed": 1}, {"method": DDPO()}, {"batch_size": 5}):
@@ -156,7 +156,7 @@ def test_a_folder_with_another_run_is_refused_and_left_alone(params: TrainParams
 
 
 def test_old_checkpoints_and_leftovers_of_a_killed_writer_are_removed(
-    params: TrainParams, tmp_path: Path
+    params: TrainSettings, tmp_path: Path
 ):
     left = tmp_path / "out/checkpoints/.step-000002.1.tmp"
     left.mkdir(parents=True)
@@ -165,7 +165,7 @@ def test_old_checkpoints_and_leftovers_of_a_killed_writer_are_removed(
     assert found == ["step-000006", "step-000008"]
 
 
-def test_results_load_with_plain_transformers_and_peft(params: TrainParams, tmp_path: Path):
+def test_results_load_with_plain_transformers_and_peft(params: TrainSettings, tmp_path: Path):
     merged = train(params.model_copy(update={"merge": True}), tmp_path / "lora", SilentProgress())
     assert merged == tmp_path / "lora/merged"
     base = AutoModelForImageTextToText.from_pretrained(params.model)

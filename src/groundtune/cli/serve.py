@@ -81,10 +81,10 @@ def serve(
             "groundtune serve",
             "Install them: pip install 'groundtune[serve]'.",
         )
-    from groundtune.serve.wire import ServeParams, listen, open_service, run
+    from groundtune.serve.wire import ServeSettings, listen, open_service, run
 
     options = {"model": model, **asdict(served), **loading.settings()}
-    params = load(None, settings, ServeParams, options=options)
+    params = load(None, settings, ServeSettings, options=options)
     token = token or os.environ.get(TOKEN, "")
     with listen(host, port, token) as listening:
         with open_progress(silent=json) as progress:

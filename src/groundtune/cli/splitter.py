@@ -65,13 +65,13 @@ def score(
     """
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
-    from groundtune.pipeline.feedback.splitter import HELD_OUT, ScoreSettings, score_splitter
+    from groundtune.pipeline.feedback.splitter import HELD_OUT, SplitterSettings, score_splitter
     from groundtune.pipeline.folder import RunFolder
     from groundtune.pipeline.generators import open_generator
     from groundtune.recipe_loading import load
     from groundtune.store.files import write_atomic
 
-    scoring = load(None, settings, ScoreSettings, options={"model": model})
+    scoring = load(None, settings, SplitterSettings, options={"model": model})
     generator = open_generator(scoring, RunFolder(lessons / HELD_OUT).images)
     with open_progress(silent=json) as progress:
         result = score_splitter(generator, lessons, out, scoring, progress, command=sys.argv)

@@ -46,14 +46,14 @@ def train(
     from groundtune.cli.recipe_argument import read_recipe
     from groundtune.pipeline.recipes import find
     from groundtune.pipeline.train.plan import plan_training
-    from groundtune.pipeline.train.run import TrainParams, read_outcome, train
+    from groundtune.pipeline.train.run import TrainSettings, read_outcome, train
     from groundtune.recipe_loading import load
 
     source = read_recipe(recipe, settings)
     params = load(
         find(source.recipe, "train") if source.recipe else None,
         source.settings,
-        TrainParams,
+        TrainSettings,
         options={"model": model, "pairs": pairs, "data.skip_bad": skip_bad},
     )
     follower = os.environ.get("RANK", "0") != "0"  # of several processes one prints

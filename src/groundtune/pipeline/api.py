@@ -43,15 +43,15 @@ class Run:
     def sample(self, *, model: str, **settings: Any) -> list[Answer]:
         """Has a model answer prompts.
 
-        `settings` are those of `SampleParams`: prompts, images, ask, n, sampling, seed and so on.
+        `settings` are those of `SampleSettings`: prompts, images, ask, n, sampling, seed and so on.
 
         Raises:
             UserError: bad rows, a model that can't be loaded, or answers of another one in the
                 folder.
         """
-        from groundtune.pipeline.sample.run import SampleParams, run_sample
+        from groundtune.pipeline.sample.run import SampleSettings, run_sample
 
-        params = load_recipe(None, [], SampleParams, options={"model": model, **settings})
+        params = load_recipe(None, [], SampleSettings, options={"model": model, **settings})
         run_sample(params, self.folder, self.progress)
         return self.answers
 
@@ -141,19 +141,19 @@ class Run:
     ) -> Path:
         """Trains on the pairs and returns the folder of the model, in the folder training/`name`.
 
-        `recipe` is a shipped recipe's name, a YAML file, or settings as `TrainParams` has them;
+        `recipe` is a shipped recipe's name, a YAML file, or settings as `TrainSettings` has them;
         `overrides` are key=value texts as on the command line.
 
         Raises:
             UserError: settings or pairs that can't be used.
         """
         from groundtune.pipeline.recipes import find
-        from groundtune.pipeline.train.run import TrainParams, train
+        from groundtune.pipeline.train.run import TrainSettings, train
 
         path = find(str(recipe)) if isinstance(recipe, str | Path) else None
         command = recipe if isinstance(recipe, Mapping) else None
         options = {"pairs": self.folder}
-        params = load_recipe(path, overrides, TrainParams, command=command, options=options)
+        params = load_recipe(path, overrides, TrainSettings, command=command, options=options)
         return train(params, self.folder / "training" / name, self.progress)
 
     def evaluate(
@@ -167,19 +167,19 @@ class Run:
     ) -> list[Estimate]:
         """Runs benchmarks on a model, into the folder evaluation/`label`.
 
-        `settings` are those of `BenchParams`: benchmarks, split, n, seed, knowing and so on; `data`
-        and `images` are as --data and --images of `groundtune bench run`. The test split stays
-        closed here: it opens on the command line, with --final.
+        `settings` are those of `BenchSettings`: benchmarks, split, n, seed, knowing and so on;
+        `data` and `images` are as --data and --images of `groundtune bench run`. The test split
+        stays closed here: it opens on the command line, with --final.
 
         Raises:
             UserError: no such benchmark, data or images that are missing, a model that can't be
                 loaded, or another model's scores in that folder.
         """
-        from groundtune.pipeline.bench.run import BenchParams, run_bench
+        from groundtune.pipeline.bench.run import BenchSettings, run_bench
         from groundtune.pipeline.bench.sources import sources
 
         options = {"model": model, "label": label or Path(model).name, **settings}
-        params = load_recipe(None, [], BenchParams, options=options)
+        params = load_recipe(None, [], BenchSettings, options=options)
         found = sources([str(path) for path in data], [str(path) for path in images])
         out = self.folder / "evaluation" / params.label
         return run_bench(params, out, self.progress, sources=found).estimates

@@ -33,7 +33,7 @@ class RecipeCommand(NamedTuple):
 
 _HERE = "groundtune.pipeline."
 RECIPE_COMMANDS: dict[str, RecipeCommand] = {
-    "train": RecipeCommand(_HERE + "train.settings:TrainParams"),
+    "train": RecipeCommand(_HERE + "train.settings:TrainSettings"),
     "align": RecipeCommand(
         _HERE + "align.settings:AlignSettings", _HERE + "align.run:rewrite_align"
     ),

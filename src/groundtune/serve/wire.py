@@ -27,7 +27,7 @@ _CONTROL = "control"
 """Stands for a sha256: the image of the labeler's control question."""
 
 
-class ServeParams(LabelledModel):
+class ServeSettings(LabelledModel):
     """Which models are served, and within which bounds."""
 
     reference: str = ""
@@ -55,7 +55,7 @@ class ServeParams(LabelledModel):
             raise ValueError("the server runs its models in this process: leave engine out")
         return self
 
-    def role(self, name: str) -> "ServeParams":
+    def role(self, name: str) -> "ServeSettings":
         """Return the settings of the model that a role names: "self" is the served one."""
         return self if name == SELF else self.of(name)
 
@@ -103,7 +103,7 @@ def run(service: "Service", listening: socket.socket, token: str) -> None:
     uvicorn.Server(config).run(sockets=[listening])
 
 
-def open_service(params: ServeParams, progress: Progress) -> "Service":
+def open_service(settings: ServeSettings, progress: Progress) -> "Service":
     """Loads the models; those that are named twice are loaded once.
 
     Raises:
@@ -116,14 +116,14 @@ def open_service(params: ServeParams, progress: Progress) -> "Service":
     images, thread = LentImages(), ModelThread()
     opened = _Opened(images, progress)
     return Service(
-        model=params.label or _own_name(params.model),
-        backend=_backend(params, opened, thread),
+        model=settings.label or _own_name(settings.model),
+        backend=_backend(settings, opened, thread),
         images=images,
         thread=thread,
-        limits=params.limits,
-        batch_size=params.batch_size,
-        rewarders=_rewarders(params, opened) if params.reference else None,
-        check=_check(params, opened) if params.labeler else None,
+        limits=settings.limits,
+        batch_size=settings.batch_size,
+        rewarders=_rewarders(settings, opened) if settings.reference else None,
+        check=_check(settings, opened) if settings.labeler else None,
     )
 
 
@@ -164,69 +164,71 @@ def _own_name(model: str) -> str:
     return parse_endpoint(model).model if is_endpoint(model) else model
 
 
-def _backend(params: ServeParams, opened: _Opened, thread: "ModelThread") -> "Backend":
-    if is_endpoint(params.model):
+def _backend(settings: ServeSettings, opened: _Opened, thread: "ModelThread") -> "Backend":
+    if is_endpoint(settings.model):
         from groundtune.generate.endpoint import parse_endpoint
         from groundtune.serve.upstream import UpstreamBackend
 
-        limits = params.limits
+        limits = settings.limits
         bounds = {"timeout_s": limits.seconds, "concurrency": limits.running}
-        return UpstreamBackend(parse_endpoint(params.model).model_copy(update=bounds))
+        return UpstreamBackend(parse_endpoint(settings.model).model_copy(update=bounds))
     from groundtune.serve.local import LocalBackend
     from groundtune.serve.speaker import VlmSpeaker
 
-    size = params.batch_size
-    speaker = VlmSpeaker(opened.vlm(params), opened.images, size)
-    return LocalBackend(speaker, thread, batch_size=size, gather_s=params.gather_seconds)
+    size = settings.batch_size
+    speaker = VlmSpeaker(opened.vlm(settings), opened.images, size)
+    return LocalBackend(speaker, thread, batch_size=size, gather_s=settings.gather_seconds)
 
 
-def _rewarders(params: ServeParams, opened: _Opened) -> "RewarderOf":
+def _rewarders(settings: ServeSettings, opened: _Opened) -> "RewarderOf":
     from groundtune.generate.own_reward import OwnReward
 
-    tuned = opened.vlm(params.role(params.tuned))
-    reference = opened.vlm(params.of(params.reference))
+    tuned = opened.vlm(settings.role(settings.tuned))
+    reference = opened.vlm(settings.of(settings.reference))
 
     def made(normalise: float) -> OwnReward:
         return OwnReward(
             tuned,
             reference,
             opened.images,
-            beta=params.beta,
+            beta=settings.beta,
             normalise=normalise,
-            at_once=params.batch_size,
+            at_once=settings.batch_size,
         )
 
     return made
 
 
-def _check(params: ServeParams, opened: _Opened) -> "ClaimCheck":
+def _check(settings: ServeSettings, opened: _Opened) -> "ClaimCheck":
     from groundtune.generate.yes_no import check_labeler
     from groundtune.serve.check import LabelledCheck
     from groundtune.serve.images import RequestImage
 
-    model = params.role(params.labeler)
+    model = settings.role(settings.labeler)
     labeler, name = opened.labeler(model), model.model
     blank = RequestImage(_CONTROL, Image.new("RGB", (64, 64), "white"))
     with opened.images.lend([blank]):
         check_labeler(labeler, _CONTROL, name)
-    return LabelledCheck(_labelling(params, name, labeler, opened))
+    return LabelledCheck(_labelling(settings, name, labeler, opened))
 
 
-def _labelling(params: ServeParams, name: str, labeler: Labeler, opened: _Opened) -> "Labelling":
+def _labelling(
+    settings: ServeSettings, name: str, labeler: Labeler, opened: _Opened
+) -> "Labelling":
     from groundtune.feedback.conquer import Asking
     from groundtune.pipeline.feedback.claims import Labelling
     from groundtune.pipeline.prompt_sources import named_in, with_divider
 
     by = labeler.producer(Sampling(temperature=0), 0)
     by = by.model_copy(update={"sampling": None, "seed": None})
-    divider, source = params.divider, named_in(name)
+    divider, source = settings.divider, named_in(name)
     if divider == SELF and source is not None:
         divider = str(source.claim_settings.get("divider", SELF))
     if (source := with_divider(divider)) is not None:
         asking = Asking.model_validate(source.claim_settings.get("asking", {}))
         return Labelling(source.dividers[divider](), labeler, by, asking)
-    model = labeler if divider in (SELF, name) else opened.labeler(params.of(divider))
-    return Labelling(_instructed(model, params.instruction), labeler, by)
+    model = labeler if divider in (SELF, name) else opened.labeler(settings.of(divider))
+    return Labelling(_instructed(model, settings.instruction), labeler, by)
 
 
 def _instructed(model: Labeler, instruction: str) -> Divider:

@@ -13,12 +13,12 @@ from groundtune.bench.registry import TARGETS, load
 from groundtune.cli.progress import SilentProgress
 from groundtune.pipeline.bench.export import Layout, export_scores
 from groundtune.pipeline.bench.result import BenchmarkResult
-from groundtune.pipeline.bench.score import ScoreParams, score_bench
+from groundtune.pipeline.bench.score import ScoreSettings, score_bench
 
 
 def scored(name: str, small: Small, answers: Path, out: Path, mode: Mode) -> BenchmarkResult:
     judge = Judging(source=RecordedJudge(small.replies)) if small.replies else None
-    params = ScoreParams(name=name, answers=answers, data=small.data, mode=mode, label="m")
+    params = ScoreSettings(name=name, answers=answers, data=small.data, mode=mode, label="m")
     (result,) = score_bench(params, out, SilentProgress(), scoring=Scoring(judge=judge)).results
     return result
 

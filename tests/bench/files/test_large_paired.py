@@ -17,7 +17,7 @@ from groundtune.bench.tasks.pope import pope
 from groundtune.bench.tasks.pope.columns import score_large
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
-from groundtune.pipeline.bench.score import ScoreParams, score_bench
+from groundtune.pipeline.bench.score import ScoreSettings, score_bench
 from groundtune.pipeline.compare.large import large_in
 from groundtune.pipeline.compare.run import compare
 from groundtune.pipeline.report import write_run_report
@@ -163,7 +163,7 @@ def test_folders_of_large_files_are_compared_and_reported(
     tmp_path: Path, questions: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     params = [
-        ScoreParams(name="pope", answers=answered(tmp_path, name, right), data=(questions,))
+        ScoreSettings(name="pope", answers=answered(tmp_path, name, right), data=(questions,))
         for name, right in (("base", 0.5), ("tuned", 0.9))
     ]
     folders = [each.default_out for each in params]
@@ -183,7 +183,7 @@ def test_folders_of_large_files_are_compared_and_reported(
         ("base", "tuned")
     ]
     assert "POPE" in write_run_report(folders[0]).read_text()
-    lazy = ScoreParams(name="pope", answers=constant(tmp_path, "lazy", "no"), data=(questions,))
+    lazy = ScoreSettings(name="pope", answers=constant(tmp_path, "lazy", "no"), data=(questions,))
     score_bench(lazy, lazy.default_out, SilentProgress())
     (test,) = compare([folders[1], lazy.default_out]).regressions()
     assert (test.model, test.benchmark) == ("lazy", "pope/greedy")

@@ -20,7 +20,7 @@ from groundtune.bench.text.tool_readings import tool_readings
 from groundtune.cli.app import run
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
-from groundtune.pipeline.bench.score import ScoreParams, score_bench
+from groundtune.pipeline.bench.score import ScoreSettings, score_bench
 
 GOLDEN = Path(__file__).parent / "golden" / "amber"
 BLOCKS = {
@@ -311,7 +311,7 @@ def test_annotations_that_are_cut_and_an_empty_safe_list_are_refused(folder: Pat
 def test_the_result_names_every_file_that_was_read_and_no_other(folder: Path) -> None:
     (folder / "notes.txt").write_text("nothing of AMBER's")
     (folder / "answers.json").write_text('[{"id": 2, "response": "Yes"}]')
-    params = ScoreParams(name="amber", answers=folder / "answers.json", data=(folder,))
+    params = ScoreSettings(name="amber", answers=folder / "answers.json", data=(folder,))
     (result,) = score_bench(params, folder / "out", SilentProgress()).results
     told = result.as_json()["data"]
     names = ("annotations.json", "relation.json", "safe_words.txt", "query/query_all.json")

@@ -16,7 +16,7 @@ from groundtune.bench.tasks.choice.judge import PROMPT
 from groundtune.bench.tasks.choice.mmbench import MMBENCH, TURN
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
-from groundtune.pipeline.bench.score import ScoreParams, score_bench
+from groundtune.pipeline.bench.score import ScoreSettings, score_bench
 from groundtune.records import Score
 
 SAID = {
@@ -116,7 +116,7 @@ def test_the_official_script_gives_its_prompt_by_path(tmp_path: Path):
 
 def test_a_judge_is_refused_where_rules_alone_score(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"id": "1", "reply": "yes"}\n')
-    params = ScoreParams(name="pope", answers=tmp_path / "a.jsonl")
+    params = ScoreSettings(name="pope", answers=tmp_path / "a.jsonl")
     scoring = Scoring(judge=Judging(source=RecordedJudge(tmp_path / "a.jsonl")))
     with pytest.raises(UserError, match="rules alone"):
         score_bench(params, tmp_path / "out", SilentProgress(), scoring=scoring)

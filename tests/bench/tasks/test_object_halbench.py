@@ -18,7 +18,7 @@ from groundtune.bench.tasks.chair.object_halbench import (
 )
 from groundtune.bench.text.coco_words import read_list
 from groundtune.errors import UserError
-from groundtune.pipeline.bench.score import ScoreParams, score_bench
+from groundtune.pipeline.bench.score import ScoreSettings, score_bench
 from groundtune.records import Score
 from job_works import Notes
 
@@ -182,7 +182,7 @@ def test_the_results_name_a_file_with_a_row_for_each_answer(small: Path) -> None
     rows = [{"image_id": 1, "question": "?", "answer": "A dog and a car are here."}]
     answers = small / "answers.jsonl"
     answers.write_text("\n".join(map(json.dumps, rows)))
-    params = ScoreParams(name="object_halbench", answers=answers, data=(small,))
+    params = ScoreSettings(name="object_halbench", answers=answers, data=(small,))
     (result,) = score_bench(params, small / "out", Notes()).results
     made = result.as_json()
     (row,) = map(json.loads, Path(made["items"]).read_text().splitlines())

@@ -16,8 +16,8 @@ from groundtune.errors import UserError
 from groundtune.generate.scripted import ScriptedGenerator
 from groundtune.pipeline.bench.kept import results_in
 from groundtune.pipeline.bench.result import Measurement
-from groundtune.pipeline.bench.run import BenchParams, run_bench
-from groundtune.pipeline.bench.score import ScoreParams, score_bench
+from groundtune.pipeline.bench.run import BenchSettings, run_bench
+from groundtune.pipeline.bench.score import ScoreSettings, score_bench
 from groundtune.records import Estimate, Prompt
 from groundtune.store.images import ImageStore
 from groundtune.world.captions import EVALUATION_INSTRUCTIONS, MACHINE, caption
@@ -34,7 +34,7 @@ def machine(prompt: Prompt, seed: int) -> str:
 def do(
     out: Path, *, final: bool = False, notebook: Path | None = None, **settings: object
 ) -> list[Estimate]:
-    params = BenchParams.model_validate({"model": "machine", "n": 10, **settings})
+    params = BenchSettings.model_validate({"model": "machine", "n": 10, **settings})
     model = ScriptedGenerator(machine, lambda prompt: 0.2, name="machine")
     return run_bench(
         params,
@@ -50,7 +50,7 @@ def do(
 def measure(
     path: Path, out: Path, n: int = 10, name: str = "world", mode: Mode | None = None
 ) -> Measurement:
-    params = ScoreParams(name=name, answers=path, selection=ItemSelection(n=n), mode=mode)
+    params = ScoreSettings(name=name, answers=path, selection=ItemSelection(n=n), mode=mode)
     return score_bench(params, out, SilentProgress())
 
 
@@ -150,7 +150,7 @@ def test_results_and_items_are_told_as_those_of_any_other_benchmark(tmp_path: Pa
 def test_a_model_behind_an_endpoint_is_measured_like_any_other(tmp_path: Path):
     endpoint = ScriptedEndpoint(lambda body, index: "Yes.")
     with running(endpoint):
-        params = BenchParams(model=f"openai:tiny@{endpoint.url}", benchmarks=("world",), n=2)
+        params = BenchSettings(model=f"openai:tiny@{endpoint.url}", benchmarks=("world",), n=2)
         estimates = run_bench(params, tmp_path, SilentProgress()).estimates
     found = {(each.benchmark, each.metric): each.value for each in estimates}
     assert found["world-questions/random/greedy", "yes_rate"] == 1
@@ -218,7 +218,7 @@ def test_questions_are_read_by_popes_own_rule_in_mode_official(tmp_path: Path):
 
 def test_the_worlds_benchmarks_read_no_data_and_knowing_is_none_by_itself(tmp_path: Path):
     file = lines(tmp_path / "a.jsonl", rows_of_captions(tmp_path, "A cup."))
-    params = ScoreParams(name="world-captions", answers=file, data=(file,))
+    params = ScoreSettings(name="world-captions", answers=file, data=(file,))
     with pytest.raises(UserError, match="world-captions has no data in files"):
         score_bench(params, tmp_path / "out", SilentProgress())
     with pytest.raises(UserError, match="can't be run or scored by itself"):
@@ -229,7 +229,7 @@ def test_the_test_split_stays_closed_for_answers_too(tmp_path: Path):
     with pytest.raises(UserError, match="closed"):
         do(tmp_path / "run", split="test")
     assert not (tmp_path / "run").exists()
-    params = ScoreParams(name="world", answers=tmp_path, selection=ItemSelection(split="test"))
+    params = ScoreSettings(name="world", answers=tmp_path, selection=ItemSelection(split="test"))
     with pytest.raises(UserError, match="closed"):
         score_bench(params, tmp_path / "out", SilentProgress())
 
@@ -250,7 +250,7 @@ def test_each_opening_of_the_test_split_is_one_dated_line(tmp_path: Path):
     assert "n 5" in line
     assert "`groundtune bench run --final`" in line
     assert line[2:12].replace("-", "").isdigit()
-    params = ScoreParams(
+    params = ScoreSettings(
         name="world-captions",
         answers=tmp_path / "out",
         label="other",

@@ -9,7 +9,7 @@ from PIL import Image
 from groundtune.cli.progress import open_progress
 from groundtune.errors import UserError
 from groundtune.generate.scripted import ScriptedGenerator
-from groundtune.pipeline.bench.run import BenchParams, run_bench
+from groundtune.pipeline.bench.run import BenchSettings, run_bench
 from groundtune.pipeline.bench.sources import Sources, sources
 from groundtune.records import Prompt
 
@@ -42,7 +42,7 @@ class Counting:
 
 def run(found: Sources, model: Counting, out: Path, *names: str):
     with open_progress(silent=True) as progress:
-        params = BenchParams(model="m", benchmarks=names or ("pope",), mode="strict")
+        params = BenchSettings(model="m", benchmarks=names or ("pope",), mode="strict")
         return run_bench(params, out, progress, sources=found, generator=model.generator).results
 
 

@@ -7,7 +7,7 @@ import pytest
 from groundtune.bench.benchmark import Scoring
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
-from groundtune.pipeline.bench.score import ScoreParams, score_bench
+from groundtune.pipeline.bench.score import ScoreSettings, score_bench
 from groundtune.pipeline.bench.similarity import WordVectors
 
 
@@ -32,7 +32,7 @@ def test_a_line_that_is_no_vector_is_refused_with_its_row(tmp_path: Path):
 
 
 def test_word_vectors_for_a_benchmark_that_compares_no_nouns_are_refused(tmp_path: Path) -> None:
-    params = ScoreParams(name="pope", answers=tmp_path / "a.jsonl", data=(tmp_path / "q.json",))
+    params = ScoreSettings(name="pope", answers=tmp_path / "a.jsonl", data=(tmp_path / "q.json",))
     vectors = tmp_path / "vectors.txt"
     vectors.write_text("dog 1 0\ncat 0 1\n")
     scoring = Scoring(similarity=WordVectors(vectors))

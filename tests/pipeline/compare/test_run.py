@@ -12,7 +12,7 @@ from groundtune.bench.run import read_scores, store_scores
 from groundtune.cli.app import run
 from groundtune.errors import UserError
 from groundtune.pipeline.bench.kept import judges_in
-from groundtune.pipeline.bench.score import ScoreParams, score_bench
+from groundtune.pipeline.bench.score import ScoreSettings, score_bench
 from groundtune.pipeline.compare.parts import parts_of
 from groundtune.pipeline.compare.run import Comparisons, compare, rows_of_tests, write_comparison
 from groundtune.pipeline.compare.strata import strata_of_scores
@@ -42,7 +42,7 @@ def pope(folder: Path, model: str, said: list[str], *, mode: Mode = "official", 
     ]
     data = lines(folder / "data" / "small_pope.json", asked)
     answers = lines(folder / f"{model}.jsonl", [{"question": "", "answer": text} for text in said])
-    params = ScoreParams(name="pope", answers=answers, data=(data,), mode=mode)
+    params = ScoreSettings(name="pope", answers=answers, data=(data,), mode=mode)
     score_bench(params, folder / model, Notes())
     return folder / model
 

@@ -17,7 +17,7 @@ from groundtune.generate.scripted import ScriptedGenerator
 from groundtune.pipeline.feedback.splitter import (
     HELD_OUT,
     LessonSettings,
-    ScoreSettings,
+    SplitterSettings,
     make_lessons,
     score_splitter,
     summary_of,
@@ -104,7 +104,7 @@ def test_whoever_gives_the_recorded_replies_agrees_wholly(lessons: Path, tmp_pat
     def reply(prompt: Prompt, seed: int) -> str:
         return replies[prompt.question.rpartition("Answer: ")[2]]
 
-    generator, settings = ScriptedGenerator(reply), ScoreSettings(model="m")
+    generator, settings = ScriptedGenerator(reply), SplitterSettings(model="m")
     scored = score_splitter(generator, lessons, tmp_path, settings, QUIET)
     assert (scored.answers, scored.images) == (4, 2)
     assert scored.agreement.value == scored.recall.value == scored.questions.value == 1

@@ -11,7 +11,7 @@ from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
 from groundtune.generate.scripted import ScriptedGenerator
 from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.sample.run import SampleParams, draw_answers, run_sample
+from groundtune.pipeline.sample.run import SampleSettings, draw_answers, run_sample
 from groundtune.records import Answer, Message, Prompt, Sampling, TextPart
 from groundtune.store.run_json import read_run
 
@@ -26,7 +26,7 @@ SAMPLING = Sampling(temperature=1, max_new_tokens=20)
 def draw(
     folder: Path, n: int = 3, generator: ScriptedGenerator = SAY, seed: int = 0, batch: int = 2
 ):
-    settings = SampleParams(model="m", n=n, sampling=SAMPLING, seed=seed, batch_size=batch)
+    settings = SampleSettings(model="m", n=n, sampling=SAMPLING, seed=seed, batch_size=batch)
     return draw_answers(generator, PROMPTS, RunFolder(folder), SilentProgress(), settings)
 
 
@@ -97,11 +97,11 @@ def test_cut_and_empty_answers_are_kept_and_counted(tmp_path: Path):
 
 def test_greedy_decoding_gives_one_answer(tmp_path: Path):
     with pytest.raises(ValueError, match="not several"):
-        SampleParams(model="m", n=2, sampling=Sampling(temperature=0))
+        SampleSettings(model="m", n=2, sampling=Sampling(temperature=0))
 
 
-def params(model: Path, images: Path, **changes: object) -> SampleParams:
-    base = SampleParams(
+def params(model: Path, images: Path, **changes: object) -> SampleSettings:
+    base = SampleSettings(
         model=str(model),
         images=str(images),
         ask="Describe the image.",
@@ -109,7 +109,7 @@ def params(model: Path, images: Path, **changes: object) -> SampleParams:
         sampling=Sampling(temperature=1, max_new_tokens=12),
         batch_size=3,
     )
-    return SampleParams.model_validate({**base.model_dump(), **changes})
+    return SampleSettings.model_validate({**base.model_dump(), **changes})
 
 
 @pytest.fixture
@@ -160,7 +160,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from groundtune.cli.progress import SilentProgress
-from groundtune.pipeline.sample.run import SampleParams, run_sample
+from groundtune.pipeline.sample.run import SampleSettings, run_sample
 
 class Deadly(SilentProgress):
     def start(self, task, total=None):
@@ -171,7 +171,7 @@ class Deadly(SilentProgress):
         if self.task == "sample" and self.done == 6:
             os.kill(os.getpid(), signal.SIGKILL)
 
-run_sample(SampleParams.model_validate_json(sys.argv[1]), Path(sys.argv[2]), Deadly())
+run_sample(SampleSettings.model_validate_json(sys.argv[1]), Path(sys.argv[2]), Deadly())
 """
 
 

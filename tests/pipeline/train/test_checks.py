@@ -13,14 +13,14 @@ from groundtune.cli.app import EXIT_DONE, run
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
 from groundtune.pipeline.train.plan import plan_training
-from groundtune.pipeline.train.run import TrainParams, train
+from groundtune.pipeline.train.run import TrainSettings, train
 from groundtune.train.tune import Full, Lora, QLora, apply
 from training_folder import fill_folder
 
 
 @pytest.fixture
-def params(tiny_llava: Path, tmp_path: Path) -> TrainParams:
-    return TrainParams(
+def params(tiny_llava: Path, tmp_path: Path) -> TrainSettings:
+    return TrainSettings(
         model=str(tiny_llava),
         pairs=fill_folder(tmp_path / "pairs", 6).path,
         tune=Lora(r=2, dropout=0),
@@ -43,7 +43,7 @@ def params(tiny_llava: Path, tmp_path: Path) -> TrainParams:
     ],
 )
 def test_a_plan_refuses_what_a_training_refuses_and_nothing_is_left(
-    params: TrainParams, tmp_path: Path, change: dict[str, Any], says: str
+    params: TrainSettings, tmp_path: Path, change: dict[str, Any], says: str
 ) -> None:
     made = params.model_copy(update=change)
     with pytest.raises(UserError, match=says):
@@ -54,7 +54,7 @@ def test_a_plan_refuses_what_a_training_refuses_and_nothing_is_left(
 
 
 def test_evaluations_without_anything_that_evaluates_are_refused(
-    params: TrainParams, tmp_path: Path
+    params: TrainSettings, tmp_path: Path
 ) -> None:
     with pytest.raises(UserError, match="there is no evaluation"):
         train(params.model_copy(update={"eval_every": 1}), tmp_path / "out", SilentProgress())
@@ -64,13 +64,13 @@ def test_evaluations_without_anything_that_evaluates_are_refused(
     "change", [{"optim": {"betas": [1.5, 0.9]}}, {"seed": 10**23}, {"seed": -1}]
 )
 def test_numbers_out_of_their_range_are_refused(
-    params: TrainParams, change: dict[str, Any]
+    params: TrainSettings, change: dict[str, Any]
 ) -> None:
     with pytest.raises(ValidationError):
-        TrainParams.model_validate({**params.model_dump(), **change})
+        TrainSettings.model_validate({**params.model_dump(), **change})
 
 
-def test_drops_are_counted_by_reason_whatever_their_numbers(params: TrainParams) -> None:
+def test_drops_are_counted_by_reason_whatever_their_numbers(params: TrainSettings) -> None:
     rules = params.data.model_copy(update={"skip_bad": True})
     plan = plan_training(
         params.model_copy(update={"micro_tokens": 76, "data": rules}), SilentProgress()
@@ -82,7 +82,7 @@ def test_drops_are_counted_by_reason_whatever_their_numbers(params: TrainParams)
 
 @pytest.mark.parametrize("file", ["chat_template.jinja", "processor_config.json", "config.json"])
 def test_a_run_does_not_resume_with_another_template_processor_or_configuration(
-    params: TrainParams, tmp_path: Path, tiny_llava: Path, file: str
+    params: TrainSettings, tmp_path: Path, tiny_llava: Path, file: str
 ) -> None:
     model = tmp_path / "model"
     copytree(tiny_llava, model)
@@ -108,7 +108,7 @@ def test_an_adapter_on_a_part_without_linear_layers_is_refused_alone_and_beside_
 
 
 def test_of_several_processes_one_prints_the_plan(
-    params: TrainParams, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    params: TrainSettings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = ["train", f"model={params.model}", f"pairs={params.pairs}", "--dry-run"]
     monkeypatch.setenv("RANK", "1")

@@ -21,7 +21,7 @@ from groundtune.methods.mdpo import MDPO
 from groundtune.methods.mm_dpo import MMDPO
 from groundtune.methods.pairwise import Pairwise
 from groundtune.methods.simpo import SimPO
-from groundtune.pipeline.train.run import TrainParams, train
+from groundtune.pipeline.train.run import TrainSettings, train
 from groundtune.train.optim import Optim
 from groundtune.train.precision import ResolvedDtype, native_bf16
 from groundtune.train.tune import Full, Lora, QLora, check_quantisable
@@ -34,8 +34,8 @@ both_dtypes = pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 
 
 @pytest.fixture(scope="module")
-def params(tiny_llava: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainParams:
-    return TrainParams(
+def params(tiny_llava: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainSettings:
+    return TrainSettings(
         model=str(tiny_llava),
         pairs=fill_several(tmp_path_factory.mktemp("several"), prompts=2).path,
         tune=Lora(r=2, dropout=0),
@@ -57,7 +57,7 @@ def lines(out: Path) -> list[dict[str, float]]:
     ids=lambda method: method.type,
 )
 def test_a_method_trains_and_its_terms_are_logged(
-    params: TrainParams, tmp_path: Path, method: Pairwise
+    params: TrainSettings, tmp_path: Path, method: Pairwise
 ):
     train(params.model_copy(update={"method": method}), tmp_path / "out", SilentProgress())
     first, second = lines(tmp_path / "out")
@@ -75,7 +75,7 @@ def test_a_method_trains_and_its_terms_are_logged(
     ("method", "why"), [(HSADPO(), "severities"), (MMDPO(), "scores of both answers")]
 )
 def test_pairs_without_what_a_method_needs_are_refused_before_any_model_is_loaded(
-    params: TrainParams, tmp_path: Path, method: Pairwise, why: str
+    params: TrainSettings, tmp_path: Path, method: Pairwise, why: str
 ):
     bare = fill_folder(tmp_path / "bare", 3).path
     given = {"method": method, "pairs": bare, "model": str(tmp_path)}
@@ -86,7 +86,7 @@ def test_pairs_without_what_a_method_needs_are_refused_before_any_model_is_loade
 
 @both_dtypes
 def test_kept_images_are_not_mistaken_for_their_changed_views(
-    params: TrainParams, tmp_path: Path, dtype: ResolvedDtype
+    params: TrainSettings, tmp_path: Path, dtype: ResolvedDtype
 ):
     given = {"method": MDPO(corruption="noise"), "epochs": 2, "dtype": dtype}
     asked = params.model_copy(update=given)
@@ -112,7 +112,7 @@ def loss_rounding(logged: Mapping[str, float], beta: float) -> float:
 
 @both_dtypes
 def test_packed_and_separate_rows_give_the_same_steps_and_may_follow_each_other(
-    params: TrainParams, tmp_path: Path, dtype: ResolvedDtype
+    params: TrainSettings, tmp_path: Path, dtype: ResolvedDtype
 ):
     params = params.model_copy(update={"dtype": dtype})
     for engine in ("packed", "separate"):
@@ -135,7 +135,7 @@ def test_packed_and_separate_rows_give_the_same_steps_and_may_follow_each_other(
 
 
 def test_pairs_over_the_budget_are_listed_and_another_set_of_them_is_another_run(
-    params: TrainParams, tmp_path: Path
+    params: TrainSettings, tmp_path: Path
 ):
     small = params.model_copy(update={"micro_tokens": 54})
     with pytest.raises(UserError, match="over micro_tokens 54"):
@@ -153,7 +153,7 @@ def test_pairs_over_the_budget_are_listed_and_another_set_of_them_is_another_run
 
 
 def test_a_tracker_that_is_not_installed_is_an_error(
-    params: TrainParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    params: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setitem(sys.modules, "mlflow", None)
     logged = params.model_copy(update={"log_to": ("mlflow",)})
@@ -162,7 +162,7 @@ def test_a_tracker_that_is_not_installed_is_an_error(
 
 
 def test_auto_trains_in_what_the_device_does_natively_and_says_nothing(
-    params: TrainParams, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    params: TrainSettings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     short = params.model_copy(update={"max_steps": 1, "device": "cpu", "dtype": "auto"})
     train(short, tmp_path / "out", SilentProgress())
@@ -172,7 +172,9 @@ def test_auto_trains_in_what_the_device_does_natively_and_says_nothing(
     train(named, tmp_path / "out", SilentProgress())  # the same run
 
 
-def test_qlora_is_refused_on_a_cpu_before_any_model_is_loaded(params: TrainParams, tmp_path: Path):
+def test_qlora_is_refused_on_a_cpu_before_any_model_is_loaded(
+    params: TrainSettings, tmp_path: Path
+):
     four = params.model_copy(update={"tune": QLora(), "device": "cpu", "model": str(tmp_path)})
     with pytest.raises(UserError, match="needs an accelerator") as caught:
         train(four, tmp_path / "out", SilentProgress())
@@ -186,15 +188,15 @@ def test_qlora_without_bitsandbytes_says_what_to_install(monkeypatch: pytest.Mon
     assert "groundtune[qlora]" in caught.value.fix
 
 
-def test_weights_in_four_bits_are_not_merged(params: TrainParams):
+def test_weights_in_four_bits_are_not_merged(params: TrainSettings):
     with pytest.raises(ValidationError, match="can't be merged"):
-        TrainParams(model="m", pairs=params.pairs, tune=QLora(), merge=True)
+        TrainSettings(model="m", pairs=params.pairs, tune=QLora(), merge=True)
 
 
 @both_dtypes
 @pytest.mark.parametrize("tune", [Lora(r=2, dropout=0), Full()])
 def test_gradient_checkpointing_changes_no_loss(
-    params: TrainParams, tmp_path: Path, tune: Lora | Full, dtype: ResolvedDtype
+    params: TrainSettings, tmp_path: Path, tune: Lora | Full, dtype: ResolvedDtype
 ):
     found = []
     for saved in (False, True):

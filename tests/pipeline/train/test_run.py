@@ -18,7 +18,7 @@ from groundtune.methods.ddpo import DDPO
 from groundtune.methods.dpo import DPO
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.train.plan import plan_training
-from groundtune.pipeline.train.run import TrainParams, train
+from groundtune.pipeline.train.run import TrainSettings, train
 from groundtune.protocols import Evaluate
 from groundtune.records import Score
 from groundtune.store.run_json import read_run
@@ -30,8 +30,8 @@ from training_folder import fill_folder, image_bytes
 
 
 @pytest.fixture
-def params(tiny_llava: Path, tmp_path: Path) -> TrainParams:
-    return TrainParams(
+def params(tiny_llava: Path, tmp_path: Path) -> TrainSettings:
+    return TrainSettings(
         model=str(tiny_llava),
         pairs=fill_folder(tmp_path / "pairs", 6).path,
         tune=Lora(r=2),
@@ -42,7 +42,7 @@ def params(tiny_llava: Path, tmp_path: Path) -> TrainParams:
     )
 
 
-def with_pairs(params: TrainParams, path: Path, **change: object) -> TrainParams:
+def with_pairs(params: TrainSettings, path: Path, **change: object) -> TrainSettings:
     """The settings on a copy of the pairs, the first changed."""
     old, new = RunFolder(params.pairs), RunFolder(path)
     new.take_prompts(old, old.prompts.read())
@@ -51,7 +51,7 @@ def with_pairs(params: TrainParams, path: Path, **change: object) -> TrainParams
     return params.model_copy(update={"pairs": path})
 
 
-def test_the_plan_counts_what_training_then_does(params: TrainParams, tmp_path: Path):
+def test_the_plan_counts_what_training_then_does(params: TrainSettings, tmp_path: Path):
     plan = plan_training(params, SilentProgress())
     assert (plan.pairs, plan.dropped, plan.steps) == (6, 0, 2)
     assert 0 < plan.changed_tokens < plan.answer_tokens
@@ -62,7 +62,7 @@ def test_the_plan_counts_what_training_then_does(params: TrainParams, tmp_path: 
     assert plan.trained_weights == trained
 
 
-def test_a_plan_reads_no_weights(params: TrainParams, tmp_path: Path, tiny_llava: Path):
+def test_a_plan_reads_no_weights(params: TrainSettings, tmp_path: Path, tiny_llava: Path):
     bare = tmp_path / "bare"
     bare.mkdir()
     for file in tiny_llava.iterdir():
@@ -73,7 +73,7 @@ def test_a_plan_reads_no_weights(params: TrainParams, tmp_path: Path, tiny_llava
     assert plan.model_dump(exclude=measured) == again.model_dump(exclude=measured)
 
 
-def test_max_steps_stops_early_with_the_rate_at_its_end(params: TrainParams, tmp_path: Path):
+def test_max_steps_stops_early_with_the_rate_at_its_end(params: TrainSettings, tmp_path: Path):
     short = params.model_copy(update={"epochs": 9, "max_steps": 3})
     assert plan_training(short, SilentProgress()).steps == 3
     train(short, tmp_path / "out", SilentProgress())
@@ -83,7 +83,7 @@ def test_max_steps_stops_early_with_the_rate_at_its_end(params: TrainParams, tmp
 
 
 def test_a_method_that_needs_spans_refuses_pairs_without_before_any_model_is_loaded(
-    params: TrainParams, tmp_path: Path
+    params: TrainSettings, tmp_path: Path
 ):
     folder = RunFolder(tmp_path / "plain")
     old = RunFolder(params.pairs)
@@ -99,7 +99,7 @@ def test_a_method_that_needs_spans_refuses_pairs_without_before_any_model_is_loa
 
 @pytest.mark.parametrize("change", [{"chosen": ""}, {"rejected": " "}, {"prompt": "none"}])
 def test_a_bad_pair_is_refused_before_any_model_is_loaded(
-    params: TrainParams, tmp_path: Path, change: dict[str, str]
+    params: TrainSettings, tmp_path: Path, change: dict[str, str]
 ):
     bad = with_pairs(params, tmp_path / "bad", **change)
     with pytest.raises(UserError) as caught:
@@ -112,25 +112,27 @@ def test_a_bad_pair_is_refused_before_any_model_is_loaded(
     assert [drop["key"] for drop in dropped] == ["pair0"]
 
 
-def test_a_folder_without_pairs_says_which_command_makes_some(params: TrainParams, tmp_path: Path):
+def test_a_folder_without_pairs_says_which_command_makes_some(
+    params: TrainSettings, tmp_path: Path
+):
     with pytest.raises(UserError, match="holds no pairs") as caught:
         train(params.model_copy(update={"pairs": tmp_path}), tmp_path / "out", SilentProgress())
     assert "groundtune pairs" in caught.value.fix
 
 
-def test_an_adapter_is_no_model_to_train_on(params: TrainParams, tmp_path: Path):
+def test_an_adapter_is_no_model_to_train_on(params: TrainSettings, tmp_path: Path):
     adapter = train(params, tmp_path / "first", SilentProgress())
     with pytest.raises(UserError, match="is an adapter"):
         train(params.model_copy(update={"model": str(adapter)}), tmp_path / "out", SilentProgress())
 
 
-def test_a_part_that_the_model_lacks_or_none_is_refused(params: TrainParams, tmp_path: Path):
+def test_a_part_that_the_model_lacks_or_none_is_refused(params: TrainSettings, tmp_path: Path):
     none = params.model_copy(update={"tune": Full(parts=())})
     with pytest.raises(UserError, match="There is no part to train"):
         train(none, tmp_path / "out", SilentProgress())
 
 
-def test_the_run_names_its_settings_model_pairs_and_seed(params: TrainParams, tmp_path: Path):
+def test_the_run_names_its_settings_model_pairs_and_seed(params: TrainSettings, tmp_path: Path):
     train(params, tmp_path / "out", SilentProgress(), command=["groundtune", "train"])
     made = read_run(tmp_path / "out")
     assert made.recipe == params.model_dump(mode="json")
@@ -140,7 +142,7 @@ def test_the_run_names_its_settings_model_pairs_and_seed(params: TrainParams, tm
     assert made.command == ("groundtune", "train")
 
 
-def test_two_runs_may_share_their_reference(params: TrainParams, tmp_path: Path):
+def test_two_runs_may_share_their_reference(params: TrainSettings, tmp_path: Path):
     shared = tmp_path / "reference"
     train(params, tmp_path / "one", SilentProgress(), reference_folder=shared)
     parts = sorted(shared.iterdir())
@@ -149,7 +151,7 @@ def test_two_runs_may_share_their_reference(params: TrainParams, tmp_path: Path)
     assert sorted(shared.iterdir()) == parts
 
 
-def test_evaluation_gets_the_model_in_training(params: TrainParams, tmp_path: Path):
+def test_evaluation_gets_the_model_in_training(params: TrainSettings, tmp_path: Path):
     seen: list[Vlm] = []
 
     def make(vlm: Vlm) -> Evaluate:
@@ -167,7 +169,7 @@ def test_evaluation_gets_the_model_in_training(params: TrainParams, tmp_path: Pa
 
 @pytest.mark.parametrize("tune", [Lora(r=2), Full()])
 def test_bfloat16_trains_and_what_is_trained_stays_float32(
-    params: TrainParams, tmp_path: Path, tune: Lora | Full
+    params: TrainSettings, tmp_path: Path, tune: Lora | Full
 ):
     half = params.model_copy(update={"dtype": "bfloat16", "tune": tune})
     out = train(half, tmp_path / "out", SilentProgress())
@@ -239,7 +241,7 @@ def test_real_photographs_in_an_rlhf_v_parquet_can_be_trained_on(
 
 
 def test_the_attention_of_long_rows_is_measured_once_and_noted(
-    params: TrainParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    params: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("groundtune.pipeline.train.engine.SHORT", 0)
     out = tmp_path / "out"
@@ -254,7 +256,9 @@ def test_the_attention_of_long_rows_is_measured_once_and_noted(
     assert read_run(tmp_path / "fixed").notes == {}
 
 
-def test_encoded_images_are_kept_where_what_encodes_them_stays(params: TrainParams, tmp_path: Path):
+def test_encoded_images_are_kept_where_what_encodes_them_stays(
+    params: TrainSettings, tmp_path: Path
+):
     kept = params.model_copy(update={"keep_images": True})
     train(kept, tmp_path / "kept", SilentProgress())
     train(params, tmp_path / "made", SilentProgress())
@@ -269,7 +273,7 @@ def test_encoded_images_are_kept_where_what_encodes_them_stays(params: TrainPara
 
 @pytest.mark.parametrize("engine", ["auto", "separate"])
 def test_the_reference_keeps_what_training_and_another_run_take(
-    params: TrainParams, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str
+    params: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str
 ):
     calls: list[int] = []
     encode = LlavaModel.get_image_features
@@ -296,7 +300,7 @@ def test_the_reference_keeps_what_training_and_another_run_take(
     assert [line["loss"] for line in one] == pytest.approx([line["loss"] for line in other])
 
 
-def test_a_folder_of_kept_images_without_keeping_them_is_refused(params: TrainParams):
+def test_a_folder_of_kept_images_without_keeping_them_is_refused(params: TrainSettings):
     settings = params.model_dump(exclude={"keep_images_in"})
     with pytest.raises(ValidationError, match="needs keep_images=true"):
-        TrainParams(**settings, keep_images_in=Path("images"))
+        TrainSettings(**settings, keep_images_in=Path("images"))

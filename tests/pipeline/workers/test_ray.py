@@ -32,7 +32,7 @@ from groundtune.pipeline.feedback.claims import label_claims
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.generators import open_generator
 from groundtune.pipeline.model_settings import Local, OnRay
-from groundtune.pipeline.sample.run import SampleParams, draw_answers, run_sample
+from groundtune.pipeline.sample.run import SampleSettings, draw_answers, run_sample
 from groundtune.pipeline.workers.local import open_workers
 from groundtune.pipeline.world.source import WORLD
 from groundtune.records import Sampling
@@ -43,7 +43,7 @@ pytestmark = pytest.mark.ray
 
 TWO = OnRay(workers=2)
 SAMPLING = Sampling(temperature=1, max_new_tokens=30)
-PARAMS = SampleParams(
+PARAMS = SampleSettings(
     model="world:base", prompts="world:3", n=4, sampling=SAMPLING, batch_size=2, engine=Local()
 )
 ON_RAY = PARAMS.model_copy(update={"engine": TWO})

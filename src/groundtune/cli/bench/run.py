@@ -65,7 +65,7 @@ def run(
     """
     from groundtune.bench.registry import SUITES
     from groundtune.cli.progress import open_progress
-    from groundtune.pipeline.bench.run import BenchParams, run_bench
+    from groundtune.pipeline.bench.run import BenchSettings, run_bench
     from groundtune.pipeline.bench.sources import sources
     from groundtune.recipe_loading import load
 
@@ -79,7 +79,7 @@ def run(
         "seed": seed,
         "knowing": self_knowledge,
     }
-    params = load(None, (), BenchParams, options=options | loading.settings())
+    params = load(None, (), BenchSettings, options=options | loading.settings())
     with open_progress(silent=json) as progress:
         measurement = run_bench(
             params,
@@ -136,9 +136,9 @@ def score(
     from groundtune.bench.item import ItemSelection
     from groundtune.bench.opening import opening_of
     from groundtune.cli.progress import open_progress
-    from groundtune.pipeline.bench.score import ScoreParams, score_bench
+    from groundtune.pipeline.bench.score import ScoreSettings, score_bench
 
-    params = ScoreParams(
+    params = ScoreSettings(
         name=name,
         answers=answers,
         data=data,

@@ -10,7 +10,7 @@ from groundtune.methods.dpo import DPO
 from groundtune.pipeline.feedback.claim_settings import ClaimSettings
 from groundtune.pipeline.measure import BASE, Evaluation
 from groundtune.pipeline.models import is_endpoint
-from groundtune.pipeline.sample.run import SampleParams
+from groundtune.pipeline.sample.run import SampleSettings
 from groundtune.pipeline.train.settings import Learning, Method
 from groundtune.recipe_loading import Settings
 from groundtune.records import Record
@@ -52,14 +52,14 @@ class Choosing(Record):
     round loses, the next ones can't lose again."""
 
 
-class AlignSettings(SampleParams):
+class AlignSettings(SampleSettings):
     """Rounds of AI feedback; the shipped recipe is world-align.
 
     `model` is what the first round begins with. A prompt source is asked for other prompts in each
     round: world:400 for 400 new images. Each round has a seed of its own, made of `seed`.
     """
 
-    MAY_CHANGE = SampleParams.MAY_CHANGE | {"rounds"}
+    MAY_CHANGE = SampleSettings.MAY_CHANGE | {"rounds"}
     command: Literal["align"] = "align"
     prompts_a_round: int = Field(default=0, ge=0)
     """Other prompts for each round, so many of them, from the start again when all were asked; 0

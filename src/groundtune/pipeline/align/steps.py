@@ -20,7 +20,7 @@ from groundtune.pipeline.measure import BASE
 from groundtune.pipeline.model_settings import LabelledModel, ModelSettings
 from groundtune.pipeline.models import load_vlm, model_or_folder
 from groundtune.pipeline.prompt_sources import requested, source_of, truth_scorer
-from groundtune.pipeline.sample.run import SampleParams, answer_prompts
+from groundtune.pipeline.sample.run import SampleSettings, answer_prompts
 from groundtune.pipeline.workers.local import open_workers
 from groundtune.protocols import Progress
 from groundtune.recipe_loading import Settings
@@ -86,7 +86,7 @@ def sample_round(folder: Path, settings: Round, progress: Progress) -> None:
         for i, (name, model) in enumerate(models.items()):
             own = RunFolder(target.path / "drawn" / str(i)) if run.others else target
             own.take_prompts(target, prompts)  # a draw's folder is of one model
-            draw = run.of(model).part(SampleParams, n=share + (i < more), seed=settings.seed)
+            draw = run.of(model).part(SampleSettings, n=share + (i < more), seed=settings.seed)
             answer_prompts(draw, prompts, own, progress, workers, name=name)
             target.take_prompts(own, prompts)
             target.take_answers(own, own.answers.read())
@@ -132,7 +132,7 @@ def label_round(folder: Path, settings: Round, progress: Progress) -> None:
 
 def train_round(folder: Path, settings: Round, progress: Progress) -> None:
     """Train the next model on the pairs, with the round's first model as reference."""
-    from groundtune.pipeline.train.run import TrainParams, train
+    from groundtune.pipeline.train.run import TrainSettings, train
     from groundtune.train.batches import steps_per_epoch
 
     out, learn = folder / settings.out, settings.run.learn
@@ -140,7 +140,7 @@ def train_round(folder: Path, settings: Round, progress: Progress) -> None:
     steps = learn.epochs * steps_per_epoch(pairs, learn.batch_size)
     steps = min(steps, learn.max_steps or steps)
     params = learn.part(
-        TrainParams,
+        TrainSettings,
         model=model_or_folder(folder, settings.model),
         pairs=out,
         device=settings.run.device,
@@ -287,7 +287,7 @@ def answer(
     prompts = read_some(folder.prompts)
     target.take_prompts(folder, prompts)
     greedy = Sampling(temperature=0, max_new_tokens=run.sampling.max_new_tokens)
-    settings = model.part(SampleParams, n=1, sampling=greedy, seed=0)
+    settings = model.part(SampleSettings, n=1, sampling=greedy, seed=0)
     with open_workers(model.engine) as workers:
         answer_prompts(settings, prompts, target, progress, workers, name=model.label)
 

@@ -40,7 +40,7 @@ from groundtune.store.images import ImageStore
 from groundtune.store.run_json import write_run
 
 
-class BenchParams(LabelledModel):
+class BenchSettings(LabelledModel):
     """Which model does which benchmarks."""
 
     benchmarks: tuple[str, ...] = tuple(SUITES)
@@ -67,7 +67,7 @@ class BenchParams(LabelledModel):
 
 
 def run_bench(
-    params: BenchParams,
+    settings: BenchSettings,
     out: Path,
     progress: Progress,
     *,
@@ -80,7 +80,7 @@ def run_bench(
 ) -> Measurement:
     """Answers and scores what `out` lacks, and sums up.
 
-    `scoring` brings a judge or a similarity. The model is loaded as `params` say, unless there is
+    `scoring` brings a judge or a similarity. The model is loaded as `settings` say, unless there is
     a `generator`, which must find its images under `out`/images.
 
     Raises:
@@ -88,48 +88,48 @@ def run_bench(
             `final`; data, images or a judge that are missing; the model can't be loaded; `out` has
             scores of another model of this name; or a full disk.
     """
-    benchmarks = load_all(params.benchmarks)
-    given = replace(scoring or Scoring(), model=params.name)
+    benchmarks = load_all(settings.benchmarks)
+    given = replace(scoring or Scoring(), model=settings.name)
     refuse_useless(benchmarks, given)
     opening = opening_of(out, final, notebook, command)
-    refuse_closed_split(benchmarks, params.selection, opening)
+    refuse_closed_split(benchmarks, settings.selection, opening)
     found = sources_with_official(benchmarks, sources or Sources(), progress)
     images = ImageStore(out / "images")
     sheets: list[tuple[Exam, list[Item]]] = []
     for benchmark in benchmarks:
         progress.start(f"read {benchmark.name}")
-        paths, scoring = found.paths(benchmark.name), with_mode(given, benchmark, params.mode)
-        exam = exam_of(benchmark, paths, params.selection, scoring, images)
+        paths, scoring = found.paths(benchmark.name), with_mode(given, benchmark, settings.mode)
+        exam = exam_of(benchmark, paths, settings.selection, scoring, images)
         items = items_of(exam, partial(found.image_folder, benchmark.name), images)
         sheets.append((exam, items))
     if generator is None:
-        progress.start(f"load {params.model}")
-        generator = open_generator(params, images)
+        progress.start(f"load {settings.model}")
+        generator = open_generator(settings, images)
     results: list[BenchmarkResult] = []
     known: list[Estimate] = []
     for exam, items in sheets:
-        answers = ask(exam.benchmark, items, generator, params.seed, out, progress)
-        own = score_answers(exam, answers, out, progress, seed=params.seed, may_replace=False)
-        known += _know(own, items, generator, params, out, progress) if params.knowing else []
+        answers = ask(exam.benchmark, items, generator, settings.seed, out, progress)
+        own = score_answers(exam, answers, out, progress, seed=settings.seed, may_replace=False)
+        known += _know(own, items, generator, settings, out, progress) if settings.knowing else []
         results += own
     write_run(
         out / "scores",
-        params.model_dump(mode="json"),
+        settings.model_dump(mode="json"),
         {
             "prompts": hash_of(RunFolder(out).prompts),
             "model": generator.producer(Sampling(temperature=0), 0).revision,
         },
-        {"bench": params.seed},
+        {"bench": settings.seed},
         list(command),
     )
-    return measurement(results, out, opening if params.split == "test" else None, known)
+    return measurement(results, out, opening if settings.split == "test" else None, known)
 
 
 def _know(
     results: Sequence[BenchmarkResult],
     items: Sequence[Item],
     model: YesNo,
-    params: BenchParams,
+    settings: BenchSettings,
     out: Path,
     progress: Progress,
 ) -> list[Estimate]:
@@ -138,7 +138,7 @@ def _know(
     for result in results:
         follow_up = result.benchmark.follow_up
         if follow_up is not None and result.decoding == "greedy":
-            known += follow_up(result.scores, items, model, progress, params.seed)
+            known += follow_up(result.scores, items, model, progress, settings.seed)
     if known:
         store_scores(known, out / "knowing")
     return all_estimates(known)

@@ -50,7 +50,7 @@ BY_SIMILARITY = "by_similarity"
 """The value of a score whose nouns were compared: 1 by a similarity, 0 by equality alone."""
 
 
-class ScoreParams(Record):
+class ScoreSettings(Record):
     """Which answers are scored with which data, and how."""
 
     name: str
@@ -80,7 +80,7 @@ class ScoreParams(Record):
 
 
 def score_bench(
-    params: ScoreParams,
+    settings: ScoreSettings,
     out: Path,
     progress: Progress,
     *,
@@ -89,36 +89,36 @@ def score_bench(
 ) -> Measurement:
     """Scores a file or folder of answers and keeps the results; of a suite what is answered.
 
-    `scoring` brings a judge or a similarity; its mode, model and decoding are those of `params`.
+    `scoring` brings a judge or a similarity; its mode, model and decoding are those of `settings`.
 
     Raises:
         UserError: no such benchmark, data or answers that can't be read or don't fit each other, a
             judge that is missing, the test split without `opening`, or a full disk.
     """
-    benchmarks = load_all([params.name])
-    given = replace(scoring or Scoring(), model=params.model, decoding=params.decoding)
+    benchmarks = load_all([settings.name])
+    given = replace(scoring or Scoring(), model=settings.model, decoding=settings.decoding)
     refuse_useless(benchmarks, given)
-    if params.data and all(each.read_data is None for each in benchmarks):
-        raise UserError(f"{params.name} has no data in files.", "--data", "Leave it out.")
-    ways = [with_mode(given, benchmark, params.mode) for benchmark in benchmarks]
-    refuse_closed_split(benchmarks, params.selection, opening)
+    if settings.data and all(each.read_data is None for each in benchmarks):
+        raise UserError(f"{settings.name} has no data in files.", "--data", "Leave it out.")
+    ways = [with_mode(given, benchmark, settings.mode) for benchmark in benchmarks]
+    refuse_closed_split(benchmarks, settings.selection, opening)
     results: list[BenchmarkResult] = []
     for benchmark, how in zip(benchmarks, ways, strict=True):
         progress.start(f"read {benchmark.name}")
-        paths = with_official(benchmark.name, params.data, progress)
-        if (large := _score_large(benchmark, paths, params, how, out)) is not None:
+        paths = with_official(benchmark.name, settings.data, progress)
+        if (large := _score_large(benchmark, paths, settings, how, out)) is not None:
             results.append(large)
             continue
-        exam = exam_of(benchmark, paths, params.selection, how, ImageStore(out / "images"))
-        answers = _read_answers(exam, params)
-        results += score_answers(exam, answers, out, progress, seed=params.seed, may_replace=True)
+        exam = exam_of(benchmark, paths, settings.selection, how, ImageStore(out / "images"))
+        answers = _read_answers(exam, settings)
+        results += score_answers(exam, answers, out, progress, seed=settings.seed, may_replace=True)
     if not results:
         raise UserError(
-            f"None of the answers is to an item of {params.name}.",
-            str(params.answers),
+            f"None of the answers is to an item of {settings.name}.",
+            str(settings.answers),
             "Give the data, or the --split, --n and --seed, that the answers are to.",
         )
-    return measurement(results, out, opening if params.selection.split == "test" else None)
+    return measurement(results, out, opening if settings.selection.split == "test" else None)
 
 
 def refuse_useless(benchmarks: Sequence[Benchmark[Any]], scoring: Scoring) -> None:
@@ -151,11 +151,11 @@ def with_mode(scoring: Scoring, benchmark: Benchmark[Any], mode: Mode | None) ->
     return replace(scoring, mode=mode or benchmark.modes[0])
 
 
-def _read_answers(exam: Exam, params: ScoreParams) -> list[ItemAnswer]:
+def _read_answers(exam: Exam, settings: ScoreSettings) -> list[ItemAnswer]:
     """The answers, all of one model if it has a label."""
     assert exam.benchmark.read_answers is not None  # `exam_of` refuses benchmarks without
-    answers = exam.benchmark.read_answers(params.answers, exam.data)
-    return [replace(each, model="") for each in answers] if params.label else answers
+    answers = exam.benchmark.read_answers(settings.answers, exam.data)
+    return [replace(each, model="") for each in answers] if settings.label else answers
 
 
 def score_answers(
@@ -249,7 +249,7 @@ def _kept(benchmark: Benchmark[Any], scores: Sequence[Score], how: Scoring) -> l
 def _score_large(
     benchmark: Benchmark[Any],
     paths: Sequence[Path],
-    params: ScoreParams,
+    settings: ScoreSettings,
     how: Scoring,
     out: Path,
 ) -> BenchmarkResult | None:
@@ -258,10 +258,10 @@ def _score_large(
         return None
     slug = slug_of(how.model, benchmark.name, how.mode, how.decoding)
     items = out / "items" / f"{slug}.jsonl"
-    scores = benchmark.large(paths, params.answers, how.mode, items)
+    scores = benchmark.large(paths, settings.answers, how.mode, items)
     if scores is None:
         return None
-    results, other = results_of_large(benchmark, scores, how.mode, how.model, params.seed)
+    results, other = results_of_large(benchmark, scores, how.mode, how.model, settings.seed)
     result = BenchmarkResult(
         benchmark=benchmark,
         mode=how.mode,

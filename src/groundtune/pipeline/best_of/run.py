@@ -22,7 +22,7 @@ from groundtune.pipeline.best_of.scores import Ratio, open_scorer, score
 from groundtune.pipeline.best_of.settings import BestOf, BestOfSettings
 from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.pipeline.prompt_sources import names, requested, source_of
-from groundtune.pipeline.sample.run import SampleParams, answer_prompts
+from groundtune.pipeline.sample.run import SampleSettings, answer_prompts
 from groundtune.pipeline.workers.local import open_workers
 from groundtune.protocols import Progress, Truth, TruthScorer, Workers
 from groundtune.records import Answer, Claim, Prompt
@@ -130,7 +130,7 @@ def _draw(
     asked = request.source.prompts(
         folder.images, last, progress, part="reporting", seed=settings.seed
     )
-    own = settings.part(SampleParams)
+    own = settings.part(SampleSettings)
     answer_prompts(own, asked[settings.first_prompt :], folder, progress, workers)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from groundtune.bench.files.answers import ANSWER_COLUMNS
 from groundtune.errors import UserError
 from groundtune.pipeline.folder import RunFolder, read_some
-from groundtune.pipeline.sample.run import SampleParams, run_sample
+from groundtune.pipeline.sample.run import SampleSettings, run_sample
 from groundtune.protocols import Progress
 from groundtune.records import (
     Answer,
@@ -48,12 +48,12 @@ def import_answers(
     target: RunFolder,
     images: Path | None,
     ask: str,
-    params: SampleParams | None,
+    model: SampleSettings | None,
     progress: Progress,
 ) -> None:
     """Puts the answers that `what` names into `target`, with their prompts and images.
 
-    `params` says how a model answers, where `what` is one.
+    `model` says how a model answers, where `what` is one.
 
     Raises:
         UserError: there are no answers, an image is missing, or a row can't be read.
@@ -69,14 +69,14 @@ def import_answers(
     if is_file(what):
         _read(Path(what), target, images, ask, progress)
         return
-    assert params is not None
+    assert model is not None
     if images is None:
         raise UserError(
             "There are no images to ask the model about.",
             what,
             "Give a folder with --images DIR, or a file or folder of answers instead of a model.",
         )
-    run_sample(params, target.path, progress)
+    run_sample(model, target.path, progress)
 
 
 def _read(file: Path, target: RunFolder, images: Path | None, ask: str, progress: Progress) -> None:

@@ -39,7 +39,7 @@ from groundtune.pipeline.feedback.claim_settings import (
 from groundtune.pipeline.feedback.claims import ClaimSummary, label_claims
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.models import resolve
-from groundtune.pipeline.sample.run import SampleParams
+from groundtune.pipeline.sample.run import SampleSettings
 from groundtune.protocols import Progress
 from groundtune.recipe_loading import load
 from groundtune.records import Answer, Sampling, Score
@@ -126,11 +126,11 @@ def check(
     return CheckResult(found, results, write_page(target, found, scores), out / TO_MARK)
 
 
-def _asked_model(model: str, images: Path | None, settings: CheckSettings) -> SampleParams:
+def _asked_model(model: str, images: Path | None, settings: CheckSettings) -> SampleSettings:
     """Return how a model is asked about a folder's images: greedily, once each."""
     sampling = Sampling(temperature=0, max_new_tokens=settings.max_new_tokens)
     asked = {"model": model, "images": str(images or ""), "n": 1, "sampling": sampling, "seed": 0}
-    return settings.part(SampleParams, **asked)
+    return settings.part(SampleSettings, **asked)
 
 
 def _found(

@@ -54,7 +54,7 @@ class LessonCounts(Record):
     """Answers whose claims can't be written as a reply, or couldn't be read."""
 
 
-class ScoreSettings(ModelSettings):
+class SplitterSettings(ModelSettings):
     """Which splitter is asked, and how."""
 
     instruction: str = "split-1"
@@ -157,7 +157,7 @@ def score_splitter(
     generator: Generator,
     folder: Path,
     out: Path,
-    settings: ScoreSettings,
+    settings: SplitterSettings,
     progress: Progress,
     *,
     command: Sequence[str] = (),

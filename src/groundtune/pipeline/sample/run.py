@@ -29,7 +29,7 @@ from groundtune.store.keys import key_of, seed_of
 log = logging.getLogger(__name__)
 
 
-class SampleParams(ModelSettings):
+class SampleSettings(ModelSettings):
     """Who is asked what, and how often."""
 
     prompts: str = ""
@@ -88,7 +88,7 @@ class _Want:
 
 
 def run_sample(
-    params: SampleParams, out: Path, progress: Progress, *, command: Sequence[str] = ()
+    settings: SampleSettings, out: Path, progress: Progress, *, command: Sequence[str] = ()
 ) -> SampleSummary:
     """Reads the prompts, loads the model, and draws the answers that `out` lacks.
 
@@ -99,21 +99,21 @@ def run_sample(
             model or settings in `out`, or a full disk. All rows are read before the model is.
     """
     target = RunFolder(out)
-    with open_workers(params.engine) as workers:
-        found = find_prompts(params, target, progress)
-        drawn = answer_prompts(params, found.prompts, target, progress, workers)
+    with open_workers(settings.engine) as workers:
+        found = find_prompts(settings, target, progress)
+        drawn = answer_prompts(settings, found.prompts, target, progress, workers)
     target.note(
         target.answers,
-        settings=params,
+        settings=settings,
         inputs={"prompts": hash_of(target.prompts), "model": drawn.revision},
-        seeds={"sample": params.seed},
+        seeds={"sample": settings.seed},
         command=list(command),
     )
     return drawn.summary.model_copy(update={"skipped": len(found.skipped)})
 
 
 def answer_prompts(
-    settings: SampleParams,
+    settings: SampleSettings,
     prompts: Sequence[Prompt],
     target: RunFolder,
     progress: Progress,
@@ -137,25 +137,25 @@ def answer_prompts(
     return Drawn(summary, generator.producer(settings.sampling, 0).revision)
 
 
-def find_prompts(params: SampleParams, target: RunFolder, progress: Progress) -> Found:
+def find_prompts(settings: SampleSettings, target: RunFolder, progress: Progress) -> Found:
     """Return the prompts that the settings name, and list what was skipped; images go to `target`.
 
     Raises:
         UserError: a bad row (without `skip_bad`), or there is no such file, folder or source.
     """
-    if (request := requested(params.prompts)) is not None:
+    if (request := requested(settings.prompts)) is not None:
         made = request.source.prompts(
-            target.images, request.number, progress, part="learning", seed=params.seed
+            target.images, request.number, progress, part="learning", seed=settings.seed
         )
         return Found(made, [])
     found = read_prompts(
         target,
         progress,
-        prompts=Path(params.prompts) if params.prompts else None,
-        images=Path(params.images) if params.images else None,
-        ask=params.ask,
-        limit=params.limit,
-        skip_bad=params.skip_bad,
+        prompts=Path(settings.prompts) if settings.prompts else None,
+        images=Path(settings.images) if settings.images else None,
+        ask=settings.ask,
+        limit=settings.limit,
+        skip_bad=settings.skip_bad,
     )
     _list_skipped(target.path, found.skipped)
     return found
@@ -166,7 +166,7 @@ def draw_answers(
     prompts: Sequence[Prompt],
     target: RunFolder,
     progress: Progress,
-    settings: SampleParams,
+    settings: SampleSettings,
     *,
     workers: Workers = LocalWorkers(),  # noqa: B008  # it holds nothing
 ) -> SampleSummary:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from groundtune.errors import UserError
 from groundtune.pipeline.models import resolve
-from groundtune.pipeline.train.settings import TrainParams
+from groundtune.pipeline.train.settings import TrainSettings
 
 
-def check_settings(params: TrainParams, *, evaluates: bool = False) -> None:
+def check_settings(settings: TrainSettings, *, evaluates: bool = False) -> None:
     """Refuse settings that contradict each other or that this machine can't run.
 
     `evaluates` is whether the caller passes a function that scores the model during training.
@@ -21,39 +21,39 @@ def check_settings(params: TrainParams, *, evaluates: bool = False) -> None:
     from groundtune.train.trackers import check_tracker
     from groundtune.train.tune import check_quantisable
 
-    device = device_of(params.device)
-    if params.tune.type == "qlora":
+    device = device_of(settings.device)
+    if settings.tune.type == "qlora":
         check_quantisable(device.type)
-    for name in params.log_to:
+    for name in settings.log_to:
         check_tracker(name)
-    if params.attention == "flex" and device.type != "cuda":
+    if settings.attention == "flex" and device.type != "cuda":
         raise UserError(
             f"attention=flex needs a CUDA device, and this device is {device.type}.",
             "attention",
             "Use attention=auto, which measures the fastest on this machine.",
         )
-    if params.engine == "separate" and (params.attention != "auto" or params.share_starts):
+    if settings.engine == "separate" and (settings.attention != "auto" or settings.share_starts):
         raise UserError(
             "attention and share_starts need packed rows, but engine=separate has none.",
             "engine",
             "Remove them, or use engine=auto.",
         )
-    if params.keep_images and set(params.tune.parts) != {"language_model"}:
+    if settings.keep_images and set(settings.tune.parts) != {"language_model"}:
         raise UserError(
             "Encoded images can't be kept if the tower or the projector is trained.",
             "keep_images",
             "Set keep_images=false, or train only the language model: tune.parts=[language_model].",
         )
-    if params.eval_every and not evaluates:
+    if settings.eval_every and not evaluates:
         raise UserError(
             "eval_every is set, but there is no evaluation.",
             "eval_every",
             "Remove it and score the result with groundtune bench run. From Python, call train() "
             "with evaluate=...",
         )
-    folder = Path(resolve(params.model))
+    folder = Path(resolve(settings.model))
     if (folder / "adapter_config.json").is_file() and not (folder / "config.json").is_file():
-        raise adapter_error(params.model)
+        raise adapter_error(settings.model)
 
 
 def adapter_error(model: str) -> UserError:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from groundtune.errors import UserError
-from groundtune.pipeline.train.settings import TrainParams
+from groundtune.pipeline.train.settings import TrainSettings
 from groundtune.store.run_json import note_run, read_run
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Engine(NamedTuple):
     """"packed", or "" for separate rows."""
 
 
-def engine_for(params: TrainParams, vlm: "Vlm", out: Path | None = None) -> Engine:
+def engine_for(settings: TrainSettings, vlm: "Vlm", out: Path | None = None) -> Engine:
     """Return the packed engine if the recipe and the model allow it, else the separate one.
 
     Without `out`, the run's folder, no encoded images are kept.
@@ -54,13 +54,13 @@ def engine_for(params: TrainParams, vlm: "Vlm", out: Path | None = None) -> Engi
     from groundtune.engine.separate import Separate
     from groundtune.train.data import packed_cost, separate_cost
 
-    store = _store(params, vlm, out, training=False) if out else None
-    if params.engine == "separate":
+    store = _store(settings, vlm, out, training=False) if out else None
+    if settings.engine == "separate":
         return Engine(Separate(store=store), separate_cost, "")
     score = engine_of(vlm, store=store)
     if not isinstance(score, Separate):
         return Engine(score, packed_cost, "packed")
-    if params.engine == "packed":
+    if settings.engine == "packed":
         raise UserError(
             f"Answers can't share a row: {score.why}.",
             "engine",
@@ -70,15 +70,15 @@ def engine_for(params: TrainParams, vlm: "Vlm", out: Path | None = None) -> Engi
     return Engine(score, separate_cost, "")
 
 
-def limits_of(params: TrainParams) -> "PassLimits":
+def limits_of(settings: TrainSettings) -> "PassLimits":
     """Return the limits of a forward pass."""
     from groundtune.train.batches import PassLimits
 
-    return PassLimits(tokens=params.micro_tokens, pairs=params.micro_batch)
+    return PassLimits(tokens=settings.micro_tokens, pairs=settings.micro_batch)
 
 
 def training_score(
-    params: TrainParams,
+    settings: TrainSettings,
     vlm: "Vlm",
     engine: Engine,
     pairs: "TrainingPairs",
@@ -93,36 +93,36 @@ def training_score(
     from groundtune.engine.engines import engine_of
     from groundtune.engine.separate import Separate
 
-    store = _store(params, vlm, out, training=True)
+    store = _store(settings, vlm, out, training=True)
     if not engine.name:
         return Separate(store=store)
-    attention = _attention(params, vlm, pairs, parallel, out)
-    return engine_of(vlm, attention=attention, store=store, share_starts=params.share_starts)
+    attention = _attention(settings, vlm, pairs, parallel, out)
+    return engine_of(vlm, attention=attention, store=store, share_starts=settings.share_starts)
 
 
 def _store(
-    params: TrainParams, vlm: "Vlm", out: Path, *, training: bool
+    settings: TrainSettings, vlm: "Vlm", out: Path, *, training: bool
 ) -> "ImageTokenStore | None":
     """Return the recipe's store of encoded images, None if it keeps none."""
     from groundtune.engine.feature_store import open_store
 
-    if not params.keep_images:
+    if not settings.keep_images:
         return None
-    return open_store(vlm, params.keep_images_in or out / "images-encoded", training=training)
+    return open_store(vlm, settings.keep_images_in or out / "images-encoded", training=training)
 
 
 def _attention(
-    params: TrainParams, vlm: "Vlm", pairs: "TrainingPairs", parallel: "Parallel", out: Path
+    settings: TrainSettings, vlm: "Vlm", pairs: "TrainingPairs", parallel: "Parallel", out: Path
 ) -> "Attention":
     """Return the recipe's attention, else the run's stored choice, else measure and store one."""
     from groundtune.engine.choose import choose_attention
 
-    if params.attention != "auto":
-        return params.attention
+    if settings.attention != "auto":
+        return settings.attention
     earlier = _stored_choice(out)
     if earlier and (earlier != "flex" or vlm.device.type == "cuda"):
         return earlier
-    rows = _first_rows(params, pairs)
+    rows = _first_rows(settings, pairs)
     if max(len(row.prompt.ids) + sum(len(a.ids) for a in row.answers) for row in rows) < SHORT:
         return "dense"
     with parallel.autocast():
@@ -138,12 +138,12 @@ def _stored_choice(out: Path) -> Any:
     return None
 
 
-def _first_rows(params: TrainParams, pairs: "TrainingPairs") -> "list[PromptRow]":
+def _first_rows(settings: TrainSettings, pairs: "TrainingPairs") -> "list[PromptRow]":
     """Return the rows of the first step's largest forward pass."""
     from groundtune.train.batches import batches, plan_micro_batches, rows_of
 
-    limits = limits_of(params)
-    [batch] = islice(batches(pairs.groups, params.batch_size, params.seed), 1)
+    limits = limits_of(settings)
+    [batch] = islice(batches(pairs.groups, settings.batch_size, settings.seed), 1)
     planned = rows_of(batch, pairs.group_of, pairs.tokens, limits.tokens)
     largest = plan_micro_batches(planned, limits)[0][0]
     return [row for each in largest.rows for row in pairs.row(each.pairs).rows]

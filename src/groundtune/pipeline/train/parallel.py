@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from groundtune.errors import UserError
-from groundtune.pipeline.train.settings import TrainParams
+from groundtune.pipeline.train.settings import TrainSettings
 from groundtune.train.data import EncodedPairs
 
 if TYPE_CHECKING:
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from groundtune.vlm.load import Vlm
 
 
-def parallel_of(params: TrainParams, vlm: "Vlm") -> "Parallel":
+def parallel_of(settings: TrainSettings, vlm: "Vlm") -> "Parallel":
     """Return the processes of a run, set up by the recipe and the launcher.
 
     Raises:
@@ -22,19 +22,19 @@ def parallel_of(params: TrainParams, vlm: "Vlm") -> "Parallel":
 
     # Adapters are float32 too, on weights that are not: without autocast they compute in float32,
     # and keep a copy of every layer's input in it for the backward pass.
-    bf16 = resolve_dtype(params.dtype, vlm.device) == "bfloat16"
-    parallel = Parallel(vlm.device, bf16=bf16, shard=params.shard, zero=params.zero)
-    if parallel.shards_weights and params.merge:
+    bf16 = resolve_dtype(settings.dtype, vlm.device) == "bfloat16"
+    parallel = Parallel(vlm.device, bf16=bf16, shard=settings.shard, zero=settings.zero)
+    if parallel.shards_weights and settings.merge:
         raise _not_sharded("Sharded weights can't be merged", "merge")
-    if parallel.shards_weights and params.tune.type == "qlora":
+    if parallel.shards_weights and settings.tune.type == "qlora":
         raise _not_sharded("4-bit weights can't be sharded", "tune.type")
-    if parallel.shards_weights and params.keep_images:
+    if parallel.shards_weights and settings.keep_images:
         # a process with cached images runs no encoder, and the others would wait for it
         raise _not_sharded("Encoded images can't be kept with sharded weights", "keep_images")
     return parallel
 
 
-def check_alike(params: TrainParams, pairs: EncodedPairs, parallel: "Parallel") -> None:
+def check_alike(settings: TrainSettings, pairs: EncodedPairs, parallel: "Parallel") -> None:
     """Check that all processes have images in a forward pass, or none has.
 
     If only one process gathers the image encoder's weights or exchanges its gradients, all wait
@@ -44,11 +44,11 @@ def check_alike(params: TrainParams, pairs: EncodedPairs, parallel: "Parallel") 
         UserError: prompts with and without images meet such a setting.
     """
     with_images = {bool(pairs.prompt_content(index)[0]) for index in range(len(pairs))}
-    exchanged = parallel.shards_weights or set(params.tune.parts) != {"language_model"}
+    exchanged = parallel.shards_weights or set(settings.tune.parts) != {"language_model"}
     if parallel.processes > 1 and len(with_images) > 1 and exchanged:
         raise UserError(
             "Several processes can't train on a mix of prompts with and without images.",
-            str(params.pairs),
+            str(settings.pairs),
             "Train only the language model without shard and zero=3, or use one process.",
         )
 

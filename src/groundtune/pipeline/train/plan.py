@@ -10,7 +10,7 @@ from groundtune.pipeline.models import resolve
 from groundtune.pipeline.train.checks import check_settings
 from groundtune.pipeline.train.engine import engine_for, limits_of
 from groundtune.pipeline.train.run import encode, read_pairs, training_schedule
-from groundtune.pipeline.train.settings import TrainParams
+from groundtune.pipeline.train.settings import TrainSettings
 from groundtune.protocols import Progress
 from groundtune.records import Record
 from groundtune.train.estimate import EFFICIENCY, Sizes, Work, flop, memory, rate, sizes_of
@@ -59,28 +59,30 @@ class TrainingPlan(Record):
     """Estimated time of all steps in one process, at the rate measured on this machine."""
 
 
-def plan_training(params: TrainParams, progress: Progress) -> TrainingPlan:
+def plan_training(settings: TrainSettings, progress: Progress) -> TrainingPlan:
     """Return what `train` would do with these settings.
 
     Raises:
         UserError: as `train` does before training.
     """
-    check_settings(params)
-    data = read_pairs(params)
+    check_settings(settings)
+    data = read_pairs(settings)
     from groundtune.train.tune import apply
     from groundtune.vlm.load import outline
 
-    vlm = outline(resolve(params.model))
-    engine = engine_for(params, vlm)
-    pairs = encode(params, vlm, data, engine, progress)
-    steps = training_schedule(params, len(pairs)).steps
-    rows = _rows(params, pairs)
+    vlm = outline(resolve(settings.model))
+    engine = engine_for(settings, vlm)
+    pairs = encode(settings, vlm, data, engine, progress)
+    steps = training_schedule(settings, len(pairs)).steps
+    rows = _rows(settings, pairs)
     tokens = [pairs.tokens(index) for index in range(len(pairs))]
     reasons = [drop.reason for drop in pairs.dropped]
     weights = sum(each.numel() for each in vlm.model.parameters())
-    tuned = apply(vlm.model, params.tune)
-    costs = _costs(params, vlm, sizes_of(tuned, adapted=params.tune.type != "full"), pairs, rows)
-    epochs = steps / max(1, -(-len(pairs) // params.batch_size))
+    tuned = apply(vlm.model, settings.tune)
+    costs = _costs(
+        settings, vlm, sizes_of(tuned, adapted=settings.tune.type != "full"), pairs, rows
+    )
+    epochs = steps / max(1, -(-len(pairs) // settings.batch_size))
     answers = [answer for index in range(len(pairs)) for answer in pairs.answers(index)]
     return TrainingPlan(
         pairs=len(pairs),
@@ -112,20 +114,20 @@ class _Costs(NamedTuple):
     """Seconds."""
 
 
-def _rows(params: TrainParams, pairs: "EncodedPairs") -> "list[PlannedRow]":
+def _rows(settings: TrainSettings, pairs: "EncodedPairs") -> "list[PlannedRow]":
     """Return the rows of the first epoch."""
     from groundtune.train.batches import batches, rows_of, steps_per_epoch
 
-    order = batches(pairs.groups, params.batch_size, params.seed)
+    order = batches(pairs.groups, settings.batch_size, settings.seed)
     return [
         row
-        for batch in islice(order, steps_per_epoch(len(pairs), params.batch_size))
-        for row in rows_of(batch, pairs.group_of, pairs.row_tokens, limits_of(params).tokens)
+        for batch in islice(order, steps_per_epoch(len(pairs), settings.batch_size))
+        for row in rows_of(batch, pairs.group_of, pairs.row_tokens, limits_of(settings).tokens)
     ]
 
 
 def _costs(
-    params: TrainParams,
+    settings: TrainSettings,
     vlm: "Vlm",
     sizes: Sizes,
     pairs: "EncodedPairs",
@@ -136,23 +138,23 @@ def _costs(
     from groundtune.engine.head import CHUNK_BYTES
     from groundtune.train.precision import device_of, resolve_dtype
 
-    device = device_of(params.device)
-    dtype = resolve_dtype(params.dtype, device)
+    device = device_of(settings.device)
+    dtype = resolve_dtype(settings.dtype, device)
     works = [_work(vlm, pairs, row) for row in rows]
     work = Work(*(sum(part) for part in zip(*works, strict=True)))
-    together = min(limits_of(params).tokens, work.tokens)
+    together = min(limits_of(settings).tokens, work.tokens)
     speed = EFFICIENCY * rate(device, getattr(torch, dtype), together, sizes)
-    passes = flop(sizes, work, training=True, checkpointing=params.gradient_checkpointing)
-    needs_reference = "reference" in params.method.needs
+    passes = flop(sizes, work, training=True, checkpointing=settings.gradient_checkpointing)
+    needs_reference = "reference" in settings.method.needs
     forward = flop(sizes, work, training=False) if needs_reference else 0.0
     peak = memory(
         sizes,
         tokens=together,
         answer_tokens=round(work.answer_tokens * together / work.tokens),
-        weight_bytes=4 if params.tune.type == "full" or dtype == "float32" else 2,
+        weight_bytes=4 if settings.tune.type == "full" or dtype == "float32" else 2,
         compute_bytes=2 if dtype == "bfloat16" else 4,
         mask_bytes=1 if device.type == "cuda" else 4,
-        checkpointing=params.gradient_checkpointing,
+        checkpointing=settings.gradient_checkpointing,
         chunk_bytes=CHUNK_BYTES,
     )
     return _Costs(peak, forward / speed, passes / speed)

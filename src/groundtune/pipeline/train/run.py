@@ -25,7 +25,7 @@ from groundtune.pipeline.train.checks import adapter_error, check_settings
 from groundtune.pipeline.train.engine import Engine, engine_for, limits_of, training_score
 from groundtune.pipeline.train.parallel import check_alike, parallel_of
 from groundtune.pipeline.train.settings import Method as Method
-from groundtune.pipeline.train.settings import TrainParams
+from groundtune.pipeline.train.settings import TrainSettings
 from groundtune.pipeline.train.settings import Tune as Tune
 from groundtune.protocols import Evaluate, Images, Logger, Progress
 from groundtune.records import Pair, Prompt
@@ -58,7 +58,7 @@ class TrainingData:
 
 
 def train(
-    params: TrainParams,
+    settings: TrainSettings,
     out: Path,
     progress: Progress,
     *,
@@ -75,8 +75,8 @@ def train(
         UserError: settings or pairs can't be used, the model can't be loaded or trained this way,
             the folder has another run, the loss is not a number, or the disk is full.
     """
-    check_settings(params, evaluates=evaluate is not None)
-    data = read_pairs(params)
+    check_settings(settings, evaluates=evaluate is not None)
+    data = read_pairs(settings)
     import torch
 
     from groundtune.train.checkpoint import Checkpoints
@@ -84,42 +84,44 @@ def train(
     from groundtune.train.optim import adamw
     from groundtune.train.rows import TrainingPairs
 
-    vlm = _load(params)
-    parallel = parallel_of(params, vlm)
-    engine = engine_for(params, vlm, out)
-    pairs = encode(params, vlm, data, engine, progress)
-    check_alike(params, pairs, parallel)
-    checkpoints = Checkpoints(out / "checkpoints", _run_key(params, vlm, data, pairs), params.keep)
+    vlm = _load(settings)
+    parallel = parallel_of(settings, vlm)
+    engine = engine_for(settings, vlm, out)
+    pairs = encode(settings, vlm, data, engine, progress)
+    check_alike(settings, pairs, parallel)
+    checkpoints = Checkpoints(
+        out / "checkpoints", _run_key(settings, vlm, data, pairs), settings.keep
+    )
     checkpoints.check()
     if parallel.main:
-        _note(params, out, vlm, data, pairs, command, resumed=bool(checkpoints.paths()))
+        _note(settings, out, vlm, data, pairs, command, resumed=bool(checkpoints.paths()))
     references = _references(
-        params, vlm, pairs, engine, parallel, reference_folder or out / "reference", progress
+        settings, vlm, pairs, engine, parallel, reference_folder or out / "reference", progress
     )
-    torch.manual_seed(params.seed)  # pyright: ignore[reportUnknownMemberType]
-    vlm = _tuned(params, vlm)
+    torch.manual_seed(settings.seed)  # pyright: ignore[reportUnknownMemberType]
+    vlm = _tuned(settings, vlm)
     if parallel.rank:  # the same initial weights in all processes, but different dropout
-        torch.manual_seed(params.seed + parallel.rank)  # pyright: ignore[reportUnknownMemberType]
-    optimizer = adamw(vlm.model.parameters(), params.optim)
+        torch.manual_seed(settings.seed + parallel.rank)  # pyright: ignore[reportUnknownMemberType]
+    optimizer = adamw(vlm.model.parameters(), settings.optim)
     step = checkpoints.restore(vlm, optimizer, parallel.rank)
-    ready = TrainingPairs(encoded=pairs, references=references, needs=params.method.needs)
+    ready = TrainingPairs(encoded=pairs, references=references, needs=settings.method.needs)
     weights = Trainer(
         vlm=vlm,
         pairs=ready,
-        method=params.method,
-        score=training_score(params, vlm, engine, ready, parallel, out),
-        plan=training_schedule(params, len(pairs)),
+        method=settings.method,
+        score=training_score(settings, vlm, engine, ready, parallel, out),
+        plan=training_schedule(settings, len(pairs)),
         parallel=parallel,
         optimizer=optimizer,
         checkpoints=checkpoints,
-        logger=_logger(params, out, step, parallel),
+        logger=_logger(settings, out, step, parallel),
         progress=progress,
         evaluate=evaluate(vlm) if evaluate else None,
     ).fit(step)
     if parallel.main:
-        _write(params, vlm, out, weights)
+        _write(settings, vlm, out, weights)
     parallel.wait()
-    return out / ("merged" if _merges(params) else "model")
+    return out / ("merged" if _merges(settings) else "model")
 
 
 def read_outcome(out: Path) -> dict[str, float]:
@@ -133,22 +135,22 @@ def read_outcome(out: Path) -> dict[str, float]:
     return {"steps": len(steps), "dropped": dropped, **metrics, "seconds": seconds}
 
 
-def read_pairs(params: TrainParams) -> TrainingData:
+def read_pairs(settings: TrainSettings) -> TrainingData:
     """Return the pairs with their prompts and images, checked as far as possible without a model.
 
     Raises:
         UserError: there are no pairs, a pair can't be used, or the method needs more data.
     """
-    folder = RunFolder(params.pairs)
+    folder = RunFolder(settings.pairs)
     pairs = read_some(folder.pairs)
     prompts = folder.prompts_by_key()
-    if not params.data.skip_bad:
+    if not settings.data.skip_bad:
         for pair in pairs:
-            check_pair(pair, prompts, params.method.needs)
+            check_pair(pair, prompts, settings.method.needs)
     marked = any(pair.chosen_spans or pair.rejected_spans for pair in pairs)
-    if "changed_spans" in params.method.needs and not marked:
+    if "changed_spans" in settings.method.needs and not marked:
         raise UserError(
-            f"The method {params.method.type} needs changed spans, but no pair has any.",
+            f"The method {settings.method.type} needs changed spans, but no pair has any.",
             str(folder.pairs.path),
             "Make pairs from corrections, or train with method.type=dpo.",
         )
@@ -157,40 +159,40 @@ def read_pairs(params: TrainParams) -> TrainingData:
     )
 
 
-def _load(params: TrainParams) -> "Vlm":
+def _load(settings: TrainSettings) -> "Vlm":
     from groundtune.train.precision import device_of, resolve_dtype, warn_if_slow
     from groundtune.vlm.load import load
 
-    device = device_of(params.device)
-    quantised = params.tune.type == "qlora"
-    warn_if_slow(params.dtype, device)
-    dtype = "float32" if params.tune.type == "full" else resolve_dtype(params.dtype, device)
-    vlm = load(resolve(params.model), dtype=dtype, device=str(device), four_bits=quantised)
+    device = device_of(settings.device)
+    quantised = settings.tune.type == "qlora"
+    warn_if_slow(settings.dtype, device)
+    dtype = "float32" if settings.tune.type == "full" else resolve_dtype(settings.dtype, device)
+    vlm = load(resolve(settings.model), dtype=dtype, device=str(device), four_bits=quantised)
     if hasattr(vlm.model, "get_base_model"):
-        raise adapter_error(params.model)
+        raise adapter_error(settings.model)
     return vlm
 
 
-def _logger(params: TrainParams, out: Path, step: int, parallel: "Parallel") -> "Logger":
+def _logger(settings: TrainSettings, out: Path, step: int, parallel: "Parallel") -> "Logger":
     """Return the main process's logger; the other processes log nothing."""
     from groundtune.train.log import JsonlLog
     from groundtune.train.trackers import MultiLogger, tracker
 
     if not parallel.main:
         return MultiLogger()
-    recipe = params.model_dump(mode="json")
-    trackers = [tracker(name, out, recipe) for name in params.log_to]
+    recipe = settings.model_dump(mode="json")
+    trackers = [tracker(name, out, recipe) for name in settings.log_to]
     return MultiLogger(JsonlLog(out / "log.jsonl", step), *trackers)
 
 
-def _views(params: TrainParams) -> "Views":
+def _views(settings: TrainSettings) -> "Views":
     from groundtune.train.data import Views
 
-    return Views(params.method.views, params.seed)
+    return Views(settings.method.views, settings.seed)
 
 
 def encode(
-    params: TrainParams, vlm: "Vlm", data: TrainingData, engine: Engine, progress: Progress
+    settings: TrainSettings, vlm: "Vlm", data: TrainingData, engine: Engine, progress: Progress
 ) -> EncodedPairs:
     """Return the pairs as tokens.
 
@@ -202,17 +204,17 @@ def encode(
         data.pairs,
         data.prompts,
         data.images,
-        params.data,
+        settings.data,
         progress,
-        needs=params.method.needs,
-        views=_views(params),
+        needs=settings.method.needs,
+        views=_views(settings),
         cost=engine.cost,
-        micro_tokens=params.micro_tokens,
+        micro_tokens=settings.micro_tokens,
     )
 
 
 def _references(
-    params: TrainParams,
+    settings: TrainSettings,
     vlm: "Vlm",
     pairs: EncodedPairs,
     engine: Engine,
@@ -223,74 +225,76 @@ def _references(
     """Return the reference's log-probabilities, None if the method needs none."""
     from groundtune.train.reference import ReferenceScorer, reference, reference_identity
 
-    if "reference" not in params.method.needs:
+    if "reference" not in settings.method.needs:
         return None
-    bits = " nf4" if params.tune.type == "qlora" else ""
+    bits = " nf4" if settings.tune.type == "qlora" else ""
     return reference(
         ReferenceScorer(
             vlm=vlm,
             score=engine.score,
             cost=engine.cost,
-            limits=limits_of(params),
+            limits=limits_of(settings),
             parallel=parallel,
         ),
         pairs,
         folder,
         identity=reference_identity(vlm, parallel.arithmetic + bits, engine.name),
-        views=_views(params),
+        views=_views(settings),
         progress=progress,
     )
 
 
-def _tuned(params: TrainParams, vlm: "Vlm") -> "Vlm":
+def _tuned(settings: TrainSettings, vlm: "Vlm") -> "Vlm":
     """Return the model with the recipe's weights set to trainable."""
     from groundtune.train.tune import apply, checkpoint_activations
 
-    model = apply(vlm.model, params.tune)
-    if params.gradient_checkpointing:
+    model = apply(vlm.model, settings.tune)
+    if settings.gradient_checkpointing:
         checkpoint_activations(model)
     return replace(vlm, model=model)
 
 
-def training_schedule(params: TrainParams, pairs: int) -> "TrainingSchedule":
+def training_schedule(settings: TrainSettings, pairs: int) -> "TrainingSchedule":
     """Return the schedule of a run on a number of pairs."""
     from groundtune.train.batches import steps_per_epoch
     from groundtune.train.loop import TrainingSchedule
 
-    steps = params.epochs * steps_per_epoch(pairs, params.batch_size)
+    steps = settings.epochs * steps_per_epoch(pairs, settings.batch_size)
     return TrainingSchedule(
-        steps=min(steps, params.max_steps or steps),
-        batch_size=params.batch_size,
-        limits=limits_of(params),
-        seed=params.seed,
-        save_every=params.save_every,
-        eval_every=params.eval_every,
-        optim=params.optim,
+        steps=min(steps, settings.max_steps or steps),
+        batch_size=settings.batch_size,
+        limits=limits_of(settings),
+        seed=settings.seed,
+        save_every=settings.save_every,
+        eval_every=settings.eval_every,
+        optim=settings.optim,
     )
 
 
-def _write(params: TrainParams, vlm: "Vlm", out: Path, weights: "dict[str, Tensor] | None") -> None:
+def _write(
+    settings: TrainSettings, vlm: "Vlm", out: Path, weights: "dict[str, Tensor] | None"
+) -> None:
     """Write the result: `weights`, or the model's weights if None."""
     from groundtune.train.checkpoint import write_model
 
     write_model(vlm, out / "model", weights=weights)
-    if _merges(params):
+    if _merges(settings):
         write_model(replace(vlm, model=vlm.model.merge_and_unload()), out / "merged")
 
 
-def _merges(params: TrainParams) -> bool:
-    return params.merge and params.tune.type == "lora"
+def _merges(settings: TrainSettings) -> bool:
+    return settings.merge and settings.tune.type == "lora"
 
 
-def _run_key(params: TrainParams, vlm: "Vlm", data: TrainingData, pairs: EncodedPairs) -> str:
+def _run_key(settings: TrainSettings, vlm: "Vlm", data: TrainingData, pairs: EncodedPairs) -> str:
     """Return the hash of everything that determines a run's result."""
     from groundtune.train.precision import resolve_dtype
 
-    settings = params.decisive() | {"dtype": resolve_dtype(params.dtype, vlm.device)}
-    del settings["model"], settings["pairs"]  # their hashes are used instead
+    decisive = settings.decisive() | {"dtype": resolve_dtype(settings.dtype, vlm.device)}
+    del decisive["model"], decisive["pairs"]  # their hashes are used instead
     dropped = [drop.key for drop in pairs.dropped]
     pixels = json.loads(vlm.processor.image_processor.to_json_string())
-    return key_of(settings, vlm.revision, data.hash, pixels, _hash_of_tokens(pairs), *dropped)
+    return key_of(decisive, vlm.revision, data.hash, pixels, _hash_of_tokens(pairs), *dropped)
 
 
 def _hash_of_tokens(pairs: EncodedPairs) -> str:
@@ -303,7 +307,7 @@ def _hash_of_tokens(pairs: EncodedPairs) -> str:
 
 
 def _note(
-    params: TrainParams,
+    settings: TrainSettings,
     out: Path,
     vlm: "Vlm",
     data: TrainingData,
@@ -314,8 +318,8 @@ def _note(
 ) -> None:
     """Write the run's provenance and its dropped pairs; a resumed run keeps its notes."""
     inputs = {"model": vlm.revision, "pairs": data.hash}
-    seeds = {"train": params.seed}
+    seeds = {"train": settings.seed}
     notes = read_run(out).notes if resumed and (out / "run.json").exists() else {}
-    write_run(out, params.model_dump(mode="json"), inputs, seeds, list(command), notes)
+    write_run(out, settings.model_dump(mode="json"), inputs, seeds, list(command), notes)
     dropped = "".join(json.dumps(drop._asdict()) + "\n" for drop in pairs.dropped)
     write_atomic(out / "dropped.jsonl", dropped.encode())

@@ -79,7 +79,7 @@ class Learning(Settings):
     """Use less memory for about a third more time."""
 
 
-class TrainParams(Learning):
+class TrainSettings(Learning):
     """A recipe's settings for training on pairs."""
 
     MAY_CHANGE = Learning.MAY_CHANGE | {

@@ -23,7 +23,7 @@ from groundtune.pipeline.feedback.claim_settings import ClaimSettings, open_labe
 from groundtune.pipeline.feedback.claims import label_claims
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.model_settings import ModelSettings
-from groundtune.pipeline.sample.run import SampleParams, answer_prompts
+from groundtune.pipeline.sample.run import SampleSettings, answer_prompts
 from groundtune.pipeline.workers.local import open_workers
 from groundtune.pipeline.world.source import WORLD
 from groundtune.protocols import Progress
@@ -113,26 +113,26 @@ class Measured(Record):
     pairs: tuple[PairTruth, ...]
 
 
-def study(params: ClaimStudy, out: Path, progress: Progress) -> Measured:
+def study(settings: ClaimStudy, out: Path, progress: Progress) -> Measured:
     """Draws the answers, has them checked, and holds the verdicts against the truth; resumable.
 
     Raises:
         UserError: a model can't be loaded, or `out` has another study's answers or claims.
     """
     folder = RunFolder(out)
-    _draw(params, folder, progress)
+    _draw(settings, folder, progress)
     answers, prompts = folder.answers.read(), folder.prompts_by_key()
     truth = _Truth(answers, prompts)
     verdicts: list[Verdicts] = []
     pairs: list[PairTruth] = []
     undecided = 0
-    divider = "world-setting" if params.setting else "world"
-    for labeler in params.labelers:
-        claims = _label(params, folder, labeler, divider, progress)
+    divider = "world-setting" if settings.setting else "world"
+    for labeler in settings.labelers:
+        claims = _label(settings, folder, labeler, divider, progress)
         rows, left = verdicts_of(labeler, answers, claims, prompts)
         verdicts, undecided = verdicts + rows, undecided + left
         pairs += [truth.of_claims(labeler, name, claims, r) for name, r in RULES.items()]
-        whole = _label(params, folder, labeler, "whole", progress)
+        whole = _label(settings, folder, labeler, "whole", progress)
         pairs.append(truth.of_claims(labeler, "one verdict", whole, ALL_PAIRS))
         pairs.append(truth.of_probabilities(labeler, "one probability", whole))
     return Measured(
@@ -271,23 +271,23 @@ def _share(draws: Floats, value: float, images: int) -> Share:
     return Share(round(value, 4), round(max(0.0, low), 4), round(min(1.0, high), 4))
 
 
-def _draw(params: ClaimStudy, folder: RunFolder, progress: Progress) -> None:
+def _draw(settings: ClaimStudy, folder: RunFolder, progress: Progress) -> None:
     """The model's answers about the first scenes of the development split."""
-    choice = np.random.default_rng(params.seed).integers(
-        len(TRAIN_INSTRUCTIONS), size=params.scenes
+    choice = np.random.default_rng(settings.seed).integers(
+        len(TRAIN_INSTRUCTIONS), size=settings.scenes
     )
     prompts = [
         ask_about(scene, add_image(scene, folder.images), TRAIN_INSTRUCTIONS[int(chosen)])
-        for scene, chosen in zip(split_scenes("development", params.scenes), choice, strict=True)
+        for scene, chosen in zip(split_scenes("development", settings.scenes), choice, strict=True)
     ]
-    sampling = Sampling(temperature=params.temperature, max_new_tokens=128)
-    settings = params.part(SampleParams, sampling=sampling)
-    with open_workers(settings.engine) as workers:
-        answer_prompts(settings, prompts, folder, progress, workers)
+    sampling = Sampling(temperature=settings.temperature, max_new_tokens=128)
+    drawing = settings.part(SampleSettings, sampling=sampling)
+    with open_workers(drawing.engine) as workers:
+        answer_prompts(drawing, prompts, folder, progress, workers)
 
 
 def _label(
-    params: ClaimStudy, folder: RunFolder, labeler: str, divider: str, progress: Progress
+    settings: ClaimStudy, folder: RunFolder, labeler: str, divider: str, progress: Progress
 ) -> list[Claim]:
     """The checked claims of all answers, in a folder of their own.
 
@@ -296,9 +296,9 @@ def _label(
     asking = Asking.model_validate(WORLD.claim_settings["asking"])
     if divider == "whole":
         asking = asking.model_copy(update={"least_mass": 0.0})
-    settings = params.part(ClaimSettings, labeler=labeler, divider=divider, asking=asking)
+    checking = settings.part(ClaimSettings, labeler=labeler, divider=divider, asking=asking)
     out = folder.path / f"{labeler.replace(':', '-').replace('/', '-')}-{divider}"
     progress.start(f"load {labeler}")
-    with open_labelling(settings, folder) as labelling:
-        label_claims(folder.path, out, labelling, progress, settings=settings)
+    with open_labelling(checking, folder) as labelling:
+        label_claims(folder.path, out, labelling, progress, settings=checking)
     return RunFolder(out).claims.read()

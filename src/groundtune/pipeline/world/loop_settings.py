@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from groundtune.pipeline.measure import BASE
 from groundtune.pipeline.model_settings import InferenceSettings, LabelledModel
-from groundtune.pipeline.sample.run import SampleParams
+from groundtune.pipeline.sample.run import SampleSettings
 from groundtune.pipeline.world.learning import WorldLearning
 from groundtune.pipeline.world.steps import Evaluation
 from groundtune.records import Sampling
@@ -42,7 +42,7 @@ class LoopSettings(InferenceSettings):
         """Return how a model of the loop is loaded and asked."""
         return self.part(LabelledModel, model=model, label=label)
 
-    def descriptions(self, model: str, seed: int) -> SampleParams:
+    def descriptions(self, model: str, seed: int) -> SampleSettings:
         """Return how a model is asked for the descriptions that are corrected."""
         prompts = f"{NAME}:{self.prompts}"
-        return self.part(SampleParams, model=model, prompts=prompts, n=1, seed=seed)
+        return self.part(SampleSettings, model=model, prompts=prompts, n=1, seed=seed)

@@ -19,8 +19,8 @@ from groundtune.pipeline.generators import open_generator
 from groundtune.pipeline.jobs import Job
 from groundtune.pipeline.model_settings import LabelledModel, ModelSettings
 from groundtune.pipeline.models import model_or_folder
-from groundtune.pipeline.sample.run import SampleParams, run_sample
-from groundtune.pipeline.train.run import TrainParams
+from groundtune.pipeline.sample.run import SampleSettings, run_sample
+from groundtune.pipeline.train.run import TrainSettings
 from groundtune.pipeline.world.learning import WorldLearning
 from groundtune.protocols import Progress
 from groundtune.recipe_loading import Settings
@@ -34,7 +34,7 @@ KNOWING = "knowing"
 class SampleStep(Settings):
     """Settings of the step that has a model describe images."""
 
-    sample: SampleParams
+    sample: SampleSettings
     out: str
 
 
@@ -105,7 +105,7 @@ def learn(folder: Path, settings: LearnStep, progress: Progress) -> None:
     from groundtune.pipeline.train.run import train
 
     params = settings.learning.part(
-        TrainParams,
+        TrainSettings,
         model=model_or_folder(folder, settings.model.model),
         pairs=folder / settings.pairs,
         device=settings.model.device,
