@@ -51,8 +51,8 @@ class Run:
         """
         from groundtune.pipeline.sample.run import SampleSettings, run_sample
 
-        params = load_recipe(None, [], SampleSettings, options={"model": model, **settings})
-        run_sample(params, self.folder, self.progress)
+        loaded = load_recipe(None, [], SampleSettings, options={"model": model, **settings})
+        run_sample(loaded, self.folder, self.progress)
         return self.answers
 
     @overload
@@ -153,8 +153,8 @@ class Run:
         path = find(str(recipe)) if isinstance(recipe, str | Path) else None
         command = recipe if isinstance(recipe, Mapping) else None
         options = {"pairs": self.folder}
-        params = load_recipe(path, overrides, TrainSettings, command=command, options=options)
-        return train(params, self.folder / "training" / name, self.progress)
+        loaded = load_recipe(path, overrides, TrainSettings, command=command, options=options)
+        return train(loaded, self.folder / "training" / name, self.progress)
 
     def evaluate(
         self,
@@ -179,10 +179,10 @@ class Run:
         from groundtune.pipeline.bench.sources import sources
 
         options = {"model": model, "label": label or Path(model).name, **settings}
-        params = load_recipe(None, [], BenchSettings, options=options)
+        loaded = load_recipe(None, [], BenchSettings, options=options)
         found = sources([str(path) for path in data], [str(path) for path in images])
-        out = self.folder / "evaluation" / params.label
-        return run_bench(params, out, self.progress, sources=found).estimates
+        out = self.folder / "evaluation" / loaded.label
+        return run_bench(loaded, out, self.progress, sources=found).estimates
 
     def report(self) -> Path:
         """Writes the folder's report.html and returns its path.

@@ -139,7 +139,7 @@ def train_round(folder: Path, settings: Round, progress: Progress) -> None:
     pairs = len(RunFolder(out).pairs.keys())
     steps = learn.epochs * steps_per_epoch(pairs, learn.batch_size)
     steps = min(steps, learn.max_steps or steps)
-    params = learn.part(
+    training = learn.part(
         TrainSettings,
         model=model_or_folder(folder, settings.model),
         pairs=out,
@@ -148,7 +148,7 @@ def train_round(folder: Path, settings: Round, progress: Progress) -> None:
         save_every=max(1, -(-steps // learn.checkpoints)),
         keep=learn.checkpoints + 1,
     )
-    train(params, out / "training", progress)
+    train(training, out / "training", progress)
 
 
 def choose_checkpoint(folder: Path, settings: Round, progress: Progress) -> None:

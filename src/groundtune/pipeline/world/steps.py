@@ -104,7 +104,7 @@ def learn(folder: Path, settings: LearnStep, progress: Progress) -> None:
     """A model learns from the pairs."""
     from groundtune.pipeline.train.run import train
 
-    params = settings.learning.part(
+    training = settings.learning.part(
         TrainSettings,
         model=model_or_folder(folder, settings.model.model),
         pairs=folder / settings.pairs,
@@ -112,7 +112,7 @@ def learn(folder: Path, settings: LearnStep, progress: Progress) -> None:
         seed=settings.seed,
         merge=settings.learning.tune.type == "lora",
     )
-    train(params, folder / settings.out, progress)
+    train(training, folder / settings.out, progress)
 
 
 def evaluate(folder: Path, settings: EvaluateStep, progress: Progress) -> None:
