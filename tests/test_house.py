@@ -327,5 +327,5 @@ def test_every_recipe_that_is_shipped_or_shown_is_valid(name: str, tmp_path: Pat
 def test_the_check_of_recipes_refuses_a_misspelt_key(tmp_path: Path) -> None:
     path = tmp_path / "recipe.yaml"
     path.write_text("model: world:base\npairs: x\nmethod:\n  type: ddpo\n  gama: 3\n")
-    with pytest.raises(UserError, match="did you mean gamma"):
+    with pytest.raises(UserError, match="Did you mean gamma"):
         recipe_loading.load(path, [], schema_of(path))

@@ -8,21 +8,19 @@ a key given twice and a value of the wrong type are errors of the user's input, 
 """
 
 import difflib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar, cast, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from groundtune.errors import UserError
 from groundtune.records import Record
+from groundtune.yaml_text import Keys, YamlError, parse_yaml, read_yaml
 
 Origin = Literal["default", "command", "file", "override"]
-Keys = tuple[str, ...]
 Tree = dict[str, Any]
 Schema = TypeVar("Schema", bound=BaseModel)
 
@@ -154,8 +152,10 @@ class _Merged:
         for depth, key in enumerate(keys[:-1], start=1):
             inner = node.setdefault(key, {})
             if not isinstance(inner, dict):
-                what = f"{'.'.join(keys)} can't be set: {'.'.join(keys[:depth])} is {inner!r}"
-                raise UserError(what, mark.where, "set the whole value, or only keys of a mapping")
+                what = (
+                    f"{'.'.join(keys)} can't be set: {'.'.join(keys[:depth])} is {_short(inner)}."
+                )
+                raise UserError(what, mark.where, "Set the whole value, or only keys of a mapping.")
             node = cast(Tree, inner)
         if value == {} and isinstance(node.get(keys[-1]), dict):
             return
@@ -174,55 +174,13 @@ class _Merged:
         return mark.origin if mark else "default"
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML's safe types, with 1e-6 a number (YAML 1.1 wants 1.0e-6)."""
-
-
-_Loader.add_implicit_resolver(  # pyright: ignore[reportUnknownMemberType]
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
-    list("-+.0123456789"),
-)
-
-
 def _read(path: Path) -> tuple[Tree, Origin, dict[Keys, str]]:
     """A file's tree, and the line of each of its keys."""
-    places: dict[Keys, str] = {}
-    try:
-        loader = _Loader(path.read_text(encoding="utf-8"))
-        node = loader.get_single_node()
-        if node is None:
-            return {}, "file", places
-        if not isinstance(node, yaml.MappingNode):
-            raise UserError("a recipe is a mapping", f"{path}:1", "write `key: value` lines")
-        _place(node, path, (), places)
-        made = loader.construct_document(node)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    except OSError as error:
-        what = f"the recipe can't be read: {error.strerror}"
-        raise UserError(what, str(path), "name a YAML file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = cast(yaml.Mark | None, getattr(error, "problem_mark", None))
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
-        problem = str(getattr(error, "problem", None) or error)
-        raise UserError(f"this is not YAML: {problem}", where, "fix that line") from None
-    return cast(Tree, made), "file", places
-
-
-def _place(node: yaml.Node, path: Path, above: Keys, places: dict[Keys, str]) -> None:
-    """Note the line of each key; a key given twice is an error."""
-    if isinstance(node, yaml.SequenceNode):
-        for index, item in enumerate(cast("list[yaml.Node]", node.value)):
-            _place(item, path, (*above, str(index)), places)
-    if not isinstance(node, yaml.MappingNode):
-        return
-    for key, value in cast("list[tuple[yaml.Node, yaml.Node]]", node.value):
-        keys = (*above, str(cast(object, key.value)))
-        place = f"{path}:{key.start_mark.line + 1}"
-        if keys in places:
-            what = f"{'.'.join(keys)} is given twice, first in {places[keys]}"
-            raise UserError(what, place, "keep one of them")
-        places[keys] = place
-        _place(value, path, keys, places)
+    yaml = read_yaml(path)
+    tree: object = {} if yaml.value is None else yaml.value
+    if not isinstance(tree, dict):
+        raise UserError("A recipe is a mapping.", f"{path}:1", "Write `key: value` lines.")
+    return cast(Tree, tree), "file", {keys: f"{path}:{line}" for keys, line in yaml.lines.items()}
 
 
 def _override(merged: _Merged, override: str) -> None:
@@ -230,11 +188,12 @@ def _override(merged: _Merged, override: str) -> None:
     keys = tuple(dotted.strip().split("."))
     where = f"override {override}"
     if not equals or not all(keys):
-        raise UserError(f"{override!r} is not an override", where, "write it as key=value")
+        raise UserError(f"{_short(override)} is not an override.", where, "Write it as key=value.")
     try:
-        value: object = yaml.load(text, _Loader) if text else ""
-    except yaml.YAMLError:
-        raise UserError(f"{text!r} is not a YAML value", where, "quote the value") from None
+        value = parse_yaml(text).value if text else ""
+    except YamlError as error:
+        what = f"{_short(text)} is not a YAML value: {error.problem}."
+        raise UserError(what, where, "Quote the value.") from None
     _set(merged, keys, value, where)
 
 
@@ -311,22 +270,22 @@ class _Explanation:
         first = self.errors[0]
         keys = self._keys(first)
         dotted = ".".join(keys) or "the recipe"
-        fix = f"it {_lower(first['msg'].replace('Input should', 'should'))}"
+        fix = f"{first['msg'].replace('Input should', 'It should')}."
         fix = fix.replace("a valid tuple", "a list, such as [0, 1]")
-        what = f"{dotted} is {first['input']!r}"
+        what = f"{dotted} is {_short(first['input'])}."
         context = first.get("ctx", {})
         if first["type"] == "missing":
-            what, fix = f"{dotted} is missing", "set it in the file, or as key=value"
+            what, fix = f"{dotted} is missing.", "Set it in the file, or as key=value."
         elif first["type"] == "union_tag_invalid":
             field_name = str(context["discriminator"]).strip("'")
-            what = f"{dotted}.{field_name} is {context['tag']!r}"
-            fix = f"it should be one of {context['expected_tags']}"
+            what = f"{dotted}.{field_name} is {_short(context['tag'])}."
+            fix = f"It should be one of {context['expected_tags']}."
             keys = (*keys, field_name)
         elif first["type"] == "union_tag_not_found":
             field_name = str(context["discriminator"]).strip("'")
-            what, fix = f"{dotted}.{field_name} is missing", f"set {dotted}.{field_name}"
+            what, fix = f"{dotted}.{field_name} is missing.", f"Set {dotted}.{field_name}."
         elif first["type"] == "value_error":
-            what, fix = str(context["error"]), f"change {dotted}"
+            what, fix = _sentence(str(context["error"])), f"Change {dotted}."
         others = dict.fromkeys(".".join(self._keys(error)) for error in self.errors)
         return UserError(what, self._place(keys), _with_others(fix, list(others)[1:]))
 
@@ -338,13 +297,13 @@ class _Explanation:
         type_field = _tag_field(chosen[0], errors[0]["loc"][-2]) if lacks else ""
         if type_field:
             chooser = ".".join((*keys[:-1], type_field))
-            what = f"{chooser}={errors[0]['loc'][-2]} has no {', '.join(lacks)}"
-            fix = f"take {', '.join(lacks)} out, or choose another {chooser}"
+            what = f"{chooser}={errors[0]['loc'][-2]} has no {', '.join(lacks)}."
+            fix = f"Take {', '.join(lacks)} out, or choose another {chooser}."
             return UserError(what, self._place((*keys[:-1], lacks[0])), fix)
         names = sorted({name for model in chosen for name in model.model_fields})
         near = difflib.get_close_matches(keys[-1], names, n=1)
-        fix = f"did you mean {near[0]}?" if near else f"the keys here are {', '.join(names)}"
-        what = f"{'.'.join(keys)} is not a key of the recipe"
+        fix = f"Did you mean {near[0]}?" if near else f"The keys here are {', '.join(names)}."
+        what = f"{'.'.join(keys)} is not a key of the recipe."
         others = [".".join(self._keys(error)) for error in errors[1:]]
         return UserError(what, self._place(keys), _with_others(fix, others))
 
@@ -385,9 +344,16 @@ class _Explanation:
         return self.merged.places.get(keys, mark.where) if mark.origin == "file" else mark.where
 
 
-def _lower(text: str) -> str:
-    return text[:1].lower() + text[1:]
+def _sentence(text: str) -> str:
+    """A validator's words as a sentence."""
+    return text[:1].upper() + text[1:].removesuffix(".") + "."
+
+
+def _short(value: object) -> str:
+    """What a user wrote, short enough for a line."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:80]}..."
 
 
 def _with_others(fix: str, others: list[str]) -> str:
-    return f"{fix} (also wrong: {', '.join(others)})" if others else fix
+    return f"{fix} Also wrong: {', '.join(others)}." if others else fix

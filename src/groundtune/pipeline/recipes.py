@@ -5,10 +5,10 @@ import importlib
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-import yaml
 from pydantic import BaseModel
 
 from groundtune.errors import UserError
+from groundtune.yaml_text import read_yaml
 
 
 class Shipped(NamedTuple):
@@ -107,8 +107,8 @@ def command_of(path: Path) -> str:
 def _command_in(path: Path) -> str:
     """The value of the key `command`; "" without it, or where reading fails as it will again."""
     try:
-        tree: object = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        tree = read_yaml(path).value
+    except UserError:
         return ""
     values = cast("dict[str, object]", tree) if isinstance(tree, dict) else {}
     return str(values.get("command", ""))

@@ -65,7 +65,7 @@ def test_recorded_replies_in_both_orders(tmp_path: Path):
         ("url: http://x/v1\nmodel: j\nrepeat: 3", "repeat: Extra inputs"),
         ("url: http://x/v1\nmodel: j\nbudget: 3", "needs a price"),
         ("- a list", "valid dictionary"),
-        ("a: [", "can't be read"),
+        ("a: [", "This is not YAML"),
     ],
 )
 def test_a_file_that_means_nothing_is_the_users_error(tmp_path: Path, text: str, wrong: str):

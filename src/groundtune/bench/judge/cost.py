@@ -11,13 +11,13 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-import yaml
 from pydantic import Field, ValidationError
 
 from groundtune.bench.judge.judge import Request
 from groundtune.errors import UserError
 from groundtune.generate.completion import Completion
 from groundtune.records import Record
+from groundtune.yaml_text import read_yaml
 
 BYTES_A_TOKEN = 4
 MESSAGE_TOKENS = 4
@@ -93,12 +93,7 @@ def read_price(path: Path, model: str) -> Price:
     Raises:
         UserError: the table can't be read, or lacks the model.
     """
-    try:
-        table = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(
-            "The price table can't be read.", str(path), "Give a YAML or JSON file."
-        ) from error
+    table = read_yaml(path).value
     if not isinstance(table, dict) or model not in table:
         raise UserError(
             f"The price table has no {model!r}.",

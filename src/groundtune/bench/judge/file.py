@@ -14,13 +14,12 @@ Paths are relative to the file.
 """
 
 from pathlib import Path
-from typing import Any
 
-import yaml
 from pydantic import Field, ValidationError
 
 from groundtune.errors import UserError
 from groundtune.generate.endpoint import EndpointLimits
+from groundtune.yaml_text import read_yaml
 
 
 class JudgeFile(EndpointLimits):
@@ -80,11 +79,7 @@ def read_judge(path: Path) -> JudgeFile:
 
 def _read(path: Path) -> JudgeFile:
     try:
-        fields: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError("The judge file can't be read.", str(path), "Give a YAML file.") from error
-    try:
-        return JudgeFile.model_validate(fields)
+        return JudgeFile.model_validate(read_yaml(path).value)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
