@@ -46,9 +46,10 @@ def two_pairs_of_three_tokens() -> PairLogProbs:
 def with_more(
     *,
     severity: Sequence[float] = (1.0, 1.0),
-    scores: Sequence[Sequence[float]] = ((1.0, 1.0), (1.0, 1.0)),
+    chosen_severity: Sequence[float] = (1.0, 1.0),
+    ratings: Sequence[Sequence[float]] = ((1.0, 1.0), (1.0, 1.0)),
 ) -> PairLogProbs:
-    """The two pairs with severities of the rejected, scores, and a corrupted view of the chosen.
+    """The two pairs with severities, ratings, and a corrupted view of the chosen.
 
     Under the corrupted view the chosen answers' log-ratios are [0, -.25, 0] and [.5, .5 | pad].
     """
@@ -58,9 +59,11 @@ def with_more(
         [[-2.0, -2.0, -3.5], [-2.0, -1.5, -50.0]],
         mask=[[1, 1, 1], [1, 1, 0]],
     )
-    numbers = [torch.tensor(each, dtype=torch.float64) for each in (severity, *scores)]
+    numbers = [
+        torch.tensor(each, dtype=torch.float64) for each in (severity, chosen_severity, *ratings)
+    ]
     return PairLogProbs(
-        chosen=replace(pairs.chosen, score_B=numbers[1]),
-        rejected=replace(pairs.rejected, severity_B=numbers[0], score_B=numbers[2]),
+        chosen=replace(pairs.chosen, severity_B=numbers[1], rating_B=numbers[2]),
+        rejected=replace(pairs.rejected, severity_B=numbers[0], rating_B=numbers[3]),
         chosen_views={"corrupted": view},
     )

@@ -58,7 +58,7 @@ def two_answers(key: str, prompt: str, text: str) -> Pair:
 def fill_several(path: Path, prompts: int = 3, answers: int = 4) -> RunFolder:
     """Write `answers` answers per prompt, best first, and a pair of each two of them.
 
-    4 answers make 6 pairs. Each answer's score is the number of those below it, and the error
+    4 answers make 6 pairs. Each answer's rating is the number of those below it, and the error
     in a rejected answer is marked, with its place among the answers as severity.
     """
     folder = RunFolder(path)
@@ -79,8 +79,10 @@ def fill_several(path: Path, prompts: int = 3, answers: int = 4) -> RunFolder:
                     chosen=texts[better],
                     rejected=texts[worse],
                     rejected_spans=(wrong,),
-                    chosen_score=float(answers - 1 - better),
-                    rejected_score=float(answers - 1 - worse),
+                    chosen_rating=float(answers - 1 - better),
+                    rejected_rating=float(answers - 1 - worse),
+                    chosen_severity=float(better),
+                    rejected_severity=float(worse),
                     origin="comparison",
                 )
             )

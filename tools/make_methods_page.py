@@ -43,7 +43,8 @@ NEEDS = {
     "reference": "the reference's log-probabilities",
     "changed_spans": "changed spans",
     "severity": "severities of the rejected answers' spans",
-    "scores": "scores of both answers",
+    "severities": "severities of both answers",
+    "ratings": "ratings of both answers",
 }
 
 

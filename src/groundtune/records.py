@@ -6,7 +6,7 @@ that starts again does only the keys that are missing. Offsets are characters in
 half open.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -19,12 +19,19 @@ the question could not be read; "empty": the one row of an answer that states no
 
 Key = Annotated[str, Field(min_length=1)]
 Offset = Annotated[int, Field(ge=0)]
+Rating = Annotated[float, Field(allow_inf_nan=False)]
+"""How good an answer is, in any unit: higher is better."""
+Severity = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""How bad what is wrong is, in any unit: higher is worse, 0 is nothing."""
 
 
 class Record(BaseModel):
     """A frozen row; an unknown field is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    RETIRED: ClassVar[dict[str, str]] = {}
+    """Columns of earlier versions whose values can't be read any more, and what to do instead."""
 
 
 class TextPart(Record):
@@ -157,7 +164,7 @@ class Span(Record):
     start: Offset
     end: Offset
     kind: SpanKind = "other"
-    severity: float | None = None
+    severity: Severity | None = None
     replacement: str | None = None
     """None where it isn't known."""
     by: str = ""
@@ -208,7 +215,17 @@ class Comparison(Record):
 
 
 class Pair(Record):
-    """A chosen and a rejected answer to one prompt, with the changed spans of both."""
+    """A chosen and a rejected answer to one prompt, with the changed spans of both.
+
+    An answer may have a rating (higher is better), a severity of its errors (higher is worse, at
+    least 0), or both.
+    """
+
+    RETIRED: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("chosen_score", "rejected_score"),
+        "Import the data set again, or make the pairs again with groundtune pairs: it isn't "
+        "known whether a higher number was better (now *_rating) or worse (now *_severity).",
+    )
 
     key: Key
     prompt: Key
@@ -216,8 +233,10 @@ class Pair(Record):
     rejected: str
     chosen_spans: tuple[Span, ...] = ()
     rejected_spans: tuple[Span, ...] = ()
-    chosen_score: float | None = None
-    rejected_score: float | None = None
+    chosen_rating: Rating | None = None
+    rejected_rating: Rating | None = None
+    chosen_severity: Severity | None = None
+    rejected_severity: Severity | None = None
     origin: Literal["correction", "claims", "comparison", "rewrite", "reward", "dataset"]
     parents: tuple[Key, ...] = ()
     source: Source = Source(dataset="")

@@ -66,7 +66,7 @@ def test_all_pairs_that_differ_by_one_or_more_are_made_and_ties_none():
     ]
     assert (made.counts.candidates, made.counts.made, made.counts.effects[0].dropped) == (6, 5, 1)
     first = made.pairs[0]
-    assert (first.chosen_score, first.rejected_score, first.origin) == (0, -2, "claims")
+    assert (first.chosen_rating, first.rejected_rating, first.origin) == (0, -2, "claims")
     assert first.source.licence == "cc-by-4.0"
 
 
@@ -149,7 +149,7 @@ def test_spans_of_rejected_claims_are_the_rejected_answers_changed_spans():
     unsure = [c.model_copy(update={"p_yes": 0.4, "p_no": 0.6}) for c in claims]
     sure = both.model_copy(update={"sure": 0.7})
     (marked,) = pairs_from_claims(answers, unsure, prompts, sure).pairs
-    assert (marked.rejected_spans, marked.rejected_score) == ((), -2)
+    assert (marked.rejected_spans, marked.rejected_rating) == ((), -2)
     none = ALL.model_copy(update={"spans": "none"})
     (plain,) = pairs_from_claims(answers, claims, prompts, none).pairs
     assert (plain.rejected_spans, plain.key == pair.key) == ((), False)

@@ -198,7 +198,7 @@ def test_spans_are_recovered_of_the_two_texts(tmp_path: Path, name: LayoutName):
 @pytest.mark.parametrize("name", LINES)
 def test_a_pair_of_our_own_goes_out_and_comes_back(tmp_path: Path, name: LayoutName):
     store = ImageStore(tmp_path / "store")
-    prompts, pair = own_pair(store, chosen_score=1.0, rejected_score=-2.0)
+    prompts, pair = own_pair(store, chosen_rating=1.0, rejected_rating=-2.0)
     path = tmp_path / "out" / f"own{SUFFIX.get(name, '.jsonl')}"
     written = write_all(name, path, [pair], prompts, store)
     assert written == (1, ())

@@ -171,19 +171,19 @@ def test_hsa_dpo_multiplies_the_rejected_log_ratios_with_their_severity():
     assert found == pytest.approx([softplus(-0.5 * 3.75), softplus(0.5 * 1.0)])
 
 
-def test_hsa_dpo_reads_the_released_datas_numbers_from_the_scores():
-    method = HSADPO(beta=0.5, of="scores", weigh_chosen=True)
-    found = losses(method, with_more(scores=[[2.0, 1.0], [3.0, 0.5]]))
+def test_hsa_dpo_reads_the_released_datas_numbers_from_the_answers():
+    method = HSADPO(beta=0.5, of="answers", weigh_chosen=True)
+    found = losses(method, with_more(severity=[3.0, 0.5], chosen_severity=[2.0, 1.0]))
     assert found == pytest.approx([softplus(-0.5 * (1.5 + 3)), softplus(0.5 * 1.0)])
-    assert method.needs == {"reference", "scores"}
+    assert method.needs == {"reference", "severities"}
     assert HSADPO().needs == {"reference", "severity"}
-    with pytest.raises(ValidationError, match="of=scores"):
+    with pytest.raises(ValidationError, match="of=answers"):
         HSADPO(weigh_chosen=True)
 
 
 def test_mm_dpo_scales_beta_with_the_margin_of_the_scores():
     method = MMDPO(beta=0.1, w=0.5, k=0.5)
-    pairs = with_more(scores=[[3.0, 0.0], [1.0, 10.0]])
+    pairs = with_more(ratings=[[3.0, 0.0], [1.0, 10.0]])
     grown = 0.1 * (1 + 0.5 * (1 - math.exp(-1)))
     # the second pair's scores contradict it: beta would be negative
     assert method.scale(pairs).tolist() == pytest.approx([grown, SMALLEST_BETA])
@@ -200,7 +200,7 @@ def test_mm_dpos_likelihood_term_is_a_mean_over_tokens():
 @given(margin=st.floats(0, 50), other=st.floats(0, 50))
 def test_mm_dpos_beta_grows_with_the_margin_between_its_bounds(margin: float, other: float):
     low, high = sorted((margin, other))
-    pairs = with_more(scores=[[low, high], [0.0, 0.0]])
+    pairs = with_more(ratings=[[low, high], [0.0, 0.0]])
     one, two = MMDPO(beta=0.1, w=0.5).scale(pairs).tolist()
     assert 0.1 <= one <= two <= 0.15 + 1e-12
 

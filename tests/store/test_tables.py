@@ -135,6 +135,42 @@ def test_an_unknown_column_and_one_of_another_type_are_named(tmp_path: Path):
         read_parquet(tmp_path / "type.parquet", Prompt)
 
 
+@pytest.mark.parametrize(("score", "refused"), [(2.5, True), (None, False)])
+def test_scores_of_an_earlier_version_whose_direction_is_unknown_are_refused(
+    tmp_path: Path, score: float | None, refused: bool
+):
+    path = tmp_path / "old.parquet"
+    pair = Pair(key="k", prompt="p", chosen="a", rejected="b", origin="dataset")
+    dropped = ["chosen_rating", "rejected_rating", "chosen_severity", "rejected_severity"]
+    table = to_table([pair], Pair).drop_columns(dropped)
+    for name in ("chosen_score", "rejected_score"):
+        table = table.append_column(name, pa.array([score], pa.float64()))
+    pq.write_table(table, path)
+    if not refused:
+        assert read_parquet(path, Pair) == [pair]
+        return
+    with pytest.raises(UserError, match="'chosen_score' is of an earlier version") as caught:
+        read_parquet(path, Pair)
+    assert "Import the data set again" in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rejected_severity": -4.0},
+        {"chosen_severity": float("nan")},
+        {"chosen_rating": float("inf")},
+    ],
+)
+def test_a_stored_severity_below_0_or_a_number_that_is_not_finite_is_refused(
+    tmp_path: Path, change: dict[str, float]
+):
+    pair = Pair(key="k", prompt="p", chosen="a", rejected="b", origin="dataset")
+    write_parquet(tmp_path / "a.parquet", [pair.model_copy(update=change)], Pair)
+    with pytest.raises(UserError, match=f"Row 0, column {next(iter(change))}"):
+        read_parquet(tmp_path / "a.parquet", Pair)
+
+
 def test_a_row_that_the_record_refuses_is_named_by_its_number(tmp_path: Path):
     pq.write_table(
         pa.table(

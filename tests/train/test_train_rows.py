@@ -17,6 +17,7 @@ from groundtune.methods.mdpo import MDPO
 from groundtune.methods.mm_dpo import MMDPO
 from groundtune.methods.pairwise import Pairwise
 from groundtune.pipeline.folder import RunFolder
+from groundtune.records import Span
 from groundtune.train.batches import PassLimits
 from groundtune.train.data import (
     DataRules,
@@ -31,6 +32,8 @@ from groundtune.train.reference import Reference, ReferenceScorer, reference, re
 from groundtune.train.rows import TrainingPairs
 from groundtune.vlm.load import Vlm, load
 from training_folder import fill_several
+
+NEGATIVE = Span(start=0, end=1).model_copy(update={"severity": -1.0})
 
 
 @pytest.fixture(scope="module")
@@ -185,20 +188,20 @@ def test_a_row_of_six_pairs_gives_each_pair_the_loss_and_gradient_of_a_row_of_it
     assert len({round(loss, 3) for loss in alone.values()}) == 12
 
 
-def test_severities_and_scores_are_the_pairs_own(vlm: Vlm, folder: RunFolder):
+def test_severities_and_ratings_are_the_pairs_own(vlm: Vlm, folder: RunFolder):
     pairs = TrainingPairs(
         encoded=encoded(vlm, folder, MMDPO()),
         references=None,
-        needs=frozenset({"scores", "severity"}),
+        needs=frozenset({"ratings", "severity"}),
     )
     row = pairs.row(pairs.groups[1])
     logp = [[torch.zeros(len(answer.ids)) for answer in row.rows[0].answers]]
     made = pairs.collate([row], logp)
-    assert made.chosen.score_B is not None
-    assert made.rejected.score_B is not None
+    assert made.chosen.rating_B is not None
+    assert made.rejected.rating_B is not None
     assert made.rejected.severity_B is not None
-    assert made.chosen.score_B.tolist() == [3, 3, 3, 2, 2, 1]
-    assert made.rejected.score_B.tolist() == [2, 1, 0, 1, 0, 0]
+    assert made.chosen.rating_B.tolist() == [3, 3, 3, 2, 2, 1]
+    assert made.rejected.rating_B.tolist() == [2, 1, 0, 1, 0, 0]
     assert made.rejected.severity_B.tolist() == [1, 2, 3, 2, 3, 3]
     assert made.chosen.ref_BT is None
 
@@ -206,9 +209,13 @@ def test_severities_and_scores_are_the_pairs_own(vlm: Vlm, folder: RunFolder):
 @pytest.mark.parametrize(
     ("method", "change", "why"),
     [
-        (MMDPO(), {"chosen_score": None}, "needs scores"),
+        (MMDPO(), {"chosen_rating": None}, "needs ratings"),
         (HSADPO(), {"rejected_spans": ()}, "needs severities"),
-        (HSADPO(of="scores"), {"rejected_score": None}, "needs scores"),
+        (MMDPO(), {"chosen_rating": float("nan")}, "not a finite number"),
+        (HSADPO(of="answers"), {"rejected_severity": None}, "needs severities"),
+        (HSADPO(of="answers"), {"rejected_severity": -4.0}, "severity is -4.0"),
+        (HSADPO(of="answers"), {"rejected_severity": float("nan")}, "severity is nan"),
+        (HSADPO(), {"rejected_spans": (NEGATIVE,)}, "severity is -1.0"),
     ],
 )
 def test_a_pair_without_what_the_method_needs_is_an_error_or_a_counted_drop(

@@ -4,6 +4,7 @@ Layouts that mark images in a text write `<image>` where one stands. White space
 and the text that it leads, or follows, is the layout's, not the prompt's.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -151,6 +152,8 @@ def number_of(row: Mapping[str, Any], name: str, column: str = "") -> float | No
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Refused(f"The {name!r} is not a number", column or name)
+    if not math.isfinite(value):
+        raise Refused(f"The {name!r} is {value}, not a finite number", column or name)
     return float(value)
 
 

@@ -59,8 +59,10 @@ class Content:
     """One for each None in `turns`, in order."""
     chosen: str
     rejected: str
-    chosen_score: float | None = None
-    rejected_score: float | None = None
+    chosen_rating: float | None = None
+    rejected_rating: float | None = None
+    chosen_severity: float | None = None
+    rejected_severity: float | None = None
     further: tuple[RowImage, ...] = ()
     """Images that are in the row, but not in the prompt."""
     dataset: str = ""
@@ -103,8 +105,10 @@ class Layout(Files):
     """Of the published set."""
     schema: Callable[[Sequence[str]], Mapping[str, pa.DataType]] | None = None
     """Columns that a Parquet file gets, where they depend on those that its rows had."""
+    numbers: Literal["", "ratings", "severities"] = ""
+    """Which numbers of a pair the layout has a place for."""
     scores: frozenset[str] = frozenset()
-    """Columns of `schema` that are there only if a pair has scores."""
+    """Columns of `schema` that are there only if a pair has such numbers."""
     ending: str = ""
     """Of every image's name, where the layout says so: such names have no folder."""
     stale: frozenset[str] = frozenset()
@@ -114,6 +118,18 @@ class Layout(Files):
     first call raises UserError, the second Refused."""
     beside: Callable[[Path, Sequence[str]], Sequence[tuple[Path, bytes]]] | None = None
     """Files that are written beside a file of rows, of its path and columns. Raises UserError."""
+
+
+def ratings_of(pair: Pair) -> tuple[float | None, float | None]:
+    """The ratings of chosen and rejected, higher is better; of severities alone, minus these."""
+    ratings = pair.chosen_rating, pair.rejected_rating
+    if ratings != (None, None):
+        return ratings
+    return _minus(pair.chosen_severity), _minus(pair.rejected_severity)
+
+
+def _minus(severity: float | None) -> float | None:
+    return None if severity is None else 0.0 - severity  # never -0.0
 
 
 class Batch(NamedTuple):

@@ -230,11 +230,13 @@ def _pair(content: Content, prompt: Prompt, number: int, source: Source) -> Pair
         key=key_of("pair", source.extra["layout"], number, prompt.key, texts, source),
         source=source,
     )
-    scores = {
-        "chosen_score": content.chosen_score,
-        "rejected_score": content.rejected_score,
+    numbers = {
+        "chosen_rating": content.chosen_rating,
+        "rejected_rating": content.rejected_rating,
+        "chosen_severity": content.chosen_severity,
+        "rejected_severity": content.rejected_severity,
     }
-    return pair.model_copy(update=scores)
+    return pair.model_copy(update=numbers)
 
 
 def fingerprint(content: Content) -> str:

@@ -20,7 +20,15 @@ from groundtune.errors import UserError
 from groundtune.interchange.columns import ROWS, write_rows
 from groundtune.interchange.dialogue import turns_of
 from groundtune.interchange.images import check_there, ending_of, lay_beside
-from groundtune.interchange.layout import IMAGE, Content, Layout, Refused, RowImage, Written
+from groundtune.interchange.layout import (
+    IMAGE,
+    Content,
+    Layout,
+    Refused,
+    RowImage,
+    Written,
+    ratings_of,
+)
 from groundtune.interchange.licences import forbids_commercial_use, write_sidecar
 from groundtune.interchange.reading import check_ending, fingerprint
 from groundtune.interchange.saved import kept_values, order_of, renew, restore, without
@@ -62,6 +70,14 @@ def write(
     check_ending(layout, path)
     survey = _survey(layout, pairs)
     job = _Job(layout=layout, path=path, prompts=prompts, images=images, models=models)
+    if survey.unplaced:
+        log.warning(
+            "the numbers of %d of %d pairs are left out: the layout %s has %s",
+            survey.unplaced,
+            survey.pairs,
+            layout.title,
+            f"{layout.numbers} only" if layout.numbers else "no place for them",
+        )
     rows = _rows(job, pairs)
     if path.suffix == ".parquet":
         kinds, odd = _columns(layout, survey)
@@ -102,13 +118,16 @@ def _row(job: _Job, pair: Pair, number: int) -> dict[str, Any]:
     prompt = prompt_of(pair, job.prompts)
     layout, extra = job.layout, without(pair.source.extra, job.afresh)
     known = is_row_of(pair, layout.name)
+    ratings = ratings_of(pair)
     content = Content(
         turns=turns_of(prompt),
         images=_images(job, pair, prompt.images, extra if known else {}, 0),
         chosen=pair.chosen,
         rejected=pair.rejected,
-        chosen_score=pair.chosen_score,
-        rejected_score=pair.rejected_score,
+        chosen_rating=ratings[0],
+        rejected_rating=ratings[1],
+        chosen_severity=pair.chosen_severity,
+        rejected_severity=pair.rejected_severity,
         dataset=pair.source.dataset,
         row=pair.source.row if known else str(number),
         model=next((job.models[each] for each in pair.parents if each in job.models), ""),
@@ -154,9 +173,17 @@ def _says(layout: Layout, row: Fields, content: Content) -> bool:
     return (
         found.turns == content.turns
         and (found.chosen, found.rejected) == (content.chosen, content.rejected)
-        and (found.chosen_score, found.rejected_score)
-        == (content.chosen_score, content.rejected_score)
+        and (layout.numbers != "ratings" or _ratings(found) == _ratings(content))
+        and (layout.numbers != "severities" or _severities(found) == _severities(content))
     )
+
+
+def _ratings(content: Content) -> tuple[float | None, ...]:
+    return content.chosen_rating, content.rejected_rating
+
+
+def _severities(content: Content | Pair) -> tuple[float | None, ...]:
+    return content.chosen_severity, content.rejected_severity
 
 
 def refused_pair(error: Refused, pair: Pair) -> UserError:
@@ -209,7 +236,9 @@ class _Survey(NamedTuple):
 
     pairs: int
     scored: bool
-    """Whether any has a score."""
+    """Whether any has numbers that the layout has a place for."""
+    unplaced: int
+    """How many have numbers of which none has a place in the layout."""
     licences: list[str]
     order: list[str]
     """Columns that rows of this layout had."""
@@ -224,9 +253,11 @@ def _survey(layout: Layout, pairs: Iterable[Pair]) -> _Survey:
     types: dict[str, pa.DataType] = {}
     kept: Counter[str] = Counter()
     licences: set[str] = set()
-    left, number, scored = iter(pairs), 0, False
+    left, number, scored, unplaced = iter(pairs), 0, False, 0
     while some := list(islice(left, ROWS)):
-        scored = scored or any(each.chosen_score is not None for each in some)
+        placed = [_has_place(layout, each) for each in some]
+        scored = scored or True in placed
+        unplaced += placed.count(False)
         extras = [each.source.extra for each in some if is_row_of(each, layout.name)]
         order.update(dict.fromkeys(name for extra in extras for name in order_of(extra)))
         values = [kept_values(extra) for extra in extras]
@@ -235,7 +266,16 @@ def _survey(layout: Layout, pairs: Iterable[Pair]) -> _Survey:
         if ".parquet" in layout.endings:
             learn(types, values)
         number += len(some)
-    return _Survey(number, scored, sorted(licences), list(order), kept, types)
+    return _Survey(number, scored, unplaced, sorted(licences), list(order), kept, types)
+
+
+def _has_place(layout: Layout, pair: Pair) -> bool | None:
+    """Whether the layout has a place for numbers that the pair has; None if it has none."""
+    ratings, severities = ratings_of(pair), _severities(pair)
+    if ratings == (None, None):  # nor severities, of which ratings would be made
+        return None
+    numbers = {"ratings": ratings, "severities": severities}.get(layout.numbers, ())
+    return any(each is not None for each in numbers)
 
 
 def _columns(layout: Layout, survey: _Survey) -> tuple[dict[str, pa.DataType], set[str]]:

@@ -11,7 +11,8 @@ only that of the rejected answer; a pair without a severity counts as 1. Here su
 error or a counted drop, because 1 is also a real severity.
 
 The released data have one number per answer. Here it is the mean over the answer's spans that have
-a severity (`of: spans`), or the answer's score (`of: scores`) for data with one number per answer.
+a severity (`of: spans`), or the answer's severity (`of: answers`) for data with one number per
+answer. A severity is finite and at least 0: a negative one would raise the likelihood of the error.
 The logged rewards are weighted; the released code logs them unweighted.
 """
 
@@ -33,23 +34,23 @@ class HSADPO(Pairwise):
     type: Literal["hsa_dpo"] = "hsa_dpo"
     beta: float = Field(default=0.1, gt=0)
     """0.1 in the code."""
-    of: Literal["spans", "scores"] = "spans"
-    """Where severities come from: the spans, or the pairs' scores as in the released data."""
+    of: Literal["spans", "answers"] = "spans"
+    """Where severities come from: the spans, or the answers as in the released data."""
     weigh_chosen: bool = False
-    """Weight the chosen answer: use_chosen_score in the code, off there. Needs `of: scores`."""
+    """Weight the chosen answer: use_chosen_score in the code, off there. Needs `of: answers`."""
     weigh_rejected: bool = True
     """Weight the rejected answer: use_rejected_score in the code, on there."""
 
     @model_validator(mode="after")
     def _chosen_has_severities(self) -> Self:
         if self.weigh_chosen and self.of == "spans":
-            raise ValueError("chosen spans have no severity: weigh_chosen needs of=scores")
+            raise ValueError("chosen spans have no severity: weigh_chosen needs of=answers")
         return self
 
     @property
     def needs(self) -> frozenset[Need]:
         """The reference and the severities."""
-        return frozenset({"reference", "severity" if self.of == "spans" else "scores"})
+        return frozenset({"reference", "severity" if self.of == "spans" else "severities"})
 
     def score(self, side: AnswerLogProbs) -> Tensor:
         """Return the sum of the answer's log-ratios, shape (B,)."""
@@ -65,6 +66,6 @@ class HSADPO(Pairwise):
         return chosen_B, rejected_B
 
     def _severity(self, side: AnswerLogProbs) -> Tensor:
-        severity_B = side.severity_B if self.of == "spans" else side.score_B
+        severity_B = side.severity_B
         assert severity_B is not None, "the loader provides what a method needs"
         return severity_B

@@ -1,14 +1,14 @@
-"""DPO with a beta that grows with the margin of the answers' scores.
+"""DPO with a beta that grows with the margin of the answers' ratings.
 
 Zhang and others, "MM-RLHF: The Next Step Forward in Multimodal LLM Alignment", 2025, arXiv
-2502.10391, dynamic reward scaling. With d = score(chosen) - score(rejected) of a reward model,
+2502.10391, dynamic reward scaling. With d = rating(chosen) - rating(rejected) of a reward model,
 
     beta' = beta * (1 + w * (1 - exp(-k * d)))
     L = -log sigmoid(beta' * (log-ratio of chosen - log-ratio of rejected))
 
 so beta' is between beta and (1 + w) * beta for d >= 0. The released code
 (github.com/Kwai-YuanQi/MM-RLHF) multiplies w by a factor from its data, and sets w to 0.1. Like
-this file, it keeps beta' at 0.001 or more, because scores may contradict a pair. It swaps the two
+this file, it keeps beta' at 0.001 or more, because ratings may contradict a pair. It swaps the two
 sigmoids and sets label_smoothing to 1, which gives the same loss, and it adds 0.25 times a
 likelihood term, here `sft_weight`, the mean over the chosen answer's tokens.
 """
@@ -29,7 +29,7 @@ SMALLEST_BETA = 1e-3
 
 
 class MMDPO(Pairwise):
-    """MM-DPO (arXiv 2502.10391): beta scaled by the margin of the answers' scores."""
+    """MM-DPO (arXiv 2502.10391): beta scaled by the margin of the answers' ratings."""
 
     type: Literal["mm_dpo"] = "mm_dpo"
     beta: float = Field(default=0.1, gt=0)
@@ -37,14 +37,14 @@ class MMDPO(Pairwise):
     w: float = Field(default=0.5, ge=0)
     """How much beta may grow: 0.5 in the paper, 0.1 in its public command. 0 is DPO."""
     k: float = Field(default=0.5, gt=0)
-    """How fast beta grows with the margin of scores, per unit of score: 0.5 in the paper."""
+    """How fast beta grows with the margin of ratings, per unit of rating: 0.5 in the paper."""
     sft_weight: float = Field(default=0.0, ge=0)
     """Weight of the chosen answer's mean negative log-likelihood: 0.25 in the public command."""
 
     @property
     def needs(self) -> frozenset[Need]:
-        """The reference and the scores of both answers."""
-        return frozenset({"reference", "scores"})
+        """The reference and the ratings of both answers."""
+        return frozenset({"reference", "ratings"})
 
     def score(self, side: AnswerLogProbs) -> Tensor:
         """Return the sum of the answer's log-ratios, shape (B,)."""
@@ -52,7 +52,7 @@ class MMDPO(Pairwise):
 
     def scale(self, pairs: PairLogProbs) -> Tensor:
         """Return the beta of each pair, shape (B,)."""
-        better, worse = pairs.chosen.score_B, pairs.rejected.score_B
+        better, worse = pairs.chosen.rating_B, pairs.rejected.rating_B
         assert better is not None, "the loader provides what a method needs"
         assert worse is not None
         grown_B = 1 + self.w * (1 - (-self.k * (better - worse)).exp())

@@ -30,9 +30,9 @@ from pydantic import BaseModel, ConfigDict, Field
 if TYPE_CHECKING:
     from torch import Tensor
 
-Need = Literal["reference", "changed_spans", "severity", "scores"]
+Need = Literal["reference", "changed_spans", "severity", "severities", "ratings"]
 """What a method requires in addition to the texts: reference log-probabilities, changed spans, the
-severity of the rejected answers' spans, or the scores of both answers."""
+severity of the rejected answers' spans, the severities of both answers, or their ratings."""
 
 
 class View(NamedTuple):
@@ -66,9 +66,10 @@ class AnswerLogProbs:
     changed_BT: Tensor
     """Bool: true on tokens that touch a changed span."""
     severity_B: Tensor | None = None
-    """Mean severity of the answer's marked spans, fp64; None unless the method needs it."""
-    score_B: Tensor | None = None
-    """The answer's score, higher is better, fp64; None unless the method needs it."""
+    """Severity of the answer's errors, at least 0, higher is worse, fp64: its own or the mean of
+    its marked spans, as the method needs it; None unless it does."""
+    rating_B: Tensor | None = None
+    """The answer's rating, higher is better, fp64; None unless the method needs it."""
 
     def log_ratio_BT(self) -> Tensor:
         """Return log p - log p_ref of each token, fp64, 0 on padding.

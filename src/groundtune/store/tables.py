@@ -271,6 +271,7 @@ def _decode_struct(
 def _conform(table: pa.Table, record_type: type[BaseModel], where: str) -> pa.Table:
     """The table in the record's columns and types."""
     fields = record_type.model_fields
+    table = _without_retired(table, record_type, where)
     required = [name for name, field in fields.items() if field.is_required()]
     if missing := [name for name in required if name not in table.column_names]:
         raise UserError(
@@ -288,6 +289,20 @@ def _conform(table: pa.Table, record_type: type[BaseModel], where: str) -> pa.Ta
         column = _cast(table.column(name), arrow_schema(record_type).field(name), where)
         table = table.set_column(index, name, column)
     return table
+
+
+def _without_retired(table: pa.Table, record_type: type[BaseModel], where: str) -> pa.Table:
+    """The table without columns of earlier versions; one of them that has values is an error."""
+    retired: Mapping[str, str] = getattr(record_type, "RETIRED", {})
+    found = [name for name in table.column_names if name in retired]
+    for name in found:
+        if table.column(name).null_count < table.num_rows:
+            raise UserError(
+                f"The column {name!r} is of an earlier version and can't be read any more.",
+                where,
+                retired[name],
+            )
+    return table.drop_columns(found)
 
 
 def _cast(column: pa.ChunkedArray, field: pa.Field, where: str) -> pa.ChunkedArray:

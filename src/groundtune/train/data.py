@@ -4,6 +4,7 @@ Nothing is truncated: a pair that is too long is refused, since truncation would
 or the end of an answer.
 """
 
+import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
@@ -89,16 +90,6 @@ class TokenPair(NamedTuple):
         """Mean severity of the rejected answer's spans that have one; None if none has."""
         known = [s.severity for s in self.pair.rejected_spans if s.severity is not None]
         return sum(known) / len(known) if known else None
-
-    @property
-    def chosen_score(self) -> float | None:
-        """Score of the chosen answer."""
-        return self.pair.chosen_score
-
-    @property
-    def rejected_score(self) -> float | None:
-        """Score of the rejected answer."""
-        return self.pair.rejected_score
 
 
 class Views(NamedTuple):
@@ -215,10 +206,26 @@ def check_pair(
         raise _bad(pair, "Both answers are the same.")
     if pair.prompt not in prompts:
         raise _bad(pair, f"There is no prompt {pair.prompt}.")
-    if "severity" in needs and all(span.severity is None for span in pair.rejected_spans):
+    _check_numbers(pair, needs)
+
+
+def _check_numbers(pair: Pair, needs: Collection[Need]) -> None:
+    """Raise UserError unless the pair has the numbers that a method needs, in their range."""
+    ratings = [pair.chosen_rating, pair.rejected_rating]
+    severities = [pair.chosen_severity, pair.rejected_severity]
+    spans = [span.severity for span in pair.rejected_spans if span.severity is not None]
+    if "severity" in needs and not spans:
         raise _bad(pair, "The method needs severities, but no span of the rejected answer has one.")
-    if "scores" in needs and (pair.chosen_score is None or pair.rejected_score is None):
-        raise _bad(pair, "The method needs scores of both answers, but one is missing.")
+    if "ratings" in needs and None in ratings:
+        raise _bad(pair, "The method needs ratings of both answers, but one is missing.")
+    if "severities" in needs and None in severities:
+        raise _bad(pair, "The method needs severities of both answers, but one is missing.")
+    weights = [*(spans if "severity" in needs else ())]
+    weights += [each for each in severities if each is not None and "severities" in needs]
+    if bad := [each for each in weights if not 0 <= each < math.inf]:
+        raise _bad(pair, f"A severity is {bad[0]}, but must be a finite number of at least 0.")
+    if "ratings" in needs and not all(each is not None and math.isfinite(each) for each in ratings):
+        raise _bad(pair, "A rating is not a finite number.")
 
 
 def encode_pairs(

@@ -54,7 +54,7 @@ class TrainingPairs:
     references: References | None
     """None if the method needs no reference."""
     needs: frozenset[Need] = field(default_factory=frozenset[Need])
-    """What the method needs: severities and scores are passed only if needed."""
+    """What the method needs: severities and ratings are passed only if needed."""
 
     @property
     def groups(self) -> Sequence[Sequence[int]]:
@@ -129,9 +129,18 @@ class TrainingPairs:
             ref_BT=None if refs is None else pad_sequence(refs, batch_first=True).to(device),
             mask_BT=_padded([_of(pair, side).counted for pair in pairs], device),
             changed_BT=_padded([_of(pair, side).changed for pair in pairs], device),
-            severity_B=self._numbers("severity", [_of(p, side).severity for p in pairs], device),
-            score_B=self._numbers("scores", [_of(p, side).score for p in pairs], device),
+            severity_B=self._severities(side, pairs, device),
+            rating_B=self._numbers("ratings", [_of(p, side).rating for p in pairs], device),
         )
+
+    def _severities(
+        self, side: str, pairs: Sequence[TokenPair], device: torch.device
+    ) -> Tensor | None:
+        """Return the severities of the answers or of their spans; None if no method needs them."""
+        if "severities" in self.needs:
+            return self._numbers("severities", [_of(p, side).severity for p in pairs], device)
+        spans = [pair.severity if side == "rejected" else None for pair in pairs]
+        return self._numbers("severity", spans, device)
 
     def _numbers(
         self, need: Need, values: Sequence[float | None], device: torch.device
@@ -147,13 +156,15 @@ class _Side(NamedTuple):
     counted: tuple[bool, ...]
     changed: tuple[bool, ...]
     severity: float | None
-    score: float | None
+    rating: float | None
 
 
 def _of(pair: TokenPair, side: str) -> _Side:
     if side == "chosen":
-        return _Side(pair.chosen_counted, pair.chosen_changed, None, pair.chosen_score)
-    return _Side(pair.rejected_counted, pair.rejected_changed, pair.severity, pair.rejected_score)
+        numbers = pair.pair.chosen_severity, pair.pair.chosen_rating
+        return _Side(pair.chosen_counted, pair.chosen_changed, *numbers)
+    numbers = pair.pair.rejected_severity, pair.pair.rejected_rating
+    return _Side(pair.rejected_counted, pair.rejected_changed, *numbers)
 
 
 def _padded(rows: Sequence[Sequence[bool]], device: torch.device) -> Tensor:

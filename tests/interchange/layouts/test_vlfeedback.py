@@ -58,8 +58,8 @@ def test_two_answers_of_other_mean_ratings_are_a_pair(tmp_path: Path):
         ("A cat.", "A dog."),
         ("A cat.", "A cow."),
     ]
-    assert pairs[0].chosen_score == 5.0
-    assert pairs[0].rejected_score == pytest.approx(11 / 3)
+    assert pairs[0].chosen_rating == 5.0
+    assert pairs[0].rejected_rating == pytest.approx(11 / 3)
     assert pairs[0].rejected_spans[0].replacement == "cat"
     assert len(prompts) == 3
 
@@ -100,10 +100,10 @@ def test_pairs_of_our_own_and_edited_ones_are_rows_of_two_answers(tmp_path: Path
 
 def test_scores_where_less_is_better_do_not_turn_the_order_round(tmp_path: Path):
     store = ImageStore(tmp_path / "store")
-    prompts, pair = own_pair(store, chosen_score=0.0, rejected_score=2.5)
+    prompts, pair = own_pair(store, chosen_rating=0.0, rejected_rating=2.5)
     write_all("vlfeedback", tmp_path / "out.jsonl", [pair], prompts, store)
     _, (back,), _ = read_all("vlfeedback", tmp_path / "out.jsonl", store)
-    assert (back.chosen, back.chosen_score, back.rejected_score) == ("A cat.", 2.0, 1.0)
+    assert (back.chosen, back.chosen_rating, back.rejected_rating) == ("A cat.", 2.0, 1.0)
 
 
 def test_completions_of_other_lengths_are_an_error_that_names_them(tmp_path: Path):

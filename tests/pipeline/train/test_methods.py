@@ -72,7 +72,7 @@ def test_a_method_trains_and_its_terms_are_logged(
 
 
 @pytest.mark.parametrize(
-    ("method", "why"), [(HSADPO(), "severities"), (MMDPO(), "scores of both answers")]
+    ("method", "why"), [(HSADPO(), "severities"), (MMDPO(), "ratings of both answers")]
 )
 def test_pairs_without_what_a_method_needs_are_refused_before_any_model_is_loaded(
     params: TrainSettings, tmp_path: Path, method: Pairwise, why: str

@@ -1,8 +1,8 @@
 """HSA-DPO's pairs: JSON lines of id, question, chosen, rejected, chosen_score, rejected_score.
 
 Xiao et al. 2024, arXiv 2404.14233. An image is IMAGE_FOLDER/ID.jpg and named nowhere else. The
-scores are how severe an answer's hallucinations are; the authors' code takes 1.0 for one that is
-missing, here it stays missing.
+scores are how severe an answer's hallucinations are, so that higher is worse; the authors' code
+takes 1.0 for one that is missing, here it stays missing. A negative one is refused.
 """
 
 from collections.abc import Sequence
@@ -24,21 +24,31 @@ def _parse(row: Fields) -> Content:
         images=(RowImage(f"{name}{_ENDING}"),),
         chosen=text_of(row, "chosen"),
         rejected=text_of(row, "rejected"),
-        chosen_score=number_of(row, "chosen_score"),
-        rejected_score=number_of(row, "rejected_score"),
+        chosen_severity=_severity(row, "chosen_score"),
+        rejected_severity=_severity(row, "rejected_score"),
         row=str(name),
     )
 
 
+def _severity(row: Fields, column: str) -> float | None:
+    value = number_of(row, column)
+    if value is not None and value < 0:
+        raise Refused(f"The {column!r} is {value:g}, but a severity is at least 0", column)
+    return value
+
+
 def _render(content: Content, columns: Sequence[str]) -> dict[str, Any]:
     question = only_question(content, "HSA-DPO")
-    scores = {"chosen_score": content.chosen_score, "rejected_score": content.rejected_score}
+    severities = {
+        "chosen_score": content.chosen_severity,
+        "rejected_score": content.rejected_severity,
+    }
     return {
         "id": (content.images[0].path or "").removesuffix(_ENDING),
         "question": question,
         "chosen": content.chosen,
         "rejected": content.rejected,
-        **{name: score for name, score in scores.items() if score is not None},
+        **{name: value for name, value in severities.items() if value is not None},
     }
 
 
@@ -49,4 +59,5 @@ LAYOUT = Layout(
     parse=_parse,
     render=_render,
     ending=_ENDING,
+    numbers="severities",
 )

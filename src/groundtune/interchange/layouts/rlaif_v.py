@@ -8,7 +8,7 @@ Yu et al. 2024, arXiv 2405.17220; 83,132 rows, cc-by-nc-4.0. The Parquet's colum
 The files that the authors' trainer caches have `logps` besides, JSON in a text: it is kept. The
 lines, which the pipeline writes before anything becomes Parquet, have image_id, image_path,
 ds_question_id, question, chosen, rejected and org_infos, whose `scores` hold the two answers'
-numbers of rejected claims, below 0.
+numbers of rejected claims, below 0: they are read as ratings and, without the sign, as severities.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -16,6 +16,7 @@ numbers of rejected claims, below 0.
 # Reason: pyarrow ships no types.
 
 import json
+import math
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -69,13 +70,17 @@ def _parse_line(row: Fields) -> Content:
     images = row_images(row.get("image_path"), "image_path")
     if len(images) != 1:
         raise Refused("The row has no image", "image_path")
+    chosen, rejected = _score(row, "chosen"), _score(row, "rejected")
+    counts = all(each <= 0 for each in (chosen, rejected) if each is not None)
     return Content(
         turns=ask(text_of(row, "question")),
         images=images,
         chosen=text_of(row, "chosen"),
         rejected=text_of(row, "rejected"),
-        chosen_score=_score(row, "chosen"),
-        rejected_score=_score(row, "rejected"),
+        chosen_rating=chosen,
+        rejected_rating=rejected,
+        chosen_severity=abs(chosen) if counts and chosen is not None else None,
+        rejected_severity=abs(rejected) if counts and rejected is not None else None,
         row=str(row.get("ds_question_id") or ""),
     )
 
@@ -85,7 +90,7 @@ def _score(row: Fields, side: str) -> float | None:
     found: object = row
     for name in ("org_infos", "scores", side, "score"):
         found = cast("Fields", found).get(name) if isinstance(found, dict) else None
-    if isinstance(found, bool) or not isinstance(found, int | float):
+    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
         return None
     return float(found)
 
@@ -93,7 +98,7 @@ def _score(row: Fields, side: str) -> float | None:
 def _render_line(content: Content, columns: Sequence[str]) -> dict[str, Any]:
     question = only_question(content, "RLAIF-V")
     path = content.images[0].path
-    scores = {"chosen": content.chosen_score, "rejected": content.rejected_score}
+    scores = {"chosen": content.chosen_rating, "rejected": content.rejected_rating}
     said: dict[str, Any] = {
         "image_id": path,
         "image_path": path,
@@ -143,5 +148,6 @@ LINES = Layout(
     endings=(".jsonl", ".json"),
     parse=_parse_line,
     render=_render_line,
+    numbers="ratings",
     stale=frozenset({"org_infos"}),
 )

@@ -61,8 +61,8 @@ def _parse(row: Fields) -> Content:
         images=images,
         chosen=answers[0],
         rejected=answers[1],
-        chosen_score=number_of(row, "score_chosen"),
-        rejected_score=number_of(row, "score_rejected"),
+        chosen_rating=number_of(row, "score_chosen"),
+        rejected_rating=number_of(row, "score_rejected"),
     )
 
 
@@ -110,7 +110,7 @@ def _render(content: Content, columns: Sequence[str]) -> dict[str, Any]:
         said |= {side: [*prompt, *answers[side]] for side in _SIDES}
     else:
         said |= {"prompt": prompt, **answers}
-    scores = {"score_chosen": content.chosen_score, "score_rejected": content.rejected_score}
+    scores = {"score_chosen": content.chosen_rating, "score_rejected": content.rejected_rating}
     said |= {name: score for name, score in scores.items() if score is not None}
     if columns and not content.images and "images" not in columns:
         del said["images"]
@@ -145,5 +145,6 @@ LAYOUT = Layout(
     render=_render,
     images=frozenset({"images", "image"}),
     schema=_schema,
+    numbers="ratings",
     scores=frozenset({"score_chosen", "score_rejected"}),
 )

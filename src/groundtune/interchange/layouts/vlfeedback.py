@@ -7,7 +7,7 @@ annotation has a Rating, a text, and a Rationale for each aspect.
 As in the authors' `run_dpo.py`, every two answers whose mean ratings differ are a pair; answers
 without a number for every aspect make none. The row itself stays with its prompt, so that answers
 that are in no pair come back too. A pair of our own becomes a row of two answers, rated by its
-scores or, where it has none, 2 and 1.
+ratings or, where it has none, 2 and 1.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -16,6 +16,7 @@ scores or, where it has none, 2 and 1.
 # Reason: pyarrow ships no types.
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -36,7 +37,15 @@ from groundtune.interchange.dialogue import (
     turns_of,
 )
 from groundtune.interchange.images import check_there, lay_beside, row_images, store_image
-from groundtune.interchange.layout import Batch, Content, Files, Refused, RowImage, Written
+from groundtune.interchange.layout import (
+    Batch,
+    Content,
+    Files,
+    Refused,
+    RowImage,
+    Written,
+    ratings_of,
+)
 from groundtune.interchange.licences import forbids_commercial_use, write_sidecar
 from groundtune.interchange.reading import bad_row, check_ending, count, in_batches, open_rows
 from groundtune.interchange.saved import dump
@@ -141,8 +150,8 @@ def _pairs(prompt: Prompt, answers: Sequence[_Answer], number: int) -> tuple[Pai
         source = prompt.source.model_copy(update={"extra": extra})
         key = key_of("pair", _FILES.name, number, prompt.key, better, worse)
         pair = pair_from_texts(prompt.key, chosen.text, rejected.text, key=key, source=source)
-        scores = {"chosen_score": chosen.rating, "rejected_score": rejected.rating}
-        made.append(pair.model_copy(update=scores))
+        ratings = {"chosen_rating": chosen.rating, "rejected_rating": rejected.rating}
+        made.append(pair.model_copy(update=ratings))
     return tuple(made)
 
 
@@ -178,7 +187,8 @@ def _rating(given: object) -> float | None:
         ratings = [float(object_of(each, "")["Rating"]) for each in annotations.values()]
     except (KeyError, TypeError, ValueError, Refused):
         return None
-    return sum(ratings) / len(ratings) if ratings else None
+    mean = sum(ratings) / len(ratings) if ratings else math.nan
+    return mean if math.isfinite(mean) else None
 
 
 def write(
@@ -251,8 +261,8 @@ def _is_in_row(pair: Pair, prompt: Prompt) -> bool:
     answers = _answers(json.loads(prompt.source.extra[_ROW]))
     chosen, rejected = (answers[int(each)] for each in place.split(","))
     return (pair.chosen, pair.rejected) == (chosen.text, rejected.text) and (
-        pair.chosen_score,
-        pair.rejected_score,
+        pair.chosen_rating,
+        pair.rejected_rating,
     ) == (chosen.rating, rejected.rating)
 
 
@@ -278,7 +288,7 @@ def _own_row(
         question = only_question(content, "VLFeedback")
     except Refused as error:
         raise refused_pair(error, pair) from error
-    high, low = pair.chosen_score, pair.rejected_score
+    high, low = ratings_of(pair)
     if high is None or low is None or high <= low:  # the layout says better by more
         high, low = 2.0, 1.0
     named = [
