@@ -112,16 +112,17 @@ def load(
     """Load a model from a folder or the hub, with an optional peft adapter.
 
     A folder that has only an adapter is loaded on the base model that it names. `dtype` is a torch
-    dtype's name; "auto" is the checkpoint's dtype on an accelerator and float32 on a CPU. `device`
-    "auto" uses an accelerator if there is one. `revision` is a hub branch, tag or commit. With
-    `four_bits`, linear layers are in NF4 (bitsandbytes), on an accelerator.
+    dtype's name; "checkpoint" is the checkpoint's dtype, and "auto" the same on an accelerator, but
+    float32 on a CPU. `device` "auto" uses an accelerator if there is one. `revision` is a hub
+    branch, tag or commit. With `four_bits`, linear layers are in NF4 (bitsandbytes), on an
+    accelerator.
 
     Raises:
         UserError: the model does not exist or its family or architecture is not supported, weights
             are missing, pickled or do not fit, the adapter does not fit, or there is no chat
             template.
     """
-    name, adapter = _base_of(name, adapter)
+    name, adapter = base_of(name, adapter)
     _check_folder(name)
     if adapter is not None:
         _check_adapter(adapter)
@@ -149,7 +150,7 @@ def revision_of(name: str, *, adapter: Path | None = None, revision: str = "main
     Raises:
         UserError: as `load` does for names, folders and configurations.
     """
-    name, adapter = _base_of(name, adapter)
+    name, adapter = base_of(name, adapter)
     _check_folder(name)
     options = {"revision": revision, "trust_remote_code": False}
     return _revision(name, _config(name, options), adapter)
@@ -166,7 +167,7 @@ def outline(name: str, *, revision: str = "main", trust_remote_code: bool = Fals
     Raises:
         UserError: as `load` does, except for the weights.
     """
-    name, _ = _base_of(name, None)
+    name, _ = base_of(name, None)
     _check_folder(name)
     import torch
     from transformers import AutoModelForImageTextToText, GenerationConfig
@@ -184,7 +185,7 @@ def outline(name: str, *, revision: str = "main", trust_remote_code: bool = Fals
     return Vlm(model=model, processor=processor, name=name, revision="", device=place)
 
 
-def _base_of(name: str, adapter: Path | None) -> tuple[str, Path | None]:
+def base_of(name: str, adapter: Path | None) -> tuple[str, Path | None]:
     """Return the base model and the adapter; `name` may be a folder that has only an adapter."""
     refuse_by_name(name)
     folder = Path(name)
@@ -359,8 +360,8 @@ def _device() -> str:
 def _dtype(name: str, device: str) -> Any:
     import torch
 
-    if name == "auto":
-        return torch.float32 if device == "cpu" else "auto"
+    if name in ("auto", "checkpoint"):
+        return torch.float32 if (name, device) == ("auto", "cpu") else "auto"
     dtype = getattr(torch, name, None)
     if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
         raise UserError(

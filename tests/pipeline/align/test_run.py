@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
@@ -193,18 +194,30 @@ def test_a_first_model_with_an_adapter_is_merged_before_it_answers(
     import torch
     from peft import LoraConfig, get_peft_model
 
-    adapter, out = tmp_path / "adapter", tmp_path / "out"
-    config = LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False)
-    get_peft_model(load_model(str(tiny_llava)).model, config).save_pretrained(adapter)
-    settings = settings_of("rounds=1", f"model={tiny_llava}", f"adapter={adapter}")
+    base, adapter, out = (tmp_path / name for name in ("base", "adapter", "out"))
+    copytree(tiny_llava, base)
+    load_model(str(tiny_llava), dtype="bfloat16").model.save_pretrained(base)
+    config = LoraConfig(r=2, target_modules=["q_proj"])
+    adapted = get_peft_model(load_model(str(base)).model, config)
+    for name, weight in adapted.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=1e-5)  # below the spacing of bfloat16
+    adapted.save_pretrained(adapter)
+    settings = settings_of("rounds=1", f"model={base}", f"adapter={adapter}", "dtype=bfloat16")
     jobs = {job.name: job for job in align_jobs(settings)}
     assert list(jobs)[:3] == ["hold-out", "merge", "evaluate-base"]
     assert jobs["evaluate-base"].needs == jobs["sample-1"].needs == ("merge",)
     assert jobs["sample-1"].settings.part(Round).model == "base"
     jobs["merge"].work(out, jobs["merge"].settings, Notes())
-    tuned = load_model(str(tiny_llava), adapter=adapter).model.merge_and_unload().state_dict()
-    merged = load_model(str(out / "base")).model.state_dict()
+    tuned = load_model(str(base), adapter=adapter).model.merge_and_unload().state_dict()
+    merged = load_model(str(out / "base"), dtype="checkpoint").model.state_dict()
     assert all(torch.equal(merged[name], weight) for name, weight in tuned.items())
+    weights = load_model(str(base)).model.state_dict()
+    changed = [name for name in weights if not torch.equal(weights[name], merged[name])]
+    kept = [(merged[name] != weights[name]).flatten() for name in changed]
+    rounded = [(merged[n].bfloat16() != weights[n].bfloat16()).flatten() for n in changed]
+    assert torch.cat(kept).float().mean() > 0.9
+    assert torch.cat(rounded).float().mean() < 0.1
 
 
 def test_a_model_at_an_endpoint_is_refused_before_any_step():

@@ -7,6 +7,7 @@ interrupted step resumes in the middle.
 import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from groundtune.errors import UserError
@@ -17,10 +18,11 @@ from groundtune.pipeline.feedback.claim_settings import SELF, ClaimSettings, ope
 from groundtune.pipeline.feedback.claims import ClaimSummary, label_claims
 from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.pipeline.measure import BASE
-from groundtune.pipeline.model_settings import LabelledModel, ModelSettings
-from groundtune.pipeline.models import load_vlm, model_or_folder
+from groundtune.pipeline.model_settings import LabelledModel
+from groundtune.pipeline.models import model_or_folder, resolve
 from groundtune.pipeline.prompt_sources import requested, source_of, truth_scorer
 from groundtune.pipeline.sample.run import SampleSettings, answer_prompts
+from groundtune.pipeline.train.settings import TrainSettings
 from groundtune.pipeline.workers.local import open_workers
 from groundtune.protocols import Progress
 from groundtune.recipe_loading import Settings
@@ -72,7 +74,12 @@ class Choice(Record):
 def merge_base(folder: Path, settings: AlignSettings, progress: Progress) -> None:
     """Write the model that the first round begins with to base/, its adapter in its weights."""
     progress.start(f"load {settings.model}")
-    _write_merged(settings.part(ModelSettings), folder / BASE)
+    from groundtune.train.checkpoint import write_model
+    from groundtune.vlm.merged import load_merged
+
+    adapter = Path(settings.adapter) if settings.adapter else None
+    merged = load_merged(resolve(settings.model), adapter=adapter, revision=settings.revision)
+    write_model(merged, folder / BASE)
 
 
 def sample_round(folder: Path, settings: Round, progress: Progress) -> None:
@@ -132,14 +139,20 @@ def label_round(folder: Path, settings: Round, progress: Progress) -> None:
 
 def train_round(folder: Path, settings: Round, progress: Progress) -> None:
     """Train the next model on the pairs, with the round's first model as reference."""
-    from groundtune.pipeline.train.run import TrainSettings, train
+    from groundtune.pipeline.train.run import train
+
+    train(_training(folder, settings), folder / settings.out / "training", progress)
+
+
+def _training(folder: Path, settings: Round) -> TrainSettings:
+    """Return the settings of a round's training."""
     from groundtune.train.batches import steps_per_epoch
 
     out, learn = folder / settings.out, settings.run.learn
     pairs = len(RunFolder(out).pairs.keys())
     steps = learn.epochs * steps_per_epoch(pairs, learn.batch_size)
     steps = min(steps, learn.max_steps or steps)
-    training = learn.part(
+    return learn.part(
         TrainSettings,
         model=model_or_folder(folder, settings.model),
         pairs=out,
@@ -148,7 +161,6 @@ def train_round(folder: Path, settings: Round, progress: Progress) -> None:
         save_every=max(1, -(-steps // learn.checkpoints)),
         keep=learn.checkpoints + 1,
     )
-    train(training, out / "training", progress)
 
 
 def choose_checkpoint(folder: Path, settings: Round, progress: Progress) -> None:
@@ -158,8 +170,7 @@ def choose_checkpoint(folder: Path, settings: Round, progress: Progress) -> None
     found |= {path.name: path for path in sorted((out / "training/checkpoints").glob("step-*"))}
     if not (out / "choice.json").exists() or not (out / "model/config.json").exists():
         choice = _choice(folder, settings, found, progress)
-        chosen = settings.run.of(str(found[choice.chosen]))
-        _write_merged(chosen.part(ModelSettings), out / "model")
+        _write_chosen(folder, settings, found[choice.chosen], progress)
         write(out / "choice.json", choice)
     for name, path in found.items():
         if name != START:
@@ -243,16 +254,23 @@ def _values(folder: Path, by: str) -> tuple[float, float]:
     return wrong, sum(each.named for each in found) / sum(each.there for each in found)
 
 
-def _write_merged(settings: ModelSettings, out: Path) -> None:
-    """Write a model with its adapter, if it has one, in its weights, in the checkpoint's dtype."""
-    from dataclasses import replace
+def _write_chosen(folder: Path, settings: Round, chosen: Path, progress: Progress) -> None:
+    """Write the chosen checkpoint to ROUND/model; an adapter merged into the round's first model.
 
+    Weights of a checkpoint without an adapter are written as they are.
+    """
+    from groundtune.pipeline.train.merge import write_merged
+    from groundtune.pipeline.train.run import pairs_of
     from groundtune.train.checkpoint import write_model
+    from groundtune.vlm.merged import load_merged
 
-    vlm = load_vlm(settings.model_copy(update={"dtype": "auto"}))
-    if hasattr(vlm.model, "merge_and_unload"):
-        vlm = replace(vlm, model=vlm.model.merge_and_unload())
-    write_model(vlm, out)
+    out = folder / settings.out
+    if not (chosen / "adapter_config.json").is_file():
+        write_model(load_merged(str(chosen)), out / "model")
+        return
+    training = _training(folder, settings)
+    pairs = partial(pairs_of, training, progress)
+    write_merged(training, chosen, out / "model", pairs, run=out / "training")
 
 
 def check_model(folder: Path, settings: ModelCheck, progress: Progress) -> None:

@@ -15,6 +15,7 @@ import logging
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from groundtune.pipeline.folder import RunFolder, hash_of, read_some
 from groundtune.pipeline.models import resolve
 from groundtune.pipeline.train.checks import adapter_error, check_settings
 from groundtune.pipeline.train.engine import Engine, engine_for, limits_of, training_score
+from groundtune.pipeline.train.merge import write_merged
 from groundtune.pipeline.train.parallel import check_alike, parallel_of
 from groundtune.pipeline.train.settings import Method as Method
 from groundtune.pipeline.train.settings import TrainSettings
@@ -119,7 +121,7 @@ def train(
         evaluate=evaluate(vlm) if evaluate else None,
     ).fit(step)
     if parallel.main:
-        _write(settings, vlm, out, weights)
+        _write(settings, vlm, out, weights, progress)
     parallel.wait()
     return out / ("merged" if _merges(settings) else "model")
 
@@ -272,14 +274,31 @@ def training_schedule(settings: TrainSettings, pairs: int) -> "TrainingSchedule"
 
 
 def _write(
-    settings: TrainSettings, vlm: "Vlm", out: Path, weights: "dict[str, Tensor] | None"
+    settings: TrainSettings,
+    vlm: "Vlm",
+    out: Path,
+    weights: "dict[str, Tensor] | None",
+    progress: Progress,
 ) -> None:
     """Write the result: `weights`, or the model's weights if None."""
     from groundtune.train.checkpoint import write_model
 
     write_model(vlm, out / "model", weights=weights)
     if _merges(settings):
-        write_model(replace(vlm, model=vlm.model.merge_and_unload()), out / "merged")
+        pairs = partial(pairs_of, settings, progress)
+        write_merged(settings, out / "model", out / "merged", pairs, run=out, revision=vlm.revision)
+
+
+def pairs_of(settings: TrainSettings, progress: Progress) -> EncodedPairs:
+    """Return the settings' pairs as tokens, without loading weights.
+
+    Raises:
+        UserError: as `encode` and `read_pairs` do.
+    """
+    from groundtune.vlm.load import outline
+
+    vlm = outline(resolve(settings.model))
+    return encode(settings, vlm, read_pairs(settings), engine_for(settings, vlm), progress)
 
 
 def _merges(settings: TrainSettings) -> bool:

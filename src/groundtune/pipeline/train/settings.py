@@ -38,6 +38,7 @@ class Learning(Settings):
             "engine",
             "gradient_checkpointing",
             "keep_images",
+            "merge_dtype",
             "micro_batch",
             "micro_tokens",
             "share_starts",
@@ -77,6 +78,9 @@ class Learning(Settings):
     bfloat16; "auto" does so if the device supports it natively, else float32."""
     gradient_checkpointing: bool = False
     """Use less memory for about a third more time."""
+    merge_dtype: Literal["float32", "base"] = "float32"
+    """dtype of merged weights. "base" is the base model's: refused if rounding loses more than 5%
+    of the margin that was trained, measured on the run's pairs."""
 
 
 class TrainSettings(Learning):
@@ -111,7 +115,7 @@ class TrainSettings(Learning):
     """Steps between evaluations with the `evaluate` that a Python caller passes; 0 never
     evaluates."""
     merge: bool = False
-    """Also write a LoRA's result merged into plain weights."""
+    """Also write a LoRA's result merged into plain weights, summed in float32."""
     shard: bool = False
     """Shard weights and optimiser state over the processes (FSDP2) instead of copying them (DDP).
     """
