@@ -6,7 +6,8 @@ that starts again does only the keys that are missing. Offsets are characters in
 half open.
 """
 
-from typing import Annotated, ClassVar, Literal, Self
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -16,6 +17,13 @@ SpanKind = Literal["object", "attribute", "number", "position", "action", "other
 ClaimStatus = Literal["supported", "rejected", "opinion", "unchecked", "unparsed", "empty"]
 """What became of a claim. "opinion": nothing that an image can decide; "unparsed": the division or
 the question could not be read; "empty": the one row of an answer that states nothing at all."""
+
+Verdict = Literal["wrong", "nothing_wrong", "unsure"]
+"""What an annotator says of a whole answer: it needs a correction, it needs none, or it can't be
+decided from what is shown."""
+
+Side = Literal["first", "second", "tie", "unsure"]
+"""Which of two answers; "unsure": it can't be decided from what is shown."""
 
 Key = Annotated[str, Field(min_length=1)]
 Offset = Annotated[int, Field(ge=0)]
@@ -169,12 +177,40 @@ class Span(Record):
     """None where it isn't known."""
     by: str = ""
     """Who says so: an annotator, a labeler, or "diff"."""
+    label: str = ""
+    """The kind's name in the annotators' project or data set, where it has names of its own."""
+    note: str = ""
+    """The annotator's reason."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.end < self.start:
             raise ValueError(f"a span ends ({self.end}) before it starts ({self.start})")
         return self
+
+
+def check_apart(text: str, spans: Sequence[Span]) -> None:
+    """Raise ValueError unless the spans are in order, don't overlap, and end within the text."""
+    position = 0
+    for span in spans:
+        if span.start < position or span.end > len(text):
+            raise ValueError(f"span [{span.start}, {span.end}) overlaps another or leaves the text")
+        position = span.end
+
+
+class Missing(Record):
+    """What an answer should say and doesn't."""
+
+    label: str = ""
+    """The kind's name in the annotators' project or data set."""
+    note: str = ""
+    """What is missing, in the annotator's words."""
+    facts: tuple[int, ...] = ()
+    """Places in the prompt's `facts`, from 0."""
+
+
+def _verdict_of(fields: dict[str, Any]) -> Verdict:
+    return "wrong" if fields.get("spans") or fields.get("marks") else "nothing_wrong"
 
 
 class Correction(Record):
@@ -185,19 +221,31 @@ class Correction(Record):
     answer: Key
     text: str
     spans: tuple[Span, ...]
+    """Edits: in order, apart, each with a replacement. They turn `text` into `corrected`."""
     corrected: str
     by: Producer
     seconds: float | None = None
+    """Active seconds of work."""
+    marks: tuple[Span, ...] = ()
+    """Spans marked as wrong whose annotators wrote the corrected text freely, not span by span;
+    `spans` then comes from a diff. In order and apart, without replacements."""
+    missing: tuple[Missing, ...] = ()
+    verdict: Verdict = Field(default_factory=_verdict_of)
+    """Follows from the spans unless it is given, as in files of earlier versions."""
+    note: str = ""
+    """A comment on the whole answer."""
+
+    @property
+    def wrong(self) -> tuple[Span, ...]:
+        """What the annotator marked: the marks, or the edits that don't come from a diff."""
+        return self.marks or tuple(span for span in self.spans if span.by != "diff")
 
     @model_validator(mode="after")
     def _spans_lie_in_the_text(self) -> Self:
-        position = 0
-        for span in self.spans:
-            if span.start < position or span.end > len(self.text):
-                raise ValueError(
-                    f"span [{span.start}, {span.end}) overlaps another or leaves the text"
-                )
-            position = span.end
+        for spans in (self.spans, self.marks):
+            check_apart(self.text, spans)
+        if self.verdict == "nothing_wrong" and (self.spans or self.marks):
+            raise ValueError("the verdict is that nothing is wrong, but the answer was corrected")
         return self
 
 
@@ -208,10 +256,16 @@ class Comparison(Record):
     prompt: Key
     first: Key
     second: Key
-    better: Literal["first", "second", "tie"]
-    hallucinates_more: Literal["first", "second", "tie"]
+    better: Side
+    hallucinates_more: Side | None = None
+    """None where the annotator was not asked."""
     by: Producer
     seconds: float | None = None
+    """Active seconds of work."""
+    first_spans: tuple[Span, ...] = ()
+    """What is wrong in the first answer, in order and apart."""
+    second_spans: tuple[Span, ...] = ()
+    note: str = ""
 
 
 class Pair(Record):

@@ -102,3 +102,15 @@ def test_a_correction_from_two_texts_is_one_whose_pair_can_be_made(text: str, co
         assert pair.chosen != pair.rejected
     else:
         assert corrected == text or not text.strip() or not corrected.strip()
+
+
+def test_an_unsure_annotator_makes_no_pair():
+    edit = Span(start=2, end=5, replacement="cat")
+    unsure = correction("A dog.", "A cat.", edit).model_copy(update={"verdict": "unsure"})
+    assert pair_from_correction(unsure, SOURCE) == "unsure"
+
+
+def test_a_verdict_that_contradicts_the_spans_is_refused():
+    said = correction("A dog.", "A cat.", Span(start=2, end=5, replacement="cat"))
+    with pytest.raises(ValueError, match="nothing is wrong"):
+        Correction.model_validate({**said.model_dump(), "verdict": "nothing_wrong"})

@@ -11,6 +11,7 @@ from groundtune import records
 from groundtune.errors import UserError
 from groundtune.records import (
     Answer,
+    Correction,
     ImagePart,
     Message,
     Pair,
@@ -197,3 +198,26 @@ def test_text_of_other_writers_large_strings_is_read(tmp_path: Path):
         table.set_column(0, "key", pa.array(["p"], pa.large_string())), tmp_path / "p.parquet"
     )
     assert read_parquet(tmp_path / "p.parquet", Prompt) == [PROMPT]
+
+
+def test_corrections_of_an_earlier_version_are_read_with_the_verdict_that_follows(tmp_path: Path):
+    span = {"start": 2, "end": 5, "kind": "object", "severity": None, "replacement": "cat"}
+    row = {"prompt": "p", "answer": "a", "text": "A dog.", "seconds": 3.5}
+    by = {"kind": "person", "name": "ada", "revision": "", "prompt_hash": ""}
+    rows = [
+        {**row, "key": "1", "corrected": "A cat.", "spans": [{**span, "by": "ada"}], "by": by},
+        {**row, "key": "2", "corrected": "A dog.", "spans": [], "by": by},
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "old.parquet")
+    read = read_parquet(tmp_path / "old.parquet", Correction)
+    assert [each.verdict for each in read] == ["wrong", "nothing_wrong"]
+    (edit,) = read[0].spans
+    assert (edit.replacement, edit.label, edit.note) == ("cat", "", "")
+
+
+def test_a_nested_record_without_a_required_field_is_refused(tmp_path: Path):
+    row = {"key": "1", "prompt": "p", "answer": "a", "text": "A dog.", "corrected": "A dog."}
+    by = {"kind": "person", "name": "ada"}
+    table = pa.Table.from_pylist([{**row, "spans": [{"start": 2, "kind": "object"}], "by": by}])
+    with pytest.raises(UserError, match="Field required"):
+        from_table(table, Correction)

@@ -82,10 +82,12 @@ COMMANDS: dict[str, Command] = {
         "groundtune.cli.report:report", "Write a run's report as one HTML page.", EVALUATE
     ),
     "import": Command(
-        "groundtune.cli.import_:import_", "Import pairs from a published data set.", DATA
+        "groundtune.cli.import_:import_",
+        "Import pairs or feedback from a published data set.",
+        DATA,
     ),
     "export": Command(
-        "groundtune.cli.export:export", "Export pairs in a published data set's layout.", DATA
+        "groundtune.cli.export:export", "Export pairs or feedback in a published layout.", DATA
     ),
     "serve": Command(
         "groundtune.cli.serve:serve", "Serve a model with an OpenAI-compatible API.", SERVE

@@ -2,12 +2,19 @@
 
 import sys
 from pathlib import Path
+from typing import TypeGuard
 
-from groundtune.interchange.registry import TITLES, LayoutName
+from groundtune.interchange.registry import (
+    FEEDBACK_TARGETS,
+    FEEDBACK_TITLES,
+    TITLES,
+    AnyLayoutName,
+    FeedbackLayoutName,
+)
 
 
 def import_(
-    layout: LayoutName,
+    layout: AnyLayoutName,
     file: Path,
     /,
     *,
@@ -17,11 +24,12 @@ def import_(
     skip_bad: bool = False,
     json: bool = False,
 ) -> None:
-    """Import pairs from a published data set.
+    """Import pairs or people's feedback from a published data set.
 
     Writes pairs, prompts and images to a folder for `groundtune train`. If the layout has no
-    spans, they are found by comparing the two answers. A command that was stopped resumes when you
-    run it again.
+    spans, they are found by comparing the two answers. From feedback, the folder gets corrections
+    and comparisons, of which `groundtune pairs` makes pairs. A command that was stopped resumes
+    when you run it again.
 
     For example:
 
@@ -40,8 +48,21 @@ def import_(
     from groundtune.cli.finish import finish
     from groundtune.cli.next_steps import after_pairs
     from groundtune.cli.progress import open_progress
-    from groundtune.pipeline.exchange import import_layout
+    from groundtune.pipeline.exchange import import_feedback, import_layout
 
+    if is_feedback(layout):
+        with open_progress(silent=json) as progress:
+            feedback = import_feedback(
+                layout, file, out, progress, licence=licence, skip_bad=skip_bad, command=sys.argv
+            )
+        left_out: object = feedback.skipped if json else len(feedback.skipped)
+        finish(
+            {**feedback.model_dump(), "skipped": left_out},
+            wrote=out / "corrections",
+            next_command=["groundtune", "pairs", "--corrections", str(out)],
+            json=json,
+        )
+        return
     with open_progress(silent=json) as progress:
         summary = import_layout(
             layout,
@@ -62,9 +83,15 @@ def import_(
     )
 
 
+def is_feedback(layout: AnyLayoutName) -> TypeGuard[FeedbackLayoutName]:
+    """Whether the layout holds corrections and comparisons instead of pairs."""
+    return layout in FEEDBACK_TARGETS
+
+
 def with_layouts(text: str) -> str:
     """Add a line per layout to a command's docstring, before its example."""
-    lines = "\n".join(f"    * {name}: {title}" for name, title in TITLES.items())
+    titles = {**TITLES, **FEEDBACK_TITLES}
+    lines = "\n".join(f"    * {name}: {title}" for name, title in titles.items())
     return text.replace("    For example:", f"    Layouts:\n\n{lines}\n\n    For example:", 1)
 
 

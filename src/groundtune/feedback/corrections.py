@@ -13,8 +13,8 @@ from groundtune.feedback.spans import apply, invert
 from groundtune.records import Answer, Correction, Pair, Producer, Source
 from groundtune.store.keys import key_of
 
-NoPair = Literal["unchanged", "empty_chosen", "empty_rejected"]
-"""Why two texts make no pair: nothing differs, or one of them says nothing."""
+NoPair = Literal["unchanged", "empty_chosen", "empty_rejected", "unsure"]
+"""Why feedback makes no pair: nothing differs, a text says nothing, or the annotator is unsure."""
 
 
 def correction_key(answer: str, by: Producer) -> str:
@@ -59,6 +59,8 @@ def pair_from_correction(correction: Correction, source: Source) -> Pair | NoPai
         UserError: the correction's spans don't give its corrected text.
     """
     check_correction(correction)
+    if correction.verdict == "unsure":
+        return "unsure"
     why_not = why_no_pair(correction.corrected, correction.text)
     if why_not is not None:
         return why_not

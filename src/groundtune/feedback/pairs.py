@@ -21,6 +21,8 @@ class PairCounts(Record):
     """Everything was deleted: a pair would teach to say nothing."""
     empty_rejected: int = 0
     """The answer itself was empty."""
+    unsure: int = 0
+    """The annotator could not decide what is wrong."""
     duplicate: int = 0
     """Prompt, chosen and rejected equal an earlier pair's."""
     capped: int = 0

@@ -47,3 +47,15 @@ TARGETS: dict[LayoutName, str] = {
     "ha-dpo": "ha_dpo:LAYOUT",
 }
 """Name: "module" that is a `Format`, or "module:CONSTANT" that is a `Layout`, in this folder."""
+
+FeedbackLayoutName = Literal["fg-rlhf"]
+"""Layouts of what people said of answers: corrections and comparisons, not yet pairs."""
+
+FEEDBACK_TITLES: dict[FeedbackLayoutName, str] = {
+    "fg-rlhf": "FG-RLHF's QA feedback: corrections and comparisons, not pairs; one JSON list",
+}
+
+FEEDBACK_TARGETS: dict[FeedbackLayoutName, str] = {"fg-rlhf": "fg_rlhf"}
+"""Name: a module in the folder `layouts` that is a `FeedbackFormat`."""
+
+AnyLayoutName = Literal[LayoutName, FeedbackLayoutName]

@@ -3,10 +3,13 @@
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
+from groundtune.interchange.feedback_layout import Feedback, load_feedback_format
 from groundtune.interchange.layout import Batch
+from groundtune.interchange.licences import forbids_commercial_use
 from groundtune.interchange.loading import load
-from groundtune.interchange.registry import LayoutName
+from groundtune.interchange.registry import FeedbackLayoutName, LayoutName
 from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.protocols import Progress
 from groundtune.records import Pair, Record
@@ -14,6 +17,8 @@ from groundtune.store.dataset import RecordSet
 from groundtune.store.tables import read_parquet
 
 log = logging.getLogger(__name__)
+
+R = TypeVar("R", bound=Record)
 
 
 class ImportSettings(Record):
@@ -33,6 +38,16 @@ class ImportSummary(Record):
     """Pairs of these rows, imported now or before."""
     unchanged: int
     """Of these, those whose two answers are equal: nothing is learnt from them."""
+    skipped: tuple[str, ...]
+    """Bad rows that were left out, each with what and where."""
+
+
+class FeedbackSummary(Record):
+    """What became of a file's rows of feedback."""
+
+    rows: int
+    corrections: int
+    comparisons: int
     skipped: tuple[str, ...]
     """Bad rows that were left out, each with what and where."""
 
@@ -87,6 +102,81 @@ def import_layout(
         command=list(command),
     )
     return ImportSummary(rows=rows, pairs=pairs, unchanged=unchanged, skipped=tuple(skipped))
+
+
+def import_feedback(
+    layout: FeedbackLayoutName,
+    file: Path,
+    out: Path,
+    progress: Progress,
+    *,
+    licence: str | None = None,
+    skip_bad: bool = False,
+    command: Sequence[str] = (),
+) -> FeedbackSummary:
+    """Import people's feedback: prompts, answers, corrections and comparisons into `out`.
+
+    Raises:
+        UserError: as the layout's `read` does, and when the disk is full.
+    """
+    target = RunFolder(out)
+    progress.start("import", total=None)
+    read = load_feedback_format(layout).read(file, licence=licence, skip_bad=skip_bad)
+    found: list[Feedback] = []
+    for row in read:
+        found.append(row)
+        progress.advance()
+    skipped = [error for row in found for error in row.skipped]
+    for error in skipped:
+        log.warning("skipped: %s: %s", error.where, error.what)
+    corrections = [each for row in found for each in row.corrections]
+    comparisons = [each for row in found for each in row.comparisons]
+    _append_new(target.prompts, [each for row in found for each in row.prompts])
+    _append_new(target.answers, [each for row in found for each in row.answers])
+    _append_new(target.corrections, corrections)
+    _append_new(target.comparisons, comparisons)
+    target.note(
+        target.corrections,
+        settings=ImportSettings(layout=layout, file=file.name, licence=licence, skip_bad=skip_bad),
+        inputs={},
+        seeds={},
+        command=list(command),
+    )
+    return FeedbackSummary(
+        rows=len(found),
+        corrections=len(corrections),
+        comparisons=len(comparisons),
+        skipped=tuple(f"{error.where}: {error.what}" for error in skipped),
+    )
+
+
+def _append_new(data: RecordSet[R], rows: Sequence[R]) -> None:
+    """Add the rows whose keys aren't there yet."""
+    by_key = {str(getattr(row, "key")): row for row in rows}  # noqa: B009  # any record with a key
+    data.append([by_key[key] for key in data.missing(by_key)])
+
+
+def export_feedback(
+    layout: FeedbackLayoutName, source: Path, out: Path, progress: Progress
+) -> ExportSummary:
+    """Export the corrections and comparisons of the folder `source` to one file.
+
+    Raises:
+        UserError: there is no feedback, and as the layout's `write` does.
+    """
+    folder = RunFolder(source)
+    prompts = read_some(folder.prompts)
+    progress.start("export", total=None)
+    rows = load_feedback_format(layout).write(
+        out,
+        prompts,
+        folder.answers.read(),
+        read_some(folder.corrections),
+        folder.comparisons.read(),
+    )
+    licences = {prompt.source.licence for prompt in prompts}
+    refusing = tuple(sorted(each for each in licences if forbids_commercial_use(each)))
+    return ExportSummary(rows=rows, non_commercial=refusing)
 
 
 def _add(batch: Batch, target: RunFolder, prompts: set[str], pairs: set[str]) -> None:

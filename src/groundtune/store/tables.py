@@ -307,6 +307,7 @@ def _without_retired(table: pa.Table, record_type: type[BaseModel], where: str) 
 
 def _cast(column: pa.ChunkedArray, field: pa.Field, where: str) -> pa.ChunkedArray:
     """The column in the field's type; text is never made of numbers, nor the other way."""
+    field = field.with_type(_narrowed(field.type, column.type))
     if column.type.equals(field.type):
         return column
     text = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
@@ -321,3 +322,24 @@ def _cast(column: pa.ChunkedArray, field: pa.Field, where: str) -> pa.ChunkedArr
             where,
             "Convert the column to that type.",
         ) from error
+
+
+def _narrowed(wanted: pa.DataType, found: pa.DataType) -> pa.DataType:
+    """The wanted type without the struct fields that are absent: a file of an earlier version.
+
+    The record gives them their defaults, and refuses rows that lack a required one.
+    """
+    if pa.types.is_list(wanted) and pa.types.is_list(found):
+        item = wanted.value_field
+        return pa.list_(item.with_type(_narrowed(item.type, found.value_type)))
+    if not (pa.types.is_struct(wanted) and pa.types.is_struct(found)):
+        return wanted
+    names = {found.field(place).name for place in range(found.num_fields)}
+    fields = [wanted.field(place) for place in range(wanted.num_fields)]
+    return pa.struct(
+        [
+            each.with_type(_narrowed(each.type, found.field(each.name).type))
+            for each in fields
+            if each.name in names
+        ]
+    )

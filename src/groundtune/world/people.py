@@ -5,12 +5,11 @@ They are seeded by what they are shown, so that the same answer always gets the 
 """
 
 import hashlib
-from typing import Literal
 
 import numpy as np
 
 from groundtune.errors import UserError
-from groundtune.records import Answer, Comparison, Correction, Producer, Prompt, Record
+from groundtune.records import Answer, Comparison, Correction, Producer, Prompt, Record, Side
 from groundtune.store.keys import key_of
 from groundtune.world import DATASET
 from groundtune.world.catalogue import BACKGROUNDS, CATEGORIES, CELLS, COLOURS, CONTEXTS, NUMBERS
@@ -138,9 +137,6 @@ class SimulatedComparer:
             by=self._producer,
             seconds=round(20.0 + float(rng.lognormal(2.3, 0.4)), 1),
         )
-
-
-Side = Literal["first", "second", "tie"]
 
 
 def _side(name: str) -> Side:
