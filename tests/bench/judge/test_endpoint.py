@@ -322,3 +322,15 @@ def test_a_killed_run_loses_no_more_than_what_was_in_flight(tmp_path: Path):
     assert {reply.status for reply in replies} == {"given"}
     assert cached_judge.usage.cached >= received - 4
     assert len(server.requests) <= 40 + 4
+
+
+def test_items_with_equal_requests_are_asked_one_by_one_and_resumed(tmp_path: Path):
+    equal = [Request(item=str(i), text="the same") for i in range(3)]
+    with served(lambda body, number: ServerReply(text=str(number))) as server:
+        first = judge(server.url, tmp_path, concurrency=1).replies(equal, Quiet())
+        again = judge(server.url, tmp_path).replies(equal, Quiet())
+        path = judge(server.url, tmp_path).file.path
+    assert len({reply.text for reply in first}) == len(server.requests) == 3
+    assert again == first
+    recorded = RecordedJudge(path).replies(equal[::-1], Quiet())
+    assert [reply.text for reply in recorded] == [reply.text for reply in first[::-1]]

@@ -13,7 +13,7 @@ from groundtune.bench.judge.judge import (
     as_judging,
     require_replies,
 )
-from groundtune.bench.judge.recorded import ABSENT, STALE, RecordedJudge
+from groundtune.bench.judge.recorded import ABSENT, FEWER, STALE, RecordedJudge
 from groundtune.bench.judge.replies import RecordedReply, ReplyFile
 from groundtune.errors import UserError
 
@@ -199,3 +199,30 @@ def test_a_requests_hash_keeps_system_and_text_apart(system: str, text: str, oth
     assert (first.hash == Request(item="1", text=other, system=system).hash) == (text == other)
     if system:
         assert first.hash != Request(item="1", text=system + text).hash
+
+
+def test_items_of_one_text_have_the_replies_of_the_file_in_its_order(tmp_path: Path):
+    rows = [{"reply": r, "answer": a} for r, a in (("x", "A"), ("y", "B"), ("z", "A"), ("x", "A"))]
+    judge = RecordedJudge(lines(tmp_path / "replies.jsonl", *rows))
+    said = [Request(item=str(i), text=str(i), answer=a) for i, a in enumerate("AABAA")]
+    replies = ask(judge, *said)
+    assert [reply.text for reply in replies] == ["x", "z", "y", "x", ""]
+    assert (replies[4].status, replies[4].why) == ("missing", FEWER)
+    assert ask(judge, *said) == replies
+    with pytest.raises(UserError, match="'A' are 3, and 2 of the items have this text"):
+        ask(judge, *said[:2])
+
+
+def test_items_of_one_request_have_the_reply_with_their_id_else_the_next(tmp_path: Path):
+    same = Request(item="", text="equal")
+    named = [{"id": i, "request_hash": same.hash, "reply": f"to {i}"} for i in "ab"]
+    unnamed = [{"request_hash": same.hash, "reply": text} for text in ("first", "second")]
+    judge = RecordedJudge(lines(tmp_path / "replies.jsonl", *named, named[0], *unnamed))
+    asked = [Request(item=name, text="equal") for name in ("c", "b", "d", "a")]
+    assert [r.text for r in ask(judge, *asked)] == ["first", "to b", "second", "to a"]
+
+
+def test_equal_replies_that_are_left_over_may_be_there(tmp_path: Path):
+    rows = [{"reply": "x", "answer": "A"}] * 3
+    judge = RecordedJudge(lines(tmp_path / "replies.jsonl", *rows))
+    assert ask(judge, Request(item="1", text="", answer="A"))[0].text == "x"

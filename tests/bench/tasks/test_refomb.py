@@ -157,3 +157,38 @@ def test_the_real_set_is_read_and_scored(test_data: Path, tmp_path: Path):
     results = results_of(REFOMB, REFOMB.score(data, answers, Scoring(judge=judge)))
     assert results.metrics["win_score"] == GOLDEN["win_score"]
     assert len(results.strata) == 8
+
+
+def test_equal_reviews_have_the_second_verdicts_of_the_archive_one_by_one(
+    questions: Path, tmp_path: Path
+):
+    reviews = ["Equal. [[C]]" if i < 4 else f"It is {i}. [[C]]" for i in range(99)]
+    verdicts = ["[[B]]", "[[A]]", "[[C]]", "[[B]]", *["[[A]]"] * 95]
+    first = [{"image": i, "review": text} for i, text in enumerate(reviews)]
+    second = [
+        {"review_text": text, "review_res": verdict}
+        for text, verdict in zip(reviews, verdicts, strict=True)
+    ]
+    folder = tmp_path / "reviews"
+    folder.mkdir()
+    (folder / "eval.json").write_text(json.dumps(first))
+    (folder / "hallucination.json").write_text(json.dumps(second))
+    scores = scored(questions, RecordedJudge(folder))
+    assert [s.values["fewer"] for s in scores[:5]] == [1.0, 0.0, 0.5, 1.0, 0.0]
+    assert results_of(REFOMB, scores).metrics["hallucination_score"] == 2.5 / 99
+    (folder / "hallucination.json").write_text(json.dumps(second[1:]))
+    scores = scored(questions, RecordedJudge(folder))
+    assert [s.values.get("fewer") for s in scores[:5]] == [0.0, 0.5, 1.0, None, 0.0]
+    assert REFOMB.notes is not None
+    assert REFOMB.notes((), (), scores) == [
+        "1 of 99 answers with a verdict have none of the second judge: hallucination_score is "
+        "without them."
+    ]
+
+
+def test_an_image_whose_name_fits_two_files_is_refused(questions: Path, tmp_path: Path):
+    for name in ("0.png", "0.webp"):
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    assert REFOMB.items is not None
+    with pytest.raises(UserError, match=r"Two files fit '0': 0\.png and 0\.webp"):
+        REFOMB.items(REFOMB.read_data([questions]), tmp_path, ImageStore(tmp_path / "store"))

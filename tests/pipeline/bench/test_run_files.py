@@ -1,6 +1,7 @@
 """Benchmarks with their own images: asked once, scored as answers in files are."""
 
 import json
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ from groundtune.errors import UserError
 from groundtune.generate.scripted import ScriptedGenerator
 from groundtune.pipeline.bench.run import BenchSettings, run_bench
 from groundtune.pipeline.bench.sources import Sources, sources
-from groundtune.records import Prompt
+from groundtune.pipeline.compare.page import images_in
+from groundtune.pipeline.folder import RunFolder
+from groundtune.records import ImagePart, Message, Prompt, Score, Source, TextPart
 
 
 def questions(folder: Path) -> Sources:
@@ -83,3 +86,28 @@ def test_data_are_given_for_all_or_by_name():
     assert found.paths("pope") == (Path("b"), Path("c"))
     assert found.paths("mme") == (Path("a"), Path("x=y"))
     assert found.images == {"mme": Path("d"), "": Path("e")}
+
+
+def test_an_item_is_shown_with_its_own_benchmarks_image_where_names_are_equal(tmp_path: Path):
+    run = RunFolder(tmp_path)
+    data = [draw_png(shade) for shade in (0, 200)]
+    for name, image in zip(("pope/random", "mme/existence"), data, strict=True):
+        part = ImagePart(image=run.images.add(image))
+        message = Message(role="user", content=(part, TextPart(text=f"A question of {name}?")))
+        source = Source(dataset=name, row="1")
+        run.prompts.append([Prompt(key=name, messages=(message,), source=source)])
+    find = images_in([tmp_path])
+    for name, image in zip(("pope/random", "mme:strict/existence"), data, strict=True):
+        score = Score(key=name, benchmark=name, item="1", image="1.png", model="m", answer="")
+        view = find(score)
+        assert view is not None
+        assert view.prompt.startswith(f"A question of {name[:3]}")
+        assert view.images == (image,)
+    other = Score(key="", benchmark="amber/attribute", item="1", image="", model="m", answer="")
+    assert find(other) is None
+
+
+def draw_png(shade: int) -> bytes:
+    file = BytesIO()
+    Image.new("RGB", (8, 8), (shade, 0, 0)).save(file, "PNG")
+    return file.getvalue()

@@ -72,6 +72,18 @@ def test_the_headline_is_tested_image_by_image_and_its_items_counted(compared: C
     assert row[-1] == "+24 -0 =36"
 
 
+def test_models_whose_answers_were_scored_with_other_data_bear_a_warning(tmp_path: Path):
+    first, second = pope(tmp_path, "base", answers(30)), pope(tmp_path, "tuned", answers(6))
+    assert not any(each.guard == "other_data" for each in compare([first, second]).bench.warnings)
+    (result,) = second.glob("results/*.json")
+    row = json.loads(result.read_text())
+    row["data"][0]["sha256"] = "0" * 64  # as of a file with other questions and the same ids
+    result.write_text(json.dumps(row))
+    warning = compare([first, second]).bench.warnings[0]
+    assert (warning.model, warning.benchmark, warning.n) == ("tuned", "pope/greedy", N)
+    assert "scored with other data than base: small_pope.json (00000000)" in warning.text
+
+
 def test_other_tools_readings_stand_beside(compared: Comparisons):
     shares = {(r.model, r.tool): (r.share, r.unread) for r in compared.bench.readings}
     assert shares["tuned", "pope"] == (0.9, 0)

@@ -4,7 +4,7 @@ A mismatch is refused; nothing is ever truncated to the shorter side.
 """
 
 from collections import Counter
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -81,12 +81,19 @@ def refuse_duplicates(ids: Iterable[str], where: Path | str, what: str = "id") -
         )
 
 
-def refuse_second_answers(answers: Iterable[ItemAnswer], where: Path | str) -> None:
-    """Raises UserError for a second answer to one item, naming its row and the first one's."""
+def refuse_second_answers(
+    answers: Iterable[ItemAnswer], where: Path | str, times: Mapping[str, int] | None = None
+) -> None:
+    """Raises UserError for a second answer to one item, naming its row and the first one's.
+
+    `times` says how many items have a name; these may have as many answers.
+    """
     first: dict[str, ItemAnswer] = {}
+    seen: Counter[str] = Counter()
     for answer in answers:
         there = first.setdefault(answer.item, answer)
-        if there is not answer:
+        seen[answer.item] += 1
+        if seen[answer.item] > max(1, (times or {}).get(answer.item, 1)):
             raise UserError(
                 f"Row {answer.row} answers {shorten(answer.item, _SHOWN)!r} again: row {there.row} "
                 "has an answer to it.",
@@ -107,13 +114,33 @@ def in_order(answers: Sequence[ItemAnswer], rows: int, where: Path | str) -> lis
     return list(answers)
 
 
+def one_file_per_name(paths: Iterable[Path], name: Callable[[Path], str]) -> dict[str, Path]:
+    """The files by name; raises UserError for two files of one name."""
+    found: dict[str, Path] = {}
+    for path in paths:
+        other = found.setdefault(name(path), path)
+        if other != path:
+            raise UserError(
+                f"Two files fit {name(path)!r}: {other.name} and {path.name}.",
+                f"{other}, {path}",
+                "Keep one of them.",
+            )
+    return found
+
+
 def by_id(answers: Sequence[ItemAnswer], ids: Sequence[str], where: Path | str) -> list[ItemAnswer]:
-    """Answers in the order of the data's ids; missing, further and second ones are refused."""
-    refuse_second_answers(answers, where)
-    told = {answer.item: answer for answer in answers}
-    wanted = set(ids)
-    missing = [name for name in ids if name not in told]
-    further = [name for name in told if name not in wanted]
+    """Answers in the order of the data's ids; missing, further and second ones are refused.
+
+    Items of one id (the same question about the same image) have an answer each, in order.
+    """
+    times = Counter(ids)
+    refuse_second_answers(answers, where, times)
+    groups: dict[str, list[ItemAnswer]] = {}
+    for answer in answers:
+        groups.setdefault(answer.item, []).append(answer)
+    missing = [name for name in times.elements() if name not in groups]
+    missing += [name for name in groups for _ in range(times[name] - len(groups[name]))]
+    further = [name for name in groups if name not in times]
     if missing or further:
         wrong = f"{len(missing):,} of {len(ids):,} items have no answer" if missing else ""
         wrong += f" (the first is {missing[0]!r})" if missing else ""
@@ -123,4 +150,5 @@ def by_id(answers: Sequence[ItemAnswer], ids: Sequence[str], where: Path | str) 
         raise UserError(
             f"{wrong}.", str(where), "Answer each item once; give the data they are of."
         )
-    return [told[name] for name in ids]
+    turns = {name: iter(some) for name, some in groups.items()}
+    return [next(turns[name]) for name in ids]

@@ -1,10 +1,12 @@
 """A judge with a cache: an endpoint or a local model, whose replies are saved to a file.
 
 Replies are keyed by the hash of request, model and settings (`replies.py`), so a stopped run
-resumes and asks nothing twice. A failed request is not cached, so the next run asks again. The
-model name that the judge reports must not change within a run.
+resumes and asks nothing twice. Items with equal requests have a reply each, as the official scripts
+ask for each. A failed request is not cached, so the next run asks again. The model name that the
+judge reports must not change within a run.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -54,9 +56,14 @@ class CachedJudge:
         settings = {name: f"{value}" for name, value in self.asker.parameters().items()}
         return self.asker.describe() | {"served": self.served} | settings
 
-    def key(self, request: Request, repeat: int = 0) -> str:
-        """Return the cache key: a hash of request, model, settings and repeat."""
-        return key_of("reply", request.hash, self.asker.model, self.asker.parameters(), repeat)
+    def key(self, request: Request, repeat: int = 0, before: int = 0) -> str:
+        """Return the cache key: a hash of request, model, settings and repeat.
+
+        `before` counts the equal requests before this one.
+        """
+        further = [before] if before else []
+        parameters = self.asker.parameters()
+        return key_of("reply", request.hash, self.asker.model, parameters, repeat, *further)
 
     def replies(
         self, requests: Sequence[Request], progress: Progress, *, repeat: int = 0
@@ -67,7 +74,11 @@ class CachedJudge:
             UserError: the judge can't be reached or refuses all, its model changed, the budget is
                 spent, or the disk is full. Replies so far are cached.
         """
-        keys = [self.key(request, repeat) for request in requests]
+        equal: Counter[str] = Counter()
+        keys: list[str] = []
+        for request in requests:
+            keys.append(self.key(request, repeat, equal[request.hash]))
+            equal[request.hash] += 1
         by_key = dict(zip(keys, requests, strict=True))
         missing = {key: request for key, request in by_key.items() if key not in self.file.by_key}
         for key in by_key.keys() - missing.keys():

@@ -7,6 +7,7 @@ value of each repeat is kept too ("repeat:0", ...), to estimate the judge's vari
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from groundtune.bench.files.checks import one_file_per_name
 from groundtune.bench.judge.judge import Judging
 from groundtune.bench.stats.variance import components
 from groundtune.errors import UserError
@@ -69,16 +70,19 @@ def excerpt(reply: str) -> str:
 
 
 def find_image(folder: Path, *names: str) -> str:
-    """Return the first of the names, with any image suffix, that the folder contains.
+    """Return the first of the names, else with another image suffix, that the folder contains.
 
     Raises:
-        UserError: it contains none of them.
+        UserError: it contains none of them, or several with other suffixes.
     """
     for name in names:
         base = Path(name).name
-        for candidate in (base, *(Path(base).stem + suffix for suffix in IMAGES)):
-            if (folder / candidate).is_file():
-                return candidate
+        if (folder / base).is_file():
+            return base
+        others = (folder / f"{Path(base).stem}{suffix}" for suffix in IMAGES)
+        fitting = one_file_per_name(filter(Path.is_file, others), lambda path: path.stem)
+        if fitting:
+            return fitting[Path(base).stem].name
     raise UserError(
         f"The folder has no image {names[0]}.",
         str(folder),

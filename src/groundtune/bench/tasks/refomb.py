@@ -291,8 +291,14 @@ def items(data: Sequence[RefombQuestion], images: Path, store: ImageStore) -> li
 def notes(
     data: Sequence[RefombQuestion], answers: Sequence[ItemAnswer], scores: Sequence[Score]
 ) -> list[str]:
-    """What the judge did."""
-    return variance_note(scores, "winning")
+    """What the judge did, and how many answers lack the second judge's verdict."""
+    judged = sum("judged" in score.values for score in scores)
+    lack = judged - sum("compared" in score.values for score in scores)
+    text = (
+        f"{lack} of {judged} answers with a verdict have none of the second judge: "
+        "hallucination_score is without them."
+    )
+    return [*([text] if lack else []), *variance_note(scores, "winning")]
 
 
 REFOMB: Benchmark[Sequence[RefombQuestion]] = Benchmark(

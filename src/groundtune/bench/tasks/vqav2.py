@@ -26,7 +26,7 @@ from typing import Any, cast
 from groundtune.bench.asking import ask_items
 from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of
-from groundtune.bench.files.checks import by_id, find_files, refuse_duplicates
+from groundtune.bench.files.checks import by_id, find_files, one_file_per_name, refuse_duplicates
 from groundtune.bench.item import Item, ItemAnswer
 from groundtune.bench.metric import Metric, unparsed_metric, words_metric
 from groundtune.errors import UserError
@@ -96,7 +96,9 @@ def read_data(paths: Sequence[Path]) -> list[VqaQuestion]:
             if key == "annotations":
                 made.append(_question(row.fields))
             else:
-                texts[plain(row.fields["question_id"])] = str(row.fields["question"])
+                name, text = plain(row.fields["question_id"]), str(row.fields["question"])
+                if texts.setdefault(name, text) != text:
+                    raise UserError(f"Question {name} has two texts.", row.where, _GIVE)
         except (KeyError, TypeError) as error:
             raise UserError(f"The row lacks {error}.", row.where, _GIVE) from error
     where = ", ".join(map(str, paths))
@@ -203,7 +205,9 @@ def items(data: Sequence[VqaQuestion], images: Path, store: ImageStore) -> list[
     Raises:
         UserError: questions without text, or an image isn't in the folder.
     """
-    files = {each.stem.rpartition("_")[2].lstrip("0"): each for each in sorted(images.glob("*"))}
+    wanted = {question.image for question in data}
+    fitting = (path for path in sorted(images.glob("*")) if _image_number(path) in wanted)
+    files = one_file_per_name(fitting, _image_number)
     for question in data:
         if not question.text or question.image not in files:
             what = "text" if not question.text else "image"
@@ -215,6 +219,10 @@ def items(data: Sequence[VqaQuestion], images: Path, store: ImageStore) -> list[
     return ask_items(
         ((NAME, q.id, files[q.image].name, f"{q.text}\n{ENDING}") for q in data), images, store
     )
+
+
+def _image_number(path: Path) -> str:
+    return path.stem.rpartition("_")[2].lstrip("0")
 
 
 VQAV2 = Benchmark(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from groundtune.bench.summary import benchmark_of
+from groundtune.bench.summary import benchmark_of, family_of
 from groundtune.pipeline.compare.flips import EmbeddedImage, flip_examples
 from groundtune.pipeline.compare.parts import substitutes
 from groundtune.pipeline.folder import RunFolder
@@ -13,6 +13,7 @@ from groundtune.report import model
 from groundtune.report.bench_parts import BenchParts
 from groundtune.report.examples import NO_EXAMPLES, ItemView
 from groundtune.report.specs import benchmark_spec, model_label, model_spec, subject_of
+from groundtune.world import DATASET
 
 MOST_BESIDE = 3
 """Further headlines that the verdict names."""
@@ -139,15 +140,18 @@ def _warning_notes(bench: BenchParts | None) -> tuple[model.Note, ...]:
 def images_in(folders: Sequence[Path]) -> EmbeddedImage:
     """Finds what an item asked, and its images, in folders of `bench run`.
 
-    Where several prompts are of one item or image, its images alone are told.
+    Items of two benchmarks may share a name, so a prompt is found by its benchmark and item; of the
+    embedded world, by its scene. Where several prompts fit, the result has their images alone.
     """
-    asked: dict[str, list[tuple[RunFolder, Prompt]]] = {}
+    asked: dict[tuple[str, str], list[tuple[RunFolder, Prompt]]] = {}
     for run in map(RunFolder, folders):
         for prompt in run.prompts.read() if run.prompts.parts() else []:
-            asked.setdefault(prompt.source.row, []).append((run, prompt))
+            key = (prompt.source.dataset.partition("/")[0], prompt.source.row)
+            asked.setdefault(key, []).append((run, prompt))
 
     def find(score: Score) -> ItemView | None:
-        found = asked.get(score.item) or asked.get(score.image)
+        found = asked.get((family_of(score.benchmark), score.item))
+        found = found or asked.get((DATASET, score.image))
         if not found:
             return None
         run, prompt = found[0]

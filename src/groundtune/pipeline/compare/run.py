@@ -12,6 +12,7 @@ from groundtune.bench.stats.paired import HeadlineTest
 from groundtune.bench.summary import Summary, metric_of, summarise
 from groundtune.errors import UserError
 from groundtune.pipeline.bench.kept import judges_in, results_in
+from groundtune.pipeline.compare.data_files import data_warnings
 from groundtune.pipeline.compare.large import (
     has_scores,
     large_in,
@@ -104,6 +105,9 @@ def compare(folders: Sequence[Path]) -> Comparisons:
     scores, large = _parted(named)
     first, counted = next(iter(named)), read_large(large)
     summary = summarise(scores, against=first, further=tables_of_large(counted))
+    bench = parts_of(
+        scores, against=first, judges=_judges(folders, named), further=measured(counted, first)
+    )
     groups: dict[str, list[Difference]] = {}
     for difference in summary.differences:
         groups.setdefault(_tone(difference), []).append(difference)
@@ -114,11 +118,8 @@ def compare(folders: Sequence[Path]) -> Comparisons:
         worse=tuple(groups.get("worse", ())),
         changed=tuple(groups.get("changed", ())),
         unclear=len(groups.get("unclear", ())),
-        bench=parts_of(
-            scores,
-            against=first,
-            judges=_judges(folders, named),
-            further=measured(counted, first),
+        bench=bench.model_copy(
+            update={"warnings": (*data_warnings(folders, tuple(named)), *bench.warnings)}
         ),
         alone=_alone(named),
     )

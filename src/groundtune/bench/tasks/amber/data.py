@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
-from groundtune.bench.files.checks import expect_rows, find_files
+from groundtune.bench.files.checks import expect_rows, find_files, one_file_per_name
 from groundtune.errors import UserError
 from groundtune.store.rows import json_file, json_rows, plain, text_of
 
@@ -76,7 +76,8 @@ def read_data(paths: Sequence[Path]) -> AmberData:
         "query*.json",
         "query/query*.json",
     )
-    named = {path.name.split(".")[0]: path for path in found}
+    single = (path for path in found if not path.name.startswith("query"))
+    named = one_file_per_name(single, lambda path: path.name.split(".")[0])
     for name in ("annotations", "relation", "safe_words"):
         if name not in named:
             raise UserError(

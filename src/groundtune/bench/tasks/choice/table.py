@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from groundtune.bench.files.checks import find_files, refuse_duplicates
+from groundtune.bench.files.checks import find_files, one_file_per_name, refuse_duplicates
 from groundtune.bench.item import Item
 from groundtune.bench.text.choices import options_in
 from groundtune.errors import UserError
@@ -107,7 +107,9 @@ def items_of(
         UserError: an image is neither in the table nor in the folder, or can't be decoded.
     """
     cells = _images_in(data)
-    files = {each.stem: each for each in sorted(images.glob("*"))} if images.is_dir() else {}
+    wanted = {each.id for each in data}
+    fitting = (path for path in sorted(images.glob("*")) if path.stem in wanted)
+    files = one_file_per_name(fitting, lambda path: path.stem)
     stored: dict[str, str] = {}
     made: list[Item] = []
     for each in data:

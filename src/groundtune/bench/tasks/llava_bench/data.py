@@ -67,7 +67,9 @@ def read_data(paths: Sequence[Path]) -> LlavaData:
     asked, reference = list(rows_of(found["questions"])), list(rows_of(found["reference"]))
     name = expect_rows(len(asked), SIZES, found["questions"])
     expect_rows(len(reference), {len(asked): "one a question"}, found["reference"])
-    context = {first_of(row.fields, ("image",)): row for row in rows_of(found["context"])}
+    described = [(first_of(row.fields, ("image",)), row) for row in rows_of(found["context"])]
+    refuse_duplicates((name or "" for name, _ in described), found["context"], "image")
+    context = dict(described)
     rules = _rules(found["rules"])
     questions = tuple(
         _question(found, *rows, context, rules, is_coco=len(asked) == COCO_ROWS)

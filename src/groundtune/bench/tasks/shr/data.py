@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from groundtune.bench.files.answers import answers_of
-from groundtune.bench.files.checks import by_id, find_files, refuse_duplicates
+from groundtune.bench.files.checks import by_id, find_files, one_file_per_name, refuse_duplicates
 from groundtune.bench.files.inspect_logs import is_inspect_log
 from groundtune.bench.item import ItemAnswer
 from groundtune.errors import UserError
@@ -37,7 +37,8 @@ def read_data(paths: Sequence[Path]) -> tuple[ShrImage, ...]:
         UserError: SHR's files are not all there, an image is there twice, or Visual Genome's
             files lack one.
     """
-    found = {p.name: p for p in find_files(paths, IMAGES, *FACTS, SIZES, REGIONS)}
+    files = find_files(paths, IMAGES, *FACTS, SIZES, REGIONS)
+    found = one_file_per_name(files, lambda path: path.name)
     for name in (IMAGES, *FACTS):
         if name not in found:
             raise UserError(
@@ -46,7 +47,9 @@ def read_data(paths: Sequence[Path]) -> tuple[ShrImage, ...]:
     rows = rows_of(found[IMAGES])
     wanted = [first_of(row.fields, ("image_id",)) or "" for row in rows]
     refuse_duplicates(wanted, found[IMAGES], "image_id")
-    facts = {name: text for part in FACTS for name, text in _facts(found[part])}
+    told = [pair for part in FACTS for pair in _facts(found[part])]
+    refuse_duplicates((name for name, _ in told), ", ".join(FACTS), "image with fact")
+    facts = dict(told)
     regions = _regions(found, wanted) if SIZES in found and REGIONS in found else None
     return tuple(
         ShrImage(name, facts.get(name, ""), None if regions is None else regions[name])
