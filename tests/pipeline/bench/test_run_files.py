@@ -103,7 +103,7 @@ def test_an_item_is_shown_with_its_own_benchmarks_image_where_names_are_equal(tm
         assert view is not None
         assert view.prompt.startswith(f"A question of {name[:3]}")
         assert view.images == (image,)
-    other = Score(key="", benchmark="amber/attribute", item="1", image="", model="m", answer="")
+    other = Score(key="k", benchmark="amber/attribute", item="1", image="i", model="m", answer="")
     assert find(other) is None
 
 
