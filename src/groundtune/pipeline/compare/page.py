@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from groundtune.bench.summary import benchmark_of, family_of
+from groundtune.bench.world.images import SCENES
 from groundtune.pipeline.compare.flips import EmbeddedImage, flip_examples
 from groundtune.pipeline.compare.parts import substitutes
 from groundtune.pipeline.folder import RunFolder
@@ -13,7 +14,6 @@ from groundtune.report import model
 from groundtune.report.bench_parts import BenchParts
 from groundtune.report.examples import NO_EXAMPLES, ItemView
 from groundtune.report.specs import benchmark_spec, model_label, model_spec, subject_of
-from groundtune.world import DATASET
 
 MOST_BESIDE = 3
 """Further headlines that the verdict names."""
@@ -151,7 +151,7 @@ def images_in(folders: Sequence[Path]) -> EmbeddedImage:
 
     def find(score: Score) -> ItemView | None:
         found = asked.get((family_of(score.benchmark), score.item))
-        found = found or asked.get((DATASET, score.image))
+        found = found or asked.get((SCENES, score.image))
         if not found:
             return None
         run, prompt = found[0]
