@@ -19,9 +19,6 @@ from groundtune.world.scenes import SPLITS, Scene, Stratum, find, scenes
 find_scene = lru_cache(maxsize=8192)(find)
 """`scenes.find`, remembered: a summary asks for each scene many times."""
 
-SCENES = DATASET
-"""The dataset of prompts about scenes; the row of their source is the scene's key."""
-
 
 def split_scenes(split: str, n: int, stratum: Stratum = "usual") -> list[Scene]:
     """The first n scenes of a split.

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from groundtune.bench import registry
 from groundtune.bench.summary import benchmark_of, family_of
-from groundtune.bench.world.images import SCENES
 from groundtune.pipeline.compare.flips import EmbeddedImage, flip_examples
 from groundtune.pipeline.compare.parts import substitutes
 from groundtune.pipeline.folder import RunFolder
@@ -140,18 +140,21 @@ def _warning_notes(bench: BenchParts | None) -> tuple[model.Note, ...]:
 def images_in(folders: Sequence[Path]) -> EmbeddedImage:
     """Finds what an item asked, and its images, in folders of `bench run`.
 
-    Items of two benchmarks may share a name, so a prompt is found by its benchmark and item; of the
-    embedded world, by its scene. Where several prompts fit, the result has their images alone.
+    Items of two benchmarks may share a name, so a prompt is found by its benchmark and item; a
+    prompt of another dataset (the embedded world) by the item or the image alone. Where several
+    prompts fit, the result has their images alone.
     """
+    benchmarks = set(registry.names())
     asked: dict[tuple[str, str], list[tuple[RunFolder, Prompt]]] = {}
     for run in map(RunFolder, folders):
         for prompt in run.prompts.read() if run.prompts.parts() else []:
-            key = (prompt.source.dataset.partition("/")[0], prompt.source.row)
+            dataset = prompt.source.dataset.partition("/")[0]
+            key = (dataset if dataset in benchmarks else "", prompt.source.row)
             asked.setdefault(key, []).append((run, prompt))
 
     def find(score: Score) -> ItemView | None:
         found = asked.get((family_of(score.benchmark), score.item))
-        found = found or asked.get((SCENES, score.image))
+        found = found or asked.get(("", score.item)) or asked.get(("", score.image))
         if not found:
             return None
         run, prompt = found[0]
