@@ -14,6 +14,7 @@ from groundtune.bench.item import ItemAnswer
 from groundtune.errors import UserError
 
 _FOUND: ContextVar[list[Path] | None] = ContextVar("found", default=None)
+IMAGES = (".jpg", ".png", ".jpeg", ".webp")
 _SHOWN = 120
 """Characters of an item's name that an error shows."""
 
@@ -126,6 +127,27 @@ def one_file_per_name(paths: Iterable[Path], name: Callable[[Path], str]) -> dic
                 "Keep one of them.",
             )
     return found
+
+
+def find_image(folder: Path, *names: str) -> str:
+    """Return the first of the names, else with another image suffix, that the folder contains.
+
+    Raises:
+        UserError: it contains none of them, or several with other suffixes.
+    """
+    for name in names:
+        base = Path(name).name
+        if (folder / base).is_file():
+            return base
+        others = (folder / f"{Path(base).stem}{suffix}" for suffix in IMAGES)
+        fitting = one_file_per_name(filter(Path.is_file, others), lambda path: path.stem)
+        if fitting:
+            return fitting[Path(base).stem].name
+    raise UserError(
+        f"The folder has no image {names[0]}.",
+        str(folder),
+        f"Name the file {' or '.join(dict.fromkeys(Path(name).name for name in names))}.",
+    )
 
 
 def by_id(answers: Sequence[ItemAnswer], ids: Sequence[str], where: Path | str) -> list[ItemAnswer]:

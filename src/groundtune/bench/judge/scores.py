@@ -5,18 +5,14 @@ value of each repeat is kept too ("repeat:0", ...), to estimate the judge's vari
 """
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
-from groundtune.bench.files.checks import one_file_per_name
 from groundtune.bench.judge.judge import Judging
 from groundtune.bench.stats.variance import components
-from groundtune.errors import UserError
 from groundtune.records import Score
 
 REPEAT = "repeat:"
 EXCERPT = 600
 """Maximum characters of a judge's reply in a score's `why`."""
-IMAGES = (".jpg", ".png", ".jpeg", ".webp")
 
 
 def over_repeats(
@@ -67,24 +63,3 @@ def variance_note(scores: Sequence[Score], what: str) -> list[str]:
 def excerpt(reply: str) -> str:
     """Return a judge's reply, shortened for a score's `why`."""
     return reply if len(reply) <= EXCERPT else reply[:EXCERPT] + " ..."
-
-
-def find_image(folder: Path, *names: str) -> str:
-    """Return the first of the names, else with another image suffix, that the folder contains.
-
-    Raises:
-        UserError: it contains none of them, or several with other suffixes.
-    """
-    for name in names:
-        base = Path(name).name
-        if (folder / base).is_file():
-            return base
-        others = (folder / f"{Path(base).stem}{suffix}" for suffix in IMAGES)
-        fitting = one_file_per_name(filter(Path.is_file, others), lambda path: path.stem)
-        if fitting:
-            return fitting[Path(base).stem].name
-    raise UserError(
-        f"The folder has no image {names[0]}.",
-        str(folder),
-        f"Name the file {' or '.join(dict.fromkeys(Path(name).name for name in names))}.",
-    )

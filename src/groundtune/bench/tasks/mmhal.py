@@ -24,11 +24,17 @@ from typing import NamedTuple
 from groundtune.bench.asking import ask_items
 from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of
-from groundtune.bench.files.checks import expect_rows, find_files, in_order, refuse_duplicates
+from groundtune.bench.files.checks import (
+    expect_rows,
+    find_files,
+    find_image,
+    in_order,
+    refuse_duplicates,
+)
 from groundtune.bench.item import Item, ItemAnswer
 from groundtune.bench.judge.judge import JudgeReply, Judging, Request, as_judging, require_replies
 from groundtune.bench.judge.prompts import PromptKind, ScriptPrompt, judge_prompt
-from groundtune.bench.judge.scores import excerpt, find_image, over_repeats, variance_note
+from groundtune.bench.judge.scores import excerpt, over_repeats, variance_note
 from groundtune.bench.metric import Floats, Metric, ratio, unparsed_metric
 from groundtune.errors import UserError
 from groundtune.records import Score

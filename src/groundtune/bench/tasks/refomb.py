@@ -25,11 +25,17 @@ from typing import NamedTuple
 from groundtune.bench.asking import ask_items
 from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of
-from groundtune.bench.files.checks import by_id, expect_rows, find_files, refuse_duplicates
+from groundtune.bench.files.checks import (
+    by_id,
+    expect_rows,
+    find_files,
+    find_image,
+    refuse_duplicates,
+)
 from groundtune.bench.item import Item, ItemAnswer
 from groundtune.bench.judge.judge import JudgeReply, Judging, Request, as_judging
 from groundtune.bench.judge.prompts import PromptKind, ScriptPrompt, judge_prompt
-from groundtune.bench.judge.scores import excerpt, find_image, over_repeats, variance_note
+from groundtune.bench.judge.scores import excerpt, over_repeats, variance_note
 from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.records import Score
 from groundtune.store.images import ImageStore

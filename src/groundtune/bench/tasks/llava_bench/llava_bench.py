@@ -29,11 +29,11 @@ import numpy as np
 from groundtune.bench.asking import ask_items
 from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of
-from groundtune.bench.files.checks import in_order, refuse_second_answers
+from groundtune.bench.files.checks import find_image, in_order, refuse_second_answers
 from groundtune.bench.item import Item, ItemAnswer
 from groundtune.bench.judge.judge import JudgeReply, Judging, Request, as_judging
 from groundtune.bench.judge.prompts import PromptKind, ScriptPrompt, judge_prompt
-from groundtune.bench.judge.scores import excerpt, find_image, over_repeats, variance_note
+from groundtune.bench.judge.scores import excerpt, over_repeats, variance_note
 from groundtune.bench.metric import Floats, Metric, ratio, unparsed_metric
 from groundtune.bench.tasks.llava_bench.data import LlavaData, LlavaQuestion, read_data
 from groundtune.errors import UserError

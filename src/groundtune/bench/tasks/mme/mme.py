@@ -25,6 +25,7 @@ import numpy as np
 
 from groundtune.bench.asking import ask_items
 from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
+from groundtune.bench.files.checks import one_file_per_name
 from groundtune.bench.item import Item, ItemAnswer
 from groundtune.bench.metric import Floats, Metric, ratio, unparsed_metric
 from groundtune.bench.tasks.mme.data import (
@@ -217,10 +218,11 @@ def items(data: MmeData, images: Path, store: ImageStore) -> list[Item]:
 
 
 def _image(images: Path, question: MmeQuestion) -> str:
-    for folder in (question.task, f"{question.task}/images"):
-        for ending in IMAGES:
-            if (images / folder / f"{question.image}{ending}").is_file():
-                return f"{folder}/{question.image}{ending}"
+    folders = (question.task, f"{question.task}/images")
+    paths = (images / f / f"{question.image}{ending}" for f in folders for ending in IMAGES)
+    found = one_file_per_name(filter(Path.is_file, paths), lambda path: path.stem)
+    for path in found.values():
+        return path.relative_to(images).as_posix()
     return f"{question.task}/{question.image}{IMAGES[0]}"
 
 

@@ -28,11 +28,12 @@ from typing import NamedTuple
 
 from groundtune.bench.asking import ask_items
 from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
+from groundtune.bench.files.checks import find_image
 from groundtune.bench.item import Item, ItemAnswer
 from groundtune.bench.judge.judge import JudgeReply, Judging, Request, as_judging
 from groundtune.bench.judge.prompts import PromptKind, ScriptPrompt, judge_prompt
 from groundtune.bench.judge.recorded import RecordedJudge
-from groundtune.bench.judge.scores import excerpt, find_image, over_repeats, variance_note
+from groundtune.bench.judge.scores import excerpt, over_repeats, variance_note
 from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.bench.tasks.shr.data import ShrImage, read_answers, read_data
 from groundtune.errors import UserError
