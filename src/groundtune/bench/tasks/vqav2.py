@@ -89,16 +89,14 @@ def read_data(paths: Sequence[Path]) -> list[VqaQuestion]:
         UserError: no annotations, a doubled id, or questions of other ids.
     """
     made: list[VqaQuestion] = []
-    texts: dict[str, str] = {}
+    listed: list[tuple[str, str]] = []
     found = find_files(paths, "*annotations*.json", "*questions*.json")
     for key, row in chain.from_iterable(map(_rows_of, found)):
         try:
             if key == "annotations":
                 made.append(_question(row.fields))
             else:
-                name, text = plain(row.fields["question_id"]), str(row.fields["question"])
-                if texts.setdefault(name, text) != text:
-                    raise UserError(f"Question {name} has two texts.", row.where, _GIVE)
+                listed.append((plain(row.fields["question_id"]), str(row.fields["question"])))
         except (KeyError, TypeError) as error:
             raise UserError(f"The row lacks {error}.", row.where, _GIVE) from error
     where = ", ".join(map(str, paths))
@@ -107,6 +105,8 @@ def read_data(paths: Sequence[Path]) -> list[VqaQuestion]:
             'No file has "annotations".', where, "Give v2_mscoco_val2014_annotations.json."
         )
     refuse_duplicates((each.id for each in made), where, "question id")
+    refuse_duplicates((name for name, _ in listed), where, "question text")
+    texts = dict(listed)
     if texts and (missing := [each.id for each in made if each.id not in texts]):
         raise UserError(
             f"{len(missing):,} annotated questions have no text; the first is {missing[0]!r}.",
