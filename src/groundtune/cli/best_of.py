@@ -62,11 +62,14 @@ def best_of(
         result = run_best_of(answers, out, params, progress, command=sys.argv)
     shown: dict[str, object] = result.found.model_dump(mode="json")
     if not json:
+        from groundtune.pipeline.best_of.page import gaps
+
         for curve in result.found.curves:
             print_table(_rows(curve))
             print()
         shown = {name: shown[name] for name in ("prompts", "candidates", "scored_now")}
         shown["report"] = result.report
+        shown |= {f"note {number}": text for number, text in enumerate(gaps(result.found), 1)}
     finish(
         shown,
         wrote=result.answers,

@@ -8,6 +8,7 @@ RLAIF-V's self-feedback (Yu et al. 2024, arXiv 2405.17220, 3.4), from DPO's impl
 T is the answer's length in tokens, the end token included. Without the division short answers win.
 """
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,6 +25,11 @@ class LogRatio(NamedTuple):
     total: float
     """Sum over its tokens of log pi_tuned - log pi_reference, in nats."""
     tokens: int
+
+    @property
+    def finite(self) -> float | None:
+        """The sum; None where it is not a finite number."""
+        return self.total if math.isfinite(self.total) else None
 
     def reward(self, beta: float, normalise: float) -> float:
         """Return beta times the sum, divided by the tokens to the power `normalise`."""
@@ -55,7 +61,7 @@ class OwnReward:
         self.at_once = at_once
 
     def reward(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
-        """Return one reward per answer, in order.
+        """Return one reward per answer, in order; what is not finite is no reward.
 
         Raises:
             UserError: an image is missing, or an answer contains a special token.

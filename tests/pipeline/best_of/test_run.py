@@ -3,7 +3,7 @@
 import json
 from itertools import combinations
 from pathlib import Path
-from shutil import copytree
+from shutil import copytree, rmtree
 
 import pytest
 from hypothesis import given
@@ -13,6 +13,7 @@ from groundtune.cli.app import EXIT_DONE, EXIT_INPUT, run
 from groundtune.pipeline.best_of.curve import Candidate, best, curve_of, ordered, weights
 from groundtune.pipeline.best_of.scores import Ratio
 from groundtune.pipeline.folder import RunFolder
+from groundtune.records import Claim
 from groundtune.store.dataset import RecordSet
 
 MODELS = ("--model", "world:labeler", "--reference", "world:base")
@@ -125,3 +126,55 @@ def test_without_answers_or_scenes_there_is_nothing_to_choose_among(
 ):
     assert run(["best-of", *MODELS, "--out", str(tmp_path / "x")]) == EXIT_INPUT
     assert "nothing to choose among" in capsys.readouterr().err
+
+
+def test_an_answer_whose_reward_is_no_number_is_named_and_never_chosen():
+    row = [candidate("none", 9, 9), candidate("a", -1, 3), candidate("empty", -2, 0)]
+    row[0] = row[0]._replace(total=None)
+    assert [each.answer for each in ordered(row, normalise=1.0)] == ["a", "empty", "none"]
+    values = [point.values["reward"].value for point in curve_of([row], 3, normalise=1.0).points]
+    assert values == pytest.approx([-1.5, -4 / 3, -1])
+
+
+@pytest.mark.parametrize(("broken", "code"), [(1, EXIT_DONE), (3, EXIT_INPUT)])
+def test_rewards_that_are_no_numbers_are_counted_and_a_prompt_with_no_other_is_an_error(
+    broken: int, code: int, chosen: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    out = Path(copytree(chosen, tmp_path / "again"))
+    rows = RecordSet(out / "rewards", Ratio).read()
+    first = [answer.answer for answer in rows[:broken]]
+    changed = [
+        row.model_copy(update={"total": None}) if row.answer in first else row for row in rows
+    ]
+    rmtree(out / "rewards")
+    rmtree(out / "answers")
+    RecordSet(out / "rewards", Ratio).append(changed)
+    assert choose(out) == code
+    if code == EXIT_DONE:
+        assert json.loads((out / "best-of.json").read_text())["unrewarded"] == first
+        assert not set(first) & RunFolder(out).answers.keys()
+        assert f"1 of 9 ({first[0]})" in (out / "report.html").read_text()
+    else:
+        error = capsys.readouterr().err
+        assert "No answer can be chosen for 1 of 3 prompts" in error
+        assert f"where: answer {first[0]}" in error
+
+
+def test_an_answer_of_which_a_claim_was_not_read_is_not_counted_as_without_rejected_claims(
+    chosen: Path, tmp_path: Path
+):
+    folder = RunFolder(Path(copytree(chosen / "candidates", tmp_path / "candidates")))
+    statuses = ["rejected", "unparsed", "supported"]
+    rows = [
+        Claim.model_validate(
+            {"key": f"c{i}", "answer": answer.key, "start": 0, "end": 1, "text": "A"}
+            | {"question": "Is it?", "status": statuses[i % 3]}
+        )
+        for i, answer in enumerate(folder.answers.read())
+    ]
+    folder.claims.append(rows)
+    command = ["best-of", str(folder.path), *MODELS, "--n", "3", "--out", str(tmp_path / "o")]
+    assert run(command) == EXIT_DONE
+    found = json.loads((tmp_path / "o/best-of.json").read_text())
+    assert (found["by_claims"], found["unchecked"]) == (True, 3)
+    assert found["curves"][0]["points"][0]["values"]["rejected"][0] == pytest.approx(0.5)

@@ -25,14 +25,14 @@ class Candidate(NamedTuple):
     answer: str
     image: str
     empty: bool
-    total: float
-    """Its reward, undivided."""
+    total: float | None
+    """Its reward, undivided; None where that is not a finite number."""
     tokens: int
     values: Mapping[str, float]
 
-    def reward(self, normalise: float) -> float:
+    def reward(self, normalise: float) -> float | None:
         """Return the reward divided by the tokens to this power."""
-        return self.total / self.tokens**normalise
+        return None if self.total is None else self.total / self.tokens**normalise
 
 
 class Rate(NamedTuple):
@@ -41,6 +41,10 @@ class Rate(NamedTuple):
     value: float
     low: float
     high: float
+
+
+def _over(column: str, name: str, label: str, counted: str, **more: Any) -> Metric:
+    return Metric(name=name, label=label, numerator={counted: 1}, denominator={column: 1}, **more)
 
 
 def _over_prompts(name: str, label: str, column: str, **more: Any) -> Metric:
@@ -67,7 +71,7 @@ METRICS = (
         better="higher",
         role="cost",
     ),
-    _over_prompts("rejected", "Answers with a rejected claim", "rejected", better="lower"),
+    _over("checked", "rejected", "Answers with a rejected claim", "rejected", better="lower"),
     Metric(
         name="rejected_claims",
         label="Rejected claims among all checked",
@@ -76,7 +80,7 @@ METRICS = (
         better="lower",
     ),
     _over_prompts("words", "Words an answer", "words", role="cost", unit="words", scale=1),
-    _over_prompts("reward", "Reward", "reward", better="higher", unit="", scale=1, decimals=4),
+    _over("rewarded", "reward", "Reward", "reward", better="higher", unit="", scale=1, decimals=4),
 )
 """Ratios over the chosen answers, as far as the candidates know them."""
 
@@ -109,17 +113,21 @@ class BestOfCurve(Record):
 
 
 def best(row: Sequence[Candidate], *, normalise: float) -> Candidate:
-    """Return the candidate with the highest reward; an empty one only if all are empty."""
+    """Return the candidate with the highest reward; an empty one only if all others are empty too.
+
+    One without a reward is never chosen before one that has a reward.
+    """
     return ordered(row, normalise=normalise)[0]
 
 
 def ordered(row: Sequence[Candidate], *, normalise: float) -> list[Candidate]:
     """Return the candidates, best first; ties keep their order."""
 
-    def reward(candidate: Candidate) -> tuple[bool, float]:
-        return candidate.empty, -candidate.reward(normalise)
+    def place(candidate: Candidate) -> tuple[bool, bool, float]:
+        reward = candidate.reward(normalise)
+        return reward is None, candidate.empty, -(reward or 0.0)
 
-    return sorted(row, key=reward)
+    return sorted(row, key=place)
 
 
 def weights(candidates: int, n: int) -> Floats:
@@ -139,7 +147,7 @@ def curve_of(rows: Sequence[Sequence[Candidate]], most: int, *, normalise: float
     sizes = sorted({*(2**i for i in range(most.bit_length())), most})
     every = [c for row in rows for c in row]
     known = [name for name in every[0].values if all(name in c.values for c in every)]
-    columns = [PROMPTS, "reward", *known]
+    columns = [PROMPTS, "rewarded", "reward", *known]
     images = sorted({row[0].image for row in rows})
     place = {image: i for i, image in enumerate(images)}
     sums_NIC = np.zeros((len(sizes), len(images), len(columns)))
@@ -159,7 +167,9 @@ def curve_of(rows: Sequence[Sequence[Candidate]], most: int, *, normalise: float
 
 
 def _values(candidate: Candidate, columns: Sequence[str], normalise: float) -> list[float]:
-    return [1.0, candidate.reward(normalise), *(candidate.values[name] for name in columns[2:])]
+    reward = candidate.reward(normalise)
+    known = (candidate.values[name] for name in columns[3:])
+    return [1.0, float(reward is not None), reward or 0.0, *known]
 
 
 class _Drawn(NamedTuple):

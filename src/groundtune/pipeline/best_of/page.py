@@ -21,6 +21,8 @@ NO_TRUTH = (
     "Nothing here says what is right: the answers' claims were not checked. Check them with "
     "groundtune label --by claims --answers, and choose again."
 )
+NAMED = 5
+"""How many answers a note names."""
 LIMIT = (
     "Intervals know about images, not about another draw of the candidates or another training "
     "of the model."
@@ -37,7 +39,10 @@ def write_page(out: Path, settings: BestOfSettings, found: BestOf) -> Path:
         note = f"by {settings.model}'s own reward over {settings.reference}, {how}"
         models.append(model.ModelSpec(name=str(last.n), label=f"Best of {last.n}", note=note))
     told = found.by_claims or found.by_truth
-    subject = _subject([spec for spec in SHOWN if spec.name in first.values], told=told)
+    notes = tuple(model.Note(kind="warning", text=text) for text in gaps(found))
+    if not told:
+        notes = (*notes, model.Note(kind="warning", text=NO_TRUTH))
+    subject = _subject([spec for spec in SHOWN if spec.name in first.values], notes)
     page = model.ReportInput(
         title=f"Best of {found.n}",
         summary=_summary(found, last.drawn_tokens, last.score_seconds),
@@ -68,7 +73,25 @@ def write_page(out: Path, settings: BestOfSettings, found: BestOf) -> Path:
     return write_report(out, page)
 
 
-def _subject(known: Sequence[model.MetricSpec], *, told: bool) -> model.Subject:
+def gaps(found: BestOf) -> list[str]:
+    """What is not known of the candidates: rewards that aren't numbers, claims without verdict."""
+    texts: list[str] = []
+    if found.unrewarded:
+        named = ", ".join(found.unrewarded[:NAMED])
+        more = ", ..." if len(found.unrewarded) > NAMED else ""
+        texts.append(
+            f"Answers whose reward is not a number, and that are never chosen: "
+            f"{len(found.unrewarded):,} of {found.candidates:,} ({named}{more})."
+        )
+    if found.unchecked:
+        texts.append(
+            "Answers with a claim that has no verdict, which no rate of rejected claims includes: "
+            f"{found.unchecked:,} of {found.candidates:,}."
+        )
+    return texts
+
+
+def _subject(known: Sequence[model.MetricSpec], notes: tuple[model.Note, ...]) -> model.Subject:
     """Return the report's subject; its headline is the first error metric, if there is one."""
     wrong = [_ref(spec.name) for spec in known if spec.better == "lower"]
     return model.Subject(
@@ -76,7 +99,7 @@ def _subject(known: Sequence[model.MetricSpec], *, told: bool) -> model.Subject:
         benchmarks=(model.BenchmarkSpec(name=BENCHMARK, label="Chosen answers"),),
         headline=wrong[0] if wrong else None,
         beside=tuple(_ref(spec.name) for spec in known if spec.role == "cost"),
-        notes=() if told else (model.Note(kind="warning", text=NO_TRUTH),),
+        notes=notes,
         limits=(LIMIT,),
     )
 

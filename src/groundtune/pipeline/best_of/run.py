@@ -53,8 +53,8 @@ def best_of(
     Without `source` the tuned model draws answers to `settings.prompts` first: OUT/candidates/.
 
     Raises:
-        UserError: no candidates, a prompt with fewer than n answers, a model that can't
-            be loaded, or `out` has the choice of other settings.
+        UserError: no candidates, a prompt with fewer than n answers or without a reward that is a
+            number, a model that can't be loaded, or `out` has the choice of other settings.
     """
     folder = RunFolder(source or out / "candidates")
     _refuse_same(folder, RunFolder(out))
@@ -67,16 +67,20 @@ def best_of(
         scorer = open_scorer(settings, folder)
         kept = RecordSet(out / "rewards", Ratio)
         ratios, scored = score(scorer, candidates, prompts, kept, progress, workers)
-    claims = [claim for claim in folder.claims.read() if claim.status != "empty"]
+    claims = folder.claims.read()
     known = source_of(prompts.values())
     truth_of = known.truth if known else None
     rows = _rows(candidates, prompts, ratios, claims, settings.beta, truth_of)
+    unrewarded = _refuse_unrewarded(rows, settings)
+    checked = [c.values["checked"] for row in rows for c in row] if claims else []
     found = BestOf(
         prompts=len(candidates),
         candidates=sum(map(len, candidates.values())),
         n=settings.n,
         scored_now=scored,
-        by_claims=bool(claims),
+        unrewarded=unrewarded,
+        by_claims=any(claim.status in ("supported", "rejected") for claim in claims),
+        unchecked=checked.count(0.0),
         by_truth=truth_of is not None,
         curves=tuple(
             curve_of(rows, settings.n, normalise=power)
@@ -153,10 +157,12 @@ def _rows(
             ratio = ratios[answer.key]
             values = {"words": float(len(answer.text.split())), "seconds": ratio.seconds}
             values |= {"drawn": float(answer.tokens or ratio.tokens), "scored": 2.0 * ratio.tokens}
-            if answer.key in groups:
-                said = tally(groups[answer.key])
+            if claims:
+                said = tally(groups.get(answer.key, []))
+                known = answer.key in groups and said.unparsed == said.unanswered == 0
+                said = said if known else tally([])
                 values |= {"claims": said.checked, "rejected_claims": said.rejected}
-                values["rejected"] = float(said.rejected > 0)
+                values |= {"checked": float(known), "rejected": float(said.rejected > 0)}
             if truth_of is not None:
                 values |= _columns(truth_of(prompt, answer.text))
             row.append(
@@ -164,13 +170,34 @@ def _rows(
                     answer=answer.key,
                     image="+".join(prompt.images) or key,
                     empty=not answer.text,
-                    total=beta * ratio.total,
+                    total=None if ratio.total is None else beta * ratio.total,
                     tokens=ratio.tokens,
                     values=values,
                 )
             )
         rows.append(row)
     return rows
+
+
+def _refuse_unrewarded(
+    rows: Sequence[Sequence[Candidate]], settings: BestOfSettings
+) -> tuple[str, ...]:
+    """Return the candidates without a reward.
+
+    Raises:
+        UserError: a prompt has no other candidates.
+    """
+    found = [[candidate for candidate in row if candidate.total is None] for row in rows]
+    lost = [own for own, row in zip(found, rows, strict=True) if len(own) == len(row)]
+    if lost:
+        raise UserError(
+            f"No answer can be chosen for {len(lost)} of {len(rows)} prompts: the models' "
+            "log-probabilities of all their answers have no finite sum.",
+            f"answer {lost[0][0].answer}, model {settings.model}, reference {settings.reference}",
+            "Score with dtype=float32 or bfloat16 into another --out DIR; if it stays, a model's "
+            "weights are not numbers.",
+        )
+    return tuple(candidate.answer for own in found for candidate in own)
 
 
 def _columns(truth: Truth) -> dict[str, float]:

@@ -29,8 +29,9 @@ class Ratio(Record):
     key: str
     answer: str
     """Key of the answer."""
-    total: float
-    """Sum over its tokens of log pi_tuned - log pi_reference, in nats."""
+    total: float | None
+    """Sum over its tokens of log pi_tuned - log pi_reference, in nats; None where a model's
+    log-probabilities give no finite sum."""
     tokens: int
     """Its tokens by the tuned model's tokenizer, the end token included."""
     seconds: float
@@ -107,7 +108,7 @@ def score(
                 Ratio(
                     key=keys[answer.key],
                     answer=answer.key,
-                    total=found[answer.text].total,
+                    total=found[answer.text].finite,
                     tokens=found[answer.text].tokens,
                     seconds=seconds / len(batch.answers),
                 )

@@ -45,8 +45,14 @@ class BestOf(Record):
     n: int
     scored_now: int
     """Texts scored by this call; what was scored before, and a text that is there twice, isn't."""
+    unrewarded: tuple[str, ...] = ()
+    """Keys of the candidates that have no reward, because it is not a finite number: none is
+    chosen."""
     by_claims: bool
     """Whether the answers' claims were checked, so that rejected ones can be counted."""
+    unchecked: int = 0
+    """Candidates with a claim that has no verdict, if claims were checked: no rate of rejected
+    claims includes them."""
     by_truth: bool
     """Whether the prompts' source knows what is right and wrong in the answers."""
     curves: tuple[BestOfCurve, ...]
