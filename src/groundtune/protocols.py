@@ -54,7 +54,11 @@ class YesNoReply(NamedTuple):
 
         Anything else is no evidence of what a question asks.
         """
-        return least_mass <= self.p_yes + self.p_no <= 1 + ROUNDING
+        return self.are_probabilities() and self.p_yes + self.p_no >= least_mass
+
+    def are_probabilities(self) -> bool:
+        """Whether both are numbers from 0 on, together at most 1."""
+        return self.p_yes >= 0 and self.p_no >= 0 and self.p_yes + self.p_no <= 1 + ROUNDING
 
 
 NO_ANSWER = YesNoReply(math.nan, math.nan)
@@ -169,7 +173,7 @@ class Rewarder(Protocol):
     """Scores answers, higher is better: a reward model, a rule, or a model's own reward."""
 
     def reward(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
-        """One reward an answer, in order."""
+        """One reward an answer, in order. A value that is not finite says that there is none."""
         ...
 
 

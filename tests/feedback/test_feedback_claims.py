@@ -6,9 +6,9 @@ from groundtune.feedback.claims import (
     checked_key,
     claims_of,
     division_key,
-    is_scorable,
     score,
     tally,
+    why_unscored,
 )
 from groundtune.protocols import Statement
 from groundtune.records import Answer, Claim, Producer
@@ -52,7 +52,7 @@ def test_every_statement_is_a_row_that_knows_its_characters_and_what_it_rests_on
 def test_an_answer_without_statements_is_one_empty_row_so_that_it_is_known_to_be_divided():
     (row,) = claims_of(ANSWER.model_copy(update={"text": ""}), [], RULES)
     assert (row.key, row.status) == (division_key("a", RULES), "empty")
-    assert not is_scorable([row])
+    assert why_unscored([row])
 
 
 @pytest.mark.parametrize(
@@ -84,9 +84,9 @@ def test_the_expected_score_weighs_a_claim_by_the_chance_of_what_it_rests_on():
 
 def test_an_answer_that_could_not_be_read_whole_has_no_score():
     unread = Claim(key="u", answer="a", start=0, end=1, text="?", status="unparsed")
-    assert is_scorable(verdicts(0.9, 0.9, 0.9))
-    assert not is_scorable([*verdicts(0.9, 0.9, 0.9), unread])
-    assert not is_scorable(verdicts())
+    assert not why_unscored(verdicts(0.9, 0.9, 0.9))
+    assert why_unscored([*verdicts(0.9, 0.9, 0.9), unread])
+    assert why_unscored(verdicts())
     with pytest.raises(ValueError, match="no score"):
         score(verdicts())
 

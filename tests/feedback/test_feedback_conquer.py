@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from groundtune.feedback.claims import claims_of, is_scorable, is_unanswered
+from groundtune.feedback.claims import claims_of, is_unanswered, why_unscored
 from groundtune.feedback.conquer import Asking, conquer, question_prompt
 from groundtune.protocols import Statement, YesNoReply
 from groundtune.records import Answer, ImagePart, Message, Producer, Prompt, TextPart
@@ -81,7 +81,7 @@ def test_a_labeler_that_says_neither_yes_nor_no_leaves_a_claim_unchecked():
         ("rejected", 0.2, 0.3),
     ]
     assert [is_unanswered(claim) for claim in made] == [True, True, True, False, False]
-    assert not is_scorable(made)
+    assert why_unscored(made)
     any_mass = Asking(least_mass=0)
     made = conquer(rows, {"k": asked_about("1")}, Table(**replies), LABELER, any_mass).claims
     assert [c.status for c in made[:3]] == ["rejected", "unchecked", "unchecked"]

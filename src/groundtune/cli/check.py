@@ -64,10 +64,15 @@ def check(
         )
     shown: dict[str, object] = result.found.model_dump(mode="json")
     if not json:
+        from groundtune.pipeline.check.page import caveat, checked_line
+
+        if (first := caveat(result.found)) is not None:
+            print(f"{first.title}. {first.text}\n")
         print_table(_rows(result.found))
         print()
         shown = {name: shown[name] for name in ("answers", "images", "labeler", "marks")}
         shown["labeler's error"] = _error(result.found)
+        shown["checked"] = checked_line(result.found)
     options = {"--images": images, "--labeler": labeler, "--ask": ask, "--marks": result.to_mark}
     again = ["groundtune", "check", answers, *settings]
     again += [word for k, v in options.items() if v is not None for word in (k, str(v))]

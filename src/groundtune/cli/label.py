@@ -106,6 +106,7 @@ def _by_claims(
         open_labelling,
     )
     from groundtune.pipeline.feedback.claims import label_claims
+    from groundtune.pipeline.feedback.verdicts import checked_text, require_verdicts
     from groundtune.pipeline.folder import RunFolder
     from groundtune.recipe_loading import load
 
@@ -119,11 +120,13 @@ def _by_claims(
             summary = label_claims(
                 answers, out, labelling, progress, settings=settings, command=sys.argv
             )
+    require_verdicts(summary, settings.labeler, settings.divider, out)
     shown: dict[str, object] = summary.model_dump()
     if not json:
-        del shown["kinds"]
+        del shown["kinds"], shown["asked_parts"]
         shown["statuses"] = _listed(summary.statuses)
         shown |= {kind: _listed(statuses) for kind, statuses in summary.kinds.items()}
+        shown["checked"] = checked_text(summary)
     finish(
         shown,
         wrote=out / "claims",

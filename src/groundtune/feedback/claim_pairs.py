@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 
 from groundtune.feedback.balance import balance_corpus, balance_each, mean_words
 from groundtune.feedback.claim_spans import gained_spans, rejected_spans
-from groundtune.feedback.claims import Scoring, by_answer, is_scorable, score
+from groundtune.feedback.claims import Scoring, by_answer, score, why_unscored
 from groundtune.records import Answer, Claim, Pair, Prompt, Record, Span
 from groundtune.store.keys import key_of
 
@@ -93,6 +93,8 @@ class ClaimPairCounts(Record):
     """Answers whose text an earlier answer to the same prompt has."""
     unscored: int
     """Answers that have no score: not divided, not read, or nothing in them was checked."""
+    unscored_why: dict[str, int]
+    """Their number by why, the most frequent first."""
     candidates: int
     """Pairs of the remaining answers to one prompt."""
     made: int
@@ -124,9 +126,12 @@ def pairs_from_claims(
     unique = distinct(answers)
     groups = by_answer(claims)
     scored: dict[str, list[Scored]] = defaultdict(list)
+    unscored: Counter[str] = Counter()
     for answer in unique:
         own = groups.get(answer.key, [])
-        if is_scorable(own):
+        if why := why_unscored(own):
+            unscored[why] += 1
+        else:
             value = score(own, rules.scoring, resting=rules.resting)
             scored[answer.prompt].append(Scored(answer, value, own))
     candidates = [pair for group in scored.values() for pair in combinations(group, 2)]
@@ -145,7 +150,8 @@ def pairs_from_claims(
         ClaimPairCounts(
             answers=len(answers),
             duplicates=len(answers) - len(unique),
-            unscored=len(unique) - sum(map(len, scored.values())),
+            unscored=unscored.total(),
+            unscored_why=dict(unscored.most_common()),
             candidates=len(candidates),
             made=len(left),
             effects=(ties, *effects),

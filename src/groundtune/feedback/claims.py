@@ -105,7 +105,7 @@ def score(claims: Sequence[Claim], scoring: Scoring = "count", *, resting: bool 
     """Minus the number (or share, or expected number) of rejected claims: higher is better.
 
     Raises:
-        ValueError: the answer has no checked claim; `is_scorable` tells.
+        ValueError: the answer has no checked claim; `why_unscored` tells.
     """
     found = tally(claims, resting=resting)
     if not found.checked:
@@ -134,13 +134,20 @@ def _expected(claims: Sequence[Claim], *, resting: bool) -> float:
     )
 
 
-def is_scorable(claims: Sequence[Claim]) -> bool:
-    """Whether an answer can be compared: something was checked, and all of it had a verdict.
+def why_unscored(claims: Sequence[Claim]) -> str:
+    """Return why an answer can't be compared, "" if it can.
 
-    An answer that says nothing has nothing wrong. It must not be the chosen one for that.
+    It can if something was checked, and all that was asked has a verdict. An answer that says
+    nothing has nothing wrong. It must not be the chosen one for that.
     """
+    if not claims:
+        return "answers that were not divided"
     found = tally(claims)
-    return found.checked > 0 and found.unparsed == found.unanswered == 0
+    if found.unparsed:
+        return "answers with a claim that could not be read"
+    if found.unanswered:
+        return "answers with a claim to which the labeler said neither yes nor no"
+    return "" if found.checked else "answers of which no claim was asked about"
 
 
 def _row(

@@ -58,7 +58,8 @@ def conquer(
 ) -> Conquered:
     """The labeler's verdict on each claim that has a question; the others keep their status.
 
-    A reply that says neither yes nor no is no verdict: the claim stays unchecked.
+    A reply that says neither yes nor no is no verdict: the claim stays unchecked. Images are asked
+    about in the claims' order, so that claims also tell when a labeler stopped answering.
 
     `prompts` holds the prompt of each claim's answer, by the answer's key: its images are what is
     asked about. `by` names the labeler and all that changes what it says. Claims are returned under
@@ -71,7 +72,10 @@ def conquer(
             asked = question_prompt(prompts[claim.answer], claim.question + asking.suffix)
             questions[asked.key] = asked
             of_claim[claim.key] = asked.key
-    ordered = sorted(questions.values(), key=lambda prompt: (prompt.images, prompt.key))
+    first: dict[tuple[str, ...], int] = {}
+    for number, prompt in enumerate(questions.values()):
+        first.setdefault(prompt.images, number)
+    ordered = sorted(questions.values(), key=lambda prompt: (first[prompt.images], prompt.key))
     replies = labeler.yes_no(ordered) if ordered else []
     found = {prompt.key: reply for prompt, reply in zip(ordered, replies, strict=True)}
     made: list[Claim] = []
@@ -95,7 +99,7 @@ def question_prompt(about: Prompt, question: str) -> Prompt:
 def _verdict(reply: YesNoReply, asking: Asking) -> dict[str, object]:
     """What a reply makes of a claim; one that says neither yes nor no leaves it unchecked."""
     if not reply.is_answer(asking.least_mass):
-        known = 0 <= reply.p_yes + reply.p_no <= 1
+        known = reply.are_probabilities()
         return {"p_yes": reply.p_yes, "p_no": reply.p_no} if known else {}
     rejected = reply.p_no > reply.p_yes or (reply.p_no == reply.p_yes and asking.ties == "rejected")
     return {

@@ -8,7 +8,8 @@ the best rejected and so on, or each with each whose length differs by fewer tha
 pairs a prompt; then pairs whose chosen answer is longest go until the mean excess is half a word.
 """
 
-from collections import defaultdict
+import math
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -58,7 +59,9 @@ def pairs_from_rewards(
     prompts: Mapping[str, Prompt],
     rules: RewardPairRules,
 ) -> ClaimPaired:
-    """Pairs by the ranks of the answers' rewards. An answer that a ranking lacks is unscored.
+    """Pairs by the ranks of the answers' rewards.
+
+    An answer that a ranking lacks, or whose reward is not a number, is unscored.
 
     Raises:
         ValueError: there is no ranking.
@@ -67,8 +70,11 @@ def pairs_from_rewards(
         raise ValueError("there are no rewards to rank by")
     unique = distinct(answers)
     groups: dict[str, list[Answer]] = defaultdict(list)
+    unscored: Counter[str] = Counter()
     for answer in unique:
-        if answer.text.strip() and all(answer.key in rewards for rewards in rankings):
+        if why := _why_unscored(answer, rankings):
+            unscored[why] += 1
+        else:
             groups[answer.prompt].append(answer)
     made: list[Pair] = []
     for group in groups.values():
@@ -88,12 +94,22 @@ def pairs_from_rewards(
         ClaimPairCounts(
             answers=len(answers),
             duplicates=len(answers) - len(unique),
-            unscored=len(unique) - sum(map(len, groups.values())),
+            unscored=unscored.total(),
+            unscored_why=dict(unscored.most_common()),
             candidates=candidates,
             made=len(taken),
             effects=(ranks, *effects),
         ),
     )
+
+
+def _why_unscored(answer: Answer, rankings: Rankings) -> str:
+    if not answer.text.strip():
+        return "empty answers"
+    if not all(answer.key in rewards for rewards in rankings):
+        return "answers without a reward"
+    finite = all(math.isfinite(rewards[answer.key]) for rewards in rankings)
+    return "" if finite else "answers whose reward is not a number"
 
 
 def _matched(

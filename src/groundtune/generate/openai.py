@@ -86,8 +86,14 @@ class OpenAIGenerator:
     def _in_order(
         self, prompts: Sequence[Prompt], work: Sequence[Coroutine[Any, Any, T]]
     ) -> list[T]:
-        """Return the result per prompt, in order; requests about one image are sent together."""
-        order = sorted(range(len(prompts)), key=lambda i: (prompts[i].images, prompts[i].key))
+        """Return the result per prompt, in order; requests about one image are sent together.
+
+        Images come in the prompts' order: what is stored then also tells when a server broke down.
+        """
+        first: dict[tuple[str, ...], int] = {}
+        for number, prompt in enumerate(prompts):
+            first.setdefault(prompt.images, number)
+        order = sorted(range(len(prompts)), key=lambda i: (first[prompts[i].images], i))
         found = dict(zip(order, self._loop.run(_all([work[i] for i in order])), strict=True))
         return [found[i] for i in range(len(prompts))]
 

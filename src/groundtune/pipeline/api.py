@@ -102,11 +102,13 @@ class Run:
             open_labelling,
         )
         from groundtune.pipeline.feedback.claims import label_claims
+        from groundtune.pipeline.feedback.verdicts import require_verdicts
 
         command = base_settings(self._sets)
         own = load_recipe(None, [], ClaimSettings, command=command, options=settings)
         with open_labelling(own, self._sets) as labelling:
-            label_claims(self.folder, self.folder, labelling, self.progress, settings=own)
+            found = label_claims(self.folder, self.folder, labelling, self.progress, settings=own)
+        require_verdicts(found, own.labeler, own.divider, self.folder)
 
     def pair(
         self, *, by: Literal["corrections", "claims"] = "corrections", **settings: Any

@@ -133,6 +133,13 @@ class Note(Record):
     kind: Literal["note", "warning", "licence"] = "note"
 
 
+class Caveat(Record):
+    """What a reader must know before any figure: it is the page's first words."""
+
+    title: str
+    text: str
+
+
 class Licence(Record):
     """Terms of something that went in."""
 
@@ -210,6 +217,7 @@ class ReportInput(Record):
     """What was run: "Demo on the embedded world"."""
     summary: str = ""
     """A paragraph below the verdict: what was done."""
+    caveat: Caveat | None = None
     models: tuple[ModelSpec, ...] = Field(min_length=1)
     subject: Subject = NOTHING
     headline: Headline | None = None

@@ -59,7 +59,14 @@ def verdict_text(report: ReportInput) -> str:
 
 
 def verdict(report: ReportInput) -> Verdict:
-    """What the report says first."""
+    """What the report says first: a caveat if there is one, then what the figures say."""
+    found = _of_figures(report)
+    if (caveat := report.caveat) is None:
+        return found
+    return Verdict(caveat.title, (caveat.text, *found.sentences), "unchecked")
+
+
+def _of_figures(report: ReportInput) -> Verdict:
     if not report.estimates:
         return _nothing_was_checked(report)
     headline = report.headline

@@ -320,6 +320,13 @@ def test_ones_own_images_are_chosen_and_reported_by_claims_with_ddpo_and_a_lora(
     assert feedback.claims.answers == 18
 
 
+def test_claims_that_could_not_be_read_end_the_rounds_with_the_true_cause(tmp_path: Path):
+    settings = settings_of(*OWN, "feedback.divider=self", f"prompts={own_images(tmp_path, 10)}")
+    with pytest.raises(UserError, match=r"claims that could not be read: \d+") as refused:
+        align(settings, tmp_path / "out", Notes())
+    assert "divider=world" in refused.value.fix
+
+
 def test_too_few_images_are_refused_before_a_model_answers(tmp_path: Path):
     settings = settings_of(*OWN, f"prompts={own_images(tmp_path, 4)}")
     with pytest.raises(UserError, match="none is left to learn from"):

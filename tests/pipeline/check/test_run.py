@@ -195,6 +195,18 @@ def test_a_model_is_checked_on_a_folder_of_images(checked: Path):
     assert words[0] in page
 
 
+def test_answers_that_nobody_could_divide_are_no_check(
+    photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    own = ["--images", str(photographs / "images"), "--labeler", "world:labeler"]
+    assert run(["check", "world:base", *own, "--out", str(tmp_path)]) == EXIT_INPUT
+    error = capsys.readouterr().err
+    assert "No claim of the answers was checked (claims that could not be read: 6)." in error
+    assert "divider=world" in error.splitlines()[-1]
+    assert not (tmp_path / "check.json").exists()
+    assert not (tmp_path / "report.html").exists()
+
+
 def test_marks_give_an_interval_and_the_labelers_error(
     checked: Path, photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

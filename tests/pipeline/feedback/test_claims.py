@@ -18,8 +18,9 @@ from groundtune.pipeline.feedback.claim_settings import (
     base_settings,
     open_labelling,
 )
-from groundtune.pipeline.feedback.claims import ClaimSummary, Labelling, label_claims
+from groundtune.pipeline.feedback.claims import Labelling, label_claims
 from groundtune.pipeline.feedback.pairs import make_claim_pairs, make_reward_pairs
+from groundtune.pipeline.feedback.verdicts import ClaimSummary
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.world.source import WORLD
 from groundtune.protocols import Statement, YesNoReply

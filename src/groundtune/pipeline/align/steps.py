@@ -15,7 +15,8 @@ from groundtune.feedback.claim_pairs import ClaimPairCounts
 from groundtune.pipeline.align.prompts import of_round
 from groundtune.pipeline.align.settings import AlignSettings, Round, round_name
 from groundtune.pipeline.feedback.claim_settings import SELF, ClaimSettings, open_labelling
-from groundtune.pipeline.feedback.claims import ClaimSummary, label_claims
+from groundtune.pipeline.feedback.claims import label_claims
+from groundtune.pipeline.feedback.verdicts import ClaimSummary, require_verdicts
 from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.pipeline.measure import BASE
 from groundtune.pipeline.model_settings import LabelledModel
@@ -58,6 +59,8 @@ class CandidateModel(Record):
     step: int
     wrong: float
     kept: float
+    unchecked: int = 0
+    """Answers with a claim that has no verdict: `wrong` and `kept` are of the others."""
     allowed: bool
     """Whether it keeps enough."""
 
@@ -124,16 +127,9 @@ def label_round(folder: Path, settings: Round, progress: Progress) -> None:
     progress.start(f"load {feedback.labeler}")
     with open_labelling(feedback, RunFolder(out)) as labelling:
         checked = label_claims(out, out, labelling, progress, settings=feedback)
+    require_verdicts(checked, feedback.labeler, feedback.divider, out)
     rules = run.pairs.model_copy(update={"seed": run.pairs.seed + run.seed})
     counts = make_claim_pairs(out, out, rules, progress)
-    if not counts.made:
-        raise UserError(
-            f"The labeler's verdicts on {checked.claims} claims give no pair: "
-            f"{checked.statuses.get('rejected', 0)} were rejected.",
-            str(out),
-            "Ask about more prompts, draw warmer (sampling.temperature=1), or take a smaller "
-            "pairs.margin.",
-        )
     write(out / "feedback.json", Feedback(claims=checked, pairs=counts))
 
 
@@ -190,7 +186,8 @@ def _choice(folder: Path, settings: Round, found: Mapping[str, Path], progress: 
             labelling = stack.enter_context(open_labelling(feedback, first))
             for name in found:
                 own = out / "choosing" / name
-                label_claims(own, own, labelling, progress, settings=feedback)
+                checked = label_claims(own, own, labelling, progress, settings=feedback)
+                require_verdicts(checked, feedback.labeler, feedback.divider, own, silence=True)
     rows = {name: _values(out / "choosing" / name, choose.by) for name in found}
     candidates = judged(rows, choose.most_lost, kept_before(out))
     chosen = min((c for c in candidates if c.allowed), key=lambda c: (c.wrong, c.step))
@@ -282,7 +279,8 @@ def check_model(folder: Path, settings: ModelCheck, progress: Progress) -> None:
     feedback = with_self(run.feedback, model_or_folder(folder, run.first))
     progress.start(f"load {feedback.labeler}")
     with open_labelling(feedback, RunFolder(out)) as labelling:
-        label_claims(out, out, labelling, progress, settings=feedback)
+        checked = label_claims(out, out, labelling, progress, settings=feedback)
+    require_verdicts(checked, feedback.labeler, feedback.divider, out, silence=True)
     kept = RecordSet(out / "scores", Score)
     scores = claim_scores(out, settings.model.label)
     missing = set(kept.missing(score.key for score in scores))

@@ -1,7 +1,7 @@
 """What a check finds."""
 
 from groundtune.pipeline.check.people import CorrectedRate
-from groundtune.pipeline.feedback.claims import ClaimSummary
+from groundtune.pipeline.feedback.verdicts import ClaimSummary
 from groundtune.records import Difference, Estimate, Record
 
 
@@ -9,6 +9,8 @@ class CheckSummary(Record):
     """check.json."""
 
     answers: int
+    unchecked: int
+    """Answers with a claim that has no verdict: no rate includes them."""
     images: int
     labeler: str
     claims: ClaimSummary

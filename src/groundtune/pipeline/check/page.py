@@ -6,6 +6,7 @@ from pathlib import Path
 from groundtune.pipeline.check.found import CheckSummary
 from groundtune.pipeline.check.people import CorrectedRate
 from groundtune.pipeline.check.scores import METRICS, WHERE
+from groundtune.pipeline.feedback.verdicts import HIGH, checked_text, verdict_count
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.provenance import provenance_of
 from groundtune.records import Estimate, Score
@@ -62,6 +63,7 @@ def write_page(folder: RunFolder, found: CheckSummary, scores: Sequence[Score]) 
     )
     page = model.ReportInput(
         title=f"Answers checked in {folder.path.resolve().name}",
+        caveat=caveat(found),
         summary=_summary(found),
         models=tuple(model.ModelSpec(name=name, label=name) for name in names),
         subject=subject,
@@ -96,16 +98,32 @@ def told(name: str, each: CorrectedRate) -> str:
     )
 
 
+def checked_line(found: CheckSummary) -> str:
+    """How many answers were checked, and what became of the claims, as a list of counts."""
+    checked = found.answers - found.unchecked
+    return f"answers: {checked:,} of {found.answers:,}; {checked_text(found.claims)}"
+
+
+def caveat(found: CheckSummary) -> model.Caveat | None:
+    """What comes before all figures where many answers were not checked."""
+    if found.unchecked < HIGH * found.answers:
+        return None
+    share = found.unchecked / found.answers
+    return model.Caveat(
+        title=f"{share:.0%} of the answers could not be checked",
+        text=f"What was checked: {checked_line(found)}. No rate includes the other answers.",
+    )
+
+
 def _summary(found: CheckSummary) -> str:
     asked = found.claims
     mass = ""
     if asked.answered is not None:
         mass = f" Yes and no together had a probability of {asked.answered:.1%}."
-    if asked.unanswered:
-        mass += f" To {asked.unanswered:,} claims it said neither; their answers are unparsed."
     return (
         f"{found.answers:,} answers about {found.images:,} images, divided into "
-        f"{asked.claims:,} claims. {found.labeler} said yes or no to each from the image.{mass}"
+        f"{asked.claims:,} claims. {found.labeler} looked at the image and said yes or no to "
+        f"{verdict_count(asked):,} of them.{mass} What was checked: {checked_line(found)}."
     )
 
 

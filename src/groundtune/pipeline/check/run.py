@@ -36,7 +36,8 @@ from groundtune.pipeline.feedback.claim_settings import (
     by_rules,
     open_labelling,
 )
-from groundtune.pipeline.feedback.claims import ClaimSummary, label_claims
+from groundtune.pipeline.feedback.claims import label_claims
+from groundtune.pipeline.feedback.verdicts import ClaimSummary, require_verdicts
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.models import resolve
 from groundtune.pipeline.sample.run import SampleSettings
@@ -89,8 +90,8 @@ def check(
     embedded world's own prompts its divider and wording stand for the defaults.
 
     Raises:
-        UserError: there are no answers, a model can't be loaded or doesn't answer yes or no, marks
-            that can't be read, or `out` holds another check.
+        UserError: there are no answers, a model can't be loaded or doesn't answer yes or no, no
+            claim has a verdict, marks that can't be read, or `out` holds another check.
     """
     target = RunFolder(out)
     first = load(None, overrides, CheckSettings, options=options)
@@ -113,6 +114,7 @@ def check(
     with open_labelling(settings, target) as labelling:
         summary = label_claims(out, out, labelling, progress, settings=settings, command=command)
         labeler = labelling.by.name
+    require_verdicts(summary, settings.labeler, settings.divider, out)
     found, scores = _found(target, settings, summary, labeler, marks)
     inputs = {"answers": what, "labeler": labeler}
     write_run(out, settings.model_dump(mode="json"), inputs, {"mark": settings.seed}, list(command))
@@ -148,6 +150,7 @@ def _found(
     made = summarise(scores, against=names[0], metrics=lambda _: METRICS, skip_other_items=True)
     checked = CheckSummary(
         answers=len(answers),
+        unchecked=sum(score.status == "unparsed" for score in scores),
         images=len({score.image for score in scores}),
         labeler=labeler,
         claims=summary,

@@ -5,8 +5,7 @@ and the labeler; only missing ones are made. What was divided is kept beside the
 another labeler's need not be divided again.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -17,9 +16,9 @@ from groundtune.feedback.claims import (
     checked_key,
     claims_of,
     division_key,
-    is_unanswered,
 )
 from groundtune.feedback.conquer import Asking, Conquered, conquer
+from groundtune.pipeline.feedback.verdicts import ClaimSummary, summary_of
 from groundtune.pipeline.folder import RunFolder, hash_of, read_some
 from groundtune.pipeline.workers.local import LocalWorkers
 from groundtune.protocols import Divider, Progress, Workers, YesNo
@@ -30,28 +29,6 @@ DIVIDED_AT_ONCE = 50
 """Answers divided between two writes: what a kill loses at the most."""
 ASKED_AT_ONCE = 1000
 """Claims checked between two writes, at least: all claims of an image go together."""
-
-
-class ClaimSummary(Record):
-    """What became of the claims of the whole folder, now or before."""
-
-    answers: int
-    empty: int
-    """Answers that state nothing."""
-    unparsed_answers: int
-    """Answers with a claim that could not be read: they make no pairs."""
-    unanswered: int
-    """Claims to which the labeler said neither yes nor no: their answers make no pairs."""
-    claims: int
-    checked_now: int
-    questions_now: int
-    """Different questions that were asked for that."""
-    statuses: dict[str, int]
-    """Claims by status, the most frequent first."""
-    kinds: dict[str, dict[str, int]]
-    """The same by kind."""
-    answered: float | None
-    """Mean p(yes) + p(no) of the checked claims: near 1 where the labeler answers yes or no."""
 
 
 class Labelling(NamedTuple):
@@ -113,32 +90,6 @@ def label_claims(
     inputs |= {"labeler": labelling.by.revision}
     target.note(target.claims, settings=shown, inputs=inputs, seeds={}, command=list(command))
     return summary_of(target.claims.read(), checked_now=made, questions_now=asked)
-
-
-def summary_of(
-    claims: Sequence[Claim], *, checked_now: int = 0, questions_now: int = 0
-) -> ClaimSummary:
-    """Counts of a folder's claims."""
-    said = [claim for claim in claims if claim.status != "empty"]
-    groups = by_answer(claims)
-    unread = {claim.answer for claim in claims if claim.status == "unparsed"}
-    kinds = {
-        kind: _counts(claim.status for claim in said if claim.kind == kind)
-        for kind in _counts(claim.kind for claim in said)
-    }
-    mass = [c.p_yes + c.p_no for c in said if c.p_yes is not None and c.p_no is not None]
-    return ClaimSummary(
-        answers=len(groups),
-        empty=len(claims) - len(said),
-        unparsed_answers=len(unread),
-        unanswered=sum(is_unanswered(claim) for claim in claims),
-        claims=len(said),
-        checked_now=checked_now,
-        questions_now=questions_now,
-        statuses=_counts(claim.status for claim in said),
-        kinds=kinds,
-        answered=round(sum(mass) / len(mass), 4) if mass else None,
-    )
 
 
 def divide_answers(
@@ -260,7 +211,3 @@ def _prompt_of(answer: Answer, prompts: Mapping[str, Prompt]) -> Prompt:
             "Use a folder with both the answers and their prompts.",
         )
     return prompts[answer.prompt]
-
-
-def _counts(names: Iterable[str]) -> dict[str, int]:
-    return dict(Counter(names).most_common())

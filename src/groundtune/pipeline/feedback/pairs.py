@@ -17,6 +17,7 @@ from groundtune.feedback.claim_pairs import (
 )
 from groundtune.feedback.pairs import PairCounts, pairs_from_corrections
 from groundtune.feedback.reward_pairs import RewardPairRules, pairs_from_rewards
+from groundtune.pipeline.feedback.no_pairs import fix_of, losses, no_pairs
 from groundtune.pipeline.folder import RunFolder, hash_of, read_some
 from groundtune.protocols import Progress, Rewarder
 from groundtune.records import Pair, Prompt, Record
@@ -42,15 +43,17 @@ def make_pairs(
     """Makes the pairs of the corrections in `source` into `out` (which may be `source`).
 
     Raises:
-        UserError: there are no corrections; a prompt is missing; a correction's spans don't give
-        its
-            text; or `out` has pairs that these settings don't give.
+        UserError: there are no corrections; none makes a pair; a prompt is missing; a correction's
+            spans don't give its text; or `out` has pairs that these settings don't give.
     """
     folder, target = RunFolder(source), RunFolder(out)
     corrections = read_some(folder.corrections)
     prompts = folder.prompts_by_key()
     progress.start("pairs", total=len(corrections))
     paired = pairs_from_corrections(corrections, prompts, cap=settings.cap, seed=settings.seed)
+    if not paired.pairs:
+        why = {name: n for name, n in paired.counts.model_dump().items() if n}
+        raise no_pairs(why, folder.corrections.path, "Correct more answers, or others.")
     _write(folder, target, paired.pairs, prompts)
     target.note(
         target.pairs,
@@ -74,14 +77,16 @@ def make_claim_pairs(
     """Makes pairs of the answers in `source` by their checked claims, into `out`.
 
     Raises:
-        UserError: there are no claims; a prompt is missing; or `out` has pairs that these rules
-            don't give.
+        UserError: there are no claims; a prompt is missing; no pair can be made; or `out` has pairs
+            that these rules don't give.
     """
     folder, target = RunFolder(source), RunFolder(out)
     claims, answers = read_some(folder.claims), read_some(folder.answers)
     prompts = folder.prompts_by_key()
     progress.start("pairs", total=len(answers))
     paired = pairs_from_claims(answers, claims, prompts, rules)
+    if not paired.pairs:
+        raise no_pairs(losses(paired.counts), folder.claims.path, fix_of(paired.counts))
     inputs = {"answers": hash_of(folder.answers), "claims": hash_of(folder.claims)}
     counts = _keep(folder, target, paired, prompts, rules, rules.seed, inputs, command)
     progress.advance(len(answers))
@@ -103,7 +108,8 @@ def make_reward_pairs(
     that changes the rewards: it stands in the run.json.
 
     Raises:
-        UserError: there are no answers; or `out` has pairs that these rules don't give.
+        UserError: there are no answers; none of them make a pair; or `out` has pairs that these
+            rules don't give.
     """
     folder, target = RunFolder(source), RunFolder(out)
     answers, prompts = read_some(folder.answers), folder.prompts_by_key()
@@ -115,6 +121,8 @@ def make_reward_pairs(
         rankings.append({a.key: r for a, r in zip(answers, rewards, strict=True)})
         progress.advance()
     paired = pairs_from_rewards(answers, rankings, prompts, rules)
+    if not paired.pairs:
+        raise no_pairs(losses(paired.counts), folder.answers.path, fix_of(paired.counts))
     inputs = {"answers": hash_of(folder.answers), "rewards": ", ".join(rewarders)}
     return _keep(folder, target, paired, prompts, rules, rules.seed, inputs, command)
 
