@@ -21,3 +21,17 @@ class UserError(Exception):
     def __reduce__(self) -> tuple[type["UserError"], tuple[str, str, str]]:
         # Exception would be made again of its message alone when it comes from another process.
         return type(self), (self.what, self.where, self.fix)
+
+
+class NotFiniteError(UserError):
+    """A model computes NaN or infinity; no row of the input is to blame."""
+
+
+def not_finite(what: str, model: str) -> NotFiniteError:
+    """Return the error for a model whose `what` (a plural) are no numbers."""
+    return NotFiniteError(
+        f"The model's {what} are not numbers (NaN or infinite).",
+        model,
+        "Load it with dtype=float32 or dtype=bfloat16; if that changes nothing, its weights are "
+        "damaged.",
+    )

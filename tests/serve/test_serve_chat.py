@@ -191,10 +191,40 @@ def test_an_empty_candidate_is_chosen_only_where_all_are(url: str):
         assert reply["choices"][0]["message"]["content"] == ""
 
 
+class BrokenReward:
+    """NaN for the longest answers, for which infinity would be the highest reward."""
+
+    def __init__(self, *broken: float) -> None:
+        self.broken = broken
+
+    def reward(self, prompts: list[Prompt], answers: list[str]) -> list[float]:
+        lengths = [len(answer.split()) for answer in answers]
+        return [self.broken[n % len(self.broken)] if n > 2 else float(n) for n in lengths]
+
+
+def test_a_reward_that_is_no_number_is_null_and_never_chosen():
+    broken = BrokenReward(math.nan, math.inf, -math.inf)
+    with serving(service_of(ScriptedSpeaker(grown), rewarders=lambda power: broken)) as base:
+        reply = post(base, self_feedback={"n": 20}, seed=3).json()
+        feedback = reply["self_feedback"]
+        assert set(feedback["rewards"]) == {None, 1.0, 2.0}
+        assert feedback["rewards"][feedback["chosen"]] == 2.0
+        assert reply["choices"][0]["message"]["content"] == "word word"
+
+
+def test_rewards_that_are_all_no_numbers_are_an_error_of_the_server():
+    speaker = ScriptedSpeaker(lambda prompt, seed: "one two three")
+    broken = BrokenReward(math.nan)
+    with serving(service_of(speaker, rewarders=lambda power: broken)) as base:
+        reply = post(base, self_feedback={"n": 2})
+        assert (reply.status_code, reply.json()["error"]["code"]) == (500, "model_not_finite")
+        assert "rewards of all candidates are not numbers" in reply.json()["error"]["message"]
+
+
 def test_check_returns_each_claim_with_its_characters(url: str):
     choice = post(url, check=True).json()["choices"][0]
     check, text = choice["check"], choice["message"]["content"]
-    assert (check["checked"], check["rejected"]) == (2, 1)
+    assert (check["checked"], check["rejected"], check["unchecked"]) == (2, 1, 0)
     cup, red = check["claims"]
     assert (text[red["start"] : red["end"]], red["verdict"]) == ("red", "rejected")
     assert math.isclose(red["p_yes"], 0.2)

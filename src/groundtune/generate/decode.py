@@ -6,6 +6,7 @@ Shapes: A position axes, B unfinished rows, V vocabulary, L length so far.
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from groundtune.errors import not_finite
 from groundtune.generate.draw import draw, uniforms
 from groundtune.records import Sampling
 from groundtune.vlm.batch import batch_inputs
@@ -39,6 +40,9 @@ def decode(
 
     An answer ends with an end-of-sequence token, or is truncated after
     `sampling.max_new_tokens`, or where `watch` ends it.
+
+    Raises:
+        NotFiniteError: the model's logits are not numbers.
     """
     import torch
 
@@ -126,7 +130,7 @@ def _shared(
     tokens: list[list[int]] = [[] for _ in rows]
     done_B = torch.zeros(len(rows), dtype=torch.bool, device=vlm.device)
     for step in range(sampling.max_new_tokens):
-        next_B = draw(logits_BV, uniform_BT[going_B, step], sampling)
+        next_B = _drawn(vlm, logits_BV, uniform_BT[going_B, step], sampling)
         for row, token, over in zip(_ints(going_B), _ints(next_B), _ints(done_B), strict=True):
             if not over:
                 tokens[row].append(token)
@@ -173,7 +177,7 @@ def _generic(
     uniform_BT = uniforms(seeds, sampling.max_new_tokens)
 
     def pick(ids_BL: "Tensor", logits_BV: "Tensor") -> "Tensor":
-        next_B = draw(logits_BV, uniform_BT[:, ids_BL.shape[1] - width], sampling)
+        next_B = _drawn(vlm, logits_BV, uniform_BT[:, ids_BL.shape[1] - width], sampling)
         only_BV = logits_BV.new_full(logits_BV.shape, float("-inf"))
         return only_BV.scatter(-1, next_B[:, None], 0.0)
 
@@ -207,6 +211,13 @@ def _generic(
     finally:
         vlm.model.generation_config = before
     return own(ids_BL)
+
+
+def _drawn(vlm: "Vlm", logits_BV: "Tensor", uniform_B: "Tensor", sampling: Sampling) -> "Tensor":
+    """Draw the next tokens; single tokens may have a probability of 0, a logit of -inf."""
+    if not bool(logits_BV.amax(-1).isfinite().all()):
+        raise not_finite("next-token probabilities", vlm.name)
+    return draw(logits_BV, uniform_B, sampling)
 
 
 def _until_end(ids: list[int], eos_ids: tuple[int, ...]) -> list[int]:

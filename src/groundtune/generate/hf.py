@@ -52,7 +52,8 @@ class HfGenerator:
         Prompts with one key are one prompt: it is read once per batch.
 
         Raises:
-            UserError: an image is missing or unreadable.
+            UserError: an image is missing or unreadable, or the model's probabilities are not
+                numbers.
         """
         replies: dict[int, Reply] = {}
         order = sorted(range(len(prompts)), key=lambda i: (*_length(prompts[i]), prompts[i].key))

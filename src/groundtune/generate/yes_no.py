@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from groundtune.errors import UserError
+from groundtune.errors import UserError, not_finite
 from groundtune.protocols import LEAST_MASS, NO_ANSWER, ROUNDING, YesNo, YesNoReply
 from groundtune.records import ImagePart, Message, Part, Prompt, TextPart
 from groundtune.store.keys import key_of
@@ -81,9 +81,12 @@ def check_labeler(labeler: YesNo, image: str, name: str) -> YesNoReply:
     only that its next word is yes or no.
 
     Raises:
-        UserError: it says neither yes nor no; `name` says which labeler.
+        UserError: it says neither yes nor no, or its probabilities are not numbers; `name` says
+            which labeler.
     """
     reply = labeler.yes_no([control_prompt(image)])[0]
+    if not reply.are_probabilities():
+        raise not_finite("probabilities of yes and no", name)
     if not reply.is_answer():
         raise UserError(
             f"The labeler can't answer yes and no: asked {CONTROL!r} it gives both together "

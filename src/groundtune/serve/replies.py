@@ -110,7 +110,8 @@ def _check(done: Done, index: int) -> dict[str, Any]:
     rejected = sum(claim.status == "rejected" for claim in claims)
     checked = rejected + sum(claim.status == "supported" for claim in claims)
     body = {"claims": [claim_body(claim) for claim in claims]}
-    return {"check": body | {"checked": checked, "rejected": rejected}}
+    counts = {"checked": checked, "rejected": rejected, "unchecked": len(claims) - checked}
+    return {"check": body | counts}
 
 
 def _feedback(feedback: Feedback | None) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """From a request to its answer: drawn, chosen by the model's own reward, its claims checked."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from groundtune.errors import not_finite
 from groundtune.protocols import Reply, Rewarder
 from groundtune.records import Claim, Prompt
 from groundtune.serve.backend import Asked, Backend, ClaimCheck, Say
@@ -17,7 +19,7 @@ from groundtune.serve.limits import Limits
 from groundtune.serve.metrics import Metrics
 from groundtune.serve.prompts import read_chat
 from groundtune.serve.schema import ChatRequest, SelfFeedback
-from groundtune.serve.thread import ModelThread
+from groundtune.serve.thread import ModelThread, refusal
 
 RewarderOf = Callable[[float], Rewarder]
 """r(y) of an answer, by the power of its length in tokens by which it is divided."""
@@ -30,8 +32,8 @@ class Feedback(NamedTuple):
     distinct: int
     chosen: int
     """Index of the candidate."""
-    rewards: list[float]
-    """One a candidate."""
+    rewards: list[float | None]
+    """One a candidate; None where it is not a finite number."""
     tokens: int
     """Generated, of all candidates."""
     sample_seconds: float
@@ -148,19 +150,31 @@ class Service:
     async def _choose(
         self, prompt: Prompt, drawn: Sequence[Reply], wanted: SelfFeedback, seconds: float
     ) -> Feedback:
-        """The candidate with the highest reward; an empty one only if all are."""
+        """The candidate with the highest reward; an empty one only if all are.
+
+        Raises:
+            ApiError: no candidate has a reward that is a number.
+        """
         assert self.rewarders is not None
         rewarder = self.rewarders(float(wanted.normalise))
         texts = list(dict.fromkeys(reply.text for reply in drawn))
         began = time.monotonic()
         found = await self.thread.run(lambda: rewarder.reward([prompt] * len(texts), texts))
-        reward = dict(zip(texts, found, strict=True))
-        order = [(bool(reply.text), reward[reply.text]) for reply in drawn]
+        finite = [value if math.isfinite(value) else None for value in found]
+        reward = dict(zip(texts, finite, strict=True))
+        rewards = [reward[reply.text] for reply in drawn]
+        if not any(value is not None for value in rewards):
+            error = not_finite("rewards of all candidates", self.model)
+            raise refusal(error) from error
+        order = [
+            (value is not None, bool(reply.text), value or 0.0)
+            for reply, value in zip(drawn, rewards, strict=True)
+        ]
         return Feedback(
             n=len(drawn),
             distinct=len(texts),
             chosen=order.index(max(order)),
-            rewards=[reward[reply.text] for reply in drawn],
+            rewards=rewards,
             tokens=sum(reply.tokens for reply in drawn),
             sample_seconds=seconds,
             score_seconds=time.monotonic() - began,

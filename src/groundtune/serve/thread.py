@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from groundtune.errors import UserError
+from groundtune.errors import NotFiniteError, UserError
 from groundtune.serve.errors import ApiError
 
 T = TypeVar("T")
@@ -41,9 +41,16 @@ class ModelThread:
 
 
 def refusal(error: Exception) -> Exception:
-    """What the model refuses, as the client's error; another one as it is."""
+    """What the model refuses, as the client's error; another one as it is.
+
+    NaN in the model is the server's error.
+    """
     if not isinstance(error, UserError):
         return error
+    if isinstance(error, NotFiniteError):
+        told = ApiError(500, error.what, type="server_error", code="model_not_finite")
+        told.__cause__ = error
+        return told
     told = ApiError(400, error.what, code="invalid_value")
     told.__cause__ = error
     return told

@@ -13,7 +13,7 @@ from groundtune.bench.world.images import find_scene
 from groundtune.bench.world.knowing import NAME, knowledge, rates_by_prior
 from groundtune.cli.progress import SilentProgress
 from groundtune.generate.scripted import ScriptedGenerator
-from groundtune.records import Estimate, Score
+from groundtune.records import Estimate, Prompt, Score
 from groundtune.store.images import ImageStore
 from groundtune.world.captions import MACHINE
 
@@ -115,3 +115,23 @@ def test_questions_are_about_the_captions_own_images(items: list[Item], tmp_path
     knowledge(captions(items[:3], model), items, model, SilentProgress())
     assert {p.images for p in asked} == {item.prompt.images for item in items[:3]}
     assert len({p.key for p in asked}) == len(asked)
+
+
+@pytest.mark.parametrize("broken", [float("nan"), 2.0, -1.0])
+def test_a_reply_that_is_no_probability_is_neither_a_yes_nor_a_no(items: list[Item], broken: float):
+    model = machine()
+    yes = model.p_yes
+    asked: list[str] = []
+
+    def every_other(prompt: Prompt) -> float:
+        asked.append(prompt.key)
+        return broken if len(asked) % 2 else yes(prompt)
+
+    model.p_yes = every_other
+    made = found(ask(items, model))
+    assert made["unanswered"].value == pytest.approx(0.5, abs=0.01)
+    assert (made["knows_better"].value, made["control"].value) == (1, 1)
+    model.p_yes = lambda prompt: broken
+    made = found(ask(items, model))
+    assert made["unanswered"].value == 1
+    assert not {"knows_better", "control"} & made.keys()

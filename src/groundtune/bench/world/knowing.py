@@ -28,7 +28,7 @@ from groundtune.bench.world.captions import NAME as CAPTIONS
 from groundtune.bench.world.captions import invented
 from groundtune.bench.world.images import ask_about, find_scene
 from groundtune.bench.world.questions import existence_question
-from groundtune.protocols import Progress, YesNo
+from groundtune.protocols import Progress, YesNo, YesNoReply
 from groundtune.records import Estimate, Prompt, Record, Score
 from groundtune.store.keys import key_of
 from groundtune.world.catalogue import CONTEXTS
@@ -41,7 +41,7 @@ METRICS: tuple[Metric, ...] = (
         name="knows_better",
         label="Invented objects that it denies when asked",
         numerator={"denied": 1},
-        denominator={"invented": 1},
+        denominator={"invented_asked": 1},
         better="neutral",
         explanation="It says them in a caption, and no when asked whether they are there.",
     ),
@@ -58,6 +58,15 @@ METRICS: tuple[Metric, ...] = (
         numerator={"belongs": 1},
         denominator={"invented": 1},
         better="neutral",
+    ),
+    Metric(
+        name="unanswered",
+        label="Questions answered with neither yes nor no",
+        numerator={"unanswered": 1},
+        denominator={"questions": 1},
+        better="lower",
+        role="cost",
+        explanation="Neither share above includes them.",
     ),
 )
 SLOPES: tuple[Metric, ...] = (
@@ -108,7 +117,8 @@ def knowledge(
 
     `scores` are captions of one model under one decoding, of which those of usual scenes count;
     `items` are what they answer, with the images to ask about. It says no where p_no is at least
-    p_yes.
+    p_yes. A reply that says neither yes nor no is not counted among either; "unanswered" counts
+    it.
     """
     prompts = {item.key: item.prompt for item in items}
     scores = [score for score in scores if score.benchmark == CAPTIONS]
@@ -117,11 +127,11 @@ def knowledge(
     ]
     unique = list({each.prompt.key: each.prompt for each in asked}.values())
     progress.start("ask about what captions name", total=len(unique))
-    yes: dict[str, bool] = {}
+    yes: dict[str, bool | None] = {}
     for first in range(0, len(unique), AT_ONCE):
         some = unique[first : first + AT_ONCE]
         replies = model.yes_no(some)
-        yes |= {p.key: reply.p_yes > reply.p_no for p, reply in zip(some, replies, strict=True)}
+        yes |= {p.key: _is_yes(reply) for p, reply in zip(some, replies, strict=True)}
         progress.advance(len(some))
     by_item: dict[str, list[_Asked]] = {}
     for each in asked:
@@ -131,6 +141,11 @@ def knowledge(
         for score in scores
         if score.status == "scored"
     ]
+
+
+def _is_yes(reply: YesNoReply) -> bool | None:
+    """Whether a reply says yes; None where it says neither yes nor no, or no probabilities."""
+    return reply.p_yes > reply.p_no if reply.is_answer() else None
 
 
 def _ask(score: Score, prompts: Mapping[str, Prompt], seed: int) -> list[_Asked]:
@@ -147,16 +162,20 @@ def _ask(score: Score, prompts: Mapping[str, Prompt], seed: int) -> list[_Asked]
     ]
 
 
-def _known(score: Score, asked: Sequence[_Asked], yes: Mapping[str, bool]) -> Score:
+def _known(score: Score, asked: Sequence[_Asked], yes: Mapping[str, bool | None]) -> Score:
     context = find_scene(score.image).context
     ghosts = [each for each in asked if not each.is_there]
-    named = [each for each in asked if each.is_there]
+    of_ghosts = [yes[each.prompt.key] for each in ghosts]
+    of_named = [yes[each.prompt.key] for each in asked if each.is_there]
     values = {
         "invented": len(ghosts),
-        "denied": sum(not yes[each.prompt.key] for each in ghosts),
+        "invented_asked": len(ghosts) - of_ghosts.count(None),
+        "denied": of_ghosts.count(False),
         "belongs": sum(prior(context, each.category) > 0 for each in ghosts),
-        "named": len(named),
-        "affirmed": sum(yes[each.prompt.key] for each in named),
+        "named": len(of_named) - of_named.count(None),
+        "affirmed": of_named.count(True),
+        "questions": len(asked),
+        "unanswered": of_ghosts.count(None) + of_named.count(None),
     }
     return score.model_copy(
         update={

@@ -189,7 +189,8 @@ function point(made, against) {
 
 function listed(check) {
   const made = element("details");
-  made.append(element("summary", "", `${check.rejected} of ${check.checked} checked claims not supported`));
+  const unchecked = check.unchecked ? `, ${check.unchecked} not checked` : "";
+  made.append(element("summary", "", `${check.rejected} of ${check.checked} checked claims not supported${unchecked}`));
   const table = element("table");
   const head = element("tr");
   head.append(element("th", "", "claim"), element("th", "number", "p(yes)"), element("th", "", "verdict"));
