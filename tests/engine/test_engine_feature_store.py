@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from flips import flipped
 from groundtune.engine.engines import engine_of
 from groundtune.engine.feature_store import FeatureStore, open_store
 from groundtune.engine.rows import PromptRow
@@ -135,11 +136,25 @@ def test_a_store_is_refused_for_a_family_that_takes_pixels_only(tmp_path: Path):
         open_store(vlm, tmp_path)
 
 
-def test_a_damaged_file_is_named(tmp_path: Path):
+def test_a_damaged_file_is_written_again_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
     vlm, rows = ready(llava)
     store = open_store(vlm, tmp_path)
     with torch.no_grad():
         engine_of(vlm, store=store)(vlm, rows[:1])
-    next(tmp_path.rglob("*.safetensors")).write_bytes(b"x" * 50)
-    with pytest.raises(UserError, match="damaged"):
-        store.find(vlm, rows[0].prompt)
+    path = next(tmp_path.rglob("*.safetensors"))
+    stored = store.find(vlm, rows[0].prompt)
+    assert stored is not None
+    whole = stored.first.clone()  # the file is mapped into memory
+    for _ in flipped(path, 100):
+        caplog.clear()
+        assert store.find(vlm, rows[0].prompt) is None
+        assert "damaged" in caplog.text
+        assert not path.exists()
+    path.write_bytes(b"x" * 50)
+    with torch.no_grad():
+        engine_of(vlm, store=store)(vlm, rows[:1])
+    again = store.find(vlm, rows[0].prompt)
+    assert again is not None
+    assert torch.equal(again.first, whole)

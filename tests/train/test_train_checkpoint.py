@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from flips import flipped
 from groundtune.errors import UserError
-from groundtune.train.checkpoint import Checkpoints, State, random_state
+from groundtune.store.checksums import NAME
+from groundtune.train.checkpoint import Checkpoints, State, random_state, write_model
 from groundtune.train.log import JsonlLog, read_log
 from groundtune.train.optim import Optim, adamw
 from groundtune.train.parallel import FullState
@@ -59,7 +61,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_on_a_full_disk_the_last_checkpoint_stays_and_nothing_is_half_written(
     vlm: Vlm, tmp_path: Path, limit: int
 ):
-    checkpoints = Checkpoints(tmp_path / "c", "run", 1)
+    checkpoints = Checkpoints(tmp_path / "c", {"seed": "0"}, 1)
     optimizer = stepped(vlm)
     checkpoints.save(vlm, kept(optimizer, 1))
     before = contents(tmp_path)
@@ -70,7 +72,7 @@ def test_on_a_full_disk_the_last_checkpoint_stays_and_nothing_is_half_written(
 
 
 def test_restoring_loads_weights_optimiser_and_random_state(vlm: Vlm, tmp_path: Path):
-    checkpoints = Checkpoints(tmp_path / "c", "run", 1)
+    checkpoints = Checkpoints(tmp_path / "c", {"seed": "0"}, 1)
     optimizer = stepped(vlm)
     checkpoints.save(vlm, kept(optimizer, 7))
     weights = vlm.model.lm_head.weight.detach().clone()
@@ -87,9 +89,9 @@ def test_restoring_loads_weights_optimiser_and_random_state(vlm: Vlm, tmp_path: 
 
 def test_another_runs_checkpoint_is_refused(vlm: Vlm, tmp_path: Path):
     optimizer = stepped(vlm)
-    Checkpoints(tmp_path / "c", "run", 1).save(vlm, kept(optimizer, 1))
+    Checkpoints(tmp_path / "c", {"seed": "0"}, 1).save(vlm, kept(optimizer, 1))
     with pytest.raises(UserError, match="other settings"):
-        Checkpoints(tmp_path / "c", "another", 1).check()
+        Checkpoints(tmp_path / "c", {"seed": "1"}, 1).check()
 
 
 def test_a_log_resumes_after_its_last_valid_step(tmp_path: Path):
@@ -103,8 +105,22 @@ def test_a_log_resumes_after_its_last_valid_step(tmp_path: Path):
     assert [line["loss"] for line in read_log(tmp_path / "log.jsonl")] == [0.1, 0.2, 0.5]
 
 
+def test_a_log_that_lost_a_step_does_not_resume(tmp_path: Path):
+    log = JsonlLog(tmp_path / "log.jsonl")
+    for step in (1, 2, 3):
+        log.log(step, {"loss": step / 10})
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(path.read_bytes()[:-1] + b"\x0b")  # a flipped bit of the last line's end
+    assert [line["step"] for line in read_log(path)] == [1, 2]
+    with pytest.raises(UserError, match="no line of step 3"):
+        JsonlLog(path, step=3)
+    path.unlink()
+    JsonlLog(path, step=3).log(4, {"loss": 0.4})
+    JsonlLog(path, step=4)
+
+
 def test_a_damaged_checkpoint_is_an_error_that_names_it(vlm: Vlm, tmp_path: Path):
-    checkpoints = Checkpoints(tmp_path / "c", "run", 1)
+    checkpoints = Checkpoints(tmp_path / "c", {"seed": "0"}, 1)
     optimizer = stepped(vlm)
     checkpoints.save(vlm, kept(optimizer, 1))
     (state,) = (tmp_path / "c").rglob("trainer_state.pt")
@@ -113,3 +129,39 @@ def test_a_damaged_checkpoint_is_an_error_that_names_it(vlm: Vlm, tmp_path: Path
         state.write_bytes(damaged)
         with pytest.raises(UserError, match="damaged"):
             checkpoints.check()
+
+
+def test_no_flipped_bit_of_a_checkpoint_is_restored(vlm: Vlm, tmp_path: Path):
+    checkpoints = Checkpoints(tmp_path / "c", {"seed": "0"}, 2)
+    optimizer = stepped(vlm)
+    for step in (1, 2):
+        newest = checkpoints.save(vlm, kept(optimizer, step))
+    for path in sorted(newest.iterdir()):
+        for _ in flipped(path, 5):
+            with pytest.raises(UserError) as error:
+                checkpoints.restore(vlm, optimizer)
+            assert error.value.where.startswith(str(newest))
+            if path.name != NAME:
+                assert error.value.where == str(path)
+                assert error.value.fix.endswith("the run then resumes from step-000001.")
+            with pytest.raises(UserError):
+                load(str(newest))
+    assert checkpoints.restore(vlm, optimizer) == 2
+
+
+def test_files_of_a_model_follow_the_umask(vlm: Vlm, tmp_path: Path):
+    write_model(vlm, tmp_path / "model")
+    (tmp_path / "new").touch()
+    modes = {path.name: path.stat().st_mode for path in (tmp_path / "model").iterdir()}
+    assert set(modes.values()) == {(tmp_path / "new").stat().st_mode}, modes
+
+
+def test_checkpoints_are_in_the_order_of_their_steps_past_a_million(tmp_path: Path):
+    for step in (999_999, 1_000_000, 2):
+        (tmp_path / f"step-{step:06d}").mkdir()
+    (tmp_path / "step-old").mkdir()
+    assert [path.name for path in Checkpoints(tmp_path, {}, 1).paths()] == [
+        "step-000002",
+        "step-999999",
+        "step-1000000",
+    ]

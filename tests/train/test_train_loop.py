@@ -78,7 +78,7 @@ def make_trainer(tiny_llava: Path, tmp_path: Path) -> Callable[..., tuple[Traine
             plan=plan,
             parallel=Parallel(vlm.device, bf16=False),
             optimizer=adamw(vlm.model.parameters(), plan.optim),
-            checkpoints=Checkpoints(tmp_path / "checkpoints", "run", 1),
+            checkpoints=Checkpoints(tmp_path / "checkpoints", {"seed": "0"}, 1),
             logger=lines,
             progress=SilentProgress(),
         )

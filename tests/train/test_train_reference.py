@@ -8,6 +8,7 @@ from shutil import copytree
 import pytest
 import torch
 
+from flips import flipped
 from groundtune.cli.progress import SilentProgress
 from groundtune.engine.rows import PromptRow
 from groundtune.engine.separate import separate
@@ -97,6 +98,21 @@ def test_log_probabilities_are_the_models_and_come_from_the_cache_the_second_tim
     assert ran == 0
     assert again.keys == first.keys
     assert all(torch.equal(again.logp[key], first.logp[key]) for key in first.keys.values())
+
+
+def test_a_damaged_part_of_the_cache_is_computed_again_with_a_warning(
+    tiny_llava: Path, folder: RunFolder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    vlm = load(str(tiny_llava))
+    first, _ = compute(vlm, folder, tmp_path / "r")
+    for name in ("part-00000.parquet", "checksums.sha256"):
+        for _ in flipped(tmp_path / "r" / name, 6, seed=1):
+            caplog.clear()
+            again, _ = compute(vlm, folder, tmp_path / "r")
+            assert caplog.text
+            assert again.keys == first.keys
+            for key in first.keys.values():
+                assert torch.equal(again.logp[key], first.logp[key])
 
 
 def changed_weights(vlm: Vlm, path: Path) -> Vlm:

@@ -1,6 +1,5 @@
 """A run that is killed goes on to exactly what it would have been."""
 
-import json
 import os
 import signal
 import subprocess
@@ -17,6 +16,7 @@ from groundtune.errors import UserError
 from groundtune.methods.ddpo import DDPO
 from groundtune.methods.mdpo import MDPO
 from groundtune.pipeline.train.run import TrainSettings, train
+from groundtune.train.log import read_log
 from groundtune.train.optim import Optim
 from groundtune.train.tune import Full, Lora
 from training_folder import fill_folder, fill_several
@@ -68,7 +68,7 @@ def params(tiny_llava: Path, tmp_path: Path) -> TrainSettings:
 
 
 def metrics(out: Path) -> list[dict[str, float]]:
-    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    lines = read_log(out / "log.jsonl")
     timed = {"seconds", "tokens_per_second"}
     return [{k: v for k, v in line.items() if k not in timed} for line in lines]
 

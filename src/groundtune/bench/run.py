@@ -17,6 +17,7 @@ from groundtune.errors import UserError
 from groundtune.protocols import Generator, Progress
 from groundtune.records import Answer, Prompt, Sampling, Score
 from groundtune.store.dataset import RecordSet
+from groundtune.store.inputs import note_inputs
 from groundtune.store.keys import key_of, seed_of
 
 log = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ def draw(
     """Return the answer to each prompt by its key; only those missing in `out` are generated."""
     kept, asked = RecordSet(out / "answers", Answer), RecordSet(out / "prompts", Prompt)
     prompts = {item.prompt.key: item.prompt for item in items}
+    note_inputs(kept.path, {"prompts": list(prompts.values())}, only=("messages",))
     asked.append([prompts[key] for key in asked.missing(prompts)])
     seeds = {key: seed_of(seed, key, 0) if sampling.temperature else 0 for key in prompts}
     wanted = {

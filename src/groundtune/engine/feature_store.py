@@ -14,6 +14,7 @@ file is never used, and runs may share a folder. Images are encoded without drop
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors import torch as safetensors_torch
 from torch import Tensor
 
@@ -35,6 +36,10 @@ from groundtune.vlm.family import family_of
 from groundtune.vlm.load import Vlm
 from groundtune.vlm.plain import plain_model
 
+log = logging.getLogger(__name__)
+
+_SUM = "sha256"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureStore:
@@ -45,22 +50,18 @@ class FeatureStore:
     def find(self, vlm: Vlm, prompt: EncodedPrompt) -> ImageTokens | None:
         """Return the prompt's image tokens on the model's device; None if they aren't stored.
 
-        Raises:
-            UserError: a file is damaged.
+        A damaged file is removed, with a warning, so that it is written again.
         """
         file = self._file(vlm, prompt)
         if file is None or not file.is_file():
             return None
-        try:
-            tensors = cast(Any, safetensors_torch).load_file(file, device=str(vlm.device))
-        except SafetensorError as error:
-            raise UserError(
-                "The file of encoded images is damaged.",
-                str(file),
-                "Delete it and run the same command again, which writes it again.",
-            ) from error
-        deeper = tuple(tensors[f"deeper_{i}"] for i in range(len(tensors) - 1))
-        return ImageTokens(tensors["first"], deeper)
+        tensors = _read(file)
+        if tensors is None:
+            log.warning("%s is damaged: its images are encoded again", file)
+            file.unlink(missing_ok=True)
+            return None
+        deeper = tuple(tensors[f"deeper_{i}"].to(vlm.device) for i in range(len(tensors) - 1))
+        return ImageTokens(tensors["first"].to(vlm.device), deeper)
 
     def keep(self, vlm: Vlm, prompt: EncodedPrompt, tokens: ImageTokens) -> None:
         """Write the prompt's image tokens, unless the sha256 of its images is unknown.
@@ -74,7 +75,8 @@ class FeatureStore:
         named = {"first": tokens.first, **{f"deeper_{i}": t for i, t in enumerate(tokens.deeper)}}
         # copied, since saving a view would write the whole tensor that it belongs to
         copies = {name: tensor.detach().cpu().clone() for name, tensor in named.items()}
-        write_atomic(file, cast(Any, safetensors_torch).save(copies), durable=False)
+        data = cast(Any, safetensors_torch).save(copies, metadata={_SUM: _hash(copies)})
+        write_atomic(file, data, durable=False)
 
     def _file(self, vlm: Vlm, prompt: EncodedPrompt) -> Path | None:
         if not prompt.images:
@@ -108,6 +110,17 @@ def open_store(vlm: Vlm, folder: Path, *, training: bool = True) -> FeatureStore
     return FeatureStore(folder=folder)
 
 
+def _read(file: Path) -> dict[str, Tensor] | None:
+    """Return the file's tensors; None if they are not those that were written."""
+    try:
+        with cast(Any, safe_open)(file, "pt") as opened:
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+            expected = (opened.metadata() or {}).get(_SUM)
+    except (SafetensorError, OSError, ValueError):
+        return None
+    return tensors if _hash(tensors) == expected else None
+
+
 def _trained_before_the_decoder(model: Any) -> str:
     """Return the name of a trained weight outside decoder and head; "" if there is none."""
     owners = [model.get_decoder(), model.get_output_embeddings()]
@@ -128,10 +141,10 @@ def _key(vlm: Vlm, prompt: EncodedPrompt) -> str:
     return key_of("image tokens", prompt.images, inputs, *weights, settings, _libraries())
 
 
-def _hash(features: Mapping[str, Tensor]) -> str:
-    """Return the sha256 of the encoder's input."""
+def _hash(tensors: Mapping[str, Tensor]) -> str:
+    """Return the sha256 of tensors with their names, types and shapes."""
     digest = hashlib.sha256()
-    for name, value in sorted(features.items()):
+    for name, value in sorted(tensors.items()):
         digest.update(f"{name} {value.dtype} {tuple(value.shape)} ".encode())
         digest.update(cast(Any, value.detach().cpu().flatten().view(torch.uint8).numpy()))
     return digest.hexdigest()

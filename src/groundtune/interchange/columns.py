@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from groundtune.errors import UserError
-from groundtune.store.whole_file import whole_file
+from groundtune.store.files import whole_file
 
 ROWS = 64
 """Rows in memory at a time, and in a row group that is written."""

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from groundtune.errors import UserError
 from groundtune.records import Answer, Claim, Comparison, Correction, Pair, Prompt, Record
+from groundtune.store.contents import hashes_of
 from groundtune.store.dataset import RecordSet
 from groundtune.store.files import write_atomic
 from groundtune.store.images import ImageStore
@@ -62,21 +63,25 @@ class RunFolder:
         """Prompts of another folder, with their images, as far as they aren't here yet.
 
         The images are hard links where the disk allows it, else copies.
+
+        Raises:
+            UserError: a prompt is here with other contents, or an image is missing.
         """
         if self.same_as(source):
             return
-        there = self.prompts.keys()
-        taken = [prompt for prompt in prompts if prompt.key not in there]
+        taken = list(prompts)
         for sha256 in dict.fromkeys(image for prompt in taken for image in prompt.images):
             _link(source.images, self.images, sha256)
-        self.prompts.append(taken)
+        self.prompts.add(taken)
 
     def take_answers(self, source: "RunFolder", answers: Iterable[Answer]) -> None:
-        """Answers of another folder, as far as they aren't here yet."""
-        if self.same_as(source):
-            return
-        there = self.answers.keys()
-        self.answers.append([answer for answer in answers if answer.key not in there])
+        """Answers of another folder, as far as they aren't here yet.
+
+        Raises:
+            UserError: an answer is here with other contents.
+        """
+        if not self.same_as(source):
+            self.answers.add(list(answers))
 
     def note(
         self,
@@ -105,8 +110,8 @@ def read_some(data: RecordSet[R]) -> list[R]:
 
 
 def hash_of(data: RecordSet[Any]) -> str:
-    """Hash of a data set's keys in any order: what a stage's run.json names as its input."""
-    return key_of(sorted(data.keys()))
+    """Hash of a data set's rows in any order: what a stage's run.json names as its input."""
+    return key_of(sorted([row.key, hashes_of(row)] for row in data.read()))
 
 
 def _link(source: ImageStore, target: ImageStore, sha256: str) -> None:

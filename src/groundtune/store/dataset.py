@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from groundtune.errors import UserError
 from groundtune.store import checksums
+from groundtune.store.contents import changes, refuse_changed
 from groundtune.store.files import sweep
 from groundtune.store.tables import read_column, read_parquet, write_parquet
 
@@ -39,7 +40,13 @@ class RecordSet(Generic[R]):
         Raises:
             UserError: a part is damaged.
         """
-        return {str(key) for part in self.parts() for key in read_column(part, "key")}
+        return {str(key) for part in self._checked() for key in read_column(part, "key")}
+
+    def _checked(self) -> list[Path]:
+        """The parts; one without a checksum, where others have one, is logged."""
+        parts = self.parts()
+        checksums.warn_of_unknown(self.path, parts)
+        return parts
 
     def missing(self, keys: Iterable[str]) -> list[str]:
         """Those of the keys that no row has, in order, each once."""
@@ -61,6 +68,22 @@ class RecordSet(Generic[R]):
             self.path / f"part-{number:05d}.parquet", rows, self.record_type, checksum=True
         )
 
+    def add(self, rows: Sequence[R]) -> None:
+        """Appends the rows whose keys aren't there.
+
+        Raises:
+            ChangedError: a key is there with other contents.
+            UserError: as `append`.
+        """
+        by_key: dict[str, R] = {}
+        for row in rows:
+            by_key.setdefault(_key(row), row)
+        there = {_key(row): row for row in self.read() if _key(row) in by_key}
+        changed = {key: changes(row, by_key[key]) for key, row in there.items()}
+        changed = {key: names for key, names in changed.items() if names}
+        refuse_changed(self.path.name, changed, self.path)
+        self.append([row for key, row in by_key.items() if key not in there])
+
     def read(self) -> list[R]:
         """All rows, in the order in which they were added; of rows with one key only the first.
 
@@ -68,9 +91,9 @@ class RecordSet(Generic[R]):
             UserError: a part is damaged, or not of this record.
         """
         rows: dict[str, R] = {}
-        for part in self.parts():
+        for part in self._checked():
             for row in read_parquet(part, self.record_type):
-                rows.setdefault(str(getattr(row, "key")), row)  # noqa: B009  # R is any record with a key
+                rows.setdefault(_key(row), row)
         return list(rows.values())
 
     def compact(self, order: Iterable[str] = ()) -> None:
@@ -83,17 +106,21 @@ class RecordSet(Generic[R]):
         Raises:
             UserError: a part is damaged, or the disk is full.
         """
-        parts = self.parts()
+        parts = self._checked()
         keys = [str(key) for part in parts for key in read_column(part, "key")]
         there = set(keys)
         ordered = list(dict.fromkeys([*(key for key in order if key in there), *keys]))
         if not parts or (len(parts) == 1 and ordered == keys):
             return
-        rows = {str(getattr(row, "key")): row for row in self.read()}  # noqa: B009
+        rows = {_key(row): row for row in self.read()}
         self.append([rows[key] for key in ordered])
         for part in parts:
             part.unlink()
         checksums.note(self.path, {})
+
+
+def _key(row: BaseModel) -> str:
+    return str(getattr(row, "key"))  # noqa: B009  # any record with a key
 
 
 def _number(part: Path) -> int:

@@ -1,13 +1,28 @@
-"""Files that are either whole or absent, and errors of the disk that a person can act on."""
+"""Files and folders that are whole or absent, and errors of the disk that a person can act on.
+
+A writer works under a temporary name, which it locks until the final name is there. What a killed
+writer left has a free lock, so that `sweep` can remove it while others write to the same folder.
+"""
 
 import errno
 import os
+import re
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
+from typing import BinaryIO
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 from groundtune.errors import UserError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_OURS = re.compile(r"\..+\.[0-9a-f]+\.tmp")
 
 
 class DiskError(UserError):
@@ -24,23 +39,69 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
         DiskError: no space left, a quota or file size limit reached, or the folder can't be
             written.
     """
-    # Not the process's number alone: machines that share a folder have equal ones.
-    temporary = path.parent / f".{path.name}.{token_hex(8)}.tmp"
+    with whole_file(path, durable=durable) as file:
+        file.write(data)
+
+
+@contextmanager
+def whole_file(path: Path, *, durable: bool = True) -> Generator[BinaryIO]:
+    """A file to write into, which takes its name when the block ends without an error.
+
+    Raises:
+        DiskError: as `write_atomic`.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            _write(temporary, data, durable)
+        with _new_file(path) as (file, temporary):
+            yield file
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
             os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise disk_error(error, path) from error
 
 
+@contextmanager
+def whole_folder(path: Path) -> Generator[Path]:
+    """A folder to write into, which takes its name when the block ends without an error.
+
+    Its files are on the disk before it has the name. It replaces a folder of that name.
+
+    Raises:
+        DiskError: as `write_atomic`.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _new_folder(path) as temporary:
+            yield temporary
+            _flush(temporary)
+            remove_folder(path)
+            os.replace(temporary, path)
+    except OSError as error:
+        raise disk_error(error, path) from error
+
+
+def remove_folder(path: Path) -> None:
+    """Removes a folder, if it is there, such that no kill leaves a part of it under its name."""
+    temporary = _temporary(path)
+    with suppress(FileNotFoundError):
+        os.replace(path, temporary)
+    shutil.rmtree(temporary, ignore_errors=True)
+
+
 def sweep(folder: Path) -> None:
-    """Removes what killed writers left behind in the folder; for folders with one writer only."""
+    """Removes what killed writers left in the folder; a live writer's files stay, and others'."""
     for left in folder.glob(".*.tmp"):
-        left.unlink(missing_ok=True)
+        if _OURS.fullmatch(left.name):
+            _remove_free(left)
+
+
+def sweep_all(folder: Path) -> None:
+    """Sweeps a folder and all folders below it."""
+    for path, below, _ in os.walk(folder):
+        sweep(Path(path))
+        below[:] = [name for name in below if not _OURS.fullmatch(name)]
 
 
 def disk_error(error: OSError, path: Path) -> DiskError:
@@ -58,9 +119,82 @@ def disk_error(error: OSError, path: Path) -> DiskError:
     )
 
 
-def _write(path: Path, data: bytes, durable: bool) -> None:
-    with path.open("wb") as file:
-        file.write(data)
-        file.flush()
-        if durable:
-            os.fsync(file.fileno())
+def _temporary(path: Path) -> Path:
+    # Not the process's number: machines that share a folder have equal ones.
+    return path.parent / f".{path.name}.{token_hex(8)}.tmp"
+
+
+@contextmanager
+def _new_file(path: Path) -> Generator[tuple[BinaryIO, Path]]:
+    """A temporary file that is locked; one that a sweeper took in between is of no use."""
+    while True:
+        temporary = _temporary(path)
+        with temporary.open("xb") as file:
+            if not (_lock(file.fileno()) and temporary.exists()):
+                continue
+            try:
+                yield file, temporary
+            finally:
+                temporary.unlink(missing_ok=True)
+        return
+
+
+@contextmanager
+def _new_folder(path: Path) -> Generator[Path]:
+    """The same for a folder."""
+    while True:
+        temporary = _temporary(path)
+        temporary.mkdir()
+        descriptor = os.open(temporary, os.O_RDONLY) if fcntl else None
+        if descriptor is None or (_lock(descriptor) and temporary.exists()):
+            break
+        os.close(descriptor)
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    """Locks an open file; False where another has the lock, True on disks without locks."""
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _remove_free(left: Path) -> None:
+    """Removes a leftover unless a writer has its lock, or the disk has no locks to tell."""
+    if fcntl is None:
+        return
+    try:
+        descriptor = os.open(left, os.O_RDONLY)
+    except OSError:  # its writer has just finished
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+    except OSError:
+        return
+    finally:
+        os.close(descriptor)
+
+
+def _flush(folder: Path) -> None:
+    for file in folder.rglob("*"):
+        if file.is_file():
+            descriptor = os.open(file, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)

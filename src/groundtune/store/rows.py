@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, NamedTuple, cast
 
 from groundtune.errors import UserError
+from groundtune.store.files import whole_file
 from groundtune.store.json_text import LAYOUT, JsonText, fault_in, why_not_json
-from groundtune.store.whole_file import whole_file
 
 SKIP_OR_FIX = "Fix the row, or leave it out with --skip-bad."
 """The fix of a bad row, for a command that has this option."""

@@ -1,13 +1,13 @@
 """Checkpoints: folders that `from_pretrained` loads, with the state to resume training.
 
     checkpoints/step-000100/    weights (or adapter) and processor in Hugging Face's layout
-                                trainer_state.pt: optimiser, random state, step, the run's key
+                                trainer_state.pt: optimiser, random state, step, the run's inputs
+                                checksums.sha256: of all files, compared before they are read
 
 A checkpoint is complete or absent: it is written under a temporary name, flushed, and renamed.
 """
 
-import os
-import shutil
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 from pickle import UnpicklingError
@@ -18,7 +18,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from groundtune.errors import UserError
-from groundtune.store.files import disk_error, write_atomic
+from groundtune.store import checksums
+from groundtune.store.files import remove_folder, sweep, whole_folder
 from groundtune.train.zero import FullState
 from groundtune.vlm.load import Vlm, quiet
 
@@ -37,18 +38,18 @@ class State(NamedTuple):
 class Checkpoints:
     """The checkpoints of one run; only the newest `keep` are kept.
 
-    `run_key` is the hash of everything that determines the run's result: a checkpoint with another
-    key is refused.
+    `inputs` names everything that determines the run's result, with a hash or value each: a
+    checkpoint with others is refused.
     """
 
-    def __init__(self, path: Path, run_key: str, keep: int) -> None:
+    def __init__(self, path: Path, inputs: Mapping[str, str], keep: int) -> None:
         self.path = path
-        self._run_key = run_key
+        self._inputs = dict(inputs)
         self._keep = keep
 
     def paths(self) -> list[Path]:
         """Return the existing checkpoints, newest last."""
-        return sorted(self.path.glob("step-*"))
+        return steps_in(self.path)
 
     def save(self, vlm: Vlm, state: State) -> Path:
         """Write the checkpoint of a step and remove old ones.
@@ -59,7 +60,7 @@ class Checkpoints:
         content = {
             "optimizer": state.full.optimizer,
             "step": state.step,
-            "run_key": self._run_key,
+            "inputs": self._inputs,
             "rng": state.random,
         }
         buffer = BytesIO()
@@ -67,7 +68,7 @@ class Checkpoints:
         path = self.path / f"step-{state.step:06d}"
         write_model(vlm, path, {_STATE: buffer.getvalue()}, weights=state.full.weights)
         for old in self.paths()[: -self._keep]:
-            shutil.rmtree(old)
+            remove_folder(old)
         return path
 
     def check(self) -> None:
@@ -94,22 +95,30 @@ class Checkpoints:
         return int(state["step"])
 
     def _newest(self) -> dict[str, Any]:
-        path = self.paths()[-1]
+        *older, path = self.paths()
+        then = f"resumes from {older[-1].name}" if older else "starts again"
+        fix = f"Remove the folder {path.name}: the run then {then}."
+        checksums.refuse_damaged_folder(path, fix, must=True)
         try:
             state = torch.load(path / _STATE, weights_only=True, mmap=True)
         except (RuntimeError, OSError, EOFError, ValueError, UnpicklingError) as error:
+            raise UserError("The checkpoint is damaged.", str(path / _STATE), fix) from error
+        names = dict.fromkeys([*state["inputs"], *self._inputs])
+        others = [n for n in names if state["inputs"].get(n) != self._inputs.get(n)]
+        if others:
             raise UserError(
-                "The checkpoint is damaged.",
-                str(path / _STATE),
-                "Remove its folder: the run then resumes from an older one, or starts again.",
-            ) from error
-        if state["run_key"] != self._run_key:
-            raise UserError(
-                "The folder has a run with other settings, data or another model.",
+                "The folder has a run with other settings, data or another model "
+                f"({', '.join(others)}).",
                 str(path),
-                "Use another folder with --out DIR, or the original recipe.",
+                "Use another folder with --out DIR, or the original recipe and data.",
             )
         return state
+
+
+def steps_in(folder: Path) -> list[Path]:
+    """Return the checkpoints of a folder by their step."""
+    found = (path for path in folder.glob("step-*") if path.name[5:].isdecimal())
+    return sorted(found, key=lambda path: int(path.name[5:]))
 
 
 def write_model(
@@ -121,33 +130,24 @@ def write_model(
 ) -> None:
     """Write model (or adapter) and processor in Hugging Face's layout, completely or not at all.
 
-    Also writes `files`. Replaces an existing folder of that name. `weights` replace the model's
-    weights if it holds only a shard of them.
+    Also writes `files`, and checksums of all. Replaces an existing folder of that name. `weights`
+    replace the model's weights if it holds only a shard of them.
 
     Raises:
         UserError: the disk is full or the folder can't be written.
     """
-    temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
     try:
-        for leftover in path.parent.glob(".*.tmp"):  # of a run that was killed while writing
-            shutil.rmtree(leftover, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        with quiet():
+        sweep(path.parent)
+        with whole_folder(path) as temporary, quiet():
             vlm.model.save_pretrained(temporary, state_dict=weights)
             vlm.processor.save_pretrained(temporary)
-        for name, data in (files or {}).items():
-            write_atomic(temporary / name, data)
-        _flush(temporary)
-        shutil.rmtree(path, ignore_errors=True)
-        os.replace(temporary, path)
+            for name, data in (files or {}).items():
+                (temporary / name).write_bytes(data)
+            checksums.seal(temporary)
     except SafetensorError as error:
         raise UserError(
             f"The weights can't be written: {error}.", str(path), "Free disk space and run again."
         ) from error
-    except OSError as error:
-        raise disk_error(error, path) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _load_weights(model: Any, path: Path) -> None:
@@ -173,13 +173,3 @@ def set_random_state(state: dict[str, Any]) -> None:
     torch.set_rng_state(state["torch"])
     if state["cuda"]:
         torch.cuda.set_rng_state_all(state["cuda"])
-
-
-def _flush(folder: Path) -> None:
-    """Flush the files to disk before the folder gets its final name."""
-    for file in folder.iterdir():
-        descriptor = os.open(file, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -1,23 +1,27 @@
 """Training metrics as JSON lines: one object per step; a resumed run appends to the file."""
 
-import json
 from collections.abc import Mapping
-from itertools import takewhile
 from pathlib import Path
 
 from groundtune.errors import UserError
-from groundtune.store.files import disk_error, write_atomic
-from groundtune.store.rows import json_rows
+from groundtune.store.lines import CheckedLines, read_lines
+
+_FIX = "Restore it from a copy, or delete it: the run then logs only the steps that it still takes."
 
 
 class JsonlLog:
     """A Logger that appends to a file; it first drops lines after `step` of an interrupted run."""
 
     def __init__(self, path: Path, step: int = 0) -> None:
-        self.path = path
+        """Open the log of a run that has taken `step` steps.
+
+        Raises:
+            UserError: the log is damaged or lacks a step, or the disk is full.
+        """
         earlier = [line for line in read_log(path) if line["step"] <= step]
-        text = "".join(json.dumps(line) + "\n" for line in earlier)
-        write_atomic(path, text.encode())
+        if path.exists():
+            _refuse_gaps(earlier, step, path)
+        self._lines = CheckedLines(path, earlier)
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Append the step's metrics.
@@ -25,16 +29,21 @@ class JsonlLog:
         Raises:
             UserError: the disk is full.
         """
-        try:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps({"step": step, **metrics}) + "\n")
-        except OSError as error:
-            raise disk_error(error, self.path) from error
+        self._lines.append({"step": step, **metrics})
 
 
 def read_log(path: Path) -> list[dict[str, float]]:
-    """Return the lines of a log, none without a file; skip an incomplete last line."""
-    if not path.exists():
-        return []
-    whole = takewhile(lambda row: not isinstance(row.found, UserError), json_rows(path))
-    return [dict(row.fields) for row in whole]
+    """Return the lines of a log, none without a file; leave out an incomplete last line.
+
+    Raises:
+        UserError: a line is damaged.
+    """
+    return read_lines(path, _FIX)
+
+
+def _refuse_gaps(lines: list[dict[str, float]], step: int, path: Path) -> None:
+    """A step is logged before its checkpoint is written, so what is missing was lost."""
+    logged = {int(line["step"]) for line in lines}
+    lost = sorted(set(range(min(logged, default=step + 1), step + 1)) - logged)
+    if lost:
+        raise UserError(f"The log has no line of step {lost[0]}.", str(path), _FIX)

@@ -4,14 +4,15 @@ An answer's key is the hash of everything that its log-probabilities depend on: 
 revision, adapter included, the image processor's settings, the arithmetic, the images, and the
 token ids of prompt and answer, which cover tokenizer and chat template; for a view of the images
 also the view and its seed. Any change gives another key, so a stale row is never used, and an
-interrupted run resumes.
+interrupted run resumes. A damaged part of the cache is computed again, with a warning.
 
 The reference is the model before training; with a LoRA, the base without the adapter. So there is
 no second model in memory.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -21,16 +22,21 @@ from torch import Tensor
 
 from groundtune.engine.logprobs import TokenLogProbs
 from groundtune.engine.rows import PromptRow
+from groundtune.errors import UserError
 from groundtune.protocols import Progress
 from groundtune.records import Key, Record
+from groundtune.store import checksums
 from groundtune.store.dataset import RecordSet
 from groundtune.store.keys import key_of
 from groundtune.store.run_json import versions
+from groundtune.store.tables import read_parquet
 from groundtune.train.batches import MicroBatch, PassLimits, PlannedRow, plan_micro_batches
 from groundtune.train.data import Cost, EncodedPairs, Views
 from groundtune.train.parallel import Parallel
 from groundtune.vlm.encoded import EncodedAnswer
 from groundtune.vlm.load import Vlm
+
+log = logging.getLogger(__name__)
 
 _PASSES_PER_WRITE = 64
 """Forward passes between two writes: a killed run repeats at most this many."""
@@ -104,7 +110,7 @@ def reference(
     Processes share the work; each but the first writes to a subfolder of `folder`.
 
     Raises:
-        UserError: the disk is full, or a part of the folder is damaged.
+        UserError: the disk is full.
     """
     keys = _keys(identity, pairs, views)
     parallel = scoring.parallel
@@ -134,10 +140,23 @@ def reference(
 
 
 def _read(folder: Path) -> dict[str, Tensor]:
-    """Return all cached log-probabilities by key, from every process."""
+    """Return all cached log-probabilities by key, from every process; drop damaged parts."""
     folders = [folder, *sorted(folder.glob("process-*"))]
-    rows = (row for each in folders for row in RecordSet(each, ReferenceRow).read())
+    rows = (row for each in folders for row in _intact(RecordSet(each, ReferenceRow)))
     return {row.key: torch.tensor(row.logp) for row in rows}
+
+
+def _intact(records: RecordSet[ReferenceRow]) -> Iterator[ReferenceRow]:
+    """The rows of the parts that are as they were written; the others are removed."""
+    for part in records.parts():
+        try:
+            checksums.warn_of_unknown(records.path, [part])
+            yield from read_parquet(part, ReferenceRow)
+        except UserError as error:
+            log.warning("%s: %s Its log-probabilities are computed again.", part, error.what)
+            part.unlink(missing_ok=True)
+            if error.where != str(part):  # the file of checksums
+                Path(error.where).unlink(missing_ok=True)
 
 
 def _keys(identity: str, pairs: EncodedPairs, views: Views) -> dict[tuple[int, str, str], str]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 from safetensors import SafetensorError
 
 from groundtune.errors import UserError
+from groundtune.store.checksums import refuse_damaged_folder
 from groundtune.vlm.family import refuse_by_name
 from groundtune.vlm.four_bits import four_bits as in_four_bits
 from groundtune.vlm.images_only import images_only
@@ -41,6 +42,7 @@ _LOAD_ERRORS = (
     SafetensorError,
 )
 """What transformers and peft raise on files that are missing, damaged or of the wrong kind."""
+_DAMAGED = "Restore the folder from a copy. If you changed the file, delete checksums.sha256."
 
 
 @dataclass(kw_only=True)
@@ -229,6 +231,7 @@ def _check_folder(name: str) -> None:
             name,
             "Convert them to safetensors with save_pretrained: a pickle can run code.",
         )
+    refuse_damaged_folder(folder, _DAMAGED)
 
 
 def _check_adapter(adapter: Path) -> None:
@@ -244,6 +247,7 @@ def _check_adapter(adapter: Path) -> None:
             str(adapter),
             "Save it with safetensors: a pickle can run code.",
         )
+    refuse_damaged_folder(adapter, _DAMAGED)
 
 
 def _config(name: str, options: dict[str, Any]) -> Any:

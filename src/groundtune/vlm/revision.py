@@ -6,6 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
+from groundtune.store.checksums import sha256_of
+
 _SETTINGS = ("config.json", "adapter_config.json")
 _IGNORED_SETTINGS = {
     "_name_or_path",
@@ -27,8 +29,7 @@ def hash_of_folder(folder: Path) -> str:
             digest.update(name.encode() + json.dumps(settings, sort_keys=True).encode())
     for file in sorted(folder.glob("*.safetensors")):
         digest.update(file.name.encode())
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
+        digest.update(bytes.fromhex(sha256_of(file)))
     return digest.hexdigest()[:16]
 
 

@@ -19,7 +19,8 @@ Shapes: N rows, G groups, O outcomes, T different texts.
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from types import TracebackType
+from typing import Any, NamedTuple, Self
 from zlib import crc32
 
 import numpy as np
@@ -31,7 +32,8 @@ from groundtune.bench.files.columns import Column
 from groundtune.bench.stats.bootstrap import ALWAYS, SumTable
 from groundtune.errors import UserError
 from groundtune.records import Record, Score
-from groundtune.store.files import disk_error
+from groundtune.store import checksums
+from groundtune.store.files import whole_file
 
 GROUPS = 1024
 READINGS = ("yes", "no", "unread")
@@ -68,7 +70,7 @@ def table_of_counts(counts_GO: NDArray[np.int64], items: frozenset[str], where: 
 
 
 class ItemFile:
-    """The Parquet file of items, written piece by piece; it is whole once it is closed."""
+    """The Parquet file of items, written piece by piece; it is there when the block ends."""
 
     def __init__(self, path: Path) -> None:
         coded = pa.dictionary(pa.int32(), pa.string())
@@ -76,19 +78,35 @@ class ItemFile:
         self.path = path
         self._batches: list[pa.RecordBatch] = []
         self._names = pa.array([*READINGS, *OUTCOMES], pa.string())
-        self._temporary = path.parent / f".{path.name}.tmp"
+
+    def __enter__(self) -> Self:
         texts: Any = list(TEXTS)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = pq.ParquetWriter(
-                self._temporary,
-                self.schema,
-                use_dictionary=texts,
-                column_encoding={"item": "DELTA_BINARY_PACKED"},
-                write_statistics=False,
-            )
-        except OSError as error:
-            raise disk_error(error, path) from error
+        self._file = whole_file(self.path)
+        self._open = self._file.__enter__()
+        self._writer = pq.ParquetWriter(
+            self._open,
+            self.schema,
+            use_dictionary=texts,
+            column_encoding={"item": "DELTA_BINARY_PACKED"},
+            write_statistics=False,
+            write_page_checksum=True,
+        )
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self._write()
+        self._writer.close()
+        if kind is None:
+            self._open.flush()
+            sums = {self.path.name: checksums.sha256_of(Path(self._open.name))}
+            checksums.note(self.path.parent, sums)
+        self._file.__exit__(kind, error, at)
 
     def add(
         self, done: int, images: Column, answers: Column, labels_N: Small, outcomes_N: Small
@@ -114,12 +132,6 @@ class ItemFile:
         if self._batches:
             self._writer.write_table(pa.Table.from_batches(self._batches).unify_dictionaries())
         self._batches = []
-
-    def close(self) -> None:
-        """Makes the file whole, under its own name."""
-        self._write()
-        self._writer.close()
-        self._temporary.rename(self.path)
 
 
 def _integers(codes: NDArray[Any], kind: Any) -> Any:
@@ -225,8 +237,9 @@ def texts_of(items: LargeItems) -> Iterator[tuple[list[str], NDArray[np.int64], 
 
 
 def _pieces(path: Path, names: Sequence[str]) -> Iterator[dict[str, Column]]:
+    checksums.refuse_damage(path)
     try:
-        file = pq.ParquetFile(path, read_dictionary=list(names))
+        file = pq.ParquetFile(path, read_dictionary=list(names), page_checksum_verification=True)
         for batch in file.iter_batches(READ_AT_ONCE, columns=list(names)):
             columns = {name: batch.column(name) for name in names}
             yield {

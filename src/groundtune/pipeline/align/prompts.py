@@ -36,8 +36,7 @@ def hold_out(folder: Path, settings: AlignSettings, progress: Progress) -> None:
         )
     for name, some in parts.items():
         target = RunFolder(folder / name)
-        there = target.prompts.keys()
-        target.take_prompts(asked, [prompt for prompt in some if prompt.key not in there])
+        target.take_prompts(asked, some)
 
 
 def _make(source: PromptSource, folder: Path, settings: AlignSettings, progress: Progress) -> None:
@@ -48,8 +47,7 @@ def _make(source: PromptSource, folder: Path, settings: AlignSettings, progress:
     for part, number in parts.items():
         target = RunFolder(folder / part)
         made = source.prompts(target.images, number, progress, part=part, seed=settings.seed)
-        missing = set(target.prompts.missing(prompt.key for prompt in made))
-        target.prompts.append([prompt for prompt in made if prompt.key in missing])
+        target.prompts.add(made)
 
 
 def of_round(prompts: list[Prompt], number: int, a_round: int, seed: int) -> list[Prompt]:

@@ -4,7 +4,6 @@ Each step's settings name folders relative to the run's. A step stores its resul
 interrupted step resumes in the middle.
 """
 
-import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
@@ -29,7 +28,7 @@ from groundtune.protocols import Progress
 from groundtune.recipe_loading import Settings
 from groundtune.records import Prompt, Record, Sampling, Score
 from groundtune.store.dataset import RecordSet
-from groundtune.store.files import write_atomic
+from groundtune.store.files import remove_folder, write_atomic
 
 BY_CLAIMS = "Set choose.by=claims"
 """What can be done where no truth is known."""
@@ -161,16 +160,18 @@ def _training(folder: Path, settings: Round) -> TrainSettings:
 
 def choose_checkpoint(folder: Path, settings: Round, progress: Progress) -> None:
     """Make the checkpoint with the fewest errors that keeps enough the model ROUND/model."""
+    from groundtune.train.checkpoint import steps_in
+
     out = folder / settings.out
     found = {START: Path(model_or_folder(folder, settings.model))}
-    found |= {path.name: path for path in sorted((out / "training/checkpoints").glob("step-*"))}
+    found |= {path.name: path for path in steps_in(out / "training/checkpoints")}
     if not (out / "choice.json").exists() or not (out / "model/config.json").exists():
         choice = _choice(folder, settings, found, progress)
         _write_chosen(folder, settings, found[choice.chosen], progress)
         write(out / "choice.json", choice)
     for name, path in found.items():
         if name != START:
-            shutil.rmtree(path)  # with the optimiser's state several times the model's size
+            remove_folder(path)  # with the optimiser's state several times the model's size
 
 
 def _choice(folder: Path, settings: Round, found: Mapping[str, Path], progress: Progress) -> Choice:
@@ -282,9 +283,7 @@ def check_model(folder: Path, settings: ModelCheck, progress: Progress) -> None:
         checked = label_claims(out, out, labelling, progress, settings=feedback)
     require_verdicts(checked, feedback.labeler, feedback.divider, out, silence=True)
     kept = RecordSet(out / "scores", Score)
-    scores = claim_scores(out, settings.model.label)
-    missing = set(kept.missing(score.key for score in scores))
-    kept.append([score for score in scores if score.key in missing])
+    kept.add(claim_scores(out, settings.model.label))
 
 
 def claim_scores(folder: Path, label: str = "") -> list[Score]:

@@ -17,6 +17,7 @@ from groundtune.pipeline.workers.lazy import Lazy, check_folder, for_workers, lo
 from groundtune.protocols import Progress, Workers
 from groundtune.records import Answer, Prompt, Record
 from groundtune.store.dataset import RecordSet
+from groundtune.store.inputs import note_inputs
 from groundtune.store.keys import key_of
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ def score(
 
     A prompt's candidates form one batch; a repeated text is scored once.
     """
+    answers = [answer for own in candidates.values() for answer in own]
+    note_inputs(kept.path, {"answers": answers, "prompts": [prompts[key] for key in candidates]})
     models = scorer.tuned, scorer.reference
     keys = {a.key: key_of("ratio", a.key, *models) for own in candidates.values() for a in own}
     missing = set(kept.missing(keys.values()))

@@ -100,10 +100,8 @@ def _read(file: Path, target: RunFolder, images: Path | None, ask: str, progress
     if not answers:
         raise UserError("The file holds no answers.", str(file), "Give one with a row an answer.")
     _refuse_others(target, answers.keys())
-    missing = set(target.prompts.missing(prompts))
-    target.prompts.append([prompt for key, prompt in prompts.items() if key in missing])
-    missing = set(target.answers.missing(answers))
-    target.answers.append([answer for key, answer in answers.items() if key in missing])
+    target.prompts.add(list(prompts.values()))
+    target.answers.add(list(answers.values()))
 
 
 def _prompt(file: Path, row: Row, target: RunFolder, images: Path | None, ask: str) -> Prompt:

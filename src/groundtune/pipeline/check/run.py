@@ -119,8 +119,7 @@ def check(
     inputs = {"answers": what, "labeler": labeler}
     write_run(out, settings.model_dump(mode="json"), inputs, {"mark": settings.seed}, list(command))
     kept = RecordSet(out / "scores", Score)
-    missing = set(kept.missing(score.key for score in scores))
-    kept.append([score for score in scores if score.key in missing])
+    kept.add(scores)
     results = out / "check.json"
     write_atomic(results, found.model_dump_json(indent=1).encode() + b"\n")
     from groundtune.pipeline.check.page import write_page

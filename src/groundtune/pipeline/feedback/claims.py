@@ -23,6 +23,7 @@ from groundtune.pipeline.folder import RunFolder, hash_of, read_some
 from groundtune.pipeline.workers.local import LocalWorkers
 from groundtune.protocols import Divider, Progress, Workers, YesNo
 from groundtune.records import Answer, Claim, Producer, Prompt, Record
+from groundtune.store.inputs import note_inputs
 from groundtune.store.keys import key_of
 
 DIVIDED_AT_ONCE = 50
@@ -105,6 +106,8 @@ def divide_answers(
     `about` has the prompt of each by the answer's key. Ask `refuse_other_division` before.
     """
     by = divider.producer()
+    used = [about[answer.key] for answer in answers]
+    note_inputs(target.division.path, {"answers": answers, "prompts": used})
     keys = {division_key(answer.key, by): answer for answer in answers}
     missing = [keys[key] for key in target.division.missing(keys)]
     batches = [
@@ -139,7 +142,9 @@ def _check(
 ) -> tuple[int, int]:
     """Asks about the claims without a verdict; how many those were, and questions asked."""
     by = labeler_producer(labelling)
-    keys = {checked_key(claim.key, by): claim for claim in target.division.read()}
+    divided = target.division.read()
+    note_inputs(target.claims.path, {"claims": divided, "prompts": list(about.values())})
+    keys = {checked_key(claim.key, by): claim for claim in divided}
     others = target.claims.keys() - keys.keys()
     if others:
         raise UserError(
@@ -197,10 +202,9 @@ def _take_division(
     """The claims of another folder that this divider made, as far as they aren't here yet."""
     if target.same_as(source):
         return
-    there = target.division.keys()
     own = {division_key(answer.key, divider) for answer in answers}
     groups = by_answer(source.division.read()).values()
-    target.division.append([c for group in groups if group[0].key in own - there for c in group])
+    target.division.add([c for group in groups if group[0].key in own for c in group])
 
 
 def _prompt_of(answer: Answer, prompts: Mapping[str, Prompt]) -> Prompt:

@@ -16,6 +16,7 @@ from groundtune.pipeline.folder import RunFolder, hash_of, read_some
 from groundtune.pipeline.prompt_sources import load, source_of
 from groundtune.protocols import Annotator, Progress
 from groundtune.records import Answer, Correction, Producer, Prompt, Record
+from groundtune.store.inputs import note_inputs
 
 AT_ONCE = 50
 """Corrections between two writes: what a kill loses at the most."""
@@ -71,6 +72,7 @@ def label_answers(
     used = [_prompt_of(answer, prompts) for answer in answers]
     target.take_prompts(folder, {prompt.key: prompt for prompt in used}.values())
     target.take_answers(folder, answers)
+    note_inputs(target.corrections.path, {"answers": answers, "prompts": used})
     keys = {correction_key(answer.key, by): answer for answer in answers}
     missing = target.corrections.missing(keys)
     lacking = enough - _wrong(target.corrections.read()) if enough else len(missing)

@@ -157,8 +157,7 @@ def _write(
     target.take_prompts(folder, needed.values())
     parents = {parent for pair in pairs for parent in pair.parents}
     target.take_answers(folder, [row for row in folder.answers.read() if row.key in parents])
-    missing = set(target.pairs.missing(pair.key for pair in pairs))
-    target.pairs.append([pair for pair in pairs if pair.key in missing])
+    target.pairs.add(pairs)
 
 
 def _refuse_others(target: RunFolder, pairs: Sequence[Pair]) -> None:

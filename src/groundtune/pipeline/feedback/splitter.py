@@ -241,8 +241,8 @@ def _held_out(
 
 
 def _write(target: RunFolder, lessons: Mapping[str, Prompt], pairs: Mapping[str, Pair]) -> None:
-    target.prompts.append([lessons[key] for key in target.prompts.missing(lessons)])
-    target.pairs.append([pairs[key] for key in target.pairs.missing(pairs)])
+    target.prompts.add(list(lessons.values()))
+    target.pairs.add(list(pairs.values()))
 
 
 def _keep(
@@ -255,8 +255,7 @@ def _keep(
     """The answers that are asked about afterwards, with what they stand on."""
     kept.take_prompts(source, {a.prompt: prompts[a.prompt] for a in answers}.values())
     kept.take_answers(source, answers)
-    own = {claim.key: claim for answer in answers for claim in claims[answer.key]}
-    kept.division.append([own[key] for key in kept.division.missing(own)])
+    kept.division.add([claim for answer in answers for claim in claims[answer.key]])
 
 
 def _refuse_others(target: RunFolder, pairs: Mapping[str, Pair]) -> None:

@@ -23,7 +23,9 @@ from groundtune.pipeline.sample.prompts import Found, Skipped, read_prompts
 from groundtune.pipeline.workers.local import LocalWorkers, open_workers
 from groundtune.protocols import Generator, Progress, Workers
 from groundtune.records import Answer, Prompt, Record, Sampling
+from groundtune.store.contents import ChangedError
 from groundtune.store.files import write_atomic
+from groundtune.store.inputs import note_inputs
 from groundtune.store.keys import key_of, seed_of
 
 log = logging.getLogger(__name__)
@@ -180,8 +182,9 @@ def draw_answers(
     """
     sampling, size = settings.sampling, settings.batch_size
     _refuse_mixing(target, generator, sampling)
-    there = target.prompts.keys()
-    target.prompts.append([prompt for prompt in prompts if prompt.key not in there])
+    _refuse_edited(target, prompts)
+    note_inputs(target.answers.path, {"prompts": prompts})
+    target.prompts.add(prompts)
     wants = {
         key: _Want(key, prompt, index, row_seed)
         for prompt in prompts
@@ -237,6 +240,31 @@ def _refuse_mixing(target: RunFolder, generator: Generator, sampling: Sampling) 
                 f"{target.answers.path}, answer {answer.key} by {answer.producer.name}",
                 "Choose another folder with --out DIR.",
             )
+
+
+def _refuse_edited(target: RunFolder, prompts: Sequence[Prompt]) -> None:
+    """Refuse a prompt in place of another of the same row or file, which has answers already."""
+    keys = {prompt.key for prompt in prompts}
+    now = {_place(prompt): prompt for prompt in prompts}
+    edited = [
+        prompt
+        for prompt in target.prompts.read()
+        if prompt.key not in keys and prompt.source.dataset and _place(prompt) in now
+    ]
+    if edited:
+        dataset, row = _place(edited[0])
+        place = f"{dataset}, row {row}" if row else dataset
+        images = edited[0].images != now[dataset, row].images
+        raise ChangedError(
+            f"{len(edited)} prompts changed since the folder's answers were drawn, the first: "
+            f"{place} ({'its image' if images else 'its messages'}).",
+            str(target.prompts.path),
+            "Choose another folder with --out DIR, or restore the prompts and images.",
+        )
+
+
+def _place(prompt: Prompt) -> tuple[str, str]:
+    return prompt.source.dataset, prompt.source.row
 
 
 def _summary(target: RunFolder, keys: set[str], prompts: int, drawn: int) -> SampleSummary:

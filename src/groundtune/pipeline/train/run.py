@@ -9,10 +9,8 @@
 The same command resumes from the last checkpoint, and leaves a finished run unchanged.
 """
 
-import hashlib
 import json
 import logging
-from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,10 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groundtune.errors import UserError
-from groundtune.pipeline.folder import RunFolder, hash_of, read_some
+from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.pipeline.models import resolve
 from groundtune.pipeline.train.checks import adapter_error, check_settings
 from groundtune.pipeline.train.engine import Engine, engine_for, limits_of, training_score
+from groundtune.pipeline.train.inputs import hashes_of_data, inputs_of
 from groundtune.pipeline.train.merge import write_merged
 from groundtune.pipeline.train.parallel import check_alike, parallel_of
 from groundtune.pipeline.train.settings import Method as Method
@@ -56,7 +55,8 @@ class TrainingData:
     pairs: list[Pair]
     prompts: Mapping[str, Prompt]
     images: Images
-    hash: str
+    hashes: Mapping[str, str]
+    """Hashes of the columns of pairs and prompts, by name."""
 
 
 def train(
@@ -92,7 +92,7 @@ def train(
     pairs = encode(settings, vlm, data, engine, progress)
     check_alike(settings, pairs, parallel)
     checkpoints = Checkpoints(
-        out / "checkpoints", _run_key(settings, vlm, data, pairs), settings.keep
+        out / "checkpoints", inputs_of(settings, vlm, data.hashes, pairs), settings.keep
     )
     checkpoints.check()
     if parallel.main:
@@ -156,9 +156,8 @@ def read_pairs(settings: TrainSettings) -> TrainingData:
             str(folder.pairs.path),
             "Make pairs from corrections, or train with method.type=dpo.",
         )
-    return TrainingData(
-        pairs=pairs, prompts=prompts, images=folder.images, hash=hash_of(folder.pairs)
-    )
+    hashes = hashes_of_data(pairs, prompts)
+    return TrainingData(pairs=pairs, prompts=prompts, images=folder.images, hashes=hashes)
 
 
 def _load(settings: TrainSettings) -> "Vlm":
@@ -305,26 +304,6 @@ def _merges(settings: TrainSettings) -> bool:
     return settings.merge and settings.tune.type == "lora"
 
 
-def _run_key(settings: TrainSettings, vlm: "Vlm", data: TrainingData, pairs: EncodedPairs) -> str:
-    """Return the hash of everything that determines a run's result."""
-    from groundtune.train.precision import resolve_dtype
-
-    decisive = settings.decisive() | {"dtype": resolve_dtype(settings.dtype, vlm.device)}
-    del decisive["model"], decisive["pairs"]  # their hashes are used instead
-    dropped = [drop.key for drop in pairs.dropped]
-    pixels = json.loads(vlm.processor.image_processor.to_json_string())
-    return key_of(decisive, vlm.revision, data.hash, pixels, _hash_of_tokens(pairs), *dropped)
-
-
-def _hash_of_tokens(pairs: EncodedPairs) -> str:
-    """Return the hash of all token ids, which covers the chat template and the tokenizer."""
-    digest = hashlib.sha256()
-    for index in range(len(pairs)):
-        ids = [pairs.prompt_content(index)[1], *(answer.ids for answer in pairs.answers(index))]
-        digest.update(b"".join(array("q", [len(each), *each]).tobytes() for each in ids))
-    return digest.hexdigest()
-
-
 def _note(
     settings: TrainSettings,
     out: Path,
@@ -336,7 +315,7 @@ def _note(
     resumed: bool,
 ) -> None:
     """Write the run's provenance and its dropped pairs; a resumed run keeps its notes."""
-    inputs = {"model": vlm.revision, "pairs": data.hash}
+    inputs = {"model": vlm.revision, "pairs": key_of(dict(data.hashes))}
     seeds = {"train": settings.seed}
     notes = read_run(out).notes if resumed and (out / "run.json").exists() else {}
     write_run(out, settings.model_dump(mode="json"), inputs, seeds, list(command), notes)

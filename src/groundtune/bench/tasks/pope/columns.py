@@ -224,9 +224,8 @@ def score_large(data: Sequence[Path], answers: Path, mode: Mode, items: Path) ->
     column = _answer_column(answers)
     if not column or not _starts(data[0], ("image", "text", "label")):
         return None
-    file = ItemFile(items.with_suffix(".parquet"))
-    counted = count(data[0], answers, column, mode, file)
-    file.close()
+    with ItemFile(items.with_suffix(".parquet")) as file:
+        counted = count(data[0], answers, column, mode, file)
     return LargeScores(
         n=counted.n,
         unparsed={each: counted.unparsed(each) for each in MODES},
