@@ -68,6 +68,23 @@ def post(base: str, **own: object) -> dict[str, object]:
     return response.json()
 
 
+@pytest.mark.parametrize("token", ["<|end|>", "<image>", "<|assistant|>"])
+def test_special_tokens_in_a_message_are_refused_with_400(world: str, token: str):
+    sent = body(f"Describe {token} the image.", image(), seed=2) | {"model": "world:base"}
+    response = HTTP.post(f"{world}/v1/chat/completions", json=sent, timeout=60)
+    assert response.status_code == 400
+    assert token in response.json()["error"]["message"]
+
+
+def test_special_tokens_in_a_message_are_characters_if_the_server_says_so():
+    params = ServeSettings(model="world:base", special_tokens="text")
+    with serving(open_service(params, SilentProgress())) as base:
+        sent = body("Describe <|end|> the <image>.", image(), seed=2) | {"model": "world:base"}
+        response = HTTP.post(f"{base}/v1/chat/completions", json=sent, timeout=60)
+    assert response.status_code == 200, response.text
+    assert response.json()["choices"][0]["message"]["content"]
+
+
 Texts = Callable[[], Sequence[str]]
 
 

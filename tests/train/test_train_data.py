@@ -52,7 +52,8 @@ BAD = {
     "The rejected answer is empty": lambda p: p.model_copy(update={"rejected": ""}),
     "Both answers are the same": lambda p: p.model_copy(update={"rejected": p.chosen}),
     "There is no prompt nowhere": lambda p: p.model_copy(update={"prompt": "nowhere"}),
-    "contains the special token": lambda p: p.model_copy(update={"chosen": "a <image> b"}),
+    "contains the image placeholder": lambda p: p.model_copy(update={"chosen": "a <image> b"}),
+    "contains the special token": lambda p: p.model_copy(update={"rejected": "a </s> b"}),
 }
 
 

@@ -73,7 +73,7 @@ def test_several_images_and_turns_keep_their_order(vlm: Vlm):
 def test_an_image_placeholder_in_a_text_is_refused(vlm: Vlm):
     with pytest.raises(UserError, match="'<image>'"):
         encode_prompt(vlm, Prompt(key="p", messages=(user("red", "<image> What?"),)), Images())
-    with pytest.raises(UserError, match="special token '<image>'"):
+    with pytest.raises(UserError, match="image placeholder '<image>'"):
         encode_answer(vlm, "An <image>.")
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from groundtune.engine.shared_prefix import CommonStart, common_start, score_after
 from groundtune.protocols import Images
 from groundtune.records import Prompt
-from groundtune.vlm.encode import encode_prompt
+from groundtune.vlm.encode import encode_prompt, special_in_prompt
 from groundtune.vlm.encoded import EncodedPrompt
 from groundtune.vlm.plain import plain_model
 
@@ -36,7 +36,7 @@ def log_p_next(
     the questions then need separate prompts.
 
     Raises:
-        UserError: an image is missing or unreadable, or a text contains the image placeholder.
+        UserError: an image is missing or unreadable, or a text contains a special token.
     """
     encoded = encode_questions(vlm, prompts, images)
     whole = [replace(each, ids=(*each.ids, *lead)) for each in encoded]
@@ -51,10 +51,11 @@ def encode_questions(vlm: "Vlm", prompts: Sequence[Prompt], images: Images) -> l
 
     Preparing an image takes longer than a small model's forward pass. So only the first and the
     last prompt are encoded completely; of the others only the text after the images is tokenised.
-    If that doesn't reproduce the last one's tokens, all are encoded completely.
+    If that doesn't reproduce the last one's tokens, or a text spells a special token, all are
+    encoded completely.
     """
     first = encode_prompt(vlm, prompts[0], images)
-    if len(prompts) < 3:
+    if len(prompts) < 3 or any(special_in_prompt(vlm, prompt) for prompt in prompts):
         return [first, *(encode_prompt(vlm, prompt, images) for prompt in prompts[1:])]
     last = encode_prompt(vlm, prompts[-1], images)
     tails = _tails(vlm, prompts)

@@ -49,6 +49,9 @@ class InferenceSettings(Settings):
     batch_size: int = Field(default=16, ge=1)
     """Rows that a model answers at once (of an endpoint: concurrent requests); what a kill loses at
     most. Changes speed and memory only."""
+    special_tokens: Literal["refuse", "text"] = "refuse"
+    """Special tokens that the text of a prompt or an answer spells (`</s>`, `<|im_end|>`): "refuse"
+    is an error, "text" encodes their characters."""
     engine: EngineSettings = Local()
     """Where models run: `type: local` or `type: ray`. It changes no result."""
 

@@ -77,13 +77,15 @@ def load_vlm(settings: ModelSettings) -> "Vlm":
     model = resolve(settings.model)  # a folder that doesn't exist is refused at once
     from groundtune.vlm.load import load
 
-    return load(
+    vlm = load(
         model,
         adapter=_adapter(settings),
         revision=settings.revision,
         dtype=settings.dtype,
         device=settings.device,
     )
+    vlm.special_tokens = settings.special_tokens
+    return vlm
 
 
 def revision_of(settings: ModelSettings) -> str:

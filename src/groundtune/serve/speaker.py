@@ -24,7 +24,7 @@ class VlmSpeaker:
     def answer(self, turns: Sequence[Turn]) -> None:
         """One reply a seed, which alone decides its draw, as in `groundtune sample`.
 
-        A request fails alone where its text contains the model's image placeholder.
+        A request fails alone where its text contains a special token.
         """
         going = [own for turn in turns if (own := self._begin(turn))]
         rows = [(own, index) for own in going for index in range(len(own.ids))]

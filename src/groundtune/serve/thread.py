@@ -21,7 +21,7 @@ class ModelThread:
         """The work's result. Cancelled, it waits until the thread is free.
 
         Raises:
-            ApiError: the model refuses the request (a prompt with its image placeholder, say).
+            ApiError: the model refuses the request (a prompt with a special token, say).
         """
         submitted = self._pool.submit(work)
         future = asyncio.wrap_future(submitted)

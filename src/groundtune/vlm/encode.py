@@ -8,10 +8,20 @@ the exact text.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from groundtune.errors import UserError
 from groundtune.protocols import Images
 from groundtune.records import ImagePart, Message, Prompt
 from groundtune.vlm.encoded import EncodedAnswer, EncodedPrompt
+from groundtune.vlm.special_tokens import (
+    characters,
+    encode_characters,
+    expand_prompt,
+    mark_special,
+    no_stand_in,
+    refusal,
+    special_in,
+    stand_ins,
+)
+from groundtune.vlm.template import render
 
 if TYPE_CHECKING:
     from groundtune.vlm.load import Vlm
@@ -23,10 +33,54 @@ def encode_prompt(vlm: "Vlm", prompt: Prompt, images: Images) -> EncodedPrompt:
     """Return a prompt in the model's chat template with its preprocessed images.
 
     Raises:
-        UserError: an image is missing or unreadable, or the text contains the image placeholder.
+        UserError: an image is missing or unreadable, or a text contains a special token or the
+            image placeholder and `vlm.special_tokens` refuses them.
     """
-    marker = vlm.image_token
-    messages = [_message(message, images, marker, prompt.key) for message in prompt.messages]
+    texts = _texts(prompt)
+    found = special_in_prompt(vlm, prompt)
+    if not found:
+        return _encode(vlm, prompt, images, texts)
+    if vlm.special_tokens == "refuse":
+        raise refusal(vlm, found, "The prompt's text", f"prompt {prompt.key}")
+    return _encode_special(vlm, prompt, images, texts)
+
+
+def special_in_prompt(vlm: "Vlm", prompt: Prompt) -> str:
+    """Return a special token or placeholder that a prompt's texts spell, "" if there is none."""
+    return next(filter(None, (special_in(vlm, texts) for texts in _texts(prompt))), "")
+
+
+def _texts(prompt: Prompt) -> tuple[tuple[str, ...], ...]:
+    return tuple(
+        tuple(part.text for part in message.content if not isinstance(part, ImagePart))
+        for message in prompt.messages
+    )
+
+
+def _encode_special(
+    vlm: "Vlm", prompt: Prompt, images: Images, texts: Sequence[Sequence[str]]
+) -> EncodedPrompt:
+    """Encode a prompt whose special tokens are characters."""
+    where = f"prompt {prompt.key}"
+    marked = mark_special(vlm, texts)
+    if left := next(filter(None, (special_in(vlm, own) for own in marked.texts)), ""):
+        raise refusal(vlm, left, "The prompt's text, its parts joined,", where)
+    tokens = [characters(vlm, name) for name in marked.special]
+    messages = _messages(prompt, images, marked.texts)
+    rendered = render(vlm.processor, messages, generate=True)
+    order = marked.order(rendered)
+    for stand_in, name in stand_ins(vlm, rendered):
+        encoded = _encode(vlm, prompt, images, marked.with_stand_in(name))
+        if encoded.ids.count(stand_in) == len(order):
+            return expand_prompt(vlm, encoded, stand_in, [tokens[number] for number in order])
+    raise no_stand_in(where)
+
+
+def _encode(
+    vlm: "Vlm", prompt: Prompt, images: Images, texts: Sequence[Sequence[str]]
+) -> EncodedPrompt:
+    """Encode a prompt with these texts of its messages."""
+    messages = _messages(prompt, images, texts)
     encoded = vlm.processor.apply_chat_template(
         messages, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
     )
@@ -49,17 +103,16 @@ def encode_answer(vlm: "Vlm", text: str) -> EncodedAnswer:
     """Return an answer's tokens and their characters. Empty text is only the end of sequence.
 
     Raises:
-        UserError: the text contains one of the tokenizer's special tokens.
+        UserError: the text contains a special token and `vlm.special_tokens` refuses them.
     """
     if not text:
         return EncodedAnswer(ids=(vlm.form.eos,), offsets=((0, 0),))
     ids, offsets = _continue(vlm, vlm.form.lead + text)
-    if special := set(ids) & vlm.special_ids:
-        name = vlm.processor.tokenizer.convert_ids_to_tokens(min(special))
-        raise UserError(
-            f"The answer contains the special token {name!r}.",
-            f"answer {text[:60]!r}",
-            "Remove it from the text.",
+    if not vlm.special_ids.isdisjoint(ids):
+        if vlm.special_tokens == "refuse":
+            raise refusal(vlm, special_in(vlm, [text]), "The answer", f"answer {text[:60]!r}")
+        ids, offsets = encode_characters(
+            vlm, text, lambda marked: _continue(vlm, vlm.form.lead + marked)
         )
     shift = len(vlm.form.lead)
     shifted = tuple((max(0, start - shift), max(0, end - shift)) for start, end in offsets)
@@ -120,17 +173,21 @@ def _continue(vlm: "Vlm", text: str) -> tuple[list[int], list[tuple[int, int]]]:
     return ids[first:], shifted
 
 
-def _message(message: Message, images: Images, marker: str, where: str) -> dict[str, Any]:
-    content: list[dict[str, Any]] = []
-    for part in message.content:
-        if isinstance(part, ImagePart):
-            content.append({"type": "image", "image": images.open(part.image)})
-            continue
-        if marker and marker in part.text:
-            raise UserError(
-                f"The prompt's text contains the image placeholder {marker!r}.",
-                f"prompt {where}",
-                "Pass images as separate parts and remove the placeholder from the text.",
-            )
-        content.append({"type": "text", "text": part.text})
+def _messages(
+    prompt: Prompt, images: Images, texts: Sequence[Sequence[str]]
+) -> list[dict[str, Any]]:
+    """Return a prompt's messages for the chat template, with these texts."""
+    return [
+        _message(message, images, own) for message, own in zip(prompt.messages, texts, strict=True)
+    ]
+
+
+def _message(message: Message, images: Images, texts: Sequence[str]) -> dict[str, Any]:
+    each = iter(texts)
+    content: list[dict[str, Any]] = [
+        {"type": "image", "image": images.open(part.image)}
+        if isinstance(part, ImagePart)
+        else {"type": "text", "text": next(each)}
+        for part in message.content
+    ]
     return {"role": message.role, "content": content}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from safetensors import SafetensorError
 
@@ -57,6 +57,8 @@ class Vlm:
     revision: str
     """The hub's commit, or the hash of weights and settings; with an adapter, of both."""
     device: "torch.device"
+    special_tokens: Literal["refuse", "text"] = "refuse"
+    """What a special token is that a text spells (vlm/special_tokens.py)."""
 
     @cached_property
     def eos_ids(self) -> tuple[int, ...]:

@@ -147,12 +147,14 @@ def _training(folder: Path, settings: Round) -> TrainSettings:
     pairs = len(RunFolder(out).pairs.keys())
     steps = learn.epochs * steps_per_epoch(pairs, learn.batch_size)
     steps = min(steps, learn.max_steps or steps)
+    as_text = "text" in (learn.special_tokens, settings.run.special_tokens)
     return learn.part(
         TrainSettings,
         model=model_or_folder(folder, settings.model),
         pairs=out,
         device=settings.run.device,
         seed=settings.seed,
+        special_tokens="text" if as_text else "refuse",
         save_every=max(1, -(-steps // learn.checkpoints)),
         keep=learn.checkpoints + 1,
     )

@@ -71,6 +71,7 @@ def plan_training(settings: TrainSettings, progress: Progress) -> TrainingPlan:
     from groundtune.vlm.load import outline
 
     vlm = outline(resolve(settings.model))
+    vlm.special_tokens = settings.special_tokens
     engine = engine_for(settings, vlm)
     pairs = encode(settings, vlm, data, engine, progress)
     steps = training_schedule(settings, len(pairs)).steps

@@ -169,6 +169,7 @@ def _load(settings: TrainSettings) -> "Vlm":
     warn_if_slow(settings.dtype, device)
     dtype = "float32" if settings.tune.type == "full" else resolve_dtype(settings.dtype, device)
     vlm = load(resolve(settings.model), dtype=dtype, device=str(device), four_bits=quantised)
+    vlm.special_tokens = settings.special_tokens
     if hasattr(vlm.model, "get_base_model"):
         raise adapter_error(settings.model)
     return vlm

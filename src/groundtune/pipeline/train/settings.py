@@ -76,6 +76,9 @@ class Learning(Settings):
     dtype: Dtype = "auto"
     """Arithmetic of the forward pass; trained weights are float32. The published code trains in
     bfloat16; "auto" does so if the device supports it natively, else float32."""
+    special_tokens: Literal["refuse", "text"] = "refuse"
+    """Special tokens that the text of a prompt or an answer spells (`</s>`, `<|im_end|>`): "refuse"
+    is an error, "text" encodes their characters."""
     gradient_checkpointing: bool = False
     """Use less memory for about a third more time."""
     merge_dtype: Literal["float32", "base"] = "float32"

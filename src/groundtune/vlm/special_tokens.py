@@ -1,0 +1,220 @@
+"""Special tokens that a user's text spells: `</s>`, `<|im_end|>`, the image placeholder.
+
+A tokenizer reads them as control tokens wherever they are, so that a text could end a turn or
+stand for an image. `Vlm.special_tokens` decides: "refuse" is an error; with "text" they are encoded
+as the characters that they are. For that, each is replaced by a stand-in, a special token that is
+not in the prompt otherwise, and the stand-in's token by those of the characters.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+from groundtune.errors import UserError
+from groundtune.vlm.encoded import EncodedPrompt
+from groundtune.vlm.family import family_of
+from groundtune.vlm.plain import plain_model
+
+if TYPE_CHECKING:
+    from groundtune.vlm.load import Vlm
+
+FIX = "Remove it from the text, or read it as characters: special_tokens=text."
+_LEADS = ("a", "1", "\n")
+"""What the characters are tokenised after: the first that doesn't merge with them."""
+
+
+Encode = Callable[[str], tuple[list[int], list[tuple[int, int]]]]
+"""Returns the tokens of a text after the generation prompt, with offsets into the text."""
+
+
+class Characters(NamedTuple):
+    """A special token's characters as ordinary tokens, with their offsets."""
+
+    ids: tuple[int, ...]
+    offsets: tuple[tuple[int, int], ...]
+    length: int
+
+
+def special_in(vlm: "Vlm", texts: Sequence[str]) -> str:
+    """Return a special token that the texts of one message spell, "" if there is none.
+
+    Templates join a message's texts, and may strip them: the joined texts are looked at.
+    """
+    tokenizer = vlm.processor.tokenizer
+    for joined in dict.fromkeys(("".join(texts), "".join(text.strip() for text in texts))):
+        ids: list[int] = tokenizer(joined, add_special_tokens=False)["input_ids"]
+        if found := vlm.special_ids.intersection(ids):
+            return str(tokenizer.convert_ids_to_tokens(min(found)))
+        if found := [name for name in placeholders(vlm) if name in joined]:
+            return found[0]
+    return ""
+
+
+def placeholders(vlm: "Vlm") -> tuple[str, ...]:
+    """Return the texts that the processor replaces: of images, videos and their borders."""
+    attributes = cast("dict[str, object]", vars(vlm.processor))
+    own = {name: value for name, value in attributes.items() if name.endswith("_token")}
+    values: list[object] = [
+        vlm.image_token,
+        *own.values(),
+        getattr(vlm.processor, "video_token", ""),
+    ]
+    return tuple(dict.fromkeys(each for each in values if isinstance(each, str) and each.strip()))
+
+
+def characters(vlm: "Vlm", text: str) -> Characters:
+    """Return the tokens of a special token's characters, none of them special.
+
+    Raises:
+        UserError: the tokenizer has no other tokens for them.
+    """
+    for lead in _LEADS:
+        encoded = vlm.processor.tokenizer(
+            lead + text,
+            add_special_tokens=False,
+            split_special_tokens=True,
+            return_offsets_mapping=True,
+        )
+        pairs = zip(encoded["input_ids"], encoded["offset_mapping"], strict=True)
+        own = [(i, (start, end)) for i, (start, end) in pairs if end > len(lead)]
+        ids = [i for i, _ in own]
+        whole = all(start >= len(lead) for _, (start, _) in own)
+        known = vlm.special_ids.isdisjoint(ids) and vlm.processor.tokenizer.unk_token_id not in ids
+        if whole and known and vlm.processor.tokenizer.decode(ids).strip() == text.strip():
+            offsets = tuple((start - len(lead), end - len(lead)) for _, (start, end) in own)
+            return Characters(tuple(ids), offsets, len(text))
+    raise UserError(
+        f"The tokenizer can't encode {text!r} as characters.", vlm.name, "Remove it from the text."
+    )
+
+
+def pattern(vlm: "Vlm") -> re.Pattern[str]:
+    """Return the pattern of all special tokens and placeholders, longer ones first."""
+    tokens: list[str] = vlm.processor.tokenizer.convert_ids_to_tokens(sorted(vlm.special_ids))
+    names = sorted({*tokens, *placeholders(vlm)}, key=lambda name: (-len(name), name))
+    return re.compile("|".join(map(re.escape, names)))
+
+
+def stand_ins(vlm: "Vlm", rendered: str) -> Iterator[tuple[int, str]]:
+    """Yield special tokens that a rendered prompt doesn't have, and their texts."""
+    taken = placeholders(vlm)
+    for i, token in sorted(vlm.processor.tokenizer.added_tokens_decoder.items()):
+        plain = not (token.lstrip or token.rstrip or token.single_word or token.normalized)
+        text: str = token.content
+        if i in vlm.special_ids and plain and text not in taken and text not in rendered:
+            yield i, text
+
+
+class MarkedTexts(NamedTuple):
+    """A prompt's texts whose special tokens are numbered sentinels, and the special tokens."""
+
+    texts: tuple[tuple[str, ...], ...]
+    special: tuple[str, ...]
+    stem: str
+    """How each sentinel begins: letters that no text has."""
+
+    def order(self, rendered: str) -> list[int]:
+        """Return the numbers of the sentinels in a rendered prompt, in its order."""
+        return [int(number) for number in re.findall(rf"{self.stem}(\d+)q", rendered)]
+
+    def with_stand_in(self, stand_in: str) -> tuple[tuple[str, ...], ...]:
+        """Return the texts with the stand-in for each sentinel."""
+        each = re.compile(rf"{self.stem}\d+q")
+        return tuple(
+            tuple(each.sub(lambda _: stand_in, text) for text in own) for own in self.texts
+        )
+
+
+def mark_special(vlm: "Vlm", texts: Sequence[Sequence[str]]) -> MarkedTexts:
+    """Replace the special tokens of all messages' texts by numbered sentinels."""
+    found: list[str] = []
+    every = pattern(vlm)
+    stem = "Qfxq"
+    while any(stem in text for own in texts for text in own):
+        stem += "x"
+
+    def mark(match: re.Match[str]) -> str:
+        found.append(match[0])
+        return f"{stem}{len(found) - 1}q"
+
+    marked = tuple(tuple(every.sub(mark, text) for text in own) for own in texts)
+    return MarkedTexts(marked, tuple(found), stem)
+
+
+def expand_prompt(
+    vlm: "Vlm", prompt: EncodedPrompt, stand_in: int, tokens: Sequence[Characters]
+) -> EncodedPrompt:
+    """Return the prompt with the tokens of characters for each stand-in, in order."""
+    import torch
+
+    each = iter(tokens)
+    ids: list[int] = []
+    source: list[int] = []
+    for place, i in enumerate(prompt.ids):
+        more = next(each).ids if i == stand_in else (i,)
+        ids += more
+        source += [place] * len(more)
+    index = torch.tensor(source)
+    along = family_of(plain_model(vlm.model)).along_tokens
+    return replace(
+        prompt,
+        ids=tuple(ids),
+        marks={name: mark.index_select(0, index) for name, mark in prompt.marks.items()},
+        features={
+            name: value.index_select(1, index) if name in along else value
+            for name, value in prompt.features.items()
+        },
+    )
+
+
+def encode_characters(
+    vlm: "Vlm", text: str, encode: Encode
+) -> tuple[list[int], list[tuple[int, int]]]:
+    """Return the tokens of an answer's text whose special tokens are characters, with offsets.
+
+    Raises:
+        UserError: the tokenizer has no other tokens for them, or no stand-in.
+    """
+    marked = mark_special(vlm, [[text]])
+    tokens = [characters(vlm, name) for name in marked.special]
+    for stand_in, name in stand_ins(vlm, text):
+        ids, offsets = encode(marked.with_stand_in(name)[0][0])
+        if ids.count(stand_in) == len(tokens):
+            return _expand_answer(ids, offsets, stand_in, tokens)
+    raise no_stand_in(f"answer {text[:60]!r}")
+
+
+def _expand_answer(
+    ids: Sequence[int],
+    offsets: Sequence[tuple[int, int]],
+    stand_in: int,
+    tokens: Sequence[Characters],
+) -> tuple[list[int], list[tuple[int, int]]]:
+    each = iter(tokens)
+    longer = 0
+    new: list[tuple[int, tuple[int, int]]] = []
+    for i, (start, end) in zip(ids, offsets, strict=True):
+        if i != stand_in:
+            new.append((i, (start + longer, end + longer)))
+            continue
+        own = next(each)
+        first = start + longer
+        new += [(n, (first + a, first + b)) for n, (a, b) in zip(own.ids, own.offsets, strict=True)]
+        longer += own.length - (end - start)
+    return [i for i, _ in new], [offset for _, offset in new]
+
+
+def refusal(vlm: "Vlm", name: str, what: str, where: str) -> UserError:
+    """Return the error of a text that spells a special token."""
+    kind = "image placeholder" if name == vlm.image_token else "special token"
+    return UserError(f"{what} contains the {kind} {name!r}.", where, FIX)
+
+
+def no_stand_in(where: str) -> UserError:
+    """Return the error of a tokenizer by which no special token can be read as characters."""
+    return UserError(
+        "The text contains special tokens that can't be read as characters with this tokenizer.",
+        where,
+        "Remove them from the text.",
+    )
