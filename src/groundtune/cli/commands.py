@@ -48,7 +48,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "pairs": Command(
         "groundtune.cli.pairs:pairs",
-        "Make preference pairs from corrections or checked claims.",
+        "Make preference pairs from feedback.",
         LOOP,
     ),
     "train": Command("groundtune.cli.train:train", "Train a model on preference pairs.", LOOP),

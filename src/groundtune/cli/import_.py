@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TypeGuard
+from typing import TYPE_CHECKING
 
 from groundtune.interchange.registry import (
     FEEDBACK_TARGETS,
@@ -11,6 +11,9 @@ from groundtune.interchange.registry import (
     AnyLayoutName,
     FeedbackLayoutName,
 )
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 
 def import_(
@@ -83,7 +86,7 @@ def import_(
     )
 
 
-def is_feedback(layout: AnyLayoutName) -> TypeGuard[FeedbackLayoutName]:
+def is_feedback(layout: AnyLayoutName) -> "TypeIs[FeedbackLayoutName]":
     """Whether the layout holds corrections and comparisons instead of pairs."""
     return layout in FEEDBACK_TARGETS
 

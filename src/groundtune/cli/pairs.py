@@ -21,28 +21,32 @@ def pairs(
     *settings: Settings,
     corrections: Path | None = None,
     claims: Path | None = None,
+    project: Annotated[Path | None, Parameter(name="--from")] = None,
     out: Path | None = None,
     cap: Annotated[int | None, Parameter(validator=Number(gte=0))] = None,
     seed: int | None = None,
     json: bool = False,
 ) -> None:
-    """Make preference pairs from corrections or checked claims.
+    """Make preference pairs from corrections, checked claims or an annotation project.
 
     From a correction, the corrected text becomes the chosen answer and the original the rejected
     one. From claims, the answer with fewer rejected claims is chosen over one with more. Answers
-    that give no pair are counted by the rule that excluded them.
+    that give no pair are counted by the rule that excluded them. From an annotation project, run it
+    again after more work: new pairs are added, and those whose corrections were changed go.
 
     For example:
 
         groundtune pairs --corrections runs/candidates
         groundtune pairs --claims runs/candidates --out runs/claim-pairs spans=all
+        groundtune pairs --from photos --out runs/photos people=majority
 
     Args:
         recipe: YAML file with settings, if you have one.
         settings: Settings that have no option. For claims: scoring, margin, near, cap_by, balance,
-            length_limit, spans.
+            length_limit, spans. For a project: people (each, majority or reviewer).
         corrections: Folder with the corrections that `groundtune label` wrote.
         claims: Folder with the claims that `groundtune label --by claims` wrote.
+        project: Folder of the project that `groundtune annotate` made; needs --out.
         out: Folder for the pairs (default: the folder that is read).
         cap: Most pairs per prompt; 0 keeps all (default 0 for corrections, 2 for claims).
         seed: Random seed that decides which pairs stay under the cap.
@@ -51,21 +55,29 @@ def pairs(
     from groundtune.cli.recipe_argument import read_recipe
     from groundtune.errors import UserError
 
-    if corrections is not None and claims is not None:
+    given = [each for each in (corrections, claims, project) if each is not None]
+    if len(given) > 1:
         raise UserError(
-            "Pairs are made from corrections or from claims, not from both.",
-            "--corrections and --claims",
+            "Pairs are made from one kind of feedback at a time.",
+            "--corrections, --claims and --from",
             "Give one of them.",
         )
-    folder = claims or corrections
-    if folder is None:
+    if not given:
         raise UserError(
             "There is no feedback to make pairs from.",
             "groundtune pairs",
-            "Give --corrections FOLDER or --claims FOLDER.",
+            "Give --corrections FOLDER, --claims FOLDER or --from PROJECT.",
         )
+    if project is not None and out is None:
+        raise UserError(
+            "The pairs of a project need a folder of their own.",
+            f"--from {project}",
+            "Give one with --out FOLDER.",
+        )
+    folder = given[0]
     source = read_recipe(recipe, settings)
     stage = _from_claims if claims is not None else _from_corrections
+    stage = _from_project if project is not None else stage
     stage(source, {"cap": cap, "seed": seed}, folder, out or folder, json)
 
 
@@ -100,6 +112,27 @@ def _from_claims(
         counts = make_claim_pairs(folder, out, rules, progress, command=sys.argv)
     shown = counts.model_dump() if json else _lines(counts)
     finish(shown, wrote=out / "pairs", next_command=after_pairs(out, folder), json=json)
+
+
+def _from_project(
+    source: "RecipeArgument", options: Mapping[str, object], folder: Path, out: Path, json: bool
+) -> None:
+    from groundtune.cli.annotate_extra import require_annotate_extra
+    from groundtune.cli.finish import finish
+    from groundtune.cli.next_steps import after_pairs
+    from groundtune.cli.progress import open_progress
+    from groundtune.recipe_loading import load
+
+    require_annotate_extra("groundtune pairs --from")
+    from groundtune.pipeline.annotate.project import existing_project
+    from groundtune.pipeline.annotate.results import ProjectPairSettings, project_pairs
+
+    params = load(source.path, source.settings, ProjectPairSettings, options=options)
+    project = existing_project(folder)
+    with open_progress(silent=json) as progress:
+        counts = project_pairs(project, out, params, progress, command=sys.argv)
+    project.close()
+    finish(counts.model_dump(), wrote=out / "pairs", next_command=after_pairs(out, out), json=json)
 
 
 def _lines(counts: "ClaimPairCounts") -> dict[str, object]:

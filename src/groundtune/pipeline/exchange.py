@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from groundtune.interchange.feedback_layout import Feedback, load_feedback_format
 from groundtune.interchange.layout import Batch
@@ -17,8 +16,6 @@ from groundtune.store.dataset import RecordSet
 from groundtune.store.tables import read_parquet
 
 log = logging.getLogger(__name__)
-
-R = TypeVar("R", bound=Record)
 
 
 class ImportSettings(Record):
@@ -131,10 +128,10 @@ def import_feedback(
         log.warning("skipped: %s: %s", error.where, error.what)
     corrections = [each for row in found for each in row.corrections]
     comparisons = [each for row in found for each in row.comparisons]
-    _append_new(target.prompts, [each for row in found for each in row.prompts])
-    _append_new(target.answers, [each for row in found for each in row.answers])
-    _append_new(target.corrections, corrections)
-    _append_new(target.comparisons, comparisons)
+    target.prompts.add([each for row in found for each in row.prompts])
+    target.answers.add([each for row in found for each in row.answers])
+    target.corrections.add(corrections)
+    target.comparisons.add(comparisons)
     target.note(
         target.corrections,
         settings=ImportSettings(layout=layout, file=file.name, licence=licence, skip_bad=skip_bad),
@@ -148,12 +145,6 @@ def import_feedback(
         comparisons=len(comparisons),
         skipped=tuple(f"{error.where}: {error.what}" for error in skipped),
     )
-
-
-def _append_new(data: RecordSet[R], rows: Sequence[R]) -> None:
-    """Add the rows whose keys aren't there yet."""
-    by_key = {str(getattr(row, "key")): row for row in rows}  # noqa: B009  # any record with a key
-    data.append([by_key[key] for key in data.missing(by_key)])
 
 
 def export_feedback(

@@ -84,6 +84,25 @@ class RecordSet(Generic[R]):
         refuse_changed(self.path.name, changed, self.path)
         self.append([row for key, row in by_key.items() if key not in there])
 
+    def replace(self, rows: Sequence[R]) -> None:
+        """Make the set hold exactly these rows; their keys must follow from their contents.
+
+        Rows that are there stay as they are. Killed on the way, the set may hold rows that were to
+        go; the same call again removes them.
+
+        Raises:
+            UserError: the disk is full or the folder can't be written.
+        """
+        by_key = {_key(row): row for row in rows}
+        parts = self.parts()
+        if self.keys() <= by_key.keys():
+            self.append([by_key[key] for key in self.missing(by_key)])
+            return
+        self.append(list(by_key.values()))
+        for part in parts:
+            part.unlink()
+        checksums.note(self.path, {})
+
     def read(self) -> list[R]:
         """All rows, in the order in which they were added; of rows with one key only the first.
 

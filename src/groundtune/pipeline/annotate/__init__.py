@@ -1,0 +1,1 @@
+"""The annotation project: answers in, people's events on them, corrections and comparisons out."""

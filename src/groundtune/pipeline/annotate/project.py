@@ -1,0 +1,231 @@
+"""A project: opened or created, filled with items, and told people's events."""
+
+import shutil
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from groundtune.errors import UserError
+from groundtune.feedback.annotating import AnnotationState, RefusedEvent, check_event, replay
+from groundtune.pipeline.annotate.items import items_from_run
+from groundtune.pipeline.annotate.settings import ProjectSettings
+from groundtune.pipeline.folder import RunFolder
+from groundtune.records import Record
+from groundtune.store.annotations import events, items, leases
+from groundtune.store.annotations.database import Database, open_database
+from groundtune.store.annotations.records import Event, Item, Task
+from groundtune.store.images import ImageStore
+
+DATABASE = "annotations.sqlite"
+GUIDELINES = "guidelines.md"
+_SETTINGS = "project"
+_LONGEST_BATCH = 500
+
+
+class Work(Record):
+    """An item as one person has it: with their own events."""
+
+    item: Item
+    events: tuple[Event, ...]
+
+    @property
+    def state(self) -> AnnotationState:
+        """What follows from the events."""
+        return replay(self.events)
+
+
+class Refusal(Record):
+    """An event that was not stored, and why."""
+
+    id: str
+    why: str
+
+
+class Recorded(Record):
+    """What became of a batch of events."""
+
+    stored: tuple[str, ...]
+    known: tuple[str, ...]
+    """Stored before: the client had sent them already."""
+    refused: tuple[Refusal, ...]
+
+
+class Project:
+    """An open project. Its methods may be called from many threads."""
+
+    def __init__(self, path: Path, database: Database, settings: ProjectSettings) -> None:
+        self.path = path
+        self.database = database
+        self.settings = settings
+        self.images = ImageStore(path / "images")
+
+    @property
+    def guidelines(self) -> str:
+        """The guidelines' Markdown: the project's own file, else what comes with Groundtune."""
+        own = self.path / GUIDELINES
+        if own.is_file():
+            return own.read_text("utf-8")
+        return files("groundtune.pipeline.annotate").joinpath("guidelines.md").read_text("utf-8")
+
+    def add_run(self, source: Path, task: Task = "correct") -> int:
+        """Add the answers of a run as items, with their images, and return how many were new.
+
+        Raises:
+            UserError: the run has no answers, or for a review no corrections.
+        """
+        found = items_from_run(source, task, self.settings.seed)
+        images = ImageStore(RunFolder(source).path / "images")
+        for sha256 in dict.fromkeys(image for item in found for image in item.prompt.images):
+            _take_image(images, self.images, sha256)
+        with self.database.writing() as connection:
+            return items.add_items(connection, found, people_per_item=self.settings.people_per_item)
+
+    def join(self, person: str, name: str, role: items.Role) -> None:
+        """Add a person, unless they are there."""
+        with self.database.writing() as connection:
+            items.add_person(connection, person, name, role)
+
+    def next_work(self, person: str, task: Task, *, besides: tuple[str, ...] = ()) -> Work | None:
+        """Lease the next item to a person; None if there is none left for them."""
+        lease_s = self.settings.lease_minutes * 60
+        with self.database.writing() as connection:
+            key = leases.take_next(connection, person, task, lease_s=lease_s, besides=besides)
+        return None if key is None else self.work(person, key)
+
+    def work(self, person: str, key: str) -> Work | None:
+        """Return an item with a person's events; None if there is no such item."""
+        with self.database.reading() as connection:
+            item = items.item_of(connection, key)
+            if item is None:
+                return None
+            stored = events.events_of(connection, item=key, person=person)
+        return Work(item=item, events=tuple(each.event for each in stored))
+
+    def record(self, person: str, batch: Sequence[Event]) -> Recorded:
+        """Store events in order, each id once; those that don't fit are refused one by one.
+
+        Raises:
+            UserError: the database can't be written; then no event of the batch is stored.
+            ValueError: the batch has more than 500 events.
+        """
+        if len(batch) > _LONGEST_BATCH:
+            raise ValueError(f"{len(batch)} events at once, at most {_LONGEST_BATCH}")
+        stored: list[Event] = []
+        refused: list[Refusal] = []
+        with self.database.writing() as connection:
+            known = events.known_ids(connection, (each.id for each in batch))
+            wanted = {each.item for each in batch}
+            found = {item.key: item for item in items.items_of(connection, wanted)}
+            before: dict[str, list[Event]] = {}
+            for key in found:
+                rows = events.events_of(connection, item=key, person=person)
+                before[key] = [row.event for row in rows]
+            seen = set(known)
+            for event in batch:
+                if event.id in seen:
+                    continue
+                why = _why_refused(found, before, event)
+                if why:
+                    refused.append(Refusal(id=event.id, why=why))
+                    continue
+                seen.add(event.id)
+                stored.append(event)
+                before[event.item].append(event)
+            events.append(connection, person, stored)
+            for key in {each.item for each in stored}:
+                self._note_progress(connection, person, key, replay(before[key]))
+        return Recorded(
+            stored=tuple(each.id for each in stored),
+            known=tuple(each.id for each in batch if each.id in known),
+            refused=tuple(refused),
+        )
+
+    def close(self) -> None:
+        """Close the database."""
+        self.database.close()
+
+    def _note_progress(
+        self, connection: items.Connection, person: str, key: str, state: AnnotationState
+    ) -> None:
+        lease_s = self.settings.lease_minutes * 60
+        if state.progress == "open":
+            leases.reopen(connection, person, key, lease_s=lease_s)
+            leases.renew(connection, person, key, lease_s=lease_s)
+        else:
+            leases.end(connection, person, key, state.progress)
+
+
+def open_project(path: Path, settings: Mapping[str, object] | None = None) -> Project:
+    """Open the project in a folder, or create it; `settings` change the stored ones.
+
+    Raises:
+        UserError: the folder holds something else, a setting is wrong, or the database can't be
+            opened.
+    """
+    if path.exists() and not path.is_dir():
+        raise UserError("A project is a folder.", str(path), "Choose a new folder's name.")
+    if path.is_dir() and any(path.iterdir()) and not (path / DATABASE).exists():
+        raise UserError(
+            f"The folder holds other files, and no project ({DATABASE}).",
+            str(path),
+            "Choose a new folder for the project.",
+        )
+    path.mkdir(parents=True, exist_ok=True)
+    database = open_database(path / DATABASE)
+    try:
+        return Project(path, database, _settings(database, settings or {}))
+    except Exception:
+        database.close()
+        raise
+
+
+def existing_project(path: Path) -> Project:
+    """Open the project in a folder.
+
+    Raises:
+        UserError: there is none, or as `open_project`.
+    """
+    if not (path / DATABASE).is_file():
+        raise UserError(
+            "The folder holds no annotation project.",
+            str(path),
+            f"Make one: groundtune annotate {path} --answers RUN.",
+        )
+    return open_project(path)
+
+
+def _settings(database: Database, changes: Mapping[str, object]) -> ProjectSettings:
+    with database.writing() as connection:
+        stored = items.read_setting(connection, _SETTINGS)
+        before = ProjectSettings.model_validate_json(stored) if stored else ProjectSettings()
+        now = ProjectSettings.model_validate({**before.model_dump(), **changes})
+        if stored is None or now != before:
+            items.write_setting(connection, _SETTINGS, now.model_dump_json())
+    return now
+
+
+def _why_refused(
+    found: Mapping[str, Item], before: Mapping[str, Sequence[Event]], event: Event
+) -> str:
+    """Why an event can't be stored; "" if it can."""
+    if event.item not in found:
+        return "There is no such item in this project."
+    try:
+        check_event(found[event.item], before[event.item], event)
+    except RefusedEvent as error:
+        return str(error)
+    return ""
+
+
+def _take_image(source: ImageStore, target: ImageStore, sha256: str) -> None:
+    path = target.path(sha256)
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not source.path(sha256).is_file():
+        raise UserError(
+            "An image of the run is missing.",
+            f"image {sha256} in {source.root}",
+            "Run the command that made the answers again.",
+        )
+    shutil.copyfile(source.path(sha256), path)

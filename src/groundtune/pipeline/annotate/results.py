@@ -1,0 +1,160 @@
+"""What people said in a project, as records: corrections and comparisons, and pairs of them."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from pydantic import Field
+
+from groundtune.errors import UserError
+from groundtune.feedback.annotating import comparison_of, correction_of, replay
+from groundtune.feedback.pairs import PairCounts, pairs_from_corrections
+from groundtune.pipeline.annotate.project import Project
+from groundtune.pipeline.folder import RunFolder, hash_of
+from groundtune.protocols import Progress
+from groundtune.records import Answer, Comparison, Correction, Producer, Prompt, Record
+from groundtune.store.annotations import events, items
+from groundtune.store.annotations.records import Event, Item
+from groundtune.store.keys import key_of
+
+Settle = Literal["each", "majority", "reviewer"]
+"""Which corrections of an answer that several people judged count: everybody's; the text that more
+than half of them gave; a reviewer's or owner's, or the only one."""
+
+
+class ProjectPairSettings(Record):
+    """Which feedback of a project becomes pairs."""
+
+    people: Settle = "each"
+    cap: int = Field(default=0, ge=0)
+    """Most pairs per prompt; 0 keeps all."""
+    seed: int = 0
+    """Which pairs stay under the cap."""
+
+
+class ProjectPairCounts(PairCounts):
+    """What became of the feedback, and the answers on which people don't agree."""
+
+    unsettled: int = 0
+    """Answers whose people gave no common text, or no reviewer has settled."""
+
+
+class Finished(NamedTuple):
+    """All finished work of a project."""
+
+    items: Mapping[str, Item]
+    corrections: tuple[Correction, ...]
+    comparisons: tuple[Comparison, ...]
+    roles: Mapping[str, str]
+
+
+def finished_work(project: Project) -> Finished:
+    """Return everybody's finished work, in the order of the items' first events."""
+    by_work: dict[tuple[str, str], list[Event]] = defaultdict(list)
+    with project.database.reading() as connection:
+        for stored in events.events_of(connection):
+            by_work[stored.event.item, stored.person].append(stored.event)
+        found = items.items_of(connection, {item for item, _ in by_work})
+        roles = items.roles_of(connection)
+    by_key = {item.key: item for item in found}
+    corrections: list[Correction] = []
+    comparisons: list[Comparison] = []
+    for (key, person), own in by_work.items():
+        item, state = by_key[key], replay(own)
+        by = Producer(kind="person", name=person, revision=key_of(state)[:12])
+        if item.task in ("correct", "review"):
+            corrections += filter(None, [correction_of(item, state, by)])
+        comparisons += filter(None, [comparison_of(item, state, by)])
+    return Finished(by_key, tuple(corrections), tuple(comparisons), roles)
+
+
+def settled(work: Finished, people: Settle) -> tuple[list[Correction], int]:
+    """Return the corrections that count, and the number of answers that are unsettled."""
+    if people == "each":
+        return list(work.corrections), 0
+    by_answer: dict[str, list[Correction]] = defaultdict(list)
+    for correction in work.corrections:
+        by_answer[correction.answer].append(correction)
+    choose = _majority if people == "majority" else _reviewed
+    chosen = [choose(own, work.roles) for own in by_answer.values()]
+    return [each for each in chosen if each is not None], chosen.count(None)
+
+
+def project_pairs(
+    project: Project,
+    out: Path,
+    settings: ProjectPairSettings,
+    progress: Progress,
+    *,
+    command: Sequence[str] = (),
+) -> ProjectPairCounts:
+    """Make pairs of a project's corrections into the run folder `out`.
+
+    Again after more work it adds what is new; pairs of corrections that were changed since go.
+
+    Raises:
+        UserError: nothing in the project is finished.
+    """
+    work = finished_work(project)
+    if not work.corrections:
+        raise UserError(
+            "No correction in the project is finished.",
+            str(project.path),
+            f"Correct answers first: groundtune annotate {project.path}.",
+        )
+    corrections, unsettled = settled(work, settings.people)
+    progress.start("pairs", total=len(corrections))
+    target = RunFolder(out)
+    prompts = _prompts(work)
+    paired = pairs_from_corrections(corrections, prompts, cap=settings.cap, seed=settings.seed)
+    used = {each.prompt for each in corrections}
+    _take(project, target, [prompts[key] for key in sorted(used)], _answers(work, corrections))
+    target.corrections.replace(corrections)
+    target.pairs.replace(paired.pairs)
+    target.note(
+        target.pairs,
+        settings=settings,
+        inputs={"corrections": hash_of(target.corrections)},
+        seeds={"pairs": settings.seed},
+        command=list(command),
+    )
+    progress.advance(len(corrections))
+    return ProjectPairCounts(**paired.counts.model_dump(), unsettled=unsettled)
+
+
+def _majority(own: Sequence[Correction], roles: Mapping[str, str]) -> Correction | None:
+    decided = [each for each in own if each.verdict != "unsure"]
+    if not decided:
+        return None
+    text, number = Counter(each.corrected for each in decided).most_common(1)[0]
+    if 2 * number <= len(own):
+        return None
+    return next(each for each in decided if each.corrected == text)
+
+
+def _reviewed(own: Sequence[Correction], roles: Mapping[str, str]) -> Correction | None:
+    reviewers = [each for each in own if roles[each.by.name] in ("reviewer", "owner")]
+    if reviewers:
+        return reviewers[-1]
+    return own[0] if len(own) == 1 else None
+
+
+def _prompts(work: Finished) -> dict[str, Prompt]:
+    return {item.prompt.key: item.prompt for item in work.items.values()}
+
+
+def _answers(work: Finished, corrections: Iterable[Correction]) -> list[Answer]:
+    keys = {each.answer for each in corrections}
+    answers = {each.key: each for item in work.items.values() for each in item.answers}
+    return [answers[key] for key in sorted(keys)]
+
+
+def _take(
+    project: Project, target: RunFolder, prompts: Sequence[Prompt], answers: Sequence[Answer]
+) -> None:
+    """Add prompts, images and answers that the folder lacks."""
+    source = RunFolder(project.path)  # its images are where a run has them
+    source_prompts = {prompt.key: prompt for prompt in prompts}
+    target.take_prompts(source, source_prompts.values())
+    target.take_answers(source, answers)

@@ -1,0 +1,52 @@
+"""What a project's owner sets: kinds, blindness, leases."""
+
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from groundtune.recipe_loading import Settings
+from groundtune.records import Record, SpanKind
+
+
+class Kind(Record):
+    """A kind of error by the project's own name, and which of the six it counts as."""
+
+    name: str = Field(min_length=1, max_length=100)
+    counts_as: SpanKind
+    hint: str = ""
+    """A line for annotators."""
+
+
+KINDS = (
+    Kind(name="object", counts_as="object", hint="Something that isn't in the image"),
+    Kind(name="attribute", counts_as="attribute", hint="Colour, material, state, text"),
+    Kind(name="number", counts_as="number", hint="How many"),
+    Kind(name="position", counts_as="position", hint="Where it is, or where from here"),
+    Kind(name="action", counts_as="action", hint="What someone does"),
+    Kind(name="other", counts_as="other", hint="Anything else that is wrong"),
+)
+"""RLHF-V's kinds (arXiv 2312.00849, section 3)."""
+
+
+class ProjectSettings(Settings):
+    """A project's settings; they stay in its database."""
+
+    kinds: tuple[Kind, ...] = Field(default=KINDS, min_length=1, max_length=9)
+    """In the order of their number keys."""
+    blind: bool = False
+    """Never show suggestions, so that people's marks can measure the machine that makes them."""
+    severity: bool = False
+    """Ask how bad each error is: 1 minor, 2 major, 3 dangerous."""
+    people_per_item: int = Field(default=1, ge=1)
+    """How many people judge each item."""
+    lease_minutes: float = Field(default=30, gt=0)
+    """How long an item stays with a person who doesn't touch it."""
+    seed: int = 0
+    """Order of answers in comparisons and of items in evaluations."""
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        names = [kind.name for kind in self.kinds]
+        if len(set(names)) < len(names):
+            raise ValueError("two kinds have the same name")
+        return self

@@ -1,0 +1,158 @@
+"""Opening the annotation database: SQLite with a write-ahead log, or PostgreSQL; both migrated.
+
+SQLite's write transactions begin with BEGIN IMMEDIATE: one that begins as a reader and then writes
+may lose its turn, or give two people one item.
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from groundtune.errors import UserError
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_BUSY_S = 5
+"""How long a writer waits for another one."""
+
+
+class Database:
+    """A migrated annotation database; one per process, used by many threads."""
+
+    def __init__(self, engine: Engine, where: str) -> None:
+        self._engine = engine
+        self._writing = engine.execution_options(immediate=True)
+        self.where = where
+        """How errors name it, without a password."""
+
+    @property
+    def dialect(self) -> str:
+        """Either "sqlite" or "postgresql"."""
+        return self._engine.dialect.name
+
+    @contextmanager
+    def reading(self) -> Generator[Connection]:
+        """A transaction that only reads. Raises UserError if the database is locked or gone."""
+        with self._plain_errors(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Generator[Connection]:
+        """A transaction that writes: all of it or nothing. Raises UserError as `reading`."""
+        with self._plain_errors(), self._writing.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _plain_errors(self) -> Generator[None]:
+        try:
+            yield
+        except OperationalError as error:
+            raise unavailable(error, self.where) from error
+
+
+def open_database(target: Path | str) -> Database:
+    """Open the database in a file or at a PostgreSQL URL, and migrate it to this version.
+
+    Raises:
+        UserError: it can't be opened, is no annotation database, or is of a newer version.
+    """
+    url = f"sqlite:///{target}" if isinstance(target, Path) else target
+    engine = _engine(url)
+    where = str(target) if isinstance(target, Path) else engine.url.render_as_string()
+    try:
+        with engine.connect() as connection:
+            _migrate(connection, where)
+            connection.commit()
+    except DBAPIError as error:
+        engine.dispose()
+        raise unavailable(error, where) from error
+    except UserError:
+        engine.dispose()
+        raise
+    return Database(engine, where)
+
+
+def upgrade(connection: Connection, version: str = "head") -> None:
+    """Run the migrations up to a version."""
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, version)
+
+
+def unavailable(error: DBAPIError, where: str) -> UserError:
+    """Return the error for a database that can't be used, in plain words."""
+    reason = str(error.orig)
+    if "locked" in reason:
+        return UserError(
+            "Another program has locked the annotation database.",
+            where,
+            "Close the other program and try again; what was saved before is safe.",
+        )
+    if "not a database" in reason or "malformed" in reason:
+        return UserError(
+            "The file is not an annotation database, or it is damaged.",
+            where,
+            "Restore it from a backup, or choose another project.",
+        )
+    return UserError(
+        f"The annotation database can't be used: {reason.splitlines()[0]}.",
+        where,
+        "Check that the folder or the server exists and that you may write there.",
+    )
+
+
+def _engine(url: str) -> Engine:
+    try:
+        engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"The database needs the package {error.name}, which is not installed.",
+            url.partition("@")[2] or url,
+            "Install it: pip install 'psycopg[binary]'.",
+        ) from error
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _: object) -> None:
+    # sqlite3 must not begin transactions by itself: `_begin_sqlite` does.
+    connection.isolation_level = None
+    for pragma in (f"busy_timeout={_BUSY_S * 1000}", "journal_mode=WAL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    immediate = connection.get_execution_options().get("immediate")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def _migrate(connection: Connection, where: str) -> None:
+    script = ScriptDirectory(str(_MIGRATIONS))
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current == script.get_current_head():
+        return
+    try:
+        if current is not None:
+            script.get_revision(current)
+    except CommandError as error:
+        raise UserError(
+            f"The project was made by a newer version of Groundtune (database version {current}).",
+            where,
+            "Install that version: pip install --upgrade groundtune.",
+        ) from error
+    upgrade(connection)

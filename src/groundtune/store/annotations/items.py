@@ -1,0 +1,167 @@
+"""Items and people: adding them, finding them, and how far each item is."""
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+from sqlalchemy import Connection, Select, func, insert, literal, select
+
+from groundtune.records import Record
+from groundtune.store.annotations.records import Item, Task
+from groundtune.store.annotations.tables import ASSIGNMENTS, ITEMS, PEOPLE, SETTINGS
+
+Role = Literal["annotator", "reviewer", "owner"]
+State = Literal["new", "held", "done", "skipped"]
+_AT_ONCE = 500
+
+
+class ItemLine(Record):
+    """An item in a list, with its state for one person."""
+
+    place: int
+    key: str
+    task: Task
+    opening: str
+    """The beginning of its first answer."""
+    state: State
+
+
+class Counts(Record):
+    """How many items there are, and how many a person has finished or skipped."""
+
+    items: int
+    done: int
+    skipped: int
+
+
+def add_items(
+    connection: Connection, items: Sequence[Item], *, people_per_item: int = 1, priority: float = 0
+) -> int:
+    """Add the items that aren't there yet, and return how many."""
+    known = {str(row[0]) for row in connection.execute(select(ITEMS.c.key))}
+    fresh = {item.key: item for item in items if item.key not in known}
+    rows = [
+        {
+            "key": item.key,
+            "task": item.task,
+            "content": item.model_dump_json(),
+            "search": _search_text(item),
+            "priority": priority,
+            "free": people_per_item,
+        }
+        for item in fresh.values()
+    ]
+    for start in range(0, len(rows), _AT_ONCE):
+        connection.execute(insert(ITEMS), rows[start : start + _AT_ONCE])
+    return len(rows)
+
+
+def item_of(connection: Connection, key: str) -> Item | None:
+    """The item with a key."""
+    found = connection.execute(select(ITEMS.c.content).where(ITEMS.c.key == key)).scalar()
+    return None if found is None else Item.model_validate_json(found)
+
+
+def items_of(connection: Connection, keys: Iterable[str]) -> list[Item]:
+    """The items with these keys, in the order in which they were added."""
+    query = select(ITEMS.c.content).where(ITEMS.c.key.in_(list(keys))).order_by(ITEMS.c.place)
+    return [Item.model_validate_json(row[0]) for row in connection.execute(query)]
+
+
+def list_items(
+    connection: Connection,
+    person: str,
+    *,
+    words: str = "",
+    state: State | Literal[""] = "",
+    task: Task | Literal[""] = "",
+    offset: int = 0,
+    limit: int = 50,
+) -> tuple[list[ItemLine], int]:
+    """A page of items whose texts contain all the words, and how many there are in all."""
+    own = ASSIGNMENTS.alias("own")
+    shown = func.coalesce(own.c.state, literal("new"))
+    joined = ITEMS.outerjoin(own, (own.c.item == ITEMS.c.key) & (own.c.person == person))
+    # The opening is read from the JSON of a page's items only, not of all.
+    query = select(ITEMS.c.place, ITEMS.c.key, ITEMS.c.task, ITEMS.c.content, shown).select_from(
+        joined
+    )
+    for word in words.lower().split():
+        query = query.where(ITEMS.c.search.contains(word, autoescape=True))
+    if task:
+        query = query.where(ITEMS.c.task == task)
+    if state:
+        query = query.where(shown == state)
+    total = _count(connection, query)
+    page = query.order_by(ITEMS.c.place).offset(offset).limit(limit)
+    lines = [
+        ItemLine(place=place, key=key, task=kind, opening=_opening(content), state=found)
+        for place, key, kind, content, found in connection.execute(page)
+    ]
+    return lines, total
+
+
+def counts_of(connection: Connection, person: str, task: Task | Literal[""] = "") -> Counts:
+    """How far a person is."""
+    items = select(func.count()).select_from(ITEMS)
+    states = (
+        select(ASSIGNMENTS.c.state, func.count())
+        .join(ITEMS, ITEMS.c.key == ASSIGNMENTS.c.item)
+        .where(ASSIGNMENTS.c.person == person)
+        .group_by(ASSIGNMENTS.c.state)
+    )
+    if task:
+        items, states = items.where(ITEMS.c.task == task), states.where(ITEMS.c.task == task)
+    found = {str(state): int(number) for state, number in connection.execute(states)}
+    return Counts(
+        items=connection.execute(items).scalar_one(),
+        done=found.get("done", 0),
+        skipped=found.get("skipped", 0),
+    )
+
+
+def add_person(connection: Connection, person: str, name: str, role: Role) -> None:
+    """Add a person, unless they are there."""
+    there = select(PEOPLE.c.id).where(PEOPLE.c.id == person)
+    if connection.execute(there).first() is None:
+        row = {"id": person, "name": name, "role": role, "created": time.time()}
+        connection.execute(insert(PEOPLE), [row])
+
+
+def names_of(connection: Connection) -> dict[str, str]:
+    """Everybody's name, by id."""
+    return {
+        str(key): str(name) for key, name in connection.execute(select(PEOPLE.c.id, PEOPLE.c.name))
+    }
+
+
+def roles_of(connection: Connection) -> dict[str, str]:
+    """Everybody's role, by id."""
+    rows = connection.execute(select(PEOPLE.c.id, PEOPLE.c.role))
+    return {str(key): str(role) for key, role in rows}
+
+
+def read_setting(connection: Connection, name: str) -> str | None:
+    """A setting's JSON; None where it was never written."""
+    return connection.execute(select(SETTINGS.c.value).where(SETTINGS.c.name == name)).scalar()
+
+
+def write_setting(connection: Connection, name: str, value: str) -> None:
+    """Write a setting's JSON."""
+    connection.execute(SETTINGS.delete().where(SETTINGS.c.name == name))
+    connection.execute(insert(SETTINGS), [{"name": name, "value": value}])
+
+
+def _search_text(item: Item) -> str:
+    texts = [item.prompt.question, *(answer.text for answer in item.answers)]
+    return "\n".join(texts).lower()
+
+
+def _opening(content: str) -> str:
+    text = Item.model_validate_json(content).answers[0].text
+    return text[:160]
+
+
+def _count(connection: Connection, query: Select[*tuple[Any, ...]]) -> int:
+    inner = query.with_only_columns(ITEMS.c.place).subquery()
+    return connection.execute(select(func.count()).select_from(inner)).scalar_one()

@@ -1,0 +1,79 @@
+"""The tables, as of the newest migration; a test compares them with what the migrations make."""
+
+from sqlalchemy import (
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+ITEMS = Table(
+    "items",
+    METADATA,
+    Column("place", Integer, primary_key=True),
+    Column("key", String(64), nullable=False, unique=True),
+    Column("task", String(16), nullable=False),
+    Column("content", Text, nullable=False),  # an Item as JSON
+    Column("search", Text, nullable=False),  # its texts in small letters
+    Column("priority", Float, nullable=False, server_default="0"),  # higher is asked earlier
+    Column("free", Integer, nullable=False),  # how many more people may take it
+    Index("ix_items_next", "task", "free", "priority", "place"),
+)
+
+PEOPLE = Table(
+    "people",
+    METADATA,
+    Column("id", String(64), primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("role", String(16), nullable=False),  # annotator, reviewer or owner
+    Column("created", Float, nullable=False),
+)
+
+EVENTS = Table(
+    "events",
+    METADATA,
+    Column("seq", Integer, primary_key=True),
+    Column("id", String(64), nullable=False, unique=True),  # the client's
+    Column("item", String(64), ForeignKey("items.key"), nullable=False),
+    Column("person", String(64), ForeignKey("people.id"), nullable=False),
+    Column("body", Text, nullable=False),  # an Event's body as JSON
+    Column("at", Float, nullable=False),  # the client's clock
+    Column("received", Float, nullable=False),  # the server's clock
+    Column("active_s", Float, nullable=False),
+    Index("ix_events_item_person", "item", "person", "seq"),
+)
+
+ASSIGNMENTS = Table(
+    "assignments",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("item", String(64), ForeignKey("items.key"), nullable=False),
+    Column("person", String(64), ForeignKey("people.id"), nullable=False),
+    Column("state", String(8), nullable=False),  # held, done or skipped
+    Column("until", Float, nullable=False),  # end of the lease of one that is held
+    UniqueConstraint("item", "person", name="uq_assignments_item_person"),
+    Index("ix_assignments_person", "person", "state"),
+    Index("ix_assignments_state", "state", "until"),
+)
+
+SETTINGS = Table(
+    "settings",
+    METADATA,
+    Column("name", String(64), primary_key=True),
+    Column("value", Text, nullable=False),  # JSON
+)

@@ -1,0 +1,208 @@
+"""The annotation database: opening it, its migrations, and what is said when it can't be used."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, insert, inspect, select
+
+from annotation_items import event, item_of, marked
+from groundtune.errors import UserError
+from groundtune.store.annotations import database, events, items, leases
+from groundtune.store.annotations.database import Database, open_database, upgrade
+from groundtune.store.annotations.tables import ITEMS, METADATA
+
+VERSIONS = [
+    script.revision
+    for script in ScriptDirectory(
+        str(Path(database.__file__).parent / "migrations")
+    ).walk_revisions()
+]
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Database:
+    return open_database(tmp_path / "annotations.sqlite")
+
+
+def test_a_new_database_has_the_tables_that_the_code_expects(opened: Database):
+    with opened.reading() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, METADATA) == []
+
+
+def test_sqlite_writes_ahead_and_checks_foreign_keys(opened: Database):
+    with opened.reading() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_database_of_each_version_is_migrated_with_its_data(tmp_path: Path, version: str):
+    path = tmp_path / "old.sqlite"
+    engine = create_engine(f"sqlite:///{path}")
+    item = item_of("item-1")
+    with engine.begin() as connection:
+        upgrade(connection, version)
+        columns = {each["name"] for each in inspect(connection).get_columns("items")}
+        row = {"key": item.key, "task": item.task, "content": item.model_dump_json()}
+        row |= {"search": "a dog", "free": 0}
+        connection.execute(
+            insert(ITEMS), [{name: value for name, value in row.items() if name in columns}]
+        )
+        items.add_person(connection, "ada", "Ada", "owner")
+        events.append(connection, "ada", [event("item-1", marked("dog", "cat"))])
+    engine.dispose()
+    with open_database(path).reading() as connection:
+        (stored,) = events.events_of(connection, item="item-1")
+        assert stored.event.body == marked("dog", "cat")
+        assert items.item_of(connection, "item-1") == item
+
+
+def test_a_project_of_a_newer_version_is_refused_in_plain_words(tmp_path: Path):
+    path = tmp_path / "annotations.sqlite"
+    open_database(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(UserError, match="newer version of Groundtune") as caught:
+        open_database(path)
+    assert "pip install --upgrade" in caught.value.fix
+
+
+def test_a_file_that_is_no_database_is_refused_in_plain_words(tmp_path: Path):
+    path = tmp_path / "annotations.sqlite"
+    path.write_bytes(b"This is a text, long enough to have a header of a hundred bytes." * 4)
+    with pytest.raises(UserError, match="not an annotation database"):
+        open_database(path)
+
+
+def test_a_database_in_a_folder_that_is_gone_is_refused_in_plain_words(tmp_path: Path):
+    with pytest.raises(UserError, match="can't be used"):
+        open_database(tmp_path / "gone" / "annotations.sqlite")
+
+
+def test_a_locked_database_is_named_and_keeps_what_it_had(
+    opened: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with opened.writing() as connection:
+        items.add_items(connection, [item_of("item-1")])
+    other = sqlite3.connect(tmp_path / "annotations.sqlite", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    monkeypatch.setattr(database, "_BUSY_S", 0)
+    impatient = open_database(tmp_path / "annotations.sqlite")
+    with pytest.raises(UserError, match="locked"), impatient.writing():
+        pass
+    other.execute("ROLLBACK")
+    with impatient.writing() as connection:
+        assert items.add_items(connection, [item_of("item-1"), item_of("item-2")]) == 1
+
+
+def test_an_event_is_stored_as_it_came_in_the_order_of_arrival(opened: Database):
+    sent = [event("item-1", marked(words), active_s=1.25) for words in ("dog", "two", "red")]
+    with opened.writing() as connection:
+        items.add_items(connection, [item_of("item-1")])
+        items.add_person(connection, "ada", "Ada", "owner")
+        events.append(connection, "ada", sent)
+    with opened.reading() as connection:
+        stored = events.events_of(connection, item="item-1", person="ada")
+        assert [each.event for each in stored] == sent
+        assert events.known_ids(connection, [sent[0].id, "never-sent"]) == {sent[0].id}
+        assert events.events_of(connection, after=stored[1].seq) == stored[2:]
+
+
+def test_a_transaction_that_fails_leaves_no_event(opened: Database):
+    with opened.writing() as connection:
+        items.add_items(connection, [item_of("item-1")])
+        items.add_person(connection, "ada", "Ada", "owner")
+
+    def half() -> None:
+        with opened.writing() as connection:
+            events.append(connection, "ada", [event("item-1", marked("dog"))])
+            raise ValueError("killed")
+
+    with pytest.raises(ValueError, match="killed"):
+        half()
+    with opened.reading() as connection:
+        assert events.events_of(connection) == []
+
+
+def filled(opened: Database, number: int, people: int = 1) -> None:
+    with opened.writing() as connection:
+        found = [item_of(f"item-{each}", f"Answer {each} with a dog.") for each in range(number)]
+        items.add_items(connection, found, people_per_item=people)
+        for name in ("ada", "bo", "cy"):
+            items.add_person(connection, name, name.title(), "annotator")
+
+
+def take(opened: Database, person: str, **options: float | tuple[str, ...]) -> str | None:
+    with opened.writing() as connection:
+        return leases.take_next(connection, person, "correct", **{"lease_s": 60, **options})  # type: ignore[arg-type]
+
+
+def test_two_people_never_get_one_item_unless_two_are_wanted(opened: Database):
+    filled(opened, 2)
+    assert take(opened, "ada") == "item-0"
+    assert take(opened, "bo") == "item-1"
+    assert take(opened, "cy") is None
+    assert take(opened, "ada") == "item-0"  # what one holds comes first
+    assert take(opened, "ada", besides=("item-0",)) is None
+
+
+def test_an_overlap_of_two_gives_an_item_to_two_people_and_not_to_a_third(opened: Database):
+    filled(opened, 1, people=2)
+    assert [take(opened, name) for name in ("ada", "bo", "cy")] == ["item-0", "item-0", None]
+
+
+def test_a_lease_that_runs_out_gives_the_item_back(opened: Database):
+    filled(opened, 1)
+    assert take(opened, "ada", lease_s=60, now=1000.0) == "item-0"
+    assert take(opened, "bo", now=1059.0) is None
+    assert take(opened, "bo", now=1061.0) == "item-0"
+
+
+@pytest.mark.parametrize(("ending", "others"), [("done", None), ("skipped", "item-0")])
+def test_a_finished_item_is_gone_and_a_skipped_one_is_free_for_others(
+    opened: Database, ending: leases.Ending, others: str | None
+):
+    filled(opened, 1)
+    take(opened, "ada")
+    with opened.writing() as connection:
+        leases.end(connection, "ada", "item-0", ending)
+        leases.end(connection, "ada", "item-0", ending)  # sent twice
+    assert take(opened, "ada") is None
+    assert take(opened, "bo") == others
+    assert take(opened, "cy") is None
+
+
+def test_items_are_found_by_words_state_and_page(opened: Database):
+    filled(opened, 30)
+    take(opened, "ada")
+    with opened.writing() as connection:
+        leases.end(connection, "ada", "item-0", "done")
+    with opened.reading() as connection:
+        lines, total = items.list_items(connection, "ada", words="ANSWER 2", limit=3)
+        assert (total, [each.key for each in lines]) == (12, ["item-2", "item-12", "item-20"])
+        lines, total = items.list_items(connection, "ada", state="done")
+        assert [(each.key, each.state, each.opening) for each in lines] == [
+            ("item-0", "done", "Answer 0 with a dog.")
+        ]
+        assert items.list_items(connection, "ada", words="100%")[1] == 0
+        assert items.counts_of(connection, "ada").done == 1
+        assert items.counts_of(connection, "bo").model_dump() == {
+            "items": 30,
+            "done": 0,
+            "skipped": 0,
+        }
+
+
+def test_settings_are_written_over(opened: Database):
+    with opened.writing() as connection:
+        assert items.read_setting(connection, "project") is None
+        items.write_setting(connection, "project", json.dumps(1))
+        items.write_setting(connection, "project", json.dumps(2))
+        assert items.read_setting(connection, "project") == "2"
+        assert connection.execute(select(ITEMS)).all() == []
