@@ -90,12 +90,14 @@ def copy(name: str, /, *, out: Path | None = None, json: bool = False) -> None:
     from groundtune.errors import UserError
     from groundtune.pipeline.recipes import command_of, find
     from groundtune.store.files import write_atomic
+    from groundtune.store.lock import hold
 
     path = find(name)
     out = out or Path(f"{path.stem}.yaml")
-    if out.exists():
-        raise UserError("The file exists.", str(out), "Name another with --out FILE.")
-    write_atomic(out, path.read_bytes())
+    with hold(out, is_file=True):
+        if out.exists():
+            raise UserError("The file exists.", str(out), "Name another with --out FILE.")
+        write_atomic(out, path.read_bytes())
     finish(
         {},
         wrote=out,

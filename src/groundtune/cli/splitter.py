@@ -70,13 +70,14 @@ def score(
     from groundtune.pipeline.generators import open_generator
     from groundtune.recipe_loading import load
     from groundtune.store.files import write_atomic
+    from groundtune.store.lock import hold
 
     scoring = load(None, settings, SplitterSettings, options={"model": model})
-    generator = open_generator(scoring, RunFolder(lessons / HELD_OUT).images)
-    with open_progress(silent=json) as progress:
-        result = score_splitter(generator, lessons, out, scoring, progress, command=sys.argv)
     file = out / "score.json"
-    write_atomic(file, result.model_dump_json(indent=2).encode() + b"\n")
+    with hold(out), open_progress(silent=json) as progress:
+        generator = open_generator(scoring, RunFolder(lessons / HELD_OUT).images)
+        result = score_splitter(generator, lessons, out, scoring, progress, command=sys.argv)
+        write_atomic(file, result.model_dump_json(indent=2).encode() + b"\n")
     shown: dict[str, object] = result.model_dump(mode="json")
     if not json:
         shown = {name: _with_interval(value) for name, value in shown.items()}

@@ -40,6 +40,7 @@ def show(
 
     from groundtune.cli.finish import finish
     from groundtune.store.files import write_atomic
+    from groundtune.store.lock import hold
     from groundtune.world.scenes import scenes
     from groundtune.world.sheet import draw_sheet, truth
 
@@ -50,7 +51,8 @@ def show(
     title = f"The embedded world: {split} {start}{last}{kind}"
     stream = io.BytesIO()
     draw_sheet(shown, title=title, columns=columns).save(stream, "PNG", optimize=True)
-    write_atomic(out, stream.getvalue())
+    with hold(out, is_file=True):
+        write_atomic(out, stream.getvalue())
     again = ["groundtune", "world", "show", "--split", split, "--stratum", stratum]
     again += ["--start", str(start + count), "--count", str(count), "--out", str(out)]
     finish(

@@ -36,12 +36,13 @@ def claims(
     from groundtune.pipeline.world.claims import ClaimStudy, study
     from groundtune.recipe_loading import load
     from groundtune.store.files import write_atomic
+    from groundtune.store.lock import hold
 
     params = load(None, settings, ClaimStudy)
-    with open_progress(silent=json) as progress:
-        results = study(params, out, progress)
     file = out / "claims.json"
-    write_atomic(file, results.model_dump_json(indent=2).encode() + b"\n")
+    with hold(out), open_progress(silent=json) as progress:
+        results = study(params, out, progress)
+        write_atomic(file, results.model_dump_json(indent=2).encode() + b"\n")
     shown: dict[str, object] = results.model_dump(mode="json")
     if not json:
         print_table(_verdict_rows(results))

@@ -13,6 +13,7 @@ from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.protocols import Progress
 from groundtune.records import Pair, Record
 from groundtune.store.dataset import RecordSet
+from groundtune.store.lock import one_writer
 from groundtune.store.tables import read_parquet
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class ExportSummary(Record):
     """Licences of the rows that forbid commercial use."""
 
 
+@one_writer()
 def import_layout(
     layout: LayoutName,
     file: Path,
@@ -195,6 +197,7 @@ class _StoredPairs:
             self._progress.advance()
 
 
+@one_writer(is_file=True)
 def export_layout(layout: LayoutName, source: Path, out: Path, progress: Progress) -> ExportSummary:
     """Exports the pairs of the folder `source` to one file in a foreign layout.
 

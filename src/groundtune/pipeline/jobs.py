@@ -23,6 +23,7 @@ from groundtune.recipe_loading import Settings
 from groundtune.records import Record
 from groundtune.store.files import write_atomic
 from groundtune.store.keys import key_of
+from groundtune.store.lock import held_here, hold_with_parent
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -286,7 +287,7 @@ def _in_processes(
     context = multiprocessing.get_context("spawn")
     events: Queue[Event] = context.Queue()
     others = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(workers, context, _begin_worker, (events,))
+    pool = ProcessPoolExecutor(workers, context, _begin_worker, (events, dict(held_here())))
     try:
         _schedule(pool, folder, jobs, keys, done, board, events)
     except BaseException:
@@ -332,7 +333,7 @@ _events: "Queue[Event] | None" = None
 """A worker's way to this process."""
 
 
-def _begin_worker(events: "Queue[Event]") -> None:
+def _begin_worker(events: "Queue[Event]", held: Mapping[Path, bool]) -> None:
     """Makes a process a worker: Ctrl-C is its parent's business, and it does not outlive it."""
     global _events
     import multiprocessing
@@ -343,6 +344,7 @@ def _begin_worker(events: "Queue[Event]") -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["OMP_NUM_THREADS"] = "1"  # read once, when torch is imported
     _events = events
+    hold_with_parent(held)
     parent = multiprocessing.parent_process()
     assert parent is not None
 

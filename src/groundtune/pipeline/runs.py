@@ -12,6 +12,7 @@ from groundtune.errors import UserError
 from groundtune.pipeline.jobs import Done, Job, done_jobs
 from groundtune.pipeline.models import fingerprint
 from groundtune.recipe_loading import Settings
+from groundtune.store.lock import hold
 from groundtune.store.run_json import Run, read_run, write_run
 
 S = TypeVar("S", bound=Settings)
@@ -42,16 +43,18 @@ def open_run(
         may_change: Further settings that may differ.
 
     Raises:
-        UserError: the folder holds another command's run, or one with other settings.
+        UserError: the folder holds another command's run, or one with other settings; or another
+            process holds the folder.
     """
     recipe = settings.model_dump(mode="json")
-    earlier = read_run(out).recipe if (out / "run.json").exists() else None
-    if earlier is not None:
-        _refuse_others(out, earlier, settings, may_change)
-    if earlier != recipe:
-        inputs = {name: fingerprint(model) for name, model in models.items()}
-        write_run(out, recipe, inputs, dict(seeds), list(command))
-    yield
+    with hold(out, whole=True):
+        earlier = read_run(out).recipe if (out / "run.json").exists() else None
+        if earlier is not None:
+            _refuse_others(out, earlier, settings, may_change)
+        if earlier != recipe:
+            inputs = {name: fingerprint(model) for name, model in models.items()}
+            write_run(out, recipe, inputs, dict(seeds), list(command))
+        yield
 
 
 def _refuse_others(

@@ -23,6 +23,7 @@ from groundtune.report.page import write_report
 from groundtune.report.specs import model_label
 from groundtune.report.verdict import verdict_text
 from groundtune.store.files import write_atomic
+from groundtune.store.lock import one_writer
 from groundtune.store.run_json import read_run
 
 FIXED = "The last round of the first folder's recipe, over all its seeds."
@@ -97,6 +98,7 @@ def beside(
     return BesideResult(found, page, verdict_text(page), table_of(page, measure.columns))
 
 
+@one_writer()
 def write_beside(made: BesideResult, out: Path) -> Path:
     """Write rounds.json and report.html; return the report's path."""
     write_atomic(out / "rounds.json", made.found.model_dump_json(indent=1).encode() + b"\n")

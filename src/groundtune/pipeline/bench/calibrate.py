@@ -11,6 +11,7 @@ from groundtune.errors import UserError
 from groundtune.pipeline.bench.result import file_name
 from groundtune.records import Record, Score
 from groundtune.store.files import write_atomic
+from groundtune.store.lock import one_writer
 
 
 class JudgeCalibration(Record):
@@ -23,6 +24,7 @@ class JudgeCalibration(Record):
     calibration: Calibration
 
 
+@one_writer()
 def calibrate(
     run: Path, against: Path, out: Path, *, column: str = "", seed: int = 0
 ) -> list[JudgeCalibration]:

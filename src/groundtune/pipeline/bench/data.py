@@ -22,6 +22,7 @@ from groundtune.bench.registry import load
 from groundtune.errors import UserError
 from groundtune.protocols import Progress
 from groundtune.store.files import disk_error
+from groundtune.store.lock import one_writer
 
 WORD = "official"
 """What --data says for the data of the official place; "official:SET" for another set."""
@@ -69,6 +70,7 @@ def official_data(benchmark: Benchmark[Any]) -> OfficialData:
     return benchmark.official or OFFICIAL.get(benchmark.name) or OfficialData(sets={})
 
 
+@one_writer()
 def fetch_data(
     name: str, progress: Progress, *, out: Path | None = None, mirror: str = ""
 ) -> FetchedData:

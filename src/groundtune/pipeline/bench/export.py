@@ -9,11 +9,13 @@ from groundtune.bench.stats.bootstrap import tabulate, value_of
 from groundtune.bench.summary import benchmark_of, split_mode, total_groups
 from groundtune.pipeline.bench.result import file_name, slug_of
 from groundtune.store.files import write_atomic
+from groundtune.store.lock import one_writer
 from groundtune.store.rows import json_rows
 
 Layout = Literal["lmms-eval", "inspect"]
 
 
+@one_writer()
 def export_scores(run: Path, out: Path, layout: Layout) -> list[Path]:
     """Writes OUT/MODEL-BENCHMARK-DECODING_samples_BENCHMARK.jsonl, or .json for Inspect.
 

@@ -37,6 +37,7 @@ from groundtune.pipeline.models import Labeler
 from groundtune.protocols import Progress, YesNo
 from groundtune.records import Estimate, Sampling, Score
 from groundtune.store.images import ImageStore
+from groundtune.store.lock import one_writer
 from groundtune.store.run_json import write_run
 
 
@@ -66,6 +67,7 @@ class BenchSettings(LabelledModel):
         return ItemSelection(split=self.split, n=self.n, seed=self.seed)
 
 
+@one_writer()
 def run_bench(
     settings: BenchSettings,
     out: Path,

@@ -41,6 +41,7 @@ from groundtune.protocols import Progress
 from groundtune.records import Estimate, Record, Score
 from groundtune.store.files import write_atomic
 from groundtune.store.images import ImageStore
+from groundtune.store.lock import one_writer
 
 LARGE_NOTE = (
     "The file is large: its items are a Parquet table, which stands for the scores, and intervals "
@@ -79,6 +80,7 @@ class ScoreSettings(Record):
         return self.answers.parent / f"{self.answers.stem}-scores"
 
 
+@one_writer()
 def score_bench(
     settings: ScoreSettings,
     out: Path,

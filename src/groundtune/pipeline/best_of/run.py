@@ -28,6 +28,7 @@ from groundtune.protocols import Progress, Truth, TruthScorer, Workers
 from groundtune.records import Answer, Claim, Prompt
 from groundtune.store.dataset import RecordSet
 from groundtune.store.files import write_atomic
+from groundtune.store.lock import one_writer
 from groundtune.store.run_json import write_run
 
 
@@ -40,6 +41,7 @@ class BestOfResult(NamedTuple):
     answers: Path
 
 
+@one_writer()
 def best_of(
     source: Path | None,
     out: Path,

@@ -46,6 +46,7 @@ from groundtune.recipe_loading import load
 from groundtune.records import Answer, Sampling, Score
 from groundtune.store.dataset import RecordSet
 from groundtune.store.files import write_atomic
+from groundtune.store.lock import one_writer
 from groundtune.store.run_json import write_run
 
 TO_MARK = "to-mark.jsonl"
@@ -73,6 +74,7 @@ class CheckResult(NamedTuple):
     to_mark: Path
 
 
+@one_writer()
 def check(
     what: str,
     out: Path,

@@ -32,6 +32,7 @@ from groundtune.report.bench_parts import BenchParts
 from groundtune.report.page import write_report
 from groundtune.report.verdict import tone_of
 from groundtune.store.files import write_atomic
+from groundtune.store.lock import one_writer
 
 Answered = Score | LargeItems
 SHOWN_FLIPS = 20
@@ -232,6 +233,7 @@ def _by_model(scores: Iterable[Answered]) -> dict[str, list[Answered]]:
     return found
 
 
+@one_writer()
 def write_comparison(compared: Comparisons, out: Path, folders: Sequence[Path] = ()) -> Path:
     """Writes report.html, summary.json, differences.json, tests.json and flips.jsonl.
 

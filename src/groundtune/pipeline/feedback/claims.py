@@ -25,6 +25,7 @@ from groundtune.protocols import Divider, Progress, Workers, YesNo
 from groundtune.records import Answer, Claim, Producer, Prompt, Record
 from groundtune.store.inputs import note_inputs
 from groundtune.store.keys import key_of
+from groundtune.store.lock import one_writer
 
 DIVIDED_AT_ONCE = 50
 """Answers divided between two writes: what a kill loses at the most."""
@@ -58,6 +59,7 @@ def labeler_producer(labelling: Labelling) -> Producer:
     return labelling.by.model_copy(update={"prompt_hash": key_of(labelling.asking)[:12]})
 
 
+@one_writer()
 def label_claims(
     source: Path,
     out: Path,

@@ -17,6 +17,7 @@ from groundtune.pipeline.prompt_sources import load, source_of
 from groundtune.protocols import Annotator, Progress
 from groundtune.records import Answer, Correction, Producer, Prompt, Record
 from groundtune.store.inputs import note_inputs
+from groundtune.store.lock import one_writer
 
 AT_ONCE = 50
 """Corrections between two writes: what a kill loses at the most."""
@@ -45,6 +46,7 @@ class LabelSummary(Record):
     """Spans by kind, the most frequent first."""
 
 
+@one_writer()
 def label_answers(
     source: Path,
     out: Path,

@@ -21,6 +21,7 @@ from groundtune.pipeline.feedback.no_pairs import fix_of, losses, no_pairs
 from groundtune.pipeline.folder import RunFolder, hash_of, read_some
 from groundtune.protocols import Progress, Rewarder
 from groundtune.records import Pair, Prompt, Record
+from groundtune.store.lock import one_writer
 
 
 class PairSettings(Record):
@@ -32,6 +33,7 @@ class PairSettings(Record):
     """Which ones stay under the cap."""
 
 
+@one_writer()
 def make_pairs(
     source: Path,
     out: Path,
@@ -66,6 +68,7 @@ def make_pairs(
     return paired.counts
 
 
+@one_writer()
 def make_claim_pairs(
     source: Path,
     out: Path,
@@ -93,6 +96,7 @@ def make_claim_pairs(
     return counts
 
 
+@one_writer()
 def make_reward_pairs(
     source: Path,
     out: Path,

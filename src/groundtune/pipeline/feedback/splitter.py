@@ -26,6 +26,7 @@ from groundtune.pipeline.model_settings import ModelSettings
 from groundtune.pipeline.workers.local import open_workers
 from groundtune.protocols import Generator, Progress
 from groundtune.records import Answer, Claim, Pair, Prompt, Record
+from groundtune.store.lock import one_writer
 
 HELD_OUT = "held-out"
 PLACES = ("question", "answer")
@@ -98,6 +99,7 @@ class SplitterScore(Record):
     """Answers whose reply couldn't be read."""
 
 
+@one_writer()
 def make_lessons(
     source: Path,
     out: Path,
@@ -153,6 +155,7 @@ def make_lessons(
     )
 
 
+@one_writer()
 def score_splitter(
     generator: Generator,
     folder: Path,

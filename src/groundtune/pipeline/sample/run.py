@@ -27,6 +27,7 @@ from groundtune.store.contents import ChangedError
 from groundtune.store.files import write_atomic
 from groundtune.store.inputs import note_inputs
 from groundtune.store.keys import key_of, seed_of
+from groundtune.store.lock import one_writer
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +90,7 @@ class _Want:
     seed: int
 
 
+@one_writer()
 def run_sample(
     settings: SampleSettings, out: Path, progress: Progress, *, command: Sequence[str] = ()
 ) -> SampleSummary:

@@ -1,5 +1,6 @@
 """How several processes share a training run, and which settings rule that out."""
 
+import os
 from typing import TYPE_CHECKING
 
 from groundtune.errors import UserError
@@ -9,6 +10,16 @@ from groundtune.train.data import EncodedPairs
 if TYPE_CHECKING:
     from groundtune.train.parallel import Parallel
     from groundtune.vlm.load import Vlm
+
+
+_RANKS = ("RANK", "PMI_RANK", "OMPI_COMM_WORLD_RANK", "MV2_COMM_WORLD_RANK")
+"""Where launchers put a process's index: torchrun, and those that accelerate reads too."""
+
+
+def is_first_process() -> bool:
+    """Return whether the launcher started this process first, or alone; nothing is set up."""
+    ranks = [os.environ[name] for name in _RANKS if name in os.environ]
+    return not ranks or ranks[0] == "0"
 
 
 def parallel_of(settings: TrainSettings, vlm: "Vlm") -> "Parallel":

@@ -24,7 +24,7 @@ from groundtune.pipeline.train.checks import adapter_error, check_settings
 from groundtune.pipeline.train.engine import Engine, engine_for, limits_of, training_score
 from groundtune.pipeline.train.inputs import hashes_of_data, inputs_of
 from groundtune.pipeline.train.merge import write_merged
-from groundtune.pipeline.train.parallel import check_alike, parallel_of
+from groundtune.pipeline.train.parallel import check_alike, is_first_process, parallel_of
 from groundtune.pipeline.train.settings import Method as Method
 from groundtune.pipeline.train.settings import TrainSettings
 from groundtune.pipeline.train.settings import Tune as Tune
@@ -32,6 +32,7 @@ from groundtune.protocols import Evaluate, Images, Logger, Progress
 from groundtune.records import Pair, Prompt
 from groundtune.store.files import write_atomic
 from groundtune.store.keys import key_of
+from groundtune.store.lock import one_writer
 from groundtune.store.rows import count_lines
 from groundtune.store.run_json import read_run, write_run
 from groundtune.train.data import EncodedPairs, check_pair, encode_pairs
@@ -59,6 +60,7 @@ class TrainingData:
     """Hashes of the columns of pairs and prompts, by name."""
 
 
+@one_writer(when=is_first_process)
 def train(
     settings: TrainSettings,
     out: Path,

@@ -28,6 +28,7 @@ from groundtune.pipeline.workers.local import open_workers
 from groundtune.pipeline.world.source import WORLD
 from groundtune.protocols import Progress
 from groundtune.records import Answer, Claim, Prompt, Record, Sampling, SpanKind
+from groundtune.store.lock import one_writer
 from groundtune.world.captions import TRAIN_INSTRUCTIONS
 from groundtune.world.claim_truth import holds
 from groundtune.world.claims import facts_of
@@ -113,6 +114,7 @@ class Measured(Record):
     pairs: tuple[PairTruth, ...]
 
 
+@one_writer()
 def study(settings: ClaimStudy, out: Path, progress: Progress) -> Measured:
     """Draws the answers, has them checked, and holds the verdicts against the truth; resumable.
 

@@ -35,6 +35,7 @@ from groundtune.pipeline.world.training.tower import pixels, train_tower
 from groundtune.protocols import Progress
 from groundtune.records import Record
 from groundtune.store.keys import key_of
+from groundtune.store.lock import one_writer
 from groundtune.world.captions import CLEAN, MACHINE
 from groundtune.world.lessons import Mixture
 from groundtune.world.scenes import SIDE_PX, scenes
@@ -124,6 +125,7 @@ def plan(name: str, seed: int = 0) -> Plan:
     return Plan(seed=seed, stages=(WARM_UP, FIRST_QUESTIONS, GROUNDING, COUNTING, FINISHES[name]))
 
 
+@one_writer()
 def build(plan: Plan, out: Path, states: Path, progress: Progress, *, threads: int = 1) -> Path:
     """Trains a model as planned and saves it with its processor to `out`.
 

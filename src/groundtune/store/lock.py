@@ -1,0 +1,239 @@
+"""One writer per folder: a lock that ends with its process, and a note of who holds it.
+
+    DIR/.lock          locked by the operating system; kill -9 and a crash free it too
+    DIR/.holder.json   who holds it: process, machine, command, since when
+
+For a file of the name NAME they are .NAME.lock and .NAME.holder.json next to it. Both are removed
+at the end; what a killed process left behind does no harm, as only the system's lock counts.
+
+The lock works between machines where the mount's locks do (NFS 4, Lustre with flock). A mount whose
+locks are local to each machine can't be recognised; one without locks is named in a warning.
+"""
+
+import inspect
+import logging
+import os
+import shlex
+import socket
+import sys
+from collections.abc import Callable, Generator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from functools import wraps
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, ParamSpec, TypeVar
+
+from pydantic import ValidationError
+
+from groundtune.errors import UserError
+from groundtune.records import Record
+from groundtune.store.files import disk_error, write_atomic
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+PATIENCE_S = 0.5
+"""How long a command waits for a lock: a holder that is just ending is not reported."""
+
+
+class Holder(Record):
+    """Who holds a folder."""
+
+    pid: int
+    host: str
+    command: str
+    since: str
+    """UTC, ISO 8601, to the second."""
+    whole: bool = False
+    """Whether every folder below is held too."""
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}, since {self.since}: {self.command}"
+
+
+_NOTHING: Mapping[Path, bool] = MappingProxyType({})
+_mine: ContextVar[Mapping[Path, bool]] = ContextVar("held here", default=_NOTHING)
+"""Resolved paths, each with whether everything below is held too."""
+
+
+@contextmanager
+def hold(path: Path, *, is_file: bool = False, whole: bool = False) -> Generator[None]:
+    """Hold a folder, or a file, as its only writer.
+
+    A stage inside another one that holds the same path goes on at once; another thread or process
+    is refused. With `whole`, every folder below is held too: a run whose steps write there.
+
+    Raises:
+        UserError: another holds it, and who; or the folder can't be written.
+    """
+    resolved = path.resolve()
+    held = _mine.get()
+    if resolved in held or any(held.get(parent) for parent in resolved.parents):
+        yield
+        return
+    made = _make_folder(resolved.parent if is_file else resolved, path)
+    prefix = f".{resolved.name}" if is_file else ""
+    folder = resolved.parent if is_file else resolved
+    try:
+        for parent in resolved.parents:
+            _refuse_held_whole(parent, path)
+        with _locked(folder / f"{prefix}.lock", folder / f"{prefix}.holder.json", path, whole):
+            token = _mine.set({**held, resolved: whole})
+            try:
+                yield
+            finally:
+                _mine.reset(token)
+    finally:
+        for each in made:  # a command that wrote nothing leaves no folder behind
+            with suppress(OSError):
+                each.rmdir()
+
+
+def one_writer(
+    name: str = "out",
+    *,
+    is_file: bool = False,
+    when: Callable[[], bool] = lambda: True,
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make a function hold the path in its argument `name` while it runs; None holds nothing.
+
+    Where `when` says no, nothing is held: of the processes of one training, the first holds.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        signature = inspect.signature(function)
+        assert name in signature.parameters, f"{function.__qualname__} has no argument {name}"
+
+        @wraps(function)
+        def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            path: Any = signature.bind(*args, **kwargs).arguments.get(name)
+            with ExitStack() as stack:
+                if path is not None and when():
+                    stack.enter_context(hold(Path(path), is_file=is_file))
+                return function(*args, **kwargs)
+
+        return run
+
+    return decorate
+
+
+def held_here() -> Mapping[Path, bool]:
+    """Return what this call holds, for `hold_with_parent` in the workers that it starts."""
+    return _mine.get()
+
+
+def hold_with_parent(held: Mapping[Path, bool]) -> None:
+    """In a worker process: count what its parent holds as held."""
+    _mine.set(held)
+
+
+@contextmanager
+def _locked(lock_file: Path, note: Path, shown: Path, whole: bool) -> Generator[None]:
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(
+        lock_file,
+        timeout=PATIENCE_S,
+        poll_interval=0.02,
+        thread_local=False,
+        fallback_to_soft=False,
+    )
+    try:
+        lock.acquire()
+    except Timeout:
+        raise _refusal(shown, _read_holder(note)) from None
+    except OSError as error:
+        if isinstance(error, PermissionError):
+            raise disk_error(error, shown) from error
+        log.warning(
+            "%s: this disk has no file locks (%s), so a second command that writes here "
+            "would not be noticed",
+            shown,
+            error.strerror or error,
+        )
+    try:
+        _warn_of_another_machine(note, shown)
+        write_atomic(note, _me(whole).model_dump_json().encode() + b"\n", durable=False)
+        yield
+    finally:
+        # Removed while it is locked: whoever opened it meanwhile sees that its name is gone.
+        for each in (note, lock_file):
+            with suppress(OSError):
+                each.unlink(missing_ok=True)
+        lock.release()
+
+
+def _refuse_held_whole(folder: Path, shown: Path) -> None:
+    """Raise a UserError if another process holds the folder and everything below it."""
+    note = folder / ".holder.json"
+    if not note.exists():
+        return
+    holder = _read_holder(note)
+    if holder is not None and holder.whole and _is_locked(folder / ".lock"):
+        raise _refusal(shown, holder)
+
+
+def _is_locked(lock_file: Path) -> bool:
+    from filelock import FileLock, Timeout
+
+    if not lock_file.exists():
+        return False
+    try:
+        with FileLock(lock_file, timeout=0, thread_local=False, fallback_to_soft=False):
+            return False
+    except Timeout:
+        return True
+    except OSError:
+        return False  # not ours to open, or a disk without locks
+
+
+def _refusal(path: Path, holder: Holder | None) -> UserError:
+    who = f"{holder}" if holder else "a process that has not written who it is"
+    return UserError(
+        f"Another command writes to this folder: {who}.",
+        str(path),
+        "Wait until it ends, or choose another folder with --out DIR.",
+    )
+
+
+def _read_holder(note: Path) -> Holder | None:
+    try:
+        return Holder.model_validate_json(note.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _me(whole: bool) -> Holder:
+    return Holder(
+        pid=os.getpid(),
+        host=socket.gethostname(),
+        command=shlex.join([Path(sys.argv[0]).name or "python", *sys.argv[1:]]),
+        since=datetime.now(UTC).isoformat(timespec="seconds"),
+        whole=whole,
+    )
+
+
+def _warn_of_another_machine(note: Path, shown: Path) -> None:
+    """Name a holder on another machine: it was killed, or this mount's locks are local."""
+    earlier = _read_holder(note)
+    if earlier is not None and earlier.host != socket.gethostname():
+        log.warning(
+            "%s: locked before by %s; if that still runs, this mount's locks don't work "
+            "between machines: stop one of the two",
+            shown,
+            earlier,
+        )
+
+
+def _make_folder(folder: Path, shown: Path) -> list[Path]:
+    """Make the folder and those above it; return the ones that are new, the lowest first."""
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise disk_error(error, shown) from error
+    return made

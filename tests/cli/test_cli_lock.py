@@ -1,0 +1,133 @@
+"""Every command that writes refuses a folder to which another process writes, and names it."""
+
+import inspect
+import json
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from groundtune.cli import app
+from groundtune.cli.commands import COMMANDS
+from groundtune.errors import UserError
+from groundtune.pipeline.align.side_by_side import write_beside
+from lock_holder import end_holder, start_holder
+
+LINES = {
+    "demo": "",
+    "recipes copy": "world-ddpo",
+    "sample": "--model world:base --prompts world:2 --n 1",
+    "label": "--answers FOLDER --annotator world",
+    "pairs": "--corrections FOLDER",
+    "train": "--model MODEL --pairs FOLDER",
+    "align": "world-align prompts=world:20",
+    "splitter lessons": "--claims FOLDER",
+    "splitter score": "MODEL --lessons FOLDER",
+    "bench run": "world:base world",
+    "bench score": "pope ANSWERS",
+    "bench data": "pope",
+    "bench export": "inspect FOLDER",
+    "bench calibrate": "FOLDER FOLDER",
+    "compare": "SCORES OTHERS",
+    "check": "world:base --images FOLDER",
+    "import": "trl ANSWERS",
+    "export": "trl FOLDER",
+    "best-of": "FOLDER --model MODEL --reference world:base",
+    "world show": "",
+    "world train": "base",
+    "world claims": "",
+    "study": "",
+}
+"""Each command with an option --out; an input is only read when the lock is there."""
+FILES = {"recipes copy": "a.yaml", "export": "a.jsonl", "world show": "a.png"}
+"""Those of which --out is a file."""
+
+
+def test_the_table_has_every_command_that_writes_to_a_folder() -> None:
+    writes: set[str] = set()
+    for name, command in COMMANDS.items():
+        module, _, function = command.target.partition(":")
+        if "out" in inspect.signature(getattr(import_module(module), function)).parameters:
+            writes.add(name)
+    assert writes - {"rounds"} == LINES.keys()  # rounds has a test of its own
+
+
+@pytest.fixture(scope="module")
+def inputs(tiny_llava: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Paths by their words in the table."""
+    folder = tmp_path_factory.mktemp("inputs")
+    questions, answers = folder / "questions.json", folder / "answers.jsonl"
+    rows = [{"question_id": i, "image": "a", "text": f"{i}?", "label": "yes"} for i in range(4)]
+    questions.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    answers.write_text('{"question": "", "answer": "Yes"}\n' * 4)
+    for name in ("one", "two"):
+        command = ["bench", "score", "pope", str(answers), "--data", str(questions)]
+        assert app.run([*command, "--label", name, "--out", str(folder / name)]) == 0
+    pairs = folder / "pairs.jsonl"
+    pairs.write_text('{"prompt": "What?", "chosen": "A cup.", "rejected": "A cat."}\n')
+    assert app.run(["import", "trl", str(pairs), "--out", str(folder)]) == 0
+    paths = {"MODEL": tiny_llava, "FOLDER": folder, "ANSWERS": answers}
+    paths |= {"SCORES": folder / "one", "OTHERS": folder / "two"}
+    return {word: str(path) for word, path in paths.items()}
+
+
+@pytest.mark.parametrize("name", LINES)
+def test_a_command_refuses_a_folder_that_another_process_holds(
+    name: str, inputs: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / FILES.get(name, "out")
+    words = [inputs.get(word, word) for word in [*name.split(), *LINES[name].split()]]
+    held = start_holder(out, "file" if name in FILES else "folder")
+    try:
+        before = sorted(tmp_path.rglob("*"))
+        assert app.run([*words, "--out", str(out)]) == 2
+        lines = capsys.readouterr().err.splitlines()[-3:]
+        assert f"Another command writes to this folder: process {held.pid} on " in lines[0]
+        assert str(out) in lines[1]
+        assert sorted(tmp_path.rglob("*")) == before
+    finally:
+        end_holder(held)
+
+
+def test_the_comparison_of_rounds_refuses_a_folder_that_another_process_holds(
+    tmp_path: Path,
+) -> None:
+    held = start_holder(tmp_path)
+    try:
+        with pytest.raises(UserError, match=f"process {held.pid} "):
+            write_beside(cast("Any", None), tmp_path)
+    finally:
+        end_holder(held)
+
+
+def test_the_same_import_twice_at_once_doubles_no_row(tmp_path: Path) -> None:
+    """Four at once: one or more import, the others are refused, and no key is there twice."""
+    rows = tmp_path / "rows.jsonl"
+    content = [
+        {"prompt": f"Question {i}?", "chosen": "Yes, a red cup.", "rejected": "Yes, a blue cup."}
+        for i in range(3000)
+    ]
+    rows.write_text("".join(json.dumps(row) + "\n" for row in content))
+    command = [sys.executable, "-m", "groundtune", "import", "trl", str(rows)]
+    command += ["--out", str(tmp_path / "out"), "--json"]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    started = [
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
+        )
+        for _ in range(4)
+    ]
+    errors = [each.communicate()[1] for each in started]
+    codes = [each.returncode for each in started]
+    assert 0 in codes
+    assert set(codes) <= {0, 2}, errors
+    from groundtune.pipeline.folder import RunFolder
+
+    folder = RunFolder(tmp_path / "out")
+    for rows_of in (folder.pairs.read(), folder.prompts.read()):
+        keys = [row.key for row in rows_of]
+        assert len(keys) == len(set(keys)) == 3000
