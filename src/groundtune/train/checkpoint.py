@@ -1,6 +1,6 @@
 """Checkpoints: folders that `from_pretrained` loads, with the state to resume training.
 
-    checkpoints/step-000100/    weights (or adapter) and processor in Hugging Face's layout
+    checkpoints/step-000100/    weights (or adapter) and the base's other files
                                 trainer_state.pt: optimiser, random state, step, the run's inputs
                                 checksums.sha256: of all files, compared before they are read
 
@@ -21,6 +21,7 @@ from groundtune.errors import UserError
 from groundtune.store import checksums
 from groundtune.store.files import remove_folder, sweep, whole_folder
 from groundtune.train.zero import FullState
+from groundtune.vlm.base_files import carry_over
 from groundtune.vlm.load import Vlm, quiet
 
 _STATE = "trainer_state.pt"
@@ -128,10 +129,11 @@ def write_model(
     *,
     weights: dict[str, Tensor] | None = None,
 ) -> None:
-    """Write model (or adapter) and processor in Hugging Face's layout, completely or not at all.
+    """Write model (or adapter) in Hugging Face's layout, completely or not at all.
 
-    Also writes `files`, and checksums of all. Replaces an existing folder of that name. `weights`
-    replace the model's weights if it holds only a shard of them.
+    Processor and everything else is the base's, byte for byte (vlm/base_files.py). Also writes
+    `files`, and checksums of all. Replaces an existing folder of that name. `weights` replace the
+    model's weights if it holds only a shard of them.
 
     Raises:
         UserError: the disk is full or the folder can't be written.
@@ -140,7 +142,7 @@ def write_model(
         sweep(path.parent)
         with whole_folder(path) as temporary, quiet():
             vlm.model.save_pretrained(temporary, state_dict=weights)
-            vlm.processor.save_pretrained(temporary)
+            carry_over(vlm, temporary, beside=path)
             for name, data in (files or {}).items():
                 (temporary / name).write_bytes(data)
             checksums.seal(temporary)

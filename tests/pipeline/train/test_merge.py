@@ -62,7 +62,7 @@ def test_a_merged_bfloat16_model_is_the_float32_sum_of_base_and_adapter(
 def test_rounding_to_the_bases_dtype_is_refused_if_it_loses_the_margin(
     settings: TrainSettings, tmp_path: Path
 ):
-    with pytest.raises(UserError, match=r"lose .*% of the trained margin") as refused:
+    with pytest.raises(UserError, match=r"off by .*% of what training gained") as refused:
         train(at_rate(settings, 5e-7), tmp_path / "out", SilentProgress())
     assert "merge_dtype=float32" in refused.value.fix
     assert not (tmp_path / "out/merged").exists()

@@ -65,9 +65,9 @@ def write_merged(
     note_run(run, NOTE, {"dtype": number, **margins._asdict(), "lost": margins.lost})
     if not margins.lost <= LARGEST_LOSS:
         raise UserError(
-            f"In {number} the merged weights lose {margins.lost:.0%} of the trained margin "
-            f"({margins.rounded:.4g} instead of {margins.exact:.4g}, over {margins.pairs} pairs; "
-            f"at most {LARGEST_LOSS:.0%}).",
+            f"In {number} the merged weights' mean margin is {margins.rounded:.4g} instead of "
+            f"{margins.exact:.4g} (off by {margins.lost:.0%} of what training gained, over "
+            f"{margins.pairs} pairs; at most {LARGEST_LOSS:.0%}).",
             str(out),
             f"Run again with merge_dtype=float32, or use the adapter in {adapter} on its base.",
         )

@@ -164,6 +164,7 @@ def read_pairs(settings: TrainSettings) -> TrainingData:
 
 def _load(settings: TrainSettings) -> "Vlm":
     from groundtune.train.precision import device_of, resolve_dtype, warn_if_slow
+    from groundtune.vlm.base_files import base_folder
     from groundtune.vlm.load import load
 
     device = device_of(settings.device)
@@ -174,6 +175,7 @@ def _load(settings: TrainSettings) -> "Vlm":
     vlm.special_tokens = settings.special_tokens
     if hasattr(vlm.model, "get_base_model"):
         raise adapter_error(settings.model)
+    base_folder(vlm.name, vlm.revision)  # downloaded now, since every checkpoint gets its files
     return vlm
 
 
