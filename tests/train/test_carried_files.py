@@ -123,7 +123,7 @@ def test_results_of_every_listed_family_have_every_file_of_the_base(
     )
     optimizer = adamw(vlm.model.parameters(), Optim())
     state = State(FullState(None, optimizer.state_dict()), 1, [random_state()])
-    check(base, Checkpoints(tmp_path / "checkpoints", "key", 1).save(vlm, state))
+    check(base, Checkpoints(tmp_path / "checkpoints", {"pairs": "key"}, 1).save(vlm, state))
     write_model(vlm, tmp_path / "model")
     check(base, tmp_path / "model")
     vlm.model = vlm.model.merge_and_unload()
