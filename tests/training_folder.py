@@ -1,13 +1,19 @@
 """A run folder with pairs for the tests of training: coloured images, questions, two answers."""
 
+from collections.abc import Callable, Sequence
 from io import BytesIO
 from itertools import combinations
 from pathlib import Path
 
 from PIL import Image
+from torch import Tensor
 
+from groundtune.engine.rows import PromptRow
+from groundtune.engine.separate import separate
 from groundtune.pipeline.folder import RunFolder
 from groundtune.records import ImagePart, Message, Pair, Prompt, Span, TextPart
+from groundtune.train.data import TokenPair
+from groundtune.vlm.load import Vlm
 
 COLOURS = ("red", "green", "blue", "white", "gray")
 
@@ -89,3 +95,21 @@ def fill_several(path: Path, prompts: int = 3, answers: int = 4) -> RunFolder:
     folder.prompts.append(added)
     folder.pairs.append(pairs)
     return folder
+
+
+def broken_engine(
+    pair: TokenPair, value: float
+) -> Callable[[Vlm, Sequence[PromptRow]], list[list[Tensor]]]:
+    """The separate engine, but the tokens of one pair's rejected answer get log p + `value`."""
+
+    def score(vlm: Vlm, rows: Sequence[PromptRow]) -> list[list[Tensor]]:
+        return [
+            [
+                logp + value if (row.prompt.ids, answer.ids) == wanted else logp
+                for logp, answer in zip(scored, row.answers, strict=True)
+            ]
+            for scored, row in zip(separate(vlm, rows), rows, strict=True)
+        ]
+
+    wanted = pair.prompt_ids, pair.rejected.ids
+    return score

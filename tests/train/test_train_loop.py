@@ -1,5 +1,6 @@
 """The loop's steps: the same in whatever micro-batches, and what happens between them."""
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from groundtune.methods.ddpo import DDPO
 from groundtune.methods.dpo import DPO
 from groundtune.pipeline.folder import RunFolder
 from groundtune.records import Score
+from groundtune.train import loop
 from groundtune.train.batches import MicroBatch, PassLimits, plan_micro_batches, rows_of
 from groundtune.train.checkpoint import Checkpoints
 from groundtune.train.data import DataRules, encode_pairs
@@ -26,7 +28,7 @@ from groundtune.train.reference import Reference
 from groundtune.train.rows import TrainingPairs
 from groundtune.train.tune import Full, apply
 from groundtune.vlm.load import load
-from training_folder import fill_folder, fill_several
+from training_folder import broken_engine, fill_folder, fill_several
 
 
 @dataclass
@@ -201,6 +203,27 @@ def test_a_loss_that_is_not_a_number_stops_before_the_weights_change(make_traine
     with pytest.raises(UserError, match="not a number"):
         broken.fit(0)
     assert torch.equal(before, trainer.vlm.model.lm_head.weight)
+
+
+@pytest.mark.parametrize("value", [math.nan, -math.inf])
+@pytest.mark.parametrize("at_once", [1, 8])
+def test_an_answer_without_a_probability_stops_training_and_its_pair_is_named(
+    make_trainer, value: float, at_once: int
+):
+    trainer, lines = make_trainer(replace(PLAN, limits=PassLimits(tokens=10_000, pairs=at_once)))
+    pair = trainer.pairs.encoded.pair(5)
+    engine = broken_engine(pair, value)
+    with pytest.raises(UserError, match="not a number") as raised:
+        replace(trainer, score=engine).fit(0)
+    assert raised.value.where == f"step 1, pair {pair.pair.key}"
+    assert not lines.lines
+
+
+def test_an_evaluated_value_that_is_no_number_has_no_part_in_the_mean():
+    score = {"benchmark": "b", "item": "i", "image": "x", "model": "m"}
+    values = [{"right": 1.0, "none": math.nan}, {"right": math.nan, "none": math.inf}]
+    scores = [Score(key=str(i), values=each, **score) for i, each in enumerate(values)]
+    assert loop._means(scores) == {"eval/b/right": 1.0, "eval/b/unparsed": 0.0}
 
 
 def test_evaluation_runs_every_n_steps_on_the_model_in_evaluation_mode(make_trainer):

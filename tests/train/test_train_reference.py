@@ -1,6 +1,7 @@
 """The reference's figures are computed once and can't be stale."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
@@ -12,8 +13,10 @@ from flips import flipped
 from groundtune.cli.progress import SilentProgress
 from groundtune.engine.rows import PromptRow
 from groundtune.engine.separate import separate
+from groundtune.errors import UserError
 from groundtune.methods.pairwise import View
 from groundtune.pipeline.folder import RunFolder
+from groundtune.store.dataset import RecordSet
 from groundtune.train.batches import PassLimits
 from groundtune.train.data import (
     NO_VIEWS,
@@ -24,9 +27,15 @@ from groundtune.train.data import (
     packed_cost,
 )
 from groundtune.train.parallel import Parallel
-from groundtune.train.reference import Reference, ReferenceScorer, reference, reference_identity
+from groundtune.train.reference import (
+    Reference,
+    ReferenceRow,
+    ReferenceScorer,
+    reference,
+    reference_identity,
+)
 from groundtune.vlm.load import Vlm, load
-from training_folder import fill_folder, fill_several
+from training_folder import broken_engine, fill_folder, fill_several
 
 
 class Counted:
@@ -113,6 +122,40 @@ def test_a_damaged_part_of_the_cache_is_computed_again_with_a_warning(
             assert again.keys == first.keys
             for key in first.keys.values():
                 assert torch.equal(again.logp[key], first.logp[key])
+
+
+@pytest.mark.parametrize("value", [math.nan, -math.inf])
+def test_a_reference_that_is_no_number_is_not_kept_and_its_pair_is_named(
+    tiny_llava: Path, folder: RunFolder, tmp_path: Path, value: float
+):
+    vlm = load(str(tiny_llava))
+    pairs = encoded(vlm, folder)
+    broken = pairs.pair(3)
+    with pytest.raises(UserError, match="reference's log-probabilities are not numbers") as raised:
+        reference(
+            replace(scoring(vlm, Counted()), score=broken_engine(broken, value)),
+            pairs,
+            tmp_path / "r",
+            identity="x",
+            views=NO_VIEWS,
+            progress=SilentProgress(),
+        )
+    assert raised.value.where == f"pair {broken.pair.key}, its rejected answer"
+    assert not RecordSet(tmp_path / "r", ReferenceRow).read()
+
+
+def test_what_a_cache_holds_that_is_no_number_is_computed_again(
+    tiny_llava: Path, folder: RunFolder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    vlm = load(str(tiny_llava))
+    found, _ = compute(vlm, folder, tmp_path / "r")
+    rows = [ReferenceRow(key=key, logp=(math.nan,) * len(each)) for key, each in found.logp.items()]
+    RecordSet(tmp_path / "broken", ReferenceRow).append(rows)
+    again, ran = compute(vlm, folder, tmp_path / "broken")
+    assert ran == 5
+    assert "10 answers have log-probabilities that are not numbers" in caplog.text
+    assert all(torch.equal(again.logp[key], found.logp[key]) for key in found.keys.values())
+    assert compute(vlm, folder, tmp_path / "broken")[1] == 0
 
 
 def changed_weights(vlm: Vlm, path: Path) -> Vlm:

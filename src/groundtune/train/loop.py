@@ -29,6 +29,9 @@ from groundtune.train.parallel import Parallel, Prepared
 from groundtune.train.rows import TrainingPairs
 from groundtune.vlm.load import Vlm
 
+NAMED = 3
+"""How many pairs an error names."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingSchedule:
@@ -107,31 +110,43 @@ class Trainer:
         `tokens` counts the tokens of all processes.
         """
         sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), dtype=torch.float64))
+        broken: list[int] = []
         rows = rows_of(batch, self.pairs.group_of, self.pairs.tokens, self.plan.limits.tokens)
         planned = plan_micro_batches(rows, self.plan.limits, self.parallel.processes)
         for number, micro_batches in enumerate(planned, start=1):
             [mine] = self.parallel.share(micro_batches)
             with self.parallel.accumulate(ready, last=number == len(planned)):
-                self.accumulate(ready, mine, len(batch), sums)
+                broken += self.accumulate(ready, mine, len(batch), sums)
         metrics = step_metrics({k: v / len(batch) for k, v in self.parallel.total(sums).items()})
+        if not all(map(math.isfinite, metrics.values())):
+            everywhere = [index for each in self.parallel.gather(broken) for index in each]
+            raise self._not_finite(done + 1, everywhere or batch, f"loss {metrics['loss']}")
         rate = self.plan.optim.rate(done, self.plan.steps)
         for group in ready.optimizer.param_groups:
             group["lr"] = rate
-        loss = metrics["loss"]
-        norm = self.parallel.step(ready) if math.isfinite(loss) else math.nan
+        norm = self.parallel.step(ready)
         if not math.isfinite(norm):
-            raise UserError(
-                f"The loss or its gradient is not a number (loss {loss}, norm {norm}).",
-                f"step {done + 1}",
-                "Lower optim.lr, or use dtype=float32.",
-            )
+            raise self._not_finite(done + 1, batch, f"norm of the gradient {norm}")
         tokens = sum(row.tokens for row in rows)
         return {**metrics, "gradient_norm": norm, "lr": rate, "tokens": tokens}
 
+    def _not_finite(self, step: int, pairs: Sequence[int], value: str) -> UserError:
+        """Return the error for pairs whose loss, metrics or gradient are not numbers."""
+        keys = list(dict.fromkeys(self.pairs.encoded.pair(index).pair.key for index in pairs))
+        named = ", ".join(keys[:NAMED]) + (f" and {len(keys) - NAMED} more" if keys[NAMED:] else "")
+        return UserError(
+            f"The loss or its gradient is not a number ({value}).",
+            f"step {step}, pair {named}",
+            "Lower optim.lr, or use dtype=float32; if it happens at step 1, remove the pair.",
+        )
+
     def accumulate(
         self, ready: Prepared, micro_batch: MicroBatch, batch_size: int, sums: dict[str, Tensor]
-    ) -> None:
-        """Add a micro-batch's gradient, and its metrics to `sums`."""
+    ) -> list[int]:
+        """Add a micro-batch's gradient, and its metrics to `sums`.
+
+        Return the pairs of which one of these is not a number.
+        """
         rows = [self.pairs.row(each.pairs) for each in micro_batch.rows]
         logp = self.parallel.score(ready, [row for each in rows for row in each.rows])
         value_B, metrics = self.method.loss(self.pairs.collate(rows, logp))
@@ -139,6 +154,13 @@ class Trainer:
         sums["loss"] = sums["loss"] + value_B.detach().sum().cpu() * micro_batch.counts
         for name, each_B in metrics.items():
             sums[name] = sums[name] + each_B.sum().cpu() * micro_batch.counts
+        if all(bool(value.isfinite()) for value in sums.values()):
+            return []
+        finite_B = value_B.isfinite()
+        for each_B in metrics.values():
+            finite_B = finite_B & each_B.isfinite()
+        members = [member.pair for row in rows for member in row.members]
+        return [index for index, fine in zip(members, finite_B, strict=True) if not bool(fine)]
 
     def _between(self, ready: Prepared, done: int, *, stop: bool) -> None:
         """After a step, evaluate and save a checkpoint if due; always save the last step."""
@@ -161,10 +183,14 @@ class Trainer:
 
 
 def _means(scores: Sequence[Score]) -> dict[str, float]:
-    """Return per benchmark the mean of each value over its items, and the unparsed share."""
+    """Return per benchmark the mean of each value over its items, and the unparsed share.
+
+    Values that are not numbers are left out: an item without a value has no part in its mean.
+    """
     values: dict[str, list[float]] = defaultdict(list)
     for score in scores:
         values[f"eval/{score.benchmark}/unparsed"].append(float(score.status == "unparsed"))
         for name, value in score.values.items():
-            values[f"eval/{score.benchmark}/{name}"].append(value)
+            if math.isfinite(value):
+                values[f"eval/{score.benchmark}/{name}"].append(value)
     return {name: sum(each) / len(each) for name, each in values.items()}

@@ -38,6 +38,10 @@ from groundtune.vlm.load import Vlm
 
 log = logging.getLogger(__name__)
 
+_FIX = (
+    "Use dtype=float32 or dtype=bfloat16. If it is this pair alone, remove it; else the model's "
+    "weights are damaged."
+)
 _PASSES_PER_WRITE = 64
 """Forward passes between two writes: a killed run repeats at most this many."""
 
@@ -110,7 +114,7 @@ def reference(
     Processes share the work; each but the first writes to a subfolder of `folder`.
 
     Raises:
-        UserError: the disk is full.
+        UserError: the disk is full, or a log-probability is not a number.
     """
     keys = _keys(identity, pairs, views)
     parallel = scoring.parallel
@@ -133,6 +137,7 @@ def reference(
             logp = _run(scoring, pairs, rows)
             part.update(logp)
             progress.advance(len(logp))
+        _refuse_not_finite(part, keys, pairs)
         records.append([ReferenceRow(key=key, logp=_floats(each)) for key, each in part.items()])
         cached.update(part)
     parallel.wait()
@@ -143,7 +148,16 @@ def _read(folder: Path) -> dict[str, Tensor]:
     """Return all cached log-probabilities by key, from every process; drop damaged parts."""
     folders = [folder, *sorted(folder.glob("process-*"))]
     rows = (row for each in folders for row in _intact(RecordSet(each, ReferenceRow)))
-    return {row.key: torch.tensor(row.logp) for row in rows}
+    found = {row.key: torch.tensor(row.logp) for row in rows}
+    finite = {key: logp for key, logp in found.items() if bool(logp.isfinite().all())}
+    if len(finite) < len(found):
+        broken = len(found) - len(finite)
+        log.warning(
+            "%s: %s answers have log-probabilities that are not numbers: computed again",
+            folder,
+            broken,
+        )
+    return finite
 
 
 def _intact(records: RecordSet[ReferenceRow]) -> Iterator[ReferenceRow]:
@@ -157,6 +171,29 @@ def _intact(records: RecordSet[ReferenceRow]) -> Iterator[ReferenceRow]:
             part.unlink(missing_ok=True)
             if error.where != str(part):  # the file of checksums
                 Path(error.where).unlink(missing_ok=True)
+
+
+def _refuse_not_finite(
+    logp: Mapping[str, Tensor],
+    keys: Mapping[tuple[int, str, str], str],
+    pairs: EncodedPairs,
+) -> None:
+    """Refuse log-probabilities that are not numbers.
+
+    Raises:
+        UserError: there are such; it names the first pair that needs one.
+    """
+    broken = {key for key, each in logp.items() if not bool(each.isfinite().all())}
+    if not broken:
+        return
+    for (index, side, view), key in keys.items():
+        if key in broken:
+            seen = f" on the view {view}" if view else ""
+            raise UserError(
+                "The reference's log-probabilities are not numbers (NaN or infinite).",
+                f"pair {pairs.pair(index).pair.key}, its {side} answer{seen}",
+                _FIX,
+            )
 
 
 def _keys(identity: str, pairs: EncodedPairs, views: Views) -> dict[tuple[int, str, str], str]:
