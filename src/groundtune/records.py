@@ -312,6 +312,8 @@ class Score(Record):
     decoding: str = "greedy"
     answer: str = ""
     """The text that was scored."""
+    thoughts: str = ""
+    """What the model wrote before it and was not scored."""
     values: dict[str, float] = {}
     extracted: tuple[str, ...] = ()
     why: str = ""

@@ -46,6 +46,19 @@ def told(found: list[Statement], text: str = TEXT) -> list[str]:
     return [f"{text[s.start : s.end]}: {s.question or s.status}" for s in found]
 
 
+@pytest.mark.parametrize(
+    "thoughts",
+    ["<think>\n### Facts\n- A cat. | A cat | Is there a cat?\n</think>\n", "Hm.</think>"],
+)
+def test_a_dividers_thoughts_are_no_claims_and_no_questions(thoughts: str):
+    plain = statements_of(TEXT, Reply(REPLY, 90, True), asks=True)
+    assert statements_of(TEXT, Reply(thoughts + REPLY, 120, True), asks=True) == plain
+    (one,) = with_questions(
+        [Statement(0, 5, "It is red.")], Reply("<think>1. Is it?</think>1. Is it red?", 9, True)
+    )
+    assert (one.question, one.status) == ("Is it red?", "unchecked")
+
+
 def test_a_reply_becomes_claims_with_questions_and_characters_and_opinions_are_told():
     assert told(statements_of(TEXT, Reply(REPLY, 90, True), asks=True)) == [
         "Two children: Are there two children in the picture?",

@@ -1,7 +1,7 @@
 """A benchmark with its data: the items to ask a model, and the scores of its answers."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from groundtune.bench.files.checks import record_found_files
 from groundtune.bench.files.revisions import DataFile, describe
 from groundtune.bench.files.thoughts import without_thoughts
 from groundtune.bench.item import Item, ItemAnswer, ItemSelection
+from groundtune.bench.judge.judge import strictly
 from groundtune.errors import UserError
 from groundtune.records import Score
 from groundtune.store.images import ImageStore
@@ -73,16 +74,21 @@ def items_of(exam: Exam, image_folder: Callable[[], Path], images: ImageStore) -
 
 
 def scores_of(exam: Exam, answers: Sequence[ItemAnswer]) -> list[Score]:
-    """Score answers; each score has the decoding of its answer.
+    """Score answers; each score has the decoding of its answer, and the thoughts left out of it.
+
+    Mode strict reads judges' replies without their thoughts too.
 
     Raises:
         UserError: as the benchmark's `score`.
     """
     assert exam.benchmark.score is not None  # `exam_of` refuses benchmarks without
     how = exam.scoring
-    scores = exam.benchmark.score(exam.data, without_thoughts(answers, how.mode), how)
+    judge = strictly(how.judge) if how.mode == "strict" else how.judge
+    answers = without_thoughts(answers, how.mode)
+    scores = exam.benchmark.score(exam.data, answers, replace(how, judge=judge))
     for at, (score, answer) in enumerate(zip(scores, answers, strict=True)):
         decoding = answer.decoding or how.decoding
-        if score.decoding != decoding:
-            scores[at] = score.model_copy(update={"decoding": decoding})
+        update = {"decoding": decoding, "thoughts": answer.thoughts}
+        if any(getattr(score, name) != value for name, value in update.items()):
+            scores[at] = score.model_copy(update=update)
     return scores

@@ -55,5 +55,7 @@ class ItemAnswer:
     """Name of the model, if known."""
     decoding: str = ""
     """Name of the decoding, if known."""
+    thoughts: str = ""
+    """What the model thought before: no part of the text."""
     cut: bool = False
     """Whether it was truncated at `max_new_tokens`."""

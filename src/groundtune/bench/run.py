@@ -14,6 +14,7 @@ from typing import Any
 from groundtune.bench.benchmark import Benchmark
 from groundtune.bench.item import Item, ItemAnswer
 from groundtune.errors import UserError
+from groundtune.generate.thoughts import without_thoughts
 from groundtune.protocols import Generator, Progress
 from groundtune.records import Answer, Prompt, Sampling, Score
 from groundtune.store.dataset import RecordSet
@@ -60,6 +61,7 @@ def ask(
                     item=item.key,
                     decoding=decoding,
                     cut=answer.finish == "length",
+                    thoughts=answer.thoughts,
                 )
             )
     return answers
@@ -112,7 +114,9 @@ def _answers(
             finish="stop" if reply.finished else "length",
             thoughts=reply.thoughts,
         )
-        for (key, prompt), reply in zip(prompts.items(), replies, strict=True)
+        for (key, prompt), reply in zip(
+            prompts.items(), map(without_thoughts, replies), strict=True
+        )
     ]
 
 

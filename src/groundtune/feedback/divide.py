@@ -11,11 +11,12 @@ from typing import NamedTuple
 
 from groundtune.feedback.divide_align import align
 from groundtune.feedback.instructions import Instruction
+from groundtune.generate.thoughts import without_thoughts
 from groundtune.protocols import Generator, Reply, Statement
 from groundtune.records import Answer, Message, Producer, Prompt, Sampling, TextPart
 from groundtune.store.keys import key_of, seed_of
 
-PARSER = "1"
+PARSER = "2"
 """Changes with how replies are read."""
 SAMPLING = Sampling(max_new_tokens=4096, temperature=0)
 """Greedy, unlike the published 0.2, so that a division can be made again; long enough for all."""
@@ -114,6 +115,7 @@ def statements_of(answer: str, reply: Reply, *, asks: bool) -> list[Statement]:
     status "unparsed" that holds the reply; a single line that can't be read is one likewise.
     Of two facts with one question, or one text, the first stays.
     """
+    reply = without_thoughts(reply)
     entries = parse(reply.text, asks=asks) if reply.finished else None
     if entries is None:
         return [Statement(0, len(answer), reply.text, status="unparsed")]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from groundtune.feedback.divide import PARSER, SAMPLING, text_prompt
 from groundtune.feedback.instructions import Instruction
+from groundtune.generate.thoughts import without_thoughts
 from groundtune.protocols import Divider, Generator, Reply, Statement
 from groundtune.records import Answer, Producer, Prompt, Sampling
 from groundtune.store.keys import key_of, seed_of
@@ -86,7 +87,7 @@ def with_questions(found: Sequence[Statement], reply: Reply) -> list[Statement]:
     A statement whose number is missing or comes twice is "unparsed": which question is its own
     can't be told. Of a reply that was cut, the last line is left out.
     """
-    lines = reply.text.splitlines()[: None if reply.finished else -1]
+    lines = without_thoughts(reply).text.splitlines()[: None if reply.finished else -1]
     questions: dict[int, list[str]] = {}
     for line in lines:
         if match := _LINE.match(line):

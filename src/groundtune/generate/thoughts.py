@@ -7,12 +7,18 @@ put the first tag into the prompt. Some endpoints return thoughts in a separate 
 
 from typing import Literal, NamedTuple
 
+from groundtune.protocols import Reply
+
 _TAGS = (
     ("<think>", "</think>"),
     ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
+    ("[THINK]", "[/THINK]"),
+    ("<seed:think>", "</seed:think>"),
     ("\u25c1think\u25b7", "\u25c1/think\u25b7"),
 )
-"""Qwen3, GLM-4.1V, DeepSeek-R1 and most others; some prompts; Kimi-VL-Thinking."""
+"""Qwen3, GLM-4.1V, DeepSeek-R1 and most others; some prompts; Gemma-like
+tunes; Magistral; Seed; Kimi-VL-Thinking."""
 
 
 class Thought(NamedTuple):
@@ -79,3 +85,12 @@ def split_thoughts(text: str) -> Thought:
     parts = ThoughtFilter()
     answer = parts.feed(text) + parts.end()
     return Thought(parts.thoughts, answer)
+
+
+def without_thoughts(reply: Reply) -> Reply:
+    """Return a reply whose text is the answer alone: whoever generated it may have left them in."""
+    thought = split_thoughts(reply.text)
+    if thought.answer == reply.text:
+        return reply
+    thoughts = "\n".join(filter(None, (reply.thoughts, thought.thoughts)))
+    return reply._replace(text=thought.answer, thoughts=thoughts)

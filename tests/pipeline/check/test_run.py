@@ -9,7 +9,9 @@ from scipy import stats
 
 from groundtune.bench.world.images import add_image, split_scenes
 from groundtune.cli.app import EXIT_DONE, EXIT_INPUT, run
+from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
+from groundtune.pipeline.check.answers import import_answers
 from groundtune.pipeline.check.people import (
     PersonVerdict,
     corrected,
@@ -248,6 +250,16 @@ def test_a_file_of_answers_by_two_models_is_checked_with_a_labeler_that_is_named
     assert f"The image {'x' * 200} is missing.\nwhere: {long}:1" in capsys.readouterr().err
     assert run(["check", "world:base", *WORLD, "--out", str(tmp_path / "c")]) == EXIT_INPUT
     assert "no images to ask the model about" in capsys.readouterr().err
+
+
+def test_thoughts_in_a_file_of_answers_are_kept_and_not_checked(photographs: Path, tmp_path: Path):
+    file = tmp_path / "a.jsonl"
+    row = {"image": "0.png", "answer": "<think>Is there a dog?</think>There is a cup."}
+    file.write_text(json.dumps(row))
+    folder = RunFolder(tmp_path / "out")
+    import_answers(str(file), folder, photographs / "images", "What?", None, SilentProgress())
+    (answer,) = folder.answers.read()
+    assert (answer.text, answer.thoughts) == ("There is a cup.", "Is there a dog?")
 
 
 def test_another_checks_answers_are_not_mixed_in(

@@ -46,6 +46,12 @@ def test_each_prompt_gets_n_answers_in_the_prompts_order_each_with_its_own_seed(
     assert len(RunFolder(tmp_path).answers.parts()) == 1
 
 
+def test_thoughts_that_a_generator_leaves_in_a_reply_are_kept_apart_from_the_answer(tmp_path: Path):
+    draw(tmp_path, 1, ScriptedGenerator(lambda prompt, seed: "<think>No?</think>Yes"))
+    rows = RunFolder(tmp_path).answers.read()
+    assert {(row.text, row.thoughts) for row in rows} == {("Yes", "No?")}
+
+
 def test_batches_and_interruptions_do_not_change_what_is_drawn(tmp_path: Path):
     draw(tmp_path / "whole", batch=5)
     calls = 0

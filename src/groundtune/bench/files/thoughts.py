@@ -12,7 +12,9 @@ def without_thoughts(answers: Sequence[ItemAnswer], mode: Mode) -> Sequence[Item
     if mode == "official":
         return answers
     return [
-        answer if thought.answer == answer.text else replace(answer, text=thought.answer)
+        answer
+        if thought.answer == answer.text
+        else replace(answer, text=thought.answer, thoughts=thought.thoughts)
         for answer in answers
         for thought in [split_thoughts(answer.text)]
     ]

@@ -17,6 +17,8 @@ class JudgeOutput:
     """The name that the server reports."""
     finish: str
     """Finish reason: "stop", "length"."""
+    thoughts: str = ""
+    """What the judge thought before: no part of the text."""
     tokens_in: int = 0
     tokens_out: int = 0
 

@@ -171,6 +171,7 @@ def _recorded(
         model=output.model,
         requested_model=requested_model,
         finish=output.finish,
+        thoughts=output.thoughts,
         tokens_in=output.tokens_in,
         tokens_out=output.tokens_out,
     )

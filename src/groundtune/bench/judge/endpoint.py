@@ -153,6 +153,7 @@ def _output(completion: Completion, request: Request) -> JudgeOutput | Failure:
         text=choice.text,
         model=completion.model,
         finish=choice.finish,
+        thoughts=choice.thoughts,
         tokens_in=count_tokens(request) if tokens_in is None else tokens_in,
         tokens_out=count_text(choice.text) if tokens_out is None else tokens_out,
     )

@@ -7,11 +7,12 @@ missing or failed reply is a value with its reason; the benchmark decides how to
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, cast
 
 from groundtune.errors import UserError
+from groundtune.generate.thoughts import split_thoughts
 from groundtune.protocols import Judge, Progress
 from groundtune.records import Record
 from groundtune.store.keys import key_of
@@ -46,6 +47,8 @@ class JudgeReply(Record):
     """The reply, unchanged; empty unless `status` is "given"."""
     model: str = ""
     """The judge's name as the server reports it."""
+    thoughts: str = ""
+    """What the judge thought before: no part of the text."""
     finish: str = ""
     """The finish reason that the server reports: "stop", "length"."""
     why: str = ""
@@ -92,6 +95,8 @@ class Ledger:
 
     status: dict[tuple[str, str, int], str] = field(default_factory=dict[tuple[str, str, int], str])
     """Reply status by item, part and repeat."""
+    thoughts: set[tuple[str, str, int]] = field(default_factory=set[tuple[str, str, int]])
+    """Requests whose replies hold the judge's thoughts or came with them."""
     models: set[str] = field(default_factory=set[str])
     prompts: dict[str, str] = field(default_factory=dict[str, str])
     """"FILE (hash)" by the prompt's name."""
@@ -99,6 +104,29 @@ class Ledger:
     def count(self, status: str) -> str:
         """Return the number of requests with this status."""
         return str(list(self.status.values()).count(status))
+
+
+class AnswersOnly:
+    """Replies of another source without the thoughts that their texts begin with."""
+
+    def __init__(self, source: ReplySource) -> None:
+        self.source = source
+
+    def replies(
+        self, requests: Sequence[Request], progress: Progress, *, repeat: int = 0
+    ) -> list[JudgeReply]:
+        """Return the source's replies, their thoughts apart."""
+        return [
+            reply
+            if thought.answer == reply.text
+            else reply.model_copy(update={"text": thought.answer, "thoughts": thought.thoughts})
+            for reply in self.source.replies(requests, progress, repeat=repeat)
+            for thought in [split_thoughts(reply.text)]
+        ]
+
+    def describe(self) -> dict[str, str]:
+        """Return the source's judge and settings."""
+        return self.source.describe()
 
 
 class Quiet:
@@ -134,6 +162,7 @@ class Judging:
             "requests": str(len(ledger.status)),
             "missing": ledger.count("missing"),
             "failed": ledger.count("failed"),
+            **({"with thoughts": str(len(ledger.thoughts))} if ledger.thoughts else {}),
             "repeats": str(self.repeats),
             "orders": "both" if self.swap else "one",
             **{f"prompt {name}".strip(): file for name, file in ledger.prompts.items()},
@@ -155,6 +184,11 @@ class Judging:
             dict(zip(names, replies, strict=True)), status.count("missing"), status.count("failed")
         )
         self.ledger.status |= {(reply.item, reply.part, repeat): reply.status for reply in replies}
+        self.ledger.thoughts |= {
+            (reply.item, reply.part, repeat)
+            for reply in replies
+            if reply.thoughts or split_thoughts(reply.text).thoughts
+        }
         self.ledger.models |= set(result.models)
         return result
 
@@ -176,6 +210,15 @@ def as_judging(judge: object, benchmark: str) -> Judging:
     if hasattr(judge, "replies"):
         return Judging(source=cast("ReplySource", judge))
     return Judging(source=GradeJudge(cast("Judge", judge), type(judge).__name__))
+
+
+def strictly(judge: "Judging | ReplySource | Judge | None") -> "Judging | ReplySource | None":
+    """Return a judge whose replies are read without their thoughts."""
+    if judge is None:
+        return None
+    if isinstance(judge, Judging):
+        return replace(judge, source=AnswersOnly(judge.source))
+    return AnswersOnly(as_judging(judge, "").source)
 
 
 def require_replies(replies: JudgeReplies, benchmark: str) -> None:

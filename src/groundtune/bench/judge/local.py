@@ -5,6 +5,7 @@ from collections.abc import Callable, Generator, Mapping
 from groundtune import protocols
 from groundtune.bench.judge.asking import Failure, JudgeOutput, Outcome
 from groundtune.bench.judge.judge import Request, join_texts
+from groundtune.generate.thoughts import without_thoughts
 from groundtune.records import Message, Prompt, Sampling, TextPart
 from groundtune.store.keys import key_of
 
@@ -56,11 +57,16 @@ class LocalAsker:
                 yield key, self._outcome(reply)
 
     def _outcome(self, reply: protocols.Reply) -> Outcome:
+        reply = without_thoughts(reply)
         finish = "stop" if reply.finished else "length"
         if not reply.text:
             return Failure(why=f"the reply has no text (finish: {finish})")
         return JudgeOutput(
-            text=reply.text, model=self.model, finish=finish, tokens_out=reply.tokens
+            text=reply.text,
+            model=self.model,
+            finish=finish,
+            thoughts=reply.thoughts,
+            tokens_out=reply.tokens,
         )
 
 

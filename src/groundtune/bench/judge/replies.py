@@ -46,6 +46,7 @@ class RecordedReply(BaseModel):
     model: str = ""
     requested_model: str = ""
     finish: str = ""
+    thoughts: str = ""
     tokens_in: int = 0
     tokens_out: int = 0
     answer: str | None = None
@@ -62,6 +63,7 @@ class RecordedReply(BaseModel):
             text=self.reply,
             model=self.model,
             finish=self.finish,
+            thoughts=self.thoughts,
             stored=self.stored,
         )
 

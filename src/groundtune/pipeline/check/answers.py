@@ -12,6 +12,7 @@ from pathlib import Path
 
 from groundtune.bench.files.answers import ANSWER_COLUMNS
 from groundtune.errors import UserError
+from groundtune.generate.thoughts import split_thoughts
 from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.pipeline.sample.run import SampleSettings, run_sample
 from groundtune.protocols import Progress
@@ -95,7 +96,15 @@ def _read(file: Path, target: RunFolder, images: Path | None, ask: str, progress
         by = Producer(kind="model", name=name)
         key = key_of("given", prompt.key, by, index, text)
         prompts[prompt.key] = prompt
-        answers[key] = Answer(key=key, prompt=prompt.key, text=text, producer=by, index=index)
+        thought = split_thoughts(text)
+        answers[key] = Answer(
+            key=key,
+            prompt=prompt.key,
+            text=thought.answer,
+            producer=by,
+            index=index,
+            thoughts=thought.thoughts,
+        )
         progress.advance()
     if not answers:
         raise UserError("The file holds no answers.", str(file), "Give one with a row an answer.")

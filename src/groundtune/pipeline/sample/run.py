@@ -15,6 +15,7 @@ from typing import NamedTuple, Self
 from pydantic import Field, model_validator
 
 from groundtune.errors import UserError
+from groundtune.generate.thoughts import without_thoughts
 from groundtune.pipeline.folder import RunFolder, hash_of
 from groundtune.pipeline.generators import close, open_generator
 from groundtune.pipeline.model_settings import ModelSettings
@@ -222,7 +223,7 @@ def _draw(generator: Generator, sampling: Sampling, wants: Sequence[_Want]) -> l
             finish="stop" if reply.finished else "length",
             thoughts=reply.thoughts,
         )
-        for want, reply in zip(wants, replies, strict=True)
+        for want, reply in zip(wants, map(without_thoughts, replies), strict=True)
     ]
 
 
