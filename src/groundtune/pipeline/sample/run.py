@@ -246,28 +246,27 @@ def _refuse_mixing(target: RunFolder, generator: Generator, sampling: Sampling) 
 
 
 def _refuse_edited(target: RunFolder, prompts: Sequence[Prompt]) -> None:
-    """Refuse a prompt in place of another of the same row or file, which has answers already."""
-    keys = {prompt.key for prompt in prompts}
-    now = {_place(prompt): prompt for prompt in prompts}
-    edited = [
-        prompt
-        for prompt in target.prompts.read()
-        if prompt.key not in keys and prompt.source.dataset and _place(prompt) in now
-    ]
-    if edited:
-        dataset, row = _place(edited[0])
-        place = f"{dataset}, row {row}" if row else dataset
-        images = edited[0].images != now[dataset, row].images
-        raise ChangedError(
-            f"{len(edited)} prompts changed since the folder's answers were drawn, the first: "
-            f"{place} ({'its image' if images else 'its messages'}).",
-            str(target.prompts.path),
-            "Choose another folder with --out DIR, or restore the prompts and images.",
-        )
+    """Refuse rows of a file in place of other rows of it that have answers already.
 
-
-def _place(prompt: Prompt) -> tuple[str, str]:
-    return prompt.source.dataset, prompt.source.row
+    A file may grow, and fewer of its rows may be read.
+    """
+    stored, keys = target.prompts.read(), {prompt.key for prompt in prompts}
+    before = {prompt.key for prompt in stored}
+    new = [prompt for prompt in prompts if prompt.key not in before]
+    files = {prompt.source.dataset for prompt in new} - {""}
+    gone = [each for each in stored if each.key not in keys and each.source.dataset in files]
+    if not gone:
+        return
+    first = gone[0]
+    place = ", row ".join(filter(None, (first.source.dataset, first.source.row)))
+    # The same words about another image: its file was replaced.
+    replaced = any(each.question == first.question for each in new)
+    raise ChangedError(
+        f"{len(gone)} prompts changed since the folder's answers were drawn, the first: "
+        f"{place} ({'its image' if replaced else 'its messages'}).",
+        str(target.prompts.path),
+        "Choose another folder with --out DIR, or restore the prompts and images.",
+    )
 
 
 def _summary(target: RunFolder, keys: set[str], prompts: int, drawn: int) -> SampleSummary:

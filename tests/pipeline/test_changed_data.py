@@ -1,0 +1,212 @@
+"""No stage resumes on data that changed since: it is refused, and the change is named."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from groundtune.cli.progress import SilentProgress
+from groundtune.errors import UserError
+from groundtune.feedback.claim_pairs import ClaimPairRules
+from groundtune.generate.scripted import ScriptedGenerator
+from groundtune.pipeline.feedback.claims import Labelling, label_claims
+from groundtune.pipeline.feedback.pairs import make_claim_pairs
+from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.sample.run import SampleSettings, draw_answers, find_prompts
+from groundtune.pipeline.train.run import TrainSettings, train
+from groundtune.protocols import Statement, YesNoReply
+from groundtune.records import Answer, Pair, Producer, Prompt, Record, Sampling, TextPart
+from groundtune.store.contents import ChangedError
+from groundtune.store.dataset import RecordSet
+from groundtune.train.tune import Lora
+from training_folder import fill_folder
+
+LABELER = Producer(kind="model", name="labeler", revision="1")
+ROWS = '{"image": "a.png", "question": "What is it?", "facts": ["A cup."], "id": "%s"}\n'
+
+
+class Words:
+    """Divides an answer into its words."""
+
+    def producer(self) -> Producer:
+        return Producer(kind="rule", name="words", revision="1")
+
+    def divide(self, prompts: Sequence[Prompt], answers: Sequence[Answer]) -> list[list[Statement]]:
+        return [
+            [Statement(0, len(word), word, "object", f"{word}?") for word in answer.text.split()]
+            for answer in answers
+        ]
+
+
+class CatLover:
+    """Says yes to all but dogs."""
+
+    def yes_no(self, prompts: Sequence[Prompt]) -> list[YesNoReply]:
+        return [YesNoReply(*((0.1, 0.8) if "dog" in p.question else (0.9, 0.1))) for p in prompts]
+
+
+def edit(rows: RecordSet, change: Callable[[int, Record], Record]) -> None:
+    """Rewrite a data set with its rows changed, as a person's script does."""
+    kept = [change(number, row) for number, row in enumerate(rows.read())]
+    for path in rows.path.glob("*.*"):
+        path.unlink()
+    rows.append(kept)
+
+
+def first(**fields: object) -> Callable[[int, Record], Record]:
+    """Change these fields of the first row."""
+    return lambda number, row: row if number else row.model_copy(update=fields)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A file of prompts with an image."""
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "a.png")
+    (tmp_path / "b.jsonl").write_text(ROWS % 1)
+    return tmp_path / "b.jsonl"
+
+
+def draw(file: Path, out: Path, n: int = 4) -> None:
+    texts = ["a cat", "a dog", "a red cat", "two dogs"]
+    say = ScriptedGenerator(lambda prompt, seed: texts[seed % 4])
+    settings = SampleSettings(model="m", prompts=str(file), n=n, sampling=Sampling(temperature=1))
+    target = RunFolder(out)
+    found = find_prompts(settings, target, SilentProgress())
+    draw_answers(say, found.prompts, target, SilentProgress(), settings)
+
+
+def label(folder: Path) -> None:
+    label_claims(folder, folder, Labelling(Words(), CatLover(), LABELER), SilentProgress())
+
+
+def pair(folder: Path) -> None:
+    make_claim_pairs(folder, folder, ClaimPairRules(), SilentProgress())
+
+
+def test_sample_resumes_on_more_rows_and_refuses_changed_ones(files: Path, tmp_path: Path):
+    draw(files, tmp_path / "out")
+    files.write_text(ROWS % 1 + (ROWS % 2).replace("What", "Where"))
+    draw(files, tmp_path / "out")
+    files.write_text("\n\n" + files.read_text())  # the same rows, further down
+    draw(files, tmp_path / "out")
+    before = RunFolder(tmp_path / "out").answers.read()
+    for change, names in (
+        (("A cup.", "A jug."), "facts"),
+        (('"id": "1"', '"id": "7"'), "source"),
+        (("What is", "What was"), "its messages"),
+    ):
+        whole = files.read_text()
+        files.write_text(whole.replace(*change))
+        with pytest.raises(ChangedError, match=names):
+            draw(files, tmp_path / "out")
+        files.write_text(whole)
+    Image.new("RGB", (8, 8), "blue").save(tmp_path / "a.png")
+    with pytest.raises(ChangedError, match=r"b\.jsonl, row \d \(its image\)"):
+        draw(files, tmp_path / "out")
+    assert RunFolder(tmp_path / "out").answers.read() == before
+
+
+@pytest.mark.parametrize(
+    ("data", "change", "message"),
+    [
+        ("answers", {"text": "no dog"}, r"1 of the answers changed .* \(text\)"),
+        ("prompts", {"facts": ("a lie",)}, r"1 of the prompts changed .* \(facts\)"),
+        ("division", {"question": "Is it?"}, r"1 of the claims changed .* \(question\)"),
+    ],
+)
+def test_label_refuses_what_changed(
+    files: Path, tmp_path: Path, data: str, change: dict[str, object], message: str
+):
+    draw(files, tmp_path / "out")
+    label(tmp_path / "out")
+    label(tmp_path / "out")
+    draw(files, tmp_path / "out", n=6)
+    label(tmp_path / "out")  # more answers are no change
+    folder = RunFolder(tmp_path / "out")
+    before = folder.claims.read()
+    edit(getattr(folder, data), first(**change))
+    with pytest.raises(ChangedError, match=message):
+        label(tmp_path / "out")
+    assert folder.claims.read() == before
+
+
+def test_pairs_refuse_claims_and_answers_that_changed(files: Path, tmp_path: Path):
+    draw(files, tmp_path / "out", n=8)
+    label(tmp_path / "out")
+    pair(tmp_path / "out")
+    pair(tmp_path / "out")
+    folder = RunFolder(tmp_path / "out")
+    before = folder.pairs.read()
+    assert before
+    key = before[0].parents[0]
+    edit(
+        folder.answers,
+        lambda number, row: (
+            row.model_copy(update={"text": "a new text"})
+            if isinstance(row, Answer) and row.key == key
+            else row
+        ),
+    )
+    with pytest.raises(UserError, match=r"pairs"):
+        pair(tmp_path / "out")
+    assert folder.pairs.read() == before
+
+
+def test_another_folders_rows_of_the_same_keys_are_refused(files: Path, tmp_path: Path):
+    draw(files, tmp_path / "out")
+    edited = RunFolder(tmp_path / "edited")
+    draw(files, edited.path)
+    edit(edited.answers, first(text="another"))
+    target = RunFolder(tmp_path / "target")
+    for source in (RunFolder(tmp_path / "out"), edited):
+        target.take_prompts(source, source.prompts.read())
+    target.take_answers(RunFolder(tmp_path / "out"), RunFolder(tmp_path / "out").answers.read())
+    with pytest.raises(ChangedError, match=r"\(text\)"):
+        target.take_answers(edited, edited.answers.read())
+
+
+def flip_severity(number: int, row: Record) -> Record:
+    assert isinstance(row, Pair)
+    spans = tuple(each.model_copy(update={"severity": 2.0}) for each in row.rejected_spans)
+    return row if number else row.model_copy(update={"rejected_spans": spans})
+
+
+def other_image(number: int, row: Record) -> Record:
+    assert isinstance(row, Prompt)
+    parts = row.messages[0].content
+    other = next(part for part in parts if not isinstance(part, TextPart))
+    return row.model_copy(
+        update={"messages": (row.messages[0].model_copy(update={"content": (other, parts[-1])}),)}
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "change", "message"),
+    [
+        ("pairs", first(chosen_rating=3.0), r"pairs\.chosen_rating"),
+        ("pairs", first(rejected_spans=()), r"pairs\.rejected_spans"),
+        ("pairs", flip_severity, r"pairs\.rejected_spans"),
+        ("pairs", first(chosen="There are no cups."), r"pairs\.chosen"),
+        ("prompts", other_image, r"prompts\.messages"),
+        ("prompts", first(facts=("A cup.",)), r"prompts\.facts"),
+    ],
+)
+def test_training_names_the_column_that_changed(
+    tiny_llava: Path,
+    tmp_path: Path,
+    data: str,
+    change: Callable[[int, Record], Record],
+    message: str,
+):
+    folder = fill_folder(tmp_path / "pairs", 4)
+    settings = TrainSettings(
+        model=str(tiny_llava), pairs=folder.path, tune=Lora(r=2), epochs=1, dtype="float32"
+    )
+    train(settings, tmp_path / "out", SilentProgress())
+    train(settings, tmp_path / "out", SilentProgress())
+    before = (tmp_path / "out/run.json").read_bytes()
+    edit(getattr(folder, data), change)
+    with pytest.raises(UserError, match=rf"other settings, data or another model \(.*{message}"):
+        train(settings, tmp_path / "out", SilentProgress())
+    assert (tmp_path / "out/run.json").read_bytes() == before
