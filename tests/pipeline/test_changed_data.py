@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 from PIL import Image
@@ -10,6 +11,8 @@ from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
 from groundtune.feedback.claim_pairs import ClaimPairRules
 from groundtune.generate.scripted import ScriptedGenerator
+from groundtune.pipeline.align.run import align
+from groundtune.pipeline.align.settings import AlignSettings
 from groundtune.pipeline.feedback.claims import Labelling, label_claims
 from groundtune.pipeline.feedback.pairs import make_claim_pairs
 from groundtune.pipeline.folder import RunFolder
@@ -20,6 +23,7 @@ from groundtune.records import Answer, Pair, Producer, Prompt, Record, Sampling,
 from groundtune.store.contents import ChangedError
 from groundtune.store.dataset import RecordSet
 from groundtune.train.tune import Lora
+from groundtune.vlm.load import revision_of
 from training_folder import fill_folder
 
 LABELER = Producer(kind="model", name="labeler", revision="1")
@@ -210,3 +214,41 @@ def test_training_names_the_column_that_changed(
     with pytest.raises(UserError, match=rf"other settings, data or another model \(.*{message}"):
         train(settings, tmp_path / "out", SilentProgress())
     assert (tmp_path / "out/run.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["chat_template.jinja", "tokenizer.json", "model.safetensors"])
+def test_a_model_that_changed_in_its_folder_has_another_revision(
+    tiny_llava: Path, tmp_path: Path, name: str
+):
+    model = copytree(tiny_llava, tmp_path / "model")
+    before = revision_of(str(model))
+    path = model / name
+    path.write_bytes(path.read_bytes()[:-1] + b" ")
+    assert revision_of(str(model)) != before
+
+
+def test_align_names_the_inputs_that_changed(tiny_llava: Path, tmp_path: Path, files: Path):
+    out, settings = tmp_path / "out", AlignSettings(model=str(tiny_llava), prompts=str(files))
+    labeler = copytree(tiny_llava, tmp_path / "labeler")
+    feedback = settings.feedback.model_copy(update={"labeler": str(labeler)})
+    settings = settings.model_copy(update={"feedback": feedback})
+
+    def begin() -> None:
+        with pytest.raises(UserError) as error:
+            align(settings, out, SilentProgress())
+        raise error.value
+
+    with pytest.raises(UserError, match="none is left to learn from"):
+        begin()
+    with pytest.raises(UserError, match="none is left to learn from"):
+        begin()
+    for path, what in (
+        (files, "prompts and images"),
+        (files.with_name("a.png"), "prompts and images"),
+        (labeler / "config.json", "labeler"),
+    ):
+        whole = path.read_bytes()
+        path.write_bytes(whole + b"\n")
+        with pytest.raises(ChangedError, match=f"changed since the run began: {what}"):
+            begin()
+        path.write_bytes(whole)

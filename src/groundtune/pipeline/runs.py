@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -12,6 +13,7 @@ from groundtune.errors import UserError
 from groundtune.pipeline.jobs import Done, Job, done_jobs
 from groundtune.pipeline.models import fingerprint
 from groundtune.recipe_loading import Settings
+from groundtune.store.contents import ChangedError
 from groundtune.store.lock import hold
 from groundtune.store.run_json import Run, read_run, write_run
 
@@ -26,6 +28,7 @@ def open_run(
     models: Mapping[str, str],
     seeds: Mapping[str, int],
     command: Sequence[str],
+    data: Mapping[str, str] = MappingProxyType({}),
     may_change: Collection[str] = (),
 ) -> Generator[None, None, None]:
     """Open `out` for one run: new, or the run that is there already, which then resumes.
@@ -40,19 +43,22 @@ def open_run(
         models: Name or folder of each model that goes in, by what it is.
         seeds: Its seeds, by name.
         command: The words of the command.
+        data: Hashes of what else goes in, by what it is.
         may_change: Further settings that may differ.
 
     Raises:
-        UserError: the folder holds another command's run, or one with other settings; or another
-            process holds the folder.
+        UserError: the folder holds another command's run, or one with other settings, models or
+            data; or another process holds the folder.
     """
     recipe = settings.model_dump(mode="json")
     with hold(out, whole=True):
-        earlier = read_run(out).recipe if (out / "run.json").exists() else None
+        earlier = read_run(out) if (out / "run.json").exists() else None
+        inputs = {name: fingerprint(model) for name, model in models.items()} | dict(data)
         if earlier is not None:
-            _refuse_others(out, earlier, settings, may_change)
-        if earlier != recipe:
-            inputs = {name: fingerprint(model) for name, model in models.items()}
+            _refuse_others(out, earlier.recipe, settings, may_change)
+            if not may_change:  # else the steps of other inputs have other places
+                _refuse_changed(out, earlier.inputs, inputs)
+        if earlier is None or (earlier.recipe, earlier.inputs) != (recipe, inputs):
             write_run(out, recipe, inputs, dict(seeds), list(command))
         yield
 
@@ -71,6 +77,16 @@ def _refuse_others(
             f"The folder holds a run with other settings ({', '.join(others)}).",
             str(out),
             "Choose another folder with --out DIR, or use the settings of the first run.",
+        )
+
+
+def _refuse_changed(out: Path, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+    changed = [name for name in now if before.get(name, now[name]) != now[name]]
+    if changed:
+        raise ChangedError(
+            f"These inputs changed since the run began: {', '.join(changed)}.",
+            str(out),
+            "Choose another folder with --out DIR, or restore the inputs.",
         )
 
 

@@ -98,10 +98,10 @@ def sweep(folder: Path) -> None:
 
 
 def sweep_all(folder: Path) -> None:
-    """Sweeps a folder and all folders below it."""
+    """Sweeps a folder and all folders below it that are not hidden."""
     for path, below, _ in os.walk(folder):
         sweep(Path(path))
-        below[:] = [name for name in below if not _OURS.fullmatch(name)]
+        below[:] = [name for name in below if not name.startswith(".")]
 
 
 def disk_error(error: OSError, path: Path) -> DiskError:

@@ -29,7 +29,7 @@ from pydantic import ValidationError
 
 from groundtune.errors import UserError
 from groundtune.records import Record
-from groundtune.store.files import disk_error, write_atomic
+from groundtune.store.files import disk_error, sweep, sweep_all, write_atomic
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ _mine: ContextVar[Mapping[Path, bool]] = ContextVar("held here", default=_NOTHIN
 
 @contextmanager
 def hold(path: Path, *, is_file: bool = False, whole: bool = False) -> Generator[None]:
-    """Hold a folder, or a file, as its only writer.
+    """Hold a folder, or a file, as its only writer, and sweep what killed writers left there.
 
     A stage inside another one that holds the same path goes on at once; another thread or process
     is refused. With `whole`, every folder below is held too: a run whose steps write there.
@@ -82,6 +82,7 @@ def hold(path: Path, *, is_file: bool = False, whole: bool = False) -> Generator
         for parent in resolved.parents:
             _refuse_held_whole(parent, path)
         with _locked(folder / f"{prefix}.lock", folder / f"{prefix}.holder.json", path, whole):
+            sweep(folder) if is_file else sweep_all(folder)
             token = _mine.set({**held, resolved: whole})
             try:
                 yield

@@ -1,4 +1,4 @@
-"""The revision of a model's folder: a hash over its weights and settings."""
+"""The revision of a model's folder: a hash over its weights, settings and processor."""
 
 import hashlib
 import json
@@ -9,6 +9,17 @@ from typing import Any, cast
 from groundtune.store.checksums import sha256_of
 
 _SETTINGS = ("config.json", "adapter_config.json")
+_PROCESSOR = (
+    "chat_template.jinja",
+    "chat_template.json",
+    "generation_config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+)
+"""What else of a model's folder decides what it reads and answers; an adapter's is the base's."""
 _IGNORED_SETTINGS = {
     "_name_or_path",
     "base_model_name_or_path",
@@ -21,7 +32,7 @@ _IGNORED_SETTINGS = {
 
 
 def hash_of_folder(folder: Path) -> str:
-    """Return 16 hex digits: a hash of the folder's safetensors files and its model settings."""
+    """Return 16 hex digits: a hash of the folder's weights, settings and, of a model, processor."""
     digest = hashlib.sha256()
     for name in _SETTINGS:
         with suppress(FileNotFoundError, ValueError):
@@ -30,6 +41,10 @@ def hash_of_folder(folder: Path) -> str:
     for file in sorted(folder.glob("*.safetensors")):
         digest.update(file.name.encode())
         digest.update(bytes.fromhex(sha256_of(file)))
+    if (folder / "config.json").exists():
+        for file in (folder / name for name in _PROCESSOR):
+            if file.exists():
+                digest.update(file.name.encode() + bytes.fromhex(sha256_of(file)))
     return digest.hexdigest()[:16]
 
 

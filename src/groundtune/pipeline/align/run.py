@@ -30,14 +30,15 @@ from groundtune.pipeline.align.steps import (
     sample_round,
     train_round,
 )
+from groundtune.pipeline.feedback.claim_settings import SELF, by_rules
 from groundtune.pipeline.jobs import Job, run_jobs
 from groundtune.pipeline.measure import BASE, Measure, ToMeasure
 from groundtune.pipeline.model_settings import LabelledModel
 from groundtune.pipeline.models import fingerprint
-from groundtune.pipeline.prompt_sources import named_in, truth_scorer
+from groundtune.pipeline.prompt_sources import named_in, requested, truth_scorer
 from groundtune.pipeline.runs import open_run, read_finished
+from groundtune.pipeline.sample.prompts import hash_of_sources
 from groundtune.protocols import Progress
-from groundtune.store.keys import key_of
 
 
 def align(
@@ -62,7 +63,14 @@ def align(
         prompts = settings.prompts or settings.images
         truth_scorer(named_in(prompts), f"choose.by=truth, prompts={prompts}", BY_CLAIMS)
     jobs, seeds = align_jobs(settings), {"align": settings.seed}
-    with open_run(out, settings, models={"model": settings.model}, seeds=seeds, command=command):
+    with open_run(
+        out,
+        settings,
+        models=_models(settings),
+        seeds=seeds,
+        command=command,
+        data={"prompts and images": _prompts_mark(settings)},
+    ):
         steps = run_jobs(out, jobs, progress, workers=workers, title="align")
         from groundtune.pipeline.align.report import report_align
 
@@ -87,7 +95,7 @@ def rewrite_align(out: Path) -> Path:
 def align_jobs(settings: AlignSettings) -> list[Job]:
     """Return the steps of all rounds; a round's steps don't depend on the number of rounds."""
     names = (settings.model, settings.adapter, *settings.others)
-    marks = (*map(fingerprint, filter(None, names)), _file_mark(settings.prompts))
+    marks = (*map(fingerprint, filter(None, names)), _prompts_mark(settings))
     measure = measure_of(settings)
     jobs = [
         Job(
@@ -151,7 +159,20 @@ def _round(settings: Round, before: str) -> list[Job]:
     return jobs
 
 
-def _file_mark(path: str) -> str:
-    """Return the hash of a prompt file, or the name of a folder."""
-    file = Path(path)
-    return key_of(file.read_bytes()) if file.is_file() else path
+def _models(settings: AlignSettings) -> dict[str, str]:
+    """Return all models that the rounds begin with or ask, by what they are."""
+    feedback = settings.feedback
+    named = {"model": settings.model, "adapter": settings.adapter}
+    named |= {f"others {name}": name for name in settings.others}
+    if feedback.labeler != SELF:
+        named["labeler"] = feedback.labeler
+    if feedback.divider != SELF and not by_rules(feedback.divider):
+        named["divider"] = feedback.divider
+    return {what: name for what, name in named.items() if name}
+
+
+def _prompts_mark(settings: AlignSettings) -> str:
+    """Return the hash of the prompts and images, or the name of a prompt source."""
+    if requested(settings.prompts) is not None:
+        return settings.prompts
+    return hash_of_sources(settings.prompts, settings.images)

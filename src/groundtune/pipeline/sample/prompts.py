@@ -9,7 +9,9 @@ input rows are of the first kind. `<image>` in a text stands for the next image;
 images come first. Other columns are kept with the prompt.
 """
 
+import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -18,9 +20,10 @@ from typing import Any, NamedTuple, cast
 from pydantic import ValidationError
 
 from groundtune.errors import UserError
-from groundtune.pipeline.folder import RunFolder, read_some
+from groundtune.pipeline.folder import RunFolder, hash_of, read_some
 from groundtune.protocols import Progress
 from groundtune.records import ImagePart, Message, Prompt, Record, Source, TextPart
+from groundtune.store import checksums
 from groundtune.store.files import DiskError
 from groundtune.store.images import ImageStore
 from groundtune.store.keys import key_of
@@ -116,6 +119,40 @@ def read_prompts(
             "Add at least one row with an image and a text.",
         )
     return Found(list(made.values()), skipped)
+
+
+def hash_of_sources(prompts: str, images: str) -> str:
+    """Hash of what prompts are read from: the rows of a file or run's folder, and all images."""
+    file, roots = Path(prompts), [Path(images)] if images else []
+    if prompts and file.is_dir():
+        return hash_of(RunFolder(file).prompts)
+    digest = hashlib.sha256()
+    named = _files_below(roots[0]) if images and not prompts else []
+    if prompts and file.is_file():
+        digest.update(file.read_bytes())
+        rows = (row.read.found for row in _rows(file, 0))
+        named = _files_named([row for row in rows if isinstance(row, Mapping)], roots, file.parent)
+    for path in named:
+        digest.update(path.name.encode() + b"\0" + bytes.fromhex(checksums.sha256_of(path)))
+    return digest.hexdigest()[:32]
+
+
+def _files_below(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES]
+
+
+def _files_named(value: object, roots: Sequence[Path], folder: Path) -> list[Path]:
+    """The files that rows name, at any depth."""
+    if isinstance(value, str):
+        tries = (root / value for root in (*roots, folder))
+        fits = Path(value).suffix.lower() in SUFFIXES
+        return [path for path in tries if fits and os.path.isfile(path)]
+    inside: Sequence[object] = []
+    if isinstance(value, Mapping):
+        inside = list(cast("Mapping[object, object]", value).values())
+    elif isinstance(value, list | tuple):
+        inside = cast("Sequence[object]", value)
+    return [path for each in inside for path in _files_named(each, roots, folder)]
 
 
 def _images(folder: Path | None, ask: str) -> list[_Row]:
