@@ -151,7 +151,7 @@ def test_a_image_never_lands_outside_the_folder_of_its_rows(tmp_path: Path, name
     store = ImageStore(tmp_path / "store")
     images(tmp_path / "in", "x.jpg", "set.jsonl")
     path = json_file(tmp_path / "in" / "rows.jsonl", [{**ROW, "image": name}])
-    prompts, pairs, _ = read_all("mm-rlhf", path, store)
+    prompts, pairs, _ = read_all("mm-rlhf", path, store, folder=tmp_path / "in")
     out = tmp_path / "a" / "b" / "c" / "rows.jsonl"
     write_all("mm-rlhf", out, pairs, prompts, store)
     (row,) = rows_of(out)

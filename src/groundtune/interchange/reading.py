@@ -27,7 +27,15 @@ from groundtune.records import Pair, Prompt, Source
 from groundtune.store.files import DiskError
 from groundtune.store.images import ImageStore
 from groundtune.store.keys import key_of
-from groundtune.store.rows import SKIP_OR_FIX, Fields, Row, count_lines, json_rows
+from groundtune.store.rows import (
+    MEDIA_COLUMNS,
+    SKIP_OR_FIX,
+    Fields,
+    Row,
+    count_lines,
+    json_rows,
+    media_in,
+)
 
 log = logging.getLogger(__name__)
 
@@ -139,7 +147,14 @@ def _parquet_rows(layout: Files, path: Path, rows: int) -> Iterator[Row]:
             for name in schema.names
             if name in layout.images or _is_plain(schema.field(name).type)
         ]
-        if others := [name for name in schema.names if name not in kept]:
+        others = [name for name in schema.names if name not in kept]
+        if media := [name for name in others if name in MEDIA_COLUMNS]:
+            raise UserError(
+                "The file has videos or sounds, which no pair can hold.",
+                f"{path}, column {media[0]}",
+                "Remove the column, and the rows that need it.",
+            )
+        if others:
             log.warning(
                 "%s: columns left out because their types aren't supported: %s",
                 path,
@@ -175,6 +190,7 @@ def _make_or_skip(
     skip_bad: bool,
 ) -> tuple[Prompt, Sequence[Pair]] | UserError:
     try:
+        refuse_media(found.fields, found.where)
         return make(found.fields, number, found.where)
     except DiskError:
         raise
@@ -182,6 +198,13 @@ def _make_or_skip(
         if not skip_bad:
             raise
         return error
+
+
+def refuse_media(row: Fields, place: str) -> None:
+    """Raise a UserError for a row about a video or a sound, which no pair can hold."""
+    if column := media_in(row):
+        what = "video" if column.startswith("video") else "sound"
+        raise bad_row(Refused(f"The row is about a {what}, not an image", column), place)
 
 
 def bad_row(error: Refused, place: str) -> UserError:
@@ -194,6 +217,7 @@ def _read_row(row: Fields, number: int, place: str, where: _Where) -> tuple[Prom
     layout = where.layout
     try:
         row = where.translate(row)
+        refuse_media(row, place)
         content = layout.parse(row)
         check_answers(content)
         fresh, usual = layout.render(content, list(row)), list(layout.render(content, ()))

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from groundtune.errors import UserError
 from groundtune.interchange.feedback_layout import Feedback, load_feedback_format
 from groundtune.interchange.layout import Batch
 from groundtune.interchange.licences import forbids_commercial_use
@@ -93,6 +94,8 @@ def import_layout(
         pairs += len(batch.pairs)
         unchanged += sum(row.chosen == row.rejected for row in batch.pairs)
         progress.advance(batch.rows)
+    if not pairs:
+        raise _nothing_read(file, rows, skipped, "pair")
     target.note(
         target.pairs,
         settings=ImportSettings(layout=layout, file=file.name, licence=licence, skip_bad=skip_bad),
@@ -103,6 +106,7 @@ def import_layout(
     return ImportSummary(rows=rows, pairs=pairs, unchanged=unchanged, skipped=tuple(skipped))
 
 
+@one_writer()
 def import_feedback(
     layout: FeedbackLayoutName,
     file: Path,
@@ -130,6 +134,9 @@ def import_feedback(
         log.warning("skipped: %s: %s", error.where, error.what)
     corrections = [each for row in found for each in row.corrections]
     comparisons = [each for row in found for each in row.comparisons]
+    if not corrections and not comparisons:
+        shown = [f"{error.where}: {error.what}" for error in skipped]
+        raise _nothing_read(file, len(found), shown, "correction or comparison")
     target.prompts.add([each for row in found for each in row.prompts])
     target.answers.add([each for row in found for each in row.answers])
     target.corrections.add(corrections)
@@ -149,6 +156,7 @@ def import_feedback(
     )
 
 
+@one_writer(is_file=True)
 def export_feedback(
     layout: FeedbackLayoutName, source: Path, out: Path, progress: Progress
 ) -> ExportSummary:
@@ -170,6 +178,15 @@ def export_feedback(
     licences = {prompt.source.licence for prompt in prompts}
     refusing = tuple(sorted(each for each in licences if forbids_commercial_use(each)))
     return ExportSummary(rows=rows, non_commercial=refusing)
+
+
+def _nothing_read(file: Path, rows: int, skipped: Sequence[str], what: str) -> UserError:
+    first = f", the first: {skipped[0]}" if skipped else ""
+    return UserError(
+        f"No {what} could be read: {rows} rows, {len(skipped)} skipped{first}.",
+        str(file),
+        "Give a file with at least one good row, or another layout.",
+    )
 
 
 def _add(batch: Batch, target: RunFolder, prompts: set[str], pairs: set[str]) -> None:

@@ -9,7 +9,7 @@ import os
 import struct
 import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -35,6 +35,8 @@ class ImageStore:
     def __init__(self, path: Path) -> None:
         self.root = path
         self._checked: set[str] = set()
+        self._names: dict[Path, tuple[Path, bool]] = {}
+        """By file: the name for which it was found first, and whether nothing was dropped."""
 
     def path(self, sha256: str) -> Path:
         """Where the file is, or would be."""
@@ -61,19 +63,36 @@ class ImageStore:
     def add_named(self, name: str, roots: Sequence[Path], where: str) -> str:
         """Stores the image that a row names, and returns its sha256.
 
-        Names are tried under each root, and if need be without leading folders: published files
-        name their images from the folder in which their authors worked.
+        The last of `roots` is the folder of the rows' file, those before it were given for images.
+        Published files name their images from the folder in which their authors worked. So leading
+        folders of a name that isn't there as it is are dropped, if the folders that are left are
+        in a root, or the root is the last one that is dropped; or down to the file's name, in a
+        root that was given for images. Two names never become one image this way.
 
         Raises:
-            UserError: as `add`.
+            UserError: as `add`; several different files fit, or a file fits two names.
         """
-        path = Path(name)
-        parts = [part for part in path.parts if part not in ("/", ".", "..")]
-        tails = [path, *(Path(*parts[start:]) for start in range(len(parts)))]
-        tries = (root / tail for tail in tails for root in roots)
-        # os.path.isfile takes names that no file can have for ones that aren't there.
-        found = next((each for each in tries if os.path.isfile(each)), roots[0] / path)
+        found = self._find(name, roots, where)
         return self.add(found, name=f"{where}: {shown(name)}")
+
+    def _find(self, name: str, roots: Sequence[Path], where: str) -> Path:
+        path = Path(name)
+        # os.path.isfile takes names that no file can have for ones that aren't there.
+        fits = [root / path for root in roots if os.path.isfile(root / path)]
+        is_exact = bool(fits)
+        if not is_exact:
+            fits = [each for each in _tails(path, roots) if os.path.isfile(each)]
+        if not fits:
+            return roots[0] / path
+        found = _only(fits, name, where)
+        first, first_is_exact = self._names.setdefault(found, (path, is_exact))
+        if first != path and not (is_exact and first_is_exact):
+            raise UserError(
+                f"Two names fit one file, {shown(str(found))}: this one and {shown(str(first))}.",
+                f"{where}: {shown(name)}",
+                "Give the folder from which all names start with --images DIR.",
+            )
+        return found
 
     def open(self, sha256: str) -> Image.Image:
         """The image as RGB, upright, whole.
@@ -95,6 +114,29 @@ class ImageStore:
             _refuse_damage(data, sha256, path)
             self._checked.add(sha256)
         return data
+
+
+def _tails(path: Path, roots: Sequence[Path]) -> Iterator[Path]:
+    """Where a name may be without some of its leading folders."""
+    parts = [part for part in path.parts if part not in ("/", ".", "..")]
+    for start in range(len(parts)):
+        for root in roots:
+            has_folders = start < len(parts) - 1
+            is_last_dropped = bool(start) and root.absolute().name == parts[start - 1]
+            if has_folders or is_last_dropped or root is not roots[-1]:
+                yield root / Path(*parts[start:])
+
+
+def _only(files: Sequence[Path], name: str, where: str) -> Path:
+    """The one file of these; copies with equal bytes are one."""
+    contents = {each.resolve(): each for each in files}
+    if len(contents) > 1 and len({each.read_bytes() for each in contents}) > 1:
+        raise UserError(
+            f"Several different files fit this name: {', '.join(map(str, contents.values()))}.",
+            f"{where}: {shown(name)}",
+            "Give the folder from which the names start with --images DIR, or remove one file.",
+        )
+    return files[0]
 
 
 def shown(name: str) -> str:

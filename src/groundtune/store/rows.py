@@ -249,3 +249,12 @@ def _row(where: str, number: int, value: object, fault: str, fix: str) -> Row:
     if fault:
         return Row(where, number, UserError(f"The row {fault}.", where, fix))
     return Row(where, number, cast("Fields", value))
+
+
+MEDIA_COLUMNS = ("video", "videos", "audio", "audios")
+"""Columns of what is neither a text nor an image."""
+
+
+def media_in(fields: Mapping[str, object]) -> str:
+    """Return the first column of a row that holds a video or a sound; "" without one."""
+    return next((name for name in MEDIA_COLUMNS if fields.get(name)), "")

@@ -40,7 +40,13 @@ _COLUMNS = {
     "messages": "conversations",
     "prompt": "instruction",
     "query": "input",
-    **{name: name for name in ("history", "system", "chosen", "rejected", "images")},
+    **{
+        name: name
+        for name in (
+            *("history", "system", "chosen", "rejected", "images"),
+            *("videos", "audios"),
+        )
+    },
 }
 """Names in dataset_info.json, and those of the columns as they are by default."""
 

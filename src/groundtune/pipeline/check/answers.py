@@ -27,7 +27,7 @@ from groundtune.records import (
 )
 from groundtune.store.images import shown
 from groundtune.store.keys import key_of
-from groundtune.store.rows import Row, first_of, text_field
+from groundtune.store.rows import Row, first_of, media_in, text_field
 from groundtune.store.sheets import ENDINGS, rows_of
 
 IMAGE_COLUMNS = ("image", "image_path", "file_name")
@@ -115,6 +115,12 @@ def _read(file: Path, target: RunFolder, images: Path | None, ask: str, progress
 
 def _prompt(file: Path, row: Row, target: RunFolder, images: Path | None, ask: str) -> Prompt:
     where = row.where
+    if column := media_in(row.fields):
+        raise UserError(
+            f"The row is about a video or a sound (column {column}), not an image.",
+            where,
+            "Remove the row.",
+        )
     named = first_of(row.fields, IMAGE_COLUMNS)
     if not named:
         raise UserError(

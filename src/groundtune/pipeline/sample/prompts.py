@@ -11,6 +11,7 @@ images come first. Other columns are kept with the prompt.
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from itertools import islice
@@ -27,14 +28,23 @@ from groundtune.store import checksums
 from groundtune.store.files import DiskError
 from groundtune.store.images import ImageStore
 from groundtune.store.keys import key_of
-from groundtune.store.rows import SKIP_OR_FIX, Row
+from groundtune.store.rows import SKIP_OR_FIX, Row, media_in
 from groundtune.store.sheets import ENDINGS, rows_of
 from groundtune.store.tables import read_rows
 
+log = logging.getLogger(__name__)
+
 PLACEHOLDER = "<image>"
-_ENDINGS = "jpg jpeg jpe mpo png webp gif bmp tif tiff ppm avif"
+_ENDINGS = "jpg jpeg jpe jfif jif jfi pjpeg mpo png apng webp gif bmp dib tif tiff ppm pgm pbm avif"
 SUFFIXES = frozenset(f".{ending}" for ending in _ENDINGS.split())
 """Endings of the files that a folder of images is searched for."""
+
+_UNREAD = (
+    "heic heif hif jp2 j2k jpx jpf jxl svg psd ico icns tga eps pdf dng raw cr2 cr3 nef arw raf "
+    "orf rw2 exr hdr mp4 m4v mov avi mkv webm mpg mpeg wmv mp3 wav flac ogg m4a"
+)
+UNREAD = frozenset(f".{ending}" for ending in _UNREAD.split())
+"""Endings of images, videos and sounds that are not read: they are named and counted."""
 
 _IMAGES = ("images", "image", "image_path")
 _TEXTS = ("question", "prompt")
@@ -54,6 +64,8 @@ class Found(NamedTuple):
 
     prompts: list[Prompt]
     skipped: list[Skipped]
+    repeated: int = 0
+    """Rows with the images and texts of an earlier one: the same prompt, asked once."""
 
 
 class _Row(NamedTuple):
@@ -97,7 +109,8 @@ def read_prompts(
     rows = _rows(prompts, limit) if prompts else _images(images, ask)[: limit or None]
     roots = [root for root in (images, prompts.parent if prompts else None) if root]
     made: dict[str, Prompt] = {}
-    skipped: list[Skipped] = []
+    skipped = [] if prompts or images is None else _unread(images)
+    repeated = 0
     progress.start("read prompts", total=len(rows))
     for row in rows:
         progress.advance()
@@ -110,6 +123,7 @@ def read_prompts(
                 raise
             skipped.append(Skipped(file=str(row.file), row=row.row, what=error.what))
         else:
+            repeated += _note_repeated(prompt, made)
             made.setdefault(prompt.key, prompt)
     if not made:
         raise UserError(
@@ -118,7 +132,26 @@ def read_prompts(
             str(prompts or images),
             "Add at least one row with an image and a text.",
         )
-    return Found(list(made.values()), skipped)
+    return Found(list(made.values()), skipped, repeated)
+
+
+def _note_repeated(prompt: Prompt, made: Mapping[str, Prompt]) -> bool:
+    """Whether an earlier row has the same prompt; both rows are named in the log."""
+    if prompt.key not in made:
+        return False
+    earlier, now = made[prompt.key].source, prompt.source
+    rows = [f"row {each.row}" if each.row else each.dataset for each in (now, earlier)]
+    log.warning("%s: %s is the same prompt as %s and is asked once", now.dataset, *rows)
+    return True
+
+
+def _unread(folder: Path) -> list[Skipped]:
+    """Files of a folder that are images, videos or sounds, and can't be read, or have no ending."""
+    return [
+        Skipped(file=str(file), row="", what=f"Files that end in {file.suffix!r} are not read.")
+        for file in sorted(folder.rglob("*"))
+        if file.suffix.lower() in {*UNREAD, ""} and not file.name.startswith(".") and file.is_file()
+    ]
 
 
 def hash_of_sources(prompts: str, images: str) -> str:
@@ -211,6 +244,8 @@ def _check_columns(file: Path, columns: Mapping[str, Any]) -> None:
 def _prompt(row: _Row, roots: Sequence[Path], store: ImageStore) -> Prompt:
     """A row as a prompt, its images stored."""
     values = row.read.fields
+    if column := media_in(values):
+        raise row.error(f"The row is about a video or a sound (column {column}), not an image.")
     images = _Images(row, roots, store, _listed(_first(values, _IMAGES)))
     given = _first(values, ("messages", *_TEXTS))
     if isinstance(given, str):

@@ -74,6 +74,8 @@ class SampleSummary(Record):
     """Answers that the model thought before: column `thoughts` has what, the text has not."""
     skipped: int
     """Bad rows or files left out; skipped.jsonl lists them."""
+    repeated: int = 0
+    """Rows with the images and texts of an earlier row, which were asked once."""
 
 
 class Drawn(NamedTuple):
@@ -114,7 +116,9 @@ def run_sample(
         seeds={"sample": settings.seed},
         command=list(command),
     )
-    return drawn.summary.model_copy(update={"skipped": len(found.skipped)})
+    return drawn.summary.model_copy(
+        update={"skipped": len(found.skipped), "repeated": found.repeated}
+    )
 
 
 def answer_prompts(
