@@ -1,11 +1,15 @@
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import pytest
+import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
+from groundtune.engine.changed_tokens import changed_tokens
 from groundtune.feedback.diff import published_tokens, units, words
+from groundtune.feedback.divide_align import align
 from groundtune.feedback.spans import apply
+from groundtune.records import Span
 
 ALPHABET = "ab \n.\u732b\u3042\u0e01\u0301\u200d\U0001f468\U0001f467\U0001f1eb\U0001f3fd"
 TEXT = st.one_of(
@@ -48,6 +52,49 @@ def test_the_edits_are_separate_and_change_something(rejected: str, chosen: str)
 @given(TEXT)
 def test_units_are_the_text_in_pieces(text: str):
     assert "".join(units(text)) == text
+
+
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+FRANCE, SPAIN = "\U0001f1eb\U0001f1f7", "\U0001f1ea\U0001f1f8"
+
+
+@given(TEXT)
+def test_no_unit_begins_or_ends_inside_a_grapheme_cluster(text: str):
+    borders = set(accumulate(map(len, regex.findall(r"\X", text))))
+    assert set(accumulate(map(len, units(text)))) <= borders
+
+
+@pytest.mark.parametrize(
+    ("rejected", "chosen", "found"),
+    [
+        (f"Flags {FRANCE}{SPAIN}.", f"Flags {FRANCE}{FRANCE}.", [(SPAIN, FRANCE)]),
+        (f"Flag {FRANCE}", "Flag \U0001f1eb\U0001f1ee", [(FRANCE, "\U0001f1eb\U0001f1ee")]),
+        (f"See {FAMILY}!", "See \U0001f468!", [(FAMILY, "\U0001f468")]),
+        ("A cafe\u0301s door.", "A cafes door.", [("cafe\u0301s", "cafes")]),
+        ("\u0928\u092e\u0938\u094d\u0924\u0947 a", "\u0928\u092e\u0915 a",
+         [("\u0928\u092e\u0938\u094d\u0924\u0947", "\u0928\u092e\u0915")]),
+        ("\u0645\u06cc\u200c\u062e\u0648\u0627\u0646\u0645 a", "\u0645\u06cc a",
+         [("\u0645\u06cc\u200c\u062e\u0648\u0627\u0646\u0645", "\u0645\u06cc")]),
+        ("1\ufe0f\u20e3 cat", "2\ufe0f\u20e3 cat", [("1\ufe0f\u20e3", "2\ufe0f\u20e3")]),
+    ],
+)  # fmt: skip
+def test_words_and_characters_of_every_script_are_whole(
+    rejected: str, chosen: str, found: list[tuple[str, str]]
+):
+    assert edits(rejected, chosen) == found
+
+
+def test_tokens_of_a_combining_mark_are_part_of_the_changed_word():
+    text = "A cafe\u0301s."
+    offsets = [(0, 1), (1, 6), (6, 7), (7, 8), (8, 9)]
+    span = Span(start=2, end=8, replacement="dog")
+    assert changed_tokens(offsets, [span], text, edits="words") == (False, True, True, True, False)
+
+
+def test_a_claim_is_never_aligned_to_a_part_of_a_word_or_character():
+    assert align("A cafe\u0301 door.", "cafe", "It is a door.") == (8, 12)
+    assert align("A cafe\u0301 door.", "cafe\u0301", "") == (2, 7)
+    assert align(f"See {FAMILY} here.", "\U0001f468", "") == (4, 9)
 
 
 @given(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=8, unique=True), st.data())

@@ -1,8 +1,13 @@
 """Which tokens of a pair are changed, and which count: spans of characters as masks of tokens."""
 
-import re
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+# Reason: regex ships no types.
+
 from collections.abc import Sequence
 from typing import Literal
+
+import regex
 
 from groundtune.records import Span
 
@@ -20,7 +25,8 @@ showing include includes included contain contains scene image picture photo vie
 _JOINING = frozenset({"and", "or"})
 _SILENT = _JOINING | set(_SAYING_NOTHING.split())
 """Words that do not describe an image. Numbers, negations and places are not among them."""
-_WORD = re.compile(r"[^\W_]+")
+_WORD = regex.compile(r"[\p{L}\p{N}][^\W_]*")
+"""A letter or number and what follows of its word, combining marks included."""
 
 
 def changed_tokens(

@@ -6,18 +6,18 @@ at 85d72b4, utils/diff_lib.py, `get_diff_ids`), for parity with its figures. The
 
 | | words | published_tokens |
 |---|---|---|
-| unit | words, other characters, white space; CJK and Thai by character | tokens |
+| unit | words, other grapheme clusters, white space; CJK and Thai by cluster | tokens |
 | pure insertion or deletion | a change, with an empty span on the other side | no change at all |
 | a match between two changes | separates them, unless white space | absorbed if under 3 tokens |
 | frequent units in long texts | as any other | no anchors from 200 tokens on (autojunk) |
 """
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from difflib import SequenceMatcher
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+from groundtune.feedback.graphemes import clusters
 from groundtune.records import Span
 
 # Scripts that write no spaces between words: each character is a unit of its own.
@@ -29,7 +29,7 @@ _UNSPACED = (
     "\U00020000-\U0003ffff"  # Han, later blocks
 )
 _UNITS = re.compile(rf"[{_UNSPACED}]|(?:(?![{_UNSPACED}])\w)+|\s+|[^\w\s]")
-_JOINER = "\u200d"
+_WORD = re.compile(rf"(?![{_UNSPACED}])\w")
 _PUBLISHED_SHORTEST_MATCH = 3
 
 
@@ -56,15 +56,20 @@ class TokenDiff(NamedTuple):
 def units(text: str) -> list[str]:
     """Words, runs of white space and single other characters, in order; joined they give the text.
 
-    Combining marks, variation selectors, skin tones and joined emoji stay with what they modify.
+    What a reader sees as one character is never cut (`graphemes`): letters with combining marks,
+    flags, emoji with skin tones or joined with others. A cluster is what its first character is.
     """
+    if text.isascii():
+        return _UNITS.findall(text)
     found: list[str] = []
-    for piece in _UNITS.findall(text):
-        joins = _extends(piece[0]) or (found and found[-1].endswith(_JOINER))
-        if joins and found and not found[-1].isspace():
-            found[-1] += piece
+    before = ""
+    for cluster in clusters(text):
+        kind = _kind(cluster)
+        if kind in ("word", "space") and kind == before:
+            found[-1] += cluster
         else:
-            found.append(piece)
+            found.append(cluster)
+        before = kind
     return found
 
 
@@ -134,10 +139,10 @@ class _PublishedSide(NamedTuple):
         self.spans.append(Span(start=start, end=end, by="published diff"))
 
 
-def _extends(character: str) -> bool:
-    is_mark = unicodedata.category(character) in ("Mn", "Mc", "Me")
-    is_skin_tone = "\U0001f3fb" <= character <= "\U0001f3ff"
-    return is_mark or is_skin_tone or character == _JOINER
+def _kind(cluster: str) -> Literal["word", "space", "single"]:
+    if cluster.isspace():
+        return "space"
+    return "word" if _WORD.match(cluster) else "single"
 
 
 def _starts(pieces: Sequence[str]) -> list[int]:

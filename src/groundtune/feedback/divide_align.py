@@ -6,14 +6,22 @@ claim that has too little in common with every sentence keeps the nearest whole 
 always stands somewhere.
 """
 
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+# Reason: regex ships no types.
+
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import regex
+
+from groundtune.feedback.graphemes import widen
+
 ENOUGH = 0.5
 """Share of a claim's content words that a sentence must have for a place inside it."""
 
-_WORD = re.compile(r"\w+(?:['\u2019]\w+)?")
+_WORD = regex.compile(r"[\p{L}\p{N}_]\w*(?:['\u2019]\w+)?")
 _SENTENCE = re.compile(r"[^\s.!?][^.!?]*(?:[.!?]+(?!\s|$)[^.!?]*)*[.!?]*")
 _EMPTY_WORDS = frozenset(
     [
@@ -93,7 +101,7 @@ def align(answer: str, copied: str, claim: str) -> Place:
             best, best_share = Place(start, end), share
             if share >= ENOUGH:
                 hits = [(first, last) for first, last, stem in words if stem in common]
-                best = Place(hits[0][0], hits[-1][1])
+                best = Place(*widen(answer, hits[0][0], hits[-1][1]))
     return best
 
 
@@ -112,8 +120,8 @@ def _literal(answer: str, words: str) -> Place | None:
     pattern = r"\s+".join(re.escape(piece) for piece in pieces)
     left = r"\b" if pieces[0][0].isalnum() else ""
     right = r"\b" if pieces[-1][-1].isalnum() else ""
-    found = re.search(left + pattern + right, answer, re.IGNORECASE)
-    return Place(*found.span()) if found else None
+    found = regex.search(left + pattern + right, answer, regex.IGNORECASE)
+    return Place(*widen(answer, *found.span())) if found else None
 
 
 def _words(text: str, start: int, end: int) -> Iterator[tuple[int, int, str]]:

@@ -66,6 +66,48 @@ def test_corrections_of_a_run_are_marked_answers(tmp_path: Path):
     assert (found.values["other"], found.values["object"]) == (1, 0)
 
 
+EMOJI = "\U0001f600 Two cats \u00e9t\u00e9 \U0001f468\u200d\U0001f469 dogs."
+COUNTED = {
+    "characters": lambda text: len(text),
+    "UTF-16 units": lambda text: len(text.encode("utf-16-le")) // 2,
+    "UTF-8 bytes": lambda text: len(text.encode()),
+}
+
+
+def counted(unit: str, words: str, **more: str) -> dict[str, Any]:
+    start = EMOJI.index(words)
+    first, last = (COUNTED[unit](EMOJI[:place]) for place in (start, start + len(words)))
+    return {"start": first, "end": last, "kind": "object", **more}
+
+
+@pytest.mark.parametrize("unit", COUNTED)
+def test_offsets_of_any_counting_are_recognised_by_the_texts_of_the_marks(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, unit: str
+):
+    proof = {"id": 1, "answer": EMOJI, "marks": [counted(unit, "dogs", text="dogs")]}
+    bare = {"id": 2, "answer": EMOJI, "marks": [counted(unit, "cats"), counted(unit, "dogs")]}
+    found = scores(lines(tmp_path / "marked.jsonl", [proof, bare]))
+    assert [each.extracted for each in found] == [("dogs",), ("cats", "dogs")]
+    assert (f"offsets are {unit}" in caplog.text) == (unit != "characters")
+
+
+def test_a_mark_that_is_nowhere_at_its_text_is_refused_and_one_without_text_is_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    row = {"id": 1, "answer": EMOJI, "marks": [counted("characters", "cats", text="dogs")]}
+    with pytest.raises(
+        UserError, match=r"is not at its text 'dogs', whether in characters"
+    ) as caught:
+        scores(lines(tmp_path / "a.jsonl", [{"id": 0, "answer": "A.", "marks": []}, row]))
+    assert caught.value.where.endswith("a.jsonl:2")
+    row["marks"] = [counted("characters", "dogs")]
+    assert scores(lines(tmp_path / "b.jsonl", [row]))[0].extracted == ("dogs",)
+    assert "1 marks name no text" in caplog.text
+    row["marks"] = [counted("UTF-16 units", "dogs.")]
+    with pytest.raises(UserError, match="outside its answer"):
+        scores(lines(tmp_path / "c.jsonl", [row]))
+
+
 @pytest.mark.parametrize(
     ("mark", "said"),
     [

@@ -11,30 +11,34 @@ Marked answers come as JSON lines or a list,
     {"id": "17", "answer": "Two cats.", "marks": [{"start": 0, "end": 3, "kind": "number"}]}
 
 with characters of the exact answer, half open, or {"text": "Two", "kind": "number"} for the first
-place where these words stand; or as the corrections/ of a Groundtune folder, whose spans are the
-marks. "marks": null is an answer not yet looked at. Our kinds attribute and action count as other.
+place where these words stand. A mark with both is held to its text: offsets of a file that were
+counted in UTF-16 units or bytes are recognised by it, and refused where nothing fits. Or they come
+as the corrections/ of a Groundtune folder, whose spans are the marks. "marks": null is an answer
+not yet looked at. Our kinds attribute and action count as other.
 
 --data is not needed: the items are those of the answers. If it is given (JSON lines with an id
 each), exactly its items must be answered.
 """
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast, get_args
-
-from pydantic import ValidationError
 
 from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.checks import by_id, refuse_duplicates, refuse_second_answers
 from groundtune.bench.item import ItemAnswer
 from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.errors import UserError
+from groundtune.feedback.offsets import OffsetMark, Unit, in_characters, is_ambiguous, unit_of
 from groundtune.records import Correction, Score, Span, SpanKind
 from groundtune.store.dataset import RecordSet
 from groundtune.store.rows import Row, first_of
 from groundtune.store.sheets import rows_of
+
+log = logging.getLogger(__name__)
 
 NAME = "mhumaneval"
 ITEMS = 146
@@ -78,10 +82,10 @@ def read_answers(path: Path, data: MarkedItems) -> list[ItemAnswer]:
     """Marked answers of a file, or the corrections of a Groundtune folder.
 
     Raises:
-        UserError: a mark lies outside its answer or is of no kind, an item is missing, further or
-            doubled, or there are no answers.
+        UserError: a mark lies outside its answer, does not fit its text or is of no kind, an item
+            is missing, further or doubled, or there are no answers.
     """
-    told = _corrections(path) if path.is_dir() else [_marked(row) for row in rows_of(path)]
+    told = _corrections(path) if path.is_dir() else _marked_rows(path)
     if not told:
         raise UserError(
             "There are no marked answers.", str(path), "Give JSON lines of id, answer and marks."
@@ -103,7 +107,46 @@ def _extra(spans: Sequence[Span] | None, image: str) -> dict[str, str]:
     return {"marks": json.dumps(rows), "image": image}
 
 
-def _marked(row: Row) -> ItemAnswer:
+def _marked_rows(path: Path) -> list[ItemAnswer]:
+    rows = list(rows_of(path))
+    marks = [(row, mark) for row in rows for mark in _offset_marks(row)]
+    unit = unit_of([mark for _, mark in marks])
+    if isinstance(unit, OffsetMark):
+        row = next(row for row, mark in marks if mark is unit)
+        raise UserError(
+            f"The mark [{unit.start}, {unit.end}) is not at its text {unit.words!r}, whether in "
+            "characters, UTF-16 units or UTF-8 bytes.",
+            row.where,
+            "Count characters of the exact answer, the end not included.",
+        )
+    if unit != "characters":
+        log.warning("%s: the marks' offsets are %s, as their texts prove", path, unit)
+    elif ambiguous := sum(is_ambiguous(mark) for _, mark in marks):
+        log.warning(
+            "%s: %d marks name no text behind characters that are not ASCII: their offsets are "
+            "read as characters",
+            path,
+            ambiguous,
+        )
+    return [_marked(row, unit) for row in rows]
+
+
+def _offset_marks(row: Row) -> list[OffsetMark]:
+    """The marks of a row that have both offsets; others are errors of `_marked`, or have none."""
+    text = next((row.fields[name] for name in _TEXT if name in row.fields), None)
+    marks = next((row.fields[name] for name in _MARKS if name in row.fields), None)
+    if not isinstance(text, str) or not isinstance(marks, list):
+        return []
+    found: list[OffsetMark] = []
+    for mark in cast("list[object]", marks):
+        fields = cast("dict[str, object]", mark) if isinstance(mark, dict) else {}
+        start, end, words = fields.get("start"), fields.get("end"), fields.get("text")
+        if isinstance(start, int) and isinstance(end, int):
+            found.append(OffsetMark(text, start, end, words if isinstance(words, str) else None))
+    return found
+
+
+def _marked(row: Row, unit: Unit) -> ItemAnswer:
     fields, where = row.fields, row.where
     item, text = first_of(fields, _ID), next((fields[n] for n in _TEXT if n in fields), None)
     if not item or not isinstance(text, str):
@@ -118,7 +161,9 @@ def _marked(row: Row) -> ItemAnswer:
             "Write [] for an answer without errors, null for one not yet checked.",
         )
     marks = cast("object", fields[name])
-    spans = None if marks is None else [_span(mark, text, where) for mark in _list(marks, where)]
+    spans = (
+        None if marks is None else [_span(each, text, where, unit) for each in _list(marks, where)]
+    )
     return ItemAnswer(
         text=text,
         item=item,
@@ -133,12 +178,12 @@ def _list(marks: object, where: str) -> list[object]:
     return cast("list[object]", marks)
 
 
-def _span(mark: object, text: str, where: str) -> Span:
+def _span(mark: object, text: str, where: str, unit: Unit) -> Span:
     fields = cast("dict[str, object]", mark) if isinstance(mark, dict) else {}
     kind = _NAMES.get(str(fields.get("kind", fields.get("type", "other"))).lower())
     start, end = fields.get("start"), fields.get("end")
     if start is None and isinstance(said := fields.get("text"), str) and said:
-        start = text.find(said)
+        start, unit = text.find(said), "characters"
         end = start + len(said)
     if kind is None or not isinstance(start, int) or not isinstance(end, int):
         raise UserError(
@@ -146,17 +191,14 @@ def _span(mark: object, text: str, where: str) -> Span:
             where,
             f"Give start and end, or text, and a kind: {', '.join(get_args(SpanKind))}.",
         )
-    try:
-        span = Span(start=start, end=end, kind=kind)
-    except ValidationError:
-        span = None
-    if span is None or span.end > len(text):
+    place = in_characters(OffsetMark(text, start, end), unit)
+    if place is None:
         raise UserError(
             f"A mark [{start}, {end}) is outside its answer of {len(text)} characters.",
             where,
             "Count characters of the exact answer, the end not included.",
         )
-    return span
+    return Span(start=place[0], end=place[1], kind=kind)
 
 
 def score(data: MarkedItems, answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
