@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-elsewhere test-floor test-ray test-zero lint bench bench-train bench-train-gpu docs
+.PHONY: help demo test test-elsewhere test-floor test-ray test-zero lint bench bench-faults bench-train bench-train-gpu docs
 
 help:
 	@echo "make demo   run the whole loop on the embedded world; writes $(OUT)/report.html"
@@ -19,6 +19,7 @@ help:
 	@echo "make test-zero  test training with DeepSpeed in two processes, in a separate environment"
 	@echo "make lint   run lint, types and layers only"
 	@echo "make bench  measure speed and memory"
+	@echo "make bench-faults  kill, damage and fill up runs, and count what is lost, doubled or silently wrong"
 	@echo "make bench-train  compare training with TRL, in a separate environment"
 	@echo "make bench-train-gpu  the same on a GPU, with models of realistic size"
 	@echo "make docs   build the documentation as a site in site/"
@@ -92,6 +93,11 @@ test-zero: $(ZERO)/.installed
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m pytest -m bench -s $(PYTEST_ARGS)
+
+# Faults put into every stage: docs/faults.md. About an hour; arguments for example:
+#   make bench-faults BENCH_ARGS="--kinds kills flips --stages sample train --trials 20 --seed 7"
+bench-faults: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.faults.run $(BENCH_ARGS)
 
 # All ten cases; a stopped run resumes with the same command. To choose cases, or list their names:
 #   make bench-train BENCH_ARGS="llava-100-lora --no-ablation"

@@ -1,0 +1,1 @@
+"""Faults put into runs on purpose: kills, flipped bits, two writers, a full disk."""
