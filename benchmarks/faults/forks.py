@@ -73,7 +73,7 @@ def run(words: list[str], folder: Path, fault: Fault | None = None) -> Outcome:
     fault = fault or Fault()
     errors, count = folder / "stderr.txt", folder / "changes.txt"
     folder.mkdir(parents=True, exist_ok=True)
-    count.write_text("0")
+    count.write_text("0", encoding="utf-8")
     sys.stdout.flush()
     began = time.monotonic()
     child = os.fork()
@@ -83,7 +83,7 @@ def run(words: list[str], folder: Path, fault: Fault | None = None) -> Outcome:
     return Outcome(
         status=status,
         seconds=time.monotonic() - began,
-        changes=int(count.read_text() or 0),
+        changes=int(count.read_text(encoding="utf-8") or 0),
         text=errors.read_text("utf-8", errors="replace") if errors.exists() else "",
     )
 

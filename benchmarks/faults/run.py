@@ -254,7 +254,7 @@ def main() -> None:
     bench = Bench(folder=folder, chance=random.Random(chosen.seed), trials=chosen.trials)
     print(f"seed {chosen.seed}", flush=True)
     bad = 0
-    with (folder / "results.jsonl").open("w") as file:
+    with (folder / "results.jsonl").open("w", encoding="utf-8") as file:
         for line in results(bench, chosen.kinds, chosen.stages):
             text = json.dumps({"seed": chosen.seed, **line})
             print(text, flush=True)

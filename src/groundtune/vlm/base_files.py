@@ -128,4 +128,4 @@ def _name_class(processor: Any, folder: Path) -> None:
                 return
     file = folder / "processor_config.json"
     if not file.exists():
-        file.write_text(json.dumps({"processor_class": type(processor).__name__}))
+        file.write_text(json.dumps({"processor_class": type(processor).__name__}), encoding="utf-8")
