@@ -14,16 +14,12 @@ import pytest
 from groundtune.bench.world.images import add_image, split_scenes
 from groundtune.cli.app import EXIT_DONE, run
 from groundtune.errors import UserError
+from groundtune.pipeline.align.choosing import Choice, read_choice
 from groundtune.pipeline.align.prompts import of_round
 from groundtune.pipeline.align.run import align, align_jobs, rewrite_align
 from groundtune.pipeline.align.settings import AlignResult, AlignSettings, Round
 from groundtune.pipeline.align.side_by_side import beside
-from groundtune.pipeline.align.steps import (
-    Choice,
-    Feedback,
-    judged,
-    kept_before,
-)
+from groundtune.pipeline.align.steps import Feedback
 from groundtune.pipeline.feedback.claim_settings import ClaimSettings
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.jobs import done_jobs
@@ -65,7 +61,7 @@ def made(out: Path) -> AlignResult:
 
 
 def choice_of(out: Path, number: int) -> Choice:
-    return Choice.model_validate_json((out / f"round-{number}/choice.json").read_bytes())
+    return read_choice(out / f"round-{number}")
 
 
 def test_each_round_begins_with_the_model_that_the_one_before_chose(made: AlignResult, out: Path):
@@ -112,27 +108,6 @@ def test_a_checkpoint_is_chosen_by_the_stated_rule_and_the_others_are_removed(
         c.allowed for c in choice.candidates
     ]
     assert not list((out / "round-1/training/checkpoints").glob("step-*"))
-
-
-def test_what_says_little_is_not_allowed_however_little_of_it_is_wrong():
-    rows = {"start": (0.5, 10.0), "step-000002": (0.4, 9.5), "step-000004": (0.1, 9.4)}
-    assert [c.allowed for c in judged(rows, 0.05)] == [True, True, False]
-    assert [c.step for c in judged(rows, 0.05)] == [0, 2, 4]
-
-
-def test_what_a_round_lost_the_next_ones_cannot_lose_again(tmp_path: Path):
-    rows = {"start": (0.5, 10.0), "step-000002": (0.4, 9.9), "step-000004": (0.1, 9.5)}
-    choice = Choice(by="truth", prompts=1, candidates=tuple(judged(rows, 0.05)), chosen="start")
-    for number, chosen in enumerate(("step-000004", "step-000002"), start=1):
-        (tmp_path / f"round-{number}").mkdir()
-        told = choice.model_copy(update={"chosen": chosen}).model_dump_json()
-        (tmp_path / f"round-{number}/choice.json").write_text(told)
-    assert kept_before(tmp_path / "round-1") == 1.0
-    assert kept_before(tmp_path / "round-3") == pytest.approx(0.95 * 0.99)
-    allowed = [c.allowed for c in judged(rows, 0.05, kept_before(tmp_path / "round-2"))]
-    assert allowed == [True, False, False]
-    assert [c.allowed for c in judged(rows, 0.06, 0.95)] == [True, True, False]
-    assert [c.allowed for c in judged(rows, 0.05, 0.9)] == [True, False, False]
 
 
 def test_the_report_has_a_row_a_round(made: AlignResult):
@@ -240,7 +215,7 @@ def test_truth_is_chosen_by_only_where_a_source_knows_it(
     tmp_path: Path,
 ):
     with pytest.raises(UserError) as raised:
-        align(settings_of("prompts=mine.jsonl"), tmp_path / "out", Notes())
+        align(settings_of("prompts=mine.jsonl", "choose.by=truth"), tmp_path / "out", Notes())
     assert (raised.value.what, raised.value.where, raised.value.fix) == (
         "The truth about these prompts is not known.",
         "choose.by=truth, prompts=mine.jsonl",
@@ -282,7 +257,7 @@ def own_images(path: Path, number: int) -> Path:
 OWN = (
     "rounds=1",
     "reported=2",
-    "choose={by: claims, prompts: 2}",
+    "choose.prompts=2",
     "feedback.labeler=world:labeler",
     "learn={method: {type: ddpo}, tune: {type: lora, r: 4}, optim: {lr: 1.0e-4}}",
 )

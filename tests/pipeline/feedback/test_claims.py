@@ -160,7 +160,21 @@ def test_division_that_was_stopped_goes_on_answer_by_answer(
         label(tmp_path, divider=Tired())
     rest = Words()
     label(tmp_path, divider=rest)
-    assert rest.seen == 2
+    assert rest.seen == 1  # the last two answers are equal
+
+
+def test_equal_answers_to_one_prompt_are_divided_once_and_each_has_its_claims(tmp_path: Path):
+    divider = Words()
+    folder = sampled(tmp_path, ["cat cow", "cat cow", "cat cow", "dog"])
+    label(tmp_path, divider=divider)
+    assert divider.seen == 3
+    groups = by_answer(folder.claims.read())
+    assert {key: [claim.text for claim in claims] for key, claims in groups.items()} == {
+        "a0": ["cat", "cow"],
+        "a1": ["cat", "cow"],
+        "a2": ["cat", "cow"],
+        "a3": ["dog"],
+    }
 
 
 def test_labelling_again_asks_nothing_and_new_answers_are_added(tmp_path: Path):

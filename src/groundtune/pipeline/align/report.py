@@ -5,9 +5,10 @@ from pathlib import Path
 
 from groundtune.bench.run import read_scores
 from groundtune.bench.summary import summarise
+from groundtune.pipeline.align.choosing import START, Choice, read_choice
 from groundtune.pipeline.align.measures import measure_of
 from groundtune.pipeline.align.settings import AlignResult, AlignSettings, round_name
-from groundtune.pipeline.align.steps import Choice, Feedback
+from groundtune.pipeline.align.steps import Feedback
 from groundtune.pipeline.jobs import Done
 from groundtune.pipeline.measure import BASE, Measure
 from groundtune.pipeline.provenance import provenance_of
@@ -21,6 +22,8 @@ from groundtune.report.verdict import verdict_text
 from groundtune.store.files import write_atomic
 
 FIXED = "The last round's model, whatever it is; its checkpoint was chosen on other prompts."
+BY = {"claims": "the labeler's claims", "truth": "the truth"}
+"""What `choose.by` is called on pages."""
 
 
 class RoundRow(Record):
@@ -61,13 +64,31 @@ def report_align(settings: AlignSettings, out: Path, steps: Mapping[str, Done]) 
         report=write_report(out, page),
         results=out / "align.json",
         model=out / names[-1] / "model",
-        verdict=verdict_text(page),
+        verdict=with_truth_note(verdict_text(page), settings),
         table=table_of(
             page,
             measure.columns,
             {round_name(row.round): row for row in tables.rounds},
         ),
     )
+
+
+def truth_notes(*runs: AlignSettings) -> tuple[model.Note, ...]:
+    """Return a warning if the truth chose checkpoints of any of the runs."""
+    by_truth = sum(run.choose.by == "truth" for run in runs)
+    if not by_truth:
+        return ()
+    whose = "" if by_truth == len(runs) else f" of {by_truth} of the {len(runs)} runs"
+    text = (
+        f"For comparison alone: the truth chose the checkpoints{whose} (choose.by=truth). "
+        "Without the truth, claims choose them."
+    )
+    return (model.Note(kind="warning", text=text),)
+
+
+def with_truth_note(verdict: str, *runs: AlignSettings) -> str:
+    """Return a verdict, after the warning of `truth_notes` if there is one."""
+    return " ".join([*(note.text for note in truth_notes(*runs)), verdict])
 
 
 def _tables(
@@ -84,7 +105,7 @@ def _tables(
 def _row(out: Path, number: int) -> RoundRow:
     folder = out / round_name(number)
     feedback = Feedback.model_validate_json((folder / "feedback.json").read_bytes())
-    choice = Choice.model_validate_json((folder / "choice.json").read_bytes())
+    choice = read_choice(folder)
     last = feedback.pairs.effects[-1]
     return RoundRow(
         round=number,
@@ -107,7 +128,9 @@ def _page(
     steps: Mapping[str, Done],
 ) -> model.ReportInput:
     measure = measure_of(settings)
-    subject = measure.subject(tables.estimates, seeds=1).model_copy(update={"fixed": FIXED})
+    subject = measure.subject(tables.estimates, seeds=1)
+    notes = (*subject.notes, *truth_notes(settings))
+    subject = subject.model_copy(update={"fixed": FIXED, "notes": notes})
     return model.ReportInput(
         title="Rounds of AI feedback",
         summary=_summary(settings),
@@ -125,12 +148,17 @@ def _model(name: str, rounds: Sequence[RoundRow]) -> model.ModelSpec:
     own = next((row for row in rounds if round_name(row.round) == name), None)
     if own is None:
         return model_spec(name)
-    chosen = own.choice.chosen
-    what = "the round's first model, no checkpoint being better" if chosen == "start" else chosen
+    choice = own.choice
+    what = choice.chosen
+    if what == START:
+        what = "the round's first model, no checkpoint being better by this"
     note = (
         f"{own.pairs:,} pairs of {own.answers:,} answers; {own.rejected:,} of {own.claims:,} "
-        f"claims rejected; chosen by {own.choice.by} on {own.choice.prompts:,} prompts: {what}"
+        f"claims rejected; chosen by {BY[choice.by]} on {choice.prompts:,} prompts: {what}"
     )
+    if unchecked := sum(candidate.unchecked for candidate in choice.candidates):
+        answers = choice.prompts * len(choice.candidates)
+        note += f"; {unchecked:,} of {answers:,} answers there were not checked and did not count"
     return model.ModelSpec(name=name, label=f"Round {own.round}", note=note)
 
 
@@ -142,7 +170,8 @@ def _summary(settings: AlignSettings) -> str:
         f"{settings.n} answers a prompt at temperature {settings.sampling.temperature:g}, {who} "
         "said yes or no to their claims, and the next model learnt from the pairs that this gave "
         f"by {settings.learn.method.type.upper()}, with the round's first model as its reference. "
-        "Checkpoints were chosen on other prompts than those that are reported."
+        f"Checkpoints were chosen by {BY[settings.choose.by]}, on other prompts than those that "
+        "are reported."
     )
 
 

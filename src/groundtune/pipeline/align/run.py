@@ -19,12 +19,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from groundtune.bench.opening import note_opening, refuse_without_notebook
+from groundtune.pipeline.align.choosing import BY_CLAIMS, choose_checkpoint
 from groundtune.pipeline.align.measures import measure_of
 from groundtune.pipeline.align.prompts import hold_out
 from groundtune.pipeline.align.settings import AlignResult, AlignSettings, Round, round_name
 from groundtune.pipeline.align.steps import (
-    BY_CLAIMS,
-    choose_checkpoint,
     label_round,
     merge_base,
     sample_round,

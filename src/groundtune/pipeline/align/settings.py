@@ -38,13 +38,15 @@ class Choosing(Record):
 
     Each checkpoint, and the model that the round began with, answers the same prompts greedily. Of
     that model and those that keep enough of what was said rightly, the one with the least wrong is
-    taken; of equal ones the earliest.
+    chosen; of equal ones the earliest.
     """
 
     by: Literal["claims", "truth"] = "claims"
-    """"claims": wrong is the share of answers with a rejected claim, kept the supported claims an
-    answer, by the round's labeler. "truth", where the prompts' source knows it: wrong is the mean
-    of the shares of answers with an invented object and with anything wrong, kept is recall."""
+    """"claims": wrong is the share of answers with a rejected claim, kept the supported claims per
+    answer, by the round's labeler. "truth" is for comparison alone, where the prompts' source
+    knows it: such rounds don't run on the labeler's feedback alone, and their pages say so. Wrong
+    is then the mean of the shares of answers with an invented object and with anything wrong, kept
+    is recall."""
     prompts: int = Field(default=100, ge=1)
     """Held back from learning, all prompts of an image together."""
     most_lost: float = Field(default=0.05, ge=0, le=1)

@@ -14,7 +14,7 @@ from groundtune.bench.run import read_scores
 from groundtune.bench.summary import estimate_all, pool
 from groundtune.errors import UserError
 from groundtune.pipeline.align.measures import measure_of
-from groundtune.pipeline.align.report import table_of
+from groundtune.pipeline.align.report import table_of, truth_notes, with_truth_note
 from groundtune.pipeline.align.settings import AlignSettings, round_name
 from groundtune.pipeline.measure import BASE, Measure, with_seed
 from groundtune.records import Difference, Estimate, Record, Score
@@ -94,8 +94,10 @@ def beside(
     found = Beside(groups=tuple(groups), estimates=tuple(estimates), differences=tuple(differences))
     last = round_name(groups[0].rounds)
     length = measure.equal_length(*_last_and_base(last, rows[last]))
-    page = _page(found, list(rows), measure, length)
-    return BesideResult(found, page, verdict_text(page), table_of(page, measure.columns))
+    settings = [run.settings for run in runs]
+    page = _page(found, list(rows), measure, length, truth_notes(*settings))
+    verdict = with_truth_note(verdict_text(page), *settings)
+    return BesideResult(found, page, verdict, table_of(page, measure.columns))
 
 
 @one_writer()
@@ -226,13 +228,17 @@ def _last_and_base(
 
 
 def _page(
-    found: Beside, names: Sequence[str], measure: Measure, length: model.LengthControl | None
+    found: Beside,
+    names: Sequence[str],
+    measure: Measure,
+    length: model.LengthControl | None,
+    warnings: tuple[model.Note, ...],
 ) -> model.ReportInput:
     first, *others = found.groups
     notes = {group.name: _note(group) for group in others}
     notes |= {round_name(number): _seeds(first) for number in range(1, first.rounds + 1)}
     subject = measure.subject(found.estimates, seeds=len(first.seeds))
-    subject = subject.model_copy(update={"fixed": FIXED})
+    subject = subject.model_copy(update={"fixed": FIXED, "notes": (*subject.notes, *warnings)})
     return model.ReportInput(
         title="Rounds of AI feedback, side by side",
         models=tuple(

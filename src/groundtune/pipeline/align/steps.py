@@ -4,15 +4,12 @@ Each step's settings name folders relative to the run's. A step stores its resul
 interrupted step resumes in the middle.
 """
 
-from collections.abc import Mapping
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from groundtune.errors import UserError
 from groundtune.feedback.claim_pairs import ClaimPairCounts
 from groundtune.pipeline.align.prompts import of_round
-from groundtune.pipeline.align.settings import AlignSettings, Round, round_name
+from groundtune.pipeline.align.settings import AlignSettings, Round
 from groundtune.pipeline.feedback.claim_settings import SELF, ClaimSettings, open_labelling
 from groundtune.pipeline.feedback.claims import label_claims
 from groundtune.pipeline.feedback.verdicts import ClaimSummary, require_verdicts
@@ -20,7 +17,7 @@ from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.pipeline.measure import BASE
 from groundtune.pipeline.model_settings import LabelledModel
 from groundtune.pipeline.models import model_or_folder, resolve
-from groundtune.pipeline.prompt_sources import requested, source_of, truth_scorer
+from groundtune.pipeline.prompt_sources import requested
 from groundtune.pipeline.sample.run import SampleSettings, answer_prompts
 from groundtune.pipeline.train.settings import TrainSettings
 from groundtune.pipeline.workers.local import open_workers
@@ -28,12 +25,7 @@ from groundtune.protocols import Progress
 from groundtune.recipe_loading import Settings
 from groundtune.records import Prompt, Record, Sampling, Score
 from groundtune.store.dataset import RecordSet
-from groundtune.store.files import remove_folder, write_atomic
-
-BY_CLAIMS = "Set choose.by=claims"
-"""What can be done where no truth is known."""
-START = "start"
-"""The candidate that is the model with which the round began."""
+from groundtune.store.files import write_atomic
 
 
 class ModelCheck(Settings):
@@ -49,28 +41,6 @@ class Feedback(Record):
 
     claims: ClaimSummary
     pairs: ClaimPairCounts
-
-
-class CandidateModel(Record):
-    """A checkpoint that a round's model may be chosen from."""
-
-    name: str
-    step: int
-    wrong: float
-    kept: float
-    unchecked: int = 0
-    """Answers with a claim that has no verdict: `wrong` and `kept` are of the others."""
-    allowed: bool
-    """Whether it keeps enough."""
-
-
-class Choice(Record):
-    """The candidates and the choice of a round's model: ROUND/choice.json."""
-
-    by: str
-    prompts: int
-    candidates: tuple[CandidateModel, ...]
-    chosen: str
 
 
 def merge_base(folder: Path, settings: AlignSettings, progress: Progress) -> None:
@@ -160,101 +130,7 @@ def _training(folder: Path, settings: Round) -> TrainSettings:
     )
 
 
-def choose_checkpoint(folder: Path, settings: Round, progress: Progress) -> None:
-    """Make the checkpoint with the fewest errors that keeps enough the model ROUND/model."""
-    from groundtune.train.checkpoint import steps_in
-
-    out = folder / settings.out
-    found = {START: Path(model_or_folder(folder, settings.model))}
-    found |= {path.name: path for path in steps_in(out / "training/checkpoints")}
-    if not (out / "choice.json").exists() or not (out / "model/config.json").exists():
-        choice = _choice(folder, settings, found, progress)
-        _write_chosen(folder, settings, found[choice.chosen], progress)
-        write(out / "choice.json", choice)
-    for name, path in found.items():
-        if name != START:
-            remove_folder(path)  # with the optimiser's state several times the model's size
-
-
-def _choice(folder: Path, settings: Round, found: Mapping[str, Path], progress: Progress) -> Choice:
-    run, choose, out = settings.run, settings.run.choose, folder / settings.out
-    prompts = read_some(RunFolder(folder / "choosing").prompts)
-    for name, path in found.items():
-        model = run.of(str(path)).part(LabelledModel, label=name)
-        answer(run, model, folder / "choosing", out / "choosing" / name, progress)
-    with ExitStack() as stack:
-        if choose.by == "claims":
-            feedback = with_self(run.feedback, model_or_folder(folder, settings.model))
-            first = RunFolder(out / "choosing" / START)
-            labelling = stack.enter_context(open_labelling(feedback, first))
-            for name in found:
-                own = out / "choosing" / name
-                checked = label_claims(own, own, labelling, progress, settings=feedback)
-                require_verdicts(checked, feedback.labeler, feedback.divider, own, silence=True)
-    rows = {name: _values(out / "choosing" / name, choose.by) for name in found}
-    candidates = judged(rows, choose.most_lost, kept_before(out))
-    chosen = min((c for c in candidates if c.allowed), key=lambda c: (c.wrong, c.step))
-    return Choice(
-        by=choose.by,
-        prompts=len(prompts),
-        candidates=tuple(candidates),
-        chosen=chosen.name,
-    )
-
-
-def kept_before(out: Path) -> float:
-    """Return the share of the first model's correct content that the earlier rounds kept."""
-    kept = 1.0
-    for number in range(1, int(out.name.removeprefix("round-"))):
-        file = out.parent / round_name(number) / "choice.json"
-        choice = Choice.model_validate_json(file.read_bytes())
-        values = {candidate.name: candidate.kept for candidate in choice.candidates}
-        kept *= values[choice.chosen] / values[START] if values[START] else 1.0
-    return kept
-
-
-def judged(
-    rows: Mapping[str, tuple[float, float]], most_lost: float, before: float = 1.0
-) -> list[CandidateModel]:
-    """Candidates of what is (wrong, kept) by name, the model that the round began with among them.
-
-    One is allowed if it keeps all but `most_lost` of what the first round began with, of which
-    `before` is left at the start of this one; that model always is.
-    """
-    least = rows[START][1] * (1 - most_lost) / before if before else 0.0
-    return [
-        CandidateModel(
-            name=name,
-            step=0 if name == START else int(name.removeprefix("step-")),
-            wrong=wrong,
-            kept=kept,
-            allowed=name == START or kept >= least - 1e-9,
-        )
-        for name, (wrong, kept) in rows.items()
-    ]
-
-
-def _values(folder: Path, by: str) -> tuple[float, float]:
-    """Return the wrong and the kept content of a candidate's answers."""
-    if by == "claims":
-        scored = [s.values for s in claim_scores(folder) if s.status == "scored"]
-        if not scored:
-            raise UserError(
-                "No answer's claims could be read, so no checkpoint can be chosen.",
-                str(folder),
-                "Look at the claims there; choose another feedback.divider.",
-            )
-        wrong = sum(values["rejected"] for values in scored) / len(scored)
-        return wrong, sum(values["supported_claims"] for values in scored) / len(scored)
-    prompts = RunFolder(folder).prompts_by_key()
-    truth_of = truth_scorer(source_of(prompts.values()), str(folder), BY_CLAIMS)
-    answers = RunFolder(folder).answers.read()
-    found = [truth_of(prompts[answer.prompt], answer.text) for answer in answers]
-    wrong = sum((each.invented > 0) + each.wrong for each in found) / 2 / len(found)
-    return wrong, sum(each.named for each in found) / sum(each.there for each in found)
-
-
-def _write_chosen(folder: Path, settings: Round, chosen: Path, progress: Progress) -> None:
+def write_chosen(folder: Path, settings: Round, chosen: Path, progress: Progress) -> None:
     """Write the chosen checkpoint to ROUND/model; an adapter merged into the round's first model.
 
     Weights of a checkpoint without an adapter are written as they are.

@@ -105,33 +105,39 @@ def divide_answers(
 ) -> None:
     """Divides those of the answers that aren't yet, into the folder's division, in their order.
 
-    `about` has the prompt of each by the answer's key. Ask `refuse_other_division` before.
+    Equal answers to one prompt are divided once. `about` has the prompt of each by the answer's
+    key. Ask `refuse_other_division` before.
     """
     by = divider.producer()
     used = [about[answer.key] for answer in answers]
     note_inputs(target.division.path, {"answers": answers, "prompts": used})
     keys = {division_key(answer.key, by): answer for answer in answers}
     missing = [keys[key] for key in target.division.missing(keys)]
+    equal: dict[tuple[str, str], list[Answer]] = {}
+    for answer in missing:
+        equal.setdefault((answer.prompt, answer.text), []).append(answer)
+    texts = [(about[group[0].key], group) for group in equal.values()]
     batches = [
-        [(about[answer.key], answer) for answer in missing[first : first + DIVIDED_AT_ONCE]]
-        for first in range(0, len(missing), DIVIDED_AT_ONCE)
+        texts[first : first + DIVIDED_AT_ONCE] for first in range(0, len(texts), DIVIDED_AT_ONCE)
     ]
     progress.start("divide", total=len(missing))
     for index, claims in workers.run(partial(_divided, divider), batches):
         target.division.append(claims)
-        progress.advance(len(batches[index]))
+        progress.advance(sum(len(group) for _, group in batches[index]))
     groups = by_answer(target.division.read())
     ordered = [claim.key for answer in answers for claim in groups[answer.key]]
     target.division.compact(order=ordered)
 
 
-def _divided(divider: Divider, batch: Sequence[tuple[Prompt, Answer]]) -> list[Claim]:
-    answers = [answer for _, answer in batch]
-    found = divider.divide([prompt for prompt, _ in batch], answers)
+def _divided(divider: Divider, batch: Sequence[tuple[Prompt, list[Answer]]]) -> list[Claim]:
+    """Return the claims of equal answers, each group with its prompt, divided by their first."""
+    groups = [group for _, group in batch]
+    statements = divider.divide([prompt for prompt, _ in batch], [group[0] for group in groups])
     by = divider.producer()
     return [
         claim
-        for answer, own in zip(answers, found, strict=True)
+        for group, own in zip(groups, statements, strict=True)
+        for answer in group
         for claim in claims_of(answer, own, by)
     ]
 

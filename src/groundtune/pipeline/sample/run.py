@@ -23,7 +23,7 @@ from groundtune.pipeline.prompt_sources import requested
 from groundtune.pipeline.sample.prompts import Found, Skipped, read_prompts
 from groundtune.pipeline.workers.local import LocalWorkers, open_workers
 from groundtune.protocols import Generator, Progress, Workers
-from groundtune.records import Answer, Prompt, Record, Sampling
+from groundtune.records import Answer, Producer, Prompt, Record, Sampling
 from groundtune.store.contents import ChangedError
 from groundtune.store.files import write_atomic
 from groundtune.store.inputs import note_inputs
@@ -197,7 +197,7 @@ def draw_answers(
         for prompt in prompts
         for index in range(settings.n)
         for row_seed in [seed_of(settings.seed, prompt.key, index)]
-        for key in [key_of(prompt.key, generator.producer(sampling, row_seed), index)]
+        for key in [_answer_key(prompt.key, generator.producer(sampling, row_seed), index)]
     }
     missing = sorted(target.answers.missing(wants), key=lambda key: _size(wants[key].prompt))
     batches = [
@@ -210,6 +210,17 @@ def draw_answers(
         progress.advance(len(drawn))
     target.answers.compact(order=wants)
     return _summary(target, set(wants), len(prompts), len(missing))
+
+
+def by_another_name(answer: Answer, name: str) -> Answer:
+    """Return the answer as one that a model of equal weights, called `name`, would have drawn."""
+    by = answer.producer.model_copy(update={"name": name})
+    key = _answer_key(answer.prompt, by, answer.index)
+    return answer.model_copy(update={"key": key, "producer": by})
+
+
+def _answer_key(prompt: str, by: Producer, index: int) -> str:
+    return key_of(prompt, by, index)
 
 
 def _draw(generator: Generator, sampling: Sampling, wants: Sequence[_Want]) -> list[Answer]:
