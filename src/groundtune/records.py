@@ -335,6 +335,11 @@ class Estimate(Record):
     n: int
 
 
+def is_clear(low: float, high: float, p_holm: float | None) -> bool:
+    """Whether a difference with this interval and this corrected p is more than chance."""
+    return (low > 0 or high < 0) and (p_holm is None or p_holm <= 0.05)
+
+
 class Difference(Record):
     """A model's metric minus another's on the same items, and its 95% interval (by image)."""
 
@@ -350,8 +355,16 @@ class Difference(Record):
     relative_low: float | None = None
     relative_high: float | None = None
     n: int
+    p: float | None = None
+    """Two-sided, of this difference alone; None where it was not tested."""
+    p_holm: float | None = None
+    """Corrected for the `family` differences that were looked at together (Holm)."""
+    family: int = 1
+    headline: bool = False
+    """Whether it is its benchmark's headline, or what is tested in its place."""
+    test: str = ""
 
     @property
     def clear(self) -> bool:
-        """Whether the interval excludes zero."""
-        return self.low > 0 or self.high < 0
+        """Whether the interval excludes zero, and the corrected p, if any, is at most 0.05."""
+        return is_clear(self.low, self.high, self.p_holm)

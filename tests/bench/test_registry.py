@@ -11,7 +11,8 @@ import pytest
 
 from groundtune.bench.metric import Metric
 from groundtune.bench.registry import TARGETS, load, names
-from groundtune.bench.stats.bootstrap import estimate, tabulate
+from groundtune.bench.stats.bootstrap import estimate
+from groundtune.bench.stats.sums import tabulate
 from groundtune.errors import UserError
 from groundtune.records import Score
 

@@ -38,7 +38,7 @@ from groundtune.bench.files.published import OfficialData
 from groundtune.bench.item import DECODINGS, MODES, Item, ItemAnswer, ItemSelection, Mode
 from groundtune.bench.judge.judge import Judging, ReplySource
 from groundtune.bench.metric import Metric
-from groundtune.bench.stats.bootstrap import SumTable
+from groundtune.bench.stats.sums import SumTable
 from groundtune.protocols import Judge, Progress, YesNo
 from groundtune.records import Estimate, Record, Sampling, Score
 from groundtune.store.keys import key_of

@@ -9,7 +9,8 @@ from typing import Any
 
 from groundtune.bench.benchmark import Benchmark
 from groundtune.bench.item import ItemSelection
-from groundtune.bench.stats.bootstrap import estimate, tabulate
+from groundtune.bench.stats.bootstrap import estimate
+from groundtune.bench.stats.sums import tabulate
 from groundtune.errors import UserError
 from groundtune.records import Score
 from groundtune.store.files import write_atomic

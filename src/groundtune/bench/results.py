@@ -10,7 +10,8 @@ from groundtune.bench.benchmark import Benchmark, LargeScores
 from groundtune.bench.item import Mode
 from groundtune.bench.metric import Metric
 from groundtune.bench.stats.behaviour import behaviour, guard
-from groundtune.bench.stats.bootstrap import SumTable, estimate, resampled, tabulate, value_of
+from groundtune.bench.stats.bootstrap import estimate, resampled
+from groundtune.bench.stats.sums import SumTable, tabulate, value_of
 from groundtune.errors import UserError
 from groundtune.records import Estimate, Score
 

@@ -6,19 +6,15 @@ its part if it has parts, and the decoding.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from groundtune.bench.benchmark import Benchmark
 from groundtune.bench.metric import Metric
-from groundtune.bench.registry import load
-from groundtune.bench.stats.bootstrap import (
-    SumTable,
-    difference,
-    estimate,
-    group,
-    pooled_difference,
-    tabulate,
-)
+from groundtune.bench.registry import find_name, load
+from groundtune.bench.stats.bootstrap import estimate, pooled_difference
+from groundtune.bench.stats.exchange import Pairing
+from groundtune.bench.stats.significance import holm, permutations_for
+from groundtune.bench.stats.sums import SumTable, group, tabulate
 from groundtune.errors import UserError
 from groundtune.records import Difference, Estimate, Record, Score
 
@@ -92,21 +88,86 @@ def summarise(
             f"No model is called {against}.", "scores", f"Use one of {', '.join(models)}."
         )
     estimates: list[Estimate] = []
-    differences: list[Difference] = []
+    pairs: list[ComparedTables] = []
     for (model, benchmark, decoding), table in tables.items():
         base = tables.get((against, benchmark, decoding)) if model != against else None
-        if base is not None and skip_other_items and base.items != table.items:
-            base = None
-        name = f"{benchmark}/{decoding}"
+        if base is not None and (not skip_other_items or base.items == table.items):
+            pairs.append(ComparedTables((model, against), benchmark, decoding, [(table, base)]))
         for metric in metrics(benchmark):
+            name = f"{benchmark}/{decoding}"
             made = estimate(table, metric, model=model, benchmark=name, seed=seed)
             estimates += [made] if made is not None else []
-            if base is not None:
-                change = difference(
-                    table, base, metric, model=model, against=against, benchmark=name, seed=seed
-                )
-                differences += [change] if change is not None else []
+    differences = differences_of(pairs, metrics, seed)
     return Summary(estimates=tuple(estimates), differences=tuple(differences))
+
+
+class ComparedTables(NamedTuple):
+    """The sums of two models on the same items, of one or several runs."""
+
+    models: tuple[str, str]
+    benchmark: str
+    """With its part."""
+    decoding: str
+    runs: list[tuple[SumTable, SumTable]]
+
+
+def differences_of(
+    pairs: Sequence[ComparedTables], metrics: MetricsOf = metrics_of, seed: int = 0
+) -> list[Difference]:
+    """Return the difference of every metric that has one, with Holm's correction.
+
+    The headlines of all pairs are one family, their other metrics another. A benchmark's headline
+    is what `paired.headline_test` tests: parts of a benchmark with a total have none.
+    """
+    number = permutations_for(sum(len(metrics(pair.benchmark)) for pair in pairs))
+    made: list[Difference] = []
+    for pair in pairs:
+        own = metrics(pair.benchmark)
+        tests = Pairing(pair.runs, seed=seed, number=number)
+        changes = {
+            metric.name: pooled_difference(
+                pair.runs,
+                metric,
+                model=pair.models[0],
+                against=pair.models[1],
+                benchmark=f"{pair.benchmark}/{pair.decoding}",
+                seed=seed,
+                pairing=tests,
+            )
+            for metric in own
+        }
+        found = {name: change for name, change in changes.items() if change is not None}
+        lead = next((n for n in headlines_in_turn(pair.benchmark, own) if n in found), "")
+        made += [
+            change.model_copy(update={"headline": name == lead}) for name, change in found.items()
+        ]
+    return holm_corrected(made)
+
+
+def headlines_in_turn(benchmark: str, metrics: Sequence[Metric]) -> list[str]:
+    """Return the headline of a benchmark, then the metrics that may be tested in its place."""
+    if find_name(family_of(benchmark)) is None:
+        return []
+    owner = benchmark_of(benchmark)
+    if "/" in benchmark and owner.has_total:
+        return []
+    names = [metric.name for metric in metrics]
+    others = (m.name for m in metrics if m.role == "quality" and m.better != "neutral")
+    return [owner.headline, *others] if owner.headline in names else []
+
+
+def holm_corrected(differences: Sequence[Difference]) -> list[Difference]:
+    """Return the differences with Holm's correction: headlines as one family, others as another.
+
+    Differences without a p are left as they are.
+    """
+    made = list(differences)
+    for headline in (True, False):
+        places = [i for i, d in enumerate(made) if d.headline == headline and d.p is not None]
+        ps = [made[i].p or 0.0 for i in places]
+        for i, p_holm in zip(places, holm(ps), strict=True):
+            made[i] = made[i].model_copy(update={"p_holm": p_holm, "family": len(places)})
+    return made
 
 
 def estimate_all(
@@ -151,23 +212,13 @@ def pool(
         UserError: the models have answered different items.
     """
     tables = tables_of(scores)
-    pooled: list[Difference] = []
+    pairs: list[ComparedTables] = []
     for benchmark, decoding in dict.fromkeys((name, how) for _, name, how in tables):
         places = [((a, benchmark, decoding), (b, benchmark, decoding)) for a, b in runs]
-        if not all(a in tables and b in tables for a, b in places):
-            continue
-        both = [(tables[a], tables[b]) for a, b in places]
-        for metric in metrics(benchmark):
-            made = pooled_difference(
-                both,
-                metric,
-                model=model,
-                against=against,
-                benchmark=f"{benchmark}/{decoding}",
-                seed=seed,
-            )
-            pooled += [made] if made is not None else []
-    return pooled
+        if all(a in tables and b in tables for a, b in places):
+            both = [(tables[a], tables[b]) for a, b in places]
+            pairs.append(ComparedTables((model, against), benchmark, decoding, both))
+    return differences_of(pairs, metrics, seed)
 
 
 def tables_of(scores: Iterable[Score]) -> Tables:

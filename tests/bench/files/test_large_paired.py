@@ -11,8 +11,8 @@ from groundtune.bench.files import large_paired
 from groundtune.bench.files.large_items import LargeItems, count_items, scores_of
 from groundtune.bench.item import MODES, Mode
 from groundtune.bench.stats.behaviour import behaviour
-from groundtune.bench.stats.bootstrap import tabulate, value_of
 from groundtune.bench.stats.paired import HeadlineTest, UntestedHeadline, headline_test
+from groundtune.bench.stats.sums import tabulate, value_of
 from groundtune.bench.tasks.pope import pope
 from groundtune.bench.tasks.pope.columns import score_large
 from groundtune.cli.progress import SilentProgress

@@ -9,13 +9,13 @@ from groundtune.bench.metric import Metric, ratio, unparsed_metric
 from groundtune.bench.stats.bootstrap import (
     difference,
     estimate,
-    group,
     interval,
     pooled_difference,
     resamples,
-    tabulate,
+    tail_of,
 )
 from groundtune.bench.stats.significance import wilson
+from groundtune.bench.stats.sums import group, tabulate
 from groundtune.errors import UserError
 from groundtune.records import Difference, Estimate, Score
 
@@ -234,5 +234,6 @@ def test_resamples_without_a_denominator_are_left_out():
 @pytest.mark.parametrize("number", [1, 2, 3, 41, 2000])
 def test_an_interval_is_numpys_percentiles_to_the_last_digit(number: int):
     draws = np.random.default_rng(number).normal(size=number)
-    low, high = interval(draws, 0.0, images=4, share=False)
-    assert [low, high] == np.percentile(draws, [2.5, 97.5]).tolist()
+    low, high = interval(draws, 0.0, images=40, share=False)
+    tail = 100 * tail_of(40)
+    assert [low, high] == pytest.approx(np.percentile(draws, [tail, 100 - tail]), abs=1e-12)

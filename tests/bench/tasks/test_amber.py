@@ -12,7 +12,7 @@ import pytest
 from groundtune.bench.benchmark import Scoring
 from groundtune.bench.item import ItemAnswer, Mode
 from groundtune.bench.results import Values, strata_of, values_of_table
-from groundtune.bench.stats.bootstrap import tabulate
+from groundtune.bench.stats.sums import tabulate
 from groundtune.bench.tasks.amber import rates
 from groundtune.bench.tasks.amber.amber import AMBER, AmberData, ObjectNames, describe
 from groundtune.bench.tasks.amber.nouns import nouns_of

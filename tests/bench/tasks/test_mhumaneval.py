@@ -8,7 +8,7 @@ import pytest
 
 from groundtune.bench.benchmark import Scoring
 from groundtune.bench.item import ItemAnswer
-from groundtune.bench.stats.bootstrap import tabulate, value_of
+from groundtune.bench.stats.sums import tabulate, value_of
 from groundtune.bench.tasks.mhumaneval import MHUMANEVAL, MarkedItems
 from groundtune.errors import UserError
 from groundtune.records import Correction, Producer, Score, Span

@@ -8,7 +8,7 @@ from groundtune.bench.item import Mode
 from groundtune.bench.judge.judge import Judging
 from groundtune.bench.judge.recorded import RecordedJudge
 from groundtune.bench.results import Values, values_of_table
-from groundtune.bench.stats.bootstrap import tabulate
+from groundtune.bench.stats.sums import tabulate
 from groundtune.bench.tasks.chair.chair import ChairData
 from groundtune.bench.tasks.chair.object_halbench import (
     OBJECT_HALBENCH,

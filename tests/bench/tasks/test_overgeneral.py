@@ -7,7 +7,7 @@ import pytest
 
 from groundtune.bench.benchmark import Scoring
 from groundtune.bench.metric import Metric
-from groundtune.bench.stats.bootstrap import tabulate, value_of
+from groundtune.bench.stats.sums import tabulate, value_of
 from groundtune.bench.tasks.chair.overgeneral import (
     OVERGENERAL,
     scenes_of,

@@ -7,7 +7,8 @@ import pytest
 
 from groundtune.bench.item import Item, ItemAnswer, ItemSelection
 from groundtune.bench.metric import Metric
-from groundtune.bench.stats.bootstrap import estimate, tabulate
+from groundtune.bench.stats.bootstrap import estimate
+from groundtune.bench.stats.sums import tabulate
 from groundtune.bench.world.benchmarks import WORLD_CAPTIONS
 from groundtune.bench.world.captions import (
     METRICS,

@@ -14,7 +14,7 @@ from PIL import Image
 
 from groundtune.bench.benchmark import Benchmark, Scoring
 from groundtune.bench.item import Mode
-from groundtune.bench.stats.bootstrap import tabulate, value_of
+from groundtune.bench.stats.sums import tabulate, value_of
 from groundtune.bench.tasks.choice.mmbench import MMBENCH
 from groundtune.bench.tasks.choice.mmstar import MMSTAR
 from groundtune.bench.tasks.vqav2 import VQAV2, VqaQuestion, accuracy, normalise

@@ -7,7 +7,8 @@ import pytest
 
 from groundtune.bench.benchmark import Scoring
 from groundtune.bench.item import Item, ItemAnswer, ItemSelection
-from groundtune.bench.stats.bootstrap import estimate, group, tabulate
+from groundtune.bench.stats.bootstrap import estimate
+from groundtune.bench.stats.sums import group, tabulate
 from groundtune.bench.world.images import find_scene
 from groundtune.bench.world.questions import METRICS, NAME, OPEN, YES_NO, load, score, score_answer
 from groundtune.records import Estimate, Score

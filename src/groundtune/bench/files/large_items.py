@@ -29,7 +29,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from groundtune.bench.files.columns import Column
-from groundtune.bench.stats.bootstrap import ALWAYS, SumTable
+from groundtune.bench.stats.sums import ALWAYS, SumTable
 from groundtune.errors import UserError
 from groundtune.records import Record, Score
 from groundtune.store import checksums

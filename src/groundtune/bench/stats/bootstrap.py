@@ -1,14 +1,17 @@
 """Estimates and differences with 95% intervals from a bootstrap that resamples images.
 
 Answers about one image are not independent, so an image's answers are drawn or left out
-together (cluster bootstrap, percentile intervals: Efron and Tibshirani 1993, chapters 8 and 13).
-Because a metric is made of sums, a bootstrap is one product: resampling counts (R, I) times sums an
-image (I, C), for R resamples, I images, C columns. Two models are compared on the same resamples,
-which pairs them by image.
+together (cluster bootstrap: Efron and Tibshirani 1993, chapter 8). Percentile intervals of few
+images are too narrow, so their percentiles are Hesterberg's expanded ones, which make the interval
+of a mean about as wide as Student's (arXiv 1411.5279). Because a metric is made of sums, a
+bootstrap is one product: resampling counts (R, I) times sums an image (I, C), for R resamples, I
+images, C columns. Two models are compared on the same resamples, which pairs them by image.
 
 Where each image has one item, and that counts 0 or 1, nothing is left to draw together: the
 interval of such a rate is Wilson's (`significance.wilson`), which also holds of few items and near
-0 and 1. That of a difference is the bootstrap's all the same, which pairs the models.
+0 and 1. That of a difference is the bootstrap's all the same, which pairs the models. It excludes
+zero exactly where the difference's own test (`exchange.py`) has p <= 0.05: the end next to zero is
+moved where the two disagree.
 
 An interval of width zero (nothing happened in any of I images) would claim too much: a share then
 gets the bound 1 - 0.025^(1/I), below which a kind of image may lie that was never drawn (Clopper
@@ -16,77 +19,19 @@ and Pearson 1934, at 0 of I). One image alone therefore gives nearly no informat
 and no interval at all (its width is zero) about a mean without bounds.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import lru_cache
+from statistics import NormalDist
 
 import numpy as np
 
 from groundtune.bench.metric import Floats, Metric, ratio
-from groundtune.bench.stats.significance import Interval, wilson
-from groundtune.errors import UserError
-from groundtune.records import Difference, Estimate, Score
+from groundtune.bench.stats.exchange import Pairing
+from groundtune.bench.stats.significance import LEVEL, Interval, wilson
+from groundtune.bench.stats.sums import SumTable, apply, is_binary, refuse_other_items, value_of
+from groundtune.records import Difference, Estimate
 
 RESAMPLES = 2000
-ALWAYS = ("asked", "scored", "unparsed")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SumTable:
-    """Sums an image of the scores of one model, benchmark and decoding."""
-
-    images: tuple[str, ...]
-    """Sorted."""
-    columns: tuple[str, ...]
-    sums_IC: Floats
-    items: frozenset[str]
-    where: str
-    """"model, benchmark, decoding", for errors."""
-
-    def weights(self, wanted: dict[str, float]) -> Floats:
-        """The columns' weights (C,); a name that no score has counts nothing."""
-        return np.array([float(wanted.get(name, 0.0)) for name in self.columns])
-
-    def total(self, name: str) -> float:
-        """Sum of a column over all images."""
-        return float(self.sums_IC[:, self.columns.index(name)].sum())
-
-
-def tabulate(scores: Sequence[Score]) -> SumTable:
-    """The sums an image of scores of one model, benchmark and decoding.
-
-    Raises:
-        UserError: an item is there twice.
-        ValueError: there are none.
-    """
-    if not scores:
-        raise ValueError("no scores to tabulate")
-    where = f"{scores[0].model}, {scores[0].benchmark}, {scores[0].decoding}"
-    images = sorted({score.image for score in scores})
-    columns = [*ALWAYS, *sorted({name for score in scores for name in score.values})]
-    row = {image: i for i, image in enumerate(images)}
-    column = {name: i for i, name in enumerate(columns)}
-    sums_IC = np.zeros((len(images), len(columns)))
-    for score in scores:
-        here = sums_IC[row[score.image]]
-        here[0] += 1
-        here[1 if score.status == "scored" else 2] += 1
-        for name, value in score.values.items():
-            here[column[name]] += value
-    items = frozenset(score.item for score in scores)
-    if len(items) != len(scores):
-        raise UserError(
-            f"{len(scores) - len(items)} items were answered more than once.",
-            where,
-            "Score one answer an item, model and decoding.",
-        )
-    return SumTable(
-        images=tuple(images),
-        columns=tuple(columns),
-        sums_IC=sums_IC,
-        items=items,
-        where=where,
-    )
 
 
 @lru_cache(maxsize=4)
@@ -104,13 +49,28 @@ def resampled(table: SumTable, seed: int = 0) -> Floats:
 
 
 def interval(draws: Floats, value: float, *, images: int, share: bool) -> Interval:
-    """The 95% percentile interval of resampled values; NaN (an empty denominator) is left out."""
+    """The 95% interval of resampled values; NaN (an empty denominator) is left out."""
     kept = draws[np.isfinite(draws)]
-    low, high = (value, value) if not kept.size else (_quantile(kept, q) for q in (0.025, 0.975))
+    tail = tail_of(images)
+    low, high = (value, value) if not kept.size else (_quantile(kept, q) for q in (tail, 1 - tail))
     if share and high - low < 1e-12:
         bound = 1 - 0.025 ** (1 / images)
         low, high = value - bound, value + bound
     return Interval(float(low), float(high))
+
+
+@lru_cache
+def tail_of(images: int) -> float:
+    """The share of resamples below a 95% interval: 0.025 of many images, 0.016 of 20, 0.009 of 10.
+
+    Hesterberg 2015: as far out as Student's t, whose variance is of n - 1.
+    """
+    if images < 2:
+        return LEVEL / 2
+    from scipy.special import stdtrit  # pyright: ignore
+
+    quantile = float(stdtrit(images - 1, 1 - LEVEL / 2))
+    return NormalDist().cdf(-quantile * (images / (images - 1)) ** 0.5)
 
 
 def _quantile(draws: Floats, share: float) -> float:
@@ -141,7 +101,7 @@ def estimate(
         return None
     rate = _items_of_rate(table, metric, value)
     if rate is None:
-        draws = _draws(table, metric, seed) if sums_RC is None else _apply(metric, table, sums_RC)
+        draws = _draws(table, metric, seed) if sums_RC is None else apply(metric, table, sums_RC)
         low, high = interval(draws, value, images=len(table.images), share=metric.is_share)
     else:
         low, high = wilson(*rate)
@@ -168,17 +128,24 @@ def difference(
     against: str,
     benchmark: str,
     seed: int = 0,
+    pairing: Pairing | None = None,
 ) -> Difference | None:
     """A metric of one model minus that of another on the same items, paired by image.
 
     Each model's unparsed answers are left out of its own sums only, so that the difference is
-    that of the two estimates.
+    that of the two estimates. `pairing` is that of the two tables, to share it between metrics.
 
     Raises:
         UserError: the two have not answered the same items.
     """
     return pooled_difference(
-        [(table, other)], metric, model=model, against=against, benchmark=benchmark, seed=seed
+        [(table, other)],
+        metric,
+        model=model,
+        against=against,
+        benchmark=benchmark,
+        seed=seed,
+        pairing=pairing,
     )
 
 
@@ -190,19 +157,21 @@ def pooled_difference(
     against: str,
     benchmark: str,
     seed: int = 0,
+    pairing: Pairing | None = None,
 ) -> Difference | None:
     """The mean over runs (seeds) of the difference, each of (model, against) on the same items.
 
     Images and runs are both resampled, so that the interval speaks of another seed too; with few
-    runs it still knows little of how much seeds differ. `relative` is the mean difference over
+    runs it still knows little of how much seeds differ. The p-value is about images alone, and the
+    interval may include zero where p is small. `relative` is the mean difference over
     the mean of `against`. None where a denominator is 0.
 
     Raises:
         UserError: the tables don't hold the same items.
     """
     for table, other in runs:
-        _refuse_other_items(table, other)
-        _refuse_other_items(table, runs[0][0])
+        refuse_other_items(table, other)
+        refuse_other_items(table, runs[0][0])
     values = [(value_of(table, metric), value_of(other, metric)) for table, other in runs]
     if any(a is None or b is None for a, b in values):
         return None
@@ -215,7 +184,9 @@ def pooled_difference(
     low, high = interval(ours_R - theirs_R, value, images=images, share=metric.is_share)
     if metric.is_share:
         low, high = max(-1.0, low), min(1.0, high)
-    relative = _relative(float(ours), float(theirs), ours_R, theirs_R)
+    tested = (pairing or Pairing(runs, seed=seed)).test(metric)
+    low, high = _agreeing(Interval(low, high), value, tested.p, may_narrow=len(runs) == 1)
+    relative = _relative(float(ours), float(theirs), ours_R, theirs_R, images)
     return Difference(
         model=model,
         against=against,
@@ -228,48 +199,21 @@ def pooled_difference(
         relative=relative[0] if relative else None,
         relative_low=relative[1] if relative else None,
         relative_high=relative[2] if relative else None,
+        p=tested.p,
+        p_holm=tested.p,
+        test=tested.name,
     )
 
 
-def group(scores: Iterable[Score]) -> dict[tuple[str, str, str], list[Score]]:
-    """Scores by (model, benchmark, decoding), in order of appearance."""
-    groups: dict[tuple[str, str, str], list[Score]] = {}
-    for score in scores:
-        groups.setdefault((score.model, score.benchmark, score.decoding), []).append(score)
-    return groups
-
-
-class Sums(Mapping[str, Floats]):
-    """Sums (R,) by column, as a formula reads them; 0 for a column that no score has."""
-
-    def __init__(self, columns: Sequence[str], sums_RC: Floats) -> None:
-        self._place = {name: i for i, name in enumerate(columns)}
-        self._sums_RC = sums_RC
-
-    def __getitem__(self, name: str) -> Floats:
-        place = self._place.get(name)
-        return np.zeros(len(self._sums_RC)) if place is None else self._sums_RC[:, place]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._place)
-
-    def __len__(self) -> int:
-        return len(self._place)
-
-
-def value_of(table: SumTable, metric: Metric) -> float | None:
-    """A metric without its interval; None where there is none (a denominator of 0)."""
-    sums_1C = table.sums_IC.sum(0, keepdims=True)
-    value = float(_apply(metric, table, sums_1C)[0])
-    return value if np.isfinite(value) else None
-
-
-def _apply(metric: Metric, table: SumTable, sums_RC: Floats) -> Floats:
-    """The metric on each row of sums (R,); NaN where there is none."""
-    if metric.formula is not None:
-        return metric.formula(Sums(table.columns, sums_RC))
-    over = sums_RC @ table.weights(metric.numerator)
-    return ratio(over, sums_RC @ table.weights(metric.denominator))
+def _agreeing(found: Interval, value: float, p: float, *, may_narrow: bool) -> Interval:
+    """The interval with zero outside if p <= 0.05, and inside otherwise."""
+    low, high = found
+    if p > LEVEL:
+        return Interval(min(low, 0.0), max(high, 0.0))
+    if not may_narrow or not low <= 0 <= high:
+        return found
+    least = 1e-9 * value
+    return Interval(least, high) if value > 0 else Interval(low, least)
 
 
 def _items_of_rate(table: SumTable, metric: Metric, value: float) -> tuple[int, int] | None:
@@ -279,23 +223,19 @@ def _items_of_rate(table: SumTable, metric: Metric, value: float) -> tuple[int, 
     """
     if not metric.is_share or table.total("asked") != len(table.images):
         return None
-    values_I = _apply(metric, table, table.sums_IC)
+    values_I = apply(metric, table, table.sums_IC)
     known = values_I[np.isfinite(values_I)]
     hits = int((known == 1).sum())
-    plain = _binary(known) and abs(hits - value * known.size) < 1e-6
+    plain = is_binary(known) and abs(hits - value * known.size) < 1e-6
     if metric.formula is None:
-        plain = plain and _binary(table.sums_IC @ table.weights(metric.denominator))
+        plain = plain and is_binary(table.sums_IC @ table.weights(metric.denominator))
     return (hits, known.size) if plain and known.size else None
-
-
-def _binary(values: Floats) -> bool:
-    return bool(np.isin(values, (0.0, 1.0)).all())
 
 
 def _draws(table: SumTable, metric: Metric, seed: int) -> Floats:
     """The metric on each resample (R,)."""
     if metric.formula is not None:
-        return _apply(metric, table, resampled(table, seed))
+        return apply(metric, table, resampled(table, seed))
     weights_RI = resamples(len(table.images), seed)
     both = np.stack([table.weights(metric.numerator), table.weights(metric.denominator)], -1)
     sums_R2 = weights_RI @ (table.sums_IC @ both)
@@ -303,12 +243,12 @@ def _draws(table: SumTable, metric: Metric, seed: int) -> Floats:
 
 
 def _relative(
-    ours: float, theirs: float, ours_R: Floats, theirs_R: Floats
+    ours: float, theirs: float, ours_R: Floats, theirs_R: Floats, images: int
 ) -> tuple[float, float, float] | None:
     if theirs == 0:
         return None
     draws = ratio(ours_R - theirs_R, theirs_R)
-    low, high = interval(draws, (ours - theirs) / theirs, images=1, share=False)
+    low, high = interval(draws, (ours - theirs) / theirs, images=images, share=False)
     return (ours - theirs) / theirs, low, high
 
 
@@ -316,15 +256,3 @@ def _answers(table: SumTable, metric: Metric) -> int:
     """How many answers a metric rests on."""
     asked = metric.formula is not None or "asked" in metric.denominator
     return int(table.total("asked" if asked else "scored"))
-
-
-def _refuse_other_items(table: SumTable, other: SumTable) -> None:
-    if table.items == other.items and table.images == other.images:
-        return
-    alone = sorted(table.items ^ other.items)
-    raise UserError(
-        f"Two models that are compared have not answered the same items: {len(alone)} differ"
-        f"{' (' + alone[0] + ')' if alone else ''}.",
-        f"{table.where} against {other.where}",
-        "Run both on the same split, number and seed.",
-    )

@@ -1,9 +1,8 @@
 """Two models on the same items: which items changed, how likely that is by chance, what would show.
 
-A benchmark's headline is tested once for each pair of models. Where it is a share of right items
-and each image has one item, the test is McNemar's, exact; else the models are exchanged image by
-image (`significance.permutation`), which also holds for F1, CHAIR and grades. Holm's correction
-goes over all headline tests of a comparison (`corrected`).
+A benchmark's headline is tested once for each pair of models (`exchange.py`). Holm's correction
+goes over all headline tests of a comparison (`corrected`), and a headline has changed only if its
+corrected p is at most 0.05.
 
 A headline may have no value for one of the two (F1 of a model that never says yes). The first
 metric of quality that has one for both is then tested in its place.
@@ -12,18 +11,18 @@ Items change their *verdict*: the value that an item has by itself in the headli
 another one of quality where the headline has none for single items (F1 has accuracy).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from groundtune.bench.metric import Floats, Metric, ratio
-from groundtune.bench.stats.bootstrap import Sums, SumTable, difference, tabulate, value_of
+from groundtune.bench.metric import Floats, Metric
+from groundtune.bench.stats.bootstrap import difference
+from groundtune.bench.stats.exchange import Pairing, Test
 from groundtune.bench.stats.power import smallest_effect
-from groundtune.bench.stats.significance import PERMUTATIONS, holm, mcnemar, permutation
-from groundtune.records import Record, Score
-
-Test = Literal["McNemar, exact", "permutation by image"]
+from groundtune.bench.stats.significance import PERMUTATIONS, holm, mcnemar
+from groundtune.bench.stats.sums import SumTable, apply_to_sums, tabulate, value_of
+from groundtune.records import Difference, Record, Score, is_clear
 
 
 class Flip(Record):
@@ -59,9 +58,10 @@ class HeadlineTest(Record):
     p: float
     """Two-sided, of this test alone."""
     p_holm: float
-    """Corrected for all headline tests that are looked at together."""
+    """Corrected for the `family` headline tests that are looked at together (Holm)."""
+    family: int = 1
     smallest: float
-    """The smallest difference that would be found four times in five (`power.py`)."""
+    """The smallest difference that would be clear four times in five (`power.py`)."""
     verdict: str
     """The metric of the items' verdicts."""
     improved: int
@@ -75,8 +75,8 @@ class HeadlineTest(Record):
 
     @property
     def clear(self) -> bool:
-        """Whether the interval excludes zero."""
-        return self.low > 0 or self.high < 0
+        """Whether the interval excludes zero, and the corrected p is at most 0.05."""
+        return is_clear(self.low, self.high, self.p_holm)
 
     @property
     def worse(self) -> bool:
@@ -125,8 +125,6 @@ class ItemChanges(NamedTuple):
     unchanged: int
     flips: tuple[Flip, ...]
     right_or_wrong: bool = True
-    exact: bool = False
-    """Whether McNemar's test of the verdicts is the metric's own."""
 
 
 def headline_test(
@@ -158,7 +156,6 @@ def headline_test(
         flips = _flips(ours, mine, other, verdict)
         both = np.isfinite(mine) & np.isfinite(other)
         right_or_wrong = _binary(mine) and _binary(other)
-        single = len(pair.ours.images) == len(ours)
         better = sum(flip.better for flip in flips)
         return ItemChanges(
             verdict=verdict.name,
@@ -167,7 +164,6 @@ def headline_test(
             unchanged=int(both.sum()) - len(flips),
             flips=flips,
             right_or_wrong=right_or_wrong,
-            exact=right_or_wrong and single and verdict.name == metric.name and bool(both.all()),
         )
 
     return metric_test(pair, metrics, headline, changed, seed=seed, permutations=permutations)
@@ -190,15 +186,16 @@ def metric_test(
     first = next(each for each in metrics if each.name == headline)
     others = (each for each in metrics if each.role == "quality" and each.better != "neutral")
     names = {"model": pair.model, "against": pair.against, "benchmark": pair.benchmark}
+    tests = Pairing([(pair.ours, pair.theirs)], seed=seed, number=permutations)
     for metric in (first, *others):
-        change = difference(pair.ours, pair.theirs, metric, seed=seed, **names)
+        change = difference(pair.ours, pair.theirs, metric, seed=seed, pairing=tests, **names)
         if change is not None:
             break
     else:
         return UntestedHeadline(**names, metric=headline, missing_for=pair.missing_for(first))
     items = changed(metric)
     sign = mcnemar(items.improved, items.worsened)
-    p = sign if items.exact else permutation_p(pair.ours, pair.theirs, metric, seed, permutations)
+    tested = tests.test(metric)
     return HeadlineTest(
         **names,
         metric=metric.name,
@@ -210,9 +207,9 @@ def metric_test(
         high=change.high,
         items=int(pair.ours.total("asked")),
         images=len(pair.ours.images),
-        test="McNemar, exact" if items.exact else "permutation by image",
-        p=p,
-        p_holm=p,
+        test=tested.name,
+        p=tested.p,
+        p_holm=tested.p,
         smallest=smallest_effect(change.low, change.high),
         verdict=items.verdict,
         improved=items.improved,
@@ -224,11 +221,27 @@ def metric_test(
 
 
 def corrected(tests: Sequence[HeadlineTest]) -> list[HeadlineTest]:
-    """The tests with Holm's correction over all of them."""
-    return [
-        test.model_copy(update={"p_holm": p})
-        for test, p in zip(tests, holm([test.p for test in tests]), strict=True)
-    ]
+    """The tests with Holm's correction over all of them, also of what each would show."""
+    rows: list[HeadlineTest] = []
+    for test, p in zip(tests, holm([test.p for test in tests]), strict=True):
+        smallest = smallest_effect(test.low, test.high, len(tests))
+        update = {"p_holm": p, "family": len(tests), "smallest": smallest}
+        rows.append(test.model_copy(update=update))
+    return rows
+
+
+def as_measured(
+    tests: Iterable[HeadlineTest], differences: Iterable[Difference]
+) -> list[HeadlineTest]:
+    """The tests with the interval, p and correction of the differences that are the same ones."""
+    known = {(d.model, d.benchmark, d.metric): d for d in differences if d.headline}
+    rows: list[HeadlineTest] = []
+    for test in tests:
+        same = known.get((test.model, test.benchmark, test.metric))
+        names = ("value", "low", "high", "p", "p_holm", "family")
+        update = {name: getattr(same, name) for name in names} if same else {}
+        rows.append(test.model_copy(update=update))
+    return rows
 
 
 def item_values(scores: Sequence[Score], metric: Metric) -> Floats:
@@ -242,17 +255,7 @@ def item_values(scores: Sequence[Score], metric: Metric) -> Floats:
         row[1 if score.status == "scored" else 2] = 1
         for name, value in score.values.items():
             row[place[name]] = value
-    return _apply(metric, columns, sums_NC)
-
-
-def _apply(metric: Metric, columns: Sequence[str], sums_RC: Floats) -> Floats:
-    if metric.formula is not None:
-        return metric.formula(Sums(columns, sums_RC))
-    over, under = (
-        np.array([weights.get(name, 0.0) for name in columns], dtype=np.float64)
-        for weights in (metric.numerator, metric.denominator)
-    )
-    return ratio(sums_RC @ over, sums_RC @ under)
+    return apply_to_sums(metric, columns, sums_NC)
 
 
 def _verdicts(
@@ -295,24 +298,3 @@ def _flips(
 def _binary(values: Floats) -> bool:
     known = values[np.isfinite(values)]
     return bool(len(known)) and bool(np.isin(known, (0.0, 1.0)).all())
-
-
-def permutation_p(
-    table: SumTable, other: SumTable, metric: Metric, seed: int, number: int = PERMUTATIONS
-) -> float:
-    """The p of a metric's difference between two tables of the same images."""
-    columns = sorted({*table.columns, *other.columns})
-    ours, theirs = _spread(table, columns), _spread(other, columns)
-    return permutation(
-        ours, theirs, lambda sums: _apply(metric, columns, sums), seed=seed, number=number
-    )
-
-
-def _spread(table: SumTable, columns: Sequence[str]) -> Floats:
-    """A table's sums (I, C) in other columns; 0 where it has none of a name."""
-    place: Mapping[str, int] = {name: i for i, name in enumerate(table.columns)}
-    spread = np.zeros((len(table.images), len(columns)))
-    for to, name in enumerate(columns):
-        if name in place:
-            spread[:, to] = table.sums_IC[:, place[name]]
-    return spread

@@ -5,6 +5,7 @@ large would be if the two models were the same, and what that is worth when many
 """
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from math import exp, lgamma, log, sqrt
 from statistics import NormalDist
 from typing import NamedTuple
@@ -15,6 +16,8 @@ from groundtune.bench.metric import Floats
 
 PERMUTATIONS = 10_000
 """Random sign changes where there are too many to try all; the least p is 1 in one more."""
+LEVEL = 0.05
+"""The p-value, corrected for all tests that are looked at together, up to which one is clear."""
 ALL_UP_TO = 13
 """Images up to which all 2^images sign changes are tried."""
 _AT_ONCE = 250
@@ -73,6 +76,67 @@ def _tail(most: int, n: int) -> float:
     return total
 
 
+class Exchanges:
+    """The sums of two models, exchanged image by image, to test any metric of them.
+
+    Fisher 1935, The Design of Experiments, section 21. Both tables hold sums an image, in the same
+    order (I, C). All of an image's answers change sides together. Up to 13 images all exchanges are
+    tried; else `number` random ones, the observed one counted among them (Phipson and Smyth 2010,
+    arXiv 1603.05766), so that p is never 0.
+
+    Raises:
+        ValueError: tables of different shapes.
+    """
+
+    def __init__(
+        self, ours_IC: Floats, theirs_IC: Floats, *, seed: int = 0, number: int = PERMUTATIONS
+    ) -> None:
+        if ours_IC.shape != theirs_IC.shape:
+            raise ValueError(f"sums of shapes {ours_IC.shape} and {theirs_IC.shape}")
+        half_IC = (ours_IC - theirs_IC) / 2
+        self._moved_IC = half_IC[np.any(half_IC != 0, axis=1)]
+        self._middle_C = (ours_IC.sum(0) + theirs_IC.sum(0)) / 2
+        self._seed, self._number = seed, number
+
+    def p(self, value: Callable[[Floats], Floats]) -> float:
+        """Return the two-sided p of a metric's difference.
+
+        `value` makes a metric (R,) of total sums (R, C), so that ratios are taken of the exchanged
+        sums, as in the metric itself. An exchange that leaves no denominator counts as extreme.
+        """
+        if not len(self._moved_IC):
+            return 1.0
+
+        def distance(shift_RC: Floats) -> Floats:
+            return np.abs(value(self._middle_C + shift_RC) - value(self._middle_C - shift_RC))
+
+        observed = float(distance(self._moved_IC.sum(0, keepdims=True))[0])
+        if not np.isfinite(observed):
+            return 1.0
+        far_R = _as_far(distance(self._shifts_RC), observed)
+        if self._has_all:
+            return float(far_R.mean())
+        return (int(far_R.sum()) + 1) / (self._number + 1)
+
+    @property
+    def _has_all(self) -> bool:
+        return len(self._moved_IC) <= ALL_UP_TO
+
+    @cached_property
+    def _shifts_RC(self) -> Floats:
+        """Half the difference of the sums after each exchange, shared by all metrics."""
+        images = len(self._moved_IC)
+        if self._has_all:
+            return _all_signs(images) @ self._moved_IC
+        rng = np.random.default_rng([self._seed, images])
+        parts: list[Floats] = []
+        for first in range(0, self._number, _AT_ONCE):
+            some = min(_AT_ONCE, self._number - first)
+            drawn = rng.integers(2, size=(some, images), dtype=np.int8)
+            parts.append((2.0 * drawn.astype(np.float64) - 1) @ self._moved_IC)
+        return np.concatenate(parts)
+
+
 def permutation(
     ours_IC: Floats,
     theirs_IC: Floats,
@@ -81,41 +145,8 @@ def permutation(
     seed: int = 0,
     number: int = PERMUTATIONS,
 ) -> float:
-    """Two-sided p of a difference in a metric by exchanging the two models, image by image.
-
-    Fisher 1935, The Design of Experiments, section 21. Both tables hold sums an image, in the same
-    order (I, C); `value` makes a metric (R,) of total sums (R, C), so that ratios are taken of the
-    exchanged sums, as in the metric itself. All of an image's answers change sides together. Up to
-    13 images all exchanges are tried; else `number` random ones, the observed one counted among
-    them (Phipson and Smyth 2010, arXiv 1603.05766), so that p is never 0. An exchange that leaves
-    no denominator counts as extreme.
-
-    Raises:
-        ValueError: tables of different shapes.
-    """
-    if ours_IC.shape != theirs_IC.shape:
-        raise ValueError(f"sums of shapes {ours_IC.shape} and {theirs_IC.shape}")
-    half_IC = (ours_IC - theirs_IC) / 2
-    moved_IC = half_IC[np.any(half_IC != 0, axis=1)]
-    if not len(moved_IC):
-        return 1.0
-    middle_C = (ours_IC.sum(0) + theirs_IC.sum(0)) / 2
-
-    def distance(signs_RI: Floats) -> Floats:
-        shift_RC = signs_RI @ moved_IC
-        return np.abs(value(middle_C + shift_RC) - value(middle_C - shift_RC))
-
-    observed = float(distance(np.ones((1, len(moved_IC)), dtype=np.float64))[0])
-    if not np.isfinite(observed):
-        return 1.0
-    if len(moved_IC) <= ALL_UP_TO:
-        return float(_as_far(distance(_all_signs(len(moved_IC))), observed).mean())
-    rng = np.random.default_rng([seed, len(moved_IC)])
-    far = 0
-    for first in range(0, number, _AT_ONCE):
-        drawn = rng.integers(2, size=(min(_AT_ONCE, number - first), len(moved_IC)), dtype=np.int8)
-        far += int(_as_far(distance(2.0 * drawn.astype(np.float64) - 1), observed).sum())
-    return (far + 1) / (number + 1)
+    """Return the two-sided p of one metric's difference (`Exchanges`)."""
+    return Exchanges(ours_IC, theirs_IC, seed=seed, number=number).p(value)
 
 
 def _as_far(distances_R: Floats, observed: float) -> Floats:
@@ -127,6 +158,14 @@ def _all_signs(images: int) -> Floats:
     whole = np.arange(2**images, dtype=np.int64)[:, None]
     bits = np.bitwise_and(np.right_shift(whole, np.arange(images, dtype=np.int64)), 1)
     return 2.0 * bits.astype(np.float64) - 1
+
+
+def permutations_for(tests: int) -> int:
+    """Return how many random exchanges make the least p clear after Holm's correction of `tests`.
+
+    At least 10,000; at most 100,000, which is enough for 2,500 tests.
+    """
+    return min(100_000, max(PERMUTATIONS, 40 * tests))
 
 
 def holm(ps: Sequence[float]) -> list[float]:

@@ -23,7 +23,8 @@ import numpy as np
 
 from groundtune.bench.item import Item
 from groundtune.bench.metric import Metric
-from groundtune.bench.stats.bootstrap import Floats, group, interval, ratio, resamples
+from groundtune.bench.stats.bootstrap import Floats, interval, ratio, resamples
+from groundtune.bench.stats.sums import group
 from groundtune.bench.world.captions import NAME as CAPTIONS
 from groundtune.bench.world.captions import invented
 from groundtune.bench.world.images import ask_about, find_scene

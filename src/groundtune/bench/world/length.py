@@ -25,8 +25,8 @@ from groundtune.bench.stats.bootstrap import (
     interval,
     ratio,
     resamples,
-    tabulate,
 )
+from groundtune.bench.stats.sums import tabulate
 from groundtune.bench.world.captions import METRICS, score_caption
 from groundtune.bench.world.images import find_scene
 from groundtune.errors import UserError

@@ -15,11 +15,17 @@ from groundtune.bench.stats.behaviour import (
     guard,
     guard_change,
 )
-from groundtune.bench.stats.paired import HeadlineTest, UntestedHeadline, corrected, headline_test
+from groundtune.bench.stats.paired import (
+    HeadlineTest,
+    UntestedHeadline,
+    as_measured,
+    corrected,
+    headline_test,
+)
 from groundtune.bench.stats.variance import components
 from groundtune.bench.summary import Groups, benchmark_of, metric_of, total_groups
 from groundtune.bench.text.tool_readings import DisputedAnswer, ToolReading, tool_readings
-from groundtune.records import Score
+from groundtune.records import Difference, Score
 from groundtune.report.bench_parts import BenchParts, JudgeSummary
 
 
@@ -45,12 +51,14 @@ def parts_of(
     against: str = "",
     judges: Mapping[tuple[str, str], dict[str, str]] | None = None,
     further: FurtherResults = NOTHING,
+    differences: Iterable[Difference] = (),
     seed: int = 0,
 ) -> BenchParts:
     """All parts; `against` is the model that the others are tested against, the first if empty.
 
     `judges` are a judge's facts by (model, benchmark), as `judges_in` finds them; `further` is what
-    was measured of benchmarks without scores.
+    was measured of benchmarks without scores; `differences` are the summary's, whose inference the
+    tests take over.
 
     Raises:
         UserError: two models have not answered the same items.
@@ -62,7 +70,8 @@ def parts_of(
         name, _, decoding = seen.benchmark.rpartition("/")
         behaviours[seen.model, name, decoding] = seen
     tests, untested = split_untested(headline_tests(groups, against, seed=seed))
-    tests, untested = [*tests, *further.tests], [*untested, *further.untested]
+    tests = as_measured(corrected([*tests, *further.tests]), differences)
+    untested = [*untested, *further.untested]
     readings: list[ToolReading] = []
     apart: list[DisputedAnswer] = []
     for (_, benchmark, decoding), some in groups.items():
@@ -70,7 +79,7 @@ def parts_of(
         readings += made
         apart += told
     return BenchParts(
-        tests=tuple(corrected(tests)),
+        tests=tuple(tests),
         behaviours=tuple(behaviours.values()),
         warnings=(
             *_without_value(tests, untested, behaviours.values()),

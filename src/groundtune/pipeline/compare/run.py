@@ -107,7 +107,11 @@ def compare(folders: Sequence[Path]) -> Comparisons:
     first, counted = next(iter(named)), read_large(large)
     summary = summarise(scores, against=first, further=tables_of_large(counted))
     bench = parts_of(
-        scores, against=first, judges=_judges(folders, named), further=measured(counted, first)
+        scores,
+        against=first,
+        judges=_judges(folders, named),
+        further=measured(counted, first),
+        differences=summary.differences,
     )
     groups: dict[str, list[Difference]] = {}
     for difference in summary.differences:

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 
 from groundtune.bench.metric import Metric
-from groundtune.bench.stats.bootstrap import estimate, tabulate
+from groundtune.bench.stats.bootstrap import estimate
+from groundtune.bench.stats.sums import tabulate
 from groundtune.bench.summary import Groups, benchmark_of, total_groups
 from groundtune.records import Score
 from groundtune.report.model import StratumEstimate

@@ -32,7 +32,7 @@ from groundtune.bench.files.large_items import (
     table_of_counts,
 )
 from groundtune.bench.item import MODES, Mode
-from groundtune.bench.stats.bootstrap import SumTable
+from groundtune.bench.stats.sums import SumTable
 from groundtune.bench.tasks.pope.questions import is_asked, other_question
 from groundtune.bench.text import yes_no as yes_no_rules
 from groundtune.errors import UserError
