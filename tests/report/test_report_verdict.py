@@ -161,3 +161,26 @@ def test_a_relative_figure_is_left_out_where_the_base_is_zero() -> None:
     )  # fmt: skip
     report = with_headline(0.1, 0.05, 0.0).model_copy(update={"differences": (from_nothing,)})
     assert "relative" not in verdict(report).sentences[0]
+
+
+def test_a_verdict_states_p_and_the_number_of_comparisons_and_contradicts_neither() -> None:
+    report = with_headline(-0.02, 0.015)
+    tested = {"p": 0.02, "p_holm": 0.06, "family": 3, "headline": True}
+    row = report.differences[0].model_copy(update=tested)
+    told = verdict(report.model_copy(update={"differences": (row,)}))
+    assert told.tone == "unclear"
+    assert told.title == "No clear change in answers with an invented object with DDPO"
+    assert told.sentences == (
+        f"Answers with an invented object: DDPO differs from Base by {MINUS}2.0 points (95% "
+        f"interval {MINUS}3.5 to {MINUS}0.5), but p = 0.060 corrected for 3 comparisons (0.020 "
+        "alone) (n = 500): this run does not show a change.",
+        "3 comparisons were looked at: 3 headlines. A change is called one only if its p, "
+        "corrected for all of them (Holm), is at most 0.05.",
+    )
+    row = row.model_copy(update={"p": 0.0001, "p_holm": 0.0003})
+    told = verdict(report.model_copy(update={"differences": (row,)}))
+    assert told.tone == "better"
+    assert (
+        "95% interval 0.5 to 3.5, p < 0.001 corrected for 3 comparisons, n = 500."
+        in (told.sentences[0])
+    )

@@ -31,8 +31,9 @@ def compare(
     Args:
         runs: Folders with scores, from `groundtune bench run`, bench score, demo or study.
         out: Folder for a report, and for all differences, tests and changed items.
-        all: Show every difference, also those whose interval includes zero.
-        fail_on: With "regression", exit with status 1 if a headline metric got worse.
+        all: Show every difference, also those that may be chance.
+        fail_on: With "regression", exit with status 1 if a headline metric got worse: its p,
+            corrected for all headlines (Holm), is at most 0.05.
         margin: Also count a headline that is worse by more than this, whatever its interval. In
             the metric's unit: 0.01 of a share is one point.
         json: Print the result as one JSON object.
@@ -65,6 +66,7 @@ def compare(
                 "worse": len(result.worse),
                 "better": len(result.better),
                 "unclear": result.unclear,
+                "comparisons": len(result.summary.differences),
                 "regressions": ", ".join(f"{t.model} on {t.benchmark}" for t in lost) or "none",
             },
             wrote=page,
@@ -76,6 +78,7 @@ def compare(
 def _print(result: "Comparisons", all: bool) -> None:
     from groundtune.cli.table import print_table
     from groundtune.pipeline.compare.run import difference_rows
+    from groundtune.report.verdict import comparisons_text
 
     print(f"{result.models[0]} against {', '.join(result.models[1:])}\n")
     _print_tests(result.bench)
@@ -91,7 +94,8 @@ def _print(result: "Comparisons", all: bool) -> None:
                 [[f"{name} ({len(differences)})", *head[1:]], *difference_rows(differences)]
             )
             print()
-    print("By chance alone, about one interval in twenty excludes zero.\n")
+    looked_at = comparisons_text(result.summary.differences)
+    print(f"{looked_at}\n" if looked_at else "Nothing was compared.\n")
     warnings = result.bench.warnings
     for each in warnings[:MOST_WARNINGS]:
         print(f"warning: {each.model}, {each.benchmark}: {each.text}")
@@ -108,10 +112,20 @@ def _print_tests(bench: "BenchParts") -> None:
 
     if not bench.tests:
         return
-    head = ["headlines", "model", "change", "95% interval", "p", "p, Holm", "would show", "items"]
+    head = [
+        "headlines",
+        "model",
+        "change",
+        "95% interval",
+        "p",
+        "p, Holm",
+        "",
+        "would show",
+        "items",
+    ]
     print_table([head, *rows_of_tests(bench.tests)])
     print(
-        "\nwould show: the smallest change that would be found four times in five. "
+        "\nwould show: the smallest change that would be clear four times in five. "
         "items: better, worse, the same."
     )
     for benchmark, text in substitutes(bench):

@@ -9,6 +9,7 @@ from groundtune.bench.text.tool_readings import DisputedAnswer, ToolReading
 from groundtune.report.bench_parts import BenchParts, JudgeSummary
 from groundtune.report.figures import (
     number,
+    p_text,
     signed_interval,
     signed_text,
     value_text,
@@ -162,11 +163,6 @@ def _test(report: ReportInput, test: HeadlineTest) -> TestRow:
 
 def _size(value: float, spec: MetricSpec) -> str:
     return number(spec.scale * value, spec.decimals)
-
-
-def p_text(p: float) -> str:
-    """Return a p-value as text, "< 0.001" for smaller ones."""
-    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
 
 
 def _behaviour(

@@ -120,3 +120,11 @@ def duration_text(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+def p_text(p: float) -> str:
+    """Return a p-value as text, "< 0.001" for smaller ones; 0.05 is never a rounded 0.051."""
+    if p < 0.001:
+        return "< 0.001"
+    text = f"{p:.3f}" if p < 0.1 else f"{p:.2f}"
+    return f"{p:.4f}" if text == "0.050" and p > 0.05 else text

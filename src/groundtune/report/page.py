@@ -13,7 +13,7 @@ from groundtune.report.figures import duration_text, number
 from groundtune.report.images import EmbeddedImage, embed
 from groundtune.report.marks import KINDS, TextPiece, pieces, summary
 from groundtune.report.model import BenchmarkSpec, ReportInput
-from groundtune.report.verdict import verdict
+from groundtune.report.verdict import comparisons_text, verdict
 from groundtune.store.files import write_atomic
 
 
@@ -85,6 +85,7 @@ def _context(report: ReportInput) -> dict[str, object]:
     return {
         "report": report,
         "verdict": verdict(report),
+        "comparisons": comparisons_text(report.differences),
         "strip": tables.strip(report),
         "models": [(report.colour(m.name), m.label, m.note) for m in report.models],
         "quality": tables.table(report, "quality"),

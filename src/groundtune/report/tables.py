@@ -64,7 +64,7 @@ class MetricGroup(NamedTuple):
 
 
 class MetricTable(NamedTuple):
-    """A table; `compared` counts its differences, `clear` those whose interval excludes zero."""
+    """A table; `compared` counts its differences, `clear` those that are clear."""
 
     groups: tuple[MetricGroup, ...]
     compared: int

@@ -1,9 +1,11 @@
 """The verdict: what the numbers say, in sentences that claim no more than the intervals allow."""
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from groundtune.bench.metric import Metric
 from groundtune.bench.stats.paired import HeadlineTest
+from groundtune.bench.stats.significance import LEVEL
 from groundtune.records import Difference
 from groundtune.report.figures import (
     amount_text,
@@ -12,6 +14,7 @@ from groundtune.report.figures import (
     interval_text,
     listed,
     number,
+    p_text,
     percent_text,
     range_text,
     signed_interval,
@@ -43,7 +46,7 @@ class Verdict(NamedTuple):
 
 
 def tone_of(difference: Difference | HeadlineTest | None, spec: Metric) -> Tone:
-    """Whether a difference is for the better; "unclear" while its interval includes zero."""
+    """Whether a difference is for the better; "unclear" while it may be chance (`clear`)."""
     if difference is None:
         return "unchecked"
     if not difference.clear:
@@ -83,7 +86,9 @@ def _of_figures(report: ReportInput) -> Verdict:
     others = _others_sentence(report, headline)
     beside = _beside_sentence(report, headline)
     length = _length_sentence(report, headline, tone)
-    sentences = tuple(sentence for sentence in (first, beside, length, others) if sentence)
+    looked_at = comparisons_text(report.differences)
+    told = (first, beside, length, others, looked_at)
+    sentences = tuple(sentence for sentence in told if sentence)
     return Verdict(_title(report, headline, difference, tone), sentences, tone)
 
 
@@ -102,7 +107,8 @@ def change_clause(difference: Difference, spec: MetricSpec) -> str:
     if not difference.clear:
         interval = signed_interval(difference, spec)
         change = change_text(difference, spec)
-        return f"{name} did not clearly change ({change}, 95% interval {interval})"
+        doubt = _doubt(difference)
+        return f"{name} did not clearly change ({change}, 95% interval {interval}{doubt})"
     size = amount_text(difference.value, spec)
     interval = f"95% interval {_size_range(difference, spec)}"
     if spec.unit == "words":
@@ -174,16 +180,69 @@ def _headline_sentence(report: ReportInput, headline: Headline, difference: Diff
     if not difference.clear:
         change = change_text(difference, spec)
         interval = signed_interval(difference, spec)
-        return (
-            f"{spec.label}: {model} differs from {against} by {change}, but the 95% interval, "
-            f"{interval}, includes zero (n = {difference.n:,}): this run does not show a change."
-        )
+        said = f"{spec.label}: {model} differs from {against} by {change}"
+        end = f"(n = {difference.n:,}): this run does not show a change."
+        if _excludes_zero(difference):
+            return f"{said} (95% interval {interval}), but {_p_clause(difference)} {end}"
+        chance = (difference.p_holm or 0) > LEVEL
+        comma = f", {_p_clause(difference)}" if chance else ""
+        return f"{said}, but the 95% interval, {interval}, includes zero{comma} {end}"
     relative = ""
     if difference.relative is not None:
         relative = f" ({percent_text(difference.relative)} relative)"
     return (
         f"{spec.label} {_verb(difference)} by {amount_text(difference.value, spec)}{relative} "
-        f"against {against}, 95% interval {_size_range(difference, spec)}, n = {difference.n:,}."
+        f"against {against}, 95% interval {_size_range(difference, spec)}"
+        f"{', ' if difference.p_holm is not None else ''}{_p_clause(difference)}, "
+        f"n = {difference.n:,}."
+    )
+
+
+def _excludes_zero(difference: Difference) -> bool:
+    return difference.low > 0 or difference.high < 0
+
+
+def _p_clause(difference: Difference) -> str:
+    """A difference's p as the verdict counts it; "" where it was not tested."""
+    if difference.p is None or difference.p_holm is None:
+        return ""
+    text = f"p {_with_sign(difference.p_holm)}"
+    if difference.family == 1:
+        return text
+    alone = (
+        "" if difference.p_holm <= LEVEL else f" ({_with_sign(difference.p).lstrip('= ')} alone)"
+    )
+    return f"{text} corrected for {difference.family:,} comparisons{alone}"
+
+
+def _with_sign(p: float) -> str:
+    text = p_text(p)
+    return text if text.startswith("<") else f"= {text}"
+
+
+def _doubt(difference: Difference) -> str:
+    """Why an interval that excludes zero shows no change; "" where it includes zero."""
+    doubtful = _excludes_zero(difference) and not difference.clear
+    return f", {_p_clause(difference)}" if doubtful else ""
+
+
+def comparisons_text(differences: Sequence[Difference]) -> str:
+    """How many comparisons were looked at, and for how many p is corrected; "" without tests."""
+    counts = {d.headline: d.family for d in differences if d.p_holm is not None}
+    if not counts:
+        return ""
+    total = sum(counts.values())
+    if total == 1:
+        return "One comparison was looked at."
+    groups = [
+        f"{counts[kind]:,} {word}{'' if counts[kind] == 1 else 's'}"
+        for kind, word in ((True, "headline"), (False, "other metric"))
+        if kind in counts
+    ]
+    return (
+        f"{total:,} comparisons were looked at: {listed(groups)}. A change is called one only if "
+        f"its p, corrected for {'its group' if len(groups) > 1 else 'all of them'} (Holm), is at "
+        f"most {LEVEL}."
     )
 
 
@@ -255,7 +314,8 @@ def _others_sentence(report: ReportInput, headline: Headline) -> str:
             continue
         change = change_text(difference, spec)
         interval = signed_interval(difference, spec)
-        clear = "" if difference.clear else ", which includes zero"
+        includes = "" if difference.clear else ", which includes zero"
+        clear = _doubt(difference) if _excludes_zero(difference) else includes
         clauses.append(f"{model.label} {change} (95% interval {interval}{clear})")
     return f"For comparison: {'; '.join(clauses)}." if clauses else ""
 

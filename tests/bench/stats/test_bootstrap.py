@@ -237,3 +237,42 @@ def test_an_interval_is_numpys_percentiles_to_the_last_digit(number: int):
     low, high = interval(draws, 0.0, images=40, share=False)
     tail = 100 * tail_of(40)
     assert [low, high] == pytest.approx(np.percentile(draws, [tail, 100 - tail]), abs=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["right or wrong", "mean", "ratio"])
+@pytest.mark.parametrize("n", [10, 20, 50])
+def test_alike_models_clearly_differ_in_at_most_one_of_twenty_comparisons(kind: str, n: int):
+    rng = np.random.default_rng([n, len(kind)])
+    metric = MEAN if kind == "mean" else RATE
+    clear = 0
+    for _ in range(200):
+        models: list[list[Score]] = []
+        ease = rng.gamma(1, 1, size=n)
+        for model in ("m", "n"):
+            if kind == "mean":
+                rows = [{"words": e + rng.gamma(0.7)} for e in ease]
+            else:
+                wanted = np.ones(n) if kind == "right or wrong" else rng.integers(1, 8, size=n)
+                rows = [
+                    {"all": float(k), "bad": float(rng.binomial(int(k), min(0.9, e / 3)))}
+                    for k, e in zip(wanted, ease, strict=True)
+                ]
+            models.append([score(i, model=model, **row) for i, row in enumerate(rows)])
+        made = compare(models[1], models[0], metric)
+        assert made.p is not None
+        assert (made.p <= 0.05) == (made.low > 0 or made.high < 0) == made.clear
+        clear += made.clear
+    assert clear <= 20  # 10 are expected at most; 21 or more of 200 have a chance of 0.1%
+
+
+def test_an_interval_that_excludes_zero_against_its_test_is_moved_to_include_it():
+    ours = [score(i, model="n", bad=float(i < 5), all=1) for i in range(20)]
+    made = compare(ours, [score(i, bad=0, all=1) for i in range(20)], RATE)
+    assert made.p == pytest.approx(2 / 32)  # McNemar, 5 against 0
+    assert made.test == "McNemar, exact"
+    assert made.low == 0
+    assert not made.clear
+
+
+def test_percentiles_of_few_images_are_expanded_as_students_t_is():
+    assert [round(tail_of(n), 4) for n in (10, 20, 50, 10_000)] == [0.0086, 0.0159, 0.0212, 0.025]

@@ -84,6 +84,43 @@ def test_models_whose_answers_were_scored_with_other_data_bear_a_warning(tmp_pat
     assert "scored with other data than base: small_pope.json (00000000)" in warning.text
 
 
+def test_headline_tile_table_and_exit_code_are_of_one_inference(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Of 20 answers one model gets 6 more wrong, p 0.03; with two others it is 0.09 by Holm."""
+    n = 20
+
+    def folder(model: str, wrong: int) -> Path:
+        rows = [{"right": float(i >= wrong), "all": 1.0} for i in range(n)]
+        return kept(tmp_path / model, "mmstar", model, rows, per_image=1)
+
+    base, worse = folder("base", 0), folder("worse", 6)
+    alone = compare([base, worse])
+    (test,) = alone.bench.tests
+    assert (test.p, test.family, test.worse) == (pytest.approx(2 / 64), 1, True)
+    assert [d.metric for d in alone.worse] == ["accuracy"]
+    folders = [base, worse, folder("same", 0), folder("near", 1)]
+    made = compare(folders)
+    test = made.bench.tests[0]
+    (row,) = [d for d in made.summary.differences if d.headline and d.model == "worse"]
+    for each in (test, row):
+        assert (each.p, each.p_holm) == (pytest.approx(2 / 64), pytest.approx(6 / 64))
+        assert (each.family, each.clear) == (3, False)
+        assert each.low > 0 or each.high < 0
+    assert made.worse == ()
+    assert made.regressions() == []
+    page = write_comparison(made, tmp_path / "out", folders).read_text()
+    assert "<h1>No clear change in " in page
+    assert "p = 0.094 corrected for 3 comparisons (0.031 alone)" in page
+    assert ">worse</span> <" not in page.partition('id="tests"')[2].partition("</section>")[0]
+    told = ["compare", *map(str, folders), "--fail-on", "regression"]
+    assert run(told) == 0
+    said = capsys.readouterr().out
+    assert "comparisons were looked at: 3 headlines" in said
+    assert "no clear change" in said
+    assert run(["compare", str(base), str(worse), "--fail-on", "regression"]) == 1
+
+
 def test_other_tools_readings_stand_beside(compared: Comparisons):
     shares = {(r.model, r.tool): (r.share, r.unread) for r in compared.bench.readings}
     assert shares["tuned", "pope"] == (0.9, 0)
@@ -215,13 +252,15 @@ def test_a_part_of_a_benchmark_without_the_headline_is_tested(
     assert [each.guard for each in made.bench.warnings if each.guard == "no_value"] == []
 
 
-def kept(folder: Path, name: str, model: str, values: Sequence[Mapping[str, float]]) -> Path:
+def kept(
+    folder: Path, name: str, model: str, values: Sequence[Mapping[str, float]], per_image: int = 2
+) -> Path:
     scores = [
         Score(
             key=f"{model}{i}",
             benchmark=name,
             item=str(i),
-            image=str(i // 2),
+            image=str(i // per_image),
             model=model,
             answer=f"Answer {i}.",
             values={key: float(value) for key, value in each.items()},

@@ -46,20 +46,20 @@ class Comparisons(Record):
     """By the order of the folders; the first is what the others are compared with."""
     summary: Summary
     better: tuple[Difference, ...]
-    """Differences whose interval excludes zero, for the better."""
+    """Clear differences (`Difference.clear`) for the better."""
     worse: tuple[Difference, ...]
     """The same for the worse."""
     changed: tuple[Difference, ...]
     """The same of metrics that are neither good nor bad (length, yes-rate)."""
     unclear: int
-    """Differences whose interval includes zero."""
+    """Differences that may be chance."""
     bench: BenchParts = BenchParts()
     """Tests of the headlines, behaviour and warnings, other tools' readings, judges."""
     alone: tuple[str, ...] = ()
     """Benchmarks that the first model or another one has no answers to: "NAME: MODEL has none"."""
 
     def regressions(self, margin: float | None = None) -> list[HeadlineTest]:
-        """The headlines that got worse: their interval excludes zero, or by more than `margin`.
+        """The headlines that got clearly worse, or by more than `margin`.
 
         `margin` is in the metric's own unit: 0.01 of a share is one point. See `lost` too.
         """
@@ -286,11 +286,12 @@ def difference_rows(differences: Sequence[Difference]) -> list[list[str]]:
 
 
 def rows_of_tests(tests: Sequence[HeadlineTest]) -> list[list[str]]:
-    """Tests of headlines as texts: the change, its interval, p, what would be found, the items.
+    """Tests of headlines as texts: the change, its interval, p, the verdict, and what it rests on.
 
     A star marks a metric that stands for the headline.
     """
     from groundtune.report.figures import change_text, signed_interval
+    from groundtune.report.tables import WORDS
 
     rows: list[list[str]] = []
     for test in tests:
@@ -303,6 +304,7 @@ def rows_of_tests(tests: Sequence[HeadlineTest]) -> list[list[str]]:
                 f"[{signed_interval(test, spec)}]",
                 f"{test.p:.2g}",
                 f"{test.p_holm:.2g}",
+                WORDS[tone_of(test, spec)],
                 f"{spec.scale * test.smallest:.{spec.decimals}f}",
                 f"+{test.improved:,} -{test.worsened:,} ={test.unchanged:,}",
             ]
