@@ -210,6 +210,7 @@ def metric_test(
         test=tested.name,
         p=tested.p,
         p_holm=tested.p,
+        family=1,
         smallest=smallest_effect(change.low, change.high),
         verdict=items.verdict,
         improved=items.improved,
