@@ -74,6 +74,19 @@ def test_seeds_are_pooled_round_by_round_and_other_recipes_are_named_by_what_dif
     assert "fell by 55.0 points" in made.verdict
 
 
+def test_runs_whose_checkpoints_the_truth_chose_are_named_on_the_page_and_in_the_verdict(
+    tmp_path: Path,
+):
+    by_claims = finished(tmp_path / "a", (0.8, 0.5))
+    by_truth = finished(tmp_path / "b", (0.8, 0.3), choose={"by": "truth"})
+    made = beside([by_claims, by_truth])
+    assert [row[0] for row in made.table[1:]] == ["Base", "Round 1", "choose.by=truth"]
+    warning = "the truth chose the checkpoints of 1 of the 2 runs (choose.by=truth)"
+    assert warning in made.verdict
+    assert any(warning in note.text for note in made.page.subject.notes)
+    assert "truth" not in beside([by_claims]).verdict
+
+
 def test_a_recipe_may_be_given_a_name(tmp_path: Path):
     one, two = finished(tmp_path / "a", (0.8, 0.5)), finished(tmp_path / "b", (0.8, 0.6), n=4)
     made = beside([one, two], {two: "Few candidates"})
