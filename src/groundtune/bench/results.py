@@ -1,6 +1,5 @@
 """Results of a scored benchmark: metrics, strata, intervals, rows of items."""
 
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from groundtune.bench.stats.bootstrap import estimate, resampled
 from groundtune.bench.stats.sums import SumTable, tabulate, value_of
 from groundtune.errors import UserError
 from groundtune.records import Estimate, Score
+from groundtune.store.json_writing import json_of
 
 Values = dict[str, float | None]
 
@@ -157,7 +157,7 @@ def item_lines(
         if columns is not None:
             row |= columns(score)
         try:
-            yield json.dumps(row, ensure_ascii=False).encode() + b"\n"
+            yield json_of(row, where=f"item {score.item!r} of {score.benchmark}").encode() + b"\n"
         except UnicodeEncodeError as error:
             raise UserError(
                 "A text has a lone surrogate (half a character).",

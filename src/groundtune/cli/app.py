@@ -17,7 +17,6 @@ A command raises UserError for what a person can fix and lets every other error 
 to stdout (`finish`), progress to stderr (`open_progress`).
 """
 
-import json
 import logging
 import os
 import sys
@@ -31,6 +30,7 @@ from groundtune.cli.commands import COMMANDS, GROUPS, Command
 from groundtune.cli.exact_values import refuse_inexact
 from groundtune.cli.help_page import HelpPage, usage
 from groundtune.errors import UserError
+from groundtune.store.json_writing import json_of
 
 EXIT_DONE, EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 _HELP = ("--help", "-h")
@@ -137,6 +137,6 @@ def _input_error(error: UserError, argv: Sequence[str], debug: bool) -> int:
         traceback.print_exc()
     shown = {name: " ".join(text.split()) for name, text in error.parts().items()}
     if "--json" in argv:
-        print(json.dumps(shown, ensure_ascii=False), flush=True)
+        print(json_of(shown), flush=True)
     print(f"error: {UserError(**shown)}", file=sys.stderr)
     return EXIT_INPUT

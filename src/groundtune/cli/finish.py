@@ -1,10 +1,11 @@
 """How a command ends: results on stdout, the path that it wrote, the next command to try."""
 
-import json as json_module
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from groundtune.store.json_writing import json_of
 
 
 def finish(
@@ -17,7 +18,7 @@ def finish(
     """Print a command's results.
 
     Args:
-        results: The results, in the order to show; with `json` they go through `json.dumps`.
+        results: The results, in the order to show; with `json` they are printed as JSON.
         wrote: The file or folder that the command wrote.
         next_command: The words of a command line to try next; they are quoted here.
         json: Print one JSON object on one line, for machines.
@@ -25,7 +26,7 @@ def finish(
     closing = {"wrote": str(wrote or ""), "next": shlex.join(map(str, next_command))}
     shown = {**results, **{name: text for name, text in closing.items() if text}}
     if json:
-        print(json_module.dumps(shown, default=str, ensure_ascii=False), flush=True)
+        print(json_of(shown), flush=True)
         return
     width = max((len(name) for name in shown), default=0)
     for name, value in shown.items():

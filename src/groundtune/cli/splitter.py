@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from groundtune.cli.recipe_argument import Settings
+from groundtune.store.json_writing import write_object
 
 
 def lessons(
@@ -69,7 +70,6 @@ def score(
     from groundtune.pipeline.folder import RunFolder
     from groundtune.pipeline.generators import open_generator
     from groundtune.recipe_loading import load
-    from groundtune.store.files import write_atomic
     from groundtune.store.lock import hold
 
     scoring = load(None, settings, SplitterSettings, options={"model": model})
@@ -77,7 +77,7 @@ def score(
     with hold(out), open_progress(silent=json) as progress:
         generator = open_generator(scoring, RunFolder(lessons / HELD_OUT).images)
         result = score_splitter(generator, lessons, out, scoring, progress, command=sys.argv)
-        write_atomic(file, result.model_dump_json(indent=2).encode() + b"\n")
+        write_object(file, result, indent=2)
     shown: dict[str, object] = result.model_dump(mode="json")
     if not json:
         shown = {name: _with_interval(value) for name, value in shown.items()}

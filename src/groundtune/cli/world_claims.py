@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groundtune.cli.recipe_argument import Settings
+from groundtune.store.json_writing import write_object
 
 if TYPE_CHECKING:
     from groundtune.pipeline.world.claims import Measured, Share
@@ -35,14 +36,13 @@ def claims(
     from groundtune.cli.table import print_table
     from groundtune.pipeline.world.claims import ClaimStudy, study
     from groundtune.recipe_loading import load
-    from groundtune.store.files import write_atomic
     from groundtune.store.lock import hold
 
     params = load(None, settings, ClaimStudy)
     file = out / "claims.json"
     with hold(out), open_progress(silent=json) as progress:
         results = study(params, out, progress)
-        write_atomic(file, results.model_dump_json(indent=2).encode() + b"\n")
+        write_object(file, results, indent=2)
     shown: dict[str, object] = results.model_dump(mode="json")
     if not json:
         print_table(_verdict_rows(results))

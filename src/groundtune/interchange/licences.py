@@ -4,7 +4,6 @@ Parquet files of ours name their rows' licences in the metadata. Beside a file o
 place for them, lies FILE.licences.json.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import cast
 
 from groundtune.errors import UserError
 from groundtune.store.files import write_atomic
+from groundtune.store.json_writing import json_of
 from groundtune.store.rows import Fields, json_file
 
 _NON_COMMERCIAL = re.compile(r"(?<![a-z])(nc|non-?commercial)(?![a-z])", re.IGNORECASE)
@@ -50,7 +50,7 @@ def write_sidecar(rows: Path, licences: Sequence[str]) -> None:
         UserError: the disk is full or the folder can't be written.
     """
     named = [each for each in licences if each]
-    write_atomic(_beside(rows), json.dumps({"licences": named}).encode() + b"\n")
+    write_atomic(_beside(rows), json_of({"licences": named}).encode() + b"\n")
 
 
 def _beside(rows: Path) -> Path:

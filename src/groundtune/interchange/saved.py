@@ -8,6 +8,8 @@ import json
 from collections.abc import Collection, Mapping, Sequence, Set
 from typing import Any, cast
 
+from groundtune.store.json_writing import json_of
+
 _ORDER, _VALUES = "order", "values"
 
 
@@ -68,7 +70,7 @@ def kept_values(extra: Mapping[str, str]) -> Mapping[str, Any]:
 
 def dump(value: object) -> str:
     """Compact JSON."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return json_of(value, compact=True)
 
 
 def without(extra: Mapping[str, str], names: Set[str]) -> Mapping[str, str]:

@@ -35,6 +35,7 @@ from groundtune.interchange.saved import kept_values, order_of, renew, restore, 
 from groundtune.records import Pair, Prompt
 from groundtune.store.files import write_atomic
 from groundtune.store.images import ImageStore
+from groundtune.store.json_writing import json_of
 from groundtune.store.rows import Fields, write_json
 
 log = logging.getLogger(__name__)
@@ -332,8 +333,8 @@ def parquet_schema(
     """A schema whose metadata makes `datasets` show the images, and names the licences."""
     features = {name: _feature(kind, name in images) for name, kind in columns.items()}
     metadata = {
-        "huggingface": json.dumps({"info": {"features": features}}),
-        "groundtune": json.dumps({"licences": list(licences)}),
+        "huggingface": json_of({"info": {"features": features}}, ascii=True),
+        "groundtune": json_of({"licences": list(licences)}, ascii=True),
     }
     return pa.schema(list(columns.items()), metadata=metadata)
 

@@ -8,7 +8,6 @@ A stage that is told to write into the folder that it reads adds its data set th
 into another, it takes along what its rows stand on, so that each folder is whole.
 """
 
-import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from groundtune.store.contents import hashes_of
 from groundtune.store.dataset import RecordSet
 from groundtune.store.files import write_atomic
 from groundtune.store.images import ImageStore
+from groundtune.store.json_writing import json_of
 from groundtune.store.keys import key_of
 from groundtune.store.run_json import write_run
 
@@ -127,6 +127,6 @@ def _link(source: ImageStore, target: ImageStore, sha256: str) -> None:
 
 def write_rows(path: Path, rows: Sequence[Record]) -> Path:
     """Records as a JSON list."""
-    text = json.dumps([row.model_dump() for row in rows], indent=1)
+    text = json_of(rows, where=str(path), indent=1)
     write_atomic(path, text.encode() + b"\n")
     return path

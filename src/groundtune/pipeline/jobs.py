@@ -22,6 +22,7 @@ from groundtune.protocols import Progress
 from groundtune.recipe_loading import Settings
 from groundtune.records import Record
 from groundtune.store.files import write_atomic
+from groundtune.store.json_writing import write_object
 from groundtune.store.keys import key_of
 from groundtune.store.lock import held_here, hold_with_parent
 
@@ -147,7 +148,7 @@ def _do(folder: Path, job: Job, key: str, progress: Progress) -> None:
         raise
     seconds = round(before + time.monotonic() - began, 1)
     made = Done(key=key, seconds=seconds, peak_mb=peak_mb(), process=os.getpid())
-    write_atomic(_file(folder, job.name), made.model_dump_json().encode())
+    write_object(_file(folder, job.name), made)
     earlier.unlink(missing_ok=True)
 
 

@@ -4,7 +4,6 @@ If the client disconnects, its work is cancelled.
 """
 
 import asyncio
-import json
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
@@ -18,6 +17,7 @@ from groundtune.serve.prompts import parse_chat
 from groundtune.serve.replies import Envelope
 from groundtune.serve.schema import ChatRequest
 from groundtune.serve.service import Done, Service
+from groundtune.store.json_writing import json_of
 
 T = TypeVar("T")
 
@@ -123,7 +123,7 @@ class _Wire:
 
     async def json(self, status: int, body: dict[str, Any], **headers: str) -> None:
         """Send a complete JSON response."""
-        data = json.dumps(body).encode()
+        data = json_of(body, ascii=True).encode()
         sent = {"content-type": "application/json", "content-length": str(len(data)), **headers}
         pairs = [(name.lower().encode(), value.encode()) for name, value in sent.items()]
         self._begun = self._over = True
@@ -135,7 +135,7 @@ class _Wire:
         if not self._begun:
             self._begun = True
             await self._send({"type": "http.response.start", "status": 200, "headers": _EVENTS})
-        await self._write(b"data: " + json.dumps(body).encode() + b"\n\n")
+        await self._write(b"data: " + json_of(body, ascii=True).encode() + b"\n\n")
 
     async def end(self) -> None:
         """Send the end of the stream."""

@@ -17,6 +17,7 @@ from typing import Any, cast
 from groundtune.errors import UserError
 from groundtune.store.checksums import DamageError
 from groundtune.store.files import disk_error, write_atomic
+from groundtune.store.json_writing import json_of
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class CheckedLines:
             raise disk_error(error, self.path) from error
 
     def _line(self, row: Mapping[str, Any]) -> str:
-        text = json.dumps(row)
+        text = json_of(row, where=str(self.path), ascii=True)
         self._last = _check(self._last, text)
         return f'{text[:-1]}, "{_CHECK}": "{self._last}"}}\n'
 

@@ -30,6 +30,7 @@ from pydantic import ValidationError
 from groundtune.errors import UserError
 from groundtune.records import Record
 from groundtune.store.files import disk_error, sweep, sweep_all, write_atomic
+from groundtune.store.json_writing import json_of
 
 log = logging.getLogger(__name__)
 
@@ -158,7 +159,7 @@ def _locked(lock_file: Path, note: Path, shown: Path, whole: bool) -> Generator[
         )
     try:
         _warn_of_another_machine(note, shown)
-        write_atomic(note, _me(whole).model_dump_json().encode() + b"\n", durable=False)
+        write_atomic(note, json_of(_me(whole)).encode() + b"\n", durable=False)
         yield
     finally:
         # Removed while it is locked: whoever opened it meanwhile sees that its name is gone.

@@ -17,6 +17,7 @@ from typing import IO, Any, BinaryIO, NamedTuple, cast
 from groundtune.errors import UserError
 from groundtune.store.files import whole_file
 from groundtune.store.json_text import LAYOUT, JsonText, fault_in, why_not_json
+from groundtune.store.json_writing import json_of
 
 SKIP_OR_FIX = "Fix the row, or leave it out with --skip-bad."
 """The fix of a bad row, for a command that has this option."""
@@ -125,7 +126,7 @@ def write_json(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
         for number, row in enumerate(rows, 1):
             if as_list:
                 file.write(b"[\n" if number == 1 else b",\n")
-            file.write(json.dumps(row, ensure_ascii=False).encode())
+            file.write(json_of(row, where=f"{path}, row {number}").encode())
             if not as_list:
                 file.write(b"\n")
         if as_list:

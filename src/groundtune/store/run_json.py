@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 
 from groundtune.errors import UserError
 from groundtune.records import Record
-from groundtune.store.files import write_atomic
+from groundtune.store.json_writing import write_object
 
 PACKAGES = (
     "groundtune",
@@ -79,7 +79,7 @@ def write_run(
         notes=notes or {},
     )
     file = path / "run.json"
-    write_atomic(file, run.model_dump_json(indent=2).encode() + b"\n")
+    write_object(file, run, indent=2)
     return file
 
 
@@ -91,7 +91,7 @@ def note_run(path: Path, name: str, value: Any) -> None:
     """
     run = read_run(path)
     noted = run.model_copy(update={"notes": {**run.notes, name: value}})
-    write_atomic(path / "run.json", noted.model_dump_json(indent=2).encode() + b"\n")
+    write_object(path / "run.json", noted, indent=2)
 
 
 def read_run(path: Path) -> Run:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from groundtune.errors import UserError
 from groundtune.store import checksums
+from groundtune.store.json_writing import json_of
 
 if TYPE_CHECKING:
     from groundtune.vlm.load import Vlm
@@ -128,4 +129,5 @@ def _name_class(processor: Any, folder: Path) -> None:
                 return
     file = folder / "processor_config.json"
     if not file.exists():
-        file.write_text(json.dumps({"processor_class": type(processor).__name__}), encoding="utf-8")
+        text = json_of({"processor_class": type(processor).__name__})
+        file.write_text(text, encoding="utf-8")

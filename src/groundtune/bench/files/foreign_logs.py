@@ -22,7 +22,7 @@ from groundtune.bench.metric import Metric
 from groundtune.bench.stats.paired import item_values
 from groundtune.bench.text.tool_readings import truth_of
 from groundtune.records import Score
-from groundtune.store.files import write_atomic
+from groundtune.store.json_writing import json_of, write_object
 
 FieldsOf = Callable[[Score], dict[str, str]]
 """Further fields of a scored item, by which a benchmark's reader finds it."""
@@ -89,7 +89,7 @@ def lmms_samples(
             "extracted": list(score.extracted),
             "why": score.why,
         }
-        yield json.dumps(row, ensure_ascii=False)
+        yield json_of(row)
 
 
 def inspect_log(
@@ -170,5 +170,5 @@ def _sample(score: Score, value: float, benchmark: str, doc: dict[str, str]) -> 
 
 def write_log(path: Path, log: dict[str, Any]) -> Path:
     """Writes a log whole or not at all."""
-    write_atomic(path, (json.dumps(log, ensure_ascii=False) + "\n").encode())
+    write_object(path, log)
     return path

@@ -9,7 +9,6 @@ It is the cache of an asked judge, and later a file of recorded replies (`record
 only requests in flight; an incomplete last line is dropped.
 """
 
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from groundtune.bench.judge.judge import JudgeReply, Request
 from groundtune.errors import UserError
 from groundtune.store.files import disk_error
+from groundtune.store.json_writing import json_of
 from groundtune.store.rows import json_rows
 
 GIVE = 'Write {"id": ..., "reply": ...} on each line.'
@@ -86,7 +86,7 @@ class ReplyFile:
         Raises:
             UserError: the disk is full or the file can't be written.
         """
-        line = json.dumps(recorded.model_dump(exclude_defaults=True), ensure_ascii=False) + "\n"
+        line = json_of(recorded.model_dump(exclude_defaults=True)) + "\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("ab") as file:

@@ -35,6 +35,7 @@ from groundtune.errors import UserError
 from groundtune.feedback.offsets import OffsetMark, Unit, in_characters, is_ambiguous, unit_of
 from groundtune.records import Correction, Score, Span, SpanKind
 from groundtune.store.dataset import RecordSet
+from groundtune.store.json_writing import json_of
 from groundtune.store.rows import Row, first_of
 from groundtune.store.sheets import rows_of
 
@@ -104,7 +105,7 @@ def _corrections(folder: Path) -> list[ItemAnswer]:
 
 def _extra(spans: Sequence[Span] | None, image: str) -> dict[str, str]:
     rows = None if spans is None else [span.model_dump(exclude_none=True) for span in spans]
-    return {"marks": json.dumps(rows), "image": image}
+    return {"marks": json_of(rows, ascii=True), "image": image}
 
 
 def _marked_rows(path: Path) -> list[ItemAnswer]:

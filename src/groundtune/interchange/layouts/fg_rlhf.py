@@ -36,6 +36,7 @@ from groundtune.records import (
     TextPart,
 )
 from groundtune.store.files import write_atomic
+from groundtune.store.json_writing import json_of
 from groundtune.store.keys import key_of
 from groundtune.store.rows import Row, json_rows
 
@@ -131,7 +132,7 @@ def write(
         better[comparison.first, comparison.second] = comparison.better
     ours = [each for each in prompts if each.source.extra.get("layout") == LAYOUT]
     rows = [_fields(prompt, texts.get(prompt.key, {}), corrected, better) for prompt in ours]
-    write_atomic(path, json.dumps(rows, indent=2).encode())
+    write_atomic(path, json_of(rows, where=str(path), indent=2, ascii=True).encode())
     return len(rows)
 
 
@@ -150,8 +151,8 @@ def _records(parsed: _Row, row: Row, licence: str) -> Feedback:
     extra = {
         "layout": LAYOUT,
         "gold": parsed.gold,
-        "passages": json.dumps(lengths),
-        **({} if order == sorted(order) else {"errors": json.dumps(order)}),
+        "passages": json_of(lengths),
+        **({} if order == sorted(order) else {"errors": json_of(order)}),
     }
     source = Source(dataset=DATASET, row=str(row.number), licence=licence, extra=extra)
     messages = (Message(role="user", content=(TextPart(text=parsed.question),)),)

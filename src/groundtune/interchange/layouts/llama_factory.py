@@ -9,7 +9,6 @@ dataset_info.json beside it. A new file gets an entry there, "ranking": true, un
 Images are named from the file's folder, which is LLaMA-Factory's `media_dir` by default.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -28,6 +27,7 @@ from groundtune.interchange.dialogue import (
 )
 from groundtune.interchange.images import row_images
 from groundtune.interchange.layout import Content, Layout, Refused, Role, Turn
+from groundtune.store.json_writing import json_of
 from groundtune.store.rows import Fields, json_file
 
 _INFO = "dataset_info.json"
@@ -186,7 +186,7 @@ def _beside(formatting: str, path: Path, columns: Sequence[str]) -> Sequence[tup
         "columns": {name: usual for name, usual in _COLUMNS.items() if usual in columns},
     }
     info = {**_info(path), path.stem: entry}
-    text = json.dumps(info, ensure_ascii=False, indent=2)
+    text = json_of(info, where=_INFO, indent=2)
     return [(path.with_name(_INFO), text.encode() + b"\n")]
 
 

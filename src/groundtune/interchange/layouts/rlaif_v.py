@@ -15,7 +15,6 @@ numbers of rejected claims, below 0: they are read as ratings and, without the s
 # pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
 # Reason: pyarrow ships no types.
 
-import json
 import math
 from collections.abc import Sequence
 from typing import Any, cast
@@ -25,6 +24,7 @@ import pyarrow as pa
 from groundtune.interchange.dialogue import ask, only_question, text_of
 from groundtune.interchange.images import as_struct, row_images
 from groundtune.interchange.layout import IMAGE, Content, Layout, Refused
+from groundtune.store.json_writing import json_of
 from groundtune.store.rows import Fields
 
 _DATASET = "openbmb/RLAIF-V-Dataset"
@@ -60,7 +60,7 @@ def _render_parquet(content: Content, columns: Sequence[str]) -> dict[str, Any]:
     return {
         **held,
         "origin_dataset": content.dataset,
-        "origin_split": json.dumps({"model": content.model, "type": content.kind}),
+        "origin_split": json_of({"model": content.model, "type": content.kind}, ascii=True),
         "idx": content.row,
         "image_path": image.path,
     }

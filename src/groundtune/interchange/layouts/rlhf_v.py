@@ -35,6 +35,7 @@ from groundtune.interchange.reading import licence_in
 from groundtune.interchange.writing import parquet_schema
 from groundtune.records import ImagePart, Message, Pair, Prompt, Source, TextPart
 from groundtune.store.images import ImageStore
+from groundtune.store.json_writing import json_of
 from groundtune.store.keys import key_of
 
 DATASET = "openbmb/RLHF-V-Dataset"
@@ -202,7 +203,7 @@ def _image(image: Mapping[str, Any] | None, images: ImageStore, where: str) -> s
 
 
 def _dump(texts: Mapping[str, str]) -> str:
-    return json.dumps({name: texts[name] for name in ("question", "chosen", "rejected")})
+    return json_of({name: texts[name] for name in ("question", "chosen", "rejected")}, ascii=True)
 
 
 def _write_row(
@@ -241,7 +242,7 @@ def _own_columns(pair: Pair, sha256: str, models: Mapping[str, str]) -> dict[str
     return {
         "ds_name": "groundtune",
         "origin_dataset": pair.source.dataset,
-        "origin_split": json.dumps({"model": model, "type": pair.source.split}),
+        "origin_split": json_of({"model": model, "type": pair.source.split}, ascii=True),
         "image_path": sha256,
         "image.path": sha256,
     }

@@ -19,7 +19,7 @@ from groundtune.report.figures import with_interval
 from groundtune.report.page import write_report
 from groundtune.report.specs import model_spec
 from groundtune.report.verdict import verdict_text
-from groundtune.store.files import write_atomic
+from groundtune.store.json_writing import write_object
 
 FIXED = "The last round's model, whatever it is; its checkpoint was chosen on other prompts."
 BY = {"claims": "the labeler's claims", "truth": "the truth"}
@@ -59,7 +59,7 @@ def report_align(settings: AlignSettings, out: Path, steps: Mapping[str, Done]) 
     measure = measure_of(settings)
     tables = _tables(settings, out, measure, scores)
     page = _page(settings, out, names, tables, steps)
-    write_atomic(out / "align.json", tables.model_dump_json(indent=1).encode() + b"\n")
+    write_object(out / "align.json", tables, indent=1)
     return AlignResult(
         report=write_report(out, page),
         results=out / "align.json",

@@ -22,7 +22,7 @@ from groundtune.report import model
 from groundtune.report.page import write_report
 from groundtune.report.specs import model_label
 from groundtune.report.verdict import verdict_text
-from groundtune.store.files import write_atomic
+from groundtune.store.json_writing import write_object
 from groundtune.store.lock import one_writer
 from groundtune.store.run_json import read_run
 
@@ -103,7 +103,7 @@ def beside(
 @one_writer()
 def write_beside(made: BesideResult, out: Path) -> Path:
     """Write rounds.json and report.html; return the report's path."""
-    write_atomic(out / "rounds.json", made.found.model_dump_json(indent=1).encode() + b"\n")
+    write_object(out / "rounds.json", made.found, indent=1)
     return write_report(out, made.page)
 
 

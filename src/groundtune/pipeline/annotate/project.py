@@ -15,6 +15,7 @@ from groundtune.store.annotations import events, items, leases
 from groundtune.store.annotations.database import Database, open_database
 from groundtune.store.annotations.records import Event, Item, Task
 from groundtune.store.images import ImageStore
+from groundtune.store.json_writing import json_of
 
 DATABASE = "annotations.sqlite"
 GUIDELINES = "guidelines.md"
@@ -200,7 +201,7 @@ def _settings(database: Database, changes: Mapping[str, object]) -> ProjectSetti
         before = ProjectSettings.model_validate_json(stored) if stored else ProjectSettings()
         now = ProjectSettings.model_validate({**before.model_dump(), **changes})
         if stored is None or now != before:
-            items.write_setting(connection, _SETTINGS, now.model_dump_json())
+            items.write_setting(connection, _SETTINGS, json_of(now))
     return now
 
 

@@ -10,7 +10,7 @@ from groundtune.bench.summary import benchmark_of, total_groups
 from groundtune.errors import UserError
 from groundtune.pipeline.bench.result import file_name
 from groundtune.records import Record, Score
-from groundtune.store.files import write_atomic
+from groundtune.store.json_writing import write_object
 from groundtune.store.lock import one_writer
 
 
@@ -61,7 +61,7 @@ def calibrate(
         )
     for each in found:
         path = out / "calibration" / f"{file_name(each.model, each.benchmark)}.json"
-        write_atomic(path, (each.model_dump_json(indent=1) + "\n").encode())
+        write_object(path, each, indent=1)
     return found
 
 

@@ -6,7 +6,6 @@ OUT/results/LABEL-NAME-MODE.json    what --json prints
 Both names end in the decoding too, where it isn't greedy.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from groundtune.bench.files.revisions import DataFile
 from groundtune.bench.item import Mode
 from groundtune.bench.results import Results, differing
 from groundtune.records import Estimate, Score
-from groundtune.store.files import write_atomic
+from groundtune.store.json_writing import write_object
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +95,7 @@ class BenchmarkResult:
 
     def write(self) -> None:
         """Writes the JSON object."""
-        write_atomic(self.path, (json.dumps(self.as_json(), ensure_ascii=False) + "\n").encode())
+        write_object(self.path, self.as_json())
 
 
 class Measurement(NamedTuple):

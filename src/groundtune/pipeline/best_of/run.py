@@ -27,7 +27,7 @@ from groundtune.pipeline.workers.local import open_workers
 from groundtune.protocols import Progress, Truth, TruthScorer, Workers
 from groundtune.records import Answer, Claim, Prompt
 from groundtune.store.dataset import RecordSet
-from groundtune.store.files import write_atomic
+from groundtune.store.json_writing import write_object
 from groundtune.store.lock import one_writer
 from groundtune.store.run_json import write_run
 
@@ -95,7 +95,7 @@ def best_of(
         out, settings.model_dump(mode="json"), inputs, {"sample": settings.seed}, list(command)
     )
     results = out / "best-of.json"
-    write_atomic(results, found.model_dump_json(indent=1).encode() + b"\n")
+    write_object(results, found, indent=1)
     from groundtune.pipeline.best_of.page import write_page
 
     page = write_page(out, settings, found)

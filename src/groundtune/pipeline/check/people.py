@@ -27,6 +27,7 @@ from typing import Any, NamedTuple, cast
 from groundtune.errors import UserError
 from groundtune.records import Answer, Prompt, Record, Score
 from groundtune.store.files import write_atomic
+from groundtune.store.json_writing import json_of
 from groundtune.store.keys import key_of
 from groundtune.store.rows import json_rows
 
@@ -151,7 +152,7 @@ def write_to_mark(
         for each in drawn
     ]
     if not path.exists():
-        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        text = "".join(json_of(row) + "\n" for row in rows)
         write_atomic(path, text.encode())
     return len(rows)
 

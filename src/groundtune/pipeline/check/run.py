@@ -45,7 +45,7 @@ from groundtune.protocols import Progress
 from groundtune.recipe_loading import load
 from groundtune.records import Answer, Sampling, Score
 from groundtune.store.dataset import RecordSet
-from groundtune.store.files import write_atomic
+from groundtune.store.json_writing import write_object
 from groundtune.store.lock import one_writer
 from groundtune.store.run_json import write_run
 
@@ -123,7 +123,7 @@ def check(
     kept = RecordSet(out / "scores", Score)
     kept.add(scores)
     results = out / "check.json"
-    write_atomic(results, found.model_dump_json(indent=1).encode() + b"\n")
+    write_object(results, found, indent=1)
     from groundtune.pipeline.check.page import write_page
 
     return CheckResult(found, results, write_page(target, found, scores), out / TO_MARK)

@@ -1,6 +1,5 @@
 """Compares models item by item: differences with intervals, tests, costs, and what got worse."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -32,6 +31,7 @@ from groundtune.report.bench_parts import BenchParts
 from groundtune.report.page import write_report
 from groundtune.report.verdict import tone_of
 from groundtune.store.files import write_atomic
+from groundtune.store.json_writing import json_of, write_object
 from groundtune.store.lock import one_writer
 
 Answered = Score | LargeItems
@@ -248,9 +248,9 @@ def write_comparison(compared: Comparisons, out: Path, folders: Sequence[Path] =
     write_rows(out / "summary.json", summary.estimates)
     write_rows(out / "differences.json", summary.differences)
     tests = [test.model_dump(exclude={"flips"}) for test in compared.bench.tests]
-    write_atomic(out / "tests.json", (json.dumps(tests, indent=1) + "\n").encode())
+    write_object(out / "tests.json", tests, indent=1)
     lines = [
-        json.dumps({"model": test.model, "benchmark": test.benchmark, **flip.model_dump()})
+        json_of({"model": test.model, "benchmark": test.benchmark, **flip.model_dump()})
         for test in compared.bench.tests
         for flip in test.flips
     ]

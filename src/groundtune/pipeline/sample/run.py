@@ -4,7 +4,6 @@ Resumable: an answer's key follows from its prompt, its producer (model, revisio
 and its index, and only missing ones are drawn.
 """
 
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from groundtune.records import Answer, Producer, Prompt, Record, Sampling
 from groundtune.store.contents import ChangedError
 from groundtune.store.files import write_atomic
 from groundtune.store.inputs import note_inputs
+from groundtune.store.json_writing import json_of
 from groundtune.store.keys import key_of, seed_of
 from groundtune.store.lock import one_writer
 
@@ -304,5 +304,5 @@ def _list_skipped(out: Path, skipped: Sequence[Skipped]) -> None:
         return
     for each in skipped:
         log.warning("skipped: %s:%s: %s", each.file, each.row, each.what)
-    lines = [json.dumps(each.model_dump(), ensure_ascii=False) + "\n" for each in skipped]
+    lines = [json_of(each) + "\n" for each in skipped]
     write_atomic(path, "".join(lines).encode())

@@ -9,7 +9,6 @@
 The same command resumes from the last checkpoint, and leaves a finished run unchanged.
 """
 
-import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -31,6 +30,7 @@ from groundtune.pipeline.train.settings import Tune as Tune
 from groundtune.protocols import Evaluate, Images, Logger, Progress
 from groundtune.records import Pair, Prompt
 from groundtune.store.files import write_atomic
+from groundtune.store.json_writing import json_of
 from groundtune.store.keys import key_of
 from groundtune.store.lock import one_writer
 from groundtune.store.rows import count_lines
@@ -324,5 +324,5 @@ def _note(
     seeds = {"train": settings.seed}
     notes = read_run(out).notes if resumed and (out / "run.json").exists() else {}
     write_run(out, settings.model_dump(mode="json"), inputs, seeds, list(command), notes)
-    dropped = "".join(json.dumps(drop._asdict()) + "\n" for drop in pairs.dropped)
+    dropped = "".join(json_of(drop._asdict()) + "\n" for drop in pairs.dropped)
     write_atomic(out / "dropped.jsonl", dropped.encode())

@@ -9,7 +9,7 @@ from pydantic import Field
 from groundtune.pipeline.jobs import Done, memory_mb, peak_mb
 from groundtune.pipeline.world.loop_settings import LoopSettings
 from groundtune.records import Record
-from groundtune.store.files import write_atomic
+from groundtune.store.json_writing import write_object
 from groundtune.store.keys import key_of
 from groundtune.store.run_json import versions
 
@@ -68,7 +68,7 @@ def keep_result(
 ) -> DemoResult:
     """The result of a demo, written down for the next time."""
     kept = _Kept(key=_result_key(steps), verdict=verdict, table=table)
-    write_atomic(out / "steps" / "result.json", kept.model_dump_json().encode())
+    write_object(out / "steps" / "result.json", kept)
     return DemoResult(report, summary, differences, verdict, table, dict(steps))
 
 

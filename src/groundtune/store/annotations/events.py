@@ -11,6 +11,7 @@ from sqlalchemy import Connection, RowMapping, insert, select
 from groundtune.records import Record
 from groundtune.store.annotations.records import Body, Event
 from groundtune.store.annotations.tables import EVENTS
+from groundtune.store.json_writing import json_of
 
 _BODY: TypeAdapter[Any] = TypeAdapter(Body)
 
@@ -42,7 +43,7 @@ def append(connection: Connection, person: str, events: Sequence[Event]) -> None
             "id": each.id,
             "item": each.item,
             "person": person,
-            "body": each.body.model_dump_json(),
+            "body": json_of(each.body),
             "at": each.at,
             "received": now,
             "active_s": each.active_s,

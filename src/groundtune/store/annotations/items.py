@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Select, func, insert, literal, select
 from groundtune.records import Record
 from groundtune.store.annotations.records import Item, Task
 from groundtune.store.annotations.tables import ASSIGNMENTS, ITEMS, PEOPLE, SETTINGS
+from groundtune.store.json_writing import json_of
 
 Role = Literal["annotator", "reviewer", "owner"]
 State = Literal["new", "held", "done", "skipped"]
@@ -44,7 +45,7 @@ def add_items(
         {
             "key": item.key,
             "task": item.task,
-            "content": item.model_dump_json(),
+            "content": json_of(item),
             "search": _search_text(item),
             "priority": priority,
             "free": people_per_item,

@@ -27,6 +27,7 @@ from groundtune.report.specs import model_label
 from groundtune.report.verdict import verdict_text
 from groundtune.store.files import write_atomic
 from groundtune.store.images import ImageStore
+from groundtune.store.json_writing import write_object
 
 LINES = "invented", "invented, T = 1", "recall"
 """The lines of CURVES, as a chart names them."""
@@ -39,7 +40,7 @@ def report_study(
     runs = {name: read_scores(out / folder) for name, folder in plan.scores.items()}
     tables = study_tables(settings, out, plan, runs, steps)
     page = study_page(settings, out, plan, runs, tables, steps)
-    write_atomic(out / "study.json", tables.model_dump_json(indent=1).encode() + b"\n")
+    write_object(out / "study.json", tables, indent=1)
     write_atomic(out / "study.md", markdown(settings, page, tables).encode())
     return StudyResult(
         report=write_report(out, page),
