@@ -306,8 +306,9 @@ def fresh(build: Callable[[], Built]) -> tuple[Vlm, list[PromptRow]]:
 def plain(vlm: Vlm, row: PromptRow, ids: tuple[int, ...]) -> torch.Tensor:
     """The oracle: one unpadded forward pass of prompt and answer, softmax over all positions."""
     whole, start = torch.tensor([[*row.prompt.ids, *ids]]), len(row.prompt.ids)
+    causal = int(vlm.model.config.model_type == "paligemma")  # its answers' token type
     marks = {
-        name: torch.nn.functional.pad(mark, (0, len(ids)))[None]
+        name: torch.nn.functional.pad(mark, (0, len(ids)), value=causal)[None]
         for name, mark in row.prompt.marks.items()
     }
     mask = torch.ones_like(whole)
@@ -420,5 +421,24 @@ def instructblip() -> Built:
     return hf.InstructBlipForConditionalGeneration(config), prompts
 
 
-ALONE: tuple[Callable[[], Built], ...] = (qwen3_5, lfm2_vl, mllama, instructblip)
+def paligemma() -> Built:
+    """The tokens of a prompt see each other, which its marks, all 0, say."""
+    config = hf.PaliGemmaConfig(
+        text_config={**TEXT, "model_type": "gemma", "head_dim": 8},
+        vision_config={**VISION, "model_type": "siglip_vision_model", "vision_use_head": False},
+        image_token_id=IMAGE,
+        image_token_index=IMAGE,
+        projection_dim=32,
+        hidden_size=32,
+    )
+    prompts = [
+        encoded_prompt([*[IMAGE] * 16 * count, 1], words, **images(count))
+        for count, words in ((1, 3), (2, 6))
+    ]
+    for prompt in prompts:
+        prompt.marks["token_type_ids"] = torch.zeros(len(prompt.ids), dtype=torch.long)
+    return hf.PaliGemmaForConditionalGeneration(config), prompts
+
+
+ALONE: tuple[Callable[[], Built], ...] = (qwen3_5, lfm2_vl, mllama, instructblip, paligemma)
 """Families whose answers are run as rows of their own."""

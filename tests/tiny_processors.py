@@ -28,6 +28,17 @@ def _template(image: str) -> str:
     return tiny_llava.TEMPLATE.replace("<image>", image)
 
 
+PLAIN_TEMPLATE = (
+    "{% for message in messages %}"
+    "{% for part in message['content'] %}{% if part['type'] == 'image' %}<image>{% endif %}"
+    "{% endfor %}"
+    "{% for part in message['content'] %}{% if part['type'] == 'text' %}{{ part['text'] }}"
+    "{% endif %}{% endfor %}"
+    "{% if message['role'] == 'assistant' %}</s>{% endif %}"
+    "{% endfor %}"
+)
+"""Without turns: images, the prompt, the answer."""
+
 TILES: dict[str, Any] = {"image_grid_pinpoints": [[32, 32], [16, 32]]}
 
 
@@ -99,6 +110,15 @@ def qwen2_5_vl() -> Any:
 
 def qwen3_vl() -> Any:
     return _qwen(hf.Qwen3VLProcessor)
+
+
+def paligemma() -> Any:
+    """It adds the start token after the images and a line break after the prompt."""
+    size = {"height": 16, "width": 16}
+    image_processor = _pil("siglip", "SiglipImageProcessorPil", size=size)
+    image_processor.image_seq_length = 16
+    tokenizer = tiny_llava._tokenizer()
+    return hf.PaliGemmaProcessor(image_processor, tokenizer, chat_template=PLAIN_TEMPLATE)
 
 
 PROCESSORS: tuple[Callable[[], Any], ...] = (

@@ -59,12 +59,14 @@ class OwnReward:
         self.beta = beta
         self.normalise = normalise
         self.at_once = at_once
+        self._checked: set[int] = set()
 
     def reward(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
         """Return one reward per answer, in order; what is not finite is no reward.
 
         Raises:
-            UserError: an image is missing, or an answer contains a special token.
+            UserError: an image is missing, an answer contains a special token, or a model of an
+                untested family is not causal.
         """
         return [
             ratio.reward(self.beta, self.normalise) for ratio in self.log_ratios(prompts, answers)
@@ -95,12 +97,16 @@ class OwnReward:
     def _sums(self, vlm: "Vlm", prompt: Prompt, texts: Sequence[str]) -> list[tuple[float, int]]:
         import torch
 
+        from groundtune.engine.causality import needs_check, refuse_lookahead
         from groundtune.engine.engines import engine_of
         from groundtune.engine.rows import PromptRow
         from groundtune.vlm.encode import encode_answer, encode_prompt
 
         answers = tuple(encode_answer(vlm, text) for text in texts)
         row = PromptRow(encode_prompt(vlm, prompt, self.images), answers)
+        if needs_check(vlm) and id(vlm) not in self._checked:
+            checked = refuse_lookahead(vlm, row)
+            self._checked |= {id(vlm)} if checked else set()
         with torch.inference_mode():
             found = engine_of(vlm)(vlm, [row])[0]
             return [(float(logp_T.sum()), len(logp_T)) for logp_T in found]

@@ -36,14 +36,18 @@ def batch_inputs(
             [torch.ones(len(row), dtype=torch.long) for row in rows], width, 0, side
         ),
     }
+    family = family_of(plain_model(vlm.model))
+    answer_marks = dict(family.answer_marks)
     for name in {name for prompt in prompts for name in prompt.marks}:
-        marks = [_mark(prompt, name, len(row)) for prompt, row in zip(prompts, rows, strict=True)]
+        own = answer_marks.get(name, 0)
+        marks = [
+            _mark(prompt, name, len(row), own) for prompt, row in zip(prompts, rows, strict=True)
+        ]
         inputs[name] = _padded(marks, width, 0, side)
-    along = family_of(plain_model(vlm.model)).along_tokens
     for name in {name for prompt in prompts for name in prompt.features}:
         each = [
             _extend(prompt.features[name], len(row), width, side)
-            if name in along
+            if name in family.along_tokens
             else prompt.features[name]
             for prompt, row in zip(prompts, rows, strict=True)
             if name in prompt.features
@@ -56,12 +60,12 @@ def batch_inputs(
     }
 
 
-def _mark(prompt: EncodedPrompt, name: str, length: int) -> "Tensor":
+def _mark(prompt: EncodedPrompt, name: str, length: int, of_answer: int) -> "Tensor":
+    """Return the mark of a row's tokens: the prompt's (0 if it has none), then the answer's."""
     import torch
 
-    mark = torch.zeros(length, dtype=torch.long)
-    if name in prompt.marks:
-        mark[: len(prompt.ids)] = prompt.marks[name]
+    mark = torch.full((length,), of_answer)
+    mark[: len(prompt.ids)] = prompt.marks.get(name, torch.zeros(len(prompt.ids), dtype=torch.long))
     return mark
 
 

@@ -8,9 +8,12 @@ the exact text.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from groundtune.errors import UserError
 from groundtune.protocols import Images
 from groundtune.records import ImagePart, Message, Prompt
 from groundtune.vlm.encoded import EncodedAnswer, EncodedPrompt
+from groundtune.vlm.family import family_of
+from groundtune.vlm.plain import plain_model
 from groundtune.vlm.special_tokens import (
     characters,
     encode_characters,
@@ -27,6 +30,16 @@ if TYPE_CHECKING:
     from groundtune.vlm.load import Vlm
 
 _ROWS = {"input_ids", "attention_mask"}
+_TARGETS = {"labels"}
+"""What a processor returns for its own loss: nothing here uses it."""
+TOKEN_MARKS = {
+    "token_type_ids",
+    "mm_token_type_ids",
+    "moe_mm_token_type_ids",
+    "image_embeds_position_mask",
+}
+"""Arguments of forward with a value per token, 0 for text. Shapes don't tell: an instruction may
+have as many tokens for an image encoder's own tokenizer."""
 
 
 def encode_prompt(vlm: "Vlm", prompt: Prompt, images: Images) -> EncodedPrompt:
@@ -88,15 +101,30 @@ def _encode(
     rest = {
         name: value
         for name, value in encoded.items()
-        if name not in _ROWS and hasattr(value, "shape")
+        if name not in _ROWS | _TARGETS and hasattr(value, "shape")
     }
-    marks = {name: value[0] for name, value in rest.items() if value.shape == ids.shape}
+    marks = {name: value[0] for name, value in rest.items() if name in TOKEN_MARKS}
+    per_token = {name for name, value in rest.items() if value.shape == ids.shape}
+    _refuse_unknown(vlm, per_token - marks.keys())
     return EncodedPrompt(
         ids=tuple(ids[0].tolist()),
         features={name: value for name, value in rest.items() if name not in marks},
         marks=marks,
         images=prompt.images,
     )
+
+
+def _refuse_unknown(vlm: "Vlm", names: set[str]) -> None:
+    """Refuse fields that may have a value per token, of a family about which nothing is known."""
+    unknown = sorted(name for name in names if not name.startswith("qformer_"))
+    family = family_of(plain_model(vlm.model))
+    if unknown and not family.listed:
+        raise UserError(
+            f"The processor returns {unknown[0]}, which seems to have a value per token, and it "
+            "isn't known what an answer's tokens get.",
+            f"{vlm.name} ({family.name})",
+            "Use a family of docs/families.md.",
+        )
 
 
 def encode_answer(vlm: "Vlm", text: str) -> EncodedAnswer:

@@ -16,7 +16,8 @@ class EncodedPrompt:
     """The forward's arguments for the images, batched over images or patches in dimension 0
     (pixel_values, image_grid_thw, ...). Empty without images."""
     marks: "dict[str, Tensor]" = field(default_factory=dict[str, "Tensor"])
-    """The forward's arguments per token (token_type_ids, ...), shape (tokens,); 0 means text."""
+    """The forward's arguments per token (token_type_ids, ...), shape (tokens,); 0 means text of the
+    prompt. `Family.answer_marks` has the values of an answer's tokens."""
     images: tuple[str, ...] = ()
     """sha256 of each image, in order of appearance, as far as it is known."""
 

@@ -53,6 +53,12 @@ class Family:
     """Features whose dimension 1 runs along the tokens; answers repeat the prompt's last entry."""
     projector: tuple[str, ...] = ()
     """Modules inside the image encoder that are the projector; empty if it is outside."""
+    answer_marks: tuple[tuple[str, int], ...] = ()
+    """Values of marks (EncodedPrompt.marks) on an answer's tokens, if they are not 0."""
+    prompt_end: str = ""
+    """Text that the processor adds at the end of the rendered prompt."""
+    listed: bool = True
+    """False for a family that is not in vlm/families, so that nothing about it is tested."""
 
 
 @cache
@@ -76,6 +82,7 @@ def family_of(model: Any) -> Family:
         model_types=(kind,),
         separate_reason="packed rows are not tested for this family",
         encoded="",
+        listed=False,
     )
 
 

@@ -18,11 +18,11 @@ from safetensors import SafetensorError
 
 from groundtune.errors import UserError
 from groundtune.store.checksums import refuse_damaged_folder
-from groundtune.vlm.family import refuse_by_name
+from groundtune.vlm.family import family_of, refuse_by_name
 from groundtune.vlm.four_bits import four_bits as in_four_bits
 from groundtune.vlm.images_only import images_only
 from groundtune.vlm.local_path import refuse_missing_folder
-from groundtune.vlm.plain import adapting
+from groundtune.vlm.plain import adapting, plain_model
 from groundtune.vlm.revision import hash_of_folder
 from groundtune.vlm.template import AnswerForm, answer_form
 
@@ -76,7 +76,8 @@ class Vlm:
     @cached_property
     def form(self) -> AnswerForm:
         """What the chat template puts around an answer."""
-        return answer_form(self.processor, self.eos_ids, self.name)
+        end = family_of(plain_model(self.model)).prompt_end
+        return answer_form(self.processor, self.eos_ids, self.name, end=end)
 
     @cached_property
     def image_token(self) -> str:

@@ -22,11 +22,14 @@ class AnswerForm:
     """The token that ends an answer."""
 
 
-def answer_form(processor: Any, eos_ids: tuple[int, ...], where: str) -> AnswerForm:
+def answer_form(
+    processor: Any, eos_ids: tuple[int, ...], where: str, *, end: str = ""
+) -> AnswerForm:
     """Return the form of answers in the processor's chat template.
 
     `eos_ids` are all tokens at which generation stops; the form uses the one that the template
-    writes, else the first. `where` names the model in errors.
+    writes, else the first. `where` names the model in errors. `end` is what the processor adds to
+    the rendered prompt.
 
     Raises:
         UserError: the template does not continue its generation prompt with the answer.
@@ -42,7 +45,7 @@ def answer_form(processor: Any, eos_ids: tuple[int, ...], where: str) -> AnswerF
     lead, tail = full[len(context) :].split(_MARK, 1)
     closing: list[int] = processor.tokenizer.encode(tail, add_special_tokens=False)
     written = [token for token in closing if token in eos_ids]
-    return AnswerForm(context=context, lead=lead, eos=(written or list(eos_ids))[0])
+    return AnswerForm(context=context + end, lead=lead, eos=(written or list(eos_ids))[0])
 
 
 def render(processor: Any, messages: list[dict[str, Any]], *, generate: bool) -> str:

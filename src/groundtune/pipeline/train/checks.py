@@ -1,10 +1,21 @@
 """Checks of a training run's settings, before it reads, plans or runs anything."""
 
+import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from groundtune.errors import UserError
 from groundtune.pipeline.models import resolve
 from groundtune.pipeline.train.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from groundtune.train.data import EncodedPairs
+    from groundtune.vlm.load import Vlm
+
+log = logging.getLogger(__name__)
+
+CHECKED = 4
+"""Prompts with which an untested family is checked."""
 
 
 def check_settings(settings: TrainSettings, *, evaluates: bool = False) -> None:
@@ -63,3 +74,20 @@ def adapter_error(model: str) -> UserError:
         model,
         "Run the earlier training with merge=true, and train its merged weights.",
     )
+
+
+def check_causal(vlm: "Vlm", pairs: "EncodedPairs") -> None:
+    """Refuse a model of an untested family whose log-probabilities depend on later tokens.
+
+    Raises:
+        UserError: they do, or the model can't run an answer after its prompt.
+    """
+    from groundtune.engine.causality import needs_check, refuse_lookahead
+    from groundtune.engine.rows import PromptRow
+
+    if not needs_check(vlm):
+        return
+    firsts = [group[0] for group in pairs.groups[:CHECKED]]
+    rows = [PromptRow(pairs.prompt(index), pairs.answers(index)) for index in firsts]
+    if not any([refuse_lookahead(vlm, row) for row in rows]):
+        log.warning("causality is not checked: the first answers have no text")

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from groundtune.errors import UserError
 from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.pipeline.models import resolve
-from groundtune.pipeline.train.checks import adapter_error, check_settings
+from groundtune.pipeline.train.checks import adapter_error, check_causal, check_settings
 from groundtune.pipeline.train.engine import Engine, engine_for, limits_of, training_score
 from groundtune.pipeline.train.inputs import hashes_of_data, inputs_of
 from groundtune.pipeline.train.merge import write_merged
@@ -93,6 +93,8 @@ def train(
     engine = engine_for(settings, vlm, out)
     pairs = encode(settings, vlm, data, engine, progress)
     check_alike(settings, pairs, parallel)
+    with parallel.autocast():
+        check_causal(vlm, pairs)
     checkpoints = Checkpoints(
         out / "checkpoints", inputs_of(settings, vlm, data.hashes, pairs), settings.keep
     )
