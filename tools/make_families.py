@@ -25,7 +25,9 @@ how fast you can train them. Look up yours by its `model_type`, from `config.jso
 A family that isn't listed runs in separate rows, and its images are encoded once per row: slower.
 Before it is trained, some later tokens of answers are changed: if log-probabilities of earlier
 tokens move, or if the model can't run an answer after its prompt, it is refused. So is a processor
-with an unknown field per token. Gemma 3, and a model whose window is shorter than its rows, always use the dense mask.
+with an unknown field per token.
+
+Gemma 3, and a model whose window is shorter than its rows, always use the dense mask.
 
 | family | `model_type` | answers | reason and notes |
 |---|---|---|---|
