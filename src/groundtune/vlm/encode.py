@@ -60,7 +60,13 @@ def encode_prompt(vlm: "Vlm", prompt: Prompt, images: Images) -> EncodedPrompt:
 
 def special_in_prompt(vlm: "Vlm", prompt: Prompt) -> str:
     """Return a special token or placeholder that a prompt's texts spell, "" if there is none."""
-    return next(filter(None, (special_in(vlm, texts) for texts in _texts(prompt))), "")
+    return _special_in_any(vlm, prompt, _texts(prompt))
+
+
+def _special_in_any(vlm: "Vlm", prompt: Prompt, texts: Sequence[Sequence[str]]) -> str:
+    roles = [message.role for message in prompt.messages]
+    found = (special_in(vlm, own, role) for own, role in zip(texts, roles, strict=True))
+    return next(filter(None, found), "")
 
 
 def _texts(prompt: Prompt) -> tuple[tuple[str, ...], ...]:
@@ -75,8 +81,8 @@ def _encode_special(
 ) -> EncodedPrompt:
     """Encode a prompt whose special tokens are characters."""
     where = f"prompt {prompt.key}"
-    marked = mark_special(vlm, texts)
-    if left := next(filter(None, (special_in(vlm, own) for own in marked.texts)), ""):
+    marked = mark_special(vlm, texts, [message.role for message in prompt.messages])
+    if left := _special_in_any(vlm, prompt, marked.texts):
         raise refusal(vlm, left, "The prompt's text, its parts joined,", where)
     tokens = [characters(vlm, name) for name in marked.special]
     messages = _messages(prompt, images, marked.texts)
@@ -138,7 +144,9 @@ def encode_answer(vlm: "Vlm", text: str) -> EncodedAnswer:
     ids, offsets = _continue(vlm, vlm.form.lead + text)
     if not vlm.special_ids.isdisjoint(ids):
         if vlm.special_tokens == "refuse":
-            raise refusal(vlm, special_in(vlm, [text]), "The answer", f"answer {text[:60]!r}")
+            raise refusal(
+                vlm, special_in(vlm, [text], "assistant"), "The answer", f"answer {text[:60]!r}"
+            )
         ids, offsets = encode_characters(
             vlm, text, lambda marked: _continue(vlm, vlm.form.lead + marked)
         )

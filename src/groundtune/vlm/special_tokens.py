@@ -36,15 +36,23 @@ class Characters(NamedTuple):
     length: int
 
 
-def special_in(vlm: "Vlm", texts: Sequence[str]) -> str:
+def control_ids(vlm: "Vlm", role: str) -> frozenset[int]:
+    """Return the tokens that the texts of a role must not spell.
+
+    An assistant's texts may have what only the template makes a control token: its thoughts' tags.
+    """
+    return vlm.special_ids if role == "assistant" else vlm.special_ids | vlm.form.added
+
+
+def special_in(vlm: "Vlm", texts: Sequence[str], role: str) -> str:
     """Return a special token that the texts of one message spell, "" if there is none.
 
     Templates join a message's texts, and may strip them: the joined texts are looked at.
     """
-    tokenizer = vlm.processor.tokenizer
+    tokenizer, control = vlm.processor.tokenizer, control_ids(vlm, role)
     for joined in dict.fromkeys(("".join(texts), "".join(text.strip() for text in texts))):
         ids: list[int] = tokenizer(joined, add_special_tokens=False)["input_ids"]
-        if found := vlm.special_ids.intersection(ids):
+        if found := control.intersection(ids):
             return str(tokenizer.convert_ids_to_tokens(min(found)))
         if found := [name for name in placeholders(vlm) if name in joined]:
             return found[0]
@@ -69,8 +77,26 @@ def characters(vlm: "Vlm", text: str) -> Characters:
     Raises:
         UserError: the tokenizer has no other tokens for them.
     """
+    whole = _plain_tokens(vlm, text)
+    if whole is not None:
+        return whole
+    # a token that isn't marked as special is split by no option: its first character goes apart
+    first, rest = _plain_tokens(vlm, text[:1]), _plain_tokens(vlm, text[1:])
+    if first is None or rest is None:
+        raise UserError(
+            f"The tokenizer can't encode {text!r} as characters.",
+            vlm.name,
+            "Remove it from the text.",
+        )
+    shifted = tuple((start + 1, end + 1) for start, end in rest.offsets)
+    return Characters((*first.ids, *rest.ids), (*first.offsets, *shifted), len(text))
+
+
+def _plain_tokens(vlm: "Vlm", text: str) -> Characters | None:
+    """Return the tokens of a text without special ones; None if there are no such tokens."""
+    tokenizer = vlm.processor.tokenizer
     for lead in _LEADS:
-        encoded = vlm.processor.tokenizer(
+        encoded = tokenizer(
             lead + text,
             add_special_tokens=False,
             split_special_tokens=True,
@@ -80,18 +106,17 @@ def characters(vlm: "Vlm", text: str) -> Characters:
         own = [(i, (start, end)) for i, (start, end) in pairs if end > len(lead)]
         ids = [i for i, _ in own]
         whole = all(start >= len(lead) for _, (start, _) in own)
-        known = vlm.special_ids.isdisjoint(ids) and vlm.processor.tokenizer.unk_token_id not in ids
-        if whole and known and vlm.processor.tokenizer.decode(ids).strip() == text.strip():
+        known = control_ids(vlm, "user").isdisjoint(ids) and tokenizer.unk_token_id not in ids
+        if whole and known and tokenizer.decode(ids).strip() == text.strip():
             offsets = tuple((start - len(lead), end - len(lead)) for _, (start, end) in own)
             return Characters(tuple(ids), offsets, len(text))
-    raise UserError(
-        f"The tokenizer can't encode {text!r} as characters.", vlm.name, "Remove it from the text."
-    )
+    return None
 
 
-def pattern(vlm: "Vlm") -> re.Pattern[str]:
+def pattern(vlm: "Vlm", role: str) -> re.Pattern[str]:
     """Return the pattern of all special tokens and placeholders, longer ones first."""
-    tokens: list[str] = vlm.processor.tokenizer.convert_ids_to_tokens(sorted(vlm.special_ids))
+    ids = sorted(control_ids(vlm, role))
+    tokens: list[str] = vlm.processor.tokenizer.convert_ids_to_tokens(ids)
     names = sorted({*tokens, *placeholders(vlm)}, key=lambda name: (-len(name), name))
     return re.compile("|".join(map(re.escape, names)))
 
@@ -126,10 +151,9 @@ class MarkedTexts(NamedTuple):
         )
 
 
-def mark_special(vlm: "Vlm", texts: Sequence[Sequence[str]]) -> MarkedTexts:
+def mark_special(vlm: "Vlm", texts: Sequence[Sequence[str]], roles: Sequence[str]) -> MarkedTexts:
     """Replace the special tokens of all messages' texts by numbered sentinels."""
     found: list[str] = []
-    every = pattern(vlm)
     stem = "Qfxq"
     while any(stem in text for own in texts for text in own):
         stem += "x"
@@ -138,7 +162,10 @@ def mark_special(vlm: "Vlm", texts: Sequence[Sequence[str]]) -> MarkedTexts:
         found.append(match[0])
         return f"{stem}{len(found) - 1}q"
 
-    marked = tuple(tuple(every.sub(mark, text) for text in own) for own in texts)
+    marked = tuple(
+        tuple(pattern(vlm, role).sub(mark, text) for text in own)
+        for own, role in zip(texts, roles, strict=True)
+    )
     return MarkedTexts(marked, tuple(found), stem)
 
 
@@ -176,7 +203,7 @@ def encode_characters(
     Raises:
         UserError: the tokenizer has no other tokens for them, or no stand-in.
     """
-    marked = mark_special(vlm, [[text]])
+    marked = mark_special(vlm, [[text]], ["assistant"])
     tokens = [characters(vlm, name) for name in marked.special]
     for stand_in, name in stand_ins(vlm, text):
         ids, offsets = encode(marked.with_stand_in(name)[0][0])

@@ -20,6 +20,8 @@ class AnswerForm:
     """Text between the generation prompt and the answer's text, for example a space."""
     eos: int
     """The token that ends an answer."""
+    added: frozenset[int] = frozenset()
+    """Tokens that the template writes although they aren't marked as special."""
 
 
 def answer_form(
@@ -45,7 +47,11 @@ def answer_form(
     lead, tail = full[len(context) :].split(_MARK, 1)
     closing: list[int] = processor.tokenizer.encode(tail, add_special_tokens=False)
     written = [token for token in closing if token in eos_ids]
-    return AnswerForm(context=context + end, lead=lead, eos=(written or list(eos_ids))[0])
+    tokens = processor.tokenizer.added_tokens_decoder.items()
+    added = frozenset(i for i, token in tokens if not token.special and token.content in full)
+    return AnswerForm(
+        context=context + end, lead=lead, eos=(written or list(eos_ids))[0], added=added
+    )
 
 
 def render(processor: Any, messages: list[dict[str, Any]], *, generate: bool) -> str:
