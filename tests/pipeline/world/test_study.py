@@ -8,6 +8,7 @@ import pytest
 
 from groundtune.errors import UserError
 from groundtune.pipeline.recipes import find
+from groundtune.pipeline.world.notes import tried_text
 from groundtune.pipeline.world.study.run import rewrite_study, study, study_plan
 from groundtune.pipeline.world.study.settings import StudySettings, Variant, variants
 from groundtune.recipe_loading import load
@@ -17,6 +18,19 @@ from job_works import Notes
 def settings_of(model: Path, *overrides: str) -> StudySettings:
     """The shipped recipe with another base."""
     return load(find("world-study"), [f"model={model}", *overrides], StudySettings)
+
+
+@pytest.mark.parametrize(
+    ("tried", "text"),
+    [
+        ({"ddpo": 38, "dpo": 2}, "DDPO 38, DPO 2. More tries flatter a method, so this is not a "),
+        ({"ddpo": 3, "dpo": 3}, "DDPO 3, DPO 3."),
+        ({"dpo": 3}, "DDPO not recorded, DPO 3."),
+    ],
+)
+def test_a_report_says_how_many_settings_were_tried(tried: dict[str, int], text: str) -> None:
+    said = tried_text(["ddpo", "dpo"], tried)
+    assert said.startswith(f"Settings tried before these were chosen: {text}")
 
 
 def kinds(settings: StudySettings) -> Counter[str]:
@@ -94,5 +108,8 @@ def test_a_small_study_ends_in_tables_curves_and_one_line_in_the_notebook(
     (line,) = notebook.read_text().splitlines()
     assert "the test split was opened" in line
     page = made.report.read_text()
+    tried = "Settings tried before these were chosen: DDPO 38, DPO 2."
+    assert tried in made.markdown.read_text()
+    assert page.count(tried) == 2  # below the verdict, and in what the page does not show
     made.report.unlink()
     assert rewrite_study(out).read_text() == page

@@ -1,6 +1,6 @@
 """What a demo and a study have in common: one loop of descriptions, corrections and learning."""
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -26,6 +26,12 @@ class LoopSettings(InferenceSettings):
     """The annotator stops when something was wrong in so many answers: RLHF-V's number."""
     learn: dict[str, WorldLearning] = Field(default={"ddpo": WorldLearning()}, min_length=1)
     """Ways of learning from the same pairs, by the name that the report gives them."""
+    settings_tried: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict[str, int])
+    """How many settings of each way of learning were measured before those of `learn` were chosen.
+
+    The report prints them: the more were tried, the more the choice flatters. A way that is not
+    named here is printed as not recorded.
+    """
     headline: str = "ddpo"
     """The one that the verdict is about."""
     evaluation: Evaluation = Evaluation()

@@ -28,6 +28,7 @@ from groundtune.pipeline.world.notes import (
     learnt_models,
     limits_of,
     training_curves,
+    tried_text,
 )
 from groundtune.pipeline.world.pooling import greedy_captions, length_control
 from groundtune.pipeline.world.steps import KNOWING, Evaluation
@@ -123,10 +124,12 @@ def demo_report(
     trained = [(name, model_label(name), out / "training" / name) for name in settings.learn]
     pairs = len(RunFolder(out).pairs.keys())
     models = learnt_models(settings.model, settings.learn, pairs)
-    subject = world_subject(results.estimates, limits_of(settings.evaluation.split, 1))
+    tried = tried_text(settings.learn, settings.settings_tried)
+    limits = (tried, *limits_of(settings.evaluation.split, 1))
+    subject = world_subject(results.estimates, limits)
     return model.ReportInput(
         title="Demo on the embedded world",
-        summary=_told(settings, out, pairs),
+        summary=f"{_told(settings, out, pairs)} {tried}",
         models=models,
         subject=subject,
         headline=subject.lead(settings.headline, BASE),

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from groundtune.bench.world.captions import STRATA
 from groundtune.pipeline.measure import BASE
+from groundtune.pipeline.world.notes import tried_text
 from groundtune.pipeline.world.report import HEADLINE, caption_metric
 from groundtune.pipeline.world.study.settings import TWIN, StudySettings
 from groundtune.pipeline.world.study.tables import StudyPoint, StudyTables
@@ -50,6 +51,7 @@ def markdown(settings: StudySettings, page: model.ReportInput, tables: StudyTabl
     parts = [
         f"# Study on the embedded world, {settings.evaluation.split} split\n",
         verdict_text(page) + "\n",
+        tried_text(settings.learn, settings.settings_tried) + "\n",
         "## Before and after" + ("" if final else " (development split, nothing final)") + "\n",
         estimate_table(page, [e for e in page.estimates if _is_shown(e)]),
         "## Differences from the base, pooled over seeds\n",

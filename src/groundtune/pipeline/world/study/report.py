@@ -7,7 +7,7 @@ from groundtune.bench.run import read_scores
 from groundtune.pipeline.jobs import Done
 from groundtune.pipeline.measure import BASE
 from groundtune.pipeline.provenance import provenance_of
-from groundtune.pipeline.world.notes import learnt_models, limits_of
+from groundtune.pipeline.world.notes import learnt_models, limits_of, tried_text
 from groundtune.pipeline.world.pooling import greedy_captions
 from groundtune.pipeline.world.report import (
     TRADE_OFFS,
@@ -70,11 +70,12 @@ def study_page(
     item = item_of(settings.evaluation, ImageStore(out / "images"))
     chosen = choose_examples(greedy, BASE, settings.headline, item)
     estimates = (*tables.bases, *tables.pooled)
-    limits = limits_of(settings.evaluation.split, len(settings.seeds))
+    tried = tried_text(settings.learn, settings.settings_tried)
+    limits = (tried, *limits_of(settings.evaluation.split, len(settings.seeds)))
     subject, models = world_subject(estimates, limits), _models(settings, twin)
     return model.ReportInput(
         title="Study on the embedded world",
-        summary=_told(settings),
+        summary=f"{_told(settings)} {tried}",
         models=models,
         subject=subject,
         headline=subject.lead(settings.headline, BASE),
