@@ -115,9 +115,10 @@ def _read(file: Path) -> dict[str, Tensor] | None:
     try:
         with cast(Any, safe_open)(file, "pt") as opened:
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-            expected = (opened.metadata() or {}).get(_SUM)
+            metadata = cast("dict[str, str] | None", opened.metadata())
     except (SafetensorError, OSError, ValueError):
         return None
+    expected = (metadata or {}).get(_SUM)
     return tensors if _hash(tensors) == expected else None
 
 
