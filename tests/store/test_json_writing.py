@@ -9,7 +9,8 @@ import pytest
 
 import groundtune
 from groundtune.errors import UserError
-from groundtune.records import Estimate
+from groundtune.records import Estimate, Score, Span
+from groundtune.store.dataset import RecordSet
 from groundtune.store.json_writing import json_of, write_object
 from groundtune.store.lines import CheckedLines
 from groundtune.store.rows import write_json
@@ -54,6 +55,22 @@ def test_rows_and_log_lines_refuse_it_too(tmp_path: Path, value: float):
         lines.append({"loss": value})
     assert lines.path.read_bytes() == before
     lines.append({"loss": 0.5})
+
+
+@pytest.mark.parametrize("value", BROKEN)
+@pytest.mark.parametrize("change", ["values", "spans"])
+def test_records_refuse_it_at_any_depth(tmp_path: Path, value: float, change: str):
+    fields = {"key": "k", "benchmark": "b", "item": "i", "image": "x", "model": "m"}
+    span = Span(start=0, end=1)
+    good = Score.model_validate({**fields, "values": {"right": 1.0}, "spans": [span]})
+    broken = span.model_copy(update={"severity": value})
+    changed: dict[str, object] = {"values": {"right": value}, "spans": (broken,)}
+    bad = good.model_copy(update={"key": "l", change: changed[change]})
+    scores = RecordSet(tmp_path, Score)
+    scores.append([good])
+    with pytest.raises(UserError, match=f"The column {change} holds a value that is not a number"):
+        scores.append([good.model_copy(update={"key": "m"}), bad])
+    assert scores.read() == [good]
 
 
 def test_no_other_file_writes_json():

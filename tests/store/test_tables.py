@@ -167,7 +167,8 @@ def test_a_stored_severity_below_0_or_a_number_that_is_not_finite_is_refused(
     tmp_path: Path, change: dict[str, float]
 ):
     pair = Pair(key="k", prompt="p", chosen="a", rejected="b", origin="dataset")
-    write_parquet(tmp_path / "a.parquet", [pair.model_copy(update=change)], Pair)
+    table = to_table([pair.model_copy(update=change)], Pair)
+    pq.write_table(table, tmp_path / "a.parquet")
     with pytest.raises(UserError, match=f"Row 0, column {next(iter(change))}"):
         read_parquet(tmp_path / "a.parquet", Pair)
 

@@ -144,20 +144,6 @@ def test_a_reference_that_is_no_number_is_not_kept_and_its_pair_is_named(
     assert not RecordSet(tmp_path / "r", ReferenceRow).read()
 
 
-def test_what_a_cache_holds_that_is_no_number_is_computed_again(
-    tiny_llava: Path, folder: RunFolder, tmp_path: Path, caplog: pytest.LogCaptureFixture
-):
-    vlm = load(str(tiny_llava))
-    found, _ = compute(vlm, folder, tmp_path / "r")
-    rows = [ReferenceRow(key=key, logp=(math.nan,) * len(each)) for key, each in found.logp.items()]
-    RecordSet(tmp_path / "broken", ReferenceRow).append(rows)
-    again, ran = compute(vlm, folder, tmp_path / "broken")
-    assert ran == 5
-    assert "10 answers have log-probabilities that are not numbers" in caplog.text
-    assert all(torch.equal(again.logp[key], found.logp[key]) for key in found.keys.values())
-    assert compute(vlm, folder, tmp_path / "broken")[1] == 0
-
-
 def changed_weights(vlm: Vlm, path: Path) -> Vlm:
     with torch.no_grad():
         vlm.model.lm_head.weight[0, 0] += 1e-3

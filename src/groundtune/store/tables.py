@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ValidationError
 
@@ -145,15 +146,41 @@ def write_parquet(
     Its pages have checksums; with `checksum` its folder notes the file's own too.
 
     Raises:
-        UserError: the disk is full or the folder can't be written.
+        UserError: a value is not a number (NaN or infinite), the disk is full, or the folder can't
+            be written.
     """
     buffer = BytesIO()
     table = to_table(rows, record_type)
+    _refuse_not_finite(table, path)
     pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
     data = buffer.getvalue()
     if checksum:
         checksums.note(path.parent, {path.name: hashlib.sha256(data).hexdigest()})
     write_atomic(path, data)
+
+
+def _refuse_not_finite(table: pa.Table, path: Path) -> None:
+    """What isn't known is null: a record that has NaN instead is a fault where it was made."""
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        for values in column.chunks:
+            if not _is_finite(values):
+                raise UserError(
+                    f"The column {name} holds a value that is not a number (NaN or infinite).",
+                    str(path),
+                    "Please report this with the command: a value that isn't known should be null, "
+                    "with its reason.",
+                )
+
+
+def _is_finite(values: pa.Array) -> bool:
+    """Whether all numbers of an array are finite, those inside lists, maps and structs too."""
+    if pa.types.is_floating(values.type):
+        return bool(pc.all(pc.is_finite(values)).as_py() in (True, None))
+    if pa.types.is_struct(values.type):
+        return all(map(_is_finite, values.flatten()))
+    if pa.types.is_map(values.type):
+        return _is_finite(values.items)
+    return _is_finite(values.flatten()) if pa.types.is_list(values.type) else True
 
 
 def _fields(record_type: type[BaseModel]) -> list[pa.Field]:

@@ -148,16 +148,7 @@ def _read(folder: Path) -> dict[str, Tensor]:
     """Return all cached log-probabilities by key, from every process; drop damaged parts."""
     folders = [folder, *sorted(folder.glob("process-*"))]
     rows = (row for each in folders for row in _intact(RecordSet(each, ReferenceRow)))
-    found = {row.key: torch.tensor(row.logp) for row in rows}
-    finite = {key: logp for key, logp in found.items() if bool(logp.isfinite().all())}
-    if len(finite) < len(found):
-        broken = len(found) - len(finite)
-        log.warning(
-            "%s: %s answers have log-probabilities that are not numbers: computed again",
-            folder,
-            broken,
-        )
-    return finite
+    return {row.key: torch.tensor(row.logp) for row in rows}
 
 
 def _intact(records: RecordSet[ReferenceRow]) -> Iterator[ReferenceRow]:

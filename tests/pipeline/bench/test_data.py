@@ -262,7 +262,7 @@ def test_a_file_that_is_another_ends_the_command_with_three_lines(
     assert run(["bench", "data", "pope", "--mirror", server.url]) == EXIT_INPUT
     error = capsys.readouterr().err.strip().splitlines()
     assert len([line for line in error if not line.startswith("fetch ")]) == 3
-    assert [path.name for path in (cache / "pope" / "own").iterdir()] == [".lock"]
+    assert [path.name for path in (cache / "pope" / "own").iterdir()] == [".fetch.lock"]
 
 
 def test_the_list_says_what_can_be_fetched(capsys: pytest.CaptureFixture[str]):

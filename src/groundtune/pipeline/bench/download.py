@@ -76,7 +76,7 @@ def _alone(folder: Path) -> Generator[None]:
     except ImportError:  # Windows
         yield
         return
-    with (folder / ".lock").open("wb") as file:
+    with (folder / ".fetch.lock").open("wb") as file:  # .lock is the writer's (store/lock.py)
         with suppress(OSError):  # A disk without locks; the sha256 finds what two writers spoil.
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
