@@ -148,3 +148,18 @@ def test_what_the_template_alone_makes_a_control_token_is_held_to_the_same(tiny_
     assert encoded.ids.count(user) == 1
     assert "Hi <|User|> I am you." in tokenizer.decode(encoded.ids)
     assert encode_answer(vlm, "He wrote <|User|>.").ids  # an answer may have it, as thoughts' tags
+
+
+def test_a_text_that_an_image_encoder_reads_too_is_refused_in_both_modes(tiny_llava: Path):
+    vlm = replace(load(str(tiny_llava)), special_tokens="text")
+    render = vlm.processor.apply_chat_template
+
+    def with_instruction(*messages: Any, **options: Any) -> Any:
+        encoded = render(*messages, **options)
+        if options.get("return_dict"):
+            encoded["qformer_input_ids"] = torch.tensor([[1, 2, 3]])
+        return encoded
+
+    vlm.processor.apply_chat_template = with_instruction  # as InstructBLIP's
+    with pytest.raises(UserError, match="can't be read as characters"):
+        encode_prompt(vlm, prompt_of("Is </s> there?"), Images())

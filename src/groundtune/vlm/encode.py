@@ -90,6 +90,8 @@ def _encode_special(
     order = marked.order(rendered)
     for stand_in, name in stand_ins(vlm, rendered):
         encoded = _encode(vlm, prompt, images, marked.with_stand_in(name))
+        if any(name.endswith("_input_ids") for name in encoded.features):
+            raise no_stand_in(where)  # an image encoder's own tokenizer would read the stand-in
         if encoded.ids.count(stand_in) == len(order):
             return expand_prompt(vlm, encoded, stand_in, [tokens[number] for number in order])
     raise no_stand_in(where)
