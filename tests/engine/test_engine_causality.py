@@ -29,7 +29,7 @@ from groundtune.vlm.load import Vlm, load
 from tiny_families import ALONE, PACKED, Built, answer, built, paligemma, plain
 from tiny_llava import build_tiny_llava
 from tiny_processors import with_model
-from training_folder import fill_folder
+from training_folder import ask, fill_folder
 
 
 def saved_paligemma(folder: Path) -> str:
@@ -184,6 +184,13 @@ def test_log_probabilities_that_are_not_numbers_are_no_proof_of_causality():
     vlm.model.get_output_embeddings().weight.data.fill_(float("nan"))
     with pytest.raises(UserError, match="nan"):
         refuse_lookahead(vlm, rows[0])
+
+
+def test_a_prompt_without_the_image_that_paligemma_needs_is_named(tmp_path: Path):
+    vlm, pairs = load(saved_paligemma(tmp_path / "model")), fill_folder(tmp_path / "pairs", 1)
+    with pytest.raises(UserError, match="processor refuses the prompt") as refused:
+        encode_prompt(vlm, ask("bare", "Hello.", []), pairs.images)
+    assert refused.value.where == "prompt bare"
 
 
 class WithField:

@@ -102,9 +102,20 @@ def _encode(
 ) -> EncodedPrompt:
     """Encode a prompt with these texts of its messages."""
     messages = _messages(prompt, images, texts)
-    encoded = vlm.processor.apply_chat_template(
-        messages, add_generation_prompt=True, tokenize=True, return_dict=True, return_tensors="pt"
-    )
+    try:
+        encoded = vlm.processor.apply_chat_template(
+            messages,
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+        )
+    except ValueError as error:  # for example a family that needs an image in every prompt
+        raise UserError(
+            f"The model's processor refuses the prompt: {error}",
+            f"prompt {prompt.key}",
+            "Change the prompt, or remove it.",
+        ) from error
     ids = encoded["input_ids"]
     rest = {
         name: value
