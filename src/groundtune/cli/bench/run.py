@@ -31,6 +31,7 @@ def run(
     label: str = "",
     loading: ModelOptions = MODEL,
     self_knowledge: bool = False,
+    allow_training_images: bool = False,
     json: bool = False,
 ) -> None:
     """Generate answers to benchmarks and score them.
@@ -61,6 +62,7 @@ def run(
         loading: How the model is loaded and asked.
         self_knowledge: Also ask the model about each object that its captions of the embedded
             world name.
+        allow_training_images: Evaluate on images that the model was trained on; they are counted.
         json: Print the result as one JSON object.
     """
     from groundtune.bench.registry import SUITES
@@ -78,6 +80,7 @@ def run(
         "n": items.n,
         "seed": seed,
         "knowing": self_knowledge,
+        "allow_training_images": allow_training_images,
     }
     params = load(None, (), BenchSettings, options=options | loading.settings())
     with open_progress(silent=json) as progress:

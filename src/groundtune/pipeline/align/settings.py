@@ -61,7 +61,7 @@ class AlignSettings(SampleSettings):
     round: world:400 for 400 new images. Each round has a seed of its own, made of `seed`.
     """
 
-    MAY_CHANGE = SampleSettings.MAY_CHANGE | {"rounds"}
+    MAY_CHANGE = SampleSettings.MAY_CHANGE | {"allow_evaluation_images", "rounds"}
     command: Literal["align"] = "align"
     prompts_a_round: int = Field(default=0, ge=0)
     """Other prompts for each round, so many of them, from the start again when all were asked; 0
@@ -83,6 +83,8 @@ class AlignSettings(SampleSettings):
     measured by their claims."""
     evaluation: Evaluation = Evaluation()
     """On what models are measured for the report where the prompts' source has benchmarks."""
+    allow_evaluation_images: bool = False
+    """Learn although images that are held back look like ones to learn from; they are counted."""
 
     @model_validator(mode="after")
     def _can_be_done(self) -> Self:

@@ -34,6 +34,7 @@ from groundtune.pipeline.folder import RunFolder, hash_of
 from groundtune.pipeline.generators import open_generator
 from groundtune.pipeline.model_settings import LabelledModel
 from groundtune.pipeline.models import Labeler
+from groundtune.pipeline.overlap import images_of, refuse_common, training_images
 from groundtune.protocols import Progress, YesNo
 from groundtune.records import Estimate, Sampling, Score
 from groundtune.store.images import ImageStore
@@ -54,6 +55,8 @@ class BenchSettings(LabelledModel):
     """Of the wordings, the questions and the draws."""
     knowing: bool = False
     """Also ask the model about each object that its greedy captions name."""
+    allow_training_images: bool = False
+    """Evaluate on images that the model was trained on; they are counted."""
 
     @model_validator(mode="after")
     def _in_this_process(self) -> Self:
@@ -104,6 +107,15 @@ def run_bench(
         exam = exam_of(benchmark, paths, settings.selection, scoring, images)
         items = items_of(exam, partial(found.image_folder, benchmark.name), images)
         sheets.append((exam, items))
+    asked = images_of((item.prompt for _, items in sheets for item in items), images)
+    for learnt in training_images([settings.model, str(settings.adapter or "")]):
+        refuse_common(
+            learnt,
+            asked,
+            where=settings.model,
+            setting="--allow-training-images",
+            allowed=settings.allow_training_images,
+        )
     if generator is None:
         progress.start(f"load {settings.model}")
         generator = open_generator(settings, images)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from groundtune.errors import UserError
 from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.pipeline.models import resolve
+from groundtune.pipeline.overlap import evaluations_of, images_of, refuse_common
 from groundtune.pipeline.train.checks import adapter_error, check_causal, check_settings
 from groundtune.pipeline.train.engine import Engine, engine_for, limits_of, training_score
 from groundtune.pipeline.train.inputs import hashes_of_data, inputs_of
@@ -159,6 +160,17 @@ def read_pairs(settings: TrainSettings) -> TrainingData:
             f"The method {settings.method.type} needs changed spans, but no pair has any.",
             str(folder.pairs.path),
             "Make pairs from corrections, or train with method.type=dpo.",
+        )
+    used = images_of(
+        (prompts[pair.prompt] for pair in pairs if pair.prompt in prompts), folder.images
+    )
+    for evaluation in evaluations_of(settings.pairs, settings.evaluations):
+        refuse_common(
+            used,
+            evaluation,
+            where=str(settings.pairs),
+            setting="allow_evaluation_images=true",
+            allowed=settings.allow_evaluation_images,
         )
     hashes = hashes_of_data(pairs, prompts)
     return TrainingData(pairs=pairs, prompts=prompts, images=folder.images, hashes=hashes)

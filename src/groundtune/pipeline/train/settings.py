@@ -90,6 +90,8 @@ class TrainSettings(Learning):
     """A recipe's settings for training on pairs."""
 
     MAY_CHANGE = Learning.MAY_CHANGE | {
+        "allow_evaluation_images",
+        "evaluations",
         "device",
         "eval_every",
         "keep",
@@ -104,6 +106,11 @@ class TrainSettings(Learning):
     """The model to train, which is also the reference: a folder, a hub name, or world:base."""
     pairs: Path
     """Folder of the pairs, written by `groundtune pairs` or `groundtune import`."""
+    evaluations: tuple[Path, ...] = ()
+    """Folders of `groundtune bench run` whose images must not be in the training data; those in
+    PAIRS/evaluation/ always count."""
+    allow_evaluation_images: bool = False
+    """Train although such images are in the data; they are counted."""
     device: str = "auto"
     """"auto" uses an accelerator if there is one."""
     keep_images_in: Path | None = None

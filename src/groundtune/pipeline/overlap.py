@@ -1,0 +1,138 @@
+"""Images that are both in training data and in an evaluation: counted, named, and refused.
+
+A model that is evaluated on the images that it learnt from looks better than it is. `train` holds
+its pairs against the evaluations that it knows, `align` what it learns from against what it
+reports on, `bench run` its items against the pairs that the model was trained on, as far as the
+`run.json` next to the model leads to them.
+"""
+
+import logging
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from groundtune.errors import UserError
+from groundtune.pipeline.folder import RunFolder
+from groundtune.records import Prompt
+from groundtune.store.images import ImageStore
+from groundtune.store.likeness import Common, common_images, looks_of
+from groundtune.store.run_json import read_run
+
+log = logging.getLogger(__name__)
+
+_SHOWN = 3
+_MOST_MODELS = 20
+"""Models of models that are followed to the first base."""
+
+
+class Images(NamedTuple):
+    """Stored images, and where they are from."""
+
+    store: ImageStore
+    hashes: Collection[str]
+
+
+def images_of(prompts: Iterable[Prompt], store: ImageStore) -> Images:
+    """Return the images of prompts."""
+    return Images(store, dict.fromkeys(image for prompt in prompts for image in prompt.images))
+
+
+def refuse_common(
+    training: Images, evaluation: Images, *, where: str, setting: str, allowed: bool
+) -> list[Common]:
+    """Raise a UserError if an image of the evaluation is in the training data.
+
+    Where that is `allowed`, they are counted in the log instead, and returned.
+    """
+    if not training.hashes or not evaluation.hashes:
+        return []
+    common = common_images(
+        looks_of(training.store, training.hashes), looks_of(evaluation.store, evaluation.hashes)
+    )
+    if not common:
+        return []
+    equal = sum(each.first == each.second for each in common)
+    shown = "; ".join(_name(each) for each in common[:_SHOWN])
+    what = (
+        f"{len(common)} of {len(evaluation.hashes)} evaluation images are in the training data "
+        f"({equal} equal, {len(common) - equal} look alike): {shown}"
+        + ("; ..." if len(common) > _SHOWN else ".")
+    )
+    if not allowed:
+        fix = f"Remove them from the training data or the evaluation, or allow them: {setting}."
+        raise UserError(what, where, fix)
+    log.warning("%s: %s", where, what)
+    return common
+
+
+def evaluations_of(folder: Path, named: Sequence[Path]) -> list[Images]:
+    """Return the images of the evaluations below a run's folder, and of those that are named.
+
+    Raises:
+        UserError: a folder that is named holds no prompts of a run.
+    """
+    found: list[Images] = []
+    for place in (*named, *sorted(folder.glob("evaluation/*"))):
+        run = RunFolder(place)
+        prompts = run.prompts.read()
+        if not prompts and place in named:
+            raise UserError(
+                "The folder holds no prompts of an evaluation.",
+                str(place),
+                "Give the --out folder of groundtune bench run.",
+            )
+        store = run.images if run.images.root.is_dir() else RunFolder(folder).images
+        found.append(images_of(prompts, store))
+    return found
+
+
+def training_images(models: Sequence[str]) -> list[Images]:
+    """Return the images of the pairs that models and adapters in folders were trained on.
+
+    A folder of pairs that is not there any more is named in a warning.
+    """
+    found: dict[Path, Images] = {}
+    left, seen = [name for name in models if name], set[Path]()
+    while left and len(seen) < _MOST_MODELS:
+        model = Path(left.pop())
+        if not model.is_dir() or model.resolve() in seen:
+            continue
+        seen.add(model.resolve())
+        pairs, base = _trained_on(model.resolve().parent)
+        left += base
+        for folder in pairs:
+            run = RunFolder(folder)
+            used = {pair.prompt for pair in run.pairs.read()}
+            if not used:
+                log.warning(
+                    "%s: was trained on %s, which holds no pairs any more: whether evaluation "
+                    "images are among them can't be checked",
+                    model,
+                    folder,
+                )
+            prompts = [prompt for prompt in run.prompts.read() if prompt.key in used]
+            found[folder] = images_of(prompts, run.images)
+    return list(found.values())
+
+
+def _trained_on(folder: Path) -> tuple[list[Path], list[str]]:
+    """Return the folders of pairs of the training in `folder`, and the models it started from."""
+    rounds = sorted(folder.parent.glob("round-*")) if folder.name.startswith("round-") else []
+    if rounds:  # of align: a model learnt from its round and those before
+        last = rounds.index(folder) if folder in rounds else len(rounds) - 1
+        return [each for each in rounds[: last + 1] if (each / "pairs").is_dir()], []
+    if not (folder / "run.json").exists():
+        return [], []
+    try:
+        recipe = read_run(folder).recipe
+    except UserError:
+        return [], []
+    if "pairs" not in recipe:
+        return [], []
+    return [Path(str(recipe["pairs"]))], [str(recipe.get("model", ""))]
+
+
+def _name(common: Common) -> str:
+    if common.first == common.second:
+        return common.first[:12]
+    return f"{common.second[:12]} looks like {common.first[:12]} ({common.bits} of 512 bits differ)"
