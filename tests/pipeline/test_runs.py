@@ -1,6 +1,5 @@
 """The folder of a run of many steps, opened for writing and read again."""
 
-import json
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal
@@ -12,6 +11,7 @@ from groundtune.pipeline.jobs import Job, run_jobs
 from groundtune.pipeline.runs import open_run, read_finished
 from groundtune.recipe_loading import Settings
 from groundtune.store.run_json import read_run
+from groundtune.store.sealed import write_sealed
 from job_works import Letter, Notes, write_down
 
 
@@ -103,8 +103,7 @@ def test_a_run_that_is_not_done_names_the_command_that_resumes_it(tmp_path: Path
 def test_settings_of_another_version_are_an_error_of_their_own(tmp_path: Path) -> None:
     opened(tmp_path, Post())
     file = tmp_path / "run.json"
-    run = json.loads(file.read_text())
-    run["recipe"]["stamps"] = 3
-    file.write_text(json.dumps(run))
+    run = read_run(tmp_path)
+    write_sealed(file, run.model_copy(update={"recipe": {**run.recipe, "stamps": 3}}))
     with pytest.raises(UserError, match="not those of this version"):
         read_finished(tmp_path, Post, jobs_of)

@@ -22,9 +22,9 @@ from groundtune.protocols import Progress
 from groundtune.recipe_loading import Settings
 from groundtune.records import Record
 from groundtune.store.files import write_atomic
-from groundtune.store.json_writing import write_object
 from groundtune.store.keys import key_of
 from groundtune.store.lock import held_here, hold_with_parent
+from groundtune.store.sealed import read_sealed, write_sealed
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
@@ -133,7 +133,7 @@ def _read(folder: Path, name: str, keys: Mapping[str, str]) -> Done | None:
     file = _file(folder, name)
     if not file.exists():
         return None
-    found = Done.model_validate_json(file.read_bytes())
+    found = read_sealed(file, Done, "Delete it: the step is then done again where it has to be.")
     return found if found.key == keys[name] else None
 
 
@@ -148,7 +148,7 @@ def _do(folder: Path, job: Job, key: str, progress: Progress) -> None:
         raise
     seconds = round(before + time.monotonic() - began, 1)
     made = Done(key=key, seconds=seconds, peak_mb=peak_mb(), process=os.getpid())
-    write_object(_file(folder, job.name), made)
+    write_sealed(_file(folder, job.name), made)
     earlier.unlink(missing_ok=True)
 
 

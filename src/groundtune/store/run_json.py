@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 
 from groundtune.errors import UserError
 from groundtune.records import Record
-from groundtune.store.json_writing import write_object
+from groundtune.store.sealed import read_sealed, write_sealed
 
 PACKAGES = (
     "groundtune",
@@ -79,7 +79,7 @@ def write_run(
         notes=notes or {},
     )
     file = path / "run.json"
-    write_object(file, run, indent=2)
+    write_sealed(file, run)
     return file
 
 
@@ -91,18 +91,18 @@ def note_run(path: Path, name: str, value: Any) -> None:
     """
     run = read_run(path)
     noted = run.model_copy(update={"notes": {**run.notes, name: value}})
-    write_object(path / "run.json", noted, indent=2)
+    write_sealed(path / "run.json", noted)
 
 
 def read_run(path: Path) -> Run:
     """The `run.json` of a run's folder.
 
     Raises:
-        UserError: there is none, or it is not one of ours.
+        UserError: there is none, it is damaged, or it is not one of ours.
     """
     file = path / "run.json"
     try:
-        return Run.model_validate_json(file.read_bytes())
+        return read_sealed(file, Run)
     except FileNotFoundError as error:
         raise UserError(
             "There is no run.json.", str(file), "Use the --out folder of a groundtune command."

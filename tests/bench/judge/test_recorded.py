@@ -192,6 +192,24 @@ def test_a_line_that_a_killed_writer_cut_is_dropped(tmp_path: Path):
     }
 
 
+def test_no_flipped_bit_of_a_cached_reply_is_used(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    path = tmp_path / "kept.jsonl"
+    for key in ("k1", "k2"):
+        ReplyFile(path).append(RecordedReply(id="1", key=key, reply="Rating: 6", tokens_in=12))
+    whole = path.read_bytes()
+    for place in range(len(whole) * 8):
+        damaged = bytearray(whole)
+        damaged[place // 8] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        caplog.clear()
+        if place < len(whole) * 8 - 8:
+            with pytest.raises(UserError):
+                ReplyFile(path)
+        else:
+            assert list(ReplyFile(path).by_key) == ["k1"]
+            assert "cut off" in caplog.text
+
+
 @given(st.text(), st.text(), st.text())
 def test_a_requests_hash_keeps_system_and_text_apart(system: str, text: str, other: str):
     first = Request(item="1", text=text, system=system)

@@ -24,6 +24,7 @@ from groundtune.pipeline.recipes import find
 from groundtune.recipe_loading import load
 from groundtune.records import Answer
 from groundtune.store.dataset import RecordSet
+from groundtune.store.sealed import write_sealed
 from groundtune.train.checkpoint import write_model
 from groundtune.vlm.load import load as load_model
 from groundtune.world import weights
@@ -86,8 +87,8 @@ def test_what_a_round_lost_the_next_ones_cannot_lose_again(tmp_path: Path):
     choice = Choice(by="claims", prompts=1, candidates=tuple(judged(rows, 0.05)), chosen=START)
     for number, chosen in enumerate(("step-000004", "step-000002"), start=1):
         (tmp_path / f"round-{number}").mkdir()
-        told = choice.model_copy(update={"chosen": chosen}).model_dump_json()
-        (tmp_path / f"round-{number}/choice.json").write_text(told)
+        told = choice.model_copy(update={"chosen": chosen})
+        write_sealed(tmp_path / f"round-{number}/choice.json", told)
     assert kept_before(tmp_path / "round-1") == 1.0
     assert kept_before(tmp_path / "round-3") == pytest.approx(0.95 * 0.99)
     allowed = [c.allowed for c in judged(rows, 0.05, kept_before(tmp_path / "round-2"))]

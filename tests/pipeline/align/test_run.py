@@ -29,6 +29,7 @@ from groundtune.recipe_loading import load
 from groundtune.records import Prompt
 from groundtune.store.images import ImageStore
 from groundtune.store.run_json import read_run
+from groundtune.store.sealed import read_sealed
 from groundtune.vlm.load import load as load_model
 from job_works import Notes
 from waiting import wait_until
@@ -291,7 +292,7 @@ def test_ones_own_images_are_chosen_and_reported_by_claims_with_ddpo_and_a_lora(
     figures = {(row["model"], row["metric"]): row for row in tables["estimates"]}
     assert figures["round-1", "rejected_answers"]["n"] == 2
     assert not (out / "round-1/model/adapter_config.json").exists()
-    feedback = Feedback.model_validate_json((out / "round-1/feedback.json").read_bytes())
+    feedback = read_sealed(out / "round-1/feedback.json", Feedback)
     assert feedback.claims.answers == 18
 
 

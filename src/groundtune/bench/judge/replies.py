@@ -9,6 +9,7 @@ It is the cache of an asked judge, and later a file of recorded replies (`record
 only requests in flight; an incomplete last line is dropped.
 """
 
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -19,9 +20,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from groundtune.bench.judge.judge import JudgeReply, Request
 from groundtune.errors import UserError
+from groundtune.store.checksums import DamageError
 from groundtune.store.files import disk_error
 from groundtune.store.json_writing import json_of
+from groundtune.store.keys import key_of
 from groundtune.store.rows import json_rows
+
+log = logging.getLogger(__name__)
 
 GIVE = 'Write {"id": ..., "reply": ...} on each line.'
 
@@ -53,6 +58,8 @@ class RecordedReply(BaseModel):
     """The judged text, if known."""
     stored: tuple[float, ...] = ()
     """Scores stored with the reply."""
+    check: str = ""
+    """Of a cached reply: the beginning of the sha256 of all else."""
 
     def to_reply(self, request: Request, repeat: int) -> JudgeReply:
         """Return this as the reply to a request."""
@@ -78,7 +85,8 @@ class ReplyFile:
             _drop_incomplete_line(path)
             for recorded in _read_replies(path):
                 if recorded.key:
-                    self.by_key.setdefault(recorded.key, recorded)
+                    plain = recorded.model_copy(update={"check": ""})
+                    self.by_key.setdefault(recorded.key, plain)
 
     def append(self, recorded: RecordedReply) -> None:
         """Append a reply; it is on disk when this returns.
@@ -86,7 +94,8 @@ class ReplyFile:
         Raises:
             UserError: the disk is full or the file can't be written.
         """
-        line = json_of(recorded.model_dump(exclude_defaults=True)) + "\n"
+        checked = recorded.model_copy(update={"check": _check(recorded)})
+        line = json_of(checked.model_dump(exclude_defaults=True)) + "\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("ab") as file:
@@ -108,9 +117,21 @@ def not_a_reply(error: ValidationError, where: str) -> UserError:
 def _read_replies(path: Path) -> Iterator[RecordedReply]:
     for row in json_rows(path, GIVE):
         try:
-            yield RecordedReply.model_validate(row.fields)
+            recorded = RecordedReply.model_validate(row.fields)
         except ValidationError as error:
             raise not_a_reply(error, row.where) from error
+        if (recorded.key or recorded.check) and recorded.check != _check(recorded):
+            raise DamageError(
+                "The cached reply is damaged: it doesn't match its checksum.",
+                row.where,
+                "Delete the line: the judge is then asked again.",
+            )
+        yield recorded
+
+
+def _check(recorded: RecordedReply) -> str:
+    fields = recorded.model_dump(exclude_defaults=True, exclude={"check"})
+    return key_of("cached reply", fields)[:16]
 
 
 def _drop_incomplete_line(path: Path) -> None:
@@ -120,6 +141,7 @@ def _drop_incomplete_line(path: Path) -> None:
             data = file.read()
             end = data.rfind(b"\n") + 1
             if end < len(data):
+                log.warning("%s: a last line that was cut off is dropped", path)
                 file.truncate(end)
     except OSError as error:
         raise disk_error(error, path) from error

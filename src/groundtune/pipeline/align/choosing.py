@@ -29,6 +29,7 @@ from groundtune.pipeline.sample.run import by_another_name
 from groundtune.protocols import Progress, Truth
 from groundtune.records import Claim, Record, Score
 from groundtune.store.files import remove_folder
+from groundtune.store.sealed import read_sealed
 
 BY_CLAIMS = "Set choose.by=claims"
 """What can be done where no truth is known."""
@@ -201,7 +202,7 @@ def kept_before(out: Path) -> float:
 
 def read_choice(out: Path) -> Choice:
     """Return the choice of a finished round by its folder."""
-    return Choice.model_validate_json((out / "choice.json").read_bytes())
+    return read_sealed(out / "choice.json", Choice)
 
 
 def judged(

@@ -20,6 +20,7 @@ from groundtune.report.page import write_report
 from groundtune.report.specs import model_spec
 from groundtune.report.verdict import verdict_text
 from groundtune.store.json_writing import write_object
+from groundtune.store.sealed import read_sealed
 
 FIXED = "The last round's model, whatever it is; its checkpoint was chosen on other prompts."
 BY = {"claims": "the labeler's claims", "truth": "the truth"}
@@ -104,7 +105,7 @@ def _tables(
 
 def _row(out: Path, number: int) -> RoundRow:
     folder = out / round_name(number)
-    feedback = Feedback.model_validate_json((folder / "feedback.json").read_bytes())
+    feedback = read_sealed(folder / "feedback.json", Feedback)
     choice = read_choice(folder)
     last = feedback.pairs.effects[-1]
     return RoundRow(

@@ -25,7 +25,7 @@ from groundtune.protocols import Progress
 from groundtune.recipe_loading import Settings
 from groundtune.records import Prompt, Record, Sampling, Score
 from groundtune.store.dataset import RecordSet
-from groundtune.store.json_writing import write_object
+from groundtune.store.sealed import write_sealed
 
 
 class ModelCheck(Settings):
@@ -193,4 +193,4 @@ def with_self(feedback: ClaimSettings, model: str) -> ClaimSettings:
 
 def write(path: Path, record: Record) -> None:
     """Write a record as a JSON file."""
-    write_object(path, record, indent=1)
+    write_sealed(path, record)

@@ -9,9 +9,9 @@ from pydantic import Field
 from groundtune.pipeline.jobs import Done, memory_mb, peak_mb
 from groundtune.pipeline.world.loop_settings import LoopSettings
 from groundtune.records import Record
-from groundtune.store.json_writing import write_object
 from groundtune.store.keys import key_of
 from groundtune.store.run_json import versions
+from groundtune.store.sealed import read_sealed, write_sealed
 
 
 class DemoSettings(LoopSettings):
@@ -68,7 +68,7 @@ def keep_result(
 ) -> DemoResult:
     """The result of a demo, written down for the next time."""
     kept = _Kept(key=_result_key(steps), verdict=verdict, table=table)
-    write_object(out / "steps" / "result.json", kept)
+    write_sealed(out / "steps" / "result.json", kept)
     return DemoResult(report, summary, differences, verdict, table, dict(steps))
 
 
@@ -80,7 +80,7 @@ def read_result(out: Path, steps: Mapping[str, Done]) -> DemoResult | None:
     files = (page, summary, differences, out / "steps" / "result.json")
     if not all(file.exists() for file in files):
         return None
-    kept = _Kept.model_validate_json((out / "steps" / "result.json").read_bytes())
+    kept = read_sealed(out / "steps" / "result.json", _Kept)
     if kept.key != _result_key(steps):
         return None
     return DemoResult(page, summary, differences, kept.verdict, kept.table, dict(steps))
