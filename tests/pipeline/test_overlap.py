@@ -154,6 +154,9 @@ def test_the_images_of_a_models_training_are_found_through_its_bases(
         sha for folder in (first, second) for sha in RunFolder(folder).prompts.read()[0].images
     }
     assert hashes == wanted
+    checkpoint = tmp_path / "tuned" / "checkpoints" / "step-000100"
+    checkpoint.mkdir(parents=True)
+    assert len(training_images([str(checkpoint)])) == 2
     (first / "pairs").rename(first / "gone")
     training_images([str(base / "model")])
     assert "holds no pairs any more" in caplog.text
@@ -170,6 +173,33 @@ def test_align_refuses_to_learn_from_what_it_reports_on(tmp_path: Path) -> None:
     allowed = asked.model_copy(update={"allow_evaluation_images": True})
     hold_out(tmp_path / "other", allowed, SilentProgress())
     assert RunFolder(tmp_path / "other" / "learning").prompts.read()
+
+
+def test_the_images_of_a_round_are_those_of_its_pairs_and_of_the_rounds_before(
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "align"
+    for number in (1, 2, 10):
+        pairs = imported(tmp_path / f"in-{number}", noise(number))
+        out.mkdir(exist_ok=True)
+        pairs.rename(out / f"round-{number}")
+        (out / f"round-{number}" / "model").mkdir()
+    base = trained(tmp_path / "base", "world:base", imported(tmp_path / "first", noise(20)))
+    write_run(out, {"model": str(base)}, {}, {}, [])
+    for number, expected in ((1, 2), (2, 3), (10, 4)):
+        assert len(training_images([str(out / f"round-{number}" / "model")])) == expected
+
+
+def test_align_refuses_to_report_on_what_its_model_was_trained_on(tmp_path: Path) -> None:
+    for number in range(8):
+        saved(noise(number), tmp_path / "images" / f"{number}.png")
+    seen = imported(tmp_path / "pairs", *(noise(number) for number in range(8)))
+    model = trained(tmp_path / "tuned", "world:base", seen)
+    given = {"images": str(tmp_path / "images"), "ask": "What?", "reported": 3}
+    given |= {"model": str(model), "choose": {"prompts": 2}}
+    asked = AlignSettings.model_validate(given)
+    with pytest.raises(UserError, match="5 of 5 evaluation images are in the training data"):
+        hold_out(tmp_path / "out", asked, SilentProgress())
 
 
 def test_a_benchmark_on_images_of_the_models_training_is_refused_unless_allowed(

@@ -9,7 +9,7 @@ reports on, `bench run` its items against the pairs that the model was trained o
 import logging
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from groundtune.errors import UserError
 from groundtune.pipeline.folder import RunFolder
@@ -21,6 +21,8 @@ from groundtune.store.run_json import read_run
 log = logging.getLogger(__name__)
 
 _SHOWN = 3
+_LEVELS = 3
+"""Folders above a model in which its training may be: OUT/checkpoints/step-100/adapter."""
 _MOST_MODELS = 20
 """Models of models that are followed to the first base."""
 
@@ -98,7 +100,7 @@ def training_images(models: Sequence[str]) -> list[Images]:
         if not model.is_dir() or model.resolve() in seen:
             continue
         seen.add(model.resolve())
-        pairs, base = _trained_on(model.resolve().parent)
+        pairs, base = _trained_on(model.resolve())
         left += base
         for folder in pairs:
             run = RunFolder(folder)
@@ -115,21 +117,32 @@ def training_images(models: Sequence[str]) -> list[Images]:
     return list(found.values())
 
 
-def _trained_on(folder: Path) -> tuple[list[Path], list[str]]:
-    """Return the folders of pairs of the training in `folder`, and the models it started from."""
-    rounds = sorted(folder.parent.glob("round-*")) if folder.name.startswith("round-") else []
-    if rounds:  # of align: a model learnt from its round and those before
-        last = rounds.index(folder) if folder in rounds else len(rounds) - 1
-        return [each for each in rounds[: last + 1] if (each / "pairs").is_dir()], []
-    if not (folder / "run.json").exists():
-        return [], []
+def _trained_on(model: Path) -> tuple[list[Path], list[str]]:
+    """Return the folders of pairs that a model was trained on, and the models it started from.
+
+    The model may be the result of a training, a checkpoint of it, or the model of a round of align.
+    """
+    for folder in model.parents[:_LEVELS]:
+        if folder.name.startswith("round-") and (folder / "pairs").is_dir():
+            rounds = [each for each in folder.parent.glob("round-*") if (each / "pairs").is_dir()]
+            before = [each for each in rounds if _number(each) <= _number(folder)]
+            return before, [str(_recipe(folder.parent).get("model", ""))]
+        recipe = _recipe(folder)
+        if "pairs" in recipe and "model" in recipe:
+            return [Path(str(recipe["pairs"]))], [str(recipe["model"])]
+    return [], []
+
+
+def _recipe(folder: Path) -> dict[str, Any]:
     try:
-        recipe = read_run(folder).recipe
-    except UserError:
-        return [], []
-    if "pairs" not in recipe:
-        return [], []
-    return [Path(str(recipe["pairs"]))], [str(recipe.get("model", ""))]
+        return read_run(folder).recipe
+    except UserError:  # none, or of another version
+        return {}
+
+
+def _number(folder: Path) -> int:
+    number = folder.name.partition("-")[2]
+    return int(number) if number.isdecimal() else 0
 
 
 def _name(common: Common) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 from groundtune.errors import UserError
 from groundtune.pipeline.align.settings import AlignSettings
 from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.overlap import images_of, refuse_common
+from groundtune.pipeline.overlap import images_of, refuse_common, training_images
 from groundtune.pipeline.prompt_sources import Part, PromptSource, requested
 from groundtune.pipeline.sample.run import find_prompts
 from groundtune.protocols import Progress
@@ -35,13 +35,16 @@ def hold_out(folder: Path, settings: AlignSettings, progress: Progress) -> None:
             settings.prompts or settings.images,
             "Give more images, or hold fewer back: choose.prompts=20 reported=20.",
         )
-    refuse_common(
-        images_of(parts["learning"], asked.images),
-        images_of((*parts["choosing"], *parts["reporting"]), asked.images),
-        where=settings.prompts or settings.images,
-        setting="allow_evaluation_images=true",
-        allowed=settings.allow_evaluation_images,
-    )
+    held_back = images_of((*parts["choosing"], *parts["reporting"]), asked.images)
+    learnt = training_images([settings.model, settings.adapter])
+    for training in (images_of(parts["learning"], asked.images), *learnt):
+        refuse_common(
+            training,
+            held_back,
+            where=settings.prompts or settings.images,
+            setting="allow_evaluation_images=true",
+            allowed=settings.allow_evaluation_images,
+        )
     for name, some in parts.items():
         target = RunFolder(folder / name)
         target.take_prompts(asked, some)
