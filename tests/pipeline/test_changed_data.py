@@ -3,23 +3,30 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from shutil import copytree
+from typing import Any
 
 import pytest
 from PIL import Image
 
+from groundtune.bench import run as running
+from groundtune.bench.item import Item
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
 from groundtune.feedback.claim_pairs import ClaimPairRules
+from groundtune.generate.own_reward import LogRatio
 from groundtune.generate.scripted import ScriptedGenerator
 from groundtune.pipeline.align.run import align
 from groundtune.pipeline.align.settings import AlignSettings
+from groundtune.pipeline.best_of.scores import Ratio, Scorer, score
 from groundtune.pipeline.feedback.claims import Labelling, label_claims
 from groundtune.pipeline.feedback.pairs import make_claim_pairs
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.sample.run import SampleSettings, draw_answers, find_prompts
 from groundtune.pipeline.train.run import TrainSettings, train
+from groundtune.pipeline.workers.lazy import Lazy
+from groundtune.pipeline.workers.local import LocalWorkers
 from groundtune.protocols import Statement, YesNoReply
-from groundtune.records import Answer, Pair, Producer, Prompt, Record, Sampling, TextPart
+from groundtune.records import Answer, Message, Pair, Producer, Prompt, Record, Sampling, TextPart
 from groundtune.store.contents import ChangedError
 from groundtune.store.dataset import RecordSet
 from groundtune.train.tune import Lora
@@ -252,3 +259,41 @@ def test_align_names_the_inputs_that_changed(tiny_llava: Path, tmp_path: Path, f
         with pytest.raises(ChangedError, match=f"changed since the run began: {what}"):
             begin()
         path.write_bytes(whole)
+
+
+def test_a_benchmark_does_not_keep_answers_to_a_question_that_changed(tmp_path: Path):
+    def asked(question: str, facts: tuple[str, ...] = ()) -> str:
+        message = Message(role="user", content=(TextPart(text=question),))
+        prompt = Prompt(key="p", messages=(message,), facts=facts)
+        item = Item(key="i", benchmark="b", image="x", prompt=prompt)
+        say = ScriptedGenerator(lambda prompt, seed: prompt.question)
+        made = running.draw(
+            say, [item], Sampling(temperature=0), seed=0, out=tmp_path, progress=quiet, task="t"
+        )
+        return made["p"].text
+
+    quiet = SilentProgress()
+    assert asked("Is it?") == "Is it?"
+    assert asked("Is it?", facts=("another item's",)) == "Is it?"
+    with pytest.raises(ChangedError, match=r"1 of the prompts changed .* \(messages\)"):
+        asked("Was it?")
+
+
+def test_best_of_does_not_keep_rewards_of_answers_that_changed(tmp_path: Path):
+    class Lengths:
+        def log_ratios(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[LogRatio]:
+            return [LogRatio(float(len(text)), 1) for text in texts]
+
+    prompt = Prompt(key="p", messages=(Message(role="user", content=(TextPart(text="?"),)),))
+    answer = Answer(key="a", prompt="p", text="a cup", producer=LABELER)
+    scorer: Any = Scorer(Lazy(Lengths), "tuned", "reference")
+    kept = RecordSet(tmp_path / "rewards", Ratio)
+
+    def rated(text: str) -> float:
+        candidates = {"p": [answer.model_copy(update={"text": text})]}
+        ratios, _ = score(scorer, candidates, {"p": prompt}, kept, SilentProgress(), LocalWorkers())
+        return ratios["a"].total
+
+    assert rated("a cup") == rated("a cup") == 5
+    with pytest.raises(ChangedError, match=r"1 of the answers changed .* \(text\)"):
+        rated("a longer text")
