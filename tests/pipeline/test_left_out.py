@@ -95,8 +95,9 @@ def test_images_of_a_folder_that_can_t_be_read_are_named_and_jfif_is_read(tmp_pa
     folder = tmp_path / "images"
     image(folder / "a.png")
     image(folder / "b.jfif", "blue", "JPEG")
-    for name in ("c.heic", "d.JP2", "e.mp4", "without"):
+    for name in ("c.heic", "d.JP2", "e.mp4", "README"):
         (folder / name).write_bytes(b"?")
+    image(folder / "without")
     (folder / "notes.txt").write_text("not an image")
     target = RunFolder(tmp_path / "target")
     found = read_prompts(target, SilentProgress(), images=folder, ask="What?")

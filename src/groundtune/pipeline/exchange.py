@@ -181,7 +181,7 @@ def export_feedback(
 
 
 def _nothing_read(file: Path, rows: int, skipped: Sequence[str], what: str) -> UserError:
-    first = f", the first: {skipped[0]}" if skipped else ""
+    first = f", the first: {skipped[0].rstrip('.')}" if skipped else ""
     return UserError(
         f"No {what} could be read: {rows} rows, {len(skipped)} skipped{first}.",
         str(file),

@@ -144,6 +144,15 @@ def shown(name: str) -> str:
     return name[:_SHOWN] if name.isprintable() else repr(name)[:_SHOWN]
 
 
+def is_image(path: Path) -> bool:
+    """Whether a file begins like an image of FORMATS, whatever its name."""
+    try:
+        with Image.open(path, formats=FORMATS):
+            return True
+    except (*_DAMAGE, Image.DecompressionBombError):
+        return False
+
+
 def decode(data: bytes, where: str) -> Image.Image:
     """An image file's bytes as an upright RGB image.
 

@@ -26,7 +26,7 @@ from groundtune.protocols import Progress
 from groundtune.records import ImagePart, Message, Prompt, Record, Source, TextPart
 from groundtune.store import checksums
 from groundtune.store.files import DiskError
-from groundtune.store.images import ImageStore
+from groundtune.store.images import ImageStore, is_image
 from groundtune.store.keys import key_of
 from groundtune.store.rows import SKIP_OR_FIX, Row, media_in
 from groundtune.store.sheets import ENDINGS, rows_of
@@ -146,11 +146,12 @@ def _note_repeated(prompt: Prompt, made: Mapping[str, Prompt]) -> bool:
 
 
 def _unread(folder: Path) -> list[Skipped]:
-    """Files of a folder that are images, videos or sounds, and can't be read, or have no ending."""
+    """Images, videos and sounds of a folder that aren't read, by their ending or for lack of one."""
     return [
         Skipped(file=str(file), row="", what=f"Files that end in {file.suffix!r} are not read.")
         for file in sorted(folder.rglob("*"))
-        if file.suffix.lower() in {*UNREAD, ""} and not file.name.startswith(".") and file.is_file()
+        if not file.name.startswith(".") and file.is_file()
+        if file.suffix.lower() in UNREAD or (not file.suffix and is_image(file))
     ]
 
 

@@ -303,6 +303,6 @@ def _list_skipped(out: Path, skipped: Sequence[Skipped]) -> None:
         path.unlink(missing_ok=True)
         return
     for each in skipped:
-        log.warning("skipped: %s:%s: %s", each.file, each.row, each.what)
+        log.warning("skipped: %s: %s", ":".join(filter(None, (each.file, each.row))), each.what)
     lines = [json_of(each) + "\n" for each in skipped]
     write_atomic(path, "".join(lines).encode())
