@@ -146,7 +146,7 @@ def _note_repeated(prompt: Prompt, made: Mapping[str, Prompt]) -> bool:
 
 
 def _unread(folder: Path) -> list[Skipped]:
-    """Images, videos and sounds of a folder that aren't read, by their ending or for lack of one."""
+    """Images, videos and sounds of a folder that aren't read, for their ending or without one."""
     return [
         Skipped(file=str(file), row="", what=f"Files that end in {file.suffix!r} are not read.")
         for file in sorted(folder.rglob("*"))
