@@ -85,6 +85,43 @@ def processor_s(command: Sequence[str]) -> float:
     return min(times_s)
 
 
+CHATTY = """
+import atexit, logging, sys
+from groundtune.cli import app, finish
+from groundtune.cli.commands import Command
+
+def chatty(*, json: bool = False) -> None:
+    'Chat.'
+    print("Project initialised!")
+    atexit.register(print, "View the run at home.")
+    logging.getLogger("groundtune.store").warning("2 files were left out.")
+    logging.getLogger("tracker.api").warning("no network")
+    finish.finish({"steps": 3}, json=json)
+
+app.COMMANDS = {"chatty": Command("__main__:chatty", "Chat.", "Evaluate")}
+from groundtune.__main__ import main
+sys.argv = ["groundtune", "chatty", *sys.argv[1:]]
+main()
+"""
+
+
+def test_with_json_stdout_has_the_object_alone_whatever_libraries_print() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CHATTY, "--json"], capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout) == {"steps": 3}
+    assert "Project initialised!" in done.stderr
+    assert "View the run at home." in done.stderr
+
+
+def test_a_warning_is_a_plain_line_and_names_a_foreign_library() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CHATTY], capture_output=True, text=True, check=True
+    )
+    lines = done.stderr.splitlines()
+    assert lines == ["warning: 2 files were left out.", "warning: tracker: no network"]
+
+
 def test_help_takes_less_than_twice_as_long_as_the_libraries_it_needs() -> None:
     libraries = [sys.executable, "-c", "import cyclopts, pydantic, rich.console"]
     assert processor_s([*COMMAND, "--help"]) < 2 * processor_s(libraries)

@@ -18,10 +18,10 @@ to stdout (`finish`), progress to stderr (`open_progress`).
 """
 
 import logging
-import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 from cyclopts import App, CycloptsError, Group, Parameter
 
@@ -29,8 +29,8 @@ from groundtune import __version__
 from groundtune.cli.commands import COMMANDS, GROUPS, Command
 from groundtune.cli.exact_values import refuse_inexact
 from groundtune.cli.help_page import HelpPage, usage
+from groundtune.cli.output import discard_stdout, log_to_stderr, only_json, print_json
 from groundtune.errors import UserError
-from groundtune.store.json_writing import json_of
 
 EXIT_DONE, EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 _HELP = ("--help", "-h")
@@ -107,7 +107,12 @@ def run(argv: Sequence[str]) -> int:
     """
     debug = "--debug" in argv
     argv = [token for token in argv if token != "--debug"]
-    logging.basicConfig(level=logging.INFO if debug else logging.WARNING, stream=sys.stderr)
+    log_to_stderr(logging.INFO if debug else logging.WARNING)
+    with only_json() if "--json" in argv else nullcontext():
+        return _run(argv, debug)
+
+
+def _run(argv: Sequence[str], debug: bool) -> int:
     try:
         status: object = build_app(argv)(argv, exit_on_error=False, print_error=False)
         sys.stdout.flush()
@@ -121,8 +126,7 @@ def run(argv: Sequence[str]) -> int:
         print("\nStopped. Run the same command again to resume.", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Python flushes stdout once more as it leaves; that must not fail too.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_stdout()
         print("Stopped: nobody reads the output any more.", file=sys.stderr)
         return EXIT_FAILED
     except Exception:
@@ -137,6 +141,6 @@ def _input_error(error: UserError, argv: Sequence[str], debug: bool) -> int:
         traceback.print_exc()
     shown = {name: " ".join(text.split()) for name, text in error.parts().items()}
     if "--json" in argv:
-        print(json_of(shown), flush=True)
+        print_json(shown)
     print(f"error: {UserError(**shown)}", file=sys.stderr)
     return EXIT_INPUT

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from groundtune.store.json_writing import json_of
+from groundtune.cli.output import print_json
 
 
 def finish(
@@ -26,7 +26,7 @@ def finish(
     closing = {"wrote": str(wrote or ""), "next": shlex.join(map(str, next_command))}
     shown = {**results, **{name: text for name, text in closing.items() if text}}
     if json:
-        print(json_of(shown), flush=True)
+        print_json(shown)
         return
     width = max((len(name) for name in shown), default=0)
     for name, value in shown.items():
