@@ -9,7 +9,7 @@ half open.
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 SpanKind = Literal["object", "attribute", "number", "position", "action", "other"]
 """What is wrong in a span: the kinds that RLHF-V's annotators told apart (arXiv 2312.00849, 3)."""
@@ -324,14 +324,17 @@ class Score(Record):
 
 
 class Estimate(Record):
-    """A metric of a model with its 95% interval; a row of summary.json."""
+    """A metric of a model with its 95% interval; a row of summary.json.
+
+    A metric without a value has no estimate.
+    """
 
     model: str
     benchmark: str
     metric: str
-    value: float
-    low: float
-    high: float
+    value: FiniteFloat
+    low: FiniteFloat
+    high: FiniteFloat
     n: int
 
 
@@ -347,9 +350,9 @@ class Difference(Record):
     against: str
     benchmark: str
     metric: str
-    value: float
-    low: float
-    high: float
+    value: FiniteFloat
+    low: FiniteFloat
+    high: FiniteFloat
     relative: float | None = None
     """`value` over the other model's value; None where that is 0."""
     relative_low: float | None = None

@@ -98,6 +98,8 @@ def overgeneralisation(
         ("overgeneral_rate", rate, rates),
         ("overgeneral_delta", delta, deltas),
     ):
+        if not np.isfinite(value):  # no scene in which the category could have been invented
+            continue
         low, high = interval(draws, float(value), images=images, share=True)
         made.append(
             Estimate(
