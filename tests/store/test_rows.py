@@ -25,7 +25,11 @@ from groundtune.store.rows import (
 
 NAME = st.text(max_size=3)
 VALUE = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=6),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=6),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(NAME, inner, max_size=2),
     max_leaves=5,
 )

@@ -21,6 +21,7 @@ from PIL import Image
 from groundtune.errors import UserError
 from groundtune.store.files import DiskError, write_atomic
 from groundtune.store.images import ImageStore
+from groundtune.store.json_writing import json_of
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ def looks_of(images: ImageStore, hashes: Collection[str]) -> dict[str, bytes]:
     if new:
         text = {sha256: look.hex() for sha256, look in {**known, **new}.items()}
         try:
-            write_atomic(file, json.dumps(text).encode(), durable=False)
+            write_atomic(file, json_of(text).encode(), durable=False)
         except DiskError as error:
             log.info("%s: not kept (%s)", file, error.what)
     return {sha256: known.get(sha256, new.get(sha256, b"")) for sha256 in hashes}

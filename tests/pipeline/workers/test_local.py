@@ -114,7 +114,7 @@ def test_workers_are_options_of_ray_alone(tmp_path: Path, capsys: pytest.Capture
     out = ["--out", str(tmp_path / "out")]
     few = ["sample", "--model", "world:base", "--prompts", "world:1", "--workers", "2"]
     assert run([*few, *out]) == EXIT_INPUT
-    assert error_lines(capsys)[0] == "error: engine.type=local has no workers"
+    assert error_lines(capsys)[0] == "error: engine.type=local has no workers."
     answers = ["label", "--answers", str(tmp_path), "--engine", "ray"]
     assert run(answers) == EXIT_INPUT
     assert error_lines(capsys)[0] == "error: --engine has no effect with --by corrections."

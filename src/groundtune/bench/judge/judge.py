@@ -106,29 +106,6 @@ class Ledger:
         return str(list(self.status.values()).count(status))
 
 
-class AnswersOnly:
-    """Replies of another source without the thoughts that their texts begin with."""
-
-    def __init__(self, source: ReplySource) -> None:
-        self.source = source
-
-    def replies(
-        self, requests: Sequence[Request], progress: Progress, *, repeat: int = 0
-    ) -> list[JudgeReply]:
-        """Return the source's replies, their thoughts apart."""
-        return [
-            reply
-            if thought.answer == reply.text
-            else reply.model_copy(update={"text": thought.answer, "thoughts": thought.thoughts})
-            for reply in self.source.replies(requests, progress, repeat=repeat)
-            for thought in [split_thoughts(reply.text)]
-        ]
-
-    def describe(self) -> dict[str, str]:
-        """Return the source's judge and settings."""
-        return self.source.describe()
-
-
 class Quiet:
     """Progress that shows nothing."""
 
@@ -148,6 +125,8 @@ class Judging:
     """Samples per reply; with more than one, judge variance can be separated from item variance."""
     swap: bool = False
     """Whether pairwise benchmarks also ask with the answers swapped, and average both orders."""
+    answers_only: bool = False
+    """Whether replies are read without the thoughts that their texts begin with."""
     prompt: Path | None = None
     """Prompt file that replaces the built-in one (`prompts.py`)."""
     progress: Progress = field(default_factory=Quiet)
@@ -179,6 +158,8 @@ class Judging:
         if len(set(names)) != len(names):
             raise ValueError("two requests to a judge have the same item and part")
         replies = self.source.replies(requests, self.progress, repeat=repeat)
+        if self.answers_only:
+            replies = [_without_thoughts(reply) for reply in replies]
         status = [reply.status for reply in replies]
         result = JudgeReplies(
             dict(zip(names, replies, strict=True)), status.count("missing"), status.count("failed")
@@ -212,13 +193,16 @@ def as_judging(judge: object, benchmark: str) -> Judging:
     return Judging(source=GradeJudge(cast("Judge", judge), type(judge).__name__))
 
 
-def strictly(judge: "Judging | ReplySource | Judge | None") -> "Judging | ReplySource | None":
+def strictly(judge: "Judging | ReplySource | Judge | None") -> "Judging | None":
     """Return a judge whose replies are read without their thoughts."""
-    if judge is None:
-        return None
-    if isinstance(judge, Judging):
-        return replace(judge, source=AnswersOnly(judge.source))
-    return AnswersOnly(as_judging(judge, "").source)
+    return None if judge is None else replace(as_judging(judge, ""), answers_only=True)
+
+
+def _without_thoughts(reply: JudgeReply) -> JudgeReply:
+    thought = split_thoughts(reply.text)
+    if thought.answer == reply.text:
+        return reply
+    return reply.model_copy(update={"text": thought.answer, "thoughts": thought.thoughts})
 
 
 def require_replies(replies: JudgeReplies, benchmark: str) -> None:
