@@ -119,6 +119,22 @@ def refuse_damage(path: Path) -> None:
         )
 
 
+def write(path: Path, data: bytes) -> None:
+    """Write a file that may be written again, and note its sum.
+
+    Its old sum goes first: a kill in between leaves a file without a sum, never one that seems
+    damaged.
+
+    Raises:
+        UserError: the disk is full, or the folder can't be written.
+    """
+    sums = noted(path.parent)
+    if sums.pop(path.name, None) is not None:
+        _write(path.parent, sums)
+    write_atomic(path, data)
+    note(path.parent, {path.name: hashlib.sha256(data).hexdigest()})
+
+
 def warn_of_unknown(folder: Path, files: Iterable[Path]) -> None:
     """Log the files that have no sum in a folder that has some: they can't be checked."""
     sums = noted(folder)

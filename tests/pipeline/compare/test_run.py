@@ -18,6 +18,7 @@ from groundtune.pipeline.compare.run import Comparisons, compare, rows_of_tests,
 from groundtune.pipeline.compare.strata import strata_of_scores
 from groundtune.pipeline.report import write_run_report
 from groundtune.records import Score, Span
+from groundtune.store import checksums
 from job_works import Notes
 
 N = 60
@@ -78,7 +79,7 @@ def test_models_whose_answers_were_scored_with_other_data_bear_a_warning(tmp_pat
     (result,) = second.glob("results/*.json")
     row = json.loads(result.read_text())
     row["data"][0]["sha256"] = "0" * 64  # as of a file with other questions and the same ids
-    result.write_text(json.dumps(row))
+    checksums.write(result, json.dumps(row).encode())
     warning = compare([first, second]).bench.warnings[0]
     assert (warning.model, warning.benchmark, warning.n) == ("tuned", "pope/greedy", N)
     assert "scored with other data than base: small_pope.json (00000000)" in warning.text

@@ -9,9 +9,10 @@ from typing import Any, cast
 
 from groundtune.bench.summary import estimate_all, further_estimates
 from groundtune.errors import UserError
-from groundtune.pipeline.folder import write_rows
 from groundtune.records import Estimate, Score
+from groundtune.store import checksums
 from groundtune.store.dataset import RecordSet
+from groundtune.store.json_writing import json_of
 from groundtune.store.rows import json_file
 
 
@@ -24,12 +25,17 @@ def sum_up(out: Path, further: Sequence[Estimate] = ()) -> list[Estimate]:
     rows = [*estimate_all(scores), *further_estimates(scores), *further]
     path, new = out / "summary.json", set(map(_place, rows))
     old = [each for each in estimates_in(path) if _place(each) not in new]
-    write_rows(path, [*old, *rows])
+    checksums.write(path, json_of([*old, *rows], where=str(path), indent=1).encode() + b"\n")
     return rows
 
 
 def estimates_in(path: Path) -> list[Estimate]:
-    """The rows of a summary.json; none if it is no such file."""
+    """The rows of a summary.json; none if it is no such file.
+
+    Raises:
+        DamageError: its bytes don't match its recorded checksum.
+    """
+    checksums.refuse_damage(path)
     try:
         rows = cast("list[object]", json_file(path))
         return [Estimate.model_validate(row) for row in rows]
@@ -53,7 +59,11 @@ def judges_in(folder: Path) -> dict[tuple[str, str], dict[str, str]]:
 
 
 def results_in(folder: Path) -> list[dict[str, Any]]:
-    """What `bench score` kept in FOLDER/results/, in the order of the files' names."""
+    """What `bench score` kept in FOLDER/results/, in the order of the files' names.
+
+    Raises:
+        DamageError: the bytes of one don't match its recorded checksum.
+    """
     return [each for path in sorted(folder.glob("results/*.json")) if (each := _object(path))]
 
 
@@ -63,6 +73,7 @@ def name_of(result: dict[str, Any]) -> str:
 
 
 def _object(path: Path) -> dict[str, Any]:
+    checksums.refuse_damage(path)
     try:
         found = json_file(path)
     except UserError:

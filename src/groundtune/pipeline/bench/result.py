@@ -17,7 +17,8 @@ from groundtune.bench.files.revisions import DataFile
 from groundtune.bench.item import Mode
 from groundtune.bench.results import Results, differing
 from groundtune.records import Estimate, Score
-from groundtune.store.json_writing import write_object
+from groundtune.store import checksums
+from groundtune.store.json_writing import json_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +95,9 @@ class BenchmarkResult:
         return fields
 
     def write(self) -> None:
-        """Writes the JSON object."""
-        write_object(self.path, self.as_json())
+        """Write the JSON object, and note its checksum."""
+        data = json_of(self.as_json(), where=str(self.path)).encode() + b"\n"
+        checksums.write(self.path, data)
 
 
 class Measurement(NamedTuple):
