@@ -37,6 +37,14 @@ def jobs_of(settings: Post) -> list[Job]:
     ]
 
 
+def with_an_answer(out: Path) -> Path:
+    """A run for which a model has answered: others' settings are refused there."""
+    part = out / "round-1/answers/part-00000.parquet"
+    part.parent.mkdir(parents=True, exist_ok=True)
+    part.write_bytes(b"")
+    return out
+
+
 def opened(
     out: Path, settings: Settings, command: Sequence[str] = (), may_change: Collection[str] = ()
 ) -> None:
@@ -69,13 +77,22 @@ def test_settings_that_change_no_result_may_change_and_are_noted(tmp_path: Path)
 
 
 def test_other_settings_are_refused_by_name_unless_the_command_allows_them(tmp_path: Path) -> None:
-    opened(tmp_path, Post())
+    opened(with_an_answer(tmp_path), Post())
     before = (tmp_path / "run.json").read_bytes()
     with pytest.raises(UserError, match=r"other settings \(letters\)"):
         opened(tmp_path, Post(letters=("c",)))
     assert (tmp_path / "run.json").read_bytes() == before
     opened(tmp_path, Post(letters=("c",)), may_change=("letters",))
     assert read_run(tmp_path).recipe["letters"] == ["c"]
+
+
+def test_before_any_model_answered_other_settings_replace_the_run(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.png").write_bytes(b"mine")
+    opened(tmp_path, Post())
+    opened(tmp_path, Post(letters=("c",)))
+    assert read_run(tmp_path).recipe["letters"] == ["c"]
+    assert (tmp_path / "photos/a.png").read_bytes() == b"mine"
 
 
 def test_the_folder_of_another_command_is_refused(tmp_path: Path) -> None:

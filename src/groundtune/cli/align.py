@@ -70,6 +70,6 @@ def align(
     finish(
         {"verdict": result.verdict, "results": result.results, "report": result.report},
         wrote=result.model,
-        next_command=["groundtune", "serve", result.model],
+        next_command=[] if result.unchanged else ["groundtune", "serve", result.model],
         json=json,
     )

@@ -134,6 +134,14 @@ def _expected(claims: Sequence[Claim], *, resting: bool) -> float:
     )
 
 
+NOT_READ = (
+    "answers that were not divided",
+    "answers with a claim that could not be read",
+    "answers with a claim to which the labeler said neither yes nor no",
+)
+"""Of the reasons of `why_unscored`, those for which an answer was not checked."""
+
+
 def why_unscored(claims: Sequence[Claim]) -> str:
     """Return why an answer can't be compared, "" if it can.
 
@@ -141,12 +149,12 @@ def why_unscored(claims: Sequence[Claim]) -> str:
     nothing has nothing wrong. It must not be the chosen one for that.
     """
     if not claims:
-        return "answers that were not divided"
+        return NOT_READ[0]
     found = tally(claims)
     if found.unparsed:
-        return "answers with a claim that could not be read"
+        return NOT_READ[1]
     if found.unanswered:
-        return "answers with a claim to which the labeler said neither yes nor no"
+        return NOT_READ[2]
     return "" if found.checked else "answers of which no claim was asked about"
 
 

@@ -33,6 +33,9 @@ def open_run(
 ) -> Generator[None, None, None]:
     """Open `out` for one run: new, or the run that is there already, which then resumes.
 
+    A run that was refused before any model answered has not begun: its settings and inputs can be
+    corrected in the same folder.
+
     Every run of many steps begins to write here and nowhere else. `run.json` gets the settings and
     the hashes of the `models`, by their names there.
 
@@ -54,13 +57,20 @@ def open_run(
     with hold(out, whole=True):
         earlier = read_run(out) if (out / "run.json").exists() else None
         inputs = {name: fingerprint(model) for name, model in models.items()} | dict(data)
-        if earlier is not None:
+        if earlier is not None and not _is_unanswered(out, earlier, settings):
             _refuse_others(out, earlier.recipe, settings, may_change)
             if not may_change:  # else the steps of other inputs have other places
                 _refuse_changed(out, earlier.inputs, inputs)
         if earlier is None or (earlier.recipe, earlier.inputs) != (recipe, inputs):
             write_run(out, recipe, inputs, dict(seeds), list(command))
         yield
+
+
+def _is_unanswered(out: Path, earlier: Run, settings: Settings) -> bool:
+    """Whether no model has answered for this command's run in `out`: only prompts were read."""
+    if earlier.recipe.get("command") != settings.decisive().get("command"):
+        return False
+    return not any(path.name.startswith("part-") for path in out.glob("**/answers/*"))
 
 
 def _refuse_others(

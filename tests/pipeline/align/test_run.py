@@ -15,7 +15,7 @@ from groundtune.bench.world.images import add_image, split_scenes
 from groundtune.cli.app import EXIT_DONE, run
 from groundtune.errors import UserError
 from groundtune.pipeline.align.choosing import Choice, read_choice
-from groundtune.pipeline.align.prompts import of_round
+from groundtune.pipeline.align.prompts import hold_out, of_round
 from groundtune.pipeline.align.run import align, align_jobs, rewrite_align
 from groundtune.pipeline.align.settings import AlignResult, AlignSettings, Round
 from groundtune.pipeline.align.side_by_side import beside
@@ -303,8 +303,42 @@ def test_claims_that_could_not_be_read_end_the_rounds_with_the_true_cause(tmp_pa
     assert "divider=world" in refused.value.fix
 
 
+@pytest.mark.parametrize(
+    ("overrides", "sizes"), [((), [15, 15, 30]), (("held_back=0.1", "reported=2"), [6, 2, 52])]
+)
+def test_of_few_images_at_most_a_share_is_held_back_and_this_is_said(
+    overrides: tuple[str, ...],
+    sizes: list[int],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+):
+    settings = load(
+        None,
+        ["model=world:base", f"prompts={own_images(tmp_path, 60)}", *overrides],
+        AlignSettings,
+    )
+    hold_out(tmp_path / "out", settings, Notes())
+    found = [
+        len(RunFolder(tmp_path / "out" / name).prompts.keys())
+        for name in ("choosing", "reporting", "learning")
+    ]
+    assert found == sizes
+    said = f"of 60 prompts, {sizes[0]} are for choosing (not choose.prompts=100) and {sizes[1]}"
+    assert said in caplog.text
+
+
+def test_a_refused_run_is_corrected_in_the_same_folder(tmp_path: Path):
+    few, out = own_images(tmp_path, 2), tmp_path / "out"
+    with pytest.raises(UserError, match="none is left to learn from"):
+        align(settings_of(*OWN, f"prompts={few}"), out, Notes())
+    settings = settings_of(*OWN, f"prompts={own_images(tmp_path, 6)}")
+    assert align(settings, out, Notes()).report.exists()
+    with pytest.raises(UserError, match=r"other settings \(n\)"):
+        align(settings.model_copy(update={"n": 2}), out, Notes())
+
+
 def test_too_few_images_are_refused_before_a_model_answers(tmp_path: Path):
-    settings = settings_of(*OWN, f"prompts={own_images(tmp_path, 4)}")
+    settings = settings_of(*OWN, f"prompts={own_images(tmp_path, 2)}")
     with pytest.raises(UserError, match="none is left to learn from"):
         align(settings, tmp_path / "out", Notes())
     assert not (tmp_path / "out/evaluation").exists()

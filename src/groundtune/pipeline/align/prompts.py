@@ -1,5 +1,6 @@
 """Splits prompts for learning, choosing and reporting: no image is in two parts."""
 
+import logging
 from pathlib import Path
 
 from groundtune.errors import UserError
@@ -10,7 +11,10 @@ from groundtune.pipeline.prompt_sources import Part, PromptSource, requested
 from groundtune.pipeline.sample.run import find_prompts
 from groundtune.protocols import Progress
 from groundtune.records import Prompt
+from groundtune.store.files import remove_folder
 from groundtune.store.keys import key_of
+
+log = logging.getLogger(__name__)
 
 
 def hold_out(folder: Path, settings: AlignSettings, progress: Progress) -> None:
@@ -25,15 +29,15 @@ def hold_out(folder: Path, settings: AlignSettings, progress: Progress) -> None:
         groups.setdefault(prompt.images, []).append(prompt)
     order = sorted(groups.items(), key=lambda group: key_of("held back", settings.seed, group[0]))
     parts: dict[str, list[Prompt]] = {"choosing": [], "reporting": [], "learning": []}
+    full = _held_back(settings, len(found))
     for _, some in order:
-        full = {"choosing": settings.choose.prompts, "reporting": settings.reported}
         name = next((n for n, most in full.items() if len(parts[n]) < most), "learning")
         parts[name] += some
     if not parts["learning"]:
         raise UserError(
             f"Of {len(found)} prompts none is left to learn from.",
             settings.prompts or settings.images,
-            "Give more images, or hold fewer back: choose.prompts=20 reported=20.",
+            "Give prompts about at least three images.",
         )
     held_back = images_of((*parts["choosing"], *parts["reporting"]), asked.images)
     learnt = training_images([settings.model, settings.adapter])
@@ -46,8 +50,27 @@ def hold_out(folder: Path, settings: AlignSettings, progress: Progress) -> None:
             allowed=settings.allow_evaluation_images,
         )
     for name, some in parts.items():
-        target = RunFolder(folder / name)
-        target.take_prompts(asked, some)
+        _emptied(folder / name).take_prompts(asked, some)
+
+
+def _held_back(settings: AlignSettings, prompts: int) -> dict[str, int]:
+    """Return how many of so many prompts are for choosing and for the report; few ones are said."""
+    most = max(1, int(prompts * settings.held_back))
+    wanted = {"choosing": settings.choose.prompts, "reporting": settings.reported}
+    full = {name: min(number, most) for name, number in wanted.items()}
+    if full != wanted:
+        log.warning(
+            "%s: of %d prompts, %d are for choosing (not choose.prompts=%d) and %d for the report "
+            "(not reported=%d): each at most held_back=%g of all",
+            settings.prompts or settings.images,
+            prompts,
+            full["choosing"],
+            settings.choose.prompts,
+            full["reporting"],
+            settings.reported,
+            settings.held_back,
+        )
+    return full
 
 
 def _make(source: PromptSource, folder: Path, settings: AlignSettings, progress: Progress) -> None:
@@ -56,7 +79,7 @@ def _make(source: PromptSource, folder: Path, settings: AlignSettings, progress:
     if source.measure is None:
         parts["reporting"] = settings.reported
     for part, number in parts.items():
-        target = RunFolder(folder / part)
+        target = _emptied(folder / part)
         made = source.prompts(target.images, number, progress, part=part, seed=settings.seed)
         target.prompts.add(made)
 
@@ -68,3 +91,10 @@ def of_round(prompts: list[Prompt], number: int, a_round: int, seed: int) -> lis
     order = sorted(prompts, key=lambda prompt: key_of("round", seed, prompt.key))
     first = (number - 1) * a_round
     return [order[(first + i) % len(order)] for i in range(a_round)]
+
+
+def _emptied(folder: Path) -> RunFolder:
+    """Return a part's folder without the prompts of an attempt with other settings."""
+    part = RunFolder(folder)
+    remove_folder(part.prompts.path)
+    return part

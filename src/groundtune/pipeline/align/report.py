@@ -5,10 +5,19 @@ from pathlib import Path
 
 from groundtune.bench.run import read_scores
 from groundtune.bench.summary import summarise
+from groundtune.pipeline.align.caveats import (
+    UnreadPart,
+    caveat_of,
+    choosing_part,
+    is_unchanged,
+    learning_part,
+    reported_part,
+)
 from groundtune.pipeline.align.choosing import START, Choice, read_choice
 from groundtune.pipeline.align.measures import measure_of
 from groundtune.pipeline.align.settings import AlignResult, AlignSettings, round_name
 from groundtune.pipeline.align.steps import Feedback
+from groundtune.pipeline.check.scores import BENCHMARK
 from groundtune.pipeline.jobs import Done
 from groundtune.pipeline.measure import BASE, Measure
 from groundtune.pipeline.provenance import provenance_of
@@ -59,7 +68,9 @@ def report_align(settings: AlignSettings, out: Path, steps: Mapping[str, Done]) 
     scores = [score for name in names for score in read_scores(out / "evaluation" / name)]
     measure = measure_of(settings)
     tables = _tables(settings, out, measure, scores)
-    page = _page(settings, out, names, tables, steps)
+    choices = [row.choice for row in tables.rounds]
+    caveat = caveat_of(choices, _unread_parts(out, tables.rounds, scores))
+    page = _page(settings, out, [BASE] if is_unchanged(choices) else names, tables, steps, caveat)
     write_object(out / "align.json", tables, indent=1)
     return AlignResult(
         report=write_report(out, page),
@@ -71,7 +82,19 @@ def report_align(settings: AlignSettings, out: Path, steps: Mapping[str, Done]) 
             measure.columns,
             {round_name(row.round): row for row in tables.rounds},
         ),
+        unchanged=is_unchanged(choices),
     )
+
+
+def _unread_parts(
+    out: Path, rounds: Sequence[RoundRow], scores: Sequence[Score]
+) -> list[UnreadPart]:
+    """Return what could not be checked in each part of the run, the reported part first."""
+    parts = [reported_part([score for score in scores if score.benchmark == BENCHMARK])]
+    for row in rounds:
+        feedback = read_sealed(out / round_name(row.round) / "feedback.json", Feedback)
+        parts += [learning_part(row.round, feedback), choosing_part(row.round, row.choice)]
+    return parts
 
 
 def truth_notes(*runs: AlignSettings) -> tuple[model.Note, ...]:
@@ -127,20 +150,25 @@ def _page(
     names: Sequence[str],
     tables: AlignTables,
     steps: Mapping[str, Done],
+    caveat: model.Caveat | None,
 ) -> model.ReportInput:
+    """Return the page; `names` are the base and each round, or the base if no round was better."""
     measure = measure_of(settings)
     subject = measure.subject(tables.estimates, seeds=1)
     notes = (*subject.notes, *truth_notes(settings))
     subject = subject.model_copy(update={"fixed": FIXED, "notes": notes})
     return model.ReportInput(
         title="Rounds of AI feedback",
-        summary=_summary(settings),
+        caveat=caveat,
+        summary=_summary(settings, tables.rounds),
         models=tuple(_model(name, tables.rounds) for name in names),
         subject=subject,
         headline=subject.lead(names[-1], BASE),
-        estimates=tables.estimates,
-        differences=tables.differences,
-        curves=tuple(_curve(tables, names, ref, subject) for ref in measure.columns),
+        estimates=tuple(each for each in tables.estimates if each.model in names),
+        differences=tuple(each for each in tables.differences if each.model in names),
+        curves=tuple(
+            _curve(tables, names, ref, subject) for ref in measure.columns if len(names) > 1
+        ),
         provenance=provenance_of(out, steps),
     )
 
@@ -149,6 +177,11 @@ def _model(name: str, rounds: Sequence[RoundRow]) -> model.ModelSpec:
     own = next((row for row in rounds if round_name(row.round) == name), None)
     if own is None:
         return model_spec(name)
+    return model.ModelSpec(name=name, label=f"Round {own.round}", note=_round_text(own))
+
+
+def _round_text(own: RoundRow) -> str:
+    """What a round learnt from, and what it chose."""
     choice = own.choice
     what = choice.chosen
     if what == START:
@@ -160,19 +193,22 @@ def _model(name: str, rounds: Sequence[RoundRow]) -> model.ModelSpec:
     if unchecked := sum(candidate.unchecked for candidate in choice.candidates):
         answers = choice.prompts * len(choice.candidates)
         note += f"; {unchecked:,} of {answers:,} answers there were not checked and did not count"
-    return model.ModelSpec(name=name, label=f"Round {own.round}", note=note)
+    return note
 
 
-def _summary(settings: AlignSettings) -> str:
+def _summary(settings: AlignSettings, rounds: Sequence[RoundRow]) -> str:
     who = "the model itself" if settings.feedback.labeler == "self" else settings.feedback.labeler
     several = "s" if settings.rounds > 1 else ""
+    told = ""
+    if is_unchanged([row.choice for row in rounds]):
+        told = "".join(f" Round {row.round}: {_round_text(row)}." for row in rounds)
     return (
         f"{settings.rounds} round{several} from {settings.model}. In each, the model drew "
         f"{settings.n} answers a prompt at temperature {settings.sampling.temperature:g}, {who} "
         "said yes or no to their claims, and the next model learnt from the pairs that this gave "
         f"by {settings.learn.method.type.upper()}, with the round's first model as its reference. "
         f"Checkpoints were chosen by {BY[settings.choose.by]}, on other prompts than those that "
-        "are reported."
+        f"are reported.{told}"
     )
 
 

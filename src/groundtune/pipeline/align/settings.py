@@ -48,7 +48,7 @@ class Choosing(Record):
     is then the mean of the shares of answers with an invented object and with anything wrong, kept
     is recall."""
     prompts: int = Field(default=100, ge=1)
-    """Held back from learning, all prompts of an image together."""
+    """Held back from learning, all prompts of an image together; few images: see `held_back`."""
     most_lost: float = Field(default=0.05, ge=0, le=1)
     """Largest loss of what is kept over all rounds, as a share of what the first began with. What a
     round loses, the next ones can't lose again."""
@@ -81,6 +81,10 @@ class AlignSettings(SampleSettings):
     reported: int = Field(default=100, ge=1)
     """Prompts held back for the report, neither learnt from nor chosen by, where models are
     measured by their claims."""
+    held_back: float = Field(default=0.25, gt=0, lt=0.5)
+    """Of the prompts of a file or of images, the largest share that choosing holds back, and the
+    largest that the report holds back, so that at least half are learnt from: of 60 images 15 and
+    15, though `choose.prompts` and `reported` are 100."""
     evaluation: Evaluation = Evaluation()
     """On what models are measured for the report where the prompts' source has benchmarks."""
     allow_evaluation_images: bool = False
@@ -137,6 +141,8 @@ class AlignResult(NamedTuple):
     verdict: str
     table: list[list[str]]
     """A row a round as text; the first row is the heads."""
+    unchanged: bool = False
+    """Whether no round was better, so that `model` is what the run began with."""
 
 
 def round_name(number: int) -> str:

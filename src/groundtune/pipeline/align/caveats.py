@@ -1,0 +1,73 @@
+"""What the page of rounds begins with: answers that could not be checked, and rounds in vain."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from groundtune.feedback.claims import NOT_READ
+from groundtune.pipeline.align.choosing import START, Choice
+from groundtune.pipeline.align.steps import Feedback
+from groundtune.pipeline.feedback.verdicts import HIGH
+from groundtune.records import Score
+from groundtune.report.figures import listed
+from groundtune.report.model import Caveat
+
+UNCHANGED = "No round was better: the model is unchanged"
+
+
+class UnreadPart(NamedTuple):
+    """The answers of one part of a run, and those of them that could not be checked."""
+
+    what: str
+    unread: int
+    answers: int
+
+    @property
+    def share(self) -> float:
+        """Share of the answers; 0 without any."""
+        return self.unread / self.answers if self.answers else 0.0
+
+    def __str__(self) -> str:
+        return f"{self.unread:,} of {self.answers:,} {self.what}"
+
+
+def learning_part(number: int, feedback: Feedback) -> UnreadPart:
+    """The answers that a round made its pairs of."""
+    pairs = feedback.pairs
+    unread = sum(pairs.unscored_why.get(why, 0) for why in NOT_READ)
+    return UnreadPart(f"from which round {number} learnt", unread, pairs.answers - pairs.duplicates)
+
+
+def choosing_part(number: int, choice: Choice) -> UnreadPart:
+    """The answers that a round's checkpoint was chosen by."""
+    unread = sum(candidate.unchecked for candidate in choice.candidates)
+    answers = choice.prompts * len(choice.candidates)
+    return UnreadPart(f"by which round {number} chose its model", unread, answers)
+
+
+def reported_part(scores: Sequence[Score]) -> UnreadPart:
+    """The answers that the page reports on."""
+    unread = sum(score.status == "unparsed" for score in scores)
+    return UnreadPart("that this page reports on", unread, len(scores))
+
+
+def caveat_of(choices: Sequence[Choice], parts: Sequence[UnreadPart]) -> Caveat | None:
+    """Return what comes before all figures: much that is unread, then that no round was better."""
+    vain = is_unchanged(choices)
+    high = [part for part in parts if part.share >= HIGH]
+    rounds = f"{len(choices)} rounds" if len(choices) > 1 else "1 round"
+    unchanged = (
+        f"After {rounds} no checkpoint was better, on prompts held back for this choice, than the "
+        "model that its round began with. So nothing is compared: the figures are those of the "
+        "model that the run began with."
+    )
+    if high:
+        worst = max(high, key=lambda part: part.share)
+        title = f"{worst.share:.0%} of the answers {worst.what} could not be checked"
+        text = f"Not checked: {listed([str(part) for part in high])}. No figure includes them."
+        return Caveat(title=title, text=f"{text} {UNCHANGED}. {unchanged}" if vain else text)
+    return Caveat(title=UNCHANGED, text=unchanged) if vain else None
+
+
+def is_unchanged(choices: Sequence[Choice]) -> bool:
+    """Whether every round kept the model that it began with."""
+    return all(choice.chosen == START for choice in choices)
