@@ -249,6 +249,9 @@ def test_align_names_the_inputs_that_changed(tiny_llava: Path, tmp_path: Path, f
         begin()
     with pytest.raises(UserError, match="none is left to learn from"):
         begin()
+    part = out / "round-1/answers/part-00000.parquet"  # with an answer the run has begun
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"")
     for path, what in (
         (files, "prompts and images"),
         (files.with_name("a.png"), "prompts and images"),
