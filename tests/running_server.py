@@ -17,8 +17,8 @@ from PIL import Image
 
 from groundtune.protocols import Reply
 from groundtune.records import Claim, Prompt, Sampling
-from groundtune.serve.app import build_app
 from groundtune.serve.backend import Answered, Backend, Turn
+from groundtune.serve.http import build_config
 from groundtune.serve.images import LentImages
 from groundtune.serve.limits import Limits
 from groundtune.serve.local import LocalBackend
@@ -90,9 +90,7 @@ def service_of(speaker: ScriptedSpeaker | None = None, **own: Any) -> Service:
 @contextmanager
 def serving(service: Service, token: str = "") -> Iterator[str]:
     """The base URL of the running server, without /v1."""
-    config = uvicorn.Config(
-        build_app(service, token=token), port=0, log_level="error", access_log=False, ws="none"
-    )
+    config = build_config(service, token=token, port=0, log_level="error")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -1,13 +1,13 @@
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import httpx
 import openai
 import pytest
 
 from groundtune.protocols import Rewarder
-from groundtune.records import Prompt
+from groundtune.records import Claim, Prompt
 from running_server import (
     ANSWER,
     HTTP,
@@ -100,7 +100,7 @@ def test_the_official_client_lists_the_model_and_gets_errors_of_its_own_kinds(
         client.chat.completions.create(model="other", messages=MESSAGES)
     assert caught.value.code == "model_not_found"
     with pytest.raises(openai.BadRequestError, match="max_tokens"):
-        client.chat.completions.create(model="tiny", messages=MESSAGES, max_tokens=10**6)
+        client.chat.completions.create(model="tiny", messages=MESSAGES, max_tokens=0)
 
 
 def test_the_model_sees_the_very_image_and_texts(url: str):
@@ -229,6 +229,27 @@ def test_check_returns_each_claim_with_its_characters(url: str):
     assert (text[red["start"] : red["end"]], red["verdict"]) == ("red", "rejected")
     assert math.isclose(red["p_yes"], 0.2)
     assert text[cup["start"] : cup["end"]] == "red cup"
+
+
+def test_a_check_that_checked_nothing_says_why():
+    def nothing(prompts: Sequence[Prompt], answers: Sequence[str]) -> list[list[Claim]]:
+        return [[] for _ in answers]
+
+    def unchecked(prompts: Sequence[Prompt], answers: Sequence[str]) -> list[list[Claim]]:
+        claims = [own[0] for own in claims_of(prompts, answers)]
+        change = {"p_yes": None, "p_no": None, "status": "unchecked"}
+        return [[claim.model_copy(update=change)] for claim in claims]
+
+    notes: list[object] = []
+    for check in (nothing, unchecked, claims_of):
+        with serving(service_of(check=check)) as base:
+            choice = post(base, image=IMAGE, check=True).json()["choices"][0]
+            notes.append(choice["check"]["note"])
+    assert notes == [
+        "Nothing could be checked: no claims were found in the answer.",
+        "Nothing could be checked: no claim has a verdict.",
+        None,
+    ]
 
 
 def test_the_official_client_sees_the_claims_in_a_stream_before_its_end(client: openai.OpenAI):

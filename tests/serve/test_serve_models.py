@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -213,6 +214,19 @@ def test_the_worlds_answers_are_checked_claim_by_claim(world: str):
             assert (claim["p_no"] > claim["p_yes"]) == (claim["verdict"] == "rejected")
 
 
+def test_claims_about_no_image_stay_unchecked_and_the_reply_says_so(world: str):
+    content = [{"type": "text", "text": "Describe the image."}]
+    messages = [{"role": "user", "content": content}]
+    sent = {"model": "world:base", "messages": messages, "check": True, "seed": 2}
+    response = HTTP.post(f"{world}/v1/chat/completions", json=sent, timeout=60)
+    assert response.status_code == 200, response.text
+    check = response.json()["choices"][0]["check"]
+    assert check["note"] == "Nothing could be checked: the request has no image."
+    assert (check["checked"], check["rejected"], check["unchecked"]) == (0, 0, len(check["claims"]))
+    assert check["claims"]
+    assert {claim["p_yes"] for claim in check["claims"]} == {None}
+
+
 def test_the_worlds_answers_are_chosen_by_the_gain_over_the_reference(world: str):
     reply = post(world, self_feedback={"n": 6})
     told = reply["self_feedback"]
@@ -233,6 +247,21 @@ def test_a_labeler_that_cannot_answer_yes_and_no_stops_the_start(tiny_llava: Pat
 def test_an_endpoint_has_no_rewards():
     params = ServeSettings(model="openai:m@http://127.0.0.1:9", reference="world:base")
     with pytest.raises(UserError, match="token by token"):
+        open_service(params, SilentProgress())
+
+
+def test_a_reference_that_is_the_model_itself_is_refused(tiny_llava: Path, tmp_path: Path):
+    linked, copied = tmp_path / "linked", tmp_path / "copied"
+    linked.symlink_to(tiny_llava)
+    shutil.copytree(tiny_llava, copied)
+    names = [(str(tiny_llava), str(other)) for other in (tiny_llava, linked, copied)]
+    for model, reference in [*names, ("world:base", "world:base")]:
+        params = ServeSettings(model=model, reference=reference)
+        with pytest.raises(UserError, match="reward of every answer would be 0") as caught:
+            open_service(params, SilentProgress())
+        assert caught.value.where == f"model {model}, reference {reference}"
+    params = ServeSettings(model="world:base", tuned="world:labeler", reference="world:labeler")
+    with pytest.raises(UserError, match="tuned model itself"):
         open_service(params, SilentProgress())
 
 
@@ -265,7 +294,8 @@ def test_the_command_serves_until_it_is_interrupted():
                 answer = HTTP.post(url, json=body(), headers=headers, timeout=30).json()
                 assert answer["choices"][0]["message"]["content"] == "A cup."
                 long = HTTP.post(url, json=body(max_tokens=10), headers=headers, timeout=30)
-                assert long.status_code == 400
+                assert long.headers["x-groundtune-clamped"] == "max_tokens=9"
+                assert behind.bodies[-1]["max_tokens"] == 9
                 program.send_signal(signal.SIGINT)
                 assert program.wait(60) == 0
             finally:

@@ -1,8 +1,10 @@
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from groundtune.records import Claim, Prompt
 from headless import chromium
 from running_server import HTTP, ScriptedSpeaker, claims_of, png, service_of, serving
 from waiting import wait_until
@@ -65,3 +67,21 @@ def test_a_person_asks_about_a_image_and_sees_the_unsupported_words_marked(tmp_p
         assert speaker.stopped.wait(20)
         assert page.complaints == []
     assert speaker.asked[0][0].images
+
+
+@pytest.mark.browser
+def test_a_question_without_an_image_says_that_nothing_could_be_checked():
+    def unchecked(prompts: Sequence[Prompt], answers: Sequence[str]) -> list[list[Claim]]:
+        change = {"p_yes": None, "p_no": None, "status": "unchecked"}
+        return [[c.model_copy(update=change) for c in own] for own in claims_of(prompts, answers)]
+
+    with serving(service_of(check=unchecked)) as base, chromium() as page:
+        page.call("Page.navigate", url=base)
+        page.until("document.querySelector('#model')?.textContent === 'tiny'")
+        page.run("document.querySelector('#send').click()")
+        page.until("!!document.querySelector('article details')")
+        note = page.run("document.querySelector('article .note').textContent")
+        assert note == "Nothing could be checked: the request has no image."
+        summary = page.run("document.querySelector('article summary').textContent")
+        assert summary == "2 claims, none checked"
+        assert page.complaints == []

@@ -72,6 +72,27 @@ def test_an_upstream_server_gets_the_request_and_its_reply_comes_back(
     assert (reply["model"], "self_feedback" in passed) == ("tiny", False)
 
 
+def test_an_upstream_server_gets_plain_messages_whatever_clients_add(
+    behind: ScriptedEndpoint, before: str
+):
+    said = {"role": "assistant", "content": None, "refusal": "No.", "annotations": []}
+    asked = {"type": "text", "text": "Why?", "cache_control": {"type": "ephemeral"}}
+    sent = body(image=GOOD, tools=[], logit_bias={}, user="me", max_tokens=10**6)
+    image, text = sent["messages"][0]["content"]
+    detailed = {**image, "image_url": {**image["image_url"], "detail": "high"}}
+    first = {"role": "user", "content": [detailed, text]}
+    sent["messages"] = [first, said, {"role": "user", "content": [asked], "name": "me"}]
+    assert HTTP.post(before + CHAT, json=sent).status_code == 200
+    passed = behind.bodies[0]
+    assert passed["messages"] == [
+        {"role": "user", "content": [detailed, text]},
+        {"role": "assistant", "content": "No."},
+        {"role": "user", "content": [{"type": "text", "text": "Why?"}], "name": "me"},
+    ]
+    assert passed["max_tokens"] == 2048
+    assert not {"tools", "logit_bias", "user"} & set(passed)
+
+
 def test_an_upstream_stream_is_passed_on(behind: ScriptedEndpoint, before: str):
     usage = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}
     behind.faults = [sse(delta("A "), delta("cup"), delta("", "length"), usage)]

@@ -81,7 +81,8 @@ def serve(
             "groundtune serve",
             "Install them: pip install 'groundtune[serve]'.",
         )
-    from groundtune.serve.wire import ServeSettings, listen, open_service, run
+    from groundtune.serve.http import run
+    from groundtune.serve.wire import ServeSettings, listen, open_service
 
     options = {"model": model, **asdict(served), **loading.settings()}
     params = load(None, settings, ServeSettings, options=options)

@@ -101,6 +101,22 @@ def revision_of(settings: ModelSettings) -> str:
     )
 
 
+def refuse_same(tuned: ModelSettings, reference: ModelSettings) -> tuple[str, str]:
+    """Return the revisions of a tuned model and its reference.
+
+    Raises:
+        UserError: both have the same weights and settings, or one of them is not there.
+    """
+    revisions = revision_of(tuned), revision_of(reference)
+    if revisions[0] == revisions[1]:
+        raise UserError(
+            "The reference is the tuned model itself, so the reward of every answer would be 0.",
+            f"model {tuned.model}, reference {reference.model}",
+            "Name the model from before the training as the reference.",
+        )
+    return revisions
+
+
 def _adapter(settings: ModelSettings) -> Path | None:
     return Path(settings.adapter) if settings.adapter else None
 

@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from groundtune import __version__
 from groundtune.serve.errors import ApiError, failed
-from groundtune.serve.guard import Guard
+from groundtune.serve.guard import REQUEST_ID, Guard
 from groundtune.serve.response import ChatResponse
 from groundtune.serve.schema import ChatRequest
 from groundtune.serve.service import Service
@@ -46,6 +46,7 @@ def build_app(service: Service, *, token: str = "") -> Guard:
     )
     _add_api(app, service)
     _add_page(app)
+    app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _our_fault)
     app.openapi = lambda: _schema(app)  # pyright: ignore[reportAttributeAccessIssue]
@@ -63,7 +64,8 @@ def _add_api(app: FastAPI, service: Service) -> None:
 
     async def model(name: str) -> dict[str, Any]:
         if name != service.model:
-            raise HTTPException(404, f"There is no model {name[:200]!r} here.")
+            message = f"There is no model {name[:200]!r} here, only {service.model!r}."
+            raise ApiError("model_not_found", message, param="model")
         return _model(service)
 
     async def health() -> dict[str, Any]:
@@ -110,17 +112,24 @@ def _model(service: Service) -> dict[str, Any]:
     }
 
 
+async def _api_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return JSONResponse(error.body, error.status, headers=error.headers)
+
+
 async def _http_error(request: Request, error: Exception) -> Response:
+    """Answer what the routes refuse: another path, or another method."""
     assert isinstance(error, HTTPException)
-    codes = {404: "not_found", 405: "method_not_allowed"}
-    said = str(error.detail)
-    told = ApiError(error.status_code, said, code=codes.get(error.status_code))
-    return JSONResponse(told.body, told.status, headers=dict(error.headers or {}))
+    path: str = request.scope["path"]
+    code = {404: "not_found", 405: "method_not_allowed"}[error.status_code]
+    api_error = ApiError(code, f"{error.detail}: {request.method} {path[:200]}")
+    return JSONResponse(api_error.body, api_error.status, headers=dict(error.headers or {}))
 
 
 async def _our_fault(request: Request, error: Exception) -> Response:
-    log.error("a request failed", exc_info=error)
-    return JSONResponse(failed().body, 500)
+    request_id: str = request.scope[REQUEST_ID]
+    log.error("request %s failed", request_id, exc_info=error)
+    return JSONResponse(failed(request_id).body, 500)
 
 
 def _schema(app: FastAPI) -> dict[str, Any]:

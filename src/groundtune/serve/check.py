@@ -18,7 +18,10 @@ class LabelledCheck:
         self._labelling = labelling
 
     def __call__(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[list[Claim]]:
-        """Return each answer's claims, with characters, p(yes), p(no) and status."""
+        """Return each answer's claims, with characters, p(yes), p(no) and status.
+
+        Claims about no image stay unchecked.
+        """
         own = self._labelling
         given = list(zip(prompts, answers, strict=True))
         keys = [key_of("served", prompt.key, answer) for prompt, answer in given]
@@ -35,6 +38,8 @@ class LabelledCheck:
             for row, statements in zip(rows, found, strict=True)
             for claim in claims_of(row, statements, divider)
         ]
-        checked = conquer(divided, about, own.labeler, labeler_producer(own), own.asking).claims
-        claims = by_answer(checked)
+        blind = [claim for claim in divided if not about[claim.answer].images]
+        seen = [claim for claim in divided if about[claim.answer].images]
+        checked = conquer(seen, about, own.labeler, labeler_producer(own), own.asking).claims
+        claims = by_answer([*checked, *blind])
         return [claims[key] for key in keys]

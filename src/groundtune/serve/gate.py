@@ -37,7 +37,7 @@ class Gate:
     def enter(self) -> Generator["Held"]:
         """Hold a slot. Raises ApiError (429) at once if all are taken."""
         if self.inside >= self.limits.running + self.limits.waiting:
-            raise self._full("All places are taken, and the queue is full.")
+            raise self._full("queue_full", "All places are taken, and the queue is full.")
         self.inside += 1
         held = Held(self)
         try:
@@ -61,22 +61,17 @@ class Gate:
     def take(self, size: int) -> None:
         """Count bytes of a body. Raises ApiError (429) beyond the limit for all bodies."""
         if self._bytes + size > self.limits.bodies_bytes:
-            raise self._full("The requests under way hold too many bytes.")
+            raise self._full("too_many_bytes", "The requests under way hold too many bytes.")
         self._bytes += size
 
     def give(self, size: int) -> None:
         """Release bytes."""
         self._bytes -= size
 
-    def _full(self, why: str) -> ApiError:
+    def _full(self, code: str, why: str) -> ApiError:
         seconds = self._usual_s * (self.waiting + 1) / self.limits.running
-        return ApiError(
-            429,
-            f"{why} Try again later.",
-            type="rate_limit_error",
-            code="queue_full",
-            retry_after_s=max(1, min(60, math.ceil(seconds))),
-        )
+        after = max(1, min(60, math.ceil(seconds)))
+        return ApiError(code, f"{why} Try again later.", retry_after_s=after)
 
 
 class Held:

@@ -95,7 +95,7 @@ class Gatherer(Generic[T, R]):
         finally:
             self._runs = None
             for place in self._left():
-                place.fail(ApiError(503, "The server is shutting down.", type="server_error"))
+                place.fail(ApiError("shutting_down", "The server is shutting down."))
 
     def _left(self) -> list[Place[T, R]]:
         with self._lock:

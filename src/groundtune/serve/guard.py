@@ -1,7 +1,9 @@
-"""ASGI middleware: checks the token and the host, adds headers, counts requests."""
+"""ASGI middleware: checks the host and the token, adds headers, counts requests."""
 
 import hmac
-from urllib.parse import urlsplit
+import ipaddress
+import re
+import secrets
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -9,9 +11,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from groundtune.serve.errors import ApiError
 from groundtune.serve.metrics import Metrics
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 PATHS = frozenset({"/", "/v1/chat/completions", "/v1/models", "/health", "/metrics"})
 """Paths that are counted by name; a client's inventions are counted together."""
+REQUEST_ID = "groundtune.request_id"
+"""Key of a scope: the request's id, which is in the reply's header x-request-id and in the log."""
 _OPEN = frozenset({"/", "/chat.js", "/chat.css", "/health", "/openapi.json", "/favicon.ico"})
 """What needs no token: the page, which asks for it, and whether the server is up."""
 _POLICY = (
@@ -24,6 +27,11 @@ _HEADERS = [
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
+_HOST = re.compile(
+    r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[\w.~%!$&'()*+,;=-]+))(?::\d{0,5})?", re.A
+)
+"""A Host header (RFC 9110, 7.2): a name, an IPv4 address or an IPv6 address in brackets, a port."""
+_PLAIN_ID = re.compile(r"[\w.:/+=-]{1,128}", re.A)
 
 
 class Guard:
@@ -45,45 +53,71 @@ class Guard:
             return
         path: str = scope["path"]
         counted = path if path in PATHS else "other"
+        headers: list[tuple[bytes, bytes]] = list(scope["headers"])
+        scope[REQUEST_ID] = request_id(headers)
+        added = [*_HEADERS, (b"x-request-id", scope[REQUEST_ID].encode())]
 
         async def watched(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *_HEADERS]
+                message["headers"] = [*message.get("headers", []), *added]
                 status = str(message["status"])
                 self._metrics.count("requests_total", path=counted, status=status)
             await send(message)
 
         try:
-            self._admit(path, dict(scope["headers"]))
+            self._admit(path, headers)
         except ApiError as error:
             refusal = JSONResponse(error.body, error.status, headers=error.headers)
             await refusal(scope, receive, watched)
             return
         await self._app(scope, receive, watched)
 
-    def _admit(self, path: str, headers: dict[bytes, bytes]) -> None:
-        if not self._token:
-            host = urlsplit(f"//{headers.get(b'host', b'').decode('latin-1')}")
-            if _name(host.netloc) not in LOOPBACK:
-                raise ApiError(
-                    403,
-                    "Without a token only requests to localhost are answered.",
-                    code="wrong_host",
-                )
-        elif path not in _OPEN:
-            kind, _, given = headers.get(b"authorization", b"").partition(b" ")
+    def _admit(self, path: str, headers: list[tuple[bytes, bytes]]) -> None:
+        host = _host_of(headers)
+        if not self._token and not is_this_machine(host):
+            message = "Without a token only requests to localhost are answered."
+            raise ApiError("wrong_host", message)
+        if self._token and path not in _OPEN:
+            kind, _, given = dict(headers).get(b"authorization", b"").partition(b" ")
             right = hmac.compare_digest(given.strip(), self._token)
             if kind.lower() != b"bearer" or not right:
-                raise ApiError(
-                    401,
-                    "The token is missing or wrong: send Authorization: Bearer TOKEN.",
-                    type="authentication_error",
-                    code="invalid_api_key",
-                )
+                message = "The token is missing or wrong: send Authorization: Bearer TOKEN."
+                raise ApiError("invalid_api_key", message)
 
 
-def _name(netloc: str) -> str:
-    """A host without its port, an IPv6 address without its brackets."""
-    if netloc.startswith("["):
-        return netloc[1:].partition("]")[0].lower()
-    return netloc.partition(":")[0].lower()
+def is_this_machine(host: str) -> bool:
+    """Whether a host's name or address is this machine's own, which no other site can have."""
+    if host.lower().removesuffix(".") == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def request_id(headers: list[tuple[bytes, bytes]]) -> str:
+    """Return the id that the client gave in x-request-id, if it is plain, or a new one."""
+    given = dict(headers).get(b"x-request-id", b"").decode("latin-1")
+    return given if _PLAIN_ID.fullmatch(given) else f"req_{secrets.token_hex(16)}"
+
+
+def _host_of(headers: list[tuple[bytes, bytes]]) -> str:
+    """Return the Host header's name or address, without port and brackets; "" if there is none.
+
+    Raises:
+        ApiError: it is no host, or there are several.
+    """
+    given = [value.decode("latin-1") for name, value in headers if name == b"host"]
+    if not given or given == [""]:
+        return ""
+    found = _HOST.fullmatch(given[0])
+    if len(given) > 1 or found is None or not _is_address(found["ipv6"]):
+        raise ApiError("invalid_host", "The Host header is no host.")
+    return found["ipv6"] or found["name"]
+
+
+def _is_address(ipv6: str | None) -> bool:
+    try:
+        return ipv6 is None or bool(ipaddress.IPv6Address(ipv6))
+    except ValueError:
+        return False

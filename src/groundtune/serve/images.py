@@ -75,22 +75,24 @@ def read_image(url: str, limits: Limits, param: str, *, pixels: int = 0) -> Requ
     """
     head, comma, encoded = url.partition(",")
     if not head.startswith("data:") or not head.endswith(";base64") or not comma:
-        raise _bad(
-            "The image must be a data URL (data:image/png;base64,...): addresses are not fetched.",
-            param,
+        raise ApiError(
             "invalid_image_url",
+            "The image must be a data URL (data:image/png;base64,...): addresses are not fetched.",
+            param=param,
         )
     if len(encoded) > limits.image_bytes * 4 // 3 + 4:
-        raise _too_large(f"{limits.image_bytes:,} bytes in an image", param)
+        message = f"More than {limits.image_bytes:,} bytes in an image."
+        raise ApiError("image_too_large", message, param=param)
     try:
         data = base64.b64decode(encoded, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise _bad(f"The image is not base64: {error}.", param, "invalid_base64") from error
+        message = f"The image is not base64: {error}."
+        raise ApiError("invalid_base64", message, param=param) from error
     _refuse_bombs(data, limits, param, pixels)
     try:
         image = decode(data, param)
     except UserError as error:
-        raise _bad(error.what, param, "invalid_image") from error
+        raise ApiError("invalid_image", error.what, param=param) from error
     return RequestImage(hashlib.sha256(data).hexdigest(), image)
 
 
@@ -102,16 +104,14 @@ def _refuse_bombs(data: bytes, limits: Limits, param: str, pixels: int) -> None:
             with Image.open(BytesIO(data), formats=FORMATS) as image:
                 width, height = image.size
     except Image.DecompressionBombError as error:
-        raise _too_large(f"{limits.image_pixels:,} pixels in all images", param) from error
+        raise _too_many_pixels(limits, param) from error
     except Exception as error:  # whatever a header of a stranger's file makes Pillow raise
-        raise _bad("The file is not an image that can be read.", param, "invalid_image") from error
+        message = "The file is not an image that can be read."
+        raise ApiError("invalid_image", message, param=param) from error
     if pixels + width * height > limits.image_pixels:
-        raise _too_large(f"{limits.image_pixels:,} pixels in all images", param)
+        raise _too_many_pixels(limits, param)
 
 
-def _bad(message: str, param: str, code: str) -> ApiError:
-    return ApiError(400, message, param=param, code=code)
-
-
-def _too_large(limit: str, param: str) -> ApiError:
-    return _bad(f"More than {limit}.", param, "image_too_large")
+def _too_many_pixels(limits: Limits, param: str) -> ApiError:
+    message = f"More than {limits.image_pixels:,} pixels in all images."
+    return ApiError("too_many_pixels", message, param=param)

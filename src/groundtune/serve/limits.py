@@ -15,6 +15,8 @@ class Limits(Record):
     """Requests that wait for their turn; a further one gets 429 at once."""
     seconds: float = Field(default=300, gt=0)
     """For a whole request, waiting included."""
+    header_seconds: float = Field(default=10, gt=0)
+    """For a request's headers to arrive."""
     body_seconds: float = Field(default=30, gt=0)
     """For a body to arrive."""
     body_bytes: int = Field(default=20 * 2**20, ge=1)
@@ -32,7 +34,7 @@ class Limits(Record):
     text_characters: int = Field(default=200_000, ge=1)
     """All texts of a request."""
     max_tokens: int = Field(default=2048, ge=1)
-    """The longest answer that may be asked for."""
+    """The longest answer; a request that asks for a longer one gets this, and its reply says so."""
     default_tokens: int = Field(default=512, ge=1)
     """The longest answer where the request doesn't say."""
     n: int = Field(default=8, ge=1)

@@ -9,6 +9,7 @@ _HELP = {
     "request_seconds": ("histogram", "Seconds of a chat completion that was answered whole."),
     "prompt_tokens_total": ("counter", "Tokens read, as far as they are known."),
     "completion_tokens_total": ("counter", "Tokens generated, candidates of best of n included."),
+    "clamped_total": ("counter", "Requests whose max_tokens was above the limit."),
     "claims_total": ("counter", "Claims by verdict."),
     "requests_running": ("gauge", "Requests that are answered now."),
     "requests_waiting": ("gauge", "Requests that wait for their turn."),

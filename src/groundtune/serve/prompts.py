@@ -4,6 +4,7 @@ import secrets
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from groundtune.records import ImagePart, Message, Part, Prompt, Sampling, TextPart
 from groundtune.serve.backend import Asked
@@ -32,7 +33,11 @@ def parse_chat(body: bytes, limits: Limits) -> ChatRequest:
     """
     _refuse_many_parts(body, limits)
     try:
-        chat = ChatRequest.model_validate_json(body)
+        fields: object = from_json(body, allow_inf_nan=False)
+    except ValueError as error:
+        raise ApiError("invalid_json", f"The body is not JSON: {error}.") from error
+    try:
+        chat = ChatRequest.model_validate(fields)
     except ValidationError as error:
         raise bad_body(error) from error
     images = sum(len(_images(message)) for message in chat.messages)
@@ -41,14 +46,20 @@ def parse_chat(body: bytes, limits: Limits) -> ChatRequest:
     _bound("messages", images, limits.images, "images")
     _bound("messages", letters, limits.text_characters, "characters of text")
     _bound("n", chat.n or 1, limits.n, "answers")
-    for name in ("max_tokens", "max_completion_tokens"):
-        _bound(name, getattr(chat, name) or 1, limits.max_tokens, "tokens")
     if chat.self_feedback is not None:
         _bound("self_feedback.n", chat.self_feedback.n, limits.candidates, "candidates")
         _refuse_conflicts(chat)
     if not any(message.role == "user" for message in chat.messages):
-        raise ApiError(400, "There is no user message.", param="messages", code="invalid_value")
+        raise ApiError("invalid_value", "There is no user message.", param="messages")
     return chat
+
+
+def clamped(chat: ChatRequest, limits: Limits) -> dict[str, dict[str, int]]:
+    """Return the fields that a limit lowers: what was requested, and what is used."""
+    name = "max_completion_tokens" if chat.max_completion_tokens else "max_tokens"
+    requested: int = getattr(chat, name) or 1
+    most = limits.max_tokens
+    return {name: {"requested": requested, "used": most}} if requested > most else {}
 
 
 def read_chat(chat: ChatRequest, limits: Limits) -> Read:
@@ -81,39 +92,37 @@ def _refuse_many_parts(body: bytes, limits: Limits) -> None:
     """
     most = limits.text_characters + _STRUCTURE
     if any(body.count(mark) > most for mark in (b"{", b"[", b",")):
-        raise ApiError(400, "The body has too many parts.", code="too_large")
+        raise ApiError("limit_exceeded", "The body has too many parts.")
 
 
 def _refuse_conflicts(chat: ChatRequest) -> None:
     if (chat.n or 1) > 1:
-        raise ApiError(
-            400, "self_feedback gives one answer: n must be 1.", param="n", code="invalid_value"
-        )
+        raise ApiError("invalid_value", "self_feedback gives one answer: n must be 1.", param="n")
     if chat.temperature == 0 and chat.self_feedback and chat.self_feedback.n > 1:
         raise ApiError(
-            400,
+            "invalid_value",
             "Greedy decoding (temperature 0) gives one answer, so there is nothing to choose from.",
             param="temperature",
-            code="invalid_value",
         )
 
 
 def _sampling(chat: ChatRequest, limits: Limits) -> Sampling:
-    most = chat.max_completion_tokens or chat.max_tokens
+    requested = chat.max_completion_tokens or chat.max_tokens or limits.default_tokens
     return Sampling(
-        max_new_tokens=most or min(limits.default_tokens, limits.max_tokens),
+        max_new_tokens=min(requested, limits.max_tokens),
         temperature=1.0 if chat.temperature is None else chat.temperature,
         top_p=chat.top_p or 1.0,
-        top_k=chat.top_k or 0,
+        top_k=max(chat.top_k or 0, 0),
     )
 
 
 def _message(message: MessageIn, where: str, limits: Limits, images: list[RequestImage]) -> Message:
     role = "system" if message.role == "developer" else message.role
-    if isinstance(message.content, str):
-        return Message(role=role, content=(TextPart(text=message.content),))
+    given = message.parts
+    if isinstance(given, str):
+        return Message(role=role, content=(TextPart(text=given),))
     parts: list[Part] = []
-    for i, part in enumerate(message.content):
+    for i, part in enumerate(given):
         if isinstance(part, ImageIn):
             param = f"{where}.{i}.image_url.url"
             pixels = sum(image.image.width * image.image.height for image in images)
@@ -125,22 +134,33 @@ def _message(message: MessageIn, where: str, limits: Limits, images: list[Reques
 
 
 def _plain(message: MessageIn) -> dict[str, Any]:
-    return message.model_dump(exclude_none=True)
+    """Return the message as every server reads it: refusals are texts."""
+    given = message.parts
+    content: str | list[dict[str, Any]] = given if isinstance(given, str) else []
+    if isinstance(given, list):
+        content = [
+            part.model_dump(exclude_none=True)
+            if isinstance(part, ImageIn)
+            else {"type": "text", "text": part.text}
+            for part in given
+        ]
+    name = {} if message.name is None else {"name": message.name}
+    return {"role": message.role, "content": content} | name
 
 
 def _images(message: MessageIn) -> list[ImageIn]:
-    parts = [] if isinstance(message.content, str) else message.content
+    parts = [] if isinstance(message.parts, str) else message.parts
     return [part for part in parts if isinstance(part, ImageIn)]
 
 
 def _letters(message: MessageIn) -> int:
-    if isinstance(message.content, str):
-        return len(message.content)
-    return sum(len(part.text) for part in message.content if not isinstance(part, ImageIn))
+    parts = message.parts
+    if isinstance(parts, str):
+        return len(parts)
+    return sum(len(part.text) for part in parts if not isinstance(part, ImageIn))
 
 
 def _bound(param: str, value: int, most: int, unit: str) -> None:
     if value > most:
-        raise ApiError(
-            400, f"{param}: {value} {unit}, at most {most}.", param=param, code="too_large"
-        )
+        message = f"{param}: {value} {unit}, at most {most}."
+        raise ApiError("limit_exceeded", message, param=param)

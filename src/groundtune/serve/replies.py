@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from groundtune.protocols import Reply
@@ -11,9 +11,21 @@ from groundtune.serve.service import Done, Feedback
 
 
 class Envelope:
-    """The fields that all chunks of one reply have in common."""
+    """What all chunks of one reply have in common.
 
-    def __init__(self, model: str) -> None:
+    `clamped` are the fields of the request that a limit lowered; with `usage` every chunk of a
+    stream has the field, as in the API: null before the last.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        clamped: Mapping[str, Mapping[str, int]] | None = None,
+        usage: bool = False,
+    ) -> None:
+        self._clamped = {"clamped": clamped} if clamped else {}
+        self._usage = {"usage": None} if usage else {}
         self._id = f"chatcmpl-{secrets.token_hex(12)}"
         self._created = int(time.time())
         self._model = model
@@ -35,7 +47,7 @@ class Envelope:
             }
             choices.append(choice | _check(done, index))
         body = self._body("chat.completion", choices) | {"usage": usage(done)}
-        return body | _feedback(done.feedback)
+        return body | self._clamped | _feedback(done.feedback)
 
     def opening(self, index: int) -> dict[str, Any]:
         """Return the first chunk of an answer."""
@@ -45,26 +57,25 @@ class Envelope:
         """Return a chunk with the next characters of an answer."""
         return self._chunk(index, {"content": text})
 
-    def closing(self, done: Done, *, with_usage: bool) -> Iterator[dict[str, Any]]:
+    def closing(self, done: Done) -> Iterator[dict[str, Any]]:
         """Yield the chunks after the text: thoughts, claims, finish reason and usage."""
         for index, reply in enumerate(done.replies):
             if reply.thoughts:
                 yield self._chunk(index, _thoughts(reply))
-            extra = _check(done, index)
-            if extra:
+            if extra := _check(done, index):
                 chunk = self._chunk(index, {})
                 chunk["choices"][0] |= extra
                 yield chunk
             last = self._chunk(index, {}, "stop" if reply.finished else "length")
-            yield last | _feedback(done.feedback)
-        if with_usage:
+            yield last | self._clamped | _feedback(done.feedback)
+        if self._usage:
             yield self._body("chat.completion.chunk", []) | {"usage": usage(done)}
 
     def _chunk(
         self, index: int, delta: dict[str, Any], finish: str | None = None
     ) -> dict[str, Any]:
         choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
-        return self._body("chat.completion.chunk", [choice])
+        return self._body("chat.completion.chunk", [choice]) | self._usage
 
     def _body(self, kind: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
         return {
@@ -111,7 +122,16 @@ def _check(done: Done, index: int) -> dict[str, Any]:
     checked = rejected + sum(claim.status == "supported" for claim in claims)
     body = {"claims": [claim_body(claim) for claim in claims]}
     counts = {"checked": checked, "rejected": rejected, "unchecked": len(claims) - checked}
-    return {"check": body | counts}
+    return {"check": body | counts | {"note": _note(done, claims, checked)}}
+
+
+def _note(done: Done, claims: Sequence[Claim], checked: int) -> str | None:
+    """Return why nothing was checked, if so."""
+    if not done.images:
+        return "Nothing could be checked: the request has no image."
+    if not claims:
+        return "Nothing could be checked: no claims were found in the answer."
+    return None if checked else "Nothing could be checked: no claim has a verdict."
 
 
 def _feedback(feedback: Feedback | None) -> dict[str, Any]:

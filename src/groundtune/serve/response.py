@@ -5,7 +5,7 @@ If the client disconnects, its work is cancelled.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
 from starlette.responses import Response
@@ -13,7 +13,8 @@ from starlette.types import Receive, Scope, Send
 
 from groundtune.serve.errors import ApiError, HungUp, failed, too_slow
 from groundtune.serve.gate import Held
-from groundtune.serve.prompts import parse_chat
+from groundtune.serve.guard import REQUEST_ID
+from groundtune.serve.prompts import clamped, parse_chat
 from groundtune.serve.replies import Envelope
 from groundtune.serve.schema import ChatRequest
 from groundtune.serve.service import Done, Service
@@ -24,11 +25,11 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 _Finish = Callable[[], Awaitable[None]]
-_EVENTS = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-store"),
-    (b"x-accel-buffering", b"no"),
-]
+_EVENTS = {
+    "content-type": "text/event-stream; charset=utf-8",
+    "cache-control": "no-store",
+    "x-accel-buffering": "no",
+}
 
 
 class ChatResponse(Response):
@@ -46,7 +47,9 @@ class ChatResponse(Response):
             async with asyncio.timeout(limits.seconds):
                 with self._service.gate.enter() as held:
                     chat = await self._read(scope, receive, held)
-                    work = self._stream(chat, wire) if chat.stream else self._whole(chat, wire)
+                    reply = self._envelope(chat, wire)
+                    respond = self._stream if chat.stream else self._whole
+                    work = respond(chat, wire, reply)
                     finish = await _until_gone(work, receive)
                 # release the slot before the client sees the end and sends its next request
                 await finish()
@@ -58,8 +61,8 @@ class ChatResponse(Response):
             self._service.metrics.count("requests_total", path=scope["path"], status="499")
             scope["groundtune.hung_up"] = True
         except Exception:
-            log.exception("a chat request failed")
-            await wire.fail(failed())
+            log.exception("chat request %s failed", scope[REQUEST_ID])
+            await wire.fail(failed(scope[REQUEST_ID]))
 
     async def _read(self, scope: Scope, receive: Receive, held: Held) -> ChatRequest:
         limits = self._service.limits
@@ -68,25 +71,31 @@ class ChatResponse(Response):
             async with asyncio.timeout(limits.body_seconds):
                 body = await _read_body(receive, limits.body_bytes, held)
         except TimeoutError as error:
-            raise ApiError(
-                408,
-                f"The body did not arrive in {limits.body_seconds:g} seconds.",
-                code="timeout",
-            ) from error
+            message = f"The body did not arrive in {limits.body_seconds:g} seconds."
+            raise ApiError("body_timeout", message) from error
         async with self._service.gate.readers:
             chat = await asyncio.to_thread(parse_chat, body, limits)
         self._service.refuse(chat)
         return chat
 
-    async def _whole(self, chat: ChatRequest, wire: "_Wire") -> _Finish:
+    def _envelope(self, chat: ChatRequest, wire: "_Wire") -> Envelope:
+        """Return the form of the reply; a header and the reply say which fields were lowered."""
+        lowered = clamped(chat, self._service.limits)
+        if lowered:
+            self._service.metrics.count("clamped_total")
+            told = [f"{name}={field['used']}" for name, field in lowered.items()]
+            wire.headers["x-groundtune-clamped"] = ", ".join(told)
+        return Envelope(self._service.model, clamped=lowered, usage=chat.with_usage)
+
+    async def _whole(self, chat: ChatRequest, wire: "_Wire", reply: Envelope) -> _Finish:
         """Answer the request, and return a function that sends the reply."""
         done = await self._service.answer(chat, None)
-        return lambda: wire.json(200, Envelope(self._service.model).completion(done))
+        return lambda: wire.json(200, reply.completion(done))
 
-    async def _stream(self, chat: ChatRequest, wire: "_Wire") -> _Finish:
+    async def _stream(self, chat: ChatRequest, wire: "_Wire", reply: Envelope) -> _Finish:
         """Answer the request and stream the text; return a function that sends the rest."""
         said: asyncio.Queue[tuple[int, str] | None] = asyncio.Queue()
-        envelope, begun = Envelope(self._service.model), set[int]()
+        begun = set[int]()
         work = asyncio.ensure_future(
             self._service.answer(chat, lambda index, text: said.put_nowait((index, text)))
         )
@@ -96,14 +105,14 @@ class ChatResponse(Response):
                 index, text = piece
                 if index not in begun:
                     begun.add(index)
-                    await wire.event(envelope.opening(index))
-                await wire.event(envelope.text(index, text))
+                    await wire.event(reply.opening(index))
+                await wire.event(reply.text(index, text))
             done: Done = await work
         finally:
             await _cancelled(work)
         for index in set(range(len(done.replies))) - begun:
-            await wire.event(envelope.opening(index))
-        closing = list(envelope.closing(done, with_usage=chat.with_usage))
+            await wire.event(reply.opening(index))
+        closing = list(reply.closing(done))
 
         async def finish() -> None:
             for chunk in closing:
@@ -118,23 +127,24 @@ class _Wire:
 
     def __init__(self, send: Send) -> None:
         self._send = send
+        self.headers: dict[str, str] = {}
+        """Of the reply."""
         self._begun = False
         self._over = False
 
     async def json(self, status: int, body: dict[str, Any], **headers: str) -> None:
         """Send a complete JSON response."""
         data = json_of(body, ascii=True).encode()
-        sent = {"content-type": "application/json", "content-length": str(len(data)), **headers}
-        pairs = [(name.lower().encode(), value.encode()) for name, value in sent.items()]
+        about = {"content-type": "application/json", "content-length": str(len(data))}
         self._begun = self._over = True
-        await self._send({"type": "http.response.start", "status": status, "headers": pairs})
+        await self._start(status, about | headers)
         await self._send({"type": "http.response.body", "body": data})
 
     async def event(self, body: dict[str, Any]) -> None:
         """Send a server-sent event; the first one starts the stream."""
         if not self._begun:
             self._begun = True
-            await self._send({"type": "http.response.start", "status": 200, "headers": _EVENTS})
+            await self._start(200, _EVENTS)
         await self._write(b"data: " + json_of(body, ascii=True).encode() + b"\n\n")
 
     async def end(self) -> None:
@@ -152,6 +162,11 @@ class _Wire:
         close = {"connection": "close"} if error.status in (408, 413) else {}
         await self.json(error.status, error.body, **error.headers, **close)
 
+    async def _start(self, status: int, headers: Mapping[str, str]) -> None:
+        sent = {**self.headers, **headers}
+        pairs = [(name.lower().encode(), value.encode()) for name, value in sent.items()]
+        await self._send({"type": "http.response.start", "status": status, "headers": pairs})
+
     async def _write(self, data: bytes, *, more: bool = True) -> None:
         self._over = not more
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
@@ -161,9 +176,8 @@ def _check_headers(headers: dict[bytes, bytes], most: int) -> None:
     kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
     if kind != b"application/json":
         # a page of another site can't send this type without asking the server first
-        raise ApiError(
-            415, "The Content-Type must be application/json.", code="unsupported_media_type"
-        )
+        message = "The Content-Type must be application/json."
+        raise ApiError("unsupported_media_type", message)
     length = headers.get(b"content-length", b"0")
     if length.isdigit() and int(length) > most:
         raise _too_large(most)
@@ -187,7 +201,7 @@ async def _read_body(receive: Receive, most: int, held: Held) -> bytes:
 
 
 def _too_large(most: int) -> ApiError:
-    return ApiError(413, f"The body has more than {most:,} bytes.", code="too_large")
+    return ApiError("body_too_large", f"The body has more than {most:,} bytes.")
 
 
 async def _until_gone(work: Coroutine[Any, Any, T], receive: Receive) -> T:

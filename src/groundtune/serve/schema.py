@@ -1,12 +1,24 @@
 """The request schema of /v1/chat/completions: the OpenAI API with two more fields.
 
-Unknown fields and wrong types are refused. API fields that this server doesn't support are refused
-if they would change the answer, and ignored otherwise.
+A field that asks for nothing passes, whichever server it was meant for: null, an empty list of
+tools, a penalty of 0. What would change the answer and can't be done here is refused, and so are
+unknown fields and wrong types.
 """
 
-from typing import Annotated, Literal
+from collections.abc import Collection, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Literal, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    GetJsonSchemaHandler,
+    Tag,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
 
 _SEED = 2**63
 _MANY = 1000
@@ -16,46 +28,161 @@ _MANY = 1000
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
+    IGNORED: ClassVar[Collection[str]] = ()
+    """Fields that pass with any value, since none changes an answer."""
+    INERT: ClassVar[Mapping[str, Sequence[Any]]] = {}
+    """Fields that are not supported, and their values that ask for nothing."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_inert(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        fields = cast("dict[str, object]", value)
+        return {name: each for name, each in fields.items() if not cls._asks_nothing(name, each)}
+
+    @classmethod
+    def _asks_nothing(cls, name: str, value: object) -> bool:
+        return value is None or name in cls.IGNORED or value in cls.INERT.get(name, ())
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Return the schema with the fields that pass."""
+        found = handler(core_schema)
+        schema = handler.resolve_ref_schema(found)
+        ignored: dict[str, Any] = {name: {} for name in cls.IGNORED}
+        inert = {name: {"enum": [None, *values]} for name, values in cls.INERT.items()}
+        schema["properties"] = schema.get("properties", {}) | ignored | inert
+        return found
+
+
+_KINDS: dict[type, str] = {
+    str: "<string>",
+    list: "<list>",
+    bool: "<boolean>",
+    int: "<number>",
+    float: "<number>",
+}
+
+
+def _kind(value: object) -> str | None:
+    """Return the branch of a union for a value: its JSON type, or a part's `type`.
+
+    The brackets tell branches from fields, see `place_of`.
+    """
+    if isinstance(value, dict):
+        return f"<{cast('dict[str, object]', value).get('type')}>"
+    return _KINDS.get(type(value))
+
+
+def _branches(expected: str) -> Discriminator:
+    """Choose the branch of a union by `_kind`, so that an error names the part that is wrong."""
+    return Discriminator(
+        _kind, custom_error_type="wrong_kind", custom_error_message=f"Input should be {expected}"
+    )
+
+
+def place_of(loc: Sequence[str | int]) -> list[str]:
+    """Return where in the body an error is, without the names of a union's branches."""
+    return [str(each) for each in loc if not str(each).startswith("<")]
+
 
 class TextIn(_Part):
     """A part of a message that is text."""
+
+    IGNORED = ("cache_control",)
 
     type: Literal["text"]
     text: str
 
 
+class RefusalIn(_Part):
+    """A part of an assistant's message in which it refused: read as its text."""
+
+    type: Literal["refusal"]
+    refusal: str
+
+    @property
+    def text(self) -> str:
+        """What the assistant wrote."""
+        return self.refusal
+
+
 class ImageUrl(_Part):
     """Where an image is: in the URL itself."""
 
+    IGNORED = ("format",)
+    """The bytes say it."""
+
     url: str
     """data:image/png;base64,... Addresses are not fetched."""
-    detail: Literal["auto", "low", "high"] | None = None
-    """Accepted and ignored: an image is always seen whole."""
+    detail: str | None = None
+    """Passed on to an upstream server; a model in this process always sees the whole image."""
 
 
 class ImageIn(_Part):
     """A part of a message that is an image."""
 
+    IGNORED = ("cache_control",)
+
     type: Literal["image_url"]
     image_url: ImageUrl
 
 
-PartIn = Annotated[TextIn | ImageIn, Field(discriminator="type")]
+PartIn = Annotated[
+    Annotated[TextIn, Tag("<text>")]
+    | Annotated[RefusalIn, Tag("<refusal>")]
+    | Annotated[ImageIn, Tag("<image_url>")],
+    _branches('a part of type "text" or "image_url"'),
+]
+ContentIn = Annotated[
+    Annotated[str, Tag("<string>")]
+    | Annotated[list[PartIn], Field(max_length=_MANY), Tag("<list>")],
+    _branches("a string or a list of parts"),
+]
+
+
+StopIn = Annotated[
+    Annotated[str, Tag("<string>")] | Annotated[list[str], Field(max_length=4), Tag("<list>")],
+    _branches("a string or a list of strings"),
+]
 
 
 class MessageIn(_Part):
     """One turn."""
 
+    IGNORED = ("annotations", "provider_specific_fields", "reasoning", "reasoning_content")
+    """What servers add to an assistant's message, as clients send it back."""
+    INERT = {"tool_calls": ([],), "function_call": ({},), "audio": ({},)}
+
     role: Literal["system", "developer", "user", "assistant"]
-    content: str | Annotated[list[PartIn], Field(max_length=_MANY)]
+    content: ContentIn | None = None
+    """Optional in an assistant's message."""
     name: str | None = None
+    refusal: str | None = None
+    """The assistant's text, if it has no content."""
+
+    @model_validator(mode="after")
+    def _has_content(self) -> Self:
+        if self.content is None and self.role != "assistant":
+            raise PydanticCustomError("no_content", "its content is missing")
+        return self
+
+    @property
+    def parts(self) -> str | list[TextIn | RefusalIn | ImageIn]:
+        """The content; a refusal if there is none."""
+        return self.content or self.refusal or ""
 
 
 class StreamOptions(_Part):
     """What a stream has besides the text."""
 
+    IGNORED = ("include_obfuscation",)
+    INERT = {"continuous_usage_stats": (False,)}
+
     include_usage: bool = False
-    include_obfuscation: bool | None = None
 
 
 class SelfFeedback(_Part):
@@ -66,41 +193,78 @@ class SelfFeedback(_Part):
 
     n: int = Field(default=4, ge=1)
     """Candidates drawn."""
-    normalise: bool | Annotated[float, Field(ge=0, le=1)] = True
+    normalise: Annotated[
+        Annotated[bool, Tag("<boolean>")] | Annotated[float, Field(ge=0, le=1), Tag("<number>")],
+        _branches("true, false, or a number from 0 to 1"),
+    ] = True
     """The power of T, the answer's length in tokens, by which the sum is divided: true is 1."""
 
 
 class ChatRequest(_Part):
     """What a client asks."""
 
+    IGNORED = (
+        "metadata",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "store",
+        "user",
+    )
+    INERT = {
+        # OpenAI's
+        "audio": ({},),
+        "frequency_penalty": (0,),
+        "function_call": ("none", "auto"),
+        "functions": ([],),
+        "logit_bias": ({},),
+        "logprobs": (False,),
+        "modalities": (["text"],),
+        "parallel_tool_calls": (True, False),
+        "presence_penalty": (0,),
+        "reasoning_effort": ("medium",),
+        "response_format": ({"type": "text"},),
+        "tool_choice": ("none", "auto"),
+        "tools": ([],),
+        "top_logprobs": (0,),
+        "verbosity": ("medium",),
+        # of vLLM, SGLang and other servers
+        "add_generation_prompt": (True,),
+        "best_of": (1,),
+        "chat_template_kwargs": ({},),
+        "echo": (False,),
+        "extra_body": ({},),
+        "ignore_eos": (False,),
+        "length_penalty": (1,),
+        "min_p": (0,),
+        "min_tokens": (0,),
+        "repetition_penalty": (1,),
+        "skip_special_tokens": (True,),
+        "stop_token_ids": ([],),
+        "use_beam_search": (False,),
+    }
+
     model: str
     messages: list[MessageIn] = Field(min_length=1, max_length=_MANY)
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     max_tokens: int | None = Field(default=None, ge=1)
+    """Above the server's limit it is lowered to it, and the reply says so."""
     max_completion_tokens: int | None = Field(default=None, ge=1)
+    """The same under its newer name, which counts where both are given."""
     temperature: float | None = Field(default=None, ge=0, le=2)
     """1 if not given, as in the API; 0 is greedy decoding."""
     top_p: float | None = Field(default=None, gt=0, le=1)
-    top_k: int | None = Field(default=None, ge=0)
-    """0 keeps the whole vocabulary. Not in the API; vLLM and SGLang have it, too."""
+    top_k: int | None = Field(default=None, ge=-1)
+    """0 or -1 keeps the whole vocabulary. Not in the API; vLLM and SGLang have it, too."""
     n: int | None = Field(default=None, ge=1)
     seed: int | None = Field(default=None, ge=-_SEED, lt=_SEED)
     """Without one every request is drawn anew."""
-    stop: str | Annotated[list[str], Field(max_length=4)] | None = None
+    stop: StopIn | None = None
     self_feedback: SelfFeedback | None = None
     check: bool | None = None
     """Return each claim of the answer with its characters, p(yes) and a verdict."""
-
-    presence_penalty: float | None = Field(default=None, ge=0, le=0)
-    frequency_penalty: float | None = Field(default=None, ge=0, le=0)
-    logprobs: Literal[False] | None = None
-    response_format: dict[str, Literal["text"]] | None = None
-    user: str | None = None
-    safety_identifier: str | None = None
-    metadata: dict[str, str] | None = None
-    store: bool | None = None
-    service_tier: str | None = None
 
     @property
     def stops(self) -> tuple[str, ...]:
@@ -112,3 +276,8 @@ class ChatRequest(_Part):
     def with_usage(self) -> bool:
         """Whether a stream ends with the usage."""
         return self.stream_options is not None and self.stream_options.include_usage
+
+
+_CLASSES: tuple[type[_Part], ...] = (MessageIn, StreamOptions, ChatRequest)
+UNSUPPORTED = frozenset(name for each in _CLASSES for name in each.INERT)
+"""Fields that are known and pass only where they ask for nothing."""

@@ -52,6 +52,8 @@ class Done(NamedTuple):
     feedback: Feedback | None
     claims: list[list[Claim]] | None
     """Of each reply; None if they were not asked for."""
+    images: int
+    """Images of the request; without one no claim can be checked."""
 
 
 @dataclass
@@ -93,24 +95,21 @@ class Service:
         """Raises ApiError if the request asks for what this server hasn't."""
         if chat.model != self.model:
             raise ApiError(
-                404,
+                "model_not_found",
                 f"There is no model {chat.model[:200]!r} here, only {self.model!r}.",
                 param="model",
-                code="model_not_found",
             )
         if chat.self_feedback is not None and self.rewarders is None:
             raise ApiError(
-                400,
+                "not_available",
                 "self_feedback needs a reference model: start the server with --reference.",
                 param="self_feedback",
-                code="not_available",
             )
         if chat.check and self.check is None:
             raise ApiError(
-                400,
+                "not_available",
                 "check needs a labeler: start the server with --labeler.",
                 param="check",
-                code="not_available",
             )
 
     async def answer(self, chat: ChatRequest, say: Say | None) -> Done:
@@ -145,7 +144,8 @@ class Service:
                 say(0, replies[0].text)
         claims = await self._claims(asked.prompt, replies) if chat.check else None
         tokens = sum(reply.tokens for reply in drawn.replies)
-        return Done(replies, drawn.prompt_tokens, tokens, feedback, claims)
+        images = len(asked.prompt.images)
+        return Done(replies, drawn.prompt_tokens, tokens, feedback, claims, images)
 
     async def _choose(
         self, prompt: Prompt, drawn: Sequence[Reply], wanted: SelfFeedback, seconds: float

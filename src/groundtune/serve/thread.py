@@ -47,10 +47,7 @@ def refusal(error: Exception) -> Exception:
     """
     if not isinstance(error, UserError):
         return error
-    if isinstance(error, NotFiniteError):
-        told = ApiError(500, error.what, type="server_error", code="model_not_finite")
-        told.__cause__ = error
-        return told
-    told = ApiError(400, error.what, code="invalid_value")
-    told.__cause__ = error
-    return told
+    ours = isinstance(error, NotFiniteError)
+    api_error = ApiError("model_not_finite" if ours else "model_refused", error.what)
+    api_error.__cause__ = error
+    return api_error

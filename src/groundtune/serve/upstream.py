@@ -66,17 +66,12 @@ def _api_error(fault: PassingFault | EndpointFault) -> ApiError:
     """What the client may know of it: what a server says of its own faults is not for strangers."""
     if isinstance(fault, PassingFault) and fault.status == 429:
         return ApiError(
-            429,
+            "upstream_busy",
             "The upstream server is busy. Try again later.",
-            type="rate_limit_error",
-            code="upstream_busy",
             retry_after_s=min(9999, math.ceil(fault.wait_s or 1)),
         )
     if fault.status in _PASSED:
-        return ApiError(
-            fault.status, f"The upstream server refuses this: {fault.why}", code="upstream_refused"
-        )
+        message = f"The upstream server refuses this: {fault.why}"
+        return ApiError("upstream_refused", message, status=fault.status)
     said = f"failed (HTTP {fault.status})" if fault.status not in (0, 200) else "sent no answer"
-    return ApiError(
-        502, f"The upstream server {said}.", type="server_error", code="upstream_failed"
-    )
+    return ApiError("upstream_failed", f"The upstream server {said}.")

@@ -8,10 +8,10 @@ from pydantic import Field, model_validator
 
 from groundtune.errors import UserError
 from groundtune.pipeline.model_settings import LabelledModel, ModelSettings
-from groundtune.pipeline.models import Labeler, is_endpoint, load_vlm, open_endpoint
+from groundtune.pipeline.models import Labeler, is_endpoint, load_vlm, open_endpoint, refuse_same
 from groundtune.protocols import Divider, Progress
 from groundtune.records import Sampling
-from groundtune.serve.guard import LOOPBACK
+from groundtune.serve.guard import is_this_machine
 from groundtune.serve.limits import Limits
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def listen(host: str, port: int, token: str) -> socket.socket:
     Raises:
         UserError: another than this machine's own address without a token, or it can't be had.
     """
-    if host not in LOOPBACK and not token:
+    if not is_this_machine(host) and not token:
         raise UserError(
             "Anybody who reaches this address could use the server.",
             f"--host {host}",
@@ -83,24 +83,6 @@ def listen(host: str, port: int, token: str) -> socket.socket:
             f"{host}:{port}",
             "Stop what listens there, or choose another --port (0 takes any).",
         ) from error
-
-
-def run(service: "Service", listening: socket.socket, token: str) -> None:
-    """Serves until Ctrl-C or SIGTERM; what is under way has ten seconds to end."""
-    import uvicorn
-
-    from groundtune.serve.app import build_app
-
-    config = uvicorn.Config(
-        build_app(service, token=token),
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        ws="none",
-        timeout_keep_alive=15,
-        timeout_graceful_shutdown=10,
-    )
-    uvicorn.Server(config).run(sockets=[listening])
 
 
 def open_service(settings: ServeSettings, progress: Progress) -> "Service":
@@ -183,8 +165,10 @@ def _backend(settings: ServeSettings, opened: _Opened, thread: "ModelThread") ->
 def _rewarders(settings: ServeSettings, opened: _Opened) -> "RewarderOf":
     from groundtune.generate.own_reward import OwnReward
 
-    tuned = opened.vlm(settings.role(settings.tuned))
-    reference = opened.vlm(settings.of(settings.reference))
+    tuned_model, reference_model = settings.role(settings.tuned), settings.of(settings.reference)
+    tuned = opened.vlm(tuned_model)
+    refuse_same(tuned_model, reference_model)
+    reference = opened.vlm(reference_model)
 
     def made(normalise: float) -> OwnReward:
         return OwnReward(

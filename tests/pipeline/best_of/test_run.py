@@ -52,6 +52,15 @@ def test_a_curve_by_hand():
     assert between == ["a", "b"]
 
 
+def test_a_reference_that_is_the_tuned_model_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    models = ("--model", "world:base", "--reference", "world:base")
+    out = str(tmp_path / "out")
+    assert run(["best-of", "prompts=world:1", *models, "--n", "2", "--out", out]) == EXIT_INPUT
+    assert "The reference is the tuned model itself" in capsys.readouterr().err
+
+
 def test_an_empty_answer_is_chosen_only_if_all_are_empty():
     row = [candidate("empty", 9, 0), candidate("a", -1, 3), candidate("b", -2, 5)]
     assert [each.answer for each in ordered(row, normalise=1.0)] == ["a", "b", "empty"]

@@ -60,13 +60,13 @@ def best_of(
     """
     folder = RunFolder(source or out / "candidates")
     _refuse_same(folder, RunFolder(out))
+    scorer = open_scorer(settings, folder)
     with open_workers(settings.engine) as workers:
         if source is None:
             _draw(settings, folder, progress, workers)
         candidates = candidates_of(read_some(folder.answers), settings.n, folder.answers.path)
         prompts = folder.prompts_by_key()
         progress.start(f"load {settings.model}")
-        scorer = open_scorer(settings, folder)
         kept = RecordSet(out / "rewards", Ratio)
         ratios, scored = score(scorer, candidates, prompts, kept, progress, workers)
     claims = folder.claims.read()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from groundtune.pipeline.best_of.settings import BestOfSettings
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.model_settings import ModelSettings
-from groundtune.pipeline.models import revision_of
+from groundtune.pipeline.models import refuse_same
 from groundtune.pipeline.workers.lazy import Lazy, check_folder, for_workers, load_in_worker
 from groundtune.protocols import Progress, Workers
 from groundtune.records import Answer, Prompt, Record
@@ -59,10 +59,10 @@ def open_scorer(settings: BestOfSettings, folder: RunFolder) -> Scorer:
     """Return the scorer of the settings' models without loading them.
 
     Raises:
-        UserError: there is no such model.
+        UserError: there is no such model, or both are the same.
     """
     models = settings, settings.of(settings.reference)
-    tuned, reference = map(revision_of, models)
+    tuned, reference = refuse_same(*models)
     there = list(zip(map(for_workers, models), (tuned, reference), strict=True))
     opening = partial(_open, settings, there, folder.path.absolute())
     return Scorer(Lazy(opening), tuned, reference)

@@ -139,7 +139,8 @@ async function read(reply, side, answer) {
   if (feedback) side.append(element("p", "note", chosen(feedback)));
   if (check) {
     mark(answer, check.claims);
-    side.append(listed(check));
+    if (check.note) side.append(element("p", "note", check.note));
+    if (check.claims.length) side.append(listed(check));
   }
 }
 
@@ -190,7 +191,8 @@ function point(made, against) {
 function listed(check) {
   const made = element("details");
   const unchecked = check.unchecked ? `, ${check.unchecked} not checked` : "";
-  made.append(element("summary", "", `${check.rejected} of ${check.checked} checked claims not supported${unchecked}`));
+  const rejected = `${check.rejected} of ${check.checked} checked claims not supported${unchecked}`;
+  made.append(element("summary", "", check.checked ? rejected : `${check.unchecked} claims, none checked`));
   const table = element("table");
   const head = element("tr");
   head.append(element("th", "", "claim"), element("th", "number", "p(yes)"), element("th", "", "verdict"));
