@@ -1,7 +1,9 @@
 """Real processors of many families for the tiny models, built without torchvision."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import transformers as hf
@@ -16,12 +18,16 @@ def _pil(module: str, name: str, **settings: Any) -> Any:
     return getattr(found, name)(**settings)
 
 
-def _tokenizer(image: str, *others: str) -> Any:
-    tokenizer = tiny_llava._tokenizer()
-    tokenizer.add_special_tokens({"additional_special_tokens": [image, *others]})
-    tokenizer.image_token = image
-    tokenizer.image_token_id = tokenizer.convert_tokens_to_ids(image)
-    return tokenizer
+def _tokenizer(image: str, **named: str) -> Any:
+    """A tokenizer with a placeholder for images, and other tokens by their attributes."""
+    plain = tiny_llava._tokenizer()
+    return hf.PreTrainedTokenizerFast(
+        tokenizer_object=plain.backend_tokenizer,
+        bos_token="<s>",
+        eos_token="</s>",
+        pad_token="<pad>",
+        extra_special_tokens={"image_token": image, **named},
+    )
 
 
 def _template(image: str) -> str:
@@ -40,6 +46,18 @@ PLAIN_TEMPLATE = (
 """Without turns: images, the prompt, the answer."""
 
 TILES: dict[str, Any] = {"image_grid_pinpoints": [[32, 32], [16, 32]]}
+
+
+def llava() -> Any:
+    square = {"height": 16, "width": 16}
+    return hf.LlavaProcessor(
+        _pil("clip", "CLIPImageProcessorPil", size={"shortest_edge": 16}, crop_size=square),
+        tiny_llava._tokenizer(),
+        patch_size=4,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=tiny_llava.TEMPLATE,
+    )
 
 
 def llava_next() -> Any:
@@ -72,11 +90,13 @@ def llava_onevision() -> Any:
 
 
 def internvl() -> Any:
-    names = {"start_image_token": "<img>", "end_image_token": "</img>", "video_token": "<video>"}
-    tokenizer = _tokenizer("<IMG_CONTEXT>", *names.values())
-    for name, token in {**names, "context_image_token": "<IMG_CONTEXT>"}.items():
-        setattr(tokenizer, name, token)
-        setattr(tokenizer, f"{name}_id", tokenizer.convert_tokens_to_ids(token))
+    tokenizer = _tokenizer(
+        "<IMG_CONTEXT>",
+        start_image_token="<img>",
+        end_image_token="</img>",
+        video_token="<video>",
+        context_image_token="<IMG_CONTEXT>",
+    )
     return hf.InternVLProcessor(
         _pil("got_ocr2", "GotOcr2ImageProcessorPil", size={"height": 16, "width": 16}),
         tokenizer,
@@ -95,13 +115,88 @@ def idefics3() -> Any:
     )
 
 
+def smolvlm() -> Any:
+    """It needs num2words and torchvision."""
+    from transformers.models.smolvlm.video_processing_smolvlm import SmolVLMVideoProcessor
+
+    sizes = {"size": {"longest_edge": 32}, "max_image_size": {"longest_edge": 16}}
+    return hf.SmolVLMProcessor(
+        _pil("smolvlm", "SmolVLMImageProcessorPil", **sizes),
+        tiny_llava._tokenizer(),
+        SmolVLMVideoProcessor(),
+        image_seq_len=4,
+        chat_template=tiny_llava.TEMPLATE,
+    )
+
+
+def lfm2_vl() -> Any:
+    """It needs torchvision."""
+    return hf.Lfm2VlProcessor(
+        hf.Lfm2VlImageProcessor(
+            encoder_patch_size=4,
+            tile_size=16,
+            max_image_tokens=4,
+            min_image_tokens=1,
+            max_num_patches=16,
+            do_image_splitting=False,
+        ),
+        tiny_llava._tokenizer(),
+        chat_template=tiny_llava.TEMPLATE,
+    )
+
+
+def gemma3() -> Any:
+    size = {"height": 16, "width": 16}
+    return hf.Gemma3Processor(
+        _pil("gemma3", "Gemma3ImageProcessorPil", size=size),
+        _tokenizer("<soft>", boi_token="<boi>", eoi_token="<eoi>"),
+        image_seq_length=4,
+        chat_template=_template("<boi>"),
+    )
+
+
+def mllama() -> Any:
+    size = {"height": 16, "width": 16}
+    return hf.MllamaProcessor(
+        _pil("mllama", "MllamaImageProcessorPil", size=size, max_image_tiles=2),
+        tiny_llava._tokenizer(),
+        chat_template=tiny_llava.TEMPLATE,
+    )
+
+
+def instructblip() -> Any:
+    """It puts images before the prompt; its template has none."""
+    size = {"height": 16, "width": 16}
+    plain = tiny_llava._tokenizer().backend_tokenizer
+    ends = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>"}
+    tokenizers = [hf.PreTrainedTokenizerFast(tokenizer_object=plain, **ends) for _ in range(2)]
+    made = hf.InstructBlipProcessor(
+        _pil("blip", "BlipImageProcessorPil", size=size), *tokenizers, num_query_tokens=4
+    )
+    made.chat_template = _template("")
+    return made
+
+
 def _qwen(make: Any) -> Any:
     settings = {"patch_size": 4, "min_pixels": 64, "max_pixels": 256}
     return make(
         _pil("qwen2_vl", "Qwen2VLImageProcessorPil", **settings),
-        _tokenizer("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>"),
+        _tokenizer(
+            "<|image_pad|>",
+            video_token="<|video_pad|>",
+            vision_bos_token="<|vision_start|>",
+            vision_eos_token="<|vision_end|>",
+        ),
         chat_template=_template("<|vision_start|><|image_pad|><|vision_end|>"),
     )
+
+
+def qwen2_vl() -> Any:
+    return _qwen(hf.Qwen2VLProcessor)
+
+
+def qwen3_5() -> Any:
+    return _qwen(hf.Qwen3VLProcessor)
 
 
 def qwen2_5_vl() -> Any:
@@ -122,21 +217,44 @@ def paligemma() -> Any:
 
 
 PROCESSORS: tuple[Callable[[], Any], ...] = (
+    llava,
     llava_next,
     llava_onevision,
     internvl,
     idefics3,
+    gemma3,
+    qwen2_vl,
     qwen2_5_vl,
     qwen3_vl,
+    qwen3_5,
+    mllama,
+    instructblip,
+    paligemma,
 )
+"""Of listed families whose processors need no further package."""
+
+WITH_PACKAGES: tuple[Callable[[], Any], ...] = (smolvlm, lfm2_vl)
+"""Of listed families whose processors need the packages in `Family.packages`."""
+
+
+def saved(make: Callable[[], Any], folder: Path) -> str:
+    """Save a family's tiny model with its processor, and return the folder."""
+    model, processor = with_model(make)
+    model.generation_config.eos_token_id = processor.tokenizer.eos_token_id
+    model.generation_config.pad_token_id = processor.tokenizer.pad_token_id
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return str(folder)
 
 
 def with_model(make: Callable[[], Any]) -> tuple[Any, Any]:
     """A processor, and the tiny model of its family with a vocabulary that is large enough."""
-    with images_only():
+    with nullcontext() if make in WITH_PACKAGES else images_only():
         processor = make()
     tokens = tiny_families.TEXT | {"vocab_size": len(processor.tokenizer)}
-    image = processor.image_token_id
+    image = processor.tokenizer.convert_tokens_to_ids(
+        getattr(processor.tokenizer, "image_token", "<image>")
+    )
     kept = (tiny_families.TEXT, tiny_families.IMAGE, tiny_families.QWEN_IDS)
     ids = tiny_families.QWEN_IDS | {"image_token_id": image, "video_token_id": image + 1}
     tiny_families.TEXT, tiny_families.IMAGE, tiny_families.QWEN_IDS = tokens, image, ids

@@ -49,9 +49,9 @@ def _line(family: Family) -> str:
         if family.separate_reason
         else ""
     )
-    return (
-        f"| {family.name} | {types} | {answers} | {' '.join(filter(None, (why, family.note)))} |\n"
-    )
+    needs = f"Its processor needs {' and '.join(family.packages)}." if family.packages else ""
+    notes = " ".join(filter(None, (why, family.note, needs)))
+    return f"| {family.name} | {types} | {answers} | {notes} |\n"
 
 
 if __name__ == "__main__":

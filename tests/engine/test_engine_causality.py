@@ -28,16 +28,8 @@ from groundtune.vlm.encode import encode_answer, encode_prompt
 from groundtune.vlm.load import Vlm, load
 from tiny_families import ALONE, PACKED, Built, answer, built, paligemma, plain
 from tiny_llava import build_tiny_llava
-from tiny_processors import with_model
+from tiny_processors import saved
 from training_folder import ask, fill_folder
-
-
-def saved_paligemma(folder: Path) -> str:
-    model, processor = with_model(tiny_processors.paligemma)
-    model.generation_config.eos_token_id = processor.tokenizer.eos_token_id
-    model.save_pretrained(folder)
-    processor.save_pretrained(folder)
-    return str(folder)
 
 
 def saved_unlisted(folder: Path, *, causal: bool) -> str:
@@ -119,7 +111,10 @@ def test_paligemmas_generated_answers_are_the_likeliest_of_their_log_probabiliti
 def test_a_processors_labels_are_no_mark_and_training_of_paligemma_agrees_with_plain_passes(
     tmp_path: Path,
 ):
-    model, pairs = saved_paligemma(tmp_path / "model"), fill_folder(tmp_path / "pairs", 6)
+    model, pairs = (
+        saved(tiny_processors.paligemma, tmp_path / "model"),
+        fill_folder(tmp_path / "pairs", 6),
+    )
     settings = settings_of(model, pairs)
     assert plan_training(settings, SilentProgress()).engine == "separate"
     vlm = load(model)
@@ -187,7 +182,10 @@ def test_log_probabilities_that_are_not_numbers_are_no_proof_of_causality():
 
 
 def test_a_prompt_without_the_image_that_paligemma_needs_is_named(tmp_path: Path):
-    vlm, pairs = load(saved_paligemma(tmp_path / "model")), fill_folder(tmp_path / "pairs", 1)
+    vlm, pairs = (
+        load(saved(tiny_processors.paligemma, tmp_path / "model")),
+        fill_folder(tmp_path / "pairs", 1),
+    )
     with pytest.raises(UserError, match="processor refuses the prompt") as refused:
         encode_prompt(vlm, ask("bare", "Hello.", []), pairs.images)
     assert refused.value.where == "prompt bare"

@@ -1,5 +1,6 @@
-"""From images and text through the families' real processors to packed rows, exact."""
+"""Saved families, loaded with their real processors and without torchvision, are exact."""
 
+import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,16 +8,18 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
-from transformers import GenerationConfig
 
-from groundtune.engine.packed import packed
+import tiny_families
+from groundtune.engine.engines import engine_of
 from groundtune.engine.rows import PromptRow
+from groundtune.errors import UserError
 from groundtune.records import ImagePart, Message, Prompt, TextPart
 from groundtune.vlm.encode import encode_answer, encode_prompt
 from groundtune.vlm.encoded import EncodedPrompt
+from groundtune.vlm.family import families, family_of_type
 from groundtune.vlm.load import Vlm, load
-from tiny_families import answer, plain
-from tiny_processors import PROCESSORS, qwen2_5_vl, with_model
+from tiny_families import built, plain
+from tiny_processors import PROCESSORS, WITH_PACKAGES, instructblip, paligemma, saved
 
 
 class Images:
@@ -35,34 +38,49 @@ def asked(vlm: Vlm, text: str, *images: str) -> EncodedPrompt:
     return encode_prompt(vlm, prompt, Images())
 
 
-@pytest.mark.parametrize("make", PROCESSORS, ids=lambda make: make.__name__)
-def test_what_a_real_processor_makes_of_images_is_run_packed_as_in_plain_passes(
-    make: Callable[[], Any],
+@pytest.mark.parametrize("make", [*PROCESSORS, *WITH_PACKAGES], ids=lambda make: make.__name__)
+def test_a_saved_family_is_loaded_and_what_its_processor_makes_of_images_is_run_exactly(
+    make: Callable[[], Any], tmp_path: Path
 ):
-    model, processor = with_model(make)
-    vlm = Vlm(model=model, processor=processor, name="", revision="", device=torch.device("cpu"))
-    answers = (answer(30, 31, 2), answer(40, 41, 42, 2))
-    rows = [
-        PromptRow(asked(vlm, "Is there a dog?", "40x20"), answers),
-        PromptRow(asked(vlm, "Which of the two is red?", "20x20", "16x40"), answers[::-1]),
-        PromptRow(asked(vlm, "Hello."), answers),
-    ]
-    assert rows[1].prompt.images == ("20x20", "16x40")
+    for package in family_of_type(make.__name__).packages:
+        pytest.importorskip(package)
+    vlm = load(saved(make, tmp_path))
+    answers = (encode_answer(vlm, "A dog."), encode_answer(vlm, "No, two green cups."))
+    prompts = [asked(vlm, "Is there a dog?", "40x20")]
+    if make is not instructblip:  # one image per prompt
+        prompts.append(asked(vlm, "Which of the two is red?", "20x20", "16x40"))
+        assert prompts[-1].images == ("20x20", "16x40")
+    engine = engine_of(vlm)
     with torch.no_grad():
-        for row, scored in zip(rows, packed(vlm, rows), strict=True):
-            for each, logp in zip(row.answers, scored, strict=True):
+        for row in [PromptRow(prompt, answers) for prompt in prompts]:
+            for each, logp in zip(row.answers, engine(vlm, [row])[0], strict=True):
+                assert float((logp - plain(vlm, row, each.ids)).abs().max()) < 1e-5
+        if make not in (instructblip, paligemma):  # they need images
+            row = PromptRow(asked(vlm, "Hello."), answers)
+            for each, logp in zip(row.answers, engine(vlm, [row])[0], strict=True):
                 assert float((logp - plain(vlm, row, each.ids)).abs().max()) < 1e-5
 
 
-def test_a_folder_whose_processor_also_reads_videos_is_loaded_without_torchvision(tmp_path: Path):
-    model, processor = with_model(qwen2_5_vl)
-    model.generation_config = GenerationConfig(eos_token_id=2)
-    model.save_pretrained(tmp_path)
-    processor.save_pretrained(tmp_path)
-    vlm = load(str(tmp_path))
-    rows = [
-        PromptRow(asked(vlm, "What is it?", "40x20"), (encode_answer(vlm, "A dog."),)),
-    ]
-    with torch.no_grad():
-        found = packed(vlm, rows)[0][0]
-        assert float((found - plain(vlm, rows[0], rows[0].answers[0].ids)).abs().max()) < 1e-5
+@pytest.mark.parametrize("images", [(), ("20x20", "16x40")])
+def test_instructblip_names_a_prompt_without_exactly_one_image(
+    images: tuple[str, ...], tmp_path: Path
+):
+    vlm = load(saved(instructblip, tmp_path))
+    with pytest.raises(UserError, match=f"exactly one image per prompt.*has {len(images)}") as seen:
+        asked(vlm, "Which?", *images)
+    assert seen.value.where == "prompt Which?"
+
+
+@pytest.mark.parametrize("kind", ["smolvlm", "lfm2_vl"])
+def test_the_packages_that_a_processor_needs_are_named(kind: str, tmp_path: Path):
+    if importlib.util.find_spec("torchvision"):
+        pytest.skip("torchvision is installed")
+    built(getattr(tiny_families, kind))[0].model.save_pretrained(tmp_path)
+    with pytest.raises(UserError, match=r"processor of .* needs .*torchvision") as seen:
+        load(str(tmp_path))
+    assert seen.value.fix.startswith("Run pip install ")
+
+
+def test_every_listed_family_is_saved_and_loaded_in_these_tests():
+    made = {make.__name__ for make in (*PROCESSORS, *WITH_PACKAGES)}
+    assert made == {kind for family in families() for kind in family.model_types}

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from groundtune.errors import UserError
-from groundtune.vlm.load import Vlm, load
+from groundtune.vlm.load import Vlm, load, outline, revision_of
 
 
 def copy(source: Path, target: Path, *without: str) -> Path:
@@ -90,6 +90,22 @@ def test_a_checkpoint_of_another_architecture_is_named(tmp_path: Path):
     LlamaForCausalLM(config).save_pretrained(tmp_path)
     with pytest.raises(UserError, match=r"architecture is not supported \(llama\)"):
         load(str(tmp_path))
+
+
+@pytest.mark.parametrize("kind", ["Florence2", "InstructBlip"])
+def test_an_encoder_decoder_is_named_before_its_weights_are_read(kind: str, tmp_path: Path):
+    import transformers
+
+    config = getattr(transformers, f"{kind}Config")()
+    if kind == "InstructBlip":
+        config.text_config = transformers.T5Config()
+    config.save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"never read")
+    for read in (load, outline, revision_of):
+        with pytest.raises(UserError, match=r"Encoder-decoders are not supported \(") as seen:
+            read(str(tmp_path))
+        assert kind.lower() in seen.value.what
+        assert seen.value.where == str(tmp_path)
 
 
 def test_a_checkpoint_with_the_weights_of_another_model_is_named(tiny_llava: Path, tmp_path: Path):

@@ -47,8 +47,10 @@ def encode_prompt(vlm: "Vlm", prompt: Prompt, images: Images) -> EncodedPrompt:
 
     Raises:
         UserError: an image is missing or unreadable, or a text contains a special token or the
-            image placeholder and `vlm.special_tokens` refuses them.
+            image placeholder and `vlm.special_tokens` refuses them, or the family needs another
+            number of images.
     """
+    _check_images(vlm, prompt)
     texts = _texts(prompt)
     found = special_in_prompt(vlm, prompt)
     if not found:
@@ -56,6 +58,17 @@ def encode_prompt(vlm: "Vlm", prompt: Prompt, images: Images) -> EncodedPrompt:
     if vlm.special_tokens == "refuse":
         raise refusal(vlm, found, "The prompt's text", f"prompt {prompt.key}")
     return _encode_special(vlm, prompt, images, texts)
+
+
+def _check_images(vlm: "Vlm", prompt: Prompt) -> None:
+    family = family_of(plain_model(vlm.model))
+    if family.one_image and len(prompt.images) != 1:
+        raise UserError(
+            f"{family.name} needs exactly one image per prompt, and this one has "
+            f"{len(prompt.images)}.",
+            f"prompt {prompt.key}",
+            "Change the prompt, or remove it.",
+        )
 
 
 def special_in_prompt(vlm: "Vlm", prompt: Prompt) -> str:

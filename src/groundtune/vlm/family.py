@@ -55,8 +55,12 @@ class Family:
     """Modules inside the image encoder that are the projector; empty if it is outside."""
     answer_marks: tuple[tuple[str, int], ...] = ()
     """Values of marks (EncodedPrompt.marks) on an answer's tokens, if they are not 0."""
+    one_image: bool = False
+    """Whether every prompt must have exactly one image."""
     prompt_end: str = ""
     """Text that the processor adds at the end of the rendered prompt."""
+    packages: tuple[str, ...] = ()
+    """Packages that its processor needs."""
     listed: bool = True
     """False for a family that is not in vlm/families, so that nothing about it is tested."""
 
@@ -73,7 +77,11 @@ def families() -> tuple[Family, ...]:
 
 def family_of(model: Any) -> Family:
     """Return the family of a plain transformers model; an untested one uses separate rows."""
-    kind: str = model.config.model_type
+    return family_of_type(model.config.model_type)
+
+
+def family_of_type(kind: str) -> Family:
+    """Return the family of a model_type; an untested one uses separate rows."""
     for family in families():
         if kind in family.model_types:
             return family

@@ -7,22 +7,19 @@ own code runs only with `trust_remote_code`.
 import json
 import logging
 from collections.abc import Generator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
-
-from safetensors import SafetensorError
 
 from groundtune.errors import UserError
 from groundtune.store.checksums import refuse_damaged_folder
 from groundtune.vlm.family import family_of, refuse_by_name
 from groundtune.vlm.four_bits import four_bits as in_four_bits
-from groundtune.vlm.images_only import images_only
 from groundtune.vlm.local_path import refuse_missing_folder
 from groundtune.vlm.plain import adapting, plain_model
+from groundtune.vlm.processor import LOAD_ERRORS, cannot_load, first_line, load_processor
 from groundtune.vlm.revision import hash_of_folder
 from groundtune.vlm.template import AnswerForm, answer_form
 
@@ -31,17 +28,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_LOAD_ERRORS = (
-    OSError,
-    ValueError,
-    KeyError,
-    RuntimeError,
-    TypeError,
-    AttributeError,
-    ImportError,
-    SafetensorError,
-)
-"""What transformers and peft raise on files that are missing, damaged or of the wrong kind."""
 _DAMAGED = "Restore the folder from a copy. If you changed the file, delete checksums.sha256."
 
 
@@ -84,6 +70,7 @@ class Vlm:
         """The image placeholder in the template's text, "" if the processor defines none."""
         for owner in (self.processor, self.processor.tokenizer):
             token = getattr(owner, "image_token", None)
+            token = getattr(token, "content", token)  # some processors have an AddedToken
             if isinstance(token, str):
                 return token
         return ""
@@ -138,7 +125,7 @@ def load(
     place = torch.device(_device() if device == "auto" else device)
     number = _dtype(dtype, place.type)
     with quiet():
-        processor = _processor(name, options)
+        processor = load_processor(name, config, options)
         quantisation = in_four_bits(place) if four_bits else {}
         model = _model(name, config, number, {**options, **quantisation})
         if adapter is not None:
@@ -181,7 +168,7 @@ def outline(name: str, *, revision: str = "main", trust_remote_code: bool = Fals
     config = _config(name, options)
     place = torch.device("meta")
     with quiet():
-        processor = _processor(name, options)
+        processor = load_processor(name, config, options)
         with place:
             model = cast(Any, AutoModelForImageTextToText).from_config(config)
         with suppress(OSError):  # a checkpoint without one uses the values of its config
@@ -260,8 +247,8 @@ def _config(name: str, options: dict[str, Any]) -> Any:
     auto: Any = transformers.AutoConfig
     try:
         config = auto.from_pretrained(name, **options)
-    except _LOAD_ERRORS as error:
-        raise _cannot_load("configuration", name, error) from error
+    except LOAD_ERRORS as error:
+        raise cannot_load("configuration", name, error) from error
     remote = options["trust_remote_code"] and getattr(config, "auto_map", None)
     if type(config) not in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING and not remote:
         raise UserError(
@@ -269,41 +256,22 @@ def _config(name: str, options: dict[str, Any]) -> Any:
             name,
             "Use a model that AutoModelForImageTextToText loads, for example LLaVA or Qwen-VL.",
         )
+    _refuse_encoder_decoder(name, config)
     return config
 
 
-def _processor(name: str, options: dict[str, Any]) -> Any:
-    import transformers
-
-    auto: Any = transformers.AutoProcessor
-    try:
-        with nullcontext() if find_spec("torchvision") else images_only():
-            processor = auto.from_pretrained(name, **options)
-    except _LOAD_ERRORS as error:
-        raise _cannot_load("processor", name, error) from error
-    tokenizer = getattr(processor, "tokenizer", None)
-    if tokenizer is None or getattr(processor, "image_processor", None) is None:
-        raise UserError(
-            "The processor has no tokenizer or no image processor.",
-            name,
-            "Save the model's processor in the same folder.",
-        )
-    if not tokenizer.is_fast:
-        raise UserError(
-            "The tokenizer has no fast version, which is needed for the characters of each token.",
-            name,
-            "Save a tokenizer.json in the model's folder.",
-        )
-    if not getattr(processor, "chat_template", None):
-        raise UserError(
-            "The processor has no chat template.",
-            name,
-            "Add a chat_template.jinja to the model's folder.",
-        )
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.unk_token or tokenizer.eos_token
-    tokenizer.padding_side = "left"
-    return processor
+def _refuse_encoder_decoder(name: str, config: Any) -> None:
+    """Raise UserError if an encoder reads the prompt (Florence-2, InstructBLIP with Flan-T5)."""
+    text = config.get_text_config()
+    if not (config.is_encoder_decoder or text.is_encoder_decoder):
+        return
+    kinds = dict.fromkeys((config.model_type, text.model_type))
+    raise UserError(
+        f"Encoder-decoders are not supported ({', '.join(kinds)}): an encoder reads the prompt, "
+        "and an answer does not continue it.",
+        name,
+        "Use a family of docs/families.md; of InstructBLIP, a checkpoint with Vicuna.",
+    )
 
 
 def _model(name: str, config: Any, dtype: Any, options: dict[str, Any]) -> Any:
@@ -319,8 +287,8 @@ def _model(name: str, config: Any, dtype: Any, options: dict[str, Any]) -> Any:
             output_loading_info=True,
             **options,
         )
-    except _LOAD_ERRORS as error:
-        raise _cannot_load("weights", name, error) from error
+    except LOAD_ERRORS as error:
+        raise cannot_load("weights", name, error) from error
     if missing := sorted(report["missing_keys"]):
         raise UserError(
             f"The checkpoint lacks {len(missing)} weights, for example {missing[0]}.",
@@ -337,23 +305,12 @@ def _load_adapter(model: Any, adapter: Path) -> Any:
     try:
         with adapting():
             return peft_model.from_pretrained(model, str(adapter))
-    except _LOAD_ERRORS as error:
+    except LOAD_ERRORS as error:
         raise UserError(
-            f"The adapter does not fit the model: {_first_line(error)}",
+            f"The adapter does not fit the model: {first_line(error)}",
             str(adapter),
             "Use the base model that the adapter was trained on.",
         ) from error
-
-
-def _cannot_load(what: str, name: str, error: Exception) -> UserError:
-    fix = "Check the name; the folder or repository needs config.json, *.safetensors and processor."
-    if what == "processor" and find_spec("torchvision") is None:
-        fix += " Processors that also read videos need torchvision: pip install torchvision."
-    return UserError(f"The model's {what} can't be loaded: {_first_line(error)}", name, fix)
-
-
-def _first_line(error: Exception) -> str:
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
 def _device() -> str:

@@ -4,5 +4,5 @@ from groundtune.vlm.family import Family
 
 FAMILIES = (
     Family(name="Idefics3", model_types=("idefics3",)),
-    Family(name="SmolVLM", model_types=("smolvlm",)),
+    Family(name="SmolVLM", model_types=("smolvlm",), packages=("num2words", "torchvision")),
 )

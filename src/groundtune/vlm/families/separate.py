@@ -7,14 +7,18 @@ FAMILIES = (
         name="LFM2-VL",
         model_types=("lfm2_vl",),
         separate_reason="its convolution layers read tokens in sequence and take no mask",
+        packages=("torchvision",),
     ),
     Family(
         name="InstructBLIP",
         model_types=("instructblip",),
         separate_reason="its forward projects every position and takes no position ids",
         encoded="whole",
-        note="An image's features depend on the instruction, and are cached by both. A checkpoint "
-        "without a chat template needs a chat_template.jinja in its folder.",
+        one_image=True,
+        note="An image's features depend on the instruction, and are cached by both. Every prompt "
+        "needs exactly one image. Only with Vicuna: Flan-T5 is an encoder-decoder. A checkpoint "
+        "without a chat template needs a chat_template.jinja in its folder, without a placeholder "
+        "for the image.",
     ),
     Family(
         name="MiniGPT-4",
