@@ -55,7 +55,7 @@ LEFT_OUT = {
 
 def processor_of(family: str) -> Any:
     """The family's processor if it can be built without torchvision, else LLaVA's."""
-    make = getattr(tiny_processors, family, None)
+    make = {each.__name__: each for each in tiny_processors.PROCESSORS}.get(family)
     if make is None:
         return None
     with images_only():
