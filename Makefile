@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-elsewhere test-floor test-ray test-zero lint bench bench-faults bench-train bench-train-gpu docs
+.PHONY: help demo test test-elsewhere test-floor test-ray test-zero test-web lint bench bench-faults bench-train bench-train-gpu docs
 
 help:
 	@echo "make demo   run the whole loop on the embedded world; writes $(OUT)/report.html"
@@ -17,6 +17,7 @@ help:
 	@echo "make test-floor  test the model families on the oldest supported transformers"
 	@echo "make test-ray  test the stages on a Ray cluster on this machine, in a separate environment"
 	@echo "make test-zero  test training with DeepSpeed in two processes, in a separate environment"
+	@echo "make test-web  test the annotation app's pages in a Chromium, which must be installed"
 	@echo "make lint   run lint, types and layers only"
 	@echo "make bench  measure speed and memory"
 	@echo "make bench-faults  kill, damage and fill up runs, and count what is lost, doubled or silently wrong"
@@ -90,6 +91,9 @@ $(ZERO)/.installed: pyproject.toml constraints.txt
 
 test-zero: $(ZERO)/.installed
 	$(ZERO)/bin/python -m pytest $(PYTEST_ARGS) tests/train/test_train_zero.py
+
+test-web: $(VENV)/.installed
+	$(BIN)/python -m pytest -m web $(PYTEST_ARGS) tests/web
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m pytest -m bench -s $(PYTEST_ARGS)

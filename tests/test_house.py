@@ -37,8 +37,10 @@ TORCH_FREE = (
     "groundtune.pipeline.train.run",
     "groundtune.pipeline.feedback.corrections",
     "groundtune.pipeline.feedback.pairs",
+    "groundtune.pipeline.annotate",
     "groundtune.pipeline.exchange",
     "groundtune.pipeline.recipes",
+    "groundtune.web",
     "groundtune.cli",
 )
 HEAVY = ("torch", "transformers", "peft", "accelerate")

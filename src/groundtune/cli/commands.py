@@ -46,6 +46,9 @@ COMMANDS: dict[str, Command] = {
     "label": Command(
         "groundtune.cli.label:label", "Correct answers, or check their claims with a model.", LOOP
     ),
+    "annotate": Command(
+        "groundtune.cli.annotate:annotate", "Correct and compare answers in the browser.", LOOP
+    ),
     "pairs": Command(
         "groundtune.cli.pairs:pairs",
         "Make preference pairs from feedback.",

@@ -1,9 +1,11 @@
 """A project: opened or created, filled with items, and told people's events."""
 
+import json
 import shutil
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
+from secrets import token_hex
 
 from groundtune.errors import UserError
 from groundtune.feedback.annotating import AnnotationState, RefusedEvent, check_event, replay
@@ -20,6 +22,7 @@ from groundtune.store.json_writing import json_of
 DATABASE = "annotations.sqlite"
 GUIDELINES = "guidelines.md"
 _SETTINGS = "project"
+_ID = "id"
 _LONGEST_BATCH = 500
 
 
@@ -56,6 +59,8 @@ class Project:
 
     def __init__(self, path: Path, database: Database, settings: ProjectSettings) -> None:
         self.path = path
+        self.id = _id_of(database)
+        """Tells projects apart that a browser finds at one address, one after another."""
         self.database = database
         self.settings = settings
         self.images = ImageStore(path / "images")
@@ -203,6 +208,15 @@ def _settings(database: Database, changes: Mapping[str, object]) -> ProjectSetti
         if stored is None or now != before:
             items.write_setting(connection, _SETTINGS, json_of(now))
     return now
+
+
+def _id_of(database: Database) -> str:
+    with database.writing() as connection:
+        found = items.read_setting(connection, _ID)
+        if found is None:
+            found = json.dumps(token_hex(8))
+            items.write_setting(connection, _ID, found)
+    return str(json.loads(found))
 
 
 def _why_refused(

@@ -1,0 +1,1 @@
+"""The annotation app: pages and a JSON API over one project."""

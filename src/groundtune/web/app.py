@@ -1,0 +1,153 @@
+"""The routes over one project; `build_app` is an ASGI application."""
+
+import logging
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from typing import Annotated, Any, get_args
+
+from fastapi import FastAPI, Path, Query, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import Field, ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+from starlette.staticfiles import StaticFiles
+
+from groundtune import __version__
+from groundtune.errors import UserError
+from groundtune.pipeline.annotate.project import Project
+from groundtune.records import Record
+from groundtune.store.annotations import items
+from groundtune.store.annotations.records import Event, Task
+from groundtune.web import pages, scaled, views
+from groundtune.web.errors import (
+    WebError,
+    from_user_error,
+    from_validation,
+    not_found,
+    our_fault,
+)
+from groundtune.web.guard import Guard
+
+log = logging.getLogger(__name__)
+
+_STATIC = str(files("groundtune.web").joinpath("static"))
+_SHA256 = r"^[0-9a-f]{64}$"
+_FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
+
+
+_HANDLED = (
+    WebError,
+    UserError,
+    ValidationError,
+    RequestValidationError,
+    HTTPException,
+    Exception,
+)
+
+
+class Batch(Record):
+    """Events that a client sends together."""
+
+    events: tuple[Event, ...] = Field(max_length=500)
+
+
+def build_app(project: Project, person: str) -> Guard:
+    """The application for one person on this machine."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        yield
+        project.close()
+
+    # The interactive documentation loads scripts from elsewhere.
+    app = FastAPI(
+        title="Groundtune annotate",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    _add_work(app, project, person)
+    _add_lists(app, project, person)
+    _add_images(app, project)
+    pages.add_pages(app, project, person)
+    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    _add_errors(app)
+    return Guard(app)
+
+
+def _add_work(app: FastAPI, project: Project, person: str) -> None:
+    def next_work(
+        task: Task,
+        besides: Annotated[list[str], Query(max_length=20)] = [],  # noqa: B006
+    ) -> dict[str, Any]:
+        work = project.next_work(person, task, besides=tuple(besides))
+        return {"work": None if work is None else views.work_view(project, work)}
+
+    def work(key: str) -> dict[str, Any]:
+        found = project.work(person, key)
+        if found is None:
+            raise not_found("There is no such item.", f"item {key[:100]}")
+        return {"work": views.work_view(project, found)}
+
+    async def record(request: Request) -> dict[str, Any]:
+        batch = Batch.model_validate_json(await request.body())
+        recorded = await run_in_threadpool(project.record, person, batch.events)
+        return recorded.model_dump()
+
+    app.get("/api/next", summary="Lease the next item")(next_work)
+    app.get("/api/items/{key}", summary="An item with the person's events")(work)
+    app.post("/api/events", summary="Store events, each id once")(record)
+
+
+def _add_lists(app: FastAPI, project: Project, person: str) -> None:
+    def overview() -> dict[str, Any]:
+        with project.database.reading() as connection:
+            counts = {task: items.counts_of(connection, person, task) for task in get_args(Task)}
+        return views.project_view(project, person, counts)
+
+    def lines(
+        words: Annotated[str, Query(max_length=200)] = "",
+        state: items.State | None = None,
+        task: Task | None = None,
+        offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
+    ) -> dict[str, Any]:
+        with project.database.reading() as connection:
+            found, total = items.list_items(
+                connection, person, words=words, state=state or "", task=task or "", offset=offset
+            )
+        return {"items": [line.model_dump() for line in found], "total": total}
+
+    app.get("/api/project", summary="The project's settings and counts")(overview)
+    app.get("/api/items", summary="Items, searched and filtered")(lines)
+
+
+def _add_images(app: FastAPI, project: Project) -> None:
+    def image(sha256: Annotated[str, Path(pattern=_SHA256)], width: int = 0) -> Response:
+        if width and width not in scaled.WIDTHS:
+            raise not_found(f"Images are {scaled.WIDTHS} pixels wide.", f"width {width}")
+        made = scaled.scaled(project, sha256, width) if width else scaled.whole(project, sha256)
+        data, media_type = made
+        return Response(data, media_type=media_type, headers=_FOREVER)
+
+    app.get("/images/{sha256}", summary="An image, whole or scaled")(image)
+
+
+def _add_errors(app: FastAPI) -> None:
+    def plain(request: Request, error: Exception) -> JSONResponse:
+        if isinstance(error, WebError):
+            return error.response()
+        if isinstance(error, UserError):
+            return from_user_error(error).response()
+        if isinstance(error, ValidationError | RequestValidationError):
+            return from_validation(error).response()
+        if isinstance(error, HTTPException):
+            where = f"{request.method} {request.url.path[:200]}"
+            return WebError(error.status_code, f"{error.detail}.", where, "Go back.").response()
+        log.error("request failed", exc_info=error)
+        return our_fault().response()
+
+    for kind in _HANDLED:
+        app.add_exception_handler(kind, plain)

@@ -1,0 +1,384 @@
+// The Correct screen: events in, everything shown is their replay.
+
+import { Answer } from "./answer.js";
+import { call } from "./api.js";
+import { pointsOf } from "./codepoints.js";
+import { byId, h, newId } from "./dom.js";
+import { Editor } from "./editor.js";
+import { Flow } from "./flow.js";
+import { listen } from "./keys.js";
+import { Notes } from "./notes.js";
+import { Queue } from "./queue.js";
+import { correctedPieces, history, replay } from "./replay.js";
+import { Stage } from "./stage.js";
+import { hideTrouble, showSaved, showTrouble } from "./status.js";
+
+const work = byId("work");
+const stage = new Stage(byId("stage"), byId("canvas"), byId("thumbs"), byId("scale"));
+const answer = new Answer(byId("answer"), chosen);
+const editor = new Editor(byId("editor"), {});
+const notes = new Notes(byId("notes"), (body) => change(body));
+let project, flow, state, points;
+let open = null; // what is edited: {id}, {insertAt} or null
+
+const spans = () => state.spans;
+const spanOf = (id) => spans().find((span) => span.id === id);
+const draftName = () => `draft ${project.id} ${flow.work.key}`;
+
+function show(item) {
+  work.hidden = byId("bar").hidden = !item;
+  byId("finished").hidden = Boolean(item);
+  if (!item) return;
+  hideTrouble();
+  points = pointsOf(item.answers[0]);
+  open = null;
+  answer.select(null);
+  answer.resting = undefined;
+  stage.show(item.images, item.facts);
+  byId("turns").replaceChildren(...item.turns.map(turn));
+  refresh();
+  restoreDraft();
+  if (!open) byId("answer").focus({ preventScroll: true });
+  document.querySelector(".side").scrollTop = 0;
+}
+
+function turn({ role, pieces }) {
+  let images = 0;
+  const inside = pieces.map((piece) => ("text" in piece
+    ? piece.text
+    : h("span", { class: "ref" }, `[image ${(images += 1)}] `)));
+  const shown = flow.work.images.length === 1 ? inside.filter((each) => typeof each === "string") : inside;
+  return h("div", { class: `turn ${role}`, dir: "auto" }, ...shown);
+}
+
+/** Draws everything that follows from the events. */
+function refresh() {
+  state = replay(flow.work.events);
+  const kept = answer.selection;
+  answer.draw(flow.work.answers[0], spans().map(drawn), doubts());
+  if (kept) answer.select(kept);
+  notes.show(state);
+  const { undo, redo } = history(flow.work.events);
+  document.querySelector("[data-do=undo]").disabled = !undo.length;
+  document.querySelector("[data-do=redo]").disabled = !redo.length;
+  byId("finish").textContent = spans().length ? "Finish" : "Nothing wrong";
+  drawEditor();
+  drawCorrected();
+}
+
+const drawn = (span) => ({ ...span, className: `k${kindOf(span) + 1}`, open: open?.id === span.id });
+
+function kindOf(span) {
+  const named = project.kinds.findIndex((kind) => kind.name === span.label);
+  return named >= 0 ? named : project.kinds.findIndex((kind) => kind.counts_as === span.kind);
+}
+
+function doubts() {
+  return flow.work.suggestions
+    .map((suggestion, place) => ({ ...suggestion, place }))
+    .filter(({ place }) => !state.decided.has(place));
+}
+
+/** The corrected text, with what is being typed. */
+function drawCorrected() {
+  const shown = withTyped();
+  const changed = shown.filter((span) => span.replacement !== null);
+  const marked = shown.length - changed.length;
+  const pieces = correctedPieces(points, shown);
+  byId("corrected").replaceChildren(...pieces.map(({ text, span }) => (span
+    ? h("ins", { class: `k${kindOf(span) + 1}`, "data-mark": span.id }, text)
+    : text)));
+  byId("corrected").closest(".derived").classList.toggle("same", !changed.length);
+  const counts = [
+    changed.length ? `${changed.length} changed` : "",
+    marked ? `${marked} only marked` : "",
+  ];
+  byId("changes").textContent = counts.filter(Boolean).join(", ") || "no change so far";
+}
+
+function withTyped() {
+  const text = editor.input?.value;
+  if (!text || !open) return spans();
+  if (open.id) return spans().map((span) => (span.id === open.id ? { ...span, replacement: text } : span));
+  const at = open.insertAt;
+  const typed = { id: "", start: at, end: at, label: "", kind: "other", replacement: padded(text, at) };
+  return [...spans(), typed].sort((one, other) => one.start - other.start || one.end - other.end);
+}
+
+function drawEditor() {
+  const span = open?.id ? spanOf(open.id) : null;
+  const selection = answer.selection;
+  if (open && !span && open.insertAt === undefined) open = null;
+  if (!open && !selection) return editor.hide();
+  const range = span ?? selection ?? { start: 0, end: 0 };
+  const at = open?.insertAt;
+  return editor.show({
+    words: at === undefined ? wordsOf(range) : points.slice(Math.max(0, at - 30), at).join(""),
+    kinds: project.kinds,
+    kind: span ? kindOf(span) : open?.kind ?? null,
+    replacement: span?.replacement,
+    insertion: at !== undefined || (span && span.start === span.end),
+    marked: Boolean(span),
+    doubt: doubtAt(range) !== undefined,
+    severity: project.severity ? span?.severity ?? null : undefined,
+  });
+}
+
+const wordsOf = ({ start, end }) => points.slice(start, end).join("");
+const doubtAt = ({ start, end }) => doubts().find((each) => each.start < end && start < each.end);
+
+/** Words were chosen, or a mark: on a mark its editor opens. */
+function chosen(selection, byPointer) {
+  if (open && editor.input) commit();
+  const id = selection?.mark ?? markAt(selection)?.id;
+  open = id ? { id } : null;
+  if (selection?.mark) answer.select(spanOf(id));
+  refresh();
+  if (byPointer && id) editor.focus();
+}
+
+function markAt(selection) {
+  if (!selection || selection.mark) return undefined;
+  return spans().find((span) => span.start <= selection.start && selection.end <= span.end && span.start < span.end);
+}
+
+async function change(...bodies) {
+  const recorded = flow.record(...bodies);
+  refresh();
+  await recorded;
+}
+
+/** The body of a span with changes. */
+function put(range, changes) {
+  const kind = project.kinds[changes.kind ?? (range.id ? kindOf(range) : 0)];
+  return {
+    type: "span", id: range.id ?? newId(), answer: 0, start: range.start, end: range.end,
+    text: wordsOf(range), severity: range.severity ?? null, note: range.note ?? "",
+    replacement: range.replacement ?? null, ...changes, kind: kind.counts_as, label: kind.name,
+  };
+}
+
+/** Marks the chosen words; marks that they overlap become part of the new one. */
+function mark(range, changes) {
+  const overlapped = spans().filter((span) => span.start < range.end && range.start < span.end);
+  const whole = {
+    start: Math.min(range.start, ...overlapped.map((span) => span.start)),
+    end: Math.max(range.end, ...overlapped.map((span) => span.end)),
+  };
+  const body = put(whole, changes);
+  open = { id: body.id };
+  change(...overlapped.map((span) => ({ type: "unspan", id: span.id })), body);
+  answer.select(whole);
+}
+
+/** Stores what was typed in the editor; an empty field of a mark changes nothing. */
+function commit() {
+  const text = editor.input?.value ?? "";
+  const span = open?.id ? spanOf(open.id) : null;
+  localStorage.removeItem(draftName());
+  if (span && text !== (span.replacement ?? "")) {
+    if (text || span.start < span.end) change(put(span, { replacement: text || null }));
+  } else if (!span && open?.insertAt !== undefined && text) {
+    const range = { start: open.insertAt, end: open.insertAt };
+    change(put(range, { kind: open.kind ?? 0, replacement: padded(text, open.insertAt) }));
+  }
+}
+
+/** An insertion with the blanks that keep it apart from the words beside it. */
+function padded(text, at) {
+  const before = points[at - 1];
+  const after = points[at];
+  const left = before && /[\p{L}\p{N}\p{P}]/u.test(before) && !/[(\[{\u201c]/u.test(before) && !/^[\s,.;:!?)]/u.test(text);
+  const right = after && /[\p{L}\p{N}]/u.test(after) && !/\s$/u.test(text);
+  return `${left ? " " : ""}${text}${right ? " " : ""}`;
+}
+
+function close() {
+  const span = open?.id ? spanOf(open.id) : null;
+  const end = span?.end ?? open?.insertAt ?? answer.selection?.end ?? 0;
+  open = null;
+  answer.select(null);
+  answer.rest(end);
+  refresh();
+  byId("answer").focus({ preventScroll: true });
+}
+
+function restoreDraft() {
+  let draft = null;
+  try {
+    draft = JSON.parse(localStorage.getItem(draftName()));
+  } catch {
+    return;
+  }
+  if (!draft || (draft.open.id && !spanOf(draft.open.id))) return;
+  open = draft.open;
+  if (open.id) answer.select(spanOf(open.id));
+  refresh();
+  editor.input.value = draft.text;
+  editor.focus();
+}
+
+async function step(verdict, end) {
+  if (open) commit();
+  const bodies = verdict === undefined || verdict === state.verdict ? [] : [{ type: "verdict", verdict }];
+  await change(...bodies, end);
+  await flow.next();
+  countProgress();
+}
+
+function replayAction(name) {
+  const action = history(flow.work.events)[name];
+  if (!action.length) return;
+  localStorage.removeItem(draftName());
+  open = null;
+  answer.select(null);
+  change(...action.map((event) => ({ type: name, event: event.id })));
+}
+
+function decide(accepted) {
+  const doubt = answer.selection ? doubtAt(answer.selection) : doubts()[0];
+  if (!doubt) return;
+  const decision = { type: "suggestion", place: doubt.place, accepted, span: null };
+  if (!accepted) {
+    open = null;
+    answer.select(null);
+    change(decision);
+    return;
+  }
+  const kind = Math.max(0, kindOf(doubt));
+  const body = put({ start: doubt.start, end: doubt.end }, { kind, replacement: doubt.replacement ?? null });
+  open = { id: body.id };
+  change({ ...decision, span: body.id }, body);
+  answer.select(doubt);
+  editor.focus();
+}
+
+function insert(side) {
+  const range = answer.selection;
+  if (!range) return;
+  open = { insertAt: side === "before" ? range.start : range.end, kind: 0 };
+  refresh();
+  editor.focus();
+}
+
+function jump(by) {
+  const all = spans();
+  if (!all.length) return;
+  const here = open?.id ? all.findIndex((span) => span.id === open.id) : by > 0 ? -1 : 0;
+  const span = all[(here + by + all.length) % all.length];
+  open = { id: span.id };
+  answer.select(span);
+  refresh();
+}
+
+const actions = {
+  kind(place) {
+    if (place >= project.kinds.length) return;
+    const span = open?.id ? spanOf(open.id) : null;
+    const typed = editor.input?.value;
+    if (span) change(put(span, { kind: place }));
+    else if (open?.insertAt !== undefined) {
+      open.kind = place;
+      refresh();
+    } else if (answer.selection) mark(answer.selection, { kind: place });
+    else return;
+    if (typed !== undefined && editor.input) editor.input.value = typed;
+    editor.focus();
+  },
+  edit() {
+    if (open) editor.focus();
+    else if (answer.selection) actions.kind(0);
+  },
+  save() { commit(); close(); },
+  cancel() { localStorage.removeItem(draftName()); close(); },
+  remove() {
+    const span = open?.id ? spanOf(open.id) : null;
+    if (span) change(put(span, { replacement: "" }));
+    else if (answer.selection) mark(deletable(answer.selection), { kind: 0, replacement: "" });
+    else return;
+    close();
+  },
+  unmark() {
+    if (!open?.id) return;
+    change({ type: "unspan", id: open.id });
+    close();
+  },
+  typed(text) {
+    localStorage.setItem(draftName(), JSON.stringify({ open, text }));
+    drawCorrected();
+  },
+  severity(severity) { change(put(spanOf(open.id), { severity })); },
+  moreLeft() { grow("left"); },
+  moreRight() { grow("right"); },
+  insertBefore() { insert("before"); },
+  insertAfter() { insert("after"); },
+  previousMark() { jump(-1); },
+  nextMark() { jump(1); },
+  accept() { decide(true); },
+  reject() { decide(false); },
+  undo() { replayAction("undo"); },
+  redo() { replayAction("redo"); },
+  finish() {
+    if (open) commit();
+    const verdict = spans().length ? (state.verdict === "nothing_wrong" ? null : undefined) : "nothing_wrong";
+    step(verdict, { type: "submit" });
+  },
+  unsure() { step("unsure", { type: "submit" }); },
+  skip() { step(undefined, { type: "skip", reason: "" }); },
+  missing() { notes.addMissing(); },
+  comment() { notes.focusComment(); },
+  "zoom-in"() { stage.zoom(1.4); },
+  "zoom-out"() { stage.zoom(1 / 1.4); },
+  "zoom-fit"() { stage.fit(); },
+  guidelines() { byId("guidelines").showModal(); },
+  help() { byId("help").showModal(); },
+};
+editor.actions = actions;
+
+/** Deleting words takes one blank beside them along, so that none is left double. */
+function deletable({ start, end }) {
+  const blank = (place) => points[place] === " ";
+  if (blank(start - 1) && (end === points.length || !/[\p{L}\p{N}]/u.test(points[end] ?? ""))) return { start: start - 1, end };
+  return blank(end) && (start === 0 || blank(start - 1)) ? { start, end: end + 1 } : { start, end };
+}
+
+function grow(side) {
+  const { units } = answer;
+  const low = Math.min(answer.anchor, answer.focus);
+  const high = Math.max(answer.anchor, answer.focus);
+  const by = side === "left" ? -1 : 1;
+  let place = side === "left" ? low : high;
+  do place += by; while (units[place] && !units[place].text.trim());
+  if (units[place]) answer.choose(side === "left" ? high : low, place);
+}
+
+async function countProgress() {
+  const { counts } = await call("/api/project").catch(() => ({ counts: null }));
+  const own = counts?.[work.dataset.task];
+  if (own) byId("progress").textContent = `${own.done} of ${own.items} done`;
+}
+
+function refused(event, why) {
+  showTrouble({ what: "A change was not accepted.", where: why, fix: "It was taken back here. Try it again." });
+  if (flow.work?.key !== event.item) return;
+  flow.work.events = flow.work.events.filter((each) => each.id !== event.id);
+  open = null;
+  refresh();
+}
+
+byId("corrected").addEventListener("click", (event) => {
+  const id = event.target.closest("[data-mark]")?.dataset.mark;
+  if (id) chosen({ mark: id }, true);
+});
+
+async function start() {
+  project = await call("/api/project");
+  const queue = new Queue(`groundtune ${project.id} ${project.person}`, { changed: showSaved, refused });
+  await queue.open();
+  flow = new Flow(work.dataset.task, queue, { show, trouble: showTrouble });
+  listen(actions, answer);
+  await flow.start();
+  countProgress();
+}
+
+start().catch(showTrouble);

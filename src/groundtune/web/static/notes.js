@@ -1,0 +1,46 @@
+// Notes on an item: what the answer should say and doesn't, and a comment.
+
+import { h, newId } from "./dom.js";
+
+export class Notes {
+  constructor(element, change) {
+    this.element = element;
+    this.change = change;
+  }
+
+  show({ missing, note }) {
+    if (this.element.contains(document.activeElement) && document.activeElement.value !== undefined) return;
+    this.comment = this.field("Comment (k)", note, (text) => this.change({ type: "note", note: text }));
+    this.element.replaceChildren(
+      ...missing.map(({ id, missing: each }) => this.field("Missing in the answer", each.note, (text) => this.put(id, text))),
+      this.comment,
+      h("button", { type: "button", class: "quiet", "data-do": "missing", title: "m" }, "+ Something is missing"),
+    );
+  }
+
+  field(title, value, store) {
+    const area = h("textarea", { rows: "1", dir: "auto" });
+    area.value = value;
+    area.addEventListener("change", () => store(area.value));
+    area.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") area.blur();
+    });
+    return h("label", {}, title, area);
+  }
+
+  put(id, text) {
+    if (text.trim()) this.change({ type: "missing", id, missing: { label: "", note: text, facts: [] } });
+    else this.change({ type: "unmissing", id });
+  }
+
+  addMissing() {
+    const id = newId();
+    const label = this.field("Missing in the answer", "", (text) => text.trim() && this.put(id, text));
+    this.element.insertBefore(label, this.comment);
+    label.querySelector("textarea").focus();
+  }
+
+  focusComment() {
+    this.comment?.querySelector("textarea").focus();
+  }
+}

@@ -1,0 +1,151 @@
+// The image: fits at first; wheel, pinch, buttons and keys zoom, dragging pans.
+
+import { h } from "./dom.js";
+
+const SCALED = 1600;
+const LARGEST = 16;
+
+export class Stage {
+  constructor(stage, canvas, thumbs, scale) {
+    Object.assign(this, { stage, canvas, thumbs, scale });
+    this.image = null;
+    this.pointers = new Map();
+    this.view = { x: 0, y: 0, s: 1 };
+    this.fitted = true;
+    stage.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
+    stage.addEventListener("pointerdown", (event) => this.down(event));
+    stage.addEventListener("pointermove", (event) => this.move(event));
+    for (const type of ["pointerup", "pointercancel"]) {
+      stage.addEventListener(type, (event) => this.up(event));
+    }
+    stage.addEventListener("dblclick", (event) => this.zoom(2, event.clientX, event.clientY));
+    new ResizeObserver(() => (this.fitted ? this.fit() : this.draw())).observe(stage);
+  }
+
+  /** Shows the first of the images, or the facts where there is none. */
+  show(images, facts) {
+    this.thumbs.hidden = images.length < 2;
+    this.thumbs.replaceChildren(...images.map((sha256, place) => h(
+      "button",
+      {
+        type: "button", "aria-pressed": String(place === 0), "aria-label": `Image ${place + 1}`,
+        on: { click: () => this.choose(images, place) },
+      },
+      h("img", { src: `/images/${sha256}?width=480`, alt: "" }),
+    )));
+    this.stage.classList.toggle("facts", !images.length);
+    if (images.length) this.load(images[0]);
+    else {
+      this.image = null;
+      this.scale.value = "";
+      const list = h("ol", {}, ...facts.map((fact) => h("li", {}, fact)));
+      this.canvas.replaceChildren(h("div", { class: "facts-list" }, h("h2", {}, "Facts"), list));
+    }
+  }
+
+  choose(images, place) {
+    this.load(images[place]);
+    [...this.thumbs.children].forEach((button, index) => {
+      button.setAttribute("aria-pressed", String(index === place));
+    });
+  }
+
+  load(sha256) {
+    const image = h("img", { alt: "The image of this item", draggable: "false" });
+    this.sha256 = sha256;
+    this.image = image;
+    this.whole = false;
+    image.addEventListener("load", () => {
+      if (this.image !== image) return;
+      if (!this.size) this.size = { width: image.naturalWidth, height: image.naturalHeight };
+      this.fit();
+    }, { once: true });
+    image.addEventListener("error", () => this.fail(sha256), { once: true });
+    this.size = null;
+    image.src = `/images/${sha256}?width=${SCALED}`;
+    this.canvas.replaceChildren(image);
+  }
+
+  async fail(sha256) {
+    const response = await fetch(`/images/${sha256}?width=${SCALED}`).catch(() => null);
+    const trouble = response ? await response.json().catch(() => ({})) : {};
+    if (this.sha256 !== sha256) return;
+    const what = trouble.what ?? "The image can't be loaded.";
+    this.canvas.replaceChildren(h("p", { class: "broken", role: "alert" }, `${what} You can skip the item.`));
+  }
+
+  fit() {
+    if (!this.size) return;
+    const { clientWidth: width, clientHeight: height } = this.stage;
+    const s = Math.min((width - 24) / this.size.width, (height - 24) / this.size.height, 4);
+    this.view = { s, x: (width - this.size.width * s) / 2, y: (height - this.size.height * s) / 2 };
+    this.fitted = true;
+    this.draw();
+  }
+
+  /** Zooms about a point of the window, or about the middle. */
+  zoom(factor, clientX, clientY) {
+    if (!this.size) return;
+    const box = this.stage.getBoundingClientRect();
+    const x = (clientX ?? box.left + box.width / 2) - box.left;
+    const y = (clientY ?? box.top + box.height / 2) - box.top;
+    const s = Math.min(LARGEST, Math.max(0.02, this.view.s * factor));
+    const ratio = s / this.view.s;
+    this.view = { s, x: x - (x - this.view.x) * ratio, y: y - (y - this.view.y) * ratio };
+    this.fitted = false;
+    this.draw();
+  }
+
+  pan(dx, dy) {
+    this.view.x += dx;
+    this.view.y += dy;
+    this.fitted = false;
+    this.draw();
+  }
+
+  draw() {
+    if (!this.size || !this.image) return;
+    const { x, y, s } = this.view;
+    const { image } = this;
+    image.style.width = `${this.size.width}px`;
+    image.style.height = `${this.size.height}px`;
+    image.style.transform = `translate(${x}px, ${y}px) scale(${s})`;
+    this.scale.value = `${Math.round(s * 100)}%`;
+    if (!this.whole && s * devicePixelRatio > 1.2 && this.size.width >= SCALED) {
+      this.whole = true; // the full file has more to show
+      image.src = `/images/${this.sha256}`;
+    }
+  }
+
+  wheel(event) {
+    if (!this.size) return;
+    event.preventDefault();
+    this.zoom(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.002)), event.clientX, event.clientY);
+  }
+
+  down(event) {
+    if (event.target.closest("button") || !this.size) return;
+    this.pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
+    this.stage.setPointerCapture(event.pointerId);
+    this.stage.classList.add("panning");
+  }
+
+  move(event) {
+    const before = this.pointers.get(event.pointerId);
+    if (!before) return;
+    const now = { x: event.clientX, y: event.clientY };
+    const other = [...this.pointers].find(([id]) => id !== event.pointerId)?.[1];
+    if (other) {
+      const distance = (point) => Math.hypot(point.x - other.x, point.y - other.y) || 1;
+      const middle = { x: (now.x + other.x) / 2, y: (now.y + other.y) / 2 };
+      this.zoom(distance(now) / distance(before), middle.x, middle.y);
+      this.pan((now.x - before.x) / 2, (now.y - before.y) / 2);
+    } else this.pan(now.x - before.x, now.y - before.y);
+    this.pointers.set(event.pointerId, now);
+  }
+
+  up(event) {
+    this.pointers.delete(event.pointerId);
+    if (!this.pointers.size) this.stage.classList.remove("panning");
+  }
+}

@@ -1,0 +1,58 @@
+"""What the page gets of an item: nothing that could bias, and nothing that it doesn't need."""
+
+from typing import Any
+
+from groundtune.pipeline.annotate.project import Project, Work
+from groundtune.records import ImagePart, Prompt
+from groundtune.store.annotations.items import Counts
+from groundtune.store.annotations.records import Task
+
+TASKS: dict[Task, str] = {
+    "correct": "Correct answers",
+    "compare": "Compare two answers",
+    "evaluate": "Evaluate answers",
+    "review": "Review corrections",
+}
+
+
+def work_view(project: Project, work: Work) -> dict[str, Any]:
+    """An item with the person's events. Who answered is never sent; suggestions not if blind."""
+    item = work.item
+    shown = () if project.settings.blind else item.suggestions
+    return {
+        "key": item.key,
+        "task": item.task,
+        "turns": _turns(item.prompt),
+        "images": list(item.prompt.images),
+        "facts": list(item.prompt.facts),
+        "answers": [answer.text for answer in item.answers],
+        "suggestions": [
+            span.model_dump(include={"start", "end", "kind", "label", "replacement", "note"})
+            for span in shown
+        ],
+        "events": [event.model_dump(mode="json") for event in work.events],
+    }
+
+
+def project_view(project: Project, person: str, counts: dict[Task, Counts]) -> dict[str, Any]:
+    """What the page needs to know of the project."""
+    settings = project.settings
+    return {
+        "id": project.id,
+        "person": person,
+        "kinds": [kind.model_dump() for kind in settings.kinds],
+        "severity": settings.severity,
+        "blind": settings.blind,
+        "counts": {task: each.model_dump() for task, each in counts.items()},
+    }
+
+
+def _turns(prompt: Prompt) -> list[dict[str, Any]]:
+    turns: list[dict[str, Any]] = []
+    for message in prompt.messages:
+        pieces = [
+            {"image": part.image} if isinstance(part, ImagePart) else {"text": part.text}
+            for part in message.content
+        ]
+        turns.append({"role": message.role, "pieces": pieces})
+    return turns

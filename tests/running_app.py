@@ -1,0 +1,34 @@
+"""The annotation app on a real socket in a thread."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import uvicorn
+
+from groundtune.pipeline.annotate.project import Project
+from groundtune.web.app import build_app
+
+HTTP = httpx.Client(trust_env=False, timeout=20)
+
+
+@contextmanager
+def app_of(project: Project, person: str = "ada", port: int = 0) -> Iterator[str]:
+    """The base URL of the running app."""
+    config = uvicorn.Config(
+        build_app(project, person), port=port, log_level="error", access_log=False, ws="none"
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive(), "the app didn't start"
+        threading.Event().wait(0.005)
+    found = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{found}"
+    finally:
+        server.should_exit = True
+        thread.join(15)
+        assert not thread.is_alive()
