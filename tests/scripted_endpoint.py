@@ -21,6 +21,8 @@ class ScriptedEndpoint:
         self.answer = answer
         self.top: Callable[[Body], list[tuple[str, float]]] = lambda body: []
         self.faults: list[Fault] = []
+        self.refuse: Callable[[Body], Fault | None] = lambda body: None
+        """Which requests it never answers."""
         self.list_models: Fault | None = None
         """Instead of listing `models`."""
         self.models: list[Body] = [{"id": "tiny", "root": "org/tiny-7b"}]
@@ -59,7 +61,7 @@ class ScriptedEndpoint:
             self.began.append(time.monotonic())
             self._at_once += 1
             self.most_at_once = max(self.most_at_once, self._at_once)
-            fault = self.faults.pop(0) if self.faults else None
+            fault = self.faults.pop(0) if self.faults else self.refuse(body)
         try:
             time.sleep(self.delay_s)
             fault(handler) if fault else send(handler, 200, self.reply(body))

@@ -59,6 +59,35 @@ def test_what_the_template_puts_before_an_answer_is_read_before_yes_and_no(world
 def test_masses_are_summed_over_spellings_and_words_that_only_begin_so_are_left_out():
     likely = [("Yes", 0.3), ("\u0120yes", 0.2), ("yes\n", 0.1), ("no", 0.05), ("None", 0.3)]
     assert mass_of(likely) == pytest.approx((0.6, 0.05))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "YES",
+        "yes.",
+        "Yes,",
+        " YES!",
+        '"Yes',
+        "**Yes**",
+        "\u0120YES",
+        "\u2581yes.",
+        "yEs",
+        "Yes\u3002",
+    ],
+)
+def test_letter_case_and_punctuation_around_yes_do_not_count(text: str):
+    assert mass_of([(text, 0.9), ("No.", 0.05)]) == pytest.approx((0.9, 0.05))
+
+
+@pytest.mark.parametrize(
+    "text", ["Oui", "Ja", "\u662f", "Si", "Yesterday", "yes yes", "Yes/No", "y", "yep", "1", ""]
+)
+def test_what_is_another_word_than_yes_or_no_says_neither(text: str):
+    assert mass_of([(text, 0.9)]) == (0.0, 0.0)
+
+
+def test_no_likely_token_says_neither():
     assert mass_of([]) == (0.0, 0.0)
 
 
@@ -82,7 +111,7 @@ def test_the_check_looks_at_both_together_and_not_at_the_answer():
             asked.extend(prompts)
             return [YesNoReply(0.1, 0.3)]
 
-    scripted = Half(lambda prompt, seed: "")
-    with pytest.raises(UserError, match=r"0\.400, not 0\.5 to 1"):
+    scripted = Half(lambda prompt, seed: "Oui, il y en a.")
+    with pytest.raises(UserError, match=r"0\.400, not 0\.5 to 1\. It says 'Oui, il y en a\.'"):
         check_labeler(scripted, "red", "x")
     assert asked[0].images == ("red",)

@@ -263,6 +263,80 @@ def test_yes_and_no_are_summed_over_their_spellings_and_stay_raw(
     assert (sent["max_tokens"], sent["temperature"], sent["top_logprobs"]) == (1, 1.0, 20)
 
 
+def test_a_labelers_spelling_counts_and_another_language_is_reported(
+    endpoint: ScriptedEndpoint, make: Make, caplog: pytest.LogCaptureFixture
+):
+    replies = {
+        "capitals": [("YES", -0.1), ("NO", -3.0)],
+        "stops": [("yes.", -0.1), ("No.", -3.0)],
+        "french": [("Oui", -0.1), ("Non", -3.0)],
+        "french again": [("Oui", -0.2), ("No", -7.0)],
+    }
+    endpoint.top = lambda body: replies[question(body)]
+    found = make(concurrency=1).yes_no([ask(name, "red") for name in replies])
+    assert found[0] == found[1] == pytest.approx((math.exp(-0.1), math.exp(-3.0)))
+    assert [reply.is_answer() for reply in found] == [True, True, False, False]
+    assert caplog.text.count("said neither yes nor no, but 'Oui' (probability 0.905)") == 1
+
+
+@pytest.mark.parametrize(("status", "most", "asked"), [(400, 5, 5), (422, 8, 5), (400, 2, 2)])
+def test_fewer_likely_tokens_are_asked_of_a_server_that_allows_no_more(
+    endpoint: ScriptedEndpoint,
+    make: Make,
+    caplog: pytest.LogCaptureFixture,
+    status: int,
+    most: int,
+    asked: int,
+):
+    endpoint.top = lambda body: [("Yes", -0.1), ("No", -3.0)]
+    refusal = fail(status, f"Requested sample logprobs is greater than max allowed: {most}")
+    endpoint.refuse = lambda body: refusal if body["top_logprobs"] > most else None
+    generator = make(concurrency=1)
+    found = generator.yes_no([ask(name, "red") for name in "abc"])
+    assert [reply.is_answer() for reply in found] == [True] * 3
+    generator.yes_no([ask("d", "red")])
+    used = [body["top_logprobs"] for body in endpoint.bodies if body["top_logprobs"] <= most]
+    assert used == [asked] * 4
+    assert endpoint.bodies[-1]["top_logprobs"] == endpoint.bodies[-2]["top_logprobs"] == asked
+    assert caplog.text.count(f"p(yes) and p(no) are read from {asked}") == 1
+
+
+@pytest.mark.parametrize(
+    ("message", "requests"), [("logprobs are not supported", 4), ("the image is too large", 1)]
+)
+def test_a_server_that_refuses_any_log_probability_or_something_else_is_an_error(
+    endpoint: ScriptedEndpoint, make: Make, message: str, requests: int
+):
+    endpoint.faults = [fail(400, message)] * 9
+    with pytest.raises(UserError, match=message):
+        make(concurrency=1).yes_no([ask("a", "red")])
+    assert len(endpoint.bodies) == requests
+
+
+def test_refusals_are_no_verdicts_and_are_counted(
+    endpoint: ScriptedEndpoint, caplog: pytest.LogCaptureFixture
+):
+    def reply(finish: str, **message: object) -> Body:
+        return {"choices": [{"index": 0, "message": message, "finish_reason": finish}]}
+
+    bodies = [
+        reply("stop", content=None, refusal="I can't."),
+        reply("stop", content=[{"type": "refusal", "refusal": "I can't."}]),
+        reply("content_filter", content=""),
+        reply("length", content=None, refusal="I can't."),
+    ]
+    endpoint.faults = [lambda h, b=body: send(h, 200, b) for body in bodies]
+    settings = EndpointSettings(model="tiny", urls=(endpoint.url,), concurrency=1)
+    generator = OpenAIGenerator(settings, Colours())
+    answers = generator.generate([ask(name, "red") for name in "abc"], WARM, [1, 2, 3])
+    (verdict,) = generator.yes_no([ask("d", "red")])
+    generator.close()
+    assert [answer.text for answer in answers] == ["I can't.", "I can't.", ""]
+    assert not verdict.is_answer()
+    assert "openai:tiny: answers refused by the server: 3" in caplog.text
+    assert "openai:tiny: answers withheld (content_filter) by the server: 1" in caplog.text
+
+
 def test_an_endpoint_without_log_probabilities_is_no_labeler(
     endpoint: ScriptedEndpoint, make: Make
 ):

@@ -5,12 +5,14 @@ its prefix cache.
 """
 
 import asyncio
+import logging
+from collections import Counter
 from collections.abc import Coroutine, Sequence
 from typing import Any, TypeVar
 
 from groundtune.errors import UserError
-from groundtune.generate.client import EndpointClient
-from groundtune.generate.completion import Completion
+from groundtune.generate.client import EndpointClient, EndpointFault
+from groundtune.generate.completion import Completion, CompletionChoice, FirstTokens
 from groundtune.generate.endpoint import EndpointSettings
 from groundtune.generate.endpoint_body import DataUrls, chat_body, chat_messages
 from groundtune.generate.loop_thread import LoopThread
@@ -20,9 +22,16 @@ from groundtune.records import Producer, Prompt, Sampling
 
 T = TypeVar("T")
 
-_TOP = 20
-"""Most likely tokens asked for: the most that the API and vLLM's default allow. What yes and no
-have beyond them is lost, at most what twenty likelier tokens leave."""
+_TOPS = (20, 10, 5, 2)
+"""Numbers of most likely tokens to ask for: first the most that the API and vLLM's default allow,
+then what other servers allow. What yes and no have beyond them is lost, at most what the likelier
+tokens leave."""
+_SHOWN = 5
+"""Different words that are reported of a labeler that says neither yes nor no."""
+_FILTERED = "content_filter"
+"""The finish reason of an answer that the server withheld or cut."""
+
+log = logging.getLogger(__name__)
 
 
 class OpenAIGenerator:
@@ -39,6 +48,10 @@ class OpenAIGenerator:
         self.name = name or f"openai:{settings.model}"
         self._urls = DataUrls(images)
         self._gives_logprobs = False
+        self._top = _TOPS[0]
+        self._words = set[str]()
+        self._refused = Counter[str]()
+        """Answers that the server refused or withheld, by which of the two."""
         self._loop = LoopThread()
         try:
             self._client = self._loop.run(_open(settings))
@@ -49,7 +62,9 @@ class OpenAIGenerator:
             raise
 
     def close(self) -> None:
-        """Close the connections and end the thread."""
+        """Close the connections and end the thread; say how many answers were refused."""
+        for kind, count in self._refused.items():
+            log.warning("%s: answers %s by the server: %d", self.name, kind, count)
         self._loop.run(self._client.close())
         self._loop.stop()
 
@@ -100,15 +115,18 @@ class OpenAIGenerator:
     async def _draw(self, prompt: Prompt, sampling: Sampling, seed: int) -> Reply:
         found = await self._post(prompt, sampling, seed=seed)
         (choice,) = found.choices
+        self._count_refusal(choice)
         tokens = found.tokens_out or 0
         return Reply(choice.text.strip(), tokens, choice.finished, choice.thoughts)
 
     async def _ask(self, prompt: Prompt) -> YesNoReply:
         # At temperature 1 it doesn't matter whether a server's log-probabilities come before or
         # after the temperature; what is drawn is not used.
-        sampling = Sampling(max_new_tokens=1, temperature=1)
-        found = await self._post(prompt, sampling, logprobs=True, top_logprobs=_TOP)
-        first = found.choices[0].first
+        (choice,) = (await self._likely(prompt, Sampling(max_new_tokens=1, temperature=1))).choices
+        first = choice.first
+        if choice.refused:
+            self._count_refusal(choice)
+            return NO_ANSWER
         self._gives_logprobs = self._gives_logprobs or first is not None
         if not self._gives_logprobs:
             raise UserError(
@@ -116,7 +134,54 @@ class OpenAIGenerator:
                 f"{self.settings.model} at {self.settings.urls[0]}",
                 "Use a server that supports logprobs and top_logprobs, as vLLM and SGLang do.",
             )
-        return mass_of(first.likely) if first and first.valid else NO_ANSWER
+        if first is None or not first.valid:
+            return NO_ANSWER
+        reply = mass_of(first.likely)
+        if not reply.is_answer():
+            self._report_words(first)
+        return reply
+
+    async def _likely(self, prompt: Prompt, sampling: Sampling) -> Completion:
+        """Return a reply with the most likely tokens, as many as the server allows."""
+        while True:
+            top = self._top
+            try:
+                return await self._post(prompt, sampling, logprobs=True, top_logprobs=top)
+            except EndpointFault as fault:
+                fewer = [n for n in _TOPS if n < top]
+                too_many = fault.status in (400, 422) and "logprob" in fault.why.lower()
+                if not too_many or not fewer:
+                    raise
+                self._lower(fewer[0], fault.why)
+
+    def _lower(self, top: int, why: str) -> None:
+        """Ask for no more than `top` tokens from now on."""
+        if top < self._top:
+            self._top = top
+            log.warning(
+                "%s refuses to give more likely tokens, so p(yes) and p(no) are read from %d: %s",
+                self.name,
+                top,
+                why,
+            )
+
+    def _report_words(self, first: FirstTokens) -> None:
+        """Say what a labeler answers instead of yes or no, a few different words at most."""
+        word, p = max(first.likely, key=lambda each: each[1])
+        if len(self._words) < _SHOWN and word not in self._words:
+            self._words.add(word)
+            log.warning(
+                "The labeler %s said neither yes nor no, but %r (probability %.3f)",
+                self.name,
+                word,
+                p,
+            )
+
+    def _count_refusal(self, choice: CompletionChoice) -> None:
+        if choice.refused:
+            self._refused["refused"] += 1
+        elif choice.finish == _FILTERED:
+            self._refused["withheld (content_filter)"] += 1
 
     async def _post(
         self, prompt: Prompt, sampling: Sampling, *, seed: int | None = None, **more: object

@@ -5,24 +5,28 @@ RLAIF-V's labeler reads the probabilities of yes, Yes, no and No at the first to
 in the question, so a penalty would change them.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from groundtune.errors import UserError, not_finite
-from groundtune.protocols import LEAST_MASS, NO_ANSWER, ROUNDING, YesNo, YesNoReply
-from groundtune.records import ImagePart, Message, Part, Prompt, TextPart
+from groundtune.protocols import LEAST_MASS, NO_ANSWER, ROUNDING, Generator, YesNo, YesNoReply
+from groundtune.records import ImagePart, Message, Part, Prompt, Sampling, TextPart
 from groundtune.store.keys import key_of
 from groundtune.vlm.encode import first_tokens, lead_tokens
 
 if TYPE_CHECKING:
     from groundtune.vlm.load import Vlm
 
-YES, NO = ("yes", "Yes"), ("no", "No")
-"""The words that answer a yes/no question."""
+YES, NO = ("yes", "Yes", "YES"), ("no", "No", "NO")
+"""The words that answer a yes/no question: RLAIF-V's, and capitals."""
 CONTROL = "Is there a dog in the image? Answer yes or no."
-_SPACE = " \t\r\n\u2581\u0120\u010a"
-"""White space, and how SentencePiece and byte-level tokenizers write it."""
+_AROUND = r"[\W_\u0120\u010a]*"
+"""White space and punctuation, also as SentencePiece and byte-level tokenizers write it."""
+_SAYS = {word: re.compile(f"{_AROUND}{word}{_AROUND}", re.IGNORECASE) for word in ("yes", "no")}
+_SHOWN_TOKENS, _SHOWN_CHARACTERS = 8, 60
+"""How much of another answer an error shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,11 +61,13 @@ def yes_no_ids(vlm: "Vlm") -> YesNoIds:
 def mass_of(likely: Sequence[tuple[str, float]]) -> YesNoReply:
     """Return p(yes) and p(no) from the most likely first tokens, (text, probability) each.
 
-    Spellings are summed; white space around them doesn't count. What sums to more than 1 is no
-    probability.
+    A token says yes or no if it is that word: letter case, and white space and punctuation around
+    it, don't count ("YES", "yes."). Words of other languages do not. Spellings are summed. What
+    sums to more than 1 is no probability.
     """
-    p_yes = sum(p for text, p in likely if text.strip(_SPACE) in YES)
-    p_no = sum(p for text, p in likely if text.strip(_SPACE) in NO)
+    p_yes, p_no = (
+        sum(p for text, p in likely if _SAYS[word].fullmatch(text)) for word in ("yes", "no")
+    )
     if p_yes + p_no > 1 + ROUNDING:
         return NO_ANSWER
     return YesNoReply(min(1.0, p_yes), min(1.0, p_no))
@@ -74,7 +80,11 @@ def control_prompt(image: str = "") -> Prompt:
     return Prompt(key=key_of("control", messages), messages=messages)
 
 
-def check_labeler(labeler: YesNo, image: str, name: str) -> YesNoReply:
+class AnsweringLabeler(YesNo, Generator, Protocol):
+    """A labeler that can also answer in words."""
+
+
+def check_labeler(labeler: AnsweringLabeler, image: str, name: str) -> YesNoReply:
     """Check with the control question that a labeler answers yes or no.
 
     `image` is an image that the labeler can open, "" for none. What it answers doesn't matter,
@@ -82,16 +92,20 @@ def check_labeler(labeler: YesNo, image: str, name: str) -> YesNoReply:
 
     Raises:
         UserError: it says neither yes nor no, or its probabilities are not numbers; `name` says
-            which labeler.
+            which labeler, and the error what it says instead.
     """
-    reply = labeler.yes_no([control_prompt(image)])[0]
+    prompt = control_prompt(image)
+    reply = labeler.yes_no([prompt])[0]
     if not reply.are_probabilities():
         raise not_finite("probabilities of yes and no", name)
     if not reply.is_answer():
+        words = Sampling(max_new_tokens=_SHOWN_TOKENS, temperature=0)
+        says = labeler.generate([prompt], words, [0])[0]
         raise UserError(
             f"The labeler can't answer yes and no: asked {CONTROL!r} it gives both together "
-            f"a probability of {reply.p_yes + reply.p_no:.3f}, not {LEAST_MASS:g} to 1.",
+            f"a probability of {reply.p_yes + reply.p_no:.3f}, not {LEAST_MASS:g} to 1. "
+            f"It says {(says.thoughts or says.text)[:_SHOWN_CHARACTERS]!r}.",
             name,
-            "Use a labeler that follows instructions, or fix its chat template.",
+            "Use a labeler that answers yes or no in English, or fix its chat template.",
         )
     return reply
