@@ -20,7 +20,7 @@ help:
 	@echo "make test-web  test the annotation app's pages in a Chromium, which must be installed"
 	@echo "make lint   run lint, types and layers only"
 	@echo "make bench  measure speed and memory"
-	@echo "make bench-faults  kill, damage and fill up runs, and count what is lost, doubled or silently wrong"
+	@echo "make bench-faults  kill, damage and fill up runs and break inputs, and count what is lost, wrong or unclear"
 	@echo "make bench-train  compare training with TRL, in a separate environment"
 	@echo "make bench-train-gpu  the same on a GPU, with models of realistic size"
 	@echo "make docs   build the documentation as a site in site/"
@@ -100,6 +100,7 @@ bench: $(VENV)/.installed
 
 # Faults put into every stage: docs/faults.md. About an hour; arguments for example:
 #   make bench-faults BENCH_ARGS="--kinds kills flips --stages sample train --trials 20 --seed 7"
+#   make bench-faults BENCH_ARGS="--kinds inputs --inputs 200 --targets prompts import"
 bench-faults: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.faults.run $(BENCH_ARGS)
 

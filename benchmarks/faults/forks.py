@@ -12,6 +12,8 @@ import pkgutil
 import signal
 import sys
 import time
+import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +55,8 @@ class Fault:
     """Kill after so many seconds."""
     file_bytes: int = 0
     """Writes beyond so many bytes of a file fail as on a full disk."""
+    memory_bytes: int = 0
+    """Bytes of address space that the command may add to this process's."""
 
 
 def load_libraries() -> None:
@@ -97,6 +101,24 @@ def start(words: list[str], folder: Path) -> int:
     return child
 
 
+def call(function: Callable[[], object]) -> None:
+    """Call a function in a fork: torch's threads, once started here, would break later forks.
+
+    Raises:
+        ChildProcessError: it fails.
+    """
+    child = os.fork()
+    if child == 0:
+        try:
+            function()
+        except BaseException as error:
+            traceback.print_exception(error)
+            os._exit(1)
+        os._exit(0)
+    if wait(child):
+        raise ChildProcessError(f"{function} fails")
+
+
 def wait(child: int) -> int:
     """Return the exit status of a fork, or minus the signal that ended it."""
     return _wait(child, 0.0)
@@ -126,6 +148,7 @@ def _be_the_command(words: list[str], errors: Path, count: Path, fault: Fault) -
     err = os.open(errors, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     os.dup2(err, 2)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     counter = os.open(count, os.O_WRONLY | os.O_CREAT, 0o644)
     changes = 0
 
@@ -143,12 +166,12 @@ def _be_the_command(words: list[str], errors: Path, count: Path, fault: Fault) -
     sys.addaudithook(notice)
     if fault.file_bytes:
         _limit_files(fault.file_bytes)
+    if fault.memory_bytes:
+        _limit_memory(fault.memory_bytes)
     sys.argv = ["groundtune", *words]
     try:
         status = command_line(words)
     except BaseException as error:
-        import traceback
-
         traceback.print_exception(error)
         status = error.code if isinstance(error, SystemExit) else 70
     sys.stderr.flush()
@@ -168,3 +191,11 @@ def _limit_files(size: int) -> None:
 
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # the write fails instead, as on a full disk
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def _limit_memory(more: int) -> None:
+    import resource
+
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    size = pages * resource.getpagesize() + more
+    resource.setrlimit(resource.RLIMIT_AS, (size, size))

@@ -2,6 +2,7 @@
 
     python -m benchmarks.faults.run                  all kinds, every stage
     python -m benchmarks.faults.run --kinds kills --trials 10 --stages sample train --seed 5
+    python -m benchmarks.faults.run --kinds inputs --inputs 200 --targets prompts import --seed 5
 
 Each trial runs a command, disturbs it, runs it again until it ends, and compares all rows, weights
 and images with those of a run that nobody disturbed. A free seed (`--seed`, by default the clock)
@@ -19,10 +20,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.faults import inputs
 from benchmarks.faults.forks import Fault, Outcome, load_libraries, run, start, wait
 from benchmarks.faults.stages import STAGES, Contents, Stage, contents, differences
 
-KINDS = ("kills", "flips", "stops", "writers", "disk")
+KINDS = ("kills", "flips", "stops", "writers", "disk", "inputs")
+BAD = (
+    "silent", "lost", "doubled", "other", "unclear", "cannot go on", "left files",
+    *inputs.FAULTS[:2],
+)  # fmt: skip
 TRIES = 4
 """Times that a command is run again before it counts as unable to go on."""
 
@@ -224,7 +230,7 @@ FAULTS: dict[str, Callable[[Bench, Stage, Tally], None]] = {
 
 def results(bench: Bench, kinds: list[str], names: list[str]) -> Iterator[dict[str, object]]:
     """Disturb the stages, one line for each kind and stage."""
-    for stage in STAGES:
+    for stage in STAGES if kinds else ():
         bench.make(stage)
     for kind in kinds:
         for stage in STAGES:
@@ -236,6 +242,14 @@ def results(bench: Bench, kinds: list[str], names: list[str]) -> Iterator[dict[s
                 yield {"kind": kind, "stage": stage.name, **tally.line()}
 
 
+def _lines(bench: Bench, chosen: argparse.Namespace) -> Iterator[dict[str, object]]:
+    """Disturb the stages, then break inputs."""
+    yield from results(bench, [kind for kind in chosen.kinds if kind in FAULTS], chosen.stages)
+    if "inputs" in chosen.kinds:
+        opened = inputs.open_bench(bench.folder / "inputs", bench.chance, chosen.targets)
+        yield from inputs.results(opened, chosen.inputs)
+
+
 def main() -> None:
     """Parse the options, run, print a line for each stage, and fail where a fault was silent."""
     parser = argparse.ArgumentParser(
@@ -244,6 +258,8 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=KINDS)
     parser.add_argument("--stages", nargs="+", default=[stage.name for stage in STAGES])
     parser.add_argument("--trials", type=int, default=100, help="kills and flips a stage")
+    parser.add_argument("--inputs", type=int, default=1_600, help="broken inputs in all")
+    parser.add_argument("--targets", nargs="+", default=[], help="beginnings of inputs' names")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--folder", type=Path, default=Path("runs/faults"))
     chosen = parser.parse_args()
@@ -255,12 +271,11 @@ def main() -> None:
     print(f"seed {chosen.seed}", flush=True)
     bad = 0
     with (folder / "results.jsonl").open("w", encoding="utf-8") as file:
-        for line in results(bench, chosen.kinds, chosen.stages):
+        for line in _lines(bench, chosen):
             text = json.dumps({"seed": chosen.seed, **line})
             print(text, flush=True)
             file.write(text + "\n")
-            faults = ("silent", "lost", "doubled", "other", "unclear", "cannot go on", "left files")
-            bad += sum(int(str(line.get(name, 0))) for name in faults)
+            bad += sum(int(str(line.get(name, 0))) for name in BAD)
     print(f"{bad} faults" if bad else "no fault")
     sys.exit(1 if bad else 0)
 
