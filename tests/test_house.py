@@ -38,7 +38,7 @@ TORCH_FREE = (
     "groundtune.pipeline.feedback.corrections",
     "groundtune.pipeline.feedback.pairs",
     "groundtune.pipeline.annotate",
-    "groundtune.pipeline.exchange",
+    "groundtune.pipeline.exchange.run",
     "groundtune.pipeline.recipes",
     "groundtune.web",
     "groundtune.cli",

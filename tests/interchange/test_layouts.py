@@ -44,6 +44,22 @@ def part(text: str) -> dict[str, str]:
 SPOKEN = {side: {"from": "gpt", "value": text} for side, text in ANSWERS.items()}
 
 LINES: dict[LayoutName, Rows] = {
+    "corrections": [
+        {
+            "question": "What?",
+            "image": "a.jpg | deep/er/b.jpg",
+            "answer": " A dog sits.",
+            "corrected answer": "A cat sits.",
+            "expert": "M",
+        },
+        {
+            "id": 7,
+            "corrected answer": "Two.",
+            "answer": "3",
+            "question": "How many?",
+            "image": "c.jpg",
+        },
+    ],
     "rlaif-v-jsonl": [
         {
             "image_id": "a",
@@ -229,7 +245,7 @@ ANSWER = ODD.filter(str.strip)
     max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(st.data())
-@pytest.mark.parametrize("name", LINES)
+@pytest.mark.parametrize("name", [name for name in LINES if name != "corrections"])
 def test_any_texts_come_back(tmp_path: Path, name: LayoutName, data: st.DataObject):
     row = json.loads(json.dumps(LINES[name][0]))
     texts = {
@@ -346,9 +362,9 @@ def test_the_licence_lies_beside_the_rows_and_may_be_given(tmp_path: Path):
 
 def test_a_name_that_a_layouts_files_do_not_have_is_refused(tmp_path: Path):
     for name in [each for each in TARGETS if each != "rlhf-v"]:
-        with pytest.raises(UserError, match=r"can't be written to \.txt"):
+        with pytest.raises(UserError, match=r"has no files that end in \.txt"):
             list(load(name).read(tmp_path / "a.txt", ImageStore(tmp_path / "store")))
-        with pytest.raises(UserError, match=r"can't be written to \.txt"):
+        with pytest.raises(UserError, match=r"has no files that end in \.txt"):
             load(name).write(tmp_path / "a.txt", [], {}, ImageStore(tmp_path / "store"))
 
 

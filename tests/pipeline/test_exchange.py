@@ -11,7 +11,7 @@ from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
 from groundtune.interchange.layouts import rlhf_v
 from groundtune.interchange.registry import LayoutName
-from groundtune.pipeline.exchange import export_layout, import_layout
+from groundtune.pipeline.exchange.run import export_layout, import_layout
 from groundtune.pipeline.folder import RunFolder
 from groundtune.records import Pair
 from groundtune.store.dataset import RecordSet

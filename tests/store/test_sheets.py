@@ -8,7 +8,7 @@ import pytest
 
 from groundtune.errors import UserError
 from groundtune.store.rows import Row
-from groundtune.store.sheets import rows_of
+from groundtune.store.sheets import rows_of, write_table
 
 
 def fields_of(path: Path) -> list[object]:
@@ -21,8 +21,8 @@ def test_a_table_keeps_text_as_it_is(tmp_path: Path, name: str, sign: str, end: 
     lines = [f"id{sign}text", "", f'1{sign}"a\u2028b{sign}""c""\n\r\nd"', f"2{sign}\x85"]
     (tmp_path / name).write_bytes(("\ufeff" + end.join(lines) + end).encode())
     assert list(rows_of(tmp_path / name)) == [
-        Row(f"{tmp_path / name}:5", 5, {"id": "1", "text": f'a\u2028b{sign}"c"\n\r\nd'}),
-        Row(f"{tmp_path / name}:6", 6, {"id": "2", "text": "\x85"}),
+        Row(f"{tmp_path / name}:3", 3, {"id": "1", "text": f'a\u2028b{sign}"c"\n\r\nd'}),
+        Row(f"{tmp_path / name}:6 (row 4 of the table)", 6, {"id": "2", "text": "\x85"}),
     ]
 
 
@@ -41,8 +41,11 @@ def test_a_row_of_a_table_that_does_not_fit_its_headers_is_a_bad_row(tmp_path: P
     ("data", "what", "where"),
     [
         (b"", "The table is empty", ""),
+        (b'id,text\n1,yes\n2,"no\n3,yes\n', "a quote that begins a cell has no end", ":3"),
+        (b'id,text\n1,"yes" no\n', "text follows the quote that ends a cell", ":2"),
+        (b"id,id\n1,2\n", "Several columns have the header 'id'", ", headers"),
         (b"id,text\n1,yes\r2,no\n", "a carriage return without a line feed", ":2"),
-        (b"id,text\n1,caf\xe9\n", "not UTF-8, for it has the byte 0xe9", ""),
+        (b"id,text\n1,caf\xe9\n", "not UTF-8, for it has the byte 0xe9", ":2"),
     ],
 )
 def test_a_table_that_cannot_be_read_is_the_users_error(
@@ -52,6 +55,37 @@ def test_a_table_that_cannot_be_read_is_the_users_error(
     with pytest.raises(UserError, match=what) as error:
         list(rows_of(tmp_path / "a.csv"))
     assert error.value.where == f"{tmp_path / 'a.csv'}{where}"
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_csv_file_may_have_the_separator_of_another_country(tmp_path: Path, separator: str):
+    (tmp_path / "a.csv").write_text(
+        f'id{separator}"a,b;c"{separator}d\n1{separator}"x;y,z"{separator}2\n'
+    )
+    assert fields_of(tmp_path / "a.csv") == [{"id": "1", "a,b;c": "x;y,z", "d": "2"}]
+
+
+def test_rows_and_columns_without_text_at_the_end_of_a_table_are_left_out(tmp_path: Path):
+    (tmp_path / "a.csv").write_text("id,text,,\n1,yes,,\n,,,\n2,no\n")
+    assert fields_of(tmp_path / "a.csv") == [{"id": "1", "text": "yes"}, {"id": "2", "text": "no"}]
+
+
+def test_a_written_table_is_read_as_it_was(tmp_path: Path):
+    rows = [{"id": "1", "text": 'a,b;"c"\nd'}, {"id": "2", "text": ""}]
+    for name in ("a.csv", "a.tsv"):
+        assert write_table(tmp_path / name, rows, ["id", "text"]) == 2
+        assert fields_of(tmp_path / name) == rows
+
+
+def test_further_sheets_of_a_workbook_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    openpyxl = pytest.importorskip("openpyxl", reason="needs the extra tables")
+    book = openpyxl.Workbook()
+    for row in (("id", "text"), (1, "Yes")):
+        book.active.append(row)
+    book.create_sheet("Second")
+    book.save(tmp_path / "a.xlsx")
+    assert fields_of(tmp_path / "a.xlsx") == [{"id": "1", "text": "Yes"}]
+    assert "only the sheet Sheet is read, not Second" in caplog.text
 
 
 def test_a_workbooks_rows_may_be_shorter_than_its_headers(tmp_path: Path):

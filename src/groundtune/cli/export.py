@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from groundtune.cli.import_ import is_feedback, with_layouts
-from groundtune.interchange.registry import AnyLayoutName
+from groundtune.cli.import_ import with_layouts
+from groundtune.interchange.registry import AnyLayoutName, is_feedback
 
 
 def export(layout: AnyLayoutName, run: Path, /, *, out: Path, json: bool = False) -> None:
@@ -24,7 +24,7 @@ def export(layout: AnyLayoutName, run: Path, /, *, out: Path, json: bool = False
     """
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
-    from groundtune.pipeline.exchange import export_feedback, export_layout
+    from groundtune.pipeline.exchange.run import export_feedback, export_layout
 
     with open_progress(silent=json) as progress:
         if is_feedback(layout):

@@ -1,19 +1,16 @@
 """`groundtune import`."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from groundtune.interchange.registry import (
-    FEEDBACK_TARGETS,
     FEEDBACK_TITLES,
     TITLES,
     AnyLayoutName,
     FeedbackLayoutName,
+    is_feedback,
 )
-
-if TYPE_CHECKING:
-    from typing_extensions import TypeIs
 
 
 def import_(
@@ -21,51 +18,59 @@ def import_(
     file: Path,
     /,
     *,
-    out: Path,
+    out: Path | None = None,
     images: Path | None = None,
     licence: str | None = None,
     skip_bad: bool = False,
+    all_rows: bool = False,
+    dry_run: bool = False,
     json: bool = False,
 ) -> None:
-    """Import pairs or people's feedback from a published data set.
+    """Import pairs or people's feedback from a published data set, or your own corrections.
 
-    Writes pairs, prompts and images to a folder for `groundtune train`. If the layout has no
-    spans, they are found by comparing the two answers. From feedback, the folder gets corrections
-    and comparisons, of which `groundtune pairs` makes pairs. A command that was stopped resumes
-    when you run it again.
+    Writes pairs, prompts and images to a folder for `groundtune train`, and a report of what came
+    in. If the layout has no spans, they are found by comparing the two answers. From feedback, the
+    folder gets corrections and comparisons, of which `groundtune pairs` makes pairs. A command that
+    was stopped resumes when you run it again.
 
     For example:
 
+        groundtune import corrections corrections.xlsx --images scans --dry-run
+        groundtune import corrections corrections.xlsx --images scans --out runs/corrections
         groundtune import rlhf-v pairs.parquet --out runs/imported
-        groundtune import llava-rlhf answers.json --images coco/train2017 --out runs/llava-rlhf
 
     Args:
         layout: Layout of the file, from the list above.
         file: The file to read.
-        out: Folder for the pairs, their prompts and images.
+        out: Folder for the pairs, their prompts and images; needed without --dry-run.
         images: Folder with the images that the file names (default: the folder of the file).
         licence: Licence of the rows, if it differs from that of the published data set.
         skip_bad: Skip and list bad rows, instead of stopping at the first.
+        all_rows: Also read rows that the layout's own code leaves out, such as rows of ha-dpo
+            with correct true.
+        dry_run: Show the first three pairs with their changed words marked, and write nothing.
         json: Print the result as one JSON object.
     """
+    from groundtune.errors import UserError
+
+    if dry_run:
+        _preview(layout, file, images, all_rows, json)
+        return
+    if out is None:
+        raise UserError(
+            "There is no folder to write to.",
+            "--out",
+            "Give one with --out FOLDER, or look at the first pairs with --dry-run.",
+        )
+    if is_feedback(layout):
+        _import_feedback(layout, file, out, licence, skip_bad, json)
+        return
     from groundtune.cli.finish import finish
     from groundtune.cli.next_steps import after_pairs
     from groundtune.cli.progress import open_progress
-    from groundtune.pipeline.exchange import import_feedback, import_layout
+    from groundtune.pipeline.exchange.run import import_layout
+    from groundtune.pipeline.report import report_pairs
 
-    if is_feedback(layout):
-        with open_progress(silent=json) as progress:
-            feedback = import_feedback(
-                layout, file, out, progress, licence=licence, skip_bad=skip_bad, command=sys.argv
-            )
-        left_out: object = feedback.skipped if json else len(feedback.skipped)
-        finish(
-            {**feedback.model_dump(), "skipped": left_out},
-            wrote=out / "corrections",
-            next_command=["groundtune", "pairs", "--corrections", str(out)],
-            json=json,
-        )
-        return
     with open_progress(silent=json) as progress:
         summary = import_layout(
             layout,
@@ -75,20 +80,82 @@ def import_(
             images=images,
             licence=licence,
             skip_bad=skip_bad,
+            all_rows=all_rows,
             command=sys.argv,
         )
-    skipped: object = summary.skipped if json else len(summary.skipped)  # the log lists them
+    report = report_pairs(out)
+    results = summary.model_dump()
+    if not json:  # the log lists the skipped rows
+        results |= {"skipped": len(summary.skipped), "left_out": _reasons(summary.left_out)}
     finish(
-        {**summary.model_dump(), "skipped": skipped},
+        {**results, "report": str(report)},
         wrote=out / "pairs",
         next_command=after_pairs(out),
         json=json,
     )
 
 
-def is_feedback(layout: AnyLayoutName) -> "TypeIs[FeedbackLayoutName]":
-    """Whether the layout holds corrections and comparisons instead of pairs."""
-    return layout in FEEDBACK_TARGETS
+def _import_feedback(
+    layout: FeedbackLayoutName,
+    file: Path,
+    out: Path,
+    licence: str | None,
+    skip_bad: bool,
+    json: bool,
+) -> None:
+    from groundtune.cli.finish import finish
+    from groundtune.cli.progress import open_progress
+    from groundtune.pipeline.exchange.run import import_feedback
+
+    with open_progress(silent=json) as progress:
+        feedback = import_feedback(
+            layout, file, out, progress, licence=licence, skip_bad=skip_bad, command=sys.argv
+        )
+    skipped: object = feedback.skipped if json else len(feedback.skipped)
+    finish(
+        {**feedback.model_dump(), "skipped": skipped},
+        wrote=out / "corrections",
+        next_command=["groundtune", "pairs", "--corrections", str(out)],
+        json=json,
+    )
+
+
+def _preview(
+    layout: AnyLayoutName, file: Path, images: Path | None, all_rows: bool, json: bool
+) -> None:
+    from groundtune.cli.finish import finish
+    from groundtune.pipeline.exchange.preview import preview_import
+
+    preview = preview_import(layout, file, images=images, all_rows=all_rows)
+    if json:
+        finish(preview.model_dump(), json=True)
+        return
+    for number, pair in enumerate(preview.pairs, 1):
+        sys.stdout.write(f"pair {number}, from row {pair.row}\n")
+        texts = {"image": ", ".join(pair.images), **pair.model_dump(exclude={"row", "images"})}
+        for name, text in texts.items():
+            sys.stdout.write(f"  {name.ljust(8)}  {_printable(text)}\n")
+    for error in preview.skipped:
+        sys.stdout.write(f"bad row: {_printable(error)}\n")
+    finish(
+        {
+            "rows": f"{preview.rows} read for this preview",
+            "left_out": _reasons(preview.left_out),
+            "skipped": len(preview.skipped),
+        },
+    )
+
+
+def _reasons(counts: Mapping[str, int]) -> str:
+    """Counts by reason, in one line."""
+    return ", ".join(f"{count} ({why})" for why, count in counts.items()) or "0"
+
+
+def _printable(text: str) -> str:
+    """The text without characters that a terminal would obey; further lines are indented."""
+    lines = text.splitlines() or [""]
+    clean = ("".join(c if c.isprintable() else " " for c in line) for line in lines)
+    return ("\n" + " " * 12).join(clean)
 
 
 def with_layouts(text: str) -> str:

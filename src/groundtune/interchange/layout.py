@@ -11,6 +11,7 @@ says is its `Content`; columns that it has no place for stay with the pair (`sav
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Protocol
 
 import pyarrow as pa
@@ -84,6 +85,10 @@ class Files:
     """As its authors write it, for errors."""
     endings: tuple[str, ...]
     """Of its files. Parquet holds images as bytes; JSON, as lines or a list, names them."""
+    tables: tuple[str, ...] = ()
+    """Endings of its files that are tables, whose cells name images."""
+    headers: tuple[str, ...] = ()
+    """Of a new table."""
     columns: Mapping[str, pa.DataType] = field(default_factory=dict[str, pa.DataType])
     """What a Parquet file must have."""
     images: frozenset[str] = frozenset()
@@ -113,6 +118,8 @@ class Layout(Files):
     """Of every image's name, where the layout says so: such names have no folder."""
     stale: frozenset[str] = frozenset()
     """Columns that are wrong once a text was changed."""
+    leaves_out: Callable[[Fields], str] | None = None
+    """Why the layout's own code makes no pair of a row; "" if it does."""
     translate: Callable[[Path], Callable[[Fields], Fields]] | None = None
     """For a file: what makes its rows ones of the layout, where they may have other names. The
     first call raises UserError, the second Refused."""
@@ -142,6 +149,8 @@ class Batch(NamedTuple):
     pairs: tuple[Pair, ...]
     skipped: tuple[UserError, ...]
     rows: int
+    left_out: Mapping[str, int] = MappingProxyType({})
+    """Rows of which the layout makes no pair, by reason."""
 
 
 class Written(NamedTuple):

@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -13,12 +14,13 @@ from groundtune.records import Pair, Prompt
 from groundtune.store.images import ImageStore
 
 
-def load(name: LayoutName) -> Format:
-    """The layout of a name."""
+def load(name: LayoutName, *, all_rows: bool = False) -> Format:
+    """The layout of a name; with `all_rows`, it also reads rows that its own code leaves out."""
     module, _, constant = TARGETS[name].partition(":")
     found = importlib.import_module(f"groundtune.interchange.layouts.{module}")
     if constant:
-        return PairRows(getattr(found, constant))
+        layout: Layout = getattr(found, constant)
+        return PairRows(replace(layout, leaves_out=None) if all_rows else layout)
     return cast("Format", found)
 
 

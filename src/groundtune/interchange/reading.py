@@ -7,6 +7,7 @@
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -33,11 +34,20 @@ from groundtune.store.rows import (
     Fields,
     Row,
     count_lines,
-    json_rows,
     media_in,
 )
+from groundtune.store.sheets import is_table
+from groundtune.store.sheets import rows_of as sheet_rows
 
 log = logging.getLogger(__name__)
+
+
+class RowRecords(NamedTuple):
+    """The records of one row, or why the layout makes none of it."""
+
+    prompts: tuple[Prompt, ...] = ()
+    pairs: tuple[Pair, ...] = ()
+    left_out: str = ""
 
 
 class _Where(NamedTuple):
@@ -55,6 +65,8 @@ def count(layout: Files, path: Path) -> int | None:
         UserError: as `read` does for the file as a whole.
     """
     check_ending(layout, path)
+    if is_table(path):
+        return None
     if path.suffix != ".parquet":
         return count_lines(path)
     with open_columns(path, layout.columns, layout.title, others=True) as file:
@@ -87,7 +99,7 @@ def in_batches(
     found: Iterator[Row],
     rows: int,
     skip_bad: bool,
-    make: Callable[[Fields, int, str], tuple[Prompt, Sequence[Pair]]],
+    make: Callable[[Fields, int, str], RowRecords],
 ) -> Iterator[Batch]:
     """The rows as records, `rows` at a time; `make` gets a row, its number and where it stands.
 
@@ -102,10 +114,11 @@ def in_batches(
         number += len(some)
         good = [each for each in made if not isinstance(each, UserError)]
         yield Batch(
-            tuple({prompt.key: prompt for prompt, _ in good}.values()),
-            tuple(pair for _, pairs in good for pair in pairs),
+            tuple({prompt.key: prompt for each in good for prompt in each.prompts}.values()),
+            tuple(pair for each in good for pair in each.pairs),
             tuple(each for each in made if isinstance(each, UserError)),
             len(some),
+            Counter(each.left_out for each in good if each.left_out),
         )
 
 
@@ -115,11 +128,12 @@ def _as_it_is(row: Fields) -> Fields:
 
 def check_ending(layout: Files, path: Path) -> None:
     """Raises UserError for a file name that the layout's files don't have."""
-    if path.suffix not in layout.endings:
+    endings = (*layout.endings, *layout.tables)
+    if path.suffix not in endings and not (is_table(path) and path.suffix.lower() in endings):
         raise UserError(
-            f"The {layout.title} layout can't be written to {path.suffix or 'such a file'}.",
+            f"The {layout.title} layout has no files that end in {path.suffix or 'nothing'}.",
             str(path),
-            f"Choose a file name that ends in {' or '.join(layout.endings)}.",
+            f"Use a file whose name ends in {' or '.join(endings)}.",
         )
 
 
@@ -132,7 +146,7 @@ def licence_in(metadata: Mapping[bytes, bytes]) -> str | None:
 def open_rows(layout: Files, path: Path, rows: int) -> tuple[str | None, Iterator[Row]]:
     """The licence that the file itself tells, and its rows."""
     if path.suffix != ".parquet":
-        return sidecar(path), json_rows(path, SKIP_OR_FIX)
+        return sidecar(path), sheet_rows(path, SKIP_OR_FIX)
     with open_columns(path, layout.columns, layout.title, others=True) as file:
         told = licence_in(file.metadata.metadata or {})
     return told, _parquet_rows(layout, path, rows)
@@ -186,9 +200,9 @@ def _is_plain(kind: pa.DataType) -> bool:
 def _make_or_skip(
     found: Row,
     number: int,
-    make: Callable[[Fields, int, str], tuple[Prompt, Sequence[Pair]]],
+    make: Callable[[Fields, int, str], RowRecords],
     skip_bad: bool,
-) -> tuple[Prompt, Sequence[Pair]] | UserError:
+) -> RowRecords | UserError:
     try:
         refuse_media(found.fields, found.where)
         return make(found.fields, number, found.where)
@@ -213,11 +227,13 @@ def bad_row(error: Refused, place: str) -> UserError:
     return UserError(f"{error.what}.", place + column, SKIP_OR_FIX)
 
 
-def _read_row(row: Fields, number: int, place: str, where: _Where) -> tuple[Prompt, Sequence[Pair]]:
+def _read_row(row: Fields, number: int, place: str, where: _Where) -> RowRecords:
     layout = where.layout
     try:
         row = where.translate(row)
         refuse_media(row, place)
+        if layout.leaves_out and (why := layout.leaves_out(row)):
+            return RowRecords(left_out=why)
         content = layout.parse(row)
         check_answers(content)
         fresh, usual = layout.render(content, list(row)), list(layout.render(content, ()))
@@ -242,7 +258,7 @@ def _read_row(row: Fields, number: int, place: str, where: _Where) -> tuple[Prom
     if content.further:
         extra["further"] = dump(stored[len(content.images) :])
     source = Source(dataset=dataset, row=content.row, licence=where.licence, extra=extra)
-    return prompt, (_pair(content, prompt, number, source),)
+    return RowRecords((prompt,), (_pair(content, prompt, number, source),))
 
 
 def _pair(content: Content, prompt: Prompt, number: int, source: Source) -> Pair:

@@ -1,6 +1,9 @@
 """Names of the layouts, with a line each. Imports nothing, so that `--help` can list them."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
 
 LayoutName = Literal[
     "rlhf-v",
@@ -15,6 +18,7 @@ LayoutName = Literal[
     "vlfeedback",
     "llava-rlhf",
     "ha-dpo",
+    "corrections",
 ]
 
 TITLES: dict[LayoutName, str] = {
@@ -30,6 +34,7 @@ TITLES: dict[LayoutName, str] = {
     "vlfeedback": "MMInstruction/VLFeedback: several rated answers a row, Parquet or JSON",
     "llava-rlhf": "zhiqings/LLaVA-Human-Preference-10K: one list of dialogues",
     "ha-dpo": "juliozhao/hadpo-data: pope_data.json, and desc_data.json that is a list",
+    "corrections": "your corrections as a table: question, image, answer, corrected answer",
 }
 
 TARGETS: dict[LayoutName, str] = {
@@ -45,6 +50,7 @@ TARGETS: dict[LayoutName, str] = {
     "vlfeedback": "vlfeedback",
     "llava-rlhf": "llava_rlhf:LAYOUT",
     "ha-dpo": "ha_dpo:LAYOUT",
+    "corrections": "corrections:LAYOUT",
 }
 """Name: "module" that is a `Format`, or "module:CONSTANT" that is a `Layout`, in this folder."""
 
@@ -59,3 +65,8 @@ FEEDBACK_TARGETS: dict[FeedbackLayoutName, str] = {"fg-rlhf": "fg_rlhf"}
 """Name: a module in the folder `layouts` that is a `FeedbackFormat`."""
 
 AnyLayoutName = Literal[LayoutName, FeedbackLayoutName]
+
+
+def is_feedback(layout: AnyLayoutName) -> "TypeIs[FeedbackLayoutName]":
+    """Whether the layout holds corrections and comparisons instead of pairs."""
+    return layout in FEEDBACK_TARGETS

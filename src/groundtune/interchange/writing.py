@@ -37,6 +37,7 @@ from groundtune.store.files import write_atomic
 from groundtune.store.images import ImageStore
 from groundtune.store.json_writing import json_of
 from groundtune.store.rows import Fields, write_json
+from groundtune.store.sheets import SEPARATORS, is_table, write_table
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +85,16 @@ def write(
         kinds, odd = _columns(layout, survey)
         job.afresh.update(odd)
         number = write_rows(path, rows, parquet_schema(kinds, layout.images, survey.licences))
+    elif is_table(path):
+        if path.suffix.lower() not in SEPARATORS:
+            raise UserError(
+                f"Tables are not written as {path.suffix}.",
+                str(path),
+                "Write .csv, which spreadsheet programs open.",
+            )
+        headers = dict.fromkeys([*survey.order, *layout.headers])
+        number = write_table(path, rows, list(headers))
+        write_sidecar(path, survey.licences)
     else:
         beside = layout.beside or _nothing
         beside(path, ())  # what can't be written beside the rows is told before there are any

@@ -4,15 +4,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from groundtune.errors import UserError
+from groundtune.pipeline.exchange.run import read_summary
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.prompt_sources import named_in
 from groundtune.pipeline.provenance import provenance_of
 from groundtune.pipeline.recipes import RECIPE_COMMANDS, imported
-from groundtune.records import Answer, Prompt
+from groundtune.records import Answer, Pair, Prompt
 from groundtune.report.model import Note
 from groundtune.report.page import write_report
+from groundtune.report.pairs import pairs_report
 from groundtune.report.sampling import sampling_report
 from groundtune.store.run_json import read_run
+from groundtune.store.tables import read_parquet
 
 
 def write_run_report(run: Path) -> Path:
@@ -31,10 +34,12 @@ def write_run_report(run: Path) -> Path:
         return report_scores(run)
     if RunFolder(run).answers.parts():
         return report_answers(run)
+    if RunFolder(run).pairs.parts():
+        return report_pairs(run)
     raise UserError(
         "The folder holds nothing to report on.",
         str(run),
-        "Give the --out folder of groundtune demo, study or sample.",
+        "Give the --out folder of groundtune demo, study, sample or import.",
     )
 
 
@@ -115,6 +120,27 @@ def report_answers(run: Path) -> Path:
         notes=[Note(kind="warning", text=text) for text in _from_elsewhere(answers, prompts)],
     )
     return write_report(run, shown)
+
+
+def report_pairs(run: Path) -> Path:
+    """The report of pairs that an import brought in: their changes, and what was left out.
+
+    Raises:
+        UserError: there are no pairs, or an image is missing.
+    """
+    folder = RunFolder(run)
+    summary = read_summary(run)
+    page = pairs_report(
+        (pair for part in folder.pairs.parts() for pair in read_parquet(part, Pair)),
+        folder.prompts_by_key(),
+        folder.images.read,
+        title=f"Pairs in {run.resolve().name}",
+        rows=summary.rows if summary else None,
+        left_out=summary.left_out if summary else None,
+        skipped=summary.skipped if summary else (),
+        provenance=provenance_of(folder.pairs.path),
+    )
+    return write_report(run, page)
 
 
 def _from_elsewhere(answers: Sequence[Answer], prompts: Sequence[Prompt]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Self, TypeVar
 from pydantic import model_validator
 
 from groundtune.records import Record, Score, Span
+from groundtune.report.marks import Marks
 
 T = TypeVar("T")
 
@@ -17,6 +18,8 @@ class ExampleAnswer(Record):
     model: str
     text: str
     spans: tuple[Span, ...] = ()
+    marks: Marks = "wrong"
+    """What the spans are: wrong, or words that a corrected text has no longer or has now."""
     note: str = ""
     """Shown under the text: why it was scored so."""
     verdict: str = ""

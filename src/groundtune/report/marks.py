@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from groundtune.records import Span, SpanKind
 
@@ -17,6 +17,10 @@ KINDS: dict[SpanKind, str] = {
 """What each kind of mark says, in the order of the legend."""
 
 
+Marks = Literal["wrong", "removed", "added"]
+"""What the marks of a text mean."""
+
+
 class TextPiece(NamedTuple):
     """Some of a text.
 
@@ -28,7 +32,7 @@ class TextPiece(NamedTuple):
     title: str
 
 
-def pieces(text: str, spans: Sequence[Span]) -> list[TextPiece]:
+def pieces(text: str, spans: Sequence[Span], marks: Marks = "wrong") -> list[TextPiece]:
     """The text in pieces, which joined are the text again; of spans that overlap the first wins."""
     found: list[TextPiece] = []
     position = 0
@@ -38,21 +42,26 @@ def pieces(text: str, spans: Sequence[Span]) -> list[TextPiece]:
             continue
         if start > position:
             found.append(TextPiece(text[position:start], "", ""))
-        found.append(TextPiece(text[start : span.end], span.kind, _title(span)))
+        found.append(TextPiece(text[start : span.end], span.kind, _title(span, marks)))
         position = span.end
     if position < len(text):
         found.append(TextPiece(text[position:], "", ""))
     return found
 
 
-def summary(spans: Sequence[Span]) -> str:
+def summary(spans: Sequence[Span], marks: Marks = "wrong") -> str:
     """How much is wrong, as in "2 wrong: 1 object, 1 number"; "" if nothing is."""
+    if marks != "wrong":
+        return f"{len(spans)} {'change' if len(spans) == 1 else 'changes'}" if spans else ""
     counts = Counter(span.kind for span in spans)
     said = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind])
     return f"{len(spans)} wrong: {said}" if spans else ""
 
 
-def _title(span: Span) -> str:
+def _title(span: Span, marks: Marks) -> str:
+    if marks != "wrong":
+        other = f", in place of: {span.replacement.strip()}" if span.replacement else ""
+        return f"{marks}{other}" if marks == "added" else marks
     said = f"{span.kind}: {KINDS[span.kind]}"
     if span.start == span.end:
         said = f"{span.kind}: something is missing here"

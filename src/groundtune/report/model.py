@@ -138,6 +138,8 @@ class Caveat(Record):
 
     title: str
     text: str
+    is_verdict: bool = False
+    """Whether nothing was measured, so that this is all that a verdict can say."""
 
 
 class Licence(Record):

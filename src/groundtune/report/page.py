@@ -11,7 +11,7 @@ from groundtune.report.bench_tables import bench_tables
 from groundtune.report.examples import Example
 from groundtune.report.figures import duration_text, number
 from groundtune.report.images import EmbeddedImage, embed
-from groundtune.report.marks import KINDS, TextPiece, pieces, summary
+from groundtune.report.marks import KINDS, Marks, TextPiece, pieces, summary
 from groundtune.report.model import BenchmarkSpec, ReportInput
 from groundtune.report.verdict import comparisons_text, verdict
 from groundtune.store.files import write_atomic
@@ -23,6 +23,7 @@ class ShownAnswer(NamedTuple):
     colour: int
     label: str
     pieces: tuple[TextPiece, ...]
+    marks: Marks
     summary: str
     words: int
     note: str
@@ -138,7 +139,8 @@ def _undecoded(spec: BenchmarkSpec) -> str:
 def _kinds_shown(report: ReportInput) -> list[tuple[str, str]]:
     """Return the legend, with only the kinds that occur."""
     answers = (answer for each in report.examples.shown for answer in each.answers)
-    found = {span.kind for answer in answers for span in answer.spans}
+    marked = (answer for answer in answers if answer.marks == "wrong")
+    found = {span.kind for answer in marked for span in answer.spans}
     return [(kind, said) for kind, said in KINDS.items() if kind in found]
 
 
@@ -148,8 +150,9 @@ def _shown(report: ReportInput, example: Example, number_of: int) -> ShownExampl
         ShownAnswer(
             colour=report.colour(answer.model),
             label=report.model(answer.model).label,
-            pieces=tuple(pieces(answer.text, answer.spans)),
-            summary=summary(answer.spans),
+            pieces=tuple(pieces(answer.text, answer.spans, answer.marks)),
+            marks=answer.marks,
+            summary=summary(answer.spans, answer.marks),
             words=len(answer.text.split()),
             note=answer.note,
             verdict=answer.verdict,

@@ -63,8 +63,11 @@ def verdict_text(report: ReportInput) -> str:
 
 def verdict(report: ReportInput) -> Verdict:
     """What the report says first: a caveat if there is one, then what the figures say."""
+    caveat = report.caveat
+    if caveat is not None and caveat.is_verdict:
+        return Verdict(caveat.title, (caveat.text,), "unchecked")
     found = _of_figures(report)
-    if (caveat := report.caveat) is None:
+    if caveat is None:
         return found
     return Verdict(caveat.title, (caveat.text, *found.sentences), "unchecked")
 

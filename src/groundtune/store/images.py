@@ -11,7 +11,7 @@ import warnings
 import zlib
 from collections.abc import Iterator, Sequence
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
@@ -81,6 +81,7 @@ class ImageStore:
         fits = [root / path for root in roots if os.path.isfile(root / path)]
         is_exact = bool(fits)
         if not is_exact:
+            path = _without_backslashes(path)
             fits = [each for each in _tails(path, roots) if os.path.isfile(each)]
         if not fits:
             return roots[0] / path
@@ -114,6 +115,15 @@ class ImageStore:
             _refuse_damage(data, sha256, path)
             self._checked.add(sha256)
         return data
+
+
+def _without_backslashes(path: Path) -> Path:
+    r"""The path that a name in the style of Windows means: `scans\1.png` or `C:\scans\1.png`."""
+    name = str(path)
+    if "\\" not in name:
+        return path
+    windows = PureWindowsPath(name)
+    return Path(*windows.parts[1:] if windows.anchor else windows.parts)
 
 
 def _tails(path: Path, roots: Sequence[Path]) -> Iterator[Path]:

@@ -9,7 +9,7 @@ import pytest
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
 from groundtune.feedback.corrections import check_correction
-from groundtune.pipeline.exchange import export_feedback, import_feedback
+from groundtune.pipeline.exchange.run import export_feedback, import_feedback
 from groundtune.pipeline.feedback.pairs import PairSettings, make_pairs
 from groundtune.pipeline.folder import RunFolder
 from groundtune.records import Missing

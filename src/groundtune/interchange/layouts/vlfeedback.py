@@ -47,7 +47,14 @@ from groundtune.interchange.layout import (
     ratings_of,
 )
 from groundtune.interchange.licences import forbids_commercial_use, write_sidecar
-from groundtune.interchange.reading import bad_row, check_ending, count, in_batches, open_rows
+from groundtune.interchange.reading import (
+    RowRecords,
+    bad_row,
+    check_ending,
+    count,
+    in_batches,
+    open_rows,
+)
 from groundtune.interchange.saved import dump
 from groundtune.interchange.writing import MIXED, learn, parquet_schema, prompt_of, refused_pair
 from groundtune.records import Pair, Prompt, Source
@@ -111,7 +118,7 @@ def read(
     named = next((each for each in (licence, told) if each is not None), "")
     roots = [*([folder] if folder else []), path.parent]
 
-    def make(row: Fields, number: int, place: str) -> tuple[Prompt, Sequence[Pair]]:
+    def make(row: Fields, number: int, place: str) -> RowRecords:
         try:
             answers = _answers(row)
             question = text_of(row, "prompt")
@@ -122,7 +129,7 @@ def read(
             raise bad_row(Refused("The row has no image", "img_path"), place)
         sha256 = store_image(image, roots, images, place)
         prompt = _prompt(row, question, sha256, named)
-        return prompt, _pairs(prompt, answers, number)
+        return RowRecords((prompt,), _pairs(prompt, answers, number))
 
     return in_batches(found, rows, skip_bad, make)
 

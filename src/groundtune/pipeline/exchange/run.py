@@ -1,8 +1,12 @@
 """Stages "import" and "export": foreign layouts into a run's folder, and pairs out of one."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+
+from pydantic import ValidationError
 
 from groundtune.errors import UserError
 from groundtune.interchange.feedback_layout import Feedback, load_feedback_format
@@ -14,10 +18,16 @@ from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.protocols import Progress
 from groundtune.records import Pair, Record
 from groundtune.store.dataset import RecordSet
+from groundtune.store.files import write_atomic
+from groundtune.store.json_writing import json_of
 from groundtune.store.lock import one_writer
+from groundtune.store.rows import json_file
 from groundtune.store.tables import read_parquet
 
 log = logging.getLogger(__name__)
+
+SUMMARY = "import.json"
+"""In the folder of an import: what became of the file's rows."""
 
 
 class ImportSettings(Record):
@@ -27,6 +37,7 @@ class ImportSettings(Record):
     file: str
     licence: str | None = None
     skip_bad: bool = False
+    all_rows: bool = False
 
 
 class ImportSummary(Record):
@@ -37,6 +48,8 @@ class ImportSummary(Record):
     """Pairs of these rows, imported now or before."""
     unchanged: int
     """Of these, those whose two answers are equal: nothing is learnt from them."""
+    left_out: dict[str, int]
+    """Rows of which the layout makes no pair, by reason."""
     skipped: tuple[str, ...]
     """Bad rows that were left out, each with what and where."""
 
@@ -69,19 +82,22 @@ def import_layout(
     images: Path | None = None,
     licence: str | None = None,
     skip_bad: bool = False,
+    all_rows: bool = False,
     command: Sequence[str] = (),
 ) -> ImportSummary:
     """Imports a file in a foreign layout: pairs, prompts and images into the folder `out`.
 
     `images` is where the paths of images start, if not at the file. `licence` is that of the
-    rows, if not the one that the file or the published set has.
+    rows, if not the one that the file or the published set has. `all_rows` also reads rows that
+    the layout's own code leaves out. The summary is also written to OUT/import.json.
 
     Raises:
         UserError: as the layout's `read` does, and when the disk is full.
     """
-    target, foreign = RunFolder(out), load(layout)
+    target, foreign = RunFolder(out), load(layout, all_rows=all_rows)
     known_prompts, known_pairs = target.prompts.keys(), target.pairs.keys()
     rows = pairs = unchanged = 0
+    left_out: Counter[str] = Counter()
     skipped: list[str] = []
     progress.start("import", total=foreign.row_count(file))
     batches = foreign.read(file, target.images, folder=images, licence=licence, skip_bad=skip_bad)
@@ -91,19 +107,31 @@ def import_layout(
             log.warning("skipped: %s: %s", error.where, error.what)
             skipped.append(f"{error.where}: {error.what}")
         rows += batch.rows
+        left_out.update(batch.left_out)
         pairs += len(batch.pairs)
         unchanged += sum(row.chosen == row.rejected for row in batch.pairs)
         progress.advance(batch.rows)
     if not pairs:
-        raise _nothing_read(file, rows, skipped, "pair")
+        raise nothing_read(file, rows, skipped, "pair", left_out)
     target.note(
         target.pairs,
-        settings=ImportSettings(layout=layout, file=file.name, licence=licence, skip_bad=skip_bad),
+        settings=ImportSettings(
+            layout=layout, file=file.name, licence=licence, skip_bad=skip_bad, all_rows=all_rows
+        ),
         inputs={},
         seeds={},
         command=list(command),
     )
-    return ImportSummary(rows=rows, pairs=pairs, unchanged=unchanged, skipped=tuple(skipped))
+    summary = ImportSummary(
+        rows=rows,
+        pairs=pairs,
+        unchanged=unchanged,
+        left_out=dict(sorted(left_out.items())),
+        skipped=tuple(skipped),
+    )
+    text = json_of(summary, where=str(out / SUMMARY), indent=1)
+    write_atomic(out / SUMMARY, text.encode() + b"\n")
+    return summary
 
 
 @one_writer()
@@ -136,7 +164,7 @@ def import_feedback(
     comparisons = [each for row in found for each in row.comparisons]
     if not corrections and not comparisons:
         shown = [f"{error.where}: {error.what}" for error in skipped]
-        raise _nothing_read(file, len(found), shown, "correction or comparison")
+        raise nothing_read(file, len(found), shown, "correction or comparison")
     target.prompts.add([each for row in found for each in row.prompts])
     target.answers.add([each for row in found for each in row.answers])
     target.corrections.add(corrections)
@@ -180,10 +208,35 @@ def export_feedback(
     return ExportSummary(rows=rows, non_commercial=refusing)
 
 
-def _nothing_read(file: Path, rows: int, skipped: Sequence[str], what: str) -> UserError:
+def read_summary(out: Path) -> ImportSummary | None:
+    """What became of the rows of the last import into a folder; None if there was none.
+
+    Raises:
+        UserError: the file is not what an import writes.
+    """
+    path = out / SUMMARY
+    if not path.exists():
+        return None
+    try:
+        return ImportSummary.model_validate(json_file(path))
+    except ValidationError as error:
+        raise UserError(
+            "The file is not the summary of an import.", str(path), "Import again, or delete it."
+        ) from error
+
+
+def nothing_read(
+    file: Path,
+    rows: int,
+    skipped: Sequence[str],
+    what: str,
+    left_out: Mapping[str, int] = MappingProxyType({}),
+) -> UserError:
+    """The error of a file without a single good row."""
     first = f", the first: {skipped[0].rstrip('.')}" if skipped else ""
+    reasons = "".join(f", {count} left out: {why}" for why, count in sorted(left_out.items()))
     return UserError(
-        f"No {what} could be read: {rows} rows, {len(skipped)} skipped{first}.",
+        f"No {what} could be read: {rows} rows{reasons}, {len(skipped)} skipped{first}.",
         str(file),
         "Give a file with at least one good row, or another layout.",
     )

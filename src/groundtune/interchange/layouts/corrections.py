@@ -1,0 +1,125 @@
+"""A table of corrections, as experts write it in a spreadsheet: one row per corrected answer.
+
+    question           the prompt's text
+    image              a path; several are separated by | or a line break
+    answer             what the model answered: the rejected text
+    corrected answer   the text as it should be: the chosen text
+
+Each column may have one of a few other names (`NAMES`), in any case, with spaces, `_` or `-`
+between words. White space around a text is the table's, not the text's. A row with nothing
+corrected makes no pair: its corrected answer is empty or equals the answer.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from groundtune.errors import UserError
+from groundtune.interchange.dialogue import ask, only_question
+from groundtune.interchange.images import row_images
+from groundtune.interchange.layout import Content, Layout, Refused
+from groundtune.store.rows import Fields, plain
+from groundtune.store.sheets import headers_of, is_table
+
+NAMES: Mapping[str, tuple[str, ...]] = {
+    "question": ("prompt", "instruction"),
+    "image": ("image path", "image file", "file name", "filename", "file", "path"),
+    "answer": ("model answer", "response", "model response", "original answer"),
+    "corrected answer": ("correction", "corrected", "corrected response", "corrected text"),
+}
+"""The columns, and the other names that each may have."""
+
+_MOST_IMAGES = 1000
+_BETWEEN_IMAGES = re.compile(r"[|\r\n]+")
+_BETWEEN_WORDS = re.compile(r"[\s_-]+")
+
+
+def _translate(path: Path) -> Callable[[Fields], Fields]:
+    """What gives rows the usual columns; JSON rows are looked at one by one."""
+    if not is_table(path):
+        return lambda row: _renamed(row, _columns(list(row)))
+    headers = headers_of(path)
+    try:
+        columns = _columns(headers)
+    except Refused as error:
+        raise UserError(
+            f"{error.what}.",
+            f"{path}, headers {', '.join(map(repr, headers))}",
+            f"Name the columns {', '.join(NAMES)} in the first row.",
+        ) from error
+    return lambda row: _renamed(row, columns)
+
+
+def _columns(headers: Sequence[str]) -> Mapping[str, str]:
+    """The usual name of each header that has one. Raises Refused where one is not clear."""
+    columns: dict[str, str] = {}
+    for usual, others in NAMES.items():
+        exact = [each for each in headers if _words(each) == usual]
+        found = exact or [each for each in headers if _words(each) in others]
+        if not found:
+            raise Refused(f"There is no column {usual!r}")
+        if len(found) > 1:
+            raise Refused(f"Several columns may be {usual!r}: {', '.join(map(repr, found))}")
+        columns[found[0]] = usual
+    return columns
+
+
+def _words(header: str) -> str:
+    return _BETWEEN_WORDS.sub(" ", header).strip().casefold()
+
+
+def _renamed(row: Fields, columns: Mapping[str, str]) -> Fields:
+    return {columns.get(name, name): value for name, value in row.items()}
+
+
+def _leaves_out(row: Fields) -> str:
+    answer, corrected = (plain(row[name]).strip() for name in ("answer", "corrected answer"))
+    if not corrected:
+        return "no corrected answer"
+    return "the corrected answer equals the answer" if answer == corrected else ""
+
+
+def _parse(row: Fields) -> Content:
+    texts = {name: _text(row, name) for name in NAMES}
+    names = [each.strip() for each in _BETWEEN_IMAGES.split(texts["image"])]
+    images = row_images([each for each in names if each], "image")
+    return Content(
+        turns=ask(texts["question"], len(images)),
+        images=images,
+        chosen=texts["corrected answer"],
+        rejected=texts["answer"],
+        row=plain(row.get("id")),
+    )
+
+
+def _text(row: Fields, name: str) -> str:
+    value = row.get(name)
+    if isinstance(value, bool | list | dict):
+        raise Refused("It is not text", name)
+    text = plain(value).strip()
+    if not text:
+        raise Refused("The cell is empty", name)
+    return text
+
+
+def _render(content: Content, columns: Sequence[str]) -> dict[str, Any]:
+    return {
+        "question": only_question(content, "corrections", _MOST_IMAGES),
+        "image": " | ".join(each.path or "" for each in content.images),
+        "answer": content.rejected,
+        "corrected answer": content.chosen,
+    }
+
+
+LAYOUT = Layout(
+    name="corrections",
+    title="corrections",
+    endings=(".jsonl", ".json"),
+    tables=(".csv", ".tsv", ".xlsx"),
+    headers=tuple(NAMES),
+    parse=_parse,
+    render=_render,
+    leaves_out=_leaves_out,
+    translate=_translate,
+)
