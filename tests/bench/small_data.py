@@ -220,6 +220,20 @@ def mmbench(at: Path) -> Small:
     return table(at, [*range(4), *range(1_000_000, 1_000_004)])
 
 
+def vl_rewardbench(at: Path) -> Small:
+    names = ("RLAIF-1", "mmmu_2", "wild-3")
+    rows = [
+        {"id": name, "query": "Which?", "response": ["A cat.", "A dog."], "human_ranking": [0, 1]}
+        for name in names
+    ]
+    said = [
+        {"item": f"{name}/{number}", "answer": f"Overall Judgment: Answer {number} is better."}
+        for name in names
+        for number in (1, 2)
+    ]
+    return Small(lines(at / "said.jsonl", said), (lines(at / "pairs.jsonl", rows),))
+
+
 def vqav2(at: Path) -> Small:
     told = [
         {
@@ -249,6 +263,7 @@ SMALL: dict[str, Callable[[Path], Small]] = {
     "shr": shr,
     "refomb": refomb,
     "mmstar": mmstar,
+    "vl_rewardbench": vl_rewardbench,
     "vqav2": vqav2,
     "mmbench": mmbench,
     "overgeneral": chair,

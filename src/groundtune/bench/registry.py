@@ -31,6 +31,7 @@ TARGETS: dict[str, str] = {
     "shr": _TASKS + "shr.shr:SHR",
     "refomb": _TASKS + "refomb:REFOMB",
     "mmstar": _TASKS + "choice.mmstar:MMSTAR",
+    "vl_rewardbench": _TASKS + "vl_rewardbench.vl_rewardbench:VL_REWARDBENCH",
     "vqav2": _TASKS + "vqav2:VQAV2",
     "mmbench": _TASKS + "choice.mmbench:MMBENCH",
     "mhumaneval": _TASKS + "mhumaneval:MHUMANEVAL",

@@ -12,7 +12,8 @@ a list, a dict with text as its keys a map, a Literal its values' type. A union 
 
 import hashlib
 import types
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -101,10 +102,25 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     Raises:
         UserError: no such file, not Parquet, or damaged.
     """
+    with _opened(path) as file:
+        return file.read(columns=None if columns is None else list(columns))
+
+
+def column_names(path: Path) -> list[str]:
+    """Return the names of a Parquet file's columns; no row is read.
+
+    Raises:
+        UserError: no such file, or not Parquet.
+    """
+    with _opened(path) as file:
+        return list(file.schema_arrow.names)
+
+
+@contextmanager
+def _opened(path: Path) -> Generator[pq.ParquetFile, None, None]:
     try:
         checksums.refuse_damage(path)
-        file = pq.ParquetFile(path, page_checksum_verification=True)
-        return file.read(columns=None if columns is None else list(columns))
+        yield pq.ParquetFile(path, page_checksum_verification=True)
     except FileNotFoundError as error:
         raise UserError("The file doesn't exist.", str(path), "Check the path.") from error
     except (pa.ArrowException, OSError) as error:
@@ -115,13 +131,13 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         ) from error
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a Parquet file of any layout, as plain dicts.
+def read_rows(path: Path, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """The rows of a Parquet file of any layout, or some of its columns, as plain dicts.
 
     Raises:
         UserError: no such file, or not Parquet.
     """
-    return read_table(path).to_pylist()
+    return read_table(path, columns).to_pylist()
 
 
 def read_column(path: Path, name: str) -> list[Any]:

@@ -295,6 +295,10 @@ OFFICIAL: dict[str, OfficialData] = {
         licence="as open-compass/MMBench says",
     ),
     "mhumaneval": OfficialData(sets={}, by_hand="its 50 items were never published"),
+    "vl_rewardbench": OfficialData(
+        sets={},
+        by_hand="the Parquet of MMInstruction/VL-RewardBench, whose hash is not known yet",
+    ),
     "overgeneral": CHAIR,
 }
 """By the benchmark's name; a third party's stand in its `Benchmark.official`."""

@@ -1,0 +1,135 @@
+"""Judgements of VL-RewardBench's pairs: calls of a judge, or a reward model's scores."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+
+from groundtune.bench.files.answers import ITEM_COLUMNS, answers_of
+from groundtune.bench.files.checks import by_id
+from groundtune.bench.item import ItemAnswer
+from groundtune.bench.tasks.vl_rewardbench.pairs import (
+    Identity,
+    Showing,
+    identity_of,
+    numbers_in,
+    texts_in,
+)
+from groundtune.errors import UserError
+from groundtune.store.json_writing import json_of
+from groundtune.store.rows import Row, plain
+from groundtune.store.sheets import rows_of
+
+_VERDICT = re.compile(
+    r"(?:Overall Judgment|Therefore).*Answer\s*(\d+)\s*is\s*(?:the\s*)?(?:slightly\s*)?better",
+    re.IGNORECASE,
+)
+_LAYOUT = "Give the lines of inference_hf.py, rows of item and answer, or rows of id and scores."
+
+
+class Call(NamedTuple):
+    """One judgement of a pair."""
+
+    line: int
+    """Line of its file, from 0."""
+    swapped: bool
+    text: str
+
+
+def read_answers(path: Path, data: Sequence[Showing]) -> list[ItemAnswer]:
+    """The answers to both orders of each pair, from any of the three layouts.
+
+    Raises:
+        UserError: a row of no layout, of a pair that the data lacks, or pairs without answers.
+    """
+    first = next(iter(rows_of(path)), None)
+    fields = _object(None) if first is None else _unwrapped(first)
+    if "meta" in fields:
+        return _of_calls(path, data)
+    if "scores" in fields:
+        return _of_scores(path, data)
+    told = list(answers_of(path, item=("item", *ITEM_COLUMNS)))
+    return by_id(told, [showing.item for showing in data], path)
+
+
+def _unwrapped(row: Row) -> Mapping[str, Any]:
+    return _object(row.fields.get("0")) or row.fields
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
+
+
+def _of_calls(path: Path, data: Sequence[Showing]) -> list[ItemAnswer]:
+    calls: dict[Identity, list[Call]] = {}
+    known = {showing.pair.identity for showing in data}
+    for line, row in enumerate(rows_of(path)):
+        fields = _unwrapped(row)
+        meta = _object(fields.get("meta"))
+        text: object = meta.get("filter_choice")
+        order: object = meta.get("random_number")
+        if not isinstance(text, str) or order not in (0, 1):
+            raise UserError("The row has no judgement.", row.where, _LAYOUT)
+        responses = texts_in(fields.get("response"))
+        identity = identity_of(plain(fields.get("id")), plain(fields.get("query")), responses)
+        if identity not in known:
+            what = f"The row is of a pair that the data lacks: {identity[0]!r}."
+            raise UserError(what, row.where, "Give the data that was judged.")
+        calls.setdefault(identity, []).append(Call(line, bool(order), text))
+    missing = [showing.item for showing in data if showing.pair.identity not in calls]
+    if missing:
+        what = f"{len(missing) // 2} pairs have no judgement, the first is {missing[0]!r}."
+        raise UserError(what, str(path), "Judge every pair.")
+    return [_told(showing, calls[showing.pair.identity]) for showing in data]
+
+
+def _told(showing: Showing, calls: Sequence[Call]) -> ItemAnswer:
+    """The first call in the showing's order is its text; the pair's calls go along."""
+    own = [call.text for call in calls if call.swapped == showing.swapped]
+    extra = {"calls": json_of(calls)}
+    return ItemAnswer(text=own[0] if own else "", item=showing.item, extra=extra)
+
+
+def _of_scores(path: Path, data: Sequence[Showing]) -> list[ItemAnswer]:
+    told: list[ItemAnswer] = []
+    for row in rows_of(path):
+        scores = numbers_in(row.fields.get("scores"))
+        if len(scores) != 2 or not np.isfinite(scores).all():
+            raise UserError("The row has not two scores that are numbers.", row.where, _LAYOUT)
+        name = plain(row.fields.get("id"))
+        for number in (1, 2):
+            text = json_of({"scores": scores})
+            told.append(ItemAnswer(text=text, item=f"{name}/{number}", row=row.number))
+    return by_id(told, [showing.item for showing in data], path)
+
+
+def calls_in(answers: Sequence[ItemAnswer], place: int) -> list[Call]:
+    """Return the calls about a pair from its two answers; `place` orders those of no file."""
+    kept = answers[0].extra.get("calls")
+    if kept:
+        return [Call(line, bool(swapped), text) for line, swapped, text in json.loads(kept)]
+    return [
+        Call(place + swapped, bool(swapped), _judgement(answer.text, swapped))
+        for swapped, answer in enumerate(answers)
+    ]
+
+
+def _judgement(text: str, swapped: int) -> str:
+    """A reward model's scores as a judgement: the answer with the higher score is better."""
+    try:
+        scores = json.loads(text)["scores"]
+    except (ValueError, TypeError, KeyError):
+        return text
+    if scores[0] == scores[1]:
+        return "Overall Judgment: both have the same score."
+    better = int(scores[1] > scores[0])
+    return f"Overall Judgment: Answer {1 + (better ^ swapped)} is better."
+
+
+def verdict(text: str) -> int | None:
+    """Return the number of the answer that a judgement calls better; None if it can't be read."""
+    found = _VERDICT.search(text.replace("\n", "").replace("*", ""))
+    return int(found[1]) if found else None
