@@ -147,6 +147,11 @@ def test_an_error_names_the_field_of_the_third_image(url: str):
     assert refused(HTTP.post(url + CHAT, json=sent))[:2] == (400, "limit_exceeded")
 
 
+def test_a_byte_order_mark_before_the_body_is_no_fault(url: str):
+    data = b"\xef\xbb\xbf" + json.dumps(body()).encode()
+    assert HTTP.post(url + CHAT, content=data, headers=JSON).status_code == 200
+
+
 def test_the_pixels_of_all_images_are_bounded_together(url: str):
     half = {"type": "image_url", "image_url": {"url": data_url(png(size=(71, 71)))}}
     one = {"model": "tiny", "messages": [{"role": "user", "content": [half]}]}

@@ -105,6 +105,9 @@ def bad_body(error: ValidationError) -> ApiError:
             return ApiError("unsupported_parameter", message, param=where)
         case "extra_forbidden":
             return ApiError("unknown_parameter", f"Unknown field: {where}.", param=where)
+        case "model_type":
+            message = f"{where or 'The body'}: Input should be an object."
+            return ApiError("invalid_value", message, param=where or None)
         case "missing":
             return ApiError("missing_required_parameter", f"{where} is missing.", param=where)
         case kind:

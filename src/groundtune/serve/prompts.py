@@ -1,6 +1,7 @@
 """Turns a request's body into a prompt: checks limits and decodes images."""
 
 import secrets
+from codecs import BOM_UTF8
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -33,7 +34,7 @@ def parse_chat(body: bytes, limits: Limits) -> ChatRequest:
     """
     _refuse_many_parts(body, limits)
     try:
-        fields: object = from_json(body, allow_inf_nan=False)
+        fields: object = from_json(body.removeprefix(BOM_UTF8), allow_inf_nan=False)
     except ValueError as error:
         raise ApiError("invalid_json", f"The body is not JSON: {error}.") from error
     try:

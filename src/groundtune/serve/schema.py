@@ -24,6 +24,8 @@ _SEED = 2**63
 _MANY = 1000
 """No list is longer, whatever the server's own bounds: a short body can hold a million items."""
 
+_EMPTY: tuple[Any, ...] = ([], {}, "")
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
@@ -31,7 +33,7 @@ class _Part(BaseModel):
     IGNORED: ClassVar[Collection[str]] = ()
     """Fields that pass with any value, since none changes an answer."""
     INERT: ClassVar[Mapping[str, Sequence[Any]]] = {}
-    """Fields that are not supported, and their values that ask for nothing."""
+    """Fields that are not supported, and their values that ask for nothing; what is empty does."""
 
     @model_validator(mode="before")
     @classmethod
@@ -43,7 +45,9 @@ class _Part(BaseModel):
 
     @classmethod
     def _asks_nothing(cls, name: str, value: object) -> bool:
-        return value is None or name in cls.IGNORED or value in cls.INERT.get(name, ())
+        if value is None or name in cls.IGNORED:
+            return True
+        return name in cls.INERT and (value in _EMPTY or value in cls.INERT[name])
 
     @classmethod
     def __get_pydantic_json_schema__(
@@ -53,7 +57,7 @@ class _Part(BaseModel):
         found = handler(core_schema)
         schema = handler.resolve_ref_schema(found)
         ignored: dict[str, Any] = {name: {} for name in cls.IGNORED}
-        inert = {name: {"enum": [None, *values]} for name, values in cls.INERT.items()}
+        inert = {name: {"enum": [None, *_EMPTY, *own]} for name, own in cls.INERT.items()}
         schema["properties"] = schema.get("properties", {}) | ignored | inert
         return found
 
@@ -155,7 +159,7 @@ class MessageIn(_Part):
 
     IGNORED = ("annotations", "provider_specific_fields", "reasoning", "reasoning_content")
     """What servers add to an assistant's message, as clients send it back."""
-    INERT = {"tool_calls": ([],), "function_call": ({},), "audio": ({},)}
+    INERT = {"tool_calls": (), "function_call": (), "audio": ()}
 
     role: Literal["system", "developer", "user", "assistant"]
     content: ContentIn | None = None
@@ -205,6 +209,7 @@ class ChatRequest(_Part):
 
     IGNORED = (
         "metadata",
+        "prediction",
         "prompt_cache_key",
         "prompt_cache_retention",
         "safety_identifier",
@@ -214,11 +219,11 @@ class ChatRequest(_Part):
     )
     INERT = {
         # OpenAI's
-        "audio": ({},),
+        "audio": (),
         "frequency_penalty": (0,),
         "function_call": ("none", "auto"),
-        "functions": ([],),
-        "logit_bias": ({},),
+        "functions": (),
+        "logit_bias": (),
         "logprobs": (False,),
         "modalities": (["text"],),
         "parallel_tool_calls": (True, False),
@@ -226,22 +231,22 @@ class ChatRequest(_Part):
         "reasoning_effort": ("medium",),
         "response_format": ({"type": "text"},),
         "tool_choice": ("none", "auto"),
-        "tools": ([],),
+        "tools": (),
         "top_logprobs": (0,),
         "verbosity": ("medium",),
         # of vLLM, SGLang and other servers
         "add_generation_prompt": (True,),
         "best_of": (1,),
-        "chat_template_kwargs": ({},),
+        "chat_template_kwargs": (),
         "echo": (False,),
-        "extra_body": ({},),
+        "extra_body": (),
         "ignore_eos": (False,),
         "length_penalty": (1,),
         "min_p": (0,),
         "min_tokens": (0,),
         "repetition_penalty": (1,),
         "skip_special_tokens": (True,),
-        "stop_token_ids": ([],),
+        "stop_token_ids": (),
         "use_beam_search": (False,),
     }
 
