@@ -19,6 +19,9 @@ ALT, CONTROL, SHIFT = 1, 2, 8
 def open_screen(page: Page, url: str, *, width: int = 1280, dark: bool = False) -> None:
     """Opens the Correct screen and waits for its first item."""
     page.look(width, 900 if width > 600 else 780, dark=dark)
+    page.call("Page.navigate", url="about:blank")  # what the last page logs is not this one's
+    page.until("location.href === 'about:blank'")
+    page.complaints.clear()
     page.call("Page.navigate", url=url)
     page.until("document.readyState === 'complete' && Boolean(document.querySelector('[data-u]'))")
 

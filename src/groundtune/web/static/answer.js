@@ -22,6 +22,7 @@ export class Answer {
   /** Draws a text with marks {start, end, replacement, className, id} in order, and doubts. */
   draw(text, marks, doubts = []) {
     this.marks = marks;
+    const ends = [this.anchor, this.focus].map((place) => this.units[place]?.start);
     const cuts = [...marks, ...doubts].flatMap((each) => [each.start, each.end]);
     this.units = unitsOf(text, cuts);
     this.nodes = this.units.map((unit, place) => h(
@@ -38,7 +39,14 @@ export class Answer {
     });
     while (next < inserts.length) children.push(this.insert(inserts[next++]));
     this.element.replaceChildren(...children);
+    [this.anchor, this.focus] = ends.map((offset) => this.placeOf(offset));
     this.paint();
+  }
+
+  /** The unit that an offset is in; null for none. */
+  placeOf(offset) {
+    const place = offset === undefined ? -1 : this.units.findIndex((unit) => unit.end > offset);
+    return place >= 0 ? place : null;
   }
 
   insert(mark) {
@@ -76,6 +84,14 @@ export class Answer {
     this.paint();
   }
 
+  /** Forgets the last item's words. */
+  clear() {
+    this.units = [];
+    this.nodes = [];
+    this.anchor = this.focus = null;
+    this.resting = undefined;
+  }
+
   /** Puts the cursor on the word after an offset, without saying so. */
   rest(offset) {
     const place = this.units.findIndex((unit) => unit.word && unit.start >= offset);
@@ -103,7 +119,8 @@ export class Answer {
   /** Moves the cursor by a word, a line, or to an end; `extend` keeps the other end. */
   move(step, extend) {
     if (!this.units.length) return;
-    const from = this.focus ?? (this.resting ?? -1) - (step === "right" ? 1 : 0);
+    const rest = this.resting === undefined ? -1 : this.resting - (step === "right" ? 1 : 0);
+    const from = this.focus ?? rest;
     const to = this.target(step, from, extend);
     if (to === null) return;
     this.resting = undefined;

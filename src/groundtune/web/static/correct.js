@@ -32,8 +32,7 @@ function show(item) {
   hideTrouble();
   points = pointsOf(item.answers[0]);
   open = null;
-  answer.select(null);
-  answer.resting = undefined;
+  answer.clear();
   stage.show(item.images, item.facts);
   byId("turns").replaceChildren(...item.turns.map(turn));
   refresh();
@@ -54,9 +53,7 @@ function turn({ role, pieces }) {
 /** Draws everything that follows from the events. */
 function refresh() {
   state = replay(flow.work.events);
-  const kept = answer.selection;
   answer.draw(flow.work.answers[0], spans().map(drawn), doubts());
-  if (kept) answer.select(kept);
   notes.show(state);
   const { undo, redo } = history(flow.work.events);
   document.querySelector("[data-do=undo]").disabled = !undo.length;
@@ -131,9 +128,11 @@ const doubtAt = ({ start, end }) => doubts().find((each) => each.start < end && 
 function chosen(selection, byPointer) {
   if (open && editor.input) commit();
   const id = selection?.mark ?? markAt(selection)?.id;
+  const same = !id && !open;
   open = id ? { id } : null;
   if (selection?.mark) answer.select(spanOf(id));
-  refresh();
+  if (same) drawEditor(); // while dragging the words stay as they are drawn
+  else refresh();
   if (byPointer && id) editor.focus();
 }
 

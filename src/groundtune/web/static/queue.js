@@ -16,6 +16,7 @@ export class Queue {
     this.memory = [];
     this.database = null;
     this.sending = false;
+    this.adding = 0;
     this.wait = 1;
     addEventListener("online", () => this.send());
   }
@@ -36,13 +37,19 @@ export class Queue {
   }
 
   async add(events) {
+    this.adding += 1;
+    this.changed({ waiting: true });
+    await this.keep(events);
+    this.adding -= 1;
+    this.send();
+  }
+
+  async keep(events) {
     if (this.database) {
       const store = this.store("readwrite");
       for (const event of events) store.put(event);
       await finished(store.transaction);
     } else this.memory.push(...events);
-    this.changed({ waiting: true });
-    this.send();
   }
 
   /** Sends what waits, oldest first; later calls wait for the one that is under way. */
@@ -72,7 +79,7 @@ export class Queue {
     let size = AT_ONCE;
     for (;;) {
       const waiting = await this.waiting();
-      this.changed({ waiting: waiting.length > 0 });
+      this.changed({ waiting: waiting.length + this.adding > 0 });
       if (!waiting.length) return;
       const batch = waiting.slice(0, size).map(({ n, ...event }) => event);
       try {
