@@ -8,6 +8,7 @@ import json
 import os
 import random
 import shutil
+import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -79,6 +80,7 @@ def results(bench: Bench, trials: int) -> Iterator[dict[str, object]]:
         counts[broken.target][broken.result] += 1
         if broken.result in FAULTS:
             last = broken.outcome.text.strip()[-1_500:]
+            print(f"{broken.target}: {broken.change}: {broken.result}", file=sys.stderr, flush=True)
             notes[broken.target].append(f"{broken.result}: {broken.change}: {last}")
     for name, count in counts.items():
         if count.total():

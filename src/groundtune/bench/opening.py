@@ -15,6 +15,7 @@ from groundtune.errors import UserError
 from groundtune.records import Score
 from groundtune.store.files import write_atomic
 from groundtune.store.keys import key_of
+from groundtune.store.rows import text_of
 
 NOTEBOOK = Path("docs/notebook.md")
 """The record of openings of the test split, if the file exists; else OUT/notebook.md."""
@@ -22,7 +23,7 @@ NOTEBOOK = Path("docs/notebook.md")
 
 def note_opening(notebook: Path, result: str, command: Sequence[str]) -> None:
     """Append one dated line to the notebook: the test split was opened, with this result."""
-    text = notebook.read_text(encoding="utf-8") if notebook.exists() else ""
+    text = text_of(notebook) if notebook.exists() else ""
     line = f"the test split was opened: {result} `{shlex.join(command)}`\n"
     if line not in text:
         day = datetime.now(UTC).date().isoformat()
@@ -75,7 +76,7 @@ def note_scores(
 ) -> None:
     """Append one dated line per model and benchmark to the notebook, once for the same scores."""
     notebook = final.notebook
-    text = notebook.read_text(encoding="utf-8") if notebook.exists() else ""
+    text = text_of(notebook) if notebook.exists() else ""
     for benchmark in benchmarks:
         for model in dict.fromkeys(score.model for score in scores):
             group = [s for s in scores if s.model == model and _belongs(s, benchmark)]

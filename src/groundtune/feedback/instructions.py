@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from groundtune.errors import UserError
+from groundtune.store.files import refuse_special
 from groundtune.store.keys import key_of
 
 _PLACE = re.compile(r"\$\{(\w+)\}")
@@ -54,6 +55,7 @@ def own(path: Path, places: tuple[str, ...]) -> Instruction:
     Raises:
         UserError: it can't be read, lacks one of the places, or has another.
     """
+    refuse_special(path)
     try:
         text = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

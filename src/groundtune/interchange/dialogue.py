@@ -152,9 +152,13 @@ def number_of(row: Mapping[str, Any], name: str, column: str = "") -> float | No
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Refused(f"The {name!r} is not a number", column or name)
-    if not math.isfinite(value):
-        raise Refused(f"The {name!r} is {value}, not a finite number", column or name)
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an integer of more than 308 digits
+        number = math.inf
+    if not math.isfinite(number):
+        raise Refused(f"The {name!r} is {number}, not a finite number", column or name)
+    return number
 
 
 def _wide(title: str) -> Refused:

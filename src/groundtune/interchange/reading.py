@@ -5,7 +5,6 @@
 # pyright: reportMissingTypeStubs=false
 # Reason: pyarrow ships no types.
 
-import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
+from pydantic import BaseModel, ValidationError
 
 from groundtune.errors import UserError
 from groundtune.feedback.corrections import why_no_pair
@@ -137,10 +137,29 @@ def check_ending(layout: Files, path: Path) -> None:
         )
 
 
-def licence_in(metadata: Mapping[bytes, bytes]) -> str | None:
-    """The licence that a Parquet file of ours names in its metadata; None in one of others'."""
+class _Ours(BaseModel):
+    """What `write_rows` notes in a Parquet file's metadata, as far as it is read here."""
+
+    licences: list[str]
+
+
+def licence_in(metadata: Mapping[bytes, bytes], path: Path) -> str | None:
+    """The licence that a Parquet file of ours names in its metadata; None in one of others'.
+
+    Raises:
+        UserError: the metadata are damaged.
+    """
     ours = metadata.get(b"groundtune")
-    return None if ours is None else " AND ".join(filter(None, json.loads(ours)["licences"]))
+    if ours is None:
+        return None
+    try:
+        return " AND ".join(filter(None, _Ours.model_validate_json(ours).licences))
+    except ValidationError as error:
+        raise UserError(
+            "The file's metadata are damaged: they name no licences.",
+            str(path),
+            "Copy or export the file again.",
+        ) from error
 
 
 def open_rows(layout: Files, path: Path, rows: int) -> tuple[str | None, Iterator[Row]]:
@@ -148,7 +167,7 @@ def open_rows(layout: Files, path: Path, rows: int) -> tuple[str | None, Iterato
     if path.suffix != ".parquet":
         return sidecar(path), sheet_rows(path, SKIP_OR_FIX)
     with open_columns(path, layout.columns, layout.title, others=True) as file:
-        told = licence_in(file.metadata.metadata or {})
+        told = licence_in(file.metadata.metadata or {}, path)
     return told, _parquet_rows(layout, path, rows)
 
 

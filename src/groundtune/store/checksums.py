@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from groundtune.errors import UserError
-from groundtune.store.files import write_atomic
+from groundtune.store.files import refuse_special, write_atomic
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +96,12 @@ def refuse_damaged_folder(folder: Path, fix: str, *, must: bool = False) -> None
 
 
 def sha256_of(path: Path) -> str:
-    """The sha256 of a file's bytes, in hex; a large one that didn't change is read only once."""
+    """The sha256 of a file's bytes, in hex; a large one that didn't change is read only once.
+
+    Raises:
+        UserError: it is a pipe or a device.
+    """
+    refuse_special(path)
     stat = path.stat()
     key = (path.absolute(), stat.st_ino, stat.st_size, stat.st_mtime_ns)
     if key in _known:

@@ -8,6 +8,7 @@ import errno
 import os
 import re
 import shutil
+import stat
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -88,6 +89,26 @@ def remove_folder(path: Path) -> None:
     with suppress(FileNotFoundError):
         os.replace(path, temporary)
     shutil.rmtree(temporary, ignore_errors=True)
+
+
+def refuse_special(path: Path, where: str = "") -> None:
+    """Refuse a pipe, a socket or a device: a reader may wait for it, or read it without end.
+
+    What isn't there, a folder, and a loop of links are the reader's.
+
+    Raises:
+        UserError: it is one, or no file can have the name; it names `where`, or else the path.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return
+    except ValueError as error:  # a NUL, or half a character
+        fix = "Check the name for characters that can't be seen."
+        raise UserError("No file can have this name.", where or repr(str(path)), fix) from error
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        fix = "Save what it gives to a file, and name that file."
+        raise UserError("This is a pipe or a device, not a file.", where or str(path), fix)
 
 
 def sweep(folder: Path) -> None:

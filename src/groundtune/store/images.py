@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from groundtune.errors import UserError
-from groundtune.store.files import write_atomic
+from groundtune.store.files import refuse_special, write_atomic
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 """File formats that are read (phones' MPO counts as JPEG). Others (EPS runs Ghostscript) are not
@@ -157,6 +157,8 @@ def shown(name: str) -> str:
 def is_image(path: Path) -> bool:
     """Whether a file begins like an image of FORMATS, whatever its name."""
     try:
+        if not path.is_file():
+            return False
         with Image.open(path, formats=FORMATS):
             return True
     except (*_DAMAGE, Image.DecompressionBombError):
@@ -209,6 +211,7 @@ def _refuse_damage(data: bytes, sha256: str, path: Path) -> None:
 
 
 def _read(path: Path, where: str) -> bytes:
+    refuse_special(path, where)
     try:
         return path.read_bytes()
     except (FileNotFoundError, ValueError) as error:  # ValueError: a NUL in its name

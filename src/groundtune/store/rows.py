@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, NamedTuple, cast
 
 from groundtune.errors import UserError
-from groundtune.store.files import whole_file
+from groundtune.store.files import refuse_special, whole_file
 from groundtune.store.json_text import LAYOUT, JsonText, fault_in, why_not_json
 from groundtune.store.json_writing import json_of
 
@@ -139,8 +139,9 @@ def open_bytes(path: Path) -> Generator[BinaryIO]:
     """A file to read.
 
     Raises:
-        UserError: it isn't there or can't be read, at any place that is read.
+        UserError: it isn't there, is no file, or can't be read, at any place that is read.
     """
+    refuse_special(path)
     try:
         with path.open("rb") as file:
             yield file
@@ -155,6 +156,7 @@ def open_text(path: Path) -> Generator[IO[str]]:
     Raises:
         UserError: as `open_bytes`, or it is no UTF-8.
     """
+    refuse_special(path)
     try:
         with path.open(encoding="utf-8-sig", newline="\n") as file:
             yield file

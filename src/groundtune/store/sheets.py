@@ -21,7 +21,7 @@ from typing import IO, Any, NamedTuple
 from zipfile import BadZipFile
 
 from groundtune.errors import UserError
-from groundtune.store.files import whole_file
+from groundtune.store.files import refuse_special, whole_file
 from groundtune.store.json_text import LAYOUT, why_not_json
 from groundtune.store.json_writing import json_of
 from groundtune.store.rows import Row, json_rows, open_bytes, unreadable
@@ -96,6 +96,7 @@ class _Cells(NamedTuple):
 
 
 def _cells(path: Path) -> Generator[_Cells]:
+    refuse_special(path)
     if path.suffix.lower() == WORKBOOK:
         return _cells_of_workbook(path)
     return _cells_of_text(path, _separator(path))

@@ -26,7 +26,7 @@ from pydantic import BaseModel, ValidationError
 
 from groundtune.errors import UserError
 from groundtune.store import checksums
-from groundtune.store.files import write_atomic
+from groundtune.store.files import refuse_special, write_atomic
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -118,6 +118,7 @@ def column_names(path: Path) -> list[str]:
 
 @contextmanager
 def _opened(path: Path) -> Generator[pq.ParquetFile, None, None]:
+    refuse_special(path)
     try:
         checksums.refuse_damage(path)
         yield pq.ParquetFile(path, page_checksum_verification=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from groundtune.errors import UserError
 from groundtune.store.checksums import refuse_damaged_folder
+from groundtune.store.files import refuse_special
 from groundtune.vlm.family import family_of, refuse_by_name
 from groundtune.vlm.four_bits import four_bits as in_four_bits
 from groundtune.vlm.local_path import refuse_missing_folder
@@ -190,7 +191,7 @@ def base_of(name: str, adapter: Path | None) -> tuple[str, Path | None]:
         )
     try:
         base = json.loads(file.read_bytes()).get("base_model_name_or_path")
-    except (ValueError, AttributeError) as error:
+    except (ValueError, RecursionError, AttributeError) as error:
         raise UserError(
             "The adapter's configuration can't be read.", str(file), "Save it again."
         ) from error
@@ -221,7 +222,7 @@ def _check_folder(name: str) -> None:
             name,
             "Convert them to safetensors with save_pretrained: a pickle can run code.",
         )
-    refuse_damaged_folder(folder, _DAMAGED)
+    _check_files(folder)
 
 
 def _check_adapter(adapter: Path) -> None:
@@ -237,7 +238,13 @@ def _check_adapter(adapter: Path) -> None:
             str(adapter),
             "Save it with safetensors: a pickle can run code.",
         )
-    refuse_damaged_folder(adapter, _DAMAGED)
+    _check_files(adapter)
+
+
+def _check_files(folder: Path) -> None:
+    for each in folder.iterdir():
+        refuse_special(each)
+    refuse_damaged_folder(folder, _DAMAGED)
 
 
 def _config(name: str, options: dict[str, Any]) -> Any:

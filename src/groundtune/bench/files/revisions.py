@@ -12,6 +12,7 @@ from pathlib import Path
 from groundtune.bench.files.checks import missing_file
 from groundtune.bench.files.sources import OFFICIAL
 from groundtune.records import Record
+from groundtune.store.files import refuse_special
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,7 @@ KNOWN: dict[str, Revision] = _OTHERS | {
 
 def sha256_of(path: Path) -> str:
     """Of a file's bytes, read in pieces. Raises UserError if it can't be read."""
+    refuse_special(path)
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from groundtune.bench.judge.judge import Judging, Ledger
 from groundtune.errors import UserError
+from groundtune.store.files import refuse_special
 from groundtune.store.keys import key_of
 
 _FIELD = re.compile(r"\{(\w*)\}")
@@ -93,6 +94,7 @@ def read_prompt(kind: PromptKind, path: Path | None = None) -> JudgePrompt:
             files("groundtune.bench.judge").joinpath("texts", f"{kind.name}.txt").read_text("utf-8")
         )
         return _of_text(text, kind, f"groundtune/{kind.name}.txt")
+    refuse_special(path)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from groundtune.errors import UserError
-from groundtune.store.rows import json_members
+from groundtune.store.rows import json_members, open_bytes
 
 _NUMBER = re.compile(r"\d+")
 WHAT_TO_GIVE = (
@@ -86,7 +86,7 @@ def _read_coco(path: Path, told: CocoImages) -> str:
             else:
                 kind = kind or "captions"
                 told.captions[int(row["image_id"])].append(str(row["caption"]))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise UserError(
                 f"An entry of {key!r} lacks something: {error}.",
                 found.where,
@@ -116,9 +116,9 @@ def _name(
 def _read_sets(path: Path, told: CocoImages) -> str:
     """Takes {number: {class, ...}} from a pickle's listed operations."""
     try:
-        with path.open("rb") as file:
+        with open_bytes(path) as file:
             _take_sets(pickletools.genops(file), told.nodes)
-    except (OSError, ValueError, IndexError) as error:
+    except (ValueError, IndexError) as error:
         raise UserError(f"The file can't be read: {error}.", str(path), WHAT_TO_GIVE) from error
     if not told.nodes:
         raise UserError("The pickle holds no sets of objects.", str(path), WHAT_TO_GIVE)

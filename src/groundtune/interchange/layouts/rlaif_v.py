@@ -90,9 +90,12 @@ def _score(row: Fields, side: str) -> float | None:
     found: object = row
     for name in ("org_infos", "scores", side, "score"):
         found = cast("Fields", found).get(name) if isinstance(found, dict) else None
-    if isinstance(found, bool) or not isinstance(found, int | float) or not math.isfinite(found):
+    if isinstance(found, bool) or not isinstance(found, int | float):
         return None
-    return float(found)
+    try:
+        return float(found) if math.isfinite(found) else None
+    except OverflowError:  # an integer of more than 308 digits
+        return None
 
 
 def _render_line(content: Content, columns: Sequence[str]) -> dict[str, Any]:

@@ -35,6 +35,7 @@ from groundtune.interchange.reading import licence_in
 from groundtune.interchange.writing import parquet_schema
 from groundtune.records import ImagePart, Message, Pair, Prompt, Source, TextPart
 from groundtune.store.images import ImageStore
+from groundtune.store.json_text import fault_in, why_not_json
 from groundtune.store.json_writing import json_of
 from groundtune.store.keys import key_of
 
@@ -81,7 +82,7 @@ def read(
     """
     number = 0
     with open_columns(path, _COLUMNS, "RLHF-V") as file:
-        told = licence_in(file.metadata.metadata or {})
+        told = licence_in(file.metadata.metadata or {}, path)
         licence = next((each for each in (licence, told) if each is not None), LICENCE)
         for plain in batches(file, path, _COLUMNS, rows):
             found = [
@@ -175,8 +176,10 @@ def _texts(text: str | None, where: str) -> dict[str, str]:
     fix = "Fix the row, or leave it out with --skip-bad."
     try:
         found = json.loads(text or "")
-    except ValueError as error:
-        raise UserError(f"The text is not JSON ({error}).", where, fix) from error
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"The text is not JSON: {why_not_json(error)}.", where, fix) from error
+    if fault := fault_in(found, text or ""):
+        raise UserError(f"The text {fault}.", where, fix)
     if not isinstance(found, dict):
         raise UserError("The text is JSON, but not an object.", where, fix)
     values = cast("dict[str, object]", found)

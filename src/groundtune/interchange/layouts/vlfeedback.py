@@ -192,7 +192,7 @@ def _rating(given: object) -> float | None:
     annotations = given if isinstance(given, Mapping) else {}
     try:
         ratings = [float(object_of(each, "")["Rating"]) for each in annotations.values()]
-    except (KeyError, TypeError, ValueError, Refused):
+    except (KeyError, TypeError, ValueError, OverflowError, Refused):
         return None
     mean = sum(ratings) / len(ratings) if ratings else math.nan
     return mean if math.isfinite(mean) else None

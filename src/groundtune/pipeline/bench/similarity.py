@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from groundtune.bench.files.revisions import sha256_of
 from groundtune.errors import UserError
+from groundtune.store.rows import open_bytes
 
 Vector = NDArray[np.float64]
 
@@ -69,7 +70,7 @@ def _places(path: Path) -> dict[str, tuple[int, int]]:
     """Where each word's line begins, and its number; a first line of counts is no word."""
     places: dict[str, tuple[int, int]] = {}
     start = 0
-    with path.open("rb") as file:
+    with open_bytes(path) as file:
         for number, line in enumerate(file, 1):
             if number > 1 or len(line.split()) > 2:
                 places[line.split(b" ", 1)[0].decode("utf-8", "replace")] = (start, number)
