@@ -17,6 +17,7 @@ from groundtune.engine.rows import PromptRow
 from groundtune.engine.separate import separate
 from groundtune.errors import UserError
 from groundtune.generate.decode import decode
+from groundtune.generate.hf import HfGenerator
 from groundtune.generate.own_reward import OwnReward
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.train.plan import plan_training
@@ -157,6 +158,21 @@ def test_an_unlisted_family_is_trained_if_it_is_causal_and_refused_if_it_looks_a
     reward = OwnReward(load(ahead), load(ahead), pairs.images)
     with pytest.raises(UserError, match="depend on later tokens"):
         reward.reward([prompts[some.prompt]], [some.chosen])
+
+
+def test_probabilities_of_yes_and_no_of_a_model_that_looks_ahead_are_those_of_each_prompt_alone(
+    tmp_path: Path,
+):
+    vlm, pairs = load(saved_unlisted(tmp_path / "ahead", causal=False)), fill_folder(tmp_path, 1)
+    image = pairs.prompts.read()[0].images[0]
+    texts = ("Is there a dog?", "Is there a cat here?")
+    prompts = [ask(text, text, [image]) for text in texts]
+    model = HfGenerator(vlm, pairs.images)
+    together = model.yes_no(prompts)
+    alone = [model.yes_no([prompt])[0] for prompt in prompts]
+    for one, other in zip(together, alone, strict=True):
+        assert one.p_yes == pytest.approx(other.p_yes, rel=1e-4)
+        assert one.p_no == pytest.approx(other.p_no, rel=1e-4)
 
 
 def test_a_forward_that_takes_no_answer_is_refused_without_a_traceback():

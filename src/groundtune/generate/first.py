@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from groundtune.vlm.batch import batch_inputs
 from groundtune.vlm.encoded import EncodedPrompt
+from groundtune.vlm.family import family_of
+from groundtune.vlm.plain import plain_model
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,13 +24,15 @@ def first_logits(
     """Return logits (B, V) of the token after each prompt.
 
     `images[i]` names the images of prompt i: where several prompts have the same and begin with
-    the same tokens, that prefix is computed once. Results are equal up to rounding.
+    the same tokens, that prefix is computed once. Results are equal up to rounding. A family that
+    isn't listed shares nothing: its prompts' tokens may see later ones.
     """
     import torch
 
     with torch.inference_mode():
         plain = vlm.shares_prefill and not any(prompt.marks for prompt in prompts)
-        lengths = _shared_lengths(vlm, prompts, images) if plain else {}
+        causal = plain and family_of(plain_model(vlm.model)).listed
+        lengths = _shared_lengths(vlm, prompts, images) if causal else {}
         if lengths and 2 * len(lengths) <= len(prompts):
             return _grouped(vlm, prompts, images, lengths)
         inputs = batch_inputs(vlm, prompts)
