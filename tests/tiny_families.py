@@ -15,72 +15,24 @@ from typing import Any
 import torch
 import transformers as hf
 
+import tiny_newer_families as newer
+import tiny_parts as parts
 from groundtune.engine.rows import PromptRow
 from groundtune.vlm.encoded import EncodedAnswer, EncodedPrompt
 from groundtune.vlm.load import Vlm
-
-IMAGE = 100
-TEXT: dict[str, Any] = {
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "vocab_size": 120,
-    "max_position_embeddings": 512,
-    "bos_token_id": 1,
-    "eos_token_id": 2,
-    "pad_token_id": 0,
-}
-VISION: dict[str, Any] = {
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "image_size": 16,
-    "patch_size": 4,
-}
-QWEN_VISION: dict[str, Any] = {
-    "depth": 2,
-    "hidden_size": 32,
-    "num_heads": 2,
-    "intermediate_size": 64,
-    "out_hidden_size": 32,
-    "patch_size": 4,
-    "spatial_merge_size": 2,
-    "temporal_patch_size": 2,
-}
-QWEN_IDS = {
-    "image_token_id": IMAGE,
-    "video_token_id": 101,
-    "vision_start_token_id": 102,
-    "vision_end_token_id": 103,
-}
-Built = tuple[Any, list[EncodedPrompt]]
-
-
-def encoded_prompt(
-    image: list[int], words: int, mark: str = "", **features: torch.Tensor
-) -> EncodedPrompt:
-    ids = [*image, *range(5, 5 + words)]
-    marks = {mark: torch.tensor([int(i == IMAGE) for i in ids])} if mark else {}
-    return EncodedPrompt(ids=tuple(ids), features=features, marks=marks)
-
-
-def images(count: int, *before: int, **rest: torch.Tensor) -> dict[str, torch.Tensor]:
-    return {"pixel_values": torch.randn(count, *before, 3, 16, 16), **rest}
+from tiny_parts import Built, encoded_prompt, images, qwen_prompts, rope
 
 
 def llava() -> Built:
-    vision = {**VISION, "model_type": "clip_vision_model"}
+    vision = {**parts.VISION, "model_type": "clip_vision_model"}
     config = hf.LlavaConfig(
-        text_config={**TEXT, "model_type": "llama"},
+        text_config={**parts.TEXT, "model_type": "llama"},
         vision_config=vision,
-        image_token_id=IMAGE,
+        image_token_id=parts.IMAGE,
         vision_feature_layer=-1,
     )
     prompts = [
-        encoded_prompt([1, *[IMAGE] * 16 * count], words, **images(count))
+        encoded_prompt([1, *[parts.IMAGE] * 16 * count], words, **images(count))
         for count, words in ((1, 3), (2, 6))
     ]
     return hf.LlavaForConditionalGeneration(config), prompts
@@ -89,18 +41,22 @@ def llava() -> Built:
 def llava_next() -> Built:
     """An image as wide as high in four tiles, and one that is cut to a third of its height."""
     config = hf.LlavaNextConfig(
-        text_config={**TEXT, "model_type": "mistral", "sliding_window": 30},
-        vision_config={**VISION, "model_type": "clip_vision_model"},
-        image_token_id=IMAGE,
+        text_config={**parts.TEXT, "model_type": "mistral", "sliding_window": 30},
+        vision_config={**parts.VISION, "model_type": "clip_vision_model"},
+        image_token_id=parts.IMAGE,
         vision_feature_layer=-1,
         image_grid_pinpoints=[[32, 32], [16, 32]],
     )
     prompts = [
         encoded_prompt(
-            [1, *[IMAGE] * (16 + 8 * 9)], 3, **images(1, 5, image_sizes=torch.tensor([[30, 31]]))
+            [1, *[parts.IMAGE] * (16 + 8 * 9)],
+            3,
+            **images(1, 5, image_sizes=torch.tensor([[30, 31]])),
         ),
         encoded_prompt(
-            [1, *[IMAGE] * (16 + 4 * 9)], 6, **images(1, 3, image_sizes=torch.tensor([[16, 32]]))
+            [1, *[parts.IMAGE] * (16 + 4 * 9)],
+            6,
+            **images(1, 3, image_sizes=torch.tensor([[16, 32]])),
         ),
     ]
     return hf.LlavaNextForConditionalGeneration(config), prompts
@@ -109,9 +65,13 @@ def llava_next() -> Built:
 def llava_onevision() -> Built:
     """An image in tiles, and two images without."""
     config = hf.LlavaOnevisionConfig(
-        text_config={**TEXT, "model_type": "qwen2"},
-        vision_config={**VISION, "model_type": "siglip_vision_model", "vision_use_head": False},
-        image_token_id=IMAGE,
+        text_config={**parts.TEXT, "model_type": "qwen2"},
+        vision_config={
+            **parts.VISION,
+            "model_type": "siglip_vision_model",
+            "vision_use_head": False,
+        },
+        image_token_id=parts.IMAGE,
         vision_feature_layer=-1,
         vision_feature_select_strategy="full",
         image_grid_pinpoints=[[32, 32], [16, 32]],
@@ -121,73 +81,55 @@ def llava_onevision() -> Built:
         2, 1, image_sizes=torch.tensor([[16, 16], [16, 32]]), batch_num_images=torch.tensor([2])
     )
     prompts = [
-        encoded_prompt([IMAGE] * (16 + 4 * 9), 3, **one),
-        encoded_prompt([IMAGE] * 34, 6, **two),
+        encoded_prompt([parts.IMAGE] * (16 + 4 * 9), 3, **one),
+        encoded_prompt([parts.IMAGE] * 34, 6, **two),
     ]
     return hf.LlavaOnevisionForConditionalGeneration(config), prompts
-
-
-def qwen_prompts() -> list[EncodedPrompt]:
-    """Images of two sizes, one and two; what follows stands nearer than by their tokens."""
-    return [
-        encoded_prompt(
-            [token for height in heights for token in (102, *[IMAGE] * height, 103)],
-            words,
-            "mm_token_type_ids",
-            pixel_values=torch.randn(sum(heights) * 4, 96),
-            image_grid_thw=torch.tensor([[1, height, 4] for height in heights]),
-        )
-        for heights, words in (((4,), 3), ((8, 4), 6))
-    ]
-
-
-def rope(*sections: int) -> dict[str, Any]:
-    return {"rope_type": "default", "mrope_section": sections, "rope_theta": 1e4}
 
 
 def qwen2_vl() -> Built:
     vision = {
         **{
             k: v
-            for k, v in QWEN_VISION.items()
+            for k, v in parts.QWEN_VISION.items()
             if k not in ("intermediate_size", "out_hidden_size")
         },
         "embed_dim": 32,
         "hidden_size": 32,
         "mlp_ratio": 2,
     }
-    text = {**TEXT, "rope_parameters": rope(1, 1, 2)}
-    config = hf.Qwen2VLConfig(text_config=text, vision_config=vision, **QWEN_IDS)
+    text = {**parts.TEXT, "rope_parameters": rope(1, 1, 2)}
+    config = hf.Qwen2VLConfig(text_config=text, vision_config=vision, **parts.QWEN_IDS)
     return hf.Qwen2VLForConditionalGeneration(config), qwen_prompts()
 
 
 def qwen2_5_vl() -> Built:
     """With a window of eight tokens in its second layer, which the real ones have switched off."""
-    vision = {**QWEN_VISION, "window_size": 16, "fullatt_block_indexes": [1]}
+    vision = {**parts.QWEN_VISION, "window_size": 16, "fullatt_block_indexes": [1]}
     text = {
-        **TEXT,
+        **parts.TEXT,
         "rope_parameters": rope(1, 1, 2),
         "use_sliding_window": True,
         "sliding_window": 8,
         "max_window_layers": 1,
     }
-    config = hf.Qwen2_5_VLConfig(text_config=text, vision_config=vision, **QWEN_IDS)
+    config = hf.Qwen2_5_VLConfig(text_config=text, vision_config=vision, **parts.QWEN_IDS)
     return hf.Qwen2_5_VLForConditionalGeneration(config), qwen_prompts()
 
 
 def qwen3_vl() -> Built:
-    vision = {**QWEN_VISION, "deepstack_visual_indexes": [0], "num_position_embeddings": 64}
-    text = {**TEXT, "head_dim": 8, "rope_parameters": rope(2, 1, 1)}
-    config = hf.Qwen3VLConfig(text_config=text, vision_config=vision, **QWEN_IDS)
+    vision = {**parts.QWEN_VISION, "deepstack_visual_indexes": [0], "num_position_embeddings": 64}
+    text = {**parts.TEXT, "head_dim": 8, "rope_parameters": rope(2, 1, 1)}
+    config = hf.Qwen3VLConfig(text_config=text, vision_config=vision, **parts.QWEN_IDS)
     return hf.Qwen3VLForConditionalGeneration(config), qwen_prompts()
 
 
 def internvl() -> Built:
-    text = {**TEXT, "model_type": "qwen2"}
-    vision = {**VISION, "image_size": [16, 16], "patch_size": [4, 4]}
-    config = hf.InternVLConfig(text_config=text, vision_config=vision, image_token_id=IMAGE)
+    text = {**parts.TEXT, "model_type": "qwen2"}
+    vision = {**parts.VISION, "image_size": [16, 16], "patch_size": [4, 4]}
+    config = hf.InternVLConfig(text_config=text, vision_config=vision, image_token_id=parts.IMAGE)
     prompts = [
-        encoded_prompt([IMAGE] * 4 * tiles, words, **images(tiles))
+        encoded_prompt([parts.IMAGE] * 4 * tiles, words, **images(tiles))
         for tiles, words in ((1, 3), (2, 6))
     ]
     return hf.InternVLForConditionalGeneration(config), prompts
@@ -196,7 +138,7 @@ def internvl() -> Built:
 def gemma3() -> Built:
     """Its window of eight tokens is shorter than a prompt."""
     text = {
-        **TEXT,
+        **parts.TEXT,
         "head_dim": 16,
         "query_pre_attn_scalar": 16,
         "sliding_window": 8,
@@ -204,14 +146,14 @@ def gemma3() -> Built:
     }
     config = hf.Gemma3Config(
         text_config=text,
-        vision_config=VISION,
+        vision_config=parts.VISION,
         mm_tokens_per_image=4,
-        image_token_id=IMAGE,
-        image_token_index=IMAGE,
+        image_token_id=parts.IMAGE,
+        image_token_index=parts.IMAGE,
         boi_token_index=102,
         eoi_token_index=103,
     )
-    image = [102, *[IMAGE] * 4, 103]
+    image = [102, *[parts.IMAGE] * 4, 103]
     prompts = [
         encoded_prompt([1, *image * count], words, "token_type_ids", **images(count))
         for count, words in ((1, 3), (2, 12))
@@ -222,7 +164,7 @@ def gemma3() -> Built:
 def tiled(config: Any) -> list[EncodedPrompt]:
     return [
         encoded_prompt(
-            [IMAGE] * 4 * tiles,
+            [parts.IMAGE] * 4 * tiles,
             words,
             pixel_values=torch.randn(1, tiles, 3, 16, 16),
             pixel_attention_mask=torch.ones(1, tiles, 16, 16, dtype=torch.long),
@@ -233,9 +175,9 @@ def tiled(config: Any) -> list[EncodedPrompt]:
 
 def idefics3() -> Built:
     config = hf.Idefics3Config(
-        text_config={**TEXT, "model_type": "llama"},
-        vision_config=VISION,
-        image_token_id=IMAGE,
+        text_config={**parts.TEXT, "model_type": "llama"},
+        vision_config=parts.VISION,
+        image_token_id=parts.IMAGE,
         scale_factor=2,
         pad_token_id=0,
     )
@@ -244,9 +186,9 @@ def idefics3() -> Built:
 
 def smolvlm() -> Built:
     config = hf.SmolVLMConfig(
-        text_config={**TEXT, "model_type": "llama"},
-        vision_config=VISION,
-        image_token_id=IMAGE,
+        text_config={**parts.TEXT, "model_type": "llama"},
+        vision_config=parts.VISION,
+        image_token_id=parts.IMAGE,
         scale_factor=2,
         pad_token_id=0,
     )
@@ -264,6 +206,7 @@ PACKED: tuple[Callable[[], Built], ...] = (
     qwen2_vl,
     qwen2_5_vl,
     qwen3_vl,
+    *newer.PACKED,
 )
 """Families whose answers share a row."""
 
@@ -322,9 +265,9 @@ def plain(vlm: Vlm, row: PromptRow, ids: tuple[int, ...]) -> torch.Tensor:
 
 
 def qwen3_5() -> Built:
-    vision = {**QWEN_VISION, "num_position_embeddings": 64}
+    vision = {**parts.QWEN_VISION, "num_position_embeddings": 64}
     text = {
-        **TEXT,
+        **parts.TEXT,
         "num_hidden_layers": 2,
         "layer_types": ["linear_attention", "full_attention"],
         "head_dim": 16,
@@ -338,23 +281,27 @@ def qwen3_5() -> Built:
             "mrope_interleaved": True,
         },
     }
-    config = hf.Qwen3_5Config(text_config=text, vision_config=vision, **QWEN_IDS)
+    config = hf.Qwen3_5Config(text_config=text, vision_config=vision, **parts.QWEN_IDS)
     return hf.Qwen3_5ForConditionalGeneration(config), qwen_prompts()
 
 
 def lfm2_vl() -> Built:
-    text = {**TEXT, "layer_types": ["conv", "full_attention"], "block_auto_adjust_ff_dim": False}
+    text = {
+        **parts.TEXT,
+        "layer_types": ["conv", "full_attention"],
+        "block_auto_adjust_ff_dim": False,
+    }
     vision = {
-        **{k: v for k, v in VISION.items() if k != "image_size"},
+        **{k: v for k, v in parts.VISION.items() if k != "image_size"},
         "num_patches": 16,
         "vision_use_head": False,
     }
     config = hf.Lfm2VlConfig(
-        text_config=text, vision_config=vision, image_token_id=IMAGE, projector_hidden_size=32
+        text_config=text, vision_config=vision, image_token_id=parts.IMAGE, projector_hidden_size=32
     )
     prompts = [
         encoded_prompt(
-            [1, *[IMAGE] * 4 * count],
+            [1, *[parts.IMAGE] * 4 * count],
             words,
             pixel_values=torch.randn(count, 16, 48),
             spatial_shapes=torch.tensor([[4, 4]] * count),
@@ -380,15 +327,15 @@ def mllama() -> Built:
         "intermediate_layers_indices": [0],
         "supported_aspect_ratios": [[1, 1], [1, 2], [2, 1]],
     }
-    text = {**TEXT, "num_hidden_layers": 2, "cross_attention_layers": [1]}
-    config = hf.MllamaConfig(text_config=text, vision_config=vision, image_token_index=IMAGE)
+    text = {**parts.TEXT, "num_hidden_layers": 2, "cross_attention_layers": [1]}
+    config = hf.MllamaConfig(text_config=text, vision_config=vision, image_token_index=parts.IMAGE)
     prompts = list[EncodedPrompt]()
     for tiles, words in ((1, 3), (2, 6)):
         sees = torch.zeros(1, 1 + words + 1, 1, 2, dtype=torch.long)
         sees[:, 1:, :, :tiles] = 1
         prompts.append(
             encoded_prompt(
-                [1, IMAGE],
+                [1, parts.IMAGE],
                 words,
                 pixel_values=torch.randn(1, 1, 2, 3, 16, 16),
                 aspect_ratio_ids=torch.tensor([[tiles]]),
@@ -402,15 +349,15 @@ def mllama() -> Built:
 def instructblip() -> Built:
     """Its images are read with the instruction in mind, which a second tokenizer has cut."""
     config = hf.InstructBlipConfig(
-        vision_config=VISION,
-        qformer_config={**TEXT, "encoder_hidden_size": 32, "cross_attention_frequency": 1},
-        text_config={**TEXT, "model_type": "llama"},
+        vision_config=parts.VISION,
+        qformer_config={**parts.TEXT, "encoder_hidden_size": 32, "cross_attention_frequency": 1},
+        text_config={**parts.TEXT, "model_type": "llama"},
         num_query_tokens=4,
-        image_token_index=IMAGE,
+        image_token_index=parts.IMAGE,
     )
     prompts = [
         encoded_prompt(
-            [*[IMAGE] * 4, 1],
+            [*[parts.IMAGE] * 4, 1],
             words,
             pixel_values=torch.randn(1, 3, 16, 16),
             qformer_input_ids=torch.arange(20, 20 + words)[None],
@@ -424,15 +371,19 @@ def instructblip() -> Built:
 def paligemma() -> Built:
     """The tokens of a prompt see each other, which its marks, all 0, say."""
     config = hf.PaliGemmaConfig(
-        text_config={**TEXT, "model_type": "gemma", "head_dim": 8},
-        vision_config={**VISION, "model_type": "siglip_vision_model", "vision_use_head": False},
-        image_token_id=IMAGE,
-        image_token_index=IMAGE,
+        text_config={**parts.TEXT, "model_type": "gemma", "head_dim": 8},
+        vision_config={
+            **parts.VISION,
+            "model_type": "siglip_vision_model",
+            "vision_use_head": False,
+        },
+        image_token_id=parts.IMAGE,
+        image_token_index=parts.IMAGE,
         projection_dim=32,
         hidden_size=32,
     )
     prompts = [
-        encoded_prompt([*[IMAGE] * 16 * count, 1], words, **images(count))
+        encoded_prompt([*[parts.IMAGE] * 16 * count, 1], words, **images(count))
         for count, words in ((1, 3), (2, 6))
     ]
     for prompt in prompts:
@@ -440,5 +391,15 @@ def paligemma() -> Built:
     return hf.PaliGemmaForConditionalGeneration(config), prompts
 
 
-ALONE: tuple[Callable[[], Built], ...] = (qwen3_5, lfm2_vl, mllama, instructblip, paligemma)
+ALONE: tuple[Callable[[], Built], ...] = (
+    qwen3_5,
+    lfm2_vl,
+    mllama,
+    instructblip,
+    paligemma,
+    *newer.ALONE,
+)
 """Families whose answers are run as rows of their own."""
+
+SHARED = tuple(build for build in (*PACKED, *ALONE) if build is not newer.ovis2)
+"""Families whose forward takes encoded images."""

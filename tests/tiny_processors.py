@@ -10,6 +10,7 @@ import transformers as hf
 
 import tiny_families
 import tiny_llava
+import tiny_parts
 from groundtune.vlm.images_only import images_only
 
 
@@ -251,15 +252,15 @@ def with_model(make: Callable[[], Any]) -> tuple[Any, Any]:
     """A processor, and the tiny model of its family with a vocabulary that is large enough."""
     with nullcontext() if make in WITH_PACKAGES else images_only():
         processor = make()
-    tokens = tiny_families.TEXT | {"vocab_size": len(processor.tokenizer)}
+    tokens = tiny_parts.TEXT | {"vocab_size": len(processor.tokenizer)}
     image = processor.tokenizer.convert_tokens_to_ids(
         getattr(processor.tokenizer, "image_token", "<image>")
     )
-    kept = (tiny_families.TEXT, tiny_families.IMAGE, tiny_families.QWEN_IDS)
-    ids = tiny_families.QWEN_IDS | {"image_token_id": image, "video_token_id": image + 1}
-    tiny_families.TEXT, tiny_families.IMAGE, tiny_families.QWEN_IDS = tokens, image, ids
+    kept = (tiny_parts.TEXT, tiny_parts.IMAGE, tiny_parts.QWEN_IDS)
+    ids = tiny_parts.QWEN_IDS | {"image_token_id": image, "video_token_id": image + 1}
+    tiny_parts.TEXT, tiny_parts.IMAGE, tiny_parts.QWEN_IDS = tokens, image, ids
     try:
         vlm, _ = tiny_families.fresh(getattr(tiny_families, make.__name__))
     finally:
-        tiny_families.TEXT, tiny_families.IMAGE, tiny_families.QWEN_IDS = kept
+        tiny_parts.TEXT, tiny_parts.IMAGE, tiny_parts.QWEN_IDS = kept
     return vlm.model, processor

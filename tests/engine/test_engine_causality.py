@@ -10,6 +10,7 @@ import torch
 import transformers as hf
 
 import tiny_families
+import tiny_parts
 import tiny_processors
 from groundtune.cli.progress import SilentProgress
 from groundtune.engine.causality import needs_check, refuse_lookahead
@@ -101,9 +102,9 @@ def test_paligemmas_generated_answers_are_the_likeliest_of_their_log_probabiliti
     vlm.processor.tokenizer.eos_token_id = 2
     prompts = [row.prompt for row in rows]
     greedy = decode(vlm, prompts, [0, 1], [0, 0], Sampling(temperature=0, max_new_tokens=5))
-    vocabulary = [token for token in range(120) if token != tiny_families.IMAGE]
+    vocabulary = [token for token in range(120) if token != tiny_parts.IMAGE]
     for row, ids in zip(rows, greedy, strict=True):
-        assert tiny_families.IMAGE not in ids
+        assert tiny_parts.IMAGE not in ids
         for length, token in enumerate(ids):
             logp = [float(plain(vlm, row, (*ids[:length], each))[-1]) for each in vocabulary]
             assert vocabulary[logp.index(max(logp))] == token

@@ -15,9 +15,9 @@ from groundtune.engine.rows import PromptRow
 from groundtune.engine.separate import separate
 from groundtune.vlm.encoded import EncodedPrompt
 from groundtune.vlm.load import Vlm
-from tiny_families import ALONE, PACKED, Built, answer, built, instructblip, llava, mllama, qwen3_vl
+from tiny_families import SHARED, Built, answer, built, instructblip, llava, mllama, qwen3_vl
 
-ALL = pytest.mark.parametrize("build", [*PACKED, *ALONE], ids=lambda build: build.__name__)
+ALL = pytest.mark.parametrize("build", SHARED, ids=lambda build: build.__name__)
 ANSWERS = (answer(60, 61, 62, 2), answer(63, 64, 2))
 
 

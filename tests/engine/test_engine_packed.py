@@ -23,6 +23,7 @@ from groundtune.engine.separate import separate
 from groundtune.vlm.load import Vlm
 from groundtune.vlm.plain import plain_model
 from tiny_families import PACKED, Built, answer, built, plain
+from tiny_parts import other_image
 
 TOLERANCE = 1e-5
 ALL = pytest.mark.parametrize("build", PACKED, ids=lambda build: build.__name__)
@@ -99,14 +100,8 @@ def test_the_same_comparison_catches_a_leak_a_wrong_position_and_a_wrong_image(
             monkeypatch.setattr(packed_module, "lay_out", fault)
             assert apart(packed(vlm, rows), exact) > 0.05, fault.__name__
         monkeypatch.undo()
-        other = [row._replace(prompt=other_image(row)) for row in rows]
+        other = [row._replace(prompt=other_image(row.prompt)) for row in rows]
         assert apart(packed(vlm, other), exact) > 0.05
-
-
-def other_image(row: PromptRow) -> Any:
-    features = row.prompt.features
-    pixels = torch.randn_like(features["pixel_values"])
-    return replace(row.prompt, features={**features, "pixel_values": pixels})
 
 
 def test_the_tower_and_the_prompt_are_run_once_and_answers_that_are_alike_once():

@@ -90,6 +90,7 @@ def family_of_type(kind: str) -> Family:
         model_types=(kind,),
         separate_reason="packed rows are not tested for this family",
         encoded="",
+        projector=("merger", "deepstack_merger_list"),  # as all relatives of Qwen-VL call theirs
         listed=False,
     )
 

@@ -4,6 +4,11 @@ from groundtune.vlm.family import Family
 
 FAMILIES = (
     Family(
+        name="Gemma 4",
+        model_types=("gemma4",),
+        separate_reason="the tokens of an image see each other in some layers only",
+    ),
+    Family(
         name="LFM2-VL",
         model_types=("lfm2_vl",),
         separate_reason="its convolution layers read tokens in sequence and take no mask",
