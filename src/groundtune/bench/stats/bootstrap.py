@@ -32,20 +32,48 @@ from groundtune.bench.stats.sums import SumTable, apply, is_binary, refuse_other
 from groundtune.records import Difference, Estimate
 
 RESAMPLES = 2000
+AT_ONCE = 1 << 23
+"""Counts (64 MiB) up to which all resamples are kept, to share them between tables."""
+BLOCK = 1 << 20
+"""Counts that are made at a time where there are more."""
 
 
 @lru_cache(maxsize=4)
 def resamples(images: int, seed: int = 0, number: int = RESAMPLES) -> Floats:
     """How often each image is in each resample, (number, images); fixed by the arguments."""
-    rng = np.random.default_rng([seed, images])
-    drawn = rng.integers(images, size=(number, images)) + images * np.arange(number)[:, None]
-    counts = np.bincount(drawn.ravel(), minlength=number * images)
-    return counts.reshape(number, images).astype(np.float64)
+    return _counts(np.random.default_rng([seed, images]), images, number)
 
 
 def resampled(table: SumTable, seed: int = 0) -> Floats:
-    """The sums (R, C) of each resample of the table's images."""
-    return resamples(len(table.images), seed) @ table.sums_IC
+    """The sums (R, C) of each resample of the table's images; made once per table and seed."""
+    if seed not in table.resampled:
+        table.resampled[seed] = _resampled(table.sums_IC, seed)
+    return table.resampled[seed]
+
+
+def _resampled(sums_IC: Floats, seed: int) -> Floats:
+    """Counts (R, I) times sums (I, C); the counts of many images are made some rows at a time."""
+    images = len(sums_IC)
+    if not _are_many(images):
+        return resamples(images, seed) @ sums_IC
+    rng = np.random.default_rng([seed, images])
+    rows = max(1, BLOCK // images)
+    blocks = [
+        _counts(rng, images, min(rows, RESAMPLES - first)) @ sums_IC
+        for first in range(0, RESAMPLES, rows)
+    ]
+    return np.concatenate(blocks)
+
+
+def _are_many(images: int) -> bool:
+    return images * RESAMPLES > AT_ONCE
+
+
+def _counts(rng: np.random.Generator, images: int, number: int) -> Floats:
+    """How often each image is in each of the next resamples of a generator."""
+    drawn = rng.integers(images, size=(number, images)) + images * np.arange(number)[:, None]
+    counts = np.bincount(drawn.ravel(), minlength=number * images)
+    return counts.reshape(number, images).astype(np.float64)
 
 
 def interval(draws: Floats, value: float, *, images: int, share: bool) -> Interval:
@@ -234,7 +262,7 @@ def _items_of_rate(table: SumTable, metric: Metric, value: float) -> tuple[int, 
 
 def _draws(table: SumTable, metric: Metric, seed: int) -> Floats:
     """The metric on each resample (R,)."""
-    if metric.formula is not None:
+    if metric.formula is not None or _are_many(len(table.images)):
         return apply(metric, table, resampled(table, seed))
     weights_RI = resamples(len(table.images), seed)
     both = np.stack([table.weights(metric.numerator), table.weights(metric.denominator)], -1)

@@ -1,7 +1,7 @@
 """Sums per image of scores: what metrics, bootstraps and tests are computed from."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -23,6 +23,10 @@ class SumTable:
     items: frozenset[str]
     where: str
     """"model, benchmark, decoding", for errors."""
+    resampled: dict[int, Floats] = field(
+        default_factory=dict[int, Floats], repr=False, compare=False
+    )
+    """Sums (R, C) of resamples by seed, once `bootstrap.resampled` has made them."""
 
     def weights(self, wanted: dict[str, float]) -> Floats:
         """The columns' weights (C,); a name that no score has counts nothing."""

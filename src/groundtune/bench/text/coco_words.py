@@ -57,6 +57,9 @@ _AFTER_FRUIT = _several(
 STRICT_FORMS = {"ties": "tie", "collies": "collie", "doggies": "doggie", "buses": "bus"}
 """Plurals that singularize makes "ty" and the like of."""
 
+KEPT = 1 << 17
+"""Different tokens that are remembered."""
+
 FormTable = Literal["singularize", "lemma"]
 
 
@@ -86,6 +89,8 @@ class CocoWords:
     strict: bool = False
     starts: frozenset[str] = field(default=frozenset())
     """First words of pairs."""
+    seen: dict[str, bool] = field(default_factory=dict[str, bool], repr=False, compare=False)
+    """Whether a token may name an object, of those that were looked up."""
 
     def mentions(self, tokens: Sequence[str]) -> list[CocoMention]:
         """The objects named by the lower-case tokens of a caption, in order."""
@@ -96,24 +101,23 @@ class CocoWords:
         return {mention.node for mention in self.mentions(tokens)}
 
     def _official(self, tokens: Sequence[str]) -> list[CocoMention]:
-        get, pairs, starts = self.forms.get, self.pairs, self.starts
-        words = [get(token, token) for token in tokens]
+        get, pairs, starts, nodes = self.forms.get, self.pairs, self.starts, self.nodes
         found: list[tuple[str, int, int]] = []
-        toilet = "toilet" in words
-        i, end = 0, len(words)
-        while i < end:
-            word = words[i]
-            if word in starts and i + 1 < end:
-                joined = pairs.get(f"{word} {words[i + 1]}")
+        toilet, past = False, 0
+        for i in self._places(tokens):
+            if i < past:
+                continue
+            word = get(tokens[i], tokens[i])
+            toilet = toilet or word == "toilet"
+            if word in starts and i + 1 < len(tokens):
+                after = get(tokens[i + 1], tokens[i + 1])
+                joined = pairs.get(f"{word} {after}")
                 if joined is not None:
                     found.append((joined, i, 2))
-                    toilet = toilet or joined == "toilet"
-                    i += 2
+                    toilet = toilet or "toilet" in (joined, after)
+                    past = i + 2
                     continue
-            if word in self.nodes:
-                found.append((word, i, 1))
-            i += 1
-        nodes = self.nodes
+            found.append((word, i, 1))
         return [
             CocoMention(word, nodes[word], at, n)
             for word, at, n in found
@@ -121,19 +125,43 @@ class CocoWords:
         ]
 
     def _strict(self, tokens: Sequence[str]) -> list[CocoMention]:
-        parted = [(part, i) for i, token in enumerate(tokens) for part in _parts(token)]
+        if not self._places(tokens):
+            return []
+        parted = _parted(tokens)
         words = [self.base(part) for part, _ in parted]
         found: list[CocoMention] = []
-        i = 0
-        while i < len(words):
+        past = 0
+        for i in self._places(words):
+            if i < past:
+                continue
             word, n = self._longest(words, i)
             node = self.nodes.get(word) or self._compound(words[i])
             if node is not None and not (word == "orange" and not _is_fruit(words, parted, i)):
                 found.append(
                     CocoMention(word, node, parted[i][1], parted[i + n - 1][1] - parted[i][1] + 1)
                 )
-            i += n
+            past = i + n
         return _without_toilet_seats(found, words, parted)
+
+    def _places(self, tokens: Sequence[str]) -> list[int]:
+        """The tokens of which, or with which, an object may be named: most are none."""
+        seen = self.seen
+        places: list[int] = []
+        for i, token in enumerate(tokens):
+            may = seen.get(token)
+            if may is None:
+                may = self._may_name(token)
+                if len(seen) < KEPT:
+                    seen[token] = may
+            if may:
+                places.append(i)
+        return places
+
+    def _may_name(self, token: str) -> bool:
+        word = self.forms.get(token, token)
+        known = token in self.nodes or word in self.nodes or word in self.starts
+        joined = self.strict and any(sign in token for sign in "-/\\")
+        return known or joined or token in self.starts or word == "toilet"
 
     def base(self, token: str) -> str:
         """A token's base form; a word of the list is its own."""
@@ -209,6 +237,15 @@ def word_forms() -> dict[str, dict[str, str]]:
     """The tables of base forms by function, and "words": those that they were made for."""
     path = package_files("groundtune.bench.text") / "word_forms.json"
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _parted(tokens: Sequence[str]) -> list[tuple[str, int]]:
+    """The tokens, parted at slashes, each with the index of its token."""
+    return [
+        (part, i)
+        for i, token in enumerate(tokens)
+        for part in (_parts(token) if "/" in token or "\\" in token else (token,))
+    ]
 
 
 def _parts(token: str) -> list[str]:

@@ -60,6 +60,11 @@ _JOINED = (
 )
 
 
+_KEPT, _LONG = 1 << 16, 64
+_PLAIN: set[str] = set()
+"""Chunks that were seen to be one token wherever they stand."""
+
+
 class _Piece(NamedTuple):
     """A chunk or a part of one, and whether a sentence begins or ends with it."""
 
@@ -73,14 +78,23 @@ def tokens(text: str) -> list[str]:
     found: list[str] = []
     chunks = text.split()
     tabbed = _before_tabs(text) if _OTHER_BLANK.search(text) else frozenset[int]()
-    first = True
+    first, last = True, len(chunks) - 1
+    plain, add = _PLAIN, found.append
     for i, chunk in enumerate(chunks):
-        end = i + 1 == len(chunks)
-        if not _TROUBLE.search(chunk):
-            found.extend(_cut(chunk, first, end, True))
+        if chunk in plain:
+            add(chunk)
             first = False
             continue
-        for piece in _pieces(chunk, first, end):
+        if not _TROUBLE.search(chunk):
+            if _CLITIC_FREE.search(chunk):
+                found.extend(_cut(chunk, first, i == last, True))
+            else:
+                add(chunk)
+                if len(plain) < _KEPT and len(chunk) < _LONG:
+                    plain.add(chunk)
+            first = False
+            continue
+        for piece in _pieces(chunk, first, i == last):
             found.extend(_cut(*piece, i not in tabbed))
             first = piece.last
     return found

@@ -25,6 +25,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from groundtune.bench.asking import ask_items
 from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
@@ -53,6 +54,7 @@ PROTOCOL = Protocol(
     max_new_tokens=512,
     items="any images of COCO's train2014 and val2014; papers draw 500, not the same ones",
 )
+_QUOTE = re.compile("``|''|\"")
 _WRONG = re.compile(r": no ([^;:]+) there(?=;|$)")
 SHOWN = 5
 """Classes named in a note."""
@@ -72,17 +74,24 @@ class ChairData:
 
     def truth(self, image: int, *, strict: bool) -> frozenset[str]:
         """The classes in an image."""
-        key = (strict, image)
-        if key not in self.found:
-            words, told = (self.strict if strict else self.official), self.images
-            if image in told.nodes:
-                there = set(told.nodes[image])
+        found = self.found.get((strict, image))
+        if found is None:
+            self._find(image)
+            found = self.found[strict, image]
+        return found
+
+    def _find(self, image: int) -> None:
+        """Looks an image up for both modes, which read the same tokens."""
+        said = [tokens(caption.lower()) for caption in self.images.captions.get(image, ())]
+        named = self.images.objects.get(image, ())
+        for strict, words in ((False, self.official), (True, self.strict)):
+            if image in self.images.nodes:
+                there = set(self.images.nodes[image])
             else:
-                there = {words.nodes[name] for name in told.objects.get(image, ())}
-            for caption in told.captions.get(image, ()):
-                there |= words.classes(tokens(caption.lower()))
-            self.found[key] = frozenset(there)
-        return self.found[key]
+                there = {words.nodes[name] for name in named}
+            for caption in said:
+                there |= words.classes(caption)
+            self.found[strict, image] = frozenset(there)
 
 
 def read_data(paths: Sequence[Path]) -> ChairData:
@@ -198,35 +207,40 @@ def score(data: ChairData, answers: Sequence[ItemAnswer], scoring: Scoring) -> l
 
 
 def _score(answer: ItemAnswer, there: frozenset[str], words: CocoWords, scoring: Scoring) -> Score:
-    blank = Score(
+    text = answer.text
+    if scoring.mode == "strict" and not re.search(r"\w", text):
+        return _record(answer, scoring, status="unparsed", why="the answer has no words")
+    said = tokens(text.lower())
+    named = words.mentions(said)
+    wrong = [mention for mention in named if mention.node not in there]
+    right = {mention.node for mention in named} & there
+    return _record(
+        answer,
+        scoring,
+        values={
+            "invented": float(bool(wrong)),
+            "invented_mentions": float(len(wrong)),
+            "mentions": float(len(named)),
+            "classes": float(len(right)),
+            "truth_classes": float(len(there)),
+            "words": float(len(text.split())),
+            "empty": float(not text.strip()),
+        },
+        extracted=tuple([mention.node for mention in named]),
+        why="; ".join([f"{word}: no {node} there" for word, node, _, _ in wrong]),
+        spans=spans_of(text, said, wrong),
+    )
+
+
+def _record(answer: ItemAnswer, scoring: Scoring, **found: Any) -> Score:
+    return Score(
         key=score_key(CHAIR, answer.item, answer.text, scoring),
         benchmark=CHAIR.name,
         item=answer.item,
         image=answer.item,
         model=scoring.model,
         answer=answer.text,
-    )
-    if scoring.mode == "strict" and not re.search(r"\w", answer.text):
-        return blank.model_copy(update={"status": "unparsed", "why": "the answer has no words"})
-    said = tokens(answer.text.lower())
-    named = words.mentions(said)
-    wrong = [mention for mention in named if mention.node not in there]
-    right = {mention.node for mention in named} & there
-    return blank.model_copy(
-        update={
-            "values": {
-                "invented": float(bool(wrong)),
-                "invented_mentions": float(len(wrong)),
-                "mentions": float(len(named)),
-                "classes": float(len(right)),
-                "truth_classes": float(len(there)),
-                "words": float(len(answer.text.split())),
-                "empty": float(not answer.text.strip()),
-            },
-            "extracted": tuple(mention.node for mention in named),
-            "why": "; ".join(f"{word}: no {node} there" for word, node, _, _ in wrong),
-            "spans": spans_of(answer.text, said, wrong),
-        }
+        **found,
     )
 
 
@@ -237,16 +251,27 @@ def spans_of(text: str, said: Sequence[str], mentions: Sequence[CocoMention]) ->
         return ()
     at: list[tuple[int, int]] = []
     position = 0
-    for token in said:
-        start = lower.find(token, position)
-        at.append((start, start + len(token)))
-        position = start + len(token) if start >= 0 else position
-    last = [(m, at[m.at], at[m.at + m.tokens - 1]) for m in mentions]
+    for token in said[: mentions[-1].at + mentions[-1].tokens]:
+        start, end = _place(lower, token, position)
+        at.append((start, end))
+        position = end if start >= 0 else position
+    last = [(at[m.at], at[m.at + m.tokens - 1]) for m in mentions]
     return tuple(
-        Span(start=first[0], end=end[1], kind="object")
-        for _, first, end in last
-        if 0 <= first[0] < end[1]
+        [
+            Span(start=first[0], end=end[1], kind="object")
+            for first, end in last
+            if 0 <= first[0] < end[1]
+        ]
     )
+
+
+def _place(text: str, token: str, position: int) -> tuple[int, int]:
+    """Where a token stands; quotes are written in another way than in the text."""
+    if token not in ("``", "''"):
+        start = text.find(token, position)
+        return start, start + len(token)
+    found = _QUOTE.search(text, position)
+    return found.span() if found else (-1, -1)
 
 
 def most_invented(scores: Sequence[Score]) -> Counter[str]:
