@@ -32,6 +32,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Protocol as TypingProtocol
 
 from groundtune.bench.files.foreign_logs import FieldsOf
 from groundtune.bench.files.published import OfficialData
@@ -49,6 +50,22 @@ if TYPE_CHECKING:
 D = TypeVar("D")
 FollowUp = Callable[[Sequence[Score], Sequence[Item], YesNo, Progress, int], list[Score]]
 """Maps a model's scores, their items, the model and a seed to scores of another benchmark."""
+
+
+class Tally(TypingProtocol):
+    """What a benchmark counts of scores that come some at a time: its strata and notes."""
+
+    def add(self, answers: Sequence[ItemAnswer], scores: Sequence[Score]) -> None:
+        """Count further answers and their scores."""
+        ...
+
+    def strata(self) -> dict[str, dict[str, float | None]]:
+        """Return the strata, as `Benchmark.strata`."""
+        ...
+
+    def notes(self) -> list[str]:
+        """Return the notes, as `Benchmark.notes`."""
+        ...
 
 
 class Protocol(Record):
@@ -160,6 +177,9 @@ class Benchmark(Generic[D]):
     """Sentences to show with a result: degenerate answers, what the official code hides."""
     strata: Callable[[D, Sequence[Score], Mode], dict[str, dict[str, float | None]]] | None = None
     """Further strata of the results, by "axis/stratum", for answers that are in several at once."""
+    tally: Callable[[D, Mode], Tally] | None = None
+    """Replaces `notes` and `strata` where each answer is scored by itself: answers are then scored
+    some at a time, and only what it counts is kept."""
     classes: Callable[[Sequence[Score]], dict[str, list[Score]]] | None = None
     """The scores of each such stratum, with its share of the values, for the report's chart."""
     columns: Callable[[Score], dict[str, object]] | None = None

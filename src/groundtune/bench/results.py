@@ -8,9 +8,9 @@ from typing import Any
 from groundtune.bench.benchmark import Benchmark, LargeScores
 from groundtune.bench.item import Mode
 from groundtune.bench.metric import Metric
-from groundtune.bench.stats.behaviour import behaviour, guard
+from groundtune.bench.stats.behaviour import Behaviour, guard
 from groundtune.bench.stats.bootstrap import estimate, resampled
-from groundtune.bench.stats.sums import SumTable, tabulate, value_of
+from groundtune.bench.stats.sums import RunningSums, SumTable, value_of
 from groundtune.errors import UserError
 from groundtune.records import Estimate, Score
 from groundtune.store.json_writing import json_of
@@ -32,33 +32,63 @@ class Results:
     """By part, and by "axis/stratum"."""
 
 
+class RunningResults:
+    """The results of scores of one model in one mode that come some at a time."""
+
+    def __init__(self, benchmark: Benchmark[Any]) -> None:
+        self._metrics = benchmark.metrics
+        self._sums = RunningSums()
+        self._parts: dict[str, RunningSums] = {}
+        self._strata: dict[str, RunningSums] = {}
+
+    def add(self, scores: Sequence[Score]) -> None:
+        """Add further scores."""
+        self._sums.add(scores)
+        parts, strata = _parts_and_strata(scores)
+        for kept, found in ((self._parts, parts), (self._strata, strata)):
+            for name, some in found.items():
+                kept.setdefault(name, RunningSums()).add(some)
+
+    def results(self, model: str, *, seed: int = 0) -> Results:
+        """Compute all metrics.
+
+        Raises:
+            ValueError: there are no scores.
+        """
+        metrics, estimates = estimates_of_table(self._sums.table(), self._metrics, model, seed)
+        return Results(
+            n=self._sums.n,
+            unparsed=self._sums.unparsed,
+            metrics=metrics,
+            estimates=estimates,
+            strata={
+                name: values_of_table(some.table(), self._metrics)
+                for name, some in (self._parts | self._strata).items()
+            },
+        )
+
+    def values(self) -> Results:
+        """Compute the same without intervals and strata."""
+        metrics = values_of_table(self._sums.table(), self._metrics)
+        return Results(n=self._sums.n, unparsed=self._sums.unparsed, metrics=metrics)
+
+
 def results_of(benchmark: Benchmark[Any], scores: Sequence[Score], *, seed: int = 0) -> Results:
     """Compute all metrics from the scores of one model in one mode.
 
     Raises:
         ValueError: there are no scores.
     """
-    table = tabulate(scores)
-    metrics, estimates = estimates_of_table(table, benchmark.metrics, scores[0].model, seed)
-    return Results(
-        n=len(scores),
-        unparsed=sum(score.status == "unparsed" for score in scores),
-        metrics=metrics,
-        estimates=estimates,
-        strata={
-            name: values_of_table(tabulate(some), benchmark.metrics)
-            for name, some in strata_of(scores).items()
-        },
-    )
+    running = RunningResults(benchmark)
+    running.add(scores)
+    return running.results(scores[0].model, seed=seed)
 
 
 def values_of(benchmark: Benchmark[Any], scores: Sequence[Score]) -> Results:
     """Compute the same without intervals and strata."""
-    return Results(
-        n=len(scores),
-        unparsed=sum(score.status == "unparsed" for score in scores),
-        metrics=values_of_table(tabulate(scores), benchmark.metrics),
-    )
+    running = RunningResults(benchmark)
+    running.add(scores)
+    return running.values()
 
 
 def results_of_large(
@@ -97,6 +127,11 @@ def estimates_of_table(
 
 def strata_of(scores: Sequence[Score]) -> dict[str, list[Score]]:
     """Group scores by part, then by "axis/stratum", in order of appearance."""
+    parts, strata = _parts_and_strata(scores)
+    return parts | strata
+
+
+def _parts_and_strata(scores: Sequence[Score]) -> tuple[dict[str, list[Score]], ...]:
     parts: dict[str, list[Score]] = {}
     strata: dict[str, list[Score]] = {}
     for score in scores:
@@ -105,7 +140,7 @@ def strata_of(scores: Sequence[Score]) -> dict[str, list[Score]]:
             parts.setdefault(part, []).append(score)
         for axis, name in score.strata.items():
             strata.setdefault(f"{axis}/{name}", []).append(score)
-    return parts | strata
+    return parts, strata
 
 
 def differing(results: Results, other: Results) -> list[str]:
@@ -119,7 +154,7 @@ def differing(results: Results, other: Results) -> list[str]:
     ]
 
 
-def notes_of(results: Results, scores: Sequence[Score]) -> list[str]:
+def notes_of(results: Results, seen: Behaviour) -> list[str]:
     """Return the notes of a result: metrics without a value, degenerate answers."""
     empty = [name for name, value in results.metrics.items() if value is None]
     notes = (
@@ -127,7 +162,7 @@ def notes_of(results: Results, scores: Sequence[Score]) -> list[str]:
         if empty
         else []
     )
-    return notes + [warning.text for warning in guard(behaviour(scores))]
+    return notes + [warning.text for warning in guard(seen)]
 
 
 def item_lines(

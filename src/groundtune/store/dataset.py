@@ -62,11 +62,13 @@ class RecordSet(Generic[R]):
         if not rows:
             return
         sweep(self.path)
+        write_parquet(self.next_part(), rows, self.record_type, checksum=True)
+
+    def next_part(self) -> Path:
+        """The path of a part that is not there yet."""
         parts = self.parts()
         number = _number(parts[-1]) + 1 if parts else 0
-        write_parquet(
-            self.path / f"part-{number:05d}.parquet", rows, self.record_type, checksum=True
-        )
+        return self.path / f"part-{number:05d}.parquet"
 
     def add(self, rows: Sequence[R]) -> None:
         """Appends the rows whose keys aren't there.

@@ -155,6 +155,21 @@ def read_column(path: Path, name: str) -> list[Any]:
     return table.column(name).to_pylist()
 
 
+def read_distinct(path: Path, names: Sequence[str]) -> list[tuple[Any, ...]]:
+    """The different rows of some columns of a Parquet file.
+
+    Raises:
+        UserError: no such file, not Parquet, or no such column.
+    """
+    table = read_table(path, names)
+    if missing := [name for name in names if name not in table.column_names]:
+        raise UserError(
+            f"The column {missing[0]!r} is missing.", str(path), "Use a file that has this column."
+        )
+    rows = table.group_by(list(names)).aggregate([]).to_pylist()
+    return [tuple(row[name] for name in names) for row in rows]
+
+
 def write_parquet(
     path: Path, rows: Iterable[R], record_type: type[R], *, checksum: bool = False
 ) -> None:
@@ -167,13 +182,23 @@ def write_parquet(
             be written.
     """
     buffer = BytesIO()
-    table = to_table(rows, record_type)
-    _refuse_not_finite(table, path)
+    table = finite_table(rows, record_type, path)
     pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
     data = buffer.getvalue()
     if checksum:
         checksums.note(path.parent, {path.name: hashlib.sha256(data).hexdigest()})
     write_atomic(path, data)
+
+
+def finite_table(rows: Iterable[R], record_type: type[R], path: Path) -> pa.Table:
+    """The table of records for a file.
+
+    Raises:
+        UserError: a value is not a number (NaN or infinite).
+    """
+    table = to_table(rows, record_type)
+    _refuse_not_finite(table, path)
+    return table
 
 
 def _refuse_not_finite(table: pa.Table, path: Path) -> None:

@@ -9,7 +9,9 @@ import pytest
 from groundtune.bench.benchmark import Scoring
 from groundtune.bench.item import ItemAnswer, Mode
 from groundtune.bench.results import results_of
-from groundtune.bench.tasks.chair.chair import CHAIR, ChairData
+from groundtune.bench.tasks.chair.chair import CHAIR
+from groundtune.bench.tasks.chair.data import ChairData
+from groundtune.bench.tasks.chair.tally import ChairTally
 from groundtune.bench.text.coco import image_number, read_images
 from groundtune.bench.text.coco_words import read_list
 from groundtune.bench.text.tokens import tokens
@@ -65,6 +67,19 @@ def scored(folder: Path, captions: dict[int, str], mode: Mode = "official") -> l
     data = CHAIR.read_data([folder])
     answers = [ItemAnswer(text=text, item=str(image)) for image, text in captions.items()]
     return CHAIR.score(data, answers, Scoring(mode=mode))
+
+
+def counted(
+    data: ChairData,
+    scores: list[Score],
+    mode: Mode = "official",
+    *,
+    answers: list[ItemAnswer] | None = None,
+) -> ChairTally:
+    tally = ChairTally(data, mode)
+    texts = [ItemAnswer(text=score.answer, item=score.item) for score in scores]
+    tally.add(texts if answers is None else answers, scores)
+    return tally
 
 
 def named(text: str, *, strict: bool = False) -> list[str]:
@@ -166,8 +181,7 @@ def test_invented_words_are_marked_where_they_stand(folder: Path) -> None:
 def test_a_note_names_the_classes_that_are_invented_most_often(folder: Path) -> None:
     scores = scored(folder, {1: "A hot dog, two hot dogs and a bow tie.", 2: ""})
     answers = [ItemAnswer(text=score.answer, item=score.item) for score in scores]
-    assert CHAIR.notes is not None
-    first, second = CHAIR.notes(CHAIR.read_data([folder]), answers, scores)
+    first, second = counted(CHAIR.read_data([folder]), scores, answers=answers).notes()
     assert first == "Most often invented: hot dog (2), tie (1)."
     assert second.startswith("1 captions are empty")
 
@@ -176,8 +190,7 @@ def test_each_class_is_counted_as_by_hand(folder: Path) -> None:
     # 1 has a dog and (captions) a person; 2 a person; 3 nothing.
     said = {1: "A dog, a dog and an orange.", 2: "A man, two dogs, a dog.", 3: "An orange."}
     scores = scored(folder, said)
-    assert CHAIR.strata is not None
-    found = CHAIR.strata(CHAIR.read_data([folder]), scores, "official")
+    found = counted(CHAIR.read_data([folder]), scores, "official").strata()
     keys = ("named", "invented", "chair_i", "there", "recall")
     assert [found["class/dog"][key] for key in keys] == [4, 2, 1 / 2, 1, 1]
     assert [found["class/orange"][key] for key in keys] == [2, 2, 1, 0, None]
@@ -189,8 +202,7 @@ def test_each_class_is_counted_as_by_hand(folder: Path) -> None:
 def test_classes_add_up_to_the_rates_of_the_whole(test_data: Path) -> None:
     data = golden_data(test_data)
     scores = CHAIR.score(data, CHAIR.read_answers(GOLDEN / "answers.json", data), Scoring())
-    assert CHAIR.strata is not None
-    found = CHAIR.strata(data, scores, "official").values()
+    found = counted(data, scores, "official").strata().values()
     assert len(found) == 80
     named, invented, there = (
         sum(row[k] or 0 for row in found) for k in ("named", "invented", "there")
@@ -220,8 +232,7 @@ def test_the_report_has_the_classes_that_are_invented_most_often(folder: Path) -
 
 def test_unparsed_captions_are_in_no_class(folder: Path) -> None:
     scores = scored(folder, {1: " . ", 2: "A man."}, "strict")
-    assert CHAIR.strata is not None
-    found = CHAIR.strata(CHAIR.read_data([folder]), scores, "strict")
+    found = counted(CHAIR.read_data([folder]), scores, "strict").strata()
     assert found["class/person"]["there"] == 1
     assert found["class/dog"]["there"] == 0
 
@@ -284,10 +295,6 @@ def test_captions_come_in_several_layouts(folder: Path, text: str) -> None:
     ("row", "what"),
     [
         ('{"image_id": 4, "caption": "a"}', "not in the annotations"),
-        (
-            '{"image_id": 1, "caption": "a"}\n{"image_id": 1, "caption": "a"}',
-            "Row 2 answers",
-        ),
         ('{"image_id": "cat", "caption": "a"}', "No number"),
         ('{"imgToEval": {"1": {"image_id": 1}}}', "is missing, but must be text"),
         ('{"imgToEval": {"1": {"image_id": 1, "caption": "a"}', "is not JSON: Expecting"),
@@ -324,3 +331,19 @@ def test_twenty_thousand_captions_are_read_in_seconds(test_data: Path) -> None:
     seconds = time.process_time() - begun
     print(f"{len(scores):,} captions in {seconds:.1f} s")
     assert seconds < 30
+
+
+def test_several_captions_of_an_image_are_each_scored_and_said(folder: Path) -> None:
+    rows = [{"image_id": 1, "caption": text} for text in ("A dog.", "A bus.", "A dog.")]
+    (folder / "answers.json").write_text(json.dumps(rows))
+    data = CHAIR.read_data([folder])
+    answers = CHAIR.read_answers(folder / "answers.json", data)
+    scores = CHAIR.score(data, answers, Scoring())
+    assert [(score.item, score.image) for score in scores] == [
+        ("1", "1"),
+        ("1/2", "1"),
+        ("1/3", "1"),
+    ]
+    results = results_of(CHAIR, scores)
+    assert results.metrics["chair_s"] == 0  # "bus" is never found in mode official
+    assert counted(data, scores).notes()[-1].startswith("1 images have several captions")

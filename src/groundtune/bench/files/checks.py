@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
 from textwrap import shorten
 
@@ -101,6 +102,23 @@ def refuse_second_answers(
                 f"{where}:{answer.row}",
                 "Keep one answer per item.",
             )
+
+
+def name_further_answers(answers: Iterable[ItemAnswer]) -> list[ItemAnswer]:
+    """The answers, of which the second to item 42 is called 42/2, for codes that score each."""
+    times: Counter[str] = Counter()
+    named: list[ItemAnswer] = []
+    for answer in answers:
+        times[answer.item] += 1
+        number = times[answer.item]
+        further = number > 1
+        named.append(replace(answer, item=f"{answer.item}/{number}") if further else answer)
+    return named
+
+
+def without_number(item: str) -> str:
+    """The item that a further answer is to: 42 of 42/2."""
+    return item.partition("/")[0]
 
 
 def in_order(answers: Sequence[ItemAnswer], rows: int, where: Path | str) -> list[ItemAnswer]:

@@ -11,6 +11,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from groundtune.records import Record, Score
 
 FEWEST = 20
@@ -33,6 +36,10 @@ YES_SHIFT = 0.1
 """Change of the share of yes between two models."""
 PROSE = 4.0
 """Mean words from which an answer has a length worth comparing."""
+LONG = 20
+"""Words from which word pairs are counted."""
+MANY = 1 << 14
+"""Words from which n-grams are counted as numbers."""
 KEPT = 1 << 16
 """Different answers that are counted apart, at the least."""
 
@@ -105,16 +112,39 @@ def behaviour(scores: Sequence[Score]) -> Behaviour:
     Raises:
         ValueError: there are none.
     """
-    if not scores:
-        raise ValueError("no scores")
-    known = [score.values["cut"] for score in scores if "cut" in score.values]
-    return behaviour_of_texts(
-        ((score.answer, 1) for score in scores),
-        model=scores[0].model,
-        benchmark=f"{scores[0].benchmark}/{scores[0].decoding}",
-        unparsed=sum(score.status == "unparsed" for score in scores),
-        cut=sum(known) / len(known) if known else None,
-    )
+    running = RunningBehaviour()
+    running.add(scores)
+    return running.behaviour()
+
+
+class RunningBehaviour:
+    """The same of scores that come some at a time."""
+
+    def __init__(self) -> None:
+        self._texts = _TextCounts()
+        self._name = ("", "")
+        self._unparsed = 0
+        self._cut: list[float] = []
+
+    def add(self, scores: Sequence[Score]) -> None:
+        """Add further scores."""
+        for score in scores:
+            self._texts.add(score.answer, 1)
+            self._unparsed += score.status == "unparsed"
+            self._cut += [score.values["cut"]] if "cut" in score.values else []
+        if scores and not self._name[0]:
+            self._name = scores[0].model, f"{scores[0].benchmark}/{scores[0].decoding}"
+
+    def behaviour(self) -> Behaviour:
+        """Return what was counted.
+
+        Raises:
+            ValueError: there are no scores.
+        """
+        if not self._texts.n:
+            raise ValueError("no scores")
+        cut = sum(self._cut) / len(self._cut) if self._cut else None
+        return self._texts.behaviour(*self._name, self._unparsed, cut)
 
 
 def behaviour_of_texts(
@@ -130,55 +160,93 @@ def behaviour_of_texts(
     Of very many different answers the rarer are forgotten in counting the most common one: a share
     above one half is exact as long as it holds throughout.
     """
-    same: Counter[str] = Counter()
-    said: Counter[str] = Counter()
-    n = words = empty = refusals = repeating = long = 0
-    distinct = 0.0
+    counts = _TextCounts()
     for text, times in texts:
+        counts.add(text, times)
+    return counts.behaviour(model, benchmark, unparsed, cut)
+
+
+class _TextCounts:
+    """What is counted of texts."""
+
+    def __init__(self) -> None:
+        self.n = 0
+        self._same: Counter[str] = Counter()
+        self._said: Counter[str] = Counter()
+        self._words = self._empty = self._refusals = self._repeating = self._long = 0
+        self._distinct = 0.0
+
+    def add(self, text: str, times: int) -> None:
         own = _WORD.findall(text.lower())
-        n += times
-        words += times * len(own)
-        empty += times * (not own)
-        same[" ".join(own)] += times
-        if len(same) > 2 * KEPT:
-            same = Counter(dict(same.most_common(KEPT)))
-        refusals += times * refuses(text)
+        self.n += times
+        self._words += times * len(own)
+        self._empty += times * (not own)
+        self._same[" ".join(own)] += times
+        if len(self._same) > 2 * KEPT:
+            self._same = Counter(dict(self._same.most_common(KEPT)))
+        self._refusals += times * refuses(text)
         found = _YES_NO.match(text)
-        said[found.group(1).lower() if found else ""] += times
-        repeating += times * repeats_itself(own)
-        long += times * (len(own) >= 20)
-        distinct += times * distinct_n(own) if len(own) >= 20 else 0.0
-    text, most = same.most_common(1)[0]
-    read = said["yes"] + said["no"]
-    return Behaviour(
-        model=model,
-        benchmark=benchmark,
-        n=n,
-        words=words / n,
-        empty=empty / n,
-        refusals=refusals / n,
-        cut=cut,
-        unparsed=unparsed / n,
-        constant=most / n,
-        constant_text=text,
-        yes=said["yes"] / read if read >= 0.8 * n else None,
-        repeating=repeating / n,
-        distinct_2=distinct / long if long else None,
-    )
+        self._said[found.group(1).lower() if found else ""] += times
+        self._repeating += times * repeats_itself(own)
+        if len(own) >= LONG:
+            self._long += times
+            self._distinct += times * distinct_n(own)
+
+    def behaviour(self, model: str, benchmark: str, unparsed: int, cut: float | None) -> Behaviour:
+        text, most = self._same.most_common(1)[0]
+        n, read = self.n, self._said["yes"] + self._said["no"]
+        return Behaviour(
+            model=model,
+            benchmark=benchmark,
+            n=n,
+            words=self._words / n,
+            empty=self._empty / n,
+            refusals=self._refusals / n,
+            cut=cut,
+            unparsed=unparsed / n,
+            constant=most / n,
+            constant_text=text,
+            yes=self._said["yes"] / read if read >= 0.8 * n else None,
+            repeating=self._repeating / n,
+            distinct_2=self._distinct / self._long if self._long else None,
+        )
 
 
 def distinct_n(words: Sequence[str], n: int = 2) -> float:
     """Different n-grams over all n-grams, in (0, 1]; 1 where there are none (arXiv 1510.03055)."""
-    grams = [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
-    return len(set(grams)) / len(grams) if grams else 1.0
+    number = len(words) - n + 1
+    if number < 1:
+        return 1.0
+    if number > MANY:
+        return len(_gram_counts(words, n)) / number
+    return len(set(_grams(words, n))) / number
 
 
 def repeats_itself(words: Sequence[str], n: int = 4, times: int = 4) -> bool:
     """Whether some n words in a row stand there that many times."""
     if len(words) < n + times - 1:
         return False
-    grams = Counter(tuple(words[i : i + n]) for i in range(len(words) - n + 1))
-    return max(grams.values()) >= times
+    if len(words) > MANY:
+        return bool(_gram_counts(words, n).max() >= times)
+    if len(words) - len(set(words)) < times - 1:
+        return False  # no word is there that often
+    return max(Counter(_grams(words, n)).values()) >= times
+
+
+def _grams(words: Sequence[str], n: int) -> Iterable[tuple[str, ...]]:
+    return zip(*(words[i:] for i in range(n)), strict=False)
+
+
+def _gram_counts(words: Sequence[str], n: int) -> NDArray[np.int64]:
+    """How often each n-gram of very many words is there, without a tuple for each."""
+    codes: dict[str, int] = {}
+    each = np.array([codes.setdefault(word, len(codes)) for word in words], dtype=np.int64)
+    grams, number = each, len(words) - n + 1
+    for i in range(1, n):
+        further = each[i : len(words)]
+        pairs = grams[: len(further)] * np.int64(len(words)) + further
+        grams = np.unique(pairs, return_inverse=True)[1]
+    return np.unique(grams[:number], return_counts=True)[1]
 
 
 def guard(seen: Behaviour) -> list[BehaviourWarning]:

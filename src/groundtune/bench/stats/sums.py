@@ -37,6 +37,71 @@ class SumTable:
         return float(self.sums_IC[:, self.columns.index(name)].sum())
 
 
+class RunningSums:
+    """Sums an image of scores of one model, benchmark and decoding that come some at a time."""
+
+    def __init__(self) -> None:
+        self.n = 0
+        self.unparsed = 0
+        self._rows: dict[str, int] = {}
+        self._columns: dict[str, int] = {name: i for i, name in enumerate(ALWAYS)}
+        self._sums_IC = np.zeros((64, 16))
+        self._items: set[str] = set()
+        self._where = ""
+
+    def add(self, scores: Sequence[Score]) -> None:
+        """Add further scores."""
+        for score in scores:
+            row = self._rows.setdefault(score.image, len(self._rows))
+            places = [self._columns.setdefault(n, len(self._columns)) for n in score.values]
+            self._grow()
+            here = self._sums_IC[row]
+            here[0] += 1
+            here[1 if score.status == "scored" else 2] += 1
+            for place, value in zip(places, score.values.values(), strict=True):
+                here[place] += value
+            self.unparsed += score.status == "unparsed"
+            self._items.add(score.item)
+        self.n += len(scores)
+        if scores and not self._where:
+            self._where = f"{scores[0].model}, {scores[0].benchmark}, {scores[0].decoding}"
+
+    def table(self) -> SumTable:
+        """The sums of what was added.
+
+        Raises:
+            UserError: an item is there twice.
+            ValueError: there are no scores.
+        """
+        if not self.n:
+            raise ValueError("no scores to tabulate")
+        if len(self._items) != self.n:
+            raise UserError(
+                f"{self.n - len(self._items)} items were answered more than once.",
+                self._where,
+                "Score one answer an item, model and decoding.",
+            )
+        images = sorted(self._rows)
+        columns = (*ALWAYS, *sorted(self._columns.keys() - set(ALWAYS)))
+        rows = [self._rows[image] for image in images]
+        places = [self._columns[name] for name in columns]
+        return SumTable(
+            images=tuple(images),
+            columns=columns,
+            sums_IC=np.ascontiguousarray(self._sums_IC[rows][:, places]),
+            items=frozenset(self._items),
+            where=self._where,
+        )
+
+    def _grow(self) -> None:
+        rows, columns = self._sums_IC.shape
+        if len(self._rows) > rows or len(self._columns) > columns:
+            more = (max(rows, 2 * len(self._rows)), max(columns, 2 * len(self._columns)))
+            grown = np.zeros(more)
+            grown[:rows, :columns] = self._sums_IC
+            self._sums_IC = grown
+
+
 def tabulate(scores: Sequence[Score]) -> SumTable:
     """The sums an image of scores of one model, benchmark and decoding.
 
@@ -44,34 +109,9 @@ def tabulate(scores: Sequence[Score]) -> SumTable:
         UserError: an item is there twice.
         ValueError: there are none.
     """
-    if not scores:
-        raise ValueError("no scores to tabulate")
-    where = f"{scores[0].model}, {scores[0].benchmark}, {scores[0].decoding}"
-    images = sorted({score.image for score in scores})
-    columns = [*ALWAYS, *sorted({name for score in scores for name in score.values})]
-    row = {image: i for i, image in enumerate(images)}
-    column = {name: i for i, name in enumerate(columns)}
-    sums_IC = np.zeros((len(images), len(columns)))
-    for score in scores:
-        here = sums_IC[row[score.image]]
-        here[0] += 1
-        here[1 if score.status == "scored" else 2] += 1
-        for name, value in score.values.items():
-            here[column[name]] += value
-    items = frozenset(score.item for score in scores)
-    if len(items) != len(scores):
-        raise UserError(
-            f"{len(scores) - len(items)} items were answered more than once.",
-            where,
-            "Score one answer an item, model and decoding.",
-        )
-    return SumTable(
-        images=tuple(images),
-        columns=tuple(columns),
-        sums_IC=sums_IC,
-        items=items,
-        where=where,
-    )
+    sums = RunningSums()
+    sums.add(scores)
+    return sums.table()
 
 
 def group(scores: Iterable[Score]) -> dict[tuple[str, str, str], list[Score]]:

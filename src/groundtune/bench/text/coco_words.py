@@ -57,9 +57,6 @@ _AFTER_FRUIT = _several(
 STRICT_FORMS = {"ties": "tie", "collies": "collie", "doggies": "doggie", "buses": "bus"}
 """Plurals that singularize makes "ty" and the like of."""
 
-KEPT = 1 << 17
-"""Different tokens that are remembered."""
-
 FormTable = Literal["singularize", "lemma"]
 
 
@@ -89,8 +86,8 @@ class CocoWords:
     strict: bool = False
     starts: frozenset[str] = field(default=frozenset())
     """First words of pairs."""
-    seen: dict[str, bool] = field(default_factory=dict[str, bool], repr=False, compare=False)
-    """Whether a token may name an object, of those that were looked up."""
+    names: frozenset[str] = field(default=frozenset())
+    """Base forms of which, or with which, an object may be named: most tokens have none."""
 
     def mentions(self, tokens: Sequence[str]) -> list[CocoMention]:
         """The objects named by the lower-case tokens of a caption, in order."""
@@ -101,20 +98,21 @@ class CocoWords:
         return {mention.node for mention in self.mentions(tokens)}
 
     def _official(self, tokens: Sequence[str]) -> list[CocoMention]:
-        get, pairs, starts, nodes = self.forms.get, self.pairs, self.starts, self.nodes
+        words = list(map(self.forms.get, tokens, tokens))
+        if self.names.isdisjoint(words):
+            return []
+        pairs, starts, nodes, names = self.pairs, self.starts, self.nodes, self.names
         found: list[tuple[str, int, int]] = []
-        toilet, past = False, 0
-        for i in self._places(tokens):
+        toilet, past, end = "toilet" in words, 0, len(words)
+        for i in [i for i, word in enumerate(words) if word in names]:
             if i < past:
                 continue
-            word = get(tokens[i], tokens[i])
-            toilet = toilet or word == "toilet"
-            if word in starts and i + 1 < len(tokens):
-                after = get(tokens[i + 1], tokens[i + 1])
-                joined = pairs.get(f"{word} {after}")
+            word = words[i]
+            if word in starts and i + 1 < end:
+                joined = pairs.get(f"{word} {words[i + 1]}")
                 if joined is not None:
                     found.append((joined, i, 2))
-                    toilet = toilet or "toilet" in (joined, after)
+                    toilet = toilet or joined == "toilet"
                     past = i + 2
                     continue
             found.append((word, i, 1))
@@ -125,13 +123,17 @@ class CocoWords:
         ]
 
     def _strict(self, tokens: Sequence[str]) -> list[CocoMention]:
-        if not self._places(tokens):
-            return []
         parted = _parted(tokens)
-        words = [self.base(part) for part, _ in parted]
+        parts = tokens if parted is None else [part for part, _ in parted]
+        words = list(map(self.forms.get, parts, parts))
+        names = self.names
+        places = [i for i, word in enumerate(words) if word in names or "-" in word]
+        if not places:
+            return []
+        parted = parted or list(zip(tokens, range(len(tokens)), strict=True))
         found: list[CocoMention] = []
         past = 0
-        for i in self._places(words):
+        for i in places:
             if i < past:
                 continue
             word, n = self._longest(words, i)
@@ -143,32 +145,12 @@ class CocoWords:
             past = i + n
         return _without_toilet_seats(found, words, parted)
 
-    def _places(self, tokens: Sequence[str]) -> list[int]:
-        """The tokens of which, or with which, an object may be named: most are none."""
-        seen = self.seen
-        places: list[int] = []
-        for i, token in enumerate(tokens):
-            may = seen.get(token)
-            if may is None:
-                may = self._may_name(token)
-                if len(seen) < KEPT:
-                    seen[token] = may
-            if may:
-                places.append(i)
-        return places
-
-    def _may_name(self, token: str) -> bool:
-        word = self.forms.get(token, token)
-        known = token in self.nodes or word in self.nodes or word in self.starts
-        joined = self.strict and any(sign in token for sign in "-/\\")
-        return known or joined or token in self.starts or word == "toilet"
-
     def base(self, token: str) -> str:
-        """A token's base form; a word of the list is its own."""
-        return token if token in self.nodes else self.forms.get(token, token)
+        """A token's base form; mode strict's table has none for a word of the list."""
+        return self.forms.get(token, token)
 
     def _longest(self, words: Sequence[str], i: int) -> tuple[str, int]:
-        for n in (3, 2):
+        for n in (3, 2) if words[i] in self.starts else ():
             joined = " ".join(words[i : i + n])
             if i + n <= len(words) and joined in self.pairs:
                 return self.pairs[joined], n
@@ -204,12 +186,14 @@ def read_list(lines: Sequence[str], *, strict: bool, kind: Literal["chair", "ref
     if strict:
         pairs |= {f"computer {part}": part for part in _COMPUTER_PARTS}
         pairs |= {" ".join(forms.get(w, w) for w in pair.split()): to for pair, to in pairs.items()}
+    starts = frozenset(pair.split(" ")[0] for pair in pairs)
     return CocoWords(
         nodes=nodes,
         pairs=pairs,
         forms=forms,
         strict=strict,
-        starts=frozenset(pair.split(" ")[0] for pair in pairs),
+        starts=starts,
+        names=starts | nodes.keys(),
     )
 
 
@@ -228,7 +212,8 @@ def _forms(table: FormTable, nodes: Mapping[str, str], *, strict: bool) -> dict[
             forms |= {word + ending: word for ending in ("s", "es")}
     if strict:
         forms = {form: base for form, base in forms.items() if form not in nodes}
-        forms |= {form: word for form, word in STRICT_FORMS.items() if word in nodes}
+        further = {form: word for form, word in STRICT_FORMS.items() if form not in nodes}
+        forms |= {form: word for form, word in further.items() if word in nodes}
     return forms
 
 
@@ -239,13 +224,12 @@ def word_forms() -> dict[str, dict[str, str]]:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _parted(tokens: Sequence[str]) -> list[tuple[str, int]]:
-    """The tokens, parted at slashes, each with the index of its token."""
-    return [
-        (part, i)
-        for i, token in enumerate(tokens)
-        for part in (_parts(token) if "/" in token or "\\" in token else (token,))
-    ]
+def _parted(tokens: Sequence[str]) -> list[tuple[str, int]] | None:
+    """The tokens, parted at slashes, each with the index of its token; None where none has one."""
+    joined = "".join(tokens)
+    if "/" not in joined and "\\" not in joined:
+        return None
+    return [(part, i) for i, token in enumerate(tokens) for part in _parts(token)]
 
 
 def _parts(token: str) -> list[str]:
@@ -267,6 +251,8 @@ def _is_fruit(words: Sequence[str], parted: Sequence[tuple[str, int]], i: int) -
 def _without_toilet_seats(
     found: list[CocoMention], words: Sequence[str], parted: Sequence[tuple[str, int]]
 ) -> list[CocoMention]:
+    if not any(mention.word == "seat" for mention in found):
+        return found
     seats = {
         parted[i][1]
         for i, word in enumerate(words)

@@ -36,6 +36,8 @@ _CHUNK = re.compile(r"\S+")
 _OTHER_BLANK = re.compile(r"[^\S ]")
 _TROUBLE = re.compile(r"[^A-Za-z0-9]")
 _CLITIC_FREE = re.compile(r"(?i)cannot|gimme|gonna|gotta|lemme|wanna|d'ye|more'n|'tis|'twas")
+_MARKED = re.compile(r"([A-Za-z0-9]+)([.,:?!]|'[sS])")
+"""The usual chunks that are two tokens, which need none of the rules below."""
 _OPENING = re.compile("[\xab\u201c\u2018\u201e]|`+")
 _OPENING_DOUBLE = re.compile(r"(?<=[ ([{<])(?:\"|'')")
 _OPENING_SINGLE = re.compile(r"(?i)(?<!\w)'(?!(?:re|ve|ll|m|t|s|d|n)\b)(?=\w)")
@@ -78,26 +80,34 @@ def tokens(text: str) -> list[str]:
     found: list[str] = []
     chunks = text.split()
     tabbed = _before_tabs(text) if _OTHER_BLANK.search(text) else frozenset[int]()
-    first, last = True, len(chunks) - 1
-    plain, add = _PLAIN, found.append
-    for i, chunk in enumerate(chunks):
-        if chunk in plain:
-            add(chunk)
+    first, last, done = True, len(chunks) - 1, 0
+    for i in [i for i, chunk in enumerate(chunks) if chunk not in _PLAIN]:
+        if done < i:
+            found += chunks[done:i]
             first = False
-            continue
-        if not _TROUBLE.search(chunk):
-            if _CLITIC_FREE.search(chunk):
-                found.extend(_cut(chunk, first, i == last, True))
-            else:
-                add(chunk)
-                if len(plain) < _KEPT and len(chunk) < _LONG:
-                    plain.add(chunk)
-            first = False
-            continue
-        for piece in _pieces(chunk, first, i == last):
-            found.extend(_cut(*piece, i not in tabbed))
-            first = piece.last
-    return found
+        own, first = _tokens_of(chunks[i], first, i == last, i not in tabbed)
+        found += own
+        done = i + 1
+    return found + chunks[done:]
+
+
+@lru_cache(maxsize=1 << 16)
+def _tokens_of(chunk: str, first: bool, end: bool, spaced: bool) -> tuple[tuple[str, ...], bool]:
+    """The tokens of a chunk, and whether a sentence begins behind it."""
+    if _is_plain(chunk):
+        return (chunk,), False
+    pieces = _pieces(chunk, first, end)
+    cut = [token for piece in pieces for token in _cut(*piece, spaced)]
+    return tuple(cut), pieces[-1].last
+
+
+def _is_plain(chunk: str) -> bool:
+    """Whether a chunk is one token wherever it stands; it is noted."""
+    if _TROUBLE.search(chunk) or _CLITIC_FREE.search(chunk):
+        return False
+    if len(_PLAIN) < _KEPT and len(chunk) < _LONG:
+        _PLAIN.add(chunk)
+    return True
 
 
 def _before_tabs(text: str) -> frozenset[int]:
@@ -106,7 +116,6 @@ def _before_tabs(text: str) -> frozenset[int]:
     return frozenset(i for i, end in ends if text[end : end + 1] != " ")
 
 
-@lru_cache(maxsize=1 << 16)
 def _pieces(chunk: str, first: bool, end: bool) -> tuple[_Piece, ...]:
     """A chunk, in two where a sentence ends inside it; `end`: it is the text's last."""
     stop = _last_stop(chunk, end)
@@ -137,7 +146,6 @@ def _breaks(before: str) -> bool:
     return not (word in ABBREVIATIONS or word.rpartition("-")[2] in ABBREVIATIONS)
 
 
-@lru_cache(maxsize=1 << 16)
 def _cut(chunk: str, first: bool, last: bool, spaced: bool) -> tuple[str, ...]:
     """The tokens of a chunk that stands at a sentence's beginning, end, or neither.
 
@@ -145,6 +153,8 @@ def _cut(chunk: str, first: bool, last: bool, spaced: bool) -> tuple[str, ...]:
     """
     if not _TROUBLE.search(chunk) and not _CLITIC_FREE.search(chunk):
         return (chunk,)
+    if (found := _MARKED.fullmatch(chunk)) and not _CLITIC_FREE.search(chunk):
+        return (chunk,) if found[2] == "." and not last else (found[1], found[2])
     text = chunk if last or not spaced else chunk + " "
     text = _OPENING.sub(r" \g<0> ", text if first else " " + text)
     text = re.sub('^"', " `` ", text)

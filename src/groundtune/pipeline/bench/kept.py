@@ -3,25 +3,31 @@
 OUT/summary.json    rows {model, benchmark, metric, value, low, high, n}
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+from groundtune.bench.run import scores_but
 from groundtune.bench.summary import estimate_all, further_estimates
 from groundtune.errors import UserError
-from groundtune.records import Estimate, Score
+from groundtune.records import Estimate
 from groundtune.store import checksums
-from groundtune.store.dataset import RecordSet
 from groundtune.store.json_writing import json_of
 from groundtune.store.rows import json_file
 
 
-def sum_up(out: Path, further: Sequence[Estimate] = ()) -> list[Estimate]:
-    """Writes summary.json from all scores of the folder, and these estimates; returns both.
+def sum_up(
+    out: Path,
+    further: Sequence[Estimate] = (),
+    done: Collection[tuple[str, str, str]] = (),
+) -> list[Estimate]:
+    """Writes summary.json from the scores of the folder, and these estimates; returns both.
 
-    Rows that are there already stay where the folder has no scores of their model and benchmark.
+    `done` are the (model, benchmark, decoding) of which the estimates are among `further`: their
+    scores are not read. Rows that are there already stay where the folder has no scores of their
+    model and benchmark.
     """
-    scores = RecordSet(out / "scores", Score).read()
+    scores = scores_but(out, done)
     rows = [*estimate_all(scores), *further_estimates(scores), *further]
     path, new = out / "summary.json", set(map(_place, rows))
     old = [each for each in estimates_in(path) if _place(each) not in new]

@@ -7,7 +7,7 @@ Both names end in the decoding too, where it isn't greedy.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,12 +36,17 @@ class BenchmarkResult:
     path: Path
     """Of the JSON object."""
     scores: Sequence[Score] = ()
-    """As they are kept; none of a large file."""
+    """As they are kept; none of a large file, or of one that was scored in chunks."""
     data: tuple[DataFile, ...] = ()
     notes: tuple[str, ...] = ()
     judge: dict[str, str]
     similarity: dict[str, str]
     """By what nouns were compared; empty where none were."""
+
+    @property
+    def group(self) -> tuple[str, str, str]:
+        """The (model, benchmark, decoding) that its scores are kept by."""
+        return self.model, self.benchmark.score_name(self.mode), self.decoding
 
     @property
     def other_mode(self) -> Mode | None:
@@ -56,8 +61,7 @@ class BenchmarkResult:
     def has(self, row: Estimate) -> bool:
         """Whether a row of summary.json is of this result."""
         name, _, rest = row.benchmark.partition("/")
-        mine = (self.model, self.benchmark.score_name(self.mode), self.decoding)
-        return (row.model, name, rest.rpartition("/")[2]) == mine
+        return (row.model, name, rest.rpartition("/")[2]) == self.group
 
     def total_rows(self) -> list[Estimate]:
         """Its estimates under the name that rows of summary.json have."""
@@ -117,3 +121,23 @@ def slug_of(model: str, benchmark: str, mode: str, decoding: str) -> str:
     """The name of a result's files, without their ending."""
     words = (model, benchmark, mode, *([decoding] if decoding != "greedy" else []))
     return file_name(*words)
+
+
+def kept_as(benchmark: Benchmark[Any], scores: Sequence[Score], mode: Mode) -> list[Score]:
+    """The scores under the name that they are kept by."""
+    name, length = benchmark.score_name(mode), len(benchmark.name)
+    if name == benchmark.name:
+        return list(scores)
+    return [s.model_copy(update={"benchmark": name + s.benchmark[length:]}) for s in scores]
+
+
+def item_columns(
+    benchmark: Benchmark[Any], asked: Mapping[str, str]
+) -> Callable[[Score], dict[str, object]]:
+    """The benchmark's further columns of a row of items, and the question where it is known."""
+
+    def columns(score: Score) -> dict[str, object]:
+        further: dict[str, object] = {"question": asked[score.item]} if score.item in asked else {}
+        return further | (benchmark.columns(score) if benchmark.columns else {})
+
+    return columns

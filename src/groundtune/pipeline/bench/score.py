@@ -9,7 +9,7 @@ models are compared by different rules. Scoring the same name, mode and label ag
 was there.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from groundtune.bench.opening import Opening, note_scores, refuse_closed_split
 from groundtune.bench.registry import load_all
 from groundtune.bench.results import (
     Results,
+    Values,
     item_lines,
     notes_of,
     results_of,
@@ -33,10 +34,18 @@ from groundtune.bench.results import (
     values_of,
 )
 from groundtune.bench.run import remove_scores, store_scores
+from groundtune.bench.stats.behaviour import behaviour
 from groundtune.errors import UserError
 from groundtune.pipeline.bench.data import with_official
+from groundtune.pipeline.bench.in_chunks import score_in_chunks
 from groundtune.pipeline.bench.kept import sum_up
-from groundtune.pipeline.bench.result import BenchmarkResult, Measurement, slug_of
+from groundtune.pipeline.bench.result import (
+    BenchmarkResult,
+    Measurement,
+    item_columns,
+    kept_as,
+    slug_of,
+)
 from groundtune.protocols import Progress
 from groundtune.records import Estimate, Record, Score
 from groundtune.store.files import write_atomic
@@ -182,8 +191,11 @@ def score_answers(
     for (model, decoding), own in groups.items():
         how = replace(exam.scoring, model=model, decoding=decoding)
         one = replace(exam, scoring=how)
-        results.append(_score_group(one, own, out, progress, seed=seed))
-        store_scores(results[-1].scores, out, may_replace=may_replace)
+        if exam.benchmark.tally is not None and may_replace:
+            results.append(score_in_chunks(one, own, out, progress, seed=seed))
+        else:
+            results.append(_score_group(one, own, out, progress, seed=seed))
+            store_scores(results[-1].scores, out, may_replace=may_replace)
         results[-1].write()
     return results
 
@@ -197,11 +209,9 @@ def _score_group(
     scores = scores_of(exam, answers)
     progress.start(f"sum up {benchmark.name}")  # a judge has counted its own steps since
     results = results_of(benchmark, scores, seed=seed)
-    if benchmark.strata is not None:
-        further = benchmark.strata(data, scores, how.mode)
-        results = replace(results, strata=results.strata | further)
-    notes = notes_of(results, scores) + notes_on_thoughts(answers, how.mode)
-    notes += benchmark.notes(data, answers, scores) if benchmark.notes else []
+    strata, further = _strata_and_notes(exam, answers, scores)
+    results = replace(results, strata=results.strata | strata)
+    notes = notes_of(results, behaviour(scores)) + notes_on_thoughts(answers, how.mode) + further
     similarity = _similarity_of(how) if any(BY_SIMILARITY in s.values for s in scores) else {}
     if "sha256" in similarity:
         text = "Nouns are compared by {name} ({file}, sha256 {sha256})."
@@ -209,7 +219,7 @@ def _score_group(
     slug = slug_of(how.model, benchmark.name, how.mode, how.decoding)
     items = out / "items" / f"{slug}.jsonl"
     asked = questions_of(data, answers, scores)
-    write_atomic(items, b"".join(item_lines(scores, _columns(benchmark, asked))))
+    write_atomic(items, b"".join(item_lines(scores, item_columns(benchmark, asked))))
     return BenchmarkResult(
         benchmark=benchmark,
         mode=how.mode,
@@ -219,12 +229,25 @@ def _score_group(
         other=_other(exam, answers),
         items=items,
         path=out / "results" / f"{slug}.json",
-        scores=_kept(benchmark, scores, how),
+        scores=kept_as(benchmark, scores, how.mode),
         data=exam.files,
         notes=tuple(notes),
         judge=_judge_of(how) if _is_judged(benchmark) else {},
         similarity=similarity,
     )
+
+
+def _strata_and_notes(
+    exam: Exam, answers: Sequence[ItemAnswer], scores: Sequence[Score]
+) -> tuple[dict[str, Values], list[str]]:
+    """What the benchmark says further of the scores of one model."""
+    benchmark, data, mode = exam.benchmark, exam.data, exam.scoring.mode
+    if benchmark.tally is not None:
+        tally = benchmark.tally(data, mode)
+        tally.add(answers, scores)
+        return tally.strata(), tally.notes()
+    strata = benchmark.strata(data, scores, mode) if benchmark.strata else {}
+    return strata, benchmark.notes(data, answers, scores) if benchmark.notes else []
 
 
 def _other(exam: Exam, answers: Sequence[ItemAnswer]) -> Results | None:
@@ -238,14 +261,6 @@ def _other(exam: Exam, answers: Sequence[ItemAnswer]) -> Results | None:
     except UserError:
         return None
     return values_of(exam.benchmark, scores)
-
-
-def _kept(benchmark: Benchmark[Any], scores: Sequence[Score], how: Scoring) -> list[Score]:
-    """The scores under the name that they are kept by."""
-    name, length = benchmark.score_name(how.mode), len(benchmark.name)
-    if name == benchmark.name:
-        return list(scores)
-    return [s.model_copy(update={"benchmark": name + s.benchmark[length:]}) for s in scores]
 
 
 def _score_large(
@@ -291,7 +306,7 @@ def measurement(
 ) -> Measurement:
     """Sums up what the folder holds and further estimates, and notes the test split's opening."""
     large = [row for each in results if not each.scores for row in each.total_rows()]
-    rows = sum_up(out, [*large, *further])
+    rows = sum_up(out, [*large, *further], {each.group for each in results if not each.scores})
     if opening is not None:
         opened = [each for each in results if each.benchmark.load is not None]
         note_scores(
@@ -326,15 +341,3 @@ def _similarity_of(scoring: Scoring) -> dict[str, str]:
     if similarity is None:
         return {"name": "equal nouns only"}
     return {"name": str(getattr(similarity, "__name__", type(similarity).__name__))}
-
-
-def _columns(
-    benchmark: Benchmark[Any], asked: Mapping[str, str]
-) -> Callable[[Score], dict[str, object]]:
-    """The benchmark's further columns of a row of items, and the question where it is known."""
-
-    def columns(score: Score) -> dict[str, object]:
-        told: dict[str, object] = {"question": asked[score.item]} if score.item in asked else {}
-        return told | (benchmark.columns(score) if benchmark.columns else {})
-
-    return columns

@@ -20,7 +20,7 @@ which is in the paper alone. All are points, 0 to 100.
 Data: a folder with annotations.json, relation.json and safe_words.txt; query/*.json tell the
 images and what is asked. Answers: [{"id", "response"}]; VLMEvalKit's table and lmms-eval's
 samples are joined by image and question. As in the official script, a part of the items may be
-answered; the notes say how many are missing.
+answered, and several answers to an item are counted each; the notes say how many.
 
 Mode official is inference.py at 534babf: only "Yes" and "No" are answers, letter by letter;
 denominators begin at .001, rates are rounded to one decimal, F1 is made of the rounded rates with
@@ -34,6 +34,7 @@ makes chair and hal higher and cover and cog lower than with the vectors.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,7 @@ from typing import Literal, NamedTuple
 from groundtune.bench.asking import ask_items
 from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of
-from groundtune.bench.files.checks import refuse_second_answers
+from groundtune.bench.files.checks import name_further_answers, without_number
 from groundtune.bench.item import Item, ItemAnswer
 from groundtune.bench.tasks.amber.data import KINDS, AmberData, AmberRow, read_data
 from groundtune.bench.tasks.amber.nouns import nouns_of
@@ -71,13 +72,12 @@ def read_answers(path: Path, data: AmberData) -> list[ItemAnswer]:
     """Responses with their item's number, in the annotations' order.
 
     Raises:
-        UserError: an item is answered twice or isn't there, or a response is no text.
+        UserError: an item isn't there, or a response is no text.
     """
     read = list(answers_of(path, text=("response", "prediction", "answer", "text"), item=("id",)))
     if any("question" in answer.extra and "id" not in answer.extra for answer in read):
         places = _places(data)
         read = [_by_query(path, answer, places) for answer in read]
-    refuse_second_answers(read, path)
     for answer in read:
         known = answer.item.isdecimal() and len(answer.item) < 10
         if not known or not 1 <= int(answer.item) <= len(data.rows):
@@ -88,7 +88,11 @@ def read_answers(path: Path, data: AmberData) -> list[ItemAnswer]:
             )
     if not read:
         raise UserError("The file has no responses.", str(path), "Give a list of {id, response}.")
-    return sorted(read, key=lambda answer: int(answer.item))
+    return name_further_answers(sorted(read, key=lambda answer: int(answer.item)))
+
+
+def _number(answer: ItemAnswer) -> int:
+    return int(without_number(answer.item))
 
 
 def _places(data: AmberData) -> dict[tuple[str, str], list[int]]:
@@ -128,7 +132,7 @@ def score(data: AmberData, answers: Sequence[ItemAnswer], scoring: Scoring) -> l
 def _score(
     data: AmberData, vocabulary: frozenset[str], answer: ItemAnswer, scoring: Scoring
 ) -> Score:
-    row = data.rows[int(answer.item) - 1]
+    row = data.rows[_number(answer) - 1]
     part, attribute = KINDS[row.type]
     strict = scoring.mode == "strict"
     if part != "generative":
@@ -143,7 +147,7 @@ def _score(
         key=score_key(AMBER, answer.item, answer.text, scoring),
         benchmark=f"{AMBER.name}/{part}",
         item=answer.item,
-        image=data.queries.get(int(answer.item), (answer.item, ""))[0],
+        image=data.queries.get(_number(answer), (str(_number(answer)), ""))[0],
         model=scoring.model,
         answer=answer.text,
         values=made.values | mark if made.values else {},
@@ -269,9 +273,12 @@ def notes(data: AmberData, answers: Sequence[ItemAnswer], scores: Sequence[Score
     told: list[str] = []
     parts = [KINDS[row.type][0] for row in data.rows]
     for part in dict.fromkeys(parts):
-        answered = sum(parts[int(answer.item) - 1] == part for answer in answers)
+        answered = sum(parts[item - 1] == part for item in set(map(_number, answers)))
         if 0 < answered < parts.count(part):
             told.append(f"Only {answered:,} of {parts.count(part):,} {part} items are answered.")
+    several = sum(times > 1 for times in Counter(map(_number, answers)).values())
+    if several:
+        told.append(f"{several:,} items have several answers; the official code counts each.")
     if any(score.values.get("by_similarity") == 0 for score in scores):
         told.append(
             "No word vectors were given, so only equal nouns match: chair and hal are higher, "

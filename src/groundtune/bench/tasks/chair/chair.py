@@ -11,7 +11,7 @@ segmentations and of its five reference captions.
 Data: COCO's instances_*.json and captions_*.json of 2014 (or the finished sets, chair.pkl, of
 Maxlinn/CHAIR-metric-standalone) and the synonym list, each with --data or all in one folder.
 Answers: {"imgToEval": {...}} as COCO's evaluation writes it, or rows of {image_id, caption};
-VLMEvalKit's tables and lmms-eval's samples too. An image may be answered once.
+VLMEvalKit's tables and lmms-eval's samples too. Several captions of an image are scored each.
 
 Mode official is utils/chair.py at 6e4d33c, with NLTK 3.10 and Pattern 3.6 as they read English
 today; recall is from Maxlinn's copy of it. An empty caption counts as correct. Where no caption
@@ -21,27 +21,26 @@ both modes, "there is no dog" is a mention of a dog.
 """
 
 import re
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from groundtune.bench.asking import ask_items
 from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import answers_of
-from groundtune.bench.files.checks import find_files, refuse_second_answers
-from groundtune.bench.item import Item, ItemAnswer, Mode
+from groundtune.bench.files.checks import name_further_answers, without_number
+from groundtune.bench.item import Item, ItemAnswer
 from groundtune.bench.metric import Metric, unparsed_metric
-from groundtune.bench.results import Values
-from groundtune.bench.tasks.chair.classes import by_class, class_values
-from groundtune.bench.text.coco import CocoImages, image_number, read_images
-from groundtune.bench.text.coco_words import CocoMention, CocoWords, read_list
+from groundtune.bench.tasks.chair.classes import by_class
+from groundtune.bench.tasks.chair.data import ChairData, read_data
+from groundtune.bench.tasks.chair.tally import ChairTally
+from groundtune.bench.text.coco import image_number
+from groundtune.bench.text.coco_words import CocoMention, CocoWords
 from groundtune.bench.text.tokens import tokens
 from groundtune.errors import UserError
 from groundtune.records import Score, Span
 from groundtune.store.images import ImageStore
-from groundtune.store.rows import Row, beginning, json_members, text_field, text_of
+from groundtune.store.rows import Row, beginning, json_members, text_field
 
 INSTRUCTION = "Describe this image in detail."
 IMAGES = (".jpg", ".jpeg", ".png")
@@ -56,105 +55,33 @@ PROTOCOL = Protocol(
 )
 _QUOTE = re.compile("``|''|\"")
 _WRONG = re.compile(r": no ([^;:]+) there(?=;|$)")
-SHOWN = 5
-"""Classes named in a note."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChairData:
-    """The synonym list and what is known of images."""
-
-    images: CocoImages
-    official: CocoWords
-    strict: CocoWords
-    found: dict[tuple[bool, int], frozenset[str]] = field(
-        default_factory=dict[tuple[bool, int], frozenset[str]]
-    )
-    """Classes in an image, once they were looked up."""
-
-    def truth(self, image: int, *, strict: bool) -> frozenset[str]:
-        """The classes in an image."""
-        found = self.found.get((strict, image))
-        if found is None:
-            self._find(image)
-            found = self.found[strict, image]
-        return found
-
-    def _find(self, image: int) -> None:
-        """Looks an image up for both modes, which read the same tokens."""
-        said = [tokens(caption.lower()) for caption in self.images.captions.get(image, ())]
-        named = self.images.objects.get(image, ())
-        for strict, words in ((False, self.official), (True, self.strict)):
-            if image in self.images.nodes:
-                there = set(self.images.nodes[image])
-            else:
-                there = {words.nodes[name] for name in named}
-            for caption in said:
-                there |= words.classes(caption)
-            self.found[strict, image] = frozenset(there)
-
-
-def read_data(paths: Sequence[Path]) -> ChairData:
-    """Reads annotations and the synonym list.
-
-    Raises:
-        UserError: one of them is missing or unreadable, or a category is not in the list.
-    """
-    found = find_files(paths, "instances_*.json", "captions_*.json", "chair*.pkl", "synonyms*.txt")
-    lists = [path for path in found if path.suffix == ".txt"]
-    if len(lists) != 1:
-        raise UserError(
-            f"{len(lists)} synonym lists were given; CHAIR has one.",
-            ", ".join(map(str, lists)) or "--data",
-            "Give data/synonyms.txt of LisaAnne/Hallucination with --data.",
-        )
-    lines = read_lines(lists[0])
-    data = ChairData(
-        images=read_images(path for path in found if path.suffix != ".txt"),
-        official=read_list(lines, strict=False, kind="chair"),
-        strict=read_list(lines, strict=True, kind="chair"),
-    )
-    refuse_unlisted(data.images, data.official, lists[0])
-    return data
-
-
-def read_lines(path: Path) -> list[str]:
-    """The lines of a synonym list; empty ones at the end aren't there."""
-    return [line for line in text_of(path).split("\n") if line.strip()]
-
-
-def refuse_unlisted(images: CocoImages, words: CocoWords, where: Path) -> None:
-    """Raises UserError if a category of the annotations is not in the synonym list."""
-    named = {name for names in images.objects.values() for name in names}
-    named |= {name for names in images.nodes.values() for name in names}
-    if unlisted := sorted(named - words.nodes.keys()):
-        raise UserError(
-            f"{len(unlisted)} categories of the annotations aren't in the synonym list, the first "
-            f"is {unlisted[0]!r}.",
-            str(where),
-            "Give the list that belongs to COCO's 80 classes.",
-        )
+ASKED = ("question", "prompt", "raw_question")
+"""Columns of answers that are kept."""
 
 
 def read_answers(path: Path, data: ChairData) -> list[ItemAnswer]:
-    """Captions with the number of their image as `item`, in the order of the file.
+    """Captions with the number of their image in `item`, in the order of the file.
 
     Raises:
-        UserError: an image has no number, is answered twice, or is not in the data.
+        UserError: an image has no number, or is not in the data.
     """
-    rows = _evaluated(path) if _is_evaluation(path) else _listed(path)
-    refuse_second_answers(rows, path)
-    unknown = [row for row in rows if int(row.item) not in data.images.known]
+    rows = name_further_answers(_evaluated(path) if _is_evaluation(path) else _listed(path))
+    unknown = [row for row in rows if image_of(row) not in data.images.known]
     if unknown:
         raise UserError(
             f"{len(unknown):,} of {len(rows):,} captions are about images that are not in the "
-            f"annotations; the first is {unknown[0].item}.",
+            f"annotations; the first is {image_of(unknown[0])}.",
             f"{path}:{unknown[0].row}",
             "Give the annotations of train2014 and of val2014, as the official script reads them.",
         )
     if not rows:
         raise UserError("The file has no captions.", str(path), "Give one row an image.")
     return rows
+
+
+def image_of(answer: ItemAnswer) -> int:
+    """The number of the image that a caption is about."""
+    return int(without_number(answer.item))
 
 
 def _is_evaluation(path: Path) -> bool:
@@ -164,9 +91,9 @@ def _is_evaluation(path: Path) -> bool:
     return head.startswith("{") and '"imgToEval"' in head
 
 
-def _evaluated(path: Path) -> list[ItemAnswer]:
+def _evaluated(path: Path) -> Iterator[ItemAnswer]:
     rows = json_members(path, {"imgToEval"}, inner=True, fix="Give the official script's results.")
-    return [_evaluated_one(path, row) for _, row in rows]
+    return (_evaluated_one(path, row) for _, row in rows)
 
 
 def _evaluated_one(path: Path, row: Row) -> ItemAnswer:
@@ -176,13 +103,13 @@ def _evaluated_one(path: Path, row: Row) -> ItemAnswer:
     return _captioned(path, ItemAnswer(text=text, row=row.number), str(row.fields["image_id"]))
 
 
-def _listed(path: Path) -> list[ItemAnswer]:
+def _listed(path: Path) -> Iterator[ItemAnswer]:
     columns = ("caption", "text", "answer", "response", "prediction", "output")
     names = ("image_id", "image", "image_path", "question_id", "id", "index")
-    return [
+    return (
         _captioned(path, answer, answer.item)
         for answer in answers_of(path, text=columns, item=names)
-    ]
+    )
 
 
 def _captioned(path: Path, answer: ItemAnswer, image: str) -> ItemAnswer:
@@ -193,7 +120,8 @@ def _captioned(path: Path, answer: ItemAnswer, image: str) -> ItemAnswer:
             f"{path}:{answer.row}",
             "Give it as image_id: 42, or COCO_val2014_000000000042.jpg.",
         )
-    return ItemAnswer(text=answer.text, item=str(number), row=answer.row, extra=answer.extra)
+    asked = {name: answer.extra[name] for name in ASKED if name in answer.extra}
+    return ItemAnswer(text=answer.text, item=str(number), row=answer.row, extra=asked)
 
 
 def score(data: ChairData, answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
@@ -201,7 +129,7 @@ def score(data: ChairData, answers: Sequence[ItemAnswer], scoring: Scoring) -> l
     strict = scoring.mode == "strict"
     words = data.strict if strict else data.official
     return [
-        _score(answer, data.truth(int(answer.item), strict=strict), words, scoring)
+        _score(answer, data.truth(image_of(answer), strict=strict), words, scoring)
         for answer in answers
     ]
 
@@ -237,7 +165,7 @@ def _record(answer: ItemAnswer, scoring: Scoring, **found: Any) -> Score:
         key=score_key(CHAIR, answer.item, answer.text, scoring),
         benchmark=CHAIR.name,
         item=answer.item,
-        image=answer.item,
+        image=str(image_of(answer)),
         model=scoring.model,
         answer=answer.text,
         **found,
@@ -274,33 +202,9 @@ def _place(text: str, token: str, position: int) -> tuple[int, int]:
     return found.span() if found else (-1, -1)
 
 
-def most_invented(scores: Sequence[Score]) -> Counter[str]:
-    """How often each class is named where it isn't, as each score's `why` says."""
-    return Counter(name for score in scores for name in _WRONG.findall(score.why))
-
-
-def strata(data: ChairData, scores: Sequence[Score], mode: Mode) -> dict[str, Values]:
-    """The figures of each class of the synonym list (`chair_classes.py`)."""
-    strict = mode == "strict"
-    words = data.strict if strict else data.official
-    there = {score.item: data.truth(int(score.item), strict=strict) for score in scores}
-    return class_values(scores, there, dict.fromkeys(words.nodes.values()))
-
-
 def classes(scores: Sequence[Score]) -> dict[str, list[Score]]:
     """The captions that name each class, with the mentions of it alone."""
     return by_class(scores, [_WRONG.findall(score.why) for score in scores])
-
-
-def notes(data: ChairData, answers: Sequence[ItemAnswer], scores: Sequence[Score]) -> list[str]:
-    """The classes that are invented most often, and empty captions."""
-    counted = most_invented(scores).most_common(SHOWN)
-    listed = ", ".join(f"{name} ({times:,})" for name, times in counted)
-    told = [f"Most often invented: {listed}."] if listed else []
-    empty = sum(not answer.text.strip() for answer in answers)
-    if empty:
-        told.append(f"{empty:,} captions are empty; the official rates count them as correct.")
-    return told
 
 
 def items(data: ChairData, images: Path, store: ImageStore) -> list[Item]:
@@ -387,7 +291,6 @@ CHAIR: Benchmark[ChairData] = Benchmark(
     score=score,
     layouts='{"imgToEval": {...}}, or rows of {"image_id", "caption"}',
     items=items,
-    notes=notes,
-    strata=strata,
+    tally=ChairTally,
     classes=classes,
 )

@@ -11,39 +11,45 @@ counts. A caption is in several classes, so these are no strata of an axis.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from groundtune.bench.results import Values
 from groundtune.records import Score
 
 
-def class_values(
-    scores: Sequence[Score], there: Mapping[str, Collection[str]], classes: Collection[str]
-) -> dict[str, Values]:
-    """The figures of each class by "class/NAME"; `there` has the classes of each item's image.
+class ClassCounts:
+    """What is counted of scores, to give the figures of each class."""
 
-    Unparsed answers are in no count.
-    """
-    named, invented = Counter[str](), Counter[str]()
-    found, images = Counter[str](), Counter[str]()
-    for score in scores:
+    def __init__(self) -> None:
+        self._named, self._invented = Counter[str](), Counter[str]()
+        self._found, self._images = Counter[str](), Counter[str]()
+
+    def add(self, score: Score, here: Collection[str]) -> None:
+        """Count a score, whose image contains some classes; an unparsed one is in no count."""
         if score.status != "scored":
-            continue
-        here = there[score.item]
-        named.update(score.extracted)
-        invented.update(name for name in score.extracted if name not in here)
-        found.update(set(score.extracted).intersection(here))
-        images.update(here)
-    return {
-        f"class/{name}": {
-            "named": float(named[name]),
-            "invented": float(invented[name]),
-            "chair_i": invented[name] / named[name] if named[name] else None,
-            "there": float(images[name]),
-            "recall": found[name] / images[name] if images[name] else None,
+            return
+        self._named.update(score.extracted)
+        self._invented.update([name for name in score.extracted if name not in here])
+        self._found.update(set(score.extracted).intersection(here))
+        self._images.update(here)
+
+    def most_invented(self, number: int) -> list[tuple[str, int]]:
+        """Return the classes that are named most often where they aren't."""
+        return self._invented.most_common(number)
+
+    def values(self, classes: Collection[str]) -> dict[str, Values]:
+        """Return the figures of each class by "class/NAME"."""
+        named, invented, found, images = self._named, self._invented, self._found, self._images
+        return {
+            f"class/{name}": {
+                "named": float(named[name]),
+                "invented": float(invented[name]),
+                "chair_i": invented[name] / named[name] if named[name] else None,
+                "there": float(images[name]),
+                "recall": found[name] / images[name] if images[name] else None,
+            }
+            for name in classes
         }
-        for name in classes
-    }
 
 
 def by_class(scores: Sequence[Score], wrong: Sequence[Collection[str]]) -> dict[str, list[Score]]:

@@ -42,6 +42,7 @@ from groundtune.bench.judge.prompts import PromptKind, ScriptPrompt, judge_promp
 from groundtune.bench.judge.scores import over_repeats
 from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.bench.tasks.chair import chair
+from groundtune.bench.tasks.chair.data import ChairData, read_lines, refuse_unlisted
 from groundtune.bench.text.coco import read_images
 from groundtune.bench.text.coco_words import CocoWords, read_list
 from groundtune.bench.text.tokens import tokens
@@ -89,7 +90,7 @@ class NamedObjects:
     """Why the objects are unknown."""
 
 
-def read_data(paths: Sequence[Path]) -> chair.ChairData:
+def read_data(paths: Sequence[Path]) -> ChairData:
     """Reads annotations and the cleaned list of synonyms.
 
     Raises:
@@ -105,18 +106,18 @@ def read_data(paths: Sequence[Path]) -> chair.ChairData:
             ", ".join(map(str, lists)) or "--data",
             "Give eval/data/synonyms_refine.txt of RLHF-V/RLHF-V with --data.",
         )
-    lines = chair.read_lines(lists[0])
+    lines = read_lines(lists[0])
     words = read_list(lines, strict=False, kind="refine")
-    data = chair.ChairData(
+    data = ChairData(
         images=read_images(path for path in found if path.suffix != ".txt"),
         official=words,
         strict=words,
     )
-    chair.refuse_unlisted(data.images, words, lists[0])
+    refuse_unlisted(data.images, words, lists[0])
     return data
 
 
-def read_answers(path: Path, data: chair.ChairData) -> list[ItemAnswer]:
+def read_answers(path: Path, data: ChairData) -> list[ItemAnswer]:
     """Answers with the number of their image as `item`, without the word "Assistant:".
 
     Raises:
@@ -218,7 +219,7 @@ def _question(answer: ItemAnswer) -> str:
     return next((text for text in asked if text), chair.INSTRUCTION)
 
 
-def score(data: chair.ChairData, answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
+def score(data: ChairData, answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
     """What each answer names, by a judge or by rules, held against its image."""
     strict, words = scoring.mode == "strict", data.official
     if scoring.judge is None:
@@ -246,7 +247,7 @@ class Extraction(NamedTuple):
 
 
 def _scores(
-    data: chair.ChairData,
+    data: ChairData,
     answers: Sequence[ItemAnswer],
     found: Sequence[NamedObjects],
     extraction: Extraction,
@@ -258,9 +259,9 @@ def _scores(
 
 
 def _score(
-    data: chair.ChairData, answer: ItemAnswer, objects: NamedObjects, extraction: Extraction
+    data: ChairData, answer: ItemAnswer, objects: NamedObjects, extraction: Extraction
 ) -> Score:
-    there = data.truth(int(answer.item), strict=False)
+    there = data.truth(chair.image_of(answer), strict=False)
     nodes = [data.official.nodes[word] for word in objects.words]
     wrong = [w for w, node in zip(objects.words, nodes, strict=True) if node not in there]
     empty = extraction.scoring.mode == "strict" and not re.search(r"\w", answer.text)
@@ -269,7 +270,7 @@ def _score(
         key=score_key(OBJECT_HALBENCH, answer.item, answer.text, extraction.scoring),
         benchmark=OBJECT_HALBENCH.name,
         item=answer.item,
-        image=answer.item,
+        image=str(chair.image_of(answer)),
         model=extraction.scoring.model,
         answer=answer.text,
         why=why,
@@ -296,9 +297,7 @@ def _score(
     )
 
 
-def notes(
-    data: chair.ChairData, answers: Sequence[ItemAnswer], scores: Sequence[Score]
-) -> list[str]:
+def notes(data: ChairData, answers: Sequence[ItemAnswer], scores: Sequence[Score]) -> list[str]:
     """Whether the images can be the published 300, and how nouns were found."""
     told = [
         "Nouns of listed objects are found by rules, where the official script uses spaCy's "
@@ -350,7 +349,7 @@ METRICS: tuple[Metric, ...] = (
     unparsed_metric(),
 )
 
-OBJECT_HALBENCH: Benchmark[chair.ChairData] = Benchmark(
+OBJECT_HALBENCH: Benchmark[ChairData] = Benchmark(
     name="object_halbench",
     protocol=PROTOCOL,
     revision="RLHF-V/RLHF-V at 8daac8a, eval/eval_gpt_obj_halbench.py",

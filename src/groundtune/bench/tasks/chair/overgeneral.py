@@ -29,7 +29,8 @@ from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.item import Item, ItemAnswer
 from groundtune.bench.metric import Floats, Metric, ratio, unparsed_metric
 from groundtune.bench.tasks.chair import chair
-from groundtune.bench.tasks.chair.chair import CHAIR, ChairData
+from groundtune.bench.tasks.chair.chair import CHAIR
+from groundtune.bench.tasks.chair.data import ChairData, read_data
 from groundtune.errors import UserError
 from groundtune.records import Score
 from groundtune.store.images import ImageStore
@@ -88,7 +89,7 @@ def _score(
     usual: Mapping[str, tuple[str, ...]],
     scoring: Scoring,
 ) -> Score:
-    image = int(answer.item)
+    image = chair.image_of(answer)
     there = data.truth(image, strict=scoring.mode == "strict")
     invented = [name for name in dict.fromkeys(read.extracted) if name not in there]
     inside = scenes_of(data.images.captions.get(image, ()))
@@ -223,7 +224,7 @@ OVERGENERAL: Benchmark[ChairData] = Benchmark(
         unparsed_metric(),
     ),
     headline="delta",
-    read_data=chair.read_data,
+    read_data=read_data,
     read_answers=chair.read_answers,
     score=score,
     layouts="as CHAIR's",
