@@ -7,22 +7,20 @@ OUT/images/    images of the items, if the caller's image store is there
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from groundtune.bench.benchmark import Benchmark
 from groundtune.bench.item import Item, ItemAnswer
+from groundtune.bench.replaced import group_of
 from groundtune.errors import UserError
 from groundtune.generate.thoughts import without_thoughts
 from groundtune.protocols import Generator, Progress
 from groundtune.records import Answer, Prompt, Sampling, Score
 from groundtune.store.dataset import RecordSet
-from groundtune.store.growing import growing_part
 from groundtune.store.inputs import note_inputs
 from groundtune.store.keys import key_of, seed_of
-from groundtune.store.tables import read_distinct, read_parquet
 
 log = logging.getLogger(__name__)
 
@@ -139,52 +137,10 @@ def store_scores(scores: Sequence[Score], out: Path, *, may_replace: bool = Fals
                 f"{kept.path}, item {score.item} of {score.benchmark}",
                 "Choose another folder with --out DIR, or another name for the model.",
             )
-    new = set(map(_group_of, scores))
-    wanted = [*(score for score in there if _group_of(score) not in new), *scores]
+    new = set(map(group_of, scores))
+    wanted = [*(score for score in there if group_of(score) not in new), *scores]
     if wanted != there:
         _replace(kept, wanted)
-
-
-@contextmanager
-def replaced_scores(
-    out: Path, model: str, benchmark: str, decoding: str
-) -> Iterator[Callable[[Sequence[Score]], None]]:
-    """Yield a function that stores further scores of a group, which replace the group's earlier.
-
-    They are there, all of them, when the block ends; until then the earlier ones are.
-    """
-    kept, group = RecordSet(out / "scores", Score), (model, benchmark, decoding)
-    old = [part for part in kept.parts() if group in _groups_in(part)]
-    others = [
-        score
-        for part in old
-        if _groups_in(part) != {group}
-        for score in read_parquet(part, Score)
-        if _group_of(score) != group
-    ]
-    kept.append(others)
-    with growing_part(kept) as add:
-        yield add
-    for part in old:
-        part.unlink()
-
-
-def scores_but(out: Path, groups: Collection[tuple[str, str, str]]) -> list[Score]:
-    """Return the scores of a folder without those of some (model, benchmark, decoding)."""
-    kept = RecordSet(out / "scores", Score)
-    if not groups:
-        return kept.read()
-    found: dict[str, Score] = {}
-    for part in kept.parts():
-        if not _groups_in(part) <= set(groups):
-            scores = read_parquet(part, Score)
-            found |= {s.key: s for s in scores if _group_of(s) not in groups and s.key not in found}
-    return list(found.values())
-
-
-def _groups_in(part: Path) -> set[tuple[str, str, str]]:
-    rows = read_distinct(part, ("model", "benchmark", "decoding"))
-    return {(model, name.partition("/")[0], decoding) for model, name, decoding in rows}
 
 
 def remove_scores(out: Path, model: str, benchmark: str) -> None:
@@ -201,10 +157,6 @@ def _replace(kept: RecordSet[Score], scores: Sequence[Score]) -> None:
     kept.append(scores)
     for part in old:
         part.unlink()
-
-
-def _group_of(score: Score) -> tuple[str, str, str]:
-    return score.model, score.benchmark.partition("/")[0], score.decoding
 
 
 def _item_of(score: Score) -> tuple[str, str, str, str]:
