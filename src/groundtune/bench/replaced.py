@@ -6,8 +6,8 @@ from pathlib import Path
 
 from groundtune.records import Score
 from groundtune.store.dataset import RecordSet
-from groundtune.store.growing import growing_part
-from groundtune.store.tables import read_distinct, read_parquet
+from groundtune.store.growing import growing_part, read_distinct
+from groundtune.store.tables import read_parquet
 
 
 @contextmanager

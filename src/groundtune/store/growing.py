@@ -1,4 +1,4 @@
-"""One more part of a record set, written some rows at a time; the rows are not kept."""
+"""Parts of a record set that are too large to hold: written some rows at a time, and looked into."""
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
@@ -7,15 +7,16 @@
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
+from groundtune.errors import UserError
 from groundtune.store import checksums
 from groundtune.store.dataset import RecordSet
 from groundtune.store.files import sweep, whole_file
-from groundtune.store.tables import arrow_schema, finite_table
+from groundtune.store.tables import arrow_schema, finite_table, read_table
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -39,3 +40,18 @@ def growing_part(rows: RecordSet[R]) -> Generator[Callable[[Sequence[R]], None]]
             yield add
         file.flush()
         checksums.note(path.parent, {path.name: checksums.sha256_of(Path(file.name))})
+
+
+def read_distinct(path: Path, names: Sequence[str]) -> list[tuple[Any, ...]]:
+    """The different rows of some columns of a Parquet file.
+
+    Raises:
+        UserError: no such file, not Parquet, or no such column.
+    """
+    table = read_table(path, names)
+    if missing := [name for name in names if name not in table.column_names]:
+        raise UserError(
+            f"The column {missing[0]!r} is missing.", str(path), "Use a file that has this column."
+        )
+    rows = table.group_by(list(names)).aggregate([]).to_pylist()
+    return [tuple(row[name] for name in names) for row in rows]

@@ -155,21 +155,6 @@ def read_column(path: Path, name: str) -> list[Any]:
     return table.column(name).to_pylist()
 
 
-def read_distinct(path: Path, names: Sequence[str]) -> list[tuple[Any, ...]]:
-    """The different rows of some columns of a Parquet file.
-
-    Raises:
-        UserError: no such file, not Parquet, or no such column.
-    """
-    table = read_table(path, names)
-    if missing := [name for name in names if name not in table.column_names]:
-        raise UserError(
-            f"The column {missing[0]!r} is missing.", str(path), "Use a file that has this column."
-        )
-    rows = table.group_by(list(names)).aggregate([]).to_pylist()
-    return [tuple(row[name] for name in names) for row in rows]
-
-
 def write_parquet(
     path: Path, rows: Iterable[R], record_type: type[R], *, checksum: bool = False
 ) -> None:
