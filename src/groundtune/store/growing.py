@@ -1,4 +1,4 @@
-"""Parts of a record set that are too large to hold: written some rows at a time, and looked into."""
+"""Parts of a record set that are too large to hold: written some rows at a time; looked into."""
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
