@@ -160,7 +160,11 @@ def test_pages_have_no_inline_code_and_answers_are_never_markup(url: str, projec
         ({"sec-fetch-site": "none"}, 403),
         ({"origin": "https://evil.example"}, 403),
         ({"origin": "null"}, 403),
+        ({"origin": "http://[::1"}, 403),
         ({"host": "evil.example"}, 403),
+        ({"host": "[::1"}, 403),
+        ({"host": "me@localhost"}, 403),
+        ({"host": "[::1]:80"}, 200),
     ],
 )
 def test_other_sites_can_change_nothing(url: str, headers: dict[str, str], status: int):

@@ -1,13 +1,13 @@
 """ASGI middleware: checks the host and the token, adds headers, counts requests."""
 
 import hmac
-import ipaddress
 import re
 import secrets
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from groundtune.hosts import host_of, is_this_machine
 from groundtune.serve.errors import ApiError
 from groundtune.serve.metrics import Metrics
 
@@ -27,10 +27,6 @@ _HEADERS = [
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
-_HOST = re.compile(
-    r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[\w.~%!$&'()*+,;=-]+))(?::\d{0,5})?", re.A
-)
-"""A Host header (RFC 9110, 7.2): a name, an IPv4 address or an IPv6 address in brackets, a port."""
 _PLAIN_ID = re.compile(r"[\w.:/+=-]{1,128}", re.A)
 
 
@@ -73,7 +69,10 @@ class Guard:
         await self._app(scope, receive, watched)
 
     def _admit(self, path: str, headers: list[tuple[bytes, bytes]]) -> None:
-        host = _host_of(headers)
+        try:
+            host = host_of(headers)
+        except ValueError as error:
+            raise ApiError("invalid_host", "The Host header is no host.") from error
         if not self._token and not is_this_machine(host):
             message = "Without a token only requests to localhost are answered."
             raise ApiError("wrong_host", message)
@@ -85,39 +84,7 @@ class Guard:
                 raise ApiError("invalid_api_key", message)
 
 
-def is_this_machine(host: str) -> bool:
-    """Whether a host's name or address is this machine's own, which no other site can have."""
-    if host.lower().removesuffix(".") == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def request_id(headers: list[tuple[bytes, bytes]]) -> str:
     """Return the id that the client gave in x-request-id, if it is plain, or a new one."""
     given = dict(headers).get(b"x-request-id", b"").decode("latin-1")
     return given if _PLAIN_ID.fullmatch(given) else f"req_{secrets.token_hex(16)}"
-
-
-def _host_of(headers: list[tuple[bytes, bytes]]) -> str:
-    """Return the Host header's name or address, without port and brackets; "" if there is none.
-
-    Raises:
-        ApiError: it is no host, or there are several.
-    """
-    given = [value.decode("latin-1") for name, value in headers if name == b"host"]
-    if not given or given == [""]:
-        return ""
-    found = _HOST.fullmatch(given[0])
-    if len(given) > 1 or found is None or not _is_address(found["ipv6"]):
-        raise ApiError("invalid_host", "The Host header is no host.")
-    return found["ipv6"] or found["name"]
-
-
-def _is_address(ipv6: str | None) -> bool:
-    try:
-        return ipv6 is None or bool(ipaddress.IPv6Address(ipv6))
-    except ValueError:
-        return False

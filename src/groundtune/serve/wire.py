@@ -7,11 +7,11 @@ from PIL import Image
 from pydantic import Field, model_validator
 
 from groundtune.errors import UserError
+from groundtune.hosts import is_this_machine
 from groundtune.pipeline.model_settings import LabelledModel, ModelSettings
 from groundtune.pipeline.models import Labeler, is_endpoint, load_vlm, open_endpoint, refuse_same
 from groundtune.protocols import Divider, Progress
 from groundtune.records import Sampling
-from groundtune.serve.guard import is_this_machine
 from groundtune.serve.limits import Limits
 
 if TYPE_CHECKING:

@@ -5,13 +5,11 @@ current browser; in older ones the `Origin` header must name this host (OWASP, C
 Forgery Prevention, "Fetch Metadata headers"). Programs that send neither aren't browsers.
 """
 
-from urllib.parse import urlsplit
-
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from groundtune.hosts import host_of, is_this_machine
 from groundtune.web.errors import WebError
 
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 LARGEST_BODY = 4 * 2**20
 """Bytes of a request."""
 _SAFE = frozenset({"GET", "HEAD"})
@@ -51,17 +49,18 @@ class Guard:
             await send(message)
 
         try:
-            _admit(scope["method"], dict(scope["headers"]))
+            _admit(scope["method"], list(scope["headers"]))
         except WebError as error:
             await error.response()(scope, receive, with_headers)
             return
         await self._app(scope, receive, with_headers)
 
 
-def _admit(method: str, headers: dict[bytes, bytes]) -> None:
+def _admit(method: str, given: list[tuple[bytes, bytes]]) -> None:
     """Raise WebError for a request of another host or site, or one that is too large."""
+    headers = dict(given)
     host = headers.get(b"host", b"").decode("latin-1")
-    if _name(host) not in LOOPBACK:
+    if not _is_ours(given):
         raise WebError(
             403,
             "The app answers only requests to this machine.",
@@ -87,16 +86,16 @@ def _admit(method: str, headers: dict[bytes, bytes]) -> None:
         )
 
 
+def _is_ours(headers: list[tuple[bytes, bytes]]) -> bool:
+    try:
+        return is_this_machine(host_of(headers))
+    except ValueError:
+        return False
+
+
 def _is_own(headers: dict[bytes, bytes], host: str) -> bool:
     site = headers.get(b"sec-fetch-site")
     if site is not None:
         return site == b"same-origin"
     origin = headers.get(b"origin")
-    return origin is None or urlsplit(origin.decode("latin-1")).netloc == host
-
-
-def _name(netloc: str) -> str:
-    """A host without its port, an IPv6 address without its brackets."""
-    if netloc.startswith("["):
-        return netloc[1:].partition("]")[0].lower()
-    return netloc.partition(":")[0].lower()
+    return origin is None or origin.decode("latin-1").partition("://")[2] == host
