@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from judge_server import ServerReply, served
 
+from groundtune.bench.judge.asking import DryRun
+from groundtune.bench.judge.budget import Budget
 from groundtune.bench.judge.cached import GIVE_UP_AFTER, CachedJudge
 from groundtune.bench.judge.cost import (
-    TEMPLATE_TOKENS,
-    Budget,
     Price,
+    count_bytes,
     count_tokens,
     estimate_cost,
-    most_tokens,
     read_price,
 )
 from groundtune.bench.judge.endpoint import EndpointAsker
@@ -49,6 +49,12 @@ def requests(n: int) -> list[Request]:
 
 def ask(cached_judge: CachedJudge, n: int = 1, repeat: int = 0) -> list[JudgeReply]:
     return cached_judge.replies(requests(n), Quiet(), repeat=repeat)
+
+
+def spent(cached_judge: CachedJudge) -> float:
+    assert isinstance(cached_judge.asker, EndpointAsker)
+    assert cached_judge.asker.budget
+    return cached_judge.asker.budget.spent
 
 
 def test_it_sends_text_and_settings_and_reads_the_reply(
@@ -212,7 +218,7 @@ def test_a_budget_stops_the_run_and_keeps_what_was_replied(tmp_path: Path):
             ask(cached_judge, 100)
         # each reply costs 2 and may cost 10, so the ninth may not be sent: 16 + 10 > 25
         assert len(server.requests) == len(cached_judge.file.by_key) == 8
-        assert cached_judge.asker.spent == 16
+        assert spent(cached_judge) == 16
         more = judge(server.url, tmp_path, price=price, budget=25.0, max_tokens=10, concurrency=4)
         with pytest.raises(UserError, match="budget of 25"):
             ask(more, 100)
@@ -228,7 +234,7 @@ def test_a_budget_reckons_with_requests_in_flight_and_tries_that_may_be_charged(
         with pytest.raises(UserError, match="budget of 45"):
             ask(cached_judge, 100)
         assert len(server.requests) == 4
-        assert cached_judge.asker.spent == 40
+        assert spent(cached_judge) == 40
     # a server that doesn't count is reckoned with at the worst case
     with served(lambda body, number: ServerReply(text="x")) as server:
         cached_judge = judge(server.url, tmp_path, price=price, budget=45.0, max_tokens=10)
@@ -242,12 +248,12 @@ def test_a_budget_reckons_with_requests_in_flight_and_tries_that_may_be_charged(
         with pytest.raises(UserError, match="budget of 119"):
             ask(cached_judge, 100)
         assert len(server.requests) == 1
-        assert cached_judge.asker.spent == 10
+        assert spent(cached_judge) == 10
 
 
 def test_the_cost_is_reported_before_anything_is_asked(tmp_path: Path):
     table = tmp_path / "prices.yaml"
-    table.write_text("judge: {input: 2.0, output: 10.0}\n")
+    table.write_text("currency: EUR\njudge: {input: 2.0, output: 10.0}\n")
     price = read_price(table, "judge")
     with served(lambda body, number: ServerReply()) as server:
         cached_judge = judge(server.url, tmp_path, price=price, max_tokens=100)
@@ -259,7 +265,7 @@ def test_the_cost_is_reported_before_anything_is_asked(tmp_path: Path):
         ask(cached_judge, 2)
         rest = judge(server.url, tmp_path, price=price, max_tokens=100)
         rest.dry_run = True
-        with pytest.raises(UserError, match=r"1 requests, about 7 tokens .* at most 0\.0010"):
+        with pytest.raises(DryRun, match=r"1 requests, about 7 tokens .* at most 0\.0010 EUR"):
             ask(rest, 3)
         assert len(server.requests) == 2
     with pytest.raises(UserError, match="has no 'other'"):
@@ -272,7 +278,7 @@ def test_the_cost_is_reported_before_anything_is_asked(tmp_path: Path):
 def test_tokens_are_counted_by_a_rule():
     assert count_tokens(Request(item="", text="abcde")) == 2 + 4
     assert count_tokens(Request(item="", text="äöü", system="a")) == 2 + 4 + 1 + 4
-    assert most_tokens(Request(item="", text="abcd", system="ab")) == 6 + TEMPLATE_TOKENS
+    assert count_bytes(Request(item="", text="abcd", system="ab")) == 6
     assert estimate_cost([], max_tokens=5, price=None).cost_most is None
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from judge_server import ServerReply, served
 
+from groundtune.bench.judge.asking import DryRun
 from groundtune.bench.judge.cached import CachedJudge
 from groundtune.bench.judge.judge import Judging, Quiet, Request
 from groundtune.errors import UserError
@@ -33,7 +34,7 @@ def test_an_endpoint_with_all_its_settings(tmp_path: Path):
         judging.ask([Request(item="1", text="hello")], repeat=1)
     assert (judging.repeats, judging.swap, judging.prompt) == (2, True, tmp_path / "mine.txt")
     assert isinstance(judging.source, CachedJudge)
-    assert judging.source.asker.spent == 7e-6
+    assert judging.source.asker.cost == "0.0000 (the price table names no currency)"
     assert server.requests[0]["max_tokens"] == 9
     facts = judging.provenance()
     assert (facts["judge"], facts["models"], facts["requests"]) == ("j", "judge-2026-01-01", "1")
@@ -45,7 +46,7 @@ def test_a_dry_run_reports_the_cost_and_asks_nothing(tmp_path: Path):
     with served(lambda body, number: ServerReply()) as server:
         text = f"url: {server.url}\nmodel: j\nprices: prices.yaml\ndry_run: true\n"
         judging = read(tmp_path / "judge.yaml", text)
-        with pytest.raises(UserError, match=r"1 requests, about 5 tokens .* at most 5\.0000"):
+        with pytest.raises(DryRun, match=r"1 requests, about 5 tokens .* at most 5\.0000"):
             judging.ask([Request(item="1", text="abcd")])
     assert server.requests == []
 

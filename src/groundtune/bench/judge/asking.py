@@ -34,6 +34,16 @@ Outcome = JudgeOutput | Failure | UserError
 """Result of a request; a UserError affects all requests and ends the run."""
 
 
+class DryRun(Exception):
+    """The end of a dry run: nothing was sent. It is no error."""
+
+    def __init__(self, plan: str, where: str) -> None:
+        super().__init__(plan)
+        self.plan = plan
+        """What a run would send."""
+        self.where = where
+
+
 class Asker(Protocol):
     """Sends requests to one judge, without a cache."""
 
@@ -43,8 +53,8 @@ class Asker(Protocol):
     """Where the judge is, for errors."""
 
     @property
-    def spent(self) -> float:
-        """Cost of the replies so far; 0 without a price."""
+    def cost(self) -> str:
+        """The cost of the replies so far, with its currency; empty without a price."""
         ...
 
     def parameters(self) -> dict[str, float | str]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from groundtune.bench.judge.asking import Asker, Failure, JudgeOutput, Outcome
+from groundtune.bench.judge.asking import Asker, DryRun, Failure, JudgeOutput, Outcome
 from groundtune.bench.judge.judge import JudgeReply, Request
 from groundtune.bench.judge.replies import RecordedReply, ReplyFile
 from groundtune.errors import UserError
@@ -45,7 +45,7 @@ class CachedJudge:
     def __init__(self, asker: Asker, cache: Path, *, dry_run: bool = False) -> None:
         self.asker = asker
         self.dry_run = dry_run
-        """Whether to raise a UserError with the estimated cost instead of asking."""
+        """Whether to raise `DryRun` with the estimated cost instead of asking."""
         self.file = ReplyFile(cache)
         self.usage = Usage()
         self.served = ""
@@ -71,6 +71,7 @@ class CachedJudge:
         """Return the reply to each request, from the cache or from the judge.
 
         Raises:
+            DryRun: a reply is missing in a dry run.
             UserError: the judge can't be reached or refuses all, its model changed, the budget is
                 spent, or the disk is full. Replies so far are cached.
         """
@@ -96,12 +97,7 @@ class CachedJudge:
         """Ask for all missing replies; return the reasons of failed ones by key."""
         planned = self.asker.plan(missing)
         if self.dry_run:
-            raise UserError(
-                f"Dry run: nothing was sent. A run would send {planned}.",
-                self.asker.where,
-                "Remove dry_run to ask the judge. Requests that depend on these replies are not "
-                "counted.",
-            )
+            raise DryRun(planned, self.asker.where)
         progress.start(f"ask the judge {self.asker.model}: {planned}", total=len(missing))
         failures: dict[str, str] = {}
         errors: list[UserError] = []
@@ -113,7 +109,7 @@ class CachedJudge:
                 failures_in_row = failures_in_row + 1 if key in failures else 0
                 error = error or self._give_up(failures_in_row, failures.get(key, ""))
                 errors += [error] if error else []
-                cost = f", cost {self.asker.spent:.4f}" if self.asker.spent else ""
+                cost = f", cost {self.asker.cost}" if self.asker.cost else ""
                 progress.advance(note=f"{self.usage.failed} failed{cost}")
         if errors:
             raise errors[0]

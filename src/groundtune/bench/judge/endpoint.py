@@ -5,8 +5,8 @@ from collections.abc import Callable, Generator, Mapping, Sized
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 
 from groundtune.bench.judge.asking import Failure, JudgeOutput, Outcome
+from groundtune.bench.judge.budget import Budget
 from groundtune.bench.judge.cost import (
-    Budget,
     CostEstimate,
     count_text,
     count_tokens,
@@ -43,9 +43,10 @@ class EndpointAsker:
         self.where = f"{settings.urls[0]}, model {settings.model}"
 
     @property
-    def spent(self) -> float:
-        """Cost of the replies so far; 0 without a price."""
-        return self.budget.spent if self.budget else 0.0
+    def cost(self) -> str:
+        """The cost of the replies so far, with its currency; empty without a price."""
+        budget = self.budget
+        return budget.price.in_words(budget.spent) if budget and budget.spent else ""
 
     def parameters(self) -> dict[str, float | str]:
         """Return temperature and token limit."""
@@ -131,9 +132,10 @@ class EndpointAsker:
 
     def _overspent(self, left: str) -> UserError:
         assert self.budget is not None
+        price, cap, spent = self.budget.price, self.budget.cap, self.budget.spent
         return UserError(
-            f"The budget of {self.budget.cap:g} allows no further request: {left}.",
-            f"{self.where}, spent {self.budget.spent:.4f}",
+            f"The budget of {price.in_words(cap, 'g')} allows no further request: {left}.",
+            f"{self.where}, spent {price.in_words(spent)}",
             "Raise the budget and run again: cached replies cost nothing.",
         )
 

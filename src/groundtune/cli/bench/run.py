@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from groundtune.cli.bench.dry_run import dry_run_shown
 from groundtune.cli.bench.options import (
     ITEMS,
     NO_JUDGE,
@@ -83,18 +84,19 @@ def run(
         "allow_training_images": allow_training_images,
     }
     params = load(None, (), BenchSettings, options=options | loading.settings())
-    with open_progress(silent=json) as progress:
-        measurement = run_bench(
-            params,
-            out,
-            progress,
-            sources=sources(data, images),
-            scoring=judging.scoring(out, progress),
-            final=items.final,
-            notebook=items.notebook,
-            command=sys.argv,
-        )
-    _finish(measurement, out, json)
+    with dry_run_shown(out, json):
+        with open_progress(silent=json) as progress:
+            measurement = run_bench(
+                params,
+                out,
+                progress,
+                sources=sources(data, images),
+                scoring=judging.scoring(out, progress),
+                final=items.final,
+                notebook=items.notebook,
+                command=sys.argv,
+            )
+        _finish(measurement, out, json)
 
 
 def score(
@@ -152,18 +154,19 @@ def score(
         seed=seed,
     )
     target = out or params.default_out
-    with open_progress(silent=json) as progress:
-        measurement = score_bench(
-            params,
-            target,
-            progress,
-            scoring=judging.scoring(target, progress),
-            opening=opening_of(target, items.final, items.notebook, sys.argv),
-        )
-    if len(measurement.results) > 1:
-        _finish(measurement, target, json)
-    else:
-        _finish_one(measurement, target, json)
+    with dry_run_shown(target, json):
+        with open_progress(silent=json) as progress:
+            measurement = score_bench(
+                params,
+                target,
+                progress,
+                scoring=judging.scoring(target, progress),
+                opening=opening_of(target, items.final, items.notebook, sys.argv),
+            )
+        if len(measurement.results) > 1:
+            _finish(measurement, target, json)
+        else:
+            _finish_one(measurement, target, json)
 
 
 def list_(*, json: bool = False) -> None:

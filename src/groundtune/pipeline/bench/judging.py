@@ -15,7 +15,7 @@ from groundtune.records import Record, Sampling
 
 if TYPE_CHECKING:
     from groundtune.bench.judge.asking import Asker
-    from groundtune.bench.judge.cost import Budget
+    from groundtune.bench.judge.budget import Budget
     from groundtune.bench.judge.file import JudgeFile
 
 
@@ -111,7 +111,8 @@ def _endpoint(named: "JudgeFile", sampling: Sampling) -> "Asker":
 
 
 def _budget(named: "JudgeFile") -> "Budget | None":
-    from groundtune.bench.judge.cost import Budget, read_price
+    from groundtune.bench.judge.budget import Budget
+    from groundtune.bench.judge.cost import read_price
 
     if named.prices is None:
         if named.budget is None:
