@@ -46,7 +46,7 @@ def middle_of(page: Page, words: str) -> tuple[float, float]:
     """Where a word of the answer is on the screen."""
     box = page.run(
         f"""(() => {{
-          const found = [...document.querySelectorAll('#answer [data-u]')]
+          const found = [...document.querySelectorAll('.answer [data-u]')]
             .find((node) => node.textContent === {words!r});
           found.scrollIntoView({{block: 'center'}});
           const box = found.getBoundingClientRect();

@@ -13,8 +13,9 @@ from groundtune.feedback.spans import apply, invert
 from groundtune.records import Answer, Correction, Pair, Producer, Source
 from groundtune.store.keys import key_of
 
-NoPair = Literal["unchanged", "empty_chosen", "empty_rejected", "unsure"]
-"""Why feedback makes no pair: nothing differs, a text says nothing, or the annotator is unsure."""
+NoPair = Literal["unchanged", "empty_chosen", "empty_rejected", "unsure", "tie"]
+"""Why feedback makes no pair: nothing differs, a text says nothing, the annotator is unsure, or
+neither answer is better."""
 
 
 def correction_key(answer: str, by: Producer) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from groundtune.errors import UserError
-from groundtune.feedback.corrections import pair_from_correction
+from groundtune.feedback.corrections import NoPair, pair_from_correction
 from groundtune.feedback.diff import words
 from groundtune.records import Correction, Key, Pair, Prompt, Record, Source
 from groundtune.store.keys import key_of
@@ -23,6 +23,8 @@ class PairCounts(Record):
     """The answer itself was empty."""
     unsure: int = 0
     """The annotator could not decide what is wrong."""
+    tie: int = 0
+    """Both answers are as good."""
     duplicate: int = 0
     """Prompt, chosen and rejected equal an earlier pair's."""
     capped: int = 0
@@ -56,18 +58,23 @@ def pairs_from_corrections(
     Raises:
         UserError: a correction's prompt is missing, or its spans don't give its corrected text.
     """
+    made = (pair_from_correction(each, _source(each, prompts)) for each in corrections)
+    return collect_pairs(made, cap=cap, seed=seed)
+
+
+def collect_pairs(made: Iterable[Pair | NoPair], *, cap: int = 0, seed: int = 0) -> Paired:
+    """The pairs, each once, and how often there was none for which reason; `cap` as above."""
     counts: dict[str, int] = defaultdict(int)
     pairs: list[Pair] = []
     seen: set[tuple[str, str, str]] = set()
-    for correction in corrections:
-        made = pair_from_correction(correction, _source(correction, prompts))
-        if not isinstance(made, Pair):
-            counts[made] += 1
-        elif (made.prompt, made.chosen, made.rejected) in seen:
+    for each in made:
+        if not isinstance(each, Pair):
+            counts[each] += 1
+        elif (each.prompt, each.chosen, each.rejected) in seen:
             counts["duplicate"] += 1
         else:
-            seen.add((made.prompt, made.chosen, made.rejected))
-            pairs.append(made)
+            seen.add((each.prompt, each.chosen, each.rejected))
+            pairs.append(each)
     kept = cap_per_prompt(pairs, cap, seed) if cap else tuple(pairs)
     counts.update(made=len(kept), capped=len(pairs) - len(kept))
     return Paired(kept, PairCounts(**counts))

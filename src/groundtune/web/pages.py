@@ -15,7 +15,11 @@ from groundtune.store.annotations.records import Task
 from groundtune.web.errors import not_found
 from groundtune.web.views import TASKS
 
-SCREENS: dict[Task, str] = {"correct": "correct.html"}
+SCREENS: dict[Task, str] = {
+    "correct": "correct.html",
+    "compare": "compare.html",
+    "review": "correct.html",
+}
 """The tasks that have a screen so far, and its template."""
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 

@@ -8,7 +8,7 @@ import pytest
 from annotation_items import TEXT, event, marked, run_of, submit, undo
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
-from groundtune.pipeline.annotate.project import Project, open_project
+from groundtune.pipeline.annotate.project import Project, Work, open_project
 from groundtune.pipeline.annotate.results import (
     ProjectPairSettings,
     Settle,
@@ -17,9 +17,9 @@ from groundtune.pipeline.annotate.results import (
     settled,
 )
 from groundtune.pipeline.folder import RunFolder
-from groundtune.records import Claim, Correction, Producer, Span
+from groundtune.records import Claim, Correction, Producer, Side, Span
 from groundtune.store.annotations import items
-from groundtune.store.annotations.records import Event
+from groundtune.store.annotations.records import Choose, Event
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_twenty_writers_at_once_lose_nothing_and_get_different_items(tmp_path: P
 
 def test_finished_work_becomes_pairs_and_more_work_adds_to_them(project: Project, tmp_path: Path):
     out, settings = tmp_path / "pairs", ProjectPairSettings()
-    with pytest.raises(UserError, match="No correction in the project is finished"):
+    with pytest.raises(UserError, match="Nothing in the project is finished"):
         project_pairs(project, out, settings, SilentProgress())
     first = correct(project)
     assert project_pairs(project, out, settings, SilentProgress()).made == 1
@@ -211,3 +211,28 @@ def test_too_large_a_batch_is_refused_whole(project: Project):
     batch = [Event(id=f"event-{n:06d}", item="i", body=marked("dog"), at=1.0) for n in range(501)]
     with pytest.raises(ValueError, match="501 events"):
         project.record("ada", batch)
+
+
+def test_the_better_of_two_answers_is_chosen_and_a_tie_makes_no_pair(tmp_path: Path):
+    run_of(tmp_path / "run", [["A dog.", "A cat."], ["Red.", "Blue."]])
+    project = open_project(tmp_path / "project")
+    project.join("ada", "Ada", "owner")
+    project.add_run(tmp_path / "run", "compare")
+    better: list[Side] = ["second", "tie"]
+    works: list[Work] = []
+    for side in better:
+        work = project.next_work("ada", "compare")
+        assert work is not None
+        key = work.item.key
+        choices = [Choose(question="hallucinates_more", side="first")]
+        choices += [Choose(question="better", side=side)]
+        assert not project.record(
+            "ada", [*(event(key, each) for each in choices), submit(key)]
+        ).refused
+        works.append(work)
+    counts = project_pairs(project, tmp_path / "out", ProjectPairSettings(), SilentProgress())
+    assert (counts.made, counts.tie) == (1, 1)
+    (pair,) = RunFolder(tmp_path / "out").pairs.read()
+    first, second = (answer.text for answer in works[0].item.answers)
+    assert (pair.chosen, pair.rejected, pair.origin) == (second, first, "comparison")
+    assert len(RunFolder(tmp_path / "out").comparisons.read()) == 2

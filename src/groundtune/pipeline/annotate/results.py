@@ -1,7 +1,7 @@
 """What people said in a project, as records: corrections and comparisons, and pairs of them."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -9,11 +9,13 @@ from pydantic import Field
 
 from groundtune.errors import UserError
 from groundtune.feedback.annotating import comparison_of, correction_of, replay
-from groundtune.feedback.pairs import PairCounts, pairs_from_corrections
+from groundtune.feedback.comparisons import pair_from_comparison
+from groundtune.feedback.corrections import NoPair, pair_from_correction
+from groundtune.feedback.pairs import PairCounts, collect_pairs
 from groundtune.pipeline.annotate.project import Project
 from groundtune.pipeline.folder import RunFolder, hash_of
 from groundtune.protocols import Progress
-from groundtune.records import Answer, Comparison, Correction, Producer, Prompt, Record
+from groundtune.records import Answer, Comparison, Correction, Pair, Producer, Prompt, Record
 from groundtune.store.annotations import events, items
 from groundtune.store.annotations.records import Event, Item
 from groundtune.store.keys import key_of
@@ -89,7 +91,7 @@ def project_pairs(
     *,
     command: Sequence[str] = (),
 ) -> ProjectPairCounts:
-    """Make pairs of a project's corrections into the run folder `out`.
+    """Make pairs of a project's corrections and comparisons into the run folder `out`.
 
     Again after more work it adds what is new; pairs of corrections that were changed since go.
 
@@ -97,29 +99,39 @@ def project_pairs(
         UserError: nothing in the project is finished.
     """
     work = finished_work(project)
-    if not work.corrections:
+    if not work.corrections and not work.comparisons:
         raise UserError(
-            "No correction in the project is finished.",
+            "Nothing in the project is finished.",
             str(project.path),
-            f"Correct answers first: groundtune annotate {project.path}.",
+            f"Correct or compare answers first: groundtune annotate {project.path}.",
         )
     corrections, unsettled = settled(work, settings.people)
-    progress.start("pairs", total=len(corrections))
-    target = RunFolder(out)
-    prompts = _prompts(work)
-    paired = pairs_from_corrections(corrections, prompts, cap=settings.cap, seed=settings.seed)
-    used = {each.prompt for each in corrections}
-    _take(project, target, [prompts[key] for key in sorted(used)], _answers(work, corrections))
+    total = len(corrections) + len(work.comparisons)
+    progress.start("pairs", total=total)
+    target, prompts = RunFolder(out), _prompts(work)
+    answers = {each.key: each for item in work.items.values() for each in item.answers}
+    made = [pair_from_correction(each, prompts[each.prompt].source) for each in corrections]
+    made += [_compared(each, answers, prompts) for each in work.comparisons]
+    paired = collect_pairs(made, cap=settings.cap, seed=settings.seed)
+    judged = {key for each in corrections for key in (each.prompt, each.answer)}
+    judged |= {key for each in work.comparisons for key in (each.prompt, each.first, each.second)}
+    source = RunFolder(project.path)  # its images are where a run has them
+    target.take_prompts(source, [prompts[key] for key in sorted(judged & prompts.keys())])
+    target.take_answers(source, [answers[key] for key in sorted(judged & answers.keys())])
     target.corrections.replace(corrections)
+    target.comparisons.replace(work.comparisons)
     target.pairs.replace(paired.pairs)
     target.note(
         target.pairs,
         settings=settings,
-        inputs={"corrections": hash_of(target.corrections)},
+        inputs={
+            "corrections": hash_of(target.corrections),
+            "comparisons": hash_of(target.comparisons),
+        },
         seeds={"pairs": settings.seed},
         command=list(command),
     )
-    progress.advance(len(corrections))
+    progress.advance(total)
     return ProjectPairCounts(**paired.counts.model_dump(), unsettled=unsettled)
 
 
@@ -144,17 +156,8 @@ def _prompts(work: Finished) -> dict[str, Prompt]:
     return {item.prompt.key: item.prompt for item in work.items.values()}
 
 
-def _answers(work: Finished, corrections: Iterable[Correction]) -> list[Answer]:
-    keys = {each.answer for each in corrections}
-    answers = {each.key: each for item in work.items.values() for each in item.answers}
-    return [answers[key] for key in sorted(keys)]
-
-
-def _take(
-    project: Project, target: RunFolder, prompts: Sequence[Prompt], answers: Sequence[Answer]
-) -> None:
-    """Add prompts, images and answers that the folder lacks."""
-    source = RunFolder(project.path)  # its images are where a run has them
-    source_prompts = {prompt.key: prompt for prompt in prompts}
-    target.take_prompts(source, source_prompts.values())
-    target.take_answers(source, answers)
+def _compared(
+    comparison: Comparison, answers: Mapping[str, Answer], prompts: Mapping[str, Prompt]
+) -> Pair | NoPair:
+    first, second = (answers[key].text for key in (comparison.first, comparison.second))
+    return pair_from_comparison(comparison, first, second, prompts[comparison.prompt].source)

@@ -6,18 +6,19 @@ import { pointsOf } from "./codepoints.js";
 import { byId, h, newId } from "./dom.js";
 import { Editor } from "./editor.js";
 import { Flow } from "./flow.js";
-import { listen } from "./keys.js";
+import { CORRECT_KEYS, listen } from "./keys.js";
 import { Notes } from "./notes.js";
 import { Queue } from "./queue.js";
 import { correctedPieces, history, replay } from "./replay.js";
 import { Stage } from "./stage.js";
 import { hideTrouble, showSaved, showTrouble } from "./status.js";
+import { turnOf } from "./turns.js";
 
 const work = byId("work");
 const stage = new Stage(byId("stage"), byId("canvas"), byId("thumbs"), byId("scale"));
 const answer = new Answer(byId("answer"), chosen);
 const editor = new Editor(byId("editor"), {});
-const notes = new Notes(byId("notes"), (body) => change(body));
+const notes = new Notes(byId("notes"), (body) => change(body), true);
 let project, flow, state, points;
 let open = null; // what is edited: {id}, {insertAt} or null
 
@@ -34,20 +35,15 @@ function show(item) {
   open = null;
   answer.clear();
   stage.show(item.images, item.facts);
-  byId("turns").replaceChildren(...item.turns.map(turn));
+  byId("facts").hidden = !item.images.length || !item.facts.length;
+  byId("facts").querySelector("ol").replaceChildren(...item.facts.map((fact) => h("li", {}, fact)));
+  byId("turns").replaceChildren(...item.turns.map((turn) => turnOf(turn, item.images.length)));
   refresh();
+  if (item.task === "review") answer.select(doubts()[0] ?? null);
+  drawEditor();
   restoreDraft();
   if (!open) byId("answer").focus({ preventScroll: true });
   document.querySelector(".side").scrollTop = 0;
-}
-
-function turn({ role, pieces }) {
-  let images = 0;
-  const inside = pieces.map((piece) => ("text" in piece
-    ? piece.text
-    : h("span", { class: "ref" }, `[image ${(images += 1)}] `)));
-  const shown = flow.work.images.length === 1 ? inside.filter((each) => typeof each === "string") : inside;
-  return h("div", { class: `turn ${role}`, dir: "auto" }, ...shown);
 }
 
 /** Draws everything that follows from the events. */
@@ -116,7 +112,7 @@ function drawEditor() {
     replacement: span?.replacement,
     insertion: at !== undefined || (span && span.start === span.end),
     marked: Boolean(span),
-    doubt: doubtAt(range) !== undefined,
+    doubt: at === undefined ? doubtAt(range) : undefined,
     severity: project.severity ? span?.severity ?? null : undefined,
   });
 }
@@ -239,17 +235,28 @@ function decide(accepted) {
   if (!doubt) return;
   const decision = { type: "suggestion", place: doubt.place, accepted, span: null };
   if (!accepted) {
-    open = null;
-    answer.select(null);
-    change(decision);
+    settle(decision);
     return;
   }
   const kind = Math.max(0, kindOf(doubt));
   const body = put({ start: doubt.start, end: doubt.end }, { kind, replacement: doubt.replacement ?? null });
+  if (body.replacement !== null) {
+    settle({ ...decision, span: body.id }, body);
+    return;
+  }
   open = { id: body.id };
   change({ ...decision, span: body.id }, body);
   answer.select(doubt);
   editor.focus();
+}
+
+/** Stores a decision and goes to the next suggestion. */
+function settle(...bodies) {
+  open = null;
+  change(...bodies);
+  answer.select(doubts()[0] ?? null);
+  drawEditor();
+  byId("answer").focus({ preventScroll: true });
 }
 
 function insert(side) {
@@ -375,7 +382,7 @@ async function start() {
   const queue = new Queue(`groundtune ${project.id} ${project.person}`, { changed: showSaved, refused });
   await queue.open();
   flow = new Flow(work.dataset.task, queue, { show, trouble: showTrouble });
-  listen(actions, answer);
+  listen(actions, () => answer, CORRECT_KEYS);
   await flow.start();
   countProgress();
 }

@@ -97,7 +97,7 @@ export class Editor {
   more(model) {
     const buttons = [];
     if (model.doubt) {
-      buttons.push(this.button("Accept", "accept", { title: "Accept the suggestion (y)" }));
+      buttons.push(this.button(offer(model.doubt), "accept", { title: "Accept the suggestion (y)" }));
       buttons.push(this.button("Reject", "reject", { title: "Reject the suggestion (n)" }));
     }
     if (!model.insertion) {
@@ -116,4 +116,10 @@ export class Editor {
     this.input?.focus();
     this.input?.select();
   }
+}
+
+/** What accepting a suggestion would do. */
+function offer({ replacement }) {
+  if (replacement === null || replacement === undefined) return "Accept";
+  return replacement ? `Accept: ${replacement}` : "Accept: delete";
 }

@@ -2,39 +2,53 @@
 
 import { byId, h, isTyping } from "./dom.js";
 
-const KEYS = [
-  ["\u2190 \u2192 \u2191 \u2193", "Move by word or line"],
-  ["Shift + \u2190 \u2192", "Choose more or fewer words"],
-  ["1 \u2026 9", "Mark the chosen words as this kind of error"],
-  ["Enter", "Edit the chosen words; save what you typed"],
-  ["Delete", "Delete the chosen words"],
-  ["i  a", "Insert before, insert after"],
-  ["[  ]", "Previous mark, next mark"],
-  ["x", "Remove the mark"],
-  ["y  n", "Accept, reject a suggestion"],
-  ["Esc", "Cancel; choose nothing"],
-  ["u  Shift+U", "Undo, redo (also Ctrl+Z, Ctrl+Y)"],
-  ["Ctrl + Enter", "Finish, and go to the next item"],
-  ["c  s", "Can't tell; skip"],
-  ["m  k", "Note what is missing; comment"],
-  ["+  \u2212  0", "Zoom in, zoom out, fit the image"],
-  ["Alt + 1 \u2026 9", "Change the kind while typing"],
-  ["g  ?", "Guidelines; these keys"],
+const SHARED = [
+  ["u  Shift+U", "Undo, redo (also Ctrl+Z, Ctrl+Y)", { u: "undo", U: "redo" }],
+  ["Ctrl + Enter", "Finish, and go to the next item", {}],
+  ["s", "Skip: leave the item to others", { s: "skip" }],
+  ["k", "Comment", { k: "comment" }],
+  ["+  \u2212  0", "Zoom in, zoom out, fit the image", {
+    "+": "zoom-in", "=": "zoom-in", "-": "zoom-out", 0: "zoom-fit",
+  }],
+  ["g  ?", "Guidelines; these keys", { g: "guidelines", "?": "help" }],
+];
+const WORDS = [
+  ["\u2190 \u2192 \u2191 \u2193", "Move by word or line", {}],
+  ["Shift + \u2190 \u2192", "Choose more or fewer words", {}],
+  ["1 \u2026 9", "Mark the chosen words as this kind of error", {}],
+  ["x", "Remove the mark", { x: "unmark" }],
+  ["Esc", "Cancel; choose nothing", { Escape: "cancel" }],
 ];
 
-const PLAIN = {
-  Enter: "edit", Delete: "remove", Backspace: "remove", Escape: "cancel",
-  i: "insertBefore", a: "insertAfter", "[": "previousMark", "]": "nextMark", x: "unmark",
-  y: "accept", n: "reject", u: "undo", U: "redo", c: "unsure", s: "skip", m: "missing", k: "comment",
-  "+": "zoom-in", "=": "zoom-in", "-": "zoom-out", 0: "zoom-fit", g: "guidelines", "?": "help",
-};
+/** Rows of [keys, what they do, action by key]. */
+export const CORRECT_KEYS = [
+  ...WORDS,
+  ["Enter", "Edit the chosen words; save what you typed", { Enter: "edit" }],
+  ["Delete", "Delete the chosen words", { Delete: "remove", Backspace: "remove" }],
+  ["i  a", "Insert before, insert after", { i: "insertBefore", a: "insertAfter" }],
+  ["[  ]", "Previous mark, next mark", { "[": "previousMark", "]": "nextMark" }],
+  ["y  n", "Accept, reject a suggestion", { y: "accept", n: "reject" }],
+  ["Alt + 1 \u2026 9", "Change the kind while typing", {}],
+  ["c", "Can't tell", { c: "unsure" }],
+  ["m", "Note what is missing", { m: "missing" }],
+  ...SHARED,
+];
+export const COMPARE_KEYS = [
+  ["a  b", "Choose answer A or B for the open question", { a: "first", b: "second" }],
+  ["e  c", "Equal; can't tell", { e: "tie", c: "unsure" }],
+  ["o", "Go to the other answer's words", { o: "other" }],
+  ...WORDS,
+  ...SHARED,
+];
+
 const MOVES = {
   ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down", Home: "home", End: "end",
 };
 
-/** Calls `actions` by the keys and by the buttons that name one in data-do. */
-export function listen(actions, answer) {
-  byId("keys").replaceChildren(...KEYS.flatMap(([keys, what]) => [
+/** Calls `actions` by the keys and by the buttons with data-do; `answer()` has the cursor. */
+export function listen(actions, answer, rows) {
+  const plain = Object.assign({}, ...rows.map(([, , keys]) => keys));
+  byId("keys").replaceChildren(...rows.flatMap(([keys, what]) => [
     h("dt", {}, ...keys.split("  ").flatMap((key, place) => [place ? " " : "", h("kbd", {}, key)])),
     h("dd", {}, what),
   ]));
@@ -44,11 +58,11 @@ export function listen(actions, answer) {
   });
   document.addEventListener("keydown", (event) => {
     if (document.querySelector("dialog[open]")) return;
-    if (act(event, actions, answer)) event.preventDefault();
+    if (act(event, actions, answer, plain)) event.preventDefault();
   });
 }
 
-function act(event, actions, answer) {
+function act(event, actions, answer, plain) {
   const control = event.ctrlKey || event.metaKey;
   if (control && event.key === "Enter") return run(actions.finish);
   if (isTyping(event.target)) return false;
@@ -57,9 +71,9 @@ function act(event, actions, answer) {
   if (control || event.altKey) return false;
   const onButton = event.target.closest?.("button, a, summary");
   if (onButton && (event.key === "Enter" || event.key === " ")) return false;
-  if (MOVES[event.key]) return run(() => answer.move(MOVES[event.key], event.shiftKey));
+  if (MOVES[event.key]) return run(() => answer().move(MOVES[event.key], event.shiftKey));
   if (/^[1-9]$/.test(event.key)) return run(() => actions.kind(Number(event.key) - 1));
-  const name = PLAIN[event.key];
+  const name = plain[event.key];
   return name ? run(actions[name]) : false;
 }
 

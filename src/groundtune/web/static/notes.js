@@ -3,9 +3,9 @@
 import { h, newId } from "./dom.js";
 
 export class Notes {
-  constructor(element, change) {
-    this.element = element;
-    this.change = change;
+  /** `asksMissing` where notes on what is missing have a place in the result. */
+  constructor(element, change, asksMissing) {
+    Object.assign(this, { element, change, asksMissing });
   }
 
   show({ missing, note }) {
@@ -14,8 +14,11 @@ export class Notes {
     this.element.replaceChildren(
       ...missing.map(({ id, missing: each }) => this.field("Missing in the answer", each.note, (text) => this.put(id, text))),
       this.comment,
-      h("button", { type: "button", class: "quiet", "data-do": "missing", title: "m" }, "+ Something is missing"),
     );
+    if (this.asksMissing) {
+      const title = "+ Something is missing";
+      this.element.append(h("button", { type: "button", class: "quiet", "data-do": "missing", title: "m" }, title));
+    }
   }
 
   field(title, value, store) {
