@@ -53,7 +53,8 @@ def page() -> str:
     union, *_ = get_args(Method)
     methods: tuple[type[Pairwise], ...] = get_args(union)
     sections = [TOP, *(section(method) for method in methods)]
-    return "\n".join(sections) + "\n" + HOOKS
+    example = EXAMPLE.read_text(encoding="utf-8")
+    return "\n".join(sections) + "\n" + CUSTOM.format(example=example) + HOOKS
 
 
 def section(method: type[Pairwise]) -> str:
@@ -87,8 +88,53 @@ def _as_yaml(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+EXAMPLE = Path(__file__).parents[1] / "examples" / "own_method" / "own_method.py"
+CUSTOM = """\
+## Custom methods
+
+An installed package adds a method that recipes name like a built-in one. This is the whole code of
+one, in `examples/own_method`:
+
+```python
+{example}```
+
+Its `pyproject.toml` names the class under the method's `type`:
+
+```toml
+[project.entry-points."groundtune.methods"]
+hinge = "own_method:Hinge"
+```
+
+```console
+$ pip install examples/own_method
+$ groundtune train world-dpo method.type=hinge method.target=2 --pairs runs/mine
+```
+
+The class inherits from `Pairwise` (`groundtune/methods/pairwise.py`) and overrides the hooks in
+which it differs:
+
+| hook | returns | default |
+|---|---|---|
+| `score(side)` | an answer's unscaled reward, (B,) | none: every method has it |
+| `weights(side)` | weights of an answer's tokens, (B, T) | 1 |
+| `scale(pairs)` | the factor of a pair's scores, a number or (B,) | `beta` |
+| `rewards(pairs)` | the scaled scores of both answers, (B,) each | `scale` times `score` |
+| `preference(margin_B)` | the loss of a margin, (B,) | logistic |
+| `terms(pairs)` | terms to add to the loss, by name, (B,) each | none |
+| `needs` | what it requires in addition to the texts | the reference |
+| `views` | changed images on which the chosen answers also run | none |
+
+Fields of the class are its parameters: recipes, `key=value` and error messages treat them like
+those of a built-in method, in `train`, `align` and `recipes show --resolved`. The package is
+imported only when a recipe names the method. A class that lacks a hook is refused with its name;
+`train` and `align` first try all hooks on two small pairs. A built-in method can't be replaced.
+
+The package's version and a hash of its Python files belong to the run, in `run.json` and in each
+checkpoint: a run does not resume with changed code. A Ray worker needs the package too.
+
+"""
 HOOKS = """\
-## Add a method
+## Add a built-in method
 
 1. Add a file to `src/groundtune/methods` with a frozen class: its `type`, its parameters, and the
    hooks in which it differs (`weights`, `score`, `scale` or `rewards`, `preference`, `terms`,

@@ -14,15 +14,19 @@ from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar, cast, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from groundtune.errors import UserError
+from groundtune.plugins import MoreVariants
 from groundtune.records import Record
 from groundtune.yaml_text import Keys, YamlError, parse_yaml, read_yaml
 
 Origin = Literal["default", "command", "file", "override"]
 Tree = dict[str, Any]
 Schema = TypeVar("Schema", bound=BaseModel)
+PACKAGE_OF = "package of "
+"""Before the name of a setting."""
 
 
 class Settings(Record):
@@ -41,9 +45,26 @@ class Settings(Record):
         return schema.model_validate({name: getattr(self, name) for name in shared} | changes)
 
     def decisive(self) -> dict[str, Any]:
-        """Return what decides the results, as a key takes it: all but MAY_CHANGE, at any depth."""
+        """Return what decides the results, as a key takes it: all but MAY_CHANGE, at any depth.
+
+        Next to a value whose type is from another package is this package's version and hash.
+        """
         tree = self.model_dump(mode="json", exclude=set(self.MAY_CHANGE))
-        return {name: _decisive(getattr(self, name), value) for name, value in tree.items()}
+        decisive = {name: _decisive(getattr(self, name), value) for name, value in tree.items()}
+        for name, info in type(self).model_fields.items():
+            for more in info.metadata:
+                if isinstance(more, MoreVariants):
+                    package = more.package_of(getattr(self, name))
+                    decisive |= {PACKAGE_OF + name: package} if package else {}
+        return decisive
+
+    def packages(self) -> dict[str, str]:
+        """Return the other packages that `decisive` names, for the inputs of a run."""
+        return {
+            PACKAGE_OF + ".".join((*keys, last.removeprefix(PACKAGE_OF))): str(package)
+            for (*keys, last), package in _branches(self.decisive())
+            if last.startswith(PACKAGE_OF)
+        }
 
 
 def _decisive(value: object, dumped: Any) -> Any:
@@ -248,6 +269,12 @@ def _models(annotation: object) -> list[type[BaseModel]]:
     return [model for inner in get_args(annotation) for model in _models(inner)]
 
 
+def _variants(info: FieldInfo) -> list[type[BaseModel]]:
+    """The record types that a field may hold, those included that other packages added."""
+    added = [more.plugins.loaded for more in info.metadata if isinstance(more, MoreVariants)]
+    return [*_models(info.annotation), *(model for each in added for model in each.values())]
+
+
 def _tag_field(model: type[BaseModel], tag: object) -> str:
     """The field whose Literal is `tag`, or ""."""
     fields = model.model_fields.items()
@@ -331,7 +358,7 @@ class _Explanation:
                 model.model_fields[str(part)] for model in chosen if part in model.model_fields
             ]
             if fields:
-                chosen = siblings = [m for info in fields for m in _models(info.annotation)]
+                chosen = siblings = [m for info in fields for m in _variants(info)]
             else:
                 named = [m for m in chosen if _tag_field(m, part) or m.__name__ == part]
                 chosen = named or chosen

@@ -2,13 +2,13 @@
 
 import importlib.util
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from example_packages import install_example, result_with
 from groundtune.bench.metric import Metric
 from groundtune.bench.registry import TARGETS, load, names
 from groundtune.bench.stats.bootstrap import estimate
@@ -17,7 +17,6 @@ from groundtune.errors import UserError
 from groundtune.records import Score
 
 ROOT = Path(__file__).parents[2]
-EXAMPLE = ROOT / "examples" / "own_benchmark.py"
 
 
 def test_every_benchmark_that_is_there_is_what_its_name_says():
@@ -50,32 +49,25 @@ def test_a_dash_is_as_good_as_an_underscore():
     assert "llava_bench" in TARGETS
 
 
-def test_a_third_partys_benchmark_is_scored_through_its_entry_point(tmp_path: Path):
-    info = tmp_path / "site" / "own_benchmark-1.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: own-benchmark\nVersion: 1\n")
-    (info / "entry_points.txt").write_text("[groundtune.bench]\npeople = own_benchmark:PEOPLE\n")
-    (tmp_path / "site" / "own_benchmark.py").write_text(EXAMPLE.read_text())
+def people(tmp_path: Path) -> tuple[Path, Path]:
+    """The site with the example, and a folder with data, answers and images for it."""
+    site = install_example("own_benchmark", tmp_path / "site")
     rows = [("a.jpg", 2, "2 people"), ("b.jpg", 3, "4"), ("c.jpg", 1, "one")]
-    (tmp_path / "data.jsonl").write_text(
-        "\n".join(json.dumps({"image": i, "people": n}) for i, n, _ in rows)
-    )
-    (tmp_path / "said.jsonl").write_text(
-        "\n".join(json.dumps({"image": i, "answer": a}) for i, _, a in reversed(rows))
-    )
-    code = (
-        f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r});"
-        "from groundtune.cli.app import run; sys.exit(run(sys.argv[1:]))"
-    )
-    command = ["bench", "score", "people", str(tmp_path / "said.jsonl"), "--json"]
-    command += ["--data", str(tmp_path / "data.jsonl")]
-    done = subprocess.run(
-        [sys.executable, "-c", code, *command], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["metrics"] == {"accuracy": 0.5, "unparsed": 1 / 3}
-    assert told["unparsed"] == 1
+    data = [json.dumps({"image": image, "people": number}) for image, number, _ in rows]
+    answers = [json.dumps({"image": i, "answer": text}) for i, _, text in reversed(rows)]
+    (tmp_path / "data.jsonl").write_text("\n".join(data))
+    (tmp_path / "answers.jsonl").write_text("\n".join(answers))
+    for at, (image, _, _) in enumerate(rows):
+        Image.new("RGB", (20 + at, 16), "red").save(tmp_path / image)
+    return site, tmp_path
+
+
+def test_a_third_partys_benchmark_is_scored_through_its_entry_point(tmp_path: Path):
+    site, files = people(tmp_path)
+    answers, data = files / "answers.jsonl", ("--data", files / "data.jsonl")
+    result = result_with(site, "bench", "score", "people", answers, *data)
+    assert result["metrics"] == {"accuracy": 0.5, "unparsed": 1 / 3}
+    assert result["unparsed"] == 1
 
 
 def scores(*values: float) -> list[Score]:

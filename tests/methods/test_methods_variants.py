@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from groundtune.errors import UserError
 from groundtune.methods.cdpo import CDPO
 from groundtune.methods.ddpo import DDPO
 from groundtune.methods.dpo import DPO
@@ -124,7 +125,7 @@ def test_simpo_takes_mean_log_probabilities_less_a_margin_and_no_reference():
 def test_a_method_that_uses_an_undeclared_reference_fails():
     pairs = two_pairs_of_three_tokens()
     bare = PairLogProbs(chosen=replace(pairs.chosen, ref_BT=None), rejected=pairs.rejected)
-    with pytest.raises(AssertionError, match="does not declare"):
+    with pytest.raises(UserError, match="does not declare"):
         DPO().loss(bare)
 
 

@@ -1,6 +1,5 @@
 """Prompt sources by name: ours, and third parties' by entry point."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from example_packages import install_example, result_with
 from groundtune.errors import UserError
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.prompt_sources import (
@@ -21,36 +21,11 @@ from groundtune.pipeline.prompt_sources import (
 from groundtune.protocols import SilentProgress
 from groundtune.records import Answer, Producer, Prompt
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "own_prompts.py"
-START = """
-import sys
-sys.path.insert(0, {site!r})
-from groundtune.cli.app import run
-sys.exit(run(sys.argv[1:]))
-"""
-
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     """A folder of packages in which the example is installed."""
-    info = tmp_path / "site" / "own_prompts-1.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: own-prompts\nVersion: 1\n")
-    (info / "entry_points.txt").write_text("[groundtune.sources]\nsquares = own_prompts:SQUARES\n")
-    (info.parent / "own_prompts.py").write_text(EXAMPLE.read_text())
-    return info.parent
-
-
-def groundtune(site: Path, *words: object) -> dict[str, object]:
-    """What a command says with `--json` where the example is installed."""
-    done = subprocess.run(
-        [sys.executable, "-c", START.format(site=str(site)), *map(str, words), "--json"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return install_example("own_prompts", tmp_path / "site")
 
 
 def answered(folder: RunFolder, texts: Sequence[str]) -> None:
@@ -71,21 +46,21 @@ def test_a_third_partys_prompts_are_sampled_corrected_and_judged_by_their_truth(
     out, chosen = tmp_path / "out", tmp_path / "chosen"
     short = ("sampling.max_new_tokens=2", "batch_size=4")
     model = ("--model", tiny_llava)
-    drawn = groundtune(
+    drawn = result_with(
         site, "sample", *model, "--prompts", "squares:3", "--n", 1, *short, "--out", out
     )
     assert drawn["prompts"] == 3
     folder = RunFolder(out)
     assert [prompt.source.row for prompt in folder.prompts.read()] == ["red", "green", "blue"]
     answered(folder, ["It is red.", "It is blue."])
-    corrected = groundtune(site, "label", "--answers", out)
+    corrected = result_with(site, "label", "--answers", out)
     assert (corrected["answers"], corrected["corrected"]) == (9, 4)
     assert {row.corrected for row in folder.corrections.read() if row.spans} == {
         "It is red.",
         "It is green.",
         "It is blue.",
     }
-    checked = groundtune(
+    checked = result_with(
         site, "label", "--by", "claims", "--answers", out, "--labeler", "world:labeler"
     )
     assert checked["claims"] == 6
@@ -94,7 +69,7 @@ def test_a_third_partys_prompts_are_sampled_corrected_and_judged_by_their_truth(
         "It is blue.",
     }
     best = ("best-of", "prompts=squares:2", "--n", 2, *short)
-    found = groundtune(site, *best, *model, "--reference", tiny_llava, "--out", chosen)
+    found = result_with(site, *best, *model, "--reference", tiny_llava, "--out", chosen)
     assert found["by_truth"] is True
     rows = [prompt.source.row for prompt in RunFolder(chosen / "candidates").prompts.read()]
     assert rows == ["red", "green"]

@@ -8,13 +8,11 @@ import importlib
 import importlib.util
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from groundtune.bench.benchmark import Benchmark
 from groundtune.errors import UserError
-
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
+from groundtune.plugins import Plugins, Refusal
 
 ENTRY_POINTS = "groundtune.bench"
 _TASKS = "groundtune.bench.tasks."
@@ -71,7 +69,7 @@ def load(name: str) -> Benchmark[Any]:
         known = ", ".join([*SUITES, *names()])
         raise UserError(f"There is no benchmark {name!r}.", name, f"Use one of {known}.")
     if key not in TARGETS:
-        return _load_foreign(_foreign()[key])
+        return _PLUGINS.load(_foreign()[key])
     module, _, constant = TARGETS[key].partition(":")
     return getattr(importlib.import_module(module), constant)
 
@@ -86,15 +84,17 @@ def load_all(names: Iterable[str]) -> list[Benchmark[Any]]:
     return list({benchmark.name: benchmark for benchmark in map(load, members)}.values())
 
 
-def _load_foreign(point: "EntryPoint") -> Benchmark[Any]:
-    benchmark: object = point.load()
-    if not isinstance(benchmark, Benchmark):
-        raise UserError(
-            f"The object of the entry point {point.name} is not a Benchmark.",
-            f"{point.group}: {point.name} = {point.value}",
+def _refusal(name: str, found: object) -> Refusal | None:
+    """Tell what an object lacks to be the benchmark of a name."""
+    if not isinstance(found, Benchmark):
+        return Refusal(
+            f"The object of the entry point {name} is not a Benchmark.",
             "Export a groundtune.bench.benchmark.Benchmark.",
         )
-    return benchmark  # pyright: ignore[reportUnknownVariableType]  # the type of its data is free
+    return None
+
+
+_PLUGINS: Plugins[Benchmark[Any]] = Plugins(ENTRY_POINTS, _refusal)
 
 
 def _plain(name: str) -> str:
@@ -106,11 +106,7 @@ def _exists(target: str) -> bool:
     return importlib.util.find_spec(target.partition(":")[0]) is not None
 
 
-@lru_cache(maxsize=1)
-def _foreign() -> "dict[str, EntryPoint]":
-    """Return other packages' entry points by name, without those that have a built-in name."""
-    from importlib.metadata import entry_points  # slow: reads every installed package
-
+def _foreign() -> dict[str, str]:
+    """Return the names of other packages' entry points by plain name, without built-in names."""
     built_in = set(map(_plain, TARGETS))
-    points = {_plain(point.name): point for point in entry_points(group=ENTRY_POINTS)}
-    return {name: point for name, point in points.items() if name not in built_in}
+    return {plain: name for name in _PLUGINS.names() if (plain := _plain(name)) not in built_in}

@@ -23,9 +23,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self, cast, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from groundtune.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -77,7 +79,12 @@ class AnswerLogProbs:
         Subtract per token and sum in fp64: sums of log-probabilities are hundreds of nats, and
         their fp32 difference would lose the fourth digit of a small log-ratio.
         """
-        assert self.ref_BT is not None, "the method uses a reference that it does not declare"
+        if self.ref_BT is None:
+            raise UserError(
+                "The method uses the reference's log-probabilities, which it does not declare.",
+                "the hook needs",
+                'Add "reference" to its needs.',
+            )
         ratio_BT = self.logp_BT.double() - self.ref_BT.double()
         return ratio_BT.masked_fill(~self.mask_BT, 0.0)
 
@@ -120,6 +127,18 @@ class Pairwise(BaseModel, ABC):
 
     beta: float = Field(gt=0)
     """Strength of the pull towards the reference: the scale of a pair's scores."""
+
+    @model_validator(mode="after")
+    def _hooks_have_known_values(self) -> Self:
+        needs, views = cast("object", self.needs), cast("object", self.views)
+        known = frozenset[object](get_args(Need))
+        if not isinstance(needs, frozenset) or not needs <= known:
+            names = ", ".join(sorted(map(str, known)))
+            raise ValueError(f"the hook needs returns {needs!r}, not a frozenset of {names}")
+        kinds = {type(each) for each in self.views} if isinstance(views, tuple) else {type(views)}
+        if kinds - {View}:
+            raise ValueError(f"the hook views returns {views!r}, not a tuple of View")
+        return self
 
     @property
     def needs(self) -> frozenset[Need]:

@@ -7,19 +7,16 @@ name is the source's, its object a `PromptSource`. A name of ours can't be taken
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from groundtune.errors import UserError
 from groundtune.pipeline.recipes import imported
+from groundtune.plugins import Plugins, Refusal
 from groundtune.protocols import Annotator, Divider, Progress, TruthScorer
 from groundtune.records import Producer, Prompt
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
-
     from groundtune.pipeline.measure import Measure
     from groundtune.store.images import ImageStore
 
@@ -82,7 +79,7 @@ class Request(NamedTuple):
 
 def names() -> list[str]:
     """Our sources, then third parties'."""
-    return [*TARGETS, *(name for name in _foreign() if name not in TARGETS)]
+    return [*TARGETS, *(name for name in _PLUGINS.names() if name not in TARGETS)]
 
 
 def load(name: str) -> PromptSource:
@@ -93,25 +90,17 @@ def load(name: str) -> PromptSource:
     """
     if name in TARGETS:
         return imported(TARGETS[name])
-    point = _foreign().get(name)
-    if point is None:
+    if name not in _PLUGINS.names():
         raise UserError(
             f"There is no prompt source {name!r}.", name, f"Use one of {', '.join(names())}."
         )
-    found: object = point.load()
-    if not isinstance(found, PromptSource):
-        raise UserError(
-            f"What the entry point {name} gives is not a PromptSource.",
-            f"{point.group}: {name} = {point.value}",
-            "Export a groundtune.pipeline.prompt_sources.PromptSource.",
-        )
-    return found
+    return _PLUGINS.load(name)
 
 
 def named_in(text: str) -> PromptSource | None:
     """Return the source that prompts (`world:400`) or a model (`world:base`) name, if any."""
     name, colon, _ = text.partition(":")
-    return load(name) if colon and name in names() else None
+    return load(name) if colon and (name in TARGETS or name in names()) else None
 
 
 def requested(prompts: str) -> Request | None:
@@ -159,12 +148,19 @@ def truth_scorer(source: PromptSource | None, where: str, fix: str) -> TruthScor
 
 
 def _all() -> Iterable[PromptSource]:
-    """Each source, loaded when it is its turn."""
-    return map(load, names())
+    """Yield each source, loaded when it is its turn; third parties' are looked up after ours."""
+    yield from map(load, TARGETS)
+    yield from map(load, names()[len(TARGETS) :])
 
 
-@lru_cache(maxsize=1)
-def _foreign() -> "Mapping[str, EntryPoint]":
-    from importlib.metadata import entry_points  # reads every installed package: for these alone
+def _refusal(name: str, found: object) -> Refusal | None:
+    """Tell what an object lacks to be the prompt source of a name."""
+    if isinstance(found, PromptSource):
+        return None
+    return Refusal(
+        f"The object of the entry point {name} is not a PromptSource.",
+        "Export a groundtune.pipeline.prompt_sources.PromptSource.",
+    )
 
-    return MappingProxyType({point.name: point for point in entry_points(group=ENTRY_POINTS)})
+
+_PLUGINS: Plugins[PromptSource] = Plugins(ENTRY_POINTS, _refusal)

@@ -57,6 +57,7 @@ def open_run(
     with hold(out, whole=True):
         earlier = read_run(out) if (out / "run.json").exists() else None
         inputs = {name: fingerprint(model) for name, model in models.items()} | dict(data)
+        inputs |= settings.packages()
         if earlier is not None and not _is_unanswered(out, earlier, settings):
             _refuse_others(out, earlier.recipe, settings, may_change)
             if not may_change:  # else the steps of other inputs have other places

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from groundtune.bench.opening import note_opening, refuse_without_notebook
+from groundtune.methods.trial import refuse_wrong_hooks
 from groundtune.pipeline.align.choosing import BY_CLAIMS, choose_checkpoint
 from groundtune.pipeline.align.measures import measure_of
 from groundtune.pipeline.align.prompts import hold_out
@@ -55,9 +56,11 @@ def align(
 
     Raises:
         UserError: the test split without a notebook, `choose.by=truth` where no truth is known,
-            `out` holds a run with other settings, or what a step raises.
+            a hook of another package's method is wrong, `out` holds a run with other settings, or
+            what a step raises.
     """
     refuse_without_notebook(settings.evaluation.split, notebook)
+    refuse_wrong_hooks(settings.learn.method)
     if settings.choose.by == "truth":
         prompts = settings.prompts or settings.images
         truth_scorer(named_in(prompts), f"choose.by=truth, prompts={prompts}", BY_CLAIMS)

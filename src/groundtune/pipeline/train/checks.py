@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groundtune.errors import UserError
+from groundtune.methods.trial import refuse_wrong_hooks
 from groundtune.pipeline.models import resolve
 from groundtune.pipeline.train.settings import TrainSettings
 
@@ -26,12 +27,14 @@ def check_settings(settings: TrainSettings, *, evaluates: bool = False) -> None:
     Raises:
         UserError: the device does not exist, 4-bit weights or flex attention have no accelerator, a
             tracker is not installed, settings of packed rows meet separate rows, images can't be
-            kept, evaluations have no function, or the model is an adapter.
+            kept, evaluations have no function, the model is an adapter, or a hook of another
+            package's method is wrong.
     """
     from groundtune.train.precision import device_of
     from groundtune.train.trackers import check_tracker
     from groundtune.train.tune import check_quantisable
 
+    refuse_wrong_hooks(settings.method)
     device = device_of(settings.device)
     if settings.tune.type == "qlora":
         check_quantisable(device.type)

@@ -334,7 +334,7 @@ def _note(
     resumed: bool,
 ) -> None:
     """Write the run's provenance and its dropped pairs; a resumed run keeps its notes."""
-    inputs = {"model": vlm.revision, "pairs": key_of(dict(data.hashes))}
+    inputs = {"model": vlm.revision, "pairs": key_of(dict(data.hashes)), **settings.packages()}
     seeds = {"train": settings.seed}
     notes = read_run(out).notes if resumed and (out / "run.json").exists() else {}
     write_run(out, settings.model_dump(mode="json"), inputs, seeds, list(command), notes)

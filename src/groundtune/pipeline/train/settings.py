@@ -13,8 +13,10 @@ from groundtune.methods.hsa_dpo import HSADPO
 from groundtune.methods.ipo import IPO
 from groundtune.methods.mdpo import MDPO
 from groundtune.methods.mm_dpo import MMDPO
+from groundtune.methods.registry import METHODS
 from groundtune.methods.sft import SFT
 from groundtune.methods.simpo import SimPO
+from groundtune.plugins import MoreVariants
 from groundtune.recipe_loading import Settings
 from groundtune.train.data import DataRules
 from groundtune.train.optim import Optim
@@ -25,7 +27,9 @@ from groundtune.train.tune import Full, Lora, QLora
 Method = Annotated[
     DPO | DDPO | HADPO | MDPO | HSADPO | MMDPO | IPO | CDPO | SimPO | SFT,
     Field(discriminator="type"),
+    MoreVariants(METHODS),
 ]
+"""A built-in method, or one that another package adds (`methods/registry.py`)."""
 Tune = Annotated[Lora | QLora | Full, Field(discriminator="type")]
 
 

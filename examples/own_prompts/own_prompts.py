@@ -1,6 +1,5 @@
-"""A prompt source of your own: squares of one colour, of which the whole truth is known.
+"""A custom prompt source: squares of one colour, of which the whole truth is known.
 
-Its package names it: [project.entry-points."groundtune.sources"] squares = "own_prompts:SQUARES"
 Then `sample`, `label`, `best-of` and `align` take `squares:20` wherever they take `world:20`.
 """
 

@@ -1,7 +1,4 @@
-"""A benchmark of one's own: does an answer count the people in an image rightly?
-
-Its package names it: [project.entry-points."groundtune.bench"] people = "own_benchmark:PEOPLE"
-"""
+"""A custom benchmark: does an answer count the people in an image correctly?"""
 
 import re
 
