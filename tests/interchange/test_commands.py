@@ -1,6 +1,7 @@
 """The commands import and export with the layouts that have their images beside them."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,31 @@ def test_json_layouts_need_no_torch(tmp_path: Path):
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
     assert rows_of(back) == [ROW]
+
+
+@pytest.mark.parametrize(
+    ("layout", "name"),
+    [("trl", "a.parquet"), ("llama-factory", "a.json"), ("corrections", "a.csv")],
+)
+def test_two_exports_by_the_command_have_equal_bytes(tmp_path: Path, layout: str, name: str):
+    images(tmp_path / "in", "a.jpg", "b.jpg")
+    rows = [{**ROW, "z": 1, "a": [2], "m": {"k": None}}, {**ROW, "image": "b.jpg", "q": "x"}]
+    file = json_file(tmp_path / "in" / "pairs.jsonl", rows)
+    assert run(["import", "mm-rlhf", str(file), "--out", str(tmp_path / "run")]) == 0
+    found: list[dict[str, bytes]] = []
+    for seed in ("1", "2"):
+        out = tmp_path / seed
+        command = ["export", layout, str(tmp_path / "run"), "--out", str(out / name)]
+        subprocess.run(
+            [sys.executable, "-m", "groundtune", *command],
+            check=True,
+            capture_output=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        )
+        paths = sorted(path for path in out.rglob("*") if path.is_file())
+        found.append({str(path.relative_to(out)): path.read_bytes() for path in paths})
+    assert found[0] == found[1]
+    assert name in found[0]
 
 
 def test_a_bad_line_is_three_lines_and_exit_2_and_can_be_skipped(

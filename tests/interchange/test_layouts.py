@@ -211,6 +211,33 @@ def test_spans_are_recovered_of_the_two_texts(tmp_path: Path, name: LayoutName):
     assert pairs[0].rejected_spans
 
 
+FILES: list[tuple[LayoutName, str]] = [
+    *((name, SUFFIX.get(name, ".jsonl")) for name in LINES),
+    ("rlhf-v", ".parquet"),
+    ("rlaif-v", ".parquet"),
+    ("trl", ".parquet"),
+    ("llama-factory", ".parquet"),
+    ("vlfeedback", ".parquet"),
+    ("corrections", ".csv"),
+]
+
+
+@pytest.mark.parametrize(("name", "ending"), FILES)
+def test_the_same_run_exported_twice_gives_equal_bytes(
+    tmp_path: Path, name: LayoutName, ending: str
+):
+    store = ImageStore(tmp_path / "store")
+    prompts, pair = own_pair(store, chosen_severity=0.0, rejected_severity=2.0)
+    pairs = [pair, pair.model_copy(update={"key": "l", "rejected": "A cow."})]
+    files: list[dict[Path, bytes]] = []
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        write_all(name, folder / f"set{ending}", pairs, dict(prompts), store)
+        paths = sorted(path for path in folder.rglob("*") if path.is_file())
+        files.append({path.relative_to(folder): path.read_bytes() for path in paths})
+    assert files[0] == files[1]
+    assert Path(f"set{ending}") in files[0]
+
+
 @pytest.mark.parametrize("name", LINES)
 def test_a_pair_of_our_own_goes_out_and_comes_back(tmp_path: Path, name: LayoutName):
     store = ImageStore(tmp_path / "store")
@@ -376,3 +403,25 @@ def test_every_name_has_a_module_and_a_line(tmp_path: Path):
             missing = tmp_path / "no.jsonl"
         with pytest.raises(UserError, match="doesn't exist"):
             load(name).row_count(missing)
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        (
+            "llama-factory",
+            {"conversations": [{"from": "human", "value": "Q"}, {"from": "gpt", "value": "A"}]},
+        ),
+        ("llama-factory-alpaca", {"instruction": "Q", "output": "A"}),
+        ("trl", {"prompt": "Q", "completion": "A"}),
+        ("ms-swift", {"messages": [WHAT, CAT]}),
+    ],
+)
+def test_a_row_for_kto_is_named_as_one(tmp_path: Path, name: LayoutName, row: dict[str, Any]):
+    label = "kto_tag" if name.startswith("llama") else "label"
+    path = json_file(tmp_path / "set.json", [{**row, label: False}])
+    with pytest.raises(UserError, match="one answer and a label, as for KTO") as error:
+        read_all(name, path, ImageStore(tmp_path / "store"))
+    assert error.value.where == f"{path}, row 1, column {label}"
+    _, pairs, skipped = read_all(name, path, ImageStore(tmp_path / "store"), skip_bad=True)
+    assert (pairs, len(skipped)) == ([], 1)

@@ -91,7 +91,7 @@ def test_a_bad_row_stops_the_import_unless_it_may_be_skipped(tmp_path: Path):
         import_layout("rlhf-v", file, tmp_path / "run", SilentProgress())
     made = import_layout("rlhf-v", file, tmp_path / "run", SilentProgress(), skip_bad=True)
     assert (made.rows, made.pairs) == (4, 3)
-    assert [line.split(": ")[0] for line in made.skipped] == [f"{file}, row 2, column text"]
+    assert [line.split(": ")[0] for line in made.skipped] == [f"{file}, row 3, column text"]
 
 
 def test_a_file_is_read_a_batch_of_rows_at_a_time(tmp_path: Path):

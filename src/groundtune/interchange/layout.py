@@ -118,6 +118,12 @@ class Layout(Files):
     """Of every image's name, where the layout says so: such names have no folder."""
     stale: frozenset[str] = frozenset()
     """Columns that are wrong once a text was changed."""
+    folders: tuple[str, ...] = ()
+    """Folders below that of the images in which the authors' code looks for them too."""
+    keyed_by: str = ""
+    """Column of the keys, where a JSON file may also be one object of rows by key."""
+    split: Callable[[Fields], Sequence[Fields]] | None = None
+    """The rows of one pair each that a row stands for. Raises Refused."""
     leaves_out: Callable[[Fields], str] | None = None
     """Why the layout's own code makes no pair of a row; "" if it does."""
     translate: Callable[[Path], Callable[[Fields], Fields]] | None = None

@@ -34,6 +34,8 @@ from groundtune.store.rows import (
     Fields,
     Row,
     count_lines,
+    is_keyed,
+    keyed_rows,
     media_in,
 )
 from groundtune.store.sheets import is_table
@@ -86,9 +88,12 @@ def read(
     """As `Format.read` says."""
     check_ending(layout, path)
     told, found = open_rows(layout, path, rows)
+    if layout.keyed_by and is_keyed(path):
+        found = keyed_rows(path, layout.keyed_by, SKIP_OR_FIX)
     licence = next((each for each in (licence, told) if each is not None), layout.licence)
     translate = layout.translate(path) if layout.translate else _as_it_is
-    roots = [*([folder] if folder else []), path.parent]
+    given = [folder, *(folder / each for each in layout.folders)] if folder else []
+    roots = [*given, path.parent]
     where = _Where(layout, images, roots, licence, translate)
     return in_batches(
         found, rows, skip_bad, lambda row, number, place: _read_row(row, number, place, where)
@@ -240,6 +245,16 @@ def refuse_media(row: Fields, place: str) -> None:
         raise bad_row(Refused(f"The row is about a {what}, not an image", column), place)
 
 
+_LABELS = ("kto_tag", "label")
+
+
+def _refuse_label(row: Fields) -> None:
+    """Raise Refused for a row as KTO has it: one answer, and whether it is good."""
+    label = next((name for name in _LABELS if isinstance(row.get(name), bool)), "")
+    if label and not any("reject" in name for name in row):
+        raise Refused("The row has one answer and a label, as for KTO; a pair has two", label)
+
+
 def bad_row(error: Refused, place: str) -> UserError:
     """The error of a row that a layout can't hold."""
     column = f", column {error.column}" if error.column else ""
@@ -247,10 +262,24 @@ def bad_row(error: Refused, place: str) -> UserError:
 
 
 def _read_row(row: Fields, number: int, place: str, where: _Where) -> RowRecords:
-    layout = where.layout
     try:
         row = where.translate(row)
+        rows = where.layout.split(row) if where.layout.split else (row,)
+    except Refused as error:
+        raise bad_row(error, place) from error
+    records = [_read_pair(each, number, place, where) for each in rows]
+    return RowRecords(
+        tuple(prompt for each in records for prompt in each.prompts),
+        tuple(pair for each in records for pair in each.pairs),
+        records[0].left_out,
+    )
+
+
+def _read_pair(row: Fields, number: int, place: str, where: _Where) -> RowRecords:
+    layout = where.layout
+    try:
         refuse_media(row, place)
+        _refuse_label(row)
         if layout.leaves_out and (why := layout.leaves_out(row)):
             return RowRecords(left_out=why)
         content = layout.parse(row)
@@ -269,7 +298,10 @@ def _read_row(row: Fields, number: int, place: str, where: _Where) -> RowRecords
         messages=messages,
         source=Source(dataset=dataset, licence=where.licence),
     )
-    extra = {"layout": layout.name, **keep(row, fresh, usual, layout.images)}
+    in_file = any(image.data is not None for image in (*content.images, *content.further))
+    apart = layout.images if in_file else ()
+    # A Parquet file's schema is made of all rows' columns, so that they are kept there.
+    extra = {"layout": layout.name, **keep(row, fresh, () if in_file else usual, apart)}
     if layout.stale & set(row):
         extra["texts"] = fingerprint(content)
     if any(image.path is not None for image in (*content.images, *content.further)):

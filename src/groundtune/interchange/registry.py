@@ -33,7 +33,7 @@ TITLES: dict[LayoutName, str] = {
     "mm-rlhf": "MM-RLHF's dpo_pairs.jsonl",
     "vlfeedback": "MMInstruction/VLFeedback: several rated answers a row, Parquet or JSON",
     "llava-rlhf": "zhiqings/LLaVA-Human-Preference-10K: one list of dialogues",
-    "ha-dpo": "juliozhao/hadpo-data: pope_data.json, and desc_data.json that is a list",
+    "ha-dpo": "juliozhao/hadpo-data: pope_data.json and desc_data.json",
     "corrections": "your corrections as a table: question, image, answer, corrected answer",
 }
 

@@ -81,10 +81,13 @@ def write(
             f"{layout.numbers} only" if layout.numbers else "no place for them",
         )
     rows = _rows(job, pairs)
+    beside = layout.beside or _nothing
+    beside(path, ())  # what can't be written beside the rows is told before there are any
     if path.suffix == ".parquet":
         kinds, odd = _columns(layout, survey)
         job.afresh.update(odd)
         number = write_rows(path, rows, parquet_schema(kinds, layout.images, survey.licences))
+        columns = dict.fromkeys(kinds)
     elif is_table(path):
         if path.suffix.lower() not in SEPARATORS:
             raise UserError(
@@ -92,17 +95,15 @@ def write(
                 str(path),
                 "Write .csv, which spreadsheet programs open.",
             )
-        headers = dict.fromkeys([*survey.order, *layout.headers])
-        number = write_table(path, rows, list(headers))
+        columns = dict.fromkeys([*survey.order, *layout.headers])
+        number = write_table(path, rows, list(columns))
         write_sidecar(path, survey.licences)
     else:
-        beside = layout.beside or _nothing
-        beside(path, ())  # what can't be written beside the rows is told before there are any
-        columns: dict[str, None] = {}
+        columns = {}
         number = write_json(path, _noting(rows, columns))
         write_sidecar(path, survey.licences)
-        for other, data in beside(path, list(columns)):
-            write_atomic(other, data)
+    for other, data in beside(path, list(columns)):
+        write_atomic(other, data)
     forbidding = (each for each in survey.licences if forbids_commercial_use(each))
     return Written(number, tuple(forbidding))
 

@@ -136,6 +136,18 @@ class JsonText:
         self.take(closing)
         self.row = 0
 
+    def entries(self) -> Iterator[tuple[str, object]]:
+        """The keys and values of the text's one object."""
+        self.take("{")
+        self.row, more = 0, self.peek() != "}"
+        while more:
+            self.row += 1
+            key = self._key()
+            yield key, self.value()
+            more = self._goes_on("}")
+        self.take("}")
+        self.end()
+
     def members(self, keys: Collection[str], opening: str = "[") -> Iterator[tuple[str, object]]:
         """(key, element) of the lists that some keys of the text's one object have.
 

@@ -9,6 +9,7 @@ break may stand in a text. Blank lines are no rows. Rows count from 1, lines wit
 
 import codecs
 import json
+import re
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,8 @@ from groundtune.store.json_writing import json_of
 
 SKIP_OR_FIX = "Fix the row, or leave it out with --skip-bad."
 """The fix of a bad row, for a command that has this option."""
+
+_KEYED = re.compile(r'\{\s*"(?:[^"\\]|\\.)*"\s*:\s*\{')
 
 Fields = Mapping[str, Any]
 
@@ -85,6 +88,30 @@ def json_members(
         text = JsonText(path, file, fix)
         for key, value in text.members(keys, "{" if inner else "["):
             yield key, _row(f"{name}, {key} {text.row}", text.row, value, text.fault, fix)
+
+
+def is_keyed(path: Path) -> bool:
+    """Whether a JSON file is one object of objects, not lines or a list of rows.
+
+    Raises:
+        UserError: the file can't be opened.
+    """
+    return _KEYED.match(beginning(path)) is not None
+
+
+def keyed_rows(path: Path, column: str, fix: str) -> Iterator[Row]:
+    """The rows of a file for which `is_keyed` holds; each gets its key as a column.
+
+    Raises:
+        UserError: the file can't be opened, or is not such an object.
+    """
+    with open_bytes(path) as file:
+        text = JsonText(path, file, fix)
+        for key, value in text.entries():
+            fields: object = value
+            if isinstance(value, dict):
+                fields = {column: key, **cast("Fields", value)}
+            yield _row(f"{path}, row {text.row} ({key!r})", text.row, fields, text.fault, fix)
 
 
 def json_file(path: Path, fix: str = LAYOUT) -> object:

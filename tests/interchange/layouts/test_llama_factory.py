@@ -1,10 +1,13 @@
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from layout_rows import images, json_file, own_pair, read_all, rows_of, write_all
+from layout_rows import image_bytes, images, json_file, own_pair, read_all, rows_of, write_all
 
 from groundtune.errors import UserError
+from groundtune.interchange.registry import LayoutName
 from groundtune.store.images import ImageStore
 
 
@@ -88,3 +91,53 @@ def test_the_published_rlaif_v_entry_is_read_as_alpaca(tmp_path: Path):
     info(tmp_path, rlaif_v={"file_name": "set.json", "ranking": True, "columns": columns})
     _, (pair,), _ = read_all("llama-factory-alpaca", path, ImageStore(tmp_path / "store"))
     assert (pair.chosen, pair.rejected) == ("A cat.", "A dog.")
+
+
+def parquet_of(folder: Path, **columns: object) -> Path:
+    images = [[{"bytes": image_bytes(), "path": "a.png"}]]
+    table = pa.table({**columns, "images": images})
+    pq.write_table(table, folder / "set.parquet")
+    return folder / "set.parquet"
+
+
+SPOKEN = {
+    "conversations": [[{"from": "human", "value": "<image>What?"}]],
+    "chosen": [{"from": "gpt", "value": "A cup."}],
+    "rejected": [{"from": "gpt", "value": "A dog."}],
+    "note": ["kept"],
+}
+WRITTEN = {
+    "instruction": ["<image>What?"],
+    "input": [""],
+    "history": [[["Hi", "Hello"]]],
+    "chosen": ["A cup."],
+    "rejected": ["A dog."],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "columns"), [("llama-factory", SPOKEN), ("llama-factory-alpaca", WRITTEN)]
+)
+def test_parquet_with_images_inside_is_read_and_written_again(
+    tmp_path: Path, name: LayoutName, columns: dict[str, object]
+):
+    path = parquet_of(tmp_path, **columns)
+    store = ImageStore(tmp_path / "store")
+    prompts, (pair,), _ = read_all(name, path, store)
+    assert (pair.chosen, pair.rejected) == ("A cup.", "A dog.")
+    assert store.read(prompts[pair.prompt].images[0]) == image_bytes()
+    write_all(name, tmp_path / "out" / "set.parquet", [pair], prompts, store)
+    assert rows_of(tmp_path / "out" / "set.parquet") == rows_of(path)
+    entry = json.loads((tmp_path / "out" / "dataset_info.json").read_bytes())["set"]
+    assert entry["file_name"] == "set.parquet"
+    assert entry["columns"]["images"] == "images"
+
+
+@pytest.mark.parametrize("name", ["llama-factory", "llama-factory-alpaca"])
+def test_a_pair_of_ours_goes_into_parquet_and_comes_back(tmp_path: Path, name: LayoutName):
+    store = ImageStore(tmp_path / "store")
+    prompts, pair = own_pair(store)
+    write_all(name, tmp_path / "set.parquet", [pair], prompts, store)
+    again, (back,), _ = read_all(name, tmp_path / "set.parquet", store)
+    assert again[back.prompt].messages == prompts["p"].messages
+    assert (back.chosen, back.rejected) == (pair.chosen, pair.rejected)

@@ -306,8 +306,8 @@ BAD = [
     ),
     ({"text": '{"question": "q", "chosen": "c", "rejected": " "}'}, "text", "'rejected' answer is"),
     ({"text": '{"question": "\\ud800", "chosen": "c", "rejected": "r"}'}, "text", "half a char"),
-    ({"image": None}, "image", "no image"),
-    ({"image": {"bytes": None, "path": "a.png"}}, "image", "no image"),
+    ({"image": None, "image_path": None}, "image", "neither an image nor"),
+    ({"image": {"bytes": None, "path": None}, "image_path": ""}, "image", "neither an image nor"),
     ({"image": {"bytes": b"not an image", "path": None}}, "image", "not an image"),
     ({"image": {"bytes": image_bytes()[:-30], "path": None}}, "image", "truncated or damaged"),
 ]
@@ -320,7 +320,7 @@ def test_a_bad_row_is_an_error_naming_file_row_and_column(
     path = parquet(tmp_path, [row(i) for i in range(4)] + [row(4, **change)])
     with pytest.raises(UserError, match=complaint) as caught:
         read_all(path, ImageStore(tmp_path / "images"))
-    assert caught.value.where == f"{path}, row 4, column {column}"
+    assert caught.value.where == f"{path}, row 5, column {column}"
 
 
 def test_bad_rows_can_be_skipped_and_are_listed(tmp_path: Path):
@@ -330,7 +330,7 @@ def test_bad_rows_can_be_skipped_and_are_listed(tmp_path: Path):
     _, pairs, skipped = read_all(path, ImageStore(tmp_path / "images"), skip_bad=True)
     assert [pair.source.row for pair in pairs] == ["0", "1", "2", "3", "99"]
     assert [error.where for error in skipped] == [
-        f"{path}, row {4 + i}, column {column}" for i, (_, column, _) in enumerate(BAD)
+        f"{path}, row {5 + i}, column {column}" for i, (_, column, _) in enumerate(BAD)
     ]
 
 
@@ -380,3 +380,20 @@ def test_a_pair_whose_prompt_or_image_is_missing_is_an_error(tmp_path: Path):
     with pytest.raises(UserError, match="is missing") as caught:
         rlhf_v.write(tmp_path / "out.parquet", [pair], {"p": prompt}, store)
     assert caught.value.where == "pair k"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"image": None}, {"image": {"bytes": None, "path": "images/0.png"}, "image_path": None}],
+)
+def test_an_image_may_be_a_file_that_its_path_names(tmp_path: Path, change: dict[str, object]):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "0.png").write_bytes(image_bytes())
+    store = ImageStore(tmp_path / "store")
+    path = parquet(tmp_path, [row(0, **change)])
+    (prompt,) = read_all(path, store)[0].values()
+    assert store.read(prompt.images[0]) == image_bytes()
+    (tmp_path / "images" / "0.png").unlink()
+    with pytest.raises(UserError, match="doesn't exist") as error:
+        read_all(path, store)
+    assert error.value.where == f"{path}, row 1, column image: images/0.png"

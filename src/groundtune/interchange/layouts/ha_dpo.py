@@ -1,21 +1,47 @@
 """HA-DPO's data: juliozhao/hadpo-data, apache-2.0 (Zhao et al. 2023, arXiv 2311.16839).
 
 Two files a model. pope_data.json is a list of image_id, question, answer, chosen, correct, and the
-other answer as `reject` (LLaVA) or `rejected` (InstructBLIP); rows with correct true have nothing
-to learn from and are pairs all the same where both texts are there. desc_data.json is a list of
-image_id, chosen, rejected, which has no question; the authors' code asks one of a few, here it is
-given by DESCRIBE. Images are Visual Genome's, IMAGE_ID.jpg.
+other answer as `reject` (LLaVA) or `rejected` (InstructBLIP); the authors' code leaves out rows
+with correct true. desc_data.json is a list of image_id, chosen, rejected, or an object of chosen
+and rejected by image_id. It has no question; the authors' code asks one of a few, here it is
+DESCRIBE. Its texts are lists of rewrites. The authors' code draws one per side whenever it reads
+the row; here the first rewrites of both sides are a pair, then the second ones, and so on. Images
+are Visual Genome's, IMAGE_ID.jpg in VG_100K or VG_100K_2.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from itertools import cycle, islice
+from typing import Any, cast
 
-from groundtune.interchange.dialogue import ask, only_question, text_of
+from groundtune.interchange.dialogue import ask, list_of, only_question, text_of
 from groundtune.interchange.layout import Content, Layout, Refused, RowImage
 from groundtune.store.rows import Fields
 
 DESCRIBE = "Describe this image in detail."
 _ENDING = ".jpg"
+
+
+def _split(row: Fields) -> list[Fields]:
+    """A row for each pair of rewrites, each pair of texts once."""
+    rejected = "reject" if "reject" in row else "rejected"
+    if not isinstance(row.get("chosen"), list) and not isinstance(row.get(rejected), list):
+        return [row]
+    texts = [_rewrites(row, name) for name in ("chosen", rejected)]
+    longest = max(map(len, texts))
+    pairs = zip(*(islice(cycle(each), longest) for each in texts), strict=True)
+    return [{**row, "chosen": chosen, rejected: other} for chosen, other in dict.fromkeys(pairs)]
+
+
+def _rewrites(row: Fields, name: str) -> list[str]:
+    value: object = row.get(name)
+    texts = [value] if isinstance(value, str) else list_of(value, name)
+    if not texts or not all(isinstance(text, str) for text in texts):
+        raise Refused("It is not a list of texts", name)
+    return cast("list[str]", texts)
+
+
+def _leaves_out(row: Fields) -> str:
+    return "correct: true" if row.get("correct") else ""
 
 
 def _parse(row: Fields) -> Content:
@@ -53,4 +79,8 @@ LAYOUT = Layout(
     dataset="juliozhao/hadpo-data",
     licence="apache-2.0",
     ending=_ENDING,
+    folders=("VG_100K", "VG_100K_2"),
+    keyed_by="image_id",
+    split=_split,
+    leaves_out=_leaves_out,
 )

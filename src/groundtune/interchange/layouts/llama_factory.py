@@ -1,5 +1,7 @@
 """LLaMA-Factory's two layouts of preferences with images (0.9.5, `data/converter.py`).
 
+Files are JSON, which names images, or Parquet, which has them inside.
+
 Sharegpt: conversations [{from, value}] with `<image>` in the values, chosen {from, value}, rejected
 {from, value}, images [path]. Alpaca: instruction, input, system, history [[question, answer]],
 chosen, rejected, images; instruction and input are one text with a line's end between.
@@ -9,10 +11,17 @@ dataset_info.json beside it. A new file gets an entry there, "ranking": true, un
 Images are named from the file's folder, which is LLaMA-Factory's `media_dir` by default.
 """
 
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
+# pyright: reportMissingTypeStubs=false
+# Reason: pyarrow ships no types.
+
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
+
+import pyarrow as pa
 
 from groundtune.errors import UserError
 from groundtune.interchange.dialogue import (
@@ -25,8 +34,8 @@ from groundtune.interchange.dialogue import (
     text_of,
     with_images_first,
 )
-from groundtune.interchange.images import row_images
-from groundtune.interchange.layout import Content, Layout, Refused, Role, Turn
+from groundtune.interchange.images import as_struct, row_images
+from groundtune.interchange.layout import IMAGE, Content, Layout, Refused, Role, Turn
 from groundtune.store.json_writing import json_of
 from groundtune.store.rows import Fields, json_file
 
@@ -97,7 +106,9 @@ def _render_sharegpt(content: Content, columns: Sequence[str]) -> dict[str, Any]
 def _images(content: Content, columns: Sequence[str]) -> dict[str, Any]:
     if columns and "images" not in columns:
         return {}
-    return {"images": [each.path for each in content.images]}
+    return {
+        "images": [each.path if each.data is None else as_struct(each) for each in content.images]
+    }
 
 
 def _parse_alpaca(row: Fields) -> Content:
@@ -201,10 +212,36 @@ def _info(path: Path) -> dict[str, object]:
     return cast("dict[str, object]", found)
 
 
+def _schema(kinds: Mapping[str, pa.DataType], columns: Sequence[str]) -> dict[str, pa.DataType]:
+    """The types of the columns of a Parquet file; optional ones only if its rows had them."""
+    return {
+        name: kind
+        for name, kind in kinds.items()
+        if name in columns or (name not in _OPTIONAL and (name != "images" or not columns))
+    }
+
+
+_OPTIONAL = ("system", "history")
+_MESSAGE = pa.struct([("from", pa.string()), ("value", pa.string())])
+_SHAREGPT_KINDS: dict[str, pa.DataType] = {
+    "system": pa.string(),
+    "conversations": pa.list_(_MESSAGE),
+    **dict.fromkeys(_SIDES, _MESSAGE),
+    "images": pa.list_(IMAGE),
+}
+_ALPACA_KINDS: dict[str, pa.DataType] = {
+    **dict.fromkeys(("system", "instruction", "input"), pa.string()),
+    "history": pa.list_(pa.list_(pa.string())),
+    **dict.fromkeys(_SIDES, pa.string()),
+    "images": pa.list_(IMAGE),
+}
+
 SHAREGPT = Layout(
     name="llama-factory",
     title="LLaMA-Factory (sharegpt)",
-    endings=(".json", ".jsonl"),
+    endings=(".json", ".jsonl", ".parquet"),
+    images=frozenset({"images"}),
+    schema=partial(_schema, _SHAREGPT_KINDS),
     parse=_parse_sharegpt,
     render=_render_sharegpt,
     translate=partial(_translate, "sharegpt"),
@@ -214,7 +251,9 @@ SHAREGPT = Layout(
 ALPACA = Layout(
     name="llama-factory-alpaca",
     title="LLaMA-Factory (alpaca)",
-    endings=(".json", ".jsonl"),
+    endings=(".json", ".jsonl", ".parquet"),
+    images=frozenset({"images"}),
+    schema=partial(_schema, _ALPACA_KINDS),
     parse=_parse_alpaca,
     render=_render_alpaca,
     translate=partial(_translate, "alpaca"),

@@ -6,12 +6,15 @@
     rejected_messages   the whole dialogue again, with rejected_images; or
     rejected_images     alone: the same answer, to be preferred for `images` over these
 
+Older files have query, response, history and system instead of messages; they become messages, and
+are written as such.
+
 The last compares images rather than answers: its pair has two equal texts, and the other images
 stay with the row. Relative paths start at ms-swift's ROOT_IMAGE_DIR.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from groundtune.interchange.dialogue import (
     join_pieces,
@@ -26,6 +29,40 @@ from groundtune.interchange.layout import Content, Layout, Refused, Role, Turn
 from groundtune.store.rows import Fields
 
 _ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "assistant"}
+
+
+_QUERIES = ("query", "prompt", "input", "instruction", "question", "problem")
+_RESPONSES = ("response", "answer", "output")
+
+
+def _with_messages(row: Fields) -> Fields:
+    """The row with messages in place of query, response, history and system."""
+    query = next((name for name in _QUERIES if name in row), "")
+    response = next((name for name in _RESPONSES if name in row), "")
+    if "messages" in row:
+        return row
+    if not query or not response:
+        raise Refused("There are neither messages nor a query and a response")
+    texts: list[tuple[str, object]] = []
+    if row.get("system"):
+        texts.append(("system", row["system"]))
+    for turn in list_of(row.get("history") or [], "history"):
+        asked, answered = _two(turn)
+        texts += [("user", asked), ("assistant", answered)]
+    answer: object = row[response]
+    if isinstance(answer, list) and answer:  # ms-swift takes the first
+        answer = cast("list[object]", answer)[0]
+    texts += [("user", row[query]), ("assistant", answer)]
+    messages = [{"role": role, "content": text} for role, text in texts]
+    former = {query, response, "history", "system"}
+    return {"messages": messages, **{k: v for k, v in row.items() if k not in former}}
+
+
+def _two(turn: object) -> list[object]:
+    texts = list_of(turn, "history")
+    if len(texts) != 2:
+        raise Refused("A turn of the history is not two texts", "history")
+    return texts
 
 
 def _parse(row: Fields) -> Content:
@@ -101,4 +138,5 @@ LAYOUT = Layout(
     endings=(".jsonl", ".json"),
     parse=_parse,
     render=_render,
+    translate=lambda path: _with_messages,
 )

@@ -18,9 +18,9 @@ there.
 # Reason: pyarrow ships no types.
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import pyarrow as pa
 
@@ -55,6 +55,13 @@ _COLUMNS: dict[str, pa.DataType] = {
 }
 
 
+class _Source(NamedTuple):
+    path: Path
+    images: ImageStore
+    roots: Sequence[Path]
+    """Where paths of images start."""
+
+
 def row_count(path: Path) -> int:
     """Rows of a file in this layout. Raises UserError as `read` does for the file as a whole."""
     with open_columns(path, _COLUMNS, "RLHF-V") as file:
@@ -65,12 +72,15 @@ def read(
     path: Path,
     images: ImageStore,
     *,
-    folder: Path | None = None,  # the images are in the file
+    folder: Path | None = None,
     licence: str | None = None,
     skip_bad: bool = False,
     rows: int = ROWS,
 ) -> Iterator[Batch]:
     """The file's pairs with their prompts, `rows` at a time; its images go into `images`.
+
+    An image without bytes is a file, named by the image's path or by image_path, from `folder` or
+    from the file's own.
 
     The licence is the one given, else that which a file of ours names in its metadata, else the
     published set's.
@@ -81,12 +91,13 @@ def read(
             such a row is left out and its error is in `skipped`.
     """
     number = 0
+    source = _Source(path, images, [*([folder] if folder else []), path.parent])
     with open_columns(path, _COLUMNS, "RLHF-V") as file:
         told = licence_in(file.metadata.metadata or {}, path)
         licence = next((each for each in (licence, told) if each is not None), LICENCE)
         for plain in batches(file, path, _COLUMNS, rows):
             found = [
-                _read_or_skip(row, number + i, path, images, licence, skip_bad)
+                _read_or_skip(row, number + i, source, licence, skip_bad)
                 for i, row in enumerate(plain)
             ]
             number += len(plain)
@@ -126,29 +137,29 @@ def write(
 def _read_or_skip(
     row: Mapping[str, Any],
     number: int,
-    path: Path,
-    images: ImageStore,
+    source: _Source,
     licence: str,
     skip_bad: bool,
 ) -> tuple[Prompt, Pair] | UserError:
     try:
-        return _read_row(row, number, path, images, licence)
+        return _read_row(row, number, source, licence)
     except UserError as error:
         # A full disk is no fault of the row, and its error doesn't name one.
-        if not skip_bad or not error.where.startswith(_row(path, number)):
+        if not skip_bad or not error.where.startswith(_row(source.path, number)):
             raise
         return error
 
 
 def _row(path: Path, number: int) -> str:
-    return f"{path}, row {number}"
+    return f"{path}, row {number + 1}"
 
 
 def _read_row(
-    row: Mapping[str, Any], number: int, path: Path, images: ImageStore, licence: str
+    row: Mapping[str, Any], number: int, file: _Source, licence: str
 ) -> tuple[Prompt, Pair]:
-    texts = _texts(row["text"], f"{_row(path, number)}, column text")
-    sha256 = _image(row["image"], images, f"{_row(path, number)}, column image")
+    place = _row(file.path, number)
+    texts = _texts(row["text"], f"{place}, column text")
+    sha256 = _image(row, file, f"{place}, column image")
     dataset, idx = row["ds_name"] or DATASET, row["idx"]
     messages = (
         Message(role="user", content=(ImagePart(image=sha256), TextPart(text=texts["question"]))),
@@ -159,7 +170,7 @@ def _read_row(
         source=Source(dataset=dataset, licence=licence),
     )
     extra = {"layout": LAYOUT} | {name: row[name] for name in _STRINGS if row[name] is not None}
-    if row["image"]["path"] is not None:
+    if row["image"] is not None and row["image"]["path"] is not None:
         extra["image.path"] = row["image"]["path"]
     if row["text"] != _dump(texts):
         extra["text"] = row["text"]
@@ -197,12 +208,18 @@ def _texts(text: str | None, where: str) -> dict[str, str]:
     return texts
 
 
-def _image(image: Mapping[str, Any] | None, images: ImageStore, where: str) -> str:
-    if image is None or image["bytes"] is None:
+def _image(row: Mapping[str, Any], file: _Source, where: str) -> str:
+    image: Mapping[str, Any] = row["image"] or {}
+    if image.get("bytes") is not None:
+        return file.images.add(image["bytes"], name=where)
+    name = image.get("path") or row["image_path"]
+    if not name:
         raise UserError(
-            "The row has no image.", where, "Add its bytes, or leave the row out with --skip-bad."
+            "The row has neither an image nor an image_path.",
+            where,
+            "Add its bytes or its path, or leave the row out with --skip-bad.",
         )
-    return images.add(image["bytes"], name=where)
+    return file.images.add_named(name, file.roots, where)
 
 
 def _dump(texts: Mapping[str, str]) -> str:
