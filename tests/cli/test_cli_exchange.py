@@ -46,7 +46,7 @@ def test_import_ends_with_the_training_that_could_follow_and_export_with_its_fil
     imported = printed(capsys)
     assert (imported["rows"], imported["pairs"]) == (2, 1)
     assert imported["skipped"] == [
-        f"{file}, row 1, column image: The file is not an image that can be read."
+        f"{file}, row 2, column image: The file is not an image that can be read."
     ]
     assert imported["wrote"] == str(out / "pairs")
     command = f"groundtune train --model llava-hf/llava-1.5-7b-hf --pairs {out} --dry-run"
@@ -65,7 +65,7 @@ def test_a_bad_row_is_three_lines_and_exit_2(
     assert run(["import", "rlhf-v", str(file), "--out", str(tmp_path / "run")]) == EXIT_INPUT
     lines = capsys.readouterr().err.strip().splitlines()[-3:]
     assert lines[0] == "error: The file is not an image that can be read."
-    assert lines[1] == f"where: {file}, row 1, column image"
+    assert lines[1] == f"where: {file}, row 2, column image"
     assert "--skip-bad" in lines[2]
 
 
