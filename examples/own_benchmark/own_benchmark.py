@@ -2,6 +2,7 @@
 
 import re
 
+from groundtune.bench.asking import ask_items
 from groundtune.bench.benchmark import Benchmark, Protocol, score_key
 from groundtune.bench.files.answers import answers_of, plain, rows_of
 from groundtune.bench.files.checks import by_id
@@ -18,8 +19,13 @@ def read_data(paths):
     return {r.fields["image"]: plain(r.fields["people"]) for path in paths for r in rows_of(path)}
 
 
+def items(data, folder, images):
+    """One question per image of a folder."""
+    return ask_items([("people", name, name, HOW["prompt"]) for name in data], folder, images)
+
+
 def score(data, answers, scoring):
-    """The first number of each answer, beside the true one."""
+    """The first number of each answer, compared with the true one."""
     scores = []
     for image, answer in zip(data, answers, strict=True):
         said = re.search(r"\d+", answer.text)
@@ -42,5 +48,6 @@ PEOPLE = Benchmark(
     read_data=read_data,
     read_answers=lambda path, data: by_id(list(answers_of(path, item=["image"])), list(data), path),
     score=score,
+    items=items,
     layouts='lines of {"image", "answer"}',
 )

@@ -28,7 +28,7 @@ TYPE = "type"
 """The field that names a variant."""
 
 
-class Refusal(NamedTuple):
+class PluginFault(NamedTuple):
     """Why an object can't be used, and what its author has to change."""
 
     what: str
@@ -40,7 +40,7 @@ class Plugins(Generic[T]):
     """The objects of one group of entry points, by the names of the entry points."""
 
     group: str
-    refusal: Callable[[str, object], Refusal | None]
+    fault: Callable[[str, object], PluginFault | None]
     """Tells why the object of a name can't be used; None if it can."""
     loaded: dict[str, T] = field(default_factory=dict[str, T])
     """Objects that were used so far, by name."""
@@ -94,9 +94,9 @@ class Plugins(Generic[T]):
                 where,
                 f"Fix or reinstall the package {points[0].dist.name if points[0].dist else ''}.",
             ) from error
-        refusal = self.refusal(name, found)
-        if refusal is not None:
-            raise UserError(refusal.what, where, refusal.fix)
+        fault = self.fault(name, found)
+        if fault is not None:
+            raise UserError(fault.what, where, fault.fix)
         return cast("T", found)
 
 

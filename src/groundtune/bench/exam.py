@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from groundtune.bench.benchmark import Benchmark, Scoring
 from groundtune.bench.files.checks import record_found_files
@@ -29,6 +29,40 @@ class Exam:
     """Its model and decoding are the defaults for answers without these."""
 
 
+def refuse_lacking(benchmark: Benchmark[Any], command: Literal["run", "score"]) -> None:
+    """Refuse a benchmark that lacks a hook of `bench run` or `score`, before anything is read.
+
+    Raises:
+        UserError: it does; the error names the hook.
+    """
+    scores = f"score existing answers with groundtune bench score {benchmark.name}"
+    does = "run" if command == "run" else "scored"
+    if benchmark.score is None and benchmark.protocol.items:
+        raise UserError(
+            f"{benchmark.name} can't be run or scored by itself.",
+            benchmark.name,
+            f"Its items are {benchmark.protocol.items}.",
+        )
+    lacks = {
+        "read_data or load, which provide its data": benchmark.read_data or benchmark.load,
+        "score, which scores answers": benchmark.score,
+    }
+    if command == "score":
+        lacks["read_answers, which reads a file of answers"] = benchmark.read_answers
+    else:
+        lacks["items, which makes questions of its data"] = benchmark.items or benchmark.load
+    for hook, there in lacks.items():
+        if there is None:
+            name = hook.partition(",")[0]
+            fix = f"Define {name} in its Benchmark"
+            other = f", or {scores}." if name == "items" else "."
+            raise UserError(
+                f"{benchmark.name} can't be {does}: it lacks the hook {hook}.",
+                benchmark.name,
+                fix + other,
+            )
+
+
 def exam_of(
     benchmark: Benchmark[Any],
     paths: Sequence[Path],
@@ -39,16 +73,11 @@ def exam_of(
     """Read a benchmark's data from files, or generate its items.
 
     Raises:
-        UserError: the data can't be read, there are no such items, or the benchmark has no data.
+        UserError: the data can't be read, or there are no such items.
     """
     if benchmark.load is not None:
         return Exam(benchmark=benchmark, data=benchmark.load(selection, images), scoring=scoring)
-    if benchmark.read_data is None:
-        raise UserError(
-            f"{benchmark.name} can't be run or scored by itself.",
-            benchmark.name,
-            f"Its items are {benchmark.protocol.items}.",
-        )
+    assert benchmark.read_data is not None  # `refuse_lacking` refuses benchmarks without
     with record_found_files() as found:
         data = benchmark.read_data(paths)
     files = tuple(describe(paths, found))
@@ -59,17 +88,12 @@ def items_of(exam: Exam, image_folder: Callable[[], Path], images: ImageStore) -
     """Return the items to ask a model; `image_folder` returns the folder of a benchmark's images.
 
     Raises:
-        UserError: the questions or images are not available, or an image is missing.
+        UserError: an image is missing.
     """
     benchmark = exam.benchmark
     if benchmark.load is not None:
         return exam.data
-    if benchmark.items is None:
-        raise UserError(
-            f"{benchmark.name} can't be run: its questions or images are not available.",
-            benchmark.name,
-            f"Score existing answers with groundtune bench score {benchmark.name}.",
-        )
+    assert benchmark.items is not None  # `refuse_lacking` refuses benchmarks without
     return benchmark.items(exam.data, image_folder(), images)
 
 
@@ -79,13 +103,19 @@ def scores_of(exam: Exam, answers: Sequence[ItemAnswer]) -> list[Score]:
     Mode strict reads judges' replies without their thoughts too.
 
     Raises:
-        UserError: as the benchmark's `score`.
+        UserError: as the benchmark's `score`, or it does not return one score per answer.
     """
-    assert exam.benchmark.score is not None  # `exam_of` refuses benchmarks without
+    assert exam.benchmark.score is not None  # `refuse_lacking` refuses benchmarks without
     how = exam.scoring
     judge = strictly(how.judge) if how.mode == "strict" else how.judge
     answers = without_thoughts(answers, how.mode)
     scores = exam.benchmark.score(exam.data, answers, replace(how, judge=judge))
+    if len(scores) != len(answers):
+        raise UserError(
+            f"The hook score returned {len(scores):,} scores for {len(answers):,} answers.",
+            exam.benchmark.name,
+            "Return one score per answer; an answer that can't be read has the status unparsed.",
+        )
     for at, (score, answer) in enumerate(zip(scores, answers, strict=True)):
         decoding = answer.decoding or how.decoding
         update = {"decoding": decoding, "thoughts": answer.thoughts}

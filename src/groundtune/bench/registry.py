@@ -12,7 +12,7 @@ from typing import Any
 
 from groundtune.bench.benchmark import Benchmark
 from groundtune.errors import UserError
-from groundtune.plugins import Plugins, Refusal
+from groundtune.plugins import PluginFault, Plugins
 
 ENTRY_POINTS = "groundtune.bench"
 _TASKS = "groundtune.bench.tasks."
@@ -69,7 +69,7 @@ def load(name: str) -> Benchmark[Any]:
         known = ", ".join([*SUITES, *names()])
         raise UserError(f"There is no benchmark {name!r}.", name, f"Use one of {known}.")
     if key not in TARGETS:
-        return _PLUGINS.load(_foreign()[key])
+        return PLUGINS.load(_foreign()[key])
     module, _, constant = TARGETS[key].partition(":")
     return getattr(importlib.import_module(module), constant)
 
@@ -84,17 +84,28 @@ def load_all(names: Iterable[str]) -> list[Benchmark[Any]]:
     return list({benchmark.name: benchmark for benchmark in map(load, members)}.values())
 
 
-def _refusal(name: str, found: object) -> Refusal | None:
+def _fault_of(name: str, found: object) -> PluginFault | None:
     """Tell what an object lacks to be the benchmark of a name."""
     if not isinstance(found, Benchmark):
-        return Refusal(
+        return PluginFault(
             f"The object of the entry point {name} is not a Benchmark.",
             "Export a groundtune.bench.benchmark.Benchmark.",
+        )
+    benchmark: Benchmark[Any] = found
+    if _plain(benchmark.name) != _plain(name):
+        return PluginFault(
+            f"The Benchmark of the entry point {name} is called {benchmark.name}.",
+            f'Write name="{name}" in the Benchmark, or rename the entry point.',
+        )
+    if benchmark.headline not in {metric.name for metric in benchmark.metrics}:
+        return PluginFault(
+            f"The headline of {name}, {benchmark.headline!r}, is none of its metrics.",
+            "Name one of the metrics as the headline.",
         )
     return None
 
 
-_PLUGINS: Plugins[Benchmark[Any]] = Plugins(ENTRY_POINTS, _refusal)
+PLUGINS: Plugins[Benchmark[Any]] = Plugins(ENTRY_POINTS, _fault_of)
 
 
 def _plain(name: str) -> str:
@@ -109,4 +120,4 @@ def _exists(target: str) -> bool:
 def _foreign() -> dict[str, str]:
     """Return the names of other packages' entry points by plain name, without built-in names."""
     built_in = set(map(_plain, TARGETS))
-    return {plain: name for name in _PLUGINS.names() if (plain := _plain(name)) not in built_in}
+    return {plain: name for name in PLUGINS.names() if (plain := _plain(name)) not in built_in}

@@ -9,39 +9,39 @@ import inspect
 from typing import get_args
 
 from groundtune.methods.pairwise import Pairwise
-from groundtune.plugins import Plugins, Refusal
+from groundtune.plugins import PluginFault, Plugins
 
 ENTRY_POINTS = "groundtune.methods"
 VALUES = ("needs", "views")
 """Hooks that are properties."""
 
 
-def _refusal(name: str, found: object) -> Refusal | None:
+def _fault_of(name: str, found: object) -> PluginFault | None:
     """Tell what a class lacks to be the method of a name."""
     if not (isinstance(found, type) and issubclass(found, Pairwise)):
-        return Refusal(
+        return PluginFault(
             f"The object of the entry point {name} is not a method.",
             "Export a class that inherits from groundtune.methods.pairwise.Pairwise.",
         )
     kind = found.model_fields.get("type")
     if kind is None or (get_args(kind.annotation), kind.default) != ((name,), name):
-        return Refusal(
+        return PluginFault(
             f"The method {found.__name__} does not have its name, {name}, as its type.",
             f'Write in the class: type: Literal["{name}"] = "{name}"',
         )
     lacks = sorted(found.__abstractmethods__)
     if lacks:
-        return Refusal(
+        return PluginFault(
             f"The method {found.__name__} lacks the hook {' and '.join(lacks)}.",
             f"Define {' and '.join(lacks)} in the class, as methods/pairwise.py documents.",
         )
     for hook in VALUES:
         if inspect.isfunction(inspect.getattr_static(found, hook)):
-            return Refusal(
+            return PluginFault(
                 f"The hook {hook} of the method {found.__name__} is a function.",
                 f"Write @property above def {hook}(self).",
             )
     return None
 
 
-METHODS: Plugins[type[Pairwise]] = Plugins(ENTRY_POINTS, _refusal)
+METHODS: Plugins[type[Pairwise]] = Plugins(ENTRY_POINTS, _fault_of)

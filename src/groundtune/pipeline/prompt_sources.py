@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from groundtune.errors import UserError
 from groundtune.pipeline.recipes import imported
-from groundtune.plugins import Plugins, Refusal
+from groundtune.plugins import PluginFault, Plugins
 from groundtune.protocols import Annotator, Divider, Progress, TruthScorer
 from groundtune.records import Producer, Prompt
 
@@ -79,7 +79,7 @@ class Request(NamedTuple):
 
 def names() -> list[str]:
     """Our sources, then third parties'."""
-    return [*TARGETS, *(name for name in _PLUGINS.names() if name not in TARGETS)]
+    return [*TARGETS, *(name for name in PLUGINS.names() if name not in TARGETS)]
 
 
 def load(name: str) -> PromptSource:
@@ -90,11 +90,11 @@ def load(name: str) -> PromptSource:
     """
     if name in TARGETS:
         return imported(TARGETS[name])
-    if name not in _PLUGINS.names():
+    if name not in PLUGINS.names():
         raise UserError(
             f"There is no prompt source {name!r}.", name, f"Use one of {', '.join(names())}."
         )
-    return _PLUGINS.load(name)
+    return PLUGINS.load(name)
 
 
 def named_in(text: str) -> PromptSource | None:
@@ -153,14 +153,14 @@ def _all() -> Iterable[PromptSource]:
     yield from map(load, names()[len(TARGETS) :])
 
 
-def _refusal(name: str, found: object) -> Refusal | None:
+def _fault_of(name: str, found: object) -> PluginFault | None:
     """Tell what an object lacks to be the prompt source of a name."""
     if isinstance(found, PromptSource):
         return None
-    return Refusal(
+    return PluginFault(
         f"The object of the entry point {name} is not a PromptSource.",
         "Export a groundtune.pipeline.prompt_sources.PromptSource.",
     )
 
 
-_PLUGINS: Plugins[PromptSource] = Plugins(ENTRY_POINTS, _refusal)
+PLUGINS: Plugins[PromptSource] = Plugins(ENTRY_POINTS, _fault_of)

@@ -16,7 +16,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from groundtune.bench.benchmark import Scoring
-from groundtune.bench.exam import Exam, exam_of, items_of
+from groundtune.bench.exam import Exam, exam_of, items_of, refuse_lacking
 from groundtune.bench.item import Item, ItemSelection, Mode
 from groundtune.bench.opening import opening_of, refuse_closed_split
 from groundtune.bench.registry import SUITES, load_all
@@ -94,6 +94,8 @@ def run_bench(
             scores of another model of this name; or a full disk.
     """
     benchmarks = load_all(settings.benchmarks)
+    for benchmark in benchmarks:
+        refuse_lacking(benchmark, "run")
     given = replace(scoring or Scoring(), model=settings.name)
     refuse_useless(benchmarks, given)
     opening = opening_of(out, final, notebook, command)

@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import Field
 
 from groundtune.bench.benchmark import Benchmark, Scoring
-from groundtune.bench.exam import Exam, exam_of, scores_of
+from groundtune.bench.exam import Exam, exam_of, refuse_lacking, scores_of
 from groundtune.bench.files.foreign_logs import questions_of
 from groundtune.bench.files.revisions import describe
 from groundtune.bench.files.thoughts import notes_on_thoughts
@@ -107,6 +107,8 @@ def score_bench(
             judge that is missing, the test split without `opening`, or a full disk.
     """
     benchmarks = load_all([settings.name])
+    for benchmark in benchmarks:
+        refuse_lacking(benchmark, "score")
     given = replace(scoring or Scoring(), model=settings.model, decoding=settings.decoding)
     refuse_useless(benchmarks, given)
     if settings.data and all(each.read_data is None for each in benchmarks):
@@ -164,7 +166,7 @@ def with_mode(scoring: Scoring, benchmark: Benchmark[Any], mode: Mode | None) ->
 
 def _read_answers(exam: Exam, settings: ScoreSettings) -> list[ItemAnswer]:
     """The answers, all of one model if it has a label."""
-    assert exam.benchmark.read_answers is not None  # `exam_of` refuses benchmarks without
+    assert exam.benchmark.read_answers is not None  # `refuse_lacking` refuses benchmarks without
     answers = exam.benchmark.read_answers(settings.answers, exam.data)
     return [replace(each, model="") for each in answers] if settings.label else answers
 
