@@ -142,8 +142,11 @@ def deepseek_vl() -> Built:
     return hf.DeepseekVLForConditionalGeneration(config), _squares(16)
 
 
-def gemma4() -> Built:
-    """A window of eight tokens, inputs of its own for each layer, and images seen both ways."""
+def gemma4(**more: Any) -> Built:
+    """A window of eight tokens, inputs of its own for each layer, and images seen both ways.
+
+    `more` are further settings of its text model.
+    """
     text = {
         **parts.TEXT,
         "head_dim": 16,
@@ -153,6 +156,7 @@ def gemma4() -> Built:
         "hidden_size_per_layer_input": 8,
         "vocab_size_per_layer_input": 120,
         "use_bidirectional_attention": "vision",
+        **more,
     }
     vision = {
         "hidden_size": 32,
@@ -226,6 +230,7 @@ def kimi_k25() -> Built:
     )
     prompts = parts.qwen_prompts()
     for prompt in prompts:
+        prompt.marks.clear()
         pixels = prompt.features["pixel_values"]
         prompt.features["pixel_values"] = torch.randn(len(pixels), 3, 4, 4)
     return hf.Kimi_K25ForConditionalGeneration(config), prompts

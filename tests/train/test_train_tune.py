@@ -8,8 +8,11 @@ import pytest
 import torch
 
 import tiny_families
+import tiny_newer_families
+from groundtune.cli.progress import SilentProgress
 from groundtune.engine.packed import Packed
 from groundtune.errors import UserError
+from groundtune.pipeline.train.run import TrainSettings, train
 from groundtune.train.tune import (
     Full,
     Lora,
@@ -17,8 +20,10 @@ from groundtune.train.tune import (
     apply,
     check_quantisable,
     checkpoint_activations,
+    reach,
 )
 from groundtune.vlm.load import load
+from training_folder import fill_folder
 
 
 @pytest.mark.parametrize("tune", [Lora(r=2), QLora(r=2)])
@@ -36,6 +41,43 @@ def test_full_training_has_whole_parts(tiny_llava: Path):
     model = apply(load(str(tiny_llava)).model, Full(parts=("projector",)))
     trained = {name for name, p in model.named_parameters() if p.requires_grad}
     assert trained == {name for name, _ in model.named_parameters() if "projector" in name}
+
+
+def test_routers_have_no_adapter_and_fused_experts_are_named():
+    experts = {"num_experts": 4, "top_k_experts": 2, "moe_intermediate_size": 16}
+    model, _ = tiny_newer_families.gemma4(enable_moe_block=True, **experts)
+    assert any("router.proj" in name for name, _ in model.named_parameters())
+    found = reach(model, Lora(r=2))
+    assert found.left[:2] == ("experts.gate_up_proj", "experts.down_proj")
+    assert "router.proj" in found.left
+    adapted = apply(model, Lora(r=2))
+    names = [name for name, _ in adapted.named_parameters() if "lora_" in name]
+    assert names
+    assert not [name for name in names if "router" in name or "experts" in name]
+
+
+def test_the_share_of_the_decoder_that_an_adapter_reaches_is_counted():
+    model, _ = tiny_newer_families.qwen3_vl_moe()
+    attention = 2 * 32 * (32 + 16)  # queries and output, keys and values
+    experts, router = 4 * 3 * 32 * 16, 4 * 32
+    found = reach(model, Lora(r=2))
+    assert found.share == pytest.approx(attention / (attention + experts + router))
+    assert found.left == ("experts.gate_up_proj", "experts.down_proj", "mlp.gate")
+    dense, _ = tiny_families.llava()
+    assert reach(dense, Lora(r=2)) == (1.0, ())
+
+
+def test_parts_are_checked_before_the_reference_pass(
+    tiny_llava: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    pairs = fill_folder(tmp_path / "pairs", 2)
+    settings = TrainSettings(
+        model=str(tiny_llava), pairs=pairs.path, tune=Lora(r=2, parts=()), dtype="float32"
+    )
+    with pytest.raises(UserError, match="no part to train"):
+        train(settings, tmp_path / "out", SilentProgress())
+    assert not (tmp_path / "out/reference").exists()
+    assert not caplog.records
 
 
 def test_four_bits_need_an_accelerator():

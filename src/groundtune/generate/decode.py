@@ -39,17 +39,37 @@ def decode(
     """Return one answer's tokens per row, where rows[i] is the index of its prompt.
 
     An answer ends with an end-of-sequence token, or is truncated after
-    `sampling.max_new_tokens`, or where `watch` ends it.
+    `sampling.max_new_tokens`, at the model's maximum of tokens, or where `watch` ends it.
 
     Raises:
         NotFiniteError: the model's logits are not numbers.
     """
     import torch
 
+    watch = _within(vlm, [len(prompts[row].ids) for row in rows], sampling, watch)
     with torch.inference_mode():
         if shares_prompts(vlm):
             return _shared(vlm, prompts, rows, seeds, sampling, watch)
         return _generic(vlm, [prompts[row] for row in rows], seeds, sampling, watch)
+
+
+def _within(
+    vlm: "Vlm", lengths: Sequence[int], sampling: Sampling, watch: Watch | None
+) -> Watch | None:
+    """Return a watch that also ends the rows that are as long as the model allows.
+
+    `lengths` are the tokens of each row's prompt. The last token of a row isn't run.
+    """
+    most = vlm.max_tokens
+    if not most or max(lengths) + sampling.max_new_tokens <= most + 1:
+        return watch
+
+    def both(tokens: Sequence[Sequence[int]]) -> set[int]:
+        pairs = enumerate(zip(lengths, tokens, strict=True))
+        full = {row for row, (length, own) in pairs if length + len(own) > most}
+        return full | set(watch(tokens) if watch else ())
+
+    return both
 
 
 def shares_prompts(vlm: "Vlm") -> bool:

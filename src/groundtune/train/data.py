@@ -301,6 +301,12 @@ def _encode(
     length = len(prompt_ids) + max(len(chosen.ids), len(rejected.ids))
     if length > rules.max_length:
         raise _bad(pair, f"The pair has {length} tokens, over max_length {rules.max_length}.")
+    if 0 < vlm.max_tokens < length:
+        raise _bad(
+            pair,
+            f"The pair has {length} tokens, over the model's maximum of {vlm.max_tokens} "
+            "(max_position_embeddings).",
+        )
     chosen_marks = chosen.offsets, pair.chosen_spans, pair.chosen
     rejected_marks = rejected.offsets, pair.rejected_spans, pair.rejected
     return TokenPair(

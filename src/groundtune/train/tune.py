@@ -6,7 +6,7 @@ everything else, or the last modules of a family's image encoder.
 
 from collections.abc import Iterable
 from importlib.util import find_spec
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -33,7 +33,10 @@ class LowRank(BaseModel):
 
 
 class Lora(LowRank):
-    """Low-rank adapters (Hu et al., 2021, arXiv 2106.09685) on linear layers, except the head."""
+    """Low-rank adapters (Hu et al., 2021, arXiv 2106.09685) on linear layers.
+
+    The head and routers of experts have none, nor have experts whose weights are fused.
+    """
 
     type: Literal["lora"] = "lora"
 
@@ -61,6 +64,27 @@ def apply(model: Any, tune: Lora | QLora | Full) -> Any:
     """Make exactly the selected weights require a gradient; return a peft model for a LoRA.
 
     Raises:
+        UserError: as `check_parts` does.
+    """
+    check_parts(model, tune)
+    model.requires_grad_(False)
+    if isinstance(tune, Full):
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(_part(model, name) in tune.parts)
+        return model
+    if isinstance(tune, QLora):
+        import peft
+
+        # norms and embeddings in fp32, following QLoRA
+        untyped: Any = peft
+        model = untyped.prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+    return _add_adapter(model, tune)
+
+
+def check_parts(model: Any, tune: Lora | QLora | Full) -> None:
+    """Check that the selected parts of a model can be trained.
+
+    Raises:
         UserError: the model lacks a part, or a part has no linear layer to adapt.
     """
     missing = set(tune.parts) - set(_parts(model))
@@ -72,19 +96,55 @@ def apply(model: Any, tune: Lora | QLora | Full) -> Any:
             "tune.parts",
             f"Use one or more of {', '.join(sorted(set(_parts(model))))}.",
         )
-    model.requires_grad_(False)
-    if isinstance(tune, Full):
-        for name, parameter in model.named_parameters():
-            parameter.requires_grad_(_part(model, name) in tune.parts)
-        return model
-    _check_adaptable(model, tune)
-    if isinstance(tune, QLora):
-        import peft
+    if not isinstance(tune, Full):
+        _check_adaptable(model, tune)
 
-        # norms and embeddings in fp32, following QLoRA
-        untyped: Any = peft
-        model = untyped.prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
-    return _add_adapter(model, tune)
+
+class Reach(NamedTuple):
+    """How much of a model's decoder an adapter changes."""
+
+    share: float
+    """Weights in adapted layers as a share of the decoder's, without embeddings and head."""
+    left: tuple[str, ...]
+    """Other weights of the decoder, the largest first, such as experts.down_proj."""
+
+
+def reach(model: Any, tune: LowRank) -> Reach:
+    """Return what an adapter reaches of the decoder of a model that has none yet.
+
+    Norms and biases don't count: no method here adapts them.
+    """
+    from torch import nn
+
+    adapted = set(_linear_layers(model, tune))
+    tables = {id(each.weight) for each in model.modules() if isinstance(each, nn.Embedding)}
+    head = model.get_output_embeddings()
+    sizes: dict[str, int] = {}
+    reached = 0
+    for name, weight in model.named_parameters():
+        layer = name.rpartition(".")[0]
+        if weight.ndim < 2 or id(weight) in tables or _part(model, name) != "language_model":
+            continue
+        if model.get_submodule(layer) is head:
+            continue
+        size = _full_size(model.get_submodule(layer), weight)
+        if layer in adapted:
+            reached += size
+        else:
+            words = name.removesuffix(".weight").split(".")[-2:]
+            sizes[".".join(words)] = sizes.get(".".join(words), 0) + size
+    whole = reached + sum(sizes.values())
+    left = sorted(sizes, key=lambda name: -sizes[name])
+    return Reach(reached / whole if whole else 1.0, tuple(left))
+
+
+def _full_size(module: Any, weight: Any) -> int:
+    """Return the number of a matrix's values; one in 4 bits has two of them in a byte."""
+    from torch import nn
+
+    if isinstance(module, nn.Linear):
+        return module.in_features * module.out_features
+    return weight.numel()
 
 
 def check_quantisable(device: str) -> None:
@@ -149,8 +209,21 @@ def _linear_layers(model: Any, tune: LowRank) -> list[str]:
         for name, module in modules
         if isinstance(module, nn.Linear)
         and module is not head
+        and not _routes(model, name)
         and _part(model, f"{name}.weight") in tune.parts
     ]
+
+
+def _routes(model: Any, name: str) -> bool:
+    """Return whether a layer chooses or weighs experts: a changed route isn't a small change.
+
+    That is a layer of a router, or one directly in a block next to its experts.
+    """
+    words = name.split(".")
+    owners = [model.get_submodule(".".join(words[: n + 1])) for n in range(len(words))]
+    block = owners[-2] if len(owners) > 1 else model
+    routers = any("router" in type(owner).__name__.lower() for owner in owners)
+    return routers or hasattr(block, "experts")
 
 
 def _parts(model: Any) -> list[Part]:

@@ -47,8 +47,8 @@ def encode_prompt(vlm: "Vlm", prompt: Prompt, images: Images) -> EncodedPrompt:
 
     Raises:
         UserError: an image is missing or unreadable, or a text contains a special token or the
-            image placeholder and `vlm.special_tokens` refuses them, or the family needs another
-            number of images.
+            image placeholder and `vlm.special_tokens` refuses them, the family needs another number
+            of images, or the prompt is longer than the model's maximum.
     """
     _check_images(vlm, prompt)
     texts = _texts(prompt)
@@ -138,6 +138,13 @@ def _encode(
     marks = {name: value[0] for name, value in rest.items() if name in TOKEN_MARKS}
     per_token = {name for name, value in rest.items() if value.shape == ids.shape}
     _refuse_unknown(vlm, per_token - marks.keys())
+    if 0 < vlm.max_tokens < ids.shape[1]:
+        raise UserError(
+            f"The prompt has {ids.shape[1]} tokens, over the model's maximum of {vlm.max_tokens} "
+            "(max_position_embeddings).",
+            f"prompt {prompt.key}",
+            "Shorten the prompt, use fewer or smaller images, or remove it.",
+        )
     return EncodedPrompt(
         ids=tuple(ids[0].tolist()),
         features={name: value for name, value in rest.items() if name not in marks},

@@ -84,6 +84,12 @@ class Vlm:
         return frozenset(i for i, token in added if token.special) - {tokenizer.unk_token_id}
 
     @property
+    def max_tokens(self) -> int:
+        """Maximum tokens of prompt and answer (`max_position_embeddings`); 0 if there is none."""
+        text = plain_model(self.model).config.get_text_config()
+        return getattr(text, "max_position_embeddings", None) or 0
+
+    @property
     def shares_prefill(self) -> bool:
         """Whether rows of one prompt may start from one copy of its key-value cache.
 
@@ -285,6 +291,7 @@ def _model(name: str, config: Any, dtype: Any, options: dict[str, Any]) -> Any:
     import transformers
 
     auto: Any = transformers.AutoModelForImageTextToText
+    stored = config.dtype
     try:
         model, report = auto.from_pretrained(
             name,
@@ -301,6 +308,15 @@ def _model(name: str, config: Any, dtype: Any, options: dict[str, Any]) -> Any:
             f"The checkpoint lacks {len(missing)} weights, for example {missing[0]}.",
             name,
             "Use a complete checkpoint of the architecture in its config.json.",
+        )
+    if stored is not None and stored.itemsize > model.dtype.itemsize:
+        logger.warning(
+            "The weights of %s are %s and are rounded to %s: what training changed by less is "
+            "lost. Use dtype=%s to keep it.",
+            name,
+            _name_of(stored),
+            _name_of(model.dtype),
+            _name_of(stored),
         )
     return model
 
@@ -341,6 +357,10 @@ def _dtype(name: str, device: str) -> Any:
             "Use float32, bfloat16 or float16.",
         )
     return dtype
+
+
+def _name_of(dtype: Any) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 @contextmanager

@@ -41,11 +41,16 @@ def at_rate(settings: TrainSettings, rate: float) -> TrainSettings:
 
 
 def test_a_merged_bfloat16_model_is_the_float32_sum_of_base_and_adapter(
-    settings: TrainSettings, tmp_path: Path
+    settings: TrainSettings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     merged = train(settings, tmp_path / "out", SilentProgress())
     stored = load_file(merged / "model.safetensors")
     assert {weight.dtype for weight in stored.values()} == {torch.float32}
+    said = [record.getMessage() for record in caplog.records]
+    assert any(f"{merged} are float32" in each and "base are bfloat16" in each for each in said)
+    caplog.clear()
+    load(str(merged), dtype="bfloat16")
+    assert "float32 and are rounded to bfloat16" in caplog.text
     adapted = load(settings.model, adapter=tmp_path / "out/model", dtype="float32").model
     exact = adapted.merge_and_unload().state_dict()
     found = load(str(merged), dtype="float32").model.state_dict()

@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from groundtune.errors import UserError
 from groundtune.methods.trial import refuse_wrong_hooks
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from groundtune.vlm.load import Vlm
 
 log = logging.getLogger(__name__)
+
+WHOLE = 0.99
+"""Share of the decoder from which on an adapter counts as on all of it."""
 
 CHECKED = 4
 """Prompts with which an untested family is checked."""
@@ -77,6 +80,30 @@ def adapter_error(model: str) -> UserError:
         model,
         "Run the earlier training with merge=true, and train its merged weights.",
     )
+
+
+def check_reach(model: Any, settings: TrainSettings) -> float:
+    """Return the share of the decoder that is trained, and warn if an adapter reaches only a part.
+
+    Raises:
+        UserError: the model lacks a part, or a part has no linear layer to adapt.
+    """
+    from groundtune.train.tune import check_parts, reach
+
+    check_parts(model, settings.tune)
+    if "language_model" not in settings.tune.parts:
+        return 0.0
+    if settings.tune.type == "full":
+        return 1.0
+    found = reach(model, settings.tune)
+    if found.share < WHOLE:
+        log.warning(
+            "The adapter reaches %.1f%% of the decoder's weights (embeddings and head aside); "
+            "without one: %s.",
+            100 * found.share,
+            ", ".join(found.left[:4]),
+        )
+    return found.share
 
 
 def check_causal(vlm: "Vlm", pairs: "EncodedPairs") -> None:

@@ -47,7 +47,12 @@ def write_merged(
     """
     from groundtune.train.checkpoint import write_model
     from groundtune.vlm.load import load
-    from groundtune.vlm.merged import checkpoint_dtype, load_merged
+    from groundtune.vlm.merged import (
+        announce_float32,
+        checkpoint_dtype,
+        load_merged,
+        stored_dtype,
+    )
 
     name = resolve(settings.model)
     hub = "main" if Path(name).exists() or not revision else revision
@@ -56,6 +61,9 @@ def write_merged(
         vlm = load_merged(name, adapter=adapter, revision=hub)
         _check_base(vlm, revision)
         write_model(vlm, out)
+        announce_float32(
+            out, stored_dtype(name, hub), "merge_dtype=base measures this and casts them."
+        )
         return
     device = _device(settings)
     adapted = load(name, adapter=adapter, dtype="float32", device=device, revision=hub)

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from groundtune.pipeline.models import resolve
-from groundtune.pipeline.train.checks import check_settings
+from groundtune.pipeline.train.checks import check_reach, check_settings
 from groundtune.pipeline.train.engine import engine_for, limits_of
 from groundtune.pipeline.train.run import encode, read_pairs, training_schedule
 from groundtune.pipeline.train.settings import TrainSettings
@@ -49,6 +49,9 @@ class TrainingPlan(Record):
     """Answer tokens in changed spans."""
     trained_weights: int
     weights: int
+    decoder_reached: float
+    """Share of the decoder's weights, embeddings and head aside, that are trained or have an
+    adapter. Fused experts and routers have none."""
     engine: str
     """"packed" or "separate" rows."""
     memory_gb: float
@@ -72,6 +75,7 @@ def plan_training(settings: TrainSettings, progress: Progress) -> TrainingPlan:
 
     vlm = outline(resolve(settings.model))
     vlm.special_tokens = settings.special_tokens
+    reached = check_reach(vlm.model, settings)
     engine = engine_for(settings, vlm)
     pairs = encode(settings, vlm, data, engine, progress)
     steps = training_schedule(settings, len(pairs)).steps
@@ -100,6 +104,7 @@ def plan_training(settings: TrainSettings, progress: Progress) -> TrainingPlan:
         changed_tokens=sum(pairs.changed(index) for index in range(len(pairs))),
         trained_weights=sum(each.numel() for each in tuned.parameters() if each.requires_grad),
         weights=weights,
+        decoder_reached=round(reached, 4),
         engine=engine.name or "separate",
         memory_gb=round(costs.memory / 1e9, 3),
         reference_minutes=round(costs.reference / 60, 2),

@@ -20,7 +20,12 @@ from groundtune.errors import UserError
 from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.pipeline.models import resolve
 from groundtune.pipeline.overlap import evaluations_of, images_of, refuse_common
-from groundtune.pipeline.train.checks import adapter_error, check_causal, check_settings
+from groundtune.pipeline.train.checks import (
+    adapter_error,
+    check_causal,
+    check_reach,
+    check_settings,
+)
 from groundtune.pipeline.train.engine import Engine, engine_for, limits_of, training_score
 from groundtune.pipeline.train.inputs import hashes_of_data, inputs_of
 from groundtune.pipeline.train.merge import write_merged
@@ -90,6 +95,7 @@ def train(
     from groundtune.train.rows import TrainingPairs
 
     vlm = _load(settings)
+    check_reach(vlm.model, settings)
     parallel = parallel_of(settings, vlm)
     engine = engine_for(settings, vlm, out)
     pairs = encode(settings, vlm, data, engine, progress)
@@ -300,8 +306,15 @@ def _write(
 ) -> None:
     """Write the result: `weights`, or the model's weights if None."""
     from groundtune.train.checkpoint import write_model
+    from groundtune.vlm.merged import announce_float32, stored_dtype
 
     write_model(vlm, out / "model", weights=weights)
+    if settings.tune.type == "full":
+        announce_float32(
+            out / "model",
+            stored_dtype(vlm.name, vlm.revision if not Path(vlm.name).exists() else "main"),
+            "docs/training.md says how to cast them.",
+        )
     if _merges(settings):
         pairs = partial(pairs_of, settings, progress)
         write_merged(settings, out / "model", out / "merged", pairs, run=out, revision=vlm.revision)
