@@ -58,7 +58,9 @@ def pairs_from_corrections(
     Raises:
         UserError: a correction's prompt is missing, or its spans don't give its corrected text.
     """
-    made = (pair_from_correction(each, _source(each, prompts)) for each in corrections)
+    made: list[Pair | NoPair] = [
+        pair_from_correction(each, _source(each, prompts)) for each in corrections
+    ]
     return collect_pairs(made, cap=cap, seed=seed)
 
 

@@ -110,7 +110,9 @@ def project_pairs(
     progress.start("pairs", total=total)
     target, prompts = RunFolder(out), _prompts(work)
     answers = {each.key: each for item in work.items.values() for each in item.answers}
-    made = [pair_from_correction(each, prompts[each.prompt].source) for each in corrections]
+    made: list[Pair | NoPair] = [
+        pair_from_correction(each, prompts[each.prompt].source) for each in corrections
+    ]
     made += [_compared(each, answers, prompts) for each in work.comparisons]
     paired = collect_pairs(made, cap=settings.cap, seed=settings.seed)
     judged = {key for each in corrections for key in (each.prompt, each.answer)}
