@@ -136,6 +136,7 @@ def report_pairs(run: Path) -> Path:
         folder.images.read,
         title=f"Pairs in {run.resolve().name}",
         rows=summary.rows if summary else None,
+        imported=summary.pairs if summary else None,
         left_out=summary.left_out if summary else None,
         skipped=summary.skipped if summary else (),
         provenance=provenance_of(folder.pairs.path),

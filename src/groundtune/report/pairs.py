@@ -1,6 +1,8 @@
 """The report of pairs that came in from a file: their texts with the changes marked, and counts."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import cast
 
 from groundtune.records import Pair, Prompt
 from groundtune.report.examples import Example, ExampleAnswer, Examples
@@ -55,6 +57,7 @@ def pairs_report(
     *,
     title: str,
     rows: int | None = None,
+    imported: int | None = None,
     left_out: Mapping[str, int] | None = None,
     skipped: Sequence[str] = (),
     provenance: Provenance = UNKNOWN,
@@ -62,9 +65,9 @@ def pairs_report(
 ) -> ReportInput:
     """Return the report of pairs that came in, the first `shown` of them with their images.
 
-    `image` gives an image file's bytes by its sha256. `rows` is how many rows the file had,
-    `left_out` of how many of them no pair was made, by reason, and `skipped` lists the bad rows.
-    The pairs are read once, one after another.
+    `image` gives an image file's bytes by its sha256. `rows` is how many rows the last file had,
+    `imported` how many pairs they made, `left_out` of how many rows no pair was made, by reason,
+    and `skipped` lists the bad rows. The pairs are read once, one after another.
 
     Raises:
         UserError: an image is missing.
@@ -84,8 +87,13 @@ def pairs_report(
     return ReportInput(
         title=title,
         caveat=Caveat(
-            title=f"{number(total, 0)} {'pair' if total == 1 else 'pairs'} came in",
-            text=_what_came_in(rows, left_out or {}, skipped, equal),
+            title=f"{_counted(total, 'pair')} came in",
+            text=" ".join(
+                [
+                    *_what_came_in(rows, left_out or {}, skipped),
+                    *_about_pairs(total, total if imported is None else imported, equal),
+                ]
+            ),
             is_verdict=True,
         ),
         models=tuple(ModelSpec(name=name, label=label) for name, label in _LABELS.items()),
@@ -97,37 +105,48 @@ def pairs_report(
 
 
 def _what_came_in(
-    rows: int | None, left_out: Mapping[str, int], skipped: Sequence[str], equal: int
-) -> str:
-    sentences: list[str] = []
+    rows: int | None, left_out: Mapping[str, int], skipped: Sequence[str]
+) -> Iterable[str]:
     if rows is not None:
         parts = [f"{number(count, 0)} left out ({why})" for why, count in left_out.items()]
         parts.append(f"{number(len(skipped), 0)} skipped as bad")
-        sentences.append(f"The file has {number(rows, 0)} rows: {listed(parts)}.")
+        yield f"The file has {_counted(rows, 'row')}: {listed(parts)}."
+
+
+def _about_pairs(total: int, imported: int, equal: int) -> Iterable[str]:
+    if total > imported:
+        yield f"Other imports into this folder gave {_counted(total - imported, 'pair')}."
     if equal:
-        sentences.append(
-            f"In {number(equal, 0)} pairs both answers are equal, so nothing is learned from them."
-        )
-    sentences.append("Words that differ between the two answers of a pair are marked.")
-    return " ".join(sentences)
+        yield (f"In {_counted(equal, 'pair')} both answers are equal, so they teach nothing.")
+    yield "Words that differ between the two answers of a pair are marked."
 
 
 def _how(total: int, shown: int) -> str:
     first = "All" if shown == total else f"The first {number(shown, 0)} of"
-    return f"{first} {number(total, 0)} pairs, in the order of the file."
+    return f"{first} {_counted(total, 'pair')}, in the order of the file."
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{number(count, 0)} {noun}{'' if count == 1 else 's'}"
 
 
 def _notes(licences: Sequence[str], skipped: Sequence[str]) -> Iterable[Note]:
     if skipped:
         more = len(skipped) - _LISTED
         rest = f"; and {number(more, 0)} more in import.json" if more > 0 else ""
-        text = "; ".join(skipped[:_LISTED])
-        yield Note(kind="warning", text=f"Bad rows were skipped: {text}{rest}")
+        text = "; ".join(each.rstrip(".") for each in skipped[:_LISTED])
+        yield Note(kind="warning", text=f"Bad rows were skipped: {text}{rest}.")
     named = [each for each in licences if each]
     if named:
         yield Note(kind="licence", text=f"The pairs come with: {listed(named)}.")
     if len(named) < len(licences):
         yield Note(kind="licence", text="Rows without a licence came in: give one with --licence.")
+
+
+def named_images(pair: Pair) -> list[str]:
+    """The names that a file of rows has for the images of a pair; none if they have no names."""
+    paths = cast("list[str | None]", json.loads(pair.source.extra.get("paths", "[]")))
+    return [each for each in paths if each]
 
 
 def _example(pair: Pair, prompt: Prompt, image: Callable[[str], bytes]) -> Example:
@@ -138,6 +157,6 @@ def _example(pair: Pair, prompt: Prompt, image: Callable[[str], bytes]) -> Examp
     return Example(
         images=tuple(image(sha256) for sha256 in prompt.images),
         prompt=prompt.question,
-        item=pair.source.row,
+        item=", ".join(filter(None, (pair.source.row, *named_images(pair)))),
         answers=(rejected, chosen),
     )

@@ -204,8 +204,23 @@ def test_an_import_writes_a_page_of_what_came_in(
     assert "<title>1 pair came in</title>" in page
     assert "The file has 3 rows: 1 left out (no corrected answer) and 1 skipped as bad." in page
     assert f"{file}:4, column question: The cell is empty." in page
+    assert "a.jpg</span>" in page
     assert '<mark class="removed" title="removed">Two cups<' in page
     assert '<mark class="added" title="added, in place of: Two cups">One cup<' in page
+    assert "ther imports" not in page
     first = page
     assert run(["report", str(out)]) == 0
     assert (out / "report.html").read_text(encoding="utf-8") == first
+
+
+def test_the_page_says_how_many_pairs_are_from_other_imports(tmp_path: Path):
+    command = ["--out", str(tmp_path / "run")]
+    first = table(tmp_path, f"{HEADERS}\n{ROW}\n")
+    second = table(tmp_path, f"{HEADERS}\nWhat?,a.jpg,A cat.,A dog.\n", "d.csv")
+    for file in (first, second):
+        assert run(["import", "corrections", str(file), *command]) == 0
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "<title>2 pairs came in</title>" in page
+    assert (
+        "The file has 1 row: 0 skipped as bad. Other imports into this folder gave 1 pair." in page
+    )
