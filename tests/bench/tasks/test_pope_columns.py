@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from groundtune.bench.benchmark import LargeScores, Scoring
+from groundtune.bench.files import columns
 from groundtune.bench.files.columns import pieces
 from groundtune.bench.item import MODES, Mode
 from groundtune.bench.results import results_of, values_of_table
@@ -213,3 +214,41 @@ def test_memory_stays_flat_and_answers_fast(tmp_path: Path):
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(f"peak {peaks} MiB for 400,000 and 1,600,000 answers; {used.ru_utime:.1f} s in all")
     assert peaks[1] < 1.3 * peaks[0]
+
+
+ESCAPED = (
+    'The sign says "no".',
+    'No, it says "a"',
+    '"',
+    "\\",
+    '\\\\"',
+    "ends with \\",
+    "caf\u00e9 \U0001f600",
+    "No\n\tand \u0001 more",
+    "",
+)
+
+
+def test_answers_with_escapes_are_read_as_a_table_wherever_a_piece_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = [random.Random(i).choice(ESCAPED) for i in range(400)]
+    path = write(tmp_path / "a.json", ({"answer": text, "n": i} for i, text in enumerate(said)))
+    for size in (997, 4001, columns.PIECE):
+        monkeypatch.setattr(columns, "PIECE", size)
+        monkeypatch.setattr(columns, "_by_lines", None)  # never called
+        read = [
+            col.texts[code]
+            for piece in pieces(path, ["answer"])
+            for col in [piece["answer"]]
+            for code in col.codes_N
+        ]
+        assert read == said
+
+
+def test_half_a_character_that_is_escaped_is_refused_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('{"answer": "\\ud83d\\ude00"}\n{"answer": "a \\ud83d"}\n')
+    with pytest.raises(UserError, match="half a character") as error:
+        list(pieces(path, ["answer"]))
+    assert error.value.where == f"{path}:2"

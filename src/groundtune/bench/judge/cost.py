@@ -8,6 +8,7 @@ worst case.
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import cast
 
 from pydantic import Field, ValidationError
 
@@ -103,8 +104,9 @@ def read_price(path: Path, model: str) -> Price:
     Raises:
         UserError: the table can't be read, or lacks the model.
     """
-    table = read_yaml(path).value
-    if not isinstance(table, dict) or model not in table:
+    found = read_yaml(path).value
+    table = cast("dict[object, object]", found) if isinstance(found, dict) else {}
+    if model not in table:
         raise UserError(
             f"The price table has no {model!r}.",
             str(path),

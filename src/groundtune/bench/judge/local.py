@@ -16,7 +16,7 @@ AT_ONCE = 32
 class LocalAsker:
     """An `Asker` for a generator; `repeat` is the seed."""
 
-    spent = 0.0
+    cost = ""
 
     def __init__(self, generator: protocols.Generator, sampling: Sampling) -> None:
         self.generator = generator
