@@ -6,6 +6,7 @@ that starts again does only the keys that are missing. Offsets are characters in
 half open.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -76,6 +77,17 @@ class Source(Record):
     """SPDX identifier or the source's own words; empty if unknown."""
     extra: dict[str, str] = {}
     """Columns of a foreign layout that no other field holds, so that export loses nothing."""
+
+    @property
+    def name(self) -> str:
+        """What a person calls the row: its image's file, or its place in a file; "" if neither."""
+        columns = ("image", "image_path", "images", *([] if self.row else ["file"]))
+        path = next((self.extra[column] for column in columns if self.extra.get(column)), "")
+        if path or not self.row:
+            return path or self.dataset
+        if self.row.isdecimal() and self.dataset:
+            return f"{self.dataset}, row {self.row}"
+        return self.row if re.search(r"\.\w{2,5}$", self.row) else ""
 
 
 class Prompt(Record):

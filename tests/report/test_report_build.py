@@ -28,7 +28,7 @@ def score(model: str, item: int, wrong: int, status: str = "scored") -> Score:
 
 
 def shown(of: Score) -> ItemView:
-    return ItemView(images=(), prompt="Describe the image.", truth=of.item)
+    return ItemView(images=(), prompt="Describe the image.", truth=of.item, name=of.item)
 
 
 def both(pairs: list[tuple[int, int]]) -> list[Score]:

@@ -70,7 +70,7 @@ def test_a_panel_has_a_track_a_model_with_the_interval_around_the_point() -> Non
 def test_a_cut_axis_is_marked() -> None:
     cut = {chart.title.split(":")[0]: chart.cut for chart in panels(sample(), "quality")}
     assert cut["Yes/no accuracy"]
-    assert not cut["Wrong colours"]
+    assert not cut["Invented mentions"]
 
 
 def test_forests_keep_what_should_fall_apart_from_what_should_rise() -> None:

@@ -1,5 +1,6 @@
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,11 @@ from report_sample import MODELS, image, marked, photograph, sample, unchecked
 from groundtune.errors import UserError
 from groundtune.records import Span
 from groundtune.report import ReportInput, render, write_report
+from groundtune.report.charts import panels
 from groundtune.report.curves import Curve, CurvePoint, CurveSeries
 from groundtune.report.examples import Example, ExampleAnswer, Examples
 from groundtune.report.model import BenchmarkSpec, Headline, ModelSpec, Subject
+from groundtune.report.tables import strip
 
 VOID = {"meta", "img", "br", "col", "link", "hr", "input"}
 
@@ -92,7 +95,41 @@ def test_the_parts_stand_in_the_order_of_the_design(page: str) -> None:
     ]
     assert len(found.ids) == len(set(found.ids))
     assert found.tags.count("article") == 12
-    assert found.tags.count("figure") == page.count("Data of this chart</summary>") == 17
+    assert found.tags.count("figure") == 11
+    assert page.count("Data of this chart</summary>") == 6  # the others have no hidden figures
+
+
+def test_no_heading_skips_a_level(page: str) -> None:
+    levels = [int(level) for level in re.findall(r"<h([1-6])", page)]
+    assert levels.count(1) == levels.index(1) + 1 == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels))
+
+
+def test_every_interval_of_a_chart_has_its_n(page: str) -> None:
+    assert all("; n = " in chart.caption for chart in panels(sample(), "quality"))
+    forest = page[page.index('class="forests"') : page.index("Each metric by itself")]
+    rows = re.findall(r'<span class="name">(.*?)</span>', forest, re.S)
+    assert rows
+    assert all("n&nbsp;=&nbsp;" in row for row in rows)
+
+
+def test_a_share_that_both_models_always_have_is_no_tile() -> None:
+    report = sample()
+    assert report.headline is not None
+    high = {"value": 0.995, "low": 0.98, "high": 1.0}
+    estimates = tuple(
+        e.model_copy(update=high) if e.metric == "accuracy" else e for e in report.estimates
+    )
+    labels = [tile.label for tile in strip(report)]
+    assert "Yes/no accuracy" in labels
+    others = [label for label in labels if label != "Yes/no accuracy"]
+    assert [t.label for t in strip(report.model_copy(update={"estimates": estimates}))] == others
+
+
+def test_paper_has_what_is_open_on_the_screen_and_no_more(page: str) -> None:
+    printed = page[page.index("@media print") :]
+    assert "details:not([open]) { display: none; }" in printed
+    assert "details-content" not in printed
 
 
 def test_the_page_reaches_for_nothing_outside_itself(page: str) -> None:

@@ -73,11 +73,13 @@ def test_an_interval_that_ends_at_zero_still_includes_it() -> None:
 
 def test_the_verdict_names_the_cost_equal_length_and_the_other_models() -> None:
     assert verdict(sample()).sentences[1:] == (
-        f"Recall did not clearly change ({MINUS}1.6 points, 95% interval {MINUS}3.4 to +0.2); "
-        "answers are 1.2 words shorter (95% interval 0.7 to 1.7); yes/no accuracy did not clearly "
-        f"change (+0.5 points, 95% interval {MINUS}0.7 to +1.7).",
-        "At equal length the difference is 20.7 points (95% interval 16.7 to 24.7).",
-        f"For comparison: DPO {MINUS}20.5 points (95% interval {MINUS}24.4 to {MINUS}16.6).",
+        f"Recall did not clearly change ({MINUS}1.6 points, 95% interval {MINUS}3.4 to +0.2, "
+        "n = 500); answers are 1.2 words shorter (95% interval 0.7 to 1.7, n = 500); yes/no "
+        f"accuracy did not clearly change (+0.5 points, 95% interval {MINUS}0.7 to +1.7, "
+        "n = 3,000).",
+        "At equal length the difference is 20.7 points (95% interval 16.7 to 24.7, n = 500).",
+        f"For comparison: DPO {MINUS}20.5 points (95% interval {MINUS}24.4 to {MINUS}16.6, "
+        "n = 500).",
     )
 
 
@@ -89,7 +91,7 @@ def test_a_fall_that_vanishes_at_equal_length_is_said_to_vanish() -> None:
     told = verdict(report.model_copy(update={"length_control": control}))
     assert told.sentences[2] == (
         f"At equal length no clear improvement remains ({MINUS}1.0 points, 95% interval "
-        f"{MINUS}5.0 to +3.0)."
+        f"{MINUS}5.0 to +3.0, n = 500)."
     )
 
 
@@ -101,7 +103,7 @@ def test_what_gets_worse_at_equal_length_is_told_beside_the_gain() -> None:
     control = report.length_control.model_copy(update={"differences": both})
     told = verdict(report.model_copy(update={"length_control": control})).sentences
     equal = next(sentence for sentence in told if sentence.startswith("At equal length"))
-    assert "24.7); there, recall fell by 11.0 points (95% interval 9.0 to 13.0)." in equal
+    assert "there, recall fell by 11.0 points (95% interval 9.0 to 13.0, n = 500)." in equal
 
 
 def test_a_fall_with_fewer_words_and_no_length_control_warns_of_itself() -> None:
@@ -135,7 +137,7 @@ def test_longer_answers_are_called_longer() -> None:
     spec = MetricSpec(name="words", label="Words an answer", unit="words", scale=1)
     longer = difference("dpo", GREEDY, "words", 2.5, 1.0)
     said = change_clause(longer, spec)
-    assert said == "answers are 2.5 words longer (95% interval 1.5 to 3.5)"
+    assert said == "answers are 2.5 words longer (95% interval 1.5 to 3.5, n = 500)"
 
 
 def test_a_chart_title_sorts_the_models_by_what_is_clear() -> None:

@@ -60,14 +60,15 @@ def best_of(
     params = load(None, words, BestOfSettings, options=options)
     with open_progress(silent=json) as progress:
         result = run_best_of(answers, out, params, progress, command=sys.argv)
-    shown: dict[str, object] = result.found.model_dump(mode="json")
+    figures = result.found.model_dump(mode="json")
+    shown: dict[str, object] = {"verdict": result.verdict, **figures}
     if not json:
         from groundtune.pipeline.best_of.page import gaps
 
         for curve in result.found.curves:
             print_table(_rows(curve))
             print()
-        shown = {name: shown[name] for name in ("prompts", "candidates", "scored_now")}
+        shown = {name: shown[name] for name in ("verdict", "prompts", "candidates", "scored_now")}
         shown["report"] = result.report
         shown |= {f"note {number}": text for number, text in enumerate(gaps(result.found), 1)}
     finish(

@@ -62,7 +62,8 @@ def check(
             marks=marks,
             command=sys.argv,
         )
-    shown: dict[str, object] = result.found.model_dump(mode="json")
+    figures = result.found.model_dump(mode="json")
+    shown: dict[str, object] = {"verdict": result.verdict, **figures}
     if not json:
         from groundtune.pipeline.check.page import caveat, checked_line
 
@@ -70,7 +71,7 @@ def check(
             print(f"{first.title}. {first.text}\n")
         print_table(_rows(result.found))
         print()
-        shown = {name: shown[name] for name in ("answers", "images", "labeler", "marks")}
+        shown = {name: shown[name] for name in ("verdict", "answers", "images", "labeler", "marks")}
         shown["labeler's error"] = _error(result.found)
         shown["checked"] = checked_line(result.found)
     options = {"--images": images, "--labeler": labeler, "--ask": ask, "--marks": result.to_mark}

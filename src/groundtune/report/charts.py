@@ -24,7 +24,7 @@ from groundtune.report.model import (
     refs_in_order,
 )
 from groundtune.report.scales import Scale, Tick, axis, scale_of
-from groundtune.report.tables import DIRECTIONS, is_headline
+from groundtune.report.tables import DIRECTIONS, front_refs, is_headline
 from groundtune.report.verdict import finding
 
 
@@ -61,8 +61,8 @@ class DotChart(NamedTuple):
 
 
 def panels(report: ReportInput, role: str) -> list[DotChart]:
-    """A small chart for every metric of a role but the headline: the models below each other."""
-    refs = [r for r in refs_in_order(report, report.estimates) if report.metric(r).role == role]
+    """A small chart for each metric that a role's table shows at once, but the headline."""
+    refs = front_refs(report, role)
     shown = [r for r in refs if report.metric(r).chart and not is_headline(report, r)]
     return [panel(report, ref) for ref in shown]
 
@@ -79,12 +79,17 @@ def panel(report: ReportInput, ref: MetricRef) -> DotChart:
     ]
     return DotChart(
         title=finding(report, ref),
-        caption=_caption(report, ref, spec),
+        caption=f"{_caption(report, ref, spec)}; {_sizes(present)}",
         tracks=tuple(tracks),
         ticks=axis(scale, spec),
         zero=None,
         cut=scale.low > 0,
     )
+
+
+def _sizes(rows: Sequence[Estimate] | Sequence[Difference]) -> str:
+    """The numbers of items behind these rows: "n = 500", or "n = 500 / 499" where they differ."""
+    return "n = " + " / ".join(f"{n:,}" for n in dict.fromkeys(row.n for row in rows))
 
 
 def headline_panel(report: ReportInput) -> DotChart | None:
@@ -99,37 +104,21 @@ def _caption(report: ReportInput, ref: MetricRef, spec: MetricSpec) -> str:
     return "; ".join(filter(None, (report.benchmark(ref.benchmark).label, DIRECTIONS[spec.better])))
 
 
-FOREST = 24
-"""With more rows than this, charts of differences show only the main metrics."""
-
-
-def _told_first(report: ReportInput) -> list[MetricRef]:
-    """All metrics, or if they are many the headline's benchmark and each other's headline."""
-    refs = refs_in_order(report, report.estimates)
-    headline = report.headline
-    if len(refs) <= FOREST or headline is None:
-        return refs
-    first = {(ref.benchmark, ref.metric) for ref in headline.beside}
-    first |= (
-        {(test.benchmark, test.metric) for test in report.bench.tests} if report.bench else set()
-    )
-    return [
-        ref
-        for ref in refs
-        if ref.benchmark == headline.benchmark or (ref.benchmark, ref.metric) in first
-    ]
-
-
 def forests(report: ReportInput) -> list[DotChart]:
-    """Differences in points on one axis, apart for what should fall and for what should rise."""
+    """Differences in points on one axis, apart for what should fall and for what should rise.
+
+    The titles count all differences; the charts have those that the tables show at once.
+    """
     charts: list[DotChart] = []
-    refs = _told_first(report)
+    refs = [r for r in refs_in_order(report, report.estimates) if report.metric(r).unit == "%"]
+    main = [*front_refs(report, "quality"), *front_refs(report, "cost")]
     for better in ("lower", "higher"):
-        chosen = [r for r in refs if report.metric(r).better == better]
-        chosen = [r for r in chosen if report.metric(r).unit == "%"]
-        found = [_differences(report, ref) for ref in chosen]
+        counted = [r for r in refs if report.metric(r).better == better]
+        shown = [r for r in counted if r in main]
+        found = [_differences(report, ref) for ref in shown]
         if any(found):
-            charts.append(_forest(report, chosen, found, better))
+            every = [d for ref in counted for d in _differences(report, ref)]
+            charts.append(_forest(report, shown, found, _forest_title(every, better)))
     return charts
 
 
@@ -143,7 +132,7 @@ POINTS = MetricSpec(name="points", label="points", unit="points", scale=1)
 
 
 def _forest(
-    report: ReportInput, refs: list[MetricRef], found: list[list[Difference]], better: str
+    report: ReportInput, refs: list[MetricRef], found: list[list[Difference]], title: str
 ) -> DotChart:
     ends = [end * report.metric(d).scale for row in found for d in row for end in _ends(d)]
     wide = max(abs(end) for end in ends) or 1.0
@@ -157,9 +146,10 @@ def _forest(
             value, low, high = (end * spec.scale for end in _ends(d))
             dots.append(_dot(report, d.model, (value, low, high), points, scale, signed=True))
         if dots:
-            tracks.append(Track(report.benchmark(ref.benchmark).label, spec.label, tuple(dots)))
+            label = f"{spec.label} ({_sizes(row)})"
+            tracks.append(Track(report.benchmark(ref.benchmark).label, label, tuple(dots)))
     return DotChart(
-        title=_forest_title([d for row in found for d in row], better),
+        title=title,
         caption="Difference in points with its 95% interval; left of the line is less",
         tracks=tuple(tracks),
         ticks=axis(scale, POINTS, signed=True),
@@ -203,8 +193,7 @@ def _strata_chart(
             if (e.model, e.stratum) == (model.name, stratum)
         ]
         dots = tuple(_dot(report, e.model, _ends(e), spec, scale) for e in members)
-        sizes = " / ".join(f"{n:,}" for n in dict.fromkeys(e.n for e in members))
-        tracks.append(Track("", f"{stratum} (n = {sizes})", dots))
+        tracks.append(Track("", f"{stratum} ({_sizes(members)})", dots))
     return DotChart(
         title=f"{spec.label}: {_strata_finding(report, by, rows)}",
         caption=_caption(report, ref, spec),

@@ -48,6 +48,7 @@ class Example(Record):
     group: str = ""
     """Why it is shown: "Most improved", "Got worse"."""
     item: str = ""
+    """The name under which its reader knows it; "" for none."""
 
 
 class Examples(Record):
@@ -67,6 +68,8 @@ class ItemView(Record):
     """Files; see `Example.images`."""
     prompt: str = ""
     truth: str = ""
+    name: str = ""
+    """What the reader calls it: the image's file. Keys and hashes are no names."""
 
 
 GROUPS = ("Most improved", "Got worse", "Still wrong", "Right before and after")
@@ -139,9 +142,15 @@ def _example(group: str, scores: Sequence[Score], item: Callable[[Score], ItemVi
         prompt=shown.prompt,
         truth=shown.truth,
         group="" if alone else group,
-        item=scores[0].item,
+        item=shown.name,
         answers=tuple(
-            ExampleAnswer(model=s.model, text=s.answer, spans=s.spans, note=s.why) for s in scores
+            ExampleAnswer(
+                model=s.model,
+                text=s.answer,
+                spans=s.spans,
+                note="" if s.spans and shown.truth else s.why,  # the marks and the truth say it
+            )
+            for s in scores
         ),
     )
 

@@ -142,6 +142,13 @@ class Caveat(Record):
     """Whether nothing was measured, so that this is all that a verdict can say."""
 
 
+class Finding(Record):
+    """What a page's figures say, in its stage's words."""
+
+    title: str
+    text: str
+
+
 class Licence(Record):
     """Terms of something that went in."""
 
@@ -220,6 +227,8 @@ class ReportInput(Record):
     summary: str = ""
     """A paragraph below the verdict: what was done."""
     caveat: Caveat | None = None
+    finding: Finding | None = None
+    """What the figures say, where the headline's sentences would not say it: of one model."""
     models: tuple[ModelSpec, ...] = Field(min_length=1)
     subject: Subject = NOTHING
     headline: Headline | None = None

@@ -98,7 +98,7 @@ def _context(report: ReportInput) -> dict[str, object]:
         if control
         else None,
         "hero": charts.headline_panel(report),
-        "panels": charts.panels(report, "quality"),
+        "panels": charts.panels(report, "quality") if len(report.models) > 1 else [],
         "forests": charts.forests(report),
         "scatters": [
             s for pair in report.trade_offs if (s := plots.scatter(report, pair)) is not None

@@ -83,7 +83,7 @@ def _unchecked(prompt: Prompt, answers: Sequence[Answer], image: Callable[[str],
     return Example(
         images=tuple(image(sha256) for sha256 in prompt.images),
         prompt=prompt.question,
-        item=prompt.source.row or prompt.key[:12],
+        item=prompt.source.name,
         answers=tuple(
             ExampleAnswer(
                 model=answer.producer.name,

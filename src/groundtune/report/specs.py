@@ -65,6 +65,23 @@ def metric_specs(
     )
 
 
+_REJECTED = {
+    "rejected": "Answers in which {} rejects a claim",
+    "rejected_answers": "Answers in which {} rejects a claim",
+    "rejected_claims": "Claims that {} rejects",
+}
+
+
+def in_the_name_of(labeler: str, specs: Iterable[MetricSpec]) -> tuple[MetricSpec, ...]:
+    """The specs of metrics of rejected claims, their labels naming who rejects; "" is nobody."""
+    return tuple(
+        spec.model_copy(update={"label": _REJECTED[spec.name].format(labeler)})
+        if labeler and spec.name in _REJECTED
+        else spec
+        for spec in specs
+    )
+
+
 def subject_of(names: Iterable[str]) -> Subject:
     """How the figures of these benchmarks are shown, and what they warn of.
 

@@ -14,6 +14,7 @@ from groundtune.report.figures import (
 from groundtune.report.model import (
     MetricRef,
     MetricSpec,
+    Named,
     ReportInput,
     family,
     find_difference,
@@ -83,15 +84,28 @@ FRONT = 4
 
 
 def front(report: ReportInput, role: str) -> MetricTable | None:
-    """The few rows that are shown before the whole table; None where it is short by itself.
+    """The few rows that are shown before the whole table; None where it is short by itself."""
+    refs = front_refs(report, role)
+    if len(refs) == len(_refs_of(report, role)):
+        return None
+    wanted = {_place(ref) for ref in refs}
+    return table(report, role, [e for e in report.estimates if _place(e) in wanted])
+
+
+def _refs_of(report: ReportInput, role: str) -> list[MetricRef]:
+    return [r for r in refs_in_order(report, report.estimates) if _role(report, r) == role]
+
+
+def front_refs(report: ReportInput, role: str) -> list[MetricRef]:
+    """The metrics of a role that tables and charts show at once: all, where they are few.
 
     Of the headline's benchmark the first rows and those that the verdict names; of every other
     benchmark, its parts and decodings aside, what the verdict names, else the row that stands
     first.
     """
-    refs = [r for r in refs_in_order(report, report.estimates) if _role(report, r) == role]
+    refs = _refs_of(report, role)
     if len(refs) <= SHORT_ENOUGH:
-        return None
+        return refs
     headline = report.headline
     main = headline.benchmark if headline else refs[0].benchmark
     named = {_place(ref) for ref in headline.beside} if headline else set[tuple[str, str]]()
@@ -106,10 +120,10 @@ def front(report: ReportInput, role: str) -> MetricTable | None:
         elif _place(ref) in named or (own not in told and own not in seen):
             wanted.add(_place(ref))
             seen.add(own)
-    return table(report, role, [e for e in report.estimates if (e.benchmark, e.metric) in wanted])
+    return [ref for ref in refs if _place(ref) in wanted]
 
 
-def _place(ref: MetricRef) -> tuple[str, str]:
+def _place(ref: Named) -> tuple[str, str]:
     return ref.benchmark, ref.metric
 
 
@@ -152,11 +166,29 @@ class BeforeAfter(NamedTuple):
 
 
 def strip(report: ReportInput) -> tuple[BeforeAfter, ...]:
-    """Return the headline metric and those shown with it, before and after."""
+    """Return the headline metric and those shown with it, before and after.
+
+    Not those that are saturated: a share that both models have nearly always, or nearly never,
+    tells them apart no more.
+    """
     headline = report.headline
     if headline is None:
         return ()
-    return tuple(filter(None, (_change(report, ref) for ref in (headline, *headline.beside))))
+    refs = (headline, *headline.beside)
+    return tuple(filter(None, (_change(report, r) for r in refs if not _saturated(report, r))))
+
+
+SATURATED = 0.98
+"""From this share of items on, or up to the same distance from 0, a metric says no more."""
+
+
+def _saturated(report: ReportInput, ref: Named) -> bool:
+    headline = report.headline
+    if headline is None or report.metric(ref).unit != "%":
+        return False
+    found = [report.estimate(name, ref) for name in (headline.against, headline.model)]
+    values = [each.value for each in found if each is not None]
+    return min(values, default=0.5) >= SATURATED or max(values, default=0.5) <= 1 - SATURATED
 
 
 def _change(report: ReportInput, ref: MetricRef) -> BeforeAfter | None:

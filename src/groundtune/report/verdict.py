@@ -73,6 +73,8 @@ def verdict(report: ReportInput) -> Verdict:
 
 
 def _of_figures(report: ReportInput) -> Verdict:
+    if (finding := report.finding) is not None:
+        return Verdict(finding.title, (finding.text,), "unchecked")
     if not report.estimates:
         return _nothing_was_checked(report)
     headline = report.headline
@@ -111,12 +113,17 @@ def change_clause(difference: Difference, spec: MetricSpec) -> str:
         interval = signed_interval(difference, spec)
         change = change_text(difference, spec)
         doubt = _doubt(difference)
-        return f"{name} did not clearly change ({change}, 95% interval {interval}{doubt})"
+        behind = f"95% interval {interval}, {_n(difference)}{doubt}"
+        return f"{name} did not clearly change ({change}, {behind})"
     size = amount_text(difference.value, spec)
-    interval = f"95% interval {_size_range(difference, spec)}"
+    interval = f"95% interval {_size_range(difference, spec)}, {_n(difference)}"
     if spec.unit == "words":
         return f"answers are {size} {'shorter' if difference.value < 0 else 'longer'} ({interval})"
     return f"{name} {_verb(difference)} by {size} ({interval})"
+
+
+def _n(difference: Difference) -> str:
+    return f"n = {difference.n:,}"
 
 
 def finding(report: ReportInput, ref: MetricRef) -> str:
@@ -269,11 +276,13 @@ def _length_sentence(report: ReportInput, headline: Headline, tone: Tone) -> str
     if equal is not None and equal.clear and tone_of(equal, spec) == "better":
         size, interval = amount_text(equal.value, spec), _size_range(equal, spec)
         cost = _cost_at_equal_length(report, control, headline) if control else ""
-        return f"At equal length the difference is {size} (95% interval {interval}){cost}."
+        behind = f"95% interval {interval}, {_n(equal)}"
+        return f"At equal length the difference is {size} ({behind}){cost}."
     if equal is not None:
         change = change_text(equal, spec)
         interval = signed_interval(equal, spec)
-        return f"At equal length no clear improvement remains ({change}, 95% interval {interval})."
+        behind = f"95% interval {interval}, {_n(equal)}"
+        return f"At equal length no clear improvement remains ({change}, {behind})."
     if _says_less(report, headline):
         return "Its answers also say less, which alone lowers this rate: read the cost metrics too."
     return ""
@@ -319,7 +328,8 @@ def _others_sentence(report: ReportInput, headline: Headline) -> str:
         interval = signed_interval(difference, spec)
         includes = "" if difference.clear else ", which includes zero"
         clear = _doubt(difference) if _excludes_zero(difference) else includes
-        clauses.append(f"{model.label} {change} (95% interval {interval}{clear})")
+        behind = f"95% interval {interval}, {_n(difference)}{clear}"
+        clauses.append(f"{model.label} {change} ({behind})")
     return f"For comparison: {'; '.join(clauses)}." if clauses else ""
 
 

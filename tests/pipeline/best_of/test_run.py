@@ -11,10 +11,13 @@ from hypothesis import strategies as st
 
 from groundtune.cli.app import EXIT_DONE, EXIT_INPUT, run
 from groundtune.pipeline.best_of.curve import Candidate, best, curve_of, ordered, weights
+from groundtune.pipeline.best_of.page import write_page
 from groundtune.pipeline.best_of.scores import Ratio
+from groundtune.pipeline.best_of.settings import BestOf, BestOfSettings
 from groundtune.pipeline.folder import RunFolder
 from groundtune.records import Claim
 from groundtune.store.dataset import RecordSet
+from groundtune.store.run_json import write_run
 
 MODELS = ("--model", "world:labeler", "--reference", "world:base")
 
@@ -100,6 +103,29 @@ def test_the_best_answer_of_each_prompt_is_kept_with_what_choosing_gives(chosen:
     assert ", divided by length" in page
 
 
+def test_where_nothing_was_checked_the_page_says_who_chose_and_that_nothing_was_checked(
+    chosen: Path, tmp_path: Path
+):
+    out = Path(copytree(chosen, tmp_path / "out"))
+    row = [candidate("a", 3, 10), candidate("b", 4, 4), candidate("c", 1, 1)]
+    settings = BestOfSettings(model="my/model", reference="my/base", n=3)
+    found = BestOf(
+        prompts=1,
+        candidates=3,
+        n=3,
+        scored_now=3,
+        by_claims=False,
+        by_truth=False,
+        curves=(curve_of([row], 3, normalise=1.0),),
+    )
+    page = write_page(out, settings, found)
+    title = "1 answer chosen by my/model, the best of 3; nothing was checked"
+    assert f"<h1>{title}</h1>" in page.path.read_text()
+    assert "reward rose by 1.3333" in page.verdict
+    assert "n = 1)" in page.verdict
+    assert page.verdict.endswith("does not say whether the chosen answers are better.")
+
+
 def test_prompts_may_begin_later_than_the_first(chosen: Path, tmp_path: Path):
     assert choose(tmp_path, "prompts=world:1", "first_prompt=2") == EXIT_DONE
     own = RunFolder(tmp_path / "candidates").prompts.read()
@@ -182,8 +208,12 @@ def test_an_answer_of_which_a_claim_was_not_read_is_not_counted_as_without_rejec
         for i, answer in enumerate(folder.answers.read())
     ]
     folder.claims.append(rows)
+    write_run(folder.claims.path, {"labeler": "openai:BIG@http://h/v1"}, {}, {}, [])
     command = ["best-of", str(folder.path), *MODELS, "--n", "3", "--out", str(tmp_path / "o")]
     assert run(command) == EXIT_DONE
     found = json.loads((tmp_path / "o/best-of.json").read_text())
     assert (found["by_claims"], found["unchecked"]) == (True, 3)
+    assert found["labeler"] == "openai:BIG@http://h/v1"
+    page = (tmp_path / "o/report.html").read_text()
+    assert "Answers in which openai:BIG@http://h/v1 rejects a claim" in page
     assert found["curves"][0]["points"][0]["values"]["rejected"][0] == pytest.approx(0.5)

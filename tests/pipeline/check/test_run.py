@@ -1,6 +1,7 @@
 """Checking one's own answers: on the world's models, and people's marks against a simulation."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +19,12 @@ from groundtune.pipeline.check.people import (
     labeler_error,
     prediction_powered,
     read_marks,
-    write_to_mark,
 )
 from groundtune.pipeline.check.scores import scores_of
+from groundtune.pipeline.check.to_mark import write_to_mark
 from groundtune.pipeline.folder import RunFolder
-from groundtune.records import Answer, Claim, Prompt, Score
+from groundtune.pipeline.sample.prompts import read_prompts
+from groundtune.records import Answer, Claim, Producer, Prompt, Score
 from groundtune.store.dataset import RecordSet
 from groundtune.store.images import ImageStore
 
@@ -190,7 +192,13 @@ def test_a_model_is_checked_on_a_folder_of_images(checked: Path):
     assert rows["rejected_answers"]["value"] == pytest.approx(share)
     assert rows["rejected_answers"]["low"] <= share <= rows["rejected_answers"]["high"]
     page = (checked / "report.html").read_text()
-    assert "Its own error is not known here" in page
+    assert "own error is not known here" in page
+    rejected = rows["rejected_answers"]["value"]
+    title = f"world:labeler rejects a claim in {rejected:.1%} of world:base&#39;s answers"
+    assert f"<h1>{title}</h1>" in page
+    assert "Claims that world:labeler rejects" in page
+    shown = re.findall(r'<span class="item">(.*?)</span>', page)
+    assert sorted(shown) == [f"{i}.png" for i in range(6)]
     assert "<mark" in page
     words = [s.answer[s.spans[0].start : s.spans[0].end] for s in scores if s.spans]
     assert words
@@ -214,7 +222,11 @@ def test_marks_give_an_interval_and_the_labelers_error(
 ):
     rows = [json.loads(line) for line in (checked / "to-mark.jsonl").read_text().splitlines()]
     assert len(rows) == 6
-    assert all((checked / row["images"][0]).is_file() for row in rows)
+    for row in rows:
+        (file,) = row["files"]
+        assert file == f"to-mark/{row['image']}"
+        own = (photographs / "images" / row["image"]).read_bytes()
+        assert (checked / file).read_bytes() == own
     for i, row in enumerate(rows[:5]):
         row["wrong"] = i % 2 == 0
     marks = tmp_path / "marks.jsonl"
@@ -226,7 +238,9 @@ def test_marks_give_an_interval_and_the_labelers_error(
     assert "of 5 marked answers 3 have something wrong" in told
     found = json.loads((tmp_path / "o/check.json").read_text())["corrected"]["world:base"]
     assert (found["marked"], found["unmarked"]) == (5, 1)
-    assert "by people&#39;s marks" in (tmp_path / "o/report.html").read_text()
+    page = (tmp_path / "o/report.html").read_text()
+    assert f"<h1>By people&#39;s marks, {found['share'][0]:.1%} of world:base&#39;s answers" in page
+    assert "n = 6 answers, 5 of them marked" in page
     marks.write_text(json.dumps({**rows[0], "wrong": True}) + "\n")
     assert run(command) == EXIT_INPUT
     assert "1 marks are too few" in capsys.readouterr().err
@@ -302,5 +316,23 @@ def test_marks_that_say_nothing_of_these_answers_are_refused(
 def test_what_a_person_wrote_into_the_file_to_mark_stays(tmp_path: Path):
     file = tmp_path / "to-mark.jsonl"
     file.write_text("mine")
-    write_to_mark(file, [], {}, 3, 0)
+    write_to_mark(RunFolder(tmp_path), [], {}, 3, 0)
     assert file.read_text() == "mine"
+
+
+def test_images_of_one_name_are_files_that_open_under_different_names(tmp_path: Path):
+    folder, store = RunFolder(tmp_path / "out"), ImageStore(tmp_path / "store")
+    (tmp_path / "images/a").mkdir(parents=True)
+    (tmp_path / "images/b").mkdir()
+    for name, scene in zip(("a/CAT", "b/cat"), split_scenes("development", 2), strict=True):
+        file = tmp_path / "images" / f"{name}.jpg"  # a PNG in truth
+        file.write_bytes(store.path(add_image(scene, store)).read_bytes())
+    found = read_prompts(folder, SilentProgress(), images=tmp_path / "images", ask="What?")
+    by = Producer(kind="model", name="m")
+    answers = [Answer(key=p.key, prompt=p.key, text="A.", producer=by) for p in found.prompts]
+    write_to_mark(folder, answers, {p.key: p for p in found.prompts}, 5, 0)
+    lines = (folder.path / "to-mark.jsonl").read_text().splitlines()
+    rows = {row["image"]: row["files"] for row in map(json.loads, lines)}
+    assert set(rows) == {"a/CAT.jpg", "b/cat.jpg"}
+    names = sorted(file.lower() for (file,) in rows.values())
+    assert names == ["to-mark/cat (2).png", "to-mark/cat.png"]

@@ -87,7 +87,16 @@ def test_the_report_opens_without_a_network(made: DemoResult) -> None:
     page = made.report.read_text()
     assert re.findall(r"""(?:src|href)=["']?(?!data:|#)[^"' >]+""", page) == []
     assert "no figure on this page stands for a real benchmark" in page
-    assert page.count('class="example"') >= 6
+    assert page.count('class="example"') == 4
+
+
+def test_the_report_is_read_in_a_quarter_of_an_hour_and_has_no_raw_names(made: DemoResult) -> None:
+    page = made.report.read_text()
+    body = re.sub(r"<style>.*?</style>|<details\b(?: [^>]*)?>.*?</details>", " ", page, flags=re.S)
+    assert len(re.sub(r"<[^>]+>", " ", body).split()) <= 3000
+    assert not re.search(r"development/\d|\b[0-9a-f]{32}\b", re.sub(r"<[^>]+>", " ", body))
+    headings = re.findall(r"<h3>(.*?)</h3>", page[page.index('id="method"') :])
+    assert len(headings) == len(set(headings))
 
 
 def test_the_demo_again_does_nothing_again(

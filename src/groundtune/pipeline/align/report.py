@@ -217,7 +217,9 @@ def _curve(
 ) -> Curve:
     found = ((i, model.find_estimate(tables.estimates, name, ref)) for i, name in enumerate(names))
     line = [(i, each) for i, each in found if each is not None]
-    return metric_curve(subject.metric(ref), "round", {"greedy": line})
+    sizes = " / ".join(f"{n:,}" for n in dict.fromkeys(each.n for _, each in line))
+    note = f"Bands are 95% intervals, n = {sizes}."
+    return metric_curve(subject.metric(ref), "round", {"greedy": line}, note=note)
 
 
 def table_of(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from groundtune.pipeline.best_of.curve import METRICS, BestOfCurve, divided
 from groundtune.pipeline.best_of.settings import BestOf, BestOfSettings
@@ -11,7 +12,8 @@ from groundtune.report import model
 from groundtune.report.curves import Curve, metric_curve
 from groundtune.report.model import estimate_of
 from groundtune.report.page import write_report
-from groundtune.report.specs import metric_specs
+from groundtune.report.specs import in_the_name_of, metric_specs
+from groundtune.report.verdict import change_clause, verdict_text
 
 BENCHMARK = "best-of"
 SHOWN = tuple(
@@ -29,7 +31,14 @@ LIMIT = (
 )
 
 
-def write_page(out: Path, settings: BestOfSettings, found: BestOf) -> Path:
+class BestOfPage(NamedTuple):
+    """Where the page is, and what it says first."""
+
+    path: Path
+    verdict: str
+
+
+def write_page(out: Path, settings: BestOfSettings, found: BestOf) -> BestOfPage:
     """Write OUT/report.html."""
     chosen = found.curves[0]
     first, last = chosen.points[0], chosen.points[-1]
@@ -42,9 +51,11 @@ def write_page(out: Path, settings: BestOfSettings, found: BestOf) -> Path:
     notes = tuple(model.Note(kind="warning", text=text) for text in gaps(found))
     if not told:
         notes = (*notes, model.Note(kind="warning", text=NO_TRUTH))
-    subject = _subject([spec for spec in SHOWN if spec.name in first.values], notes)
+    shown = in_the_name_of(found.labeler, SHOWN)
+    subject = _subject([spec for spec in shown if spec.name in first.values], notes)
     page = model.ReportInput(
         title=f"Best of {found.n}",
+        finding=None if subject.headline else _finding(settings, found, subject),
         summary=_summary(found, last.drawn_tokens, last.score_seconds),
         models=tuple(models),
         subject=subject,
@@ -54,23 +65,52 @@ def write_page(out: Path, settings: BestOfSettings, found: BestOf) -> Path:
             for point in ((first, last) if last.n > 1 else (first,))
             for name, rate in point.values.items()
         ),
-        differences=tuple(
-            Difference(
-                model=str(last.n),
-                against="1",
-                benchmark=BENCHMARK,
-                metric=name,
-                value=rate.value,
-                low=rate.low,
-                high=rate.high,
-                n=found.prompts,
-            )
-            for name, rate in last.changes.items()
-        ),
-        curves=_curves(found.curves) if last.n > 1 else (),
+        differences=_differences(found),
+        curves=_curves(found.curves, subject.metrics) if last.n > 1 else (),
         provenance=provenance_of(out),
     )
-    return write_report(out, page)
+    return BestOfPage(write_report(out, page), verdict_text(page))
+
+
+def _finding(settings: BestOfSettings, found: BestOf, subject: model.Subject) -> model.Finding:
+    """Return what the page says where nothing is known of the answers but reward and words."""
+    last = found.curves[0].points[-1]
+    specs = {spec.name: spec for spec in subject.metrics}
+    clauses = [
+        change_clause(difference, specs[difference.metric])
+        for difference in _differences(found)
+        if difference.metric in specs
+    ]
+    text = "; ".join(clauses)
+    text = f"{text[:1].upper()}{text[1:]}. " if text else ""
+    one = found.prompts == 1
+    number, best = (
+        f"{found.prompts:,} answer{'' if one else 's'}",
+        f"{'' if one else 'each '}the best",
+    )
+    return model.Finding(
+        title=f"{number} chosen by {settings.model}, {best} of {last.n}; nothing was checked",
+        text=f"{text}No claim was checked and no truth is known, so this page does not say "
+        "whether the chosen answers are better.",
+    )
+
+
+def _differences(found: BestOf) -> tuple[Difference, ...]:
+    """Return best of the most minus one answer."""
+    last = found.curves[0].points[-1]
+    return tuple(
+        Difference(
+            model=str(last.n),
+            against="1",
+            benchmark=BENCHMARK,
+            metric=name,
+            value=rate.value,
+            low=rate.low,
+            high=rate.high,
+            n=found.prompts,
+        )
+        for name, rate in last.changes.items()
+    )
 
 
 def gaps(found: BestOf) -> list[str]:
@@ -95,7 +135,7 @@ def _subject(known: Sequence[model.MetricSpec], notes: tuple[model.Note, ...]) -
     """Return the report's subject; its headline is the first error metric, if there is one."""
     wrong = [_ref(spec.name) for spec in known if spec.better == "lower"]
     return model.Subject(
-        metrics=SHOWN,
+        metrics=tuple(known),
         benchmarks=(model.BenchmarkSpec(name=BENCHMARK, label="Chosen answers"),),
         headline=wrong[0] if wrong else None,
         beside=tuple(_ref(spec.name) for spec in known if spec.role == "cost"),
@@ -116,7 +156,9 @@ def _summary(found: BestOf, tokens: float, seconds: float) -> str:
     )
 
 
-def _curves(curves: tuple[BestOfCurve, ...]) -> tuple[Curve, ...]:
+def _curves(
+    curves: tuple[BestOfCurve, ...], specs: Sequence[model.MetricSpec]
+) -> tuple[Curve, ...]:
     """Return each metric except the reward over the number of answers, a line per reward."""
     known = curves[0].points[0].values
     return tuple(
@@ -130,8 +172,9 @@ def _curves(curves: tuple[BestOfCurve, ...]) -> tuple[Curve, ...]:
                 for curve in curves
             },
             log_x=True,
-            note="A line for each reward that chose: undivided, or divided by the answer's length.",
+            note="A line for each reward that chose: undivided, or divided by the answer's length. "
+            f"Bands are 95% intervals, n = {curves[0].prompts:,}.",
         )
-        for spec in SHOWN
+        for spec in specs
         if spec.name in known and spec.chart
     )

@@ -20,6 +20,7 @@ from groundtune.errors import UserError
 from groundtune.pipeline.best_of.curve import Candidate, best, curve_of
 from groundtune.pipeline.best_of.scores import Ratio, open_scorer, score
 from groundtune.pipeline.best_of.settings import BestOf, BestOfSettings
+from groundtune.pipeline.feedback.claim_settings import SELF
 from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.pipeline.prompt_sources import names, requested, source_of
 from groundtune.pipeline.sample.run import SampleSettings, answer_prompts
@@ -29,13 +30,14 @@ from groundtune.records import Answer, Claim, Prompt
 from groundtune.store.dataset import RecordSet
 from groundtune.store.json_writing import write_object
 from groundtune.store.lock import one_writer
-from groundtune.store.run_json import write_run
+from groundtune.store.run_json import read_run, write_run
 
 
 class BestOfResult(NamedTuple):
     """The result and the paths of its files."""
 
     found: BestOf
+    verdict: str
     results: Path
     report: Path
     answers: Path
@@ -81,6 +83,7 @@ def best_of(
         n=settings.n,
         scored_now=scored,
         unrewarded=unrewarded,
+        labeler=_labeler_of(folder) if claims else "",
         by_claims=any(claim.status in ("supported", "rejected") for claim in claims),
         unchecked=checked.count(0.0),
         by_truth=truth_of is not None,
@@ -99,7 +102,15 @@ def best_of(
     from groundtune.pipeline.best_of.page import write_page
 
     page = write_page(out, settings, found)
-    return BestOfResult(found, results, page, out / "answers")
+    return BestOfResult(found, page.verdict, results, page.path, out / "answers")
+
+
+def _labeler_of(folder: RunFolder) -> str:
+    """Return who checked a folder's claims, by the run.json of the stage that did; "" if none."""
+    if not (folder.claims.path / "run.json").exists():
+        return ""
+    labeler = str(read_run(folder.claims.path).recipe.get("labeler", ""))
+    return "the model itself" if labeler == SELF else labeler
 
 
 def candidates_of(answers: Sequence[Answer], n: int, where: Path) -> dict[str, list[Answer]]:

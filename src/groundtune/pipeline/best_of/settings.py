@@ -48,6 +48,8 @@ class BestOf(Record):
     unrewarded: tuple[str, ...] = ()
     """Keys of the candidates that have no reward, because it is not a finite number: none is
     chosen."""
+    labeler: str = ""
+    """Who checked the answers' claims; "" where nobody did, or it is not known."""
     by_claims: bool
     """Whether the answers' claims were checked, so that rejected ones can be counted."""
     unchecked: int = 0

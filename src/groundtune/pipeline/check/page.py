@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from groundtune.pipeline.check.found import CheckSummary
 from groundtune.pipeline.check.people import CorrectedRate
 from groundtune.pipeline.check.scores import METRICS, WHERE
+from groundtune.pipeline.check.verdict import finding
 from groundtune.pipeline.feedback.verdicts import HIGH, checked_text, verdict_count
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.provenance import provenance_of
@@ -16,7 +18,8 @@ from groundtune.report.figures import HasInterval
 from groundtune.report.model import estimate_of
 from groundtune.report.page import write_report
 from groundtune.report.sampling import count_answers
-from groundtune.report.specs import metric_specs
+from groundtune.report.specs import in_the_name_of, metric_specs
+from groundtune.report.verdict import verdict_text
 
 CORRECTED = model.MetricSpec(
     name="wrong_answers",
@@ -32,8 +35,8 @@ BY_MARKS = model.MetricSpec(
     chart=False,
 )
 UNKNOWN = (
-    "What is marked is what the labeler says no to. Its own error is not known here: mark some "
-    "answers of to-mark.jsonl (true where something is wrong), and check again with --marks."
+    "The labeler's own error is not known here: mark some answers of to-mark.jsonl (true where "
+    "something is wrong; their images are in to-mark), and check again with --marks."
 )
 LIMITS = (
     "Intervals resample images: they speak of images like these, not of others.",
@@ -41,8 +44,15 @@ LIMITS = (
 )
 
 
-def write_page(folder: RunFolder, found: CheckSummary, scores: Sequence[Score]) -> Path:
-    """Writes report.html of a check into its folder."""
+class CheckPage(NamedTuple):
+    """Where the page is, and what it says first."""
+
+    path: Path
+    verdict: str
+
+
+def write_page(folder: RunFolder, found: CheckSummary, scores: Sequence[Score]) -> CheckPage:
+    """Write report.html of a check into its folder."""
     names = list(dict.fromkeys(score.model for score in scores))
     prompts = folder.prompts_by_key()
     answers = folder.answers.read()
@@ -51,10 +61,10 @@ def write_page(folder: RunFolder, found: CheckSummary, scores: Sequence[Score]) 
     def item(score: Score) -> ItemView:
         prompt = prompts[by_score[score.key]]
         files = tuple(folder.images.read(sha256) for sha256 in prompt.images)
-        return ItemView(images=files, prompt=prompt.question)
+        return ItemView(images=files, prompt=prompt.question, name=prompt.source.name)
 
     leads = CORRECTED.name if found.corrected else METRICS[0].name
-    subject = claims_subject("Claims", CORRECTED, BY_MARKS).model_copy(
+    subject = claims_subject("Claims", CORRECTED, BY_MARKS, labeler=found.labeler).model_copy(
         update={
             "headline": model.MetricRef(benchmark=WHERE, metric=leads),
             "notes": tuple(_notes(found)),
@@ -64,6 +74,7 @@ def write_page(folder: RunFolder, found: CheckSummary, scores: Sequence[Score]) 
     page = model.ReportInput(
         title=f"Answers checked in {folder.path.resolve().name}",
         caveat=caveat(found),
+        finding=finding(found),
         summary=_summary(found),
         models=tuple(model.ModelSpec(name=name, label=name) for name in names),
         subject=subject,
@@ -74,13 +85,18 @@ def write_page(folder: RunFolder, found: CheckSummary, scores: Sequence[Score]) 
         examples=choose_examples(scores, names[0], names[-1], item, beside=names[1:-1], number=24),
         provenance=provenance_of(folder.path),
     )
-    return write_report(folder.path, page)
+    return CheckPage(
+        write_report(folder.path, page), verdict_text(page.model_copy(update={"caveat": None}))
+    )
 
 
-def claims_subject(label: str, *further: model.MetricSpec) -> model.Subject:
-    """Checked claims, and `further` metrics before them, under a label for the benchmark."""
+def claims_subject(label: str, *further: model.MetricSpec, labeler: str = "") -> model.Subject:
+    """Checked claims, and `further` metrics before them, under a label for the benchmark.
+
+    What a `labeler` rejects is said in its name.
+    """
     return model.Subject(
-        metrics=(*further, *metric_specs(METRICS)),
+        metrics=(*further, *in_the_name_of(labeler, metric_specs(METRICS))),
         benchmarks=(model.BenchmarkSpec(name=WHERE, label=label),),
     )
 
@@ -94,7 +110,7 @@ def told(name: str, each: CorrectedRate) -> str:
         f"{name}: of {error.marked} marked answers {error.wrong} have something wrong. The "
         f"labeler rejects a claim of {error.caught} of these, and of {error.accused} of the "
         f"{right} others. It agrees with the marks on {agreed.value:.0%} "
-        f"({agreed.low:.0%} to {agreed.high:.0%})."
+        f"(95% interval {agreed.low:.0%} to {agreed.high:.0%}, n = {error.marked})."
     )
 
 

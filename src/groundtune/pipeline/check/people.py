@@ -25,10 +25,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from groundtune.errors import UserError
-from groundtune.records import Answer, Prompt, Record, Score
-from groundtune.store.files import write_atomic
-from groundtune.store.json_writing import json_of
-from groundtune.store.keys import key_of
+from groundtune.records import Answer, Record, Score
 from groundtune.store.rows import json_rows
 
 LEAST = 5
@@ -131,30 +128,6 @@ def labeler_error(marked: Sequence[PersonVerdict]) -> LabelerError:
         accused=sum(each.rejected and not each.wrong for each in marked),
         agreement=_clopper_pearson(same, len(marked)),
     )
-
-
-def write_to_mark(
-    path: Path, answers: Sequence[Answer], prompts: Mapping[str, Prompt], number: int, seed: int
-) -> int:
-    """Writes answers drawn at random for a person to mark; how many. What is there stays.
-
-    One JSON object a line: fill in "wrong", true or false.
-    """
-    drawn = sorted(answers, key=lambda answer: key_of("to mark", seed, answer.key))[:number]
-    rows = [
-        {
-            "answer": each.key,
-            "images": [f"images/{sha256[:2]}/{sha256}" for sha256 in prompts[each.prompt].images],
-            "question": prompts[each.prompt].question,
-            "text": each.text,
-            "wrong": None,
-        }
-        for each in drawn
-    ]
-    if not path.exists():
-        text = "".join(json_of(row) + "\n" for row in rows)
-        write_atomic(path, text.encode())
-    return len(rows)
 
 
 def read_marks(path: Path, answers: Sequence[Answer]) -> dict[str, bool]:

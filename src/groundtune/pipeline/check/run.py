@@ -7,6 +7,7 @@ and say how far the labeler can be believed.
     OUT/prompts/ images/ answers/ division/ claims/   resumable by key
     OUT/scores/         a score an answer, with the characters of its rejected claims
     OUT/to-mark.jsonl   answers drawn at random, for a person to mark
+    OUT/to-mark/        their images, by the names that their owner knows
     OUT/check.json report.html
 """
 
@@ -26,9 +27,9 @@ from groundtune.pipeline.check.people import (
     corrected,
     read_marks,
     verdicts_of,
-    write_to_mark,
 )
 from groundtune.pipeline.check.scores import METRICS, scores_of
+from groundtune.pipeline.check.to_mark import TO_MARK, write_to_mark
 from groundtune.pipeline.feedback.claim_settings import (
     SELF,
     ClaimSettings,
@@ -49,8 +50,6 @@ from groundtune.store.json_writing import write_object
 from groundtune.store.lock import one_writer
 from groundtune.store.run_json import write_run
 
-TO_MARK = "to-mark.jsonl"
-
 
 class CheckSettings(ClaimSettings):
     """Who is checked, and by whom; a claim's settings besides."""
@@ -69,6 +68,7 @@ class CheckResult(NamedTuple):
     """What was found, and where it is."""
 
     found: CheckSummary
+    verdict: str
     results: Path
     report: Path
     to_mark: Path
@@ -126,7 +126,8 @@ def check(
     write_object(results, found, indent=1)
     from groundtune.pipeline.check.page import write_page
 
-    return CheckResult(found, results, write_page(target, found, scores), out / TO_MARK)
+    page = write_page(target, found, scores)
+    return CheckResult(found, page.verdict, results, page.path, out / TO_MARK)
 
 
 def _asked_model(model: str, images: Path | None, settings: CheckSettings) -> SampleSettings:
@@ -145,7 +146,7 @@ def _found(
 ) -> tuple[CheckSummary, list[Score]]:
     answers, prompts = target.answers.read(), target.prompts_by_key()
     scores = scores_of(answers, target.claims.read(), prompts)
-    write_to_mark(target.path / TO_MARK, answers, prompts, settings.mark, settings.seed)
+    write_to_mark(target, answers, prompts, settings.mark, settings.seed)
     marked = read_marks(marks, answers) if marks else {}
     names = list(dict.fromkeys(score.model for score in scores))
     made = summarise(scores, against=names[0], metrics=lambda _: METRICS, skip_other_items=True)

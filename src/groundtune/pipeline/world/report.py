@@ -62,6 +62,8 @@ FIXED = (
     "tuned."
 )
 TRADE_OFFS = (model.TradeOff(x=BESIDE[0], y=HEADLINE),)
+EXAMPLES = 4
+"""Images with each model's answer that the page shows."""
 STRATUM_LABELS = {
     CAPTIONS: "usual scenes",
     f"{CAPTIONS}/missing": "the most usual object is missing",
@@ -138,7 +140,9 @@ def demo_report(
         length_control=results.length,
         trade_offs=TRADE_OFFS,
         strata=strata_rows(results.summary.estimates),
-        examples=choose_examples(results.greedy, BASE, settings.headline, item, beside=beside),
+        examples=choose_examples(
+            results.greedy, BASE, settings.headline, item, beside=beside, number=EXAMPLES
+        ),
         curves=(prior_curve(results.greedy, models), *training_curves(trained)),
         provenance=provenance_of(out, steps),
     )
@@ -187,13 +191,16 @@ def prior_curve(greedy: Sequence[Score], models: Sequence[model.ModelSpec]) -> C
             for own, some in rates
             if some
         ),
-        note="Greedy captions of usual scenes; bands are 95% intervals from resampled images.",
+        note="Greedy captions of usual scenes; bands are 95% intervals from resampled images, "
+        f"n = {len({score.item for score in greedy}):,}.",
     )
 
 
+T1 = ("chair_sentence", "chair_instance", "wrong_any", "recall", "words")
+"""Metrics that the page shows of captions at temperature 1; summary.json has all."""
 ONLY: dict[str, tuple[str, ...]] = {
-    "missing": ("chair_sentence", "recall", "overgeneral_rate", "overgeneral_delta"),
-    "replaced": ("chair_sentence", "recall", "overgeneral_rate", "overgeneral_delta"),
+    "missing": ("chair_sentence", "overgeneral_rate", "overgeneral_delta"),
+    "replaced": ("chair_sentence", "overgeneral_rate", "overgeneral_delta"),
     QUESTIONS: ("accuracy", "f1", "yes_rate", "unparsed"),
 }
 """Metrics that the page shows of a part or benchmark; summary.json has all."""
@@ -202,6 +209,8 @@ ONLY: dict[str, tuple[str, ...]] = {
 def on_page(row: Estimate | Difference) -> bool:
     """Whether the page shows a figure."""
     benchmark, part, *_ = row.benchmark.split("/")
+    if row.benchmark == f"{CAPTIONS}/t1":
+        return row.metric in T1
     if benchmark == QUESTIONS and not row.benchmark.endswith("/greedy"):
         return row.metric == "accuracy"
     return row.metric in ONLY.get(part, ONLY.get(benchmark, (row.metric,)))
