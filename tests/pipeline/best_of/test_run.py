@@ -188,7 +188,9 @@ def test_rewards_that_are_no_numbers_are_counted_and_a_prompt_with_no_other_is_a
     if code == EXIT_DONE:
         assert json.loads((out / "best-of.json").read_text())["unrewarded"] == first
         assert not set(first) & RunFolder(out).answers.keys()
-        assert f"1 of 9 ({first[0]})" in (out / "report.html").read_text()
+        page = (out / "report.html").read_text()
+        assert "never chosen: 1 of 9 (their keys: best-of.json)" in page
+        assert first[0] not in page
     else:
         error = capsys.readouterr().err
         assert "No answer can be chosen for 1 of 3 prompts" in error

@@ -23,8 +23,6 @@ NO_TRUTH = (
     "Nothing here says what is right: the answers' claims were not checked. Check them with "
     "groundtune label --by claims --answers, and choose again."
 )
-NAMED = 5
-"""How many answers a note names."""
 LIMIT = (
     "Intervals know about images, not about another draw of the candidates or another training "
     "of the model."
@@ -117,11 +115,9 @@ def gaps(found: BestOf) -> list[str]:
     """What is not known of the candidates: rewards that aren't numbers, claims without verdict."""
     texts: list[str] = []
     if found.unrewarded:
-        named = ", ".join(found.unrewarded[:NAMED])
-        more = ", ..." if len(found.unrewarded) > NAMED else ""
         texts.append(
             f"Answers whose reward is not a number, and that are never chosen: "
-            f"{len(found.unrewarded):,} of {found.candidates:,} ({named}{more})."
+            f"{len(found.unrewarded):,} of {found.candidates:,} (their keys: best-of.json)."
         )
     if found.unchecked:
         texts.append(

@@ -84,7 +84,7 @@ def _example(
         prompt=shown.prompt,
         truth=truth_of(there[0]),
         group=f"{what}: {benchmark_spec(test.benchmark).label}",
-        item=flip.item,
+        item=shown.name or flip.item,
         answers=tuple(
             _answer(test, score, value, truth_of(score))
             for score, value in zip(there, (flip.theirs, flip.ours), strict=True)

@@ -161,6 +161,9 @@ def images_in(folders: Sequence[Path]) -> EmbeddedImage:
         there = (each for each in prompt.images if run.images.path(each).is_file())
         images = tuple(run.images.read(sha256) for sha256 in there)
         alone = len({each.key for _, each in found}) == 1
-        return ItemView(images=images, prompt=prompt.question if alone else "")
+        if not alone:
+            return ItemView(images=images)
+        name = "" if prompt.source.dataset.partition("/")[0] in benchmarks else prompt.source.name
+        return ItemView(images=images, prompt=prompt.question, name=name)
 
     return find

@@ -205,15 +205,10 @@ def _images(folder: Path | None, ask: str) -> list[_Row]:
         raise UserError("There is no such folder.", str(folder), "Check the path.")
     files = (each for each in sorted(folder.rglob("*")) if each.suffix.lower() in SUFFIXES)
     return [
-        _Row(file, "", Row(str(file), 0, _image_fields(folder, file, ask)))
-        for file in files
+        _Row(file, "", Row(str(file), 0, {"image": file.absolute(), "question": ask, "file": name}))
+        for file, name in ((file, str(file.relative_to(folder))) for file in files)
         if not file.name.startswith(".")
     ]
-
-
-def _image_fields(folder: Path, file: Path, ask: str) -> dict[str, object]:
-    """An image of a folder as a row's fields; `file` is its name there."""
-    return {"image": file.absolute(), "question": ask, "file": str(file.relative_to(folder))}
 
 
 def _rows(file: Path, limit: int) -> list[_Row]:
