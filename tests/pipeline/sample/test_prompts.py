@@ -183,7 +183,7 @@ BAD_ROWS = {
     "not a JSON object": "[1]",
     "half a character": '{"image": "images/red.png", "question": "\\ud83d"}',
     "nested more than 100 deep": '{"x": ' + "[" * 990 + "]" * 990 + "}",
-    "image doesn't exist": {"image": "a\0.png", "question": "What?"},
+    "No file can have this name": {"image": "a\0.png", "question": "What?"},
     "File name too long": {"image": "x" * 300 + ".png", "question": "What?"},
     "no image": {"question": "What?"},
     "text is empty": {"image": "images/red.png", "question": " "},
