@@ -20,7 +20,6 @@ from groundtune.errors import UserError
 from groundtune.pipeline.best_of.curve import Candidate, best, curve_of
 from groundtune.pipeline.best_of.scores import Ratio, open_scorer, score
 from groundtune.pipeline.best_of.settings import BestOf, BestOfSettings
-from groundtune.pipeline.feedback.claim_settings import SELF
 from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.pipeline.prompt_sources import names, requested, source_of
 from groundtune.pipeline.sample.run import SampleSettings, answer_prompts
@@ -110,7 +109,7 @@ def _labeler_of(folder: RunFolder) -> str:
     if not (folder.claims.path / "run.json").exists():
         return ""
     labeler = str(read_run(folder.claims.path).recipe.get("labeler", ""))
-    return "the model itself" if labeler == SELF else labeler
+    return "the model itself" if labeler == "self" else labeler
 
 
 def candidates_of(answers: Sequence[Answer], n: int, where: Path) -> dict[str, list[Answer]]:
