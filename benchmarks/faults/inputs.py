@@ -80,8 +80,8 @@ def results(bench: Bench, trials: int) -> Iterator[dict[str, object]]:
         counts[broken.target][broken.result] += 1
         if broken.result in FAULTS:
             last = broken.outcome.text.strip()[-1_500:]
-            print(f"{broken.target}: {broken.change}: {broken.result}", file=sys.stderr, flush=True)
             notes[broken.target].append(f"{broken.result}: {broken.change}: {last}")
+            print(f"{broken.target}: {notes[broken.target][-1]}", file=sys.stderr, flush=True)
     for name, count in counts.items():
         if count.total():
             yield {

@@ -129,6 +129,8 @@ def change_bytes(data: bytes, chance: random.Random) -> bytes:
 
 def change_file(path: Path, chance: random.Random) -> str:
     """Put what is no plain file in a file's place; returns what."""
+    if chance.random() < 0.3:
+        return _rename(path, chance)
     path.unlink()
     deed = chance.choice(("missing", "folder", "FIFO", "loop", "dangling", "zero", "tty", "null"))
     if deed == "folder":
@@ -142,3 +144,22 @@ def change_file(path: Path, chance: random.Random) -> str:
     elif deed in ("zero", "tty", "null"):
         path.symlink_to(f"/dev/{deed}")
     return deed
+
+
+def _rename(path: Path, chance: random.Random) -> str:
+    """Give a file a name of bytes that are no UTF-8, or of signs that few programs expect."""
+    names = (
+        "\udcff",
+        "a\nb",
+        "\u202e",
+        "x" * 240,
+        "-",
+        " ",
+        "%s",
+        "caf\u00e9",
+        "a;b&c",
+        "\U0001f469",
+    )
+    name = chance.choice(names)
+    os.rename(path, path.with_name(name + path.suffix))
+    return f"renamed {name!r}"

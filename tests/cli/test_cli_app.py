@@ -363,3 +363,12 @@ def test_every_command_has_json_and_no_line_wider_than_the_terminal(
     lines = capsys.readouterr().out.splitlines()
     assert any(" --json " in line for line in lines)
     assert all(len(line) <= 80 or line.startswith("    groundtune ") for line in lines)
+
+
+def test_words_that_are_not_utf8_are_refused_by_their_number(
+    capsys: pytest.CaptureFixture[str],
+):
+    assert cli.run(["import", "trl", "rows.jsonl", "--out", "caf\udce9"]) == 2
+    what, where, _ = capsys.readouterr().err.splitlines()
+    assert what == "error: Word 5 of the command is not UTF-8."
+    assert where == r"where: 'caf\udce9'"

@@ -162,6 +162,9 @@ def test_a_folder_that_does_not_exist_and_an_unknown_type_are_named(tiny_llava: 
         load("./nowhere/model")
     with pytest.raises(UserError, match="'int8' is not a floating point type"):
         load(str(tiny_llava), dtype="int8")
+    for device in ("gpu", "meta", "cpu:x"):
+        with pytest.raises(UserError, match=f"There is no device '{device}' here"):
+            load(str(tiny_llava), device=device)
 
 
 def test_a_template_that_does_not_continue_its_generation_prompt_is_refused(

@@ -31,6 +31,7 @@ from groundtune.cli.exact_values import refuse_inexact
 from groundtune.cli.help_page import HelpPage, usage
 from groundtune.cli.output import discard_stdout, log_to_stderr, only_json, print_json
 from groundtune.errors import UserError
+from groundtune.store.files import is_utf8
 
 EXIT_DONE, EXIT_FAILED, EXIT_INPUT, EXIT_INTERRUPTED = 0, 1, 2, 130
 _HELP = ("--help", "-h")
@@ -114,6 +115,7 @@ def run(argv: Sequence[str]) -> int:
 
 def _run(argv: Sequence[str], debug: bool) -> int:
     try:
+        _refuse_unreadable(argv)
         status: object = build_app(argv)(argv, exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except UserError as error:
@@ -133,6 +135,17 @@ def _run(argv: Sequence[str], debug: bool) -> int:
         traceback.print_exc()
         return EXIT_FAILED
     return status if isinstance(status, int) else EXIT_DONE
+
+
+def _refuse_unreadable(argv: Sequence[str]) -> None:
+    """Refuse words that are not UTF-8: neither records nor the terminal can hold them."""
+    for number, word in enumerate(argv, 1):
+        if not is_utf8(word):
+            raise UserError(
+                f"Word {number} of the command is not UTF-8.",
+                repr(word),
+                "Write it in UTF-8; rename the file or folder that it names.",
+            )
 
 
 def _input_error(error: UserError, argv: Sequence[str], debug: bool) -> int:

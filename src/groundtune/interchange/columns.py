@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from groundtune.errors import UserError
-from groundtune.store.files import whole_file
+from groundtune.store.files import refuse_special, whole_file
+from groundtune.store.plain_rows import plain_rows, refuse_repeated_columns
 
 ROWS = 64
 """Rows in memory at a time, and in a row group that is written."""
@@ -39,6 +40,7 @@ def open_columns(
     Raises:
         UserError: no such file, not Parquet, or a column is missing or of another type.
     """
+    refuse_special(path)
     try:
         # Without these two a whole row group is read at once, and it may be the whole file.
         file = pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False)
@@ -47,6 +49,7 @@ def open_columns(
     except (pa.ArrowException, OSError) as error:
         raise _damaged(path) from error
     schema = file.schema_arrow
+    refuse_repeated_columns(schema.names, path)
     for name, data_type in columns.items():
         if name not in schema.names:
             raise UserError(
@@ -80,12 +83,11 @@ def batches(
     while True:
         try:
             batch = next(found, None)
-            plain = None if batch is None else batch.to_pylist()
-        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        except (pa.ArrowException, OSError) as error:
             raise _damaged(path) from error
-        if plain is None:
+        if batch is None:
             return
-        yield plain
+        yield plain_rows(batch, str(path))
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> int:

@@ -111,6 +111,15 @@ def refuse_special(path: Path, where: str = "") -> None:
         raise UserError("This is a pipe or a device, not a file.", where or str(path), fix)
 
 
+def is_utf8(name: str) -> bool:
+    """Whether a name's bytes are UTF-8; Python keeps others as lone surrogates."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def sweep(folder: Path) -> None:
     """Removes what killed writers left in the folder; a live writer's files stay, and others'."""
     for left in folder.glob(".*.tmp"):

@@ -27,6 +27,7 @@ from pydantic import BaseModel, ValidationError
 from groundtune.errors import UserError
 from groundtune.store import checksums
 from groundtune.store.files import refuse_special, write_atomic
+from groundtune.store.plain_rows import plain_rows, refuse_repeated_columns
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -68,7 +69,7 @@ def from_table(table: pa.Table, record_type: type[R], *, where: str = "table") -
             file that the error names.
     """
     table = _conform(table, record_type, where)
-    plain = [_decode(record_type, row) for row in table.to_pylist()]
+    plain = [_decode(record_type, row) for row in plain_rows(table, where)]
     rows: list[R] = []
     for number, values in enumerate(plain):
         try:
@@ -121,7 +122,9 @@ def _opened(path: Path) -> Generator[pq.ParquetFile, None, None]:
     refuse_special(path)
     try:
         checksums.refuse_damage(path)
-        yield pq.ParquetFile(path, page_checksum_verification=True)
+        file = pq.ParquetFile(path, page_checksum_verification=True)
+        refuse_repeated_columns(file.schema_arrow.names, path)
+        yield file
     except FileNotFoundError as error:
         raise UserError("The file doesn't exist.", str(path), "Check the path.") from error
     except (pa.ArrowException, OSError) as error:
@@ -138,7 +141,7 @@ def read_rows(path: Path, columns: Sequence[str] | None = None) -> list[dict[str
     Raises:
         UserError: no such file, or not Parquet.
     """
-    return read_table(path, columns).to_pylist()
+    return plain_rows(read_table(path, columns), str(path))
 
 
 def read_column(path: Path, name: str) -> list[Any]:
@@ -152,7 +155,7 @@ def read_column(path: Path, name: str) -> list[Any]:
         raise UserError(
             f"The column {name!r} is missing.", str(path), "Use a file that has this column."
         )
-    return table.column(name).to_pylist()
+    return [row[name] for row in plain_rows(table, str(path))]
 
 
 def write_parquet(

@@ -3,7 +3,7 @@
 import logging
 from typing import TYPE_CHECKING, Literal
 
-from groundtune.errors import UserError
+from groundtune.vlm.device import named_device
 
 if TYPE_CHECKING:
     import torch
@@ -27,17 +27,7 @@ def device_of(name: str) -> "torch.device":
     import torch
 
     if name != "auto":
-        try:
-            device = torch.device(name)
-            torch.empty(0, device=device)
-        except (RuntimeError, AssertionError) as error:
-            why = str(error).splitlines()[0].rstrip(".")
-            raise UserError(
-                f"There is no device {name!r} here: {why}.",
-                "device",
-                "Use device=cpu, or device=auto, which uses an accelerator if there is one.",
-            ) from error
-        return device
+        return named_device(name)
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else None
     if device is None:
         return torch.device("cpu")

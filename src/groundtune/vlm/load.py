@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from groundtune.errors import UserError
 from groundtune.store.checksums import refuse_damaged_folder
 from groundtune.store.files import refuse_special
+from groundtune.vlm.device import named_device
 from groundtune.vlm.family import family_of, refuse_by_name
 from groundtune.vlm.four_bits import four_bits as in_four_bits
 from groundtune.vlm.local_path import refuse_missing_folder
@@ -125,11 +126,10 @@ def load(
     _check_folder(name)
     if adapter is not None:
         _check_adapter(adapter)
-    import torch
 
     options = {"revision": revision, "trust_remote_code": trust_remote_code}
     config = _config(name, options)
-    place = torch.device(_device() if device == "auto" else device)
+    place = named_device(_device() if device == "auto" else device)
     number = _dtype(dtype, place.type)
     with quiet():
         processor = load_processor(name, config, options)
