@@ -364,3 +364,21 @@ def test_a_part_has_the_shared_fields_and_the_changes() -> None:
     assert settings.part(Speed, seed=6) == Speed(batch_size=3, seed=6)
     with pytest.raises(ValidationError):
         settings.part(Speed, rounds=3)
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("!!timestamp 5", "'5' is no timestamp"),
+        ("!!bool maybe", "'maybe' is no bool"),
+        ("!!int ''", "'' is no int"),
+        ("!!float x", "'x' is no float"),
+        ("!!int 1.5", "'1.5' is no int"),
+    ],
+)
+def test_a_yaml_tag_that_does_not_fit_names_the_line(tmp_path: Path, text: str, what: str) -> None:
+    path = tmp_path / "toy.yaml"
+    path.write_text(f"size: 1\nlr: {text}\n")
+    error = refused(path)
+    assert error.what == f"This is not YAML: {what}; quote it if it is text."
+    assert error.where == f"{path}:2"

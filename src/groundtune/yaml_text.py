@@ -60,6 +60,10 @@ def read_yaml(path: Path) -> Yaml:
         raise UserError(f"This is not YAML: {error.problem}.", where, "Fix that line.") from None
 
 
+_NO_VALUE = (ValueError, OverflowError, LookupError, AttributeError, TypeError)
+"""What PyYAML raises where a text has a tag that it doesn't fit, such as `!!timestamp 5`."""
+
+
 class YamlError(ValueError):
     """A text can't be read as YAML: its problem in words, and the line, or 0."""
 
@@ -145,7 +149,7 @@ class _Loader(yaml.SafeLoader):
         """Build a value; one that its type can't hold, such as the date 2001-99-99, is refused."""
         try:
             return cast(Any, super().construct_object(node, deep))  # pyright: ignore[reportUnknownMemberType]
-        except (ValueError, OverflowError):
+        except _NO_VALUE:
             kind = cast(str, node.tag).rpartition(":")[2]
             text = str(cast(object, node.value))
             text = text if len(text) <= 40 else f"{text[:40]}..."

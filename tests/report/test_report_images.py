@@ -50,3 +50,10 @@ def test_what_is_transparent_becomes_white() -> None:
 def test_an_unreadable_image_is_an_error_that_names_the_example(data: bytes) -> None:
     with pytest.raises(UserError, match="example 3"):
         embed(data, "example 3")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_a_camera_s_notes_that_cannot_be_read_do_not_matter(kind: str) -> None:
+    image = Image.new("RGB", (40, 30), "red")
+    copy = embed(file_of(image, kind, exif=b"Exif\0\0" + b"noise" * 8), "x")
+    assert (copy.width, copy.height) == (40, 30)

@@ -12,7 +12,7 @@ from PIL import Image
 from groundtune.generate.endpoint import EndpointSettings
 from groundtune.protocols import Images
 from groundtune.records import ImagePart, Message, Prompt, Sampling
-from groundtune.store.images import FORMATS, ImageStore, decode
+from groundtune.store.images import DAMAGE, FORMATS, ImageStore, decode
 
 _SEEDS = 2**31
 """Some servers and gateways take no larger seeds."""
@@ -139,6 +139,9 @@ def _content(message: Message, images: DataUrls) -> str | list[dict[str, Any]]:
 def _plain_type(data: bytes) -> str:
     """Return the file's type if all servers see the same image in it, else ""."""
     with Image.open(BytesIO(data), formats=FORMATS) as image:
-        upright = image.getexif().get(_ORIENTATION, 1) == 1
+        try:
+            upright = image.getexif().get(_ORIENTATION, 1) == 1
+        except (*DAMAGE, TypeError, KeyError):  # the camera's notes, which servers may read or not
+            return ""
         plain = upright and image.mode == "RGB" and not image.has_transparency_data
         return _PLAIN.get(image.format or "", "") if plain else ""

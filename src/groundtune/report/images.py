@@ -4,9 +4,9 @@ import base64
 import io
 from typing import NamedTuple
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from groundtune.errors import UserError
+from groundtune.store.images import decode
 
 LONGEST_PX = 480
 """Longest side of a copy."""
@@ -29,15 +29,7 @@ def embed(data: bytes, where: str) -> EmbeddedImage:
     Raises:
         UserError: the bytes are not an image; `where` names it.
     """
-    try:
-        with Image.open(io.BytesIO(data)) as opened:
-            image = _flat(ImageOps.exif_transpose(opened))
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
-        raise UserError(
-            "An image of the report can't be read.",
-            where,
-            "Sample again with --skip-bad, or fix the file.",
-        ) from error
+    image = decode(data, where)
     tiny = max(image.size) <= TINY_PX
     buffer = io.BytesIO()
     if tiny:
@@ -48,12 +40,3 @@ def embed(data: bytes, where: str) -> EmbeddedImage:
     kind = "png" if tiny else "jpeg"
     text = base64.b64encode(buffer.getvalue()).decode("ascii")
     return EmbeddedImage(f"data:image/{kind};base64,{text}", *image.size, tiny)
-
-
-def _flat(image: Image.Image) -> Image.Image:
-    """RGB; what is transparent becomes white."""
-    if "A" not in image.getbands() and "transparency" not in image.info:
-        return image.convert("RGB")
-    layered = image.convert("RGBA")
-    ground = Image.new("RGBA", layered.size, "white")
-    return Image.alpha_composite(ground, layered).convert("RGB")

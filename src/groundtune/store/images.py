@@ -25,7 +25,7 @@ worth their risk."""
 
 _SHOWN = 200
 """Characters of a name in an error."""
-_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
+DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
 """What Pillow raises on damaged files."""
 
 
@@ -161,7 +161,7 @@ def is_image(path: Path) -> bool:
             return False
         with Image.open(path, formats=FORMATS):
             return True
-    except (*_DAMAGE, Image.DecompressionBombError):
+    except (*DAMAGE, Image.DecompressionBombError):
         return False
 
 
@@ -193,7 +193,7 @@ def decode(data: bytes, where: str) -> Image.Image:
             where,
             f"Use one of {', '.join(FORMATS)}, or leave it out with --skip-bad.",
         ) from error
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise UserError(
             f"The image is truncated or damaged ({error}).",
             where,
@@ -240,7 +240,7 @@ def _refuse_animation(image: ImageFile.ImageFile, where: str) -> None:
 def _upright(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
-    except (*_DAMAGE, TypeError, KeyError):
+    except (*DAMAGE, TypeError, KeyError):
         return image  # the pixels are whole, only the camera's notes about them are not
 
 
