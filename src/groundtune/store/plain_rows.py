@@ -1,4 +1,4 @@
-"""Rows of Parquet files as plain dicts, and what no dict can hold."""
+"""What Parquet can hold and rows can't, and rows as plain dicts."""
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from groundtune.errors import UserError
 
@@ -54,3 +55,32 @@ def refuse_repeated_columns(names: Sequence[str], path: Path) -> None:
             str(path),
             "Give each column a name of its own.",
         )
+
+
+def refuse_not_finite(table: pa.Table, path: Path) -> None:
+    """Refuse NaN and infinity: what isn't known is null.
+
+    Raises:
+        UserError: a record has one, which is a fault where it was made.
+    """
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        for values in column.chunks:
+            if not _is_finite(values):
+                raise UserError(
+                    f"The column {name} holds a value that is not a number (NaN or infinite).",
+                    str(path),
+                    "Please report this with the command: a value that isn't known should be null, "
+                    "with its reason.",
+                )
+
+
+def _is_finite(values: pa.Array) -> bool:
+    """Whether all numbers of an array are finite, those inside lists, maps and structs too."""
+    if pa.types.is_floating(values.type):
+        compute: Any = pc  # makes its functions at run time
+        return compute.all(compute.is_finite(values)).as_py() is not False
+    if pa.types.is_struct(values.type):
+        return all(map(_is_finite, values.flatten()))
+    if pa.types.is_map(values.type):
+        return _is_finite(values.items)
+    return _is_finite(values.flatten()) if pa.types.is_list(values.type) else True

@@ -20,14 +20,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ValidationError
 
 from groundtune.errors import UserError
 from groundtune.store import checksums
 from groundtune.store.files import refuse_special, write_atomic
-from groundtune.store.plain_rows import plain_rows, refuse_repeated_columns
+from groundtune.store.plain_rows import plain_rows, refuse_not_finite, refuse_repeated_columns
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -185,33 +184,8 @@ def finite_table(rows: Iterable[R], record_type: type[R], path: Path) -> pa.Tabl
         UserError: a value is not a number (NaN or infinite).
     """
     table = to_table(rows, record_type)
-    _refuse_not_finite(table, path)
+    refuse_not_finite(table, path)
     return table
-
-
-def _refuse_not_finite(table: pa.Table, path: Path) -> None:
-    """What isn't known is null: a record that has NaN instead is a fault where it was made."""
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        for values in column.chunks:
-            if not _is_finite(values):
-                raise UserError(
-                    f"The column {name} holds a value that is not a number (NaN or infinite).",
-                    str(path),
-                    "Please report this with the command: a value that isn't known should be null, "
-                    "with its reason.",
-                )
-
-
-def _is_finite(values: pa.Array) -> bool:
-    """Whether all numbers of an array are finite, those inside lists, maps and structs too."""
-    if pa.types.is_floating(values.type):
-        compute: Any = pc  # makes its functions at run time
-        return compute.all(compute.is_finite(values)).as_py() is not False
-    if pa.types.is_struct(values.type):
-        return all(map(_is_finite, values.flatten()))
-    if pa.types.is_map(values.type):
-        return _is_finite(values.items)
-    return _is_finite(values.flatten()) if pa.types.is_list(values.type) else True
 
 
 def _fields(record_type: type[BaseModel]) -> list[pa.Field]:

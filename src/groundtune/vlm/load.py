@@ -14,12 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from groundtune.errors import UserError
-from groundtune.store.checksums import refuse_damaged_folder
-from groundtune.store.files import refuse_special
 from groundtune.vlm.device import named_device
 from groundtune.vlm.family import family_of, refuse_by_name
 from groundtune.vlm.four_bits import four_bits as in_four_bits
 from groundtune.vlm.local_path import refuse_missing_folder
+from groundtune.vlm.model_files import check_files
 from groundtune.vlm.plain import adapting, plain_model
 from groundtune.vlm.processor import LOAD_ERRORS, cannot_load, first_line, load_processor
 from groundtune.vlm.revision import hash_of_folder
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     import torch
 
 logger = logging.getLogger(__name__)
-
-_DAMAGED = "Restore the folder from a copy. If you changed the file, delete checksums.sha256."
 
 
 @dataclass(kw_only=True)
@@ -228,7 +225,7 @@ def _check_folder(name: str) -> None:
             name,
             "Convert them to safetensors with save_pretrained: a pickle can run code.",
         )
-    _check_files(folder)
+    check_files(folder)
 
 
 def _check_adapter(adapter: Path) -> None:
@@ -244,13 +241,7 @@ def _check_adapter(adapter: Path) -> None:
             str(adapter),
             "Save it with safetensors: a pickle can run code.",
         )
-    _check_files(adapter)
-
-
-def _check_files(folder: Path) -> None:
-    for each in folder.iterdir():
-        refuse_special(each)
-    refuse_damaged_folder(folder, _DAMAGED)
+    check_files(adapter)
 
 
 def _config(name: str, options: dict[str, Any]) -> Any:

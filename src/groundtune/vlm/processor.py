@@ -13,7 +13,9 @@ from groundtune.vlm.images_only import images_only
 LOAD_ERRORS = (
     OSError,
     ValueError,
-    KeyError,
+    LookupError,
+    ArithmeticError,
+    AssertionError,
     RuntimeError,
     TypeError,
     AttributeError,
@@ -40,6 +42,10 @@ def load_processor(name: str, config: Any, options: dict[str, Any]) -> Any:
             processor = auto.from_pretrained(name, **options)
     except LOAD_ERRORS as error:
         raise cannot_load("processor", name, error) from error
+    except Exception as error:
+        if type(error) is not Exception:  # the package tokenizers has no class of its own
+            raise
+        raise cannot_load("tokenizer", name, error) from error
     tokenizer = getattr(processor, "tokenizer", None)
     if tokenizer is None or getattr(processor, "image_processor", None) is None:
         raise UserError(
