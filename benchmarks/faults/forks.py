@@ -196,6 +196,6 @@ def _limit_files(size: int) -> None:
 def _limit_memory(more: int) -> None:
     import resource
 
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0])
     size = pages * resource.getpagesize() + more
     resource.setrlimit(resource.RLIMIT_AS, (size, size))

@@ -132,7 +132,7 @@ def _break_file(target: Target, folder: Path, chance: random.Random) -> str:
         changes = [_bytes, *CHANGES.get(path.suffix.lower(), [_bytes]) * 3]
         how = chance.choice(changes)(path, chance)
     name = str(path.relative_to(folder))
-    (folder / ".broken").write_text(name)
+    (folder / ".broken").write_text(name, "utf-8")
     return f"{name}: {how}"
 
 

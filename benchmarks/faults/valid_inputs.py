@@ -114,10 +114,10 @@ def _prompts(at: Path) -> Iterator[Target]:
     plain_image(chance).save(folder / "b" / "c.jpg")
     turns = {"images": ["a.png"], "messages": TURNS, "facts": ["a dog"], "options": ["A", "B"]}
     lines = [*ROWS, turns]
-    (folder / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in lines))
-    (folder / "p.json").write_text(json.dumps(lines))
+    (folder / "p.jsonl").write_text("".join(json.dumps(row) + "\n" for row in lines), "utf-8")
+    (folder / "p.json").write_text(json.dumps(lines), "utf-8")
     for ending, separator in (("csv", ","), ("tsv", "\t")):
-        with (folder / f"p.{ending}").open("w", newline="") as file:
+        with (folder / f"p.{ending}").open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, list(ROWS[0]), delimiter=separator)
             writer.writeheader()
             writer.writerows(ROWS)
@@ -234,7 +234,7 @@ def _layouts(at: Path) -> Iterator[Target]:
         folder = at / "layouts" / layout
         folder.mkdir(parents=True)
         if layout == "fg-rlhf":
-            (folder / name).write_text(json.dumps([FEEDBACK]))
+            (folder / name).write_text(json.dumps([FEEDBACK]), "utf-8")
         else:
             _must(["export", layout, at / "world", "--out", folder / name], at)
         for skip in (False, True):
@@ -271,7 +271,7 @@ def _recipes(at: Path) -> Iterator[Target]:
 def _broken(folder: Path, default: str) -> str:
     """Return the name that `inputs` left in a folder for the file that it broke."""
     note = folder / ".broken"
-    return note.read_text() if note.exists() else default
+    return note.read_text("utf-8") if note.exists() else default
 
 
 def _benchmarks(at: Path) -> Iterator[Target]:
@@ -334,8 +334,8 @@ PRICES = "judge: {input: 2.5, output: 10}\nother: {input: 1, output: 2}\n"
 def _judges(at: Path) -> Iterator[Target]:
     folder = at / "judge"
     shutil.copytree(at / "benchmarks" / "mmhal", folder)
-    (folder / "judge.yaml").write_text(JUDGE)
-    (folder / "prices.yaml").write_text(PRICES)
+    (folder / "judge.yaml").write_text(JUDGE, "utf-8")
+    (folder / "prices.yaml").write_text(PRICES, "utf-8")
     yield Target(
         name="judge",
         folder=folder,
