@@ -134,6 +134,8 @@ def _preview(
         sys.stdout.write(f"pair {number}, from row {pair.row}\n")
         texts = {"image": ", ".join(pair.images), **pair.model_dump(exclude={"row", "images"})}
         for name, text in texts.items():
+            if name == "image" and not pair.images:
+                continue
             sys.stdout.write(f"  {name.ljust(8)}  {_printable(text)}\n")
     for error in preview.skipped:
         sys.stdout.write(f"bad row: {_printable(error)}\n")

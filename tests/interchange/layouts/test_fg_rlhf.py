@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from groundtune.cli.app import run
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
 from groundtune.feedback.corrections import check_correction
@@ -72,6 +73,15 @@ def test_a_file_that_was_imported_comes_out_byte_for_byte(tmp_path: Path):
     assert written.rows == 2
     given = (tmp_path / "feedback.json").read_bytes()
     assert (tmp_path / "out.json").read_bytes() == given
+
+
+def test_a_dry_run_shows_corrections_as_pairs(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    file = file_of(tmp_path / "feedback.json", changed(gold=3), ROW)
+    assert run(["import", "fg-rlhf", str(file), "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith("pair 1, from row 2\n  question  Who won?\n  rejected  [-Bo-] won.")
+    assert f"bad row: {file}, row 1: The field gold" in shown
+    assert "chosen    {+Ada+} won." in shown
 
 
 def test_importing_twice_adds_nothing(tmp_path: Path):
