@@ -1,7 +1,8 @@
 """Groundtune's trainer against TRL's DPOTrainer, side by side: `make bench-train`.
 
     train_against_trl.py            measures all cases, then writes results, table and chart
-    train_against_trl.py CASE...    measures these cases anew and keeps the other results
+    train_against_trl.py CASE...    measures these cases again, keeps the other results with their
+                                    machines and days, and prints the table without writing the page
     train_against_trl.py --list     names the cases
     train_against_trl.py --table    only writes table and chart from the results
 
@@ -68,9 +69,18 @@ def main() -> None:
         with TemporaryDirectory() as scratch:
             wanted = [*chosen, *(() if arguments.no_ablation else ALONE)]
             measure(wanted, lambda work: _start(work, Path(scratch)), fingerprint())
+    some = arguments.cases or [case.name for case in CASES if arguments.no_ablation]
+    print(report(json.loads(RESULTS.read_bytes()), [] if arguments.table else some))
+
+
+def report(results: dict[str, Any], names: Sequence[str]) -> str:
+    """Return the tables of some cases; without names, write all tables into the page."""
     import train_report
 
-    print(train_report.write(json.loads(RESULTS.read_bytes())))
+    if not names:
+        return train_report.write(results)
+    kept = f"{train_report.PAGE.name} is unchanged; --table writes it from all results."
+    return f"{train_report.tables_of(results, names)}\n\n{kept}"
 
 
 def measure(
@@ -82,7 +92,7 @@ def measure(
     """
     part: dict[str, Any] = json.loads(PART.read_bytes()) if PART.is_file() else {}
     if part.get("made_of") != made_of:
-        part = {"made_of": made_of, "found": {}, "cpu_seconds": 0}
+        part = {"made_of": made_of, "found": {}, "cpu_seconds": {}}
     left = [each for each in wanted if _name(each) not in part["found"]]
     for model in sorted({m for each in left for m in _models(each)}):
         start({"kind": "build", "model": model})
@@ -90,13 +100,15 @@ def measure(
         before = _children()
         found = _case(each, start) if isinstance(each, Case) else start({"kind": each})
         part["found"][_name(each)] = found
-        part["cpu_seconds"] += _children() - before
+        part["cpu_seconds"][_name(each)] = round(_children() - before)
         keep(part, PART)
     results = json.loads(RESULTS.read_bytes()) if RESULTS.is_file() else {"cases": {}}
+    made_with = start({"kind": "versions"})
     for name in map(_name, wanted):
         (results if name in ALONE else results["cases"])[name] = part["found"].pop(name)
-    made_with = {**start({"kind": "versions"}), "cpu_seconds": round(part["cpu_seconds"])}
-    keep({**results, "made_with": made_with}, RESULTS)
+        results.setdefault("made_with", {})[name] = made_with
+        results.setdefault("cpu_seconds", {})[name] = part["cpu_seconds"].pop(name)
+    keep(results, RESULTS)
     if part["found"]:  # of a longer list, whose run was stopped
         keep(part, PART)
     else:

@@ -20,7 +20,7 @@ from transformers.models.clip.image_processing_pil_clip import CLIPImageProcesso
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from groundtune.records import ImagePart, Message, Pair, Prompt, TextPart
-from groundtune.vlm.load import images_only
+from groundtune.vlm.images_only import images_only
 
 TEMPLATE = (
     "{% for message in messages %}"

@@ -73,7 +73,7 @@ def tables(results: dict[str, Any]) -> str:
     measured = _measured(results)
     return "\n\n".join(
         [
-            _made_with(results["made_with"], measured),
+            _machines(results["made_with"], measured),
             _steps(measured),
             _epochs(measured),
             _seven_billion(measured),
@@ -81,6 +81,13 @@ def tables(results: dict[str, Any]) -> str:
             _agreement(measured, results["exact"]),
         ]
     )
+
+
+def tables_of(results: dict[str, Any], names: Sequence[str]) -> str:
+    """The machine, the steps and the epochs of some cases."""
+    rows = [row for row in _measured(results) if row.case.name in names]
+    made_with = {name: results["made_with"][name] for name in names}
+    return "\n\n".join([_machines(made_with, rows), _steps(rows), _epochs(rows)])
 
 
 def write(results: dict[str, Any]) -> str:
@@ -170,13 +177,29 @@ def _measured(results: dict[str, Any]) -> list[Figures]:
     return [figures(case, known[case.name]) for case in CASES if case.name in known]
 
 
-def _made_with(made: dict[str, Any], measured: Sequence[Figures]) -> str:
+def _machines(made_with: dict[str, dict[str, Any]], measured: Sequence[Figures]) -> str:
+    """Machine, day and versions: one line if all are alike, else one per run with its cases."""
+    groups: list[tuple[dict[str, Any], list[str]]] = []
+    for name, made in made_with.items():
+        own = next((names for other, names in groups if other == made), None)
+        if own is None:
+            groups.append((made, [name]))
+        else:
+            own.append(name)
+    rows = {row.case.name: row for row in measured}
+    lines = [_machine(m, [rows[name] for name in names if name in rows]) for m, names in groups]
+    if len(groups) == 1:
+        return lines[0]
+    return "\n".join(
+        f"- {', '.join(names)}: {line}" for line, (_, names) in zip(lines, groups, strict=True)
+    )
+
+
+def _machine(made: dict[str, Any], measured: Sequence[Figures]) -> str:
     names = ", ".join(f"{name} {number}" for name, number in made["versions"].items())
     load = [each for figure in measured for each in figure.found["load"]]
-    return (
-        f"{made['machine']}, one thread, float32, {made['day']}; load average {min(load)} to"
-        f" {max(load)} from other work. {names}."
-    )
+    other = f"; load average {min(load)} to {max(load)} from other work" if load else ""
+    return f"{made['machine']}, one thread, float32, {made['day']}{other}. {names}."
 
 
 Cell = Callable[[Figures], str]

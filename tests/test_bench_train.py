@@ -80,9 +80,32 @@ def test_a_benchmark_that_was_stopped_measures_no_case_twice(
     results = json.loads(benchmark.RESULTS.read_text())
     assert set(results["cases"]) == {first.name, second.name}
     assert results["ablation"] == {}
+    assert set(results["made_with"]) == {first.name, second.name, "ablation"}
     assert not benchmark.PART.exists()
-    benchmark.measure([first], start, "other code")
+    benchmark.measure([first], lambda work: start(work) or {"day": "later"}, "other code")
     assert asked.count(f"time{first.name}") == 2
+    made_with = json.loads(benchmark.RESULTS.read_text())["made_with"]
+    assert made_with == {first.name: {"day": "later"}, second.name: {}, "ablation": {}}
+
+
+def test_cases_of_several_runs_have_a_machine_line_each_and_one_case_writes_no_page(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    import train_against_trl as benchmark
+    import train_report
+
+    results = json.loads((BENCHMARKS / "results" / "train.json").read_text())
+    name = "llava-100-full"
+    results["made_with"][name] = {**results["made_with"][name], "machine": "another machine"}
+    first, second, *_ = train_report.tables(results).splitlines()
+    assert first.startswith("- llava-100-lora, two-pairs-lora, ")
+    assert second.startswith(f"- {name}: another machine, one thread")
+    page = train_report.PAGE.read_bytes()
+    printed = benchmark.report(results, [name])
+    assert train_report.PAGE.read_bytes() == page
+    assert printed.startswith("another machine, one thread")
+    assert printed.endswith("--table writes it from all results.")
 
 
 def test_the_table_of_a_gpu_has_a_row_a_case_and_says_where_memory_ended(

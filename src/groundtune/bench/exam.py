@@ -43,15 +43,15 @@ def refuse_lacking(benchmark: Benchmark[Any], command: Literal["run", "score"]) 
             benchmark.name,
             f"Its items are {benchmark.protocol.items}.",
         )
-    lacks = {
+    hooks: dict[str, object] = {
         "read_data or load, which provide its data": benchmark.read_data or benchmark.load,
         "score, which scores answers": benchmark.score,
     }
     if command == "score":
-        lacks["read_answers, which reads a file of answers"] = benchmark.read_answers
+        hooks["read_answers, which reads a file of answers"] = benchmark.read_answers
     else:
-        lacks["items, which makes questions of its data"] = benchmark.items or benchmark.load
-    for hook, there in lacks.items():
+        hooks["items, which makes questions of its data"] = benchmark.items or benchmark.load
+    for hook, there in hooks.items():
         if there is None:
             name = hook.partition(",")[0]
             fix = f"Define {name} in its Benchmark"

@@ -8,7 +8,7 @@ import importlib
 import importlib.util
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 from groundtune.bench.benchmark import Benchmark
 from groundtune.errors import UserError
@@ -91,7 +91,7 @@ def _fault_of(name: str, found: object) -> PluginFault | None:
             f"The object of the entry point {name} is not a Benchmark.",
             "Export a groundtune.bench.benchmark.Benchmark.",
         )
-    benchmark: Benchmark[Any] = found
+    benchmark = cast("Benchmark[Any]", found)
     if _plain(benchmark.name) != _plain(name):
         return PluginFault(
             f"The Benchmark of the entry point {name} is called {benchmark.name}.",
