@@ -12,6 +12,7 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -206,6 +207,7 @@ def _workbook(path: Path, chance: random.Random) -> str:
 
 def _parquet(path: Path, chance: random.Random) -> str:
     """Put odd values into one column, or change its name or type."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     table = pq.read_table(path)
@@ -221,7 +223,12 @@ def _parquet(path: Path, chance: random.Random) -> str:
     else:
         values = _column(table.column(at).to_pylist(), count, chance)
         table = table.set_column(at, name, values)
-    pq.write_table(table, path, compression=chance.choice(["none", "zstd", "gzip"]))
+    data = BytesIO()
+    try:
+        pq.write_table(table, data, compression=chance.choice(["none", "zstd", "gzip"]))
+    except pa.ArrowNotImplementedError:  # Parquet has no such type: draw again
+        return _parquet(path, chance)
+    path.write_bytes(data.getvalue())
     return f"column {name}"
 
 
