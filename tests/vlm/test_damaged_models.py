@@ -46,3 +46,12 @@ def test_a_tokenizer_that_tokenizers_cannot_read_names_the_model(folder: Path, v
     error = refused(folder)
     assert error.what.startswith("The model's tokenizer can't be loaded: ")
     assert error.where == str(folder)
+
+
+def test_a_value_of_another_type_in_a_configuration_names_its_field(folder: Path):
+    file = folder / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"image_token_index": "~"}))
+    error = refused(folder)
+    assert error.what.startswith("The model's configuration can't be loaded: ")
+    assert "'image_token_index' expected int, got str" in error.what
+    assert error.where == str(folder)

@@ -4,6 +4,7 @@ from contextlib import nullcontext
 from importlib.util import find_spec
 from typing import Any, cast
 
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 
 from groundtune.errors import UserError
@@ -21,6 +22,7 @@ LOAD_ERRORS = (
     AttributeError,
     ImportError,
     SafetensorError,
+    StrictDataclassError,
 )
 """What transformers and peft raise on files that are missing, damaged or of the wrong kind."""
 
@@ -93,5 +95,8 @@ def cannot_load(what: str, name: str, error: Exception) -> UserError:
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of an error's message that has text."""
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    """Return the first line of an error's message that has text, and the next after a colon."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
