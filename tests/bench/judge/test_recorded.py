@@ -244,3 +244,30 @@ def test_equal_replies_that_are_left_over_may_be_there(tmp_path: Path):
     rows = [{"reply": "x", "answer": "A"}] * 3
     judge = RecordedJudge(lines(tmp_path / "replies.jsonl", *rows))
     assert ask(judge, Request(item="1", text="", answer="A"))[0].text == "x"
+
+
+COMPLETION = {"choices": [{"message": {"content": "Rating: 4"}}]}
+PARTS = {"choices": [{"message": {"content": [{"type": "text", "text": "Rating: 4"}]}}]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"replies": [{"id": "0", "reply": "Rating: 4"}]},
+        {"model": "j", "results": [COMPLETION]},
+        {"0": "Rating: 4"},
+        {"0": COMPLETION},
+        {"0": {"reply": "Rating: 4", "id": "0"}},
+        {"0": {"image": "0", "raw_judgement": "Rating: 4"}},
+        {"run1": {"0": {"raw_judgement": "Rating: 4"}}},
+        [PARTS],
+        {"custom_id": "0", "response": {"status_code": 200, "body": COMPLETION}},
+    ],
+)
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_replies_in_another_nesting_and_with_a_byte_order_mark_are_read(
+    tmp_path: Path, content: object, mark: str
+) -> None:
+    (tmp_path / "replies.json").write_text(mark + json.dumps(content), encoding="utf-8")
+    judge = RecordedJudge(tmp_path / "replies.json")
+    assert ask(judge, Request(item="0", text=""))[0].text == "Rating: 4"

@@ -347,3 +347,14 @@ def test_several_captions_of_an_image_are_each_scored_and_said(folder: Path) -> 
     results = results_of(CHAIR, scores)
     assert results.metrics["chair_s"] == 0  # "bus" is never found in mode official
     assert counted(data, scores).notes()[-1].startswith("1 images have several captions")
+
+
+@pytest.mark.parametrize("empty", ["instances", "captions"])
+def test_coco_files_without_an_annotation_are_read(folder: Path, empty: str) -> None:
+    path = folder / f"{empty}_train2014.json"
+    path.write_text(json.dumps({"images": [], "annotations": [], "info": {}}))
+    with_empty = CHAIR.read_data([folder])
+    assert with_empty.truth(1, strict=False) == {"dog", "person"}
+    path.write_text(json.dumps({"images": []}))
+    with pytest.raises(UserError, match="no annotations"):
+        CHAIR.read_data([folder])

@@ -138,7 +138,7 @@ def test_an_answer_whose_reply_is_missing_or_unreadable_is_in_no_figure(small: P
         ('["a"]\nThat is all.', None, ["a"]),
         ('```json\n["a"]\n```', None, ["a"]),
         ("none", None, None),
-        ('{"objects": ["a"]}', None, ["a"]),
+        ('{"objects": ["a"]}', ["objects"], ["a"]),
         ("['a']", None, None),
     ],
 )
@@ -194,3 +194,14 @@ def test_another_list_of_synonyms_is_refused_if_it_is_not_one(small: Path) -> No
     (small / "synonyms_refine.txt").unlink()
     with pytest.raises(UserError, match="0 synonym lists"):
         OBJECT_HALBENCH.read_data([small])
+
+
+@pytest.mark.parametrize(
+    ("reply", "official"),
+    [('"dog"', ["d", "o", "g"]), ('{"dog": 1}', ["dog"]), ("null", None), ("3", None)],
+)
+def test_json_that_is_no_list_is_gone_through_as_the_script_does(
+    reply: str, official: list[str] | None
+) -> None:
+    assert read_reply(reply, strict=False) == official
+    assert read_reply(reply, strict=True) is None

@@ -5,6 +5,9 @@
     LLaVA-Bench     lines with "content" and "tuple"; the older text reviews with "score"
     SHR             judgement.json: run, image, "raw_judgement"
     RefoMB          a list with "review", or (the hallucination score) "review_res"
+    any             OpenAI's batch output: lines with "custom_id" (the item) and "response"
+
+Rows may also be in an object: under one key as a list, or by item; so may texts alone.
 
 An archive of HallusionBench holds parsed verdicts instead of replies. Each becomes a word that
 parses to the same verdict.
@@ -66,9 +69,27 @@ def _rows(path: Path) -> Iterator[Row]:
     if isinstance(first.found, UserError) and beginning(path).startswith("{"):
         first, rows = Row(str(path), 1, _object(json_file(path, GIVE))), iter(())
     second = next(rows, None)
-    if second is None and first.fields and all(map(_object, first.fields.values())):
-        return _runs(path, first.fields)
+    if second is None and not any(name in first.fields for name, _ in _READERS):
+        return _unwrapped(path, first)
     return chain([first], [second] if second else [], rows)
+
+
+def _unwrapped(path: Path, only: Row) -> Iterator[Row]:
+    """Yield the rows in a file's one object: a list, rows or texts by item, or SHR's runs."""
+    fields = only.fields
+    lists = [cast("list[object]", value) for value in fields.values() if isinstance(value, list)]
+    if len(lists) == 1:
+        for number, value in enumerate(lists[0], 1):
+            yield Row(f"{path}, row {number}", number, _object(value))
+    elif fields and all(isinstance(value, str) for value in fields.values()):
+        for number, (item, text) in enumerate(fields.items(), 1):
+            yield Row(f"{path}, {item}", number, {"id": item, "reply": text})
+    elif fields and all(map(_object, fields.values())):
+        first = _object(next(iter(fields.values())))
+        is_run = not any(name in first for name, _ in _READERS)
+        yield from _runs(path, fields) if is_run else _runs(path, {"": fields})
+    else:
+        yield only
 
 
 def _object(value: object) -> Fields:
@@ -79,8 +100,9 @@ def _runs(path: Path, runs: Fields) -> Iterator[Row]:
     """Yield SHR's judgements of several runs, one row per image."""
     for repeat, (name, run) in enumerate(runs.items()):
         for position, (image, judgement) in enumerate(_object(run).items(), 1):
-            row = {"image": image, "repeat": repeat, **_object(judgement)}
-            yield Row(f"{path}, {name}, {image}", position, row)
+            row = {"image": image, "custom_id": image, "repeat": repeat, **_object(judgement)}
+            where = ", ".join(word for word in (str(path), name, image) if word)
+            yield Row(where, position, row)
 
 
 def _read_row(reader: _Reader, position: int, row: Row) -> list[RecordedReply]:
@@ -104,12 +126,24 @@ def _completion(position: int, row: Fields) -> list[RecordedReply]:
     choice = row["choices"][0]
     return [
         RecordedReply(
-            id=str(position),
-            reply=choice["message"]["content"],
+            id=str(row.get("custom_id", position)),
+            reply=_text(choice["message"]["content"]),
             model=row.get("model", ""),
             finish=choice.get("finish_reason") or "",
         )
     ]
+
+
+def _text(content: Any) -> str:
+    """Return the text of a message, which some servers send in parts."""
+    if not isinstance(content, list):
+        return content  # what is no text is refused by the record
+    parts = [_object(part) for part in cast("list[object]", content)]
+    return "".join(str(part["text"]) for part in parts if part.get("type", "text") == "text")
+
+
+def _batched(position: int, row: Fields) -> list[RecordedReply]:
+    return _completion(position, {**row["response"]["body"], "custom_id": row["custom_id"]})
 
 
 def _mmhal_merged(position: int, row: Fields) -> list[RecordedReply]:
@@ -165,6 +199,7 @@ _READERS: tuple[tuple[str, _Reader], ...] = (
     ("raw_judgement", _shr),
     ("reply", _recorded),
     ("question_id", _review_line),
+    ("custom_id", _batched),
 )
 """Readers by a column of the first row; the first match is used."""
 

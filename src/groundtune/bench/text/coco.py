@@ -14,10 +14,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from groundtune.errors import UserError
-from groundtune.store.rows import json_members, open_bytes
+from groundtune.store.rows import json_file, json_members, open_bytes
 
 _NUMBER = re.compile(r"\d+")
 WHAT_TO_GIVE = (
@@ -94,9 +94,20 @@ def _read_coco(path: Path, told: CocoImages) -> str:
             ) from error
     _name(path, segments, categories, told)
     told.known |= told.captions.keys()
-    if not kind:
+    return kind or _kind_of_empty(path, has_categories=bool(categories))
+
+
+def _kind_of_empty(path: Path, *, has_categories: bool) -> str:
+    """What a file without any annotation would have annotations of.
+
+    Raises:
+        UserError: its list of annotations is not there.
+    """
+    found = json_file(path, WHAT_TO_GIVE)
+    if not isinstance(found, dict) or cast("dict[str, object]", found).get("annotations") != []:
         raise UserError("The file has no annotations of COCO's.", str(path), WHAT_TO_GIVE)
-    return kind
+    instances = has_categories or path.name.startswith("instances")
+    return "segmentations" if instances else "captions"
 
 
 def _name(

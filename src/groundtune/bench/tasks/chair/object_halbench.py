@@ -137,7 +137,8 @@ def read_answers(path: Path, data: ChairData) -> list[ItemAnswer]:
 def read_reply(text: str, *, strict: bool) -> list[str] | None:
     """The objects that a judge lists; None if they can't be read.
 
-    Official: the whole reply, or where it has '["' its last line, is JSON.
+    Official: the whole reply, or where it has '["' its last line, is JSON. The script goes through
+    whatever it says: a text by letters, an object by keys; at null or a number it stops.
     """
     tried = [text]
     if strict:
@@ -151,7 +152,16 @@ def read_reply(text: str, *, strict: bool) -> list[str] | None:
             continue
         if isinstance(listed, list):
             return [str(each) for each in cast("list[object]", listed)]
+        if not strict:
+            return _iterated(listed)
     return [] if strict and text.strip() in ("()", "[]", "") else None
+
+
+def _iterated(value: object) -> list[str] | None:
+    """What a loop over a JSON value that is no list gives; None where there is no loop."""
+    if isinstance(value, str):
+        return list(value)
+    return list(cast("dict[str, object]", value)) if isinstance(value, dict) else None
 
 
 def nouns_of(listed: str, words: CocoWords) -> list[str]:
