@@ -9,7 +9,6 @@ import pytest
 import torch
 from PIL import Image
 
-import tiny_families
 import tiny_newer_families
 from groundtune.engine.engines import engine_of
 from groundtune.engine.rows import PromptRow
@@ -19,7 +18,7 @@ from groundtune.vlm.encode import encode_answer, encode_prompt
 from groundtune.vlm.encoded import EncodedPrompt
 from groundtune.vlm.family import families, family_of_type
 from groundtune.vlm.load import Vlm, load
-from tiny_families import built, plain
+from tiny_families import ALONE, PACKED, built, plain
 from tiny_processors import PROCESSORS, WITH_PACKAGES, instructblip, paligemma, saved
 
 
@@ -72,11 +71,12 @@ def test_instructblip_names_a_prompt_without_exactly_one_image(
     assert seen.value.where == "prompt Which?"
 
 
-@pytest.mark.parametrize("kind", ["smolvlm", "lfm2_vl"])
+@pytest.mark.parametrize("kind", ["smolvlm", "lfm2_vl", "gemma4", "kimi_k25"])
 def test_the_packages_that_a_processor_needs_are_named(kind: str, tmp_path: Path):
     if importlib.util.find_spec("torchvision"):
         pytest.skip("torchvision is installed")
-    built(getattr(tiny_families, kind))[0].model.save_pretrained(tmp_path)
+    build = next(each for each in (*PACKED, *ALONE) if each.__name__ == kind)
+    built(build)[0].model.save_pretrained(tmp_path)
     with pytest.raises(UserError, match=r"processor of .* needs .*torchvision") as seen:
         load(str(tmp_path))
     assert seen.value.fix.startswith("Run pip install ")

@@ -5,7 +5,7 @@ from groundtune.vlm.family import Family
 FAMILIES = (
     Family(name="Aya Vision", model_types=("aya_vision",), encoded="whole"),
     Family(name="DeepSeek-VL", model_types=("deepseek_vl",), encoded="whole"),
-    Family(name="Kimi K2.5", model_types=("kimi_k25",)),
+    Family(name="Kimi K2.5", model_types=("kimi_k25",), packages=("torchvision",)),
     Family(
         name="Kimi-VL",
         model_types=(),

@@ -7,6 +7,7 @@ FAMILIES = (
         name="Gemma 4",
         model_types=("gemma4",),
         separate_reason="the tokens of an image see each other in some layers only",
+        packages=("torchvision",),
     ),
     Family(
         name="LFM2-VL",
