@@ -99,6 +99,16 @@ def test_words_are_chosen_by_mouse_from_either_side(page: Page, tmp_path: Path):
         assert shown(page, "#corrected") == "A dog and two cats sit on a."
 
 
+def test_a_deleted_sentence_takes_its_full_stop_and_its_blank(page: Page, tmp_path: Path):
+    project = made(tmp_path, ["A dog. Two cats sleep. The end."])
+    with app_of(project) as url:
+        open_screen(page, f"{url}/task/correct")
+        drag(page, "Two", "sleep")
+        press(page, "Delete")
+        assert shown(page, "#corrected") == "A dog. The end."
+        assert "ins" not in page.run("document.getElementById('answer').innerHTML")
+
+
 @pytest.mark.parametrize("text", HARD)
 def test_offsets_of_difficult_texts_are_code_points(page: Page, tmp_path: Path, text: str):
     project = made(tmp_path, [text])

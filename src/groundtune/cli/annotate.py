@@ -14,7 +14,7 @@ def annotate(
     /,
     *settings: Settings,
     answers: Path | None = None,
-    task: Literal["correct", "compare", "evaluate", "review"] = "correct",
+    task: Literal["correct", "compare", "review"] = "correct",
     name: str = "",
     port: int = 8080,
     json: bool = False,

@@ -12,7 +12,6 @@ from starlette.responses import HTMLResponse
 from groundtune.pipeline.annotate.project import Project
 from groundtune.store.annotations import items
 from groundtune.store.annotations.records import Task
-from groundtune.web.errors import not_found
 from groundtune.web.views import TASKS
 
 SCREENS: dict[Task, str] = {
@@ -20,7 +19,7 @@ SCREENS: dict[Task, str] = {
     "compare": "compare.html",
     "review": "correct.html",
 }
-"""The tasks that have a screen so far, and its template."""
+"""Each task's template."""
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
@@ -43,15 +42,13 @@ def add_pages(app: FastAPI, project: Project, person: str) -> None:
         with project.database.reading() as connection:
             counts = {task: items.counts_of(connection, person, task) for task in get_args(Task)}
         shown = [
-            {"task": task, "title": TASKS[task], "counts": counts[task], "ready": task in SCREENS}
+            {"task": task, "title": TASKS[task], "counts": counts[task]}
             for task in counts
             if counts[task].items
         ]
         return page("home.html", tasks=shown)
 
     def screen(task: Task) -> HTMLResponse:
-        if task not in SCREENS:
-            raise not_found("This task has no screen yet.", f"task {task}")
         return page(SCREENS[task], task=task, heading=TASKS[task])
 
     app.get("/", include_in_schema=False)(home)

@@ -17,8 +17,8 @@ def items_from_run(source: Path, task: Task, seed: int) -> list[Item]:
     """Return the items of a run's answers.
 
     One per answer; for comparisons one for every two answers to a prompt, the side of each drawn
-    by `seed`. Evaluations are in an order drawn by `seed`, models mixed. A review's suggestions are
-    the edits of the corrections in the run, other tasks' the claims that a labeler rejected.
+    by `seed`. A review's suggestions are the edits of the corrections in the run, other tasks' the
+    claims that a labeler rejected.
 
     Raises:
         UserError: the run has no answers, or no corrections to review.
@@ -40,8 +40,6 @@ def items_from_run(source: Path, task: Task, seed: int) -> list[Item]:
     claims: dict[str, list[Claim]] = defaultdict(list)
     for claim in folder.claims.read():
         claims[claim.answer].append(claim)
-    if task == "evaluate":
-        answers = sorted(answers, key=lambda answer: key_of(seed, answer.key))
     return _singles(task, answers, prompts, lambda answer: _doubts(answer, claims[answer.key]))
 
 

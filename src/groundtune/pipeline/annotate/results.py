@@ -65,8 +65,7 @@ def finished_work(project: Project) -> Finished:
     for (key, person), own in by_work.items():
         item, state = by_key[key], replay(own)
         by = Producer(kind="person", name=person, revision=key_of(state)[:12])
-        if item.task in ("correct", "review"):
-            corrections += filter(None, [correction_of(item, state, by)])
+        corrections += filter(None, [correction_of(item, state, by)])
         comparisons += filter(None, [comparison_of(item, state, by)])
     return Finished(by_key, tuple(corrections), tuple(comparisons), roles)
 

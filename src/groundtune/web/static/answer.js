@@ -31,7 +31,7 @@ export class Answer {
       unit.text,
     ));
     const children = [];
-    const inserts = marks.filter((mark) => mark.replacement !== null);
+    const inserts = marks.filter((mark) => mark.replacement);
     let next = 0;
     this.units.forEach((unit, place) => {
       while (inserts[next] && inserts[next].end <= unit.start) children.push(this.insert(inserts[next++]));

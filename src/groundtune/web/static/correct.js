@@ -341,10 +341,13 @@ const actions = {
 };
 editor.actions = actions;
 
-/** Deleting words takes one blank beside them along, so that none is left double. */
+/** Deleting words takes a blank beside them along, and a whole sentence its full stop. */
 function deletable({ start, end }) {
   const blank = (place) => points[place] === " ";
-  if (blank(start - 1) && (end === points.length || !/[\p{L}\p{N}]/u.test(points[end] ?? ""))) return { start: start - 1, end };
+  const before = points.slice(0, start).join("").trimEnd();
+  if ((!before || /[.!?]$/u.test(before)) && /[.!?]/u.test(points[end] ?? "")) end += 1;
+  const wordAfter = /[\p{L}\p{N}]/u.test(points[end] ?? "");
+  if (blank(start - 1) && !wordAfter) return { start: start - 1, end };
   return blank(end) && (start === 0 || blank(start - 1)) ? { start, end: end + 1 } : { start, end };
 }
 
