@@ -1,7 +1,7 @@
 """What people said in a project, as records: corrections and comparisons, and pairs of them."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -109,10 +109,7 @@ def project_pairs(
     progress.start("pairs", total=total)
     target, prompts = RunFolder(out), _prompts(work)
     answers = {each.key: each for item in work.items.values() for each in item.answers}
-    made: list[Pair | NoPair] = [
-        pair_from_correction(each, prompts[each.prompt].source) for each in corrections
-    ]
-    made += [_compared(each, answers, prompts) for each in work.comparisons]
+    made = _made(corrections, work.comparisons, answers, prompts)
     paired = collect_pairs(made, cap=settings.cap, seed=settings.seed)
     judged = {key for each in corrections for key in (each.prompt, each.answer)}
     judged |= {key for each in work.comparisons for key in (each.prompt, each.first, each.second)}
@@ -157,8 +154,14 @@ def _prompts(work: Finished) -> dict[str, Prompt]:
     return {item.prompt.key: item.prompt for item in work.items.values()}
 
 
-def _compared(
-    comparison: Comparison, answers: Mapping[str, Answer], prompts: Mapping[str, Prompt]
-) -> Pair | NoPair:
-    first, second = (answers[key].text for key in (comparison.first, comparison.second))
-    return pair_from_comparison(comparison, first, second, prompts[comparison.prompt].source)
+def _made(
+    corrections: Sequence[Correction],
+    comparisons: Sequence[Comparison],
+    answers: Mapping[str, Answer],
+    prompts: Mapping[str, Prompt],
+) -> Iterator[Pair | NoPair]:
+    for row in corrections:
+        yield pair_from_correction(row, prompts[row.prompt].source)
+    for row in comparisons:
+        first, second = (answers[key].text for key in (row.first, row.second))
+        yield pair_from_comparison(row, first, second, prompts[row.prompt].source)
