@@ -14,7 +14,7 @@ from groundtune.errors import UserError
 from groundtune.records import Claim, Prompt
 from groundtune.serve.backend import Turn
 from groundtune.serve.errors import ApiError
-from groundtune.serve.gather import Gatherer, Place
+from groundtune.serve.gather import Gatherer, QueueEntry
 from groundtune.serve.thread import ModelThread
 from running_server import HTTP, ScriptedSpeaker, body, claims_of, events, service_of, serving
 from waiting import wait_until
@@ -146,7 +146,7 @@ def gathered(items: Sequence[tuple[str, str, int]], most: int, work: Any) -> lis
 def test_a_batch_has_one_kind_and_a_bound_and_begins_with_whoever_came_first():
     batches: list[str] = []
 
-    def work(places: Sequence[Place[str, str]]) -> None:
+    def work(places: Sequence[QueueEntry[str, str]]) -> None:
         batches.append("".join(place.item for place in places))
         for place in places:
             place.end(place.item.upper())
@@ -157,7 +157,7 @@ def test_a_batch_has_one_kind_and_a_bound_and_begins_with_whoever_came_first():
 
 
 def test_what_the_model_refuses_is_the_clients_error_and_not_its_neighbours():
-    def work(places: Sequence[Place[str, str]]) -> None:
+    def work(places: Sequence[QueueEntry[str, str]]) -> None:
         if any(place.item == "bad" for place in places):
             raise UserError("The text is bad.", "prompt", "Mend it.")
         for place in places:
@@ -173,7 +173,7 @@ def test_whoever_gives_up_while_waiting_is_not_worked_for():
     batches: list[list[str]] = []
     began, go_on = threading.Event(), threading.Event()
 
-    def work(places: Sequence[Place[str, str]]) -> None:
+    def work(places: Sequence[QueueEntry[str, str]]) -> None:
         began.set()
         go_on.wait(20)
         batches.append([place.item for place in places])

@@ -79,29 +79,29 @@ _EMPTY_WORDS = frozenset(
 )
 
 
-class Place(NamedTuple):
+class TextRange(NamedTuple):
     """Characters [start, end) of an answer."""
 
     start: int
     end: int
 
 
-def align(answer: str, copied: str, claim: str) -> Place:
+def align(answer: str, copied: str, claim: str) -> TextRange:
     """Where a claim stands in an answer, given the words that were copied from it (or "")."""
     place = _literal(answer, copied) or _literal(answer, claim.rstrip(". "))
     if place is not None:
         return place
     wanted = _content(claim) or _content(copied)
-    best, best_share = Place(0, len(answer)), -1.0
+    best, best_share = TextRange(0, len(answer)), -1.0
     for start, end in sentences_of(answer):
         words = list(_words(answer, start, end))
         common = {stem for _, _, stem in words} & wanted
         share = len(common) / len(wanted) if wanted else 0.0
         if share > best_share:
-            best, best_share = Place(start, end), share
+            best, best_share = TextRange(start, end), share
             if share >= ENOUGH:
                 hits = [(first, last) for first, last, stem in words if stem in common]
-                best = Place(*widen(answer, hits[0][0], hits[-1][1]))
+                best = TextRange(*widen(answer, hits[0][0], hits[-1][1]))
     return best
 
 
@@ -112,7 +112,7 @@ def sentences_of(text: str) -> Iterator[tuple[int, int]]:
         yield match.start(), end
 
 
-def _literal(answer: str, words: str) -> Place | None:
+def _literal(answer: str, words: str) -> TextRange | None:
     """The first place where the words stand, whatever their case and white space."""
     pieces = words.strip().strip("\"'\u201c\u201d").split()
     if not pieces:
@@ -121,7 +121,7 @@ def _literal(answer: str, words: str) -> Place | None:
     left = r"\b" if pieces[0][0].isalnum() else ""
     right = r"\b" if pieces[-1][-1].isalnum() else ""
     found = regex.search(left + pattern + right, answer, regex.IGNORECASE)
-    return Place(*widen(answer, *found.span())) if found else None
+    return TextRange(*widen(answer, *found.span())) if found else None
 
 
 def _words(text: str, start: int, end: int) -> Iterator[tuple[int, int, str]]:

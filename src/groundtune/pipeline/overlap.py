@@ -27,20 +27,20 @@ _MOST_MODELS = 20
 """Models of models that are followed to the first base."""
 
 
-class Images(NamedTuple):
+class UsedImages(NamedTuple):
     """Stored images, and where they are from."""
 
     store: ImageStore
     hashes: Collection[str]
 
 
-def images_of(prompts: Iterable[Prompt], store: ImageStore) -> Images:
+def images_of(prompts: Iterable[Prompt], store: ImageStore) -> UsedImages:
     """Return the images of prompts."""
-    return Images(store, dict.fromkeys(image for prompt in prompts for image in prompt.images))
+    return UsedImages(store, dict.fromkeys(image for prompt in prompts for image in prompt.images))
 
 
 def refuse_common(
-    training: Images, evaluation: Images, *, where: str, setting: str, allowed: bool
+    training: UsedImages, evaluation: UsedImages, *, where: str, setting: str, allowed: bool
 ) -> list[Common]:
     """Raise a UserError if an image of the evaluation is in the training data.
 
@@ -67,13 +67,13 @@ def refuse_common(
     return common
 
 
-def evaluations_of(folder: Path, named: Sequence[Path]) -> list[Images]:
+def evaluations_of(folder: Path, named: Sequence[Path]) -> list[UsedImages]:
     """Return the images of the evaluations below a run's folder, and of those that are named.
 
     Raises:
         UserError: a folder that is named holds no prompts of a run.
     """
-    found: list[Images] = []
+    found: list[UsedImages] = []
     for place in (*named, *sorted(folder.glob("evaluation/*"))):
         run = RunFolder(place)
         prompts = run.prompts.read()
@@ -88,12 +88,12 @@ def evaluations_of(folder: Path, named: Sequence[Path]) -> list[Images]:
     return found
 
 
-def training_images(models: Sequence[str]) -> list[Images]:
+def training_images(models: Sequence[str]) -> list[UsedImages]:
     """Return the images of the pairs that models and adapters in folders were trained on.
 
     A folder of pairs that is not there any more is named in a warning.
     """
-    found: dict[Path, Images] = {}
+    found: dict[Path, UsedImages] = {}
     left, seen = [name for name in models if name], set[Path]()
     while left and len(seen) < _MOST_MODELS:
         model = Path(left.pop())

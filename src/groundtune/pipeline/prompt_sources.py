@@ -70,7 +70,7 @@ class PromptSource:
     """What a report says where one of its models answered the prompts of another source."""
 
 
-class Request(NamedTuple):
+class PromptRequest(NamedTuple):
     """Prompts that a source makes: `world:400`."""
 
     source: PromptSource
@@ -103,7 +103,7 @@ def named_in(text: str) -> PromptSource | None:
     return load(name) if colon and (name in TARGETS or name in names()) else None
 
 
-def requested(prompts: str) -> Request | None:
+def requested(prompts: str) -> PromptRequest | None:
     """Return what `world:400` asks for; None for a file, a folder or nothing.
 
     Raises:
@@ -117,7 +117,7 @@ def requested(prompts: str) -> Request | None:
         raise UserError(
             f"{number!r} is not a number of prompts.", prompts, f"Write {source.name}:200, say."
         )
-    return Request(source, int(number))
+    return PromptRequest(source, int(number))
 
 
 def source_of(prompts: Iterable[Prompt]) -> PromptSource | None:

@@ -15,7 +15,7 @@ from groundtune.pipeline.models import fingerprint
 from groundtune.recipe_loading import Settings
 from groundtune.store.contents import ChangedError
 from groundtune.store.lock import hold
-from groundtune.store.run_json import Run, read_run, write_run
+from groundtune.store.run_json import RunRecord, read_run, write_run
 
 S = TypeVar("S", bound=Settings)
 
@@ -67,7 +67,7 @@ def open_run(
         yield
 
 
-def _is_unanswered(out: Path, earlier: Run, settings: Settings) -> bool:
+def _is_unanswered(out: Path, earlier: RunRecord, settings: Settings) -> bool:
     """Whether no model has answered for this command's run in `out`: only prompts were read."""
     if earlier.recipe.get("command") != settings.decisive().get("command"):
         return False
@@ -129,7 +129,7 @@ def read_finished(
     return settings, steps
 
 
-def _words(run: Run, out: Path) -> str:
+def _words(run: RunRecord, out: Path) -> str:
     """The command that resumes a run."""
     if run.command:
         return shlex.join(["groundtune", *run.command[1:]])

@@ -12,7 +12,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Place(Generic[T, R]):
+class QueueEntry(Generic[T, R]):
     """One request's work in a batch, and the future of its result. Thread-safe."""
 
     def __init__(self, item: T, kind: Hashable, size: int) -> None:
@@ -55,7 +55,7 @@ class Gatherer(Generic[T, R]):
     def __init__(
         self,
         thread: ModelThread,
-        work: Callable[[Sequence[Place[T, R]]], None],
+        work: Callable[[Sequence[QueueEntry[T, R]]], None],
         *,
         most: int,
         wait_s: float = 0.0,
@@ -64,7 +64,7 @@ class Gatherer(Generic[T, R]):
         self._work = work
         self._most = most
         self._wait_s = wait_s
-        self._waiting: list[Place[T, R]] = []
+        self._waiting: list[QueueEntry[T, R]] = []
         self._lock = threading.Lock()
         self._runs: asyncio.Task[None] | None = None
 
@@ -79,7 +79,7 @@ class Gatherer(Generic[T, R]):
         Raises:
             ApiError: the model refuses the request.
         """
-        place: Place[T, R] = Place(item, kind, size)
+        place: QueueEntry[T, R] = QueueEntry(item, kind, size)
         with self._lock:
             self._waiting.append(place)
         if self._runs is None:
@@ -97,7 +97,7 @@ class Gatherer(Generic[T, R]):
             for place in self._left():
                 place.fail(ApiError("shutting_down", "The server is shutting down."))
 
-    def _left(self) -> list[Place[T, R]]:
+    def _left(self) -> list[QueueEntry[T, R]]:
         with self._lock:
             self._waiting = [place for place in self._waiting if not place.over]
             return list(self._waiting)
@@ -117,12 +117,12 @@ class Gatherer(Generic[T, R]):
             for place in batch:
                 self._alone(place)
 
-    def _together(self, batch: Sequence[Place[T, R]]) -> None:
+    def _together(self, batch: Sequence[QueueEntry[T, R]]) -> None:
         if batch:
             self._work(batch)
         assert all(place.over for place in batch), "work without a result"
 
-    def _alone(self, place: Place[T, R]) -> None:
+    def _alone(self, place: QueueEntry[T, R]) -> None:
         if place.over:
             return
         try:
@@ -130,8 +130,8 @@ class Gatherer(Generic[T, R]):
         except Exception as error:  # whatever it is, it is this request's
             place.fail(error)
 
-    def _take(self) -> list[Place[T, R]]:
-        taken: list[Place[T, R]] = []
+    def _take(self) -> list[QueueEntry[T, R]]:
+        taken: list[QueueEntry[T, R]] = []
         left = self._most
         for place in self._left():
             alike = not taken or (place.kind == taken[0].kind and place.size <= left)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Hashable, Sequence
 from groundtune.protocols import Reply
 from groundtune.records import Sampling
 from groundtune.serve.backend import Answered, Asked, Say, Speaker, Turn
-from groundtune.serve.gather import Gatherer, Place
+from groundtune.serve.gather import Gatherer, QueueEntry
 from groundtune.serve.telling import Telling, until_stop
 from groundtune.serve.thread import ModelThread
 
@@ -50,7 +50,7 @@ class LocalBackend:
         """End the thread."""
         self._thread.close()
 
-    def _answer(self, places: Sequence[Place["_Listener", Answered]]) -> None:
+    def _answer(self, places: Sequence[QueueEntry["_Listener", Answered]]) -> None:
         self._speaker.answer([place.item.turn(place) for place in places])
 
 
@@ -64,7 +64,7 @@ class _Listener:
         self._loop = asyncio.get_running_loop()
         self._telling = Telling(len(asked.seeds), asked.stops, self._tell)
 
-    def turn(self, place: Place["_Listener", Answered]) -> Turn:
+    def turn(self, place: QueueEntry["_Listener", Answered]) -> Turn:
         """The request for the model; its result goes to the place."""
         return Turn(
             asked=self._asked,
@@ -79,7 +79,7 @@ class _Listener:
         reads = self._say is not None or bool(self._asked.stops)
         return self._telling.grow(texts()) if reads else ()
 
-    def _end(self, place: Place["_Listener", Answered], found: Answered) -> None:
+    def _end(self, place: QueueEntry["_Listener", Answered], found: Answered) -> None:
         replies = [_until(reply, self._asked.stops) for reply in found.replies]
         self._telling.end([reply.text for reply in replies])
         place.end(Answered(replies, found.prompt_tokens))

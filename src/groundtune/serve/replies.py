@@ -7,7 +7,7 @@ from typing import Any
 
 from groundtune.protocols import Reply
 from groundtune.records import Claim
-from groundtune.serve.service import Done, Feedback
+from groundtune.serve.service import ChatFeedback, ChatResult
 
 
 class Envelope:
@@ -30,7 +30,7 @@ class Envelope:
         self._created = int(time.time())
         self._model = model
 
-    def completion(self, done: Done) -> dict[str, Any]:
+    def completion(self, done: ChatResult) -> dict[str, Any]:
         """Return the complete reply. `check` is in each choice, `self_feedback` at the top."""
         choices: list[dict[str, Any]] = []
         for index, reply in enumerate(done.replies):
@@ -57,7 +57,7 @@ class Envelope:
         """Return a chunk with the next characters of an answer."""
         return self._chunk(index, {"content": text})
 
-    def closing(self, done: Done) -> Iterator[dict[str, Any]]:
+    def closing(self, done: ChatResult) -> Iterator[dict[str, Any]]:
         """Yield the chunks after the text: thoughts, claims, finish reason and usage."""
         for index, reply in enumerate(done.replies):
             if reply.thoughts:
@@ -87,7 +87,7 @@ class Envelope:
         }
 
 
-def usage(done: Done) -> dict[str, int]:
+def usage(done: ChatResult) -> dict[str, int]:
     """Return token counts, which include all candidates of best of n."""
     return {
         "prompt_tokens": done.prompt_tokens,
@@ -114,7 +114,7 @@ def _thoughts(reply: Reply) -> dict[str, str]:
     return {"reasoning_content": reply.thoughts} if reply.thoughts else {}
 
 
-def _check(done: Done, index: int) -> dict[str, Any]:
+def _check(done: ChatResult, index: int) -> dict[str, Any]:
     if done.claims is None:
         return {}
     claims = [claim for claim in done.claims[index] if claim.status != "empty"]
@@ -125,7 +125,7 @@ def _check(done: Done, index: int) -> dict[str, Any]:
     return {"check": body | counts | {"note": _note(done, claims, checked)}}
 
 
-def _note(done: Done, claims: Sequence[Claim], checked: int) -> str | None:
+def _note(done: ChatResult, claims: Sequence[Claim], checked: int) -> str | None:
     """Return why nothing was checked, if so."""
     if not done.images:
         return "Nothing could be checked: the request has no image."
@@ -134,5 +134,5 @@ def _note(done: Done, claims: Sequence[Claim], checked: int) -> str | None:
     return None if checked else "Nothing could be checked: no claim has a verdict."
 
 
-def _feedback(feedback: Feedback | None) -> dict[str, Any]:
+def _feedback(feedback: ChatFeedback | None) -> dict[str, Any]:
     return {} if feedback is None else {"self_feedback": feedback._asdict()}

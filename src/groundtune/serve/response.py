@@ -17,7 +17,7 @@ from groundtune.serve.guard import REQUEST_ID
 from groundtune.serve.prompts import clamped, parse_chat
 from groundtune.serve.replies import Envelope
 from groundtune.serve.schema import ChatRequest
-from groundtune.serve.service import Done, Service
+from groundtune.serve.service import ChatResult, Service
 from groundtune.store.json_writing import json_of
 
 T = TypeVar("T")
@@ -107,7 +107,7 @@ class ChatResponse(Response):
                     begun.add(index)
                     await wire.event(reply.opening(index))
                 await wire.event(reply.text(index, text))
-            done: Done = await work
+            done: ChatResult = await work
         finally:
             await _cancelled(work)
         for index in set(range(len(done.replies))) - begun:

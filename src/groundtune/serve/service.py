@@ -13,7 +13,7 @@ from groundtune.records import Claim, Prompt
 from groundtune.serve.backend import Asked, Backend, ClaimCheck, Say
 from groundtune.serve.errors import ApiError
 from groundtune.serve.gate import Gate
-from groundtune.serve.gather import Gatherer, Place
+from groundtune.serve.gather import Gatherer, QueueEntry
 from groundtune.serve.images import LentImages
 from groundtune.serve.limits import Limits
 from groundtune.serve.metrics import Metrics
@@ -25,7 +25,7 @@ RewarderOf = Callable[[float], Rewarder]
 """r(y) of an answer, by the power of its length in tokens by which it is divided."""
 
 
-class Feedback(NamedTuple):
+class ChatFeedback(NamedTuple):
     """How an answer was chosen among its candidates."""
 
     n: int
@@ -42,14 +42,14 @@ class Feedback(NamedTuple):
     """The power of the length by which rewards were divided."""
 
 
-class Done(NamedTuple):
+class ChatResult(NamedTuple):
     """A request's whole result."""
 
     replies: list[Reply]
     prompt_tokens: int
     completion_tokens: int
     """Of all candidates: what it cost."""
-    feedback: Feedback | None
+    feedback: ChatFeedback | None
     claims: list[list[Claim]] | None
     """Of each reply; None if they were not asked for."""
     images: int
@@ -112,7 +112,7 @@ class Service:
                 param="check",
             )
 
-    async def answer(self, chat: ChatRequest, say: Say | None) -> Done:
+    async def answer(self, chat: ChatRequest, say: Say | None) -> ChatResult:
         """Answers a request in its turn; the text goes to `say` as soon as it stands.
 
         Raises:
@@ -129,8 +129,8 @@ class Service:
         self.metrics.count("completion_tokens_total", done.completion_tokens)
         return done
 
-    async def _answer(self, chat: ChatRequest, asked: Asked, say: Say | None) -> Done:
-        feedback: Feedback | None = None
+    async def _answer(self, chat: ChatRequest, asked: Asked, say: Say | None) -> ChatResult:
+        feedback: ChatFeedback | None = None
         if chat.self_feedback is None:
             drawn = await self.backend.answer(asked, say)
             replies = drawn.replies
@@ -145,11 +145,11 @@ class Service:
         claims = await self._claims(asked.prompt, replies) if chat.check else None
         tokens = sum(reply.tokens for reply in drawn.replies)
         images = len(asked.prompt.images)
-        return Done(replies, drawn.prompt_tokens, tokens, feedback, claims, images)
+        return ChatResult(replies, drawn.prompt_tokens, tokens, feedback, claims, images)
 
     async def _choose(
         self, prompt: Prompt, drawn: Sequence[Reply], wanted: SelfFeedback, seconds: float
-    ) -> Feedback:
+    ) -> ChatFeedback:
         """The candidate with the highest reward; an empty one only if all are.
 
         Raises:
@@ -170,7 +170,7 @@ class Service:
             (value is not None, bool(reply.text), value or 0.0)
             for reply, value in zip(drawn, rewards, strict=True)
         ]
-        return Feedback(
+        return ChatFeedback(
             n=len(drawn),
             distinct=len(texts),
             chosen=order.index(max(order)),
@@ -188,7 +188,7 @@ class Service:
             self.metrics.count("claims_total", verdict=claim.status)
         return found
 
-    def _check(self, places: Sequence[Place["_Texts", list[list[Claim]]]]) -> None:
+    def _check(self, places: Sequence[QueueEntry["_Texts", list[list[Claim]]]]) -> None:
         assert self.check is not None
         items = [place.item for place in places]
         prompts = [item.prompt for item in items for _ in item.texts]

@@ -28,7 +28,7 @@ PACKAGES = (
 """Packages whose versions a run names."""
 
 
-class Run(Record):
+class RunRecord(Record):
     """What a run's folder was made with."""
 
     recipe: dict[str, Any]
@@ -69,7 +69,7 @@ def write_run(
     Raises:
         UserError: the disk is full or the folder can't be written.
     """
-    run = Run(
+    run = RunRecord(
         recipe=recipe,
         inputs=inputs,
         seeds=seeds,
@@ -94,7 +94,7 @@ def note_run(path: Path, name: str, value: Any) -> None:
     write_sealed(path / "run.json", noted)
 
 
-def read_run(path: Path) -> Run:
+def read_run(path: Path) -> RunRecord:
     """The `run.json` of a run's folder.
 
     Raises:
@@ -102,7 +102,7 @@ def read_run(path: Path) -> Run:
     """
     file = path / "run.json"
     try:
-        return read_sealed(file, Run)
+        return read_sealed(file, RunRecord)
     except FileNotFoundError as error:
         raise UserError(
             "There is no run.json.", str(file), "Use the --out folder of a groundtune command."

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from groundtune.feedback.claims import NOT_READ
 from groundtune.pipeline.align.choosing import START, Choice
-from groundtune.pipeline.align.steps import Feedback
+from groundtune.pipeline.align.steps import FeedbackCounts
 from groundtune.pipeline.feedback.verdicts import HIGH
 from groundtune.records import Score
 from groundtune.report.figures import listed
@@ -30,7 +30,7 @@ class UnreadPart(NamedTuple):
         return f"{self.unread:,} of {self.answers:,} {self.what}"
 
 
-def learning_part(number: int, feedback: Feedback) -> UnreadPart:
+def learning_part(number: int, feedback: FeedbackCounts) -> UnreadPart:
     """The answers that a round made its pairs of."""
     pairs = feedback.pairs
     unread = sum(pairs.unscored_why.get(why, 0) for why in NOT_READ)

@@ -16,7 +16,7 @@ from groundtune.pipeline.align.caveats import (
 from groundtune.pipeline.align.choosing import START, Choice, read_choice
 from groundtune.pipeline.align.measures import measure_of
 from groundtune.pipeline.align.settings import AlignResult, AlignSettings, round_name
-from groundtune.pipeline.align.steps import Feedback
+from groundtune.pipeline.align.steps import FeedbackCounts
 from groundtune.pipeline.check.scores import BENCHMARK
 from groundtune.pipeline.jobs import Done
 from groundtune.pipeline.measure import BASE, Measure
@@ -92,7 +92,7 @@ def _unread_parts(
     """Return what could not be checked in each part of the run, the reported part first."""
     parts = [reported_part([score for score in scores if score.benchmark == BENCHMARK])]
     for row in rounds:
-        feedback = read_sealed(out / round_name(row.round) / "feedback.json", Feedback)
+        feedback = read_sealed(out / round_name(row.round) / "feedback.json", FeedbackCounts)
         parts += [learning_part(row.round, feedback), choosing_part(row.round, row.choice)]
     return parts
 
@@ -128,7 +128,7 @@ def _tables(
 
 def _row(out: Path, number: int) -> RoundRow:
     folder = out / round_name(number)
-    feedback = read_sealed(folder / "feedback.json", Feedback)
+    feedback = read_sealed(folder / "feedback.json", FeedbackCounts)
     choice = read_choice(folder)
     last = feedback.pairs.effects[-1]
     return RoundRow(

@@ -36,7 +36,7 @@ class ModelCheck(Settings):
     out: str
 
 
-class Feedback(Record):
+class FeedbackCounts(Record):
     """Counts of a round's feedback: ROUND/feedback.json."""
 
     claims: ClaimSummary
@@ -99,7 +99,7 @@ def label_round(folder: Path, settings: Round, progress: Progress) -> None:
     require_verdicts(checked, feedback.labeler, feedback.divider, out)
     rules = run.pairs.model_copy(update={"seed": run.pairs.seed + run.seed})
     counts = make_claim_pairs(out, out, rules, progress)
-    write(out / "feedback.json", Feedback(claims=checked, pairs=counts))
+    write(out / "feedback.json", FeedbackCounts(claims=checked, pairs=counts))
 
 
 def train_round(folder: Path, settings: Round, progress: Progress) -> None:

@@ -8,7 +8,6 @@ has instead of divide and conquer. Intervals resample scenes: answers about one 
 from collections.abc import Mapping, Sequence
 from itertools import combinations, product
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -21,6 +20,7 @@ from groundtune.feedback.claims import by_answer, counted
 from groundtune.feedback.conquer import Asking
 from groundtune.pipeline.feedback.claim_settings import ClaimSettings, open_labelling
 from groundtune.pipeline.feedback.claims import label_claims
+from groundtune.pipeline.feedback.splitter import Share
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.model_settings import ModelSettings
 from groundtune.pipeline.sample.run import SampleSettings, answer_prompts
@@ -59,14 +59,6 @@ class ClaimStudy(ModelSettings):
     """Ask about place and background, too."""
     seed: int = 0
     batch_size: int = Field(default=100, ge=1)
-
-
-class Share(NamedTuple):
-    """A share with its 95% interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 class Verdicts(Record):

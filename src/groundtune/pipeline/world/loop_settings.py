@@ -8,7 +8,7 @@ from groundtune.pipeline.measure import BASE
 from groundtune.pipeline.model_settings import InferenceSettings, LabelledModel
 from groundtune.pipeline.sample.run import SampleSettings
 from groundtune.pipeline.world.learning import WorldLearning
-from groundtune.pipeline.world.steps import Evaluation
+from groundtune.pipeline.world.steps import WorldEvaluation
 from groundtune.records import Sampling
 from groundtune.world import NAME
 
@@ -34,7 +34,7 @@ class LoopSettings(InferenceSettings):
     """
     headline: str = "ddpo"
     """The one that the verdict is about."""
-    evaluation: Evaluation = Evaluation()
+    evaluation: WorldEvaluation = WorldEvaluation()
     batch_size: int = Field(default=100, ge=1)
     """Answers that are drawn at once."""
 

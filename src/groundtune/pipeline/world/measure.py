@@ -13,7 +13,7 @@ from groundtune.pipeline.measure import ToMeasure
 from groundtune.pipeline.world.notes import limits_of
 from groundtune.pipeline.world.pooling import greedy_captions, length_control
 from groundtune.pipeline.world.report import GREEDY, world_subject
-from groundtune.pipeline.world.steps import EvaluateStep, Evaluation, evaluate_job
+from groundtune.pipeline.world.steps import EvaluateStep, WorldEvaluation, evaluate_job
 from groundtune.records import Estimate, Score
 from groundtune.report.model import LengthControl, MetricRef, Subject
 
@@ -34,7 +34,7 @@ class WorldMeasure:
                 "evaluation.images",
                 f"Use {' and '.join(FIELDS)}.",
             )
-        own = Evaluation.model_validate(
+        own = WorldEvaluation.model_validate(
             {
                 **evaluation.model_dump(exclude={"images"}),
                 **{FIELDS[name]: number for name, number in evaluation.images.items()},

@@ -31,7 +31,7 @@ from groundtune.pipeline.world.notes import (
     tried_text,
 )
 from groundtune.pipeline.world.pooling import greedy_captions, length_control
-from groundtune.pipeline.world.steps import KNOWING, Evaluation
+from groundtune.pipeline.world.steps import KNOWING, WorldEvaluation
 from groundtune.records import Difference, Estimate, Record, Score
 from groundtune.report import model
 from groundtune.report.curves import Curve, CurveSeries, points
@@ -230,7 +230,7 @@ def strata_rows(estimates: Sequence[Estimate]) -> tuple[model.StratumEstimate, .
     )
 
 
-def item_of(evaluation: Evaluation, images: ImageStore) -> Callable[[Score], ItemView]:
+def item_of(evaluation: WorldEvaluation, images: ImageStore) -> Callable[[Score], ItemView]:
     """What the item of a scored caption looks like to a reader."""
     asked: dict[str, str] = {}
 

@@ -60,7 +60,7 @@ class LearnStep(Settings):
     seed: int
 
 
-class Evaluation(Record):
+class WorldEvaluation(Record):
     """On how much a model is measured."""
 
     split: Literal["development", "test"] = "development"
@@ -81,7 +81,7 @@ class EvaluateStep(Settings):
     model: LabelledModel
     """By a name, or a folder under the run's; its label is its name in scores."""
     out: str
-    evaluation: Evaluation
+    evaluation: WorldEvaluation
     rules: str = f"{CAPTION_RULES}, {QUESTION_RULES}"
 
 
