@@ -29,6 +29,7 @@ before a noun ("rusty car" is then no car) and in base forms such as "glasses".
 
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,7 @@ from groundtune.bench.judge.scores import over_repeats
 from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.bench.tasks.chair import chair
 from groundtune.bench.tasks.chair.data import ChairData, read_lines, refuse_unlisted
+from groundtune.bench.tasks.chair.tally import note_on_several
 from groundtune.bench.text.coco import read_images
 from groundtune.bench.text.coco_words import CocoWords, read_list
 from groundtune.bench.text.tokens import tokens
@@ -313,9 +315,10 @@ def notes(data: ChairData, answers: Sequence[ItemAnswer], scores: Sequence[Score
         "Nouns of listed objects are found by rules, where the official script uses spaCy's "
         "en_core_web_trf; without a judge, objects are the answer's words in the synonym list."
     ]
-    if len(answers) != IMAGES:
-        told.append(f"{len(answers):,} images are answered; the benchmark has {IMAGES}.")
-    return told
+    captions = Counter(score.image for score in scores)
+    if len(captions) != IMAGES:
+        told.append(f"{len(captions):,} images are answered; the benchmark has {IMAGES}.")
+    return told + note_on_several(captions)
 
 
 def _rate(name: str, label: str, part: str, whole: str, *, better: str = "lower") -> Metric:

@@ -31,6 +31,7 @@ from groundtune.bench.metric import Floats, Metric, ratio, unparsed_metric
 from groundtune.bench.tasks.chair import chair
 from groundtune.bench.tasks.chair.chair import CHAIR
 from groundtune.bench.tasks.chair.data import ChairData, read_data
+from groundtune.bench.tasks.chair.tally import note_on_several
 from groundtune.errors import UserError
 from groundtune.records import Score
 from groundtune.store.images import ImageStore
@@ -150,7 +151,7 @@ def notes(data: ChairData, answers: Sequence[ItemAnswer], scores: Sequence[Score
         f"usual: {', '.join(names)}."
         for scene, names in usual_objects(data, strict=False).items()
     ]
-    return told
+    return told + note_on_several(Counter(score.image for score in scores))
 
 
 def items(data: ChairData, images: Path, store: ImageStore) -> list[Item]:

@@ -43,9 +43,11 @@ class ChairTally:
             notes.append(
                 f"{self._empty:,} captions are empty; the official rates count them as correct."
             )
-        several = sum(times > 1 for times in self._captions.values())
-        if several:
-            notes.append(
-                f"{several:,} images have several captions; the official code scores each."
-            )
-        return notes
+        return notes + note_on_several(self._captions)
+
+
+def note_on_several(captions: Counter[str]) -> list[str]:
+    """Return a note where images, with their numbers of captions, have several."""
+    several = sum(times > 1 for times in captions.values())
+    text = f"{several:,} images have several captions; the official code scores each."
+    return [text] if several else []
