@@ -163,3 +163,19 @@ def test_a_stored_image_of_which_a_byte_was_changed_is_refused_until_it_is_added
             read(sha256)
     assert ImageStore(tmp_path).add(data) == sha256
     assert ImageStore(tmp_path).read(sha256) == data
+
+
+@pytest.mark.parametrize("size", [(2_001, 10), (10, 2_001), (1, 300)])
+def test_an_extremely_thin_image_is_refused_with_its_size(size: tuple[int, int]):
+    data = BytesIO()
+    Image.new("RGB", size).save(data, "PNG")
+    with pytest.raises(UserError) as caught:
+        decode(data.getvalue(), "p.jsonl:3")
+    assert caught.value.what == f"The image is extremely thin ({size[0]} x {size[1]} pixels)."
+    assert caught.value.where == "p.jsonl:3"
+
+
+def test_an_image_at_the_limit_of_thinness_is_read():
+    data = BytesIO()
+    Image.new("RGB", (2_000, 10)).save(data, "PNG")
+    assert decode(data.getvalue(), "x").size == (2_000, 10)

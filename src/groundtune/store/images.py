@@ -23,6 +23,10 @@ FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
 """File formats that are read (phones' MPO counts as JPEG). Others (EPS runs Ghostscript) are not
 worth their risk."""
 
+THINNEST = 200
+"""Most times that an image is longer than wide, or wider than long: Qwen's processors take no more,
+and others scale the short side to nothing."""
+
 _SHOWN = 200
 """Characters of a name in an error."""
 DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
@@ -48,7 +52,8 @@ class ImageStore:
         `name` stands in errors (a row, say); the path if it is empty.
 
         Raises:
-            UserError: missing, not an image, damaged, enormous or animated, or the disk is full.
+            UserError: missing, not an image, damaged, enormous, extremely thin or animated, or the
+                disk is full.
         """
         where = name or (str(source) if isinstance(source, Path) else "image bytes")
         data = source if isinstance(source, bytes) else _read(source, where)
@@ -170,15 +175,15 @@ def decode(data: bytes, where: str) -> Image.Image:
 
     Raises:
         UserError: not an image of FORMATS, truncated or damaged, of too many pixels (Pillow's limit
-            against
-            decompression bombs, 89 million), animated, or with values of no fixed range. It names
-            `where`.
+            against decompression bombs, 89 million), animated, extremely thin, or with values of no
+            fixed range. It names `where`.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             image = Image.open(BytesIO(data), formats=FORMATS)
         _refuse_animation(image, where)
+        _refuse_thin(image, where)
         image.load()
         return _rgb(_upright(image), where)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -224,6 +229,15 @@ def _read(path: Path, where: str) -> bytes:
             where,
             "Check the path, or leave it out with --skip-bad.",
         ) from error
+
+
+def _refuse_thin(image: ImageFile.ImageFile, where: str) -> None:
+    if max(image.size) > THINNEST * max(1, min(image.size)):
+        raise UserError(
+            f"The image is extremely thin ({image.width} x {image.height} pixels).",
+            where,
+            f"Pad or crop it to at most {THINNEST} to 1, or leave it out with --skip-bad.",
+        )
 
 
 def _refuse_animation(image: ImageFile.ImageFile, where: str) -> None:

@@ -66,7 +66,7 @@ def _check_images(vlm: "Vlm", prompt: Prompt) -> None:
         raise UserError(
             f"{family.name} needs exactly one image per prompt, and this one has "
             f"{len(prompt.images)}.",
-            f"prompt {prompt.key}",
+            _named(prompt),
             "Change the prompt, or remove it.",
         )
 
@@ -110,6 +110,13 @@ def _encode_special(
     raise no_stand_in(where)
 
 
+def _named(prompt: Prompt) -> str:
+    """A prompt as errors name it: its key, and the file and row that it was read from."""
+    source = prompt.source
+    row = f", row {source.row}" if source.row else ""
+    return f"prompt {prompt.key}" + (f" ({source.dataset}{row})" if source.dataset else "")
+
+
 def _encode(
     vlm: "Vlm", prompt: Prompt, images: Images, texts: Sequence[Sequence[str]]
 ) -> EncodedPrompt:
@@ -126,7 +133,7 @@ def _encode(
     except ValueError as error:  # for example a family that needs an image in every prompt
         raise UserError(
             f"The model's processor refuses the prompt: {error}",
-            f"prompt {prompt.key}",
+            _named(prompt),
             "Change the prompt, or remove it.",
         ) from error
     ids = encoded["input_ids"]
@@ -142,7 +149,7 @@ def _encode(
         raise UserError(
             f"The prompt has {ids.shape[1]} tokens, over the model's maximum of {vlm.max_tokens} "
             "(max_position_embeddings).",
-            f"prompt {prompt.key}",
+            _named(prompt),
             "Shorten the prompt, use fewer or smaller images, or remove it.",
         )
     return EncodedPrompt(
