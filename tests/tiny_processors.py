@@ -156,6 +156,29 @@ def gemma3() -> Any:
     )
 
 
+def qwen3_vl_moe() -> Any:
+    return _qwen(hf.Qwen3VLProcessor)
+
+
+def deepseek_vl() -> Any:
+    size = {"height": 16, "width": 16}
+    return hf.DeepseekVLProcessor(
+        _pil("deepseek_vl", "DeepseekVLImageProcessorPil", size=size, min_size=4),
+        tiny_llava._tokenizer(),
+        chat_template=tiny_llava.TEMPLATE,
+        num_image_tokens=16,
+    )
+
+
+def glm4v() -> Any:
+    size = {"shortest_edge": 64, "longest_edge": 512}
+    return hf.Glm4vProcessor(
+        _pil("glm4v", "Glm4vImageProcessorPil", patch_size=4, size=size),
+        _tokenizer("<|image|>", video_token="<|video|>"),
+        chat_template=_template("<|image|>"),
+    )
+
+
 def mllama() -> Any:
     size = {"height": 16, "width": 16}
     return hf.MllamaProcessor(
@@ -231,6 +254,9 @@ PROCESSORS: tuple[Callable[[], Any], ...] = (
     mllama,
     instructblip,
     paligemma,
+    qwen3_vl_moe,
+    deepseek_vl,
+    glm4v,
 )
 """Of listed families whose processors need no further package."""
 
@@ -260,7 +286,8 @@ def with_model(make: Callable[[], Any]) -> tuple[Any, Any]:
     ids = tiny_parts.QWEN_IDS | {"image_token_id": image, "video_token_id": image + 1}
     tiny_parts.TEXT, tiny_parts.IMAGE, tiny_parts.QWEN_IDS = tokens, image, ids
     try:
-        vlm, _ = tiny_families.fresh(getattr(tiny_families, make.__name__))
+        builds = (*tiny_families.PACKED, *tiny_families.ALONE)
+        vlm, _ = tiny_families.fresh({each.__name__: each for each in builds}[make.__name__])
     finally:
         tiny_parts.TEXT, tiny_parts.IMAGE, tiny_parts.QWEN_IDS = kept
     return vlm.model, processor

@@ -13,7 +13,7 @@ FAMILIES = (
         separate_reason="transformers has no class for it",
         note="Use Kimi K2.5, which has the same tower.",
     ),
-    Family(name="Mistral 3", model_types=("mistral3",)),
+    Family(name="Mistral 3", model_types=("mistral3",), packages=("torchvision",)),
     Family(
         name="Ovis2",
         model_types=("ovis2",),
