@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -208,3 +209,20 @@ def test_a_locked_database_is_said_and_the_same_events_are_taken_later(
         other.execute("ROLLBACK")
         assert len(post(url, batch).json()["stored"]) == 1
         assert len(post(url, batch).json()["known"]) == 1
+
+
+def test_a_turned_photograph_is_scaled_upright(project: Project, url: str):
+    turned = Image.Exif()
+    turned[0x0112] = 6  # EXIF orientation: the camera was held upright
+    stream = BytesIO()
+    Image.new("RGB", (4000, 3000), "navy").save(stream, "JPEG", exif=turned)
+    sha256 = project.images.add(stream.getvalue())
+    made = HTTP.get(f"{url}/images/{sha256}?width=480")
+    with Image.open(BytesIO(made.content)) as image:
+        assert image.size == (480, 640)
+    stream = BytesIO()
+    Image.new("RGB", (3200, 3200), "navy").save(stream, "JPEG")  # half of it is just what is asked
+    sha256 = project.images.add(stream.getvalue())
+    made = HTTP.get(f"{url}/images/{sha256}?width=1600")
+    with Image.open(BytesIO(made.content)) as image:
+        assert image.size == (1600, 1600)

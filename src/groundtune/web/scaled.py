@@ -7,11 +7,11 @@ from io import BytesIO
 from pathlib import Path
 from threading import Semaphore
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from groundtune.pipeline.annotate.project import Project
 from groundtune.store.files import write_atomic
-from groundtune.store.images import decode
+from groundtune.store.images import FORMATS, decode
 
 WIDTHS = (480, 1600)
 """Widths of scaled copies, in pixels: for lists and phones, and for screens."""
@@ -36,10 +36,10 @@ def scaled(project: Project, sha256: str, width: int) -> tuple[bytes, str]:
     if path.is_file():
         return path.read_bytes(), "image/jpeg"
     original = project.images.read(sha256)
+    if _media_type(original) and _fits(original, width):
+        return original, _media_type(original)
     with _AT_ONCE:
-        image = decode(original, f"image {sha256}")
-        if image.width <= width and _media_type(original):
-            return original, _media_type(original)
+        image = _opened(original, width, f"image {sha256}")
         data = _jpeg(image, width)
     write_atomic(path, data, durable=False)
     return data, "image/jpeg"
@@ -64,6 +64,24 @@ def remove_scaled(folder: Path) -> None:
     """Remove all scaled copies; they are made again when needed."""
     for path in (folder / "scaled").glob("*.jpg"):
         path.unlink()
+
+
+def _fits(original: bytes, width: int) -> bool:
+    """Whether neither side is longer; only the file's beginning is read."""
+    with Image.open(BytesIO(original), formats=FORMATS) as image:
+        return max(image.size) <= width
+
+
+def _opened(original: bytes, width: int, where: str) -> Image.Image:
+    """The image, upright; a JPEG of 40 megapixels at a fraction of its size, which is much faster.
+
+    The image was decoded whole when it was stored, and its bytes have their sha256.
+    """
+    if _media_type(original) != "image/jpeg":
+        return decode(original, where)
+    image = Image.open(BytesIO(original), formats=("JPEG",))
+    image.draft("RGB", (width, width))  # not below this, so that the rest is scaled down smoothly
+    return ImageOps.exif_transpose(image).convert("RGB")
 
 
 def _jpeg(image: Image.Image, width: int) -> bytes:
