@@ -7,7 +7,8 @@ from groundtune.cli.recipe_argument import Settings
 from groundtune.store.json_writing import write_object
 
 if TYPE_CHECKING:
-    from groundtune.pipeline.world.claims import Measured, Share
+    from groundtune.pipeline.feedback.splitter import Share
+    from groundtune.pipeline.world.claims import Measured
 
 
 def claims(

@@ -19,7 +19,7 @@ from groundtune.pipeline.align.prompts import hold_out, of_round
 from groundtune.pipeline.align.run import align, align_jobs, rewrite_align
 from groundtune.pipeline.align.settings import AlignResult, AlignSettings, Round
 from groundtune.pipeline.align.side_by_side import beside
-from groundtune.pipeline.align.steps import Feedback
+from groundtune.pipeline.align.steps import FeedbackCounts
 from groundtune.pipeline.feedback.claim_settings import ClaimSettings
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.jobs import done_jobs
@@ -292,7 +292,7 @@ def test_ones_own_images_are_chosen_and_reported_by_claims_with_ddpo_and_a_lora(
     figures = {(row["model"], row["metric"]): row for row in tables["estimates"]}
     assert figures["round-1", "rejected_answers"]["n"] == 2
     assert not (out / "round-1/model/adapter_config.json").exists()
-    feedback = read_sealed(out / "round-1/feedback.json", Feedback)
+    feedback = read_sealed(out / "round-1/feedback.json", FeedbackCounts)
     assert feedback.claims.answers == 18
 
 
