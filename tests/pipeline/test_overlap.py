@@ -191,9 +191,9 @@ def test_the_images_of_a_round_are_those_of_its_pairs_and_of_the_rounds_before(
 
 
 def test_align_refuses_to_report_on_what_its_model_was_trained_on(tmp_path: Path) -> None:
-    for number in range(8):
+    for number in range(12):
         saved(noise(number), tmp_path / "images" / f"{number}.png")
-    seen = imported(tmp_path / "pairs", *(noise(number) for number in range(8)))
+    seen = imported(tmp_path / "pairs", *(noise(number) for number in range(12)))
     model = trained(tmp_path / "tuned", "world:base", seen)
     given = {"images": str(tmp_path / "images"), "ask": "What?", "reported": 3}
     given |= {"model": str(model), "choose": {"prompts": 2}}
