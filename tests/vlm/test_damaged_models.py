@@ -55,3 +55,11 @@ def test_a_value_of_another_type_in_a_configuration_names_its_field(folder: Path
     assert error.what.startswith("The model's configuration can't be loaded: ")
     assert "'image_token_index' expected int, got str" in error.what
     assert error.where == str(folder)
+
+
+def test_a_chat_template_with_a_mistake_names_the_model(folder: Path):
+    (folder / "chat_template.jinja").write_text("{% for m in messages %}{% endif %}")
+    with pytest.raises(UserError) as caught:
+        _ = load(str(folder)).form
+    assert caught.value.what.startswith("The chat template can't be rendered: ")
+    assert caught.value.where == str(folder)

@@ -121,6 +121,8 @@ def _encode(
     vlm: "Vlm", prompt: Prompt, images: Images, texts: Sequence[Sequence[str]]
 ) -> EncodedPrompt:
     """Encode a prompt with these texts of its messages."""
+    from jinja2 import TemplateError
+
     messages = _messages(prompt, images, texts)
     try:
         encoded = vlm.processor.apply_chat_template(
@@ -130,7 +132,7 @@ def _encode(
             return_dict=True,
             return_tensors="pt",
         )
-    except ValueError as error:  # for example a family that needs an image in every prompt
+    except (ValueError, TemplateError) as error:  # some families need an image in every prompt
         raise UserError(
             f"The model's processor refuses the prompt: {error}",
             _named(prompt),

@@ -55,8 +55,23 @@ def answer_form(
 
 
 def render(processor: Any, messages: list[dict[str, Any]], *, generate: bool) -> str:
-    """Return the rendered conversation, with the generation prompt if `generate`."""
-    return processor.apply_chat_template(messages, add_generation_prompt=generate, tokenize=False)
+    """Return the rendered conversation, with the generation prompt if `generate`.
+
+    Raises:
+        UserError: the chat template has a mistake, or refuses the conversation.
+    """
+    from jinja2 import TemplateError
+
+    try:
+        return processor.apply_chat_template(
+            messages, add_generation_prompt=generate, tokenize=False
+        )
+    except TemplateError as error:
+        raise UserError(
+            f"The chat template can't be rendered: {error}",
+            str(processor.tokenizer.name_or_path),
+            "Copy chat_template.jinja again, or fix it.",
+        ) from error
 
 
 def _turn(role: str, text: str) -> dict[str, Any]:
