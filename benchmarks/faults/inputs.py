@@ -30,7 +30,7 @@ from benchmarks.faults.valid_inputs import Target, make_targets
 
 SECONDS = 30.0
 """A command that runs longer hangs."""
-MEMORY = 6 * 2**30
+MEMORY = 3 * 2**30
 """Most bytes that a command may add."""
 FAULTS = ("traceback", "hang", "other")
 
