@@ -120,7 +120,7 @@ def writers(bench: Bench, stage: Stage, tally: Tally) -> None:
     for _ in range(max(1, bench.trials // 10)):
         out, words = bench.trial(stage)
         first = start(words, bench.folder / "logs")
-        time.sleep(bench.chance.uniform(0, bench.whole[stage.name].seconds / 5))
+        time.sleep(bench.chance.uniform(0, 0.2))
         second = run(words, bench.folder / "logs-second")
         statuses = {wait(first), second.status}
         if not statuses <= {0, 2}:
