@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -41,9 +41,10 @@ def answered(folder: RunFolder, texts: Sequence[str]) -> None:
 
 
 def test_a_third_partys_prompts_are_sampled_corrected_and_judged_by_their_truth(
-    site: Path, tiny_llava: Path, tmp_path: Path
+    site: Path, tiny_llava: Path, make_tiny_llava: Callable[..., Path], tmp_path: Path
 ):
     out, chosen = tmp_path / "out", tmp_path / "chosen"
+    reference = make_tiny_llava(tmp_path / "reference", seed=1)
     short = ("sampling.max_new_tokens=2", "batch_size=4")
     model = ("--model", tiny_llava)
     drawn = result_with(
@@ -69,7 +70,7 @@ def test_a_third_partys_prompts_are_sampled_corrected_and_judged_by_their_truth(
         "It is blue.",
     }
     best = ("best-of", "prompts=squares:2", "--n", 2, *short)
-    found = result_with(site, *best, *model, "--reference", tiny_llava, "--out", chosen)
+    found = result_with(site, *best, *model, "--reference", reference, "--out", chosen)
     assert found["by_truth"] is True
     rows = [prompt.source.row for prompt in RunFolder(chosen / "candidates").prompts.read()]
     assert rows == ["red", "green"]

@@ -214,7 +214,7 @@ def _id_of(database: Database) -> str:
     with database.writing() as connection:
         found = items.read_setting(connection, _ID)
         if found is None:
-            found = json.dumps(token_hex(8))
+            found = json_of(token_hex(8))
             items.write_setting(connection, _ID, found)
     return str(json.loads(found))
 
