@@ -154,6 +154,16 @@ def test_scores_of_a_reward_model_prefer_the_higher_and_a_tie_is_in_no_official_
     assert found["unread_pairs"] == pytest.approx(1 / len(IDS))
 
 
+@pytest.mark.parametrize("reply", ['{"scores": []}', '{"scores": [9, 1]}', '{"scores": "high"}'])
+def test_a_judge_that_replies_with_scores_of_its_own_is_not_read_as_a_reward_model(
+    reply: str, tmp_path: Path
+):
+    data = read_data([lines(tmp_path / "data.jsonl", rows()[:1])])
+    answers = [ItemAnswer(text=reply, item=each.item) for each in data]
+    scores = score(data, answers, Scoring(mode="strict"))
+    assert [each.status for each in scores] == ["unparsed", "unparsed"]
+
+
 @pytest.mark.parametrize("scores", [[1.0], [1.0, float("nan")], ["a", "b"], None, [True, False]])
 def test_scores_that_are_not_two_numbers_name_their_row(scores: object, tmp_path: Path):
     data = read_data([lines(tmp_path / "data.jsonl", rows()[:1])])
@@ -171,6 +181,8 @@ def test_scores_that_are_not_two_numbers_name_their_row(scores: object, tmp_path
         ("Therefore\nAnswer 1 is better. Answer 2 is better", 2),
         ("Answer 1 is better.", None),
         ("", None),
+        (f"Therefore Answer {'9' * 5000} is better", 0),
+        ('{"scores": []}', None),
     ],
 )
 def test_a_judgement_is_read_as_the_script_reads_it(text: str, number: int | None):

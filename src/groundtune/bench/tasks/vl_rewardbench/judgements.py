@@ -100,8 +100,8 @@ def _of_scores(path: Path, data: Sequence[Showing]) -> list[ItemAnswer]:
         if len(scores) != 2 or not np.isfinite(scores).all():
             raise UserError("The row has not two scores that are numbers.", row.where, _LAYOUT)
         name = plain(row.fields.get("id"))
-        for number in (1, 2):
-            text = json_of({"scores": scores})
+        for number, shown in ((1, scores), (2, scores[::-1])):
+            text = _judgement(shown[0], shown[1])
             told.append(ItemAnswer(text=text, item=f"{name}/{number}", row=row.number))
     return by_id(told, [showing.item for showing in data], path)
 
@@ -112,24 +112,24 @@ def calls_in(answers: Sequence[ItemAnswer], place: int) -> list[Call]:
     if kept:
         return [Call(line, bool(swapped), text) for line, swapped, text in json.loads(kept)]
     return [
-        Call(place + swapped, bool(swapped), _judgement(answer.text, swapped))
-        for swapped, answer in enumerate(answers)
+        Call(place + swapped, bool(swapped), answer.text) for swapped, answer in enumerate(answers)
     ]
 
 
-def _judgement(text: str, swapped: int) -> str:
-    """A reward model's scores as a judgement: the answer with the higher score is better."""
-    try:
-        scores = json.loads(text)["scores"]
-    except (ValueError, TypeError, KeyError):
-        return text
-    if scores[0] == scores[1]:
-        return "Overall Judgment: both have the same score."
-    better = int(scores[1] > scores[0])
-    return f"Overall Judgment: Answer {1 + (better ^ swapped)} is better."
+def _judgement(first: float, second: float) -> str:
+    """A reward model's scores, in the order shown, in a judge's words: the higher is better."""
+    scores = f"The scores are {first} and {second}."
+    if first == second:
+        return f"{scores} Overall Judgment: both answers are as good."
+    return f"{scores} Overall Judgment: Answer {1 if first > second else 2} is better."
 
 
 def verdict(text: str) -> int | None:
-    """Return the number of the answer that a judgement calls better; None if it can't be read."""
+    """Return the number of the answer that a judgement calls better; None if it can't be read.
+
+    A number of more than nine digits is 0: it is no answer's, whatever it is.
+    """
     found = _VERDICT.search(text.replace("\n", "").replace("*", ""))
-    return int(found[1]) if found else None
+    if found is None:
+        return None
+    return int(found[1]) if len(found[1]) <= 9 else 0
