@@ -177,6 +177,26 @@ class Rewarder(Protocol):
         ...
 
 
+class SpanReward(NamedTuple):
+    """The reward of one place of an answer, higher is better."""
+
+    start: int
+    end: int
+    """[start, end) are characters of the answer."""
+    value: float
+    """Not finite where there is none."""
+
+
+class SpanRewarder(Protocol):
+    """Scores places of answers: a token-level reward model, or claims that were checked."""
+
+    def reward_spans(
+        self, prompts: Sequence[Prompt], answers: Sequence[str]
+    ) -> list[list[SpanReward]]:
+        """The rewards of each answer's places, in order of their starts; places may be absent."""
+        ...
+
+
 class Evaluate(Protocol):
     """Scores the model in training; handed to the trainer by a higher layer."""
 
