@@ -71,27 +71,18 @@ class Packed:
 
     def _run(self, vlm: Vlm, layout: PackedLayout, places_N: Tensor, ids_N: Tensor) -> Tensor:
         """Return log p of each id, predicted at an index of the flat (B * L), shape (N,)."""
-        model = plain_model(vlm.model)
-        family = family_of(model)
-        install_attention(model)
-        inputs: dict[str, Any] = {
-            "input_ids": layout.ids_BL.to(vlm.device),
-            "attention_mask": masks(model, family, layout, self.attention, vlm.device),
-            "position_ids": positions(model, family, layout).to(vlm.device),
-            "use_cache": False,
-        }
-        prompts = [row.prompt for row in layout.rows]
         if is_unsharded(vlm.model):
-            inputs |= image_arguments(vlm, prompts, [1] * len(prompts), self.store)
-            hidden_BLD = model.base_model(**inputs).last_hidden_state
+            model = plain_model(vlm.model)
+            hidden_ND = run_layout(vlm, layout, self.attention, self.store)
             return project(
                 model.get_output_embeddings(),
-                hidden_BLD.flatten(0, 1)[places_N.to(vlm.device)],
+                hidden_ND[places_N.to(vlm.device)],
                 ids_N,
                 model.config.get_text_config().vocab_size,
                 chunk_bytes=self.chunk_bytes,
             )
-        inputs |= pixel_arguments(vlm, prompts)
+        inputs = _inputs(vlm, layout, self.attention)
+        inputs |= pixel_arguments(vlm, [row.prompt for row in layout.rows])
         length = layout.ids_BL.shape[1]
         keep_K, rank_N = _unique(places_N % length)
         logits_BKV = vlm.model(**inputs, logits_to_keep=keep_K.to(vlm.device)).logits
@@ -101,6 +92,36 @@ class Packed:
 
 packed = Packed()
 """The packed engine with a dense mask: exact everywhere, good for rows of about 1,000 tokens."""
+
+
+def run_layout(
+    vlm: Vlm, layout: PackedLayout, attention: Attention, store: ImageTokenStore | None
+) -> Tensor:
+    """Return the last layer's normed states at all places of a layout, flat: (B * L, D).
+
+    Sharded weights are gathered by the outermost forward, without the store.
+    """
+    inputs = _inputs(vlm, layout, attention)
+    prompts = [row.prompt for row in layout.rows]
+    if is_unsharded(vlm.model):
+        inputs |= image_arguments(vlm, prompts, [1] * len(prompts), store)
+        return plain_model(vlm.model).base_model(**inputs).last_hidden_state.flatten(0, 1)
+    inputs |= pixel_arguments(vlm, prompts)
+    output = vlm.model(**inputs, output_hidden_states=True, logits_to_keep=1)
+    return output.hidden_states[-1].flatten(0, 1)
+
+
+def _inputs(vlm: Vlm, layout: PackedLayout, attention: Attention) -> dict[str, Any]:
+    """Return forward's arguments for a layout, without the images."""
+    model = plain_model(vlm.model)
+    family = family_of(model)
+    install_attention(model)
+    return {
+        "input_ids": layout.ids_BL.to(vlm.device),
+        "attention_mask": masks(model, family, layout, attention, vlm.device),
+        "position_ids": positions(model, family, layout).to(vlm.device),
+        "use_cache": False,
+    }
 
 
 def positions(model: Any, family: Family, layout: PackedLayout) -> Tensor:

@@ -4,9 +4,12 @@
 def step_metrics(means: dict[str, float]) -> dict[str, float]:
     """Replace the summed weights in a step's means by the mean weight of a changed token.
 
-    `changed_weight` is 0 if no token of the step is changed.
+    `changed_weight` is 0 if no token of the step is changed. A loss that weighs no tokens keeps its
+    metrics.
     """
     sides = ("chosen", "rejected")
+    if "weight_on_changed_chosen" not in means:
+        return means
     changed = sum(means[f"changed_{side}"] for side in sides)
     weight = sum(means[f"weight_on_changed_{side}"] for side in sides)
     others = {name: value for name, value in means.items() if not name.startswith("weight_on_")}

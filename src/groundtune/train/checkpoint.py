@@ -15,7 +15,8 @@ from typing import Any, NamedTuple, cast
 
 import torch
 from safetensors import SafetensorError
-from torch import Tensor
+from safetensors.torch import load_file, save  # pyright: ignore[reportUnknownVariableType]
+from torch import Tensor, nn
 
 from groundtune.errors import UserError
 from groundtune.store import checksums
@@ -43,8 +44,16 @@ class Checkpoints:
     checkpoint with others is refused.
     """
 
-    def __init__(self, path: Path, inputs: Mapping[str, str], keep: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        inputs: Mapping[str, str],
+        keep: int,
+        heads: Mapping[str, nn.Module] | None = None,
+    ) -> None:
+        """`heads` are trained next to the model, each in a file of its name."""
         self.path = path
+        self._heads = dict(heads or {})
         self._inputs = dict(inputs)
         self._keep = keep
 
@@ -67,7 +76,10 @@ class Checkpoints:
         buffer = BytesIO()
         torch.save(content, buffer)
         path = self.path / f"step-{state.step:06d}"
-        write_model(vlm, path, {_STATE: buffer.getvalue()}, weights=state.full.weights)
+        files = {_STATE: buffer.getvalue()} | {
+            f"{name}.safetensors": head_bytes(head) for name, head in self._heads.items()
+        }
+        write_model(vlm, path, files, weights=state.full.weights)
         for old in self.paths()[: -self._keep]:
             remove_folder(old)
         return path
@@ -90,6 +102,8 @@ class Checkpoints:
             return 0
         state = self._newest()
         _load_weights(vlm.model, self.paths()[-1])
+        for name, head in self._heads.items():
+            read_head(head, self.paths()[-1] / f"{name}.safetensors")
         optimizer.load_state_dict(state["optimizer"])
         if rank < len(state["rng"]):
             set_random_state(state["rng"][rank])
@@ -144,12 +158,23 @@ def write_model(
             vlm.model.save_pretrained(temporary, state_dict=weights)
             carry_over(vlm, temporary, beside=path)
             for name, data in (files or {}).items():
+                (temporary / name).parent.mkdir(parents=True, exist_ok=True)
                 (temporary / name).write_bytes(data)
             checksums.seal(temporary)
     except SafetensorError as error:
         raise UserError(
             f"The weights can't be written: {error}.", str(path), "Free disk space and run again."
         ) from error
+
+
+def read_head(head: nn.Module, path: Path) -> None:
+    """Load a head's weights. Raises what torch and safetensors raise where they don't fit."""
+    head.load_state_dict(cast(Any, load_file)(path))
+
+
+def head_bytes(head: nn.Module) -> bytes:
+    """Return a head's weights as a safetensors file."""
+    return save({name: value.detach().cpu() for name, value in head.state_dict().items()})
 
 
 def _load_weights(model: Any, path: Path) -> None:

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,16 +18,15 @@ from torch.optim import Optimizer
 
 from groundtune.engine.logprobs import TokenLogProbs
 from groundtune.errors import UserError
-from groundtune.methods.pairwise import Pairwise
 from groundtune.methods.step_metrics import step_metrics
 from groundtune.protocols import Evaluate, Logger, Progress
 from groundtune.records import Score
 from groundtune.train.batches import MicroBatch, PassLimits, batches, plan_micro_batches, rows_of
 from groundtune.train.checkpoint import Checkpoints, State, random_state, set_random_state
+from groundtune.train.examples import Examples, Learner
 from groundtune.train.interrupt import Interrupt
 from groundtune.train.optim import Optim
 from groundtune.train.parallel import Parallel, Prepared
-from groundtune.train.rows import TrainingPairs
 from groundtune.vlm.load import Vlm
 
 NAMED = 3
@@ -56,8 +56,8 @@ class Trainer:
 
     vlm: Vlm
     """The weights to train require a gradient."""
-    pairs: TrainingPairs
-    method: Pairwise
+    pairs: Examples[Any]
+    method: Learner[Any]
     score: TokenLogProbs
     plan: TrainingSchedule
     parallel: Parallel
@@ -132,7 +132,7 @@ class Trainer:
 
     def _not_finite(self, step: int, pairs: Sequence[int], value: str) -> UserError:
         """Return the error for pairs whose loss, metrics or gradient are not numbers."""
-        keys = list(dict.fromkeys(self.pairs.encoded.pair(index).pair.key for index in pairs))
+        keys = list(dict.fromkeys(self.pairs.key(index) for index in pairs))
         named = ", ".join(keys[:NAMED]) + (f" and {len(keys) - NAMED} more" if keys[NAMED:] else "")
         return UserError(
             f"The loss or its gradient is not a number ({value}).",

@@ -255,7 +255,7 @@ class Parallel:
         """
         if prepared.zero:
             return prepared.zero.step()
-        trained = [weight for weight in prepared.model.parameters() if weight.requires_grad]
+        trained = [weight for weight in prepared.forward.parameters() if weight.requires_grad]
         limit = prepared.clip or float("inf")
         norm = float(_unshard(nn.utils.clip_grad_norm_(trained, limit)))
         if math.isfinite(norm):

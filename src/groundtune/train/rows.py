@@ -69,6 +69,10 @@ class TrainingPairs:
         """Return the tokens of a row of these pairs, its views included."""
         return self.encoded.row_tokens(members)
 
+    def key(self, index: int) -> str:
+        """Return the pair's key."""
+        return self.encoded.pair(index).pair.key
+
     def row(self, members: Sequence[int]) -> TrainingRow:
         """Return the row of several pairs of one prompt."""
         pairs = [self.encoded.pair(index) for index in members]
