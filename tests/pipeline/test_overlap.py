@@ -3,21 +3,30 @@
 import io
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from align_runs import finished
 from groundtune.bench.world.images import split_scenes
 from groundtune.cli.app import run
 from groundtune.errors import UserError
 from groundtune.pipeline.align.prompts import hold_out
-from groundtune.pipeline.align.settings import AlignSettings
+from groundtune.pipeline.align.settings import AlignSettings, Round
+from groundtune.pipeline.align.side_by_side import beside
+from groundtune.pipeline.align.steps import sample_round
 from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.model_settings import LabelledModel
 from groundtune.pipeline.overlap import training_images
+from groundtune.pipeline.prompt_sources import Part, PromptSource
 from groundtune.pipeline.train.run import TrainSettings, read_pairs
-from groundtune.protocols import SilentProgress
+from groundtune.pipeline.world.source import WORLD
+from groundtune.pipeline.world.steps import EvaluateStep, WorldEvaluation, evaluate
+from groundtune.protocols import Progress, SilentProgress
+from groundtune.records import Prompt
 from groundtune.store.images import ImageStore
 from groundtune.store.likeness import common_images, look_of, looks_of
 from groundtune.store.run_json import write_run
@@ -216,3 +225,68 @@ def test_a_benchmark_on_images_of_the_models_training_is_refused_unless_allowed(
     assert other.seed != seen.seed
     assert run([*command, "--allow-training-images", "--out", str(tmp_path / "b")]) != 0
     assert "1 of 4 evaluation images" not in capsys.readouterr().err  # it has no weights
+
+
+def leaky(
+    images: ImageStore, count: int, progress: Progress, *, part: Part, seed: int
+) -> list[Prompt]:
+    """A source's prompts that are the same for every part."""
+    del part, seed
+    return WORLD.prompts(images, count, progress, part="learning", seed=0)
+
+
+def test_a_prompt_source_that_shows_a_round_what_is_held_back_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = PromptSource(name="leaky", dataset="leaky", prompts=leaky)
+    monkeypatch.setattr("groundtune.pipeline.prompt_sources.named_in", lambda _: source)
+    given = {"model": "world:base", "prompts": "leaky:4", "choose": {"prompts": 2}, "reported": 3}
+    asked = AlignSettings.model_validate(given)
+    hold_out(tmp_path, asked, SilentProgress())
+    first = Round(run=asked, number=1, model="world:base")
+    with pytest.raises(UserError, match="2 of 2 evaluation images are in the training data"):
+        sample_round(tmp_path, first, SilentProgress())
+
+
+def aligned(out: Path, shown: Path, learnt: Path, **settings: object) -> Path:
+    """A folder of a run of one round about the images of `shown`, learnt from those of `learnt`."""
+    finished(out, (0.8, 0.5), **settings)
+    (out / "round-1" / "model").mkdir(parents=True)
+    for source, target in ((learnt, out / "round-1"), (shown, out / "evaluation" / "round-1")):
+        for part in ("pairs", "prompts", "images"):
+            shutil.copytree(source / part, target / part)
+    return out
+
+
+def test_rounds_that_report_on_what_they_learnt_from_are_refused_or_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = imported(tmp_path / "shown", noise(1), noise(2))
+    clean = aligned(tmp_path / "clean", shown, imported(tmp_path / "other", noise(3)))
+    text = "of the 2 images that this page reports on are in the training data"
+    assert not any(text in note.text for note in beside([clean]).page.subject.notes)
+    seen = imported(tmp_path / "seen", noise(2).resize((50, 50)), noise(4))
+    leaks = aligned(tmp_path / "leaks", shown, seen)
+    capsys.readouterr()
+    assert run(["rounds", str(leaks), "--out", str(tmp_path / "page")]) == 2
+    says = capsys.readouterr().err
+    assert "1 of 2 evaluation images are in the training data (0 equal, 1 look alike)" in says
+    assert "--allow-evaluation-images" in says
+    command = ["rounds", str(leaks), "--allow-evaluation-images", "--out", str(tmp_path / "page")]
+    assert run(command) == 0
+    assert f"1 {text}" in (tmp_path / "page" / "report.html").read_text()
+    allowed = aligned(tmp_path / "allowed", shown, seen, allow_evaluation_images=True)
+    assert f"1 {text}" in beside([allowed]).page.subject.notes[-1].text
+
+
+def test_a_world_model_is_not_measured_on_scenes_that_it_learnt_from(tmp_path: Path) -> None:
+    [scene] = split_scenes("development", 1)
+    pairs = imported(tmp_path / "pairs", render(scene))
+    model = trained(tmp_path / "tuned", "world:base", pairs)
+    step = EvaluateStep(
+        model=LabelledModel(model=str(model), label="tuned"),
+        out="evaluation/tuned",
+        evaluation=WorldEvaluation(captions=1, questions=1),
+    )
+    with pytest.raises(UserError, match="evaluation images are in the training data"):
+        evaluate(tmp_path / "run", step, SilentProgress())

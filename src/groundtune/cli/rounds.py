@@ -3,7 +3,9 @@
 from pathlib import Path
 
 
-def rounds(*runs: str, out: Path | None = None, json: bool = False) -> None:
+def rounds(
+    *runs: str, out: Path | None = None, allow_evaluation_images: bool = False, json: bool = False
+) -> None:
     """Compare align runs round by round.
 
     Runs of one recipe that differ only in their seed are pooled. The first run's recipe gets a row
@@ -17,6 +19,8 @@ def rounds(*runs: str, out: Path | None = None, json: bool = False) -> None:
     Args:
         runs: Folders that `groundtune align` wrote, or LABEL=FOLDER to name a recipe's row.
         out: Folder for a report and for rounds.json with every metric and its interval.
+        allow_evaluation_images: Compare although a run learnt from images that it reports on; the
+            page names them.
         json: Print the result as one JSON object.
     """
     from groundtune.cli.finish import finish
@@ -25,10 +29,13 @@ def rounds(*runs: str, out: Path | None = None, json: bool = False) -> None:
 
     labels = [_label_and_folder(run) for run in runs]
     comparison = beside(
-        [folder for _, folder in labels], {folder: label for label, folder in labels if label}
+        [folder for _, folder in labels],
+        {folder: label for label, folder in labels if label},
+        allow_evaluation_images=allow_evaluation_images,
     )
     page = write_beside(comparison, out) if out else None
-    again = ["groundtune", "rounds", *runs, "--out", "runs/rounds"]
+    allow = ["--allow-evaluation-images"] if allow_evaluation_images else []
+    again = ["groundtune", "rounds", *runs, *allow, "--out", "runs/rounds"]
     next_command = [] if out else again
     if json:
         shown = {"verdict": comparison.verdict, **comparison.found.model_dump(mode="json")}

@@ -1,9 +1,9 @@
 """Images that are both in training data and in an evaluation: counted, named, and refused.
 
 A model that is evaluated on the images that it learnt from looks better than it is. `train` holds
-its pairs against the evaluations that it knows, `align` what it learns from against what it
-reports on, `bench run` its items against the pairs that the model was trained on, as far as the
-`run.json` next to the model leads to them.
+its pairs against the evaluations that it knows, `align` and `rounds` what is learnt from against
+what they report on, `bench run`, `demo` and `study` their items against the pairs that the model
+was trained on, as far as the `run.json` next to the model leads to them.
 """
 
 import logging
@@ -40,7 +40,12 @@ def images_of(prompts: Iterable[Prompt], store: ImageStore) -> UsedImages:
 
 
 def refuse_common(
-    training: UsedImages, evaluation: UsedImages, *, where: str, setting: str, allowed: bool
+    training: UsedImages,
+    evaluation: UsedImages,
+    *,
+    where: str,
+    setting: str = "",
+    allowed: bool = False,
 ) -> list[Common]:
     """Raise a UserError if an image of the evaluation is in the training data.
 
@@ -61,7 +66,8 @@ def refuse_common(
         + ("; ..." if len(common) > _SHOWN else ".")
     )
     if not allowed:
-        fix = f"Remove them from the training data or the evaluation, or allow them: {setting}."
+        allow = f", or allow them: {setting}" if setting else ""
+        fix = f"Remove them from the training data or the evaluation{allow}."
         raise UserError(what, where, fix)
     log.warning("%s: %s", where, what)
     return common
@@ -73,7 +79,7 @@ def evaluations_of(folder: Path, named: Sequence[Path]) -> list[UsedImages]:
     Raises:
         UserError: a folder that is named holds no prompts of a run.
     """
-    found: list[UsedImages] = []
+    found: dict[frozenset[str], UsedImages] = {}
     for place in (*named, *sorted(folder.glob("evaluation/*"))):
         run = RunFolder(place)
         prompts = run.prompts.read()
@@ -84,8 +90,9 @@ def evaluations_of(folder: Path, named: Sequence[Path]) -> list[UsedImages]:
                 "Give the --out folder of groundtune bench run.",
             )
         store = run.images if run.images.root.is_dir() else RunFolder(folder).images
-        found.append(images_of(prompts, store))
-    return found
+        used = images_of(prompts, store)
+        found.setdefault(frozenset(used.hashes), used)  # most models are asked about the same
+    return list(found.values())
 
 
 def training_images(models: Sequence[str]) -> list[UsedImages]:
@@ -126,11 +133,16 @@ def _trained_on(model: Path) -> tuple[list[Path], list[str]]:
         if folder.name.startswith("round-") and (folder / "pairs").is_dir():
             rounds = [each for each in folder.parent.glob("round-*") if (each / "pairs").is_dir()]
             before = [each for each in rounds if _number(each) <= _number(folder)]
-            return before, [str(_recipe(folder.parent).get("model", ""))]
+            return before, _base(_recipe(folder.parent))
         recipe = _recipe(folder)
         if "pairs" in recipe and "model" in recipe:
-            return [Path(str(recipe["pairs"]))], [str(recipe["model"])]
+            return [Path(str(recipe["pairs"]))], _base(recipe)
     return [], []
+
+
+def _base(recipe: dict[str, Any]) -> list[str]:
+    """Return the model that a recipe starts from, and the adapter on it."""
+    return [name for part in ("model", "adapter") if (name := str(recipe.get(part) or ""))]
 
 
 def _recipe(folder: Path) -> dict[str, Any]:

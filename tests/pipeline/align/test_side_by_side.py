@@ -1,49 +1,15 @@
 """Runs of align side by side: seeds pooled, other recipes named by what differs."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from align_runs import finished
 from groundtune.cli.app import EXIT_DONE, EXIT_INPUT, run
 from groundtune.errors import UserError
-from groundtune.pipeline.align.settings import AlignSettings
 from groundtune.pipeline.align.side_by_side import beside
-from groundtune.pipeline.check.scores import BENCHMARK
-from groundtune.records import Score
-from groundtune.store.dataset import RecordSet
 from groundtune.store.run_json import write_run
-
-
-def finished(folder: Path, wrong: Sequence[float], items: int = 40, **settings: object) -> Path:
-    """A run's folder: of the base and each round this share of answers has a rejected claim."""
-    own = AlignSettings.model_validate(
-        {"model": "m", "images": "images", "rounds": len(wrong) - 1, **settings}
-    )
-    write_run(folder, own.model_dump(mode="json"), {}, {"align": own.seed}, ["groundtune"])
-    for number, share in enumerate(wrong):
-        name = f"round-{number}" if number else "base"
-        scores = [
-            Score(
-                key=f"{name}{i}",
-                benchmark=BENCHMARK,
-                item=f"p{i}",
-                image=f"i{i}",
-                model=name,
-                values={
-                    "claims": 4,
-                    "rejected_claims": float(i < share * items),
-                    "rejected": float(i < share * items),
-                    "supported_claims": 4 - float(i < share * items),
-                    "silent": 0,
-                    "words": 30,
-                },
-            )
-            for i in range(items)
-        ]
-        RecordSet(folder / "evaluation" / name / "scores", Score).append(scores)
-    return folder
 
 
 def test_seeds_are_pooled_round_by_round_and_other_recipes_are_named_by_what_differs(
@@ -138,3 +104,18 @@ def test_the_command_prints_a_table_and_writes_a_page(
     assert run(["rounds", *runs, f"Few={other}"]) == EXIT_DONE
     assert "\nFew " in capsys.readouterr().out
     assert run(["rounds"]) == EXIT_INPUT
+
+
+def test_a_page_says_how_many_settings_of_each_recipe_were_tried(tmp_path: Path):
+    one = finished(tmp_path / "a", (0.8, 0.5), settings_tried=37)
+    two = finished(tmp_path / "b", (0.8, 0.6), seed=1, settings_tried=40)
+    three = finished(tmp_path / "c", (0.8, 0.6), n=4, settings_tried=1)
+    made = beside([one, two, three], {three: "Few candidates"})
+    text = (
+        "Settings tried before these were chosen: Round 1 40, Few candidates 1. More tries flatter"
+    )
+    assert made.page.summary.startswith(text)
+    assert made.page.subject.limits[0].startswith(text)
+    assert [group.settings_tried for group in made.found.groups] == [40, 1]
+    unknown = beside([finished(tmp_path / "d", (0.8, 0.6))])
+    assert unknown.page.summary == "Settings tried before these were chosen: not recorded."

@@ -8,10 +8,10 @@ import pytest
 
 from groundtune.errors import UserError
 from groundtune.pipeline.recipes import find
-from groundtune.pipeline.world.notes import tried_text
 from groundtune.pipeline.world.study.run import rewrite_study, study, study_plan
 from groundtune.pipeline.world.study.settings import StudySettings, Variant, variants
 from groundtune.recipe_loading import load
+from groundtune.report.tried import tried_text
 from job_works import Notes
 
 
@@ -25,11 +25,15 @@ def settings_of(model: Path, *overrides: str) -> StudySettings:
     [
         ({"ddpo": 38, "dpo": 2}, "DDPO 38, DPO 2. More tries flatter a method, so this is not a "),
         ({"ddpo": 3, "dpo": 3}, "DDPO 3, DPO 3."),
-        ({"dpo": 3}, "DDPO not recorded, DPO 3."),
+        ({"ddpo": None, "dpo": 3}, "DDPO not recorded, DPO 3."),
+        ({"base": 3}, "3."),
+        ({"base": None}, "not recorded."),
     ],
 )
-def test_a_report_says_how_many_settings_were_tried(tried: dict[str, int], text: str) -> None:
-    said = tried_text(["ddpo", "dpo"], tried)
+def test_a_report_says_how_many_settings_were_tried(
+    tried: dict[str, int | None], text: str
+) -> None:
+    said = tried_text(tried)
     assert said.startswith(f"Settings tried before these were chosen: {text}")
 
 

@@ -15,6 +15,7 @@ from groundtune.pipeline.align.caveats import (
 )
 from groundtune.pipeline.align.choosing import START, Choice, read_choice
 from groundtune.pipeline.align.measures import measure_of
+from groundtune.pipeline.align.seen import seen_notes
 from groundtune.pipeline.align.settings import AlignResult, AlignSettings, round_name
 from groundtune.pipeline.align.steps import FeedbackCounts
 from groundtune.pipeline.check.scores import BENCHMARK
@@ -27,6 +28,7 @@ from groundtune.report.curves import Curve, metric_curve
 from groundtune.report.figures import with_interval
 from groundtune.report.page import write_report
 from groundtune.report.specs import model_spec
+from groundtune.report.tried import tried_text
 from groundtune.report.verdict import verdict_text
 from groundtune.store.json_writing import write_object
 from groundtune.store.sealed import read_sealed
@@ -155,12 +157,16 @@ def _page(
     """Return the page; `names` are the base and each round, or the base if no round was better."""
     measure = measure_of(settings)
     subject = measure.subject(tables.estimates, seeds=1)
-    notes = (*subject.notes, *truth_notes(settings))
-    subject = subject.model_copy(update={"fixed": FIXED, "notes": notes})
+    seen = seen_notes(out, settings, settings.rounds)
+    notes = (*subject.notes, *seen, *truth_notes(settings))
+    tried = tried_text({BASE: settings.settings_tried})
+    subject = subject.model_copy(
+        update={"fixed": FIXED, "notes": notes, "limits": (tried, *subject.limits)}
+    )
     return model.ReportInput(
         title="Rounds of AI feedback",
         caveat=caveat,
-        summary=_summary(settings, tables.rounds),
+        summary=f"{_summary(settings, tables.rounds)} {tried}",
         models=tuple(_model(name, tables.rounds) for name in names),
         subject=subject,
         headline=subject.lead(names[-1], BASE),

@@ -61,7 +61,7 @@ class AlignSettings(SampleSettings):
     round: world:400 for 400 new images. Each round has a seed of its own, made of `seed`.
     """
 
-    MAY_CHANGE = SampleSettings.MAY_CHANGE | {"allow_evaluation_images", "rounds"}
+    MAY_CHANGE = SampleSettings.MAY_CHANGE | {"allow_evaluation_images", "rounds", "settings_tried"}
     command: Literal["align"] = "align"
     prompts_a_round: int = Field(default=0, ge=0)
     """Other prompts for each round, so many of them, from the start again when all were asked; 0
@@ -87,6 +87,11 @@ class AlignSettings(SampleSettings):
     15, though `choose.prompts` and `reported` are 100."""
     evaluation: Evaluation = Evaluation()
     """On what models are measured for the report where the prompts' source has benchmarks."""
+    settings_tried: int | None = Field(default=None, ge=1)
+    """How many settings of this recipe were measured before these were chosen; null: not recorded.
+
+    Pages print it: the more were tried, the more the choice flatters. Where you override a tuned
+    recipe for a comparison, say how many settings of that you tried: settings_tried=1."""
     allow_evaluation_images: bool = False
     """Learn although images that are held back look like ones to learn from; they are counted."""
 

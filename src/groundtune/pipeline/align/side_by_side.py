@@ -15,12 +15,14 @@ from groundtune.bench.summary import estimate_all, pool
 from groundtune.errors import UserError
 from groundtune.pipeline.align.measures import measure_of
 from groundtune.pipeline.align.report import table_of, truth_notes, with_truth_note
+from groundtune.pipeline.align.seen import seen_notes
 from groundtune.pipeline.align.settings import AlignSettings, round_name
 from groundtune.pipeline.measure import BASE, Measure, with_seed
 from groundtune.records import Difference, Estimate, Record, Score
 from groundtune.report import model
 from groundtune.report.page import write_report
 from groundtune.report.specs import model_label
+from groundtune.report.tried import tried_text
 from groundtune.report.verdict import verdict_text
 from groundtune.store.json_writing import write_object
 from groundtune.store.lock import one_writer
@@ -40,6 +42,8 @@ class RecipeGroup(Record):
     seeds: tuple[int, ...]
     rounds: int
     """Those that all its runs have done."""
+    settings_tried: int | None
+    """Most that a run records; None if none does."""
 
 
 class Beside(Record):
@@ -68,14 +72,20 @@ class _Run(NamedTuple):
 
 
 def beside(
-    folders: Sequence[Path], labels: Mapping[Path, str] = MappingProxyType({})
+    folders: Sequence[Path],
+    labels: Mapping[Path, str] = MappingProxyType({}),
+    *,
+    allow_evaluation_images: bool = False,
 ) -> BesideResult:
     """Pool and compare finished rounds; `labels` names the groups of some folders.
 
+    Images of an evaluation that are in the training data are named on the page if they are allowed
+    here or in the run's settings.
+
     Raises:
         UserError: no folder, one that isn't of `groundtune align` or has no finished round, two of
-            one recipe and seed, two recipes of one name, or runs that were not measured on the same
-            items.
+            one recipe and seed, two recipes of one name, runs that were not measured on the same
+            items, or evaluation images in the training data that nothing allows.
     """
     if not folders:
         raise UserError(
@@ -95,7 +105,8 @@ def beside(
     last = round_name(groups[0].rounds)
     length = measure.equal_length(*_last_and_base(last, rows[last]))
     settings = [run.settings for run in runs]
-    page = _page(found, list(rows), measure, length, truth_notes(*settings))
+    notes = (*_seen(runs, allowed=allow_evaluation_images), *truth_notes(*settings))
+    page = _page(found, list(rows), measure, length, notes)
     verdict = with_truth_note(verdict_text(page), *settings)
     return BesideResult(found, page, verdict, table_of(page, measure.columns))
 
@@ -127,6 +138,21 @@ def _read(folder: Path) -> _Run:
     return _Run(folder, settings, done)
 
 
+def _seen(runs: Sequence[_Run], *, allowed: bool) -> list[model.Note]:
+    """Return warnings of runs that report on images that they learnt from, each naming its run."""
+    return [
+        note.model_copy(update={"text": f"{run.folder}: {note.text}"})
+        for run in runs
+        for note in seen_notes(
+            run.folder,
+            run.settings,
+            run.rounds,
+            setting="--allow-evaluation-images",
+            allowed=allowed,
+        )
+    ]
+
+
 def _groups(runs: Sequence[_Run], labels: Mapping[Path, str]) -> list[RecipeGroup]:
     first = _recipe(runs[0])
     groups: dict[str, list[_Run]] = {}
@@ -136,6 +162,7 @@ def _groups(runs: Sequence[_Run], labels: Mapping[Path, str]) -> list[RecipeGrou
     for told, some in groups.items():
         called = [labels[run.folder] for run in some if run.folder in labels]
         seeds = tuple(run.settings.seed for run in some)
+        tried = [each for run in some if (each := run.settings.settings_tried) is not None]
         if len(set(seeds)) < len(seeds):
             raise UserError(
                 "Two of the runs have one recipe and one seed.",
@@ -149,6 +176,7 @@ def _groups(runs: Sequence[_Run], labels: Mapping[Path, str]) -> list[RecipeGrou
                 folders=tuple(str(run.folder) for run in some),
                 seeds=seeds,
                 rounds=min(run.rounds for run in some),
+                settings_tried=max(tried) if tried else None,
             )
         )
     names = [BASE, *(round_name(i + 1) for i in range(made[0].rounds)), *(g.name for g in made[1:])]
@@ -238,15 +266,27 @@ def _page(
     notes = {group.name: _note(group) for group in others}
     notes |= {round_name(number): _seeds(first) for number in range(1, first.rounds + 1)}
     subject = measure.subject(found.estimates, seeds=len(first.seeds))
-    subject = subject.model_copy(update={"fixed": FIXED, "notes": (*subject.notes, *warnings)})
+    last = round_name(first.rounds)
+    tried = tried_text(
+        {_label(last, ()): first.settings_tried}
+        | {group.name: group.settings_tried for group in others}
+    )
+    subject = subject.model_copy(
+        update={
+            "fixed": FIXED,
+            "notes": (*subject.notes, *warnings),
+            "limits": (tried, *subject.limits),
+        }
+    )
     return model.ReportInput(
         title="Rounds of AI feedback, side by side",
+        summary=tried,
         models=tuple(
             model.ModelSpec(name=name, label=_label(name, others), note=notes.get(name, ""))
             for name in names
         ),
         subject=subject,
-        headline=subject.lead(round_name(first.rounds), BASE),
+        headline=subject.lead(last, BASE),
         estimates=found.estimates,
         differences=found.differences,
         length_control=length,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from groundtune.feedback.claim_pairs import ClaimPairCounts
 from groundtune.pipeline.align.prompts import of_round
+from groundtune.pipeline.align.seen import refuse_learning_from_held_back
 from groundtune.pipeline.align.settings import AlignSettings, Round
 from groundtune.pipeline.feedback.claim_settings import SELF, ClaimSettings, open_labelling
 from groundtune.pipeline.feedback.claims import label_claims
@@ -79,7 +80,9 @@ def _prompts_of(
     if (request := requested(run.prompts)) is not None:
         number = run.prompts_a_round or request.number
         make = request.source.prompts
-        return make(target.images, number, progress, part="learning", seed=settings.seed)
+        made = make(target.images, number, progress, part="learning", seed=settings.seed)
+        refuse_learning_from_held_back(folder, run, made, target)
+        return made
     source = RunFolder(folder / "learning")
     every = read_some(source.prompts)
     prompts = of_round(every, settings.number, run.prompts_a_round, run.seed)

@@ -16,6 +16,7 @@ from groundtune.world import NAME
 class LoopSettings(InferenceSettings):
     """The loop on the embedded world."""
 
+    MAY_CHANGE = InferenceSettings.MAY_CHANGE | {"settings_tried"}
     model: str = "world:base"
     """What is asked, corrected and trained: world:base, or a folder."""
     prompts: int = Field(default=2000, ge=1)
@@ -43,6 +44,11 @@ class LoopSettings(InferenceSettings):
         if self.headline not in self.learn or BASE in self.learn:
             raise ValueError(f"headline must be one of {', '.join(self.learn)}, none called base")
         return self
+
+    @property
+    def tried(self) -> dict[str, int | None]:
+        """How many settings of each way of learning were tried; None if not recorded."""
+        return {way: self.settings_tried.get(way) for way in self.learn}
 
     def labelled(self, model: str, label: str = "") -> LabelledModel:
         """Return how a model of the loop is loaded and asked."""

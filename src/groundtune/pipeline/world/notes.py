@@ -1,6 +1,6 @@
 """What the report says in words about the world's benchmarks, models and limits."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from groundtune.pipeline.measure import BASE
@@ -26,16 +26,6 @@ def limits_of(split: str, seeds: int) -> tuple[str, ...]:
     """What a page about so many trainings from simulated corrections does not show."""
     one = () if seeds > 1 else (f"{ONE_SEED} groundtune study runs several.",)
     return (*one, SIMULATED, *(() if split == "test" else (TUNED_ON,)))
-
-
-def tried_text(learn: Iterable[str], tried: Mapping[str, int]) -> str:
-    """How many settings of each way of learning were tried, and whether that is a fair contest."""
-    ways = list(learn)
-    counts = [f"{model_label(way)} {tried.get(way, 'not recorded')}" for way in ways]
-    text = f"Settings tried before these were chosen: {', '.join(counts)}."
-    if len(ways) > 1 and len({tried.get(way) for way in ways} | {None}) > 2:
-        text += " More tries flatter a method, so this is not a fair contest between them."
-    return text
 
 
 def learnt_models(

@@ -28,7 +28,6 @@ from groundtune.pipeline.world.notes import (
     learnt_models,
     limits_of,
     training_curves,
-    tried_text,
 )
 from groundtune.pipeline.world.pooling import greedy_captions, length_control
 from groundtune.pipeline.world.steps import KNOWING, WorldEvaluation
@@ -39,6 +38,7 @@ from groundtune.report.examples import ItemView, choose_examples
 from groundtune.report.figures import with_interval
 from groundtune.report.page import write_report
 from groundtune.report.specs import metric_specs, model_label, subject_of
+from groundtune.report.tried import tried_text
 from groundtune.report.verdict import verdict_text
 from groundtune.store.images import ImageStore
 from groundtune.world.questions import facts
@@ -126,7 +126,7 @@ def demo_report(
     trained = [(name, model_label(name), out / "training" / name) for name in settings.learn]
     pairs = len(RunFolder(out).pairs.keys())
     models = learnt_models(settings.model, settings.learn, pairs)
-    tried = tried_text(settings.learn, settings.settings_tried)
+    tried = tried_text(settings.tried)
     limits = (tried, *limits_of(settings.evaluation.split, 1))
     subject = world_subject(results.estimates, limits)
     return model.ReportInput(

@@ -19,6 +19,7 @@ from groundtune.pipeline.generators import open_generator
 from groundtune.pipeline.jobs import Job
 from groundtune.pipeline.model_settings import LabelledModel, ModelSettings
 from groundtune.pipeline.models import model_or_folder
+from groundtune.pipeline.overlap import images_of, refuse_common, training_images
 from groundtune.pipeline.sample.run import SampleSettings, run_sample
 from groundtune.pipeline.train.run import TrainSettings
 from groundtune.pipeline.world.learning import WorldLearning
@@ -118,7 +119,7 @@ def learn(folder: Path, settings: LearnStep, progress: Progress) -> None:
 def evaluate(folder: Path, settings: EvaluateStep, progress: Progress) -> None:
     """The model describes scenes and answers questions, greedily and at temperature 1."""
     from groundtune.bench.benchmark import Scoring
-    from groundtune.bench.exam import exam_of, scores_of
+    from groundtune.bench.exam import Exam, exam_of, scores_of
     from groundtune.bench.item import ItemSelection
     from groundtune.bench.run import ask as answers_of
     from groundtune.bench.run import store_scores
@@ -129,16 +130,21 @@ def evaluate(folder: Path, settings: EvaluateStep, progress: Progress) -> None:
     asked, out = settings.evaluation, folder / settings.out
     images = ImageStore(folder / "images")
     model = settings.model.of(model_or_folder(folder, settings.model.model))
-    generator = open_generator(model, images, name=model.name)
     how = Scoring(mode="strict", model=model.name)
+    exams: list[Exam] = []
     for benchmark, number in ((WORLD_CAPTIONS, asked.captions), (WORLD_QUESTIONS, asked.questions)):
         progress.start(f"images for {benchmark.name}")
         selection = ItemSelection(split=asked.split, n=number, seed=asked.seed)
-        exam = exam_of(benchmark, (), selection, how, images)
-        answers = answers_of(benchmark, exam.data, generator, asked.seed, out, progress)
+        exams.append(exam_of(benchmark, (), selection, how, images))
+    shown = images_of((item.prompt for exam in exams for item in exam.data), images)
+    for learnt in training_images([model.model]):
+        refuse_common(learnt, shown, where=model.model)
+    generator = open_generator(model, images, name=model.name)
+    for exam in exams:
+        answers = answers_of(exam.benchmark, exam.data, generator, asked.seed, out, progress)
         scores = scores_of(exam, answers)
         store_scores(scores, out)
-        if asked.knowing and benchmark is WORLD_CAPTIONS:
+        if asked.knowing and exam.benchmark is WORLD_CAPTIONS:
             greedy = [score for score in scores if score.decoding == "greedy"]
             known = knowledge(greedy, exam.data, generator, progress, asked.seed)
             store_scores(known, out / KNOWING)

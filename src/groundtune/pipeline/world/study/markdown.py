@@ -5,7 +5,6 @@ from typing import TypeVar
 
 from groundtune.bench.world.captions import STRATA
 from groundtune.pipeline.measure import BASE
-from groundtune.pipeline.world.notes import tried_text
 from groundtune.pipeline.world.report import HEADLINE, caption_metric
 from groundtune.pipeline.world.study.settings import TWIN, StudySettings
 from groundtune.pipeline.world.study.tables import StudyPoint, StudyTables
@@ -13,6 +12,7 @@ from groundtune.records import Difference, Estimate
 from groundtune.report import model
 from groundtune.report.figures import signed_with_interval, with_interval
 from groundtune.report.specs import model_label
+from groundtune.report.tried import tried_text
 from groundtune.report.verdict import verdict_text
 
 T = TypeVar("T", Estimate, Difference)
@@ -51,7 +51,7 @@ def markdown(settings: StudySettings, page: model.ReportInput, tables: StudyTabl
     parts = [
         f"# Study on the embedded world, {settings.evaluation.split} split\n",
         verdict_text(page) + "\n",
-        tried_text(settings.learn, settings.settings_tried) + "\n",
+        tried_text(settings.tried) + "\n",
         "## Before and after" + ("" if final else " (development split, nothing final)") + "\n",
         estimate_table(page, [e for e in page.estimates if _is_shown(e)]),
         "## Differences from the base, pooled over seeds\n",

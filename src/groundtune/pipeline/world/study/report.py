@@ -7,7 +7,7 @@ from groundtune.bench.run import read_scores
 from groundtune.pipeline.jobs import Done
 from groundtune.pipeline.measure import BASE
 from groundtune.pipeline.provenance import provenance_of
-from groundtune.pipeline.world.notes import learnt_models, limits_of, tried_text
+from groundtune.pipeline.world.notes import learnt_models, limits_of
 from groundtune.pipeline.world.pooling import greedy_captions
 from groundtune.pipeline.world.report import (
     TRADE_OFFS,
@@ -24,6 +24,7 @@ from groundtune.report.curves import Curve, CurveSeries, points
 from groundtune.report.examples import Examples, choose_examples
 from groundtune.report.page import write_report
 from groundtune.report.specs import model_label
+from groundtune.report.tried import tried_text
 from groundtune.report.verdict import verdict_text
 from groundtune.store.files import write_atomic
 from groundtune.store.images import ImageStore
@@ -70,7 +71,7 @@ def study_page(
     item = item_of(settings.evaluation, ImageStore(out / "images"))
     chosen = choose_examples(greedy, BASE, settings.headline, item)
     estimates = (*tables.bases, *tables.pooled)
-    tried = tried_text(settings.learn, settings.settings_tried)
+    tried = tried_text(settings.tried)
     limits = (tried, *limits_of(settings.evaluation.split, len(settings.seeds)))
     subject, models = world_subject(estimates, limits), _models(settings, twin)
     return model.ReportInput(
