@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from groundtune.errors import UserError
+from groundtune.interchange.parquet_checksum import add_checksum, refuse_damaged_export
 from groundtune.store.files import refuse_special, whole_file
 from groundtune.store.plain_rows import plain_rows, refuse_repeated_columns
 
@@ -38,10 +39,12 @@ def open_columns(
     (`others`).
 
     Raises:
-        UserError: no such file, not Parquet, or a column is missing or of another type.
+        UserError: no such file, not Parquet, damaged since it was exported, or a column is missing
+            or of another type.
     """
     refuse_special(path)
     try:
+        refuse_damaged_export(path)
         # Without these two a whole row group is read at once, and it may be the whole file.
         file = pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False)
     except FileNotFoundError as error:
@@ -93,16 +96,18 @@ def batches(
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> int:
     """Writes the rows to one file, whole or not at all, a row group of ROWS at a time.
 
-    Returns their number.
+    The file has a checksum (`parquet_checksum`). Returns the number of rows.
 
     Raises:
         UserError: the disk is full or the folder can't be written.
     """
     left, number = iter(rows), 0
-    with whole_file(path) as file, pq.ParquetWriter(file, schema) as writer:
-        while some := list(islice(left, ROWS)):
-            writer.write_table(pa.Table.from_pylist(some, schema=schema))
-            number += len(some)
+    with whole_file(path) as file:
+        with pq.ParquetWriter(file, schema) as writer:
+            while some := list(islice(left, ROWS)):
+                writer.write_table(pa.Table.from_pylist(some, schema=schema))
+                number += len(some)
+        add_checksum(file)
     return number
 
 

@@ -46,7 +46,7 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
 
 @contextmanager
 def whole_file(path: Path, *, durable: bool = True) -> Generator[BinaryIO]:
-    """A file to write into, which takes its name when the block ends without an error.
+    """A file to write and read, which takes its name when the block ends without an error.
 
     Raises:
         DiskError: as `write_atomic`.
@@ -159,7 +159,7 @@ def _new_file(path: Path) -> Generator[tuple[BinaryIO, Path]]:
     """A temporary file that is locked; one that a sweeper took in between is of no use."""
     while True:
         temporary = _temporary(path)
-        with temporary.open("xb") as file:
+        with temporary.open("x+b") as file:
             if not (_lock(file.fileno()) and temporary.exists()):
                 continue
             try:
