@@ -161,7 +161,7 @@ def test_a_base_that_is_none_of_the_models_is_refused(tmp_path: Path):
 
 def test_metrics_are_found_by_the_benchmark_that_an_estimate_names():
     assert metric_of("world-captions/missing/t1", "overgeneral_delta").range == (-1, 1)
-    assert metric_of("world-knowing/greedy", "prior_slope").decimals == 2
+    assert metric_of("world-self-knowledge/greedy", "prior_slope").decimals == 2
     assert metric_of("pope:strict/greedy", "yes_ratio").label == "Answers that are yes"
 
 

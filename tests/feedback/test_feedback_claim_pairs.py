@@ -88,12 +88,12 @@ def test_the_margin_may_be_wider_and_a_rates_margin_must_be_smaller():
 def test_a_chosen_answer_may_be_asked_to_keep_as_many_supported_claims():
     answers = [said("a", "One."), said("b", "Two."), said("c", "Three.")]
     claims = [*checked("a", 0, 2), *checked("b", 1, 3), *checked("c", 2, 2)]
-    rules = ALL.model_copy(update={"least_kept": 1.0})
+    rules = ALL.model_copy(update={"min_supported_ratio": 1.0})
     made = pairs_from_claims(answers, claims, {"p": prompt("p")}, rules)
     assert [pair.parents for pair in made.pairs] == [("a", "c"), ("b", "c")]
     effect = made.counts.effects[1]
     assert (effect.rule, effect.dropped, effect.left) == ("supported claims kept", 1, 2)
-    rules = ALL.model_copy(update={"least_kept": 0.6})
+    rules = ALL.model_copy(update={"min_supported_ratio": 0.6})
     assert pairs_from_claims(answers, claims, {"p": prompt("p")}, rules).counts.made == 3
 
 
@@ -101,7 +101,7 @@ def test_a_supported_claim_that_is_made_twice_is_kept_once():
     answers = [said("a", "One."), said("b", "Two.")]
     twice = checked("a", 0, 1)
     twice.append(twice[0].model_copy(update={"key": "again", "start": 5, "end": 6}))
-    rules = ALL.model_copy(update={"least_kept": 1.0})
+    rules = ALL.model_copy(update={"min_supported_ratio": 1.0})
     claims = [*twice, *checked("b", 1, 2)]
     assert pairs_from_claims(answers, claims, {"p": prompt("p")}, rules).counts.made == 0
 

@@ -65,7 +65,7 @@ METRICS = (
         explanation="Kinds of object that are in the image and are named.",
     ),
     MetricSpec(
-        name="words", label="Words an answer", role="cost", unit="words", scale=1, decimals=1
+        name="words", label="Words per answer", role="cost", unit="words", scale=1, decimals=1
     ),
     MetricSpec(
         name="mentions",

@@ -6,7 +6,10 @@ def test_benchmarks_have_labels_and_protocols_to_print() -> None:
     assert spec.label == "Is it there? (adversarial absent objects), temperature 1"
     assert spec.protocol["decoding"] == "temperature 1, at most 24 tokens"
     assert benchmark_spec("world-captions/greedy").label == "Captions, greedy"
-    assert benchmark_spec("world-knowing/greedy").label == "What it knows of what it says, greedy"
+    assert (
+        benchmark_spec("world-self-knowledge/greedy").label
+        == "What it knows of what it says, greedy"
+    )
     assert (
         benchmark_spec("pope:strict/random/greedy").label
         == "POPE, random absent objects (strict), greedy"

@@ -134,7 +134,7 @@ def test_a_neutral_metric_changes_and_is_neither_better_nor_worse() -> None:
 
 
 def test_longer_answers_are_called_longer() -> None:
-    spec = MetricSpec(name="words", label="Words an answer", unit="words", scale=1)
+    spec = MetricSpec(name="words", label="Words per answer", unit="words", scale=1)
     longer = difference("dpo", GREEDY, "words", 2.5, 1.0)
     said = change_clause(longer, spec)
     assert said == "answers are 2.5 words longer (95% interval 1.5 to 3.5, n = 500)"

@@ -36,7 +36,7 @@ TARGETS: dict[str, str] = {
     "overgeneral": _TASKS + "chair.overgeneral:OVERGENERAL",
     "world-captions": _WORLD + "WORLD_CAPTIONS",
     "world-questions": _WORLD + "WORLD_QUESTIONS",
-    "world-knowing": _WORLD + "WORLD_KNOWING",
+    "world-self-knowledge": _WORLD + "WORLD_SELF_KNOWLEDGE",
 }
 """Name: "module:CONSTANT". A missing file is left out."""
 SUITES: dict[str, tuple[str, ...]] = {"world": ("world-captions", "world-questions")}

@@ -40,7 +40,7 @@ class ClaimPairRules(Record):
     """Count a rejected claim also when the one that it rests on is rejected."""
     margin: float = Field(default=1.0, gt=0)
     """Least difference of scores: 1 is published. Use less with the rate."""
-    least_kept: float = Field(default=0.0, ge=0)
+    min_supported_ratio: float = Field(default=0.0, ge=0)
     """The fewest different supported claims of the chosen answer, as a multiple of the rejected
     one's: with 1 no pair teaches to say less that is right. 0 sets no limit, as published."""
     near: float = Field(default=0.9, ge=0, le=1)
@@ -141,7 +141,7 @@ def pairs_from_claims(
         better, worse = (second, first) if second.score > first.score else (first, second)
         if better.score - worse.score >= rules.margin - _ROUNDING:
             made.append(_pair(better, worse, prompts, rules))
-            if _supported(better) >= rules.least_kept * _supported(worse):
+            if _supported(better) >= rules.min_supported_ratio * _supported(worse):
                 keeping.add(made[-1].key)
     left, effects = apply_rules(made, _steps(rules, prompts, keeping))
     ties = effect_of("difference of scores", len(candidates), made)
@@ -227,7 +227,7 @@ def _steps(
         return pair.prompt if rules.cap_by == "prompt" else prompts[pair.prompt].images
 
     steps: list[Step] = []
-    if rules.least_kept:
+    if rules.min_supported_ratio:
         steps.append(("supported claims kept", lambda p: [q for q in p if q.key in keeping]))
     steps.append(("near-duplicates", lambda p: without_near_duplicates(p, rules.near)))
     if rules.balance in ("each", "both"):

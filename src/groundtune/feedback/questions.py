@@ -29,7 +29,7 @@ class Verbatim:
 
     def producer(self) -> Producer:
         """The divider, and that the questions are its statements."""
-        return _asked_by(self._divider.producer(), "verbatim-1")
+        return _with_asker(self._divider.producer(), "verbatim-1")
 
     def divide(self, prompts: Sequence[Prompt], answers: Sequence[Answer]) -> list[list[Statement]]:
         """The other's statements, each with its question."""
@@ -62,7 +62,7 @@ class InstructedQuestions:
         """The divider, and who asks: model, settings, instruction."""
         asker = self._generator.producer(self._sampling, self._seed)
         who = key_of(asker, self._instruction.hash, PARSER)[:12]
-        return _asked_by(self._divider.producer(), who)
+        return _with_asker(self._divider.producer(), who)
 
     def divide(self, prompts: Sequence[Prompt], answers: Sequence[Answer]) -> list[list[Statement]]:
         """The other's statements with the model's questions."""
@@ -118,5 +118,5 @@ def _verbatim(statement: Statement) -> Statement:
     return statement._replace(question=f'Is this true of the image: "{statement.text}"?')
 
 
-def _asked_by(divider: Producer, asker: str) -> Producer:
+def _with_asker(divider: Producer, asker: str) -> Producer:
     return divider.model_copy(update={"prompt_hash": f"{divider.prompt_hash}+{asker}"})

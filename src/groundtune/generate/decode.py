@@ -66,7 +66,7 @@ def _within(
 
     def both(tokens: Sequence[Sequence[int]]) -> set[int]:
         pairs = enumerate(zip(lengths, tokens, strict=True))
-        full = {row for row, (length, own) in pairs if length + len(own) > most}
+        full = {row for row, (length, answer_ids) in pairs if length + len(answer_ids) > most}
         return full | set(watch(tokens) if watch else ())
 
     return both
@@ -106,8 +106,8 @@ def _begin(vlm: "Vlm", prompts: Sequence[EncodedPrompt], rows: Sequence[int]) ->
     if not padded:
         del inputs["attention_mask"]
     axes = len(position_ABL)
-    own = position_ABL if axes > 1 else position_ABL[0]
-    output: Any = vlm.model(**inputs, position_ids=own, use_cache=True, logits_to_keep=1)
+    answer_ids = position_ABL if axes > 1 else position_ABL[0]
+    output: Any = vlm.model(**inputs, position_ids=answer_ids, use_cache=True, logits_to_keep=1)
     pick = torch.tensor(rows, device=vlm.device)
     output.past_key_values.batch_select_indices(pick)
     return _Begun(
@@ -128,8 +128,8 @@ def _positions(vlm: "Vlm", prompts: Sequence[EncodedPrompt]) -> "Tensor":
     model = plain_model(vlm.model)
     count = family_of(model).positions
     width = max(len(prompt.ids) for prompt in prompts)
-    own = [pad(count(model, prompt), (width - len(prompt.ids), 0)) for prompt in prompts]
-    return torch.stack(own, 1).to(vlm.device)
+    answer_ids = [pad(count(model, prompt), (width - len(prompt.ids), 0)) for prompt in prompts]
+    return torch.stack(answer_ids, 1).to(vlm.device)
 
 
 def _shared(
@@ -204,12 +204,12 @@ def _generic(
     cuts: dict[int, int] = {}
     """Tokens of the rows that `watch` ended: padding follows."""
 
-    def own(ids_BL: "Tensor") -> list[list[int]]:
+    def answer_ids(ids_BL: "Tensor") -> list[list[int]]:
         rows = (_until_end(_ints(row), vlm.eos_ids) for row in ids_BL[:, width:])
         return [row[: cuts.get(place)] for place, row in enumerate(rows)]
 
     def stop(ids_BL: "Tensor", scores: object) -> "Tensor":
-        rows = own(ids_BL)
+        rows = answer_ids(ids_BL)
         for place in watch(rows) if watch else ():
             cuts.setdefault(place, len(rows[place]))
         return torch.tensor([place in cuts for place in range(len(rows))], device=ids_BL.device)
@@ -230,7 +230,7 @@ def _generic(
         )
     finally:
         vlm.model.generation_config = before
-    return own(ids_BL)
+    return answer_ids(ids_BL)
 
 
 def _drawn(vlm: "Vlm", logits_BV: "Tensor", uniform_B: "Tensor", sampling: Sampling) -> "Tensor":

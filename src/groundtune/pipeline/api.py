@@ -169,7 +169,7 @@ class Run:
     ) -> list[Estimate]:
         """Runs benchmarks on a model, into the folder evaluation/`label`.
 
-        `settings` are those of `BenchSettings`: benchmarks, split, n, seed, knowing and so on;
+        `settings` are those of `BenchSettings`: benchmarks, split, n, seed, self_knowledge, ...;
         `data` and `images` are as --data and --images of `groundtune bench run`. The test split
         stays closed here: it opens on the command line, with --final.
 

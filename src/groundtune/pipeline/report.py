@@ -73,7 +73,7 @@ def report_scores(run: Path) -> Path:
     from groundtune.pipeline.compare.parts import parts_of
     from groundtune.pipeline.compare.strata import strata_of_scores
 
-    large, asked = read(large_in(run)), run / "knowing"
+    large, asked = read(large_in(run)), run / "self-knowledge"
     scores = read_scores(run) if has_scores(run) or not large else []
     known = all_estimates(read_scores(asked)) if asked.is_dir() else []
     models = list(dict.fromkeys(each.model for each in [*scores, *(m.items for m in large)]))

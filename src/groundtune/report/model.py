@@ -246,7 +246,7 @@ class ReportInput(Record):
 
     @field_validator("estimates", "differences", "strata")
     @classmethod
-    def _shown(cls, rows: tuple[Row, ...], info: ValidationInfo) -> tuple[Row, ...]:
+    def _rows_on_page(cls, rows: tuple[Row, ...], info: ValidationInfo) -> tuple[Row, ...]:
         """The figures that the page shows: not those that could not be computed (NaN)."""
         subject = info.data.get("subject", NOTHING)
         finite = (r for r in rows if all(map(math.isfinite, (r.value, r.low, r.high))))

@@ -106,8 +106,10 @@ def _context(report: ReportInput) -> dict[str, object]:
         "curves": [c for drawn in report.curves if (c := plots.curve(report, drawn)) is not None],
         "strata": charts.strata_charts(report),
         "counts": [(report.colour(c.model), report.model(c.model).label, c) for c in report.counts],
-        "examples": [_shown(report, each, i) for i, each in enumerate(report.examples.shown, 1)],
-        "kinds": _kinds_shown(report),
+        "examples": [
+            _example_of(report, each, i) for i, each in enumerate(report.examples.shown, 1)
+        ],
+        "kinds": _legend(report),
         "protocols": _protocols(report),
         "settings": tables.flat(report.provenance.settings),
         "checked": bool(report.estimates),
@@ -136,7 +138,7 @@ def _undecoded(spec: BenchmarkSpec) -> str:
     return spec.label.removesuffix(f", {how}")
 
 
-def _kinds_shown(report: ReportInput) -> list[tuple[str, str]]:
+def _legend(report: ReportInput) -> list[tuple[str, str]]:
     """Return the legend, with only the kinds that occur."""
     answers = (answer for each in report.examples.shown for answer in each.answers)
     marked = (answer for answer in answers if answer.marks == "wrong")
@@ -144,7 +146,7 @@ def _kinds_shown(report: ReportInput) -> list[tuple[str, str]]:
     return [(kind, said) for kind, said in KINDS.items() if kind in found]
 
 
-def _shown(report: ReportInput, example: Example, number_of: int) -> ShownExample:
+def _example_of(report: ReportInput, example: Example, number_of: int) -> ShownExample:
     where = f"example {number_of}" + (f" ({example.item})" if example.item else "")
     answers = [
         ShownAnswer(

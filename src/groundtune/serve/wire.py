@@ -170,7 +170,7 @@ def _rewarders(settings: ServeSettings, opened: _Opened) -> "RewarderOf":
     refuse_same(tuned_model, reference_model)
     reference = opened.vlm(reference_model)
 
-    def made(normalise: float) -> OwnReward:
+    def reward_with(normalise: float) -> OwnReward:
         return OwnReward(
             tuned,
             reference,
@@ -180,7 +180,7 @@ def _rewarders(settings: ServeSettings, opened: _Opened) -> "RewarderOf":
             at_once=settings.batch_size,
         )
 
-    return made
+    return reward_with
 
 
 def _check(settings: ServeSettings, opened: _Opened) -> "ClaimCheck":

@@ -161,11 +161,11 @@ def truth(scene: Scene) -> dict[str, object]:
         "stratum": scene.stratum,
         "context": scene.context,
         "background": scene.background,
-        "objects": [_told(scene, thing) for thing in scene.things],
+        "objects": [_object_row(scene, thing) for thing in scene.things],
     }
 
 
-def _told(scene: Scene, thing: Thing) -> dict[str, object]:
+def _object_row(scene: Scene, thing: Thing) -> dict[str, object]:
     return {
         "category": thing.category,
         "number": thing.number,

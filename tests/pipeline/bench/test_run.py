@@ -59,7 +59,7 @@ def score(path: Path, out: Path, n: int = 10) -> list[Estimate]:
 
 
 def test_a_run_writes_a_summary_of_all_metrics_with_intervals(tmp_path: Path):
-    estimates = do(tmp_path, knowing=True)
+    estimates = do(tmp_path, self_knowledge=True)
     rows = json.loads((tmp_path / "summary.json").read_text())
     assert [Estimate.model_validate(row) for row in rows] == estimates
     found = {(row["benchmark"], row["metric"]): row for row in rows}
@@ -69,10 +69,10 @@ def test_a_run_writes_a_summary_of_all_metrics_with_intervals(tmp_path: Path):
         ("world-captions/missing/greedy", "overgeneral_delta"),
         ("world-questions/adversarial/greedy", "f1"),
         ("world-questions/place/t1", "unparsed"),
-        ("world-knowing/greedy", "prior_slope"),
+        ("world-self-knowledge/greedy", "prior_slope"),
     ):
         assert found[place]["low"] <= found[place]["value"] <= found[place]["high"]
-    assert found["world-knowing/greedy", "knows_better"]["value"] == 1
+    assert found["world-self-knowledge/greedy", "knows_better"]["value"] == 1
 
 
 def test_a_runs_folder_can_be_scored_again_without_a_model(tmp_path: Path):
@@ -222,7 +222,7 @@ def test_the_worlds_benchmarks_read_no_data_and_knowing_is_none_by_itself(tmp_pa
     with pytest.raises(UserError, match="world-captions has no data in files"):
         score_bench(params, tmp_path / "out", SilentProgress())
     with pytest.raises(UserError, match="can't be run or scored by itself"):
-        measure(file, tmp_path / "out", name="world-knowing")
+        measure(file, tmp_path / "out", name="world-self-knowledge")
 
 
 def test_the_test_split_stays_closed_for_answers_too(tmp_path: Path):

@@ -52,7 +52,7 @@ LABELS: dict[str, str] = {
     "empty": "Empty answers",
     "cut": "Answers cut at the longest length",
     "unparsed": "Answers that could not be read",
-    "words": "Words an answer",
+    "words": "Words per answer",
 }
 _REFUSAL = re.compile(
     r"^\W*(?:i(?:'|\u2019)?m\s+sorry|i\s+am\s+sorry|sorry\b|i\s+apologi[sz]e|as\s+an\s+ai\b|"

@@ -127,7 +127,7 @@ def read_answers(path: Path, data: Sequence[RefombQuestion]) -> list[ItemAnswer]
     told = [
         ItemAnswer(
             text=a.text.replace("<|endoftext|>", "<EOT>"),
-            item=f"{a.extra.get('image_url', '')}: {_asked(a)}",
+            item=f"{a.extra.get('image_url', '')}: {_question_of(a)}",
             row=a.row,
             extra=a.extra,
         )
@@ -136,7 +136,7 @@ def read_answers(path: Path, data: Sequence[RefombQuestion]) -> list[ItemAnswer]
     return by_id(told, [question.key for question in data], path)
 
 
-def _asked(answer: ItemAnswer) -> str:
+def _question_of(answer: ItemAnswer) -> str:
     return answer.extra.get("question", answer.extra.get("prompt", ""))
 
 

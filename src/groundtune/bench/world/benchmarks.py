@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from groundtune.bench.benchmark import Benchmark, Protocol
 from groundtune.bench.item import Item
-from groundtune.bench.world import captions, knowing, overgeneral, questions
+from groundtune.bench.world import captions, overgeneral, questions, self_knowledge
 from groundtune.bench.world.answers import LAYOUT, read_answers
 
 CAVEAT = (
@@ -40,7 +40,7 @@ WORLD_CAPTIONS: Benchmark[Sequence[Item]] = Benchmark(
     layouts=LAYOUT,
     further_metrics=overgeneral.METRICS,
     further=overgeneral.of_all_strata,
-    follow_up=knowing.knowledge,
+    follow_up=self_knowledge.knowledge,
 )
 
 WORLD_QUESTIONS: Benchmark[Sequence[Item]] = Benchmark(
@@ -68,8 +68,8 @@ WORLD_QUESTIONS: Benchmark[Sequence[Item]] = Benchmark(
     layouts=LAYOUT,
 )
 
-WORLD_KNOWING: Benchmark[Sequence[Item]] = Benchmark(
-    name=knowing.NAME,
+WORLD_SELF_KNOWLEDGE: Benchmark[Sequence[Item]] = Benchmark(
+    name=self_knowledge.NAME,
     protocol=Protocol(
         label="What it knows of what it says",
         prompt="whether an object is there, for each that the model's greedy captions name",
@@ -79,13 +79,13 @@ WORLD_KNOWING: Benchmark[Sequence[Item]] = Benchmark(
         max_new_tokens=0,
         items="made of the captions, with --self-knowledge",
     ),
-    revision=knowing.NAME,
-    metrics=knowing.METRICS,
-    further_metrics=knowing.SLOPES,
-    further=knowing.slopes,
+    revision=self_knowledge.NAME,
+    metrics=self_knowledge.METRICS,
+    further_metrics=self_knowledge.SLOPES,
+    further=self_knowledge.slopes,
     headline="knows_better",
     has_total=False,
     modes=("strict",),
     caveat=CAVEAT,
 )
-"""Scores are made by `knowing.knowledge`, from captions that were scored."""
+"""Scores are made by `self_knowledge.knowledge`, from captions that were scored."""

@@ -212,7 +212,7 @@ def _per_answer(
     )
 
 
-def _per_said(name: str, label: str, wrong: str, said: str) -> Metric:
+def _per_mention(name: str, label: str, wrong: str, said: str) -> Metric:
     return Metric(
         name=name, label=label, numerator={wrong: 1}, denominator={said: 1}, better="lower"
     )
@@ -244,9 +244,9 @@ METRICS: tuple[Metric, ...] = (
         for kind, words in KINDS.items()
         if kind != "object"
     ),
-    _per_said("number_error", "Wrong numbers among those said", "wrong_numbers", "numbers"),
-    _per_said("colour_error", "Wrong colours among those said", "wrong_colours", "colours"),
-    _per_said("place_error", "Wrong places among those said", "wrong_positions", "places"),
+    _per_mention("number_error", "Wrong numbers among those said", "wrong_numbers", "numbers"),
+    _per_mention("colour_error", "Wrong colours among those said", "wrong_colours", "colours"),
+    _per_mention("place_error", "Wrong places among those said", "wrong_positions", "places"),
     Metric(
         name="recall",
         label="Objects in the image that are named",
@@ -256,9 +256,9 @@ METRICS: tuple[Metric, ...] = (
         role="cost",
         explanation="Distinct categories named over categories there, summed over the images.",
     ),
-    _per_answer("mentions", "Objects mentioned an answer", "mentions", cost=True),
-    _per_answer("words", "Words an answer", "words", cost=True),
-    _per_answer("sentences", "Sentences an answer", "sentences", cost=True),
+    _per_answer("mentions", "Objects mentioned per answer", "mentions", cost=True),
+    _per_answer("words", "Words per answer", "words", cost=True),
+    _per_answer("sentences", "Sentences per answer", "sentences", cost=True),
     _per_answer("again", "Answers that say a sentence again", cost=True),
     _per_answer(
         "looping",

@@ -8,7 +8,7 @@ from groundtune.cli.finish import finish
 
 
 @contextmanager
-def dry_run_shown(out: Path, json: bool) -> Generator[None]:
+def print_dry_run(out: Path, json: bool) -> Generator[None]:
     """Print the plan if the block ends in a dry run; what is left of the block is not run."""
     from groundtune.bench.judge.asking import DryRun
 

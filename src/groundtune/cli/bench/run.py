@@ -80,7 +80,7 @@ def run(
         "split": items.split,
         "n": items.n,
         "seed": seed,
-        "knowing": self_knowledge,
+        "self_knowledge": self_knowledge,
         "allow_training_images": allow_training_images,
     }
     params = load(None, (), BenchSettings, options=options | loading.settings())

@@ -262,12 +262,12 @@ def _fields(
         "passages": passages,
         "gold": prompt.source.extra["gold"],
         **{name: answers[index].text for index, name in enumerate(_PREDICTIONS)},
-        "feedback": _given(found[0], prompt, ends, lengths),
+        "feedback": _feedback(found[0], prompt, ends, lengths),
         "preference": [_SIDES.index(cast("Side", side)) for side in sides],
     }
 
 
-def _given(
+def _feedback(
     correction: Correction, prompt: Prompt, ends: Sequence[int], lengths: Sequence[int]
 ) -> dict[str, Any]:
     errors = [

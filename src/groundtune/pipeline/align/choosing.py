@@ -1,10 +1,10 @@
 """The last step of a round of AI feedback: which checkpoint the next round begins with.
 
 The rule: each checkpoint, and the model that the round began with, answers the prompts in choosing/
-greedily. A candidate is allowed if it keeps all but `choose.most_lost` of what the first round
-began with; the model that the round began with always is. Of those allowed the one with the least
-wrong is chosen, of equal ones the earliest. `choose.by` says who decides what is wrong and kept:
-the labeler's verdicts on claims, or, for comparison, the truth.
+greedily. A candidate is allowed if it keeps all but `choose.max_content_loss` of what the first
+round began with; the model that the round began with always is. Of those allowed the one with the
+least wrong is chosen, of equal ones the earliest. `choose.by` says who decides what is wrong and
+kept: the labeler's verdicts on claims, or, for comparison, the truth.
 
     OUT/round-1/choosing/drawn/NAME/    each candidate's answers
     OUT/round-1/choosing/               all of them, with their claims
@@ -97,7 +97,7 @@ def _choice(folder: Path, settings: Round, found: Mapping[str, Path], progress: 
         contents = _contents_by_claims(target, run.feedback, str(found[START]), progress)
     else:
         contents = _contents_by_truth(target)
-    candidates = judged(contents, run.choose.most_lost, kept_before(out))
+    candidates = judged(contents, run.choose.max_content_loss, kept_before(out))
     chosen = min((c for c in candidates if c.allowed), key=lambda c: (c.wrong, c.step))
     return Choice(
         by=run.choose.by,
@@ -206,14 +206,14 @@ def read_choice(out: Path) -> Choice:
 
 
 def judged(
-    contents: Mapping[str, Content], most_lost: float, before: float = 1.0
+    contents: Mapping[str, Content], max_content_loss: float, before: float = 1.0
 ) -> list[CandidateModel]:
     """Candidates by the names of `contents`, the model that the round began with among them.
 
-    One is allowed if it keeps all but `most_lost` of what the first round began with, of which
-    `before` is left at the start of this one; that model always is.
+    One is allowed if it keeps all but `max_content_loss` of what the first round began with, of
+    which `before` is left at the start of this one; that model always is.
     """
-    least = contents[START].kept * (1 - most_lost) / before if before else 0.0
+    least = contents[START].kept * (1 - max_content_loss) / before if before else 0.0
     return [
         CandidateModel(
             name=name,

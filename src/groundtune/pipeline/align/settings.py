@@ -49,7 +49,7 @@ class Choosing(Record):
     is recall."""
     prompts: int = Field(default=100, ge=1)
     """Held back from learning, all prompts of an image together; few images: see `held_back`."""
-    most_lost: float = Field(default=0.05, ge=0, le=1)
+    max_content_loss: float = Field(default=0.05, ge=0, le=1)
     """Largest loss of what is kept over all rounds, as a share of what the first began with. What a
     round loses, the next ones can't lose again."""
 
@@ -63,7 +63,7 @@ class AlignSettings(SampleSettings):
 
     MAY_CHANGE = SampleSettings.MAY_CHANGE | {"allow_evaluation_images", "rounds", "settings_tried"}
     command: Literal["align"] = "align"
-    prompts_a_round: int = Field(default=0, ge=0)
+    prompts_per_round: int = Field(default=0, ge=0)
     """Other prompts for each round, so many of them, from the start again when all were asked; 0
     asks all of them in every round. RLAIF-V has about 4,000 an iteration."""
     rounds: int = Field(default=4, ge=1)

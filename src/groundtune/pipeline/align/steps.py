@@ -78,14 +78,14 @@ def _prompts_of(
     """The round's prompts, with their images in `target`."""
     run = settings.run
     if (request := requested(run.prompts)) is not None:
-        number = run.prompts_a_round or request.number
+        number = run.prompts_per_round or request.number
         make = request.source.prompts
         made = make(target.images, number, progress, part="learning", seed=settings.seed)
         refuse_learning_from_held_back(folder, run, made, target)
         return made
     source = RunFolder(folder / "learning")
     every = read_some(source.prompts)
-    prompts = of_round(every, settings.number, run.prompts_a_round, run.seed)
+    prompts = of_round(every, settings.number, run.prompts_per_round, run.seed)
     target.take_prompts(source, prompts)
     return prompts
 

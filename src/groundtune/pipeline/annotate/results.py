@@ -109,7 +109,7 @@ def project_pairs(
     progress.start("pairs", total=total)
     target, prompts = RunFolder(out), _prompts(work)
     answers = {each.key: each for item in work.items.values() for each in item.answers}
-    made = _made(corrections, work.comparisons, answers, prompts)
+    made = _pairs_of(corrections, work.comparisons, answers, prompts)
     paired = collect_pairs(made, cap=settings.cap, seed=settings.seed)
     judged = {key for each in corrections for key in (each.prompt, each.answer)}
     judged |= {key for each in work.comparisons for key in (each.prompt, each.first, each.second)}
@@ -154,7 +154,7 @@ def _prompts(work: Finished) -> dict[str, Prompt]:
     return {item.prompt.key: item.prompt for item in work.items.values()}
 
 
-def _made(
+def _pairs_of(
     corrections: Sequence[Correction],
     comparisons: Sequence[Comparison],
     answers: Mapping[str, Answer],

@@ -26,7 +26,7 @@ def export_scores(run: Path, out: Path, layout: Layout) -> list[Path]:
     for (model, name, decoding), scores in total_groups(read_scores(run)).items():
         benchmark = benchmark_of(name)
         verdict = foreign_logs.verdict_of(scores, benchmark.metrics, benchmark.headline)
-        asked = _asked(run, model, name, decoding)
+        asked = _questions(run, model, name, decoding)
         slug = file_name(model, name.replace("/", "."), decoding)
         if layout == "lmms-eval":
             task = file_name(name.replace("/", "."))
@@ -44,7 +44,7 @@ def export_scores(run: Path, out: Path, layout: Layout) -> list[Path]:
     return written
 
 
-def _asked(run: Path, model: str, benchmark: str, decoding: str) -> dict[str, str]:
+def _questions(run: Path, model: str, benchmark: str, decoding: str) -> dict[str, str]:
     """The questions that the file of items knows, by item; none where there is no such file."""
     name, mode = split_mode(benchmark.partition("/")[0])
     mode = mode or benchmark_of(name).modes[0]

@@ -2,7 +2,7 @@
 
 OUT/prompts/ answers/ images/           what was asked and answered, resumable by key
 OUT/items/ results/ scores/ ...         as `score.py` writes them
-OUT/knowing/                            what the model says when asked about its own captions
+OUT/self-knowledge/                     what the model says when asked about its own captions
 
 What was answered is not asked again, and what a judge replied is kept too.
 """
@@ -53,7 +53,7 @@ class BenchSettings(LabelledModel):
     """Images."""
     seed: int = 0
     """Of the wordings, the questions and the draws."""
-    knowing: bool = False
+    self_knowledge: bool = False
     """Also ask the model about each object that its greedy captions name."""
     allow_training_images: bool = False
     """Evaluate on images that the model was trained on; they are counted."""
@@ -126,7 +126,8 @@ def run_bench(
     for exam, items in sheets:
         answers = ask(exam.benchmark, items, generator, settings.seed, out, progress)
         own = score_answers(exam, answers, out, progress, seed=settings.seed, may_replace=False)
-        known += _know(own, items, generator, settings, out, progress) if settings.knowing else []
+        if settings.self_knowledge:
+            known += _know(own, items, generator, settings, out, progress)
         results += own
     write_run(
         out / "scores",
@@ -156,5 +157,5 @@ def _know(
         if follow_up is not None and result.decoding == "greedy":
             known += follow_up(result.scores, items, model, progress, settings.seed)
     if known:
-        store_scores(known, out / "knowing")
+        store_scores(known, out / "self-knowledge")
     return all_estimates(known)

@@ -79,7 +79,7 @@ METRICS = (
         denominator={"claims": 1},
         better="lower",
     ),
-    _over_prompts("words", "Words an answer", "words", role="cost", unit="words", scale=1),
+    _over_prompts("words", "Words per answer", "words", role="cost", unit="words", scale=1),
     _over("rewarded", "reward", "Reward", "reward", better="higher", unit="", scale=1, decimals=4),
 )
 """Ratios over the chosen answers, as far as the candidates know them."""

@@ -108,7 +108,7 @@ def check(
         if not by_rules(name):
             resolve(name)  # a folder that doesn't exist is refused before a model has answered
     known = is_file(what) or is_folder(what)
-    model = None if known else _asked_model(what, images, first)
+    model = None if known else _sample_settings(what, images, first)
     import_answers(what, target, images, first.ask, model, progress)
     command_settings = base_settings(target)
     settings = load(None, overrides, CheckSettings, command=command_settings, options=options)
@@ -117,7 +117,7 @@ def check(
         summary = label_claims(out, out, labelling, progress, settings=settings, command=command)
         labeler = labelling.by.name
     require_verdicts(summary, settings.labeler, settings.divider, out)
-    found, scores = _found(target, settings, summary, labeler, marks)
+    found, scores = _summarise(target, settings, summary, labeler, marks)
     inputs = {"answers": what, "labeler": labeler}
     write_run(out, settings.model_dump(mode="json"), inputs, {"mark": settings.seed}, list(command))
     kept = RecordSet(out / "scores", Score)
@@ -130,14 +130,14 @@ def check(
     return CheckResult(found, page.verdict, results, page.path, out / TO_MARK)
 
 
-def _asked_model(model: str, images: Path | None, settings: CheckSettings) -> SampleSettings:
+def _sample_settings(model: str, images: Path | None, settings: CheckSettings) -> SampleSettings:
     """Return how a model is asked about a folder's images: greedily, once each."""
     sampling = Sampling(temperature=0, max_new_tokens=settings.max_new_tokens)
     asked = {"model": model, "images": str(images or ""), "n": 1, "sampling": sampling, "seed": 0}
     return settings.part(SampleSettings, **asked)
 
 
-def _found(
+def _summarise(
     target: RunFolder,
     settings: CheckSettings,
     summary: ClaimSummary,

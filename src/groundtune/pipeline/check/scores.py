@@ -50,8 +50,8 @@ METRICS: tuple[Metric, ...] = (
         better="lower",
         explanation="What rests on a rejected claim isn't counted again.",
     ),
-    _per_answer("supported_claims", "Supported claims an answer", unit="claims", cost="yes"),
-    _per_answer("words", "Words an answer", unit="words", cost="yes"),
+    _per_answer("supported_claims", "Supported claims per answer", unit="claims", cost="yes"),
+    _per_answer("words", "Words per answer", unit="words", cost="yes"),
     _per_answer("silent", "Answers that claim nothing", cost="yes"),
     unparsed_metric(),
 )

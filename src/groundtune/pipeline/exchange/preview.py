@@ -66,7 +66,7 @@ def preview_import(
             left_out.update(batch.left_out)
             skipped += [f"{error.where}: {error.what}" for error in batch.skipped]
             prompts = {prompt.key: prompt for prompt in batch.prompts}
-            shown += [_shown(pair, prompts[pair.prompt], rows) for pair in batch.pairs]
+            shown += [_preview(pair, prompts[pair.prompt], rows) for pair in batch.pairs]
             if len(shown) >= number:
                 break
     if not shown:
@@ -95,7 +95,7 @@ def _batches(
         yield Batch(row.prompts, made, row.skipped, 1, reasons)
 
 
-def _shown(pair: Pair, prompt: Prompt, row: int) -> PairPreview:
+def _preview(pair: Pair, prompt: Prompt, row: int) -> PairPreview:
     paths: list[str | None] = json.loads(pair.source.extra.get("paths", "[]"))
     names = paths[: len(prompt.images)] or [None] * len(prompt.images)
     return PairPreview(

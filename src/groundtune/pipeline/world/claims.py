@@ -223,7 +223,7 @@ class _Truth:
     ) -> PairTruth:
         """The pairs that the claims give."""
         made = pairs_from_claims(self.answers, claims, self.prompts, rules).pairs
-        return self._told(labeler, by, [(p.prompt, p.parents[0], p.parents[1]) for p in made])
+        return self._truth_of(labeler, by, [(p.prompt, p.parents[0], p.parents[1]) for p in made])
 
     def of_probabilities(self, labeler: str, by: str, claims: Sequence[Claim]) -> PairTruth:
         """All pairs of answers whose one claim has another p(yes): the higher one is chosen."""
@@ -237,9 +237,9 @@ class _Truth:
             for pair in combinations(keys, 2):
                 worse, better = sorted(pair, key=lambda key: p_yes[key])
                 made += [(prompt, better, worse)] if p_yes[better] > p_yes[worse] else []
-        return self._told(labeler, by, made)
+        return self._truth_of(labeler, by, made)
 
-    def _told(self, labeler: str, by: str, made: Sequence[tuple[str, str, str]]) -> PairTruth:
+    def _truth_of(self, labeler: str, by: str, made: Sequence[tuple[str, str, str]]) -> PairTruth:
         place = {prompt: i for i, prompt in enumerate(sorted(self.prompts))}
         sums_I3 = np.zeros((len(place), 3))  # pairs, right, equal
         for prompt, chosen, rejected in made:

@@ -38,7 +38,7 @@ class WorldMeasure:
             {
                 **evaluation.model_dump(exclude={"images"}),
                 **{FIELDS[name]: number for name, number in evaluation.images.items()},
-                "knowing": False,
+                "self_knowledge": False,
             }
         )
         settings = EvaluateStep(model=wanted.model, out=wanted.out, evaluation=own)

@@ -31,7 +31,7 @@ def feedback_prompts(
     """
     choice = np.random.default_rng(seed).integers(len(TRAIN_INSTRUCTIONS), size=number)
     start = FIRST_SCENE + SCENES_A_SEED * seed
-    return _asked(images, "train", start, [int(each) for each in choice], progress)
+    return _prompts_of(images, "train", start, [int(each) for each in choice], progress)
 
 
 def choosing_prompts(
@@ -41,7 +41,7 @@ def choosing_prompts(
 
     They don't depend on `seed`, so that runs of several seeds choose by the same ones.
     """
-    return _asked(images, "development", CHOOSING_FROM, list(range(number)), progress)
+    return _prompts_of(images, "development", CHOOSING_FROM, list(range(number)), progress)
 
 
 def reporting_prompts(
@@ -53,7 +53,7 @@ def reporting_prompts(
     return [item.prompt for item in items if item.benchmark == CAPTIONS]
 
 
-def _asked(
+def _prompts_of(
     images: ImageStore, split: str, start: int, wordings: list[int], progress: Progress
 ) -> list[Prompt]:
     """A prompt about each of a split's scenes from `start` on, one for each wording."""

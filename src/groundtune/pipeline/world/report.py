@@ -9,15 +9,15 @@ from groundtune.bench.run import read_scores
 from groundtune.bench.summary import Summary, all_estimates, further_estimates, summarise
 from groundtune.bench.world.benchmarks import (
     WORLD_CAPTIONS,
-    WORLD_KNOWING,
     WORLD_QUESTIONS,
+    WORLD_SELF_KNOWLEDGE,
 )
 from groundtune.bench.world.captions import NAME as CAPTIONS
 from groundtune.bench.world.captions import load as load_captions
 from groundtune.bench.world.images import find_scene
-from groundtune.bench.world.knowing import rates_by_prior
 from groundtune.bench.world.length import ADJUSTED_METRICS, CUT
 from groundtune.bench.world.questions import NAME as QUESTIONS
+from groundtune.bench.world.self_knowledge import rates_by_prior
 from groundtune.pipeline.folder import RunFolder, write_rows
 from groundtune.pipeline.jobs import Done
 from groundtune.pipeline.measure import BASE
@@ -30,7 +30,7 @@ from groundtune.pipeline.world.notes import (
     training_curves,
 )
 from groundtune.pipeline.world.pooling import greedy_captions, length_control
-from groundtune.pipeline.world.steps import KNOWING, WorldEvaluation
+from groundtune.pipeline.world.steps import SELF_KNOWLEDGE, WorldEvaluation
 from groundtune.records import Difference, Estimate, Record, Score
 from groundtune.report import model
 from groundtune.report.curves import Curve, CurveSeries, points
@@ -77,7 +77,7 @@ class WorldResults(Record):
     summary: Summary
     strata: tuple[Estimate, ...]
     """Over-generalisation: rate and delta of each model, stratum and decoding."""
-    knowing: tuple[Estimate, ...]
+    self_knowledge: tuple[Estimate, ...]
     """What each model knows of what it invents."""
     length: model.LengthControl | None
     greedy: tuple[Score, ...]
@@ -86,7 +86,7 @@ class WorldResults(Record):
     @property
     def estimates(self) -> tuple[Estimate, ...]:
         """All of them."""
-        return (*self.summary.estimates, *self.strata, *self.knowing)
+        return (*self.summary.estimates, *self.strata, *self.self_knowledge)
 
 
 def read_results(folders: Sequence[Path], tuned: str, against: str = BASE) -> WorldResults:
@@ -97,11 +97,11 @@ def read_results(folders: Sequence[Path], tuned: str, against: str = BASE) -> Wo
     """
     scores = [score for folder in folders for score in read_scores(folder)]
     greedy = greedy_captions(scores)
-    asked = [folder / KNOWING for folder in folders if (folder / KNOWING).exists()]
+    asked = [folder / SELF_KNOWLEDGE for folder in folders if (folder / SELF_KNOWLEDGE).exists()]
     return WorldResults(
         summary=summarise(scores, against=against),
         strata=tuple(further_estimates(scores)),
-        knowing=tuple(e for folder in asked for e in all_estimates(read_scores(folder))),
+        self_knowledge=tuple(e for folder in asked for e in all_estimates(read_scores(folder))),
         length=_equal(greedy, tuned, against),
         greedy=tuple(greedy),
     )
@@ -131,7 +131,7 @@ def demo_report(
     subject = world_subject(results.estimates, limits)
     return model.ReportInput(
         title="Demo on the embedded world",
-        summary=f"{_told(settings, out, pairs)} {tried}",
+        summary=f"{_paragraph(settings, out, pairs)} {tried}",
         models=models,
         subject=subject,
         headline=subject.lead(settings.headline, BASE),
@@ -167,9 +167,9 @@ def world_subject(estimates: Sequence[Estimate], limits: tuple[str, ...]) -> mod
 
 def world_metrics() -> tuple[model.MetricSpec, ...]:
     """Every metric of the world's benchmarks, those of the main table with a chart."""
-    every = (WORLD_CAPTIONS, WORLD_QUESTIONS, WORLD_KNOWING)
+    every = (WORLD_CAPTIONS, WORLD_QUESTIONS, WORLD_SELF_KNOWLEDGE)
     charts = [metric for each in every for metric in each.metrics]
-    charts += WORLD_KNOWING.further_metrics
+    charts += WORLD_SELF_KNOWLEDGE.further_metrics
     without = [*WORLD_CAPTIONS.further_metrics, *ADJUSTED_METRICS]
     return metric_specs(charts) + metric_specs(without, chart=False)
 
@@ -250,7 +250,7 @@ def item_of(evaluation: WorldEvaluation, images: ImageStore) -> Callable[[Score]
     return item
 
 
-def _told(settings: DemoSettings, out: Path, pairs: int) -> str:
+def _paragraph(settings: DemoSettings, out: Path, pairs: int) -> str:
     """A paragraph on what was done."""
     folder = RunFolder(out)
     seen = len(folder.corrections.keys())
@@ -291,7 +291,7 @@ SHORT: tuple[tuple[model.MetricRef, str], ...] = (
     (caption_metric("chair_instance"), "invented objects among all named"),
     (caption_metric("wrong_any"), "answers with anything wrong"),
     (caption_metric("recall"), "objects there that are named"),
-    (caption_metric("words"), "words an answer"),
+    (caption_metric("words"), "words per answer"),
     (caption_metric("chair_sentence", "t1"), "the same as the first, temperature 1"),
     (BESIDE[-1], "right answers to yes/no (adversarial)"),
 )

@@ -28,7 +28,7 @@ from groundtune.recipe_loading import Settings
 from groundtune.records import Record
 from groundtune.world.people import RULES as ANNOTATOR_RULES
 
-KNOWING = "knowing"
+SELF_KNOWLEDGE = "self-knowledge"
 """Folder of the scores of what a model knows, beside its other scores."""
 
 
@@ -70,7 +70,7 @@ class WorldEvaluation(Record):
     """Scenes that are described; a fifth of that of each over-generalisation stratum besides."""
     questions: int = Field(default=150, ge=1)
     """Scenes that are asked about, some twenty questions each."""
-    knowing: bool = True
+    self_knowledge: bool = True
     """Whether the model is then asked about each object that its greedy captions name."""
     seed: int = 0
     """Of the wordings and the draws: the same for all models that are compared."""
@@ -124,7 +124,7 @@ def evaluate(folder: Path, settings: EvaluateStep, progress: Progress) -> None:
     from groundtune.bench.run import ask as answers_of
     from groundtune.bench.run import store_scores
     from groundtune.bench.world.benchmarks import WORLD_CAPTIONS, WORLD_QUESTIONS
-    from groundtune.bench.world.knowing import knowledge
+    from groundtune.bench.world.self_knowledge import knowledge
     from groundtune.store.images import ImageStore
 
     asked, out = settings.evaluation, folder / settings.out
@@ -144,10 +144,10 @@ def evaluate(folder: Path, settings: EvaluateStep, progress: Progress) -> None:
         answers = answers_of(exam.benchmark, exam.data, generator, asked.seed, out, progress)
         scores = scores_of(exam, answers)
         store_scores(scores, out)
-        if asked.knowing and exam.benchmark is WORLD_CAPTIONS:
+        if asked.self_knowledge and exam.benchmark is WORLD_CAPTIONS:
             greedy = [score for score in scores if score.decoding == "greedy"]
             known = knowledge(greedy, exam.data, generator, progress, asked.seed)
-            store_scores(known, out / KNOWING)
+            store_scores(known, out / SELF_KNOWLEDGE)
 
 
 def sample_job(name: str, settings: SampleStep, inputs: Sequence[str], images: int) -> Job:

@@ -64,7 +64,7 @@ def hold(
     One that the person has already stays as it is.
     """
     now = time.time() if now is None else now
-    own = _own(connection, person, item)
+    own = _state(connection, person, item)
     if own is None:
         row = {"item": item, "person": person, "state": "held", "until": now + lease_s}
         connection.execute(insert(ASSIGNMENTS), [row])
@@ -95,7 +95,7 @@ def reopen(connection: Connection, person: str, item: str, *, lease_s: float) ->
 
 def end(connection: Connection, person: str, item: str, ending: Ending) -> None:
     """Finish or skip an item; a skipped one is free for others."""
-    before = _own(connection, person, item)
+    before = _state(connection, person, item)
     if before is None:  # the lease ran out, or the person opened it from a list
         hold(connection, person, item, lease_s=0)
     mine = (ASSIGNMENTS.c.person == person) & (ASSIGNMENTS.c.item == item)
@@ -108,7 +108,7 @@ def end(connection: Connection, person: str, item: str, ending: Ending) -> None:
         )
 
 
-def _own(connection: Connection, person: str, item: str) -> str | None:
+def _state(connection: Connection, person: str, item: str) -> str | None:
     mine = (ASSIGNMENTS.c.person == person) & (ASSIGNMENTS.c.item == item)
     return connection.execute(select(ASSIGNMENTS.c.state).where(mine)).scalar()
 

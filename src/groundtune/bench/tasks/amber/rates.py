@@ -81,7 +81,8 @@ def hal(sums: Sums) -> Floats:
     """Descriptions with a noun that is not the image's."""
     described, faultless = sums["described"], sums["faultless"]
     theirs = _rounded(100 - faultless / (START + described) * 100)
-    return np.where(_official(sums), _asked(sums, theirs), 100 - 100 * ratio(faultless, described))
+    ours = 100 - 100 * ratio(faultless, described)
+    return np.where(_official(sums), _if_described(sums, theirs), ours)
 
 
 def amber_score(sums: Sums) -> Floats:
@@ -91,10 +92,10 @@ def amber_score(sums: Sums) -> Floats:
 
 def _described(sums: Sums, part: Floats, whole: Floats) -> Floats:
     theirs = _rounded(part / (START + whole) * 100)
-    return np.where(_official(sums), _asked(sums, theirs), 100 * ratio(part, whole))
+    return np.where(_official(sums), _if_described(sums, theirs), 100 * ratio(part, whole))
 
 
-def _asked(sums: Sums, values: Floats) -> Floats:
+def _if_described(sums: Sums, values: Floats) -> Floats:
     return np.where(sums["described"] > 0, values, np.nan)
 
 

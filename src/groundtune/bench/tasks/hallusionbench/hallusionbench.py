@@ -254,7 +254,7 @@ def _scores(
             continue
         same = readings.same.get(question.item)
         cause = cause_of(question.kind, verdict, originals.get(question.pair), same)
-        own = _own_values(question, correct, cause if data.is_complete else None)
+        own = _values(question, correct, cause if data.is_complete else None)
         update = {"values": own | values[i], "extracted": (NAMES[verdict],)}
         scores.append(blank.model_copy(update=update))
     return scores
@@ -270,9 +270,7 @@ def _is_right(kind: QuestionKind, verdict: Verdict | None) -> bool | None:
     return verdict == "1" or (verdict == "2" and not kind.is_vd and kind.is_original)
 
 
-def _own_values(
-    question: HallusionQuestion, correct: bool, cause: Cause | None
-) -> dict[str, float]:
+def _values(question: HallusionQuestion, correct: bool, cause: Cause | None) -> dict[str, float]:
     values = {
         "questions": 1.0,
         "correct": float(correct),

@@ -100,7 +100,7 @@ def count(
     more = ("question",) if _starts(answers, ("question",)) else ()
     asked_of = ("image", "label", *("text" for _ in more))
     asked = (_wanted(piece) for piece in pieces(questions, asked_of))
-    told = _said(pieces(answers, (column, *more)), column)
+    told = _answer_rows(pieces(answers, (column, *more)), column)
     for wanted, said in _side_by_side(asked, told, answers):
         _refuse_others(wanted, said, counted.n, answers)
         outcomes_2N = said.readings_2T[:, said.which_N] * np.int8(2) + wanted.labels_N
@@ -146,7 +146,7 @@ def _wanted(piece: Piece) -> QuestionRows:
     )
 
 
-def _said(read: Iterator[Piece], column: str) -> Iterator[AnswerRows]:
+def _answer_rows(read: Iterator[Piece], column: str) -> Iterator[AnswerRows]:
     known: dict[str, tuple[int, int]] = {}
     for piece in read:
         codes_N, texts = piece[column]
@@ -180,9 +180,9 @@ def _side_by_side(
             break
         n = min(len(wanted.labels_N), len(said.which_N))
         rows += n
-        yield _wanted_rows(wanted, 0, n), _said_rows(said, 0, n)
+        yield _wanted_rows(wanted, 0, n), _answer_slice(said, 0, n)
         wanted = _wanted_rows(wanted, n, None) if len(wanted.labels_N) > n else None
-        said = _said_rows(said, n, None) if len(said.which_N) > n else None
+        said = _answer_slice(said, n, None) if len(said.which_N) > n else None
     if wanted is None and said is None:
         return
     more_asked = (len(wanted.labels_N) if wanted else 0) + sum(len(w.labels_N) for w in asked)
@@ -203,7 +203,7 @@ def _wanted_rows(wanted: QuestionRows, start: int, end: int | None) -> QuestionR
     )
 
 
-def _said_rows(said: AnswerRows, start: int, end: int | None) -> AnswerRows:
+def _answer_slice(said: AnswerRows, start: int, end: int | None) -> AnswerRows:
     prompts = said.prompts and _rows(said.prompts, start, end)
     return AnswerRows(said.which_N[start:end], said.texts, said.readings_2T, prompts)
 

@@ -83,10 +83,10 @@ def _of_calls(path: Path, data: Sequence[Showing]) -> list[ItemAnswer]:
     if missing:
         what = f"{len(missing) // 2} pairs have no judgement, the first is {missing[0]!r}."
         raise UserError(what, str(path), "Judge every pair.")
-    return [_told(showing, calls[showing.pair.identity]) for showing in data]
+    return [_answer_of(showing, calls[showing.pair.identity]) for showing in data]
 
 
-def _told(showing: Showing, calls: Sequence[Call]) -> ItemAnswer:
+def _answer_of(showing: Showing, calls: Sequence[Call]) -> ItemAnswer:
     """The first call in the showing's order is its text; the pair's calls go along."""
     own = [call.text for call in calls if call.swapped == showing.swapped]
     extra = {"calls": json_of(calls)}

@@ -76,7 +76,7 @@ def study_page(
     subject, models = world_subject(estimates, limits), _models(settings, twin)
     return model.ReportInput(
         title="Study on the embedded world",
-        summary=f"{_told(settings)} {tried}",
+        summary=f"{_description(settings)} {tried}",
         models=models,
         subject=subject,
         headline=subject.lead(settings.headline, BASE),
@@ -108,7 +108,7 @@ def _models(settings: StudySettings, twin: Sequence[str]) -> tuple[model.ModelSp
     )
 
 
-def _told(settings: StudySettings) -> str:
+def _description(settings: StudySettings) -> str:
     others = len(settings.other_bases)
     return (
         f"{len(settings.seeds)} seed{'' if len(settings.seeds) == 1 else 's'} of sampling, "

@@ -82,7 +82,7 @@ def _add(plan: Plan, settings: StudySettings, variant: Variant, mark: str) -> No
     learn = LearnStep(model=base, pairs=correct.out, out="", learning=learning, seed=variant.seed)
     learn = _placed(learn, "training", variant.name)
     # what a tuned model knows is not asked: it is a fact about the bases
-    evaluation = settings.evaluation.model_copy(update={"knowing": False})
+    evaluation = settings.evaluation.model_copy(update={"self_knowledge": False})
     tuned = settings.labelled(str(learning.model_in(Path(learn.out))), variant.name)
     evaluate = EvaluateStep(model=tuned, out="", evaluation=evaluation)
     evaluate = _placed(evaluate, "evaluation", variant.name)

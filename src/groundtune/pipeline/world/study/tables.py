@@ -8,7 +8,7 @@ from groundtune.bench.summary import all_estimates, estimate_all, pool
 from groundtune.pipeline.jobs import Done
 from groundtune.pipeline.measure import BASE, with_seed
 from groundtune.pipeline.world.pooling import equal_over_seeds
-from groundtune.pipeline.world.steps import KNOWING
+from groundtune.pipeline.world.steps import SELF_KNOWLEDGE
 from groundtune.pipeline.world.study.settings import TWIN, Plan, StudySettings, Variant, variants
 from groundtune.records import Difference, Estimate, Record, Score
 from groundtune.report import model
@@ -57,7 +57,7 @@ def study_tables(
         way: [v for v in every if _main(v, settings) and v.way == way] for way in settings.learn
     }
     measured = [*settings.bases, *([TWIN] if settings.clean_twin else [])]
-    known = [e for name in measured for e in _known(out / plan.scores[name])]
+    known = [e for name in measured for e in _self_knowledge(out / plan.scores[name])]
     return StudyTables(
         bases=tuple([e for name in measured for e in estimate_all(runs[name])] + known),
         pooled=tuple(e for way, some in main.items() for e in pooled_estimates(some, runs, way)),
@@ -79,8 +79,9 @@ def _main(variant: Variant, settings: StudySettings) -> bool:
     )
 
 
-def _known(folder: Path) -> list[Estimate]:
-    return all_estimates(read_scores(folder / KNOWING)) if (folder / KNOWING).exists() else []
+def _self_knowledge(folder: Path) -> list[Estimate]:
+    scores = folder / SELF_KNOWLEDGE
+    return all_estimates(read_scores(scores)) if scores.exists() else []
 
 
 def pooled_estimates(some: Sequence[Variant], runs: Runs, name: str) -> list[Estimate]:

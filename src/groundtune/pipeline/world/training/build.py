@@ -160,16 +160,16 @@ class _Trunk:
 
     def __init__(self, states: Path, plan: Plan) -> None:
         self._states = states
-        self._done: list[object] = [_told(plan.model_copy(update={"stages": ()}))]
+        self._done: list[object] = [_changed_settings(plan.model_copy(update={"stages": ()}))]
         self._stages = {stage.name: stage for stage in plan.stages}
 
     def folder(self, name: str) -> Path:
         if name in self._stages:
-            self._done.append(_told(self._stages[name]))
+            self._done.append(_changed_settings(self._stages[name]))
         return self._states / f"{name.replace(' ', '-')}-{key_of(self._done)[:12]}"
 
 
-def _told(settings: Record) -> object:
+def _changed_settings(settings: Record) -> object:
     """What was set, defaults left out: a setting that is added later renames no earlier state."""
     return settings.model_dump(exclude_defaults=True)
 

@@ -2,14 +2,13 @@
 
 Three figures of a model's captions, all with intervals from resampled images:
 
-    knows_better  of the categories that it invents in a caption (distinct ones of an answer), the
-    share
-                  of which it says no when it is asked whether they are there
-    in_context    the share of them that the scene's context has in its prior prior_slope   how
-    fast invention grows with the prior: over each (caption, absent category of its
-                  context), invented (0 or 1) regressed on the prior by least squares. In points
-                  of rate a point of prior: 0.5 says that a category with a prior of 0.6 is
-                  invented in 20 percentage points more captions than one of 0.2
+    knows_better  of the different categories that it invents in a caption, the share of which it
+                  says no when it is asked whether they are there
+    in_context    the share of them that the scene's context has in its prior
+    prior_slope   how fast invention grows with the prior: over each (caption, absent category of
+                  its context), invented (0 or 1) regressed on the prior by least squares. 0.5 says
+                  that a category with a prior of 0.6 is invented in 20 percentage points more
+                  captions than one of 0.2
     prior_logit   the same slope of a logistic regression, in log odds a unit of prior
 
 `control` beside knows_better is the share of the categories that the caption names rightly of
@@ -35,7 +34,7 @@ from groundtune.store.keys import key_of
 from groundtune.world.catalogue import CONTEXTS
 from groundtune.world.scenes import prior
 
-NAME = "world-knowing"
+NAME = "world-self-knowledge"
 AT_ONCE = 256
 METRICS: tuple[Metric, ...] = (
     Metric(
@@ -138,7 +137,7 @@ def knowledge(
     for each in asked:
         by_item.setdefault(each.score.item, []).append(each)
     return [
-        _known(score, by_item.get(score.item, []), yes)
+        _score_of(score, by_item.get(score.item, []), yes)
         for score in scores
         if score.status == "scored"
     ]
@@ -163,7 +162,7 @@ def _ask(score: Score, prompts: Mapping[str, Prompt], seed: int) -> list[_Asked]
     ]
 
 
-def _known(score: Score, asked: Sequence[_Asked], yes: Mapping[str, bool | None]) -> Score:
+def _score_of(score: Score, asked: Sequence[_Asked], yes: Mapping[str, bool | None]) -> Score:
     context = find_scene(score.image).context
     ghosts = [each for each in asked if not each.is_there]
     of_ghosts = [yes[each.prompt.key] for each in ghosts]

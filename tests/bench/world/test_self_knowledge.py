@@ -10,7 +10,7 @@ from groundtune.bench.item import Item, ItemAnswer, ItemSelection
 from groundtune.bench.summary import all_estimates
 from groundtune.bench.world.captions import load, score_caption
 from groundtune.bench.world.images import find_scene
-from groundtune.bench.world.knowing import NAME, knowledge, rates_by_prior
+from groundtune.bench.world.self_knowledge import NAME, knowledge, rates_by_prior
 from groundtune.cli.progress import SilentProgress
 from groundtune.generate.scripted import ScriptedGenerator
 from groundtune.records import Estimate, Prompt, Score
