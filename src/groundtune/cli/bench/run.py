@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from groundtune.cli.bench.dry_run import dry_run_shown
+from groundtune.cli.bench.dry_run import print_dry_run
 from groundtune.cli.bench.options import (
     ITEMS,
     NO_JUDGE,
@@ -84,7 +84,7 @@ def run(
         "allow_training_images": allow_training_images,
     }
     params = load(None, (), BenchSettings, options=options | loading.settings())
-    with dry_run_shown(out, json):
+    with print_dry_run(out, json):
         with open_progress(silent=json) as progress:
             measurement = run_bench(
                 params,
@@ -154,7 +154,7 @@ def score(
         seed=seed,
     )
     target = out or params.default_out
-    with dry_run_shown(target, json):
+    with print_dry_run(target, json):
         with open_progress(silent=json) as progress:
             measurement = score_bench(
                 params,
