@@ -139,11 +139,11 @@ def truth_scorer(source: PromptSource | None, where: str, fix: str) -> TruthScor
     """
     if source is not None and source.truth is not None:
         return source.truth
-    knowing = ", ".join(f"{each.name}:400" for each in _all() if each.truth is not None)
+    sources = ", ".join(f"{each.name}:400" for each in _all() if each.truth is not None)
     raise UserError(
         "The truth about these prompts is not known.",
         where,
-        f"{fix}, or use prompts of a source that knows it: {knowing}.",
+        f"{fix}, or use prompts of a source that knows it: {sources}.",
     )
 
 

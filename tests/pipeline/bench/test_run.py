@@ -216,7 +216,7 @@ def test_questions_are_read_by_popes_own_rule_in_mode_official(tmp_path: Path):
         measure(tmp_path / "run", tmp_path / "other", mode="official")
 
 
-def test_the_worlds_benchmarks_read_no_data_and_knowing_is_none_by_itself(tmp_path: Path):
+def test_the_worlds_benchmarks_read_no_data_and_self_knowledge_is_none_by_itself(tmp_path: Path):
     file = lines(tmp_path / "a.jsonl", rows_of_captions(tmp_path, "A cup."))
     params = ScoreSettings(name="world-captions", answers=file, data=(file,))
     with pytest.raises(UserError, match="world-captions has no data in files"):
