@@ -12,6 +12,7 @@ import pytest
 from groundtune.errors import UserError
 from groundtune.store.lock import held_here, hold, hold_with_parent, one_writer
 from lock_holder import end_holder, start_holder
+from waiting import wait_until
 
 
 def refused(path: Path, *, is_file: bool = False) -> UserError:
@@ -163,3 +164,34 @@ def test_a_disk_without_locks_is_named_and_the_work_goes_on(
 def test_a_folder_that_can_t_be_written_is_an_error(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     assert "can't be written" in refused(tmp_path).what
+
+
+def test_who_waits_gets_the_folder_when_its_holder_ends(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = start_holder(tmp_path / "cache")
+    done: list[str] = []
+
+    def wait() -> None:
+        with hold(tmp_path / "cache", wait=True):
+            done.append("held")
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    wait_until(lambda: f"another command has written there: process {first.pid} " in caplog.text)
+    assert not done
+    end_holder(first)
+    thread.join()
+    assert done == ["held"]
+    with hold(tmp_path / "cache"):
+        pass
+
+
+def test_an_error_names_the_option_of_another_folder(tmp_path: Path) -> None:
+    first = start_holder(tmp_path)
+    try:
+        with pytest.raises(UserError) as error, hold(tmp_path, option="--states"):
+            raise AssertionError("it was not refused")
+        assert "--states DIR" in error.value.fix
+    finally:
+        end_holder(first)

@@ -157,6 +157,8 @@ class Batch(NamedTuple):
     rows: int
     left_out: Mapping[str, int] = MappingProxyType({})
     """Rows of which the layout makes no pair, by reason."""
+    by_row: Mapping[int, Sequence[Prompt | Pair]] = MappingProxyType({})
+    """What each row gave, by its number in the file, from 0."""
 
 
 class Written(NamedTuple):

@@ -116,6 +116,11 @@ def in_batches(
         made = [
             _make_or_skip(each, number + place, make, skip_bad) for place, each in enumerate(some)
         ]
+        by_row = {
+            number + place: (*each.prompts, *each.pairs)
+            for place, each in enumerate(made)
+            if not isinstance(each, UserError) and each.pairs
+        }
         number += len(some)
         good = [each for each in made if not isinstance(each, UserError)]
         yield Batch(
@@ -124,6 +129,7 @@ def in_batches(
             tuple(each for each in made if isinstance(each, UserError)),
             len(some),
             Counter(each.left_out for each in good if each.left_out),
+            by_row,
         )
 
 

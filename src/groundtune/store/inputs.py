@@ -19,6 +19,11 @@ class InputRow(Record):
     """A short hash of each column."""
 
 
+def noted_inputs(data: Path) -> RecordSet[InputRow]:
+    """The rows that were read for the data set in the folder `data`."""
+    return RecordSet(data / "inputs", InputRow)
+
+
 def note_inputs(
     data: Path, inputs: Mapping[str, Sequence[BaseModel]], *, only: Sequence[str] = ()
 ) -> None:
@@ -35,7 +40,7 @@ def note_inputs(
         ChangedError: a row has other contents than when it was read before.
         UserError: the disk is full, or a part is damaged.
     """
-    noted = RecordSet(data / "inputs", InputRow)
+    noted = noted_inputs(data)
     before = {row.key: row.columns for row in noted.read()}
     new: list[InputRow] = []
     for what, rows in inputs.items():

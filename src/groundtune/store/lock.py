@@ -20,7 +20,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ParamSpec, TypeVar
@@ -62,11 +62,25 @@ _mine: ContextVar[Mapping[Path, bool]] = ContextVar("held here", default=_NOTHIN
 
 
 @contextmanager
-def hold(path: Path, *, is_file: bool = False, whole: bool = False) -> Generator[None]:
+def hold(
+    path: Path,
+    *,
+    is_file: bool = False,
+    whole: bool = False,
+    option: str = "--out",
+    wait: bool = False,
+) -> Generator[None]:
     """Hold a folder, or a file, as its only writer, and sweep what killed writers left there.
 
     A stage inside another one that holds the same path goes on at once; another thread or process
-    is refused. With `whole`, every folder below is held too: a run whose steps write there.
+    is refused.
+
+    Args:
+        path: What is held.
+        is_file: Whether it is a file.
+        whole: Hold every folder below too: of a run whose steps write there.
+        option: Names another folder, for the error.
+        wait: Wait until the holder ends, instead of refusing: for a cache that runs share.
 
     Raises:
         UserError: another holds it, and who; or the folder can't be written.
@@ -81,8 +95,10 @@ def hold(path: Path, *, is_file: bool = False, whole: bool = False) -> Generator
     folder = resolved.parent if is_file else resolved
     try:
         for parent in resolved.parents:
-            _refuse_held_whole(parent, path)
-        with _locked(folder / f"{prefix}.lock", folder / f"{prefix}.holder.json", path, whole):
+            _refuse_held_whole(parent, path, option)
+        note = folder / f"{prefix}.holder.json"
+        refuse = _log_and_wait if wait else partial(_refuse, option=option)
+        with _locked(folder / f"{prefix}.lock", note, path, whole, refuse):
             sweep(folder) if is_file else sweep_all(folder)
             token = _mine.set({**held, resolved: whole})
             try:
@@ -134,7 +150,13 @@ def hold_with_parent(held: Mapping[Path, bool]) -> None:
 
 
 @contextmanager
-def _locked(lock_file: Path, note: Path, shown: Path, whole: bool) -> Generator[None]:
+def _locked(
+    lock_file: Path,
+    note: Path,
+    shown: Path,
+    whole: bool,
+    refuse: Callable[[Path, Holder | None], None],
+) -> Generator[None]:
     from filelock import FileLock, Timeout
 
     lock = FileLock(
@@ -145,9 +167,11 @@ def _locked(lock_file: Path, note: Path, shown: Path, whole: bool) -> Generator[
         fallback_to_soft=False,
     )
     try:
-        lock.acquire()
-    except Timeout:
-        raise _refusal(shown, _read_holder(note)) from None
+        try:
+            lock.acquire()
+        except Timeout:
+            refuse(shown, _read_holder(note))
+            lock.acquire(timeout=-1)
     except OSError as error:
         if isinstance(error, PermissionError):
             raise disk_error(error, shown) from error
@@ -169,14 +193,14 @@ def _locked(lock_file: Path, note: Path, shown: Path, whole: bool) -> Generator[
         lock.release()
 
 
-def _refuse_held_whole(folder: Path, shown: Path) -> None:
+def _refuse_held_whole(folder: Path, shown: Path, option: str) -> None:
     """Raise a UserError if another process holds the folder and everything below it."""
     note = folder / ".holder.json"
     if not note.exists():
         return
     holder = _read_holder(note)
     if holder is not None and holder.whole and _is_locked(folder / ".lock"):
-        raise _refusal(shown, holder)
+        _refuse(shown, holder, option)
 
 
 def _is_locked(lock_file: Path) -> bool:
@@ -193,13 +217,20 @@ def _is_locked(lock_file: Path) -> bool:
         return False  # not ours to open, or a disk without locks
 
 
-def _refusal(path: Path, holder: Holder | None) -> UserError:
-    who = f"{holder}" if holder else "a process that has not written who it is"
-    return UserError(
-        f"Another command writes to this folder: {who}.",
+def _refuse(path: Path, holder: Holder | None, option: str) -> None:
+    raise UserError(
+        f"Another command writes to this folder: {_who(holder)}.",
         str(path),
-        "Wait until it ends, or choose another folder with --out DIR.",
+        f"Wait until it ends, or choose another folder with {option} DIR.",
     )
+
+
+def _log_and_wait(path: Path, holder: Holder | None) -> None:
+    log.warning("%s: waits until another command has written there: %s", path, _who(holder))
+
+
+def _who(holder: Holder | None) -> str:
+    return f"{holder}" if holder else "a process that has not written who it is"
 
 
 def _read_holder(note: Path) -> Holder | None:

@@ -90,6 +90,16 @@ def test_importing_twice_adds_nothing(tmp_path: Path):
     assert len(imported(tmp_path, ROW).answers.parts()) == 1
 
 
+def test_an_edited_row_of_feedback_is_refused(tmp_path: Path):
+    before = imported(tmp_path, ROW).corrections.read()
+    edited = changed(feedback={**ROW["feedback"], "corrected-prediction": "Ada won. She did."})
+    with pytest.raises(UserError, match=r"rows of .* changed since .*: row 1 \(correction\)"):
+        imported(tmp_path, edited)
+    with pytest.raises(UserError, match="not in the file any more, or can't be read: row 1"):
+        imported(tmp_path, changed(feedback=7), changed(question="Who?"), skip_bad=True)
+    assert RunFolder(tmp_path / "run").corrections.read() == before
+
+
 def test_a_correction_that_was_changed_is_exported_as_it_is_now(tmp_path: Path):
     run = imported(tmp_path, ROW)
     (correction,) = run.corrections.read()

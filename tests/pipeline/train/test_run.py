@@ -3,6 +3,7 @@
 import json
 from functools import wraps
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pyarrow as pa
@@ -26,7 +27,9 @@ from groundtune.train.log import read_log
 from groundtune.train.optim import Optim
 from groundtune.train.tune import Full, Lora
 from groundtune.vlm.load import Vlm, load
+from lock_holder import end_holder, start_holder
 from training_folder import fill_folder, image_bytes
+from waiting import wait_until
 
 
 @pytest.fixture
@@ -304,3 +307,23 @@ def test_a_folder_of_kept_images_without_keeping_them_is_refused(params: TrainSe
     settings = params.model_dump(exclude={"keep_images_in"})
     with pytest.raises(ValidationError, match="needs keep_images=true"):
         TrainSettings(**settings, keep_images_in=Path("images"))
+
+
+def test_trainings_that_share_a_reference_compute_it_once_and_one_after_the_other(
+    params: TrainSettings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    shared = tmp_path / "reference"
+    holder = start_holder(shared)
+    arguments = (params, tmp_path / "a", SilentProgress())
+    thread = Thread(target=train, args=arguments, kwargs={"reference_folder": shared})
+    thread.start()
+    wait_until(lambda: f"written there: process {holder.pid} " in caplog.text)
+    assert not list(shared.glob("*.parquet"))
+    end_holder(holder)
+    thread.join()
+    parts = {path: path.stat().st_mtime_ns for path in shared.glob("*.parquet")}
+    assert parts
+    train(params, tmp_path / "b", SilentProgress(), reference_folder=shared)
+    assert {path: path.stat().st_mtime_ns for path in shared.glob("*.parquet")} == parts
+    lines = [read_log(tmp_path / name / "log.jsonl")[-1]["loss"] for name in "ab"]
+    assert lines[0] == lines[1]

@@ -14,16 +14,19 @@ from safetensors.torch import load_file
 from torch.nn import functional as F
 from transformers import LlavaForConditionalGeneration
 
+from groundtune.errors import UserError
 from groundtune.pipeline.world.training.build import Plan, Stage, build
 from groundtune.pipeline.world.training.language import Lessons, Teacher, lesson_loss
 from groundtune.pipeline.world.training.muon import Muon, orthogonal
 from groundtune.pipeline.world.training.processor import build_processor, build_tokenizer
 from groundtune.pipeline.world.training.schedule import Steps
 from groundtune.pipeline.world.training.tower import pixels
+from groundtune.protocols import SilentProgress
 from groundtune.world.captions import MACHINE
 from groundtune.world.lessons import Mixture, turns
 from groundtune.world.render import render
 from groundtune.world.scenes import scene
+from lock_holder import end_holder, start_holder
 
 TINY = Plan(
     batch=2,
@@ -332,3 +335,19 @@ def test_a_image_of_another_size_is_resized_and_never_cropped() -> None:
 def test_any_text_comes_back_from_the_tokenizer(text: str) -> None:
     tokenizer = build_tokenizer()
     assert tokenizer.decode(tokenizer.encode(text)) == text
+
+
+def test_two_builds_do_not_write_one_state_at_once(tmp_path: Path) -> None:
+    build(TINY, tmp_path / "first", tmp_path / "states", SilentProgress())
+    [tower] = (tmp_path / "states").glob("tower-*")
+    holder = start_holder(tower)
+    try:
+        with pytest.raises(UserError, match="Another command writes to this folder") as error:
+            build(TINY, tmp_path / "second", tmp_path / "states", SilentProgress())
+        assert "--states DIR" in error.value.fix
+        other = TINY.model_copy(update={"seed": 1})  # it shares no state
+        build(other, tmp_path / "other", tmp_path / "states", SilentProgress())
+    finally:
+        end_holder(holder)
+    build(TINY, tmp_path / "second", tmp_path / "states", SilentProgress())
+    assert not list((tmp_path / "states").rglob(".lock"))

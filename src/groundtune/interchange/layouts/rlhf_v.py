@@ -100,12 +100,15 @@ def read(
                 _read_or_skip(row, number + i, source, licence, skip_bad)
                 for i, row in enumerate(plain)
             ]
+            by_row = {
+                number + i: each for i, each in enumerate(found) if not isinstance(each, UserError)
+            }
             number += len(plain)
             good = [each for each in found if not isinstance(each, UserError)]
             prompts = {prompt.key: prompt for prompt, _ in good}
             skipped = (each for each in found if isinstance(each, UserError))
             pairs = tuple(pair for _, pair in good)
-            yield Batch(tuple(prompts.values()), pairs, tuple(skipped), len(plain))
+            yield Batch(tuple(prompts.values()), pairs, tuple(skipped), len(plain), by_row=by_row)
 
 
 def write(

@@ -14,6 +14,7 @@ from groundtune.interchange.layout import Batch
 from groundtune.interchange.licences import forbids_commercial_use
 from groundtune.interchange.loading import load
 from groundtune.interchange.registry import FeedbackLayoutName, LayoutName
+from groundtune.pipeline.exchange.noted_rows import NotedRows
 from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.protocols import Progress
 from groundtune.records import Pair, Record
@@ -48,6 +49,8 @@ class ImportSummary(Record):
     """Pairs of these rows, imported now or before."""
     unchanged: int
     """Of these, those whose two answers are equal: nothing is learnt from them."""
+    from_elsewhere: int = 0
+    """Pairs that the folder has besides: of other files, or of copies of this one."""
     left_out: dict[str, int]
     """Rows of which the layout makes no pair, by reason."""
     skipped: tuple[str, ...]
@@ -87,22 +90,28 @@ def import_layout(
 ) -> ImportSummary:
     """Imports a file in a foreign layout: pairs, prompts and images into the folder `out`.
 
+    Rows that were imported before must have stayed as they are; new ones may come.
+
     `images` is where the paths of images start, if not at the file. `licence` is that of the
     rows, if not the one that the file or the published set has. `all_rows` also reads rows that
     the layout's own code leaves out. The summary is also written to OUT/import.json.
 
     Raises:
+        ChangedError: a row is not what it was when it was imported before, or is gone.
         UserError: as the layout's `read` does, and when the disk is full.
     """
     target, foreign = RunFolder(out), load(layout, all_rows=all_rows)
     known_prompts, known_pairs = target.prompts.keys(), target.pairs.keys()
+    noted, others = NotedRows(target.pairs, file), set(known_pairs)
     rows = pairs = unchanged = 0
     left_out: Counter[str] = Counter()
     skipped: list[str] = []
     progress.start("import", total=foreign.row_count(file))
     batches = foreign.read(file, target.images, folder=images, licence=licence, skip_bad=skip_bad)
     for batch in batches:
+        noted.add(batch.by_row)
         _add(batch, target, known_prompts, known_pairs)
+        others.difference_update(pair.key for pair in batch.pairs)
         for error in batch.skipped:
             log.warning("skipped: %s: %s", error.where, error.what)
             skipped.append(f"{error.where}: {error.what}")
@@ -113,6 +122,7 @@ def import_layout(
         progress.advance(batch.rows)
     if not pairs:
         raise nothing_read(file, rows, skipped, "pair", left_out)
+    noted.refuse_missing()
     target.note(
         target.pairs,
         settings=ImportSettings(
@@ -126,6 +136,7 @@ def import_layout(
         rows=rows,
         pairs=pairs,
         unchanged=unchanged,
+        from_elsewhere=len(others),
         left_out=dict(sorted(left_out.items())),
         skipped=tuple(skipped),
     )
@@ -148,6 +159,7 @@ def import_feedback(
     """Import people's feedback: prompts, answers, corrections and comparisons into `out`.
 
     Raises:
+        ChangedError: a row is not what it was when it was imported before, or is gone.
         UserError: as the layout's `read` does, and when the disk is full.
     """
     target = RunFolder(out)
@@ -165,6 +177,15 @@ def import_feedback(
     if not corrections and not comparisons:
         shown = [f"{error.where}: {error.what}" for error in skipped]
         raise nothing_read(file, len(found), shown, "correction or comparison")
+    noted = NotedRows(target.corrections, file)
+    noted.add(
+        {
+            number: (*row.prompts, *row.answers, *row.corrections, *row.comparisons)
+            for number, row in enumerate(found)
+            if not row.skipped
+        }
+    )
+    noted.refuse_missing()
     target.prompts.add([each for row in found for each in row.prompts])
     target.answers.add([each for row in found for each in row.answers])
     target.corrections.add(corrections)

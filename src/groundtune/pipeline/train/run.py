@@ -10,7 +10,8 @@ The same command resumes from the last checkpoint, and leaves a finished run unc
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -38,7 +39,7 @@ from groundtune.records import Pair, Prompt
 from groundtune.store.files import write_atomic
 from groundtune.store.json_writing import json_of
 from groundtune.store.keys import key_of
-from groundtune.store.lock import one_writer
+from groundtune.store.lock import hold, one_writer
 from groundtune.store.rows import count_lines
 from groundtune.store.run_json import read_run, write_run
 from groundtune.train.data import EncodedPairs, check_pair, encode_pairs
@@ -79,7 +80,8 @@ def train(
     """Train by the recipe, or resume, and return the folder of the result.
 
     `evaluate` takes the model in training and returns a function that scores it every `eval_every`
-    steps. Runs on the same pairs and model may share a `reference_folder`.
+    steps. Runs on the same pairs and model may share a `reference_folder`: at
+    once, too, then the second waits while the first fills it.
 
     Raises:
         UserError: settings or pairs can't be used, the model can't be loaded or trained this way,
@@ -108,9 +110,10 @@ def train(
     checkpoints.check()
     if parallel.main:
         _note(settings, out, vlm, data, pairs, command, resumed=bool(checkpoints.paths()))
-    references = _references(
-        settings, vlm, pairs, engine, parallel, reference_folder or out / "reference", progress
-    )
+    with _shared(reference_folder, parallel):
+        references = _references(
+            settings, vlm, pairs, engine, parallel, reference_folder or out / "reference", progress
+        )
     torch.manual_seed(settings.seed)  # pyright: ignore[reportUnknownMemberType]
     vlm = _tuned(settings, vlm)
     if parallel.rank:  # the same initial weights in all processes, but different dropout
@@ -268,6 +271,19 @@ def _references(
         views=_views(settings),
         progress=progress,
     )
+
+
+@contextmanager
+def _shared(folder: Path | None, parallel: "Parallel") -> Generator[None]:
+    """Hold a folder that several trainings share; a second one waits for what the first computes.
+
+    Its first process holds it, and before that none reads: all must find the same rows.
+    """
+    with ExitStack() as stack:
+        if folder is not None and parallel.main:
+            stack.enter_context(hold(folder, wait=True))
+        parallel.wait()
+        yield
 
 
 def _tuned(settings: TrainSettings, vlm: "Vlm") -> "Vlm":

@@ -35,7 +35,7 @@ from groundtune.pipeline.world.training.tower import pixels, train_tower
 from groundtune.protocols import Progress
 from groundtune.records import Record
 from groundtune.store.keys import key_of
-from groundtune.store.lock import one_writer
+from groundtune.store.lock import hold, one_writer
 from groundtune.world.captions import CLEAN, MACHINE
 from groundtune.world.lessons import Mixture
 from groundtune.world.scenes import SIDE_PX, scenes
@@ -130,7 +130,8 @@ def build(plan: Plan, out: Path, states: Path, progress: Progress, *, threads: i
     """Trains a model as planned and saves it with its processor to `out`.
 
     `states` holds what is finished or interrupted, by the hash of all that led to it: a second call
-    goes on where the first stopped, and plans with a common start share it. With one thread the
+    goes on where the first stopped, and plans with a common start share it: one at a time, a second
+    build that needs a state while another makes it is refused. With one thread the
     same sums are taken in the same order, so that two builds on one machine are equal to the bit.
     """
     torch.set_num_threads(threads)
@@ -138,17 +139,20 @@ def build(plan: Plan, out: Path, states: Path, progress: Progress, *, threads: i
     model = _model(plan, tokenizer)
     trunk = _Trunk(states, plan)
     with_tower = trunk.folder("tower")
-    if not (with_tower / "state.pt").exists():
-        torch.manual_seed(plan.seed)  # pyright: ignore[reportUnknownMemberType]
-        tower = _tower(plan)
-        steps = Steps("vision tower", plan.tower_steps, plan.tower_batch, progress)
-        accuracy = train_tower(tower, steps, plan.seed)
-        _save({"tower": tower.state_dict(), "accuracy": accuracy}, with_tower / "state.pt")
+    with hold(with_tower, option="--states"):
+        if not (with_tower / "state.pt").exists():
+            torch.manual_seed(plan.seed)  # pyright: ignore[reportUnknownMemberType]
+            tower = _tower(plan)
+            steps = Steps("vision tower", plan.tower_steps, plan.tower_batch, progress)
+            accuracy = train_tower(tower, steps, plan.seed)
+            _save({"tower": tower.state_dict(), "accuracy": accuracy}, with_tower / "state.pt")
     state = _load(with_tower / "state.pt")
     _set_tower(model, cast(dict[str, torch.Tensor], state["tower"]))
     teacher = Teacher(tokenizer, plan.seed)
     for index, stage in enumerate(plan.stages):
-        _run_stage(model, teacher, plan, index, stage, trunk.folder(stage.name), progress)
+        folder = trunk.folder(stage.name)
+        with hold(folder, option="--states"):
+            _run_stage(model, teacher, plan, index, stage, folder, progress)
     out.mkdir(parents=True, exist_ok=True)
     cast(Any, model).to(torch.bfloat16).save_pretrained(out)
     cast(Any, build_processor(tokenizer)).save_pretrained(out)
