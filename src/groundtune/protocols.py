@@ -122,6 +122,57 @@ class Divider(Protocol):
         ...
 
 
+class Draft(NamedTuple):
+    """A text about a prompt's images, and what is known of it, for an `Editor`."""
+
+    prompt: Prompt
+    text: str
+    wrong: tuple[Statement, ...] = ()
+    """Statements of the text that are wrong."""
+    facts: tuple[Statement, ...] = ()
+    """Statements that are so: what replaces the wrong ones, or is to be added."""
+
+
+class Editor(Protocol):
+    """Corrects, extends and rewords texts: a model that follows instructions, or rules.
+
+    Each method returns one result per draft, in order. A text is "" where there is none: the
+    model's reply can't be read, or nothing would be left.
+    """
+
+    def producer(self) -> Producer:
+        """Who edits: goes into the texts' keys, so it names all that changes them."""
+        ...
+
+    def alternatives(self, drafts: Sequence[Draft]) -> list[list[Statement]]:
+        """What might be so instead of each draft's wrong statements, to be verified."""
+        ...
+
+    def correct(self, drafts: Sequence[Draft]) -> list[str]:
+        """The texts without their wrong statements."""
+        ...
+
+    def additions(self, drafts: Sequence[Draft]) -> list[list[Statement]]:
+        """What might be so and is not said, to be verified."""
+        ...
+
+    def extend(self, drafts: Sequence[Draft]) -> list[str]:
+        """The texts with their drafts' facts said, too."""
+        ...
+
+    def reword(self, drafts: Sequence[Draft], index: int) -> list[str]:
+        """The texts in other words, saying the same; each index gives another wording."""
+        ...
+
+
+class NamedYesNo(YesNo, Protocol):
+    """A `YesNo` that is no model: annotations, an object detector, the truth."""
+
+    def producer(self) -> Producer:
+        """Who answers, with all that changes the answers."""
+        ...
+
+
 class Annotator(Protocol):
     """A person, real or simulated, who corrects the wrong segments of an answer."""
 

@@ -23,6 +23,7 @@ LINES = {
     "sample": "--model world:base --prompts world:2 --n 1",
     "label": "--answers FOLDER --annotator world",
     "pairs": "--corrections FOLDER",
+    "rewrite": "FOLDER --labeler world:truth --second none",
     "train": "--model MODEL --pairs FOLDER",
     "align": "world-align prompts=world:20",
     "splitter lessons": "--claims FOLDER",

@@ -54,6 +54,11 @@ COMMANDS: dict[str, Command] = {
         "Make preference pairs from feedback.",
         LOOP,
     ),
+    "rewrite": Command(
+        "groundtune.cli.rewrite:rewrite",
+        "Make pairs by correcting and rewording answers.",
+        LOOP,
+    ),
     "train": Command("groundtune.cli.train:train", "Train a model on preference pairs.", LOOP),
     "align": Command(
         "groundtune.cli.align:align", "Repeat sample, label, pairs and train for some rounds.", LOOP

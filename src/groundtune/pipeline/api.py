@@ -26,6 +26,7 @@ from groundtune.records import (
 
 if TYPE_CHECKING:
     from groundtune.pipeline.compare.run import Comparisons
+    from groundtune.pipeline.rewrite.settings import RewriteSummary
     from groundtune.vlm.load import Vlm
 
 
@@ -133,6 +134,23 @@ class Run:
         chosen = load_recipe(None, [], PairSettings, options=settings)
         make_pairs(self.folder, self.folder, chosen, self.progress)
         return self.pairs
+
+    def rewrite(self, *, out: str | Path, **settings: Any) -> "RewriteSummary":
+        """Makes pairs by correcting, extending and rewording the answers, into the folder `out`.
+
+        `settings` are those of `RewriteSettings`: labeler, second, corrector, rewriter, rewrites
+        and so on; where all prompts are from one source, its defaults are used. The pairs are those
+        of `Run(out)`.
+
+        Raises:
+            UserError: there are no answers, a model can't be loaded, no pair can be made, or `out`
+                has a run of other settings.
+        """
+        from groundtune.pipeline.rewrite.run import load_settings
+        from groundtune.pipeline.rewrite.run import rewrite as run_rewrite
+
+        own = load_settings(self.folder, [], settings)
+        return run_rewrite(self.folder, Path(out), own, self.progress).found
 
     def train(
         self,

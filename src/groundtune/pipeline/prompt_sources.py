@@ -5,7 +5,7 @@ Third parties register theirs through the entry point group `groundtune.sources`
 name is the source's, its object a `PromptSource`. A name of ours can't be taken.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 from groundtune.errors import UserError
 from groundtune.pipeline.recipes import imported
 from groundtune.plugins import PluginFault, Plugins
-from groundtune.protocols import Annotator, Divider, Progress, TruthScorer
+from groundtune.protocols import Annotator, Divider, Editor, NamedYesNo, Progress, TruthScorer
 from groundtune.records import Producer, Prompt
 
 if TYPE_CHECKING:
@@ -58,6 +58,10 @@ class PromptSource:
     """Defaults of `ClaimSettings` where all prompts are its own."""
     annotator: Callable[[float, int], tuple[Annotator, Producer]] | None = None
     """A simulated person who corrects answers, with an error rate and a seed."""
+    editor: Callable[[], Editor] | None = None
+    """Its own rules for correcting, extending and rewording answers, without knowing the truth."""
+    oracle: "Callable[[ImageStore, Sequence[Prompt]], NamedYesNo] | None" = None
+    """Answers the questions of its dividers by the truth: the labeler NAME:truth."""
     truth: TruthScorer | None = None
     """Scores an answer against the whole truth about the prompt's image."""
     measure: "Callable[[], Measure] | None" = None

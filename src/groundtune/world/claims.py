@@ -205,7 +205,7 @@ def _mention(text: str, mention: Mention, index: int) -> list[Fact]:
     )
     if mention.negated:
         return [whole]
-    number = mention.number or (1 if _is_singular(mention) else 2)
+    number = mention.number or (1 if is_singular(mention) else 2)
 
     def part(aspect: Aspect, mark: Mark, value: str) -> Fact:
         return Fact(
@@ -233,7 +233,7 @@ def _ends(mark: Mark) -> tuple[int, int]:
     return mark.start, mark.end
 
 
-def _is_singular(mention: Mention) -> bool:
+def is_singular(mention: Mention) -> bool:
     """Whether a noun without a number stands for one thing: it isn't the category's plural."""
     many = plural(mention.category).rpartition(" of ")[2]
     one = bare(Said(category=mention.category)).rpartition(" of ")[2]

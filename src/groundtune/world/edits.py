@@ -9,7 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from groundtune.records import Record, Span, SpanKind
-from groundtune.world.grammar import capital, sentences
+from groundtune.world.catalogue import CELLS
+from groundtune.world.grammar import Said, bare, capital, phrase, sentences
 from groundtune.world.read import Mention
 
 _JOINT = re.compile(r"^(?:, and |, | and )$")
@@ -47,6 +48,24 @@ def edits(text: str, mentions: Sequence[Mention], changes: Mapping[int, Change])
             free = made[-1].end if made else 0
             made += _sentence(text, (start, end), free, inside, mentions, changes)
     return made
+
+
+def phrase_at(mention: Mention, category: str, number: int, colour: str) -> str:
+    """A phrase for something that fits where a mention stands."""
+    said = Said(category=category, number=number, colour=colour)
+    if mention.definite:
+        return f"the {bare(said.model_copy(update={'colour': ''}))}"
+    return phrase(said)
+
+
+def place_at(text: str, start: int, cell: int) -> str:
+    """A place's words, large where the sentence begins with them."""
+    return cased_at(text, start, CELLS[cell])
+
+
+def cased_at(text: str, start: int, new: str) -> str:
+    """New words with a large first letter where the text has one."""
+    return capital(new) if text[start].isupper() else new
 
 
 def whole_sentence(text: str, start: int, end: int, free: int = 0) -> Edit:

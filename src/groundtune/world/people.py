@@ -12,9 +12,17 @@ from groundtune.errors import UserError
 from groundtune.records import Answer, Comparison, Correction, Producer, Prompt, Record, Side
 from groundtune.store.keys import key_of
 from groundtune.world import DATASET
-from groundtune.world.catalogue import BACKGROUNDS, CATEGORIES, CELLS, COLOURS, CONTEXTS, NUMBERS
-from groundtune.world.edits import Change, Edit, apply, edits, once
-from groundtune.world.grammar import Said, bare, capital, phrase
+from groundtune.world.catalogue import BACKGROUNDS, CATEGORIES, COLOURS, CONTEXTS, NUMBERS
+from groundtune.world.edits import (
+    Change,
+    Edit,
+    apply,
+    cased_at,
+    edits,
+    once,
+    phrase_at,
+    place_at,
+)
 from groundtune.world.read import Mention, Reading, read
 from groundtune.world.scenes import WORLD_VERSION, Scene, Thing, find
 from groundtune.world.truth import Finding, check
@@ -223,7 +231,7 @@ class _Correcting:
             new = CONTEXTS[name].phrase
         elif wrongly:
             new = str(self._rng.choice(list(BACKGROUNDS)))
-        self._edit(finding, _like(self._text, finding.start, new))
+        self._edit(finding, cased_at(self._text, finding.start, new))
 
     def _fix_object(self, finding: Finding, mention: Mention, *, wrongly: bool) -> None:
         assert finding.mention is not None
@@ -234,15 +242,15 @@ class _Correcting:
         thing = self._instead[name]
         if wrongly:
             other = self._somewhere_else()
-            self._changes[finding.mention] = Change(phrase=_as(mention, other, 1, ""))
+            self._changes[finding.mention] = Change(phrase=phrase_at(mention, other, 1, ""))
         elif thing is None or (mention.definite and thing.number > 1):
             self._changes[finding.mention] = Change(phrase=None)
         else:
-            told = _as(mention, thing.category, thing.number, thing.colour)
+            told = phrase_at(mention, thing.category, thing.number, thing.colour)
             self._changes[finding.mention] = Change(phrase=told, number=thing.number)
             if mention.place_mark:
                 mark = mention.place_mark
-                place = _place(self._text, mark.start, thing.cells[0])
+                place = place_at(self._text, mark.start, thing.cells[0])
                 self._edits.append(
                     Edit(start=mark.start, end=mark.end, text=place, kind="position")
                 )
@@ -256,7 +264,7 @@ class _Correcting:
         colour = mention.colour_mark.value if mention.colour_mark else ""
         if colour and thing.colour and not wrongly:
             colour = thing.colour
-        told = _as(mention, mention.category, number, colour)
+        told = phrase_at(mention, mention.category, number, colour)
         self._changes[finding.mention] = Change(phrase=told, number=number, kind="number")
 
     def _fix_word(self, finding: Finding, mention: Mention, *, wrongly: bool) -> None:
@@ -265,12 +273,12 @@ class _Correcting:
             return
         if finding.kind == "position":
             cell = int(self._rng.integers(9)) if wrongly else int(finding.truth)
-            self._edit(finding, _place(self._text, finding.start, cell))
+            self._edit(finding, place_at(self._text, finding.start, cell))
         else:
             assert finding.mention is not None
             colour = str(self._rng.choice(list(COLOURS))) if wrongly else finding.truth
             number = mention.number or 1
-            told = _as(mention, mention.category, number, colour)
+            told = phrase_at(mention, mention.category, number, colour)
             self._changes[finding.mention] = Change(phrase=told, number=number, kind="attribute")
 
     def _false_alarms(self) -> None:
@@ -278,7 +286,7 @@ class _Correcting:
             if mention.negated or mention.definite or index in self._changes:
                 continue
             if self._rng.random() < self._mistakes.false_alarm:
-                told = _as(mention, self._somewhere_else(), 1, "")
+                told = phrase_at(mention, self._somewhere_else(), 1, "")
                 self._changes[index] = Change(phrase=told)
 
     def _somewhere_else(self) -> str:
@@ -289,21 +297,3 @@ class _Correcting:
         if new != self._text[finding.start : finding.end]:
             edit = Edit(start=finding.start, end=finding.end, text=new, kind=finding.kind)
             self._edits.append(edit)
-
-
-def _as(mention: Mention, category: str, number: int, colour: str) -> str:
-    """A phrase for something that fits where a mention stands."""
-    said = Said(category=category, number=number, colour=colour)
-    if mention.definite:
-        return f"the {bare(said.model_copy(update={'colour': ''}))}"
-    return phrase(said)
-
-
-def _place(text: str, start: int, cell: int) -> str:
-    """A place's words, large where the sentence begins with them."""
-    return _like(text, start, CELLS[cell])
-
-
-def _like(text: str, start: int, new: str) -> str:
-    """New words with a large first letter where the text has one."""
-    return capital(new) if text[start].isupper() else new

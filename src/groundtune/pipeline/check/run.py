@@ -38,6 +38,7 @@ from groundtune.pipeline.feedback.claim_settings import (
     open_labelling,
 )
 from groundtune.pipeline.feedback.claims import label_claims
+from groundtune.pipeline.feedback.oracles import is_oracle
 from groundtune.pipeline.feedback.verdicts import ClaimSummary, require_verdicts
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.models import resolve
@@ -105,7 +106,7 @@ def check(
             f"Name one: {name}=MODEL (a folder, a hub name, or openai:MODEL@URL).",
         )
     for name in {first.labeler, first.divider} - {SELF}:
-        if not by_rules(name):
+        if not by_rules(name) and not is_oracle(name):
             resolve(name)  # a folder that doesn't exist is refused before a model has answered
     known = is_file(what) or is_folder(what)
     model = None if known else _sample_settings(what, images, first)

@@ -16,13 +16,14 @@ from groundtune.feedback.divide import InstructedDivider, WholeAnswer
 from groundtune.feedback.instructions import Instruction, named, shipped
 from groundtune.feedback.questions import InstructedQuestions, Verbatim
 from groundtune.pipeline.feedback.claims import Labelling
+from groundtune.pipeline.feedback.oracles import is_oracle, open_oracle
 from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.pipeline.generators import close, open_generator
 from groundtune.pipeline.model_settings import InferenceSettings, ModelSettings
 from groundtune.pipeline.models import Labeler, no_question
 from groundtune.pipeline.prompt_sources import source_of, with_divider
 from groundtune.pipeline.workers.local import LocalWorkers, open_workers
-from groundtune.protocols import Divider
+from groundtune.protocols import Divider, YesNo
 from groundtune.records import Answer, Prompt, Sampling
 
 SELF = "self"
@@ -33,8 +34,8 @@ class ClaimSettings(InferenceSettings):
     """Who divides the answers into claims, and who is asked about them."""
 
     labeler: str = SELF
-    """Who answers the questions: a model's folder or name, world:labeler, openai:MODEL@URL, or
-    "self", the model that gave the answers."""
+    """Who answers the questions: a model's folder or name, world:labeler, openai:MODEL@URL, "self",
+    the model that gave the answers, or world:truth, the truth about the embedded world."""
     divider: str = SELF
     """Who divides: a model as above, "self", the rules of a prompt source (world, or world-setting,
     which asks about place and background too), or "whole": one question about the whole answer,
@@ -61,10 +62,13 @@ def base_settings(folder: RunFolder) -> Mapping[str, Any]:
 
 
 @contextmanager
-def open_labelling(settings: ClaimSettings, folder: RunFolder) -> Generator[Labelling, None, None]:
+def open_labelling(
+    settings: ClaimSettings, folder: RunFolder, shared: dict[str, Labeler] | None = None
+) -> Generator[Labelling, None, None]:
     """The divider and the labeler that the settings name, over a folder's images.
 
-    A model that is both is loaded once, or once by each worker. The labeler is asked a control
+    A model that is both is loaded once, or once by each worker; one that `shared` has, by name, is
+    used, and others are put there for the caller to close. The labeler is asked a control
     question first. Endpoints are closed at the end of the `with` block. Rules divide here, whoever
     the workers are.
 
@@ -76,12 +80,16 @@ def open_labelling(settings: ClaimSettings, folder: RunFolder) -> Generator[Labe
 
     prompts, answers = read_some(folder.prompts), read_some(folder.answers)
     control = partial(check_labeler, image=_image(prompts), name=settings.labeler)
-    opened: dict[str, Labeler] = {}
+    opened: dict[str, Labeler] = {} if shared is None else shared
     with open_workers(settings.engine) as workers:
         try:
-            labeler = _model(settings.labeler, settings, folder, answers, opened, control)
+            if is_oracle(settings.labeler):
+                labeler: YesNo = open_oracle(settings.labeler, folder.images, prompts)
+                by = labeler.producer()
+            else:
+                labeler = _model(settings.labeler, settings, folder, answers, opened, control)
+                by = labeler.producer(Sampling(temperature=0), 0)
             divider = _divider(settings, folder, answers, opened)
-            by = labeler.producer(Sampling(temperature=0), 0)
             yield Labelling(
                 divider=divider,
                 labeler=labeler,
@@ -91,7 +99,7 @@ def open_labelling(settings: ClaimSettings, folder: RunFolder) -> Generator[Labe
                 checking=workers,
             )
         finally:
-            close(opened.values())
+            close(opened.values() if shared is None else ())
 
 
 def by_rules(divider: str) -> bool:
@@ -132,17 +140,21 @@ def _model(
     ready: Callable[[Labeler], object] = no_question,
 ) -> Labeler:
     own = name == SELF
-    name = _author(answers, folder) if own else name
+    name = author_of(answers, folder) if own else name
     if name not in opened:
         model = settings.part(ModelSettings, model=name)
         opened[name] = open_generator(model, folder.images, ready)
     if own:
-        _check_author(answers, opened[name], name)
+        _checkauthor_of(answers, opened[name], name)
     return opened[name]
 
 
-def _author(answers: Sequence[Answer], folder: RunFolder) -> str:
-    """The one model that gave the answers."""
+def author_of(answers: Sequence[Answer], folder: RunFolder) -> str:
+    """Return the name of the one model that gave the answers.
+
+    Raises:
+        UserError: there are several.
+    """
     names = {answer.producer.name for answer in answers if answer.producer.kind == "model"}
     if len(names) != 1:
         raise UserError(
@@ -153,7 +165,7 @@ def _author(answers: Sequence[Answer], folder: RunFolder) -> str:
     return names.pop()
 
 
-def _check_author(answers: Sequence[Answer], model: Labeler, name: str) -> None:
+def _checkauthor_of(answers: Sequence[Answer], model: Labeler, name: str) -> None:
     """Raises UserError where other weights answered under this name: with an adapter, say."""
     now = model.producer(Sampling(temperature=0), 0).revision
     then = {answer.producer.revision for answer in answers} - {""}

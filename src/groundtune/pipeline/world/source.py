@@ -1,10 +1,11 @@
 """The embedded world as a prompt source: all that general code can ask of it, in one place."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groundtune.pipeline.prompt_sources import Part, PromptSource
-from groundtune.protocols import Annotator, Divider, Progress, Truth
+from groundtune.protocols import Annotator, Divider, Editor, NamedYesNo, Progress, Truth
 from groundtune.records import Producer, Prompt
 from groundtune.world import DATASET, NAME
 
@@ -45,6 +46,21 @@ def _annotator(error_rate: float, seed: int) -> tuple[Annotator, Producer]:
     return annotator(error_rate, seed)
 
 
+def _editor() -> Editor:
+    from groundtune.world.editor import WorldEditor
+
+    return WorldEditor()
+
+
+def _oracle(images: "ImageStore", prompts: Sequence[Prompt]) -> NamedYesNo:
+    from groundtune.bench.world.images import find_scene
+    from groundtune.world.oracle import WorldOracle
+
+    del images
+    own = [prompt for prompt in prompts if prompt.source.dataset == DATASET]
+    return WorldOracle({prompt.images[0]: find_scene(prompt.source.row) for prompt in own})
+
+
 def _truth(prompt: Prompt, text: str) -> Truth:
     from groundtune.bench.world.captions import caption_values
     from groundtune.bench.world.images import find_scene
@@ -76,6 +92,8 @@ WORLD = PromptSource(
     dividers={NAME: _divider, "world-setting": _divider_of_setting},
     claim_settings={"divider": NAME, "asking": {"suffix": " Answer yes or no."}},
     annotator=_annotator,
+    editor=_editor,
+    oracle=_oracle,
     truth=_truth,
     measure=_measure,
     benchmarks=(NAME,),

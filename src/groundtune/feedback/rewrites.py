@@ -1,0 +1,179 @@
+"""Editors of any text: a model that follows instructions, or the removal of wrong sentences.
+
+HA-DPO (Zhao et al. 2023, arXiv 2311.16839, section 3) had GPT-4 correct descriptions and rewrite
+both sides; its prompts were not released. These are our own, in numbered files.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import cached_property
+
+from groundtune.feedback.divide import parse, text_prompt
+from groundtune.feedback.divide_align import sentences_of
+from groundtune.feedback.instructions import shipped
+from groundtune.generate.thoughts import without_thoughts
+from groundtune.protocols import Draft, Generator, Reply, Statement
+from groundtune.records import ImagePart, Message, Producer, Prompt, Sampling, TextPart
+from groundtune.store.keys import key_of, seed_of
+
+PARSER = "1"
+"""Changes with how replies are read."""
+GREEDY = Sampling(max_new_tokens=2048, temperature=0)
+_TEXT = re.compile(r"^[#*\s]*text[*\s]*:?[*\s]*$", re.IGNORECASE | re.MULTILINE)
+_NAMES = ("correct-1", "see-1", "extend-1", "reword-1")
+
+
+class InstructedEditor:
+    """An `Editor` over a model that follows instructions.
+
+    With `sees`, the model gets the images when it corrects and when it lists what is missing; a
+    model of text alone can't list anything, and corrects by what it is told.
+    """
+
+    def __init__(
+        self, generator: Generator, *, sees: bool = True, sampling: Sampling = GREEDY, seed: int = 0
+    ) -> None:
+        """`sampling` is how texts are reworded; everything else is greedy."""
+        self._generator = generator
+        self._sees = sees
+        self._sampling = sampling
+        self._seed = seed
+
+    @cached_property
+    def _texts(self) -> dict[str, str]:
+        return {name: shipped(name).hash for name in _NAMES}
+
+    def producer(self) -> Producer:
+        """The model, how it rewords, and the hash of all instructions."""
+        by = self._generator.producer(self._sampling, self._seed)
+        used = key_of(self._texts, PARSER, self._sees)[:12]
+        return by.model_copy(update={"prompt_hash": used})
+
+    def alternatives(self, drafts: Sequence[Draft]) -> list[list[Statement]]:
+        """None: the model corrects by what it sees, and the result is verified."""
+        return [[] for _ in drafts]
+
+    def correct(self, drafts: Sequence[Draft]) -> list[str]:
+        """The corrected texts; "" for a reply that can't be read."""
+        return self._ask("correct-1", drafts, GREEDY, self._seeds(drafts, "correct"), self._sees)
+
+    def additions(self, drafts: Sequence[Draft]) -> list[list[Statement]]:
+        """What the model sees and the texts don't say, each with its question."""
+        if not self._sees:
+            return [[] for _ in drafts]
+        replies = self._replies("see-1", drafts, GREEDY, self._seeds(drafts, "see"), images=True)
+        return [_listed(reply) for reply in replies]
+
+    def extend(self, drafts: Sequence[Draft]) -> list[str]:
+        """The extended texts; "" for a reply that can't be read."""
+        return self._ask("extend-1", drafts, GREEDY, self._seeds(drafts, "extend"), images=False)
+
+    def reword(self, drafts: Sequence[Draft], index: int) -> list[str]:
+        """The reworded texts; "" for a reply that can't be read."""
+        seeds = self._seeds(drafts, f"reword {index}")
+        return self._ask("reword-1", drafts, self._sampling, seeds, images=False)
+
+    def _seeds(self, drafts: Sequence[Draft], step: str) -> list[int]:
+        return [seed_of(self._seed, step, draft.prompt.key) for draft in drafts]
+
+    def _ask(
+        self,
+        name: str,
+        drafts: Sequence[Draft],
+        sampling: Sampling,
+        seeds: Sequence[int],
+        images: bool,
+    ) -> list[str]:
+        replies = self._replies(name, drafts, sampling, seeds, images=images)
+        return [_text_of(reply) for reply in replies]
+
+    def _replies(
+        self,
+        name: str,
+        drafts: Sequence[Draft],
+        sampling: Sampling,
+        seeds: Sequence[int],
+        *,
+        images: bool,
+    ) -> list[Reply]:
+        requests = [_request(name, draft, images=images) for draft in drafts]
+        return self._generator.generate(requests, sampling, seeds) if requests else []
+
+
+class DeletingEditor:
+    """An `Editor` that removes each sentence with something wrong in it, and does nothing else."""
+
+    def producer(self) -> Producer:
+        """The rule."""
+        return Producer(kind="rule", name="delete-sentences", revision="1")
+
+    def alternatives(self, drafts: Sequence[Draft]) -> list[list[Statement]]:
+        """None."""
+        return [[] for _ in drafts]
+
+    def correct(self, drafts: Sequence[Draft]) -> list[str]:
+        """The other sentences; "" if none is left."""
+        return [_without(draft) for draft in drafts]
+
+    def additions(self, drafts: Sequence[Draft]) -> list[list[Statement]]:
+        """None."""
+        return [[] for _ in drafts]
+
+    def extend(self, drafts: Sequence[Draft]) -> list[str]:
+        """The texts as they are."""
+        return [draft.text for draft in drafts]
+
+    def reword(self, drafts: Sequence[Draft], index: int) -> list[str]:
+        """The texts as they are: this editor has no other words."""
+        del index
+        return [draft.text for draft in drafts]
+
+
+def _without(draft: Draft) -> str:
+    found = list(sentences_of(draft.text))
+    kept = [
+        draft.text[start:end]
+        for start, end in found
+        if not any(start <= each.start < end for each in draft.wrong)
+    ]
+    return draft.text if len(kept) == len(found) else " ".join(kept)
+
+
+def _request(name: str, draft: Draft, *, images: bool) -> Prompt:
+    values = {"question": draft.prompt.question, "text": draft.text}
+    known = (*(s.text for s in draft.facts), *draft.prompt.facts)
+    values |= {"wrong": _lines([s.text for s in draft.wrong]), "facts": _lines(known)}
+    text = shipped(name).fill(values)
+    if not images:
+        return text_prompt(text)
+    shown = [ImagePart(image=image) for image in draft.prompt.images]
+    messages = (Message(role="user", content=(*shown, TextPart(text=text))),)
+    return Prompt(key=key_of("request", messages), messages=messages)
+
+
+def _lines(texts: Sequence[str]) -> str:
+    return "\n".join(f"- {text}" for text in texts) or "- (nothing is listed)"
+
+
+def _text_of(reply: Reply) -> str:
+    """What follows the heading "Text"; "" for a cut reply, or one without it."""
+    reply = without_thoughts(reply)
+    match = _TEXT.search(reply.text)
+    return reply.text[match.end() :].strip() if match and reply.finished else ""
+
+
+def _listed(reply: Reply) -> list[Statement]:
+    """The facts of a reply, each with a question; what can't be read is "unparsed"."""
+    reply = without_thoughts(reply)
+    entries = parse(reply.text, asks=True) if reply.finished else None
+    if entries is None:
+        return [Statement(0, 0, reply.text, status="unparsed")]
+    found: dict[str, Statement] = {}
+    for entry in entries:
+        if entry.heading == "facts" and entry.readable:
+            found.setdefault(
+                entry.question.lower(), Statement(0, 0, entry.text, question=entry.question)
+            )
+        elif not entry.readable:
+            found.setdefault(entry.text, Statement(0, 0, entry.text, status="unparsed"))
+    return list(found.values())

@@ -1,0 +1,1 @@
+"""Pairs from answers that are corrected, extended and reworded under two labelers."""

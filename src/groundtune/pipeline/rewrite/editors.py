@@ -1,0 +1,49 @@
+"""Opens who corrects and who rewords: a model, a prompt source's rules, or deletion."""
+
+from collections.abc import Sequence
+
+from groundtune.errors import UserError
+from groundtune.feedback.rewrites import DeletingEditor, InstructedEditor
+from groundtune.pipeline.feedback.claim_settings import SELF, author_of
+from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.generators import open_generator
+from groundtune.pipeline.model_settings import ModelSettings
+from groundtune.pipeline.models import Labeler
+from groundtune.pipeline.prompt_sources import load, names
+from groundtune.pipeline.rewrite.settings import DELETE, RewriteSettings
+from groundtune.protocols import Editor
+from groundtune.records import Answer
+
+
+def open_editor(
+    name: str,
+    settings: RewriteSettings,
+    folder: RunFolder,
+    answers: Sequence[Answer],
+    opened: dict[str, Labeler],
+) -> Editor:
+    """Return the editor of a name; a model that `opened` has is not loaded again.
+
+    Raises:
+        UserError: the model can't be loaded or reached, or "self" is several models.
+    """
+    if name == DELETE:
+        return DeletingEditor()
+    if name in names() and (source := load(name)).editor is not None:
+        return source.editor()
+    model = author_of(answers, folder) if name == SELF else name
+    if model not in opened:
+        opened[model] = open_generator(settings.part(ModelSettings, model=model), folder.images)
+    return InstructedEditor(
+        opened[model], sees=settings.sees, sampling=settings.sampling, seed=settings.seed
+    )
+
+
+def refuse_deleting_rewriter(settings: RewriteSettings) -> None:
+    """Raise UserError where the rewriter has no words of its own."""
+    if settings.rewriter == DELETE and settings.rewrites:
+        raise UserError(
+            "A rewriter that only deletes sentences has no other words for a text.",
+            f"rewriter={DELETE}",
+            "Name a model with --rewriter, or keep the style with --rewrites 0.",
+        )
