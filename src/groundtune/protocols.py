@@ -1,4 +1,4 @@
-"""What can be exchanged: the seams between us and models, people, services. No torch here."""
+"""Interfaces to models, people and services. Imports no torch."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,52 +24,52 @@ R = TypeVar("R")
 
 
 class Reply(NamedTuple):
-    """One generated text, its tokens (the end token included), whether it ended by itself."""
+    """One generated text, its number of tokens (with the end token), and whether it is complete."""
 
     text: str
     tokens: int
     finished: bool
     thoughts: str = ""
-    """What the model thought before: no part of the text, but of the tokens."""
+    """The model's reasoning before the text; not part of `text`, but included in `tokens`."""
 
 
 LEAST_MASS = 0.5
-"""The least that a labeler's p(yes) + p(no) must be where a question asks for yes or no. Labelers
-reach 0.9 and more; a model that begins with other words has next to nothing there."""
+"""Least p(yes) + p(no) of a reply to a yes/no question. Labelers reach 0.9 and more; a model that
+begins with other words gives almost none."""
 ROUNDING = 1e-3
 """How far above 1 a sum of probabilities may be."""
 
 
 class YesNoReply(NamedTuple):
-    """Raw probabilities that the next token says yes and no; they need not add up to 1.
+    """Raw probabilities that the next token is yes and is no; they need not add up to 1.
 
-    Both are NaN where a model or a server gave none, or no probabilities.
+    Both are NaN if a model or a server returned none.
     """
 
     p_yes: float
     p_no: float
 
     def is_answer(self, least_mass: float = LEAST_MASS) -> bool:
-        """Whether it says yes or no at all: both are probabilities, together at least `least_mass`.
+        """Return whether this answers the question: probabilities that add up to >= `least_mass`.
 
-        Anything else is no evidence of what a question asks.
+        Anything else is no evidence for either answer.
         """
         return self.are_probabilities() and self.p_yes + self.p_no >= least_mass
 
     def are_probabilities(self) -> bool:
-        """Whether both are numbers from 0 on, together at most 1."""
+        """Return whether both are at least 0, and together at most 1."""
         return self.p_yes >= 0 and self.p_no >= 0 and self.p_yes + self.p_no <= 1 + ROUNDING
 
 
 NO_ANSWER = YesNoReply(math.nan, math.nan)
-"""What stands for probabilities that are missing or can't be any."""
+"""The value for probabilities that are missing or invalid."""
 
 
 class Images(Protocol):
-    """Where a prompt's images are."""
+    """A store of prompts' images."""
 
     def open(self, sha256: str) -> "Image":
-        """The image as RGB, upright, whole. Raises UserError if it is missing or unreadable."""
+        """Return the full image as upright RGB; raise UserError if it can't be read."""
         ...
 
 
@@ -77,13 +77,13 @@ class Generator(Protocol):
     """A model that answers prompts."""
 
     def producer(self, sampling: Sampling, seed: int) -> Producer:
-        """Who the answers are by: goes into their keys."""
+        """Return the producer of the answers, which is part of their keys."""
         ...
 
     def generate(
         self, prompts: Sequence[Prompt], sampling: Sampling, seeds: Sequence[int]
     ) -> list[Reply]:
-        """One reply a prompt, in order; `seeds[i]` alone decides draw i, whatever its batch."""
+        """Return one reply per prompt, in order; reply i depends on `seeds[i]` alone."""
         ...
 
 
@@ -91,34 +91,34 @@ class YesNo(Protocol):
     """A labeler that answers yes/no questions with probabilities."""
 
     def yes_no(self, prompts: Sequence[Prompt]) -> list[YesNoReply]:
-        """One reply a prompt, in order."""
+        """Return one reply per prompt, in order."""
         ...
 
 
 class Statement(NamedTuple):
-    """One atomic statement of an answer's text, and the yes/no question that is made of it."""
+    """One atomic statement of an answer, and the yes/no question that checks it."""
 
     start: int
     end: int
-    """[start, end) are the characters of the answer that it came from."""
+    """Characters [start, end) of the answer that the statement comes from."""
     text: str
     kind: SpanKind = "other"
     question: str = ""
-    """Empty until it is made; yes is the answer where the statement is true."""
+    """Empty until there is one; the answer is yes if the statement is true."""
     status: ClaimStatus = "unchecked"
     rests_on: int | None = None
-    """Index of the statement, among the same answer's, without which this one makes no sense."""
+    """Index of the statement of the same answer without which this one makes no sense."""
 
 
 class Divider(Protocol):
-    """Divides answers into atomic statements, by rules or by asking a model."""
+    """Divides answers into atomic statements, by rules or with a model."""
 
     def producer(self) -> Producer:
-        """Who divides: goes into the claims' keys, so it names all that changes the division."""
+        """Return who divides, with all that changes the division; part of the claims' keys."""
         ...
 
     def divide(self, prompts: Sequence[Prompt], answers: Sequence[Answer]) -> list[list[Statement]]:
-        """The statements of each answer, in order; prompts[i] is what answers[i] answered."""
+        """Return the statements of each answer, in order; `answers[i]` answers `prompts[i]`."""
         ...
 
 
@@ -174,41 +174,41 @@ class NamedYesNo(YesNo, Protocol):
 
 
 class Annotator(Protocol):
-    """A person, real or simulated, who corrects the wrong segments of an answer."""
+    """A real or simulated person who corrects the wrong segments of an answer."""
 
     def correct(self, prompt: Prompt, answer: Answer) -> Correction:
-        """The correction; with no spans where nothing was found wrong."""
+        """Return the correction, without spans if nothing is wrong."""
         ...
 
 
 class Truth(NamedTuple):
-    """What is right and what is wrong in an answer, by whoever knows the whole image."""
+    """What is right and wrong in an answer, by the complete truth about its image."""
 
     wrong: bool
-    """Whether anything in it is wrong."""
+    """Whether the answer has any error."""
     mentions: int
     """Mentions of objects."""
     invented: int
-    """Those of them whose object is not in the image."""
+    """Mentions of objects that are not in the image."""
     named: int
-    """Different objects of the image that it names."""
+    """Different objects of the image that the answer names."""
     there: int
-    """Different objects of the image."""
+    """Different objects in the image."""
 
 
 class TruthScorer(Protocol):
-    """Scores answers to prompts about whose images everything is known."""
+    """Scores answers about images whose complete truth is known."""
 
     def __call__(self, prompt: Prompt, text: str) -> Truth:
-        """What is right and wrong in one answer."""
+        """Return what is right and wrong in one answer."""
         ...
 
 
 class Comparer(Protocol):
-    """A person, real or simulated, who compares two answers, honesty first."""
+    """A real or simulated person who compares two answers, honesty first."""
 
     def compare(self, prompt: Prompt, first: Answer, second: Answer) -> Comparison:
-        """Which is better, and which hallucinates more."""
+        """Return which answer is better, and which hallucinates more."""
         ...
 
 
@@ -216,7 +216,7 @@ class Judge(Protocol):
     """A model that grades a benchmark."""
 
     def grade(self, request: str) -> str:
-        """The judge's raw reply to one request."""
+        """Return the judge's raw reply to one request."""
         ...
 
 
@@ -224,67 +224,67 @@ class Rewarder(Protocol):
     """Scores answers, higher is better: a reward model, a rule, or a model's own reward."""
 
     def reward(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
-        """One reward an answer, in order. A value that is not finite says that there is none."""
+        """Return one reward per answer, in order; a non-finite value means no reward."""
         ...
 
 
 class SpanReward(NamedTuple):
-    """The reward of one place of an answer, higher is better."""
+    """The reward of one span of an answer; higher is better."""
 
     start: int
     end: int
-    """[start, end) are characters of the answer."""
+    """Characters [start, end) of the answer."""
     value: float
-    """Not finite where there is none."""
+    """Not finite if there is none."""
 
 
 class SpanRewarder(Protocol):
-    """Scores places of answers: a token-level reward model, or claims that were checked."""
+    """Scores spans of answers: a token-level reward model, or checked claims."""
 
     def reward_spans(
         self, prompts: Sequence[Prompt], answers: Sequence[str]
     ) -> list[list[SpanReward]]:
-        """The rewards of each answer's places, in order of their starts; places may be absent."""
+        """Return the rewards of each answer's spans, by their starts; spans may be absent."""
         ...
 
 
 class Evaluate(Protocol):
-    """Scores the model in training; handed to the trainer by a higher layer."""
+    """Scores the model during training; a higher layer passes it to the trainer."""
 
     def __call__(self, step: int) -> Sequence[Score]:
-        """Scores on the development split."""
+        """Return scores on the development split."""
         ...
 
 
 class Logger(Protocol):
-    """Where training metrics go."""
+    """A destination of training metrics."""
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
-        """Metrics of an optimiser step; steps only grow."""
+        """Log metrics of an optimiser step; steps increase."""
         ...
 
 
 class Workers(Protocol):
-    """Who works off a stage's batches: this process, or others, on any machine."""
+    """Processes that work on a stage's batches: this one, or others on any machine."""
 
     def run(self, work: Callable[[T], R], batches: Sequence[T]) -> Iterator[tuple[int, R]]:
-        """What `work` makes of each batch, with the batch's index, as it comes, in any order.
+        """Yield each batch's index and `work(batch)`, in order of completion.
 
-        `work`, the batches and what is made of them must pickle. `work` is called with a batch once
-        or, where a worker dies, again. What it raises as a UserError is raised here.
+        `work`, the batches and the results must pickle. `work` runs once per batch, and again if a
+        worker dies. A UserError that it raises is raised here.
         """
         ...
 
 
 class Progress(Protocol):
-    """Shows that long work goes on; library code never prints."""
+    """Shows the progress of long work; library code never prints."""
 
     def start(self, task: str, total: int | None = None) -> None:
-        """A new task begins; it replaces the one shown."""
+        """Begin a new task, which replaces the current one."""
         ...
 
     def advance(self, done: int = 1, note: str = "") -> None:
-        """So many more units of the task are done."""
+        """Add finished units of the task."""
         ...
 
 
@@ -292,7 +292,7 @@ class SilentProgress:
     """Progress that shows nothing."""
 
     def start(self, task: str, total: int | None = None) -> None:
-        """A new task begins."""
+        """Begin a new task."""
 
     def advance(self, done: int = 1, note: str = "") -> None:
-        """So many more units of the task are done."""
+        """Add finished units of the task."""

@@ -1,9 +1,9 @@
 """The nouns of Groundtune, as frozen records: what every stage reads and writes.
 
-This file knows no file format, no model and no tensor. Each record is one row of a Parquet data set
+This file depends on no file format, model or tensor. Each record is one row of a Parquet data set
 (`store/`). `key` is the hash of a row's parents and of what produced it (`store/keys.py`); a stage
-that starts again does only the keys that are missing. Offsets are characters into the exact text,
-half open.
+that starts again computes only the missing keys. Offsets are half-open ranges of characters of the
+exact text.
 """
 
 import re
@@ -13,18 +13,19 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 SpanKind = Literal["object", "attribute", "number", "position", "action", "other"]
-"""What is wrong in a span: the kinds that RLHF-V's annotators told apart (arXiv 2312.00849, 3)."""
+"""What is wrong in a span: the kinds that RLHF-V's annotators distinguished (arXiv 2312.00849,
+3)."""
 
 ClaimStatus = Literal["supported", "rejected", "opinion", "unchecked", "unparsed", "empty"]
-"""What became of a claim. "opinion": nothing that an image can decide; "unparsed": the division or
-the question could not be read; "empty": the one row of an answer that states nothing at all."""
+"""Outcome of a claim's check. "opinion": an image can't decide it; "unparsed": the division or the
+question could not be read; "empty": the only row of an answer without statements."""
 
 Verdict = Literal["wrong", "nothing_wrong", "unsure"]
-"""What an annotator says of a whole answer: it needs a correction, it needs none, or it can't be
-decided from what is shown."""
+"""An annotator's verdict on an answer: it needs a correction, it needs none, or the images can't
+decide it."""
 
 Side = Literal["first", "second", "tie", "unsure"]
-"""Which of two answers; "unsure": it can't be decided from what is shown."""
+"""Which of two answers; "unsure": the images can't decide it."""
 
 Key = Annotated[str, Field(min_length=1)]
 Offset = Annotated[int, Field(ge=0)]
@@ -68,7 +69,7 @@ class Message(Record):
 
 
 class Source(Record):
-    """Where a row came from, and on which terms it may be used."""
+    """Where a row came from, and its licence."""
 
     dataset: str
     split: str = ""
@@ -80,7 +81,7 @@ class Source(Record):
 
     @property
     def name(self) -> str:
-        """What a person calls the row: its image's file, or its place in a file; "" if neither."""
+        """A readable name of the row: its image file, or its position in a data set; else ""."""
         columns = ("image", "image_path", "images", *([] if self.row else ["file"]))
         path = next((self.extra[column] for column in columns if self.extra.get(column)), "")
         if path or not self.row:
@@ -115,7 +116,7 @@ class Prompt(Record):
 
 
 class Sampling(Record):
-    """How answers are drawn. Temperature 0 is greedy decoding."""
+    """Sampling settings of answers. Temperature 0 is greedy decoding."""
 
     max_new_tokens: int = Field(default=512, ge=1)
     """RLAIF-V's candidate length (arXiv 2405.17220, its code)."""
@@ -127,7 +128,7 @@ class Sampling(Record):
 
 
 class Producer(Record):
-    """Who made a row: enough to make it again."""
+    """Who produced a row, with what is needed to reproduce it."""
 
     kind: Literal["model", "person", "simulated", "rule", "dataset"]
     name: str
@@ -140,7 +141,7 @@ class Producer(Record):
 
 
 class Answer(Record):
-    """One text that a model gave to a prompt."""
+    """One text that a model generated for a prompt."""
 
     key: Key
     prompt: Key
@@ -149,27 +150,28 @@ class Answer(Record):
     index: int = 0
     """Which of the n answers to this prompt with these settings, from 0."""
     tokens: int = 0
-    """Tokens generated, the end-of-sequence token included."""
+    """Generated tokens, including the end-of-sequence token."""
     finish: Literal["stop", "length"] = "stop"
     thoughts: str = ""
-    """What the model thought before it answered: no part of the answer."""
+    """The model's reasoning before the answer; not part of the answer."""
 
 
 class Claim(Record):
-    """One atomic statement of an answer and what the labeler says of it."""
+    """One atomic statement of an answer, with the labeler's verdict."""
 
     key: Key
     answer: Key
     start: Offset
     end: Offset
     text: str
-    """The statement, on its own; of an unparsed claim, what could not be read."""
+    """The statement as a sentence that stands alone; for an unparsed claim, the text that could not
+    be read."""
     question: str = ""
     p_yes: float | None = None
     p_no: float | None = None
     status: ClaimStatus = "unchecked"
     kind: SpanKind = "other"
-    """What it says of the image; "other" where that isn't told, and for the setting."""
+    """What the claim is about; "other" if unknown, and for statements about the setting."""
     rests_on: str = ""
     """Key of the claim without which this one makes no sense: the colour of a cup rests on the cup.
     Empty where there is none."""
@@ -186,11 +188,11 @@ class Span(Record):
     kind: SpanKind = "other"
     severity: Severity | None = None
     replacement: str | None = None
-    """None where it isn't known."""
+    """None if unknown."""
     by: str = ""
-    """Who says so: an annotator, a labeler, or "diff"."""
+    """Who marked it: an annotator, a labeler, or "diff"."""
     label: str = ""
-    """The kind's name in the annotators' project or data set, where it has names of its own."""
+    """The kind's name in a project or data set that has custom names."""
     note: str = ""
     """The annotator's reason."""
 
@@ -211,14 +213,14 @@ def check_apart(text: str, spans: Sequence[Span]) -> None:
 
 
 class Missing(Record):
-    """What an answer should say and doesn't."""
+    """Something that an answer omits and should mention."""
 
     label: str = ""
-    """The kind's name in the annotators' project or data set."""
+    """The kind's name in the project or data set."""
     note: str = ""
     """What is missing, in the annotator's words."""
     facts: tuple[int, ...] = ()
-    """Places in the prompt's `facts`, from 0."""
+    """Indices into the prompt's `facts`."""
 
 
 def _verdict_of(fields: dict[str, Any]) -> Verdict:
@@ -226,24 +228,25 @@ def _verdict_of(fields: dict[str, Any]) -> Verdict:
 
 
 class Correction(Record):
-    """An answer, what is wrong in it, and the text that the corrections give."""
+    """An answer, the spans that are wrong in it, and the corrected text."""
 
     key: Key
     prompt: Key
     answer: Key
     text: str
     spans: tuple[Span, ...]
-    """Edits: in order, apart, each with a replacement. They turn `text` into `corrected`."""
+    """Edits that turn `text` into `corrected`: in order, not overlapping, each with a
+    replacement."""
     corrected: str
     by: Producer
     seconds: float | None = None
     """Active seconds of work."""
     marks: tuple[Span, ...] = ()
-    """Spans marked as wrong whose annotators wrote the corrected text freely, not span by span;
-    `spans` then comes from a diff. In order and apart, without replacements."""
+    """Spans that the annotator marked as wrong without a replacement, in order and not overlapping.
+    The annotator then wrote the corrected text freely, and `spans` comes from a diff."""
     missing: tuple[Missing, ...] = ()
     verdict: Verdict = Field(default_factory=_verdict_of)
-    """Follows from the spans unless it is given, as in files of earlier versions."""
+    """Follows from the spans if absent, as in files of earlier versions."""
     note: str = ""
     """A comment on the whole answer."""
 
@@ -270,12 +273,12 @@ class Comparison(Record):
     second: Key
     better: Side
     hallucinates_more: Side | None = None
-    """None where the annotator was not asked."""
+    """None if the annotator was not asked."""
     by: Producer
     seconds: float | None = None
     """Active seconds of work."""
     first_spans: tuple[Span, ...] = ()
-    """What is wrong in the first answer, in order and apart."""
+    """Errors in the first answer, in order and not overlapping."""
     second_spans: tuple[Span, ...] = ()
     note: str = ""
 
@@ -289,8 +292,8 @@ class Pair(Record):
 
     RETIRED: ClassVar[dict[str, str]] = dict.fromkeys(
         ("chosen_score", "rejected_score"),
-        "Import the data set again, or make the pairs again with groundtune pairs: it isn't "
-        "known whether a higher number was better (now *_rating) or worse (now *_severity).",
+        "Import the data set again, or build the pairs again with groundtune pairs: it is "
+        "unknown whether a higher number was better (now *_rating) or worse (now *_severity).",
     )
 
     key: Key
@@ -309,28 +312,28 @@ class Pair(Record):
 
 
 class Score(Record):
-    """What a benchmark says of one answer.
+    """A benchmark's result for one answer.
 
-    `values` holds what the metrics are computed from (0/1 marks and counts). An answer that can't
-    be read has status "unparsed" and no values: it is counted, and never a 0.
+    `values` holds the inputs of the metrics (0/1 marks and counts). An answer that can't be read
+    has status "unparsed" and no values: it is counted, and is never a 0.
     """
 
     key: Key
     benchmark: str
     item: str
     image: str
-    """What the bootstrap resamples: all scores of one image stay together."""
+    """The bootstrap's unit of resampling: all scores of one image stay together."""
     model: str
     decoding: str = "greedy"
     answer: str = ""
     """The text that was scored."""
     thoughts: str = ""
-    """What the model wrote before it and was not scored."""
+    """The model's reasoning before the answer, which is not scored."""
     values: dict[str, float] = {}
     extracted: tuple[str, ...] = ()
     why: str = ""
     spans: tuple[Span, ...] = ()
-    """What is wrong, in the answer's characters."""
+    """Errors, as characters of the answer."""
     strata: dict[str, str] = {}
     status: Literal["scored", "unparsed"] = "scored"
 
@@ -351,7 +354,7 @@ class Estimate(Record):
 
 
 def is_clear(low: float, high: float, p_holm: float | None) -> bool:
-    """Whether a difference with this interval and this corrected p is more than chance."""
+    """Return whether the interval excludes zero, and the corrected p, if any, is <= 0.05."""
     return (low > 0 or high < 0) and (p_holm is None or p_holm <= 0.05)
 
 
@@ -371,12 +374,12 @@ class Difference(Record):
     relative_high: float | None = None
     n: int
     p: float | None = None
-    """Two-sided, of this difference alone; None where it was not tested."""
+    """Two-sided p-value of this difference alone; None if it was not tested."""
     p_holm: float | None = None
-    """Corrected for the `family` differences that were looked at together (Holm)."""
+    """Holm-corrected for the `family` differences that were tested together."""
     family: int = 1
     headline: bool = False
-    """Whether it is its benchmark's headline, or what is tested in its place."""
+    """Whether it is its benchmark's headline metric, or the metric that is tested instead."""
     test: str = ""
 
     @property

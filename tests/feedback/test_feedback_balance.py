@@ -70,5 +70,5 @@ def test_the_longest_excess_goes_until_half_a_word_is_left_on_average():
     pairs = [pair(10, 10, "a"), pair(14, 10, "b"), pair(11, 10, "c"), pair(10, 11, "d")]
     # excess 0, 4, 1, -1: mean 1; without b 0
     assert trim_excess(pairs) == [pairs[0], pairs[2], pairs[3]]
-    assert trim_excess(pairs, most=1.0) == pairs
+    assert trim_excess(pairs, max_mean_excess=1.0) == pairs
     assert trim_excess([pair(20, 10)]) == []

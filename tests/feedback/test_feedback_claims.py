@@ -3,11 +3,11 @@
 import pytest
 
 from groundtune.feedback.claims import (
-    checked_key,
     claims_of,
     division_key,
     score,
     tally,
+    verdict_key,
     why_unscored,
 )
 from groundtune.protocols import Statement
@@ -100,4 +100,4 @@ def test_rows_that_were_stored_before_claims_had_a_kind_are_still_read():
 
 def test_keys_tell_labelers_and_dividers_apart():
     assert division_key("a", RULES) != division_key("a", MODEL)
-    assert checked_key("d", RULES) != checked_key("d", MODEL)
+    assert verdict_key("d", RULES) != verdict_key("d", MODEL)

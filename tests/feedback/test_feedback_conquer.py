@@ -63,7 +63,7 @@ def test_a_question_about_one_image_is_asked_once_and_images_stand_together():
     rows = [*claims("x", "a", "b"), *claims("z", "c", "a"), *claims("y", "b", "c")]
     about = {"x": asked_about("1"), "y": asked_about("1"), "z": asked_about("2")}
     made = conquer(rows, about, labeler, LABELER, Asking(suffix=""))
-    assert made.asked == 5
+    assert made.questions == 5
     assert [image for image, _ in labeler.asked] == ["1", "1", "1", "2", "2"]
     assert [c.status for c in made.claims if c.text == "b"] == ["rejected", "rejected"]
     assert [c.answer for c in made.claims] == [row.answer for row in rows]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from groundtune.errors import UserError
 from groundtune.feedback.divide import InstructedDivider, WholeAnswer, parse, statements_of
 from groundtune.feedback.divide_align import align, sentences_of
-from groundtune.feedback.instructions import Instruction, own, shipped
+from groundtune.feedback.instructions import Instruction, instruction_file, shipped_instruction
 from groundtune.feedback.questions import InstructedQuestions, Verbatim, with_questions
 from groundtune.generate.endpoint import EndpointSettings
 from groundtune.generate.openai import OpenAIGenerator
@@ -157,7 +157,7 @@ def test_the_whole_answer_is_sent_and_none_for_an_empty_one():
         return REPLY
 
     long = " ".join(f"A dog number {i}." for i in range(400))
-    divider = InstructedDivider(ScriptedGenerator(reply), shipped("divide-and-ask-1"))
+    divider = InstructedDivider(ScriptedGenerator(reply), shipped_instruction("divide-and-ask-1"))
     found = divider.divide([DESCRIBE] * 3, [answer(long), answer(""), answer()])
     assert [len(each) for each in found] == [5, 0, 5]
     assert len(seen) == 2
@@ -167,7 +167,7 @@ def test_the_whole_answer_is_sent_and_none_for_an_empty_one():
 
 def test_an_answer_with_places_of_the_instruction_is_not_filled_in_again():
     text = "It says ${question} and $1 \\g<0>."
-    filled = shipped("divide-1").fill({"question": "Q", "answer": text})
+    filled = shipped_instruction("divide-1").fill({"question": "Q", "answer": text})
     assert text in filled
 
 
@@ -176,21 +176,25 @@ def test_instruction_and_model_are_in_the_lineage():
         generator = ScriptedGenerator(lambda prompt, seed: "", name=name)
         return InstructedDivider(generator, instruction).producer()
 
-    first = by(shipped("divide-1"))
-    assert first == by(shipped("divide-1"))
-    assert len({by(shipped("divide-1")).prompt_hash, by(shipped("ask-1")).prompt_hash}) == 2
-    assert first != by(shipped("divide-1"), "other")
+    first = by(shipped_instruction("divide-1"))
+    assert first == by(shipped_instruction("divide-1"))
+    ask = shipped_instruction("ask-1")
+    assert first.prompt_hash != by(ask).prompt_hash
+    assert first != by(shipped_instruction("divide-1"), "other")
 
 
 def test_an_own_instruction_must_have_its_places(tmp_path):
     path = tmp_path / "mine.txt"
     path.write_text("Divide ${answer}!")
     with pytest.raises(UserError, match=r"has the placeholders \['answer'\]"):
-        own(path, ("question", "answer"))
+        instruction_file(path, ("question", "answer"))
     path.write_text("To ${question}: ${answer}!")
-    assert own(path, ("question", "answer")).fill({"question": "q", "answer": "a"}) == "To q: a!"
+    assert (
+        instruction_file(path, ("question", "answer")).fill({"question": "q", "answer": "a"})
+        == "To q: a!"
+    )
     with pytest.raises(UserError, match="can't be read"):
-        own(tmp_path / "none.txt", ())
+        instruction_file(tmp_path / "none.txt", ())
 
 
 def test_questions_made_apart_go_by_their_numbers_so_that_a_lost_line_shifts_nothing():
@@ -222,8 +226,8 @@ def test_the_second_call_sees_the_facts_alone():
         return "1. Is a dog there?"
 
     generator = ScriptedGenerator(reply)
-    apart = InstructedDivider(generator, shipped("divide-1"), asks=False)
-    asking = InstructedQuestions(apart, generator, shipped("ask-1"))
+    apart = InstructedDivider(generator, shipped_instruction("divide-1"), asks=False)
+    asking = InstructedQuestions(apart, generator, shipped_instruction("ask-1"))
     (found,) = asking.divide([DESCRIBE], [answer("A dog. Nice.")])
     assert told(found, "A dog. Nice.") == ["A dog: Is a dog there?", "Nice.: opinion"]
     assert asking.producer().prompt_hash != apart.producer().prompt_hash
@@ -232,7 +236,7 @@ def test_the_second_call_sees_the_facts_alone():
 
 
 def test_without_division_the_whole_answer_is_one_claim():
-    divider = WholeAnswer(shipped("whole-1"))
+    divider = WholeAnswer(shipped_instruction("whole-1"))
     whole, none = divider.divide([DESCRIBE] * 2, [answer(), answer(" ")])
     assert (whole[0].start, whole[0].end, len(whole), none) == (0, len(TEXT), 1, [])
     assert TEXT in whole[0].question
@@ -258,7 +262,7 @@ def test_a_served_model_divides_and_what_it_says_otherwise_is_unparsed(
     settings = EndpointSettings.model_validate({"model": "tiny", "urls": (recorded.url,)})
     generator = OpenAIGenerator(settings, ImageStore(tmp_path))
     try:
-        divider = InstructedDivider(generator, shipped("divide-and-ask-1"))
+        divider = InstructedDivider(generator, shipped_instruction("divide-and-ask-1"))
         first, second = divider.divide([DESCRIBE] * 2, [answer(), answer("A cow.", "b")])
     finally:
         generator.close()

@@ -5,7 +5,7 @@ import pytest
 
 from groundtune.feedback.claims import claims_of
 from groundtune.feedback.divide import InstructedDivider
-from groundtune.feedback.instructions import shipped
+from groundtune.feedback.instructions import shipped_instruction
 from groundtune.feedback.lessons import Agreement, agreement, lesson, pair_of, reply_of
 from groundtune.generate.scripted import ScriptedGenerator
 from groundtune.protocols import Statement
@@ -36,7 +36,9 @@ def rows(*found: Statement) -> list[Claim]:
 
 def test_claims_become_the_reply_that_is_read_as_them():
     assert reply_of(TEXT, rows(DOG, MATS, COSY)) == REPLY
-    divider = InstructedDivider(ScriptedGenerator(lambda prompt, seed: REPLY), shipped("split-1"))
+    divider = InstructedDivider(
+        ScriptedGenerator(lambda prompt, seed: REPLY), shipped_instruction("split-1")
+    )
     assert divider.divide([PROMPT], [ANSWER]) == [[DOG, MATS, COSY]]
     assert reply_of(TEXT, rows()) == "### Facts\n- none\n### Opinions\n- none"
 
@@ -52,7 +54,7 @@ def test_claims_become_the_reply_that_is_read_as_them():
 )
 def test_what_could_not_be_read_back_is_no_lesson(bad: Statement):
     assert reply_of(TEXT, rows(bad, MATS)) is None
-    assert lesson(PROMPT, ANSWER, rows(bad, MATS), shipped("split-1")) is None
+    assert lesson(PROMPT, ANSWER, rows(bad, MATS), shipped_instruction("split-1")) is None
 
 
 def test_facts_that_nobody_asks_about_are_left_out():
@@ -67,7 +69,7 @@ def test_a_lesson_is_the_request_of_the_divider_and_a_pair_for_training():
         requests.append(prompt)
         return REPLY
 
-    instruction = shipped("split-1")
+    instruction = shipped_instruction("split-1")
     InstructedDivider(ScriptedGenerator(reply), instruction).divide([PROMPT], [ANSWER])
     taught = lesson(PROMPT, ANSWER, rows(DOG, MATS, COSY), instruction)
     assert taught is not None

@@ -47,7 +47,7 @@ def test_every_correction_is_a_pair_or_is_counted():
     assert paired.counts == PairCounts(
         made=2, unchanged=1, duplicate=1, empty_chosen=1, empty_rejected=1
     )
-    assert paired.counts.given == 6
+    assert paired.counts.total == 6
 
 
 def test_the_licence_of_the_prompt_travels_with_the_pair():

@@ -1,7 +1,7 @@
-"""What a person says of an item: the replay of their events, and the records that follow from it.
+"""Replay of a person's events on an item, and the records that follow from it.
 
-The state is a pure function of the events in their order. Undo takes one event back, so that the
-replay leaves it out; the event itself stays. The corrected text follows from the spans, always.
+The state is a pure function of the events in their order. Undo makes the replay skip one event; the
+event itself stays stored. The corrected text always follows from the spans.
 """
 
 from collections.abc import Iterable, Sequence
@@ -43,14 +43,14 @@ Progress = Literal["open", "done", "skipped"]
 
 
 class NamedMissing(Record):
-    """A note on what is missing, with the id under which it is changed."""
+    """A note on what is missing, with the id by which events change it."""
 
     id: str
     missing: Missing
 
 
 class AnnotationState(Record):
-    """What one person says of one item, so far."""
+    """One person's current annotation of one item."""
 
     spans: tuple[PutSpan, ...] = ()
     """By answer, then by position."""
@@ -60,18 +60,18 @@ class AnnotationState(Record):
     hallucinates_more: Side | None = None
     better: Side | None = None
     decided: tuple[tuple[int, bool], ...] = ()
-    """Suggestions by their place, and whether they were accepted."""
+    """Indices of suggestions, and whether each was accepted."""
     progress: Progress = "open"
     seconds: float = 0.0
     """Active seconds."""
 
 
 class RefusedEvent(ValueError):
-    """An event that doesn't fit its item or what was done before; the message says why."""
+    """An event that doesn't fit its item or the earlier events; the message says why."""
 
 
 def replay(events: Iterable[Event]) -> AnnotationState:
-    """What follows from a person's events on one item, in their order."""
+    """Return the state after a person's events on one item, in their order."""
     events = list(events)
     off = undone(events)
     state = AnnotationState()
@@ -79,11 +79,11 @@ def replay(events: Iterable[Event]) -> AnnotationState:
         if event.id in off:
             continue
         state = _after(state, event)
-    return state.model_copy(update={"seconds": round(sum(each.active_s for each in events), 3)})
+    return state.model_copy(update={"seconds": round(sum(e.active_s for e in events), 3)})
 
 
 def undone(events: Iterable[Event]) -> set[str]:
-    """Ids of the events that were taken back and not restored."""
+    """Return the ids of the events that were undone and not redone."""
     off: set[str] = set()
     for event in events:
         if isinstance(event.body, Undo):
@@ -112,9 +112,9 @@ def check_event(item: Item, before: Sequence[Event], event: Event) -> None:
 
 
 def correction_of(item: Item, state: AnnotationState, by: Producer) -> Correction | None:
-    """The correction of the item's answer; None where the state isn't a finished one.
+    """Return the correction of the item's answer; None if the annotation isn't finished.
 
-    A span without a replacement is a mark: the text stays as it is there.
+    A span without a replacement is a mark: it leaves the text unchanged.
     """
     if state.progress != "done" or len(item.answers) != 1:
         return None
@@ -122,7 +122,7 @@ def correction_of(item: Item, state: AnnotationState, by: Producer) -> Correctio
     spans = spans_of(state, 0, by.name)
     edits = tuple(span for span in spans if span.replacement is not None)
     marks = spans if len(edits) < len(spans) else ()
-    missing = tuple(each.missing for each in state.missing)
+    missing = tuple(note.missing for note in state.missing)
     verdict = state.verdict or ("wrong" if spans else "nothing_wrong")
     return Correction(
         key=correction_key(answer.key, by),
@@ -141,7 +141,7 @@ def correction_of(item: Item, state: AnnotationState, by: Producer) -> Correctio
 
 
 def comparison_of(item: Item, state: AnnotationState, by: Producer) -> Comparison | None:
-    """The comparison of the item's two answers; None where the state isn't a finished one."""
+    """Return the comparison of the item's two answers; None if it isn't finished."""
     if state.progress != "done" or len(item.answers) != 2 or state.better is None:
         return None
     first, second = item.answers
@@ -161,12 +161,12 @@ def comparison_of(item: Item, state: AnnotationState, by: Producer) -> Compariso
 
 
 def spans_of(state: AnnotationState, answer: int, by: str) -> tuple[Span, ...]:
-    """The spans of one of the item's answers, in order."""
+    """Return the spans of one of the item's answers, in order."""
     fields = set(Span.model_fields) - {"by"}
     return tuple(
-        Span.model_validate({**each.model_dump(include=fields), "by": by})
-        for each in state.spans
-        if each.answer == answer
+        Span.model_validate({**span.model_dump(include=fields), "by": by})
+        for span in state.spans
+        if span.answer == answer
     )
 
 
@@ -182,23 +182,23 @@ def _after(state: AnnotationState, event: Event) -> AnnotationState:
 
 
 def _change(state: AnnotationState, body: Edit) -> dict[str, object]:
-    """The fields that an edit changes."""
+    """Return the fields that an edit changes."""
     match body:
         case PutSpan():
-            others = [each for each in state.spans if each.id != body.id]
-            order = sorted([*others, body], key=lambda each: (each.answer, each.start, each.end))
+            others = [span for span in state.spans if span.id != body.id]
+            order = sorted([*others, body], key=lambda span: (span.answer, span.start, span.end))
             return {"spans": tuple(order)}
         case DropSpan():
-            return {"spans": tuple(each for each in state.spans if each.id != body.id)}
+            return {"spans": tuple(span for span in state.spans if span.id != body.id)}
         case PutMissing():
-            named = NamedMissing(id=body.id, missing=body.missing)
-            known = [each.id for each in state.missing]
-            if body.id in known:
-                place = known.index(body.id)
-                return {"missing": (*state.missing[:place], named, *state.missing[place + 1 :])}
-            return {"missing": (*state.missing, named)}
+            note = NamedMissing(id=body.id, missing=body.missing)
+            ids = [entry.id for entry in state.missing]
+            if body.id in ids:
+                place = ids.index(body.id)
+                return {"missing": (*state.missing[:place], note, *state.missing[place + 1 :])}
+            return {"missing": (*state.missing, note)}
         case DropMissing():
-            return {"missing": tuple(each for each in state.missing if each.id != body.id)}
+            return {"missing": tuple(entry for entry in state.missing if entry.id != body.id)}
         case SetVerdict():
             return {"verdict": body.verdict}
         case SetNote():
@@ -231,7 +231,7 @@ def _check_span(item: Item, span: PutSpan) -> None:
 
 
 def _check_undo(before: Sequence[Event], body: Undo | Redo) -> None:
-    target = next((each for each in before if each.id == body.event), None)
+    target = next((event for event in before if event.id == body.event), None)
     if target is None or not isinstance(target.body, Edit):
         raise RefusedEvent("There is no such change to undo.")
     if isinstance(body, Redo) and body.event not in undone(before):

@@ -1,10 +1,10 @@
-"""Pairs of answers to one prompt by their claims, with a count of what every rule left out.
+"""Pairs of answers to one prompt by their claims, with counts of what each rule removed.
 
 The rules of RLAIF-V's code (Yu et al. 2024, arXiv 2405.17220): all pairs of a prompt's answers
-whose scores differ by at least 1, the higher one chosen; 2 of them an image, drawn at random; then
+whose scores differ by at least 1, the higher one chosen; at most 2 random pairs per image; then
 length balancing over the corpus. Departures: exact duplicates of an answer count once, draws are
-seeded and a cap is by prompt unless `cap_by` says image, near-duplicate pairs go, and an answer of
-which something could not be read makes no pair (the code drops a pair when the numbers of facts and
+seeded, the cap is per prompt unless `cap_by` is "image", near-duplicate pairs are removed, and an
+answer with an unparsed claim makes no pair (the code drops a pair when the numbers of facts and
 questions differ).
 """
 
@@ -23,46 +23,46 @@ from groundtune.records import Answer, Claim, Pair, Prompt, Record, Span
 from groundtune.store.keys import key_of
 
 BY = "claims"
-"""Who says that a span is wrong."""
+"""`Span.by` of the spans of these pairs."""
 GRAM = 3
-"""Words of a shingle, by which near-duplicates are told."""
+"""Words of a shingle, for finding near-duplicates."""
 _ROUNDING = 1e-9
-"""Rates that differ by the margin do so also where floating point says less."""
+"""Tolerance: rates whose exact difference is the margin may differ by less in floating point."""
 
 
 class ClaimPairRules(Record):
-    """Which pairs of answers are made."""
+    """Rules for pairing answers."""
 
     scoring: Scoring = "count"
     """"count" is published; "rate" is the share of an answer's claims that is rejected, "expected"
-    their number as the labeler's probabilities have it."""
+    their expected number by the labeler's probabilities."""
     resting: bool = False
     """Count a rejected claim also when the one that it rests on is rejected."""
     margin: float = Field(default=1.0, gt=0)
     """Least difference of scores: 1 is published. Use less with the rate."""
     min_supported_ratio: float = Field(default=0.0, ge=0)
-    """The fewest different supported claims of the chosen answer, as a multiple of the rejected
-    one's: with 1 no pair teaches to say less that is right. 0 sets no limit, as published."""
+    """Least number of different supported claims of the chosen answer, as a multiple of the
+    rejected one's: with 1, no pair teaches to omit what is right. 0 sets no limit, as published."""
     near: float = Field(default=0.9, ge=0, le=1)
-    """A pair both of whose sides share at least this much (Jaccard index of word triples) with an
-    earlier pair's of the same prompt is left out; 1 leaves out exact repeats alone."""
+    """A pair is removed if both of its sides share at least this much (Jaccard index of word
+    triples) with those of an earlier pair of the same prompt; 1 removes only exact repeats."""
     cap: int = Field(default=2, ge=0)
-    """The most pairs of a prompt or image: 2 is published; 0 keeps all."""
+    """Maximum number of pairs per prompt or image: 2 is published; 0 keeps all."""
     cap_by: Literal["prompt", "image"] = "prompt"
-    """What the cap counts by; "image" is published."""
+    """Whether the cap is per prompt or per image; "image" is published."""
     balance: Literal["none", "corpus", "each", "both"] = "corpus"
-    """Length balancing: over the corpus, as published, of each pair, or both."""
+    """Length balancing: over the corpus (as published), of each pair, or both."""
     length_limit: float = Field(default=0.25, ge=0, le=1)
-    """With "each": the largest difference of words, as a share of the longer answer's."""
+    """With "each": largest difference in words, as a share of the longer answer's."""
     spans: Literal["none", "rejected", "both", "all"] = "rejected"
-    """Which changed spans a pair gets, for losses with segment weights: those of the rejected
+    """Which changed spans a pair has, for losses with segment weights: those of the rejected
     answer's rejected claims; with "both" also those of the chosen answer's supported claims that
-    the rejected answer doesn't make rightly; with "all" those of all its supported claims."""
+    the rejected answer lacks; with "all" those of all its supported claims."""
     sure: float = Field(default=0.5, ge=0.5, le=1)
-    """Least share of p(yes) + p(no) that a verdict has whose claim is marked; 0.5 marks all. The
-    score counts all claims whatever it is."""
+    """Least share of p(yes) + p(no) that a verdict needs for its claim to be marked; 0.5 marks all.
+    The score counts all claims in any case."""
     seed: int = 0
-    """Which pairs stay under the cap."""
+    """Seed of which pairs stay under the cap."""
 
     @model_validator(mode="after")
     def _a_rate_differs_by_less_than_one(self) -> Self:
@@ -75,40 +75,40 @@ class ClaimPairRules(Record):
 
 
 class Effect(Record):
-    """What one rule did, in the order in which the rules are applied."""
+    """Effect of one rule; rules are listed in the order in which they apply."""
 
     rule: str
     dropped: int
     left: int
     words_chosen: float
-    """Mean words of what is left."""
+    """Mean words of the chosen answers of the remaining pairs."""
     words_rejected: float
 
 
 class ClaimPairCounts(Record):
-    """What became of the answers and of all pairs of answers; `effects` add up to `candidates`."""
+    """Counts of the answers and of all pairs of answers; `effects` add up to `candidates`."""
 
     answers: int
     duplicates: int
-    """Answers whose text an earlier answer to the same prompt has."""
+    """Answers with the same text as an earlier answer to the same prompt."""
     unscored: int
-    """Answers that have no score: not divided, not read, or nothing in them was checked."""
+    """Answers without a score: not divided, not read, or without a checked claim."""
     unscored_why: dict[str, int]
-    """Their number by why, the most frequent first."""
+    """Their number per reason, the most frequent first."""
     candidates: int
     """Pairs of the remaining answers to one prompt."""
     made: int
     effects: tuple[Effect, ...]
 
 
-class ClaimPaired(NamedTuple):
-    """The pairs, in the order of prompts and answers, and the counts."""
+class ClaimPairs(NamedTuple):
+    """Pairs, in the order of prompts and answers, and their counts."""
 
     pairs: tuple[Pair, ...]
     counts: ClaimPairCounts
 
 
-class Scored(NamedTuple):
+class ScoredAnswer(NamedTuple):
     """An answer with its score and claims."""
 
     answer: Answer
@@ -121,40 +121,40 @@ def pairs_from_claims(
     claims: Sequence[Claim],
     prompts: Mapping[str, Prompt],
     rules: ClaimPairRules,
-) -> ClaimPaired:
-    """Pairs of the answers by the number (or rate) of their rejected claims."""
+) -> ClaimPairs:
+    """Return pairs of the answers by the number (or rate) of their rejected claims."""
     unique = distinct(answers)
     groups = by_answer(claims)
-    scored: dict[str, list[Scored]] = defaultdict(list)
+    scored: dict[str, list[ScoredAnswer]] = defaultdict(list)
     unscored: Counter[str] = Counter()
     for answer in unique:
-        own = groups.get(answer.key, [])
-        if why := why_unscored(own):
+        answer_claims = groups.get(answer.key, [])
+        if why := why_unscored(answer_claims):
             unscored[why] += 1
         else:
-            value = score(own, rules.scoring, resting=rules.resting)
-            scored[answer.prompt].append(Scored(answer, value, own))
+            value = score(answer_claims, rules.scoring, resting=rules.resting)
+            scored[answer.prompt].append(ScoredAnswer(answer, value, answer_claims))
     candidates = [pair for group in scored.values() for pair in combinations(group, 2)]
-    made: list[Pair] = []
-    keeping: set[str] = set()
+    pairs: list[Pair] = []
+    enough_supported: set[str] = set()
     for first, second in candidates:
         better, worse = (second, first) if second.score > first.score else (first, second)
         if better.score - worse.score >= rules.margin - _ROUNDING:
-            made.append(_pair(better, worse, prompts, rules))
+            pairs.append(_pair(better, worse, prompts, rules))
             if _supported(better) >= rules.min_supported_ratio * _supported(worse):
-                keeping.add(made[-1].key)
-    left, effects = apply_rules(made, _steps(rules, prompts, keeping))
-    ties = effect_of("difference of scores", len(candidates), made)
-    return ClaimPaired(
-        tuple(left),
+                enough_supported.add(pairs[-1].key)
+    remaining, effects = apply_rules(pairs, _steps(rules, prompts, enough_supported))
+    score_difference = effect_of("difference of scores", len(candidates), pairs)
+    return ClaimPairs(
+        tuple(remaining),
         ClaimPairCounts(
             answers=len(answers),
             duplicates=len(answers) - len(unique),
             unscored=unscored.total(),
             unscored_why=dict(unscored.most_common()),
             candidates=len(candidates),
-            made=len(left),
-            effects=(ties, *effects),
+            made=len(remaining),
+            effects=(score_difference, *effects),
         ),
     )
 
@@ -165,17 +165,17 @@ Step = tuple[str, Callable[[Sequence[Pair]], Sequence[Pair]]]
 def apply_rules(
     pairs: Sequence[Pair], steps: Sequence[Step]
 ) -> tuple[Sequence[Pair], list[Effect]]:
-    """The pairs after each rule in turn, and what each did."""
+    """Apply the rules in turn; return the remaining pairs, and the effect of each rule."""
     effects: list[Effect] = []
     for name, rule in steps:
-        left = rule(pairs)
-        effects.append(effect_of(name, len(pairs), left))
-        pairs = left
+        remaining = rule(pairs)
+        effects.append(effect_of(name, len(pairs), remaining))
+        pairs = remaining
     return pairs, effects
 
 
 def distinct(answers: Sequence[Answer]) -> list[Answer]:
-    """The answers without those whose text an earlier one to the same prompt has."""
+    """Return the answers, without repeats of a text for the same prompt."""
     first: dict[tuple[str, str], Answer] = {}
     for answer in answers:
         first.setdefault((answer.prompt, answer.text), answer)
@@ -183,9 +183,9 @@ def distinct(answers: Sequence[Answer]) -> list[Answer]:
 
 
 def without_near_duplicates(pairs: Sequence[Pair], near: float) -> list[Pair]:
-    """The pairs, without those that are near an earlier kept pair of the prompt on both sides."""
+    """Remove pairs that are near an earlier pair of the same prompt on both sides."""
     shingles = {text: _shingles(text) for pair in pairs for text in (pair.chosen, pair.rejected)}
-    kept: dict[str, list[Pair]] = defaultdict(list)
+    unique: dict[str, list[Pair]] = defaultdict(list)
 
     def close(one: str, other: str) -> bool:
         return one == other or (near < 1 and _jaccard(shingles[one], shingles[other]) >= near)
@@ -193,34 +193,34 @@ def without_near_duplicates(pairs: Sequence[Pair], near: float) -> list[Pair]:
     for pair in pairs:
         repeats = any(
             close(pair.chosen, other.chosen) and close(pair.rejected, other.rejected)
-            for other in kept[pair.prompt]
+            for other in unique[pair.prompt]
         )
         if not repeats:
-            kept[pair.prompt].append(pair)
-    left = {pair.key for group in kept.values() for pair in group}
-    return [pair for pair in pairs if pair.key in left]
+            unique[pair.prompt].append(pair)
+    keys = {pair.key for group in unique.values() for pair in group}
+    return [pair for pair in pairs if pair.key in keys]
 
 
 def cap_per_group(
     pairs: Sequence[Pair], group_of: Callable[[Pair], object], cap: int, seed: int
 ) -> list[Pair]:
-    """At most `cap` pairs of each group, in the order given; seed and keys alone choose."""
+    """Return at most `cap` pairs per group, in order; seed and keys alone decide which."""
     counts: Counter[object] = Counter()
-    kept: set[str] = set()
+    keys: set[str] = set()
     for pair in sorted(pairs, key=lambda pair: key_of(seed, pair.key)):
         group = group_of(pair)
         if counts[group] < cap:
             counts[group] += 1
-            kept.add(pair.key)
-    return [pair for pair in pairs if pair.key in kept]
+            keys.add(pair.key)
+    return [pair for pair in pairs if pair.key in keys]
 
 
 def _steps(
-    rules: ClaimPairRules, prompts: Mapping[str, Prompt], keeping: AbstractSet[str]
+    rules: ClaimPairRules, prompts: Mapping[str, Prompt], enough_supported: AbstractSet[str]
 ) -> list[Step]:
-    """The rules after the difference of scores, in order.
+    """Return the rules after the difference of scores, in order.
 
-    `keeping`: keys of the pairs that keep enough supported claims.
+    `enough_supported`: keys of the pairs whose chosen answer has enough supported claims.
     """
 
     def group_of(pair: Pair) -> object:
@@ -228,7 +228,9 @@ def _steps(
 
     steps: list[Step] = []
     if rules.min_supported_ratio:
-        steps.append(("supported claims kept", lambda p: [q for q in p if q.key in keeping]))
+        steps.append(
+            ("supported claims kept", lambda p: [q for q in p if q.key in enough_supported])
+        )
     steps.append(("near-duplicates", lambda p: without_near_duplicates(p, rules.near)))
     if rules.balance in ("each", "both"):
         steps.append(("length of each pair", lambda p: balance_each(p, rules.length_limit)))
@@ -240,20 +242,20 @@ def _steps(
     return steps
 
 
-def effect_of(rule: str, before: int, left: Sequence[Pair]) -> Effect:
-    """What a rule did that left these pairs of so many."""
-    words = mean_words(left)
+def effect_of(rule: str, before: int, remaining: Sequence[Pair]) -> Effect:
+    """Return the effect of a rule that reduced `before` pairs to `left`."""
+    words = mean_words(remaining)
     return Effect(
         rule=rule,
-        dropped=before - len(left),
-        left=len(left),
+        dropped=before - len(remaining),
+        left=len(remaining),
         words_chosen=round(words.chosen, 2),
         words_rejected=round(words.rejected, 2),
     )
 
 
 def _pair(
-    better: Scored, worse: Scored, prompts: Mapping[str, Prompt], rules: ClaimPairRules
+    better: ScoredAnswer, worse: ScoredAnswer, prompts: Mapping[str, Prompt], rules: ClaimPairRules
 ) -> Pair:
     prompt = prompts[better.answer.prompt]
     sure, text = rules.sure, better.answer.text
@@ -262,11 +264,11 @@ def _pair(
     if rules.spans != "none":
         wrong = rejected_spans(worse.claims, BY, resting=rules.resting, sure=sure)
     if rules.spans in ("both", "all"):
-        known = worse.claims if rules.spans == "both" else ()
-        gained = gained_spans(better.claims, known, text, BY, sure=sure)
+        others = worse.claims if rules.spans == "both" else ()
+        gained = gained_spans(better.claims, others, text, BY, sure=sure)
     scores = better.score, worse.score
     return Pair(
-        # of all that the pair holds: other spans or scores make another pair
+        # The key covers all contents: other spans or scores make another pair.
         key=key_of("pair", "claims", better.answer.key, worse.answer.key, scores, gained, wrong),
         prompt=prompt.key,
         chosen=text,
@@ -283,8 +285,8 @@ def _pair(
     )
 
 
-def _supported(answer: Scored) -> int:
-    """How many different claims of an answer are supported."""
+def _supported(answer: ScoredAnswer) -> int:
+    """Return the number of different supported claims of an answer."""
     return len({claim.question for claim in answer.claims if claim.status == "supported"})
 
 

@@ -1,12 +1,12 @@
-"""Claims: an answer's atomic statements, what a labeler says of each, and the answer's score.
+"""Claims: an answer's atomic statements with the labeler's verdicts, and the answer's score.
 
 RLAIF-V (Yu et al. 2024, arXiv 2405.17220, 3.2): an answer is divided into statements, each becomes
 a yes/no question, a labeler answers it from the image, and the answer's score is the number of
-statements that it rejects. The published code follows in `conquer` and `claim_pairs`.
+statements that it rejects. `conquer` and `claim_pairs` follow the published code.
 
-Keys make resume. A divided answer has a row for each statement, or one row of status "empty", so
-the first row's key tells whether the answer was divided; a checked claim's key is made of the
-divided one's and the labeler, so it is known before the labeler is asked.
+Keys allow a stage to resume. A divided answer has a row per statement, or one row of status
+"empty", so the first row's key shows whether the answer was divided. A checked claim's key is the
+hash of the divided claim's key and the labeler, so it is known before the labeler runs.
 """
 
 from collections import defaultdict
@@ -20,11 +20,11 @@ from groundtune.store.keys import key_of
 Scoring = Literal["count", "rate", "expected"]
 """count: rejected claims, as published. rate: the share of the checked claims that is rejected.
 expected: rejected claims as expected from the labeler's probabilities, so that claims about which
-it isn't sure don't decide."""
+the labeler is unsure count little."""
 
 
 class Tally(NamedTuple):
-    """What became of the claims of one answer."""
+    """Counts of the claims of one answer."""
 
     checked: int
     rejected: int
@@ -34,28 +34,28 @@ class Tally(NamedTuple):
 
 
 def division_key(answer: str, divider: Producer, index: int = 0) -> str:
-    """Key of statement `index` of an answer (its key) by a divider, known before the work."""
+    """Return the key of statement `index` of an answer (its key) by a divider."""
     return key_of("division", answer, divider, index)
 
 
-def checked_key(divided: str, labeler: Producer) -> str:
-    """Key of a divided claim (its key) once a labeler has answered its question."""
+def verdict_key(divided: str, labeler: Producer) -> str:
+    """Return the key that a divided claim (its key) has after the labeler's verdict."""
     return key_of("claim", divided, labeler)
 
 
-def claims_of(answer: Answer, found: Sequence[Statement], divider: Producer) -> list[Claim]:
-    """The statements of an answer as rows, at least one: an answer without any is "empty".
+def claims_of(answer: Answer, statements: Sequence[Statement], divider: Producer) -> list[Claim]:
+    """Return the statements of an answer as rows; an answer without any has one "empty" row.
 
     Raises:
-        ValueError: a statement leaves the answer's text or rests on one that isn't there.
+        ValueError: a statement leaves the answer's text or rests on a missing one.
     """
-    if not found:
+    if not statements:
         return [_row(answer, Statement(0, 0, "", status="empty"), divider, 0, "")]
     rows: list[Claim] = []
-    for index, statement in enumerate(found):
+    for index, statement in enumerate(statements):
         if not 0 <= statement.start <= statement.end <= len(answer.text):
             raise ValueError(f"{statement} leaves the text of answer {answer.key}")
-        if statement.rests_on is not None and not 0 <= statement.rests_on < len(found):
+        if statement.rests_on is not None and not 0 <= statement.rests_on < len(statements):
             raise ValueError(f"{statement} rests on a statement that answer {answer.key} lacks")
         under = statement.rests_on
         below = "" if under is None else division_key(answer.key, divider, under)
@@ -64,61 +64,64 @@ def claims_of(answer: Answer, found: Sequence[Statement], divider: Producer) -> 
 
 
 def by_answer(claims: Iterable[Claim]) -> dict[str, list[Claim]]:
-    """The claims of each answer (by its key), in their order."""
+    """Group claims by their answer's key, in their order."""
     groups: dict[str, list[Claim]] = defaultdict(list)
     for claim in claims:
         groups[claim.answer].append(claim)
     return dict(groups)
 
 
-def counted(claims: Sequence[Claim], *, resting: bool = False) -> list[Claim]:
-    """The claims of one answer that its score counts: those with a verdict.
+def with_verdict(claims: Sequence[Claim], *, resting: bool = False) -> list[Claim]:
+    """Return the claims of one answer that its score counts: those with a verdict.
 
-    Without `resting`, a claim is left out when the one that it rests on is rejected: who invents
-    two red cups is wrong once. The published method knows no such relation and counts all.
+    Without `resting`, a claim is left out if the claim that it rests on is rejected: who invents
+    two red cups is wrong once. The published method has no such relation and counts all.
     """
     rejected = {claim.key for claim in claims if claim.status == "rejected"}
-    decided = [claim for claim in claims if claim.status in ("supported", "rejected")]
-    return [claim for claim in decided if resting or claim.rests_on not in rejected]
+    verdicts = [claim for claim in claims if claim.status in ("supported", "rejected")]
+    return [claim for claim in verdicts if resting or claim.rests_on not in rejected]
 
 
 def tally(claims: Sequence[Claim], *, resting: bool = False) -> Tally:
-    """How many claims of one answer were checked, rejected, unparsed; `resting` as in `counted`."""
-    decided = counted(claims, resting=resting)
+    """Count the checked, rejected and unparsed claims of one answer; `resting` as in
+    `with_verdict`.
+    """
+    verdicts = with_verdict(claims, resting=resting)
     return Tally(
-        checked=len(decided),
-        rejected=sum(claim.status == "rejected" for claim in decided),
+        checked=len(verdicts),
+        rejected=sum(claim.status == "rejected" for claim in verdicts),
         unparsed=sum(claim.status == "unparsed" for claim in claims),
         unanswered=sum(is_unanswered(claim) for claim in claims),
     )
 
 
 def is_unanswered(claim: Claim) -> bool:
-    """Whether a claim has a question but, though the labeler was asked, no verdict.
+    """Return whether the labeler was asked about a claim and gave no verdict.
 
-    A claim without a question is unchecked, too: nothing that a labeler can say of it was asked.
+    A claim without a question is unchecked, too, but no labeler was asked about it.
     """
     return claim.status == "unchecked" and bool(claim.question)
 
 
 def score(claims: Sequence[Claim], scoring: Scoring = "count", *, resting: bool = False) -> float:
-    """Minus the number (or share, or expected number) of rejected claims: higher is better.
+    """Return minus the number (or share, or expected number) of rejected claims: higher is better.
 
     Raises:
-        ValueError: the answer has no checked claim; `why_unscored` tells.
+        ValueError: the answer has no checked claim; `why_unscored` says why.
     """
-    found = tally(claims, resting=resting)
-    if not found.checked:
+    counts = tally(claims, resting=resting)
+    if not counts.checked:
         raise ValueError("an answer without a checked claim has no score")
     if scoring == "expected":
         return -_expected(claims, resting=resting)
-    return -float(found.rejected) / (found.checked if scoring == "rate" else 1)
+    return -float(counts.rejected) / (counts.checked if scoring == "rate" else 1)
 
 
 def _expected(claims: Sequence[Claim], *, resting: bool) -> float:
     """Sum of p(no) / (p(yes) + p(no)) of the claims with a verdict.
 
-    Without `resting` each is weighed by the chance that the claim that it rests on holds.
+    Without `resting`, each claim is weighted by the probability that the claim that it rests on is
+    true.
     """
     wrong = {
         claim.key: claim.p_no / max(claim.p_yes + claim.p_no, 1e-12)
@@ -139,23 +142,23 @@ NOT_READ = (
     "answers with a claim that could not be read",
     "answers with a claim to which the labeler said neither yes nor no",
 )
-"""Of the reasons of `why_unscored`, those for which an answer was not checked."""
+"""The reasons of `why_unscored` for which an answer was not checked."""
 
 
 def why_unscored(claims: Sequence[Claim]) -> str:
-    """Return why an answer can't be compared, "" if it can.
+    """Return why an answer can't be compared; "" if it can.
 
-    It can if something was checked, and all that was asked has a verdict. An answer that says
-    nothing has nothing wrong. It must not be the chosen one for that.
+    It can if it has a checked claim, and all questions have a verdict. An answer without claims has
+    no errors, and must not be chosen for that.
     """
     if not claims:
         return NOT_READ[0]
-    found = tally(claims)
-    if found.unparsed:
+    counts = tally(claims)
+    if counts.unparsed:
         return NOT_READ[1]
-    if found.unanswered:
+    if counts.unanswered:
         return NOT_READ[2]
-    return "" if found.checked else "answers of which no claim was asked about"
+    return "" if counts.checked else "answers of which no claim was asked about"
 
 
 def _row(

@@ -1,7 +1,7 @@
 """Comparisons: the better of two answers is chosen over the other.
 
-LLaVA-RLHF (Sun et al. 2023, arXiv 2309.14525) asks for honesty first, then for helpfulness; what
-its people answered to the last question is the preference.
+LLaVA-RLHF (Sun et al. 2023, arXiv 2309.14525) asks annotators for honesty first, then for
+helpfulness; their answer to the last question is the preference.
 """
 
 from groundtune.feedback.corrections import NoPair, why_no_pair
@@ -13,10 +13,9 @@ from groundtune.store.keys import key_of
 def pair_from_comparison(
     comparison: Comparison, first: str, second: str, source: Source
 ) -> Pair | NoPair:
-    """The better of the two texts as chosen; or why there is no pair in it.
+    """Return the better text as chosen, the other as rejected; or why there is no pair.
 
-    The spans are the words in which the texts differ. What the annotator marked in them stays in
-    the comparison.
+    The spans are the words in which the texts differ. The annotator's marks stay in the comparison.
     """
     if comparison.better in ("tie", "unsure"):
         return "tie" if comparison.better == "tie" else "unsure"

@@ -1,8 +1,8 @@
-"""Corrections: an answer, what is wrong in it, and the text that the corrections give.
+"""Corrections: an answer, the spans that are wrong in it, and the corrected text.
 
 RLHF-V (Yu et al. 2023, arXiv 2312.00849): a person edits only the hallucinated segments of an
-answer, so that the corrected text and the answer are a preference pair with everything else equal,
-length and style too.
+answer, so that the corrected text and the answer are a preference pair that differs in nothing
+else, neither length nor style.
 """
 
 from typing import Literal
@@ -14,19 +14,19 @@ from groundtune.records import Answer, Correction, Pair, Producer, Source
 from groundtune.store.keys import key_of
 
 NoPair = Literal["unchanged", "empty_chosen", "empty_rejected", "unsure", "tie"]
-"""Why feedback makes no pair: nothing differs, a text says nothing, the annotator is unsure, or
-neither answer is better."""
+"""Why feedback makes no pair: nothing differs, a text is empty, the annotator is unsure, or neither
+answer is better."""
 
 
 def correction_key(answer: str, by: Producer) -> str:
-    """Key of the correction of an answer (its key) by an annotator, known before the work."""
+    """Return the key of an annotator's correction of an answer (its key)."""
     return key_of("correction", answer, by)
 
 
 def correction_from_texts(
     answer: Answer, corrected: str, by: Producer, *, seconds: float | None = None
 ) -> Correction:
-    """The correction of an answer whose corrected text alone is known; the diff gives the spans."""
+    """Return the correction of an answer, given its corrected text; the spans come from a diff."""
     return Correction(
         key=correction_key(answer.key, by),
         prompt=answer.prompt,
@@ -40,7 +40,7 @@ def correction_from_texts(
 
 
 def why_no_pair(chosen: str, rejected: str) -> NoPair | None:
-    """Why the two texts make no pair; None if they do. White space alone is an empty text."""
+    """Return why two texts make no pair; None if they do. White space alone is an empty text."""
     if not rejected.strip():
         return "empty_rejected"
     if chosen == rejected:
@@ -51,10 +51,10 @@ def why_no_pair(chosen: str, rejected: str) -> NoPair | None:
 
 
 def pair_from_correction(correction: Correction, source: Source) -> Pair | NoPair:
-    """The corrected text as chosen, the answer as rejected; or why there is no pair in it.
+    """Return the corrected text as chosen, the answer as rejected; or why there is no pair.
 
     Both lists of spans are edits, aligned one to one: an insertion is empty in the rejected text, a
-    deletion in the chosen one. `source` is the prompt's, whose licence travels on.
+    deletion in the chosen one. `source` is the prompt's, with its licence.
 
     Raises:
         UserError: the correction's spans don't give its corrected text.
@@ -79,12 +79,12 @@ def pair_from_correction(correction: Correction, source: Source) -> Pair | NoPai
 
 
 def check_correction(correction: Correction) -> None:
-    """Raises UserError, naming the correction, unless its spans give its corrected text exactly."""
+    """Raise UserError, naming the correction, unless its spans give its corrected text exactly."""
     fix = "Correct the answer again, or leave this correction out."
     where = f"correction {correction.key} of answer {correction.answer}"
     try:
-        given = apply(correction.text, correction.spans)
+        corrected = apply(correction.text, correction.spans)
     except ValueError as error:
         raise UserError(f"The correction can't be applied: {error}.", where, fix) from error
-    if given != correction.corrected:
+    if corrected != correction.corrected:
         raise UserError("The correction's spans don't give its corrected text.", where, fix)

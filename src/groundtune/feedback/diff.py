@@ -1,15 +1,14 @@
-"""Spans recovered from two texts, where a data set has no spans (RLHF-V's released pairs, for one).
+"""Spans computed from two texts, for data sets without spans (RLHF-V's released pairs, for one).
 
-`words` is ours: exact characters, whole words, insertions and deletions included.
+`words` is our rule: exact characters, whole words, insertions and deletions included.
 `published_tokens` is the rule of RLHF-V's released trainer over token ids (github.com/thunlp/Muffin
-at 85d72b4, utils/diff_lib.py, `get_diff_ids`), for parity with its figures. They differ on purpose:
+at 85d72b4, utils/diff_lib.py, `get_diff_ids`), for parity with its results. They differ on purpose:
 
-| | words | published_tokens |
-|---|---|---|
-| unit | words, other grapheme clusters, white space; CJK and Thai by cluster | tokens |
-| pure insertion or deletion | a change, with an empty span on the other side | no change at all |
-| a match between two changes | separates them, unless white space | absorbed if under 3 tokens |
-| frequent units in long texts | as any other | no anchors from 200 tokens on (autojunk) |
+| | words | published_tokens | |---|---|---| | unit | words, other grapheme clusters, white space;
+CJK and Thai by cluster | tokens | | pure insertion or deletion | a change, with an empty span on
+the other side | no change at all | | a match between two changes | separates them, unless white
+space | absorbed if under 3 tokens | | frequent units in long texts | as any other | no anchors from
+200 tokens on (autojunk) |
 """
 
 import re
@@ -45,7 +44,7 @@ class TextDiff(NamedTuple):
 
 
 class TokenDiff(NamedTuple):
-    """What the published rule finds changed: a mark for each token, and those tokens' spans."""
+    """Changes by the published rule: whether each token changed, and the changed tokens' spans."""
 
     rejected_changed: tuple[bool, ...]
     chosen_changed: tuple[bool, ...]
@@ -54,27 +53,28 @@ class TokenDiff(NamedTuple):
 
 
 def units(text: str) -> list[str]:
-    """Words, runs of white space and single other characters, in order; joined they give the text.
+    """Split a text into words, runs of white space and other single characters, in order.
 
-    What a reader sees as one character is never cut (`graphemes`): letters with combining marks,
-    flags, emoji with skin tones or joined with others. A cluster is what its first character is.
+    Joined they give the text. A grapheme cluster (`graphemes`) is never split: letters with
+    combining marks, flags, emoji with skin tones or joined with others. A cluster has the kind of
+    its first character.
     """
     if text.isascii():
         return _UNITS.findall(text)
-    found: list[str] = []
+    parts: list[str] = []
     before = ""
     for cluster in clusters(text):
         kind = _kind(cluster)
         if kind in ("word", "space") and kind == before:
-            found[-1] += cluster
+            parts[-1] += cluster
         else:
-            found.append(cluster)
+            parts.append(cluster)
         before = kind
-    return found
+    return parts
 
 
 def words(rejected: str, chosen: str) -> TextDiff:
-    """The edits that turn `rejected` into `chosen`, in whole units.
+    """Return the edits that turn `rejected` into `chosen`, in whole units.
 
     Equal runs of white space are no anchors: changes with nothing but white space between them are
     one. `apply(rejected, words(rejected, chosen).rejected) == chosen` holds exactly, and the
@@ -99,16 +99,16 @@ def published_tokens(
     rejected_offsets: Sequence[tuple[int, int] | None],
     chosen_offsets: Sequence[tuple[int, int] | None],
 ) -> TokenDiff:
-    """What RLHF-V's trainer weighs with gamma: the changed tokens of both sides.
+    """Return the tokens that RLHF-V's trainer weighs with gamma: the changed ones of both sides.
 
     difflib's matching blocks with its defaults (autojunk on), blocks of fewer than 3 tokens dropped
-    except the terminal one, and a gap counts only if neither side of it is empty. The trainer gives
-    it the whole sequence, prompt and answer, without the first token; so must a caller who wants
-    parity, since the prompt's end lengthens a match at the answer's start. `offsets[i]` are the
+    except the terminal one, and a gap counts only if neither side of it is empty. The trainer
+    passes the whole sequence, prompt and answer, without the first token. For parity, pass the
+    same: the end of the prompt lengthens a match at the answer's start. `offsets[i]` are the
     characters of token i in its answer, None for a token of the prompt or of an image; an end token
     has an empty range. The spans are the characters of the changed tokens, aligned one to one, and
-    their replacement is None: the rule knows tokens, not texts. Raises ValueError if a side has not
-    as many offsets as ids.
+    their replacement is None: the rule works on tokens, not texts. Raises ValueError if a side's
+    offsets and ids differ in number.
     """
     for ids, offsets in ((rejected_ids, rejected_offsets), (chosen_ids, chosen_offsets)):
         if len(ids) != len(offsets):
@@ -134,8 +134,8 @@ class _PublishedSide(NamedTuple):
 
     def mark(self, first: int, last: int, offsets: Sequence[tuple[int, int] | None]) -> None:
         self.changed[first:last] = [True] * (last - first)
-        known = [offset for offset in offsets[first:last] if offset is not None]
-        start, end = (known[0][0], known[-1][1]) if known else (0, 0)
+        ranges = [offset for offset in offsets[first:last] if offset is not None]
+        start, end = (ranges[0][0], ranges[-1][1]) if ranges else (0, 0)
         self.spans.append(Span(start=start, end=end, by="published diff"))
 
 
@@ -146,7 +146,7 @@ def _kind(cluster: str) -> Literal["word", "space", "single"]:
 
 
 def _starts(pieces: Sequence[str]) -> list[int]:
-    """Where each piece starts, and at the end the length of all."""
+    """Return where each piece starts, and last the total length."""
     starts = [0]
     for piece in pieces:
         starts.append(starts[-1] + len(piece))
@@ -154,7 +154,7 @@ def _starts(pieces: Sequence[str]) -> list[int]:
 
 
 def _changed_runs(before: Sequence[str], after: Sequence[str]) -> list[tuple[int, int, int, int]]:
-    """Half-open runs of changed units (before first, last, after first, last), in order."""
+    """Return half-open runs of changed units (before first, last, after first, last), in order."""
     head = _common_head(before, after)
     tail = _common_head(before[head:][::-1], after[head:][::-1])
     middle, new_middle = before[head : len(before) - tail], after[head : len(after) - tail]
@@ -173,7 +173,7 @@ def _changed_runs(before: Sequence[str], after: Sequence[str]) -> list[tuple[int
 
 
 def _common_head(first: Sequence[str], second: Sequence[str]) -> int:
-    """How many units the two have in common at their start."""
+    """Return the length of the common prefix."""
     for number, (one, other) in enumerate(zip(first, second, strict=False)):
         if one != other:
             return number

@@ -1,9 +1,9 @@
-"""Finds the characters of an answer that a model's wording of a claim came from.
+"""Finds the characters of an answer that a model's wording of a claim refers to.
 
-First the words that the model copied, letter by letter or but for case and white space. Else the
-sentence that has most of the claim's content words: in it, from the first to the last of them. A
-claim that has too little in common with every sentence keeps the nearest whole sentence, so that it
-always stands somewhere.
+First the words that the model copied, matched exactly except for case and white space. Otherwise
+the sentence with most of the claim's content words: in it, from the first to the last of them. A
+claim that shares too little with every sentence gets the nearest whole sentence, so that it always
+has a range.
 """
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
@@ -19,7 +19,7 @@ import regex
 from groundtune.feedback.graphemes import widen
 
 ENOUGH = 0.5
-"""Share of a claim's content words that a sentence must have for a place inside it."""
+"""Share of a claim's content words that a sentence must have for a range inside it."""
 
 _WORD = regex.compile(r"[\p{L}\p{N}_]\w*(?:['\u2019]\w+)?")
 _SENTENCE = re.compile(r"[^\s.!?][^.!?]*(?:[.!?]+(?!\s|$)[^.!?]*)*[.!?]*")
@@ -87,16 +87,16 @@ class TextRange(NamedTuple):
 
 
 def align(answer: str, copied: str, claim: str) -> TextRange:
-    """Where a claim stands in an answer, given the words that were copied from it (or "")."""
+    """Return where a claim is in an answer, given the words that were copied from it (or "")."""
     place = _literal(answer, copied) or _literal(answer, claim.rstrip(". "))
     if place is not None:
         return place
-    wanted = _content(claim) or _content(copied)
+    claim_words = _content(claim) or _content(copied)
     best, best_share = TextRange(0, len(answer)), -1.0
     for start, end in sentences_of(answer):
         words = list(_words(answer, start, end))
-        common = {stem for _, _, stem in words} & wanted
-        share = len(common) / len(wanted) if wanted else 0.0
+        common = {stem for _, _, stem in words} & claim_words
+        share = len(common) / len(claim_words) if claim_words else 0.0
         if share > best_share:
             best, best_share = TextRange(start, end), share
             if share >= ENOUGH:
@@ -106,22 +106,22 @@ def align(answer: str, copied: str, claim: str) -> TextRange:
 
 
 def sentences_of(text: str) -> Iterator[tuple[int, int]]:
-    """[start, end) of each sentence; a full stop inside a word or number ends none."""
+    """Yield [start, end) of each sentence; a full stop inside a word or number ends none."""
     for match in _SENTENCE.finditer(text):
         end = match.start() + len(match.group().rstrip())
         yield match.start(), end
 
 
 def _literal(answer: str, words: str) -> TextRange | None:
-    """The first place where the words stand, whatever their case and white space."""
+    """Return the first place of the words, ignoring case and white space."""
     pieces = words.strip().strip("\"'\u201c\u201d").split()
     if not pieces:
         return None
     pattern = r"\s+".join(re.escape(piece) for piece in pieces)
     left = r"\b" if pieces[0][0].isalnum() else ""
     right = r"\b" if pieces[-1][-1].isalnum() else ""
-    found = regex.search(left + pattern + right, answer, regex.IGNORECASE)
-    return TextRange(*widen(answer, *found.span())) if found else None
+    match = regex.search(left + pattern + right, answer, regex.IGNORECASE)
+    return TextRange(*widen(answer, *match.span())) if match else None
 
 
 def _words(text: str, start: int, end: int) -> Iterator[tuple[int, int, str]]:
@@ -130,11 +130,11 @@ def _words(text: str, start: int, end: int) -> Iterator[tuple[int, int, str]]:
 
 
 def _content(text: str) -> set[str]:
-    """The stems of a text's words, without those that say nothing of an image."""
+    """Return the stems of a text's words, without function words."""
     return {stem for _, _, stem in _words(text, 0, len(text)) if stem not in _EMPTY_WORDS}
 
 
 def _stem(word: str) -> str:
-    """A word without case and without the ending of a plural or a verb's third person."""
+    """Return a word in lower case without the ending of a plural or a verb's third person."""
     word = word.lower()
     return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word

@@ -1,4 +1,4 @@
-"""What a reader sees as one character: Unicode's extended grapheme clusters (UAX #29).
+"""Extended grapheme clusters (UAX #29): what a reader perceives as one character.
 
 A letter with its combining marks, a flag, an emoji with a skin tone or joined with others: spans
 never begin or end inside one.

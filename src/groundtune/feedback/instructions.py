@@ -1,7 +1,7 @@
-"""Instructions for models that divide and ask: text files with a version in their name.
+"""Instructions for models that divide answers and write questions: text files with a version.
 
-A changed text gets a new number. The hash of the text that was used is a part of the claims'
-lineage (`Producer.prompt_hash`), so that a folder never mixes claims made under two instructions.
+A changed text gets a new number. The text's hash is part of the claims' lineage
+(`Producer.prompt_hash`), so that a folder never mixes claims of two instructions.
 """
 
 import re
@@ -18,42 +18,42 @@ _PLACE = re.compile(r"\$\{(\w+)\}")
 
 
 class Instruction(NamedTuple):
-    """A text with places such as ${answer}."""
+    """A text with placeholders such as ${answer}."""
 
     name: str
     text: str
 
     @property
     def hash(self) -> str:
-        """12 hex digits of the text's hash."""
+        """Return 12 hex digits of the text's hash."""
         return key_of("instruction", self.text)[:12]
 
     def fill(self, values: Mapping[str, str]) -> str:
-        """The text with each place filled, in one go: what is filled in is not looked at again."""
+        """Return the text with each placeholder filled, once: values are not expanded again."""
         return _PLACE.sub(lambda match: values[match[1]], self.text)
 
 
-def shipped(name: str) -> Instruction:
-    """One of this package: "divide-1", "divide-and-ask-1", "split-1", "ask-1" or "whole-1"."""
+def shipped_instruction(name: str) -> Instruction:
+    """Return a built-in one: "divide-1", "divide-and-ask-1", "split-1", "ask-1" or "whole-1"."""
     path = files("groundtune.feedback") / "prompts" / f"{name}.txt"
     return Instruction(name, path.read_text(encoding="utf-8").strip())
 
 
-def named(name: str, places: tuple[str, ...]) -> Instruction:
-    """An instruction of this package by its name, else one from a file of the user's.
+def instruction_by_name(name: str, places: tuple[str, ...]) -> Instruction:
+    """Return an instruction of this package by name, or else from a user's file.
 
     Raises:
-        UserError: as `own`.
+        UserError: as `instruction_file`.
     """
     path = files("groundtune.feedback") / "prompts" / f"{name}.txt"
-    return shipped(name) if path.is_file() else own(Path(name), places)
+    return shipped_instruction(name) if path.is_file() else instruction_file(Path(name), places)
 
 
-def own(path: Path, places: tuple[str, ...]) -> Instruction:
-    """An instruction from a file of the user's.
+def instruction_file(path: Path, places: tuple[str, ...]) -> Instruction:
+    """Return an instruction from a user's file.
 
     Raises:
-        UserError: it can't be read, lacks one of the places, or has another.
+        UserError: it can't be read, lacks one of the placeholders, or has another.
     """
     refuse_special(path)
     try:
@@ -62,12 +62,12 @@ def own(path: Path, places: tuple[str, ...]) -> Instruction:
         raise UserError(
             "The instruction can't be read.", str(path), "Save it as UTF-8 text."
         ) from error
-    found = set(_PLACE.findall(text))
-    if found != set(places):
-        wanted = " and ".join(f"${{{name}}}" for name in places)
+    placeholders = set(_PLACE.findall(text))
+    if placeholders != set(places):
+        names = " and ".join(f"${{{name}}}" for name in places)
         raise UserError(
-            f"The instruction has the placeholders {sorted(found)}, not {sorted(places)}.",
+            f"The instruction has the placeholders {sorted(placeholders)}, not {sorted(places)}.",
             str(path),
-            f"Use exactly the placeholders {wanted}.",
+            f"Use exactly the placeholders {names}.",
         )
     return Instruction(path.stem, text)

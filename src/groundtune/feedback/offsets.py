@@ -1,8 +1,8 @@
-"""Offsets of marks that were counted by other tools: in code points, UTF-16 units or UTF-8 bytes.
+"""Offsets that other tools counted in code points, UTF-16 units or UTF-8 bytes.
 
 Python counts code points, browsers, Java and C# UTF-16 units, and Go and Rust bytes. They differ
-behind an emoji or, for bytes, behind any character that isn't ASCII. A mark that names its text
-proves how it was counted.
+after an emoji or, for bytes, after any character that isn't ASCII. A mark that includes its text
+shows which unit was used.
 """
 
 from collections.abc import Sequence
@@ -13,28 +13,28 @@ UNITS: tuple[Unit, ...] = ("characters", "UTF-16 units", "UTF-8 bytes")
 
 
 class OffsetMark(NamedTuple):
-    """A mark as a file has it: offsets [start, end) into a text, and the words that it marks."""
+    """A mark of a file: offsets [start, end) into a text, and the marked words."""
 
     text: str
     start: int
     end: int
     words: str | None = None
-    """None where the file doesn't name them."""
+    """None if the file doesn't have them."""
 
 
 def unit_of(marks: Sequence[OffsetMark]) -> Unit | OffsetMark:
-    """Return the unit in which all marks that name their words fit; characters where several do.
+    """Return the unit in which all marks with words fit; characters if several do.
 
-    Return the mark that doesn't fit where none does: the first in the unit that fits most.
+    If none does, return the first mark that doesn't fit in the unit that fits most marks.
     """
-    named = [mark for mark in marks if mark.words is not None]
-    misfits = {unit: [mark for mark in named if not _fits(mark, unit)] for unit in UNITS}
+    with_words = [mark for mark in marks if mark.words is not None]
+    misfits = {unit: [mark for mark in with_words if not _fits(mark, unit)] for unit in UNITS}
     best = min(UNITS, key=lambda unit: len(misfits[unit]))
     return misfits[best][0] if misfits[best] else best
 
 
 def in_characters(mark: OffsetMark, unit: Unit) -> tuple[int, int] | None:
-    """Return a mark's offsets in characters; None if they leave the text or cut a character."""
+    """Return a mark's offsets in characters; None if they leave the text or split a character."""
     if unit == "characters":
         return (mark.start, mark.end) if 0 <= mark.start <= mark.end <= len(mark.text) else None
     width = 2 if unit == "UTF-16 units" else 1
@@ -53,7 +53,7 @@ def in_characters(mark: OffsetMark, unit: Unit) -> tuple[int, int] | None:
 
 
 def is_ambiguous(mark: OffsetMark) -> bool:
-    """Whether a mark that doesn't name its words means other ones in another unit."""
+    """Return whether a mark without words would mean other words in another unit."""
     return mark.words is None and not mark.text[: mark.end].isascii()
 
 

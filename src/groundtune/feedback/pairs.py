@@ -1,4 +1,4 @@
-"""Pairs of all kinds of feedback, with a count of everything that made none."""
+"""Pairs from all kinds of feedback, with counts of feedback that made none."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,32 +12,32 @@ from groundtune.store.keys import key_of
 
 
 class PairCounts(Record):
-    """What became of the feedback: `made`, and what made no pair. They add up to what was given."""
+    """Outcomes of the feedback: `made`, and the reasons for no pair. They add up to `total`."""
 
     made: int = 0
     unchanged: int = 0
-    """Nothing was found wrong, or the texts are equal: RLHF-V discards these too."""
+    """Nothing was wrong, or the texts are equal: RLHF-V discards these too."""
     empty_chosen: int = 0
-    """Everything was deleted: a pair would teach to say nothing."""
+    """Everything was deleted: a pair would teach to be silent."""
     empty_rejected: int = 0
     """The answer itself was empty."""
     unsure: int = 0
     """The annotator could not decide what is wrong."""
     tie: int = 0
-    """Both answers are as good."""
+    """Both answers are equally good."""
     duplicate: int = 0
     """Prompt, chosen and rejected equal an earlier pair's."""
     capped: int = 0
-    """Beyond the cap of pairs a prompt."""
+    """Beyond the cap of pairs per prompt."""
 
     @property
-    def given(self) -> int:
-        """All that came in."""
+    def total(self) -> int:
+        """All feedback."""
         return sum(self.model_dump().values())
 
 
-class Paired(NamedTuple):
-    """Pairs in the order of their feedback, and the counts."""
+class PairsWithCounts(NamedTuple):
+    """Pairs in the order of their feedback, and their counts."""
 
     pairs: tuple[Pair, ...]
     counts: PairCounts
@@ -49,37 +49,39 @@ def pairs_from_corrections(
     *,
     cap: int = 0,
     seed: int = 0,
-) -> Paired:
-    """Pairs of corrected answers, in the order of the corrections.
+) -> PairsWithCounts:
+    """Return pairs of corrected answers, in the order of the corrections.
 
-    `prompts` by key give the source. With `cap` above 0 at most so many pairs a prompt stay: which
-    ones depends on `seed` and their keys only, not on their order.
+    `prompts` by key give the source. A `cap` above 0 limits the pairs per prompt; which ones stay
+    depends on `seed` and their keys only, not on their order.
 
     Raises:
         UserError: a correction's prompt is missing, or its spans don't give its corrected text.
     """
-    made: list[Pair | NoPair] = [
-        pair_from_correction(each, _source(each, prompts)) for each in corrections
+    results: list[Pair | NoPair] = [
+        pair_from_correction(correction, _source(correction, prompts)) for correction in corrections
     ]
-    return collect_pairs(made, cap=cap, seed=seed)
+    return collect_pairs(results, cap=cap, seed=seed)
 
 
-def collect_pairs(made: Iterable[Pair | NoPair], *, cap: int = 0, seed: int = 0) -> Paired:
-    """The pairs, each once, and how often there was none for which reason; `cap` as above."""
+def collect_pairs(
+    results: Iterable[Pair | NoPair], *, cap: int = 0, seed: int = 0
+) -> PairsWithCounts:
+    """Return the pairs, without repeats, and counts of why there was none; `cap` as above."""
     counts: dict[str, int] = defaultdict(int)
     pairs: list[Pair] = []
-    seen: set[tuple[str, str, str]] = set()
-    for each in made:
-        if not isinstance(each, Pair):
-            counts[each] += 1
-        elif (each.prompt, each.chosen, each.rejected) in seen:
+    texts: set[tuple[str, str, str]] = set()
+    for result in results:
+        if not isinstance(result, Pair):
+            counts[result] += 1
+        elif (result.prompt, result.chosen, result.rejected) in texts:
             counts["duplicate"] += 1
         else:
-            seen.add((each.prompt, each.chosen, each.rejected))
-            pairs.append(each)
-    kept = cap_per_prompt(pairs, cap, seed) if cap else tuple(pairs)
-    counts.update(made=len(kept), capped=len(pairs) - len(kept))
-    return Paired(kept, PairCounts(**counts))
+            texts.add((result.prompt, result.chosen, result.rejected))
+            pairs.append(result)
+    remaining = cap_per_prompt(pairs, cap, seed) if cap else tuple(pairs)
+    counts.update(made=len(remaining), capped=len(pairs) - len(remaining))
+    return PairsWithCounts(remaining, PairCounts(**counts))
 
 
 def pair_from_texts(
@@ -91,10 +93,10 @@ def pair_from_texts(
     source: Source | None = None,
     parents: tuple[Key, ...] = (),
 ) -> Pair:
-    """A pair of a data set that has two texts and no spans; the spans come from the diff (`words`).
+    """Return a pair from two texts without spans; the spans come from the diff (`words`).
 
-    `key` is the hash of its contents if empty. Equal texts make a pair too, one without spans: a
-    data set is kept as it is.
+    `key` is the hash of its contents if empty. Equal texts make a pair too, without spans: a data
+    set is imported unchanged.
     """
     diff = words(rejected, chosen)
     return Pair(
@@ -111,18 +113,18 @@ def pair_from_texts(
 
 
 def cap_per_prompt(pairs: Sequence[Pair], cap: int, seed: int) -> tuple[Pair, ...]:
-    """At most `cap` pairs of each prompt, in the order given; seed and keys alone choose."""
+    """Return at most `cap` pairs per prompt, in order; seed and keys alone decide which."""
     if cap < 1:
         raise ValueError(f"a cap of {cap} pairs per prompt keeps none")
     by_prompt: dict[str, list[Pair]] = defaultdict(list)
     for pair in pairs:
         by_prompt[pair.prompt].append(pair)
-    kept = {
+    keys = {
         pair.key
         for group in by_prompt.values()
         for pair in sorted(group, key=lambda pair: key_of(seed, pair.key))[:cap]
     }
-    return tuple(pair for pair in pairs if pair.key in kept)
+    return tuple(pair for pair in pairs if pair.key in keys)
 
 
 def _source(correction: Correction, prompts: Mapping[str, Prompt]) -> Source:

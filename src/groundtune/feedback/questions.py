@@ -1,8 +1,8 @@
-"""Question: a yes/no question of each claim, whose answer is yes where the claim is true.
+"""Yes/no questions about claims: yes is the answer if the claim is true.
 
-RLAIF-V's code (arXiv 2405.17220) has a second model turn the list of facts into a list of
-questions and pairs them up to the shorter one's end, so that a lost line shifts all that follow.
-Here each question carries its fact's number, and a fact without one is "unparsed".
+RLAIF-V's code (arXiv 2405.17220) has a second model turn the list of facts into a list of questions
+and pairs the two lists up to the end of the shorter one, so that a lost line shifts all that
+follow. Here each question carries its fact's number, and a fact without a question is "unparsed".
 """
 
 import re
@@ -19,28 +19,28 @@ _LINE = re.compile(r"^\s*(\d+)[.):]\s*(.+\?)\s*$")
 
 
 class Verbatim:
-    """A `Divider` over another, whose statements it asks about in their own words.
+    """A `Divider` around another that quotes its statements as questions.
 
-    Tense and negation stay, and no model is needed.
+    Keeps tense and negation, and needs no model.
     """
 
     def __init__(self, divider: Divider) -> None:
         self._divider = divider
 
     def producer(self) -> Producer:
-        """The divider, and that the questions are its statements."""
+        """Return the divider, marked as quoting its statements."""
         return _with_asker(self._divider.producer(), "verbatim-1")
 
     def divide(self, prompts: Sequence[Prompt], answers: Sequence[Answer]) -> list[list[Statement]]:
-        """The other's statements, each with its question."""
-        divided = self._divider.divide(prompts, answers)
-        return [[_verbatim(statement) for statement in found] for found in divided]
+        """Return the other divider's statements, each with its question."""
+        divisions = self._divider.divide(prompts, answers)
+        return [[_verbatim(statement) for statement in statements] for statements in divisions]
 
 
 class InstructedQuestions:
-    """A `Divider` over another, whose statements a model turns into questions, a call an answer.
+    """A `Divider` around another: a model turns its statements into questions, a call per answer.
 
-    `instruction` has the place ${facts}.
+    `instruction` has the placeholder ${facts}.
     """
 
     def __init__(
@@ -59,56 +59,56 @@ class InstructedQuestions:
         self._seed = seed
 
     def producer(self) -> Producer:
-        """The divider, and who asks: model, settings, instruction."""
+        """Return the divider, and who writes the questions: model, settings, instruction."""
         asker = self._generator.producer(self._sampling, self._seed)
         who = key_of(asker, self._instruction.hash, PARSER)[:12]
         return _with_asker(self._divider.producer(), who)
 
     def divide(self, prompts: Sequence[Prompt], answers: Sequence[Answer]) -> list[list[Statement]]:
-        """The other's statements with the model's questions."""
-        divided = self._divider.divide(prompts, answers)
-        wanted = [i for i, found in enumerate(divided) if any(map(_lacks, found))]
-        requests = [self._request(divided[i]) for i in wanted]
-        seeds = [seed_of(self._seed, "ask", answers[i].key) for i in wanted]
-        replies = self._generator.generate(requests, self._sampling, seeds) if wanted else []
-        for i, reply in zip(wanted, replies, strict=True):
-            divided[i] = with_questions(divided[i], reply)
-        return divided
+        """Return the other divider's statements with the model's questions."""
+        divisions = self._divider.divide(prompts, answers)
+        indices = [i for i, statements in enumerate(divisions) if any(map(_lacks, statements))]
+        requests = [self._request(divisions[i]) for i in indices]
+        seeds = [seed_of(self._seed, "ask", answers[i].key) for i in indices]
+        replies = self._generator.generate(requests, self._sampling, seeds) if indices else []
+        for i, reply in zip(indices, replies, strict=True):
+            divisions[i] = with_questions(divisions[i], reply)
+        return divisions
 
-    def _request(self, found: Sequence[Statement]) -> Prompt:
-        facts = [statement.text for statement in found if _lacks(statement)]
+    def _request(self, statements: Sequence[Statement]) -> Prompt:
+        facts = [statement.text for statement in statements if _lacks(statement)]
         lines = [f"{number}. {fact}" for number, fact in enumerate(facts, start=1)]
         return text_prompt(self._instruction.fill({"facts": "\n".join(lines)}))
 
 
-def with_questions(found: Sequence[Statement], reply: Reply) -> list[Statement]:
-    """The statements with the questions of a reply, by their numbers.
+def with_questions(statements: Sequence[Statement], reply: Reply) -> list[Statement]:
+    """Return the statements with the questions of a reply, by their numbers.
 
-    A statement whose number is missing or comes twice is "unparsed": which question is its own
-    can't be told. Of a reply that was cut, the last line is left out.
+    A statement whose number is missing or repeated is "unparsed": its question is unknown. The last
+    line of a truncated reply is ignored.
     """
     lines = without_thoughts(reply).text.splitlines()[: None if reply.finished else -1]
     questions: dict[int, list[str]] = {}
     for line in lines:
         if match := _LINE.match(line):
             questions.setdefault(int(match[1]), []).append(match[2])
-    made: list[Statement] = []
+    updated: list[Statement] = []
     number = 0
-    for statement in found:
+    for statement in statements:
         if not _lacks(statement):
-            made.append(statement)
+            updated.append(statement)
             continue
         number += 1
-        own = questions.get(number, [])
-        if len(own) == 1:
-            made.append(statement._replace(question=own[0]))
+        candidates = questions.get(number, [])
+        if len(candidates) == 1:
+            updated.append(statement._replace(question=candidates[0]))
         else:
-            made.append(statement._replace(status="unparsed"))
-    return made
+            updated.append(statement._replace(status="unparsed"))
+    return updated
 
 
 def _lacks(statement: Statement) -> bool:
-    """Whether a statement is to be checked and has no question yet."""
+    """Return whether a statement needs a question and has none."""
     return statement.status == "unchecked" and not statement.question
 
 

@@ -1,11 +1,12 @@
 """Pairs of answers by rewards: a model's own, a reward model's, or any `Rewarder`'s.
 
-The rank rules of RLAIF-V's data engine (arXiv 2405.17220; proposed to its code, not in the paper).
-"agree": chosen are the answers in the top 3 of every ranking (the summed and the mean
-log-likelihood reward), rejected those in the bottom 3 of every ranking; the best chosen goes with
-the best rejected and so on, or each with each whose length differs by fewer than 25 words. "next"
+The rank rules of RLAIF-V's data engine (arXiv 2405.17220; a pull request to its code, not in the
+paper). "agree": chosen are the answers in the top 3 of every ranking (the summed and the mean
+log-likelihood reward), rejected those in the bottom 3 of every ranking; the best chosen is paired
+with the best rejected and so on, or all pairs whose lengths differ by fewer than 25 words. "next"
 (its rule for scores of a critic): the top `rank` are chosen, the next `rank` rejected. At most 3
-pairs a prompt; then pairs whose chosen answer is longest go until the mean excess is half a word.
+pairs per prompt; then the pairs with the longest chosen answers are removed until the mean excess
+is half a word.
 """
 
 import math
@@ -18,7 +19,7 @@ from pydantic import Field
 from groundtune.feedback.balance import trim_excess, word_count
 from groundtune.feedback.claim_pairs import (
     ClaimPairCounts,
-    ClaimPaired,
+    ClaimPairs,
     Step,
     apply_rules,
     cap_per_group,
@@ -31,26 +32,26 @@ from groundtune.store.keys import key_of
 
 
 class RewardPairRules(Record):
-    """Which pairs of answers are made of their rewards; the defaults are the published ones."""
+    """Rules for pairing answers by their rewards; the defaults are the published ones."""
 
     rule: Literal["agree", "next"] = "agree"
     rank: int = Field(default=3, ge=1)
-    """How many answers a side takes at the most."""
+    """Maximum number of answers per side."""
     match: Literal["aligned", "cross"] = "aligned"
-    """With "agree": rank by rank, or each with each of similar length."""
+    """With "agree": rank by rank, or all pairs of similar length."""
     words: int = Field(default=25, ge=1)
     """With "cross": lengths differ by fewer words than this."""
     near: float = Field(default=0.9, ge=0, le=1)
     """As in `ClaimPairRules`."""
     cap: int = Field(default=3, ge=0)
-    """The most pairs of a prompt; 0 keeps all."""
+    """Maximum number of pairs per prompt; 0 keeps all."""
     excess: float = 0.5
-    """The most words that the chosen answers may be longer on average."""
+    """Maximum mean excess of the chosen answers' words."""
     seed: int = 0
 
 
 Rankings = Sequence[Mapping[str, float]]
-"""Rewards by an answer's key, higher is better; one mapping a ranking."""
+"""Rewards by an answer's key, higher is better; one mapping per ranking."""
 
 
 def pairs_from_rewards(
@@ -58,8 +59,8 @@ def pairs_from_rewards(
     rankings: Rankings,
     prompts: Mapping[str, Prompt],
     rules: RewardPairRules,
-) -> ClaimPaired:
-    """Pairs by the ranks of the answers' rewards.
+) -> ClaimPairs:
+    """Return pairs by the ranks of the answers' rewards.
 
     An answer that a ranking lacks, or whose reward is not a number, is unscored.
 
@@ -76,9 +77,9 @@ def pairs_from_rewards(
             unscored[why] += 1
         else:
             groups[answer.prompt].append(answer)
-    made: list[Pair] = []
+    pairs: list[Pair] = []
     for group in groups.values():
-        made += [_pair(c, r, rankings[0], prompts) for c, r in _matched(group, rankings, rules)]
+        pairs += [_pair(c, r, rankings[0], prompts) for c, r in _matched(group, rankings, rules)]
     steps: list[Step] = [("near-duplicates", lambda p: without_near_duplicates(p, rules.near))]
     if rules.cap:
         cap, seed = rules.cap, rules.seed
@@ -87,17 +88,17 @@ def pairs_from_rewards(
         )
     steps.append(("excess of words", lambda p: trim_excess(p, rules.excess)))
     candidates = sum(len(group) * (len(group) - 1) // 2 for group in groups.values())
-    taken, effects = apply_rules(made, steps)
-    ranks = effect_of("ranks", candidates, made)
-    return ClaimPaired(
-        tuple(taken),
+    remaining, effects = apply_rules(pairs, steps)
+    ranks = effect_of("ranks", candidates, pairs)
+    return ClaimPairs(
+        tuple(remaining),
         ClaimPairCounts(
             answers=len(answers),
             duplicates=len(answers) - len(unique),
             unscored=unscored.total(),
             unscored_why=dict(unscored.most_common()),
             candidates=candidates,
-            made=len(taken),
+            made=len(remaining),
             effects=(ranks, *effects),
         ),
     )
@@ -115,7 +116,7 @@ def _why_unscored(answer: Answer, rankings: Rankings) -> str:
 def _matched(
     group: Sequence[Answer], rankings: Rankings, rules: RewardPairRules
 ) -> list[tuple[Answer, Answer]]:
-    """Chosen and rejected answers of one prompt."""
+    """Return the chosen and rejected answers of one prompt."""
     orders = [
         sorted(group, key=lambda answer: (-rewards[answer.key], answer.key)) for rewards in rankings
     ]

@@ -11,10 +11,10 @@ from groundtune.records import Span
 
 
 def check(text: str, spans: Sequence[Span]) -> None:
-    """Raises ValueError, naming the span, unless `apply` can carry out the edits.
+    """Raise ValueError, naming the span, unless `apply` can carry out the edits.
 
-    They must be in order, not overlap (touching is allowed), lie in the text, and have a
-    replacement each.
+    They must be in order, not overlap (touching is allowed), be within the text, and each have a
+    replacement.
     """
     position = 0
     for number, span in enumerate(spans, start=1):
@@ -29,7 +29,7 @@ def check(text: str, spans: Sequence[Span]) -> None:
 
 
 def apply(text: str, spans: Sequence[Span]) -> str:
-    """The text with each span replaced. Raises ValueError for spans that `check` refuses."""
+    """Return the text with each span replaced. Raises ValueError for spans that `check` refuses."""
     check(text, spans)
     pieces: list[str] = []
     position = 0
@@ -40,50 +40,50 @@ def apply(text: str, spans: Sequence[Span]) -> str:
 
 
 def invert(text: str, spans: Sequence[Span]) -> tuple[Span, ...]:
-    """The same edits seen from the corrected text: where each replacement stands there.
+    """Return the same edits from the corrected text's side: the position of each replacement.
 
-    One span for each given one, in order, with its kind, severity and author, and with the
-    characters that it replaced as its replacement, so that applying the result to the corrected
-    text gives `text` back. An insertion gives a span that isn't empty, a deletion an empty one.
-    Raises ValueError as `check` does.
+    One span per edit, in order, with its kind, severity and author. Its replacement is the
+    characters that the edit replaced, so that applying the result to the corrected text gives
+    `text`. An insertion gives a span that isn't empty, a deletion an empty one. Raises ValueError
+    as `check` does.
     """
     check(text, spans)
     inverted: list[Span] = []
-    grown = 0
+    offset = 0
     for span in spans:
         length = len(span.replacement or "")
-        start = span.start + grown
+        start = span.start + offset
         change = {
             "start": start,
             "end": start + length,
             "replacement": text[span.start : span.end],
         }
         inverted.append(span.model_copy(update=change))
-        grown += length - (span.end - span.start)
+        offset += length - (span.end - span.start)
     return tuple(inverted)
 
 
 def shift(spans: Iterable[Span], characters: int) -> tuple[Span, ...]:
-    """The spans of a text that now stands `characters` further on (negative: earlier).
+    """Return the spans of a text that moved `characters` further (negative: earlier).
 
-    Raises ValueError where a span would start before the text does.
+    Raises ValueError if a span would start before the text.
     """
-    moved: list[Span] = []
+    result: list[Span] = []
     for span in spans:
         if span.start + characters < 0:
             raise ValueError(f"span [{span.start}, {span.end}) + {characters} leaves the text")
         change = {"start": span.start + characters, "end": span.end + characters}
-        moved.append(span.model_copy(update=change))
-    return tuple(moved)
+        result.append(span.model_copy(update=change))
+    return tuple(result)
 
 
 def merge(text: str, spans: Iterable[Span], *, gap: int = 0) -> tuple[Span, ...]:
-    """The spans in order, with those joined that overlap or stand at most `gap` characters apart.
+    """Return the spans in order, joining those that overlap or are at most `gap` characters apart.
 
-    A joined span keeps the kind and author on which its parts agree (else "other" and both names
-    with "+"), the highest severity, and, where no parts overlap and all replacements are known, a
-    replacement that applies the same edits; where they contradict each other it is None. Of equal
-    edits one counts. At gap 0 only touching ones join.
+    A joined span keeps its parts' kind and author if they agree (else "other", and both names with
+    "+"), the highest severity, and, if no parts overlap and all replacements are known, a
+    replacement that applies the same edits; if they contradict each other it is None. Equal edits
+    count once. At gap 0 only touching spans join.
     """
     merged: list[Span] = []
     for span in sorted(spans, key=lambda span: (span.start, span.end)):

@@ -217,6 +217,6 @@ def _labelling(
 
 def _instructed(model: Labeler, instruction: str) -> Divider:
     from groundtune.feedback.divide import InstructedDivider
-    from groundtune.feedback.instructions import named
+    from groundtune.feedback.instructions import instruction_by_name
 
-    return InstructedDivider(model, named(instruction, ("question", "answer")))
+    return InstructedDivider(model, instruction_by_name(instruction, ("question", "answer")))

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.feedback.claim_spans import rejected_spans
-from groundtune.feedback.claims import by_answer, counted, tally
+from groundtune.feedback.claims import by_answer, tally, with_verdict
 from groundtune.records import Answer, Claim, Prompt, Score
 from groundtune.store.keys import key_of
 
@@ -90,7 +90,7 @@ def _score(answer: Answer, claims: Sequence[Claim], prompt: Prompt, label: str) 
         why = "its claims could not be read" if said.unparsed else "it was not divided"
         why = "the labeler said neither yes nor no to a claim" if said.unanswered else why
         return blank.model_copy(update={"status": "unparsed", "why": why})
-    wrong = [claim for claim in counted(claims) if claim.status == "rejected"]
+    wrong = [claim for claim in with_verdict(claims) if claim.status == "rejected"]
     values = {
         "claims": said.checked,
         "rejected_claims": said.rejected,

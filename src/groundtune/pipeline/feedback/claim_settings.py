@@ -13,7 +13,7 @@ from pydantic import Field
 from groundtune.errors import UserError
 from groundtune.feedback.conquer import Asking
 from groundtune.feedback.divide import InstructedDivider, WholeAnswer
-from groundtune.feedback.instructions import Instruction, named, shipped
+from groundtune.feedback.instructions import Instruction, instruction_by_name, shipped_instruction
 from groundtune.feedback.questions import InstructedQuestions, Verbatim
 from groundtune.pipeline.feedback.claims import Labelling
 from groundtune.pipeline.feedback.oracles import is_oracle, open_oracle
@@ -114,21 +114,21 @@ def _divider(
     opened: dict[str, Labeler],
 ) -> Divider:
     if settings.divider == WHOLE:
-        return WholeAnswer(shipped("whole-1"))
+        return WholeAnswer(shipped_instruction("whole-1"))
     if (source := with_divider(settings.divider)) is not None:
         return source.dividers[settings.divider]()
     model = _model(settings.divider, settings, folder, answers, opened)
     asks = settings.questions == "joint"
     divider = InstructedDivider(model, _instruction(settings), asks=asks)
     if settings.questions == "apart":
-        return InstructedQuestions(divider, model, shipped("ask-1"))
+        return InstructedQuestions(divider, model, shipped_instruction("ask-1"))
     return divider if asks else Verbatim(divider)
 
 
 def _instruction(settings: ClaimSettings) -> Instruction:
     if settings.instruction:
-        return named(settings.instruction, ("question", "answer"))
-    return shipped("divide-and-ask-1" if settings.questions == "joint" else "divide-1")
+        return instruction_by_name(settings.instruction, ("question", "answer"))
+    return shipped_instruction("divide-and-ask-1" if settings.questions == "joint" else "divide-1")
 
 
 def _model(

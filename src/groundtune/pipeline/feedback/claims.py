@@ -13,11 +13,11 @@ from typing import NamedTuple
 from groundtune.errors import UserError
 from groundtune.feedback.claims import (
     by_answer,
-    checked_key,
     claims_of,
     division_key,
+    verdict_key,
 )
-from groundtune.feedback.conquer import Asking, Conquered, conquer
+from groundtune.feedback.conquer import Asking, ConquerResult, conquer
 from groundtune.pipeline.feedback.verdicts import ClaimSummary, summary_of
 from groundtune.pipeline.folder import RunFolder, hash_of, read_some
 from groundtune.pipeline.workers.local import LocalWorkers
@@ -152,7 +152,7 @@ def _check(
     by = labeler_producer(labelling)
     divided = target.division.read()
     note_inputs(target.claims.path, {"claims": divided, "prompts": list(about.values())})
-    keys = {checked_key(claim.key, by): claim for claim in divided}
+    keys = {verdict_key(claim.key, by): claim for claim in divided}
     others = target.claims.keys() - keys.keys()
     if others:
         raise UserError(
@@ -167,13 +167,13 @@ def _check(
     work = partial(_conquered, labelling.labeler, by, labelling.asking)
     for _, made in labelling.checking.run(work, list(_together(missing, about))):
         target.claims.append(made.claims)
-        asked += made.asked
+        asked += made.questions
         progress.advance(len(made.claims))
     target.claims.compact(order=keys)
     return len(missing), asked
 
 
-def _conquered(labeler: YesNo, by: Producer, asking: Asking, batch: _Batch) -> Conquered:
+def _conquered(labeler: YesNo, by: Producer, asking: Asking, batch: _Batch) -> ConquerResult:
     return conquer(batch.claims, batch.about, labeler, by, asking)
 
 

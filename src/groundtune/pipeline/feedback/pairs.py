@@ -11,8 +11,8 @@ from pydantic import Field
 from groundtune.errors import UserError
 from groundtune.feedback.claim_pairs import (
     ClaimPairCounts,
-    ClaimPaired,
     ClaimPairRules,
+    ClaimPairs,
     pairs_from_claims,
 )
 from groundtune.feedback.pairs import PairCounts, pairs_from_corrections
@@ -134,7 +134,7 @@ def make_reward_pairs(
 def _keep(
     folder: RunFolder,
     target: RunFolder,
-    paired: ClaimPaired,
+    paired: ClaimPairs,
     prompts: Mapping[str, Prompt],
     rules: Record,
     seed: int,

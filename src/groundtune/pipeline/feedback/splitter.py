@@ -18,7 +18,7 @@ from groundtune.bench.stats.bootstrap import interval, resamples
 from groundtune.errors import UserError
 from groundtune.feedback.claims import by_answer
 from groundtune.feedback.divide import SAMPLING, InstructedDivider
-from groundtune.feedback.instructions import named
+from groundtune.feedback.instructions import instruction_by_name
 from groundtune.feedback.lessons import Agreement, agreement, lesson, pair_of
 from groundtune.pipeline.feedback.claims import divide_answers, refuse_other_division
 from groundtune.pipeline.folder import RunFolder, hash_of, read_some
@@ -117,7 +117,7 @@ def make_lessons(
     folder, target, kept = RunFolder(source), RunFolder(out), RunFolder(out / HELD_OUT)
     answers, prompts = read_some(folder.answers), folder.prompts_by_key()
     claims = by_answer(read_some(folder.division))
-    instruction = named(settings.instruction, PLACES)
+    instruction = instruction_by_name(settings.instruction, PLACES)
     divided = [answer for answer in answers if answer.key in claims]
     held = _held_out(divided, prompts, settings)
     progress.start("lessons", total=len(divided))
@@ -174,7 +174,7 @@ def score_splitter(
     answers, prompts = read_some(kept.answers), kept.prompts_by_key()
     recorded = by_answer(read_some(kept.division))
     sampling = SAMPLING.model_copy(update={"max_new_tokens": settings.max_new_tokens})
-    instruction = named(settings.instruction, PLACES)
+    instruction = instruction_by_name(settings.instruction, PLACES)
     divider = InstructedDivider(generator, instruction, sampling=sampling)
     refuse_other_division(target, divider.producer())
     target.take_prompts(kept, prompts.values())

@@ -16,7 +16,7 @@ from groundtune.bench.stats.bootstrap import Floats, interval, resamples
 from groundtune.bench.world.images import add_image, ask_about, find_scene, split_scenes
 from groundtune.errors import UserError
 from groundtune.feedback.claim_pairs import ClaimPairRules, distinct, pairs_from_claims
-from groundtune.feedback.claims import by_answer, counted
+from groundtune.feedback.claims import by_answer, with_verdict
 from groundtune.feedback.conquer import Asking
 from groundtune.pipeline.feedback.claim_settings import ClaimSettings, open_labelling
 from groundtune.pipeline.feedback.claims import label_claims
@@ -156,7 +156,7 @@ def verdicts_of(
     undecided = 0
     for answer in answers:
         own = groups.get(answer.key, [])
-        in_score = {claim.key for claim in counted(own)}
+        in_score = {claim.key for claim in with_verdict(own)}
         for claim, so in _with_truth(answer, own, prompts[answer.prompt]):
             undecided += so is None
             if so is None:
