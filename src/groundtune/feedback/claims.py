@@ -83,9 +83,7 @@ def with_verdict(claims: Sequence[Claim], *, resting: bool = False) -> list[Clai
 
 
 def tally(claims: Sequence[Claim], *, resting: bool = False) -> Tally:
-    """Count the checked, rejected and unparsed claims of one answer; `resting` as in
-    `with_verdict`.
-    """
+    """Count one answer's checked, rejected and unparsed claims; `resting` as in `with_verdict`."""
     verdicts = with_verdict(claims, resting=resting)
     return Tally(
         checked=len(verdicts),
