@@ -1,45 +1,25 @@
-"""The annotation app in a real Chromium: keys, mouse and touch as a person gives them."""
-
-from typing import Any
+"""The annotation app in a real browser: keys, mouse and touch as a person gives them."""
 
 from headless import Page
 
-CODES = {
-    "Enter": 13,
-    "Escape": 27,
-    "Delete": 46,
-    "ArrowLeft": 37,
-    "ArrowUp": 38,
-    "ArrowRight": 39,
-    "ArrowDown": 40,
-}
-ALT, CONTROL, SHIFT = 1, 2, 8
+ALT, CONTROL, SHIFT = "Alt", "Control", "Shift"
 
 
 def open_screen(page: Page, url: str, *, width: int = 1280, dark: bool = False) -> None:
-    """Opens the Correct screen and waits for its first item."""
+    """Opens a working screen and waits for its first item."""
     page.look(width, 900 if width > 600 else 780, dark=dark)
-    page.call("Page.navigate", url="about:blank")  # what the last page logs is not this one's
-    page.until("location.href === 'about:blank'")
-    page.complaints.clear()
-    page.call("Page.navigate", url=url)
+    page.open(url)
     page.until("document.readyState === 'complete' && Boolean(document.querySelector('[data-u]'))")
 
 
-def press(page: Page, key: str, modifiers: int = 0) -> None:
+def press(page: Page, key: str, modifier: str = "") -> None:
     """One key, down and up."""
-    code = CODES.get(key, ord(key.upper()) if len(key) == 1 else 0)
-    event: dict[str, Any] = {"key": key, "windowsVirtualKeyCode": code, "modifiers": modifiers}
-    if key.isdigit():
-        event["code"] = f"Digit{key}"
-    text = "\r" if key == "Enter" else key if len(key) == 1 and not modifiers & CONTROL else ""
-    page.call("Input.dispatchKeyEvent", type="keyDown", **event, **({"text": text} if text else {}))
-    page.call("Input.dispatchKeyEvent", type="keyUp", **event)
+    page.tab.keyboard.press(f"{modifier}+{key}" if modifier else key)
 
 
 def type_text(page: Page, text: str) -> None:
     """Text into the focused field."""
-    page.call("Input.insertText", text=text)
+    page.tab.keyboard.insert_text(text)
 
 
 def middle_of(page: Page, words: str) -> tuple[float, float]:
@@ -49,50 +29,31 @@ def middle_of(page: Page, words: str) -> tuple[float, float]:
           const found = [...document.querySelectorAll('.answer [data-u]')]
             .find((node) => node.textContent === {words!r});
           found.scrollIntoView({{block: 'center'}});
-          const box = found.getBoundingClientRect();
+          const box = found.getClientRects()[0];
           return [box.left + box.width / 2, box.top + box.height / 2];
         }})()"""
     )
     return box[0], box[1]
 
 
-def mouse(page: Page, kind: str, x: float, y: float, **more: Any) -> None:
-    """One event of the mouse."""
-    down = kind != "mouseMoved" or more.pop("held", False)
-    page.call(
-        "Input.dispatchMouseEvent",
-        type=kind,
-        x=x,
-        y=y,
-        button="left" if down else "none",
-        buttons=1 if down and kind != "mouseReleased" else 0,
-        clickCount=1,
-        **more,
-    )
-
-
 def drag(page: Page, first: str, last: str) -> None:
     """Chooses words by dragging from one to the other."""
     start, end = middle_of(page, first), middle_of(page, last)
-    mouse(page, "mousePressed", *start)
-    for step in (0.3, 0.7, 1.0):
-        x, y = (one + (other - one) * step for one, other in zip(start, end, strict=True))
-        mouse(page, "mouseMoved", x, y, held=True)
-    mouse(page, "mouseReleased", *end)
+    mouse = page.tab.mouse
+    mouse.move(*start)
+    mouse.down()
+    mouse.move(*end, steps=3)
+    mouse.up()
+
+
+def tap(page: Page, words: str) -> None:
+    """Touches a word of the answer."""
+    page.tab.touchscreen.tap(*middle_of(page, words))
 
 
 def click(page: Page, selector: str) -> None:
     """A click on an element."""
-    box = page.run(
-        f"""(() => {{
-          const found = document.querySelector({selector!r});
-          found.scrollIntoView({{block: 'nearest'}});
-          const box = found.getBoundingClientRect();
-          return [box.left + box.width / 2, box.top + box.height / 2];
-        }})()"""
-    )
-    mouse(page, "mousePressed", *box)
-    mouse(page, "mouseReleased", *box)
+    page.tab.click(selector)
 
 
 def shown(page: Page, selector: str) -> str:

@@ -1,12 +1,6 @@
-"""A headless Chromium, driven over a pipe: what a browser makes of a page."""
+"""Debian's Chromium and Firefox, driven by Playwright: what a browser makes of a page."""
 
-import base64
-import contextlib
-import json
-import os
 import shutil
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,130 +8,110 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Error, sync_playwright
+from playwright.sync_api import Page as Tab
 
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-    "--remote-debugging-pipe",
-)
+CHROMIUM = ("chromium", "google-chrome")
+FIREFOX = ("firefox-esr", "firefox")
+ENDLESS_MS = 60_000
 
 
 class Page:
-    """One tab. Messages are JSON with a zero byte behind them (DevTools' protocol)."""
+    """One window, of a phone or a desktop; what a page stores stays until the browser ends."""
 
-    def __init__(self, write: int, read: int) -> None:
-        self._write = write
-        self._read = read
-        self._rest = b""
-        self._last = 0
-        self._session = ""
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._tabs: dict[bool, Tab] = {}
         self.complaints: list[str] = []
         """Errors that the page logged, violations of its content policy too."""
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
-        self._session = attached["sessionId"]
-        self.call("Page.enable")
-        self.call("Log.enable")
-        self.call("Runtime.enable")
-
-    def call(self, method: str, **params: Any) -> dict[str, Any]:
-        """One command and its result."""
-        self._last += 1
-        message: dict[str, Any] = {"id": self._last, "method": method, "params": params}
-        if self._session:
-            message["sessionId"] = self._session
-        os.write(self._write, json.dumps(message).encode() + b"\0")
-        while True:
-            reply = self._receive()
-            if reply.get("id") == self._last:
-                assert "error" not in reply, reply
-                return reply["result"]
-            if reply.get("method") in ("Log.entryAdded", "Runtime.exceptionThrown"):
-                self.complaints.append(json.dumps(reply["params"])[:500])
-
-    def _receive(self) -> dict[str, Any]:
-        while b"\0" not in self._rest:
-            data = os.read(self._read, 1 << 20)
-            assert data, "Chromium ended"
-            self._rest += data
-        message, self._rest = self._rest.split(b"\0", 1)
-        return json.loads(message)
+        self.look(1280, 900)
 
     def look(self, width: int, height: int, *, dark: bool = False) -> None:
-        """The window's size and the person's colour scheme."""
-        self.call(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
-            deviceScaleFactor=1,
-            mobile=width < 600,
-        )
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.call("Emulation.setEmulatedMedia", features=[scheme])
+        """The window's size and the person's colour scheme; below 600 pixels a phone's."""
+        phone = width < 600
+        if phone not in self._tabs:
+            self._tabs[phone] = self._open(phone)
+        self.tab = self._tabs[phone]
+        self.tab.set_viewport_size({"width": width, "height": height})
+        if self._browser.browser_type.name == "chromium":
+            self.tab.emulate_media(color_scheme="dark" if dark else "light")
+
+    def _open(self, phone: bool) -> Tab:
+        # Firefox can't pretend to be a phone, and doesn't know the media that Playwright emulates.
+        emulated: dict[str, Any] = {"is_mobile": phone, "has_touch": phone}
+        if self._browser.browser_type.name == "firefox":
+            emulated = dict.fromkeys(
+                ("color_scheme", "reduced_motion", "forced_colors", "contrast"), "null"
+            )
+        tab = self._browser.new_context(**emulated).new_page()
+        tab.set_default_timeout(ENDLESS_MS)
+        tab.on("console", self._heard)
+        tab.on("pageerror", lambda error: self.complaints.append(str(error)))
+        return tab
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+    def open(self, url: str) -> None:
+        """Opens an address in this window."""
+        for tab in self._tabs.values():
+            tab.goto("about:blank")  # what the last page logs is not this one's
+        self.complaints.clear()
+        self.tab.goto(url)
 
     def run(self, script: str) -> Any:
         """The value of an expression; a promise is awaited."""
-        result = self.call(
-            "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True
-        )
-        assert "exceptionDetails" not in result, result
-        return result["result"].get("value")
+        return self.tab.evaluate(script)
 
     def until(self, script: str, seconds: float = 60) -> None:
         """Waits until an expression is true."""
         deadline = time.monotonic() + seconds
-        while not self.run(script):
+        while not self._is_true(script):
             assert time.monotonic() < deadline, script
-            time.sleep(0.05)
+            self.tab.wait_for_timeout(50)
+
+    def _is_true(self, script: str) -> bool:
+        try:
+            return bool(self.run(script))
+        except Error as error:
+            if "context was destroyed" in str(error) or "navigation" in str(error):
+                return False
+            raise
 
     def choose_file(self, selector: str, path: Path) -> None:
         """Puts a file into an input, as a person does."""
-        document = self.call("DOM.getDocument")["root"]["nodeId"]
-        node = self.call("DOM.querySelector", nodeId=document, selector=selector)["nodeId"]
-        self.call("DOM.setFileInputFiles", nodeId=node, files=[str(path)])
+        self.tab.set_input_files(selector, path)
 
     def image(self, path: Path) -> None:
         """Writes what is seen as PNG."""
-        data = self.call("Page.captureScreenshot", format="png")["data"]
-        path.write_bytes(base64.b64decode(data))
+        self.tab.screenshot(path=path)
 
 
 @contextmanager
 def chromium() -> Iterator[Page]:
-    """A fresh browser's page; the test is skipped where there is no Chromium."""
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("no Chromium is installed")
-    to_read, to_write = os.pipe()
-    from_read, from_write = os.pipe()
+    """A fresh Chromium's page; the test is skipped where there is none."""
+    program = installed(CHROMIUM)
+    with sync_playwright() as playwright:
+        launch = playwright.chromium.launch
+        browser = launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        yield Page(browser)
+        browser.close()
 
-    def place() -> None:  # Chromium reads from 3 and writes to 4
-        os.dup2(to_read, 63)
-        os.dup2(from_write, 64)
-        os.dup2(63, 3)
-        os.dup2(64, 4)
 
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        browser = subprocess.Popen(
-            [program, *FLAGS, f"--user-data-dir={folder}"],
-            preexec_fn=place,
-            pass_fds=(3, 4, to_read, from_write),
-            stderr=subprocess.DEVNULL,
-        )
-        os.close(to_read)
-        os.close(from_write)
-        try:
-            yield Page(to_write, from_read)
-        finally:
-            with contextlib.suppress(OSError):
-                os.close(to_write)
-            os.close(from_read)
-            browser.terminate()
-            browser.wait(10)
+@contextmanager
+def firefox() -> Iterator[Page]:
+    """A fresh Firefox's page, over WebDriver BiDi; the test is skipped where there is none."""
+    program = installed(FIREFOX)
+    with sync_playwright() as playwright:
+        browser = playwright.firefox.launch(executable_path=program, channel="moz-firefox")
+        yield Page(browser)
+        browser.close()
+
+
+def installed(names: tuple[str, ...]) -> str:
+    """Return a program's path, or skip the test."""
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        pytest.skip(f"{names[0]} is not installed: apt-get install {names[0]}")
+    return found

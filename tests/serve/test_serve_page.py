@@ -43,7 +43,7 @@ def test_a_person_asks_about_a_image_and_sees_the_unsupported_words_marked(tmp_p
     speaker = ScriptedSpeaker(lambda prompt, seed: text, pause_s=0.02)
     with serving(service_of(speaker, check=claims_of)) as base, chromium() as page:
         page.look(390, 800)
-        page.call("Page.navigate", url=base)
+        page.open(base)
         page.until("document.querySelector('#model')?.textContent === 'tiny'")
         page.choose_file("#file", tmp_path / "red.png")
         page.until("!document.querySelector('#preview').hidden")
@@ -76,7 +76,7 @@ def test_a_question_without_an_image_says_that_nothing_could_be_checked():
         return [[c.model_copy(update=change) for c in own] for own in claims_of(prompts, answers)]
 
     with serving(service_of(check=unchecked)) as base, chromium() as page:
-        page.call("Page.navigate", url=base)
+        page.open(base)
         page.until("document.querySelector('#model')?.textContent === 'tiny'")
         page.run("document.querySelector('#send').click()")
         page.until("!!document.querySelector('article details')")

@@ -13,13 +13,13 @@ def annotate(
     project: Path,
     /,
     *settings: Settings,
-    answers: Path | None = None,
-    task: Literal["correct", "compare", "review"] = "correct",
+    answers: tuple[Path, ...] = (),
+    task: Literal["correct", "compare", "evaluate", "review"] = "correct",
     name: str = "",
     port: int = 8080,
     json: bool = False,
 ) -> None:
-    """Correct, compare and review answers in the browser.
+    """Correct, compare, evaluate and review answers in the browser.
 
     Creates or opens a project folder and prints the address of its app, for this machine only.
     With --answers it first adds the answers of a run. Then `groundtune pairs --from PROJECT` makes
@@ -28,13 +28,14 @@ def annotate(
     For example:
 
         groundtune annotate photos --answers runs/candidates
+        groundtune annotate photos --answers runs/base --answers runs/tuned --task evaluate
         groundtune annotate photos blind=true people_per_item=2 --port 8090
 
     Args:
         project: Folder of the project; a new one is made.
         settings: Settings of the project, which it keeps: kinds, blind, severity,
             people_per_item, lease_minutes, seed.
-        answers: Folder with answers that `groundtune sample` wrote.
+        answers: Folder with answers that `groundtune sample` wrote. Can be given several times.
         task: What to do with these answers.
         name: Who annotates (default: the name you are logged in with).
         port: Port to listen on; 0 picks a free one.
@@ -54,7 +55,7 @@ def annotate(
     shown = name or getpass.getuser()
     person = re.sub(r"[^a-z0-9_-]+", "-", shown.lower()).strip("-")[:64] or "owner"
     opened.join(person, shown, "owner")
-    added = {} if answers is None else {"items": opened.add_run(answers, task)}
+    added = {"items": sum(opened.add_run(each, task) for each in answers)} if answers else {}
     with listen(port) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
         following = ["groundtune", "pairs", "--from", str(project), "--out", f"{project}-pairs"]

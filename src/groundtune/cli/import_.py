@@ -160,11 +160,11 @@ def _printable(text: str) -> str:
     return ("\n" + " " * 12).join(clean)
 
 
-def with_layouts(text: str) -> str:
+def with_layouts(text: str, more: Mapping[str, str]) -> str:
     """Add a line per layout to a command's docstring, before its example."""
-    titles = {**TITLES, **FEEDBACK_TITLES}
+    titles = {**TITLES, **FEEDBACK_TITLES, **more}
     lines = "\n".join(f"    * {name}: {title}" for name, title in titles.items())
     return text.replace("    For example:", f"    Layouts:\n\n{lines}\n\n    For example:", 1)
 
 
-import_.__doc__ = with_layouts(import_.__doc__ or "")
+import_.__doc__ = with_layouts(import_.__doc__ or "", {})

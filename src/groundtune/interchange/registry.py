@@ -64,9 +64,23 @@ FEEDBACK_TITLES: dict[FeedbackLayoutName, str] = {
 FEEDBACK_TARGETS: dict[FeedbackLayoutName, str] = {"fg-rlhf": "fg_rlhf"}
 """Name: a module in the folder `layouts` that is a `FeedbackFormat`."""
 
+MarksLayoutName = Literal["mhumaneval", "check-marks"]
+"""Layouts of what people marked as wrong, for the evaluations that read them; written only."""
+
+MARKS_TITLES: dict[MarksLayoutName, str] = {
+    "mhumaneval": "marked answers of one or more models, for `groundtune bench score mhumaneval`",
+    "check-marks": "whether answers are wrong, for `groundtune check --marks`",
+}
+
 AnyLayoutName = Literal[LayoutName, FeedbackLayoutName]
+ExportLayoutName = Literal[LayoutName, FeedbackLayoutName, MarksLayoutName]
 
 
-def is_feedback(layout: AnyLayoutName) -> "TypeIs[FeedbackLayoutName]":
+def is_feedback(layout: ExportLayoutName) -> "TypeIs[FeedbackLayoutName]":
     """Whether the layout holds corrections and comparisons instead of pairs."""
     return layout in FEEDBACK_TARGETS
+
+
+def is_marks(layout: ExportLayoutName) -> "TypeIs[MarksLayoutName]":
+    """Whether the layout holds people's marks for an evaluation."""
+    return layout in MARKS_TITLES

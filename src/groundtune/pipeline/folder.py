@@ -25,6 +25,9 @@ from groundtune.store.run_json import write_run
 
 R = TypeVar("R", bound=Record)
 
+DATABASE = "annotations.sqlite"
+"""In the folder of an annotation project, whose images are where a run has them."""
+
 _MADE_BY = {
     "prompts": "groundtune sample or groundtune import",
     "answers": "groundtune sample",
@@ -34,6 +37,11 @@ _MADE_BY = {
     "claims": "groundtune label --by claims",
     "pairs": "groundtune pairs or groundtune import",
 }
+
+
+def is_project(path: Path) -> bool:
+    """Whether a folder is an annotation project."""
+    return (path / DATABASE).is_file()
 
 
 class RunFolder:

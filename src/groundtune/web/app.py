@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 from groundtune import __version__
 from groundtune.errors import UserError
 from groundtune.pipeline.annotate.project import Project
+from groundtune.pipeline.annotate.rates import LiveRates
 from groundtune.records import Record
 from groundtune.store.annotations import items
 from groundtune.store.annotations.records import Event, Task
@@ -120,6 +121,12 @@ def _add_lists(app: FastAPI, project: Project, person: str) -> None:
             )
         return {"items": [line.model_dump() for line in found], "total": total}
 
+    live = LiveRates(project)
+
+    def rates() -> dict[str, Any]:
+        return {"models": [each.model_dump() for each in live.now()]}
+
+    app.get("/api/rates", summary="Rates of each model whose answers were evaluated")(rates)
     app.get("/api/project", summary="The project's settings and counts")(overview)
     app.get("/api/items", summary="Items, searched and filtered")(lines)
 

@@ -1,7 +1,7 @@
 """The pages: skeletons that the scripts in `static/` fill by the JSON API."""
 
 from pathlib import Path
-from typing import get_args
+from typing import NamedTuple, get_args
 
 from fastapi import FastAPI
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -14,12 +14,26 @@ from groundtune.store.annotations import items
 from groundtune.store.annotations.records import Task
 from groundtune.web.views import TASKS
 
-SCREENS: dict[Task, str] = {
-    "correct": "correct.html",
-    "compare": "compare.html",
-    "review": "correct.html",
+
+class Screen(NamedTuple):
+    """How a task is shown: its script, and the template of the same name."""
+
+    script: str
+    styles: tuple[str, ...] = ()
+    following: str = "Make training pairs of your work:"
+    command: str = "groundtune pairs --from PROJECT --out RUN"
+
+
+SCREENS: dict[Task, Screen] = {
+    "correct": Screen("correct"),
+    "compare": Screen("compare", ("compare",)),
+    "evaluate": Screen(
+        "evaluate",
+        following="The overview has the rates of each model. Get them with the benchmark's tables:",
+        command="groundtune export mhumaneval PROJECT --out marks.jsonl",
+    ),
+    "review": Screen("correct"),
 }
-"""Each task's template."""
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
@@ -49,9 +63,15 @@ def add_pages(app: FastAPI, project: Project, person: str) -> None:
         return page("home.html", tasks=shown)
 
     def screen(task: Task) -> HTMLResponse:
-        return page(SCREENS[task], task=task, heading=TASKS[task])
+        shown = SCREENS[task]
+        values = {"task": task, "heading": TASKS[task], **shown._asdict()}
+        return page(f"{shown.script}.html", **values)
+
+    def rates() -> HTMLResponse:
+        return page("rates.html")
 
     app.get("/", include_in_schema=False)(home)
+    app.get("/rates", include_in_schema=False)(rates)
     app.get("/task/{task}", include_in_schema=False)(screen)
 
 

@@ -10,6 +10,7 @@ from groundtune.store.annotations.records import Task
 TASKS: dict[Task, str] = {
     "correct": "Correct answers",
     "compare": "Compare two answers",
+    "evaluate": "Evaluate answers",
     "review": "Review corrections",
 }
 

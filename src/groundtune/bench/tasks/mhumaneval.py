@@ -14,7 +14,8 @@ with characters of the exact answer, half open, or {"text": "Two", "kind": "numb
 place where these words stand. A mark with both is held to its text: offsets of a file that were
 counted in UTF-16 units or bytes are recognised by it, and refused where nothing fits. Or they come
 as the corrections/ of a Groundtune folder, whose spans are the marks. "marks": null is an answer
-not yet looked at. Our kinds attribute and action count as other.
+not yet looked at. Rows may name their "model": then each model is scored by itself. Our kinds
+attribute and action count as other.
 
 --data is not needed: the items are those of the answers. If it is given (JSON lines with an id
 each), exactly its items must be answered.
@@ -91,19 +92,30 @@ def read_answers(path: Path, data: MarkedItems) -> list[ItemAnswer]:
         raise UserError(
             "There are no marked answers.", str(path), "Give JSON lines of id, answer and marks."
         )
-    refuse_second_answers(told, path)
-    return by_id(told, data.ids, path) if data.ids else told
+    models = dict.fromkeys(each.model for each in told)
+    of_models = [[each for each in told if each.model == model] for model in models]
+    for own in of_models:
+        refuse_second_answers(own, path)
+    if not data.ids:
+        return told
+    return [each for own in of_models for each in by_id(own, data.ids, path)]
 
 
 def _corrections(folder: Path) -> list[ItemAnswer]:
     at = folder / "corrections" if (folder / "corrections").is_dir() else folder
     return [
-        ItemAnswer(text=each.text, item=each.prompt, row=i, extra=_extra(each.spans, each.prompt))
-        for i, each in enumerate(RecordSet(at, Correction).read(), 1)
+        ItemAnswer(
+            text=each.text,
+            item=each.prompt,
+            row=number,
+            extra=marks_of(each.marks or each.spans, each.prompt),
+        )
+        for number, each in enumerate(RecordSet(at, Correction).read(), 1)
     ]
 
 
-def _extra(spans: Sequence[Span] | None, image: str) -> dict[str, str]:
+def marks_of(spans: Sequence[Span] | None, image: str) -> dict[str, str]:
+    """Return what an `ItemAnswer` of this benchmark has in `extra`; None: nobody has looked yet."""
     rows = None if spans is None else [span.model_dump(exclude_none=True) for span in spans]
     return {"marks": json_of(rows, ascii=True), "image": image}
 
@@ -169,7 +181,8 @@ def _marked(row: Row, unit: Unit) -> ItemAnswer:
         text=text,
         item=item,
         row=row.number,
-        extra=_extra(spans, first_of(fields, ("image", "image_id")) or item),
+        extra=marks_of(spans, first_of(fields, ("image", "image_id")) or item),
+        model=first_of(fields, ("model",)) or "",
     )
 
 

@@ -11,14 +11,16 @@ from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.records import Answer, Claim, Correction, Prompt, Span
 from groundtune.store.annotations.records import Item, Task
 from groundtune.store.keys import key_of, seed_of
+from groundtune.store.rows import json_rows, text_field
 
 
 def items_from_run(source: Path, task: Task, seed: int) -> list[Item]:
     """Return the items of a run's answers.
 
     One per answer; for comparisons one for every two answers to a prompt, the side of each drawn
-    by `seed`. A review's suggestions are the edits of the corrections in the run, other tasks' the
-    claims that a labeler rejected.
+    by `seed`. A review's suggestions are the edits of the corrections in the run, those of a task
+    "correct" the claims that a labeler rejected. An evaluation has none, and takes only the answers
+    of to-mark.jsonl where `groundtune check` drew some.
 
     Raises:
         UserError: the run has no answers, or no corrections to review.
@@ -37,6 +39,8 @@ def items_from_run(source: Path, task: Task, seed: int) -> list[Item]:
         corrections = {row.answer: row for row in read_some(folder.corrections)}
         reviewed = [answer for answer in answers if answer.key in corrections]
         return _singles(task, reviewed, prompts, lambda answer: _edits(corrections[answer.key]))
+    if task == "evaluate":
+        return _singles(task, _drawn(source, answers), prompts, lambda _: ())
     claims: dict[str, list[Claim]] = defaultdict(list)
     for claim in folder.claims.read():
         claims[claim.answer].append(claim)
@@ -59,6 +63,15 @@ def _singles(
         )
         for answer in answers
     ]
+
+
+def _drawn(source: Path, answers: Sequence[Answer]) -> Sequence[Answer]:
+    """The answers that a check drew to be marked; all of them where it drew none."""
+    path = source / "to-mark.jsonl"
+    if not path.is_file():
+        return answers
+    drawn = {text_field(row, "answer") for row in json_rows(path)}
+    return [answer for answer in answers if answer.key in drawn]
 
 
 def _comparisons(answers: Sequence[Answer], prompts: dict[str, Prompt], seed: int) -> list[Item]:

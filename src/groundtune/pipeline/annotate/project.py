@@ -1,6 +1,7 @@
 """A project: opened or created, filled with items, and told people's events."""
 
 import json
+import random
 import shutil
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
@@ -11,15 +12,15 @@ from groundtune.errors import UserError
 from groundtune.feedback.annotating import AnnotationState, RefusedEvent, check_event, replay
 from groundtune.pipeline.annotate.items import items_from_run
 from groundtune.pipeline.annotate.settings import ProjectSettings
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.folder import DATABASE, RunFolder
 from groundtune.records import Record
 from groundtune.store.annotations import events, items, leases
 from groundtune.store.annotations.database import Database, open_database
 from groundtune.store.annotations.records import Event, Item, Task
 from groundtune.store.images import ImageStore
 from groundtune.store.json_writing import json_of
+from groundtune.store.keys import seed_of
 
-DATABASE = "annotations.sqlite"
 GUIDELINES = "guidelines.md"
 _SETTINGS = "project"
 _ID = "id"
@@ -83,8 +84,17 @@ class Project:
         images = ImageStore(RunFolder(source).path / "images")
         for sha256 in dict.fromkeys(image for item in found for image in item.prompt.images):
             _take_image(images, self.images, sha256)
+        # Answers to evaluate are mixed: neither their order nor what is left tells the model.
+        seed = self.settings.seed
+        mixed = {item.key: random.Random(seed_of(seed, item.key)).random() for item in found}
+        priorities = mixed if task == "evaluate" else {}
         with self.database.writing() as connection:
-            return items.add_items(connection, found, people_per_item=self.settings.people_per_item)
+            return items.add_items(
+                connection,
+                found,
+                people_per_item=self.settings.people_per_item,
+                priorities=priorities,
+            )
 
     def join(self, person: str, name: str, role: items.Role) -> None:
         """Add a person, unless they are there."""

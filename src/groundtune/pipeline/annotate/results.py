@@ -48,6 +48,8 @@ class Finished(NamedTuple):
     items: Mapping[str, Item]
     corrections: tuple[Correction, ...]
     comparisons: tuple[Comparison, ...]
+    evaluations: tuple[Correction, ...]
+    """Marks without replacements, of answers whose models weren't known."""
     roles: Mapping[str, str]
 
 
@@ -62,12 +64,14 @@ def finished_work(project: Project) -> Finished:
     by_key = {item.key: item for item in found}
     corrections: list[Correction] = []
     comparisons: list[Comparison] = []
+    evaluations: list[Correction] = []
     for (key, person), own in by_work.items():
         item, state = by_key[key], replay(own)
         by = Producer(kind="person", name=person, revision=key_of(state)[:12])
-        corrections += filter(None, [correction_of(item, state, by)])
+        single = evaluations if item.task == "evaluate" else corrections
+        single += filter(None, [correction_of(item, state, by)])
         comparisons += filter(None, [comparison_of(item, state, by)])
-    return Finished(by_key, tuple(corrections), tuple(comparisons), roles)
+    return Finished(by_key, tuple(corrections), tuple(comparisons), tuple(evaluations), roles)
 
 
 def settled(work: Finished, people: Settle) -> tuple[list[Correction], int]:

@@ -42,7 +42,7 @@ class ProjectSettings(Settings):
     lease_minutes: float = Field(default=30, gt=0)
     """How long an item stays with a person who doesn't touch it."""
     seed: int = 0
-    """Which answer of a comparison is A."""
+    """Which answer of a comparison is A, and in which order answers are evaluated."""
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:

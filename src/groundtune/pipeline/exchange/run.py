@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -11,13 +11,14 @@ from pydantic import ValidationError
 from groundtune.errors import UserError
 from groundtune.interchange.feedback_layout import Feedback, load_feedback_format
 from groundtune.interchange.layout import Batch
+from groundtune.interchange.layouts.marks import write_marks
 from groundtune.interchange.licences import forbids_commercial_use
 from groundtune.interchange.loading import load
-from groundtune.interchange.registry import FeedbackLayoutName, LayoutName
+from groundtune.interchange.registry import FeedbackLayoutName, LayoutName, MarksLayoutName
 from groundtune.pipeline.exchange.noted_rows import NotedRows
 from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.protocols import Progress
-from groundtune.records import Pair, Record
+from groundtune.records import Pair, Prompt, Record
 from groundtune.store.dataset import RecordSet
 from groundtune.store.files import write_atomic
 from groundtune.store.json_writing import json_of
@@ -224,9 +225,22 @@ def export_feedback(
         read_some(folder.corrections),
         folder.comparisons.read(),
     )
-    licences = {prompt.source.licence for prompt in prompts}
-    refusing = tuple(sorted(each for each in licences if forbids_commercial_use(each)))
-    return ExportSummary(rows=rows, non_commercial=refusing)
+    return ExportSummary(rows=rows, non_commercial=non_commercial(prompts))
+
+
+@one_writer(is_file=True)
+def export_marks(layout: MarksLayoutName, source: Path, out: Path) -> ExportSummary:
+    """Export what the corrections of the folder `source` mark as wrong to one file.
+
+    Raises:
+        UserError: there are no corrections, or the file can't be written.
+    """
+    folder = RunFolder(source)
+    corrections = read_some(folder.corrections)
+    prompts = folder.prompts_by_key()
+    answers = {answer.key: answer for answer in read_some(folder.answers)}
+    rows = write_marks(layout, out, prompts, answers, corrections)
+    return ExportSummary(rows=rows, non_commercial=non_commercial(prompts.values()))
 
 
 def read_summary(out: Path) -> ImportSummary | None:
@@ -261,6 +275,12 @@ def nothing_read(
         str(file),
         "Give a file with at least one good row, or another layout.",
     )
+
+
+def non_commercial(prompts: Iterable[Prompt]) -> tuple[str, ...]:
+    """Licences of the prompts that forbid commercial use."""
+    licences = {prompt.source.licence for prompt in prompts}
+    return tuple(sorted(each for each in licences if forbids_commercial_use(each)))
 
 
 def _add(batch: Batch, target: RunFolder, prompts: set[str], pairs: set[str]) -> None:

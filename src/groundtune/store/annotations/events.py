@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, RowMapping, insert, select
+from sqlalchemy import Connection, RowMapping, func, insert, select
 
 from groundtune.records import Record
 from groundtune.store.annotations.records import Body, Event
@@ -63,6 +63,11 @@ def events_of(
     if person:
         query = query.where(EVENTS.c.person == person)
     return [_stored(row) for row in connection.execute(query).mappings()]
+
+
+def newest(connection: Connection) -> int:
+    """The number of the newest event; 0 where there is none."""
+    return connection.execute(select(func.coalesce(func.max(EVENTS.c.seq), 0))).scalar_one()
 
 
 def _stored(row: RowMapping) -> StoredEvent:

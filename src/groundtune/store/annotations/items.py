@@ -1,7 +1,8 @@
 """Items and people: adding them, finding them, and how far each item is."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Select, func, insert, literal, select
@@ -13,6 +14,7 @@ from groundtune.store.json_writing import json_of
 
 Role = Literal["annotator", "reviewer", "owner"]
 State = Literal["new", "held", "done", "skipped"]
+NO_PRIORITIES: Mapping[str, float] = MappingProxyType({})
 _AT_ONCE = 500
 
 
@@ -20,6 +22,7 @@ class ItemLine(Record):
     """An item in a list, with its state for one person."""
 
     place: int
+    """Its number in the list, from 1."""
     key: str
     task: Task
     opening: str
@@ -36,9 +39,16 @@ class Counts(Record):
 
 
 def add_items(
-    connection: Connection, items: Sequence[Item], *, people_per_item: int = 1, priority: float = 0
+    connection: Connection,
+    items: Sequence[Item],
+    *,
+    people_per_item: int = 1,
+    priorities: Mapping[str, float] = NO_PRIORITIES,
 ) -> int:
-    """Add the items that aren't there yet, and return how many."""
+    """Add the items that aren't there yet, and return how many.
+
+    Those of higher priority, by key, are asked earlier; others have 0.
+    """
     known = {str(row[0]) for row in connection.execute(select(ITEMS.c.key))}
     fresh = {item.key: item for item in items if item.key not in known}
     rows = [
@@ -47,7 +57,7 @@ def add_items(
             "task": item.task,
             "content": json_of(item),
             "search": _search_text(item),
-            "priority": priority,
+            "priority": priorities.get(item.key, 0.0),
             "free": people_per_item,
         }
         for item in fresh.values()
@@ -84,9 +94,7 @@ def list_items(
     shown = func.coalesce(own.c.state, literal("new"))
     joined = ITEMS.outerjoin(own, (own.c.item == ITEMS.c.key) & (own.c.person == person))
     # The opening is read from the JSON of a page's items only, not of all.
-    query = select(ITEMS.c.place, ITEMS.c.key, ITEMS.c.task, ITEMS.c.content, shown).select_from(
-        joined
-    )
+    query = select(ITEMS.c.key, ITEMS.c.task, ITEMS.c.content, shown).select_from(joined)
     for word in words.lower().split():
         query = query.where(ITEMS.c.search.contains(word, autoescape=True))
     if task:
@@ -94,10 +102,11 @@ def list_items(
     if state:
         query = query.where(shown == state)
     total = _count(connection, query)
-    page = query.order_by(ITEMS.c.place).offset(offset).limit(limit)
+    # In the order in which they are asked; the place of an answer would tell whose it is.
+    page = query.order_by(ITEMS.c.priority.desc(), ITEMS.c.place).offset(offset).limit(limit)
     lines = [
-        ItemLine(place=place, key=key, task=kind, opening=_opening(content), state=found)
-        for place, key, kind, content, found in connection.execute(page)
+        ItemLine(place=number, key=key, task=kind, opening=_opening(content), state=found)
+        for number, (key, kind, content, found) in enumerate(connection.execute(page), offset + 1)
     ]
     return lines, total
 

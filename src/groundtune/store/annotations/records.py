@@ -22,9 +22,9 @@ from groundtune.records import (
     Verdict,
 )
 
-Task = Literal["correct", "compare", "review"]
-"""What is asked of an annotator: correct an answer, choose between two, or check a machine's
-correction."""
+Task = Literal["correct", "compare", "evaluate", "review"]
+"""What is asked of an annotator: correct an answer, choose between two, mark what is wrong in one
+without knowing whose it is, or check a machine's correction."""
 
 Id = Annotated[str, Field(min_length=8, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 """An id that a client made."""

@@ -1,75 +1,59 @@
 // The Correct screen: events in, everything shown is their replay.
 
 import { Answer } from "./answer.js";
-import { call } from "./api.js";
 import { pointsOf } from "./codepoints.js";
 import { byId, h, newId } from "./dom.js";
 import { Editor } from "./editor.js";
-import { Flow } from "./flow.js";
-import { CORRECT_KEYS, listen } from "./keys.js";
-import { Notes } from "./notes.js";
-import { Queue } from "./queue.js";
-import { correctedPieces, history, replay } from "./replay.js";
-import { Stage } from "./stage.js";
-import { hideTrouble, showSaved, showTrouble } from "./status.js";
-import { turnOf } from "./turns.js";
+import { CORRECT_KEYS } from "./keys.js";
+import { correctedPieces } from "./replay.js";
+import { Screen, merged } from "./screen.js";
+import { showTrouble } from "./status.js";
 
-const work = byId("work");
-const stage = new Stage(byId("stage"), byId("canvas"), byId("thumbs"), byId("scale"));
 const answer = new Answer(byId("answer"), chosen);
 const editor = new Editor(byId("editor"), {});
-const notes = new Notes(byId("notes"), (body) => change(body), true);
-let project, flow, state, points;
+const screen = new Screen({ open: show, draw, close: forget }, { asksMissing: true });
+let points;
 let open = null; // what is edited: {id}, {insertAt} or null
 
-const spans = () => state.spans;
+const change = (...bodies) => screen.change(...bodies);
+const kindOf = (span) => screen.kindOf(span);
+const spans = () => screen.state.spans;
 const spanOf = (id) => spans().find((span) => span.id === id);
-const draftName = () => `draft ${project.id} ${flow.work.key}`;
+const draftName = () => `draft ${screen.project.id} ${screen.work.key}`;
 
 function show(item) {
-  work.hidden = byId("bar").hidden = !item;
-  byId("finished").hidden = Boolean(item);
-  if (!item) return;
-  hideTrouble();
   points = pointsOf(item.answers[0]);
   open = null;
   answer.clear();
-  stage.show(item.images, item.facts);
   byId("facts").hidden = !item.images.length || !item.facts.length;
   byId("facts").querySelector("ol").replaceChildren(...item.facts.map((fact) => h("li", {}, fact)));
-  byId("turns").replaceChildren(...item.turns.map((turn) => turnOf(turn, item.images.length)));
-  refresh();
+  screen.refresh();
   if (item.task === "review") answer.select(doubts()[0] ?? null);
   drawEditor();
   restoreDraft();
   if (!open) byId("answer").focus({ preventScroll: true });
-  document.querySelector(".side").scrollTop = 0;
 }
 
-/** Draws everything that follows from the events. */
-function refresh() {
-  state = replay(flow.work.events);
-  answer.draw(flow.work.answers[0], spans().map(drawn), doubts());
-  notes.show(state);
-  const { undo, redo } = history(flow.work.events);
-  document.querySelector("[data-do=undo]").disabled = !undo.length;
-  document.querySelector("[data-do=redo]").disabled = !redo.length;
+function draw() {
+  answer.draw(screen.work.answers[0], spans().map(drawn), doubts());
   byId("finish").textContent = spans().length ? "Finish" : "Nothing wrong";
   drawEditor();
   drawCorrected();
 }
 
-const drawn = (span) => ({ ...span, className: `k${kindOf(span) + 1}`, open: open?.id === span.id });
-
-function kindOf(span) {
-  const named = project.kinds.findIndex((kind) => kind.name === span.label);
-  return named >= 0 ? named : project.kinds.findIndex((kind) => kind.counts_as === span.kind);
+/** What is typed and chosen goes, when what is shown is taken back. */
+function forget() {
+  localStorage.removeItem(draftName());
+  open = null;
+  answer.select(null);
 }
 
+const drawn = (span) => ({ ...span, className: `k${kindOf(span) + 1}`, open: open?.id === span.id });
+
 function doubts() {
-  return flow.work.suggestions
+  return screen.work.suggestions
     .map((suggestion, place) => ({ ...suggestion, place }))
-    .filter(({ place }) => !state.decided.has(place));
+    .filter(({ place }) => !screen.state.decided.has(place));
 }
 
 /** The corrected text, with what is being typed. */
@@ -107,13 +91,13 @@ function drawEditor() {
   const at = open?.insertAt;
   return editor.show({
     words: at === undefined ? wordsOf(range) : points.slice(Math.max(0, at - 30), at).join(""),
-    kinds: project.kinds,
+    kinds: screen.project.kinds,
     kind: span ? kindOf(span) : open?.kind ?? null,
     replacement: span?.replacement,
     insertion: at !== undefined || (span && span.start === span.end),
     marked: Boolean(span),
     doubt: at === undefined ? doubtAt(range) : undefined,
-    severity: project.severity ? span?.severity ?? null : undefined,
+    severity: screen.project.severity ? span?.severity ?? null : undefined,
   });
 }
 
@@ -128,7 +112,7 @@ function chosen(selection, byPointer) {
   open = id ? { id } : null;
   if (selection?.mark) answer.select(spanOf(id));
   if (same) drawEditor(); // while dragging the words stay as they are drawn
-  else refresh();
+  else screen.refresh();
   if (byPointer && id) editor.focus();
 }
 
@@ -137,32 +121,15 @@ function markAt(selection) {
   return spans().find((span) => span.start <= selection.start && selection.end <= span.end && span.start < span.end);
 }
 
-async function change(...bodies) {
-  const recorded = flow.record(...bodies);
-  refresh();
-  await recorded;
-}
-
 /** The body of a span with changes. */
-function put(range, changes) {
-  const kind = project.kinds[changes.kind ?? (range.id ? kindOf(range) : 0)];
-  return {
-    type: "span", id: range.id ?? newId(), answer: 0, start: range.start, end: range.end,
-    text: wordsOf(range), severity: range.severity ?? null, note: range.note ?? "",
-    replacement: range.replacement ?? null, ...changes, kind: kind.counts_as, label: kind.name,
-  };
-}
+const put = (range, changes) => screen.body(range, { id: range.id ?? newId(), text: wordsOf(range), ...changes });
 
 /** Marks the chosen words; marks that they overlap become part of the new one. */
 function mark(range, changes) {
-  const overlapped = spans().filter((span) => span.start < range.end && range.start < span.end);
-  const whole = {
-    start: Math.min(range.start, ...overlapped.map((span) => span.start)),
-    end: Math.max(range.end, ...overlapped.map((span) => span.end)),
-  };
+  const { removals, ...whole } = merged(range, spans());
   const body = put(whole, changes);
   open = { id: body.id };
-  change(...overlapped.map((span) => ({ type: "unspan", id: span.id })), body);
+  change(...removals, body);
   answer.select(whole);
 }
 
@@ -194,7 +161,7 @@ function close() {
   open = null;
   answer.select(null);
   answer.rest(end);
-  refresh();
+  screen.refresh();
   byId("answer").focus({ preventScroll: true });
 }
 
@@ -208,26 +175,15 @@ function restoreDraft() {
   if (!draft || (draft.open.id && !spanOf(draft.open.id))) return;
   open = draft.open;
   if (open.id) answer.select(spanOf(open.id));
-  refresh();
+  screen.refresh();
   editor.input.value = draft.text;
   editor.focus();
 }
 
-async function step(verdict, end) {
+function step(verdict, end) {
   if (open) commit();
-  const bodies = verdict === undefined || verdict === state.verdict ? [] : [{ type: "verdict", verdict }];
-  await change(...bodies, end);
-  await flow.next();
-  countProgress();
-}
-
-function replayAction(name) {
-  const action = history(flow.work.events)[name];
-  if (!action.length) return;
-  localStorage.removeItem(draftName());
-  open = null;
-  answer.select(null);
-  change(...action.map((event) => ({ type: name, event: event.id })));
+  const bodies = verdict === undefined || verdict === screen.state.verdict ? [] : [{ type: "verdict", verdict }];
+  screen.leave(...bodies, end);
 }
 
 function decide(accepted) {
@@ -263,7 +219,7 @@ function insert(side) {
   const range = answer.selection;
   if (!range) return;
   open = { insertAt: side === "before" ? range.start : range.end, kind: 0 };
-  refresh();
+  screen.refresh();
   editor.focus();
 }
 
@@ -274,18 +230,18 @@ function jump(by) {
   const span = all[(here + by + all.length) % all.length];
   open = { id: span.id };
   answer.select(span);
-  refresh();
+  screen.refresh();
 }
 
 const actions = {
   kind(place) {
-    if (place >= project.kinds.length) return;
+    if (place >= screen.project.kinds.length) return;
     const span = open?.id ? spanOf(open.id) : null;
     const typed = editor.input?.value;
     if (span) change(put(span, { kind: place }));
     else if (open?.insertAt !== undefined) {
       open.kind = place;
-      refresh();
+      screen.refresh();
     } else if (answer.selection) mark(answer.selection, { kind: place });
     else return;
     if (typed !== undefined && editor.input) editor.input.value = typed;
@@ -322,22 +278,14 @@ const actions = {
   nextMark() { jump(1); },
   accept() { decide(true); },
   reject() { decide(false); },
-  undo() { replayAction("undo"); },
-  redo() { replayAction("redo"); },
   finish() {
     if (open) commit();
-    const verdict = spans().length ? (state.verdict === "nothing_wrong" ? null : undefined) : "nothing_wrong";
+    const verdict = spans().length ? (screen.state.verdict === "nothing_wrong" ? null : undefined) : "nothing_wrong";
     step(verdict, { type: "submit" });
   },
   unsure() { step("unsure", { type: "submit" }); },
   skip() { step(undefined, { type: "skip", reason: "" }); },
-  missing() { notes.addMissing(); },
-  comment() { notes.focusComment(); },
-  "zoom-in"() { stage.zoom(1.4); },
-  "zoom-out"() { stage.zoom(1 / 1.4); },
-  "zoom-fit"() { stage.fit(); },
-  guidelines() { byId("guidelines").showModal(); },
-  help() { byId("help").showModal(); },
+  missing() { screen.notes.addMissing(); },
 };
 editor.actions = actions;
 
@@ -361,33 +309,9 @@ function grow(side) {
   if (units[place]) answer.choose(side === "left" ? high : low, place);
 }
 
-async function countProgress() {
-  const { counts } = await call("/api/project").catch(() => ({ counts: null }));
-  const own = counts?.[work.dataset.task];
-  if (own) byId("progress").textContent = `${own.done} of ${own.items} done`;
-}
-
-function refused(event, why) {
-  showTrouble({ what: "A change was not accepted.", where: why, fix: "It was taken back here. Try it again." });
-  if (flow.work?.key !== event.item) return;
-  flow.work.events = flow.work.events.filter((each) => each.id !== event.id);
-  open = null;
-  refresh();
-}
-
 byId("corrected").addEventListener("click", (event) => {
   const id = event.target.closest("[data-mark]")?.dataset.mark;
   if (id) chosen({ mark: id }, true);
 });
 
-async function start() {
-  project = await call("/api/project");
-  const queue = new Queue(`groundtune ${project.id} ${project.person}`, { changed: showSaved, refused });
-  await queue.open();
-  flow = new Flow(work.dataset.task, queue, { show, trouble: showTrouble });
-  listen(actions, () => answer, CORRECT_KEYS);
-  await flow.start();
-  countProgress();
-}
-
-start().catch(showTrouble);
+screen.start(actions, () => answer, CORRECT_KEYS).catch(showTrouble);

@@ -1,6 +1,7 @@
 // The editor under the answer: what is chosen, its kind, and what replaces it.
 
 import { h } from "./dom.js";
+import { kindButtons } from "./kinds.js";
 
 const SEVERITIES = ["Minor", "Major", "Dangerous"];
 
@@ -46,16 +47,7 @@ export class Editor {
   }
 
   kinds(model) {
-    const buttons = model.kinds.map((kind, place) => h(
-      "button",
-      {
-        type: "button", class: `k${place + 1}`, title: kind.hint,
-        "aria-pressed": String(place === model.kind),
-        on: { click: () => this.actions.kind(place) },
-      },
-      h("kbd", {}, String(place + 1)),
-      kind.name,
-    ));
+    const buttons = kindButtons(model.kinds, model.kind, (place) => this.actions.kind(place));
     return h("div", { class: "kinds", role: "group", "aria-label": "Kind of error" }, ...buttons);
   }
 

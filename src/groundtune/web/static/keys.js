@@ -40,6 +40,11 @@ export const COMPARE_KEYS = [
   ...WORDS,
   ...SHARED,
 ];
+export const EVALUATE_KEYS = [
+  ...WORDS,
+  ["c", "Can't tell", { c: "unsure" }],
+  ...SHARED,
+];
 
 const MOVES = {
   ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down", Home: "home", End: "end",

@@ -1,0 +1,106 @@
+"""What people marked as wrong in answers, as the evaluations read it; written only.
+
+mhumaneval    a row per answer, for `groundtune bench score mhumaneval`: id, model, image,
+              question, answer, and marks with their texts; null where it can't be told
+check-marks   a row per answer, for `groundtune check --marks`: its key, and whether it is wrong
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from groundtune.interchange.registry import MarksLayoutName
+from groundtune.records import Answer, Correction, Prompt, Span
+from groundtune.store.keys import key_of
+from groundtune.store.rows import write_json
+
+
+def write_marks(
+    layout: MarksLayoutName,
+    path: Path,
+    prompts: Mapping[str, Prompt],
+    answers: Mapping[str, Answer],
+    corrections: Sequence[Correction],
+) -> int:
+    """Write a row per corrected or marked answer, and return their number.
+
+    Raises:
+        UserError: the file can't be written.
+    """
+    if layout == "check-marks":
+        return write_json(path, _verdicts(prompts, answers, corrections))
+    names = model_names(answers[each.answer] for each in corrections)
+    return write_json(path, _marked(prompts, answers, corrections, names))
+
+
+def model_names(answers: Iterable[Answer]) -> dict[str, str]:
+    """The name of each answer's model by the answer's key; two of one name get their revision."""
+    models = {answer.key: answer.producer for answer in answers}
+    identities = {producer.name: set[str]() for producer in models.values()}
+    for producer in models.values():
+        identities[producer.name].add(_identity(producer.revision))
+    return {
+        key: producer.name
+        if len(identities[producer.name]) == 1
+        else f"{producer.name}@{_identity(producer.revision)}"
+        for key, producer in models.items()
+    }
+
+
+def item_id(answer: Answer) -> str:
+    """What answers of several models to one prompt have in common."""
+    return f"{answer.prompt}/{answer.index}" if answer.index else answer.prompt
+
+
+def marked_spans(correction: Correction) -> tuple[Span, ...] | None:
+    """What a person marked; None where they can't tell."""
+    return None if correction.verdict == "unsure" else correction.marks or correction.spans
+
+
+def _marked(
+    prompts: Mapping[str, Prompt],
+    answers: Mapping[str, Answer],
+    corrections: Sequence[Correction],
+    names: Mapping[str, str],
+) -> Iterator[dict[str, Any]]:
+    for each in corrections:
+        prompt, answer, spans = prompts[each.prompt], answers[each.answer], marked_spans(each)
+        yield {
+            "id": item_id(answer),
+            "model": names[each.answer],
+            "image": image_of(prompt),
+            "question": prompt.question,
+            "answer": each.text,
+            "marks": None if spans is None else [_mark(each.text, span) for span in spans],
+            "by": each.by.name,
+        }
+
+
+def image_of(prompt: Prompt) -> str:
+    """What answers about the same images have in common."""
+    return "+".join(prompt.images) or prompt.key
+
+
+def _mark(text: str, span: Span) -> dict[str, Any]:
+    words = text[span.start : span.end]
+    return {"start": span.start, "end": span.end, "text": words, "kind": span.kind}
+
+
+def _verdicts(
+    prompts: Mapping[str, Prompt],
+    answers: Mapping[str, Answer],
+    corrections: Sequence[Correction],
+) -> Iterator[dict[str, Any]]:
+    for each in corrections:
+        spans = marked_spans(each)
+        yield {
+            "answer": each.answer,
+            "image": prompts[each.prompt].source.name,
+            "question": prompts[each.prompt].question,
+            "text": answers[each.answer].text,
+            "wrong": None if spans is None else bool(spans),
+        }
+
+
+def _identity(revision: str) -> str:
+    return revision[:8] or key_of(revision)[:8]
