@@ -1,7 +1,6 @@
 """axe-core finds nothing on any page: phone and desktop, dark and light."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe

@@ -72,7 +72,8 @@ def test_answers_of_two_models_are_marked_blind_and_the_rates_are_those_of_the_b
         assert (base, tuned) == ("100.0%", "0.0%")
         assert page.run("document.documentElement.scrollWidth") <= width
         rates = HTTP.get(f"{url}/api/rates").json()["models"]
-    assert order != sorted(order) and order != sorted(order, reverse=True)  # mixed
+    assert order != sorted(order)
+    assert order != sorted(order, reverse=True)
     assert len(one_each(finished_work(project))) == 10
     marks = tmp_path / "marks.jsonl"
     assert run(["export", "mhumaneval", str(project.path), "--out", str(marks)]) == 0
