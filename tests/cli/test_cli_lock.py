@@ -40,11 +40,18 @@ LINES = {
     "best-of": "FOLDER --model MODEL --reference world:base",
     "world show": "",
     "world train": "base",
+    "world data": "",
+    "world judge": "mmhal ANSWERS --data FOLDER",
     "world claims": "",
     "study": "",
 }
 """Each command with an option --out; an input is only read when the lock is there."""
-FILES = {"recipes copy": "a.yaml", "export": "a.jsonl", "world show": "a.png"}
+FILES = {
+    "recipes copy": "a.yaml",
+    "export": "a.jsonl",
+    "world show": "a.png",
+    "world judge": "a.jsonl",
+}
 """Those of which --out is a file."""
 
 

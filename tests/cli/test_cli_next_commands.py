@@ -88,7 +88,12 @@ def test_answers_about_own_images_are_shown_or_checked(
 
 @pytest.mark.parametrize(
     "line",
-    ["recipes list", "recipes copy world-dpo --out 'my recipe.yaml'", "world show --count 2"],
+    [
+        "recipes list",
+        "recipes copy world-dpo --out 'my recipe.yaml'",
+        "world show --count 2",
+        "world data --scenes 2 --out 'my data'",
+    ],
 )
 def test_other_commands_end_with_one_that_parses(
     line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -83,3 +83,26 @@ def test_training_refuses_what_it_does_not_know(capsys: pytest.CaptureFixture[st
     assert "huge" in capsys.readouterr().err
     assert app.run(["world", "train", "base", "--seed", "-1"]) == 2
     assert "The seed is negative" in capsys.readouterr().err
+
+
+def test_answers_about_written_scenes_are_judged_and_then_scored(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, answers = tmp_path / "my data", tmp_path / "answers.json"
+    assert app.run(["world", "data", "--scenes", "3", "--out", str(data), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["images"] == 3
+    answers.write_text(json.dumps(dict.fromkeys("123", "There are nine toilets.")))
+    replies = tmp_path / "replies.jsonl"
+    judge = ["world", "judge", "shr", str(answers), "--data", str(data), "--out", str(replies)]
+    assert app.run([*judge, "--json"]) == 0
+    score = shlex.split(json.loads(capsys.readouterr().out)["next"])[1:]
+    assert app.run([*score, "--out", str(tmp_path / "scores")]) == 0
+    assert "100.0%" in capsys.readouterr().out
+
+
+def test_an_error_rate_that_is_no_share_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    judge = ["world", "judge", "mmhal", "a.json", "--data", "d", "--out", str(tmp_path / "r.jsonl")]
+    assert app.run([*judge, "--error-rate", "2"]) == 2
+    assert "error rate isn't a share" in capsys.readouterr().err

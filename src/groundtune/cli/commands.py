@@ -30,7 +30,9 @@ GROUPS: dict[str, CommandGroup] = {
     "recipes": CommandGroup("List, show and copy the recipes that come with Groundtune.", START),
     "splitter": CommandGroup("Train your own model to split answers into claims.", LOOP),
     "bench": CommandGroup("Run and score benchmarks.", EVALUATE),
-    "world": CommandGroup("Show scenes, train the world's models, measure feedback.", WORLD),
+    "world": CommandGroup(
+        "Show scenes, write data, train the world's models, measure feedback.", WORLD
+    ),
 }
 COMMANDS: dict[str, Command] = {
     "demo": Command(
@@ -105,6 +107,10 @@ COMMANDS: dict[str, Command] = {
     ),
     "world show": Command("groundtune.cli.world:show", "Draw scenes with their ground truth."),
     "world train": Command("groundtune.cli.world:train", "Train a world model from scratch."),
+    "world data": Command("groundtune.cli.world_data:data", "Write scenes as data sets."),
+    "world judge": Command(
+        "groundtune.cli.world_data:judge", "Judge answers about scenes by the ground truth."
+    ),
     "world claims": Command(
         "groundtune.cli.world_claims:claims", "Measure claim feedback against the ground truth."
     ),

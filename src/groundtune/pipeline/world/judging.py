@@ -1,0 +1,74 @@
+"""The rule judge of the world's MMHal-Bench and SHR: its replies, as recorded ones."""
+
+from pathlib import Path
+
+import numpy as np
+
+from groundtune.bench import registry
+from groundtune.bench.judge.replies import RecordedReply
+from groundtune.bench.tasks.shr.shr import sentences
+from groundtune.bench.world.images import find_scene
+from groundtune.bench.world.rule_judge import grade, mmhal_reply, shr_reply
+from groundtune.errors import UserError
+from groundtune.store.files import write_atomic
+from groundtune.store.json_writing import json_of
+from groundtune.store.keys import seed_of
+from groundtune.store.lock import hold
+from groundtune.store.rows import json_rows
+from groundtune.world.scenes import Scene
+
+JUDGED = ("mmhal", "shr")
+
+
+def write_replies(
+    name: str, data: Path, answers: Path, out: Path, *, error_rate: float = 0.0, seed: int = 0
+) -> int:
+    """Writes the replies of `judge_answers` to a file; how many there are.
+
+    Raises:
+        UserError: as `judge_answers`, the error rate isn't a share, or the disk is full.
+    """
+    if not 0 <= error_rate <= 1:
+        raise UserError("The error rate isn't a share.", f"{error_rate:g}", "Give 0 to 1.")
+    with hold(out, is_file=True):
+        replies = judge_answers(name, data, answers, error_rate=error_rate, seed=seed)
+        lines = (json_of(reply.model_dump(exclude_defaults=True)) for reply in replies)
+        write_atomic(out, "".join(f"{line}\n" for line in lines).encode())
+    return len(replies)
+
+
+def judge_answers(
+    name: str, data: Path, answers: Path, *, error_rate: float = 0.0, seed: int = 0
+) -> list[RecordedReply]:
+    """The rule judge's replies about answers to a data set's MMHal-Bench or SHR.
+
+    Raises:
+        UserError: the data or answers can't be read, or another benchmark is named.
+    """
+    if name not in JUDGED:
+        raise UserError(
+            f"The rules don't judge {name!r}.", name, f"Use one of {', '.join(JUDGED)}."
+        )
+    benchmark = registry.load(name)
+    assert benchmark.read_data is not None  # both have data
+    assert benchmark.read_answers is not None
+    asked = benchmark.read_data([data / name, *([data / "genome"] if name == "shr" else [])])
+    known = _scenes(data / "scenes.jsonl")
+    replies: list[RecordedReply] = []
+    for each, answer in zip(asked, benchmark.read_answers(answers, asked), strict=True):
+        rng = np.random.default_rng(seed_of("rule judge", seed, each.item, answer.text))
+        if name == "mmhal":
+            judged = grade(known[each.image], each.type, each.reference, answer.text)
+            reply = mmhal_reply(judged, rng, error_rate)
+        else:
+            parts = [(part.start, part.end) for part in sentences(answer.text)]
+            reply = shr_reply(known[each.item], answer.text, parts, rng, error_rate)
+        replies.append(
+            RecordedReply(id=each.item, reply=reply, answer=answer.text, model="world-rules")
+        )
+    return replies
+
+
+def _scenes(path: Path) -> dict[str, Scene]:
+    rows = json_rows(path, "Give a folder that groundtune world data wrote.")
+    return {str(row.fields["image"]): find_scene(str(row.fields["key"])) for row in rows}
