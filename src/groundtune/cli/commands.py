@@ -62,6 +62,9 @@ COMMANDS: dict[str, Command] = {
         LOOP,
     ),
     "train": Command("groundtune.cli.train:train", "Train a model on preference pairs.", LOOP),
+    "rl": Command(
+        "groundtune.cli.rl:rl", "Train by reinforcement learning on the model's own answers.", LOOP
+    ),
     "align": Command(
         "groundtune.cli.align:align", "Repeat sample, label, pairs and train for some rounds.", LOOP
     ),

@@ -22,6 +22,26 @@ if TYPE_CHECKING:
 Watch = Callable[[Sequence[Sequence[int]]], Collection[int]]
 """Told after each step what the rows' tokens are so far; says which rows end there."""
 
+
+class DrawnAnswer(NamedTuple):
+    """The tokens of one answer as they were drawn."""
+
+    ids: list[int]
+    logp: list[float]
+    """log p of each token under the model's raw logits (temperature 1, whole vocabulary), nats;
+    empty unless they were asked for."""
+
+
+class _Drawing(NamedTuple):
+    """How the next tokens are drawn."""
+
+    sampling: Sampling
+    banned: tuple[int, ...] = ()
+    """Tokens that are never drawn."""
+    logp: bool = False
+    """Whether log-probabilities are kept."""
+
+
 _SHRINK_BELOW = 0.8
 """Rows are dropped from the batch once less than this share of them goes on: copying the cache
 costs, too."""
@@ -44,13 +64,45 @@ def decode(
     Raises:
         NotFiniteError: the model's logits are not numbers.
     """
+    return [each.ids for each in _decoded(vlm, prompts, rows, seeds, _Drawing(sampling), watch)]
+
+
+def decode_with_logp(
+    vlm: "Vlm",
+    prompts: Sequence[EncodedPrompt],
+    rows: Sequence[int],
+    seeds: Sequence[int],
+    sampling: Sampling,
+    *,
+    banned: Collection[int] = (),
+) -> list[DrawnAnswer]:
+    """Return one answer's tokens per row with their log-probabilities, as `decode` draws them.
+
+    Tokens of `banned` are never drawn: an image placeholder in an answer would be taken for an
+    image when the answer is scored.
+
+    Raises:
+        NotFiniteError: the model's logits are not numbers.
+    """
+    drawing = _Drawing(sampling, tuple(sorted(banned)), logp=True)
+    return _decoded(vlm, prompts, rows, seeds, drawing, None)
+
+
+def _decoded(
+    vlm: "Vlm",
+    prompts: Sequence[EncodedPrompt],
+    rows: Sequence[int],
+    seeds: Sequence[int],
+    drawing: _Drawing,
+    watch: Watch | None,
+) -> list[DrawnAnswer]:
     import torch
 
-    watch = _within(vlm, [len(prompts[row].ids) for row in rows], sampling, watch)
+    watch = _within(vlm, [len(prompts[row].ids) for row in rows], drawing.sampling, watch)
     with torch.inference_mode():
         if shares_prompts(vlm):
-            return _shared(vlm, prompts, rows, seeds, sampling, watch)
-        return _generic(vlm, [prompts[row] for row in rows], seeds, sampling, watch)
+            return _shared(vlm, prompts, rows, seeds, drawing, watch)
+        return _generic(vlm, [prompts[row] for row in rows], seeds, drawing, watch)
 
 
 def _within(
@@ -137,28 +189,32 @@ def _shared(
     prompts: Sequence[EncodedPrompt],
     rows: Sequence[int],
     seeds: Sequence[int],
-    sampling: Sampling,
+    drawing: _Drawing,
     watch: Watch | None = None,
-) -> list[list[int]]:
+) -> list[DrawnAnswer]:
     """Read each prompt once and start its rows from copies of the key-value cache."""
     import torch
 
     cache, logits_BV, mask_BL, padded, position_B, axes = _begin(vlm, prompts, rows)
-    uniform_BT = uniforms(seeds, sampling.max_new_tokens)
+    most = drawing.sampling.max_new_tokens
+    uniform_BT = uniforms(seeds, most)
     eos = torch.tensor(vlm.eos_ids, device=vlm.device)
     going_B = torch.arange(len(rows))  # which row each place of the batch is
     tokens: list[list[int]] = [[] for _ in rows]
+    logps: list[list[float]] = [[] for _ in rows]
     done_B = torch.zeros(len(rows), dtype=torch.bool, device=vlm.device)
-    for step in range(sampling.max_new_tokens):
-        next_B = _drawn(vlm, logits_BV, uniform_BT[going_B, step], sampling)
-        for row, token, over in zip(_ints(going_B), _ints(next_B), _ints(done_B), strict=True):
+    for step in range(most):
+        next_B, logp_B = _drawn(vlm, logits_BV, uniform_BT[going_B, step], drawing)
+        places = zip(_ints(going_B), _ints(next_B), logp_B, _ints(done_B), strict=True)
+        for row, token, logp, over in places:
             if not over:
                 tokens[row].append(token)
+                logps[row] += logp
         done_B = done_B | torch.isin(next_B, eos)
         if watch is not None and (ended := watch(tokens)):
             done_B = done_B | torch.isin(going_B, torch.tensor(list(ended))).to(vlm.device)
         left = int((~done_B).sum())
-        if left == 0 or step + 1 == sampling.max_new_tokens:
+        if left == 0 or step + 1 == most:
             break
         if left < _SHRINK_BELOW * len(done_B):
             keep = (~done_B).nonzero()[:, 0]
@@ -178,26 +234,31 @@ def _shared(
             use_cache=True,
         )
         logits_BV = output.logits[:, -1]
-    return tokens
+    return [DrawnAnswer(*each) for each in zip(tokens, logps, strict=True)]
 
 
 def _generic(
     vlm: "Vlm",
     prompts: Sequence[EncodedPrompt],
     seeds: Sequence[int],
-    sampling: Sampling,
+    drawing: _Drawing,
     watch: Watch | None = None,
-) -> list[list[int]]:
+) -> list[DrawnAnswer]:
     """Use transformers' loop, for models that need more than tokens and positions."""
     import torch
     from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 
     inputs = batch_inputs(vlm, prompts)
     width = inputs["input_ids"].shape[1]
-    uniform_BT = uniforms(seeds, sampling.max_new_tokens)
+    most = drawing.sampling.max_new_tokens
+    uniform_BT = uniforms(seeds, most)
+    logps: list[list[float]] = [[] for _ in prompts]
 
     def pick(ids_BL: "Tensor", logits_BV: "Tensor") -> "Tensor":
-        next_B = _drawn(vlm, logits_BV, uniform_BT[:, ids_BL.shape[1] - width], sampling)
+        numbers_B = uniform_BT[:, ids_BL.shape[1] - width]
+        next_B, logp_B = _drawn(vlm, logits_BV, numbers_B, drawing)
+        for row, logp in zip(logps, logp_B, strict=True):
+            row += logp
         only_BV = logits_BV.new_full(logits_BV.shape, float("-inf"))
         return only_BV.scatter(-1, next_B[:, None], 0.0)
 
@@ -215,7 +276,7 @@ def _generic(
         return torch.tensor([place in cuts for place in range(len(rows))], device=ids_BL.device)
 
     settings = GenerationConfig(
-        max_new_tokens=sampling.max_new_tokens,
+        max_new_tokens=most,
         do_sample=False,
         eos_token_id=list(vlm.eos_ids),
         pad_token_id=vlm.pad_id,
@@ -230,19 +291,39 @@ def _generic(
         )
     finally:
         vlm.model.generation_config = before
-    return answer_ids(ids_BL)
+    tokens = answer_ids(ids_BL)
+    return [DrawnAnswer(ids, logp[: len(ids)]) for ids, logp in zip(tokens, logps, strict=True)]
 
 
-def _drawn(vlm: "Vlm", logits_BV: "Tensor", uniform_B: "Tensor", sampling: Sampling) -> "Tensor":
-    """Draw the next tokens; single tokens may have a probability of 0, a logit of -inf."""
+def _drawn(
+    vlm: "Vlm", logits_BV: "Tensor", uniform_B: "Tensor", drawing: _Drawing
+) -> "tuple[Tensor, list[list[float]]]":
+    """Draw the next tokens; single tokens may have a probability of 0, a logit of -inf.
+
+    Return them with their log-probability each, in a list that is empty unless it was asked for.
+    """
+    from groundtune.engine.logprobs import token_logp
+
     if not bool(logits_BV.amax(-1).isfinite().all()):
         raise not_finite("next-token probabilities", vlm.name)
-    return draw(logits_BV, uniform_B, sampling)
+    scores_BV = logits_BV
+    if drawing.banned:
+        scores_BV = logits_BV.clone()
+        scores_BV[:, list(drawing.banned)] = float("-inf")
+    next_B = draw(scores_BV, uniform_B, drawing.sampling)
+    if not drawing.logp:
+        return next_B, [[] for _ in range(len(next_B))]
+    return next_B, [[logp] for logp in _floats(token_logp(logits_BV, next_B))]
 
 
 def _until_end(ids: list[int], eos_ids: tuple[int, ...]) -> list[int]:
     end = next((i + 1 for i, token in enumerate(ids) if token in eos_ids), len(ids))
     return ids[:end]
+
+
+def _floats(values: "Tensor") -> list[float]:
+    plain: Any = values
+    return plain.tolist()
 
 
 def _ints(values: "Tensor") -> list[int]:

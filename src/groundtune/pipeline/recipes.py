@@ -34,6 +34,7 @@ class RecipeCommand(NamedTuple):
 _HERE = "groundtune.pipeline."
 RECIPE_COMMANDS: dict[str, RecipeCommand] = {
     "train": RecipeCommand(_HERE + "train.settings:TrainSettings"),
+    "rl": RecipeCommand(_HERE + "rl.settings:RLSettings"),
     "align": RecipeCommand(
         _HERE + "align.settings:AlignSettings", _HERE + "align.run:rewrite_align"
     ),

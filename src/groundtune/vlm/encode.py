@@ -6,6 +6,7 @@ the exact text.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
 from groundtune.errors import UserError
@@ -202,10 +203,36 @@ def decode_answer(vlm: "Vlm", ids: Sequence[int]) -> str:
 
     No other code strips an answer's white space.
     """
-    text: str = vlm.processor.tokenizer.decode(
+    return _raw_text(vlm, ids).strip()
+
+
+def drawn_offsets(vlm: "Vlm", ids: Sequence[int], text: str) -> tuple[tuple[int, int], ...]:
+    """Return the characters [start, end) of `text` for each token that a model generated.
+
+    `text` is the end of what `decode_answer` makes of the ids. The tokens are not encoded again:
+    where encoding the text gives other ones, each token's characters are those that it adds to the
+    text of the tokens before it. Tokens without characters of the text have an empty span.
+    """
+    encoded = encode_answer(vlm, text) if vlm.special_ids.isdisjoint(ids[:-1]) else None
+    if encoded is not None and encoded.ids[: len(ids)] == tuple(ids):
+        return encoded.offsets[: len(ids)]
+    texts = [_raw_text(vlm, ids[:length]) for length in range(len(ids) + 1)]
+    shift = texts[-1].rfind(text)
+    edges = [
+        (len(before.rstrip("\ufffd")) - shift, len(after) - shift)
+        for before, after in pairwise(texts)
+    ]
+    return tuple((_within(start, text), _within(end, text)) for start, end in edges)
+
+
+def _raw_text(vlm: "Vlm", ids: Sequence[int]) -> str:
+    return vlm.processor.tokenizer.decode(
         list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
     )
-    return text.strip()
+
+
+def _within(place: int, text: str) -> int:
+    return min(max(place, 0), len(text))
 
 
 def first_tokens(vlm: "Vlm", words: Sequence[str]) -> set[int]:

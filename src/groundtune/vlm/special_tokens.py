@@ -71,6 +71,14 @@ def placeholders(vlm: "Vlm") -> tuple[str, ...]:
     return tuple(dict.fromkeys(each for each in values if isinstance(each, str) and each.strip()))
 
 
+def placeholder_ids(vlm: "Vlm") -> frozenset[int]:
+    """Return the tokens that stand for images and videos, or border them; never an end token."""
+    tokenizer, config = vlm.processor.tokenizer, plain_model(vlm.model).config
+    ids = {tokenizer.convert_tokens_to_ids(text) for text in placeholders(vlm)}
+    ids |= {getattr(config, name, None) for name in ("image_token_id", "video_token_id")}
+    return frozenset(ids & vlm.special_ids - {tokenizer.unk_token_id, *vlm.eos_ids})
+
+
 def characters(vlm: "Vlm", text: str) -> Characters:
     """Return the tokens of a special token's characters, none of them special.
 

@@ -1,0 +1,1 @@
+"""`rl`: reinforcement learning from rewards of sampled answers."""

@@ -1,0 +1,130 @@
+"""Checks the claims of a step's answers, as `label --by claims` does, in memory.
+
+Questions about one image are asked once, however many answers raise them.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from groundtune.feedback.claims import by_answer, claims_of, counted
+from groundtune.feedback.conquer import conquer
+from groundtune.pipeline.feedback.claims import Labelling, labeler_producer
+from groundtune.records import Answer, Claim, Producer, Prompt
+
+
+class Reference(NamedTuple):
+    """What the policy said to a prompt before any training, greedily."""
+
+    words: int
+    """Words outside rejected claims."""
+    facts: frozenset[str]
+    """The questions of its supported claims."""
+
+
+def check_claims(
+    texts: Sequence[tuple[str, Prompt, str]], labelling: Labelling
+) -> dict[str, list[Claim]]:
+    """Return the checked claims of texts, given as (key, prompt, text), by key.
+
+    Equal texts about one prompt are divided once.
+    """
+    by = Producer(kind="model", name="policy")
+    prompts = {key: prompt for key, prompt, _ in texts}
+    answers = {
+        key: Answer(key=key, prompt=prompt.key, text=text, producer=by)
+        for key, prompt, text in texts
+    }
+    first: dict[tuple[str, str], str] = {}
+    for key, prompt, text in texts:
+        first.setdefault((prompt.key, text), key)
+    asked = list(first.values())
+    found = labelling.divider.divide(
+        [prompts[key] for key in asked], [answers[key] for key in asked]
+    )
+    statements = dict(zip(asked, found, strict=True))
+    divider = labelling.divider.producer()
+    claims = [
+        claim
+        for key, prompt, text in texts
+        for claim in claims_of(answers[key], statements[first[prompt.key, text]], divider)
+    ]
+    labeler = labeler_producer(labelling)
+    checked = conquer(claims, prompts, labelling.labeler, labeler, labelling.asking)
+    return by_answer(checked.claims)
+
+
+def reference_of(text: str, claims: Sequence[Claim]) -> Reference:
+    """Return what an answer of the reference says."""
+    return Reference(words_outside(text, claims), frozenset(facts_of(claims)))
+
+
+def facts_of(claims: Sequence[Claim]) -> dict[str, Claim]:
+    """Return the supported claims by their questions, each by its first mention."""
+    found: dict[str, Claim] = {}
+    for claim in claims:
+        if claim.status == "supported":
+            found.setdefault(fact_of(claim), claim)
+    return found
+
+
+def fact_of(claim: Claim) -> str:
+    """Return what two claims about one image must share to be one fact."""
+    return (claim.question or claim.text).lower()
+
+
+def words_outside(text: str, claims: Sequence[Claim]) -> int:
+    """Return the number of words that are in no rejected claim."""
+    kept = list(text)
+    for claim in claims:
+        if claim.status == "rejected":
+            kept[claim.start : claim.end] = " " * (claim.end - claim.start)
+    return len("".join(kept).split())
+
+
+def wrong_claims(claims: Sequence[Claim]) -> list[Claim]:
+    """Return the rejected claims that count, and those that could not be read.
+
+    What rests on a rejected claim doesn't count. A sentence that can't be divided counts as wrong,
+    or nonsense would pay.
+    """
+    rejected = [claim for claim in counted(claims) if claim.status == "rejected"]
+    return rejected + [claim for claim in claims if claim.status == "unparsed"]
+
+
+_DEFINITE = (
+    "the ",
+    "this ",
+    "that ",
+    "these ",
+    "those ",
+    "its ",
+    "their ",
+    "it ",
+    "they ",
+    "both ",
+)
+
+
+def repeated_claims(text: str, claims: Sequence[Claim]) -> list[Claim]:
+    """Return the claims made before as if they were new: the second "a cup", not "the cup"."""
+    seen: set[str] = set()
+    found: list[Claim] = []
+    for claim in claims:
+        if claim.rests_on or not claim.question:
+            continue
+        fact = fact_of(claim)
+        if fact in seen and not text[claim.start : claim.end].lower().startswith(_DEFINITE):
+            found.append(claim)
+        seen.add(fact)
+    return found
+
+
+def is_unread(text: str, claims: Sequence[Claim]) -> bool:
+    """Return whether nothing of an answer could be read, or the labeler did not answer."""
+    if not text:
+        return False
+    whole = [claim for claim in claims if claim.status == "unparsed"]
+    if any((claim.start, claim.end) == (0, len(text)) for claim in whole):
+        return True
+    asked = [claim for claim in claims if claim.question]
+    return bool(asked) and all(claim.status == "unchecked" for claim in asked)

@@ -1,0 +1,102 @@
+"""Measures the policy on prompts that are never learnt from: its claims, its length, its truth.
+
+Greedy answers. The truth is known of the prompts of some sources (the embedded world); everywhere
+the labeler's verdicts on the answers' claims are, and their lengths.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from groundtune.generate.hf import HfGenerator
+from groundtune.pipeline.feedback.claims import Labelling
+from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.prompt_sources import source_of
+from groundtune.pipeline.rl.claims import check_claims, facts_of, repeated_claims, wrong_claims
+from groundtune.pipeline.rl.prepare import held_out_prompts
+from groundtune.pipeline.rl.settings import RLSettings
+from groundtune.protocols import TruthScorer
+from groundtune.records import Claim, Prompt
+from groundtune.train.parallel import Parallel
+from groundtune.vlm.load import Vlm
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOut:
+    """Evaluates after steps."""
+
+    prompts: Sequence[Prompt]
+    generator: HfGenerator
+    settings: RLSettings
+    labelling: Labelling | None
+    truth: TruthScorer | None
+    parallel: Parallel
+
+    @classmethod
+    def open(
+        cls,
+        settings: RLSettings,
+        out: Path,
+        vlm: Vlm,
+        labelling: Labelling | None,
+        parallel: Parallel,
+    ) -> Self:
+        """Return the evaluation of a run's held-out prompts; without any it measures nothing."""
+        prompts, images = held_out_prompts(out).read(), RunFolder(out).images
+        source = source_of(prompts) if prompts else None
+        return cls(
+            prompts=prompts,
+            generator=HfGenerator(vlm, images, settings.batch_size, name="policy"),
+            settings=settings,
+            labelling=labelling,
+            truth=source.truth if source else None,
+            parallel=parallel,
+        )
+
+    def __call__(self, step: int) -> Mapping[str, float]:
+        """Return the means over the held-out prompts, by names that begin with held_out/."""
+        if not self.prompts:
+            return {}
+        mine = self.parallel.share(list(self.prompts))
+        greedy = self.settings.sampling.model_copy(update={"temperature": 0.0})
+        replies = self.generator.generate(mine, greedy, [0] * len(mine)) if mine else []
+        texts = [(p.key, p, reply.text) for p, reply in zip(mine, replies, strict=True)]
+        claims = check_claims(texts, self.labelling) if self.labelling and texts else {}
+        own = [
+            self._row(prompt, text, claims.get(key, ()))
+            | {"truncated": float(not reply.finished), "tokens": float(reply.tokens)}
+            for (key, prompt, text), reply in zip(texts, replies, strict=True)
+        ]
+        rows = [row for part in self.parallel.gather(own) for row in part]
+        sums = {name: sum(row[name] for row in rows) for name in rows[0]}
+        metrics = {
+            f"held_out/{name}": value / len(rows)
+            for name, value in sums.items()
+            if name not in ("named", "there", "mentions", "invented_mentions")
+        }
+        if self.truth:
+            metrics["held_out/recall"] = sums["named"] / max(1.0, sums["there"])
+            metrics["held_out/mentions"] = sums["mentions"] / len(rows)
+        return metrics
+
+    def _row(self, prompt: Prompt, text: str, claims: Sequence[Claim]) -> dict[str, float]:
+        row = {"words": float(len(text.split()))}
+        if self.labelling:
+            wrong = wrong_claims(claims)
+            row |= {
+                "rejected_claims": float(len(wrong)),
+                "rejected": float(bool(wrong)),
+                "supported_claims": float(len(facts_of(claims))),
+                "repeated_claims": float(len(repeated_claims(text, claims))),
+            }
+        if self.truth:
+            truth = self.truth(prompt, text)
+            row |= {
+                "invented": float(truth.invented > 0),
+                "wrong": float(truth.wrong),
+                "named": float(truth.named),
+                "there": float(truth.there),
+                "mentions": float(truth.mentions),
+            }
+        return row

@@ -1,0 +1,122 @@
+"""What a run needs before its first step: prompts, held-out prompts, and the reference's answers.
+
+The reference is the policy before training. Its greedy answer to a prompt says how long an answer
+should be and what can be said; all that is kept in the run's folder and done once.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from groundtune.errors import UserError
+from groundtune.feedback.claims import by_answer
+from groundtune.pipeline.feedback.claims import Labelling, label_claims
+from groundtune.pipeline.folder import RunFolder, read_some
+from groundtune.pipeline.prompt_sources import requested
+from groundtune.pipeline.rl.claims import Reference, reference_of
+from groundtune.pipeline.rl.settings import RLSettings
+from groundtune.pipeline.sample.run import SampleSettings, draw_answers, find_prompts
+from groundtune.protocols import Progress
+from groundtune.records import Prompt
+from groundtune.store.dataset import RecordSet
+from groundtune.store.keys import key_of
+
+if TYPE_CHECKING:
+    from groundtune.vlm.load import Vlm
+
+LARGEST_SHARE = 0.25
+"""Of the prompts of a file, the largest share that is held out."""
+
+
+def prepare_prompts(settings: RLSettings, out: Path, progress: Progress) -> None:
+    """Put the prompts to learn from and those that are held out into `out`.
+
+    Raises:
+        UserError: the prompts can't be read, or none is left.
+    """
+    folder, held_out = RunFolder(out), held_out_prompts(out)
+    if folder.prompts.parts():
+        return
+    if (request := requested(settings.prompts)) is not None:
+        if settings.held_out:
+            held_out.add(
+                request.source.prompts(
+                    folder.images, settings.held_out, progress, part="choosing", seed=0
+                )
+            )
+        learning = request.source.prompts(
+            folder.images, request.number, progress, part="learning", seed=settings.seed
+        )
+        folder.prompts.add(learning)
+        return
+    found = find_prompts(settings.part(SampleSettings), folder, progress).prompts
+    kept_back = _held_back(settings, found)
+    learning = [prompt for prompt in found if prompt.key not in kept_back]
+    if not learning:
+        raise UserError(
+            f"Of {len(found)} prompts none is left to learn from.",
+            settings.prompts or settings.images,
+            "Give more prompts, or set held_out=0.",
+        )
+    held_out.add([prompt for prompt in found if prompt.key in kept_back])
+    folder.prompts.add(learning)
+
+
+def held_out_prompts(out: Path) -> RecordSet[Prompt]:
+    """Return the prompts of a run that are never learnt from; their images are in OUT/images."""
+    return RecordSet(out / "held-out", Prompt)
+
+
+def _held_back(settings: RLSettings, prompts: list[Prompt]) -> set[str]:
+    """Return the keys of the prompts that are held out: all prompts of an image, or none."""
+    most = min(settings.held_out, int(len(prompts) * LARGEST_SHARE))
+    groups: dict[tuple[str, ...], list[Prompt]] = {}
+    for prompt in prompts:
+        groups.setdefault(prompt.images, []).append(prompt)
+    kept: set[str] = set()
+    for images in sorted(groups, key=lambda images: key_of("held out", settings.seed, images)):
+        if len(kept) + len(groups[images]) <= most:
+            kept |= {prompt.key for prompt in groups[images]}
+    return kept
+
+
+def ask_reference(settings: RLSettings, vlm: "Vlm", out: Path, progress: Progress) -> None:
+    """Draw the greedy answers of the model before training to the prompts to learn from.
+
+    Raises:
+        UserError: an image is unreadable, or no answer ends by itself.
+    """
+    from groundtune.generate.hf import HfGenerator
+
+    folder = RunFolder(out)
+    greedy = settings.sampling.model_copy(update={"temperature": 0.0})
+    asked = settings.part(SampleSettings, n=1, sampling=greedy)
+    generator = HfGenerator(vlm, folder.images, settings.batch_size, name=settings.model)
+    draw_answers(generator, read_some(folder.prompts), folder, progress, asked)
+    answers = read_some(folder.answers)
+    if all(answer.finish == "length" for answer in answers):
+        raise UserError(
+            f"None of {len(answers)} answers ends within {greedy.max_new_tokens} tokens.",
+            settings.model,
+            "Raise sampling.max_new_tokens, or use a model that was taught to end its answers.",
+        )
+    if all(not answer.text for answer in answers):
+        raise UserError(
+            f"All of {len(answers)} answers are empty.",
+            settings.model,
+            "Use a model that answers these prompts: groundtune sample shows what it says.",
+        )
+
+
+def references_of(
+    folder: RunFolder, labelling: Labelling | None, progress: Progress, *, write: bool
+) -> dict[str, Reference]:
+    """Return what the reference says to each prompt; with `write`, check its claims first."""
+    if labelling is not None and write:
+        label_claims(folder.path, folder.path, labelling, progress)
+    if labelling is None:
+        return {}
+    claims = by_answer(folder.claims.read())
+    return {
+        answer.prompt: reference_of(answer.text, claims.get(answer.key, ()))
+        for answer in folder.answers.read()
+    }

@@ -1,0 +1,244 @@
+"""The reward of an answer: named components, each normalised over the step's answers, then summed.
+
+A component gives values to whole answers, to places of them, or to both. With credit to claims the
+places' values go to the last tokens of their spans; else they are part of the whole's.
+"""
+
+import math
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from groundtune.engine.changed_tokens import changed_tokens
+from groundtune.errors import UserError
+from groundtune.pipeline.rl.claims import (
+    Reference,
+    fact_of,
+    facts_of,
+    is_unread,
+    repeated_claims,
+    words_outside,
+    wrong_claims,
+)
+from groundtune.pipeline.rl.settings import LengthGate, RewardSettings
+from groundtune.protocols import SpanReward
+from groundtune.records import Claim, Span
+from groundtune.train.rl_batch import Rewards
+from groundtune.train.rollouts import Rollout
+
+SMALLEST = {
+    "rejected": 0.5,
+    "supported": 0.5,
+    "coverage": 0.05,
+    "length": 0.05,
+    "missing_end": 0.25,
+    "repetition": 0.25,
+}
+"""Smallest standard deviation that a component is divided by: what is almost always 0 would
+otherwise outweigh all others in the step in which it is not."""
+
+
+class Judged(NamedTuple):
+    """An answer with what is known about it."""
+
+    rollout: Rollout
+    claims: Sequence[Claim]
+    reference: Reference
+    facts: frozenset[str]
+    """Questions of all claims that are supported in the group's answers or the reference's."""
+
+
+class Value(NamedTuple):
+    """What a component gives to an answer."""
+
+    whole: float = 0.0
+    """NaN where it has none."""
+    places: tuple[SpanReward, ...] = ()
+
+    @property
+    def total(self) -> float:
+        """The whole's value and the places'."""
+        return self.whole + sum(place.value for place in self.places)
+
+
+def judge(
+    rollouts: Sequence[Rollout],
+    claims: Mapping[str, Sequence[Claim]],
+    references: Mapping[str, Reference],
+) -> list[Judged]:
+    """Return the answers with their claims, and the facts that their group and reference know."""
+    facts: dict[str, set[str]] = {}
+    for rollout in rollouts:
+        facts.setdefault(rollout.prompt, set()).update(facts_of(claims.get(rollout.key, ())))
+    none = Reference(0, frozenset())
+    return [
+        Judged(
+            rollout,
+            claims.get(rollout.key, ()),
+            references.get(rollout.prompt, none),
+            frozenset(facts[rollout.prompt] | references.get(rollout.prompt, none).facts),
+        )
+        for rollout in rollouts
+    ]
+
+
+def _places(claims: Sequence[Claim], value: float) -> Value:
+    return Value(places=tuple(SpanReward(each.start, each.end, value) for each in claims))
+
+
+def _rejected(judged: Judged, settings: RewardSettings) -> Value:
+    if is_unread(judged.rollout.text, judged.claims):
+        return Value(math.nan)
+    return _places(wrong_claims(judged.claims), -1.0)
+
+
+def _supported(judged: Judged, settings: RewardSettings) -> Value:
+    return _places(list(facts_of(judged.claims).values()), 1.0)
+
+
+def _coverage(judged: Judged, settings: RewardSettings) -> Value:
+    said = list(facts_of(judged.claims).values())
+    return _places(said, 1 / len(judged.facts)) if judged.facts else Value()
+
+
+def _length(judged: Judged, settings: RewardSettings) -> Value:
+    words = words_outside(judged.rollout.text, judged.claims)
+    return Value(-outside(words, judged.reference.words, settings.gate))
+
+
+def _missing_end(judged: Judged, settings: RewardSettings) -> Value:
+    return Value(-float(judged.rollout.finish == "length"))
+
+
+def _repetition(judged: Judged, settings: RewardSettings) -> Value:
+    return _places(repeated_claims(judged.rollout.text, judged.claims), -1.0)
+
+
+COMPONENTS: dict[str, Callable[[Judged, RewardSettings], Value]] = {
+    "rejected": _rejected,
+    "supported": _supported,
+    "coverage": _coverage,
+    "length": _length,
+    "missing_end": _missing_end,
+    "repetition": _repetition,
+}
+
+
+def outside(words: int, reference: int, gate: LengthGate) -> float:
+    """Return how far a length is outside the gate, as a share of the reference's; 0 inside."""
+    if not reference:
+        return 0.0
+    share = words / reference
+    return max(gate.low - share, share - gate.high, 0.0)
+
+
+def rewards_of(
+    judged: Sequence[Judged],
+    settings: RewardSettings,
+    *,
+    offsets: Callable[[Rollout], Sequence[tuple[int, int]]] | None,
+    more: Mapping[str, Sequence[Value]],
+) -> Rewards:
+    """Return the rewards of a step's answers.
+
+    Args:
+        judged: All answers of the step, of all processes.
+        settings: Components and weights.
+        offsets: Returns the characters of a rollout's tokens, for credit to claims; None puts all
+            rewards at the answers' ends.
+        more: Values of further components, by their names: reward models.
+
+    Raises:
+        UserError: too many answers have no reward.
+    """
+    weights = settings.weights
+    values = {
+        name: [COMPONENTS[name](each, settings) for each in judged]
+        for name in weights
+        if name in COMPONENTS
+    } | {name: list(own) for name, own in more.items()}
+    totals = {name: [value.total for value in own] for name, own in values.items()}
+    counts = [all(math.isfinite(own[i]) for own in totals.values()) for i in range(len(judged))]
+    _refuse_unrewarded(totals, counts, settings.most_unrewarded)
+    factors = {
+        name: weights[name] / _unit(name, [v for v in own if math.isfinite(v)], settings)
+        for name, own in totals.items()
+    }
+    terminal: list[float] = []
+    placed: list[tuple[tuple[int, float], ...]] = []
+    for i, each in enumerate(judged):
+        whole, places = 0.0, list[SpanReward]()
+        for name, own in values.items():
+            if not counts[i]:
+                continue
+            whole += factors[name] * own[i].whole
+            places += [p._replace(value=factors[name] * p.value) for p in own[i].places]
+        if offsets is None:
+            whole, places = whole + sum(place.value for place in places), []
+        terminal.append(whole)
+        placed.append(_on_tokens(places, offsets(each.rollout)) if offsets and places else ())
+    return Rewards(
+        terminal=tuple(terminal),
+        placed=tuple(placed),
+        counts=tuple(counts),
+        metrics=_metrics(judged, totals, counts, weights),
+    )
+
+
+def _unit(name: str, finite: Sequence[float], settings: RewardSettings) -> float:
+    """Return what a component is divided by."""
+    if settings.normalise == "none":
+        return 1.0
+    spread = statistics.stdev(finite) if len(finite) > 1 else 0.0
+    return max(spread, SMALLEST.get(name, 1e-3))
+
+
+def _on_tokens(
+    places: Sequence[SpanReward], offsets: Sequence[tuple[int, int]]
+) -> tuple[tuple[int, float], ...]:
+    """Return the rewards of places on the last token of each; without one on the answer's last."""
+    found: list[tuple[int, float]] = []
+    for place in places:
+        touched = changed_tokens(offsets, [Span(start=place.start, end=place.end)])
+        last = max((t for t, mark in enumerate(touched) if mark), default=len(offsets) - 1)
+        found.append((last, place.value))
+    return tuple(sorted(found))
+
+
+def _metrics(
+    judged: Sequence[Judged],
+    totals: Mapping[str, Sequence[float]],
+    counts: Sequence[bool],
+    weights: Mapping[str, float],
+) -> dict[str, float]:
+    """Return the means of a step for the log.
+
+    `reward` is the weighed sum of the components as they are, which steps can be compared by.
+    """
+    metrics = {
+        f"reward/{name}": _mean([v for v in own if math.isfinite(v)])
+        for name, own in totals.items()
+    }
+    metrics["reward"] = sum(weights[name] * metrics[f"reward/{name}"] for name in totals)
+    metrics["unrewarded"] = counts.count(False) / len(counts)
+    if any(each.claims for each in judged):
+        metrics["claims"] = _mean([len({fact_of(c) for c in each.claims}) for each in judged])
+    return metrics
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
+
+
+def _refuse_unrewarded(
+    totals: Mapping[str, Sequence[float]], counts: Sequence[bool], most: float
+) -> None:
+    lost = counts.count(False)
+    if lost <= most * len(counts):
+        return
+    named = [name for name, own in totals.items() if not all(map(math.isfinite, own))]
+    raise UserError(
+        f"{lost} of {len(counts)} answers have no reward: a value is not a number.",
+        f"rewards: {', '.join(named)}",
+        "Check the reward model or labeler on these answers, or raise rewards.most_unrewarded.",
+    )

@@ -1,0 +1,307 @@
+"""Stage "rl": reinforcement learning of a model from rewards of its own answers.
+
+    OUT/run.json log.jsonl                settings, metrics of each step and evaluation
+    OUT/prompts/ images/ answers/ claims/ what is asked, and the reference's greedy answers, checked
+    OUT/held-out/                         prompts that are never learnt from
+    OUT/rollouts/step-000001/             every answer that was drawn, with its tokens
+    OUT/checkpoints/step-000010/          checkpoint from which a stopped run resumes
+    OUT/model/                            the result: weights, or a LoRA's adapter
+
+The same command resumes from the last checkpoint, and leaves a finished run unchanged.
+"""
+
+import copy
+import logging
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from groundtune.errors import UserError
+from groundtune.pipeline.feedback.claim_settings import open_labelling
+from groundtune.pipeline.feedback.claims import Labelling
+from groundtune.pipeline.folder import RunFolder, read_some
+from groundtune.pipeline.models import resolve
+from groundtune.pipeline.rl.prepare import ask_reference, prepare_prompts, references_of
+from groundtune.pipeline.rl.settings import RLSettings
+from groundtune.pipeline.runs import open_run
+from groundtune.pipeline.train.parallel import is_first_process
+from groundtune.protocols import Progress, Rewarder
+from groundtune.records import Prompt
+from groundtune.store.keys import key_of
+from groundtune.train.log import JsonlLog, read_log
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from groundtune.engine.logprobs import TokenLogProbs
+    from groundtune.engine.rows import PromptRow
+    from groundtune.protocols import Logger
+    from groundtune.train.parallel import Parallel
+    from groundtune.train.rl_loop import RLSchedule
+    from groundtune.vlm.load import Vlm
+
+log = logging.getLogger(__name__)
+
+
+class RLResult(NamedTuple):
+    """A finished run."""
+
+    model: Path
+    ended: str
+    """Why it ended early; "" if it took all its steps."""
+
+
+def rl(
+    settings: RLSettings,
+    out: Path,
+    progress: Progress,
+    *,
+    rewarders: Mapping[str, Rewarder] | None = None,
+    command: Sequence[str] = (),
+) -> RLResult:
+    """Train by the recipe, or resume, and return the folder of the result.
+
+    `rewarders` are further components of the reward, by their names; each has a weight of 1.
+
+    Raises:
+        UserError: settings or prompts can't be used, a model can't be loaded or trained this way,
+            the folder has another run, rewards are not numbers, or the disk is full.
+    """
+    with ExitStack() as stack:
+        if is_first_process():
+            stack.enter_context(
+                open_run(
+                    out,
+                    settings,
+                    models={"model": settings.model},
+                    seeds={"rl": settings.seed},
+                    command=command,
+                )
+            )
+        return _run(settings, out, progress, rewarders or {}, stack)
+
+
+def _run(
+    settings: RLSettings,
+    out: Path,
+    progress: Progress,
+    rewarders: Mapping[str, Rewarder],
+    stack: ExitStack,
+) -> RLResult:
+    import torch
+
+    from groundtune.engine.engines import engine_of
+    from groundtune.engine.separate import Separate
+    from groundtune.pipeline.rl.draw import Encoded, InProcess
+    from groundtune.pipeline.rl.held_out import HeldOut
+    from groundtune.pipeline.rl.step_rewards import StepRewards
+    from groundtune.train.checkpoint import Checkpoints, write_model
+    from groundtune.train.data import packed_cost, separate_cost
+    from groundtune.train.optim import adamw
+    from groundtune.train.parallel import Parallel
+    from groundtune.train.precision import resolve_dtype
+    from groundtune.train.rl_loop import RLTrainer
+    from groundtune.vlm.encode import encode_prompt
+
+    vlm = _load(settings)
+    dtype = resolve_dtype(settings.dtype, vlm.device)
+    parallel = Parallel(vlm.device, bf16=dtype == "bfloat16")
+    if parallel.main:
+        prepare_prompts(settings, out, progress)
+        ask_reference(settings, vlm, out, progress)
+    parallel.wait()
+    folder = RunFolder(out)
+    prompts = read_some(folder.prompts)
+    labelling: Labelling | None = None
+    if settings.rewards.by_claims:
+        labelling = stack.enter_context(open_labelling(settings.feedback, folder))
+    references = references_of(folder, labelling, progress, write=parallel.main)
+    parallel.wait()
+    score: TokenLogProbs = engine_of(vlm)
+    cost = separate_cost if isinstance(score, Separate) else packed_cost
+    torch.manual_seed(settings.seed)  # pyright: ignore[reportUnknownMemberType]
+    reference = _frozen(settings, vlm)
+    vlm = _tuned(settings, vlm)
+    optimizer = adamw(vlm.model.parameters(), settings.optim)
+    checkpoints = Checkpoints(
+        out / "checkpoints", _inputs(settings, vlm, prompts, rewarders), settings.keep
+    )
+    step = checkpoints.restore(vlm, optimizer, parallel.rank)
+    encoded = Encoded(lambda prompt: encode_prompt(vlm, prompt, folder.images), prompts)
+    draw = InProcess(
+        vlm=vlm,
+        prompts=prompts,
+        encoded=encoded,
+        settings=settings,
+        parallel=parallel,
+        folder=out / "rollouts",
+    )
+    reward = StepRewards(
+        vlm=vlm,
+        prompts={prompt.key: prompt for prompt in prompts},
+        references=references,
+        labelling=labelling,
+        rewarders=rewarders,
+        settings=settings,
+        parallel=parallel,
+    )
+    held_out = HeldOut.open(settings, out, vlm, labelling, parallel)
+    ended = RLTrainer(
+        vlm=vlm,
+        method=settings.method,
+        draw=draw,
+        reward=reward,
+        prompt=encoded,
+        score=score,
+        reference=_reference(settings, vlm, reference, score),
+        cost=cost,
+        bound="exact" if dtype == "float32" else "factor",
+        plan=_schedule(settings),
+        parallel=parallel,
+        optimizer=optimizer,
+        checkpoints=checkpoints,
+        logger=_logger(settings, out, step, parallel),
+        progress=progress,
+        evaluate=held_out,
+    ).fit(step, _coefficient(settings, out, step))
+    if parallel.main:
+        write_model(vlm, out / "model")
+    parallel.wait()
+    return RLResult(out / "model", ended)
+
+
+def _load(settings: RLSettings) -> "Vlm":
+    from groundtune.train.precision import device_of, resolve_dtype
+    from groundtune.train.tune import check_parts, check_quantisable
+    from groundtune.vlm.base_files import base_folder
+    from groundtune.vlm.load import load
+
+    device = device_of(settings.device)
+    quantised = settings.tune.type == "qlora"
+    if quantised:
+        check_quantisable(device.type)
+    full = settings.tune.type == "full"
+    dtype = "float32" if full else resolve_dtype(settings.dtype, device)
+    vlm = load(resolve(settings.model), dtype=dtype, device=str(device), four_bits=quantised)
+    if hasattr(vlm.model, "get_base_model"):
+        raise UserError(
+            "The model is an adapter, and an adapter can't be trained on top of another.",
+            settings.model,
+            "Merge it into its base first, and train the merged weights.",
+        )
+    if not vlm.eos_ids:
+        raise UserError(
+            "The model has no end token, so no answer of it ends by itself.",
+            settings.model,
+            "Set eos_token_id in its generation_config.json.",
+        )
+    check_parts(vlm.model, settings.tune)
+    base_folder(vlm.name, vlm.revision)  # downloaded now, since every checkpoint gets its files
+    vlm.special_tokens = settings.special_tokens
+    return vlm
+
+
+def _tuned(settings: RLSettings, vlm: "Vlm") -> "Vlm":
+    from groundtune.train.tune import apply, checkpoint_activations
+
+    model = apply(vlm.model, settings.tune)
+    if settings.gradient_checkpointing:
+        checkpoint_activations(model)
+    model.eval()
+    return replace(vlm, model=model)
+
+
+def _frozen(settings: RLSettings, vlm: "Vlm") -> "Vlm | None":
+    """Return a copy of the model before training; an adapter needs none: it is switched off."""
+    if not settings.method.kl.coefficient or settings.tune.type != "full":
+        return None
+    model: Any = copy.deepcopy(vlm.model)
+    model.requires_grad_(False)
+    return replace(vlm, model=model)
+
+
+def _reference(
+    settings: RLSettings, vlm: "Vlm", frozen: "Vlm | None", score: "TokenLogProbs"
+) -> "Callable[[Sequence[PromptRow]], list[list[Tensor]]] | None":
+    """Return what scores rows with the weights before training; None if the KL counts nowhere."""
+    if not settings.method.kl.coefficient:
+        return None
+    if frozen is not None:
+        return lambda rows: score(frozen, rows)
+
+    def without_adapter(rows: "Sequence[PromptRow]") -> "list[list[Tensor]]":
+        with _disabled(vlm.model):
+            return score(vlm, rows)
+
+    return without_adapter
+
+
+@contextmanager
+def _disabled(model: Any) -> Generator[None, None, None]:
+    with model.disable_adapter():
+        yield
+
+
+def _inputs(
+    settings: RLSettings, vlm: "Vlm", prompts: Sequence[Prompt], rewarders: Mapping[str, Rewarder]
+) -> dict[str, str]:
+    return {
+        "settings": key_of(settings.decisive()),
+        "model": vlm.revision,
+        "prompts": key_of([prompt.key for prompt in prompts]),
+        "rewarders": key_of(sorted(rewarders)),
+    }
+
+
+def _schedule(settings: RLSettings) -> "RLSchedule":
+    from groundtune.train.batches import PassLimits
+    from groundtune.train.rl_loop import RLSchedule
+
+    return RLSchedule(
+        steps=settings.steps,
+        passes=settings.passes,
+        minibatches=settings.minibatches,
+        longest=settings.sampling.max_new_tokens,
+        limits=PassLimits(tokens=settings.micro_tokens, pairs=settings.micro_batch),
+        seed=settings.seed,
+        save_every=settings.save_every,
+        eval_every=settings.eval_every,
+        optim=settings.optim,
+    )
+
+
+def _coefficient(settings: RLSettings, out: Path, step: int) -> float:
+    """Return the KL's coefficient that an interrupted run had reached, else the method's."""
+    if step and settings.method.kl.target:
+        lines = [line for line in read_log(out / "log.jsonl") if line["step"] <= step]
+        reached = [line["next_kl_coefficient"] for line in lines if "next_kl_coefficient" in line]
+        if reached:
+            return reached[-1]
+    return settings.method.kl.coefficient
+
+
+def _logger(settings: RLSettings, out: Path, step: int, parallel: "Parallel") -> "Logger":
+    """Return the main process's logger; the other processes log nothing."""
+    from groundtune.train.trackers import MultiLogger, tracker
+
+    if not parallel.main:
+        return MultiLogger()
+    recipe = settings.model_dump(mode="json")
+    trackers = [tracker(name, out, recipe) for name in settings.log_to]
+    return MultiLogger(JsonlLog(out / "log.jsonl", step), *trackers)
+
+
+def read_outcome(out: Path) -> dict[str, float]:
+    """Return a finished run's steps, its first and last rewards, and the last evaluation."""
+    lines = read_log(out / "log.jsonl")
+    steps = [line for line in lines if "reward" in line]
+    held_out = [line for line in lines if any(name.startswith("held_out/") for name in line)]
+    found = {"steps": float(len(steps)), "reward_first": steps[0]["reward"]}
+    found["reward_last"] = steps[-1]["reward"]
+    for when, line in (("first", held_out[:1]), ("last", held_out[-1:])):
+        for each in line:
+            own = {k.removeprefix("held_out/"): v for k, v in each.items() if k != "step"}
+            found |= {f"{name}_{when}": value for name, value in own.items()}
+    return {name: round(value, 4) for name, value in found.items()}

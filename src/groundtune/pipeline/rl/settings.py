@@ -1,0 +1,162 @@
+"""Settings of reinforcement learning. Nothing here needs torch."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from groundtune.methods.grpo import GRPO
+from groundtune.methods.rloo import RLOO
+from groundtune.pipeline.feedback.claim_settings import ClaimSettings
+from groundtune.pipeline.models import is_endpoint
+from groundtune.pipeline.sample.run import SampleSettings
+from groundtune.pipeline.train.settings import Tune
+from groundtune.records import Record, Sampling
+from groundtune.train.optim import Optim
+from groundtune.train.precision import Dtype
+from groundtune.train.trackers import TrackerName
+from groundtune.train.tune import Lora
+
+RLMethod = Annotated[GRPO | RLOO, Field(discriminator="type")]
+
+
+class RLOptim(Optim):
+    """AdamW's settings, one step of the schedule per batch of rollouts."""
+
+    lr: float = Field(default=1e-5, ge=0)
+    """Peak learning rate: 3e-5 for LLaVA-RLHF's LoRA. With 0 nothing may change: a check that drawn
+    and trained log-probabilities stay equal."""
+    schedule: Literal["cosine", "linear", "constant"] = "constant"
+    warmup: float = Field(default=0.0, ge=0, lt=1)
+
+
+class LengthGate(Record):
+    """The lengths at which an answer keeps its reward, relative to the reference's answer.
+
+    The reference is the policy's greedy answer to the prompt before any training. Words of rejected
+    claims don't count in either, or the gate would pay for filler in their place.
+    """
+
+    low: float = Field(default=0.85, ge=0, le=1)
+    """Least share of the reference's words."""
+    high: float = Field(default=1.1, ge=1)
+    """Largest share of them."""
+
+
+class RewardWeights(Record):
+    """Components of the reward and their weights; 0 leaves one out. Each is logged by itself.
+
+    Every component is higher for better answers, so weights are positive.
+    """
+
+    rejected: float = Field(default=1.0, ge=0)
+    """Minus the number of rejected claims; one that rests on a rejected one doesn't count."""
+    supported: float = Field(default=0.0, ge=0)
+    """Number of different claims that it supports."""
+    coverage: float = Field(default=1.0, ge=0)
+    """Share of the facts said: of all claims that it supports in the group's answers and in the
+    reference's, those that this answer makes. Without it, rewards for precision shorten answers."""
+    length: float = Field(default=1.0, ge=0)
+    """Minus the distance from the length gate, as a share of the reference's words."""
+    missing_end: float = Field(default=1.0, ge=0)
+    """-1 for an answer that was truncated."""
+    repetition: float = Field(default=1.0, ge=0)
+    """Minus the number of claims that were made before as if they were new ("a cup" again)."""
+
+
+class RewardSettings(RewardWeights):
+    """What an answer's reward is."""
+
+    normalise: Literal["batch", "none"] = "batch"
+    """"batch" divides each component by its standard deviation over the step's answers before the
+    sum (GDPO), so that a weight is a share of the reward; "none" sums them as they are."""
+    gate: LengthGate = LengthGate()
+    most_unrewarded: float = Field(default=0.25, ge=0, le=1)
+    """Largest share of a step's answers without a reward (not a number, or claims that can't be
+    read). They are not learnt from."""
+
+    @property
+    def by_claims(self) -> bool:
+        """Whether answers' claims are checked."""
+        return any((self.rejected, self.supported, self.coverage, self.length, self.repetition))
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """The weights by component, without those of 0."""
+        found = {name: float(getattr(self, name)) for name in RewardWeights.model_fields}
+        return {name: weight for name, weight in found.items() if weight}
+
+
+class RLSettings(SampleSettings):
+    """Reinforcement learning of a model from rewards of its own answers."""
+
+    MAY_CHANGE = SampleSettings.MAY_CHANGE | {
+        "gradient_checkpointing",
+        "keep",
+        "log_to",
+        "micro_batch",
+        "micro_tokens",
+        "save_every",
+    }
+    command: Literal["rl"] = "rl"
+    method: RLMethod = RLOO()
+    n: int = Field(default=8, ge=2)
+    """Answers per prompt: a group."""
+    prompts_per_step: int = Field(default=16, ge=1)
+    """Prompts whose answers are drawn, rewarded and learnt from together."""
+    steps: int = Field(default=100, ge=1)
+    """Batches of rollouts."""
+    passes: int = Field(default=1, ge=1)
+    """Times that a step's answers are learnt from: 2 in LLaVA-RLHF (its PPO epochs)."""
+    minibatches: int = Field(default=2, ge=1)
+    """Optimiser steps per pass; each has whole groups."""
+    sampling: Sampling = Sampling(max_new_tokens=512, temperature=1.0)
+    """Answers are drawn from the policy itself: temperature 1, without top-p and top-k."""
+    rewards: RewardSettings = RewardSettings()
+    feedback: ClaimSettings = ClaimSettings()
+    """Who divides answers into claims, and who checks them. "self" is the model before training."""
+    tune: Tune = Lora(dropout=0.0)
+    optim: RLOptim = RLOptim()
+    dtype: Dtype = "float32"  # pyright: ignore[reportIncompatibleVariableOverride]
+    """Arithmetic of the forward pass; trained weights are float32. In float32 drawn and trained
+    log-probabilities are compared exactly, else with the bounds for servers."""
+    micro_tokens: int = Field(default=4096, ge=1)
+    """Maximum tokens per forward pass. Affects memory and speed only."""
+    micro_batch: int = Field(default=64, ge=1)
+    """Maximum answers per forward pass. Affects memory and speed only."""
+    gradient_checkpointing: bool = False
+    """Use less memory for about a third more time."""
+    held_out: int = Field(default=100, ge=0)
+    """Prompts about other images that the policy answers greedily every `eval_every` steps: how its
+    truth develops is measured there. Of your own prompts at most a quarter is held out."""
+    eval_every: int = Field(default=10, ge=0)
+    """Steps between evaluations on the prompts that are held out; 0 never evaluates."""
+    save_every: int = Field(default=10, ge=1)
+    """Steps between checkpoints: an interrupted run loses at most this many."""
+    keep: int = Field(default=1, ge=1)
+    """How many checkpoints to keep."""
+    log_to: tuple[TrackerName, ...] = ()
+    """Trackers that also get the metrics: trackio, wandb, tensorboard, mlflow."""
+
+    @model_validator(mode="after")
+    def _draws_from_the_policy(self) -> Self:
+        sampling = self.sampling
+        if (sampling.temperature, sampling.top_p, sampling.top_k) != (1, 1, 0):
+            raise ValueError(
+                "sampling must be temperature=1, top_p=1, top_k=0: other draws are not the policy's"
+            )
+        if self.tune.type != "full" and self.tune.dropout:
+            raise ValueError(
+                "tune.dropout must be 0: with dropout the policy that learns is not the one that "
+                "drew"
+            )
+        if not self.rewards.weights:
+            raise ValueError("no component of the reward has a weight")
+        return self
+
+    @model_validator(mode="after")
+    def _trains_a_plain_model(self) -> Self:
+        if is_endpoint(self.model) or self.adapter:
+            raise ValueError("model must be a folder or a name on the hub, without an adapter")
+        if self.engine.type != "local":
+            raise ValueError("engine: rollouts are drawn in process; use several processes instead")
+        return self

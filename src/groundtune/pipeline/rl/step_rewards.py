@@ -1,0 +1,75 @@
+"""Rewards a step's answers: claims are checked by the processes' shares, then all are compared."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from groundtune.pipeline.feedback.claims import Labelling
+from groundtune.pipeline.rl.claims import Reference, check_claims
+from groundtune.pipeline.rl.rewards import Value, judge, rewards_of
+from groundtune.pipeline.rl.settings import RLSettings
+from groundtune.protocols import Rewarder
+from groundtune.records import Claim, Prompt
+from groundtune.train.parallel import Parallel
+from groundtune.train.rl_batch import Rewards
+from groundtune.train.rollouts import Rollout
+from groundtune.vlm.encode import drawn_offsets
+from groundtune.vlm.load import Vlm
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepRewards:
+    """The reward function of a run."""
+
+    vlm: Vlm
+    prompts: Mapping[str, Prompt]
+    references: Mapping[str, Reference]
+    labelling: Labelling | None
+    """None if no component needs claims."""
+    rewarders: Mapping[str, Rewarder]
+    settings: RLSettings
+    parallel: Parallel
+
+    def __call__(self, rollouts: Sequence[Rollout]) -> Rewards:
+        """Return the rewards of a step's answers, the same in every process.
+
+        Raises:
+            UserError: too many answers have no reward.
+        """
+        groups: dict[str, list[Rollout]] = {}
+        for rollout in rollouts:
+            groups.setdefault(rollout.prompt, []).append(rollout)
+        mine = [
+            rollout for group in self.parallel.share(list(groups.values())) for rollout in group
+        ]
+        claims: dict[str, list[Claim]] = {}
+        for part in self.parallel.gather(self._claims(mine)):
+            claims |= part
+        more = {name: self._values(rewarder, mine) for name, rewarder in self.rewarders.items()}
+        found: dict[str, dict[str, float]] = {name: {} for name in more}
+        for part in self.parallel.gather(more):
+            for name, values in part.items():
+                found[name] |= values
+        by_claims = self.settings.method.credit == "claims"
+        return rewards_of(
+            judge(rollouts, claims, self.references),
+            self.settings.rewards,
+            offsets=self._offsets if by_claims else None,
+            more={
+                name: [Value(values[rollout.key]) for rollout in rollouts]
+                for name, values in found.items()
+            },
+        )
+
+    def _claims(self, rollouts: Sequence[Rollout]) -> dict[str, list[Claim]]:
+        if self.labelling is None or not rollouts:
+            return {}
+        texts = [(each.key, self.prompts[each.prompt], each.text) for each in rollouts]
+        return check_claims(texts, self.labelling)
+
+    def _values(self, rewarder: Rewarder, rollouts: Sequence[Rollout]) -> dict[str, float]:
+        prompts = [self.prompts[each.prompt] for each in rollouts]
+        values = rewarder.reward(prompts, [each.text for each in rollouts]) if rollouts else []
+        return {each.key: value for each, value in zip(rollouts, values, strict=True)}
+
+    def _offsets(self, rollout: Rollout) -> Sequence[tuple[int, int]]:
+        return drawn_offsets(self.vlm, rollout.answer_ids, rollout.text)

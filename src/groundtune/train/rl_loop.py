@@ -1,0 +1,264 @@
+"""The loop of reinforcement learning: draw, reward, compare with the reference, step, log, save.
+
+It is independent of model families, methods and rewards: the caller passes functions that draw a
+step's answers and reward them. All processes hold all answers of a step and share its forward
+passes, as in loop.py, so the processes and micro-batches change no result.
+
+Shapes: B answers, T tokens of the longest answer.
+"""
+
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from groundtune.engine.logprobs import TokenLogProbs
+from groundtune.engine.rows import PromptRow
+from groundtune.errors import UserError
+from groundtune.methods.kl import adapted, kl_estimate
+from groundtune.methods.policy_gradient import PolicyGradient
+from groundtune.protocols import Logger, Progress
+from groundtune.train.batches import PassLimits
+from groundtune.train.checkpoint import Checkpoints, State, random_state
+from groundtune.train.interrupt import Interrupt
+from groundtune.train.mismatch import Bound, Gap, check_gap, gap_of
+from groundtune.train.optim import Optim
+from groundtune.train.parallel import Parallel, Prepared
+from groundtune.train.rl_batch import Rewards, batch_of, padded_like
+from groundtune.train.rl_passes import Learned, PolicyStep, RolloutRows
+from groundtune.train.rollouts import Rollout
+from groundtune.vlm.encoded import EncodedPrompt
+from groundtune.vlm.load import Vlm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RLSchedule:
+    """How long to train, and how often a step's answers are learnt from."""
+
+    steps: int
+    passes: int
+    """Times that a step's answers are gone through (PPO's epochs)."""
+    minibatches: int
+    """Optimiser steps per pass."""
+    longest: int
+    """The most tokens of an answer."""
+    limits: PassLimits
+    seed: int
+    save_every: int
+    eval_every: int
+    optim: Optim
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RLTrainer:
+    """Everything that a run needs; `fit` runs it."""
+
+    vlm: Vlm
+    """The policy; the weights to train require a gradient."""
+    method: PolicyGradient
+    draw: Callable[[int], list[Rollout]]
+    """Draws the answers of a step, counted from 1; all of them, in every process."""
+    reward: Callable[[Sequence[Rollout]], Rewards]
+    prompt: Callable[[str], EncodedPrompt]
+    """The prompt of a key, the same object each time."""
+    score: TokenLogProbs
+    reference: Callable[[Sequence[PromptRow]], list[list[Tensor]]] | None
+    """The reference's log-probabilities; None if the KL counts nowhere."""
+    cost: Callable[[int, Sequence[int]], int]
+    bound: Bound
+    """How near the drawn log-probabilities must be to the trainer's."""
+    plan: RLSchedule
+    parallel: Parallel
+    optimizer: Optimizer
+    checkpoints: Checkpoints
+    logger: Logger
+    progress: Progress
+    evaluate: Callable[[int], Mapping[str, float]] | None = None
+    stop: Callable[[int], str] | None = None
+    """Returns why the run should end after a step, "" if it should not."""
+
+    def fit(self, first_step: int, coefficient: float) -> str:
+        """Train from `first_step` (the steps already done); return why it ended early, or "".
+
+        `coefficient` is the KL's: the method's, or the one that an interrupted run had reached.
+
+        Raises:
+            UserError: rewards or the loss are not numbers, the drawn answers are not the policy's,
+                or the disk is full.
+            KeyboardInterrupt: Ctrl-C was pressed; the current step is finished and saved first.
+        """
+        plan = self.plan
+        self.progress.start("train", total=plan.steps)
+        self.progress.advance(first_step)
+        clip = plan.optim.clip
+        ready = self.parallel.prepare(self.vlm, self.score, self.optimizer, clip=clip)
+        with Interrupt() as interrupt:
+            if first_step == 0:
+                self._evaluate(0)
+            for done in range(first_step, plan.steps):
+                metrics = self._step(ready, done, coefficient)
+                coefficient = metrics["next_kl_coefficient"]
+                if self.parallel.main:
+                    self.logger.log(done + 1, metrics)
+                self.progress.advance(1, f"reward {metrics['reward']:.3f}")
+                ended = self._evaluate(done + 1)
+                stop = self.parallel.any(interrupt.requested)
+                self._save(ready, done + 1, last=stop or bool(ended))
+                if stop:
+                    raise KeyboardInterrupt
+                if ended:
+                    return ended
+        return ""
+
+    def _step(self, ready: Prepared, done: int, coefficient: float) -> dict[str, float]:
+        """Draw, reward and learn; return the metrics of the step, and the KL's next coefficient."""
+        clock = _Clock()
+        self.vlm.model.eval()
+        rollouts = self.draw(done + 1)
+        clock.note("draw")
+        rewards = self.reward(rollouts)
+        clock.note("reward")
+        batch = batch_of(rollouts, rewards)
+        groups = len({each.prompt for each in rollouts})
+        metrics = {**rewards.metrics, **_shape(rollouts)}
+        metrics["dropped_groups"] = float(groups)
+        metrics |= {"kl_coefficient": coefficient, "next_kl_coefficient": coefficient}
+        if batch is None:
+            self._refuse_equal(rollouts, done)
+            return metrics | clock.metrics()
+        metrics["dropped_groups"] -= len(set(batch.group_B.tolist()))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+        rows = RolloutRows(batch=batch, prompt=self.prompt, cost=self.cost, limits=self.plan.limits)
+        ref_BT = self._score_all(rows, self.reference) if self.reference else None
+        clock.note("reference")
+        old_BT = self._old(rows, done)
+        if ref_BT is not None:
+            kl_B = kl_estimate(old_BT, ref_BT, batch.mask_BT, "k1").sum(-1)
+            metrics["kl"] = float(kl_B.mean())
+            if self.method.kl.target:
+                target, horizon = self.method.kl.target, self.method.kl.horizon
+                metrics["next_kl_coefficient"] = adapted(
+                    coefficient, metrics["kl"], target, horizon, len(rollouts)
+                )
+        found = batch.advantages(self.method, old_BT, ref_BT, coefficient)
+        learned = Learned(
+            advantage_BT=found.advantage_BT, old_BT=old_BT, ref_BT=ref_BT, coefficient=coefficient
+        )
+        metrics |= self._learn(ready, done, rows, learned)
+        clock.note("update")
+        return metrics | clock.metrics()
+
+    def _learn(
+        self, ready: Prepared, done: int, rows: RolloutRows, learned: Learned
+    ) -> dict[str, float]:
+        """Take the optimiser steps of one step; return their mean metrics."""
+        plan = self.plan
+        rate = plan.optim.rate(done, plan.steps)
+        for group in ready.optimizer.param_groups:
+            group["lr"] = rate
+        sums: dict[str, float] = defaultdict(float)
+        parts = rows.minibatches(plan.passes, plan.minibatches, f"{plan.seed}/{done}")
+        for number, part in enumerate(parts):
+            step = PolicyStep(
+                method=self.method, rows=rows, part=part, longest=plan.longest, learned=learned
+            )
+            metrics, logp_BT = step.run(self.parallel, ready)
+            if number == 0 and self.bound == "exact":
+                gap = gap_of(logp_BT[part], rows.batch.behaviour_BT[part], rows.batch.mask_BT[part])
+                check_gap(gap, "exact", f"step {done + 1}")
+                metrics["gap"] = gap.largest
+            norm = self.parallel.step(ready)
+            if not math.isfinite(metrics["loss"]) or not math.isfinite(norm):
+                raise UserError(
+                    f"The loss or its gradient is not a number (loss {metrics['loss']}).",
+                    f"step {done + 1}",
+                    "Lower optim.lr, or use dtype=float32.",
+                )
+            for name, value in (metrics | {"gradient_norm": norm}).items():
+                sums[name] += value if name == "gap" else value / len(parts)
+        return {**sums, "lr": rate}
+
+    def _old(self, rows: RolloutRows, done: int) -> Tensor:
+        """Return the log-probabilities of the policy at the start of the step."""
+        batch = rows.batch
+        if self.bound == "exact":  # compared in the first pass, which computes them anyway
+            return batch.behaviour_BT
+        old_BT = self._score_all(rows, lambda each: self.score(self.vlm, each))
+        gap: Gap = gap_of(old_BT, batch.behaviour_BT, batch.mask_BT)
+        check_gap(gap, self.bound, f"step {done + 1}")
+        return old_BT
+
+    def _score_all(
+        self, rows: RolloutRows, score: Callable[[Sequence[PromptRow]], list[list[Tensor]]]
+    ) -> Tensor:
+        """Return log-probabilities of all answers, each scored by one process."""
+        own: dict[int, list[float]] = {}
+        with torch.no_grad(), self.parallel.autocast():
+            for micro_batches in rows.planned(range(len(rows.batch)), self.parallel.processes):
+                [mine] = self.parallel.share(micro_batches)
+                own |= rows.values(mine, score(rows.prompt_rows(mine)))
+        found = {i: values for part in self.parallel.gather(own) for i, values in part.items()}
+        return padded_like([found[i] for i in range(len(rows.batch))], rows.batch.mask_BT)
+
+    def _refuse_equal(self, rollouts: Sequence[Rollout], done: int) -> None:
+        """Refuse a first step in which all answers to each prompt are the same."""
+        texts: dict[str, set[str]] = defaultdict(set)
+        for each in rollouts:
+            texts[each.prompt].add(each.text)
+        if done == 0 and all(len(own) == 1 for own in texts.values()):
+            raise UserError(
+                "All answers to each prompt are equal, so there is nothing to compare.",
+                f"{len(texts)} prompts, {len(rollouts)} answers",
+                "Use a model whose answers vary when they are sampled at temperature 1, or a "
+                "larger n.",
+            )
+
+    def _evaluate(self, done: int) -> str:
+        """Evaluate after a step if it is due; return why the run should end, "" if not."""
+        due = self.plan.eval_every and (done % self.plan.eval_every == 0 or done == self.plan.steps)
+        if due and self.evaluate:
+            self.vlm.model.eval()
+            metrics = self.evaluate(done)
+            if self.parallel.main and metrics:
+                self.logger.log(done, metrics)
+        return self.stop(done) if self.stop and done else ""
+
+    def _save(self, ready: Prepared, done: int, *, last: bool) -> None:
+        if done % self.plan.save_every == 0 or done == self.plan.steps or last:
+            state = State(
+                self.parallel.full_state(ready), done, self.parallel.gather(random_state())
+            )
+            if self.parallel.main:
+                self.checkpoints.save(self.vlm, state)
+        self.parallel.wait()
+
+
+class _Clock:
+    """Seconds by part of a step."""
+
+    def __init__(self) -> None:
+        self._last = time.perf_counter()
+        self._parts: dict[str, float] = {}
+
+    def note(self, part: str) -> None:
+        now = time.perf_counter()
+        self._parts[part], self._last = now - self._last, now
+
+    def metrics(self) -> dict[str, float]:
+        seconds = {f"seconds_{name}": value for name, value in self._parts.items()}
+        return {**seconds, "seconds": sum(self._parts.values())}
+
+
+def _shape(rollouts: Sequence[Rollout]) -> dict[str, float]:
+    """Return the lengths of a step's answers, and the share that was truncated."""
+    count = len(rollouts)
+    return {
+        "tokens": sum(len(each.answer_ids) for each in rollouts) / count,
+        "words": sum(len(each.text.split()) for each in rollouts) / count,
+        "truncated": sum(each.finish == "length" for each in rollouts) / count,
+        "empty": sum(not each.text for each in rollouts) / count,
+    }
