@@ -25,6 +25,7 @@ LINES = {
     "pairs": "--corrections FOLDER",
     "rewrite": "FOLDER --labeler world:truth --second none",
     "train": "--model MODEL --pairs FOLDER",
+    "rl": "world-rl prompts=world:20",
     "align": "world-align prompts=world:20",
     "splitter lessons": "--claims FOLDER",
     "splitter score": "MODEL --lessons FOLDER",

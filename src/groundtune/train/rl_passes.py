@@ -117,7 +117,8 @@ class PolicyStep:
         weight_BT[self.part] = token_weights(
             batch.mask_BT[self.part], self.method.aggregation, self.longest
         )
-        sums = dict.fromkeys(("loss", "clipped", "tokens"), torch.zeros((), dtype=torch.double))
+        zero = torch.zeros((), dtype=torch.double)
+        sums: dict[str, Tensor] = {"loss": zero, "clipped": zero, "tokens": zero}
         own: dict[int, list[float]] = {}
         planned = self.rows.planned(self.part, parallel.processes)
         for number, micro_batches in enumerate(planned, start=1):

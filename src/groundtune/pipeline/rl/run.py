@@ -23,7 +23,9 @@ from groundtune.pipeline.feedback.claim_settings import open_labelling
 from groundtune.pipeline.feedback.claims import Labelling
 from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.pipeline.models import resolve
+from groundtune.pipeline.rl.claims import Reference
 from groundtune.pipeline.rl.prepare import ask_reference, prepare_prompts, references_of
+from groundtune.pipeline.rl.rewarders import open_rewarders
 from groundtune.pipeline.rl.settings import RLSettings
 from groundtune.pipeline.runs import open_run
 from groundtune.pipeline.train.parallel import is_first_process
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from groundtune.engine.rows import PromptRow
     from groundtune.protocols import Logger
     from groundtune.train.parallel import Parallel
-    from groundtune.train.rl_loop import RLSchedule
+    from groundtune.train.rl_loop import RLSchedule, RLTrainer
     from groundtune.vlm.load import Vlm
 
 log = logging.getLogger(__name__)
@@ -63,7 +65,7 @@ def rl(
 ) -> RLResult:
     """Train by the recipe, or resume, and return the folder of the result.
 
-    `rewarders` are further components of the reward, by their names; each has a weight of 1.
+    `rewarders` are custom components of the reward, by their names in `rewards.more`.
 
     Raises:
         UserError: settings or prompts can't be used, a model can't be loaded or trained this way,
@@ -83,6 +85,15 @@ def rl(
         return _run(settings, out, progress, rewarders or {}, stack)
 
 
+class _Asked(NamedTuple):
+    """What is asked, and who rewards the answers."""
+
+    prompts: list[Prompt]
+    rewarders: dict[str, Rewarder]
+    labelling: Labelling | None
+    references: dict[str, Reference]
+
+
 def _run(
     settings: RLSettings,
     out: Path,
@@ -92,47 +103,93 @@ def _run(
 ) -> RLResult:
     import torch
 
-    from groundtune.engine.engines import engine_of
-    from groundtune.engine.separate import Separate
-    from groundtune.pipeline.rl.draw import Encoded, InProcess
-    from groundtune.pipeline.rl.held_out import HeldOut
-    from groundtune.pipeline.rl.step_rewards import StepRewards
     from groundtune.train.checkpoint import Checkpoints, write_model
-    from groundtune.train.data import packed_cost, separate_cost
     from groundtune.train.optim import adamw
     from groundtune.train.parallel import Parallel
     from groundtune.train.precision import resolve_dtype
-    from groundtune.train.rl_loop import RLTrainer
-    from groundtune.vlm.encode import encode_prompt
 
+    opened = open_rewarders(settings.rewards.more, rewarders, RunFolder(out).images)
     vlm = _load(settings)
-    dtype = resolve_dtype(settings.dtype, vlm.device)
-    parallel = Parallel(vlm.device, bf16=dtype == "bfloat16")
+    bf16 = resolve_dtype(settings.dtype, vlm.device) == "bfloat16"
+    parallel = Parallel(vlm.device, bf16=bf16)
+    asked = _asked(settings, vlm, parallel, out, opened, progress, stack)
+    torch.manual_seed(settings.seed)  # pyright: ignore[reportUnknownMemberType]
+    frozen = _frozen(settings, vlm)
+    vlm = _tuned(settings, vlm)
+    optimizer = adamw(vlm.model.parameters(), settings.optim)
+    checkpoints = Checkpoints(
+        out / "checkpoints", _inputs(settings, vlm, asked.prompts, rewarders), settings.keep
+    )
+    step = checkpoints.restore(vlm, optimizer, parallel.rank)
+    trainer = _trainer(
+        settings,
+        out,
+        vlm,
+        asked,
+        frozen=frozen,
+        parallel=parallel,
+        optimizer=optimizer,
+        checkpoints=checkpoints,
+        logger=_logger(settings, out, step, parallel),
+        progress=progress,
+    )
+    ended = trainer.fit(step, _coefficient(settings, out, step))
+    if parallel.main:
+        write_model(vlm, out / "model")
+    parallel.wait()
+    return RLResult(out / "model", ended)
+
+
+def _asked(
+    settings: RLSettings,
+    vlm: "Vlm",
+    parallel: "Parallel",
+    out: Path,
+    rewarders: dict[str, Rewarder],
+    progress: Progress,
+    stack: ExitStack,
+) -> _Asked:
+    """Read the prompts, and have the reference answer them; the main process does it for all."""
+    folder = RunFolder(out)
     if parallel.main:
         prepare_prompts(settings, out, progress)
-        ask_reference(settings, vlm, out, progress)
+        if settings.rewards.by_claims:
+            ask_reference(settings, vlm, out, progress)
     parallel.wait()
-    folder = RunFolder(out)
-    prompts = read_some(folder.prompts)
     labelling: Labelling | None = None
     if settings.rewards.by_claims:
         labelling = stack.enter_context(open_labelling(settings.feedback, folder))
     references = references_of(folder, labelling, progress, write=parallel.main)
     parallel.wait()
+    return _Asked(read_some(folder.prompts), rewarders, labelling, references)
+
+
+def _trainer(
+    settings: RLSettings,
+    out: Path,
+    vlm: "Vlm",
+    asked: _Asked,
+    *,
+    frozen: "Vlm | None",
+    parallel: "Parallel",
+    **rest: Any,
+) -> "RLTrainer":
+    """Return the trainer; `rest` is what it gets as it is."""
+    from groundtune.engine.engines import engine_of
+    from groundtune.engine.separate import Separate
+    from groundtune.pipeline.rl.draw import Encoded, InProcess
+    from groundtune.pipeline.rl.held_out import HeldOut
+    from groundtune.pipeline.rl.step_rewards import StepRewards
+    from groundtune.train.data import packed_cost, separate_cost
+    from groundtune.train.rl_loop import RLTrainer
+    from groundtune.vlm.encode import encode_prompt
+
     score: TokenLogProbs = engine_of(vlm)
-    cost = separate_cost if isinstance(score, Separate) else packed_cost
-    torch.manual_seed(settings.seed)  # pyright: ignore[reportUnknownMemberType]
-    reference = _frozen(settings, vlm)
-    vlm = _tuned(settings, vlm)
-    optimizer = adamw(vlm.model.parameters(), settings.optim)
-    checkpoints = Checkpoints(
-        out / "checkpoints", _inputs(settings, vlm, prompts, rewarders), settings.keep
-    )
-    step = checkpoints.restore(vlm, optimizer, parallel.rank)
-    encoded = Encoded(lambda prompt: encode_prompt(vlm, prompt, folder.images), prompts)
+    images = RunFolder(out).images
+    encoded = Encoded(lambda prompt: encode_prompt(vlm, prompt, images), asked.prompts)
     draw = InProcess(
         vlm=vlm,
-        prompts=prompts,
+        prompts=asked.prompts,
         encoded=encoded,
         settings=settings,
         parallel=parallel,
@@ -140,36 +197,28 @@ def _run(
     )
     reward = StepRewards(
         vlm=vlm,
-        prompts={prompt.key: prompt for prompt in prompts},
-        references=references,
-        labelling=labelling,
-        rewarders=rewarders,
+        prompts={prompt.key: prompt for prompt in asked.prompts},
+        references=asked.references,
+        labelling=asked.labelling,
+        rewarders=asked.rewarders,
         settings=settings,
         parallel=parallel,
     )
-    held_out = HeldOut.open(settings, out, vlm, labelling, parallel)
-    ended = RLTrainer(
+    return RLTrainer(
         vlm=vlm,
         method=settings.method,
         draw=draw,
         reward=reward,
         prompt=encoded,
         score=score,
-        reference=_reference(settings, vlm, reference, score),
-        cost=cost,
-        bound="exact" if dtype == "float32" else "factor",
+        reference=_reference(settings, vlm, frozen, score),
+        cost=separate_cost if isinstance(score, Separate) else packed_cost,
+        bound="factor" if parallel.arithmetic else "exact",
         plan=_schedule(settings),
         parallel=parallel,
-        optimizer=optimizer,
-        checkpoints=checkpoints,
-        logger=_logger(settings, out, step, parallel),
-        progress=progress,
-        evaluate=held_out,
-    ).fit(step, _coefficient(settings, out, step))
-    if parallel.main:
-        write_model(vlm, out / "model")
-    parallel.wait()
-    return RLResult(out / "model", ended)
+        evaluate=HeldOut.open(settings, out, vlm, asked.labelling, parallel),
+        **rest,
+    )
 
 
 def _load(settings: RLSettings) -> "Vlm":

@@ -16,6 +16,7 @@ from groundtune.train.precision import Dtype
 from groundtune.train.trackers import TrackerName
 from groundtune.train.tune import Lora
 
+Weight = Annotated[float, Field(ge=0)]
 RLMethod = Annotated[GRPO | RLOO, Field(discriminator="type")]
 
 
@@ -70,6 +71,9 @@ class RewardSettings(RewardWeights):
     """"batch" divides each component by its standard deviation over the step's answers before the
     sum (GDPO), so that a weight is a share of the reward; "none" sums them as they are."""
     gate: LengthGate = LengthGate()
+    more: dict[str, Weight] = Field(default_factory=dict[str, float])
+    """Weights of custom rewarders, by the names under which another package registers them or a
+    Python caller passes them."""
     most_unrewarded: float = Field(default=0.25, ge=0, le=1)
     """Largest share of a step's answers without a reward (not a number, or claims that can't be
     read). They are not learnt from."""
@@ -83,7 +87,14 @@ class RewardSettings(RewardWeights):
     def weights(self) -> dict[str, float]:
         """The weights by component, without those of 0."""
         found = {name: float(getattr(self, name)) for name in RewardWeights.model_fields}
-        return {name: weight for name, weight in found.items() if weight}
+        return {name: weight for name, weight in (found | self.more).items() if weight}
+
+    @model_validator(mode="after")
+    def _custom_names_are_free(self) -> Self:
+        taken = self.more.keys() & RewardWeights.model_fields.keys()
+        if taken:
+            raise ValueError(f"rewards.more has names of built-in components: {sorted(taken)}")
+        return self
 
 
 class RLSettings(SampleSettings):

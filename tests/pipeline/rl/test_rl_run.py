@@ -1,0 +1,190 @@
+"""Reinforcement learning from prompts to a model, on a tiny random model."""
+
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from groundtune.errors import UserError
+from groundtune.pipeline.rl.run import rl
+from groundtune.pipeline.rl.settings import RLSettings
+from groundtune.protocols import SilentProgress
+from groundtune.records import Prompt
+from groundtune.store.dataset import RecordSet
+from groundtune.train.rollouts import Rollout
+from rl_folder import Letters, prompt_rows, recipe
+
+
+def run(settings: RLSettings, out: Path, rewarder: Any = None) -> list[dict[str, Any]]:
+    """Run and return the log's lines of steps."""
+    rl(settings, out, SilentProgress(), rewarders={"letters": rewarder or Letters()})
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    return [line for line in lines if "reward" in line]
+
+
+def weights(out: Path) -> dict[str, torch.Tensor]:
+    [file] = (out / "model").glob("*.safetensors")
+    return load_file(file)
+
+
+@pytest.mark.parametrize("method", ["grpo", "rloo"])
+@pytest.mark.parametrize("tune", ["full", "lora"])
+def test_the_reward_rises_and_drawn_log_probabilities_are_the_trainers(
+    method: str, tune: str, tiny_llava: Path, tmp_path: Path
+) -> None:
+    settings = recipe(
+        tiny_llava,
+        prompt_rows(tmp_path / "asked"),
+        method={"type": method, "kl": {"coefficient": 0.001}},
+        tune={"type": tune} | ({"dropout": 0.0, "r": 8} if tune == "lora" else {}),
+        optim={"lr": 1e-2 if tune == "lora" else 2e-3},
+        steps=12,
+        n=8,
+        held_out=0,
+    )
+    steps = run(settings, tmp_path / "out")
+    first, last = (sum(line["reward"] for line in part) for part in (steps[:3], steps[-3:]))
+    assert last > 1.3 * first
+    assert all(line["gap"] <= 1e-5 for line in steps)
+    assert steps[0]["kl"] == pytest.approx(0, abs=1e-4)
+    assert abs(steps[-1]["kl"]) > 1e-3
+
+
+def test_rollouts_are_kept_with_all_that_their_use_depends_on(
+    tiny_llava: Path, tmp_path: Path
+) -> None:
+    run(recipe(tiny_llava, prompt_rows(tmp_path / "asked"), steps=2), tmp_path / "out")
+    folder = tmp_path / "out" / "rollouts"
+    kept = [RecordSet(folder / f"step-{n:06d}", Rollout).read() for n in (1, 2)]
+    assert [len(each) for each in kept] == [12, 12]
+    assert len({each.key for step in kept for each in step}) == 24
+    for each in kept[1]:
+        assert len(each.logp) == len(each.answer_ids) <= 12
+        assert each.weights.endswith("+1")
+        assert each.mode == "raw"
+        assert each.images
+        assert each.processor
+        assert each.prompt_ids
+
+
+def test_a_learning_rate_of_zero_changes_nothing(tiny_llava: Path, tmp_path: Path) -> None:
+    settings = recipe(
+        tiny_llava,
+        prompt_rows(tmp_path / "asked"),
+        optim={"lr": 0},
+        steps=30,
+        prompts_per_step=1,
+        eval_every=0,
+        save_every=30,
+    )
+    steps = run(settings, tmp_path / "out")
+    assert max(line["gap"] for line in steps) <= 1e-5
+    assert max(abs(line["kl"]) for line in steps) <= 1e-4
+    before = load_file(tiny_llava / "model.safetensors")
+    assert all(
+        torch.equal(value, before[name]) for name, value in weights(tmp_path / "out").items()
+    )
+
+
+class Killed:
+    """Rewards, until it is killed in its n-th step."""
+
+    def __init__(self, steps: int) -> None:
+        self.left = steps
+
+    def reward(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+        return Letters().reward(prompts, answers)
+
+
+def test_a_run_that_was_killed_resumes_to_the_same_next_step(
+    tiny_llava: Path, tmp_path: Path
+) -> None:
+    settings = recipe(tiny_llava, prompt_rows(tmp_path / "asked"), steps=5)
+    whole = run(settings, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(settings, tmp_path / "killed", Killed(3))
+    resumed = run(settings, tmp_path / "killed")
+    for name in ("reward", "loss", "gradient_norm", "kl", "tokens"):
+        assert [line[name] for line in resumed] == [line[name] for line in whole], name
+    expected = weights(tmp_path / "whole")
+    assert all(torch.equal(v, expected[k]) for k, v in weights(tmp_path / "killed").items())
+
+
+class Fixed:
+    """Gives every answer one value."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def reward(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
+        return [self.value] * len(answers)
+
+
+def test_groups_without_variance_are_dropped_and_counted(tiny_llava: Path, tmp_path: Path) -> None:
+    settings = recipe(tiny_llava, prompt_rows(tmp_path / "asked"), steps=2)
+    steps = run(settings, tmp_path / "out", Fixed(1.0))
+    assert [line["dropped_groups"] for line in steps] == [3, 3]
+    assert all("loss" not in line for line in steps)
+
+
+def test_rewards_that_are_not_numbers_are_refused(tiny_llava: Path, tmp_path: Path) -> None:
+    settings = recipe(tiny_llava, prompt_rows(tmp_path / "asked"))
+    with pytest.raises(UserError, match="12 of 12 answers have no reward"):
+        run(settings, tmp_path / "out", Fixed(math.nan))
+
+
+class SomeLost:
+    """Has no reward for one answer in eight."""
+
+    def reward(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
+        found = Letters().reward(prompts, answers)
+        return [math.nan if i % 8 == 0 else value for i, value in enumerate(found)]
+
+
+def test_a_few_answers_without_a_reward_are_counted_and_not_learnt_from(
+    tiny_llava: Path, tmp_path: Path
+) -> None:
+    settings = recipe(tiny_llava, prompt_rows(tmp_path / "asked"), steps=1)
+    [step] = run(settings, tmp_path / "out", SomeLost())
+    assert step["unrewarded"] == pytest.approx(2 / 12)
+    assert math.isfinite(step["loss"])
+
+
+def test_a_rewarder_without_a_name_or_a_weight_is_refused(tiny_llava: Path, tmp_path: Path) -> None:
+    asked = prompt_rows(tmp_path / "asked")
+    settings = recipe(tiny_llava, asked, rewards={"more": {"others": 1.0}})
+    with pytest.raises(UserError, match="letters has no weight"):
+        run(settings, tmp_path / "a")
+    with pytest.raises(UserError, match="no rewarder 'others'"):
+        rl(settings, tmp_path / "b", SilentProgress())
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"sampling": {"temperature": 0.7}}, "not the policy's"),
+        ({"tune": {"type": "lora", "dropout": 0.1}}, "dropout must be 0"),
+        ({"method": {"type": "rloo", "kl": {"place": "loss"}}}, "needs kl.place=reward"),
+        (
+            {
+                "rewards": dict.fromkeys(
+                    ("rejected", "coverage", "length", "missing_end", "repetition"), 0
+                )
+            },
+            "no component of the reward",
+        ),
+    ],
+)
+def test_settings_that_would_learn_another_thing_are_refused(
+    changes: dict[str, object], says: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ValueError, match=says):
+        recipe(tmp_path, tmp_path / "p.jsonl", **changes)
