@@ -5,6 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
+from groundtune.engine.rows import PromptRow
+from groundtune.engine.separate import separate
 from groundtune.errors import UserError
 from groundtune.generate import decode, first, yes_no
 from groundtune.generate.first import first_logits
@@ -14,7 +16,9 @@ from groundtune.protocols import Reply
 from groundtune.records import ImagePart, Message, Prompt, Sampling, TextPart
 from groundtune.vlm.batch import batch_inputs
 from groundtune.vlm.encode import encode_prompt
+from groundtune.vlm.encoded import EncodedAnswer, EncodedPrompt
 from groundtune.vlm.load import Vlm, load
+from groundtune.vlm.special_tokens import placeholder_ids
 
 
 class Images:
@@ -71,10 +75,34 @@ def test_reading_each_prompt_once_gives_what_transformers_own_loop_gives(
     encoded = [encode_prompt(vlm, prompt, Images()) for prompt in PROMPTS[:3]]
     rows, seeds = [0, 0, 1, 2, 2, 1], [1, 2, 3, 4, 5, 6]
     own = vlm.model.generation_config
-    shared = decode._shared(vlm, encoded, rows, seeds, sampling)
-    generic = decode._generic(vlm, [encoded[row] for row in rows], seeds, sampling)
-    assert shared == generic
+    # an image placeholder in an answer would be taken for an image when it is scored
+    drawing = decode._Drawing(sampling, tuple(placeholder_ids(vlm)), logp=True)
+    shared = decode._shared(vlm, encoded, rows, seeds, drawing)
+    generic = decode._generic(vlm, [encoded[row] for row in rows], seeds, drawing)
+    assert [each.ids for each in shared] == [each.ids for each in generic]
     assert vlm.model.generation_config is own
+    scored = separate(vlm, [_row(encoded[i], each) for i, each in zip(rows, shared, strict=True)])
+    for one, other, [found] in zip(shared, generic, scored, strict=True):
+        logp = found.detach()
+        assert len(one.logp) == len(one.ids)
+        torch.testing.assert_close(logp, torch.tensor(one.logp), atol=1e-5, rtol=0)
+        torch.testing.assert_close(logp, torch.tensor(other.logp), atol=1e-5, rtol=0)
+
+
+def _row(prompt: EncodedPrompt, drawn: decode.DrawnAnswer) -> PromptRow:
+    offsets = ((0, 0),) * len(drawn.ids)
+    return PromptRow(prompt, (EncodedAnswer(ids=tuple(drawn.ids), offsets=offsets),))
+
+
+def test_banned_tokens_are_never_drawn_and_placeholders_of_images_are_banned(vlm: Vlm):
+    encoded = [encode_prompt(vlm, PROMPTS[0], Images())]
+    free = decode.decode_with_logp(vlm, encoded, [0] * 4, [1, 2, 3, 4], WARM)
+    banned = {token for each in free for token in each.ids}
+    held = decode.decode_with_logp(vlm, encoded, [0] * 4, [1, 2, 3, 4], WARM, banned=banned)
+    assert banned.isdisjoint(token for each in held for token in each.ids)
+    image = vlm.processor.tokenizer.convert_tokens_to_ids(vlm.image_token)
+    assert image in placeholder_ids(vlm)
+    assert placeholder_ids(vlm).isdisjoint(vlm.eos_ids)
 
 
 def test_greedy_decoding_is_transformers_greedy_decoding(vlm: Vlm):

@@ -11,6 +11,7 @@ from groundtune.records import ImagePart, Message, Prompt, TextPart
 from groundtune.vlm.batch import batch_inputs
 from groundtune.vlm.encode import (
     decode_answer,
+    drawn_offsets,
     encode_answer,
     encode_prompt,
     first_tokens,
@@ -140,3 +141,20 @@ def test_a_lead_of_its_own_tokens_stands_before_the_answers_first_word(vlm: Vlm)
         assert answer.ids[1] in first_tokens(vlm, ["yes"])
     finally:
         vlm.form = form
+
+
+@pytest.mark.parametrize("text", ["There is a red ball.", "It's naïve, 3 dogs 🐕!", ""])
+def test_characters_of_drawn_tokens_are_those_of_the_encoded_text(text: str, vlm: Vlm) -> None:
+    encoded = encode_answer(vlm, text)
+    assert drawn_offsets(vlm, encoded.ids, decode_answer(vlm, encoded.ids)) == encoded.offsets
+
+
+def test_characters_of_tokens_that_encoding_would_not_give_come_from_the_tokens(vlm: Vlm) -> None:
+    whole = encode_answer(vlm, " ".join(["There is a red ball", "there is a cup"])).ids[:-1]
+    letters = [token for word in ("a", "b", "c") for token in encode_answer(vlm, word).ids[:-1]]
+    ids = (*letters, *whole, vlm.form.eos)
+    text = decode_answer(vlm, ids)
+    offsets = drawn_offsets(vlm, ids, text)
+    assert len(offsets) == len(ids)
+    assert "".join(text[start:end] for start, end in offsets) == text
+    assert offsets[-1] == (len(text), len(text))
