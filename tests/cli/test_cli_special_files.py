@@ -37,7 +37,7 @@ def refused(capsys: pytest.CaptureFixture[str], name: Path | str) -> None:
     what, where, fix = capsys.readouterr().err.splitlines()[-3:]
     assert what == "error: This is a pipe or a device, not a file."
     assert str(name) in where
-    assert fix == "fix: Save what it gives to a file, and name that file."
+    assert fix == "fix: Save its output to a file, and name that file."
 
 
 @pytest.mark.parametrize("ending", ["jsonl", "json", "csv", "tsv", "xlsx", "parquet"])

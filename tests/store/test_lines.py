@@ -53,4 +53,4 @@ def test_what_a_killed_writer_left_of_a_line_is_logged(
         file.write('{"step": 6, "lo')
     with caplog.at_level(logging.WARNING):
         assert read_lines(path, "fix") == ROWS
-    assert f"{path}:6: a line that was cut off" in caplog.text
+    assert f"{path}:6: the incomplete last line" in caplog.text

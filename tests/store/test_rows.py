@@ -149,8 +149,8 @@ def test_what_json_may_say_is_read(path: Path):
     [
         ('[{"a": 1}', "Expecting ','", "row 1 (line 1, column 10)"),
         ('[{"a": 1} {}]', "Expecting ','", "row 1 (line 1, column 11)"),
-        ('[{"a": 1}\n] 3', "the JSON has ended, but the file goes on", " (line 2, column 3)"),
-        ('[{"a": 1}]\n[{"a": 2}]', "but the file goes on", " (line 2, column 1)"),
+        ('[{"a": 1}\n] 3', "there is more text after the end of the JSON", " (line 2, column 3)"),
+        ('[{"a": 1}]\n[{"a": 2}]', "more text after the end", " (line 2, column 1)"),
         ("[\n\n {'a': 1}]", "property name enclosed in double quotes", "row 1 (line 3, column 3)"),
         ("[1,", "Expecting value", "row 2 (line 1, column 4)"),
         ("[1,]", "Expecting value", "row 2 (line 1, column 4)"),
@@ -183,13 +183,13 @@ def test_a_member_that_is_no_object_is_a_bad_row(path: Path):
     path.write_text('[{"a": 1}, 3, {"a": "\\ud800"}, {"a": 2}]')
     first, number, half, last = json_rows(path)
     assert (first.fields, last.fields) == ({"a": 1}, {"a": 2})
-    assert isinstance(number.found, UserError)
-    assert (number.found.what, number.found.where) == (
+    assert isinstance(number.content, UserError)
+    assert (number.content.what, number.content.where) == (
         "The row is not a JSON object.",
         f"{path}, row 2",
     )
-    assert isinstance(half.found, UserError)
-    assert "half a character" in half.found.what
+    assert isinstance(half.content, UserError)
+    assert "half a character" in half.content.what
 
 
 def long_rows(number: int) -> Iterator[dict[str, str]]:
@@ -223,8 +223,8 @@ def test_an_object_of_lists_is_read_row_by_row(path: Path):
     path.write_text('{"info": {"a": [1, {}]}, "rows": [{"a": 1}, 2], "more": {"x": {"a": 3}}}')
     first, bad = json_members(path, {"rows"}, fix="Fix it.")
     assert first == ("rows", Row(f"{path}, rows 1", 1, {"a": 1}))
-    assert isinstance(bad[1].found, UserError)
-    assert bad[1].found.where == f"{path}, rows 2"
+    assert isinstance(bad[1].content, UserError)
+    assert bad[1].content.where == f"{path}, rows 2"
     ((key, row),) = json_members(path, {"more"}, inner=True, fix="")
     assert (key, row.fields) == ("more", {"a": 3})
 

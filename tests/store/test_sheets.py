@@ -30,8 +30,8 @@ def test_a_row_of_a_table_that_does_not_fit_its_headers_is_a_bad_row(tmp_path: P
     (tmp_path / "a.csv").write_text("id,text\n1\n2,yes\n3,yes,no\n")
     short, good, long = rows_of(tmp_path / "a.csv")
     assert good.fields == {"id": "2", "text": "yes"}
-    assert isinstance(short.found, UserError)
-    assert short.found.what == "The row has 1 cells, but there are 2 headers."
+    assert isinstance(short.content, UserError)
+    assert short.content.what == "The row has 1 cells, but there are 2 headers."
     with pytest.raises(UserError, match="has 3 cells") as error:
         _ = long.fields
     assert error.value.where == f"{tmp_path / 'a.csv'}:4"

@@ -150,7 +150,7 @@ def test_scores_of_an_earlier_version_whose_direction_is_unknown_are_refused(
     if not refused:
         assert read_parquet(path, Pair) == [pair]
         return
-    with pytest.raises(UserError, match="'chosen_score' is of an earlier version") as caught:
+    with pytest.raises(UserError, match="'chosen_score' is from an earlier version") as caught:
         read_parquet(path, Pair)
     assert "Import the data set again" in caught.value.fix
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from groundtune.records import Score
 from groundtune.store.dataset import RecordSet
-from groundtune.store.growing import growing_part, read_distinct
+from groundtune.store.growing import open_growing_part, read_distinct
 from groundtune.store.tables import read_parquet
 
 
@@ -28,7 +28,7 @@ def replaced_scores(
         if group_of(score) != group
     ]
     kept.append(others)
-    with growing_part(kept) as add:
+    with open_growing_part(kept) as add:
         yield add
     for part in old:
         part.unlink()

@@ -15,7 +15,7 @@ from groundtune.errors import UserError
 from groundtune.pipeline.folder import RunFolder
 from groundtune.records import Prompt
 from groundtune.store.images import ImageStore
-from groundtune.store.likeness import Common, common_images, looks_of
+from groundtune.store.likeness import SharedImage, common_images, looks_of
 from groundtune.store.run_json import read_run
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def refuse_common(
     where: str,
     setting: str = "",
     allowed: bool = False,
-) -> list[Common]:
+) -> list[SharedImage]:
     """Raise a UserError if an image of the evaluation is in the training data.
 
     Where that is `allowed`, they are counted in the log instead, and returned.
@@ -157,7 +157,7 @@ def _number(folder: Path) -> int:
     return int(number) if number.isdecimal() else 0
 
 
-def _name(common: Common) -> str:
+def _name(common: SharedImage) -> str:
     if common.first == common.second:
         return common.first[:12]
     return f"{common.second[:12]} looks like {common.first[:12]} ({common.bits} of 512 bits differ)"

@@ -1,9 +1,9 @@
-"""Checksums of a folder's files: `checksums.sha256`, as `sha256sum --check` reads it.
+"""Checksums of a folder's files: `checksums.sha256`, in the format of `sha256sum --check`.
 
-A disk, a copy or a person can change a byte of a file that still reads well: these sums find it.
-A folder that only grows notes a file's sum before the file appears, so that a kill between the two
-leaves a sum without a file, which is harmless, and never a file whose sum is another file's. A
-folder that is written whole is sealed: all its files have a sum.
+A disk, a copy or a person can change a byte of a file that still parses: these sums detect it. In a
+folder that only grows, a file's sum is recorded before the file appears. A kill between the two
+leaves a sum without a file, which is harmless, and never a file with a wrong sum. A folder that is
+written at once is sealed: all its files have a sum.
 """
 
 import hashlib
@@ -19,53 +19,55 @@ log = logging.getLogger(__name__)
 
 NAME = "checksums.sha256"
 RERUN = "Restore it from a copy, or delete it and rerun the command that wrote it."
-"""What can be done about a damaged file that a command writes again."""
+"""Fix for a damaged file that a command can write again."""
 
 _LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 _LARGE = 1 << 24
-"""Bytes of a file whose sum is remembered: weights are read for several reasons."""
-_known: dict[tuple[Path, int, int, int], str] = {}
+"""Files of at least this many bytes have their sum cached: weights are read several times."""
+_cache: dict[tuple[Path, int, int, int], str] = {}
 """Sums of large files by path, inode, size and time of change."""
 
 
 class DamageError(UserError):
-    """The bytes of a file are not those that were written."""
+    """The bytes of a file differ from those that were written."""
 
 
-def note(folder: Path, sums: Mapping[str, str]) -> None:
-    """Add (file name, sha256) to the folder's sums; names whose files are gone are dropped.
+def add_sums(folder: Path, sums: Mapping[str, str]) -> None:
+    """Add (file name, sha256) to the folder's sums; sums of deleted files are dropped.
 
     Raises:
         UserError: the disk is full, or the folder can't be written.
     """
-    there = {name: found for name, found in noted(folder).items() if (folder / name).exists()}
-    _write(folder, {**there, **sums})
+    existing = {
+        name: sha256 for name, sha256 in read_sums(folder).items() if (folder / name).exists()
+    }
+    _write(folder, {**existing, **sums})
 
 
-def noted(folder: Path) -> dict[str, str]:
-    """Sums by file name; empty where the folder has none.
+def read_sums(folder: Path) -> dict[str, str]:
+    """Return the sums by file name; empty if the folder has none.
 
     Raises:
-        UserError: the file of sums is not one.
+        DamageError: the checksum file is damaged.
     """
     path = folder / NAME
     if not path.exists():
         return {}
     lines = path.read_bytes().decode("utf-8", "replace").split("\n")
-    found = [_LINE.fullmatch(line) for line in lines[:-1]]
-    if lines[-1] or not all(found):
+    matches = [_LINE.fullmatch(line) for line in lines[:-1]]
+    if lines[-1] or not all(matches):
         raise DamageError(
             "The checksum file is damaged.",
             str(path),
             "Restore it from a copy, or delete it to read the folder without checks.",
         )
-    return {line[2]: line[1] for line in found if line}
+    return {line[2]: line[1] for line in matches if line}
 
 
 def seal(folder: Path) -> None:
-    """Write the sums of all files in the folder and below, and give all the mode of a new file.
+    """Write the sums of all files below the folder, and give all the mode of a new file.
 
-    Some libraries write through temporary files that only their owner may read.
+    Some libraries write through temporary files that only their owner can read.
 
     Raises:
         UserError: the disk is full, or the folder can't be written.
@@ -78,11 +80,11 @@ def seal(folder: Path) -> None:
 
 
 def refuse_damaged_folder(folder: Path, fix: str, *, must: bool = False) -> None:
-    """Raise DamageError where a file of a sealed folder is missing or not as it was written.
+    """Raise DamageError if a file of a sealed folder is missing or damaged.
 
-    Files without a sum pass, and so does a folder without sums, unless it `must` have some.
+    Files without a sum pass, and so does a folder without sums, unless `must` is set.
     """
-    sums = noted(folder)
+    sums = read_sums(folder)
     if must and not sums:
         raise DamageError("The folder's checksums are missing.", str(folder / NAME), fix)
     for name, expected in sums.items():
@@ -96,7 +98,7 @@ def refuse_damaged_folder(folder: Path, fix: str, *, must: bool = False) -> None
 
 
 def sha256_of(path: Path) -> str:
-    """The sha256 of a file's bytes, in hex; a large one that didn't change is read only once.
+    """Return the sha256 of a file's bytes, in hex; a large unchanged file is read only once.
 
     Raises:
         UserError: it is a pipe or a device.
@@ -104,18 +106,18 @@ def sha256_of(path: Path) -> str:
     refuse_special(path)
     stat = path.stat()
     key = (path.absolute(), stat.st_ino, stat.st_size, stat.st_mtime_ns)
-    if key in _known:
-        return _known[key]
+    if key in _cache:
+        return _cache[key]
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     if stat.st_size >= _LARGE:
-        _known[key] = sha256
+        _cache[key] = sha256
     return sha256
 
 
 def refuse_damage(path: Path) -> None:
-    """Raise DamageError where a file's bytes don't fit its sum; a file without a sum passes."""
-    expected = noted(path.parent).get(path.name)
+    """Raise DamageError if a file's bytes don't match its sum; a file without a sum passes."""
+    expected = read_sums(path.parent).get(path.name)
     if expected is None:
         return
     if path.exists() and sha256_of(path) != expected:
@@ -125,24 +127,24 @@ def refuse_damage(path: Path) -> None:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Write a file that may be written again, and note its sum.
+    """Write a file that may be overwritten later, and record its sum.
 
-    Its old sum goes first: a kill in between leaves a file without a sum, never one that seems
-    damaged.
+    Its old sum is removed first: a kill in between leaves a file without a sum, never one that
+    seems damaged.
 
     Raises:
         UserError: the disk is full, or the folder can't be written.
     """
-    sums = noted(path.parent)
+    sums = read_sums(path.parent)
     if sums.pop(path.name, None) is not None:
         _write(path.parent, sums)
     write_atomic(path, data)
-    note(path.parent, {path.name: hashlib.sha256(data).hexdigest()})
+    add_sums(path.parent, {path.name: hashlib.sha256(data).hexdigest()})
 
 
 def warn_of_unknown(folder: Path, files: Iterable[Path]) -> None:
-    """Log the files that have no sum in a folder that has some: they can't be checked."""
-    sums = noted(folder)
+    """Log the files that have no sum in a folder with sums: they can't be checked."""
+    sums = read_sums(folder)
     for path in files:
         if sums and path.name not in sums:
             log.warning("%s has no checksum in %s: it may be damaged", path, NAME)

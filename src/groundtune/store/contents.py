@@ -1,8 +1,8 @@
-"""Contents of rows: what a stage read, so that it never resumes on data that changed since.
+"""Hashes of rows' contents, so that a stage never resumes on data that has changed.
 
-A row's key says which row it is, not what is in it. A stage therefore notes a short hash of each
-column of the rows that it reads (`inputs.py`), next to the rows that it makes of them. New rows may
-come; a row that is there and changed is refused.
+A row's key identifies the row, not its contents. A stage therefore records a short hash of each
+column of the rows that it reads (`inputs.py`), next to the rows that it writes. New rows may be
+added; a changed row is refused.
 """
 
 import hashlib
@@ -16,15 +16,15 @@ from pydantic import BaseModel
 from groundtune.errors import UserError
 
 _SAME = 1e-4
-"""Relative difference of two numbers that are taken for equal: computed twice, on two machines."""
+"""Relative difference below which two numbers are equal: computed twice, on two machines."""
 
 
 class ChangedError(UserError):
-    """Data that a folder's rows were made of has changed since."""
+    """The data from which a folder's rows were computed has changed."""
 
 
 def columns_of(row: BaseModel) -> dict[str, Any]:
-    """A row's columns without its key, and of its source only what isn't of its file.
+    """Return a row's columns without its key; of its source, only `extra`.
 
     The same row may come from another line of the file, and under another licence.
     """
@@ -36,18 +36,18 @@ def columns_of(row: BaseModel) -> dict[str, Any]:
 
 
 def changes(before: BaseModel, now: BaseModel) -> list[str]:
-    """Names of the columns in which two rows differ."""
+    """Return the names of the columns in which two rows differ."""
     old, new = columns_of(before), columns_of(now)
     return [name for name in old if not _equal(old[name], new[name])]
 
 
 def hashes_of(row: BaseModel) -> dict[str, str]:
-    """A short hash of each column."""
+    """Return a short hash per column."""
     return {name: _hash([value]) for name, value in columns_of(row).items()}
 
 
 def hashes_of_all(rows: Iterable[BaseModel], name: str) -> dict[str, str]:
-    """A hash of each column of all rows in their order, by "NAME.COLUMN"."""
+    """Return a hash per column of all rows in their order, by "NAME.COLUMN"."""
     columns: dict[str, list[Any]] = {}
     for row in rows:
         for column, value in columns_of(row).items():
@@ -55,20 +55,20 @@ def hashes_of_all(rows: Iterable[BaseModel], name: str) -> dict[str, str]:
     return {f"{name}.{column}": _hash(values) for column, values in columns.items()}
 
 
-def refuse_changed(what: str, changed: Mapping[str, Iterable[str]], where: Path) -> None:
+def refuse_changed_rows(what: str, changed: Mapping[str, Iterable[str]], where: Path) -> None:
     """Raise ChangedError, naming the first changed row and its columns, if there is one.
 
     Args:
-        what: What the rows are, in the plural.
+        what: A plural noun for the rows.
         changed: Names of the changed columns by the row's key.
-        where: Folder of what was made of them before.
+        where: Folder of the rows that were computed from them.
     """
     if not changed:
         return
     key, names = next(iter(changed.items()))
-    number = f"{len(changed)} {what}" if len(changed) > 1 else f"1 of the {what}"
+    count = f"{len(changed)} {what}" if len(changed) > 1 else f"1 of the {what}"
     raise ChangedError(
-        f"{number} changed since the folder was written: {key} ({', '.join(names)}).",
+        f"{count} changed since the folder was written: {key} ({', '.join(names)}).",
         str(where),
         "Choose another folder with --out DIR, or restore the data.",
     )

@@ -1,7 +1,7 @@
-"""Files and folders that are whole or absent, and errors of the disk that a person can act on.
+"""Files and folders that are complete or absent, and disk errors that a person can act on.
 
-A writer works under a temporary name, which it locks until the final name is there. What a killed
-writer left has a free lock, so that `sweep` can remove it while others write to the same folder.
+A writer works under a temporary name, which it locks until the final name exists. A killed writer's
+leftovers have a free lock, so that `sweep` can remove them while others write to the same folder.
 """
 
 import errno
@@ -27,11 +27,11 @@ _OURS = re.compile(r"\..+\.[0-9a-f]+\.tmp")
 
 
 class DiskError(UserError):
-    """A file could not be written; no row of the input is to blame."""
+    """A file could not be written; the input is not at fault."""
 
 
 def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
-    """Writes the file whole or not at all; folders are made as needed.
+    """Write the file completely or not at all; create its folders.
 
     A reader, or a process that was killed at any moment, sees the old file or the new one. With
     `durable` the bytes are on the disk (fsync) before the name is.
@@ -46,7 +46,7 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
 
 @contextmanager
 def whole_file(path: Path, *, durable: bool = True) -> Generator[BinaryIO]:
-    """A file to write and read, which takes its name when the block ends without an error.
+    """Open a file to write and read; it gets its name when the block ends without an error.
 
     Raises:
         DiskError: as `write_atomic`.
@@ -65,9 +65,9 @@ def whole_file(path: Path, *, durable: bool = True) -> Generator[BinaryIO]:
 
 @contextmanager
 def whole_folder(path: Path) -> Generator[Path]:
-    """A folder to write into, which takes its name when the block ends without an error.
+    """Open a folder to write into; it gets its name when the block ends without an error.
 
-    Its files are on the disk before it has the name. It replaces a folder of that name.
+    Its files are on the disk before it gets the name. It replaces a folder of that name.
 
     Raises:
         DiskError: as `write_atomic`.
@@ -84,7 +84,7 @@ def whole_folder(path: Path) -> Generator[Path]:
 
 
 def remove_folder(path: Path) -> None:
-    """Removes a folder, if it is there, such that no kill leaves a part of it under its name."""
+    """Remove a folder, if it exists; a kill never leaves a part of it under its name."""
     temporary = _temporary(path)
     with suppress(FileNotFoundError):
         os.replace(path, temporary)
@@ -92,12 +92,12 @@ def remove_folder(path: Path) -> None:
 
 
 def refuse_special(path: Path, where: str = "") -> None:
-    """Refuse a pipe, a socket or a device: a reader may wait for it, or read it without end.
+    """Refuse a pipe, a socket or a device: a reader may wait for it, or read it forever.
 
-    What isn't there, a folder, and a loop of links are the reader's.
+    Missing paths, folders and loops of links are left to the reader.
 
     Raises:
-        UserError: it is one, or no file can have the name; it names `where`, or else the path.
+        UserError: it is one, or no file can have the name. It names `where`, or else the path.
     """
     try:
         mode = path.stat().st_mode
@@ -107,12 +107,12 @@ def refuse_special(path: Path, where: str = "") -> None:
         fix = "Check the name for characters that can't be seen."
         raise UserError("No file can have this name.", where or repr(str(path)), fix) from error
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        fix = "Save what it gives to a file, and name that file."
+        fix = "Save its output to a file, and name that file."
         raise UserError("This is a pipe or a device, not a file.", where or str(path), fix)
 
 
 def is_utf8(name: str) -> bool:
-    """Whether a name's bytes are UTF-8; Python keeps others as lone surrogates."""
+    """Whether a name's bytes are UTF-8; Python keeps other bytes as lone surrogates."""
     try:
         name.encode()
     except UnicodeEncodeError:
@@ -121,14 +121,14 @@ def is_utf8(name: str) -> bool:
 
 
 def sweep(folder: Path) -> None:
-    """Removes what killed writers left in the folder; a live writer's files stay, and others'."""
-    for left in folder.glob(".*.tmp"):
-        if _OURS.fullmatch(left.name):
-            _remove_free(left)
+    """Remove the leftovers of killed writers in the folder, but no live writer's or other files."""
+    for path in folder.glob(".*.tmp"):
+        if _OURS.fullmatch(path.name):
+            _remove_free(path)
 
 
 def sweep_all(folder: Path) -> None:
-    """Sweeps a folder and all folders below it that are not hidden."""
+    """Sweep a folder and all folders below it that are not hidden."""
     for path, below, _ in os.walk(folder):
         sweep(Path(path))
         below[:] = [name for name in below if not name.startswith(".")]
@@ -145,7 +145,7 @@ def disk_error(error: OSError, path: Path) -> DiskError:
     return DiskError(
         f"The file can't be written: {error.strerror or error}.",
         str(path),
-        "Choose a folder that you may write to with --out DIR.",
+        "Choose a folder that you can write to with --out DIR.",
     )
 
 
@@ -156,7 +156,7 @@ def _temporary(path: Path) -> Path:
 
 @contextmanager
 def _new_file(path: Path) -> Generator[tuple[BinaryIO, Path]]:
-    """A temporary file that is locked; one that a sweeper took in between is of no use."""
+    """Open a temporary file that is locked; retry if a sweeper removed it in between."""
     while True:
         temporary = _temporary(path)
         with temporary.open("x+b") as file:
@@ -188,7 +188,7 @@ def _new_folder(path: Path) -> Generator[Path]:
 
 
 def _lock(descriptor: int) -> bool:
-    """Locks an open file; False where another has the lock, True on disks without locks."""
+    """Lock an open file; False if another process has the lock, True on disks without locks."""
     if fcntl is None:
         return True
     try:
@@ -200,20 +200,20 @@ def _lock(descriptor: int) -> bool:
     return True
 
 
-def _remove_free(left: Path) -> None:
-    """Removes a leftover unless a writer has its lock, or the disk has no locks to tell."""
+def _remove_free(path: Path) -> None:
+    """Remove a leftover, unless a writer has its lock or the disk has no locks."""
     if fcntl is None:
         return
     try:
-        descriptor = os.open(left, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY)
     except OSError:  # its writer has just finished
         return
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if left.is_dir():
-            shutil.rmtree(left, ignore_errors=True)
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
         else:
-            left.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
     except OSError:
         return
     finally:

@@ -1,4 +1,4 @@
-"""Parts of a record set that are too large to hold: written some rows at a time; looked into."""
+"""Parts of a record set that don't fit in memory: written in chunks; distinct rows of columns."""
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
@@ -22,8 +22,8 @@ R = TypeVar("R", bound=BaseModel)
 
 
 @contextmanager
-def growing_part(rows: RecordSet[R]) -> Generator[Callable[[Sequence[R]], None]]:
-    """Yield a function that adds rows; the part is there, whole, when the block ends.
+def open_growing_part(rows: RecordSet[R]) -> Generator[Callable[[Sequence[R]], None]]:
+    """Yield a function that adds rows; the complete part exists when the block ends.
 
     Raises:
         UserError: a value is not finite, the disk is full or the folder can't be written.
@@ -32,18 +32,18 @@ def growing_part(rows: RecordSet[R]) -> Generator[Callable[[Sequence[R]], None]]
     path = rows.next_part()
     schema = arrow_schema(rows.record_type)
 
-    def add(some: Sequence[R]) -> None:
-        writer.write_table(finite_table(some, rows.record_type, path))
+    def add(chunk: Sequence[R]) -> None:
+        writer.write_table(finite_table(chunk, rows.record_type, path))
 
     with whole_file(path) as file:
         with pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer:
             yield add
         file.flush()
-        checksums.note(path.parent, {path.name: checksums.sha256_of(Path(file.name))})
+        checksums.add_sums(path.parent, {path.name: checksums.sha256_of(Path(file.name))})
 
 
 def read_distinct(path: Path, names: Sequence[str]) -> list[tuple[Any, ...]]:
-    """The different rows of some columns of a Parquet file.
+    """The distinct rows of some columns of a Parquet file.
 
     Raises:
         UserError: no such file, not Parquet, or no such column.

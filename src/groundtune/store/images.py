@@ -1,4 +1,4 @@
-"""Images, each stored once under the sha256 of its file's bytes, exactly as it came.
+"""Images, each stored once under the sha256 of its file's bytes, unchanged.
 
 What a model sees is `decode`'s result: the whole image, RGB, upright by its EXIF orientation,
 transparency on white, 16 bits scaled to 8. Nothing is ever cropped or flipped.
@@ -20,15 +20,15 @@ from groundtune.errors import UserError
 from groundtune.store.files import refuse_special, write_atomic
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF")
-"""File formats that are read (phones' MPO counts as JPEG). Others (EPS runs Ghostscript) are not
-worth their risk."""
+"""Readable file formats (phones' MPO counts as JPEG). Others (EPS runs Ghostscript) are not worth
+their risk."""
 
 THINNEST = 200
-"""Most times that an image is longer than wide, or wider than long: Qwen's processors take no more,
-and others scale the short side to nothing."""
+"""Maximum ratio of an image's sides: Qwen's processors accept no more, and others scale the short
+side to nothing."""
 
 _SHOWN = 200
-"""Characters of a name in an error."""
+"""Maximum number of characters of a name in an error."""
 DAMAGE = (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error, zlib.error)
 """What Pillow raises on damaged files."""
 
@@ -40,16 +40,16 @@ class ImageStore:
         self.root = path
         self._checked: set[str] = set()
         self._names: dict[Path, tuple[Path, bool]] = {}
-        """By file: the name for which it was found first, and whether nothing was dropped."""
+        """By file: the name that matched it first, and whether that was the exact path."""
 
     def path(self, sha256: str) -> Path:
-        """Where the file is, or would be."""
+        """Path of the image's file, which may not exist."""
         return self.root / sha256[:2] / sha256
 
     def add(self, source: Path | bytes, *, name: str = "") -> str:
-        """Stores an image after decoding it whole, and returns the sha256 (hex) of its bytes.
+        """Store an image after decoding it completely, and return the sha256 (hex) of its bytes.
 
-        `name` stands in errors (a row, say); the path if it is empty.
+        `name` is shown in errors (a row, say); the path if it is empty.
 
         Raises:
             UserError: missing, not an image, damaged, enormous, extremely thin or animated, or the
@@ -66,53 +66,54 @@ class ImageStore:
         return sha256
 
     def add_named(self, name: str, roots: Sequence[Path], where: str) -> str:
-        """Stores the image that a row names, and returns its sha256.
+        """Store the image that a row names, and return its sha256.
 
-        The last of `roots` is the folder of the rows' file, those before it were given for images.
-        Published files name their images from the folder in which their authors worked. So leading
-        folders of a name that isn't there as it is are dropped, if the folders that are left are
-        in a root, or the root is the last one that is dropped; or down to the file's name, in a
-        root that was given for images. Two names never become one image this way.
+        The last of `roots` is the folder of the rows' file; those before it are the user's folders
+        of images. Published files name their images relative to a folder of their authors. If a
+        name doesn't exist, its leading folders are dropped: while the remaining folders are in a
+        root, or the root is the last dropped folder; or, in the user's folders of images, down to
+        the file's name. Two names never become one image this way.
 
         Raises:
             UserError: as `add`; several different files fit, or a file fits two names.
         """
-        found = self._find(name, roots, where)
-        return self.add(found, name=f"{where}: {shown(name)}")
+        path = self._find(name, roots, where)
+        return self.add(path, name=f"{where}: {printable_name(name)}")
 
     def _find(self, name: str, roots: Sequence[Path], where: str) -> Path:
         path = Path(name)
-        # os.path.isfile takes names that no file can have for ones that aren't there.
+        # os.path.isfile returns False for names that no file can have, instead of raising.
         fits = [root / path for root in roots if os.path.isfile(root / path)]
         is_exact = bool(fits)
         if not is_exact:
             path = _without_backslashes(path)
-            fits = [each for each in _tails(path, roots) if os.path.isfile(each)]
+            fits = [tail for tail in _tails(path, roots) if os.path.isfile(tail)]
         if not fits:
             return roots[0] / path
-        found = _only(fits, name, where)
-        first, first_is_exact = self._names.setdefault(found, (path, is_exact))
+        match = _only(fits, name, where)
+        first, first_is_exact = self._names.setdefault(match, (path, is_exact))
         if first != path and not (is_exact and first_is_exact):
             raise UserError(
-                f"Two names fit one file, {shown(str(found))}: this one and {shown(str(first))}.",
-                f"{where}: {shown(name)}",
+                f"Two names fit one file, {printable_name(str(match))}: this one and "
+                f"{printable_name(str(first))}.",
+                f"{where}: {printable_name(name)}",
                 "Give the folder from which all names start with --images DIR.",
             )
-        return found
+        return match
 
     def open(self, sha256: str) -> Image.Image:
-        """The image as RGB, upright, whole.
+        """The full image as upright RGB.
 
         Raises:
-            UserError: it is not in the store, or was damaged since.
+            UserError: it is not in the store, or is damaged.
         """
         return decode(self.read(sha256), str(self.path(sha256)))
 
     def read(self, sha256: str) -> bytes:
-        """The bytes of an image's file, held against their sha256 when they are first read.
+        """The bytes of an image's file, checked against their sha256 at the first read.
 
         Raises:
-            UserError: the image is not in the store, or was damaged since.
+            UserError: the image is not in the store, or is damaged.
         """
         path = self.path(sha256)
         data = _read(path, f"image {sha256} in {self.root}")
@@ -123,7 +124,7 @@ class ImageStore:
 
 
 def _without_backslashes(path: Path) -> Path:
-    r"""The path that a name in the style of Windows means: `scans\1.png` or `C:\scans\1.png`."""
+    r"""The path of a Windows name: `scans\1.png` or `C:\scans\1.png`."""
     name = str(path)
     if "\\" not in name:
         return path
@@ -132,7 +133,7 @@ def _without_backslashes(path: Path) -> Path:
 
 
 def _tails(path: Path, roots: Sequence[Path]) -> Iterator[Path]:
-    """Where a name may be without some of its leading folders."""
+    """Candidate paths of a name without some of its leading folders."""
     parts = [part for part in path.parts if part not in ("/", ".", "..")]
     for start in range(len(parts)):
         for root in roots:
@@ -143,24 +144,24 @@ def _tails(path: Path, roots: Sequence[Path]) -> Iterator[Path]:
 
 
 def _only(files: Sequence[Path], name: str, where: str) -> Path:
-    """The one file of these; copies with equal bytes are one."""
-    contents = {each.resolve(): each for each in files}
-    if len(contents) > 1 and len({each.read_bytes() for each in contents}) > 1:
+    """The one file among these; copies with equal bytes count as one."""
+    contents = {file.resolve(): file for file in files}
+    if len(contents) > 1 and len({file.read_bytes() for file in contents}) > 1:
         raise UserError(
             f"Several different files fit this name: {', '.join(map(str, contents.values()))}.",
-            f"{where}: {shown(name)}",
+            f"{where}: {printable_name(name)}",
             "Give the folder from which the names start with --images DIR, or remove one file.",
         )
     return files[0]
 
 
-def shown(name: str) -> str:
-    """A file's name as errors show it: not too long, and nothing that a terminal would obey."""
+def printable_name(name: str) -> str:
+    """Format a file's name for errors: limited in length, and without control characters."""
     return name[:_SHOWN] if name.isprintable() else repr(name)[:_SHOWN]
 
 
 def is_image(path: Path) -> bool:
-    """Whether a file begins like an image of FORMATS, whatever its name."""
+    """Whether a file begins like an image of FORMATS, regardless of its name."""
     try:
         if not path.is_file():
             return False
@@ -171,12 +172,12 @@ def is_image(path: Path) -> bool:
 
 
 def decode(data: bytes, where: str) -> Image.Image:
-    """An image file's bytes as an upright RGB image.
+    """Decode an image file's bytes to an upright RGB image.
 
     Raises:
-        UserError: not an image of FORMATS, truncated or damaged, of too many pixels (Pillow's limit
-            against decompression bombs, 89 million), animated, extremely thin, or with values of no
-            fixed range. It names `where`.
+        UserError: not an image of FORMATS, truncated or damaged, with too many pixels (Pillow's
+        limit against decompression bombs, 89 million), animated, extremely thin, or with values of
+        no fixed range. It names `where`.
     """
     try:
         with warnings.catch_warnings():
@@ -202,7 +203,7 @@ def decode(data: bytes, where: str) -> Image.Image:
         raise UserError(
             f"The image is truncated or damaged ({error}).",
             where,
-            "Get the file again, or leave it out with --skip-bad.",
+            "Copy or download the file again, or leave it out with --skip-bad.",
         ) from error
 
 
@@ -255,7 +256,7 @@ def _upright(image: Image.Image) -> Image.Image:
     try:
         return ImageOps.exif_transpose(image)
     except (*DAMAGE, TypeError, KeyError):
-        return image  # the pixels are whole, only the camera's notes about them are not
+        return image  # the pixels are intact, only the EXIF data is damaged
 
 
 def _rgb(image: Image.Image, where: str) -> Image.Image:

@@ -1,4 +1,4 @@
-"""JSON texts of any length, read value by value."""
+"""A streaming reader of JSON texts of any length."""
 
 import codecs
 import json
@@ -11,9 +11,10 @@ from groundtune.errors import UserError
 
 LAYOUT = "Write one JSON object per line, or one JSON list of objects."
 CHUNK = 1 << 20
-"""Bytes that are read at a time."""
+"""Bytes per read."""
 DEEPEST = 100
-"""Lists and objects in one another. Readers of JSON differ in what they take; none takes fewer."""
+"""Maximum nesting of lists and objects. JSON readers have different limits; none has a lower
+one."""
 
 _BLANK = " \t\r\n"
 _BLANKS = re.compile(f"[{_BLANK}]*")
@@ -21,12 +22,12 @@ _COMMA = re.compile(f"[{_BLANK}]*,[{_BLANK}]*")
 _ESCAPED_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 _HALF = re.compile("[\ud800-\udfff]")
 _LONGEST_SIGN = 16
-"""Characters before a text's end within which a mistake may be the end itself: "-Infinity" has 9,
+"""An error this close to the text's end may be due to the end itself: "-Infinity" has 9 characters,
 an escaped character 6."""
 
 
 def why_not_json(error: Exception) -> str:
-    """What is wrong with a text that `json` refused: an error of any of its kinds, in words."""
+    """Explain, in words, why `json` refused a text."""
     if isinstance(error, UnicodeDecodeError):
         return f"it is not UTF-8, for it has the byte 0x{error.object[error.start]:02x}"
     if isinstance(error, json.JSONDecodeError):
@@ -37,7 +38,7 @@ def why_not_json(error: Exception) -> str:
 
 
 def fault_in(value: object, text: str, start: int = 0, end: int | None = None) -> str:
-    """What no record could hold of a value that `text[start:end]` says in JSON; "" if all is well.
+    """Return what a record can't hold of a value that `text[start:end]` encodes; "" if nothing.
 
     Half a character (JSON can escape one of two surrogates, UTF-8 has none), or deep nesting.
     """
@@ -56,24 +57,24 @@ def _is_deep(value: object, text: str, start: int, end: int) -> bool:
     level: list[object] = [value]
     for _ in range(DEEPEST):
         inner: list[object] = []
-        for each in level:
-            if isinstance(each, dict):
-                inner += cast("dict[str, object]", each).values()
-            elif isinstance(each, list):
-                inner += cast("list[object]", each)
+        for item in level:
+            if isinstance(item, dict):
+                inner += cast("dict[str, object]", item).values()
+            elif isinstance(item, list):
+                inner += cast("list[object]", item)
         level = inner
-    return any(isinstance(each, dict | list) for each in level)
+    return any(isinstance(item, dict | list) for item in level)
 
 
 class JsonText:
     """A JSON text in UTF-8, of which only the next value is in memory.
 
-    A mistake is found where it stands, not at the end of the file; the error names its line and
-    column, and the row if it is in a list. As in `json`, NaN and Infinity are numbers, and the last
-    of two equal keys counts.
+    An error is reported at its position, not at the end of the file, with its line and column, and
+    its row if it is in a list. As in `json`, NaN and Infinity are numbers, and the last of two
+    equal keys counts.
 
     Raises:
-        UserError: by all methods, where the text is not what they read.
+        UserError: by all methods, if the text doesn't have the value that they read.
     """
 
     def __init__(self, path: Path, file: BinaryIO, fix: str = LAYOUT) -> None:
@@ -84,12 +85,12 @@ class JsonText:
         self._broken: UnicodeDecodeError | None = None
         self._line, self._column = 1, 1  # of the first character of _text
         self.row = 0
-        """Number of the last value in its list, from 1; 0 outside of lists."""
+        """Number of the last value in its list, from 1; 0 outside lists."""
         self.fault = ""
-        """What `fault_in` says of the last value."""
+        """`fault_in` of the last value."""
 
     def peek(self) -> str:
-        """The next character that is not blank; none at the end."""
+        """The next character that is not blank; "" at the end."""
         while True:
             sign = self._text[self._at : self._at + 1]
             if sign and sign not in _BLANK:
@@ -100,17 +101,17 @@ class JsonText:
                 return ""
 
     def take(self, sign: str) -> None:
-        """Goes past a character that must come next."""
+        """Consume a character that must come next."""
         if self.peek() != sign:
             raise self._mistake(f"Expecting {sign!r}", self._at)
         self._at += 1
 
     def value(self) -> object:
-        """The next value, whole."""
+        """The next complete value."""
         self.peek()
         while True:
             try:
-                found, end = self._scan(self._text, self._at)
+                value, end = self._scan(self._text, self._at)
             except json.JSONDecodeError as error:
                 if not self._may_go_on(error) or not self._more():
                     raise self._mistake(error.msg, error.pos) from error
@@ -118,9 +119,9 @@ class JsonText:
             except (ValueError, RecursionError) as error:
                 raise self._mistake(why_not_json(error), self._at) from error
             if end < len(self._text) or not self._more():  # else a number may go on
-                self.fault = fault_in(found, self._text, self._at, end)
+                self.fault = fault_in(value, self._text, self._at, end)
                 self._at = end
-                return found
+                return value
 
     def elements(self, opening: str = "[") -> Iterator[object]:
         """The members of the list that comes next; the values of an object if `opening` is {."""
@@ -137,7 +138,7 @@ class JsonText:
         self.row = 0
 
     def entries(self) -> Iterator[tuple[str, object]]:
-        """The keys and values of the text's one object."""
+        """The keys and values of the text's only object."""
         self.take("{")
         self.row, more = 0, self.peek() != "}"
         while more:
@@ -149,9 +150,9 @@ class JsonText:
         self.end()
 
     def members(self, keys: Collection[str], opening: str = "[") -> Iterator[tuple[str, object]]:
-        """(key, element) of the lists that some keys of the text's one object have.
+        """Yield (key, element) of the lists under some keys of the text's only object.
 
-        Of the objects that they have, if `opening` is {. All else is passed over.
+        If `opening` is "{", of the objects under them. All else is skipped.
         """
         self.take("{")
         more = self.peek() != "}"
@@ -167,12 +168,12 @@ class JsonText:
         self.end()
 
     def end(self) -> None:
-        """Refuses whatever follows: it would be left out unseen."""
+        """Refuse any further text, which would be ignored silently."""
         if self.peek():
-            raise self._mistake("the JSON has ended, but the file goes on", self._at)
+            raise self._mistake("there is more text after the end of the JSON", self._at)
 
     def _goes_on(self, closing: str) -> bool:
-        """Goes past the comma that comes next, if it is not the end."""
+        """Consume the comma that comes next, unless it is the end."""
         comma = _COMMA.match(self._text, self._at)
         if comma and comma.end() < len(self._text):
             self._at = comma.end()
@@ -190,7 +191,7 @@ class JsonText:
         return key
 
     def _skip(self) -> None:
-        """Past the next value, a long one element by element."""
+        """Skip the next value; a long one element by element."""
         opening = self.peek()
         if opening not in ("[", "{"):
             self.value()
@@ -199,12 +200,12 @@ class JsonText:
             pass
 
     def _may_go_on(self, error: json.JSONDecodeError) -> bool:
-        """Whether it is no mistake if more of the text comes."""
-        cut = error.msg.startswith("Unterminated string")
-        return cut or error.pos > len(self._text) - _LONGEST_SIGN
+        """Whether the error may disappear with more of the text."""
+        truncated = error.msg.startswith("Unterminated string")
+        return truncated or error.pos > len(self._text) - _LONGEST_SIGN
 
     def _more(self) -> bool:
-        """Reads on, at least as much as is left of the text; whether there was more."""
+        """Read at least as much as is left of the text; return whether there was more."""
         new = ""
         size = max(CHUNK, len(self._text) - self._at)
         while not new and not self._ended:

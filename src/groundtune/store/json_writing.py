@@ -1,7 +1,7 @@
-"""The one place that writes JSON: it refuses NaN and infinity, which JSON does not have.
+"""The only writer of JSON: it refuses NaN and infinity, which JSON does not have.
 
-A value that isn't known is null, and whoever writes it says why. That is decided where the value
-arises: one that is not a number and comes as far as here is a fault of ours and stops the command.
+An unknown value is null, and the code that computes it gives the reason. A value that is not a
+number and gets here is our bug, and stops the command.
 """
 
 import json
@@ -26,8 +26,8 @@ def json_of(
 ) -> str:
     """Return plain values and records as JSON; other objects, such as paths, become their text.
 
-    `where` names the file for the error. With `ascii`, other characters are escaped, which also
-    holds half a character; `compact` leaves out spaces.
+    `where` names the file for the error. With `ascii`, other characters are escaped, lone
+    surrogates too; `compact` leaves out spaces.
 
     Raises:
         UserError: a value is not a number (NaN or infinite); the error names it.
@@ -48,13 +48,13 @@ def json_of(
         raise UserError(
             f"The value {place} is not a number (NaN or infinite), which JSON can't hold.",
             where or "the result",
-            "Please report this with the command: a value that isn't known should be null, with "
-            "its reason.",
+            "Please report this with the command: an unknown value should be null, with its "
+            "reason.",
         ) from error
 
 
 def write_object(path: Path, value: object, *, indent: int | None = None) -> Path:
-    """Write a value as JSON with a line end, whole or not at all; return the path.
+    """Write a value as JSON with a line end, completely or not at all; return the path.
 
     Raises:
         UserError: a value is not a number, the disk is full or the folder can't be written.
@@ -68,14 +68,14 @@ def _plain(value: object) -> object:
 
 
 def _not_finite(value: object, place: str = "") -> Iterator[str]:
-    """Yield where in a value something is not finite: names and numbers, joined by points."""
+    """Yield the path of each non-finite number in a value: names and indices, joined by dots."""
     if isinstance(value, BaseModel):
         value = value.model_dump(mode="json")
     if isinstance(value, float) and not math.isfinite(value):
-        yield place or "(the whole)"
+        yield place or "(the value itself)"
     elif isinstance(value, Mapping):
-        for name, each in cast("Mapping[Any, object]", value).items():
-            yield from _not_finite(each, f"{place}.{name}".removeprefix("."))
+        for name, item in cast("Mapping[Any, object]", value).items():
+            yield from _not_finite(item, f"{place}.{name}".removeprefix("."))
     elif isinstance(value, list | tuple):
-        for number, each in enumerate(cast("list[object]", value)):
-            yield from _not_finite(each, f"{place}.{number}".removeprefix("."))
+        for number, item in enumerate(cast("list[object]", value)):
+            yield from _not_finite(item, f"{place}.{number}".removeprefix("."))

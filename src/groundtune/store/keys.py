@@ -1,4 +1,4 @@
-"""Keys of derived rows: a hash of the row's parents and of what produced it."""
+"""Keys of derived rows: a hash of the row's parents and of its producer."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ def key_of(*parts: object) -> str:
 
 
 def seed_of(*parts: object) -> int:
-    """A seed below 2**63 for a row, made of parts of the same kinds as `key_of`'s."""
+    """A seed below 2**63 for a row, from parts of the same kinds as for `key_of`."""
     return int(key_of(*parts)[:16], 16) >> 1
 
 

@@ -1,12 +1,12 @@
 """Images that are equal or look alike: the same bytes, or a difference hash with few other bits.
 
-The hash is 512 bits: whether each of 16 x 16 grey values is above its left and its upper neighbour
+The hash has 512 bits: whether each of 16 x 16 grey values is above its left and its upper neighbour
 (dHash, Krawetz 2013, in both directions). At most ALIKE bits may differ. Measured: photographs of
 GROUNDTUNE_TEST_DATA (61) after JPEG of quality 30, a quarter of their size, a square of 336 pixels,
 without colour or 10% brighter differ by at most 26 bits, two of different photographs by at least
 182; of 1,000 training scenes of the embedded world and 1,000 development scenes (a million pairs)
-the closest two differ by 42. Not found: crops (2% a side: 57 bits in the median) and mirror images.
-An image with almost no contrast looks like every other such: it counts by its bytes alone.
+the closest two differ by 42. Not found: crops (2% per side: a median of 57 bits) and mirror images.
+Images with almost no contrast all look alike: only their bytes are compared.
 """
 
 import json
@@ -26,26 +26,26 @@ from groundtune.store.json_writing import json_of
 log = logging.getLogger(__name__)
 
 ALIKE = 26
-"""The most bits of 512 in which two images that look alike differ."""
+"""The maximum number of the 512 bits in which two images that look alike differ."""
 SIDE = 16
 FLAT = 4.0
-"""Standard deviation of the grey values, of 255, below which an image has no look."""
+"""Standard deviation of the grey values, of 255, below which an image has no hash."""
 _ROWS = 2000
-"""Images whose distances to all others are computed at once."""
+"""Images per batch of distance computations."""
 
 
-class Common(NamedTuple):
+class SharedImage(NamedTuple):
     """An image that is in two sets."""
 
     first: str
-    """Its sha256 in the first set."""
+    """The image's sha256 in the first set."""
     second: str
     bits: int
-    """In how many bits of the hash the two differ; 0 for the same bytes, too."""
+    """Number of differing bits of the hash; 0 for the same bytes, too."""
 
 
 def look_of(image: Image.Image) -> bytes:
-    """Return an image's difference hash, 64 bytes; none for one with almost no contrast."""
+    """Return an image's difference hash, 64 bytes; empty for an image with almost no contrast."""
     grey = image.convert("L")
     wide = _values(grey, SIDE + 1, SIDE)
     if float(wide.std()) < FLAT:
@@ -56,39 +56,41 @@ def look_of(image: Image.Image) -> bytes:
 
 
 def looks_of(images: ImageStore, hashes: Collection[str]) -> dict[str, bytes]:
-    """Return the hash of each stored image; those computed before are in a file of the store.
+    """Return the hash of each stored image; earlier hashes are cached in a file of the store.
 
     Raises:
         UserError: an image is not in the store, or is damaged.
     """
     file = images.root / ".looks.json"
-    known = _read(file.read_bytes()) if file.exists() else {}
-    new = {sha256: look_of(images.open(sha256)) for sha256 in hashes if sha256 not in known}
+    cache = _read(file.read_bytes()) if file.exists() else {}
+    new = {sha256: look_of(images.open(sha256)) for sha256 in hashes if sha256 not in cache}
     if new:
-        text = {sha256: look.hex() for sha256, look in {**known, **new}.items()}
+        text = {sha256: look.hex() for sha256, look in {**cache, **new}.items()}
         try:
             write_atomic(file, json_of(text).encode(), durable=False)
         except DiskError as error:
-            log.info("%s: not kept (%s)", file, error.what)
-    return {sha256: known.get(sha256, new.get(sha256, b"")) for sha256 in hashes}
+            log.info("%s: not saved (%s)", file, error.what)
+    return {sha256: cache.get(sha256, new.get(sha256, b"")) for sha256 in hashes}
 
 
-def common_images(first: Mapping[str, bytes], second: Mapping[str, bytes]) -> list[Common]:
-    """Return the images of `second` that are in `first`, each once, with the closest there."""
-    found = {sha256: Common(sha256, sha256, 0) for sha256 in second if sha256 in first}
+def common_images(first: Mapping[str, bytes], second: Mapping[str, bytes]) -> list[SharedImage]:
+    """Return the images of `second` that are in `first`, each with the closest one there."""
+    matches = {sha256: SharedImage(sha256, sha256, 0) for sha256 in second if sha256 in first}
     names = [sha256 for sha256, look in first.items() if look]
-    others = [sha256 for sha256, look in second.items() if look and sha256 not in found]
+    others = [sha256 for sha256, look in second.items() if look and sha256 not in matches]
     if not names or not others:
-        return list(found.values())
-    ours = _signs([first[sha256] for sha256 in names])
+        return list(matches.values())
+    first_signs = _signs([first[sha256] for sha256 in names])
     for start in range(0, len(others), _ROWS):
-        some = others[start : start + _ROWS]
-        distances = (8 * len(first[names[0]]) - _signs([second[s] for s in some]) @ ours.T) / 2
-        for sha256, row in zip(some, distances, strict=True):
+        chunk = others[start : start + _ROWS]
+        distances = (
+            8 * len(first[names[0]]) - _signs([second[s] for s in chunk]) @ first_signs.T
+        ) / 2
+        for sha256, row in zip(chunk, distances, strict=True):
             closest = int(row.argmin())
             if row[closest] <= ALIKE:
-                found[sha256] = Common(names[closest], sha256, int(row[closest]))
-    return [found[sha256] for sha256 in second if sha256 in found]
+                matches[sha256] = SharedImage(names[closest], sha256, int(row[closest]))
+    return [matches[sha256] for sha256 in second if sha256 in matches]
 
 
 def _values(grey: Image.Image, width: int, height: int) -> NDArray[np.int16]:
@@ -102,8 +104,8 @@ def _signs(looks: Sequence[bytes]) -> NDArray[np.float32]:
 
 def _read(data: bytes) -> dict[str, bytes]:
     try:
-        found: object = json.loads(data)
-        assert isinstance(found, dict)
-        return {str(name): bytes.fromhex(str(look)) for name, look in found.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        cache: object = json.loads(data)
+        assert isinstance(cache, dict)
+        return {str(name): bytes.fromhex(str(look)) for name, look in cache.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     except (ValueError, AssertionError, UserError):
         return {}  # computed again

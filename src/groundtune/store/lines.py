@@ -1,10 +1,10 @@
-"""JSON lines that say when one of them was damaged: each has a check of itself and of those before.
+"""JSON lines that detect damage: each has a checksum of itself and the lines before it.
 
     {"step": 1, "loss": 0.69, "check": "5f1c9c2a77b0d3e4"}
 
-The check is the beginning of a sha256 over the last line's check and the line without its own. A
-changed byte, a lost line and one out of order are found; what a killed writer left of the last line
-is not a line.
+The check is the beginning of a sha256 over the previous line's check and the line without its own.
+It detects a changed byte, a missing line and wrong order; an incomplete last line, left by a killed
+writer, is ignored.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ class CheckedLines:
     """A file of checked lines, to append to. One writer at a time."""
 
     def __init__(self, path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Write the file anew with these rows.
+        """Write a new file with these rows.
 
         Raises:
             UserError: the disk is full, or the folder can't be written.
@@ -56,10 +56,10 @@ class CheckedLines:
 
 
 def read_lines(path: Path, fix: str) -> list[dict[str, Any]]:
-    """Return the rows of checked lines, none without a file, and log a line that was cut off.
+    """Return the rows of checked lines, [] without a file, and log an incomplete last line.
 
     Raises:
-        DamageError: a line is not as it was written.
+        DamageError: a line's bytes have changed.
     """
     if not path.exists():
         return []
@@ -75,7 +75,7 @@ def read_lines(path: Path, fix: str) -> list[dict[str, Any]]:
             )
         rows.append(_object(text + "}", path, number, fix))
     if rest:
-        log.warning("%s:%s: a line that was cut off is left out", path, len(lines) + 1)
+        log.warning("%s:%s: the incomplete last line is left out", path, len(lines) + 1)
     return rows
 
 
@@ -86,5 +86,5 @@ def _check(last: str, text: str) -> str:
 def _object(text: str, path: Path, number: int, fix: str) -> dict[str, Any]:
     try:
         return cast("dict[str, Any]", json.loads(text))
-    except ValueError as error:  # written by hand, with a right check
+    except ValueError as error:  # edited by hand, with a correct check
         raise UserError("The line is not JSON.", f"{path}:{number}", fix) from error

@@ -1,13 +1,13 @@
-"""One writer per folder: a lock that ends with its process, and a note of who holds it.
+"""One writer per folder: a lock that ends with its process, and a file that names its holder.
 
-    DIR/.lock          locked by the operating system; kill -9 and a crash free it too
-    DIR/.holder.json   who holds it: process, machine, command, since when
+    DIR/.lock          locked by the operating system; kill -9 and a crash release it too
+    DIR/.holder.json   the holder: process, machine, command, start time
 
-For a file of the name NAME they are .NAME.lock and .NAME.holder.json next to it. Both are removed
-at the end; what a killed process left behind does no harm, as only the system's lock counts.
+For a file NAME they are .NAME.lock and .NAME.holder.json next to it. Both are removed at the end;
+those of a killed process are harmless, as only the system's lock counts.
 
-The lock works between machines where the mount's locks do (NFS 4, Lustre with flock). A mount whose
-locks are local to each machine can't be recognised; one without locks is named in a warning.
+The lock works between machines if the mount's locks do (NFS 4, Lustre with flock). A mount whose
+locks are local to each machine can't be detected; one without locks causes a warning.
 """
 
 import inspect
@@ -38,11 +38,11 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 PATIENCE_S = 0.5
-"""How long a command waits for a lock: a holder that is just ending is not reported."""
+"""Seconds to wait for a lock: a holder that is about to end is not reported."""
 
 
 class Holder(Record):
-    """Who holds a folder."""
+    """The process that holds a folder."""
 
     pid: int
     host: str
@@ -50,7 +50,7 @@ class Holder(Record):
     since: str
     """UTC, ISO 8601, to the second."""
     whole: bool = False
-    """Whether every folder below is held too."""
+    """Whether it holds every folder below, too."""
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}, since {self.since}: {self.command}"
@@ -58,7 +58,7 @@ class Holder(Record):
 
 _NOTHING: Mapping[Path, bool] = MappingProxyType({})
 _mine: ContextVar[Mapping[Path, bool]] = ContextVar("held here", default=_NOTHING)
-"""Resolved paths, each with whether everything below is held too."""
+"""Resolved paths, each with whether everything below is held, too."""
 
 
 @contextmanager
@@ -70,10 +70,10 @@ def hold(
     option: str = "--out",
     wait: bool = False,
 ) -> Generator[None]:
-    """Hold a folder, or a file, as its only writer, and sweep what killed writers left there.
+    """Hold a folder, or a file, as its only writer, and remove killed writers' leftovers there.
 
-    A stage inside another one that holds the same path goes on at once; another thread or process
-    is refused.
+    A stage inside another one that holds the same path continues at once; another thread or process
+    is refused. With `whole`, every folder below is held too: for a run whose steps write there.
 
     Args:
         path: What is held.
@@ -83,14 +83,14 @@ def hold(
         wait: Wait until the holder ends, instead of refusing: for a cache that runs share.
 
     Raises:
-        UserError: another holds it, and who; or the folder can't be written.
+        UserError: another process holds it, which the error names; or the folder can't be written.
     """
     resolved = path.resolve()
-    held = _mine.get()
-    if resolved in held or any(held.get(parent) for parent in resolved.parents):
+    mine = _mine.get()
+    if resolved in mine or any(mine.get(parent) for parent in resolved.parents):
         yield
         return
-    made = _make_folder(resolved.parent if is_file else resolved, path)
+    new_folders = _make_folder(resolved.parent if is_file else resolved, path)
     prefix = f".{resolved.name}" if is_file else ""
     folder = resolved.parent if is_file else resolved
     try:
@@ -100,15 +100,15 @@ def hold(
         refuse = _log_and_wait if wait else partial(_refuse, option=option)
         with _locked(folder / f"{prefix}.lock", note, path, whole, refuse):
             sweep(folder) if is_file else sweep_all(folder)
-            token = _mine.set({**held, resolved: whole})
+            token = _mine.set({**mine, resolved: whole})
             try:
                 yield
             finally:
                 _mine.reset(token)
     finally:
-        for each in made:  # a command that wrote nothing leaves no folder behind
+        for new_folder in new_folders:  # a command without output leaves no folder behind
             with suppress(OSError):
-                each.rmdir()
+                new_folder.rmdir()
 
 
 def one_writer(
@@ -119,7 +119,7 @@ def one_writer(
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Make a function hold the path in its argument `name` while it runs; None holds nothing.
 
-    Where `when` says no, nothing is held: of the processes of one training, the first holds.
+    Nothing is held if `when()` is False: of the processes of one training, only the first holds.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
@@ -140,12 +140,12 @@ def one_writer(
 
 
 def held_here() -> Mapping[Path, bool]:
-    """Return what this call holds, for `hold_with_parent` in the workers that it starts."""
+    """Return the paths that this call holds, for `hold_with_parent` in its workers."""
     return _mine.get()
 
 
 def hold_with_parent(held: Mapping[Path, bool]) -> None:
-    """In a worker process: count what its parent holds as held."""
+    """In a worker process: treat the parent's held paths as held."""
     _mine.set(held)
 
 
@@ -186,10 +186,10 @@ def _locked(
         write_atomic(note, json_of(_me(whole)).encode() + b"\n", durable=False)
         yield
     finally:
-        # Removed while it is locked: whoever opened it meanwhile sees that its name is gone.
-        for each in (note, lock_file):
+        # Removed while locked: a process that opened it meanwhile sees that its name is gone.
+        for file in (note, lock_file):
             with suppress(OSError):
-                each.unlink(missing_ok=True)
+                file.unlink(missing_ok=True)
         lock.release()
 
 
@@ -214,7 +214,7 @@ def _is_locked(lock_file: Path) -> bool:
     except Timeout:
         return True
     except OSError:
-        return False  # not ours to open, or a disk without locks
+        return False  # no permission to open it, or a disk without locks
 
 
 def _refuse(path: Path, holder: Holder | None, option: str) -> None:
@@ -230,7 +230,7 @@ def _log_and_wait(path: Path, holder: Holder | None) -> None:
 
 
 def _who(holder: Holder | None) -> str:
-    return f"{holder}" if holder else "a process that has not written who it is"
+    return f"{holder}" if holder else "an unknown process"
 
 
 def _read_holder(note: Path) -> Holder | None:
@@ -251,7 +251,7 @@ def _me(whole: bool) -> Holder:
 
 
 def _warn_of_another_machine(note: Path, shown: Path) -> None:
-    """Name a holder on another machine: it was killed, or this mount's locks are local."""
+    """Warn of a holder on another machine: it was killed, or this mount's locks are local."""
     earlier = _read_holder(note)
     if earlier is not None and earlier.host != socket.gethostname():
         log.warning(
@@ -263,10 +263,10 @@ def _warn_of_another_machine(note: Path, shown: Path) -> None:
 
 
 def _make_folder(folder: Path, shown: Path) -> list[Path]:
-    """Make the folder and those above it; return the ones that are new, the lowest first."""
-    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    """Create the folder and its parents; return the new ones, the lowest first."""
+    new_folders = [parent for parent in (folder, *folder.parents) if not parent.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise disk_error(error, shown) from error
-    return made
+    return new_folders

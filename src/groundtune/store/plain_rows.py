@@ -1,4 +1,4 @@
-"""What Parquet can hold and rows can't, and rows as plain dicts."""
+"""Rows of Parquet tables as plain dicts, and checks for values that rows can't hold."""
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
@@ -19,9 +19,7 @@ from groundtune.errors import UserError
 def plain_rows(table: pa.Table | pa.RecordBatch, where: str) -> list[dict[str, Any]]:
     """Rows as plain dicts.
 
-    Raises:
-        UserError: Python can't hold a value, as text that is not UTF-8 or a time in nanoseconds;
-            it names the column and the file, `where`.
+    UserError
     """
     try:
         return table.to_pylist()
@@ -30,7 +28,7 @@ def plain_rows(table: pa.Table | pa.RecordBatch, where: str) -> list[dict[str, A
         raise UserError(
             f"The column {', '.join(map(repr, names))} has a value that can't be read: {error}.",
             where,
-            "Write the column again, as text in UTF-8, numbers or lists of these.",
+            "Write the column as UTF-8 text, numbers or lists of these.",
         ) from error
 
 
@@ -43,25 +41,25 @@ def _is_plain(column: pa.ChunkedArray | pa.Array) -> bool:
 
 
 def refuse_repeated_columns(names: Sequence[str], path: Path) -> None:
-    """Refuse a file with several columns of one name, of which a row could hold one.
+    """Refuse a file with several columns of the same name, as a row could hold only one.
 
     Raises:
-        UserError: there are some.
+        UserError: there are such columns.
     """
     repeated = sorted(name for name, number in Counter(names).items() if number > 1)
     if repeated:
         raise UserError(
             f"Several columns are named {', '.join(map(repr, repeated))}.",
             str(path),
-            "Give each column a name of its own.",
+            "Give each column a different name.",
         )
 
 
 def refuse_not_finite(table: pa.Table, path: Path) -> None:
-    """Refuse NaN and infinity: what isn't known is null.
+    """Refuse NaN and infinity: an unknown value is null.
 
     Raises:
-        UserError: a record has one, which is a fault where it was made.
+        UserError: a record has one, which is a bug where it was computed.
     """
     for name, column in zip(table.column_names, table.columns, strict=True):
         for values in column.chunks:
@@ -69,15 +67,15 @@ def refuse_not_finite(table: pa.Table, path: Path) -> None:
                 raise UserError(
                     f"The column {name} holds a value that is not a number (NaN or infinite).",
                     str(path),
-                    "Please report this with the command: a value that isn't known should be null, "
-                    "with its reason.",
+                    "Please report this with the command: an unknown value should be null, with "
+                    "its reason.",
                 )
 
 
 def _is_finite(values: pa.Array) -> bool:
-    """Whether all numbers of an array are finite, those inside lists, maps and structs too."""
+    """Whether all numbers of an array are finite, also inside lists, maps and structs."""
     if pa.types.is_floating(values.type):
-        compute: Any = pc  # makes its functions at run time
+        compute: Any = pc  # defines its functions at run time
         return compute.all(compute.is_finite(values)).as_py() is not False
     if pa.types.is_struct(values.type):
         return all(map(_is_finite, values.flatten()))

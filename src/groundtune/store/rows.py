@@ -1,8 +1,8 @@
-r"""Rows of JSON files that people and other tools wrote: read one by one, in one way for all.
+r"""Rows of JSON files by people and other tools: one reader for all, row by row.
 
-A file is JSON lines or one JSON list of objects; the first character tells which. It is UTF-8, with
-or without a byte order mark. Only `\n` and `\r\n` end a line: what else Unicode calls a line
-break may stand in a text. Blank lines are no rows. Rows count from 1, lines with the blank ones.
+A file is JSON lines or one JSON list of objects, as its first character shows. It is UTF-8, with or
+without a byte order mark. Only `\n` and `\r\n` end a line: a text may contain Unicode's other line
+breaks. Blank lines are not rows. Rows count from 1; line numbers include blank lines.
 
 `sheets.py` reads tables the same way, `json_text.py` long texts. Parquet: `tables.py`.
 """
@@ -29,12 +29,12 @@ Fields = Mapping[str, Any]
 
 
 class Row(NamedTuple):
-    """A row of a file: an object, or what is wrong with it. One bad row ends no file."""
+    """A row of a file: an object, or its error. A bad row doesn't end the file."""
 
     where: str
-    """As errors name it."""
+    """The row's name in errors."""
     number: int
-    found: Fields | UserError
+    content: Fields | UserError
 
     @property
     def fields(self) -> Fields:
@@ -43,9 +43,9 @@ class Row(NamedTuple):
         Raises:
             UserError: the row is bad.
         """
-        if isinstance(self.found, UserError):
-            raise self.found
-        return self.found
+        if isinstance(self.content, UserError):
+            raise self.content
+        return self.content
 
 
 def json_rows(path: Path, fix: str = LAYOUT) -> Iterator[Row]:
@@ -62,7 +62,7 @@ def json_rows(path: Path, fix: str = LAYOUT) -> Iterator[Row]:
 
 
 def count_lines(path: Path) -> int | None:
-    """Rows of a file of lines; None for a list, which only reading would count.
+    """The number of rows of a file of lines; None for a list, which has to be read to count.
 
     Raises:
         UserError: the file can't be opened.
@@ -76,9 +76,9 @@ def count_lines(path: Path) -> int | None:
 def json_members(
     path: Path, keys: set[str], *, inner: bool = False, fix: str
 ) -> Iterator[tuple[str, Row]]:
-    """(key, row) of the lists under some keys of a file's one JSON object, row by row.
+    """(key, row) of the lists under some keys of a file's only JSON object, row by row.
 
-    `inner`: not of lists but of objects, whose own keys are left out.
+    With `inner`, of objects instead of lists; their own keys are left out.
 
     Raises:
         UserError: the file can't be opened, or is not such an object.
@@ -100,7 +100,7 @@ def is_keyed(path: Path) -> bool:
 
 
 def keyed_rows(path: Path, column: str, fix: str) -> Iterator[Row]:
-    """The rows of a file for which `is_keyed` holds; each gets its key as a column.
+    """The rows of a file that `is_keyed`; each has its key as a column.
 
     Raises:
         UserError: the file can't be opened, or is not such an object.
@@ -115,7 +115,7 @@ def keyed_rows(path: Path, column: str, fix: str) -> Iterator[Row]:
 
 
 def json_file(path: Path, fix: str = LAYOUT) -> object:
-    """What a file says that is one JSON text.
+    """The value of a file that is one JSON text.
 
     Raises:
         UserError: it can't be opened, or is not JSON.
@@ -130,7 +130,7 @@ def json_file(path: Path, fix: str = LAYOUT) -> object:
 
 
 def beginning(path: Path, size: int = 4096) -> str:
-    """How a text file begins, from its first character that is not blank; what isn't UTF-8 as "?".
+    """A text file's beginning, from its first non-blank character; invalid UTF-8 as "?".
 
     Raises:
         UserError: the file can't be opened.
@@ -140,9 +140,9 @@ def beginning(path: Path, size: int = 4096) -> str:
 
 
 def write_json(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
-    """Writes the rows, whole or not at all: as one list if the name ends in .json, else as lines.
+    """Write the rows, completely or not at all: one list if the name ends in .json, else lines.
 
-    Returns their number.
+    Return their number.
 
     Raises:
         UserError: the disk is full or the folder can't be written.
@@ -163,10 +163,10 @@ def write_json(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
 
 @contextmanager
 def open_bytes(path: Path) -> Generator[BinaryIO]:
-    """A file to read.
+    """Open a file to read.
 
     Raises:
-        UserError: it isn't there, is no file, or can't be read, at any place that is read.
+        UserError: it is missing, is not a file, or can't be read, also later in the block.
     """
     refuse_special(path)
     try:
@@ -178,10 +178,10 @@ def open_bytes(path: Path) -> Generator[BinaryIO]:
 
 @contextmanager
 def open_text(path: Path) -> Generator[IO[str]]:
-    """A text file in UTF-8, with or without a byte order mark. Only a line feed ends a line.
+    """Open a text file in UTF-8, with or without a byte order mark. Only a line feed ends a line.
 
     Raises:
-        UserError: as `open_bytes`, or it is no UTF-8.
+        UserError: as `open_bytes`, or it is not UTF-8.
     """
     refuse_special(path)
     try:
@@ -192,7 +192,7 @@ def open_text(path: Path) -> Generator[IO[str]]:
 
 
 def text_of(path: Path) -> str:
-    """A text file whole, whose lines end with a line feed alone.
+    """The content of a text file, with line feeds as its only line ends.
 
     Raises:
         UserError: as `open_text`.
@@ -202,7 +202,7 @@ def text_of(path: Path) -> str:
 
 
 def unreadable(path: Path, error: Exception) -> UserError:
-    """What the user is told of a file that could not be read."""
+    """The user's error for a file that could not be read."""
     if isinstance(error, FileNotFoundError):
         return UserError("The file doesn't exist.", str(path), "Check the path.")
     if isinstance(error, UnicodeDecodeError):
@@ -214,12 +214,12 @@ def unreadable(path: Path, error: Exception) -> UserError:
 
 
 def text_field(row: Row, name: str) -> str:
-    """A column that must be there and be text."""
+    """The text of a required column."""
     fields = row.fields
     value = fields.get(name)
     if not isinstance(value, str):
-        found = "is missing" if name not in fields else f"is {json.dumps(value)[:40]}"
-        raise UserError(f'"{name}" {found}, but must be text.', row.where, "Fix the row.")
+        problem = "is missing" if name not in fields else f"is {json.dumps(value)[:40]}"
+        raise UserError(f'"{name}" {problem}, but must be text.', row.where, "Fix the row.")
     return value
 
 
@@ -231,12 +231,12 @@ def plain(value: object) -> str:
 
 
 def first_of(fields: Fields, names: Iterable[str]) -> str | None:
-    """The first of the columns that is there, as text; None if none is."""
+    """The first existing column, as text; None if there is none."""
     return next((plain(fields[name]) for name in names if fields.get(name) is not None), None)
 
 
 def _beginning(file: BinaryIO, size: int) -> str:
-    """Afterwards the file stands at its start."""
+    """Return the beginning; afterwards the file is at its start."""
     start = b""
     while not start and (chunk := file.read(size)):
         start = chunk.removeprefix(codecs.BOM_UTF8).lstrip()
@@ -282,7 +282,7 @@ def _row(where: str, number: int, value: object, fault: str, fix: str) -> Row:
 
 
 MEDIA_COLUMNS = ("video", "videos", "audio", "audios")
-"""Columns of what is neither a text nor an image."""
+"""Columns of media that are neither text nor images."""
 
 
 def media_in(fields: Mapping[str, object]) -> str:

@@ -1,4 +1,4 @@
-"""`run.json`: what a run was made with, so that it can be made again."""
+"""`run.json`: how a run was made, so that it can be reproduced."""
 
 import platform
 from datetime import UTC, datetime
@@ -25,16 +25,16 @@ PACKAGES = (
     "pillow",
     "numpy",
 )
-"""Packages whose versions a run names."""
+"""Packages whose versions a run records."""
 
 
 class RunRecord(Record):
-    """What a run's folder was made with."""
+    """How a run's folder was made."""
 
     recipe: dict[str, Any]
     """The resolved settings."""
     inputs: dict[str, str]
-    """Hash or revision of each thing that went in, by name."""
+    """Hash or revision of each input, by name."""
     seeds: dict[str, int]
     command: tuple[str, ...]
     versions: dict[str, str]
@@ -42,18 +42,18 @@ class RunRecord(Record):
     started: str
     """UTC, ISO 8601."""
     notes: dict[str, Any] = Field(default_factory=dict[str, Any])
-    """What was measured and decided on the way, by name."""
+    """Measurements and decisions of the run, by name."""
 
 
 def versions() -> dict[str, str]:
     """Versions of Python and of PACKAGES; reads metadata only and imports none of them."""
-    found = {"python": platform.python_version()}
+    versions_ = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            versions_[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return versions_
 
 
 def write_run(
@@ -64,7 +64,7 @@ def write_run(
     command: list[str],
     notes: dict[str, Any] | None = None,
 ) -> Path:
-    """Writes `path`/run.json, whole or not at all, and returns its path.
+    """Write `path`/run.json, completely or not at all, and return its path.
 
     Raises:
         UserError: the disk is full or the folder can't be written.
@@ -84,21 +84,21 @@ def write_run(
 
 
 def note_run(path: Path, name: str, value: Any) -> None:
-    """Adds a note to `path`/run.json.
+    """Add a note to `path`/run.json.
 
     Raises:
-        UserError: there is none, or it can't be written.
+        UserError: the file is missing or can't be written.
     """
     run = read_run(path)
-    noted = run.model_copy(update={"notes": {**run.notes, name: value}})
-    write_sealed(path / "run.json", noted)
+    updated_run = run.model_copy(update={"notes": {**run.notes, name: value}})
+    write_sealed(path / "run.json", updated_run)
 
 
 def read_run(path: Path) -> RunRecord:
     """The `run.json` of a run's folder.
 
     Raises:
-        UserError: there is none, it is damaged, or it is not one of ours.
+        UserError: the file is missing, damaged, or not a run.json of this version.
     """
     file = path / "run.json"
     try:

@@ -1,4 +1,4 @@
-"""Records as JSON files that end with their own sha256, so that a changed byte is found.
+"""Records as JSON files that end with their own sha256, so that a changed byte is detected.
 
 The sum is in the file, not next to it, because such a file is replaced as a whole.
 """
@@ -34,15 +34,15 @@ def read_sealed(path: Path, record_type: type[R], fix: str = RERUN) -> R:
     """Return the record of a file that `write_sealed` wrote.
 
     Raises:
-        DamageError: its bytes are not those that were written.
+        DamageError: its bytes have changed.
         FileNotFoundError: there is no such file.
         ValidationError: it is another record.
     """
     data = path.read_bytes()
-    found = _SEALED.fullmatch(data)
+    match = _SEALED.fullmatch(data)
     if b'"sha256": ' not in data:
         what = f"The file is not a {path.name} of this version: it has no checksum."
         raise DamageError(what, str(path), fix)
-    if found is None or hashlib.sha256(found[1]).hexdigest().encode() != found[2]:
+    if match is None or hashlib.sha256(match[1]).hexdigest().encode() != match[2]:
         raise DamageError("The file is damaged, or was edited by hand.", str(path), fix)
-    return record_type.model_validate_json(found[1] + b"\n}")
+    return record_type.model_validate_json(match[1] + b"\n}")

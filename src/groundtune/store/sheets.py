@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 WORKBOOK = ".xlsx"
 ENDINGS = (".jsonl", ".json", ".ndjson", *SEPARATORS, WORKBOOK)
-"""Names of files of rows end like this as a rule."""
+"""Usual file endings of files of rows."""
 
 _EVEN = "Give each column a header; quote cells that hold a separator, a quote or a line break."
 _UTF8 = 'Save it as UTF-8 (in spreadsheet programs: "CSV UTF-8").'
@@ -41,16 +41,16 @@ _CSV_FAULTS = {
     "expected after": "text follows the quote that ends a cell",
 }
 _NO_ZIP = (OSError, EOFError, BadZipFile, zlib.error)
-# openpyxl checks little: at a damaged sheet it raises what it runs into; in XML, a SyntaxError.
+# openpyxl checks little: a damaged sheet raises any of these; damaged XML, a SyntaxError.
 _NO_SHEET = (ValueError, LookupError, TypeError, AttributeError, SyntaxError)
 
 csv.field_size_limit(1 << 27)  # a table of VLMEvalKit may hold images in base64
 
 
 def rows_of(path: Path, fix: str = "") -> Iterator[Row]:
-    """The rows of a file, whatever its layout is. A table's headers are its row 1.
+    """The rows of a file of any layout. A table's headers are its row 1.
 
-    `fix` is the third line of a bad row's error, instead of how such a file is written.
+    `fix` is the third line of a bad row's error, instead of how to write such a file.
 
     Raises:
         UserError: the file can't be read.
@@ -61,7 +61,7 @@ def rows_of(path: Path, fix: str = "") -> Iterator[Row]:
 
 
 def is_table(path: Path) -> bool:
-    """Whether a file's name is that of a table."""
+    """Whether a file's name has a table's ending."""
     return path.suffix.lower() in (*SEPARATORS, WORKBOOK)
 
 
@@ -87,10 +87,10 @@ def _rows(path: Path, fix: str) -> Iterator[Row]:
 
 
 class _Cells(NamedTuple):
-    """A row of a table that has any text; the first is that of the headers."""
+    """A row of a table with text in it; the first row has the headers."""
 
     place: str
-    """As errors name it after the file's name."""
+    """Position in errors, after the file's name."""
     number: int
     cells: list[str]
 
@@ -103,14 +103,14 @@ def _cells(path: Path) -> Generator[_Cells]:
 
 
 def write_table(path: Path, rows: Iterable[Mapping[str, Any]], headers: Sequence[str]) -> int:
-    """Write the rows as .csv or .tsv, whole or not at all, and return their number.
+    """Write the rows as .csv or .tsv, completely or not at all, and return their number.
 
     A value that isn't text is written as JSON; a row without a column gets an empty cell.
 
     Raises:
         UserError: the disk is full or the folder can't be written.
     """
-    written = -1  # without the headers
+    count = -1  # without the headers
     line = io.StringIO()
     writer = csv.writer(line, delimiter=SEPARATORS[path.suffix.lower()], lineterminator="\r\n")
     with whole_file(path) as file:
@@ -120,19 +120,19 @@ def write_table(path: Path, rows: Iterable[Mapping[str, Any]], headers: Sequence
             file.write(line.getvalue().encode())
             line.seek(0)
             line.truncate()
-            written += 1
-    return written
+            count += 1
+    return count
 
 
 def _lines(rows: Iterable[Mapping[str, Any]], headers: Sequence[str]) -> Iterator[list[str]]:
     yield list(headers)
     for row in rows:
         values = (row.get(name, "") for name in headers)
-        yield [each if isinstance(each, str) else json_of(each) for each in values]
+        yield [value if isinstance(value, str) else json_of(value) for value in values]
 
 
 def _cells_of_text(path: Path, separator: str) -> Generator[_Cells]:
-    """The place is the line in which a row begins, and its row where cells have line breaks."""
+    """Yield rows; the place is a row's first line, and its number if cells have line breaks."""
     with _open_table(path) as file:
         lines = csv.reader(file, delimiter=separator, strict=True)
         number = begin = 1
@@ -147,8 +147,8 @@ def _next_cells(lines: Iterator[list[str]], where: str) -> list[str] | None:
     try:
         return next(lines, None)
     except csv.Error as error:
-        known = (why for sign, why in _CSV_FAULTS.items() if sign in str(error))
-        why = next(known, str(error))
+        matches = (why for sign, why in _CSV_FAULTS.items() if sign in str(error))
+        why = next(matches, str(error))
         raise UserError(f"The table can't be read: {why}.", where, "Fix the row.") from error
 
 
@@ -175,7 +175,7 @@ def _line_without_utf8(path: Path) -> int:
 
 
 def _separator(path: Path) -> str:
-    """What separates the cells: in .csv what gives most headers, a comma if several do."""
+    """The separator of cells: for .csv the one that gives most headers, a comma if several do."""
     ending = path.suffix.lower()
     if ending != ".csv":
         return SEPARATORS[ending]
@@ -190,7 +190,7 @@ def _separator(path: Path) -> str:
 
 
 def _headers(cells: Sequence[str], path: Path) -> list[str]:
-    """The headers without empty ones at the end. Raises UserError if two are equal."""
+    """The headers without empty ones at the end; raise UserError if two are equal."""
     headers = list(cells)
     while headers and not headers[-1].strip():
         headers.pop()
@@ -204,7 +204,7 @@ def _headers(cells: Sequence[str], path: Path) -> list[str]:
 
 
 def _cells_of_workbook(path: Path) -> Generator[_Cells]:
-    """Of the first sheet."""
+    """The cells of the first sheet."""
     try:
         import openpyxl  # pyright: ignore[reportMissingModuleSource, reportMissingImports]
     except ImportError as error:
@@ -221,7 +221,7 @@ def _cells_of_workbook(path: Path) -> Generator[_Cells]:
             first, *others = book.worksheets
             yield from _cells_of_sheet(first.iter_rows(values_only=True))
             if others:
-                names = ", ".join(each.title for each in others)
+                names = ", ".join(sheet.title for sheet in others)
                 log.warning("%s: only the sheet %s is read, not %s", path, first.title, names)
     except (*_NO_ZIP, *_NO_SHEET) as error:
         raise unreadable(path, error) from error

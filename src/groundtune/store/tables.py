@@ -1,8 +1,8 @@
-"""Records to Arrow tables and Parquet files and back.
+"""Conversion of records to Arrow tables and Parquet files and back.
 
-The Arrow schema follows from the record's annotations. A nested record becomes a struct, a tuple
-a list, a dict with text as its keys a map, a Literal its values' type. A union of records with a
-`type` field becomes one struct with the fields of all of them, null where a variant has none.
+The Arrow schema follows from the record's annotations. A nested record becomes a struct, a tuple a
+list, a dict with text keys a map, a Literal the type of its values. A union of records with a
+`type` field becomes one struct with the fields of all of them, null if a variant lacks a field.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -41,16 +41,16 @@ _SCALARS: dict[object, pa.DataType] = {
 
 @cache
 def arrow_schema(record_type: type[BaseModel]) -> pa.Schema:
-    """The record's columns; those whose annotation admits None are nullable.
+    """The record's columns; those whose annotation allows None are nullable.
 
     Raises:
-        TypeError: an annotation that has no Arrow type here.
+        TypeError: an annotation has no Arrow type here.
     """
     return pa.schema(_fields(record_type))
 
 
 def to_table(rows: Iterable[R], record_type: type[R]) -> pa.Table:
-    """One row a record, in order."""
+    """One row per record, in order."""
     columns = {
         name: [_encode(getattr(row, name)) for row in rows]
         for rows in [list(rows)]
@@ -63,9 +63,8 @@ def from_table(table: pa.Table, record_type: type[R], *, where: str = "table") -
     """The records of a table, validated. A column whose field has a default may be absent.
 
     Raises:
-        UserError: a missing, unknown or wrongly typed column, or a row that the record refuses;
-            `where` is the
-            file that the error names.
+        UserError: a missing, unknown or wrongly typed column, or a row that the record refuses; the
+        error names `where`.
     """
     table = _conform(table, record_type, where)
     plain = [_decode(record_type, row) for row in plain_rows(table, where)]
@@ -94,9 +93,9 @@ def read_parquet(path: Path, record_type: type[R]) -> list[R]:
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """A Parquet file as it is, or some of its columns.
+    """A Parquet file, or some of its columns, without conversion.
 
-    Pages are held against their checksums, and the file against its own where its folder notes
+    Pages are checked against their checksums, and the file against its own if its folder records
     one (`store.checksums`).
 
     Raises:
@@ -107,7 +106,7 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
 
 
 def column_names(path: Path) -> list[str]:
-    """Return the names of a Parquet file's columns; no row is read.
+    """Return the names of a Parquet file's columns; reads no rows.
 
     Raises:
         UserError: no such file, or not Parquet.
@@ -144,7 +143,7 @@ def read_rows(path: Path, columns: Sequence[str] | None = None) -> list[dict[str
 
 
 def read_column(path: Path, name: str) -> list[Any]:
-    """One column of a Parquet file; no other is read.
+    """One column of a Parquet file; reads no other.
 
     Raises:
         UserError: no such file, not Parquet, or no such column.
@@ -160,9 +159,9 @@ def read_column(path: Path, name: str) -> list[Any]:
 def write_parquet(
     path: Path, rows: Iterable[R], record_type: type[R], *, checksum: bool = False
 ) -> None:
-    """Write the records to one file, whole or not at all.
+    """Write the records to one file, completely or not at all.
 
-    Its pages have checksums; with `checksum` its folder notes the file's own too.
+    Its pages have checksums; with `checksum`, its folder also records the file's own.
 
     Raises:
         UserError: a value is not a number (NaN or infinite), the disk is full, or the folder can't
@@ -173,12 +172,12 @@ def write_parquet(
     pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
     data = buffer.getvalue()
     if checksum:
-        checksums.note(path.parent, {path.name: hashlib.sha256(data).hexdigest()})
+        checksums.add_sums(path.parent, {path.name: hashlib.sha256(data).hexdigest()})
     write_atomic(path, data)
 
 
 def finite_table(rows: Iterable[R], record_type: type[R], path: Path) -> pa.Table:
-    """The table of records for a file.
+    """Convert records to a table for a file.
 
     Raises:
         UserError: a value is not a number (NaN or infinite).
@@ -197,7 +196,7 @@ def _fields(record_type: type[BaseModel]) -> list[pa.Field]:
 
 
 def _arrow(annotation: object) -> tuple[pa.DataType, bool]:
-    """Arrow type of an annotation and whether it admits None."""
+    """Arrow type of an annotation, and whether it allows None."""
     annotation, optional = _strip(annotation)
     if annotation in _SCALARS:
         return _SCALARS[annotation], optional
@@ -228,7 +227,7 @@ def _merged(records: Sequence[type[BaseModel]]) -> list[pa.Field]:
 
 @cache
 def _strip(annotation: object) -> tuple[object, bool]:
-    """The annotation without Annotated and None, and whether there was a None."""
+    """The annotation without Annotated and None, and whether None was allowed."""
     optional = False
     while True:
         if get_origin(annotation) is Annotated:
@@ -236,18 +235,18 @@ def _strip(annotation: object) -> tuple[object, bool]:
         elif _is_union(annotation) and type(None) in get_args(annotation):
             optional = True
             annotation = Union[  # noqa: UP007  # members are known only here
-                tuple(each for each in get_args(annotation) if each is not type(None))
+                tuple(member for member in get_args(annotation) if member is not type(None))
             ]
         else:
             return annotation, optional
 
 
 def _records(annotation: object) -> tuple[type[BaseModel], ...]:
-    """The record classes of an annotation that is a record or a union of records, else none."""
+    """The record classes of an annotation that is a record or a union of records, else ()."""
     members = get_args(annotation) if _is_union(annotation) else (annotation,)
-    stripped = tuple(_strip(member)[0] for member in members)
-    if all(isinstance(each, type) and issubclass(each, BaseModel) for each in stripped):
-        return cast("tuple[type[BaseModel], ...]", stripped)
+    types_ = tuple(_strip(member)[0] for member in members)
+    if all(isinstance(type_, type) and issubclass(type_, BaseModel) for type_ in types_):
+        return cast("tuple[type[BaseModel], ...]", types_)
     return ()
 
 
@@ -259,21 +258,21 @@ def _encode(value: object) -> object:
     if isinstance(value, BaseModel):
         return {name: _encode(getattr(value, name)) for name in type(value).model_fields}
     if isinstance(value, tuple | list):
-        return [_encode(each) for each in cast("Sequence[object]", value)]
+        return [_encode(item) for item in cast("Sequence[object]", value)]
     if isinstance(value, dict):
-        return [(name, _encode(each)) for name, each in cast("dict[str, object]", value).items()]
+        return [(name, _encode(item)) for name, item in cast("dict[str, object]", value).items()]
     return value
 
 
-def _decode(annotation: object, value: Any) -> Any:  # what Arrow hands back, to what pydantic reads
+def _decode(annotation: object, value: Any) -> Any:  # Arrow's values, as pydantic reads them
     if value is None or isinstance(value, str | int | float | bytes):
         return value
     annotation, _ = _strip(annotation)
     arguments = get_args(annotation)
     if get_origin(annotation) in (tuple, list):
-        return tuple(_decode(arguments[0], each) for each in value)
+        return tuple(_decode(arguments[0], item) for item in value)
     if get_origin(annotation) is dict:
-        return {name: _decode(arguments[1], each) for name, each in value}
+        return {name: _decode(arguments[1], item) for name, item in value}
     if records := _records(annotation):
         return _decode_struct(records, cast("Mapping[str, Any]", value))
     return value
@@ -292,16 +291,16 @@ def _decode_struct(
             ),
             record,
         )
-        value = {name: each for name, each in value.items() if name in record.model_fields}
+        value = {name: item for name, item in value.items() if name in record.model_fields}
     fields = record.model_fields
     return {
-        name: _decode(fields[name].annotation, each) if name in fields else each
-        for name, each in value.items()
+        name: _decode(fields[name].annotation, item) if name in fields else item
+        for name, item in value.items()
     }
 
 
 def _conform(table: pa.Table, record_type: type[BaseModel], where: str) -> pa.Table:
-    """The table in the record's columns and types."""
+    """Convert the table to the record's columns and types."""
     fields = record_type.model_fields
     table = _without_retired(table, record_type, where)
     required = [name for name, field in fields.items() if field.is_required()]
@@ -324,21 +323,21 @@ def _conform(table: pa.Table, record_type: type[BaseModel], where: str) -> pa.Ta
 
 
 def _without_retired(table: pa.Table, record_type: type[BaseModel], where: str) -> pa.Table:
-    """The table without columns of earlier versions; one of them that has values is an error."""
+    """The table without columns of earlier versions; such a column with values is an error."""
     retired: Mapping[str, str] = getattr(record_type, "RETIRED", {})
-    found = [name for name in table.column_names if name in retired]
-    for name in found:
+    names = [name for name in table.column_names if name in retired]
+    for name in names:
         if table.column(name).null_count < table.num_rows:
             raise UserError(
-                f"The column {name!r} is of an earlier version and can't be read any more.",
+                f"The column {name!r} is from an earlier version and can't be read any more.",
                 where,
                 retired[name],
             )
-    return table.drop_columns(found)
+    return table.drop_columns(names)
 
 
 def _cast(column: pa.ChunkedArray, field: pa.Field, where: str) -> pa.ChunkedArray:
-    """The column in the field's type; text is never made of numbers, nor the other way."""
+    """The column in the field's type; text and numbers are never converted to each other."""
     field = field.with_type(_narrowed(field.type, column.type))
     if column.type.equals(field.type):
         return column
@@ -356,22 +355,22 @@ def _cast(column: pa.ChunkedArray, field: pa.Field, where: str) -> pa.ChunkedArr
         ) from error
 
 
-def _narrowed(wanted: pa.DataType, found: pa.DataType) -> pa.DataType:
-    """The wanted type without the struct fields that are absent: a file of an earlier version.
+def _narrowed(target: pa.DataType, actual: pa.DataType) -> pa.DataType:
+    """The target type without absent struct fields, as in a file of an earlier version.
 
-    The record gives them their defaults, and refuses rows that lack a required one.
+    The record sets their defaults, and refuses rows that lack a required field.
     """
-    if pa.types.is_list(wanted) and pa.types.is_list(found):
-        item = wanted.value_field
-        return pa.list_(item.with_type(_narrowed(item.type, found.value_type)))
-    if not (pa.types.is_struct(wanted) and pa.types.is_struct(found)):
-        return wanted
-    names = {found.field(place).name for place in range(found.num_fields)}
-    fields = [wanted.field(place) for place in range(wanted.num_fields)]
+    if pa.types.is_list(target) and pa.types.is_list(actual):
+        item = target.value_field
+        return pa.list_(item.with_type(_narrowed(item.type, actual.value_type)))
+    if not (pa.types.is_struct(target) and pa.types.is_struct(actual)):
+        return target
+    names = {actual.field(place).name for place in range(actual.num_fields)}
+    fields = [target.field(place) for place in range(target.num_fields)]
     return pa.struct(
         [
-            each.with_type(_narrowed(each.type, found.field(each.name).type))
-            for each in fields
-            if each.name in names
+            field.with_type(_narrowed(field.type, actual.field(field.name).type))
+            for field in fields
+            if field.name in names
         ]
     )

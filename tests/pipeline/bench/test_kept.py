@@ -34,7 +34,7 @@ def test_a_file_that_is_written_again_has_its_own_sum_or_none(
     path = tmp_path / "a.json"
     checksums.write(path, b"1")
     checksums.write(path, b"2")
-    assert checksums.noted(tmp_path) == {"a.json": checksums.sha256_of(path)}
+    assert checksums.read_sums(tmp_path) == {"a.json": checksums.sha256_of(path)}
 
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt

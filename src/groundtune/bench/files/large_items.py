@@ -105,7 +105,7 @@ class ItemFile:
         if kind is None:
             self._open.flush()
             sums = {self.path.name: checksums.sha256_of(Path(self._open.name))}
-            checksums.note(self.path.parent, sums)
+            checksums.add_sums(self.path.parent, sums)
         self._file.__exit__(kind, error, at)
 
     def add(

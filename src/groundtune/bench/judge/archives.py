@@ -66,7 +66,7 @@ def _rows(path: Path) -> Iterator[Row]:
     first = next(rows, None)
     if first is None:
         return iter(())
-    if isinstance(first.found, UserError) and beginning(path).startswith("{"):
+    if isinstance(first.content, UserError) and beginning(path).startswith("{"):
         first, rows = Row(str(path), 1, _object(json_file(path, GIVE))), iter(())
     second = next(rows, None)
     if second is None and not any(name in first.fields for name, _ in _READERS):

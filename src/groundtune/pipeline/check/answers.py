@@ -25,7 +25,7 @@ from groundtune.records import (
     Source,
     TextPart,
 )
-from groundtune.store.images import shown
+from groundtune.store.images import printable_name
 from groundtune.store.keys import key_of
 from groundtune.store.rows import Row, first_of, media_in, text_field
 from groundtune.store.sheets import ENDINGS, rows_of
@@ -132,7 +132,9 @@ def _prompt(file: Path, row: Row, target: RunFolder, images: Path | None, ask: s
     path = next((root / named for root in roots if os.path.isfile(root / named)), None)
     if path is None:
         raise UserError(
-            f"The image {shown(named)} is missing.", where, "Give its folder with --images DIR."
+            f"The image {printable_name(named)} is missing.",
+            where,
+            "Give its folder with --images DIR.",
         )
     question = first_of(row.fields, QUESTION_COLUMNS) or ask
     parts = (ImagePart(image=target.images.add(path)), TextPart(text=question))

@@ -12,9 +12,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from groundtune.records import Source
-from groundtune.store.contents import ChangedError, columns_of, refuse_changed
+from groundtune.store.contents import ChangedError, columns_of, refuse_changed_rows
 from groundtune.store.dataset import RecordSet
-from groundtune.store.inputs import InputRow, noted_inputs
+from groundtune.store.inputs import InputRow, input_rows_of
 from groundtune.store.keys import key_of
 
 
@@ -24,7 +24,7 @@ class NotedRows:
     def __init__(self, data: RecordSet[Any], file: Path) -> None:
         self._data = data.path
         self._file = file.resolve()
-        self._noted = noted_inputs(data.path)
+        self._noted = input_rows_of(data.path)
         before = f"{self._what}/"
         self._left = {
             row.key.removeprefix(before): row.columns
@@ -49,7 +49,7 @@ class NotedRows:
             elif old != columns:
                 names = dict.fromkeys([*columns, *old])
                 changed[name] = [each for each in names if old.get(each) != columns.get(each)]
-        refuse_changed(self._what, changed, self._data)
+        refuse_changed_rows(self._what, changed, self._data)
         self._noted.append(new)
 
     def refuse_missing(self) -> None:

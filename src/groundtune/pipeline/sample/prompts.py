@@ -164,7 +164,7 @@ def hash_of_sources(prompts: str, images: str) -> str:
     named = _files_below(roots[0]) if images and not prompts else []
     if prompts and file.is_file():
         digest.update(file.read_bytes())
-        rows = (row.read.found for row in _rows(file, 0))
+        rows = (row.read.content for row in _rows(file, 0))
         named = _files_named([row for row in rows if isinstance(row, Mapping)], roots, file.parent)
     for path in named:
         digest.update(path.name.encode() + b"\0" + bytes.fromhex(checksums.sha256_of(path)))

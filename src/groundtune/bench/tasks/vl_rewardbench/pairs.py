@@ -114,7 +114,7 @@ def _rows(path: Path, *names: str) -> Iterable[Row]:
         return rows_of(path)
     there = [name for name in names if name in column_names(path)]
     return (
-        Row(where=f"{path}, row {number}", number=number, found=fields)
+        Row(where=f"{path}, row {number}", number=number, content=fields)
         for number, fields in enumerate(read_rows(path, there), start=1)
     )
 
