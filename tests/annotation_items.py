@@ -53,7 +53,12 @@ def undo(target: Event) -> Event:
     return event(target.item, Undo(event=target.id))
 
 
-def run_of(path: Path, texts: list[list[str]], size: tuple[int, int] = (64, 48)) -> RunFolder:
+def run_of(
+    path: Path,
+    texts: list[list[str]],
+    size: tuple[int, int] = (64, 48),
+    facts: tuple[str, ...] = (),
+) -> RunFolder:
     """A run's folder: for each prompt, one image and its answers."""
     folder = RunFolder(path)
     for number, own in enumerate(texts):
@@ -61,6 +66,7 @@ def run_of(path: Path, texts: list[list[str]], size: tuple[int, int] = (64, 48))
         path.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", size, (40 * number % 256, 120, 160)).save(file)
         prompt = prompt_of(str(number), folder.images.add(file))
+        prompt = prompt.model_copy(update={"facts": facts})
         folder.prompts.append([prompt])
         folder.answers.append([answer_of(prompt, text, index) for index, text in enumerate(own)])
     return folder

@@ -9,7 +9,10 @@ def open_screen(page: Page, url: str, *, width: int = 1280, dark: bool = False) 
     """Opens a working screen and waits for its first item."""
     page.look(width, 900 if width > 600 else 780, dark=dark)
     page.open(url)
-    page.until("document.readyState === 'complete' && Boolean(document.querySelector('[data-u]'))")
+    page.until(
+        "document.readyState === 'complete' && "
+        "Boolean(document.querySelector('[data-u], .sentence'))"
+    )
 
 
 def press(page: Page, key: str, modifier: str = "") -> None:

@@ -25,9 +25,8 @@ def page() -> Iterator[Page]:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """One item of each task, with suggestions and facts."""
     folder = tmp_path_factory.mktemp("accessible")
-    run = run_of(folder / "run", [[TEXT, "A fox."]])
+    run = run_of(folder / "run", [[TEXT, "A fox."]], facts=("There is a fox.",))
     prompt = run.prompts.read()[0]
-    run.prompts.replace([prompt.model_copy(update={"facts": ("There is a fox.",)})])
     answer = run.answers.read()[0]
     claim = Claim(key="c", answer=answer.key, start=0, end=5, text="A dog", status="rejected")
     run.claims.append([claim])

@@ -1,4 +1,4 @@
-"""The Compare screen, and machines' corrections to review, in a Chromium."""
+"""The Compare screen in a Chromium."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 from annotation_items import TEXT, run_of
-from annotation_page import CONTROL, click, drag, open_screen, press, saved, shown
+from annotation_page import CONTROL, click, drag, open_screen, press, saved
 from groundtune.pipeline.annotate.project import open_project
 from groundtune.pipeline.annotate.results import finished_work
-from groundtune.records import Correction, Producer, Span
 from headless import Page, chromium
 from running_app import app_of
 
@@ -49,43 +48,3 @@ def test_two_answers_are_marked_and_compared(page: Page, tmp_path: Path, width: 
         marks = comparison.second_spans if side else comparison.first_spans
         assert [(mark.start, mark.kind) for mark in marks] == [(2, "object")]
         assert page.complaints == []
-
-
-def test_a_machines_correction_is_accepted_and_rejected_by_one_key(page: Page, tmp_path: Path):
-    run = run_of(tmp_path / "run", [[TEXT]])
-    (answer,) = run.answers.read()
-    edits = (
-        Span(start=2, end=5, replacement="fox", by="machine"),
-        Span(start=28, end=31, replacement="blue", by="machine", kind="attribute"),
-    )
-    corrected = "A fox and two cats sit on a blue sofa."
-    by = Producer(kind="model", name="machine")
-    run.corrections.append(
-        [
-            Correction(
-                key="k",
-                prompt=answer.prompt,
-                answer=answer.key,
-                text=TEXT,
-                spans=edits,
-                corrected=corrected,
-                by=by,
-            )
-        ]
-    )
-    project = open_project(tmp_path / "project")
-    project.join("ada", "Ada", "owner")
-    project.add_run(tmp_path / "run", "review")
-    with app_of(project) as url:
-        open_screen(page, f"{url}/task/review")
-        assert "Accept: fox" in shown(page, "#editor")
-        press(page, "y")
-        assert "Accept: blue" in shown(page, "#editor")
-        press(page, "n")
-        assert shown(page, "#corrected") == "A fox and two cats sit on a red sofa."
-        press(page, "Enter", CONTROL)
-        page.until("!document.getElementById('finished').hidden")
-        saved(page)
-        (reviewed,) = finished_work(project).corrections
-        assert reviewed.corrected == "A fox and two cats sit on a red sofa."
-        assert reviewed.by.kind == "person"

@@ -71,7 +71,7 @@ def test_answers_of_two_models_are_marked_blind_and_the_rates_are_those_of_the_b
         )
         assert (base, tuned) == ("100.0%", "0.0%")
         assert page.run("document.documentElement.scrollWidth") <= width
-        rates = HTTP.get(f"{url}/api/rates").json()["models"]
+        rates = HTTP.get(f"{url}/api/figures").json()["models"]
     assert order != sorted(order)
     assert order != sorted(order, reverse=True)
     assert len(one_each(finished_work(project))) == 10
@@ -98,5 +98,5 @@ def test_an_answer_that_can_not_be_told_is_neither_right_nor_wrong(page: Page, t
         press(page, "Enter", CONTROL)
         page.until("!document.getElementById('finished').hidden")
         saved(page)
-        unsure = {each["unsure"] for each in HTTP.get(f"{url}/api/rates").json()["models"]}
+        unsure = {each["unsure"] for each in HTTP.get(f"{url}/api/figures").json()["models"]}
     assert unsure == {0, 1}

@@ -33,7 +33,7 @@ def annotate(
 
     Args:
         project: Folder of the project; a new one is made.
-        settings: Settings of the project, which it keeps: kinds, blind, severity,
+        settings: Settings of the project, which it keeps: kinds, blind, planted, severity,
             people_per_item, lease_minutes, seed.
         answers: Folder with answers that `groundtune sample` wrote. Can be given several times.
         task: What to do with these answers.

@@ -132,7 +132,11 @@ def _from_project(
     with open_progress(silent=json) as progress:
         counts = project_pairs(project, out, params, progress, command=sys.argv)
     project.close()
-    finish(counts.model_dump(), wrote=out / "pairs", next_command=after_pairs(out, out), json=json)
+    shown = counts.model_dump()
+    if not json:
+        made = ", ".join(f"{count} {name}" for name, count in counts.suggestions if count)
+        shown["suggestions"] = made.replace("_", " ") or "none"
+    finish(shown, wrote=out / "pairs", next_command=after_pairs(out, out), json=json)
 
 
 def _lines(counts: "ClaimPairCounts") -> dict[str, object]:

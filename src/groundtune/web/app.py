@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from groundtune import __version__
 from groundtune.errors import UserError
 from groundtune.pipeline.annotate.project import Project
-from groundtune.pipeline.annotate.rates import LiveRates
+from groundtune.pipeline.annotate.rates import LiveFigures
 from groundtune.records import Record
 from groundtune.store.annotations import items
 from groundtune.store.annotations.records import Event, Task
@@ -121,12 +121,16 @@ def _add_lists(app: FastAPI, project: Project, person: str) -> None:
             )
         return {"items": [line.model_dump() for line in found], "total": total}
 
-    live = LiveRates(project)
+    live = LiveFigures(project)
 
-    def rates() -> dict[str, Any]:
-        return {"models": [each.model_dump() for each in live.now()]}
+    def figures() -> dict[str, Any]:
+        now = live.now()
+        return {
+            "models": [each.model_dump() for each in now.models],
+            "suggestions": now.suggestions.model_dump() if now.suggestions.any else None,
+        }
 
-    app.get("/api/rates", summary="Rates of each model whose answers were evaluated")(rates)
+    app.get("/api/figures", summary="Rates of evaluated models, and counts of suggestions")(figures)
     app.get("/api/project", summary="The project's settings and counts")(overview)
     app.get("/api/items", summary="Items, searched and filtered")(lines)
 

@@ -32,7 +32,7 @@ SCREENS: dict[Task, Screen] = {
         following="The overview has the rates of each model. Get them with the benchmark's tables:",
         command="groundtune export mhumaneval PROJECT --out marks.jsonl",
     ),
-    "review": Screen("correct"),
+    "review": Screen("review", ("review",)),
 }
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 

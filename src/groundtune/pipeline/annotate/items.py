@@ -7,20 +7,23 @@ from itertools import combinations
 from pathlib import Path
 
 from groundtune.errors import UserError
+from groundtune.pipeline.annotate.settings import ProjectSettings
+from groundtune.pipeline.annotate.suggestions import untouched, with_planted
 from groundtune.pipeline.folder import RunFolder, read_some
-from groundtune.records import Answer, Claim, Correction, Prompt, Span
+from groundtune.records import Answer, Claim, ClaimStatus, Prompt, Span
 from groundtune.store.annotations.records import Item, Task
 from groundtune.store.keys import key_of, seed_of
 from groundtune.store.rows import json_rows, text_field
 
 
-def items_from_run(source: Path, task: Task, seed: int) -> list[Item]:
+def items_from_run(source: Path, task: Task, settings: ProjectSettings) -> list[Item]:
     """Return the items of a run's answers.
 
     One per answer; for comparisons one for every two answers to a prompt, the side of each drawn
     by `seed`. A review's suggestions are the edits of the corrections in the run, those of a task
     "correct" the claims that a labeler rejected. An evaluation has none, and takes only the answers
-    of to-mark.jsonl where `groundtune check` drew some.
+    of to-mark.jsonl where `groundtune check` drew some. Among the suggestions of a project that
+    isn't blind, some are planted wrong ones (`suggestions.py`).
 
     Raises:
         UserError: the run has no answers, or no corrections to review.
@@ -34,17 +37,30 @@ def items_from_run(source: Path, task: Task, seed: int) -> list[Item]:
             "Use a folder with both the answers and their prompts.",
         )
     if task == "compare":
-        return _comparisons(answers, prompts, seed)
+        return _comparisons(answers, prompts, settings.seed)
     if task == "review":
         corrections = {row.answer: row for row in read_some(folder.corrections)}
         reviewed = [answer for answer in answers if answer.key in corrections]
-        return _singles(task, reviewed, prompts, lambda answer: _edits(corrections[answer.key]))
+
+        def edits(answer: Answer) -> tuple[Span, ...]:
+            found = corrections[answer.key].spans
+            return with_planted(answer, found, untouched(answer.text, found), settings)
+
+        return _singles(task, reviewed, prompts, edits)
     if task == "evaluate":
         return _singles(task, _drawn(source, answers), prompts, lambda _: ())
     claims: dict[str, list[Claim]] = defaultdict(list)
     for claim in folder.claims.read():
         claims[claim.answer].append(claim)
-    return _singles(task, answers, prompts, lambda answer: _doubts(answer, claims[answer.key]))
+    if not claims:
+        return _singles(task, answers, prompts, lambda _: ())
+
+    def doubts(answer: Answer) -> tuple[Span, ...]:
+        found = _doubts(answer, claims[answer.key], "rejected", "labeler")
+        trusted = _doubts(answer, claims[answer.key], "supported", "planted")
+        return with_planted(answer, found, trusted, settings)
+
+    return _singles(task, answers, prompts, doubts)
 
 
 def _singles(
@@ -91,15 +107,13 @@ def _comparisons(answers: Sequence[Answer], prompts: dict[str, Prompt], seed: in
     return items
 
 
-def _doubts(answer: Answer, claims: Sequence[Claim]) -> tuple[Span, ...]:
-    """The characters of rejected claims, those of one place once."""
+def _doubts(
+    answer: Answer, claims: Sequence[Claim], status: ClaimStatus, by: str
+) -> tuple[Span, ...]:
+    """The characters of claims of a status, those of one place once."""
     found: dict[tuple[int, int], Span] = {}
     for claim in claims:
-        if claim.status == "rejected" and claim.start < claim.end <= len(answer.text):
-            span = Span(start=claim.start, end=claim.end, kind=claim.kind, by="labeler")
+        if claim.status == status and claim.start < claim.end <= len(answer.text):
+            span = Span(start=claim.start, end=claim.end, kind=claim.kind, by=by)
             found.setdefault((claim.start, claim.end), span.model_copy(update={"note": claim.text}))
     return tuple(found[place] for place in sorted(found))
-
-
-def _edits(correction: Correction) -> tuple[Span, ...]:
-    return correction.spans

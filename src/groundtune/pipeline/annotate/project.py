@@ -80,7 +80,7 @@ class Project:
         Raises:
             UserError: the run has no answers, or for a review no corrections.
         """
-        found = items_from_run(source, task, self.settings.seed)
+        found = items_from_run(source, task, self.settings)
         images = ImageStore(RunFolder(source).path / "images")
         for sha256 in dict.fromkeys(image for item in found for image in item.prompt.images):
             _take_image(images, self.images, sha256)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from threading import Lock
+from typing import NamedTuple
 
 from groundtune.bench.benchmark import Scoring
 from groundtune.bench.item import ItemAnswer
@@ -11,6 +12,7 @@ from groundtune.bench.tasks.mhumaneval import score as score_marks
 from groundtune.interchange.layouts.marks import image_of, item_id, marked_spans, model_names
 from groundtune.pipeline.annotate.project import Project
 from groundtune.pipeline.annotate.results import Finished, finished_work
+from groundtune.pipeline.annotate.suggestions import SuggestionCounts
 from groundtune.records import Correction, Estimate, Record
 from groundtune.store.annotations import events
 
@@ -39,24 +41,32 @@ class ModelRates(Record):
     rates: tuple[Rate, ...]
 
 
-class LiveRates:
-    """The rates of a project as of its newest event; computed anew only after one."""
+class Live(NamedTuple):
+    """What the overview shows of the finished work."""
+
+    models: list[ModelRates]
+    suggestions: SuggestionCounts
+
+
+class LiveFigures:
+    """A project's figures as of its newest event; computed anew only after one."""
 
     def __init__(self, project: Project) -> None:
         self._project = project
         self._lock = Lock()
         self._newest = -1
-        self._rates: list[ModelRates] = []
+        self._found = Live([], SuggestionCounts())
 
-    def now(self) -> list[ModelRates]:
-        """The rates of each model."""
+    def now(self) -> Live:
+        """The rates of each model, and the counts of suggestions."""
         with self._lock:
             with self._project.database.reading() as connection:
                 newest = events.newest(connection)
             if newest != self._newest:
-                self._rates = rates_of(finished_work(self._project))
+                work = finished_work(self._project)
+                self._found = Live(rates_of(work), work.suggestions)
                 self._newest = newest
-            return self._rates
+            return self._found
 
 
 def rates_of(work: Finished) -> list[ModelRates]:

@@ -8,17 +8,22 @@ from typing import Literal, NamedTuple
 from pydantic import Field
 
 from groundtune.errors import UserError
-from groundtune.feedback.annotating import comparison_of, correction_of, replay
+from groundtune.feedback.annotating import AnnotationState, comparison_of, correction_of, replay
 from groundtune.feedback.comparisons import pair_from_comparison
 from groundtune.feedback.corrections import NoPair, pair_from_correction
 from groundtune.feedback.pairs import PairCounts, collect_pairs
 from groundtune.pipeline.annotate.project import Project
+from groundtune.pipeline.annotate.suggestions import SuggestionCounts, count_suggestions
 from groundtune.pipeline.folder import RunFolder, hash_of
 from groundtune.protocols import Progress
 from groundtune.records import Answer, Comparison, Correction, Pair, Producer, Prompt, Record
 from groundtune.store.annotations import events, items
 from groundtune.store.annotations.records import Event, Item
+from groundtune.store.json_writing import write_object
 from groundtune.store.keys import key_of
+
+SUGGESTIONS = "suggestions.json"
+"""In the folder of a project's pairs: what people made of the suggestions."""
 
 Settle = Literal["each", "majority", "reviewer"]
 """Which corrections of an answer that several people judged count: everybody's; the text that more
@@ -40,6 +45,8 @@ class ProjectPairCounts(PairCounts):
 
     unsettled: int = 0
     """Answers whose people gave no common text, or no reviewer has settled."""
+    suggestions: SuggestionCounts = SuggestionCounts()
+    """What people made of the machine's suggestions; none were shown in a blind project."""
 
 
 class Finished(NamedTuple):
@@ -51,6 +58,7 @@ class Finished(NamedTuple):
     evaluations: tuple[Correction, ...]
     """Marks without replacements, of answers whose models weren't known."""
     roles: Mapping[str, str]
+    suggestions: SuggestionCounts
 
 
 def finished_work(project: Project) -> Finished:
@@ -65,13 +73,23 @@ def finished_work(project: Project) -> Finished:
     corrections: list[Correction] = []
     comparisons: list[Comparison] = []
     evaluations: list[Correction] = []
+    shown: list[tuple[Item, AnnotationState]] = []
     for (key, person), own in by_work.items():
         item, state = by_key[key], replay(own)
         by = Producer(kind="person", name=person, revision=key_of(state)[:12])
+        if state.progress == "done" and item.suggestions and not project.settings.blind:
+            shown.append((item, state))
         single = evaluations if item.task == "evaluate" else corrections
         single += filter(None, [correction_of(item, state, by)])
         comparisons += filter(None, [comparison_of(item, state, by)])
-    return Finished(by_key, tuple(corrections), tuple(comparisons), tuple(evaluations), roles)
+    return Finished(
+        items=by_key,
+        corrections=tuple(corrections),
+        comparisons=tuple(comparisons),
+        evaluations=tuple(evaluations),
+        roles=roles,
+        suggestions=count_suggestions(shown),
+    )
 
 
 def settled(work: Finished, people: Settle) -> tuple[list[Correction], int]:
@@ -134,7 +152,10 @@ def project_pairs(
         command=list(command),
     )
     progress.advance(total)
-    return ProjectPairCounts(**paired.counts.model_dump(), unsettled=unsettled)
+    write_object(out / SUGGESTIONS, work.suggestions, indent=1)
+    return ProjectPairCounts(
+        **paired.counts.model_dump(), unsettled=unsettled, suggestions=work.suggestions
+    )
 
 
 def _majority(own: Sequence[Correction], roles: Mapping[str, str]) -> Correction | None:

@@ -35,6 +35,9 @@ class ProjectSettings(Settings):
     """In the order of their number keys."""
     blind: bool = False
     """Never show suggestions, so that people's marks can measure the machine that makes them."""
+    planted: float = Field(default=0, ge=0, le=1)
+    """Share of answers that get a wrong suggestion on purpose, to count how often it is accepted.
+    None in a blind project, and only where a machine makes suggestions."""
     severity: bool = False
     """Ask how bad each error is: 1 minor, 2 major, 3 dangerous."""
     people_per_item: int = Field(default=1, ge=1)
@@ -42,7 +45,8 @@ class ProjectSettings(Settings):
     lease_minutes: float = Field(default=30, gt=0)
     """How long an item stays with a person who doesn't touch it."""
     seed: int = 0
-    """Which answer of a comparison is A, and in which order answers are evaluated."""
+    """Which answer of a comparison is A, in which order answers are evaluated, and which answers
+    get a planted suggestion."""
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:

@@ -28,8 +28,6 @@ function show(item) {
   byId("facts").hidden = !item.images.length || !item.facts.length;
   byId("facts").querySelector("ol").replaceChildren(...item.facts.map((fact) => h("li", {}, fact)));
   screen.refresh();
-  if (item.task === "review") answer.select(doubts()[0] ?? null);
-  drawEditor();
   restoreDraft();
   if (!open) byId("answer").focus({ preventScroll: true });
 }

@@ -25,6 +25,20 @@ async function load(more) {
   }
 }
 
+const SUGGESTIONS = {
+  accepted: "accepted", edited: "accepted with another text", rejected: "rejected", ignored: "left undecided",
+  planted_accepted: "planted: accepted", planted_rejected: "planted: rejected", planted_ignored: "planted: left undecided",
+};
+
+async function countSuggestions() {
+  const { suggestions } = await call("/api/figures").catch(() => ({ suggestions: null }));
+  byId("suggestions").hidden = !suggestions;
+  if (!suggestions) return;
+  byId("suggestion-counts").replaceChildren(...Object.entries(SUGGESTIONS).flatMap(([name, title]) => [
+    h("dt", {}, String(suggestions[name])), h("dd", {}, title),
+  ]));
+}
+
 function line({ place, key, task, opening, state }) {
   return h(
     "li",
@@ -47,4 +61,5 @@ if (byId("filter")) {
   });
   byId("more").addEventListener("click", () => load(true));
   load();
+  countSuggestions();
 }

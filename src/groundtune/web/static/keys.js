@@ -40,6 +40,15 @@ export const COMPARE_KEYS = [
   ...WORDS,
   ...SHARED,
 ];
+export const REVIEW_KEYS = [
+  ["\u2191 \u2193", "Previous sentence, next sentence", {}],
+  ["y  n", "Accept, reject the sentence's changes", { y: "accept", n: "reject" }],
+  ["e", "Edit the sentence (also Enter); Enter saves it", { e: "edit", Enter: "edit" }],
+  ["Alt + 1 \u2026 9", "The kind of error, while you edit", {}],
+  ["c", "Can't tell", { c: "unsure" }],
+  ["m", "Note what is missing", { m: "missing" }],
+  ...SHARED,
+];
 export const EVALUATE_KEYS = [
   ...WORDS,
   ["c", "Can't tell", { c: "unsure" }],

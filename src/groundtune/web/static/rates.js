@@ -39,7 +39,7 @@ function line(rate) {
 
 async function load() {
   try {
-    const { models } = await call("/api/rates");
+    const { models } = await call("/api/figures");
     byId("models").replaceChildren(...models.map(card));
     byId("total").textContent = models.length ? "" : "No answer has been evaluated so far.";
   } catch (trouble) {
