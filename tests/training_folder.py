@@ -36,9 +36,9 @@ def fill_folder(path: Path, count: int = 12) -> RunFolder:
     return folder
 
 
-def image_bytes(colour: str) -> bytes:
+def image_bytes(colour: str, height: int = 16) -> bytes:
     file = BytesIO()
-    Image.new("RGB", (20, 16), colour).save(file, "PNG")
+    Image.new("RGB", (20, height), colour).save(file, "PNG")
     return file.getvalue()
 
 

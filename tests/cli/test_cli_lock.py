@@ -26,6 +26,8 @@ LINES = {
     "rewrite": "FOLDER --labeler world:truth --second none",
     "train": "--model MODEL --pairs FOLDER",
     "rl": "world-rl prompts=world:20",
+    "reward train": "--model MODEL --feedback FOLDER",
+    "reward score": "MODEL FOLDER",
     "align": "world-align prompts=world:20",
     "splitter lessons": "--claims FOLDER",
     "splitter score": "MODEL --lessons FOLDER",

@@ -29,6 +29,7 @@ class CommandGroup(NamedTuple):
 GROUPS: dict[str, CommandGroup] = {
     "recipes": CommandGroup("List, show and copy the recipes that come with Groundtune.", START),
     "splitter": CommandGroup("Train your own model to split answers into claims.", LOOP),
+    "reward": CommandGroup("Train reward models and score answers with them.", LOOP),
     "bench": CommandGroup("Run and score benchmarks.", EVALUATE),
     "world": CommandGroup(
         "Show scenes, write data, train the world's models, measure feedback.", WORLD
@@ -69,6 +70,10 @@ COMMANDS: dict[str, Command] = {
         "groundtune.cli.align:align", "Repeat sample, label, pairs and train for some rounds.", LOOP
     ),
     "rounds": Command("groundtune.cli.rounds:rounds", "Compare align runs round by round.", LOOP),
+    "reward train": Command(
+        "groundtune.cli.reward:train", "Train a reward model on comparisons or corrections."
+    ),
+    "reward score": Command("groundtune.cli.reward:score", "Score answers with a reward model."),
     "splitter lessons": Command(
         "groundtune.cli.splitter:lessons", "Make training examples from answers split into claims."
     ),

@@ -18,7 +18,7 @@ def label(
     *settings: Settings,
     answers: Path,
     out: Path | None = None,
-    by: Literal["corrections", "claims"] = "corrections",
+    by: Literal["corrections", "comparisons", "claims"] = "corrections",
     annotator: str | None = None,
     error_rate: float | None = None,
     labeler: str | None = None,
@@ -27,28 +27,31 @@ def label(
     running: EngineOptions = ENGINE,
     json: bool = False,
 ) -> None:
-    """Correct answers, or check their claims with a model.
+    """Correct or compare answers, or check their claims with a model.
 
     With --by corrections, an annotator replaces, deletes or inserts the wrong words of each
-    answer. With --by claims, a divider splits each answer into claims, and a labeler looks at the
-    image and says yes or no to each claim. A command that was stopped resumes when you run it
-    again.
+    answer. With --by comparisons, a simulated person says which of two answers to a prompt is
+    better, honesty first. With --by claims, a divider splits each answer into claims, and a labeler
+    looks at the image and says yes or no to each claim. A command that was stopped resumes when you
+    run it again.
 
     For example:
 
         groundtune label --answers runs/candidates
+        groundtune label --answers runs/candidates --by comparisons per_prompt=3
         groundtune label --answers runs/candidates --by claims --labeler world:labeler
 
     Args:
         recipe: YAML file with settings, if you have one.
-        settings: Settings that have no option. For claims: questions, instruction, asking.suffix,
-            batch_size, device, dtype.
+        settings: Settings that have no option. For comparisons: per_prompt. For claims: questions,
+            instruction, asking.suffix, batch_size, device, dtype.
         answers: Folder with the answers that `groundtune sample` wrote.
         out: Folder for the feedback (default: the folder of the answers).
         by: Kind of feedback.
-        annotator: Who corrects: the simulated person of a prompt source, such as world (default:
-            that of the answers' prompts).
-        error_rate: Share of errors that the simulated person misses or corrects wrongly, 0 to 1.
+        annotator: Who corrects or compares: the simulated person of a prompt source, such as world
+            (default: that of the answers' prompts).
+        error_rate: Share of errors that the simulated person misses or corrects wrongly, or of
+            verdicts that are the wrong way round, 0 to 1.
         labeler: Who checks the claims: a model, or "self" for the model that answered (default
             self).
         divider: Who splits answers into claims: a model, "self", or "world" for the rules of the
@@ -61,10 +64,14 @@ def label(
 
     corrects: dict[str, object] = {"annotator": annotator, "error_rate": error_rate, "seed": seed}
     checks = {"labeler": labeler, "divider": divider, **running.settings()}
-    options = corrects if by == "corrections" else checks
-    _refuse(checks if by == "corrections" else corrects, by)
-    stage = _by_corrections if by == "corrections" else _by_claims
-    stage(read_recipe(recipe, settings), options, answers, out or answers, json)
+    options = checks if by == "claims" else corrects
+    _refuse(corrects if by == "claims" else checks, by)
+    stages = {
+        "corrections": _by_corrections,
+        "comparisons": _by_comparisons,
+        "claims": _by_claims,
+    }
+    stages[by](read_recipe(recipe, settings), options, answers, out or answers, json)
 
 
 def _by_corrections(
@@ -91,6 +98,25 @@ def _by_corrections(
         {**summary.model_dump(), "kinds": kinds},
         wrote=out / "corrections",
         next_command=["groundtune", "pairs", "--corrections", out],
+        json=json,
+    )
+
+
+def _by_comparisons(
+    source: "RecipeArgument", options: Mapping[str, object], answers: Path, out: Path, json: bool
+) -> None:
+    from groundtune.cli.finish import finish
+    from groundtune.cli.progress import open_progress
+    from groundtune.pipeline.feedback.comparisons import CompareSettings, compare_answers
+    from groundtune.recipe_loading import load
+
+    settings = load(source.path, source.settings, CompareSettings, options=options)
+    with open_progress(silent=json) as progress:
+        summary = compare_answers(answers, out, settings, progress, command=sys.argv)
+    finish(
+        summary.model_dump(),
+        wrote=out / "comparisons",
+        next_command=["groundtune", "reward", "train", "world-reward", "--feedback", out],
         json=json,
     )
 
@@ -147,7 +173,7 @@ def _refuse(others: Mapping[str, object], by: str) -> None:
     if unused:
         option = "--" + unused[0].replace("engine.type", "engine").removeprefix("engine.")
         option = option.replace("_", "-")
-        other = "claims" if by == "corrections" else "corrections"
+        other = "corrections" if by == "claims" else "claims"
         raise UserError(
             f"{option} has no effect with --by {by}.",
             option,

@@ -10,10 +10,10 @@ import json
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import httpx
 
@@ -27,6 +27,8 @@ from groundtune.generate.completion import (
 )
 from groundtune.generate.endpoint import CHAT, EndpointSettings, read_key, servers_for
 from groundtune.generate.retry import PassingFault, may_pass, retry_after_s, retrying
+
+T = TypeVar("T")
 
 Body = Mapping[str, Any]
 Say = Callable[[int, str], None]
@@ -89,11 +91,31 @@ class EndpointClient:
             EndpointFault: the server refuses the request, doesn't answer it in all tries, or sends
                 what can't be read.
         """
+        return await self._tried(lambda servers: self._once(body, servers), about, CHAT, lost)
+
+    async def post(self, path: str, body: Body, about: str) -> object:
+        """Return the JSON of the reply to a request at a path below the base URL, as `complete`.
+
+        Raises:
+            EndpointFault: as `complete`.
+        """
+        return await self._tried(
+            lambda servers: self._json("POST", path, body, servers), about, path
+        )
+
+    async def _tried(
+        self,
+        once: Callable[[Sequence[str]], Awaitable[T]],
+        about: str,
+        path: str,
+        lost: Callable[[], None] | None = None,
+    ) -> T:
+        """Return what `once` returns, after as many tries as the retry policy allows."""
         servers = deque(servers_for(self.settings.urls, about))
 
-        async def attempt() -> Completion:
+        async def attempt() -> T:
             try:
-                return await self._once(body, servers)
+                return await once(servers)
             except PassingFault as fault:
                 self._spare(fault)
                 if fault.status != 429:  # another server of the same model may be up
@@ -108,7 +130,7 @@ class EndpointClient:
             tries = self.settings.tries
             raise EndpointFault(
                 f"The endpoint did not answer in {tries} tries: {fault.why}",
-                f"{servers_for(self.settings.urls, about)[0]}{CHAT}",
+                f"{servers_for(self.settings.urls, about)[0]}{path}",
                 "Start the server, check the URL, or run again later: what is done is kept.",
                 why=f"{fault.why} (tried {tries} times)",
                 status=0,
@@ -141,11 +163,16 @@ class EndpointClient:
             return ""
 
     async def _models(self) -> object:
-        async with self._response("GET", "/models", None, self.settings.urls) as response:
+        return await self._json("GET", "/models", None, self.settings.urls)
+
+    async def _json(
+        self, method: str, path: str, body: Body | None, servers: Sequence[str]
+    ) -> object:
+        async with self._response(method, path, body, servers) as response:
             try:
                 return json.loads(await response.aread())
             except (ValueError, RecursionError) as error:
-                raise PassingFault("its list of models is not JSON") from error
+                raise PassingFault("its reply is not JSON") from error
 
     async def _once(self, body: Body, servers: Sequence[str], say: Say | None = None) -> Completion:
         reader = CompletionReader(body.get("n", 1))

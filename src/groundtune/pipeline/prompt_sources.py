@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 from groundtune.errors import UserError
 from groundtune.pipeline.recipes import imported
 from groundtune.plugins import PluginFault, Plugins
-from groundtune.protocols import Annotator, Divider, Editor, NamedYesNo, Progress, TruthScorer
+from groundtune.protocols import (
+    Annotator,
+    Comparer,
+    Divider,
+    Editor,
+    NamedYesNo,
+    Progress,
+    TruthScorer,
+)
 from groundtune.records import Producer, Prompt
 
 if TYPE_CHECKING:
@@ -62,6 +70,8 @@ class PromptSource:
     """Its own rules for correcting, extending and rewording answers, without knowing the truth."""
     oracle: "Callable[[ImageStore, Sequence[Prompt]], NamedYesNo] | None" = None
     """Answers the questions of its dividers by the truth: the labeler NAME:truth."""
+    comparer: Callable[[float, int], tuple[Comparer, Producer]] | None = None
+    """A simulated person who compares answers, with an error rate and a seed."""
     truth: TruthScorer | None = None
     """Scores an answer against the whole truth about the prompt's image."""
     measure: "Callable[[], Measure] | None" = None

@@ -35,6 +35,7 @@ _HERE = "groundtune.pipeline."
 RECIPE_COMMANDS: dict[str, RecipeCommand] = {
     "train": RecipeCommand(_HERE + "train.settings:TrainSettings"),
     "rl": RecipeCommand(_HERE + "rl.settings:RLSettings"),
+    "reward train": RecipeCommand(_HERE + "reward.settings:RewardSettings"),
     "align": RecipeCommand(
         _HERE + "align.settings:AlignSettings", _HERE + "align.run:rewrite_align"
     ),

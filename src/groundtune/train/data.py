@@ -248,10 +248,10 @@ def encode_pairs(
     Raises:
         UserError: a pair can't be used, unless `rules.skip_bad`; or none can.
     """
-    encoders = {"": _PromptEncoder(vlm, prompts, images)}
+    encoders = {"": PromptEncoder(vlm, prompts, images)}
     for view in views.views:
         viewed = ViewedImages(images, view, views.seed)
-        encoders[view.name] = _PromptEncoder(vlm, prompts, viewed)
+        encoders[view.name] = PromptEncoder(vlm, prompts, viewed)
     usable: list[TokenPair] = []
     dropped: list[DroppedPair] = []
     progress.start("encode pairs", total=len(pairs))
@@ -288,7 +288,7 @@ def _check_fits(pair: TokenPair, views: int, cost: Cost, limit: int) -> None:
 
 
 def _encode(
-    vlm: Vlm, pair: Pair, prompt: Prompt, encoder: "_PromptEncoder", rules: DataRules
+    vlm: Vlm, pair: Pair, prompt: Prompt, encoder: "PromptEncoder", rules: DataRules
 ) -> TokenPair:
     try:
         prompt_ids = encoder(pair.prompt).ids
@@ -330,7 +330,7 @@ def _bad(pair: Pair, what: str) -> UserError:
     )
 
 
-class _PromptEncoder:
+class PromptEncoder:
     """Encode prompts by key; keep their features in memory up to FEATURE_BYTES."""
 
     def __init__(self, vlm: Vlm, prompts: Mapping[str, Prompt], images: Images) -> None:
@@ -341,6 +341,7 @@ class _PromptEncoder:
         self._free = FEATURE_BYTES
 
     def __call__(self, key: str) -> EncodedPrompt:
+        """Return the prompt of a key, the same object while it is kept."""
         if key in self._cache:
             return self._cache[key]
         encoded = encode_prompt(self._vlm, self._prompts[key], self._images)

@@ -122,9 +122,10 @@ class SimulatedComparer:
         """`error_rate` is the chance that a verdict is the wrong way round."""
         self._error_rate = error_rate
         self._seed = seed
-        self._producer = Producer(
+        self.producer = Producer(
             kind="simulated", name="world-comparer", revision=str(error_rate), seed=seed
         )
+        """Who compares: the error rate is in its revision."""
 
     def compare(self, prompt: Prompt, first: Answer, second: Answer) -> Comparison:
         """Which of two answers about a scene is better, and which hallucinates more."""
@@ -136,13 +137,13 @@ class SimulatedComparer:
         if rng.random() < self._error_rate:
             more, better = _turned(more), _turned(better)
         return Comparison(
-            key=key_of("comparison", first.key, second.key, self._producer),
+            key=key_of("comparison", first.key, second.key, self.producer),
             prompt=prompt.key,
             first=first.key,
             second=second.key,
             better=_side(better),
             hallucinates_more=_side(more),
-            by=self._producer,
+            by=self.producer,
             seconds=round(20.0 + float(rng.lognormal(2.3, 0.4)), 1),
         )
 

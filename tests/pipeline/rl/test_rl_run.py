@@ -163,7 +163,7 @@ def test_a_rewarder_without_a_name_or_a_weight_is_refused(tiny_llava: Path, tmp_
     settings = recipe(tiny_llava, asked, rewards={"more": {"others": 1.0}})
     with pytest.raises(UserError, match="letters has no weight"):
         run(settings, tmp_path / "a")
-    with pytest.raises(UserError, match="no rewarder 'others'"):
+    with pytest.raises(UserError, match="no reward 'others'"):
         rl(settings, tmp_path / "b", SilentProgress())
 
 

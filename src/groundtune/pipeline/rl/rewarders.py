@@ -1,16 +1,14 @@
-"""Custom rewards: from a Python caller, or from other packages by their entry points.
+"""Custom rewards: from a Python caller, or by what `reward score` takes (`pipeline/reward`).
 
-The entry point group is `groundtune.rewarders`; the name of an entry point is the component's name
-in `rewards.more`, its object a function that takes the images and returns a `Rewarder`.
+A component's name in `rewards.more` is the folder of a reward model, the name of an installed
+package's reward, or a server's URL.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from groundtune.errors import UserError
-from groundtune.plugins import PluginFault, Plugins
+from groundtune.pipeline.reward.rewarders import RewarderSettings, open_rewarder
 from groundtune.protocols import Images, Rewarder
-
-ENTRY_POINTS = "groundtune.rewarders"
 
 
 def open_rewarders(
@@ -19,7 +17,7 @@ def open_rewarders(
     """Return the rewarders that have a weight, by their names.
 
     Raises:
-        UserError: a name is neither given nor registered, or one that is given has no weight.
+        UserError: a name is not given and means nothing, or one that is given has no weight.
     """
     unused = sorted(given.keys() - weights.keys())
     if unused:
@@ -32,27 +30,7 @@ def open_rewarders(
             continue
         if name in given:
             found[name] = given[name]
-        elif name in REWARDERS.names():
-            found[name] = REWARDERS.load(name)(images)
         else:
-            known = ", ".join(REWARDERS.names()) or "none is registered"
-            raise UserError(
-                f"There is no rewarder {name!r}.",
-                "rewards.more",
-                f"Install the package that registers it ({known}), or pass it from Python: "
-                "rl(..., rewarders={...}).",
-            )
+            settings = RewarderSettings(rewarder=name)
+            found[name] = open_rewarder(settings, images).rewarder
     return found
-
-
-def _fault_of(name: str, found: object) -> PluginFault | None:
-    """Tell what an object lacks to be the rewarder of a name."""
-    if callable(found):
-        return None
-    return PluginFault(
-        f"The object of the entry point {name} is not a function.",
-        "Export a function that takes the images and returns a groundtune.protocols.Rewarder.",
-    )
-
-
-REWARDERS: Plugins[Callable[[Images], Rewarder]] = Plugins(ENTRY_POINTS, _fault_of)

@@ -72,8 +72,8 @@ class RewardSettings(RewardWeights):
     sum (GDPO), so that a weight is a share of the reward; "none" sums them as they are."""
     gate: LengthGate = LengthGate()
     more: dict[str, Weight] = Field(default_factory=dict[str, float])
-    """Weights of custom rewarders, by the names under which another package registers them or a
-    Python caller passes them."""
+    """Weights of custom rewarders, by the names under which a Python caller passes them, or as
+    `groundtune reward score` takes them: a reward model's folder, a package's reward, a URL."""
     most_unrewarded: float = Field(default=0.25, ge=0, le=1)
     """Largest share of a step's answers without a reward (not a number, or claims that can't be
     read). They are not learnt from."""

@@ -37,7 +37,7 @@ def inputs_of(
     del decisive["model"], decisive["pairs"]  # their hashes are used instead
     pixels = json.loads(vlm.processor.image_processor.to_json_string())
     return {
-        **_flat(decisive, ""),
+        **flat_settings(decisive, ""),
         **data,
         "model": vlm.revision,
         "image processor": key_of(pixels),
@@ -46,12 +46,12 @@ def inputs_of(
     }
 
 
-def _flat(tree: Mapping[str, Any], before: str) -> dict[str, str]:
+def flat_settings(tree: Mapping[str, Any], before: str) -> dict[str, str]:
     """Return the settings by their dotted names."""
     found: dict[str, str] = {}
     for name, value in tree.items():
         if isinstance(value, dict):
-            found |= _flat(cast("dict[str, Any]", value), f"{before}{name}.")
+            found |= flat_settings(cast("dict[str, Any]", value), f"{before}{name}.")
         else:
             found[before + name] = json.dumps(value, default=str)
     return found

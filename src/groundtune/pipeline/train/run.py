@@ -32,7 +32,7 @@ from groundtune.pipeline.train.inputs import hashes_of_data, inputs_of
 from groundtune.pipeline.train.merge import write_merged
 from groundtune.pipeline.train.parallel import check_alike, is_first_process, parallel_of
 from groundtune.pipeline.train.settings import Method as Method
-from groundtune.pipeline.train.settings import TrainSettings
+from groundtune.pipeline.train.settings import OneRun, TrainSettings
 from groundtune.pipeline.train.settings import Tune as Tune
 from groundtune.protocols import Evaluate, Images, Logger, Progress
 from groundtune.records import Pair, Prompt
@@ -96,7 +96,7 @@ def train(
     from groundtune.train.optim import adamw
     from groundtune.train.rows import TrainingPairs
 
-    vlm = _load(settings)
+    vlm = load_to_train(settings)
     check_reach(vlm.model, settings)
     parallel = parallel_of(settings, vlm)
     engine = engine_for(settings, vlm, out)
@@ -115,7 +115,7 @@ def train(
             settings, vlm, pairs, engine, parallel, reference_folder or out / "reference", progress
         )
     torch.manual_seed(settings.seed)  # pyright: ignore[reportUnknownMemberType]
-    vlm = _tuned(settings, vlm)
+    vlm = tuned(settings, vlm)
     if parallel.rank:  # the same initial weights in all processes, but different dropout
         torch.manual_seed(settings.seed + parallel.rank)  # pyright: ignore[reportUnknownMemberType]
     optimizer = adamw(vlm.model.parameters(), settings.optim)
@@ -126,11 +126,11 @@ def train(
         pairs=ready,
         method=settings.method,
         score=training_score(settings, vlm, engine, ready, parallel, out),
-        plan=training_schedule(settings, len(pairs)),
+        plan=training_schedule(settings, len(pairs), eval_every=settings.eval_every),
         parallel=parallel,
         optimizer=optimizer,
         checkpoints=checkpoints,
-        logger=_logger(settings, out, step, parallel),
+        logger=logger_of(settings, out, step, parallel),
         progress=progress,
         evaluate=evaluate(vlm) if evaluate else None,
     ).fit(step)
@@ -185,7 +185,12 @@ def read_pairs(settings: TrainSettings) -> TrainingData:
     return TrainingData(pairs=pairs, prompts=prompts, images=folder.images, hashes=hashes)
 
 
-def _load(settings: TrainSettings) -> "Vlm":
+def load_to_train(settings: OneRun) -> "Vlm":
+    """Load the model of a run, in the type that it is trained in.
+
+    Raises:
+        UserError: it can't be loaded, or is an adapter.
+    """
     from groundtune.train.precision import device_of, resolve_dtype, warn_if_slow
     from groundtune.vlm.base_files import base_folder
     from groundtune.vlm.load import load
@@ -202,7 +207,7 @@ def _load(settings: TrainSettings) -> "Vlm":
     return vlm
 
 
-def _logger(settings: TrainSettings, out: Path, step: int, parallel: "Parallel") -> "Logger":
+def logger_of(settings: OneRun, out: Path, step: int, parallel: "Parallel") -> "Logger":
     """Return the main process's logger; the other processes log nothing."""
     from groundtune.train.log import JsonlLog
     from groundtune.train.trackers import MultiLogger, tracker
@@ -286,7 +291,7 @@ def _shared(folder: Path | None, parallel: "Parallel") -> Generator[None]:
         yield
 
 
-def _tuned(settings: TrainSettings, vlm: "Vlm") -> "Vlm":
+def tuned(settings: OneRun, vlm: "Vlm") -> "Vlm":
     """Return the model with the recipe's weights set to trainable."""
     from groundtune.train.tune import apply, checkpoint_activations
 
@@ -296,7 +301,7 @@ def _tuned(settings: TrainSettings, vlm: "Vlm") -> "Vlm":
     return replace(vlm, model=model)
 
 
-def training_schedule(settings: TrainSettings, pairs: int) -> "TrainingSchedule":
+def training_schedule(settings: OneRun, pairs: int, *, eval_every: int = 0) -> "TrainingSchedule":
     """Return the schedule of a run on a number of pairs."""
     from groundtune.train.batches import steps_per_epoch
     from groundtune.train.loop import TrainingSchedule
@@ -308,7 +313,7 @@ def training_schedule(settings: TrainSettings, pairs: int) -> "TrainingSchedule"
         limits=limits_of(settings),
         seed=settings.seed,
         save_every=settings.save_every,
-        eval_every=settings.eval_every,
+        eval_every=eval_every,
         optim=settings.optim,
     )
 

@@ -33,26 +33,13 @@ Method = Annotated[
 Tune = Annotated[Lora | QLora | Full, Field(discriminator="type")]
 
 
-class Learning(Settings):
-    """How a model learns from pairs, independent of the model and the pairs."""
+class Optimised(Settings):
+    """How weights are trained, whatever is learnt."""
 
-    MAY_CHANGE = frozenset(
-        {
-            "attention",
-            "engine",
-            "gradient_checkpointing",
-            "keep_images",
-            "merge_dtype",
-            "micro_batch",
-            "micro_tokens",
-            "share_starts",
-        }
-    )
-    method: Method = DDPO()
+    MAY_CHANGE = frozenset({"gradient_checkpointing", "micro_batch", "micro_tokens"})
     tune: Tune = Lora()
     """Which weights to train: `type: lora`, `type: qlora` or `type: full`, and in which parts."""
     optim: Optim = Optim()
-    data: DataRules = DataRules()
     epochs: int = Field(default=7, ge=1)
     """Passes over the pairs: 7 in RLHF-V's paper, 4 per iteration in RLAIF-V's code."""
     max_steps: int = Field(default=0, ge=0)
@@ -65,6 +52,28 @@ class Learning(Settings):
     micro_batch: int = Field(default=64, ge=1)
     """Maximum pairs per forward pass; a prompt's pairs stay together. Affects what `micro_tokens`
     does."""
+    dtype: Dtype = "auto"
+    """Arithmetic of the forward pass; trained weights are float32. The published code trains in
+    bfloat16; "auto" does so if the device supports it natively, else float32."""
+    special_tokens: Literal["refuse", "text"] = "refuse"
+    """Special tokens that the text of a prompt or an answer spells (`</s>`, `<|im_end|>`): "refuse"
+    is an error, "text" encodes their characters."""
+    gradient_checkpointing: bool = False
+    """Use less memory for about a third more time."""
+
+
+class Learning(Optimised):
+    """How a model learns from pairs, independent of the model and the pairs."""
+
+    MAY_CHANGE = Optimised.MAY_CHANGE | {
+        "attention",
+        "engine",
+        "keep_images",
+        "merge_dtype",
+        "share_starts",
+    }
+    method: Method = DDPO()
+    data: DataRules = DataRules()
     engine: Literal["auto", "packed", "separate"] = "auto"
     """"packed" puts a prompt and all its answers into one row, "separate" uses one row per answer,
     "auto" packs where the model supports it. Affects speed, and dropout's random numbers."""
@@ -77,37 +86,45 @@ class Learning(Settings):
     share_starts: int = Field(default=0, ge=0)
     """Run the common start of a prompt's answers once if it has at least this many tokens; 0
     never. Affects speed only: it pays if the common start is about as long as the rest."""
-    dtype: Dtype = "auto"
-    """Arithmetic of the forward pass; trained weights are float32. The published code trains in
-    bfloat16; "auto" does so if the device supports it natively, else float32."""
-    special_tokens: Literal["refuse", "text"] = "refuse"
-    """Special tokens that the text of a prompt or an answer spells (`</s>`, `<|im_end|>`): "refuse"
-    is an error, "text" encodes their characters."""
-    gradient_checkpointing: bool = False
-    """Use less memory for about a third more time."""
     merge_dtype: Literal["float32", "base"] = "float32"
     """dtype of merged weights. "base" is the base model's: refused if rounding loses more than 5%
     of the margin that was trained, measured on the run's pairs."""
 
 
-class TrainSettings(Learning):
-    """A recipe's settings for training on pairs."""
+class OneRun(Optimised):
+    """A run that trains one model in one folder."""
 
-    MAY_CHANGE = Learning.MAY_CHANGE | {
-        "allow_evaluation_images",
-        "evaluations",
-        "device",
-        "eval_every",
-        "keep",
-        "keep_images_in",
-        "log_to",
-        "merge",
-        "save_every",
-        "shard",
-        "zero",
-    }
+    MAY_CHANGE = Optimised.MAY_CHANGE | {"device", "keep", "log_to", "save_every"}
     model: str
-    """The model to train, which is also the reference: a folder, a hub name, or world:base."""
+    """The model to train: a folder, a hub name, or world:base."""
+    device: str = "auto"
+    """"auto" uses an accelerator if there is one."""
+    seed: int = Field(default=0, ge=0, lt=1 << 63)
+    """Seed of the examples' order, a LoRA's initial weights, dropout, and changed images."""
+    save_every: int = Field(default=50, ge=1)
+    """Steps between checkpoints: an interrupted run loses at most this many."""
+    keep: int = Field(default=1, ge=1)
+    """How many checkpoints to keep."""
+    log_to: tuple[TrackerName, ...] = ()
+    """Trackers that also get the metrics: trackio, wandb, tensorboard, mlflow."""
+
+
+class TrainSettings(Learning, OneRun):
+    """A recipe's settings for training on pairs. `model` is also the reference."""
+
+    MAY_CHANGE = (
+        Learning.MAY_CHANGE
+        | OneRun.MAY_CHANGE
+        | {
+            "allow_evaluation_images",
+            "evaluations",
+            "eval_every",
+            "keep_images_in",
+            "merge",
+            "shard",
+            "zero",
+        }
+    )
     pairs: Path
     """Folder of the pairs, written by `groundtune pairs` or `groundtune import`."""
     evaluations: tuple[Path, ...] = ()
@@ -115,16 +132,8 @@ class TrainSettings(Learning):
     PAIRS/evaluation/ always count."""
     allow_evaluation_images: bool = False
     """Train although such images are in the data; they are counted."""
-    device: str = "auto"
-    """"auto" uses an accelerator if there is one."""
     keep_images_in: Path | None = None
     """Folder of the encoded images, which several runs may share; default: the run's folder."""
-    seed: int = Field(default=0, ge=0, lt=1 << 63)
-    """Seed of the pairs' order, a LoRA's initial weights, dropout, and changed images."""
-    save_every: int = Field(default=50, ge=1)
-    """Steps between checkpoints: an interrupted run loses at most this many."""
-    keep: int = Field(default=1, ge=1)
-    """How many checkpoints to keep."""
     eval_every: int = Field(default=0, ge=0)
     """Steps between evaluations with the `evaluate` that a Python caller passes; 0 never
     evaluates."""
@@ -136,8 +145,6 @@ class TrainSettings(Learning):
     zero: Literal[0, 1, 2, 3] = 0
     """Stage of DeepSpeed's ZeRO (an extra): shard the optimiser state (1), also the gradients (2),
     also the weights (3) over the processes; 0 does not use DeepSpeed."""
-    log_to: tuple[TrackerName, ...] = ()
-    """Trackers that also get the metrics: trackio, wandb, tensorboard, mlflow."""
 
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groundtune.pipeline.prompt_sources import Part, PromptSource
-from groundtune.protocols import Annotator, Divider, Editor, NamedYesNo, Progress, Truth
+from groundtune.protocols import Annotator, Comparer, Divider, Editor, NamedYesNo, Progress, Truth
 from groundtune.records import Producer, Prompt
 from groundtune.world import DATASET, NAME
 
@@ -61,6 +61,13 @@ def _oracle(images: "ImageStore", prompts: Sequence[Prompt]) -> NamedYesNo:
     return WorldOracle({prompt.images[0]: find_scene(prompt.source.row) for prompt in own})
 
 
+def _comparer(error_rate: float, seed: int) -> tuple[Comparer, Producer]:
+    from groundtune.world.people import SimulatedComparer
+
+    comparer = SimulatedComparer(error_rate, seed=seed)
+    return comparer, comparer.producer
+
+
 def _truth(prompt: Prompt, text: str) -> Truth:
     from groundtune.bench.world.captions import caption_values
     from groundtune.bench.world.images import find_scene
@@ -94,6 +101,7 @@ WORLD = PromptSource(
     annotator=_annotator,
     editor=_editor,
     oracle=_oracle,
+    comparer=_comparer,
     truth=_truth,
     measure=_measure,
     benchmarks=(NAME,),

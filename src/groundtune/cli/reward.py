@@ -1,0 +1,120 @@
+"""`groundtune reward`: train a reward model and score answers with it."""
+
+import sys
+from pathlib import Path
+from typing import Literal
+
+from groundtune.cli.recipe_argument import Settings
+
+
+def train(
+    recipe: str | None = None,
+    /,
+    *settings: Settings,
+    model: str | None = None,
+    feedback: Path | None = None,
+    learn: Literal["answers", "words"] | None = None,
+    facts: Literal["none", "shown", "other-scene", "truth"] | None = None,
+    out: Path = Path("runs/reward"),
+    json: bool = False,
+) -> None:
+    """Train a reward model on comparisons, pairs or corrections.
+
+    Examples about some images are held out: the report has the accuracy on them, next to what the
+    answers' lengths alone reach. A command that was stopped resumes from its last checkpoint when
+    you run it again.
+
+    For example:
+
+        groundtune reward train world-reward --feedback runs/compared --out runs/reward
+        groundtune reward train world-reward head=linear --feedback runs/compared --facts truth
+        groundtune reward train --model llava-hf/llava-1.5-7b-hf --feedback runs/rlhf-v
+
+    Args:
+        recipe: Name of a recipe (`groundtune recipes list`), or a YAML file.
+        settings: Settings that have no option, such as head=linear or optim.lr=1e-5.
+        model: The model to start from: a folder, a name on the Hugging Face hub, or world:base.
+        feedback: Folder with comparisons, pairs or corrections.
+        learn: One reward per answer (answers), or which words are wrong (words), from corrections.
+        facts: Facts that the reward model reads: none, the prompts' (shown), those of another image
+            as a placebo (other-scene), or the whole truth as an upper bound (truth).
+        out: Folder for the reward model, its checkpoints and the report.
+        json: Print the result as one JSON object.
+    """
+    from groundtune.cli.finish import finish
+    from groundtune.cli.progress import open_progress
+    from groundtune.cli.recipe_argument import read_recipe
+    from groundtune.pipeline.recipes import find
+    from groundtune.pipeline.reward.accuracy import summary
+    from groundtune.pipeline.reward.run import train_reward
+    from groundtune.pipeline.reward.settings import RewardSettings
+    from groundtune.recipe_loading import load
+
+    source = read_recipe(recipe, settings)
+    options = {
+        "model": model,
+        "feedback": feedback,
+        "learn": learn,
+        "judging.facts.show": facts,
+    }
+    params = load(
+        find(source.recipe, "reward train") if source.recipe else None,
+        source.settings,
+        RewardSettings,
+        options=options,
+    )
+    with open_progress(silent=json) as progress:
+        result = train_reward(params, out, progress, command=sys.argv)
+    found = result.evaluation
+    shown: dict[str, object] = found.model_dump(mode="json")
+    if not json:
+        rows = {found.accuracy.metric: found.accuracy, **found.baselines}
+        shown = {**summary(rows), "report": result.report}
+        shown |= {f"left out, {why}": number for why, number in found.left_out.items()}
+    finish(
+        shown,
+        wrote=result.model,
+        next_command=["groundtune", "reward", "score", result.model, params.feedback],
+        json=json,
+    )
+
+
+def score(
+    rewarder: str,
+    answers: Path,
+    /,
+    *settings: Settings,
+    facts: Literal["none", "shown", "other-scene", "truth"] | None = None,
+    out: Path | None = None,
+    json: bool = False,
+) -> None:
+    """Score answers with a reward model, a reward of an installed package, or a server.
+
+    A command that was stopped resumes when you run it again.
+
+    For example:
+
+        groundtune reward score runs/reward/model runs/candidates
+        groundtune reward score runs/reward/model runs/candidates --facts none --out runs/scores
+        groundtune reward score http://127.0.0.1:9000/reward runs/candidates limits.timeout_s=60
+
+    Args:
+        rewarder: Folder of a reward model, name of an installed reward, or the URL of a server.
+        answers: Folder with the answers that `groundtune sample` wrote.
+        settings: Settings that have no option: device, dtype, prompts_at_once, allow_chance, and
+            limits of a server.
+        facts: Facts that it reads: none, the prompts' (shown), those of another image
+            (other-scene), or the whole truth (truth). Default: a reward model's own setting.
+        out: Folder for the scores (default: the folder of the answers).
+        json: Print the result as one JSON object.
+    """
+    from groundtune.cli.finish import finish
+    from groundtune.cli.progress import open_progress
+    from groundtune.pipeline.reward.score import ScoreSettings, score_answers
+    from groundtune.recipe_loading import load
+
+    options = {"rewarder": rewarder, "facts": facts}
+    params = load(None, list(settings), ScoreSettings, options=options)
+    with open_progress(silent=json) as progress:
+        summary = score_answers(answers, out or answers, params, progress, command=sys.argv)
+    finish(summary.model_dump(), wrote=(out or answers) / "scores.jsonl", json=json)

@@ -1,0 +1,1 @@
+"""Stage "reward": reward models of people's comparisons and corrections."""

@@ -1,0 +1,117 @@
+"""A trained reward model on its held-out examples: accuracy, baselines, recorded scores."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from groundtune.pipeline.reward.accuracy import (
+    Accuracy,
+    Evaluation,
+    Margin,
+    accuracy,
+    by_length,
+    by_words,
+    calibration,
+)
+from groundtune.pipeline.reward.data import Compared, Example, RewardData
+from groundtune.pipeline.reward.judging import Judging
+from groundtune.pipeline.reward.model import Reads, RewardModel
+from groundtune.pipeline.reward.spec import Probe
+from groundtune.protocols import Progress
+
+AT_ONCE = 200
+"""Comparisons between two signs of progress."""
+
+
+class Measured(NamedTuple):
+    """The evaluation, and the standard deviation of the scores."""
+
+    evaluation: Evaluation
+    spread: float
+
+
+def measure(model: RewardModel, data: RewardData, progress: Progress) -> Measured:
+    """Return a reward model's figures on the held-out comparisons."""
+    held = [each for each in data.held_out if isinstance(each, Compared) and not each.tie]
+    texts = [(each.prompt, text) for each in held for text in (each.better, each.worse)]
+    distinct = list(dict.fromkeys(texts))
+    progress.start("score held-out answers", total=len(distinct))
+    rewards: dict[tuple[str, str], float] = {}
+    prompts = [data.prompts[key] for key, _ in distinct]
+    found = model.reward(prompts, [text for _, text in distinct])
+    rewards = dict(zip(distinct, found, strict=True))
+    progress.advance(len(distinct))
+    margins = [
+        Margin(
+            image="+".join(data.prompts[each.prompt].images) or each.prompt,
+            better=rewards[each.prompt, each.better],
+            worse=rewards[each.prompt, each.worse],
+            words=len(each.better.split()) - len(each.worse.split()),
+        )
+        for each in held
+    ]
+    evaluation = Evaluation(
+        accuracy=accuracy(margins),
+        buckets=by_length(margins),
+        baselines=_baselines(held, margins, data),
+        calibration=calibration(margins),
+        learnt=len(data.learnt),
+        left_out={why: n for why, n in data.left_out.items() if n},
+    )
+    return Measured(evaluation, statistics.pstdev(found))
+
+
+def _baselines(
+    held: Sequence[Compared], margins: Sequence[Margin], data: RewardData
+) -> dict[str, Accuracy]:
+    shorter = [
+        len(each.better.split()) - len(each.worse.split())
+        for each in data.learnt
+        if isinstance(each, Compared) and not each.tie
+    ]
+    wins = sum(words < 0 for words in shorter) >= sum(words > 0 for words in shorter)
+    found = {("shorter wins" if wins else "longer wins"): by_words(margins, shorter_wins=wins)}
+    tallies = _tallies(data)
+    if tallies:
+        by_claims = [
+            m._replace(
+                better=tallies.get((e.prompt, e.better), 0.0),
+                worse=tallies.get((e.prompt, e.worse), 0.0),
+            )
+            for e, m in zip(held, margins, strict=True)
+        ]
+        found["fewer rejected claims wins, then more supported ones"] = accuracy(by_claims)
+    return found
+
+
+def _tallies(data: RewardData) -> Mapping[tuple[str, str], float]:
+    """Return a reward of checked claims by prompt and text; empty where none were checked."""
+    from groundtune.feedback.claims import by_answer, tally
+
+    claims = data.folder.claims.read()
+    if not claims:
+        return {}
+    groups = by_answer(claims)
+    found: dict[tuple[str, str], float] = {}
+    for answer in data.folder.answers.read():
+        if answer.key in groups:
+            said = tally(groups[answer.key])
+            found[answer.prompt, answer.text] = -said.rejected + 1e-3 * (
+                said.checked - said.rejected
+            )
+    return found
+
+
+def probes_of(
+    model: RewardModel, judging: Judging, examples: Sequence[Example], data: RewardData, number: int
+) -> tuple[Probe, ...]:
+    """Return the first held-out answers with their scores."""
+    probes: list[Probe] = []
+    for example in examples[:number]:
+        text = example.better if isinstance(example, Compared) else example.text
+        prompt = data.prompts[example.prompt]
+        read = Reads(judging.prompt(prompt), text, judging.request(prompt, text))
+        probes.append(
+            Probe(prompt=read.prompt, answer=text, request=read.request, score=model.probe(read))
+        )
+    return tuple(probes)

@@ -1,0 +1,160 @@
+"""Stage "reward score": a reward for each answer of a folder.
+
+    OUT/scores/         a row per answer; resumable by key
+    OUT/scores.jsonl    the same with texts, one object per line, best answers of a prompt first
+
+Resumable: a score's key follows from the answer and the rewarder.
+"""
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydantic import Field
+
+from groundtune.errors import UserError
+from groundtune.pipeline.folder import RunFolder, hash_of, read_some
+from groundtune.pipeline.reward.rewarders import RewarderSettings, identity_of, open_rewarder
+from groundtune.protocols import Progress
+from groundtune.records import Answer, Prompt, Record
+from groundtune.store.dataset import RecordSet
+from groundtune.store.files import write_atomic
+from groundtune.store.inputs import note_inputs
+from groundtune.store.json_writing import json_of
+from groundtune.store.keys import key_of
+from groundtune.store.lock import one_writer
+from groundtune.store.run_json import write_run
+
+
+class ScoreSettings(RewarderSettings):
+    """Who scores, and how much at once."""
+
+    MAY_CHANGE = RewarderSettings.MAY_CHANGE | {"prompts_at_once"}
+
+    prompts_at_once: int = Field(default=32, ge=1)
+    """Prompts between two writes: what a kill loses at most."""
+
+
+class AnswerScore(Record):
+    """The reward of an answer."""
+
+    key: str
+    answer: str
+    """Key of the answer."""
+    reward: float | None
+    """Higher is better; None where there is none."""
+
+
+class ScoreSummary(Record):
+    """The scores of the whole folder, made now or before."""
+
+    answers: int
+    scored_now: int
+    unrewarded: int
+    """Answers without a reward: empty, or not a finite number."""
+    mean: float
+    spread: float
+    """Standard deviation."""
+
+
+@one_writer()
+def score_answers(
+    source: Path,
+    out: Path,
+    settings: ScoreSettings,
+    progress: Progress,
+    *,
+    command: Sequence[str] = (),
+) -> ScoreSummary:
+    """Score every answer of `source` that isn't scored yet, into `out` (which may be `source`).
+
+    Raises:
+        UserError: there are no answers, the rewarder can't be opened, or no answer has a reward.
+    """
+    folder = RunFolder(source)
+    prompts, answers = folder.prompts_by_key(), read_some(folder.answers)
+    identity = identity_of(settings)
+    kept = RecordSet(out / "scores", AnswerScore)
+    note_inputs(kept.path, {"answers": answers, "prompts": list(prompts.values())})
+    keys = {key_of("score", answer.key, identity): answer for answer in answers}
+    missing = kept.missing(keys)
+    if missing:
+        opened = open_rewarder(settings, folder.images)
+        try:
+            groups = _by_prompt([(key, keys[key]) for key in missing])
+            progress.start("score answers", total=len(missing))
+            for first in range(0, len(groups), settings.prompts_at_once):
+                some = [
+                    each for own in groups[first : first + settings.prompts_at_once] for each in own
+                ]
+                asked = [prompts[answer.prompt] for _, answer in some]
+                rewards = opened.rewarder.reward(asked, [answer.text for _, answer in some])
+                kept.append(
+                    [
+                        AnswerScore(
+                            key=key, answer=answer.key, reward=each if math.isfinite(each) else None
+                        )
+                        for (key, answer), each in zip(some, rewards, strict=True)
+                    ]
+                )
+                progress.advance(len(some))
+        finally:
+            opened.close()
+    kept.compact(order=keys)
+    rows = {row.answer: row.reward for row in kept.read() if row.key in keys}
+    inputs = {"answers": hash_of(folder.answers), "rewarder": identity}
+    write_run(kept.path, settings.model_dump(mode="json"), inputs, {}, list(command))
+    _write_lines(out / "scores.jsonl", answers, rows, prompts)
+    return _summary(rows, len(missing), settings)
+
+
+def _by_prompt(rows: Sequence[tuple[str, Answer]]) -> list[list[tuple[str, Answer]]]:
+    groups: dict[str, list[tuple[str, Answer]]] = {}
+    for key, answer in rows:
+        groups.setdefault(answer.prompt, []).append((key, answer))
+    return list(groups.values())
+
+
+def _summary(rows: Mapping[str, float | None], now: int, settings: ScoreSettings) -> ScoreSummary:
+    known = [each for each in rows.values() if each is not None]
+    if not known:
+        raise UserError(
+            f"None of {len(rows)} answers has a reward that is a finite number.",
+            settings.rewarder,
+            "Score with dtype=float32; if it stays, the rewarder's numbers are not finite.",
+        )
+    return ScoreSummary(
+        answers=len(rows),
+        scored_now=now,
+        unrewarded=len(rows) - len(known),
+        mean=statistics.fmean(known),
+        spread=statistics.pstdev(known),
+    )
+
+
+def _write_lines(
+    path: Path,
+    answers: Sequence[Answer],
+    rows: Mapping[str, float | None],
+    prompts: Mapping[str, Prompt],
+) -> None:
+    order = {key: place for place, key in enumerate(dict.fromkeys(a.prompt for a in answers))}
+
+    def place(answer: Answer) -> tuple[int, float]:
+        reward = rows[answer.key]
+        return order[answer.prompt], math.inf if reward is None else -reward
+
+    lines = [
+        json_of(
+            {
+                "prompt": answer.prompt,
+                "question": prompts[answer.prompt].question,
+                "answer": answer.key,
+                "text": answer.text,
+                "reward": rows[answer.key],
+            }
+        )
+        for answer in sorted(answers, key=place)
+    ]
+    write_atomic(path, "".join(f"{line}\n" for line in lines).encode())

@@ -1,0 +1,183 @@
+"""Reward models end to end: trained, stored, loaded, refused, and resumed."""
+
+import json
+import math
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from groundtune.errors import UserError
+from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.reward.model import load_reward_model
+from groundtune.pipeline.reward.run import RewardResult, train_reward
+from groundtune.pipeline.reward.spec import read_spec
+from groundtune.protocols import SilentProgress
+from groundtune.store import checksums
+from groundtune.store.lines import read_lines
+from reward_folder import fill_compared, settings_for
+
+DOCS = Path(__file__).parents[3] / "docs" / "reward.md"
+
+
+@dataclass
+class Trained:
+    folder: RunFolder
+    out: Path
+    result: RewardResult
+    tiny: Path
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_llava: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    path = tmp_path_factory.mktemp("reward")
+    folder = fill_compared(path / "compared")
+    settings = settings_for(tiny_llava, folder.path)
+    result = train_reward(settings, path / "out", SilentProgress())
+    return Trained(folder, path / "out", result, tiny_llava)
+
+
+@pytest.fixture
+def copied(trained: Trained, tmp_path: Path) -> Path:
+    return shutil.copytree(trained.result.model, tmp_path / "model")
+
+
+def test_it_learns_which_answers_win_and_is_better_than_a_guess(trained: Trained):
+    found = trained.result.evaluation
+    assert found.accuracy.value > 0.8
+    assert not found.accuracy.at_chance
+    assert found.baselines["shorter wins"].value == 1
+    assert set(found.buckets) <= {"shorter", "much shorter"}
+    assert "Pair" not in trained.result.report.read_text("utf-8")
+    assert "Calibration" in trained.result.report.read_text("utf-8")
+
+
+def test_a_loaded_model_gives_packed_answers_the_rewards_of_each_alone(trained: Trained):
+    model = load_reward_model(trained.result.model, trained.folder.images)
+    prompts = trained.folder.prompts_by_key()
+    answers = trained.folder.answers.read()
+    own = [prompts[answer.prompt] for answer in answers]
+    together = model.reward(own, [answer.text for answer in answers])
+    alone = [model.reward([p], [a.text])[0] for p, a in zip(own, answers, strict=True)]
+    assert together == pytest.approx(alone, abs=1e-5)
+    assert math.isnan(model.reward(own[:1], [" "])[0])
+
+
+def test_the_loader_of_the_docs_gives_the_recorded_scores(trained: Trained):
+    spec = read_spec(trained.result.model)
+    [code] = re.findall(r"```python\n(import json.*?)```", DOCS.read_text("utf-8"), re.DOTALL)
+    space: dict[str, object] = {}
+    exec(code.replace("runs/reward/model", str(trained.result.model)), space)
+    for probe in spec.probes:
+        image = Image.open(trained.folder.images.path(probe.prompt.images[0])).convert("RGB")
+        found = space["reward"](image, probe.prompt.question, probe.answer)
+        assert found == pytest.approx(probe.score, abs=1e-4)
+
+
+def test_the_loader_of_the_docs_loads_an_adapter(trained: Trained, tmp_path: Path):
+    settings = settings_for(
+        trained.tiny, trained.folder.path, tune={"type": "lora", "r": 4}, readout="last"
+    )
+    result = train_reward(settings, tmp_path / "out", SilentProgress())
+    assert (result.model / "adapter_model.safetensors").exists()
+    load_reward_model(result.model, trained.folder.images, allow_chance=True)
+    [code] = re.findall(r"```python\n(import json.*?)```", DOCS.read_text("utf-8"), re.DOTALL)
+    space: dict[str, object] = {}
+    exec(code.replace("runs/reward/model", str(result.model)), space)
+    probe = read_spec(result.model).probes[0]
+    image = Image.open(trained.folder.images.path(probe.prompt.images[0])).convert("RGB")
+    found = space["reward"](image, probe.prompt.question, probe.answer)
+    assert found == pytest.approx(probe.score, abs=1e-4)
+
+
+def test_a_stopped_run_resumes_to_the_same_weights(trained: Trained, tmp_path: Path):
+    settings = settings_for(trained.tiny, trained.folder.path, save_every=2, keep=99)
+    whole = train_reward(settings, tmp_path / "whole", SilentProgress())
+    cut = shutil.copytree(tmp_path / "whole", tmp_path / "cut")
+    shutil.rmtree(cut / "model")
+    (cut / "evaluation.json").unlink()
+    for step in sorted((cut / "checkpoints").iterdir())[2:]:
+        shutil.rmtree(step)
+    again = train_reward(settings, cut, SilentProgress())
+    for name in ("head.safetensors", "model.safetensors"):
+        one, other = load_file(whole.model / name), load_file(again.model / name)
+        assert all(torch.equal(one[key], other[key]) for key in one)
+    steps = [line["step"] for line in read_lines(cut / "log.jsonl", "")]
+    assert steps == sorted(set(steps))
+
+
+def test_a_finished_run_is_left_as_it_is(trained: Trained):
+    before = (trained.result.model / "reward.json").stat().st_mtime_ns
+    settings = settings_for(trained.tiny, trained.folder.path)
+    again = train_reward(settings, trained.out, SilentProgress())
+    assert again.evaluation == trained.result.evaluation
+    assert (trained.result.model / "reward.json").stat().st_mtime_ns == before
+
+
+def reseal(folder: Path) -> None:
+    """Give the folder the checksums of what is there now."""
+    (folder / checksums.NAME).unlink()
+    checksums.seal(folder)
+
+
+def change(folder: Path, **fields: object) -> None:
+    spec = json.loads((folder / "reward.json").read_text("utf-8"))
+    (folder / "reward.json").write_text(json.dumps({**spec, **fields}), "utf-8")
+    reseal(folder)
+
+
+def test_a_model_that_does_not_reproduce_its_scores_is_refused(copied: Path, trained: Trained):
+    head = load_file(copied / "head.safetensors")
+    save_file({k: v * 1.5 for k, v in head.items()}, copied / "head.safetensors")
+    reseal(copied)
+    with pytest.raises(UserError, match="doesn't reproduce its recorded scores"):
+        load_reward_model(copied, trained.folder.images)
+
+
+def test_a_head_that_does_not_fit_is_refused(copied: Path, trained: Trained):
+    head = load_file(copied / "head.safetensors")
+    cut = {k: v[..., :-1].contiguous() if v.ndim == 2 else v for k, v in head.items()}
+    save_file(cut, copied / "head.safetensors")
+    reseal(copied)
+    with pytest.raises(UserError, match="head doesn't fit the model, whose states have 64 numbers"):
+        load_reward_model(copied, trained.folder.images)
+
+
+def test_a_head_that_is_not_a_number_is_refused(copied: Path, trained: Trained):
+    head = load_file(copied / "head.safetensors")
+    save_file({k: v * math.nan for k, v in head.items()}, copied / "head.safetensors")
+    reseal(copied)
+    with pytest.raises(UserError, match="has nan instead of"):
+        load_reward_model(copied, trained.folder.images)
+
+
+def test_another_processor_is_refused(copied: Path, trained: Trained):
+    template = (copied / "chat_template.jinja").read_text("utf-8")
+    (copied / "chat_template.jinja").write_text(template.replace("USER:", "HUMAN:"), "utf-8")
+    reseal(copied)
+    with pytest.raises(UserError, match="processor isn't the one"):
+        load_reward_model(copied, trained.folder.images)
+
+
+def test_a_damaged_folder_is_refused(copied: Path, trained: Trained):
+    (copied / "head.safetensors").write_bytes(b"x")
+    with pytest.raises(UserError, match="don't match its recorded checksum"):
+        load_reward_model(copied, trained.folder.images)
+
+
+def test_a_model_at_chance_is_refused_unless_it_is_allowed(copied: Path, trained: Trained):
+    accuracy = read_spec(copied).accuracy.model_dump() | {"low": 0.48}
+    change(copied, accuracy=accuracy)
+    with pytest.raises(UserError, match="at chance: pair accuracy"):
+        load_reward_model(copied, trained.folder.images)
+    load_reward_model(copied, trained.folder.images, allow_chance=True)
+
+
+def test_a_folder_without_a_reward_model_is_named(tiny_llava: Path, trained: Trained):
+    with pytest.raises(UserError, match=r"reward\.json is missing"):
+        load_reward_model(tiny_llava, trained.folder.images)

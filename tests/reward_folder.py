@@ -1,0 +1,81 @@
+"""Comparisons and a trained reward model for tests: a tiny LLaVA that learns which texts win."""
+
+from itertools import combinations
+from pathlib import Path
+
+from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.reward.settings import RewardSettings
+from groundtune.records import Answer, Comparison, Producer, Prompt
+from training_folder import COLOURS, ask, image_bytes
+
+PERSON = Producer(kind="person", name="ann")
+MODEL = Producer(kind="model", name="tiny")
+
+
+def fill_compared(
+    path: Path,
+    prompts: int = 24,
+    answers: int = 3,
+    *,
+    texts: dict[str, str] | None = None,
+    ties: int = 0,
+) -> RunFolder:
+    """Write answers and all comparisons of a prompt's answers: fewer cats are better.
+
+    `texts` replaces those of answers by key; the first `ties` comparisons have no better answer.
+    """
+    folder = RunFolder(path)
+    asked, said, compared = list[Prompt](), list[Answer](), list[Comparison]()
+    for number in range(prompts):
+        image = folder.images.add(image_bytes(COLOURS[number % len(COLOURS)], number + 16))
+        prompt = ask(f"p{number}", "How many cups are there?" + " Look." * (number % 3), [image])
+        cups = number % 3 + 1
+        facts = (f"There are {cups} cups.", f"The table is {COLOURS[number % len(COLOURS)]}.")
+        asked.append(prompt.model_copy(update={"facts": facts}))
+        own = [
+            Answer(
+                key=f"a{number}-{n}",
+                prompt=prompt.key,
+                text=f"There are {cups} cups on the table" + " and a cat" * n + ".",
+                producer=MODEL,
+                index=n,
+            )
+            for n in range(answers)
+        ]
+        said += own
+        for first, second in combinations(own, 2):
+            turned = number % 2 == 0
+            pair = (second, first) if turned else (first, second)
+            compared.append(
+                Comparison(
+                    key=f"c-{first.key}-{second.key}",
+                    prompt=prompt.key,
+                    first=pair[0].key,
+                    second=pair[1].key,
+                    better="second" if turned else "first",
+                    by=PERSON,
+                )
+            )
+    folder.prompts.append(asked)
+    others = texts or {}
+    folder.answers.append([a.model_copy(update={"text": others.get(a.key, a.text)}) for a in said])
+    even = [row.model_copy(update={"better": "tie"}) for row in compared[:ties]]
+    folder.comparisons.append([*even, *compared[ties:]])
+    return folder
+
+
+def settings_for(model: Path, feedback: Path, **changes: object) -> RewardSettings:
+    """Return settings with which a tiny model learns in seconds."""
+    return RewardSettings.model_validate(
+        {
+            "model": str(model),
+            "feedback": feedback,
+            "tune": {"type": "full", "parts": ["language_model"]},
+            "optim": {"lr": 3e-3, "warmup": 0},
+            "validation": {"share": 0.3, "recorded": 4},
+            "epochs": 2,
+            "batch_size": 8,
+            "dtype": "float32",
+            **changes,
+        }
+    )
