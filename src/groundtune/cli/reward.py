@@ -14,7 +14,7 @@ def train(
     model: str | None = None,
     feedback: Path | None = None,
     learn: Literal["answers", "words"] | None = None,
-    facts: Literal["none", "shown", "other-scene", "truth"] | None = None,
+    facts: str | None = None,
     out: Path = Path("runs/reward"),
     json: bool = False,
 ) -> None:
@@ -84,7 +84,7 @@ def score(
     answers: Path,
     /,
     *settings: Settings,
-    facts: Literal["none", "shown", "other-scene", "truth"] | None = None,
+    facts: str | None = None,
     out: Path | None = None,
     json: bool = False,
 ) -> None:

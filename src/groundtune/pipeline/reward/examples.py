@@ -10,7 +10,7 @@ from groundtune.pipeline.reward.settings import RewardSettings
 from groundtune.protocols import Images, Progress
 
 if TYPE_CHECKING:
-    from groundtune.train.judged import Judged, JudgedExamples
+    from groundtune.train.judged import Comparisons, Judged, Marks
     from groundtune.vlm.load import Vlm
 
 
@@ -20,7 +20,7 @@ def encode_examples(
     data: RewardData,
     judging: Judging,
     progress: Progress,
-) -> "JudgedExamples":
+) -> "Comparisons | Marks":
     """Return the learnt examples as tokens.
 
     Raises:
