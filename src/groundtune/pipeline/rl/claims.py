@@ -6,7 +6,7 @@ Questions about one image are asked once, however many answers raise them.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from groundtune.feedback.claims import by_answer, claims_of, counted
+from groundtune.feedback.claims import by_answer, claims_of, with_verdict
 from groundtune.feedback.conquer import conquer
 from groundtune.pipeline.feedback.claims import Labelling, labeler_producer
 from groundtune.records import Answer, Claim, Producer, Prompt
@@ -87,7 +87,7 @@ def wrong_claims(claims: Sequence[Claim]) -> list[Claim]:
     What rests on a rejected claim doesn't count. A sentence that can't be divided counts as wrong,
     or nonsense would pay.
     """
-    rejected = [claim for claim in counted(claims) if claim.status == "rejected"]
+    rejected = [claim for claim in with_verdict(claims) if claim.status == "rejected"]
     return rejected + [claim for claim in claims if claim.status == "unparsed"]
 
 
