@@ -77,6 +77,8 @@ class Sampled:
     """Number of each answer's prompt."""
     value_BT: Tensor | None = None
     """Values before each token; None without a value head."""
+    longest: int = 0
+    """The most tokens that an answer may have."""
 
 
 class Advantages(NamedTuple):

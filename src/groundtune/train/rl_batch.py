@@ -45,6 +45,8 @@ class RolloutBatch:
     terminal_B: Tensor
     placed_BT: Tensor
     claims_BT: Tensor
+    longest: int
+    """The most tokens that an answer may have."""
 
     def __len__(self) -> int:
         return len(self.rollouts)
@@ -59,6 +61,7 @@ class RolloutBatch:
             mask_BT=self.mask_BT,
             group_B=self.group_B,
             value_BT=value_BT,
+            longest=self.longest,
         )
 
     def advantages(
@@ -77,8 +80,14 @@ class RolloutBatch:
         return method.advantages(self.sampled(kl_BT, value_BT))
 
 
-def batch_of(rollouts: Sequence[Rollout], rewards: Rewards) -> RolloutBatch | None:
-    """Return the answers of groups whose rewards differ, None if there are none."""
+def batch_of(
+    rollouts: Sequence[Rollout], rewards: Rewards, *, longest: int, groups: bool
+) -> RolloutBatch | None:
+    """Return the answers to learn from, None if there are none.
+
+    With `groups`, where answers are compared with others to their prompt, these are the answers of
+    groups whose rewards differ.
+    """
     total = torch.tensor(rewards.terminal, dtype=torch.double) + torch.tensor(
         [sum(value for _, value in placed) for placed in rewards.placed], dtype=torch.double
     )
@@ -86,9 +95,10 @@ def batch_of(rollouts: Sequence[Rollout], rewards: Rewards) -> RolloutBatch | No
     keep = [i for i in range(len(rollouts)) if rewards.counts[i]]
     if not keep:
         return None
-    numbers = number([rollouts[i].prompt for i in keep])
-    differs_B = varies(total[counts_B], torch.tensor(numbers))
-    keep = [i for i, differs in zip(keep, differs_B, strict=True) if bool(differs)]
+    if groups:
+        numbers = number([rollouts[i].prompt for i in keep])
+        differs_B = varies(total[counts_B], torch.tensor(numbers))
+        keep = [i for i, differs in zip(keep, differs_B, strict=True) if bool(differs)]
     if not keep:
         return None
     own = [rollouts[i] for i in keep]
@@ -107,6 +117,7 @@ def batch_of(rollouts: Sequence[Rollout], rewards: Rewards) -> RolloutBatch | No
         terminal_B=torch.tensor([rewards.terminal[i] for i in keep], dtype=torch.double),
         placed_BT=placed_BT,
         claims_BT=ends_BT.cumsum(-1) - ends_BT,
+        longest=longest,
     )
 
 
@@ -116,12 +127,13 @@ def number(keys: Sequence[str]) -> list[int]:
     return [numbers.setdefault(key, len(numbers)) for key in keys]
 
 
-def padded_like(rows: Sequence[Sequence[float]], mask_BT: Tensor) -> Tensor:
-    """Return the rows as fp64, 0 on padding, in the shape of a mask."""
-    value_BT = torch.zeros(mask_BT.shape, dtype=torch.double)
-    for row, values in enumerate(rows):
-        value_BT[row, : len(values)] = torch.tensor(values, dtype=torch.double)
-    return value_BT
+def padded_like(rows: Mapping[int, Tensor], mask_BT: Tensor) -> Tensor:
+    """Return rows by their index, (T, C) each, as fp64 (B, T, C), padded with 0."""
+    columns = next(iter(rows.values())).shape[1]
+    value_BTC = torch.zeros(*mask_BT.shape, columns, dtype=torch.double)
+    for row, value_TC in rows.items():
+        value_BTC[row, : len(value_TC)] = value_TC
+    return value_BTC
 
 
 def _padded(rows: Sequence[Tensor]) -> Tensor:

@@ -26,7 +26,7 @@ from groundtune.protocols import Logger, Progress
 from groundtune.train.batches import PassLimits
 from groundtune.train.checkpoint import Checkpoints, State, random_state
 from groundtune.train.interrupt import Interrupt
-from groundtune.train.mismatch import Bound, Gap, check_gap, gap_of
+from groundtune.train.mismatch import Bound, check_gap, gap_of
 from groundtune.train.optim import Optim
 from groundtune.train.parallel import Parallel, Prepared
 from groundtune.train.rl_batch import Rewards, batch_of, padded_like
@@ -123,7 +123,9 @@ class RLTrainer:
         clock.note("draw")
         rewards = self.reward(rollouts)
         clock.note("reward")
-        batch = batch_of(rollouts, rewards)
+        batch = batch_of(
+            rollouts, rewards, longest=self.plan.longest, groups=not self.method.has_values
+        )
         groups = len({each.prompt for each in rollouts})
         metrics = {**rewards.metrics, **_shape(rollouts)}
         metrics["dropped_groups"] = float(groups)
@@ -133,9 +135,9 @@ class RLTrainer:
             return metrics | clock.metrics()
         metrics["dropped_groups"] -= len(set(batch.group_B.tolist()))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
         rows = RolloutRows(batch=batch, prompt=self.prompt, cost=self.cost, limits=self.plan.limits)
-        ref_BT = self._score_all(rows, self.reference) if self.reference else None
+        ref_BT = self._score_all(rows, self.reference)[..., 0] if self.reference else None
         clock.note("reference")
-        old_BT = self._old(rows, done)
+        old_BT, value_BT = self._old(rows, done)
         if ref_BT is not None:
             kl_B = kl_estimate(old_BT, ref_BT, batch.mask_BT, "k1").sum(-1)
             metrics["kl"] = float(kl_B.mean())
@@ -144,9 +146,14 @@ class RLTrainer:
                 metrics["next_kl_coefficient"] = adapted(
                     coefficient, metrics["kl"], target, horizon, len(rollouts)
                 )
-        found = batch.advantages(self.method, old_BT, ref_BT, coefficient)
+        found = batch.advantages(self.method, old_BT, ref_BT, coefficient, value_BT)
         learned = Learned(
-            advantage_BT=found.advantage_BT, old_BT=old_BT, ref_BT=ref_BT, coefficient=coefficient
+            advantage_BT=found.advantage_BT,
+            old_BT=old_BT,
+            ref_BT=ref_BT,
+            coefficient=coefficient,
+            value_BT=value_BT,
+            return_BT=found.return_BT,
         )
         metrics |= self._learn(ready, done, rows, learned)
         clock.note("update")
@@ -170,7 +177,7 @@ class RLTrainer:
             if number == 0 and self.bound == "exact":
                 gap = gap_of(logp_BT[part], rows.batch.behaviour_BT[part], rows.batch.mask_BT[part])
                 check_gap(gap, "exact", f"step {done + 1}")
-                metrics["gap"] = gap.largest
+                metrics |= {"gap": gap.mean, "gap_largest": gap.largest}
             norm = self.parallel.step(ready)
             if not math.isfinite(metrics["loss"]) or not math.isfinite(norm):
                 raise UserError(
@@ -179,30 +186,34 @@ class RLTrainer:
                     "Lower optim.lr, or use dtype=float32.",
                 )
             for name, value in (metrics | {"gradient_norm": norm}).items():
-                sums[name] += value if name == "gap" else value / len(parts)
+                sums[name] += value if name.startswith("gap") else value / len(parts)
         return {**sums, "lr": rate}
 
-    def _old(self, rows: RolloutRows, done: int) -> Tensor:
-        """Return the log-probabilities of the policy at the start of the step."""
-        batch = rows.batch
-        if self.bound == "exact":  # compared in the first pass, which computes them anyway
-            return batch.behaviour_BT
-        old_BT = self._score_all(rows, lambda each: self.score(self.vlm, each))
-        gap: Gap = gap_of(old_BT, batch.behaviour_BT, batch.mask_BT)
+    def _old(self, rows: RolloutRows, done: int) -> tuple[Tensor, Tensor | None]:
+        """Return the policy's log-probabilities and values at the start of the step."""
+        batch, values = rows.batch, self.method.has_values
+        if self.bound == "exact" and not values:
+            return (
+                batch.behaviour_BT,
+                None,
+            )  # compared in the first pass, which computes them anyway
+        old_BTC = self._score_all(rows, lambda each: self.score(self.vlm, each))
+        gap = gap_of(old_BTC[..., 0], batch.behaviour_BT, batch.mask_BT)
         check_gap(gap, self.bound, f"step {done + 1}")
-        return old_BT
+        old_BT = batch.behaviour_BT if self.bound == "exact" else old_BTC[..., 0]
+        return old_BT, old_BTC[..., 1] if values else None
 
     def _score_all(
         self, rows: RolloutRows, score: Callable[[Sequence[PromptRow]], list[list[Tensor]]]
     ) -> Tensor:
-        """Return log-probabilities of all answers, each scored by one process."""
-        own: dict[int, list[float]] = {}
+        """Return columns of all answers' tokens, (B, T, C), each answer scored by one process."""
+        own: dict[int, Tensor] = {}
         with torch.no_grad(), self.parallel.autocast():
             for micro_batches in rows.planned(range(len(rows.batch)), self.parallel.processes):
                 [mine] = self.parallel.share(micro_batches)
                 own |= rows.values(mine, score(rows.prompt_rows(mine)))
         found = {i: values for part in self.parallel.gather(own) for i, values in part.items()}
-        return padded_like([found[i] for i in range(len(rows.batch))], rows.batch.mask_BT)
+        return padded_like(found, rows.batch.mask_BT)
 
     def _refuse_equal(self, rollouts: Sequence[Rollout], done: int) -> None:
         """Refuse a first step in which all answers to each prompt are the same."""

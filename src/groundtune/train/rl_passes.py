@@ -15,6 +15,8 @@ from groundtune.methods.aggregation import token_weights
 from groundtune.methods.kl import corrected_k3, kl_estimate
 from groundtune.methods.policy_gradient import PolicyGradient
 from groundtune.methods.policy_loss import clipped_loss
+from groundtune.methods.ppo import PPO
+from groundtune.methods.value_loss import value_loss
 from groundtune.train.batches import (
     MicroBatch,
     PassLimits,
@@ -23,7 +25,7 @@ from groundtune.train.batches import (
     rows_of,
 )
 from groundtune.train.parallel import Parallel, Prepared
-from groundtune.train.rl_batch import RolloutBatch
+from groundtune.train.rl_batch import RolloutBatch, padded_like
 from groundtune.vlm.encoded import EncodedAnswer, EncodedPrompt
 
 
@@ -49,11 +51,14 @@ class RolloutRows:
 
     def values(
         self, micro_batch: MicroBatch, values: Sequence[Sequence[Tensor]]
-    ) -> dict[int, list[float]]:
-        """Return the values of a forward pass's answers by their index."""
+    ) -> dict[int, Tensor]:
+        """Return the columns of a forward pass's answers, (T, C) on the CPU, by index."""
         indices = [i for row in micro_batch.rows for i in row.pairs]
         flat = [each for row in values for each in row]
-        return {i: _floats(each) for i, each in zip(indices, flat, strict=True)}
+        return {
+            i: each.detach().double().cpu().reshape(len(each), -1)
+            for i, each in zip(indices, flat, strict=True)
+        }
 
     def minibatches(self, passes: int, parts: int, salt: str) -> list[list[int]]:
         """Return the answers of each optimiser step: whole groups, shuffled in each pass."""
@@ -94,6 +99,10 @@ class Learned:
     ref_BT: Tensor | None
     coefficient: float
     """The KL's, if it is in the loss."""
+    value_BT: Tensor | None = None
+    """Values at the start of the step; None without a value head."""
+    return_BT: Tensor | None = None
+    """What they should be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,8 +127,13 @@ class PolicyStep:
             batch.mask_BT[self.part], self.method.aggregation, self.longest
         )
         zero = torch.zeros((), dtype=torch.double)
-        sums: dict[str, Tensor] = {"loss": zero, "clipped": zero, "tokens": zero}
-        own: dict[int, list[float]] = {}
+        sums: dict[str, Tensor] = {
+            "loss": zero,
+            "clipped": zero,
+            "tokens": zero,
+            "value_loss": zero,
+        }
+        own: dict[int, Tensor] = {}
         planned = self.rows.planned(self.part, parallel.processes)
         for number, micro_batches in enumerate(planned, start=1):
             [mine] = parallel.share(micro_batches)
@@ -130,13 +144,11 @@ class PolicyStep:
                 parallel.backward(ready, loss * mine.counts)
         total = parallel.total(sums)
         found = {i: each for part in parallel.gather(own) for i, each in part.items()}
-        logp_BT = torch.zeros(batch.mask_BT.shape, dtype=torch.double)
-        for i, values in found.items():
-            logp_BT[i, : len(values)] = torch.tensor(values, dtype=torch.double)
-        return {
-            "loss": total["loss"],
-            "clipped": total["clipped"] / max(1.0, total["tokens"]),
-        }, logp_BT
+        tokens = max(1.0, total["tokens"])
+        metrics = {"loss": total["loss"], "clipped": total["clipped"] / tokens}
+        if self.learned.value_BT is not None:
+            metrics["value_loss"] = total["value_loss"] / tokens
+        return metrics, padded_like(found, batch.mask_BT)[..., 0]
 
     def _loss(
         self,
@@ -147,14 +159,15 @@ class PolicyStep:
     ) -> Tensor:
         """Return the part of the loss that a forward pass has."""
         indices = [i for row in micro_batch.rows for i in row.pairs]
-        flat = [each for row in logp for each in row]
+        flat = [each.reshape(len(each), -1) for row in logp for each in row]
         device, learned, method = flat[0].device, self.learned, self.method
         longest = max(map(len, flat))
 
         def of(value_BT: Tensor) -> Tensor:
             return value_BT[indices, :longest].to(device)
 
-        logp_bT = torch.nn.utils.rnn.pad_sequence(flat, batch_first=True)
+        columns_bTC = torch.nn.utils.rnn.pad_sequence(flat, batch_first=True)
+        logp_bT = columns_bTC[..., 0]
         mask_bT, old_bT = of(self.rows.batch.mask_BT), of(learned.old_BT)
         found = clipped_loss(
             logp_bT,
@@ -172,15 +185,20 @@ class PolicyStep:
             else:
                 kl_bT = kl_estimate(logp_bT, ref_bT, mask_bT, kl.estimate)
             value_bT = value_bT + learned.coefficient * kl_bT
+        values_bT = torch.zeros_like(value_bT)
+        if isinstance(method, PPO) and learned.value_BT is not None:
+            assert learned.return_BT is not None
+            old_value_bT, return_bT = of(learned.value_BT), of(learned.return_BT)
+            values_bT = value_loss(
+                columns_bTC[..., 1], old_value_bT, return_bT, mask_bT, clip=method.value_clip
+            )
+            value_bT = value_bT + method.value_weight * values_bT
         loss = (value_bT * of(weight_BT)).sum()
         for name, value in (
             ("loss", loss),
             ("clipped", (found.clipped_BT * mask_bT).sum()),
             ("tokens", mask_bT.sum()),
+            ("value_loss", values_bT.sum()),
         ):
             sums[name] = sums[name] + value.detach().double().cpu() * micro_batch.counts
         return loss
-
-
-def _floats(values: Tensor) -> list[float]:
-    return values.detach().double().tolist()  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]

@@ -35,7 +35,7 @@ from groundtune.store.keys import key_of
 from groundtune.train.log import JsonlLog, read_log
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from groundtune.engine.logprobs import TokenLogProbs
     from groundtune.engine.rows import PromptRow
@@ -116,9 +116,12 @@ def _run(
     torch.manual_seed(settings.seed)  # pyright: ignore[reportUnknownMemberType]
     frozen = _frozen(settings, vlm)
     vlm = _tuned(settings, vlm)
-    optimizer = adamw(vlm.model.parameters(), settings.optim)
+    score = _engine(settings, vlm)
+    heads = _heads(score)
+    weights = [*vlm.model.parameters(), *(w for head in heads.values() for w in head.parameters())]
+    optimizer = adamw(weights, settings.optim)
     checkpoints = Checkpoints(
-        out / "checkpoints", _inputs(settings, vlm, asked.prompts, rewarders), settings.keep
+        out / "checkpoints", _inputs(settings, vlm, asked.prompts, rewarders), settings.keep, heads
     )
     step = checkpoints.restore(vlm, optimizer, parallel.rank)
     trainer = _trainer(
@@ -127,6 +130,7 @@ def _run(
         vlm,
         asked,
         frozen=frozen,
+        score=score,
         parallel=parallel,
         optimizer=optimizer,
         checkpoints=checkpoints,
@@ -171,12 +175,12 @@ def _trainer(
     asked: _Asked,
     *,
     frozen: "Vlm | None",
+    score: "TokenLogProbs",
     parallel: "Parallel",
     **rest: Any,
 ) -> "RLTrainer":
     """Return the trainer; `rest` is what it gets as it is."""
-    from groundtune.engine.engines import engine_of
-    from groundtune.engine.separate import Separate
+    from groundtune.engine.engines import cannot_pack
     from groundtune.pipeline.rl.draw import Encoded, InProcess
     from groundtune.pipeline.rl.held_out import HeldOut
     from groundtune.pipeline.rl.step_rewards import StepRewards
@@ -184,7 +188,6 @@ def _trainer(
     from groundtune.train.rl_loop import RLTrainer
     from groundtune.vlm.encode import encode_prompt
 
-    score: TokenLogProbs = engine_of(vlm)
     images = RunFolder(out).images
     encoded = Encoded(lambda prompt: encode_prompt(vlm, prompt, images), asked.prompts)
     draw = InProcess(
@@ -211,8 +214,8 @@ def _trainer(
         reward=reward,
         prompt=encoded,
         score=score,
-        reference=_reference(settings, vlm, frozen, score),
-        cost=separate_cost if isinstance(score, Separate) else packed_cost,
+        reference=_reference(settings, vlm, frozen),
+        cost=separate_cost if cannot_pack(vlm) else packed_cost,
         bound="factor" if parallel.arithmetic else "exact",
         plan=_schedule(settings),
         parallel=parallel,
@@ -262,6 +265,23 @@ def _tuned(settings: RLSettings, vlm: "Vlm") -> "Vlm":
     return replace(vlm, model=model)
 
 
+def _engine(settings: RLSettings, vlm: "Vlm") -> "TokenLogProbs":
+    """Return what scores the policy's answers, with a value head if the method has one."""
+    from groundtune.engine.engines import engine_of
+    from groundtune.engine.policy_values import PolicyValues, ValueHead
+
+    if not settings.method.has_values:
+        return engine_of(vlm)
+    width: int = vlm.model.config.get_text_config().hidden_size
+    return PolicyValues(ValueHead(width).to(vlm.device))
+
+
+def _heads(score: "TokenLogProbs") -> "dict[str, nn.Module]":
+    from groundtune.engine.policy_values import PolicyValues
+
+    return {"value_head": score.head} if isinstance(score, PolicyValues) else {}
+
+
 def _frozen(settings: RLSettings, vlm: "Vlm") -> "Vlm | None":
     """Return a copy of the model before training; an adapter needs none: it is switched off."""
     if not settings.method.kl.coefficient or settings.tune.type != "full":
@@ -272,11 +292,14 @@ def _frozen(settings: RLSettings, vlm: "Vlm") -> "Vlm | None":
 
 
 def _reference(
-    settings: RLSettings, vlm: "Vlm", frozen: "Vlm | None", score: "TokenLogProbs"
+    settings: RLSettings, vlm: "Vlm", frozen: "Vlm | None"
 ) -> "Callable[[Sequence[PromptRow]], list[list[Tensor]]] | None":
     """Return what scores rows with the weights before training; None if the KL counts nowhere."""
+    from groundtune.engine.engines import engine_of
+
     if not settings.method.kl.coefficient:
         return None
+    score = engine_of(vlm)
     if frozen is not None:
         return lambda rows: score(frozen, rows)
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from groundtune.methods.grpo import GRPO
+from groundtune.methods.ppo import PPO
 from groundtune.methods.rloo import RLOO
 from groundtune.pipeline.feedback.claim_settings import ClaimSettings
 from groundtune.pipeline.models import is_endpoint
@@ -17,7 +18,7 @@ from groundtune.train.trackers import TrackerName
 from groundtune.train.tune import Lora
 
 Weight = Annotated[float, Field(ge=0)]
-RLMethod = Annotated[GRPO | RLOO, Field(discriminator="type")]
+RLMethod = Annotated[GRPO | RLOO | PPO, Field(discriminator="type")]
 
 
 class RLOptim(Optim):
@@ -110,8 +111,8 @@ class RLSettings(SampleSettings):
     }
     command: Literal["rl"] = "rl"
     method: RLMethod = RLOO()
-    n: int = Field(default=8, ge=2)
-    """Answers per prompt: a group."""
+    n: int = Field(default=8, ge=1)
+    """Answers per prompt: a group. PPO needs no group: LLaVA-RLHF has one answer."""
     prompts_per_step: int = Field(default=16, ge=1)
     """Prompts whose answers are drawn, rewarded and learnt from together."""
     steps: int = Field(default=100, ge=1)
@@ -159,6 +160,10 @@ class RLSettings(SampleSettings):
             raise ValueError(
                 "tune.dropout must be 0: with dropout the policy that learns is not the one that "
                 "drew"
+            )
+        if self.n == 1 and not self.method.has_values:
+            raise ValueError(
+                f"method.type={self.method.type} compares answers: n must be 2 or more"
             )
         if not self.rewards.weights:
             raise ValueError("no component of the reward has a weight")
