@@ -23,6 +23,10 @@ class UserError(Exception):
         return type(self), (self.what, self.where, self.fix)
 
 
+class UnfitError(UserError):
+    """A prompt or an answer that this model doesn't take; it may take the others."""
+
+
 class NotFiniteError(UserError):
     """A model computes NaN or infinity; no row of the input is to blame."""
 

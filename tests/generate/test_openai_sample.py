@@ -1,10 +1,12 @@
 import json
+import pickle
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from groundtune.cli.app import run
+from groundtune.generate.client import EndpointRefusal
 from groundtune.pipeline.folder import RunFolder
 from scripted_endpoint import ScriptedEndpoint, fail, running
 
@@ -39,3 +41,35 @@ def test_an_endpoint_takes_no_adapter(tmp_path: Path, capsys: pytest.CaptureFixt
     argv += ["--ask", "?", "--adapter", "there", "--out", str(tmp_path / "run")]
     assert run(argv) == 2
     assert "takes no adapter" in capsys.readouterr().err
+
+
+def test_requests_that_a_server_refuses_are_skipped_and_listed_if_that_is_wanted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    rows = [{"image": "a.png", "question": f"What is {i}?"} for i in range(5)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    scripted = ScriptedEndpoint(lambda body, index: "A cup.")
+    scripted.refuse = lambda body: fail(413, "too long") if "is 3?" in json.dumps(body) else None
+    with running(scripted):
+        argv = ["sample", "--model", f"openai:tiny@{scripted.url}", "--n", "2", "--skip-bad"]
+        argv += ["--prompts", str(tmp_path / "rows.jsonl"), "--json", "--out", f"{tmp_path}/run"]
+        assert run(argv) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert (told["answers"], told["skipped"]) == (8, 1)
+        [listed] = (tmp_path / "run" / "skipped.jsonl").read_text().splitlines()
+        assert "HTTP 413" in listed
+        assert json.loads(listed)["row"] == "4"
+        scripted.refuse = lambda body: fail(404, "no such model")
+        assert run([*argv[:-1], f"{tmp_path}/other"]) == 2  # no prompt is to blame
+
+
+def test_a_refusal_comes_back_whole_from_another_process():
+    error = EndpointRefusal("It refuses.", "there", "Change it.", why="HTTP 400", status=400)
+    copy = pickle.loads(pickle.dumps(error))
+    assert (type(copy), copy.parts(), copy.why, copy.status) == (
+        EndpointRefusal,
+        error.parts(),
+        "HTTP 400",
+        400,
+    )

@@ -119,6 +119,8 @@ BAD_BODIES: dict[str, tuple[Any, int, str]] = {
     "a text as image": (body(image=data_url(b"hello")), 400, "invalid_image"),
     "an image that ends early": (body(image=data_url(png()[:40])), 400, "invalid_image"),
     "an SVG": (body(image=data_url(b"<svg/>", "image/svg+xml")), 400, "invalid_image"),
+    "a line of 201 pixels": (body(image=data_url(png(size=(201, 1)))), 400, "invalid_image"),
+    "a column of 6,000 pixels": (body(image=data_url(png(size=(1, 6000)))), 400, "invalid_image"),
     "an image of too many bytes": (body(image=data_url(b"x" * 20_004)), 400, "image_too_large"),
     "an image of too many pixels": (
         body(image=data_url(bomb(101, 100))),
@@ -135,6 +137,11 @@ def test_a_bad_body_is_refused_in_the_apis_form(url: str, name: str):
     data = sent if isinstance(sent, bytes) else json.dumps(sent).encode()
     response = HTTP.post(url + CHAT, content=data, headers=JSON, timeout=20)
     assert refused(response)[:2] == (status, code)
+
+
+def test_an_image_that_is_just_not_too_thin_is_answered(url: str):
+    response = HTTP.post(url + CHAT, json=body(image=data_url(png(size=(200, 1)))))
+    assert response.status_code == 200
 
 
 def test_an_error_names_the_field_of_the_third_image(url: str):

@@ -12,12 +12,12 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeVar, cast
 
 import httpx
 
-from groundtune.errors import UserError
+from groundtune.errors import UnfitError, UserError
 from groundtune.generate.completion import (
     Completion,
     CompletionReader,
@@ -35,6 +35,8 @@ Say = Callable[[int, str], None]
 """Takes the next characters of answer i, in order."""
 
 _CONNECT_S = 10.0
+_UNFIT = frozenset({400, 413, 422})
+"""Statuses of a request that is refused for what is in it."""
 MODELS_S = 10.0
 """The longest wait for a server to say which model it serves: no work depends on it."""
 
@@ -49,6 +51,14 @@ class EndpointFault(UserError):
         self.why = why
         self.status = status
         """Of the refusal; 0 where the request was not refused."""
+
+    def __reduce__(self) -> tuple[Any, tuple[str, str, str]]:
+        make = partial(type(self), why=self.why, status=self.status)
+        return make, (self.what, self.where, self.fix)
+
+
+class EndpointRefusal(EndpointFault, UnfitError):
+    """The endpoint refuses this request: too long, say. It may take others."""
 
 
 class EndpointClient:
@@ -243,7 +253,8 @@ class EndpointClient:
             403: f"Set the environment variable {self.settings.key_variable} to a key that may.",
             404: "Check the model's name and the base URL, which often ends in /v1.",
         }
-        return EndpointFault(
+        kind = EndpointRefusal if status in _UNFIT else EndpointFault
+        return kind(
             f"The endpoint refuses the request (HTTP {status}): {said}",
             f"{response.request.url}, model {self.settings.model}",
             fixes.get(status, "Change what the server complains about."),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, cast
 
-from groundtune.errors import UserError
+from groundtune.errors import UnfitError, UserError
 from groundtune.protocols import Images
 from groundtune.records import ImagePart, Message, Prompt
 from groundtune.vlm.encoded import EncodedAnswer, EncodedPrompt
@@ -47,9 +47,10 @@ def encode_prompt(vlm: "Vlm", prompt: Prompt, images: Images) -> EncodedPrompt:
     """Return a prompt in the model's chat template with its preprocessed images.
 
     Raises:
-        UserError: an image is missing or unreadable, or a text contains a special token or the
-            image placeholder and `vlm.special_tokens` refuses them, the family needs another number
-            of images, or the prompt is longer than the model's maximum.
+        UnfitError: a text contains a special token or the image placeholder and
+            `vlm.special_tokens` refuses them, the family needs another number of images, its
+            processor refuses the prompt, or this is longer than the model's maximum.
+        UserError: an image is missing or unreadable.
     """
     _check_images(vlm, prompt)
     texts = _texts(prompt)
@@ -64,7 +65,7 @@ def encode_prompt(vlm: "Vlm", prompt: Prompt, images: Images) -> EncodedPrompt:
 def _check_images(vlm: "Vlm", prompt: Prompt) -> None:
     family = family_of(plain_model(vlm.model))
     if family.one_image and len(prompt.images) != 1:
-        raise UserError(
+        raise UnfitError(
             f"{family.name} needs exactly one image per prompt, and this one has "
             f"{len(prompt.images)}.",
             _named(prompt),
@@ -134,7 +135,7 @@ def _encode(
             return_tensors="pt",
         )
     except (ValueError, TemplateError) as error:  # some families need an image in every prompt
-        raise UserError(
+        raise UnfitError(
             f"The model's processor refuses the prompt: {error}",
             _named(prompt),
             "Change the prompt, or remove it.",
@@ -149,7 +150,7 @@ def _encode(
     per_token = {name for name, value in rest.items() if value.shape == ids.shape}
     _refuse_unknown(vlm, per_token - marks.keys())
     if 0 < vlm.max_tokens < ids.shape[1]:
-        raise UserError(
+        raise UnfitError(
             f"The prompt has {ids.shape[1]} tokens, over the model's maximum of {vlm.max_tokens} "
             "(max_position_embeddings).",
             _named(prompt),

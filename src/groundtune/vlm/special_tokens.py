@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from groundtune.errors import UserError
+from groundtune.errors import UnfitError, UserError
 from groundtune.vlm.encoded import EncodedPrompt
 from groundtune.vlm.family import family_of
 from groundtune.vlm.plain import plain_model
@@ -240,15 +240,15 @@ def _expand_answer(
     return [i for i, _ in new], [offset for _, offset in new]
 
 
-def refusal(vlm: "Vlm", name: str, what: str, where: str) -> UserError:
+def refusal(vlm: "Vlm", name: str, what: str, where: str) -> UnfitError:
     """Return the error of a text that spells a special token."""
     kind = "image placeholder" if name == vlm.image_token else "special token"
-    return UserError(f"{what} contains the {kind} {name!r}.", where, FIX)
+    return UnfitError(f"{what} contains the {kind} {name!r}.", where, FIX)
 
 
-def no_stand_in(where: str) -> UserError:
+def no_stand_in(where: str) -> UnfitError:
     """Return the error of a tokenizer by which no special token can be read as characters."""
-    return UserError(
+    return UnfitError(
         "The text contains special tokens that can't be read as characters with this tokenizer.",
         where,
         "Remove them from the text.",

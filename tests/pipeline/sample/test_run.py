@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from groundtune.cli.progress import SilentProgress
-from groundtune.errors import UserError
+from groundtune.errors import UnfitError, UserError
 from groundtune.generate.scripted import ScriptedGenerator
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.sample.run import SampleSettings, draw_answers, run_sample
@@ -160,6 +160,42 @@ def test_skipped_images_are_listed_and_the_list_goes_when_all_are_well(
     bad.unlink()
     run_sample(params(tiny_llava, photographs, **few), out, SilentProgress())
     assert not (out / "skipped.jsonl").exists()
+
+
+UNFIT = (
+    {"question": "What? " * 2000},
+    {"question": "What is </s> here?"},
+    {"question": "Is it red?"},
+    {"question": "Is it blue?"},
+)
+
+
+def test_prompts_that_the_model_does_not_take_are_listed_and_the_others_answered(
+    tiny_llava: Path, photographs: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    rows = [json.dumps({"image": f"{i}.png", **row}) for i, row in enumerate(UNFIT)]
+    (photographs / "rows.jsonl").write_text("\n".join([*rows, "{}"]))
+    few = {"n": 2, "sampling": {"temperature": 1, "max_new_tokens": 2}, "batch_size": 3}
+    asked = {"prompts": str(photographs / "rows.jsonl"), "images": "", "ask": ""}
+    skipping = params(tiny_llava, photographs, skip_bad=True, **few).model_copy(update=asked)
+    made = run_sample(skipping, tmp_path / "run", SilentProgress())
+    assert (made.prompts, made.answers, made.skipped) == (4, 4, 3)
+    listed = [
+        json.loads(line) for line in (tmp_path / "run/skipped.jsonl").read_text().splitlines()
+    ]
+    assert [each["row"] for each in listed] == ["5", "1", "2"]
+    assert "over the model's maximum" in listed[1]["what"]
+    assert "special token" in listed[2]["what"]
+    assert caplog.text.count("over the model's maximum") == 1
+    again = run_sample(skipping, tmp_path / "run", SilentProgress())
+    assert (again.drawn_now, again.answers, again.skipped) == (4, 4, 3)
+    (photographs / "rows.jsonl").write_text("\n".join(rows))
+    strict = skipping.model_copy(update={"skip_bad": False})
+    with pytest.raises(UnfitError, match=r"over the model's maximum|special token"):
+        run_sample(strict, tmp_path / "strict", SilentProgress())
+    (photographs / "rows.jsonl").write_text("\n".join(rows[:2]))
+    with pytest.raises(UserError, match="The model takes none of the 2 prompts"):
+        run_sample(skipping, tmp_path / "none", SilentProgress())
 
 
 KILLED = """

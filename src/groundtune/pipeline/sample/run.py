@@ -5,7 +5,7 @@ and its index, and only missing ones are drawn.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from groundtune.errors import UserError
+from groundtune.errors import UnfitError, UserError
 from groundtune.generate.thoughts import without_thoughts
 from groundtune.pipeline.folder import RunFolder, hash_of
 from groundtune.pipeline.generators import close, open_generator
@@ -51,7 +51,8 @@ class SampleSettings(ModelSettings):
     seed: int = 0
     """Each answer's own seed is made of this one, its prompt's key and its index."""
     skip_bad: bool = False
-    """Leave bad rows out and list them, rather than stop at the first."""
+    """Leave bad rows out and list them, rather than stop at the first; so with prompts that the
+    model doesn't take (too long, a special token, another number of images)."""
 
     @model_validator(mode="after")
     def _not_the_same_answer_again(self) -> Self:
@@ -73,7 +74,7 @@ class SampleSummary(Record):
     thoughts: int
     """Answers that the model thought before: column `thoughts` has what, the text has not."""
     skipped: int
-    """Bad rows or files left out; skipped.jsonl lists them."""
+    """Bad rows, files and prompts left out; skipped.jsonl lists them."""
     repeated: int = 0
     """Rows with the images and texts of an earlier row, which were asked once."""
 
@@ -83,6 +84,13 @@ class Drawn(NamedTuple):
 
     summary: SampleSummary
     revision: str
+
+
+class _Batch(NamedTuple):
+    """The answers of a batch, and why the model doesn't take some of its prompts, by their keys."""
+
+    answers: list[Answer]
+    unfit: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +116,9 @@ def run_sample(
     target = RunFolder(out)
     with open_workers(settings.engine) as workers:
         found = find_prompts(settings, target, progress)
-        drawn = answer_prompts(settings, found.prompts, target, progress, workers)
+        drawn = answer_prompts(
+            settings, found.prompts, target, progress, workers, skipped=found.skipped
+        )
     target.note(
         target.answers,
         settings=settings,
@@ -116,9 +126,7 @@ def run_sample(
         seeds={"sample": settings.seed},
         command=list(command),
     )
-    return drawn.summary.model_copy(
-        update={"skipped": len(found.skipped), "repeated": found.repeated}
-    )
+    return drawn.summary.model_copy(update={"repeated": found.repeated})
 
 
 def answer_prompts(
@@ -129,10 +137,11 @@ def answer_prompts(
     workers: Workers,
     *,
     name: str = "",
+    skipped: Sequence[Skipped] = (),
 ) -> Drawn:
     """Open the model that the settings name, and draw the answers to `prompts` that `target` lacks.
 
-    Answers are by `name`, or else by the model's.
+    Answers are by `name`, or else by the model's. `skipped` is what was left out before.
 
     Raises:
         UserError: the model can't be loaded, or as `draw_answers`.
@@ -140,7 +149,9 @@ def answer_prompts(
     progress.start(f"load {name or settings.model}")
     generator = open_generator(settings, target.images, name=name)
     try:
-        summary = draw_answers(generator, prompts, target, progress, settings, workers=workers)
+        summary = draw_answers(
+            generator, prompts, target, progress, settings, workers=workers, skipped=skipped
+        )
     finally:
         close([generator])
     return Drawn(summary, generator.producer(settings.sampling, 0).revision)
@@ -166,6 +177,7 @@ def find_prompts(settings: SampleSettings, target: RunFolder, progress: Progress
         limit=settings.limit,
         skip_bad=settings.skip_bad,
     )
+    _log_skipped(found.skipped)
     _list_skipped(target.path, found.skipped)
     return found
 
@@ -178,14 +190,18 @@ def draw_answers(
     settings: SampleSettings,
     *,
     workers: Workers = LocalWorkers(),  # noqa: B008  # it holds nothing
+    skipped: Sequence[Skipped] = (),
 ) -> SampleSummary:
     """Draw the answers that `target` lacks, n per prompt; each batch is kept once it is drawn.
 
     The generator has the prompts' images; the prompts are added to `target`. A batch is one call of
-    the generator, by any of the workers.
+    the generator, by any of the workers. With `settings.skip_bad`, prompts that the model doesn't
+    take are added to `skipped` in skipped.jsonl.
 
     Raises:
-        UserError: `target` has answers of another model or other settings, or the disk is full.
+        UserError: `target` has answers of another model or other settings, the model takes none of
+            the prompts, or the disk is full.
+        UnfitError: without `settings.skip_bad`, the model doesn't take a prompt.
     """
     sampling, size = settings.sampling, settings.batch_size
     _refuse_mixing(target, generator, sampling)
@@ -205,11 +221,19 @@ def draw_answers(
         for first in range(0, len(missing), size)
     ]
     progress.start("sample", total=len(missing))
-    for _, drawn in workers.run(partial(_draw, generator, sampling), batches):
-        target.answers.append(drawn)
-        progress.advance(len(drawn))
+    unfit: dict[str, str] = {}
+    draw = _draw_what_fits if settings.skip_bad else _draw
+    for number, drawn in workers.run(partial(draw, generator, sampling), batches):
+        target.answers.append(drawn.answers)
+        unfit |= drawn.unfit
+        progress.advance(len(batches[number]))
     target.answers.compact(order=wants)
-    return _summary(target, set(wants), len(prompts), len(missing))
+    refused = _left_out(unfit, prompts, settings)
+    _log_skipped(refused)
+    left_out = [*skipped, *refused]
+    _list_skipped(target.path, left_out)
+    counts = _summary(target, set(wants), len(prompts), len(missing))
+    return counts.model_copy(update={"skipped": len(left_out)})
 
 
 def by_another_name(answer: Answer, name: str) -> Answer:
@@ -223,11 +247,11 @@ def _answer_key(prompt: str, by: Producer, index: int) -> str:
     return key_of(prompt, by, index)
 
 
-def _draw(generator: Generator, sampling: Sampling, wants: Sequence[_Want]) -> list[Answer]:
+def _draw(generator: Generator, sampling: Sampling, wants: Sequence[_Want]) -> _Batch:
     replies = generator.generate(
         [want.prompt for want in wants], sampling, [want.seed for want in wants]
     )
-    return [
+    answers = [
         Answer(
             key=want.key,
             prompt=want.prompt.key,
@@ -239,6 +263,42 @@ def _draw(generator: Generator, sampling: Sampling, wants: Sequence[_Want]) -> l
             thoughts=reply.thoughts,
         )
         for want, reply in zip(wants, map(without_thoughts, replies), strict=True)
+    ]
+    return _Batch(answers, {})
+
+
+def _draw_what_fits(generator: Generator, sampling: Sampling, wants: Sequence[_Want]) -> _Batch:
+    """Draw a batch; if the model doesn't take it, each prompt's answers apart."""
+    try:
+        return _draw(generator, sampling, wants)
+    except UnfitError as error:
+        keys = dict.fromkeys(want.prompt.key for want in wants)
+        if len(keys) == 1:
+            return _Batch([], dict.fromkeys(keys, error.what))
+        groups = [[want for want in wants if want.prompt.key == key] for key in keys]
+    batch = _Batch([], {})
+    for group in groups:
+        one = _draw_what_fits(generator, sampling, group)
+        batch.answers.extend(one.answers)
+        batch.unfit.update(one.unfit)
+    return batch
+
+
+def _left_out(
+    unfit: Mapping[str, str], prompts: Sequence[Prompt], settings: SampleSettings
+) -> list[Skipped]:
+    """Prompts that the model doesn't take, as rows that were left out."""
+    if unfit and len(unfit) == len(prompts):
+        first = prompts[0]
+        raise UserError(
+            f"The model takes none of the {len(prompts)} prompts. The first: {unfit[first.key]}",
+            f"{settings.model}, prompt {first.key}",
+            "Change the prompts, or choose another model.",
+        )
+    return [
+        Skipped(file=each.source.dataset or each.key, row=each.source.row, what=unfit[each.key])
+        for each in prompts
+        if each.key in unfit
     ]
 
 
@@ -302,7 +362,9 @@ def _list_skipped(out: Path, skipped: Sequence[Skipped]) -> None:
     if not skipped:
         path.unlink(missing_ok=True)
         return
+    write_atomic(path, "".join(json_of(each) + "\n" for each in skipped).encode())
+
+
+def _log_skipped(skipped: Sequence[Skipped]) -> None:
     for each in skipped:
         log.warning("skipped: %s: %s", ":".join(filter(None, (each.file, each.row))), each.what)
-    lines = [json_of(each) + "\n" for each in skipped]
-    write_atomic(path, "".join(lines).encode())
