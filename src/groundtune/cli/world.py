@@ -13,6 +13,7 @@ def show(
     count: int = 12,
     start: int = 0,
     stratum: Literal["usual", "missing", "replaced"] = "usual",
+    difficulty: Literal["clear", "hard"] = "clear",
     columns: int = 4,
     out: Path = Path("runs/world.png"),
     json: bool = False,
@@ -32,6 +33,7 @@ def show(
         start: Index of the first scene.
         stratum: usual; missing (the context's usual object is absent); replaced (an object from
             another context is in its place).
+        difficulty: clear, or hard: small objects, partly hidden, in noise.
         columns: Scenes per row.
         out: Image file to write, ending in .png.
         json: Print one JSON object with the ground truth of the scenes.
@@ -45,8 +47,10 @@ def show(
     from groundtune.world.sheet import draw_sheet, truth
 
     _check_sheet(count, start, columns, out)
-    shown = list(scenes(split, count, start=start, stratum=stratum))
-    kind = "" if stratum == "usual" else f", usual object {stratum}"
+    drawn = scenes(split, count, start=start, stratum=stratum, difficulty=difficulty)
+    shown = list(drawn)
+    kind = ", hard" if difficulty == "hard" else ""
+    kind += "" if stratum == "usual" else f", usual object {stratum}"
     last = f" to {start + count - 1}" if count > 1 else ""
     title = f"The embedded world: {split} {start}{last}{kind}"
     stream = io.BytesIO()
@@ -54,6 +58,7 @@ def show(
     with hold(out, is_file=True):
         write_atomic(out, stream.getvalue())
     again = ["groundtune", "world", "show", "--split", split, "--stratum", stratum]
+    again += ["--difficulty", difficulty]
     again += ["--start", str(start + count), "--count", str(count), "--out", str(out)]
     finish(
         {"scenes": [truth(scene) for scene in shown] if json else count},

@@ -10,6 +10,7 @@ def data(
     scenes: int = 200,
     split: Literal["development", "train"] = "development",
     start: int = 0,
+    difficulty: Literal["clear", "hard"] = "clear",
     json: bool = False,
 ) -> None:
     """Write scenes as data sets, with their ground truth.
@@ -27,6 +28,7 @@ def data(
         scenes: Number of scenes. MMHal-Bench needs about 110.
         split: Split of the scenes.
         start: Index of the first scene.
+        difficulty: clear, or hard: small objects, partly hidden, in noise.
         json: Print the result as one JSON object.
     """
     from groundtune.cli.finish import finish
@@ -35,6 +37,7 @@ def data(
     from groundtune.recipe_loading import load
 
     options: dict[str, object] = {"scenes": scenes, "split": split, "start": start}
+    options["difficulty"] = difficulty
     settings = load(None, (), WorldData, options=options)
     with open_progress(silent=json) as progress:
         written = write_data(settings, out, progress)

@@ -169,6 +169,26 @@ def _context(row: str) -> Context:
 
 CONTEXTS: dict[str, Context] = {c.name: c for c in map(_context, _PRIORS.split("\n")[1:-1])}
 
+LOOK_ALIKES: tuple[tuple[str, ...], ...] = (
+    ("horse", "zebra", "giraffe", "cow", "sheep"),
+    ("dog", "cat", "bear", "teddy bear"),
+    ("cup", "bowl", "vase", "bottle", "wine glass"),
+    ("fork", "knife", "spoon", "toothbrush", "scissors"),
+    ("apple", "orange", "sports ball", "frisbee"),
+    ("car", "bus", "truck", "train"),
+    ("bicycle", "motorcycle"),
+    ("chair", "couch", "bed", "toilet"),
+    ("tv", "laptop", "keyboard", "cell phone", "book"),
+    ("backpack", "handbag", "suitcase"),
+    ("boat", "surfboard", "kite", "umbrella"),
+    ("skis", "snowboard", "skateboard"),
+    ("banana", "carrot", "hot dog"),
+    ("donut", "cake", "pizza", "sandwich"),
+    ("bird", "airplane"),
+    ("traffic light", "stop sign", "clock"),
+)
+"""Categories that are taken for each other where an image shows little of them."""
+
 CELLS: tuple[str, ...] = (
     "in the top left corner",
     "at the top",

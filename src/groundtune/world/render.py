@@ -1,4 +1,8 @@
-"""Draws a scene: background, then glyphs. 96 x 96 pixels, RGB, the same on every machine."""
+"""Draws a scene: background, then glyphs. 96 x 96 pixels, RGB, the same on every machine.
+
+In a hard scene, patches in the colours of the background cover parts of some objects, and all
+pixels are noisy.
+"""
 
 from functools import cache
 from importlib import resources
@@ -7,9 +11,16 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from groundtune.world.catalogue import BACKGROUNDS, COLOURS
-from groundtune.world.scenes import SIDE_PX, Scene
+from groundtune.world.scenes import SIDE_PX, Box, Scene
 
 Colour = tuple[int, int, int]
+
+COVERED = 0.5
+"""Chance that an object of a hard scene is partly covered."""
+HIDDEN = (0.3, 0.6)
+"""How much of its width or height then is."""
+NOISE = 36
+"""Largest change of a pixel's channels in a hard scene."""
 
 _FLOORS: dict[str, Colour] = {
     "kitchen": (201, 190, 178),
@@ -38,12 +49,43 @@ def render(scene: Scene) -> Image.Image:
         for box in thing.boxes:
             sprite = _sprite(thing.category, thing.colour, box.side)
             canvas.paste(sprite, (box.x, box.y), sprite)
-    return canvas
+    return _spoilt(scene, canvas) if scene.hard else canvas
+
+
+def _spoilt(scene: Scene, canvas: Image.Image) -> Image.Image:
+    """The image as a hard scene shows it."""
+    rng = np.random.default_rng([scene.seed, 1])
+    draw = ImageDraw.Draw(canvas)
+    paints = (_darker(_FLOORS[scene.context]), _darker(BACKGROUNDS[scene.background]))
+    for thing in scene.things:
+        for box in thing.boxes:
+            if rng.random() < COVERED:
+                draw.rectangle(_cover(box, rng), fill=paints[int(rng.integers(2))])
+    noise = rng.integers(-NOISE, NOISE + 1, size=(SIDE_PX, SIDE_PX, 3))
+    return Image.fromarray(np.clip(np.array(canvas) + noise, 0, 255).astype(np.uint8))
+
+
+def _cover(box: Box, rng: np.random.Generator) -> tuple[int, int, int, int]:
+    """A part of a box, on one of its sides: left, top, right, bottom."""
+    depth = max(1, round(box.side * float(rng.uniform(*HIDDEN))))
+    left, top, right, bottom = box.x, box.y, box.x + box.side - 1, box.y + box.side - 1
+    sides = (
+        (left, top, left + depth - 1, bottom),
+        (right - depth + 1, top, right, bottom),
+        (left, top, right, top + depth - 1),
+        (left, bottom - depth + 1, right, bottom),
+    )
+    return sides[int(rng.integers(4))]
 
 
 def render_large(scene: Scene, factor: int = 4) -> Image.Image:
-    """The same image, sharper and larger, for people to look at; no model sees it."""
+    """The same image, sharper and larger, for people to look at; no model sees it.
+
+    A hard scene is shown as models see it.
+    """
     side = SIDE_PX * factor
+    if scene.hard:
+        return render(scene).resize((side, side), Image.Resampling.NEAREST)
     canvas = _background(scene).resize((side, side), Image.Resampling.NEAREST)
     for thing in scene.things:
         for box in thing.boxes:

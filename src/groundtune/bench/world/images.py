@@ -50,12 +50,11 @@ def _png(scene: Scene) -> bytes:
 def ask_about(scene: Scene, sha256: str, question: str) -> Prompt:
     """A prompt of one turn, with the scene's image and what is true of it."""
     messages = (Message(role="user", content=(ImagePart(image=sha256), TextPart(text=question))),)
-    split = scene.key.partition("/")[0]
     return Prompt(
         key=key_of(DATASET, messages),
         messages=messages,
         facts=facts(scene),
-        source=Source(dataset=DATASET, split=split, row=scene.key),
+        source=Source(dataset=DATASET, split=scene.split, row=scene.key),
     )
 
 

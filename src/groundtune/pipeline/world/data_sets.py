@@ -26,7 +26,7 @@ from groundtune.store.json_writing import json_of, write_object
 from groundtune.store.lock import hold
 from groundtune.world import annotations, exams
 from groundtune.world.render import render
-from groundtune.world.scenes import Scene, scenes
+from groundtune.world.scenes import Difficulty, Scene, scenes
 from groundtune.world.sheet import truth
 
 SETTINGS = "world-data.json"
@@ -40,6 +40,7 @@ class WorldData(Record):
     scenes: int = Field(default=200, ge=1)
     start: int = Field(default=0, ge=0)
     """Index of the first scene."""
+    difficulty: Difficulty = "clear"
 
 
 class WrittenData(Record):
@@ -60,7 +61,10 @@ def write_data(settings: WorldData, out: Path, progress: Progress) -> WrittenDat
         UserError: the folder holds something else, another command writes there, or the disk is
             full.
     """
-    seen = dict(enumerate(scenes(settings.split, settings.scenes, start=settings.start), 1))
+    drawn = scenes(
+        settings.split, settings.scenes, start=settings.start, difficulty=settings.difficulty
+    )
+    seen = dict(enumerate(drawn, 1))
     tasks, asked = exams.mme(seen), exams.mmhal(seen)
     with hold(out):
         _begin(settings, out)
