@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-elsewhere test-floor test-ray test-zero test-web lint bench bench-faults bench-train bench-train-gpu docs
+.PHONY: help demo generated test test-elsewhere test-floor test-ray test-zero test-web test-wheel test-pythons package lint bench bench-faults bench-train bench-train-gpu docs
 
 help:
 	@echo "make demo   run the whole loop on the embedded world; writes $(OUT)/report.html"
@@ -18,6 +18,10 @@ help:
 	@echo "make test-ray  test the stages on a Ray cluster on this machine, in a separate environment"
 	@echo "make test-zero  test training with DeepSpeed in two processes, in a separate environment"
 	@echo "make test-web  test the annotation app's pages in a Chromium, which must be installed"
+	@echo "make generated  write JSON Schemas and pages again after a change of settings"
+	@echo "make package  build wheel and sdist in dist/ and check them"
+	@echo "make test-wheel  try the wheel in a clean environment without a network"
+	@echo "make test-pythons  check that wheels of all dependencies exist for other Pythons"
 	@echo "make lint   run lint, types and layers only"
 	@echo "make bench  measure speed and memory"
 	@echo "make bench-faults  kill, damage and fill up runs and break inputs, and count what is lost, wrong or unclear"
@@ -39,6 +43,12 @@ $(VENV)/.installed-docs: $(VENV)/.installed
 
 demo: $(VENV)/.installed
 	$(BIN)/groundtune demo --out $(OUT) $(DEMO_ARGS)
+
+# Files that are generated from the code; tests compare them with it.
+generated: $(VENV)/.installed
+	$(BIN)/groundtune schema --out recipes/schemas
+	$(BIN)/python tools/make_methods_page.py docs/methods.md
+	$(BIN)/python tools/make_recipes_page.py docs/recipes.md
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
@@ -94,6 +104,36 @@ test-zero: $(ZERO)/.installed
 
 test-web: $(VENV)/.installed
 	$(BIN)/python -m pytest -m web $(PYTEST_ARGS) tests/web
+
+# Wheel and sdist: built, checked, and the wheel tried in a clean environment without a network.
+WHEEL := .venv-wheel
+$(WHEEL)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(WHEEL)
+	$(WHEEL)/bin/python -m pip install --quiet --disable-pip-version-check \
+		-c constraints.txt build twine hatchling
+	@touch $@
+
+package: $(WHEEL)/.installed
+	rm -rf dist
+	$(WHEEL)/bin/python -m build --no-isolation --outdir dist
+	$(WHEEL)/bin/python -m twine check --strict dist/*
+	$(WHEEL)/bin/python tools/check_packages.py dist
+
+test-wheel: package
+	rm -rf $(WHEEL)/clean
+	$(PYTHON) -m venv $(WHEEL)/clean
+	$(WHEEL)/clean/bin/python -m pip install --quiet --disable-pip-version-check \
+		-c constraints.txt dist/*.whl
+	tools/smoke_test.sh $(WHEEL)/clean
+
+# Other Pythons: only whether wheels of every dependency exist for them.
+PYTHONS ?= 3.12 3.13
+test-pythons: package
+	for each in $(PYTHONS); do \
+		$(WHEEL)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+			--dry-run --ignore-installed --target $(WHEEL)/none --only-binary :all: \
+			--python-version $$each dist/*.whl && echo "Python $$each: every wheel is there" || exit 1; \
+	done
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m pytest -m bench -s $(PYTEST_ARGS)

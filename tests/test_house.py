@@ -273,7 +273,7 @@ def test_every_direct_dependency_is_pinned_within_its_bounds() -> None:
     ("target", "environment"),
     [
         *((name, ".venv") for name in ("demo", "test", "test-elsewhere", "lint", "bench", "docs")),
-        *((f"test-{name}", f".venv-{name}") for name in ("floor", "ray", "zero")),
+        *((f"test-{name}", f".venv-{name}") for name in ("floor", "ray", "zero", "wheel")),
     ],
 )
 def test_every_make_target_sets_itself_up_under_the_constraints(

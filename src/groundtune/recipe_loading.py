@@ -27,6 +27,8 @@ Tree = dict[str, Any]
 Schema = TypeVar("Schema", bound=BaseModel)
 PACKAGE_OF = "package of "
 """Before the name of a setting."""
+ABOUT = "about"
+"""Key of a file with what a recipe says of itself: no setting (`pipeline/about.py` reads it)."""
 
 
 class Settings(Record):
@@ -201,7 +203,8 @@ def _read(path: Path) -> tuple[Tree, Origin, dict[Keys, str]]:
     tree: object = {} if yaml.value is None else yaml.value
     if not isinstance(tree, dict):
         raise UserError("A recipe is a mapping.", f"{path}:1", "Write `key: value` lines.")
-    return cast(Tree, tree), "file", {keys: f"{path}:{line}" for keys, line in yaml.lines.items()}
+    tree = {key: value for key, value in cast(Tree, tree).items() if key != ABOUT}
+    return tree, "file", {keys: f"{path}:{line}" for keys, line in yaml.lines.items()}
 
 
 def _override(merged: _Merged, override: str) -> None:

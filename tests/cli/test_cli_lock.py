@@ -20,6 +20,8 @@ from lock_holder import end_holder, start_holder
 LINES = {
     "demo": "",
     "recipes copy": "world-ddpo",
+    "recipes run": "world-ddpo",
+    "schema": "train",
     "sample": "--model world:base --prompts world:2 --n 1",
     "label": "--answers FOLDER --annotator world",
     "pairs": "--corrections FOLDER",

@@ -27,7 +27,9 @@ class CommandGroup(NamedTuple):
 
 
 GROUPS: dict[str, CommandGroup] = {
-    "recipes": CommandGroup("List, show and copy the recipes that come with Groundtune.", START),
+    "recipes": CommandGroup(
+        "List, show, copy and run the recipes that come with Groundtune.", START
+    ),
     "splitter": CommandGroup("Train your own model to split answers into claims.", LOOP),
     "reward": CommandGroup("Train reward models and score answers with them.", LOOP),
     "bench": CommandGroup("Run and score benchmarks.", EVALUATE),
@@ -42,6 +44,18 @@ COMMANDS: dict[str, Command] = {
     "recipes list": Command("groundtune.cli.recipes:list_", "List the recipes."),
     "recipes show": Command("groundtune.cli.recipes:show", "Print a recipe."),
     "recipes copy": Command("groundtune.cli.recipes:copy", "Copy a recipe to a file to edit."),
+    "recipes run": Command(
+        "groundtune.cli.recipes:run", "Import a recipe's data and run its command."
+    ),
+    "doctor": Command(
+        "groundtune.cli.doctor:doctor", "Look at this machine and say what works.", START
+    ),
+    "plan": Command(
+        "groundtune.cli.plan:plan", "Estimate what a recipe takes: hours, memory, cost.", START
+    ),
+    "schema": Command(
+        "groundtune.cli.schema:schema", "Print the JSON Schema of recipes or records.", START
+    ),
     "completion": Command(
         "groundtune.cli.completion:completion", "Set up tab completion in your shell.", START
     ),

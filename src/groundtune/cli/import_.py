@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from groundtune.interchange.registry import (
     FEEDBACK_TITLES,
@@ -11,6 +12,9 @@ from groundtune.interchange.registry import (
     FeedbackLayoutName,
     is_feedback,
 )
+
+if TYPE_CHECKING:
+    from groundtune.pipeline.exchange.run import ImportSummary
 
 
 def import_(
@@ -23,6 +27,8 @@ def import_(
     licence: str | None = None,
     skip_bad: bool = False,
     all_rows: bool = False,
+    split: str = "train",
+    only: str = "",
     dry_run: bool = False,
     json: bool = False,
 ) -> None:
@@ -38,23 +44,34 @@ def import_(
         groundtune import corrections corrections.xlsx --images scans --dry-run
         groundtune import corrections corrections.xlsx --images scans --out runs/corrections
         groundtune import rlhf-v pairs.parquet --out runs/imported
+        groundtune import rlhf-v hub:openbmb/RLHF-V-Dataset@main --out runs/rlhf-v
 
     Args:
         layout: Layout of the file, from the list above.
-        file: The file to read.
+        file: The file to read, or a data set of the Hugging Face hub: hub:NAME@REVISION (extra
+            `hub`), or hub:NAME@REVISION:FILE for one of its files.
         out: Folder for the pairs, their prompts and images; needed without --dry-run.
         images: Folder with the images that the file names (default: the folder of the file).
         licence: Licence of the rows, if it differs from that of the published data set.
         skip_bad: Skip and list bad rows, instead of stopping at the first.
         all_rows: Also read rows that the layout's own code leaves out, such as rows of ha-dpo
             with correct true.
+        split: Split of a data set of the hub.
+        only: Keep those rows of a data set of the hub whose column contains a text: COLUMN=TEXT.
         dry_run: Show the first three pairs with their changed words marked, and write nothing.
         json: Print the result as one JSON object.
     """
+    from groundtune.cli.progress import open_progress
     from groundtune.errors import UserError
+    from groundtune.pipeline.exchange.hub import opened
 
     if dry_run:
-        _preview(layout, file, images, all_rows, json)
+        near = Path("preview")
+        with (
+            open_progress(silent=json) as progress,
+            opened(file, progress, near=near, split=split, only=only) as found,
+        ):
+            _preview(layout, found.path, images, all_rows, json)
         return
     if out is None:
         raise UserError(
@@ -65,24 +82,32 @@ def import_(
     if is_feedback(layout):
         _import_feedback(layout, file, out, licence, skip_bad, json)
         return
-    from groundtune.cli.finish import finish
-    from groundtune.cli.next_steps import after_pairs
-    from groundtune.cli.progress import open_progress
     from groundtune.pipeline.exchange.run import import_layout
-    from groundtune.pipeline.report import report_pairs
 
-    with open_progress(silent=json) as progress:
+    with (
+        open_progress(silent=json) as progress,
+        opened(file, progress, near=out, split=split, only=only) as found,
+    ):
         summary = import_layout(
             layout,
-            file,
+            found.path,
             out,
             progress,
             images=images,
             licence=licence,
             skip_bad=skip_bad,
             all_rows=all_rows,
+            named=found.named,
             command=sys.argv,
         )
+    _finish(summary, out, json)
+
+
+def _finish(summary: "ImportSummary", out: Path, json: bool) -> None:
+    from groundtune.cli.finish import finish
+    from groundtune.cli.next_steps import after_pairs
+    from groundtune.pipeline.report import report_pairs
+
     report = report_pairs(out)
     results = summary.model_dump()
     if not json:  # the log lists the skipped rows

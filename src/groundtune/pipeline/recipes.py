@@ -29,15 +29,20 @@ class RecipeCommand(NamedTuple):
     """The record of its settings."""
     rewrite: str = ""
     """Writes the report of a finished run's folder again; empty where runs of it have none."""
+    data: str = ""
+    """The setting that names the folder of its data; empty where a recipe has none."""
 
+
+EDITOR_NOTE = "yaml-language-server: $schema="
+"""Begins the comment that names a recipe's JSON Schema for editors."""
 
 _HERE = "groundtune.pipeline."
 RECIPE_COMMANDS: dict[str, RecipeCommand] = {
-    "train": RecipeCommand(_HERE + "train.settings:TrainSettings"),
-    "rl": RecipeCommand(_HERE + "rl.settings:RLSettings"),
-    "reward train": RecipeCommand(_HERE + "reward.settings:RewardSettings"),
+    "train": RecipeCommand(_HERE + "train.settings:TrainSettings", data="pairs"),
+    "rl": RecipeCommand(_HERE + "rl.settings:RLSettings", data="prompts"),
+    "reward train": RecipeCommand(_HERE + "reward.settings:RewardSettings", data="pairs"),
     "align": RecipeCommand(
-        _HERE + "align.settings:AlignSettings", _HERE + "align.run:rewrite_align"
+        _HERE + "align.settings:AlignSettings", _HERE + "align.run:rewrite_align", data="prompts"
     ),
     "demo": RecipeCommand(
         _HERE + "world.demo_settings:DemoSettings", _HERE + "world.demo:rewrite_report"
@@ -53,6 +58,11 @@ def folder() -> Path:
     package = Path(__file__).parents[1]
     inside = package / "recipes"
     return inside if inside.is_dir() else package.parents[1] / "recipes"
+
+
+def schema_file(command: str) -> Path:
+    """Return the shipped JSON Schema of a command's recipes, as `groundtune schema` writes it."""
+    return folder() / "schemas" / f"{command}.schema.json"
 
 
 def shipped() -> list[Shipped]:
@@ -129,6 +139,7 @@ def imported(target: str) -> Any:
 
 
 def _about(path: Path) -> str:
+    """The first comment that is no note to an editor."""
     lines = path.read_text(encoding="utf-8").splitlines()
-    first = lines[0] if lines else ""
-    return first.lstrip("# ").strip() if first.startswith("#") else ""
+    comments = (line.lstrip("# ").strip() for line in lines if line.startswith("#"))
+    return next((text for text in comments if not text.startswith(EDITOR_NOTE)), "")

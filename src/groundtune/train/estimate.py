@@ -156,11 +156,17 @@ def _layer_bytes(sizes: Sizes, compute_bytes: int, mask_bytes: int) -> int:
 
 def rate(device: "torch.device", dtype: "torch.dtype", rows: int, sizes: Sizes) -> float:
     """Measure briefly the FLOP per second of matrix products of the model's shape."""
+    return measure(device, dtype, min(max(rows, 16), 4096), sizes.width, sizes.inner)
+
+
+def measure(
+    device: "torch.device", dtype: "torch.dtype", rows: int, width: int, inner: int
+) -> float:
+    """Measure briefly the FLOP per second of products of (rows, width) and (width, inner)."""
     import torch
 
-    shape = (min(max(rows, 16), 4096), sizes.width, sizes.inner)
-    left = torch.randn(shape[0], shape[1], device=device).to(dtype)
-    right = torch.randn(shape[1], shape[2], device=device).to(dtype)
+    left = torch.randn(rows, width, device=device).to(dtype)
+    right = torch.randn(width, inner, device=device).to(dtype)
     for _ in range(3):
         left @ right  # pyright: ignore[reportUnusedExpression]
     _finish(device)
@@ -169,7 +175,7 @@ def rate(device: "torch.device", dtype: "torch.dtype", rows: int, sizes: Sizes) 
         left @ right  # pyright: ignore[reportUnusedExpression]
         _finish(device)
         done += 1
-    return 2.0 * shape[0] * shape[1] * shape[2] * done / seconds
+    return 2.0 * rows * width * inner * done / seconds
 
 
 def _finish(device: "torch.device") -> None:

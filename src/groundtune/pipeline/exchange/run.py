@@ -87,6 +87,7 @@ def import_layout(
     licence: str | None = None,
     skip_bad: bool = False,
     all_rows: bool = False,
+    named: str = "",
     command: Sequence[str] = (),
 ) -> ImportSummary:
     """Imports a file in a foreign layout: pairs, prompts and images into the folder `out`.
@@ -95,7 +96,8 @@ def import_layout(
 
     `images` is where the paths of images start, if not at the file. `licence` is that of the
     rows, if not the one that the file or the published set has. `all_rows` also reads rows that
-    the layout's own code leaves out. The summary is also written to OUT/import.json.
+    the layout's own code leaves out. `named` is what the run notes as the file, if not its name.
+    The summary is also written to OUT/import.json.
 
     Raises:
         ChangedError: a row is not what it was when it was imported before, or is gone.
@@ -127,7 +129,11 @@ def import_layout(
     target.note(
         target.pairs,
         settings=ImportSettings(
-            layout=layout, file=file.name, licence=licence, skip_bad=skip_bad, all_rows=all_rows
+            layout=layout,
+            file=named or file.name,
+            licence=licence,
+            skip_bad=skip_bad,
+            all_rows=all_rows,
         ),
         inputs={},
         seeds={},

@@ -1,0 +1,1 @@
+"""What a recipe takes before it runs: stages, tokens, hours, memory, cost, detectable effects."""

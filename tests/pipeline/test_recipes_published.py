@@ -1,0 +1,155 @@
+"""Recipes of published results: what they say of themselves, dry runs on tiny models, runs."""
+
+import importlib.util
+import json
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+import tiny_families
+import tiny_processors
+from groundtune.bench import registry
+from groundtune.cli.app import EXIT_INPUT, run
+from groundtune.errors import UserError
+from groundtune.pipeline.about import About, about_of
+from groundtune.pipeline.align.settings import AlignSettings
+from groundtune.pipeline.exchange.run import import_layout
+from groundtune.pipeline.recipes import Shipped, schema_of, shipped
+from groundtune.pipeline.train.plan import plan_training
+from groundtune.pipeline.train.settings import TrainSettings
+from groundtune.protocols import SilentProgress
+from groundtune.recipe_loading import load
+from groundtune.vlm.family import family_of_type
+from hub_data import corrections_set
+
+ROOT = Path(__file__).parents[2]
+PUBLISHED = {
+    "rlhf-v-1.4k",
+    "rlhf-v-5.7k",
+    "rlaif-v-7b",
+    "rlaif-v-12b",
+    "ha-dpo-llava-1.5-7b",
+    "ha-dpo-instructblip-13b",
+    "ha-dpo-minigpt-4",
+}
+RECIPES = {recipe.name: recipe for recipe in shipped() if about_of(recipe.path)}
+WITHOUT_DATA = {"world-align", "world-ddpo", "world-demo", "world-dpo", "world-splitter"} | {
+    "world-study",
+    "claims-ddpo",
+    "rlaif-v",
+    "rlhf-v",
+}
+
+
+@cache
+def abouts() -> dict[str, About]:
+    return {name: about for name, recipe in RECIPES.items() if (about := about_of(recipe.path))}
+
+
+def test_every_recipe_of_a_real_model_says_where_it_comes_from() -> None:
+    assert {recipe.name for recipe in shipped()} - WITHOUT_DATA == set(RECIPES)
+    assert set(RECIPES) >= PUBLISHED
+    for name in PUBLISHED:
+        assert abouts()[name].published, name
+        assert abouts()[name].paper.startswith("arXiv"), name
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipes_data_and_figures_are_named_completely(name: str) -> None:
+    about = abouts()[name]
+    assert about.data
+    assert all(source.licence and source.revision for source in about.data)
+    for figure in about.expected:
+        assert figure.benchmark in registry.names()
+        assert figure.source
+        assert not figure.measured_here  # nothing of a real model has been measured here yet
+    if any("nc" in source.licence for source in about.data):
+        assert any("commercial use" in note for note in about.notes)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_is_dry_run_on_a_tiny_model_of_its_family(name: str, tmp_path: Path) -> None:
+    family = abouts()[name].family
+    makers = [*tiny_processors.PROCESSORS, *tiny_processors.WITH_PACKAGES]
+    make = next((each for each in makers if each.__name__ == family), None)
+    if make is None:
+        pytest.skip(f"no processor of {family} can be built here: it needs torchvision")
+    for package in family_of_type(family).packages:
+        pytest.importorskip(package)
+    pairs = tmp_path / "pairs"
+    file = corrections_set(tmp_path / "set") / "train.parquet"
+    import_layout("rlhf-v", file, pairs, SilentProgress())
+    model = tiny_processors.saved(make, tmp_path / "model")
+    plan = plan_training(settings_of(RECIPES[name], model, pairs), SilentProgress())
+    assert plan.pairs == 4
+    assert plan.dropped == 0
+    assert plan.steps >= 1
+    assert plan.trained_weights > 0
+    assert plan.decoder_reached == 1
+
+
+def settings_of(recipe: Shipped, model: str, pairs: Path) -> TrainSettings:
+    """The training of a recipe, on another model and other pairs."""
+    if recipe.command == "train":
+        return load(recipe.path, [f"model={model}", f"pairs={pairs}"], TrainSettings)
+    align = load(recipe.path, [f"model={model}"], AlignSettings)
+    return align.learn.part(TrainSettings, model=model, pairs=pairs)
+
+
+def test_families_of_recipes_are_known() -> None:
+    known = {make.__name__ for make in (*tiny_families.PACKED, *tiny_families.ALONE)}
+    assert {about.family for about in abouts().values()} - known <= {"minicpmv4_6"}
+
+
+def test_a_recipe_is_run_from_its_data_to_its_model(
+    tmp_path: Path, tiny_llava: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = tmp_path / "mine.yaml"
+    about = abouts()["rlhf-v-1.4k"].model_dump(mode="json", exclude_unset=True)
+    about["data"][0] |= {"hub": str(corrections_set(tmp_path / "set"))}
+    settings = {"about": about, "model": str(tiny_llava), "pairs": "x", "epochs": 1}
+    recipe.write_text(json.dumps(settings))
+    words = ["recipes", "run", str(recipe), "batch_size=2", "--out", str(tmp_path / "run")]
+    assert run([*words, "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert "step 1  groundtune import rlhf-v hub:" in shown
+    assert f"step 2  groundtune train {recipe} batch_size=2 pairs=" in shown
+    assert run([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["steps"] == 2
+    assert (tmp_path / "run" / "train" / "model" / "adapter_config.json").exists()
+    assert run([*words, "--json"]) == 0  # again: the data is there, and so is the model
+    assert json.loads(capsys.readouterr().out)["steps"] == 2
+
+
+def test_data_that_is_named_replaces_the_recipes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["recipes", "run", "rlhf-v-5.7k", "pairs=runs/mine", "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert "step 1  groundtune train rlhf-v-5.7k pairs=runs/mine --out" in shown
+    assert "step 2" not in shown
+
+
+def test_images_that_a_data_set_lacks_are_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["recipes", "run", "ha-dpo-minigpt-4", "--dry-run"]) == EXIT_INPUT
+    assert "Visual Genome" in capsys.readouterr().err
+    words = ["recipes", "run", "ha-dpo-minigpt-4", "--images", "vg", "--dry-run"]
+    assert run(words) == 0
+    assert capsys.readouterr().out.count("--images vg") == 2
+
+
+def test_what_a_recipe_says_of_itself_is_no_setting_and_is_checked(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("model: x\npairs: y\nabout:\n  titel: mine\n")
+    assert load(path, [], schema_of(path)).model_dump()["model"] == "x"
+    with pytest.raises(UserError, match="about") as seen:
+        about_of(path)
+    assert seen.value.where.startswith(f"{path}:")
+
+
+def test_the_page_of_recipes_is_what_the_recipes_say() -> None:
+    found = importlib.util.spec_from_file_location("page", ROOT / "tools/make_recipes_page.py")
+    assert found is not None
+    assert found.loader is not None
+    maker = importlib.util.module_from_spec(found)
+    found.loader.exec_module(maker)
+    assert maker.page() == (ROOT / "docs" / "recipes.md").read_text(), "run make generated"

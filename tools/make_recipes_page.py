@@ -1,0 +1,120 @@
+"""Write docs/recipes.md from what the shipped recipes say of themselves.
+
+python tools/make_recipes_page.py docs/recipes.md
+"""
+
+import sys
+from pathlib import Path
+
+from groundtune.pipeline.about import About, Expected, about_of
+from groundtune.pipeline.recipes import Shipped, shipped
+
+TOP = """\
+# Recipes
+
+A recipe is a YAML file with the settings of one command. Those of published results also name their
+data, licences, needs and figures. List them, look at one, plan it, run it:
+
+    groundtune recipes list
+    groundtune recipes show rlhf-v-5.7k
+    groundtune plan rlhf-v-5.7k
+    groundtune recipes run rlhf-v-5.7k --dry-run
+
+- `recipes run NAME` imports the recipe's data from the Hugging Face hub (extra `hub`) and runs its
+  command. With `pairs=`, `prompts=` or `images=` it uses your data instead. If it is stopped, the
+  same command resumes.
+- `plan NAME` estimates stages, tokens, hours, memory and cost on a machine (`--machine`)
+  and says which differences the benchmarks can show with their number of items.
+- `recipes copy NAME` writes the file for you to edit. Its first line names a JSON Schema, so that
+  editors complete and check settings. `groundtune schema` prints those of recipes and records.
+
+**No figure below was measured here**: they are the authors', most of other models. Hours and memory
+are estimates by `groundtune plan`. Tests dry-run each recipe on a tiny model of its family. To get
+figures for your model, run the recipe and then `groundtune bench run`.
+"""
+WORLD = """
+## Embedded world and your own data
+
+| recipe | what it does |
+|---|---|
+"""
+LATER = """
+## Not here yet
+
+LLaVA-RLHF 7B and 13B need a reward model and PPO.
+"""
+
+
+def page() -> str:
+    """The page's text."""
+    found = [(recipe, about_of(recipe.path)) for recipe in shipped()]
+    published = [(r, a) for r, a in found if a and a.published]
+    today = [(r, a) for r, a in found if a and not a.published]
+    plain = [recipe for recipe, about in found if about is None]
+    parts = [TOP, "\n## Published results\n\n", _table(published)]
+    parts += ["\n## Models of today\n\n", TODAY, _table(today)]
+    parts += [WORLD, *(f"| `{each.name}` | {each.about} |\n" for each in plain), LATER]
+    parts += [
+        "\n## What differs from the authors' runs\n",
+        *(_details(*each) for each in published),
+    ]
+    return "".join(parts)
+
+
+TODAY = """\
+Four rounds of RLAIF-V's settings with a LoRA, in which the model labels its own answers. No figure
+is published for these models and this method. The closest is 10.1% of answers with an invented
+object on Object HalBench, of LLaVA-1.5-7B with the same LoRA (issue 30 of RLAIF-V's repository).
+
+"""
+
+
+def _table(recipes: list[tuple[Shipped, About]]) -> str:
+    heads = ["recipe", "model, licence", "data, licence", "needs (estimates)"]
+    heads += ["published: before, after"] if any(about.published for _, about in recipes) else []
+    lines = "".join(_line(*each) for each in recipes)
+    return f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}\n{lines}"
+
+
+def _line(recipe: Shipped, about: About) -> str:
+    data = sorted({f"{each.hub}, {each.licence}" for each in about.data})
+    needs = about.needs
+    count = f"{needs.machines} x " if needs.machines > 1 else ""
+    cost = f"{count}{needs.machine}, {needs.memory_gb:g} GB, {needs.hours:g} h"
+    figures = "; ".join(_figure(each) for each in about.expected if each.value is not None)
+    model = f"{_model_of(recipe)}, {about.model_licence}"
+    cells = [f"`{recipe.name}`", model, "; ".join(data), cost]
+    cells += [figures] if about.published else []
+    return "| " + " | ".join(cells) + " |\n"
+
+
+def _figure(figure: Expected) -> str:
+    before = "-" if figure.base is None else f"{figure.base:g}"
+    return f"{figure.benchmark} ({figure.metric}) {before}, {figure.value:g}"
+
+
+def _model_of(recipe: Shipped) -> str:
+    lines = recipe.path.read_text(encoding="utf-8").splitlines()
+    return next(line.removeprefix("model: ") for line in lines if line.startswith("model: "))
+
+
+def _details(recipe: Shipped, about: About) -> str:
+    published = about.published
+    assert published is not None
+    hours = f", {published.hours} hours" if published.hours else ""
+    lines = [
+        f"\n### {recipe.name}\n",
+        f"Authors' run: {published.model}; {published.hardware}{hours}.",
+    ]
+    lines += [published.nearest] if published.nearest else []
+    lines += [
+        "",
+        *(f"- {name.replace('_', ' ')}: {value}" for name, value in published.settings.items()),
+    ]
+    lines += [f"- {note}" for note in about.notes]
+    sources = dict.fromkeys(figure.source for figure in about.expected)
+    return "\n".join([*lines, f"- Figures: {'; '.join(sources)}."]) + "\n"
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(page(), encoding="utf-8")
