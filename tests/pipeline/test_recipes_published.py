@@ -36,6 +36,7 @@ PUBLISHED = {
 RECIPES = {recipe.name: recipe for recipe in shipped() if about_of(recipe.path)}
 WITHOUT_DATA = {"world-align", "world-ddpo", "world-demo", "world-dpo", "world-splitter"} | {
     "world-study",
+    "world-rl",
     "claims-ddpo",
     "rlaif-v",
     "rlhf-v",
