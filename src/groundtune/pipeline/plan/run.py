@@ -100,7 +100,7 @@ def plan_recipe(
         settings = load(path, overrides, AlignSettings)
         model = known(settings.model, settings.learn)
         rates = rates_of(machine, model.size.width, model.size.inner)
-        prompts = options.rows or settings.prompts_a_round or _prompts(settings.prompts)
+        prompts = options.rows or settings.prompts_per_round or _prompts(settings.prompts)
         labeler, notes = _labeler(settings, model)
         stages = rounds(
             model, labeler, settings, rates, _answer(about), prompts=prompts, machines=machines
