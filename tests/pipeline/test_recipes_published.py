@@ -37,6 +37,8 @@ RECIPES = {recipe.name: recipe for recipe in shipped() if about_of(recipe.path)}
 WITHOUT_DATA = {"world-align", "world-ddpo", "world-demo", "world-dpo", "world-splitter"} | {
     "world-study",
     "world-rl",
+    "world-reward",
+    "llava-rlhf-reward",
     "claims-ddpo",
     "rlaif-v",
     "rlhf-v",

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from groundtune.cli.app import EXIT_INPUT, run
-from groundtune.pipeline.recipes import EDITOR_NOTE, command_of, folder, shipped
+from groundtune.pipeline.recipes import EDITOR_NOTE, command_of, folder, schema_file, shipped
 from groundtune.pipeline.schema import ENDING, names, schema_named
 from groundtune.records import ImagePart, Message, Prompt, TextPart
 
@@ -27,7 +27,8 @@ def test_no_schema_is_shipped_that_the_code_lacks() -> None:
 @pytest.mark.parametrize("recipe", shipped(), ids=lambda recipe: recipe.name)
 def test_a_recipe_names_its_schema_in_its_first_line_and_passes_it(recipe) -> None:
     first, *_ = recipe.path.read_text().splitlines()
-    assert first == f"# {EDITOR_NOTE}schemas/{command_of(recipe.path)}{ENDING}"
+    name = schema_file(command_of(recipe.path)).name
+    assert first == f"# {EDITOR_NOTE}schemas/{name}"
     schema = json.loads((recipe.path.parent / first.partition("=")[2]).read_text())
     validator = jsonschema.Draft202012Validator(schema)
     assert list(validator.iter_errors(yaml.safe_load(recipe.path.read_text()))) == []

@@ -115,7 +115,7 @@ def copy(name: str, /, *, out: Path | None = None, json: bool = False) -> None:
     finish(
         {},
         wrote=out,
-        next_command=["groundtune", command_of(out), out],
+        next_command=["groundtune", *command_of(out).split(), out],
         json=json,
     )
 
@@ -166,7 +166,7 @@ def run(
     with hold(out, whole=True):
         with redirect_stdout(StringIO()) if json else nullcontext():
             _import(steps)
-        return command(name, *steps.settings, out=out / steps.command, json=json)
+        return command(name, *steps.settings, out=out / steps.folder, json=json)
 
 
 def _list_steps(steps: "RecipeSteps", name: str, out: Path, json: bool) -> None:
@@ -175,8 +175,10 @@ def _list_steps(steps: "RecipeSteps", name: str, out: Path, json: bool) -> None:
     from groundtune.cli.finish import finish
 
     lines = [shlex.join(steps.import_words(source)) for source in steps.imports]
-    result = str(out / steps.command)
-    lines.append(shlex.join(["groundtune", steps.command, name, *steps.settings, "--out", result]))
+    result = str(out / steps.folder)
+    lines.append(
+        shlex.join(["groundtune", *steps.command.split(), name, *steps.settings, "--out", result])
+    )
     following = ["groundtune", "plan", name]
     if json:
         finish({"steps": lines}, next_command=following, json=True)

@@ -28,6 +28,11 @@ class RecipeSteps(NamedTuple):
     data: Path
     images: Path | None
 
+    @property
+    def folder(self) -> str:
+        """The folder below the run's that gets the results."""
+        return self.command.replace(" ", "-")
+
     def import_words(self, source: HubData) -> list[str]:
         """Return the command line that imports a source."""
         options = {

@@ -40,7 +40,7 @@ _HERE = "groundtune.pipeline."
 RECIPE_COMMANDS: dict[str, RecipeCommand] = {
     "train": RecipeCommand(_HERE + "train.settings:TrainSettings", data="pairs"),
     "rl": RecipeCommand(_HERE + "rl.settings:RLSettings", data="prompts"),
-    "reward train": RecipeCommand(_HERE + "reward.settings:RewardSettings", data="pairs"),
+    "reward train": RecipeCommand(_HERE + "reward.settings:RewardSettings", data="feedback"),
     "align": RecipeCommand(
         _HERE + "align.settings:AlignSettings", _HERE + "align.run:rewrite_align", data="prompts"
     ),
@@ -62,7 +62,7 @@ def folder() -> Path:
 
 def schema_file(command: str) -> Path:
     """Return the shipped JSON Schema of a command's recipes, as `groundtune schema` writes it."""
-    return folder() / "schemas" / f"{command}.schema.json"
+    return folder() / "schemas" / f"{command.replace(' ', '-')}.schema.json"
 
 
 def shipped() -> list[Shipped]:

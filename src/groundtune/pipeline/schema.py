@@ -32,7 +32,7 @@ RECORDS: dict[str, type[BaseModel]] = {
 
 def names() -> dict[str, str]:
     """Return what has a schema, and what it is."""
-    recipes = {name: f"recipes of groundtune {name}" for name in RECIPE_COMMANDS}
+    recipes = {_slug(name): f"recipes of groundtune {name}" for name in RECIPE_COMMANDS}
     return recipes | {name: f"a row of {name}s" for name in RECORDS}
 
 
@@ -46,16 +46,22 @@ def schema_named(name: str) -> dict[str, Any]:
     """
     if name in RECORDS:
         return {"$schema": DIALECT} | _schema(RECORDS[name])
-    if name not in RECIPE_COMMANDS:
+    command = next((each for each in RECIPE_COMMANDS if _slug(each) == name), None)
+    if command is None:
         raise UserError(
             f"There is no schema {name!r}.", name, f"The schemas are {', '.join(names())}."
         )
-    schema = _schema(imported(RECIPE_COMMANDS[name].schema))
+    schema = _schema(imported(RECIPE_COMMANDS[command].schema))
     about = _schema(About)
     schema.pop("required", None)
     schema.setdefault("$defs", {}).update(about.pop("$defs", {}))
     schema["properties"][ABOUT] = about
     return {"$schema": DIALECT} | schema
+
+
+def _slug(command: str) -> str:
+    """Return a command of several words as one."""
+    return command.replace(" ", "-")
 
 
 def _schema(model: type[BaseModel]) -> dict[str, Any]:
