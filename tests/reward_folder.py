@@ -1,11 +1,12 @@
 """Comparisons and a trained reward model for tests: a tiny LLaVA that learns which texts win."""
 
+import re
 from itertools import combinations
 from pathlib import Path
 
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.reward.settings import RewardSettings
-from groundtune.records import Answer, Comparison, Producer, Prompt
+from groundtune.records import Answer, Comparison, Correction, Producer, Prompt, Span
 from training_folder import COLOURS, ask, image_bytes
 
 PERSON = Producer(kind="person", name="ann")
@@ -61,6 +62,30 @@ def fill_compared(
     folder.answers.append([a.model_copy(update={"text": others.get(a.key, a.text)}) for a in said])
     even = [row.model_copy(update={"better": "tie"}) for row in compared[:ties]]
     folder.comparisons.append([*even, *compared[ties:]])
+    return folder
+
+
+def fill_corrected(path: Path, prompts: int = 24) -> RunFolder:
+    """Write corrections of the answers of `fill_compared`: cats are wrong."""
+    folder = fill_compared(path, prompts)
+    corrections = list[Correction]()
+    for answer in folder.answers.read():
+        marks = [
+            Span(start=found.start(), end=found.end(), replacement="", by="ann")
+            for found in re.finditer(" and a cat", answer.text)
+        ]
+        corrections.append(
+            Correction(
+                key=f"fixed {answer.key}",
+                prompt=answer.prompt,
+                answer=answer.key,
+                text=answer.text,
+                spans=tuple(marks),
+                corrected=answer.text.replace(" and a cat", ""),
+                by=PERSON,
+            )
+        )
+    folder.corrections.append(corrections)
     return folder
 
 

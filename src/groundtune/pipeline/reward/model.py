@@ -36,7 +36,6 @@ EXACT = 0.01
 """Largest difference of a recorded score in float32, as a share of the scores' spread."""
 ROUNDED = 0.25
 """The same in 16 bits, or in another type than the recorded one."""
-_WORD = re.compile(r"\S+")
 
 
 class Reads(NamedTuple):
@@ -147,7 +146,7 @@ class RewardModel:
         """Yield each word with the lowest value of its tokens, less the threshold."""
         assert values_T is not None
         offsets = judged.encoded.offsets[: judged.own - 1]
-        for word in _WORD.finditer(text):
+        for word in re.finditer(r"\S+", text):
             own = [
                 float(value)
                 for (start, end), value in zip(offsets, values_T, strict=False)

@@ -71,9 +71,9 @@ def identity_of(settings: RewarderSettings) -> str:
     if name.startswith(("http://", "https://")):
         return key_of("http", name, settings.facts)
     if (Path(name) / NAME).is_file():
-        from groundtune.store.checksums import noted
+        from groundtune.store.checksums import read_sums
 
-        return key_of("model", noted(Path(name)), settings.facts, settings.dtype)
+        return key_of("model", read_sums(Path(name)), settings.facts, settings.dtype)
     if name in REWARDS.names():
         REWARDS.load(name)
         return key_of("package", REWARDS.package(name), settings.facts)

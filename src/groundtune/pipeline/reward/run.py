@@ -22,6 +22,7 @@ from groundtune.pipeline.reward.measure import measure, probes_of
 from groundtune.pipeline.reward.model import RewardModel
 from groundtune.pipeline.reward.settings import RewardSettings
 from groundtune.pipeline.reward.spec import HEAD, NAME, Reading, RewardSpec, processor_hash
+from groundtune.pipeline.reward.words import measure_words
 from groundtune.pipeline.train.checks import check_reach
 from groundtune.pipeline.train.inputs import flat_settings
 from groundtune.pipeline.train.parallel import is_first_process
@@ -163,7 +164,11 @@ def _write(
         images=data.folder.images,
         max_tokens=settings.micro_tokens,
     )
-    measured = measure(model, data, progress)
+    if settings.learn == "words":
+        measured, threshold = measure_words(model, data, progress, settings.seed)
+        reading = reading.model_copy(update={"threshold": threshold})
+    else:
+        measured = measure(model, data, progress)
     probes = probes_of(model, judging, data.held_out, data, settings.validation.recorded)
     spec = RewardSpec(
         reading=reading,
