@@ -15,14 +15,18 @@ from groundtune.methods.advantages import (
 )
 from groundtune.methods.aggregation import token_weights
 from groundtune.methods.kl import adapted, kl_estimate
+from groundtune.methods.policy_gradient import Sampled
 from groundtune.methods.policy_loss import clipped_loss, far_off, importance_weights
+from groundtune.methods.ppo import PPO
 from groundtune.methods.value_loss import value_loss
 
 MASK = torch.tensor([[True, True, True], [True, True, False]])
 
 
 def close(found: torch.Tensor, expected: list[object]) -> bool:
-    return torch.allclose(found.double(), torch.tensor(expected).double(), rtol=1e-9, atol=1e-9)
+    return torch.allclose(
+        found.double(), torch.tensor(expected, dtype=torch.double), rtol=1e-9, atol=1e-9
+    )
 
 
 def test_gae_matches_a_calculation_by_hand() -> None:
@@ -39,6 +43,28 @@ def test_gae_matches_a_calculation_by_hand() -> None:
     assert torch.allclose(
         found.return_BT, torch.tensor([[0.61632, 0.756, 1.0], [1.53, 2.0, 0.0]]).double(), atol=1e-7
     )
+
+
+def test_ppo_puts_the_answers_reward_on_its_last_real_token_and_whitens_real_tokens() -> None:
+    sampled = Sampled(
+        terminal_B=torch.tensor([1.0, -1.0]).double(),
+        placed_BT=torch.tensor([[0.5, 0.0, 0.0], [0.0, 0.0, 9.0]]).double(),
+        claims_BT=torch.zeros(2, 3).long(),
+        kl_BT=torch.tensor([[0.1, 0.0, 0.2], [0.0, 0.3, 9.0]], dtype=torch.double),
+        mask_BT=MASK,
+        group_B=torch.tensor([0, 0]),
+        value_BT=torch.zeros(2, 3).double(),
+        longest=4,
+    )
+    plain = PPO(lam=1.0, whiten="none").advantages(sampled).advantage_BT
+    assert close(plain, [[1.2, 0.8, 0.8], [-1.3, -1.3, 0.0]])
+    white = PPO(lam=1.0).advantages(sampled).advantage_BT
+    assert float(white[MASK].mean()) == pytest.approx(0, abs=1e-9)
+    assert torch.allclose(white, whiten(plain, MASK))
+    # published: slots after an answer count, with the answer's reward: 1 once and -1 twice
+    padded = PPO(lam=1.0, whiten="padded").advantages(sampled).advantage_BT
+    slots = torch.tensor([1.2, 0.8, 0.8, 1.0, -1.3, -1.3, -1.0, -1.0], dtype=torch.double)
+    assert torch.allclose(padded[MASK], ((plain - slots.mean()) / slots.std())[MASK], atol=1e-5)
 
 
 def test_gae_with_gamma_and_lambda_one_is_reward_to_go_minus_value() -> None:

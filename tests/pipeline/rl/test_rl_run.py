@@ -32,8 +32,9 @@ def weights(out: Path) -> dict[str, torch.Tensor]:
     return load_file(file)
 
 
-@pytest.mark.parametrize("method", ["grpo", "rloo"])
-@pytest.mark.parametrize("tune", ["full", "lora"])
+@pytest.mark.parametrize(
+    ("method", "tune"), [("grpo", "full"), ("rloo", "lora"), ("ppo", "full"), ("ppo", "lora")]
+)
 def test_the_reward_rises_and_drawn_log_probabilities_are_the_trainers(
     method: str, tune: str, tiny_llava: Path, tmp_path: Path
 ) -> None:
@@ -53,6 +54,7 @@ def test_the_reward_rises_and_drawn_log_probabilities_are_the_trainers(
     assert all(line["gap"] <= 1e-5 for line in steps)
     assert steps[0]["kl"] == pytest.approx(0, abs=1e-4)
     assert abs(steps[-1]["kl"]) > 1e-3
+    assert all(("value_loss" in line) == (method == "ppo") for line in steps)
 
 
 def test_rollouts_are_kept_with_all_that_their_use_depends_on(
@@ -104,15 +106,16 @@ class Killed:
         return Letters().reward(prompts, answers)
 
 
+@pytest.mark.parametrize("method", [{"type": "rloo"}, {"type": "ppo", "kl": {"target": 0.1}}])
 def test_a_run_that_was_killed_resumes_to_the_same_next_step(
-    tiny_llava: Path, tmp_path: Path
+    method: dict[str, object], tiny_llava: Path, tmp_path: Path
 ) -> None:
-    settings = recipe(tiny_llava, prompt_rows(tmp_path / "asked"), steps=5)
+    settings = recipe(tiny_llava, prompt_rows(tmp_path / "asked"), steps=5, method=method)
     whole = run(settings, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         run(settings, tmp_path / "killed", Killed(3))
     resumed = run(settings, tmp_path / "killed")
-    for name in ("reward", "loss", "gradient_norm", "kl", "tokens"):
+    for name in ("reward", "loss", "gradient_norm", "kl", "kl_coefficient", "tokens"):
         assert [line[name] for line in resumed] == [line[name] for line in whole], name
     expected = weights(tmp_path / "whole")
     assert all(torch.equal(v, expected[k]) for k, v in weights(tmp_path / "killed").items())

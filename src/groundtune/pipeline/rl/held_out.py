@@ -15,6 +15,7 @@ from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.prompt_sources import source_of
 from groundtune.pipeline.rl.claims import check_claims, facts_of, repeated_claims, wrong_claims
 from groundtune.pipeline.rl.prepare import held_out_prompts
+from groundtune.pipeline.rl.rules import found, symbolic
 from groundtune.pipeline.rl.settings import RLSettings
 from groundtune.protocols import TruthScorer
 from groundtune.records import Claim, Prompt
@@ -50,7 +51,7 @@ class HeldOut:
             generator=HfGenerator(vlm, images, settings.batch_size, name="policy"),
             settings=settings,
             labelling=labelling,
-            truth=source.truth if source else None,
+            truth=source.truth if source and settings.task == "answer" else None,
             parallel=parallel,
         )
 
@@ -82,6 +83,10 @@ class HeldOut:
 
     def _row(self, prompt: Prompt, text: str, claims: Sequence[Claim]) -> dict[str, float]:
         row = {"words": float(len(text.split()))}
+        if self.settings.rewards.found:
+            row["found"] = found(prompt, text)
+        if self.settings.rewards.symbolic:
+            row["symbolic"] = symbolic(prompt, text, self.settings.rewards.symbolic_rule)
         if self.labelling:
             wrong = wrong_claims(claims)
             row |= {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from groundtune.errors import UserError
 from groundtune.feedback.claims import by_answer
+from groundtune.feedback.find_task import find_prompts as find_tasks
 from groundtune.pipeline.feedback.claims import Labelling, label_claims
 from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.pipeline.prompt_sources import requested
@@ -36,7 +37,8 @@ def prepare_prompts(settings: RLSettings, out: Path, progress: Progress) -> None
     folder, held_out = RunFolder(out), held_out_prompts(out)
     if folder.prompts.parts():
         return
-    if (request := requested(settings.prompts)) is not None:
+    request = None if settings.task == "find" else requested(settings.prompts)
+    if request is not None:
         if settings.held_out:
             held_out.add(
                 request.source.prompts(
@@ -48,17 +50,26 @@ def prepare_prompts(settings: RLSettings, out: Path, progress: Progress) -> None
         )
         folder.prompts.add(learning)
         return
-    found = find_prompts(settings.part(SampleSettings), folder, progress).prompts
+    asked = RunFolder(out / "asked")
+    if settings.task == "find":
+        source = RunFolder(Path(settings.prompts))
+        found = find_tasks(read_some(source.corrections), source.prompts_by_key())
+        asked.take_prompts(source, found)
+    else:
+        found = find_prompts(settings.part(SampleSettings), asked, progress).prompts
     kept_back = _held_back(settings, found)
     learning = [prompt for prompt in found if prompt.key not in kept_back]
     if not learning:
         raise UserError(
             f"Of {len(found)} prompts none is left to learn from.",
             settings.prompts or settings.images,
-            "Give more prompts, or set held_out=0.",
+            "Give more prompts (task=find: corrections with replaced words), or set held_out=0.",
         )
-    held_out.add([prompt for prompt in found if prompt.key in kept_back])
-    folder.prompts.add(learning)
+    kept = [prompt for prompt in found if prompt.key in kept_back]
+    for sha256 in dict.fromkeys(image for prompt in kept for image in prompt.images):
+        folder.images.add(asked.images.path(sha256))
+    held_out.add(kept)
+    folder.take_prompts(asked, learning)
 
 
 def held_out_prompts(out: Path) -> RecordSet[Prompt]:

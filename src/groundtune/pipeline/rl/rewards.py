@@ -20,9 +20,10 @@ from groundtune.pipeline.rl.claims import (
     words_outside,
     wrong_claims,
 )
+from groundtune.pipeline.rl.rules import found, symbolic
 from groundtune.pipeline.rl.settings import LengthGate, RewardSettings
 from groundtune.protocols import SpanReward
-from groundtune.records import Claim, Span
+from groundtune.records import Claim, Prompt, Span
 from groundtune.train.rl_batch import Rewards
 from groundtune.train.rollouts import Rollout
 
@@ -33,6 +34,9 @@ SMALLEST = {
     "length": 0.05,
     "missing_end": 0.25,
     "repetition": 0.25,
+    "symbolic": 0.1,
+    "found": 0.05,
+    "tokens": 0.01,
 }
 """Smallest standard deviation that a component is divided by: what is almost always 0 would
 otherwise outweigh all others in the step in which it is not."""
@@ -42,10 +46,13 @@ class Judged(NamedTuple):
     """An answer with what is known about it."""
 
     rollout: Rollout
+    prompt: Prompt
     claims: Sequence[Claim]
     reference: Reference
     facts: frozenset[str]
     """Questions of all claims that are supported in the group's answers or the reference's."""
+    longest: int = 1
+    """The most tokens that an answer may have."""
 
 
 class Value(NamedTuple):
@@ -63,8 +70,11 @@ class Value(NamedTuple):
 
 def judge(
     rollouts: Sequence[Rollout],
+    prompts: Mapping[str, Prompt],
     claims: Mapping[str, Sequence[Claim]],
     references: Mapping[str, Reference],
+    *,
+    longest: int,
 ) -> list[Judged]:
     """Return the answers with their claims, and the facts that their group and reference know."""
     facts: dict[str, set[str]] = {}
@@ -74,9 +84,11 @@ def judge(
     return [
         Judged(
             rollout,
+            prompts[rollout.prompt],
             claims.get(rollout.key, ()),
             references.get(rollout.prompt, none),
             frozenset(facts[rollout.prompt] | references.get(rollout.prompt, none).facts),
+            longest,
         )
         for rollout in rollouts
     ]
@@ -106,8 +118,21 @@ def _length(judged: Judged, settings: RewardSettings) -> Value:
     return Value(-outside(words, judged.reference.words, settings.gate))
 
 
+def _tokens(judged: Judged, settings: RewardSettings) -> Value:
+    factor = float(judged.prompt.source.extra.get("length_bonus", 1))
+    return Value(-factor * len(judged.rollout.answer_ids) / judged.longest)
+
+
 def _missing_end(judged: Judged, settings: RewardSettings) -> Value:
     return Value(-float(judged.rollout.finish == "length"))
+
+
+def _symbolic(judged: Judged, settings: RewardSettings) -> Value:
+    return Value(symbolic(judged.prompt, judged.rollout.text, settings.symbolic_rule))
+
+
+def _found(judged: Judged, settings: RewardSettings) -> Value:
+    return Value(found(judged.prompt, judged.rollout.text))
 
 
 def _repetition(judged: Judged, settings: RewardSettings) -> Value:
@@ -121,6 +146,9 @@ COMPONENTS: dict[str, Callable[[Judged, RewardSettings], Value]] = {
     "length": _length,
     "missing_end": _missing_end,
     "repetition": _repetition,
+    "symbolic": _symbolic,
+    "found": _found,
+    "tokens": _tokens,
 }
 
 
@@ -197,12 +225,12 @@ def _on_tokens(
     places: Sequence[SpanReward], offsets: Sequence[tuple[int, int]]
 ) -> tuple[tuple[int, float], ...]:
     """Return the rewards of places on the last token of each; without one on the answer's last."""
-    found: list[tuple[int, float]] = []
+    placed: list[tuple[int, float]] = []
     for place in places:
         touched = changed_tokens(offsets, [Span(start=place.start, end=place.end)])
         last = max((t for t, mark in enumerate(touched) if mark), default=len(offsets) - 1)
-        found.append((last, place.value))
-    return tuple(sorted(found))
+        placed.append((last, place.value))
+    return tuple(sorted(placed))
 
 
 def _metrics(

@@ -9,6 +9,7 @@ from groundtune.methods.ppo import PPO
 from groundtune.methods.rloo import RLOO
 from groundtune.pipeline.feedback.claim_settings import ClaimSettings
 from groundtune.pipeline.models import is_endpoint
+from groundtune.pipeline.rl.rules import Symbolic
 from groundtune.pipeline.sample.run import SampleSettings
 from groundtune.pipeline.train.settings import Tune
 from groundtune.records import Record, Sampling
@@ -63,6 +64,13 @@ class RewardWeights(Record):
     """-1 for an answer that was truncated."""
     repetition: float = Field(default=1.0, ge=0)
     """Minus the number of claims that were made before as if they were new ("a cup" again)."""
+    symbolic: float = Field(default=0.0, ge=0)
+    """Whether the answer agrees with the prompt's column `answer`: a letter, yes or no."""
+    found: float = Field(default=0.0, ge=0)
+    """With task=find: word F1 between the answer and the wrong part."""
+    tokens: float = Field(default=0.0, ge=0)
+    """Minus the share of sampling.max_new_tokens that the answer has, times the prompt's column
+    `length_bonus` (1 without it): LLaVA-RLHF's length bonus, with a weight of 10."""
 
 
 class RewardSettings(RewardWeights):
@@ -72,6 +80,8 @@ class RewardSettings(RewardWeights):
     """"batch" divides each component by its standard deviation over the step's answers before the
     sum (GDPO), so that a weight is a share of the reward; "none" sums them as they are."""
     gate: LengthGate = LengthGate()
+    symbolic_rule: Symbolic = "symmetric"
+    """LLaVA-RLHF's rule ("published") rewards "no" and never "yes"."""
     more: dict[str, Weight] = Field(default_factory=dict[str, float])
     """Weights of custom rewarders, by the names under which a Python caller passes them, or as
     `groundtune reward score` takes them: a reward model's folder, a package's reward, a URL."""
@@ -110,6 +120,9 @@ class RLSettings(SampleSettings):
         "save_every",
     }
     command: Literal["rl"] = "rl"
+    task: Literal["answer", "find"] = "answer"
+    """"answer" asks the prompts. "find" asks for the one wrong part of a description, made of the
+    corrections in the folder `prompts`: its answers can be verified (rewards.found)."""
     method: RLMethod = RLOO()
     n: int = Field(default=8, ge=1)
     """Answers per prompt: a group. PPO needs no group: LLaVA-RLHF has one answer."""

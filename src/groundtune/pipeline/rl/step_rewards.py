@@ -51,7 +51,13 @@ class StepRewards:
                 found[name] |= values
         by_claims = self.settings.method.credit == "claims"
         return rewards_of(
-            judge(rollouts, claims, self.references),
+            judge(
+                rollouts,
+                self.prompts,
+                claims,
+                self.references,
+                longest=self.settings.sampling.max_new_tokens,
+            ),
             self.settings.rewards,
             offsets=self._offsets if by_claims else None,
             more={

@@ -1,0 +1,46 @@
+"""Rewards that rules give, from what is known about a prompt: an answer key, or a wrong span.
+
+A prompt's `answer` column is its key: a letter of an option, yes or no.
+"""
+
+import re
+from collections import Counter
+from typing import Literal
+
+from groundtune.feedback.find_task import WRONG
+from groundtune.records import Prompt
+
+Symbolic = Literal["symmetric", "published"]
+"""published: LLaVA-RLHF's correct_bonus, which rewards a right option with 1 and nothing else, and
+of yes and no only "no": 0.5 for No, -0.5 for Yes; a "yes" has no reward. symmetric: 1 for a right
+option, -1 for another one, and 0.5 or -0.5 for yes and for no."""
+_WORD = re.compile(r"[^\W_]+")
+_LETTER = re.compile(r"^([A-Z])\.|correct option is ([A-Z])\.")
+
+
+def symbolic(prompt: Prompt, text: str, rule: Symbolic) -> float:
+    """Return the bonus of an answer by the prompt's key; 0 without one."""
+    key = prompt.source.extra.get("answer", "").strip().lower()
+    if key in ("yes", "no"):
+        return _yes_no(key, text.strip(), rule)
+    if len(key) != 1 or not key.isalpha():
+        return 0.0
+    letters = {first or second for first, second in _LETTER.findall(text.strip())}
+    if key.upper() in letters:
+        return 1.0
+    return -1.0 if letters and rule == "symmetric" else 0.0
+
+
+def _yes_no(key: str, text: str, rule: Symbolic) -> float:
+    said = next((word for word in ("Yes", "No") if text.startswith(word)), "").lower()
+    if not said or (rule == "published" and key == "yes"):
+        return 0.0
+    return 0.5 if said == key else -0.5
+
+
+def found(prompt: Prompt, text: str) -> float:
+    """Return the word F1 between an answer and the prompt's wrong span; 0 without one."""
+    wrong = Counter(_WORD.findall(prompt.source.extra.get(WRONG, "").lower()))
+    said = Counter(_WORD.findall(text.lower()))
+    shared = sum((wrong & said).values())
+    return 2 * shared / (sum(wrong.values()) + sum(said.values())) if shared else 0.0
