@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from groundtune.errors import UserError
-from groundtune.interchange.layout import Written
+from groundtune.interchange.layout import ExportResult
 from groundtune.interchange.loading import load
 from groundtune.interchange.registry import LayoutName
 from groundtune.records import ImagePart, Message, Pair, Prompt, Source, TextPart
@@ -69,7 +69,7 @@ def write_all(
     pairs: Sequence[Pair],
     prompts: Mapping[str, Prompt],
     store: ImageStore,
-) -> Written:
+) -> ExportResult:
     return load(name).write(path, pairs, prompts, store)
 
 

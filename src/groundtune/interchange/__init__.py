@@ -1,1 +1,1 @@
-"""Foreign layouts, one file a layout, both ways. No torch here."""
+"""Import and export of foreign layouts, one file per layout. Imports no torch."""

@@ -1,6 +1,6 @@
-"""Foreign Parquet files with given columns, read and written some rows at a time.
+"""Parquet files with required columns, read and written in chunks.
 
-Data sets with images inside don't fit into memory, so neither way holds more than one batch.
+Data sets with images inside don't fit into memory, so reading and writing hold only one batch.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -23,7 +23,7 @@ from groundtune.store.files import refuse_special, whole_file
 from groundtune.store.plain_rows import plain_rows, refuse_repeated_columns
 
 ROWS = 64
-"""Rows in memory at a time, and in a row group that is written."""
+"""Rows in memory at a time, and per row group of a new file."""
 
 _BUFFER_BYTES = 2**20
 
@@ -33,10 +33,10 @@ log = logging.getLogger(__name__)
 def open_columns(
     path: Path, columns: Mapping[str, pa.DataType], layout: str, *, others: bool = False
 ) -> pq.ParquetFile:
-    """The file, open, once its schema has the columns in types that fit.
+    """Open a file, after checking that its schema has the columns in fitting types.
 
-    `layout` is the layout's name for errors. Further columns are told of, unless they are wanted
-    (`others`).
+    `layout` is the layout's name for errors. Further columns cause a warning, unless `others`
+    allows them.
 
     Raises:
         UserError: no such file, not Parquet, damaged since it was exported, or a column is missing
@@ -45,7 +45,7 @@ def open_columns(
     refuse_special(path)
     try:
         refuse_damaged_export(path)
-        # Without these two a whole row group is read at once, and it may be the whole file.
+        # Without these two, a whole row group is read at once, which may be the whole file.
         file = pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False)
     except FileNotFoundError as error:
         raise UserError("The file doesn't exist.", str(path), "Check the path.") from error
@@ -80,12 +80,12 @@ def batches(
     """The file's rows as plain dicts, at most `rows` at a time.
 
     Raises:
-        UserError: the file is damaged further on.
+        UserError: a later part of the file is damaged.
     """
-    found = file.iter_batches(batch_size=rows, columns=list(columns), use_threads=False)
+    iterator = file.iter_batches(batch_size=rows, columns=list(columns), use_threads=False)
     while True:
         try:
-            batch = next(found, None)
+            batch = next(iterator, None)
         except (pa.ArrowException, OSError) as error:
             raise _damaged(path) from error
         if batch is None:
@@ -94,40 +94,40 @@ def batches(
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> int:
-    """Writes the rows to one file, whole or not at all, a row group of ROWS at a time.
+    """Write the rows to one file, completely or not at all, a row group of ROWS at a time.
 
-    The file has a checksum (`parquet_checksum`). Returns the number of rows.
+    The file has a checksum (`parquet_checksum`). Return the number of rows.
 
     Raises:
         UserError: the disk is full or the folder can't be written.
     """
-    left, number = iter(rows), 0
+    remaining, number = iter(rows), 0
     with whole_file(path) as file:
         with pq.ParquetWriter(file, schema) as writer:
-            while some := list(islice(left, ROWS)):
-                writer.write_table(pa.Table.from_pylist(some, schema=schema))
-                number += len(some)
+            while chunk := list(islice(remaining, ROWS)):
+                writer.write_table(pa.Table.from_pylist(chunk, schema=schema))
+                number += len(chunk)
         add_checksum(file)
     return number
 
 
-def _fits(found: pa.DataType, wanted: pa.DataType) -> bool:
-    """Whether values of the one type are values of the other: large strings are strings, say."""
-    if pa.types.is_null(found):
+def _fits(actual: pa.DataType, expected: pa.DataType) -> bool:
+    """Whether values of `actual` are values of `expected`: large strings are strings, say."""
+    if pa.types.is_null(actual):
         return True
-    if pa.types.is_struct(wanted):
-        return pa.types.is_struct(found) and all(
-            found.get_field_index(field.name) >= 0
-            and _fits(found.field(field.name).type, field.type)
-            for field in wanted
+    if pa.types.is_struct(expected):
+        return pa.types.is_struct(actual) and all(
+            actual.get_field_index(field.name) >= 0
+            and _fits(actual.field(field.name).type, field.type)
+            for field in expected
         )
-    if pa.types.is_string(wanted):
-        return pa.types.is_string(found) or pa.types.is_large_string(found)
-    if pa.types.is_binary(wanted):
-        return pa.types.is_binary(found) or pa.types.is_large_binary(found)
-    if pa.types.is_integer(wanted):
-        return pa.types.is_signed_integer(found)
-    return bool(found.equals(wanted))
+    if pa.types.is_string(expected):
+        return pa.types.is_string(actual) or pa.types.is_large_string(actual)
+    if pa.types.is_binary(expected):
+        return pa.types.is_binary(actual) or pa.types.is_large_binary(actual)
+    if pa.types.is_integer(expected):
+        return pa.types.is_signed_integer(actual)
+    return bool(actual.equals(expected))
 
 
 def _damaged(path: Path) -> UserError:

@@ -1,21 +1,21 @@
-"""Texts with a token for each image, and messages made of them.
+"""Texts with a token per image, and messages built from them.
 
-Layouts that mark images in a text write `<image>` where one stands. White space between the token
-and the text that it leads, or follows, is the layout's, not the prompt's.
+Layouts that mark images in a text write `<image>` for each. White space between the token and the
+text before or after it belongs to the layout, not to the prompt.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from groundtune.interchange.layout import Content, Refused, Role, Turn
+from groundtune.interchange.layout import Content, LayoutError, Role, Turn
 from groundtune.records import ImagePart, Message, Prompt, TextPart
 
 TOKEN = "<image>"
 
 
 def split_text(text: str) -> tuple[str | None, ...]:
-    """A text's pieces, None for each token. White space alone between tokens is no piece."""
+    """Split a text at its tokens; None is a token. White space between tokens is dropped."""
     if TOKEN not in text:
         return (text,)
     pieces: list[str | None] = []
@@ -32,65 +32,67 @@ def split_text(text: str) -> tuple[str | None, ...]:
 
 
 def join_pieces(pieces: Sequence[str | None]) -> str:
-    """The text of pieces, a token for each None. Raises Refused if a piece has the token itself."""
+    """Join pieces to a text with a token per None. Raises LayoutError if a piece has the token."""
     if any(piece is not None and TOKEN in piece for piece in pieces):
-        raise Refused(f"The prompt's text contains {TOKEN}, which the layout reads as an image")
+        raise LayoutError(f"The prompt's text contains {TOKEN}, which the layout reads as an image")
     return "".join(TOKEN if piece is None else piece for piece in pieces)
 
 
 def read_turns(
-    given: object, column: str, *, role: str, content: str, roles: Mapping[str, Role]
+    messages: object, column: str, *, role: str, content: str, roles: Mapping[str, Role]
 ) -> list[Turn]:
-    """Messages of a column as turns; `role` and `content` name their keys. Raises Refused."""
+    """A column's messages as turns; `role` and `content` are keys. Raises LayoutError."""
     turns: list[Turn] = []
-    for each in list_of(given, column):
-        message = object_of(each, column)
-        named = message.get(role)
-        if named not in roles:
-            raise Refused(
-                f"A message's {role!r} is {named!r}, not one of {', '.join(roles)}", column
+    for item in list_of(messages, column):
+        message = object_of(item, column)
+        role_name = message.get(role)
+        if role_name not in roles:
+            raise LayoutError(
+                f"A message's {role!r} is {role_name!r}, not one of {', '.join(roles)}", column
             )
-        turns.append(Turn(roles[str(named)], split_text(text_of(message, content, column))))
+        turns.append(Turn(roles[str(role_name)], split_text(text_of(message, content, column))))
     return turns
 
 
 def with_images_first(turns: Sequence[Turn], images: int) -> tuple[Turn, ...]:
-    """The turns, with all images before the first user's text if no text names one.
+    """The turns, with all images before the first user's text if no text refers to one.
 
-    Raises Refused where the texts name more or fewer images than there are, or the last turn
+    Raises LayoutError if the texts refer to more or fewer images than there are, or the last turn
     isn't the user's.
     """
     if not turns or turns[-1].role != "user":
-        raise Refused("The prompt's last message is not the user's")
-    named = sum(piece is None for turn in turns for piece in turn.pieces)
-    if named == 0 and images:
+        raise LayoutError("The prompt's last message is not the user's")
+    tokens = sum(piece is None for turn in turns for piece in turn.pieces)
+    if tokens == 0 and images:
         first = next(number for number, turn in enumerate(turns) if turn.role == "user")
-        led = Turn("user", ((None,) * images) + turns[first].pieces)
-        return (*turns[:first], led, *turns[first + 1 :])
-    if named != images:
-        raise Refused(f"The row has {images} images, but its texts refer to {named}")
+        first_turn = Turn("user", ((None,) * images) + turns[first].pieces)
+        return (*turns[:first], first_turn, *turns[first + 1 :])
+    if tokens != images:
+        raise LayoutError(f"The row has {images} images, but its texts refer to {tokens}")
     return tuple(turns)
 
 
 def check_turns_alternate(turns: Sequence[Turn], title: str) -> None:
-    """Raises Refused unless user and assistant take turns, after the system's if it has one."""
-    spoken = turns[1:] if turns[0].role == "system" else turns
+    """Raise LayoutError unless user and assistant alternate, after an optional system turn."""
+    dialogue = turns[1:] if turns[0].role == "system" else turns
     expected = ("user", "assistant")
-    if any(turn.role != expected[number % 2] for number, turn in enumerate(spoken)):
-        raise Refused(f"The dialogue's turns don't alternate, which the {title} layout requires")
+    if any(turn.role != expected[number % 2] for number, turn in enumerate(dialogue)):
+        raise LayoutError(
+            f"The dialogue's turns don't alternate, which the {title} layout requires"
+        )
 
 
-def ask(question: str, images: int = 1) -> tuple[Turn, ...]:
+def image_question(question: str, images: int = 1) -> tuple[Turn, ...]:
     """One user turn: the images, then the question."""
     return (Turn("user", (*((None,) * images), question)),)
 
 
-def only_question(content: Content, title: str, most: int = 1) -> str:
-    """The question of a prompt that `ask` could have made. Raises Refused for any other."""
+def only_question(content: Content, title: str, max_images: int = 1) -> str:
+    """The question of a prompt like those of `ask`. Raises LayoutError for any other."""
     pieces = content.turns[0].pieces if len(content.turns) == 1 else ()
     number = len(content.images)
     texts = [piece for piece in pieces[number:] if piece is not None]
-    if content.turns[-1].role != "user" or not 1 <= number <= most or len(texts) > 1:
+    if content.turns[-1].role != "user" or not 1 <= number <= max_images or len(texts) > 1:
         raise _wide(title)
     if pieces != (*((None,) * number), *texts):
         raise _wide(title)
@@ -98,13 +100,13 @@ def only_question(content: Content, title: str, most: int = 1) -> str:
 
 
 def messages_of(content: Content, stored: Sequence[str]) -> tuple[Message, ...]:
-    """The records' messages, with the stored images' sha256 in order."""
-    left = iter(stored)
+    """The content as messages, with the stored images' sha256 in order."""
+    remaining = iter(stored)
     return tuple(
         Message(
             role=turn.role,
             content=tuple(
-                ImagePart(image=next(left)) if piece is None else TextPart(text=piece)
+                ImagePart(image=next(remaining)) if piece is None else TextPart(text=piece)
                 for piece in turn.pieces
             ),
         )
@@ -124,44 +126,44 @@ def turns_of(prompt: Prompt) -> tuple[Turn, ...]:
 
 
 def list_of(value: object, column: str) -> list[object]:
-    """A list. Raises Refused for anything else."""
+    """Check that a value is a list, else raise LayoutError."""
     if not isinstance(value, list):
-        raise Refused("It is not a list", column)
+        raise LayoutError("It is not a list", column)
     return cast("list[object]", value)
 
 
 def object_of(value: object, column: str) -> Mapping[str, Any]:
-    """An object. Raises Refused for anything else."""
+    """Check that a value is an object, else raise LayoutError."""
     if not isinstance(value, Mapping):
-        raise Refused("It is not an object", column)
+        raise LayoutError("It is not an object", column)
     return cast("Mapping[str, Any]", value)
 
 
 def text_of(row: Mapping[str, Any], name: str, column: str = "") -> str:
-    """A text under a name. Raises Refused for anything else."""
+    """The text under a name. Raises LayoutError for anything else."""
     value = row.get(name)
     if not isinstance(value, str):
-        raise Refused(f"The field {name!r} is missing or is not text", column or name)
+        raise LayoutError(f"The field {name!r} is missing or is not text", column or name)
     return value
 
 
 def number_of(row: Mapping[str, Any], name: str, column: str = "") -> float | None:
-    """A number under a name, None if there is none. Raises Refused for anything else."""
+    """The number under a name; None if absent. Raises LayoutError for anything else."""
     value = row.get(name)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Refused(f"The {name!r} is not a number", column or name)
+        raise LayoutError(f"The {name!r} is not a number", column or name)
     try:
         number = float(value)
     except OverflowError:  # an integer of more than 308 digits
         number = math.inf
     if not math.isfinite(number):
-        raise Refused(f"The {name!r} is {number}, not a finite number", column or name)
+        raise LayoutError(f"The {name!r} is {number}, not a finite number", column or name)
     return number
 
 
-def _wide(title: str) -> Refused:
-    return Refused(
+def _wide(title: str) -> LayoutError:
+    return LayoutError(
         f"The prompt isn't images followed by one question, which the {title} layout requires"
     )

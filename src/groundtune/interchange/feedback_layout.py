@@ -1,4 +1,4 @@
-"""Layouts of feedback: prompts, answers, and what people said of them, not yet pairs."""
+"""Layouts of feedback: prompts, answers, and annotators' feedback, not yet pairs."""
 
 import importlib
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ from groundtune.records import Answer, Comparison, Correction, Prompt
 
 
 class Feedback(NamedTuple):
-    """The records of one row of a file, or the error of a row that was left out."""
+    """The records of one row of a file, or the error of a skipped row."""
 
     prompts: tuple[Prompt, ...] = ()
     answers: tuple[Answer, ...] = ()
@@ -21,7 +21,7 @@ class Feedback(NamedTuple):
 
 
 class FeedbackFormat(Protocol):
-    """What a layout of feedback does with whole files."""
+    """Reads and writes whole files in a layout of feedback."""
 
     def read(
         self, path: Path, *, licence: str | None = None, skip_bad: bool = False
@@ -30,7 +30,7 @@ class FeedbackFormat(Protocol):
 
         Raises:
             UserError: the file can't be read; or, naming the row, a row is bad. With `skip_bad`
-                such a row is left out and its error is in `skipped`.
+                such a row is skipped, and its error is in `skipped`.
         """
         ...
 
@@ -42,7 +42,7 @@ class FeedbackFormat(Protocol):
         corrections: Iterable[Correction],
         comparisons: Iterable[Comparison],
     ) -> int:
-        """Write the rows, whole or not at all, and return how many there are.
+        """Write the rows, completely or not at all, and return their number.
 
         Raises:
             UserError: the layout can't hold the feedback, or the file can't be written.
@@ -51,6 +51,6 @@ class FeedbackFormat(Protocol):
 
 
 def load_feedback_format(name: FeedbackLayoutName) -> FeedbackFormat:
-    """Return the layout of a name."""
+    """Return the layout with this name."""
     module = importlib.import_module(f"groundtune.interchange.layouts.{FEEDBACK_TARGETS[name]}")
     return cast("FeedbackFormat", module)

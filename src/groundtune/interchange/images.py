@@ -1,4 +1,4 @@
-"""Images that a file of rows names by path: found on import, laid beside the rows on export."""
+"""Images that a file of rows names by path: found on import, written next to the rows on export."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Any, cast
 from PIL import Image, UnidentifiedImageError
 
 from groundtune.errors import UserError
-from groundtune.interchange.layout import Refused, RowImage
+from groundtune.interchange.layout import LayoutError, RowImage
 from groundtune.store.files import write_atomic
 from groundtune.store.images import FORMATS, ImageStore
 
@@ -19,22 +19,22 @@ _KINDS = ".jpg .jpeg .jpe .mpo .png .webp .gif .bmp .tif .tiff .ppm .avif"
 def row_images(value: object, column: str) -> tuple[RowImage, ...]:
     """The images of a column: a path, a struct of bytes and path, or a list of either.
 
-    Raises Refused for anything else, addresses among them: nothing is downloaded.
+    Raises LayoutError for anything else, also for URLs: nothing is downloaded.
     """
     if value is None:
         return ()
     if not isinstance(value, list):
         return (_image(value, column),)
-    return tuple(_image(each, column) for each in cast("list[object]", value))
+    return tuple(_image(item, column) for item in cast("list[object]", value))
 
 
 def as_struct(image: RowImage) -> dict[str, Any]:
-    """The image as `datasets` stores it."""
+    """The image in the format of `datasets`."""
     return {"bytes": image.data, "path": image.path}
 
 
 def store_image(image: RowImage, roots: Sequence[Path], images: ImageStore, where: str) -> str:
-    """Stores an image and returns its sha256.
+    """Store an image and return its sha256.
 
     Raises:
         UserError: it is missing, not an image or damaged, or the disk is full.
@@ -46,7 +46,7 @@ def store_image(image: RowImage, roots: Sequence[Path], images: ImageStore, wher
 
 
 def ending_of(path: Path) -> str:
-    """The usual ending of an image file, by what is in it."""
+    """The usual file ending of an image, by its contents."""
     try:
         with Image.open(path, formats=FORMATS) as image:
             kind = image.format or ""
@@ -55,14 +55,13 @@ def ending_of(path: Path) -> str:
     return _ENDINGS.get(kind, f".{kind.lower()}")
 
 
-def lay_beside(
+def place_image(
     rows: Path, name: str | None, sha256: str, images: ImageStore, ending: str = ""
 ) -> str:
-    """Puts an image where the rows of the file `rows` will name it, and returns that name.
+    """Write an image next to the file `rows`, and return its name in the rows.
 
-    The name stays if it leads to an image file below the rows' folder that is this image or not
-    there yet. Any other image becomes images/SHA256 with its ending, or SHA256 with the `ending`
-    that is given.
+    The name stays if it is a path below the rows' folder that has this image or doesn't exist yet.
+    Any other image becomes images/SHA256 with its ending, or SHA256 with the required `ending`.
 
     Raises:
         UserError: the disk is full or the folder can't be written.
@@ -89,9 +88,9 @@ def _image(value: object, column: str) -> RowImage:
     if isinstance(value, bytes):
         return RowImage(None, value)
     if not isinstance(value, str) or not value:
-        raise Refused("The image is neither a path nor bytes", column)
+        raise LayoutError("The image is neither a path nor bytes", column)
     if value.startswith(("http://", "https://", "data:")) or "\0" in value:
-        raise Refused(f"The image {value[:40]!r} is not a file", column)
+        raise LayoutError(f"The image {value[:40]!r} is not a file", column)
     return RowImage(value)
 
 
@@ -117,7 +116,7 @@ def _fits(target: Path, sha256: str, root: Path) -> bool:
         return False
 
 
-def check_there(images: ImageStore, sha256: str, where: str) -> Path:
+def image_file(images: ImageStore, sha256: str, where: str) -> Path:
     """The image's file. Raises UserError, naming `where`, if it is missing."""
     path = images.path(sha256)
     if not path.is_file():

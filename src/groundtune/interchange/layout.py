@@ -1,7 +1,7 @@
-"""What a layout is: how one of its rows is read, and how one is written.
+"""What defines a layout: how to read one of its rows, and how to write one.
 
-`reading` and `writing` do the rest for every layout: files, images, records, bad rows. What a row
-says is its `Content`; columns that it has no place for stay with the pair (`saved`).
+`reading` and `writing` do the rest for every layout: files, images, records, bad rows. A row is
+read into a `Content`; columns without a field in it are stored with the pair (`saved`).
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -24,11 +24,11 @@ from groundtune.store.rows import Fields
 Role = Literal["system", "user", "assistant"]
 
 IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-"""An image in a Parquet column, as `datasets` stores it."""
+"""An image in a Parquet column, in the format of `datasets`."""
 
 
-class Refused(Exception):
-    """A row, or a pair, that a layout can't hold: what is wrong, and in which column if in one."""
+class LayoutError(Exception):
+    """A row or pair that doesn't fit a layout: the reason, and the column if it is in one."""
 
     def __init__(self, what: str, column: str = "") -> None:
         super().__init__(what)
@@ -37,7 +37,7 @@ class Refused(Exception):
 
 
 class RowImage(NamedTuple):
-    """An image as a row has it: its path, its file's bytes, or both."""
+    """An image of a row: its path, its file's bytes, or both."""
 
     path: str | None
     data: bytes | None = None
@@ -52,12 +52,12 @@ class Turn(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """What one row says."""
+    """The content of one row."""
 
     turns: tuple[Turn, ...]
     """The prompt. The last turn is the user's."""
     images: tuple[RowImage, ...]
-    """One for each None in `turns`, in order."""
+    """One per None in `turns`, in order."""
     chosen: str
     rejected: str
     chosen_rating: float | None = None
@@ -70,27 +70,27 @@ class Content:
     row: str = ""
     """The row's own id."""
     model: str = ""
-    """Who gave the rejected answer, where that is known of a pair of our own."""
+    """The producer of the rejected answer, if known; for exporting our pairs."""
     kind: str = ""
-    """The prompt's kind in its source, for a pair of our own."""
+    """The prompt's kind in its source; for exporting our pairs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
-    """What a layout's files are."""
+    """The files of a layout."""
 
     name: str
-    """As on the command line."""
+    """Name on the command line."""
     title: str
-    """As its authors write it, for errors."""
+    """Name in errors, as its authors write it."""
     endings: tuple[str, ...]
-    """Of its files. Parquet holds images as bytes; JSON, as lines or a list, names them."""
+    """File endings. Parquet holds images as bytes; JSON, as lines or a list, names them."""
     tables: tuple[str, ...] = ()
-    """Endings of its files that are tables, whose cells name images."""
+    """File endings of tables, whose cells name images."""
     headers: tuple[str, ...] = ()
-    """Of a new table."""
+    """Headers of a new table."""
     columns: Mapping[str, pa.DataType] = field(default_factory=dict[str, pa.DataType])
-    """What a Parquet file must have."""
+    """Required columns of a Parquet file."""
     images: frozenset[str] = frozenset()
     """Columns of a Parquet file that hold images."""
 
@@ -100,41 +100,41 @@ class Layout(Files):
     """A layout whose rows are one pair each."""
 
     parse: Callable[[Fields], Content]
-    """What a row says. Raises Refused."""
+    """Read a row. Raises LayoutError."""
     render: Callable[[Content, Sequence[str]], dict[str, Any]]
-    """A row that says it, with the columns given if it had some before, else a whole new one.
-    Raises Refused."""
+    """Write a row with the given columns; without columns, a complete new row. Raises
+    LayoutError."""
     dataset: str = ""
-    """The published set, where the layout is that of one."""
+    """The published data set with this layout, if any."""
     licence: str = ""
-    """Of the published set."""
+    """Licence of the published set."""
     schema: Callable[[Sequence[str]], Mapping[str, pa.DataType]] | None = None
-    """Columns that a Parquet file gets, where they depend on those that its rows had."""
+    """Columns of a new Parquet file, if they depend on the original columns of its rows."""
     numbers: Literal["", "ratings", "severities"] = ""
-    """Which numbers of a pair the layout has a place for."""
+    """Which numbers of a pair the layout can hold."""
     scores: frozenset[str] = frozenset()
-    """Columns of `schema` that are there only if a pair has such numbers."""
+    """Columns of `schema` that are written only if a pair has such numbers."""
     ending: str = ""
-    """Of every image's name, where the layout says so: such names have no folder."""
+    """Ending of every image's name, if the layout fixes it: such names have no folder."""
     stale: frozenset[str] = frozenset()
-    """Columns that are wrong once a text was changed."""
+    """Columns that are wrong after a text was changed."""
     folders: tuple[str, ...] = ()
-    """Folders below that of the images in which the authors' code looks for them too."""
+    """Folders below the images' folder in which the authors' code also looks for them."""
     keyed_by: str = ""
-    """Column of the keys, where a JSON file may also be one object of rows by key."""
+    """Column for the keys, if a JSON file may also be one object of rows by key."""
     split: Callable[[Fields], Sequence[Fields]] | None = None
-    """The rows of one pair each that a row stands for. Raises Refused."""
+    """Split a row into rows of one pair each. Raises LayoutError."""
     leaves_out: Callable[[Fields], str] | None = None
-    """Why the layout's own code makes no pair of a row; "" if it does."""
+    """Why the layout's own code makes no pair of a row; "" if it makes one."""
     translate: Callable[[Path], Callable[[Fields], Fields]] | None = None
-    """For a file: what makes its rows ones of the layout, where they may have other names. The
-    first call raises UserError, the second Refused."""
-    beside: Callable[[Path, Sequence[str]], Sequence[tuple[Path, bytes]]] | None = None
-    """Files that are written beside a file of rows, of its path and columns. Raises UserError."""
+    """For a file, return the function that renames its rows' columns to the layout's. The first
+    call raises UserError, the second LayoutError."""
+    extra_files: Callable[[Path, Sequence[str]], Sequence[tuple[Path, bytes]]] | None = None
+    """Extra files for a file of rows, given its path and columns. Raises UserError."""
 
 
 def ratings_of(pair: Pair) -> tuple[float | None, float | None]:
-    """The ratings of chosen and rejected, higher is better; of severities alone, minus these."""
+    """The ratings of chosen and rejected, higher is better; minus the severities if absent."""
     ratings = pair.chosen_rating, pair.rejected_rating
     if ratings != (None, None):
         return ratings
@@ -146,9 +146,9 @@ def _minus(severity: float | None) -> float | None:
 
 
 class Batch(NamedTuple):
-    """Some rows of a file, in order, and the errors of those left out.
+    """Several rows of a file, in order, and the errors of skipped rows.
 
-    The prompts are each once in a batch, but may come again in a later one.
+    Each prompt is once in a batch, but may come again in a later one.
     """
 
     prompts: tuple[Prompt, ...]
@@ -156,23 +156,26 @@ class Batch(NamedTuple):
     skipped: tuple[UserError, ...]
     rows: int
     left_out: Mapping[str, int] = MappingProxyType({})
-    """Rows of which the layout makes no pair, by reason."""
+    """Number of rows without a pair in this layout, by reason."""
     by_row: Mapping[int, Sequence[Prompt | Pair]] = MappingProxyType({})
-    """What each row gave, by its number in the file, from 0."""
+    """Records of each row, by its number in the file, from 0."""
 
 
-class Written(NamedTuple):
-    """What was exported: rows, and the licences that forbid commercial use of them."""
+class ExportResult(NamedTuple):
+    """Number of exported rows, and the licences that forbid their commercial use."""
 
     rows: int
     non_commercial: tuple[str, ...]
 
 
 class Format(Protocol):
-    """What every layout does with whole files."""
+    """Reads and writes whole files in a layout."""
 
     def row_count(self, path: Path) -> int | None:
-        """Rows of a file; None where only reading it would tell. Raises UserError as `read`."""
+        """Number of rows of a file; None if it has to be read to count.
+
+        Raises UserError as `read`.
+        """
         ...
 
     def read(
@@ -185,14 +188,14 @@ class Format(Protocol):
         skip_bad: bool = False,
         rows: int = ...,
     ) -> Iterator[Batch]:
-        """The file's pairs with their prompts, `rows` at a time; images go into `images`.
+        """Yield the file's pairs with prompts, `rows` at a time; images go into `images`.
 
-        Paths of images are taken from `folder`, or from the file's own. `licence` is that of the
-        rows, where the file doesn't tell or tells wrongly.
+        Image paths are relative to `folder`, or to the file's folder. `licence` replaces the file's
+        licence, or adds a missing one.
 
         Raises:
             UserError: the file can't be read; or, naming file and row, a row is bad. With
-                `skip_bad` such a row is left out and its error is in `skipped`.
+                `skip_bad` such a row is skipped, and its error is in `skipped`.
         """
         ...
 
@@ -204,11 +207,11 @@ class Format(Protocol):
         images: ImageStore,
         *,
         models: Mapping[str, str] | None = None,
-    ) -> Written:
-        """Writes the pairs, which are gone through twice, to one file, whole or not at all.
+    ) -> ExportResult:
+        """Write the pairs, which are iterated twice, to one file, completely or not at all.
 
-        Pairs that `read` made of this layout give their rows back, unless they were changed.
-        `models` names who gave an answer, by the answer's key.
+        Unchanged pairs that `read` imported from this layout become their original rows. `models`
+        has the producers of answers, by the answer's key.
 
         Raises:
             UserError: a pair's prompt or image is missing, or the layout can't hold it; the disk

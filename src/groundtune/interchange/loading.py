@@ -1,4 +1,4 @@
-"""Every layout that is read and written, by name; its own file is imported when it is used."""
+"""Loads a layout by name; imports its file when it is used."""
 
 import importlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -8,20 +8,20 @@ from typing import NamedTuple, cast
 
 from groundtune.interchange import reading, writing
 from groundtune.interchange.columns import ROWS
-from groundtune.interchange.layout import Batch, Format, Layout, Written
+from groundtune.interchange.layout import Batch, ExportResult, Format, Layout
 from groundtune.interchange.registry import TARGETS, LayoutName
 from groundtune.records import Pair, Prompt
 from groundtune.store.images import ImageStore
 
 
 def load(name: LayoutName, *, all_rows: bool = False) -> Format:
-    """The layout of a name; with `all_rows`, it also reads rows that its own code leaves out."""
+    """The layout with this name; `all_rows` also reads rows that its own code leaves out."""
     module, _, constant = TARGETS[name].partition(":")
-    found = importlib.import_module(f"groundtune.interchange.layouts.{module}")
+    layout_module = importlib.import_module(f"groundtune.interchange.layouts.{module}")
     if constant:
-        layout: Layout = getattr(found, constant)
+        layout: Layout = getattr(layout_module, constant)
         return PairRows(replace(layout, leaves_out=None) if all_rows else layout)
-    return cast("Format", found)
+    return cast("Format", layout_module)
 
 
 class PairRows(NamedTuple):
@@ -62,6 +62,6 @@ class PairRows(NamedTuple):
         images: ImageStore,
         *,
         models: Mapping[str, str] | None = None,
-    ) -> Written:
+    ) -> ExportResult:
         """As `Format` says."""
         return writing.write(self.layout, path, pairs, prompts, images, models or {})

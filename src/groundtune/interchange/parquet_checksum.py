@@ -1,10 +1,10 @@
-"""A checksum of a whole Parquet file, inside the file: an exported one travels without its folder.
+"""A checksum of a Parquet file, inside the file: an exported file is moved without its folder.
 
     pages | a line "groundtune sha256 HEX" | footer | length of the footer | PAR1
 
-A Parquet file is read from its end, by offsets from its start, so nobody reads the bytes between
-the last page and the footer. Whatever writes the file again leaves them out: such a file, like any
-that we didn't write, has no checksum. The sum is of all other bytes of the file.
+A Parquet file is read from its end, by offsets from its start, so no reader sees the bytes between
+the last page and the footer. Software that rewrites the file drops them: such a file, like any
+foreign one, has no checksum. The sum covers all other bytes of the file.
 """
 
 import hashlib
@@ -18,12 +18,12 @@ _BLOCK = len(_MARK) + 64 + 1
 _TAIL = 8
 """Bytes of the footer's length and of PAR1."""
 _CHUNK = 1 << 20
-_checked: set[tuple[Path, int, int, int]] = set()
-"""Files whose sum was right, by path, inode, size and time of change: a file is opened often."""
+_verified: set[tuple[Path, int, int, int]] = set()
+"""Files with a correct sum, by path, inode, size and time of change: a file is opened often."""
 
 
 def add_checksum(file: BinaryIO) -> None:
-    """Put the checksum into a Parquet file that is complete and open for reading and writing."""
+    """Add the checksum to a complete Parquet file that is open for reading and writing."""
     size = file.seek(0, 2)
     start = _footer_start(file, size)
     digest = _sum(file, start, start, size)
@@ -34,13 +34,13 @@ def add_checksum(file: BinaryIO) -> None:
 
 
 def refuse_damaged_export(path: Path) -> None:
-    """Raise a DamageError if the bytes of a file with a checksum are not those that were written.
+    """Raise DamageError if a file has a checksum that its bytes don't match.
 
-    A file without one passes, and so does what is not a Parquet file: its reader says so.
+    A file without one passes, and so does a file that is not Parquet: its reader raises an error.
     """
     stat = path.stat()
     key = (path.absolute(), stat.st_ino, stat.st_size, stat.st_mtime_ns)
-    if key in _checked:
+    if key in _verified:
         return
     with path.open("rb") as file:
         start = _footer_start(file, stat.st_size)
@@ -58,11 +58,11 @@ def refuse_damaged_export(path: Path) -> None:
             str(path),
             "Copy or export the file again.",
         )
-    _checked.add(key)
+    _verified.add(key)
 
 
 def _footer_start(file: BinaryIO, size: int) -> int:
-    """Where the footer begins, as the end of the file says; it may be nonsense, even below 0."""
+    """The footer's start, by the end of the file; it may be invalid, even below 0."""
     file.seek(max(0, size - _TAIL))
     return size - _TAIL - int.from_bytes(file.read(4), "little")
 

@@ -1,4 +1,4 @@
-"""Rows of any layout as records: prompts, pairs, images."""
+"""Rows of any layout to records: prompts, pairs, images."""
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false, reportUnknownParameterType=false
@@ -21,9 +21,9 @@ from groundtune.feedback.pairs import pair_from_texts
 from groundtune.interchange.columns import batches, open_columns
 from groundtune.interchange.dialogue import messages_of
 from groundtune.interchange.images import store_image
-from groundtune.interchange.layout import Batch, Content, Files, Layout, Refused
+from groundtune.interchange.layout import Batch, Content, Files, Layout, LayoutError
 from groundtune.interchange.licences import sidecar
-from groundtune.interchange.saved import dump, keep
+from groundtune.interchange.saved import dump, store_columns
 from groundtune.records import Pair, Prompt, Source
 from groundtune.store.files import DiskError
 from groundtune.store.images import ImageStore
@@ -45,14 +45,14 @@ log = logging.getLogger(__name__)
 
 
 class RowRecords(NamedTuple):
-    """The records of one row, or why the layout makes none of it."""
+    """The records of one row, or why the layout makes no pair of it."""
 
     prompts: tuple[Prompt, ...] = ()
     pairs: tuple[Pair, ...] = ()
     left_out: str = ""
 
 
-class _Where(NamedTuple):
+class _ReadContext(NamedTuple):
     layout: Layout
     images: ImageStore
     roots: Sequence[Path]
@@ -61,7 +61,7 @@ class _Where(NamedTuple):
 
 
 def count(layout: Files, path: Path) -> int | None:
-    """Rows of a file; None where only reading it would tell.
+    """Number of rows of a file; None if it has to be read to count.
 
     Raises:
         UserError: as `read` does for the file as a whole.
@@ -87,58 +87,66 @@ def read(
 ) -> Iterator[Batch]:
     """As `Format.read` says."""
     check_ending(layout, path)
-    told, found = open_rows(layout, path, rows)
+    file_licence, row_iterator = open_rows(layout, path, rows)
     if layout.keyed_by and is_keyed(path):
-        found = keyed_rows(path, layout.keyed_by, SKIP_OR_FIX)
-    licence = next((each for each in (licence, told) if each is not None), layout.licence)
-    translate = layout.translate(path) if layout.translate else _as_it_is
-    given = [folder, *(folder / each for each in layout.folders)] if folder else []
-    roots = [*given, path.parent]
-    where = _Where(layout, images, roots, licence, translate)
+        row_iterator = keyed_rows(path, layout.keyed_by, SKIP_OR_FIX)
+    licence = next(
+        (known for known in (licence, file_licence) if known is not None), layout.licence
+    )
+    translate = layout.translate(path) if layout.translate else _unchanged
+    user_roots = [folder, *(folder / known for known in layout.folders)] if folder else []
+    roots = [*user_roots, path.parent]
+    where = _ReadContext(layout, images, roots, licence, translate)
     return in_batches(
-        found, rows, skip_bad, lambda row, number, place: _read_row(row, number, place, where)
+        row_iterator,
+        rows,
+        skip_bad,
+        lambda row, number, place: _read_row(row, number, place, where),
     )
 
 
 def in_batches(
-    found: Iterator[Row],
+    row_iterator: Iterator[Row],
     rows: int,
     skip_bad: bool,
     make: Callable[[Fields, int, str], RowRecords],
 ) -> Iterator[Batch]:
-    """The rows as records, `rows` at a time; `make` gets a row, its number and where it stands.
+    """The rows as records, `rows` at a time; `make` gets a row, its number and its name in errors.
 
     Raises:
-        UserError: as `make` does, or a row couldn't be read, unless `skip_bad`.
+        UserError: as `make`, or a row can't be read, unless `skip_bad`.
     """
     number = 0
-    while some := list(islice(found, rows)):
-        made = [
-            _make_or_skip(each, number + place, make, skip_bad) for place, each in enumerate(some)
+    while chunk := list(islice(row_iterator, rows)):
+        results = [
+            _make_or_skip(result, number + place, make, skip_bad)
+            for place, result in enumerate(chunk)
         ]
         by_row = {
-            number + place: (*each.prompts, *each.pairs)
-            for place, each in enumerate(made)
-            if not isinstance(each, UserError) and each.pairs
+            number + place: (*result.prompts, *result.pairs)
+            for place, result in enumerate(results)
+            if not isinstance(result, UserError) and result.pairs
         }
-        number += len(some)
-        good = [each for each in made if not isinstance(each, UserError)]
+        number += len(chunk)
+        readable = [result for result in results if not isinstance(result, UserError)]
         yield Batch(
-            tuple({prompt.key: prompt for each in good for prompt in each.prompts}.values()),
-            tuple(pair for each in good for pair in each.pairs),
-            tuple(each for each in made if isinstance(each, UserError)),
-            len(some),
-            Counter(each.left_out for each in good if each.left_out),
+            tuple(
+                {prompt.key: prompt for result in readable for prompt in result.prompts}.values()
+            ),
+            tuple(pair for result in readable for pair in result.pairs),
+            tuple(result for result in results if isinstance(result, UserError)),
+            len(chunk),
+            Counter(result.left_out for result in readable if result.left_out),
             by_row,
         )
 
 
-def _as_it_is(row: Fields) -> Fields:
+def _unchanged(row: Fields) -> Fields:
     return row
 
 
 def check_ending(layout: Files, path: Path) -> None:
-    """Raises UserError for a file name that the layout's files don't have."""
+    """Raise UserError if the file's name has none of the layout's endings."""
     endings = (*layout.endings, *layout.tables)
     if path.suffix not in endings and not (is_table(path) and path.suffix.lower() in endings):
         raise UserError(
@@ -148,23 +156,23 @@ def check_ending(layout: Files, path: Path) -> None:
         )
 
 
-class _Ours(BaseModel):
-    """What `write_rows` notes in a Parquet file's metadata, as far as it is read here."""
+class _OurMetadata(BaseModel):
+    """The part of a Parquet file's metadata from `write_rows` that is read here."""
 
     licences: list[str]
 
 
 def licence_in(metadata: Mapping[bytes, bytes], path: Path) -> str | None:
-    """The licence that a Parquet file of ours names in its metadata; None in one of others'.
+    """The licence in the metadata of a Parquet file that we wrote; None for other files.
 
     Raises:
         UserError: the metadata are damaged.
     """
-    ours = metadata.get(b"groundtune")
-    if ours is None:
+    metadata_json = metadata.get(b"groundtune")
+    if metadata_json is None:
         return None
     try:
-        return " AND ".join(filter(None, _Ours.model_validate_json(ours).licences))
+        return " AND ".join(filter(None, _OurMetadata.model_validate_json(metadata_json).licences))
     except ValidationError as error:
         raise UserError(
             "The file's metadata are damaged: they name no licences.",
@@ -174,27 +182,27 @@ def licence_in(metadata: Mapping[bytes, bytes], path: Path) -> str | None:
 
 
 def open_rows(layout: Files, path: Path, rows: int) -> tuple[str | None, Iterator[Row]]:
-    """The licence that the file itself tells, and its rows."""
+    """The licence that the file names, and its rows."""
     if path.suffix != ".parquet":
         return sidecar(path), sheet_rows(path, SKIP_OR_FIX)
     with open_columns(path, layout.columns, layout.title, others=True) as file:
-        told = licence_in(file.metadata.metadata or {}, path)
-    return told, _parquet_rows(layout, path, rows)
+        file_licence = licence_in(file.metadata.metadata or {}, path)
+    return file_licence, _parquet_rows(layout, path, rows)
 
 
 def _parquet_rows(layout: Files, path: Path, rows: int) -> Iterator[Row]:
     number = 0
     with open_columns(path, layout.columns, layout.title, others=True) as file:
         schema = file.schema_arrow
-        kept = [
+        plain_names = [
             name
             for name in schema.names
             if name in layout.images or _is_plain(schema.field(name).type)
         ]
-        others = [name for name in schema.names if name not in kept]
+        others = [name for name in schema.names if name not in plain_names]
         if media := [name for name in others if name in MEDIA_COLUMNS]:
             raise UserError(
-                "The file has videos or sounds, which no pair can hold.",
+                "The file has videos or sounds, which pairs can't hold.",
                 f"{path}, column {media[0]}",
                 "Remove the column, and the rows that need it.",
             )
@@ -204,16 +212,16 @@ def _parquet_rows(layout: Files, path: Path, rows: int) -> Iterator[Row]:
                 path,
                 ", ".join(others),
             )
-        for plain in batches(file, path, kept, rows):
+        for plain in batches(file, path, plain_names, rows):
             for row in plain:
                 number += 1
                 yield Row(f"{path}, row {number}", number, row)
 
 
 def _is_plain(kind: pa.DataType) -> bool:
-    """Whether a column's values go through JSON unchanged."""
+    """Whether a column's values survive JSON unchanged."""
     if pa.types.is_struct(kind):
-        return all(_is_plain(each.type) for each in kind)
+        return all(_is_plain(field.type) for field in kind)
     if pa.types.is_list(kind) or pa.types.is_large_list(kind):
         return _is_plain(kind.value_type)
     tests = (
@@ -228,14 +236,14 @@ def _is_plain(kind: pa.DataType) -> bool:
 
 
 def _make_or_skip(
-    found: Row,
+    row: Row,
     number: int,
     make: Callable[[Fields, int, str], RowRecords],
     skip_bad: bool,
 ) -> RowRecords | UserError:
     try:
-        refuse_media(found.fields, found.where)
-        return make(found.fields, number, found.where)
+        refuse_media(row.fields, row.where)
+        return make(row.fields, number, row.where)
     except DiskError:
         raise
     except UserError as error:
@@ -245,43 +253,43 @@ def _make_or_skip(
 
 
 def refuse_media(row: Fields, place: str) -> None:
-    """Raise a UserError for a row about a video or a sound, which no pair can hold."""
+    """Raise a UserError for a row about a video or a sound, which a pair can't hold."""
     if column := media_in(row):
         what = "video" if column.startswith("video") else "sound"
-        raise bad_row(Refused(f"The row is about a {what}, not an image", column), place)
+        raise bad_row(LayoutError(f"The row is about a {what}, not an image", column), place)
 
 
 _LABELS = ("kto_tag", "label")
 
 
 def _refuse_label(row: Fields) -> None:
-    """Raise Refused for a row as KTO has it: one answer, and whether it is good."""
+    """Raise LayoutError for a row in KTO's format: one answer, and whether it is good."""
     label = next((name for name in _LABELS if isinstance(row.get(name), bool)), "")
     if label and not any("reject" in name for name in row):
-        raise Refused("The row has one answer and a label, as for KTO; a pair has two", label)
+        raise LayoutError("The row has one answer and a label, as for KTO; a pair has two", label)
 
 
-def bad_row(error: Refused, place: str) -> UserError:
-    """The error of a row that a layout can't hold."""
+def bad_row(error: LayoutError, place: str) -> UserError:
+    """The error of a row that doesn't fit a layout."""
     column = f", column {error.column}" if error.column else ""
     return UserError(f"{error.what}.", place + column, SKIP_OR_FIX)
 
 
-def _read_row(row: Fields, number: int, place: str, where: _Where) -> RowRecords:
+def _read_row(row: Fields, number: int, place: str, where: _ReadContext) -> RowRecords:
     try:
         row = where.translate(row)
         rows = where.layout.split(row) if where.layout.split else (row,)
-    except Refused as error:
+    except LayoutError as error:
         raise bad_row(error, place) from error
-    records = [_read_pair(each, number, place, where) for each in rows]
+    records = [_read_pair(part, number, place, where) for part in rows]
     return RowRecords(
-        tuple(prompt for each in records for prompt in each.prompts),
-        tuple(pair for each in records for pair in each.pairs),
+        tuple(prompt for part in records for prompt in part.prompts),
+        tuple(pair for part in records for pair in part.pairs),
         records[0].left_out,
     )
 
 
-def _read_pair(row: Fields, number: int, place: str, where: _Where) -> RowRecords:
+def _read_pair(row: Fields, number: int, place: str, where: _ReadContext) -> RowRecords:
     layout = where.layout
     try:
         refuse_media(row, place)
@@ -291,14 +299,14 @@ def _read_pair(row: Fields, number: int, place: str, where: _Where) -> RowRecord
         content = layout.parse(row)
         check_answers(content)
         fresh, usual = layout.render(content, list(row)), list(layout.render(content, ()))
-    except Refused as error:
+    except LayoutError as error:
         raise bad_row(error, place) from error
-    stored = [
+    hashes = [
         store_image(image, where.roots, where.images, place)
         for image in (*content.images, *content.further)
     ]
     dataset = content.dataset or layout.dataset or layout.name
-    messages = messages_of(content, stored)
+    messages = messages_of(content, hashes)
     prompt = Prompt(
         key=key_of("prompt", messages),
         messages=messages,
@@ -306,14 +314,14 @@ def _read_pair(row: Fields, number: int, place: str, where: _Where) -> RowRecord
     )
     in_file = any(image.data is not None for image in (*content.images, *content.further))
     apart = layout.images if in_file else ()
-    # A Parquet file's schema is made of all rows' columns, so that they are kept there.
-    extra = {"layout": layout.name, **keep(row, fresh, () if in_file else usual, apart)}
+    # A Parquet file's schema has the columns of all rows, so they are stored with each row.
+    extra = {"layout": layout.name, **store_columns(row, fresh, () if in_file else usual, apart)}
     if layout.stale & set(row):
         extra["texts"] = fingerprint(content)
     if any(image.path is not None for image in (*content.images, *content.further)):
-        extra["paths"] = dump([each.path for each in (*content.images, *content.further)])
+        extra["paths"] = dump([image.path for image in (*content.images, *content.further)])
     if content.further:
-        extra["further"] = dump(stored[len(content.images) :])
+        extra["further"] = dump(hashes[len(content.images) :])
     source = Source(dataset=dataset, row=content.row, licence=where.licence, extra=extra)
     return RowRecords((prompt,), (_pair(content, prompt, number, source),))
 
@@ -337,12 +345,12 @@ def _pair(content: Content, prompt: Prompt, number: int, source: Source) -> Pair
 
 
 def fingerprint(content: Content) -> str:
-    """Tells whether a pair's texts are still those of its row."""
+    """A hash that shows whether a pair's texts are still those of its row."""
     return key_of(content.chosen, content.rejected)
 
 
 def check_answers(content: Content) -> None:
-    """Raises Refused for an empty answer."""
+    """Raise LayoutError for an empty answer."""
     why = why_no_pair(content.chosen, content.rejected)
     if why in ("empty_chosen", "empty_rejected"):
-        raise Refused(f"The {why.removeprefix('empty_')!r} answer is empty")
+        raise LayoutError(f"The {why.removeprefix('empty_')!r} answer is empty")

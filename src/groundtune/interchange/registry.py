@@ -31,7 +31,7 @@ TITLES: dict[LayoutName, str] = {
     "ms-swift": "ms-swift's messages with a rejected response, messages or images",
     "hsa-dpo": "HSA-DPO's JSON lines with scores; images are named by id",
     "mm-rlhf": "MM-RLHF's dpo_pairs.jsonl",
-    "vlfeedback": "MMInstruction/VLFeedback: several rated answers a row, Parquet or JSON",
+    "vlfeedback": "MMInstruction/VLFeedback: several rated answers per row, Parquet or JSON",
     "llava-rlhf": "zhiqings/LLaVA-Human-Preference-10K: one list of dialogues",
     "ha-dpo": "juliozhao/hadpo-data: pope_data.json and desc_data.json",
     "corrections": "your corrections as a table: question, image, answer, corrected answer",
@@ -55,7 +55,7 @@ TARGETS: dict[LayoutName, str] = {
 """Name: "module" that is a `Format`, or "module:CONSTANT" that is a `Layout`, in this folder."""
 
 FeedbackLayoutName = Literal["fg-rlhf"]
-"""Layouts of what people said of answers: corrections and comparisons, not yet pairs."""
+"""Layouts of feedback on answers: corrections and comparisons, not yet pairs."""
 
 FEEDBACK_TITLES: dict[FeedbackLayoutName, str] = {
     "fg-rlhf": "FG-RLHF's QA feedback: corrections and comparisons, not pairs; one JSON list",

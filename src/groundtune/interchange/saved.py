@@ -1,7 +1,7 @@
-"""What a row says beyond a pair's own fields, kept in `Source.extra` until it is written again.
+"""Columns of a row beyond a pair's fields, stored in `Source.extra` for export.
 
-Only what writing the row afresh would not give is kept: the columns' order where it is another, and
-the columns that differ or that no field holds.
+Stores only what rendering the row again would not give: an unusual order of columns, and columns
+that differ or have no field.
 """
 
 import json
@@ -13,16 +13,16 @@ from groundtune.store.json_writing import json_of
 _ORDER, _VALUES = "order", "values"
 
 
-def keep(
+def store_columns(
     row: Mapping[str, Any],
     fresh: Mapping[str, Any],
     usual: Sequence[str],
     apart: Collection[str] = (),
 ) -> dict[str, str]:
-    """What `restore` needs to make `row` of `fresh`. Values are compared as JSON.
+    """What `restore` needs to turn `fresh` into `row`. Values are compared as JSON.
 
-    `usual` are the columns that a new row has, in order. Those of `apart`, which hold images'
-    bytes, are always taken from `fresh`.
+    `usual` are the columns of a new row, in order. Columns in `apart`, which hold images' bytes,
+    always come from `fresh`.
     """
     extra: dict[str, str] = {}
     if list(row) != list(usual):
@@ -38,16 +38,16 @@ def keep(
 
 
 def order_of(extra: Mapping[str, str]) -> list[str]:
-    """The columns that the row had, none if they are those of a new row."""
+    """The row's original columns; [] if they are those of a new row."""
     return cast("list[str]", json.loads(extra[_ORDER])) if _ORDER in extra else []
 
 
 def restore(
     extra: Mapping[str, str], fresh: Mapping[str, Any], columns: Sequence[str]
 ) -> dict[str, Any]:
-    """The row that was kept, in its `columns`, those that were not kept from `fresh`."""
-    said = {**fresh, **kept_values(extra)}
-    return {name: said[name] for name in columns if name in said}
+    """The original row in its `columns`; columns that were not stored come from `fresh`."""
+    values = {**fresh, **stored_values(extra)}
+    return {name: values[name] for name in columns if name in values}
 
 
 def renew(
@@ -56,20 +56,20 @@ def renew(
     columns: Sequence[str],
     stale: frozenset[str],
 ) -> dict[str, Any]:
-    """The row with all that `fresh` says, and its other columns as they were kept, but no stale."""
-    values = {name: value for name, value in kept_values(extra).items() if name not in stale}
+    """The row with all columns of `fresh`, and its stored other columns, except the stale ones."""
+    values = {name: value for name, value in stored_values(extra).items() if name not in stale}
     names = dict.fromkeys([*columns, *fresh])
-    said = {**values, **fresh}
-    return {name: said[name] for name in names if name in said}
+    all_values = {**values, **fresh}
+    return {name: all_values[name] for name in names if name in all_values}
 
 
-def kept_values(extra: Mapping[str, str]) -> Mapping[str, Any]:
-    """The columns that were kept, by name."""
+def stored_values(extra: Mapping[str, str]) -> Mapping[str, Any]:
+    """The stored columns, by name."""
     return cast("dict[str, Any]", json.loads(extra[_VALUES])) if _VALUES in extra else {}
 
 
 def dump(value: object) -> str:
-    """Compact JSON."""
+    """Return compact JSON."""
     return json_of(value, compact=True)
 
 
@@ -77,5 +77,5 @@ def without(extra: Mapping[str, str], names: Set[str]) -> Mapping[str, str]:
     """The same, without the values of some columns."""
     if not names:
         return extra
-    left = {name: value for name, value in kept_values(extra).items() if name not in names}
-    return {**extra, _VALUES: dump(left)}
+    remaining = {name: value for name, value in stored_values(extra).items() if name not in names}
+    return {**extra, _VALUES: dump(remaining)}

@@ -2,12 +2,12 @@
 
     question           the prompt's text
     image              a path; several are separated by | or a line break
-    answer             what the model answered: the rejected text
-    corrected answer   the text as it should be: the chosen text
+    answer             the model's answer: the rejected text
+    corrected answer   the corrected text: the chosen text
 
 Each column may have one of a few other names (`NAMES`), in any case, with spaces, `_` or `-`
-between words. White space around a text is the table's, not the text's. A row with nothing
-corrected makes no pair: its corrected answer is empty or equals the answer.
+between words. White space around a text is ignored. A row whose corrected answer is empty or equals
+the answer makes no pair.
 """
 
 import re
@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from groundtune.errors import UserError
-from groundtune.interchange.dialogue import ask, only_question
+from groundtune.interchange.dialogue import image_question, only_question
 from groundtune.interchange.images import row_images
-from groundtune.interchange.layout import Content, Layout, Refused
+from groundtune.interchange.layout import Content, Layout, LayoutError
 from groundtune.store.rows import Fields, plain
 from groundtune.store.sheets import headers_of, is_table
 
@@ -28,7 +28,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "answer": ("model answer", "response", "model response", "original answer"),
     "corrected answer": ("correction", "corrected", "corrected response", "corrected text"),
 }
-"""The columns, and the other names that each may have."""
+"""The columns, and the alternative names of each."""
 
 _MOST_IMAGES = 1000
 _BETWEEN_IMAGES = re.compile(r"[|\r\n]+")
@@ -36,32 +36,32 @@ _BETWEEN_WORDS = re.compile(r"[\s_-]+")
 
 
 def _translate(path: Path) -> Callable[[Fields], Fields]:
-    """What gives rows the usual columns; JSON rows are looked at one by one."""
+    """Return the function that renames a row's columns; for JSON it looks at each row."""
     if not is_table(path):
-        return lambda row: _renamed(row, _columns(list(row)))
+        return lambda row: _with_usual_names(row, _columns(list(row)))
     headers = headers_of(path)
     try:
         columns = _columns(headers)
-    except Refused as error:
+    except LayoutError as error:
         raise UserError(
             f"{error.what}.",
             f"{path}, headers {', '.join(map(repr, headers))}",
             f"Name the columns {', '.join(NAMES)} in the first row.",
         ) from error
-    return lambda row: _renamed(row, columns)
+    return lambda row: _with_usual_names(row, columns)
 
 
 def _columns(headers: Sequence[str]) -> Mapping[str, str]:
-    """The usual name of each header that has one. Raises Refused where one is not clear."""
+    """The usual name of each header that has one. Raises LayoutError if one is ambiguous."""
     columns: dict[str, str] = {}
     for usual, others in NAMES.items():
-        exact = [each for each in headers if _words(each) == usual]
-        found = exact or [each for each in headers if _words(each) in others]
-        if not found:
-            raise Refused(f"There is no column {usual!r}")
-        if len(found) > 1:
-            raise Refused(f"Several columns may be {usual!r}: {', '.join(map(repr, found))}")
-        columns[found[0]] = usual
+        exact = [header for header in headers if _words(header) == usual]
+        matches = exact or [header for header in headers if _words(header) in others]
+        if not matches:
+            raise LayoutError(f"There is no column {usual!r}")
+        if len(matches) > 1:
+            raise LayoutError(f"Several columns may be {usual!r}: {', '.join(map(repr, matches))}")
+        columns[matches[0]] = usual
     return columns
 
 
@@ -69,7 +69,7 @@ def _words(header: str) -> str:
     return _BETWEEN_WORDS.sub(" ", header).strip().casefold()
 
 
-def _renamed(row: Fields, columns: Mapping[str, str]) -> Fields:
+def _with_usual_names(row: Fields, columns: Mapping[str, str]) -> Fields:
     return {columns.get(name, name): value for name, value in row.items()}
 
 
@@ -82,10 +82,10 @@ def _leaves_out(row: Fields) -> str:
 
 def _parse(row: Fields) -> Content:
     texts = {name: _text(row, name) for name in NAMES}
-    names = [each.strip() for each in _BETWEEN_IMAGES.split(texts["image"])]
-    images = row_images([each for each in names if each], "image")
+    paths = [path.strip() for path in _BETWEEN_IMAGES.split(texts["image"])]
+    images = row_images([path for path in paths if path], "image")
     return Content(
-        turns=ask(texts["question"], len(images)),
+        turns=image_question(texts["question"], len(images)),
         images=images,
         chosen=texts["corrected answer"],
         rejected=texts["answer"],
@@ -96,17 +96,17 @@ def _parse(row: Fields) -> Content:
 def _text(row: Fields, name: str) -> str:
     value = row.get(name)
     if isinstance(value, bool | list | dict):
-        raise Refused("It is not text", name)
+        raise LayoutError("It is not text", name)
     text = plain(value).strip()
     if not text:
-        raise Refused("The cell is empty", name)
+        raise LayoutError("The cell is empty", name)
     return text
 
 
 def _render(content: Content, columns: Sequence[str]) -> dict[str, Any]:
     return {
         "question": only_question(content, "corrections", _MOST_IMAGES),
-        "image": " | ".join(each.path or "" for each in content.images),
+        "image": " | ".join(image.path or "" for image in content.images),
         "answer": content.rejected,
         "corrected answer": content.chosen,
     }

@@ -2,13 +2,13 @@
 
 Wu et al. 2023, arXiv 2306.01693; allenai/FineGrainedRLHF, tasks/qa_feedback/data, apache-2.0. A
 JSON list. A row has a question, passages (lists of sentences), a gold answer, four predictions, the
-feedback on the first prediction, and a preference for every two of the four: 0 tie, 1 the earlier
-one, 2 the later one. People wrote the corrected text freely, so its edits come from a diff; what
-they marked is in `Correction.marks`.
+feedback on the first prediction, and a preference for each pair of the four: 0 tie, 1 the earlier
+one, 2 the later one. Annotators wrote the corrected text freely, so its edits come from a diff;
+their marks are in `Correction.marks`.
 
-The passages' sentences are the prompt's facts, in order; a missing fact is a place in them. Only
-what no record holds is kept with the prompt: the gold answer, the lengths of the passages, and the
-order in which errors were listed.
+The passages' sentences are the prompt's facts, in order; a missing fact is an index into them. The
+prompt's source stores what no record has a field for: the gold answer, the lengths of the passages,
+and the order in which the errors are listed.
 """
 
 import json
@@ -68,7 +68,7 @@ class _Missing(_Strict):
     sentence_id: list[int]
 
 
-class _Given(_Strict):
+class _RowFeedback(_Strict):
     errors: list[_Error]
     missing_info: list[_Missing] = Field(alias="missing-info")
     corrected_prediction: str = Field(alias="corrected-prediction")
@@ -82,7 +82,7 @@ class _Row(_Strict):
     prediction_2: str = Field(alias="prediction 2")
     prediction_3: str = Field(alias="prediction 3")
     prediction_4: str = Field(alias="prediction 4")
-    feedback: _Given
+    feedback: _RowFeedback
     preference: list[int] = Field(min_length=6, max_length=6)
 
     @property
@@ -99,7 +99,7 @@ def read(path: Path, *, licence: str | None = None, skip_bad: bool = False) -> I
     """
     for row in json_rows(path, _FIX):
         try:
-            yield _records(_parsed(row), row, LICENCE if licence is None else licence)
+            yield _records(_parse_row(row), row, LICENCE if licence is None else licence)
         except UserError as error:
             if not skip_bad:
                 raise
@@ -115,28 +115,31 @@ def write(
 ) -> int:
     """Write one row per prompt of this layout, and return the number of rows.
 
-    Feedback that was changed or added since the import is written as it is now.
+    Feedback that was changed or added after the import is written in its current state.
 
     Raises:
-        UserError: a prompt has other than four answers, lacks feedback, or has more than one
+        UserError: a prompt does not have four answers, lacks feedback, or has more than one
             correction of its first answer, which the layout can't hold.
     """
     texts: dict[str, dict[int, Answer]] = {}
     for answer in answers:
         texts.setdefault(answer.prompt, {})[answer.index] = answer
-    corrected: dict[str, list[Correction]] = {}
+    corrections_by_answer: dict[str, list[Correction]] = {}
     for correction in corrections:
-        corrected.setdefault(correction.answer, []).append(correction)
+        corrections_by_answer.setdefault(correction.answer, []).append(correction)
     better: dict[tuple[str, str], Side] = {}
     for comparison in comparisons:
         better[comparison.first, comparison.second] = comparison.better
-    ours = [each for each in prompts if each.source.extra.get("layout") == LAYOUT]
-    rows = [_fields(prompt, texts.get(prompt.key, {}), corrected, better) for prompt in ours]
+    our_prompts = [p for p in prompts if p.source.extra.get("layout") == LAYOUT]
+    rows = [
+        _fields(prompt, texts.get(prompt.key, {}), corrections_by_answer, better)
+        for prompt in our_prompts
+    ]
     write_atomic(path, json_of(rows, where=str(path), indent=2, ascii=True).encode())
     return len(rows)
 
 
-def _parsed(row: Row) -> _Row:
+def _parse_row(row: Row) -> _Row:
     try:
         return _Row.model_validate(row.fields)
     except ValidationError as error:
@@ -146,7 +149,7 @@ def _parsed(row: Row) -> _Row:
 
 
 def _records(parsed: _Row, row: Row, licence: str) -> Feedback:
-    lengths = [len(each) for each in parsed.passages]
+    lengths = [len(passage) for passage in parsed.passages]
     order = _order(parsed.feedback.errors)
     extra = {
         "layout": LAYOUT,
@@ -182,37 +185,41 @@ def _records(parsed: _Row, row: Row, licence: str) -> Feedback:
 
 
 def _order(errors: Sequence[_Error]) -> list[int]:
-    """For each error as listed, its place among the errors by position in the text."""
+    """For each listed error, its rank by position in the text."""
     by_position = sorted(range(len(errors)), key=lambda place: errors[place].start)
     return [by_position.index(place) for place in range(len(errors))]
 
 
-def _correction(answer: Answer, given: _Given, lengths: Sequence[int]) -> Correction:
+def _correction(answer: Answer, feedback: _RowFeedback, lengths: Sequence[int]) -> Correction:
     marks = tuple(
         Span(
-            start=each.start,
-            end=each.end,
-            label=each.label,
-            note=each.explanation,
+            start=error.start,
+            end=error.end,
+            label=error.label,
+            note=error.explanation,
             by=_PEOPLE.name,
         )
-        for each in sorted(given.errors, key=lambda each: each.start)
+        for error in sorted(feedback.errors, key=lambda error: error.start)
     )
-    plain = correction_from_texts(answer, given.corrected_prediction, _PEOPLE)
-    missing = tuple(_missing(each, lengths) for each in given.missing_info)
+    plain = correction_from_texts(answer, feedback.corrected_prediction, _PEOPLE)
+    missing = tuple(_missing(error, lengths) for error in feedback.missing_info)
     values = {**dict(plain), "marks": marks, "missing": missing}
     values.pop("verdict")  # it follows from the marks too
     return Correction.model_validate(values)
 
 
-def _missing(given: _Missing, lengths: Sequence[int]) -> Missing:
-    if given.passage_id > len(lengths):
-        raise ValueError(f"there is no passage {given.passage_id}")
-    start = sum(lengths[: given.passage_id - 1])
-    beyond = [each for each in given.sentence_id if each >= lengths[given.passage_id - 1]]
-    if beyond or not given.sentence_id:
-        raise ValueError(f"passage {given.passage_id} has no sentence {beyond}")
-    return Missing(label=given.label, facts=tuple(start + each for each in given.sentence_id))
+def _missing(entry: _Missing, lengths: Sequence[int]) -> Missing:
+    if entry.passage_id > len(lengths):
+        raise ValueError(f"there is no passage {entry.passage_id}")
+    start = sum(lengths[: entry.passage_id - 1])
+    invalid = [
+        sentence for sentence in entry.sentence_id if sentence >= lengths[entry.passage_id - 1]
+    ]
+    if invalid or not entry.sentence_id:
+        raise ValueError(f"passage {entry.passage_id} has no sentence {invalid}")
+    return Missing(
+        label=entry.label, facts=tuple(start + sentence for sentence in entry.sentence_id)
+    )
 
 
 def _comparisons(answers: Sequence[Answer], preference: Sequence[int]) -> Iterator[Comparison]:
@@ -231,16 +238,16 @@ def _comparisons(answers: Sequence[Answer], preference: Sequence[int]) -> Iterat
 def _fields(
     prompt: Prompt,
     answers: Mapping[int, Answer],
-    corrected: Mapping[str, Sequence[Correction]],
+    corrections: Mapping[str, Sequence[Correction]],
     better: Mapping[tuple[str, str], Side],
 ) -> dict[str, Any]:
     where = f"prompt {prompt.key}"
     if sorted(answers) != [0, 1, 2, 3]:
-        raise UserError("The prompt has other than four answers.", where, _FIX)
-    found = corrected.get(answers[0].key, ())
-    if len(found) != 1:
+        raise UserError("The prompt does not have exactly four answers.", where, _FIX)
+    candidates = corrections.get(answers[0].key, ())
+    if len(candidates) != 1:
         raise UserError(
-            f"The first answer has {len(found)} corrections; the FG-RLHF layout holds one.",
+            f"The first answer has {len(candidates)} corrections; the FG-RLHF layout holds one.",
             where,
             "Export a folder with one annotator's corrections.",
         )
@@ -250,7 +257,7 @@ def _fields(
         raise UserError(
             "Two of its answers have no comparison, or an unsure one.",
             where,
-            "Compare all answers to the prompt; the FG-RLHF layout has a preference for every two.",
+            "Compare all pairs of its answers; the FG-RLHF layout needs every preference.",
         )
     lengths = cast("list[int]", json.loads(prompt.source.extra["passages"]))
     ends = list(accumulate(lengths))
@@ -262,7 +269,7 @@ def _fields(
         "passages": passages,
         "gold": prompt.source.extra["gold"],
         **{name: answers[index].text for index, name in enumerate(_PREDICTIONS)},
-        "feedback": _feedback(found[0], prompt, ends, lengths),
+        "feedback": _feedback(candidates[0], prompt, ends, lengths),
         "preference": [_SIDES.index(cast("Side", side)) for side in sides],
     }
 
@@ -284,7 +291,7 @@ def _feedback(
         errors = [errors[place] for place in order]
     return {
         "errors": errors,
-        "missing-info": [_passage_of(each, ends, lengths) for each in correction.missing],
+        "missing-info": [_passage_of(missing, ends, lengths) for missing in correction.missing],
         "corrected-prediction": correction.corrected,
     }
 
@@ -296,5 +303,5 @@ def _passage_of(missing: Missing, ends: Sequence[int], lengths: Sequence[int]) -
     return {
         "error type": missing.label,
         "passage_id": passage + 1,
-        "sentence_id": [each - start for each in missing.facts],
+        "sentence_id": [fact - start for fact in missing.facts],
     }

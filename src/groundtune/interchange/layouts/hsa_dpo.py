@@ -1,15 +1,15 @@
 """HSA-DPO's pairs: JSON lines of id, question, chosen, rejected, chosen_score, rejected_score.
 
-Xiao et al. 2024, arXiv 2404.14233. An image is IMAGE_FOLDER/ID.jpg and named nowhere else. The
-scores are how severe an answer's hallucinations are, so that higher is worse; the authors' code
-takes 1.0 for one that is missing, here it stays missing. A negative one is refused.
+Xiao et al. 2024, arXiv 2404.14233. The image of a row is IMAGE_FOLDER/ID.jpg; no column names it.
+The scores are severities of an answer's hallucinations: higher is worse. The authors' code replaces
+a missing score by 1.0; here it stays missing. A negative score is refused.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
-from groundtune.interchange.dialogue import ask, number_of, only_question, text_of
-from groundtune.interchange.layout import Content, Layout, Refused, RowImage
+from groundtune.interchange.dialogue import image_question, number_of, only_question, text_of
+from groundtune.interchange.layout import Content, Layout, LayoutError, RowImage
 from groundtune.store.rows import Fields
 
 _ENDING = ".jpg"
@@ -18,9 +18,9 @@ _ENDING = ".jpg"
 def _parse(row: Fields) -> Content:
     name = row.get("id")
     if not isinstance(name, str | int) or isinstance(name, bool) or "\0" in str(name):
-        raise Refused("There is no 'id' that names an image", "id")
+        raise LayoutError("There is no 'id' that names an image", "id")
     return Content(
-        turns=ask(text_of(row, "question")),
+        turns=image_question(text_of(row, "question")),
         images=(RowImage(f"{name}{_ENDING}"),),
         chosen=text_of(row, "chosen"),
         rejected=text_of(row, "rejected"),
@@ -33,7 +33,7 @@ def _parse(row: Fields) -> Content:
 def _severity(row: Fields, column: str) -> float | None:
     value = number_of(row, column)
     if value is not None and value < 0:
-        raise Refused(f"The {column!r} is {value:g}, but a severity is at least 0", column)
+        raise LayoutError(f"The {column!r} is {value:g}, but a severity is at least 0", column)
     return value
 
 

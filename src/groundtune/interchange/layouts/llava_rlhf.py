@@ -1,9 +1,9 @@
 """LLaVA-RLHF's preferences: zhiqings/LLaVA-Human-Preference-10K, one JSON list, apache-2.0.
 
-Sun et al. 2023, arXiv 2309.14525. As its code reads them: id, image, conversations [{from, value}]
-with `<image>` in the values, perhaps inside one more list, whose last turn is an answer that the
-two outputs replace; output_1 and output_2 {from, value}; preference, 1 or 2. Other columns, as
-`hallucination`, are kept.
+Sun et al. 2023, arXiv 2309.14525. Columns, as its code reads them: id, image, conversations [{from,
+value}] with `<image>` in the values, possibly inside one more list, whose last turn is an answer
+that the two outputs replace; output_1 and output_2 {from, value}; preference, 1 or 2. Other
+columns, such as `hallucination`, are preserved.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from groundtune.interchange.dialogue import (
     with_images_first,
 )
 from groundtune.interchange.images import row_images
-from groundtune.interchange.layout import Content, Layout, Refused, Role
+from groundtune.interchange.layout import Content, Layout, LayoutError, Role
 from groundtune.store.rows import Fields
 
 _ROLES: dict[str, Role] = {"human": "user", "gpt": "assistant"}
@@ -29,12 +29,12 @@ _NAMES: dict[Role, str] = {role: name for name, role in _ROLES.items()}
 def _parse(row: Fields) -> Content:
     preference = row.get("preference")
     if isinstance(preference, bool) or preference not in (1, 2):
-        raise Refused("The preference is neither 1 nor 2", "preference")
+        raise LayoutError("The preference is neither 1 nor 2", "preference")
     images = row_images(row.get("image"), "image")
-    given = list_of(row.get("conversations"), "conversations")
-    if len(given) == 1 and not isinstance(given[0], dict):
-        given = list_of(given[0], "conversations")
-    turns = read_turns(given, "conversations", role="from", content="value", roles=_ROLES)
+    messages = list_of(row.get("conversations"), "conversations")
+    if len(messages) == 1 and not isinstance(messages[0], dict):
+        messages = list_of(messages[0], "conversations")
+    turns = read_turns(messages, "conversations", role="from", content="value", roles=_ROLES)
     if turns and turns[-1].role == "assistant":
         turns = turns[:-1]
     outputs = [
@@ -52,7 +52,9 @@ def _parse(row: Fields) -> Content:
 
 def _render(content: Content, columns: Sequence[str]) -> dict[str, Any]:
     if len(content.images) != 1 or content.turns[0].role == "system":
-        raise Refused("The LLaVA-RLHF layout holds one image per dialogue and no system message")
+        raise LayoutError(
+            "The LLaVA-RLHF layout holds one image per dialogue and no system message"
+        )
     check_turns_alternate(content.turns, "LLaVA-RLHF")
     turns = [
         {"from": _NAMES[turn.role], "value": join_pieces(turn.pieces)} for turn in content.turns

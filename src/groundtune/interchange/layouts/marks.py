@@ -1,7 +1,8 @@
-"""What people marked as wrong in answers, as the evaluations read it; written only.
+"""Annotators' marks of wrong text in answers, in the formats that the evaluations read. Export
+only.
 
 mhumaneval    a row per answer, for `groundtune bench score mhumaneval`: id, model, image,
-              question, answer, and marks with their texts; null where it can't be told
+              question, answer, and marks with their texts; null if the annotator is unsure
 check-marks   a row per answer, for `groundtune check --marks`: its key, and whether it is wrong
 """
 
@@ -29,12 +30,12 @@ def write_marks(
     """
     if layout == "check-marks":
         return write_json(path, _verdicts(prompts, answers, corrections))
-    names = model_names(answers[each.answer] for each in corrections)
+    names = model_names(answers[correction.answer] for correction in corrections)
     return write_json(path, _marked(prompts, answers, corrections, names))
 
 
 def model_names(answers: Iterable[Answer]) -> dict[str, str]:
-    """The name of each answer's model by the answer's key; two of one name get their revision."""
+    """Model names by the answer's key; models of the same name also get their revision."""
     models = {answer.key: answer.producer for answer in answers}
     identities = {producer.name: set[str]() for producer in models.values()}
     for producer in models.values():
@@ -48,12 +49,12 @@ def model_names(answers: Iterable[Answer]) -> dict[str, str]:
 
 
 def item_id(answer: Answer) -> str:
-    """What answers of several models to one prompt have in common."""
+    """An id that answers of several models to one prompt share."""
     return f"{answer.prompt}/{answer.index}" if answer.index else answer.prompt
 
 
 def marked_spans(correction: Correction) -> tuple[Span, ...] | None:
-    """What a person marked; None where they can't tell."""
+    """The spans that a person marked; None if they are unsure."""
     return None if correction.verdict == "unsure" else correction.marks or correction.spans
 
 
@@ -63,21 +64,25 @@ def _marked(
     corrections: Sequence[Correction],
     names: Mapping[str, str],
 ) -> Iterator[dict[str, Any]]:
-    for each in corrections:
-        prompt, answer, spans = prompts[each.prompt], answers[each.answer], marked_spans(each)
+    for correction in corrections:
+        prompt, answer, spans = (
+            prompts[correction.prompt],
+            answers[correction.answer],
+            marked_spans(correction),
+        )
         yield {
             "id": item_id(answer),
-            "model": names[each.answer],
+            "model": names[correction.answer],
             "image": image_of(prompt),
             "question": prompt.question,
-            "answer": each.text,
-            "marks": None if spans is None else [_mark(each.text, span) for span in spans],
-            "by": each.by.name,
+            "answer": correction.text,
+            "marks": None if spans is None else [_mark(correction.text, span) for span in spans],
+            "by": correction.by.name,
         }
 
 
 def image_of(prompt: Prompt) -> str:
-    """What answers about the same images have in common."""
+    """An id that answers about the same images share."""
     return "+".join(prompt.images) or prompt.key
 
 
@@ -91,13 +96,13 @@ def _verdicts(
     answers: Mapping[str, Answer],
     corrections: Sequence[Correction],
 ) -> Iterator[dict[str, Any]]:
-    for each in corrections:
-        spans = marked_spans(each)
+    for correction in corrections:
+        spans = marked_spans(correction)
         yield {
-            "answer": each.answer,
-            "image": prompts[each.prompt].source.name,
-            "question": prompts[each.prompt].question,
-            "text": answers[each.answer].text,
+            "answer": correction.answer,
+            "image": prompts[correction.prompt].source.name,
+            "question": prompts[correction.prompt].question,
+            "text": answers[correction.answer].text,
             "wrong": None if spans is None else bool(spans),
         }
 

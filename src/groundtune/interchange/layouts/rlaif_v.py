@@ -5,10 +5,10 @@ Yu et al. 2024, arXiv 2405.17220; 83,132 rows, cc-by-nc-4.0. The Parquet's colum
     ds_name str | image struct{bytes, path} | question str | chosen str | rejected str
     origin_dataset str | origin_split str | idx str | image_path str
 
-The files that the authors' trainer caches have `logps` besides, JSON in a text: it is kept. The
-lines, which the pipeline writes before anything becomes Parquet, have image_id, image_path,
-ds_question_id, question, chosen, rejected and org_infos, whose `scores` hold the two answers'
-numbers of rejected claims, below 0: they are read as ratings and, without the sign, as severities.
+Files cached by the authors' trainer also have `logps`, JSON in a text, which is preserved. The JSON
+lines, an earlier output of the pipeline, have image_id, image_path, ds_question_id, question,
+chosen, rejected and org_infos, whose `scores` are minus the answers' numbers of rejected claims:
+they are read as ratings and, without the sign, as severities.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -21,9 +21,9 @@ from typing import Any, cast
 
 import pyarrow as pa
 
-from groundtune.interchange.dialogue import ask, only_question, text_of
+from groundtune.interchange.dialogue import image_question, only_question, text_of
 from groundtune.interchange.images import as_struct, row_images
-from groundtune.interchange.layout import IMAGE, Content, Layout, Refused
+from groundtune.interchange.layout import IMAGE, Content, Layout, LayoutError
 from groundtune.store.json_writing import json_of
 from groundtune.store.rows import Fields
 
@@ -34,9 +34,9 @@ _SIDES = ("chosen", "rejected")
 def _parse_parquet(row: Fields) -> Content:
     images = row_images(row.get("image"), "image")
     if len(images) != 1 or images[0].data is None:
-        raise Refused("The row has no image", "image")
+        raise LayoutError("The row has no image", "image")
     return Content(
-        turns=ask(text_of(row, "question")),
+        turns=image_question(text_of(row, "question")),
         images=images,
         chosen=text_of(row, "chosen"),
         rejected=text_of(row, "rejected"),
@@ -48,7 +48,7 @@ def _parse_parquet(row: Fields) -> Content:
 def _render_parquet(content: Content, columns: Sequence[str]) -> dict[str, Any]:
     question = only_question(content, "RLAIF-V")
     image = content.images[0]
-    held: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "ds_name": content.dataset if columns else "groundtune",
         "image": as_struct(image),
         "question": question,
@@ -56,9 +56,9 @@ def _render_parquet(content: Content, columns: Sequence[str]) -> dict[str, Any]:
         "rejected": content.rejected,
     }
     if columns:
-        return {**held, "idx": content.row}
+        return {**fields, "idx": content.row}
     return {
-        **held,
+        **fields,
         "origin_dataset": content.dataset,
         "origin_split": json_of({"model": content.model, "type": content.kind}, ascii=True),
         "idx": content.row,
@@ -69,31 +69,31 @@ def _render_parquet(content: Content, columns: Sequence[str]) -> dict[str, Any]:
 def _parse_line(row: Fields) -> Content:
     images = row_images(row.get("image_path"), "image_path")
     if len(images) != 1:
-        raise Refused("The row has no image", "image_path")
+        raise LayoutError("The row has no image", "image_path")
     chosen, rejected = _score(row, "chosen"), _score(row, "rejected")
-    counts = all(each <= 0 for each in (chosen, rejected) if each is not None)
+    are_counts = all(score <= 0 for score in (chosen, rejected) if score is not None)
     return Content(
-        turns=ask(text_of(row, "question")),
+        turns=image_question(text_of(row, "question")),
         images=images,
         chosen=text_of(row, "chosen"),
         rejected=text_of(row, "rejected"),
         chosen_rating=chosen,
         rejected_rating=rejected,
-        chosen_severity=abs(chosen) if counts and chosen is not None else None,
-        rejected_severity=abs(rejected) if counts and rejected is not None else None,
+        chosen_severity=abs(chosen) if are_counts and chosen is not None else None,
+        rejected_severity=abs(rejected) if are_counts and rejected is not None else None,
         row=str(row.get("ds_question_id") or ""),
     )
 
 
 def _score(row: Fields, side: str) -> float | None:
-    """A number in org_infos.scores.SIDE.score; what stands there may be no number, or nothing."""
-    found: object = row
+    """The number in org_infos.scores.SIDE.score; None if there is none."""
+    value: object = row
     for name in ("org_infos", "scores", side, "score"):
-        found = cast("Fields", found).get(name) if isinstance(found, dict) else None
-    if isinstance(found, bool) or not isinstance(found, int | float):
+        value = cast("Fields", value).get(name) if isinstance(value, dict) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
-        return float(found) if math.isfinite(found) else None
+        return float(value) if math.isfinite(value) else None
     except OverflowError:  # an integer of more than 308 digits
         return None
 
@@ -102,7 +102,7 @@ def _render_line(content: Content, columns: Sequence[str]) -> dict[str, Any]:
     question = only_question(content, "RLAIF-V")
     path = content.images[0].path
     scores = {"chosen": content.chosen_rating, "rejected": content.rejected_rating}
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "image_id": path,
         "image_path": path,
         "ds_question_id": content.row,
@@ -118,8 +118,8 @@ def _render_line(content: Content, columns: Sequence[str]) -> dict[str, Any]:
         },
     }
     if not columns:
-        return said
-    return {name: said[name] for name in said if name in columns and name != "image_id"}
+        return fields
+    return {name: fields[name] for name in fields if name in columns and name != "image_id"}
 
 
 PARQUET = Layout(

@@ -1,4 +1,4 @@
-"""The layout of RLHF-V's pairs, both ways: openbmb/RLHF-V-Dataset, one Parquet file.
+"""The layout of RLHF-V's pairs: openbmb/RLHF-V-Dataset, one Parquet file.
 
 Yu et al. 2023, arXiv 2312.00849; 5,733 rows, cc-by-nc-4.0. Columns, as its card says:
 
@@ -7,9 +7,8 @@ Yu et al. 2023, arXiv 2312.00849; 5,733 rows, cc-by-nc-4.0. Columns, as its card
 
 `text` is JSON: question, chosen, rejected, and, once the authors' trainer has cached the
 reference's log-probs, logps. `origin_split` is JSON too (model and type of the question). There are
-no spans: they are recovered by diff. What import reads, export writes again byte for byte, in every
-column: what no field of ours holds stays in the pair's `source.extra`. A null is an absent name
-there.
+no spans: they come from a diff. Export writes every imported column byte for byte: columns without
+a field of ours are in the pair's `source.extra`, where a null is an absent name.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -28,8 +27,8 @@ from groundtune.errors import UserError
 from groundtune.feedback.corrections import why_no_pair
 from groundtune.feedback.pairs import pair_from_texts
 from groundtune.interchange.columns import ROWS, batches, open_columns, write_rows
-from groundtune.interchange.images import check_there
-from groundtune.interchange.layout import IMAGE, Batch, Written
+from groundtune.interchange.images import image_file
+from groundtune.interchange.layout import IMAGE, Batch, ExportResult
 from groundtune.interchange.licences import forbids_commercial_use
 from groundtune.interchange.reading import licence_in
 from groundtune.interchange.writing import parquet_schema
@@ -59,11 +58,11 @@ class _Source(NamedTuple):
     path: Path
     images: ImageStore
     roots: Sequence[Path]
-    """Where paths of images start."""
+    """Folders to which image paths are relative."""
 
 
 def row_count(path: Path) -> int:
-    """Rows of a file in this layout. Raises UserError as `read` does for the file as a whole."""
+    """Number of rows of a file in this layout. Raises UserError as `read`."""
     with open_columns(path, _COLUMNS, "RLHF-V") as file:
         return int(file.metadata.num_rows)
 
@@ -77,36 +76,40 @@ def read(
     skip_bad: bool = False,
     rows: int = ROWS,
 ) -> Iterator[Batch]:
-    """The file's pairs with their prompts, `rows` at a time; its images go into `images`.
+    """Yield the file's pairs with their prompts, `rows` at a time; its images go into `images`.
 
-    An image without bytes is a file, named by the image's path or by image_path, from `folder` or
-    from the file's own.
+    An image without bytes is a file, named by the image's path or by image_path, relative to
+    `folder` or to the file's folder.
 
-    The licence is the one given, else that which a file of ours names in its metadata, else the
+    The licence is `licence`, else the one in the metadata of a file that we wrote, else the
     published set's.
 
     Raises:
         UserError: not Parquet; a column is missing or of another type; or, naming row and column, a
             row has no readable image, or a text that isn't JSON with three texts. With `skip_bad`
-            such a row is left out and its error is in `skipped`.
+            such a row is skipped, and its error is in `skipped`.
     """
     number = 0
     source = _Source(path, images, [*([folder] if folder else []), path.parent])
     with open_columns(path, _COLUMNS, "RLHF-V") as file:
-        told = licence_in(file.metadata.metadata or {}, path)
-        licence = next((each for each in (licence, told) if each is not None), LICENCE)
+        file_licence = licence_in(file.metadata.metadata or {}, path)
+        licence = next(
+            (result for result in (licence, file_licence) if result is not None), LICENCE
+        )
         for plain in batches(file, path, _COLUMNS, rows):
-            found = [
+            results = [
                 _read_or_skip(row, number + i, source, licence, skip_bad)
                 for i, row in enumerate(plain)
             ]
             by_row = {
-                number + i: each for i, each in enumerate(found) if not isinstance(each, UserError)
+                number + i: result
+                for i, result in enumerate(results)
+                if not isinstance(result, UserError)
             }
             number += len(plain)
-            good = [each for each in found if not isinstance(each, UserError)]
+            good = [result for result in results if not isinstance(result, UserError)]
             prompts = {prompt.key: prompt for prompt, _ in good}
-            skipped = (each for each in found if isinstance(each, UserError))
+            skipped = (result for result in results if isinstance(result, UserError))
             pairs = tuple(pair for _, pair in good)
             yield Batch(tuple(prompts.values()), pairs, tuple(skipped), len(plain), by_row=by_row)
 
@@ -118,12 +121,12 @@ def write(
     images: ImageStore,
     *,
     models: Mapping[str, str] | None = None,
-) -> Written:
-    """Writes the pairs, gone through twice, to one file, whole or not at all.
+) -> ExportResult:
+    """Write the pairs, which are iterated twice, to one file, completely or not at all.
 
-    Pairs that `read` made give their rows back, unless their texts were changed. Others get ds_name
-    "groundtune", a running idx, and as origin_split the model that is named in `models` by the key
-    of their answer. The file's metadata makes `datasets` show the images, and names the licences.
+    Unchanged pairs from `read` become their original rows. Others get ds_name "groundtune", a
+    running idx, and as origin_split the model in `models` by the key of their answer. The file's
+    metadata makes `datasets` show the images, and names the licences.
 
     Raises:
         UserError: a pair's prompt or image is missing, or has more than the layout holds (one
@@ -134,7 +137,9 @@ def write(
         _write_row(number, pair, prompts, images, models or {}) for number, pair in enumerate(pairs)
     )
     number = write_rows(path, rows, parquet_schema(_COLUMNS, frozenset({"image"}), licences))
-    return Written(number, tuple(each for each in licences if forbids_commercial_use(each)))
+    return ExportResult(
+        number, tuple(licence for licence in licences if forbids_commercial_use(licence))
+    )
 
 
 def _read_or_skip(
@@ -147,7 +152,7 @@ def _read_or_skip(
     try:
         return _read_row(row, number, source, licence)
     except UserError as error:
-        # A full disk is no fault of the row, and its error doesn't name one.
+        # A full disk is not the row's fault, and its error doesn't name a row.
         if not skip_bad or not error.where.startswith(_row(source.path, number)):
             raise
         return error
@@ -186,17 +191,17 @@ def _read_row(
 
 
 def _texts(text: str | None, where: str) -> dict[str, str]:
-    """question, chosen and rejected of a row."""
+    """The row's question, chosen and rejected text."""
     fix = "Fix the row, or leave it out with --skip-bad."
     try:
-        found = json.loads(text or "")
+        value_ = json.loads(text or "")
     except (ValueError, RecursionError) as error:
         raise UserError(f"The text is not JSON: {why_not_json(error)}.", where, fix) from error
-    if fault := fault_in(found, text or ""):
+    if fault := fault_in(value_, text or ""):
         raise UserError(f"The text {fault}.", where, fix)
-    if not isinstance(found, dict):
+    if not isinstance(value_, dict):
         raise UserError("The text is JSON, but not an object.", where, fix)
-    values = cast("dict[str, object]", found)
+    values = cast("dict[str, object]", value_)
     texts: dict[str, str] = {}
     for name in ("question", "chosen", "rejected"):
         value = values.get(name)
@@ -248,7 +253,7 @@ def _write_row(
     texts = {"question": prompt.question, "chosen": pair.chosen, "rejected": pair.rejected}
     extra = pair.source.extra
     if extra.get("layout") != LAYOUT or pair.origin != "dataset":
-        extra = _own_columns(pair, sha256, models)
+        extra = _new_columns(pair, sha256, models)
         idx: int | None = number
     else:
         idx = int(pair.source.row) if pair.source.row else None
@@ -260,7 +265,7 @@ def _write_row(
     }
 
 
-def _own_columns(pair: Pair, sha256: str, models: Mapping[str, str]) -> dict[str, str]:
+def _new_columns(pair: Pair, sha256: str, models: Mapping[str, str]) -> dict[str, str]:
     model = next((models[parent] for parent in pair.parents if parent in models), "")
     return {
         "ds_name": "groundtune",
@@ -272,11 +277,11 @@ def _own_columns(pair: Pair, sha256: str, models: Mapping[str, str]) -> dict[str
 
 
 def _same_text(original: str | None, texts: Mapping[str, str]) -> str | None:
-    """The original text column where it says the same; the pair may have been edited since."""
+    """The original text column if it has these texts; the pair may have been edited."""
     if original is None:
         return None
-    found = json.loads(original)
-    return original if all(found[name] == text for name, text in texts.items()) else None
+    original_texts = json.loads(original)
+    return original if all(original_texts[name] == text for name, text in texts.items()) else None
 
 
 def _only_image(prompt: Prompt, pair: Pair) -> str:
@@ -290,5 +295,5 @@ def _only_image(prompt: Prompt, pair: Pair) -> str:
 
 
 def _image_bytes(images: ImageStore, sha256: str, pair: Pair) -> bytes:
-    check_there(images, sha256, f"pair {pair.key}")
+    image_file(images, sha256, f"pair {pair.key}")
     return images.read(sha256)

@@ -5,8 +5,8 @@
             {"type": "text", "text": ...}; or one text
     chosen, rejected  one assistant's message, or a text like the prompt
 
-Without a prompt, chosen and rejected are whole dialogues that begin alike. Where no part of the
-prompt is an image, the images come first, as TRL puts them. A new file's content is lists.
+Without a prompt, chosen and rejected are complete dialogues with a common beginning. If no part of
+the prompt is an image, the images come first, as in TRL. In a new file, content is always a list.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -27,7 +27,7 @@ from groundtune.interchange.dialogue import (
     with_images_first,
 )
 from groundtune.interchange.images import as_struct, row_images
-from groundtune.interchange.layout import IMAGE, Content, Layout, Refused, Role, Turn
+from groundtune.interchange.layout import IMAGE, Content, Layout, LayoutError, Role, Turn
 from groundtune.store.rows import Fields
 
 _ROLES: dict[str, Role] = {"system": "system", "user": "user", "assistant": "assistant"}
@@ -39,22 +39,23 @@ _MESSAGES = pa.list_(pa.struct([("content", pa.list_(_PART)), ("role", pa.string
 def _parse(row: Fields) -> Content:
     column = "images" if row.get("images") is not None else "image"
     images = row_images(row.get(column), column)
-    given = row.get("prompt")
-    if isinstance(given, str):
-        turns = [Turn("user", (given,))]
+    prompt = row.get("prompt")
+    if isinstance(prompt, str):
+        turns = [Turn("user", (prompt,))]
         answers = [text_of(row, side) for side in _SIDES]
-    elif given is not None:
-        turns = _turns(given, "prompt")
+    elif prompt is not None:
+        turns = _turns(prompt, "prompt")
         answers = [_answer(_turns(row.get(side), side), side) for side in _SIDES]
     else:
         chosen, rejected = (_turns(row.get(side), side) for side in _SIDES)
         if not chosen or chosen[:-1] != rejected[:-1]:
-            raise Refused(
+            raise LayoutError(
                 "There is no prompt, and the two dialogues have no common beginning", "prompt"
             )
         turns = chosen[:-1]
         answers = [
-            _answer(each[-1:], side) for each, side in ((chosen, "chosen"), (rejected, "rejected"))
+            _answer(dialogue[-1:], side)
+            for dialogue, side in ((chosen, "chosen"), (rejected, "rejected"))
         ]
     return Content(
         turns=with_images_first(turns, len(images)),
@@ -66,13 +67,15 @@ def _parse(row: Fields) -> Content:
     )
 
 
-def _turns(given: object, column: str) -> list[Turn]:
+def _turns(messages: object, column: str) -> list[Turn]:
     turns: list[Turn] = []
-    for each in list_of(given, column):
-        message = object_of(each, column)
+    for item in list_of(messages, column):
+        message = object_of(item, column)
         role, content = message.get("role"), message.get("content")
         if role not in _ROLES:
-            raise Refused(f"A message's 'role' is {role!r}, not one of {', '.join(_ROLES)}", column)
+            raise LayoutError(
+                f"A message's 'role' is {role!r}, not one of {', '.join(_ROLES)}", column
+            )
         if isinstance(content, str):
             turns.append(Turn(_ROLES[str(role)], (content,)))
             continue
@@ -85,36 +88,36 @@ def _piece(part: Mapping[str, Any], column: str) -> str | None:
     if part.get("type") == "image":
         return None
     if part.get("type") != "text":
-        raise Refused("A part of a message is neither text nor image", column)
+        raise LayoutError("A part of a message is neither text nor image", column)
     return text_of(part, "text", column)
 
 
 def _answer(turns: Sequence[Turn], column: str) -> str:
     pieces = turns[0].pieces if len(turns) == 1 and turns[0].role == "assistant" else ()
     if len(pieces) != 1 or pieces[0] is None:
-        raise Refused("The answer is not one assistant's message with one text", column)
+        raise LayoutError("The answer is not one assistant's message with one text", column)
     return pieces[0]
 
 
 def _render(content: Content, columns: Sequence[str]) -> dict[str, Any]:
     single = "image" in columns and "images" not in columns and len(content.images) == 1
-    as_bytes = any(each.data is not None for each in content.images)
-    shown = [as_struct(each) if as_bytes else each.path for each in content.images]
-    said: dict[str, Any] = {"image": shown[0]} if single else {"images": shown}
+    as_bytes = any(image.data is not None for image in content.images)
+    images = [as_struct(image) if as_bytes else image.path for image in content.images]
+    fields: dict[str, Any] = {"image": images[0]} if single else {"images": images}
     prompt = [_message(turn.role, turn.pieces) for turn in content.turns]
     answers = {
         side: [_message("assistant", (text,))]
         for side, text in zip(_SIDES, (content.chosen, content.rejected), strict=True)
     }
     if columns and "prompt" not in columns:
-        said |= {side: [*prompt, *answers[side]] for side in _SIDES}
+        fields |= {side: [*prompt, *answers[side]] for side in _SIDES}
     else:
-        said |= {"prompt": prompt, **answers}
+        fields |= {"prompt": prompt, **answers}
     scores = {"score_chosen": content.chosen_rating, "score_rejected": content.rejected_rating}
-    said |= {name: score for name, score in scores.items() if score is not None}
+    fields |= {name: score for name, score in scores.items() if score is not None}
     if columns and not content.images and "images" not in columns:
-        del said["images"]
-    return said
+        del fields["images"]
+    return fields
 
 
 def _message(role: Role, pieces: Sequence[str | None]) -> dict[str, Any]:
@@ -126,15 +129,15 @@ def _message(role: Role, pieces: Sequence[str | None]) -> dict[str, Any]:
 
 
 def _schema(columns: Sequence[str]) -> dict[str, pa.DataType]:
-    """Lists of parts, unless the rows had other types: those are told by their values."""
+    """Lists of parts, unless the rows had other types, which follow from their values."""
     kinds: dict[str, pa.DataType] = {
         "images": pa.list_(IMAGE),
         "image": IMAGE,
         **dict.fromkeys(("prompt", *_SIDES), _MESSAGES),
         **dict.fromkeys(("score_chosen", "score_rejected"), pa.float64()),
     }
-    wanted = columns or ("images", "prompt", *_SIDES, "score_chosen", "score_rejected")
-    return {name: kind for name, kind in kinds.items() if name in wanted}
+    names = columns or ("images", "prompt", *_SIDES, "score_chosen", "score_rejected")
+    return {name: kind for name, kind in kinds.items() if name in names}
 
 
 LAYOUT = Layout(

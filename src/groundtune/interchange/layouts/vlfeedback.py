@@ -4,10 +4,10 @@ Li et al. 2023, arXiv 2312.10665. Columns: id, prompt, models, img_path, and com
 `model`, `response` and `annotations` are lists of one length (or a list of objects with these); an
 annotation has a Rating, a text, and a Rationale for each aspect.
 
-As in the authors' `run_dpo.py`, every two answers whose mean ratings differ are a pair; answers
-without a number for every aspect make none. The row itself stays with its prompt, so that answers
-that are in no pair come back too. A pair of our own becomes a row of two answers, rated by its
-ratings or, where it has none, 2 and 1.
+As in the authors' `run_dpo.py`, any two answers with different mean ratings are a pair; answers
+without a number for every aspect make none. The full row is stored with its prompt, so that export
+also restores answers without a pair. Any other pair is exported as a row of two answers, with its
+ratings or, if it has none, 2 and 1.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -28,7 +28,7 @@ from groundtune.feedback.corrections import why_no_pair
 from groundtune.feedback.pairs import pair_from_texts
 from groundtune.interchange.columns import ROWS, write_rows
 from groundtune.interchange.dialogue import (
-    ask,
+    image_question,
     list_of,
     messages_of,
     object_of,
@@ -36,14 +36,14 @@ from groundtune.interchange.dialogue import (
     text_of,
     turns_of,
 )
-from groundtune.interchange.images import check_there, lay_beside, row_images, store_image
+from groundtune.interchange.images import image_file, place_image, row_images, store_image
 from groundtune.interchange.layout import (
     Batch,
     Content,
+    ExportResult,
     Files,
-    Refused,
+    LayoutError,
     RowImage,
-    Written,
     ratings_of,
 )
 from groundtune.interchange.licences import forbids_commercial_use, write_sidecar
@@ -56,7 +56,7 @@ from groundtune.interchange.reading import (
     open_rows,
 )
 from groundtune.interchange.saved import dump
-from groundtune.interchange.writing import MIXED, learn, parquet_schema, prompt_of, refused_pair
+from groundtune.interchange.writing import MIXED, learn, pair_error, parquet_schema, prompt_of
 from groundtune.records import Pair, Prompt, Source
 from groundtune.store.images import ImageStore
 from groundtune.store.keys import key_of
@@ -66,9 +66,9 @@ DATASET = "MMInstruction/VLFeedback"
 _ASPECTS = ("Helpfulness", "Ethical Considerations", "Visual Faithfulness")
 
 _ROW = "row"
-"""Where a prompt's source has its row."""
+"""Name of the row in a prompt's source."""
 _PLACE = "answers"
-"""Where a pair's source says which of the row's answers it is of, from 0: "CHOSEN,REJECTED"."""
+"""Name, in a pair's source, of its answers' indices in the row, from 0: "CHOSEN,REJECTED"."""
 
 
 _FILES = Files(name="vlfeedback", title="VLFeedback", endings=(".parquet", ".jsonl", ".json"))
@@ -95,7 +95,7 @@ _LISTS = ("annotations", "model", "response")
 class _Answer(NamedTuple):
     text: str
     rating: float | None
-    """The mean over all aspects; None if one isn't a number."""
+    """Mean over all aspects; None if one isn't a number."""
 
 
 def row_count(path: Path) -> int | None:
@@ -112,10 +112,10 @@ def read(
     skip_bad: bool = False,
     rows: int = ROWS,
 ) -> Iterator[Batch]:
-    """As `Format` says. A row has no pair where all ratings are equal, or several."""
+    """As `Format` says. A row has no pair if all ratings are equal; it may have several."""
     check_ending(_FILES, path)
-    told, found = open_rows(_FILES, path, rows)
-    named = next((each for each in (licence, told) if each is not None), "")
+    file_licence, row_iterator = open_rows(_FILES, path, rows)
+    row_licence = next((known for known in (licence, file_licence) if known is not None), "")
     roots = [*([folder] if folder else []), path.parent]
 
     def make(row: Fields, number: int, place: str) -> RowRecords:
@@ -123,19 +123,19 @@ def read(
             answers = _answers(row)
             question = text_of(row, "prompt")
             (image,) = row_images(row.get("img_path"), "img_path") or (None,)
-        except Refused as error:
+        except LayoutError as error:
             raise bad_row(error, place) from error
         if image is None:
-            raise bad_row(Refused("The row has no image", "img_path"), place)
+            raise bad_row(LayoutError("The row has no image", "img_path"), place)
         sha256 = store_image(image, roots, images, place)
-        prompt = _prompt(row, question, sha256, named)
+        prompt = _prompt(row, question, sha256, row_licence)
         return RowRecords((prompt,), _pairs(prompt, answers, number))
 
-    return in_batches(found, rows, skip_bad, make)
+    return in_batches(row_iterator, rows, skip_bad, make)
 
 
 def _prompt(row: Fields, question: str, sha256: str, licence: str) -> Prompt:
-    content = Content(turns=ask(question), images=(), chosen="", rejected="")
+    content = Content(turns=image_question(question), images=(), chosen="", rejected="")
     messages = messages_of(content, [sha256])
     extra = {"layout": _FILES.name, _ROW: dump(row)}
     source = Source(dataset=DATASET, row=str(row.get("id") or ""), licence=licence, extra=extra)
@@ -144,7 +144,7 @@ def _prompt(row: Fields, question: str, sha256: str, licence: str) -> Prompt:
 
 
 def _pairs(prompt: Prompt, answers: Sequence[_Answer], number: int) -> tuple[Pair, ...]:
-    made: list[Pair] = []
+    pairs: list[Pair] = []
     for one, other in combinations(range(len(answers)), 2):
         first, second = answers[one].rating, answers[other].rating
         if first is None or second is None or first == second:
@@ -158,41 +158,45 @@ def _pairs(prompt: Prompt, answers: Sequence[_Answer], number: int) -> tuple[Pai
         key = key_of("pair", _FILES.name, number, prompt.key, better, worse)
         pair = pair_from_texts(prompt.key, chosen.text, rejected.text, key=key, source=source)
         ratings = {"chosen_rating": chosen.rating, "rejected_rating": rejected.rating}
-        made.append(pair.model_copy(update=ratings))
-    return tuple(made)
+        pairs.append(pair.model_copy(update=ratings))
+    return tuple(pairs)
 
 
 def _answers(row: Fields) -> list[_Answer]:
-    """The answers of either form of completions. Raises Refused."""
+    """The answers of either form of completions. Raises LayoutError."""
     column = "completions"
     objects = _as_objects(row.get(column))
     return [
-        _Answer(text_of(each, "response", column), _rating(each.get("annotations")))
-        for each in objects
+        _Answer(text_of(completion, "response", column), _rating(completion.get("annotations")))
+        for completion in objects
     ]
 
 
-def _as_objects(given: object) -> list[Mapping[str, Any]]:
-    """Completions as a list of objects, whichever form they have. Raises Refused."""
+def _as_objects(completions: object) -> list[Mapping[str, Any]]:
+    """Completions of either form as a list of objects. Raises LayoutError."""
     column = "completions"
-    if isinstance(given, Mapping):
-        lists = [list_of(object_of(given, column).get(name), column) for name in _LISTS]
-        if len({len(each) for each in lists}) != 1:
-            raise Refused("Its lists differ in length", column)
-        given = [dict(zip(_LISTS, each, strict=True)) for each in zip(*lists, strict=True)]
-    return [object_of(each, column) for each in list_of(given, column)]
+    if isinstance(completions, Mapping):
+        lists = [list_of(object_of(completions, column).get(name), column) for name in _LISTS]
+        if len({len(column_list) for column_list in lists}) != 1:
+            raise LayoutError("Its lists differ in length", column)
+        completions = [
+            dict(zip(_LISTS, column_list, strict=True)) for column_list in zip(*lists, strict=True)
+        ]
+    return [object_of(column_list, column) for column_list in list_of(completions, column)]
 
 
-def _as_lists(given: object) -> dict[str, list[Any]]:
-    objects = _as_objects(given)
-    return {name: [each.get(name) for each in objects] for name in _LISTS}
+def _as_lists(completions: object) -> dict[str, list[Any]]:
+    objects = _as_objects(completions)
+    return {name: [completion.get(name) for completion in objects] for name in _LISTS}
 
 
-def _rating(given: object) -> float | None:
-    annotations = given if isinstance(given, Mapping) else {}
+def _rating(value: object) -> float | None:
+    annotations = value if isinstance(value, Mapping) else {}
     try:
-        ratings = [float(object_of(each, "")["Rating"]) for each in annotations.values()]
-    except (KeyError, TypeError, ValueError, OverflowError, Refused):
+        ratings = [
+            float(object_of(annotation, "")["Rating"]) for annotation in annotations.values()
+        ]
+    except (KeyError, TypeError, ValueError, OverflowError, LayoutError):
         return None
     mean = sum(ratings) / len(ratings) if ratings else math.nan
     return mean if math.isfinite(mean) else None
@@ -205,11 +209,11 @@ def write(
     images: ImageStore,
     *,
     models: Mapping[str, str] | None = None,
-) -> Written:
-    """As `Format` says: first the rows that were read, then one for each other pair."""
+) -> ExportResult:
+    """As `Format` says: first the imported rows, then one per other pair."""
     check_ending(_FILES, path)
-    known = (prompt.source for prompt in prompts.values() if _is_row(prompt.source))
-    licences = sorted({each.licence for each in (*known, *(pair.source for pair in pairs))})
+    sources = (prompt.source for prompt in prompts.values() if _is_row(prompt.source))
+    licences = sorted({source.licence for source in (*sources, *(pair.source for pair in pairs))})
     if path.suffix == ".parquet":
         schema = _schema(_rows(path, pairs, prompts, images, models or {}), licences)
         rows = _rows(path, pairs, prompts, images, models or {})
@@ -221,7 +225,9 @@ def write(
     else:
         number = write_json(path, _rows(path, pairs, prompts, images, models or {}))
         write_sidecar(path, licences)
-    return Written(number, tuple(each for each in licences if forbids_commercial_use(each)))
+    return ExportResult(
+        number, tuple(source for source in licences if forbids_commercial_use(source))
+    )
 
 
 def _schema(rows: Iterable[Fields], licences: Sequence[str]) -> pa.Schema:
@@ -230,9 +236,9 @@ def _schema(rows: Iterable[Fields], licences: Sequence[str]) -> pa.Schema:
     for row in rows:
         learn(types, [row])
     columns = {**{name: kind for name, kind in types.items() if kind != MIXED}, **_COLUMNS}
-    found = types.get("completions", pa.null())
-    if pa.types.is_list(found):  # the other form, in every row
-        columns["completions"] = found
+    completions = types.get("completions", pa.null())
+    if pa.types.is_list(completions):  # the other form, in every row
+        columns["completions"] = completions
     names = [name for name in dict.fromkeys([*types, *columns]) if name in columns]
     return parquet_schema({name: columns[name] for name in names}, frozenset(), licences)
 
@@ -244,15 +250,19 @@ def _rows(
     images: ImageStore,
     models: Mapping[str, str],
 ) -> Iterator[dict[str, Any]]:
-    known = {key: each for key, each in prompts.items() if _is_row(each.source)}
-    for prompt in known.values():
+    imported = {
+        key: imported_prompt
+        for key, imported_prompt in prompts.items()
+        if _is_row(imported_prompt.source)
+    }
+    for prompt in imported.values():
         row = json.loads(prompt.source.extra[_ROW])
-        name = _lay(path, row["img_path"], prompt, images)
+        name = _image_name(path, row["img_path"], prompt, images)
         yield row if name == row["img_path"] else {**row, "img_path": name}
     number = 0
     for pair in pairs:
-        if not (pair.prompt in known and _is_in_row(pair, known[pair.prompt])):
-            yield _own_row(path, pair, prompt_of(pair, prompts), images, models, number)
+        if not (pair.prompt in imported and _is_in_row(pair, imported[pair.prompt])):
+            yield _new_row(path, pair, prompt_of(pair, prompts), images, models, number)
             number += 1
 
 
@@ -261,25 +271,25 @@ def _is_row(source: Source) -> bool:
 
 
 def _is_in_row(pair: Pair, prompt: Prompt) -> bool:
-    """Whether the prompt's row says what the pair says."""
+    """Whether the pair still equals its answers in the prompt's row."""
     place = pair.source.extra.get(_PLACE)
     if not _is_row(pair.source) or place is None or pair.origin != "dataset":
         return False
     answers = _answers(json.loads(prompt.source.extra[_ROW]))
-    chosen, rejected = (answers[int(each)] for each in place.split(","))
+    chosen, rejected = (answers[int(index)] for index in place.split(","))
     return (pair.chosen, pair.rejected) == (chosen.text, rejected.text) and (
         pair.chosen_rating,
         pair.rejected_rating,
     ) == (chosen.rating, rejected.rating)
 
 
-def _lay(path: Path, name: str | None, prompt: Prompt, images: ImageStore) -> str:
+def _image_name(path: Path, name: str | None, prompt: Prompt, images: ImageStore) -> str:
     (sha256,) = prompt.images
-    check_there(images, sha256, f"prompt {prompt.key}")
-    return lay_beside(path, name, sha256, images)
+    image_file(images, sha256, f"prompt {prompt.key}")
+    return place_image(path, name, sha256, images)
 
 
-def _own_row(
+def _new_row(
     path: Path,
     pair: Pair,
     prompt: Prompt,
@@ -287,31 +297,31 @@ def _own_row(
     models: Mapping[str, str],
     number: int,
 ) -> dict[str, Any]:
-    row_image_refs = tuple(RowImage(each) for each in prompt.images)
+    row_image_refs = tuple(RowImage(parent) for parent in prompt.images)
     content = Content(
         turns=turns_of(prompt), images=row_image_refs, chosen=pair.chosen, rejected=pair.rejected
     )
     try:
         question = only_question(content, "VLFeedback")
-    except Refused as error:
-        raise refused_pair(error, pair) from error
+    except LayoutError as error:
+        raise pair_error(error, pair) from error
     high, low = ratings_of(pair)
-    if high is None or low is None or high <= low:  # the layout says better by more
+    if high is None or low is None or high <= low:  # in this layout, more is better
         high, low = 2.0, 1.0
-    named = [
+    names = [
         "groundtune",
-        next((models[each] for each in pair.parents if each in models), "unknown"),
+        next((models[parent] for parent in pair.parents if parent in models), "unknown"),
     ]
     return {
         "id": f"groundtune-{number}",
         "prompt": question,
-        "models": named,
+        "models": names,
         "completions": {
             "annotations": [_annotation(high), _annotation(low)],
-            "model": named,
+            "model": names,
             "response": [pair.chosen, pair.rejected],
         },
-        "img_path": _lay(path, None, prompt, images),
+        "img_path": _image_name(path, None, prompt, images),
     }
 
 
