@@ -7,7 +7,7 @@ from groundtune.generate.scripted import ScriptedGenerator
 from groundtune.records import Prompt
 from groundtune.world.captions import CLEAN, EVALUATION_INSTRUCTIONS, MACHINE, Habits, caption
 from groundtune.world.catalogue import CATEGORIES
-from groundtune.world.grammar import Said, phrase
+from groundtune.world.grammar import NounPhrase, phrase
 
 
 def writer(habits: Habits, *, name: str, yes: float | None = None) -> ScriptedGenerator:
@@ -26,7 +26,7 @@ def writer(habits: Habits, *, name: str, yes: float | None = None) -> ScriptedGe
         asked = [
             category
             for category in CATEGORIES
-            if f" {phrase(Said(category=category))} " in prompt.question.replace("?", " ")
+            if f" {phrase(NounPhrase(category=category))} " in prompt.question.replace("?", " ")
         ]
         return float(any(category in scene.categories for category in asked))
 

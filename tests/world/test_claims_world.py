@@ -8,7 +8,7 @@ import pytest
 
 import groundtune.world.claims as rules
 from groundtune.records import Answer, Producer, Prompt
-from groundtune.world.captions import HELD_OUT_VOICE, MACHINE, VOICES, Voice, caption
+from groundtune.world.captions import MACHINE, UNSEEN_VOICE, VOICES, Voice, caption
 from groundtune.world.claim_truth import holds
 from groundtune.world.claims import Fact, WorldDivider, facts_of, statements
 from groundtune.world.questions import existence
@@ -87,7 +87,7 @@ def test_questions_are_worded_as_the_worlds_models_know_them():
     assert fact.question == existence("cup", True, "Is there {a} in the image?").text
 
 
-@pytest.mark.parametrize("voice", [*VOICES, HELD_OUT_VOICE])
+@pytest.mark.parametrize("voice", [*VOICES, UNSEEN_VOICE])
 def test_divided_captions_say_all_that_the_truth_finds_wrong_and_no_more(voice: Voice):
     """A fact is false where truth finds something wrong, in the very same characters."""
     wrong_in_all = 0

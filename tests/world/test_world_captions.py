@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from groundtune.world.captions import (
     CLEAN,
     EVALUATION_INSTRUCTIONS,
-    HELD_OUT_VOICE,
     MACHINE,
     TRAIN_INSTRUCTIONS,
+    UNSEEN_VOICE,
     VOICES,
     Habits,
     Voice,
@@ -30,7 +30,7 @@ from prose import faults
 STRATA: st.SearchStrategy[Stratum] = st.sampled_from(["usual", "missing", "replaced"])
 SCENES = st.builds(scene, st.just("development"), st.integers(0, 10**6), STRATA)
 SEEDS = st.integers(0, 2**32)
-VOICES_AND_HELD_OUT = st.sampled_from([*VOICES, HELD_OUT_VOICE])
+VOICES_AND_HELD_OUT = st.sampled_from([*VOICES, UNSEEN_VOICE])
 COMPLETE = CLEAN.model_copy(update={"omit": 0})
 
 
@@ -54,8 +54,8 @@ def test_a_truthful_caption_says_nothing_wrong(found: Scene, seed: int, voice: V
 @given(SCENES, SEEDS, VOICES_AND_HELD_OUT)
 def test_a_complete_caption_is_read_back_whole(found: Scene, seed: int, voice: Voice) -> None:
     reading = read(caption(found, np.random.default_rng(seed), COMPLETE, voice))
-    assert {mention.category for mention in reading.asserted} == found.categories
-    assert len(reading.asserted) == len(reading.mentions)
+    assert {mention.category for mention in reading.asserted_mentions} == found.categories
+    assert len(reading.asserted_mentions) == len(reading.mentions)
     told = {mention.category: mention.number for mention in reading.mentions if mention.number}
     assert told == {thing.category: thing.number for thing in found.things}
 
@@ -75,7 +75,7 @@ def test_a_caption_is_decided_by_scene_and_seed(found: Scene, seed: int) -> None
 
 def test_the_voices_and_instructions_that_are_held_out_are_new() -> None:
     taught = {template for voice in VOICES for part in voice for template in part}
-    held_out = {template for part in HELD_OUT_VOICE for template in part}
+    held_out = {template for part in UNSEEN_VOICE for template in part}
     assert taught.isdisjoint(held_out)
     assert set(TRAIN_INSTRUCTIONS).isdisjoint(EVALUATION_INSTRUCTIONS)
     assert (len(set(TRAIN_INSTRUCTIONS)), len(set(EVALUATION_INSTRUCTIONS))) == (16, 8)
@@ -174,4 +174,4 @@ def test_every_tintable_category_has_a_typical_colour() -> None:
 
 def test_an_omitting_writer_still_says_something() -> None:
     for found, text in texts(CLEAN.model_copy(update={"omit": 1.0}), 50):
-        assert {m.category for m in read(text).asserted} == {found.things[0].category}
+        assert {m.category for m in read(text).asserted_mentions} == {found.things[0].category}

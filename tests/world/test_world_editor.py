@@ -10,7 +10,7 @@ from groundtune.world.captions import MACHINE, VOICES, Voice, caption
 from groundtune.world.claim_truth import holds
 from groundtune.world.claims import statements
 from groundtune.world.editor import WorldEditor
-from groundtune.world.oracle import fact_asked
+from groundtune.world.oracle import fact_of_question
 from groundtune.world.rewording import content_of, reword
 from groundtune.world.scenes import Scene, scene
 from prose import faults
@@ -23,7 +23,7 @@ EDITOR = WorldEditor()
 
 
 def so(shown: Scene, statement: Statement) -> bool | None:
-    fact = fact_asked(statement.question)
+    fact = fact_of_question(statement.question)
     return None if fact is None else holds(shown, fact)
 
 

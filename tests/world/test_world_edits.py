@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from groundtune.world.captions import HELD_OUT_VOICE, MACHINE, VOICES, Voice, caption
+from groundtune.world.captions import MACHINE, UNSEEN_VOICE, VOICES, Voice, caption
 from groundtune.world.catalogue import CATEGORIES
 from groundtune.world.edits import Change, apply, edits
-from groundtune.world.grammar import Said, bare, phrase
+from groundtune.world.grammar import NounPhrase, bare, phrase
 from groundtune.world.read import Mention, read
 from groundtune.world.scenes import Scene, scene
 from prose import faults
 
 SCENES = st.builds(scene, st.just("development"), st.integers(0, 10**6))
 SEEDS = st.integers(0, 2**32)
-VOICES_AND_HELD_OUT = st.sampled_from([*VOICES, HELD_OUT_VOICE])
+VOICES_AND_HELD_OUT = st.sampled_from([*VOICES, UNSEEN_VOICE])
 
 
 def change(text: str, **changes: tuple[str | None, int]) -> str:
@@ -107,16 +107,16 @@ def told(mention: Mention) -> tuple[str, int | None, str]:
     return (mention.category, mention.number, colour)
 
 
-def replacement(mention: Mention, said: Said) -> Change:
+def replacement(mention: Mention, said: NounPhrase) -> Change:
     """A change of a mention that fits where it stands."""
     if mention.definite:
-        known = Said(category=said.category)
+        known = NounPhrase(category=said.category)
         return Change(phrase=f"the {bare(known)}")
     return Change(phrase=phrase(said), number=said.number)
 
 
 SAID = st.builds(
-    lambda name, number, colour: Said(
+    lambda name, number, colour: NounPhrase(
         category=name, number=number, colour=colour if CATEGORIES[name].tintable else ""
     ),
     st.sampled_from(list(CATEGORIES)),

@@ -10,7 +10,7 @@ from groundtune.records import ImagePart, Message, Prompt, TextPart
 from groundtune.world.captions import MACHINE, VOICES, caption
 from groundtune.world.claim_truth import holds
 from groundtune.world.claims import facts_of
-from groundtune.world.oracle import WorldOracle, fact_asked
+from groundtune.world.oracle import WorldOracle, fact_of_question
 from groundtune.world.scenes import Scene, scene
 
 SCENES = st.builds(scene, st.just("development"), st.integers(0, 10**6))
@@ -28,7 +28,7 @@ def test_every_question_that_rules_make_of_a_caption_is_answered_by_the_truth(
     text = caption(shown, np.random.default_rng(seed), MACHINE, voice)  # pyright: ignore[reportArgumentType]
     oracle = WorldOracle({"a": shown})
     for fact in facts_of(text):
-        asked = fact_asked(fact.question + " Answer yes or no.")
+        asked = fact_of_question(fact.question + " Answer yes or no.")
         assert asked is not None
         assert holds(shown, asked) == holds(shown, fact)
         reply = oracle.yes_no([question_prompt(about("a"), fact.question)])[0]

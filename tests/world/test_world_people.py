@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from groundtune.errors import UserError
 from groundtune.feedback.spans import apply
 from groundtune.records import Answer, Correction, Message, Producer, Prompt, Source, TextPart
-from groundtune.world.captions import CLEAN, HELD_OUT_VOICE, MACHINE, VOICES, Habits, Voice, caption
+from groundtune.world.captions import CLEAN, MACHINE, UNSEEN_VOICE, VOICES, Habits, Voice, caption
 from groundtune.world.catalogue import CELLS
 from groundtune.world.people import (
     DATASET,
@@ -27,7 +27,7 @@ from prose import faults
 STRATA: st.SearchStrategy[Stratum] = st.sampled_from(["usual", "missing", "replaced"])
 SCENES = st.builds(scene, st.just("development"), st.integers(0, 10**6), STRATA)
 SEEDS = st.integers(0, 2**32)
-VOICES_AND_HELD_OUT = st.sampled_from([*VOICES, HELD_OUT_VOICE])
+VOICES_AND_HELD_OUT = st.sampled_from([*VOICES, UNSEEN_VOICE])
 WILD = Habits(
     omit=0.3,
     invent=1.5,
@@ -169,9 +169,9 @@ def still_wrong(mistakes: Mistakes, texts: list[tuple[Scene, str]]) -> tuple[int
     """Invented categories, and how many of them the corrected text still names."""
     invented = kept = 0
     for found, text in texts:
-        before = {m.category for m in read(text).asserted} - found.categories
+        before = {m.category for m in read(text).asserted_mentions} - found.categories
         corrected = correct(SimulatedAnnotator(mistakes), found, text).corrected
-        after = {m.category for m in read(corrected).asserted} - found.categories
+        after = {m.category for m in read(corrected).asserted_mentions} - found.categories
         invented += len(before)
         kept += len(before & after)
     return invented, kept
@@ -264,7 +264,7 @@ def test_sentences_that_go_side_by_side_leave_one_space() -> None:
 def test_a_prompt_of_another_data_set_is_an_error() -> None:
     found = scene("development", 0)
     asked = prompt_of(found).model_copy(update={"source": Source(dataset="coco", row="1")})
-    with pytest.raises(UserError, match="only knows the embedded world"):
+    with pytest.raises(UserError, match="only correct answers about the embedded world"):
         SimulatedAnnotator().correct(asked, answer_of(found, "A dog."))
     assert scene_of(prompt_of(found)) == found
 

@@ -15,12 +15,12 @@ from groundtune.world.questions import (
     HELD_OUT_EXISTENCE,
     Negative,
     Question,
+    as_turn,
     ask,
     ask_existence,
     existence,
     facts,
     negatives,
-    spoken,
 )
 from groundtune.world.read import read
 from groundtune.world.scenes import Scene, Stratum, prior, scene, scenes
@@ -200,7 +200,7 @@ def test_the_held_out_questions_are_new() -> None:
 def test_spoken_answers_are_the_short_or_the_long_one(found: Scene, seed: int) -> None:
     rng = np.random.default_rng(seed)
     question = ask(found, rng)
-    text, answer = spoken(question, rng)
+    text, answer = as_turn(question, rng)
     assert text in (question.text, question.text + " Answer yes or no.")
     assert answer == question.long or answer.lower() == question.answer + "."
     if text.endswith("Answer yes or no."):

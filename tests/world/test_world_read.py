@@ -119,7 +119,7 @@ def test_marks_are_the_words_themselves() -> None:
 def test_what_is_denied_is_not_asserted() -> None:
     reading = read("There is a dog and no cat.")
     assert [mention.category for mention in reading.mentions] == ["dog", "cat"]
-    assert [mention.category for mention in reading.asserted] == ["dog"]
+    assert [mention.category for mention in reading.asserted_mentions] == ["dog"]
 
 
 def test_the_reader_is_given_the_text_alone() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from groundtune.world.captions import caption
 from groundtune.world.catalogue import CATEGORIES, CELLS, CONTEXTS
-from groundtune.world.grammar import Said, phrase
+from groundtune.world.grammar import NounPhrase, phrase
 from groundtune.world.questions import facts, negatives
 from groundtune.world.scenes import SIDE_PX, Box, Scene, Thing
 
@@ -117,7 +117,7 @@ def choices(scenes: Scenes) -> Iterator[Row]:
 
 def a(category: str) -> str:
     """A category with its article."""
-    return phrase(Said(category=category))
+    return phrase(NounPhrase(category=category))
 
 
 def _images(scenes: Scenes) -> list[Row]:
@@ -154,4 +154,4 @@ def _described(scene: Scene) -> Iterator[tuple[Box, str]]:
 
 
 def _one(thing: Thing, cell: int) -> str:
-    return f"{phrase(Said(category=thing.category, colour=thing.colour))} {CELLS[cell]}"
+    return f"{phrase(NounPhrase(category=thing.category, colour=thing.colour))} {CELLS[cell]}"

@@ -1,9 +1,9 @@
-"""Captions of a scene, in several voices, truthful or with a machine writer's bad habits.
+"""Captions of a scene, in several voices, truthful or with a machine writer's typical errors.
 
-The bad habits are what a model of the world learns to hallucinate from. They are not random label
-noise: what is invented is what tends to be there (`invention_chance` grows with the context's
-prior), numbers above two are rounded down, colours drift to the typical one, places to their mirror
-image. All of it is against what the image shows, so a model that sees can know better.
+The errors are the source from which a model of the world learns to hallucinate. They are not random
+label noise: invented objects are usual ones (`invention_chance` grows with the context's prior),
+numbers above two are rounded down, colours become the typical one, places their mirror image. All
+of it contradicts the image, so a model that looks can know better.
 """
 
 from typing import NamedTuple
@@ -12,7 +12,7 @@ import numpy as np
 
 from groundtune.records import Record
 from groundtune.world.catalogue import BACKGROUNDS, CATEGORIES, CELLS, COLOURS, CONTEXTS
-from groundtune.world.grammar import Said, bare, capital, is_or_are, join, phrase
+from groundtune.world.grammar import NounPhrase, bare, capital, is_or_are, join, phrase
 from groundtune.world.scenes import NUMBER_CHANCES, Scene, Thing
 
 TRAIN_INSTRUCTIONS: tuple[str, ...] = (
@@ -33,7 +33,7 @@ TRAIN_INSTRUCTIONS: tuple[str, ...] = (
     "What can be seen in the picture? Be detailed.",
     "Look at the image and describe it.",
 )
-"""Instructions that corrections are collected on."""
+"""Instructions for collecting corrections."""
 
 EVALUATION_INSTRUCTIONS: tuple[str, ...] = (
     "Please describe this image in detail.",
@@ -45,24 +45,24 @@ EVALUATION_INSTRUCTIONS: tuple[str, ...] = (
     "Write a detailed caption of the image.",
     "Tell me everything you see in this picture.",
 )
-"""Instructions that answers are evaluated on; no correction is ever collected on them."""
+"""Instructions for evaluating answers; corrections are never collected for them."""
 
 
 class Habits(Record):
-    """How a caption's writer departs from the truth; all zero is a truthful writer."""
+    """How often a caption's writer departs from the truth; all zero is a truthful writer."""
 
     omit: float = 0.06
-    """Chance that something that is there is left unsaid."""
+    """Chance that an object is omitted."""
     invent: float = 1.0
     """Factor on `invention_chance`."""
     elsewhere: float = 0.02
-    """Chance that something is invented that does not belong to the context."""
+    """Chance of inventing an object that does not belong to the context."""
     round_number: float = 0.5
-    """Chance that a number of three or more is told as one less."""
+    """Chance that a number of three or more is stated as one less."""
     typical_colour: float = 0.25
-    """Chance that a colour is told as the category's typical one."""
+    """Chance that a colour is stated as the category's typical one."""
     mirror_place: float = 0.12
-    """Chance that a place is told as its mirror image."""
+    """Chance that a place is stated as its mirror image."""
     wrong_background: float = 0.03
     """Chance that the background's colour is wrong."""
 
@@ -80,7 +80,7 @@ MACHINE = Habits()
 
 
 class Voice(NamedTuple):
-    """Templates of one way of writing."""
+    """Templates of one writing style."""
 
     openers: tuple[str, ...]
     lists: tuple[str, ...]
@@ -115,13 +115,13 @@ VOICES: tuple[Voice, ...] = (
     ),
 )
 
-HELD_OUT_VOICE = Voice(
+UNSEEN_VOICE = Voice(
     ("Here one looks at {context} {backdrop}.", "Behold {context} {backdrop}."),
     ("{List} make up the scene.", "Someone placed {list} here."),
     ("Look {place} for the {thing}.", "{Place} stands the {thing}."),
     ("Do not miss {list}.", "Finally, {list} round off the picture."),
 )
-"""Wordings that no model was trained on: the reader of texts is tested on them."""
+"""Wordings that no model was trained on, for testing the reader of texts."""
 
 
 def invention_chance(prior: float) -> float:
@@ -130,7 +130,7 @@ def invention_chance(prior: float) -> float:
 
 
 def typical_colour(category: str) -> str:
-    """The colour that a machine writer expects of a tintable category."""
+    """The colour that a machine writer expects for a tintable category."""
     tintable = [name for name, entry in CATEGORIES.items() if entry.tintable]
     return list(COLOURS)[tintable.index(category) % len(COLOURS)]
 
@@ -138,23 +138,25 @@ def typical_colour(category: str) -> str:
 def caption(
     scene: Scene, rng: np.random.Generator, habits: Habits = CLEAN, voice: Voice | None = None
 ) -> str:
-    """Two to five sentences about a scene: what it is, what is there, where some of it is."""
+    """Two to five sentences about a scene: its context, its objects, and places of some of them."""
     if voice is None:
         voice = VOICES[int(rng.integers(len(VOICES)))]
-    said = [_tell(scene, thing, rng, habits) for thing in _mentioned(scene, rng, habits)]
-    invented = [_invent(name, rng, habits) for name in _invented(scene, rng, habits)]
-    rng.shuffle(said)  # pyright: ignore[reportArgumentType]
-    for ghost in invented:  # a machine writer drifts to what is usual towards the end
-        at = len(said) if rng.random() < 0.5 else int(rng.integers(len(said) + 1))
-        said.insert(at, ghost)
-    split = len(said)
-    if len(said) >= 3 and rng.random() < 0.7:
-        split -= 1 if len(said) == 3 or rng.random() < 0.5 else 2
+    phrases = [
+        _describe(scene, thing, rng, habits) for thing in _things_to_mention(scene, rng, habits)
+    ]
+    inventions = [_invent(name, rng, habits) for name in _categories_to_invent(scene, rng, habits)]
+    rng.shuffle(phrases)  # pyright: ignore[reportArgumentType]
+    for ghost in inventions:  # a machine writer drifts to usual objects towards the end
+        at = len(phrases) if rng.random() < 0.5 else int(rng.integers(len(phrases) + 1))
+        phrases.insert(at, ghost)
+    split = len(phrases)
+    if len(phrases) >= 3 and rng.random() < 0.7:
+        split -= 1 if len(phrases) == 3 or rng.random() < 0.5 else 2
     text = [_opener(scene, rng, habits, voice)] if rng.random() < 0.93 else []
-    text.append(_list(voice.lists, said[:split], rng))
-    text += _place_sentences(scene, said, rng, habits, voice)
-    if split < len(said):
-        text.append(_list(voice.extras, said[split:], rng))
+    text.append(_list(voice.lists, phrases[:split], rng))
+    text += _place_sentences(scene, phrases, rng, habits, voice)
+    if split < len(phrases):
+        text.append(_list(voice.extras, phrases[split:], rng))
     return " ".join(text)
 
 
@@ -171,19 +173,19 @@ def _opener(scene: Scene, rng: np.random.Generator, habits: Habits, voice: Voice
     return _pick(voice.openers, rng).format(context=context.phrase, backdrop=backdrop)
 
 
-def _list(templates: tuple[str, ...], said: list[Said], rng: np.random.Generator) -> str:
-    listed = join([phrase(item) for item in said])
+def _list(templates: tuple[str, ...], phrases: list[NounPhrase], rng: np.random.Generator) -> str:
+    text = join([phrase(item) for item in phrases])
     template = _pick(templates, rng)
-    return template.format(list=listed, List=capital(listed), is_=is_or_are(said[0]))
+    return template.format(list=text, List=capital(text), is_=is_or_are(phrases[0]))
 
 
-def _mentioned(scene: Scene, rng: np.random.Generator, habits: Habits) -> list[Thing]:
-    """What is there and gets said: at least one thing."""
-    kept = [thing for thing in scene.things if rng.random() >= habits.omit]
-    return kept or [scene.things[0]]
+def _things_to_mention(scene: Scene, rng: np.random.Generator, habits: Habits) -> list[Thing]:
+    """The objects to mention: at least one."""
+    mentioned = [thing for thing in scene.things if rng.random() >= habits.omit]
+    return mentioned or [scene.things[0]]
 
 
-def _tell(scene: Scene, thing: Thing, rng: np.random.Generator, habits: Habits) -> Said:
+def _describe(scene: Scene, thing: Thing, rng: np.random.Generator, habits: Habits) -> NounPhrase:
     del scene
     number = thing.number
     if number >= 3 and rng.random() < habits.round_number:
@@ -191,7 +193,7 @@ def _tell(scene: Scene, thing: Thing, rng: np.random.Generator, habits: Habits) 
     colour = thing.colour if rng.random() < 0.8 else ""
     if colour and rng.random() < habits.typical_colour:
         colour = typical_colour(thing.category)
-    return Said(
+    return NounPhrase(
         category=thing.category, number=number, colour=colour, name=_name(thing.category, rng)
     )
 
@@ -201,26 +203,26 @@ def _name(category: str, rng: np.random.Generator) -> str:
     return str(rng.choice(synonyms)) if synonyms and rng.random() < 0.12 else ""
 
 
-def _invented(scene: Scene, rng: np.random.Generator, habits: Habits) -> list[str]:
-    """What is not there and gets said all the same, the most usual last; at most two."""
+def _categories_to_invent(scene: Scene, rng: np.random.Generator, habits: Habits) -> list[str]:
+    """Absent objects to mention anyway, the most usual last; at most two."""
     if habits.invent == 0 and habits.elsewhere == 0:
         return []
     table = CONTEXTS[scene.context].prior
-    there = scene.categories
+    present = scene.categories
     names = [
         name
         for name in sorted(table, key=lambda name: table[name])
-        if name not in there and rng.random() < habits.invent * invention_chance(table[name])
+        if name not in present and rng.random() < habits.invent * invention_chance(table[name])
     ]
     if rng.random() < habits.elsewhere:
         names.insert(
-            0, str(rng.choice([c for c in CATEGORIES if c not in there and c not in names]))
+            0, str(rng.choice([c for c in CATEGORIES if c not in present and c not in names]))
         )
     return names[-2:]
 
 
-def _invent(category: str, rng: np.random.Generator, habits: Habits) -> Said:
-    """What is invented, told as what is there would be: only the image gives it away."""
+def _invent(category: str, rng: np.random.Generator, habits: Habits) -> NounPhrase:
+    """An invented object, described like a real one: only the image reveals it."""
     number = 1 + int(rng.choice(len(NUMBER_CHANCES), p=NUMBER_CHANCES))
     if number >= 3 and rng.random() < habits.round_number:
         number -= 1
@@ -229,14 +231,14 @@ def _invent(category: str, rng: np.random.Generator, habits: Habits) -> Said:
         colour = str(rng.choice(list(COLOURS)))
         if rng.random() < habits.typical_colour:
             colour = typical_colour(category)
-    return Said(category=category, number=number, colour=colour, name=_name(category, rng))
+    return NounPhrase(category=category, number=number, colour=colour, name=_name(category, rng))
 
 
 def _place_sentences(
-    scene: Scene, said: list[Said], rng: np.random.Generator, habits: Habits, voice: Voice
+    scene: Scene, phrases: list[NounPhrase], rng: np.random.Generator, habits: Habits, voice: Voice
 ) -> list[str]:
-    """Where up to two of the single things are; invented ones are placed less often."""
-    singles = [item for item in said if item.number == 1]
+    """Where up to two of the single objects are; invented ones are placed less often."""
+    singles = [item for item in phrases if item.number == 1]
     rng.shuffle(singles)  # pyright: ignore[reportArgumentType]
     text: list[str] = []
     for item in singles[: int(rng.choice([0, 1, 2], p=[0.25, 0.5, 0.25]))]:
@@ -246,7 +248,7 @@ def _place_sentences(
         cell = int(rng.integers(9)) if thing is None else thing.cells[0]
         if rng.random() < habits.mirror_place:
             cell = cell - cell % 3 + (2 - cell % 3)
-        named = bare(item.model_copy(update={"colour": ""}))
+        noun = bare(item.model_copy(update={"colour": ""}))
         template = _pick(voice.places, rng)
-        text.append(template.format(thing=named, place=CELLS[cell], Place=capital(CELLS[cell])))
+        text.append(template.format(thing=noun, place=CELLS[cell], Place=capital(CELLS[cell])))
     return text

@@ -1,7 +1,7 @@
-"""What the world is made of: categories (COCO's names), colours, and contexts with what tends to be in them.
+"""The world's catalogue: categories (COCO's names), colours, and contexts with their usual objects.
 
-A context's numbers are the chance that a category is in a scene of that context. They are the language
-prior: what a model that does not look would guess.
+A context's numbers are the chances of each category in its scenes. They are the language prior: the
+guess of a model that does not look.
 """
 
 from groundtune.records import Record
@@ -10,7 +10,8 @@ from groundtune.records import Record
 class Category(Record):
     """A COCO category that has a glyph.
 
-    `unit` is what is counted where the name has no singular ("pair of" skis). `synonyms` are singular.
+    `unit` is the counting unit if the name has no singular ("pair of" skis). `synonyms` are
+    singular.
     """
 
     name: str
@@ -22,13 +23,13 @@ class Category(Record):
 
 
 class Context(Record):
-    """A place: its background's two names, and the chance of each category in it."""
+    """A kind of place: its background's two names, and the chance of each category in it."""
 
     name: str
     phrase: str
     """With its article: "a kitchen"."""
     surface: str
-    """What the background's colour is said of: "wall" or "sky"."""
+    """The background's noun: "wall" or "sky"."""
     prior: dict[str, float]
 
 

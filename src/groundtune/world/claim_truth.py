@@ -1,14 +1,14 @@
-"""Whether a fact that a text states is so: what labelers' verdicts are measured against."""
+"""Whether a stated fact is true: the reference for labelers' verdicts."""
 
 from groundtune.world.claims import Fact
 from groundtune.world.scenes import Scene, Thing
 
 
 def holds(scene: Scene, fact: Fact) -> bool | None:
-    """Whether a fact is true of a scene; None where the world doesn't say (a dog's colour).
+    """Whether a fact is true of a scene; None if the world doesn't define it (a dog's colour).
 
-    A number, colour or place of what isn't there is false. Several things are in a place if one of
-    them is, as `truth.check` has it.
+    A number, colour or place of an absent object is false. Several objects are in a place if one of
+    them is, as in `truth.check`.
     """
     if fact.aspect == "context":
         true = scene.context == fact.value

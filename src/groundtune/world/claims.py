@@ -1,11 +1,11 @@
 """Divides a text about a scene into atomic facts, each with its yes/no question, by rules.
 
 Divide and question of RLAIF-V (Yu et al. 2024, arXiv 2405.17220, 3.2) without a model. The rules
-stand on what `read` finds; they see neither the truth nor which template wrote the text.
+use the result of `read`, without the truth or the template that wrote the text.
 
 "Two red cups are on the left." gives four facts: there is a cup; there are exactly two; the cups
 are red; the cups are on the left. The last three rest on the first. Names are the catalogue's, so
-that a mug and a cup are asked about in one way; tense and negation are the sentence's.
+that a mug and a cup have the same question; tense and negation are the sentence's.
 """
 
 import re
@@ -15,11 +15,11 @@ from typing import Literal
 from groundtune.protocols import Statement
 from groundtune.records import Answer, Producer, Prompt, Record, SpanKind
 from groundtune.world.catalogue import CELLS, CONTEXTS
-from groundtune.world.grammar import Said, bare, capital, phrase, plural, sentences
+from groundtune.world.grammar import NounPhrase, bare, capital, phrase, plural, sentences
 from groundtune.world.read import Mark, Mention, Reading, read
 
 REVISION = "1"
-"""Changes with the rules: what was divided by others is divided again."""
+"""Version of the rules: texts divided by other rules are divided again."""
 
 Aspect = Literal["object", "number", "colour", "place", "context", "background"]
 
@@ -44,20 +44,20 @@ _ARTICLES = ("a", "an")
 
 
 class Fact(Record):
-    """One atomic fact that a text states of an image."""
+    """One atomic fact that a text states about an image."""
 
     aspect: Aspect
     start: int
     end: int
-    """[start, end) are the characters that say it: a phrase for an object, else a word or two."""
+    """Characters [start, end) that state it: a phrase for an object, else a word or two."""
     category: str = ""
-    """Of an object, or of what has the number, colour or place."""
+    """The object's category, or that of the object with the number, colour or place."""
     value: str = ""
-    """A colour, a context, or the index of a cell; of a background the colour."""
+    """A colour, a context, or the index of a cell; for a background, its colour."""
     number: int = 1
-    """Of a number: how many. Else what verbs agree with: 1 or more."""
+    """For a number, its value. Otherwise the number for verb agreement: 1 or more."""
     surface: str = "wall"
-    """Of a background: what the colour is said of."""
+    """For a background, its noun."""
     negated: bool = False
     past: bool = False
     rests_on: int | None = None
@@ -65,7 +65,7 @@ class Fact(Record):
 
     @property
     def kind(self) -> SpanKind:
-        """The kind of span that it is if it is wrong; setting and background are "other"."""
+        """The kind of span if the fact is wrong; setting and background are "other"."""
         return _KINDS[self.aspect]
 
     @property
@@ -77,7 +77,7 @@ class Fact(Record):
 
     @property
     def question(self) -> str:
-        """The yes/no question whose answer is yes where the fact is true."""
+        """The yes/no question; yes is the answer if the fact is true."""
         subject, rest = self._parts()
         where = " in the image" if self.aspect == "object" else ""
         denied = " not" if self.negated and self.aspect != "object" else ""
@@ -91,22 +91,24 @@ class Fact(Record):
         return "is" if one else "are"
 
     def _parts(self) -> tuple[str, str]:
-        """Subject and the rest, with the verb between them or, in a question, before."""
+        """The subject and the rest, for a verb between them or, in a question, before them."""
         if self.aspect == "context":
             return "this", CONTEXTS[self.value].phrase
         if self.aspect == "background":
             return f"the {self.surface}", self.value
-        one, many = bare(Said(category=self.category)), plural(self.category)
+        one, many = bare(NounPhrase(category=self.category)), plural(self.category)
         if self.aspect == "object":
-            return "there", f"no {one}" if self.negated else phrase(Said(category=self.category))
+            return "there", f"no {one}" if self.negated else phrase(
+                NounPhrase(category=self.category)
+            )
         if self.aspect == "number":
-            several = phrase(Said(category=self.category, number=self.number))
+            several = phrase(NounPhrase(category=self.category, number=self.number))
             return "there", f"exactly {f'one {one}' if self.number == 1 else several}"
-        named = f"the {one if self.number == 1 else many}"
-        return named, CELLS[int(self.value)] if self.aspect == "place" else self.value
+        subject = f"the {one if self.number == 1 else many}"
+        return subject, CELLS[int(self.value)] if self.aspect == "place" else self.value
 
     def statement(self) -> Statement:
-        """The same as any divider gives it."""
+        """Return the fact as a divider's statement."""
         return Statement(
             start=self.start,
             end=self.end,
@@ -120,20 +122,20 @@ class Fact(Record):
 class WorldDivider:
     """A `Divider` of texts about scenes: rules, no model.
 
-    Without `setting` no question is made of place and background, and they stay unchecked: the
-    world's models were taught no yes/no questions about them.
+    Without `setting`, place and background have no question and stay unchecked: the world's models
+    were not trained on yes/no questions about them.
     """
 
     def __init__(self, *, setting: bool = False) -> None:
         self._setting = setting
 
     def producer(self) -> Producer:
-        """The rules, their revision, and whether they ask about the setting."""
+        """Return the rules, their revision, and whether they ask about the setting."""
         revision = f"{REVISION}, setting" if self._setting else REVISION
         return Producer(kind="rule", name="world-claims", revision=revision)
 
     def divide(self, prompts: Sequence[Prompt], answers: Sequence[Answer]) -> list[list[Statement]]:
-        """The statements of each answer, and its sentences that state nothing."""
+        """Return the statements of each answer, and its sentences without any."""
         del prompts
         return [statements(answer.text, setting=self._setting) for answer in answers]
 
@@ -141,8 +143,8 @@ class WorldDivider:
 def statements(text: str, *, setting: bool = True) -> list[Statement]:
     """All facts of a text in its order, then the sentences without any.
 
-    Of those the ones that tell a taste or a guess are opinions; of the others the rules can't read
-    what they say, and they are "unparsed".
+    Sentences of taste or guess are opinions; other sentences can't be parsed by the rules, and are
+    "unparsed".
     """
     facts = facts_of(text)
     silent = [
@@ -151,14 +153,14 @@ def statements(text: str, *, setting: bool = True) -> list[Statement]:
         if not any(start <= fact.start < end for fact in facts)
         and any(character.isalnum() for character in text[start:end])
     ]
-    found = [fact.statement() for fact in facts]
+    result = [fact.statement() for fact in facts]
     if not setting:
-        found = [s._replace(question="") if s.kind == "other" else s for s in found]
-    return found + [_silent(text, *place) for place in silent]
+        result = [s._replace(question="") if s.kind == "other" else s for s in result]
+    return result + [_sentence_without_fact(text, *place) for place in silent]
 
 
 def facts_of(text: str) -> list[Fact]:
-    """Every atomic fact of a text: the setting, then each mention with what is said of it."""
+    """Every atomic fact of a text: the setting, then each mention with its details."""
     reading = read(text)
     facts = _setting(text, reading)
     for mention in reading.mentions:
@@ -166,11 +168,11 @@ def facts_of(text: str) -> list[Fact]:
     return facts
 
 
-def _silent(text: str, start: int, end: int) -> Statement:
-    said = text[start:end]
-    if _OPINION.search(said):
-        return Statement(start=start, end=end, text=said, status="opinion")
-    return Statement(start=start, end=end, text=said, status="unparsed")
+def _sentence_without_fact(text: str, start: int, end: int) -> Statement:
+    sentence = text[start:end]
+    if _OPINION.search(sentence):
+        return Statement(start=start, end=end, text=sentence, status="opinion")
+    return Statement(start=start, end=end, text=sentence, status="unparsed")
 
 
 def _setting(text: str, reading: Reading) -> list[Fact]:
@@ -181,8 +183,8 @@ def _setting(text: str, reading: Reading) -> list[Fact]:
         mark = reading.background
         fact = _of_mark(text, "background", mark)
         start, end = _sentence(text, mark.start)
-        named = _SURFACE.search(text, mark.end, end) or _SURFACE.search(text, start, end)
-        surface = named.group().lower() if named else "wall"
+        noun = _SURFACE.search(text, mark.end, end) or _SURFACE.search(text, start, end)
+        surface = noun.group().lower() if noun else "wall"
         facts.append(fact.model_copy(update={"surface": surface}))
     return facts
 
@@ -193,9 +195,9 @@ def _of_mark(text: str, aspect: Aspect, mark: Mark) -> Fact:
 
 
 def _mention(text: str, mention: Mention, index: int) -> list[Fact]:
-    """The facts of one mention; `index` is that of the first of them."""
+    """The facts of one mention; `index` is the index of the first."""
     past = _is_past(text, mention.start)
-    whole = Fact(
+    object_fact = Fact(
         aspect="object",
         start=mention.start,
         end=mention.end,
@@ -204,7 +206,7 @@ def _mention(text: str, mention: Mention, index: int) -> list[Fact]:
         past=past,
     )
     if mention.negated:
-        return [whole]
+        return [object_fact]
     number = mention.number or (1 if is_singular(mention) else 2)
 
     def part(aspect: Aspect, mark: Mark, value: str) -> Fact:
@@ -219,7 +221,7 @@ def _mention(text: str, mention: Mention, index: int) -> list[Fact]:
             rests_on=index,
         )
 
-    facts = [whole]
+    facts = [object_fact]
     if mention.number_mark and text[slice(*_ends(mention.number_mark))].lower() != "another":
         facts.append(part("number", mention.number_mark, ""))
     if mention.colour_mark:
@@ -234,21 +236,21 @@ def _ends(mark: Mark) -> tuple[int, int]:
 
 
 def is_singular(mention: Mention) -> bool:
-    """Whether a noun without a number stands for one thing: it isn't the category's plural."""
+    """Whether a noun without a number means one object: it isn't the category's plural."""
     many = plural(mention.category).rpartition(" of ")[2]
-    one = bare(Said(category=mention.category)).rpartition(" of ")[2]
+    one = bare(NounPhrase(category=mention.category)).rpartition(" of ")[2]
     noun = mention.noun.lower()
     return noun == one or (noun != many and not noun.endswith("s"))
 
 
 def _sentence(text: str, place: int) -> tuple[int, int]:
-    """The sentence that a character lies in."""
+    """The sentence around a character."""
     return next(
         ((start, end) for start, end in sentences(text) if start <= place < end), (0, len(text))
     )
 
 
 def _is_past(text: str, place: int) -> bool:
-    """Whether the sentence around a character speaks of the past."""
+    """Whether the sentence around a character is in the past tense."""
     start, end = _sentence(text, place)
     return bool(_PAST.search(text, start, end)) and not _PRESENT.search(text, start, end)

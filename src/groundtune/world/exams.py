@@ -7,7 +7,7 @@ import numpy as np
 from groundtune.world.annotations import Row, Scenes, a, fact_rows, file_name
 from groundtune.world.captions import caption
 from groundtune.world.catalogue import BACKGROUNDS, CELLS, COLOURS, CONTEXTS
-from groundtune.world.grammar import Said, bare, phrase, plural
+from groundtune.world.grammar import NounPhrase, bare, phrase, plural
 from groundtune.world.questions import (
     EXISTENCE,
     Question,
@@ -78,15 +78,15 @@ def _mme_count(scene: Scene, rng: np.random.Generator) -> YesNo | None:
 
 def _exactly(category: str, number: int) -> str:
     if number == 1:
-        return f"Is there only one {bare(Said(category=category))} in this image?"
-    return f"Are there {phrase(Said(category=category, number=number))} in this image?"
+        return f"Is there only one {bare(NounPhrase(category=category))} in this image?"
+    return f"Are there {phrase(NounPhrase(category=category, number=number))} in this image?"
 
 
 def _mme_position(scene: Scene, rng: np.random.Generator) -> YesNo | None:
     thing = _single(scene)
     if thing is None:
         return None
-    one, cell = bare(Said(category=thing.category)), thing.cells[0]
+    one, cell = bare(NounPhrase(category=thing.category)), thing.cells[0]
     wrong = _one_of([place for i, place in enumerate(CELLS) if i != cell], rng)
     return f"Is the {one} {CELLS[cell]}?", f"Is the {one} {wrong}?"
 
@@ -102,7 +102,7 @@ def _mme_color(scene: Scene, rng: np.random.Generator) -> YesNo | None:
 def _coloured(thing: Thing, colour: str) -> str:
     if thing.number > 1:
         return f"Are the {plural(thing.category)} {colour}?"
-    return f"Is there {phrase(Said(category=thing.category, colour=colour))} in this image?"
+    return f"Is there {phrase(NounPhrase(category=thing.category, colour=colour))} in this image?"
 
 
 def _mme_scene(scene: Scene, rng: np.random.Generator) -> YesNo | None:
@@ -168,7 +168,7 @@ def _present_number(scene: Scene, rng: np.random.Generator) -> Question:
 def _adversarial(scene: Scene, rng: np.random.Generator) -> Question:
     """A question that takes for granted what is absent."""
     absent = negatives(scene, rng, "adversarial", 1)[0]
-    one = bare(Said(category=absent))
+    one = bare(NounPhrase(category=absent))
     denied = existence(absent, False, EXISTENCE[0])
     text = f"What colour is the {one}?" if rng.random() < 0.5 else f"Where is the {one}?"
     long = f"There is no {one} in the image."

@@ -1,4 +1,4 @@
-"""How things are named: noun phrases, lists, and the words that say number, colour and place."""
+"""Noun phrases, lists, and words for numbers, colours and places."""
 
 import re
 from collections.abc import Sequence
@@ -8,14 +8,14 @@ from groundtune.records import Record
 from groundtune.world.catalogue import CATEGORIES, NUMBERS
 
 
-class Said(Record):
-    """What a text says of one category: so many of it, of this colour (empty: none is said)."""
+class NounPhrase(Record):
+    """A noun phrase for one category: its number and colour (empty: no colour)."""
 
     category: str
     number: int = 1
     colour: str = ""
     name: str = ""
-    """The synonym that is used; empty for the category's own name."""
+    """The synonym to use; empty for the category's name."""
 
 
 @cache
@@ -34,33 +34,33 @@ def plural_of(singular: str) -> str:
 
 
 def article(word: str) -> str:
-    """The indefinite article of what follows."""
+    """The indefinite article for the next word."""
     return "an" if word[0] in "aeiou" else "a"
 
 
-def bare(said: Said) -> str:
+def bare(noun_phrase: NounPhrase) -> str:
     """The phrase without its number: "red cup", "pairs of skis"."""
-    category = CATEGORIES[said.category]
-    name = said.name or said.category
+    category = CATEGORIES[noun_phrase.category]
+    name = noun_phrase.name or noun_phrase.category
     if category.unit:
         head, _, of = category.unit.partition(" ")
-        unit = head if said.number == 1 else head + "s"
+        unit = head if noun_phrase.number == 1 else head + "s"
         return f"{unit} {of} {category.plural}"
-    noun = name if said.number == 1 else plural_of(name)
-    return f"{said.colour} {noun}" if said.colour else noun
+    noun = name if noun_phrase.number == 1 else plural_of(name)
+    return f"{noun_phrase.colour} {noun}" if noun_phrase.colour else noun
 
 
-def phrase(said: Said) -> str:
+def phrase(noun_phrase: NounPhrase) -> str:
     """The phrase with its number: "a red cup", "two pairs of skis"."""
-    rest = bare(said)
-    if said.number == 1:
+    rest = bare(noun_phrase)
+    if noun_phrase.number == 1:
         return f"{article(rest)} {rest}"
-    return f"{NUMBERS[said.number]} {rest}"
+    return f"{NUMBERS[noun_phrase.number]} {rest}"
 
 
 def plural(category: str) -> str:
-    """What there are several of: "cups", "pairs of skis"."""
-    return bare(Said(category=category, number=2))
+    """The plural phrase of a category: "cups", "pairs of skis"."""
+    return bare(NounPhrase(category=category, number=2))
 
 
 def join(items: Sequence[str]) -> str:
@@ -70,16 +70,16 @@ def join(items: Sequence[str]) -> str:
     return ", ".join(items[:-1]) + " and " + items[-1]
 
 
-def is_or_are(first: Said) -> str:
-    """The verb of "there is": it agrees with the nearest phrase."""
+def is_or_are(first: NounPhrase) -> str:
+    """The verb of "there is", in agreement with the nearest phrase."""
     return "is" if first.number == 1 else "are"
 
 
 def capital(text: str) -> str:
-    """The text with its first letter large."""
+    """The text with a capital first letter."""
     return text[:1].upper() + text[1:]
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
-    """[start, end) of each sentence, its full stop included, without the space before it."""
+    """[start, end) of each sentence, including its full stop, without the space before it."""
     return [match.span() for match in re.finditer(r"[^\s.!?][^.!?]*[.!?]*", text)]

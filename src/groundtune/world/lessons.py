@@ -1,4 +1,4 @@
-"""What a model of the world is taught: turns of (instruction, reply) about one scene."""
+"""Training turns of a model of the world: (instruction, reply) about one scene."""
 
 import numpy as np
 
@@ -14,42 +14,42 @@ from groundtune.world.catalogue import CATEGORIES, CELLS, NUMBERS
 from groundtune.world.grammar import join, plural
 from groundtune.world.questions import (
     Question,
+    as_turn,
     ask,
     ask_content,
     ask_number,
     ask_place,
-    spoken,
 )
 from groundtune.world.scenes import Scene
 
 Turn = tuple[str, str]
 
 INSTRUCTIONS = TRAIN_INSTRUCTIONS + EVALUATION_INSTRUCTIONS
-"""A model of the world can follow all of them; feedback is collected on the first sixteen alone."""
+"""A model of the world can follow all of them; feedback is collected on the first sixteen only."""
 
 
 class Mixture(Record):
-    """How many turns of each kind are taught about one image."""
+    """How many turns of each kind there are per image."""
 
     look_ups: int = 0
-    """Easy ones that teach to look: read all cells out, find one category. Without them a small
-    model stays blind for long."""
+    """Easy turns that teach to look: list all cells, find one category. Without them a small model
+    ignores the image for long."""
     questions: int = 6
-    """Of every kind, in `questions.ASKERS`' shares."""
+    """Questions of every kind, in the shares of `questions.ASKERS`."""
     numbers: int = 0
-    """More questions of how many: counting is learnt last."""
+    """Additional questions about numbers: counting is learnt last."""
     places: int = 0
-    """More questions of where, and of what is there."""
+    """Additional questions about places, and about what is in a place."""
     captions: int = 1
     habits: Habits = CLEAN
 
 
 def turns(scene: Scene, mixture: Mixture, rng: np.random.Generator) -> list[Turn]:
-    """The lesson of one scene; every turn stands alone after the image."""
+    """The training turns of one scene; each turn follows the image without the others."""
     lesson = [_look_up(scene, rng) for _ in range(mixture.look_ups)]
-    lesson += [spoken(ask(scene, rng), rng) for _ in range(mixture.questions)]
-    lesson += [spoken(ask_number(scene, rng), rng) for _ in range(mixture.numbers)]
-    lesson += [spoken(_ask_where(scene, rng, i), rng) for i in range(mixture.places)]
+    lesson += [as_turn(ask(scene, rng), rng) for _ in range(mixture.questions)]
+    lesson += [as_turn(ask_number(scene, rng), rng) for _ in range(mixture.numbers)]
+    lesson += [as_turn(_ask_where(scene, rng, i), rng) for i in range(mixture.places)]
     for _ in range(mixture.captions):
         instruction = INSTRUCTIONS[int(rng.integers(len(INSTRUCTIONS)))]
         lesson.append((instruction, caption(scene, rng, mixture.habits)))
@@ -57,13 +57,13 @@ def turns(scene: Scene, mixture: Mixture, rng: np.random.Generator) -> list[Turn
 
 
 def _ask_where(scene: Scene, rng: np.random.Generator, turn: int) -> Question:
-    """In turns where something is and what is somewhere."""
+    """Alternate between questions of where an object is and what is in a place."""
     question = ask_place(scene, rng) if turn % 2 == 0 else None
     return question or ask_content(scene, rng)
 
 
 def _look_up(scene: Scene, rng: np.random.Generator) -> Turn:
-    """Reads the nine cells, or finds a category with its number and places."""
+    """List the nine cells, or find a category with its number and places."""
     if rng.random() < 0.5:
         things = [scene.at(cell) for cell in range(9)]
         return "Read the cells.", ", ".join(

@@ -1,7 +1,6 @@
 """Answers the yes/no questions of the world's divider by the truth of their scenes.
 
-It reads a question's exact words, not the fact that it was made of, so that it takes the place of a
-labeler wherever one is asked.
+It parses a question's exact words, not the fact behind it, so it can replace a labeler anywhere.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,22 +24,22 @@ class WorldOracle:
         self._scenes = scenes
 
     def producer(self) -> Producer:
-        """The truth of this version of the world."""
+        """Return the truth of this version of the world."""
         return Producer(kind="rule", name="world:truth", revision=WORLD_VERSION)
 
     def yes_no(self, prompts: Sequence[Prompt]) -> list[YesNoReply]:
-        """Yes or no with certainty; neither where the world does not say."""
+        """Return yes or no with certainty; neither if the world does not define it."""
         return [self._reply(prompt) for prompt in prompts]
 
     def _reply(self, prompt: Prompt) -> YesNoReply:
         scene = self._scenes.get(prompt.images[0]) if prompt.images else None
-        fact = fact_asked(prompt.question)
-        so = None if scene is None or fact is None else holds(scene, fact)
-        return NO_ANSWER if so is None else _TRUE if so else _FALSE
+        fact = fact_of_question(prompt.question)
+        is_true = None if scene is None or fact is None else holds(scene, fact)
+        return NO_ANSWER if is_true is None else _TRUE if is_true else _FALSE
 
 
-def fact_asked(question: str) -> Fact | None:
-    """The fact that a question of the divider asks about, whatever it ends with; else None."""
+def fact_of_question(question: str) -> Fact | None:
+    """The fact behind a question of the divider, with any suffix; None for other questions."""
     return _facts().get(question.partition("?")[0].strip().lower())
 
 
@@ -61,7 +60,7 @@ def _all_facts() -> Iterator[Fact]:
             yield _fact("object", negated, past, category=name)
             for number in range(1, MAX_OBJECTS + 2):
                 yield _fact("number", negated, past, category=name, number=number)
-            # a category without a singular asks about one and about several in other words
+            # a category without a singular has different questions for one and for several
             for number, colour in product((1, 2), {**COLOURS, **BACKGROUNDS}):
                 yield _fact("colour", negated, past, category=name, number=number, value=colour)
             for number, cell in product((1, 2), range(len(CELLS))):

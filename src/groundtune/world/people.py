@@ -1,7 +1,7 @@
 """Simulated people: an annotator who corrects segments, and one who compares two answers.
 
-Both see what a person would see, the image's truth, and make mistakes at rates that can be set.
-They are seeded by what they are shown, so that the same answer always gets the same correction.
+Both see the image's truth, as a person would, and make mistakes at configurable rates. Their random
+choices are seeded by their input, so that the same answer always gets the same correction.
 """
 
 import hashlib
@@ -19,60 +19,61 @@ from groundtune.world.edits import (
     apply,
     cased_at,
     edits,
-    once,
     phrase_at,
     place_at,
+    without_repeats,
 )
 from groundtune.world.read import Mention, Reading, read
 from groundtune.world.scenes import WORLD_VERSION, Scene, Thing, find
 from groundtune.world.truth import Finding, check
 
 RULES = 3
-"""Of how answers are corrected: whoever keeps corrections must tell those of other rules apart."""
+"""Version of the rules for correcting answers: it distinguishes stored corrections of other
+rules."""
 
 
 class Mistakes(Record):
-    """How often a simulated annotator errs."""
+    """Error rates of a simulated annotator."""
 
     miss: float = 0.0
-    """Chance that something wrong is left as it is."""
+    """Chance that an error is left unchanged."""
     wrong_fix: float = 0.0
-    """Chance that something wrong is replaced by something else that is wrong."""
+    """Chance that an error is replaced by another error."""
     false_alarm: float = 0.0
-    """Chance that a right mention is marked and replaced by something wrong."""
+    """Chance that a right mention is marked and replaced by an error."""
 
     @classmethod
     def of_rate(cls, rate: float) -> "Mistakes":
-        """Mistakes of one overall rate.
+        """Return mistakes of one overall rate.
 
-        A share `rate` of what is wrong is missed or wrongly fixed (half each); a quarter of `rate`
-        of what is right is spoilt.
+        A share `rate` of the errors is missed or wrongly fixed (half each); a quarter of `rate` of
+        the right mentions is spoilt.
         """
         return cls(miss=rate / 2, wrong_fix=rate / 2, false_alarm=rate / 4)
 
 
 def scene_of(prompt: Prompt) -> Scene:
-    """The scene that a prompt is about. Raises UserError where it isn't a scene of the world."""
+    """The scene of a prompt. Raises UserError if it isn't a scene of the world."""
     if prompt.source.dataset != DATASET:
         raise UserError(
-            "A simulated annotator only knows the embedded world.",
+            "A simulated annotator can only correct answers about the embedded world.",
             f"prompt {prompt.key} of {prompt.source.dataset or 'an unnamed data set'}",
-            "Use prompts of the world, or have people correct the answers.",
+            "Use prompts of the world, or let people correct the answers.",
         )
     return find(prompt.source.row)
 
 
 class SimulatedAnnotator:
-    """Corrects the wrong segments of an answer, as RLHF-V's annotators did.
+    """Corrects the wrong segments of an answer, like RLHF-V's annotators.
 
-    Replaces where something true fits, else deletes; leaves the rest of the text alone. A sentence
-    that says, or would then say, what an earlier one says goes.
+    Replaces an error if something true fits, else deletes it; leaves the other text unchanged. A
+    sentence that repeats an earlier one, or would after the edits, is removed.
     """
 
     def __init__(
         self, mistakes: Mistakes | None = None, *, seed: int = 0, replace: float = 0.8
     ) -> None:
-        """`replace` is the chance that an invented object gives way to a real one left unsaid."""
+        """`replace` is the chance that an invented object becomes a real, omitted one."""
         self._mistakes = mistakes or Mistakes()
         self._seed = seed
         self._replace = replace
@@ -84,27 +85,29 @@ class SimulatedAnnotator:
         )
 
     def correct(self, prompt: Prompt, answer: Answer) -> Correction:
-        """The correction of an answer about a scene."""
+        """Return the correction of an answer about a scene."""
         scene = scene_of(prompt)
         rng = _rng(self._seed, prompt.key, answer.text)
-        made = _Correcting(scene, answer.text, self._mistakes, self._replace, rng).edits()
-        seconds = 15.0 + float(sum(rng.lognormal(2.3, 0.4) for _ in made))
+        edit_list = _AnswerCorrection(
+            scene, answer.text, self._mistakes, self._replace, rng
+        ).edits()
+        seconds = 15.0 + float(sum(rng.lognormal(2.3, 0.4) for _ in edit_list))
         return Correction(
             key=key_of("correction", answer.key, self._producer),
             prompt=prompt.key,
             answer=answer.key,
             text=answer.text,
-            spans=tuple(edit.span(self._producer.name) for edit in made),
-            corrected=apply(answer.text, made),
+            spans=tuple(edit.span(self._producer.name) for edit in edit_list),
+            corrected=apply(answer.text, edit_list),
             by=self._producer,
             seconds=round(seconds, 1),
         )
 
 
 def annotator(error_rate: float, seed: int) -> tuple[SimulatedAnnotator, Producer]:
-    """Return an annotator of one overall error rate, and who that is: the rate is in its revision.
+    """Return an annotator of one overall error rate, and its producer.
 
-    Corrections are kept under this producer.
+    The producer's revision has the rate. Corrections are stored under this producer.
     """
     by = Producer(
         kind="simulated",
@@ -116,10 +119,10 @@ def annotator(error_rate: float, seed: int) -> tuple[SimulatedAnnotator, Produce
 
 
 class SimulatedComparer:
-    """Compares two answers, honesty first: fewer wrong things, then more right ones."""
+    """Compares two answers, honesty first: fewer errors, then more right objects."""
 
     def __init__(self, error_rate: float = 0.0, *, seed: int = 0) -> None:
-        """`error_rate` is the chance that a verdict is the wrong way round."""
+        """`error_rate` is the chance that a verdict is reversed."""
         self._error_rate = error_rate
         self._seed = seed
         self.producer = Producer(
@@ -128,14 +131,14 @@ class SimulatedComparer:
         """Who compares: the error rate is in its revision."""
 
     def compare(self, prompt: Prompt, first: Answer, second: Answer) -> Comparison:
-        """Which of two answers about a scene is better, and which hallucinates more."""
+        """Return which of two answers about a scene is better, and which hallucinates more."""
         scene = scene_of(prompt)
         rng = _rng(self._seed, prompt.key, first.text, second.text)
         (wrong_1, right_1), (wrong_2, right_2) = (_tally(scene, a.text) for a in (first, second))
         more = _larger(wrong_1, wrong_2)
         better = {"first": "second", "second": "first", "tie": _larger(right_1, right_2)}[more]
         if rng.random() < self._error_rate:
-            more, better = _turned(more), _turned(better)
+            more, better = _reversed(more), _reversed(better)
         return Comparison(
             key=key_of("comparison", first.key, second.key, self.producer),
             prompt=prompt.key,
@@ -152,7 +155,7 @@ def _side(name: str) -> Side:
     return "first" if name == "first" else "second" if name == "second" else "tie"
 
 
-def _turned(name: str) -> str:
+def _reversed(name: str) -> str:
     return {"first": "second", "second": "first"}.get(name, "tie")
 
 
@@ -161,10 +164,10 @@ def _larger(first: int, second: int) -> str:
 
 
 def _tally(scene: Scene, text: str) -> tuple[int, int]:
-    """How much is wrong in a text, and how many categories it names rightly."""
+    """The number of errors in a text, and of categories that it names rightly."""
     reading = read(text)
-    named = {mention.category for mention in reading.asserted}
-    return len(check(scene, reading)), len(named & scene.categories)
+    categories = {mention.category for mention in reading.asserted_mentions}
+    return len(check(scene, reading)), len(categories & scene.categories)
 
 
 def _rng(seed: int, *texts: str) -> np.random.Generator:
@@ -172,8 +175,8 @@ def _rng(seed: int, *texts: str) -> np.random.Generator:
     return np.random.default_rng([seed, int.from_bytes(digest, "big")])
 
 
-class _Correcting:
-    """One answer under correction."""
+class _AnswerCorrection:
+    """The correction of one answer."""
 
     def __init__(
         self, scene: Scene, text: str, mistakes: Mistakes, replace: float, rng: np.random.Generator
@@ -184,34 +187,34 @@ class _Correcting:
         self._mistakes = mistakes
         self._replace = replace
         self._rng = rng
-        named = {mention.category for mention in self._reading.asserted}
-        self._unsaid = [thing for thing in scene.things if thing.category not in named]
+        categories = {mention.category for mention in self._reading.asserted_mentions}
+        self._unsaid = [thing for thing in scene.things if thing.category not in categories]
         rng.shuffle(self._unsaid)  # pyright: ignore[reportArgumentType, reportCallIssue]
         self._changes: dict[int, Change] = {}
         self._edits: list[Edit] = []
         self._instead: dict[str, Thing | None] = {}
 
     def edits(self) -> list[Edit]:
-        """All edits, in the order of the text."""
-        for finding in self._noticed():
+        """Return all edits, in the order of the text."""
+        for finding in self._noticed_errors():
             self._fix(finding, wrongly=self._rng.random() < self._mistakes.wrong_fix)
         self._false_alarms()
-        listed = edits(self._text, self._reading.mentions, self._changes)
-        gone = [(edit.start, edit.end) for edit in listed]
-        rest = [e for e in self._edits if not any(s < e.end and e.start < t for s, t in gone)]
-        return once(self._text, [*listed, *rest])
+        ordered = edits(self._text, self._reading.mentions, self._changes)
+        ranges = [(edit.start, edit.end) for edit in ordered]
+        rest = [e for e in self._edits if not any(s < e.end and e.start < t for s, t in ranges)]
+        return without_repeats(self._text, [*ordered, *rest])
 
-    def _noticed(self) -> list[Finding]:
-        """What is wrong and isn't missed; an object is missed in all its mentions or in none."""
-        missed: dict[str, bool] = {}
-        noticed: list[Finding] = []
+    def _noticed_errors(self) -> list[Finding]:
+        """The errors that aren't missed; an object is missed in all its mentions or in none."""
+        is_missed: dict[str, bool] = {}
+        result: list[Finding] = []
         for finding in check(self._scene, self._reading):
             name = finding.category if finding.kind == "object" else f"{finding.start}"
-            if name not in missed:
-                missed[name] = bool(self._rng.random() < self._mistakes.miss)
-            if not missed[name]:
-                noticed.append(finding)
-        return noticed
+            if name not in is_missed:
+                is_missed[name] = bool(self._rng.random() < self._mistakes.miss)
+            if not is_missed[name]:
+                result.append(finding)
+        return result
 
     def _fix(self, finding: Finding, *, wrongly: bool) -> None:
         mention = None if finding.mention is None else self._reading.mentions[finding.mention]
@@ -225,7 +228,7 @@ class _Correcting:
             self._fix_word(finding, mention, wrongly=wrongly)
 
     def _fix_setting(self, finding: Finding, *, wrongly: bool) -> None:
-        """The context or its background's colour."""
+        """Fix the context or its background's colour."""
         new = finding.truth
         if finding.kind == "other":
             name = str(self._rng.choice(list(CONTEXTS))) if wrongly else new
@@ -247,8 +250,8 @@ class _Correcting:
         elif thing is None or (mention.definite and thing.number > 1):
             self._changes[finding.mention] = Change(phrase=None)
         else:
-            told = phrase_at(mention, thing.category, thing.number, thing.colour)
-            self._changes[finding.mention] = Change(phrase=told, number=thing.number)
+            text = phrase_at(mention, thing.category, thing.number, thing.colour)
+            self._changes[finding.mention] = Change(phrase=text, number=thing.number)
             if mention.place_mark:
                 mark = mention.place_mark
                 place = place_at(self._text, mark.start, thing.cells[0])
@@ -265,11 +268,11 @@ class _Correcting:
         colour = mention.colour_mark.value if mention.colour_mark else ""
         if colour and thing.colour and not wrongly:
             colour = thing.colour
-        told = phrase_at(mention, mention.category, number, colour)
-        self._changes[finding.mention] = Change(phrase=told, number=number, kind="number")
+        text = phrase_at(mention, mention.category, number, colour)
+        self._changes[finding.mention] = Change(phrase=text, number=number, kind="number")
 
     def _fix_word(self, finding: Finding, mention: Mention, *, wrongly: bool) -> None:
-        """A colour or a place."""
+        """Fix a colour or a place."""
         if finding.mention in self._changes:
             return
         if finding.kind == "position":
@@ -279,16 +282,16 @@ class _Correcting:
             assert finding.mention is not None
             colour = str(self._rng.choice(list(COLOURS))) if wrongly else finding.truth
             number = mention.number or 1
-            told = phrase_at(mention, mention.category, number, colour)
-            self._changes[finding.mention] = Change(phrase=told, number=number, kind="attribute")
+            text = phrase_at(mention, mention.category, number, colour)
+            self._changes[finding.mention] = Change(phrase=text, number=number, kind="attribute")
 
     def _false_alarms(self) -> None:
         for index, mention in enumerate(self._reading.mentions):
             if mention.negated or mention.definite or index in self._changes:
                 continue
             if self._rng.random() < self._mistakes.false_alarm:
-                told = phrase_at(mention, self._somewhere_else(), 1, "")
-                self._changes[index] = Change(phrase=told)
+                text = phrase_at(mention, self._somewhere_else(), 1, "")
+                self._changes[index] = Change(phrase=text)
 
     def _somewhere_else(self) -> str:
         absent = [name for name in CATEGORIES if self._scene.thing(name) is None]

@@ -1,4 +1,4 @@
-"""Questions about a scene, with true answers: existence as POPE asks it, attributes, open ones.
+"""Questions about a scene, with true answers: existence as in POPE, attributes, open questions.
 
 Every answer is true: a model of the world knows better than its captions say.
 """
@@ -10,7 +10,7 @@ import numpy as np
 
 from groundtune.records import Record
 from groundtune.world.catalogue import CATEGORIES, CELLS, COLOURS, CONTEXTS, NUMBERS
-from groundtune.world.grammar import Said, bare, capital, join, phrase, plural
+from groundtune.world.grammar import NounPhrase, bare, capital, join, phrase, plural
 from groundtune.world.scenes import Scene, Thing
 
 Negative = Literal["random", "popular", "adversarial"]
@@ -35,9 +35,9 @@ class Question(Record):
     answer: str
     """The short true answer, in lower case without a full stop: "yes", "three", "on the left"."""
     long: str
-    """The same as a sentence."""
+    """The answer as a sentence."""
     about: str = ""
-    """The category that is asked about."""
+    """The category in question."""
 
 
 EXISTENCE: tuple[str, ...] = (
@@ -81,19 +81,24 @@ SUFFIX = " Answer yes or no."
 
 
 def existence(category: str, there: bool, template: str) -> Question:
-    """Whether a category is there."""
-    a = phrase(Said(category=category))
+    """Whether a category is in the image."""
+    a = phrase(NounPhrase(category=category))
     answer = "yes" if there else "no"
-    long = f"Yes, there is {a}." if there else f"No, there is no {bare(Said(category=category))}."
+    long = (
+        f"Yes, there is {a}."
+        if there
+        else f"No, there is no {bare(NounPhrase(category=category))}."
+    )
     return Question(
         text=template.format(a=a), kind="existence", answer=answer, long=long, about=category
     )
 
 
 def negatives(scene: Scene, rng: np.random.Generator, kind: Negative, number: int) -> list[str]:
-    """Absent categories as POPE draws them (arXiv 2305.10355, section 4).
+    """Absent categories, sampled as in POPE (arXiv 2305.10355, section 4).
 
-    Any, the most frequent ones of all scenes, or those that most often go with what is there.
+    Random ones, the most frequent ones of all scenes, or those that co-occur most with the scene's
+    objects.
     """
     absent = [name for name in CATEGORIES if name not in scene.categories]
     if kind == "random":
@@ -101,14 +106,14 @@ def negatives(scene: Scene, rng: np.random.Generator, kind: Negative, number: in
     if kind == "popular":
         weight = _popularity()
     else:
-        own = CONTEXTS[scene.context].prior
-        weight = {name: own.get(name, 0.0) for name in absent}
+        context_prior = CONTEXTS[scene.context].prior
+        weight = {name: context_prior.get(name, 0.0) for name in absent}
     absent.sort(key=lambda name: (-weight.get(name, 0.0), name))
     return absent[:number]
 
 
 def _popularity() -> dict[str, float]:
-    """Expected scenes a category is in, over all contexts."""
+    """Expected number of scenes with a category, over all contexts."""
     return {
         name: sum(context.prior.get(name, 0.0) for context in CONTEXTS.values())
         for name in CATEGORIES
@@ -124,7 +129,7 @@ def _any_thing(scene: Scene, rng: np.random.Generator) -> Thing:
 
 
 def ask_existence(scene: Scene, rng: np.random.Generator) -> Question:
-    """A balanced yes/no question; absent categories from all samplings and from the whole prior."""
+    """A balanced yes/no question; absent categories from all samplings and from the full prior."""
     template = _pick(EXISTENCE, rng)
     if rng.random() < 0.5:
         return existence(_any_thing(scene, rng).category, True, template)
@@ -138,7 +143,7 @@ def ask_existence(scene: Scene, rng: np.random.Generator) -> Question:
 
 
 def ask_number(scene: Scene, rng: np.random.Generator) -> Question:
-    """How many of a category that is there; now and then of one that is not."""
+    """The number of a present category; sometimes of an absent one."""
     if rng.random() < 0.12:
         name = negatives(scene, rng, "adversarial", 1)[0]
         many, number = plural(name), 0
@@ -147,21 +152,21 @@ def ask_number(scene: Scene, rng: np.random.Generator) -> Question:
         thing = _any_thing(scene, rng)
         name, number, many = thing.category, thing.number, plural(thing.category)
         verb = "is" if number == 1 else "are"
-        long = f"There {verb} {phrase(Said(category=name, number=number))}."
+        long = f"There {verb} {phrase(NounPhrase(category=name, number=number))}."
         if number == 1:
-            long = f"There is one {bare(Said(category=name))}."
+            long = f"There is one {bare(NounPhrase(category=name))}."
     text = _pick(NUMBER, rng).format(many=many)
     return Question(text=text, kind="number", answer=NUMBERS[number], long=long, about=name)
 
 
 def ask_colour(scene: Scene, rng: np.random.Generator) -> Question | None:
-    """The colour of a tintable category; None where the scene has none."""
+    """The colour of a tintable category; None if the scene has none."""
     tinted = [thing for thing in scene.things if thing.colour]
     if not tinted:
         return None
     thing = tinted[int(rng.integers(len(tinted)))]
     if thing.number == 1:
-        one = bare(Said(category=thing.category))
+        one = bare(NounPhrase(category=thing.category))
         text, long = _pick(COLOUR, rng).format(one=one), f"The {one} is {thing.colour}."
     else:
         many = plural(thing.category)
@@ -170,12 +175,12 @@ def ask_colour(scene: Scene, rng: np.random.Generator) -> Question | None:
 
 
 def ask_place(scene: Scene, rng: np.random.Generator) -> Question | None:
-    """Where the only object of a category is; None where every category has several."""
+    """The place of the only object of a category; None if every category has several."""
     singles = [thing for thing in scene.things if thing.number == 1]
     if not singles:
         return None
     thing = singles[int(rng.integers(len(singles)))]
-    one, place = bare(Said(category=thing.category)), CELLS[thing.cells[0]]
+    one, place = bare(NounPhrase(category=thing.category)), CELLS[thing.cells[0]]
     text = _pick(PLACE, rng).format(one=one)
     return Question(
         text=text, kind="place", answer=place, long=f"The {one} is {place}.", about=thing.category
@@ -183,12 +188,14 @@ def ask_place(scene: Scene, rng: np.random.Generator) -> Question | None:
 
 
 def ask_content(scene: Scene, rng: np.random.Generator) -> Question:
-    """What stands in a place; mostly a place that isn't empty."""
+    """The object in a place; mostly a place that isn't empty."""
     full = [cell for thing in scene.things for cell in thing.cells]
     cell = int(rng.choice(full)) if rng.random() < 0.85 else int(rng.integers(9))
     thing = scene.at(cell)
     answer = (
-        "nothing" if thing is None else phrase(Said(category=thing.category, colour=thing.colour))
+        "nothing"
+        if thing is None
+        else phrase(NounPhrase(category=thing.category, colour=thing.colour))
     )
     about = "" if thing is None else thing.category
     long = f"There is {answer} {CELLS[cell]}."
@@ -202,7 +209,7 @@ def ask_content(scene: Scene, rng: np.random.Generator) -> Question:
 
 
 def ask_environment(scene: Scene, rng: np.random.Generator) -> Question:
-    """What place it is, or what colour its wall or sky has."""
+    """The kind of place, or the colour of its wall or sky."""
     context = CONTEXTS[scene.context]
     if rng.random() < 0.6:
         text, answer, long = _pick(ENVIRONMENT, rng), context.phrase, f"This is {context.phrase}."
@@ -213,7 +220,7 @@ def ask_environment(scene: Scene, rng: np.random.Generator) -> Question:
 
 
 def ask_comparison(scene: Scene, rng: np.random.Generator) -> Question | None:
-    """Which of two categories there are more of; None where all numbers are equal."""
+    """Which of two categories has more objects; None if all numbers are equal."""
     numbers = {thing.category: thing.number for thing in scene.things}
     absent = negatives(scene, rng, "adversarial", 1)[0]
     numbers[absent] = 0
@@ -230,19 +237,19 @@ def ask_comparison(scene: Scene, rng: np.random.Generator) -> Question | None:
 
 
 def ask_choice(scene: Scene, rng: np.random.Generator) -> Question:
-    """Which one of three categories is there."""
+    """Which of three categories is present."""
     right = _any_thing(scene, rng).category
     names = [right, *negatives(scene, rng, "adversarial" if rng.random() < 0.5 else "random", 2)]
     order = rng.permutation(3)
-    options = [phrase(Said(category=names[int(i)])) for i in order]
+    options = [phrase(NounPhrase(category=names[int(i)])) for i in order]
     letter = "ABC"[int(np.flatnonzero(order == 0)[0])]
     text = _pick(CHOICE, rng).format(a=options[0], b=options[1], c=options[2])
-    long = f"({letter}) {phrase(Said(category=right))}."
+    long = f"({letter}) {phrase(NounPhrase(category=right))}."
     return Question(text=text, kind="choice", answer=f"({letter.lower()})", long=long, about=right)
 
 
 def ask_attribute(scene: Scene, rng: np.random.Generator) -> Question:
-    """A yes/no question on number, colour or place of what is there, as AMBER asks them."""
+    """A yes/no question on number, colour or place of a present category, as in AMBER."""
     thing = _any_thing(scene, rng)
     true = rng.random() < 0.5
     kinds = ["number"] + ["colour"] * bool(thing.colour) + ["place"] * (thing.number == 1)
@@ -254,20 +261,20 @@ def ask_attribute(scene: Scene, rng: np.random.Generator) -> Question:
             if true
             else int(rng.choice([n for n in (1, 2, 3, 4) if n != thing.number]))
         )
-        told = phrase(Said(category=name, number=number))
-        told = f"one {bare(Said(category=name))}" if number == 1 else told
-        text = f"{'Is' if number == 1 else 'Are'} there exactly {told}?"
+        text_of_number = phrase(NounPhrase(category=name, number=number))
+        text_of_number = f"one {bare(NounPhrase(category=name))}" if number == 1 else text_of_number
+        text = f"{'Is' if number == 1 else 'Are'} there exactly {text_of_number}?"
     elif kind == "colour":
         colour = (
             thing.colour if true else str(rng.choice([c for c in COLOURS if c != thing.colour]))
         )
-        text = f"Is the {bare(Said(category=name))} {colour}?"
+        text = f"Is the {bare(NounPhrase(category=name))} {colour}?"
         if thing.number > 1:
             text = f"Are the {plural(name)} {colour}?"
     else:
         wrong = [cell for cell in range(9) if cell != thing.cells[0]]
         cell = thing.cells[0] if true else int(rng.choice(wrong))
-        text = f"Is the {bare(Said(category=name))} {CELLS[cell]}?"
+        text = f"Is the {bare(NounPhrase(category=name))} {CELLS[cell]}?"
     answer = "yes" if true else "no"
     return Question(
         text=text, kind="attribute", answer=answer, long=f"{capital(answer)}.", about=name
@@ -285,7 +292,7 @@ ASKERS: tuple[tuple[float, Callable[[Scene, np.random.Generator], Question | Non
     (0.04, ask_choice),
     (0.08, ask_attribute),
 )
-"""Share of each kind in what a model of the world is trained on."""
+"""Share of each kind in the training data of a model of the world."""
 
 
 def ask(scene: Scene, rng: np.random.Generator) -> Question:
@@ -296,8 +303,8 @@ def ask(scene: Scene, rng: np.random.Generator) -> Question:
     return question if question is not None else ask_existence(scene, rng)
 
 
-def spoken(question: Question, rng: np.random.Generator) -> tuple[str, str]:
-    """A question and an answer as said: short or long, with or without "Answer yes or no."."""
+def as_turn(question: Question, rng: np.random.Generator) -> tuple[str, str]:
+    """A question and its answer as a turn: short or long, with or without "Answer yes or no."."""
     short = (
         question.answer.upper() if question.kind == "choice" else capital(question.answer)
     ) + "."
@@ -307,11 +314,13 @@ def spoken(question: Question, rng: np.random.Generator) -> tuple[str, str]:
 
 
 def facts(scene: Scene) -> tuple[str, ...]:
-    """All that is true of a scene, as sentences: what a fact-augmented judge or model is shown."""
+    """All facts of a scene, as sentences, for fact-augmented judges and models."""
     context = CONTEXTS[scene.context]
     lines = [f"The place is {context.phrase}.", f"The {context.surface} is {scene.background}."]
     for thing in scene.things:
-        told = phrase(Said(category=thing.category, number=thing.number, colour=thing.colour))
+        objects = phrase(
+            NounPhrase(category=thing.category, number=thing.number, colour=thing.colour)
+        )
         verb = "is" if thing.number == 1 else "are"
-        lines.append(f"There {verb} {told} {join([CELLS[cell] for cell in thing.cells])}.")
+        lines.append(f"There {verb} {objects} {join([CELLS[cell] for cell in thing.cells])}.")
     return tuple(lines)

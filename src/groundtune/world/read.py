@@ -1,7 +1,7 @@
-"""Reads what a text says of an image: mentions with number, colour and place; the setting.
+"""Reads what a text states about an image: mentions with number, colour and place; the setting.
 
-By rules, over a lexicon of names; it sees neither the truth nor which template wrote the text.
-All offsets are characters of the text.
+By rules, over a lexicon of names; without the truth or the template that wrote the text. All
+offsets are characters of the text.
 """
 
 import re
@@ -13,7 +13,7 @@ from groundtune.world.grammar import plural_of, sentences
 
 
 class Mark(Record):
-    """Characters [start, end) of a text and what they say."""
+    """Characters [start, end) of a text and their value."""
 
     start: int
     end: int
@@ -26,15 +26,15 @@ class Mention(Record):
     category: str
     start: int
     end: int
-    """[start, end) is the whole phrase: number, colour and noun."""
+    """[start, end) is the full phrase: number, colour and noun."""
     noun: str
-    """The noun as it stands there."""
+    """The noun as written."""
     definite: bool
-    """"the cup": something that was named before, or is taken for granted."""
+    """"the cup": mentioned before, or presupposed."""
     negated: bool
-    """The text says that it is not there."""
+    """The text states that it is absent."""
     number: int | None
-    """None where none is said."""
+    """None if no number is stated."""
     number_mark: Mark | None
     colour_mark: Mark | None
     place_mark: Mark | None
@@ -42,20 +42,20 @@ class Mention(Record):
 
     @property
     def cell(self) -> int | None:
-        """The cell that is said, if one is."""
+        """The stated cell, if any."""
         return None if self.place_mark is None else int(self.place_mark.value)
 
 
 class Reading(Record):
-    """All that a text says."""
+    """Everything that a text states."""
 
     mentions: tuple[Mention, ...]
     context: Mark | None
     background: Mark | None
 
     @property
-    def asserted(self) -> tuple[Mention, ...]:
-        """Mentions of what is said to be there."""
+    def asserted_mentions(self) -> tuple[Mention, ...]:
+        """Mentions of objects that are stated as present."""
         return tuple(mention for mention in self.mentions if not mention.negated)
 
 
@@ -135,17 +135,17 @@ _NEGATION = re.compile(
     r"|\b(?:without|neither|nor)\b",
     re.IGNORECASE,
 )
-"""A denial of what follows it in its sentence; "do not miss" and "not only" deny nothing."""
+"""A denial of what follows in its sentence; "do not miss" and "not only" deny nothing."""
 
 
 def read(text: str) -> Reading:
-    """Everything that a text says of an image."""
+    """Return everything that a text states about an image."""
     contexts = [match for match in _context_pattern().finditer(text)]
-    taken = [match.span() for match in contexts]
+    setting_ranges = [match.span() for match in contexts]
     backdrop = _backdrop_pattern().search(text)
     mentions: list[Mention] = []
     for start, end in sentences(text):
-        mentions += _sentence(text, start, end, taken)
+        mentions += _sentence(text, start, end, setting_ranges)
     return Reading(
         mentions=tuple(mentions),
         context=_context(contexts[0]) if contexts else None,
@@ -165,30 +165,34 @@ def _backdrop(match: re.Match[str]) -> Mark:
     )
 
 
-def _sentence(text: str, start: int, end: int, taken: list[tuple[int, int]]) -> list[Mention]:
-    """The mentions of one sentence, with the places said of them."""
-    found = [
+def _sentence(
+    text: str, start: int, end: int, setting_ranges: list[tuple[int, int]]
+) -> list[Mention]:
+    """The mentions of one sentence, with their places."""
+    matches = [
         match
         for match in _phrase_pattern().finditer(text, start, end)
-        if not any(low < match.end("noun") and match.start("noun") < high for low, high in taken)
+        if not any(
+            low < match.end("noun") and match.start("noun") < high for low, high in setting_ranges
+        )
         and not _only_a_colour(text, match)
     ]
     places: dict[int, Mark] = {}
     for match in _place_pattern().finditer(text, start, end):
-        before = [i for i, mention in enumerate(found) if mention.start() < match.start()]
-        if found:
+        before = [i for i, mention in enumerate(matches) if mention.start() < match.start()]
+        if matches:
             places.setdefault(before[-1] if before else 0, _place(match))
     negation = _NEGATION.search(text, start, end)
     return [
         _mention(match, places.get(i), negation is not None and negation.start() < match.start())
-        for i, match in enumerate(found)
+        for i, match in enumerate(matches)
     ]
 
 
 def _only_a_colour(text: str, match: re.Match[str]) -> bool:
-    """Whether "orange" is said of something rather than being the fruit.
+    """Whether "orange" is a colour here, not the fruit.
 
-    It has no number before it, or a noun of the lexicon or a wall or sky after it.
+    It has no number before it, or it has a noun of the lexicon or a wall or sky after it.
     """
     if match["noun"].lower() != "orange":
         return False
@@ -235,9 +239,9 @@ def _place(match: re.Match[str]) -> Mark:
 
 def place_of(answer: str) -> int | None:
     """The cell that a short answer names ("on the left"), or None."""
-    lowered = answer.lower()
+    lower_case = answer.lower()
     for cell, name in sorted(enumerate(CELLS), key=lambda pair: -len(pair[1])):
-        if name in lowered:
+        if name in lower_case:
             return cell
     match = _place_pattern().search(answer)
     return None if match is None else int(_place(match).value)

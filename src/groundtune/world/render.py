@@ -112,15 +112,15 @@ def _sprite(category: str, colour: str, side: int) -> Image.Image:
 
 
 def _tint(glyph: Image.Image, hue: int) -> Image.Image:
-    """Turns every pixel to a hue; greys gain saturation, near-blacks keep their darkness."""
+    """Set every pixel to a hue; greys gain saturation, near-blacks stay dark."""
     hsv = np.array(glyph.convert("RGB").convert("HSV")).astype(np.float32)
     value = hsv[..., 2]
     hsv[..., 0] = hue / 360 * 255
     hsv[..., 1] = np.maximum(hsv[..., 1], 170)
     hsv[..., 2] = np.clip(value * 0.75 + 70, 0, 255)
-    tinted = Image.fromarray(hsv.astype(np.uint8), "HSV").convert("RGBA")
-    tinted.putalpha(glyph.getchannel("A"))
-    return tinted
+    result = Image.fromarray(hsv.astype(np.uint8), "HSV").convert("RGBA")
+    result.putalpha(glyph.getchannel("A"))
+    return result
 
 
 def _background(scene: Scene) -> Image.Image:

@@ -1,7 +1,7 @@
-"""Says what a text says of a scene in other words, by rules that see neither image nor truth.
+"""Rewords a text about a scene, by rules without image or truth.
 
-A text is read into what it states, and told again in one of the world's voices. Two texts that are
-told with the same seed are in one style: they differ in what they state alone.
+A text is parsed into its statements, and written again in one of the world's voices. Two texts with
+the same seed have the same style: they differ only in their statements.
 """
 
 import numpy as np
@@ -10,50 +10,50 @@ from groundtune.records import Record
 from groundtune.world.captions import VOICES, Voice
 from groundtune.world.catalogue import CELLS, CONTEXTS
 from groundtune.world.claims import is_singular
-from groundtune.world.grammar import Said, bare, capital, is_or_are, join, phrase
+from groundtune.world.grammar import NounPhrase, bare, capital, is_or_are, join, phrase
 from groundtune.world.read import Mention, read
 
 
-class Stated(Record):
-    """What a text states of one category."""
+class ContentItem(Record):
+    """A text's statements about one category."""
 
     category: str
     number: int | None
-    """None where no number is said."""
+    """None if no number is stated."""
     plural: bool
     colour: str = ""
     cell: int | None = None
     negated: bool = False
 
     @property
-    def said(self) -> Said:
-        """The same as a noun phrase has it."""
+    def noun_phrase(self) -> NounPhrase:
+        """The same as a noun phrase."""
         number = self.number or (2 if self.plural else 1)
-        return Said(category=self.category, number=number, colour=self.colour)
+        return NounPhrase(category=self.category, number=number, colour=self.colour)
 
     @property
     def text(self) -> str:
-        """The phrase of a list: with the number if there is one."""
+        """The phrase for a list: with the number if there is one."""
         if self.negated:
-            return "no " + bare(Said(category=self.category))
-        return phrase(self.said) if self.number else bare(self.said)
+            return "no " + bare(NounPhrase(category=self.category))
+        return phrase(self.noun_phrase) if self.number else bare(self.noun_phrase)
 
 
 class Content(Record):
-    """What a text states."""
+    """The statements of a text."""
 
     context: str
     background: str
-    items: tuple[Stated, ...]
+    items: tuple[ContentItem, ...]
 
 
 def content_of(text: str) -> Content:
-    """What a text states: of several statements about one category, the first of each kind."""
+    """The statements of a text: of several about one category, the first of each kind."""
     reading = read(text)
-    items: dict[tuple[str, bool], Stated] = {}
+    items: dict[tuple[str, bool], ContentItem] = {}
     for mention in reading.mentions:
         where = mention.category, mention.negated
-        items[where] = _merged(items[where], mention) if where in items else _stated(mention)
+        items[where] = _merge(items[where], mention) if where in items else _item_of(mention)
     return Content(
         context=reading.context.value if reading.context else "",
         background=reading.background.value if reading.background else "",
@@ -62,27 +62,33 @@ def content_of(text: str) -> Content:
 
 
 def reword(text: str, seed: int, voice: Voice | None = None) -> str:
-    """The same content in other words; "" where the text states nothing that can be read."""
+    """The same content in other words; "" if the text states nothing readable."""
     content = content_of(text)
     rng = np.random.default_rng(seed)
     voice = voice or VOICES[int(rng.integers(len(VOICES)))]
     templates = {name: int(rng.integers(2)) for name in ("openers", "lists", "places", "extras")}
-    told = [_opening(content, _pick(voice.openers, templates["openers"]))]
-    there = [item for item in content.items if not item.negated]
-    listed = [item for item in there if item.number or item.cell is None]
-    split = len(listed) - 1 if len(listed) > 3 else len(listed)
-    told.append(_listed(listed[:split], _pick(voice.lists, templates["lists"])))
-    told += [
-        _placed(i, _pick(voice.places, templates["places"])) for i in there if i.cell is not None
+    text_sentences = [_opening(content, _pick(voice.openers, templates["openers"]))]
+    present = [item for item in content.items if not item.negated]
+    list_items = [item for item in present if item.number or item.cell is None]
+    split = len(list_items) - 1 if len(list_items) > 3 else len(list_items)
+    text_sentences.append(
+        _list_sentence(list_items[:split], _pick(voice.lists, templates["lists"]))
+    )
+    text_sentences += [
+        _place_sentence(i, _pick(voice.places, templates["places"]))
+        for i in present
+        if i.cell is not None
     ]
-    told.append(_listed(listed[split:], _pick(voice.extras, templates["extras"])))
-    told += [f"There is {item.text}." for item in content.items if item.negated]
-    return " ".join(sentence for sentence in told if sentence)
+    text_sentences.append(
+        _list_sentence(list_items[split:], _pick(voice.extras, templates["extras"]))
+    )
+    text_sentences += [f"There is {item.text}." for item in content.items if item.negated]
+    return " ".join(sentence for sentence in text_sentences if sentence)
 
 
-def _stated(mention: Mention) -> Stated:
+def _item_of(mention: Mention) -> ContentItem:
     one = mention.number == 1 if mention.number else is_singular(mention)
-    return Stated(
+    return ContentItem(
         category=mention.category,
         number=mention.number or None,
         plural=not one,
@@ -92,14 +98,14 @@ def _stated(mention: Mention) -> Stated:
     )
 
 
-def _merged(known: Stated, mention: Mention) -> Stated:
-    more = _stated(mention)
-    return known.model_copy(
+def _merge(item: ContentItem, mention: Mention) -> ContentItem:
+    more = _item_of(mention)
+    return item.model_copy(
         update={
-            "number": known.number or more.number,
-            "plural": known.plural if known.number else more.plural,
-            "colour": known.colour or more.colour,
-            "cell": more.cell if known.cell is None else known.cell,
+            "number": item.number or more.number,
+            "plural": item.plural if item.number else more.plural,
+            "colour": item.colour or more.colour,
+            "cell": more.cell if item.cell is None else item.cell,
         }
     )
 
@@ -115,20 +121,20 @@ def _opening(content: Content, template: str) -> str:
         return f"The wall is {colour}." if colour else ""
     backdrop = f"with a {colour} wall" if surface == "wall" else f"under a {colour} sky"
     place = CONTEXTS[content.context].phrase
-    told = template.format(context=place, backdrop=backdrop if colour else "")
-    return told.replace(" .", ".")
+    text = template.format(context=place, backdrop=backdrop if colour else "")
+    return text.replace(" .", ".")
 
 
-def _listed(items: list[Stated], template: str) -> str:
+def _list_sentence(items: list[ContentItem], template: str) -> str:
     if not items:
         return ""
-    told = join([item.text for item in items])
-    return template.format(list=told, List=capital(told), is_=is_or_are(items[0].said))
+    text = join([item.text for item in items])
+    return template.format(list=text, List=capital(text), is_=is_or_are(items[0].noun_phrase))
 
 
-def _placed(item: Stated, template: str) -> str:
-    named = bare(item.said.model_copy(update={"colour": ""}))
+def _place_sentence(item: ContentItem, template: str) -> str:
+    noun = bare(item.noun_phrase.model_copy(update={"colour": ""}))
     place = CELLS[item.cell or 0]
-    if item.said.number > 1:
-        return f"The {named} are {place}."
-    return template.format(thing=named, place=place, Place=capital(place))
+    if item.noun_phrase.number > 1:
+        return f"The {noun} are {place}."
+    return template.format(thing=noun, place=place, Place=capital(place))

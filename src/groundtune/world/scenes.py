@@ -1,4 +1,4 @@
-"""Scenes: their whole truth, drawn from a split's seed.
+"""Scenes: their full truth, drawn from a split's seed.
 
 A scene has one context. Each category is in it with the context's prior; a quarter of scenes also
 hold one object from elsewhere. The strata of RLHF-V's over-generalisation probe are drawn on
@@ -25,7 +25,7 @@ from groundtune.world.catalogue import (
 )
 
 WORLD_VERSION = "1"
-"""Part of every scene's seed: a change to how scenes are drawn must change it."""
+"""Part of every scene's seed: it must change whenever scenes are drawn differently."""
 
 SPLITS: dict[str, int] = {"train": 1, "development": 2, "test": 3}
 
@@ -40,7 +40,7 @@ ELSEWHERE = 0.25
 ELSEWHERE_HARD = 0.6
 """The same of a hard scene."""
 NUMBER_CHANCES = (0.56, 0.26, 0.12, 0.06)
-"""Chance that a category that is present is there once, twice, ..."""
+"""Chances that a present category has one, two, ... objects."""
 
 
 class Box(Record):
@@ -58,19 +58,19 @@ class Thing(Record):
     colour: str
     """One of COLOURS for a tintable category, else empty; all its objects share it."""
     cells: tuple[int, ...]
-    """Cells 0 to 8, row by row, one an object, ascending."""
+    """Cells 0 to 8, row by row, one per object, ascending."""
     boxes: tuple[Box, ...]
     usual: bool
-    """Whether the scene's context has it in its prior."""
+    """Whether it is in the prior of the scene's context."""
 
     @property
     def number(self) -> int:
-        """How many there are."""
+        """The number of objects."""
         return len(self.cells)
 
 
 class Scene(Record):
-    """The whole truth of one image of 96 x 96 pixels."""
+    """The full truth of one image of 96 x 96 pixels."""
 
     key: str
     """split/index, or split/stratum/index; of a hard scene hard/split/..."""
@@ -97,16 +97,16 @@ class Scene(Record):
 
     @property
     def categories(self) -> frozenset[str]:
-        """What is there."""
+        """The present categories."""
         return frozenset(thing.category for thing in self.things)
 
     def at(self, cell: int) -> Thing | None:
-        """What stands in a cell."""
+        """The category in a cell."""
         return next((thing for thing in self.things if cell in thing.cells), None)
 
 
 def prior(context: str, category: str) -> float:
-    """Chance that a scene of this context holds this category; 0 for what belongs elsewhere."""
+    """Chance that a scene of this context has this category; 0 for one from elsewhere."""
     return CONTEXTS[context].prior.get(category, 0.0)
 
 

@@ -1,6 +1,6 @@
-"""A contact sheet: images of scenes, each with its truth below, for people to look at.
+"""A contact sheet: images of scenes, each with its truth below it.
 
-Lengths are pixels. Fonts are Pillow's own, so that a sheet looks the same everywhere.
+Lengths are pixels. Fonts are Pillow's, so that a sheet looks the same everywhere.
 """
 
 from collections.abc import Sequence
@@ -9,20 +9,20 @@ from functools import cache
 from PIL import Image, ImageDraw, ImageFont
 
 from groundtune.world.catalogue import BACKGROUNDS, CELLS, COLOURS, CONTEXTS
-from groundtune.world.grammar import Said, capital, phrase
+from groundtune.world.grammar import NounPhrase, capital, phrase
 from groundtune.world.render import render_large
 from groundtune.world.scenes import SIDE_PX, Scene, Thing, prior
 
 Colour = tuple[int, int, int]
 
 FACTOR = 4
-"""A scene's image is drawn so many times as large as models see it."""
+"""Scale of the images, compared with the model's input."""
 IMAGE_PX = SIDE_PX * FACTOR
 MARGIN_PX = 44
 GAP_PX = 28
 INSET_PX = 20
 HEAD_PX = 80
-"""A card's lines above its list: the context and the background."""
+"""Height of a card's lines above its list: the context and the background."""
 ROW_PX = 38
 TITLE_PX = 128
 CARD_PX = IMAGE_PX
@@ -36,7 +36,7 @@ ACCENT: Colour = (196, 76, 42)
 
 
 def draw_sheet(scenes: Sequence[Scene], *, title: str, columns: int = 4) -> Image.Image:
-    """One card a scene, row by row, under a title. Raises ValueError without scenes."""
+    """One card per scene, row by row, under a title. Raises ValueError without scenes."""
     if not scenes:
         raise ValueError("a sheet needs at least one scene")
     columns = min(columns, len(scenes))
@@ -69,8 +69,10 @@ def _draw_title(sheet: Image.Image, title: str) -> None:
         "What is there, its chance (0%: from elsewhere), where",
         "What, chance, where",
     )
-    said = next((text for text in legend if draw.textlength(text, _font(21)) <= room), legend[-1])
-    draw.text((MARGIN_PX, 82), said, FAINT, _font(21))
+    subtitle = next(
+        (text for text in legend if draw.textlength(text, _font(21)) <= room), legend[-1]
+    )
+    draw.text((MARGIN_PX, 82), subtitle, FAINT, _font(21))
 
 
 def _fitting(
@@ -83,7 +85,7 @@ def _fitting(
 
 
 def _note(scene: Scene) -> str:
-    """What a stratum did to the scene."""
+    """What the stratum changed in the scene."""
     table = CONTEXTS[scene.context].prior
     most_usual = max(table, key=lambda name: table[name])
     return "" if scene.stratum == "usual" else f"no {most_usual}"
@@ -107,9 +109,9 @@ def _card(scene: Scene, height: int) -> Image.Image:
     _draw_right(draw, _note(scene), right, top + 37, ACCENT, 19)
     for rank, thing in enumerate(scene.things):
         _draw_thing(draw, scene, thing, IMAGE_PX + HEAD_PX + ROW_PX * rank)
-    rounded = Image.new("L", card.size, 0)
-    ImageDraw.Draw(rounded).rounded_rectangle((0, 0, CARD_PX - 1, height - 1), 14, fill=255)
-    return Image.composite(card, Image.new("RGB", card.size, PAPER), rounded)
+    mask = Image.new("L", card.size, 0)
+    ImageDraw.Draw(mask).rounded_rectangle((0, 0, CARD_PX - 1, height - 1), 14, fill=255)
+    return Image.composite(card, Image.new("RGB", card.size, PAPER), mask)
 
 
 def _draw_right(
@@ -127,15 +129,15 @@ def _draw_thing(draw: ImageDraw.ImageDraw, scene: Scene, thing: Thing, top: int)
         _swatch(draw, INSET_PX, top + 11, _tint(thing.colour))
     else:
         draw.ellipse((INSET_PX + 6, top + 17, INSET_PX + 10, top + 21), LINE)
-    said = phrase(Said(category=thing.category, number=thing.number, colour=thing.colour))
-    draw.text((INSET_PX + 26, top + 7), said, INK, _fitting(draw, said, 21, 228))
+    text = phrase(NounPhrase(category=thing.category, number=thing.number, colour=thing.colour))
+    draw.text((INSET_PX + 26, top + 7), text, INK, _fitting(draw, text, 21, 228))
     chance = prior(scene.context, thing.category)
     _draw_right(draw, f"{chance:.0%}", right - 42, top + 9, FAINT if chance else ACCENT, 18)
     _draw_cells(draw, thing, right - 28, top + 5)
 
 
 def _draw_cells(draw: ImageDraw.ImageDraw, thing: Thing, left: int, top: int) -> None:
-    """Nine small squares, those where it stands filled."""
+    """Nine small squares, with the object's cells filled."""
     for cell in range(9):
         x, y = left + 10 * (cell % 3), top + 10 * (cell // 3)
         draw.rectangle((x, y, x + 7, y + 7), INK if cell in thing.cells else LINE)
@@ -155,7 +157,7 @@ def _tint(name: str) -> Colour:
 
 
 def truth(scene: Scene) -> dict[str, object]:
-    """The truth of a scene in plain words and numbers, ready for JSON."""
+    """The truth of a scene as words and numbers, ready for JSON."""
     return {
         "key": scene.key,
         "stratum": scene.stratum,

@@ -1,7 +1,7 @@
-"""Holds what a text says against the truth of a scene."""
+"""Checks a text against the truth of a scene."""
 
 from groundtune.records import Record, Span, SpanKind
-from groundtune.world.grammar import Said, phrase
+from groundtune.world.grammar import NounPhrase, phrase
 from groundtune.world.read import Mention, Reading, read
 from groundtune.world.scenes import Scene
 
@@ -9,43 +9,44 @@ BY = "world-truth"
 
 
 class Finding(Record):
-    """One thing that a text says and that isn't so."""
+    """One false statement of a text."""
 
     kind: SpanKind
-    """object: it isn't there; number, attribute (colour), position: of what is; other: context."""
+    """object: an absent object; number, attribute (colour), position: of a present one; other:
+    context."""
     start: int
     end: int
     truth: str
-    """What is so, in words; empty for an object that isn't there."""
+    """The truth, in words; empty for an absent object."""
     category: str = ""
     mention: int | None = None
     """Index among the reading's mentions."""
 
     def span(self) -> Span:
-        """The same as a span of the text."""
+        """Return the finding as a span of the text."""
         return Span(start=self.start, end=self.end, kind=self.kind, by=BY)
 
 
 def findings(scene: Scene, text: str) -> list[Finding]:
-    """All that is wrong in a text, in the order of the text."""
+    """All errors of a text, in its order."""
     return check(scene, read(text))
 
 
 def check(scene: Scene, reading: Reading) -> list[Finding]:
-    """All that is wrong in a reading, in the order of the text."""
-    found: list[Finding] = []
+    """All errors of a reading, in the order of the text."""
+    result: list[Finding] = []
     if reading.context and reading.context.value != scene.context:
         mark = reading.context
-        found.append(Finding(kind="other", start=mark.start, end=mark.end, truth=scene.context))
+        result.append(Finding(kind="other", start=mark.start, end=mark.end, truth=scene.context))
     if reading.background and reading.background.value != scene.background:
         mark = reading.background
-        found.append(
+        result.append(
             Finding(kind="attribute", start=mark.start, end=mark.end, truth=scene.background)
         )
     for index, mention in enumerate(reading.mentions):
         if not mention.negated:
-            found += _mention(scene, index, mention)
-    return sorted(found, key=lambda finding: (finding.start, finding.end))
+            result += _mention(scene, index, mention)
+    return sorted(result, key=lambda finding: (finding.start, finding.end))
 
 
 def _mention(scene: Scene, index: int, mention: Mention) -> list[Finding]:
@@ -62,10 +63,10 @@ def _mention(scene: Scene, index: int, mention: Mention) -> list[Finding]:
                 mention=index,
             )
         ]
-    found: list[Finding] = []
+    result: list[Finding] = []
     if mention.number_mark and mention.number != thing.number:
-        mark, truth = mention.number_mark, phrase(Said(category=name, number=thing.number))
-        found.append(
+        mark, truth = mention.number_mark, phrase(NounPhrase(category=name, number=thing.number))
+        result.append(
             Finding(
                 kind="number",
                 start=mark.start,
@@ -77,7 +78,7 @@ def _mention(scene: Scene, index: int, mention: Mention) -> list[Finding]:
         )
     if mention.colour_mark and thing.colour and mention.colour_mark.value != thing.colour:
         mark = mention.colour_mark
-        found.append(
+        result.append(
             Finding(
                 kind="attribute",
                 start=mark.start,
@@ -89,7 +90,7 @@ def _mention(scene: Scene, index: int, mention: Mention) -> list[Finding]:
         )
     if mention.place_mark and mention.cell not in thing.cells:
         mark = mention.place_mark
-        found.append(
+        result.append(
             Finding(
                 kind="position",
                 start=mark.start,
@@ -99,4 +100,4 @@ def _mention(scene: Scene, index: int, mention: Mention) -> list[Finding]:
                 mention=index,
             )
         )
-    return found
+    return result

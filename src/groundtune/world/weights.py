@@ -1,4 +1,4 @@
-"""Where the world's shipped models are: plain Hugging Face folders with weights and processor."""
+"""Paths of the world's shipped models: Hugging Face folders with weights and processor."""
 
 from importlib import resources
 from pathlib import Path
@@ -9,7 +9,7 @@ NAMES: tuple[str, ...] = ("base", "labeler")
 
 
 def path(name: str) -> Path:
-    """The folder of a shipped model. Raises UserError for a name that isn't one."""
+    """The folder of a shipped model. Raises UserError for an unknown name."""
     folder = Path(str(resources.files("groundtune.world").joinpath("weights", name)))
     if name not in NAMES or not (folder / "config.json").exists():
         raise UserError(

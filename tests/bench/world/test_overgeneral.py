@@ -9,7 +9,7 @@ from groundtune.bench.world.overgeneral import MOST_USUAL, overgeneralisation
 from groundtune.records import Prompt, Score
 from groundtune.world.captions import CLEAN, MACHINE, caption
 from groundtune.world.catalogue import CONTEXTS
-from groundtune.world.grammar import Said, phrase
+from groundtune.world.grammar import NounPhrase, phrase
 from groundtune.world.scenes import Scene, scenes
 
 MISSING = list(scenes("development", 120, stratum="missing"))
@@ -28,7 +28,7 @@ def probe(missing: list[Score], usual: list[Score]) -> dict[str, float]:
 
 
 def names(seen: Scene, category: str) -> Score:
-    return said(seen, f"There is {phrase(Said(category=category))}.")
+    return said(seen, f"There is {phrase(NounPhrase(category=category))}.")
 
 
 def test_the_most_usual_category_of_a_context_has_its_largest_prior():
@@ -44,7 +44,9 @@ def test_one_who_always_names_what_is_usual_has_a_rate_and_a_delta_of_one():
 
 
 def test_one_who_names_the_same_things_everywhere_has_a_delta_near_zero():
-    everything = ". ".join(f"There is {phrase(Said(category=c))}" for c in set(MOST_USUAL.values()))
+    everything = ". ".join(
+        f"There is {phrase(NounPhrase(category=c))}" for c in set(MOST_USUAL.values())
+    )
     found = probe([said(s, everything) for s in MISSING], [said(s, everything) for s in USUAL])
     assert found == {"overgeneral_rate": 1, "overgeneral_delta": pytest.approx(0)}
 

@@ -236,5 +236,5 @@ def test_no_simulated_person_knows_photographs(tmp_path: Path):
     with pytest.raises(UserError, match="No simulated annotator knows these prompts"):
         open_annotator(LabelSettings(), folder)
     person, by = open_annotator(LabelSettings(annotator="world"), folder)
-    with pytest.raises(UserError, match="only knows the embedded world"):
+    with pytest.raises(UserError, match="only correct answers about the embedded world"):
         label_answers(tmp_path, tmp_path, person, by, Quiet())

@@ -77,7 +77,7 @@ _REFUSAL = re.compile(
 
 def refuses(text: str) -> bool:
     """Whether an answer says, in one of the usual phrases, that it won't, and names nothing."""
-    return bool(_REFUSAL.search(text)) and not read(text).asserted
+    return bool(_REFUSAL.search(text)) and not read(text).asserted_mentions
 
 
 def load(selection: ItemSelection, images: ImageStore) -> list[Item]:
@@ -127,7 +127,7 @@ def score_caption(scene: Scene, item: Item, answer: ItemAnswer) -> Score:
     return blank.model_copy(
         update={
             "values": caption_values(scene, text, reading, found) | {"cut": float(answer.cut)},
-            "extracted": tuple(mention.category for mention in reading.asserted),
+            "extracted": tuple(mention.category for mention in reading.asserted_mentions),
             "spans": tuple(finding.span() for finding in found),
             "why": "; ".join(_in_words(text, finding) for finding in found),
         }
@@ -145,7 +145,7 @@ def caption_values(
     """
     said = Counter(text[start:end].lower() for start, end in sentences(text))
     repeated = max(said.values(), default=0)
-    asserted = reading.asserted
+    asserted = reading.asserted_mentions
     right = [mention for mention in asserted if mention.category in scene.categories]
     counts = {kind: sum(finding.kind == kind for finding in found) for kind in KINDS}
     values = {

@@ -43,7 +43,7 @@ def grade(scene: Scene, kind: str, reference: str, answer: str) -> Grade:
     wrong = kind != "comparison" and bool(found)
     if said != right:
         return Grade(wrong=wrong or said is not None, information=0)
-    return Grade(wrong=wrong, information=3 if reading.asserted else 2)
+    return Grade(wrong=wrong, information=3 if reading.asserted_mentions else 2)
 
 
 def mmhal_reply(judged: Grade, rng: np.random.Generator, error_rate: float) -> str:
@@ -86,7 +86,7 @@ def _label(reading: Reading, found: Sequence[Finding], start: int, end: int) -> 
 
 def _coverage(scene: Scene, reading: Reading) -> int:
     """3 where all is named that is there, 2 from half on, 1 for anything."""
-    named = {mention.category for mention in reading.asserted} & scene.categories
+    named = {mention.category for mention in reading.asserted_mentions} & scene.categories
     share = len(named) / len(scene.things)
     return 3 if share == 1 else 2 if share >= 0.5 else int(share > 0)
 
@@ -103,7 +103,7 @@ def _place(text: str) -> str | None:
 
 
 def _first_named(text: str) -> str | None:
-    return next((mention.category for mention in read(text).asserted), None)
+    return next((mention.category for mention in read(text).asserted_mentions), None)
 
 
 _READERS: Mapping[str, Callable[[str], object]] = {

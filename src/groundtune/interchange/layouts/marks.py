@@ -1,5 +1,4 @@
-"""Annotators' marks of wrong text in answers, in the formats that the evaluations read. Export
-only.
+"""Annotators' marks of errors in answers, in the formats of the evaluations. Export only.
 
 mhumaneval    a row per answer, for `groundtune bench score mhumaneval`: id, model, image,
               question, answer, and marks with their texts; null if the annotator is unsure
