@@ -1,4 +1,4 @@
-"""Draws a scene: background, then glyphs. 96 x 96 pixels, RGB, the same on every machine.
+"""Draws a scene: background, then glyphs. 96 x 96 pixels, RGB, equal on every machine.
 
 In a hard scene, patches in the colours of the background cover parts of some objects, and all
 pixels are noisy.
@@ -79,7 +79,7 @@ def _cover(box: Box, rng: np.random.Generator) -> tuple[int, int, int, int]:
 
 
 def render_large(scene: Scene, factor: int = 4) -> Image.Image:
-    """The same image, sharper and larger, for people to look at; no model sees it.
+    """The same image, sharper and larger, for people; models never see it.
 
     A hard scene is shown as models see it.
     """

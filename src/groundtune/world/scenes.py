@@ -1,13 +1,13 @@
 """Scenes: their full truth, drawn from a split's seed.
 
 A scene has one context. Each category is in it with the context's prior; a quarter of scenes also
-hold one object from elsewhere. The strata of RLHF-V's over-generalisation probe are drawn on
-purpose: "missing" scenes lack their context's most usual category, "replaced" scenes have something
-from elsewhere in its place.
+have one object from elsewhere. The strata of RLHF-V's over-generalisation probe are constructed:
+"missing" scenes lack their context's most usual category, "replaced" scenes have an object from
+elsewhere instead.
 
-Hard scenes are seen badly, as photographs are: objects are small, stand across the borders of
-cells, hide each other and are partly covered (`render.py`); and what is there from elsewhere looks
-like something usual that isn't there.
+Hard scenes are as hard to see as photographs: objects are small, cross the borders of cells, hide
+each other and are partly covered (`render.py`), and an object from elsewhere looks like a usual one
+that is absent.
 """
 
 from collections.abc import Iterator
@@ -36,9 +36,9 @@ CELL_PX = 32
 SIDE_PX = 96
 MAX_OBJECTS = 8
 ELSEWHERE = 0.25
-"""Chance that a scene holds one object from another context."""
+"""Chance that a scene has one object from another context."""
 ELSEWHERE_HARD = 0.6
-"""The same of a hard scene."""
+"""The same for a hard scene."""
 NUMBER_CHANCES = (0.56, 0.26, 0.12, 0.06)
 """Chances that a present category has one, two, ... objects."""
 
@@ -113,7 +113,7 @@ def prior(context: str, category: str) -> float:
 def scene(
     split: str, index: int, stratum: Stratum = "usual", difficulty: Difficulty = "clear"
 ) -> Scene:
-    """The index-th scene of a split; the same on every machine and in every order."""
+    """The index-th scene of a split; equal on every machine and in every order."""
     codes = {"usual": 0, "missing": 1, "replaced": 2}
     hard = difficulty == "hard"
     entropy = [int(WORLD_VERSION), SPLITS[split], codes[stratum], index] + [1] * hard
@@ -144,7 +144,7 @@ def scenes(
 
 
 def find(key: str) -> Scene:
-    """The scene of a key. Raises ValueError if it isn't one."""
+    """The scene with this key. Raises ValueError for an invalid key."""
     difficulty: Difficulty = "hard" if key.startswith("hard/") else "clear"
     parts = key.removeprefix("hard/").split("/")
     if len(parts) not in (2, 3) or parts[0] not in SPLITS or not parts[-1].isdigit():
@@ -158,7 +158,7 @@ def find(key: str) -> Scene:
 
 
 def _present(rng: np.random.Generator, context: str, stratum: Stratum, *, hard: bool) -> list[str]:
-    """Two to five categories."""
+    """Draw two to five categories."""
     table = CONTEXTS[context].prior
     most_usual = max(table, key=lambda name: table[name])
     usual = [name for name, chance in table.items() if rng.random() < chance]
@@ -196,7 +196,7 @@ def _alike(table: dict[str, float], present: list[str]) -> list[str]:
 def _place(
     rng: np.random.Generator, context: str, names: list[str], *, hard: bool
 ) -> tuple[Thing, ...]:
-    """Gives each category a number, a colour, cells and boxes."""
+    """Draw each category's number, colour, cells and boxes."""
     numbers = 1 + rng.choice(len(NUMBER_CHANCES), size=len(names), p=NUMBER_CHANCES)
     while numbers.sum() > MAX_OBJECTS:
         numbers[int(np.argmax(numbers))] -= 1
