@@ -26,6 +26,7 @@ LINES = {
     "label": "--answers FOLDER --annotator world",
     "pairs": "--corrections FOLDER",
     "rewrite": "FOLDER --labeler world:truth --second none",
+    "style": "FOLDER --model MODEL",
     "train": "--model MODEL --pairs FOLDER",
     "rl": "world-rl prompts=world:20",
     "reward train": "--model MODEL --feedback FOLDER",

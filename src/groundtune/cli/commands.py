@@ -76,6 +76,11 @@ COMMANDS: dict[str, Command] = {
         "Make pairs by correcting and rewording answers.",
         LOOP,
     ),
+    "style": Command(
+        "groundtune.cli.style:style",
+        "Check that a pair's answers differ in truth, not style.",
+        LOOP,
+    ),
     "train": Command("groundtune.cli.train:train", "Train a model on preference pairs.", LOOP),
     "rl": Command(
         "groundtune.cli.rl:rl", "Train by reinforcement learning on the model's own answers.", LOOP

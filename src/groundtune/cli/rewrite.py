@@ -20,6 +20,7 @@ def rewrite(
     corrector: str | None = None,
     rewriter: str | None = None,
     rewrites: int | None = None,
+    reference: str | None = None,
     out: Path = Path("runs/rewrite"),
     running: EngineOptions = ENGINE,
     json: bool = False,
@@ -46,6 +47,8 @@ def rewrite(
             the embedded world, which are the default for its answers.
         rewriter: Who rewords both sides: a model, "self", or "world".
         rewrites: Wordings per side (default 3); 0 leaves the style as it is.
+        reference: The model that is to be trained: pairs whose sides differ in style are then
+            refused, as by `groundtune style`.
         out: Folder for the texts, the pairs and rewrite.json.
         running: Where the claims are checked.
         json: Print the result as one JSON object.
@@ -62,6 +65,7 @@ def rewrite(
         "corrector": corrector,
         "rewriter": rewriter,
         "rewrites": rewrites,
+        "reference": reference,
         **running.settings(),
     }
     chosen = load_settings(answers, settings, options)

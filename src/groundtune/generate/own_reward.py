@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from groundtune.generate.log_probs import LogProbs
 from groundtune.protocols import Images
 from groundtune.records import Prompt
 
@@ -53,13 +54,10 @@ class OwnReward:
         normalise: float = 1.0,
         at_once: int = 16,
     ) -> None:
-        self.tuned = tuned
-        self.reference = reference
-        self.images = images
         self.beta = beta
         self.normalise = normalise
-        self.at_once = at_once
-        self._checked: set[int] = set()
+        self._tuned = LogProbs(tuned, images, at_once=at_once)
+        self._reference = LogProbs(reference, images, at_once=at_once)
 
     def reward(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
         """Return one reward per answer, in order; what is not finite is no reward.
@@ -74,39 +72,9 @@ class OwnReward:
 
     def log_ratios(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[LogRatio]:
         """Return the log-ratio per answer, in order. Answers to one prompt are scored together."""
-        groups: dict[str, list[int]] = {}
-        for i, prompt in enumerate(prompts):
-            groups.setdefault(prompt.key, []).append(i)
-        found: dict[int, LogRatio] = {}
-        for group in groups.values():
-            for first in range(0, len(group), self.at_once):
-                some = group[first : first + self.at_once]
-                texts = [answers[i] for i in some]
-                ratios = self._some(prompts[some[0]], texts)
-                found |= dict(zip(some, ratios, strict=True))
-        return [found[i] for i in range(len(prompts))]
-
-    def _some(self, prompt: Prompt, texts: Sequence[str]) -> list[LogRatio]:
-        tuned = self._sums(self.tuned, prompt, texts)
-        reference = self._sums(self.reference, prompt, texts)
+        tuned = self._tuned.of(prompts, answers)
+        reference = self._reference.of(prompts, answers)
         return [
-            LogRatio(own - before, tokens)
-            for (own, tokens), (before, _) in zip(tuned, reference, strict=True)
+            LogRatio(own.total - before.total, own.tokens)
+            for own, before in zip(tuned, reference, strict=True)
         ]
-
-    def _sums(self, vlm: "Vlm", prompt: Prompt, texts: Sequence[str]) -> list[tuple[float, int]]:
-        import torch
-
-        from groundtune.engine.causality import needs_check, refuse_lookahead
-        from groundtune.engine.engines import engine_of
-        from groundtune.engine.rows import PromptRow
-        from groundtune.vlm.encode import encode_answer, encode_prompt
-
-        answers = tuple(encode_answer(vlm, text) for text in texts)
-        row = PromptRow(encode_prompt(vlm, prompt, self.images), answers)
-        if needs_check(vlm) and id(vlm) not in self._checked:
-            checked = refuse_lookahead(vlm, row)
-            self._checked |= {id(vlm)} if checked else set()
-        with torch.inference_mode():
-            found = engine_of(vlm)(vlm, [row])[0]
-            return [(float(logp_T.sum()), len(logp_T)) for logp_T in found]

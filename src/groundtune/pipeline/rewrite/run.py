@@ -11,6 +11,7 @@ is added, and each wording is asked about again.
     OUT/texts/                                        those texts, verified by both
     OUT/corrections/                                  each answer with its corrected text
     OUT/pairs/                                        what `groundtune train` takes
+    OUT/style/                                        the style gate, before the pairs are written
     OUT/rewrite.json
 """
 
@@ -34,6 +35,7 @@ from groundtune.pipeline.rewrite.drafts import Room, Sides, correct, extend
 from groundtune.pipeline.rewrite.editors import open_editor, refuse_deleting_rewriter
 from groundtune.pipeline.rewrite.edits import EditedText
 from groundtune.pipeline.rewrite.settings import NONE, RewriteSettings, RewriteSummary, StepCounts
+from groundtune.pipeline.rewrite.style import StyleSettings, measure_style
 from groundtune.pipeline.rewrite.verify import Remembering, Verifiers
 from groundtune.pipeline.rewrite.wordings import Wordings, reword
 from groundtune.pipeline.runs import open_run
@@ -83,7 +85,7 @@ def rewrite(
 
     Raises:
         UserError: there are no answers, a model can't be loaded, both verifiers are one, no pair
-            can be made, or `out` has a run of other settings.
+            can be made, both sides differ in style, or `out` has a run of other settings.
     """
     with hold(out, whole=True):
         return _rewrite(RunFolder(source), RunFolder(out), settings, progress, command)
@@ -112,6 +114,9 @@ def _rewrite(
         write_object(out / SUMMARY, found, indent=1)
         if not pairs:
             raise _no_pairs(found, out)
+        if settings.reference:
+            limits = settings.part(StyleSettings, model=settings.reference, refuse=True)
+            measure_style(target, pairs, out / "style", limits, progress, command=command)
         target.pairs.replace(pairs)
         inputs = {**data, "labeler": settings.labeler, "second": settings.second}
         target.note(

@@ -40,6 +40,13 @@ class RewriteSettings(ClaimSettings):
     """Least share of a side's right, and of its wrong, statements that a wording must keep."""
     sampling: Sampling = Sampling(max_new_tokens=1024, temperature=0.7)
     """How a model rewords. It corrects and lists what it sees greedily."""
+    reference: str = ""
+    """The model that is to be trained: with it the style gate refuses pairs whose sides differ in
+    style, before they are written."""
+    most_auc: float = Field(default=0.75, ge=0.5, le=1)
+    """See `groundtune style`."""
+    most_distance: float = Field(default=1.0, gt=0)
+    """See `groundtune style`."""
     seed: int = 0
 
 
