@@ -18,6 +18,8 @@ def check(
     labeler: str | None = None,
     ask: str | None = None,
     marks: Path | None = None,
+    risk: float | None = None,
+    claim_marks: Path | None = None,
     out: Path = Path("runs/check"),
     json: bool = False,
 ) -> None:
@@ -43,6 +45,9 @@ def check(
             model that answered.
         ask: What the model is asked about each image (default "Describe the image.").
         marks: The file to-mark.jsonl, after you set "wrong" to true or false in its rows.
+        risk: Largest share of wrong claims among those to keep, such as 0.05: draws claims into
+            claims-to-mark.jsonl, and with --claim-marks writes kept-claims.jsonl.
+        claim_marks: The file claims-to-mark.jsonl, after you set "true" in its rows.
         out: Folder for the claims, the report and to-mark.jsonl.
         json: Print the result as one JSON object.
     """
@@ -57,9 +62,10 @@ def check(
             out,
             settings,
             progress,
-            options={"labeler": labeler, "ask": ask},
+            options={"labeler": labeler, "ask": ask, "risk": risk},
             images=images,
             marks=marks,
+            claim_marks=claim_marks,
             command=sys.argv,
         )
     figures = result.found.model_dump(mode="json")
@@ -74,13 +80,19 @@ def check(
         shown = {name: shown[name] for name in ("verdict", "answers", "images", "labeler", "marks")}
         shown["labeler's error"] = _error(result.found)
         shown["checked"] = checked_line(result.found)
+        if risk:
+            shown["claims to keep"] = _kept(result.found)
     options = {"--images": images, "--labeler": labeler, "--ask": ask, "--marks": result.to_mark}
+    if risk and result.found.risk is None:
+        options |= {"--marks": marks, "--risk": risk, "--claim-marks": result.claims_to_mark}
     again = ["groundtune", "check", answers, *settings]
     again += [word for k, v in options.items() if v is not None for word in (k, str(v))]
     finish(
         shown,
         wrote=result.report,
-        next_command=[] if result.found.corrected else [*again, "--out", str(out)],
+        next_command=[]
+        if result.found.corrected and "--risk" not in options
+        else [*again, "--out", str(out)],
         json=json,
     )
 
@@ -115,6 +127,14 @@ def _error(summary: "CheckSummary") -> str:
     if not summary.corrected:
         return "unknown: mark answers in to-mark.jsonl and pass it as --marks"
     return " ".join(told(name, each) for name, each in summary.corrected.items())
+
+
+def _kept(summary: "CheckSummary") -> str:
+    from groundtune.pipeline.check.page import kept_text
+
+    if summary.risk is None:
+        return 'unknown: set "true" in claims-to-mark.jsonl and pass it as --claim-marks'
+    return kept_text(summary.risk)
 
 
 def _share(value: float, low: float, high: float) -> str:

@@ -4,44 +4,22 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from groundtune.bench.world.images import find_scene
 from groundtune.cli.app import run
 from groundtune.errors import UserError
 from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.prompt_sources import load
 from groundtune.pipeline.rewrite import edits
 from groundtune.pipeline.rewrite.run import RewriteResult, load_settings, rewrite
 from groundtune.protocols import SilentProgress
-from groundtune.records import Answer, Pair, Producer
-from groundtune.world.captions import MACHINE, caption
+from groundtune.records import Pair
 from groundtune.world.editor import WorldEditor
 from groundtune.world.read import read
 from groundtune.world.truth import check
+from written_world import written
 
-WRITER = Producer(kind="model", name="writer")
 TRUE = {"labeler": "world:truth", "second": "none"}
-
-
-def written(path: Path, number: int = 16) -> RunFolder:
-    """A folder with a machine writer's caption of so many scenes."""
-    folder = RunFolder(path)
-    source = load("world")
-    asked = source.prompts(folder.images, number, SilentProgress(), part="learning", seed=0)
-    answers = [
-        Answer(
-            key=f"a{i}",
-            prompt=prompt.key,
-            text=caption(find_scene(prompt.source.row), np.random.default_rng(i), MACHINE),
-            producer=WRITER,
-        )
-        for i, prompt in enumerate(asked)
-    ]
-    folder.prompts.add(asked)
-    folder.answers.add(answers)
-    return folder
 
 
 def rewritten(source: RunFolder, out: Path, *more: str, **options: object) -> RewriteResult:

@@ -1,6 +1,7 @@
 """What a check finds."""
 
 from groundtune.pipeline.check.people import CorrectedRate
+from groundtune.pipeline.check.risk import RiskResult
 from groundtune.pipeline.feedback.verdicts import ClaimSummary
 from groundtune.records import Difference, Estimate, Record
 
@@ -23,3 +24,5 @@ class CheckSummary(Record):
     the labeler's error. Empty without enough marks."""
     marks: int
     """Answers that a person has marked."""
+    risk: RiskResult | None = None
+    """Which claims may be kept, where a risk was given and claims were marked."""

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from groundtune.pipeline.check.found import CheckSummary
 from groundtune.pipeline.check.people import CorrectedRate
+from groundtune.pipeline.check.risk import RiskResult
 from groundtune.pipeline.check.scores import METRICS, WHERE
 from groundtune.pipeline.check.verdict import finding
 from groundtune.pipeline.feedback.verdicts import HIGH, checked_text, verdict_count
@@ -114,6 +115,22 @@ def told(name: str, each: CorrectedRate) -> str:
     )
 
 
+def kept_text(risk: RiskResult) -> str:
+    """Which claims may be kept, in a sentence."""
+    wanted = f"at most {risk.risk:.0%} wrong, with {risk.confidence:.0%} confidence"
+    if risk.threshold is None:
+        return (
+            f"No claims can be kept ({wanted}): of {risk.marked} marked claims {risk.wrong_marked} "
+            f"are wrong. Mark more claims (at least {risk.needed}), or use a better labeler."
+        )
+    return (
+        f"{risk.kept:,} of {risk.claims:,} claims ({risk.share:.0%}) can be kept ({wanted}): those "
+        f"that the labeler doubts by at most {risk.threshold:.2g}. Of the {risk.marked_kept} "
+        f"marked ones among them {risk.wrong_kept} are wrong; of all {risk.marked}, "
+        f"{risk.wrong_marked}."
+    )
+
+
 def checked_line(found: CheckSummary) -> str:
     """How many answers were checked, and what became of the claims, as a list of counts."""
     checked = found.answers - found.unchecked
@@ -158,6 +175,10 @@ def _corrected(found: CheckSummary) -> list[Estimate]:
 
 
 def _notes(found: CheckSummary) -> list[model.Note]:
+    kept = [model.Note(text=kept_text(found.risk))] if found.risk else []
     if not found.corrected:
-        return [model.Note(kind="warning", text=UNKNOWN)]
-    return [model.Note(text=told(name, each)) for name, each in found.corrected.items()]
+        return [model.Note(kind="warning", text=UNKNOWN), *kept]
+    return [
+        *kept,
+        *(model.Note(text=told(name, each)) for name, each in found.corrected.items()),
+    ]

@@ -21,6 +21,12 @@ from groundtune.bench.summary import summarise
 from groundtune.errors import UserError
 from groundtune.pipeline.check.answers import import_answers, is_file, is_folder
 from groundtune.pipeline.check.found import CheckSummary
+from groundtune.pipeline.check.marked_claims import (
+    CLAIMS_TO_MARK,
+    read_claim_marks,
+    write_claims_to_mark,
+    write_kept,
+)
 from groundtune.pipeline.check.people import (
     LEAST,
     CorrectedRate,
@@ -28,6 +34,7 @@ from groundtune.pipeline.check.people import (
     read_marks,
     verdicts_of,
 )
+from groundtune.pipeline.check.risk import RiskResult, calibrate, doubt_of
 from groundtune.pipeline.check.scores import METRICS, scores_of
 from groundtune.pipeline.check.to_mark import TO_MARK, write_to_mark
 from groundtune.pipeline.feedback.claim_settings import (
@@ -63,6 +70,12 @@ class CheckSettings(ClaimSettings):
     """Answers that are drawn for a person to mark."""
     seed: int = 0
     """Which ones those are."""
+    risk: float = Field(default=0.0, ge=0, lt=1)
+    """Largest share of wrong claims among those that are kept; 0 keeps no list."""
+    confidence: float = Field(default=0.9, gt=0, lt=1)
+    """How sure that is to be, over draws of the marked claims."""
+    mark_claims: int = Field(default=200, ge=1)
+    """Claims that are drawn for a person to mark, where there is a risk."""
 
 
 class CheckResult(NamedTuple):
@@ -73,6 +86,8 @@ class CheckResult(NamedTuple):
     results: Path
     report: Path
     to_mark: Path
+    claims_to_mark: Path | None
+    """None without a risk."""
 
 
 @one_writer()
@@ -85,6 +100,7 @@ def check(
     options: Mapping[str, object] | None = None,
     images: Path | None = None,
     marks: Path | None = None,
+    claim_marks: Path | None = None,
     command: Sequence[str] = (),
 ) -> CheckResult:
     """Checks the answers of a folder, a file or a model, as far as `out` lacks it.
@@ -119,6 +135,7 @@ def check(
         labeler = labelling.by.name
     require_verdicts(summary, settings.labeler, settings.divider, out)
     found, scores = _summarise(target, settings, summary, labeler, marks)
+    found = found.model_copy(update={"risk": _risk(target, settings, claim_marks)})
     inputs = {"answers": what, "labeler": labeler}
     write_run(out, settings.model_dump(mode="json"), inputs, {"mark": settings.seed}, list(command))
     kept = RecordSet(out / "scores", Score)
@@ -128,7 +145,30 @@ def check(
     from groundtune.pipeline.check.page import write_page
 
     page = write_page(target, found, scores)
-    return CheckResult(found, page.verdict, results, page.path, out / TO_MARK)
+    claims_to_mark = out / CLAIMS_TO_MARK if settings.risk else None
+    return CheckResult(found, page.verdict, results, page.path, out / TO_MARK, claims_to_mark)
+
+
+def _risk(target: RunFolder, settings: CheckSettings, marks: Path | None) -> RiskResult | None:
+    """Draw claims to mark, or calibrate by the marks, where there is a risk."""
+    if not settings.risk:
+        if marks is not None:
+            raise UserError(
+                "Marks of claims say which claims may be kept, but no risk is given.",
+                str(marks),
+                "Add --risk 0.05, for example.",
+            )
+        return None
+    claims = target.claims.read()
+    answers = {answer.key: answer for answer in target.answers.read()}
+    drawn = claims, answers, target.prompts_by_key()
+    write_claims_to_mark(target, *drawn, settings.mark_claims, settings.seed)
+    if marks is None:
+        return None
+    doubts = [doubt for claim in claims if (doubt := doubt_of(claim)) is not None]
+    found = calibrate(doubts, read_claim_marks(marks, claims), settings.risk, settings.confidence)
+    write_kept(target.path, claims, found)
+    return found
 
 
 def _sample_settings(model: str, images: Path | None, settings: CheckSettings) -> SampleSettings:

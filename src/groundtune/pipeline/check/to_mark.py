@@ -4,7 +4,7 @@ OUT/to-mark.jsonl   a row an answer: fill in "wrong", true or false
 OUT/to-mark/        the images of these answers, under the names that their owner knows
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from groundtune.interchange.images import ending_of
@@ -31,14 +31,10 @@ def write_to_mark(
     if path.exists():
         return
     drawn = sorted(answers, key=lambda answer: key_of("to mark", seed, answer.key))[:number]
-    names: dict[str, str] = {}
+    names = write_images(folder, path, [prompts[each.prompt] for each in drawn])
     rows: list[dict[str, object]] = []
     for each in drawn:
         prompt = prompts[each.prompt]
-        for place, sha256 in enumerate(prompt.images):
-            if sha256 not in names:
-                names[sha256] = _file_name(folder, prompt, place, taken=set(names.values()))
-                write_atomic(path.with_suffix("") / names[sha256], folder.images.read(sha256))
         rows.append(
             {
                 "answer": each.key,
@@ -50,6 +46,17 @@ def write_to_mark(
             }
         )
     write_atomic(path, "".join(json_of(row) + "\n" for row in rows).encode())
+
+
+def write_images(folder: RunFolder, path: Path, prompts: Iterable[Prompt]) -> dict[str, str]:
+    """Write the prompts' images next to a file of rows; return their names by sha256."""
+    names: dict[str, str] = {}
+    for prompt in prompts:
+        for place, sha256 in enumerate(prompt.images):
+            if sha256 not in names:
+                names[sha256] = _file_name(folder, prompt, place, taken=set(names.values()))
+                write_atomic(path.with_suffix("") / names[sha256], folder.images.read(sha256))
+    return names
 
 
 def _file_name(folder: RunFolder, prompt: Prompt, place: int, taken: set[str]) -> str:
