@@ -10,7 +10,7 @@ from functools import cached_property
 
 from groundtune.feedback.divide import parse, text_prompt
 from groundtune.feedback.divide_align import sentences_of
-from groundtune.feedback.instructions import shipped
+from groundtune.feedback.instructions import shipped_instruction
 from groundtune.generate.thoughts import without_thoughts
 from groundtune.protocols import Draft, Generator, Reply, Statement
 from groundtune.records import ImagePart, Message, Producer, Prompt, Sampling, TextPart
@@ -41,7 +41,7 @@ class InstructedEditor:
 
     @cached_property
     def _texts(self) -> dict[str, str]:
-        return {name: shipped(name).hash for name in _NAMES}
+        return {name: shipped_instruction(name).hash for name in _NAMES}
 
     def producer(self) -> Producer:
         """The model, how it rewords, and the hash of all instructions."""
@@ -143,7 +143,7 @@ def _request(name: str, draft: Draft, *, images: bool) -> Prompt:
     values = {"question": draft.prompt.question, "text": draft.text}
     known = (*(s.text for s in draft.facts), *draft.prompt.facts)
     values |= {"wrong": _lines([s.text for s in draft.wrong]), "facts": _lines(known)}
-    text = shipped(name).fill(values)
+    text = shipped_instruction(name).fill(values)
     if not images:
         return text_prompt(text)
     shown = [ImagePart(image=image) for image in draft.prompt.images]
