@@ -15,23 +15,26 @@ def best_of(
     answers: Path | None = None,
     /,
     *settings: Settings,
-    model: str,
-    reference: str,
+    model: str | None = None,
+    reference: str | None = None,
+    reward: str | None = None,
     n: int | None = None,
     out: Path = Path("runs/best-of"),
     running: EngineOptions = ENGINE,
     json: bool = False,
 ) -> None:
-    """Choose the best of several answers, by a tuned model's own reward.
+    """Choose the best of several answers, by a tuned model's own reward or a reward model.
 
-    An answer's reward is how much more likely the tuned model makes it than the reference model
-    does. The report shows what best of 1, 2, 4, ... N gains and costs: by the ground truth where
-    the prompts have it, and by claims where the answers' claims were checked. A command that was
-    stopped resumes when you run it again.
+    With --model and --reference, an answer's reward is how much more likely the tuned model makes
+    it than the reference model does. With --reward, it is a reward model's. The report shows what
+    best of 1, 2, 4, ... N gains and costs: by the ground truth where the prompts have it, and by
+    claims where the answers' claims were checked. A command that was stopped resumes when you run
+    it again.
 
     For example:
 
         groundtune best-of runs/candidates --model runs/ddpo/model --reference world:base --n 4
+        groundtune best-of runs/candidates --reward runs/reward/model --n 4
         groundtune best-of prompts=world:40 --model runs/ddpo/model --reference world:base
 
     Args:
@@ -41,6 +44,8 @@ def best_of(
             the embedded world.
         model: The tuned model: a folder, a name on the Hugging Face hub, or world:base.
         reference: The model that it was tuned from.
+        reward: What chooses instead: the folder of a reward model, an installed package's reward,
+            or the URL of a server.
         n: Answers to choose from per prompt, at most 64 (default 16).
         out: Folder for the best answers, the rewards and the report.
         running: Where the answers are sampled and scored.
@@ -56,7 +61,8 @@ def best_of(
     words = list(settings)
     if answers is not None and is_setting(str(answers)):
         words, answers = [str(answers), *words], None
-    options = {"model": model, "reference": reference, "n": n, **running.settings()}
+    options = {"model": model, "reference": reference, "rewarder": reward, "n": n}
+    options |= running.settings()
     params = load(None, words, BestOfSettings, options=options)
     with open_progress(silent=json) as progress:
         result = run_best_of(answers, out, params, progress, command=sys.argv)

@@ -9,15 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from example_packages import install_example, installed
 from groundtune.cli.app import EXIT_DONE, EXIT_INPUT, run
 from groundtune.pipeline.best_of.curve import Candidate, best, curve_of, ordered, weights
 from groundtune.pipeline.best_of.page import write_page
 from groundtune.pipeline.best_of.scores import Ratio
 from groundtune.pipeline.best_of.settings import BestOf, BestOfSettings
 from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.reward.rewarders import REWARDS
 from groundtune.records import Claim
 from groundtune.store.dataset import RecordSet
 from groundtune.store.run_json import write_run
+from reward_folder import fill_compared
 
 MODELS = ("--model", "world:labeler", "--reference", "world:base")
 
@@ -219,3 +222,20 @@ def test_an_answer_of_which_a_claim_was_not_read_is_not_counted_as_without_rejec
     page = (tmp_path / "o/report.html").read_text()
     assert "Answers in which openai:BIG@http://h/v1 rejects a claim" in page
     assert found["curves"][0]["points"][0]["values"]["rejected"][0] == pytest.approx(0.5)
+
+
+def test_a_packages_reward_chooses(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    folder = fill_compared(tmp_path / "answers", prompts=4)
+    out = tmp_path / "best"
+    with installed(install_example("own_reward", tmp_path / "site"), REWARDS):
+        command = ["best-of", str(folder.path), "--reward", "few-words", "--n", "3"]
+        assert run([*command, "--out", str(out), "--json"]) == EXIT_DONE
+        found = json.loads(capsys.readouterr().out)
+        assert [curve["normalise"] for curve in found["curves"]] == [0.0]
+        assert {a.index for a in RunFolder(out).answers.read()} == {0}
+        assert "few-words" in (out / "report.html").read_text("utf-8")
+        both = [*command, "--reference", "world:base", "--out", str(tmp_path / "both")]
+        assert run(both) == EXIT_INPUT
+    assert "two ways to choose" in capsys.readouterr().err
+    assert run(["best-of", str(folder.path), "--out", str(tmp_path / "no")]) == EXIT_INPUT
+    assert "or a rewarder" in capsys.readouterr().err

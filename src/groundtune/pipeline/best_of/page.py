@@ -42,8 +42,7 @@ def write_page(out: Path, settings: BestOfSettings, found: BestOf) -> BestOfPage
     first, last = chosen.points[0], chosen.points[-1]
     models = [model.ModelSpec(name="1", label="One answer")]
     if last.n > 1:
-        how = divided(settings.normalise)
-        note = f"by {settings.model}'s own reward over {settings.reference}, {how}"
+        note = f"by {settings.chooser}, {divided(settings.powers[0])}"
         models.append(model.ModelSpec(name=str(last.n), label=f"Best of {last.n}", note=note))
     told = found.by_claims or found.by_truth
     notes = tuple(model.Note(kind="warning", text=text) for text in gaps(found))
@@ -82,12 +81,13 @@ def _finding(settings: BestOfSettings, found: BestOf, subject: model.Subject) ->
     text = "; ".join(clauses)
     text = f"{text[:1].upper()}{text[1:]}. " if text else ""
     one = found.prompts == 1
+    by = settings.rewarder or settings.model
     number, best = (
         f"{found.prompts:,} answer{'' if one else 's'}",
         f"{'' if one else 'each '}the best",
     )
     return model.Finding(
-        title=f"{number} chosen by {settings.model}, {best} of {last.n}; nothing was checked",
+        title=f"{number} chosen by {by}, {best} of {last.n}; nothing was checked",
         text=f"{text}No claim was checked and no truth is known, so this page does not say "
         "whether the chosen answers are better.",
     )

@@ -1,7 +1,8 @@
-"""Stage "best-of": choose the answer per prompt that a tuned model's own reward prefers.
+"""Stage "best-of": choose the answer per prompt that a reward prefers.
 
-RLAIF-V's self-feedback (Yu et al. 2024, arXiv 2405.17220, 3.4). The answers may be by any
-model, or the tuned model draws them for the prompts of a prompt source.
+By default that is a tuned model's own reward, RLAIF-V's self-feedback (Yu et al. 2024, arXiv
+2405.17220, 3.4). The answers may be by any model, or the tuned model draws them for the prompts of
+a prompt source.
 
     OUT/rewards/      the log-ratio of each candidate's text; resumable by key
     OUT/answers/      the chosen answers, with OUT/prompts/ and OUT/images/
@@ -67,13 +68,14 @@ def best_of(
             _draw(settings, folder, progress, workers)
         candidates = candidates_of(read_some(folder.answers), settings.n, folder.answers.path)
         prompts = folder.prompts_by_key()
-        progress.start(f"load {settings.model}")
+        progress.start(f"load {settings.rewarder or settings.model}")
         kept = RecordSet(out / "rewards", Ratio)
         ratios, scored = score(scorer, candidates, prompts, kept, progress, workers)
     claims = folder.claims.read()
     known = source_of(prompts.values())
     truth_of = known.truth if known else None
-    rows = _rows(candidates, prompts, ratios, claims, settings.beta, truth_of)
+    beta = 1.0 if settings.rewarder else settings.beta
+    rows = _rows(candidates, prompts, ratios, claims, beta, truth_of)
     unrewarded = _refuse_unrewarded(rows, settings)
     checked = [c.values["checked"] for row in rows for c in row] if claims else []
     found = BestOf(
@@ -86,10 +88,7 @@ def best_of(
         by_claims=any(claim.status in ("supported", "rejected") for claim in claims),
         unchecked=checked.count(0.0),
         by_truth=truth_of is not None,
-        curves=tuple(
-            curve_of(rows, settings.n, normalise=power)
-            for power in dict.fromkeys((settings.normalise, 1.0, 0.0))
-        ),
+        curves=tuple(curve_of(rows, settings.n, normalise=power) for power in settings.powers),
     )
     _keep(folder, RunFolder(out), candidates, rows, settings)
     inputs = {"tuned": scorer.tuned, "reference": scorer.reference}
@@ -232,7 +231,7 @@ def _keep(
     settings: BestOfSettings,
 ) -> None:
     """Write the chosen answers with their prompts."""
-    chosen = {best(row, normalise=settings.normalise).answer for row in rows}
+    chosen = {best(row, normalise=settings.powers[0]).answer for row in rows}
     others = target.answers.keys() - chosen
     if others:
         raise UserError(

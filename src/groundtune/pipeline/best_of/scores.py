@@ -1,27 +1,28 @@
-"""The scores that best-of chooses by: the log-ratio of each candidate's text under two models.
+"""The scores that best-of chooses by: the log-ratio of each candidate's text, or its reward.
 
-Resumable: a ratio's key follows from the answer and the models' revisions.
+Resumable: a score's key follows from the answer and the models' revisions.
 """
 
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from groundtune.pipeline.best_of.settings import BestOfSettings
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.model_settings import ModelSettings
 from groundtune.pipeline.models import refuse_same
+from groundtune.pipeline.reward.rewarders import RewarderSettings, identity_of, open_rewarder
 from groundtune.pipeline.workers.lazy import Lazy, check_folder, for_workers, load_in_worker
-from groundtune.protocols import Progress, Workers
+from groundtune.protocols import Progress, Rewarder, Workers
 from groundtune.records import Answer, Prompt, Record
 from groundtune.store.dataset import RecordSet
 from groundtune.store.inputs import note_inputs
 from groundtune.store.keys import key_of
 
 if TYPE_CHECKING:
-    from groundtune.generate.own_reward import LogRatio, OwnReward
+    from groundtune.generate.own_reward import LogRatio
 
 
 class Ratio(Record):
@@ -31,18 +32,26 @@ class Ratio(Record):
     answer: str
     """Key of the answer."""
     total: float | None
-    """Sum over its tokens of log pi_tuned - log pi_reference, in nats; None where a model's
-    log-probabilities give no finite sum."""
+    """Sum over its tokens of log pi_tuned - log pi_reference, in nats, or its reward by another
+    rewarder; None where that is not a finite number."""
     tokens: int
     """Its tokens by the tuned model's tokenizer, the end token included."""
     seconds: float
     """Its part of the time that scoring took."""
 
 
+class LogRatios(Protocol):
+    """What scores candidates: a tuned model's own reward, or another one undivided."""
+
+    def log_ratios(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> "list[LogRatio]":
+        """Return the log-ratio, or the reward, per answer, in order."""
+        ...
+
+
 class Scorer(NamedTuple):
     """The rewarder, opened on first use, and the revisions of its two models."""
 
-    rewarder: "Lazy[OwnReward]"
+    rewarder: Lazy[LogRatios]
     tuned: str
     reference: str
 
@@ -59,8 +68,12 @@ def open_scorer(settings: BestOfSettings, folder: RunFolder) -> Scorer:
     """Return the scorer of the settings' models without loading them.
 
     Raises:
-        UserError: there is no such model, or both are the same.
+        UserError: there is no such model or rewarder, or both models are the same.
     """
+    if settings.rewarder:
+        chosen = settings.part(RewarderSettings)
+        opening = partial(_open_rewarder, chosen, folder.path.absolute())
+        return Scorer(Lazy(opening), identity_of(chosen), "")
     models = settings, settings.of(settings.reference)
     tuned, reference = refuse_same(*models)
     there = list(zip(map(for_workers, models), (tuned, reference), strict=True))
@@ -70,7 +83,7 @@ def open_scorer(settings: BestOfSettings, folder: RunFolder) -> Scorer:
 
 def _open(
     settings: BestOfSettings, models: Sequence[tuple[ModelSettings, str]], folder: Path
-) -> "OwnReward":
+) -> LogRatios:
     """Load both models, and check that they have the revisions that the keys name."""
     from groundtune.generate.own_reward import OwnReward
 
@@ -78,6 +91,28 @@ def _open(
     tuned, reference = (load_in_worker(model, revision) for model, revision in models)
     images = RunFolder(folder).images
     return OwnReward(tuned, reference, images, beta=settings.beta, at_once=settings.at_once)
+
+
+class _Rewards:
+    """Rewards in the place of log-ratios: their length is no part of them."""
+
+    def __init__(self, rewarder: Rewarder) -> None:
+        self._rewarder = rewarder
+
+    def log_ratios(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> "list[LogRatio]":
+        """Return each answer's reward."""
+        from groundtune.generate.own_reward import LogRatio
+
+        rewards = self._rewarder.reward(prompts, answers)
+        return [
+            LogRatio(each, len(text.split()) or 1)
+            for each, text in zip(rewards, answers, strict=True)
+        ]
+
+
+def _open_rewarder(settings: RewarderSettings, folder: Path) -> LogRatios:
+    check_folder(folder)
+    return _Rewards(open_rewarder(settings, RunFolder(folder).images).rewarder)
 
 
 def score(
@@ -125,7 +160,7 @@ def score(
     return {row.answer: row for row in kept.read() if row.key in wanted}, scored
 
 
-def _scored(rewarder: "Lazy[OwnReward]", batch: _Batch) -> tuple[list["LogRatio"], float]:
+def _scored(rewarder: Lazy[LogRatios], batch: _Batch) -> tuple[list["LogRatio"], float]:
     """Return the log-ratios of the batch's texts, and the seconds that scoring took."""
     opened = rewarder.get()
     began = time.monotonic()

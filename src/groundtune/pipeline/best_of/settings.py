@@ -1,9 +1,12 @@
 """Settings and result of best-of."""
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from groundtune.pipeline.best_of.curve import BestOfCurve
 from groundtune.pipeline.model_settings import ModelSettings
+from groundtune.pipeline.reward.settings import Show
 from groundtune.records import Record, Sampling
 
 MOST = 64
@@ -13,8 +16,15 @@ MOST = 64
 class BestOfSettings(ModelSettings):
     """Whose reward chooses, and among how many."""
 
-    reference: str
+    model: str = ""
+    """The tuned model, whose own reward chooses; with `rewarder`, only who draws answers."""
+    reference: str = ""
     """What `model`, the tuned one, was tuned from."""
+    rewarder: str = ""
+    """What chooses instead of a tuned model's own reward: a reward model's folder, an installed
+    package's reward, or a URL (docs/reward.md)."""
+    facts: Show | None = None
+    """Facts that a `rewarder` reads."""
     n: int = Field(default=16, ge=1, le=MOST)
     """Candidates a prompt: the first so many answers of each. RLAIF-V's are 16 to 32."""
     beta: float = Field(default=0.1, gt=0)
@@ -35,6 +45,24 @@ class BestOfSettings(ModelSettings):
     """Answers that are drawn at once."""
     at_once: int = Field(default=16, ge=1)
     """Answers to a prompt that are scored at once. Changes speed and memory only."""
+
+    @property
+    def powers(self) -> tuple[float, ...]:
+        """Powers of the length by which rewards are divided, the one that chooses first."""
+        return (0.0,) if self.rewarder else tuple(dict.fromkeys((self.normalise, 1.0, 0.0)))
+
+    @property
+    def chooser(self) -> str:
+        """Who chooses."""
+        return self.rewarder or f"{self.model}'s own reward over {self.reference}"
+
+    @model_validator(mode="after")
+    def _someone_chooses(self) -> Self:
+        if self.rewarder and self.reference:
+            raise ValueError("rewarder and reference are two ways to choose: use one of them")
+        if not self.rewarder and not (self.model and self.reference):
+            raise ValueError("model and reference are needed, or a rewarder")
+        return self
 
 
 class BestOf(Record):
