@@ -49,6 +49,7 @@ generated: $(VENV)/.installed
 	$(BIN)/groundtune schema --out recipes/schemas
 	$(BIN)/python tools/make_methods_page.py docs/methods.md
 	$(BIN)/python tools/make_recipes_page.py docs/recipes.md
+	$(BIN)/python tools/make_licences_page.py docs/licences.md
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

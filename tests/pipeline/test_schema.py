@@ -37,7 +37,7 @@ def test_a_recipe_names_its_schema_in_its_first_line_and_passes_it(recipe) -> No
 def test_a_schema_refuses_a_misspelt_key_and_explains_fields() -> None:
     schema = schema_named("train")
     assert list(jsonschema.Draft202012Validator(schema).iter_errors({"modle": "x"}))
-    assert "reference" in schema["properties"]["model"]["description"]
+    assert "hub name" in schema["properties"]["model"]["description"]
     assert "4-bit" in schema["$defs"]["QLora"]["description"]
     assert "Rank" in schema["$defs"]["QLora"]["properties"]["r"]["description"]
 

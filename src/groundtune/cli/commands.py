@@ -126,6 +126,9 @@ COMMANDS: dict[str, Command] = {
     "export": Command(
         "groundtune.cli.export:export", "Export pairs or feedback in a published layout.", DATA
     ),
+    "card": Command(
+        "groundtune.cli.card:card", "Write the card of a model or of pairs for the hub.", DATA
+    ),
     "serve": Command(
         "groundtune.cli.serve:serve", "Serve a model with an OpenAI-compatible API.", SERVE
     ),
