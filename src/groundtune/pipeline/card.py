@@ -123,7 +123,7 @@ def _model_card(run: Path, scores: Sequence[Path], name: str, licence: str) -> C
         )
         for row in estimates
     ]
-    data = ModelCardData(
+    data: Any = ModelCardData(
         license=licence or None,
         base_model=base,
         library_name="peft" if adapter else "transformers",
@@ -164,7 +164,7 @@ def _dataset_card(run: Path, name: str, licence: str) -> Card:
     licences = _licences(run)
     forbidding = tuple(each for each in licences if forbids_commercial_use(each))
     sets = Counter(prompt.source.dataset or "own" for prompt in target.prompts.read())
-    data = DatasetCardData(
+    data: Any = DatasetCardData(
         license=licence or (licences[0] if len(licences) == 1 else None),
         task_categories=[TASK],
         tags=["groundtune", "preference"],
