@@ -30,7 +30,7 @@ def test_a_script_has_every_command(shell: str, capsys: pytest.CaptureFixture[st
         (["sam"], ["sample"]),
         (["bench", "sc"], ["score"]),
         (["sample", "--max"], ["--max-new-tokens"]),
-        (["label", "--by", ""], ["corrections", "claims"]),
+        (["label", "--by", ""], ["corrections", "comparisons", "claims"]),
         (["completion", "f"], ["fish"]),
     ],
 )

@@ -38,6 +38,7 @@ WITHOUT_DATA = {"world-align", "world-ddpo", "world-demo", "world-dpo", "world-s
     "world-study",
     "world-rl",
     "world-reward",
+    "world-words",
     "llava-rlhf-reward",
     "claims-ddpo",
     "rlaif-v",
