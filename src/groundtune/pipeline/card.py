@@ -11,14 +11,13 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import ValidationError
 
-from groundtune import __version__
 from groundtune.errors import UserError
 from groundtune.interchange.licences import forbids_commercial_use
 from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.records import Estimate
 from groundtune.store.files import write_atomic
 from groundtune.store.rows import json_file
-from groundtune.store.run_json import read_run
+from groundtune.store.run_json import read_run, versions
 
 Kind = Literal["model", "dataset"]
 CARD = "README.md"
@@ -91,7 +90,7 @@ def upload(card: Card, repository: str, *, private: bool = True) -> str:
             repo_type=card.kind,
             folder_path=str(card.folder),
             ignore_patterns=[".*", "*.lock"],
-            commit_message=f"Groundtune {__version__}",
+            commit_message=f"Groundtune {versions().get('groundtune', '')}",
         )
     except (HfHubHTTPError, OfflineModeIsEnabled, OSError, ValueError) as error:
         line = (str(error).splitlines() or [""])[0].rstrip(".")
