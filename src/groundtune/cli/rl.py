@@ -58,7 +58,8 @@ def rl(
         result = run_rl(params, out, progress, command=sys.argv)
     if follower:
         return
-    outcome: dict[str, object] = {**read_outcome(out)}
+    outcome: dict[str, object] = {"verdict": result.verdict, **read_outcome(out)}
+    outcome["report"] = result.report
     if result.ended:
         outcome["ended early"] = result.ended
     finish(

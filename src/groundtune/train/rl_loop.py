@@ -52,6 +52,8 @@ class RLSchedule:
     save_every: int
     eval_every: int
     optim: Optim
+    recompute: bool = False
+    """Recompute activations in the backward pass; models do so in training mode alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +99,8 @@ class RLTrainer:
         self.progress.advance(first_step)
         clip = plan.optim.clip
         ready = self.parallel.prepare(self.vlm, self.score, self.optimizer, clip=clip)
+        if first_step and self.stop and (ended := self.stop(first_step)):
+            return ended
         with Interrupt() as interrupt:
             if first_step == 0:
                 self._evaluate(0)
@@ -167,6 +171,7 @@ class RLTrainer:
         rate = plan.optim.rate(done, plan.steps)
         for group in ready.optimizer.param_groups:
             group["lr"] = rate
+        self.vlm.model.train(plan.recompute)
         sums: dict[str, float] = defaultdict(float)
         parts = rows.minibatches(plan.passes, plan.minibatches, f"{plan.seed}/{done}")
         for number, part in enumerate(parts):

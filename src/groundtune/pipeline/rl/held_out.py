@@ -14,11 +14,14 @@ from groundtune.pipeline.feedback.claims import Labelling
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.prompt_sources import source_of
 from groundtune.pipeline.rl.claims import check_claims, facts_of, repeated_claims, wrong_claims
+from groundtune.pipeline.rl.metrics import BENCHMARK, estimates, scores_of
 from groundtune.pipeline.rl.prepare import held_out_prompts
 from groundtune.pipeline.rl.rules import found, symbolic
 from groundtune.pipeline.rl.settings import RLSettings
-from groundtune.protocols import TruthScorer
-from groundtune.records import Claim, Prompt
+from groundtune.protocols import Reply, TruthScorer
+from groundtune.records import Claim, Prompt, Score
+from groundtune.store.dataset import RecordSet
+from groundtune.store.keys import key_of
 from groundtune.train.parallel import Parallel
 from groundtune.vlm.load import Vlm
 
@@ -33,6 +36,7 @@ class HeldOut:
     labelling: Labelling | None
     truth: TruthScorer | None
     parallel: Parallel
+    kept: RecordSet[Score]
 
     @classmethod
     def open(
@@ -53,10 +57,14 @@ class HeldOut:
             labelling=labelling,
             truth=source.truth if source and settings.task == "answer" else None,
             parallel=parallel,
+            kept=scores_of(out),
         )
 
     def __call__(self, step: int) -> Mapping[str, float]:
-        """Return the means over the held-out prompts, by names that begin with held_out/."""
+        """Return the means over the held-out prompts, by names that begin with held_out/.
+
+        The main process keeps a score per prompt, of which the report is made.
+        """
         if not self.prompts:
             return {}
         mine = self.parallel.share(list(self.prompts))
@@ -65,21 +73,29 @@ class HeldOut:
         texts = [(p.key, p, reply.text) for p, reply in zip(mine, replies, strict=True)]
         claims = check_claims(texts, self.labelling) if self.labelling and texts else {}
         own = [
-            self._row(prompt, text, claims.get(key, ()))
-            | {"truncated": float(not reply.finished), "tokens": float(reply.tokens)}
-            for (key, prompt, text), reply in zip(texts, replies, strict=True)
+            self._score(step, prompt, reply, claims.get(key, ()))
+            for (key, prompt, _), reply in zip(texts, replies, strict=True)
         ]
-        rows = [row for part in self.parallel.gather(own) for row in part]
-        sums = {name: sum(row[name] for row in rows) for name in rows[0]}
-        metrics = {
-            f"held_out/{name}": value / len(rows)
-            for name, value in sums.items()
-            if name not in ("named", "there", "mentions", "invented_mentions")
-        }
-        if self.truth:
-            metrics["held_out/recall"] = sums["named"] / max(1.0, sums["there"])
-            metrics["held_out/mentions"] = sums["mentions"] / len(rows)
-        return metrics
+        scores = [score for part in self.parallel.gather(own) for score in part]
+        if self.parallel.main:
+            known = self.kept.keys()
+            self.kept.append([score for score in scores if score.key not in known])
+        found = estimates(scores, f"step-{step}")
+        return {f"held_out/{each.metric}": each.value for each in found}
+
+    def _score(self, step: int, prompt: Prompt, reply: Reply, claims: Sequence[Claim]) -> Score:
+        values = self._row(prompt, reply.text, claims)
+        values |= {"truncated": float(not reply.finished), "tokens": float(reply.tokens)}
+        model = f"step-{step}"
+        return Score(
+            key=key_of(BENCHMARK, model, prompt.key),
+            benchmark=BENCHMARK,
+            item=prompt.key,
+            image="+".join(prompt.images) or prompt.key,
+            model=model,
+            answer=reply.text,
+            values=values,
+        )
 
     def _row(self, prompt: Prompt, text: str, claims: Sequence[Claim]) -> dict[str, float]:
         row = {"words": float(len(text.split()))}

@@ -5,25 +5,30 @@
     OUT/held-out/                         prompts that are never learnt from
     OUT/rollouts/step-000001/             every answer that was drawn, with its tokens
     OUT/checkpoints/step-000010/          checkpoint from which a stopped run resumes
-    OUT/model/                            the result: weights, or a LoRA's adapter
+    OUT/held-out-scores/                  what held-out prompts were answered after some steps
+    OUT/model/ report.html                the result: weights, or a LoRA's adapter; its page
 
 The same command resumes from the last checkpoint, and leaves a finished run unchanged.
 """
 
-import copy
-import logging
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from groundtune.errors import UserError
 from groundtune.pipeline.feedback.claim_settings import open_labelling
 from groundtune.pipeline.feedback.claims import Labelling
 from groundtune.pipeline.folder import RunFolder, read_some
-from groundtune.pipeline.models import resolve
 from groundtune.pipeline.rl.claims import Reference
+from groundtune.pipeline.rl.early_stop import why_stop
+from groundtune.pipeline.rl.policy import (
+    engine,
+    frozen_copy,
+    heads,
+    load_policy,
+    reference,
+    tuned,
+)
 from groundtune.pipeline.rl.prepare import ask_reference, prepare_prompts, references_of
 from groundtune.pipeline.rl.rewarders import open_rewarders
 from groundtune.pipeline.rl.settings import RLSettings
@@ -35,16 +40,11 @@ from groundtune.store.keys import key_of
 from groundtune.train.log import JsonlLog, read_log
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-
     from groundtune.engine.logprobs import TokenLogProbs
-    from groundtune.engine.rows import PromptRow
     from groundtune.protocols import Logger
     from groundtune.train.parallel import Parallel
     from groundtune.train.rl_loop import RLSchedule, RLTrainer
     from groundtune.vlm.load import Vlm
-
-log = logging.getLogger(__name__)
 
 
 class RLResult(NamedTuple):
@@ -53,6 +53,8 @@ class RLResult(NamedTuple):
     model: Path
     ended: str
     """Why it ended early; "" if it took all its steps."""
+    report: Path
+    verdict: str
 
 
 def rl(
@@ -109,19 +111,25 @@ def _run(
     from groundtune.train.precision import resolve_dtype
 
     opened = open_rewarders(settings.rewards.more, rewarders, RunFolder(out).images)
-    vlm = _load(settings)
+    vlm = load_policy(settings)
     bf16 = resolve_dtype(settings.dtype, vlm.device) == "bfloat16"
     parallel = Parallel(vlm.device, bf16=bf16)
     asked = _asked(settings, vlm, parallel, out, opened, progress, stack)
     torch.manual_seed(settings.seed)  # pyright: ignore[reportUnknownMemberType]
-    frozen = _frozen(settings, vlm)
-    vlm = _tuned(settings, vlm)
-    score = _engine(settings, vlm)
-    heads = _heads(score)
-    weights = [*vlm.model.parameters(), *(w for head in heads.values() for w in head.parameters())]
+    frozen = frozen_copy(settings, vlm)
+    vlm = tuned(settings, vlm)
+    score = engine(settings, vlm)
+    trained = heads(score)
+    weights = [
+        *vlm.model.parameters(),
+        *(w for head in trained.values() for w in head.parameters()),
+    ]
     optimizer = adamw(weights, settings.optim)
     checkpoints = Checkpoints(
-        out / "checkpoints", _inputs(settings, vlm, asked.prompts, rewarders), settings.keep, heads
+        out / "checkpoints",
+        _inputs(settings, vlm, asked.prompts, rewarders),
+        settings.keep,
+        trained,
     )
     step = checkpoints.restore(vlm, optimizer, parallel.rank)
     trainer = _trainer(
@@ -138,10 +146,14 @@ def _run(
         progress=progress,
     )
     ended = trainer.fit(step, _coefficient(settings, out, step))
+    verdict = ""
     if parallel.main:
+        from groundtune.pipeline.rl.page import write_page
+
         write_model(vlm, out / "model")
+        verdict = write_page(out, settings, ended).verdict
     parallel.wait()
-    return RLResult(out / "model", ended)
+    return RLResult(out / "model", ended, out / "report.html", verdict)
 
 
 def _asked(
@@ -214,106 +226,28 @@ def _trainer(
         reward=reward,
         prompt=encoded,
         score=score,
-        reference=_reference(settings, vlm, frozen),
+        reference=reference(settings, vlm, frozen),
         cost=separate_cost if cannot_pack(vlm) else packed_cost,
         bound="factor" if parallel.arithmetic else "exact",
         plan=_schedule(settings),
         parallel=parallel,
         evaluate=HeldOut.open(settings, out, vlm, asked.labelling, parallel),
+        stop=_stopping(settings, out, parallel),
         **rest,
     )
 
 
-def _load(settings: RLSettings) -> "Vlm":
-    from groundtune.train.precision import device_of, resolve_dtype
-    from groundtune.train.tune import check_parts, check_quantisable
-    from groundtune.vlm.base_files import base_folder
-    from groundtune.vlm.load import load
+def _stopping(settings: RLSettings, out: Path, parallel: "Parallel") -> "Callable[[int], str]":
+    """Return what says after a step why the run should end: the same in all processes."""
 
-    device = device_of(settings.device)
-    quantised = settings.tune.type == "qlora"
-    if quantised:
-        check_quantisable(device.type)
-    full = settings.tune.type == "full"
-    dtype = "float32" if full else resolve_dtype(settings.dtype, device)
-    vlm = load(resolve(settings.model), dtype=dtype, device=str(device), four_bits=quantised)
-    if hasattr(vlm.model, "get_base_model"):
-        raise UserError(
-            "The model is an adapter, and an adapter can't be trained on top of another.",
-            settings.model,
-            "Merge it into its base first, and train the merged weights.",
-        )
-    if not vlm.eos_ids:
-        raise UserError(
-            "The model has no end token, so no answer of it ends by itself.",
-            settings.model,
-            "Set eos_token_id in its generation_config.json.",
-        )
-    check_parts(vlm.model, settings.tune)
-    base_folder(vlm.name, vlm.revision)  # downloaded now, since every checkpoint gets its files
-    vlm.special_tokens = settings.special_tokens
-    return vlm
+    def stop(step: int) -> str:
+        if not settings.eval_every or step % settings.eval_every:
+            return ""
+        main = parallel.main
+        why = why_stop(read_log(out / "log.jsonl"), settings.stop) if main else ""
+        return parallel.gather(why)[0]
 
-
-def _tuned(settings: RLSettings, vlm: "Vlm") -> "Vlm":
-    from groundtune.train.tune import apply, checkpoint_activations
-
-    model = apply(vlm.model, settings.tune)
-    if settings.gradient_checkpointing:
-        checkpoint_activations(model)
-    model.eval()
-    return replace(vlm, model=model)
-
-
-def _engine(settings: RLSettings, vlm: "Vlm") -> "TokenLogProbs":
-    """Return what scores the policy's answers, with a value head if the method has one."""
-    from groundtune.engine.engines import engine_of
-    from groundtune.engine.policy_values import PolicyValues, ValueHead
-
-    if not settings.method.has_values:
-        return engine_of(vlm)
-    width: int = vlm.model.config.get_text_config().hidden_size
-    return PolicyValues(ValueHead(width).to(vlm.device))
-
-
-def _heads(score: "TokenLogProbs") -> "dict[str, nn.Module]":
-    from groundtune.engine.policy_values import PolicyValues
-
-    return {"value_head": score.head} if isinstance(score, PolicyValues) else {}
-
-
-def _frozen(settings: RLSettings, vlm: "Vlm") -> "Vlm | None":
-    """Return a copy of the model before training; an adapter needs none: it is switched off."""
-    if not settings.method.kl.coefficient or settings.tune.type != "full":
-        return None
-    model: Any = copy.deepcopy(vlm.model)
-    model.requires_grad_(False)
-    return replace(vlm, model=model)
-
-
-def _reference(
-    settings: RLSettings, vlm: "Vlm", frozen: "Vlm | None"
-) -> "Callable[[Sequence[PromptRow]], list[list[Tensor]]] | None":
-    """Return what scores rows with the weights before training; None if the KL counts nowhere."""
-    from groundtune.engine.engines import engine_of
-
-    if not settings.method.kl.coefficient:
-        return None
-    score = engine_of(vlm)
-    if frozen is not None:
-        return lambda rows: score(frozen, rows)
-
-    def without_adapter(rows: "Sequence[PromptRow]") -> "list[list[Tensor]]":
-        with _disabled(vlm.model):
-            return score(vlm, rows)
-
-    return without_adapter
-
-
-@contextmanager
-def _disabled(model: Any) -> Generator[None, None, None]:
-    with model.disable_adapter():
-        yield
+    return stop
 
 
 def _inputs(
@@ -341,6 +275,7 @@ def _schedule(settings: RLSettings) -> "RLSchedule":
         save_every=settings.save_every,
         eval_every=settings.eval_every,
         optim=settings.optim,
+        recompute=settings.gradient_checkpointing,
     )
 
 

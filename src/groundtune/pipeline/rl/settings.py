@@ -108,6 +108,23 @@ class RewardSettings(RewardWeights):
         return self
 
 
+class EarlyStop(Record):
+    """When a run ends before its last step, by signals that need no truth; 0 switches one off.
+
+    They are those of answers to held-out prompts, compared with the model before training. A reward
+    that is hacked rises while these get worse.
+    """
+
+    content_loss: float = Field(default=0.25, ge=0, le=1)
+    """Largest loss of supported claims per answer, as a share: shorter or blurred answers."""
+    more_words: float = Field(default=0.5, ge=0)
+    """Largest growth of words per answer, as a share: filler."""
+    repeated: float = Field(default=2.0, ge=0)
+    """Largest growth of claims per answer that are made again as new."""
+    truncated: float = Field(default=0.25, ge=0, le=1)
+    """Largest growth of the share of truncated answers."""
+
+
 class RLSettings(SampleSettings):
     """Reinforcement learning of a model from rewards of its own answers."""
 
@@ -155,6 +172,7 @@ class RLSettings(SampleSettings):
     truth develops is measured there. Of your own prompts at most a quarter is held out."""
     eval_every: int = Field(default=10, ge=0)
     """Steps between evaluations on the prompts that are held out; 0 never evaluates."""
+    stop: EarlyStop = EarlyStop()
     save_every: int = Field(default=10, ge=1)
     """Steps between checkpoints: an interrupted run loses at most this many."""
     keep: int = Field(default=1, ge=1)

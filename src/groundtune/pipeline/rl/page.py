@@ -1,0 +1,200 @@
+"""The page of a run: reward, its components, KL, lengths and truth over the same steps.
+
+A reward that rises while what it stands for falls is hacked: all are on one page so that it shows.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from groundtune.pipeline.provenance import provenance_of
+from groundtune.pipeline.rl.metrics import BEFORE, BENCHMARK, METRICS, changes, estimates, scores_of
+from groundtune.pipeline.rl.settings import RLSettings
+from groundtune.records import Estimate, Score
+from groundtune.report import model
+from groundtune.report.curves import Curve, CurvePoint, CurveSeries
+from groundtune.report.page import write_report
+from groundtune.report.specs import in_the_name_of, metric_specs
+from groundtune.report.verdict import verdict_text
+from groundtune.train.log import read_log
+
+STEP = "step"
+LIMIT = (
+    "One training run with one seed. Intervals know about the held-out images, not about another "
+    "run."
+)
+Line = Mapping[str, float]
+
+
+class RLPage(NamedTuple):
+    """Where the page is, and what it says first."""
+
+    path: Path
+    verdict: str
+
+
+def write_page(out: Path, settings: RLSettings, ended: str) -> RLPage:
+    """Write OUT/report.html from the log and the held-out scores."""
+    lines, scores = read_log(out / "log.jsonl"), scores_of(out).read()
+    steps = [line for line in lines if "reward" in line]
+    last = _last(scores)
+    specs = in_the_name_of(settings.feedback.labeler, metric_specs(METRICS))
+    shown = [*estimates(scores, BEFORE), *(estimates(scores, last) if last != BEFORE else [])]
+    known = {each.metric for each in shown}
+    measured = tuple(spec for spec in specs if spec.name in known)
+    models = [model.ModelSpec(name=BEFORE, label="Before training")]
+    if last != BEFORE:
+        note = f"{settings.method.type}, credit {settings.method.credit}, {len(steps)} steps"
+        models.append(model.ModelSpec(name=last, label="After training", note=note))
+    wrong = [spec.name for spec in measured if spec.better == "lower"]
+    subject = model.Subject(
+        metrics=measured,
+        benchmarks=(model.BenchmarkSpec(name=BENCHMARK, label="Held-out prompts"),),
+        headline=_ref(wrong[0]) if wrong else None,
+        beside=tuple(_ref(spec.name) for spec in measured if spec.role == "cost"),
+        notes=tuple(model.Note(kind="warning", text=text) for text in warnings(lines, ended)),
+        limits=(LIMIT,),
+    )
+    page = model.ReportInput(
+        title=f"Reinforcement learning of {settings.model}",
+        finding=None if subject.headline and last != BEFORE else _finding(steps),
+        summary=_summary(settings, steps),
+        models=tuple(models),
+        subject=subject,
+        headline=subject.lead(last, BEFORE) if last != BEFORE else None,
+        estimates=tuple(shown),
+        differences=tuple(changes(scores, last)),
+        curves=(*_training_curves(steps), *_held_out_curves(scores, specs)),
+        provenance=provenance_of(out),
+    )
+    return RLPage(write_report(out, page), verdict_text(page))
+
+
+def warnings(lines: Sequence[Line], ended: str) -> list[str]:
+    """Return what a reader must know: an early end, and a reward that rose while truth fell."""
+    found = [f"The run ended early: {ended}."] if ended else []
+    steps = [line for line in lines if "reward" in line]
+    measured = [line for line in lines if "held_out/wrong" in line]
+    third = max(1, len(steps) // 3)
+    rose = _mean(steps[-third:], "reward") > _mean(steps[:third], "reward")
+    if len(measured) > 1 and rose:
+        for name, label, sign in (
+            ("wrong", "answers with anything wrong", 1),
+            ("invented", "answers with an invented object", 1),
+            ("recall", "objects of the image that are named", -1),
+        ):
+            first, last = (
+                line.get(f"held_out/{name}", 0.0) for line in (measured[0], measured[-1])
+            )
+            if sign * (last - first) > 0.02:
+                found.append(
+                    f"The reward rose while the truth got worse: {label} went from {first:.1%} to "
+                    f"{last:.1%} on held-out images."
+                )
+    return found
+
+
+def _finding(steps: Sequence[Line]) -> model.Finding:
+    first, last = (line["reward"] for line in (steps[0], steps[-1]))
+    return model.Finding(
+        title=f"The reward went from {first:.3g} to {last:.3g} in {len(steps)} steps",
+        text="Nothing was measured on held-out prompts, so this page does not say whether the "
+        "answers got better.",
+    )
+
+
+def _summary(settings: RLSettings, steps: Sequence[Line]) -> str:
+    parts = ", ".join(f"{name} {weight:g}" for name, weight in settings.rewards.weights.items())
+    answers = settings.prompts_per_step * settings.n
+    return (
+        f"{len(steps)} steps of {answers} answers: {settings.n} to each of "
+        f"{settings.prompts_per_step} prompts. Weights of the reward: {parts}."
+    )
+
+
+def _training_curves(steps: Sequence[Line]) -> tuple[Curve, ...]:
+    """Return what is known of the answers that were learnt from."""
+    components = sorted(
+        {name for line in steps for name in line if name.startswith("reward/")}, key=str
+    )
+    groups = (
+        ("Reward", "weighed sum", {"reward": "reward"}),
+        ("Components", "value per answer", {n: n.removeprefix("reward/") for n in components}),
+        ("Distance from the reference", "KL per answer, nats", {"kl": "KL"}),
+        ("Length", "per answer", {"words": "words", "tokens": "tokens"}),
+        (
+            "Answers that teach nothing",
+            "share or groups",
+            {
+                "truncated": "truncated",
+                "unrewarded": "without a reward",
+                "dropped_groups": "groups without variance",
+            },
+        ),
+        ("Drawn and trained log-probabilities", "mean difference, nats", {"gap": "gap"}),
+    )
+    curves = [
+        Curve(
+            title=title,
+            x_label=STEP,
+            y_label=unit,
+            series=tuple(_series(steps, name, label) for name, label in names.items()),
+            note="Answers that were learnt from, sampled at temperature 1.",
+        )
+        for title, unit, names in groups
+    ]
+    return tuple(curve for curve in curves if any(each.points for each in curve.series))
+
+
+def _series(steps: Sequence[Line], name: str, label: str) -> CurveSeries:
+    points = (CurvePoint(x=line["step"], y=line[name]) for line in steps if name in line)
+    return CurveSeries(label=label, points=tuple(points))
+
+
+def _held_out_curves(
+    scores: Sequence[Score], specs: Sequence[model.MetricSpec]
+) -> tuple[Curve, ...]:
+    """Return each metric of the held-out answers over the steps."""
+    names = list(dict.fromkeys(score.model for score in scores))
+    found: dict[str, list[tuple[int, Estimate]]] = {}
+    for name in names:
+        for each in estimates(scores, name):
+            found.setdefault(each.metric, []).append((_step(name), each))
+    prompts = len({score.item for score in scores})
+    return tuple(
+        Curve(
+            title=spec.label,
+            x_label=STEP,
+            y_label=spec.unit,
+            scale=spec.scale,
+            series=(
+                CurveSeries(
+                    label="held-out prompts",
+                    points=tuple(
+                        CurvePoint(x=step, y=each.value, low=each.low, high=each.high)
+                        for step, each in sorted(found[spec.name], key=lambda pair: pair[0])
+                    ),
+                ),
+            ),
+            note=f"Greedy answers to {prompts} held-out prompts. Bands are 95% intervals.",
+        )
+        for spec in specs
+        if spec.name in found
+    )
+
+
+def _last(scores: Sequence[Score]) -> str:
+    return max((score.model for score in scores), key=_step, default=BEFORE)
+
+
+def _step(name: str) -> int:
+    return int(name.removeprefix("step-"))
+
+
+def _mean(lines: Sequence[Line], name: str) -> float:
+    values = [line[name] for line in lines if name in line]
+    return sum(values) / len(values) if values else 0.0
+
+
+def _ref(metric: str) -> model.MetricRef:
+    return model.MetricRef(benchmark=BENCHMARK, metric=metric)

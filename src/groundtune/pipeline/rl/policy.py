@@ -1,0 +1,110 @@
+"""The policy of a run: its model, the reference before training, and what scores their answers."""
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from groundtune.errors import UserError
+from groundtune.pipeline.models import resolve
+from groundtune.pipeline.rl.settings import RLSettings
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from groundtune.engine.logprobs import TokenLogProbs
+    from groundtune.engine.rows import PromptRow
+    from groundtune.vlm.load import Vlm
+
+
+def load_policy(settings: RLSettings) -> "Vlm":
+    """Load the model to train.
+
+    Raises:
+        UserError: it can't be loaded or trained, is an adapter, or has no end token.
+    """
+    from groundtune.train.precision import device_of, resolve_dtype
+    from groundtune.train.tune import check_parts, check_quantisable
+    from groundtune.vlm.base_files import base_folder
+    from groundtune.vlm.load import load
+
+    device = device_of(settings.device)
+    quantised = settings.tune.type == "qlora"
+    if quantised:
+        check_quantisable(device.type)
+    full = settings.tune.type == "full"
+    dtype = "float32" if full else resolve_dtype(settings.dtype, device)
+    vlm = load(resolve(settings.model), dtype=dtype, device=str(device), four_bits=quantised)
+    if hasattr(vlm.model, "get_base_model"):
+        raise UserError(
+            "The model is an adapter, and an adapter can't be trained on top of another.",
+            settings.model,
+            "Merge it into its base first, and train the merged weights.",
+        )
+    if not vlm.eos_ids:
+        raise UserError(
+            "The model has no end token, so no answer of it ends by itself.",
+            settings.model,
+            "Set eos_token_id in its generation_config.json.",
+        )
+    check_parts(vlm.model, settings.tune)
+    base_folder(vlm.name, vlm.revision)  # downloaded now, since every checkpoint gets its files
+    vlm.special_tokens = settings.special_tokens
+    return vlm
+
+
+def tuned(settings: RLSettings, vlm: "Vlm") -> "Vlm":
+    """Return the model with the recipe's weights set to trainable, in evaluation mode."""
+    from groundtune.train.tune import apply, checkpoint_activations
+
+    model = apply(vlm.model, settings.tune)
+    if settings.gradient_checkpointing:
+        checkpoint_activations(model)
+    model.eval()
+    return replace(vlm, model=model)
+
+
+def engine(settings: RLSettings, vlm: "Vlm") -> "TokenLogProbs":
+    """Return what scores the policy's answers, with a value head if the method has one."""
+    from groundtune.engine.engines import engine_of
+    from groundtune.engine.policy_values import PolicyValues, ValueHead
+
+    if not settings.method.has_values:
+        return engine_of(vlm)
+    width: int = vlm.model.config.get_text_config().hidden_size
+    return PolicyValues(ValueHead(width).to(vlm.device))
+
+
+def heads(score: "TokenLogProbs") -> "dict[str, nn.Module]":
+    """Return what is trained next to the model, by the name of its file."""
+    from groundtune.engine.policy_values import PolicyValues
+
+    return {"value_head": score.head} if isinstance(score, PolicyValues) else {}
+
+
+def frozen_copy(settings: RLSettings, vlm: "Vlm") -> "Vlm | None":
+    """Return a copy of the model before training; an adapter needs none: it is switched off."""
+    if not settings.method.kl.coefficient or settings.tune.type != "full":
+        return None
+    model: Any = copy.deepcopy(vlm.model)
+    model.requires_grad_(False)
+    return replace(vlm, model=model)
+
+
+def reference(
+    settings: RLSettings, vlm: "Vlm", frozen: "Vlm | None"
+) -> "Callable[[Sequence[PromptRow]], list[list[Tensor]]] | None":
+    """Return what scores rows with the weights before training; None if the KL counts nowhere."""
+    from groundtune.engine.engines import engine_of
+
+    if not settings.method.kl.coefficient:
+        return None
+    score = engine_of(vlm)
+    if frozen is not None:
+        return lambda rows: score(frozen, rows)
+
+    def without_adapter(rows: "Sequence[PromptRow]") -> "list[list[Tensor]]":
+        with vlm.model.disable_adapter():
+            return score(vlm, rows)
+
+    return without_adapter
