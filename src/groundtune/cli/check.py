@@ -42,7 +42,7 @@ def check(
             mark.
         images: Folder of the images.
         labeler: Who says yes or no: a folder, a hub name, openai:MODEL@URL, or "self" for the
-            model that answered.
+            model that answered. The folder of a reward model that learnt words marks wrong words.
         ask: What the model is asked about each image (default "Describe the image.").
         marks: The file to-mark.jsonl, after you set "wrong" to true or false in its rows.
         risk: Largest share of wrong claims among those to keep, such as 0.05: draws claims into

@@ -5,12 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from groundtune.cli.app import EXIT_DONE, run
 from groundtune.errors import UserError
+from groundtune.pipeline.feedback.wrong_words import WordDivider
+from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.reward.model import load_reward_model
 from groundtune.pipeline.reward.run import train_reward
 from groundtune.pipeline.reward.words import Words, best_threshold, f1
 from groundtune.protocols import SilentProgress
-from reward_folder import fill_corrected, settings_for
+from reward_folder import PERSON, fill_corrected, settings_for
 
 
 def words(values: list[float], wrong: list[bool], image: str = "a") -> Words:
@@ -46,6 +49,14 @@ def test_a_model_learns_which_words_are_wrong_and_scores_each(tiny_llava: Path, 
     shown = {text[each.start : each.end]: each.value for each in spans}
     assert list(shown) == text.split()
     assert [word for word, value in shown.items() if value < 0] == ["and", "a", "cat."]
+    divided = WordDivider(model, PERSON).divide([prompt], [folder.answers.read()[5]])
+    assert [(s.text, s.status) for s in divided[0]] == [("and a cat and a cat.", "rejected")]
+    out = tmp_path / "check"
+    command = ["check", str(folder.path), "--labeler", str(result.model), "--out", str(out)]
+    assert run([*command, "mark=0"]) == EXIT_DONE
+    statuses = {claim.answer: claim.status for claim in RunFolder(out).claims.read()}
+    assert statuses["a1-0"] == "supported"
+    assert statuses["a1-2"] == "rejected"
     better, worse, empty = model.reward([prompt] * 3, ["There are 2 cups on the table.", text, ""])
     assert better > worse
     assert math.isnan(empty)

@@ -47,6 +47,7 @@ from groundtune.pipeline.feedback.claim_settings import (
 from groundtune.pipeline.feedback.claims import label_claims
 from groundtune.pipeline.feedback.oracles import is_oracle
 from groundtune.pipeline.feedback.verdicts import ClaimSummary, require_verdicts
+from groundtune.pipeline.feedback.wrong_words import finds_words
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.models import resolve
 from groundtune.pipeline.sample.run import SampleSettings
@@ -114,14 +115,15 @@ def check(
     """
     target = RunFolder(out)
     first = load(None, overrides, CheckSettings, options=options)
-    if is_file(what) and SELF in (first.labeler, first.divider):
+    words = finds_words(first.labeler)
+    if is_file(what) and not words and SELF in (first.labeler, first.divider):
         name = "labeler" if first.labeler == SELF else "divider"
         raise UserError(
             f"The {name} is the model that gave the answers, and a file doesn't hold it.",
             what,
             f"Name one: {name}=MODEL (a folder, a hub name, or openai:MODEL@URL).",
         )
-    for name in {first.labeler, first.divider} - {SELF}:
+    for name in set[str]() if words else {first.labeler, first.divider} - {SELF}:
         if not by_rules(name) and not is_oracle(name):
             resolve(name)  # a folder that doesn't exist is refused before a model has answered
     known = is_file(what) or is_folder(what)

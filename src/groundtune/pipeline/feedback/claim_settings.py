@@ -17,6 +17,7 @@ from groundtune.feedback.instructions import Instruction, instruction_by_name, s
 from groundtune.feedback.questions import InstructedQuestions, Verbatim
 from groundtune.pipeline.feedback.claims import Labelling
 from groundtune.pipeline.feedback.oracles import is_oracle, open_oracle
+from groundtune.pipeline.feedback.wrong_words import finds_words, open_words
 from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.pipeline.generators import close, open_generator
 from groundtune.pipeline.model_settings import InferenceSettings, ModelSettings
@@ -35,7 +36,8 @@ class ClaimSettings(InferenceSettings):
 
     labeler: str = SELF
     """Who answers the questions: a model's folder or name, world:labeler, openai:MODEL@URL, "self",
-    the model that gave the answers, or world:truth, the truth about the embedded world."""
+    the model that gave the answers, or world:truth, the truth about the embedded world. The folder
+    of a token-level reward model marks wrong words instead: nothing divides or asks."""
     divider: str = SELF
     """Who divides: a model as above, "self", the rules of a prompt source (world, or world-setting,
     which asks about place and background too), or "whole": one question about the whole answer,
@@ -78,6 +80,10 @@ def open_labelling(
     """
     from groundtune.generate.yes_no import check_labeler
 
+    if finds_words(settings.labeler):
+        words = open_words(settings.labeler, folder.images, settings.device, settings.dtype)
+        yield Labelling(divider=words, labeler=words, by=words.producer(), asking=settings.asking)
+        return
     prompts, answers = read_some(folder.prompts), read_some(folder.answers)
     control = partial(check_labeler, image=_image(prompts), name=settings.labeler)
     opened: dict[str, Labeler] = {} if shared is None else shared
