@@ -8,7 +8,7 @@ import pytest
 
 from groundtune.errors import UserError
 from groundtune.store.rows import Row
-from groundtune.store.sheets import rows_of, write_table
+from groundtune.store.sheets import rows_of, without_guard, write_table
 
 
 def fields_of(path: Path) -> list[object]:
@@ -75,6 +75,16 @@ def test_a_written_table_is_read_as_it_was(tmp_path: Path):
     for name in ("a.csv", "a.tsv"):
         assert write_table(tmp_path / name, rows, ["id", "text"]) == 2
         assert fields_of(tmp_path / name) == rows
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "'=1", "''-", "'s"])
+def test_a_text_is_never_written_as_a_formula(tmp_path: Path, text: str):
+    path = tmp_path / "a.csv"
+    write_table(path, [{"a": text, "b": -1.5}], ["a", "b"])
+    (row,) = rows_of(path)
+    assert row.fields["a"][0] not in "=+-@\t\r"
+    assert without_guard(row.fields["a"]) == text
+    assert row.fields["b"] == "-1.5"
 
 
 def test_further_sheets_of_a_workbook_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture):

@@ -10,10 +10,11 @@ from groundtune.cli.recipe_argument import Settings
 
 
 def annotate(
-    project: Path,
+    project: str,
     /,
     *settings: Settings,
     answers: tuple[Path, ...] = (),
+    images: Path | None = None,
     task: Literal["correct", "compare", "evaluate", "review"] = "correct",
     name: str = "",
     port: int = 8080,
@@ -32,10 +33,14 @@ def annotate(
         groundtune annotate photos blind=true people_per_item=2 --port 8090
 
     Args:
-        project: Folder of the project; a new one is made.
+        project: Folder of the project, a new one is made; or the URL of a PostgreSQL database
+            (postgresql://USER@HOST/DATABASE), which needs the extra "postgres".
         settings: Settings of the project, which it keeps: kinds, blind, planted, severity,
             people_per_item, lease_minutes, seed.
-        answers: Folder with answers that `groundtune sample` wrote. Can be given several times.
+        answers: Folder with answers that `groundtune sample` wrote or with imported pairs, or a
+            file: JSON lines, a table, an export of Label Studio or Potato, RLHF-V's Parquet. Can be
+            given several times.
+        images: Folder of the images that a file names (default: the folder of the file).
         task: What to do with these answers.
         name: Who annotates (default: the name you are logged in with).
         port: Port to listen on; 0 picks a free one.
@@ -43,10 +48,12 @@ def annotate(
     """
     from groundtune.cli.annotate_extra import require_annotate_extra
     from groundtune.cli.finish import finish
+    from groundtune.cli.progress import open_progress
     from groundtune.recipe_loading import load
 
     require_annotate_extra("groundtune annotate")
-    from groundtune.pipeline.annotate.project import open_project
+    from groundtune.pipeline.annotate.given import add_answers
+    from groundtune.pipeline.annotate.project import is_url, open_project
     from groundtune.pipeline.annotate.settings import ProjectSettings
     from groundtune.web.server import listen, run
 
@@ -55,10 +62,13 @@ def annotate(
     shown = name or getpass.getuser()
     person = re.sub(r"[^a-z0-9_-]+", "-", shown.lower()).strip("-")[:64] or "owner"
     opened.join(person, shown, "owner")
-    added = {"items": sum(opened.add_run(each, task) for each in answers)} if answers else {}
+    with open_progress(silent=json) as progress:
+        new = [add_answers(opened, each, task, progress, images=images) for each in answers]
+    added = {"items": sum(new)} if answers else {}
     with listen(port) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
-        following = ["groundtune", "pairs", "--from", str(project), "--out", f"{project}-pairs"]
+        out = f"{opened.name if is_url(project) else project}-pairs"
+        following = ["groundtune", "pairs", "--from", opened.where, "--out", out]
         finish({**added, "person": person, "page": url}, next_command=following, json=json)
         with suppress(KeyboardInterrupt):  # the usual end of a server
             run(opened, person, listening)

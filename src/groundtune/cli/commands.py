@@ -32,6 +32,7 @@ GROUPS: dict[str, CommandGroup] = {
     ),
     "splitter": CommandGroup("Train your own model to split answers into claims.", LOOP),
     "reward": CommandGroup("Train reward models and score answers with them.", LOOP),
+    "project": CommandGroup("Back up and restore annotation projects.", DATA),
     "bench": CommandGroup("Run and score benchmarks.", EVALUATE),
     "world": CommandGroup(
         "Show scenes, write data, train the world's models, measure feedback.", WORLD
@@ -128,6 +129,12 @@ COMMANDS: dict[str, Command] = {
     ),
     "card": Command(
         "groundtune.cli.card:card", "Write the card of a model or of pairs for the hub.", DATA
+    ),
+    "project backup": Command(
+        "groundtune.cli.project:backup", "Write an annotation project to one file."
+    ),
+    "project restore": Command(
+        "groundtune.cli.project:restore", "Make the project of a backup again."
     ),
     "serve": Command(
         "groundtune.cli.serve:serve", "Serve a model with an OpenAI-compatible API.", SERVE

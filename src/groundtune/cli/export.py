@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from groundtune.protocols import Progress
 
 
-def export(layout: ExportLayoutName, run: Path, /, *, out: Path, json: bool = False) -> None:
+def export(layout: ExportLayoutName, run: str, /, *, out: Path, json: bool = False) -> None:
     """Export pairs or people's feedback in a published data set's layout.
 
     From a run, or from an annotation project: its pairs are made on the way. A Parquet file
@@ -25,7 +25,7 @@ def export(layout: ExportLayoutName, run: Path, /, *, out: Path, json: bool = Fa
 
     Args:
         layout: Layout of the file, from the list above.
-        run: Folder with the pairs or the feedback, or of an annotation project.
+        run: Folder with the pairs or the feedback; folder or PostgreSQL URL of a project.
         out: File to write; its ending chooses the format: .parquet, .jsonl or .json.
         json: Print the result as one JSON object.
     """
@@ -33,7 +33,8 @@ def export(layout: ExportLayoutName, run: Path, /, *, out: Path, json: bool = Fa
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.folder import is_project
 
-    write = _of_project if is_project(run) else _of_run
+    is_of_project = run.startswith("postgres") or is_project(Path(run))
+    write = _of_project if is_of_project else _of_run
     with open_progress(silent=json) as progress:
         summary = write(layout, run, out, progress)
     results: dict[str, object] = {"rows": summary.rows}
@@ -42,20 +43,18 @@ def export(layout: ExportLayoutName, run: Path, /, *, out: Path, json: bool = Fa
     finish(results, wrote=out, json=json)
 
 
-def _of_run(
-    layout: ExportLayoutName, run: Path, out: Path, progress: "Progress"
-) -> "ExportSummary":
+def _of_run(layout: ExportLayoutName, run: str, out: Path, progress: "Progress") -> "ExportSummary":
     from groundtune.pipeline.exchange.run import export_feedback, export_layout, export_marks
 
     if is_marks(layout):
-        return export_marks(layout, run, out)
+        return export_marks(layout, Path(run), out)
     if is_feedback(layout):
-        return export_feedback(layout, run, out, progress)
-    return export_layout(layout, run, out, progress)
+        return export_feedback(layout, Path(run), out, progress)
+    return export_layout(layout, Path(run), out, progress)
 
 
 def _of_project(
-    layout: ExportLayoutName, run: Path, out: Path, progress: "Progress"
+    layout: ExportLayoutName, run: str, out: Path, progress: "Progress"
 ) -> "ExportSummary":
     from groundtune.cli.annotate_extra import require_annotate_extra
 

@@ -21,7 +21,7 @@ def pairs(
     *settings: Settings,
     corrections: Path | None = None,
     claims: Path | None = None,
-    project: Annotated[Path | None, Parameter(name="--from")] = None,
+    project: Annotated[str | None, Parameter(name="--from")] = None,
     out: Path | None = None,
     cap: Annotated[int | None, Parameter(validator=Number(gte=0))] = None,
     seed: int | None = None,
@@ -46,7 +46,8 @@ def pairs(
             length_limit, spans. For a project: people (each, majority or reviewer).
         corrections: Folder with the corrections that `groundtune label` wrote.
         claims: Folder with the claims that `groundtune label --by claims` wrote.
-        project: Folder of the project that `groundtune annotate` made; needs --out.
+        project: Folder or PostgreSQL URL of the project that `groundtune annotate` made; needs
+            --out.
         out: Folder for the pairs (default: the folder that is read).
         cap: Most pairs per prompt; 0 keeps all (default 0 for corrections, 2 for claims).
         seed: Random seed that decides which pairs stay under the cap.
@@ -55,14 +56,14 @@ def pairs(
     from groundtune.cli.recipe_argument import read_recipe
     from groundtune.errors import UserError
 
-    given = [each for each in (corrections, claims, project) if each is not None]
-    if len(given) > 1:
+    given = [each for each in (corrections, claims) if each is not None]
+    if len(given) + (project is not None) > 1:
         raise UserError(
             "Pairs are made from one kind of feedback at a time.",
             "--corrections, --claims and --from",
             "Give one of them.",
         )
-    if not given:
+    if not given and project is None:
         raise UserError(
             "There is no feedback to make pairs from.",
             "groundtune pairs",
@@ -74,11 +75,13 @@ def pairs(
             f"--from {project}",
             "Give one with --out FOLDER.",
         )
+    source, options = read_recipe(recipe, settings), {"cap": cap, "seed": seed}
+    if project is not None and out is not None:
+        _from_project(source, options, project, out, json)
+        return
     folder = given[0]
-    source = read_recipe(recipe, settings)
     stage = _from_claims if claims is not None else _from_corrections
-    stage = _from_project if project is not None else stage
-    stage(source, {"cap": cap, "seed": seed}, folder, out or folder, json)
+    stage(source, options, folder, out or folder, json)
 
 
 def _from_corrections(
@@ -115,7 +118,7 @@ def _from_claims(
 
 
 def _from_project(
-    source: "RecipeArgument", options: Mapping[str, object], folder: Path, out: Path, json: bool
+    source: "RecipeArgument", options: Mapping[str, object], where: str, out: Path, json: bool
 ) -> None:
     from groundtune.cli.annotate_extra import require_annotate_extra
     from groundtune.cli.finish import finish
@@ -128,7 +131,7 @@ def _from_project(
     from groundtune.pipeline.annotate.results import ProjectPairSettings, project_pairs
 
     params = load(source.path, source.settings, ProjectPairSettings, options=options)
-    project = existing_project(folder)
+    project = existing_project(where)
     with open_progress(silent=json) as progress:
         counts = project_pairs(project, out, params, progress, command=sys.argv)
     project.close()

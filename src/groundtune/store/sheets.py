@@ -11,6 +11,7 @@ import codecs
 import csv
 import io
 import logging
+import re
 import zlib
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
@@ -33,6 +34,8 @@ WORKBOOK = ".xlsx"
 ENDINGS = (".jsonl", ".json", ".ndjson", *SEPARATORS, WORKBOOK)
 """Usual file endings of files of rows."""
 
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+"""How a cell begins that a spreadsheet program may run; apostrophes in front keep it from that."""
 _EVEN = "Give each column a header; quote cells that hold a separator, a quote or a line break."
 _UTF8 = 'Save it as UTF-8 (in spreadsheet programs: "CSV UTF-8").'
 _CSV_FAULTS = {
@@ -107,6 +110,9 @@ def write_table(path: Path, rows: Iterable[Mapping[str, Any]], headers: Sequence
 
     A value that isn't text is written as JSON; a row without a column gets an empty cell.
 
+    A text that a spreadsheet program would run as a formula gets an apostrophe in front (OWASP, CSV
+    Injection); `without_guard` removes it.
+
     Raises:
         UserError: the disk is full or the folder can't be written.
     """
@@ -128,7 +134,16 @@ def _lines(rows: Iterable[Mapping[str, Any]], headers: Sequence[str]) -> Iterato
     yield list(headers)
     for row in rows:
         values = (row.get(name, "") for name in headers)
-        yield [value if isinstance(value, str) else json_of(value) for value in values]
+        yield [_guarded(value) if isinstance(value, str) else json_of(value) for value in values]
+
+
+def without_guard(cell: str) -> str:
+    """Return a cell as it was before `write_table` guarded it."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
+def _guarded(cell: str) -> str:
+    return f"'{cell}" if _FORMULA.match(cell) else cell
 
 
 def _cells_of_text(path: Path, separator: str) -> Generator[_Cells]:

@@ -48,7 +48,7 @@ def add_pages(app: FastAPI, project: Project, person: str) -> None:
     )
 
     def page(name: str, **values: object) -> HTMLResponse:
-        values = {"title": project.path.name, "guidelines": guidelines_html(project), **values}
+        values = {"title": project.name, "guidelines": guidelines_html(project), **values}
         text = templates.get_template(name).render(values)
         return HTMLResponse(text, headers={"cache-control": "no-store"})
 

@@ -12,7 +12,6 @@ from groundtune.bench.world.images import add_image, split_scenes
 from groundtune.cli.app import EXIT_DONE, EXIT_INPUT, run
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
-from groundtune.pipeline.check.answers import import_answers
 from groundtune.pipeline.check.people import (
     PersonVerdict,
     corrected,
@@ -23,6 +22,7 @@ from groundtune.pipeline.check.people import (
 from groundtune.pipeline.check.scores import scores_of
 from groundtune.pipeline.check.to_mark import write_to_mark
 from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.sample.given import import_answers
 from groundtune.pipeline.sample.prompts import read_prompts
 from groundtune.records import Answer, Claim, Producer, Prompt, Score
 from groundtune.store.dataset import RecordSet

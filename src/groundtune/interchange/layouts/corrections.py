@@ -20,7 +20,7 @@ from groundtune.interchange.dialogue import image_question, only_question
 from groundtune.interchange.images import row_images
 from groundtune.interchange.layout import Content, Layout, LayoutError
 from groundtune.store.rows import Fields, plain
-from groundtune.store.sheets import headers_of, is_table
+from groundtune.store.sheets import headers_of, is_table, without_guard
 
 NAMES: Mapping[str, tuple[str, ...]] = {
     "question": ("prompt", "instruction"),
@@ -48,7 +48,14 @@ def _translate(path: Path) -> Callable[[Fields], Fields]:
             f"{path}, headers {', '.join(map(repr, headers))}",
             f"Name the columns {', '.join(NAMES)} in the first row.",
         ) from error
-    return lambda row: _with_usual_names(row, columns)
+    return lambda row: _with_usual_names(_unguarded(row), columns)
+
+
+def _unguarded(row: Fields) -> Fields:
+    return {
+        name: without_guard(value) if isinstance(value, str) else value
+        for name, value in row.items()
+    }
 
 
 def _columns(headers: Sequence[str]) -> Mapping[str, str]:

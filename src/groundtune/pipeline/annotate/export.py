@@ -47,8 +47,8 @@ def export_project(
         if not made.made:
             raise UserError(
                 "The finished work gives no pair: nothing was changed or chosen.",
-                str(project.path),
-                f"Correct more answers: groundtune annotate {project.path}.",
+                project.where,
+                f"Correct more answers: groundtune annotate {project.where}.",
             )
         return export_layout(layout, run, out, progress)
 
@@ -59,8 +59,8 @@ def _marks(layout: MarksLayoutName, project: Project, out: Path) -> ExportSummar
     if not judged:
         raise UserError(
             "No answer in the project is evaluated.",
-            str(project.path),
-            f"Evaluate some: groundtune annotate {project.path} --answers RUN --task evaluate.",
+            project.where,
+            f"Evaluate some: groundtune annotate {project.where} --answers RUN --task evaluate.",
         )
     answers = {each.key: each for item in work.items.values() for each in item.answers}
     prompts = {item.prompt.key: item.prompt for item in work.items.values()}

@@ -2,15 +2,17 @@
 
 import random
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
+from typing import NamedTuple
 
 from groundtune.errors import UserError
+from groundtune.feedback.corrections import correction_from_texts
 from groundtune.pipeline.annotate.settings import ProjectSettings
-from groundtune.pipeline.annotate.suggestions import untouched, with_planted
+from groundtune.pipeline.annotate.suggestions import PLANTED, untouched, with_planted
 from groundtune.pipeline.folder import RunFolder, read_some
-from groundtune.records import Answer, Claim, ClaimStatus, Prompt, Span
+from groundtune.records import Answer, Claim, ClaimStatus, Correction, Producer, Prompt, Span
 from groundtune.store.annotations.records import Item, Task
 from groundtune.store.keys import key_of, seed_of
 from groundtune.store.rows import json_rows, text_field
@@ -20,47 +22,95 @@ def items_from_run(source: Path, task: Task, settings: ProjectSettings) -> list[
     """Return the items of a run's answers.
 
     One per answer; for comparisons one for every two answers to a prompt, the side of each drawn
-    by `seed`. A review's suggestions are the edits of the corrections in the run, those of a task
-    "correct" the claims that a labeler rejected. An evaluation has none, and takes only the answers
-    of to-mark.jsonl where `groundtune check` drew some. Among the suggestions of a project that
-    isn't blind, some are planted wrong ones (`suggestions.py`).
+    by the seed. A run of imported pairs has the rejected answers to correct, their corrections to
+    review, and both answers to compare. An evaluation takes only the answers of to-mark.jsonl where
+    `groundtune check` drew some.
+
+    A review's suggestions are the edits of the run's corrections; those of a task "correct" the
+    claims that a labeler rejected, or the marks of imported corrections. An evaluation has none.
+    Among the suggestions of a project that isn't blind, some are planted (`suggestions.py`).
 
     Raises:
         UserError: the run has no answers, or no corrections to review.
     """
     folder = RunFolder(source)
-    answers, prompts = read_some(folder.answers), folder.prompts_by_key()
-    if lost := [answer.key for answer in answers if answer.prompt not in prompts]:
+    prompts = folder.prompts_by_key()
+    found = _of_pairs(folder, task) if _has_only_pairs(folder) else _of_answers(folder, task)
+    if lost := [answer.key for answer in found.answers if answer.prompt not in prompts]:
         raise UserError(
             f"The prompt of answer {lost[0]} is missing.",
             str(source),
             "Use a folder with both the answers and their prompts.",
         )
     if task == "compare":
-        return _comparisons(answers, prompts, settings.seed)
-    if task == "review":
-        corrections = {row.answer: row for row in read_some(folder.corrections)}
-        reviewed = [answer for answer in answers if answer.key in corrections]
-
-        def edits(answer: Answer) -> tuple[Span, ...]:
-            found = corrections[answer.key].spans
-            return with_planted(answer, found, untouched(answer.text, found), settings)
-
-        return _singles(task, reviewed, prompts, edits)
+        return _comparisons(found.answers, prompts, settings.seed)
     if task == "evaluate":
-        return _singles(task, _drawn(source, answers), prompts, lambda _: ())
-    claims: dict[str, list[Claim]] = defaultdict(list)
+        return _singles(task, _drawn(source, found.answers), prompts, lambda _: ())
+    if task == "review":
+        return _reviews(found, prompts, settings)
+    return _corrections(found, prompts, settings)
+
+
+class _Source(NamedTuple):
+    """What items are made of."""
+
+    answers: Sequence[Answer]
+    corrections: Mapping[str, Correction]
+    """By answer."""
+    claims: Mapping[str, Sequence[Claim]]
+    """By answer."""
+
+
+def _has_only_pairs(folder: RunFolder) -> bool:
+    return bool(folder.pairs.parts()) and not folder.answers.parts()
+
+
+def _of_answers(folder: RunFolder, task: Task) -> _Source:
+    corrections = read_some(folder.corrections) if task == "review" else folder.corrections.read()
+    claims: dict[str, list[Claim]] = {}
     for claim in folder.claims.read():
-        claims[claim.answer].append(claim)
-    if not claims:
-        return _singles(task, answers, prompts, lambda _: ())
+        claims.setdefault(claim.answer, []).append(claim)
+    by_answer = {row.answer: row for row in corrections}
+    return _Source(read_some(folder.answers), by_answer, claims)
 
+
+def _of_pairs(folder: RunFolder, task: Task) -> _Source:
+    """The rejected answers of pairs with what corrects them; to compare, the chosen ones too."""
+    answers: dict[str, Answer] = {}
+    corrections: dict[str, Correction] = {}
+    for pair in folder.pairs.read():
+        by = Producer(kind="dataset", name=pair.source.dataset or "pairs")
+        texts = (pair.rejected, pair.chosen) if task == "compare" else (pair.rejected,)
+        for text in texts:
+            key = key_of("of pair", pair.prompt, text)
+            answers[key] = Answer(key=key, prompt=pair.prompt, text=text, producer=by)
+        rejected = answers[key_of("of pair", pair.prompt, pair.rejected)]
+        corrections.setdefault(rejected.key, correction_from_texts(rejected, pair.chosen, by))
+    return _Source(list(answers.values()), corrections, {})
+
+
+def _reviews(found: _Source, prompts: dict[str, Prompt], settings: ProjectSettings) -> list[Item]:
+    def edits(answer: Answer) -> tuple[Span, ...]:
+        spans = found.corrections[answer.key].spans
+        return with_planted(answer, spans, untouched(answer.text, spans), settings)
+
+    reviewed = [answer for answer in found.answers if answer.key in found.corrections]
+    return _singles("review", reviewed, prompts, edits)
+
+
+def _corrections(
+    found: _Source, prompts: dict[str, Prompt], settings: ProjectSettings
+) -> list[Item]:
     def doubts(answer: Answer) -> tuple[Span, ...]:
-        found = _doubts(answer, claims[answer.key], "rejected", "labeler")
-        trusted = _doubts(answer, claims[answer.key], "supported", "planted")
-        return with_planted(answer, found, trusted, settings)
+        if not found.claims:
+            marked = found.corrections.get(answer.key)
+            return marked.marks if marked else ()
+        claims = found.claims.get(answer.key, ())
+        rejected = _doubts(answer, claims, "rejected", "labeler")
+        trusted = _doubts(answer, claims, "supported", PLANTED)
+        return with_planted(answer, rejected, trusted, settings)
 
-    return _singles(task, answers, prompts, doubts)
+    return _singles("correct", found.answers, prompts, doubts)
 
 
 def _singles(

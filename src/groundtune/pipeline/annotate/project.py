@@ -1,9 +1,10 @@
 """A project: opened or created, filled with items, and told people's events."""
 
 import json
+import os
 import random
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from secrets import token_hex
@@ -12,11 +13,12 @@ from groundtune.errors import UserError
 from groundtune.feedback.annotating import AnnotationState, RefusedEvent, check_event, replay
 from groundtune.pipeline.annotate.items import items_from_run
 from groundtune.pipeline.annotate.settings import ProjectSettings
-from groundtune.pipeline.folder import DATABASE, RunFolder
-from groundtune.records import Record
+from groundtune.pipeline.folder import DATABASE, RunFolder, is_project
+from groundtune.records import Prompt, Record
 from groundtune.store.annotations import events, items, leases
 from groundtune.store.annotations.database import Database, open_database
 from groundtune.store.annotations.records import Event, Item, Task
+from groundtune.store.annotations.shared_images import SharedImages, read_file
 from groundtune.store.images import ImageStore
 from groundtune.store.json_writing import json_of
 from groundtune.store.keys import seed_of
@@ -58,20 +60,37 @@ class Recorded(Record):
 class Project:
     """An open project. Its methods may be called from many threads."""
 
-    def __init__(self, path: Path, database: Database, settings: ProjectSettings) -> None:
+    def __init__(
+        self, path: Path, database: Database, settings: ProjectSettings, *, url: str = ""
+    ) -> None:
         self.path = path
+        """Its folder, or where the images of a project at a URL are copied to."""
+        self.where = database.where if url else str(path)
+        """How commands name it; a URL without its password."""
+        self.name = (url.partition("?")[0].rpartition("/")[2] or "project") if url else path.name
         self.id = _id_of(database)
         """Tells projects apart that a browser finds at one address, one after another."""
         self.database = database
         self.settings = settings
-        self.images = ImageStore(path / "images")
+        images = path / "images"
+        self.images = SharedImages(images, database) if url else ImageStore(images)
+
+    @property
+    def own_guidelines(self) -> str | None:
+        """The Markdown of the project's own guidelines; None where it has none."""
+        path = self.path / GUIDELINES
+        if path.is_file():
+            return path.read_text("utf-8")
+        with self.database.reading() as connection:
+            shared = read_file(connection, GUIDELINES)
+        return None if shared is None else shared.decode()
 
     @property
     def guidelines(self) -> str:
-        """The guidelines' Markdown: the project's own file, else what comes with Groundtune."""
-        own = self.path / GUIDELINES
-        if own.is_file():
-            return own.read_text("utf-8")
+        """The guidelines' Markdown: the project's own, else what comes with Groundtune."""
+        own = self.own_guidelines
+        if own is not None:
+            return own
         return files("groundtune.pipeline.annotate").joinpath("guidelines.md").read_text("utf-8")
 
     def add_run(self, source: Path, task: Task = "correct") -> int:
@@ -83,7 +102,7 @@ class Project:
         found = items_from_run(source, task, self.settings)
         images = ImageStore(RunFolder(source).path / "images")
         for sha256 in dict.fromkeys(image for item in found for image in item.prompt.images):
-            _take_image(images, self.images, sha256)
+            self._take_image(images, sha256)
         # Answers to evaluate are mixed: neither their order nor what is left tells the model.
         seed = self.settings.seed
         mixed = {item.key: random.Random(seed_of(seed, item.key)).random() for item in found}
@@ -95,6 +114,33 @@ class Project:
                 people_per_item=self.settings.people_per_item,
                 priorities=priorities,
             )
+
+    def contents(self, database: Database) -> tuple[int, list[str]]:
+        """Return how many items a copy of the project's database has, and the images they need."""
+        with database.reading() as connection:
+            found = items.all_items(connection)
+        needed = dict.fromkeys(image for item in found for image in item.prompt.images)
+        return len(found), list(needed)
+
+    def bring_images(self, prompts: Iterable[Prompt]) -> None:
+        """Have the images of prompts in the folder, those of a project at a URL too."""
+        for sha256 in dict.fromkeys(image for prompt in prompts for image in prompt.images):
+            self.images.path(sha256)
+
+    def _take_image(self, source: ImageStore, sha256: str) -> None:
+        path = self.images.path(sha256)
+        if path.exists():
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not source.path(sha256).is_file():
+            raise UserError(
+                "An image of the run is missing.",
+                f"image {sha256} in {source.root}",
+                "Run the command that made the answers again.",
+            )
+        shutil.copyfile(source.path(sha256), path)
+        if isinstance(self.images, SharedImages):
+            self.images.share(sha256)
 
     def join(self, person: str, name: str, role: items.Role) -> None:
         """Add a person, unless they are there."""
@@ -171,13 +217,22 @@ class Project:
             leases.end(connection, person, key, state.progress)
 
 
-def open_project(path: Path, settings: Mapping[str, object] | None = None) -> Project:
-    """Open the project in a folder, or create it; `settings` change the stored ones.
+def open_project(
+    where: Path | str, settings: Mapping[str, object] | None = None, *, cache: Path | None = None
+) -> Project:
+    """Open the project in a folder or at a PostgreSQL URL, or create it.
+
+    `settings` change the stored ones. `cache` is where images of a URL's project are copied to,
+    if not below the user's cache folder.
 
     Raises:
         UserError: the folder holds something else, a setting is wrong, or the database can't be
             opened.
     """
+    if is_url(where):
+        database = open_database(str(where))
+        return _opened(database, settings, cache or _cache(_id_of(database)), url=str(where))
+    path = Path(where)
     if path.exists() and not path.is_dir():
         raise UserError("A project is a folder.", str(path), "Choose a new folder's name.")
     if path.is_dir() and any(path.iterdir()) and not (path / DATABASE).exists():
@@ -187,27 +242,42 @@ def open_project(path: Path, settings: Mapping[str, object] | None = None) -> Pr
             "Choose a new folder for the project.",
         )
     path.mkdir(parents=True, exist_ok=True)
-    database = open_database(path / DATABASE)
+    return _opened(open_database(path / DATABASE), settings, path)
+
+
+def existing_project(where: Path | str) -> Project:
+    """Open the project in a folder or at a PostgreSQL URL.
+
+    Raises:
+        UserError: there is none, or as `open_project`.
+    """
+    if not is_url(where) and not is_project(Path(where)):
+        raise UserError(
+            "The folder holds no annotation project.",
+            str(where),
+            f"Make one: groundtune annotate {where} --answers RUN.",
+        )
+    return open_project(where)
+
+
+def is_url(where: Path | str) -> bool:
+    """Whether a PostgreSQL URL is meant."""
+    return str(where).startswith(("postgresql://", "postgresql+", "postgres://"))
+
+
+def _opened(
+    database: Database, settings: Mapping[str, object] | None, path: Path, *, url: str = ""
+) -> Project:
     try:
-        return Project(path, database, _settings(database, settings or {}))
+        return Project(path, database, _settings(database, settings or {}), url=url)
     except Exception:
         database.close()
         raise
 
 
-def existing_project(path: Path) -> Project:
-    """Open the project in a folder.
-
-    Raises:
-        UserError: there is none, or as `open_project`.
-    """
-    if not (path / DATABASE).is_file():
-        raise UserError(
-            "The folder holds no annotation project.",
-            str(path),
-            f"Make one: groundtune annotate {path} --answers RUN.",
-        )
-    return open_project(path)
+def _cache(project_id: str) -> Path:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "groundtune" / "projects" / project_id
 
 
 def _settings(database: Database, changes: Mapping[str, object]) -> ProjectSettings:
@@ -240,17 +310,3 @@ def _why_refused(
     except RefusedEvent as error:
         return str(error)
     return ""
-
-
-def _take_image(source: ImageStore, target: ImageStore, sha256: str) -> None:
-    path = target.path(sha256)
-    if path.exists():
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not source.path(sha256).is_file():
-        raise UserError(
-            "An image of the run is missing.",
-            f"image {sha256} in {source.root}",
-            "Run the command that made the answers again.",
-        )
-    shutil.copyfile(source.path(sha256), path)

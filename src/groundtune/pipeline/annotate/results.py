@@ -123,8 +123,8 @@ def project_pairs(
     if not work.corrections and not work.comparisons:
         raise UserError(
             "Nothing in the project is finished.",
-            str(project.path),
-            f"Correct or compare answers first: groundtune annotate {project.path}.",
+            project.where,
+            f"Correct or compare answers first: groundtune annotate {project.where}.",
         )
     corrections, unsettled = settled(work, settings.people)
     total = len(corrections) + len(work.comparisons)
@@ -135,6 +135,7 @@ def project_pairs(
     paired = collect_pairs(made, cap=settings.cap, seed=settings.seed)
     judged = {key for each in corrections for key in (each.prompt, each.answer)}
     judged |= {key for each in work.comparisons for key in (each.prompt, each.first, each.second)}
+    project.bring_images(prompts[key] for key in judged & prompts.keys())
     source = RunFolder(project.path)  # its images are where a run has them
     target.take_prompts(source, [prompts[key] for key in sorted(judged & prompts.keys())])
     target.take_answers(source, [answers[key] for key in sorted(judged & answers.keys())])

@@ -19,7 +19,6 @@ from pydantic import Field
 
 from groundtune.bench.summary import summarise
 from groundtune.errors import UserError
-from groundtune.pipeline.check.answers import import_answers, is_file, is_folder
 from groundtune.pipeline.check.found import CheckSummary
 from groundtune.pipeline.check.marked_claims import (
     CLAIMS_TO_MARK,
@@ -50,6 +49,7 @@ from groundtune.pipeline.feedback.verdicts import ClaimSummary, require_verdicts
 from groundtune.pipeline.feedback.wrong_words import finds_words
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.models import resolve
+from groundtune.pipeline.sample.given import import_answers, is_file, is_folder
 from groundtune.pipeline.sample.run import SampleSettings
 from groundtune.protocols import Progress
 from groundtune.recipe_loading import load

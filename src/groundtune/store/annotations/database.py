@@ -68,7 +68,7 @@ def open_database(target: Path | str) -> Database:
     Raises:
         UserError: it can't be opened, is no annotation database, or is of a newer version.
     """
-    url = f"sqlite:///{target}" if isinstance(target, Path) else target
+    url = f"sqlite:///{target}" if isinstance(target, Path) else _with_driver(target)
     engine = _engine(url)
     where = str(target) if isinstance(target, Path) else engine.url.render_as_string()
     try:
@@ -114,6 +114,12 @@ def unavailable(error: DBAPIError, where: str) -> UserError:
     )
 
 
+def _with_driver(url: str) -> str:
+    """PostgreSQL's own URLs name no driver; ours is psycopg 3."""
+    scheme, _, rest = url.partition("://")
+    return f"postgresql+psycopg://{rest}" if scheme in ("postgresql", "postgres") else url
+
+
 def _engine(url: str) -> Engine:
     try:
         engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
@@ -121,7 +127,7 @@ def _engine(url: str) -> Engine:
         raise UserError(
             f"The database needs the package {error.name}, which is not installed.",
             url.partition("@")[2] or url,
-            "Install it: pip install 'psycopg[binary]'.",
+            "Install the extra: pip install 'groundtune[postgres]'.",
         ) from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)

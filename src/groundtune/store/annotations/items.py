@@ -79,6 +79,12 @@ def items_of(connection: Connection, keys: Iterable[str]) -> list[Item]:
     return [Item.model_validate_json(row[0]) for row in connection.execute(query)]
 
 
+def all_items(connection: Connection) -> list[Item]:
+    """Every item, in the order in which they were added."""
+    rows = connection.execute(select(ITEMS.c.content).order_by(ITEMS.c.place))
+    return [Item.model_validate_json(row[0]) for row in rows]
+
+
 def list_items(
     connection: Connection,
     person: str,

@@ -6,6 +6,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -77,3 +78,11 @@ SETTINGS = Table(
     Column("name", String(64), primary_key=True),
     Column("value", Text, nullable=False),  # JSON
 )
+
+FILES = Table(
+    "files",
+    METADATA,
+    Column("name", String(80), primary_key=True),  # images/SHA256, or guidelines.md
+    Column("data", LargeBinary, nullable=False),
+)
+"""Of projects on a database server, which have no folder."""

@@ -1,14 +1,17 @@
-"""The answers that are to be checked: a run's folder, a file of answers, or a model's own.
+"""Answers that somebody gives: a run's folder, a file of answers, or a model's own.
 
 A file has a row an answer: JSON lines, a JSON list, or a table. Its columns are those that other
 files of answers have (`bench/files/answers.py`), with the image in `image`, `image_path` or
-`file_name`, a question if there was one, and the model's name if there are several.
+`file_name`, a question if there was one, and the model's name if there are several. Several images
+of one row, such as the pages of a document, are a list, or separated by "|".
 """
 
 import os
 from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
+from typing import NamedTuple, cast
 
 from groundtune.bench.files.answers import ANSWER_COLUMNS
 from groundtune.errors import UserError
@@ -81,23 +84,57 @@ def import_answers(
 
 
 def _read(file: Path, target: RunFolder, images: Path | None, ask: str, progress: Progress) -> None:
-    prompts: dict[str, Prompt] = {}
-    answers: dict[str, Answer] = {}
-    seen: Counter[tuple[str, str]] = Counter()
     rows = list(rows_of(file))
     progress.start("read answers", total=len(rows))
+    given: list[GivenAnswer] = []
+    for each in given_answers(rows, GivenFile(file, target, images, ask)):
+        given.append(each)
+        progress.advance()
+    if not given:
+        raise UserError("The file holds no answers.", str(file), "Give one with a row an answer.")
+    _refuse_others(target, {each.answer.key for each in given})
+    add_given(given, target)
+
+
+class GivenFile(NamedTuple):
+    """A file of answers, and how its rows are read."""
+
+    path: Path
+    target: RunFolder
+    """Gets the images."""
+    images: Path | None
+    """Their folder, if not the file's."""
+    ask: str
+    """The question of rows without one."""
+    needs_image: bool = True
+
+
+class GivenAnswer(NamedTuple):
+    """A row's answer and its prompt."""
+
+    row: Row
+    prompt: Prompt
+    answer: Answer
+
+
+def given_answers(rows: Iterable[Row], file: GivenFile) -> Iterator[GivenAnswer]:
+    """Yield the answer of each row; images go into the file's target.
+
+    Raises:
+        UserError: a row is bad, or an image is missing.
+    """
+    seen: Counter[tuple[str, str]] = Counter()
     for row in rows:
-        prompt = _prompt(file, row, target, images, ask)
+        prompt = _prompt(row, file)
         column = next((name for name in ANSWER_COLUMNS if name in row.fields), ANSWER_COLUMNS[1])
         text = text_field(row, column)
-        name = first_of(row.fields, ("model",)) or file.stem
+        name = first_of(row.fields, ("model",)) or file.path.stem
         index = seen[prompt.key, name]
         seen[prompt.key, name] += 1
         by = Producer(kind="model", name=name)
         key = key_of("given", prompt.key, by, index, text)
-        prompts[prompt.key] = prompt
         thought = split_thoughts(text)
-        answers[key] = Answer(
+        answer = Answer(
             key=key,
             prompt=prompt.key,
             text=thought.answer,
@@ -105,15 +142,17 @@ def _read(file: Path, target: RunFolder, images: Path | None, ask: str, progress
             index=index,
             thoughts=thought.thoughts,
         )
-        progress.advance()
-    if not answers:
-        raise UserError("The file holds no answers.", str(file), "Give one with a row an answer.")
-    _refuse_others(target, answers.keys())
-    target.prompts.add(list(prompts.values()))
-    target.answers.add(list(answers.values()))
+        yield GivenAnswer(row, prompt, answer)
 
 
-def _prompt(file: Path, row: Row, target: RunFolder, images: Path | None, ask: str) -> Prompt:
+def add_given(given: Iterable[GivenAnswer], target: RunFolder) -> None:
+    """Add the answers and their prompts, each once."""
+    given = list(given)
+    target.prompts.add(list({each.prompt.key: each.prompt for each in given}.values()))
+    target.answers.add(list({each.answer.key: each.answer for each in given}.values()))
+
+
+def _prompt(row: Row, file: GivenFile) -> Prompt:
     where = row.where
     if column := media_in(row.fields):
         raise UserError(
@@ -121,29 +160,42 @@ def _prompt(file: Path, row: Row, target: RunFolder, images: Path | None, ask: s
             where,
             "Remove the row.",
         )
-    named = first_of(row.fields, IMAGE_COLUMNS)
-    if not named:
+    names = _image_names(row)
+    if not names and file.needs_image:
         raise UserError(
             f"The row names no image: none of {', '.join(IMAGE_COLUMNS)}.",
             where,
             "Give the row one of these columns.",
         )
-    roots = [root for root in (images, file.parent) if root is not None]
-    path = next((root / named for root in roots if os.path.isfile(root / named)), None)
-    if path is None:
-        raise UserError(
-            f"The image {printable_name(named)} is missing.",
-            where,
-            "Give its folder with --images DIR.",
-        )
-    question = first_of(row.fields, QUESTION_COLUMNS) or ask
-    parts = (ImagePart(image=target.images.add(path)), TextPart(text=question))
+    roots = [root for root in (file.images, file.path.parent) if root is not None]
+    question = first_of(row.fields, QUESTION_COLUMNS) or file.ask
+    stored = [file.target.images.add(_found(name, roots, where)) for name in names]
+    parts = (*(ImagePart(image=sha256) for sha256 in stored), TextPart(text=question))
     messages = (Message(role="user", content=parts),)
     return Prompt(
         key=key_of([message.model_dump() for message in messages]),
         messages=messages,
-        source=Source(dataset=file.name, row=named),
+        source=Source(dataset=file.path.name, row=" | ".join(names)),
     )
+
+
+def _image_names(row: Row) -> list[str]:
+    """The images of a row: a name, several with "|" between them, or a list."""
+    columns = (*IMAGE_COLUMNS, "images")
+    value = next((row.fields[name] for name in columns if row.fields.get(name)), "")
+    names = cast("list[object]", value) if isinstance(value, list) else str(value).split("|")
+    return [text for name in names if (text := str(name).strip())]
+
+
+def _found(name: str, roots: Sequence[Path], where: str) -> Path:
+    path = next((root / name for root in roots if os.path.isfile(root / name)), None)
+    if path is None:
+        raise UserError(
+            f"The image {printable_name(name)} is missing.",
+            where,
+            "Give its folder with --images DIR.",
+        )
+    return path
 
 
 def _refuse_others(target: RunFolder, keys: AbstractSet[str]) -> None:

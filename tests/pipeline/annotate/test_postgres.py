@@ -1,0 +1,122 @@
+"""A project at a PostgreSQL URL: the same work, leases under load, backup and restore."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from annotation_items import TEXT, event, marked, run_of, submit
+from groundtune.cli.app import EXIT_INPUT, run
+from groundtune.cli.progress import SilentProgress
+from groundtune.pipeline.annotate.backup import back_up, restore
+from groundtune.pipeline.annotate.project import Project, existing_project, open_project
+from groundtune.pipeline.annotate.results import (
+    ProjectPairSettings,
+    finished_work,
+    project_pairs,
+)
+from groundtune.pipeline.folder import RunFolder
+from groundtune.store.annotations.copying import copy_database
+from groundtune.store.annotations.database import open_database
+from postgres_server import postgres
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with postgres() as url:
+        yield url
+
+
+@pytest.fixture
+def url(server: str) -> Iterator[str]:
+    """A fresh database's URL."""
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE photos")
+        yield server.replace("/postgres?", "/photos?")
+        connection.execute("DROP DATABASE photos WITH (FORCE)")
+
+
+def correct(project: Project, person: str) -> str:
+    work = project.next_work(person, "correct")
+    assert work is not None
+    key = work.item.key
+    done = project.record(person, [event(key, marked("dog", "fox")), submit(key)])
+    assert done.refused == ()
+    return key
+
+
+def test_twenty_people_at_once_get_different_items_and_pairs_are_made_elsewhere(
+    url: str, tmp_path: Path
+):
+    run_of(tmp_path / "run", [[f"{TEXT} {n}" for n in range(20)]])
+    project = open_project(url, cache=tmp_path / "here")
+    project.add_run(tmp_path / "run")
+    people = [f"person{n}" for n in range(20)]
+    for name in people:
+        project.join(name, name, "annotator")
+    with ThreadPoolExecutor(10) as pool:
+        keys = list(pool.map(lambda name: correct(project, name), people))
+    assert len(set(keys)) == 20
+    assert len(finished_work(project).corrections) == 20
+    project.close()
+    elsewhere = open_project(url, cache=tmp_path / "there")  # another machine without the images
+    counts = project_pairs(elsewhere, tmp_path / "pairs", ProjectPairSettings(), SilentProgress())
+    assert counts.made == 20
+    assert len(list((tmp_path / "pairs" / "images").glob("*/*"))) == 1
+    elsewhere.close()
+
+
+def test_a_project_is_backed_up_from_the_server_and_restored_as_a_folder_and_back(
+    url: str, tmp_path: Path
+):
+    run_of(tmp_path / "run", [[TEXT], [f"{TEXT} 2"]])
+    project = open_project(url, cache=tmp_path / "here")
+    project.join("ada", "Ada", "owner")
+    project.add_run(tmp_path / "run")
+    correct(project, "ada")
+    manifest = back_up(project, tmp_path / "backup.zip")
+    assert (manifest.items, manifest.events) == (2, 2)
+    project.close()
+    restore(tmp_path / "backup.zip", tmp_path / "again")
+    again = existing_project(tmp_path / "again")
+    correct(again, "ada")
+    assert len(finished_work(again).corrections) == 2
+    with psycopg.connect(url) as connection:
+        names = [
+            row[0]
+            for row in connection.execute(
+                "SELECT tablename FROM pg_tables "
+                "WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
+            )
+        ]
+        connection.execute(f"TRUNCATE {', '.join(names)}")
+    server = open_database(url)
+    assert copy_database(again.database, server) == 4
+    server.close()
+    moved = open_project(url, cache=tmp_path / "moved")
+    run_of(tmp_path / "more", [[f"{TEXT} 3"]])
+    assert moved.add_run(tmp_path / "more") == 1  # numbers go on
+    correct(moved, "ada")
+    moved.close()
+
+
+def test_the_command_works_with_a_url_and_says_what_is_wrong(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    run_of(tmp_path / "run", [[TEXT]])
+    project = open_project(url, cache=tmp_path / "here")
+    project.join("ada", "Ada", "owner")
+    project.add_run(tmp_path / "run")
+    correct(project, "ada")
+    project.close()
+    out = tmp_path / "pairs"
+    assert run(["pairs", "--from", url, "--out", str(out)]) == 0
+    assert len(RunFolder(out).pairs.read()) == 1
+    capsys.readouterr()
+    gone = url.replace("/photos?", "/nowhere?").replace("tester@", "tester:secret@")
+    assert run(["pairs", "--from", gone, "--out", str(out)]) == EXIT_INPUT
+    said = capsys.readouterr().err
+    assert len(said.strip().splitlines()) == 3
+    assert "secret" not in said
