@@ -8,6 +8,7 @@ A backup may be made while people annotate.
 import hashlib
 import zipfile
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
@@ -15,7 +16,6 @@ from zlib import error as ZlibError
 
 from pydantic import Field, ValidationError
 
-from groundtune import __version__
 from groundtune.errors import UserError
 from groundtune.pipeline.annotate.project import GUIDELINES, Project, existing_project
 from groundtune.pipeline.folder import DATABASE
@@ -35,7 +35,7 @@ class Manifest(Record):
     """What a backup holds."""
 
     format: Literal["groundtune annotation project"] = "groundtune annotation project"
-    groundtune: str = __version__
+    groundtune: str = version("groundtune")
     """The version that made it."""
     items: int
     events: int
