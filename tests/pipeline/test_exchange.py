@@ -1,3 +1,4 @@
+import csv
 import json
 from io import BytesIO
 from pathlib import Path
@@ -13,8 +14,11 @@ from groundtune.interchange.layouts import rlhf_v
 from groundtune.interchange.registry import LayoutName
 from groundtune.pipeline.exchange.run import export_layout, import_layout
 from groundtune.pipeline.folder import RunFolder
-from groundtune.records import Pair
+from groundtune.pipeline.sample.run import SampleSettings, run_sample
+from groundtune.records import Pair, Sampling
 from groundtune.store.dataset import RecordSet
+
+GREEDY = Sampling(temperature=0, max_new_tokens=12)
 
 PEERS: list[tuple[LayoutName, str]] = [
     ("llama-factory", "a.json"),
@@ -159,3 +163,32 @@ def test_exporting_a_folder_without_pairs_is_an_error_that_names_the_commands(tm
     with pytest.raises(UserError, match="holds no pairs") as caught:
         export_layout("rlhf-v", tmp_path, tmp_path / "out.parquet", SilentProgress())
     assert "groundtune pairs" in caught.value.fix
+
+
+def test_answers_without_pairs_become_a_table_for_people_to_fill_in(tmp_path: Path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number, colour in enumerate(("red", "blue")):
+        Image.new("RGB", (8, 8), colour).save(photos / f"{colour}-{number}.png")
+    run = RunFolder(tmp_path / "run")
+    settings = SampleSettings(
+        model="world:base", images=str(photos), ask="What is it?", n=1, sampling=GREEDY
+    )
+    run_sample(settings, run.path, SilentProgress())
+    table = tmp_path / "table" / "answers.csv"
+    assert export_layout("corrections", run.path, table, SilentProgress()).rows == 2
+    with table.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["image"] for row in rows] == ["blue-1.png", "red-0.png"]
+    assert {row["corrected answer"] for row in rows} == {""}
+    assert {row["answer"] for row in rows} == {answer.text for answer in run.answers.read()}
+
+    rows[0]["corrected answer"] = "A blue square."
+    with table.open("w", encoding="utf-8-sig", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    found = import_layout("corrections", table, tmp_path / "corrected", SilentProgress())
+    assert (found.rows, found.pairs, dict(found.left_out)) == (2, 1, {"no corrected answer": 1})
+    [pair] = RunFolder(tmp_path / "corrected").pairs.read()
+    assert (pair.chosen, pair.rejected) == ("A blue square.", rows[0]["answer"])

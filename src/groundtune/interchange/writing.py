@@ -131,10 +131,11 @@ def _row(job: _Job, pair: Pair, number: int) -> dict[str, Any]:
     prompt = prompt_of(pair, job.prompts)
     layout, extra = job.layout, without(pair.source.extra, job.rendered_again)
     is_original = is_row_of(pair, layout.name)
+    has_names = is_original or "layout" not in extra
     ratings = ratings_of(pair)
     content = Content(
         turns=turns_of(prompt),
-        images=_images(job, pair, prompt.images, extra if is_original else {}, 0),
+        images=_images(job, pair, prompt.images, extra if has_names else {}, 0),
         chosen=pair.chosen,
         rejected=pair.rejected,
         chosen_rating=ratings[0],

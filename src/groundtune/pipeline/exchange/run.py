@@ -18,7 +18,7 @@ from groundtune.interchange.registry import FeedbackLayoutName, LayoutName, Mark
 from groundtune.pipeline.exchange.noted_rows import NotedRows
 from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.protocols import Progress
-from groundtune.records import Pair, Prompt, Record
+from groundtune.records import Pair, Prompt, Record, Source
 from groundtune.store.dataset import RecordSet
 from groundtune.store.files import write_atomic
 from groundtune.store.json_writing import json_of
@@ -314,21 +314,51 @@ class _StoredPairs:
             self._progress.advance()
 
 
+def _to_correct(folder: RunFolder) -> list[Pair]:
+    """Return each answer once, as a pair whose better answer is still empty."""
+    prompts = folder.prompts_by_key()
+    answers = {(answer.prompt, answer.text): answer for answer in folder.answers.read()}
+    return [
+        Pair(
+            key=answer.key,
+            prompt=answer.prompt,
+            chosen="",
+            rejected=answer.text,
+            origin="correction",
+            parents=(answer.key,),
+            source=_with_file(prompts[answer.prompt].source),
+        )
+        for answer in answers.values()
+    ]
+
+
+def _with_file(source: Source) -> Source:
+    """Return the source of a table's row: its image has the name by which people know it."""
+    file = source.extra.get("file", "")
+    paths = {"paths": json_of([file], compact=True)} if file else {}
+    return Source(dataset=source.dataset, licence=source.licence, extra=paths)
+
+
 @one_writer(is_file=True)
 def export_layout(layout: LayoutName, source: Path, out: Path, progress: Progress) -> ExportSummary:
     """Exports the pairs of the folder `source` to one file in a foreign layout.
+
+    A folder that has answers and no pairs gives, in the layout `corrections`, a table for people to
+    fill in: the corrected answers are empty.
 
     Raises:
         UserError: there are no pairs, and as the layout's `write` does.
     """
     folder = RunFolder(source)
+    pairs: Iterable[Pair] = _StoredPairs(folder.pairs, progress)
     if not folder.pairs.parts():
-        read_some(folder.pairs)  # says what to do
-    # They are gone through twice: for the file's schema and licences, then for its rows.
+        is_table = layout == "corrections" and folder.answers.parts()
+        pairs = _to_correct(folder) if is_table else read_some(folder.pairs)
+    # They are read twice: for the file's schema and licences, then for its rows.
     progress.start("export", total=2 * len(folder.pairs.parts()))
     written = load(layout).write(
         out,
-        _StoredPairs(folder.pairs, progress),
+        pairs,
         folder.prompts_by_key(),
         folder.images,
         models={answer.key: answer.producer.name for answer in folder.answers.read()},

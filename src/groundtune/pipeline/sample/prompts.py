@@ -199,7 +199,9 @@ def _images(folder: Path | None, ask: str) -> list[_Row]:
         )
     if not ask.strip():
         raise UserError(
-            "There is no instruction for the images.", str(folder), "Add one with --ask TEXT."
+            "There is no instruction for the images.",
+            str(folder),
+            "Add one: ask=TEXT, or --ask TEXT if the command has that option.",
         )
     if not folder.is_dir():
         raise UserError("There is no such folder.", str(folder), "Check the path.")
