@@ -29,3 +29,18 @@ def named_device(name: str) -> "torch.device":
             "Use device=cpu, or device=auto, which uses an accelerator if there is one.",
         ) from error
     return device
+
+
+def choose_device(name: str) -> "torch.device":
+    """Return the device of this name; of "auto" an accelerator if there is one.
+
+    Raises:
+        UserError: this machine has no such device.
+    """
+    import torch
+
+    if name != "auto":
+        return named_device(name)
+    if torch.cuda.is_available():
+        return named_device("cuda")
+    return named_device("mps" if torch.backends.mps.is_available() else "cpu")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from groundtune.errors import UserError
-from groundtune.vlm.device import named_device
+from groundtune.vlm.device import choose_device
 from groundtune.vlm.family import family_of, refuse_by_name
 from groundtune.vlm.four_bits import four_bits as in_four_bits
 from groundtune.vlm.local_path import refuse_missing_folder
@@ -126,7 +126,7 @@ def load(
 
     options = {"revision": revision, "trust_remote_code": trust_remote_code}
     config = _config(name, options)
-    place = named_device(_device() if device == "auto" else device)
+    place = choose_device(device)
     number = _dtype(dtype, place.type)
     with quiet():
         processor = load_processor(name, config, options)
@@ -325,14 +325,6 @@ def _load_adapter(model: Any, adapter: Path) -> Any:
             str(adapter),
             "Use the base model that the adapter was trained on.",
         ) from error
-
-
-def _device() -> str:
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def _dtype(name: str, device: str) -> Any:

@@ -36,8 +36,12 @@ class ClaimSettings(InferenceSettings):
 
     labeler: str = SELF
     """Who answers the questions: a model's folder or name, world:labeler, openai:MODEL@URL, "self",
-    the model that gave the answers, or world:truth, the truth about the embedded world. The folder
-    of a token-level reward model marks wrong words instead: nothing divides or asks."""
+    the model that gave the answers, world:truth, the truth about the embedded world,
+    annotations:PATH, people's annotations, or detector:MODEL, an object detector. The folder of a
+    token-level reward model marks wrong words instead: nothing divides or asks."""
+    reader: str = ""
+    """The model of text that reads annotations; "" reads them by rules, which know classes
+    alone."""
     divider: str = SELF
     """Who divides: a model as above, "self", the rules of a prompt source (world, or world-setting,
     which asks about place and background too), or "whole": one question about the whole answer,
@@ -90,7 +94,13 @@ def open_labelling(
     with open_workers(settings.engine) as workers:
         try:
             if is_oracle(settings.labeler):
-                labeler: YesNo = open_oracle(settings.labeler, folder.images, prompts)
+                labeler: YesNo = open_oracle(
+                    settings.labeler,
+                    folder.images,
+                    prompts,
+                    device=settings.device,
+                    reader=partial(_reader, settings, folder, answers, opened),
+                )
                 by = labeler.producer()
             else:
                 labeler = _model(settings.labeler, settings, folder, answers, opened, control)
@@ -181,6 +191,17 @@ def _checkauthor_of(answers: Sequence[Answer], model: Labeler, name: str) -> Non
             name,
             "Name the labeler, for example a folder with the adapter merged into the model.",
         )
+
+
+def _reader(
+    settings: ClaimSettings,
+    folder: RunFolder,
+    answers: Sequence[Answer],
+    opened: dict[str, Labeler],
+) -> Labeler | None:
+    if not settings.reader:
+        return None
+    return _model(settings.reader, settings, folder, answers, opened)
 
 
 def _image(prompts: Sequence[Prompt]) -> str:

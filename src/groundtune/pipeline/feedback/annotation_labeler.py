@@ -1,0 +1,132 @@
+"""A labeler that answers from people's annotations of the images: by rules, or by asking a model.
+
+Rules know classes alone. COCO's lists are complete, so what one lacks is not there; of Visual
+Genome's only what is named is known. A model of text gets all annotations and several questions
+at once, as HA-DPO's judge did (Zhao et al. 2023, arXiv 2311.16839, section 3).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from groundtune.errors import UserError
+from groundtune.feedback.divide import text_prompt
+from groundtune.feedback.instructions import shipped_instruction
+from groundtune.feedback.object_words import question_of, verdict_of
+from groundtune.generate.thoughts import without_thoughts
+from groundtune.interchange.annotations import Annotations, ImageAnnotations, region_lines
+from groundtune.protocols import NO_ANSWER, Generator, Reply, YesNoReply
+from groundtune.records import Producer, Prompt, Sampling
+from groundtune.store.keys import key_of, seed_of
+
+TOGETHER = 20
+"""Questions about one image that a model gets at once."""
+GREEDY = Sampling(max_new_tokens=1024, temperature=0)
+PARSER = "1"
+_YES, _NO = YesNoReply(1.0, 0.0), YesNoReply(0.0, 1.0)
+_LINE = re.compile(r"^\s*(\d+)\s*[.):]\s*\W*(yes|no|unsure)\b", re.IGNORECASE)
+
+
+class AnnotationLabeler:
+    """Answers questions from annotations; `images` by sha256."""
+
+    def __init__(
+        self,
+        images: Mapping[str, ImageAnnotations],
+        classes: frozenset[str],
+        source: Producer,
+        reader: Generator | None = None,
+    ) -> None:
+        """`classes` are those of which the annotations name all; `reader` replaces the rules."""
+        self._images = images
+        self._classes = classes
+        self._source = source
+        self._reader = reader
+
+    def producer(self) -> Producer:
+        """The annotations, and the model that reads them."""
+        if self._reader is None:
+            return self._source
+        by = self._reader.producer(GREEDY, 0)
+        used = key_of(shipped_instruction("verify-1").hash, PARSER, self._source)[:12]
+        return by.model_copy(update={"prompt_hash": used})
+
+    def yes_no(self, prompts: Sequence[Prompt]) -> list[YesNoReply]:
+        """Yes or no with certainty, neither where the annotations don't decide."""
+        if self._reader is None:
+            return [self._by_rules(prompt) for prompt in prompts]
+        replies = [NO_ANSWER] * len(prompts)
+        chunks = self._chunks(prompts)
+        requests = [self._request([prompts[i] for i in chunk]) for chunk in chunks]
+        seeds = [seed_of(request.key) for request in requests]
+        found = self._reader.generate(requests, GREEDY, seeds) if requests else []
+        for chunk, reply in zip(chunks, found, strict=True):
+            for i, answer in zip(chunk, read_answers(reply, len(chunk)), strict=True):
+                replies[i] = answer
+        return replies
+
+    def _by_rules(self, prompt: Prompt) -> YesNoReply:
+        image = self._images.get(prompt.images[0]) if prompt.images else None
+        if image is None:
+            return NO_ANSWER
+        names = {box.phrase for box in image.objects}
+        asked = question_of(prompt.question, self._classes | names)
+        if asked is None:
+            return NO_ANSWER
+        number = sum(box.phrase == asked.name for box in image.objects)
+        complete = asked.name in self._classes
+        so = verdict_of(asked, number if complete or (number and asked.number is None) else None)
+        return NO_ANSWER if so is None else _YES if so else _NO
+
+    def _chunks(self, prompts: Sequence[Prompt]) -> list[list[int]]:
+        """The questions about annotated images, in lists about one image each."""
+        groups: dict[str, list[int]] = {}
+        for i, prompt in enumerate(prompts):
+            if prompt.images and prompt.images[0] in self._images:
+                groups.setdefault(prompt.images[0], []).append(i)
+        return [
+            group[first : first + TOGETHER]
+            for group in groups.values()
+            for first in range(0, len(group), TOGETHER)
+        ]
+
+    def _request(self, prompts: Sequence[Prompt]) -> Prompt:
+        image = self._images[prompts[0].images[0]]
+        asked = [f"{number}. {prompt.question}" for number, prompt in enumerate(prompts, 1)]
+        values = {"annotations": "\n".join(region_lines(image)), "questions": "\n".join(asked)}
+        return text_prompt(shipped_instruction("verify-1").fill(values))
+
+
+def read_answers(reply: Reply, number: int) -> list[YesNoReply]:
+    """The answers of a reply by their numbers; what is missing, said twice or unsure is neither."""
+    found: dict[int, list[str]] = {}
+    for line in without_thoughts(reply).text.splitlines():
+        if match := _LINE.match(line):
+            found.setdefault(int(match[1]), []).append(match[2].lower())
+    answers = {"yes": _YES, "no": _NO}
+    return [
+        answers.get(said[0], NO_ANSWER) if len(said := found.get(i, [])) == 1 else NO_ANSWER
+        for i in range(1, number + 1)
+    ]
+
+
+def images_of(
+    told: Annotations, prompts: Sequence[Prompt], where: str
+) -> dict[str, ImageAnnotations]:
+    """The annotations of the prompts' images, by sha256.
+
+    Raises:
+        UserError: none of the images is annotated.
+    """
+    found: dict[str, ImageAnnotations] = {}
+    for prompt in prompts:
+        image = told.of(prompt.source.name or prompt.source.row)
+        if image is not None and len(prompt.images) == 1:
+            found[prompt.images[0]] = image
+    if not found:
+        name = prompts[0].source.name or prompts[0].source.row if prompts else ""
+        raise UserError(
+            f"The annotations are of other images: none of {len(prompts):,} is among them.",
+            f"{where}; the first image is {name or 'unnamed'}",
+            "Give the annotations of these images: the number in a file's name finds them.",
+        )
+    return found

@@ -1,0 +1,113 @@
+"""A labeler that asks an object detector: any model of AutoModelForObjectDetection.
+
+It knows its classes and nothing else. A question about a class that it is sure not to find is
+answered no, whatever else the question says; one that asks only for the class, or for its number,
+is answered by what it finds. Everything else has no answer.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from groundtune.errors import UserError
+from groundtune.feedback.object_words import question_of, verdict_of
+from groundtune.protocols import NO_ANSWER, Images, YesNoReply
+from groundtune.records import Producer, Prompt
+from groundtune.vlm.local_path import refuse_missing_folder
+
+SURE = 0.7
+"""Score from which on an object is there."""
+ABSENT = 0.2
+"""Score below which it is not; between both nobody knows."""
+
+
+class Detector:
+    """An object detector as a labeler."""
+
+    def __init__(
+        self, model: Any, processor: Any, images: Images, name: str, revision: str
+    ) -> None:
+        self._model = model
+        self._processor = processor
+        self._images = images
+        self._name = name
+        self._revision = revision
+        labels = cast("dict[int, str]", model.config.id2label)
+        self._labels = {int(i): str(label) for i, label in labels.items()}
+        self._classes = frozenset(self._labels.values())
+        self._seen: dict[str, dict[str, list[float]]] = {}
+
+    def producer(self) -> Producer:
+        """The model, and the scores that decide."""
+        settings = f"{self._revision}, {ABSENT:g} to {SURE:g}"
+        return Producer(kind="model", name=self._name, revision=settings)
+
+    def yes_no(self, prompts: Sequence[Prompt]) -> list[YesNoReply]:
+        """The detector's answers, by the score of what it finds; neither where it can't tell."""
+        return [self._reply(prompt) for prompt in prompts]
+
+    def _reply(self, prompt: Prompt) -> YesNoReply:
+        asked = question_of(prompt.question, self._classes)
+        if asked is None or not prompt.images:
+            return NO_ANSWER
+        scores = self._scores(prompt.images[0]).get(asked.name, [])
+        best = max(scores, default=0.0)
+        if ABSENT <= best < SURE:
+            return NO_ANSWER
+        so = verdict_of(asked, sum(score >= SURE for score in scores))
+        sure = best if best >= SURE else 1 - best
+        return (
+            NO_ANSWER if so is None else YesNoReply(*((sure, 1 - sure) if so else (1 - sure, sure)))
+        )
+
+    def _scores(self, sha256: str) -> dict[str, list[float]]:
+        """The scores of everything found in an image, by class."""
+        if sha256 not in self._seen:
+            import torch
+
+            image = self._images.open(sha256)
+            inputs = self._processor(images=image, return_tensors="pt").to(self._model.device)
+            with torch.inference_mode():
+                output = self._model(**inputs)
+            found = self._processor.post_process_object_detection(
+                output, threshold=0.0, target_sizes=[(image.height, image.width)]
+            )[0]
+            scores: dict[str, list[float]] = {}
+            for score, label in zip(
+                found["scores"].tolist(), found["labels"].tolist(), strict=True
+            ):
+                scores.setdefault(self._labels[int(label)], []).append(float(score))
+            self._seen[sha256] = scores
+        return self._seen[sha256]
+
+
+def open_detector(name: str, images: Images, device: str) -> Detector:
+    """Load a detector: a folder, or a name on the Hugging Face hub.
+
+    Raises:
+        UserError: it can't be loaded, or is none.
+    """
+    refuse_missing_folder(name)
+    from transformers import AutoImageProcessor, AutoModelForObjectDetection
+
+    from groundtune.vlm.device import choose_device
+
+    try:
+        processor = cast("Any", AutoImageProcessor).from_pretrained(name)
+        model = cast("Any", AutoModelForObjectDetection).from_pretrained(name)
+    except (OSError, ValueError, ImportError) as error:
+        raise UserError(
+            f"The object detector can't be loaded: {str(error).splitlines()[0]}",
+            name,
+            "Give a folder or a hub name of a model for object detection, such as DETR or YOLOS.",
+        ) from error
+    model = model.eval().to(choose_device(device))
+    return Detector(model, processor, images, name, _revision(name, model))
+
+
+def _revision(name: str, model: Any) -> str:
+    from groundtune.pipeline.models import fingerprint
+
+    if Path(name).is_dir():
+        return fingerprint(name)
+    return str(getattr(model.config, "_commit_hash", "") or "main")

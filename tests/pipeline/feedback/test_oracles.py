@@ -1,0 +1,203 @@
+"""Labelers that are no vision-language models: annotations and an object detector."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from groundtune.bench.world.images import find_scene
+from groundtune.cli.app import run
+from groundtune.errors import UserError
+from groundtune.feedback.conquer import question_prompt
+from groundtune.generate.scripted import ScriptedGenerator
+from groundtune.interchange.annotations import read_annotations
+from groundtune.pipeline.feedback.annotation_labeler import (
+    AnnotationLabeler,
+    images_of,
+    read_answers,
+)
+from groundtune.pipeline.feedback.detector import open_detector
+from groundtune.pipeline.folder import RunFolder
+from groundtune.protocols import Reply
+from groundtune.records import Producer, Prompt
+from groundtune.world.catalogue import CATEGORIES
+from written_world import written
+
+BY = Producer(kind="rule", name="annotations")
+
+
+def annotated(folder: RunFolder, path: Path) -> Path:
+    """The scenes of a folder's prompts in COCO's layout."""
+    names = {name: i for i, name in enumerate(CATEGORIES)}
+    images: list[dict[str, object]] = []
+    boxes: list[dict[str, object]] = []
+    for prompt in folder.prompts.read():
+        scene = find_scene(prompt.source.row)
+        number = int(prompt.source.row.rpartition("/")[2])
+        images.append({"id": number, "width": 96, "height": 96})
+        boxes += [
+            {"image_id": number, "category_id": names[thing.category]}
+            | {"bbox": [box.x, box.y, box.side, box.side]}
+            for thing in scene.things
+            for box in thing.boxes
+        ]
+    categories = [{"id": i, "name": name} for name, i in names.items()]
+    told = {"images": images, "categories": categories, "annotations": boxes}
+    path.write_text(json.dumps(told))
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    return written(tmp_path_factory.mktemp("world"), 12)
+
+
+def test_annotations_by_rules_agree_with_the_truth_on_objects_and_numbers(
+    folder: RunFolder, tmp_path: Path
+):
+    path = annotated(folder, tmp_path / "instances.json")
+    told = read_annotations(path)
+    prompts = folder.prompts.read()
+    labeler = AnnotationLabeler(images_of(told, prompts, str(path)), frozenset(told.classes), BY)
+    for prompt in prompts:
+        scene = find_scene(prompt.source.row)
+        for name in ("cup", "person", "dog", "boat"):
+            thing = scene.thing(name)
+            asked = question_prompt(prompt, f"Is there a {name} in the image?")
+            reply = labeler.yes_no([asked])[0]
+            assert (reply.p_yes, reply.p_no) == ((1, 0) if thing else (0, 1))
+    colour = labeler.yes_no([question_prompt(prompts[0], "Is the wall white?")])[0]
+    assert not colour.is_answer()
+
+
+def test_the_chain_runs_with_annotations_next_to_the_truth(
+    folder: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    path = annotated(folder, tmp_path / "instances.json")
+    line = ["rewrite", str(folder.path), "--labeler", "world:truth", "rewrites=1", "--json"]
+    assert run([*line, "--second", f"annotations:{path}", "--out", str(tmp_path / "out")]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["counts"]["corrected"] > 0
+    assert found["claims"]["unsure"] > 0  # colours: no annotation of an object tells
+
+
+def test_annotations_of_other_images_are_three_lines(
+    folder: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    other = {
+        "images": [{"id": 999999, "width": 9, "height": 9}],
+        "categories": [{"id": 1, "name": "cup"}],
+        "annotations": [],
+    }
+    path = tmp_path / "instances.json"
+    path.write_text(json.dumps(other))
+    line = [
+        "label",
+        "--answers",
+        str(folder.path),
+        "--by",
+        "claims",
+        "--out",
+        str(tmp_path / "out"),
+    ]
+    assert run([*line, "--labeler", f"annotations:{path}"]) == 2
+    lines = capsys.readouterr().err.splitlines()[-3:]
+    assert "annotations are of other images" in lines[0]
+    assert str(path) in lines[1]
+
+
+def asked_of(folder: RunFolder, number: int) -> list[Prompt]:
+    prompt = folder.prompts.read()[0]
+    return [question_prompt(prompt, f"Is there a thing {i} in the image?") for i in range(number)]
+
+
+def test_a_model_reads_annotations_and_answers_by_number(folder: RunFolder, tmp_path: Path):
+    path = annotated(folder, tmp_path / "instances.json")
+    seen: list[str] = []
+
+    def reply(prompt: Prompt, seed: int) -> str:
+        seen.append(prompt.question)
+        return "1. yes\n2) No, it is not.\n3. unsure\n5. yes"
+
+    told = images_of(read_annotations(path), folder.prompts.read(), str(path))
+    labeler = AnnotationLabeler(told, frozenset(), BY, ScriptedGenerator(reply))
+    replies = labeler.yes_no(asked_of(folder, 5))
+    assert [r.p_yes > r.p_no if r.is_answer() else None for r in replies] == [
+        True,
+        False,
+        None,
+        None,
+        True,
+    ]
+    assert len(seen) == 1
+    assert "]: " in seen[0]
+    assert len(labeler.yes_no(asked_of(folder, 45))) == 45
+    assert len(seen) == 4
+    assert labeler.producer().prompt_hash
+
+
+@pytest.mark.parametrize("text", ["", "Yes to all.", "1. yes\n1. no", "one: yes"])
+def test_a_reply_that_cannot_be_read_answers_nothing(text: str):
+    assert not read_answers(Reply(text, 5, finished=True), 1)[0].is_answer()
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny YOLOS with random weights."""
+    from transformers import YolosConfig, YolosForObjectDetection, YolosImageProcessor
+
+    torch.manual_seed(0)
+    config = YolosConfig(
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        image_size=[32, 32],
+        patch_size=8,
+        num_detection_tokens=4,
+        id2label={0: "cup", 1: "person"},
+        label2id={"cup": 0, "person": 1},
+    )
+    path = tmp_path_factory.mktemp("detector")
+    YolosForObjectDetection(config).save_pretrained(path)
+    YolosImageProcessor(size={"height": 32, "width": 32}).save_pretrained(path)
+    return path
+
+
+def test_a_detector_answers_questions_about_its_classes(folder: RunFolder, detector: Path):
+    labeler = open_detector(str(detector), folder.images, "cpu")
+    prompt = folder.prompts.read()[0]
+    told = {"cup": [0.9, 0.8], "person": [0.1]}
+    labeler._seen[prompt.images[0]] = told  # pyright: ignore[reportPrivateUsage]  # no training here
+
+    def answer(question: str) -> bool | None:
+        reply = labeler.yes_no([question_prompt(prompt, question)])[0]
+        return reply.p_yes > reply.p_no if reply.is_answer() else None
+
+    assert answer("Is there a cup in the image?") is True
+    assert answer("Are there exactly two cups?") is True
+    assert answer("Are there exactly three cups?") is False
+    assert answer("Is there a person in the image?") is False
+    assert answer("Is the person red?") is False
+    assert answer("Is the cup red?") is None
+    assert answer("Is there a dog in the image?") is None
+    told["cup"] = [0.5]
+    assert answer("Is there a cup in the image?") is None
+
+
+def test_a_random_detector_runs_and_its_scores_are_probabilities(folder: RunFolder, detector: Path):
+    labeler = open_detector(str(detector), folder.images, "cpu")
+    prompt = folder.prompts.read()[0]
+    reply = labeler.yes_no([question_prompt(prompt, "Is there a cup in the image?")])[0]
+    assert reply.are_probabilities() or reply.p_yes != reply.p_yes
+    assert str(detector) in labeler.producer().name
+
+
+def test_a_model_that_detects_nothing_is_refused(
+    tmp_path: Path, tiny_llava: Path, folder: RunFolder
+):
+    with pytest.raises(UserError, match="can't be loaded"):
+        open_detector(str(tiny_llava), folder.images, "cpu")
+    with pytest.raises(UserError):
+        open_detector(str(tmp_path / "nothing"), folder.images, "cpu")
