@@ -123,7 +123,7 @@ def _read_coco(path: Path, told: Annotations) -> bool:
                 boxes.append((int(fields["image_id"]), int(fields["category_id"]), box))
             elif "caption" in fields:
                 told.images[int(fields["image_id"])].captions.append(str(fields["caption"]))
-            seen = seen or key == "annotations"
+            seen = seen or key != "images"
     told.classes |= set(names.values())
     for image_id, category, (left, top, width, height) in boxes:
         name = names.get(category, "")

@@ -41,7 +41,8 @@ class Task(NamedTuple):
     answer: Key
     step: Step
     side: Literal["chosen", "rejected"]
-    index: int
+    wording: int
+    """Which wording, from 0."""
     draft: Draft
 
     def key(self, by: Producer) -> str:
@@ -50,7 +51,7 @@ class Task(NamedTuple):
             [s.text, s.question] for each in (self.draft.wrong, self.draft.facts) for s in each
         ]
         draft = self.draft.prompt.key, self.draft.text, len(self.draft.wrong), known
-        return key_of("edited", self.answer, self.step, self.side, self.index, draft, by)
+        return key_of("edited", self.answer, self.step, self.side, self.wording, draft, by)
 
 
 def edit_texts(
@@ -79,7 +80,7 @@ def _row(task: Task, text: str, by: Producer) -> EditedText:
         answer=task.answer,
         step=task.step,
         side=task.side,
-        index=task.index,
+        index=task.wording,
         before=task.draft.text,
         text=text.strip(),
         by=by,

@@ -199,15 +199,16 @@ def _opened(
             second = _remembering(stack.enter_context(open_labelling(other, target, models)))
             if second.by == first.by:
                 raise _one_verifier(settings)
-        editors = [
+        corrector, rewriter = (
             open_editor(name, settings, target, answers, models)
             for name in (settings.corrector, settings.rewriter)
-        ]
+        )
         yield Room(
             target,
             target.prompts_by_key(),
             RecordSet(target.path / "edited", EditedText),
-            *editors,
+            corrector,
+            rewriter,
             Verifiers(first, second, settings, progress, tuple(command)),
             settings,
             progress,
