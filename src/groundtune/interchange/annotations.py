@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from groundtune.errors import UserError
 from groundtune.store.rows import Row, beginning, json_members, json_rows
@@ -104,32 +104,42 @@ def _read(path: Path, told: Annotations, *, alone: bool) -> bool:
     return False
 
 
+class _Coco(NamedTuple):
+    """What a file of COCO's says of classes and boxes: the names may come after the boxes."""
+
+    names: dict[int, str]
+    boxes: list[tuple[int, int, list[float]]]
+
+
 def _read_coco(path: Path, told: Annotations) -> bool:
-    names: dict[int, str] = {}
-    boxes: list[tuple[int, int, list[float]]] = []
-    seen = False
+    held, seen = _Coco({}, []), False
     wanted = {"images", "categories", "annotations"}
     for key, row in json_members(path, wanted, fix=WHAT_TO_GIVE):
-        fields = row.fields
         with _reading(row):
-            if key == "images":
-                image = told.images[int(fields["id"])]
-                if "width" in fields and "height" in fields:
-                    image.size = int(fields["width"]), int(fields["height"])
-            elif key == "categories":
-                names[int(fields["id"])] = str(fields["name"])
-            elif "category_id" in fields:
-                box = [float(value) for value in cast("list[Any]", fields["bbox"])]
-                boxes.append((int(fields["image_id"]), int(fields["category_id"]), box))
-            elif "caption" in fields:
-                told.images[int(fields["image_id"])].captions.append(str(fields["caption"]))
-            seen = seen or key != "images"
-    told.classes |= set(names.values())
-    for image_id, category, (left, top, width, height) in boxes:
-        name = names.get(category, "")
+            _coco(key, row.fields, held, told)
+        seen = seen or key != "images"
+    told.classes |= set(held.names.values())
+    for image_id, category, (left, top, width, height) in held.boxes:
+        name = held.names.get(category, "")
         region = Region(name, left, top, left + width, top + height)
         told.images[image_id].objects.append(region)
     return seen
+
+
+def _coco(key: str, fields: dict[str, Any], held: _Coco, told: Annotations) -> None:
+    """Read a row of one of COCO's lists."""
+    if key == "images":
+        image = told.images[int(fields["id"])]
+        if "width" in fields and "height" in fields:
+            image.size = int(fields["width"]), int(fields["height"])
+    elif key == "categories":
+        held.names[int(fields["id"])] = str(fields["name"])
+    elif "category_id" in fields:
+        left, top, width, height = (float(value) for value in fields["bbox"])
+        box = [left, top, width, height]
+        held.boxes.append((int(fields["image_id"]), int(fields["category_id"]), box))
+    elif "caption" in fields:
+        told.images[int(fields["image_id"])].captions.append(str(fields["caption"]))
 
 
 def _genome(row: Row, told: Annotations) -> bool:
