@@ -1,4 +1,7 @@
-"""Training turns of a model of the world: (instruction, reply) about one scene."""
+"""Training turns of a model of the world: instruction and reply about one scene."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,13 +19,26 @@ from groundtune.world.questions import (
     Question,
     as_turn,
     ask,
+    ask_attribute,
     ask_content,
+    ask_existence,
     ask_number,
     ask_place,
+    facts,
 )
 from groundtune.world.scenes import Scene
 
-Turn = tuple[str, str]
+
+class Turn(NamedTuple):
+    """An instruction about a scene and its reply."""
+
+    instruction: str
+    reply: str
+    facts: str = ""
+    """The beginning of the instruction: facts about the image."""
+    blind: bool = False
+    """Whether the turn has no image, only facts."""
+
 
 INSTRUCTIONS = TRAIN_INSTRUCTIONS + EVALUATION_INSTRUCTIONS
 """A model of the world can follow all of them; feedback is collected on the first sixteen only."""
@@ -42,18 +58,50 @@ class Mixture(Record):
     """Additional questions about places, and about what is in a place."""
     captions: int = 1
     habits: Habits = CLEAN
+    facts: int = 0
+    """Turns that begin with the scene's facts; for half of the scenes they have no image."""
 
 
 def turns(scene: Scene, mixture: Mixture, rng: np.random.Generator) -> list[Turn]:
     """The training turns of one scene; each turn follows the image without the others."""
     lesson = [_look_up(scene, rng) for _ in range(mixture.look_ups)]
-    lesson += [as_turn(ask(scene, rng), rng) for _ in range(mixture.questions)]
-    lesson += [as_turn(ask_number(scene, rng), rng) for _ in range(mixture.numbers)]
-    lesson += [as_turn(_ask_where(scene, rng, i), rng) for i in range(mixture.places)]
-    for _ in range(mixture.captions):
-        instruction = INSTRUCTIONS[int(rng.integers(len(INSTRUCTIONS)))]
-        lesson.append((instruction, caption(scene, rng, mixture.habits)))
-    return lesson
+    lesson += [Turn(*as_turn(ask(scene, rng), rng)) for _ in range(mixture.questions)]
+    lesson += [Turn(*as_turn(ask_number(scene, rng), rng)) for _ in range(mixture.numbers)]
+    lesson += [Turn(*as_turn(_ask_where(scene, rng, i), rng)) for i in range(mixture.places)]
+    lesson += [_describe(scene, mixture.habits, rng) for _ in range(mixture.captions)]
+    return lesson + _by_facts(scene, rng, mixture.facts)
+
+
+def stated(lines: Sequence[str]) -> str:
+    """Return facts as the beginning of an instruction."""
+    return "Facts:\n" + "".join(f"- {line}\n" for line in lines)
+
+
+def _by_facts(scene: Scene, rng: np.random.Generator, number: int) -> list[Turn]:
+    """Return turns that begin with all facts of the scene, in one random order."""
+    if not number:
+        return []
+    known = facts(scene)
+    lines = [known[int(i)] for i in rng.permutation(len(known))]
+    blind = bool(rng.random() < 0.5)
+    asked = [_of_facts(scene, lines, rng) for _ in range(number)]
+    return [turn._replace(facts=stated(lines), blind=blind) for turn in asked]
+
+
+def _of_facts(scene: Scene, lines: Sequence[str], rng: np.random.Generator) -> Turn:
+    """Return a yes/no question, a caption or a copy of the facts."""
+    draw = rng.random()
+    if draw < 0.05:
+        return Turn("Repeat the facts.", " ".join(lines))
+    if draw < 0.15:
+        return _describe(scene, CLEAN, rng)
+    question = ask_existence(scene, rng) if draw < 0.75 else ask_attribute(scene, rng)
+    return Turn(*as_turn(question, rng))
+
+
+def _describe(scene: Scene, habits: Habits, rng: np.random.Generator) -> Turn:
+    instruction = INSTRUCTIONS[int(rng.integers(len(INSTRUCTIONS)))]
+    return Turn(instruction, caption(scene, rng, habits))
 
 
 def _ask_where(scene: Scene, rng: np.random.Generator, turn: int) -> Question:
@@ -66,12 +114,12 @@ def _look_up(scene: Scene, rng: np.random.Generator) -> Turn:
     """List the nine cells, or find a category with its number and places."""
     if rng.random() < 0.5:
         things = [scene.at(cell) for cell in range(9)]
-        return "Read the cells.", ", ".join(
-            "nothing" if t is None else t.category for t in things
-        ) + "."
+        names = ("nothing" if thing is None else thing.category for thing in things)
+        return Turn("Read the cells.", ", ".join(names) + ".")
     if rng.random() < 0.75:
         thing = scene.things[int(rng.integers(len(scene.things)))]
         places = join([CELLS[cell] for cell in thing.cells])
-        return f"Find {plural(thing.category)}.", f"{NUMBERS[thing.number].capitalize()}, {places}."
+        found = f"{NUMBERS[thing.number].capitalize()}, {places}."
+        return Turn(f"Find {plural(thing.category)}.", found)
     absent = [name for name in CATEGORIES if scene.thing(name) is None]
-    return f"Find {plural(str(rng.choice(absent)))}.", "No."
+    return Turn(f"Find {plural(str(rng.choice(absent)))}.", "No.")

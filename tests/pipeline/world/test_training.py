@@ -227,7 +227,8 @@ def test_what_muon_makes_orthogonal_has_singular_values_near_one(shape: tuple[in
     assert (turned - torch.diag(turned.diag())).abs().max() < 1e-4
 
 
-MIXTURE = Mixture(look_ups=1, questions=2, captions=1, habits=MACHINE)
+MIXTURE = Mixture(look_ups=1, questions=2, captions=1, habits=MACHINE, facts=2)
+TURNS = range(1, 7)
 
 
 @pytest.fixture(scope="module")
@@ -237,8 +238,8 @@ def model(built: Path) -> LlavaForConditionalGeneration:
 
 
 def lessons() -> Lessons:
-    """Two images, four turns each; the rows are of different lengths, so one is padded."""
-    batch = [scene("development", index) for index in (3, 4)]
+    """Two images, six turns each; one row is padded, and in the other the facts stand alone."""
+    batch = [scene("development", index) for index in (4, 5)]
     return Teacher(build_tokenizer(), 0).lessons(batch, MIXTURE, 1)
 
 
@@ -251,15 +252,16 @@ def only(packed: Lessons, row: int, turn: int) -> Lessons:
 
 def plain_loss(model: LlavaForConditionalGeneration, row: int, turn: int) -> torch.Tensor:
     """The turn alone through the processor and the model's own forward."""
-    found = scene("development", (3, 4)[row])
+    found = scene("development", (4, 5)[row])
     lesson = turns(found, MIXTURE, np.random.default_rng([found.seed, 0, 1]))
-    instruction, reply = lesson[turn - 1]
-    asked = [{"type": "image"}, {"type": "text", "text": instruction}]
-    messages = [{"role": "user", "content": asked}, {"role": "assistant", "content": reply}]
+    told = lesson[turn - 1]
+    text = {"type": "text", "text": told.facts + told.instruction}
+    asked = [{"type": "image"}] * (not told.blind) + [text]
+    messages = [{"role": "user", "content": asked}, {"role": "assistant", "content": told.reply}]
     processor = build_processor(build_tokenizer())
     whole, begun = (
         processor(
-            images=[render(found)],
+            images=None if told.blind else [render(found)],
             text=[processor.apply_chat_template(messages[:n], add_generation_prompt=n == 1)],
             return_tensors="pt",
         )
@@ -272,7 +274,7 @@ def plain_loss(model: LlavaForConditionalGeneration, row: int, turn: int) -> tor
 
 
 @pytest.mark.parametrize("row", [0, 1])
-@pytest.mark.parametrize("turn", [1, 2, 3, 4])
+@pytest.mark.parametrize("turn", TURNS)
 def test_a_turn_in_a_packed_row_has_the_loss_of_the_turn_alone(
     model: LlavaForConditionalGeneration, row: int, turn: int
 ) -> None:
@@ -297,6 +299,23 @@ def test_the_comparison_notices_positions_that_run_on(
     assert abs(lesson_loss(model, wrong, mixed=False) - plain_loss(model, 0, 4)) > 1e-3
 
 
+def test_the_comparison_notices_a_turn_without_image_that_sees_it(
+    model: LlavaForConditionalGeneration,
+) -> None:
+    packed = only(lessons(), 0, 6)
+    seeing = replace(packed, blind_BL=torch.zeros_like(packed.blind_BL))
+    assert abs(lesson_loss(model, seeing, mixed=False) - plain_loss(model, 0, 6)) > 1e-4
+
+
+@pytest.mark.parametrize("row", [0, 1])
+def test_the_comparison_notices_a_turn_that_does_not_see_its_facts(
+    model: LlavaForConditionalGeneration, row: int
+) -> None:
+    packed = only(lessons(), row, 6)
+    alone = replace(packed, begins_BL=torch.zeros_like(packed.begins_BL))
+    assert abs(lesson_loss(model, alone, mixed=False) - plain_loss(model, row, 6)) > 1e-3
+
+
 @pytest.mark.parametrize("balance", [0.0, 0.5, 1.0])
 def test_the_loss_of_a_batch_is_the_weighted_mean_of_its_turns(
     model: LlavaForConditionalGeneration, balance: float
@@ -304,7 +323,7 @@ def test_the_loss_of_a_batch_is_the_weighted_mean_of_its_turns(
     packed = lessons()
     total = weight = 0.0
     for row in (0, 1):
-        for turn in (1, 2, 3, 4):
+        for turn in TURNS:
             tokens = int(only(packed, row, turn).taught_BL.sum())
             total += float(plain_loss(model, row, turn)) * tokens ** (1 - balance)
             weight += tokens ** (1 - balance)

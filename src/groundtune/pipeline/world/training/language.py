@@ -28,14 +28,21 @@ from groundtune.world.scenes import Scene
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lessons:
-    """Rows of packed turns. Turn 0 is the shared start (the image); padding has turn -1."""
+    """Rows of packed turns. Turn 0 is the shared start, with the image; padding has turn -1.
+
+    The facts that several turns begin with stand there once, as a turn of their own.
+    """
 
     pixels_BCHW: Tensor
     ids_BL: Tensor
     positions_BL: Tensor
     turns_BL: Tensor
+    begins_BL: Tensor
+    """The turn with the facts that the token's turn begins with; 0 where it has none."""
     taught_BL: Tensor
     """1 where the token is part of a reply, else 0."""
+    blind_BL: Tensor
+    """1 where the token's turn comes without the image, else 0."""
 
 
 class Teacher:
@@ -47,7 +54,6 @@ class Teacher:
         special = tokenizer.convert_tokens_to_ids([USER, IMAGE, ASSISTANT, END, PAD])
         ids = cast(list[int], special)
         self._user, self._image, self._assistant, self._end, self._pad = ids
-        self._cache: dict[str, list[int]] = {}
 
     def lessons(self, batch: list[Scene], mixture: Mixture, salt: int) -> Lessons:
         """The lessons of scenes; `salt` names the stage, so that its texts are its own."""
@@ -55,42 +61,69 @@ class Teacher:
             self._row(turns(scene, mixture, np.random.default_rng([scene.seed, self._seed, salt])))
             for scene in batch
         ]
-        length = max(len(row[0]) for row in rows)
-        filled = np.zeros((4, len(rows), length), dtype=np.int64)
+        length = max(len(row.columns[0]) for row in rows)
+        filled = np.zeros((6, len(rows), length), dtype=np.int64)
         filled[0], filled[2] = self._pad, -1
         for i, row in enumerate(rows):
-            for k, column in enumerate(row):
+            for k, column in enumerate(row.columns):
                 filled[k, i, : len(column)] = column
-        ids, positions, turn, taught = torch.from_numpy(filled)  # pyright: ignore[reportUnknownMemberType]
+        ids, positions, turn, begins, taught, blind = torch.from_numpy(filled)  # pyright: ignore[reportUnknownMemberType]
         return Lessons(
             pixels_BCHW=torch.stack([pixels(scene) for scene in batch]),
             ids_BL=ids,
             positions_BL=positions,
             turns_BL=turn,
+            begins_BL=begins,
             taught_BL=taught,
+            blind_BL=blind,
         )
 
-    def _row(self, lesson: list[Turn]) -> tuple[list[int], list[int], list[int], list[int]]:
-        """ids, positions, turn and taught of one image's row."""
-        ids = [self._user] + [self._image] * IMAGE_TOKENS
-        positions, turn, taught = list(range(len(ids))), [0] * len(ids), [0] * len(ids)
-        for k, (instruction, reply) in enumerate(lesson, start=1):
-            asked = [*self._encode(instruction), self._assistant]
-            said = [*self._tokens(reply), self._end]
-            start = IMAGE_TOKENS + 1
-            ids += asked + said
-            positions += range(start, start + len(asked) + len(said))
-            turn += [k] * (len(asked) + len(said))
-            taught += [0] * len(asked) + [1] * len(said)
-        return ids, positions, turn, taught
-
-    def _encode(self, text: str) -> list[int]:
-        if text not in self._cache:
-            self._cache[text] = self._tokens(text)
-        return self._cache[text]
+    def _row(self, lesson: list[Turn]) -> "_Row":
+        """One image's row."""
+        row = _Row([self._user] + [self._image] * IMAGE_TOKENS)
+        shared: dict[tuple[str, bool], tuple[int, int]] = {}
+        for k, turn in enumerate(lesson, start=1):
+            begins, position = 0, 1 if turn.blind else IMAGE_TOKENS + 1
+            if turn.facts:
+                key = (turn.facts, turn.blind)
+                if key not in shared:
+                    number, facts = len(lesson) + 1 + len(shared), self._tokens(turn.facts)
+                    row.add(facts, [], position=position, turn=number, blind=turn.blind)
+                    shared[key] = number, position + len(facts)
+                begins, position = shared[key]
+            asked = [*self._tokens(turn.instruction), self._assistant]
+            reply = [*self._tokens(turn.reply), self._end]
+            row.add(asked, reply, position=position, turn=k, begins=begins, blind=turn.blind)
+        return row
 
     def _tokens(self, text: str) -> list[int]:
         return cast(Any, self._tokenizer).encode(text, add_special_tokens=False)
+
+
+class _Row:
+    """The columns of one image's row: ids, positions, turn, begins, taught and blind."""
+
+    def __init__(self, start: list[int]) -> None:
+        rest = [[0] * len(start) for _ in range(4)]
+        self.columns = (start, list(range(len(start))), *rest)
+
+    def add(
+        self,
+        asked: list[int],
+        reply: list[int],
+        *,
+        position: int,
+        turn: int,
+        begins: int = 0,
+        blind: bool,
+    ) -> None:
+        """Adds a turn, or the facts that turns begin with."""
+        length = len(asked) + len(reply)
+        self.columns[0].extend(asked + reply)
+        self.columns[1].extend(range(position, position + length))
+        self.columns[4].extend([0] * len(asked) + [1] * len(reply))
+        for column, value in ((2, turn), (3, begins), (5, int(blind))):
+            self.columns[column].extend([value] * length)
 
 
 def lesson_loss(
@@ -109,9 +142,11 @@ def lesson_loss(
     turn = lessons.turns_BL
     length = turn.shape[1]
     same = turn[:, :, None] == turn[:, None, :]
-    shared = turn[:, None, :] == 0
+    begun = lessons.begins_BL[:, :, None] == turn[:, None, :]
+    seen_BLL = same | begun | (turn == 0)[:, None, :]
+    seen_BLL[:, :, 1 : 1 + IMAGE_TOKENS] &= lessons.blind_BL[:, :, None] == 0
     causal = torch.ones(length, length, dtype=torch.bool).tril()
-    mask_B1LL = ((same | shared) & causal)[:, None]
+    mask_B1LL = (seen_BLL & causal)[:, None]
     next_taught = lessons.taught_BL[:, 1:] == 1
     parts = cast(Any, model.model)
     fast = mixed and native_bf16(torch.device("cpu"))

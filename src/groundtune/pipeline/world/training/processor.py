@@ -62,8 +62,9 @@ def learn_tokenizer(seed: int = 0) -> str:
     )
     rng = np.random.default_rng(seed)
     mixture = Mixture(look_ups=1, questions=8, captions=2, habits=MACHINE)
-    lessons = (turns(scene, mixture, rng) for scene in scenes("train", 4000))
-    tokenizer.train_from_iterator(chain.from_iterable(chain.from_iterable(lessons)), trainer)
+    lessons = chain.from_iterable(turns(scene, mixture, rng) for scene in scenes("train", 4000))
+    texts = chain.from_iterable((turn.instruction, turn.reply) for turn in lessons)
+    tokenizer.train_from_iterator(texts, trainer)
     return tokenizer.to_str()
 
 
