@@ -14,6 +14,7 @@ def rl(
     model: str | None = None,
     prompts: str | None = None,
     out: Path = Path("runs/rl"),
+    dry_run: bool = False,
     json: bool = False,
 ) -> None:
     """Train a model by reinforcement learning on its own answers.
@@ -26,6 +27,7 @@ def rl(
 
         groundtune rl world-rl --out runs/rl
         groundtune rl world-rl steps=20 method.credit=claims --out runs/rl-claims
+        groundtune rl world-rl --dry-run
         groundtune rl --model llava-hf/llava-1.5-7b-hf --prompts runs/asked feedback.labeler=self
 
     Args:
@@ -35,6 +37,7 @@ def rl(
         model: The model to train: a folder, a name on the Hugging Face hub, or world:base.
         prompts: A file of prompts, a run's folder, or world:400.
         out: Folder for the model, its checkpoints, the rollouts and the log.
+        dry_run: Report prompts, tokens, memory and hours without training. Loads no weights.
         json: Print the result as one JSON object.
     """
     from groundtune.cli.finish import finish
@@ -55,6 +58,12 @@ def rl(
     )
     follower = os.environ.get("RANK", "0") != "0"  # of several processes one prints
     with open_progress(silent=json or follower) as progress:
+        if dry_run:
+            from groundtune.pipeline.rl.plan import plan_rl
+
+            if not follower:
+                finish(plan_rl(params, progress).model_dump(), json=json)
+            return
         result = run_rl(params, out, progress, command=sys.argv)
     if follower:
         return

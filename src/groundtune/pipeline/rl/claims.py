@@ -9,7 +9,7 @@ from typing import NamedTuple
 from groundtune.feedback.claims import by_answer, claims_of, with_verdict
 from groundtune.feedback.conquer import conquer
 from groundtune.pipeline.feedback.claims import Labelling, labeler_producer
-from groundtune.records import Answer, Claim, Producer, Prompt
+from groundtune.records import Answer, Claim, Producer, Prompt, SpanKind
 
 
 class Reference(NamedTuple):
@@ -53,16 +53,16 @@ def check_claims(
     return by_answer(checked.claims)
 
 
-def reference_of(text: str, claims: Sequence[Claim]) -> Reference:
-    """Return what an answer of the reference says."""
-    return Reference(words_outside(text, claims), frozenset(facts_of(claims)))
+def reference_of(text: str, claims: Sequence[Claim], kinds: Sequence[SpanKind] = ()) -> Reference:
+    """Return what an answer of the reference says; facts of the `kinds` alone, if there are any."""
+    return Reference(words_outside(text, claims), frozenset(facts_of(claims, kinds)))
 
 
-def facts_of(claims: Sequence[Claim]) -> dict[str, Claim]:
+def facts_of(claims: Sequence[Claim], kinds: Sequence[SpanKind] = ()) -> dict[str, Claim]:
     """Return the supported claims by their questions, each by its first mention."""
     found: dict[str, Claim] = {}
     for claim in claims:
-        if claim.status == "supported":
+        if claim.status == "supported" and (not kinds or claim.kind in kinds):
             found.setdefault(fact_of(claim), claim)
     return found
 

@@ -4,6 +4,7 @@ The reference is the policy before training. Its greedy answer to a prompt says 
 should be and what can be said; all that is kept in the run's folder and done once.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from groundtune.pipeline.rl.claims import Reference, reference_of
 from groundtune.pipeline.rl.settings import RLSettings
 from groundtune.pipeline.sample.run import SampleSettings, draw_answers, find_prompts
 from groundtune.protocols import Progress
-from groundtune.records import Prompt
+from groundtune.records import Prompt, SpanKind
 from groundtune.store.dataset import RecordSet
 from groundtune.store.keys import key_of
 
@@ -119,7 +120,12 @@ def ask_reference(settings: RLSettings, vlm: "Vlm", out: Path, progress: Progres
 
 
 def references_of(
-    folder: RunFolder, labelling: Labelling | None, progress: Progress, *, write: bool
+    folder: RunFolder,
+    labelling: Labelling | None,
+    progress: Progress,
+    *,
+    kinds: Sequence[SpanKind],
+    write: bool,
 ) -> dict[str, Reference]:
     """Return what the reference says to each prompt; with `write`, check its claims first."""
     if labelling is not None and write:
@@ -128,6 +134,6 @@ def references_of(
         return {}
     claims = by_answer(folder.claims.read())
     return {
-        answer.prompt: reference_of(answer.text, claims.get(answer.key, ()))
+        answer.prompt: reference_of(answer.text, claims.get(answer.key, ()), kinds)
         for answer in folder.answers.read()
     }

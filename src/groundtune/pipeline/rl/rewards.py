@@ -23,7 +23,7 @@ from groundtune.pipeline.rl.claims import (
 from groundtune.pipeline.rl.rules import found, symbolic
 from groundtune.pipeline.rl.settings import LengthGate, RewardSettings
 from groundtune.protocols import SpanReward
-from groundtune.records import Claim, Prompt, Span
+from groundtune.records import Claim, Prompt, Span, SpanKind
 from groundtune.train.rl_batch import Rewards
 from groundtune.train.rollouts import Rollout
 
@@ -75,11 +75,13 @@ def judge(
     references: Mapping[str, Reference],
     *,
     longest: int,
+    kinds: Sequence[SpanKind] = (),
 ) -> list[Judged]:
     """Return the answers with their claims, and the facts that their group and reference know."""
     facts: dict[str, set[str]] = {}
     for rollout in rollouts:
-        facts.setdefault(rollout.prompt, set()).update(facts_of(claims.get(rollout.key, ())))
+        own = facts_of(claims.get(rollout.key, ()), kinds)
+        facts.setdefault(rollout.prompt, set()).update(own)
     none = Reference(0, frozenset())
     return [
         Judged(
@@ -98,18 +100,24 @@ def _places(claims: Sequence[Claim], value: float) -> Value:
     return Value(places=tuple(SpanReward(each.start, each.end, value) for each in claims))
 
 
+def _of_kinds(claims: Sequence[Claim], settings: RewardSettings) -> list[Claim]:
+    """Return the claims of the kinds that count, and those that could not be read."""
+    kinds = settings.kinds
+    return [c for c in claims if not kinds or c.kind in kinds or c.status == "unparsed"]
+
+
 def _rejected(judged: Judged, settings: RewardSettings) -> Value:
     if is_unread(judged.rollout.text, judged.claims):
         return Value(math.nan)
-    return _places(wrong_claims(judged.claims), -1.0)
+    return _places(_of_kinds(wrong_claims(judged.claims), settings), -1.0)
 
 
 def _supported(judged: Judged, settings: RewardSettings) -> Value:
-    return _places(list(facts_of(judged.claims).values()), 1.0)
+    return _places(_of_kinds(list(facts_of(judged.claims).values()), settings), 1.0)
 
 
 def _coverage(judged: Judged, settings: RewardSettings) -> Value:
-    said = list(facts_of(judged.claims).values())
+    said = _of_kinds(list(facts_of(judged.claims).values()), settings)
     return _places(said, 1 / len(judged.facts)) if judged.facts else Value()
 
 

@@ -175,7 +175,9 @@ def _asked(
     labelling: Labelling | None = None
     if settings.rewards.by_claims:
         labelling = stack.enter_context(open_labelling(settings.feedback, folder))
-    references = references_of(folder, labelling, progress, write=parallel.main)
+    references = references_of(
+        folder, labelling, progress, kinds=settings.rewards.kinds, write=parallel.main
+    )
     parallel.wait()
     return _Asked(read_some(folder.prompts), rewarders, labelling, references)
 

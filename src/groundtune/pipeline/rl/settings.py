@@ -12,7 +12,7 @@ from groundtune.pipeline.models import is_endpoint
 from groundtune.pipeline.rl.rules import Symbolic
 from groundtune.pipeline.sample.run import SampleSettings
 from groundtune.pipeline.train.settings import Tune
-from groundtune.records import Record, Sampling
+from groundtune.records import Record, Sampling, SpanKind
 from groundtune.train.optim import Optim
 from groundtune.train.precision import Dtype
 from groundtune.train.trackers import TrackerName
@@ -30,6 +30,12 @@ class RLOptim(Optim):
     and trained log-probabilities stay equal."""
     schedule: Literal["cosine", "linear", "constant"] = "constant"
     warmup: float = Field(default=0.0, ge=0, lt=1)
+
+
+class RolloutSampling(Sampling):
+    """How answers to learn from are drawn: from the policy itself."""
+
+    temperature: float = Field(default=1.0, ge=0)
 
 
 class LengthGate(Record):
@@ -80,6 +86,9 @@ class RewardSettings(RewardWeights):
     """"batch" divides each component by its standard deviation over the step's answers before the
     sum (GDPO), so that a weight is a share of the reward; "none" sums them as they are."""
     gate: LengthGate = LengthGate()
+    kinds: tuple[SpanKind, ...] = ()
+    """Kinds of claims that count (object, number, attribute, position, ...); () counts all. Kinds
+    that a model can't see, or a labeler can't judge, are noise that drowns the others."""
     symbolic_rule: Symbolic = "symmetric"
     """LLaVA-RLHF's rule ("published") rewards "no" and never "yes"."""
     more: dict[str, Weight] = Field(default_factory=dict[str, float])
@@ -151,7 +160,7 @@ class RLSettings(SampleSettings):
     """Times that a step's answers are learnt from: 2 in LLaVA-RLHF (its PPO epochs)."""
     minibatches: int = Field(default=2, ge=1)
     """Optimiser steps per pass; each has whole groups."""
-    sampling: Sampling = Sampling(max_new_tokens=512, temperature=1.0)
+    sampling: RolloutSampling = RolloutSampling()  # pyright: ignore[reportIncompatibleVariableOverride]
     """Answers are drawn from the policy itself: temperature 1, without top-p and top-k."""
     rewards: RewardSettings = RewardSettings()
     feedback: ClaimSettings = ClaimSettings()

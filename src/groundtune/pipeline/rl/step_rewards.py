@@ -57,6 +57,7 @@ class StepRewards:
                 claims,
                 self.references,
                 longest=self.settings.sampling.max_new_tokens,
+                kinds=self.settings.rewards.kinds,
             ),
             self.settings.rewards,
             offsets=self._offsets if by_claims else None,

@@ -1,0 +1,162 @@
+"""Plan a run without drawing or training: its prompts, tokens, memory and time.
+
+Reads prompts, images and tokenizer, but no weights. Answers are taken to be as long as allowed,
+since no one knows how long the policy's will be; so tokens and time are upper bounds of the passes
+that score and learn. Drawing is counted by its arithmetic alone and takes longer than that where
+memory limits it.
+"""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.models import resolve
+from groundtune.pipeline.prompt_sources import requested
+from groundtune.pipeline.rl.prepare import held_out_prompts, prepare_prompts
+from groundtune.pipeline.rl.settings import RLSettings
+from groundtune.protocols import Progress
+from groundtune.records import Record
+from groundtune.train.estimate import EFFICIENCY, Sizes, Work, flop, memory, rate, sizes_of
+
+if TYPE_CHECKING:
+    from groundtune.vlm.load import Vlm
+
+READ = 32
+"""Prompts whose tokens are counted, and the most that a prompt source makes for a plan."""
+
+
+class RLPlan(Record):
+    """What a run would do."""
+
+    prompts: int
+    """Prompts to learn from."""
+    held_out: int
+    steps: int
+    answers_per_step: int
+    prompt_tokens: float
+    """Mean tokens of a prompt, image included."""
+    answer_tokens_max: int
+    tokens_per_step_max: int
+    """Tokens of one pass over a step's answers, each prompt once, if all are as long as allowed."""
+    passes_per_step: int
+    """Passes over a step's answers: reference, values if there are any, and updates."""
+    trained_weights: int
+    weights: int
+    """Weights in memory, a frozen copy of the model included, without labeler and reward models."""
+    memory_gb: float
+    """Estimated peak memory of one process, without libraries, labeler and reward models."""
+    update_hours_max: float
+    """Estimated hours of the passes that score and learn, if all answers are as long as allowed."""
+    draw_hours: float
+    """Hours of the arithmetic of drawing such answers; the true time is longer."""
+
+
+def plan_rl(settings: RLSettings, progress: Progress) -> RLPlan:
+    """Return what `rl` would do with these settings.
+
+    Raises:
+        UserError: prompts can't be read, or the model can't be trained this way.
+    """
+    from groundtune.train.tune import apply
+    from groundtune.vlm.load import outline
+
+    vlm = outline(resolve(settings.model))
+    request = None if settings.task == "find" else requested(settings.prompts)
+    few = settings
+    if request is not None:
+        number = min(request.number, READ)
+        few = settings.model_copy(update={"prompts": f"{request.source.name}:{number}"})
+        few = few.model_copy(update={"held_out": 0})
+    with TemporaryDirectory() as temporary:
+        out = Path(temporary)
+        prepare_prompts(few, out, progress)
+        prompts, held_out = RunFolder(out).prompts.read(), held_out_prompts(out).read()
+        lengths = _prompt_tokens(vlm, RunFolder(out))
+    count = len(prompts) if request is None else request.number
+    tuned = apply(vlm.model, settings.tune)
+    sizes = sizes_of(tuned, adapted=settings.tune.type != "full")
+    mean = sum(lengths) / len(lengths)
+    asked = min(settings.prompts_per_step, count)
+    work = _work(settings, vlm, asked, mean)
+    seconds = _seconds(settings, sizes, work)
+    copied = settings.tune.type == "full" and bool(settings.method.kl.coefficient)
+    return RLPlan(
+        prompts=count,
+        held_out=len(held_out) if request is None else settings.held_out,
+        steps=settings.steps,
+        answers_per_step=asked * settings.n,
+        prompt_tokens=round(mean, 1),
+        answer_tokens_max=settings.sampling.max_new_tokens,
+        tokens_per_step_max=work.tokens,
+        passes_per_step=_forward_passes(settings) + settings.passes,
+        trained_weights=sizes.trained,
+        weights=sizes.weights * (2 if copied else 1),
+        memory_gb=round(_memory(settings, sizes, work, copied=copied) / 1e9, 3),
+        update_hours_max=round(settings.steps * seconds[0] / 3600, 3),
+        draw_hours=round(settings.steps * seconds[1] / 3600, 3),
+    )
+
+
+def _prompt_tokens(vlm: "Vlm", folder: RunFolder) -> list[int]:
+    from groundtune.vlm.encode import encode_prompt
+
+    prompts = folder.prompts.read()[:READ]
+    return [len(encode_prompt(vlm, prompt, folder.images).ids) for prompt in prompts]
+
+
+def _work(settings: RLSettings, vlm: "Vlm", asked: int, prompt: float) -> Work:
+    """Return what one pass over a step's answers computes, if all are as long as allowed."""
+    longest = settings.sampling.max_new_tokens
+    answers = asked * settings.n
+    attended = asked * prompt**2 / 2 + answers * longest * (prompt + longest / 2)
+    return Work(
+        tokens=round(asked * prompt) + answers * longest,
+        answer_tokens=answers * longest,
+        attended=round(attended),
+        images=round(asked * prompt),
+    )
+
+
+def _forward_passes(settings: RLSettings) -> int:
+    """Return the passes without a gradient: the reference's, and the policy's before updates."""
+    reference = bool(settings.method.kl.coefficient)
+    before = settings.method.has_values or settings.dtype != "float32"
+    return int(reference) + int(before)
+
+
+def _seconds(settings: RLSettings, sizes: Sizes, work: Work) -> tuple[float, float]:
+    """Return the seconds of a step's passes, and those of the arithmetic of drawing."""
+    import torch
+
+    from groundtune.train.precision import device_of, resolve_dtype
+
+    device = device_of(settings.device)
+    dtype = getattr(torch, resolve_dtype(settings.dtype, device))
+    together = min(settings.micro_tokens, work.tokens)
+    speed = EFFICIENCY * rate(device, dtype, together, sizes)
+    forward = flop(sizes, work, training=False)
+    checkpointing = settings.gradient_checkpointing
+    update = flop(sizes, work, training=True, checkpointing=checkpointing) * settings.passes
+    return (_forward_passes(settings) * forward + update) / speed, forward / speed
+
+
+def _memory(settings: RLSettings, sizes: Sizes, work: Work, *, copied: bool) -> int:
+    from groundtune.engine.head import CHUNK_BYTES
+    from groundtune.train.precision import device_of, resolve_dtype
+
+    device = device_of(settings.device)
+    half = resolve_dtype(settings.dtype, device) == "bfloat16"
+    weight_bytes = 4 if settings.tune.type == "full" or not half else 2
+    together = min(settings.micro_tokens, work.tokens)
+    peak = memory(
+        sizes,
+        tokens=together,
+        answer_tokens=round(work.answer_tokens * together / work.tokens),
+        weight_bytes=weight_bytes,
+        compute_bytes=2 if half else 4,
+        mask_bytes=1 if device.type == "cuda" else 4,
+        checkpointing=settings.gradient_checkpointing,
+        chunk_bytes=CHUNK_BYTES,
+    )
+    return peak + (sizes.weights * weight_bytes if copied else 0)
