@@ -155,7 +155,7 @@ def test_models_that_answered_other_items_are_not_compared(tmp_path: Path):
 
 def test_a_base_that_is_none_of_the_models_is_refused(tmp_path: Path):
     scores = measure(tmp_path, machine(), "world-captions", n=2)
-    with pytest.raises(UserError, match="No model is called base"):
+    with pytest.raises(UserError, match="no model named base"):
         summarise(scores, against="base")
 
 

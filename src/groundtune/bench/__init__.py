@@ -1,1 +1,1 @@
-"""Benchmarks: one file each, and what runs, scores and compares them all."""
+"""Benchmarks, one file each, and the code that runs, scores and compares them."""

@@ -53,7 +53,7 @@ FollowUp = Callable[[Sequence[Score], Sequence[Item], YesNo, Progress, int], lis
 
 
 class Tally(TypingProtocol):
-    """What a benchmark counts of scores that come some at a time: its strata and notes."""
+    """Counts of scores that arrive in batches, for a benchmark's strata and notes."""
 
     def add(self, answers: Sequence[ItemAnswer], scores: Sequence[Score]) -> None:
         """Count further answers and their scores."""
@@ -178,14 +178,14 @@ class Benchmark(Generic[D]):
     strata: Callable[[D, Sequence[Score], Mode], dict[str, dict[str, float | None]]] | None = None
     """Further strata of the results, by "axis/stratum", for answers that are in several at once."""
     tally: Callable[[D, Mode], Tally] | None = None
-    """Replaces `notes` and `strata` where each answer is scored by itself: answers are then scored
-    some at a time, and only what it counts is kept."""
+    """Replaces `notes` and `strata` if each answer is scored by itself: answers are then scored in
+    batches, and only the counts stay in memory."""
     classes: Callable[[Sequence[Score]], dict[str, list[Score]]] | None = None
     """The scores of each such stratum, with its share of the values, for the report's chart."""
     columns: Callable[[Score], dict[str, object]] | None = None
     """Further columns of the file of items, such as how other tools read the answer."""
     log_fields: FieldsOf | None = None
-    """Further fields that other evaluators' logs must have, for `read_answers` to find the item."""
+    """Further fields that `read_answers` needs in other evaluators' logs to find the item."""
     further_metrics: tuple[Metric, ...] = ()
     """Metrics that are not computed from sums of one part's values."""
     further: Callable[[Sequence[Score]], list[Estimate]] | None = None

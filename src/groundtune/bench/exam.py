@@ -51,8 +51,8 @@ def refuse_lacking(benchmark: Benchmark[Any], command: Literal["run", "score"]) 
         hooks["read_answers, which reads a file of answers"] = benchmark.read_answers
     else:
         hooks["items, which makes questions of its data"] = benchmark.items or benchmark.load
-    for hook, there in hooks.items():
-        if there is None:
+    for hook, hook_value in hooks.items():
+        if hook_value is None:
             name = hook.partition(",")[0]
             fix = f"Define {name} in its Benchmark"
             other = f", or {scores}." if name == "items" else "."
@@ -78,9 +78,9 @@ def exam_of(
     if benchmark.load is not None:
         return Exam(benchmark=benchmark, data=benchmark.load(selection, images), scoring=scoring)
     assert benchmark.read_data is not None  # `refuse_lacking` refuses benchmarks without
-    with record_found_files() as found:
+    with record_found_files() as data_files:
         data = benchmark.read_data(paths)
-    files = tuple(describe(paths, found))
+    files = tuple(describe(paths, data_files))
     return Exam(benchmark=benchmark, data=data, files=files, scoring=scoring)
 
 
@@ -98,7 +98,7 @@ def items_of(exam: Exam, image_folder: Callable[[], Path], images: ImageStore) -
 
 
 def scores_of(exam: Exam, answers: Sequence[ItemAnswer]) -> list[Score]:
-    """Score answers; each score has the decoding of its answer, and the thoughts left out of it.
+    """Score answers; each score has its answer's decoding and thoughts.
 
     Mode strict reads judges' replies without their thoughts too.
 
@@ -106,10 +106,10 @@ def scores_of(exam: Exam, answers: Sequence[ItemAnswer]) -> list[Score]:
         UserError: as the benchmark's `score`, or it does not return one score per answer.
     """
     assert exam.benchmark.score is not None  # `refuse_lacking` refuses benchmarks without
-    how = exam.scoring
-    judge = strictly(how.judge) if how.mode == "strict" else how.judge
-    answers = without_thoughts(answers, how.mode)
-    scores = exam.benchmark.score(exam.data, answers, replace(how, judge=judge))
+    scoring = exam.scoring
+    judge = strictly(scoring.judge) if scoring.mode == "strict" else scoring.judge
+    answers = without_thoughts(answers, scoring.mode)
+    scores = exam.benchmark.score(exam.data, answers, replace(scoring, judge=judge))
     if len(scores) != len(answers):
         raise UserError(
             f"The hook score returned {len(scores):,} scores for {len(answers):,} answers.",
@@ -117,7 +117,7 @@ def scores_of(exam: Exam, answers: Sequence[ItemAnswer]) -> list[Score]:
             "Return one score per answer; an answer that can't be read has the status unparsed.",
         )
     for at, (score, answer) in enumerate(zip(scores, answers, strict=True)):
-        decoding = answer.decoding or how.decoding
+        decoding = answer.decoding or scoring.decoding
         update = {"decoding": decoding, "thoughts": answer.thoughts}
         if any(getattr(score, name) != value for name, value in update.items()):
             scores[at] = score.model_copy(update=update)

@@ -56,6 +56,6 @@ class ItemAnswer:
     decoding: str = ""
     """Name of the decoding, if known."""
     thoughts: str = ""
-    """What the model thought before: no part of the text."""
-    cut: bool = False
+    """The model's reasoning before the answer; not part of `text`."""
+    truncated: bool = False
     """Whether it was truncated at `max_new_tokens`."""

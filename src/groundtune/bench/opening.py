@@ -36,7 +36,7 @@ def refuse_without_notebook(split: str, notebook: Path | None) -> None:
         raise UserError(
             "The test split is closed: nothing may be tuned on it.",
             "evaluation.split=test",
-            "Use the development split, or --final for the last measurement of all; it is noted.",
+            "Use the development split, or --final for the last measurement, which is recorded.",
         )
 
 
@@ -67,7 +67,7 @@ def refuse_closed_split(
         raise UserError(
             "The test split is closed: nothing may be tuned on it.",
             "--split test",
-            "Use --split development, or --final for the last measurement of all; it is noted.",
+            "Use --split development, or --final for the last measurement, which is recorded.",
         )
 
 
@@ -93,7 +93,9 @@ def _belongs(score: Score, benchmark: Benchmark[Any]) -> bool:
 def _line(
     benchmark: Benchmark[Any], scores: Sequence[Score], mark: str, command: Sequence[str]
 ) -> str:
-    metric = next(each for each in benchmark.metrics if each.name == benchmark.headline)
+    metric = next(
+        candidate for candidate in benchmark.metrics if candidate.name == benchmark.headline
+    )
     parts: list[str] = []
     for name in dict.fromkeys(score.benchmark for score in scores):
         for decoding in dict.fromkeys(score.decoding for score in scores):

@@ -38,9 +38,9 @@ TARGETS: dict[str, str] = {
     "world-questions": _WORLD + "WORLD_QUESTIONS",
     "world-self-knowledge": _WORLD + "WORLD_SELF_KNOWLEDGE",
 }
-"""Name: "module:CONSTANT". A missing file is left out."""
+"""Name: "module:CONSTANT". A missing file is ignored."""
 SUITES: dict[str, tuple[str, ...]] = {"world": ("world-captions", "world-questions")}
-"""Names that stand for several benchmarks."""
+"""Names for groups of benchmarks."""
 
 
 def names() -> list[str]:
@@ -66,8 +66,8 @@ def load(name: str) -> Benchmark[Any]:
     """
     key = find_name(name)
     if key is None:
-        known = ", ".join([*SUITES, *names()])
-        raise UserError(f"There is no benchmark {name!r}.", name, f"Use one of {known}.")
+        choices = ", ".join([*SUITES, *names()])
+        raise UserError(f"There is no benchmark {name!r}.", name, f"Use one of {choices}.")
     if key not in TARGETS:
         return PLUGINS.load(_foreign()[key])
     module, _, constant = TARGETS[key].partition(":")
@@ -84,14 +84,14 @@ def load_all(names: Iterable[str]) -> list[Benchmark[Any]]:
     return list({benchmark.name: benchmark for benchmark in map(load, members)}.values())
 
 
-def _fault_of(name: str, found: object) -> PluginFault | None:
-    """Tell what an object lacks to be the benchmark of a name."""
-    if not isinstance(found, Benchmark):
+def _fault_of(name: str, target: object) -> PluginFault | None:
+    """Return what an object lacks to be the benchmark with this name."""
+    if not isinstance(target, Benchmark):
         return PluginFault(
             f"The object of the entry point {name} is not a Benchmark.",
             "Export a groundtune.bench.benchmark.Benchmark.",
         )
-    benchmark = cast("Benchmark[Any]", found)
+    benchmark = cast("Benchmark[Any]", target)
     if _plain(benchmark.name) != _plain(name):
         return PluginFault(
             f"The Benchmark of the entry point {name} is called {benchmark.name}.",
@@ -99,7 +99,7 @@ def _fault_of(name: str, found: object) -> PluginFault | None:
         )
     if benchmark.headline not in {metric.name for metric in benchmark.metrics}:
         return PluginFault(
-            f"The headline of {name}, {benchmark.headline!r}, is none of its metrics.",
+            f"The headline of {name}, {benchmark.headline!r}, is not one of its metrics.",
             "Name one of the metrics as the headline.",
         )
     return None

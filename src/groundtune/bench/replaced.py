@@ -1,4 +1,4 @@
-"""Scores of one model, benchmark and decoding, written some at a time in place of earlier ones."""
+"""Scores of one model, benchmark and decoding, written in batches and replacing earlier ones."""
 
 from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import contextmanager
@@ -14,12 +14,12 @@ from groundtune.store.tables import read_parquet
 def replaced_scores(
     out: Path, model: str, benchmark: str, decoding: str
 ) -> Generator[Callable[[Sequence[Score]], None]]:
-    """Yield a function that stores further scores of a group, which replace the group's earlier.
+    """Yield a function that stores further scores of a group, replacing its earlier scores.
 
-    They are there, all of them, when the block ends; until then the earlier ones are.
+    The new scores appear, all at once, when the block ends; until then the earlier ones stay.
     """
-    kept, group = RecordSet(out / "scores", Score), (model, benchmark, decoding)
-    old = [part for part in kept.parts() if group in _groups_in(part)]
+    score_set, group = RecordSet(out / "scores", Score), (model, benchmark, decoding)
+    old = [part for part in score_set.parts() if group in _groups_in(part)]
     others = [
         score
         for part in old
@@ -27,24 +27,26 @@ def replaced_scores(
         for score in read_parquet(part, Score)
         if group_of(score) != group
     ]
-    kept.append(others)
-    with open_growing_part(kept) as add:
+    score_set.append(others)
+    with open_growing_part(score_set) as add:
         yield add
     for part in old:
         part.unlink()
 
 
 def scores_but(out: Path, groups: Collection[tuple[str, str, str]]) -> list[Score]:
-    """Return the scores of a folder without those of some (model, benchmark, decoding)."""
-    kept = RecordSet(out / "scores", Score)
+    """Return a folder's scores without those of some (model, benchmark, decoding)."""
+    score_set = RecordSet(out / "scores", Score)
     if not groups:
-        return kept.read()
-    found: dict[str, Score] = {}
-    for part in kept.parts():
+        return score_set.read()
+    others: dict[str, Score] = {}
+    for part in score_set.parts():
         if not _groups_in(part) <= set(groups):
             scores = read_parquet(part, Score)
-            found |= {s.key: s for s in scores if group_of(s) not in groups and s.key not in found}
-    return list(found.values())
+            others |= {
+                s.key: s for s in scores if group_of(s) not in groups and s.key not in others
+            }
+    return list(others.values())
 
 
 def _groups_in(part: Path) -> set[tuple[str, str, str]]:

@@ -33,7 +33,7 @@ class Results:
 
 
 class RunningResults:
-    """The results of scores of one model in one mode that come some at a time."""
+    """The results of one model in one mode, from scores that arrive in batches."""
 
     def __init__(self, benchmark: Benchmark[Any]) -> None:
         self._metrics = benchmark.metrics
@@ -45,9 +45,9 @@ class RunningResults:
         """Add further scores."""
         self._sums.add(scores)
         parts, strata = _parts_and_strata(scores)
-        for kept, found in ((self._parts, parts), (self._strata, strata)):
-            for name, some in found.items():
-                kept.setdefault(name, RunningSums()).add(some)
+        for sums, groups in ((self._parts, parts), (self._strata, strata)):
+            for name, group in groups.items():
+                sums.setdefault(name, RunningSums()).add(group)
 
     def results(self, model: str, *, seed: int = 0) -> Results:
         """Compute all metrics.
@@ -62,8 +62,8 @@ class RunningResults:
             metrics=metrics,
             estimates=estimates,
             strata={
-                name: values_of_table(some.table(), self._metrics)
-                for name, some in (self._parts | self._strata).items()
+                name: values_of_table(sums.table(), self._metrics)
+                for name, sums in (self._parts | self._strata).items()
             },
         )
 
@@ -97,7 +97,7 @@ def results_of_large(
     """Return the results of a large file in this mode, and the values in the other."""
     other: Mode = "strict" if mode == "official" else "official"
     metrics, estimates = estimates_of_table(scores.tables[mode], benchmark.metrics, model, seed)
-    strata = {n: values_of_table(each, benchmark.metrics) for n, each in scores.strata.items()}
+    strata = {n: values_of_table(table, benchmark.metrics) for n, table in scores.strata.items()}
     values = values_of_table(scores.tables[other], benchmark.metrics)
     return (
         Results(scores.n, scores.unparsed[mode], metrics, estimates, strata),
@@ -154,7 +154,7 @@ def differing(results: Results, other: Results) -> list[str]:
     ]
 
 
-def notes_of(results: Results, seen: Behaviour) -> list[str]:
+def notes_of(results: Results, answers_behaviour: Behaviour) -> list[str]:
     """Return the notes of a result: metrics without a value, degenerate answers."""
     empty = [name for name, value in results.metrics.items() if value is None]
     notes = (
@@ -162,7 +162,7 @@ def notes_of(results: Results, seen: Behaviour) -> list[str]:
         if empty
         else []
     )
-    return notes + [warning.text for warning in guard(seen)]
+    return notes + [warning.text for warning in guard(answers_behaviour)]
 
 
 def item_lines(

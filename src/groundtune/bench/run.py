@@ -61,7 +61,7 @@ def ask(
                     text=answer.text,
                     item=item.key,
                     decoding=decoding,
-                    cut=answer.finish == "length",
+                    truncated=answer.finish == "length",
                     thoughts=answer.thoughts,
                 )
             )
@@ -78,33 +78,35 @@ def draw(
     progress: Progress,
     task: str,
 ) -> dict[str, Answer]:
-    """Return the answer to each prompt by its key; only those missing in `out` are generated."""
-    kept, asked = RecordSet(out / "answers", Answer), RecordSet(out / "prompts", Prompt)
+    """Return the answer to each prompt by its key; generate only those missing in `out`."""
+    answer_set, prompt_set = RecordSet(out / "answers", Answer), RecordSet(out / "prompts", Prompt)
     prompts = {item.prompt.key: item.prompt for item in items}
-    note_inputs(kept.path, {"prompts": list(prompts.values())}, only=("messages",))
-    asked.append([prompts[key] for key in asked.missing(prompts)])
+    note_inputs(answer_set.path, {"prompts": list(prompts.values())}, only=("messages",))
+    prompt_set.append([prompts[key] for key in prompt_set.missing(prompts)])
     seeds = {key: seed_of(seed, key, 0) if sampling.temperature else 0 for key in prompts}
-    wanted = {
+    prompt_of_key = {
         key_of(key, generator.producer(sampling, seeds[key]), 0): prompt
         for key, prompt in prompts.items()
     }
-    missing = kept.missing(wanted)
-    answers = kept.read() if len(missing) < len(wanted) else []
+    missing = answer_set.missing(prompt_of_key)
+    answers = answer_set.read() if len(missing) < len(prompt_of_key) else []
     progress.start(task, total=len(missing))
     for first in range(0, len(missing), AT_ONCE):
-        some = {key: wanted[key] for key in missing[first : first + AT_ONCE]}
-        drawn = _answers(generator, some, sampling, seeds)
-        kept.append(drawn)
-        answers += drawn
-        progress.advance(len(some))
-    return {answer.prompt: answer for answer in answers if answer.key in wanted}
+        chunk = {key: prompt_of_key[key] for key in missing[first : first + AT_ONCE]}
+        new_answers = _answers(generator, chunk, sampling, seeds)
+        answer_set.append(new_answers)
+        answers += new_answers
+        progress.advance(len(chunk))
+    return {answer.prompt: answer for answer in answers if answer.key in prompt_of_key}
 
 
 def _answers(
     generator: Generator, prompts: dict[str, Prompt], sampling: Sampling, seeds: dict[str, int]
 ) -> list[Answer]:
-    asked = list(prompts.values())
-    replies = generator.generate(asked, sampling, [seeds[prompt.key] for prompt in asked])
+    prompt_list = list(prompts.values())
+    replies = generator.generate(
+        prompt_list, sampling, [seeds[prompt.key] for prompt in prompt_list]
+    )
     return [
         Answer(
             key=key,
@@ -125,36 +127,38 @@ def store_scores(scores: Sequence[Score], out: Path, *, may_replace: bool = Fals
     """Store scores in OUT/scores, replacing those of the same model, benchmark and decoding.
 
     Raises:
-        UserError: it has a different score of one of the items, and not `may_replace`.
+        UserError: the folder has a different score of an item, and `may_replace` is False.
     """
-    kept = RecordSet(out / "scores", Score)
-    there = kept.read()
-    keys = {_item_of(score): score.key for score in there}
+    score_set = RecordSet(out / "scores", Score)
+    stored_scores = score_set.read()
+    keys = {_item_of(score): score.key for score in stored_scores}
     for score in scores:
         if not may_replace and keys.get(_item_of(score), score.key) != score.key:
             raise UserError(
                 f"The folder has different scores of a model with the same name, {score.model}.",
-                f"{kept.path}, item {score.item} of {score.benchmark}",
+                f"{score_set.path}, item {score.item} of {score.benchmark}",
                 "Choose another folder with --out DIR, or another name for the model.",
             )
     new = set(map(group_of, scores))
-    wanted = [*(score for score in there if group_of(score) not in new), *scores]
-    if wanted != there:
-        _replace(kept, wanted)
+    new_scores = [*(score for score in stored_scores if group_of(score) not in new), *scores]
+    if new_scores != stored_scores:
+        _replace(score_set, new_scores)
 
 
 def remove_scores(out: Path, model: str, benchmark: str) -> None:
     """Remove the scores of a model on a benchmark, named as in `Score.benchmark`."""
-    kept = RecordSet(out / "scores", Score)
-    there = kept.read()
-    others = [s for s in there if (s.model, s.benchmark.partition("/")[0]) != (model, benchmark)]
-    if len(others) < len(there):
-        _replace(kept, others)
+    score_set = RecordSet(out / "scores", Score)
+    stored_scores = score_set.read()
+    others = [
+        s for s in stored_scores if (s.model, s.benchmark.partition("/")[0]) != (model, benchmark)
+    ]
+    if len(others) < len(stored_scores):
+        _replace(score_set, others)
 
 
-def _replace(kept: RecordSet[Score], scores: Sequence[Score]) -> None:
-    old = kept.parts()
-    kept.append(scores)
+def _replace(score_set: RecordSet[Score], scores: Sequence[Score]) -> None:
+    old = score_set.parts()
+    score_set.append(scores)
     for part in old:
         part.unlink()
 

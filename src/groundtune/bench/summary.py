@@ -1,7 +1,7 @@
 """Metrics of several models, per decoding: estimates, and differences from one of the models.
 
-Names such as `world-captions/greedy` or `world-questions/adversarial/t1` consist of the benchmark,
-its part if it has parts, and the decoding.
+Names such as `world-captions/greedy` or `world-questions/adversarial/t1` have the benchmark, its
+part if it has parts, and the decoding.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -78,14 +78,14 @@ def summarise(
     has no difference.
 
     Raises:
-        UserError: models to compare have answered different items, or no model is called `against`.
+        UserError: models to compare have answered different items, or no model is named `against`.
     """
     tables = tables_of(scores) | dict(further)
     models = list(dict.fromkeys(model for model, _, _ in tables))
     against = against or (models[0] if models else "")
     if models and against not in models:
         raise UserError(
-            f"No model is called {against}.", "scores", f"Use one of {', '.join(models)}."
+            f"There is no model named {against}.", "scores", f"Use one of {', '.join(models)}."
         )
     estimates: list[Estimate] = []
     pairs: list[ComparedTables] = []
@@ -95,8 +95,8 @@ def summarise(
             pairs.append(ComparedTables((model, against), benchmark, decoding, [(table, base)]))
         for metric in metrics(benchmark):
             name = f"{benchmark}/{decoding}"
-            made = estimate(table, metric, model=model, benchmark=name, seed=seed)
-            estimates += [made] if made is not None else []
+            metric_estimate = estimate(table, metric, model=model, benchmark=name, seed=seed)
+            estimates += [metric_estimate] if metric_estimate is not None else []
     differences = differences_of(pairs, metrics, seed)
     return Summary(estimates=tuple(estimates), differences=tuple(differences))
 
@@ -117,12 +117,12 @@ def differences_of(
     """Return the difference of every metric that has one, with Holm's correction.
 
     The headlines of all pairs are one family, their other metrics another. A benchmark's headline
-    is what `paired.headline_test` tests: parts of a benchmark with a total have none.
+    is the metric that `paired.headline_test` tests: parts of a benchmark with a total have none.
     """
     number = permutations_for(sum(len(metrics(pair.benchmark)) for pair in pairs))
-    made: list[Difference] = []
+    differences: list[Difference] = []
     for pair in pairs:
-        own = metrics(pair.benchmark)
+        metrics_here = metrics(pair.benchmark)
         tests = Pairing(pair.runs, seed=seed, number=number)
         changes = {
             metric.name: pooled_difference(
@@ -134,18 +134,21 @@ def differences_of(
                 seed=seed,
                 pairing=tests,
             )
-            for metric in own
+            for metric in metrics_here
         }
-        found = {name: change for name, change in changes.items() if change is not None}
-        lead = next((n for n in headlines_in_turn(pair.benchmark, own) if n in found), "")
-        made += [
-            change.model_copy(update={"headline": name == lead}) for name, change in found.items()
+        valid_changes = {name: change for name, change in changes.items() if change is not None}
+        lead = next(
+            (n for n in headline_candidates(pair.benchmark, metrics_here) if n in valid_changes), ""
+        )
+        differences += [
+            change.model_copy(update={"headline": name == lead})
+            for name, change in valid_changes.items()
         ]
-    return holm_corrected(made)
+    return holm_corrected(differences)
 
 
-def headlines_in_turn(benchmark: str, metrics: Sequence[Metric]) -> list[str]:
-    """Return the headline of a benchmark, then the metrics that may be tested in its place."""
+def headline_candidates(benchmark: str, metrics: Sequence[Metric]) -> list[str]:
+    """Return a benchmark's headline, then the metrics that may be tested instead."""
     if find_name(family_of(benchmark)) is None:
         return []
     owner = benchmark_of(benchmark)
@@ -159,15 +162,15 @@ def headlines_in_turn(benchmark: str, metrics: Sequence[Metric]) -> list[str]:
 def holm_corrected(differences: Sequence[Difference]) -> list[Difference]:
     """Return the differences with Holm's correction: headlines as one family, others as another.
 
-    Differences without a p are left as they are.
+    Differences without a p stay unchanged.
     """
-    made = list(differences)
+    corrected = list(differences)
     for headline in (True, False):
-        places = [i for i, d in enumerate(made) if d.headline == headline and d.p is not None]
-        ps = [made[i].p or 0.0 for i in places]
+        places = [i for i, d in enumerate(corrected) if d.headline == headline and d.p is not None]
+        ps = [corrected[i].p or 0.0 for i in places]
         for i, p_holm in zip(places, holm(ps), strict=True):
-            made[i] = made[i].model_copy(update={"p_holm": p_holm, "family": len(places)})
-    return made
+            corrected[i] = corrected[i].model_copy(update={"p_holm": p_holm, "family": len(places)})
+    return corrected
 
 
 def estimate_all(
@@ -179,7 +182,7 @@ def estimate_all(
         for (model, benchmark, decoding), table in tables_of(scores).items()
         for metric in metrics(benchmark)
     ]
-    return [each for each in estimates if each is not None]
+    return [row for row in estimates if row is not None]
 
 
 def further_estimates(scores: Iterable[Score]) -> list[Estimate]:
@@ -213,7 +216,7 @@ def pool(
     """
     tables = tables_of(scores)
     pairs: list[ComparedTables] = []
-    for benchmark, decoding in dict.fromkeys((name, how) for _, name, how in tables):
+    for benchmark, decoding in dict.fromkeys((name, decoding_) for _, name, decoding_ in tables):
         places = [((a, benchmark, decoding), (b, benchmark, decoding)) for a, b in runs]
         if all(a in tables and b in tables for a, b in places):
             both = [(tables[a], tables[b]) for a, b in places]
@@ -232,18 +235,22 @@ def groups_of(scores: Iterable[Score]) -> dict[tuple[str, str, str], list[Score]
     A benchmark with parts and a total also has a group of all its parts, under its plain name.
     """
     groups = group(scores)
-    wholes: dict[tuple[str, str, str], list[Score]] = {}
-    for (model, name, decoding), some in groups.items():
+    totals: dict[tuple[str, str, str], list[Score]] = {}
+    for (model, name, decoding), members in groups.items():
         first, _, part = name.partition("/")
         if part and benchmark_of(first).has_total:
-            wholes.setdefault((model, first, decoding), []).extend(some)
-    return wholes | groups
+            totals.setdefault((model, first, decoding), []).extend(members)
+    return totals | groups
 
 
 def metric_of(benchmark: str, metric: str) -> Metric:
     """Return a metric of a benchmark; equal names may mean different things in two benchmarks."""
     owner = benchmark_of(benchmark)
-    return next(each for each in (*owner.metrics, *owner.further_metrics) if each.name == metric)
+    return next(
+        candidate
+        for candidate in (*owner.metrics, *owner.further_metrics)
+        if candidate.name == metric
+    )
 
 
 Groups = dict[tuple[str, str, str], list[Score]]

@@ -183,7 +183,7 @@ def test_answers_are_brought_into_the_order_of_the_data():
     ("ids", "message"),
     [
         (("a",), "1 of 2 items have no answer .the first is 'b'"),
-        (("a", "b", "c"), "1 answers are to no item .the first is 'c'"),
+        (("a", "b", "c"), "1 answers have no item .the first is 'c'"),
         (("a", "b", "a"), "Row 3 answers 'a' again: row 1 has an answer"),
     ],
 )

@@ -23,7 +23,7 @@ def test_items_of_one_name_have_an_answer_each_in_order():
     [
         ("aab", "1 of 4 items have no answer (the first is 'b')"),
         ("aabbb", "Row 5 answers 'b' again"),
-        ("aabbc", "1 answers are to no item (the first is 'c')"),
+        ("aabbc", "1 answers have no item (the first is 'c')"),
     ],
 )
 def test_another_number_of_answers_to_a_name_is_refused(named: str, what: str):

@@ -6,9 +6,9 @@ from groundtune.bench.metric import Metric, ratio
 from groundtune.bench.stats.paired import (
     HeadlineTest,
     UntestedHeadline,
-    corrected,
     headline_test,
     item_values,
+    with_holm_correction,
 )
 from groundtune.bench.stats.significance import mcnemar
 from groundtune.errors import UserError
@@ -178,7 +178,9 @@ def test_holm_goes_over_all_tests():
         scores("new", right("1" * 12)), scores("old", right("0" * 12)), [ACCURACY], "accuracy"
     )
     assert isinstance(made, HeadlineTest)
-    assert [test.p_holm for test in corrected([made] * 3)] == pytest.approx([3 * made.p] * 3)
+    assert [test.p_holm for test in with_holm_correction([made] * 3)] == pytest.approx(
+        [3 * made.p] * 3
+    )
 
 
 def test_an_items_value_is_that_of_the_metric_on_it_alone():

@@ -173,7 +173,7 @@ def test_a_cut_question_file_is_refused(tmp_path: Path):
 
 def test_a_doubled_question_is_refused(tmp_path: Path):
     twice = write(tmp_path / "q.json", [*asked("yes", "no"), *asked("yes")])
-    with pytest.raises(UserError, match="question_ids are there more than once"):
+    with pytest.raises(UserError, match="question_ids are repeated"):
         pope.read_data([twice])
 
 

@@ -158,7 +158,7 @@ def test_a_refusal_says_so_and_names_nothing(text: str, refused: bool):
 
 
 def test_a_cut_answer_is_scored_and_counted():
-    made = score_caption(KITCHEN, ITEM, ItemAnswer(text="There is a", model="m", cut=True))
+    made = score_caption(KITCHEN, ITEM, ItemAnswer(text="There is a", model="m", truncated=True))
     assert made.values["cut"] == 1
 
 

@@ -171,7 +171,7 @@ def test_missing_further_and_doubled_answers_are_refused(tmp_path: Path):
     with pytest.raises(UserError, match="1 of 4 items have no answer"):
         scored(MMSTAR, data, table(tmp_path / "few.tsv", rows))
     rows = [{"index": str(i), "prediction": "A"} for i in (0, 1, 2, 3, 9)]
-    with pytest.raises(UserError, match="1 answers are to no item"):
+    with pytest.raises(UserError, match="1 answers have no item"):
         scored(MMSTAR, data, table(tmp_path / "more.tsv", rows))
 
 

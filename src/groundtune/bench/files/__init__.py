@@ -1,1 +1,1 @@
-"""Answer files, data files and other evaluators' logs: reading, checking and writing them."""
+"""Reads, checks and writes answer files, data files and other evaluators' logs."""

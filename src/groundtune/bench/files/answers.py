@@ -1,8 +1,8 @@
 """Answers in files of any layout: JSON lines, JSON lists, tables, other evaluators' files.
 
-`store/sheets.py` reads the rows. lmms-eval's sample files (`*_samples_*.jsonl`) hold the question
-under "doc", the true answer under "target", and what was said under "filtered_resps" or "resps";
-Inspect's logs are `inspect_logs.py`'s.
+`store/sheets.py` reads the rows. lmms-eval's sample files (`*_samples_*.jsonl`) have the question
+in "doc", the true answer in "target", and the model's answer in "filtered_resps" or "resps".
+`inspect_logs.py` reads Inspect's logs.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,9 +16,9 @@ from groundtune.store.rows import Fields, Row, first_of, plain, text_field
 from groundtune.store.sheets import rows_of
 
 ANSWER_COLUMNS = ("prediction", "answer", "text", "response", "output", "caption")
-"""Where an answer's text stands, in this order, if a benchmark doesn't say.
+"""Columns of an answer's text, by priority, unless a benchmark has others.
 
-In tables of questions (`has_truth`) it is "prediction" alone.
+In tables of questions (`has_truth`) it is only "prediction".
 """
 ITEM_COLUMNS = ("question_id", "id", "index")
 SAMPLE_COLUMNS = {"doc", "target"}
@@ -30,15 +30,15 @@ def answers_of(
     text: Sequence[str] = ANSWER_COLUMNS,
     item: Sequence[str] = ITEM_COLUMNS,
 ) -> Iterator[ItemAnswer]:
-    """The answers of a file, of lmms-eval's samples and Inspect's .json logs too.
+    """The answers of a file, also of lmms-eval's samples and Inspect's .json logs.
 
     The text is the first of the columns `text` that the first row has, the id likewise ("" if there
-    is none); in a table of questions (`has_truth`) the text is "prediction", in any case. All other
-    columns that are no lists or objects become `extra`, as text; for a sample these are the fields
-    of its "doc", and "target".
+    is none); in a table of questions (`has_truth`) the text is "prediction", in upper or lower
+    case. All other columns except lists and objects become `extra`, as text; for a sample these are
+    the fields of its "doc", and "target".
 
     Raises:
-        UserError: a row without an answer, or one whose answer is not a text.
+        UserError: a row has no answer, or one that is not text.
     """
     if is_inspect_log(path):
         yield from inspect_answers(path)
@@ -51,20 +51,20 @@ def answers_of(
             continue
         if chosen is None:
             chosen = _choose(row, text), next((n for n in item if n in fields), "")
-        said, named = chosen
+        text_column, item_column = chosen
         yield ItemAnswer(
-            text=text_field(row, said),
-            item=plain(fields.get(named, "")) if named else "",
+            text=text_field(row, text_column),
+            item=plain(fields.get(item_column, "")) if item_column else "",
             row=row.number,
-            extra=_extra(fields, said),
+            extra=_extra(fields, text_column),
         )
 
 
 def has_truth(names: Iterable[str]) -> bool:
-    """Whether these are the columns of a table of questions, where "answer" is the true one.
+    """Whether columns are those of a table of questions, whose "answer" is the true one.
 
     VLMEvalKit's have "index" with "question" or "answer", lmms-eval's data "category" with
-    "answer". No official layout of answers has these together, but HallusionBench's own rows, whose
+    "answer". No official layout of answers has these together, except HallusionBench's rows, whose
     truth is "gt_answer".
     """
     heads = {name.strip().lower() for name in names}
@@ -79,8 +79,7 @@ def _choose(row: Row, text: Sequence[str]) -> str:
             if name.strip().lower() == "prediction":
                 return name
         raise UserError(
-            'The row is of a table of questions and has no "prediction": its "answer" is the true '
-            "one.",
+            'This is a table of questions without "prediction": its "answer" is the true one.',
             row.where,
             'Give the table with the model\'s answers, in a column named "prediction".',
         )
@@ -88,26 +87,26 @@ def _choose(row: Row, text: Sequence[str]) -> str:
         if name in row.fields:
             return name
     raise UserError(
-        f"The row has no answer: none of {', '.join(text)} is there.",
+        f"The row has no answer: it has none of the columns {', '.join(text)}.",
         row.where,
         f"It has {', '.join(row.fields) or 'no columns'}.",
     )
 
 
 def _sample(row: Row, item: Sequence[str]) -> ItemAnswer:
-    asked: object = row.fields["doc"]
-    doc: Fields = cast("Fields", asked) if isinstance(asked, dict) else {}
-    said = _innermost(row.fields.get("filtered_resps"))
-    said = _innermost(row.fields.get("resps")) if said is None else said
-    if said is None:
+    doc_value: object = row.fields["doc"]
+    doc: Fields = cast("Fields", doc_value) if isinstance(doc_value, dict) else {}
+    answer = _innermost(row.fields.get("filtered_resps"))
+    answer = _innermost(row.fields.get("resps")) if answer is None else answer
+    if answer is None:
         raise UserError(
-            'Neither "filtered_resps" nor "resps" holds an answer.',
+            'Neither "filtered_resps" nor "resps" has an answer.',
             row.where,
             "Give a sample file that lmms-eval wrote with --log_samples.",
         )
-    named = first_of(doc, item) or plain(row.fields.get("doc_id", ""))
+    item_id = first_of(doc, item) or plain(row.fields.get("doc_id", ""))
     extra = _extra(doc, "") | {"target": plain(row.fields["target"])}
-    return ItemAnswer(text=said, item=named, row=row.number, extra=extra)
+    return ItemAnswer(text=answer, item=item_id, row=row.number, extra=extra)
 
 
 def _innermost(value: object) -> str | None:

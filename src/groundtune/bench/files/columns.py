@@ -1,11 +1,10 @@
-"""Text columns of large files of JSON lines, read in pieces, each different text once.
+"""Text columns of large JSON lines files, read in pieces, each distinct text once.
 
-Lines whose keys are the same in the same order are a table whose separator is the quote: the
-strings lie in every other column. So pyarrow's reader of CSV takes them apart, several times as
-fast as a reader of JSON. On the way to it, escaped quotes and backslashes become control
-characters, which no JSON has (`_Unescaped`). That the keys are the first line's is checked in each
-line. A file with any other line is read again line by line from where the last good piece ended,
-with the same result.
+Lines with the same keys in the same order are a table with the quote as separator: every other
+column is a string. So pyarrow's CSV reader can split them, several times as fast as a JSON reader.
+Before that, escaped quotes and backslashes become control characters, which JSON never has
+(`_Unescaped`). Each line's keys are compared with the first line's. If any line differs, the file
+is read line by line from the end of the last good piece, with the same result.
 
 Shapes: N lines of a piece, T different texts of a column.
 """
@@ -30,9 +29,9 @@ from numpy.typing import NDArray
 from groundtune.store.rows import json_rows, open_bytes, text_field
 
 PIECE = 1 << 20
-"""Bytes read at a time."""
+"""Bytes per read."""
 AT_ONCE = 1 << 14
-"""Lines of a piece that is read line by line."""
+"""Lines per piece when reading line by line."""
 _BACKSLASH, _QUOTE = b"\x01", b"\x02"
 _ESCAPED = re.compile(r"[\\\x00-\x1f]")
 _HALF = re.compile("[\ud800-\udfff]")
@@ -40,33 +39,33 @@ _CODED = pa.dictionary(pa.int32(), pa.string())
 
 
 class Column(NamedTuple):
-    """The texts of a column in a piece."""
+    """The texts of one column of a piece."""
 
     codes_N: NDArray[np.int32]
     texts: list[str]
-    """The different ones (T)."""
+    """The distinct texts (T)."""
 
 
 Piece = Mapping[str, Column]
 
 
-class _Unalike(Exception):
-    """The lines are not alike enough to be read as a table."""
+class _DifferentLineError(Exception):
+    """The lines differ too much to be read as a table."""
 
 
 def pieces(path: Path, names: Sequence[str]) -> Iterator[Piece]:
-    """The columns of these names, piece by piece; each must be text in each line.
+    """The named columns, piece by piece; each must be text in each line.
 
     Raises:
-        UserError: the file or a line can't be read, or a column is missing or no text.
+        UserError: the file or a line can't be read, or a column is missing or not text.
     """
-    done = 0
+    lines = 0
     try:
         for piece in _as_table(path, names):
             yield piece
-            done += len(next(iter(piece.values())).codes_N)
-    except (_Unalike, pa.ArrowInvalid):
-        yield from _by_lines(path, names, done)
+            lines += len(next(iter(piece.values())).codes_N)
+    except (_DifferentLineError, pa.ArrowInvalid):
+        yield from _by_lines(path, names, lines)
 
 
 def _as_table(path: Path, names: Sequence[str]) -> Iterator[Piece]:
@@ -86,8 +85,8 @@ def _as_table(path: Path, names: Sequence[str]) -> Iterator[Piece]:
 
 
 def _open(file: "_Unescaped", number: int, types: Mapping[int, Any]) -> Iterator[Any]:
-    """The batches of a table with so many columns, those of `types` alone."""
-    wanted = sorted(types)
+    """The batches of a table with `number` columns, but only those of `types`."""
+    places = sorted(types)
     return pa_csv.open_csv(
         pa.PythonFile(file, mode="r"),
         read_options=pa_csv.ReadOptions(
@@ -97,8 +96,8 @@ def _open(file: "_Unescaped", number: int, types: Mapping[int, Any]) -> Iterator
             delimiter='"', quote_char=False, escape_char=False, ignore_empty_lines=False
         ),
         convert_options=pa_csv.ConvertOptions(
-            include_columns=[str(at) for at in wanted],
-            column_types={str(at): types[at] for at in wanted},
+            include_columns=[str(at) for at in places],
+            column_types={str(at): types[at] for at in places},
             strings_can_be_null=False,
         ),
     )
@@ -107,7 +106,7 @@ def _open(file: "_Unescaped", number: int, types: Mapping[int, Any]) -> Iterator
 class _Unescaped:
     """A file of JSON whose escaped backslashes and quotes are single control characters.
 
-    JSON has none of these in its strings, so that a quote is now always a string's end.
+    JSON strings have no control characters, so that every quote is now the end of a string.
     """
 
     closed = False
@@ -118,7 +117,7 @@ class _Unescaped:
         self._is_start = True
 
     def read(self, size: int = PIECE) -> bytes:
-        """About as many bytes; none at the end."""
+        """About `size` bytes; none at the end."""
         data = self._rest + self._file.read(size)
         if self._is_start:
             self._is_start, data = False, data.removeprefix(codecs.BOM_UTF8)
@@ -126,44 +125,46 @@ class _Unescaped:
         self._rest = data[-1:] if odd % 2 and len(data) > 1 else b""
         data = data[: len(data) - len(self._rest)]
         if _BACKSLASH in data or _QUOTE in data:
-            raise _Unalike
+            raise _DifferentLineError
         return data.replace(b"\\\\", _BACKSLASH).replace(b'\\"', _QUOTE)
 
     def line(self) -> str:
         """The first line.
 
         Raises:
-            _Unalike: it is no UTF-8, or very long.
+            _Unalike: it is not UTF-8, or very long.
         """
         line, end, _ = self.read().partition(b"\n")
         try:
             return line.decode() + end.decode()
         except UnicodeDecodeError as error:
-            raise _Unalike from error
+            raise _DifferentLineError from error
 
     def close(self) -> None:
-        """Whoever opened the file closes it."""
+        """Do nothing: the caller that opened the file closes it."""
 
 
 def _place(parts: Sequence[str], name: str) -> int:
-    """Which part of a line, split at quotes, is the string after a key."""
+    """Index of the string after a key, among a line's parts split at quotes."""
     if len(parts) % 2 == 0:
-        raise _Unalike
-    found = [i for i in range(1, len(parts), 2) if parts[i] == name and parts[i + 1] == ": "]
-    if len(found) != 1:
-        raise _Unalike
-    return found[0] + 2
+        raise _DifferentLineError
+    matches = [i for i in range(1, len(parts), 2) if parts[i] == name and parts[i + 1] == ": "]
+    if len(matches) != 1:
+        raise _DifferentLineError
+    return matches[0] + 2
 
 
 def _refuse_unalike(column: Any, text: str) -> None:
-    """Refuses a column that has another text anywhere; its memory is compared as a whole."""
-    rows, wanted = len(column), text.encode()
+    """Refuse a column with any other text; compares its memory as a whole."""
+    rows, expected = len(column), text.encode()
     _, offsets, data = column.buffers()
     ends = np.frombuffer(offsets, np.int32, rows + 1, 4 * column.offset)
-    held = data.slice(ends[0], ends[-1] - ends[0])
-    same = (np.diff(ends) == len(wanted)).all() and held.equals(pa.py_buffer(wanted * rows))
+    column_bytes = data.slice(ends[0], ends[-1] - ends[0])
+    same = (np.diff(ends) == len(expected)).all() and column_bytes.equals(
+        pa.py_buffer(expected * rows)
+    )
     if not same:
-        raise _Unalike
+        raise _DifferentLineError
 
 
 def _column(column: Any) -> Column:
@@ -174,23 +175,23 @@ def _column(column: Any) -> Column:
 
 
 def _plain(text: str) -> str:
-    """What JSON says with a string of `_Unescaped`."""
+    """Decode a string of `_Unescaped` as JSON."""
     written = text.replace(_QUOTE.decode(), '\\"').replace(_BACKSLASH.decode(), "\\\\")
     try:
         plain = str(json.loads(f'"{written}"'))
     except ValueError as error:
-        raise _Unalike from error
+        raise _DifferentLineError from error
     if _HALF.search(plain):
-        raise _Unalike
+        raise _DifferentLineError
     return plain
 
 
 def _by_lines(path: Path, names: Sequence[str], done: int) -> Iterator[Piece]:
     rows = islice(json_rows(path), done, None)
-    while some := list(islice(rows, AT_ONCE)):
+    while chunk := list(islice(rows, AT_ONCE)):
         piece: dict[str, Column] = {}
         for name in names:
             codes: dict[str, int] = {}
-            each = [codes.setdefault(text_field(row, name), len(codes)) for row in some]
-            piece[name] = Column(np.array(each, dtype=np.int32), list(codes))
+            row_codes = [codes.setdefault(text_field(row, name), len(codes)) for row in chunk]
+            piece[name] = Column(np.array(row_codes, dtype=np.int32), list(codes))
         yield piece

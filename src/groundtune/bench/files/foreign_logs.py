@@ -1,11 +1,11 @@
-"""Scores as other evaluators' logs.
+"""Exports scores as other evaluators' logs.
 
     lmms-eval   SAMPLES.jsonl as its --log_samples writes them: doc, target, resps, filtered_resps
     inspect     a .json log (version 2) of Inspect, for `inspect view`; the package isn't needed
 
-`answers.py` and `inspect_logs.py` read both back, answers word by word. What a benchmark finds
-an answer's item by stands in the sample's "doc" (Inspect: "metadata"): id, image, strata, the
-question where it is known (`questions_of`), and what else its reader needs (`FieldsOf`).
+`answers.py` and `inspect_logs.py` read both back with identical answers. The sample's "doc"
+(Inspect: "metadata") has the fields by which a benchmark finds the item: id, image, strata, the
+question if known (`questions_of`), and further fields (`FieldsOf`).
 """
 
 import hashlib
@@ -25,29 +25,31 @@ from groundtune.records import Score
 from groundtune.store.json_writing import json_of, write_object
 
 FieldsOf = Callable[[Score], dict[str, str]]
-"""Further fields of a scored item, by which a benchmark's reader finds it."""
+"""Further fields of a scored item that a benchmark's reader needs to find it."""
 
 
 def verdict_of(scores: Sequence[Score], metrics: Sequence[Metric], headline: str) -> Metric:
-    """The metric that says something of the most single items, the headline before others."""
+    """The metric with values for the most single items, preferring the headline."""
     first = [metric for metric in metrics if metric.name == headline]
     others = [metric for metric in metrics if metric.role == "quality"]
     return max(
-        [*first, *others], key=lambda each: int(np.isfinite(item_values(scores, each)).sum())
+        [*first, *others], key=lambda metric_: int(np.isfinite(item_values(scores, metric_)).sum())
     )
 
 
 def questions_of(
     data: object, answers: Sequence[ItemAnswer], scores: Sequence[Score]
 ) -> dict[str, str]:
-    """The questions by item: the data's where they list some, else those of the file of answers.
+    """The questions by item: from the data if they list them, else from the file of answers.
 
-    A benchmark's data list them if they are a sequence, or have one as `questions`, of one object
-    with `text` for each score.
+    The data list them if they, or their `questions`, are a sequence with one object per score that
+    has a `text`.
     """
-    listed = getattr(data, "questions", data)
-    asked = cast("Sequence[object]", listed) if isinstance(listed, Sequence) else ()
-    texts = [getattr(each, "text", None) for each in asked]
+    data_questions = getattr(data, "questions", data)
+    questions = (
+        cast("Sequence[object]", data_questions) if isinstance(data_questions, Sequence) else ()
+    )
+    texts = [getattr(question, "text", None) for question in questions]
     if len(texts) != len(scores):
         names = ("question", "prompt")
         texts = [next((a.extra[name] for name in names if name in a.extra), None) for a in answers]
@@ -57,26 +59,26 @@ def questions_of(
     return {score.item: text for score, text in pairs if isinstance(text, str)}
 
 
-def _doc(score: Score, asked: Mapping[str, str], fields: FieldsOf | None) -> dict[str, str]:
-    """What an answer's item is found by."""
-    question = {"question": asked[score.item]} if score.item in asked else {}
+def _doc(score: Score, questions: Mapping[str, str], fields: FieldsOf | None) -> dict[str, str]:
+    """The fields by which an answer's item is found."""
+    question = {"question": questions[score.item]} if score.item in questions else {}
     return {"image": score.image, **score.strata, **question, **(fields(score) if fields else {})}
 
 
 def lmms_samples(
     scores: Sequence[Score],
     verdict: Metric,
-    asked: Mapping[str, str],
+    questions: Mapping[str, str],
     fields: FieldsOf | None = None,
 ) -> Iterator[str]:
     """Lines of a sample file, in the scores' order.
 
-    `asked` are the questions by item, `fields` the benchmark's further ones.
+    `questions` are by item; `fields` are the benchmark's further ones.
     """
     for number, (score, value) in enumerate(
         zip(scores, item_values(scores, verdict).tolist(), strict=True)
     ):
-        doc = {"question_id": score.item, **_doc(score, asked, fields)}
+        doc = {"question_id": score.item, **_doc(score, questions, fields)}
         row = {
             "doc_id": number,
             "doc": doc,
@@ -97,13 +99,13 @@ def inspect_log(
     verdict: Metric,
     estimates: dict[str, float],
     benchmark: str,
-    asked: Mapping[str, str],
+    questions: Mapping[str, str],
     fields: FieldsOf | None = None,
 ) -> dict[str, Any]:
-    """A log of one model's scores in one benchmark, as Inspect reads it.
+    """A log of one model's scores in one benchmark, in Inspect's format.
 
-    `estimates` are the benchmark's metrics by name, `asked` the questions by item, `fields` its
-    further fields of an item. Scores have no times: they are the export's.
+    `estimates` are the benchmark's metrics by name, `questions` are by item, `fields` are its
+    further fields. Scores have no times, so the log has the export's.
     """
     model, now = scores[0].model, datetime.now(UTC).isoformat(timespec="seconds")
     mark = hashlib.sha256("".join(score.key for score in scores).encode()).hexdigest()[:22]
@@ -136,15 +138,15 @@ def inspect_log(
         },
         "stats": {"started_at": now, "completed_at": now, "model_usage": {}},
         "samples": [
-            _sample(score, value, benchmark, _doc(score, asked, fields))
+            _sample(score, value, benchmark, _doc(score, questions, fields))
             for score, value in zip(scores, values, strict=True)
         ],
     }
 
 
 def _sample(score: Score, value: float, benchmark: str, doc: dict[str, str]) -> dict[str, Any]:
-    said = {"role": "assistant", "content": score.answer, "source": "generate"}
-    told: dict[str, Any] = {
+    message = {"role": "assistant", "content": score.answer, "source": "generate"}
+    score_fields: dict[str, Any] = {
         "value": "N" if value != value else value,
         "answer": "; ".join(score.extracted) or None,
         "explanation": score.why or None,
@@ -155,12 +157,12 @@ def _sample(score: Score, value: float, benchmark: str, doc: dict[str, str]) -> 
         "epoch": 1,
         "input": f"{score.benchmark}, item {score.item} about {score.image}",
         "target": truth_of(score),
-        "messages": [said],
+        "messages": [message],
         "output": {
             "model": score.model,
-            "choices": [{"message": said, "stop_reason": "stop"}],
+            "choices": [{"message": message, "stop_reason": "stop"}],
         },
-        "scores": {benchmark: told},
+        "scores": {benchmark: score_fields},
         "metadata": doc,
         "store": {},
         "events": [],
@@ -169,6 +171,6 @@ def _sample(score: Score, value: float, benchmark: str, doc: dict[str, str]) -> 
 
 
 def write_log(path: Path, log: dict[str, Any]) -> Path:
-    """Writes a log whole or not at all."""
+    """Write a log completely or not at all."""
     write_object(path, log)
     return path

@@ -1,4 +1,4 @@
-"""Inspect's .json logs (version 2) as answers; its package isn't needed."""
+"""Reads answers from Inspect's .json logs (version 2), without its package."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,11 +9,11 @@ from groundtune.errors import UserError
 from groundtune.store.rows import beginning, json_members
 
 _HEAD = 4096
-"""Bytes in which a log names itself."""
+"""Bytes in which a log's format is visible."""
 
 
 def is_inspect_log(path: Path) -> bool:
-    """Whether a file is one of Inspect's .json logs, by how it begins."""
+    """Whether a file is an Inspect .json log, by its beginning."""
     if path.suffix.lower() != ".json":
         return False
     head = beginning(path, _HEAD)
@@ -21,7 +21,7 @@ def is_inspect_log(path: Path) -> bool:
 
 
 def inspect_answers(path: Path) -> Iterator[ItemAnswer]:
-    """The completions of an Inspect log, the first epoch's; metadata and target are `extra`.
+    """The completions of an Inspect log's first epoch; metadata and target are `extra`.
 
     Raises:
         UserError: it can't be read, or a sample has no output.
@@ -33,8 +33,8 @@ def inspect_answers(path: Path) -> Iterator[ItemAnswer]:
         text = _completion(cast("dict[str, Any]", sample.get("output") or {}))
         if text is None:
             raise UserError("The sample has no output.", row.where, "Give a finished log.")
-        told = cast("dict[str, object]", sample.get("metadata") or {})
-        extra = {name: str(v) for name, v in told.items() if isinstance(v, str | int | float)}
+        metadata = cast("dict[str, object]", sample.get("metadata") or {})
+        extra = {name: str(v) for name, v in metadata.items() if isinstance(v, str | int | float)}
         target = sample.get("target")
         extra |= {"target": target} if isinstance(target, str) else {}
         yield ItemAnswer(text=text, item=str(sample.get("id", "")), row=row.number, extra=extra)

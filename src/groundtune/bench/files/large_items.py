@@ -1,15 +1,15 @@
-"""The table of items of a large file of yes/no answers: written in pieces, and compared again.
+"""The table of items of a large file of yes/no answers: written and compared in pieces.
 
 A row is an answer: item (its row, from 1), image, answer, extracted (yes, no, unread), label and
-outcome (tp, fp, fn, tn, unread). Texts are kept once a piece, so that a row takes some bytes, and
-what a comparison needs is counted piece by piece: the outcomes of each group of images, and which
-answers changed. That takes a byte an answer, whatever its length.
+outcome (tp, fp, fn, tn, unread). Texts are stored once per piece, so that a row takes a few bytes.
+A comparison counts piece by piece: the outcomes per group of images, and the changed answers. That
+takes one byte per answer of any length.
 
-Images are brought into at most 1,024 groups by a hash of their names, and the bootstrap resamples
-these: an image's answers stay together, and the interval is a little wide where there are more
-images than groups, never too narrow.
+Images are grouped into at most 1,024 groups by a hash of their names, and the bootstrap resamples
+the groups: an image's answers stay together, and with more images than groups the interval is
+slightly too wide, never too narrow.
 
-Shapes: N rows, G groups, O outcomes, T different texts.
+Shapes: N rows, G groups, O outcomes, T distinct texts.
 """
 
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -40,12 +40,12 @@ READINGS = ("yes", "no", "unread")
 OUTCOMES = ("tp", "fp", "fn", "tn", "unread", "unread")
 """By code: reading x 2 + label, where the labels are yes 0 and no 1."""
 RIGHT = np.array([1, 0, 0, 1, -1, -1], dtype=np.int8)
-"""By outcome: whether the answer is right; -1 where it can't be read."""
+"""By outcome: whether the answer is right; -1 if unreadable."""
 TEXTS = ("image", "answer", "extracted", "label", "outcome")
 BATCHES = 16
-"""Pieces that are written together."""
+"""Pieces per write."""
 READ_AT_ONCE = 1 << 16
-"""Rows."""
+"""Rows per read."""
 Small = NDArray[np.int8]
 
 
@@ -56,21 +56,21 @@ def groups_of(images: Sequence[str]) -> NDArray[np.int64]:
 
 
 def table_of_counts(counts_GO: NDArray[np.int64], items: frozenset[str], where: str) -> SumTable:
-    """The sums a group of answers that were counted by outcome, as a bootstrap needs them."""
+    """The sums per group of answers, from counts by outcome, for a bootstrap."""
     scored, asked = counts_GO[:, :4].sum(1), counts_GO.sum(1)
     sums = np.column_stack([asked, scored, asked - scored, counts_GO[:, :4]])
-    there = np.flatnonzero(asked)
+    nonempty = np.flatnonzero(asked)
     return SumTable(
-        images=tuple(str(group) for group in there),
+        images=tuple(str(group) for group in nonempty),
         columns=(*ALWAYS, *OUTCOMES[:4]),
-        sums_IC=sums[there].astype(np.float64),
+        sums_IC=sums[nonempty].astype(np.float64),
         items=items,
         where=where,
     )
 
 
 class ItemFile:
-    """The Parquet file of items, written piece by piece; it is there when the block ends."""
+    """The Parquet file of items, written piece by piece; it appears when the block ends."""
 
     def __init__(self, path: Path) -> None:
         coded = pa.dictionary(pa.int32(), pa.string())
@@ -111,7 +111,7 @@ class ItemFile:
     def add(
         self, done: int, images: Column, answers: Column, labels_N: Small, outcomes_N: Small
     ) -> None:
-        """Rows after the first `done`."""
+        """Add rows after the first `done`."""
         rows = _integers(np.arange(done + 1, done + 1 + len(outcomes_N)), pa.int64())
         columns = (
             (images.codes_N, pa.array(images.texts, pa.string())),
@@ -135,13 +135,13 @@ class ItemFile:
 
 
 def _integers(codes: NDArray[Any], kind: Any) -> Any:
-    """An Arrow array over numpy's memory; `pa.array` would look for pandas at each call."""
-    held = np.ascontiguousarray(codes, dtype=kind.to_pandas_dtype())
-    return pa.Array.from_buffers(kind, len(held), [None, pa.py_buffer(held)])
+    """An Arrow array over numpy's memory; `pa.array` would search for pandas at each call."""
+    values = np.ascontiguousarray(codes, dtype=kind.to_pandas_dtype())
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
 
 
 class LargeItems(Record):
-    """Where a model's items lie; it stands for the scores that a large file has not."""
+    """The file of a model's items, in place of the scores that a large file doesn't have."""
 
     path: Path
     model: str
@@ -151,7 +151,7 @@ class LargeItems(Record):
 
     @property
     def key(self) -> str:
-        """Two with one key are the same."""
+        """The same for the same file."""
         return str(self.path.resolve())
 
     @property
@@ -161,16 +161,16 @@ class LargeItems(Record):
 
 
 class LargeCounts(NamedTuple):
-    """What is kept of a file of items."""
+    """Counts of a file of items."""
 
     table: SumTable
-    """Its `items` are one name, of how many and which questions they are."""
+    """Its `items` are one name, derived from the number and hash of the questions."""
     verdicts_N: Small
     """1 right, 0 wrong, -1 unread."""
 
 
 def count_items(items: LargeItems) -> LargeCounts:
-    """Reads a file of items once, piece by piece.
+    """Count a file of items in one pass, piece by piece.
 
     Raises:
         UserError: it can't be read.
@@ -195,22 +195,22 @@ def count_items(items: LargeItems) -> LargeCounts:
 
 
 def scores_of(items: LargeItems, rows: Sequence[int]) -> list[Score]:
-    """The score records of some rows (from 0, sorted), for a report."""
-    found: list[Score] = []
-    done, wanted = 0, np.array(rows, dtype=np.int64)
+    """The score records of the given rows (from 0, sorted), for a report."""
+    scores: list[Score] = []
+    done, row_numbers = 0, np.array(rows, dtype=np.int64)
     for piece in _pieces(items.path, TEXTS):
         n = len(piece["answer"].codes_N)
-        here = wanted[(wanted >= done) & (wanted < done + n)] - done
-        for at in here.tolist():
+        offsets = row_numbers[(row_numbers >= done) & (row_numbers < done + n)] - done
+        for at in offsets.tolist():
             texts = {name: column.texts[column.codes_N[at]] for name, column in piece.items()}
-            found.append(_score(items, done + at + 1, texts))
+            scores.append(_score(items, done + at + 1, texts))
         done += n
-    return found
+    return scores
 
 
 def _score(items: LargeItems, item: int, texts: Mapping[str, str]) -> Score:
-    outcome, said, truth = texts["outcome"], texts["extracted"], texts["label"]
-    unread = said == "unread"
+    outcome, reading, truth = texts["outcome"], texts["extracted"], texts["label"]
+    unread = reading == "unread"
     return Score(
         key=f"{items.key}:{item}",
         benchmark=items.benchmark,
@@ -220,15 +220,15 @@ def _score(items: LargeItems, item: int, texts: Mapping[str, str]) -> Score:
         decoding=items.decoding,
         answer=texts["answer"],
         values={} if unread else {outcome: 1.0},
-        extracted=() if unread else (said,),
-        why="neither yes nor no can be read" if unread else "" if said == truth else truth,
+        extracted=() if unread else (reading,),
+        why="neither yes nor no can be read" if unread else "" if reading == truth else truth,
         strata={"label": truth},
         status="unparsed" if unread else "scored",
     )
 
 
 def texts_of(items: LargeItems) -> Iterator[tuple[list[str], NDArray[np.int64], int]]:
-    """Of each piece the different answers, how often each is there, and how many can't be read."""
+    """Per piece: the distinct answers, the count of each, and the number of unreadable ones."""
     for piece in _pieces(items.path, ("answer", "extracted")):
         answers, read = piece["answer"], piece["extracted"]
         unread = np.array([text == "unread" for text in read.texts])[read.codes_N].sum()
@@ -243,8 +243,8 @@ def _pieces(path: Path, names: Sequence[str]) -> Iterator[dict[str, Column]]:
         for batch in file.iter_batches(READ_AT_ONCE, columns=list(names)):
             columns = {name: batch.column(name) for name in names}
             yield {
-                name: Column(each.indices.to_numpy(), each.dictionary.to_pylist())
-                for name, each in columns.items()
+                name: Column(column.indices.to_numpy(), column.dictionary.to_pylist())
+                for name, column in columns.items()
             }
     except (OSError, KeyError, pa.ArrowException) as error:
         raise UserError(

@@ -1,8 +1,8 @@
-"""Two models' answers to a large file of questions, compared as `paired.py` compares scores.
+"""Compares two models' answers to a large file of questions, like `paired.py` compares scores.
 
-Sums are of groups of images and verdicts of single answers (`large_items.py`), so that there are
-no records of scores. The headline has no value of a single answer (F1): an answer's verdict is
-whether it is right.
+Sums are per group of images, and verdicts per answer (`large_items.py`), so there are no records of
+scores. The headline has no value for a single answer (F1), so an answer's verdict is whether it is
+right.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,37 +32,37 @@ from groundtune.errors import UserError
 from groundtune.records import Score
 
 VERDICT = "accuracy"
-"""The metric of a single answer's verdict."""
+"""The metric whose value is a single answer's verdict."""
 LISTED = 500
-"""Changed answers of either kind that are listed, evenly over the file."""
+"""Maximum number of listed changed answers of either kind, spread evenly over the file."""
 
 
 class LargeModel(NamedTuple):
-    """A model's items, and what was counted of them."""
+    """A model's items and their counts."""
 
     items: LargeItems
     counts: LargeCounts
 
 
 def read(items: Sequence[LargeItems]) -> list[LargeModel]:
-    """Counts each.
+    """Count the items of each model.
 
     Raises:
-        UserError: a file can't be read, or two that are compared are of other questions.
+        UserError: a file can't be read, or models to compare have different questions.
     """
-    found = [LargeModel(each, count_items(each)) for each in items]
-    asked: dict[str, LargeModel] = {}
-    for each in found:
-        first = asked.setdefault(each.items.name, each)
-        ours, theirs = each.counts.table.items, first.counts.table.items
+    models = [LargeModel(model, count_items(model)) for model in items]
+    first_models: dict[str, LargeModel] = {}
+    for model in models:
+        first = first_models.setdefault(model.items.name, model)
+        ours, theirs = model.counts.table.items, first.counts.table.items
         if ours != theirs:
             raise UserError(
-                f"Two models that are compared have not answered the same questions: {min(ours)}, "
+                f"Two models to compare have not answered the same questions: {min(ours)}, "
                 f"and {min(theirs)}.",
-                f"{each.items.path} against {first.items.path}",
+                f"{model.items.path} against {first.items.path}",
                 "Score both with the same question file.",
             )
-    return found
+    return models
 
 
 def headline_test(
@@ -73,7 +73,7 @@ def headline_test(
     *,
     seed: int = 0,
 ) -> HeadlineTest | UntestedHeadline:
-    """The headline's test; `images` counts groups of images."""
+    """Test the headline; `images` counts groups of images."""
     pair = TablePair(
         model=ours.items.model,
         against=theirs.items.model,
@@ -85,22 +85,22 @@ def headline_test(
     def changed(_: Metric) -> ItemChanges:
         mine, other = ours.counts.verdicts_N, theirs.counts.verdicts_N
         both = (mine >= 0) & (other >= 0)
-        gained, lost = np.flatnonzero(both & (mine > other)), np.flatnonzero(both & (mine < other))
+        gains, losses = np.flatnonzero(both & (mine > other)), np.flatnonzero(both & (mine < other))
         return ItemChanges(
             verdict=VERDICT,
-            improved=len(gained),
-            worsened=len(lost),
-            unchanged=int(both.sum()) - len(gained) - len(lost),
-            flips=tuple(_flips(ours.items, gained, lost)),
+            improved=len(gains),
+            worsened=len(losses),
+            unchanged=int(both.sum()) - len(gains) - len(losses),
+            flips=tuple(_flips(ours.items, gains, losses)),
         )
 
     return metric_test(pair, metrics, headline, changed, seed=seed)
 
 
-def _flips(items: LargeItems, gained: NDArray[np.intp], lost: NDArray[np.intp]) -> list[Flip]:
-    """Some of both kinds, in the order of the file."""
-    better = {int(row): True for row in _evenly(gained)} | {
-        int(row): False for row in _evenly(lost)
+def _flips(items: LargeItems, gains: NDArray[np.intp], losses: NDArray[np.intp]) -> list[Flip]:
+    """A sample of both kinds, in the order of the file."""
+    better = {int(row): True for row in _evenly(gains)} | {
+        int(row): False for row in _evenly(losses)
     }
     scores = scores_of(items, sorted(better))
     return [
@@ -121,14 +121,14 @@ def scores_of_flips(items: LargeItems, flips: Sequence[Flip]) -> list[Score]:
 
 
 def behaviour(items: LargeItems) -> Behaviour:
-    """How a model's answers are, as `guards.behaviour` tells it of scores."""
+    """Behaviour of a model's answers, like `guards.behaviour` for scores."""
     unread = 0
 
     def texts() -> Iterator[tuple[str, int]]:
         nonlocal unread
-        for said, times_T, lost in texts_of(items):
-            unread += lost
-            yield from zip(said, times_T.tolist(), strict=True)
+        for answers, times_T, unread_here in texts_of(items):
+            unread += unread_here
+            yield from zip(answers, times_T.tolist(), strict=True)
 
-    made = behaviour_of_texts(texts(), model=items.model, benchmark=items.name, unparsed=0)
-    return made.model_copy(update={"unparsed": unread / made.n})
+    result = behaviour_of_texts(texts(), model=items.model, benchmark=items.name, unparsed=0)
+    return result.model_copy(update={"unparsed": unread / result.n})

@@ -1,7 +1,7 @@
-"""Files at the place where they are published, and what a benchmark's data are made of.
+"""Published files and their addresses, and the official data of a benchmark.
 
-Only what can be checked byte by byte is named so. `sources.py` has the table of ours,
-`pipeline/bench/data.py` fetches; nothing here does.
+Only files that can be checked byte by byte are listed. `sources.py` has the table for our
+benchmarks; `pipeline/bench/data.py` downloads them, nothing here does.
 """
 
 from collections.abc import Mapping
@@ -17,9 +17,9 @@ class Publisher:
     host: Literal["github", "hub", "web"]
     """"hub" is a data set on the Hugging Face hub."""
     name: str
-    """owner/repository; of a web server the folder's address."""
+    """owner/repository; for a web server, the folder's address."""
     revision: str = ""
-    """The whole commit; a web server has none."""
+    """The full commit; a web server has none."""
 
     @property
     def source(self) -> str:
@@ -27,7 +27,7 @@ class Publisher:
         return f"{self.name} at {self.revision[:7]}" if self.revision else self.name
 
     def address(self, path: str) -> str:
-        """The address of a file's bytes."""
+        """The address of a file."""
         if self.host == "github":
             return f"https://raw.githubusercontent.com/{self.name}/{self.revision}/{path}"
         if self.host == "web":
@@ -47,48 +47,52 @@ class Publisher:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedFile:
-    """A file at its place."""
+    """A published file."""
 
     place: Publisher
     path: str
     sha256: str
     size: int = 0
-    """Bytes; 0 where they are not known."""
+    """Bytes; 0 if unknown."""
     rows: int = 0
     """As in `revisions.Revision`."""
     member: str = ""
-    """What is taken out of it, where it is a zip archive."""
+    """The member to extract, if it is a zip archive."""
 
     @property
     def name(self) -> str:
-        """What the file is called on the disk."""
+        """The file's name on disk."""
         return PurePosixPath(self.path).name
 
     @property
     def address(self) -> str:
-        """Where its bytes are."""
+        """The file's address."""
         return self.place.address(self.path)
 
     def as_json(self) -> dict[str, Any]:
-        """Address, sha256, bytes (0 where they aren't known), source, and the member of a zip."""
-        told: dict[str, Any] = {"address": self.address, "sha256": self.sha256, "bytes": self.size}
-        told["source"] = self.place.source
-        return told | ({"member": self.member} if self.member else {})
+        """Address, sha256, bytes (0 if unknown), source, and the member of a zip."""
+        fields: dict[str, Any] = {
+            "address": self.address,
+            "sha256": self.sha256,
+            "bytes": self.size,
+        }
+        fields["source"] = self.place.source
+        return fields | ({"member": self.member} if self.member else {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfficialData:
-    """What a benchmark's authors published, as far as it can be fetched and checked."""
+    """A benchmark's published data, if they can be downloaded and checked."""
 
     sets: Mapping[str, tuple[PublishedFile, ...]]
-    """By name, the usual one first; a single set is called "". Empty where there is no place."""
+    """By name, the usual one first; a single set is named "". Empty if there is no address."""
     licence: str = ""
     by_hand: str = ""
-    """What must be fetched by hand, and where it is."""
+    """What must be downloaded by hand, and from where."""
 
     @property
     def summary(self) -> str:
-        """The usual set in a few words, such as "official, 3 files, 1.1 MB"; or "by hand"."""
+        """A summary of the usual set, such as "official, 3 files, 1.1 MB"; or "by hand"."""
         if not self.sets:
             return "by hand"
         files = next(iter(self.sets.values()))
@@ -98,6 +102,6 @@ class OfficialData:
         return f"official, {len(files)} file{'s' * (len(files) > 1)}{total}{others}"
 
     def as_json(self) -> dict[str, Any]:
-        """For machines: the files of each set with address, sha256 and bytes, and what isn't."""
+        """As JSON: the files of each set with address, sha256 and bytes, and what is missing."""
         sets = {name: [file.as_json() for file in files] for name, files in self.sets.items()}
         return {"sets": sets, "licence": self.licence, "by_hand": self.by_hand}

@@ -1,7 +1,7 @@
-"""Known revisions of benchmarks' data files, by sha256, and how a result names its files.
+"""Known revisions of benchmarks' data files, by sha256, and the data files of a result.
 
-A file of no known revision is used, and the result says so (`describe`), as long as its rows are
-what the benchmark expects (`checks.py`).
+A file of no known revision is used, and the result says so (`describe`), if its rows are those that
+the benchmark expects (`checks.py`).
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from groundtune.store.files import refuse_special
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """A file as its authors published it at one time."""
+    """A published version of a file."""
 
     name: str
     source: str
@@ -27,17 +27,18 @@ class Revision:
 
 
 class DataFile(Record):
-    """A file of data as a result names it, or a folder that is told as one."""
+    """A data file, or a folder as one, in a result."""
 
     path: str
     sha256: str
-    """Of the file's bytes; of a folder, of the lines "SHA256  NAME" of its text files by name."""
+    """For a file, of its bytes; for a folder, of the lines "SHA256  NAME" of its text files by
+    name."""
     revision: str
-    """"NAME, N rows (SOURCE)", or "unknown revision", with the number of files of a folder."""
+    """"NAME, N rows (SOURCE)", or "unknown revision", for a folder with its number of files."""
 
 
 TEXTS = frozenset({".txt", ".json", ".jsonl", ".tsv", ".csv", ".xlsx"})
-"""How the files of a folder end that is told as one; images aren't among them."""
+"""Endings of the files that count for a folder's hash; images aren't among them."""
 
 _POPE = "AoiDragon/POPE at "
 _RLAIF = "RLHF-V/RLAIF-V, eval/data"
@@ -94,11 +95,11 @@ KNOWN: dict[str, Revision] = _OTHERS | {
     for files in data.sets.values()
     for file in files
 }
-"""By sha256 of the file's bytes; rows 0 where nobody would count them."""
+"""By sha256 of the file's bytes; rows are 0 if they are not countable."""
 
 
 def sha256_of(path: Path) -> str:
-    """Of a file's bytes, read in pieces. Raises UserError if it can't be read."""
+    """The sha256 of a file's bytes. Raises UserError if it can't be read."""
     refuse_special(path)
     try:
         with path.open("rb") as file:
@@ -107,29 +108,31 @@ def sha256_of(path: Path) -> str:
         raise missing_file(path, str(error.strerror or error)) from error
 
 
-def known(path: Path) -> Revision | None:
-    """The revision that a file is, byte by byte; None for any other."""
+def known_revision(path: Path) -> Revision | None:
+    """The file's revision, by its bytes; None if unknown."""
     return KNOWN.get(sha256_of(path))
 
 
 def describe(paths: Sequence[Path], found: Sequence[Path] = ()) -> list[DataFile]:
-    """What a result says of its data: each file given, and of each folder the files `found` there.
+    """Describe a result's data: each file, and for each folder the files `found` in it.
 
-    A folder of which none was found (MME's, whose questions are hundreds of files) is told as one.
+    A folder without files in `found` (MME's, with hundreds of question files) counts as one file.
     """
-    told: list[DataFile] = []
+    data_files: list[DataFile] = []
     for path in paths:
-        inside = [each for each in found if path in each.parents] if path.is_dir() else [path]
-        told += [_described(each) for each in dict.fromkeys(inside)] or [_as_one(path)]
-    return told
+        inside = [file for file in found if path in file.parents] if path.is_dir() else [path]
+        data_files += [_describe_file(file) for file in dict.fromkeys(inside)] or [
+            _describe_folder(path)
+        ]
+    return data_files
 
 
-def _described(path: Path) -> DataFile:
+def _describe_file(path: Path) -> DataFile:
     digest = sha256_of(path)
     return DataFile(path=str(path), sha256=digest, revision=_named(KNOWN.get(digest)))
 
 
-def _as_one(folder: Path) -> DataFile:
+def _describe_folder(folder: Path) -> DataFile:
     inside = {
         path.relative_to(folder).as_posix(): path
         for path in folder.rglob("*")

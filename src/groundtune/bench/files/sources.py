@@ -1,9 +1,9 @@
-"""Where the data of our benchmarks are published: repository, whole commit, path, sha256 and bytes.
+"""Addresses of our benchmarks' data: repository, full commit, path, sha256 and bytes.
 
-A file without a known sha256 is not here: it must be fetched by hand and given with --data, and
-`by_hand` says where from. The hashes of files on GitHub are those of the repositories' own objects
-at these commits. Those of MMStar, MMBench and VQAv2 are as other projects that check them
-published them, and nobody here has seen the files.
+A file without a known sha256 is not here: it must be downloaded by hand and given with --data;
+`by_hand` says from where. The hashes of files on GitHub are those of the repositories' objects at
+these commits. Those of MMStar, MMBench and VQAv2 come from other projects that check them; we have
+not verified them with the files.
 """
 
 from groundtune.bench.files.published import OfficialData, Publisher
@@ -43,7 +43,7 @@ CHAIR = OfficialData(
         )
     },
     licence="BSD-2-Clause (synonyms.txt); chair.pkl names none",
-    by_hand="COCO's own annotations of 2014, which can be given instead of chair.pkl: "
+    by_hand="COCO's annotations of 2014, which can be given instead of chair.pkl: "
     "cocodataset.org (241 MB, without https); images: COCO's val2014, there too",
 )
 

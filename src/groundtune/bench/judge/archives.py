@@ -70,11 +70,11 @@ def _rows(path: Path) -> Iterator[Row]:
         first, rows = Row(str(path), 1, _object(json_file(path, GIVE))), iter(())
     second = next(rows, None)
     if second is None and not any(name in first.fields for name, _ in _READERS):
-        return _unwrapped(path, first)
+        return _unwrap(path, first)
     return chain([first], [second] if second else [], rows)
 
 
-def _unwrapped(path: Path, only: Row) -> Iterator[Row]:
+def _unwrap(path: Path, only: Row) -> Iterator[Row]:
     """Yield the rows in a file's one object: a list, rows or texts by item, or SHR's runs."""
     fields = only.fields
     lists = [cast("list[object]", value) for value in fields.values() if isinstance(value, list)]
@@ -137,7 +137,7 @@ def _completion(position: int, row: Fields) -> list[RecordedReply]:
 def _text(content: Any) -> str:
     """Return the text of a message, which some servers send in parts."""
     if not isinstance(content, list):
-        return content  # what is no text is refused by the record
+        return content  # the record refuses anything but text
     parts = [_object(part) for part in cast("list[object]", content)]
     return "".join(str(part["text"]) for part in parts if part.get("type", "text") == "text")
 
@@ -153,8 +153,8 @@ def _mmhal_merged(position: int, row: Fields) -> list[RecordedReply]:
 
 
 def _refomb(position: int, row: Fields) -> list[RecordedReply]:
-    swapped = row.get("modelB") == "GPT-4V"
-    part = "swapped" if swapped else ""
+    is_swapped = row.get("modelB") == "GPT-4V"
+    part = "swapped" if is_swapped else ""
     return [RecordedReply(id=str(row.get("image", position)), part=part, reply=row["review"])]
 
 

@@ -18,7 +18,7 @@ class JudgeOutput:
     finish: str
     """Finish reason: "stop", "length"."""
     thoughts: str = ""
-    """What the judge thought before: no part of the text."""
+    """The judge's reasoning before the reply; not part of `text`."""
     tokens_in: int = 0
     tokens_out: int = 0
 
@@ -35,7 +35,7 @@ Outcome = JudgeOutput | Failure | UserError
 
 
 class DryRun(Exception):
-    """The end of a dry run: nothing was sent. It is no error."""
+    """The end of a dry run: nothing was sent. Not an error."""
 
     def __init__(self, plan: str, where: str) -> None:
         super().__init__(plan)

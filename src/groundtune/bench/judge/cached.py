@@ -95,10 +95,10 @@ class CachedJudge:
 
     def _ask(self, missing: dict[str, Request], repeat: int, progress: Progress) -> dict[str, str]:
         """Ask for all missing replies; return the reasons of failed ones by key."""
-        planned = self.asker.plan(missing)
+        plan = self.asker.plan(missing)
         if self.dry_run:
-            raise DryRun(planned, self.asker.where)
-        progress.start(f"ask the judge {self.asker.model}: {planned}", total=len(missing))
+            raise DryRun(plan, self.asker.where)
+        progress.start(f"ask the judge {self.asker.model}: {plan}", total=len(missing))
         failures: dict[str, str] = {}
         errors: list[UserError] = []
         failures_in_row = 0

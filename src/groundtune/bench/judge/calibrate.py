@@ -81,8 +81,8 @@ def calibrate(
     """
     by_item = {(score.benchmark, score.item): score for score in reference_scores}
     items: list[JudgedItem] = []
-    seen = {(score.benchmark, score.item) for score in judge_scores}
-    left_out = len(by_item.keys() - seen)
+    graded = {(score.benchmark, score.item) for score in judge_scores}
+    left_out = len(by_item.keys() - graded)
     for score in judge_scores:
         reference = by_item.get((score.benchmark, score.item))
         if reference is not None and reference.answer != score.answer:

@@ -30,7 +30,7 @@ class Price(Record):
     input: float = Field(ge=0)
     output: float = Field(ge=0)
     currency: str = ""
-    """Its name; empty where the price table doesn't name it."""
+    """Empty if the price table names no currency."""
 
     def of(self, tokens_in: int, tokens_out: int) -> float:
         """Return the cost of these tokens."""
@@ -73,7 +73,7 @@ def count_tokens(request: Request) -> int:
 
 
 def count_bytes(request: Request) -> int:
-    """Return the bytes of a request's texts: no tokenizer makes more tokens of them."""
+    """Return the bytes of a request's texts, an upper bound on its tokens."""
     return sum(len(text.encode()) for text in _texts(request))
 
 
@@ -104,8 +104,8 @@ def read_price(path: Path, model: str) -> Price:
     Raises:
         UserError: the table can't be read, or lacks the model.
     """
-    found = read_yaml(path).value
-    table = cast("dict[object, object]", found) if isinstance(found, dict) else {}
+    content = read_yaml(path).value
+    table = cast("dict[object, object]", content) if isinstance(content, dict) else {}
     if model not in table:
         raise UserError(
             f"The price table has no {model!r}.",

@@ -67,8 +67,8 @@ class EndpointAsker:
     def estimate(self, requests: Mapping[str, Request]) -> CostEstimate:
         """Return an upper bound on tokens and cost; nothing is sent."""
         price = self.budget.price if self.budget else None
-        most = self.sampling.max_new_tokens
-        return estimate_cost(requests.values(), max_tokens=most, price=price)
+        max_tokens = self.sampling.max_new_tokens
+        return estimate_cost(requests.values(), max_tokens=max_tokens, price=price)
 
     def ask(
         self, requests: Mapping[str, Request], repeat: int, stop: Callable[[], bool]
@@ -130,11 +130,11 @@ class EndpointAsker:
         if self.budget and not self.budget.charge_failed_try(request):
             raise self._overspent("this request failed and may have been charged for")
 
-    def _overspent(self, left: str) -> UserError:
+    def _overspent(self, reason: str) -> UserError:
         assert self.budget is not None
         price, cap, spent = self.budget.price, self.budget.cap, self.budget.spent
         return UserError(
-            f"The budget of {price.in_words(cap, 'g')} allows no further request: {left}.",
+            f"The budget of {price.in_words(cap, 'g')} allows no further request: {reason}.",
             f"{self.where}, spent {price.in_words(spent)}",
             "Raise the budget and run again: cached replies cost nothing.",
         )

@@ -199,10 +199,10 @@ def strictly(judge: "Judging | ReplySource | Judge | None") -> "Judging | None":
 
 
 def _without_thoughts(reply: JudgeReply) -> JudgeReply:
-    thought = split_thoughts(reply.text)
-    if thought.answer == reply.text:
+    parts = split_thoughts(reply.text)
+    if parts.answer == reply.text:
         return reply
-    return reply.model_copy(update={"text": thought.answer, "thoughts": thought.thoughts})
+    return reply.model_copy(update={"text": parts.answer, "thoughts": parts.thoughts})
 
 
 def require_replies(replies: JudgeReplies, benchmark: str) -> None:

@@ -64,7 +64,9 @@ class JudgePrompt:
 
     def fill(self, **values: str) -> str:
         """Return the request's text; values are inserted verbatim, never searched for fields."""
-        return "".join(values[each.text] if each.is_field else each.text for each in self.pieces)
+        return "".join(
+            values[piece.text] if piece.is_field else piece.text for piece in self.pieces
+        )
 
 
 def judge_prompt(kind: PromptKind, judging: Judging) -> JudgePrompt:
@@ -120,9 +122,9 @@ def _of_text(text: str, kind: PromptKind, name: str) -> JudgePrompt:
 def _split(text: str, kind: PromptKind) -> list[PromptPiece]:
     """Split text at its fields; unnamed fields are the kind's, in order."""
     pieces, last = list[PromptPiece](), 0
-    unnamed = iter(kind.fields)
+    field_names = iter(kind.fields)
     for match in _FIELD.finditer(text):
-        name = match[1] or next(unnamed, "")
+        name = match[1] or next(field_names, "")
         if name in kind.fields:
             pieces += [PromptPiece(text[last : match.start()]), PromptPiece(name, is_field=True)]
             last = match.end()
@@ -131,11 +133,11 @@ def _split(text: str, kind: PromptKind) -> list[PromptPiece]:
 
 def _check(pieces: Sequence[PromptPiece], system: str, kind: PromptKind, name: str) -> JudgePrompt:
     names = {piece.text for piece in pieces if piece.is_field}
-    if missing := [each for each in kind.fields if each not in names]:
+    if missing := [field for field in kind.fields if field not in names]:
         raise UserError(
             f"The judge prompt lacks the field {{{missing[0]}}}.",
             name,
-            f"Use all of {', '.join(f'{{{each}}}' for each in kind.fields)}.",
+            f"Use all of {', '.join(f'{{{field}}}' for each in kind.fields)}.",
         )
     digest = key_of(system, [list(piece) for piece in pieces])[:12]
     return JudgePrompt(pieces=tuple(pieces), system=system, name=f"{name} ({digest})")
@@ -157,9 +159,9 @@ def _of_script(text: str, kind: PromptKind, path: Path) -> JudgePrompt:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and node.name == spec.function:
             parser.read(node.body, follow=True)
-    if not parser.built:
+    if not parser.pieces:
         raise _not_found(path, kind)
-    return _check(parser.built, _system_of(tree), kind, path.name)
+    return _check(parser.pieces, _system_of(tree), kind, path.name)
 
 
 class _Script:
@@ -169,7 +171,7 @@ class _Script:
         self.script = spec
         self.kind = kind
         self.constants: dict[str, str] = {}
-        self.built: list[PromptPiece] = []
+        self.pieces: list[PromptPiece] = []
 
     def read(self, body: Sequence[ast.stmt], *, follow: bool) -> None:
         for node in body:
@@ -186,15 +188,15 @@ class _Script:
             self.constants[target.id] = node.value.value
         if follow and target.id == self.script.variable:
             pieces = self._pieces(node.value)
-            self.built = [*self.built, *pieces] if isinstance(node, ast.AugAssign) else pieces
+            self.pieces = [*self.pieces, *pieces] if isinstance(node, ast.AugAssign) else pieces
 
     def _pieces(self, node: ast.expr) -> list[PromptPiece]:
         if isinstance(node, ast.Constant):
             text = str(node.value)
-            unnamed = not self.script.expressions
-            return _split(text, self.kind) if unnamed else [PromptPiece(text)]
+            has_unnamed_fields = not self.script.expressions
+            return _split(text, self.kind) if has_unnamed_fields else [PromptPiece(text)]
         if isinstance(node, ast.JoinedStr):
-            return [piece for each in node.values for piece in self._pieces(each)]
+            return [piece for value in node.values for piece in self._pieces(value)]
         if isinstance(node, ast.FormattedValue):
             return self._pieces(node.value)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):

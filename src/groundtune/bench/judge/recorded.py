@@ -1,7 +1,7 @@
 """Recorded replies as a judge: works offline, and the same files give the same scores.
 
 A reply is matched to a request by the request's hash, by item id and part, or by the judged text.
-Several items may share a hash or a text. Each then has a reply of its own: the one with its id,
+Several items may share a hash or a text. Each then uses a different reply: the one with its id,
 else the next one of the file. With fewer replies than items, the last items' replies are missing;
 with more, the file is refused, unless all of them are equal.
 
@@ -45,8 +45,8 @@ class RecordedJudge:
         self._stale: set[tuple[str, str]] = set()
         self.models: set[str] = set()
         for path in paths:
-            for recorded in read_replies(path):
-                self._add(recorded, path)
+            for reply in read_replies(path):
+                self._add(reply, path)
 
     def replies(
         self, requests: Sequence[Request], progress: Progress, *, repeat: int = 0
@@ -56,19 +56,19 @@ class RecordedJudge:
         Raises:
             UserError: there are more replies to a text than items with it, and they differ.
         """
-        hashes = [(each.hash, repeat) for each in requests] if self._by_hash else []
-        texts = [(each.answer, each.part, repeat) for each in requests]
-        found = self._in_turns(requests, dict(enumerate(hashes)), self._by_hash)
-        for at, each in enumerate(requests):
-            known = self._by_id.get((each.item, each.part, repeat))
-            if at not in found and known is not None:
-                found[at] = known
-        rest = {at: key for at, key in enumerate(texts) if at not in found}
-        found |= self._in_turns(requests, rest, self._by_answer)
-        fewer = {at for at, key in rest.items() if at not in found and key in self._by_answer}
+        hashes = [(request.hash, repeat) for request in requests] if self._by_hash else []
+        texts = [(request.answer, request.part, repeat) for request in requests]
+        assigned = self._assign(requests, dict(enumerate(hashes)), self._by_hash)
+        for at, request in enumerate(requests):
+            by_id = self._by_id.get((request.item, request.part, repeat))
+            if at not in assigned and by_id is not None:
+                assigned[at] = by_id
+        rest = {at: key for at, key in enumerate(texts) if at not in assigned}
+        assigned |= self._assign(requests, rest, self._by_answer)
+        fewer = {at for at, key in rest.items() if at not in assigned and key in self._by_answer}
         return [
-            self._reply(found.get(at), each, repeat, FEWER if at in fewer else ABSENT)
-            for at, each in enumerate(requests)
+            self._reply(assigned.get(at), request, repeat, FEWER if at in fewer else ABSENT)
+            for at, request in enumerate(requests)
         ]
 
     def describe(self) -> dict[str, str]:
@@ -79,16 +79,16 @@ class RecordedJudge:
             "models": ", ".join(sorted(self.models)) or "not recorded",
         }
 
-    def _add(self, recorded: RecordedReply, path: Path) -> None:
-        if recorded.model:
-            self.models.add(recorded.model)
-        if recorded.request_hash:
-            self._add_by_hash(recorded, path)
-        elif recorded.id:
-            key = (recorded.id, recorded.part, recorded.repeat)
-            self._store(self._by_id, key, recorded, path)
-        elif recorded.answer is not None:
-            self._by_answer[recorded.answer, recorded.part, recorded.repeat].append(recorded)
+    def _add(self, reply: RecordedReply, path: Path) -> None:
+        if reply.model:
+            self.models.add(reply.model)
+        if reply.request_hash:
+            self._add_by_hash(reply, path)
+        elif reply.id:
+            key = (reply.id, reply.part, reply.repeat)
+            self._store(self._by_id, key, reply, path)
+        elif reply.answer is not None:
+            self._by_answer[reply.answer, reply.part, reply.repeat].append(reply)
         else:
             raise UserError(
                 "A recorded reply names neither its item nor its request.",
@@ -96,68 +96,70 @@ class RecordedJudge:
                 'Give each line an "id" or a "request_hash".',
             )
 
-    def _add_by_hash(self, recorded: RecordedReply, path: Path) -> None:
-        self._stale.add((recorded.id, recorded.part))
-        if recorded.id:
-            key = (recorded.request_hash, recorded.id, recorded.part, recorded.repeat)
-            if not self._store(self._by_request, key, recorded, path):
+    def _add_by_hash(self, reply: RecordedReply, path: Path) -> None:
+        self._stale.add((reply.id, reply.part))
+        if reply.id:
+            key = (reply.request_hash, reply.id, reply.part, reply.repeat)
+            if not self._store(self._by_request, key, reply, path):
                 return
-        self._by_hash[recorded.request_hash, recorded.repeat].append(recorded)
+        self._by_hash[reply.request_hash, reply.repeat].append(reply)
 
     def _store(
-        self, replies: dict[K, RecordedReply], key: K, recorded: RecordedReply, path: Path
+        self, replies: dict[K, RecordedReply], key: K, reply: RecordedReply, path: Path
     ) -> bool:
-        """Store a reply; return whether it is new. An equal one may be there already."""
-        other = replies.setdefault(key, recorded)
-        if (other.reply, other.model) != (recorded.reply, recorded.model):
+        """Store a reply; return whether it is new. An equal one may already be stored."""
+        other = replies.setdefault(key, reply)
+        if (other.reply, other.model) != (reply.reply, reply.model):
             raise UserError(
                 "The file has two different replies to one request.",
-                f"{path}, item {recorded.id or recorded.request_hash}",
+                f"{path}, item {reply.id or reply.request_hash}",
                 'Keep one of them, or number repeated samples with "repeat": 0, 1, ...',
             )
-        return other is recorded
+        return other is reply
 
-    def _in_turns(
+    def _assign(
         self, requests: Sequence[Request], keys: Mapping[int, K], replies: Replies[K]
     ) -> dict[int, RecordedReply]:
-        """Return a reply of its own for each request, by the request's place.
+        """Assign a different reply to each request, by the request's position.
 
-        `keys` are the keys by place. A reply with the request's item and part goes before others.
+        `keys` are the keys by position. A reply with the request's item and part is preferred.
         """
-        left = {key: list(replies[key]) for key in keys.values() if key in replies}
-        found: dict[int, RecordedReply] = {}
+        unused = {key: list(replies[key]) for key in keys.values() if key in replies}
+        assigned: dict[int, RecordedReply] = {}
         for at, key in keys.items():
-            names = [(each.id, each.part) for each in left.get(key, ())]
+            names = [(reply.id, reply.part) for reply in unused.get(key, ())]
             name = (requests[at].item, requests[at].part)
             if name in names:
-                found[at] = left[key].pop(names.index(name))
-        taken: dict[K, list[RecordedReply]] = defaultdict(list)
+                assigned[at] = unused[key].pop(names.index(name))
+        used: dict[K, list[RecordedReply]] = defaultdict(list)
         for at, key in keys.items():
-            if at not in found and left.get(key):
-                found[at] = left[key].pop(0)
-                taken[key].append(found[at])
-        for key, some in taken.items():
-            self._refuse_choice(some, left[key])
-        return found
+            if at not in assigned and unused.get(key):
+                assigned[at] = unused[key].pop(0)
+                used[key].append(assigned[at])
+        for key, used_replies in used.items():
+            self._refuse_unused(used_replies, unused[key])
+        return assigned
 
-    def _refuse_choice(self, taken: Sequence[RecordedReply], left: Sequence[RecordedReply]) -> None:
-        """Refuse replies that are left over, unless they say the same as those that are used."""
-        every = [*taken, *left]
-        if left and len({each.reply for each in every}) > 1:
-            text = every[0].answer or every[0].request_hash
+    def _refuse_unused(
+        self, used: Sequence[RecordedReply], unused: Sequence[RecordedReply]
+    ) -> None:
+        """Refuse unused replies, unless they equal the used ones."""
+        all_replies = [*used, *unused]
+        if unused and len({reply.reply for reply in all_replies}) > 1:
+            text = all_replies[0].answer or all_replies[0].request_hash
             raise UserError(
-                f"The replies to {shorten(text, 60)!r} are {len(every)}, and {len(taken)} of the "
-                "items have this text.",
+                f"There are {len(all_replies)} replies to {shorten(text, 60)!r}, but {len(used)} of "
+                "the items have this text.",
                 ", ".join(map(str, self.paths)),
                 "Keep one reply per item, in the order of the items.",
             )
 
     def _reply(
-        self, recorded: RecordedReply | None, request: Request, repeat: int, absent: str
+        self, reply: RecordedReply | None, request: Request, repeat: int, absent: str
     ) -> JudgeReply:
-        if recorded is not None and recorded.answer in (None, request.answer):
-            return recorded.to_reply(request, repeat)
-        stale = recorded is not None or (request.item, request.part) in self._stale
+        if reply is not None and reply.answer in (None, request.answer):
+            return reply.to_reply(request, repeat)
+        stale = reply is not None or (request.item, request.part) in self._stale
         return JudgeReply(
             item=request.item,
             part=request.part,

@@ -59,7 +59,7 @@ class RecordedReply(BaseModel):
     stored: tuple[float, ...] = ()
     """Scores stored with the reply."""
     check: str = ""
-    """Of a cached reply: the beginning of the sha256 of all else."""
+    """For a cached reply: the beginning of the sha256 of all other fields."""
 
     def to_reply(self, request: Request, repeat: int) -> JudgeReply:
         """Return this as the reply to a request."""
@@ -83,19 +83,19 @@ class ReplyFile:
         self.by_key: dict[str, RecordedReply] = {}
         if path.exists():
             _drop_incomplete_line(path)
-            for recorded in _read_replies(path):
-                if recorded.key:
-                    plain = recorded.model_copy(update={"check": ""})
-                    self.by_key.setdefault(recorded.key, plain)
+            for reply in _read_replies(path):
+                if reply.key:
+                    plain = reply.model_copy(update={"check": ""})
+                    self.by_key.setdefault(reply.key, plain)
 
-    def append(self, recorded: RecordedReply) -> None:
+    def append(self, reply: RecordedReply) -> None:
         """Append a reply; it is on disk when this returns.
 
         Raises:
             UserError: the disk is full or the file can't be written.
         """
-        checked = recorded.model_copy(update={"check": _check(recorded)})
-        line = json_of(checked.model_dump(exclude_defaults=True)) + "\n"
+        with_check = reply.model_copy(update={"check": _check(reply)})
+        line = json_of(with_check.model_dump(exclude_defaults=True)) + "\n"
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("ab") as file:
@@ -104,7 +104,7 @@ class ReplyFile:
                 os.fsync(file.fileno())
         except OSError as error:
             raise disk_error(error, self.path) from error
-        self.by_key[recorded.key] = recorded
+        self.by_key[reply.key] = reply
 
 
 def not_a_reply(error: ValidationError, where: str) -> UserError:
@@ -117,31 +117,31 @@ def not_a_reply(error: ValidationError, where: str) -> UserError:
 def _read_replies(path: Path) -> Iterator[RecordedReply]:
     for row in json_rows(path, GIVE):
         try:
-            recorded = RecordedReply.model_validate(row.fields)
+            reply = RecordedReply.model_validate(row.fields)
         except ValidationError as error:
             raise not_a_reply(error, row.where) from error
-        if (recorded.key or recorded.check) and recorded.check != _check(recorded):
+        if (reply.key or reply.check) and reply.check != _check(reply):
             raise DamageError(
                 "The cached reply is damaged: it doesn't match its checksum.",
                 row.where,
                 "Delete the line: the judge is then asked again.",
             )
-        yield recorded
+        yield reply
 
 
-def _check(recorded: RecordedReply) -> str:
-    fields = recorded.model_dump(exclude_defaults=True, exclude={"check"})
+def _check(reply: RecordedReply) -> str:
+    fields = reply.model_dump(exclude_defaults=True, exclude={"check"})
     return key_of("cached reply", fields)[:16]
 
 
 def _drop_incomplete_line(path: Path) -> None:
-    """Truncate what a killed writer left after the last complete line."""
+    """Remove what a killed writer left after the last complete line."""
     try:
         with path.open("r+b") as file:
             data = file.read()
             end = data.rfind(b"\n") + 1
             if end < len(data):
-                log.warning("%s: a last line that was cut off is dropped", path)
+                log.warning("%s: the incomplete last line is dropped", path)
                 file.truncate(end)
     except OSError as error:
         raise disk_error(error, path) from error

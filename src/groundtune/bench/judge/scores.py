@@ -29,11 +29,12 @@ def over_repeats(
 
 
 def _mean(scores: Sequence[Score], column: str) -> Score:
-    valued = [score for score in scores if score.values]
+    with_values = [score for score in scores if score.values]
     first = next((score for score in scores if score.status == "scored"), scores[0])
-    names = dict.fromkeys(name for score in valued for name in score.values)
+    names = dict.fromkeys(name for score in with_values for name in score.values)
     values = {
-        name: sum(score.values.get(name, 0.0) for score in valued) / len(valued) for name in names
+        name: sum(score.values.get(name, 0.0) for score in with_values) / len(with_values)
+        for name in names
     }
     values |= {
         f"{REPEAT}{number}": score.values[column]
@@ -43,7 +44,7 @@ def _mean(scores: Sequence[Score], column: str) -> Score:
     return first.model_copy(update={"values": values})
 
 
-def variance_note(scores: Sequence[Score], what: str) -> list[str]:
+def variance_note(scores: Sequence[Score], quantity: str) -> list[str]:
     """Return a sentence on the variance between items and between repeats; [] without repeats."""
     repeats = [
         [value for name, value in score.values.items() if name.startswith(REPEAT)]
@@ -53,7 +54,7 @@ def variance_note(scores: Sequence[Score], what: str) -> list[str]:
     if variance is None:
         return []
     return [
-        f"The judge was asked {variance.repeats:.3g} times per item. The variance of {what} is "
+        f"The judge was asked {variance.repeats:.3g} times per item. The variance of {quantity} is "
         f"{variance.item_variance:.4g} between items and {variance.judge_variance:.4g} between "
         "repeats of one item; the judge causes "
         f"{100 * variance.judge_share:.0f}% of the mean's variance."

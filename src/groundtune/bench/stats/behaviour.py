@@ -1,10 +1,10 @@
-"""What makes a benchmark's figures mean less than they seem: degenerate answers, told with numbers.
+"""Warnings that qualify a benchmark's metrics: degenerate answers, with numbers.
 
-A model that answers every question alike, says yes to nearly all, repeats itself, refuses, is cut
-off or says less can still get a presentable score (50.0 on every task of a balanced yes/no
-benchmark, a low hallucination rate of short captions). Each guard looks at the answers of one
-model to one benchmark and gives a warning where a limit is passed. The limits are our own choice;
-they are told with each warning, and no figure is changed.
+A model that answers every question alike, says yes to nearly all, repeats itself, refuses, is
+truncated or says less can still get a presentable score (50.0 on every task of a balanced yes/no
+benchmark, a low hallucination rate of short captions). Each guard looks at one model's answers to
+one benchmark and warns if a limit is exceeded. We chose the limits; each warning states them, and
+no metric is changed.
 """
 
 import re
@@ -17,15 +17,15 @@ from numpy.typing import NDArray
 from groundtune.records import Record, Score
 
 FEWEST = 20
-"""Answers below which shares say nothing."""
+"""Number of answers below which shares are not informative."""
 CONSTANT = 0.95
-"""Largest share of one and the same answer."""
+"""Largest share of one identical answer."""
 ALL_YES, ALL_NO = 0.9, 0.1
 """Share of yes among answers that begin with yes or no."""
 REPEATING = 0.02
-"""Share of answers in which some four words in a row stand four times or more."""
+"""Share of answers in which some four consecutive words occur four times or more."""
 POOR = 0.3
-"""Least share of different word pairs in answers of 20 words or more (distinct-2)."""
+"""Least share of distinct word pairs in answers of 20 words or more (distinct-2)."""
 REFUSING = 0.02
 EMPTY = 0.0
 CUT = 0.02
@@ -35,22 +35,22 @@ LONGER, SHORTER = 1.25, 0.8
 YES_SHIFT = 0.1
 """Change of the share of yes between two models."""
 PROSE = 4.0
-"""Mean words from which an answer has a length worth comparing."""
+"""Mean words from which the length of answers is compared."""
 LONG = 20
-"""Words from which word pairs are counted."""
+"""Least number of words for counting word pairs."""
 MANY = 1 << 14
-"""Words from which n-grams are counted as numbers."""
+"""Number of words from which n-grams are counted as integers."""
 KEPT = 1 << 16
-"""Different answers that are counted apart, at the least."""
+"""Least number of distinct answers that are counted separately."""
 
 LABELS: dict[str, str] = {
-    "constant": "One and the same answer",
+    "constant": "Most frequent answer",
     "yes": "Yes among yes and no",
     "repeating": "Answers that repeat themselves",
-    "distinct_2": "Different word pairs",
+    "distinct_2": "Distinct word pairs",
     "refusals": "Answers that refuse",
     "empty": "Empty answers",
-    "cut": "Answers cut at the longest length",
+    "cut": "Answers truncated at the longest length",
     "unparsed": "Answers that could not be read",
     "words": "Words per answer",
 }
@@ -66,7 +66,7 @@ _WORD = re.compile(r"\w+(?:['\u2019]\w+)?")
 
 
 class BehaviourWarning(Record):
-    """A guard's word about one model, or about one beside another."""
+    """A guard's warning about one model, or about one compared with another."""
 
     model: str
     benchmark: str
@@ -79,7 +79,7 @@ class BehaviourWarning(Record):
 
 
 class Behaviour(Record):
-    """What can be counted of answers whatever the benchmark; shares in [0, 1]."""
+    """Counts of answers for any benchmark; shares in [0, 1]."""
 
     model: str
     benchmark: str
@@ -89,16 +89,16 @@ class Behaviour(Record):
     empty: float
     refusals: float
     cut: float | None
-    """None where nobody noted it."""
+    """Share truncated at the longest length; None if not recorded."""
     unparsed: float
     constant: float
-    """Share of the most common answer, case and marks aside."""
+    """Share of the most common answer, ignoring case and punctuation."""
     constant_text: str
     yes: float | None
     """Share of yes; None unless four answers in five begin with yes or no."""
     repeating: float
     distinct_2: float | None
-    """Different word pairs over all of an answer, mean over answers of 20 words or more."""
+    """Distinct word pairs over all pairs of an answer; mean over answers of 20 words or more."""
 
 
 def refuses(text: str) -> bool:
@@ -107,7 +107,7 @@ def refuses(text: str) -> bool:
 
 
 def behaviour(scores: Sequence[Score]) -> Behaviour:
-    """The behaviour in the scores of one model, benchmark and decoding.
+    """The behaviour in one model's scores, for one benchmark and decoding.
 
     Raises:
         ValueError: there are none.
@@ -118,7 +118,7 @@ def behaviour(scores: Sequence[Score]) -> Behaviour:
 
 
 class RunningBehaviour:
-    """The same of scores that come some at a time."""
+    """The behaviour in scores that arrive in batches."""
 
     def __init__(self) -> None:
         self._texts = _TextCounts()
@@ -136,7 +136,7 @@ class RunningBehaviour:
             self._name = scores[0].model, f"{scores[0].benchmark}/{scores[0].decoding}"
 
     def behaviour(self) -> Behaviour:
-        """Return what was counted.
+        """Return the behaviour so far.
 
         Raises:
             ValueError: there are no scores.
@@ -155,10 +155,10 @@ def behaviour_of_texts(
     unparsed: int,
     cut: float | None = None,
 ) -> Behaviour:
-    """The same of answers and how often each is there; a text may come several times.
+    """The behaviour in answers with their counts; a text may come several times.
 
-    Of very many different answers the rarer are forgotten in counting the most common one: a share
-    above one half is exact as long as it holds throughout.
+    With very many distinct answers, the rarer ones are dropped in counting the most common one: a
+    share above one half is exact if it holds throughout.
     """
     counts = _TextCounts()
     for text, times in texts:
@@ -167,34 +167,34 @@ def behaviour_of_texts(
 
 
 class _TextCounts:
-    """What is counted of texts."""
+    """Counts of texts."""
 
     def __init__(self) -> None:
         self.n = 0
         self._same: Counter[str] = Counter()
-        self._said: Counter[str] = Counter()
+        self._yes_no_counts: Counter[str] = Counter()
         self._words = self._empty = self._refusals = self._repeating = self._long = 0
         self._distinct = 0.0
 
     def add(self, text: str, times: int) -> None:
-        own = _WORD.findall(text.lower())
+        words = _WORD.findall(text.lower())
         self.n += times
-        self._words += times * len(own)
-        self._empty += times * (not own)
-        self._same[" ".join(own)] += times
+        self._words += times * len(words)
+        self._empty += times * (not words)
+        self._same[" ".join(words)] += times
         if len(self._same) > 2 * KEPT:
             self._same = Counter(dict(self._same.most_common(KEPT)))
         self._refusals += times * refuses(text)
-        found = _YES_NO.match(text)
-        self._said[found.group(1).lower() if found else ""] += times
-        self._repeating += times * repeats_itself(own)
-        if len(own) >= LONG:
+        match = _YES_NO.match(text)
+        self._yes_no_counts[match.group(1).lower() if match else ""] += times
+        self._repeating += times * repeats_itself(words)
+        if len(words) >= LONG:
             self._long += times
-            self._distinct += times * distinct_n(own)
+            self._distinct += times * distinct_n(words)
 
     def behaviour(self, model: str, benchmark: str, unparsed: int, cut: float | None) -> Behaviour:
-        text, most = self._same.most_common(1)[0]
-        n, read = self.n, self._said["yes"] + self._said["no"]
+        text, most_frequent = self._same.most_common(1)[0]
+        n, read = self.n, self._yes_no_counts["yes"] + self._yes_no_counts["no"]
         return Behaviour(
             model=model,
             benchmark=benchmark,
@@ -204,16 +204,16 @@ class _TextCounts:
             refusals=self._refusals / n,
             cut=cut,
             unparsed=unparsed / n,
-            constant=most / n,
+            constant=most_frequent / n,
             constant_text=text,
-            yes=self._said["yes"] / read if read >= 0.8 * n else None,
+            yes=self._yes_no_counts["yes"] / read if read >= 0.8 * n else None,
             repeating=self._repeating / n,
             distinct_2=self._distinct / self._long if self._long else None,
         )
 
 
 def distinct_n(words: Sequence[str], n: int = 2) -> float:
-    """Different n-grams over all n-grams, in (0, 1]; 1 where there are none (arXiv 1510.03055)."""
+    """Distinct n-grams over all n-grams, in (0, 1]; 1 if there are none (arXiv 1510.03055)."""
     number = len(words) - n + 1
     if number < 1:
         return 1.0
@@ -223,13 +223,13 @@ def distinct_n(words: Sequence[str], n: int = 2) -> float:
 
 
 def repeats_itself(words: Sequence[str], n: int = 4, times: int = 4) -> bool:
-    """Whether some n words in a row stand there that many times."""
+    """Whether some n consecutive words occur `times` times."""
     if len(words) < n + times - 1:
         return False
     if len(words) > MANY:
         return bool(_gram_counts(words, n).max() >= times)
     if len(words) - len(set(words)) < times - 1:
-        return False  # no word is there that often
+        return False  # no word occurs that often
     return max(Counter(_grams(words, n)).values()) >= times
 
 
@@ -238,103 +238,114 @@ def _grams(words: Sequence[str], n: int) -> Iterable[tuple[str, ...]]:
 
 
 def _gram_counts(words: Sequence[str], n: int) -> NDArray[np.int64]:
-    """How often each n-gram of very many words is there, without a tuple for each."""
+    """The count of each n-gram of very many words, without tuples."""
     codes: dict[str, int] = {}
-    each = np.array([codes.setdefault(word, len(codes)) for word in words], dtype=np.int64)
-    grams, number = each, len(words) - n + 1
+    word_codes = np.array([codes.setdefault(word, len(codes)) for word in words], dtype=np.int64)
+    grams, number = word_codes, len(words) - n + 1
     for i in range(1, n):
-        further = each[i : len(words)]
+        further = word_codes[i : len(words)]
         pairs = grams[: len(further)] * np.int64(len(words)) + further
         grams = np.unique(pairs, return_inverse=True)[1]
     return np.unique(grams[:number], return_counts=True)[1]
 
 
-def guard(seen: Behaviour) -> list[BehaviourWarning]:
-    """The warnings that one model's behaviour gives; none where there are too few answers."""
-    if seen.n < FEWEST:
+def guard(answers: Behaviour) -> list[BehaviourWarning]:
+    """The warnings about one model's behaviour; [] if there are too few answers."""
+    if answers.n < FEWEST:
         return []
-    found: list[BehaviourWarning] = []
+    warnings: list[BehaviourWarning] = []
 
     def warn(name: str, value: float, limit: float, text: str) -> None:
-        found.append(
+        warnings.append(
             BehaviourWarning(
-                model=seen.model,
-                benchmark=seen.benchmark,
+                model=answers.model,
+                benchmark=answers.benchmark,
                 guard=name,
                 value=value,
                 limit=limit,
-                n=seen.n,
+                n=answers.n,
                 text=text,
             )
         )
 
-    if seen.constant >= CONSTANT and seen.constant_text:
-        told = f"{seen.constant:.1%} of {seen.n:,} answers are the same: {_short(seen)!r}"
+    if answers.constant >= CONSTANT and answers.constant_text:
+        text_ = f"{answers.constant:.1%} of {answers.n:,} answers are the same: {_short(answers)!r}"
         warn(
-            "constant", seen.constant, CONSTANT, f"{told}. A score then says nothing of the model."
+            "constant",
+            answers.constant,
+            CONSTANT,
+            f"{text_}. A score then says nothing about the model.",
         )
-    if seen.yes is not None and not ALL_NO <= seen.yes <= ALL_YES:
-        told = f"{seen.yes:.1%} of the yes/no answers are yes"
-        limit = ALL_YES if seen.yes > ALL_YES else ALL_NO
-        warn("yes", seen.yes, limit, f"{told}; accuracy then follows the labels' own share.")
-    if seen.repeating > REPEATING:
-        told = f"{seen.repeating:.1%} of the answers repeat four words four times or more"
-        warn("repeating", seen.repeating, REPEATING, f"{told}.")
-    if seen.distinct_2 is not None and seen.distinct_2 < POOR:
-        told = f"only {seen.distinct_2:.1%} of an answer's word pairs are different"
-        warn("distinct_2", seen.distinct_2, POOR, f"{told}, on average.")
-    for name, value, limit, what in (
-        ("refusals", seen.refusals, REFUSING, "refuse to answer"),
-        ("empty", seen.empty, EMPTY, "are empty"),
-        ("cut", seen.cut or 0.0, CUT, "were cut at the longest length"),
-        ("unparsed", seen.unparsed, UNPARSED, "could not be read"),
+    if answers.yes is not None and not ALL_NO <= answers.yes <= ALL_YES:
+        text_ = f"{answers.yes:.1%} of the yes/no answers are yes"
+        limit = ALL_YES if answers.yes > ALL_YES else ALL_NO
+        warn(
+            "yes", answers.yes, limit, f"{text_}; accuracy then depends on the share of yes labels."
+        )
+    if answers.repeating > REPEATING:
+        text_ = f"{answers.repeating:.1%} of the answers repeat four words four times or more"
+        warn("repeating", answers.repeating, REPEATING, f"{text_}.")
+    if answers.distinct_2 is not None and answers.distinct_2 < POOR:
+        text_ = f"only {answers.distinct_2:.1%} of an answer's word pairs are distinct"
+        warn("distinct_2", answers.distinct_2, POOR, f"{text_}, on average.")
+    for name, value, limit, problem in (
+        ("refusals", answers.refusals, REFUSING, "refuse to answer"),
+        ("empty", answers.empty, EMPTY, "are empty"),
+        ("cut", answers.cut or 0.0, CUT, "were truncated at the longest length"),
+        ("unparsed", answers.unparsed, UNPARSED, "could not be read"),
     ):
         if value > limit:
-            count = round(value * seen.n)
-            warn(name, value, limit, f"{count:,} of {seen.n:,} answers ({value:.1%}) {what}.")
-    return found
+            count = round(value * answers.n)
+            warn(name, value, limit, f"{count:,} of {answers.n:,} answers ({value:.1%}) {problem}.")
+    return warnings
 
 
 def guard_change(ours: Behaviour, theirs: Behaviour) -> list[BehaviourWarning]:
-    """The warnings that a model's behaviour gives beside that of another on the same items."""
+    """The warnings about a model's behaviour, compared with another model on the same items."""
     if min(ours.n, theirs.n) < FEWEST:
         return []
-    found: list[BehaviourWarning] = []
+    warnings: list[BehaviourWarning] = []
     if max(ours.words, theirs.words) >= PROSE:
         change = ours.words / theirs.words if theirs.words else float("inf")
         if not SHORTER <= change <= LONGER:
-            which = "shorter" if change < 1 else "longer"
-            warned = (
-                f"answers are {which} than those of {theirs.model}: {ours.words:.1f} words "
+            length = "shorter" if change < 1 else "longer"
+            text = (
+                f"answers are {length} than those of {theirs.model}: {ours.words:.1f} words "
                 f"instead of {theirs.words:.1f}. Fewer words alone mean fewer hallucinations."
             )
-            found.append(
-                _change(ours, "words", ours.words, SHORTER if change < 1 else LONGER, warned)
+            warnings.append(
+                _change(ours, "words", ours.words, SHORTER if change < 1 else LONGER, text)
             )
     if ours.yes is not None and theirs.yes is not None:
         shift = ours.yes - theirs.yes
         if abs(shift) > YES_SHIFT:
-            told = f"the share of yes went from {theirs.yes:.1%} to {ours.yes:.1%}"
-            found.append(_change(ours, "yes", ours.yes, YES_SHIFT, f"{told}."))
-    return found
+            yes_text = f"the share of yes went from {theirs.yes:.1%} to {ours.yes:.1%}"
+            warnings.append(_change(ours, "yes", ours.yes, YES_SHIFT, f"{yes_text}."))
+    return warnings
 
 
 def guards(groups: Iterable[Sequence[Score]]) -> list[BehaviourWarning]:
-    """The warnings of each group of scores of one model, benchmark and decoding."""
+    """The warnings about each group of scores of one model, benchmark and decoding."""
     return [warning for scores in groups for warning in guard(behaviour(scores))]
 
 
-def _change(seen: Behaviour, name: str, value: float, limit: float, text: str) -> BehaviourWarning:
+def _change(
+    answers: Behaviour, name: str, value: float, limit: float, text: str
+) -> BehaviourWarning:
     return BehaviourWarning(
-        model=seen.model,
-        benchmark=seen.benchmark,
+        model=answers.model,
+        benchmark=answers.benchmark,
         guard=name,
         value=value,
         limit=limit,
-        n=seen.n,
+        n=answers.n,
         text=text,
     )
 
 
-def _short(seen: Behaviour) -> str:
-    return seen.constant_text if len(seen.constant_text) <= 40 else seen.constant_text[:37] + "..."
+def _short(answers: Behaviour) -> str:
+    return (
+        answers.constant_text
+        if len(answers.constant_text) <= 40
+        else answers.constant_text[:37] + "..."
+    )

@@ -1,22 +1,22 @@
 """Estimates and differences with 95% intervals from a bootstrap that resamples images.
 
-Answers about one image are not independent, so an image's answers are drawn or left out
-together (cluster bootstrap: Efron and Tibshirani 1993, chapter 8). Percentile intervals of few
-images are too narrow, so their percentiles are Hesterberg's expanded ones, which make the interval
-of a mean about as wide as Student's (arXiv 1411.5279). Because a metric is made of sums, a
-bootstrap is one product: resampling counts (R, I) times sums an image (I, C), for R resamples, I
-images, C columns. Two models are compared on the same resamples, which pairs them by image.
+Answers about one image are not independent, so an image's answers are drawn together (cluster
+bootstrap: Efron and Tibshirani 1993, chapter 8). Percentile intervals of few images are too narrow,
+so we use Hesterberg's expanded percentiles, which make the interval of a mean about as wide as
+Student's (arXiv 1411.5279). Because a metric is computed from sums, a bootstrap is one product:
+resampling counts (R, I) times sums per image (I, C), for R resamples, I images, C columns. Two
+models are compared on the same resamples, which pairs them by image.
 
-Where each image has one item, and that counts 0 or 1, nothing is left to draw together: the
-interval of such a rate is Wilson's (`significance.wilson`), which also holds of few items and near
-0 and 1. That of a difference is the bootstrap's all the same, which pairs the models. It excludes
-zero exactly where the difference's own test (`exchange.py`) has p <= 0.05: the end next to zero is
-moved where the two disagree.
+If each image has one item with value 0 or 1, answers are independent: the interval of such a rate
+is Wilson's (`significance.wilson`), which also holds for few items and near 0 and 1. The interval
+of a difference still comes from the bootstrap, which pairs the models. It excludes zero exactly if
+the difference's test (`exchange.py`) has p <= 0.05: if the two disagree, the end near zero is
+moved.
 
-An interval of width zero (nothing happened in any of I images) would claim too much: a share then
-gets the bound 1 - 0.025^(1/I), below which a kind of image may lie that was never drawn (Clopper
-and Pearson 1934, at 0 of I). One image alone therefore gives nearly no information about a share,
-and no interval at all (its width is zero) about a mean without bounds.
+An interval of width zero (no event in any of I images) would claim too much: a share then gets the
+bound 1 - 0.025^(1/I), the largest share that could have gone unseen (Clopper and Pearson 1934, at 0
+of I). A single image therefore gives almost no information about a share, and an interval of width
+zero for an unbounded mean.
 """
 
 from collections.abc import Sequence
@@ -33,26 +33,26 @@ from groundtune.records import Difference, Estimate
 
 RESAMPLES = 2000
 AT_ONCE = 1 << 23
-"""Counts (64 MiB) up to which all resamples are kept, to share them between tables."""
+"""Maximum counts (64 MiB) for which all resamples are cached, to share them between tables."""
 BLOCK = 1 << 20
-"""Counts that are made at a time where there are more."""
+"""Counts per block if there are more."""
 
 
 @lru_cache(maxsize=4)
 def resamples(images: int, seed: int = 0, number: int = RESAMPLES) -> Floats:
-    """How often each image is in each resample, (number, images); fixed by the arguments."""
+    """The count of each image in each resample, (number, images); fixed by the arguments."""
     return _counts(np.random.default_rng([seed, images]), images, number)
 
 
 def resampled(table: SumTable, seed: int = 0) -> Floats:
-    """The sums (R, C) of each resample of the table's images; made once per table and seed."""
+    """The sums (R, C) of each resample of the table's images; computed once per table and seed."""
     if seed not in table.resampled:
         table.resampled[seed] = _resampled(table.sums_IC, seed)
     return table.resampled[seed]
 
 
 def _resampled(sums_IC: Floats, seed: int) -> Floats:
-    """Counts (R, I) times sums (I, C); the counts of many images are made some rows at a time."""
+    """Counts (R, I) times sums (I, C); for many images, the counts come in blocks of rows."""
     images = len(sums_IC)
     if not _are_many(images):
         return resamples(images, seed) @ sums_IC
@@ -70,17 +70,19 @@ def _are_many(images: int) -> bool:
 
 
 def _counts(rng: np.random.Generator, images: int, number: int) -> Floats:
-    """How often each image is in each of the next resamples of a generator."""
-    drawn = rng.integers(images, size=(number, images)) + images * np.arange(number)[:, None]
-    counts = np.bincount(drawn.ravel(), minlength=number * images)
+    """The number of times each image is in each of the next resamples of a generator."""
+    indices = rng.integers(images, size=(number, images)) + images * np.arange(number)[:, None]
+    counts = np.bincount(indices.ravel(), minlength=number * images)
     return counts.reshape(number, images).astype(np.float64)
 
 
 def interval(draws: Floats, value: float, *, images: int, share: bool) -> Interval:
-    """The 95% interval of resampled values; NaN (an empty denominator) is left out."""
-    kept = draws[np.isfinite(draws)]
+    """The 95% interval of resampled values; NaN (an empty denominator) is ignored."""
+    finite = draws[np.isfinite(draws)]
     tail = tail_of(images)
-    low, high = (value, value) if not kept.size else (_quantile(kept, q) for q in (tail, 1 - tail))
+    low, high = (
+        (value, value) if not finite.size else (_quantile(finite, q) for q in (tail, 1 - tail))
+    )
     if share and high - low < 1e-12:
         bound = 1 - 0.025 ** (1 / images)
         low, high = value - bound, value + bound
@@ -91,7 +93,7 @@ def interval(draws: Floats, value: float, *, images: int, share: bool) -> Interv
 def tail_of(images: int) -> float:
     """The share of resamples below a 95% interval: 0.025 of many images, 0.016 of 20, 0.009 of 10.
 
-    Hesterberg 2015: as far out as Student's t, whose variance is of n - 1.
+    Hesterberg 2015: as far out as Student's t, with a variance over n - 1.
     """
     if images < 2:
         return LEVEL / 2
@@ -102,7 +104,7 @@ def tail_of(images: int) -> float:
 
 
 def _quantile(draws: Floats, share: float) -> float:
-    """As np.quantile gives it, to the last digit, but for its import of numpy.ma."""
+    """Like np.quantile, to the last digit, but without its import of numpy.ma."""
     place = (draws.size - 1) * share
     first = int(place)
     last = min(first + 1, draws.size - 1)
@@ -120,7 +122,7 @@ def estimate(
     seed: int = 0,
     sums_RC: Floats | None = None,
 ) -> Estimate | None:
-    """A metric with its interval; None where its denominator is 0.
+    """A metric with its interval; None if its denominator is 0.
 
     `sums_RC` is `resampled(table, seed)`, to share it between several metrics of one table.
     """
@@ -133,9 +135,9 @@ def estimate(
         low, high = interval(draws, value, images=len(table.images), share=metric.is_share)
     else:
         low, high = wilson(*rate)
-    least, most = metric.bounds
-    low = low if least is None else max(least, low)
-    high = high if most is None else min(most, high)
+    lower_bound, upper_bound = metric.bounds
+    low = low if lower_bound is None else max(lower_bound, low)
+    high = high if upper_bound is None else min(upper_bound, high)
     return Estimate(
         model=model,
         benchmark=benchmark,
@@ -160,8 +162,8 @@ def difference(
 ) -> Difference | None:
     """A metric of one model minus that of another on the same items, paired by image.
 
-    Each model's unparsed answers are left out of its own sums only, so that the difference is
-    that of the two estimates. `pairing` is that of the two tables, to share it between metrics.
+    Each model's unparsed answers are left out of its sums only, so that the difference is that of
+    the two estimates. `pairing` is that of the two tables, to share it between metrics.
 
     Raises:
         UserError: the two have not answered the same items.
@@ -189,13 +191,13 @@ def pooled_difference(
 ) -> Difference | None:
     """The mean over runs (seeds) of the difference, each of (model, against) on the same items.
 
-    Images and runs are both resampled, so that the interval speaks of another seed too; with few
-    runs it still knows little of how much seeds differ. The p-value is about images alone, and the
-    interval may include zero where p is small. `relative` is the mean difference over
-    the mean of `against`. None where a denominator is 0.
+    Images and runs are both resampled, so that the interval also covers other seeds; with few runs
+    it has little information about how much seeds differ. The p-value is about images only, so the
+    interval may include zero although p is small. `relative` is the mean difference over the mean
+    of `against`. None if a denominator is 0.
 
     Raises:
-        UserError: the tables don't hold the same items.
+        UserError: the tables have different items.
     """
     for table, other in runs:
         refuse_other_items(table, other)
@@ -212,8 +214,8 @@ def pooled_difference(
     low, high = interval(ours_R - theirs_R, value, images=images, share=metric.is_share)
     if metric.is_share:
         low, high = max(-1.0, low), min(1.0, high)
-    tested = (pairing or Pairing(runs, seed=seed)).test(metric)
-    low, high = _agreeing(Interval(low, high), value, tested.p, may_narrow=len(runs) == 1)
+    test_result = (pairing or Pairing(runs, seed=seed)).test(metric)
+    low, high = _in_agreement(Interval(low, high), value, test_result.p, may_narrow=len(runs) == 1)
     relative = _relative(float(ours), float(theirs), ours_R, theirs_R, images)
     return Difference(
         model=model,
@@ -227,37 +229,39 @@ def pooled_difference(
         relative=relative[0] if relative else None,
         relative_low=relative[1] if relative else None,
         relative_high=relative[2] if relative else None,
-        p=tested.p,
-        p_holm=tested.p,
-        test=tested.name,
+        p=test_result.p,
+        p_holm=test_result.p,
+        test=test_result.name,
     )
 
 
-def _agreeing(found: Interval, value: float, p: float, *, may_narrow: bool) -> Interval:
+def _in_agreement(
+    bootstrap_interval: Interval, value: float, p: float, *, may_narrow: bool
+) -> Interval:
     """The interval with zero outside if p <= 0.05, and inside otherwise."""
-    low, high = found
+    low, high = bootstrap_interval
     if p > LEVEL:
         return Interval(min(low, 0.0), max(high, 0.0))
     if not may_narrow or not low <= 0 <= high:
-        return found
-    least = 1e-9 * value
-    return Interval(least, high) if value > 0 else Interval(low, least)
+        return bootstrap_interval
+    nearest = 1e-9 * value
+    return Interval(nearest, high) if value > 0 else Interval(low, nearest)
 
 
 def _items_of_rate(table: SumTable, metric: Metric, value: float) -> tuple[int, int] | None:
-    """(hits, items) of a plain rate: each image has one item, which is 0, 1 or in no denominator.
+    """(hits, items) of a plain rate: each image has one item, with value 0 or 1 or none.
 
-    None of other metrics. A formula is one too where its value is the mean of the items' own.
+    None for other metrics. A formula counts too if its value is the mean of the items' values.
     """
     if not metric.is_share or table.total("asked") != len(table.images):
         return None
     values_I = apply(metric, table, table.sums_IC)
-    known = values_I[np.isfinite(values_I)]
-    hits = int((known == 1).sum())
-    plain = is_binary(known) and abs(hits - value * known.size) < 1e-6
+    finite = values_I[np.isfinite(values_I)]
+    hits = int((finite == 1).sum())
+    plain = is_binary(finite) and abs(hits - value * finite.size) < 1e-6
     if metric.formula is None:
         plain = plain and is_binary(table.sums_IC @ table.weights(metric.denominator))
-    return (hits, known.size) if plain and known.size else None
+    return (hits, finite.size) if plain and finite.size else None
 
 
 def _draws(table: SumTable, metric: Metric, seed: int) -> Floats:
@@ -281,6 +285,6 @@ def _relative(
 
 
 def _answers(table: SumTable, metric: Metric) -> int:
-    """How many answers a metric rests on."""
-    asked = metric.formula is not None or "asked" in metric.denominator
-    return int(table.total("asked" if asked else "scored"))
+    """Number of answers on which a metric is based."""
+    counts_all = metric.formula is not None or "asked" in metric.denominator
+    return int(table.total("asked" if counts_all else "scored"))

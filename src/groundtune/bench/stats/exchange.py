@@ -1,9 +1,9 @@
-"""The p-value of a difference between two models on the same items: McNemar's or by exchanges.
+"""The p-value of a difference between two models on the same items: McNemar or permutation.
 
-Where a metric is a share of right items and each image has one item, the test is McNemar's, exact.
-Otherwise the models are exchanged image by image (`significance.Exchanges`), which also holds for
-F1, CHAIR and grades. Both are valid for few images: were the models alike, p <= 0.05 would occur in
-at most one of twenty comparisons.
+If a metric is a share of right items and each image has one item, the test is McNemar's, exact.
+Otherwise the models are exchanged image by image (`significance.Exchanges`), which also works for
+F1, CHAIR and grades. Both are valid for few images: if the models were equal, p <= 0.05 would occur
+in at most one of twenty comparisons.
 
 Runs of several seeds are exchanged together, all answers about an image at once: the test is then
 about images, not about seeds.
@@ -22,8 +22,8 @@ from groundtune.bench.stats.sums import SumTable, apply, apply_to_sums, is_binar
 Test = Literal["McNemar, exact", "permutation by image"]
 
 
-class Tested(NamedTuple):
-    """A two-sided p-value, and the test that it is of."""
+class TestResult(NamedTuple):
+    """A two-sided p-value, and its test."""
 
     p: float
     name: Test
@@ -44,18 +44,18 @@ class Pairing:
         self.number = number
         self._columns = sorted({name for pair in runs for table in pair for name in table.columns})
 
-    def test(self, metric: Metric) -> Tested:
+    def test(self, metric: Metric) -> TestResult:
         """Return the test of a metric's difference, or of its mean over the runs."""
-        counts = self._changed(metric)
+        counts = self._one_sided_counts(metric)
         if counts is not None:
-            return Tested(mcnemar(*counts), "McNemar, exact")
+            return TestResult(mcnemar(*counts), "McNemar, exact")
         width = len(self._columns)
 
         def value(sums_RC: Floats) -> Floats:
             parts = (sums_RC[:, i : i + width] for i in range(0, sums_RC.shape[1], width))
             return np.mean([apply_to_sums(metric, self._columns, part) for part in parts], axis=0)
 
-        return Tested(self._exchanges.p(value), "permutation by image")
+        return TestResult(self._exchanges.p(value), "permutation by image")
 
     @cached_property
     def _exchanges(self) -> Exchanges:
@@ -64,8 +64,8 @@ class Pairing:
         )
         return Exchanges(ours, theirs, seed=self.seed, number=self.number)
 
-    def _changed(self, metric: Metric) -> tuple[int, int] | None:
-        """Items that the first or the second model alone gets right; None of other metrics."""
+    def _one_sided_counts(self, metric: Metric) -> tuple[int, int] | None:
+        """Items that only the first or only the second model gets right; None for other metrics."""
         if len(self.runs) > 1:
             return None
         values: list[Floats] = []

@@ -1,14 +1,14 @@
-"""Two models on the same items: which items changed, how likely that is by chance, what would show.
+"""Two models on the same items: which items changed, and whether by more than chance.
 
-A benchmark's headline is tested once for each pair of models (`exchange.py`). Holm's correction
-goes over all headline tests of a comparison (`corrected`), and a headline has changed only if its
+A benchmark's headline is tested once per pair of models (`exchange.py`). Holm's correction covers
+all headline tests of a comparison (`with_holm_correction`), and a headline has changed only if its
 corrected p is at most 0.05.
 
 A headline may have no value for one of the two (F1 of a model that never says yes). The first
-metric of quality that has one for both is then tested in its place.
+quality metric with a value for both is then tested instead.
 
-Items change their *verdict*: the value that an item has by itself in the headline's metric, or in
-another one of quality where the headline has none for single items (F1 has accuracy).
+An item's *verdict* is its value in the headline's metric, or in another quality metric if the
+headline has no values for single items (for F1: accuracy).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -36,7 +36,7 @@ class Flip(Record):
 
 
 class HeadlineTest(Record):
-    """A benchmark's headline for one model beside another, and what came of the items."""
+    """A benchmark's headline for one model compared with another, and the changes of items."""
 
     model: str
     against: str
@@ -44,9 +44,9 @@ class HeadlineTest(Record):
     """With part and decoding, as in `Estimate.benchmark`."""
     metric: str
     in_place_of: str = ""
-    """The headline, where `metric` is tested in its place."""
+    """The headline, if `metric` is tested instead."""
     missing_for: tuple[str, ...] = ()
-    """Those of the two for which the headline has no value."""
+    """The models for which the headline has no value."""
     better: Literal["lower", "higher", "neutral"]
     value: float
     """`model` minus `against`, with its 95% interval."""
@@ -58,18 +58,18 @@ class HeadlineTest(Record):
     p: float
     """Two-sided, of this test alone."""
     p_holm: float
-    """Corrected for the `family` headline tests that are looked at together (Holm)."""
+    """Holm-corrected for the `family` headline tests of the comparison."""
     family: int = 1
     smallest: float
-    """The smallest difference that would be clear four times in five (`power.py`)."""
+    """The smallest difference that would be clear with a probability of 80% (`power.py`)."""
     verdict: str
     """The metric of the items' verdicts."""
     improved: int
     worsened: int
     unchanged: int
-    """Items whose verdict is the same; items without one are in none of the three."""
+    """Items with the same verdict; items without a verdict are in none of the three."""
     mcnemar: float | None
-    """McNemar's exact p of the verdicts, where they are right or wrong; items taken one by one."""
+    """McNemar's exact p of the verdicts, if they are right or wrong; items count as independent."""
     flips: tuple[Flip, ...]
     """The largest changes first."""
 
@@ -85,19 +85,19 @@ class HeadlineTest(Record):
 
     @property
     def loss(self) -> float:
-        """By how much the headline is worse; negative where it is better, 0 where it is neither."""
+        """By how much the headline is worse; negative if it is better, 0 if neutral."""
         return {"lower": self.value, "higher": -self.value, "neutral": 0.0}[self.better]
 
 
 class UntestedHeadline(Record):
-    """A headline that could not be tested, nor another metric in its place."""
+    """A headline that could not be tested, and neither could another metric."""
 
     model: str
     against: str
     benchmark: str
     metric: str
     missing_for: tuple[str, ...]
-    """Those of the two for which it has no value."""
+    """The models for which it has no value."""
 
 
 class TablePair(NamedTuple):
@@ -111,13 +111,13 @@ class TablePair(NamedTuple):
     theirs: SumTable
 
     def missing_for(self, metric: Metric) -> tuple[str, ...]:
-        """Those of the two for which a metric has no value."""
+        """The models for which a metric has no value."""
         both = ((self.model, self.ours), (self.against, self.theirs))
         return tuple(name for name, table in both if value_of(table, metric) is None)
 
 
 class ItemChanges(NamedTuple):
-    """What came of the items, as in `HeadlineTest`."""
+    """The changes of items, as in `HeadlineTest`."""
 
     verdict: str
     improved: int
@@ -136,9 +136,9 @@ def headline_test(
     seed: int = 0,
     permutations: int = PERMUTATIONS,
 ) -> HeadlineTest | UntestedHeadline:
-    """The test of one benchmark's scores of two models.
+    """Test a benchmark's headline from two models' scores.
 
-    `p_holm` is p: `corrected` sets it once all tests are known.
+    `p_holm` is p: `with_holm_correction` sets it when all tests are known.
 
     Raises:
         UserError: the two have not answered the same items.
@@ -178,13 +178,15 @@ def metric_test(
     seed: int = 0,
     permutations: int = PERMUTATIONS,
 ) -> HeadlineTest | UntestedHeadline:
-    """The headline's test; `changed` tells of a metric what came of the items.
+    """Test the headline; `changed` returns a metric's changes of items.
 
     Raises:
         UserError: the two have not answered the same items.
     """
-    first = next(each for each in metrics if each.name == headline)
-    others = (each for each in metrics if each.role == "quality" and each.better != "neutral")
+    first = next(metric_ for metric_ in metrics if metric_.name == headline)
+    others = (
+        metric_ for metric_ in metrics if metric_.role == "quality" and metric_.better != "neutral"
+    )
     names = {"model": pair.model, "against": pair.against, "benchmark": pair.benchmark}
     tests = Pairing([(pair.ours, pair.theirs)], seed=seed, number=permutations)
     for metric in (first, *others):
@@ -195,7 +197,7 @@ def metric_test(
         return UntestedHeadline(**names, metric=headline, missing_for=pair.missing_for(first))
     items = changed(metric)
     sign = mcnemar(items.improved, items.worsened)
-    tested = tests.test(metric)
+    test_result = tests.test(metric)
     return HeadlineTest(
         **names,
         metric=metric.name,
@@ -207,9 +209,9 @@ def metric_test(
         high=change.high,
         items=int(pair.ours.total("asked")),
         images=len(pair.ours.images),
-        test=tested.name,
-        p=tested.p,
-        p_holm=tested.p,
+        test=test_result.name,
+        p=test_result.p,
+        p_holm=test_result.p,
         family=1,
         smallest=smallest_effect(change.low, change.high),
         verdict=items.verdict,
@@ -221,8 +223,8 @@ def metric_test(
     )
 
 
-def corrected(tests: Sequence[HeadlineTest]) -> list[HeadlineTest]:
-    """The tests with Holm's correction over all of them, also of what each would show."""
+def with_holm_correction(tests: Sequence[HeadlineTest]) -> list[HeadlineTest]:
+    """The tests with Holm's correction over all of them, also of their smallest differences."""
     rows: list[HeadlineTest] = []
     for test, p in zip(tests, holm([test.p for test in tests]), strict=True):
         smallest = smallest_effect(test.low, test.high, len(tests))
@@ -234,11 +236,11 @@ def corrected(tests: Sequence[HeadlineTest]) -> list[HeadlineTest]:
 def as_measured(
     tests: Iterable[HeadlineTest], differences: Iterable[Difference]
 ) -> list[HeadlineTest]:
-    """The tests with the interval, p and correction of the differences that are the same ones."""
-    known = {(d.model, d.benchmark, d.metric): d for d in differences if d.headline}
+    """The tests with interval, p and correction of the matching differences."""
+    headlines = {(d.model, d.benchmark, d.metric): d for d in differences if d.headline}
     rows: list[HeadlineTest] = []
     for test in tests:
-        same = known.get((test.model, test.benchmark, test.metric))
+        same = headlines.get((test.model, test.benchmark, test.metric))
         names = ("value", "low", "high", "p", "p_holm", "family")
         update = {name: getattr(same, name) for name in names} if same else {}
         rows.append(test.model_copy(update=update))
@@ -246,7 +248,7 @@ def as_measured(
 
 
 def item_values(scores: Sequence[Score], metric: Metric) -> Floats:
-    """A metric of each item by itself (N,), NaN where it has none; in the scores' order."""
+    """A metric's value for each item (N,), NaN if it has none; in the scores' order."""
     columns = ["asked", "scored", "unparsed"]
     columns += sorted({name for score in scores for name in score.values})
     place = {name: i for i, name in enumerate(columns)}
@@ -262,20 +264,23 @@ def item_values(scores: Sequence[Score], metric: Metric) -> Floats:
 def _verdicts(
     ours: Sequence[Score], theirs: Sequence[Score], metrics: Sequence[Metric], headline: Metric
 ) -> tuple[Metric, Floats, Floats]:
-    """The metric that tells of most items, the headline before others, and its values (N,).
+    """The metric with values for the most items, preferring the headline, and its values (N,).
 
     Items are in the order of `ours`.
     """
     others = {score.item: score for score in theirs}
-    paired = [others[score.item] for score in ours]
-    known: dict[str, tuple[Metric, Floats, Floats]] = {}
-    for metric in (headline, *(each for each in metrics if each.role == "quality")):
-        if metric.name not in known and metric.better != "neutral":
-            found = item_values(ours, metric), item_values(paired, metric)
-            known[metric.name] = (metric, *found)
-    if not known:
-        return headline, item_values(ours, headline), item_values(paired, headline)
-    return max(known.values(), key=lambda each: int(np.isfinite(each[1] + each[2]).sum()))
+    other_scores = [others[score.item] for score in ours]
+    candidates: dict[str, tuple[Metric, Floats, Floats]] = {}
+    for metric in (headline, *(candidate for candidate in metrics if candidate.role == "quality")):
+        if metric.name not in candidates and metric.better != "neutral":
+            item_values_ = item_values(ours, metric), item_values(other_scores, metric)
+            candidates[metric.name] = (metric, *item_values_)
+    if not candidates:
+        return headline, item_values(ours, headline), item_values(other_scores, headline)
+    return max(
+        candidates.values(),
+        key=lambda candidate: int(np.isfinite(candidate[1] + candidate[2]).sum()),
+    )
 
 
 def _flips(
@@ -297,5 +302,5 @@ def _flips(
 
 
 def _binary(values: Floats) -> bool:
-    known = values[np.isfinite(values)]
-    return bool(len(known)) and bool(np.isin(known, (0.0, 1.0)).all())
+    finite = values[np.isfinite(values)]
+    return bool(len(finite)) and bool(np.isin(finite, (0.0, 1.0)).all())

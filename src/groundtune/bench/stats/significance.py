@@ -1,7 +1,7 @@
-"""Tests of one or two models on the same items: intervals of rates, p-values, their correction.
+"""Tests of one or two models on the same items: intervals of rates, p-values and their correction.
 
-`bootstrap.py` says how large a difference is, with an interval. Here: how likely one at least as
-large would be if the two models were the same, and what that is worth when many are tested.
+`bootstrap.py` estimates how large a difference is, with an interval. Here: the probability of one
+at least as large if the two models were equal, and its correction for many tests.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,11 +15,11 @@ import numpy as np
 from groundtune.bench.metric import Floats
 
 PERMUTATIONS = 10_000
-"""Random sign changes where there are too many to try all; the least p is 1 in one more."""
+"""Random sign changes if there are too many to try all; the least p is 1 / (PERMUTATIONS + 1)."""
 LEVEL = 0.05
-"""The p-value, corrected for all tests that are looked at together, up to which one is clear."""
+"""A difference is clear up to this p-value, corrected for all tests of a comparison."""
 ALL_UP_TO = 13
-"""Images up to which all 2^images sign changes are tried."""
+"""Maximum number of images for which all 2^images sign changes are tried."""
 _AT_ONCE = 250
 
 
@@ -33,8 +33,8 @@ class Interval(NamedTuple):
 def wilson(hits: float, n: int, level: float = 0.95) -> Interval:
     """Wilson's score interval of a rate of `hits` in `n` independent answers, in [0, 1].
 
-    E. B. Wilson 1927, J. Am. Stat. Assoc. 22: the rates p with |hits/n - p| <= z sqrt(p(1-p)/n).
-    Of 0 answers nothing is known: [0, 1].
+    E. B. Wilson 1927, J. Am. Stat. Assoc. 22: the rates p with |hits/n - p| <= z sqrt(p(1-p)/n). 0
+    answers give [0, 1].
 
     Raises:
         ValueError: hits outside [0, n].
@@ -51,11 +51,11 @@ def wilson(hits: float, n: int, level: float = 0.95) -> Interval:
 
 
 def mcnemar(only_ours: int, only_theirs: int) -> float:
-    """Exact two-sided p of McNemar's test, from the items that one of two models alone gets right.
+    """Exact two-sided p of McNemar's test, from the items that only one of two models gets right.
 
-    McNemar 1947, Psychometrika 12, with the binomial distribution in place of chi-squared: were the
-    models alike, each of these items would fall to either with probability 1/2. Items on which both
-    agree say nothing. It takes items as independent; where several share an image, use
+    McNemar 1947, Psychometrika 12, with the binomial distribution instead of chi-squared: if the
+    models were equal, each of these items would favour either with probability 1/2. Items on which
+    both agree are not informative. It treats items as independent; if several share an image, use
     `permutation`.
     """
     if only_ours < 0 or only_theirs < 0:
@@ -65,7 +65,7 @@ def mcnemar(only_ours: int, only_theirs: int) -> float:
 
 
 def _tail(most: int, n: int) -> float:
-    """P(X <= most) of a fair coin thrown n times, for most <= n / 2: the terms fall from there."""
+    """P(X <= most) for n fair coin flips and most <= n / 2: terms decrease from there."""
     term = exp(lgamma(n + 1) - lgamma(most + 1) - lgamma(n - most + 1) - n * log(2))
     total = 0.0
     for k in range(most, -1, -1):
@@ -79,10 +79,10 @@ def _tail(most: int, n: int) -> float:
 class Exchanges:
     """The sums of two models, exchanged image by image, to test any metric of them.
 
-    Fisher 1935, The Design of Experiments, section 21. Both tables hold sums an image, in the same
-    order (I, C). All of an image's answers change sides together. Up to 13 images all exchanges are
-    tried; else `number` random ones, the observed one counted among them (Phipson and Smyth 2010,
-    arXiv 1603.05766), so that p is never 0.
+    Fisher 1935, The Design of Experiments, section 21. Both tables have sums per image, in the same
+    order (I, C). All answers about an image change sides together. Up to 13 images, all exchanges
+    are tried; otherwise `number` random ones, and the observed one (Phipson and Smyth 2010, arXiv
+    1603.05766), so that p is never 0.
 
     Raises:
         ValueError: tables of different shapes.
@@ -101,7 +101,7 @@ class Exchanges:
     def p(self, value: Callable[[Floats], Floats]) -> float:
         """Return the two-sided p of a metric's difference.
 
-        `value` makes a metric (R,) of total sums (R, C), so that ratios are taken of the exchanged
+        `value` computes a metric (R,) from total sums (R, C), so that ratios are of the exchanged
         sums, as in the metric itself. An exchange that leaves no denominator counts as extreme.
         """
         if not len(self._moved_IC):
@@ -131,9 +131,9 @@ class Exchanges:
         rng = np.random.default_rng([self._seed, images])
         parts: list[Floats] = []
         for first in range(0, self._number, _AT_ONCE):
-            some = min(_AT_ONCE, self._number - first)
-            drawn = rng.integers(2, size=(some, images), dtype=np.int8)
-            parts.append((2.0 * drawn.astype(np.float64) - 1) @ self._moved_IC)
+            count = min(_AT_ONCE, self._number - first)
+            signs = rng.integers(2, size=(count, images), dtype=np.int8)
+            parts.append((2.0 * signs.astype(np.float64) - 1) @ self._moved_IC)
         return np.concatenate(parts)
 
 
@@ -150,13 +150,13 @@ def permutation(
 
 
 def _as_far(distances_R: Floats, observed: float) -> Floats:
-    """1 where a distance is at least the observed one, sums in another order taken as equal."""
+    """1 if a distance is at least the observed one; sums in another order count as equal."""
     return np.where(distances_R < observed - 1e-9 * max(1.0, observed), 0.0, 1.0)
 
 
 def _all_signs(images: int) -> Floats:
-    whole = np.arange(2**images, dtype=np.int64)[:, None]
-    bits = np.bitwise_and(np.right_shift(whole, np.arange(images, dtype=np.int64)), 1)
+    numbers = np.arange(2**images, dtype=np.int64)[:, None]
+    bits = np.bitwise_and(np.right_shift(numbers, np.arange(images, dtype=np.int64)), 1)
     return 2.0 * bits.astype(np.float64) - 1
 
 
@@ -171,12 +171,12 @@ def permutations_for(tests: int) -> int:
 def holm(ps: Sequence[float]) -> list[float]:
     """p-values corrected for their number, in their order (Holm 1979, Scand. J. Stat. 6).
 
-    Whoever calls those at most 0.05 different errs in any of them with probability at most 0.05,
-    however the tests depend on each other.
+    Rejecting at 0.05 has a probability of at most 0.05 of any false rejection, for any dependence
+    between the tests.
     """
     order = sorted(range(len(ps)), key=lambda i: ps[i])
-    corrected, largest = [0.0] * len(ps), 0.0
+    result, largest = [0.0] * len(ps), 0.0
     for rank, i in enumerate(order):
         largest = max(largest, min(1.0, (len(ps) - rank) * ps[i]))
-        corrected[i] = largest
-    return corrected
+        result[i] = largest
+    return result

@@ -1,4 +1,4 @@
-"""Sums per image of scores: what metrics, bootstraps and tests are computed from."""
+"""Sums of scores per image, from which metrics, bootstraps and tests are computed."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ ALWAYS = ("asked", "scored", "unparsed")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SumTable:
-    """Sums an image of the scores of one model, benchmark and decoding."""
+    """Sums per image of the scores of one model, benchmark and decoding."""
 
     images: tuple[str, ...]
     """Sorted."""
@@ -26,11 +26,11 @@ class SumTable:
     resampled: dict[int, Floats] = field(
         default_factory=dict[int, Floats], repr=False, compare=False
     )
-    """Sums (R, C) of resamples by seed, once `bootstrap.resampled` has made them."""
+    """Sums (R, C) of resamples by seed, cached by `bootstrap.resampled`."""
 
-    def weights(self, wanted: dict[str, float]) -> Floats:
-        """The columns' weights (C,); a name that no score has counts nothing."""
-        return np.array([float(wanted.get(name, 0.0)) for name in self.columns])
+    def weights(self, weight_of: dict[str, float]) -> Floats:
+        """The columns' weights (C,); a name that no score has is ignored."""
+        return np.array([float(weight_of.get(name, 0.0)) for name in self.columns])
 
     def total(self, name: str) -> float:
         """Sum of a column over all images."""
@@ -38,7 +38,7 @@ class SumTable:
 
 
 class RunningSums:
-    """Sums an image of scores of one model, benchmark and decoding that come some at a time."""
+    """Sums per image of one model, benchmark and decoding, from scores that arrive in batches."""
 
     def __init__(self) -> None:
         self.n = 0
@@ -55,11 +55,11 @@ class RunningSums:
             row = self._rows.setdefault(score.image, len(self._rows))
             places = [self._columns.setdefault(n, len(self._columns)) for n in score.values]
             self._grow()
-            here = self._sums_IC[row]
-            here[0] += 1
-            here[1 if score.status == "scored" else 2] += 1
+            image_sums = self._sums_IC[row]
+            image_sums[0] += 1
+            image_sums[1 if score.status == "scored" else 2] += 1
             for place, value in zip(places, score.values.values(), strict=True):
-                here[place] += value
+                image_sums[place] += value
             self.unparsed += score.status == "unparsed"
             self._items.add(score.item)
         self.n += len(scores)
@@ -67,7 +67,7 @@ class RunningSums:
             self._where = f"{scores[0].model}, {scores[0].benchmark}, {scores[0].decoding}"
 
     def table(self) -> SumTable:
-        """The sums of what was added.
+        """The sums of the scores so far.
 
         Raises:
             UserError: an item is there twice.
@@ -79,7 +79,7 @@ class RunningSums:
             raise UserError(
                 f"{self.n - len(self._items)} items were answered more than once.",
                 self._where,
-                "Score one answer an item, model and decoding.",
+                "Score one answer per item, model and decoding.",
             )
         images = sorted(self._rows)
         columns = (*ALWAYS, *sorted(self._columns.keys() - set(ALWAYS)))
@@ -97,13 +97,13 @@ class RunningSums:
         rows, columns = self._sums_IC.shape
         if len(self._rows) > rows or len(self._columns) > columns:
             more = (max(rows, 2 * len(self._rows)), max(columns, 2 * len(self._columns)))
-            grown = np.zeros(more)
-            grown[:rows, :columns] = self._sums_IC
-            self._sums_IC = grown
+            larger = np.zeros(more)
+            larger[:rows, :columns] = self._sums_IC
+            self._sums_IC = larger
 
 
 def tabulate(scores: Sequence[Score]) -> SumTable:
-    """The sums an image of scores of one model, benchmark and decoding.
+    """The sums per image of the scores of one model, benchmark and decoding.
 
     Raises:
         UserError: an item is there twice.
@@ -123,7 +123,7 @@ def group(scores: Iterable[Score]) -> dict[tuple[str, str, str], list[Score]]:
 
 
 class Sums(Mapping[str, Floats]):
-    """Sums (R,) by column, as a formula reads them; 0 for a column that no score has."""
+    """Sums (R,) by column, for a formula; 0 for a column that no score has."""
 
     def __init__(self, columns: Sequence[str], sums_RC: Floats) -> None:
         self._place = {name: i for i, name in enumerate(columns)}
@@ -141,7 +141,7 @@ class Sums(Mapping[str, Floats]):
 
 
 def value_of(table: SumTable, metric: Metric) -> float | None:
-    """A metric without its interval; None where there is none (a denominator of 0)."""
+    """A metric without its interval; None for a denominator of 0."""
     sums_1C = table.sums_IC.sum(0, keepdims=True)
     value = float(apply(metric, table, sums_1C)[0])
     return value if np.isfinite(value) else None
@@ -153,7 +153,7 @@ def apply(metric: Metric, table: SumTable, sums_RC: Floats) -> Floats:
 
 
 def spread(table: SumTable, columns: Sequence[str]) -> Floats:
-    """Return a table's sums (I, C) in other columns; 0 where it has none of a name."""
+    """Return a table's sums (I, C) in other columns; 0 for missing names."""
     place: Mapping[str, int] = {name: i for i, name in enumerate(table.columns)}
     sums_IC = np.zeros((len(table.images), len(columns)))
     for to, name in enumerate(columns):
@@ -184,7 +184,7 @@ def refuse_other_items(table: SumTable, other: SumTable) -> None:
         return
     alone = sorted(table.items ^ other.items)
     raise UserError(
-        f"Two models that are compared have not answered the same items: {len(alone)} differ"
+        f"Two models to compare have not answered the same items: {len(alone)} differ"
         f"{' (' + alone[0] + ')' if alone else ''}.",
         f"{table.where} against {other.where}",
         "Run both on the same split, number and seed.",

@@ -1,1 +1,1 @@
-"""Reading answers: words, objects, yes and no, choices."""
+"""Rules that read answers: words, objects, yes and no, choices."""

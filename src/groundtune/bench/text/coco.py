@@ -1,11 +1,11 @@
-"""Which of COCO's 80 classes are in an image: segmentations, people's captions, or kept sets.
+"""COCO's 80 classes in each image: from segmentations and captions, or from precomputed sets.
 
     instances_*.json, captions_*.json   COCO's annotation files, any number of them
     *.pkl                               sets that Maxlinn/CHAIR-metric-standalone ships for the
                                         123,287 images of train2014 and val2014
 
-Annotation files are read one annotation at a time. A pickle is never loaded: its operations are
-listed (pickletools), and only numbers, texts and sets of texts are taken from them.
+Annotation files are read one annotation at a time. A pickle is never loaded: pickletools lists its
+operations, and only numbers, texts and sets of texts are read from them.
 """
 
 import pickletools
@@ -27,57 +27,57 @@ WHAT_TO_GIVE = (
 
 @dataclass(slots=True)
 class CocoImages:
-    """What is known of images, by COCO's number."""
+    """Objects of images, by COCO's image number."""
 
     known: set[int] = field(default_factory=set[int])
-    """All that the files tell of, objects or not."""
+    """All images in the files, with objects or not."""
     objects: dict[int, set[str]] = field(default_factory=lambda: defaultdict[int, set[str]](set))
     """Names of COCO's categories in them."""
     captions: dict[int, list[str]] = field(
         default_factory=lambda: defaultdict[int, list[str]](list)
     )
-    """What people wrote of them; not yet read for objects."""
+    """People's captions, not yet searched for objects."""
     nodes: dict[int, set[str]] = field(default_factory=dict[int, set[str]])
-    """Finished sets, where a file has them."""
+    """Precomputed sets, if a file has them."""
 
 
 def read_images(paths: Iterable[Path]) -> CocoImages:
-    """Everything that annotation files tell of the objects of images.
+    """Read the objects of images from annotation files.
 
     Raises:
-        UserError: a file is neither of COCO's nor a list of sets, segmentations come without
-            captions or the other way round, or there is none.
+        UserError: a file is neither one of COCO's nor a list of sets, segmentations or captions are
+            missing, or there is no file.
     """
-    told = CocoImages()
+    images = CocoImages()
     kinds: set[str] = set()
     for path in paths:
-        kinds.add(_read_sets(path, told) if path.suffix == ".pkl" else _read_coco(path, told))
+        kinds.add(_read_sets(path, images) if path.suffix == ".pkl" else _read_coco(path, images))
     if kinds not in ({"sets"}, {"segmentations", "captions"}):
         missing = {"segmentations", "captions"} - kinds
         raise UserError(
-            "Objects of pictures come from segmentations and from people's captions; "
+            "The objects of images come from segmentations and from people's captions; "
             + (f"the {' and the '.join(sorted(missing))} are missing." if kinds else "none given."),
             "--data",
             WHAT_TO_GIVE,
         )
-    return told
+    return images
 
 
 def image_number(name: str) -> int | None:
-    """COCO's number in an image's name: 42, "42", "COCO_val2014_000000000042.jpg"."""
-    found = _NUMBER.findall(Path(name).stem if "." in name else name)
-    return int(found[-1]) if found else None
+    """COCO's number in an image name: 42, "42", "COCO_val2014_000000000042.jpg"."""
+    numbers = _NUMBER.findall(Path(name).stem if "." in name else name)
+    return int(numbers[-1]) if numbers else None
 
 
-def _read_coco(path: Path, told: CocoImages) -> str:
+def _read_coco(path: Path, images: CocoImages) -> str:
     categories: dict[int, str] = {}
     segments: list[tuple[int, int]] = []
     kind = ""
-    for key, found in json_members(path, {"images", "categories", "annotations"}, fix=WHAT_TO_GIVE):
-        row = found.fields
+    for key, entry in json_members(path, {"images", "categories", "annotations"}, fix=WHAT_TO_GIVE):
+        row = entry.fields
         try:
             if key == "images":
-                told.known.add(int(row["id"]))
+                images.known.add(int(row["id"]))
             elif key == "categories":
                 categories[int(row["id"])] = str(row["name"])
             elif "category_id" in row:
@@ -85,33 +85,33 @@ def _read_coco(path: Path, told: CocoImages) -> str:
                 segments.append((int(row["image_id"]), int(row["category_id"])))
             else:
                 kind = kind or "captions"
-                told.captions[int(row["image_id"])].append(str(row["caption"]))
+                images.captions[int(row["image_id"])].append(str(row["caption"]))
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise UserError(
-                f"An entry of {key!r} lacks something: {error}.",
-                found.where,
+                f"An entry of {key!r} lacks a field: {error}.",
+                entry.where,
                 WHAT_TO_GIVE,
             ) from error
-    _name(path, segments, categories, told)
-    told.known |= told.captions.keys()
+    _name(path, segments, categories, images)
+    images.known |= images.captions.keys()
     return kind or _kind_of_empty(path, has_categories=bool(categories))
 
 
 def _kind_of_empty(path: Path, *, has_categories: bool) -> str:
-    """What a file without any annotation would have annotations of.
+    """The kind of a file without any annotation.
 
     Raises:
-        UserError: its list of annotations is not there.
+        UserError: it has no list of annotations.
     """
-    found = json_file(path, WHAT_TO_GIVE)
-    if not isinstance(found, dict) or cast("dict[str, object]", found).get("annotations") != []:
-        raise UserError("The file has no annotations of COCO's.", str(path), WHAT_TO_GIVE)
+    content = json_file(path, WHAT_TO_GIVE)
+    if not isinstance(content, dict) or cast("dict[str, object]", content).get("annotations") != []:
+        raise UserError("The file has no COCO annotations.", str(path), WHAT_TO_GIVE)
     instances = has_categories or path.name.startswith("instances")
     return "segmentations" if instances else "captions"
 
 
 def _name(
-    path: Path, segments: Sequence[tuple[int, int]], categories: dict[int, str], told: CocoImages
+    path: Path, segments: Sequence[tuple[int, int]], categories: dict[int, str], images: CocoImages
 ) -> None:
     for image, category in segments:
         if category not in categories:
@@ -120,25 +120,25 @@ def _name(
                 str(path),
                 WHAT_TO_GIVE,
             )
-        told.objects[image].add(categories[category])
-    told.known |= {image for image, _ in segments}
+        images.objects[image].add(categories[category])
+    images.known |= {image for image, _ in segments}
 
 
-def _read_sets(path: Path, told: CocoImages) -> str:
-    """Takes {number: {class, ...}} from a pickle's listed operations."""
+def _read_sets(path: Path, images: CocoImages) -> str:
+    """Read {number: {class, ...}} from a pickle's operations."""
     try:
         with open_bytes(path) as file:
-            _take_sets(pickletools.genops(file), told.nodes)
+            _take_sets(pickletools.genops(file), images.nodes)
     except (ValueError, IndexError) as error:
         raise UserError(f"The file can't be read: {error}.", str(path), WHAT_TO_GIVE) from error
-    if not told.nodes:
-        raise UserError("The pickle holds no sets of objects.", str(path), WHAT_TO_GIVE)
-    told.known |= told.nodes.keys()
+    if not images.nodes:
+        raise UserError("The pickle has no sets of objects.", str(path), WHAT_TO_GIVE)
+    images.known |= images.nodes.keys()
     return "sets"
 
 
 def _take_sets(operations: Iterable[tuple[Any, Any, Any]], sets: dict[int, set[str]]) -> None:
-    """Fills `sets`: a number, then an empty set, then its texts, then that they are added."""
+    """Fill `sets`: a number, an empty set, its texts, then the operation that adds them."""
     memo: list[object] = []
     last: object = None
     image: int | None = None

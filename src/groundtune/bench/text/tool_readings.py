@@ -1,8 +1,8 @@
-"""What each tool would print of the same yes/no answers, and on which answers they part.
+"""How other tools would read the same yes/no answers, and on which answers they disagree.
 
-A benchmark's result is read by one rule; `yes_no.py` has those of the others. For each tool
-this counts the answers that it takes for right and those that it can't read, which most tools count
-as wrong, and shows the answers that are read differently, the most frequent first.
+A benchmark's result uses one rule; `yes_no.py` has those of other tools. For each tool, this counts
+the answers that it counts as right and those that it can't read, which most tools count as wrong,
+and lists the answers that the tools read differently, the most frequent first.
 """
 
 from collections import Counter
@@ -12,22 +12,22 @@ from groundtune.bench.text.yes_no import readings
 from groundtune.records import Record, Score
 
 SHOWN = 8
-"""Answers that are shown of one model and benchmark."""
+"""Maximum number of listed answers per model and benchmark."""
 
 
 class ToolReading(Record):
-    """What a tool would print of one model's answers to one benchmark."""
+    """A tool's counts for one model's answers to one benchmark."""
 
     benchmark: str
     model: str
     tool: str
     share: float
-    """Share of answers that it takes for right, of all, in [0, 1]."""
+    """Share of all answers that it counts as right, in [0, 1]."""
     unread: int
     """Answers that it can't read; most tools count them as wrong."""
     n: int
     other: int
-    """Answers that it reads otherwise than the rule of the result does."""
+    """Answers that it reads differently from the rule of the result."""
 
 
 class DisputedAnswer(Record):
@@ -39,13 +39,13 @@ class DisputedAnswer(Record):
     answer: str
     truth: str
     readings: dict[str, str]
-    """Tool to what it reads."""
+    """What each tool reads."""
     times: int = 1
-    """How many answers are word by word the same and have the same truth."""
+    """Number of answers with the same words and the same truth."""
 
 
 def truth_of(score: Score) -> str:
-    """The true answer of a yes/no question, "" where the score isn't of one."""
+    """The true answer of a yes/no question; "" for other scores."""
     label = score.strata.get("label", "").lower()
     return label if label in ("yes", "no") else ""
 
@@ -53,41 +53,44 @@ def truth_of(score: Score) -> str:
 def tool_readings(
     scores: Sequence[Score], benchmark: str
 ) -> tuple[list[ToolReading], list[DisputedAnswer]]:
-    """Each tool's count, and the answers that are read apart; nothing but for yes/no questions.
+    """Each tool's counts, and the answers that tools read differently; [] if not yes/no.
 
     `scores` are those of one model and benchmark, `benchmark` is its name in the result.
     """
-    asked = [(score, truth_of(score)) for score in scores]
-    asked = [(score, truth) for score, truth in asked if truth]
-    if not asked:
+    questions = [(score, truth_of(score)) for score in scores]
+    questions = [(score, truth) for score, truth in questions if truth]
+    if not questions:
         return [], []
-    same = Counter((score.answer, truth) for score, truth in asked)
-    read = {key: dict[str, str](readings(*key)) for key in same}
-    ours = {(score.answer, truth): (score.extracted or ("unread",))[0] for score, truth in asked}
-    model = asked[0][0].model
-    made = [
+    same = Counter((score.answer, truth) for score, truth in questions)
+    readings_of = {key: dict[str, str](readings(*key)) for key in same}
+    ours = {
+        (score.answer, truth): (score.extracted or ("unread",))[0] for score, truth in questions
+    }
+    model = questions[0][0].model
+    tool_counts = [
         ToolReading(
             benchmark=benchmark,
             model=model,
             tool=tool,
-            share=sum(n for key, n in same.items() if read[key][tool] == key[1]) / len(asked),
-            unread=sum(n for key, n in same.items() if read[key][tool] == "unread"),
-            n=len(asked),
-            other=sum(n for key, n in same.items() if read[key][tool] != ours[key].lower()),
+            share=sum(n for key, n in same.items() if readings_of[key][tool] == key[1])
+            / len(questions),
+            unread=sum(n for key, n in same.items() if readings_of[key][tool] == "unread"),
+            n=len(questions),
+            other=sum(n for key, n in same.items() if readings_of[key][tool] != ours[key].lower()),
         )
-        for tool in next(iter(read.values()))
+        for tool in next(iter(readings_of.values()))
     ]
-    return made, _apart(asked, same, read, benchmark)
+    return tool_counts, _disputed_answers(questions, same, readings_of, benchmark)
 
 
-def _apart(
-    asked: Sequence[tuple[Score, str]],
+def _disputed_answers(
+    questions: Sequence[tuple[Score, str]],
     same: Counter[tuple[str, str]],
-    read: dict[tuple[str, str], dict[str, str]],
+    readings_of: dict[tuple[str, str], dict[str, str]],
     benchmark: str,
 ) -> list[DisputedAnswer]:
-    first = {(score.answer, truth): score for score, truth in reversed(asked)}
-    apart = [key for key, _ in same.most_common() if len(set(read[key].values())) > 1]
+    first = {(score.answer, truth): score for score, truth in reversed(questions)}
+    disputed = [key for key, _ in same.most_common() if len(set(readings_of[key].values())) > 1]
     return [
         DisputedAnswer(
             benchmark=benchmark,
@@ -95,8 +98,8 @@ def _apart(
             item=first[key].item,
             answer=key[0],
             truth=key[1],
-            readings=dict(read[key]),
+            readings=dict(readings_of[key]),
             times=same[key],
         )
-        for key in apart[:SHOWN]
+        for key in disputed[:SHOWN]
     ]

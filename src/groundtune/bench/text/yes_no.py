@@ -1,7 +1,7 @@
-"""How each tool reads a yes/no answer, and what they make of one and the same answer.
+"""How each tool reads a yes/no answer.
 
-No two tools agree on an untidy answer: "NO" is a yes to POPE's script, "now" a no to MME's, "Yes."
-wrong to lmms-eval's POPE. `readings` tells for one answer what each makes of it; `disagree` whether
+The tools disagree on untidy answers: "NO" is a yes to POPE's script, "now" a no to MME's, "Yes."
+wrong to lmms-eval's POPE. `readings` returns each tool's reading of one answer; `disagree` whether
 they differ.
 
     pope            AoiDragon/POPE evaluate.py at 08d957b; LLaVA's eval_pope.py reads the same way
@@ -29,8 +29,8 @@ _PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
 def pope(answer: str) -> YesNoReading:
     """POPE's script: No, no or not among the words before the first full stop, commas taken out.
 
-    Words are split at single blanks, so that "No!" and a "no" before a line break are no words of
-    these; everything that is not a no is a yes.
+    Words are split at single blanks, so that "No!" and a "no" before a line break don't count;
+    everything that is not a no is a yes.
     """
     words = answer.split(".", 1)[0].replace(",", "").split(" ")
     return "no" if "No" in words or "not" in words or "no" in words else "yes"
@@ -38,28 +38,28 @@ def pope(answer: str) -> YesNoReading:
 
 def vcd(answer: str, label: str) -> YesNoReading:
     """VCD's script: right if the true answer's word is anywhere in the answer ("know" has "no")."""
-    wanted = label.strip().lower()
-    other = "no" if wanted == "yes" else "yes"
-    found = wanted in answer.lower()
-    return "yes" if (wanted if found else other) == "yes" else "no"
+    true_word = label.strip().lower()
+    other = "no" if true_word == "yes" else "yes"
+    is_right = true_word in answer.lower()
+    return "yes" if (true_word if is_right else other) == "yes" else "no"
 
 
 def mme(answer: str) -> YesNoReading:
-    """MME's script: yes, else no, within the first four characters of the lowered answer."""
+    """MME's script: yes, else no, within the first four characters of the answer in lower case."""
     start = answer.lower()[:4]
     return "yes" if "yes" in start else "no" if "no" in start else "unread"
 
 
 def vlmevalkit(answer: str) -> YesNoReading:
-    """VLMEvalKit: one of the words yes and no, but not both, after its clearing of punctuation."""
-    words = _cleared(answer.lower()).split()
+    """VLMEvalKit: the only one of the words yes and no, after its removal of punctuation."""
+    words = _without_punctuation(answer.lower()).split()
     if ("yes" in words) == ("no" in words):
         return "unread"
     return "yes" if "yes" in words else "no"
 
 
 def lmms_eval_pope(answer: str) -> YesNoReading:
-    """lmms-eval's POPE: the whole answer, lowered and stripped, is yes or no."""
+    """lmms-eval's POPE: the whole answer, in lower case and stripped, is yes or no."""
     return _exactly(answer.lower().strip())
 
 
@@ -77,15 +77,15 @@ def amber(answer: str) -> YesNoReading:
 
 
 def strict(answer: str) -> YesNoReading:
-    """Ours: the first word if it is yes or no, else the only one of the two in the first sentence.
+    """Our rule: the first word if yes or no, else the only one of the two in the first sentence.
 
-    Words are letters in any case. Both or none of the two can't be read.
+    Words are letters in any case. An answer with both or neither is unreadable.
     """
     words = re.findall(r"[^\W\d_]+", re.split(r"[.!?\n]", answer.strip(), maxsplit=1)[0].lower())
     if words and words[0] in ("yes", "no"):
         return _exactly(words[0])
-    said = {"yes", "no"} & set(words)
-    return _exactly(said.pop()) if len(said) == 1 else "unread"
+    answers = {"yes", "no"} & set(words)
+    return _exactly(answers.pop()) if len(answers) == 1 else "unread"
 
 
 RULES: dict[str, Callable[[str], YesNoReading]] = {
@@ -97,25 +97,25 @@ RULES: dict[str, Callable[[str], YesNoReading]] = {
     "amber": amber,
     "strict": strict,
 }
-"""Those that need no label."""
+"""The rules that need no label."""
 
 
 def readings(answer: str, label: str) -> dict[str, YesNoReading]:
-    """What each rule makes of one answer; `label` is the true answer, for VCD's."""
-    made: dict[str, YesNoReading] = {name: rule(answer) for name, rule in RULES.items()}
-    made["vcd"] = vcd(answer, label)
-    return made
+    """Each rule's reading of one answer; `label` is the true answer, for VCD's."""
+    all_readings: dict[str, YesNoReading] = {name: rule(answer) for name, rule in RULES.items()}
+    all_readings["vcd"] = vcd(answer, label)
+    return all_readings
 
 
 def disagree(answer: str, label: str) -> bool:
-    """Whether two of the rules make different things of it."""
+    """Whether two of the rules read it differently."""
     return len(set(readings(answer, label).values())) > 1
 
 
 def columns(score: Score) -> dict[str, object]:
-    """What each rule makes of a scored answer, for a benchmark's file of items.
+    """Each rule's reading of a scored answer, for a benchmark's file of items.
 
-    Nothing of an answer to a question that isn't asked for yes or no.
+    Empty for a question that isn't a yes/no question.
     """
     label = score.strata.get("label")
     return {"rules": readings(score.answer, label)} if label else {}
@@ -125,16 +125,16 @@ def _exactly(text: str) -> YesNoReading:
     return "yes" if text == "yes" else "no" if text == "no" else "unread"
 
 
-def _cleared(text: str) -> str:
-    """VLMEvalKit's clearing, which decides by the whole text how each mark is taken out.
+def _without_punctuation(text: str) -> str:
+    """Remove punctuation like VLMEvalKit, which treats each mark by the whole text.
 
-    A mark that stands beside a blank anywhere, and every mark where digits have a comma between
-    them, vanishes; any other becomes a blank. Then the first 32 full stops without a digit after
-    them vanish (its flag is passed as the count).
+    A mark next to a blank anywhere, and every mark if digits have a comma between them, is deleted;
+    any other becomes a blank. Then the first 32 full stops without a digit after them are deleted
+    (its flag is passed as the count).
     """
     has_number = re.search(r"\d,\d", text) is not None
-    cleared = text
+    result = text
     for mark in _PUNCTUATION:
         beside_blank = mark + " " in text or " " + mark in text
-        cleared = cleared.replace(mark, "" if beside_blank or has_number else " ")
-    return re.sub(r"\.(?!\d)", "", cleared, count=32)
+        result = result.replace(mark, "" if beside_blank or has_number else " ")
+    return re.sub(r"\.(?!\d)", "", result, count=32)

@@ -80,7 +80,7 @@ def _of_folder(path: Path) -> Iterable[ItemAnswer]:
                 row=row,
                 model=answer.producer.name,
                 decoding=decoding_of(answer),
-                cut=answer.finish == "length",
+                truncated=answer.finish == "length",
             )
 
 

@@ -126,7 +126,8 @@ def score_caption(scene: Scene, item: Item, answer: ItemAnswer) -> Score:
     found = check(scene, reading)
     return blank.model_copy(
         update={
-            "values": caption_values(scene, text, reading, found) | {"cut": float(answer.cut)},
+            "values": caption_values(scene, text, reading, found)
+            | {"cut": float(answer.truncated)},
             "extracted": tuple(mention.category for mention in reading.asserted_mentions),
             "spans": tuple(finding.span() for finding in found),
             "why": "; ".join(_in_words(text, finding) for finding in found),

@@ -76,7 +76,7 @@ def answered_items(
 def blank_score(item: Item, answer: ItemAnswer, rules: str) -> Score:
     """The score of an answer before anything was read in it; `rules` are a part of its key."""
     decoding = answer.decoding or "greedy"
-    parts = (item.benchmark, item.key, answer.model, decoding, answer.text, answer.cut)
+    parts = (item.benchmark, item.key, answer.model, decoding, answer.text, answer.truncated)
     return Score(
         key=key_of("score", rules, *parts),
         benchmark=item.benchmark,

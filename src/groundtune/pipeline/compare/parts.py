@@ -19,8 +19,8 @@ from groundtune.bench.stats.paired import (
     HeadlineTest,
     UntestedHeadline,
     as_measured,
-    corrected,
     headline_test,
+    with_holm_correction,
 )
 from groundtune.bench.stats.variance import components
 from groundtune.bench.summary import Groups, benchmark_of, metric_of, total_groups
@@ -70,7 +70,7 @@ def parts_of(
         name, _, decoding = seen.benchmark.rpartition("/")
         behaviours[seen.model, name, decoding] = seen
     tests, untested = split_untested(headline_tests(groups, against, seed=seed))
-    tests = as_measured(corrected([*tests, *further.tests]), differences)
+    tests = as_measured(with_holm_correction([*tests, *further.tests]), differences)
     untested = [*untested, *further.untested]
     readings: list[ToolReading] = []
     apart: list[DisputedAnswer] = []

@@ -31,7 +31,7 @@ from groundtune.bench.asking import ask_items
 from groundtune.bench.benchmark import Benchmark, LargeScores, Protocol, Scoring, score_key
 from groundtune.bench.files.answers import ANSWER_COLUMNS, answers_of
 from groundtune.bench.files.checks import by_id, find_files, in_order, refuse_duplicates
-from groundtune.bench.files.revisions import known
+from groundtune.bench.files.revisions import known_revision
 from groundtune.bench.item import Item, ItemAnswer, Mode
 from groundtune.bench.metric import Floats, Metric, ratio, unparsed_metric
 from groundtune.bench.tasks.pope.questions import refuse_others
@@ -124,7 +124,7 @@ def _read(path: Path, part: str) -> list[PopeQuestion]:
         item = f"{part}/{len(asked) + 1}" if part else f"{len(asked) + 1}"
         asked.append(PopeQuestion(item, named, image, text, label))
     refuse_duplicates((q.id for q in asked if q.id), path, "question_id")
-    if known(path) is None:
+    if known_revision(path) is None:
         refuse_cut(len(asked), path)
     return asked
 
