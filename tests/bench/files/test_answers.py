@@ -143,7 +143,7 @@ def test_latin_1_is_the_users_error_wherever_it_stands(
 )
 def test_the_truth_of_a_table_of_questions_is_no_answer(tmp_path: Path, row: dict[str, object]):
     lines = write(tmp_path / "a.jsonl", json.dumps(row))
-    with pytest.raises(UserError, match='has no "prediction"') as error:
+    with pytest.raises(UserError, match='without "prediction"') as error:
         list(answers_of(lines, text=("caption", "answer", "response", "prediction")))
     assert error.value.where.endswith("a.jsonl:1")
     said = row | {"Prediction": "said"}
@@ -184,7 +184,7 @@ def test_answers_are_brought_into_the_order_of_the_data():
     [
         (("a",), "1 of 2 items have no answer .the first is 'b'"),
         (("a", "b", "c"), "1 answers have no item .the first is 'c'"),
-        (("a", "b", "a"), "Row 3 answers 'a' again: row 1 has an answer"),
+        (("a", "b", "a"), "Row 3 answers 'a' again: row 1 already has an answer"),
     ],
 )
 def test_answers_that_dont_fit_the_data_are_refused(ids: tuple[str, ...], message: str):

@@ -67,7 +67,7 @@ def test_empty_answers_refusals_and_cut_ones_are_counted():
     assert names(refusals) == ["refusals"]
     assert names(["I can see a sorry dog."] * 2 + answers) == []
     (warned,) = guard(seen(answers, cut=1.0))
-    assert warned.text == "40 of 40 answers (100.0%) were cut at the longest length."
+    assert warned.text == "40 of 40 answers (100.0%) were truncated at the longest length."
 
 
 def test_an_answer_that_goes_round_in_circles_is_warned_of():

@@ -356,5 +356,5 @@ def test_coco_files_without_an_annotation_are_read(folder: Path, empty: str) -> 
     with_empty = CHAIR.read_data([folder])
     assert with_empty.truth(1, strict=False) == {"dog", "person"}
     path.write_text(json.dumps({"images": []}))
-    with pytest.raises(UserError, match="no annotations"):
+    with pytest.raises(UserError, match="no COCO annotations"):
         CHAIR.read_data([folder])

@@ -150,7 +150,7 @@ def test_mmstars_two_headlines_and_the_other_tools_readings(tmp_path: Path):
 def test_the_questions_own_table_is_no_answer_to_them(tmp_path: Path):
     path = mmstar(tmp_path / "answers.tsv")
     path.write_text(path.read_text().replace("prediction", "notes"))
-    with pytest.raises(UserError, match='has no "prediction"'):
+    with pytest.raises(UserError, match='without "prediction"'):
         MMSTAR.read_answers(path, MMSTAR.read_data([path]))
 
 

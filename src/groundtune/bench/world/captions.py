@@ -268,6 +268,6 @@ METRICS: tuple[Metric, ...] = (
         explanation="No object is invented by it, and yet nobody wants to read it.",
     ),
     _per_answer("refusals", "Answers that refuse", cost=True, value="refusal"),
-    _per_answer("cut", "Answers cut at the longest length", cost=True),
+    _per_answer("cut", "Answers truncated at the longest length", cost=True),
     unparsed_metric(),
 )
