@@ -148,8 +148,8 @@ class RecordedJudge:
         if unused and len({reply.reply for reply in all_replies}) > 1:
             text = all_replies[0].answer or all_replies[0].request_hash
             raise UserError(
-                f"There are {len(all_replies)} replies to {shorten(text, 60)!r}, but {len(used)} of "
-                "the items have this text.",
+                f"There are {len(all_replies)} replies to {shorten(text, 60)!r}, but {len(used)} "
+                "of the items have this text.",
                 ", ".join(map(str, self.paths)),
                 "Keep one reply per item, in the order of the items.",
             )
