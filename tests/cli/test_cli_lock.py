@@ -30,6 +30,7 @@ LINES = {
     "train": "--model MODEL --pairs FOLDER",
     "rl": "world-rl prompts=world:20",
     "reward train": "--model MODEL --feedback FOLDER",
+    "reward filter": "MODEL FOLDER",
     "reward score": "MODEL FOLDER",
     "align": "world-align prompts=world:20",
     "splitter lessons": "--claims FOLDER",

@@ -93,6 +93,9 @@ COMMANDS: dict[str, Command] = {
     "reward train": Command(
         "groundtune.cli.reward:train", "Train a reward model on comparisons or corrections."
     ),
+    "reward filter": Command(
+        "groundtune.cli.reward:filter_", "Keep the pairs on which a reward model agrees."
+    ),
     "reward score": Command("groundtune.cli.reward:score", "Score answers with a reward model."),
     "splitter lessons": Command(
         "groundtune.cli.splitter:lessons", "Make training examples from answers split into claims."

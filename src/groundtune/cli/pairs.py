@@ -21,16 +21,18 @@ def pairs(
     *settings: Settings,
     corrections: Path | None = None,
     claims: Path | None = None,
+    scores: Path | None = None,
     project: Annotated[str | None, Parameter(name="--from")] = None,
     out: Path | None = None,
     cap: Annotated[int | None, Parameter(validator=Number(gte=0))] = None,
     seed: int | None = None,
     json: bool = False,
 ) -> None:
-    """Make preference pairs from corrections, checked claims or an annotation project.
+    """Make preference pairs from corrections, checked claims, scores or an annotation project.
 
     From a correction, the corrected text becomes the chosen answer and the original the rejected
-    one. From claims, the answer with fewer rejected claims is chosen over one with more. Answers
+    one. From claims, the answer with fewer rejected claims is chosen over one with more, from
+    scores, one with a higher reward over one with a lower. Answers
     that give no pair are counted by the rule that excluded them. From an annotation project, run it
     again after more work: new pairs are added, and those whose corrections were changed go.
 
@@ -38,14 +40,17 @@ def pairs(
 
         groundtune pairs --corrections runs/candidates
         groundtune pairs --claims runs/candidates --out runs/claim-pairs spans=all
+        groundtune pairs --scores runs/candidates --out runs/reward-pairs rule=next rank=1
         groundtune pairs --from photos --out runs/photos people=majority
 
     Args:
         recipe: YAML file with settings, if you have one.
         settings: Settings that have no option. For claims: scoring, margin, near, cap_by, balance,
-            length_limit, spans. For a project: people (each, majority or reviewer).
+            length_limit, spans. For scores: rule, rank, near, excess. For a project: people (each,
+            majority or reviewer).
         corrections: Folder with the corrections that `groundtune label` wrote.
         claims: Folder with the claims that `groundtune label --by claims` wrote.
+        scores: Folder with answers that `groundtune reward score` scored.
         project: Folder or PostgreSQL URL of the project that `groundtune annotate` made; needs
             --out.
         out: Folder for the pairs (default: the folder that is read).
@@ -56,18 +61,18 @@ def pairs(
     from groundtune.cli.recipe_argument import read_recipe
     from groundtune.errors import UserError
 
-    given = [each for each in (corrections, claims) if each is not None]
+    given = [each for each in (corrections, claims, scores) if each is not None]
     if len(given) + (project is not None) > 1:
         raise UserError(
             "Pairs are made from one kind of feedback at a time.",
-            "--corrections, --claims and --from",
+            "--corrections, --claims, --scores and --from",
             "Give one of them.",
         )
     if not given and project is None:
         raise UserError(
             "There is no feedback to make pairs from.",
             "groundtune pairs",
-            "Give --corrections FOLDER, --claims FOLDER or --from PROJECT.",
+            "Give --corrections FOLDER, --claims FOLDER, --scores FOLDER or --from PROJECT.",
         )
     if project is not None and out is None:
         raise UserError(
@@ -81,6 +86,7 @@ def pairs(
         return
     folder = given[0]
     stage = _from_claims if claims is not None else _from_corrections
+    stage = _from_scores if scores is not None else stage
     stage(source, options, folder, out or folder, json)
 
 
@@ -113,6 +119,23 @@ def _from_claims(
     rules = load(source.path, source.settings, ClaimPairRules, options=options)
     with open_progress(silent=json) as progress:
         counts = make_claim_pairs(folder, out, rules, progress, command=sys.argv)
+    shown = counts.model_dump() if json else _lines(counts)
+    finish(shown, wrote=out / "pairs", next_command=after_pairs(out, folder), json=json)
+
+
+def _from_scores(
+    source: "RecipeArgument", options: Mapping[str, object], folder: Path, out: Path, json: bool
+) -> None:
+    from groundtune.cli.finish import finish
+    from groundtune.cli.next_steps import after_pairs
+    from groundtune.cli.progress import open_progress
+    from groundtune.feedback.reward_pairs import RewardPairRules
+    from groundtune.pipeline.feedback.pairs import make_scored_pairs
+    from groundtune.recipe_loading import load
+
+    rules = load(source.path, source.settings, RewardPairRules, options=options)
+    with open_progress(silent=json) as progress:
+        counts = make_scored_pairs(folder, out, rules, progress, command=sys.argv)
     shown = counts.model_dump() if json else _lines(counts)
     finish(shown, wrote=out / "pairs", next_command=after_pairs(out, folder), json=json)
 

@@ -118,3 +118,42 @@ def score(
     with open_progress(silent=json) as progress:
         summary = score_answers(answers, out or answers, params, progress, command=sys.argv)
     finish(summary.model_dump(), wrote=(out or answers) / "scores.jsonl", json=json)
+
+
+def filter_(
+    rewarder: str,
+    pairs: Path,
+    /,
+    *settings: Settings,
+    facts: str | None = None,
+    out: Path = Path("runs/filtered"),
+    json: bool = False,
+) -> None:
+    """Keep the pairs whose chosen answer has the higher reward.
+
+    For example:
+
+        groundtune reward filter runs/reward/model runs/rlhf-v --out runs/rlhf-v-agreed
+        groundtune reward filter runs/reward/model runs/rlhf-v margin=0.5 --facts shown
+
+    Args:
+        rewarder: Folder of a reward model, name of an installed reward, or the URL of a server.
+        pairs: Folder with the pairs that `groundtune pairs` or `groundtune import` wrote.
+        settings: Settings that have no option: margin, device, dtype, allow_chance, and limits of a
+            server.
+        facts: Facts that it reads, as in `groundtune reward score`.
+        out: Folder for the pairs that are kept.
+        json: Print the result as one JSON object.
+    """
+    from groundtune.cli.finish import finish
+    from groundtune.cli.next_steps import after_pairs
+    from groundtune.cli.progress import open_progress
+    from groundtune.pipeline.reward.filtering import FilterSettings, filter_pairs
+    from groundtune.recipe_loading import load
+
+    options = {"rewarder": rewarder, "facts": facts}
+    params = load(None, list(settings), FilterSettings, options=options)
+    with open_progress(silent=json) as progress:
+        summary = filter_pairs(pairs, out, params, progress, command=sys.argv)
+    following = after_pairs(out)
+    finish(summary.model_dump(), wrote=out / "pairs", next_command=following, json=json)

@@ -36,6 +36,7 @@ _MADE_BY = {
     "division": "groundtune label --by claims",
     "claims": "groundtune label --by claims",
     "pairs": "groundtune pairs or groundtune import",
+    "scores": "groundtune reward score",
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from example_packages import EXAMPLES, install, install_example, installed
+from groundtune.cli.app import EXIT_DONE, EXIT_INPUT, run
 from groundtune.errors import UserError
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.reward.rewarders import REWARDS
@@ -48,6 +49,38 @@ def test_the_documented_package_scores_and_sorts_answers(folder: RunFolder, tmp_
     own = [line["reward"] for line in lines if line["prompt"] == "p1"]
     assert own == sorted(own, reverse=True)
     assert len(own) == 3
+
+
+def test_scored_answers_become_pairs_and_pairs_are_filtered(folder: RunFolder, tmp_path: Path):
+    made, agreed = tmp_path / "made", tmp_path / "agreed"
+    with installed(install_example("own_reward", tmp_path / "site"), REWARDS):
+        scored(folder, "few-words")
+        command = ["pairs", "--scores", str(folder.path), "--out", str(made)]
+        assert run([*command, "rule=next", "rank=1", "near=1", "excess=99"]) == EXIT_DONE
+        pairs = RunFolder(made).pairs.read()
+        assert len(pairs) == 6
+        assert all(len(pair.chosen) < len(pair.rejected) for pair in pairs)
+        turned = [
+            pair.model_copy(
+                update={"key": f"{pair.key}x", "chosen": pair.rejected, "rejected": pair.chosen}
+            )
+            for pair in pairs[:2]
+        ]
+        RunFolder(made).pairs.append(
+            [pair.model_copy(update={"chosen_spans": (), "rejected_spans": ()}) for pair in turned]
+        )
+        command = ["reward", "filter", "few-words", str(made), "--out"]
+        assert run([*command, str(agreed)]) == EXIT_DONE
+        assert {p.key for p in RunFolder(agreed).pairs.read()} == {p.key for p in pairs}
+        assert run([*command, str(made)]) == EXIT_INPUT
+        assert run([*command, str(tmp_path / "none"), "margin=99"]) == EXIT_INPUT
+
+
+def test_answers_that_were_not_scored_make_no_pairs(
+    folder: RunFolder, capsys: pytest.CaptureFixture[str]
+):
+    assert run(["pairs", "--scores", str(folder.path)]) == EXIT_INPUT
+    assert "Give a folder that groundtune reward score wrote" in capsys.readouterr().err
 
 
 @contextmanager

@@ -19,8 +19,10 @@ from groundtune.feedback.pairs import PairCounts, pairs_from_corrections
 from groundtune.feedback.reward_pairs import RewardPairRules, pairs_from_rewards
 from groundtune.pipeline.feedback.no_pairs import fix_of, losses, no_pairs
 from groundtune.pipeline.folder import RunFolder, hash_of, read_some
+from groundtune.pipeline.reward.score import read_rewards
 from groundtune.protocols import Progress, Rewarder
 from groundtune.records import Pair, Prompt, Record
+from groundtune.store.keys import key_of
 from groundtune.store.lock import one_writer
 
 
@@ -124,10 +126,43 @@ def make_reward_pairs(
         rewards = rewarder.reward(asked, [answer.text for answer in answers])
         rankings.append({a.key: r for a, r in zip(answers, rewards, strict=True)})
         progress.advance()
+    return _ranked(folder, target, rankings, ", ".join(rewarders), rules, command)
+
+
+@one_writer()
+def make_scored_pairs(
+    source: Path,
+    out: Path,
+    rules: RewardPairRules,
+    progress: Progress,
+    *,
+    command: Sequence[str] = (),
+) -> ClaimPairCounts:
+    """Makes pairs of the answers in `source` by their scores of `reward score`, into `out`.
+
+    Raises:
+        UserError: as `make_reward_pairs`, or the answers were not scored.
+    """
+    folder = RunFolder(source)
+    progress.start("pairs")
+    rewards = read_rewards(folder)
+    name = key_of(sorted((key, str(value)) for key, value in rewards.items()))
+    return _ranked(folder, RunFolder(out), [rewards], name, rules, command)
+
+
+def _ranked(
+    folder: RunFolder,
+    target: RunFolder,
+    rankings: Sequence[Mapping[str, float]],
+    name: str,
+    rules: RewardPairRules,
+    command: Sequence[str],
+) -> ClaimPairCounts:
+    answers, prompts = read_some(folder.answers), folder.prompts_by_key()
     paired = pairs_from_rewards(answers, rankings, prompts, rules)
     if not paired.pairs:
         raise no_pairs(losses(paired.counts), folder.answers.path, fix_of(paired.counts))
-    inputs = {"answers": hash_of(folder.answers), "rewards": ", ".join(rewarders)}
+    inputs = {"answers": hash_of(folder.answers), "rewards": name}
     return _keep(folder, target, paired, prompts, rules, rules.seed, inputs, command)
 
 

@@ -24,7 +24,7 @@ from groundtune.store.inputs import note_inputs
 from groundtune.store.json_writing import json_of
 from groundtune.store.keys import key_of
 from groundtune.store.lock import one_writer
-from groundtune.store.run_json import write_run
+from groundtune.store.run_json import read_run, write_run
 
 
 class ScoreSettings(RewarderSettings):
@@ -44,6 +44,26 @@ class AnswerScore(Record):
     """Key of the answer."""
     reward: float | None
     """Higher is better; None where there is none."""
+    rewarder: str
+    """Hash of who scored."""
+
+
+def read_rewards(folder: RunFolder) -> dict[str, float]:
+    """Return the rewards of a folder's answers by the rewarder that scored them last.
+
+    An answer without a reward has NaN.
+
+    Raises:
+        UserError: the answers were not scored.
+    """
+    rows = RecordSet(folder.path / "scores", AnswerScore)
+    found = read_some(rows)
+    last = read_run(rows.path).inputs["rewarder"]
+    return {
+        row.answer: math.nan if row.reward is None else row.reward
+        for row in found
+        if row.rewarder == last
+    }
 
 
 class ScoreSummary(Record):
@@ -93,7 +113,10 @@ def score_answers(
                 kept.append(
                     [
                         AnswerScore(
-                            key=key, answer=answer.key, reward=each if math.isfinite(each) else None
+                            key=key,
+                            answer=answer.key,
+                            reward=each if math.isfinite(each) else None,
+                            rewarder=identity,
                         )
                         for (key, answer), each in zip(some, rewards, strict=True)
                     ]
