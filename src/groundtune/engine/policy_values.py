@@ -17,21 +17,6 @@ from groundtune.vlm.load import Vlm
 from groundtune.vlm.plain import plain_model
 
 
-class ValueHead(nn.Module):
-    """A linear head, zero at first: no value is better than a wrong one."""
-
-    def __init__(self, width: int) -> None:
-        """`width` is that of the decoder's states."""
-        super().__init__()
-        self.linear = nn.Linear(width, 1)
-        nn.init.zeros_(self.linear.weight)
-        nn.init.zeros_(self.linear.bias)
-
-    def forward(self, hidden_ND: Tensor) -> Tensor:
-        """Return a value per state, fp32, shape (N,)."""
-        return self.linear(hidden_ND.to(self.linear.weight.dtype))[:, 0].float()
-
-
 class PolicyValues(nn.Module):
     """Returns (T, 2) per answer: log p of each token, and the value before it.
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,16 @@ import torch
 from safetensors.torch import load_file
 
 from groundtune.errors import UserError
+from groundtune.methods.ppo import PPO
+from groundtune.pipeline.recipes import shipped
 from groundtune.pipeline.rl.run import rl
 from groundtune.pipeline.rl.settings import RLSettings
-from groundtune.protocols import SilentProgress
+from groundtune.protocols import SilentProgress, SpanReward
+from groundtune.recipe_loading import load
 from groundtune.records import Prompt
 from groundtune.store.dataset import RecordSet
 from groundtune.train.rollouts import Rollout
-from rl_folder import Letters, prompt_rows, recipe
+from rl_folder import NO_CLAIMS, Letters, prompt_rows, recipe
 
 
 def run(settings: RLSettings, out: Path, rewarder: Any = None) -> list[dict[str, Any]]:
@@ -191,3 +195,66 @@ def test_settings_that_would_learn_another_thing_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=says):
         recipe(tmp_path, tmp_path / "p.jsonl", **changes)
+
+
+class Words:
+    """Rewards words that have an e."""
+
+    def reward(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
+        raise AssertionError("words are rewarded, not answers")
+
+    def reward_spans(
+        self, prompts: Sequence[Prompt], answers: Sequence[str]
+    ) -> list[list[SpanReward]]:
+        """The rewards of each answer's words."""
+        return [
+            [
+                SpanReward(m.start(), m.end(), float("e" in m.group()))
+                for m in re.finditer(r"\S+", a)
+            ]
+            for a in answers
+        ]
+
+
+def test_a_reward_of_words_is_credited_to_its_words(tiny_llava: Path, tmp_path: Path) -> None:
+    settings = recipe(
+        tiny_llava,
+        prompt_rows(tmp_path / "asked"),
+        rewards={**NO_CLAIMS, "more": {"letters": 1.0}, "words": ["letters"]},
+        method={"type": "rloo", "credit": "claims", "kl": {"coefficient": 0.0}},
+        steps=12,
+        n=8,
+        optim={"lr": 5e-3},
+    )
+    steps = run(settings, tmp_path / "out", Words())
+    first, last = (sum(line["reward"] for line in part) for part in (steps[:3], steps[-3:]))
+    assert last > 1.2 * first
+    with pytest.raises(UserError, match="scores whole answers, not words"):
+        run(settings, tmp_path / "whole", Letters())
+
+
+def test_only_the_published_recipe_has_the_published_faults() -> None:
+    faulty: dict[str, RLSettings] = {}
+    for shipped_recipe in shipped():
+        if shipped_recipe.command != "rl":
+            continue
+        found = load(shipped_recipe.path, [], RLSettings, options={})
+        method = found.method
+        padded = isinstance(method, PPO) and method.whiten == "padded"
+        clamped = method.kl.estimate == "clamped_k1"
+        one_sided = found.rewards.symbolic_rule == "published"
+        assert padded == clamped == one_sided
+        if padded:
+            faulty[shipped_recipe.name] = found
+    published = faulty.pop("llava-rlhf-ppo")
+    assert faulty == {}
+    assert isinstance(published.method, PPO)
+    assert (published.n, published.prompts_per_step, published.passes) == (1, 512, 2)
+    assert (published.method.gamma, published.method.lam) == (1, 1)
+    assert published.method.kl.coefficient == pytest.approx(0.1)
+    assert published.rewards.weights == {
+        "missing_end": 8,
+        "tokens": 10,
+        "symbolic": 2,
+        "runs/reward/model": 1,
+    }

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from groundtune.errors import UserError
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from groundtune.engine.logprobs import TokenLogProbs
     from groundtune.engine.rows import PromptRow
+    from groundtune.train.reward_head import RewardHead
     from groundtune.vlm.load import Vlm
 
 
@@ -67,12 +69,43 @@ def tuned(settings: RLSettings, vlm: "Vlm") -> "Vlm":
 def engine(settings: RLSettings, vlm: "Vlm") -> "TokenLogProbs":
     """Return what scores the policy's answers, with a value head if the method has one."""
     from groundtune.engine.engines import engine_of
-    from groundtune.engine.policy_values import PolicyValues, ValueHead
+    from groundtune.engine.policy_values import PolicyValues
 
     if not settings.method.has_values:
         return engine_of(vlm)
+    return PolicyValues(_value_head(settings, vlm).to(vlm.device))
+
+
+def _value_head(settings: RLSettings, vlm: "Vlm") -> "RewardHead":
+    """Return a head of zeros, or the one of a reward model.
+
+    Raises:
+        UserError: the reward model's head doesn't fit.
+    """
+    from safetensors import SafetensorError
+    from torch import nn
+
+    from groundtune.pipeline.reward.spec import HEAD, read_spec
+    from groundtune.train.checkpoint import read_head
+    from groundtune.train.reward_head import RewardHead
+
     width: int = vlm.model.config.get_text_config().hidden_size
-    return PolicyValues(ValueHead(width).to(vlm.device))
+    if not settings.value_from:
+        head = RewardHead(width, "linear")
+        for weight in head.parameters():
+            nn.init.zeros_(weight)
+        return head
+    folder = Path(settings.value_from)
+    head = RewardHead(width, read_spec(folder).head)
+    try:
+        read_head(head, folder / f"{HEAD}.safetensors")
+    except (RuntimeError, OSError, SafetensorError) as error:
+        raise UserError(
+            f"The reward model's head doesn't fit the policy's states of width {width}.",
+            str(folder),
+            "Use a reward model that was trained from the same model, or leave value_from out.",
+        ) from error
+    return head
 
 
 def heads(score: "TokenLogProbs") -> "dict[str, nn.Module]":

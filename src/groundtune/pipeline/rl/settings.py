@@ -94,6 +94,8 @@ class RewardSettings(RewardWeights):
     more: dict[str, Weight] = Field(default_factory=dict[str, float])
     """Weights of custom rewarders, by the names under which a Python caller passes them, or as
     `groundtune reward score` takes them: a reward model's folder, a package's reward, a URL."""
+    words: tuple[str, ...] = ()
+    """Those of `more` that reward words of an answer, not the whole: token-level reward models."""
     most_unrewarded: float = Field(default=0.25, ge=0, le=1)
     """Largest share of a step's answers without a reward (not a number, or claims that can't be
     read). They are not learnt from."""
@@ -111,6 +113,8 @@ class RewardSettings(RewardWeights):
 
     @model_validator(mode="after")
     def _custom_names_are_free(self) -> Self:
+        if unknown := set(self.words) - self.more.keys():
+            raise ValueError(f"rewards.words has names without a weight in more: {sorted(unknown)}")
         taken = self.more.keys() & RewardWeights.model_fields.keys()
         if taken:
             raise ValueError(f"rewards.more has names of built-in components: {sorted(taken)}")
@@ -150,6 +154,9 @@ class RLSettings(SampleSettings):
     """"answer" asks the prompts. "find" asks for the one wrong part of a description, made of the
     corrections in the folder `prompts`: its answers can be verified (rewards.found)."""
     method: RLMethod = RLOO()
+    value_from: str = ""
+    """PPO: folder of a reward model whose head the value head begins with, if it has the same
+    form; "" begins with zeros, as LLaVA-RLHF's code does."""
     n: int = Field(default=8, ge=1)
     """Answers per prompt: a group. PPO needs no group: LLaVA-RLHF has one answer."""
     prompts_per_step: int = Field(default=16, ge=1)
@@ -201,6 +208,8 @@ class RLSettings(SampleSettings):
                 "tune.dropout must be 0: with dropout the policy that learns is not the one that "
                 "drew"
             )
+        if self.value_from and not self.method.has_values:
+            raise ValueError(f"value_from needs method.type=ppo, not {self.method.type}")
         if self.n == 1 and not self.method.has_values:
             raise ValueError(
                 f"method.type={self.method.type} compares answers: n must be 2 or more"

@@ -2,18 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
+from groundtune.errors import UserError
 from groundtune.pipeline.feedback.claims import Labelling
 from groundtune.pipeline.rl.claims import Reference, check_claims
 from groundtune.pipeline.rl.rewards import Value, judge, rewards_of
 from groundtune.pipeline.rl.settings import RLSettings
-from groundtune.protocols import Rewarder
+from groundtune.protocols import Rewarder, SpanRewarder
 from groundtune.records import Claim, Prompt
 from groundtune.train.parallel import Parallel
 from groundtune.train.rl_batch import Rewards
 from groundtune.train.rollouts import Rollout
 from groundtune.vlm.encode import drawn_offsets
 from groundtune.vlm.load import Vlm
+
+
+@runtime_checkable
+class _RewardsWords(SpanRewarder, Protocol): ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +50,8 @@ class StepRewards:
         claims: dict[str, list[Claim]] = {}
         for part in self.parallel.gather(self._claims(mine)):
             claims |= part
-        more = {name: self._values(rewarder, mine) for name, rewarder in self.rewarders.items()}
-        found: dict[str, dict[str, float]] = {name: {} for name in more}
+        more = {name: self._values(name, mine) for name in self.rewarders}
+        found: dict[str, dict[str, Value]] = {name: {} for name in more}
         for part in self.parallel.gather(more):
             for name, values in part.items():
                 found[name] |= values
@@ -62,7 +68,7 @@ class StepRewards:
             self.settings.rewards,
             offsets=self._offsets if by_claims else None,
             more={
-                name: [Value(values[rollout.key]) for rollout in rollouts]
+                name: [values[rollout.key] for rollout in rollouts]
                 for name, values in found.items()
             },
         )
@@ -73,9 +79,24 @@ class StepRewards:
         texts = [(each.key, self.prompts[each.prompt], each.text) for each in rollouts]
         return check_claims(texts, self.labelling)
 
-    def _values(self, rewarder: Rewarder, rollouts: Sequence[Rollout]) -> dict[str, float]:
+    def _values(self, name: str, rollouts: Sequence[Rollout]) -> dict[str, Value]:
+        """Return what a rewarder gives to answers, or to their words."""
+        if not rollouts:
+            return {}
+        rewarder = self.rewarders[name]
         prompts = [self.prompts[each.prompt] for each in rollouts]
-        values = rewarder.reward(prompts, [each.text for each in rollouts]) if rollouts else []
+        texts = [each.text for each in rollouts]
+        if name not in self.settings.rewards.words:
+            rewards = rewarder.reward(prompts, texts)
+            values = [Value(each) for each in rewards]
+        elif isinstance(rewarder, _RewardsWords):
+            values = [Value(places=tuple(own)) for own in rewarder.reward_spans(prompts, texts)]
+        else:
+            raise UserError(
+                f"The reward {name} scores whole answers, not words.",
+                "rewards.words",
+                "Leave it out of rewards.words, or use a reward model that learnt words.",
+            )
         return {each.key: value for each, value in zip(rollouts, values, strict=True)}
 
     def _offsets(self, rollout: Rollout) -> Sequence[tuple[int, int]]:
