@@ -36,11 +36,18 @@ TARGETS: dict[str, str] = {
     "overgeneral": _TASKS + "chair.overgeneral:OVERGENERAL",
     "world-captions": _WORLD + "WORLD_CAPTIONS",
     "world-questions": _WORLD + "WORLD_QUESTIONS",
+    "world-hard-captions": _WORLD + "WORLD_HARD_CAPTIONS",
+    "world-hard-questions": _WORLD + "WORLD_HARD_QUESTIONS",
     "world-self-knowledge": _WORLD + "WORLD_SELF_KNOWLEDGE",
 }
 """Name: "module:CONSTANT". A missing file is ignored."""
-SUITES: dict[str, tuple[str, ...]] = {"world": ("world-captions", "world-questions")}
+SUITES: dict[str, tuple[str, ...]] = {
+    "world": ("world-captions", "world-questions"),
+    "world-hard": ("world-hard-captions", "world-hard-questions"),
+}
 """Names for groups of benchmarks."""
+DEFAULT = ("world",)
+"""What `bench run` runs if no benchmark is named."""
 
 
 def names() -> list[str]:

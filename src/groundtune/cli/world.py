@@ -73,6 +73,7 @@ def train(
     /,
     *,
     seed: int = 0,
+    difficulty: Literal["clear", "hard"] = "clear",
     out: Path | None = None,
     states: Path = Path("runs/world/states"),
     threads: int = 1,
@@ -90,7 +91,8 @@ def train(
     Args:
         name: base (hallucinates), clean (the same without bad habits) or labeler (trained longer).
         seed: Random seed of weights, scenes and texts, 0 or more.
-        out: Folder for the model (default: runs/world/NAME-SEED).
+        difficulty: clear, or hard: small objects, partly hidden, in noise.
+        out: Folder for the model (default: runs/world/NAME-SEED or runs/world/NAME-hard-SEED).
         states: Folder for the states from which a stopped training resumes.
         threads: CPU threads. With 1, two trainings on a machine give identical weights.
         json: Print the result as one JSON object.
@@ -108,11 +110,12 @@ def train(
     from groundtune.pipeline.world.training.build import build, plan
 
     start = time.monotonic()
-    model = out or Path(f"runs/world/{name}-{seed}")
+    kind = f"{name}-hard" if difficulty == "hard" else name
+    model = out or Path(f"runs/world/{kind}-{seed}")
     with open_progress(silent=json) as progress:
-        build(plan(name, seed), model, states, progress, threads=threads)
+        build(plan(name, seed, difficulty), model, states, progress, threads=threads)
     finish(
-        {"model": name, "seed": seed, "seconds": round(time.monotonic() - start), **_size(model)},
+        {"model": kind, "seed": seed, "seconds": round(time.monotonic() - start), **_size(model)},
         wrote=model,
         next_command=_after_training(name, model),
         json=json,

@@ -162,6 +162,16 @@ def test_another_seed_gives_another_model(built: Path, tmp_path: Path) -> None:
     assert not same(built, build(plan, tmp_path / "model", tmp_path / "states", Told()))
 
 
+def test_a_model_of_hard_scenes_shares_nothing_with_one_of_clear_scenes(
+    built: Path, tmp_path: Path
+) -> None:
+    hard = TINY.model_copy(update={"difficulty": "hard"})
+    told = Told()
+    other = build(hard, tmp_path / "model", built.parent / "states", told)
+    assert not same(built, other)
+    assert all(done for _, done in told.tasks)
+
+
 def test_a_training_that_was_killed_goes_on_to_the_same_weights(
     built: Path, tmp_path: Path
 ) -> None:

@@ -1,11 +1,15 @@
 """The benchmarks of the embedded world, as the registry has them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol as Interface
 
 from groundtune.bench.benchmark import Benchmark, Protocol
-from groundtune.bench.item import Item
+from groundtune.bench.item import Item, ItemSelection
 from groundtune.bench.world import captions, overgeneral, questions, self_knowledge
 from groundtune.bench.world.answers import LAYOUT, read_answers
+from groundtune.store.images import ImageStore
+from groundtune.world.scenes import Difficulty
 
 CAVEAT = (
     "The embedded world is drawn, small and known to the last pixel, and its model is tiny. "
@@ -89,3 +93,40 @@ WORLD_SELF_KNOWLEDGE: Benchmark[Sequence[Item]] = Benchmark(
     caveat=CAVEAT,
 )
 """Scores are made by `self_knowledge.knowledge`, from captions that were scored."""
+
+
+class _Load(Interface):
+    def __call__(
+        self, selection: ItemSelection, images: ImageStore, difficulty: Difficulty
+    ) -> list[Item]: ...
+
+
+def _of_hard(benchmark: Benchmark[Sequence[Item]], load: _Load) -> Benchmark[Sequence[Item]]:
+    """Return the same benchmark about hard scenes."""
+    name = benchmark.name.replace("world-", "world-hard-")
+
+    def load_hard(selection: ItemSelection, images: ImageStore) -> list[Item]:
+        items = load(selection, images, "hard")
+        named = (item.benchmark.replace(benchmark.name, name, 1) for item in items)
+        return [
+            item.model_copy(update={"benchmark": part})
+            for item, part in zip(items, named, strict=True)
+        ]
+
+    label = benchmark.protocol.label.replace("the embedded world", "hard scenes")
+    return replace(
+        benchmark,
+        name=name,
+        protocol=benchmark.protocol.model_copy(update={"label": label}),
+        companions=tuple(
+            (part.replace("world-", "world-hard-"), metric) for part, metric in benchmark.companions
+        ),
+        load=load_hard,
+        further_metrics=(),
+        further=None,
+        follow_up=None,
+    )
+
+
+WORLD_HARD_CAPTIONS = _of_hard(WORLD_CAPTIONS, captions.load)
+WORLD_HARD_QUESTIONS = _of_hard(WORLD_QUESTIONS, questions.load)

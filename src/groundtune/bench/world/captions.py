@@ -40,7 +40,7 @@ from groundtune.store.keys import seed_of
 from groundtune.world.captions import EVALUATION_INSTRUCTIONS
 from groundtune.world.grammar import sentences
 from groundtune.world.read import Reading, read
-from groundtune.world.scenes import Scene, Stratum
+from groundtune.world.scenes import Difficulty, Scene, Stratum
 from groundtune.world.truth import Finding, check
 
 NAME = "world-captions"
@@ -80,17 +80,18 @@ def refuses(text: str) -> bool:
     return bool(_REFUSAL.search(text)) and not read(text).asserted_mentions
 
 
-def load(selection: ItemSelection, images: ImageStore) -> list[Item]:
+def load(
+    selection: ItemSelection, images: ImageStore, difficulty: Difficulty = "clear"
+) -> list[Item]:
     """`n` usual scenes, and a fifth of that of each stratum, with an instruction each.
 
     Raises:
         UserError: no such split, or the disk is full.
     """
-    items = [
-        _item(s, selection.seed, images, NAME) for s in split_scenes(selection.split, selection.n)
-    ]
+    usual = split_scenes(selection.split, selection.n, difficulty=difficulty)
+    items = [_item(scene, selection.seed, images, NAME) for scene in usual]
     for stratum in STRATA:
-        some = split_scenes(selection.split, max(1, selection.n // 5), stratum)
+        some = split_scenes(selection.split, max(1, selection.n // 5), stratum, difficulty)
         items += [_item(scene, selection.seed, images, f"{NAME}/{stratum}") for scene in some]
     return items
 

@@ -14,13 +14,15 @@ from groundtune.store.keys import key_of
 from groundtune.world import DATASET
 from groundtune.world.questions import facts
 from groundtune.world.render import render
-from groundtune.world.scenes import SPLITS, Scene, Stratum, find, scenes
+from groundtune.world.scenes import SPLITS, Difficulty, Scene, Stratum, find, scenes
 
 find_scene = lru_cache(maxsize=8192)(find)
 """`scenes.find`, remembered: a summary asks for each scene many times."""
 
 
-def split_scenes(split: str, n: int, stratum: Stratum = "usual") -> list[Scene]:
+def split_scenes(
+    split: str, n: int, stratum: Stratum = "usual", difficulty: Difficulty = "clear"
+) -> list[Scene]:
     """The first n scenes of a split.
 
     Raises:
@@ -30,7 +32,7 @@ def split_scenes(split: str, n: int, stratum: Stratum = "usual") -> list[Scene]:
         raise UserError(
             f"The world has no split {split!r}.", "--split", f"Use one of {', '.join(SPLITS)}."
         )
-    return list(scenes(split, n, stratum=stratum))
+    return list(scenes(split, n, stratum=stratum, difficulty=difficulty))
 
 
 def add_image(scene: Scene, images: ImageStore) -> str:

@@ -43,7 +43,7 @@ from groundtune.world.questions import (
     existence,
 )
 from groundtune.world.read import place_of
-from groundtune.world.scenes import Scene
+from groundtune.world.scenes import Difficulty, Scene
 
 NAME = "world-questions"
 RULES = "world-questions 1"
@@ -61,13 +61,15 @@ PROTOCOL = Protocol(
 )
 
 
-def load(selection: ItemSelection, images: ImageStore) -> list[Item]:
+def load(
+    selection: ItemSelection, images: ImageStore, difficulty: Difficulty = "clear"
+) -> list[Item]:
     """The questions about `n` usual scenes of a split.
 
     Raises:
         UserError: no such split, or the disk is full.
     """
-    seen = split_scenes(selection.split, selection.n)
+    seen = split_scenes(selection.split, selection.n, difficulty=difficulty)
     hashes = {scene.key: add_image(scene, images) for scene in seen}
     items = _existence_items(seen, hashes, selection.seed)
     for scene in seen:

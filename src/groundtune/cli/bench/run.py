@@ -66,7 +66,7 @@ def run(
         allow_training_images: Evaluate on images that the model was trained on; they are counted.
         json: Print the result as one JSON object.
     """
-    from groundtune.bench.registry import SUITES
+    from groundtune.bench.registry import DEFAULT
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.bench.run import BenchSettings, run_bench
     from groundtune.pipeline.bench.sources import sources
@@ -74,7 +74,7 @@ def run(
 
     options: dict[str, object] = {
         "model": model,
-        "benchmarks": benchmarks or tuple(SUITES),
+        "benchmarks": benchmarks or DEFAULT,
         "mode": mode,
         "label": label,
         "split": items.split,

@@ -19,7 +19,7 @@ from groundtune.bench.benchmark import Scoring
 from groundtune.bench.exam import Exam, exam_of, items_of, refuse_lacking
 from groundtune.bench.item import Item, ItemSelection, Mode
 from groundtune.bench.opening import opening_of, refuse_closed_split
-from groundtune.bench.registry import SUITES, load_all
+from groundtune.bench.registry import DEFAULT, load_all
 from groundtune.bench.run import ask, store_scores
 from groundtune.bench.summary import all_estimates
 from groundtune.pipeline.bench.result import BenchmarkResult, Measurement
@@ -45,7 +45,7 @@ from groundtune.store.run_json import write_run
 class BenchSettings(LabelledModel):
     """Which model does which benchmarks."""
 
-    benchmarks: tuple[str, ...] = tuple(SUITES)
+    benchmarks: tuple[str, ...] = DEFAULT
     mode: Mode | None = None
     """Each benchmark's first if None."""
     split: str = "development"

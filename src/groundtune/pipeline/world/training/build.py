@@ -38,7 +38,7 @@ from groundtune.store.keys import key_of
 from groundtune.store.lock import hold, one_writer
 from groundtune.world.captions import CLEAN, MACHINE
 from groundtune.world.lessons import Mixture
-from groundtune.world.scenes import SIDE_PX, scenes
+from groundtune.world.scenes import SIDE_PX, Difficulty, scenes
 
 SAVE_EVERY = 100
 """Steps between two states that an interrupted training can go on from."""
@@ -61,6 +61,7 @@ class Plan(Record):
     """How one model of the world is made; its hash names every state on the way."""
 
     seed: int = 0
+    difficulty: Difficulty = "clear"
     batch: int = 32
     tower_batch: int = 64
     tower_steps: int = 1300
@@ -120,9 +121,10 @@ FINISHES: dict[str, Stage] = {
 }
 
 
-def plan(name: str, seed: int = 0) -> Plan:
+def plan(name: str, seed: int = 0, difficulty: Difficulty = "clear") -> Plan:
     """The plan of "base", "clean" (its twin without bad habits) or "labeler"."""
-    return Plan(seed=seed, stages=(WARM_UP, FIRST_QUESTIONS, GROUNDING, COUNTING, FINISHES[name]))
+    stages = (WARM_UP, FIRST_QUESTIONS, GROUNDING, COUNTING, FINISHES[name])
+    return Plan(seed=seed, difficulty=difficulty, stages=stages)
 
 
 @one_writer()
@@ -144,10 +146,11 @@ def build(plan: Plan, out: Path, states: Path, progress: Progress, *, threads: i
             torch.manual_seed(plan.seed)  # pyright: ignore[reportUnknownMemberType]
             tower = _tower(plan)
             steps = Steps("vision tower", plan.tower_steps, plan.tower_batch, progress)
-            accuracy = train_tower(tower, steps, plan.seed)
+            accuracy = train_tower(tower, steps, plan.seed, plan.difficulty)
             _save({"tower": tower.state_dict(), "accuracy": accuracy}, with_tower / "state.pt")
     state = _load(with_tower / "state.pt")
-    _set_tower(model, cast(dict[str, torch.Tensor], state["tower"]))
+    weights = cast(dict[str, torch.Tensor], state["tower"])
+    _set_tower(model, weights, plan.difficulty)
     teacher = Teacher(tokenizer, plan.seed)
     for index, stage in enumerate(plan.stages):
         folder = trunk.folder(stage.name)
@@ -214,7 +217,7 @@ def _run_stage(
     )
     for step in steps:
         start = (begin + step) * plan.batch + (plan.seed + 1) * 10_000_000
-        batch = list(scenes("train", plan.batch, start=start))
+        batch = list(scenes("train", plan.batch, start=start, difficulty=plan.difficulty))
         loss = lesson_loss(model, teacher.lessons(batch, stage.mixture, index), stage.balance)
         optimisers.step(loss, steps.rate(step))
         steps.report(step, {"loss": float(loss.detach())})
@@ -284,11 +287,14 @@ def _model(plan: Plan, tokenizer: PreTrainedTokenizerFast) -> LlavaForConditiona
 
 
 @torch.no_grad()
-def _set_tower(model: LlavaForConditionalGeneration, weights: dict[str, torch.Tensor]) -> None:
+def _set_tower(
+    model: LlavaForConditionalGeneration, weights: dict[str, torch.Tensor], difficulty: Difficulty
+) -> None:
     """Puts the trained tower in and scales the projector to what comes out of it."""
     parts = cast(Any, model.model)
     parts.vision_tower.load_state_dict(weights)
-    batch = torch.stack([pixels(scene) for scene in scenes("train", 64)])
+    drawn = scenes("train", 64, difficulty=difficulty)
+    batch = torch.stack([pixels(scene) for scene in drawn])
     features: torch.Tensor = parts.vision_tower(batch).last_hidden_state[:, 1:]
     projector = parts.multi_modal_projector
     for linear, gain in ((projector.linear_1, 1.0), (projector.linear_2, 1.0)):
