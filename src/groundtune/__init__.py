@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from groundtune.errors import UserError
+    from groundtune.pipeline.annotate.api import AnnotationProject
     from groundtune.pipeline.api import Run, compare, load
     from groundtune.pipeline.world.api import demo
     from groundtune.protocols import Annotator, Comparer, Generator, Judge, Progress, YesNo
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 _NAMES: dict[str, tuple[str, ...]] = {
     "groundtune.errors": ("UserError",),
+    "groundtune.pipeline.annotate.api": ("AnnotationProject",),
     "groundtune.pipeline.api": ("Run", "compare", "load"),
     "groundtune.pipeline.world.api": ("demo",),
     "groundtune.protocols": (
@@ -69,6 +71,7 @@ _EXPORTS = {name: module for module, names in _NAMES.items() for name in names}
 """Public name -> module that defines it."""
 
 __all__ = [
+    "AnnotationProject",
     "Annotator",
     "Answer",
     "Claim",

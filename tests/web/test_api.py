@@ -211,6 +211,23 @@ def test_a_locked_database_is_said_and_the_same_events_are_taken_later(
         assert len(post(url, batch).json()["known"]) == 1
 
 
+def test_a_large_image_that_is_slow_to_scale_is_scaled_when_it_is_added(tmp_path: Path):
+    run_of(tmp_path / "run", [[TEXT]], (4000, 2500))  # PNG
+    project = open_project(tmp_path / "project")
+    project.add_run(tmp_path / "run")
+    (copy,) = (project.path / "scaled").iterdir()
+    with Image.open(copy) as image:
+        assert image.size == (1600, 1000)
+
+
+@pytest.mark.parametrize("name", ["photos", "documents", "reports"])
+def test_shipped_guidelines_are_chosen_by_a_setting(tmp_path: Path, name: str):
+    project = open_project(tmp_path / "project", {"guidelines": name})
+    assert project.guidelines.startswith("# Correct what")
+    with app_of(project) as url:
+        assert "<table>" in HTTP.get(url).text
+
+
 def test_a_turned_photograph_is_scaled_upright(project: Project, url: str):
     turned = Image.Exif()
     turned[0x0112] = 6  # EXIF orientation: the camera was held upright

@@ -16,12 +16,13 @@ from starlette.staticfiles import StaticFiles
 
 from groundtune import __version__
 from groundtune.errors import UserError
+from groundtune.pipeline.annotate import scaled
 from groundtune.pipeline.annotate.project import Project
 from groundtune.pipeline.annotate.rates import LiveFigures
 from groundtune.records import Record
 from groundtune.store.annotations import items
 from groundtune.store.annotations.records import Event, Task
-from groundtune.web import pages, scaled, views
+from groundtune.web import pages, views
 from groundtune.web.errors import (
     WebError,
     from_user_error,
@@ -139,7 +140,8 @@ def _add_images(app: FastAPI, project: Project) -> None:
     def image(sha256: Annotated[str, Path(pattern=_SHA256)], width: int = 0) -> Response:
         if width and width not in scaled.WIDTHS:
             raise not_found(f"Images are {scaled.WIDTHS} pixels wide.", f"width {width}")
-        made = scaled.scaled(project, sha256, width) if width else scaled.whole(project, sha256)
+        copies = project.scaled
+        made = copies.of_width(sha256, width) if width else copies.whole(sha256)
         data, media_type = made
         return Response(data, media_type=media_type, headers=_FOREVER)
 

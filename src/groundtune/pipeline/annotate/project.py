@@ -12,6 +12,7 @@ from secrets import token_hex
 from groundtune.errors import UserError
 from groundtune.feedback.annotating import AnnotationState, RefusedEvent, check_event, replay
 from groundtune.pipeline.annotate.items import items_from_run
+from groundtune.pipeline.annotate.scaled import ScaledImages
 from groundtune.pipeline.annotate.settings import ProjectSettings
 from groundtune.pipeline.folder import DATABASE, RunFolder, is_project
 from groundtune.records import Prompt, Record
@@ -74,6 +75,7 @@ class Project:
         self.settings = settings
         images = path / "images"
         self.images = SharedImages(images, database) if url else ImageStore(images)
+        self.scaled = ScaledImages(self.images, path / "scaled")
 
     @property
     def own_guidelines(self) -> str | None:
@@ -91,7 +93,8 @@ class Project:
         own = self.own_guidelines
         if own is not None:
             return own
-        return files("groundtune.pipeline.annotate").joinpath("guidelines.md").read_text("utf-8")
+        shipped = files("groundtune.pipeline.annotate").joinpath("guidelines")
+        return shipped.joinpath(f"{self.settings.guidelines}.md").read_text("utf-8")
 
     def add_run(self, source: Path, task: Task = "correct") -> int:
         """Add the answers of a run as items, with their images, and return how many were new.
@@ -139,6 +142,7 @@ class Project:
                 "Run the command that made the answers again.",
             )
         shutil.copyfile(source.path(sha256), path)
+        self.scaled.prepare(sha256)
         if isinstance(self.images, SharedImages):
             self.images.share(sha256)
 

@@ -1,6 +1,6 @@
 """What a project's owner sets: kinds, blindness, leases."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -38,6 +38,8 @@ class ProjectSettings(Settings):
     planted: float = Field(default=0, ge=0, le=1)
     """Share of answers that get a wrong suggestion on purpose, to count how often it is accepted.
     None in a blind project, and only where a machine makes suggestions."""
+    guidelines: Literal["photos", "documents", "reports"] = "photos"
+    """Which of the shipped guidelines are shown; guidelines.md in the folder replaces them."""
     severity: bool = False
     """Ask how bad each error is: 1 minor, 2 major, 3 dangerous."""
     people_per_item: int = Field(default=1, ge=1)

@@ -1,5 +1,7 @@
 // Offsets are code points, as Python counts them; JavaScript's strings count UTF-16 units.
 
+// Firefox (153) says that words with combining marks aren't like words.
+const LETTER = /[\p{L}\p{N}]/u;
 const segmenter = new Intl.Segmenter(undefined, { granularity: "word" });
 
 /** The characters of a text as an array: one entry per code point. */
@@ -23,7 +25,7 @@ export function unitsOf(text, cuts = []) {
   for (const { segment, isWordLike } of segmenter.segment(text)) {
     for (const piece of cutAt(segment, start, ends)) {
       const end = start + lengthOf(piece);
-      units.push({ start, end, text: piece, word: Boolean(isWordLike) });
+      units.push({ start, end, text: piece, word: Boolean(isWordLike) || LETTER.test(piece) });
       start = end;
     }
   }

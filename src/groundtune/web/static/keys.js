@@ -10,6 +10,7 @@ const SHARED = [
   ["+  \u2212  0", "Zoom in, zoom out, fit the image", {
     "+": "zoom-in", "=": "zoom-in", "-": "zoom-out", 0: "zoom-fit",
   }],
+  [",  .", "Previous image, next image", { ",": "previous-image", ".": "next-image" }],
   ["g  ?", "Guidelines; these keys", { g: "guidelines", "?": "help" }],
 ];
 const WORDS = [

@@ -88,6 +88,8 @@ export class Screen {
       "zoom-in": () => this.stage.zoom(1.4),
       "zoom-out": () => this.stage.zoom(1 / 1.4),
       "zoom-fit": () => this.stage.fit(),
+      "previous-image": () => this.stage.step(-1),
+      "next-image": () => this.stage.step(1),
       guidelines: () => byId("guidelines").showModal(),
       help: () => byId("help").showModal(),
     };

@@ -24,17 +24,16 @@ export class Stage {
 
   /** Shows the first of the images, or the facts where there is none. */
   show(images, facts) {
+    this.images = images;
     this.thumbs.hidden = images.length < 2;
     this.thumbs.replaceChildren(...images.map((sha256, place) => h(
       "button",
-      {
-        type: "button", "aria-pressed": String(place === 0), "aria-label": `Image ${place + 1}`,
-        on: { click: () => this.choose(images, place) },
-      },
-      h("img", { src: `/images/${sha256}?width=480`, alt: "" }),
+      { type: "button", "aria-label": `Image ${place + 1}`, on: { click: () => this.choose(place) } },
+      h("img", { src: `/images/${sha256}?width=480`, alt: "", loading: "lazy" }),
+      h("span", { class: "page" }, String(place + 1)),
     )));
     this.stage.classList.toggle("facts", !images.length);
-    if (images.length) this.load(images[0]);
+    if (images.length) this.choose(0);
     else {
       this.image = null;
       this.scale.value = "";
@@ -43,11 +42,18 @@ export class Stage {
     }
   }
 
-  choose(images, place) {
-    this.load(images[place]);
+  choose(place) {
+    this.place = place;
+    this.load(this.images[place]);
     [...this.thumbs.children].forEach((button, index) => {
       button.setAttribute("aria-pressed", String(index === place));
     });
+    this.thumbs.children[place].scrollIntoView({ block: "nearest", inline: "nearest" });
+  }
+
+  /** Shows the next or the previous image. */
+  step(by) {
+    if (this.images[this.place + by]) this.choose(this.place + by);
   }
 
   load(sha256) {

@@ -1,0 +1,113 @@
+"""Images at the size that a screen needs; the full file only when someone zooms in.
+
+A scaled copy is made once and kept in the project's folder `scaled/`.
+"""
+
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+from threading import Semaphore
+
+from PIL import Image, ImageOps
+
+from groundtune.errors import UserError
+from groundtune.store.files import write_atomic
+from groundtune.store.images import FORMATS, ImageStore, decode, is_image
+
+WIDTHS = (480, 1600)
+"""Widths of scaled copies, in pixels: for lists and phones, and for screens."""
+_SLOW_PIXELS = 8_000_000
+"""A PNG of 40 megapixels takes 1.7 CPU seconds to scale, a JPEG 0.3."""
+_AT_ONCE = Semaphore(2)
+"""A decoded image of 40 megapixels takes 120 MB."""
+_MAGIC = {
+    b"\x89PNG": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"GIF8": "image/gif",
+    b"RIFF": "image/webp",
+    b"BM": "image/bmp",
+}
+
+
+class ScaledImages:
+    """The images of a store at other widths; copies are kept in the folder `path`."""
+
+    def __init__(self, images: ImageStore, path: Path) -> None:
+        self._images = images
+        self._path = path
+
+    def of_width(self, sha256: str, width: int) -> tuple[bytes, str]:
+        """Return an image's bytes at most `width` pixels wide, and their media type.
+
+        Raises:
+            UserError: the image is missing, damaged, or not one that can be read.
+        """
+        path = self._path / f"{sha256}-{width}.jpg"
+        if path.is_file():
+            return path.read_bytes(), "image/jpeg"
+        original = self._images.read(sha256)
+        if _media_type(original) and _fits(original, width):
+            return original, _media_type(original)
+        with _AT_ONCE:
+            image = _opened(original, width, f"image {sha256}")
+            data = _jpeg(image, width)
+        write_atomic(path, data, durable=False)
+        return data, "image/jpeg"
+
+    def whole(self, sha256: str) -> tuple[bytes, str]:
+        """Return an image's file as it is where browsers read its format, else as JPEG.
+
+        Raises:
+            UserError: as `of_width`.
+        """
+        original = self._images.read(sha256)
+        media_type = _media_type(original)
+        if media_type:
+            return original, media_type
+        with _AT_ONCE:
+            image = decode(original, f"image {sha256}")
+            return _jpeg(image, image.width), "image/jpeg"
+
+    def prepare(self, sha256: str) -> None:
+        """Make the copy for screens ahead of an image that takes long: large, and not a JPEG."""
+        path = self._images.path(sha256)
+        if not is_image(path):
+            return  # the page says so
+        data = path.read_bytes()
+        with Image.open(BytesIO(data), formats=FORMATS) as image:
+            pixels = image.width * image.height
+        if pixels > _SLOW_PIXELS and _media_type(data) != "image/jpeg":
+            with suppress(UserError):  # the page says that it is damaged
+                self.of_width(sha256, WIDTHS[-1])
+
+
+def _fits(original: bytes, width: int) -> bool:
+    """Whether neither side is longer; only the file's beginning is read."""
+    with Image.open(BytesIO(original), formats=FORMATS) as image:
+        return max(image.size) <= width
+
+
+def _opened(original: bytes, width: int, where: str) -> Image.Image:
+    """The image, upright; a JPEG of 40 megapixels at a fraction of its size, which is much faster.
+
+    The image was decoded whole when it was stored, and its bytes have their sha256.
+    """
+    if _media_type(original) != "image/jpeg":
+        return decode(original, where)
+    image = Image.open(BytesIO(original), formats=("JPEG",))
+    image.draft("RGB", (width, width))  # not below this, so that the rest is scaled down smoothly
+    return ImageOps.exif_transpose(image).convert("RGB")
+
+
+def _jpeg(image: Image.Image, width: int) -> bytes:
+    if image.width > width:
+        height = max(1, round(image.height * width / image.width))
+        image = image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    stream = BytesIO()
+    image.save(stream, "JPEG", quality=88)
+    return stream.getvalue()
+
+
+def _media_type(data: bytes) -> str:
+    """The type of a file that browsers read; "" for others."""
+    return next((kind for magic, kind in _MAGIC.items() if data.startswith(magic)), "")
