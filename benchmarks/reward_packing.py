@@ -1,4 +1,4 @@
-"""Processor and wall seconds to score several answers to each prompt: packed, in one batch, and one by one.
+"""Seconds to score several answers to each prompt: packed, in one batch, and one by one.
 
     .venv/bin/python benchmarks/reward_packing.py --model world:base --prompts 12 --answers 8
 

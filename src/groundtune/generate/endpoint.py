@@ -76,6 +76,17 @@ def base_urls(text: str) -> tuple[str, ...]:
 
 
 def _base_url(text: str) -> str:
+    path = plain_url(text)
+    url = text.rstrip("/").removesuffix(CHAT)
+    return url if path.strip("/") else f"{url}/v1"
+
+
+def plain_url(text: str) -> str:
+    """Return the path of a URL that may be written into results.
+
+    Raises:
+        UserError: it isn't one, or holds a password or a query.
+    """
     wrong = UserError("This is not a base URL.", text, "Write one like http://127.0.0.1:8000/v1.")
     try:
         parts = urlsplit(text)
@@ -90,8 +101,7 @@ def _base_url(text: str) -> str:
         )
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise wrong
-    url = text.rstrip("/").removesuffix(CHAT)
-    return url if parts.path.strip("/") else f"{url}/v1"
+    return parts.path
 
 
 def read_key(settings: EndpointSettings) -> str:

@@ -1,9 +1,11 @@
 """Feedback that no reward model can learn from, and facts that are not what they are called."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from groundtune.cli.app import EXIT_DONE, run
 from groundtune.errors import UserError
 from groundtune.pipeline.reward.data import FEWEST, read_data, refuse_other_facts
 from groundtune.pipeline.reward.judging import Judging, check_facts
@@ -11,6 +13,7 @@ from groundtune.pipeline.reward.settings import FactSettings, JudgingSettings
 from groundtune.records import Source
 from groundtune.world import DATASET
 from reward_folder import fill_compared, settings_for
+from training_folder import image_bytes
 
 
 def test_images_are_learnt_from_or_held_out_but_never_both(tmp_path: Path):
@@ -136,3 +139,74 @@ def test_missing_facts_and_the_truth_under_another_name_are_refused(tmp_path: Pa
     check_facts(world, FactSettings(show="truth"), "")
     with pytest.raises(UserError, match="several images"):
         check_facts(prompts[:1], FactSettings(show="other-scene"), "")
+
+
+ROWS = {
+    "llava-rlhf": (
+        "rows.json",
+        [
+            {
+                "id": f"{n}",
+                "image": f"{n}.png",
+                "conversations": [
+                    {"from": "human", "value": "<image>\nWhat is it?"},
+                    {"from": "gpt", "value": "A cup."},
+                ],
+                "output_1": {"from": "gpt", "value": "A cup."},
+                "output_2": {"from": "gpt", "value": f"Cat {n}."},
+                "preference": 1,
+                "hallucination": True,
+            }
+            for n in range(12)
+        ],
+    ),
+    "mm-rlhf": (
+        "rows.json",
+        [
+            {"prompt": "What is it?", "image": f"{n}.png", "chosen": "A cup.", "rejected": f"{n}."}
+            for n in range(12)
+        ],
+    ),
+    "vlfeedback": (
+        "rows.json",
+        [
+            {
+                "id": f"{n}",
+                "prompt": "What is it?",
+                "img_path": f"{n}.png",
+                "models": ["a", "b"],
+                "completions": {
+                    "model": ["a", "b"],
+                    "response": ["A cup.", f"Cat {n}."],
+                    "annotations": [
+                        {
+                            aspect: {"Rating": rating, "Rationale": ""}
+                            for aspect in (
+                                "Helpfulness",
+                                "Ethical Considerations",
+                                "Visual Faithfulness",
+                            )
+                        }
+                        for rating in ("5", "2")
+                    ],
+                },
+            }
+            for n in range(12)
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("layout", ROWS)
+def test_published_preferences_are_comparisons_to_learn_from(layout: str, tmp_path: Path):
+    name, rows = ROWS[layout]
+    (tmp_path / name).write_text(json.dumps(rows), "utf-8")
+    for n in range(12):
+        (tmp_path / f"{n}.png").write_bytes(image_bytes("red", 16 + n))
+    out = tmp_path / "imported"
+    command = ["import", layout, str(tmp_path / name), "--images", str(tmp_path)]
+    assert run([*command, "--out", str(out)]) == EXIT_DONE
+    data = read_data(settings_for(tmp_path, out))
+    examples = [*data.learnt, *data.held_out]
+    assert len(examples) == 12
+    assert {each.better for each in examples} == {"A cup."}

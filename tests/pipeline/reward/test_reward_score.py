@@ -115,6 +115,12 @@ def test_a_name_that_means_nothing_is_refused(folder: RunFolder):
         scored(folder, str(folder.path))
 
 
+def test_a_url_with_a_password_is_refused_and_not_shown(folder: RunFolder):
+    with pytest.raises(UserError, match="holds a password") as error:
+        scored(folder, "http://ann:secret@127.0.0.1:1/reward")
+    assert "secret" not in str(error.value)
+
+
 class RewardServer(ScriptedEndpoint):
     """Rewards answers by their characters, none for those with three cups."""
 

@@ -14,10 +14,14 @@ from safetensors.torch import load_file, save_file
 
 from groundtune.errors import UserError
 from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.recipes import find
 from groundtune.pipeline.reward.model import load_reward_model
 from groundtune.pipeline.reward.run import RewardResult, train_reward
+from groundtune.pipeline.reward.settings import FactSettings, RewardSettings, Validation
 from groundtune.pipeline.reward.spec import read_spec
 from groundtune.protocols import SilentProgress
+from groundtune.recipe_loading import load
+from groundtune.records import Claim
 from groundtune.store import checksums
 from groundtune.store.lines import read_lines
 from reward_folder import fill_compared, settings_for
@@ -68,6 +72,18 @@ def test_a_loaded_model_gives_packed_answers_the_rewards_of_each_alone(trained: 
     assert math.isnan(model.reward(own[:1], [" "])[0])
 
 
+def test_scoring_refuses_facts_that_are_not_there(trained: Trained):
+    model = load_reward_model(trained.result.model, trained.folder.images)
+    prompts = trained.folder.prompts_by_key()
+    facts = FactSettings(show="shown")
+    judging = model.reading.judging.model_copy(update={"facts": facts})
+    model.reading = model.reading.model_copy(update={"judging": judging})
+    assert len(model.reward([prompts["p1"]], ["Two cups."])) == 1
+    bare = prompts["p1"].model_copy(update={"facts": ()})
+    with pytest.raises(UserError, match="1 of 1 prompts have no facts"):
+        model.reward([bare], ["Two cups."])
+
+
 def test_the_loader_of_the_docs_gives_the_recorded_scores(trained: Trained):
     spec = read_spec(trained.result.model)
     [code] = re.findall(r"```python\n(import json.*?)```", DOCS.read_text("utf-8"), re.DOTALL)
@@ -93,6 +109,52 @@ def test_the_loader_of_the_docs_loads_an_adapter(trained: Trained, tmp_path: Pat
     image = Image.open(trained.folder.images.path(probe.prompt.images[0])).convert("RGB")
     found = space["reward"](image, probe.prompt.question, probe.answer)
     assert found == pytest.approx(probe.score, abs=1e-4)
+
+
+def test_the_published_settings_run_and_reproduce_their_scores(trained: Trained, tmp_path: Path):
+    published = load(
+        find("llava-rlhf-reward", "reward train"),
+        ["dtype=float32", "gradient_checkpointing=false", "tune.r=4", "max_steps=2"],
+        RewardSettings,
+        options={"model": str(trained.tiny), "feedback": trained.folder.path},
+    )
+    assert (published.head, published.readout, published.optim.clip) == ("linear", "last", 0.3)
+    small = published.model_copy(update={"validation": Validation(share=0.3, recorded=3)})
+    result = train_reward(small, tmp_path / "out", SilentProgress())
+    probes = read_spec(result.model).probes
+    assert len({probe.request for probe in probes}) > 1
+    assert all(
+        probe.request.endswith("the quality score of my last response is") for probe in probes
+    )
+    model = load_reward_model(result.model, trained.folder.images, allow_chance=True)
+    prompts = trained.folder.prompts_by_key()
+    found = model.reward([prompts["p1"]] * 2, ["There are 2 cups.", "There are 3 cups."])
+    assert all(map(math.isfinite, found))
+
+
+def test_checked_claims_are_a_baseline_where_both_answers_have_some(
+    trained: Trained, tmp_path: Path
+):
+    folder = RunFolder(shutil.copytree(trained.folder.path, tmp_path / "compared"))
+    folder.claims.append(
+        [
+            Claim(
+                key=f"claim {answer.key} {n}",
+                answer=answer.key,
+                start=0,
+                end=5,
+                text="There",
+                status="rejected" if n < answer.index else "supported",
+            )
+            for answer in folder.answers.read()
+            for n in range(3)
+        ]
+    )
+    settings = settings_for(trained.tiny, folder.path, max_steps=1)
+    found = train_reward(settings, tmp_path / "out", SilentProgress()).evaluation
+    claims = found.baselines["fewer rejected claims wins, then more supported ones"]
+    assert claims.value == 1
+    assert claims.n == found.accuracy.n
 
 
 def test_a_stopped_run_resumes_to_the_same_weights(trained: Trained, tmp_path: Path):

@@ -72,14 +72,12 @@ def _baselines(
     wins = sum(words < 0 for words in shorter) >= sum(words > 0 for words in shorter)
     found = {("shorter wins" if wins else "longer wins"): by_words(margins, shorter_wins=wins)}
     tallies = _tallies(data)
-    if tallies:
-        by_claims = [
-            m._replace(
-                better=tallies.get((e.prompt, e.better), 0.0),
-                worse=tallies.get((e.prompt, e.worse), 0.0),
-            )
-            for e, m in zip(held, margins, strict=True)
-        ]
+    by_claims = [
+        m._replace(better=tallies[e.prompt, e.better], worse=tallies[e.prompt, e.worse])
+        for e, m in zip(held, margins, strict=True)
+        if {(e.prompt, e.better), (e.prompt, e.worse)} <= tallies.keys()
+    ]
+    if by_claims:
         found["fewer rejected claims wins, then more supported ones"] = accuracy(by_claims)
     return found
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from groundtune.errors import UserError
-from groundtune.pipeline.reward.judging import Judging, encode_judged
+from groundtune.pipeline.reward.judging import Judging, check_facts, encode_judged
 from groundtune.pipeline.reward.spec import (
     HEAD,
     Probe,
@@ -90,6 +90,7 @@ class RewardModel:
     ) -> "list[tuple[JudgedAnswer | None, Tensor | None]]":
         """Return each answer's tokens and their values; None for an empty one."""
         distinct = {prompt.key: prompt for prompt in prompts}
+        check_facts(list(distinct.values()), self.reading.judging.facts, "the prompts to score")
         judging = Judging(self.reading.judging, self.reading.seed, tuple(distinct.values()))
         judged = {key: judging.prompt(prompt) for key, prompt in distinct.items()}
         reads = [
@@ -200,6 +201,7 @@ def load_reward_model(
     from groundtune.vlm.load import load
 
     vlm = load(str(folder.resolve()), device=device, dtype=dtype)
+    vlm.special_tokens = spec.settings.get("special_tokens", "refuse")
     if processor_hash(vlm.processor) != spec.processor:
         raise UserError(
             "The model's processor isn't the one that the reward model was trained with.",

@@ -82,7 +82,8 @@ def _finding(found: Evaluation, spec: model.MetricSpec) -> model.Finding:
     )
     return model.Finding(
         title=f"{spec.label}: {value_text(a.value, spec)}",
-        text=f"95% CI {interval_text(a, spec)}, n = {a.n:,} held-out examples. "
+        text=f"95% CI {interval_text(a, spec)}, n = {a.n:,} held-out "
+        f"{'words' if a.metric != Accuracy.model_fields['metric'].default else 'comparisons'}. "
         f"For comparison: {others}.",
     )
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, cast
 from pydantic import Field
 
 from groundtune.errors import UserError
-from groundtune.generate.endpoint import EndpointLimits
+from groundtune.generate.endpoint import EndpointLimits, plain_url
 from groundtune.pipeline.reward.settings import Show
 from groundtune.pipeline.reward.spec import NAME, read_spec
 from groundtune.plugins import PluginFault, Plugins
@@ -69,6 +69,7 @@ def identity_of(settings: RewarderSettings) -> str:
     """
     name = settings.rewarder
     if name.startswith(("http://", "https://")):
+        plain_url(name)
         return key_of("http", name, settings.facts)
     if (Path(name) / NAME).is_file():
         from groundtune.store.checksums import read_sums
