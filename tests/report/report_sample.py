@@ -114,8 +114,8 @@ SUBJECT = Subject(
     notes=(
         Note(
             text="The embedded world is drawn, small and known to the last pixel. It shows "
-            "that the machinery works and how methods compare there; no figure on this page "
-            "stands for a real benchmark.",
+            "that the software works and how methods compare there; its numbers do not "
+            "predict real benchmarks.",
             kind="warning",
         ),
     ),

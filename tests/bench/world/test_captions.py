@@ -14,7 +14,7 @@ from groundtune.bench.world.captions import (
     METRICS,
     NAME,
     PROTOCOL,
-    invented,
+    invented_categories,
     load,
     refuses,
     score_caption,
@@ -177,14 +177,16 @@ def test_a_truthful_writer_invents_nothing_and_leaves_little_out():
     assert measured(scores, "chair_sentence") == 0
     assert measured(scores, "wrong_any") == 0
     assert 0.95 < measured(scores, "recall") < 0.99
-    assert all(invented(one) == [] for one in scores)
+    assert all(invented_categories(one) == [] for one in scores)
 
 
 def test_a_machine_writer_invents_what_belongs_to_the_context():
     scores = captions_of(MACHINE)
     assert measured(scores, "chair_sentence") > 0.4
     assert 0.1 < measured(scores, "chair_instance") < 0.5
-    made_up = [(find_scene(one.image).context, name) for one in scores for name in invented(one)]
+    made_up = [
+        (find_scene(one.image).context, name) for one in scores for name in invented_categories(one)
+    ]
     assert np.mean([prior(context, name) > 0 for context, name in made_up]) > 0.8
     assert measured(scores, "number_error") > 0.01
     assert measured(scores, "colour_error") > 0.05

@@ -5,7 +5,7 @@ import pytest
 
 from groundtune.bench.item import Item, ItemAnswer
 from groundtune.bench.world.captions import NAME, score_caption
-from groundtune.bench.world.length import adjusted, cut_alike, equal_length
+from groundtune.bench.world.length import adjusted_difference, equal_length, truncate_equally
 from groundtune.errors import UserError
 from groundtune.records import Prompt, Score
 from groundtune.world.captions import MACHINE, caption
@@ -25,7 +25,7 @@ def absent(index: int) -> str:
 
 
 def test_both_captions_are_cut_to_as_many_whole_sentences():
-    ours, theirs = cut_alike(
+    ours, theirs = truncate_equally(
         said(0, "First one. Second one! Third"), said(0, "Alone here. And again?  ", "n")
     )
     assert (ours.answer, theirs.answer) == ("First one. Second one!", "Alone here. And again?")
@@ -60,7 +60,7 @@ def test_an_equal_length_leaves_no_caption_as_it_was_shorter_than_the_other():
         for i in range(30)
     ]
     for a, b in zip(ours, theirs, strict=True):
-        first, second = cut_alike(a, b)
+        first, second = truncate_equally(a, b)
         assert first.values["sentences"] == second.values["sentences"]
         assert a.answer.startswith(first.answer)
         assert b.answer.startswith(second.answer)
@@ -78,7 +78,7 @@ def test_the_adjusted_difference_is_the_regressions_intercept():
     for i in range(200):
         w = float(rng.integers(-10, 4))
         pairs.append((row(i, 20 + w, 0.5 - 0.2 + 0.03 * w, "n"), row(i, 20, 0.5, "m")))
-    made = adjusted(pairs, "invented", "b")
+    made = adjusted_difference(pairs, "invented", "b")
     assert made.value == pytest.approx(-0.2)
     assert (made.low, made.high) == (pytest.approx(-0.2), pytest.approx(-0.2))
     assert made.metric == "chair_sentence_adjusted"
@@ -91,14 +91,14 @@ def test_noise_widens_the_adjusted_difference_around_the_truth():
         w = float(rng.normal(-5, 3))
         d = -0.2 + 0.03 * w + float(rng.normal(0, 0.4))
         pairs.append((row(i, 20 + w, d, "n"), row(i, 20, 0, "m")))
-    made = adjusted(pairs, "invented", "b")
+    made = adjusted_difference(pairs, "invented", "b")
     assert made.low < -0.2 < made.high
     assert 0.05 < made.high - made.low < 0.4
 
 
 def test_with_all_lengths_alike_the_adjusted_difference_is_the_mean():
     pairs = [(row(i, 20, i % 2, "n"), row(i, 21, 1, "m")) for i in range(10)]
-    assert adjusted(pairs, "invented", "b").value == pytest.approx(-0.5)
+    assert adjusted_difference(pairs, "invented", "b").value == pytest.approx(-0.5)
 
 
 def test_models_that_answered_other_items_are_not_compared():

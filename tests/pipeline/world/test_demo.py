@@ -86,7 +86,7 @@ def test_no_evaluation_scene_was_corrected(made: DemoResult, out: Path) -> None:
 def test_the_report_opens_without_a_network(made: DemoResult) -> None:
     page = made.report.read_text()
     assert re.findall(r"""(?:src|href)=["']?(?!data:|#)[^"' >]+""", page) == []
-    assert "no figure on this page stands for a real benchmark" in page
+    assert "its numbers do not predict real benchmarks" in page
     assert page.count('class="example"') == 4
 
 

@@ -1,21 +1,20 @@
-"""MHumanEval: answers in which people marked what is hallucinated, and of which kind.
+"""MHumanEval: answers in which people marked hallucinations, by kind.
 
 Yu et al. 2023, arXiv 2312.00849, section 4.1: 146 items, the 96 questions of MMHal-Bench and 50 of
 Object HalBench. People mark hallucinated segments as object, position, number or other; reported is
-the share of answers with at least one mark, by kind and over all kinds. Neither the 50 items nor
-the annotators' guide nor any code is public, so that mode official is what the paper says; mode
-strict is the same. An answer that nobody has looked at is unparsed in both.
+the share of answers with at least one mark, by kind and over all kinds. The 50 items, the
+annotators' guide and the code are not public, so mode official follows the paper; mode strict is
+the same. An answer that nobody has annotated is unparsed in both.
 
 Marked answers come as JSON lines or a list,
 
     {"id": "17", "answer": "Two cats.", "marks": [{"start": 0, "end": 3, "kind": "number"}]}
 
 with characters of the exact answer, half open, or {"text": "Two", "kind": "number"} for the first
-place where these words stand. A mark with both is held to its text: offsets of a file that were
-counted in UTF-16 units or bytes are recognised by it, and refused where nothing fits. Or they come
-as the corrections/ of a Groundtune folder, whose spans are the marks. "marks": null is an answer
-not yet looked at. Rows may name their "model": then each model is scored by itself. Our kinds
-attribute and action count as other.
+occurrence of these words. If a mark has both, its text is checked: offsets in UTF-16 units or bytes
+are recognised, and refused if nothing fits. Or they are the corrections/ of a Groundtune folder,
+whose spans are the marks. "marks": null is an answer without annotation yet. Rows may name their
+"model": then each model is scored separately. Our kinds attribute and action count as other.
 
 --data is not needed: the items are those of the answers. If it is given (JSON lines with an id
 each), exactly its items must be answered.
@@ -62,20 +61,20 @@ _NAMES: dict[str, SpanKind] = {
 
 @dataclass(frozen=True, slots=True)
 class MarkedItems:
-    """The ids of the items; none where the answers say which."""
+    """The ids of the items; empty if the answers define them."""
 
     ids: tuple[str, ...] = ()
 
 
 def read_data(paths: Sequence[Path]) -> MarkedItems:
-    """The ids of JSON lines or a table; no paths are no restriction."""
+    """The ids of JSON lines or a table; without paths there is no restriction."""
     ids: list[str] = []
     for path in paths:
         for row in rows_of(path):
-            found = first_of(row.fields, _ID)
-            if not found:
+            item_id = first_of(row.fields, _ID)
+            if not item_id:
                 raise UserError(f"The row has none of {', '.join(_ID)}.", row.where, "Name it.")
-            ids.append(found)
+            ids.append(item_id)
     refuse_duplicates(ids, ", ".join(map(str, paths)))
     return MarkedItems(tuple(ids))
 
@@ -84,38 +83,40 @@ def read_answers(path: Path, data: MarkedItems) -> list[ItemAnswer]:
     """Marked answers of a file, or the corrections of a Groundtune folder.
 
     Raises:
-        UserError: a mark lies outside its answer, does not fit its text or is of no kind, an item
-            is missing, further or doubled, or there are no answers.
+        UserError: a mark is outside its answer, does not fit its text or has no known kind, an item
+            is missing, unknown or repeated, or there are no answers.
     """
-    told = _corrections(path) if path.is_dir() else _marked_rows(path)
-    if not told:
+    answers = _corrections(path) if path.is_dir() else _marked_rows(path)
+    if not answers:
         raise UserError(
             "There are no marked answers.", str(path), "Give JSON lines of id, answer and marks."
         )
-    models = dict.fromkeys(each.model for each in told)
-    of_models = [[each for each in told if each.model == model] for model in models]
-    for own in of_models:
-        refuse_second_answers(own, path)
+    models = dict.fromkeys(answer.model for answer in answers)
+    of_models = [[answer for answer in answers if answer.model == model] for model in models]
+    for model_answers in of_models:
+        refuse_second_answers(model_answers, path)
     if not data.ids:
-        return told
-    return [each for own in of_models for each in by_id(own, data.ids, path)]
+        return answers
+    return [
+        answer for model_answers in of_models for answer in by_id(model_answers, data.ids, path)
+    ]
 
 
 def _corrections(folder: Path) -> list[ItemAnswer]:
     at = folder / "corrections" if (folder / "corrections").is_dir() else folder
     return [
         ItemAnswer(
-            text=each.text,
-            item=each.prompt,
+            text=correction.text,
+            item=correction.prompt,
             row=number,
-            extra=marks_of(each.marks or each.spans, each.prompt),
+            extra=marks_of(correction.marks or correction.spans, correction.prompt),
         )
-        for number, each in enumerate(RecordSet(at, Correction).read(), 1)
+        for number, correction in enumerate(RecordSet(at, Correction).read(), 1)
     ]
 
 
 def marks_of(spans: Sequence[Span] | None, image: str) -> dict[str, str]:
-    """Return what an `ItemAnswer` of this benchmark has in `extra`; None: nobody has looked yet."""
+    """Return the marks in an answer's `extra`; None if nobody has annotated it yet."""
     rows = None if spans is None else [span.model_dump(exclude_none=True) for span in spans]
     return {"marks": json_of(rows, ascii=True), "image": image}
 
@@ -141,32 +142,34 @@ def _marked_rows(path: Path) -> list[ItemAnswer]:
             path,
             ambiguous,
         )
-    return [_marked(row, unit) for row in rows]
+    return [_answer_with_marks(row, unit) for row in rows]
 
 
 def _offset_marks(row: Row) -> list[OffsetMark]:
-    """The marks of a row that have both offsets; others are errors of `_marked`, or have none."""
+    """The marks of a row that have both offsets; `_answer_with_marks` reports errors in others."""
     text = next((row.fields[name] for name in _TEXT if name in row.fields), None)
     marks = next((row.fields[name] for name in _MARKS if name in row.fields), None)
     if not isinstance(text, str) or not isinstance(marks, list):
         return []
-    found: list[OffsetMark] = []
+    offset_marks: list[OffsetMark] = []
     for mark in cast("list[object]", marks):
         fields = cast("dict[str, object]", mark) if isinstance(mark, dict) else {}
         start, end, words = fields.get("start"), fields.get("end"), fields.get("text")
         if isinstance(start, int) and isinstance(end, int):
-            found.append(OffsetMark(text, start, end, words if isinstance(words, str) else None))
-    return found
+            offset_marks.append(
+                OffsetMark(text, start, end, words if isinstance(words, str) else None)
+            )
+    return offset_marks
 
 
-def _marked(row: Row, unit: Unit) -> ItemAnswer:
+def _answer_with_marks(row: Row, unit: Unit) -> ItemAnswer:
     fields, where = row.fields, row.where
     item, text = first_of(fields, _ID), next((fields[n] for n in _TEXT if n in fields), None)
     if not item or not isinstance(text, str):
         raise UserError(
             "The row has no id or no answer.", where, 'Write {"id": "...", "answer": "...", ...}.'
         )
-    name = next((each for each in _MARKS if each in fields), None)
+    name = next((column for column in _MARKS if column in fields), None)
     if name is None:
         raise UserError(
             'The row has no "marks".',
@@ -175,7 +178,9 @@ def _marked(row: Row, unit: Unit) -> ItemAnswer:
         )
     marks = cast("object", fields[name])
     spans = (
-        None if marks is None else [_span(each, text, where, unit) for each in _list(marks, where)]
+        None
+        if marks is None
+        else [_span(column, text, where, unit) for column in _list(marks, where)]
     )
     return ItemAnswer(
         text=text,
@@ -196,9 +201,9 @@ def _span(mark: object, text: str, where: str, unit: Unit) -> Span:
     fields = cast("dict[str, object]", mark) if isinstance(mark, dict) else {}
     kind = _NAMES.get(str(fields.get("kind", fields.get("type", "other"))).lower())
     start, end = fields.get("start"), fields.get("end")
-    if start is None and isinstance(said := fields.get("text"), str) and said:
-        start, unit = text.find(said), "characters"
-        end = start + len(said)
+    if start is None and isinstance(words := fields.get("text"), str) and words:
+        start, unit = text.find(words), "characters"
+        end = start + len(words)
     if kind is None or not isinstance(start, int) or not isinstance(end, int):
         raise UserError(
             f"A mark can't be parsed: {json.dumps(mark)[:60]}.",
@@ -216,7 +221,7 @@ def _span(mark: object, text: str, where: str, unit: Unit) -> Span:
 
 
 def score(data: MarkedItems, answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
-    """One score an answer; its spans are the marks."""
+    """One score per answer; its spans are the marks."""
     return [_score(answer, scoring) for answer in answers]
 
 
@@ -246,11 +251,13 @@ def _score(answer: ItemAnswer, scoring: Scoring) -> Score:
 
 
 def notes(data: MarkedItems, answers: Sequence[ItemAnswer], scores: Sequence[Score]) -> list[str]:
-    """That these are not the paper's items, and how little so few can show."""
-    told = ["People made the marks; the file does not record who they were or their instructions."]
+    """Notes that these are not the paper's items, and on the small number of items."""
+    sentences = [
+        "People made the marks; the file does not record who they were or their instructions."
+    ]
     if len(answers) != ITEMS:
-        told.append(f"There are {len(answers):,} answers; the paper has {ITEMS} items.")
-    return told
+        sentences.append(f"There are {len(answers):,} answers; the paper has {ITEMS} items.")
+    return sentences
 
 
 def _rate(name: str, label: str, value: str) -> Metric:

@@ -95,22 +95,22 @@ def read_data(paths: Sequence[Path]) -> tuple[MmhalQuestion, ...]:
     Raises:
         UserError: not the 96 in their order.
     """
-    found = find_files(paths, "*mmhal*.json", "response_template.json")
-    if len(found) != 1:
+    files = find_files(paths, "*mmhal*.json", "response_template.json")
+    if len(files) != 1:
         raise UserError(
-            f"{len(found)} files may be the questions.", str(found[0]), "Give one file."
+            f"{len(files)} files may be the questions.", str(files[0]), "Give one file."
         )
-    asked = [_question(row, place) for place, row in enumerate(rows_of(found[0]))]
-    expect_rows(len(asked), {ROWS: "all questions"}, found[0])
-    refuse_duplicates((question.image for question in asked), found[0], "image")
-    for place, question in enumerate(asked):
+    questions = [_question(row, place) for place, row in enumerate(rows_of(files[0]))]
+    expect_rows(len(questions), {ROWS: "all questions"}, files[0])
+    refuse_duplicates((question.image for question in questions), files[0], "image")
+    for place, question in enumerate(questions):
         if question.type != TYPES[place % 8]:
             raise UserError(
                 f"Question {place} is of the type {question.type!r}, not {TYPES[place % 8]!r}.",
-                str(found[0]),
+                str(files[0]),
                 "Give the published file; its types are in a fixed order.",
             )
-    return tuple(asked)
+    return tuple(questions)
 
 
 def _question(row: Row, place: int) -> MmhalQuestion:
@@ -119,31 +119,31 @@ def _question(row: Row, place: int) -> MmhalQuestion:
     contents = row.fields.get("image_content")
     if not isinstance(contents, list):
         raise UserError('"image_content" is no list.', row.where, "Fix the row.")
-    listed = tuple(str(each) for each in contents)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    return MmhalQuestion(str(place), kind, image, url, listed, text, reference)
+    contents_ = tuple(str(content) for content in contents)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    return MmhalQuestion(str(place), kind, image, url, contents_, text, reference)
 
 
 def read_answers(path: Path, data: Sequence[MmhalQuestion]) -> list[ItemAnswer]:
-    """Answers by order; a question in the file must be the data's.
+    """Answers in order; a question in the file must be the data's.
 
     Raises:
         UserError: their number is not 96, or one is to another question.
     """
-    filled = any("model_answer" in row.fields for row in rows_of(path))
-    columns = ("model_answer",) if filled else ("prediction", "answer", "text", "response")
-    told = in_order(list(answers_of(path, text=columns)), len(data), path)
-    for answer, question in zip(told, data, strict=True):
+    is_filled = any("model_answer" in row.fields for row in rows_of(path))
+    columns = ("model_answer",) if is_filled else ("prediction", "answer", "text", "response")
+    answers = in_order(list(answers_of(path, text=columns)), len(data), path)
+    for answer, question in zip(answers, data, strict=True):
         if answer.extra.get("question", question.text) != question.text:
             raise UserError(
                 f"The answer is to another question than number {question.item}.",
                 f"{path}:{answer.row}",
                 "Sort the answers in the order of the questions.",
             )
-    return told if filled else [_cleaned(answer) for answer in told]
+    return answers if is_filled else [_clean(answer) for answer in answers]
 
 
-def _cleaned(answer: ItemAnswer) -> ItemAnswer:
-    """As the official script puts lines of answers into its template."""
+def _clean(answer: ItemAnswer) -> ItemAnswer:
+    """Clean an answer like the official script, which inserts it into its template."""
     text = answer.text.replace("Assistant:", "").strip()
     return ItemAnswer(text=text, item=answer.item, row=answer.row, extra=answer.extra)
 
@@ -151,7 +151,7 @@ def _cleaned(answer: ItemAnswer) -> ItemAnswer:
 def requests(
     data: Sequence[MmhalQuestion], answers: Sequence[ItemAnswer], judging: Judging
 ) -> list[Request]:
-    """What the judge is asked."""
+    """The requests to the judge."""
     prompt = judge_prompt(PROMPT, judging)
     return [
         Request(
@@ -170,36 +170,36 @@ def requests(
 
 
 def official_grade(reply: str) -> int | None:
-    """The one grade that "rating: s" names; None where the official script warns and takes 0."""
+    """The only grade that "rating: s" names; None if the official script warns and uses 0."""
     lower = reply.lower()
-    found = [grade for grade in range(7) if f"rating: {grade}" in lower]
-    return found[0] if len(found) == 1 else None
+    grades = [grade for grade in range(7) if f"rating: {grade}" in lower]
+    return grades[0] if len(grades) == 1 else None
 
 
 def strict_grade(reply: str) -> int | None:
-    """The one whole number from 0 to 6 behind "rating"; None if there is none, or another too."""
-    found = set(_RATING.findall(reply))
-    said = found.pop() if len(found) == 1 else ""
-    return int(said) if said.isdigit() and int(said) <= 6 else None
+    """The only whole number from 0 to 6 after "rating"; None if there is none or another."""
+    numbers = set(_RATING.findall(reply))
+    number = numbers.pop() if len(numbers) == 1 else ""
+    return int(number) if number.isdigit() and int(number) <= 6 else None
 
 
 def score(
     data: Sequence[MmhalQuestion], answers: Sequence[ItemAnswer], scoring: Scoring
 ) -> list[Score]:
-    """Each answer's grade.
+    """Score each answer by its grade.
 
     Raises:
         UserError: no judge; in mode official also a reply that is missing.
     """
     judging = as_judging(scoring.judge, MMHAL.name)
-    asked = requests(data, answers, judging)
+    all_requests = requests(data, answers, judging)
 
     def once(repeat: int) -> list[Score]:
-        given = judging.ask(asked, repeat=repeat)
+        replies = judging.ask(all_requests, repeat=repeat)
         if scoring.mode == "official":
-            require_replies(given, "MMHal-Bench")
+            require_replies(replies, "MMHal-Bench")
         return [
-            _score(question, answer, given.get(question.item), scoring)
+            _score(question, answer, replies.get(question.item), scoring)
             for question, answer in zip(data, answers, strict=True)
         ]
 
@@ -229,7 +229,7 @@ def _score(
 
 
 def values_of(grade: int) -> dict[str, float]:
-    """The columns of a grade."""
+    """The columns for a grade."""
     safe = grade >= SAFE
     return {
         "graded": 1.0,
@@ -280,16 +280,16 @@ METRICS: tuple[Metric, ...] = (
 
 def items(data: Sequence[MmhalQuestion], images: Path, store: ImageStore) -> list[Item]:
     """The questions; images are named as in their URL, or by their id."""
-    asked = [
+    questions = [
         (MMHAL.name, q.item, find_image(images, q.url, q.image), q.text, q.reference) for q in data
     ]
-    return ask_items(asked, images, store)
+    return ask_items(questions, images, store)
 
 
 def notes(
     data: Sequence[MmhalQuestion], answers: Sequence[ItemAnswer], scores: Sequence[Score]
 ) -> list[str]:
-    """How little twelve questions tell, and what the judge did."""
+    """Notes on how little twelve questions show, and on the judge."""
     few = (
         "Each type has only 12 questions: differences between types, or between models within one "
     )

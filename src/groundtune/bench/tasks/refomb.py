@@ -96,7 +96,7 @@ class RefombQuestion(NamedTuple):
 
     @property
     def key(self) -> str:
-        """What answers are joined by."""
+        """The key by which answers are joined."""
         return f"{self.url}: {self.text}"
 
 
@@ -104,13 +104,13 @@ def read_data(paths: Sequence[Path]) -> tuple[RefombQuestion, ...]:
     """The questions with GPT-4V's answers.
 
     Raises:
-        UserError: not 99, or a question is there twice.
+        UserError: there are not 99, or a question is repeated.
     """
-    found = find_files(paths, "gpt4v*RefoMB*.jsonl")
-    asked = tuple(_question(row, place) for place, row in enumerate(rows_of(found[0])))
-    expect_rows(len(asked), {ROWS: "the development set"}, found[0])
-    refuse_duplicates((question.key for question in asked), found[0], "question")
-    return asked
+    files = find_files(paths, "gpt4v*RefoMB*.jsonl")
+    questions = tuple(_question(row, place) for place, row in enumerate(rows_of(files[0])))
+    expect_rows(len(questions), {ROWS: "the development set"}, files[0])
+    refuse_duplicates((question.key for question in questions), files[0], "question")
+    return questions
 
 
 def _question(row: Row, place: int) -> RefombQuestion:
@@ -122,9 +122,9 @@ def read_answers(path: Path, data: Sequence[RefombQuestion]) -> list[ItemAnswer]
     """Answers by image and question.
 
     Raises:
-        UserError: missing, further or doubled answers.
+        UserError: an answer is missing, unknown or repeated.
     """
-    told = [
+    answers = [
         ItemAnswer(
             text=a.text.replace("<|endoftext|>", "<EOT>"),
             item=f"{a.extra.get('image_url', '')}: {_question_of(a)}",
@@ -133,7 +133,7 @@ def read_answers(path: Path, data: Sequence[RefombQuestion]) -> list[ItemAnswer]
         )
         for a in answers_of(path, text=("answer", "text", "prediction", "response"))
     ]
-    return by_id(told, [question.key for question in data], path)
+    return by_id(answers, [question.key for question in data], path)
 
 
 def _question_of(answer: ItemAnswer) -> str:
@@ -143,7 +143,7 @@ def _question_of(answer: ItemAnswer) -> str:
 def requests(
     data: Sequence[RefombQuestion], answers: Sequence[ItemAnswer], judging: Judging
 ) -> list[Request]:
-    """GPT-4V's answer as A; then as B too, if the judging wants both orders."""
+    """Requests with GPT-4V's answer as A; also as B, if the judging uses both orders."""
     prompt = judge_prompt(PROMPT, judging)
     return [
         Request(
@@ -164,7 +164,7 @@ def requests(
 
 
 def second_requests(reviews: Sequence[JudgeReply], judging: Judging) -> list[Request]:
-    """What the second judge is asked: each review that was given."""
+    """Requests to the second judge, one per review."""
     prompt = judge_prompt(SECOND, judging)
     return [
         Request(
@@ -179,33 +179,33 @@ def second_requests(reviews: Sequence[JudgeReply], judging: Judging) -> list[Req
 
 
 def official_verdict(reply: str) -> str | None:
-    """The first verdict; None where the official script would ask again."""
-    found = _VERDICT.search(reply)
-    return found[1] if found else None
+    """The first verdict; None if the official script would ask again."""
+    match = _VERDICT.search(reply)
+    return match[1] if match else None
 
 
 def strict_verdict(reply: str) -> str | None:
-    """The only verdict; None where there is none, or another too."""
-    found = set(_VERDICT.findall(reply))
-    return found.pop() if len(found) == 1 else None
+    """The only verdict; None if there is none, or a different one too."""
+    verdicts = set(_VERDICT.findall(reply))
+    return verdicts.pop() if len(verdicts) == 1 else None
 
 
 def score(
     data: Sequence[RefombQuestion], answers: Sequence[ItemAnswer], scoring: Scoring
 ) -> list[Score]:
-    """Each answer's verdicts.
+    """Score each answer by its verdicts.
 
     Raises:
         UserError: no judge.
     """
     judging = as_judging(scoring.judge, REFOMB.name)
-    asked = requests(data, answers, judging)
+    first_requests = requests(data, answers, judging)
     read = official_verdict if scoring.mode == "official" else strict_verdict
 
     def once(repeat: int) -> list[Score]:
-        reviews = judging.ask(asked, repeat=repeat)
-        judged = [r for r in reviews.by_request.values() if read(r.text) is not None]
-        second = judging.ask(second_requests(judged, judging), repeat=repeat)
+        reviews = judging.ask(first_requests, repeat=repeat)
+        readable_reviews = [r for r in reviews.by_request.values() if read(r.text) is not None]
+        second = judging.ask(second_requests(readable_reviews, judging), repeat=repeat)
         return [
             _score(
                 question,
@@ -241,20 +241,20 @@ def _score(
     )
     wins = _worth(verdicts, reviews)
     if wins is None:
-        given = any(review.status == "given" for review in reviews)
-        why = f"no verdict can be read: {blank.why}" if given else blank.why
+        has_review = any(review.status == "given" for review in reviews)
+        why = f"no verdict can be read: {blank.why}" if has_review else blank.why
         return blank.model_copy(update={"status": "unparsed", "why": why})
     parts = [f"{review.part} {HALLUCINATION}".strip() for review in reviews]
     counts = [second[(question.item, part)] for part in parts]
     fewer = _worth([read(count.text) for count in counts], reviews)
     values = {"judged": 1.0, "win": wins}
     values |= {} if fewer is None else {"compared": 1.0, "fewer": fewer}
-    extracted = tuple(verdict for verdict in verdicts if verdict)
-    return blank.model_copy(update={"values": values, "extracted": extracted})
+    verdict_texts = tuple(verdict for verdict in verdicts if verdict)
+    return blank.model_copy(update={"values": values, "extracted": verdict_texts})
 
 
 def _worth(verdicts: Sequence[str | None], reviews: Sequence[JudgeReply]) -> float | None:
-    """The mean worth to the model over the orders; None where one can't be read."""
+    """The mean worth to the model over the orders; None if one can't be read."""
     worth = [
         1 - WORTH[verdict] if review.part else WORTH[verdict]
         for verdict, review in zip(verdicts, reviews, strict=True)
@@ -289,19 +289,19 @@ METRICS: tuple[Metric, ...] = (
 
 
 def items(data: Sequence[RefombQuestion], images: Path, store: ImageStore) -> list[Item]:
-    """The questions; images are named as in their URL."""
-    asked = [(REFOMB.name, q.item, find_image(images, q.url), q.text) for q in data]
-    return ask_items(asked, images, store)
+    """The questions; images have the names in their URLs."""
+    questions = [(REFOMB.name, q.item, find_image(images, q.url), q.text) for q in data]
+    return ask_items(questions, images, store)
 
 
 def notes(
     data: Sequence[RefombQuestion], answers: Sequence[ItemAnswer], scores: Sequence[Score]
 ) -> list[str]:
-    """What the judge did, and how many answers lack the second judge's verdict."""
-    judged = sum("judged" in score.values for score in scores)
-    lack = judged - sum("compared" in score.values for score in scores)
+    """Notes on the judge, and the number of answers without the second judge's verdict."""
+    with_second = sum("judged" in score.values for score in scores)
+    lack = with_second - sum("compared" in score.values for score in scores)
     text = (
-        f"{lack} of {judged} answers with a verdict have none of the second judge: "
+        f"{lack} of {with_second} answers with a verdict have none of the second judge: "
         "hallucination_score is without them."
     )
     return [*([text] if lack else []), *variance_note(scores, "winning")]

@@ -8,7 +8,7 @@ Mode official follows PythonEvaluationTools/vqaEvaluation/vqaEval.py of GT-Visio
 a013f00 (Python 2), its faults included:
 
 - where all ten said the same, nothing is normalised: "Yes." is wrong if they said "yes";
-- at most 32 full stops are taken away, each that no digit follows;
+- at most 32 full stops are removed, those that no digit follows;
 - a punctuation mark is removed if it is next to a space anywhere in the text, or if any two digits
   have a comma between them; else it becomes a space, so "t-shirt" is "t shirt";
 - contractions with a capital ("Im") are never fixed, because the text is in lower case by then.
@@ -68,7 +68,7 @@ CONTRACTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class VqaQuestion:
-    """One question and what the people said."""
+    """One question and people's answers."""
 
     id: str
     image: str
@@ -86,34 +86,36 @@ def read_data(paths: Sequence[Path]) -> list[VqaQuestion]:
     """Questions of v2_mscoco_*_annotations.json; their texts from v2_OpenEnded_*_questions.json.
 
     Raises:
-        UserError: no annotations, a doubled id, or questions of other ids.
+        UserError: there are no annotations, an id is repeated, or questions have other ids.
     """
-    made: list[VqaQuestion] = []
-    listed: list[tuple[str, str]] = []
-    found = find_files(paths, "*annotations*.json", "*questions*.json")
-    for key, row in chain.from_iterable(map(_rows_of, found)):
+    questions: list[VqaQuestion] = []
+    question_texts: list[tuple[str, str]] = []
+    files = find_files(paths, "*annotations*.json", "*questions*.json")
+    for key, row in chain.from_iterable(map(_rows_of, files)):
         try:
             if key == "annotations":
-                made.append(_question(row.fields))
+                questions.append(_question(row.fields))
             else:
-                listed.append((plain(row.fields["question_id"]), str(row.fields["question"])))
+                question_texts.append(
+                    (plain(row.fields["question_id"]), str(row.fields["question"]))
+                )
         except (KeyError, TypeError) as error:
             raise UserError(f"The row lacks {error}.", row.where, _GIVE) from error
     where = ", ".join(map(str, paths))
-    if not made:
+    if not questions:
         raise UserError(
             'No file has "annotations".', where, "Give v2_mscoco_val2014_annotations.json."
         )
-    refuse_duplicates((each.id for each in made), where, "question id")
-    refuse_duplicates((name for name, _ in listed), where, "question text")
-    texts = dict(listed)
-    if texts and (missing := [each.id for each in made if each.id not in texts]):
+    refuse_duplicates((question.id for question in questions), where, "question id")
+    refuse_duplicates((name for name, _ in question_texts), where, "question text")
+    texts = dict(question_texts)
+    if texts and (missing := [question.id for question in questions if question.id not in texts]):
         raise UserError(
             f"{len(missing):,} annotated questions have no text; the first is {missing[0]!r}.",
             where,
             "Give the questions of the same split as the annotations.",
         )
-    return [replace(each, text=texts.get(each.id, "")) for each in made]
+    return [replace(question, text=texts.get(question.id, "")) for question in questions]
 
 
 def _rows_of(path: Path) -> Iterator[tuple[str, Row]]:
@@ -121,15 +123,15 @@ def _rows_of(path: Path) -> Iterator[tuple[str, Row]]:
 
 
 def _question(row: Fields) -> VqaQuestion:
-    given = cast("list[dict[str, Any]]", row["answers"])
+    answers = cast("list[dict[str, Any]]", row["answers"])
     unlike = tuple(
-        tuple(j for j, other in enumerate(given) if other != own) for own in given
+        tuple(j for j, other in enumerate(answers) if other != answer) for answer in answers
     )  # as a rule each has its own answer_id, so that only itself is left out
     return VqaQuestion(
         id=plain(row["question_id"]),
         image=plain(row["image_id"]),
         kind=str(row.get("question_type", "")),
-        answers=tuple(_tidy(str(each["answer"])) for each in given),
+        answers=tuple(_tidy(str(entry["answer"])) for entry in answers),
         others=unlike,
         answer_kind=str(row.get("answer_type", "")),
     )
@@ -145,32 +147,33 @@ def _tidy(text: str) -> str:
 
 
 def normalise(text: str) -> str:
-    """An answer without marks, articles and full stops, small numbers in digits."""
+    """An answer without marks, articles and full stops, with small numbers as digits."""
     beside = bool(_COMMA.search(text))
-    made = text
+    result = text
     for mark in _MARKS:
         vanishes = beside or f"{mark} " in text or f" {mark}" in text
-        made = made.replace(mark, "" if vanishes else " ")
-    words = _STOP.sub("", made, count=_MOST_STOPS).lower().split()
-    kept = (DIGITS.get(word, word) for word in words)
-    return " ".join(CONTRACTIONS.get(word, word) for word in kept if word not in ARTICLES)
+        result = result.replace(mark, "" if vanishes else " ")
+    words = _STOP.sub("", result, count=_MOST_STOPS).lower().split()
+    words_ = (DIGITS.get(word, word) for word in words)
+    return " ".join(CONTRACTIONS.get(word, word) for word in words_ if word not in ARTICLES)
 
 
 def accuracy(question: VqaQuestion, answer: str, *, always: bool = False) -> tuple[float, str]:
-    """An answer's accuracy in [0, 1] and how it was read; `always` normalises it in any case."""
-    said, answers = _tidy(answer), question.answers
+    """An answer's accuracy in [0, 1] and its reading; `always` normalises it in any case."""
+    tidy_answer, answers = _tidy(answer), question.answers
     if always or len(set(answers)) > 1:
-        said, answers = normalise(said), tuple(map(normalise, answers))
+        tidy_answer, answers = normalise(tidy_answer), tuple(map(normalise, answers))
     scores = [
-        min(1, float(sum(answers[j] == said for j in others)) / 3) for others in question.others
+        min(1, float(sum(answers[j] == tidy_answer for j in others)) / 3)
+        for others in question.others
     ]
-    return float(sum(scores)) / len(scores), said
+    return float(sum(scores)) / len(scores), tidy_answer
 
 
 def score(
     data: Sequence[VqaQuestion], answers: Sequence[ItemAnswer], scoring: Scoring
 ) -> list[Score]:
-    """One score a question."""
+    """One score per question."""
     return [
         _score(question, answer.text, scoring)
         for question, answer in zip(data, answers, strict=True)
@@ -179,11 +182,11 @@ def score(
 
 def _score(question: VqaQuestion, text: str, scoring: Scoring) -> Score:
     strict = scoring.mode == "strict"
-    value, said = accuracy(question, text, always=strict)
-    nothing = not said
+    value, normalised = accuracy(question, text, always=strict)
+    is_empty = not normalised
     values = {"right": value, "all": 1.0, "words": float(len(text.split()))}
     common = max(question.answers, key=question.answers.count) if question.answers else ""
-    why = "empty once normalised" if nothing else f"most people said {common!r}" * (value < 1)
+    why = "empty once normalised" if is_empty else f"most people said {common!r}" * (value < 1)
     return Score(
         key=score_key(VQAV2, question.id, text, scoring),
         benchmark=NAME,
@@ -191,11 +194,11 @@ def _score(question: VqaQuestion, text: str, scoring: Scoring) -> Score:
         image=question.image,
         model=scoring.model,
         answer=text,
-        values={} if nothing and strict else values,
-        extracted=(said,),
+        values={} if is_empty and strict else values,
+        extracted=(normalised,),
         why=why,
         strata={"answer_type": question.answer_kind, "question_type": question.kind},
-        status="unparsed" if nothing else "scored",
+        status="unparsed" if is_empty else "scored",
     )
 
 
@@ -203,16 +206,16 @@ def items(data: Sequence[VqaQuestion], images: Path, store: ImageStore) -> list[
     """The questions with COCO's images, by the number that ends each file's name.
 
     Raises:
-        UserError: questions without text, or an image isn't in the folder.
+        UserError: questions have no text, or an image isn't in the folder.
     """
-    wanted = {question.image for question in data}
-    fitting = (path for path in sorted(images.glob("*")) if _image_number(path) in wanted)
+    image_names = {question.image for question in data}
+    fitting = (path for path in sorted(images.glob("*")) if _image_number(path) in image_names)
     files = one_file_per_name(fitting, _image_number)
     for question in data:
         if not question.text or question.image not in files:
-            what = "text" if not question.text else "image"
+            problem = "text" if not question.text else "image"
             raise UserError(
-                f"Question {question.id} has no {what} (image {question.image}).",
+                f"Question {question.id} has no {problem} (image {question.image}).",
                 str(images),
                 "Add the question file with --data, and give the folder of its COCO images.",
             )

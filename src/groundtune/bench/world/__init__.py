@@ -1,1 +1,1 @@
-"""The benchmarks of the embedded world."""
+"""Benchmarks of the embedded world."""

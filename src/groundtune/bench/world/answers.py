@@ -1,4 +1,4 @@
-"""Reads answers about the embedded world: a folder of Groundtune, or rows of a file."""
+"""Reads answers about the embedded world: a Groundtune folder, or rows of a file."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -18,47 +18,47 @@ LAYOUT = 'rows of {"scene", "question", "answer"}, or a folder of bench run or s
 def read_answers(path: Path, items: Sequence[Item]) -> list[ItemAnswer]:
     """The answers of every model and decoding, in the order of the items.
 
-    A part of the benchmark of which no item is answered is left out.
+    A part of the benchmark without any answer is left out.
 
     Raises:
-        UserError: only some items of a part are answered, a question is answered twice, or
-            something can't be read.
+        UserError: only some items of a part are answered, a question is answered twice, or a file
+            can't be read.
     """
     answers = _of_folder(path) if path.is_dir() else _of_rows(path)
     groups: dict[tuple[str, str], list[ItemAnswer]] = {}
     for answer in answers:
         groups.setdefault((answer.model, answer.decoding), []).append(answer)
-    found: list[ItemAnswer] = []
+    answers_in_order: list[ItemAnswer] = []
     for group in groups.values():
         refuse_second_answers(group, path)
         by_question = {answer.item: answer for answer in group}
         for part in dict.fromkeys(item.benchmark for item in items):
-            own = [item for item in items if item.benchmark == part]
-            found += _of_part(part, own, by_question, path)
-    return found
+            part_items = [item for item in items if item.benchmark == part]
+            answers_in_order += _of_part(part, part_items, by_question, path)
+    return answers_in_order
 
 
 def _of_part(
     part: str, items: Sequence[Item], by_question: dict[str, ItemAnswer], where: Path
 ) -> list[ItemAnswer]:
     """A part's answers, each with its item's key; none, or one per item."""
-    found = [
+    answers = [
         replace(by_question[question], item=item.key)
         for item in items
         if (question := _question(item.image, item.prompt.question)) in by_question
     ]
-    if found and len(found) < len(items):
-        by = f" by {found[0].model} ({found[0].decoding})" if found[0].model else ""
+    if answers and len(answers) < len(items):
+        author = f" by {answers[0].model} ({answers[0].decoding})" if answers[0].model else ""
         raise UserError(
-            f"Only {len(found)} of {len(items)} items of {part} are answered{by}.",
+            f"Only {len(answers)} of {len(items)} items of {part} are answered{author}.",
             str(where),
-            "Answer all, or use the --split, --n and --seed that the questions have.",
+            "Answer all, or use the --split, --n and --seed of the questions.",
         )
-    return found
+    return answers
 
 
 def _question(scene: str, text: str) -> str:
-    """What an answer is to; exact, as a model is asked."""
+    """The question of an answer, with the exact prompt text."""
     return f"{scene}: {text}"
 
 
@@ -69,7 +69,7 @@ def _of_rows(path: Path) -> Iterable[ItemAnswer]:
 
 
 def _of_folder(path: Path) -> Iterable[ItemAnswer]:
-    """The first answer to each prompt, where there are several."""
+    """The first answer to each prompt, if there are several."""
     prompts = {prompt.key: prompt for prompt in RecordSet(path / "prompts", Prompt).read()}
     for row, answer in enumerate(RecordSet(path / "answers", Answer).read(), 1):
         prompt = prompts.get(answer.prompt)
@@ -85,7 +85,7 @@ def _of_folder(path: Path) -> Iterable[ItemAnswer]:
 
 
 def decoding_of(answer: Answer) -> str:
-    """What its temperature is called: "greedy" for 0 or where nobody noted it, "t1" for 1."""
+    """The name of its temperature: "greedy" for 0 or unknown, "t1" for 1."""
     sampling = answer.producer.sampling
     temperature = sampling.temperature if sampling else 0
     return f"t{temperature:g}" if temperature else "greedy"

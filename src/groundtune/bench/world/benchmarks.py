@@ -1,4 +1,4 @@
-"""The benchmarks of the embedded world, as the registry has them."""
+"""Definitions of the embedded world's benchmarks, for the registry."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,8 +13,8 @@ from groundtune.world.scenes import Difficulty
 
 CAVEAT = (
     "The embedded world is drawn, small and known to the last pixel, and its model is tiny. "
-    "It shows that the machinery works and how methods compare there; no figure on this page "
-    "stands for a real benchmark."
+    "It shows that the software works and how methods compare there; its numbers do not "
+    "predict real benchmarks."
 )
 DECODINGS = ("greedy", "t1")
 

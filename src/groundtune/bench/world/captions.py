@@ -1,22 +1,21 @@
-"""Captions of the embedded world, held against the whole truth: CHAIR and what it doesn't see.
+"""Captions of the embedded world, compared with the full truth: CHAIR and errors that it misses.
 
-CHAIR: Rohrbach, Hendricks, Burns, Darrell, Saenko 2018, "Object Hallucination in Image
-Captioning", arXiv 1809.02156. A mention is a noun phrase that names a category and is said to be
-there; a definite one ("the cup") counts too, and each counts as often as it is said. It is
-invented if the scene has nothing of its category.
+CHAIR: Rohrbach, Hendricks, Burns, Darrell, Saenko 2018, "Object Hallucination in Image Captioning",
+arXiv 1809.02156. A mention is a noun phrase that states that a category is present; a definite one
+("the cup") counts too, and repetitions count. It is invented if the scene has no object of its
+category.
 
     chair_sentence = answers with an invented mention / answers      (CHAIRs)
     chair_instance = invented mentions / mentions                    (CHAIRi)
-    recall         = distinct categories named that are there / categories that are there
+    recall         = distinct present categories that are named / present categories
     wrong_any      = answers with anything wrong: object, number, colour, place, context / answers
 
-Departures: mentions are read by the world's rules (`world.read`), which know negation ("there is
-no cup" is no mention; CHAIR counts it); the truth is the scene's, not a union of labels and
-captions; an answer without a word is unparsed and counted apart, where CHAIR has it among its
-right answers. Recall is a sum over a sum, not a mean over images, so that a scene with more to
-see weighs more.
+Departures: mentions are read by the world's rules (`world.read`), which handle negation ("there is
+no cup" is not a mention; CHAIR counts it); the truth is the scene's, not a union of labels and
+captions; an answer without a word is unparsed, while CHAIR counts it as right. Recall is a ratio of
+sums, not a mean over images, so that a scene with more objects has more weight.
 
-Scenes of the strata "missing" and "replaced" are parts of their own (`overgeneral.py`).
+Scenes of the strata "missing" and "replaced" are separate parts (`overgeneral.py`).
 """
 
 import re
@@ -45,7 +44,7 @@ from groundtune.world.truth import Finding, check
 
 NAME = "world-captions"
 RULES = "world-captions 2"
-"""Part of every score's key: a change of how is scored must change it."""
+"""Part of every score's key: it must change whenever the scoring changes."""
 STRATA: tuple[Stratum, ...] = ("missing", "replaced")
 KINDS: dict[SpanKind, str] = {
     "object": "an invented object",
@@ -76,7 +75,7 @@ _REFUSAL = re.compile(
 
 
 def refuses(text: str) -> bool:
-    """Whether an answer says, in one of the usual phrases, that it won't, and names nothing."""
+    """Whether an answer refuses in one of the usual phrases, and names nothing."""
     return bool(_REFUSAL.search(text)) and not read(text).asserted_mentions
 
 
@@ -110,7 +109,7 @@ def _item(scene: Scene, seed: int, images: ImageStore, benchmark: str) -> Item:
 
 
 def score(items: Sequence[Item], answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
-    """What each caption says, compared with its scene."""
+    """Compare each caption with its scene."""
     return [
         score_caption(find_scene(item.image), item, answer)
         for item, answer in answered_items(items, answers, scoring)
@@ -118,51 +117,51 @@ def score(items: Sequence[Item], answers: Sequence[ItemAnswer], scoring: Scoring
 
 
 def score_caption(scene: Scene, item: Item, answer: ItemAnswer) -> Score:
-    """The same for one caption of a scene."""
+    """Compare one caption with its scene."""
     blank = blank_score(item, answer, RULES)
     text = answer.text
     if not re.search(r"\w", text):
         return blank.model_copy(update={"status": "unparsed", "why": "the answer has no words"})
     reading = read(text)
-    found = check(scene, reading)
+    errors = check(scene, reading)
     return blank.model_copy(
         update={
-            "values": caption_values(scene, text, reading, found)
+            "values": caption_values(scene, text, reading, errors)
             | {"cut": float(answer.truncated)},
             "extracted": tuple(mention.category for mention in reading.asserted_mentions),
-            "spans": tuple(finding.span() for finding in found),
-            "why": "; ".join(_in_words(text, finding) for finding in found),
+            "spans": tuple(finding.span() for finding in errors),
+            "why": "; ".join(_in_words(text, finding) for finding in errors),
         }
     )
 
 
 def caption_values(
-    scene: Scene, text: str, reading: Reading, found: list[Finding]
+    scene: Scene, text: str, reading: Reading, errors: list[Finding]
 ) -> dict[str, float]:
-    """The numbers that the metrics are made of.
+    """The values from which the metrics are computed.
 
-    `wrong_KIND` is 0 or 1, `wrong_KINDs` how often; `numbers`, `colours` and `places` are how often
-    one is said of something that is there; `repeated` is how often the most frequent sentence is
-    said, `again` 1 from two times on, `looping` from three.
+    `wrong_KIND` is 0 or 1, `wrong_KINDs` a count; `numbers`, `colours` and `places` count those
+    stated for present objects; `repeated` counts the most frequent sentence, `again` is 1 from two
+    times on, `looping` from three.
     """
-    said = Counter(text[start:end].lower() for start, end in sentences(text))
-    repeated = max(said.values(), default=0)
-    asserted = reading.asserted_mentions
-    right = [mention for mention in asserted if mention.category in scene.categories]
-    counts = {kind: sum(finding.kind == kind for finding in found) for kind in KINDS}
+    sentence_counts = Counter(text[start:end].lower() for start, end in sentences(text))
+    repetitions = max(sentence_counts.values(), default=0)
+    mentions = reading.asserted_mentions
+    right = [mention for mention in mentions if mention.category in scene.categories]
+    counts = {kind: sum(finding.kind == kind for finding in errors) for kind in KINDS}
     values = {
-        "mentions": len(asserted),
+        "mentions": len(mentions),
         "invented_mentions": counts["object"],
         "invented": counts["object"] > 0,
-        "wrong": len(found) > 0,
+        "wrong": len(errors) > 0,
         "classes": len({mention.category for mention in right}),
         "truth_classes": len(scene.things),
         "words": len(text.split()),
-        "sentences": said.total(),
-        "repeated": repeated,
-        "again": repeated > 1,
-        "looping": repeated > 2,
-        "refusal": bool(_REFUSAL.search(text)) and not asserted,
+        "sentences": sentence_counts.total(),
+        "repeated": repetitions,
+        "again": repetitions > 1,
+        "looping": repetitions > 2,
+        "refusal": bool(_REFUSAL.search(text)) and not mentions,
         "numbers": sum(mention.number_mark is not None for mention in right),
         "colours": sum(
             mention.colour_mark is not None and scene_colour(scene, mention.category)
@@ -172,29 +171,29 @@ def caption_values(
     }
     for kind, count in counts.items():
         values |= {f"wrong_{kind}": count > 0, f"wrong_{kind}s": count}
-    values["wrong_colours"] = sum(f.kind == "attribute" and f.mention is not None for f in found)
+    values["wrong_colours"] = sum(f.kind == "attribute" and f.mention is not None for f in errors)
     return {name: float(value) for name, value in values.items()}
 
 
 def scene_colour(scene: Scene, category: str) -> bool:
-    """Whether what is there of a category has a colour to be right or wrong about."""
+    """Whether the objects of a category have a colour that can be right or wrong."""
     thing = scene.thing(category)
     return thing is not None and bool(thing.colour)
 
 
-def invented(score: Score) -> list[str]:
-    """The distinct categories that a scored caption names and that aren't there, in its order."""
-    there = find_scene(score.image).categories
-    return [name for name in dict.fromkeys(score.extracted) if name not in there]
+def invented_categories(score: Score) -> list[str]:
+    """The distinct absent categories that a scored caption names, in its order."""
+    present = find_scene(score.image).categories
+    return [name for name in dict.fromkeys(score.extracted) if name not in present]
 
 
 def _in_words(text: str, finding: Finding) -> str:
-    said = text[finding.start : finding.end]
+    phrase = text[finding.start : finding.end]
     if finding.kind == "object":
-        return f'"{said}": not there'
+        return f'"{phrase}": not there'
     if finding.kind == "position":
-        return f'"{said}": another place'
-    return f'"{said}": {finding.truth}'
+        return f'"{phrase}": another place'
+    return f'"{phrase}": {finding.truth}'
 
 
 def _per_answer(

@@ -1,4 +1,4 @@
-"""What the world's benchmarks share: scenes of a split, their images, prompts, blank scores."""
+"""Shared by the world's benchmarks: a split's scenes, their images, prompts, blank scores."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -17,7 +17,7 @@ from groundtune.world.render import render
 from groundtune.world.scenes import SPLITS, Difficulty, Scene, Stratum, find, scenes
 
 find_scene = lru_cache(maxsize=8192)(find)
-"""`scenes.find`, remembered: a summary asks for each scene many times."""
+"""`scenes.find`, cached: a summary needs each scene many times."""
 
 
 def split_scenes(
@@ -36,8 +36,8 @@ def split_scenes(
 
 
 def add_image(scene: Scene, images: ImageStore) -> str:
-    """Draws a scene and stores it as PNG; returns its sha256."""
-    # pyright doesn't see that pydantic gives a frozen record a hash of its values
+    """Draw a scene and store it as PNG; return its sha256."""
+    # pyright doesn't know that pydantic makes a frozen record hashable
     data = _png(scene)  # pyright: ignore[reportArgumentType]
     return images.add(data, name=f"scene {scene.key}")
 
@@ -50,7 +50,7 @@ def _png(scene: Scene) -> bytes:
 
 
 def ask_about(scene: Scene, sha256: str, question: str) -> Prompt:
-    """A prompt of one turn, with the scene's image and what is true of it."""
+    """A prompt of one turn, with the scene's image and its facts."""
     messages = (Message(role="user", content=(ImagePart(image=sha256), TextPart(text=question))),)
     return Prompt(
         key=key_of(DATASET, messages),
@@ -60,23 +60,23 @@ def ask_about(scene: Scene, sha256: str, question: str) -> Prompt:
     )
 
 
-def sets_of(seen: Sequence[Scene]) -> dict[str, tuple[str, ...]]:
+def sets_of(scenes_: Sequence[Scene]) -> dict[str, tuple[str, ...]]:
     """The categories of each scene, by its key, in the scene's order."""
-    return {scene.key: tuple(thing.category for thing in scene.things) for scene in seen}
+    return {scene.key: tuple(thing.category for thing in scene.things) for scene in scenes_}
 
 
 def answered_items(
     items: Sequence[Item], answers: Sequence[ItemAnswer], scoring: Scoring
 ) -> Iterator[tuple[Item, ItemAnswer]]:
-    """Each answer with its item, under the names that the scoring gives model and decoding."""
+    """Each answer with its item, with the scoring's names of model and decoding."""
     by_key = {item.key: item for item in items}
     for answer in answers:
-        named = replace(answer, model=scoring.model, decoding=answer.decoding or scoring.decoding)
-        yield by_key[answer.item], named
+        renamed = replace(answer, model=scoring.model, decoding=answer.decoding or scoring.decoding)
+        yield by_key[answer.item], renamed
 
 
 def blank_score(item: Item, answer: ItemAnswer, rules: str) -> Score:
-    """The score of an answer before anything was read in it; `rules` are a part of its key."""
+    """The score of an answer before it is read; `rules` are part of its key."""
     decoding = answer.decoding or "greedy"
     parts = (item.benchmark, item.key, answer.model, decoding, answer.text, answer.truncated)
     return Score(

@@ -1,4 +1,4 @@
-"""Reads short answers: yes or no, a number, a colour. None is an answer that can't be read."""
+"""Parses short answers: yes or no, a number, a colour. None is an unreadable answer."""
 
 import re
 from typing import Literal
@@ -12,7 +12,7 @@ _COLOURS = {**{name: name for name in (*COLOURS, *BACKGROUNDS)}, "gray": "grey"}
 
 
 def yes_or_no(answer: str, parser: YesNoParser = "first_word") -> bool | None:
-    """Whether an answer says yes.
+    """Whether an answer is yes; None if unreadable.
 
     "first_word": the first word is yes or no, in any case; anything else can't be read.
     "official": POPE's evaluate.py (arXiv 2305.10355, its code): the text before the first full
@@ -28,22 +28,22 @@ def yes_or_no(answer: str, parser: YesNoParser = "first_word") -> bool | None:
 
 
 def number(answer: str) -> int | None:
-    """The number that an answer's first sentence names, in digits or words.
+    """The number in an answer's first sentence, as digits or words.
 
-    "a" and "an" count as one where nothing else is said; two different numbers can't be read.
+    "a" and "an" count as one if there is no other number; two different numbers are unreadable.
     """
     words = re.findall(r"\d+|[^\W\d_]+", _first_sentence(answer).lower())
-    said = {int(word) if word.isdigit() else _NUMBERS.get(word) for word in words} - {None}
-    if not said and {"a", "an"} & set(words):
+    numbers = {int(word) if word.isdigit() else _NUMBERS.get(word) for word in words} - {None}
+    if not numbers and {"a", "an"} & set(words):
         return 1
-    return said.pop() if len(said) == 1 else None
+    return numbers.pop() if len(numbers) == 1 else None
 
 
 def colour(answer: str) -> str | None:
-    """The one colour that an answer's first sentence names; two different ones can't be read."""
+    """The only colour in an answer's first sentence; two different ones are unreadable."""
     words = re.findall(r"[^\W\d_]+", _first_sentence(answer).lower())
-    said = {_COLOURS[word] for word in words if word in _COLOURS}
-    return said.pop() if len(said) == 1 else None
+    colours = {_COLOURS[word] for word in words if word in _COLOURS}
+    return colours.pop() if len(colours) == 1 else None
 
 
 def _first_sentence(answer: str) -> str:

@@ -1,13 +1,13 @@
 """Questions about the embedded world: existence as in POPE, attributes, numbers, colours, places.
 
-POPE: Li et al. 2023, arXiv 2305.10355 (`pope_sampling.py`), with the split's own scenes as the
-set of images. Yes is the positive class; the three settings share their yes questions, each of
-which is asked once. Attribute questions ("Are there exactly two cups?") are AMBER's kind (Wang et
-al. 2023, arXiv 2311.07397). Numbers, colours and places are asked of what is there: an absent
-category has none. Every question has one true answer.
+POPE: Li et al. 2023, arXiv 2305.10355 (`pope_sampling.py`), with the split's scenes as the set of
+images. Yes is the positive class; the three settings share their yes questions, each of which is
+asked once. Attribute questions ("Are there exactly two cups?") are like AMBER's (Wang et al. 2023,
+arXiv 2311.07397). Questions about numbers, colours and places are about present categories. Every
+question has one true answer.
 
-Answers that can't be read are counted and left out of accuracy, precision, recall and F1. POPE's
-own parser reads everything (`parsers.yes_or_no`): that is mode official.
+Unreadable answers are counted, and are not in accuracy, precision, recall and F1. POPE's parser
+reads everything (`parsers.yes_or_no`): that is mode official.
 """
 
 from collections.abc import Sequence
@@ -78,25 +78,25 @@ def load(
 
 
 def existence_question(scene: Scene, category: str, seed: int) -> Question:
-    """The yes/no question about a category; seed, scene and category decide its wording."""
+    """The yes/no question about a category; its wording depends on seed, scene and category."""
     choice = seed_of("existence", seed, scene.key, category) % len(EXISTENCE)
     return existence(category, category in scene.categories, EXISTENCE[choice] + SUFFIX)
 
 
-def _existence_items(seen: Sequence[Scene], hashes: dict[str, str], seed: int) -> list[Item]:
-    drawn = pope_sampling.draw(sets_of(seen), seed=seed)
+def _existence_items(scenes: Sequence[Scene], hashes: dict[str, str], seed: int) -> list[Item]:
+    samples = pope_sampling.draw(sets_of(scenes), seed=seed)
     items: list[Item] = []
-    for scene in seen:
-        present, absent = drawn[scene.key]
+    for scene in scenes:
+        present, absent = samples[scene.key]
         names = dict.fromkeys((*present, *(name for row in absent.values() for name in row)))
-        asked = {
+        item_of = {
             name: _item(
                 scene, hashes[scene.key], existence_question(scene, name, seed), "existence"
             )
             for name in names
         }
         items += [
-            _of_part(asked[name], setting)
+            _of_part(item_of[name], setting)
             for setting in pope_sampling.SETTINGS
             for name in (*present, *absent[setting])
         ]
@@ -104,17 +104,17 @@ def _existence_items(seen: Sequence[Scene], hashes: dict[str, str], seed: int) -
 
 
 def _other_items(scene: Scene, sha256: str, seed: int) -> list[Item]:
-    """One question each on an attribute, a number, a colour and a place, as the scene allows."""
+    """One question each on an attribute, a number, a colour and a place, if possible."""
     rng = np.random.default_rng(seed_of("questions", seed, scene.key))
     attribute = ask_attribute(scene, rng)
     attribute = attribute.model_copy(update={"text": attribute.text + SUFFIX})
-    asked = {
+    questions = {
         "attribute": attribute,
         "number": _present_number(scene, rng),
         "colour": ask_colour(scene, rng),
         "place": ask_place(scene, rng),
     }
-    return [_item(scene, sha256, q, part) for part, q in asked.items() if q is not None]
+    return [_item(scene, sha256, q, part) for part, q in questions.items() if q is not None]
 
 
 def _present_number(scene: Scene, rng: np.random.Generator) -> Question:
@@ -143,29 +143,29 @@ def _of_part(item: Item, part: str) -> Item:
 
 
 def score(items: Sequence[Item], answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
-    """What each answer says, compared with the true one."""
+    """Compare each answer with the true one."""
     parser = "official" if scoring.mode == "official" else "first_word"
-    return [score_answer(*each, parser) for each in answered_items(items, answers, scoring)]
+    return [score_answer(*pair, parser) for pair in answered_items(items, answers, scoring)]
 
 
 def score_answer(item: Item, answer: ItemAnswer, parser: YesNoParser = "first_word") -> Score:
-    """The same for one answer."""
-    said = extract(item.kind, answer.text, parser)
+    """Compare one answer with the true one."""
+    reading = extract(item.kind, answer.text, parser)
     rules = RULES if parser == "first_word" else f"{RULES}, {parser}"
     blank = blank_score(item, answer, rules)
-    if said is None:
+    if reading is None:
         why = f"no {'yes or no' if item.kind in YES_NO else item.kind} could be read"
         return blank.model_copy(update={"status": "unparsed", "why": why})
-    right = said == item.target
+    right = reading == item.target
     values = {"correct": float(right)}
     if item.kind in YES_NO:
-        values |= _confusion(said == "yes", item.target == "yes")
-    update = {"values": values, "extracted": (said,), "why": "" if right else item.target}
+        values |= _confusion(reading == "yes", item.target == "yes")
+    update = {"values": values, "extracted": (reading,), "why": "" if right else item.target}
     return blank.model_copy(update=update)
 
 
 def extract(kind: str, answer: str, parser: YesNoParser = "first_word") -> str | None:
-    """What an answer to a kind of question says, in `Item.target`'s words; None if unread."""
+    """The content of an answer to a kind of question, like `Item.target`; None if unreadable."""
     if kind in YES_NO:
         yes = parsers.yes_or_no(answer, parser)
         return None if yes is None else ("yes" if yes else "no")
@@ -184,7 +184,9 @@ def _digits(number: int | None) -> str | None:
 
 def _confusion(yes: bool, truth: bool) -> dict[str, float]:
     name = ("t" if yes == truth else "f") + ("p" if yes else "n")
-    return {each: float(each == name) for each in ("tp", "fp", "tn", "fn")} | {"yes": float(yes)}
+    return {outcome: float(outcome == name) for outcome in ("tp", "fp", "tn", "fn")} | {
+        "yes": float(yes)
+    }
 
 
 METRICS: tuple[Metric, ...] = (
@@ -223,7 +225,7 @@ METRICS: tuple[Metric, ...] = (
         numerator={"yes": 1},
         denominator={"tp": 1, "fp": 1, "tn": 1, "fn": 1},
         role="cost",
-        explanation="Half of the questions are to be answered yes.",
+        explanation="The true answer is yes for half of the questions.",
     ),
     unparsed_metric(),
 )

@@ -1,7 +1,7 @@
 """A judge of MMHal-Bench and SHR that knows the scene: rules instead of a large model.
 
-It reads answers with the world's own rules and holds them against the truth. Its replies have the
-form that the benchmarks ask of a judge. It errs as often as is wanted.
+It reads answers by the world's rules and compares them with the truth. Its replies have the form
+that the benchmarks request. Its error rate is configurable.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,12 +16,12 @@ from groundtune.world.truth import Finding, check
 
 
 class Grade(Record):
-    """What an answer to a question of MMHal-Bench is worth."""
+    """The grade of an answer to a question of MMHal-Bench."""
 
     wrong: bool
-    """It says something that isn't so."""
+    """The answer has an error."""
     information: int
-    """0, nothing that was asked, to 3."""
+    """From 0, nothing that was asked for, to 3."""
 
     @property
     def rating(self) -> int:
@@ -30,28 +30,28 @@ class Grade(Record):
 
 
 def grade(scene: Scene, kind: str, reference: str, answer: str) -> Grade:
-    """Compares an answer with a scene and with the true answer to a question of a kind."""
+    """Compare an answer with a scene, and with the true answer to a question of a kind."""
     reading = read(answer)
-    found = check(scene, reading)
+    errors = check(scene, reading)
     if kind == "holistic":
-        return Grade(wrong=bool(found), information=_coverage(scene, reading))
+        return Grade(wrong=bool(errors), information=_coverage(scene, reading))
     if kind == "adversarial":
-        denied = _denies(answer, reading)
-        return Grade(wrong=bool(found) or not denied, information=2 * denied)
-    said, right = (_READERS[kind](text) for text in (answer, reference))
-    # "more cups than forks" names forks without saying that there are some
-    wrong = kind != "comparison" and bool(found)
-    if said != right:
-        return Grade(wrong=wrong or said is not None, information=0)
+        denial = _denies(answer, reading)
+        return Grade(wrong=bool(errors) or not denial, information=2 * denial)
+    answer_reading, right = (_READERS[kind](text) for text in (answer, reference))
+    # "more cups than forks" names forks without stating that there are any
+    wrong = kind != "comparison" and bool(errors)
+    if answer_reading != right:
+        return Grade(wrong=wrong or answer_reading is not None, information=0)
     return Grade(wrong=wrong, information=3 if reading.asserted_mentions else 2)
 
 
-def mmhal_reply(judged: Grade, rng: np.random.Generator, error_rate: float) -> str:
-    """The judge's reply; with a chance of `error_rate` it errs on whether something is wrong."""
-    wrong = judged.wrong != bool(rng.random() < error_rate)
-    judged = judged.model_copy(update={"wrong": wrong})
+def mmhal_reply(grade_: Grade, rng: np.random.Generator, error_rate: float) -> str:
+    """The judge's reply; with probability `error_rate` it is wrong about errors in the answer."""
+    wrong = grade_.wrong != bool(rng.random() < error_rate)
+    grade_ = grade_.model_copy(update={"wrong": wrong})
     why = "Something is invented." if wrong else "Nothing is invented."
-    return f"{why}\nRating: {judged.rating}"
+    return f"{why}\nRating: {grade_.rating}"
 
 
 def shr_reply(
@@ -61,33 +61,33 @@ def shr_reply(
     rng: np.random.Generator,
     error_rate: float,
 ) -> str:
-    """The judge's labels of the sentences at [start, end), each wrong with a chance."""
+    """The judge's labels of the sentences at [start, end), wrong at the rate `error_rate`."""
     reading = read(answer)
-    found = check(scene, reading)
+    errors = check(scene, reading)
     lines = ["Judgement:"]
     for number, (start, end) in enumerate(parts, 1):
-        label, why = _label(reading, found, start, end)
+        label, why = _label(reading, errors, start, end)
         if label != "cannot judge" and rng.random() < error_rate:
             label, why = ("correct" if label == "hallucination" else "hallucination"), "a slip"
         lines.append(f"{number}. {label}: {why}")
     return "\n".join(lines)
 
 
-def _label(reading: Reading, found: Sequence[Finding], start: int, end: int) -> tuple[str, str]:
-    wrong = [each for each in found if start <= each.start < end]
+def _label(reading: Reading, errors: Sequence[Finding], start: int, end: int) -> tuple[str, str]:
+    wrong = [finding for finding in errors if start <= finding.start < end]
     if wrong:
-        return "hallucination", f"the {', the '.join(each.kind for each in wrong)}"
+        return "hallucination", f"the {', the '.join(finding.kind for finding in wrong)}"
     marks = (reading.context, reading.background)
-    starts = [each.start for each in (*reading.mentions, *marks) if each is not None]
-    if not any(start <= each < end for each in starts):
+    starts = [finding.start for finding in (*reading.mentions, *marks) if finding is not None]
+    if not any(start <= finding < end for finding in starts):
         return "cannot judge", "nothing of it is known"
     return "correct", "all of it is so"
 
 
 def _coverage(scene: Scene, reading: Reading) -> int:
-    """3 where all is named that is there, 2 from half on, 1 for anything."""
-    named = {mention.category for mention in reading.asserted_mentions} & scene.categories
-    share = len(named) / len(scene.things)
+    """3 if all present objects are named, 2 from half on, 1 for any."""
+    categories = {mention.category for mention in reading.asserted_mentions} & scene.categories
+    share = len(categories) / len(scene.things)
     return 3 if share == 1 else 2 if share >= 0.5 else int(share > 0)
 
 

@@ -1,17 +1,17 @@
-"""Objects to ask about as POPE draws them: present ones, and absent ones of three kinds.
+"""Samples objects to ask about like POPE: present ones, and absent ones of three kinds.
 
 Li, Du, Zhou, Wang, Zhao, Wen 2023, "Evaluating Object Hallucination in Large Vision-Language
-Models", arXiv 2305.10355, section 5.1, and the authors' code. Of each image the first k objects
-are asked about, and as many absent ones:
+Models", arXiv 2305.10355, section 5.1, and the authors' code. For each image, the questions are
+about the first k objects, and as many absent ones:
 
     random       any object of the set
     popular      the objects that are in most images of the set
-    adversarial  those that are most often in one image with an object that is there
+    adversarial  those that co-occur most often with a present object
 
-For adversarial ones, the paper ranks by all objects of the image, the code by each asked object
-in turn; `adversarial` says which. Where the code runs out of candidates it draws at random, and
-so does this. Departures: ties go by name, so that the order of a file doesn't matter; an image
-with fewer than k objects is asked about all it has (POPE leaves such images out).
+For adversarial ones, the paper ranks by all objects of the image, the code by each selected object
+in turn; `adversarial` chooses. If the code runs out of candidates, it samples at random, and so do
+we. Departures: ties are broken by name, so that the order of a file doesn't matter; for an image
+with fewer than k objects all are used (POPE leaves such images out).
 """
 
 from collections import Counter
@@ -29,7 +29,7 @@ PER_IMAGE = 3
 
 
 class SampledObjects(NamedTuple):
-    """What to ask about one image: as many absent objects of each kind as present ones."""
+    """Objects to ask about for one image: as many absent ones of each kind as present ones."""
 
     present: tuple[str, ...]
     absent: dict[Setting, tuple[str, ...]]
@@ -39,13 +39,13 @@ class Counts(NamedTuple):
     """Statistics of a set of images."""
 
     images: Counter[str]
-    """How many images an object is in."""
+    """Number of images with an object."""
     together: dict[str, Counter[str]]
-    """How many images two objects are both in."""
+    """Number of images with both of two objects."""
 
 
 def count(sets: Mapping[str, Sequence[str]]) -> Counts:
-    """The statistics of the images' objects; each counts once an image."""
+    """Count the images' objects; each counts once per image."""
     images: Counter[str] = Counter()
     together: dict[str, Counter[str]] = {}
     for objects in sets.values():
@@ -63,48 +63,52 @@ def draw(
     seed: int = 0,
     adversarial: Literal["code", "paper"] = "code",
 ) -> dict[str, SampledObjects]:
-    """What to ask about each image, by its name; `sets` names the distinct objects of each.
+    """The objects to ask about for each image, by name; `sets` has each image's distinct objects.
 
-    The random ones follow from the seed and the image's name. Fewer than asked for where the set
-    has no more absent objects.
+    The random ones depend on the seed and the image's name. There are fewer if the set has no more
+    absent objects.
     """
     counts = count(sets)
-    popular = _ranked(counts.images)
-    drawn: dict[str, SampledObjects] = {}
+    popular = _by_frequency(counts.images)
+    samples: dict[str, SampledObjects] = {}
     for image, objects in sets.items():
         present = tuple(dict.fromkeys(objects))[:per_image]
         absent = [name for name in sorted(counts.images) if name not in set(objects)]
         rng = np.random.default_rng(seed_of("pope", seed, image))
-        shuffled = [absent[int(i)] for i in rng.permutation(len(absent))]
-        asked = present if adversarial == "code" else tuple(dict.fromkeys(objects))
-        near = _near(counts, asked, set(absent), each=adversarial == "code")
-        known = set(absent)
+        in_random_order = [absent[int(i)] for i in rng.permutation(len(absent))]
+        selected = present if adversarial == "code" else tuple(dict.fromkeys(objects))
+        near = _near(counts, selected, set(absent), per_object=adversarial == "code")
+        absent_names = set(absent)
         rows: dict[Setting, list[str]] = {
-            "random": shuffled,
-            "popular": [name for name in popular if name in known],
-            "adversarial": [*near, *(name for name in shuffled if name not in near)],
+            "random": in_random_order,
+            "popular": [name for name in popular if name in absent_names],
+            "adversarial": [*near, *(name for name in in_random_order if name not in near)],
         }
-        drawn[image] = SampledObjects(
+        samples[image] = SampledObjects(
             present, {name: tuple(row[: len(present)]) for name, row in rows.items()}
         )
-    return drawn
+    return samples
 
 
-def _near(counts: Counts, asked: Sequence[str], absent: set[str], *, each: bool) -> list[str]:
-    """Absent objects that were seen with the asked ones: the best of each, or the best of all."""
-    if not each:
+def _near(
+    counts: Counts, selected: Sequence[str], absent: set[str], *, per_object: bool
+) -> list[str]:
+    """Absent objects that co-occur with the selected ones: the best per object, or overall."""
+    if not per_object:
         total: Counter[str] = Counter()
-        for name in asked:
+        for name in selected:
             total.update(counts.together[name])
-        return [name for name in _ranked(total) if name in absent]
+        return [name for name in _by_frequency(total) if name in absent]
     chosen: list[str] = []
-    for name in asked:
-        ranked = _ranked(counts.together[name])
-        best = next((other for other in ranked if other in absent and other not in chosen), None)
+    for name in selected:
+        candidates = _by_frequency(counts.together[name])
+        best = next(
+            (other for other in candidates if other in absent and other not in chosen), None
+        )
         if best is not None:
             chosen.append(best)
     return chosen
 
 
-def _ranked(counts: Counter[str]) -> list[str]:
+def _by_frequency(counts: Counter[str]) -> list[str]:
     return sorted(counts, key=lambda name: (-counts[name], name))

@@ -1,18 +1,18 @@
-"""Does a model know better than it says? And does it invent what tends to be there?
+"""Does a model know better than it says? And does it invent usual objects?
 
-Three figures of a model's captions, all with intervals from resampled images:
+Metrics of a model's captions, all with intervals from resampled images:
 
-    knows_better  of the different categories that it invents in a caption, the share of which it
-                  says no when it is asked whether they are there
+    knows_better  of the different categories that it invents in a caption, the share that it denies
+                  when asked whether they are there
     in_context    the share of them that the scene's context has in its prior
     prior_slope   how fast invention grows with the prior: over each (caption, absent category of
                   its context), invented (0 or 1) regressed on the prior by least squares. 0.5 says
                   that a category with a prior of 0.6 is invented in 20 percentage points more
                   captions than one of 0.2
-    prior_logit   the same slope of a logistic regression, in log odds a unit of prior
+    prior_logit   the same slope of a logistic regression, in log odds per unit of prior
 
-`control` beside knows_better is the share of the categories that the caption names rightly of
-which it says yes: a model that says no to everything would know everything better.
+`control` is the share of rightly named categories for which it says yes: a model that always says
+no would have a perfect knows_better.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ from groundtune.bench.metric import Metric
 from groundtune.bench.stats.bootstrap import Floats, interval, ratio, resamples
 from groundtune.bench.stats.sums import group
 from groundtune.bench.world.captions import NAME as CAPTIONS
-from groundtune.bench.world.captions import invented
+from groundtune.bench.world.captions import invented_categories
 from groundtune.bench.world.images import ask_about, find_scene
 from groundtune.bench.world.questions import existence_question
 from groundtune.protocols import Progress, YesNo, YesNoReply
@@ -43,7 +43,7 @@ METRICS: tuple[Metric, ...] = (
         numerator={"denied": 1},
         denominator={"invented_asked": 1},
         better="neutral",
-        explanation="It says them in a caption, and no when asked whether they are there.",
+        explanation="It names them in a caption, and says no when asked whether they are there.",
     ),
     Metric(
         name="control",
@@ -91,18 +91,18 @@ SLOPES: tuple[Metric, ...] = (
 
 
 class PriorRate(Record):
-    """How often categories of one prior are invented where they are missing."""
+    """How often missing categories with one prior are invented."""
 
     prior: float
     value: float
     low: float
     high: float
     n: int
-    """Captions in which one could be invented, times such categories."""
+    """Captions in which one could be invented, times the number of such categories."""
 
 
-class _Asked(NamedTuple):
-    """A category of a caption, and the question whether it is there."""
+class _CategoryQuestion(NamedTuple):
+    """A category of a caption, and the question whether it is present."""
 
     score: Score
     category: str
@@ -113,29 +113,31 @@ class _Asked(NamedTuple):
 def knowledge(
     scores: Sequence[Score], items: Sequence[Item], model: YesNo, progress: Progress, seed: int = 0
 ) -> list[Score]:
-    """Asks a model about each category that its own captions name; one score per caption.
+    """Ask a model about each category that its captions name; one score per caption.
 
     `scores` are captions of one model under one decoding, of which those of usual scenes count;
-    `items` are what they answer, with the images to ask about. It says no where p_no is at least
-    p_yes. A reply that says neither yes nor no is not counted among either; "unanswered" counts
-    it.
+    `items` are their items, with the images. The answer is no if p_no is at least p_yes. A reply
+    that is neither yes nor no counts only as "unanswered".
     """
     prompts = {item.key: item.prompt for item in items}
     scores = [score for score in scores if score.benchmark == CAPTIONS]
-    asked = [
-        each for score in scores if score.status == "scored" for each in _ask(score, prompts, seed)
+    questions = [
+        question
+        for score in scores
+        if score.status == "scored"
+        for question in _ask(score, prompts, seed)
     ]
-    unique = list({each.prompt.key: each.prompt for each in asked}.values())
+    unique = list({question.prompt.key: question.prompt for question in questions}.values())
     progress.start("ask about what captions name", total=len(unique))
     yes: dict[str, bool | None] = {}
     for first in range(0, len(unique), AT_ONCE):
-        some = unique[first : first + AT_ONCE]
-        replies = model.yes_no(some)
-        yes |= {p.key: _is_yes(reply) for p, reply in zip(some, replies, strict=True)}
-        progress.advance(len(some))
-    by_item: dict[str, list[_Asked]] = {}
-    for each in asked:
-        by_item.setdefault(each.score.item, []).append(each)
+        chunk = unique[first : first + AT_ONCE]
+        replies = model.yes_no(chunk)
+        yes |= {p.key: _is_yes(reply) for p, reply in zip(chunk, replies, strict=True)}
+        progress.advance(len(chunk))
+    by_item: dict[str, list[_CategoryQuestion]] = {}
+    for question in questions:
+        by_item.setdefault(question.score.item, []).append(question)
     return [
         _score_of(score, by_item.get(score.item, []), yes)
         for score in scores
@@ -144,15 +146,15 @@ def knowledge(
 
 
 def _is_yes(reply: YesNoReply) -> bool | None:
-    """Whether a reply says yes; None where it says neither yes nor no, or no probabilities."""
+    """Whether a reply is yes; None if it is neither yes nor no, or has no probabilities."""
     return reply.p_yes > reply.p_no if reply.is_answer() else None
 
 
-def _ask(score: Score, prompts: Mapping[str, Prompt], seed: int) -> list[_Asked]:
+def _ask(score: Score, prompts: Mapping[str, Prompt], seed: int) -> list[_CategoryQuestion]:
     scene = find_scene(score.image)
     (sha256,) = prompts[score.item].images
     return [
-        _Asked(
+        _CategoryQuestion(
             score,
             name,
             name in scene.categories,
@@ -162,19 +164,21 @@ def _ask(score: Score, prompts: Mapping[str, Prompt], seed: int) -> list[_Asked]
     ]
 
 
-def _score_of(score: Score, asked: Sequence[_Asked], yes: Mapping[str, bool | None]) -> Score:
+def _score_of(
+    score: Score, questions: Sequence[_CategoryQuestion], yes: Mapping[str, bool | None]
+) -> Score:
     context = find_scene(score.image).context
-    ghosts = [each for each in asked if not each.is_there]
-    of_ghosts = [yes[each.prompt.key] for each in ghosts]
-    of_named = [yes[each.prompt.key] for each in asked if each.is_there]
+    ghosts = [question for question in questions if not question.is_there]
+    of_ghosts = [yes[question.prompt.key] for question in ghosts]
+    of_named = [yes[question.prompt.key] for question in questions if question.is_there]
     values = {
         "invented": len(ghosts),
         "invented_asked": len(ghosts) - of_ghosts.count(None),
         "denied": of_ghosts.count(False),
-        "belongs": sum(prior(context, each.category) > 0 for each in ghosts),
+        "belongs": sum(prior(context, question.category) > 0 for question in ghosts),
         "named": len(of_named) - of_named.count(None),
         "affirmed": of_named.count(True),
-        "questions": len(asked),
+        "questions": len(questions),
         "unanswered": of_ghosts.count(None) + of_named.count(None),
     }
     return score.model_copy(
@@ -182,27 +186,27 @@ def _score_of(score: Score, asked: Sequence[_Asked], yes: Mapping[str, bool | No
             "key": key_of(NAME, score.key),
             "benchmark": NAME,
             "values": {name: float(value) for name, value in values.items()},
-            "extracted": tuple(each.category for each in ghosts),
+            "extracted": tuple(question.category for question in ghosts),
             "spans": (),
             "why": "",
         }
     )
 
 
-def slopes(known: Sequence[Score], *, seed: int = 0) -> list[Estimate]:
-    """The two slopes of `knowledge`'s scores, for each model that has one."""
-    made: list[Estimate] = []
-    for (model, benchmark, decoding), own in group(known).items():
-        could, was = _by_prior(own)
+def slopes(scores: Sequence[Score], *, seed: int = 0) -> list[Estimate]:
+    """The two slopes of `knowledge`'s scores, for each model that has any."""
+    estimates: list[Estimate] = []
+    for (model, benchmark, decoding), model_scores in group(scores).items():
+        could, was = _by_prior(model_scores)
         counts = (could.table_IL.sum(0)[None], was.sum(0)[None])
         weights = resamples(len(was), seed)
-        drawn = (weights @ could.table_IL, weights @ was)
-        for metric, fit in zip(SLOPES, (_linear, _logistic), strict=True):
-            value = float(fit(could.priors_L, *counts)[0])
+        resampled_counts = (weights @ could.table_IL, weights @ was)
+        for metric, fit_slope in zip(SLOPES, (_linear, _logistic), strict=True):
+            value = float(fit_slope(could.priors_L, *counts)[0])
             if np.isfinite(value):
-                draws = fit(could.priors_L, *drawn)
+                draws = fit_slope(could.priors_L, *resampled_counts)
                 low, high = interval(draws, value, images=len(was), share=False)
-                made.append(
+                estimates.append(
                     Estimate(
                         model=model,
                         benchmark=f"{benchmark}/{decoding}",
@@ -213,15 +217,15 @@ def slopes(known: Sequence[Score], *, seed: int = 0) -> list[Estimate]:
                         n=int(counts[0].sum()),
                     )
                 )
-    return made
+    return estimates
 
 
 def rates_by_prior(captions: Sequence[Score], *, seed: int = 0) -> list[PriorRate]:
     """The rate of invention at each prior, from captions' scores (or `knowledge`'s)."""
-    scored = [score for score in captions if score.status == "scored"]
-    if not scored:
+    readable = [score for score in captions if score.status == "scored"]
+    if not readable:
         return []
-    could, was = _by_prior(scored)
+    could, was = _by_prior(readable)
     weights = resamples(len(was), seed)
     draws_RL = ratio(weights @ was, weights @ could.table_IL)
     rates: list[PriorRate] = []
@@ -244,7 +248,7 @@ class _Chances(NamedTuple):
 
 
 def _by_prior(scores: Sequence[Score]) -> tuple[_Chances, Floats]:
-    """By image and prior: how many categories could be invented, and how many were (I, L)."""
+    """By image and prior: how many categories could be, and were, invented (I, L)."""
     levels = sorted({chance for context in CONTEXTS.values() for chance in context.prior.values()})
     images = sorted({score.image for score in scores})
     row = {image: i for i, image in enumerate(images)}
@@ -252,13 +256,15 @@ def _by_prior(scores: Sequence[Score]) -> tuple[_Chances, Floats]:
     could, was = np.zeros((2, len(images), len(levels)))
     for score in scores:
         scene = find_scene(score.image)
-        said = set(score.extracted) if score.benchmark == NAME else set(invented(score))
+        invented_names = (
+            set(score.extracted) if score.benchmark == NAME else set(invented_categories(score))
+        )
         for category, chance in CONTEXTS[scene.context].prior.items():
             if category not in scene.categories:
                 could[row[score.image], column[chance]] += 1
-                was[row[score.image], column[chance]] += category in said
-    seen = could.sum(0) > 0
-    return _Chances(np.array(levels)[seen], could[:, seen]), was[:, seen]
+                was[row[score.image], column[chance]] += category in invented_names
+    has_cases = could.sum(0) > 0
+    return _Chances(np.array(levels)[has_cases], could[:, has_cases]), was[:, has_cases]
 
 
 def _linear(priors_L: Floats, could_RL: Floats, was_RL: Floats) -> Floats:
@@ -271,7 +277,7 @@ def _linear(priors_L: Floats, could_RL: Floats, was_RL: Floats) -> Floats:
 def _logistic(priors_L: Floats, could_RL: Floats, was_RL: Floats) -> Floats:
     """Slope of the logistic regression of was/could on the prior, by Newton's method (R,).
 
-    NaN where nothing or everything was invented, or where the priors separate the two.
+    NaN if nothing or everything was invented, or if the priors separate the two.
     """
     y, xy = was_RL.sum(-1), was_RL @ priors_L
     rate = np.clip(ratio(y, could_RL.sum(-1)), 1e-6, 1 - 1e-6)

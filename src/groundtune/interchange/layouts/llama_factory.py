@@ -3,8 +3,8 @@
 Files are JSON, which names images, or Parquet, which contains them.
 
 Sharegpt: conversations [{from, value}] with `<image>` in the values, chosen {from, value}, rejected
-    {from, value}, images [path]. Alpaca: instruction, input, system, history [[question, answer]],
-    chosen, rejected, images; instruction and input are one text, joined by a line break.
+{from, value}, images [path]. Alpaca: instruction, input, system, history [[question, answer]],
+chosen, rejected, images; instruction and input are one text, joined by a line break.
 
 Columns and tags may have other names, defined by the file's entry in the dataset_info.json next to
 it. A new file gets an entry there, "ranking": true, under its name. Image paths are relative to the

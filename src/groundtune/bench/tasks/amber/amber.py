@@ -72,15 +72,15 @@ def read_answers(path: Path, data: AmberData) -> list[ItemAnswer]:
     """Responses with their item's number, in the annotations' order.
 
     Raises:
-        UserError: an item isn't there, or a response is no text.
+        UserError: an item is unknown, or a response is not text.
     """
     read = list(answers_of(path, text=("response", "prediction", "answer", "text"), item=("id",)))
     if any("question" in answer.extra and "id" not in answer.extra for answer in read):
         places = _places(data)
         read = [_by_query(path, answer, places) for answer in read]
     for answer in read:
-        known = answer.item.isdecimal() and len(answer.item) < 10
-        if not known or not 1 <= int(answer.item) <= len(data.rows):
+        is_number = answer.item.isdecimal() and len(answer.item) < 10
+        if not is_number or not 1 <= int(answer.item) <= len(data.rows):
             raise UserError(
                 f"The id {answer.item[:40]!r} is none of the {len(data.rows):,} items.",
                 f"{path}:{answer.row}",
@@ -96,10 +96,10 @@ def _number(answer: ItemAnswer) -> int:
 
 
 def _places(data: AmberData) -> dict[tuple[str, str], list[int]]:
-    """The items of each image and question; ten questions are asked twice about an image."""
+    """The items of each image and question; ten questions are repeated for the same image."""
     places: dict[tuple[str, str], list[int]] = {}
-    for told in (data.queries, data.other_queries):
-        for item, (image, query) in told.items():
+    for queries_ in (data.queries, data.other_queries):
+        for item, (image, query) in queries_.items():
             places.setdefault((Path(image).stem, query.strip().lower()), []).append(item)
     return places
 
@@ -107,24 +107,24 @@ def _places(data: AmberData) -> dict[tuple[str, str], list[int]]:
 def _by_query(
     path: Path, answer: ItemAnswer, places: Mapping[tuple[str, str], list[int]]
 ) -> ItemAnswer:
-    """The answer with its item's number, which is taken out of `places` but for the last."""
+    """The answer with its item's number, which is removed from `places` unless it is the last."""
     names = ("image", "image_path", "image_name", "image_id")
     image = next((answer.extra[name] for name in names if answer.extra.get(name)), "")
-    asked = answer.extra.get("question", "").strip().lower()
-    asked = asked.removesuffix("please answer yes or no.").strip()
-    found = places.get((Path(image).stem, asked))
-    if not found:
+    question = answer.extra.get("question", "").strip().lower()
+    question = question.removesuffix("please answer yes or no.").strip()
+    item_numbers = places.get((Path(image).stem, question))
+    if not item_numbers:
         raise UserError(
-            f"The row has no id, and no query is {asked[:60]!r} about {image!r}.",
+            f"The row has no id, and no query is {question[:60]!r} about {image!r}.",
             f"{path}:{answer.row}",
             "Give AMBER's query files with --data, and the image's name in the answers.",
         )
-    place = found.pop(0) if len(found) > 1 else found[0]
+    place = item_numbers.pop(0) if len(item_numbers) > 1 else item_numbers[0]
     return ItemAnswer(text=answer.text, item=str(place), row=answer.row, extra=answer.extra)
 
 
 def score(data: AmberData, answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
-    """Each response, held against its row of the annotations."""
+    """Compare each response with its row of the annotations."""
     vocabulary = data.vocabulary
     return [_score(data, vocabulary, answer, scoring) for answer in answers]
 
@@ -136,12 +136,12 @@ def _score(
     part, attribute = KINDS[row.type]
     strict = scoring.mode == "strict"
     if part != "generative":
-        made = _answer(row, attribute or part, answer.text, strict=strict)
+        reading = _answer(row, attribute or part, answer.text, strict=strict)
     elif strict and not re.search(r"\w", answer.text):
-        made = AmberReading({}, (), "the answer has no words", "unparsed")
+        reading = AmberReading({}, (), "the answer has no words", "unparsed")
     else:
         nouns = nouns_of(answer.text.lower() if strict else answer.text, vocabulary)
-        made = describe(data, row, answer.text, nouns, scoring.similarity)
+        reading = describe(data, row, answer.text, nouns, scoring.similarity)
     mark = {} if strict else {"official": 1.0}
     return Score(
         key=score_key(AMBER, answer.item, answer.text, scoring),
@@ -150,22 +150,22 @@ def _score(
         image=data.queries.get(_number(answer), (str(_number(answer)), ""))[0],
         model=scoring.model,
         answer=answer.text,
-        values=made.values | mark if made.values else {},
-        extracted=made.extracted,
-        why=made.why,
+        values=reading.values | mark if reading.values else {},
+        extracted=reading.extracted,
+        why=reading.why,
         strata=_strata(row, part, attribute),
-        status=made.status,
+        status=reading.status,
     )
 
 
 def _strata(row: AmberRow, part: str, attribute: str) -> dict[str, str]:
-    """Of a yes/no question its label, and its attribute where it asks for one."""
-    asked = {} if part == "generative" else {"label": row.truth[0]}
-    return asked | ({"attribute": attribute} if attribute else {})
+    """For a yes/no question its label, and its attribute if it has one."""
+    strata_ = {} if part == "generative" else {"label": row.truth[0]}
+    return strata_ | ({"attribute": attribute} if attribute else {})
 
 
 class AmberReading(NamedTuple):
-    """What a response comes to."""
+    """What was read in a response."""
 
     values: dict[str, float]
     extracted: tuple[str, ...] = ()
@@ -175,14 +175,14 @@ class AmberReading(NamedTuple):
 
 def _answer(row: AmberRow, kind: str, text: str, *, strict: bool) -> AmberReading:
     """A yes or no; in mode official everything else is an answer too, and never right."""
-    said = yes_no_rules.strict(text) if strict else yes_no_rules.amber(text)
+    yes_or_no = yes_no_rules.strict(text) if strict else yes_no_rules.amber(text)
     (truth,) = row.truth
-    if strict and said == "unread":
+    if strict and yes_or_no == "unread":
         return AmberReading({}, (), "neither yes nor no can be read", "unparsed")
-    yes, no = truth == "yes", said == "no"
+    yes, no = truth == "yes", yes_or_no == "no"
     values = {
         "num": 1,
-        "correct": said == "yes" if yes else no,
+        "correct": yes_or_no == "yes" if yes else no,
         "no_num": not yes,
         "no_score": not yes and no,
         "said_no": no,
@@ -190,37 +190,37 @@ def _answer(row: AmberRow, kind: str, text: str, *, strict: bool) -> AmberReadin
     }
     return AmberReading(
         {f"{kind}:{name}": float(value) for name, value in values.items()},
-        () if said == "unread" else (said,),
-        "not exactly Yes or No" if said == "unread" else "" if said == truth else truth,
-        "unparsed" if said == "unread" else "scored",
+        () if yes_or_no == "unread" else (yes_or_no,),
+        "not exactly Yes or No" if yes_or_no == "unread" else "" if yes_or_no == truth else truth,
+        "unparsed" if yes_or_no == "unread" else "scored",
     )
 
 
 def describe(
     data: AmberData, row: AmberRow, text: str, nouns: Sequence[str], similarity: Similarity | None
 ) -> AmberReading:
-    """The nouns of a description, held against the image's lists."""
-    there, added = (
+    """Compare the nouns of a description with the image's lists."""
+    objects, additions = (
         ObjectNames.of(row.truth, data.relation),
         ObjectNames.of(row.hallu, data.relation),
     )
     wrong: list[str] = []
     for noun in nouns:
-        if noun in data.safe or there.take(noun):
+        if noun in data.safe or objects.take(noun):
             continue
-        added.take(noun)
+        additions.take(noun)
         if similarity is not None:
-            added.take_similar(noun, similarity)
-        if similarity is None or not there.take_similar(noun, similarity):
+            additions.take_similar(noun, similarity)
+        if similarity is None or not objects.take_similar(noun, similarity):
             wrong.append(noun)
     same = "only equal nouns match" if similarity is None else _called(similarity)
     values = {
         "nouns": len(nouns),
         "wrong_nouns": len(wrong),
         "objects": len(row.truth),
-        "covered": sum(there.found),
+        "covered": sum(objects.found),
         "additions": len(row.hallu),
-        "added": sum(added.found),
+        "added": sum(additions.found),
         "described": 1,
         "faultless": not wrong,
         "words": len(text.split()),
@@ -239,7 +239,7 @@ def _called(similarity: Similarity) -> str:
 
 @dataclass(slots=True)
 class ObjectNames:
-    """Objects of a list, what else each is called, and which of them were named."""
+    """Objects of a list, their other names, and which of them were named."""
 
     names: list[tuple[str, int]]
     """(name, index of its object): first the other names, object by object, then their own."""
@@ -269,44 +269,46 @@ class ObjectNames:
 
 
 def notes(data: AmberData, answers: Sequence[ItemAnswer], scores: Sequence[Score]) -> list[str]:
-    """What is missing, how nouns were compared, and what the exact rule of yes and no costs."""
-    told: list[str] = []
+    """Notes on missing items, the comparison of nouns, and the effect of the exact yes/no rule."""
+    sentences: list[str] = []
     parts = [KINDS[row.type][0] for row in data.rows]
     for part in dict.fromkeys(parts):
-        answered = sum(parts[item - 1] == part for item in set(map(_number, answers)))
-        if 0 < answered < parts.count(part):
-            told.append(f"Only {answered:,} of {parts.count(part):,} {part} items are answered.")
+        answered_items = sum(parts[item - 1] == part for item in set(map(_number, answers)))
+        if 0 < answered_items < parts.count(part):
+            sentences.append(
+                f"Only {answered_items:,} of {parts.count(part):,} {part} items are answered."
+            )
     several = sum(times > 1 for times in Counter(map(_number, answers)).values())
     if several:
-        told.append(f"{several:,} items have several answers; the official code counts each.")
+        sentences.append(f"{several:,} items have several answers; the official code counts each.")
     if any(score.values.get("by_similarity") == 0 for score in scores):
-        told.append(
+        sentences.append(
             "No word vectors were given, so only equal nouns match: chair and hal are higher, "
             "cover and cog lower than in the paper."
         )
     inexact = sum(a.text.strip() in ("yes", "no", "Yes.", "No.", "YES", "NO") for a in answers)
     if inexact:
-        told.append(
+        sentences.append(
             f"{inexact:,} answers are not exactly Yes or No; the official script counts them wrong."
         )
-    return told
+    return sentences
 
 
 def items(data: AmberData, images: Path, store: ImageStore) -> list[Item]:
     """All queries with their images.
 
     Raises:
-        UserError: no query file was given, or an image is missing.
+        UserError: there is no query file, or an image is missing.
     """
     if not data.queries:
         raise UserError(
             "No queries were given.", "--data", "Give AMBER's folder with its query/ files."
         )
-    asked = [
+    questions = [
         (f"{AMBER.name}/{KINDS[data.rows[item - 1].type][0]}", str(item), image, query)
         for item, (image, query) in sorted(data.queries.items())
     ]
-    return ask_items(asked, images, store)
+    return ask_items(questions, images, store)
 
 
 AMBER: Benchmark[AmberData] = Benchmark(

@@ -56,18 +56,18 @@ class AmberData:
 
     @property
     def vocabulary(self) -> frozenset[str]:
-        """All nouns that are looked for."""
+        """All nouns to search for."""
         return frozenset(self.relation) | {n for others in self.relation.values() for n in others}
 
 
 def read_data(paths: Sequence[Path]) -> AmberData:
-    """Reads AMBER's data folder, or its files.
+    """Read AMBER's data folder, or its files.
 
     Raises:
-        UserError: a file is missing or damaged, the annotations aren't all there, or a row is of
-            no known type.
+        UserError: a file is missing or damaged, the annotations are incomplete, or a row has an
+            unknown type.
     """
-    found = find_files(
+    files = find_files(
         paths,
         "annotations.json",
         "relation.json",
@@ -76,47 +76,49 @@ def read_data(paths: Sequence[Path]) -> AmberData:
         "query*.json",
         "query/query*.json",
     )
-    single = (path for path in found if not path.name.startswith("query"))
-    named = one_file_per_name(single, lambda path: path.name.split(".")[0])
+    single = (path for path in files if not path.name.startswith("query"))
+    by_name = one_file_per_name(single, lambda path: path.name.split(".")[0])
     for name in ("annotations", "relation", "safe_words"):
-        if name not in named:
+        if name not in by_name:
             raise UserError(
                 f"AMBER's {name} file is missing.",
                 ", ".join(map(str, paths)),
                 "Give the folder data/ of junyangwang0410/AMBER with --data.",
             )
-    if "metrics" in named:
-        _refuse_other_starts(named["metrics"])
-    queries, others = _queries([path for path in found if path.name.startswith("query")])
+    if "metrics" in by_name:
+        _refuse_other_starts(by_name["metrics"])
+    queries, others = _queries([path for path in files if path.name.startswith("query")])
     data = AmberData(
-        rows=_rows(named["annotations"]),
-        relation=_relation(named["relation"]),
-        safe=_safe(named["safe_words"]),
+        rows=_rows(by_name["annotations"]),
+        relation=_relation(by_name["relation"]),
+        safe=_safe(by_name["safe_words"]),
         queries=queries,
         other_queries=others,
     )
-    _refuse_unrelated(data, named["annotations"])
+    _refuse_unrelated(data, by_name["annotations"])
     return data
 
 
 def _rows(path: Path) -> list[AmberRow]:
     rows: list[AmberRow] = []
     for row in json_rows(path):
-        told, kind = row.fields, str(row.fields.get("type"))
+        fields, kind = row.fields, str(row.fields.get("type"))
         where = row.where
-        if plain(told.get("id")) != str(row.number):
+        if plain(fields.get("id")) != str(row.number):
             raise UserError(
-                f"Entry {row.number} has the id {told.get('id')!r}; ids are positions.",
+                f"Entry {row.number} has the id {fields.get('id')!r}; ids are positions.",
                 where,
                 "Give the complete annotations.json in its original order.",
             )
-        truth = told.get("truth")
+        truth = fields.get("truth")
         if kind not in KINDS or not isinstance(truth, list if kind == "generative" else str):
             raise UserError(
                 f"The type {kind!r} is unknown, or the truth has another shape.", where, "Fix it."
             )
-        listed = [truth] if isinstance(truth, str) else cast("list[str]", truth)
-        rows.append(AmberRow(kind, tuple(map(str, listed)), tuple(map(str, told.get("hallu", [])))))
+        truth_list = [truth] if isinstance(truth, str) else cast("list[str]", truth)
+        rows.append(
+            AmberRow(kind, tuple(map(str, truth_list)), tuple(map(str, fields.get("hallu", []))))
+        )
     expect_rows(len(rows), {ROWS: "all of AMBER's"}, path)
     return rows
 
@@ -134,8 +136,8 @@ def _safe(path: Path) -> frozenset[str]:
 
 def _relation(path: Path) -> dict[str, list[str]]:
     give = "Give AMBER's relation.json."
-    found = json_file(path, give)
-    lists = cast("dict[str, object]", found) if isinstance(found, dict) else {}
+    content = json_file(path, give)
+    lists = cast("dict[str, object]", content) if isinstance(content, dict) else {}
     if not lists or not all(isinstance(others, list) for others in lists.values()):
         raise UserError("The file is no JSON object of lists.", str(path), give)
     return {noun: list(map(str, cast("list[object]", others))) for noun, others in lists.items()}
@@ -145,26 +147,26 @@ Queries = dict[int, tuple[str, str]]
 
 
 def _queries(paths: Sequence[Path]) -> tuple[Queries, Queries]:
-    """(image, query) by item, of the first file that has it, and where a later one differs."""
-    told: Queries = {}
+    """(image, query) by item, from the first file that has it, and differing later ones."""
+    queries_: Queries = {}
     others: Queries = {}
     for path in paths:
         for row in json_rows(path):
             try:
                 item = int(row.fields["id"])
                 query = (str(row.fields["image"]), str(row.fields["query"]))
-                others |= {item: query} if told.setdefault(item, query) != query else {}
+                others |= {item: query} if queries_.setdefault(item, query) != query else {}
             except (KeyError, ValueError, TypeError, OverflowError) as error:
                 raise UserError(
                     f"A query lacks id, image or query: {error}.",
                     row.where,
                     "Give AMBER's published query files.",
                 ) from error
-    return told, others
+    return queries_, others
 
 
 def _refuse_other_starts(path: Path) -> None:
-    """Refuses a metrics.txt with other numbers than the published; it is text, never run."""
+    """Refuse a metrics.txt with unpublished numbers; it is text and is never run."""
     for number, line in enumerate(text_of(path).split("\n"), 1):
         name, sign, value = line.partition("=")
         start = STARTS if name.strip().endswith("num") else 0

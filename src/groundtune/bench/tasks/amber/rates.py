@@ -27,7 +27,7 @@ Sums = Mapping[str, Floats]
 
 
 class AmberRates(NamedTuple):
-    """Of the questions, in points; "No" is the positive class."""
+    """Rates of the questions, in points; "No" is the positive class."""
 
     accuracy: Floats
     precision: Floats
@@ -50,39 +50,39 @@ def rates(sums: Sums) -> AmberRates:
 
     pairs = (("correct", "num"), ("said_no_score", "said_no"), ("no_score", "no_num"))
     exact = [100 * ratio(total(part), total(whole)) for part, whole in pairs]
-    rounded = [_rounded(total(part) / (start + total(whole)) * 100) for part, whole in pairs]
-    asked = total("num") > 0
+    official_rates = [_round(total(part) / (start + total(whole)) * 100) for part, whole in pairs]
+    has_questions = total("num") > 0
     values = [
-        np.where(asked, np.where(_official(sums), r, e), np.nan)
-        for r, e in zip(rounded, exact, strict=True)
+        np.where(has_questions, np.where(_official(sums), r, e), np.nan)
+        for r, e in zip(official_rates, exact, strict=True)
     ]
     precision, recall = values[1] / 100, values[2] / 100
-    theirs = _rounded(2 * precision * recall / (precision + recall + small) * 100)
-    ours = 100 * ratio(2 * precision * recall, precision + recall)
-    return AmberRates(*values, f1=np.where(_official(sums), theirs, ours))
+    official_f1 = _round(2 * precision * recall / (precision + recall + small) * 100)
+    exact_f1 = 100 * ratio(2 * precision * recall, precision + recall)
+    return AmberRates(*values, f1=np.where(_official(sums), official_f1, exact_f1))
 
 
 def chair(sums: Sums) -> Floats:
-    """Nouns that are not the image's, of all."""
-    return _described(sums, sums["wrong_nouns"], sums["nouns"])
+    """Nouns that are not the image's, as a share of all nouns."""
+    return _described_share(sums, sums["wrong_nouns"], sums["nouns"])
 
 
 def cover(sums: Sums) -> Floats:
     """Objects of the images that are named."""
-    return _described(sums, sums["covered"], sums["objects"])
+    return _described_share(sums, sums["covered"], sums["objects"])
 
 
 def cog(sums: Sums) -> Floats:
     """Likely additions that are named."""
-    return _described(sums, sums["added"], sums["additions"])
+    return _described_share(sums, sums["added"], sums["additions"])
 
 
 def hal(sums: Sums) -> Floats:
     """Descriptions with a noun that is not the image's."""
-    described, faultless = sums["described"], sums["faultless"]
-    theirs = _rounded(100 - faultless / (START + described) * 100)
-    ours = 100 - 100 * ratio(faultless, described)
-    return np.where(_official(sums), _if_described(sums, theirs), ours)
+    descriptions, faultless = sums["described"], sums["faultless"]
+    official = _round(100 - faultless / (START + descriptions) * 100)
+    exact = 100 - 100 * ratio(faultless, descriptions)
+    return np.where(_official(sums), _if_described(sums, official), exact)
 
 
 def amber_score(sums: Sums) -> Floats:
@@ -90,9 +90,9 @@ def amber_score(sums: Sums) -> Floats:
     return (100 - chair(sums) + rates(sums).f1) / 2
 
 
-def _described(sums: Sums, part: Floats, whole: Floats) -> Floats:
-    theirs = _rounded(part / (START + whole) * 100)
-    return np.where(_official(sums), _if_described(sums, theirs), 100 * ratio(part, whole))
+def _described_share(sums: Sums, part: Floats, whole: Floats) -> Floats:
+    official = _round(part / (START + whole) * 100)
+    return np.where(_official(sums), _if_described(sums, official), 100 * ratio(part, whole))
 
 
 def _if_described(sums: Sums, values: Floats) -> Floats:
@@ -103,8 +103,8 @@ def _official(sums: Sums) -> npt.NDArray[np.bool_]:
     return sums["official"] > 0
 
 
-def _rounded(values: Floats) -> Floats:
-    """To one decimal as Python rounds, which is not always as numpy does."""
+def _round(values: Floats) -> Floats:
+    """Round to one decimal like Python, which sometimes differs from numpy."""
     return np.array([round(float(value), 1) for value in np.atleast_1d(values)]).reshape(
         np.shape(values)
     )

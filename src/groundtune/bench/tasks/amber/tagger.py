@@ -1,10 +1,9 @@
-"""A tagger of parts of speech that answers as NLTK's does, for words as they stand in descriptions.
+"""A part-of-speech tagger that gives NLTK's tags for words in descriptions.
 
-It goes from left to right and looks at what NLTK's averaged perceptron looks at (Honnibal 2013,
-after Collins 2002): the word, its ending and first letter, two words on each side, the tags that
-it gave to the two before. A mistake of that tagger is so passed on to the next words as it is
-there. The weights are its own: they were learnt from NLTK's answers (tools/make_noun_table.py),
-and words that always had one tag are a list.
+It reads from left to right and uses the features of NLTK's averaged perceptron (Honnibal 2013,
+after Collins 2002): the word, its ending and first letter, two words on each side, and the two tags
+before. So a wrong tag affects the next words as it does there. The weights are its own: they were
+trained on NLTK's output (tools/make_noun_table.py), and words with only one tag are in a list.
 """
 
 import json
@@ -19,7 +18,7 @@ BEHIND = ("$", "$$")
 
 
 class TagTable(NamedTuple):
-    """What was learnt."""
+    """The trained weights and the words with only one tag."""
 
     known: Mapping[str, str]
     """The tag of words that always have the same."""
@@ -27,11 +26,11 @@ class TagTable(NamedTuple):
     """Of each feature, by tag; the highest sum wins."""
 
 
-def tags_of(said: Sequence[str], table: TagTable) -> list[str]:
-    """The Penn Treebank's tag of each token."""
-    around = [*BEFORE, *(alike(token) for token in said), *BEHIND]
+def tags_of(words: Sequence[str], table: TagTable) -> list[str]:
+    """The Penn Treebank tag of each token."""
+    around = [*BEFORE, *(alike(token) for token in words), *BEHIND]
     tags = list[str](BEFORE)
-    for i, token in enumerate(said):
+    for i, token in enumerate(words):
         tag = table.known.get(token)
         if tag is None:
             tag = _best(features(token, around[i : i + 5], tags[-1], tags[-2]), table.weights)
@@ -40,7 +39,7 @@ def tags_of(said: Sequence[str], table: TagTable) -> list[str]:
 
 
 def alike(token: str) -> str:
-    """A token as others see it: lower case; compounds, years and other numbers are one word."""
+    """A token as a feature: in lower case; compounds, years and other numbers are one word."""
     if "-" in token and token[0] != "-":
         return "!compound"
     if token.isdigit() and len(token) == 4:
@@ -49,7 +48,7 @@ def alike(token: str) -> str:
 
 
 def features(token: str, around: Sequence[str], before: str, further: str) -> list[str]:
-    """What is looked at; `around` is the token with two on each side, then the tags before it."""
+    """The features of a token; `around` is it with two on each side, then the tags before it."""
     two, one, word, after, second = around
     return [
         "bias",
@@ -69,9 +68,9 @@ def features(token: str, around: Sequence[str], before: str, further: str) -> li
     ]
 
 
-def _best(found: Sequence[str], weights: Mapping[str, Mapping[str, int]]) -> str:
+def _best(features_: Sequence[str], weights: Mapping[str, Mapping[str, int]]) -> str:
     sums: dict[str, int] = {}
-    for name in found:
+    for name in features_:
         for tag, weight in weights.get(name, {}).items():
             sums[tag] = sums.get(tag, 0) + weight
     return max(sums, key=lambda tag: (sums[tag], tag), default="NN")

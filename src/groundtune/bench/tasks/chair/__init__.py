@@ -1,1 +1,1 @@
-"""CHAIR, and Object HalBench, which counts as CHAIR does."""
+"""CHAIR, and Object HalBench, which counts like CHAIR."""

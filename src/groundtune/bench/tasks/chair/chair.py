@@ -65,7 +65,9 @@ def read_answers(path: Path, data: ChairData) -> list[ItemAnswer]:
     Raises:
         UserError: an image has no number, or is not in the data.
     """
-    rows = name_further_answers(_evaluated(path) if _is_evaluation(path) else _listed(path))
+    rows = name_further_answers(
+        _evaluated_rows(path) if _is_evaluation(path) else _caption_rows(path)
+    )
     unknown = [row for row in rows if image_of(row) not in data.images.known]
     if unknown:
         raise UserError(
@@ -91,7 +93,7 @@ def _is_evaluation(path: Path) -> bool:
     return head.startswith("{") and '"imgToEval"' in head
 
 
-def _evaluated(path: Path) -> Iterator[ItemAnswer]:
+def _evaluated_rows(path: Path) -> Iterator[ItemAnswer]:
     rows = json_members(path, {"imgToEval"}, inner=True, fix="Give the official script's results.")
     return (_evaluated_one(path, row) for _, row in rows)
 
@@ -103,7 +105,7 @@ def _evaluated_one(path: Path, row: Row) -> ItemAnswer:
     return _captioned(path, ItemAnswer(text=text, row=row.number), str(row.fields["image_id"]))
 
 
-def _listed(path: Path) -> Iterator[ItemAnswer]:
+def _caption_rows(path: Path) -> Iterator[ItemAnswer]:
     columns = ("caption", "text", "answer", "response", "prediction", "output")
     names = ("image_id", "image", "image_path", "question_id", "id", "index")
     return (
@@ -120,12 +122,12 @@ def _captioned(path: Path, answer: ItemAnswer, image: str) -> ItemAnswer:
             f"{path}:{answer.row}",
             "Give it as image_id: 42, or COCO_val2014_000000000042.jpg.",
         )
-    asked = {name: answer.extra[name] for name in ASKED if name in answer.extra}
-    return ItemAnswer(text=answer.text, item=str(number), row=answer.row, extra=asked)
+    question_fields = {name: answer.extra[name] for name in ASKED if name in answer.extra}
+    return ItemAnswer(text=answer.text, item=str(number), row=answer.row, extra=question_fields)
 
 
 def score(data: ChairData, answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
-    """What each caption names, held against its image."""
+    """Compare the objects that each caption names with its image."""
     strict = scoring.mode == "strict"
     words = data.strict if strict else data.official
     return [
@@ -134,33 +136,35 @@ def score(data: ChairData, answers: Sequence[ItemAnswer], scoring: Scoring) -> l
     ]
 
 
-def _score(answer: ItemAnswer, there: frozenset[str], words: CocoWords, scoring: Scoring) -> Score:
+def _score(
+    answer: ItemAnswer, true_classes: frozenset[str], words: CocoWords, scoring: Scoring
+) -> Score:
     text = answer.text
     if scoring.mode == "strict" and not re.search(r"\w", text):
         return _record(answer, scoring, status="unparsed", why="the answer has no words")
-    said = tokens(text.lower())
-    named = words.mentions(said)
-    wrong = [mention for mention in named if mention.node not in there]
-    right = {mention.node for mention in named} & there
+    caption_tokens = tokens(text.lower())
+    mentions = words.mentions(caption_tokens)
+    wrong = [mention for mention in mentions if mention.node not in true_classes]
+    right = {mention.node for mention in mentions} & true_classes
     return _record(
         answer,
         scoring,
         values={
             "invented": float(bool(wrong)),
             "invented_mentions": float(len(wrong)),
-            "mentions": float(len(named)),
+            "mentions": float(len(mentions)),
             "classes": float(len(right)),
-            "truth_classes": float(len(there)),
+            "truth_classes": float(len(true_classes)),
             "words": float(len(text.split())),
             "empty": float(not text.strip()),
         },
-        extracted=tuple([mention.node for mention in named]),
+        extracted=tuple([mention.node for mention in mentions]),
         why="; ".join([f"{word}: no {node} there" for word, node, _, _ in wrong]),
-        spans=spans_of(text, said, wrong),
+        spans=spans_of(text, caption_tokens, wrong),
     )
 
 
-def _record(answer: ItemAnswer, scoring: Scoring, **found: Any) -> Score:
+def _record(answer: ItemAnswer, scoring: Scoring, **fields: Any) -> Score:
     return Score(
         key=score_key(CHAIR, answer.item, answer.text, scoring),
         benchmark=CHAIR.name,
@@ -168,18 +172,20 @@ def _record(answer: ItemAnswer, scoring: Scoring, **found: Any) -> Score:
         image=str(image_of(answer)),
         model=scoring.model,
         answer=answer.text,
-        **found,
+        **fields,
     )
 
 
-def spans_of(text: str, said: Sequence[str], mentions: Sequence[CocoMention]) -> tuple[Span, ...]:
-    """Where mentions stand in a text, as far as their tokens are found there."""
+def spans_of(
+    text: str, caption_tokens: Sequence[str], mentions: Sequence[CocoMention]
+) -> tuple[Span, ...]:
+    """The spans of mentions in a text, as far as their tokens are found in it."""
     lower = text.lower()
     if not mentions or len(lower) != len(text):  # a few letters become two in lower case
         return ()
     at: list[tuple[int, int]] = []
     position = 0
-    for token in said[: mentions[-1].at + mentions[-1].tokens]:
+    for token in caption_tokens[: mentions[-1].at + mentions[-1].tokens]:
         start, end = _place(lower, token, position)
         at.append((start, end))
         position = end if start >= 0 else position
@@ -194,35 +200,35 @@ def spans_of(text: str, said: Sequence[str], mentions: Sequence[CocoMention]) ->
 
 
 def _place(text: str, token: str, position: int) -> tuple[int, int]:
-    """Where a token stands; quotes are written in another way than in the text."""
+    """The position of a token; quotes are written differently in the text."""
     if token not in ("``", "''"):
         start = text.find(token, position)
         return start, start + len(token)
-    found = _QUOTE.search(text, position)
-    return found.span() if found else (-1, -1)
+    match = _QUOTE.search(text, position)
+    return match.span() if match else (-1, -1)
 
 
 def classes(scores: Sequence[Score]) -> dict[str, list[Score]]:
-    """The captions that name each class, with the mentions of it alone."""
+    """The captions that name each class, with only the mentions of that class."""
     return by_class(scores, [_WRONG.findall(score.why) for score in scores])
 
 
 def items(data: ChairData, images: Path, store: ImageStore) -> list[Item]:
-    """One instruction for each image of a folder that the annotations know, sorted by name.
+    """One instruction per image of a folder that is in the annotations, sorted by name.
 
     Raises:
         UserError: there is none.
     """
     names = sorted(path.name for path in images.iterdir() if path.suffix.lower() in IMAGES)
-    known = [name for name in names if image_number(name) in data.images.known]
-    if not known:
+    names_with_data = [name for name in names if image_number(name) in data.images.known]
+    if not names_with_data:
         raise UserError(
             "The folder has no image of the annotations.",
             str(images),
             "Name the images as COCO does: COCO_val2014_000000000042.jpg.",
         )
     return ask_items(
-        ((CHAIR.name, str(image_number(name)), name, INSTRUCTION) for name in known),
+        ((CHAIR.name, str(image_number(name)), name, INSTRUCTION) for name in names_with_data),
         images,
         store,
     )

@@ -2,9 +2,9 @@
 
     named     mentions of the class, with repetitions
     invented  of these, mentions in captions of images without it
-    chair_i   invented / named; no value where it is never named
+    chair_i   invented / named; no value if it is never named
     there     captions of images that contain it
-    recall    of these, the share that names it; no value where there is none
+    recall    of these, the share that names it; no value if there are none
 
 Over all classes, the sums of invented and named are CHAIR's own, and so are those of recall's two
 counts. A caption is in several classes, so these are no strata of an axis.
@@ -18,27 +18,27 @@ from groundtune.records import Score
 
 
 class ClassCounts:
-    """What is counted of scores, to give the figures of each class."""
+    """Counts from scores for each class's metrics."""
 
     def __init__(self) -> None:
         self._named, self._invented = Counter[str](), Counter[str]()
         self._found, self._images = Counter[str](), Counter[str]()
 
-    def add(self, score: Score, here: Collection[str]) -> None:
-        """Count a score, whose image contains some classes; an unparsed one is in no count."""
+    def add(self, score: Score, image_classes: Collection[str]) -> None:
+        """Count a score, given its image's classes; an unparsed one is in no count."""
         if score.status != "scored":
             return
         self._named.update(score.extracted)
-        self._invented.update([name for name in score.extracted if name not in here])
-        self._found.update(set(score.extracted).intersection(here))
-        self._images.update(here)
+        self._invented.update([name for name in score.extracted if name not in image_classes])
+        self._found.update(set(score.extracted).intersection(image_classes))
+        self._images.update(image_classes)
 
     def most_invented(self, number: int) -> list[tuple[str, int]]:
-        """Return the classes that are named most often where they aren't."""
+        """Return the classes that are most often named wrongly."""
         return self._invented.most_common(number)
 
     def values(self, classes: Collection[str]) -> dict[str, Values]:
-        """Return the figures of each class by "class/NAME"."""
+        """Return the metrics of each class by "class/NAME"."""
         named, invented, found, images = self._named, self._invented, self._found, self._images
         return {
             f"class/{name}": {
@@ -53,7 +53,7 @@ class ClassCounts:
 
 
 def by_class(scores: Sequence[Score], wrong: Sequence[Collection[str]]) -> dict[str, list[Score]]:
-    """Each class's captions: the scores that name it, with the mentions of this class alone.
+    """Each class's captions: the scores that name it, with only the mentions of this class.
 
     `wrong` has each score's classes that aren't in its image.
     """

@@ -1,4 +1,4 @@
-"""CHAIR's data: the synonym list, and which of its classes are in images."""
+"""CHAIR's data: the synonym list, and the classes in each image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,54 +11,56 @@ from groundtune.bench.text.tokens import tokens
 from groundtune.errors import UserError
 from groundtune.store.rows import text_of
 
-KEPT = 1 << 13
+MAX_CACHED = 1 << 13
 """Sets of classes that are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChairData:
-    """The synonym list and what is known of images."""
+    """The synonym list and the objects of images."""
 
     images: CocoImages
     official: CocoWords
     strict: CocoWords
-    found: dict[tuple[bool, int], frozenset[str]] = field(
+    cache: dict[tuple[bool, int], frozenset[str]] = field(
         default_factory=dict[tuple[bool, int], frozenset[str]]
     )
     """Classes in an image, once they were looked up."""
 
     def truth(self, image: int, *, strict: bool) -> frozenset[str]:
         """The classes in an image."""
-        found = self.found.get((strict, image))
-        if found is None:
-            if len(self.found) > KEPT:
-                self.found.clear()
+        classes_ = self.cache.get((strict, image))
+        if classes_ is None:
+            if len(self.cache) > MAX_CACHED:
+                self.cache.clear()
             self._find(image)
-            found = self.found[strict, image]
-        return found
+            classes_ = self.cache[strict, image]
+        return classes_
 
     def _find(self, image: int) -> None:
-        """Looks an image up for both modes, which read the same tokens."""
-        said = [tokens(caption.lower()) for caption in self.images.captions.get(image, ())]
-        named = self.images.objects.get(image, ())
+        """Find an image's classes for both modes, which read the same tokens."""
+        caption_tokens = [
+            tokens(caption.lower()) for caption in self.images.captions.get(image, ())
+        ]
+        segment_names = self.images.objects.get(image, ())
         for strict, words in ((False, self.official), (True, self.strict)):
             if image in self.images.nodes:
-                there = set(self.images.nodes[image])
+                classes_ = set(self.images.nodes[image])
             else:
-                there = {words.nodes[name] for name in named}
-            for caption in said:
-                there |= words.classes(caption)
-            self.found[strict, image] = frozenset(there)
+                classes_ = {words.nodes[name] for name in segment_names}
+            for caption in caption_tokens:
+                classes_ |= words.classes(caption)
+            self.cache[strict, image] = frozenset(classes_)
 
 
 def read_data(paths: Sequence[Path]) -> ChairData:
-    """Reads annotations and the synonym list.
+    """Read annotations and the synonym list.
 
     Raises:
         UserError: one of them is missing or unreadable, or a category is not in the list.
     """
-    found = find_files(paths, "instances_*.json", "captions_*.json", "chair*.pkl", "synonyms*.txt")
-    lists = [path for path in found if path.suffix == ".txt"]
+    files = find_files(paths, "instances_*.json", "captions_*.json", "chair*.pkl", "synonyms*.txt")
+    lists = [path for path in files if path.suffix == ".txt"]
     if len(lists) != 1:
         raise UserError(
             f"{len(lists)} synonym lists were given; CHAIR has one.",
@@ -67,7 +69,7 @@ def read_data(paths: Sequence[Path]) -> ChairData:
         )
     lines = read_lines(lists[0])
     data = ChairData(
-        images=read_images(path for path in found if path.suffix != ".txt"),
+        images=read_images(path for path in files if path.suffix != ".txt"),
         official=read_list(lines, strict=False, kind="chair"),
         strict=read_list(lines, strict=True, kind="chair"),
     )
@@ -76,18 +78,18 @@ def read_data(paths: Sequence[Path]) -> ChairData:
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a synonym list; empty ones at the end aren't there."""
+    """The lines of a synonym list, without empty ones at the end."""
     return [line for line in text_of(path).split("\n") if line.strip()]
 
 
 def refuse_unlisted(images: CocoImages, words: CocoWords, where: Path) -> None:
-    """Raises UserError if a category of the annotations is not in the synonym list."""
-    named = {name for names in images.objects.values() for name in names}
-    named |= {name for names in images.nodes.values() for name in names}
-    if unlisted := sorted(named - words.nodes.keys()):
+    """Raise UserError if a category of the annotations is not in the synonym list."""
+    categories = {name for names in images.objects.values() for name in names}
+    categories |= {name for names in images.nodes.values() for name in names}
+    if missing := sorted(categories - words.nodes.keys()):
         raise UserError(
-            f"{len(unlisted)} categories of the annotations aren't in the synonym list, the first "
-            f"is {unlisted[0]!r}.",
+            f"{len(missing)} categories of the annotations aren't in the synonym list, the first "
+            f"is {missing[0]!r}.",
             str(where),
             "Give the list that belongs to COCO's 80 classes.",
         )

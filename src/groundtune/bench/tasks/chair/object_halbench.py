@@ -93,15 +93,15 @@ class NamedObjects:
 
 
 def read_data(paths: Sequence[Path]) -> ChairData:
-    """Reads annotations and the cleaned list of synonyms.
+    """Read annotations and the cleaned list of synonyms.
 
     Raises:
         UserError: one of them is missing or unreadable, or a category is not in the list.
     """
-    found = find_files(
+    files = find_files(
         paths, "instances_*.json", "captions_*.json", "chair.pkl", "synonyms_refine*.txt"
     )
-    lists = [path for path in found if path.suffix == ".txt"]
+    lists = [path for path in files if path.suffix == ".txt"]
     if len(lists) != 1:
         raise UserError(
             f"{len(lists)} synonym lists were given; Object HalBench has one.",
@@ -111,7 +111,7 @@ def read_data(paths: Sequence[Path]) -> ChairData:
     lines = read_lines(lists[0])
     words = read_list(lines, strict=False, kind="refine")
     data = ChairData(
-        images=read_images(path for path in found if path.suffix != ".txt"),
+        images=read_images(path for path in files if path.suffix != ".txt"),
         official=words,
         strict=words,
     )
@@ -120,7 +120,7 @@ def read_data(paths: Sequence[Path]) -> ChairData:
 
 
 def read_answers(path: Path, data: ChairData) -> list[ItemAnswer]:
-    """Answers with the number of their image as `item`, without the word "Assistant:".
+    """Answers with the number of their image as `item`, without the prefix "Assistant:".
 
     Raises:
         UserError: as `chair.read_answers`.
@@ -139,48 +139,48 @@ def read_answers(path: Path, data: ChairData) -> list[ItemAnswer]:
 def read_reply(text: str, *, strict: bool) -> list[str] | None:
     """The objects that a judge lists; None if they can't be read.
 
-    Official: the whole reply, or where it has '["' its last line, is JSON. The script goes through
-    whatever it says: a text by letters, an object by keys; at null or a number it stops.
+    Official: the whole reply, or its last line if it has '["', is JSON. The script iterates over
+    any value: a text by letters, an object by keys; at null or a number it stops.
     """
-    tried = [text]
+    candidates = [text]
     if strict:
-        tried += [found[0] for found in reversed(list(_LIST.finditer(text)))]
+        candidates += [match[0] for match in reversed(list(_LIST.finditer(text)))]
     elif '["' in text:
-        tried.append(text.strip().split("\n")[-1])
-    for some in tried:
+        candidates.append(text.strip().split("\n")[-1])
+    for candidate in candidates:
         try:
-            listed: object = json.loads(some)
+            value: object = json.loads(candidate)
         except json.JSONDecodeError:
             continue
-        if isinstance(listed, list):
-            return [str(each) for each in cast("list[object]", listed)]
+        if isinstance(value, list):
+            return [str(item) for item in cast("list[object]", value)]
         if not strict:
-            return _iterated(listed)
+            return _items_of_loop(value)
     return [] if strict and text.strip() in ("()", "[]", "") else None
 
 
-def _iterated(value: object) -> list[str] | None:
-    """What a loop over a JSON value that is no list gives; None where there is no loop."""
+def _items_of_loop(value: object) -> list[str] | None:
+    """The items of a loop over a JSON value that is not a list; None if there are none."""
     if isinstance(value, str):
         return list(value)
     return list(cast("dict[str, object]", value)) if isinstance(value, dict) else None
 
 
-def nouns_of(listed: str, words: CocoWords) -> list[str]:
-    """A listed object as words: the pairs in it, else its runs of nouns, in base forms."""
-    said = tokens(f"a {listed}".lower())
-    bases = [words.forms.get(token, token) for token in said]
+def nouns_of(object_text: str, words: CocoWords) -> list[str]:
+    """A listed object as words: the pairs in it, otherwise its runs of nouns, in base forms."""
+    object_tokens = tokens(f"a {object_text}".lower())
+    bases = [words.forms.get(token, token) for token in object_tokens]
     pairs, i = list[str](), 0
     while i < len(bases):
-        joined = words.pairs.get(" ".join(bases[i : i + 2]))
-        pairs += [joined] if joined is not None else []
-        i += 2 if joined is not None else 1
-    return pairs or _runs(said, bases, words)
+        pair = words.pairs.get(" ".join(bases[i : i + 2]))
+        pairs += [pair] if pair is not None else []
+        i += 2 if pair is not None else 1
+    return pairs or _runs(object_tokens, bases, words)
 
 
-def _runs(said: Sequence[str], bases: Sequence[str], words: CocoWords) -> list[str]:
+def _runs(words_: Sequence[str], bases: Sequence[str], words: CocoWords) -> list[str]:
     runs: list[list[str]] = [[]]
-    for token, base in zip(said, bases, strict=True):
+    for token, base in zip(words_, bases, strict=True):
         is_noun = base in words.nodes or not (
             token in NO_NOUNS or _PARTICIPLE.fullmatch(token) or not token[0].isalpha()
         )
@@ -197,23 +197,23 @@ def by_judge(answer: str, reply: JudgeReply, words: CocoWords, *, strict: bool) 
         return NamedObjects()
     if reply.status != "given":
         return NamedObjects(why=reply.why or "the judge gave no reply")
-    listed = read_reply(reply.text, strict=strict)
-    if listed is None:
+    objects = read_reply(reply.text, strict=strict)
+    if objects is None:
         return NamedObjects(why=f"no list can be read in the reply: {reply.text[:60]}")
-    named = dict.fromkeys(noun for each in listed for noun in nouns_of(each, words))
-    if "toilet" in named:
-        named.pop("seat", None)
-    return NamedObjects(tuple(noun for noun in named if noun in words.nodes))
+    nouns = dict.fromkeys(noun for object_text in objects for noun in nouns_of(object_text, words))
+    if "toilet" in nouns:
+        nouns.pop("seat", None)
+    return NamedObjects(tuple(noun for noun in nouns if noun in words.nodes))
 
 
 def by_rules(answer: str, words: CocoWords, *, strict: bool) -> NamedObjects:
-    """The objects among an answer's words; strict: each once."""
-    found = [mention.word for mention in words.mentions(tokens(answer.lower()))]
-    return NamedObjects(tuple(dict.fromkeys(found)) if strict else tuple(found))
+    """The objects among an answer's words; in mode strict, without repetitions."""
+    words_ = [mention.word for mention in words.mentions(tokens(answer.lower()))]
+    return NamedObjects(tuple(dict.fromkeys(words_)) if strict else tuple(words_))
 
 
 def requests(answers: Sequence[ItemAnswer], judging: Judging) -> list[Request]:
-    """What a judge is asked of each answer."""
+    """The requests to a judge, one per answer."""
     prompt = judge_prompt(PROMPT, judging)
     return [
         Request(
@@ -227,32 +227,32 @@ def requests(answers: Sequence[ItemAnswer], judging: Judging) -> list[Request]:
 
 
 def _question(answer: ItemAnswer) -> str:
-    asked = (answer.extra.get(name, "") for name in ("prompt", "question", "raw_question"))
-    return next((text for text in asked if text), chair.INSTRUCTION)
+    candidates = (answer.extra.get(name, "") for name in ("prompt", "question", "raw_question"))
+    return next((text for text in candidates if text), chair.INSTRUCTION)
 
 
 def score(data: ChairData, answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
-    """What each answer names, by a judge or by rules, held against its image."""
+    """Compare the objects that each answer names, found by a judge or rules, with its image."""
     strict, words = scoring.mode == "strict", data.official
     if scoring.judge is None:
-        found = [by_rules(answer.text, words, strict=strict) for answer in answers]
-        return _scores(data, answers, found, Extraction("rules", scoring))
+        objects = [by_rules(answer.text, words, strict=strict) for answer in answers]
+        return _scores(data, answers, objects, Extraction("rules", scoring))
     judging = as_judging(scoring.judge, OBJECT_HALBENCH.name)
-    asked = requests(answers, judging)
+    requests_ = requests(answers, judging)
 
     def once(repeat: int) -> list[Score]:
-        given = judging.ask(asked, repeat=repeat)
-        found = [
-            by_judge(answer.text, given.get(answer.item), words, strict=strict)
+        replies = judging.ask(requests_, repeat=repeat)
+        objects = [
+            by_judge(answer.text, replies.get(answer.item), words, strict=strict)
             for answer in answers
         ]
-        return _scores(data, answers, found, Extraction("a judge", scoring))
+        return _scores(data, answers, objects, Extraction("a judge", scoring))
 
     return over_repeats(judging, once, "invented")
 
 
 class Extraction(NamedTuple):
-    """Who named the objects, and how it is scored."""
+    """Who extracted the objects, and how they are scored."""
 
     by: str
     scoring: Scoring
@@ -261,21 +261,21 @@ class Extraction(NamedTuple):
 def _scores(
     data: ChairData,
     answers: Sequence[ItemAnswer],
-    found: Sequence[NamedObjects],
+    named_objects: Sequence[NamedObjects],
     extraction: Extraction,
 ) -> list[Score]:
     return [
         _score(data, answer, objects, extraction)
-        for answer, objects in zip(answers, found, strict=True)
+        for answer, objects in zip(answers, named_objects, strict=True)
     ]
 
 
 def _score(
     data: ChairData, answer: ItemAnswer, objects: NamedObjects, extraction: Extraction
 ) -> Score:
-    there = data.truth(chair.image_of(answer), strict=False)
+    true_classes = data.truth(chair.image_of(answer), strict=False)
     nodes = [data.official.nodes[word] for word in objects.words]
-    wrong = [w for w, node in zip(objects.words, nodes, strict=True) if node not in there]
+    wrong = [w for w, node in zip(objects.words, nodes, strict=True) if node not in true_classes]
     empty = extraction.scoring.mode == "strict" and not re.search(r"\w", answer.text)
     why = objects.why or ("the answer has no words" if empty else "")
     blank = Score(
@@ -295,30 +295,30 @@ def _score(
         "names_objects": bool(nodes),
         "invented_mentions": len(wrong),
         "mentions": len(nodes),
-        "classes": len(set(nodes) & there),
-        "truth_classes": len(there),
+        "classes": len(set(nodes) & true_classes),
+        "truth_classes": len(true_classes),
         "length": len(answer.text.strip().split(" ")),
     }
-    told = f"not there, by {extraction.by}: {', '.join(wrong)}" if wrong else ""
+    explanation = f"not there, by {extraction.by}: {', '.join(wrong)}" if wrong else ""
     return blank.model_copy(
         update={
             "values": {name: float(value) for name, value in values.items()},
             "extracted": tuple(nodes),
-            "why": told,
+            "why": explanation,
         }
     )
 
 
 def notes(data: ChairData, answers: Sequence[ItemAnswer], scores: Sequence[Score]) -> list[str]:
-    """Whether the images can be the published 300, and how nouns were found."""
-    told = [
+    """Notes on whether the images can be the published 300, and on the extraction of nouns."""
+    sentences = [
         "Nouns of listed objects are found by rules, where the official script uses spaCy's "
         "en_core_web_trf; without a judge, objects are the answer's words in the synonym list."
     ]
     captions = Counter(score.image for score in scores)
     if len(captions) != IMAGES:
-        told.append(f"{len(captions):,} images are answered; the benchmark has {IMAGES}.")
-    return told + note_on_several(captions)
+        sentences.append(f"{len(captions):,} images are answered; the benchmark has {IMAGES}.")
+    return sentences + note_on_several(captions)
 
 
 def _rate(name: str, label: str, part: str, whole: str, *, better: str = "lower") -> Metric:

@@ -1,21 +1,21 @@
 """RLHF-V's over-generalisation probe on captions of COCO's images.
 
 Yu et al. 2023, arXiv 2312.00849, section 4: models invent what is usual in a scene. Four scenes
-(living room, kitchen, bathroom, street) are found by these words in the captions that people wrote;
-of each, the ten classes that are most often in its images. For a scene
+(living room, kitchen, bathroom, street) are found by these words in people's captions. For each
+scene, with the ten most frequent classes of its images:
 
     in_scene = answers about its images that name one of the ten where it isn't there / answers
     overall  = the same share over the answers to all images
     delta    = in_scene - overall
 
-and the figures are the means over the scenes that have answers. A model that looks has a delta near
+and the metrics are the means over the scenes that have answers. A model that looks has a delta near
 0. Published means of delta, in points: LLaVA-1.5 +9.2, LLaVA-RLHF +5.2, Qwen-VL +5.0, GPT-4V +5.0,
 RLHF-V +1.7.
 
-No code was published. Objects are read and held against the images as CHAIR does (`chair.py`), in
-either mode as there; a scene's word counts with or without an s, and an image may be of several
-scenes. The ten are taken over all images that the annotations know, ties by name.
-`overgeneral.py` is the same for the embedded world, where every scene is known.
+No code was published. Objects are read and compared with the images as in CHAIR (`chair.py`), in
+both modes; a scene's word counts with or without an s, and an image may belong to several scenes.
+The ten classes are counted over all images in the annotations, with ties by name. `overgeneral.py`
+is the same for the embedded world, where every scene is known.
 """
 
 import re
@@ -73,13 +73,13 @@ def usual_objects(data: ChairData, *, strict: bool) -> dict[str, tuple[str, ...]
 
 
 def score(data: ChairData, answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
-    """One score a caption: what usual things of which scenes it invents."""
+    """One score per caption: the usual objects that it invents, by scene."""
     strict = scoring.mode == "strict"
     usual = usual_objects(data, strict=strict)
     read = chair.score(data, answers, scoring)
     return [
-        _score(each, answer, data, usual, scoring)
-        for each, answer in zip(read, answers, strict=True)
+        _score(scenes, answer, data, usual, scoring)
+        for scenes, answer in zip(read, answers, strict=True)
     ]
 
 
@@ -91,8 +91,8 @@ def _score(
     scoring: Scoring,
 ) -> Score:
     image = chair.image_of(answer)
-    there = data.truth(image, strict=scoring.mode == "strict")
-    invented = [name for name in dict.fromkeys(read.extracted) if name not in there]
+    true_classes = data.truth(image, strict=scoring.mode == "strict")
+    wrong_classes = [name for name in dict.fromkeys(read.extracted) if name not in true_classes]
     inside = scenes_of(data.images.captions.get(image, ()))
     values: dict[str, float] = {}
     if read.status == "scored":
@@ -100,7 +100,7 @@ def _score(
             "all": 1.0
         }
         for scene in SCENES:
-            wrong = float(any(name in usual[scene] for name in invented))
+            wrong = float(any(name in usual[scene] for name in wrong_classes))
             values[f"wrong:{scene}"] = wrong
             values[f"in:{scene}"] = float(scene in inside)
             values[f"in_wrong:{scene}"] = wrong * (scene in inside)
@@ -109,7 +109,7 @@ def _score(
             "key": score_key(OVERGENERAL, answer.item, answer.text, scoring),
             "benchmark": NAME,
             "values": values,
-            "extracted": tuple(invented),
+            "extracted": tuple(wrong_classes),
             "why": f"scenes: {', '.join(inside) or 'none of the four'}; {read.why}".strip("; "),
         }
     )
@@ -134,8 +134,10 @@ def _mean(
 
     def mean(sums: Mapping[str, Floats]) -> Floats:
         shares = np.stack([share(sums, scene) for scene in SCENES])
-        there = np.stack([sums[f"in:{scene}"] > 0 for scene in SCENES])
-        return ratio(np.where(there, shares, 0.0).sum(0), there.sum(0).astype(np.float64))
+        has_answers = np.stack([sums[f"in:{scene}"] > 0 for scene in SCENES])
+        return ratio(
+            np.where(has_answers, shares, 0.0).sum(0), has_answers.sum(0).astype(np.float64)
+        )
 
     return mean
 
@@ -145,19 +147,19 @@ def _of(scene: str) -> Callable[[Mapping[str, Floats]], Floats]:
 
 
 def notes(data: ChairData, answers: Sequence[ItemAnswer], scores: Sequence[Score]) -> list[str]:
-    """How many answers each scene has, and its usual objects."""
-    told = [
+    """The number of answers per scene, and its usual objects."""
+    sentences = [
         f"{scene}: {sum(int(each.values.get(f'in:{scene}', 0)) for each in scores):,} answers; "
         f"usual: {', '.join(names)}."
         for scene, names in usual_objects(data, strict=False).items()
     ]
-    return told + note_on_several(Counter(score.image for score in scores))
+    return sentences + note_on_several(Counter(score.image for score in scores))
 
 
 def items(data: ChairData, images: Path, store: ImageStore) -> list[Item]:
-    """CHAIR's instruction about each image of a folder."""
+    """CHAIR's instruction for each image of a folder."""
     return [
-        each.model_copy(update={"benchmark": NAME}) for each in chair.items(data, images, store)
+        item.model_copy(update={"benchmark": NAME}) for item in chair.items(data, images, store)
     ]
 
 

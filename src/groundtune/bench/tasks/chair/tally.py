@@ -1,4 +1,4 @@
-"""What is counted of CHAIR's captions: figures by class, and notes."""
+"""Counts of CHAIR's captions for metrics by class and notes."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -35,10 +35,10 @@ class ChairTally:
         return self._counts.values(dict.fromkeys(words.nodes.values()))
 
     def notes(self) -> list[str]:
-        """Return the classes that are invented most often, and what else is unusual."""
-        most = self._counts.most_invented(SHOWN)
-        listed = ", ".join(f"{name} ({times:,})" for name, times in most)
-        notes = [f"Most often invented: {listed}."] if listed else []
+        """Return notes on the most invented classes and on anything unusual."""
+        most_invented = self._counts.most_invented(SHOWN)
+        text = ", ".join(f"{name} ({times:,})" for name, times in most_invented)
+        notes = [f"Most often invented: {text}."] if text else []
         if self._empty:
             notes.append(
                 f"{self._empty:,} captions are empty; the official rates count them as correct."
@@ -47,7 +47,7 @@ class ChairTally:
 
 
 def note_on_several(captions: Counter[str]) -> list[str]:
-    """Return a note where images, with their numbers of captions, have several."""
+    """Return a note if images have several captions."""
     several = sum(times > 1 for times in captions.values())
     text = f"{several:,} images have several captions; the official code scores each."
     return [text] if several else []

@@ -37,7 +37,7 @@ class ChoiceReading(NamedTuple):
 
 
 def by_judge(
-    asked: Sequence[tuple[ChoiceQuestion, str]], judging: Judging, mode: Mode, repeat: int = 0
+    questions: Sequence[tuple[ChoiceQuestion, str]], judging: Judging, mode: Mode, repeat: int = 0
 ) -> dict[str, ChoiceReading]:
     """Return the judge's letters for (question, answer) pairs, by question id."""
     prompt = judge_prompt(PROMPT, judging)
@@ -48,26 +48,29 @@ def by_judge(
             text=prompt.fill(question=question.text, options=options_of(question), answer=answer),
             answer=answer,
         )
-        for question, answer in asked
+        for question, answer in questions
     ]
-    given = judging.ask(requests, repeat=repeat)
-    return {each.id: _read(given.get(each.id), each, mode) for each, _ in asked}
+    replies = judging.ask(requests, repeat=repeat)
+    return {
+        asked_question.id: _read(replies.get(asked_question.id), asked_question, mode)
+        for asked_question, _ in questions
+    }
 
 
 def options_of(question: ChoiceQuestion) -> str:
     """Return the options as VLMEvalKit's build_option_str lists them."""
-    listed = (f"{letter}. {said}\n" for letter, said in question.options.items())
-    return "There are several options: \n" + "".join(listed)
+    lines = (f"{letter}. {text}\n" for letter, text in question.options.items())
+    return "There are several options: \n" + "".join(lines)
 
 
-def _read(reply: JudgeReply, asked: ChoiceQuestion, mode: Mode) -> ChoiceReading:
+def _read(reply: JudgeReply, question: ChoiceQuestion, mode: Mode) -> ChoiceReading:
     if reply.status != "given":
         return ChoiceReading("", "judge", reply.why)
     if mode == "official":
-        letter = choices.vlmevalkit(reply.text, asked.options)
+        letter = choices.vlmevalkit(reply.text, question.options)
     else:
-        letter = choices.strict(reply.text, {**asked.options, choices.REFUSED: ""})
-    said = f"the judge said: {excerpt(reply.text)}"
+        letter = choices.strict(reply.text, {**question.options, choices.REFUSED: ""})
+    why = f"the judge said: {excerpt(reply.text)}"
     return ChoiceReading(
-        letter, "judge", said if letter else f"{said}; no letter can be read in that"
+        letter, "judge", why if letter else f"{why}; no letter can be read in that"
     )

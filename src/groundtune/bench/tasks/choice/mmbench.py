@@ -47,21 +47,23 @@ def read_data(paths: Sequence[Path]) -> list[ChoiceQuestion]:
     """MMBench's table, circular (MMBench_DEV_EN.tsv) or not.
 
     Raises:
-        UserError: as for any table, or an index that is no number.
+        UserError: as for any table, or an index is not a number.
     """
     data = read_table(paths)
-    for each in data:
-        if not each.id.isdecimal():
+    for question in data:
+        if not question.id.isdecimal():
             raise UserError(
-                f"The index {each.id!r} is not a number.", f"{each.file}:{each.row}", "Fix the row."
+                f"The index {question.id!r} is not a number.",
+                f"{question.file}:{question.row}",
+                "Fix the row.",
             )
     return data
 
 
 def read_answers(path: Path, data: Sequence[ChoiceQuestion]) -> list[ItemAnswer]:
     """A table with index and prediction, as VLMEvalKit writes it, or lmms-eval's samples."""
-    told = list(answers_of(path, text=_COLUMNS, item=("index", "question_id", "id")))
-    return by_id(told, [question.id for question in data], path)
+    answers = list(answers_of(path, text=_COLUMNS, item=("index", "question_id", "id")))
+    return by_id(answers, [question.id for question in data], path)
 
 
 def question_of(turn: str) -> str:
@@ -77,54 +79,57 @@ class Turns:
 
     @property
     def places(self) -> dict[str, list[int]]:
-        """Where the turns of each question stand, in the table's order."""
-        found: dict[str, list[int]] = {}
-        for place, each in enumerate(self.data):
-            found.setdefault(question_of(each.id), []).append(place)
-        return found
+        """The positions of each question's turns, in the table's order."""
+        places_: dict[str, list[int]] = {}
+        for place, turn in enumerate(self.data):
+            places_.setdefault(question_of(turn.id), []).append(place)
+        return places_
 
     @property
     def first(self) -> set[str]:
-        """The questions whose first turn is in the table."""
-        return {each.id for each in self.data if int(each.id) < TURN}
+        """The questions with a first turn in the table."""
+        return {turn.id for turn in self.data if int(turn.id) < TURN}
 
 
 def score(
     data: Sequence[ChoiceQuestion], answers: Sequence[ItemAnswer], scoring: Scoring
 ) -> list[Score]:
-    """One score a turn."""
+    """One score per turn."""
     rule = choices.vlmevalkit if scoring.mode == "official" else choices.strict
     read = [
-        ChoiceReading(rule(answer.text, each.options))
-        for each, answer in zip(data, answers, strict=True)
+        ChoiceReading(rule(answer.text, question.options))
+        for question, answer in zip(data, answers, strict=True)
     ]
     if scoring.judge is None:
         return _scores(data, answers, read, scoring)
     judging = as_judging(scoring.judge, NAME)
-    asked = [(data[place], answers[place].text) for place in _open(data, read)]
+    open_questions = [(data[place], answers[place].text) for place in _open(data, read)]
 
     def once(repeat: int) -> list[Score]:
-        matched = by_judge(asked, judging, scoring.mode, repeat)
-        told = [matched.get(each.id, own) for each, own in zip(data, read, strict=True)]
-        return _scores(data, answers, told, scoring)
+        judged_readings = by_judge(open_questions, judging, scoring.mode, repeat)
+        final = [
+            judged_readings.get(question.id, rule_reading)
+            for question, rule_reading in zip(data, read, strict=True)
+        ]
+        return _scores(data, answers, final, scoring)
 
     return over_repeats(judging, once, "right")
 
 
 def _open(data: Sequence[ChoiceQuestion], read: Sequence[ChoiceReading]) -> list[int]:
-    """The turns that a judge is asked about: no letter is read, and it may matter."""
+    """The turns that need a judge: no letter could be parsed, and it may matter."""
     turns = Turns(data)
-    settled = {
+    settled_questions = {
         question
         for question, places in turns.places.items()
         if any(read[i].letter and read[i].letter != data[i].answer for i in places)
     }
     return [
         place
-        for place, each in enumerate(data)
+        for place, turn in enumerate(data)
         if not read[place].letter
-        and question_of(each.id) in turns.first
-        and (int(each.id) < TURN or question_of(each.id) not in settled)
+        and question_of(turn.id) in turns.first
+        and (int(turn.id) < TURN or question_of(turn.id) not in settled_questions)
     ]
 
 
@@ -136,25 +141,25 @@ def _scores(
 ) -> list[Score]:
     turns = Turns(data)
     places, first = turns.places, turns.first
-    made: list[Score] = []
-    for place, (each, answer) in enumerate(zip(data, answers, strict=True)):
-        own = question_of(each.id)
-        last = places[own][-1] == place
-        group = [(read[i].letter, data[i].answer) for i in places[own]] if last else []
-        values = _values(read[place].letter, each, group, scoring)
-        kept = values if own in first else dict[str, float]()
-        made.append(_score(each, answer.text, read[place], kept, scoring))
-    return made
+    scores: list[Score] = []
+    for place, (turn, answer) in enumerate(zip(data, answers, strict=True)):
+        question_id = question_of(turn.id)
+        last = places[question_id][-1] == place
+        group = [(read[i].letter, data[i].answer) for i in places[question_id]] if last else []
+        values = _values(read[place].letter, turn, group, scoring)
+        turn_values = values if question_id in first else dict[str, float]()
+        scores.append(_score(turn, answer.text, read[place], turn_values, scoring))
+    return scores
 
 
 def _values(
-    letter: str, asked: ChoiceQuestion, group: Sequence[tuple[str, str]], scoring: Scoring
+    letter: str, question: ChoiceQuestion, group: Sequence[tuple[str, str]], scoring: Scoring
 ) -> Mapping[str, float]:
     """The columns of a turn; `group` are (read, right) of all turns of a question, at its last."""
     unread_is_wrong = scoring.mode == "official" and scoring.judge is None
     values: dict[str, float] = {}
-    if int(asked.id) < TURN and (letter or unread_is_wrong):
-        values |= {"vanilla_right": float(letter == asked.answer), "vanilla_all": 1.0}
+    if int(question.id) < TURN and (letter or unread_is_wrong):
+        values |= {"vanilla_right": float(letter == question.answer), "vanilla_all": 1.0}
     wrong = any(read and read != right for read, right in group)
     unread = any(not read for read, _ in group)
     if group and (wrong or not unread or unread_is_wrong):
@@ -165,51 +170,55 @@ def _values(
 
 
 def _score(
-    asked: ChoiceQuestion,
+    question: ChoiceQuestion,
     text: str,
     read: ChoiceReading,
     values: Mapping[str, float],
     scoring: Scoring,
 ) -> Score:
     letter = read.letter
-    why = [f"{letter or 'no letter'} is read, {asked.answer} is right"]
-    if letter == asked.answer:
+    why = [f"{letter or 'no letter'} is read, {question.answer} is right"]
+    if letter == question.answer:
         why = []
-    counted = {"words": float(len(text.split())), "all": 1.0}
-    judged = {"read_by": read.by} if scoring.judge is not None else {}
+    counts = {"words": float(len(text.split())), "all": 1.0}
+    strata_ = {"read_by": read.by} if scoring.judge is not None else {}
     return Score(
-        key=score_key(MMBENCH, asked.id, text, scoring),
+        key=score_key(MMBENCH, question.id, text, scoring),
         benchmark=NAME,
-        item=asked.id,
-        image=question_of(asked.id),
+        item=question.id,
+        image=question_of(question.id),
         model=scoring.model,
         answer=text,
-        values={**values, **counted},
+        values={**values, **counts},
         extracted=(letter,) if letter else (),
         why="; ".join([*why, *([read.why] if read.why else [])]),
-        strata={**asked.strata, **judged},
+        strata={**question.strata, **strata_},
         status="scored" if letter else "unparsed",
     )
 
 
 def items(data: Sequence[ChoiceQuestion], images: Path, store: ImageStore) -> list[Item]:
     """The turns with the table's images."""
-    made = items_of(NAME, data, images, store)
-    return [each.model_copy(update={"image": question_of(each.key)}) for each in made]
+    turns = items_of(NAME, data, images, store)
+    return [turn.model_copy(update={"image": question_of(turn.key)}) for turn in turns]
 
 
 def notes(
     data: Sequence[ChoiceQuestion], answers: Sequence[ItemAnswer], scores: Sequence[Score]
 ) -> list[str]:
-    """Who read the letters, and where the table isn't circular or turns have no question."""
-    told = [*_judge_note(scores), *variance_note(scores, "a question's result")]
+    """Notes on who read the letters, on an incomplete circle, and on turns without a question."""
+    sentences = [*_judge_note(scores), *variance_note(scores, "a question's result")]
     first = Turns(data).first
     if len(first) == len(data):
-        told.append("The table has one turn a question: the circular accuracy is the vanilla one.")
-    lost = sum(question_of(each.id) not in first for each in data)
-    if lost:
-        told.append(f"{lost:,} turns belong to no question of the table and are not counted.")
-    return told
+        sentences.append(
+            "The table has one turn a question: the circular accuracy is the vanilla one."
+        )
+    without_first = sum(question_of(turn.id) not in first for turn in data)
+    if without_first:
+        sentences.append(
+            f"{without_first:,} turns belong to no question of the table and are not counted."
+        )
+    return sentences
 
 
 def _judge_note(scores: Sequence[Score]) -> list[str]:
@@ -217,11 +226,11 @@ def _judge_note(scores: Sequence[Score]) -> list[str]:
         unread = sum(score.status == "unparsed" for score in scores)
         policy = "no judge was asked, as in VLMEvalKit's exact_matching."
         return [f"The rule can't read {unread:,} turns; {policy}"] if unread else []
-    asked = [score for score in scores if score.strata["read_by"] == "judge"]
-    lost = sum(score.status == "unparsed" for score in asked)
+    judged_scores = [score for score in scores if score.strata["read_by"] == "judge"]
+    unparsed_count = sum(score.status == "unparsed" for score in judged_scores)
     return [
-        f"A judge was asked to match {len(asked):,} of {len(scores):,} turns that the rule can't "
-        f"parse; for {lost:,} it gave no usable letter."
+        f"A judge was asked to match {len(judged_scores):,} of {len(scores):,} turns that the rule "
+        f"can't parse; for {unparsed_count:,} it gave no usable letter."
     ]
 
 

@@ -36,27 +36,30 @@ _COLUMNS = ("prediction", "answer", "response", "text", "output")
 
 def read_answers(path: Path, data: Sequence[ChoiceQuestion]) -> list[ItemAnswer]:
     """A table with index and prediction (MMStar's and VLMEvalKit's), or lmms-eval's samples."""
-    told = list(answers_of(path, text=_COLUMNS, item=("index", "question_id", "id")))
-    return by_id(told, [question.id for question in data], path)
+    answers = list(answers_of(path, text=_COLUMNS, item=("index", "question_id", "id")))
+    return by_id(answers, [question.id for question in data], path)
 
 
 def score(
     data: Sequence[ChoiceQuestion], answers: Sequence[ItemAnswer], scoring: Scoring
 ) -> list[Score]:
-    """One score a question."""
-    return [_score(each, answer.text, scoring) for each, answer in zip(data, answers, strict=True)]
+    """One score per question."""
+    return [
+        _score(question, answer.text, scoring)
+        for question, answer in zip(data, answers, strict=True)
+    ]
 
 
-def _score(asked: ChoiceQuestion, text: str, scoring: Scoring) -> Score:
-    letters = sorted({*asked.options, *"ABCD", asked.answer})
+def _score(question: ChoiceQuestion, text: str, scoring: Scoring) -> Score:
+    letters = sorted({*question.options, *"ABCD", question.answer})
     if scoring.mode == "official":
         letter = choices.paper(text, letters)
     else:
-        letter = choices.strict(text, asked.options)
-    axis = asked.strata.get("l2_category", "")
-    right = float(letter == asked.answer)
+        letter = choices.strict(text, question.options)
+    axis = question.strata.get("l2_category", "")
+    right = float(letter == question.answer)
     others = {
-        "vlmevalkit": choices.vlmevalkit(text, asked.options),
+        "vlmevalkit": choices.vlmevalkit(text, question.options),
         "lmms_eval": choices.lmms_eval(text, "ABCD"),
     }
     values = {
@@ -64,39 +67,41 @@ def _score(asked: ChoiceQuestion, text: str, scoring: Scoring) -> Score:
         "all": 1.0,
         _RIGHT + axis: right,
         _ALL + axis: 1.0,
-        "vlmevalkit_right": float(others["vlmevalkit"] == asked.answer),
-        "lmms_eval_right": float(others["lmms_eval"] == asked.answer),
-        _LE_RIGHT + axis: float(others["lmms_eval"] == asked.answer),
+        "vlmevalkit_right": float(others["vlmevalkit"] == question.answer),
+        "lmms_eval_right": float(others["lmms_eval"] == question.answer),
+        _LE_RIGHT + axis: float(others["lmms_eval"] == question.answer),
         "words": float(len(text.split())),
     }
     unlike = [
-        f"{tool} reads {said or 'nothing'}" for tool, said in others.items() if said != letter
+        f"{tool} reads {other_letter or 'nothing'}"
+        for tool, other_letter in others.items()
+        if other_letter != letter
     ]
-    why = [f"no letter is read, {asked.answer} is right"] if not letter else []
-    why += [f"{letter} is read, {asked.answer} is right"] if letter and not right else []
+    why = [f"no letter is read, {question.answer} is right"] if not letter else []
+    why += [f"{letter} is read, {question.answer} is right"] if letter and not right else []
     return Score(
-        key=score_key(MMSTAR, asked.id, text, scoring),
+        key=score_key(MMSTAR, question.id, text, scoring),
         benchmark=NAME,
-        item=asked.id,
-        image=asked.id,
+        item=question.id,
+        image=question.id,
         model=scoring.model,
         answer=text,
         values={} if not letter and scoring.mode == "strict" else values,
         extracted=(letter,) if letter else (),
         why="; ".join([*why, *unlike]),
-        strata=dict(asked.strata),
+        strata=dict(question.strata),
         status="scored" if letter else "unparsed",
     )
 
 
 def _mean_of_axes(right: str, sums: Mapping[str, Floats]) -> Floats:
-    """The mean of the axes' shares; one that a resample lacks is left out."""
+    """The mean of the axes' shares; an axis that a resample lacks is left out."""
     axes = [name.removeprefix(_ALL) for name in sums if name.startswith(_ALL)]
     if not axes:
         return np.full_like(sums["all"], np.nan)
     shares = np.stack([ratio(sums[right + axis], sums[_ALL + axis]) for axis in axes])
-    there = np.isfinite(shares)
-    return ratio(np.where(there, shares, 0.0).sum(0), there.sum(0).astype(np.float64))
+    has_value = np.isfinite(shares)
+    return ratio(np.where(has_value, shares, 0.0).sum(0), has_value.sum(0).astype(np.float64))
 
 
 def _macro(sums: Mapping[str, Floats]) -> Floats:
@@ -116,16 +121,16 @@ def notes(
     data: Sequence[ChoiceQuestion], answers: Sequence[ItemAnswer], scores: Sequence[Score]
 ) -> list[str]:
     """Return notes on incomplete data and on answers that the tools parse differently."""
-    told: list[str] = []
+    sentences: list[str] = []
     if len(data) != ROWS:
-        told.append(f"The data has {len(data):,} questions; MMStar has {ROWS:,}.")
-    unlike = [each for each in scores if "reads" in each.why]
+        sentences.append(f"The data has {len(data):,} questions; MMStar has {ROWS:,}.")
+    unlike = [score_ for score_ in scores if "reads" in score_.why]
     if unlike:
-        told.append(
+        sentences.append(
             f"For {len(unlike):,} of {len(scores):,} answers VLMEvalKit or lmms-eval parses "
             "another letter; see each score's `why`."
         )
-    return told
+    return sentences
 
 
 def _share(name: str, label: str, value: str, explanation: str) -> Metric:

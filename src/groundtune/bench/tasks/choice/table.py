@@ -47,18 +47,20 @@ class ChoiceQuestion:
 
 
 def read_table(paths: Sequence[Path]) -> list[ChoiceQuestion]:
-    """The rows of one table, or of several one after another.
+    """The rows of one table, or of several in order.
 
     Raises:
-        UserError: a row without index, question or answer, an answer that is no option, or a
-            doubled index.
+        UserError: a row without index, question or answer, an answer that is not an option, or a
+            repeated index.
     """
-    made = [_question(path, row) for path in find_files(paths, *PATTERNS) for row in rows_of(path)]
+    questions = [
+        _question(path, row) for path in find_files(paths, *PATTERNS) for row in rows_of(path)
+    ]
     where = ", ".join(map(str, paths))
-    if not made:
+    if not questions:
         raise UserError("The table has no rows.", where, "Give the table of questions.")
-    refuse_duplicates((each.id for each in made), where, "index")
-    return made
+    refuse_duplicates((question.id for question in questions), where, "index")
+    return questions
 
 
 def _question(path: Path, row: Row) -> ChoiceQuestion:
@@ -71,19 +73,19 @@ def _question(path: Path, row: Row) -> ChoiceQuestion:
             "Give a table with the columns index, question and answer; test splits have none.",
         )
     text, answer = cells["question"], cells["answer"].strip().upper()
-    listed = {
+    option_texts = {
         letter: cells[letter]
         for letter in string.ascii_uppercase
         if cells.get(letter, "") not in _MISSING
     }
-    options = listed or options_in(text) or dict.fromkeys("ABCD", "")
+    options = option_texts or options_in(text) or dict.fromkeys("ABCD", "")
     if answer not in string.ascii_uppercase or len(answer) != 1:
         raise UserError(
             f"The answer {cells['answer']!r} is not a letter.", row.where, "Fix the row."
         )
     hint = cells.get("hint", "")
     lines = [*([hint] if hint not in _MISSING else []), text]
-    lines += [f"{letter}. {said}" for letter, said in listed.items()]
+    lines += [f"{letter}. {option_text}" for letter, option_text in option_texts.items()]
     l2 = cells.get("l2_category") or cells.get("l2-category") or ""
     strata = {"category": cells.get("category", ""), "l2_category": l2}
     return ChoiceQuestion(
@@ -107,48 +109,48 @@ def items_of(
         UserError: an image is neither in the table nor in the folder, or can't be decoded.
     """
     cells = _images_in(data)
-    wanted = {each.id for each in data}
-    fitting = (path for path in sorted(images.glob("*")) if path.stem in wanted)
+    ids = {question.id for question in data}
+    fitting = (path for path in sorted(images.glob("*")) if path.stem in ids)
     files = one_file_per_name(fitting, lambda path: path.stem)
-    stored: dict[str, str] = {}
-    made: list[Item] = []
-    for each in data:
-        cell = cells.get(each.id, "")
-        holder = cell if 0 < len(cell) <= _LONGEST_REFERENCE else each.id
-        if holder not in stored:
-            stored[holder] = _stored(holder, cells.get(holder, ""), files, store, each)
-        content = (ImagePart(image=stored[holder]), TextPart(text=each.asked))
+    hashes: dict[str, str] = {}
+    items: list[Item] = []
+    for question in data:
+        cell = cells.get(question.id, "")
+        holder = cell if 0 < len(cell) <= _LONGEST_REFERENCE else question.id
+        if holder not in hashes:
+            hashes[holder] = _store_image(holder, cells.get(holder, ""), files, store, question)
+        content = (ImagePart(image=hashes[holder]), TextPart(text=question.asked))
         prompt = Prompt(
-            key=key_of(name, each.id, each.asked, stored[holder]),
+            key=key_of(name, question.id, question.asked, hashes[holder]),
             messages=(Message(role="user", content=content),),
-            options=tuple(each.options.values()),
-            source=Source(dataset=name, row=each.id),
+            options=tuple(question.options.values()),
+            source=Source(dataset=name, row=question.id),
         )
-        made.append(
+        items.append(
             Item(
-                key=each.id,
+                key=question.id,
                 benchmark=name,
-                image=each.id,
+                image=question.id,
                 prompt=prompt,
-                target=each.answer,
-                strata=dict(each.strata),
+                target=question.answer,
+                strata=dict(question.strata),
             )
         )
-    return made
+    return items
 
 
 def _images_in(data: Sequence[ChoiceQuestion]) -> dict[str, str]:
     return {
         plain(row.fields.get("index")): plain(row.fields.get("image"))
-        for path in dict.fromkeys(each.file for each in data)
+        for path in dict.fromkeys(question.file for question in data)
         for row in rows_of(path)
     }
 
 
-def _stored(
-    index: str, cell: str, files: Mapping[str, Path], store: ImageStore, asked: ChoiceQuestion
+def _store_image(
+    index: str, cell: str, files: Mapping[str, Path], store: ImageStore, question: ChoiceQuestion
 ) -> str:
-    where = f"{asked.file}:{asked.row}"
+    where = f"{question.file}:{question.row}"
     if len(cell) > _LONGEST_REFERENCE:
         try:
             return store.add(base64.b64decode(cell, validate=True), name=where)

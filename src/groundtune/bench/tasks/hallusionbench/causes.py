@@ -46,16 +46,16 @@ def official_same(reply: str) -> bool:
 
 def strict_verdict(reply: str) -> Verdict | None:
     """Return the only verdict named by whole words; "not correct" is wrong; None if not one."""
-    found: set[Verdict] = {
+    verdicts: set[Verdict] = {
         _MEANS[" ".join(word.lower().split())] for word in _VERDICT.findall(reply)
     }
-    return found.pop() if len(found) == 1 else None
+    return verdicts.pop() if len(verdicts) == 1 else None
 
 
 def strict_same(reply: str) -> bool | None:
     """Return whether the reply says same or different; None for both or neither."""
-    found = {word.lower() == "same" for word in _SAME.findall(reply)}
-    return found.pop() if len(found) == 1 else None
+    answers = {word.lower() == "same" for word in _SAME.findall(reply)}
+    return answers.pop() if len(answers) == 1 else None
 
 
 def needs_same(kind: QuestionKind, verdict: Verdict | None, original: Verdict | None) -> bool:

@@ -53,13 +53,15 @@ class HallusionData:
     @property
     def with_image(self) -> "HallusionData":
         """The 951 questions with an image; all questions if those are not 951."""
-        kept = tuple(each for each in self.questions if each.kind.visual_input != "0")
-        return HallusionData(kept, SIZES[WITH_IMAGE]) if len(kept) == WITH_IMAGE else self
+        questions = tuple(
+            question for question in self.questions if question.kind.visual_input != "0"
+        )
+        return HallusionData(questions, SIZES[WITH_IMAGE]) if len(questions) == WITH_IMAGE else self
 
     def matching(self, number: int) -> "HallusionData":
         """Return the questions that this many answers belong to: all, or those with an image."""
-        shown = self.with_image
-        return shown if number == len(shown.questions) else self
+        candidates = self.with_image
+        return candidates if number == len(candidates.questions) else self
 
 
 def read_data(paths: Sequence[Path]) -> HallusionData:
@@ -68,36 +70,38 @@ def read_data(paths: Sequence[Path]) -> HallusionData:
     Raises:
         UserError: there are neither 1,129 nor 951 questions, or one is repeated.
     """
-    found = find_files(paths, "*allusion*ench*.json", "*allusion*ench*.jsonl")
-    if len(found) != 1:
+    files = find_files(paths, "*allusion*ench*.json", "*allusion*ench*.jsonl")
+    if len(files) != 1:
         raise UserError(
-            f"{len(found)} files match the name of the question file.",
-            str(found[0]),
+            f"{len(files)} files match the name of the question file.",
+            str(files[0]),
             "Give one file.",
         )
-    asked = tuple(_question(row) for row in rows_of(found[0]))
-    size = expect_rows(len(asked), SIZES, found[0])
-    refuse_duplicates((question.item for question in asked), found[0], "question")
-    return HallusionData(asked, size)
+    questions = tuple(_question(row) for row in rows_of(files[0]))
+    size = expect_rows(len(questions), SIZES, files[0])
+    refuse_duplicates((question.item for question in questions), files[0], "question")
+    return HallusionData(questions, size)
 
 
 def _question(row: Row) -> HallusionQuestion:
     names = ("category", "subcategory", "set_id", "figure_id", "question_id", "visual_input")
-    told = {name: first_of(row.fields, (name,)) or "" for name in names}
-    if "" in told.values() or told["category"] not in ("VD", "VS"):
-        lacking = next((name for name in names if not told[name]), "category")
+    fields = {name: first_of(row.fields, (name,)) or "" for name in names}
+    if "" in fields.values() or fields["category"] not in ("VD", "VS"):
+        lacking = next((name for name in names if not fields[name]), "category")
         raise UserError(
             f'"{lacking}" is missing or has an invalid value.', row.where, "Fix the row."
         )
-    in_set = "_".join(told[name] for name in names[:3])
+    in_set = "_".join(fields[name] for name in names[:3])
     return HallusionQuestion(
-        item=hallusion_id(told),
-        category=told["category"],
-        subcategory=told["subcategory"],
+        item=hallusion_id(fields),
+        category=fields["category"],
+        subcategory=fields["subcategory"],
         set=in_set,
-        figure=f"{in_set}_{told['figure_id']}",
-        pair=f"{in_set}: {told['question_id']}",
-        kind=QuestionKind(told["category"] == "VD", told["figure_id"] == "0", told["visual_input"]),
+        figure=f"{in_set}_{fields['figure_id']}",
+        pair=f"{in_set}: {fields['question_id']}",
+        kind=QuestionKind(
+            fields["category"] == "VD", fields["figure_id"] == "0", fields["visual_input"]
+        ),
         text=text_field(row, "question"),
         reference=text_field(row, "gt_answer_details"),
         is_yes=first_of(row.fields, ("gt_answer",)) == "1",
@@ -115,21 +119,21 @@ def read_answers(path: Path, data: HallusionData) -> list[ItemAnswer]:
         UserError: an answer is missing, unknown or repeated.
     """
     columns = ("model_prediction", "prediction", "answer", "text", "response")
-    told = [
+    answers = [
         ItemAnswer(text=a.text, item=_id(a, path), row=a.row, extra=a.extra)
         for a in answers_of(path, text=columns)
     ]
-    shown = [question.item for question in data.with_image.questions]
-    if {answer.item for answer in told} == set(shown):
-        return by_id(told, shown, path)
-    if {len(told), len(data.questions)} == set(SIZES):
+    items_with_image = [question.item for question in data.with_image.questions]
+    if {answer.item for answer in answers} == set(items_with_image):
+        return by_id(answers, items_with_image, path)
+    if {len(answers), len(data.questions)} == set(SIZES):
         raise UserError(
-            f"There are {len(told):,} answers to {len(data.questions):,} questions: one of the two "
-            "files lacks the questions without an image.",
+            f"There are {len(answers):,} answers to {len(data.questions):,} questions: one of the "
+            "two files lacks the questions without an image.",
             str(path),
             "Give the question file that belongs to these answers.",
         )
-    return by_id(told, [question.item for question in data.questions], path)
+    return by_id(answers, [question.item for question in data.questions], path)
 
 
 def _id(answer: ItemAnswer, path: Path) -> str:

@@ -146,8 +146,8 @@ def _by_judge(
 ) -> HallusionReadings:
     official = scoring.mode == "official"
     read = official_verdict if official else strict_verdict
-    given = _ask(judging, verdict_requests(data, answers, judging), repeat, official)
-    replies = [given.get(question.item) for question in data.questions]
+    verdict_replies = _ask(judging, verdict_requests(data, answers, judging), repeat, official)
+    replies = [verdict_replies.get(question.item) for question in data.questions]
     verdicts: list[Verdict | None] = [
         read(reply.text) if reply.status == "given" else None for reply in replies
     ]
@@ -156,7 +156,7 @@ def _by_judge(
     text = {
         q.pair: a.text for q, a in zip(data.questions, answers, strict=True) if q.kind.is_original
     }
-    asked = [
+    same_requests = [
         Request(
             item=q.item,
             part="same",
@@ -167,23 +167,23 @@ def _by_judge(
         for q, a, verdict in zip(data.questions, answers, verdicts, strict=True)
         if needs_same(q.kind, verdict, originals.get(q.pair)) and data.is_complete
     ]
-    said = _ask(judging, asked, repeat, official)
+    same_replies = _ask(judging, same_requests, repeat, official)
     is_same = official_same if official else strict_same
     same = {
-        each.item: is_same(reply.text) if reply.status == "given" else None
-        for each in asked
-        for reply in [said.get(each.item, "same")]
+        request.item: is_same(reply.text) if reply.status == "given" else None
+        for request in same_requests
+        for reply in [same_replies.get(request.item, "same")]
     }
     return HallusionReadings(
         verdicts, [reply.why or excerpt(reply.text) for reply in replies], same
     )
 
 
-def _ask(judging: Judging, asked: list[Request], repeat: int, official: bool) -> JudgeReplies:
-    given = judging.ask(asked, repeat=repeat)
+def _ask(judging: Judging, requests: list[Request], repeat: int, official: bool) -> JudgeReplies:
+    replies = judging.ask(requests, repeat=repeat)
     if official:
-        require_replies(given, "HallusionBench")
-    return given
+        require_replies(replies, "HallusionBench")
+    return replies
 
 
 def _by_strings(
@@ -192,17 +192,19 @@ def _by_strings(
     official = scoring.mode == "official"
     read = yes_no_rules.vlmevalkit if official else yes_no_rules.strict
     codes = {"0": "no", "1": "yes", "2": "uncertain"}
-    said = [codes.get(answer.text.strip()) or read(answer.text) for answer in answers]
+    codes_read = [codes.get(answer.text.strip()) or read(answer.text) for answer in answers]
     unread: Verdict | None = "2" if official else None
     verdicts: list[Verdict | None] = [
         _by_word(word, question.is_yes, unread)
-        for word, question in zip(said, data.questions, strict=True)
+        for word, question in zip(codes_read, data.questions, strict=True)
     ]
-    first = {q.pair: w for q, w in zip(data.questions, said, strict=True) if q.kind.is_original}
-    same: dict[str, bool | None] = {
-        q.item: w == first.get(q.pair) for q, w in zip(data.questions, said, strict=True)
+    first = {
+        q.pair: w for q, w in zip(data.questions, codes_read, strict=True) if q.kind.is_original
     }
-    why = ["neither yes nor no can be read" if word == "unread" else word for word in said]
+    same: dict[str, bool | None] = {
+        q.item: w == first.get(q.pair) for q, w in zip(data.questions, codes_read, strict=True)
+    }
+    why = ["neither yes nor no can be read" if word == "unread" else word for word in codes_read]
     return HallusionReadings(verdicts, why, same)
 
 
@@ -216,8 +218,8 @@ def _originals(
     data: HallusionData, verdicts: Sequence[Verdict | None]
 ) -> dict[str, Verdict | None]:
     """Return the verdict on figure 0 of each pair."""
-    told = zip(data.questions, verdicts, strict=True)
-    return {q.pair: verdict for q, verdict in told if q.kind.is_original}
+    pairs = zip(data.questions, verdicts, strict=True)
+    return {q.pair: verdict for q, verdict in pairs if q.kind.is_original}
 
 
 def _scores(
@@ -254,8 +256,8 @@ def _scores(
             continue
         same = readings.same.get(question.item)
         cause = cause_of(question.kind, verdict, originals.get(question.pair), same)
-        own = _values(question, correct, cause if data.is_complete else None)
-        update = {"values": own | values[i], "extracted": (NAMES[verdict],)}
+        question_values = _values(question, correct, cause if data.is_complete else None)
+        update = {"values": question_values | values[i], "extracted": (NAMES[verdict],)}
         scores.append(blank.model_copy(update=update))
     return scores
 
@@ -316,17 +318,19 @@ def _group(kind: str, marks: Sequence[bool]) -> dict[str, float]:
 
 def items(data: HallusionData, images: Path, store: ImageStore) -> list[Item]:
     """Return the questions as items, with the image that the data names, if any."""
-    asked = [
+    questions = [
         (HALLUSIONBENCH.name, q.item, q.filename, q.text, "yes" if q.is_yes else "no")
         for q in data.questions
     ]
-    shown = iter(ask_items([each for each in asked if each[2]], images, store))
-    return [next(shown) if each[2] else _blind(each) for each in asked]
+    image_items = iter(
+        ask_items([question for question in questions if question[2]], images, store)
+    )
+    return [next(image_items) if question[2] else _blind(question) for question in questions]
 
 
-def _blind(asked: tuple[str, str, str, str, str]) -> Item:
-    """A question without an image."""
-    benchmark, item, _, question, target = asked
+def _blind(fields: tuple[str, str, str, str, str]) -> Item:
+    """An item without an image."""
+    benchmark, item, _, question, target = fields
     messages = (Message(role="user", content=(TextPart(text=question),)),)
     source = Source(dataset=benchmark, row=item)
     prompt = Prompt(key=key_of(benchmark, messages), messages=messages, source=source)
@@ -336,14 +340,14 @@ def _blind(asked: tuple[str, str, str, str, str]) -> Item:
 def notes(data: HallusionData, answers: Sequence[ItemAnswer], scores: Sequence[Score]) -> list[str]:
     """Return which questions were answered, and how answers were parsed."""
     complete, data = data, data.matching(len(scores))
-    told = [f"{len(data.questions):,} questions: {data.size}."]
+    sentences = [f"{len(data.questions):,} questions: {data.size}."]
     if len(data.questions) < len(complete.questions):
-        told.append(f"The data has {len(complete.questions):,}; the others were not answered.")
+        sentences.append(f"The data has {len(complete.questions):,}; the others were not answered.")
     if not data.is_complete:
-        told.append("Without the image-free questions, causes of errors can't be diagnosed.")
+        sentences.append("Without the image-free questions, causes of errors can't be diagnosed.")
     if scores and scores[0].strata["read_by"] == "strings":
-        told.append("Answers were parsed as yes or no without a judge: not the official rule.")
-    return [*told, *variance_note(scores, "being right")]
+        sentences.append("Answers were parsed as yes or no without a judge: not the official rule.")
+    return [*sentences, *variance_note(scores, "being right")]
 
 
 HALLUSIONBENCH: Benchmark[HallusionData] = Benchmark(

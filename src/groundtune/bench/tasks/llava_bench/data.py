@@ -4,8 +4,7 @@
     in the wild   questions.jsonl, answers_gpt4.jsonl, context.jsonl
     both          rule.json, the judge's task by category
 
-Give the files, or folders that hold them; of several files of answers GPT-4's is the one with
-"gpt4" in its name.
+Give the files or their folders; of several files of answers, GPT-4's has "gpt4" in its name.
 """
 
 from collections.abc import Mapping, Sequence
@@ -57,43 +56,43 @@ class LlavaData:
 
 
 def read_data(paths: Sequence[Path]) -> LlavaData:
-    """Reads either set.
+    """Read either set.
 
     Raises:
-        UserError: a file is missing or there twice, not 90 or 60 questions, answers in another
-            order, or an image without a description.
+        UserError: a file is missing or repeated, there are not 90 or 60 questions, answers are in
+            another order, or an image has no description.
     """
-    found = _by_kind(find_files(paths, "*.jsonl", "rule*.json"))
-    asked, reference = list(rows_of(found["questions"])), list(rows_of(found["reference"]))
-    name = expect_rows(len(asked), SIZES, found["questions"])
-    expect_rows(len(reference), {len(asked): "one a question"}, found["reference"])
-    described = [(first_of(row.fields, ("image",)), row) for row in rows_of(found["context"])]
-    refuse_duplicates((name or "" for name, _ in described), found["context"], "image")
-    context = dict(described)
-    rules = _rules(found["rules"])
+    files = _by_kind(find_files(paths, "*.jsonl", "rule*.json"))
+    question_rows, reference = list(rows_of(files["questions"])), list(rows_of(files["reference"]))
+    name = expect_rows(len(question_rows), SIZES, files["questions"])
+    expect_rows(len(reference), {len(question_rows): "one a question"}, files["reference"])
+    contexts = [(first_of(row.fields, ("image",)), row) for row in rows_of(files["context"])]
+    refuse_duplicates((name or "" for name, _ in contexts), files["context"], "image")
+    context = dict(contexts)
+    rules = _rules(files["rules"])
     questions = tuple(
-        _question(found, *rows, context, rules, is_coco=len(asked) == COCO_ROWS)
-        for rows in zip(asked, reference, strict=True)
+        _question(files, *rows, context, rules, is_coco=len(question_rows) == COCO_ROWS)
+        for rows in zip(question_rows, reference, strict=True)
     )
-    refuse_duplicates((q.item for q in questions), found["questions"], "question_id")
+    refuse_duplicates((q.item for q in questions), files["questions"], "question_id")
     return LlavaData(questions, name)
 
 
-def _by_kind(found: Sequence[Path]) -> dict[str, Path]:
+def _by_kind(paths: Sequence[Path]) -> dict[str, Path]:
     kinds: dict[str, list[Path]] = {kind: [] for kind in KINDS}
-    for path in found:
+    for path in paths:
         if kind := _kind(path):
             kinds[kind].append(path)
-    named = [path for path in kinds["reference"] if "gpt4" in path.name.lower()]
-    kinds["reference"] = named or kinds["reference"]
-    for kind, those in kinds.items():
-        if len(those) != 1:
+    gpt4_files = [path for path in kinds["reference"] if "gpt4" in path.name.lower()]
+    kinds["reference"] = gpt4_files or kinds["reference"]
+    for kind, files in kinds.items():
+        if len(files) != 1:
             raise UserError(
-                f"{len(those) or 'No'} files may be {KINDS[kind]}.",
-                ", ".join(str(path) for path in those) or "--data",
+                f"{len(files) or 'No'} files may be {KINDS[kind]}.",
+                ", ".join(str(path) for path in files) or "--data",
                 f"Give one file each: {', '.join(KINDS.values())}.",
             )
-    return {kind: those[0] for kind, those in kinds.items()}
+    return {kind: files[0] for kind, files in kinds.items()}
 
 
 def _kind(path: Path) -> str:
@@ -117,7 +116,7 @@ def _rules(path: Path) -> Mapping[str, Any]:
 
 
 def _question(
-    found: Mapping[str, Path],
+    files: Mapping[str, Path],
     row: Row,
     reference: Row,
     context: Mapping[str | None, Row],
@@ -135,14 +134,14 @@ def _question(
     image, category = text_field(row, "image"), text_field(row, "category")
     if image not in context:
         raise UserError(
-            f"There is no description of {image}.", str(found["context"]), "Give all of them."
+            f"There is no description of {image}.", str(files["context"]), "Give all of them."
         )
     rule = rules.get(category if is_coco else f"llava_bench_{category}")
     if not isinstance(rule, dict):
         raise UserError(
-            f"There is no rule for the category {category!r}.", str(found["rules"]), "Give all."
+            f"There is no rule for the category {category!r}.", str(files["rules"]), "Give all."
         )
-    told = cast("Mapping[str, Any]", rule)
+    rule_fields = cast("Mapping[str, Any]", rule)
     fields = context[image].fields
     return LlavaQuestion(
         item=item,
@@ -152,20 +151,20 @@ def _question(
         reference=text_field(reference, "text"),
         captions=_lines(fields.get("captions", fields.get("caption"))),
         boxes=_boxes(fields.get("instances")),
-        role=str(told.get("role", "Assistant")),
-        rule=str(told.get("prompt", "")),
+        role=str(rule_fields.get("role", "Assistant")),
+        rule=str(rule_fields.get("prompt", "")),
     )
 
 
 def _lines(captions: object) -> str:
     if isinstance(captions, list):
-        return "\n".join(str(each) for each in cast("list[object]", captions))
+        return "\n".join(str(line) for line in cast("list[object]", captions))
     return str(captions)
 
 
 def _boxes(instances: object) -> str:
-    """A line an object: what it is, and its box as fractions of width and height."""
+    """One line per object: its category, and its box as fractions of width and height."""
     if not isinstance(instances, list):
         return ""
-    listed = cast("list[Mapping[str, Any]]", instances)
-    return "\n".join(f"{each['category']}: {each['bbox']}" for each in listed)
+    objects = cast("list[Mapping[str, Any]]", instances)
+    return "\n".join(f"{entry['category']}: {entry['bbox']}" for entry in objects)

@@ -10,12 +10,12 @@ Replies: the review file that the official script wrote stands in for a judge.
 
 Mode official is eval_gpt_review_visual.py (COCO) or eval_gpt_review_bench.py (in the wild), and
 summarize_gpt_review.py. A reply's first line, with commas as blanks, must be two numbers with one
-blank between: "8,9" is read, "8, 9" is not, and both scores are then -1 and averaged in. Where a
-review file keeps scores beside the reply (people corrected some), these count. Means are rounded to
-three decimals before they are divided. "nan 8" and "inf 8" are numbers to it: what they
-make NaN or infinite has no value here, and the answer counts as unparsed. Reviews that are missing
-are left out. Mode strict takes two numbers from 0 to 10 on the first line that isn't empty, with a
-comma, blanks or "and" between; anything else is unparsed.
+blank between: "8,9" is read, "8, 9" is not, and both scores are then -1 and averaged in. If a
+review file has scores next to the reply (people corrected some), these count. Means are rounded to
+three decimals before they are divided. "nan 8" and "inf 8" are numbers to it: what they make NaN or
+infinite has no value here, and the answer counts as unparsed. Reviews that are missing are left
+out. Mode strict takes two numbers from 0 to 10 on the first line that isn't empty, with a comma,
+blanks or "and" between; anything else is unparsed.
 """
 
 import math
@@ -83,28 +83,28 @@ class ScorePair(NamedTuple):
 
 
 def read_answers(path: Path, data: LlavaData) -> list[ItemAnswer]:
-    """Answers by order; ids in the file must be the questions'.
+    """Answers in order; ids in the file must be the questions'.
 
     Raises:
         UserError: another number of answers, or one is to another question.
     """
     read = list(answers_of(path))
     refuse_second_answers((answer for answer in read if answer.item), path)
-    told = in_order(read, len(data.questions), path)
-    for answer, question in zip(told, data.questions, strict=True):
+    answers = in_order(read, len(data.questions), path)
+    for answer, question in zip(answers, data.questions, strict=True):
         if answer.item not in ("", question.item):
             raise UserError(
                 f"The answer is to question {answer.item}, not {question.item}.",
                 f"{path}:{answer.row}",
                 "Sort the answers in the order of the questions.",
             )
-    return told
+    return answers
 
 
 def requests(data: LlavaData, answers: Sequence[ItemAnswer], judging: Judging) -> list[Request]:
     """GPT-4's answer first, the model's second; then the other order if the judging wants both."""
     prompt = judge_prompt(COCO if data.is_coco else WILD, judging)
-    asked: list[Request] = []
+    all_requests: list[Request] = []
     for part in ("", "swapped") if judging.swap else ("",):
         for question, answer in zip(data.questions, answers, strict=True):
             pair = (question.reference, answer.text)
@@ -118,7 +118,7 @@ def requests(data: LlavaData, answers: Sequence[ItemAnswer], judging: Judging) -
                 answer_2=second,
                 rule=question.rule,
             )
-            asked.append(
+            all_requests.append(
                 Request(
                     item=question.item,
                     part=part,
@@ -127,11 +127,11 @@ def requests(data: LlavaData, answers: Sequence[ItemAnswer], judging: Judging) -
                     answer=answer.text,
                 )
             )
-    return asked
+    return all_requests
 
 
 def official_pair(reply: str) -> ScorePair | None:
-    """The first line's two numbers; None where the official script gives -1 and -1."""
+    """The first line's two numbers; None if the official script gives -1 and -1."""
     parts = reply.split("\n")[0].replace(",", " ").split(" ")
     if len(parts) != 2:
         return None
@@ -142,29 +142,29 @@ def official_pair(reply: str) -> ScorePair | None:
 
 
 def strict_pair(reply: str) -> ScorePair | None:
-    """The two numbers from 0 to 10 that are all of the first line that isn't empty."""
+    """The two numbers from 0 to 10 that make up the first non-empty line."""
     line = next((line for line in reply.splitlines() if line.strip()), "")
-    found = _TWO.fullmatch(line)
-    if found is None:
+    match = _TWO.fullmatch(line)
+    if match is None:
         return None
-    pair = ScorePair(float(found[1]), float(found[2]))
+    pair = ScorePair(float(match[1]), float(match[2]))
     return pair if max(pair) <= 10 else None
 
 
 def score(data: LlavaData, answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
-    """Each answer's two scores.
+    """Score each answer by the judge's two scores.
 
     Raises:
         UserError: no judge.
     """
     judging = as_judging(scoring.judge, LLAVA_BENCH.name)
-    asked = requests(data, answers, judging)
+    all_requests = requests(data, answers, judging)
     orders = ("", "swapped") if judging.swap else ("",)
 
     def once(repeat: int) -> list[Score]:
-        given = judging.ask(asked, repeat=repeat)
+        replies = judging.ask(all_requests, repeat=repeat)
         return [
-            _score(question, answer, [given.get(question.item, part) for part in orders], scoring)
+            _score(question, answer, [replies.get(question.item, part) for part in orders], scoring)
             for question, answer in zip(data.questions, answers, strict=True)
         ]
 
@@ -175,8 +175,8 @@ def _score(
     question: LlavaQuestion, answer: ItemAnswer, replies: Sequence[JudgeReply], scoring: Scoring
 ) -> Score:
     official = scoring.mode == "official"
-    given = [reply for reply in replies if reply.status == "given"]
-    read = [_read(reply, official) for reply in given]
+    valid_replies = [reply for reply in replies if reply.status == "given"]
+    read = [_read(reply, official) for reply in valid_replies]
     blank = Score(
         key=score_key(LLAVA_BENCH, question.item, answer.text, scoring),
         benchmark=LLAVA_BENCH.name,
@@ -187,31 +187,31 @@ def _score(
         why="\n".join(reply.why or excerpt(reply.text) for reply in replies),
         strata={"category": question.category},
     )
-    found = [pair for pair in read if pair is not None]
-    if len(found) < len(replies):
+    pairs = [pair for pair in read if pair is not None]
+    if len(pairs) < len(replies):
         # the official script averages its -1 in, but knows nothing of a review that isn't there
         faulty = [pair or ScorePair(-1.0, -1.0) for pair in read]
         values = _values(faulty) if official and faulty else {}
-        why = f"two scores can't be parsed: {blank.why}" if given else blank.why
+        why = f"two scores can't be parsed: {blank.why}" if valid_replies else blank.why
         return blank.model_copy(update={"status": "unparsed", "why": why, "values": values})
-    told = tuple(f"{mark:g}" for pair in found for mark in pair)
-    update: dict[str, object] = {"values": _values(found), "extracted": told}
-    if not all(math.isfinite(mark) for pair in found for mark in pair):
+    marks = tuple(f"{mark:g}" for pair in pairs for mark in pair)
+    update: dict[str, object] = {"values": _values(pairs), "extracted": marks}
+    if not all(math.isfinite(mark) for pair in pairs for mark in pair):
         update |= {"status": "unparsed", "why": f"a score is not a finite number: {blank.why}"}
     return blank.model_copy(update=update)
 
 
 def _read(reply: JudgeReply, official: bool) -> ScorePair | None:
     """(GPT-4's, the model's) score."""
-    stored = ScorePair(*reply.stored) if len(reply.stored) == 2 else None
+    stored_pair = ScorePair(*reply.stored) if len(reply.stored) == 2 else None
     if official:
         # a stored -1 is counted as an answer that can't be read, and is worth the same
-        pair = stored or official_pair(reply.text)
+        pair = stored_pair or official_pair(reply.text)
         pair = None if pair == (-1, -1) else pair
     else:
         pair = strict_pair(reply.text)
-        usable = stored is not None and all(0 <= mark < math.inf for mark in stored)
-        pair = stored if pair is None and usable else pair
+        usable = stored_pair is not None and all(0 <= mark < math.inf for mark in stored_pair)
+        pair = stored_pair if pair is None and usable else pair
     return ScorePair(pair.second, pair.first) if pair and reply.part == "swapped" else pair
 
 
@@ -229,7 +229,7 @@ def _values(pairs: Sequence[ScorePair]) -> dict[str, float]:
 
 
 def _mean(sums: Mapping[str, Floats], name: str) -> Floats:
-    """The mean score as the official summary has it: with three decimals."""
+    """The mean score, rounded to three decimals like the official summary."""
     total = sums[name]
     with np.errstate(invalid="ignore"):  # inf - inf
         for endless in _ENDLESS:
@@ -273,7 +273,7 @@ METRICS: tuple[Metric, ...] = (
 
 def items(data: LlavaData, images: Path, store: ImageStore) -> list[Item]:
     """The questions; COCO's images may also be named as in val2014."""
-    asked = [
+    questions = [
         (
             LLAVA_BENCH.name,
             q.item,
@@ -283,11 +283,11 @@ def items(data: LlavaData, images: Path, store: ImageStore) -> list[Item]:
         )
         for q in data.questions
     ]
-    return ask_items(asked, images, store)
+    return ask_items(questions, images, store)
 
 
 def notes(data: LlavaData, answers: Sequence[ItemAnswer], scores: Sequence[Score]) -> list[str]:
-    """Which set it is, and what the judge did."""
+    """Notes on the set and the judge."""
     return [
         f"LLaVA-Bench {data.name}: {len(data.questions)} questions.",
         *variance_note(scores, "the model's score"),

@@ -52,25 +52,25 @@ class MmeQuestion(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class MmeData:
-    """The released questions; none where the answers name their own."""
+    """The released questions; empty if the answers include theirs."""
 
     questions: tuple[MmeQuestion, ...] = ()
 
 
 def read_data(paths: Sequence[Path]) -> MmeData:
-    """The questions of released folders; no path at all is allowed.
+    """The questions of released folders; without paths there are none.
 
     Raises:
-        UserError: a folder has no task, or a line isn't a question and Yes or No.
+        UserError: a folder has no task, or a line isn't a question with Yes or No.
     """
     questions: list[MmeQuestion] = []
     for folder in paths:
-        found = [task for task in TASKS if (folder / task).is_dir()]
-        if not found:
+        tasks = [task for task in TASKS if (folder / task).is_dir()]
+        if not tasks:
             raise UserError(
                 "The folder has no task of MME.", str(folder), "Give the released folder."
             )
-        for task in found:
+        for task in tasks:
             inside = folder / task / "questions_answers_YN"
             texts = sorted((inside if inside.is_dir() else folder / task).glob("*.txt"))
             questions += [question for path in texts for question in _questions(task, path)]
@@ -78,22 +78,22 @@ def read_data(paths: Sequence[Path]) -> MmeData:
 
 
 def _questions(task: str, path: Path) -> list[MmeQuestion]:
-    asked: list[MmeQuestion] = []
+    questions: list[MmeQuestion] = []
     for number, cells in _cells(path, 2, "question, TAB, Yes or No"):
-        asked.append(MmeQuestion(task, path.stem, cells[0], _label(cells[1], path, number)))
-    return asked
+        questions.append(MmeQuestion(task, path.stem, cells[0], _label(cells[1], path, number)))
+    return questions
 
 
-def _cells(path: Path, wanted: int, what: str) -> Iterable[tuple[int, list[str]]]:
+def _cells(path: Path, count: int, description: str) -> Iterable[tuple[int, list[str]]]:
     with open_text(path) as file:
         lines = file.read().rstrip("\n").split("\n")
     for number, line in enumerate(lines, 1):
         cells = line.split("\t")
-        if len(cells) != wanted:
+        if len(cells) != count:
             raise UserError(
-                f"The line has {len(cells)} columns instead of {wanted}.",
+                f"The line has {len(cells)} columns instead of {count}.",
                 f"{path}:{number}",
-                f"Write {what}; an answer must hold no tab or line break.",
+                f"Write {description}; an answer must hold no tab or line break.",
             )
         yield number, cells
 
@@ -106,29 +106,31 @@ def _label(text: str, path: Path, number: int) -> str:
 
 
 def read_answers(path: Path, data: MmeData) -> list[ItemAnswer]:
-    """The answers, task by task; in the order of the data if there are some.
+    """The answers, task by task; in the order of the data if there are any.
 
     Raises:
-        UserError: no task's file, a line of another shape, an image with another number of
-            questions than two, or answers that aren't those of the data.
+        UserError: there is no task's file, a line has another layout, an image doesn't have exactly
+            two questions, or the answers don't match the data.
     """
-    told = _read_folder(path) if path.is_dir() else _read_table(path)
-    keyed = [ItemAnswer(text=a.text, item=key_of_question(question_of(a)), row=a.row) for a in told]
+    rows = _read_folder(path) if path.is_dir() else _read_table(path)
+    answers = [
+        ItemAnswer(text=a.text, item=key_of_question(question_of(a)), row=a.row) for a in rows
+    ]
     if not data.questions:
-        refuse_second_answers((a for a in keyed if not a.item.endswith(": ")), path)
-        return told  # without questions in the file, an image has two answers
-    return by_id(keyed, [key_of_question(question) for question in data.questions], path)
+        refuse_second_answers((a for a in answers if not a.item.endswith(": ")), path)
+        return rows  # without questions in the file, an image has two answers
+    return by_id(answers, [key_of_question(question) for question in data.questions], path)
 
 
 def _read_folder(folder: Path) -> list[ItemAnswer]:
-    told: list[ItemAnswer] = []
+    answers: list[ItemAnswer] = []
     for task in TASKS:
         path = folder / f"{task}.txt"
         if not path.is_file():
             continue
         lines = [
-            _answer(MmeQuestion(task, image, text, _label(label, path, number)), said, number)
-            for number, (image, text, label, said) in _cells(
+            _answer(MmeQuestion(task, image, text, _label(label, path, number)), answer, number)
+            for number, (image, text, label, answer) in _cells(
                 path, 4, "image, question, Yes or No and answer with tabs between them"
             )
         ]
@@ -138,18 +140,18 @@ def _read_folder(folder: Path) -> list[ItemAnswer]:
                 str(path),
                 "Give both lines of each image, one after the other.",
             )
-        told += lines
-    if not told:
+        answers += lines
+    if not answers:
         raise UserError(
             "The folder has no file of a task of MME.",
             str(folder),
             f"Name them {', '.join(f'{task}.txt' for task in TASKS)}.",
         )
-    return told
+    return answers
 
 
 def _read_table(path: Path) -> list[ItemAnswer]:
-    """Rows of VLMEvalKit or lmms-eval, an image's two questions brought together."""
+    """Rows of VLMEvalKit or lmms-eval, with an image's two questions together."""
     images: dict[tuple[str, str], list[ItemAnswer]] = {}
     for answer in answers_of(path, item=("question_id", "index")):
         task = answer.extra.get("category", "")
@@ -161,10 +163,10 @@ def _read_table(path: Path) -> list[ItemAnswer]:
             )
         label = answer.extra.get("target") or answer.extra.get("answer", "")
         image = answer.extra.get("image_path") or answer.item
-        asked = MmeQuestion(
+        question = MmeQuestion(
             task, image, answer.extra.get("question", ""), _label(label, path, answer.row)
         )
-        row = _answer(asked, answer.text, answer.row)
+        row = _answer(question, answer.text, answer.row)
         images.setdefault((task, image), []).append(row)
     for (task, image), rows in images.items():
         if len(rows) != 2:
@@ -176,16 +178,18 @@ def _read_table(path: Path) -> list[ItemAnswer]:
     return [row for task in TASKS for (t, _), rows in images.items() if t == task for row in rows]
 
 
-def _answer(asked: MmeQuestion, said: str, row: int) -> ItemAnswer:
-    return ItemAnswer(text=said, row=row, extra=dict(zip(MmeQuestion._fields, asked, strict=True)))
+def _answer(question: MmeQuestion, text: str, row: int) -> ItemAnswer:
+    return ItemAnswer(
+        text=text, row=row, extra=dict(zip(MmeQuestion._fields, question, strict=True))
+    )
 
 
 def question_of(answer: ItemAnswer) -> MmeQuestion:
-    """The question that an answer brings with it."""
+    """The question that an answer includes."""
     return MmeQuestion(*(answer.extra[name] for name in MmeQuestion._fields))
 
 
 def key_of_question(question: MmeQuestion) -> str:
-    """What names a question in every layout: its task, its image and its words."""
+    """The key of a question in every layout: its task, its image and its words."""
     image = Path(question.image).stem.lower()
     return f"{question.task}/{image}: {' '.join(question.text.lower().split())}"

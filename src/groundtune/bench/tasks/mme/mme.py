@@ -1,10 +1,10 @@
-"""MME: two yes/no questions an image, in ten tasks of perception and four of cognition.
+"""MME: two yes/no questions per image, in ten tasks of perception and four of cognition.
 
 Fu et al. 2023, arXiv 2306.13394. A task's score is 100 x accuracy + 100 x accuracy_plus in points,
 where accuracy_plus is the share of images of which both questions are answered rightly. Papers
 about hallucination quote only `hallucination`: existence, count, position and color.
 
-Answers: a folder with a file a task (existence.txt), two lines an image, each
+Answers: a folder with a file per task (existence.txt), two lines per image, each
 "image TAB question TAB Yes or No TAB answer"; VLMEvalKit's table and lmms-eval's samples too. The
 answers name their labels, so that no data are needed; `--data FOLDER` (the released
 TASK/questions_answers_YN/*.txt) checks that each question is answered once.
@@ -58,7 +58,7 @@ PROTOCOL = Protocol(
 
 
 class _QuestionReading(NamedTuple):
-    """A question, what was read in its answer, and the image that it is counted with."""
+    """A question, the reading of its answer, and the image with which it is counted."""
 
     asked: MmeQuestion
     answer: str
@@ -68,13 +68,13 @@ class _QuestionReading(NamedTuple):
 
 
 def score(data: MmeData, answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
-    """Each answer as yes, no or other; an image's second question bears the pair."""
+    """Each answer as yes, no or other; an image's second question has the values of the pair."""
     rule = yes_no_rules.mme if scoring.mode == "official" else yes_no_rules.strict
-    asked = data.questions or [question_of(answer) for answer in answers]
-    seen: dict[str, int] = {}
+    questions = data.questions or [question_of(answer) for answer in answers]
+    image_counts: dict[str, int] = {}
     rows: list[_QuestionReading] = []
-    for question, answer in zip(asked, answers, strict=True):
-        place = seen[question.task] = seen.get(question.task, -1) + 1
+    for question, answer in zip(questions, answers, strict=True):
+        place = image_counts[question.task] = image_counts.get(question.task, -1) + 1
         by_order, by_name = f"{question.task}/{place // 2}", f"{question.task}/{question.image}"
         image = by_order if scoring.mode == "official" else by_name
         item = f"{question.task}/{place + 1}"
@@ -82,10 +82,10 @@ def score(data: MmeData, answers: Sequence[ItemAnswer], scoring: Scoring) -> lis
     pairs: dict[str, list[_QuestionReading]] = {}
     for row in rows:
         pairs.setdefault(row.image, []).append(row)
-    done: dict[str, int] = {}
+    pair_counts: dict[str, int] = {}
     scores: list[Score] = []
     for row in rows:
-        number = done[row.image] = done.get(row.image, 0) + 1
+        number = pair_counts[row.image] = pair_counts.get(row.image, 0) + 1
         pair = pairs[row.image] if number == len(pairs[row.image]) else []
         scores.append(_score(row, pair, scoring))
     return scores
@@ -123,7 +123,7 @@ def points(sums: Mapping[str, Floats], task: str = "") -> Floats:
 
 
 def sum_of(tasks: Iterable[str]) -> Callable[[Mapping[str, Floats]], Floats]:
-    """The formula that adds the tasks' points in their order; NaN if one isn't there."""
+    """The formula that adds the tasks' points in their order; NaN if a task is missing."""
 
     def formula(sums: Mapping[str, Floats]) -> Floats:
         total = np.zeros(len(sums["asked"]))
@@ -192,36 +192,40 @@ METRICS: tuple[Metric, ...] = (
 
 
 def notes(data: MmeData, answers: Sequence[ItemAnswer], scores: Sequence[Score]) -> list[str]:
-    """Tasks that are missing or have another number of images, and pairs of two images."""
-    asked = data.questions or [question_of(answer) for answer in answers]
-    images = {task: sum(q.task == task for q in asked) / 2 for task in TASKS}
-    missing = [task for task, there in images.items() if not there]
+    """Notes on missing tasks, tasks with another number of images, and pairs with two images."""
+    questions = data.questions or [question_of(answer) for answer in answers]
+    images = {task: sum(q.task == task for q in questions) / 2 for task in TASKS}
+    missing = [task for task, count in images.items() if not count]
     other = [f"{t} {n:g}, not {TASKS[t]}" for t, n in images.items() if n and n != TASKS[t]]
-    told = [f"Tasks without answers: {', '.join(missing)}."] if missing else []
+    sentences = [f"Tasks without answers: {', '.join(missing)}."] if missing else []
     if other:
-        told.append(f"{len(other)} tasks have another number of images ({other[0]}).")
-    mixed = sum(a.image != b.image for a, b in zip(asked[::2], asked[1::2], strict=False))
-    if mixed:
-        told.append(f"{mixed} pairs of lines mix two images: mode official pairs lines by order.")
-    return told
+        sentences.append(f"{len(other)} tasks have another number of images ({other[0]}).")
+    mixed_pairs = sum(
+        a.image != b.image for a, b in zip(questions[::2], questions[1::2], strict=False)
+    )
+    if mixed_pairs:
+        sentences.append(
+            f"{mixed_pairs} pairs of lines mix two images: mode official pairs lines by order."
+        )
+    return sentences
 
 
 def items(data: MmeData, images: Path, store: ImageStore) -> list[Item]:
     """The released questions with their images (IMAGES/TASK/NAME or IMAGES/TASK/images/NAME)."""
     if not data.questions:
         raise UserError("MME's questions are missing.", "--data", "Give the released folder.")
-    asked = [
+    questions = [
         (f"{MME.name}/{q.task}", key_of_question(q), _image(images, q), q.text, q.label)
         for q in data.questions
     ]
-    return ask_items(asked, images, store)
+    return ask_items(questions, images, store)
 
 
 def _image(images: Path, question: MmeQuestion) -> str:
     folders = (question.task, f"{question.task}/images")
     paths = (images / f / f"{question.image}{ending}" for f in folders for ending in IMAGES)
-    found = one_file_per_name(filter(Path.is_file, paths), lambda path: path.stem)
-    for path in found.values():
+    matches = one_file_per_name(filter(Path.is_file, paths), lambda path: path.stem)
+    for path in matches.values():
         return path.relative_to(images).as_posix()
     return f"{question.task}/{question.image}{IMAGES[0]}"
 

@@ -39,7 +39,7 @@ from groundtune.errors import UserError
 from groundtune.generate.thoughts import split_thoughts
 from groundtune.store.rows import open_text
 
-KEPT = 1 << 17
+MAX_CACHED = 1 << 17
 """Number of distinct answers whose parsed values are cached."""
 
 
@@ -78,7 +78,7 @@ class OutcomeCounts:
         return int(self._of(mode)[:, 4:].sum())
 
     def table(self, mode: Mode, label: str = "") -> SumTable:
-        """The sums a group, of all answers or of those to questions with one label."""
+        """The sums per group, of all answers or of those to questions with one label."""
         counts = self._of(mode).copy()
         if label:
             counts[:, 0 if label == "no" else 1 :: 2] = 0
@@ -91,54 +91,61 @@ class OutcomeCounts:
 def count(
     questions: Path, answers: Path, column: str, mode: Mode, items: ItemFile
 ) -> OutcomeCounts:
-    """Counts all answers of a file of JSON lines beside a file of questions; items are of `mode`.
+    """Count all answers of a JSON lines file, with a file of questions; items are of `mode`.
 
     Raises:
-        UserError: their numbers differ, an answer is to another question, or a line can't be read.
+        UserError: their numbers differ, an answer has another question, or a line can't be read.
     """
-    counted = OutcomeCounts()
+    counts = OutcomeCounts()
     more = ("question",) if _starts(answers, ("question",)) else ()
     asked_of = ("image", "label", *("text" for _ in more))
-    asked = (_wanted(piece) for piece in pieces(questions, asked_of))
-    told = _answer_rows(pieces(answers, (column, *more)), column)
-    for wanted, said in _side_by_side(asked, told, answers):
-        _refuse_others(wanted, said, counted.n, answers)
-        outcomes_2N = said.readings_2T[:, said.which_N] * np.int8(2) + wanted.labels_N
-        for each in (0, 1):
-            places = wanted.groups_N * len(OUTCOMES) + outcomes_2N[each]
-            found = np.bincount(places, minlength=GROUPS * len(OUTCOMES))
-            counted.counts_2GO[each] += found.reshape(GROUPS, len(OUTCOMES))
-        answered = Column(said.which_N, said.texts)
+    question_rows = (_question_rows(piece) for piece in pieces(questions, asked_of))
+    answer_rows = _answer_rows(pieces(answers, (column, *more)), column)
+    for questions_, answers_ in _side_by_side(question_rows, answer_rows, answers):
+        _refuse_others(questions_, answers_, counts.n, answers)
+        outcomes_2N = answers_.readings_2T[:, answers_.which_N] * np.int8(2) + questions_.labels_N
+        for label in (0, 1):
+            places = questions_.groups_N * len(OUTCOMES) + outcomes_2N[label]
+            outcome_counts = np.bincount(places, minlength=GROUPS * len(OUTCOMES))
+            counts.counts_2GO[label] += outcome_counts.reshape(GROUPS, len(OUTCOMES))
+        answer_column = Column(answers_.which_N, answers_.texts)
         read_N = outcomes_2N[MODES.index(mode)]
-        items.add(counted.n, wanted.images, answered, wanted.labels_N, read_N)
-        counted.n += len(said.which_N)
-    return counted
+        items.add(counts.n, questions_.images, answer_column, questions_.labels_N, read_N)
+        counts.n += len(answers_.which_N)
+    return counts
 
 
-def _refuse_others(wanted: QuestionRows, said: AnswerRows, done: int, path: Path) -> None:
-    """Refuses an answer that carries another question; each pair of texts is compared once."""
-    asked, told = wanted.questions, said.prompts
-    if asked is None or told is None:
+def _refuse_others(
+    questions: QuestionRows, answers: AnswerRows, first_row: int, path: Path
+) -> None:
+    """Refuse an answer with another question; each pair of texts is compared once."""
+    question_texts, prompts = questions.questions, answers.prompts
+    if question_texts is None or prompts is None:
         return
-    places = {text: place for place, text in enumerate(asked.texts)}
-    same_T = np.array([places.get(text, -1) for text in told.texts], dtype=np.int32)
-    unlike = np.flatnonzero(same_T[told.codes_N] != asked.codes_N)
-    texts = np.int64(len(asked.texts))
+    places = {text: place for place, text in enumerate(question_texts.texts)}
+    same_T = np.array([places.get(text, -1) for text in prompts.texts], dtype=np.int32)
+    unlike = np.flatnonzero(same_T[prompts.codes_N] != question_texts.codes_N)
+    texts = np.int64(len(question_texts.texts))
     pairs, first = np.unique(
-        told.codes_N[unlike] * texts + asked.codes_N[unlike], return_index=True
+        prompts.codes_N[unlike] * texts + question_texts.codes_N[unlike], return_index=True
     )
     others = [
         at
         for pair, at in zip(pairs.tolist(), first.tolist(), strict=True)
-        if not is_asked(asked.texts[pair % texts], told.texts[pair // texts])
+        if not is_asked(question_texts.texts[pair % texts], prompts.texts[pair // texts])
     ]
     if others:
         at = int(unlike[min(others)])
-        prompt, question = told.texts[told.codes_N[at]], asked.texts[asked.codes_N[at]]
-        raise other_question(prompt, question, done + at + 1, f"{path}, answer {done + at + 1:,}")
+        prompt, question = (
+            prompts.texts[prompts.codes_N[at]],
+            question_texts.texts[question_texts.codes_N[at]],
+        )
+        raise other_question(
+            prompt, question, first_row + at + 1, f"{path}, answer {first_row + at + 1:,}"
+        )
 
 
-def _wanted(piece: Piece) -> QuestionRows:
+def _question_rows(piece: Piece) -> QuestionRows:
     labels, images = piece["label"], piece["image"]
     no = np.array([text == "no" for text in labels.texts], dtype=np.int8)
     return QuestionRows(
@@ -147,15 +154,15 @@ def _wanted(piece: Piece) -> QuestionRows:
 
 
 def _answer_rows(read: Iterator[Piece], column: str) -> Iterator[AnswerRows]:
-    known: dict[str, tuple[int, int]] = {}
+    pairs: dict[str, tuple[int, int]] = {}
     for piece in read:
         codes_N, texts = piece[column]
-        if len(known) > KEPT:
-            known.clear()
+        if len(pairs) > MAX_CACHED:
+            pairs.clear()
         for text in texts:
-            if text not in known:
-                known[text] = _read(text)
-        readings = np.array([known[text] for text in texts], dtype=np.int8).T
+            if text not in pairs:
+                pairs[text] = _read(text)
+        readings = np.array([pairs[text] for text in texts], dtype=np.int8).T
         yield AnswerRows(codes_N, texts, readings, piece.get("question"))
 
 
@@ -167,26 +174,28 @@ def _read(text: str) -> tuple[int, int]:
 
 
 def _side_by_side(
-    asked: Iterator[QuestionRows], told: Iterator[AnswerRows], where: Path
+    question_rows: Iterator[QuestionRows], answer_rows: Iterator[AnswerRows], where: Path
 ) -> Iterator[tuple[QuestionRows, AnswerRows]]:
-    """The same rows of both, as far as both have some; what is left over is an error."""
-    wanted: QuestionRows | None = None
-    said: AnswerRows | None = None
+    """The same rows of both, as long as both have some; a remainder is an error."""
+    questions: QuestionRows | None = None
+    answers: AnswerRows | None = None
     rows = 0
     while True:
-        wanted = next(asked, None) if wanted is None else wanted
-        said = next(told, None) if said is None else said
-        if wanted is None or said is None:
+        questions = next(question_rows, None) if questions is None else questions
+        answers = next(answer_rows, None) if answers is None else answers
+        if questions is None or answers is None:
             break
-        n = min(len(wanted.labels_N), len(said.which_N))
+        n = min(len(questions.labels_N), len(answers.which_N))
         rows += n
-        yield _wanted_rows(wanted, 0, n), _answer_slice(said, 0, n)
-        wanted = _wanted_rows(wanted, n, None) if len(wanted.labels_N) > n else None
-        said = _answer_slice(said, n, None) if len(said.which_N) > n else None
-    if wanted is None and said is None:
+        yield _question_slice(questions, 0, n), _answer_slice(answers, 0, n)
+        questions = _question_slice(questions, n, None) if len(questions.labels_N) > n else None
+        answers = _answer_slice(answers, n, None) if len(answers.which_N) > n else None
+    if questions is None and answers is None:
         return
-    more_asked = (len(wanted.labels_N) if wanted else 0) + sum(len(w.labels_N) for w in asked)
-    more_told = (len(said.which_N) if said else 0) + sum(len(s.which_N) for s in told)
+    more_asked = (len(questions.labels_N) if questions else 0) + sum(
+        len(w.labels_N) for w in question_rows
+    )
+    more_told = (len(answers.which_N) if answers else 0) + sum(len(s.which_N) for s in answer_rows)
     raise UserError(
         f"There are {rows + more_told:,} answers to {rows + more_asked:,} questions.",
         str(where),
@@ -194,18 +203,18 @@ def _side_by_side(
     )
 
 
-def _wanted_rows(wanted: QuestionRows, start: int, end: int | None) -> QuestionRows:
+def _question_slice(questions: QuestionRows, start: int, end: int | None) -> QuestionRows:
     return QuestionRows(
-        wanted.labels_N[start:end],
-        wanted.groups_N[start:end],
-        _rows(wanted.images, start, end),
-        wanted.questions and _rows(wanted.questions, start, end),
+        questions.labels_N[start:end],
+        questions.groups_N[start:end],
+        _rows(questions.images, start, end),
+        questions.questions and _rows(questions.questions, start, end),
     )
 
 
-def _answer_slice(said: AnswerRows, start: int, end: int | None) -> AnswerRows:
-    prompts = said.prompts and _rows(said.prompts, start, end)
-    return AnswerRows(said.which_N[start:end], said.texts, said.readings_2T, prompts)
+def _answer_slice(answers: AnswerRows, start: int, end: int | None) -> AnswerRows:
+    prompts = answers.prompts and _rows(answers.prompts, start, end)
+    return AnswerRows(answers.which_N[start:end], answers.texts, answers.readings_2T, prompts)
 
 
 def _rows(column: Column, start: int, end: int | None) -> Column:
@@ -213,7 +222,7 @@ def _rows(column: Column, start: int, end: int | None) -> Column:
 
 
 def score_large(data: Sequence[Path], answers: Path, mode: Mode, items: Path) -> LargeScores | None:
-    """Scores one large file of answers to one of questions, both JSON lines; None for any other.
+    """Score one large file of answers to one of questions, both JSON lines; else return None.
 
     Raises:
         UserError: their numbers differ, an answer is to another question, a line can't be read, or
@@ -225,30 +234,30 @@ def score_large(data: Sequence[Path], answers: Path, mode: Mode, items: Path) ->
     if not column or not _starts(data[0], ("image", "text", "label")):
         return None
     with ItemFile(items.with_suffix(".parquet")) as file:
-        counted = count(data[0], answers, column, mode, file)
+        counts = count(data[0], answers, column, mode, file)
     return LargeScores(
-        n=counted.n,
-        unparsed={each: counted.unparsed(each) for each in MODES},
-        tables={each: counted.table(each) for each in MODES},
-        strata={f"label/{label}": counted.table(mode, label) for label in ("yes", "no")},
+        n=counts.n,
+        unparsed={mode_: counts.unparsed(mode_) for mode_ in MODES},
+        tables={mode_: counts.table(mode_) for mode_ in MODES},
+        strata={f"label/{label}": counts.table(mode, label) for label in ("yes", "no")},
         items=file.path,
     )
 
 
 def _answer_column(path: Path) -> str:
-    """The column that holds the answers, if the file is JSON lines of the official layout."""
-    found = _starts(path, ("answer",)) or _starts(path, ("text",))
-    return found[0] if found else ""
+    """The column of the answers, if the file is JSON lines of the official layout."""
+    column = _starts(path, ("answer",)) or _starts(path, ("text",))
+    return column[0] if column else ""
 
 
 def _starts(path: Path, names: Sequence[str]) -> Sequence[str]:
-    """The names, if the first line is a JSON object that has them all and is no other tool's."""
+    """The names, if the first line is a JSON object that has them all and isn't another tool's."""
     with open_text(path) as file:
         line = file.readline(PIECE)
     try:
-        found: object = json.loads(line)
+        value: object = json.loads(line)
     except (ValueError, RecursionError):
         return ()  # whoever reads the rows says what is wrong
-    fields = cast("dict[str, object]", found) if isinstance(found, dict) else {}
+    fields = cast("dict[str, object]", value) if isinstance(value, dict) else {}
     foreign = {"doc", "target", "prediction", "category"} & fields.keys()
     return names if not foreign and all(isinstance(fields.get(n), str) for n in names) else ()

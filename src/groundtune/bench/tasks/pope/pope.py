@@ -1,7 +1,7 @@
-"""POPE: is this object in the image? Yes or no, on objects that are there and that aren't.
+"""POPE: is this object in the image? Yes or no, for present and absent objects.
 
-Li et al. 2023, arXiv 2305.10355. Questions about 500 images, six each, half of them to be
-answered yes; three splits by how the absent objects were chosen (random, popular, adversarial).
+Li et al. 2023, arXiv 2305.10355. Questions about 500 images, six each, with yes as the answer to
+half of them; three splits by how the absent objects were chosen (random, popular, adversarial).
 
 Data: the question files of AoiDragon/POPE, JSON lines or a JSON list of {question_id, image, text,
 label}; one file per split, any number of them. The random split of May 2023 has 2,910 rows, the
@@ -73,38 +73,40 @@ class PopeQuestion(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PopeData:
-    """The questions of each file, in the order given.
+    """The questions of each file, in order, by the name of the file's split.
 
-    They go by the name of its split, "" for a single file that names none.
+    The name is "" for a single file that names no split.
     """
 
     parts: Mapping[str, Sequence[PopeQuestion]]
 
     @property
     def questions(self) -> list[tuple[str, PopeQuestion]]:
-        """(split, question) of all."""
-        return [(part, question) for part, asked in self.parts.items() for question in asked]
+        """(split, question) of all files."""
+        return [
+            (part, question) for part, questions in self.parts.items() for question in questions
+        ]
 
 
 def read_data(paths: Sequence[Path]) -> PopeData:
-    """Reads question files.
+    """Read question files.
 
     Raises:
         UserError: a row lacks a field, a known file is incomplete, a question is repeated, or two
             files are the same split.
     """
-    found = find_files(paths, "*pope*.json", "*pope*.jsonl")
-    names = part_names(found)
-    return PopeData({name: _read(path, name) for name, path in zip(names, found, strict=True)})
+    files = find_files(paths, "*pope*.json", "*pope*.jsonl")
+    names = part_names(files)
+    return PopeData({name: _read(path, name) for name, path in zip(names, files, strict=True)})
 
 
 def part_names(paths: Sequence[Path]) -> list[str]:
-    """What each file's split is called: random, popular, adversarial, or the file's own name.
+    """The name of each file's split: random, popular, adversarial, or the file's name.
 
     A single file that names no split has none ("").
 
     Raises:
-        UserError: two have one name.
+        UserError: two files have the same name.
     """
     other = [path.stem for path in paths] if len(paths) > 1 else [""]
     splits = [
@@ -117,16 +119,16 @@ def part_names(paths: Sequence[Path]) -> list[str]:
 
 
 def _read(path: Path, part: str) -> list[PopeQuestion]:
-    asked: list[PopeQuestion] = []
+    questions: list[PopeQuestion] = []
     for row in rows_of(path):
         image, text, label = (text_field(row, name) for name in ("image", "text", "label"))
-        named = plain(row.fields.get("question_id", ""))
-        item = f"{part}/{len(asked) + 1}" if part else f"{len(asked) + 1}"
-        asked.append(PopeQuestion(item, named, image, text, label))
-    refuse_duplicates((q.id for q in asked if q.id), path, "question_id")
+        question_id = plain(row.fields.get("question_id", ""))
+        item = f"{part}/{len(questions) + 1}" if part else f"{len(questions) + 1}"
+        questions.append(PopeQuestion(item, question_id, image, text, label))
+    refuse_duplicates((q.id for q in questions if q.id), path, "question_id")
     if known_revision(path) is None:
-        refuse_cut(len(asked), path)
-    return asked
+        refuse_cut(len(questions), path)
+    return questions
 
 
 def refuse_cut(rows: int, path: Path) -> None:
@@ -148,14 +150,15 @@ def read_answers(path: Path, data: PopeData) -> list[ItemAnswer]:
     """Answers in the order of the data's files and rows.
 
     Raises:
-        UserError: their number differs from the questions', or they are to others or out of order.
+        UserError: their number differs from the questions', or they have other questions or another
+            order.
     """
     if path.is_dir():
-        told = {part: _read_file(_file_of(path, part)) for part in data.parts}
+        answers = {part: _read_file(_file_of(path, part)) for part in data.parts}
         return [
             answer
-            for part, asked in data.parts.items()
-            for answer in _join(told[part], {part: asked}, _file_of(path, part))
+            for part, questions in data.parts.items()
+            for answer in _join(answers[part], {part: questions}, _file_of(path, part))
         ]
     return _join(_read_file(path), data.parts, path)
 
@@ -165,14 +168,14 @@ def _read_file(path: Path) -> list[ItemAnswer]:
 
 
 def _file_of(folder: Path, part: str) -> Path:
-    found = [p for p in sorted(folder.iterdir()) if p.is_file() and part in p.stem.lower()]
-    if len(found) != 1:
+    matches = [p for p in sorted(folder.iterdir()) if p.is_file() and part in p.stem.lower()]
+    if len(matches) != 1:
         raise UserError(
-            f"{len(found) or 'No'} files of the folder are named for the split {part!r}.",
+            f"{len(matches) or 'No'} files of the folder are named for the split {part!r}.",
             str(folder),
             "Give one answer file per split, with the split's name in the file name.",
         )
-    return found[0]
+    return matches[0]
 
 
 def _join(
@@ -180,31 +183,31 @@ def _join(
 ) -> list[ItemAnswer]:
     if any("category" in a.extra and ("target" in a.extra or "index" in a.extra) for a in answers):
         return _by_image(answers, parts, where)
-    asked = [question for questions in parts.values() for question in questions]
-    if {len(answers), len(asked)} == {2910, 3000}:
+    questions_ = [question for questions in parts.values() for question in questions]
+    if {len(answers), len(questions_)} == {2910, 3000}:
         raise UserError(
-            f"There are {len(answers):,} answers to {len(asked):,} questions: one file is the "
+            f"There are {len(answers):,} answers to {len(questions_):,} questions: one file is the "
             "random split of May 2023 (2,910 rows), the other the current one.",
             str(where),
             "Give the question file that belongs to the answers.",
         )
-    told = in_order(answers, len(asked), where)
-    refuse_others(told, [q.id for q in asked], [q.text for q in asked], where)
-    return told
+    ordered = in_order(answers, len(questions_), where)
+    refuse_others(ordered, [q.id for q in questions_], [q.text for q in questions_], where)
+    return ordered
 
 
 def _by_image(
     answers: Sequence[ItemAnswer], parts: Mapping[str, Sequence[PopeQuestion]], where: Path
 ) -> list[ItemAnswer]:
-    """Joins the tables of other tools, where a row may stand for several splits ("a,b")."""
-    told = [
+    """Join the tables of other tools, where a row may belong to several splits ("a,b")."""
+    answers_ = [
         ItemAnswer(text=a.text, item=key, row=a.row, extra=a.extra)
         for a in answers
         for part in a.extra.get("category", "").split(",")
         for key in [_key(part.strip(), _image(a.extra), a.extra.get("question", ""))]
     ]
-    keys = [_key(part, q.image, q.text) for part, asked in parts.items() for q in asked]
-    return by_id(told, keys, where)
+    keys = [_key(part, q.image, q.text) for part, questions in parts.items() for q in questions]
+    return by_id(answers_, keys, where)
 
 
 def _key(part: str, image: str, question: str) -> str:
@@ -217,12 +220,12 @@ def _image(extra: Mapping[str, str]) -> str:
 
 
 def score(data: PopeData, answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
-    """Each answer as yes, no or (strict) unread, held against the label."""
+    """Compare each answer, read as yes, no or (strict) unread, with the label."""
     read = yes_no_rules.pope if scoring.mode == "official" else yes_no_rules.strict
     scores: list[Score] = []
     for (part, question), answer in zip(data.questions, answers, strict=True):
-        said, truth = read(answer.text), label_of(question.label)
-        right = said == truth
+        reading, truth = read(answer.text), label_of(question.label)
+        right = reading == truth
         scores.append(
             Score(
                 key=score_key(POPE, question.item, answer.text, scoring),
@@ -231,15 +234,15 @@ def score(data: PopeData, answers: Sequence[ItemAnswer], scoring: Scoring) -> li
                 image=question.image,
                 model=scoring.model,
                 answer=answer.text,
-                values={} if said == "unread" else values_of(part, said, truth),
-                extracted=() if said == "unread" else (said,),
+                values={} if reading == "unread" else values_of(part, reading, truth),
+                extracted=() if reading == "unread" else (reading,),
                 why="neither yes nor no can be read"
-                if said == "unread"
+                if reading == "unread"
                 else ""
                 if right
                 else truth,
                 strata={"label": truth},
-                status="unparsed" if said == "unread" else "scored",
+                status="unparsed" if reading == "unread" else "scored",
             )
         )
     return scores
@@ -251,18 +254,18 @@ def name_of(part: str) -> str:
 
 
 def label_of(label: str) -> str:
-    """The class of a label: evaluate.py takes all but "no" for yes."""
+    """The class of a label: evaluate.py treats all but "no" as yes."""
     return "no" if label == "no" else "yes"
 
 
-def values_of(part: str, said: str, truth: str) -> dict[str, float]:
-    """The columns of an answer that was read: its outcome, alone and with the split's name."""
-    outcome = ("t" if said == truth else "f") + ("p" if said == "yes" else "n")
+def values_of(part: str, reading: str, truth: str) -> dict[str, float]:
+    """The columns of a readable answer: its outcome, also with the split's name."""
+    outcome = ("t" if reading == truth else "f") + ("p" if reading == "yes" else "n")
     return {outcome: 1.0} | ({f"{part}:{outcome}": 1.0} if part else {})
 
 
 class PopeRates(NamedTuple):
-    """What evaluate.py prints, with its arithmetic; NaN where it divides by zero."""
+    """The metrics that evaluate.py prints, with its arithmetic; NaN if it divides by zero."""
 
     accuracy: Floats
     precision: Floats
@@ -276,18 +279,18 @@ def rates(sums: Mapping[str, Floats], part: str = "") -> PopeRates:
     prefix = f"{part}:" if part else ""
     tp, fp, tn, fn = (sums[prefix + name] for name in OUTCOMES)
     precision, recall = ratio(tp, tp + fp), ratio(tp, tp + fn)
-    asked = tp + tn + fp + fn
+    total = tp + tn + fp + fn
     return PopeRates(
-        accuracy=ratio(tp + tn, asked),
+        accuracy=ratio(tp + tn, total),
         precision=precision,
         recall=recall,
         f1=ratio(2 * precision * recall, precision + recall),
-        yes_ratio=ratio(tp + fp, asked),
+        yes_ratio=ratio(tp + fp, total),
     )
 
 
 def mean_f1(sums: Mapping[str, Floats]) -> Floats:
-    """The mean over the splits that are there of their f1; of a file without split its f1."""
+    """The mean of the splits' f1; for a file without a split, its f1."""
     parts = dict.fromkeys(name.rpartition(":")[0] for name in sums if ":" in name)
     return np.mean([rates(sums, part).f1 for part in parts or [""]], axis=0)
 
@@ -340,8 +343,8 @@ METRICS: tuple[Metric, ...] = (
 
 def items(data: PopeData, images: Path, store: "ImageStore") -> list[Item]:
     """The questions with their images, by the names in the question files."""
-    asked = [(name_of(part), q.item, q.image, q.text, q.label) for part, q in data.questions]
-    return ask_items(asked, images, store)
+    questions = [(name_of(part), q.item, q.image, q.text, q.label) for part, q in data.questions]
+    return ask_items(questions, images, store)
 
 
 def large(data: Sequence[Path], answers: Path, mode: Mode, items: Path) -> LargeScores | None:

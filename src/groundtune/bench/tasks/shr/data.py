@@ -31,68 +31,72 @@ class ShrImage(NamedTuple):
 
 
 def read_data(paths: Sequence[Path]) -> tuple[ShrImage, ...]:
-    """The images with facts, and with regions where Visual Genome's files are given.
+    """The images with facts, and with regions if Visual Genome's files are given.
 
     Raises:
-        UserError: SHR's files are not all there, an image is there twice, or Visual Genome's
-            files lack one.
+        UserError: SHR's files are incomplete, an image is repeated, or Visual Genome's files lack
+            one.
     """
     files = find_files(paths, IMAGES, *FACTS, SIZES, REGIONS)
-    found = one_file_per_name(files, lambda path: path.name)
+    files_by_name = one_file_per_name(files, lambda path: path.name)
     for name in (IMAGES, *FACTS):
-        if name not in found:
+        if name not in files_by_name:
             raise UserError(
                 f"{name} is missing.", ", ".join(map(str, paths)), "Give SHR's three files."
             )
-    rows = rows_of(found[IMAGES])
-    wanted = [first_of(row.fields, ("image_id",)) or "" for row in rows]
-    refuse_duplicates(wanted, found[IMAGES], "image_id")
-    told = [pair for part in FACTS for pair in _facts(found[part])]
-    refuse_duplicates((name for name, _ in told), ", ".join(FACTS), "image with fact")
-    facts = dict(told)
-    regions = _regions(found, wanted) if SIZES in found and REGIONS in found else None
+    rows = rows_of(files_by_name[IMAGES])
+    image_ids = [first_of(row.fields, ("image_id",)) or "" for row in rows]
+    refuse_duplicates(image_ids, files_by_name[IMAGES], "image_id")
+    fact_pairs = [pair for part in FACTS for pair in _facts(files_by_name[part])]
+    refuse_duplicates((name for name, _ in fact_pairs), ", ".join(FACTS), "image with fact")
+    facts = dict(fact_pairs)
+    regions = (
+        _regions(files_by_name, image_ids)
+        if SIZES in files_by_name and REGIONS in files_by_name
+        else None
+    )
     return tuple(
         ShrImage(name, facts.get(name, ""), None if regions is None else regions[name])
-        for name in wanted
+        for name in image_ids
     )
 
 
 def _facts(path: Path) -> Iterator[tuple[str, str]]:
     for row in rows_of(path):
-        for name, told in list(row.fields.items())[:1]:
-            if not isinstance(told, list):
+        for name, lines in list(row.fields.items())[:1]:
+            if not isinstance(lines, list):
                 raise UserError("The facts are not a list.", row.where, "Fix the row.")
-            yield name, "".join(f"{each}\n" for each in cast("list[object]", told))
+            yield name, "".join(f"{line}\n" for line in cast("list[object]", lines))
 
 
-def _regions(found: Mapping[str, Path], wanted: Sequence[str]) -> dict[str, str]:
-    """Regions of the images wanted; Visual Genome's large files are read row by row."""
-    names = set(wanted)
+def _regions(files: Mapping[str, Path], image_ids: Sequence[str]) -> dict[str, str]:
+    """Regions of the given images; Visual Genome's large files are read row by row."""
+    names = set(image_ids)
     size: dict[str, tuple[float, float]] = {}
-    for row in rows_of(found[SIZES]):
+    for row in rows_of(files[SIZES]):
         name = first_of(row.fields, ("image_id",)) or ""
         if name in names:
             size[name] = (row.fields["width"], row.fields["height"])
-    told: dict[str, str] = {}
-    for row in rows_of(found[REGIONS]):
+    text_of_image: dict[str, str] = {}
+    for row in rows_of(files[REGIONS]):
         regions = cast("list[dict[str, Any]]", row.fields.get("regions") or [])
         name = str(regions[0]["image_id"]) if regions else ""
         if name in names and name in size:
-            told[name] = "".join(_line(region, *size[name]) for region in regions)
-    if lacking := [name for name in wanted if name not in told]:
+            text_of_image[name] = "".join(_line(region, *size[name]) for region in regions)
+    if lacking := [name for name in image_ids if name not in text_of_image]:
         raise UserError(
             f"{len(lacking)} images have no regions, the first is {lacking[0]}.",
-            f"{found[SIZES]}, {found[REGIONS]}",
+            f"{files[SIZES]}, {files[REGIONS]}",
             "Give the files of Visual Genome that SHR was made with.",
         )
-    return told
+    return text_of_image
 
 
 def _line(region: Mapping[str, Any], width: float, height: float) -> str:
     """The box as fractions with two decimals (left, top, right, bottom), and the phrase."""
     x, y, right = region["x"], region["y"], region["x"] + region["width"]
     corners = (x / width, y / height, right / width, (y + region["height"]) / height)
-    box = [float(f"{each:.2f}") for each in corners]
+    box = [float(f"{corner:.2f}") for corner in corners]
     return f"{box}: {region['phrase']}\n" if region["phrase"] else ""
 
 
@@ -100,30 +104,30 @@ def read_answers(path: Path, data: Sequence[ShrImage]) -> list[ItemAnswer]:
     """Descriptions by image.
 
     Raises:
-        UserError: missing, further or doubled ones.
+        UserError: a description is missing, unknown or repeated.
     """
-    named = ("image_id", "question_id", "id")
-    whole = _object(path)
-    if whole is None:
-        told = list(answers_of(path, item=named))
+    id_columns = ("image_id", "question_id", "id")
+    by_image = _object(path)
+    if by_image is None:
+        answers = list(answers_of(path, item=id_columns))
     else:
-        told = [
+        answers = [
             ItemAnswer(text=str(text), item=name, row=row)
-            for row, (name, text) in enumerate(whole, start=1)
+            for row, (name, text) in enumerate(by_image, start=1)
         ]
-    return by_id(told, [image.item for image in data], path)
+    return by_id(answers, [image.item for image in data], path)
 
 
 class _Members(list[tuple[str, object]]):
-    """The members of a JSON object, also those whose name is there twice."""
+    """The members of a JSON object, including those with a repeated name."""
 
 
 def _object(path: Path) -> _Members | None:
-    """The one JSON object that maps images to texts; None for any other layout."""
+    """The only JSON object that maps images to texts; None for any other layout."""
     try:
-        found = json_file(path)
+        content = json_file(path)
     except UserError:
         return None  # whoever reads its rows says what is wrong
-    if not isinstance(found, dict) or "image_id" in found or is_inspect_log(path):
+    if not isinstance(content, dict) or "image_id" in content or is_inspect_log(path):
         return None
     return json.loads(text_of(path), object_pairs_hook=_Members)

@@ -5,7 +5,7 @@ descriptions and facts, and labels each sentence hallucination, correct or canno
 
 Data: val_images_final.json, shr_factual_part1.jsonl and shr_factual_part2.jsonl of SHR; for asking
 a judge also image_data.json and region_descriptions.json of Visual Genome. Answers: a JSON object
-{image id: description}, or JSON lines of {image_id, text}. Replies: judgement.json stands in for a
+{image id: description}, or JSON lines of {image_id, text}. Replies: judgement.json can replace a
 judge.
 
 Mode official is ha_dpo/shr_eval (json_eval.py): a description is split at full stops, and sentences
@@ -61,7 +61,7 @@ _LINE = re.compile(r"^\W*(\d+)\W+(hallucination|correct|cannot\s+judge)\b", re.I
 
 
 class Sentence(NamedTuple):
-    """A sentence that is judged: its text without the full stop, and where it stands."""
+    """A sentence to judge: its text without the full stop, and its position."""
 
     text: str
     start: int
@@ -70,51 +70,54 @@ class Sentence(NamedTuple):
 
 def sentences(description: str) -> list[Sentence]:
     """The sentences in order, without those that an earlier one contains."""
-    kept: list[Sentence] = []
+    result: list[Sentence] = []
     place = 0
     for part in description.split("."):
         text = part.strip()
         start = place + len(part) - len(part.lstrip())
-        if text and not any(text in earlier.text for earlier in kept):
-            kept.append(Sentence(text, start, start + len(text)))
+        if text and not any(text in earlier.text for earlier in result):
+            result.append(Sentence(text, start, start + len(text)))
         place += len(part) + 1
-    return kept
+    return result
 
 
 def official_labels(reply: str, count: int) -> list[str | None] | None:
-    """A label a sentence as the official script takes them; None without a line "Judgement:".
+    """One label per sentence like the official script; None without a line "Judgement:".
 
-    All are None where the lines are not as many as the sentences.
+    All are None if the numbers of lines and sentences differ.
     """
     lines = [line for line in reply.split("\n") if line]
     begin = next((i for i, line in enumerate(lines) if "Judgement:" in line), None)
     if begin is None:
         return None
-    told = [" ".join(line.split(" ")[1:]).strip() for line in lines[begin + 1 :]]
-    labels: list[str | None] = [line.split(":")[0].lower() for line in told if line]
+    line_labels = [" ".join(line.split(" ")[1:]).strip() for line in lines[begin + 1 :]]
+    labels: list[str | None] = [line.split(":")[0].lower() for line in line_labels if line]
     if len(labels) != count:
         return list[str | None]([None] * count)
     return [label if label in LABELS else None for label in labels]
 
 
 def strict_labels(reply: str, count: int) -> list[str | None] | None:
-    """A label a sentence by the lines' numbers; None where no sentence has one.
+    """One label per sentence by the lines' numbers; None if no sentence has one.
 
     A sentence with two different labels has none.
     """
-    found: dict[int, set[str]] = {}
+    by_number: dict[int, set[str]] = {}
     for line in reply.splitlines():
         match = _LINE.match(line)
         if match:
             label = " ".join(match[2].lower().split())
-            found.setdefault(int(match[1]), set()).add(label)
-    labels = [found.get(number, set()) for number in range(1, count + 1)]
-    told = [next(iter(each)) if len(each) == 1 else None for each in labels]
-    return told if any(told) else None
+            by_number.setdefault(int(match[1]), set()).add(label)
+    labels = [by_number.get(number, set()) for number in range(1, count + 1)]
+    unique_labels = [
+        next(iter(labels_of_line)) if len(labels_of_line) == 1 else None
+        for labels_of_line in labels
+    ]
+    return unique_labels if any(unique_labels) else None
 
 
 def distinct(description: str, n: int) -> float | None:
-    """Different n-grams over all; None where the description has fewer than n words."""
+    """Distinct n-grams over all; None if the description has fewer than n words."""
     for mark in ".:\n?,":
         description = description.replace(mark, "")
     words = description.split()
@@ -125,13 +128,13 @@ def distinct(description: str, n: int) -> float | None:
 def requests(
     data: Sequence[ShrImage], answers: Sequence[ItemAnswer], judging: Judging
 ) -> list[Request]:
-    """What the judge is asked.
+    """The requests to the judge.
 
     Raises:
         UserError: Visual Genome's files are missing, and the judge is not recorded.
     """
     prompt = judge_prompt(PROMPT, judging)
-    asked: list[Request] = []
+    all_requests: list[Request] = []
     for image, answer in zip(data, answers, strict=True):
         if image.regions is None and not isinstance(judging.source, RecordedJudge):
             raise UserError(
@@ -139,27 +142,27 @@ def requests(
                 f"image {image.item}",
                 "Give image_data.json and region_descriptions.json with --data too.",
             )
-        numbered = (f"{i}. {each.text}\n" for i, each in enumerate(sentences(answer.text), 1))
-        text = prompt.fill(
-            regions=image.regions or "", facts=image.facts, sentences="".join(numbered)
+        lines = (f"{i}. {sentence.text}\n" for i, sentence in enumerate(sentences(answer.text), 1))
+        text = prompt.fill(regions=image.regions or "", facts=image.facts, sentences="".join(lines))
+        all_requests.append(
+            Request(item=image.item, system=prompt.system, text=text, answer=answer.text)
         )
-        asked.append(Request(item=image.item, system=prompt.system, text=text, answer=answer.text))
-    return asked
+    return all_requests
 
 
 def score(data: Sequence[ShrImage], answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
-    """Each description's labels.
+    """Score each description by its labels.
 
     Raises:
-        UserError: no judge, or one that needs regions which are not there.
+        UserError: there is no judge, or it needs regions that are missing.
     """
     judging = as_judging(scoring.judge, SHR.name)
-    asked = requests(data, answers, judging)
+    all_requests = requests(data, answers, judging)
 
     def once(repeat: int) -> list[Score]:
-        given = judging.ask(asked, repeat=repeat)
+        replies = judging.ask(all_requests, repeat=repeat)
         return [
-            _score(image, answer, given.get(image.item), scoring)
+            _score(image, answer, replies.get(image.item), scoring)
             for image, answer in zip(data, answers, strict=True)
         ]
 
@@ -186,14 +189,14 @@ def _score(image: ShrImage, answer: ItemAnswer, reply: JudgeReply, scoring: Scor
     if labels is None:
         why = f"no judgement can be read: {blank.why}" if reply.status == "given" else blank.why
         return blank.model_copy(update={"status": "unparsed", "why": why})
-    counted = list(zip(parts, labels, strict=True))
+    labelled_sentences = list(zip(parts, labels, strict=True))
     return blank.model_copy(
         update={
-            "values": values | _values(counted),
+            "values": values | _values(labelled_sentences),
             "extracted": tuple(label or "unread" for label in labels),
             "spans": tuple(
-                Span(start=each.start, end=each.end, by="judge")
-                for each, label in counted
+                Span(start=sentence.start, end=sentence.end, by="judge")
+                for sentence, label in labelled_sentences
                 if label == "hallucination"
             ),
             "status": "scored" if any(labels) or not parts else "unparsed",
@@ -201,20 +204,20 @@ def _score(image: ShrImage, answer: ItemAnswer, reply: JudgeReply, scoring: Scor
     )
 
 
-def _values(counted: Sequence[tuple[Sentence, str | None]]) -> dict[str, float]:
-    """Sums of sentences and words: of all, of those with a label, of the hallucinated."""
+def _values(pairs: Sequence[tuple[Sentence, str | None]]) -> dict[str, float]:
+    """Sums of sentences and words: all, labelled, and hallucinated ones."""
 
-    def words(some: Sequence[tuple[Sentence, str | None]]) -> float:
-        return float(sum(len(each.text.split(" ")) for each, _ in some))
+    def words(selection: Sequence[tuple[Sentence, str | None]]) -> float:
+        return float(sum(len(each.text.split(" ")) for each, _ in selection))
 
-    labelled = [each for each in counted if each[1] is not None]
-    wrong = [each for each in labelled if each[1] == "hallucination"]
+    with_label = [each for each in pairs if each[1] is not None]
+    wrong = [each for each in with_label if each[1] == "hallucination"]
     return {
         "descriptions": 1.0,
-        "sentences": float(len(counted)),
-        "words": words(counted),
-        "labelled": float(len(labelled)),
-        "labelled_words": words(labelled),
+        "sentences": float(len(pairs)),
+        "words": words(pairs),
+        "labelled": float(len(with_label)),
+        "labelled_words": words(with_label),
         "hallucinated": float(len(wrong)),
         "hallucinated_words": words(wrong),
     }
@@ -283,15 +286,15 @@ METRICS: tuple[Metric, ...] = (
 
 
 def items(data: Sequence[ShrImage], images: Path, store: ImageStore) -> list[Item]:
-    """One question for all; images are named by Visual Genome's number."""
-    asked = [(SHR.name, p.item, find_image(images, f"{p.item}.jpg"), QUESTION) for p in data]
-    return ask_items(asked, images, store)
+    """One question for all; images have Visual Genome's numbers as names."""
+    questions = [(SHR.name, p.item, find_image(images, f"{p.item}.jpg"), QUESTION) for p in data]
+    return ask_items(questions, images, store)
 
 
 def notes(
     data: Sequence[ShrImage], answers: Sequence[ItemAnswer], scores: Sequence[Score]
 ) -> list[str]:
-    """How many images there are, what the lengths mean, and what the judge did."""
+    """Notes on the number of images, the meaning of lengths, and the judge."""
     return [
         f"{len(data)} images. Shorter descriptions lower the ratio; compare at equal length.",
         *variance_note(scores, "hallucinated sentences"),

@@ -43,19 +43,20 @@ def read_answers(path: Path, data: Sequence[Showing]) -> list[ItemAnswer]:
     """The answers to both orders of each pair, from any of the three layouts.
 
     Raises:
-        UserError: a row of no layout, of a pair that the data lacks, or pairs without answers.
+        UserError: a row has no known layout, is about a pair that the data lacks, or a pair has no
+            answers.
     """
     first = next(iter(rows_of(path)), None)
-    fields = _object(None) if first is None else _unwrapped(first)
+    fields = _object(None) if first is None else _unwrap(first)
     if "meta" in fields:
         return _of_calls(path, data)
     if "scores" in fields:
         return _of_scores(path, data)
-    told = list(answers_of(path, item=("item", *ITEM_COLUMNS)))
-    return by_id(told, [showing.item for showing in data], path)
+    rows = list(answers_of(path, item=("item", *ITEM_COLUMNS)))
+    return by_id(rows, [showing.item for showing in data], path)
 
 
-def _unwrapped(row: Row) -> Mapping[str, Any]:
+def _unwrap(row: Row) -> Mapping[str, Any]:
     return _object(row.fields.get("0")) or row.fields
 
 
@@ -65,9 +66,9 @@ def _object(value: object) -> Mapping[str, Any]:
 
 def _of_calls(path: Path, data: Sequence[Showing]) -> list[ItemAnswer]:
     calls: dict[Identity, list[Call]] = {}
-    known = {showing.pair.identity for showing in data}
+    identities = {showing.pair.identity for showing in data}
     for line, row in enumerate(rows_of(path)):
-        fields = _unwrapped(row)
+        fields = _unwrap(row)
         meta = _object(fields.get("meta"))
         text: object = meta.get("filter_choice")
         order: object = meta.get("random_number")
@@ -75,49 +76,51 @@ def _of_calls(path: Path, data: Sequence[Showing]) -> list[ItemAnswer]:
             raise UserError("The row has no judgement.", row.where, _LAYOUT)
         responses = texts_in(fields.get("response"))
         identity = identity_of(plain(fields.get("id")), plain(fields.get("query")), responses)
-        if identity not in known:
-            what = f"The row is of a pair that the data lacks: {identity[0]!r}."
-            raise UserError(what, row.where, "Give the data that was judged.")
+        if identity not in identities:
+            problem = f"The row is of a pair that the data lacks: {identity[0]!r}."
+            raise UserError(problem, row.where, "Give the data that was judged.")
         calls.setdefault(identity, []).append(Call(line, bool(order), text))
     missing = [showing.item for showing in data if showing.pair.identity not in calls]
     if missing:
-        what = f"{len(missing) // 2} pairs have no judgement, the first is {missing[0]!r}."
-        raise UserError(what, str(path), "Judge every pair.")
+        problem = f"{len(missing) // 2} pairs have no judgement, the first is {missing[0]!r}."
+        raise UserError(problem, str(path), "Judge every pair.")
     return [_answer_of(showing, calls[showing.pair.identity]) for showing in data]
 
 
 def _answer_of(showing: Showing, calls: Sequence[Call]) -> ItemAnswer:
-    """The first call in the showing's order is its text; the pair's calls go along."""
-    own = [call.text for call in calls if call.swapped == showing.swapped]
+    """The text is the first call in the showing's order; the pair's calls are attached."""
+    texts_in_order = [call.text for call in calls if call.swapped == showing.swapped]
     extra = {"calls": json_of(calls)}
-    return ItemAnswer(text=own[0] if own else "", item=showing.item, extra=extra)
+    return ItemAnswer(
+        text=texts_in_order[0] if texts_in_order else "", item=showing.item, extra=extra
+    )
 
 
 def _of_scores(path: Path, data: Sequence[Showing]) -> list[ItemAnswer]:
-    told: list[ItemAnswer] = []
+    answers: list[ItemAnswer] = []
     for row in rows_of(path):
         scores = numbers_in(row.fields.get("scores"))
         if len(scores) != 2 or not np.isfinite(scores).all():
             raise UserError("The row has not two scores that are numbers.", row.where, _LAYOUT)
         name = plain(row.fields.get("id"))
-        for number, shown in ((1, scores), (2, scores[::-1])):
-            text = _judgement(shown[0], shown[1])
-            told.append(ItemAnswer(text=text, item=f"{name}/{number}", row=row.number))
-    return by_id(told, [showing.item for showing in data], path)
+        for number, ordered_scores in ((1, scores), (2, scores[::-1])):
+            text = _judgement(ordered_scores[0], ordered_scores[1])
+            answers.append(ItemAnswer(text=text, item=f"{name}/{number}", row=row.number))
+    return by_id(answers, [showing.item for showing in data], path)
 
 
 def calls_in(answers: Sequence[ItemAnswer], place: int) -> list[Call]:
-    """Return the calls about a pair from its two answers; `place` orders those of no file."""
-    kept = answers[0].extra.get("calls")
-    if kept:
-        return [Call(line, bool(swapped), text) for line, swapped, text in json.loads(kept)]
+    """Return the calls about a pair from its two answers; `place` orders those without a file."""
+    stored_calls = answers[0].extra.get("calls")
+    if stored_calls:
+        return [Call(line, bool(swapped), text) for line, swapped, text in json.loads(stored_calls)]
     return [
         Call(place + swapped, bool(swapped), answer.text) for swapped, answer in enumerate(answers)
     ]
 
 
 def _judgement(first: float, second: float) -> str:
-    """A reward model's scores, in the order shown, in a judge's words: the higher is better."""
+    """A reward model's scores, in the order shown, as a judge's words: the higher is better."""
     scores = f"The scores are {first} and {second}."
     if first == second:
         return f"{scores} Overall Judgment: both answers are as good."
@@ -125,11 +128,11 @@ def _judgement(first: float, second: float) -> str:
 
 
 def verdict(text: str) -> int | None:
-    """Return the number of the answer that a judgement calls better; None if it can't be read.
+    """Return the number of the answer that a judgement calls better; None if unreadable.
 
-    A number of more than nine digits is 0: it is no answer's, whatever it is.
+    A number of more than nine digits becomes 0, which is no answer's.
     """
-    found = _VERDICT.search(text.replace("\n", "").replace("*", ""))
-    if found is None:
+    matches = _VERDICT.search(text.replace("\n", "").replace("*", ""))
+    if matches is None:
         return None
-    return int(found[1]) if len(found[1]) <= 9 else 0
+    return int(matches[1]) if len(matches[1]) <= 9 else 0

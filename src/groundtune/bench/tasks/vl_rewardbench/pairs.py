@@ -60,7 +60,7 @@ class RewardPair:
 
     @property
     def identity(self) -> "Identity":
-        """What the official code knows it by."""
+        """The identity by which the official code knows the pair."""
         return identity_of(self.row_id, self.query, self.responses)
 
 
@@ -88,49 +88,51 @@ def read_data(paths: Sequence[Path]) -> list[Showing]:
     """Both orders of each pair.
 
     Raises:
-        UserError: a row without two answers and their ranking, or a pair that is there twice.
+        UserError: a row has no two answers with their ranking, or a pair is repeated.
     """
-    seen: Counter[str] = Counter()
-    known: dict[Identity, str] = {}
+    id_counts: Counter[str] = Counter()
+    pairs_by_identity: dict[Identity, str] = {}
     showings: list[Showing] = []
     for path in find_files(paths, "*.parquet", "*.jsonl", "*.json"):
         for row in _rows(path, *_COLUMNS):
             pair = _pair(path, row)
-            seen[pair.id] += 1
+            id_counts[pair.id] += 1
             identity = pair.identity
-            if identity in known:
-                what = f"The pair {pair.id!r} is there twice."
-                raise UserError(what, row.where, f"Keep one; the other is {known[identity]}.")
-            known[identity] = row.where
+            if identity in pairs_by_identity:
+                problem = f"The pair {pair.id!r} is there twice."
+                raise UserError(
+                    problem, row.where, f"Keep one; the other is {pairs_by_identity[identity]}."
+                )
+            pairs_by_identity[identity] = row.where
             showings += [Showing(pair, swapped) for swapped in (False, True)]
     if not showings:
         raise UserError("The data has no pair.", ", ".join(map(str, paths)), "Give the Parquet.")
-    return _numbered(showings, seen)
+    return _with_numbers(showings, id_counts)
 
 
 def _rows(path: Path, *names: str) -> Iterable[Row]:
-    """The rows of a file; of a Parquet only the columns of these names that it has."""
+    """The rows of a file; for a Parquet file, only the named columns."""
     if path.suffix != ".parquet":
         return rows_of(path)
-    there = [name for name in names if name in column_names(path)]
+    columns = [name for name in names if name in column_names(path)]
     return (
         Row(where=f"{path}, row {number}", number=number, content=fields)
-        for number, fields in enumerate(read_rows(path, there), start=1)
+        for number, fields in enumerate(read_rows(path, columns), start=1)
     )
 
 
-def _numbered(showings: Sequence[Showing], seen: Counter[str]) -> list[Showing]:
-    """Pairs of one id get its number as well."""
+def _with_numbers(showings: Sequence[Showing], id_counts: Counter[str]) -> list[Showing]:
+    """Add numbers to the ids of pairs with the same id."""
     turn: Counter[str] = Counter()
-    numbered: list[Showing] = []
+    result: list[Showing] = []
     for pair, swapped in showings:
-        if seen[pair.id] == 1:
-            numbered.append(Showing(pair, swapped))
+        if id_counts[pair.id] == 1:
+            result.append(Showing(pair, swapped))
             continue
         turn[pair.id] += not swapped
-        named = replace(pair, id=f"{pair.id} ({turn[pair.id]})")
-        numbered.append(Showing(named, swapped))
-    return numbered
+        renamed_pair = replace(pair, id=f"{pair.id} ({turn[pair.id]})")
+        result.append(Showing(renamed_pair, swapped))
+    return result
 
 
 def _pair(path: Path, row: Row) -> RewardPair:
@@ -164,24 +166,26 @@ def group_of(name: str) -> str:
 
 
 def texts_in(value: object) -> list[str]:
-    """Return a list of texts; an empty one of anything else."""
-    return [str(each) for each in cast("list[object]", value)] if isinstance(value, list) else []
+    """Return a list of texts; [] for anything else."""
+    return [str(text) for text in cast("list[object]", value)] if isinstance(value, list) else []
 
 
 def numbers_in(value: object) -> list[float]:
-    """Return a list of numbers; an empty one of anything else."""
-    listed = cast("list[object]", value) if isinstance(value, list) else []
-    good = all(isinstance(each, int | float) and not isinstance(each, bool) for each in listed)
-    return [float(cast(float, each)) for each in listed] if good else []
+    """Return a list of numbers; [] for anything else."""
+    values = cast("list[object]", value) if isinstance(value, list) else []
+    good = all(
+        isinstance(number, int | float) and not isinstance(number, bool) for number in values
+    )
+    return [float(cast(float, number)) for number in values] if good else []
 
 
 def identity_of(name: str, query: str, responses: Iterable[str]) -> Identity:
-    """Return a row's id, query and answers in any order."""
+    """Return a row's id, query and answers, in any order."""
     return name, query, tuple(sorted(responses))
 
 
 def items(data: Sequence[Showing], images: Path, store: ImageStore) -> list[Item]:
-    """Both orders of each pair, with the images of the Parquet or of a folder by id.
+    """Both orders of each pair, with the images of the Parquet file or of a folder by id.
 
     Raises:
         UserError: an image is in neither, or can't be decoded.
@@ -191,18 +195,18 @@ def items(data: Sequence[Showing], images: Path, store: ImageStore) -> list[Item
         for path in dict.fromkeys(showing.pair.file for showing in data)
         for number, fields in ((row.number, row.fields) for row in _rows(path, "image"))
     }
-    stored: dict[str, str] = {}
-    asked: list[Item] = []
+    hashes: dict[str, str] = {}
+    all_items: list[Item] = []
     for showing in data:
         pair = showing.pair
-        if pair.id not in stored:
+        if pair.id not in hashes:
             image = inside.get((pair.file, pair.row))
-            stored[pair.id] = _stored(pair, image, images, store)
-        asked.append(_item(showing, stored[pair.id]))
-    return asked
+            hashes[pair.id] = _store_image(pair, image, images, store)
+        all_items.append(_item(showing, hashes[pair.id]))
+    return all_items
 
 
-def _stored(pair: RewardPair, image: object, folder: Path, store: ImageStore) -> str:
+def _store_image(pair: RewardPair, image: object, folder: Path, store: ImageStore) -> str:
     data = cast("Mapping[str, object]", image).get("bytes") if isinstance(image, dict) else None
     if isinstance(data, bytes):
         return store.add(data, name=f"{pair.file}, row {pair.row}")

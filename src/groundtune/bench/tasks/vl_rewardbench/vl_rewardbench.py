@@ -47,15 +47,15 @@ SHUFFLE_SEED = 1234
 
 
 def score(data: Sequence[Showing], answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
-    """One score per order of a pair; that of the second order says how the pair was judged."""
+    """One score per order of a pair; the second order's score has the pair's judgement."""
     calls = [calls_in(answers[i : i + 2], i) for i in range(0, len(data), 2)]
     votes = _official_votes(data[::2], calls) if scoring.mode == "official" else []
     scores: list[Score] = []
-    for i, some in enumerate(calls):
+    for i, pair_calls in enumerate(calls):
         first, second = data[2 * i : 2 * i + 2]
-        values = votes[i] if votes else _strict_values(first.pair, some)
-        scores.append(_score(first, answers[2 * i], some, {}, scoring))
-        scores.append(_score(second, answers[2 * i + 1], some, values, scoring))
+        values = votes[i] if votes else _strict_values(first.pair, pair_calls)
+        scores.append(_score(first, answers[2 * i], pair_calls, {}, scoring))
+        scores.append(_score(second, answers[2 * i + 1], pair_calls, values, scoring))
     return scores
 
 
@@ -63,11 +63,11 @@ def _official_votes(
     showings: Sequence[Showing], calls: Sequence[Sequence[Call]]
 ) -> list[dict[str, float]]:
     """The values of each pair: how the first k calls of the shuffled lines vote."""
-    lines = [(call, i) for i, some in enumerate(calls) for call in some]
+    lines = [(call, i) for i, pair_calls in enumerate(calls) for call in pair_calls]
     lines.sort(key=lambda each: each[0].line)
     chance = random.Random(SHUFFLE_SEED)
     values: list[dict[str, float]] = [{} for _ in showings]
-    most = max(map(len, calls), default=0)
+    max_calls = max(map(len, calls), default=0)
     for k in VOTES:
         order = list(range(len(lines)))
         for i in range(len(order)):  # cal.py's own shuffle: not every order is equally likely
@@ -78,18 +78,18 @@ def _official_votes(
             call, i = lines[place]
             if len(ballots[i]) < k:
                 ballots[i].append(_official_status(showings[i].pair, call))
-        if k > 1 and most < k:
+        if k > 1 and max_calls < k:
             continue
         for i, ballot in enumerate(ballots):
             result = _majority(ballot)
             values[i][f"{result}_{k}:{showings[i].pair.group}"] = 1.0
-    for i, some in enumerate(values):
-        some["pairs"] = 1.0
-        last = max(k for k in VOTES if k == 1 or most >= k)
+    for i, pair_calls in enumerate(values):
+        pair_calls["pairs"] = 1.0
+        last = max(k for k in VOTES if k == 1 or max_calls >= k)
         for result in ("agree", "reject", "unread", "undecided"):
             group = showings[i].pair.group
-            if f"{result}_{last}:{group}" in some:
-                some[f"{result}:{group}"] = 1.0
+            if f"{result}_{last}:{group}" in pair_calls:
+                pair_calls[f"{result}:{group}"] = 1.0
     return values
 
 
@@ -122,7 +122,7 @@ def _strict_values(pair: RewardPair, calls: Sequence[Call]) -> dict[str, float]:
         f"{'agree' if right else 'reject'}:{pair.group}": 1.0,
         "both_orders": 1.0,
         "by_place": float(place),
-        **{f"{name}:{pair.group}": 1.0 for name, there in kinds.items() if there},
+        **{f"{name}:{pair.group}": 1.0 for name, is_so in kinds.items() if is_so},
     }
 
 
@@ -140,8 +140,8 @@ def _score(
     values: Mapping[str, float],
     scoring: Scoring,
 ) -> Score:
-    own = [verdict(call.text) for call in calls if call.swapped == showing.swapped]
-    read = [number for number in own if number is not None]
+    verdicts = [verdict(call.text) for call in calls if call.swapped == showing.swapped]
+    read = [number for number in verdicts if number is not None]
     better = 3 - showing.worse_number
     why = "" if read else "no line says which answer is better"
     if read and read[0] != better:
@@ -185,24 +185,24 @@ def notes(
     data: Sequence[Showing], answers: Sequence[ItemAnswer], scores: Sequence[Score]
 ) -> list[str]:
     """Return notes on incomplete data, pairs in no rate, and orders that were never asked."""
-    told: list[str] = []
+    sentences: list[str] = []
     pairs = len(data) // 2
     if pairs != ROWS:
-        told.append(f"The data has {pairs:,} pairs; VL-RewardBench has {ROWS:,}.")
-    lost = sum(
+        sentences.append(f"The data has {pairs:,} pairs; VL-RewardBench has {ROWS:,}.")
+    undecided = sum(
         1
-        for each in scores
-        if any(name.split(":")[0] in ("unread", "undecided") for name in each.values)
+        for score_ in scores
+        if any(name.split(":")[0] in ("unread", "undecided") for name in score_.values)
     )
-    if lost:
-        told.append(
-            f"{lost:,} of {pairs:,} pairs could not be read or decided; mode official leaves them "
-            "out of all rates, mode strict counts them as wrong."
+    if undecided:
+        sentences.append(
+            f"{undecided:,} of {pairs:,} pairs could not be read or decided; mode official leaves "
+            "them out of all rates, mode strict counts them as wrong."
         )
     alone = sum(1 for answer in answers if answer.extra.get("calls") and not answer.text)
     if alone:
-        told.append(f"{alone:,} pairs were judged in one order alone.")
-    return told
+        sentences.append(f"{alone:,} pairs were judged in one order alone.")
+    return sentences
 
 
 VL_REWARDBENCH = Benchmark(
