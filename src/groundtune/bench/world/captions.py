@@ -82,7 +82,7 @@ def refuses(text: str) -> bool:
 def load(
     selection: ItemSelection, images: ImageStore, difficulty: Difficulty = "clear"
 ) -> list[Item]:
-    """`n` usual scenes, and a fifth of that of each stratum, with an instruction each.
+    """`n` usual scenes, and a fifth as many of each stratum, with an instruction each.
 
     Raises:
         UserError: no such split, or the disk is full.
@@ -90,8 +90,12 @@ def load(
     usual = split_scenes(selection.split, selection.n, difficulty=difficulty)
     items = [_item(scene, selection.seed, images, NAME) for scene in usual]
     for stratum in STRATA:
-        some = split_scenes(selection.split, max(1, selection.n // 5), stratum, difficulty)
-        items += [_item(scene, selection.seed, images, f"{NAME}/{stratum}") for scene in some]
+        stratum_scenes = split_scenes(
+            selection.split, max(1, selection.n // 5), stratum, difficulty
+        )
+        items += [
+            _item(scene, selection.seed, images, f"{NAME}/{stratum}") for scene in stratum_scenes
+        ]
     return items
 
 

@@ -69,10 +69,10 @@ def load(
     Raises:
         UserError: no such split, or the disk is full.
     """
-    seen = split_scenes(selection.split, selection.n, difficulty=difficulty)
-    hashes = {scene.key: add_image(scene, images) for scene in seen}
-    items = _existence_items(seen, hashes, selection.seed)
-    for scene in seen:
+    scenes = split_scenes(selection.split, selection.n, difficulty=difficulty)
+    hashes = {scene.key: add_image(scene, images) for scene in scenes}
+    items = _existence_items(scenes, hashes, selection.seed)
+    for scene in scenes:
         items += _other_items(scene, hashes[scene.key], selection.seed)
     return items
 
