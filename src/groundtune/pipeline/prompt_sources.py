@@ -29,7 +29,10 @@ if TYPE_CHECKING:
     from groundtune.store.images import ImageStore
 
 ENTRY_POINTS = "groundtune.sources"
-TARGETS: dict[str, str] = {"world": "groundtune.pipeline.world.source:WORLD"}
+TARGETS: dict[str, str] = {
+    "world": "groundtune.pipeline.world.source:WORLD",
+    "world-hard": "groundtune.pipeline.world.source:HARD_WORLD",
+}
 """Name: "module:CONSTANT", imported when it is used."""
 
 Part = Literal["learning", "choosing", "reporting"]

@@ -1,6 +1,6 @@
 """Prompts about scenes of the embedded world: other scenes for each part of a run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from groundtune.protocols import Progress
 from groundtune.records import Prompt
 from groundtune.store.images import ImageStore
 from groundtune.world.captions import TRAIN_INSTRUCTIONS
-from groundtune.world.scenes import scenes
+from groundtune.world.scenes import Difficulty, Scene, scenes
 
 FIRST_SCENE = 5_000_000
 """Scenes of the train split from here on are kept for feedback: no model is trained on them."""
@@ -23,7 +23,7 @@ CHOOSING_FROM = 1_000_000
 
 
 def feedback_prompts(
-    images: ImageStore, number: int, seed: int, progress: Progress
+    images: ImageStore, number: int, seed: int, progress: Progress, difficulty: Difficulty = "clear"
 ) -> list[Prompt]:
     """One prompt about each of `number` scenes of the train split; another seed, other scenes.
 
@@ -31,42 +31,45 @@ def feedback_prompts(
     """
     choice = np.random.default_rng(seed).integers(len(TRAIN_INSTRUCTIONS), size=number)
     start = FIRST_SCENE + SCENES_A_SEED * seed
-    return _prompts_of(images, "train", start, [int(each) for each in choice], progress)
+    drawn = scenes("train", number, start=start, difficulty=difficulty)
+    return _prompts_of(images, drawn, [int(each) for each in choice], progress)
 
 
 def choosing_prompts(
-    images: ImageStore, number: int, seed: int, progress: Progress
+    images: ImageStore, number: int, seed: int, progress: Progress, difficulty: Difficulty = "clear"
 ) -> list[Prompt]:
     """The same of the development split, of scenes that no benchmark asks about.
 
     They don't depend on `seed`, so that runs of several seeds choose by the same ones.
     """
-    return _prompts_of(images, "development", CHOOSING_FROM, list(range(number)), progress)
+    drawn = scenes("development", number, start=CHOOSING_FROM, difficulty=difficulty)
+    return _prompts_of(images, drawn, list(range(number)), progress)
 
 
 def reporting_prompts(
-    images: ImageStore, number: int, seed: int, progress: Progress
+    images: ImageStore, number: int, seed: int, progress: Progress, difficulty: Difficulty = "clear"
 ) -> list[Prompt]:
     """The prompts of the captions benchmark, of usual scenes of the development split."""
     progress.start("draw scenes")
-    items = load_captions(ItemSelection(split="development", n=number, seed=seed), images)
+    selection = ItemSelection(split="development", n=number, seed=seed)
+    items = load_captions(selection, images, difficulty)
     return [item.prompt for item in items if item.benchmark == CAPTIONS]
 
 
 def _prompts_of(
-    images: ImageStore, split: str, start: int, wordings: list[int], progress: Progress
+    images: ImageStore, drawn: Iterable[Scene], wordings: list[int], progress: Progress
 ) -> list[Prompt]:
-    """A prompt about each of a split's scenes from `start` on, one for each wording."""
+    """A prompt about each scene, one for each wording."""
     progress.start("draw scenes", total=len(wordings))
     made: list[Prompt] = []
-    for wording, scene in zip(wordings, scenes(split, len(wordings), start=start), strict=True):
+    for wording, scene in zip(wordings, drawn, strict=True):
         question = TRAIN_INSTRUCTIONS[wording % len(TRAIN_INSTRUCTIONS)]
         made.append(ask_about(scene, add_image(scene, images), question))
         progress.advance()
     return made
 
 
-PARTS: dict[Part, Callable[[ImageStore, int, int, Progress], list[Prompt]]] = {
+PARTS: dict[Part, Callable[[ImageStore, int, int, Progress, Difficulty], list[Prompt]]] = {
     "learning": feedback_prompts,
     "choosing": choosing_prompts,
     "reporting": reporting_prompts,

@@ -1,6 +1,7 @@
 """The embedded world as a prompt source: all that general code can ask of it, in one place."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,15 @@ def _prompts(
 ) -> list[Prompt]:
     from groundtune.pipeline.world.prompts import PARTS
 
-    return PARTS[part](images, count, seed, progress)
+    return PARTS[part](images, count, seed, progress, "clear")
+
+
+def _hard_prompts(
+    images: "ImageStore", count: int, progress: Progress, *, part: Part, seed: int
+) -> list[Prompt]:
+    from groundtune.pipeline.world.prompts import PARTS
+
+    return PARTS[part](images, count, seed, progress, "hard")
 
 
 def _model(name: str) -> Path:
@@ -112,3 +121,13 @@ WORLD = PromptSource(
 )
 """`world-setting` also asks about place and background, which the world's models were not taught.
 They know this suffix and no other (docs/claims.md has the figures)."""
+
+HARD_WORLD = replace(
+    WORLD,
+    name="world-hard",
+    prompts=_hard_prompts,
+    model=None,
+    measure=None,
+    benchmarks=("world-hard",),
+)
+"""The same about hard scenes. No model of them is shipped, and `world:base` doesn't know them."""
