@@ -48,6 +48,7 @@ LINES = {
     "world show": "",
     "world train": "base",
     "world data": "",
+    "world examples": "",
     "world judge": "mmhal ANSWERS --data FOLDER",
     "world claims": "",
     "study": "",

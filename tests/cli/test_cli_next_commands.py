@@ -93,6 +93,7 @@ def test_answers_about_own_images_are_shown_or_checked(
         "recipes copy world-dpo --out 'my recipe.yaml'",
         "world show --count 2",
         "world data --scenes 2 --out 'my data'",
+        "world examples --scenes 2 --out 'my examples'",
     ],
 )
 def test_other_commands_end_with_one_that_parses(

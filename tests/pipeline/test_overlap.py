@@ -22,7 +22,8 @@ from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.model_settings import LabelledModel
 from groundtune.pipeline.overlap import training_images
 from groundtune.pipeline.prompt_sources import Part, PromptSource
-from groundtune.pipeline.train.run import TrainSettings, read_pairs
+from groundtune.pipeline.train.data import read_pairs
+from groundtune.pipeline.train.run import TrainSettings
 from groundtune.pipeline.world.source import WORLD
 from groundtune.pipeline.world.steps import EvaluateStep, WorldEvaluation, evaluate
 from groundtune.protocols import Progress, SilentProgress

@@ -102,7 +102,7 @@ def test_features_beyond_the_memory_limit_are_recomputed_and_equal(
 ):
     pairs = folder.pairs.read()
     kept = encode(vlm, folder, pairs)
-    monkeypatch.setattr("groundtune.train.data.FEATURE_BYTES", 0)
+    monkeypatch.setattr("groundtune.train.prompt_encoder.FEATURE_BYTES", 0)
     anew = encode(vlm, folder, pairs)
     assert kept[0].prompt is kept[0].prompt
     assert anew[0].prompt is not anew[0].prompt

@@ -148,6 +148,9 @@ COMMANDS: dict[str, Command] = {
     "world show": Command("groundtune.cli.world:show", "Draw scenes with their ground truth."),
     "world train": Command("groundtune.cli.world:train", "Train a world model from scratch."),
     "world data": Command("groundtune.cli.world_data:data", "Write scenes as data sets."),
+    "world examples": Command(
+        "groundtune.cli.world_examples:examples", "Write true answers for supervised tuning."
+    ),
     "world judge": Command(
         "groundtune.cli.world_data:judge", "Judge answers about scenes by the ground truth."
     ),

@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groundtune.interchange.registry import (
+    EXAMPLE_TITLES,
     FEEDBACK_TITLES,
     TITLES,
-    AnyLayoutName,
+    ExampleLayoutName,
     FeedbackLayoutName,
+    ImportLayoutName,
+    is_examples,
     is_feedback,
 )
 
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def import_(
-    layout: AnyLayoutName,
+    layout: ImportLayoutName,
     file: Path,
     /,
     *,
@@ -32,12 +35,12 @@ def import_(
     dry_run: bool = False,
     json: bool = False,
 ) -> None:
-    """Import pairs or people's feedback from a published data set, or your own corrections.
+    """Import pairs, feedback or examples from a published data set, or your own corrections.
 
     Writes pairs, prompts and images to a folder for `groundtune train`, and a report of what came
     in. If the layout has no spans, they are found by comparing the two answers. From feedback, the
-    folder gets corrections and comparisons, of which `groundtune pairs` makes pairs. A command that
-    was stopped resumes when you run it again.
+    folder gets corrections and comparisons, of which `groundtune pairs` makes pairs; from examples,
+    prompts and the answers to learn. A command that was stopped resumes when you run it again.
 
     For example:
 
@@ -79,6 +82,9 @@ def import_(
             "--out",
             "Give one with --out FOLDER, or look at the first pairs with --dry-run.",
         )
+    if is_examples(layout):
+        _import_examples(layout, file, out, images, licence, skip_bad, json)
+        return
     if is_feedback(layout):
         _import_feedback(layout, file, out, licence, skip_bad, json)
         return
@@ -120,6 +126,37 @@ def _finish(summary: "ImportSummary", out: Path, json: bool) -> None:
     )
 
 
+def _import_examples(
+    layout: ExampleLayoutName,
+    file: Path,
+    out: Path,
+    images: Path | None,
+    licence: str | None,
+    skip_bad: bool,
+    json: bool,
+) -> None:
+    from groundtune.cli.finish import finish
+    from groundtune.cli.progress import open_progress
+    from groundtune.pipeline.exchange.examples import import_examples
+
+    with open_progress(silent=json) as progress:
+        made = import_examples(
+            layout,
+            file,
+            out,
+            progress,
+            images=images,
+            licence=licence,
+            skip_bad=skip_bad,
+            command=sys.argv,
+        )
+    results = made.model_dump()
+    if not json:
+        results |= {"skipped": len(made.skipped), "left_out": _reasons(made.left_out)}
+    next_command = ["groundtune", "train", "llava-rlhf-sft", "--pairs", str(out), "--dry-run"]
+    finish(results, wrote=out / "answers", next_command=next_command, json=json)
+
+
 def _import_feedback(
     layout: FeedbackLayoutName,
     file: Path,
@@ -146,8 +183,14 @@ def _import_feedback(
 
 
 def _preview(
-    layout: AnyLayoutName, file: Path, images: Path | None, all_rows: bool, json: bool
+    layout: ImportLayoutName, file: Path, images: Path | None, all_rows: bool, json: bool
 ) -> None:
+    from groundtune.errors import UserError
+
+    if is_examples(layout):
+        raise UserError(
+            "Examples have no preview.", "--dry-run", "Import them: they are prompts and answers."
+        )
     from groundtune.cli.finish import finish
     from groundtune.pipeline.exchange.preview import preview_import
 
@@ -192,4 +235,4 @@ def with_layouts(text: str, more: Mapping[str, str]) -> str:
     return text.replace("    For example:", f"    Layouts:\n\n{lines}\n\n    For example:", 1)
 
 
-import_.__doc__ = with_layouts(import_.__doc__ or "", {})
+import_.__doc__ = with_layouts(import_.__doc__ or "", {**EXAMPLE_TITLES})

@@ -72,13 +72,41 @@ MARKS_TITLES: dict[MarksLayoutName, str] = {
     "check-marks": "whether answers are wrong, for `groundtune check --marks`",
 }
 
+ExampleLayoutName = Literal[
+    "llava-instruct", "vqav2-yes-no", "vqav2-short", "a-okvqa", "flickr30k-phrases"
+]
+"""Layouts of prompts with the answer to learn, for supervised tuning; read only."""
+
+EXAMPLE_TITLES: dict[ExampleLayoutName, str] = {
+    "llava-instruct": "examples: LLaVA's dialogues and mixtures, one JSON list",
+    "vqav2-yes-no": "examples: VQA-v2's annotations, an image's yes/no questions as one dialogue",
+    "vqav2-short": "examples: VQA-v2's annotations, each question with its usual answer",
+    "a-okvqa": "examples: aokvqa_v1p0_train.json, as multiple choice",
+    "flickr30k-phrases": "examples: Shikra's CWB_flickr30k_train.jsonl, phrases with boxes",
+}
+
+EXAMPLE_TARGETS: dict[ExampleLayoutName, str] = {
+    "llava-instruct": "llava_instruct:LAYOUT",
+    "vqav2-yes-no": "vqav2:YES_NO",
+    "vqav2-short": "vqav2:SHORT",
+    "a-okvqa": "a_okvqa:LAYOUT",
+    "flickr30k-phrases": "flickr30k:LAYOUT",
+}
+"""Name: "module:CONSTANT" that is an `ExampleLayout`, in the folder `layouts`."""
+
 AnyLayoutName = Literal[LayoutName, FeedbackLayoutName]
+ImportLayoutName = Literal[LayoutName, FeedbackLayoutName, ExampleLayoutName]
 ExportLayoutName = Literal[LayoutName, FeedbackLayoutName, MarksLayoutName]
 
 
 def is_feedback(layout: ExportLayoutName) -> "TypeIs[FeedbackLayoutName]":
     """Whether the layout holds corrections and comparisons instead of pairs."""
     return layout in FEEDBACK_TARGETS
+
+
+def is_examples(layout: ImportLayoutName) -> "TypeIs[ExampleLayoutName]":
+    """Whether the layout holds examples instead of pairs."""
+    return layout in EXAMPLE_TARGETS
 
 
 def is_marks(layout: ExportLayoutName) -> "TypeIs[MarksLayoutName]":

@@ -146,6 +146,11 @@ class Pairwise(BaseModel, ABC):
         return frozenset({"reference"})
 
     @property
+    def compares(self) -> bool:
+        """Whether the rejected answers count. Default: yes; without them they are not run."""
+        return True
+
+    @property
     def views(self) -> tuple[View, ...]:
         """Changed images on which the chosen answers also run. Default: none."""
         return ()
@@ -184,13 +189,16 @@ class Pairwise(BaseModel, ABC):
         terms = {"preference": self.preference(margin_B), **self.terms(pairs)}
         metrics = {
             "reward_chosen": chosen_B,
-            "reward_rejected": rejected_B,
-            "margin": margin_B,
-            "accuracy": (margin_B > 0).double(),
             **_answer_metrics("chosen", pairs.chosen, self.weights(pairs.chosen)),
-            **_answer_metrics("rejected", pairs.rejected, self.weights(pairs.rejected)),
             **{f"term_{name}": term for name, term in terms.items()},
         }
+        if self.compares:
+            metrics |= {
+                "reward_rejected": rejected_B,
+                "margin": margin_B,
+                "accuracy": (margin_B > 0).double(),
+                **_answer_metrics("rejected", pairs.rejected, self.weights(pairs.rejected)),
+            }
         value_B = sum(terms.values(), start=margin_B.new_zeros(()))
         return Loss(value_B, {name: value.detach() for name, value in metrics.items()})
 

@@ -1,6 +1,6 @@
 """Supervised fine-tuning on the chosen answers.
 
-This is not a preference method: it ignores the rejected answers and needs no reference. RLHF-V
+This is not a preference method: it needs no rejected answers and no reference. RLHF-V
 (Yu et al. 2023, arXiv 2312.00849, 4.1) and RLAIF-V (2024, arXiv 2405.17220, 3.2) have such a stage
 before preference training. Models that split answers into claims are trained this way too. A
 pair's loss is
@@ -35,6 +35,11 @@ class SFT(Pairwise):
     def needs(self) -> frozenset[Need]:
         """Nothing."""
         return frozenset()
+
+    @property
+    def compares(self) -> bool:
+        """No: only the chosen answers are learnt."""
+        return False
 
     def score(self, side: AnswerLogProbs) -> Tensor:
         """Return the mean (or sum) of the answer's log-probabilities, shape (B,)."""

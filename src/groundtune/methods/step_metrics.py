@@ -7,7 +7,7 @@ def step_metrics(means: dict[str, float]) -> dict[str, float]:
     `changed_weight` is 0 if no token of the step is changed. A loss that weighs no tokens keeps its
     metrics.
     """
-    sides = ("chosen", "rejected")
+    sides = [side for side in ("chosen", "rejected") if f"changed_{side}" in means]
     if "weight_on_changed_chosen" not in means:
         return means
     changed = sum(means[f"changed_{side}"] for side in sides)

@@ -111,7 +111,7 @@ def training_images(models: Sequence[str]) -> list[UsedImages]:
         left += base
         for folder in pairs:
             run = RunFolder(folder)
-            used = {pair.prompt for pair in run.pairs.read()}
+            used = {row.prompt for row in run.pairs.read() or run.answers.read()}
             if not used:
                 log.warning(
                     "%s: was trained on %s, which holds no pairs any more: whether evaluation "
@@ -136,7 +136,8 @@ def _trained_on(model: Path) -> tuple[list[Path], list[str]]:
             return before, _base(_recipe(folder.parent))
         recipe = _recipe(folder)
         if "pairs" in recipe and "model" in recipe:
-            return [Path(str(recipe["pairs"]))], _base(recipe)
+            mix = [Path(str(each["folder"])) for each in recipe.get("mix", ())]
+            return [Path(str(recipe["pairs"])), *mix], _base(recipe)
     return [], []
 
 

@@ -7,7 +7,7 @@ or the end of an answer.
 import math
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 
@@ -17,13 +17,12 @@ from groundtune.errors import UserError
 from groundtune.methods.pairwise import Need, View
 from groundtune.protocols import Images, Progress
 from groundtune.records import Pair, Prompt, Record
+from groundtune.train.prompt_encoder import PromptEncoder
 from groundtune.train.views import ViewedImages
-from groundtune.vlm.encode import encode_answer, encode_prompt
+from groundtune.vlm.dialogue import encode_rounds, opening
+from groundtune.vlm.encode import encode_answer
 from groundtune.vlm.encoded import EncodedAnswer, EncodedPrompt
 from groundtune.vlm.load import Vlm
-
-FEATURE_BYTES = 2 * 1024**3
-"""Memory for image features, of the images and of each view; further ones are recomputed."""
 
 Cost = Callable[[int, Sequence[int]], int]
 """Return the tokens that an engine runs, from the lengths of a prompt and of its answers."""
@@ -52,6 +51,9 @@ class DataRules(Record):
     deletions, as in RLHF-V's released trainer. "words": only words that describe the image;
     function words that were inserted or deleted with them don't count at all. "alone": those of all
     edits, and no other token counts."""
+    rounds: Literal["last", "all"] = "last"
+    """Which answers of a dialogue are learnt. "all": those of earlier rounds too, each read after
+    the rounds before it, in one row; for the method sft alone."""
     skip_bad: bool = False
     """Drop, count and list pairs that can't be used, instead of stopping at the first."""
 
@@ -190,19 +192,25 @@ def _number(keys: Sequence[object]) -> list[int]:
 
 
 def check_pair(
-    pair: Pair, prompts: Mapping[str, Prompt], needs: Collection[Need] = frozenset()
+    pair: Pair,
+    prompts: Mapping[str, Prompt],
+    needs: Collection[Need] = frozenset(),
+    *,
+    compares: bool = True,
 ) -> None:
     """Check a pair as far as possible without a tokenizer.
 
-    `needs` are what the method requires, such as severities or scores.
+    `needs` are what the method requires, such as severities or scores; `compares` whether it
+    compares two answers.
 
     Raises:
         UserError: no model can learn from the pair.
     """
-    empty = [side for side in ("chosen", "rejected") if not getattr(pair, side).strip()]
+    sides = ("chosen", "rejected") if compares else ("chosen",)
+    empty = [side for side in sides if not getattr(pair, side).strip()]
     if empty:
         raise _bad(pair, f"The {empty[0]} answer is empty.")
-    if pair.chosen == pair.rejected:
+    if compares and pair.chosen == pair.rejected:
         raise _bad(pair, "Both answers are the same.")
     if pair.prompt not in prompts:
         raise _bad(pair, f"There is no prompt {pair.prompt}.")
@@ -240,25 +248,28 @@ def encode_pairs(
     views: Views = NO_VIEWS,
     cost: Cost = packed_cost,
     micro_tokens: int = 0,
+    compares: bool = True,
 ) -> EncodedPairs:
     """Return the pairs as tokens.
 
-    A pair that needs more than `micro_tokens` tokens is refused; 0 sets no limit.
+    A pair that needs more than `micro_tokens` tokens is refused; 0 sets no limit. Of a method that
+    doesn't compare, the rejected answers' tokens are those of the chosen ones, which run once.
 
     Raises:
         UserError: a pair can't be used, unless `rules.skip_bad`; or none can.
     """
-    encoders = {"": PromptEncoder(vlm, prompts, images)}
+    known = dict(prompts)
+    encoders = {"": PromptEncoder(vlm, known, images)}
     for view in views.views:
         viewed = ViewedImages(images, view, views.seed)
-        encoders[view.name] = PromptEncoder(vlm, prompts, viewed)
+        encoders[view.name] = PromptEncoder(vlm, known, viewed)
     usable: list[TokenPair] = []
     dropped: list[DroppedPair] = []
     progress.start("encode pairs", total=len(pairs))
     for pair in pairs:
         try:
-            check_pair(pair, prompts, needs)
-            tokens = _encode(vlm, pair, prompts[pair.prompt], encoders[""], rules)
+            check_pair(pair, prompts, needs, compares=compares)
+            tokens = _encode(vlm, pair, known, encoders[""], rules, compares=compares)
             _check_fits(tokens, len(views.views), cost, micro_tokens)
             usable.append(tokens)
         except UserError as error:
@@ -288,11 +299,26 @@ def _check_fits(pair: TokenPair, views: int, cost: Cost, limit: int) -> None:
 
 
 def _encode(
-    vlm: Vlm, pair: Pair, prompt: Prompt, encoder: "PromptEncoder", rules: DataRules
+    vlm: Vlm,
+    pair: Pair,
+    prompts: dict[str, Prompt],
+    encoder: PromptEncoder,
+    rules: DataRules,
+    *,
+    compares: bool,
 ) -> TokenPair:
+    """Encode a pair; of a dialogue whose rounds are all learnt, `prompts` gets the opening."""
+    prompt = prompts[pair.prompt]
+    first = opening(prompt) if rules.rounds == "all" else None
+    rounds = None
     try:
+        if first is not None:
+            prompts[first.key] = first
+            pair = pair.model_copy(update={"prompt": first.key})
+            rounds = encode_rounds(vlm, prompt, pair.chosen)
         prompt_ids = encoder(pair.prompt).ids
-        chosen, rejected = encode_answer(vlm, pair.chosen), encode_answer(vlm, pair.rejected)
+        chosen = rounds.answer if rounds else encode_answer(vlm, pair.chosen)
+        rejected = encode_answer(vlm, pair.rejected) if compares else chosen
     except UserError as error:
         raise UserError(error.what, f"pair {pair.key}, {error.where}", error.fix) from error
     image_token = getattr(vlm.model.config, "image_token_id", None)
@@ -307,18 +333,26 @@ def _encode(
             f"The pair has {length} tokens, over the model's maximum of {vlm.max_tokens} "
             "(max_position_embeddings).",
         )
-    chosen_marks = chosen.offsets, pair.chosen_spans, pair.chosen
-    rejected_marks = rejected.offsets, pair.rejected_spans, pair.rejected
-    return TokenPair(
+    marks = chosen.offsets, pair.chosen_spans, pair.chosen
+    changed = changed_tokens(*marks, edits=rules.edits)
+    counted = rounds.counted if rounds else counted_tokens(*marks, edits=rules.edits)
+    tokens = TokenPair(
         pair=pair,
         images=prompt.images,
         prompt_ids=prompt_ids,
         chosen=chosen,
         rejected=rejected,
-        chosen_changed=changed_tokens(*chosen_marks, edits=rules.edits),
-        rejected_changed=changed_tokens(*rejected_marks, edits=rules.edits),
-        chosen_counted=counted_tokens(*chosen_marks, edits=rules.edits),
-        rejected_counted=counted_tokens(*rejected_marks, edits=rules.edits),
+        chosen_changed=changed,
+        rejected_changed=changed,
+        chosen_counted=counted,
+        rejected_counted=counted,
+    )
+    if not compares:
+        return tokens
+    marks = rejected.offsets, pair.rejected_spans, pair.rejected
+    return tokens._replace(
+        rejected_changed=changed_tokens(*marks, edits=rules.edits),
+        rejected_counted=counted_tokens(*marks, edits=rules.edits),
     )
 
 
@@ -328,25 +362,3 @@ def _bad(pair: Pair, what: str) -> UserError:
         f"pair {pair.key}",
         "Fix or remove the pair, or drop such pairs with data.skip_bad=true.",
     )
-
-
-class PromptEncoder:
-    """Encode prompts by key; keep their features in memory up to FEATURE_BYTES."""
-
-    def __init__(self, vlm: Vlm, prompts: Mapping[str, Prompt], images: Images) -> None:
-        self._vlm = vlm
-        self._prompts = prompts
-        self._images = images
-        self._cache: dict[str, EncodedPrompt] = {}
-        self._free = FEATURE_BYTES
-
-    def __call__(self, key: str) -> EncodedPrompt:
-        """Return the prompt of a key, the same object while it is kept."""
-        if key in self._cache:
-            return self._cache[key]
-        encoded = encode_prompt(self._vlm, self._prompts[key], self._images)
-        size = sum(value.nbytes for value in encoded.features.values())
-        if size <= self._free:
-            self._cache[key] = encoded
-            self._free -= size
-        return encoded

@@ -185,14 +185,14 @@ def encode_answer(vlm: "Vlm", text: str) -> EncodedAnswer:
     """
     if not text:
         return EncodedAnswer(ids=(vlm.form.eos,), offsets=((0, 0),))
-    ids, offsets = _continue(vlm, vlm.form.lead + text)
+    ids, offsets = continuation(vlm, vlm.form.lead + text)
     if not vlm.special_ids.isdisjoint(ids):
         if vlm.special_tokens == "refuse":
             raise refusal(
                 vlm, special_in(vlm, [text], "assistant"), "The answer", f"answer {text[:60]!r}"
             )
         ids, offsets = encode_characters(
-            vlm, text, lambda marked: _continue(vlm, vlm.form.lead + marked)
+            vlm, text, lambda marked: continuation(vlm, vlm.form.lead + marked)
         )
     shift = len(vlm.form.lead)
     shifted = tuple((max(0, start - shift), max(0, end - shift)) for start, end in offsets)
@@ -247,7 +247,7 @@ def first_tokens(vlm: "Vlm", words: Sequence[str]) -> set[int]:
     pieces: set[int] = set()
     for word in words:
         for lead in {vlm.form.lead, " ", ""}:
-            ids, offsets = _continue(vlm, lead + word)
+            ids, offsets = continuation(vlm, lead + word)
             first = _lead_length(offsets, len(lead))
             (whole if first == len(ids) - 1 else pieces).add(ids[first])
     return whole or pieces
@@ -255,7 +255,7 @@ def first_tokens(vlm: "Vlm", words: Sequence[str]) -> set[int]:
 
 def lead_tokens(vlm: "Vlm") -> list[int]:
     """Return the tokens before every answer's text; none if the first word includes the lead."""
-    ids, offsets = _continue(vlm, vlm.form.lead + "Yes")
+    ids, offsets = continuation(vlm, vlm.form.lead + "Yes")
     return ids[: _lead_length(offsets, len(vlm.form.lead))]
 
 
@@ -264,7 +264,7 @@ def _lead_length(offsets: Sequence[tuple[int, int]], lead: int) -> int:
     return sum(end <= lead for _, end in offsets)
 
 
-def _continue(vlm: "Vlm", text: str) -> tuple[list[int], list[tuple[int, int]]]:
+def continuation(vlm: "Vlm", text: str) -> tuple[list[int], list[tuple[int, int]]]:
     """Return the tokens of a text after the generation prompt, with offsets into that text."""
     context = vlm.form.context
     encoded = vlm.processor.tokenizer(

@@ -30,14 +30,13 @@ from groundtune.bench.files.checks import by_id, find_files, one_file_per_name, 
 from groundtune.bench.item import Item, ItemAnswer
 from groundtune.bench.metric import Metric, unparsed_metric, words_metric
 from groundtune.errors import UserError
+from groundtune.feedback.suffixes import SHORT as ENDING
 from groundtune.records import Score
 from groundtune.store.images import ImageStore
 from groundtune.store.rows import Fields, Row, json_members, plain
 
 NAME = "vqav2"
 REVISION = "GT-Vision-Lab/VQA at a013f00, PythonEvaluationTools/vqaEvaluation/vqaEval.py"
-ENDING = "Answer the question using a single word or phrase."
-"""LLaVA's suffix for short answers (arXiv 2310.03744)."""
 
 _GIVE = "Give the files as VQA published them."
 _NUMBERS = "zero one two three four five six seven eight nine ten"

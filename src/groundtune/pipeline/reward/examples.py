@@ -26,8 +26,8 @@ def encode_examples(
     Raises:
         UserError: an example can't be used, unless skip_bad; or none can.
     """
-    from groundtune.train.data import PromptEncoder
     from groundtune.train.judged import Comparisons, Marks
+    from groundtune.train.prompt_encoder import PromptEncoder
 
     judged = {key: judging.prompt(prompt) for key, prompt in data.prompts.items()}
     encoder = PromptEncoder(vlm, judged, shown_images(settings, data))

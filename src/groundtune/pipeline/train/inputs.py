@@ -34,7 +34,7 @@ def inputs_of(
     from groundtune.train.precision import resolve_dtype
 
     decisive = settings.decisive() | {"dtype": resolve_dtype(settings.dtype, vlm.device)}
-    del decisive["model"], decisive["pairs"]  # their hashes are used instead
+    del decisive["model"], decisive["pairs"], decisive["mix"]  # their hashes are used instead
     pixels = json.loads(vlm.processor.image_processor.to_json_string())
     return {
         **flat_settings(decisive, ""),

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from groundtune.pipeline.models import resolve
 from groundtune.pipeline.train.checks import check_reach, check_settings
+from groundtune.pipeline.train.data import read_pairs
 from groundtune.pipeline.train.engine import engine_for, limits_of
-from groundtune.pipeline.train.run import encode, read_pairs, training_schedule
+from groundtune.pipeline.train.run import encode, training_schedule
 from groundtune.pipeline.train.settings import TrainSettings
 from groundtune.protocols import Progress
 from groundtune.records import Record

@@ -10,39 +10,36 @@ The same command resumes from the last checkpoint, and leaves a finished run unc
 """
 
 import logging
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from groundtune.errors import UserError
-from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.pipeline.models import resolve
-from groundtune.pipeline.overlap import evaluations_of, images_of, refuse_common
 from groundtune.pipeline.train.checks import (
     adapter_error,
     check_causal,
     check_reach,
     check_settings,
 )
+from groundtune.pipeline.train.data import TrainingData, read_pairs
 from groundtune.pipeline.train.engine import Engine, engine_for, limits_of, training_score
-from groundtune.pipeline.train.inputs import hashes_of_data, inputs_of
+from groundtune.pipeline.train.inputs import inputs_of
 from groundtune.pipeline.train.merge import write_merged
 from groundtune.pipeline.train.parallel import check_alike, is_first_process, parallel_of
 from groundtune.pipeline.train.settings import Method as Method
 from groundtune.pipeline.train.settings import OneRun, TrainSettings
 from groundtune.pipeline.train.settings import Tune as Tune
-from groundtune.protocols import Evaluate, Images, Logger, Progress
-from groundtune.records import Pair, Prompt
+from groundtune.protocols import Evaluate, Logger, Progress
 from groundtune.store.files import write_atomic
 from groundtune.store.json_writing import json_of
 from groundtune.store.keys import key_of
 from groundtune.store.lock import hold, one_writer
 from groundtune.store.rows import count_lines
 from groundtune.store.run_json import read_run, write_run
-from groundtune.train.data import EncodedPairs, check_pair, encode_pairs
+from groundtune.train.data import EncodedPairs, encode_pairs
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,17 +51,6 @@ if TYPE_CHECKING:
     from groundtune.vlm.load import Vlm
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingData:
-    """Pairs with the prompts and images they reference."""
-
-    pairs: list[Pair]
-    prompts: Mapping[str, Prompt]
-    images: Images
-    hashes: Mapping[str, str]
-    """Hashes of the columns of pairs and prompts, by name."""
 
 
 @one_writer(when=is_first_process)
@@ -145,44 +131,11 @@ def read_outcome(out: Path) -> dict[str, float]:
     from groundtune.train.log import read_log
 
     steps = [line for line in read_log(out / "log.jsonl") if "loss" in line]
-    metrics = {name: round(steps[-1][name], 4) for name in ("loss", "accuracy", "margin")}
+    names = [name for name in ("loss", "accuracy", "margin") if name in steps[-1]]
+    metrics = {name: round(steps[-1][name], 4) for name in names}
     dropped = count_lines(out / "dropped.jsonl") or 0
     seconds = round(sum(line["seconds"] for line in steps), 1)
     return {"steps": len(steps), "dropped": dropped, **metrics, "seconds": seconds}
-
-
-def read_pairs(settings: TrainSettings) -> TrainingData:
-    """Return the pairs with their prompts and images, checked as far as possible without a model.
-
-    Raises:
-        UserError: there are no pairs, a pair can't be used, or the method needs more data.
-    """
-    folder = RunFolder(settings.pairs)
-    pairs = read_some(folder.pairs)
-    prompts = folder.prompts_by_key()
-    if not settings.data.skip_bad:
-        for pair in pairs:
-            check_pair(pair, prompts, settings.method.needs)
-    marked = any(pair.chosen_spans or pair.rejected_spans for pair in pairs)
-    if "changed_spans" in settings.method.needs and not marked:
-        raise UserError(
-            f"The method {settings.method.type} needs changed spans, but no pair has any.",
-            str(folder.pairs.path),
-            "Make pairs from corrections, or train with method.type=dpo.",
-        )
-    used = images_of(
-        (prompts[pair.prompt] for pair in pairs if pair.prompt in prompts), folder.images
-    )
-    for evaluation in evaluations_of(settings.pairs, settings.evaluations):
-        refuse_common(
-            used,
-            evaluation,
-            where=str(settings.pairs),
-            setting="allow_evaluation_images=true",
-            allowed=settings.allow_evaluation_images,
-        )
-    hashes = hashes_of_data(pairs, prompts)
-    return TrainingData(pairs=pairs, prompts=prompts, images=folder.images, hashes=hashes)
 
 
 def load_to_train(settings: OneRun) -> "Vlm":
@@ -244,6 +197,7 @@ def encode(
         views=_views(settings),
         cost=engine.cost,
         micro_tokens=settings.micro_tokens,
+        compares=settings.method.compares,
     )
 
 

@@ -18,6 +18,7 @@ from groundtune.methods.sft import SFT
 from groundtune.methods.simpo import SimPO
 from groundtune.plugins import MoreVariants
 from groundtune.recipe_loading import Settings
+from groundtune.records import Record
 from groundtune.train.data import DataRules
 from groundtune.train.optim import Optim
 from groundtune.train.precision import Dtype
@@ -109,6 +110,15 @@ class OneRun(Optimised):
     """Trackers that also get the metrics: trackio, wandb, tensorboard, mlflow."""
 
 
+class MixedSource(Record):
+    """A folder that a run learns from, and how often."""
+
+    folder: Path
+    weight: float = Field(default=1.0, gt=0, le=100)
+    """How often each of its pairs counts in an epoch: 0.5 takes half of them, chosen by the seed, 2
+    each twice."""
+
+
 class TrainSettings(Learning, OneRun):
     """A recipe's settings for training on pairs. `model` is also the reference."""
 
@@ -126,7 +136,10 @@ class TrainSettings(Learning, OneRun):
         }
     )
     pairs: Path
-    """Folder of the pairs, written by `groundtune pairs` or `groundtune import`."""
+    """Folder of the pairs, written by `groundtune pairs` or `groundtune import`. With the method
+    sft also a folder of answers to learn: imported examples, or sampled answers."""
+    mix: tuple[MixedSource, ...] = ()
+    """Further folders, mixed in by weight; `pairs` has the weight 1."""
     evaluations: tuple[Path, ...] = ()
     """Folders of `groundtune bench run` whose images must not be in the training data; those in
     PAIRS/evaluation/ always count."""
@@ -148,6 +161,10 @@ class TrainSettings(Learning, OneRun):
 
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:
+        if self.data.rounds == "all" and self.method.compares:
+            raise ValueError(
+                "data.rounds=all learns every answer of a dialogue: use method.type=sft"
+            )
         if self.keep_images_in and not self.keep_images:
             raise ValueError("keep_images_in needs keep_images=true")
         if self.shard and self.zero:

@@ -16,6 +16,7 @@ from groundtune.bench.files.checks import find_files, one_file_per_name, refuse_
 from groundtune.bench.item import Item
 from groundtune.bench.text.choices import options_in
 from groundtune.errors import UserError
+from groundtune.feedback.suffixes import LETTER as ENDING
 from groundtune.records import ImagePart, Message, Prompt, Source, TextPart
 from groundtune.store.images import ImageStore
 from groundtune.store.keys import key_of
@@ -23,8 +24,6 @@ from groundtune.store.rows import Row, plain
 from groundtune.store.sheets import rows_of
 
 PATTERNS = ("*.tsv", "*.csv", "*.xlsx", "*.jsonl", "*.json")
-ENDING = "Answer with the option's letter from the given choices directly."
-"""LLaVA's suffix for choices (arXiv 2310.03744)."""
 _MISSING = ("", "nan")
 _LONGEST_REFERENCE = 64
 """A longer cell in the column image is an image, a shorter one an index."""

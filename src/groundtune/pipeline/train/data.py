@@ -1,0 +1,153 @@
+"""What a run trains on: pairs or examples of one folder, or of several mixed by weight."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from PIL import Image
+
+from groundtune.errors import UserError
+from groundtune.pipeline.folder import RunFolder, read_some
+from groundtune.pipeline.overlap import evaluations_of, images_of, refuse_common
+from groundtune.pipeline.train.inputs import hashes_of_data
+from groundtune.pipeline.train.settings import MixedSource, TrainSettings
+from groundtune.protocols import Images
+from groundtune.records import Answer, Pair, Prompt
+from groundtune.store.images import ImageStore
+from groundtune.store.keys import key_of, seed_of
+from groundtune.train.data import check_pair
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingData:
+    """Pairs with the prompts and images they reference."""
+
+    pairs: list[Pair]
+    prompts: Mapping[str, Prompt]
+    images: Images
+    hashes: Mapping[str, str]
+    """Hashes of the columns of pairs and prompts, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class SeveralStores:
+    """`Images` of several folders."""
+
+    stores: Sequence[ImageStore]
+
+    def open(self, sha256: str) -> Image.Image:
+        """Return the image. Raises UserError if no folder has it, or it is damaged."""
+        there = (store for store in self.stores if store.path(sha256).is_file())
+        return next(there, self.stores[0]).open(sha256)
+
+
+def read_pairs(settings: TrainSettings) -> TrainingData:
+    """Return the pairs with their prompts and images, checked as far as possible without a model.
+
+    Raises:
+        UserError: there are no pairs, a pair can't be used, the method needs more data, or images
+            of an evaluation are among those of the pairs.
+    """
+    sources = (MixedSource(folder=settings.pairs), *settings.mix)
+    folders = [RunFolder(source.folder) for source in sources]
+    pairs: list[Pair] = []
+    prompts: dict[str, Prompt] = {}
+    for source, folder in zip(sources, folders, strict=True):
+        found = _pairs_in(folder, settings)
+        own = folder.prompts_by_key()
+        _refuse_other_prompts(prompts, own, folder)
+        prompts |= own
+        pairs += weighted(found, source.weight, settings.seed) if settings.mix else found
+    method = settings.method
+    if not settings.data.skip_bad:
+        for pair in pairs:
+            check_pair(pair, prompts, method.needs, compares=method.compares)
+    marked = any(pair.chosen_spans or pair.rejected_spans for pair in pairs)
+    if "changed_spans" in method.needs and not marked:
+        raise UserError(
+            f"The method {method.type} needs changed spans, but no pair has any.",
+            str(folders[0].pairs.path),
+            "Make pairs from corrections, or train with method.type=dpo.",
+        )
+    for folder in folders:
+        _refuse_evaluated(settings, folder, pairs, prompts)
+    stores = [folder.images for folder in folders]
+    return TrainingData(
+        pairs=pairs,
+        prompts=prompts,
+        images=SeveralStores(stores) if len(stores) > 1 else stores[0],
+        hashes=hashes_of_data(pairs, prompts),
+    )
+
+
+def weighted(pairs: Sequence[Pair], weight: float, seed: int) -> list[Pair]:
+    """Return pairs so that each counts `weight` times in an epoch.
+
+    With 2.5 each is there twice, and half of them, by the seed, once more. Copies have keys of
+    their own.
+    """
+    whole, part = int(weight), weight - int(weight)
+    order = sorted(pairs, key=lambda pair: seed_of("mix", seed, pair.key))
+    more = {pair.key for pair in order[: round(part * len(order))]}
+    return [
+        pair if copy == 0 else pair.model_copy(update={"key": f"{pair.key}+{copy}"})
+        for pair in pairs
+        for copy in range(whole + (pair.key in more))
+    ]
+
+
+def example_pair(answer: Answer, prompt: Prompt | None) -> Pair:
+    """Return an answer to learn as a pair: both sides are this answer."""
+    pair = Pair(
+        key=key_of("example pair", answer.key),
+        prompt=answer.prompt,
+        chosen=answer.text,
+        rejected=answer.text,
+        origin="dataset",
+        parents=(answer.key,),
+    )
+    return pair.model_copy(update={"source": prompt.source}) if prompt else pair
+
+
+def _pairs_in(folder: RunFolder, settings: TrainSettings) -> list[Pair]:
+    """Return a folder's pairs; if it has none and the method compares none, its answers."""
+    if settings.method.compares or folder.pairs.parts():
+        return read_some(folder.pairs)
+    answers = folder.answers.read()
+    if not answers:
+        raise UserError(
+            "The folder holds neither pairs nor answers.",
+            str(folder.path),
+            "Give a folder that groundtune import, groundtune sample or groundtune pairs wrote.",
+        )
+    prompts = {prompt.key: prompt for prompt in folder.prompts.read()}
+    return [example_pair(answer, prompts.get(answer.prompt)) for answer in answers]
+
+
+def _refuse_other_prompts(
+    known: Mapping[str, Prompt], own: Mapping[str, Prompt], folder: RunFolder
+) -> None:
+    """Refuse two prompts of one key: the model would see the wrong one."""
+    other = [key for key in own.keys() & known.keys() if own[key].messages != known[key].messages]
+    if other:
+        raise UserError(
+            f"The prompt {min(other)} is another one in an earlier folder of the mix.",
+            str(folder.prompts.path),
+            "Make the prompts of one of the folders again.",
+        )
+
+
+def _refuse_evaluated(
+    settings: TrainSettings, folder: RunFolder, pairs: Sequence[Pair], prompts: Mapping[str, Prompt]
+) -> None:
+    """Refuse images of the evaluations that are named, or are in the folder, among the pairs'."""
+    mine = {prompt.key for prompt in folder.prompts.read()}
+    asked = (prompts[pair.prompt] for pair in pairs if pair.prompt in mine & prompts.keys())
+    used = images_of(asked, folder.images)
+    for evaluation in evaluations_of(folder.path, settings.evaluations):
+        refuse_common(
+            used,
+            evaluation,
+            where=str(folder.path),
+            setting="allow_evaluation_images=true",
+            allowed=settings.allow_evaluation_images,
+        )
