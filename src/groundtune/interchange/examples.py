@@ -13,7 +13,7 @@ from typing import NamedTuple, cast
 from groundtune.errors import UserError
 from groundtune.interchange.dialogue import messages_of, with_images_first
 from groundtune.interchange.images import store_image
-from groundtune.interchange.layout import Content, Refused, RowImage, Turn
+from groundtune.interchange.layout import Content, LayoutError, RowImage, Turn
 from groundtune.interchange.reading import bad_row, refuse_media
 from groundtune.interchange.registry import EXAMPLE_TARGETS, ExampleLayoutName
 from groundtune.records import Answer, Producer, Prompt, Source
@@ -50,7 +50,7 @@ class ExampleLayout:
     dataset: str
     licence: str
     parse: Callable[[Fields], Example | str]
-    """What a row says, or why it gives no example. Raises Refused."""
+    """What a row says, or why it gives no example. Raises LayoutError."""
     rows: Callable[[Path], Iterator[Row]] = lambda path: rows_of(path, SKIP_OR_FIX)
     """The rows of a file. Raises UserError."""
 
@@ -115,14 +115,14 @@ def _read(
         if isinstance(example, str):
             return ReadExample(number, left_out=example)
         turns = with_images_first(example.turns, len(example.images))
-    except Refused as error:
+    except LayoutError as error:
         raise bad_row(error, row.where) from error
     stored = [store_image(_image(each, roots), roots, images, row.where) for each in example.images]
     text = example.answer
     if not isinstance(text, str):
         text = text(images.open(stored[0]).size)
     if not text.strip():
-        raise bad_row(Refused("The answer is empty"), row.where)
+        raise bad_row(LayoutError("The answer is empty"), row.where)
     content = Content(turns=turns, images=(), chosen="", rejected="")
     messages = messages_of(content, stored)
     source = Source(dataset=layout.dataset, row=example.row, licence=licence)

@@ -10,27 +10,27 @@ from string import ascii_uppercase
 from typing import cast
 
 from groundtune.feedback.suffixes import LETTER, with_suffix
-from groundtune.interchange.dialogue import ask, list_of, text_of
+from groundtune.interchange.dialogue import image_question, list_of, text_of
 from groundtune.interchange.examples import Example, ExampleLayout
-from groundtune.interchange.layout import Refused
+from groundtune.interchange.layout import LayoutError
 from groundtune.store.rows import Fields
 
 
 def _parse(row: Fields) -> Example:
     image = row.get("image_id")
     if isinstance(image, bool) or not isinstance(image, int):
-        raise Refused("The 'image_id' is not a number", "image_id")
+        raise LayoutError("The 'image_id' is not a number", "image_id")
     choices = _texts(row, "choices")
     right = row.get("correct_choice_idx")
     if isinstance(right, bool) or not isinstance(right, int) or not 0 <= right < len(choices):
-        raise Refused("The row has no right choice, as the test split", "correct_choice_idx")
+        raise LayoutError("The row has no right choice, as the test split", "correct_choice_idx")
     if len(choices) > len(ascii_uppercase):
-        raise Refused(f"There are {len(choices)} choices, more than letters", "choices")
+        raise LayoutError(f"There are {len(choices)} choices, more than letters", "choices")
     lines = [f"{letter}. {text}" for letter, text in zip(ascii_uppercase, choices, strict=False)]
     question = "\n".join([text_of(row, "question").strip(), *lines])
     name = f"{image:012}.jpg"
     return Example(
-        turns=ask(with_suffix(question, LETTER)),
+        turns=image_question(with_suffix(question, LETTER)),
         answer=ascii_uppercase[right],
         images=((name, *(f"COCO_{split}2014_{name}" for split in ("train", "val"))),),
         row=str(row.get("question_id", "")),
@@ -42,7 +42,7 @@ def _parse(row: Fields) -> Example:
 def _texts(row: Fields, column: str) -> tuple[str, ...]:
     values = list_of(row.get(column), column)
     if not all(isinstance(each, str) and each.strip() for each in values):
-        raise Refused("It is not a list of texts", column)
+        raise LayoutError("It is not a list of texts", column)
     return tuple(each.strip() for each in cast("list[str]", values))
 
 

@@ -14,9 +14,9 @@ import re
 from collections.abc import Sequence
 from typing import Any, cast
 
-from groundtune.interchange.dialogue import ask, list_of, text_of
+from groundtune.interchange.dialogue import image_question, list_of, text_of
 from groundtune.interchange.examples import Example, ExampleLayout, Size
-from groundtune.interchange.layout import Refused
+from groundtune.interchange.layout import LayoutError
 from groundtune.store.rows import Fields
 
 REQUEST = (
@@ -35,20 +35,22 @@ def _parse(row: Fields) -> Example:
     boxes = [_box(each) for each in list_of(row.get("boxes"), "boxes")]
     places = [_places(each, boxes) for each in list_of(row.get("boxes_seq"), "boxes_seq")]
     if _START in _PHRASE.sub("", sentence) or _END in _PHRASE.sub("", sentence):
-        raise Refused(f"A phrase has no {_START} or no {_END}", "sentence")
+        raise LayoutError(f"A phrase has no {_START} or no {_END}", "sentence")
     if len(phrases) != len(places):
-        raise Refused(
+        raise LayoutError(
             f"The sentence has {len(phrases)} phrases, but boxes for {len(places)}", "boxes_seq"
         )
     name = str(row.get("image_id", ""))
     if not name or "/" in name:
-        raise Refused("The image has no id", "image_id")
+        raise LayoutError("The image has no id", "image_id")
 
     def answer(size: Size) -> str:
         each = iter(places)
         return _PHRASE.sub(lambda match: match[1] + _text(next(each), size), sentence)
 
-    return Example(turns=ask(REQUEST), answer=answer, images=((f"{name}.jpg",),), row=name)
+    return Example(
+        turns=image_question(REQUEST), answer=answer, images=((f"{name}.jpg",),), row=name
+    )
 
 
 def _box(value: object) -> Box:
@@ -56,10 +58,10 @@ def _box(value: object) -> Box:
     if len(numbers) != 4 or not all(
         isinstance(each, int | float) and not isinstance(each, bool) for each in numbers
     ):
-        raise Refused("A box is not four numbers", "boxes")
+        raise LayoutError("A box is not four numbers", "boxes")
     left, top, right, bottom = (float(each) for each in numbers)
     if not (0 <= left <= right < 1e6 and 0 <= top <= bottom < 1e6):
-        raise Refused(f"The box {numbers} ends before it begins, or is outside", "boxes")
+        raise LayoutError(f"The box {numbers} ends before it begins, or is outside", "boxes")
     return left, top, right, bottom
 
 
@@ -68,7 +70,7 @@ def _places(value: object, boxes: Sequence[Box]) -> list[Box]:
     if not indices or not all(
         isinstance(i, int) and not isinstance(i, bool) and 0 <= i < len(boxes) for i in indices
     ):
-        raise Refused("A phrase has no box, or one that isn't there", "boxes_seq")
+        raise LayoutError("A phrase has no box, or one that isn't there", "boxes_seq")
     return [boxes[i] for i in cast("list[int]", indices)]
 
 

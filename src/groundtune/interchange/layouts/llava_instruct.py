@@ -8,7 +8,7 @@ Liu et al. 2023, arXiv 2304.08485; liuhaotian/LLaVA-Instruct-150K, cc-by-nc-4.0.
 from groundtune.interchange.dialogue import check_turns_alternate, read_turns
 from groundtune.interchange.examples import Example, ExampleLayout
 from groundtune.interchange.images import row_images
-from groundtune.interchange.layout import Refused, Role
+from groundtune.interchange.layout import LayoutError, Role
 from groundtune.store.rows import Fields
 
 _ROLES: dict[str, Role] = {"human": "user", "gpt": "assistant", "system": "system"}
@@ -18,11 +18,11 @@ def _parse(row: Fields) -> Example:
     column = "conversations"
     turns = read_turns(row.get(column), column, role="from", content="value", roles=_ROLES)
     if len(turns) < 2 or turns[-1].role != "assistant":
-        raise Refused("The dialogue doesn't end with an answer", column)
+        raise LayoutError("The dialogue doesn't end with an answer", column)
     check_turns_alternate(turns, "LLaVA")
     *asked, last = turns
     if None in last.pieces:
-        raise Refused("The answer has an image", column)
+        raise LayoutError("The answer has an image", column)
     name = row.get("id")
     return Example(
         turns=tuple(asked),

@@ -22,7 +22,7 @@ from groundtune.feedback.suffixes import SHORT as SUFFIX
 from groundtune.feedback.suffixes import with_suffix
 from groundtune.interchange.dialogue import text_of
 from groundtune.interchange.examples import Example, ExampleLayout
-from groundtune.interchange.layout import Refused, Turn
+from groundtune.interchange.layout import LayoutError, Turn
 from groundtune.store.rows import SKIP_OR_FIX, Fields, Row, json_members
 
 _SUBSET = re.compile(r"(train|val|test)\d{4}")
@@ -36,7 +36,7 @@ def _parse(row: Fields) -> Example:
         question = text_of(each, "question").strip()
         answer = text_of(each, "multiple_choice_answer").strip()
         if not question or not answer:
-            raise Refused(f"Question {each.get('question_id')} or its answer is empty")
+            raise LayoutError(f"Question {each.get('question_id')} or its answer is empty")
         asked = question if number else with_suffix(question, SUFFIX)
         turns += [Turn("user", (asked,)), Turn("assistant", (answer[0].upper() + answer[1:],))]
     *prompt, last = turns
@@ -72,7 +72,7 @@ def _joined(path: Path) -> Iterator[Row]:
 def _names(image: object, path: Path) -> tuple[str, ...]:
     """The names that an image's file may have: COCO's of 2014, and of 2017."""
     if isinstance(image, bool) or not isinstance(image, int):
-        raise Refused("The 'image_id' is not a number", "image_id")
+        raise LayoutError("The 'image_id' is not a number", "image_id")
     subset = _SUBSET.search(path.name)
     first = [f"COCO_{subset[0]}_{image:012}.jpg"] if subset else []
     return (*first, f"{image:012}.jpg")
@@ -100,7 +100,7 @@ def _with_rounds(rows: Sequence[Row], number: int, path: Path) -> Row:
     try:
         fields = [row.fields for row in rows]
         names = _names(fields[0].get("image_id"), path)
-    except Refused as error:
+    except LayoutError as error:
         return Row(where, number, UserError(f"{error.what}.", where, SKIP_OR_FIX))
     except UserError as error:
         return Row(where, number, error)

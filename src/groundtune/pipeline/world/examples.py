@@ -15,7 +15,7 @@ from groundtune.store.keys import key_of
 from groundtune.store.lock import one_writer
 from groundtune.world import DATASET
 from groundtune.world.captions import TRAIN_INSTRUCTIONS, caption
-from groundtune.world.questions import ask, spoken
+from groundtune.world.questions import as_turn, ask
 from groundtune.world.scenes import Scene, scenes
 
 TRUTH = Producer(kind="dataset", name="world:truth")
@@ -63,7 +63,7 @@ def make_examples(
         image = add_image(scene, target.images)
         rng = np.random.default_rng([settings.seed, scene.seed, 11])
         turns = [_caption(scene, rng) for _ in range(settings.captions)]
-        turns += [spoken(ask(scene, rng), rng) for _ in range(settings.questions)]
+        turns += [as_turn(ask(scene, rng), rng) for _ in range(settings.questions)]
         made = [(ask_about(scene, image, question), answer) for question, answer in turns]
         prompts += [prompt for prompt, _ in made]
         answers += [_answer(prompt, text) for prompt, text in made]
