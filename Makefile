@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo generated test test-elsewhere test-floor test-ray test-zero test-web test-wheel test-pythons package lint bench bench-faults bench-train bench-train-gpu docs
+.PHONY: help demo generated test test-elsewhere test-floor test-ray test-zero test-web test-docs test-wheel test-pythons package lint bench bench-faults bench-train bench-train-gpu docs
 
 help:
 	@echo "make demo   run the whole loop on the embedded world; writes $(OUT)/report.html"
@@ -19,6 +19,7 @@ help:
 	@echo "make test-zero  test training with DeepSpeed in two processes, in a separate environment"
 	@echo "make test-web  test the annotation app's pages in a Chromium, which must be installed"
 	@echo "make generated  write JSON Schemas and pages again after a change of settings"
+	@echo "make test-docs  run the commands of all pages and the notebook"
 	@echo "make package  build wheel and sdist in dist/ and check them"
 	@echo "make test-wheel  try the wheel in a clean environment without a network"
 	@echo "make test-pythons  check that wheels of all dependencies exist for other Pythons"
@@ -135,6 +136,10 @@ test-pythons: package
 			--dry-run --ignore-installed --target $(WHEEL)/none --only-binary :all: \
 			--python-version $$each dist/*.whl && echo "Python $$each: every wheel is there" || exit 1; \
 	done
+
+# Commands of all pages, in fresh folders, and the notebook.
+test-docs: $(VENV)/.installed
+	$(BIN)/python -m pytest -m "docs or not docs" $(PYTEST_ARGS) tests/docs
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m pytest -m bench -s $(PYTEST_ARGS)

@@ -1,6 +1,6 @@
 """Measure a stranger's first hour, from a fresh clone and a fresh home.
 
-python tools/first_hour.py [--steps report check train serve] [--out first-hour.json]
+python tools/first_hour.py [--steps report check train serve] [--out FILE] [--place FOLDER]
 
 Each step is what the pages tell a stranger to type. Images of one's own are two scenes, saved as
 PNG, and the model is the embedded world's, so that nothing is downloaded but packages. Minutes are
@@ -36,7 +36,7 @@ class Stranger:
     def __init__(self, place: Path) -> None:
         self.clone = place / "groundtune"
         home = place / "home"
-        home.mkdir()
+        home.mkdir(parents=True, exist_ok=True)
         environ = os.environ.items()
         kept = {k: v for k, v in environ if k in KEPT or k.startswith("PIP_")}
         settings = Path.home() / ".config" / "pip" / "pip.conf"  # where this machine's packages are
@@ -137,12 +137,13 @@ STEPS: dict[str, Callable[[Stranger], None]] = {
 }
 
 
-def measure(steps: list[str]) -> list[dict[str, object]]:
-    """Take the steps in a fresh clone and home; return a row for each."""
+def measure(steps: list[str], place: Path | None) -> list[dict[str, object]]:
+    """Take the steps in a clone and home, fresh ones if no place is given; a row for each."""
     rows: list[dict[str, object]] = []
-    with tempfile.TemporaryDirectory() as place:
-        me = Stranger(Path(place))
-        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(me.clone)], check=True)
+    with tempfile.TemporaryDirectory() as fresh:
+        me = Stranger(place or Path(fresh))
+        if not me.clone.exists():
+            subprocess.run(["git", "clone", "--quiet", str(ROOT), str(me.clone)], check=True)
         for name in steps:
             if name == "check":  # photos of one's own are there beforehand
                 _draw_photos(me)
@@ -187,8 +188,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--steps", nargs="+", choices=list(STEPS), default=list(STEPS))
     parser.add_argument("--out", type=Path, default=None)
+    parser.add_argument("--place", type=Path, help="folder with a clone and a home, to go on there")
     options = parser.parse_args()
-    found = measure(options.steps)
+    found = measure(options.steps, options.place and options.place.resolve())
     if options.out:
         options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     late = [row for row in found if float(str(row["minutes"])) > GOALS[str(row["step"])]]

@@ -107,7 +107,7 @@ def check(
     """Checks the answers of a folder, a file or a model, as far as `out` lacks it.
 
     `overrides` are key=value settings of `CheckSettings`, `options` the same as data; for the
-    embedded world's own prompts its divider and wording stand for the defaults.
+    embedded world's own prompts and labeler, its divider and wording are the defaults.
 
     Raises:
         UserError: there are no answers, a model can't be loaded or doesn't answer yes or no, no
@@ -129,7 +129,7 @@ def check(
     known = is_file(what) or is_folder(what)
     model = None if known else _sample_settings(what, images, first)
     import_answers(what, target, images, first.ask, model, progress)
-    command_settings = base_settings(target)
+    command_settings = base_settings(target, first.labeler)
     settings = load(None, overrides, CheckSettings, command=command_settings, options=options)
     progress.start(f"load {settings.labeler}")
     with open_labelling(settings, target) as labelling:

@@ -22,7 +22,7 @@ from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.pipeline.generators import close, open_generator
 from groundtune.pipeline.model_settings import InferenceSettings, ModelSettings
 from groundtune.pipeline.models import Labeler, no_question
-from groundtune.pipeline.prompt_sources import source_of, with_divider
+from groundtune.pipeline.prompt_sources import named_in, source_of, with_divider
 from groundtune.pipeline.workers.local import LocalWorkers, open_workers
 from groundtune.protocols import Divider, YesNo
 from groundtune.records import Answer, Prompt, Sampling
@@ -57,13 +57,16 @@ class ClaimSettings(InferenceSettings):
     """Questions: short ones, so more at once than of whole answers."""
 
 
-def base_settings(folder: RunFolder) -> Mapping[str, Any]:
+def base_settings(folder: RunFolder, labeler: str = "") -> Mapping[str, Any]:
     """Return the defaults in a folder: those of the prompt source that all its prompts are from.
+
+    Without one, those of the source that the labeler comes with, which understands no other
+    questions.
 
     Raises:
         UserError: there are no prompts.
     """
-    source = source_of(read_some(folder.prompts))
+    source = source_of(read_some(folder.prompts)) or named_in(labeler)
     return source.claim_settings if source else {}
 
 

@@ -1,0 +1,71 @@
+"""Commands of the pages are run as a reader types them, in a fresh folder.
+
+The README's and the start page's run with all tests, the others with `make test-docs`. Numbers are
+smaller, and stand-ins replace what a reader has: pages.yaml says which, and what is not run.
+"""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from doc_pages import PAGES, ROOT, Unrun, commands_of, lines_of, words_of
+from groundtune.cli.app import run
+from readers_folder import make_folder
+
+ALWAYS = ("README.md", "docs/index.md")
+OTHERS = [page for page in PAGES if page not in ALWAYS and "not_yet" not in PAGES[page]]
+
+
+def follow(page: str) -> None:
+    """Run the commands of a page, and before them those of the page that it continues."""
+    if first := PAGES[page].get("first"):
+        follow(first)
+    commands, _ = commands_of(page)
+    assert commands
+    for command in commands:
+        assert command.line.startswith("groundtune "), f"no tool runs {command.line!r} here"
+        assert run(words_of(command)) == 0, f"{command.page}:{command.number}: {command.line}"
+
+
+@pytest.mark.parametrize("page", ALWAYS)
+def test_the_commands_of_the_first_pages_work(
+    page: str, tmp_path: Path, tiny_llava: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_folder(tmp_path, tiny_llava)
+    monkeypatch.chdir(tmp_path)
+    follow(page)
+
+
+@pytest.mark.docs
+@pytest.mark.parametrize("page", OTHERS)
+def test_the_commands_of_a_page_work(
+    page: str, tmp_path: Path, tiny_llava: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_folder(tmp_path, tiny_llava)
+    monkeypatch.chdir(tmp_path)
+    follow(page)
+
+
+def test_every_page_with_commands_is_in_the_table() -> None:
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    names = [path.relative_to(ROOT).as_posix() for path in pages]
+    skipped = {"docs/notebook.md", "docs/design.md", "docs/faults.md", "docs/benchmarks.md"}
+    # rows of measurements there name commands that ran once
+    missing = [name for name in names if name not in {*PAGES, *skipped} and lines_of(name)]
+    assert missing == []
+    assert [name for name in PAGES if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_replacement_and_exception_is_of_a_line_that_is_there(page: str) -> None:
+    text = "\n".join(line for _, line in lines_of(page))
+    rules = PAGES[page]
+    assert [word for word in rules.get("replace", {}) if word not in text] == []
+    starts = rules.get("elsewhere", {})
+    assert [s for s in starts if not re.search(rf"^{re.escape(s)}", text, re.MULTILINE)] == []
+
+
+def test_what_is_not_run_has_a_reason() -> None:
+    left = [each for page in PAGES for each in commands_of(page)[1]]
+    assert all(isinstance(each, Unrun) and len(each.reason) > 7 for each in left)
