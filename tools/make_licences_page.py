@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 READ = ("annotate", "serve", "tables", "hub")
 """Extras whose packages a development environment has: their licences are read."""
 APART: dict[str, str] = {
+    "psycopg": "LGPL-3.0-only",
     "bitsandbytes": "MIT",
     "deepspeed": "Apache-2.0",
     "ray": "Apache-2.0",

@@ -209,12 +209,19 @@ def test_answers_that_nobody_could_divide_are_no_check(
     photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     own = ["--images", str(photographs / "images"), "--labeler", "world:labeler"]
-    assert run(["check", "world:base", *own, "--out", str(tmp_path)]) == EXIT_INPUT
+    words = ["check", "world:base", "divider=self", *own, "--out", str(tmp_path)]
+    assert run(words) == EXIT_INPUT
     error = capsys.readouterr().err
     assert "No claim of the answers was checked (claims that could not be read: 6)." in error
     assert "divider=world" in error.splitlines()[-1]
     assert not (tmp_path / "check.json").exists()
     assert not (tmp_path / "report.html").exists()
+
+
+def test_a_labeler_of_the_world_comes_with_its_divider(photographs: Path, tmp_path: Path):
+    own = ["--images", str(photographs / "images"), "--labeler", "world:labeler"]
+    assert run(["check", "world:base", *own, "--out", str(tmp_path)]) == 0
+    assert (tmp_path / "check.json").exists()
 
 
 def test_marks_give_an_interval_and_the_labelers_error(
