@@ -1,4 +1,4 @@
-"""Turns `BenchParts` into tables of text for the templates."""
+"""Converts `BenchParts` to tables of text for the templates."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from groundtune.report.tables import WORDS
 from groundtune.report.verdict import Tone, tone_of
 
 FRONT = 8
-"""Rows of a table that are shown at once."""
+"""Number of rows of a table that are visible at first."""
 TOOLS: dict[str, str] = {
     "pope": "POPE, LLaVA",
     "vcd": "VCD, Deco",
@@ -74,11 +74,11 @@ class BehaviourRow(NamedTuple):
 
 
 class ToolRow(NamedTuple):
-    """A tool's reading of each model's answers; "" where it has none."""
+    """A tool's reading of each model's answers; "" if it has none."""
 
     tool: str
     cells: tuple[tuple[str, str, str], ...]
-    """(share right, answers that can't be read, answers read otherwise than here)."""
+    """(share right, unreadable answers, answers read differently from here)."""
 
 
 class ToolTable(NamedTuple):
@@ -88,7 +88,7 @@ class ToolTable(NamedTuple):
     models: tuple[tuple[int, str], ...]
     rows: tuple[ToolRow, ...]
     apart: tuple[tuple[DisputedAnswer, tuple[tuple[str, str], ...]], ...]
-    """Answers that are read apart, each with (reading, the tools that read so)."""
+    """Answers that the tools read differently, each with (reading, the tools with it)."""
 
 
 class JudgeRow(NamedTuple):
@@ -99,12 +99,12 @@ class JudgeRow(NamedTuple):
 
 
 class BenchTables(NamedTuple):
-    """All tables; each may be empty. Of the first two only the `front` rows are shown at once."""
+    """All tables; each may be empty. Of the first two, only `front` rows are visible at first."""
 
     front: int
     tests: tuple[TestRow, ...]
     family: int
-    """Tests that p is corrected for."""
+    """Number of tests for which p is corrected."""
     heads: tuple[str, ...]
     behaviours: tuple[BehaviourRow, ...]
     tools: tuple[ToolTable, ...]
@@ -117,16 +117,16 @@ def bench_tables(report: ReportInput) -> BenchTables | None:
     if parts is None:
         return None
     order = [spec.name for spec in report.subject.benchmarks]
-    tests = sorted(parts.tests, key=lambda each: _place(order, each.benchmark))
-    seen = sorted(parts.behaviours, key=lambda each: _place(order, each.benchmark))
+    tests = sorted(parts.tests, key=lambda part: _place(order, part.benchmark))
+    behaviours = sorted(parts.behaviours, key=lambda part: _place(order, part.benchmark))
     return BenchTables(
         front=FRONT,
         tests=tuple(_test(report, test) for test in tests),
         family=len(parts.tests),
         heads=tuple(LABELS.values()),
-        behaviours=tuple(_behaviour(report, each, parts.warnings) for each in seen),
+        behaviours=tuple(_behaviour(report, part, parts.warnings) for part in behaviours),
         tools=tuple(_tools(report, parts)),
-        judges=tuple(_judge(report, each) for each in parts.judges),
+        judges=tuple(_judge(report, part) for part in parts.judges),
     )
 
 
@@ -166,29 +166,31 @@ def _size(value: float, spec: MetricSpec) -> str:
 
 
 def _behaviour(
-    report: ReportInput, seen: Behaviour, warned: Sequence[BehaviourWarning]
+    report: ReportInput, behaviour: Behaviour, warnings: Sequence[BehaviourWarning]
 ) -> BehaviourRow:
-    said: dict[str, str] = {}
-    for each in warned:
-        if (each.model, each.benchmark) == (seen.model, seen.benchmark):
-            said[each.guard] = " ".join(filter(None, (said.get(each.guard), each.text)))
+    text_of_guard: dict[str, str] = {}
+    for warning in warnings:
+        if (warning.model, warning.benchmark) == (behaviour.model, behaviour.benchmark):
+            text_of_guard[warning.guard] = " ".join(
+                filter(None, (text_of_guard.get(warning.guard), warning.text))
+            )
     values: dict[str, str] = {
-        "constant": _share(seen.constant),
-        "yes": _share(seen.yes),
-        "repeating": _share(seen.repeating),
-        "distinct_2": _share(seen.distinct_2),
-        "refusals": _share(seen.refusals),
-        "empty": _share(seen.empty),
-        "cut": _share(seen.cut),
-        "unparsed": _share(seen.unparsed),
-        "words": number(seen.words, 1),
+        "constant": _share(behaviour.constant),
+        "yes": _share(behaviour.yes),
+        "repeating": _share(behaviour.repeating),
+        "distinct_2": _share(behaviour.distinct_2),
+        "refusals": _share(behaviour.refusals),
+        "empty": _share(behaviour.empty),
+        "cut": _share(behaviour.cut),
+        "unparsed": _share(behaviour.unparsed),
+        "words": number(behaviour.words, 1),
     }
     return BehaviourRow(
-        benchmark=report.benchmark(seen.benchmark).label,
-        colour=report.colour(seen.model),
-        model=report.model(seen.model).label,
-        n=number(seen.n, 0),
-        cells=tuple(BehaviourCell(values[name], said.get(name, "")) for name in LABELS),
+        benchmark=report.benchmark(behaviour.benchmark).label,
+        colour=report.colour(behaviour.model),
+        model=report.model(behaviour.model).label,
+        n=number(behaviour.n, 0),
+        cells=tuple(BehaviourCell(values[name], text_of_guard.get(name, "")) for name in LABELS),
     )
 
 
@@ -198,45 +200,48 @@ def _share(value: float | None) -> str:
 
 def _tools(report: ReportInput, parts: BenchParts) -> list[ToolTable]:
     tables: list[ToolTable] = []
-    for name in dict.fromkeys(each.benchmark for each in parts.readings):
-        own = [each for each in parts.readings if each.benchmark == name]
-        models = list(dict.fromkeys(each.model for each in own))
-        apart = [each for each in parts.apart if each.benchmark == name]
+    for name in dict.fromkeys(reading.benchmark for reading in parts.readings):
+        benchmark_readings = [reading for reading in parts.readings if reading.benchmark == name]
+        models = list(dict.fromkeys(reading.model for reading in benchmark_readings))
+        apart = [reading for reading in parts.apart if reading.benchmark == name]
         tables.append(
             ToolTable(
                 benchmark=report.benchmark(name).label,
                 models=tuple((report.colour(m), report.model(m).label) for m in models),
                 rows=tuple(
-                    ToolRow(TOOLS.get(tool, tool), tuple(_reading(own, tool, m) for m in models))
-                    for tool in dict.fromkeys(each.tool for each in own)
+                    ToolRow(
+                        TOOLS.get(tool, tool),
+                        tuple(_reading(benchmark_readings, tool, m) for m in models),
+                    )
+                    for tool in dict.fromkeys(reading.tool for reading in benchmark_readings)
                 ),
-                apart=tuple((each, _by_reading(each)) for each in apart),
+                apart=tuple((reading, _by_reading(reading)) for reading in apart),
             )
         )
     return tables
 
 
 def _reading(rows: Sequence[ToolReading], tool: str, model: str) -> tuple[str, str, str]:
-    found = next((r for r in rows if (r.tool, r.model) == (tool, model)), None)
-    if found is None:
+    row = next((r for r in rows if (r.tool, r.model) == (tool, model)), None)
+    if row is None:
         return "", "", ""
-    return number(100 * found.share, 1) + "%", number(found.unread, 0), number(found.other, 0)
+    return number(100 * row.share, 1) + "%", number(row.unread, 0), number(row.other, 0)
 
 
 def _by_reading(apart: DisputedAnswer) -> tuple[tuple[str, str], ...]:
-    said: dict[str, list[str]] = {}
+    tools_of: dict[str, list[str]] = {}
     for tool, reading in apart.readings.items():
-        said.setdefault(reading, []).append(TOOLS.get(tool, tool))
-    return tuple((reading, "; ".join(tools)) for reading, tools in said.items())
+        tools_of.setdefault(reading, []).append(TOOLS.get(tool, tool))
+    return tuple((reading, "; ".join(tools)) for reading, tools in tools_of.items())
 
 
-def _judge(report: ReportInput, told: JudgeSummary) -> JudgeRow:
-    properties = dict(told.properties)
-    if told.repeats > 1:
-        properties["asked"] = f"{told.repeats:.3g} times each of {told.items:,} items"
+def _judge(report: ReportInput, judge: JudgeSummary) -> JudgeRow:
+    properties = dict(judge.properties)
+    if judge.repeats > 1:
+        properties["asked"] = f"{judge.repeats:.3g} times each of {judge.items:,} items"
         properties["standard error of the mean"] = (
-            f"{told.item_error:.3g} from the choice of items, {told.judge_error:.3g} from judge "
-            f"noise ({100 * told.judge_share:.0f}% of the variance)"
+            f"{judge.item_error:.3g} from the choice of items, {judge.judge_error:.3g} from judge "
+            f"noise ({100 * judge.judge_share:.0f}% of the variance)"
         )
-    label = report.benchmark(told.benchmark).label
-    return JudgeRow(f"{label}, {report.model(told.model).label}", tuple(properties.items()))
+    label = report.benchmark(judge.benchmark).label
+    return JudgeRow(f"{label}, {report.model(judge.model).label}", tuple(properties.items()))

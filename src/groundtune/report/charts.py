@@ -1,7 +1,7 @@
-"""Geometry of the charts of points with intervals. Templates draw it as inline SVG.
+"""Geometry of the charts of points with intervals; templates draw them as inline SVG.
 
 Horizontal positions are percent of the chart's width, so that a chart fills a phone or a page
-without its text being scaled; heights are CSS pixels. Points have their 95% intervals; there are no
+without scaling its text; heights are CSS pixels. Points have their 95% intervals; there are no
 bars.
 """
 
@@ -41,7 +41,7 @@ class Dot(NamedTuple):
 
 
 class Track(NamedTuple):
-    """A line of a chart with one or more dots; `group` is printed above its first line."""
+    """A line of a chart with one or more dots; `group` is the heading above its first line."""
 
     group: str
     label: str
@@ -57,21 +57,21 @@ class DotChart(NamedTuple):
     ticks: tuple[Tick, ...]
     zero: float | None
     cut: bool
-    """Whether the axis begins elsewhere than at 0."""
+    """Whether the axis doesn't begin at 0."""
 
 
 def panels(report: ReportInput, role: str) -> list[DotChart]:
-    """A small chart for each metric that a role's table shows at once, but the headline."""
+    """A small chart per metric that a role's table shows at first, except the headline."""
     refs = front_refs(report, role)
-    shown = [r for r in refs if report.metric(r).chart and not is_headline(report, r)]
-    return [panel(report, ref) for ref in shown]
+    visible = [r for r in refs if report.metric(r).chart and not is_headline(report, r)]
+    return [panel(report, ref) for ref in visible]
 
 
 def panel(report: ReportInput, ref: MetricRef) -> DotChart:
-    """One metric's chart; its title says what the differences show."""
+    """One metric's chart; its title summarises the differences."""
     spec = report.metric(ref)
-    found = [report.estimate(model.name, ref) for model in report.models]
-    present = [e for e in found if e is not None]
+    estimates = [report.estimate(model.name, ref) for model in report.models]
+    present = [e for e in estimates if e is not None]
     scale = scale_of([end for e in present for end in _ends(e)], from_zero=False)
     tracks = [
         Track("", report.model(e.model).label, (_dot(report, e.model, _ends(e), spec, scale),))
@@ -88,7 +88,7 @@ def panel(report: ReportInput, ref: MetricRef) -> DotChart:
 
 
 def _sizes(rows: Sequence[Estimate] | Sequence[Difference]) -> str:
-    """The numbers of items behind these rows: "n = 500", or "n = 500 / 499" where they differ."""
+    """The numbers of items of these rows: "n = 500", or "n = 500 / 499" if they differ."""
     return "n = " + " / ".join(f"{n:,}" for n in dict.fromkeys(row.n for row in rows))
 
 
@@ -105,40 +105,40 @@ def _caption(report: ReportInput, ref: MetricRef, spec: MetricSpec) -> str:
 
 
 def forests(report: ReportInput) -> list[DotChart]:
-    """Differences in points on one axis, apart for what should fall and for what should rise.
+    """Differences in points on one axis: one chart for metrics to lower, one for metrics to raise.
 
-    The titles count all differences; the charts have those that the tables show at once.
+    The titles count all differences; the charts have those that the tables show at first.
     """
     charts: list[DotChart] = []
     refs = [r for r in refs_in_order(report, report.estimates) if report.metric(r).unit == "%"]
     main = [*front_refs(report, "quality"), *front_refs(report, "cost")]
     for better in ("lower", "higher"):
-        counted = [r for r in refs if report.metric(r).better == better]
-        shown = [r for r in counted if r in main]
-        found = [_differences(report, ref) for ref in shown]
-        if any(found):
-            every = [d for ref in counted for d in _differences(report, ref)]
-            charts.append(_forest(report, shown, found, _forest_title(every, better)))
+        refs_of_direction = [r for r in refs if report.metric(r).better == better]
+        visible = [r for r in refs_of_direction if r in main]
+        rows = [_differences(report, ref) for ref in visible]
+        if any(rows):
+            all_differences = [d for ref in refs_of_direction for d in _differences(report, ref)]
+            charts.append(_forest(report, visible, rows, _forest_title(all_differences, better)))
     return charts
 
 
 def _differences(report: ReportInput, ref: MetricRef) -> list[Difference]:
     """A metric's differences, in the order of the models."""
-    found = (report.difference(model.name, ref) for model in report.models)
-    return [d for d in found if d is not None]
+    differences = (report.difference(model.name, ref) for model in report.models)
+    return [d for d in differences if d is not None]
 
 
 POINTS = MetricSpec(name="points", label="points", unit="points", scale=1)
 
 
 def _forest(
-    report: ReportInput, refs: list[MetricRef], found: list[list[Difference]], title: str
+    report: ReportInput, refs: list[MetricRef], rows: list[list[Difference]], title: str
 ) -> DotChart:
-    ends = [end * report.metric(d).scale for row in found for d in row for end in _ends(d)]
+    ends = [end * report.metric(d).scale for row in rows for d in row for end in _ends(d)]
     wide = max(abs(end) for end in ends) or 1.0
     scale = scale_of([*ends, -0.15 * wide, 0.15 * wide])
     tracks: list[Track] = []
-    for ref, row in zip(refs, found, strict=True):
+    for ref, row in zip(refs, rows, strict=True):
         spec = report.metric(ref)
         points = POINTS.model_copy(update={"decimals": spec.decimals})
         dots: list[Dot] = []
@@ -159,16 +159,16 @@ def _forest(
 
 
 def _forest_title(pairs: list[Difference], better: str) -> str:
-    """How many differences clearly went the right way, and how many the other."""
+    """The number of differences that clearly improved, and that clearly got worse."""
     good = sum(d.clear and (d.value < 0) == (better == "lower") for d in pairs)
     bad = sum(d.clear for d in pairs) - good
-    what, opposite = ("fall", "rose") if better == "lower" else ("rise", "fell")
+    direction, opposite = ("fall", "rose") if better == "lower" else ("rise", "fell")
     against = f", {bad} clearly {opposite}" if bad else ""
-    return f"What should {what}: {good} of {len(pairs)} differences clearly did{against}"
+    return f"What should {direction}: {good} of {len(pairs)} differences clearly did{against}"
 
 
 def strata_charts(report: ReportInput) -> list[DotChart]:
-    """For each way of telling items apart and each metric: the strata, a dot a model."""
+    """One chart per kind of strata and metric: one line per stratum, one dot per model."""
     charts: list[DotChart] = []
     keys = dict.fromkeys((e.by, e.benchmark, e.metric) for e in report.strata)
     for by, benchmark, metric in keys:
@@ -217,9 +217,9 @@ def _strata_finding(report: ReportInput, by: str, rows: Sequence[StratumEstimate
         return f"by {parts}"
     spec = report.metric(rows[0])
     sign, way = (-1, "higher") if spec.better == "higher" else (1, "lower")
-    moved = sum(sign * after[name] < sign * before[name] for name in both)
+    improved_count = sum(sign * after[name] < sign * before[name] for name in both)
     label = report.model(headline.model).label
-    return f"{label} is {way} in {moved} of {len(both)} parts, by {parts}"
+    return f"{label} is {way} in {improved_count} of {len(both)} parts, by {parts}"
 
 
 def _ends(row: Estimate | Difference) -> tuple[float, float, float]:

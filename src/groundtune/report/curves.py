@@ -1,4 +1,4 @@
-"""Lines over training steps, over the number of corrections, or over anything else."""
+"""Curves over training steps, the number of corrections, or anything else."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -21,12 +21,12 @@ class CurvePoint(Record):
 
 
 class CurveSeries(Record):
-    """One line; `model` gives it its colour if it is a model of the report."""
+    """One line; `model` gives its colour if it is a model of the report."""
 
     label: str
     model: str = ""
     points: tuple[CurvePoint, ...]
-    """Points that aren't finite are left out: a gap in the line."""
+    """Non-finite points are left out: a gap in the line."""
 
     @field_validator("points")
     @classmethod
@@ -35,26 +35,26 @@ class CurveSeries(Record):
 
 
 class Curve(Record):
-    """Lines over training steps, over the number of corrections, or over anything else."""
+    """Lines over training steps, the number of corrections, or anything else."""
 
     title: str
     x_label: str
     y_label: str
     series: tuple[CurveSeries, ...]
     scale: float = 1.0
-    """What y is multiplied with before it is shown."""
+    """Factor of y for display."""
     log_x: bool = False
     note: str = ""
 
     @model_validator(mode="after")
     def _logarithms_exist(self) -> Self:
         if self.log_x and any(p.x <= 0 for series in self.series for p in series.points):
-            raise ValueError("a logarithmic axis has no place for x <= 0")
+            raise ValueError("a logarithmic axis can't show x <= 0")
         return self
 
 
 def points(rates: Iterable[tuple[float, HasInterval]]) -> tuple[CurvePoint, ...]:
-    """Points of a curve from (x, the rate there)."""
+    """Points of a curve from (x, the rate at x)."""
     return tuple(CurvePoint(x=x, y=rate.value, low=rate.low, high=rate.high) for x, rate in rates)
 
 
@@ -66,7 +66,7 @@ def metric_curve(
     log_x: bool = False,
     note: str = "",
 ) -> Curve:
-    """A metric over anything: a line per label, each of (x, the rate there)."""
+    """A metric over anything: one line per label, with points (x, the rate at x)."""
     return Curve(
         title=spec.label,
         x_label=x_label,

@@ -1,4 +1,4 @@
-"""Examples of a page, chosen by a fixed rule so that neither a person nor the order chooses."""
+"""Examples for a page, chosen by a fixed rule, not by a person or the order of the items."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -13,19 +13,19 @@ T = TypeVar("T")
 
 
 class ExampleAnswer(Record):
-    """What one model said, and what is wrong in it."""
+    """One model's answer, and what is wrong in it."""
 
     model: str
     text: str
     spans: tuple[Span, ...] = ()
     marks: Marks = "wrong"
-    """What the spans are: wrong, or words that a corrected text has no longer or has now."""
+    """The meaning of the spans: wrong, or words that a correction removed or added."""
     note: str = ""
-    """Shown under the text: why it was scored so."""
+    """Shown under the text: why it got its score."""
     verdict: str = ""
-    """The benchmark's verdict where there are no spans: "right", "wrong", "grade 3"."""
+    """The benchmark's verdict if there are no spans: "right", "wrong", "grade 3"."""
     wrong: bool = False
-    """Whether that is a bad one."""
+    """Whether the verdict is a bad one."""
 
     @model_validator(mode="after")
     def _spans_lie_in_the_text(self) -> Self:
@@ -38,21 +38,21 @@ class ExampleAnswer(Record):
 
 
 class Example(Record):
-    """One item: its images, the prompt, what is true, and what each model said."""
+    """One item: its images, the prompt, the truth, and each model's answer."""
 
     images: tuple[bytes, ...]
-    """Files (PNG, JPEG, ...); the report embeds small copies."""
+    """Image files (PNG, JPEG, ...); the report embeds small copies."""
     prompt: str
     answers: tuple[ExampleAnswer, ...]
     truth: str = ""
     group: str = ""
     """Why it is shown: "Most improved", "Got worse"."""
     item: str = ""
-    """The name under which its reader knows it; "" for none."""
+    """The item's name for readers; "" for none."""
 
 
 class Examples(Record):
-    """Examples, and how they were chosen and out of what, in a paragraph."""
+    """Examples, and a paragraph on how they were chosen."""
 
     shown: tuple[Example, ...] = ()
     how: str = ""
@@ -62,18 +62,18 @@ NO_EXAMPLES = Examples()
 
 
 class ItemView(Record):
-    """What an item looks like to a reader."""
+    """An item as a reader sees it."""
 
     images: tuple[bytes, ...] = ()
-    """Files; see `Example.images`."""
+    """Image files; see `Example.images`."""
     prompt: str = ""
     truth: str = ""
     name: str = ""
-    """What the reader calls it: the image's file. Keys and hashes are no names."""
+    """The name for readers: the image's file. Keys and hashes are not names."""
 
 
 GROUPS = ("Most improved", "Got worse", "Still wrong", "Right before and after")
-"""In the order in which they take turns."""
+"""The groups, in the order of their turns."""
 
 
 def choose_examples(
@@ -85,12 +85,12 @@ def choose_examples(
     beside: Sequence[str] = (),
     number: int = 12,
 ) -> Examples:
-    """Examples by a fixed rule: as many that improved, got worse, stayed wrong and stayed right.
+    """Choose by a fixed rule equally many that improved, got worse, stayed wrong and right.
 
     `scores` are those of one benchmark and one decoding; a mistake is a span of a score. The groups
-    take turns, the largest changes first, ties by the hash of the item's name, so that neither a
-    person nor the order of the items chooses. Where a group runs out, the others fill its places.
-    `beside` names models shown between the two.
+    take turns, the largest changes first, with ties broken by the hash of the item's name, so that
+    neither a person nor the order of the items chooses. If a group runs out, the others fill in.
+    `beside` names models to show between the two.
     """
     by_model = {
         name: {s.item: s for s in scores if s.model == name and s.status == "scored"}
@@ -103,7 +103,7 @@ def choose_examples(
         groups[_group(len(before[name].spans), len(after[name].spans))].append(name)
     for group in groups.values():
         group.sort(key=lambda name: _prominence(name, before[name], after[name]))
-    turns = in_turns([[(group, name) for name in some] for group, some in groups.items()], number)
+    turns = in_turns([[(group, name) for name in names] for group, names in groups.items()], number)
     examples = [
         _example(group, [of[name] for of in by_model.values() if name in of], item)
         for group, name in turns
@@ -112,13 +112,13 @@ def choose_examples(
 
 
 def in_turns(rows: Sequence[Sequence[T]], number: int) -> list[T]:
-    """The first of each row, then the second of each, and so on, at most `number` in all."""
+    """The first of each row, then the second of each, and so on, at most `number` in total."""
     longest = max(map(len, rows), default=0)
     return [row[i] for i in range(longest) for row in rows if i < len(row)][:number]
 
 
 def tie_break(item: str) -> str:
-    """What orders items of which nothing else says which comes first: their names' hash."""
+    """The sort key of otherwise equal items: their names' hash."""
     return hashlib.sha256(item.encode()).hexdigest()
 
 
@@ -135,20 +135,20 @@ def _prominence(name: str, before: Score, after: Score) -> tuple[int, int, str]:
 
 
 def _example(group: str, scores: Sequence[Score], item: Callable[[Score], ItemView]) -> Example:
-    shown = item(scores[0])
+    view = item(scores[0])
     alone = len({score.model for score in scores}) == 1
     return Example(
-        images=shown.images,
-        prompt=shown.prompt,
-        truth=shown.truth,
+        images=view.images,
+        prompt=view.prompt,
+        truth=view.truth,
         group="" if alone else group,
-        item=shown.name,
+        item=view.name,
         answers=tuple(
             ExampleAnswer(
                 model=s.model,
                 text=s.answer,
                 spans=s.spans,
-                note="" if s.spans and shown.truth else s.why,  # the marks and the truth say it
+                note="" if s.spans and view.truth else s.why,  # marks and truth already show it
             )
             for s in scores
         ),

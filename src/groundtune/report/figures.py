@@ -1,4 +1,4 @@
-"""Numbers as people read them. A share becomes "10.8%", its difference "21.5 points"."""
+"""Formats numbers for people: a share becomes "10.8%", its difference "21.5 points"."""
 
 from typing import Protocol
 
@@ -35,18 +35,18 @@ def number(value: float, decimals: int) -> str:
 
 
 def value_text(value: float, spec: Metric) -> str:
-    """A metric's value with "%" if it is a share; a noun is left to the label."""
+    """A metric's value, with "%" if it is a share; other units are in the label."""
     return number(value * spec.scale, spec.decimals) + ("%" if spec.unit == "%" else "")
 
 
 def range_text(low: float, high: float, spec: Metric) -> str:
-    """An interval in the metric's unit, without it: "8.2 to 13.4"."""
+    """An interval in the metric's unit, without the unit: "8.2 to 13.4"."""
     ends = (number(end * spec.scale, spec.decimals) for end in (low, high))
     return " to ".join(ends)
 
 
 def interval_text(row: HasInterval, spec: Metric) -> str:
-    """A value's interval in the metric's unit, without it."""
+    """A value's interval in the metric's unit, without the unit."""
     return range_text(row.low, row.high, spec)
 
 
@@ -85,7 +85,7 @@ def change_text(row: HasInterval, spec: Metric) -> str:
 
 
 def unit_of_change(spec: Metric) -> str:
-    """What differences are counted in: shares differ by points."""
+    """The unit of differences: points for shares."""
     return "points" if spec.unit == "%" else spec.unit
 
 
@@ -102,13 +102,13 @@ def percent_text(share: float) -> str:
 
 
 def in_sentence(label: str) -> str:
-    """A label within a sentence: its first letter is small unless it begins an abbreviation."""
+    """A label within a sentence: in lower case unless it begins with an abbreviation."""
     second = label[1:2]
     return label if second.isupper() else label[:1].lower() + label[1:]
 
 
 def listed(words: list[str]) -> str:
-    """Words as in a sentence: "a, b and c"."""
+    """Join words for a sentence: "a, b and c"."""
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]])) if words else ""
 
 

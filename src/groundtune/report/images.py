@@ -11,11 +11,11 @@ from groundtune.store.images import decode
 LONGEST_PX = 480
 """Longest side of a copy."""
 TINY_PX = 128
-"""An image up to this size is kept as it is, and shown enlarged with hard pixels."""
+"""An image up to this size is not scaled, and is shown enlarged with hard pixels."""
 
 
 class EmbeddedImage(NamedTuple):
-    """A copy to embed: its data URI, its size in pixels, and whether it is a tiny one."""
+    """A copy to embed: its data URI, its size in pixels, and whether it is tiny."""
 
     uri: str
     width: int

@@ -1,4 +1,4 @@
-"""A text cut into pieces, so that what is wrong in it can be marked."""
+"""Splits a text into pieces, so that errors in it can be marked."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,17 +14,17 @@ KINDS: dict[SpanKind, str] = {
     "action": "wrong action",
     "other": "wrong in another way",
 }
-"""What each kind of mark says, in the order of the legend."""
+"""Description of each kind of mark, in the order of the legend."""
 
 
 Marks = Literal["wrong", "removed", "added"]
-"""What the marks of a text mean."""
+"""Meaning of a text's marks."""
 
 
 class TextPiece(NamedTuple):
-    """Some of a text.
+    """Part of a text.
 
-    `kind` is "" where nothing is wrong; a piece without text is where something is missing.
+    `kind` is "" if nothing is wrong; a piece without text marks something missing.
     """
 
     text: str
@@ -33,38 +33,38 @@ class TextPiece(NamedTuple):
 
 
 def pieces(text: str, spans: Sequence[Span], marks: Marks = "wrong") -> list[TextPiece]:
-    """The text in pieces, which joined are the text again; of spans that overlap the first wins."""
-    found: list[TextPiece] = []
+    """The pieces of a text, which join to it; of overlapping spans the first is used."""
+    result: list[TextPiece] = []
     position = 0
     for span in sorted(spans, key=lambda s: (s.start, s.end)):
         start = max(span.start, position)
         if span.end < start or (span.end == start and span.start < span.end):
             continue
         if start > position:
-            found.append(TextPiece(text[position:start], "", ""))
-        found.append(TextPiece(text[start : span.end], span.kind, _title(span, marks)))
+            result.append(TextPiece(text[position:start], "", ""))
+        result.append(TextPiece(text[start : span.end], span.kind, _title(span, marks)))
         position = span.end
     if position < len(text):
-        found.append(TextPiece(text[position:], "", ""))
-    return found
+        result.append(TextPiece(text[position:], "", ""))
+    return result
 
 
 def summary(spans: Sequence[Span], marks: Marks = "wrong") -> str:
-    """How much is wrong, as in "2 wrong: 1 object, 1 number"; "" if nothing is."""
+    """A count of errors, such as "2 wrong: 1 object, 1 number"; "" if there are none."""
     if marks != "wrong":
         return f"{len(spans)} {'change' if len(spans) == 1 else 'changes'}" if spans else ""
     counts = Counter(span.kind for span in spans)
-    said = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind])
-    return f"{len(spans)} wrong: {said}" if spans else ""
+    counts_text = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind])
+    return f"{len(spans)} wrong: {counts_text}" if spans else ""
 
 
 def _title(span: Span, marks: Marks) -> str:
     if marks != "wrong":
         other = f", in place of: {span.replacement.strip()}" if span.replacement else ""
         return f"{marks}{other}" if marks == "added" else marks
-    said = f"{span.kind}: {KINDS[span.kind]}"
+    title = f"{span.kind}: {KINDS[span.kind]}"
     if span.start == span.end:
-        said = f"{span.kind}: something is missing here"
+        title = f"{span.kind}: something is missing here"
     if span.replacement:
-        said += f"; should be \u201c{span.replacement.strip()}\u201d"
-    return f"{said} ({span.by})" if span.by else said
+        title += f"; should be \u201c{span.replacement.strip()}\u201d"
+    return f"{title} ({span.by})" if span.by else title

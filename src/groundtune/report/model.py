@@ -1,8 +1,8 @@
-"""What a report is made from: frozen records that any stage can fill in.
+"""Input of a report: frozen records that any stage can fill in.
 
-Every part is optional but the title and the models, so that a run which only sampled answers has a
-report too. A value is kept as measured (a share in [0, 1], a number of words); `MetricSpec` says
-how it is shown.
+Every part except the title and the models is optional, so that a run that only sampled answers can
+have a report too. Values are as measured (a share in [0, 1], a number of words); `MetricSpec`
+defines how they are shown.
 """
 
 import math
@@ -23,26 +23,26 @@ Figure = Estimate | Difference
 
 
 class ModelSpec(Record):
-    """A model of the report; the first one is what the others are compared with."""
+    """A model of the report; the others are compared with the first."""
 
     name: str
     """As in `Estimate.model`."""
     label: str
     note: str = ""
-    """One line: how it was made."""
+    """One line on how it was made."""
 
 
 class MetricSpec(Metric):
-    """A metric as a page shows it."""
+    """A metric as shown on a page."""
 
     benchmark: str = ""
-    """The benchmark that it is of, without part and decoding; "" for all that have no other."""
+    """Its benchmark, without part and decoding; "" for all that have no other."""
     chart: bool = True
     """Whether it has a panel among the charts."""
 
 
 class BenchmarkSpec(Record):
-    """A benchmark as the report prints it."""
+    """A benchmark as shown in the report."""
 
     name: str
     """As in `Estimate.benchmark`."""
@@ -52,7 +52,7 @@ class BenchmarkSpec(Record):
 
 
 class Named(Protocol):
-    """What names a metric of a benchmark: a reference, an estimate, a difference, a test."""
+    """An object with a benchmark's metric: a reference, an estimate, a difference, a test."""
 
     @property
     def benchmark(self) -> str:
@@ -73,12 +73,12 @@ class MetricRef(Record):
 
 
 class Headline(MetricRef):
-    """What the verdict is about; fixed before anything was tuned."""
+    """The subject of the verdict; fixed before any tuning."""
 
     model: str
     against: str
     beside: tuple[MetricRef, ...] = ()
-    """Metrics that the verdict must name too: recall, words, yes/no accuracy."""
+    """Further metrics that the verdict must name: recall, words, yes/no accuracy."""
     fixed: str = ""
     """Where and when the choice was fixed, in plain words."""
 
@@ -95,20 +95,20 @@ class LengthControl(Record):
     """The comparison at equal length."""
 
     how: str
-    """What was done, in a sentence."""
+    """One sentence on the method."""
     estimates: tuple[Estimate, ...] = ()
     differences: tuple[Difference, ...] = ()
 
 
 class TradeOff(Record):
-    """A scatter of models: what was kept (x) against what went wrong (y)."""
+    """A scatter of models: quality kept (x) against errors (y)."""
 
     x: MetricRef
     y: MetricRef
 
 
 class AnswerCount(Record):
-    """What can be counted of a model's answers without knowing what is true."""
+    """Counts of a model's answers that need no ground truth."""
 
     model: str
     answers: int
@@ -118,12 +118,12 @@ class AnswerCount(Record):
     words_high: int = 0
     """Shortest and longest answer."""
     refusals: int | None = None
-    """None if nobody looked for them."""
+    """None if they were not counted."""
     empty: int = 0
     cut: int = 0
     """Ended by the length limit."""
     unparsed: int | None = None
-    """None if nobody read them."""
+    """None if the answers were not parsed."""
 
 
 class Note(Record):
@@ -134,23 +134,23 @@ class Note(Record):
 
 
 class Caveat(Record):
-    """What a reader must know before any figure: it is the page's first words."""
+    """A warning that comes before any number: the page's first words."""
 
     title: str
     text: str
     is_verdict: bool = False
-    """Whether nothing was measured, so that this is all that a verdict can say."""
+    """Whether it is the whole verdict, because nothing was measured."""
 
 
 class Finding(Record):
-    """What a page's figures say, in its stage's words."""
+    """A page's main result, in its stage's words."""
 
     title: str
     text: str
 
 
 class Licence(Record):
-    """Terms of something that went in."""
+    """Terms of an input."""
 
     what: str
     terms: str
@@ -158,17 +158,17 @@ class Licence(Record):
 
 
 class Provenance(Record):
-    """Enough to make the run again."""
+    """What is needed to reproduce the run."""
 
     command: str = ""
     created: str = ""
-    """Date and time, as it is to be shown."""
+    """Date and time for display."""
     settings: dict[str, object] = Field(default_factory=dict[str, object])
     """The resolved recipe, nested."""
     versions: dict[str, str] = Field(default_factory=dict[str, str])
     seeds: dict[str, int] = Field(default_factory=dict[str, int])
     inputs: dict[str, str] = Field(default_factory=dict[str, str])
-    """Hashes of what went in."""
+    """Hashes of the inputs."""
     seconds: dict[str, float] = Field(default_factory=dict[str, float])
     """Wall time of each stage."""
     machine: dict[str, str] = Field(default_factory=dict[str, str])
@@ -178,30 +178,30 @@ UNKNOWN = Provenance()
 
 
 class Subject(Record):
-    """What a page's figures are of: how they are shown, which leads, what a reader must know."""
+    """A page's metrics: how they are shown, which one leads, and what readers must know."""
 
     metrics: tuple[MetricSpec, ...] = ()
-    """In the order in which they are shown; a metric without a spec is shown under its own name."""
+    """In display order; a metric without a spec is shown under its plain name."""
     benchmarks: tuple[BenchmarkSpec, ...] = ()
     headline: MetricRef | None = None
     beside: tuple[MetricRef, ...] = ()
-    """Metrics that the verdict must name too: recall, words, yes/no accuracy."""
+    """Further metrics that the verdict must name: recall, words, yes/no accuracy."""
     fixed: str = ""
     """Where and when the choice of the headline was fixed, in plain words."""
     on_page: Callable[[Figure], bool] = Field(default=lambda _: True, exclude=True, repr=False)
-    """Whether the page shows a figure; the run's JSON files have all."""
+    """Whether the page shows a value; the run's JSON files have all."""
     notes: tuple[Note, ...] = ()
     limits: tuple[str, ...] = ()
     licences: tuple[Licence, ...] = ()
 
     def metric(self, ref: Named) -> MetricSpec:
-        """How a metric is shown; a plain number under its own name if nobody said."""
+        """How a metric is shown; without a spec, as a plain number under its name."""
         label = ref.metric.replace("_", " ").capitalize()
         plain = MetricSpec(name=ref.metric, label=label, unit="", scale=1, decimals=3)
-        own = family(ref.benchmark)
-        named = [spec for spec in self.metrics if spec.name == ref.metric]
-        named.sort(key=lambda spec: (spec.benchmark != own, spec.benchmark != ""))
-        return named[0] if named else plain
+        benchmark_name = family(ref.benchmark)
+        matching = [spec for spec in self.metrics if spec.name == ref.metric]
+        matching.sort(key=lambda spec: (spec.benchmark != benchmark_name, spec.benchmark != ""))
+        return matching[0] if matching else plain
 
     def lead(self, model: str, against: str) -> Headline | None:
         """Return the headline for a model compared with another."""
@@ -220,15 +220,15 @@ NOTHING = Subject()
 
 
 class ReportInput(Record):
-    """All that a report shows, in plain records."""
+    """All contents of a report, in plain records."""
 
     title: str
-    """What was run: "Demo on the embedded world"."""
+    """The name of the run: "Demo on the embedded world"."""
     summary: str = ""
-    """A paragraph below the verdict: what was done."""
+    """A paragraph below the verdict on how the run was done."""
     caveat: Caveat | None = None
     finding: Finding | None = None
-    """What the figures say, where the headline's sentences would not say it: of one model."""
+    """The page's result, if the headline's sentences don't fit, as for one model."""
     models: tuple[ModelSpec, ...] = Field(min_length=1)
     subject: Subject = NOTHING
     headline: Headline | None = None
@@ -247,25 +247,29 @@ class ReportInput(Record):
     @field_validator("estimates", "differences", "strata")
     @classmethod
     def _rows_on_page(cls, rows: tuple[Row, ...], info: ValidationInfo) -> tuple[Row, ...]:
-        """The figures that the page shows: not those that could not be computed (NaN)."""
+        """The values that the page shows, without those that could not be computed (NaN)."""
         subject = info.data.get("subject", NOTHING)
         finite = (r for r in rows if all(map(math.isfinite, (r.value, r.low, r.high))))
         return tuple(row for row in finite if subject.on_page(row))
 
     @model_validator(mode="after")
     def _models_are_known(self) -> Self:
-        known = {model.name for model in self.models}
-        named = {estimate.model for estimate in self.estimates}
-        named |= {name for d in self.differences for name in (d.model, d.against)}
-        named |= {answer.model for example in self.examples.shown for answer in example.answers}
+        spec_names = {model.name for model in self.models}
+        used_names = {estimate.model for estimate in self.estimates}
+        used_names |= {name for d in self.differences for name in (d.model, d.against)}
+        used_names |= {
+            answer.model for example in self.examples.shown for answer in example.answers
+        }
         if self.headline is not None:
-            named |= {self.headline.model, self.headline.against}
-        if named - known:
-            raise ValueError(f"models without a ModelSpec: {', '.join(sorted(named - known))}")
+            used_names |= {self.headline.model, self.headline.against}
+        if used_names - spec_names:
+            raise ValueError(
+                f"models without a ModelSpec: {', '.join(sorted(used_names - spec_names))}"
+            )
         return self
 
     def model(self, name: str) -> ModelSpec:
-        """The model of a name."""
+        """The model with this name."""
         return next(model for model in self.models if model.name == name)
 
     def metric(self, ref: Named) -> MetricSpec:
@@ -277,20 +281,20 @@ class ReportInput(Record):
         return find_estimate(self.estimates, model, ref)
 
     def difference(self, model: str, ref: Named) -> Difference | None:
-        """The difference of a model from what it is compared with."""
+        """The difference of a model from the one with which it is compared."""
         return find_difference(self.differences, model, ref)
 
     def benchmark(self, name: str) -> BenchmarkSpec:
-        """How a benchmark is called."""
+        """How a benchmark is shown."""
         plain = BenchmarkSpec(name=name, label=name)
         return next((spec for spec in self.subject.benchmarks if spec.name == name), plain)
 
     def colour(self, model: str) -> int:
-        """Number of a model's colour: 0 for the base, 1 for the headline's model, then in order."""
+        """A model's colour number: 0 for the base, 1 for the headline's model, then in order."""
         base = self.headline.against if self.headline else self.models[0].name
-        tuned = self.headline.model if self.headline else ""
-        rest = [spec.name for spec in self.models if spec.name not in (base, tuned)]
-        order = [base, *([tuned] if tuned else []), *rest]
+        headline_model = self.headline.model if self.headline else ""
+        rest = [spec.name for spec in self.models if spec.name not in (base, headline_model)]
+        order = [base, *([headline_model] if headline_model else []), *rest]
         return order.index(model) if model in order else len(order)
 
 
@@ -306,16 +310,16 @@ def find_estimate(estimates: Iterable[Estimate], model: str, ref: Named) -> Esti
 
 
 def find_difference(differences: Iterable[Difference], model: str, ref: Named) -> Difference | None:
-    """The difference of a model from what it is compared with."""
+    """The difference of a model from the one with which it is compared."""
     where = (model, ref.benchmark, ref.metric)
     return next((d for d in differences if (d.model, d.benchmark, d.metric) == where), None)
 
 
 def refs_in_order(report: ReportInput, estimates: Iterable[Estimate]) -> list[MetricRef]:
-    """Every metric that has an estimate: by benchmark, then in the order of the specs."""
-    found = list(dict.fromkeys((e.benchmark, e.metric) for e in estimates))
+    """Every metric with an estimate: by benchmark, then in the order of the specs."""
+    pairs = list(dict.fromkeys((e.benchmark, e.metric) for e in estimates))
     benchmarks = [spec.name for spec in report.subject.benchmarks]
-    benchmarks += list(dict.fromkeys(b for b, _ in found if b not in benchmarks))
+    benchmarks += list(dict.fromkeys(b for b, _ in pairs if b not in benchmarks))
     place = {(spec.benchmark, spec.name): i for i, spec in enumerate(report.subject.metrics)}
 
     def order(pair: tuple[str, str]) -> tuple[int, int]:
@@ -323,12 +327,12 @@ def refs_in_order(report: ReportInput, estimates: Iterable[Estimate]) -> list[Me
         shared = place.get(("", metric), len(place))
         return benchmarks.index(benchmark), place.get((family(benchmark), metric), shared)
 
-    found.sort(key=order)
-    return [MetricRef(benchmark=benchmark, metric=metric) for benchmark, metric in found]
+    pairs.sort(key=order)
+    return [MetricRef(benchmark=benchmark, metric=metric) for benchmark, metric in pairs]
 
 
 def estimate_of(rate: HasInterval, model: str, ref: MetricRef, n: int) -> Estimate:
-    """A rate as an estimate of a model."""
+    """Convert a rate to an estimate of a model."""
     return Estimate(
         model=model,
         benchmark=ref.benchmark,

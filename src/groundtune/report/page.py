@@ -1,4 +1,4 @@
-"""Writes the report: one HTML file with its images inside, that opens without a network."""
+"""Writes the report: one HTML file with embedded images, which opens without a network."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ from groundtune.store.files import write_atomic
 
 
 class ShownAnswer(NamedTuple):
-    """An answer of an example, ready to be printed."""
+    """An answer of an example, ready for the template."""
 
     colour: int
     label: str
@@ -32,7 +32,7 @@ class ShownAnswer(NamedTuple):
 
 
 class ShownExample(NamedTuple):
-    """An example, ready to be printed."""
+    """An example, ready for the template."""
 
     images: tuple[EmbeddedImage, ...]
     prompt: str
@@ -66,12 +66,12 @@ def render(report: ReportInput) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    own: dict[str, Callable[..., object]] = {
+    filters: dict[str, Callable[..., object]] = {
         "duration": duration_text,
         "number": number,
         "tint": tint,
     }
-    environment.filters.update(own)
+    environment.filters.update(filters)
     return environment.get_template("page.html").render(_context(report))
 
 
@@ -103,11 +103,11 @@ def _context(report: ReportInput) -> dict[str, object]:
         "scatters": [
             s for pair in report.trade_offs if (s := plots.scatter(report, pair)) is not None
         ],
-        "curves": [c for drawn in report.curves if (c := plots.curve(report, drawn)) is not None],
+        "curves": [c for curve in report.curves if (c := plots.curve(report, curve)) is not None],
         "strata": charts.strata_charts(report),
         "counts": [(report.colour(c.model), report.model(c.model).label, c) for c in report.counts],
         "examples": [
-            _example_of(report, each, i) for i, each in enumerate(report.examples.shown, 1)
+            _example_of(report, example, i) for i, example in enumerate(report.examples.shown, 1)
         ],
         "kinds": _legend(report),
         "protocols": _protocols(report),
@@ -120,30 +120,30 @@ def _protocols(report: ReportInput) -> list[tuple[str, dict[str, str]]]:
     """Return benchmark protocols by label, merging those that differ only in decoding."""
     alike: dict[tuple[tuple[str, str], ...], list[BenchmarkSpec]] = {}
     for spec in report.subject.benchmarks:
-        rest = tuple(each for each in spec.protocol.items() if each[0] != "decoding")
+        rest = tuple(entry for entry in spec.protocol.items() if entry[0] != "decoding")
         if spec.protocol:
             alike.setdefault(rest, []).append(spec)
-    made: list[tuple[str, dict[str, str]]] = []
+    protocols: list[tuple[str, dict[str, str]]] = []
     for rest, specs in alike.items():
         ways = dict.fromkeys(s.protocol["decoding"] for s in specs if "decoding" in s.protocol)
-        labels = dict.fromkeys(_undecoded(s) if len(ways) > 1 else s.label for s in specs)
+        labels = dict.fromkeys(_without_decoding(s) if len(ways) > 1 else s.label for s in specs)
         decoding = {"decoding": "; ".join(ways)} if ways else {}
-        made.append(("; ".join(labels), {**dict(rest), **decoding}))
-    return made
+        protocols.append(("; ".join(labels), {**dict(rest), **decoding}))
+    return protocols
 
 
-def _undecoded(spec: BenchmarkSpec) -> str:
+def _without_decoding(spec: BenchmarkSpec) -> str:
     """A benchmark's label without the decoding at its end."""
-    how = spec.protocol.get("decoding", "").partition(",")[0]
-    return spec.label.removesuffix(f", {how}")
+    decoding = spec.protocol.get("decoding", "").partition(",")[0]
+    return spec.label.removesuffix(f", {decoding}")
 
 
 def _legend(report: ReportInput) -> list[tuple[str, str]]:
     """Return the legend, with only the kinds that occur."""
-    answers = (answer for each in report.examples.shown for answer in each.answers)
-    marked = (answer for answer in answers if answer.marks == "wrong")
-    found = {span.kind for answer in marked for span in answer.spans}
-    return [(kind, said) for kind, said in KINDS.items() if kind in found]
+    answers = (answer for example in report.examples.shown for answer in example.answers)
+    with_marks = (answer for answer in answers if answer.marks == "wrong")
+    kinds = {span.kind for answer in with_marks for span in answer.spans}
+    return [(kind, description) for kind, description in KINDS.items() if kind in kinds]
 
 
 def _example_of(report: ReportInput, example: Example, number_of: int) -> ShownExample:

@@ -1,4 +1,4 @@
-"""The report of pairs that came in from a file: their texts with the changes marked, and counts."""
+"""The report of imported pairs: their texts with marked changes, and counts."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -63,11 +63,11 @@ def pairs_report(
     provenance: Provenance = UNKNOWN,
     shown: int = _SHOWN,
 ) -> ReportInput:
-    """Return the report of pairs that came in, the first `shown` of them with their images.
+    """Return the report of imported pairs, the first `shown` of them with their images.
 
-    `image` gives an image file's bytes by its sha256. `rows` is how many rows the last file had,
-    `imported` how many pairs they made, `left_out` of how many rows no pair was made, by reason,
-    and `skipped` lists the bad rows. The pairs are read once, one after another.
+    `image` returns an image file's bytes by its sha256. `rows` is the number of rows of the last
+    file, `imported` the number of their pairs, `left_out` the number of rows without a pair, by
+    reason, and `skipped` lists the bad rows. The pairs are read once, in order.
 
     Raises:
         UserError: an image is missing.
@@ -87,7 +87,7 @@ def pairs_report(
     return ReportInput(
         title=title,
         caveat=Caveat(
-            title=f"{_counted(total, 'pair')} came in",
+            title=f"{_count_text(total, 'pair')} came in",
             text=" ".join(
                 [
                     *_what_came_in(rows, left_out or {}, skipped),
@@ -97,7 +97,7 @@ def pairs_report(
             is_verdict=True,
         ),
         models=tuple(ModelSpec(name=name, label=label) for name, label in _LABELS.items()),
-        counts=tuple(each.count(side) for side, each in lengths.items()),
+        counts=tuple(side_lengths.count(side) for side, side_lengths in lengths.items()),
         examples=Examples(shown=tuple(examples), how=_how(total, len(examples))),
         provenance=provenance,
         subject=Subject(notes=tuple(_notes(list(licences), skipped))),
@@ -110,23 +110,23 @@ def _what_came_in(
     if rows is not None:
         parts = [f"{number(count, 0)} left out ({why})" for why, count in left_out.items()]
         parts.append(f"{number(len(skipped), 0)} skipped as bad")
-        yield f"The file has {_counted(rows, 'row')}: {listed(parts)}."
+        yield f"The file has {_count_text(rows, 'row')}: {listed(parts)}."
 
 
 def _about_pairs(total: int, imported: int, equal: int) -> Iterable[str]:
     if total > imported:
-        yield f"Other imports into this folder gave {_counted(total - imported, 'pair')}."
+        yield f"Other imports into this folder gave {_count_text(total - imported, 'pair')}."
     if equal:
-        yield (f"In {_counted(equal, 'pair')} both answers are equal, so they teach nothing.")
+        yield (f"In {_count_text(equal, 'pair')} both answers are equal, so they teach nothing.")
     yield "Words that differ between the two answers of a pair are marked."
 
 
 def _how(total: int, shown: int) -> str:
     first = "All" if shown == total else f"The first {number(shown, 0)} of"
-    return f"{first} {_counted(total, 'pair')}, in the order of the file."
+    return f"{first} {_count_text(total, 'pair')}, in the order of the file."
 
 
-def _counted(count: int, noun: str) -> str:
+def _count_text(count: int, noun: str) -> str:
     return f"{number(count, 0)} {noun}{'' if count == 1 else 's'}"
 
 
@@ -134,19 +134,19 @@ def _notes(licences: Sequence[str], skipped: Sequence[str]) -> Iterable[Note]:
     if skipped:
         more = len(skipped) - _LISTED
         rest = f"; and {number(more, 0)} more in import.json" if more > 0 else ""
-        text = "; ".join(each.rstrip(".") for each in skipped[:_LISTED])
+        text = "; ".join(entry.rstrip(".") for entry in skipped[:_LISTED])
         yield Note(kind="warning", text=f"Bad rows were skipped: {text}{rest}.")
-    named = [each for each in licences if each]
-    if named:
-        yield Note(kind="licence", text=f"The pairs come with: {listed(named)}.")
-    if len(named) < len(licences):
+    known_licences = [entry for entry in licences if entry]
+    if known_licences:
+        yield Note(kind="licence", text=f"The pairs come with: {listed(known_licences)}.")
+    if len(known_licences) < len(licences):
         yield Note(kind="licence", text="Rows without a licence came in: give one with --licence.")
 
 
 def named_images(pair: Pair) -> list[str]:
-    """The names that a file of rows has for the images of a pair; none if they have no names."""
+    """The names of a pair's images in its file of rows; [] if they have none."""
     paths = cast("list[str | None]", json.loads(pair.source.extra.get("paths", "[]")))
-    return [each for each in paths if each]
+    return [path for path in paths if path]
 
 
 def _example(pair: Pair, prompt: Prompt, image: Callable[[str], bytes]) -> Example:

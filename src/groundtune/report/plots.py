@@ -1,4 +1,4 @@
-"""Geometry of the charts with two axes: models between two metrics, and lines over steps.
+"""Geometry of the charts with two axes: models over two metrics, and lines over steps.
 
 x is percent of the width, y pixels from the top.
 """
@@ -15,11 +15,11 @@ from groundtune.report.tables import DIRECTIONS
 from groundtune.report.verdict import trade_off_finding
 
 BARE = MetricSpec(name="bare", label="bare", unit="", scale=1)
-"""How the values of a curve's axes are written."""
+"""Format of the values on a curve's axes."""
 SCATTER_PX = 320
 CURVE_PX = 200
 LABEL_PX = 16
-"""Least distance between two lines' labels."""
+"""Least distance between the labels of two lines."""
 
 
 class Cross(NamedTuple):
@@ -36,7 +36,7 @@ class Cross(NamedTuple):
     flip: bool
     """Whether its label is on its left."""
     below: int = 0
-    """How many lines below its label is, since above are those of near points; 0 is above."""
+    """Number of lines by which its label is moved down, below those of near points; 0 is above."""
 
 
 class Line(NamedTuple):
@@ -53,7 +53,7 @@ class Line(NamedTuple):
 
 
 class Plot(NamedTuple):
-    """A chart with two axes: crosses or lines, and its figures as rows of text."""
+    """A chart with two axes: crosses or lines, and its values as rows of text."""
 
     title: str
     note: str
@@ -63,7 +63,7 @@ class Plot(NamedTuple):
     y_ticks: tuple[Tick, ...]
     height: int
     kind: str
-    """What a row is of: "Model" or "Line"."""
+    """What a row is: "Model" or "Line"."""
     rows: tuple[tuple[str, str, str], ...]
     """(label, x, y)."""
     crosses: tuple[Cross, ...] = ()
@@ -71,7 +71,7 @@ class Plot(NamedTuple):
 
     @property
     def label_em(self) -> float:
-        """Room for the longest of the lines' labels, in em."""
+        """Width for the longest label of a line, in em."""
         return 2 + 0.52 * max(len(f"{line.label} {line.text}") for line in self.lines)
 
 
@@ -127,9 +127,9 @@ def _beside(index: int, crosses: Sequence[Cross]) -> Cross:
     """Return the cross with its label moved below those of nearby higher crosses."""
     cross = crosses[index]
     near = [
-        (each.y, i)
-        for i, each in enumerate(crosses)
-        if abs(each.x - cross.x) < 25 and cross.y - each.y < 2 * LABEL_PX
+        (other.y, i)
+        for i, other in enumerate(crosses)
+        if abs(other.x - cross.x) < 25 and cross.y - other.y < 2 * LABEL_PX
     ]
     return cross._replace(below=sum(place < (cross.y, index) for place in near))
 
@@ -144,58 +144,58 @@ def _best_corner(x_spec: MetricSpec, y_spec: MetricSpec) -> str:
     return f"{'bottom' if y_spec.better == 'lower' else 'top'} {across}"
 
 
-def curve(report: ReportInput, drawn: Curve) -> Plot | None:
+def curve(report: ReportInput, spec: Curve) -> Plot | None:
     """Return the plot of a curve; None if no series has a point."""
-    points = [point for series in drawn.series for point in series.points]
+    points = [point for series in spec.series for point in series.points]
     if not points:
         return None
     ends = [end for p in points for end in (p.y, p.low, p.high) if end is not None]
-    up = scale_of([end * drawn.scale for end in ends], from_zero=False)
-    across = _across([p.x for p in points], log=drawn.log_x)
-    lines = [_line(report, series, i, (across, up), drawn) for i, series in enumerate(drawn.series)]
+    up = scale_of([end * spec.scale for end in ends], from_zero=False)
+    across = _across([p.x for p in points], log=spec.log_x)
+    lines = [_line(report, series, i, (across, up), spec) for i, series in enumerate(spec.series)]
     return Plot(
-        title=drawn.title,
-        note=drawn.note,
-        x_label=drawn.x_label,
-        y_label=drawn.y_label,
-        x_ticks=_x_ticks(drawn, across),
+        title=spec.title,
+        note=spec.note,
+        x_label=spec.x_label,
+        y_label=spec.y_label,
+        x_ticks=_x_ticks(spec, across),
         y_ticks=_y_ticks(up, BARE, CURVE_PX),
         height=CURVE_PX,
         kind="Line",
         rows=tuple(
-            (series.label, _short(p.x), _short(p.y * drawn.scale))
-            for series in drawn.series
+            (series.label, _short(p.x), _short(p.y * spec.scale))
+            for series in spec.series
             for p in series.points
         ),
-        lines=tuple(_apart([line for line in lines if line is not None])),
+        lines=tuple(_with_separate_labels([line for line in lines if line is not None])),
     )
 
 
 def _across(values: Sequence[float], *, log: bool) -> Scale:
-    shown = [math.log10(x) for x in values] if log else list(values)
-    return Scale(min(shown), max(shown))
+    positions = [math.log10(x) for x in values] if log else list(values)
+    return Scale(min(positions), max(positions))
 
 
-def _x_ticks(drawn: Curve, across: Scale) -> tuple[Tick, ...]:
-    """Round steps, whole ones over what is counted; on a logarithmic axis the points themselves."""
-    values = sorted({p.x for series in drawn.series for p in series.points})
-    if drawn.log_x:
+def _x_ticks(spec: Curve, across: Scale) -> tuple[Tick, ...]:
+    """Round steps, whole ones for counts; on a logarithmic axis, the points themselves."""
+    values = sorted({p.x for series in spec.series for p in series.points})
+    if spec.log_x:
         return tuple(Tick(across.at(math.log10(x)), _short(x)) for x in values)
     return axis(across, BARE, whole=all(x == int(x) for x in values))
 
 
 def _line(
-    report: ReportInput, series: CurveSeries, index: int, scales: tuple[Scale, Scale], drawn: Curve
+    report: ReportInput, series: CurveSeries, index: int, scales: tuple[Scale, Scale], spec: Curve
 ) -> Line | None:
     if not series.points:
         return None
     across, up = scales
-    known = [model.name for model in report.models]
-    colour = report.colour(series.model) if series.model in known else index
+    names = [model.name for model in report.models]
+    colour = report.colour(series.model) if series.model in names else index
 
     def at(x: float, y: float) -> str:
-        place = across.at(math.log10(x) if drawn.log_x else x)
-        return f"{place:.2f},{up.height(y * drawn.scale, 100):.2f}"
+        place = across.at(math.log10(x) if spec.log_x else x)
+        return f"{place:.2f},{up.height(y * spec.scale, 100):.2f}"
 
     upper = [at(p.x, p.high) for p in series.points if p.high is not None]
     lower = [at(p.x, p.low) for p in series.points if p.low is not None]
@@ -205,31 +205,31 @@ def _line(
         label=series.label,
         points=" ".join(at(p.x, p.y) for p in series.points),
         band=" ".join([*upper, *reversed(lower)]) if len(upper) > 1 else "",
-        end_x=across.at(math.log10(last.x) if drawn.log_x else last.x),
-        end_y=up.height(last.y * drawn.scale, CURVE_PX),
-        text=_short(last.y * drawn.scale),
-        label_y=up.height(last.y * drawn.scale, CURVE_PX),
+        end_x=across.at(math.log10(last.x) if spec.log_x else last.x),
+        end_y=up.height(last.y * spec.scale, CURVE_PX),
+        text=_short(last.y * spec.scale),
+        label_y=up.height(last.y * spec.scale, CURVE_PX),
     )
 
 
-def _apart(lines: list[Line]) -> list[Line]:
-    """The lines with their labels pushed apart, from the top down, and back up from the bottom."""
-    placed: list[Line] = []
+def _with_separate_labels(lines: list[Line]) -> list[Line]:
+    """The lines with their labels moved apart, from the top down, then from the bottom up."""
+    result: list[Line] = []
     floor = -math.inf
     for line in sorted(lines, key=lambda line: line.end_y):
         y = max(line.end_y, floor + LABEL_PX)
-        placed.append(line._replace(label_y=y))
+        result.append(line._replace(label_y=y))
         floor = y
     ceiling = math.inf
-    for i in range(len(placed) - 1, -1, -1):
-        y = min(placed[i].label_y, ceiling - LABEL_PX, CURVE_PX - 4)
-        placed[i] = placed[i]._replace(label_y=y)
+    for i in range(len(result) - 1, -1, -1):
+        y = min(result[i].label_y, ceiling - LABEL_PX, CURVE_PX - 4)
+        result[i] = result[i]._replace(label_y=y)
         ceiling = y
-    return placed
+    return result
 
 
 def _short(value: float) -> str:
-    """About three digits."""
+    """A number with about three digits."""
     if value == int(value) or abs(value) >= 100:
         return number(value, 0)
     return number(value, max(0, 2 - math.floor(math.log10(abs(value)))))

@@ -1,4 +1,4 @@
-"""The report of a run that only sampled: answers with their images and counts, unchecked."""
+"""The report of a run that only sampled: unchecked answers with their images and counts."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -19,21 +19,23 @@ from groundtune.report.model import (
 def count_answers(
     answers: Sequence[Answer], refused: Callable[[str], bool] | None = None
 ) -> tuple[AnswerCount, ...]:
-    """What can be counted of answers, by model; refusals only if `refused` is given."""
+    """Count answers by model; refusals only with `refused`."""
     counts: list[AnswerCount] = []
     for model in dict.fromkeys(answer.producer.name for answer in answers):
-        own = [answer for answer in answers if answer.producer.name == model]
-        lengths = [len(answer.text.split()) for answer in own]
+        model_answers = [answer for answer in answers if answer.producer.name == model]
+        lengths = [len(answer.text.split()) for answer in model_answers]
         counts.append(
             AnswerCount(
                 model=model,
-                answers=len(own),
+                answers=len(model_answers),
                 words=sum(lengths) / len(lengths),
                 words_low=min(lengths),
                 words_high=max(lengths),
-                refusals=None if refused is None else sum(refused(answer.text) for answer in own),
+                refusals=None
+                if refused is None
+                else sum(refused(answer.text) for answer in model_answers),
                 empty=sum(length == 0 for length in lengths),
-                cut=sum(answer.finish == "length" for answer in own),
+                cut=sum(answer.finish == "length" for answer in model_answers),
             )
         )
     return tuple(counts)
@@ -53,17 +55,19 @@ def sampling_report(
 ) -> ReportInput:
     """Return the report of a run that only sampled: answers with images and counts, unchecked.
 
-    `image` gives an image file's bytes by its sha256, `labels` a model's name as it is to be
-    shown. The first `number` prompts that have an answer are shown.
+    `image` returns an image file's bytes by its sha256, `labels` has the models' display names. The
+    first `number` prompts with an answer are shown.
     """
     by_prompt: dict[str, list[Answer]] = {}
     for answer in answers:
         by_prompt.setdefault(answer.prompt, []).append(answer)
-    asked = [prompt for prompt in prompts if prompt.key in by_prompt]
-    examples = [_unchecked(prompt, by_prompt[prompt.key], image) for prompt in asked[:number]]
+    answered_prompts = [prompt for prompt in prompts if prompt.key in by_prompt]
+    examples = [
+        _unchecked(prompt, by_prompt[prompt.key], image) for prompt in answered_prompts[:number]
+    ]
     names = dict.fromkeys(answer.producer.name for answer in answers) or {"nobody": None}
-    shown = "All" if len(asked) <= number else f"The first {number:,} of"
-    licences = dict.fromkeys(p.source.licence for p in asked if p.source.licence)
+    range_text = "All" if len(answered_prompts) <= number else f"The first {number:,} of"
+    licences = dict.fromkeys(p.source.licence for p in answered_prompts if p.source.licence)
     terms = [Note(kind="licence", text=f"The prompts come with: {listed(list(licences))}.")]
     return ReportInput(
         title=title,
@@ -71,7 +75,7 @@ def sampling_report(
         counts=count_answers(answers, refused),
         examples=Examples(
             shown=tuple(examples),
-            how=f"{shown} {len(asked):,} prompts with answers, in their order.",
+            how=f"{range_text} {len(answered_prompts):,} prompts with answers, in their order.",
         ),
         provenance=provenance,
         subject=Subject(notes=(*notes, *(terms if licences else ()))),

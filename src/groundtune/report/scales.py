@@ -8,7 +8,7 @@ from groundtune.bench.metric import Metric
 from groundtune.report.figures import number
 
 EDGE = 2.0
-"""Percent of the width kept free on both sides, for the marks at the ends of the scale."""
+"""Percent of the width that is free on both sides, for the marks at the ends of the scale."""
 
 
 class Tick(NamedTuple):
@@ -19,7 +19,7 @@ class Tick(NamedTuple):
 
 
 def ticks(low: float, high: float, number_of: int = 4, *, whole: bool = False) -> list[float]:
-    """Round values from `low` to `high`, about so many; only whole numbers if asked for."""
+    """About `number_of` round values from `low` to `high`; only whole numbers if `whole`."""
     if high <= low:
         return [low]
     rough = max((high - low) / number_of, 1.0 if whole else 0.0)
@@ -48,7 +48,7 @@ class Scale(NamedTuple):
 
 
 def scale_of(values: Sequence[float], *, from_zero: bool = True) -> Scale:
-    """A scale for values: from 0 unless they all lie far from it."""
+    """A scale for values: from 0 unless all are far from it."""
     low, high = min(values), max(values)
     if low >= 0 and (from_zero or low < 0.6 * high):
         low = 0.0
@@ -59,23 +59,23 @@ def scale_of(values: Sequence[float], *, from_zero: bool = True) -> Scale:
 def axis(
     scale: Scale, spec: Metric, *, signed: bool = False, whole: bool = False
 ) -> tuple[Tick, ...]:
-    """Round ticks in the metric's shown unit, at percents of the width."""
-    found = labels(scale, spec, signed=signed, whole=whole)
-    return tuple(Tick(scale.at(value), label) for value, label in found)
+    """Round ticks in the metric's display unit, at percents of the width."""
+    tick_labels = labels(scale, spec, signed=signed, whole=whole)
+    return tuple(Tick(scale.at(value), label) for value, label in tick_labels)
 
 
 def labels(
     scale: Scale, spec: Metric, *, signed: bool = False, whole: bool = False
 ) -> list[tuple[float, str]]:
-    """Round values of a scale, and how they are written in the metric's shown unit."""
+    """Round values of a scale, and their labels in the metric's display unit."""
     values = ticks(scale.low * spec.scale, scale.high * spec.scale, whole=whole)
     step = values[1] - values[0] if len(values) > 1 else 1.0
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     decimals += abs(step * 10**decimals - round(step * 10**decimals)) > 1e-6
     sign = "%" if spec.unit == "%" and not signed else ""
-    made: list[tuple[float, str]] = []
+    result: list[tuple[float, str]] = []
     for value in values:
         label = number(value, decimals)
         label = f"+{label}" if signed and value > step / 2 else label
-        made.append((value / spec.scale, label + sign))
-    return made
+        result.append((value / spec.scale, label + sign))
+    return result

@@ -1,4 +1,4 @@
-"""How models, metrics and benchmarks are called and shown on a page."""
+"""Names and display of models, metrics and benchmarks on a page."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,7 @@ METHODS = ("dpo", "ddpo")
 
 
 def model_label(name: str) -> str:
-    """A model's name as it is shown: our own short ones as words, folders and hub names as is."""
+    """A model's display name: our short names as words, folders and hub names unchanged."""
     if name in METHODS:
         return name.upper()
     words = name.islower() and name.replace(" ", "").isalpha()
@@ -20,14 +20,14 @@ def model_label(name: str) -> str:
 
 
 def model_spec(name: str, note: str = "") -> ModelSpec:
-    """A model under its own name, with one line on how it was made."""
+    """A model under its name, with one line on how it was made."""
     return ModelSpec(name=name, label=model_label(name), note=note)
 
 
 def benchmark_spec(name: str) -> BenchmarkSpec:
-    """How a benchmark of an estimate is called, and its protocol.
+    """A benchmark's label and protocol, for an estimate's benchmark name.
 
-    Where parts have a total, this alone has the protocol.
+    If parts have a total, only the total has the protocol.
 
     Raises:
         UserError: there is no such benchmark.
@@ -38,17 +38,19 @@ def benchmark_spec(name: str) -> BenchmarkSpec:
     part = "/".join(word for word in inner if word not in DECODINGS)
     label = dict(benchmark.labels).get(part, part or benchmark.protocol.label)
     _, mode = split_mode(first)
-    how = {"greedy": "greedy", "t1": "temperature 1"}.get(decoding, "")
+    decoding_label = {"greedy": "greedy", "t1": "temperature 1"}.get(decoding, "")
     tokens = benchmark.protocol.max_new_tokens
     protocol = {
         **benchmark.protocol.model_dump(exclude={"label", "max_new_tokens"}),
-        "decoding": f"{how}, at most {tokens} tokens" if how and tokens else "",
+        "decoding": f"{decoding_label}, at most {tokens} tokens"
+        if decoding_label and tokens
+        else "",
         "rules": benchmark.revision,
     }
     label = f"{label} ({mode})" if mode else label
     return BenchmarkSpec(
         name=name,
-        label=f"{label}, {how}" if how else label,
+        label=f"{label}, {decoding_label}" if decoding_label else label,
         protocol={}
         if part and benchmark.has_total
         else {key: str(value) for key, value in protocol.items() if value},
@@ -58,10 +60,10 @@ def benchmark_spec(name: str) -> BenchmarkSpec:
 def metric_specs(
     metrics: Iterable[Metric], *, benchmark: str = "", chart: bool = True
 ) -> tuple[MetricSpec, ...]:
-    """How metrics are shown, each name once; `benchmark` if they are of one alone."""
-    named = {metric.name: metric for metric in metrics}
+    """How metrics are shown, each name once; `benchmark` if they belong to only one."""
+    by_name = {metric.name: metric for metric in metrics}
     return tuple(
-        MetricSpec(**dict(metric), benchmark=benchmark, chart=chart) for metric in named.values()
+        MetricSpec(**dict(metric), benchmark=benchmark, chart=chart) for metric in by_name.values()
     )
 
 
@@ -72,8 +74,8 @@ _REJECTED = {
 }
 
 
-def in_the_name_of(labeler: str, specs: Iterable[MetricSpec]) -> tuple[MetricSpec, ...]:
-    """The specs of metrics of rejected claims, their labels naming who rejects; "" is nobody."""
+def with_labeler_name(labeler: str, specs: Iterable[MetricSpec]) -> tuple[MetricSpec, ...]:
+    """Specs of metrics of rejected claims, with the labeler's name in their labels, if any."""
     return tuple(
         spec.model_copy(update={"label": _REJECTED[spec.name].format(labeler)})
         if labeler and spec.name in _REJECTED
@@ -83,7 +85,7 @@ def in_the_name_of(labeler: str, specs: Iterable[MetricSpec]) -> tuple[MetricSpe
 
 
 def subject_of(names: Iterable[str]) -> Subject:
-    """How the figures of these benchmarks are shown, and what they warn of.
+    """How these benchmarks' metrics are shown, and their warnings.
 
     `names` are as in `Estimate.benchmark`, with parts and decodings.
     """
@@ -93,10 +95,10 @@ def subject_of(names: Iterable[str]) -> Subject:
     return Subject(
         metrics=tuple(
             spec
-            for each in families
+            for family in families
             for spec in (
-                *metric_specs(each.metrics, benchmark=each.name),
-                *metric_specs(each.further_metrics, benchmark=each.name, chart=False),
+                *metric_specs(family.metrics, benchmark=family.name),
+                *metric_specs(family.further_metrics, benchmark=family.name, chart=False),
             )
         ),
         benchmarks=tuple(map(benchmark_spec, names)),

@@ -1,4 +1,4 @@
-"""The tables of the report, ready to be printed: one row a metric, one cell a model."""
+"""The tables of the report, ready for the templates: one row per metric, one cell per model."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, cast
@@ -33,7 +33,7 @@ WORDS: dict[Tone, str] = {
 
 
 class ModelCell(NamedTuple):
-    """A model's value, and how it differs from what it is compared with ("" if it isn't)."""
+    """A model's value, and its difference from the compared one ("" if there is none)."""
 
     colour: int
     label: str
@@ -65,7 +65,7 @@ class MetricGroup(NamedTuple):
 
 
 class MetricTable(NamedTuple):
-    """A table; `compared` counts its differences, `clear` those that are clear."""
+    """A table; `compared` counts its differences, `clear` the clear ones."""
 
     groups: tuple[MetricGroup, ...]
     compared: int
@@ -73,23 +73,23 @@ class MetricTable(NamedTuple):
 
     @property
     def rows(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         return sum(len(group.rows) for group in self.groups)
 
 
 SHORT_ENOUGH = 8
-"""Rows up to which a table is shown whole."""
+"""Maximum rows of a table that is shown completely."""
 FRONT = 4
-"""Rows of the headline's benchmark that are shown at once."""
+"""Rows of the headline's benchmark that are visible at first."""
 
 
 def front(report: ReportInput, role: str) -> MetricTable | None:
-    """The few rows that are shown before the whole table; None where it is short by itself."""
+    """The few rows that are visible at first; None if the table is short anyway."""
     refs = front_refs(report, role)
     if len(refs) == len(_refs_of(report, role)):
         return None
-    wanted = {_place(ref) for ref in refs}
-    return table(report, role, [e for e in report.estimates if _place(e) in wanted])
+    visible = {_place(ref) for ref in refs}
+    return table(report, role, [e for e in report.estimates if _place(e) in visible])
 
 
 def _refs_of(report: ReportInput, role: str) -> list[MetricRef]:
@@ -97,30 +97,32 @@ def _refs_of(report: ReportInput, role: str) -> list[MetricRef]:
 
 
 def front_refs(report: ReportInput, role: str) -> list[MetricRef]:
-    """The metrics of a role that tables and charts show at once: all, where they are few.
+    """The metrics of a role that tables and charts show at first: all, if they are few.
 
-    Of the headline's benchmark the first rows and those that the verdict names; of every other
-    benchmark, its parts and decodings aside, what the verdict names, else the row that stands
-    first.
+    For the headline's benchmark, its first rows and those that the verdict names; for every other
+    benchmark, over all its parts and decodings, the metrics that the verdict names, else its first
+    row.
     """
     refs = _refs_of(report, role)
     if len(refs) <= SHORT_ENOUGH:
         return refs
     headline = report.headline
     main = headline.benchmark if headline else refs[0].benchmark
-    named = {_place(ref) for ref in headline.beside} if headline else set[tuple[str, str]]()
-    told = {family(benchmark) for benchmark, _ in named} | {family(main)}
-    seen: set[str] = set()
-    wanted: set[tuple[str, str]] = set()
+    verdict_refs = {_place(ref) for ref in headline.beside} if headline else set[tuple[str, str]]()
+    covered = {family(benchmark) for benchmark, _ in verdict_refs} | {family(main)}
+    added: set[str] = set()
+    visible: set[tuple[str, str]] = set()
     for ref in refs:
-        own = family(ref.benchmark)
+        benchmark_name = family(ref.benchmark)
         if ref.benchmark == main:
-            early = sum(benchmark == main for benchmark, _ in wanted) < FRONT
-            wanted |= {_place(ref)} if early or _place(ref) in named else set()
-        elif _place(ref) in named or (own not in told and own not in seen):
-            wanted.add(_place(ref))
-            seen.add(own)
-    return [ref for ref in refs if _place(ref) in wanted]
+            early = sum(benchmark == main for benchmark, _ in visible) < FRONT
+            visible |= {_place(ref)} if early or _place(ref) in verdict_refs else set()
+        elif _place(ref) in verdict_refs or (
+            benchmark_name not in covered and benchmark_name not in added
+        ):
+            visible.add(_place(ref))
+            added.add(benchmark_name)
+    return [ref for ref in refs if _place(ref) in visible]
 
 
 def _place(ref: Named) -> tuple[str, str]:
@@ -140,17 +142,23 @@ def table(
     estimates: Sequence[Estimate] | None = None,
     differences: Sequence[Difference] | None = None,
 ) -> MetricTable:
-    """Rows for the metrics of a role ("" for all), of the report's numbers or of those given."""
-    shown = report.estimates if estimates is None else estimates
-    paired = report.differences if differences is None else differences
-    refs = [r for r in refs_in_order(report, shown) if role in ("", report.metric(r).role)]
+    """Rows for the metrics of a role ("" for all), of the report's or of the given values."""
+    estimate_rows = report.estimates if estimates is None else estimates
+    difference_rows = report.differences if differences is None else differences
+    refs = [r for r in refs_in_order(report, estimate_rows) if role in ("", report.metric(r).role)]
     groups: list[MetricGroup] = []
     for benchmark in dict.fromkeys(ref.benchmark for ref in refs):
-        rows = [_row(report, ref, shown, paired) for ref in refs if ref.benchmark == benchmark]
+        rows = [
+            _row(report, ref, estimate_rows, difference_rows)
+            for ref in refs
+            if ref.benchmark == benchmark
+        ]
         groups.append(MetricGroup(report.benchmark(benchmark).label, tuple(rows)))
     tones = [cell.tone for group in groups for row in group.rows for cell in row.cells]
-    compared = [tone for tone in tones if tone != "unchecked"]
-    return MetricTable(tuple(groups), len(compared), sum(tone != "unclear" for tone in compared))
+    compared_tones = [tone for tone in tones if tone != "unchecked"]
+    return MetricTable(
+        tuple(groups), len(compared_tones), sum(tone != "unclear" for tone in compared_tones)
+    )
 
 
 class BeforeAfter(NamedTuple):
@@ -160,7 +168,7 @@ class BeforeAfter(NamedTuple):
     before: str
     after: str
     change: str
-    """The difference with its unit, "" if nobody compared."""
+    """The difference with its unit; "" without a comparison."""
     tone: Tone
     word: str
 
@@ -168,26 +176,26 @@ class BeforeAfter(NamedTuple):
 def strip(report: ReportInput) -> tuple[BeforeAfter, ...]:
     """Return the headline metric and those shown with it, before and after.
 
-    Not those that are saturated: a share that both models have nearly always, or nearly never,
-    tells them apart no more.
+    Saturated metrics are left out: a share near 0 or 1 for both models no longer distinguishes
+    them.
     """
     headline = report.headline
     if headline is None:
         return ()
     refs = (headline, *headline.beside)
-    return tuple(filter(None, (_change(report, r) for r in refs if not _saturated(report, r))))
+    return tuple(filter(None, (_change(report, r) for r in refs if not _is_saturated(report, r))))
 
 
 SATURATED = 0.98
-"""From this share of items on, or up to the same distance from 0, a metric says no more."""
+"""A share of at least this, or at most 1 minus this, no longer distinguishes models."""
 
 
-def _saturated(report: ReportInput, ref: Named) -> bool:
+def _is_saturated(report: ReportInput, ref: Named) -> bool:
     headline = report.headline
     if headline is None or report.metric(ref).unit != "%":
         return False
-    found = [report.estimate(name, ref) for name in (headline.against, headline.model)]
-    values = [each.value for each in found if each is not None]
+    estimates = [report.estimate(name, ref) for name in (headline.against, headline.model)]
+    values = [row.value for row in estimates if row is not None]
     return min(values, default=0.5) >= SATURATED or max(values, default=0.5) <= 1 - SATURATED
 
 
@@ -222,12 +230,12 @@ def _row(
     cells: list[ModelCell] = []
     sizes: list[int] = []
     for model in report.models:
-        found = find_estimate(estimates, model.name, ref)
-        if found is None:
+        row = find_estimate(estimates, model.name, ref)
+        if row is None:
             continue
         difference = find_difference(differences, model.name, ref)
-        cells.append(_cell(report, found, difference, spec))
-        sizes.append(found.n)
+        cells.append(_cell(report, row, difference, spec))
+        sizes.append(row.n)
     return MetricRow(
         label=spec.label,
         unit="" if spec.unit == "%" else spec.unit,
@@ -249,7 +257,7 @@ def is_headline(report: ReportInput, ref: MetricRef) -> bool:
 
 
 def _cell(
-    report: ReportInput, found: Estimate, difference: Difference | None, spec: MetricSpec
+    report: ReportInput, row: Estimate, difference: Difference | None, spec: MetricSpec
 ) -> ModelCell:
     tone = tone_of(difference, spec)
     change = interval = ""
@@ -257,10 +265,10 @@ def _cell(
         change = signed_text(difference.value, spec)
         interval = signed_interval(difference, spec)
     return ModelCell(
-        colour=report.colour(found.model),
-        label=report.model(found.model).label,
-        value=value_text(found.value, spec),
-        interval=interval_text(found, spec),
+        colour=report.colour(row.model),
+        label=report.model(row.model).label,
+        value=value_text(row.value, spec),
+        interval=interval_text(row, spec),
         change=change,
         change_interval=interval,
         tone=tone,

@@ -1,4 +1,4 @@
-"""The verdict: what the numbers say, in sentences that claim no more than the intervals allow."""
+"""The verdict: the result in sentences that claim no more than the intervals allow."""
 
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
@@ -30,10 +30,10 @@ from groundtune.report.model import (
 )
 
 ONE_SEED = (
-    "One seed of sampling and training: another seed moves the figures by more than the intervals "
-    "say, because they only know about the images."
+    "One seed of sampling and training: another seed changes the values by more than the intervals "
+    "say, because they only cover the choice of images."
 )
-"""A limit of every page about one training."""
+"""A limit of every page about one training run."""
 Tone = Literal["better", "worse", "changed", "unclear", "unchecked"]
 
 
@@ -46,7 +46,7 @@ class Verdict(NamedTuple):
 
 
 def tone_of(difference: Difference | HeadlineTest | None, spec: Metric) -> Tone:
-    """Whether a difference is for the better; "unclear" while it may be chance (`clear`)."""
+    """Whether a difference is an improvement; "unclear" if it may be chance (`clear`)."""
     if difference is None:
         return "unchecked"
     if not difference.clear:
@@ -57,19 +57,19 @@ def tone_of(difference: Difference | HeadlineTest | None, spec: Metric) -> Tone:
 
 
 def verdict_text(report: ReportInput) -> str:
-    """What the report says first, as one paragraph: what a command prints."""
+    """The report's verdict as one paragraph, which a command prints."""
     return " ".join(verdict(report).sentences)
 
 
 def verdict(report: ReportInput) -> Verdict:
-    """What the report says first: a caveat if there is one, then what the figures say."""
+    """The report's first words: a caveat if there is one, then the result."""
     caveat = report.caveat
     if caveat is not None and caveat.is_verdict:
         return Verdict(caveat.title, (caveat.text,), "unchecked")
-    found = _of_figures(report)
+    result = _of_figures(report)
     if caveat is None:
-        return found
-    return Verdict(caveat.title, (caveat.text, *found.sentences), "unchecked")
+        return result
+    return Verdict(caveat.title, (caveat.text, *result.sentences), "unchecked")
 
 
 def _of_figures(report: ReportInput) -> Verdict:
@@ -92,22 +92,22 @@ def _of_figures(report: ReportInput) -> Verdict:
     beside = _beside_sentence(report, headline)
     length = _length_sentence(report, headline, tone)
     looked_at = comparisons_text(report.differences)
-    told = (first, beside, length, others, looked_at)
-    sentences = tuple(sentence for sentence in told if sentence)
+    parts = (first, beside, length, others, looked_at)
+    sentences = tuple(sentence for sentence in parts if sentence)
     return Verdict(_title(report, headline, difference, tone), sentences, tone)
 
 
 def named_spec(report: ReportInput, ref: MetricRef) -> MetricSpec:
-    """A metric's spec, its label with the benchmark's name where metrics of several share names."""
+    """A metric's spec; its label has the benchmark's name if several share the metric's name."""
     spec = report.metric(ref)
     if not spec.benchmark:
         return spec
-    whole = report.benchmark(ref.benchmark).label.partition(",")[0]
-    return spec.model_copy(update={"label": f"{spec.label} on {whole}"})
+    benchmark_label = report.benchmark(ref.benchmark).label.partition(",")[0]
+    return spec.model_copy(update={"label": f"{spec.label} on {benchmark_label}"})
 
 
 def change_clause(difference: Difference, spec: MetricSpec) -> str:
-    """That a metric fell or rose, by how much, with which interval; or did not clearly change."""
+    """State that a metric fell or rose, with its interval, or did not clearly change."""
     name = in_sentence(spec.label)
     if not difference.clear:
         interval = signed_interval(difference, spec)
@@ -127,7 +127,7 @@ def _n(difference: Difference) -> str:
 
 
 def finding(report: ReportInput, ref: MetricRef) -> str:
-    """A chart's title: which models clearly differ from what they are compared with."""
+    """A chart's title: which models clearly differ from the one with which they are compared."""
     spec = report.metric(ref)
     groups: dict[str, list[str]] = {"lower": [], "higher": [], "no clear change": []}
     for model in report.models:
@@ -135,12 +135,12 @@ def finding(report: ReportInput, ref: MetricRef) -> str:
         if difference is not None:
             lower_or_higher = "lower" if difference.value < 0 else "higher"
             groups[lower_or_higher if difference.clear else "no clear change"].append(model.label)
-    said = [f"{what} with {listed(who)}" for what, who in groups.items() if who]
-    return f"{spec.label}: {'; '.join(said)}" if said else spec.label
+    parts = [f"{direction} with {listed(labels)}" for direction, labels in groups.items() if labels]
+    return f"{spec.label}: {'; '.join(parts)}" if parts else spec.label
 
 
 def trade_off_finding(report: ReportInput, pair: TradeOff) -> str:
-    """A scatter's title: what the headline's model gained and gave up, or the axes' names."""
+    """A scatter's title: gains and losses of the headline's model, or the axes' names."""
     model = report.headline.model if report.headline else report.models[-1].name
     clauses: list[str] = []
     for ref in (pair.y, pair.x):
@@ -190,13 +190,13 @@ def _headline_sentence(report: ReportInput, headline: Headline, difference: Diff
     if not difference.clear:
         change = change_text(difference, spec)
         interval = signed_interval(difference, spec)
-        said = f"{spec.label}: {model} differs from {against} by {change}"
+        start = f"{spec.label}: {model} differs from {against} by {change}"
         end = f"(n = {difference.n:,}): this run does not show a change."
         if _excludes_zero(difference):
-            return f"{said} (95% interval {interval}), but {_p_clause(difference)} {end}"
+            return f"{start} (95% interval {interval}), but {_p_clause(difference)} {end}"
         chance = (difference.p_holm or 0) > LEVEL
         comma = f", {_p_clause(difference)}" if chance else ""
-        return f"{said}, but the 95% interval, {interval}, includes zero{comma} {end}"
+        return f"{start}, but the 95% interval, {interval}, includes zero{comma} {end}"
     relative = ""
     if difference.relative is not None:
         relative = f" ({percent_text(difference.relative)} relative)"
@@ -213,7 +213,7 @@ def _excludes_zero(difference: Difference) -> bool:
 
 
 def _p_clause(difference: Difference) -> str:
-    """A difference's p as the verdict counts it; "" where it was not tested."""
+    """A difference's p as used by the verdict; "" if it was not tested."""
     if difference.p is None or difference.p_holm is None:
         return ""
     text = f"p {_with_sign(difference.p_holm)}"
@@ -231,13 +231,13 @@ def _with_sign(p: float) -> str:
 
 
 def _doubt(difference: Difference) -> str:
-    """Why an interval that excludes zero shows no change; "" where it includes zero."""
+    """Why an interval that excludes zero shows no change; "" if it includes zero."""
     doubtful = _excludes_zero(difference) and not difference.clear
     return f", {_p_clause(difference)}" if doubtful else ""
 
 
 def comparisons_text(differences: Sequence[Difference]) -> str:
-    """How many comparisons were looked at, and for how many p is corrected; "" without tests."""
+    """The number of comparisons, and for how many p is corrected; "" without tests."""
     counts = {d.headline: d.family for d in differences if d.p_holm is not None}
     if not counts:
         return ""
@@ -267,7 +267,7 @@ def _beside_sentence(report: ReportInput, headline: Headline) -> str:
 
 
 def _length_sentence(report: ReportInput, headline: Headline, tone: Tone) -> str:
-    """What remains at equal length; if nobody looked, that saying less alone lowers the rate."""
+    """The difference at equal length; without one, that saying less alone lowers the rate."""
     if tone != "better":
         return ""
     control = report.length_control
@@ -289,13 +289,13 @@ def _length_sentence(report: ReportInput, headline: Headline, tone: Tone) -> str
 
 
 def _at_equal_length(control: LengthControl, model: str, metric: str) -> Difference | None:
-    """A metric's difference there, whatever its benchmark is called once answers are cut."""
-    found = (d for d in control.differences if (d.model, d.metric) == (model, metric))
-    return next(found, None)
+    """A metric's difference at equal length, under any benchmark name."""
+    differences = (d for d in control.differences if (d.model, d.metric) == (model, metric))
+    return next(differences, None)
 
 
 def _cost_at_equal_length(report: ReportInput, control: LengthControl, headline: Headline) -> str:
-    """What is clearly worse once answers are cut: a cut can take the right things too."""
+    """What is clearly worse at equal length: truncation also removes right statements."""
     clauses: list[str] = []
     for ref in headline.beside:
         difference = _at_equal_length(control, headline.model, ref.metric)
@@ -306,7 +306,7 @@ def _cost_at_equal_length(report: ReportInput, control: LengthControl, headline:
 
 
 def _says_less(report: ReportInput, headline: Headline) -> bool:
-    """Whether anything that shorter answers lose (words, recall, mentions) clearly fell."""
+    """Whether a metric that shorter answers lower (words, recall, mentions) clearly fell."""
     for difference in report.differences:
         spec = report.metric(difference)
         about = difference.model == headline.model and difference.benchmark == headline.benchmark
@@ -335,17 +335,17 @@ def _others_sentence(report: ReportInput, headline: Headline) -> str:
 
 def _nothing_to_compare(report: ReportInput, headline: Headline) -> Verdict:
     spec = named_spec(report, headline)
-    found = report.estimate(headline.model, headline)
-    if found is None:
+    headline_estimate = report.estimate(headline.model, headline)
+    if headline_estimate is None:
         return Verdict(
             report.title, ("The headline metric was not measured: read the tables.",), "unchecked"
         )
     label = report.model(headline.model).label
-    value = value_text(found.value, spec)
-    interval = interval_text(found, spec)
+    value = value_text(headline_estimate.value, spec)
+    interval = interval_text(headline_estimate, spec)
     unit = f" {spec.unit}" if spec.unit not in ("", "%") else ""
     sentences = (
-        f"{spec.label}: {value}{unit}, 95% interval {interval}, n = {found.n:,}.",
+        f"{spec.label}: {value}{unit}, 95% interval {interval}, n = {headline_estimate.n:,}.",
         "This is a single measurement without a comparison, so it shows no change.",
     )
     return Verdict(f"{label}: {in_sentence(spec.label)}, {value}", sentences, "unchecked")
@@ -354,9 +354,9 @@ def _nothing_to_compare(report: ReportInput, headline: Headline) -> Verdict:
 def _nothing_was_checked(report: ReportInput) -> Verdict:
     answers = sum(count.answers for count in report.counts)
     answers = answers or sum(len(example.answers) for example in report.examples.shown)
-    who = listed([model.label for model in report.models])
+    names = listed([model.label for model in report.models])
     plural = "answer" if answers == 1 else "answers"
-    title = f"{number(answers, 0)} {plural} by {who}; nothing was checked"
+    title = f"{number(answers, 0)} {plural} by {names}; nothing was checked"
     sentence = (
         "These images have no ground truth and no judge was used: this page shows the "
         "answers, not whether they are correct."

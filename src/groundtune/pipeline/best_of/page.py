@@ -12,7 +12,7 @@ from groundtune.report import model
 from groundtune.report.curves import Curve, metric_curve
 from groundtune.report.model import estimate_of
 from groundtune.report.page import write_report
-from groundtune.report.specs import in_the_name_of, metric_specs
+from groundtune.report.specs import metric_specs, with_labeler_name
 from groundtune.report.verdict import change_clause, verdict_text
 
 BENCHMARK = "best-of"
@@ -48,7 +48,7 @@ def write_page(out: Path, settings: BestOfSettings, found: BestOf) -> BestOfPage
     notes = tuple(model.Note(kind="warning", text=text) for text in gaps(found))
     if not told:
         notes = (*notes, model.Note(kind="warning", text=NO_TRUTH))
-    shown = in_the_name_of(found.labeler, SHOWN)
+    shown = with_labeler_name(found.labeler, SHOWN)
     subject = _subject([spec for spec in shown if spec.name in first.values], notes)
     page = model.ReportInput(
         title=f"Best of {found.n}",

@@ -19,7 +19,7 @@ from groundtune.report.figures import HasInterval
 from groundtune.report.model import estimate_of
 from groundtune.report.page import write_report
 from groundtune.report.sampling import count_answers
-from groundtune.report.specs import in_the_name_of, metric_specs
+from groundtune.report.specs import metric_specs, with_labeler_name
 from groundtune.report.verdict import verdict_text
 
 CORRECTED = model.MetricSpec(
@@ -97,7 +97,7 @@ def claims_subject(label: str, *further: model.MetricSpec, labeler: str = "") ->
     What a `labeler` rejects is said in its name.
     """
     return model.Subject(
-        metrics=(*further, *in_the_name_of(labeler, metric_specs(METRICS))),
+        metrics=(*further, *with_labeler_name(labeler, metric_specs(METRICS))),
         benchmarks=(model.BenchmarkSpec(name=WHERE, label=label),),
     )
 

@@ -14,7 +14,7 @@ from groundtune.records import Estimate, Score
 from groundtune.report import model
 from groundtune.report.curves import Curve, CurvePoint, CurveSeries
 from groundtune.report.page import write_report
-from groundtune.report.specs import in_the_name_of, metric_specs
+from groundtune.report.specs import metric_specs, with_labeler_name
 from groundtune.report.verdict import verdict_text
 from groundtune.train.log import read_log
 
@@ -38,7 +38,7 @@ def write_page(out: Path, settings: RLSettings, ended: str) -> RLPage:
     lines, scores = read_log(out / "log.jsonl"), scores_of(out).read()
     steps = [line for line in lines if "reward" in line]
     last = _last(scores)
-    specs = in_the_name_of(settings.feedback.labeler, metric_specs(METRICS))
+    specs = with_labeler_name(settings.feedback.labeler, metric_specs(METRICS))
     shown = [*estimates(scores, BEFORE), *(estimates(scores, last) if last != BEFORE else [])]
     known = {each.metric for each in shown}
     measured = tuple(spec for spec in specs if spec.name in known)
