@@ -1,5 +1,6 @@
 """`groundtune reward`: train a reward model and score answers with it."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Literal
@@ -63,8 +64,11 @@ def train(
         RewardSettings,
         options=options,
     )
-    with open_progress(silent=json) as progress:
+    follower = os.environ.get("RANK", "0") != "0"  # of several processes one prints
+    with open_progress(silent=json or follower) as progress:
         result = train_reward(params, out, progress, command=sys.argv)
+    if follower:
+        return
     found = result.evaluation
     shown: dict[str, object] = found.model_dump(mode="json")
     if not json:

@@ -2,8 +2,11 @@
 
 import json
 import math
+import os
 import re
 import shutil
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -171,6 +174,30 @@ def test_a_stopped_run_resumes_to_the_same_weights(trained: Trained, tmp_path: P
         assert all(torch.equal(one[key], other[key]) for key in one)
     steps = [line["step"] for line in read_lines(cut / "log.jsonl", "")]
     assert steps == sorted(set(steps))
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_does(trained: Trained, tmp_path: Path):
+    settings = settings_for(trained.tiny, trained.folder.path, max_steps=2, micro_batch=3)
+    train_reward(settings, tmp_path / "alone", SilentProgress())
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(settings.model_dump_json(), "utf-8")
+    words = ["torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "groundtune"]
+    words += ["reward", "train", str(recipe), "device=cpu", "--out", str(tmp_path / "both")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", *words, "--json"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=1200,
+    )
+    assert done.returncode == 0, done.stderr[:4000]
+    assert len(done.stdout.splitlines()) == 1
+    logs = [read_lines(tmp_path / name / "log.jsonl", "") for name in ("alone", "both")]
+    for one, other in zip(*logs, strict=True):
+        assert one["loss"] == pytest.approx(other["loss"], rel=1e-5)
+        assert one["gradient_norm"] == pytest.approx(other["gradient_norm"], rel=1e-4)
 
 
 def test_a_finished_run_is_left_as_it_is(trained: Trained):

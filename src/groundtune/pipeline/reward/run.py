@@ -59,10 +59,8 @@ def train_reward(
             folder has another run, the loss is not a number, or the disk is full.
     """
     data = read_data(settings)
-    prompts, facts = list(data.prompts.values()), settings.judging.facts
-    check_facts(prompts, facts, str(settings.feedback))
-    if facts.show in ("shown", "truth"):
-        refuse_other_facts(data.prompts, [*data.learnt, *data.held_out], str(settings.feedback))
+    prompts = list(data.prompts.values())
+    _check_facts(settings, data)
     import torch
 
     from groundtune.engine.hidden import HiddenStates, TokenValues
@@ -79,6 +77,7 @@ def train_reward(
     examples = encode_examples(settings, vlm, data, judging, progress)
     torch.manual_seed(settings.seed)  # pyright: ignore[reportUnknownMemberType]
     vlm = tuned(settings, vlm)
+    _freeze_output(vlm.model)
     head = _head(settings, vlm)
     if parallel.rank:
         torch.manual_seed(settings.seed + parallel.rank)  # pyright: ignore[reportUnknownMemberType]
@@ -115,6 +114,23 @@ def train_reward(
     parallel.wait()
     found = read_sealed(out / "evaluation.json", Evaluation)
     return RewardResult(out / "model", found, out / "report.html")
+
+
+def _check_facts(settings: RewardSettings, data: RewardData) -> None:
+    facts, where = settings.judging.facts, str(settings.feedback)
+    check_facts(list(data.prompts.values()), facts, where)
+    if facts.show in ("shown", "truth"):
+        refuse_other_facts(data.prompts, [*data.learnt, *data.held_out], where)
+
+
+def _freeze_output(model: Any) -> None:
+    """Freeze the output embeddings, which rewards don't use, unless they are the input's too.
+
+    Several processes wait for the gradient of every trained weight.
+    """
+    output, given = model.get_output_embeddings(), model.get_input_embeddings()
+    if output is not None and output.weight is not given.weight:
+        output.requires_grad_(False)
 
 
 def _head(settings: RewardSettings, vlm: "Vlm") -> "RewardHead":
