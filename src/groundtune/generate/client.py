@@ -113,6 +113,19 @@ class EndpointClient:
             lambda servers: self._json("POST", path, body, servers), about, path
         )
 
+    async def command(self, path: str, body: Body) -> None:
+        """Send a request to every server of the model; only whether it succeeded counts.
+
+        Raises:
+            EndpointFault: as `complete`.
+        """
+        for url in self.settings.urls:
+            await self._tried(partial(self._command, path, body, url), url, path)
+
+    async def _command(self, path: str, body: Body, url: str, _: Sequence[str]) -> None:
+        async with self._response("POST", path, body, [url]) as response:
+            await response.aread()
+
     async def _tried(
         self,
         once: Callable[[Sequence[str]], Awaitable[T]],

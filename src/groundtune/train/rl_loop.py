@@ -22,6 +22,7 @@ from groundtune.engine.rows import PromptRow
 from groundtune.errors import UserError
 from groundtune.methods.kl import adapted, kl_estimate
 from groundtune.methods.policy_gradient import PolicyGradient
+from groundtune.methods.policy_loss import Level, far_off, importance_weights
 from groundtune.protocols import Logger, Progress
 from groundtune.train.batches import PassLimits
 from groundtune.train.checkpoint import Checkpoints, State, random_state
@@ -29,7 +30,7 @@ from groundtune.train.interrupt import Interrupt
 from groundtune.train.mismatch import Bound, check_gap, gap_of
 from groundtune.train.optim import Optim
 from groundtune.train.parallel import Parallel, Prepared
-from groundtune.train.rl_batch import Rewards, batch_of, padded_like
+from groundtune.train.rl_batch import Rewards, RolloutBatch, batch_of, padded_like
 from groundtune.train.rl_passes import Learned, PolicyStep, RolloutRows
 from groundtune.train.rollouts import Rollout
 from groundtune.vlm.encoded import EncodedPrompt
@@ -52,6 +53,10 @@ class RLSchedule:
     save_every: int
     eval_every: int
     optim: Optim
+    importance: tuple[float, Level] = (2.0, "token")
+    """Cap and level of importance weights, where drawn log-probabilities are not exact."""
+    reject: float = 0.0
+    """Factor from which on an answer with such a token is left out; 0 keeps all."""
     recompute: bool = False
     """Recompute activations in the backward pass; models do so in training mode alone."""
 
@@ -158,6 +163,7 @@ class RLTrainer:
             coefficient=coefficient,
             value_BT=value_BT,
             return_BT=found.return_BT,
+            weight_BT=self._weights(batch, old_BT, metrics),
         )
         metrics |= self._learn(ready, done, rows, learned)
         clock.note("update")
@@ -207,6 +213,24 @@ class RLTrainer:
         check_gap(gap, self.bound, f"step {done + 1}")
         old_BT = batch.behaviour_BT if self.bound == "exact" else old_BTC[..., 0]
         return old_BT, old_BTC[..., 1] if values else None
+
+    def _weights(
+        self, batch: RolloutBatch, old_BT: Tensor, metrics: dict[str, float]
+    ) -> Tensor | None:
+        """Return importance weights, 0 for answers that are left out; None if all are 1."""
+        if self.bound == "exact":
+            return None
+        cap, level = self.plan.importance
+        mask_BT, drawn_BT = batch.mask_BT, batch.behaviour_BT
+        gap = gap_of(old_BT, drawn_BT, mask_BT)
+        weight_BT = importance_weights(old_BT, drawn_BT, mask_BT, cap=cap, level=level)
+        metrics |= {"gap": gap.mean, "gap_largest": gap.largest, "gap_factor": gap.factor}
+        metrics["importance"] = float(weight_BT[mask_BT].mean())
+        if self.plan.reject:
+            far_B = far_off(old_BT, drawn_BT, mask_BT, limit=self.plan.reject)
+            metrics["rejected_rollouts"] = float(far_B.double().mean())
+            weight_BT = weight_BT.masked_fill(far_B[:, None], 0.0)
+        return weight_BT
 
     def _score_all(
         self, rows: RolloutRows, score: Callable[[Sequence[PromptRow]], list[list[Tensor]]]

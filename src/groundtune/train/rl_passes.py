@@ -103,6 +103,8 @@ class Learned:
     """Values at the start of the step; None without a value head."""
     return_BT: Tensor | None = None
     """What they should be."""
+    weight_BT: Tensor | None = None
+    """Importance weights; None if all are 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +178,7 @@ class PolicyStep:
             mask_bT,
             low=method.clip_low,
             high=method.clip_high,
+            weight_BT=None if learned.weight_BT is None else of(learned.weight_BT),
         )
         value_bT = found.value_BT
         if learned.ref_BT is not None and method.kl.place == "loss":

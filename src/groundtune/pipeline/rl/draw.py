@@ -1,23 +1,27 @@
-"""Draws a step's answers with the model in training, and keeps them as records.
+"""Draws a step's answers, with the model in training or by a server, and keeps them as records.
 
 A rollout's key follows from the weights that draw it, its prompt, its index and the run, so a step
 that starts again uses what it drew before and draws only what is missing.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 from groundtune.generate.decode import decode_with_logp
+from groundtune.generate.rollout_server import RolloutServer
 from groundtune.generate.thoughts import split_thoughts
 from groundtune.pipeline.rl.settings import RLSettings
 from groundtune.records import Prompt
 from groundtune.store.dataset import RecordSet
+from groundtune.store.files import remove_folder
 from groundtune.store.keys import key_of, seed_of
+from groundtune.train.checkpoint import write_model
 from groundtune.train.parallel import Parallel
 from groundtune.train.rollouts import Rollout
 from groundtune.vlm.encode import decode_answer
@@ -25,8 +29,20 @@ from groundtune.vlm.encoded import EncodedPrompt
 from groundtune.vlm.load import Vlm
 from groundtune.vlm.special_tokens import placeholder_ids
 
+Group = tuple[str, list[tuple[str, int]]]
+"""A prompt's key, and the key and index of each of its answers."""
 PROMPTS_KEPT = 1024
 """Encoded prompts kept in memory, with their image features."""
+
+
+class _Drawn(Protocol):
+    """An answer as an engine drew it."""
+
+    @property
+    def ids(self) -> Sequence[int]: ...
+
+    @property
+    def logp(self) -> Sequence[float]: ...
 
 
 class Encoded:
@@ -57,8 +73,8 @@ def prompts_of_step(prompts: Sequence[Prompt], settings: RLSettings, step: int) 
 
 
 @dataclass(frozen=True, kw_only=True)
-class InProcess:
-    """Draws with the model in training itself."""
+class Drawing(ABC):
+    """What draws a step's answers; what was drawn before is used, and only the rest is drawn."""
 
     vlm: Vlm
     prompts: Sequence[Prompt]
@@ -69,7 +85,7 @@ class InProcess:
     """OUT/rollouts."""
 
     def __call__(self, step: int) -> list[Rollout]:
-        """Return all answers of a step, from 1, in order; each process draws its share.
+        """Return all answers of a step, from 1, in order, the same in every process.
 
         Raises:
             UserError: an image is unreadable, probabilities are not numbers, or the disk is full.
@@ -89,16 +105,20 @@ class InProcess:
             if key not in found:
                 missing.setdefault(prompt.key, []).append((key, index))
         by_key = {prompt.key: prompt for prompt in asked}
-        own = [
-            rollout
-            for batch in self._batches(self.parallel.share(list(missing.items())))
-            for rollout in self._drawn(step, weights, batch, by_key)
-        ]
-        drawn = [rollout for part in self.parallel.gather(own) for rollout in part]
-        if self.parallel.main:
-            kept.append(drawn)
+        drawn = self.draw(step, weights, list(missing.items()), by_key, kept)
         found |= {rollout.key: rollout for rollout in drawn}
         return [found[key] for key in keys]
+
+    @abstractmethod
+    def draw(
+        self,
+        step: int,
+        weights: str,
+        groups: Sequence[Group],
+        by_key: Mapping[str, Prompt],
+        kept: RecordSet[Rollout],
+    ) -> list[Rollout]:
+        """Return the answers of groups, the same in every process, once they are kept."""
 
     def _key(self, weights: str, prompt: Prompt, index: int) -> str:
         return key_of("rollout", weights, self._processor, prompt.key, index, self._seed(prompt))
@@ -106,56 +126,29 @@ class InProcess:
     def _seed(self, prompt: Prompt) -> str:
         return f"{self.settings.seed}/{prompt.key}"
 
-    def _batches(
-        self, groups: Sequence[tuple[str, list[tuple[str, int]]]]
-    ) -> list[list[tuple[str, list[tuple[str, int]]]]]:
-        """Return groups of answers in batches of about `batch_size` rows."""
-        size = max(1, self.settings.batch_size // self.settings.n)
-        return [list(groups[first : first + size]) for first in range(0, len(groups), size)]
-
-    def _drawn(
-        self,
-        step: int,
-        weights: str,
-        batch: Sequence[tuple[str, list[tuple[str, int]]]],
-        by_key: dict[str, Prompt],
-    ) -> list[Rollout]:
-        encoded = [self.encoded(key) for key, _ in batch]
-        wants = [(place, *each) for place, (_, some) in enumerate(batch) for each in some]
-        seeds = [
-            seed_of(self.settings.seed, step, batch[place][0], index) for place, _, index in wants
-        ]
-        answers = decode_with_logp(
-            self.vlm,
-            encoded,
-            [place for place, _, _ in wants],
-            seeds,
-            self.settings.sampling,
-            banned=self._banned,
+    def _rollout(
+        self, step: int, weights: str, prompt: Prompt, want: tuple[str, int], drawn: _Drawn
+    ) -> Rollout:
+        key, index = want
+        return Rollout(
+            key=key,
+            step=step,
+            prompt=prompt.key,
+            index=index,
+            seed=self._seed_of(step, prompt.key, index),
+            text=split_thoughts(decode_answer(self.vlm, drawn.ids)).answer,
+            prompt_ids=self.encoded(prompt.key).ids,
+            answer_ids=tuple(drawn.ids),
+            logp=tuple(drawn.logp),
+            mode="raw",
+            finish="stop" if drawn.ids[-1] in self.vlm.eos_ids else "length",
+            images=prompt.images,
+            processor=self._processor,
+            weights=weights,
         )
-        found: list[Rollout] = []
-        for (place, key, index), seed, answer in zip(wants, seeds, answers, strict=True):
-            prompt = by_key[batch[place][0]]
-            text = split_thoughts(decode_answer(self.vlm, answer.ids)).answer
-            found.append(
-                Rollout(
-                    key=key,
-                    step=step,
-                    prompt=prompt.key,
-                    index=index,
-                    seed=seed,
-                    text=text,
-                    prompt_ids=encoded[place].ids,
-                    answer_ids=tuple(answer.ids),
-                    logp=tuple(answer.logp),
-                    mode="raw",
-                    finish="stop" if answer.ids[-1] in self.vlm.eos_ids else "length",
-                    images=prompt.images,
-                    processor=self._processor,
-                    weights=weights,
-                )
-            )
-        return found
+
+    def _seed_of(self, step: int, prompt: str, index: int) -> int:
+        return seed_of(self.settings.seed, step, prompt, index)
 
     @cached_property
     def _banned(self) -> frozenset[int]:
@@ -165,3 +158,101 @@ class InProcess:
     def _processor(self) -> str:
         images: Any = self.vlm.processor.image_processor
         return key_of(json.loads(images.to_json_string()))
+
+
+class InProcess(Drawing):
+    """Draws with the model in training itself; each process draws its share."""
+
+    def draw(
+        self,
+        step: int,
+        weights: str,
+        groups: Sequence[Group],
+        by_key: Mapping[str, Prompt],
+        kept: RecordSet[Rollout],
+    ) -> list[Rollout]:
+        """Return the answers of groups; the main process keeps them."""
+        own = [
+            rollout
+            for batch in self._batches(self.parallel.share(list(groups)))
+            for rollout in self._drawn(step, weights, batch, by_key)
+        ]
+        drawn = [rollout for part in self.parallel.gather(own) for rollout in part]
+        if self.parallel.main:
+            kept.append(drawn)
+        return drawn
+
+    def _batches(self, groups: Sequence[Group]) -> list[list[Group]]:
+        """Return groups of answers in batches of about `batch_size` rows."""
+        size = max(1, self.settings.batch_size // self.settings.n)
+        return [list(groups[first : first + size]) for first in range(0, len(groups), size)]
+
+    def _drawn(
+        self, step: int, weights: str, batch: Sequence[Group], by_key: Mapping[str, Prompt]
+    ) -> list[Rollout]:
+        wants = [(place, want) for place, (_, some) in enumerate(batch) for want in some]
+        answers = decode_with_logp(
+            self.vlm,
+            [self.encoded(key) for key, _ in batch],
+            [place for place, _ in wants],
+            [self._seed_of(step, batch[place][0], index) for place, (_, index) in wants],
+            self.settings.sampling,
+            banned=self._banned,
+        )
+        return [
+            self._rollout(step, weights, by_key[batch[place][0]], want, answer)
+            for (place, want), answer in zip(wants, answers, strict=True)
+        ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FromServer(Drawing):
+    """Has a server draw with an adapter of the newest weights; the main process asks it.
+
+    Each group of answers is kept when it is complete.
+    """
+
+    server: RolloutServer
+    served: Path
+    """Folder of the adapters that the server loads."""
+
+    def draw(
+        self,
+        step: int,
+        weights: str,
+        groups: Sequence[Group],
+        by_key: Mapping[str, Prompt],
+        kept: RecordSet[Rollout],
+    ) -> list[Rollout]:
+        """Return the answers of groups, drawn by the weights of the step.
+
+        Raises:
+            UserError: the server can't load the weights, or doesn't return what is needed.
+        """
+        found: list[Rollout] = []
+        if self.parallel.main and groups:
+            self._refresh(step)
+            for key, wants in groups:
+                answers = self.server.draw(
+                    by_key[key],
+                    self.encoded(key).ids,
+                    self.settings.sampling,
+                    [self._seed_of(step, key, index) for _, index in wants],
+                    image_ids=self._banned,
+                )
+                own = [
+                    self._rollout(step, weights, by_key[key], want, answer)
+                    for want, answer in zip(wants, answers, strict=True)
+                ]
+                kept.append(own)
+                found += own
+        return self.parallel.gather(found)[0]
+
+    def _refresh(self, step: int) -> None:
+        """Write the adapter of a step's weights, and have the server load it."""
+        name = f"{self.served.parent.name}-step-{step:06d}"
+        write_model(self.vlm, self.served / name)
+        self.server.load(name, self.served / name)
+        for old in self.served.iterdir():
+            if old.is_dir() and old.name != name:
+                remove_folder(old)

@@ -96,7 +96,7 @@ def _value_head(settings: RLSettings, vlm: "Vlm") -> "RewardHead":
             nn.init.zeros_(weight)
         return head
     folder = Path(settings.value_from)
-    head = RewardHead(width, read_spec(folder).head)
+    head = RewardHead(width, read_spec(folder).reading.head)
     try:
         read_head(head, folder / f"{HEAD}.safetensors")
     except (RuntimeError, OSError, SafetensorError) as error:

@@ -41,6 +41,7 @@ from groundtune.train.log import JsonlLog, read_log
 
 if TYPE_CHECKING:
     from groundtune.engine.logprobs import TokenLogProbs
+    from groundtune.pipeline.rl.draw import Drawing, Encoded
     from groundtune.protocols import Logger
     from groundtune.train.parallel import Parallel
     from groundtune.train.rl_loop import RLSchedule, RLTrainer
@@ -137,6 +138,7 @@ def _run(
         out,
         vlm,
         asked,
+        stack,
         frozen=frozen,
         score=score,
         parallel=parallel,
@@ -187,6 +189,7 @@ def _trainer(
     out: Path,
     vlm: "Vlm",
     asked: _Asked,
+    stack: ExitStack,
     *,
     frozen: "Vlm | None",
     score: "TokenLogProbs",
@@ -195,7 +198,7 @@ def _trainer(
 ) -> "RLTrainer":
     """Return the trainer; `rest` is what it gets as it is."""
     from groundtune.engine.engines import cannot_pack
-    from groundtune.pipeline.rl.draw import Encoded, InProcess
+    from groundtune.pipeline.rl.draw import Encoded
     from groundtune.pipeline.rl.held_out import HeldOut
     from groundtune.pipeline.rl.step_rewards import StepRewards
     from groundtune.train.data import packed_cost, separate_cost
@@ -204,14 +207,7 @@ def _trainer(
 
     images = RunFolder(out).images
     encoded = Encoded(lambda prompt: encode_prompt(vlm, prompt, images), asked.prompts)
-    draw = InProcess(
-        vlm=vlm,
-        prompts=asked.prompts,
-        encoded=encoded,
-        settings=settings,
-        parallel=parallel,
-        folder=out / "rollouts",
-    )
+    draw = _drawing(settings, out, vlm, asked.prompts, encoded, parallel, stack)
     reward = StepRewards(
         vlm=vlm,
         prompts={prompt.key: prompt for prompt in asked.prompts},
@@ -230,13 +226,44 @@ def _trainer(
         score=score,
         reference=reference(settings, vlm, frozen),
         cost=separate_cost if cannot_pack(vlm) else packed_cost,
-        bound="factor" if parallel.arithmetic else "exact",
+        bound="factor" if parallel.arithmetic or settings.server else "exact",
         plan=_schedule(settings),
         parallel=parallel,
         evaluate=HeldOut.open(settings, out, vlm, asked.labelling, parallel),
         stop=_stopping(settings, out, parallel),
         **rest,
     )
+
+
+def _drawing(
+    settings: RLSettings,
+    out: Path,
+    vlm: "Vlm",
+    prompts: Sequence[Prompt],
+    encoded: "Encoded",
+    parallel: "Parallel",
+    stack: ExitStack,
+) -> "Drawing":
+    """Return what draws the answers: the model itself, or a server, closed with the stack."""
+    from groundtune.generate.endpoint import parse_endpoint
+    from groundtune.generate.rollout_server import RolloutServer
+    from groundtune.pipeline.rl.draw import FromServer, InProcess
+
+    shared: dict[str, Any] = {
+        "vlm": vlm,
+        "prompts": prompts,
+        "encoded": encoded,
+        "settings": settings,
+        "parallel": parallel,
+        "folder": out / "rollouts",
+    }
+    if not settings.server:
+        return InProcess(**shared)
+    endpoint = parse_endpoint(settings.server)
+    endpoint = endpoint.model_copy(update={"concurrency": settings.batch_size})
+    server = RolloutServer(endpoint, RunFolder(out).images)
+    stack.callback(server.close)
+    return FromServer(**shared, server=server, served=out / "served")
 
 
 def _stopping(settings: RLSettings, out: Path, parallel: "Parallel") -> "Callable[[int], str]":
@@ -277,6 +304,8 @@ def _schedule(settings: RLSettings) -> "RLSchedule":
         save_every=settings.save_every,
         eval_every=settings.eval_every,
         optim=settings.optim,
+        importance=(settings.importance.cap, settings.importance.level),
+        reject=settings.importance.reject,
         recompute=settings.gradient_checkpointing,
     )
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from groundtune.methods.grpo import GRPO
+from groundtune.methods.policy_loss import Level
 from groundtune.methods.ppo import PPO
 from groundtune.methods.rloo import RLOO
 from groundtune.pipeline.feedback.claim_settings import ClaimSettings
@@ -138,6 +139,20 @@ class EarlyStop(Record):
     """Largest growth of the share of truncated answers."""
 
 
+class Importance(Record):
+    """Weights of answers whose log-probabilities are not exactly the trainer's.
+
+    Used with a server, or where dtype is bfloat16: min(p_trainer / p_drawn, cap).
+    """
+
+    cap: float = Field(default=2.0, ge=1)
+    level: Level = "token"
+    """Whether the ratio is a token's or the whole answer's."""
+    reject: float = Field(default=0.0, ge=0)
+    """Leave out answers with a token whose probability differs by more than this factor; 0 keeps
+    all."""
+
+
 class RLSettings(SampleSettings):
     """Reinforcement learning of a model from rewards of its own answers."""
 
@@ -169,6 +184,10 @@ class RLSettings(SampleSettings):
     """Optimiser steps per pass; each has whole groups."""
     sampling: RolloutSampling = RolloutSampling()  # pyright: ignore[reportIncompatibleVariableOverride]
     """Answers are drawn from the policy itself: temperature 1, without top-p and top-k."""
+    server: str = ""
+    """openai:MODEL@URL of a vLLM server that draws the answers, and loads the adapter of each step
+    (--enable-lora, VLLM_ALLOW_RUNTIME_LORA_UPDATING=True); "" draws in process. Needs a LoRA."""
+    importance: Importance = Importance()
     rewards: RewardSettings = RewardSettings()
     feedback: ClaimSettings = ClaimSettings()
     """Who divides answers into claims, and who checks them. "self" is the model before training."""
@@ -208,6 +227,8 @@ class RLSettings(SampleSettings):
                 "tune.dropout must be 0: with dropout the policy that learns is not the one that "
                 "drew"
             )
+        if self.server and self.tune.type == "full":
+            raise ValueError("server needs tune.type=lora: the server loads each step's adapter")
         if self.value_from and not self.method.has_values:
             raise ValueError(f"value_from needs method.type=ppo, not {self.method.type}")
         if self.n == 1 and not self.method.has_values:
