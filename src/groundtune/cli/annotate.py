@@ -28,9 +28,9 @@ def annotate(
 
     For example:
 
-        groundtune annotate photos --answers runs/candidates
-        groundtune annotate photos --answers runs/base --answers runs/tuned --task evaluate
-        groundtune annotate photos blind=true people_per_item=2 --port 8090
+        groundtune annotate farm --answers runs/candidates
+        groundtune annotate farm --answers runs/base --answers runs/tuned --task evaluate
+        groundtune annotate farm blind=true people_per_item=2 --port 8090
 
     Args:
         project: Folder of the project, a new one is made; or the URL of a PostgreSQL database

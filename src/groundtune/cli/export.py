@@ -21,7 +21,7 @@ def export(layout: ExportLayoutName, run: str, /, *, out: Path, json: bool = Fal
 
         groundtune export rlhf-v runs/candidates --out pairs.parquet
         groundtune export trl runs/candidates --out trl.parquet
-        groundtune export mhumaneval photos --out marks.jsonl
+        groundtune export mhumaneval farm --out marks.jsonl
 
     Args:
         layout: Layout of the file, from the list above.

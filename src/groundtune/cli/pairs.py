@@ -41,7 +41,7 @@ def pairs(
         groundtune pairs --corrections runs/candidates
         groundtune pairs --claims runs/candidates --out runs/claim-pairs spans=all
         groundtune pairs --scores runs/candidates --out runs/reward-pairs rule=next rank=1
-        groundtune pairs --from photos --out runs/photos people=majority
+        groundtune pairs --from farm --out runs/farm people=majority
 
     Args:
         recipe: YAML file with settings, if you have one.

@@ -10,7 +10,7 @@ def backup(project: str, /, *, out: Path, json: bool = False) -> None:
 
     For example:
 
-        groundtune project backup photos --out photos.zip
+        groundtune project backup farm --out farm.zip
 
     Args:
         project: Folder or PostgreSQL URL of the project.
@@ -41,7 +41,7 @@ def restore(backup: Path, project: Path, /, *, json: bool = False) -> None:
 
     For example:
 
-        groundtune project restore photos.zip photos-again
+        groundtune project restore farm.zip farm-again
 
     Args:
         backup: File that `groundtune project backup` wrote.

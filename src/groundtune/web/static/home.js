@@ -48,6 +48,7 @@ function line({ place, key, task, opening, state }) {
       { href: `/task/${task}?item=${encodeURIComponent(key)}` },
       h("span", { class: "place" }, String(place)),
       h("span", { class: "opening", dir: "auto" }, opening),
+      h("span", { class: "task-name" }, task),
       h("span", { class: `state ${state}` }, STATES[state]),
     ),
   );

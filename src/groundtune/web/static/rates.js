@@ -26,7 +26,7 @@ function line(rate) {
   const [value, interval] = shown(rate);
   const share = rate.scale === 100;
   const unit = share ? "%" : "";
-  const bar = h("meter", { min: 0, max: 1, value: rate.value, "aria-label": rate.label });
+  const bar = h("progress", { max: 1, value: rate.value, "aria-label": rate.label });
   return h(
     "tr",
     {},
