@@ -16,6 +16,7 @@ def check(
     *settings: Settings,
     images: Path | None = None,
     labeler: str | None = None,
+    detector: str | None = None,
     ask: str | None = None,
     marks: Path | None = None,
     risk: float | None = None,
@@ -43,6 +44,7 @@ def check(
         images: Folder of the images.
         labeler: Who says yes or no: a folder, a hub name, openai:MODEL@URL, or "self" for the
             model that answered. The folder of a reward model that learnt words marks wrong words.
+        detector: An object detector that is asked about the same claims: a folder or a hub name.
         ask: What the model is asked about each image (default "Describe the image.").
         marks: The file to-mark.jsonl, after you set "wrong" to true or false in its rows.
         risk: Largest share of wrong claims among those to keep, such as 0.05: draws claims into
@@ -62,7 +64,7 @@ def check(
             out,
             settings,
             progress,
-            options={"labeler": labeler, "ask": ask, "risk": risk},
+            options={"labeler": labeler, "ask": ask, "risk": risk, "detector": detector},
             images=images,
             marks=marks,
             claim_marks=claim_marks,
@@ -80,9 +82,14 @@ def check(
         shown = {name: shown[name] for name in ("verdict", "answers", "images", "labeler", "marks")}
         shown["labeler's error"] = _error(result.found)
         shown["checked"] = checked_line(result.found)
+        if result.found.second is not None:
+            from groundtune.pipeline.check.second import agreement_text
+
+            shown["detector"] = agreement_text(result.found.second)
         if risk:
             shown["claims to keep"] = _kept(result.found)
     options = {"--images": images, "--labeler": labeler, "--ask": ask, "--marks": result.to_mark}
+    options |= {"--detector": detector}
     if risk and result.found.risk is None:
         options |= {"--marks": marks, "--risk": risk, "--claim-marks": result.claims_to_mark}
     again = ["groundtune", "check", answers, *settings]

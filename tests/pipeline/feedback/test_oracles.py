@@ -201,3 +201,17 @@ def test_a_model_that_detects_nothing_is_refused(
         open_detector(str(tiny_llava), folder.images, "cpu")
     with pytest.raises(UserError):
         open_detector(str(tmp_path / "nothing"), folder.images, "cpu")
+
+
+def test_a_check_asks_the_detector_next_to_the_labeler(
+    folder: RunFolder, detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    line = ["check", str(folder.path), "--labeler", "world:truth", "--out", str(tmp_path / "out")]
+    assert run([*line, "--detector", str(detector), "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    found = shown["second"]
+    decided = shown["claims"]["statuses"]["supported"] + shown["claims"]["statuses"]["rejected"]
+    both = found["both_support"] + found["both_reject"] + found["disagree"]
+    assert found["undecided"] + both == decided
+    assert f"--detector {detector}" in shown["next"]
+    assert "has a verdict on" in (tmp_path / "out" / "report.html").read_text()

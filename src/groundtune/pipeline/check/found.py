@@ -2,6 +2,7 @@
 
 from groundtune.pipeline.check.people import CorrectedRate
 from groundtune.pipeline.check.risk import RiskResult
+from groundtune.pipeline.check.second import DetectorAgreement
 from groundtune.pipeline.feedback.verdicts import ClaimSummary
 from groundtune.records import Difference, Estimate, Record
 
@@ -24,5 +25,7 @@ class CheckSummary(Record):
     the labeler's error. Empty without enough marks."""
     marks: int
     """Answers that a person has marked."""
+    second: DetectorAgreement | None = None
+    """What an object detector says of the same claims, where one was asked."""
     risk: RiskResult | None = None
     """Which claims may be kept, where a risk was given and claims were marked."""

@@ -8,6 +8,7 @@ from groundtune.pipeline.check.found import CheckSummary
 from groundtune.pipeline.check.people import CorrectedRate
 from groundtune.pipeline.check.risk import RiskResult
 from groundtune.pipeline.check.scores import METRICS, WHERE
+from groundtune.pipeline.check.second import agreement_text
 from groundtune.pipeline.check.verdict import finding
 from groundtune.pipeline.feedback.verdicts import HIGH, checked_text, verdict_count
 from groundtune.pipeline.folder import RunFolder
@@ -176,6 +177,7 @@ def _corrected(found: CheckSummary) -> list[Estimate]:
 
 def _notes(found: CheckSummary) -> list[model.Note]:
     kept = [model.Note(text=kept_text(found.risk))] if found.risk else []
+    kept += [model.Note(text=agreement_text(found.second))] if found.second else []
     if not found.corrected:
         return [model.Note(kind="warning", text=UNKNOWN), *kept]
     return [

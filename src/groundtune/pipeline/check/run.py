@@ -35,6 +35,7 @@ from groundtune.pipeline.check.people import (
 )
 from groundtune.pipeline.check.risk import RiskResult, calibrate, doubt_of
 from groundtune.pipeline.check.scores import METRICS, scores_of
+from groundtune.pipeline.check.second import ask_detector
 from groundtune.pipeline.check.to_mark import TO_MARK, write_to_mark
 from groundtune.pipeline.feedback.claim_settings import (
     SELF,
@@ -71,6 +72,9 @@ class CheckSettings(ClaimSettings):
     """Answers that are drawn for a person to mark."""
     seed: int = 0
     """Which ones those are."""
+    detector: str = ""
+    """An object detector that is asked about the same claims, next to the labeler: a folder or a
+    hub name."""
     risk: float = Field(default=0.0, ge=0, lt=1)
     """Largest share of wrong claims among those that are kept; 0 keeps no list."""
     confidence: float = Field(default=0.9, gt=0, lt=1)
@@ -138,6 +142,9 @@ def check(
     require_verdicts(summary, settings.labeler, settings.divider, out)
     found, scores = _summarise(target, settings, summary, labeler, marks)
     found = found.model_copy(update={"risk": _risk(target, settings, claim_marks)})
+    if settings.detector:
+        second = ask_detector(target, settings, settings.detector, progress, command)
+        found = found.model_copy(update={"second": second})
     inputs = {"answers": what, "labeler": labeler}
     write_run(out, settings.model_dump(mode="json"), inputs, {"mark": settings.seed}, list(command))
     kept = RecordSet(out / "scores", Score)
