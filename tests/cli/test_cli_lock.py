@@ -34,6 +34,7 @@ LINES = {
     "reward score": "MODEL FOLDER",
     "align": "world-align prompts=world:20",
     "splitter lessons": "--claims FOLDER",
+    "splitter people": "ANSWERS divider=sentences",
     "splitter score": "MODEL --lessons FOLDER",
     "bench run": "world:base world",
     "bench score": "pope ANSWERS",

@@ -16,6 +16,7 @@ from groundtune.methods.dpo import DPO
 from groundtune.methods.ha_dpo import HADPO
 from groundtune.methods.hsa_dpo import HSADPO
 from groundtune.methods.ipo import IPO
+from groundtune.methods.kto import KTO
 from groundtune.methods.mdpo import MDPO
 from groundtune.methods.mm_dpo import MMDPO, SMALLEST_BETA
 from groundtune.methods.pairwise import PairLogProbs, Pairwise, View
@@ -41,6 +42,7 @@ OTHERS: dict[str, Pairwise] = {
     "ha_dpo": HADPO(beta=0.3),
     "ipo": IPO(beta=0.3),
     "ipo mean": IPO(beta=0.3, reduce="mean"),
+    "kto": KTO(beta=0.3),
     "mdpo": MDPO(beta=0.3),
     "simpo": SimPO(),
 }
@@ -100,6 +102,45 @@ def test_ipo_is_the_square_of_the_distance_to_its_target():
     means = [(1.75 / 3 - 1) ** 2, (-0.25 - 1 / 3 - 1) ** 2]
     found = losses(IPO(beta=0.5, reduce="mean"), two_pairs_of_three_tokens())
     assert found == pytest.approx(means)
+
+
+def sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
+
+
+def test_kto_adds_the_losses_of_both_answers_by_hand():
+    method = KTO(beta=0.4, wanted=2.0, unwanted=0.5, reference_point=0.1)
+    expected = [
+        2.0 * sigmoid(0.1 - 0.4 * 0.75) + 0.5 * sigmoid(0.4 * -1 - 0.1),
+        2.0 * sigmoid(0.1 - 0.4 * -0.5) + 0.5 * sigmoid(0.4 * 1 - 0.1),
+    ]
+    assert losses(method, two_pairs_of_three_tokens()) == pytest.approx(expected)
+
+
+def test_kto_with_thumbs_counts_rated_answers_alone():
+    pairs = two_pairs_of_three_tokens()
+    up, none = torch.tensor([1.0, 0.0]), torch.tensor([0.0, -1.0])
+    rated = PairLogProbs(
+        chosen=replace(pairs.chosen, rating_B=up), rejected=replace(pairs.rejected, rating_B=none)
+    )
+    method = KTO(beta=0.4, thumbs=True)
+    assert method.needs == {"reference", "ratings"}
+    assert losses(method, rated) == pytest.approx([sigmoid(-0.4 * 0.75), sigmoid(0.4 * 1)])
+    method.loss(rated).value_B.sum().backward()
+    gradient = pairs.chosen.logp_BT.grad
+    assert gradient is not None
+    assert gradient[1].tolist() == [0, 0, 0]  # its thumb is about the other side
+    assert (gradient[0] < 0).all()  # more likely is less loss
+
+
+def test_kto_reads_a_pair_rated_the_other_way_round_as_its_ratings_say():
+    pairs = two_pairs_of_three_tokens()
+    down, up = torch.tensor([-1.0, -1.0]), torch.tensor([1.0, 1.0])
+    turned = PairLogProbs(
+        chosen=replace(pairs.chosen, rating_B=down), rejected=replace(pairs.rejected, rating_B=up)
+    )
+    found = losses(KTO(beta=0.4, thumbs=True), turned)
+    assert found[0] == pytest.approx(sigmoid(0.4 * 0.75) + sigmoid(0.4 * 1))
 
 
 def test_ipo_pulls_no_further_than_its_target():

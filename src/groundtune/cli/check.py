@@ -8,6 +8,7 @@ from groundtune.cli.recipe_argument import Settings
 
 if TYPE_CHECKING:
     from groundtune.pipeline.check.found import CheckSummary
+    from groundtune.pipeline.check.run import CheckResult
 
 
 def check(
@@ -73,21 +74,13 @@ def check(
     figures = result.found.model_dump(mode="json")
     shown: dict[str, object] = {"verdict": result.verdict, **figures}
     if not json:
-        from groundtune.pipeline.check.page import caveat, checked_line
+        from groundtune.pipeline.check.page import caveat
 
         if (first := caveat(result.found)) is not None:
             print(f"{first.title}. {first.text}\n")
         print_table(_rows(result.found))
         print()
-        shown = {name: shown[name] for name in ("verdict", "answers", "images", "labeler", "marks")}
-        shown["labeler's error"] = _error(result.found)
-        shown["checked"] = checked_line(result.found)
-        if result.found.second is not None:
-            from groundtune.pipeline.check.second import agreement_text
-
-            shown["detector"] = agreement_text(result.found.second)
-        if risk:
-            shown["claims to keep"] = _kept(result.found)
+        shown = _shown(result, keeps=bool(risk))
     options = {"--images": images, "--labeler": labeler, "--ask": ask, "--marks": result.to_mark}
     options |= {"--detector": detector}
     if risk and result.found.risk is None:
@@ -102,6 +95,28 @@ def check(
         else [*again, "--out", str(out)],
         json=json,
     )
+
+
+def _shown(result: "CheckResult", *, keeps: bool) -> dict[str, object]:
+    """The closing lines."""
+    from groundtune.pipeline.check.page import checked_line
+    from groundtune.pipeline.check.second import agreement_text
+
+    found = result.found
+    shown: dict[str, object] = {
+        "verdict": result.verdict,
+        "answers": found.answers,
+        "images": found.images,
+        "labeler": found.labeler,
+        "marks": found.marks,
+        "labeler's error": _error(found),
+        "checked": checked_line(found),
+    }
+    if found.second is not None:
+        shown["detector"] = agreement_text(found.second)
+    if keeps:
+        shown["claims to keep"] = _kept(found)
+    return shown
 
 
 def _rows(summary: "CheckSummary") -> list[list[str]]:

@@ -103,6 +103,9 @@ COMMANDS: dict[str, Command] = {
     "splitter score": Command(
         "groundtune.cli.splitter:score", "Measure how well a model splits answers into claims."
     ),
+    "splitter people": Command(
+        "groundtune.cli.splitter_people:people", "Compare claims and spans with people's marks."
+    ),
     "bench run": Command("groundtune.cli.bench.run:run", "Generate answers and score them."),
     "bench score": Command("groundtune.cli.bench.run:score", "Score answers that you have."),
     "bench list": Command("groundtune.cli.bench.run:list_", "List the benchmarks."),

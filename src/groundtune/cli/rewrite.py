@@ -39,8 +39,8 @@ def rewrite(
 
     Args:
         answers: Folder with the answers that `groundtune sample` wrote.
-        settings: Settings that have no option: divider, questions, correct, extend, most_added,
-            least_kept, asking.suffix, seed.
+        settings: Settings that have no option: divider, questions, correct, extend, kinds,
+            most_added, least_kept, asking.suffix, seed.
         labeler: The first verifier: a model, "self" for the model that answered, or world:truth.
         second: The second verifier, or "none" to believe the first alone (default self).
         corrector: Who corrects and extends: a model, "self", "delete", or "world" for the rules of
@@ -83,12 +83,14 @@ def rewrite(
 def _shown(found: "RewriteSummary") -> dict[str, object]:
     counts = found.counts.model_dump()
     lost = counts.pop("wordings_lost")
+    first = counts.pop("first_sentences_lost")
     steps = {name.replace("_", " "): number for name, number in counts.items() if number}
     return {
         "claims": _listed(found.claims),
         "proposals": _listed(found.proposals),
         **steps,
         "wordings left out": _listed(lost) or "none",
+        **({"no first sentence": _listed(first)} if first else {}),
         "words": f"chosen {found.words_chosen}, rejected {found.words_rejected}",
     }
 

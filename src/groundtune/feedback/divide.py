@@ -9,8 +9,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from groundtune.feedback.divide_align import align
-from groundtune.feedback.instructions import Instruction
+from groundtune.feedback.divide_align import align, sentences_of
+from groundtune.feedback.instructions import Instruction, shipped_instruction
 from groundtune.generate.thoughts import without_thoughts
 from groundtune.protocols import Generator, Reply, Statement
 from groundtune.records import Answer, Message, Producer, Prompt, Sampling, TextPart
@@ -101,6 +101,32 @@ class WholeAnswer:
             statement = Statement(0, len(text), text, question=question)
             statements.append([statement] if text.strip() else [])
         return statements
+
+
+class SentenceDivider:
+    """A `Divider` by rules for any text: each sentence is one statement.
+
+    HA-DPO (Zhao et al. 2023, arXiv 2311.16839, section 3) judged descriptions sentence by sentence.
+    """
+
+    def producer(self) -> Producer:
+        """The rule and its question's hash."""
+        used = shipped_instruction("sentence-1").hash
+        return Producer(kind="rule", name="sentences", prompt_hash=used)
+
+    def divide(self, prompts: Sequence[Prompt], answers: Sequence[Answer]) -> list[list[Statement]]:
+        """One statement per sentence with a letter or digit in it."""
+        asked = shipped_instruction("sentence-1")
+        found: list[list[Statement]] = []
+        for prompt, answer in zip(prompts, answers, strict=True):
+            own: list[Statement] = []
+            for start, end in sentences_of(answer.text):
+                text = answer.text[start:end]
+                question = asked.fill({"question": prompt.question, "sentence": text})
+                if any(character.isalnum() for character in text):
+                    own.append(Statement(start, end, text, question=question))
+            found.append(own)
+        return found
 
 
 def text_prompt(text: str) -> Prompt:

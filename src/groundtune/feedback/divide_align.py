@@ -91,7 +91,7 @@ def align(answer: str, copied: str, claim: str) -> TextRange:
     place = _literal(answer, copied) or _literal(answer, claim.rstrip(". "))
     if place is not None:
         return place
-    claim_words = _content(claim) or _content(copied)
+    claim_words = content_words(claim) or content_words(copied)
     best, best_share = TextRange(0, len(answer)), -1.0
     for start, end in sentences_of(answer):
         words = list(_words(answer, start, end))
@@ -129,7 +129,7 @@ def _words(text: str, start: int, end: int) -> Iterator[tuple[int, int, str]]:
         yield match.start(), match.end(), _stem(match.group())
 
 
-def _content(text: str) -> set[str]:
+def content_words(text: str) -> set[str]:
     """Return the stems of a text's words, without function words."""
     return {stem for _, _, stem in _words(text, 0, len(text)) if stem not in _EMPTY_WORDS}
 

@@ -19,6 +19,7 @@ LayoutName = Literal[
     "llava-rlhf",
     "ha-dpo",
     "corrections",
+    "thumbs",
 ]
 
 TITLES: dict[LayoutName, str] = {
@@ -35,6 +36,7 @@ TITLES: dict[LayoutName, str] = {
     "llava-rlhf": "zhiqings/LLaVA-Human-Preference-10K: one list of dialogues",
     "ha-dpo": "juliozhao/hadpo-data: pope_data.json and desc_data.json",
     "corrections": "your corrections as a table: question, image, answer, corrected answer",
+    "thumbs": "single answers, each good or not: image, question, answer, good; for method kto",
 }
 
 TARGETS: dict[LayoutName, str] = {
@@ -51,6 +53,7 @@ TARGETS: dict[LayoutName, str] = {
     "llava-rlhf": "llava_rlhf:LAYOUT",
     "ha-dpo": "ha_dpo:LAYOUT",
     "corrections": "corrections:LAYOUT",
+    "thumbs": "thumbs:LAYOUT",
 }
 """Name: "module" that is a `Format`, or "module:CONSTANT" that is a `Layout`, in this folder."""
 

@@ -40,7 +40,7 @@ def made(source: RunFolder, tmp_path_factory: pytest.TempPathFactory) -> Rewrite
 def errors(folder: RunFolder, pair: Pair, text: str) -> int:
     prompt = folder.prompts_by_key()[pair.prompt]
     found = check(find_scene(prompt.source.row), read(text))
-    return sum(finding.kind != "other" for finding in found)
+    return sum(finding.mention is not None for finding in found)  # no question asks the setting
 
 
 def test_chosen_answers_have_nothing_wrong_and_rejected_ones_have(
@@ -174,3 +174,40 @@ def test_an_unknown_editor_is_three_lines(
         "where",
         "fix",
     ]
+
+
+def test_first_sentences_share_a_verified_prefix_and_differ_in_one_sentence(
+    source: RunFolder, tmp_path: Path
+):
+    counts = rewritten(source, tmp_path / "out", kinds=["first_sentence"]).found.counts
+    pairs = RunFolder(tmp_path / "out").pairs.read()
+    assert counts.pairs == counts.first_sentences == len(pairs) > 3
+    texts = {answer.text for answer in source.answers.read()}
+    for pair in pairs:
+        assert any(text.startswith(pair.rejected) for text in texts)
+        prefix = pair.rejected.rstrip(".").rpartition(".")[0]
+        assert pair.chosen.startswith(prefix)
+        assert errors(source, pair, pair.chosen) == 0 < errors(source, pair, pair.rejected)
+    lost = sum(counts.first_sentences_lost.values())
+    assert lost + len(pairs) == counts.answers - counts.unread
+
+
+def test_kinds_are_mixed_and_questions_bring_their_prompts(source: RunFolder, tmp_path: Path):
+    counts = rewritten(source, tmp_path / "out", kinds=["whole", "yes_no"]).found.counts
+    folder = RunFolder(tmp_path / "out")
+    pairs, prompts = folder.pairs.read(), folder.prompts_by_key()
+    asked = [pair for pair in pairs if pair.chosen in ("Yes.", "No.")]
+    assert len(asked) == counts.yes_no > 0
+    assert sum(pair.chosen == "Yes." for pair in asked) * 2 == len(asked)
+    assert all("Answer yes or no." in prompts[pair.prompt].question for pair in asked)
+    assert len(pairs) == counts.pairs > len(asked)
+
+
+def test_the_style_gate_refuses_before_pairs_are_written(
+    source: RunFolder, tmp_path: Path, tiny_llava: Path
+):
+    limits = {"reference": str(tiny_llava), "rewrites": 1, "most_distance": 1e-6}
+    what, where, _ = refused(source, tmp_path / "out", **limits)
+    assert "differ in style" in what
+    assert where.endswith("style.json")
+    assert RunFolder(tmp_path / "out").pairs.read() == []

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from groundtune.bench.stats.means import mean_interval
 from groundtune.cli.app import run
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.prompt_sources import load
@@ -15,7 +16,6 @@ from groundtune.pipeline.rewrite.style_features import (
     features,
     histogram,
     length_auc,
-    mean_interval,
     style_auc,
 )
 from groundtune.protocols import SilentProgress

@@ -17,6 +17,7 @@ from groundtune.methods.ddpo import DDPO
 from groundtune.methods.ha_dpo import HADPO
 from groundtune.methods.hsa_dpo import HSADPO
 from groundtune.methods.ipo import IPO
+from groundtune.methods.kto import KTO
 from groundtune.methods.mdpo import MDPO
 from groundtune.methods.mm_dpo import MMDPO
 from groundtune.methods.pairwise import Pairwise
@@ -53,7 +54,7 @@ def lines(out: Path) -> list[dict[str, float]]:
 
 @pytest.mark.parametrize(
     "method",
-    [CDPO(), HADPO(), HSADPO(), IPO(), MDPO(corruption="noise"), MMDPO(), SimPO()],
+    [CDPO(), HADPO(), HSADPO(), IPO(), KTO(), MDPO(corruption="noise"), MMDPO(), SimPO()],
     ids=lambda method: method.type,
 )
 def test_a_method_trains_and_its_terms_are_logged(

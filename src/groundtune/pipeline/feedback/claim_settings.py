@@ -12,7 +12,7 @@ from pydantic import Field
 
 from groundtune.errors import UserError
 from groundtune.feedback.conquer import Asking
-from groundtune.feedback.divide import InstructedDivider, WholeAnswer
+from groundtune.feedback.divide import InstructedDivider, SentenceDivider, WholeAnswer
 from groundtune.feedback.instructions import Instruction, instruction_by_name, shipped_instruction
 from groundtune.feedback.questions import InstructedQuestions, Verbatim
 from groundtune.pipeline.feedback.claims import Labelling
@@ -29,6 +29,7 @@ from groundtune.records import Answer, Prompt, Sampling
 
 SELF = "self"
 WHOLE = "whole"
+SENTENCES = "sentences"
 
 
 class ClaimSettings(InferenceSettings):
@@ -44,8 +45,8 @@ class ClaimSettings(InferenceSettings):
     alone."""
     divider: str = SELF
     """Who divides: a model as above, "self", the rules of a prompt source (world, or world-setting,
-    which asks about place and background too), or "whole": one question about the whole answer,
-    RLAIF-V's ablation."""
+    which asks about place and background too), "sentences", each of which is a claim, as in HA-DPO,
+    or "whole": one question about the whole answer, RLAIF-V's ablation."""
     questions: Literal["joint", "apart", "verbatim"] = "joint"
     """How a model makes questions: in the same call as the claims, in a second one as published, or
     not at all: the claim itself is asked about. Rules make their own."""
@@ -108,7 +109,7 @@ def open_labelling(
             else:
                 labeler = _model(settings.labeler, settings, folder, answers, opened, control)
                 by = labeler.producer(Sampling(temperature=0), 0)
-            divider = _divider(settings, folder, answers, opened)
+            divider = open_divider(settings, folder, answers, opened)
             yield Labelling(
                 divider=divider,
                 labeler=labeler,
@@ -123,17 +124,24 @@ def open_labelling(
 
 def by_rules(divider: str) -> bool:
     """Whether rules divide the answers, and no model is loaded for that."""
-    return divider == WHOLE or with_divider(divider) is not None
+    return divider in (WHOLE, SENTENCES) or with_divider(divider) is not None
 
 
-def _divider(
+def open_divider(
     settings: ClaimSettings,
     folder: RunFolder,
     answers: Sequence[Answer],
     opened: dict[str, Labeler],
 ) -> Divider:
+    """Return the divider of the settings; a model is put into `opened`, for the caller to close.
+
+    Raises:
+        UserError: a model can't be loaded or reached, or "self" is several models.
+    """
     if settings.divider == WHOLE:
         return WholeAnswer(shipped_instruction("whole-1"))
+    if settings.divider == SENTENCES:
+        return SentenceDivider()
     if (source := with_divider(settings.divider)) is not None:
         return source.dividers[settings.divider]()
     model = _model(settings.divider, settings, folder, answers, opened)

@@ -15,15 +15,13 @@ is added, and each wording is asked about again.
     OUT/rewrite.json
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from groundtune.errors import UserError
-from groundtune.feedback.corrections import correction_from_texts
-from groundtune.feedback.joint_claims import JointClaims, counts_of
 from groundtune.pipeline.feedback.claim_settings import base_settings, open_labelling
 from groundtune.pipeline.feedback.claims import Labelling
 from groundtune.pipeline.feedback.oracles import is_oracle
@@ -31,17 +29,17 @@ from groundtune.pipeline.folder import RunFolder, hash_of, read_some
 from groundtune.pipeline.generators import close
 from groundtune.pipeline.models import Labeler, is_endpoint
 from groundtune.pipeline.prompt_sources import source_of
-from groundtune.pipeline.rewrite.drafts import Room, Sides, correct, extend
+from groundtune.pipeline.rewrite.drafts import Room
 from groundtune.pipeline.rewrite.editors import open_editor, refuse_deleting_rewriter
 from groundtune.pipeline.rewrite.edits import EditedText
-from groundtune.pipeline.rewrite.settings import NONE, RewriteSettings, RewriteSummary, StepCounts
+from groundtune.pipeline.rewrite.settings import NONE, RewriteSettings, RewriteSummary
+from groundtune.pipeline.rewrite.steps import run_steps
 from groundtune.pipeline.rewrite.style import StyleSettings, measure_style
 from groundtune.pipeline.rewrite.verify import Remembering, Verifiers
-from groundtune.pipeline.rewrite.wordings import Wordings, reword
 from groundtune.pipeline.runs import open_run
 from groundtune.protocols import Progress
 from groundtune.recipe_loading import load
-from groundtune.records import Answer, Pair
+from groundtune.records import Answer
 from groundtune.store.dataset import RecordSet
 from groundtune.store.json_writing import write_object
 from groundtune.store.lock import hold
@@ -110,72 +108,21 @@ def _rewrite(
         target.take_prompts(folder, {a.prompt: prompts[a.prompt] for a in answers}.values())
         target.take_answers(folder, answers)
         with _opened(settings, target, answers, progress, command) as room:
-            found, pairs = run_steps(room, answers)
+            found, made = run_steps(room, answers)
         write_object(out / SUMMARY, found, indent=1)
+        pairs = [*made.described, *made.further]
         if not pairs:
             raise _no_pairs(found, out)
-        if settings.reference:
+        if settings.reference and made.described:
             limits = settings.part(StyleSettings, model=settings.reference, refuse=True)
-            measure_style(target, pairs, out / "style", limits, progress, command=command)
+            measure_style(target, made.described, out / "style", limits, progress, command=command)
+        target.prompts.add(made.prompts)
         target.pairs.replace(pairs)
         inputs = {**data, "labeler": settings.labeler, "second": settings.second}
         target.note(
             target.pairs, settings=settings, inputs=inputs, seeds=seeds, command=list(command)
         )
     return RewriteResult(found, target.pairs.path, out / SUMMARY)
-
-
-def run_steps(room: Room, answers: Sequence[Answer]) -> tuple[RewriteSummary, list[Pair]]:
-    """Run the steps, and count what became of the answers."""
-    lost: dict[str, int] = defaultdict(int)
-    claims = room.verifiers.verify(room.folder)
-    read = [answer for answer in answers if claims[answer.key].is_read]
-    sides, alternatives = correct(room, read, claims, lost)
-    sides, additions = extend(room, sides, lost)
-    drafts = [each for each in sides if each.corrected or each.extended]
-    _keep(room, drafts)
-    wordings = reword(room, drafts)
-    counts = StepCounts(
-        answers=len(answers),
-        unread=len(answers) - len(read),
-        nothing_to_do=len(sides) - len(drafts),
-        drafts=len(drafts),
-        corrected=sum(each.corrected for each in drafts),
-        extended=sum(each.extended for each in drafts),
-        wordings=wordings.asked,
-        wordings_lost=wordings.lost,
-        pairs=len(wordings.pairs),
-        **lost,
-    )
-    return _summary(room, counts, wordings, claims, {**alternatives, **additions}), wordings.pairs
-
-
-def _summary(
-    room: Room,
-    counts: StepCounts,
-    wordings: Wordings,
-    claims: Mapping[str, JointClaims],
-    proposals: Mapping[str, JointClaims],
-) -> RewriteSummary:
-    def mean(texts: Sequence[str]) -> float:
-        return round(sum(len(text.split()) for text in texts) / max(1, len(texts)), 2)
-
-    return RewriteSummary(
-        labeler=room.settings.labeler,
-        second=room.settings.second,
-        counts=counts,
-        claims=counts_of(claims),
-        proposals=counts_of(proposals),
-        words_chosen=mean([pair.chosen for pair in wordings.pairs]),
-        words_rejected=mean([pair.rejected for pair in wordings.pairs]),
-    )
-
-
-def _keep(room: Room, drafts: Sequence[Sides]) -> None:
-    """The drafts as corrections: `groundtune pairs` makes pairs of them without rewording."""
-    by = room.corrector.producer()
-    rows = [correction_from_texts(each.answer, each.chosen, by) for each in drafts]
-    room.folder.corrections.replace(rows)
 
 
 @contextmanager
@@ -244,7 +191,7 @@ def _one_verifier(settings: RewriteSettings) -> UserError:
 
 def _no_pairs(found: RewriteSummary, out: Path) -> UserError:
     counts = found.counts
-    kept = counts.model_dump(exclude={"wordings_lost", "pairs"})
+    kept = counts.model_dump(exclude={"wordings_lost", "first_sentences_lost", "pairs"})
     why = "; ".join(f"{name.replace('_', ' ')}: {n:,}" for name, n in kept.items() if n)
     most = Counter(counts.wordings_lost).most_common(1)
     told = f"; {most[0][0]}: {most[0][1]:,}" if most else ""

@@ -36,6 +36,10 @@ class RewriteSettings(ClaimSettings):
     rewrites: int = Field(default=3, ge=0)
     """Wordings per side: HA-DPO has 3. 0 rewords neither, so that the chosen side keeps the style
     of an edited text."""
+    kinds: tuple[Literal["whole", "first_sentence", "yes_no"], ...] = ("whole",)
+    """Kinds of pairs: whole answers; the first wrong sentence against its correction, after a
+    verified prefix; yes/no questions of verified claims, as many with yes as with no. HA-DPO mixed
+    descriptions and questions about 1 to 1."""
     least_kept: float = Field(default=1.0, ge=0, le=1)
     """Least share of a side's right, and of its wrong, statements that a wording must keep."""
     sampling: Sampling = Sampling(max_new_tokens=1024, temperature=0.7)
@@ -78,7 +82,16 @@ class StepCounts(Record):
     """Reworded texts that were asked for, of both sides."""
     wordings_lost: dict[str, int] = Field(default_factory=dict[str, int])
     """Those that were left out, by why."""
+    first_sentences: int = 0
+    """Pairs of a first wrong sentence."""
+    first_sentences_lost: dict[str, int] = Field(default_factory=dict[str, int])
+    """Answers that made none, by why."""
+    yes_no: int = 0
+    """Pairs of yes/no questions."""
+    yes_no_unbalanced: int = 0
+    """Questions that were left out because the other answer has fewer."""
     pairs: int = 0
+    """Of all kinds."""
 
 
 class RewriteSummary(Record):

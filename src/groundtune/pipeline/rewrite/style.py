@@ -18,6 +18,7 @@ import numpy as np
 from pydantic import Field
 
 from groundtune.bench.metric import Floats
+from groundtune.bench.stats.means import mean_interval
 from groundtune.errors import UserError
 from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.pipeline.model_settings import ModelSettings
@@ -25,7 +26,6 @@ from groundtune.pipeline.models import load_vlm, revision_of
 from groundtune.pipeline.rewrite.style_features import (
     histogram,
     length_auc,
-    mean_interval,
     style_auc,
 )
 from groundtune.pipeline.rewrite.style_page import write_page

@@ -7,12 +7,11 @@ do: its AUC is 0.5 where style tells nothing and 1 where style tells everything.
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
 from groundtune.bench.metric import Floats
-from groundtune.bench.stats.bootstrap import interval, resamples
+from groundtune.bench.stats.means import Mean, mean_interval
 from groundtune.records import Pair
 
 FUNCTION_WORDS = (
@@ -41,12 +40,8 @@ def histogram(chosen: Floats, rejected: Floats) -> tuple[Floats, Floats, Floats]
     return (edges[:-1] + edges[1:]) / 2, shares[0], shares[1]
 
 
-class Auc(NamedTuple):
-    """The area under a classifier's curve, with its 95% interval over prompts."""
-
-    value: float
-    low: float
-    high: float
+Auc = Mean
+"""The area under a classifier's curve, with its 95% interval over prompts."""
 
 
 def features(text: str) -> list[float]:
@@ -74,7 +69,7 @@ def length_auc(pairs: Sequence[Pair]) -> Auc:
     """How well the number of words does; below 0.5 the chosen answers are shorter."""
     gaps = [len(p.chosen.split()) - len(p.rejected.split()) for p in pairs]
     wins = np.array([0.5 if gap == 0 else float(gap > 0) for gap in gaps])
-    return _mean(wins, [pair.prompt for pair in pairs])
+    return mean_interval(wins, [pair.prompt for pair in pairs], share=True)
 
 
 def _judged(gaps_NF: Floats, prompts: Sequence[str]) -> Auc:
@@ -87,7 +82,7 @@ def _judged(gaps_NF: Floats, prompts: Sequence[str]) -> Auc:
             continue
         margin = gaps_NF[judge] @ _fit(gaps_NF[learn])
         wins[judge] = np.where(np.abs(margin) < 1e-12, 0.5, (margin > 0).astype(float))
-    return _mean(wins, prompts)
+    return mean_interval(wins, prompts, share=True)
 
 
 def _fit(gaps_NF: Floats) -> Floats:
@@ -102,24 +97,3 @@ def _fit(gaps_NF: Floats) -> Floats:
         if np.abs(step).max() < 1e-8:
             break
     return weights
-
-
-def _mean(values: Floats, prompts: Sequence[str]) -> Auc:
-    """A mean with its interval over prompts."""
-    value, low, high = mean_interval(values, prompts, share=True)
-    return Auc(value, low, high)
-
-
-def mean_interval(
-    values: Floats, groups: Sequence[str], *, share: bool = False
-) -> tuple[float, float, float]:
-    """A mean and its 95% interval, where values of one group are drawn together."""
-    names = {name: place for place, name in enumerate(dict.fromkeys(groups))}
-    sums_G2 = np.zeros((len(names), 2))
-    for value, group in zip(values, groups, strict=True):
-        sums_G2[names[group]] += (value, 1)
-    mean = float(sums_G2[:, 0].sum() / sums_G2[:, 1].sum())
-    draws = resamples(len(names)) @ sums_G2
-    with np.errstate(divide="ignore", invalid="ignore"):
-        low, high = interval(draws[:, 0] / draws[:, 1], mean, images=len(names), share=share)
-    return mean, float(low), float(high)

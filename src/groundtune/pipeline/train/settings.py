@@ -11,6 +11,7 @@ from groundtune.methods.dpo import DPO
 from groundtune.methods.ha_dpo import HADPO
 from groundtune.methods.hsa_dpo import HSADPO
 from groundtune.methods.ipo import IPO
+from groundtune.methods.kto import KTO
 from groundtune.methods.mdpo import MDPO
 from groundtune.methods.mm_dpo import MMDPO
 from groundtune.methods.registry import METHODS
@@ -26,7 +27,7 @@ from groundtune.train.trackers import TrackerName
 from groundtune.train.tune import Full, Lora, QLora
 
 Method = Annotated[
-    DPO | DDPO | HADPO | MDPO | HSADPO | MMDPO | IPO | CDPO | SimPO | SFT,
+    DPO | DDPO | HADPO | MDPO | HSADPO | MMDPO | IPO | KTO | CDPO | SimPO | SFT,
     Field(discriminator="type"),
     MoreVariants(METHODS),
 ]
