@@ -53,6 +53,8 @@ class Fault:
     """Kill before this change of the file system, counted from 1."""
     after_seconds: float = 0.0
     """Kill after so many seconds."""
+    cpu_seconds: int = 0
+    """Kill after so many seconds of processor time."""
     file_bytes: int = 0
     """Writes beyond so many bytes of a file fail as on a full disk."""
     memory_bytes: int = 0
@@ -166,6 +168,8 @@ def _be_the_command(words: list[str], errors: Path, count: Path, fault: Fault) -
     sys.addaudithook(notice)
     if fault.file_bytes:
         _limit_files(fault.file_bytes)
+    if fault.cpu_seconds:
+        _limit_time(fault.cpu_seconds)
     if fault.memory_bytes:
         _limit_memory(fault.memory_bytes)
     sys.argv = ["groundtune", *words]
@@ -191,6 +195,14 @@ def _limit_files(size: int) -> None:
 
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # the write fails instead, as on a full disk
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+def _limit_time(more: int) -> None:
+    import resource
+
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = int(used.ru_utime + used.ru_stime) + more
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
 
 
 def _limit_memory(more: int) -> None:

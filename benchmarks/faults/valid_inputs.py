@@ -46,6 +46,7 @@ def make_targets(at: Path) -> Iterator[Target]:
     yield from _model_targets(at)
     _world_runs(at)
     yield from _layouts(at)
+    yield from _examples(at)
     yield from _recipes(at)
     yield from _benchmarks(at)
     yield from _judges(at)
@@ -242,6 +243,23 @@ def _layouts(at: Path) -> Iterator[Target]:
                 name=f"import {layout}{' skipped' if skip else ''}",
                 folder=folder,
                 command=lambda folder, out, layout=layout, name=name, skip=skip: (
+                    "import", layout, folder / name, "--out", out, *(["--skip-bad"] * skip),
+                ),
+            )  # fmt: skip
+
+
+def _examples(at: Path) -> Iterator[Target]:
+    from example_rows import example_file
+    from groundtune.interchange.registry import EXAMPLE_TITLES
+
+    for layout in EXAMPLE_TITLES:
+        file = example_file(layout, at / "examples" / layout)
+        for skip in (False, True):
+            yield Target(
+                name=f"import examples {layout}{' skipped' if skip else ''}",
+                folder=file.parent,
+                files=("*.json", "*.jpg"),
+                command=lambda folder, out, layout=layout, name=file.name, skip=skip: (
                     "import", layout, folder / name, "--out", out, *(["--skip-bad"] * skip),
                 ),
             )  # fmt: skip

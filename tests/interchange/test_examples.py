@@ -1,13 +1,13 @@
 """Published sets as examples: what each row becomes, and rows that can't become one."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from layout_rows import images
 
+from example_rows import A_OKVQA, FLICKR, VQA, images, said, vqa, written
 from groundtune.cli.app import EXIT_DONE, EXIT_INPUT, run
 from groundtune.errors import UserError
 from groundtune.interchange.examples import load_example_layout, read_examples
@@ -19,12 +19,6 @@ from groundtune.records import ImagePart, TextPart
 from groundtune.store.images import ImageStore
 
 SUFFIX = "Answer the question using a single word or phrase."
-
-
-def written(path: Path, value: object) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value))
-    return path
 
 
 def dialogues(name: ExampleLayoutName, file: Path) -> list[list[str]]:
@@ -42,36 +36,6 @@ def dialogues(name: ExampleLayoutName, file: Path) -> list[list[str]]:
         for row in rows
         if row.prompt and row.answer
     ]
-
-
-def vqa(folder: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
-    """VQA-v2's two files: rows of id, image, question, answer, and kind."""
-    questions = [
-        {"question_id": r["id"], "image_id": r["image"], "question": r["question"]} for r in rows
-    ]
-    annotations = [
-        {
-            "question_id": r["id"],
-            "image_id": r["image"],
-            "answer_type": r.get("kind", "yes/no"),
-            "multiple_choice_answer": r["answer"],
-            "answers": [],
-        }
-        for r in rows
-    ]
-    images(folder, *(f"COCO_train2014_{r['image']:012}.jpg" for r in rows))
-    asked = {"info": {}, "data_subtype": "train2014", "questions": questions}
-    written(folder / "v2_OpenEnded_mscoco_train2014_questions.json", asked)
-    told = {"info": {}, "annotations": annotations}
-    return written(folder / "v2_mscoco_train2014_annotations.json", told)
-
-
-VQA = (
-    {"id": 1, "image": 9, "question": "Is it red?", "answer": "yes"},
-    {"id": 2, "image": 9, "question": "How many?", "answer": "2", "kind": "number"},
-    {"id": 3, "image": 4, "question": "What is it?", "answer": "red cup", "kind": "other"},
-    {"id": 4, "image": 9, "question": "Is it big? ", "answer": "no"},
-)
 
 
 def test_the_yes_no_questions_of_an_image_are_the_rounds_of_one_dialogue(tmp_path: Path):
@@ -102,18 +66,6 @@ def test_vqa_without_its_questions_is_refused(tmp_path: Path):
         dialogues("vqav2-short", file)
 
 
-A_OKVQA: dict[str, Any] = {
-    "split": "train",
-    "image_id": 299207,
-    "question_id": "22MexNkBPpdZGX6sxbxVBH",
-    "question": "What is the man by the bags awaiting?",
-    "choices": ["skateboarder", "train", "delivery", "cab"],
-    "correct_choice_idx": 3,
-    "direct_answers": ["ride", "cab"],
-    "rationales": ["A train would not be on the street.", "He has luggage."],
-}
-
-
 def test_choices_become_lettered_options_and_rationales_facts(tmp_path: Path):
     images(tmp_path / "coco", "000000299207.jpg")
     file = written(tmp_path / "aokvqa_v1p0_train.json", [A_OKVQA])
@@ -133,26 +85,14 @@ def test_choices_become_lettered_options_and_rationales_facts(tmp_path: Path):
     assert [answer.text for answer in RunFolder(out).answers.read()] == ["D"]
 
 
-FLICKR: dict[str, Any] = {
-    "image_id": 1000092795,
-    "sentence": "<ph_st>Two guys<ph_ed> look at <ph_st>a cup<ph_ed> .",
-    "boxes": [[0, 0, 4, 3], [4, 3, 8, 6], [2, 0, 6, 6]],
-    "boxes_seq": [[0, 1], [2]],
-}
-
-
 def test_each_phrase_is_followed_by_its_boxes_as_shares_of_the_image(tmp_path: Path):
-    images(tmp_path, "1000092795.jpg")  # 8 x 6 pixels
+    images(tmp_path, "1000092795.jpg")  # 20 x 16 pixels
     (tmp_path / "flickr.jsonl").write_text(json.dumps(FLICKR) + "\n")
     [[_, answer]] = dialogues("flickr30k-phrases", tmp_path / "flickr.jsonl")
     assert answer == (
         "Two guys[0.000,0.000,0.500,0.500;0.500,0.500,1.000,1.000] look at "
         "a cup[0.250,0.000,0.750,1.000] ."
     )
-
-
-def said(*values: str) -> list[dict[str, str]]:
-    return [{"from": ("human", "gpt")[i % 2], "value": value} for i, value in enumerate(values)]
 
 
 def test_a_dialogue_of_llava_keeps_its_rounds_and_rows_without_images_are_read(tmp_path: Path):
