@@ -15,6 +15,7 @@ from groundtune.methods.sft import SFT
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.overlap import training_images
 from groundtune.pipeline.train.data import read_pairs, weighted
+from groundtune.pipeline.train.plan import plan_training
 from groundtune.pipeline.train.run import TrainSettings, train
 from groundtune.protocols import SilentProgress
 from groundtune.records import Answer, Message, Pair, Producer, Prompt, TextPart
@@ -139,6 +140,8 @@ def test_of_pairs_the_rejected_answers_are_not_run(tiny_llava: Path, tmp_path: P
     dpo = encoded(vlm, settings(tiny_llava, folder.path, method={"type": "dpo"}))
     assert pairs.row_tokens([0]) < dpo.row_tokens([0])
     assert pairs.answers(0) == (dpo.answers(0)[0], dpo.answers(0)[0])
+    plan = plan_training(settings(tiny_llava, folder.path), SilentProgress())
+    assert plan.answer_tokens == sum(len(pairs.answers(i)[0].ids) for i in range(4))
 
 
 def keys(pairs: list[Pair]) -> list[str]:

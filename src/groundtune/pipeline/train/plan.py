@@ -71,6 +71,7 @@ def plan_training(settings: TrainSettings, progress: Progress) -> TrainingPlan:
     """
     check_settings(settings)
     data = read_pairs(settings)
+    from groundtune.train.rows import distinct
     from groundtune.train.tune import apply
     from groundtune.vlm.load import outline
 
@@ -89,7 +90,7 @@ def plan_training(settings: TrainSettings, progress: Progress) -> TrainingPlan:
         settings, vlm, sizes_of(tuned, adapted=settings.tune.type != "full"), pairs, rows
     )
     epochs = steps / max(1, -(-len(pairs) // settings.batch_size))
-    answers = [answer for index in range(len(pairs)) for answer in pairs.answers(index)]
+    answers = [answer for index in range(len(pairs)) for answer in distinct(pairs.answers(index))]
     return TrainingPlan(
         pairs=len(pairs),
         dropped=len(reasons),
