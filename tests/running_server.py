@@ -17,7 +17,7 @@ from PIL import Image
 
 from groundtune.protocols import Reply
 from groundtune.records import Claim, Prompt, Sampling
-from groundtune.serve.backend import Answered, Backend, Turn
+from groundtune.serve.backend import AnswerResult, Backend, Turn
 from groundtune.serve.http import build_config
 from groundtune.serve.images import LentImages
 from groundtune.serve.limits import Limits
@@ -48,7 +48,7 @@ class ScriptedSpeaker:
     def answer(self, turns: Sequence[Turn]) -> None:
         """Word by word, all requests side by side."""
         self.batches.append(len(turns))
-        asked = [turn.asked for turn in turns]
+        asked = [turn.request for turn in turns]
         self.asked += [(own.prompt, own.sampling, own.seeds) for own in asked]
         self.began.set()
         words = [[self.text(own.prompt, seed).split(" ") for seed in own.seeds] for own in asked]
@@ -62,7 +62,7 @@ class ScriptedSpeaker:
 
     def _step(self, turn: Turn, words: list[list[str]], said: int) -> bool:
         """Whether the request is over with so many words."""
-        most = turn.asked.sampling.max_new_tokens
+        most = turn.request.sampling.max_new_tokens
         over = said >= max(min(most, len(own)) for own in words)
         if len(turn.watch(lambda: [" ".join(own[:said]) for own in words])) == len(words):
             self.stopped.set()
@@ -71,7 +71,7 @@ class ScriptedSpeaker:
             texts = [" ".join(own[: min(said, most)]) for own in words]
             whole = [len(own) < most for own in words]
             sizes = [min(said, most, len(own)) for own in words]
-            turn.end(Answered(list(map(Reply, texts, sizes, whole)), 5))
+            turn.end(AnswerResult(list(map(Reply, texts, sizes, whole)), 5))
         return over
 
 

@@ -134,7 +134,7 @@ def gathered(items: Sequence[tuple[str, str, int]], most: int, work: Any) -> lis
 
     async def all_of_them() -> list[Any]:
         thread = ModelThread()
-        gatherer: Gatherer[str, str] = Gatherer(thread, work, most=most)
+        gatherer: Gatherer[str, str] = Gatherer(thread, work, max_size=most)
         made = (gatherer.do(item, kind, size) for item, kind, size in items)
         found = await asyncio.gather(*made, return_exceptions=True)
         thread.close()
@@ -182,7 +182,7 @@ def test_whoever_gives_up_while_waiting_is_not_worked_for():
 
     async def one_gives_up() -> str:
         thread = ModelThread()
-        gatherer: Gatherer[str, str] = Gatherer(thread, work, most=4)
+        gatherer: Gatherer[str, str] = Gatherer(thread, work, max_size=4)
         first = asyncio.create_task(gatherer.do("first"))
         assert await asyncio.to_thread(began.wait, 20)
         gone, stays = (asyncio.create_task(gatherer.do(name)) for name in ("gone", "stays"))

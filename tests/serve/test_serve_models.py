@@ -21,7 +21,7 @@ from groundtune.generate import decode as decode_module
 from groundtune.generate.decode import decode
 from groundtune.generate.hf import HfGenerator
 from groundtune.records import ImagePart, Message, Prompt, Sampling, TextPart
-from groundtune.serve.backend import Answered, Asked, Turn
+from groundtune.serve.backend import AnswerRequest, AnswerResult, Turn
 from groundtune.serve.speaker import VlmSpeaker
 from groundtune.serve.wire import ServeSettings, listen, open_service
 from groundtune.vlm.encode import encode_prompt
@@ -90,17 +90,17 @@ Texts = Callable[[], Sequence[str]]
 
 
 def spoken(
-    vlm: Vlm, *asked: Asked, watch: Callable[[Texts], Collection[int]] = lambda texts: ()
-) -> list[Answered]:
+    vlm: Vlm, *asked: AnswerRequest, watch: Callable[[Texts], Collection[int]] = lambda texts: ()
+) -> list[AnswerResult]:
     """What becomes of requests that are answered together; `watch` hears the last one."""
-    found: dict[int, Answered] = {}
+    found: dict[int, AnswerResult] = {}
 
     def fail(error: Exception) -> None:
         raise error
 
     turns = [
         Turn(
-            asked=each,
+            request=each,
             watch=watch if i + 1 == len(asked) else lambda texts: (),
             end=lambda answered, i=i: found.setdefault(i, answered),
             fail=fail,
@@ -111,14 +111,14 @@ def spoken(
     return [found[i] for i in range(len(asked))]
 
 
-def asked_for(text: str, seeds: tuple[int, ...], sampling: Sampling = WARM) -> Asked:
+def asked_for(text: str, seeds: tuple[int, ...], sampling: Sampling = WARM) -> AnswerRequest:
     content = (ImagePart(image="red"), TextPart(text=text))
     messages = (Message(role="user", content=content),)
-    return Asked(prompt=Prompt(key=text, messages=messages), sampling=sampling, seeds=seeds)
+    return AnswerRequest(prompt=Prompt(key=text, messages=messages), sampling=sampling, seeds=seeds)
 
 
 def test_the_server_draws_what_the_generator_draws(vlm: Vlm):
-    found = spoken(vlm, Asked(prompt=PROMPT, sampling=WARM, seeds=(1, 2, 3)))[0]
+    found = spoken(vlm, AnswerRequest(prompt=PROMPT, sampling=WARM, seeds=(1, 2, 3)))[0]
     assert found.replies == HfGenerator(vlm, Red()).generate([PROMPT] * 3, WARM, [1, 2, 3])
     assert found.prompt_tokens == len(encode_prompt(vlm, PROMPT, Red()).ids)
 
@@ -130,7 +130,7 @@ def test_texts_grow_token_by_token_up_to_the_answers(vlm: Vlm):
         seen.append(texts())
         return ()
 
-    asked = Asked(prompt=PROMPT, sampling=WARM, seeds=(1, 2, 3))
+    asked = AnswerRequest(prompt=PROMPT, sampling=WARM, seeds=(1, 2, 3))
     found = spoken(vlm, asked, watch=watch)[0]
     assert {len(texts) for texts in seen} == {3}
     assert len(seen) >= 20  # eleven steps of two batches, less what ends early

@@ -6,7 +6,7 @@ from PIL import Image
 from groundtune.errors import UserError
 from groundtune.serve.images import LentImages, RequestImage
 from groundtune.serve.metrics import Metrics
-from groundtune.serve.telling import Telling, until_stop
+from groundtune.serve.telling import TextStream, until_stop
 
 
 def test_a_image_of_two_requests_stays_until_both_are_done():
@@ -30,7 +30,7 @@ def test_the_pieces_of_a_text_are_the_text_up_to_its_first_stop(
     text: str, stops: list[str], cuts: list[int]
 ):
     said: list[str] = []
-    telling = Telling(1, stops, lambda index, piece: said.append(piece))
+    telling = TextStream(1, stops, lambda index, piece: said.append(piece))
     whole = until_stop(text, stops)
     for cut in sorted(cuts):
         ended = telling.grow([text[:cut]])
@@ -43,7 +43,7 @@ def test_the_pieces_of_a_text_are_the_text_up_to_its_first_stop(
 
 def test_half_a_character_is_not_told():
     said: list[str] = []
-    telling = Telling(1, (), lambda index, piece: said.append(piece))
+    telling = TextStream(1, (), lambda index, piece: said.append(piece))
     for text in ("A \ufffd", "A \ufffd\ufffd", "A \u2615", "A \u2615 cup"):
         telling.grow([text])
     assert said == ["A ", "\u2615", " cup"]
@@ -54,7 +54,7 @@ def test_metrics_add_up_and_their_buckets_too():
     metrics.count("claims_total", verdict='odd "one"\n')
     metrics.count("claims_total", 2, verdict="rejected")
     for seconds in (0.05, 0.06, 400):
-        metrics.took(seconds)
+        metrics.record_duration(seconds)
     lines = metrics.text().splitlines()
     assert 'groundtune_claims_total{verdict="odd \\"one\\"\\n"} 1' in lines
     assert 'groundtune_claims_total{verdict="rejected"} 2' in lines

@@ -1,1 +1,1 @@
-"""The OpenAI-compatible server: answers, best of n by the model's own reward, claims checked."""
+"""The OpenAI-compatible server: answers, best of n by the model's own reward, claim checks."""

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from groundtune import __version__
-from groundtune.serve.errors import ApiError, failed
+from groundtune.serve.errors import ApiError, internal_error
 from groundtune.serve.guard import REQUEST_ID, Guard
 from groundtune.serve.response import ChatResponse
 from groundtune.serve.schema import ChatRequest
@@ -30,7 +30,7 @@ _REF = "#/components/schemas/{model}"
 
 
 def build_app(service: Service, *, token: str = "") -> Guard:
-    """The application. With a `token` every request to /v1 and /metrics must carry it."""
+    """Build the application. With a `token`, every request to /v1 and /metrics must carry it."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
@@ -101,7 +101,7 @@ def _file(data: bytes, kind: str) -> Callable[[Request], Awaitable[Response]]:
 
 
 def _model(service: Service) -> dict[str, Any]:
-    """The model as the API lists it, with what it can do here."""
+    """The model's entry in the API's list, with its features."""
     return {
         "id": service.model,
         "object": "model",
@@ -129,11 +129,11 @@ async def _http_error(request: Request, error: Exception) -> Response:
 async def _our_fault(request: Request, error: Exception) -> Response:
     request_id: str = request.scope[REQUEST_ID]
     log.error("request %s failed", request_id, exc_info=error)
-    return JSONResponse(failed(request_id).body, 500)
+    return JSONResponse(internal_error(request_id).body, 500)
 
 
 def _schema(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document. The chat's body is read by us, so its schema is added here."""
+    """The OpenAPI document, with the schema of the chat's body, which FastAPI doesn't parse."""
     document = get_openapi(title=app.title, version=app.version, routes=app.routes)
     chat = ChatRequest.model_json_schema(ref_template=_REF)
     parts: dict[str, Any] = chat.pop("$defs", {})

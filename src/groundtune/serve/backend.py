@@ -12,31 +12,31 @@ Say = Callable[[int, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class AnswerRequest:
     """A request in the form that a model answers."""
 
     prompt: Prompt
     sampling: Sampling
     seeds: tuple[int, ...]
-    """One for each answer."""
+    """One per answer."""
     stops: tuple[str, ...] = ()
-    """An answer ends before the first of these."""
+    """An answer ends before the first of these texts."""
     messages: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     """The messages as the client sent them, for an upstream server."""
 
 
-class Answered(NamedTuple):
+class AnswerResult(NamedTuple):
     """The result of a request: one reply per seed."""
 
     replies: list[Reply]
     prompt_tokens: int
-    """0 if it isn't known."""
+    """0 if unknown."""
 
 
 class Backend(Protocol):
     """A model in this process, or an upstream server."""
 
-    async def answer(self, asked: Asked, say: Say | None = None) -> Answered:
+    async def answer(self, request: AnswerRequest, say: Say | None = None) -> AnswerResult:
         """Return the answers; stream their text to `say`, if given. Can be cancelled.
 
         Raises:
@@ -57,9 +57,9 @@ Watch = Callable[[Callable[[], Sequence[str]]], Collection[int]]
 class Turn:
     """A request for a model in this process, with callbacks for its result."""
 
-    asked: Asked
+    request: AnswerRequest
     watch: Watch
-    end: Callable[[Answered], None]
+    end: Callable[[AnswerResult], None]
     """Called once, as soon as all answers are complete."""
     fail: Callable[[Exception], None]
     """Called instead if this request alone can't be answered."""

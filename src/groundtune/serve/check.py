@@ -22,24 +22,26 @@ class LabelledCheck:
 
         Claims about no image stay unchecked.
         """
-        own = self._labelling
-        given = list(zip(prompts, answers, strict=True))
-        keys = [key_of("served", prompt.key, answer) for prompt, answer in given]
-        about = dict(zip(keys, prompts, strict=True))  # two equal answers are one
+        labelling = self._labelling
+        pairs = list(zip(prompts, answers, strict=True))
+        keys = [key_of("served", prompt.key, answer) for prompt, answer in pairs]
+        about = dict(zip(keys, prompts, strict=True))  # equal answers are merged
         texts = dict(zip(keys, answers, strict=True))
         rows = [
             Answer(key=key, prompt=prompt.key, text=texts[key], producer=_SERVED)
             for key, prompt in about.items()
         ]
-        divider = own.divider.producer()
-        found = own.divider.divide(list(about.values()), rows)
-        divided = [
+        divider = labelling.divider.producer()
+        statements_of_row = labelling.divider.divide(list(about.values()), rows)
+        all_claims = [
             claim
-            for row, statements in zip(rows, found, strict=True)
+            for row, statements in zip(rows, statements_of_row, strict=True)
             for claim in claims_of(row, statements, divider)
         ]
-        blind = [claim for claim in divided if not about[claim.answer].images]
-        seen = [claim for claim in divided if about[claim.answer].images]
-        checked = conquer(seen, about, own.labeler, labeler_producer(own), own.asking).claims
-        claims = by_answer([*checked, *blind])
+        without_image = [claim for claim in all_claims if not about[claim.answer].images]
+        with_image = [claim for claim in all_claims if about[claim.answer].images]
+        verdicts = conquer(
+            with_image, about, labelling.labeler, labeler_producer(labelling), labelling.asking
+        ).claims
+        claims = by_answer([*verdicts, *without_image])
         return [claims[key] for key in keys]

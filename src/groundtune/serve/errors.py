@@ -39,18 +39,17 @@ STATUS = {
     "shutting_down": 503,
     "timeout": 504,
 }
-"""Each code's status. A condition has one code, and a code one condition; docs/serve.md explains
-them."""
+"""Each code's status. Each condition has exactly one code; docs/serve.md explains them."""
 
 _LONGEST_PLACE = 200
-"""Characters of a field's name that an error repeats."""
+"""Maximum characters of a field's name in an error."""
 
 
 class ApiError(Exception):
     """A request failed; the client receives this error.
 
-    `code` is one of `STATUS`, `param` names the field of the request that is wrong. `status` is
-    given only where an upstream server chose it.
+    `code` is one of `STATUS`, `param` names the wrong field of the request. `status` is set only if
+    an upstream server chose it.
     """
 
     def __init__(
@@ -116,7 +115,7 @@ def bad_body(error: ValidationError) -> ApiError:
             return ApiError(code, message, param=where or None)
 
 
-def failed(request_id: str) -> ApiError:
+def internal_error(request_id: str) -> ApiError:
     """Return the error for an internal failure; the log has the reason."""
     message = f"The server failed; its log says why (request {request_id})."
     return ApiError("internal_error", message)

@@ -19,31 +19,31 @@ class Gate:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self.inside = 0
-        """Requests that came in and have not left: waiting or running."""
+        """Admitted requests that are not finished: waiting or running."""
         self.running = 0
         self._bytes = 0
         self.readers = asyncio.Semaphore(2)
-        """To be held while a body or its images are read: that takes several times its bytes."""
+        """Held while a body or its images are read, which takes several times its bytes."""
         self._turns = asyncio.Semaphore(limits.running)
         self._usual_s = 1.0
-        """How long a request runs, averaged over the last ones."""
+        """Mean duration of recent requests."""
 
     @property
     def waiting(self) -> int:
-        """Requests that are inside and not running."""
+        """Admitted requests that are not running."""
         return self.inside - self.running
 
     @contextmanager
-    def enter(self) -> Generator["Held"]:
+    def enter(self) -> Generator["Slot"]:
         """Hold a slot. Raises ApiError (429) at once if all are taken."""
         if self.inside >= self.limits.running + self.limits.waiting:
-            raise self._full("queue_full", "All places are taken, and the queue is full.")
+            raise self._full("queue_full", "All slots are in use, and the queue is full.")
         self.inside += 1
-        held = Held(self)
+        slot = Slot(self)
         try:
-            yield held
+            yield slot
         finally:
-            held.free()
+            slot.free()
             self.inside -= 1
 
     @asynccontextmanager
@@ -61,7 +61,7 @@ class Gate:
     def take(self, size: int) -> None:
         """Count bytes of a body. Raises ApiError (429) beyond the limit for all bodies."""
         if self._bytes + size > self.limits.bodies_bytes:
-            raise self._full("too_many_bytes", "The requests under way hold too many bytes.")
+            raise self._full("too_many_bytes", "The current requests hold too many bytes.")
         self._bytes += size
 
     def give(self, size: int) -> None:
@@ -74,7 +74,7 @@ class Gate:
         return ApiError(code, f"{why} Try again later.", retry_after_s=after)
 
 
-class Held:
+class Slot:
     """The slot and bytes of one admitted request."""
 
     def __init__(self, gate: Gate) -> None:

@@ -46,10 +46,10 @@ class QueueEntry(Generic[T, R]):
 
 
 class Gatherer(Generic[T, R]):
-    """Runs `work` on batches of waiting items of one kind, with a total size of at most `most`.
+    """Runs `work` on batches of waiting items of one kind, with a total size of at most `max_size`.
 
     The first waiting item decides the kind, so none waits forever. Each batch waits `wait_s` for
-    more items before it starts. `work` sets the result of each place.
+    more items before it starts. `work` sets the result of each entry.
     """
 
     def __init__(
@@ -57,12 +57,12 @@ class Gatherer(Generic[T, R]):
         thread: ModelThread,
         work: Callable[[Sequence[QueueEntry[T, R]]], None],
         *,
-        most: int,
+        max_size: int,
         wait_s: float = 0.0,
     ) -> None:
         self._thread = thread
         self._work = work
-        self._most = most
+        self._max_size = max_size
         self._wait_s = wait_s
         self._waiting: list[QueueEntry[T, R]] = []
         self._lock = threading.Lock()
@@ -70,8 +70,8 @@ class Gatherer(Generic[T, R]):
 
     @property
     def waiting(self) -> int:
-        """How many items wait for their batch."""
-        return len(self._left())
+        """Number of items that wait for their batch."""
+        return len(self._open_entries())
 
     async def do(self, item: T, kind: Hashable = None, size: int = 1) -> R:
         """Return the item's result. Can be cancelled.
@@ -89,20 +89,20 @@ class Gatherer(Generic[T, R]):
     async def _run(self) -> None:
         """Run batches until nothing waits."""
         try:
-            while self._left():
+            while self._open_entries():
                 await asyncio.sleep(self._wait_s)
-                await self._thread.run(self._do_some)
+                await self._thread.run(self._run_batch)
         finally:
             self._runs = None
-            for place in self._left():
+            for place in self._open_entries():
                 place.fail(ApiError("shutting_down", "The server is shutting down."))
 
-    def _left(self) -> list[QueueEntry[T, R]]:
+    def _open_entries(self) -> list[QueueEntry[T, R]]:
         with self._lock:
             self._waiting = [place for place in self._waiting if not place.over]
             return list(self._waiting)
 
-    def _do_some(self) -> None:
+    def _run_batch(self) -> None:
         """Run one batch in the model's thread, composed now so that all waiting items are in it.
 
         If it fails, run each item alone: one request must not fail the others.
@@ -127,17 +127,17 @@ class Gatherer(Generic[T, R]):
             return
         try:
             self._together([place])
-        except Exception as error:  # whatever it is, it is this request's
+        except Exception as error:  # any error belongs to this request
             place.fail(error)
 
     def _take(self) -> list[QueueEntry[T, R]]:
-        taken: list[QueueEntry[T, R]] = []
-        left = self._most
-        for place in self._left():
-            alike = not taken or (place.kind == taken[0].kind and place.size <= left)
+        batch: list[QueueEntry[T, R]] = []
+        room = self._max_size
+        for place in self._open_entries():
+            alike = not batch or (place.kind == batch[0].kind and place.size <= room)
             if alike:
-                taken.append(place)
-                left -= place.size
+                batch.append(place)
+                room -= place.size
         with self._lock:
-            self._waiting = [place for place in self._waiting if place not in taken]
-        return taken
+            self._waiting = [place for place in self._waiting if place not in batch]
+        return batch

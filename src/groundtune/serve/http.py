@@ -14,7 +14,7 @@ from groundtune.serve.service import Service
 from groundtune.store.json_writing import json_of
 
 _GRACE_S = 10
-"""For what is under way when the server stops."""
+"""Seconds that running requests have when the server stops."""
 
 
 def build_config(
@@ -40,15 +40,15 @@ def build_config(
 
 
 def run(service: Service, listening: socket.socket, token: str) -> None:
-    """Serve until Ctrl-C or SIGTERM; what is under way has ten seconds to end."""
+    """Serve until Ctrl-C or SIGTERM; running requests have ten seconds to end."""
     uvicorn.Server(build_config(service, token=token)).run(sockets=[listening])
 
 
 class TimedProtocol(H11Protocol):
     """A connection that is closed unless a request's headers arrive in `header_seconds`.
 
-    The time begins with the connection, and on a kept connection with the first byte of the next
-    request. A client that began a request gets 408.
+    The time starts with the connection, or on a kept-alive connection with the first byte of the
+    next request. A client that has begun a request gets 408.
     """
 
     header_seconds = 10.0
@@ -79,7 +79,7 @@ class TimedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP."""
+        """Refuse anything that is not HTTP."""
         self._refuse(ApiError("invalid_http", msg))
 
     def _watch(self) -> None:

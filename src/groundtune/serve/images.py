@@ -1,4 +1,4 @@
-"""Images of requests: decoded from data URLs, kept only while their request runs."""
+"""Images of requests: decoded from data URLs, stored only while their request runs."""
 
 import base64
 import binascii
@@ -24,11 +24,11 @@ class RequestImage(NamedTuple):
     sha256: str
     """Of its file's bytes."""
     image: Image.Image
-    """RGB, upright, whole."""
+    """RGB, upright, not cropped."""
 
 
 class LentImages:
-    """`Images` for the models: the images of running requests. Thread-safe."""
+    """The images of running requests, as `Images` for the models. Thread-safe."""
 
     def __init__(self) -> None:
         self._lent: dict[str, tuple[Image.Image, int]] = {}
@@ -36,7 +36,7 @@ class LentImages:
 
     @contextmanager
     def lend(self, images: Sequence[RequestImage]) -> Generator[None]:
-        """Let the images be opened within this context; two requests may lend the same."""
+        """Make the images available within this context; two requests may share one."""
         with self._lock:
             for request_image in images:
                 image, count = self._lent.get(request_image.sha256, (request_image.image, 0))
@@ -49,10 +49,10 @@ class LentImages:
     def open(self, sha256: str) -> Image.Image:
         """Return the image. Raises UserError if no running request has it."""
         with self._lock:
-            found = self._lent.get(sha256)
-        if found is None:
+            entry = self._lent.get(sha256)
+        if entry is None:
             raise UserError("The image is no longer available.", sha256, "Send it again.")
-        return found[0]
+        return entry[0]
 
     def __len__(self) -> int:
         return len(self._lent)
@@ -73,18 +73,18 @@ def read_image(url: str, limits: Limits, param: str, *, pixels: int = 0) -> Requ
     Raises:
         ApiError: not a data URL, bad base64, too large, or not an image that can be read.
     """
-    head, comma, encoded = url.partition(",")
+    head, comma, payload = url.partition(",")
     if not head.startswith("data:") or not head.endswith(";base64") or not comma:
         raise ApiError(
             "invalid_image_url",
             "The image must be a data URL (data:image/png;base64,...): addresses are not fetched.",
             param=param,
         )
-    if len(encoded) > limits.image_bytes * 4 // 3 + 4:
+    if len(payload) > limits.image_bytes * 4 // 3 + 4:
         message = f"More than {limits.image_bytes:,} bytes in an image."
         raise ApiError("image_too_large", message, param=param)
     try:
-        data = base64.b64decode(encoded, validate=True)
+        data = base64.b64decode(payload, validate=True)
     except (binascii.Error, ValueError) as error:
         message = f"The image is not base64: {error}."
         raise ApiError("invalid_base64", message, param=param) from error
@@ -97,7 +97,7 @@ def read_image(url: str, limits: Limits, param: str, *, pixels: int = 0) -> Requ
 
 
 def _refuse_bombs(data: bytes, limits: Limits, param: str, pixels: int) -> None:
-    """Reads the image's size from its header, before anything is decoded."""
+    """Check the image's size in its header, before anything is decoded."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -105,7 +105,7 @@ def _refuse_bombs(data: bytes, limits: Limits, param: str, pixels: int) -> None:
                 width, height = image.size
     except Image.DecompressionBombError as error:
         raise _too_many_pixels(limits, param) from error
-    except Exception as error:  # whatever a header of a stranger's file makes Pillow raise
+    except Exception as error:  # Pillow may raise anything on an untrusted header
         message = "The file is not an image that can be read."
         raise ApiError("invalid_image", message, param=param) from error
     if pixels + width * height > limits.image_pixels:

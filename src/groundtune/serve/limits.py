@@ -9,35 +9,36 @@ class Limits(Record):
     """Limits of size, number and time; a request beyond one gets an API error."""
 
     running: int = Field(default=16, ge=1)
-    """Requests that are answered at a time: passed on upstream, or for a model in this process
-    candidates for its next batch."""
+    """Requests that run at the same time: passed upstream, or candidates for the next batch of a
+    model in this process."""
     waiting: int = Field(default=32, ge=0)
-    """Requests that wait for their turn; a further one gets 429 at once."""
+    """Requests that wait for their turn; any further one gets 429 at once."""
     seconds: float = Field(default=300, gt=0)
-    """For a whole request, waiting included."""
+    """Time limit of a whole request, including waiting."""
     header_seconds: float = Field(default=10, gt=0)
-    """For a request's headers to arrive."""
+    """Time limit for a request's headers to arrive."""
     body_seconds: float = Field(default=30, gt=0)
-    """For a body to arrive."""
+    """Time limit for a body to arrive."""
     body_bytes: int = Field(default=20 * 2**20, ge=1)
-    """One request's body."""
+    """Maximum size of a request's body."""
     bodies_bytes: int = Field(default=256 * 2**20, ge=1)
-    """All bodies that are held at a time; a request that would exceed it gets 429."""
+    """Maximum total of all bodies in memory; a request that would exceed it gets 429."""
     images: int = Field(default=8, ge=0)
-    """Images in a request."""
+    """Images per request."""
     image_bytes: int = Field(default=14 * 2**20, ge=1)
-    """One image's file."""
+    """Maximum size of an image file."""
     image_pixels: int = Field(default=50_000_000, ge=1)
-    """All images of a request, decoded: 3 bytes a pixel. More is refused before it is decoded."""
+    """Maximum pixels of all images of a request (3 bytes per pixel when decoded), checked before
+    decoding."""
     messages: int = Field(default=200, ge=1)
-    """Messages in a request."""
+    """Messages per request."""
     text_characters: int = Field(default=200_000, ge=1)
-    """All texts of a request."""
+    """Maximum characters of all texts of a request."""
     max_tokens: int = Field(default=2048, ge=1)
-    """The longest answer; a request that asks for a longer one gets this, and its reply says so."""
+    """The longest answer; a longer requested one is lowered to this, and the reply says so."""
     default_tokens: int = Field(default=512, ge=1)
-    """The longest answer where the request doesn't say."""
+    """The longest answer if the request has no limit."""
     n: int = Field(default=8, ge=1)
-    """Answers of a request."""
+    """Answers per request."""
     candidates: int = Field(default=64, ge=1)
     """Candidates of a request with self-feedback."""

@@ -6,19 +6,19 @@ from collections.abc import Callable, Mapping
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 _HELP = {
     "requests_total": ("counter", "Requests by path and status; 499: the client hung up."),
-    "request_seconds": ("histogram", "Seconds of a chat completion that was answered whole."),
-    "prompt_tokens_total": ("counter", "Tokens read, as far as they are known."),
-    "completion_tokens_total": ("counter", "Tokens generated, candidates of best of n included."),
+    "request_seconds": ("histogram", "Seconds of a completely answered chat completion."),
+    "prompt_tokens_total": ("counter", "Prompt tokens, as far as known."),
+    "completion_tokens_total": ("counter", "Generated tokens, including candidates of best of n."),
     "clamped_total": ("counter", "Requests whose max_tokens was above the limit."),
     "claims_total": ("counter", "Claims by verdict."),
-    "requests_running": ("gauge", "Requests that are answered now."),
+    "requests_running": ("gauge", "Requests that are running."),
     "requests_waiting": ("gauge", "Requests that wait for their turn."),
 }
 Labels = tuple[tuple[str, str], ...]
 
 
 class Metrics:
-    """What the server counts. Gauges are functions, called on each scrape."""
+    """The server's counters. Gauges are functions, called on each scrape."""
 
     def __init__(self, gauges: Mapping[str, Callable[[], float]]) -> None:
         self._gauges = gauges
@@ -34,7 +34,7 @@ class Metrics:
         """Return a counter's value."""
         return self._counts[name][tuple(sorted(labels.items()))]
 
-    def took(self, seconds: float) -> None:
+    def record_duration(self, seconds: float) -> None:
         """Record the duration of a complete request."""
         place = sum(seconds > bound for bound in _SECONDS)
         self._buckets[place] += 1
@@ -43,16 +43,18 @@ class Metrics:
     def text(self) -> str:
         """Return all metrics in Prometheus' text format."""
         lines: list[str] = []
-        for name, (kind, said) in _HELP.items():
+        for name, (kind, description) in _HELP.items():
             full = f"groundtune_{name}"
-            lines += [f"# HELP {full} {said}", f"# TYPE {full} {kind}"]
+            lines += [f"# HELP {full} {description}", f"# TYPE {full} {kind}"]
             if kind == "histogram":
                 lines += self._histogram(full)
             elif kind == "gauge":
                 lines.append(f"{full} {self._gauges[name]():g}")
             else:
-                found = self._counts[name] or {(): 0.0}
-                lines += [f"{full}{_labels(own)} {value:g}" for own, value in sorted(found.items())]
+                counts = self._counts[name] or {(): 0.0}
+                lines += [
+                    f"{full}{_labels(labels)} {value:g}" for labels, value in sorted(counts.items())
+                ]
         return "\n".join(lines) + "\n"
 
     def _histogram(self, full: str) -> list[str]:
@@ -65,9 +67,9 @@ class Metrics:
 
 
 def _labels(labels: Labels) -> str:
-    said = ",".join(f'{name}="{_escaped(value)}"' for name, value in labels)
-    return f"{{{said}}}" if said else ""
+    text = ",".join(f'{name}="{_escape(value)}"' for name, value in labels)
+    return f"{{{text}}}" if text else ""
 
 
-def _escaped(value: str) -> str:
+def _escape(value: str) -> str:
     return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

@@ -1,4 +1,4 @@
-"""Turns a request's body into a prompt: checks limits and decodes images."""
+"""Converts a request's body to a prompt: checks limits and decodes images."""
 
 import secrets
 from codecs import BOM_UTF8
@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from groundtune.records import ImagePart, Message, Part, Prompt, Sampling, TextPart
-from groundtune.serve.backend import Asked
+from groundtune.serve.backend import AnswerRequest
 from groundtune.serve.errors import ApiError, bad_body
 from groundtune.serve.images import RequestImage, read_image
 from groundtune.serve.limits import Limits
@@ -16,13 +16,13 @@ from groundtune.serve.schema import ChatRequest, ImageIn, MessageIn
 from groundtune.store.keys import key_of, seed_of
 
 _STRUCTURE = 10_000
-"""Brackets or commas of a body besides those of its texts."""
+"""Maximum brackets or commas of a body, besides those in its texts."""
 
 
-class Read(NamedTuple):
+class ParsedChat(NamedTuple):
     """A valid request and its images."""
 
-    asked: Asked
+    request: AnswerRequest
     images: list[RequestImage]
 
 
@@ -30,7 +30,7 @@ def parse_chat(body: bytes, limits: Limits) -> ChatRequest:
     """Parse the request and check its limits. Images are not decoded yet.
 
     Raises:
-        ApiError: not JSON, wrong types, unknown fields, or beyond a bound.
+        ApiError: not JSON, wrong types, unknown fields, or beyond a limit.
     """
     _refuse_many_parts(body, limits)
     try:
@@ -55,15 +55,15 @@ def parse_chat(body: bytes, limits: Limits) -> ChatRequest:
     return chat
 
 
-def clamped(chat: ChatRequest, limits: Limits) -> dict[str, dict[str, int]]:
-    """Return the fields that a limit lowers: what was requested, and what is used."""
+def clamped_fields(chat: ChatRequest, limits: Limits) -> dict[str, dict[str, int]]:
+    """Return the fields that a limit lowers: the requested and the used value."""
     name = "max_completion_tokens" if chat.max_completion_tokens else "max_tokens"
     requested: int = getattr(chat, name) or 1
-    most = limits.max_tokens
-    return {name: {"requested": requested, "used": most}} if requested > most else {}
+    limit = limits.max_tokens
+    return {name: {"requested": requested, "used": limit}} if requested > limit else {}
 
 
-def read_chat(chat: ChatRequest, limits: Limits) -> Read:
+def read_chat(chat: ChatRequest, limits: Limits) -> ParsedChat:
     """Return the request with decoded images. Slow: run it in a thread.
 
     Raises:
@@ -76,14 +76,14 @@ def read_chat(chat: ChatRequest, limits: Limits) -> Read:
     )
     seed = secrets.randbits(63) if chat.seed is None else chat.seed % 2**63
     answers = chat.self_feedback.n if chat.self_feedback else chat.n or 1
-    asked = Asked(
+    answer_request = AnswerRequest(
         prompt=Prompt(key=key_of("serve", messages), messages=messages),
         sampling=_sampling(chat, limits),
         seeds=(seed, *(seed_of("serve", seed, i) for i in range(1, answers))),
         stops=chat.stops,
         messages=[_plain(message) for message in chat.messages],
     )
-    return Read(asked, images)
+    return ParsedChat(answer_request, images)
 
 
 def _refuse_many_parts(body: bytes, limits: Limits) -> None:
@@ -91,8 +91,8 @@ def _refuse_many_parts(body: bytes, limits: Limits) -> None:
 
     Almost all brackets and commas of a valid request are in its texts; base64 has none.
     """
-    most = limits.text_characters + _STRUCTURE
-    if any(body.count(mark) > most for mark in (b"{", b"[", b",")):
+    max_marks = limits.text_characters + _STRUCTURE
+    if any(body.count(mark) > max_marks for mark in (b"{", b"[", b",")):
         raise ApiError("limit_exceeded", "The body has too many parts.")
 
 
@@ -119,11 +119,11 @@ def _sampling(chat: ChatRequest, limits: Limits) -> Sampling:
 
 def _message(message: MessageIn, where: str, limits: Limits, images: list[RequestImage]) -> Message:
     role = "system" if message.role == "developer" else message.role
-    given = message.parts
-    if isinstance(given, str):
-        return Message(role=role, content=(TextPart(text=given),))
+    parts_in = message.parts
+    if isinstance(parts_in, str):
+        return Message(role=role, content=(TextPart(text=parts_in),))
     parts: list[Part] = []
-    for i, part in enumerate(given):
+    for i, part in enumerate(parts_in):
         if isinstance(part, ImageIn):
             param = f"{where}.{i}.image_url.url"
             pixels = sum(image.image.width * image.image.height for image in images)
@@ -135,15 +135,15 @@ def _message(message: MessageIn, where: str, limits: Limits, images: list[Reques
 
 
 def _plain(message: MessageIn) -> dict[str, Any]:
-    """Return the message as every server reads it: refusals are texts."""
-    given = message.parts
-    content: str | list[dict[str, Any]] = given if isinstance(given, str) else []
-    if isinstance(given, list):
+    """Return the message in the form that every server reads: refusals become texts."""
+    parts = message.parts
+    content: str | list[dict[str, Any]] = parts if isinstance(parts, str) else []
+    if isinstance(parts, list):
         content = [
             part.model_dump(exclude_none=True)
             if isinstance(part, ImageIn)
             else {"type": "text", "text": part.text}
-            for part in given
+            for part in parts
         ]
     name = {} if message.name is None else {"name": message.name}
     return {"role": message.role, "content": content} | name
@@ -161,7 +161,7 @@ def _letters(message: MessageIn) -> int:
     return sum(len(part.text) for part in parts if not isinstance(part, ImageIn))
 
 
-def _bound(param: str, value: int, most: int, unit: str) -> None:
-    if value > most:
-        message = f"{param}: {value} {unit}, at most {most}."
+def _bound(param: str, value: int, limit: int, unit: str) -> None:
+    if value > limit:
+        message = f"{param}: {value} {unit}, at most {limit}."
         raise ApiError("limit_exceeded", message, param=param)

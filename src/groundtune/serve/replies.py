@@ -11,7 +11,7 @@ from groundtune.serve.service import ChatFeedback, ChatResult
 
 
 class Envelope:
-    """What all chunks of one reply have in common.
+    """The fields that all chunks of one reply share.
 
     `clamped` are the fields of the request that a limit lowered; with `usage` every chunk of a
     stream has the field, as in the API: null before the last.
@@ -30,10 +30,10 @@ class Envelope:
         self._created = int(time.time())
         self._model = model
 
-    def completion(self, done: ChatResult) -> dict[str, Any]:
+    def completion(self, result: ChatResult) -> dict[str, Any]:
         """Return the complete reply. `check` is in each choice, `self_feedback` at the top."""
         choices: list[dict[str, Any]] = []
-        for index, reply in enumerate(done.replies):
+        for index, reply in enumerate(result.replies):
             choice: dict[str, Any] = {
                 "index": index,
                 "message": {
@@ -45,9 +45,9 @@ class Envelope:
                 "logprobs": None,
                 "finish_reason": "stop" if reply.finished else "length",
             }
-            choices.append(choice | _check(done, index))
-        body = self._body("chat.completion", choices) | {"usage": usage(done)}
-        return body | self._clamped | _feedback(done.feedback)
+            choices.append(choice | _check(result, index))
+        body = self._body("chat.completion", choices) | {"usage": usage(result)}
+        return body | self._clamped | _feedback(result.feedback)
 
     def opening(self, index: int) -> dict[str, Any]:
         """Return the first chunk of an answer."""
@@ -57,19 +57,19 @@ class Envelope:
         """Return a chunk with the next characters of an answer."""
         return self._chunk(index, {"content": text})
 
-    def closing(self, done: ChatResult) -> Iterator[dict[str, Any]]:
+    def closing(self, result: ChatResult) -> Iterator[dict[str, Any]]:
         """Yield the chunks after the text: thoughts, claims, finish reason and usage."""
-        for index, reply in enumerate(done.replies):
+        for index, reply in enumerate(result.replies):
             if reply.thoughts:
                 yield self._chunk(index, _thoughts(reply))
-            if extra := _check(done, index):
+            if extra := _check(result, index):
                 chunk = self._chunk(index, {})
                 chunk["choices"][0] |= extra
                 yield chunk
             last = self._chunk(index, {}, "stop" if reply.finished else "length")
-            yield last | self._clamped | _feedback(done.feedback)
+            yield last | self._clamped | _feedback(result.feedback)
         if self._usage:
-            yield self._body("chat.completion.chunk", []) | {"usage": usage(done)}
+            yield self._body("chat.completion.chunk", []) | {"usage": usage(result)}
 
     def _chunk(
         self, index: int, delta: dict[str, Any], finish: str | None = None
@@ -87,12 +87,12 @@ class Envelope:
         }
 
 
-def usage(done: ChatResult) -> dict[str, int]:
+def usage(result: ChatResult) -> dict[str, int]:
     """Return token counts, which include all candidates of best of n."""
     return {
-        "prompt_tokens": done.prompt_tokens,
-        "completion_tokens": done.completion_tokens,
-        "total_tokens": done.prompt_tokens + done.completion_tokens,
+        "prompt_tokens": result.prompt_tokens,
+        "completion_tokens": result.completion_tokens,
+        "total_tokens": result.prompt_tokens + result.completion_tokens,
     }
 
 
@@ -114,20 +114,20 @@ def _thoughts(reply: Reply) -> dict[str, str]:
     return {"reasoning_content": reply.thoughts} if reply.thoughts else {}
 
 
-def _check(done: ChatResult, index: int) -> dict[str, Any]:
-    if done.claims is None:
+def _check(result: ChatResult, index: int) -> dict[str, Any]:
+    if result.claims is None:
         return {}
-    claims = [claim for claim in done.claims[index] if claim.status != "empty"]
+    claims = [claim for claim in result.claims[index] if claim.status != "empty"]
     rejected = sum(claim.status == "rejected" for claim in claims)
     checked = rejected + sum(claim.status == "supported" for claim in claims)
     body = {"claims": [claim_body(claim) for claim in claims]}
     counts = {"checked": checked, "rejected": rejected, "unchecked": len(claims) - checked}
-    return {"check": body | counts | {"note": _note(done, claims, checked)}}
+    return {"check": body | counts | {"note": _note(result, claims, checked)}}
 
 
-def _note(done: ChatResult, claims: Sequence[Claim], checked: int) -> str | None:
+def _note(result: ChatResult, claims: Sequence[Claim], checked: int) -> str | None:
     """Return why nothing was checked, if so."""
-    if not done.images:
+    if not result.images:
         return "Nothing could be checked: the request has no image."
     if not claims:
         return "Nothing could be checked: no claims were found in the answer."

@@ -1,4 +1,4 @@
-"""Handles one chat request: reads its body within limits, sends its reply complete or streamed.
+"""Handles one chat request: reads its body within limits, sends the reply, complete or streamed.
 
 If the client disconnects, its work is cancelled.
 """
@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from groundtune.serve.errors import ApiError, HungUp, failed, too_slow
-from groundtune.serve.gate import Held
+from groundtune.serve.errors import ApiError, HungUp, internal_error, too_slow
+from groundtune.serve.gate import Slot
 from groundtune.serve.guard import REQUEST_ID
-from groundtune.serve.prompts import clamped, parse_chat
+from groundtune.serve.prompts import clamped_fields, parse_chat
 from groundtune.serve.replies import Envelope
 from groundtune.serve.schema import ChatRequest
 from groundtune.serve.service import ChatResult, Service
@@ -45,8 +45,8 @@ class ChatResponse(Response):
         limits = self._service.limits
         try:
             async with asyncio.timeout(limits.seconds):
-                with self._service.gate.enter() as held:
-                    chat = await self._read(scope, receive, held)
+                with self._service.gate.enter() as slot:
+                    chat = await self._read(scope, receive, slot)
                     reply = self._envelope(chat, wire)
                     respond = self._stream if chat.stream else self._whole
                     work = respond(chat, wire, reply)
@@ -62,14 +62,14 @@ class ChatResponse(Response):
             scope["groundtune.hung_up"] = True
         except Exception:
             log.exception("chat request %s failed", scope[REQUEST_ID])
-            await wire.fail(failed(scope[REQUEST_ID]))
+            await wire.fail(internal_error(scope[REQUEST_ID]))
 
-    async def _read(self, scope: Scope, receive: Receive, held: Held) -> ChatRequest:
+    async def _read(self, scope: Scope, receive: Receive, slot: Slot) -> ChatRequest:
         limits = self._service.limits
         _check_headers(dict(scope["headers"]), limits.body_bytes)
         try:
             async with asyncio.timeout(limits.body_seconds):
-                body = await _read_body(receive, limits.body_bytes, held)
+                body = await _read_body(receive, limits.body_bytes, slot)
         except TimeoutError as error:
             message = f"The body did not arrive in {limits.body_seconds:g} seconds."
             raise ApiError("body_timeout", message) from error
@@ -80,39 +80,39 @@ class ChatResponse(Response):
 
     def _envelope(self, chat: ChatRequest, wire: "_Wire") -> Envelope:
         """Return the form of the reply; a header and the reply say which fields were lowered."""
-        lowered = clamped(chat, self._service.limits)
-        if lowered:
+        clamped = clamped_fields(chat, self._service.limits)
+        if clamped:
             self._service.metrics.count("clamped_total")
-            told = [f"{name}={field['used']}" for name, field in lowered.items()]
-            wire.headers["x-groundtune-clamped"] = ", ".join(told)
-        return Envelope(self._service.model, clamped=lowered, usage=chat.with_usage)
+            fields = [f"{name}={field['used']}" for name, field in clamped.items()]
+            wire.headers["x-groundtune-clamped"] = ", ".join(fields)
+        return Envelope(self._service.model, clamped=clamped, usage=chat.with_usage)
 
     async def _whole(self, chat: ChatRequest, wire: "_Wire", reply: Envelope) -> _Finish:
         """Answer the request, and return a function that sends the reply."""
-        done = await self._service.answer(chat, None)
-        return lambda: wire.json(200, reply.completion(done))
+        result = await self._service.answer(chat, None)
+        return lambda: wire.json(200, reply.completion(result))
 
     async def _stream(self, chat: ChatRequest, wire: "_Wire", reply: Envelope) -> _Finish:
         """Answer the request and stream the text; return a function that sends the rest."""
-        said: asyncio.Queue[tuple[int, str] | None] = asyncio.Queue()
+        pieces: asyncio.Queue[tuple[int, str] | None] = asyncio.Queue()
         begun = set[int]()
         work = asyncio.ensure_future(
-            self._service.answer(chat, lambda index, text: said.put_nowait((index, text)))
+            self._service.answer(chat, lambda index, text: pieces.put_nowait((index, text)))
         )
-        work.add_done_callback(lambda _: said.put_nowait(None))
+        work.add_done_callback(lambda _: pieces.put_nowait(None))
         try:
-            while (piece := await said.get()) is not None:
+            while (piece := await pieces.get()) is not None:
                 index, text = piece
                 if index not in begun:
                     begun.add(index)
                     await wire.event(reply.opening(index))
                 await wire.event(reply.text(index, text))
-            done: ChatResult = await work
+            result: ChatResult = await work
         finally:
-            await _cancelled(work)
-        for index in set(range(len(done.replies))) - begun:
+            await _cancel(work)
+        for index in set(range(len(result.replies))) - begun:
             await wire.event(reply.opening(index))
-        closing = list(reply.closing(done))
+        closing = list(reply.closing(result))
 
         async def finish() -> None:
             for chunk in closing:
@@ -123,12 +123,12 @@ class ChatResponse(Response):
 
 
 class _Wire:
-    """The connection; what was already sent decides the form of an error."""
+    """The connection; the form of an error depends on what was already sent."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self.headers: dict[str, str] = {}
-        """Of the reply."""
+        """Extra headers of the reply."""
         self._begun = False
         self._over = False
 
@@ -163,8 +163,8 @@ class _Wire:
         await self.json(error.status, error.body, **error.headers, **close)
 
     async def _start(self, status: int, headers: Mapping[str, str]) -> None:
-        sent = {**self.headers, **headers}
-        pairs = [(name.lower().encode(), value.encode()) for name, value in sent.items()]
+        all_headers = {**self.headers, **headers}
+        pairs = [(name.lower().encode(), value.encode()) for name, value in all_headers.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": pairs})
 
     async def _write(self, data: bytes, *, more: bool = True) -> None:
@@ -172,18 +172,18 @@ class _Wire:
         await self._send({"type": "http.response.body", "body": data, "more_body": more})
 
 
-def _check_headers(headers: dict[bytes, bytes], most: int) -> None:
+def _check_headers(headers: dict[bytes, bytes], max_bytes: int) -> None:
     kind = headers.get(b"content-type", b"").split(b";")[0].strip().lower()
     if kind != b"application/json":
-        # a page of another site can't send this type without asking the server first
+        # a page of another site can't send this type without a CORS preflight
         message = "The Content-Type must be application/json."
         raise ApiError("unsupported_media_type", message)
     length = headers.get(b"content-length", b"0")
-    if length.isdigit() and int(length) > most:
-        raise _too_large(most)
+    if length.isdigit() and int(length) > max_bytes:
+        raise _too_large(max_bytes)
 
 
-async def _read_body(receive: Receive, most: int, held: Held) -> bytes:
+async def _read_body(receive: Receive, max_bytes: int, slot: Slot) -> bytes:
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -192,38 +192,38 @@ async def _read_body(receive: Receive, most: int, held: Held) -> bytes:
             raise HungUp
         chunk: bytes = message.get("body", b"")
         size += len(chunk)
-        if size > most:
-            raise _too_large(most)
-        held.take(len(chunk))
+        if size > max_bytes:
+            raise _too_large(max_bytes)
+        slot.take(len(chunk))
         chunks.append(chunk)
         if not message.get("more_body", False):
             return b"".join(chunks)
 
 
-def _too_large(most: int) -> ApiError:
-    return ApiError("body_too_large", f"The body has more than {most:,} bytes.")
+def _too_large(max_bytes: int) -> ApiError:
+    return ApiError("body_too_large", f"The body has more than {max_bytes:,} bytes.")
 
 
 async def _until_gone(work: Coroutine[Any, Any, T], receive: Receive) -> T:
     """Return the work's result. Raises HungUp if the client disconnects first."""
     task = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(_disconnected(receive))
+    disconnect = asyncio.ensure_future(_wait_for_disconnect(receive))
     try:
-        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task, disconnect}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
             raise HungUp
         return await task
     finally:
-        await _cancelled(task)
-        await _cancelled(gone)
+        await _cancel(task)
+        await _cancel(disconnect)
 
 
-async def _disconnected(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
-async def _cancelled(task: "asyncio.Future[Any]") -> None:
+async def _cancel(task: "asyncio.Future[Any]") -> None:
     """Cancel a task, wait for its end and ignore its result."""
     if not task.done():
         task.cancel()

@@ -1,8 +1,8 @@
 """The request schema of /v1/chat/completions: the OpenAI API with two more fields.
 
-A field that asks for nothing passes, whichever server it was meant for: null, an empty list of
-tools, a penalty of 0. What would change the answer and can't be done here is refused, and so are
-unknown fields and wrong types.
+A field without effect is accepted, even if it is for other servers: null, an empty list of tools, a
+penalty of 0. Unsupported fields that would change the answer are refused, and so are unknown fields
+and wrong types.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -22,7 +22,7 @@ from pydantic_core import CoreSchema, PydanticCustomError
 
 _SEED = 2**63
 _MANY = 1000
-"""No list is longer, whatever the server's own bounds: a short body can hold a million items."""
+"""Maximum length of any list, above the server's limits: a short body can have a million items."""
 
 _EMPTY: tuple[Any, ...] = ([], {}, "")
 
@@ -31,9 +31,9 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
     IGNORED: ClassVar[Collection[str]] = ()
-    """Fields that pass with any value, since none changes an answer."""
+    """Fields that are accepted with any value, since none changes an answer."""
     INERT: ClassVar[Mapping[str, Sequence[Any]]] = {}
-    """Fields that are not supported, and their values that ask for nothing; what is empty does."""
+    """Unsupported fields, with their values that have no effect; empty values have none either."""
 
     @model_validator(mode="before")
     @classmethod
@@ -41,7 +41,11 @@ class _Part(BaseModel):
         if not isinstance(value, dict):
             return value
         fields = cast("dict[str, object]", value)
-        return {name: each for name, each in fields.items() if not cls._asks_nothing(name, each)}
+        return {
+            name: field_value
+            for name, field_value in fields.items()
+            if not cls._asks_nothing(name, field_value)
+        }
 
     @classmethod
     def _asks_nothing(cls, name: str, value: object) -> bool:
@@ -54,12 +58,12 @@ class _Part(BaseModel):
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
         """Return the schema with the fields that pass."""
-        found = handler(core_schema)
-        schema = handler.resolve_ref_schema(found)
+        core = handler(core_schema)
+        schema = handler.resolve_ref_schema(core)
         ignored: dict[str, Any] = {name: {} for name in cls.IGNORED}
-        inert = {name: {"enum": [None, *_EMPTY, *own]} for name, own in cls.INERT.items()}
+        inert = {name: {"enum": [None, *_EMPTY, *values]} for name, values in cls.INERT.items()}
         schema["properties"] = schema.get("properties", {}) | ignored | inert
-        return found
+        return core
 
 
 _KINDS: dict[type, str] = {
@@ -74,7 +78,7 @@ _KINDS: dict[type, str] = {
 def _kind(value: object) -> str | None:
     """Return the branch of a union for a value: its JSON type, or a part's `type`.
 
-    The brackets tell branches from fields, see `place_of`.
+    The brackets distinguish branches from fields, see `place_of`.
     """
     if isinstance(value, dict):
         return f"<{cast('dict[str, object]', value).get('type')}>"
@@ -82,15 +86,15 @@ def _kind(value: object) -> str | None:
 
 
 def _branches(expected: str) -> Discriminator:
-    """Choose the branch of a union by `_kind`, so that an error names the part that is wrong."""
+    """Choose the branch of a union by `_kind`, so that an error names the wrong part."""
     return Discriminator(
         _kind, custom_error_type="wrong_kind", custom_error_message=f"Input should be {expected}"
     )
 
 
 def place_of(loc: Sequence[str | int]) -> list[str]:
-    """Return where in the body an error is, without the names of a union's branches."""
-    return [str(each) for each in loc if not str(each).startswith("<")]
+    """Return the location of an error in the body, without the names of a union's branches."""
+    return [str(part) for part in loc if not str(part).startswith("<")]
 
 
 class TextIn(_Part):
@@ -103,27 +107,27 @@ class TextIn(_Part):
 
 
 class RefusalIn(_Part):
-    """A part of an assistant's message in which it refused: read as its text."""
+    """A part of an assistant's message with its refusal, read as text."""
 
     type: Literal["refusal"]
     refusal: str
 
     @property
     def text(self) -> str:
-        """What the assistant wrote."""
+        """The assistant's text."""
         return self.refusal
 
 
 class ImageUrl(_Part):
-    """Where an image is: in the URL itself."""
+    """An image as a URL that contains it."""
 
     IGNORED = ("format",)
     """The bytes say it."""
 
     url: str
-    """data:image/png;base64,... Addresses are not fetched."""
+    """data:image/png;base64,... Other URLs are not fetched."""
     detail: str | None = None
-    """Passed on to an upstream server; a model in this process always sees the whole image."""
+    """Passed on to an upstream server; a model in this process always sees the full image."""
 
 
 class ImageIn(_Part):
@@ -158,7 +162,7 @@ class MessageIn(_Part):
     """One turn."""
 
     IGNORED = ("annotations", "provider_specific_fields", "reasoning", "reasoning_content")
-    """What servers add to an assistant's message, as clients send it back."""
+    """Fields that servers add to an assistant's message, as clients send it back."""
     INERT = {"tool_calls": (), "function_call": (), "audio": ()}
 
     role: Literal["system", "developer", "user", "assistant"]
@@ -181,7 +185,7 @@ class MessageIn(_Part):
 
 
 class StreamOptions(_Part):
-    """What a stream has besides the text."""
+    """Options of a stream."""
 
     IGNORED = ("include_obfuscation",)
     INERT = {"continuous_usage_stats": (False,)}
@@ -196,16 +200,16 @@ class SelfFeedback(_Part):
     """
 
     n: int = Field(default=4, ge=1)
-    """Candidates drawn."""
+    """Number of candidates."""
     normalise: Annotated[
         Annotated[bool, Tag("<boolean>")] | Annotated[float, Field(ge=0, le=1), Tag("<number>")],
         _branches("true, false, or a number from 0 to 1"),
     ] = True
-    """The power of T, the answer's length in tokens, by which the sum is divided: true is 1."""
+    """The sum is divided by the answer's length in tokens to this power: true is 1."""
 
 
 class ChatRequest(_Part):
-    """What a client asks."""
+    """A chat request."""
 
     IGNORED = (
         "metadata",
@@ -255,17 +259,17 @@ class ChatRequest(_Part):
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     max_tokens: int | None = Field(default=None, ge=1)
-    """Above the server's limit it is lowered to it, and the reply says so."""
+    """A value above the server's limit is lowered to it, and the reply says so."""
     max_completion_tokens: int | None = Field(default=None, ge=1)
-    """The same under its newer name, which counts where both are given."""
+    """The same under its newer name, which is used if both are given."""
     temperature: float | None = Field(default=None, ge=0, le=2)
-    """1 if not given, as in the API; 0 is greedy decoding."""
+    """1 by default, as in the API; 0 is greedy decoding."""
     top_p: float | None = Field(default=None, gt=0, le=1)
     top_k: int | None = Field(default=None, ge=-1)
     """0 or -1 keeps the whole vocabulary. Not in the API; vLLM and SGLang have it, too."""
     n: int | None = Field(default=None, ge=1)
     seed: int | None = Field(default=None, ge=-_SEED, lt=_SEED)
-    """Without one every request is drawn anew."""
+    """Without a seed, every request is sampled anew."""
     stop: StopIn | None = None
     self_feedback: SelfFeedback | None = None
     check: bool | None = None
@@ -273,9 +277,9 @@ class ChatRequest(_Part):
 
     @property
     def stops(self) -> tuple[str, ...]:
-        """Texts at which an answer ends."""
-        found = [self.stop] if isinstance(self.stop, str) else self.stop or []
-        return tuple(text for text in found if text)
+        """Texts before which an answer ends."""
+        texts = [self.stop] if isinstance(self.stop, str) else self.stop or []
+        return tuple(text for text in texts if text)
 
     @property
     def with_usage(self) -> bool:
@@ -285,4 +289,4 @@ class ChatRequest(_Part):
 
 _CLASSES: tuple[type[_Part], ...] = (MessageIn, StreamOptions, ChatRequest)
 UNSUPPORTED = frozenset(name for each in _CLASSES for name in each.INERT)
-"""Fields that are known and pass only where they ask for nothing."""
+"""Known fields that are accepted only if they have no effect."""

@@ -1,11 +1,11 @@
-"""A loaded model as a `Speaker`: requests' answers as rows of one batch, token by token."""
+"""A loaded model as a `Speaker`: the answers of requests as rows of one batch, token by token."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from groundtune.errors import UserError
 from groundtune.protocols import Images, Reply
-from groundtune.serve.backend import Answered, Turn
+from groundtune.serve.backend import AnswerResult, Turn
 from groundtune.vlm.encode import decode_answer, encode_prompt
 from groundtune.vlm.encoded import EncodedPrompt
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class VlmSpeaker:
-    """A `Speaker` over a loaded model; `batch_size` answers are drawn at a time."""
+    """A `Speaker` over a loaded model; generates `batch_size` answers at a time."""
 
     def __init__(self, vlm: "Vlm", images: Images, batch_size: int = 16) -> None:
         self._vlm = vlm
@@ -22,71 +22,71 @@ class VlmSpeaker:
         self._batch_size = batch_size
 
     def answer(self, turns: Sequence[Turn]) -> None:
-        """One reply a seed, which alone decides its draw, as in `groundtune sample`.
+        """Generate one reply per seed, which depends on the seed alone, as in `groundtune sample`.
 
-        A request fails alone where its text contains a special token.
+        A request whose text contains a special token fails alone.
         """
-        going = [own for turn in turns if (own := self._begin(turn))]
-        rows = [(own, index) for own in going for index in range(len(own.ids))]
+        going = [generation for turn in turns if (generation := self._begin(turn))]
+        rows = [(generation, index) for generation in going for index in range(len(generation.ids))]
         for first in range(0, len(rows), self._batch_size):
-            some = [row for row in rows[first : first + self._batch_size] if not row[0].over]
-            if some:
-                self._generate(some)
+            unfinished = [row for row in rows[first : first + self._batch_size] if not row[0].over]
+            if unfinished:
+                self._generate(unfinished)
 
-    def _begin(self, turn: Turn) -> "_Going | None":
+    def _begin(self, turn: Turn) -> "_Generation | None":
         try:
-            return _Going(
-                self._vlm, turn, encode_prompt(self._vlm, turn.asked.prompt, self._images)
+            return _Generation(
+                self._vlm, turn, encode_prompt(self._vlm, turn.request.prompt, self._images)
             )
         except UserError as error:
             turn.fail(error)
             return None
 
-    def _generate(self, rows: "Sequence[tuple[_Going, int]]") -> None:
-        """One batch. Requests with one prompt (its key) share it."""
+    def _generate(self, rows: "Sequence[tuple[_Generation, int]]") -> None:
+        """Generate one batch. Requests with the same prompt (key) share it."""
         from groundtune.generate.decode import decode
 
-        own = [going for going, _ in rows]
-        prompts = {going.key: going.prompt for going in own}
+        generations = [going for going, _ in rows]
+        prompts = {going.key: going.prompt for going in generations}
         keys = list(prompts)
 
         def take(tokens: Sequence[Sequence[int]]) -> set[int]:
             for (going, index), ids in zip(rows, tokens, strict=True):
                 going.ids[index] = ids
-            for going in dict.fromkeys(own):
-                going.look()
+            for going in dict.fromkeys(generations):
+                going.update()
             return {place for place, (going, index) in enumerate(rows) if index in going.ended}
 
-        asked = [going.turn.asked for going in own]
-        longest = max(each.sampling.max_new_tokens for each in asked)
+        requests = [going.turn.request for going in generations]
+        longest = max(request.sampling.max_new_tokens for request in requests)
         take(
             decode(
                 self._vlm,
                 list(prompts.values()),
-                [keys.index(going.key) for going in own],
-                [going.turn.asked.seeds[index] for going, index in rows],
-                asked[0].sampling.model_copy(update={"max_new_tokens": longest}),
+                [keys.index(going.key) for going in generations],
+                [going.turn.request.seeds[index] for going, index in rows],
+                requests[0].sampling.model_copy(update={"max_new_tokens": longest}),
                 watch=take,
             )
         )
 
 
-class _Going:
-    """One request's answers while they are generated."""
+class _Generation:
+    """One request's answers during generation."""
 
     def __init__(self, vlm: "Vlm", turn: Turn, prompt: EncodedPrompt) -> None:
         self.turn = turn
         self.prompt = prompt
-        self.key = turn.asked.prompt.key
-        self.ids: list[Sequence[int]] = [()] * len(turn.asked.seeds)
+        self.key = turn.request.prompt.key
+        self.ids: list[Sequence[int]] = [()] * len(turn.request.seeds)
         self.ended: set[int] = set()
         self.over = False
         self._vlm = vlm
 
-    def look(self) -> None:
-        """Notes which answers end: of themselves, by their length, or as the turn says.
+    def update(self) -> None:
+        """Record which answers end: by themselves, by their length, or by the turn's callback.
 
-        The turn ends with the last of them.
+        The turn ends with the last answer.
         """
         if self.over:
             return
@@ -95,11 +95,11 @@ class _Going:
         if len(self.ended) == len(self.ids):
             self.over = True
             replies = [self._reply(ids) for ids in self.ids]
-            self.turn.end(Answered(replies, len(self.prompt.ids)))
+            self.turn.end(AnswerResult(replies, len(self.prompt.ids)))
 
     def _is_whole(self, ids: Sequence[int]) -> bool:
-        most = self.turn.asked.sampling.max_new_tokens
-        return len(ids) >= most or self._is_finished(ids)
+        limit = self.turn.request.sampling.max_new_tokens
+        return len(ids) >= limit or self._is_finished(ids)
 
     def _is_finished(self, ids: Sequence[int]) -> bool:
         return bool(ids) and ids[-1] in self._vlm.eos_ids

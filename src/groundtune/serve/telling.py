@@ -1,56 +1,56 @@
-"""Turns texts that grow into pieces that are sent: whole characters, nothing from a stop on."""
+"""Splits growing texts into pieces to send: complete characters, nothing from a stop text on."""
 
 from collections.abc import Callable, Sequence
 
 _PART = "\ufffd"
-"""What a tokenizer makes of a character whose bytes are not all there yet."""
+"""The replacement character, which stands for a character with missing bytes."""
 
 
-class Telling:
-    """What of each answer was told already."""
+class TextStream:
+    """The text that was already sent of each answer."""
 
     def __init__(
         self, answers: int, stops: Sequence[str], tell: Callable[[int, str], None]
     ) -> None:
         self._stops = stops
-        self._tell = tell
-        self._told = [""] * answers
+        self._send_piece = tell
+        self._sent = [""] * answers
 
     def grow(self, texts: Sequence[str]) -> set[int]:
-        """Tells what is new and sure; which answers have reached a stop."""
+        """Send new text that is final; return the answers that have reached a stop text."""
         ended: set[int] = set()
         for index, text in enumerate(texts):
-            cut = until_stop(text, self._stops)
-            if len(cut) < len(text):
+            truncated = until_stop(text, self._stops)
+            if len(truncated) < len(text):
                 ended.add(index)
-            self._send(index, cut if len(cut) < len(text) else self._sure(text))
+            self._send(index, truncated if len(truncated) < len(text) else self._sure(text))
         return ended
 
     def end(self, texts: Sequence[str]) -> None:
-        """Tells what is left of the whole texts."""
+        """Send the rest of the complete texts."""
         for index, text in enumerate(texts):
             self._send(index, text)
 
     def _send(self, index: int, text: str) -> None:
-        told = self._told[index]
-        if len(text) > len(told) and text.startswith(told):
-            self._told[index] = text
-            self._tell(index, text[len(told) :])
+        sent = self._sent[index]
+        if len(text) > len(sent) and text.startswith(sent):
+            self._sent[index] = text
+            self._send_piece(index, text[len(sent) :])
 
     def _sure(self, text: str) -> str:
-        """Without half a character, and without what may become a stop."""
+        """The text without a partial character or the possible beginning of a stop text."""
         text = text.rstrip(_PART)
         longest = max((_overlap(text, stop) for stop in self._stops), default=0)
         return text[: len(text) - longest]
 
 
 def until_stop(text: str, stops: Sequence[str]) -> str:
-    """The text before the first stop in it."""
+    """The text before the first stop text in it."""
     places = [place for stop in stops if (place := text.find(stop)) >= 0]
     return text[: min(places)] if places else text
 
 
 def _overlap(text: str, stop: str) -> int:
-    """How many last characters of the text begin the stop."""
-    most = min(len(text), len(stop) - 1)
-    return next((n for n in range(most, 0, -1) if stop.startswith(text[-n:])), 0)
+    """Length of the longest end of the text that begins the stop text."""
+    longest = min(len(text), len(stop) - 1)
+    return next((n for n in range(longest, 0, -1) if stop.startswith(text[-n:])), 0)

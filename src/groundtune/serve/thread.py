@@ -1,4 +1,4 @@
-"""The one thread in which models run."""
+"""The only thread in which models run."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,13 +12,13 @@ T = TypeVar("T")
 
 
 class ModelThread:
-    """The thread in which models run: torch keeps it busy, and the event loop stays free."""
+    """The thread in which models run: torch keeps it busy while the event loop stays free."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="model")
 
     async def run(self, work: Callable[[], T]) -> T:
-        """The work's result. Cancelled, it waits until the thread is free.
+        """Return the work's result. If cancelled, wait until the thread is free.
 
         Raises:
             ApiError: the model refuses the request (a prompt with a special token, say).
@@ -30,24 +30,24 @@ class ModelThread:
         except asyncio.CancelledError:
             if not submitted.cancel():
                 await asyncio.wait([future])
-                future.exception()  # nobody is left to be told of it
+                future.exception()  # mark it as retrieved: no caller is left
             raise
         except UserError as error:
             raise refusal(error) from error
 
     def close(self) -> None:
-        """Ends the thread after what it is at."""
+        """End the thread after its current work."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 def refusal(error: Exception) -> Exception:
-    """What the model refuses, as the client's error; another one as it is.
+    """Convert a model's refusal to the client's error; return any other error unchanged.
 
     NaN in the model is the server's error.
     """
     if not isinstance(error, UserError):
         return error
-    ours = isinstance(error, NotFiniteError)
-    api_error = ApiError("model_not_finite" if ours else "model_refused", error.what)
+    is_not_finite = isinstance(error, NotFiniteError)
+    api_error = ApiError("model_not_finite" if is_not_finite else "model_refused", error.what)
     api_error.__cause__ = error
     return api_error

@@ -1,4 +1,4 @@
-"""Another OpenAI-compatible server behind this one: requests are passed on, replies passed back."""
+"""Another OpenAI-compatible server behind this one: passes requests on and replies back."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ from groundtune.generate.endpoint import EndpointSettings
 from groundtune.generate.endpoint_body import chat_body, with_plain_images
 from groundtune.generate.retry import PassingFault
 from groundtune.protocols import Reply
-from groundtune.serve.backend import Answered, Asked, Say
+from groundtune.serve.backend import AnswerRequest, AnswerResult, Say
 from groundtune.serve.errors import ApiError
 
 _PASSED = frozenset({400, 413, 415, 422})
@@ -22,28 +22,28 @@ log = logging.getLogger(__name__)
 class UpstreamBackend:
     """A `Backend` over the servers of one model; an image's requests go to the same server.
 
-    Nothing is tried again, for a client is waiting; a server that can't be reached is passed over.
-    A client that hangs up closes the connection to the server, too.
+    There are no retries, because a client is waiting; an unreachable server is skipped. If a client
+    disconnects, the connection to the server is closed, too.
     """
 
     def __init__(self, settings: EndpointSettings) -> None:
         self._settings = settings
         self._client = EndpointClient(settings)
 
-    async def answer(self, asked: Asked, say: Say | None = None) -> Answered:
+    async def answer(self, request: AnswerRequest, say: Say | None = None) -> AnswerResult:
         """Return the answers, one per seed.
 
         Raises:
-            ApiError: 502 if the server is gone, breaks off or sends what can't be read; its own
-                refusal of a bad request; 429 with its Retry-After if it is busy.
+            ApiError: 502 if the server is unreachable, disconnects or sends an unreadable reply;
+                its own refusal of a bad request; 429 with its Retry-After if it is busy.
         """
-        about = (*asked.prompt.images, asked.prompt.key)[0]
-        messages = await asyncio.to_thread(with_plain_images, asked.messages)
-        n, seed = len(asked.seeds), asked.seeds[0]
-        body = chat_body(self._settings, messages, asked.sampling, seed=seed, n=n)
-        body |= {"stop": list(asked.stops)} if asked.stops else {}
+        about = (*request.prompt.images, request.prompt.key)[0]
+        messages = await asyncio.to_thread(with_plain_images, request.messages)
+        n, seed = len(request.seeds), request.seeds[0]
+        body = chat_body(self._settings, messages, request.sampling, seed=seed, n=n)
+        body |= {"stop": list(request.stops)} if request.stops else {}
         try:
-            return _answered(await self._client.complete_now(body, about, say))
+            return _result_of(await self._client.complete_now(body, about, say))
         except (PassingFault, EndpointFault) as fault:
             log.warning("the upstream server failed: %s", fault.why)
             raise _api_error(fault) from fault
@@ -53,17 +53,24 @@ class UpstreamBackend:
         await self._client.close()
 
 
-def _answered(found: Completion) -> Answered:
-    each, rest = divmod(found.tokens_out or 0, len(found.choices))  # only their sum is known
+def _result_of(completion: Completion) -> AnswerResult:
+    tokens_per_answer, rest = divmod(
+        completion.tokens_out or 0, len(completion.choices)
+    )  # only their sum is known
     replies = [
-        Reply(choice.text, each + (rest if i == 0 else 0), choice.finished, choice.thoughts)
-        for i, choice in enumerate(found.choices)
+        Reply(
+            choice.text,
+            tokens_per_answer + (rest if i == 0 else 0),
+            choice.finished,
+            choice.thoughts,
+        )
+        for i, choice in enumerate(completion.choices)
     ]
-    return Answered(replies, found.tokens_in or 0)
+    return AnswerResult(replies, completion.tokens_in or 0)
 
 
 def _api_error(fault: PassingFault | EndpointFault) -> ApiError:
-    """What the client may know of it: what a server says of its own faults is not for strangers."""
+    """The error for the client, without details of the upstream server's internal errors."""
     if isinstance(fault, PassingFault) and fault.status == 429:
         return ApiError(
             "upstream_busy",
@@ -73,5 +80,5 @@ def _api_error(fault: PassingFault | EndpointFault) -> ApiError:
     if fault.status in _PASSED:
         message = f"The upstream server refuses this: {fault.why}"
         return ApiError("upstream_refused", message, status=fault.status)
-    said = f"failed (HTTP {fault.status})" if fault.status not in (0, 200) else "sent no answer"
-    return ApiError("upstream_failed", f"The upstream server {said}.")
+    problem = f"failed (HTTP {fault.status})" if fault.status not in (0, 200) else "sent no answer"
+    return ApiError("upstream_failed", f"The upstream server {problem}.")

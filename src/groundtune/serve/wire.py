@@ -1,4 +1,4 @@
-"""From names of models to a running server."""
+"""Loads models by their names and assembles the server."""
 
 import socket
 from typing import TYPE_CHECKING, Self
@@ -24,29 +24,29 @@ if TYPE_CHECKING:
 
 SELF = "self"
 _CONTROL = "control"
-"""Stands for a sha256: the image of the labeler's control question."""
+"""Placeholder for a sha256: the image of the labeler's control question."""
 
 
 class ServeSettings(LabelledModel):
-    """Which models are served, and within which bounds."""
+    """The served models and their limits."""
 
     reference: str = ""
-    """The model from before the training: gives self_feedback."""
+    """The model before the training, needed for self_feedback."""
     tuned: str = SELF
-    """Whose reward chooses among candidates: "self", or another tuned model with this reference, as
-    for an upstream server's answers."""
+    """The model whose reward chooses among candidates: "self", or another tuned model with this
+    reference, for example for an upstream server's answers."""
     beta: float = Field(default=0.1, gt=0)
     """DPO's beta (RLAIF-V's, arXiv 2405.17220): scales r, which changes no choice."""
     labeler: str = ""
-    """Who checks claims: "self", or a model as above: gives check."""
+    """The model that checks claims: "self", or a model as above; needed for check."""
     divider: str = SELF
-    """Who divides answers into claims: "self" is the labeler, "world" the rules of that prompt
-    source (also where the labeler is world:...), or a model as above."""
+    """The divider of answers into claims: "self" is the labeler, "world" the rules of that prompt
+    source (also if the labeler is world:...), or a model as above."""
     instruction: str = "divide-and-ask-1"
-    """What a model that divides is told: a shipped instruction (split-1 for a splitter of one's
-    own), or a file with the places ${question} and ${answer}."""
+    """Instruction of a model that divides: a built-in one (split-1 for a custom splitter), or a
+    file with the placeholders ${question} and ${answer}."""
     gather_seconds: float = Field(default=0.005, ge=0)
-    """How long a batch of answers waits for requests before it begins."""
+    """How long a batch of answers waits for more requests before it starts."""
     limits: Limits = Limits()
 
     @model_validator(mode="after")
@@ -61,14 +61,14 @@ class ServeSettings(LabelledModel):
 
 
 def listen(host: str, port: int, token: str) -> socket.socket:
-    """The socket that the server accepts on.
+    """Open the server's socket.
 
     Raises:
-        UserError: another than this machine's own address without a token, or it can't be had.
+        UserError: the address is not local and there is no token, or it is not available.
     """
     if not is_this_machine(host) and not token:
         raise UserError(
-            "Anybody who reaches this address could use the server.",
+            "Anyone who can reach this address could use the server.",
             f"--host {host}",
             "Set the environment variable GROUNDTUNE_SERVE_TOKEN or --token, or leave out --host.",
         )
@@ -81,12 +81,12 @@ def listen(host: str, port: int, token: str) -> socket.socket:
         raise UserError(
             f"The server can't listen there: {(error.strerror or str(error)).partition(' (')[0]}.",
             f"{host}:{port}",
-            "Stop what listens there, or choose another --port (0 takes any).",
+            "Stop the program that uses this port, or choose another --port (0 for any).",
         ) from error
 
 
 def open_service(settings: ServeSettings, progress: Progress) -> "Service":
-    """Loads the models; those that are named twice are loaded once.
+    """Load the models, each once.
 
     Raises:
         UserError: a model can't be loaded or reached, or a labeler doesn't answer yes and no.
@@ -96,21 +96,21 @@ def open_service(settings: ServeSettings, progress: Progress) -> "Service":
     from groundtune.serve.thread import ModelThread
 
     images, thread = LentImages(), ModelThread()
-    opened = _Opened(images, progress)
+    models = _LoadedModels(images, progress)
     return Service(
-        model=settings.label or _own_name(settings.model),
-        backend=_backend(settings, opened, thread),
+        model=settings.label or _default_name(settings.model),
+        backend=_backend(settings, models, thread),
         images=images,
         thread=thread,
         limits=settings.limits,
         batch_size=settings.batch_size,
-        rewarders=_rewarders(settings, opened) if settings.reference else None,
-        check=_check(settings, opened) if settings.labeler else None,
+        rewarders=_rewarders(settings, models) if settings.reference else None,
+        check=_check(settings, models) if settings.labeler else None,
     )
 
 
-class _Opened:
-    """The models that were loaded so far; the same weights are loaded once."""
+class _LoadedModels:
+    """The loaded models; the same weights are loaded once."""
 
     def __init__(self, images: "LentImages", progress: Progress) -> None:
         self.images = images
@@ -121,9 +121,9 @@ class _Opened:
         """Load a model in this process."""
         if is_endpoint(model.model):
             raise UserError(
-                "An endpoint can't give this: its log-probabilities are needed token by token.",
+                "An endpoint can't be used here: log-probabilities are needed token by token.",
                 model.model,
-                "Name a model's folder, or one on the hub.",
+                "Give a model's folder, or a model on the hub.",
             )
         weights = model.model, model.adapter, model.revision
         if weights not in self._vlms:
@@ -140,13 +140,13 @@ class _Opened:
         return HfGenerator(self.vlm(model), self.images, model.batch_size, name=model.model)
 
 
-def _own_name(model: str) -> str:
+def _default_name(model: str) -> str:
     from groundtune.generate.endpoint import parse_endpoint
 
     return parse_endpoint(model).model if is_endpoint(model) else model
 
 
-def _backend(settings: ServeSettings, opened: _Opened, thread: "ModelThread") -> "Backend":
+def _backend(settings: ServeSettings, models: _LoadedModels, thread: "ModelThread") -> "Backend":
     if is_endpoint(settings.model):
         from groundtune.generate.endpoint import parse_endpoint
         from groundtune.serve.upstream import UpstreamBackend
@@ -158,23 +158,23 @@ def _backend(settings: ServeSettings, opened: _Opened, thread: "ModelThread") ->
     from groundtune.serve.speaker import VlmSpeaker
 
     size = settings.batch_size
-    speaker = VlmSpeaker(opened.vlm(settings), opened.images, size)
+    speaker = VlmSpeaker(models.vlm(settings), models.images, size)
     return LocalBackend(speaker, thread, batch_size=size, gather_s=settings.gather_seconds)
 
 
-def _rewarders(settings: ServeSettings, opened: _Opened) -> "RewarderOf":
+def _rewarders(settings: ServeSettings, models: _LoadedModels) -> "RewarderOf":
     from groundtune.generate.own_reward import OwnReward
 
     tuned_model, reference_model = settings.role(settings.tuned), settings.of(settings.reference)
-    tuned = opened.vlm(tuned_model)
+    tuned = models.vlm(tuned_model)
     refuse_same(tuned_model, reference_model)
-    reference = opened.vlm(reference_model)
+    reference = models.vlm(reference_model)
 
     def reward_with(normalise: float) -> OwnReward:
         return OwnReward(
             tuned,
             reference,
-            opened.images,
+            models.images,
             beta=settings.beta,
             normalise=normalise,
             at_once=settings.batch_size,
@@ -183,21 +183,21 @@ def _rewarders(settings: ServeSettings, opened: _Opened) -> "RewarderOf":
     return reward_with
 
 
-def _check(settings: ServeSettings, opened: _Opened) -> "ClaimCheck":
+def _check(settings: ServeSettings, models: _LoadedModels) -> "ClaimCheck":
     from groundtune.generate.yes_no import check_labeler
     from groundtune.serve.check import LabelledCheck
     from groundtune.serve.images import RequestImage
 
     model = settings.role(settings.labeler)
-    labeler, name = opened.labeler(model), model.model
+    labeler, name = models.labeler(model), model.model
     blank = RequestImage(_CONTROL, Image.new("RGB", (64, 64), "white"))
-    with opened.images.lend([blank]):
+    with models.images.lend([blank]):
         check_labeler(labeler, _CONTROL, name)
-    return LabelledCheck(_labelling(settings, name, labeler, opened))
+    return LabelledCheck(_labelling(settings, name, labeler, models))
 
 
 def _labelling(
-    settings: ServeSettings, name: str, labeler: Labeler, opened: _Opened
+    settings: ServeSettings, name: str, labeler: Labeler, models: _LoadedModels
 ) -> "Labelling":
     from groundtune.feedback.conquer import Asking
     from groundtune.pipeline.feedback.claims import Labelling
@@ -211,7 +211,7 @@ def _labelling(
     if (source := with_divider(divider)) is not None:
         asking = Asking.model_validate(source.claim_settings.get("asking", {}))
         return Labelling(source.dividers[divider](), labeler, by, asking)
-    model = labeler if divider in (SELF, name) else opened.labeler(settings.of(divider))
+    model = labeler if divider in (SELF, name) else models.labeler(settings.of(divider))
     return Labelling(_instructed(model, settings.instruction), labeler, by)
 
 
