@@ -97,6 +97,12 @@ def test_mme_asks_two_questions_of_which_the_first_is_true() -> None:
             read(line).mentions[0].category in SEEN[image].categories for line in (first, second)
         ]
         assert (there, yes, no) == ([True, False], "Yes", "No")
+    for image, text in asked["count"].items():
+        first, second = (read(line).mentions[0] for line in text.splitlines())
+        thing = SEEN[image].thing(first.category)
+        assert thing is not None
+        assert first.number == thing.number != second.number
+        assert first.category == second.category
     for image, text in asked["scene"].items():
         said = [read(line) for line in text.splitlines()]
         places = [each.context.value for each in said if each.context]

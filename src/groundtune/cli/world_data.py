@@ -73,7 +73,8 @@ def judge(
 
     Args:
         name: mmhal or shr.
-        answers: Answers, in any layout that `groundtune bench score` reads.
+        answers: File in any layout that `groundtune bench score` reads, or the folder of
+            `groundtune bench run`.
         data: Folder that `groundtune world data` wrote.
         out: File for the replies, ending in .jsonl.
         error_rate: Chance that a verdict is wrong, 0 to 1.
@@ -84,11 +85,13 @@ def judge(
     from groundtune.pipeline.world.judging import write_replies
 
     written = write_replies(name, data, answers, out, error_rate=error_rate, seed=seed)
-    score: list[str | Path] = ["groundtune", "bench", "score", name, answers, "--data", data / name]
-    if name == "shr":
-        score += ["--data", data / "genome"]
+    score: list[str | Path] = ["groundtune", "bench", "score", name, answers]
+    if written.model:
+        score = ["groundtune", "bench", "run", written.model, name, "--out", answers]
+        score += ["--images", data / "images"]
+    score += ["--data", data / name, *(["--data", data / "genome"] if name == "shr" else [])]
     finish(
-        {"replies": written},
+        {"replies": written.replies},
         wrote=out,
         next_command=[*score, "--judge-replies", out],
         json=json,

@@ -1,4 +1,7 @@
-"""Questions about scenes in the layouts of MME, MMHal-Bench and SHR."""
+"""Questions about scenes in the layouts of MME, MMHal-Bench and SHR.
+
+They have the words of `questions.py`, which the world's models know, not those of the benchmarks.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -10,6 +13,7 @@ from groundtune.world.catalogue import BACKGROUNDS, CELLS, COLOURS, CONTEXTS
 from groundtune.world.grammar import NounPhrase, bare, phrase, plural
 from groundtune.world.questions import (
     EXISTENCE,
+    SUFFIX,
     Question,
     ask_colour,
     ask_comparison,
@@ -22,7 +26,6 @@ from groundtune.world.questions import (
 )
 from groundtune.world.scenes import Scene, Thing
 
-MME_ENDING = " Please answer yes or no."
 MMHAL_TYPES = (
     "attribute",
     "adversarial",
@@ -46,7 +49,7 @@ def mme(scenes: Scenes) -> dict[str, dict[int, str]]:
         for number, (task, ask) in enumerate(_MME.items()):
             asked = ask(scene, np.random.default_rng([scene.seed, 5, number]))
             if asked is not None:
-                lines = (f"{text}{MME_ENDING}\t{told}\n" for text, told in _told(asked))
+                lines = (f"{text}{SUFFIX}\t{told}\n" for text, told in _told(asked))
                 found[task][image] = "".join(lines)
     return found
 
@@ -66,7 +69,8 @@ def _single(scene: Scene) -> Thing | None:
 def _mme_existence(scene: Scene, rng: np.random.Generator) -> YesNo | None:
     there = _one_of([thing.category for thing in scene.things], rng)
     absent = negatives(scene, rng, "adversarial", 1)[0]
-    return f"Is there {a(there)} in this image?", f"Is there {a(absent)} in this image?"
+    template = _one_of(EXISTENCE, rng)
+    return template.format(a=a(there)), template.format(a=a(absent))
 
 
 def _mme_count(scene: Scene, rng: np.random.Generator) -> YesNo | None:
@@ -78,8 +82,8 @@ def _mme_count(scene: Scene, rng: np.random.Generator) -> YesNo | None:
 
 def _exactly(category: str, number: int) -> str:
     if number == 1:
-        return f"Is there only one {bare(NounPhrase(category=category))} in this image?"
-    return f"Are there {phrase(NounPhrase(category=category, number=number))} in this image?"
+        return f"Is there exactly one {bare(NounPhrase(category=category))}?"
+    return f"Are there exactly {phrase(NounPhrase(category=category, number=number))}?"
 
 
 def _mme_position(scene: Scene, rng: np.random.Generator) -> YesNo | None:
@@ -102,7 +106,7 @@ def _mme_color(scene: Scene, rng: np.random.Generator) -> YesNo | None:
 def _coloured(thing: Thing, colour: str) -> str:
     if thing.number > 1:
         return f"Are the {plural(thing.category)} {colour}?"
-    return f"Is there {phrase(NounPhrase(category=thing.category, colour=colour))} in this image?"
+    return f"Is the {bare(NounPhrase(category=thing.category))} {colour}?"
 
 
 def _mme_scene(scene: Scene, rng: np.random.Generator) -> YesNo | None:

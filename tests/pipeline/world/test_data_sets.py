@@ -14,7 +14,8 @@ from groundtune.errors import UserError
 from groundtune.pipeline.world.data_sets import WorldData, write_data
 from groundtune.pipeline.world.judging import write_replies
 from groundtune.protocols import SilentProgress
-from groundtune.records import Score
+from groundtune.records import Answer, Producer, Prompt, Score
+from groundtune.store.dataset import RecordSet
 from groundtune.store.images import ImageStore
 from groundtune.world.scenes import scenes
 
@@ -93,6 +94,28 @@ def test_the_judge_errs_as_often_as_it_is_told(data: Path, tmp_path: Path) -> No
     write_replies("mmhal", data, answers, tmp_path / "replies.jsonl", error_rate=0.3)
     scores = mmhal_scores(data, answers, tmp_path / "replies.jsonl")
     assert 0.15 < sum(score.values["hallucinated"] for score in scores) / 96 < 0.45
+
+
+def test_the_folder_of_a_run_is_judged_like_a_file(data: Path, tmp_path: Path) -> None:
+    shr: Any = registry.load("shr")
+    asked = shr.read_data([data / "shr", data / "genome"])
+    run, images = tmp_path / "run", ImageStore(tmp_path / "images")
+    prompts = [item.prompt for item in shr.items(asked, data / "images", images)]
+    by = Producer(kind="model", name="my model")
+    said = [
+        Answer(key=f"a{i}", prompt=prompt.key, text=f"There are {i} toilets.", producer=by)
+        for i, prompt in enumerate(reversed(prompts))
+    ]
+    RecordSet(run / "prompts", Prompt).append(prompts)
+    RecordSet(run / "answers", Answer).append(said)
+    answers = tmp_path / "answers.json"
+    texts = {prompt.source.row: a.text for a, prompt in zip(said, reversed(prompts), strict=True)}
+    answers.write_text(json.dumps(texts))
+    for source, out in ((run, "of-run.jsonl"), (answers, "of-file.jsonl")):
+        written = write_replies("shr", data, source, tmp_path / out)
+        assert written == (SCENES, "my model" if source is run else "")
+    replies = [(tmp_path / name).read_text() for name in ("of-run.jsonl", "of-file.jsonl")]
+    assert replies[0] == replies[1]
 
 
 def test_shr_is_zero_for_true_captions_and_one_for_inventions(data: Path, tmp_path: Path) -> None:

@@ -1,15 +1,22 @@
 """The rule judge of the world's MMHal-Bench and SHR: its replies, as recorded ones."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from groundtune.bench import registry
+from groundtune.bench.benchmark import Benchmark
+from groundtune.bench.files.checks import by_id
+from groundtune.bench.item import ItemAnswer
 from groundtune.bench.judge.replies import RecordedReply
 from groundtune.bench.tasks.shr.shr import sentences
 from groundtune.bench.world.images import find_scene
 from groundtune.bench.world.rule_judge import grade, mmhal_reply, shr_reply
 from groundtune.errors import UserError
+from groundtune.records import Answer, Prompt
+from groundtune.store.dataset import RecordSet
 from groundtune.store.files import write_atomic
 from groundtune.store.json_writing import json_of
 from groundtune.store.keys import seed_of
@@ -20,10 +27,18 @@ from groundtune.world.scenes import Scene
 JUDGED = ("mmhal", "shr")
 
 
+class Written(NamedTuple):
+    """What was judged."""
+
+    replies: int
+    model: str
+    """Who answered; empty where a file doesn't say."""
+
+
 def write_replies(
     name: str, data: Path, answers: Path, out: Path, *, error_rate: float = 0.0, seed: int = 0
-) -> int:
-    """Writes the replies of `judge_answers` to a file; how many there are.
+) -> Written:
+    """Write the replies of `judge_answers` to a file.
 
     Raises:
         UserError: as `judge_answers`, the error rate isn't a share, or the disk is full.
@@ -34,13 +49,15 @@ def write_replies(
         replies = judge_answers(name, data, answers, error_rate=error_rate, seed=seed)
         lines = (json_of(reply.model_dump(exclude_defaults=True)) for reply in replies)
         write_atomic(out, "".join(f"{line}\n" for line in lines).encode())
-    return len(replies)
+    said = RecordSet(answers / "answers", Answer) if answers.is_dir() else None
+    model = next((answer.producer.name for answer in said.read()), "") if said else ""
+    return Written(len(replies), model)
 
 
 def judge_answers(
     name: str, data: Path, answers: Path, *, error_rate: float = 0.0, seed: int = 0
 ) -> list[RecordedReply]:
-    """The rule judge's replies about answers to a data set's MMHal-Bench or SHR.
+    """Return the rule judge's replies about answers to a data set's MMHal-Bench or SHR.
 
     Raises:
         UserError: the data or answers can't be read, or another benchmark is named.
@@ -51,22 +68,34 @@ def judge_answers(
         )
     benchmark = registry.load(name)
     assert benchmark.read_data is not None  # both have data
-    assert benchmark.read_answers is not None
     asked = benchmark.read_data([data / name, *([data / "genome"] if name == "shr" else [])])
     known = _scenes(data / "scenes.jsonl")
     replies: list[RecordedReply] = []
-    for each, answer in zip(asked, benchmark.read_answers(answers, asked), strict=True):
-        rng = np.random.default_rng(seed_of("rule judge", seed, each.item, answer.text))
+    for each, text in zip(asked, _texts(benchmark, answers, asked), strict=True):
+        rng = np.random.default_rng(seed_of("rule judge", seed, each.item, text))
         if name == "mmhal":
-            judged = grade(known[each.image], each.type, each.reference, answer.text)
+            judged = grade(known[each.image], each.type, each.reference, text)
             reply = mmhal_reply(judged, rng, error_rate)
         else:
-            parts = [(part.start, part.end) for part in sentences(answer.text)]
-            reply = shr_reply(known[each.item], answer.text, parts, rng, error_rate)
-        replies.append(
-            RecordedReply(id=each.item, reply=reply, answer=answer.text, model="world-rules")
-        )
+            parts = [(part.start, part.end) for part in sentences(text)]
+            reply = shr_reply(known[each.item], text, parts, rng, error_rate)
+        replies.append(RecordedReply(id=each.item, reply=reply, answer=text, model="world-rules"))
     return replies
+
+
+def _texts(benchmark: Benchmark[Any], answers: Path, asked: Sequence[Any]) -> list[str]:
+    """Return the answers to a benchmark's items, of a file or of the folder of `bench run`."""
+    if not (answers / "prompts").is_dir():
+        assert benchmark.read_answers is not None
+        return [answer.text for answer in benchmark.read_answers(answers, asked)]
+    items = {
+        prompt.key: prompt.source.row
+        for prompt in RecordSet(answers / "prompts", Prompt).read()
+        if prompt.source.dataset == benchmark.name
+    }
+    said = RecordSet(answers / "answers", Answer).read()
+    told = [ItemAnswer(text=a.text, item=items[a.prompt]) for a in said if a.prompt in items]
+    return [answer.text for answer in by_id(told, [each.item for each in asked], answers)]
 
 
 def _scenes(path: Path) -> dict[str, Scene]:
