@@ -33,6 +33,12 @@ help:
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
+# What users need, without the tools of developers: a third of the packages.
+$(VENV)/.installed-user: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing groundtune into $(VENV) (some minutes the first time)"
+	$(PIP_INSTALL) -e '.[serve,annotate,tables]'
+	@touch $@
+
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing groundtune into $(VENV) (some minutes the first time)"
 	$(PIP_INSTALL) -e '.[dev]'
@@ -42,7 +48,7 @@ $(VENV)/.installed-docs: $(VENV)/.installed
 	$(PIP_INSTALL) -e '.[docs]'
 	@touch $@
 
-demo: $(VENV)/.installed
+demo: $(VENV)/.installed-user
 	$(BIN)/groundtune demo --out $(OUT) $(DEMO_ARGS)
 
 # Files that are generated from the code; tests compare them with it.
