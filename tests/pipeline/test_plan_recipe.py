@@ -32,14 +32,18 @@ def test_what_a_recipe_says_it_needs_is_what_is_planned_and_fits(name: str) -> N
     assert (plan.machine, plan.machines) == (about.needs.machine, about.needs.machines)
 
 
-def test_hours_are_within_a_factor_of_three_of_what_the_authors_state() -> None:
-    """RLHF-V: less than an hour on 8 A100. RLAIF-V 7B: 48 + 6 hours on 8 A100."""
+def test_hours_are_of_the_order_that_the_authors_state() -> None:
+    """RLHF-V: less than an hour on 8 A100. RLAIF-V 7B: 48 hours of feedback, 6 of training there.
+
+    The authors' training ran one pair per GPU, both answers with a prompt and an image of their
+    own: the plan, of packed rows, is a fifth of it.
+    """
     assert planned("rlhf-v-1.4k").hours < 1
     spread = planned("rlaif-v-7b", machine="a100-80gb", machines=8).stages
     feedback = sum(s.hours for s in spread if s.name in {"sample", "divide", "verify"})
-    assert 48 / 3 < feedback < 48 * 3
-    trained = sum(s.hours for s in spread if s.name == "train") / 8  # here in one process
-    assert 6 / 8 < trained < 6 * 3
+    assert 48 / 3 < feedback < 48
+    trained = sum(s.hours for s in spread if s.name == "train")  # in one process
+    assert 8 * 6 / 6 < trained < 8 * 6
 
 
 @pytest.mark.parametrize("name", MODELS)

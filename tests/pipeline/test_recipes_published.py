@@ -4,10 +4,13 @@ import importlib.util
 import json
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+import transformers as hf
 
 import tiny_families
+import tiny_parts
 import tiny_processors
 from groundtune.bench import registry
 from groundtune.cli.app import EXIT_INPUT, run
@@ -16,10 +19,13 @@ from groundtune.pipeline.about import About, about_of
 from groundtune.pipeline.align.settings import AlignSettings
 from groundtune.pipeline.exchange.run import import_layout
 from groundtune.pipeline.recipes import Shipped, schema_of, shipped
+from groundtune.pipeline.train.checks import check_reach
 from groundtune.pipeline.train.plan import plan_training
 from groundtune.pipeline.train.settings import TrainSettings
 from groundtune.protocols import SilentProgress
 from groundtune.recipe_loading import load
+from groundtune.train.estimate import sizes_of
+from groundtune.train.tune import apply
 from groundtune.vlm.family import family_of_type
 from hub_data import corrections_set
 
@@ -91,6 +97,50 @@ def test_a_recipe_is_dry_run_on_a_tiny_model_of_its_family(name: str, tmp_path: 
     assert plan.steps >= 1
     assert plan.trained_weights > 0
     assert plan.decoder_reached == 1
+
+
+def minicpmv4_6() -> Any:
+    """A tiny model of MiniCPM-V 4.6 from its configuration."""
+    text = {
+        **tiny_parts.TEXT,
+        "model_type": "qwen3_5_text",
+        "head_dim": 8,
+        "layer_types": ["linear_attention", "full_attention"],
+        "linear_key_head_dim": 8,
+        "linear_value_head_dim": 8,
+        "linear_num_key_heads": 2,
+        "linear_num_value_heads": 2,
+        "rope_parameters": {
+            "rope_type": "default",
+            "rope_theta": 10000.0,
+            "partial_rotary_factor": 1.0,
+            "mrope_section": [2, 1, 1],
+        },
+    }
+    vision = {
+        **tiny_parts.VISION,
+        "model_type": "minicpmv4_6_vision",
+        "num_hidden_layers": 3,
+        "insert_layer_id": 1,
+    }
+    config = hf.MiniCPMV4_6Config(
+        text_config=text, vision_config=vision, insert_layer_id=1, image_size=16, patch_size=4
+    )
+    return hf.MiniCPMV4_6ForConditionalGeneration(config)
+
+
+@pytest.mark.parametrize("name", ["smolvlm2-2.2b", "gemma-4-e4b", "minicpm-v-4.6"])
+def test_a_recipe_whose_processor_needs_torchvision_trains_what_it_says_on_a_tiny_model(
+    name: str,
+) -> None:
+    family = abouts()[name].family
+    builds = {each.__name__: each for each in (*tiny_families.PACKED, *tiny_families.ALONE)}
+    model = minicpmv4_6() if family == "minicpmv4_6" else builds[family]()[0]
+    settings = settings_of(RECIPES[name], "model", Path("pairs"))
+    assert check_reach(model, settings) > 0.99
+    sizes = sizes_of(apply(model, settings.tune), adapted=True)
+    assert 0 < sizes.trained < sizes.weights
+    assert sizes.ranks > 0
 
 
 def settings_of(recipe: Shipped, model: str, pairs: Path) -> TrainSettings:
