@@ -40,16 +40,16 @@ PUBLISHED = {
     "ha-dpo-minigpt-4",
 }
 RECIPES = {recipe.name: recipe for recipe in shipped() if about_of(recipe.path)}
-WITHOUT_DATA = {"world-align", "world-ddpo", "world-demo", "world-dpo", "world-splitter"} | {
-    "world-study",
-    "world-rl",
-    "world-reward",
-    "world-words",
-    "llava-rlhf-reward",
+WITHOUT_DATA = {
     "claims-ddpo",
     "rlaif-v",
     "rlhf-v",
+    "rlhf-v-sft",
+    "llava-rlhf-sft",
+    "llava-rlhf-reward",
+    "llava-rlhf-ppo",
 }
+"""Recipes for your own data, and stages of LLaVA-RLHF, whose page has their figures."""
 
 
 @cache
@@ -58,7 +58,8 @@ def abouts() -> dict[str, About]:
 
 
 def test_every_recipe_of_a_real_model_says_where_it_comes_from() -> None:
-    assert {recipe.name for recipe in shipped()} - WITHOUT_DATA == set(RECIPES)
+    real = {recipe.name for recipe in shipped() if not recipe.name.startswith("world-")}
+    assert real - WITHOUT_DATA == set(RECIPES)
     assert set(RECIPES) >= PUBLISHED
     for name in PUBLISHED:
         assert abouts()[name].published, name
