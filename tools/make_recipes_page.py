@@ -53,7 +53,7 @@ The reward model is trained on the 13B model for both sizes; for the 13B policy 
 zhiqings/LLaVA-Human-Preference-10K (apache-2.0), images COCO's. The authors used 8 A100-80GB.
 `plan` does not cover these stages.
 
-| published (arXiv 2309.14525, from reading notes) | MMHal-Bench score | hallucinated | LLaVA-Bench |
+| published (arXiv 2309.14525, reading notes) | MMHal-Bench score | hallucinated | LLaVA-Bench |
 |---|---|---|---|
 | LLaVA-SFT+ 7B, LLaVA-RLHF 7B | 1.76, 2.05 | 0.67, 0.68 | 86.3, 94.1 |
 | LLaVA-SFT+ 13B, LLaVA-RLHF 13B | 2.43, 2.53 | 0.55, 0.57 | 85.2, 95.6 |
