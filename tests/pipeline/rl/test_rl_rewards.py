@@ -120,6 +120,12 @@ def test_a_truncated_answer_lacks_its_end_and_an_empty_one_covers_nothing() -> N
     assert found.counts == (True, True)
 
 
+def test_truncated_answers_may_be_left_out_instead() -> None:
+    answers = [(rollout("a", finish="length"), CLAIMS), (rollout("b"), CLAIMS)]
+    assert rewards(answers, coverage=1, truncated="mask").counts == (False, True)
+    assert rewards(answers, coverage=1).counts == (True, True)
+
+
 def test_kinds_that_do_not_count_are_left_out() -> None:
     numbers = [claim("two", "rejected", kind="number"), claim("a dog", "supported")]
     everything = rewards([(rollout("a"), numbers)], normalise="none", rejected=1)

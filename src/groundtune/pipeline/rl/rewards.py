@@ -196,6 +196,10 @@ def rewards_of(
     totals = {name: [value.total for value in own] for name, own in values.items()}
     counts = [all(math.isfinite(own[i]) for own in totals.values()) for i in range(len(judged))]
     _refuse_unrewarded(totals, counts, settings.most_unrewarded)
+    metrics = _metrics(judged, totals, counts, weights)
+    if settings.truncated == "mask":
+        ended = [each.rollout.finish == "stop" for each in judged]
+        counts = [known and own for known, own in zip(counts, ended, strict=True)]
     factors = {
         name: weights[name] / _unit(name, [v for v in own if math.isfinite(v)], settings)
         for name, own in totals.items()
@@ -217,7 +221,7 @@ def rewards_of(
         terminal=tuple(terminal),
         placed=tuple(placed),
         counts=tuple(counts),
-        metrics=_metrics(judged, totals, counts, weights),
+        metrics=metrics,
     )
 
 

@@ -95,6 +95,9 @@ class RewardSettings(RewardWeights):
     more: dict[str, Weight] = Field(default_factory=dict[str, float])
     """Weights of custom rewarders, by the names under which a Python caller passes them, or as
     `groundtune reward score` takes them: a reward model's folder, a package's reward, a URL."""
+    truncated: Literal["penalise", "mask"] = "penalise"
+    """What becomes of truncated answers: missing_end and all else count, or they are not learnt
+    from. Both are counted (`truncated`)."""
     words: tuple[str, ...] = ()
     """Those of `more` that reward words of an answer, not the whole: token-level reward models."""
     most_unrewarded: float = Field(default=0.25, ge=0, le=1)
