@@ -75,11 +75,18 @@ def open_bench(folder: Path, chance: random.Random, names: Sequence[str] = ()) -
 
 
 def results(bench: Bench, trials: int) -> Iterator[dict[str, object]]:
-    """Break inputs; return a line for each target, with counts and the inputs that are faults."""
+    """Break inputs; return a line for each target, with counts and the inputs that are faults.
+
+    Ctrl-C ends it early, with what was counted.
+    """
     counts: dict[str, Counter[str]] = {target.name: Counter() for target in bench.targets}
     notes: dict[str, list[str]] = {target.name: [] for target in bench.targets}
-    for _ in range(trials):
-        broken = trial(bench)
+    for number in range(trials):
+        try:
+            broken = trial(bench)
+        except KeyboardInterrupt:
+            print(f"stopped after {number} of {trials}", file=sys.stderr, flush=True)
+            break
         counts[broken.target][broken.result] += 1
         if broken.result in FAULTS:
             last = broken.outcome.text.strip()[-1_500:]
