@@ -42,6 +42,7 @@ LINES = {
     "bench export": "inspect FOLDER",
     "bench calibrate": "FOLDER FOLDER",
     "compare": "SCORES OTHERS",
+    "overcorrection": "0=SCORES 1=OTHERS",
     "check": "world:base --images FOLDER",
     "import": "trl ANSWERS",
     "export": "trl FOLDER",

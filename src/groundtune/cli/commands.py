@@ -119,6 +119,11 @@ COMMANDS: dict[str, Command] = {
     "compare": Command(
         "groundtune.cli.compare:compare", "Compare models on the same items, with tests.", EVALUATE
     ),
+    "overcorrection": Command(
+        "groundtune.cli.overcorrection:overcorrection",
+        "Show what is lost as a model learns from more pairs.",
+        EVALUATE,
+    ),
     "check": Command(
         "groundtune.cli.check:check", "Check answers about your own images.", EVALUATE
     ),

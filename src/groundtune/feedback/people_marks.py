@@ -76,11 +76,10 @@ def tagged_answers(path: Path) -> tuple[list[TaggedAnswer], int]:
         if spans is None or _TAG.sub("", tagged) != text:
             refused += 1
             continue
-        corrected = row.fields.get("original_solution")
+        told = row.fields.get("original_solution")
+        corrected = told if isinstance(told, str) and told != "None" else ""
         name = str(row.fields.get("image_path", row.fields.get("id", "")))
-        found.append(
-            TaggedAnswer(name, text, spans, corrected if isinstance(corrected, str) else "")
-        )
+        found.append(TaggedAnswer(name, text, spans, corrected))
     if not found:
         raise UserError(
             f"The text without tags is another than test_solution in all {refused} rows.",

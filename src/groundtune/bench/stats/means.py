@@ -40,4 +40,6 @@ def mean_interval(
     draws = resamples(len(names)) @ sums_G2
     with np.errstate(divide="ignore", invalid="ignore"):
         low, high = interval(draws[:, 0] / draws[:, 1], mean, images=len(names), share=share)
+    if share:
+        low, high = max(0.0, low), min(1.0, high)
     return Mean(mean, float(low), float(high))

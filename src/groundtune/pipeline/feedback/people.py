@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from groundtune.bench.stats.means import Mean, mean_interval
+from groundtune.errors import UserError
 from groundtune.feedback.claims import by_answer
 from groundtune.feedback.diff import words
 from groundtune.feedback.divide_align import content_words
@@ -133,6 +134,12 @@ def span_agreement(answers: Sequence[TaggedAnswer]) -> PeopleAgreement:
         recall.append((answer.name, common, len(theirs)))
         precision.append((answer.name, common, len(ours)))
         spans, marks = spans + len(changed), marks + len(answer.spans)
+    if not recall:
+        raise UserError(
+            "No row has a corrected text, so there is nothing to compare people's spans with.",
+            "original_solution",
+            "Give processed_rlhfv_dataset.json, whose answers are corrected.",
+        )
     return PeopleAgreement(
         answers=len(recall),
         marks=marks,
