@@ -22,7 +22,7 @@ from groundtune.methods.step_metrics import step_metrics
 from groundtune.protocols import Evaluate, Logger, Progress
 from groundtune.records import Score
 from groundtune.train.batches import MicroBatch, PassLimits, batches, plan_micro_batches, rows_of
-from groundtune.train.checkpoint import Checkpoints, State, random_state, set_random_state
+from groundtune.train.checkpoint import Checkpoints, random_state, save_step, set_random_state
 from groundtune.train.examples import Examples, Learner
 from groundtune.train.interrupt import Interrupt
 from groundtune.train.optim import Optim
@@ -174,11 +174,7 @@ class Trainer:
             if self.parallel.main:
                 self.logger.log(done, metrics)
         if done % plan.save_every == 0 or last:
-            state = State(
-                self.parallel.full_state(ready), done, self.parallel.gather(random_state())
-            )
-            if self.parallel.main:
-                self.checkpoints.save(self.vlm, state)
+            save_step(self.checkpoints, self.parallel, ready, self.vlm, done)
         self.parallel.wait()
 
 

@@ -25,7 +25,7 @@ from groundtune.methods.policy_gradient import PolicyGradient
 from groundtune.methods.policy_loss import Level, far_off, importance_weights
 from groundtune.protocols import Logger, Progress
 from groundtune.train.batches import PassLimits
-from groundtune.train.checkpoint import Checkpoints, State, random_state
+from groundtune.train.checkpoint import Checkpoints, save_step
 from groundtune.train.interrupt import Interrupt
 from groundtune.train.mismatch import Bound, check_gap, gap_of
 from groundtune.train.optim import Optim
@@ -269,11 +269,7 @@ class RLTrainer:
 
     def _save(self, ready: Prepared, done: int, *, last: bool) -> None:
         if done % self.plan.save_every == 0 or done == self.plan.steps or last:
-            state = State(
-                self.parallel.full_state(ready), done, self.parallel.gather(random_state())
-            )
-            if self.parallel.main:
-                self.checkpoints.save(self.vlm, state)
+            save_step(self.checkpoints, self.parallel, ready, self.vlm, done)
         self.parallel.wait()
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from groundtune.errors import UserError
-from groundtune.pipeline.models import resolve
 from groundtune.pipeline.rl.settings import RLSettings
+from groundtune.pipeline.train.run import load_to_train
+from groundtune.pipeline.train.settings import OneRun
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -25,24 +26,12 @@ def load_policy(settings: RLSettings) -> "Vlm":
     Raises:
         UserError: it can't be loaded or trained, is an adapter, or has no end token.
     """
-    from groundtune.train.precision import device_of, resolve_dtype
+    from groundtune.train.precision import device_of
     from groundtune.train.tune import check_parts, check_quantisable
-    from groundtune.vlm.base_files import base_folder
-    from groundtune.vlm.load import load
 
-    device = device_of(settings.device)
-    quantised = settings.tune.type == "qlora"
-    if quantised:
-        check_quantisable(device.type)
-    full = settings.tune.type == "full"
-    dtype = "float32" if full else resolve_dtype(settings.dtype, device)
-    vlm = load(resolve(settings.model), dtype=dtype, device=str(device), four_bits=quantised)
-    if hasattr(vlm.model, "get_base_model"):
-        raise UserError(
-            "The model is an adapter, and an adapter can't be trained on top of another.",
-            settings.model,
-            "Merge it into its base first, and train the merged weights.",
-        )
+    if settings.tune.type == "qlora":
+        check_quantisable(device_of(settings.device).type)
+    vlm = load_to_train(settings.part(OneRun))
     if not vlm.eos_ids:
         raise UserError(
             "The model has no end token, so no answer of it ends by itself.",
@@ -50,8 +39,6 @@ def load_policy(settings: RLSettings) -> "Vlm":
             "Set eos_token_id in its generation_config.json.",
         )
     check_parts(vlm.model, settings.tune)
-    base_folder(vlm.name, vlm.revision)  # downloaded now, since every checkpoint gets its files
-    vlm.special_tokens = settings.special_tokens
     return vlm
 
 

@@ -34,15 +34,15 @@ from groundtune.pipeline.rl.rewarders import open_rewarders
 from groundtune.pipeline.rl.settings import RLSettings
 from groundtune.pipeline.runs import open_run
 from groundtune.pipeline.train.parallel import is_first_process
+from groundtune.pipeline.train.run import logger_of
 from groundtune.protocols import Progress, Rewarder
 from groundtune.records import Prompt
 from groundtune.store.keys import key_of
-from groundtune.train.log import JsonlLog, read_log
+from groundtune.train.log import read_log
 
 if TYPE_CHECKING:
     from groundtune.engine.logprobs import TokenLogProbs
     from groundtune.pipeline.rl.draw import Drawing, Encoded
-    from groundtune.protocols import Logger
     from groundtune.train.parallel import Parallel
     from groundtune.train.rl_loop import RLSchedule, RLTrainer
     from groundtune.vlm.load import Vlm
@@ -144,7 +144,7 @@ def _run(
         parallel=parallel,
         optimizer=optimizer,
         checkpoints=checkpoints,
-        logger=_logger(settings, out, step, parallel),
+        logger=logger_of(settings, out, step, parallel),
         progress=progress,
     )
     ended = trainer.fit(step, _coefficient(settings, out, step))
@@ -318,17 +318,6 @@ def _coefficient(settings: RLSettings, out: Path, step: int) -> float:
         if reached:
             return reached[-1]
     return settings.method.kl.coefficient
-
-
-def _logger(settings: RLSettings, out: Path, step: int, parallel: "Parallel") -> "Logger":
-    """Return the main process's logger; the other processes log nothing."""
-    from groundtune.train.trackers import MultiLogger, tracker
-
-    if not parallel.main:
-        return MultiLogger()
-    recipe = settings.model_dump(mode="json")
-    trackers = [tracker(name, out, recipe) for name in settings.log_to]
-    return MultiLogger(JsonlLog(out / "log.jsonl", step), *trackers)
 
 
 def read_outcome(out: Path) -> dict[str, float]:

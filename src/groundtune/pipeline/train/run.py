@@ -15,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from groundtune.pipeline.models import resolve
 from groundtune.pipeline.train.checks import (
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from groundtune.train.loop import TrainingSchedule
     from groundtune.train.parallel import Parallel
     from groundtune.train.reference import Reference
+    from groundtune.train.trackers import TrackerName
     from groundtune.vlm.load import Vlm
 
 log = logging.getLogger(__name__)
@@ -160,7 +161,16 @@ def load_to_train(settings: OneRun) -> "Vlm":
     return vlm
 
 
-def logger_of(settings: OneRun, out: Path, step: int, parallel: "Parallel") -> "Logger":
+class _Logged(Protocol):
+    """Settings of a run whose metrics also go to trackers."""
+
+    @property
+    def log_to(self) -> "Sequence[TrackerName]": ...
+
+    def model_dump(self, *, mode: str) -> dict[str, Any]: ...
+
+
+def logger_of(settings: _Logged, out: Path, step: int, parallel: "Parallel") -> "Logger":
     """Return the main process's logger; the other processes log nothing."""
     from groundtune.train.log import JsonlLog
     from groundtune.train.trackers import MultiLogger, tracker
