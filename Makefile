@@ -17,7 +17,7 @@ help:
 	@echo "make test-floor  test the model families on the oldest supported transformers"
 	@echo "make test-ray  test the stages on a Ray cluster on this machine, in a separate environment"
 	@echo "make test-zero  test training with DeepSpeed in two processes, in a separate environment"
-	@echo "make test-web  test the annotation app's pages in a Chromium, which must be installed"
+	@echo "make test-web  test the annotation app's pages in Chromium and Firefox, which must be installed"
 	@echo "make generated  write JSON Schemas and pages again after a change of settings"
 	@echo "make test-docs  run the commands of all pages and the notebook"
 	@echo "make package  build wheel and sdist in dist/ and check them"
@@ -131,7 +131,7 @@ test-wheel: package
 	rm -rf $(WHEEL)/clean
 	$(PYTHON) -m venv $(WHEEL)/clean
 	$(WHEEL)/clean/bin/python -m pip install --quiet --disable-pip-version-check \
-		-c constraints.txt dist/*.whl
+		-c constraints.txt "$$(ls dist/*.whl)[annotate]"
 	tools/smoke_test.sh $(WHEEL)/clean
 
 # Other Pythons: only whether wheels of every dependency exist for them.

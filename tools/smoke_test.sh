@@ -3,6 +3,7 @@
 #   tools/smoke_test.sh ENVIRONMENT
 set -euo pipefail
 groundtune="$(cd "$1" && pwd)/bin/groundtune"
+app="$(cd "$(dirname "$0")" && pwd)/smoke_app.py"
 place="$(mktemp -d)"
 trap 'rm -rf "$place"' EXIT
 cd "$place"
@@ -15,6 +16,8 @@ export PYTHONSAFEPATH=1
 "$groundtune" schema train > train.schema.json
 "$groundtune" sample --model world:base --prompts world:12 --n 1 --out run
 "$groundtune" label --answers run
+ip link set lo up 2>/dev/null || true
+"${groundtune%groundtune}python" "$app" "$groundtune" run
 "$groundtune" pairs --corrections run
 "$groundtune" train world-dpo pairs=run max_steps=1 batch_size=2 --out tuned
 "$groundtune" bench run tuned/model world --n 4 --out scores
@@ -22,7 +25,7 @@ export PYTHONSAFEPATH=1
 test -s scores/report.html
 EOF
 # A network of its own, with nothing in it; elsewhere addresses that don't answer.
-clean=(env -i HOME="$place/home" PATH=/usr/bin:/bin LANG=C.UTF-8)
+clean=(env -i HOME="$place/home" PATH=/usr/bin:/bin:/usr/sbin:/sbin LANG=C.UTF-8)
 if unshare -rn true 2>/dev/null; then
     "${clean[@]}" unshare -rn bash loop.sh
 else

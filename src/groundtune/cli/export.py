@@ -69,4 +69,4 @@ def _of_project(
         project.close()
 
 
-export.__doc__ = with_layouts(export.__doc__ or "", MARKS_TITLES)
+export.__doc__ = with_layouts(export.__doc__ or "", {**MARKS_TITLES})

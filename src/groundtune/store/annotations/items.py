@@ -99,8 +99,7 @@ def list_items(
     own = ASSIGNMENTS.alias("own")
     shown = func.coalesce(own.c.state, literal("new"))
     joined = ITEMS.outerjoin(own, (own.c.item == ITEMS.c.key) & (own.c.person == person))
-    # The opening is read from the JSON of a page's items only, not of all.
-    query = select(ITEMS.c.key, ITEMS.c.task, ITEMS.c.content, shown).select_from(joined)
+    query = select(ITEMS.c.place, shown).select_from(joined)
     for word in words.lower().split():
         query = query.where(ITEMS.c.search.contains(word, autoescape=True))
     if task:
@@ -110,9 +109,20 @@ def list_items(
     total = _count(connection, query)
     # In the order in which they are asked; the place of an answer would tell whose it is.
     page = query.order_by(ITEMS.c.priority.desc(), ITEMS.c.place).offset(offset).limit(limit)
+    states = {int(place): found for place, found in connection.execute(page)}
+    # Contents are read of a page's items only, not of all that are sorted.
+    contents = select(ITEMS.c.place, ITEMS.c.key, ITEMS.c.task, ITEMS.c.content)
+    rows = connection.execute(contents.where(ITEMS.c.place.in_(list(states)))).mappings()
+    by_place = {int(row["place"]): row for row in rows}
     lines = [
-        ItemLine(place=number, key=key, task=kind, opening=_opening(content), state=found)
-        for number, (key, kind, content, found) in enumerate(connection.execute(page), offset + 1)
+        ItemLine(
+            place=number,
+            key=by_place[place]["key"],
+            task=by_place[place]["task"],
+            opening=_opening(by_place[place]["content"]),
+            state=states[place],
+        )
+        for number, place in enumerate(states, offset + 1)
     ]
     return lines, total
 
