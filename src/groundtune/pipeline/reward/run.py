@@ -60,7 +60,7 @@ def train_reward(
     """
     data = read_data(settings)
     prompts = list(data.prompts.values())
-    _check_facts(settings, data)
+    _check(settings, data)
     import torch
 
     from groundtune.engine.hidden import HiddenStates, TokenValues
@@ -70,6 +70,10 @@ def train_reward(
     from groundtune.train.parallel import Parallel
     from groundtune.train.precision import resolve_dtype
 
+    if settings.learn == "words" and "projector" not in settings.tune.parts:
+        log.warning(
+            "the projector isn't trained: TLDR found fewer wrong words without (tune.parts)"
+        )
     vlm = load_to_train(settings)
     check_reach(vlm.model, settings)
     parallel = Parallel(vlm.device, bf16=resolve_dtype(settings.dtype, vlm.device) == "bfloat16")
@@ -116,7 +120,10 @@ def train_reward(
     return RewardResult(out / "model", found, out / "report.html")
 
 
-def _check_facts(settings: RewardSettings, data: RewardData) -> None:
+def _check(settings: RewardSettings, data: RewardData) -> None:
+    """Refuse facts that don't fit; warn if a frozen projector will cost accuracy."""
+    if settings.learn == "words" and "projector" not in settings.tune.parts:
+        log.warning("the projector isn't trained (tune.parts): TLDR found fewer wrong words so")
     facts, where = settings.judging.facts, str(settings.feedback)
     check_facts(list(data.prompts.values()), facts, where)
     if facts.show in ("shown", "truth"):
