@@ -70,10 +70,6 @@ def train_reward(
     from groundtune.train.parallel import Parallel
     from groundtune.train.precision import resolve_dtype
 
-    if settings.learn == "words" and "projector" not in settings.tune.parts:
-        log.warning(
-            "the projector isn't trained: TLDR found fewer wrong words without (tune.parts)"
-        )
     vlm = load_to_train(settings)
     check_reach(vlm.model, settings)
     parallel = Parallel(vlm.device, bf16=resolve_dtype(settings.dtype, vlm.device) == "bfloat16")
@@ -93,8 +89,7 @@ def train_reward(
     step = checkpoints.restore(vlm, optimizer, parallel.rank)
     plan = training_schedule(settings, len(examples))
     if step == plan.steps and (out / "evaluation.json").exists():
-        found = read_sealed(out / "evaluation.json", Evaluation)
-        return RewardResult(out / "model", found, out / "report.html")
+        return _result(out)
     if parallel.main and not step:
         inputs = {"model": vlm.revision, **data.hashes}
         write_run(
@@ -116,6 +111,10 @@ def train_reward(
     if parallel.main:
         _write(settings, vlm, values, judging, data, out, progress)
     parallel.wait()
+    return _result(out)
+
+
+def _result(out: Path) -> RewardResult:
     found = read_sealed(out / "evaluation.json", Evaluation)
     return RewardResult(out / "model", found, out / "report.html")
 
@@ -214,7 +213,7 @@ def _write(
     write_model(vlm, out / "model", files)
     from groundtune.pipeline.reward.page import write_page
 
-    write_sealed(out / "evaluation.json", measured.evaluation)
     write_page(out, settings, measured.evaluation)
+    write_sealed(out / "evaluation.json", measured.evaluation)  # last: the run is finished
     if measured.evaluation.accuracy.at_chance:
         log.warning("the reward model is at chance on held-out examples: no stage will use it")
