@@ -16,7 +16,7 @@ from groundtune.protocols import Generator, Reply, Statement
 from groundtune.records import Answer, Message, Producer, Prompt, Sampling, TextPart
 from groundtune.store.keys import key_of, seed_of
 
-PARSER = "2"
+PARSER = "3"
 """Version of how replies are parsed."""
 SAMPLING = Sampling(max_new_tokens=4096, temperature=0)
 """Greedy, unlike the published 0.2, so that a division can be reproduced; long enough for any

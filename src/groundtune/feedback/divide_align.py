@@ -22,7 +22,12 @@ ENOUGH = 0.5
 """Share of a claim's content words that a sentence must have for a range inside it."""
 
 _WORD = regex.compile(r"[\p{L}\p{N}_]\w*(?:['\u2019]\w+)?")
-_SENTENCE = re.compile(r"[^\s.!?][^.!?]*(?:[.!?]+(?!\s|$)[^.!?]*)*[.!?]*")
+_UNSPACED = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
+_CJK = "\u3002\uff01\uff1f"
+"""Full stop, exclamation and question mark of Chinese and Japanese: no space follows them."""
+_SENTENCE = re.compile(
+    rf"[^\s.!?{_CJK}][^.!?{_CJK}]*(?:[.!?]+(?!\s|$|[{_CJK}])[^.!?{_CJK}]*)*[.!?{_CJK}]*"
+)
 _EMPTY_WORDS = frozenset(
     [
         "a",
@@ -118,10 +123,15 @@ def _literal(answer: str, words: str) -> TextRange | None:
     if not pieces:
         return None
     pattern = r"\s+".join(re.escape(piece) for piece in pieces)
-    left = r"\b" if pieces[0][0].isalnum() else ""
-    right = r"\b" if pieces[-1][-1].isalnum() else ""
+    left = r"\b" if _ends_at_spaces(pieces[0][0]) else ""
+    right = r"\b" if _ends_at_spaces(pieces[-1][-1]) else ""
     match = regex.search(left + pattern + right, answer, regex.IGNORECASE)
     return TextRange(*widen(answer, *match.span())) if match else None
+
+
+def _ends_at_spaces(character: str) -> bool:
+    """Whether a word ends at this letter or digit: not in scripts that write no spaces."""
+    return character.isalnum() and not _UNSPACED.match(character)
 
 
 def _words(text: str, start: int, end: int) -> Iterator[tuple[int, int, str]]:
